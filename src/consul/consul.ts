@@ -1,0 +1,71 @@
+import type { Catalog, ClaimRecord } from '../model/catalog.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+
+/** `conflict`: the compare-and-set index was stale and nothing was written; plan again. */
+export type WriteResult =
+  | { readonly kind: 'written'; readonly modifyIndex: number }
+  | { readonly kind: 'conflict' };
+
+/**
+ * service-intentions entries. Every method throws SyncError: ERR_CONSUL_UNREACHABLE or ERR_TIMEOUT (retriable;
+ * a write may have happened), ERR_CONSUL_DENIED (403), ERR_CONSUL_REJECTED (Consul refused the content; carries
+ * its text), ERR_CONSUL_INCOMPLETE (filtered, rewound or partial answer).
+ */
+export interface Intentions {
+  /** Every entry, read with `?consistent`. */
+  list(signal: AbortSignal): Promise<readonly IntentionEntry[]>;
+  /** One entry, read with `?consistent`; undefined if there is none. */
+  read(destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined>;
+  /**
+   * Compare-and-set of the whole entry: `sources` are raw elements (`IntentionSource.raw`, or new ones by
+   * `toRawSource`), every other field comes from `base`. `expectedIndex` 0 creates. Not safe to repeat blindly.
+   * The resulting ModifyIndex is read back, and the content compared.
+   */
+  write(
+    destination: ServiceName,
+    base: IntentionEntry | undefined,
+    sources: readonly Readonly<Record<string, unknown>>[],
+    expectedIndex: number,
+    signal: AbortSignal,
+  ): Promise<WriteResult>;
+  /** Compare-and-set delete. An entry already gone is `conflict`. */
+  delete(destination: ServiceName, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+}
+
+/** Records of `claims: first` in KV. */
+export interface ClaimRecords {
+  list(signal: AbortSignal): Promise<readonly ClaimRecord[]>;
+  /** Created with `cas=0`; `conflict` if somebody was first. */
+  create(record: Omit<ClaimRecord, 'modifyIndex'>, signal: AbortSignal): Promise<WriteResult>;
+  delete(record: ClaimRecord, signal: AbortSignal): Promise<WriteResult>;
+}
+
+/** What a watch looks at: `intentions` wakes for any config entry, protocols included. */
+export type WatchedTable = 'intentions' | 'catalog' | 'claims';
+
+export interface ConsulFacts {
+  readonly version: string;
+  readonly datacenter: string;
+  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly aclsEnabled: boolean;
+}
+
+/** Everything scopemesh needs of Consul; the adapter owns its connections. */
+export interface Consul {
+  readonly intentions: Intentions;
+  readonly claims: ClaimRecords;
+  /** All services with instances, and the protocols; complete or throws. */
+  readCatalog(signal: AbortSignal): Promise<Catalog>;
+  /**
+   * Calls `changed` whenever the table may have changed (and once at the start), `alive` on each proof of life;
+   * resolves when aborted, reconnects by itself, never throws for an unreachable Consul.
+   */
+  watch(
+    table: WatchedTable,
+    listener: { changed(): void; alive(): void },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Version and default policy; throws as above. */
+  inspect(signal: AbortSignal): Promise<ConsulFacts>;
+  close(): Promise<void>;
+}

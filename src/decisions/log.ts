@@ -1,0 +1,24 @@
+import type { Decision } from '../model/decision.js';
+
+export interface ReadOptions {
+  /** `start`: everything; `end`: what comes from now on; or an ISO 8601 instant. */
+  readonly from: 'start' | 'end' | string;
+  /** Keep waiting for more (`tail`) or end at the newest (`list`). */
+  readonly follow: boolean;
+}
+
+/**
+ * The topic. Decisions of one subject keep their order. Throws SyncError ERR_DECISIONS_UNREACHABLE (retriable).
+ */
+export interface DecisionLog {
+  /** The topic exists (it is created if it may be) and can be written. */
+  check(): Promise<void>;
+  /** An opaque position before which nothing appended later can be. */
+  position(): Promise<string>;
+  /** All or none; durable when it resolves. After an error it is unknown whether they are in: ask `contains`. */
+  append(decisions: readonly Decision[]): Promise<void>;
+  /** Which of the ids stand in the log at or after `since`. Also ends whatever an earlier, dead writer left open. */
+  contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>>;
+  read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,61 @@
+/** Stable codes; each is documented where it is thrown. */
+export type ErrorCode =
+  | 'ERR_CONFIG'
+  | 'ERR_CONSUL_UNREACHABLE'
+  | 'ERR_CONSUL_DENIED'
+  | 'ERR_CONSUL_REJECTED'
+  | 'ERR_CONSUL_CONFLICT'
+  | 'ERR_CONSUL_INCOMPLETE'
+  | 'ERR_DIRECTORY_UNREACHABLE'
+  | 'ERR_DIRECTORY_DENIED'
+  | 'ERR_DIRECTORY_INCOMPLETE'
+  | 'ERR_DIRECTORY_RATE_LIMITED'
+  | 'ERR_SIGNATURE'
+  | 'ERR_EVENT_INVALID'
+  | 'ERR_QUEUE_UNREACHABLE'
+  | 'ERR_QUEUE_UNSAFE'
+  | 'ERR_DECISIONS_UNREACHABLE'
+  | 'ERR_STATE_LOCKED'
+  | 'ERR_TIMEOUT'
+  | 'ERR_INTERNAL';
+
+/**
+ * The one error of scopemesh. `retriable` says whether the same call may succeed later without a person
+ * changing something. Messages name the place and the remedy and hold no secret.
+ */
+export class SyncError extends Error {
+  readonly code: ErrorCode;
+  readonly retriable: boolean;
+  /** When the other side said how long to wait. */
+  readonly retryAfterMs?: number;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { retriable: boolean; cause?: unknown; retryAfterMs?: number },
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.retriable = options.retriable;
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** A read that is not the whole truth: it must delete nothing. */
+export class IncompleteRead extends SyncError {}
+
+/** A forged, malformed, stale or oversized event; refused and recorded. `status` is the HTTP answer. */
+export class RejectedEvent extends SyncError {
+  readonly status: 400 | 401 | 413;
+
+  constructor(code: 'ERR_SIGNATURE' | 'ERR_EVENT_INVALID', message: string, status: 400 | 401 | 413) {
+    super(code, message, { retriable: false });
+    this.status = status;
+  }
+}
+
+/** The text of an unknown error, for logs. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

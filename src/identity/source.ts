@@ -1,0 +1,52 @@
+import type { RevocationOrder } from '../model/order.js';
+import type { Trigger } from '../model/trigger.js';
+
+/** A request as it came off the wire; nothing in it is trusted and the body is not parsed. */
+export interface RawRequest {
+  readonly method: string;
+  /** Lower-case names; several values are joined as Node does. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly query: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array;
+  /** ISO 8601. */
+  readonly receivedAt: string;
+}
+
+/** One event of an IdP. `id` is the provider's own, the same by webhook and by poll, for de-duplication. */
+export interface IdentityEvent {
+  readonly id: string;
+  /** ISO 8601 by the IdP's clock; only a hint for order. */
+  readonly occurredAt?: string;
+  /** Empty for an event that concerns no client (a login). */
+  readonly triggers: readonly Trigger[];
+  readonly orders: readonly RevocationOrder[];
+}
+
+export type Reception =
+  | { readonly kind: 'events'; readonly events: readonly IdentityEvent[] }
+  /** A handshake: answer exactly this. */
+  | { readonly kind: 'reply'; readonly status: number; readonly contentType: string; readonly body: string };
+
+/** Turns what an IdP sends into triggers and orders. */
+export interface EventSource {
+  readonly provider: string;
+  /** Verifies the raw bytes before parsing them; throws RejectedEvent. Not called if the kind has no webhook. */
+  receive(request: RawRequest): Promise<Reception>;
+}
+
+/** The backstop: events read from the IdP's own log since a stored cursor. */
+export interface EventPoll {
+  readonly provider: string;
+  /**
+   * Events since `cursor` (opaque; undefined: from now on), oldest first, and the cursor to store once they are
+   * durably queued. `gap` says that events may have been lost (log expired, cursor unknown): a complete
+   * comparison is due. Throws SyncError as a Directory does.
+   */
+  poll(cursor: string | undefined, signal: AbortSignal): Promise<PollResult>;
+}
+
+export interface PollResult {
+  readonly events: readonly IdentityEvent[];
+  readonly cursor: string;
+  readonly gap: boolean;
+}

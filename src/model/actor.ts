@@ -1,0 +1,4 @@
+/** Who stands behind a client: a person, automation, or an AI agent. */
+export type ActorKind = 'human' | 'workload' | 'agent';
+
+export const ACTOR_KINDS: readonly ActorKind[] = ['human', 'workload', 'agent'];

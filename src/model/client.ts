@@ -1,0 +1,31 @@
+/**
+ * A scope that a client may obtain, identified by (provider, api, name): an equal name at another API is
+ * another scope. `api` is absent where the IdP has one namespace of scopes (Keycloak client scopes).
+ */
+export interface Grant {
+  readonly api?: string;
+  readonly name: string;
+}
+
+/** An OAuth client as its IdP describes it; every string in it is hostile. */
+export interface OAuthClient {
+  readonly provider: string;
+  readonly clientId: string;
+  /** The IdP's own identifier where it differs from the client id (Keycloak's UUID). */
+  readonly internalId?: string;
+  readonly name?: string;
+  readonly enabled: boolean;
+  /** OAuth grant types, by their names in RFC 6749 and its extensions. */
+  readonly grantTypes: readonly string[];
+  readonly grants: readonly Grant[];
+  readonly accessTokenLifetimeSeconds?: number;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** The services that the client itself names (attribute `consul-services`: comma-separated or a list). */
+export function confirmedServices(client: OAuthClient): readonly string[] {
+  return (client.attributes['consul-services'] ?? '')
+    .split(/[\s,]+|##/)
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}

@@ -1,0 +1,143 @@
+import type { ActorKind } from './actor.js';
+import type { Cause, Principal } from './trigger.js';
+
+/** Why a change is made. */
+export type ChangeReason =
+  | 'ScopeGranted'
+  | 'ScopeRevoked'
+  | 'ClientDisabled'
+  | 'ClientEnabled'
+  | 'ClientDeleted'
+  | 'ClaimAdded'
+  | 'ClaimRemoved'
+  | 'MappingChanged'
+  | 'ActorLimited'
+  | 'ProtectedService'
+  | 'WildcardWouldAllow'
+  | 'DriftCorrected'
+  | 'RevocationUnconfirmed'
+  | 'ClientQuarantined'
+  | 'Adopted';
+
+/** Why a change is deliberately not made yet. */
+export type HoldReason =
+  | 'RevocationLimit'
+  | 'IncompleteRead'
+  | 'ClaimTaken'
+  | 'ClaimAmbiguous'
+  | 'ClaimUnconfirmed'
+  | 'ForeignSource'
+  | 'ManagedElsewhere'
+  | 'LegacyEntry'
+  | 'MarkLost'
+  | 'Contended'
+  | 'InvalidDestination'
+  | 'ProtectedDestination'
+  | 'ProtocolUnsuitable'
+  | 'UserTokenUnenforceable'
+  | 'EntryLimit'
+  | 'Frozen'
+  | 'ModeForbids';
+
+/** Why nothing came of something: a refused event, an interrupted write, a summary. */
+export type OtherReason =
+  | 'SignatureInvalid'
+  | 'EventInvalid'
+  | 'EventStale'
+  | 'Interrupted'
+  | 'ConsulRefused'
+  | 'Conflict'
+  | 'SweepCompleted'
+  | 'ConfigReloaded'
+  | 'ConfigRefused'
+  | 'HoldEnded';
+
+export type Reason = ChangeReason | HoldReason | OtherReason;
+
+export type ResourceKind =
+  | 'intention'
+  | 'claim'
+  | 'jwt-provider'
+  | 'acl-policy'
+  | 'acl-role'
+  | 'acl-binding-rule'
+  | 'acl-auth-method'
+  | 'acl-token'
+  | 'event'
+  | 'config'
+  | 'sweep';
+
+export type Verb =
+  | 'planned'
+  | 'created'
+  | 'updated'
+  | 'deleted'
+  | 'held'
+  | 'released'
+  | 'failed'
+  | 'drifted'
+  | 'rejected'
+  | 'reloaded'
+  | 'completed';
+
+export type Outcome = 'applied' | 'held' | 'refused' | 'failed' | 'unknown' | 'observed';
+
+export type DecisionAction = 'grant' | 'revoke' | 'change' | 'none';
+
+export interface Resource {
+  readonly kind: ResourceKind;
+  readonly source?: string;
+  readonly destination?: string;
+  readonly namespace?: string;
+  readonly partition?: string;
+  readonly name?: string;
+}
+
+/**
+ * A change, or a refusal, with its cause, reason and outcome. `subject` orders decisions: `revision` counts up
+ * from 1 per subject without a gap, in the order of settlement.
+ */
+export interface Decision {
+  /** ULID. */
+  readonly id: string;
+  /** ISO 8601, when it was settled. */
+  readonly time: string;
+  readonly type: `dev.scopemesh.${ResourceKind}.${Verb}`;
+  readonly subject: string;
+  /** `scopemesh/<owner>/<replica>`. */
+  readonly source: string;
+  readonly action: DecisionAction;
+  readonly outcome: Outcome;
+  readonly reason: Reason;
+  readonly resource: Resource;
+  readonly client?: { readonly provider: string; readonly clientId: string; readonly actorKind: ActorKind };
+  readonly scopes?: readonly string[];
+  readonly principal?: Principal;
+  readonly cause: Cause;
+  readonly before?: unknown;
+  readonly after?: unknown;
+  readonly consul?: { readonly modifyIndex: number };
+  /** What a person should know: why it is held and what would release it, or what outlives it. */
+  readonly detail?: string;
+  readonly mappingRevision: string;
+  readonly revision: number;
+  readonly latencyMs?: number;
+}
+
+/** A decision before its write: all but what only the settlement knows. */
+export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision'> & {
+  /** ModifyIndex of the entry that the write expects (0: absent); lets the next writer judge what a crash left. */
+  readonly expectedIndex: number;
+};
+
+/** What the settlement adds. */
+export interface Settlement {
+  readonly id: string;
+  readonly time: string;
+  readonly outcome: Outcome;
+  readonly reason?: Reason;
+  readonly type?: Decision['type'];
+  readonly consul?: { readonly modifyIndex: number };
+  readonly latencyMs?: number;
+  readonly detail?: string;
+}

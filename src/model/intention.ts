@@ -1,0 +1,60 @@
+/**
+ * One HTTP permission as Consul writes it (`Permissions[].HTTP` of a service-intentions entry), with names in
+ * camel case. Exactly one path form or none; no methods means every method.
+ */
+export interface HttpPermission {
+  readonly methods?: readonly string[];
+  readonly pathExact?: string;
+  readonly pathPrefix?: string;
+  readonly pathRegex?: string;
+  readonly headers?: readonly HeaderMatch[];
+}
+
+export interface HeaderMatch {
+  readonly name: string;
+  readonly present?: boolean;
+  readonly exact?: string;
+  readonly prefix?: string;
+  readonly suffix?: string;
+  readonly regex?: string;
+  readonly invert?: boolean;
+}
+
+/** What one source may do at a destination: everything (L4), nothing (an owned deny), or a sorted set of L7 permissions. */
+export type Access =
+  | { readonly kind: 'allow' }
+  | { readonly kind: 'deny' }
+  | { readonly kind: 'http'; readonly permissions: readonly HttpPermission[] };
+
+/** Partition and namespace are `default` outside Consul Enterprise. */
+export interface ServiceName {
+  readonly partition: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * One element of `Sources` of a service-intentions entry. `raw` is the parsed JSON as Consul sent it and is
+ * written back untouched for every source that is not ours.
+ */
+export interface IntentionSource {
+  readonly name: string;
+  readonly namespace: string;
+  readonly partition: string;
+  /** Set for sources of another cluster or of a sameness group: always foreign. */
+  readonly peer?: string;
+  readonly description: string;
+  /** `other` where the content has something scopemesh does not write (JWT, unknown fields). */
+  readonly access: Access | { readonly kind: 'other' };
+  readonly isLegacy: boolean;
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+/** A service-intentions entry as read; `raw` holds every field, known or not. */
+export interface IntentionEntry {
+  readonly destination: ServiceName;
+  readonly sources: readonly IntentionSource[];
+  readonly meta: Readonly<Record<string, string>>;
+  readonly modifyIndex: number;
+  readonly raw: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,77 @@
+/**
+ * What a job is about. A `client` key may name a client by what an event carried instead of its client id
+ * (`by`), which the reconciler resolves to the client id before anything else.
+ */
+export type Key =
+  | {
+      readonly kind: 'client';
+      readonly provider: string;
+      readonly by: ClientReference;
+      readonly value: string;
+    }
+  | {
+      readonly kind: 'destination';
+      readonly partition: string;
+      readonly namespace: string;
+      readonly service: string;
+    }
+  | { readonly kind: 'provider'; readonly name: string };
+
+/** `clientId`; or the IdP's internal id; or the internal id of the client's service-account user. */
+export type ClientReference = 'clientId' | 'internalId' | 'serviceAccount';
+
+export function clientKey(provider: string, clientId: string): Key {
+  return { kind: 'client', provider, by: 'clientId', value: clientId };
+}
+
+export function destinationKey(service: string, namespace = 'default', partition = 'default'): Key {
+  return { kind: 'destination', partition, namespace, service };
+}
+
+export function providerKey(name: string): Key {
+  return { kind: 'provider', name };
+}
+
+const MARK: Record<ClientReference, string> = { clientId: '', internalId: '~id/', serviceAccount: '~user/' };
+
+/** The text form: path segments, percent-encoded, so that no id can look like another key. */
+export function formatKey(key: Key): string {
+  switch (key.kind) {
+    case 'client':
+      return `client/${encode(key.provider)}/${MARK[key.by]}${encode(key.value)}`;
+    case 'destination':
+      return `destination/${encode(key.partition)}/${encode(key.namespace)}/${encode(key.service)}`;
+    case 'provider':
+      return `provider/${encode(key.name)}`;
+  }
+}
+
+/** The inverse of `formatKey`; `undefined` for a text that it cannot have written. */
+export function parseKey(text: string): Key | undefined {
+  const [kind, ...rest] = text.split('/');
+  const [a, b, c] = rest.map(decode);
+  if (kind === 'provider' && rest.length === 1 && a !== undefined) return providerKey(a);
+  if (kind === 'destination' && rest.length === 3 && a !== undefined && b !== undefined && c !== undefined) {
+    return { kind, partition: a, namespace: b, service: c };
+  }
+  if (kind === 'client' && a !== undefined && b !== undefined) {
+    if (rest.length === 2) return clientKey(a, b);
+    if (rest.length !== 3 || c === undefined) return undefined;
+    if (rest[1] === '~id') return { kind, provider: a, by: 'internalId', value: c };
+    if (rest[1] === '~user') return { kind, provider: a, by: 'serviceAccount', value: c };
+  }
+  return undefined;
+}
+
+// encodeURIComponent leaves `~` alone, but a client id `~id` must not read as the mark; lone surrogates throw.
+function encode(segment: string): string {
+  return encodeURIComponent(segment.replace(/\p{Surrogate}/gu, '\uFFFD')).replaceAll('~', '%7E');
+}
+
+function decode(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}

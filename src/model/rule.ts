@@ -1,0 +1,52 @@
+import type { ActorKind } from './actor.js';
+import type { HeaderMatch } from './intention.js';
+
+/** What a scope opens. Exactly one of `to` (a destination) and `acl` (Consul ACL rules). */
+export interface Rule {
+  /** Pattern over the scope's name: literal text, `*`, `{name}`. */
+  readonly scope: string;
+  readonly provider?: string;
+  readonly api?: string;
+  /** A service name, which may use captures of the scope pattern. */
+  readonly to?: string;
+  readonly methods?: readonly string[];
+  /** The path itself and everything under it. */
+  readonly path?: string;
+  readonly pathExact?: string;
+  readonly pathPrefix?: string;
+  readonly pathRegex?: string;
+  readonly headers?: readonly HeaderMatch[];
+  readonly acl?: string;
+  /** A user's token must stand beside the service's certificate. */
+  readonly userRequired: boolean;
+  /** Only these kinds of actor; absent means all. */
+  readonly actors?: readonly ActorKind[];
+}
+
+/** First match wins; exactly one of `attribute` with `equals`, and `clientId` (a pattern). */
+export type ActorClassification =
+  | { readonly attribute: string; readonly equals: string; readonly kind: ActorKind }
+  | { readonly clientId: string; readonly kind: ActorKind };
+
+export interface ActorLimit {
+  readonly maxTokenTtlSeconds?: number;
+  /** Patterns over scope names that this kind may never use. */
+  readonly never: readonly string[];
+  readonly onBehalfOf?: 'human';
+}
+
+/** Everything in the configuration that decides access. */
+export interface Mapping {
+  readonly owner: string;
+  readonly mode: Mode;
+  /** `sha256:…` over everything here; travels into each decision. */
+  readonly revision: string;
+  readonly rules: readonly Rule[];
+  readonly claims: 'confirmed' | 'first';
+  readonly classify: readonly ActorClassification[];
+  readonly limits: Readonly<Record<ActorKind, ActorLimit>>;
+  readonly protectedServices: readonly string[];
+  readonly maxRevocations: { readonly percent: number; readonly atLeast: number; readonly windowMs: number };
+}
+
+export type Mode = 'observe' | 'extend' | 'enforce';

@@ -1,0 +1,56 @@
+import type { Decision, DraftDecision, HoldReason } from '../model/decision.js';
+
+/** A hold that was told already, so that it is told once. */
+export interface RecordedHold {
+  readonly subject: string;
+  readonly reason: HoldReason;
+  /** Id of its `held` decision; what `approve` and `reject` name. */
+  readonly decisionId: string;
+  /** ISO 8601. */
+  readonly since: string;
+  readonly detail?: string;
+}
+
+/** What is remembered of a key. */
+export interface KeyRecord {
+  /** Recorded and never settled: a crash left them. */
+  readonly pending: readonly DraftDecision[];
+  /** Digest of what scopemesh last wrote, by subject; tells drift from an IdP change. */
+  readonly lastWritten: ReadonlyMap<string, string>;
+  readonly holds: ReadonlyMap<string, RecordedHold>;
+}
+
+/** A settled decision; the journal adds the revision. */
+export type SettledDecision = Omit<Decision, 'revision'>;
+
+/** Changes to a key's record, made in one step with the settlement; null removes. */
+export interface RecordUpdate {
+  readonly lastWritten?: ReadonlyMap<string, string | null>;
+  readonly holds?: ReadonlyMap<string, RecordedHold | null>;
+}
+
+/**
+ * Every write's decision, recorded before it and settled after it, kept with the queue. Keys are `formatKey`
+ * texts. Throws SyncError ERR_QUEUE_UNREACHABLE.
+ */
+export interface Journal {
+  read(key: string): Promise<KeyRecord>;
+  /** Durable before it resolves. Recording an id twice keeps one. */
+  record(key: string, drafts: readonly DraftDecision[]): Promise<void>;
+  /**
+   * In one atomic step: takes the ids out of pending (those that were pending), numbers each decision within its
+   * subject, appends them to the outbox in the given order, and updates the key's record. An id settled before
+   * is skipped.
+   */
+  settle(key: string, decisions: readonly SettledDecision[], update?: RecordUpdate): Promise<void>;
+  /** The oldest settled decisions not yet published, in order. */
+  outbox(limit: number): Promise<readonly Decision[]>;
+  /** Forgets published decisions. Repeating is harmless. */
+  published(ids: readonly string[]): Promise<void>;
+  /** Keys that hold pending drafts, and every recorded hold: for recovery at start and for /statusz. */
+  overview(): Promise<{
+    readonly pendingKeys: readonly string[];
+    readonly holds: readonly (RecordedHold & { readonly key: string })[];
+    readonly outboxLength: number;
+  }>;
+}
