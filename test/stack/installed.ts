@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+/** What install.sh can install; `kcat` is a Kafka client that shares no code with the one in use. */
+export type ServerName = 'consul' | 'envoy' | 'redis' | 'kcat' | 'kafka' | 'keycloak';
+
+const script = fileURLToPath(new URL('./install.sh', import.meta.url));
+const found = new Map<string, string>();
+
+/**
+ * The path of an installed server, which is installed first where it is missing: the binary of Consul, Envoy,
+ * Redis and kcat, the folder of Kafka's jars, Keycloak's home. `java` comes with Keycloak: a Java home of 21
+ * or newer. Throws with install.sh's own words when something it needs is missing.
+ */
+export async function installed(name: ServerName | 'java'): Promise<string> {
+  if (!found.has(name)) {
+    const args = [script, name === 'java' ? 'keycloak' : name];
+    const { stdout } = await promisify(execFile)('bash', args, { timeout: 1_200_000 }).catch(
+      (error: unknown) => {
+        const said = error instanceof Error && 'stderr' in error ? String(error.stderr).slice(-2000) : '';
+        throw new Error(`install.sh ${name} failed: ${said}`, { cause: error });
+      },
+    );
+    for (const line of stdout.split('\n')) {
+      const at = line.indexOf('=');
+      if (at > 0) found.set(line.slice(0, at), line.slice(at + 1));
+    }
+  }
+  const path = found.get(name);
+  if (path === undefined) throw new Error(`install.sh installed no ${name}`);
+  return path;
+}

@@ -1,0 +1,37 @@
+import { createServer } from 'node:net';
+
+// Below the range that systems give to outgoing connections, so that nothing takes a port between the
+// look and the start, and above the ports that Consul gives to sidecars on its own (21000 to 21255).
+const FIRST_PORT = 22_000;
+const LAST_PORT = 31_999;
+const MOST_TRIES = 500;
+
+const given = new Set<number>();
+
+/** Ports of 127.0.0.1 that nothing listens on; a port is given once in the life of this process. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = [];
+  for (let tries = 0; ports.length < count; tries++) {
+    if (tries > MOST_TRIES) throw new Error(`no ${count} free ports between ${FIRST_PORT} and ${LAST_PORT}`);
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT + 1));
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    ports.push(port);
+  }
+  return ports;
+}
+
+/** One port of 127.0.0.1 that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1);
+  if (port === undefined) throw new Error('no free port');
+  return port;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(true)));
+  });
+}
