@@ -1,0 +1,175 @@
+import { Agent, type Dispatcher, errors } from 'undici';
+import type { Clock } from '../clock.js';
+import { IncompleteRead, SyncError } from '../errors.js';
+import type { Metrics } from '../observe.js';
+
+/** What came back, whatever the status; the body is whole, or `request` threw. */
+export interface HttpAnswer {
+  readonly status: number;
+  /** Lower-case names; a repeated header is joined with a comma. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+export interface HttpRequest {
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+export interface HttpClient {
+  /**
+   * One request, without following redirects. `place` names it in errors, so it must hold no secret. Throws
+   * ERR_DIRECTORY_UNREACHABLE (no connection, timeout), IncompleteRead (a body cut off or too long), or the
+   * signal's reason when aborted.
+   */
+  request(url: URL, place: string, request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  close(): Promise<void>;
+}
+
+export interface HttpClientOptions {
+  readonly provider: string;
+  readonly metrics: Metrics;
+  /** For the whole exchange, the body included; 10,000 by default. */
+  readonly timeoutMs?: number;
+  /** The longest body that is read; 32 MiB by default. */
+  readonly maxBytes?: number;
+  /** Connections to one origin; 4 by default. */
+  readonly connections?: number;
+}
+
+/** A pooled transport to an IdP in which nothing is unbounded. */
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const { provider, metrics, timeoutMs = 10_000, maxBytes = 32 * 1024 * 1024 } = options;
+  const agent = new Agent({
+    connections: options.connections ?? 4,
+    connect: { timeout: timeoutMs },
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    maxHeaderSize: 32 * 1024,
+  });
+  const count = (result: string) => metrics.count('scopemesh_directory_requests_total', { provider, result });
+
+  return {
+    async request(url, place, request, signal) {
+      signal.throwIfAborted();
+      const deadline = new AbortController();
+      const abort = () => deadline.abort(signal.reason);
+      const timer = setTimeout(() => deadline.abort(new Error('timeout')), timeoutMs);
+      signal.addEventListener('abort', abort, { once: true });
+      let answered = false;
+      try {
+        const response = await agent.request({
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: request.method ?? 'GET',
+          headers: { accept: 'application/json', ...request.headers },
+          body: request.body ?? null,
+          signal: deadline.signal,
+        });
+        answered = true;
+        const body = await readBody(response, maxBytes, place);
+        count(String(response.statusCode));
+        return { status: response.statusCode, headers: flatten(response.headers), body };
+      } catch (error) {
+        signal.throwIfAborted();
+        count('failed');
+        if (error instanceof SyncError) throw error;
+        if (deadline.signal.aborted) {
+          const message = `${place}: no complete answer within ${timeoutMs} ms`;
+          throw new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true });
+        }
+        if (answered || error instanceof errors.ResponseContentLengthMismatchError) {
+          const message = `${place}: the answer was cut off`;
+          throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true, cause: error });
+        }
+        const message = `${place}: ${url.origin} cannot be reached (${codeOf(error)})`;
+        throw new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true, cause: error });
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** The JSON of an answer; IncompleteRead if it is none, because half a document must not read as a whole one. */
+export function parseJson(answer: HttpAnswer, place: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(answer.body));
+  } catch {
+    // The parser's own message quotes the body, which may hold client secrets.
+    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: the answer is not valid JSON`, {
+      retriable: true,
+    });
+  }
+}
+
+/** The error that an answer other than the expected one stands for. The body is left out: it is hostile. */
+export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): SyncError {
+  const { status } = answer;
+  const said = `${place}: answered ${status}`;
+  if (status === 401 || status === 403) {
+    return new SyncError('ERR_DIRECTORY_DENIED', said, { retriable: false });
+  }
+  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], clock.now());
+  const after = retryAfterMs === undefined ? {} : { retryAfterMs };
+  if (status === 429) return new SyncError('ERR_DIRECTORY_RATE_LIMITED', said, { retriable: true, ...after });
+  if (status >= 500 || status === 408) {
+    return new SyncError('ERR_DIRECTORY_UNREACHABLE', said, { retriable: true, ...after });
+  }
+  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', said, { retriable: status === 404 });
+}
+
+const LONGEST_RETRY_AFTER_MS = 3_600_000;
+
+/** RFC 9110, section 10.2.3: seconds or an HTTP date; held to an hour. */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  const text = value.trim();
+  const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  if (Number.isNaN(waitMs)) return undefined;
+  return Math.min(Math.max(waitMs, 0), LONGEST_RETRY_AFTER_MS);
+}
+
+async function readBody(
+  response: Dispatcher.ResponseData,
+  maxBytes: number,
+  place: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    size += chunk.byteLength;
+    // Leaving the loop destroys the body, and with it the connection.
+    if (size > maxBytes) throw tooLong(place, maxBytes);
+    chunks.push(chunk);
+  }
+  const body = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return body;
+}
+
+function tooLong(place: string, maxBytes: number): IncompleteRead {
+  const message = `${place}: the answer is longer than ${maxBytes} bytes; read smaller pages`;
+  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: false });
+}
+
+function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
+  const flat: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    flat[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return flat;
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return error instanceof Error ? error.name : 'unknown';
+}

@@ -1,0 +1,35 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Secret } from '../model/secret.js';
+
+/**
+ * Whether `signature` is the HMAC-SHA256 of `body` under one of `secrets` (several while one is rotated).
+ * Every secret is tried in constant time whichever fits, so that the time tells nothing. A secret's text is the
+ * key as it stands, in UTF-8; pass `Uint8Array` keys where the scheme encodes them (Standard Webhooks). An empty
+ * secret never verifies: anyone could sign with it.
+ */
+export function verifyHmacSha256(
+  secrets: readonly (Secret | Uint8Array)[],
+  body: Uint8Array,
+  signature: string | undefined,
+  encoding: 'hex' | 'base64',
+): boolean {
+  const given = decode(signature, encoding);
+  if (given === undefined) return false;
+  let verified = false;
+  for (const secret of secrets) {
+    const key = secret instanceof Uint8Array ? secret : Buffer.from(secret.reveal(), 'utf8');
+    const expected = createHmac('sha256', key).update(body).digest();
+    const equal = timingSafeEqual(expected, given);
+    if (equal && key.byteLength > 0) verified = true;
+  }
+  return verified;
+}
+
+// Buffer.from skips what it cannot decode, so the text's form is checked first: exactly 32 bytes, canonical.
+const FORM = { hex: /^[0-9a-f]{64}$/i, base64: /^[A-Za-z0-9+/]{43}=$/ } as const;
+
+function decode(signature: string | undefined, encoding: 'hex' | 'base64'): Uint8Array | undefined {
+  if (signature === undefined || !FORM[encoding].test(signature)) return undefined;
+  const bytes = Buffer.from(signature, encoding);
+  return bytes.byteLength === 32 ? bytes : undefined;
+}
