@@ -1,0 +1,171 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Kafka, logLevel } from 'kafkajs';
+import { installed } from './installed.js';
+import { freePorts } from './ports.js';
+import {
+  createRunDirectory,
+  removeRunDirectory,
+  type ServerProcess,
+  startProcess,
+  until,
+} from './process.js';
+
+export interface KafkaOptions {
+  /** False: a topic that nobody made is an error, as in most real clusters. */
+  autoCreateTopics?: boolean;
+  /** Lines added to server.properties. */
+  properties?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+export interface KafkaHandle {
+  /** `127.0.0.1:PORT` */
+  readonly broker: string;
+  readonly directory: string;
+  readonly process: ServerProcess;
+  /** Resolves once the topic can be written to. Repeating is safe. */
+  createTopic(topic: string, partitions?: number): Promise<void>;
+  stop(): Promise<void>;
+  /** SIGKILL; `restart` brings it back with its log. */
+  kill(): Promise<void>;
+  /** Stops it if it runs, and starts it on the same ports and data. */
+  restart(): Promise<void>;
+}
+
+const LOGGING = `<?xml version="1.0" encoding="UTF-8"?>
+<Configuration status="WARN">
+  <Appenders><Console name="console"><PatternLayout pattern="%d %p %m (%c)%n"/></Console></Appenders>
+  <Loggers><Root level="warn"><AppenderRef ref="console"/></Root></Loggers>
+</Configuration>
+`;
+
+/** Starts one broker that is its own KRaft controller; resolves once it answers clients. */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaHandle> {
+  const libs = await installed('kafka');
+  const [port = 0, controllerPort = 0] = await freePorts(2);
+  const directory = await createRunDirectory('kafka');
+  const broker = `127.0.0.1:${port}`;
+  const propertiesFile = join(directory, 'server.properties');
+  const loggingFile = join(directory, 'log4j2.xml');
+  const properties: Record<string, string> = {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://${broker},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://${broker}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'controller.listener.names': 'CONTROLLER',
+    'log.dirs': join(directory, 'log'),
+    'auto.create.topics.enable': String(options.autoCreateTopics ?? false),
+    'offsets.topic.replication.factor': '1',
+    'offsets.topic.num.partitions': '4',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.num.partitions': '4',
+    'group.initial.rebalance.delay.ms': '0',
+    // After a SIGKILL a restart waits until the controller gives up the broker's old session.
+    'broker.session.timeout.ms': '2000',
+    'broker.heartbeat.interval.ms': '500',
+    ...options.properties,
+  };
+  const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
+  await writeFile(propertiesFile, lines.join(''));
+  await writeFile(loggingFile, LOGGING);
+  const java = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC', `-Dlog4j2.configurationFile=${loggingFile}`];
+  java.push('-cp', join(libs, '*'));
+
+  const storage = async (...args: string[]) => {
+    const all = [...java, 'kafka.tools.StorageTool', ...args];
+    return (await promisify(execFile)('java', all, { timeout: 60_000 })).stdout;
+  };
+  const id = (await storage('random-uuid')).trim().split('\n').at(-1) ?? '';
+  await storage('format', '-t', id, '-c', propertiesFile);
+
+  const start = async () => {
+    const started = await startProcess({
+      name: 'kafka',
+      command: 'java',
+      args: [...java, 'kafka.Kafka', propertiesFile],
+      logFile: join(directory, 'kafka.log'),
+    });
+    const ready = async () => (await accepts(port)) && (await answers(broker));
+    await until('Kafka answers', ready, {
+      timeoutMs: 60_000,
+      intervalMs: 100,
+      process: started,
+      ...(options.signal ? { signal: options.signal } : {}),
+    }).catch(async (error: unknown) => {
+      await started.kill();
+      throw error;
+    });
+    return started;
+  };
+  let current = await start();
+  return {
+    broker,
+    directory,
+    get process() {
+      return current;
+    },
+    async createTopic(topic, partitions = 1) {
+      await withAdmin(broker, async (admin) => {
+        const topics = [{ topic, numPartitions: partitions, replicationFactor: 1 }];
+        await admin.createTopics({ topics, waitForLeaders: true });
+      });
+    },
+    async stop() {
+      await current.stop();
+      await removeRunDirectory(directory);
+    },
+    kill: () => current.kill(),
+    async restart() {
+      await current.stop();
+      current = await start();
+    },
+  };
+}
+
+type Admin = ReturnType<Kafka['admin']>;
+
+async function withAdmin<T>(broker: string, use: (admin: Admin) => Promise<T>): Promise<T> {
+  const kafka = new Kafka({
+    clientId: 'scopemesh-stack',
+    brokers: [broker],
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 2000,
+    requestTimeout: 10_000,
+    retry: { retries: 3, initialRetryTime: 100 },
+  });
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    return await use(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function answers(broker: string): Promise<boolean> {
+  return withAdmin(broker, async (admin) => {
+    const { brokers } = await admin.describeCluster();
+    return brokers.length === 1;
+  });
+}
+
+// Asked first, because kafkajs waits long before it gives up on a port that nobody listens on.
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: '127.0.0.1', port });
+    const settle = (open: boolean) => {
+      socket.destroy();
+      resolve(open);
+    };
+    socket.setTimeout(1000, () => settle(false));
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
+}
