@@ -1,5 +1,5 @@
 import type { Catalog, ClaimRecord } from '../model/catalog.js';
-import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
 
 /** `conflict`: the compare-and-set index was stale and nothing was written; plan again. */
 export type WriteResult =
@@ -17,14 +17,14 @@ export interface Intentions {
   /** One entry, read with `?consistent`; undefined if there is none. */
   read(destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined>;
   /**
-   * Compare-and-set of the whole entry: `sources` are raw elements (`IntentionSource.raw`, or new ones by
-   * `toRawSource`), every other field comes from `base`. `expectedIndex` 0 creates. Not safe to repeat blindly.
-   * The resulting ModifyIndex is read back, and the content compared.
+   * Compare-and-set of the whole entry: a source with `raw` is written back as it was read, a new one is built
+   * (`toRawSource`); every other field of the entry comes from `base`. `expectedIndex` 0 creates. Not safe to
+   * repeat blindly. The resulting ModifyIndex is read back, and the content compared.
    */
   write(
     destination: ServiceName,
     base: IntentionEntry | undefined,
-    sources: readonly Readonly<Record<string, unknown>>[],
+    sources: readonly (IntentionSource | NewSource)[],
     expectedIndex: number,
     signal: AbortSignal,
   ): Promise<WriteResult>;

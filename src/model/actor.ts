@@ -2,3 +2,6 @@
 export type ActorKind = 'human' | 'workload' | 'agent';
 
 export const ACTOR_KINDS: readonly ActorKind[] = ['human', 'workload', 'agent'];
+
+/** `unknown` gets the strictest limits of all kinds. */
+export type ClassifiedKind = ActorKind | 'unknown';

@@ -1,4 +1,4 @@
-import type { ActorKind } from './actor.js';
+import type { ClassifiedKind } from './actor.js';
 import type { Cause, Principal } from './trigger.js';
 
 /** Why a change is made. */
@@ -31,11 +31,10 @@ export type HoldReason =
   | 'LegacyEntry'
   | 'MarkLost'
   | 'Contended'
-  | 'InvalidDestination'
+  | 'InvalidServiceName'
   | 'ProtectedDestination'
   | 'ProtocolUnsuitable'
   | 'UserTokenUnenforceable'
-  | 'EntryLimit'
   | 'Frozen'
   | 'ModeForbids';
 
@@ -110,7 +109,11 @@ export interface Decision {
   readonly outcome: Outcome;
   readonly reason: Reason;
   readonly resource: Resource;
-  readonly client?: { readonly provider: string; readonly clientId: string; readonly actorKind: ActorKind };
+  readonly client?: {
+    readonly provider: string;
+    readonly clientId: string;
+    readonly actorKind: ClassifiedKind;
+  };
   readonly scopes?: readonly string[];
   readonly principal?: Principal;
   readonly cause: Cause;

@@ -50,6 +50,15 @@ export interface IntentionSource {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
+/** A source as scopemesh writes it; the adapter gives it its wire form. */
+export interface NewSource {
+  readonly name: string;
+  readonly namespace: string;
+  readonly partition: string;
+  readonly description: string;
+  readonly access: Access;
+}
+
 /** A service-intentions entry as read; `raw` holds every field, known or not. */
 export interface IntentionEntry {
   readonly destination: ServiceName;
