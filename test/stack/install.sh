@@ -160,7 +160,7 @@ prepare_keycloak() {
   pid=$!
   until grep -q 'Listening on:' "$log"; do
     kill -0 "$pid" 2>/dev/null || die "Keycloak did not start: $(tail -20 "$log")"
-    if ((waited++ > 600)); then kill -9 "$pid"; die "Keycloak did not start within 300 s: $(tail -20 "$log")"; fi
+    if ((waited++ > 600)); then kill "$pid"; die "Keycloak did not start within 300 s: $(tail -20 "$log")"; fi
     sleep 0.5
   done
   kill "$pid"

@@ -1,0 +1,101 @@
+import { copyFile, cp, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { installed } from './installed.js';
+import { KeycloakAdmin } from './keycloak-admin.js';
+import { freePort } from './ports.js';
+import {
+  createRunDirectory,
+  removeRunDirectory,
+  type ServerProcess,
+  startProcess,
+  until,
+} from './process.js';
+
+export interface KeycloakOptions {
+  port?: number;
+  /** Added to `kc.sh start-dev`. A build option (a feature, a provider) makes every start half a minute longer. */
+  args?: string[];
+  signal?: AbortSignal;
+}
+
+export interface KeycloakHandle {
+  /** `http://127.0.0.1:PORT` */
+  readonly address: string;
+  readonly admin: KeycloakAdmin;
+  readonly directory: string;
+  readonly process: ServerProcess;
+  stop(): Promise<void>;
+  /** SIGKILL; `restart` brings it back with its realms. */
+  kill(): Promise<void>;
+  /** Stops it if it runs, and starts it on the same port and database. */
+  restart(): Promise<void>;
+}
+
+/** The administrator that install.sh made; the server listens on loopback alone. */
+export const KEYCLOAK_ADMIN = { username: 'admin', password: 'admin' } as const;
+
+/**
+ * Starts Keycloak with the webhook extension from a copy of the prepared home: nothing of a run is seen by the
+ * next. Resolves once its administrator can log in (about 8 s).
+ */
+export async function startKeycloak(options: KeycloakOptions = {}): Promise<KeycloakHandle> {
+  const home = await installed('keycloak');
+  const javaHome = await installed('java');
+  const port = options.port ?? (await freePort());
+  const address = `http://127.0.0.1:${port}`;
+  const directory = await createRunDirectory('keycloak');
+  await mkdir(join(directory, 'bin'));
+  await copyFile(join(home, 'bin', 'kc.sh'), join(directory, 'bin', 'kc.sh'));
+  for (const folder of ['conf', 'data'])
+    await cp(join(home, folder), join(directory, folder), { recursive: true });
+  for (const part of ['lib', 'providers', 'themes', 'version.txt']) {
+    await symlink(join(home, part), join(directory, part));
+  }
+  const admin = new KeycloakAdmin(address, KEYCLOAK_ADMIN);
+
+  const start = async () => {
+    const started = await startProcess({
+      name: 'keycloak',
+      command: join(directory, 'bin', 'kc.sh'),
+      args: [
+        'start-dev',
+        '--http-host=127.0.0.1',
+        `--http-port=${port}`,
+        // Both as in install.sh: other values make the start build the server anew.
+        '--cache=local',
+        '--spi-events-store--provider=jpa',
+        ...(options.args ?? []),
+      ],
+      env: { JAVA_HOME: javaHome, JAVA_OPTS_KC_HEAP: '-Xms128m -Xmx512m' },
+      logFile: join(directory, 'keycloak.log'),
+    });
+    await until('Keycloak answers', () => admin.canLogIn(), {
+      timeoutMs: 180_000,
+      intervalMs: 200,
+      process: started,
+      ...(options.signal ? { signal: options.signal } : {}),
+    }).catch(async (error: unknown) => {
+      await started.kill();
+      throw error;
+    });
+    return started;
+  };
+  let current = await start();
+  return {
+    address,
+    admin,
+    directory,
+    get process() {
+      return current;
+    },
+    async stop() {
+      await current.stop();
+      await removeRunDirectory(directory);
+    },
+    kill: () => current.kill(),
+    async restart() {
+      await current.stop();
+      current = await start();
+    },
+  };
+}
