@@ -55,6 +55,9 @@ export class RejectedEvent extends SyncError {
   }
 }
 
+/** An authentic event whose time lies outside the tolerance: a replay, a long delay, or a wrong clock. */
+export class StaleEvent extends RejectedEvent {}
+
 /** The text of an unknown error, for logs. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,0 +1,145 @@
+import { z } from 'zod';
+import { IncompleteRead } from '../../errors.js';
+import type { Grant, OAuthClient } from '../../model/client.js';
+import type { DirectorySnapshot } from '../directory.js';
+
+/** One page of the directory's JSON document, typed and checked; keys that scopemesh does not know are left out. */
+export interface DocumentPage {
+  readonly clients: readonly OAuthClient[];
+  /** As written: absolute, or relative to the page's own address. */
+  readonly next?: string;
+  /** One client alone can be read at `<directory>/<clientId>`. */
+  readonly single: boolean;
+  /** A count that only goes up; lets a page from an older copy of the directory be told. */
+  readonly revision?: number;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
+const CONTROL = /[\u0000-\u001f\u007f]/u;
+const identifier = (longest: number) =>
+  z
+    .string()
+    .min(1)
+    .max(longest)
+    .refine((text) => !CONTROL.test(text), 'must not hold control characters');
+
+// RFC 6749, section 3.3, parts scopes by spaces: one with a space in it would be two elsewhere.
+const scopeName = identifier(512).refine((name) => !name.includes(' '), 'must not hold spaces');
+const scope = z.union([scopeName, z.object({ api: identifier(512).optional(), name: scopeName })]);
+
+const scalar = z.union([z.string().max(16_384), z.number(), z.boolean()]);
+const attribute = z.union([scalar, z.array(scalar).max(1000)]);
+
+// `enabled` and `scopes` have no null: a field that a broken export emptied must not pass for an answer.
+const client = z.object({
+  clientId: identifier(255),
+  name: z.string().max(1024).nullish(),
+  enabled: z.boolean().default(true),
+  grantTypes: z.array(identifier(255)).default([]),
+  scopes: z.array(scope),
+  accessTokenLifetimeSeconds: z.int().positive().nullish(),
+  attributes: z.record(z.string(), attribute.nullable()).default({}),
+});
+
+const page = z.object({
+  clients: z.array(client),
+  next: z.string().min(1).max(8192).nullish(),
+  single: z.boolean().default(false),
+  revision: z.int().nonnegative().optional(),
+});
+
+/**
+ * A page from parsed JSON. Unknown keys are tolerated, so that a document may say more than scopemesh reads; a
+ * key of the wrong type is IncompleteRead naming the place, because what it meant to say is lost.
+ */
+export function parsePage(json: unknown, provider: string, place: string): DocumentPage {
+  const result = page.safeParse(json);
+  if (!result.success) throw wrongShape(result.error, place);
+  const { clients, next, single, revision } = result.data;
+  return {
+    clients: clients.map((parsed) => toClient(parsed, provider)),
+    ...(next == null ? {} : { next }),
+    single,
+    ...(revision === undefined ? {} : { revision }),
+  };
+}
+
+/** The answer of a single read: the client's own object, as it would stand in `clients`. */
+export function parseClient(json: unknown, provider: string, place: string): OAuthClient {
+  const result = client.safeParse(json);
+  if (!result.success) throw wrongShape(result.error, place);
+  return toClient(result.data, provider);
+}
+
+/**
+ * All pages of one read as a snapshot. IncompleteRead if a client id comes twice (pages overlap, so others may
+ * be missing between them), or if there is no client at all: an empty document is what a lost database, an
+ * export that failed and a filter look like.
+ */
+export function toSnapshot(
+  pages: readonly DocumentPage[],
+  place: string,
+  requests: number,
+): DirectorySnapshot {
+  const seen = new Set<string>();
+  const clients = pages.flatMap((each) => each.clients);
+  for (const { clientId } of clients) {
+    if (seen.has(clientId)) throw incomplete(`${place}: client ${quote(clientId)} is listed twice`);
+    seen.add(clientId);
+  }
+  if (clients.length === 0) {
+    const remedy = 'to take all access away, keep each client and set its "enabled" to false';
+    throw incomplete(`${place}: lists no client, which is not taken for an answer; ${remedy}`);
+  }
+  return { clients, requests };
+}
+
+export function incomplete(message: string, cause?: unknown): IncompleteRead {
+  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true, cause });
+}
+
+/** A hostile string, safe and short enough for a message. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+function toClient(parsed: z.infer<typeof client>, provider: string): OAuthClient {
+  return {
+    provider,
+    clientId: parsed.clientId,
+    ...(parsed.name == null ? {} : { name: parsed.name }),
+    enabled: parsed.enabled,
+    grantTypes: parsed.grantTypes,
+    grants: toGrants(parsed.scopes),
+    ...(parsed.accessTokenLifetimeSeconds == null
+      ? {}
+      : { accessTokenLifetimeSeconds: parsed.accessTokenLifetimeSeconds }),
+    attributes: toAttributes(parsed.attributes),
+  };
+}
+
+function toGrants(scopes: readonly z.infer<typeof scope>[]): readonly Grant[] {
+  const grants = new Map<string, Grant>();
+  for (const each of scopes) {
+    const { api, name } = typeof each === 'string' ? { api: undefined, name: each } : each;
+    grants.set(JSON.stringify([api ?? null, name]), api === undefined ? { name } : { api, name });
+  }
+  return [...grants.values()];
+}
+
+function toAttributes(attributes: Record<string, z.infer<typeof attribute> | null>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(attributes).flatMap(([name, value]) =>
+      value === null ? [] : [[name, Array.isArray(value) ? value.join(',') : String(value)]],
+    ),
+  );
+}
+
+function wrongShape(error: z.ZodError, place: string): IncompleteRead {
+  const [issue] = error.issues;
+  const where = (issue?.path ?? [])
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${quote(String(part)).slice(1, -1)}`))
+    .join('')
+    .replace(/^\./, '');
+  return incomplete(`${place}: ${where === '' ? 'the document' : where}: ${issue?.message ?? 'wrong shape'}`);
+}

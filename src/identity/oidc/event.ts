@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { RejectedEvent } from '../../errors.js';
+import { clientKey } from '../../model/key.js';
+import type { RevocationOrder } from '../../model/order.js';
+import type { Cause, Trigger } from '../../model/trigger.js';
+import type { IdentityEvent } from '../source.js';
+
+export interface EventContext {
+  readonly provider: string;
+  readonly id: string;
+  /** ISO 8601. */
+  readonly receivedAt: string;
+  /** Of the attempt that delivered it; stands in for an event without an instant of its own. */
+  readonly timestampMs: number;
+  readonly toleranceMs: number;
+}
+
+type OrderKind = RevocationOrder['kind'];
+
+/** What each type says, beyond "read this client again". Types not listed concern scopemesh in nothing. */
+const TYPES: ReadonlyMap<string, OrderKind | undefined> = new Map<string, OrderKind | undefined>([
+  ['client.created', undefined],
+  ['client.updated', undefined],
+  ['client.deleted', 'client-deleted'],
+  ['client.disabled', 'client-disabled'],
+  ['client.secret-compromised', 'secret-compromised'],
+  ['session.revoked', 'session-revoked'],
+]);
+
+const name = z.string().min(1).max(255);
+const envelope = z.object({ type: z.string().min(1).max(255), timestamp: z.string().max(64).optional() });
+// A sender that knows what it took away may name it, which puts the event before the grants that wait.
+const clientEvent = z.object({ data: z.object({ clientId: name, removedScopes: z.array(name).optional() }) });
+const sessionEvent = z.object({ data: z.object({ subject: name, clientId: name.optional() }) });
+
+/**
+ * The event of an authentic body. A type that scopemesh does not know is accepted with no trigger, so that a
+ * sender may share one endpoint. Throws RejectedEvent 400 for a body that is not what its type asks for.
+ */
+export function parseEvent(body: Uint8Array, context: EventContext): IdentityEvent {
+  const json = parseJson(body);
+  const { type, timestamp } = parse(envelope, json);
+  if (!TYPES.has(type)) return { id: context.id, triggers: [], orders: [] };
+  const at = toInstant(timestamp, context);
+  const order = TYPES.get(type);
+  const cause: Cause = { kind: 'webhook', eventId: context.id, receivedAt: context.receivedAt };
+  const event = { id: context.id, occurredAt: at };
+  if (order === 'session-revoked') {
+    const { subject, clientId } = parse(sessionEvent, json).data;
+    const named = clientId === undefined ? {} : { clientId };
+    // A session is no part of the directory: there is nothing to re-read, only the order to carry out.
+    const triggers =
+      clientId === undefined ? [] : [toTrigger(context.provider, clientId, cause, true, false)];
+    return {
+      ...event,
+      triggers,
+      orders: [{ kind: order, provider: context.provider, ...named, subject, at, cause }],
+    };
+  }
+  const { clientId, removedScopes = [] } = parse(clientEvent, json).data;
+  const urgent = order !== undefined || removedScopes.length > 0;
+  const orders =
+    order === undefined ? [] : [{ kind: order, provider: context.provider, clientId, at, cause }];
+  return {
+    ...event,
+    triggers: [toTrigger(context.provider, clientId, cause, urgent, true)],
+    orders,
+  };
+}
+
+/**
+ * The signed event names its client, so whatever the re-read finds missing from that client was removed on
+ * purpose: it is evidence, also for an update.
+ */
+function toTrigger(
+  provider: string,
+  clientId: string,
+  cause: Cause,
+  urgent: boolean,
+  evident: boolean,
+): Trigger {
+  return {
+    key: clientKey(provider, clientId),
+    cause,
+    ...(urgent ? { urgent } : {}),
+    ...(evident ? { evidence: [{ provider, clients: [clientId] }] } : {}),
+  };
+}
+
+function toInstant(timestamp: string | undefined, context: EventContext): string {
+  if (timestamp === undefined) return new Date(context.timestampMs).toISOString();
+  const ms = Date.parse(timestamp);
+  // An order voids what is older than its instant: one dated ahead would void what is yet to be issued.
+  if (Number.isNaN(ms) || ms > context.timestampMs + context.toleranceMs) {
+    throw invalid('timestamp: is no instant, or lies in the future');
+  }
+  return new Date(ms).toISOString();
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    throw invalid('event is not JSON in UTF-8');
+  }
+}
+
+function parse<T>(schema: z.ZodType<T>, json: unknown): T {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw invalid(`event: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong shape'}`);
+}
+
+function invalid(message: string): RejectedEvent {
+  return new RejectedEvent('ERR_EVENT_INVALID', message, 400);
+}
