@@ -1,0 +1,147 @@
+import type { Trigger } from '../../model/trigger.js';
+import type { ParkedKey } from '../queue.js';
+import { parseTrigger } from '../stored.js';
+import type { StateFile } from './state-file.js';
+
+/**
+ * The tables `triggers` (what came and has not been run with success) and `keys` (one row for each key that has
+ * triggers: urgent or not, when it is due, how often it failed, parked or not). Every method is synchronous;
+ * those that write belong inside `StateFile.write`.
+ */
+export class KeyTable {
+  readonly #file: StateFile;
+
+  constructor(file: StateFile) {
+    this.#file = file;
+  }
+
+  append(key: string, urgent: boolean, body: string): void {
+    const flag = urgent ? 1 : 0;
+    this.#file.sql('INSERT INTO triggers (key, urgent, body) VALUES (?, ?, ?)').run(key, flag, body);
+    // Parked or not, a new trigger is a new chance; an urgent one does not wait out a backoff.
+    this.#file
+      .sql(`
+      INSERT INTO keys (key, urgent, seq, due_at, attempts, error) VALUES (?, ?, last_insert_rowid(), 0, 0, '')
+      ON CONFLICT (key) DO UPDATE SET
+        urgent = max(urgent, excluded.urgent),
+        due_at = iif(excluded.urgent OR parked_since IS NOT NULL, 0, due_at),
+        attempts = iif(parked_since IS NULL, attempts, 0),
+        parked_since = NULL`)
+      .run(key, flag);
+  }
+
+  /** The first keys to run, urgent ones before others, then by age. */
+  due(now: number, limit: number): { readonly key: string; readonly attempts: number }[] {
+    return this.#file
+      .sql(`
+      SELECT key, attempts FROM keys WHERE parked_since IS NULL AND due_at <= ?
+      ORDER BY urgent DESC, seq LIMIT ?`)
+      .all(now, limit)
+      .map((row) => ({ key: row.text('key'), attempts: row.integer('attempts') }));
+  }
+
+  triggers(key: string): { readonly triggers: readonly Trigger[]; readonly lastSeq: number } {
+    const rows = this.#file.sql('SELECT seq, body FROM triggers WHERE key = ? ORDER BY seq').all(key);
+    return {
+      triggers: rows.map((row) => parseTrigger(row.text('body'))),
+      lastSeq: rows.at(-1)?.integer('seq') ?? 0,
+    };
+  }
+
+  hasNewer(key: string, seq: number): boolean {
+    return (
+      this.#file.sql('SELECT 1 FROM triggers WHERE key = ? AND seq > ? LIMIT 1').first(key, seq) !== undefined
+    );
+  }
+
+  /** Forgets the triggers up to `seq`, and the key too unless newer ones wait. */
+  done(key: string, seq: number): void {
+    this.#file.sql('DELETE FROM triggers WHERE key = ? AND seq <= ?').run(key, seq);
+    const rest = this.#file
+      .sql(`
+      SELECT min(seq) AS seq, max(urgent) AS urgent FROM triggers WHERE key = ? HAVING count(*) > 0`)
+      .first(key);
+    if (rest === undefined) {
+      this.#file.sql('DELETE FROM keys WHERE key = ?').run(key);
+      return;
+    }
+    this.#file
+      .sql(`UPDATE keys SET urgent = ?, seq = ?, due_at = 0, attempts = 0, error = '' WHERE key = ?`)
+      .run(rest.integer('urgent'), rest.integer('seq'), key);
+  }
+
+  /** Runs the key again at `dueAt`, or at once if something urgent came that the run did not know. */
+  delay(
+    key: string,
+    seq: number,
+    dueAt: number,
+    failure?: { readonly attempts: number; readonly error: string },
+  ): void {
+    const urgentCame = this.#file
+      .sql('SELECT 1 FROM triggers WHERE key = ? AND seq > ? AND urgent = 1 LIMIT 1')
+      .first(key, seq);
+    const at = urgentCame === undefined ? Math.ceil(dueAt) : 0;
+    if (failure === undefined) {
+      this.#file.sql('UPDATE keys SET due_at = ? WHERE key = ?').run(at, key);
+    } else {
+      this.#file
+        .sql('UPDATE keys SET due_at = ?, attempts = ?, error = ? WHERE key = ?')
+        .run(at, failure.attempts, failure.error, key);
+    }
+  }
+
+  park(key: string, attempts: number, error: string, since: string): void {
+    this.#file
+      .sql('UPDATE keys SET attempts = ?, error = ?, parked_since = ? WHERE key = ?')
+      .run(attempts, error, since, key);
+  }
+
+  unpark(key: string): boolean {
+    const changed = this.#file
+      .sql(`
+      UPDATE keys SET parked_since = NULL, attempts = 0, due_at = 0
+      WHERE key = ? AND parked_since IS NOT NULL`)
+      .run(key);
+    return changed > 0;
+  }
+
+  parked(): readonly ParkedKey[] {
+    return this.#file
+      .sql(`
+      SELECT key, attempts, error, parked_since FROM keys WHERE parked_since IS NOT NULL ORDER BY key`)
+      .all()
+      .map((row) => ({
+        key: row.text('key'),
+        attempts: row.integer('attempts'),
+        error: row.text('error'),
+        since: row.text('parked_since'),
+      }));
+  }
+
+  countDue(now: number): number {
+    return this.#count('SELECT count(*) AS n FROM keys WHERE parked_since IS NULL AND due_at <= ?', now);
+  }
+
+  countDelayed(now: number): number {
+    return this.#count('SELECT count(*) AS n FROM keys WHERE parked_since IS NULL AND due_at > ?', now);
+  }
+
+  /** Where the key stands among the counted ones. */
+  place(key: string, now: number): 'due' | 'delayed' | undefined {
+    const row = this.#file.sql('SELECT due_at FROM keys WHERE key = ? AND parked_since IS NULL').first(key);
+    if (row === undefined) return undefined;
+    return row.integer('due_at') <= now ? 'due' : 'delayed';
+  }
+
+  nextDueAt(now: number): number | undefined {
+    const row = this.#file
+      .sql(`
+      SELECT due_at FROM keys WHERE parked_since IS NULL AND due_at > ? ORDER BY due_at LIMIT 1`)
+      .first(now);
+    return row?.integer('due_at');
+  }
+
+  #count(sql: string, now: number): number {
+    return this.#file.sql(sql).first(now)?.integer('n') ?? 0;
+  }
+}

@@ -1,0 +1,198 @@
+import { isoInstant } from '../../clock.js';
+import { messageOf, SyncError } from '../../errors.js';
+import { formatKey } from '../../model/key.js';
+import type { Job, Trigger } from '../../model/trigger.js';
+import type { JobHandler, ParkedKey, Queue, QueueState } from '../queue.js';
+import { type JobOutcome, type RunDeps, runJob } from '../run-job.js';
+import { Bell } from './bell.js';
+import { KeyTable } from './key-table.js';
+import type { StateFile } from './state-file.js';
+
+// A timer of Node holds at most 24.8 days; looking once an hour costs nothing.
+const LONGEST_SLEEP_MS = 3_600_000;
+const PAUSE_AFTER_STORE_FAILURE_MS = 1000;
+
+interface Taken {
+  readonly key: string;
+  readonly job: Job;
+  /** The newest trigger the run knows of. */
+  readonly lastSeq: number;
+}
+
+/**
+ * The queue in one process, over the tables `triggers` and `keys`. Which keys run is kept in memory alone: a
+ * crash forgets it, and the triggers that are still in the table make the keys run again.
+ */
+export class EmbeddedQueue implements Queue {
+  readonly #deps: RunDeps;
+  readonly #file: StateFile;
+  readonly #table: KeyTable;
+  readonly #bell: Bell;
+  readonly #running = new Map<string, AbortController>();
+  readonly #loops = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(file: StateFile, deps: RunDeps) {
+    this.#file = file;
+    this.#deps = deps;
+    this.#table = new KeyTable(file);
+    this.#bell = new Bell(deps.clock);
+  }
+
+  async add(triggers: readonly Trigger[]): Promise<void> {
+    if (triggers.length === 0) return;
+    if (this.#closing.signal.aborted) throw closed();
+    await this.#file.write(() => {
+      for (const trigger of triggers) {
+        this.#table.append(formatKey(trigger.key), trigger.urgent === true, JSON.stringify(trigger));
+      }
+    });
+    this.#bell.ring();
+  }
+
+  async work(
+    handler: JobHandler,
+    options: { readonly concurrency: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (this.#closing.signal.aborted) throw closed();
+    const loop = this.#loop(handler, options.concurrency, AbortSignal.any([signal, this.#closing.signal]));
+    this.#loops.add(loop);
+    try {
+      await loop;
+    } finally {
+      this.#loops.delete(loop);
+    }
+  }
+
+  async state(): Promise<QueueState> {
+    return this.#file.read(() => {
+      const now = this.#deps.clock.now();
+      const places = [...this.#running.keys()].map((key) => this.#table.place(key, now));
+      return {
+        waiting: this.#table.countDue(now) - places.filter((place) => place === 'due').length,
+        delayed: this.#table.countDelayed(now) - places.filter((place) => place === 'delayed').length,
+        active: places.length,
+        parked: this.#table.parked(),
+      };
+    });
+  }
+
+  async unpark(key: string): Promise<boolean> {
+    const found = await this.#file.write(() => this.#table.unpark(key));
+    if (found) this.#bell.ring();
+    return found;
+  }
+
+  async check(): Promise<void> {
+    if (!this.#file.read(() => this.#file.isDurable())) {
+      throw new SyncError(
+        'ERR_QUEUE_UNSAFE',
+        'The file system of the state directory does not support a durable write-ahead log; put state.directory on a local disk.',
+        { retriable: false },
+      );
+    }
+    await this.#file.write(() => {});
+  }
+
+  /** Stops the loops, aborts the running handlers' signals and waits for them. */
+  async close(): Promise<void> {
+    this.#closing.abort(closed());
+    for (const running of this.#running.values()) running.abort(closed());
+    await Promise.allSettled([...this.#loops]);
+  }
+
+  async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal): Promise<void> {
+    const runs = new Set<Promise<void>>();
+    while (!signal.aborted) {
+      try {
+        const now = this.#deps.clock.now();
+        for (const taken of this.#take(now, concurrency - runs.size)) {
+          const run = this.#run(taken, handler, signal).finally(() => {
+            runs.delete(run);
+            this.#bell.ring();
+          });
+          runs.add(run);
+        }
+        await this.#bell.wait(runs.size < concurrency ? this.#nextDueInMs(now) : undefined, signal);
+      } catch (error) {
+        this.#deps.logger.error({ error: messageOf(error) }, 'queue cannot be read');
+        await this.#pause(signal);
+      }
+    }
+    await Promise.all(runs);
+  }
+
+  #take(now: number, most: number): Taken[] {
+    if (most <= 0) return [];
+    const taken = this.#file.read(() =>
+      // At most `running` of the first rows run already.
+      this.#table
+        .due(now, most + this.#running.size)
+        .filter(({ key }) => !this.#running.has(key))
+        .slice(0, most)
+        .flatMap(({ key, attempts }): Taken[] => {
+          const { triggers, lastSeq } = this.#table.triggers(key);
+          const [first] = triggers;
+          return first === undefined ? [] : [{ key, lastSeq, job: { key: first.key, triggers, attempts } }];
+        }),
+    );
+    for (const { key } of taken) this.#running.set(key, new AbortController());
+    return taken;
+  }
+
+  async #run(taken: Taken, handler: JobHandler, stop: AbortSignal): Promise<void> {
+    const abort = this.#running.get(taken.key) ?? new AbortController();
+    try {
+      const outcome = await runJob(this.#deps, handler, taken.job, abort.signal);
+      await this.#file.write(() => this.#settle(taken, outcome));
+      if (outcome.kind === 'failed' || taken.job.attempts > 0) this.#gaugeParked();
+    } catch (error) {
+      // The key stays as it was before the run and comes again.
+      this.#deps.logger.error({ key: taken.key, error: messageOf(error) }, 'outcome of a job was not stored');
+      await this.#pause(stop);
+    } finally {
+      this.#running.delete(taken.key);
+    }
+  }
+
+  #settle({ key, lastSeq }: Taken, outcome: JobOutcome): void {
+    const { clock } = this.#deps;
+    switch (outcome.kind) {
+      case 'done':
+        this.#table.done(key, lastSeq);
+        return;
+      case 'retry':
+        this.#table.delay(key, lastSeq, clock.now() + outcome.afterMs);
+        return;
+      case 'failed':
+        if (outcome.exhausted && !this.#table.hasNewer(key, lastSeq)) {
+          this.#table.park(key, outcome.attempts, outcome.error, isoInstant(clock));
+        } else {
+          // What came during the last run has not been tried: it begins a new count.
+          const attempts = outcome.exhausted ? 0 : outcome.attempts;
+          this.#table.delay(key, lastSeq, clock.now() + outcome.afterMs, { attempts, error: outcome.error });
+        }
+    }
+  }
+
+  /** Of the keys that were not due at `now`. */
+  #nextDueInMs(now: number): number | undefined {
+    const dueAt = this.#file.read(() => this.#table.nextDueAt(now));
+    if (dueAt === undefined) return undefined;
+    return Math.min(Math.max(dueAt - this.#deps.clock.now(), 1), LONGEST_SLEEP_MS);
+  }
+
+  #gaugeParked(): void {
+    const parked: readonly ParkedKey[] = this.#file.read(() => this.#table.parked());
+    this.#deps.metrics.gauge('scopemesh_parked_keys', parked.length);
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    await this.#deps.clock.sleep(PAUSE_AFTER_STORE_FAILURE_MS, signal).catch(() => {});
+  }
+}
+
+function closed(): SyncError {
+  return new SyncError('ERR_QUEUE_UNREACHABLE', 'The queue is closed.', { retriable: true });
+}

@@ -1,0 +1,56 @@
+import type { Clock } from '../../clock.js';
+import type { Logger, Metrics } from '../../observe.js';
+import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
+import type { Facts } from '../facts.js';
+import type { Journal } from '../journal.js';
+import type { Queue } from '../queue.js';
+import { lockDirectory } from './directory-lock.js';
+import { EmbeddedFacts } from './facts.js';
+import { EmbeddedJournal } from './journal.js';
+import { EmbeddedQueue } from './queue.js';
+import { StateFile } from './state-file.js';
+
+export interface EmbeddedStoreOptions {
+  /** Created if it is missing; one daemon at a time. */
+  readonly directory: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly backoff?: Partial<Backoff>;
+}
+
+export interface EmbeddedStore {
+  readonly queue: Queue;
+  readonly journal: Journal;
+  readonly facts: Facts;
+  /** Stops the queue, waits for running jobs, writes what waits, and gives the directory free. */
+  close(): Promise<void>;
+}
+
+/**
+ * Queue, journal and facts in one SQLite file, `queue.db` in the directory. Throws SyncError ERR_STATE_LOCKED if
+ * a daemon works on the directory already, ERR_QUEUE_UNREACHABLE if the file cannot be used.
+ */
+export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
+  const { directory, logger, metrics, clock } = options;
+  const lock = lockDirectory(directory);
+  let file: StateFile;
+  try {
+    file = new StateFile(directory);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+  const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
+  const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
+  return {
+    queue,
+    journal: new EmbeddedJournal(file),
+    facts: new EmbeddedFacts(file, clock),
+    async close() {
+      await queue.close();
+      file.close();
+      lock.release();
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import type { Clock } from '../clock.js';
+import { messageOf, SyncError } from '../errors.js';
+import type { Job } from '../model/trigger.js';
+import type { Logger, Metrics } from '../observe.js';
+import { type Backoff, backoffDelayMs } from './backoff.js';
+import type { JobHandler, JobResult } from './queue.js';
+
+export type JobOutcome =
+  | JobResult
+  | {
+      readonly kind: 'failed';
+      readonly error: string;
+      /** Failed runs in a row, this one included. */
+      readonly attempts: number;
+      /** The key has failed too often; it is parked unless new triggers came meanwhile. */
+      readonly exhausted: boolean;
+      readonly afterMs: number;
+    };
+
+export interface RunDeps {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+}
+
+// An error's text may quote a whole response; what is stored and shown of it is bounded.
+const MOST_ERROR_LENGTH = 1000;
+
+/** Runs the handler and judges the outcome; never rejects. */
+export async function runJob(
+  deps: RunDeps,
+  handler: JobHandler,
+  job: Job,
+  signal: AbortSignal,
+): Promise<JobOutcome> {
+  const { logger, metrics, clock, backoff } = deps;
+  const keyKind = job.key.kind;
+  const startedAt = clock.now();
+  try {
+    const result = await handler(job, signal);
+    metrics.count('scopemesh_jobs_total', { key: keyKind, result: result.kind });
+    return result;
+  } catch (error) {
+    const attempts = job.attempts + 1;
+    const exhausted = attempts >= backoff.attempts;
+    // An IdP or Consul that says how long to wait knows better.
+    const asked = error instanceof SyncError ? (error.retryAfterMs ?? 0) : 0;
+    const afterMs = Math.max(asked, backoffDelayMs(backoff, attempts));
+    metrics.count('scopemesh_jobs_total', { key: keyKind, result: exhausted ? 'parked' : 'failed' });
+    logger.warn({ key: job.key, attempts, afterMs, exhausted, error: messageOf(error) }, 'job failed');
+    return {
+      kind: 'failed',
+      error: messageOf(error).slice(0, MOST_ERROR_LENGTH),
+      attempts,
+      exhausted,
+      afterMs,
+    };
+  } finally {
+    metrics.time('scopemesh_job_seconds', (clock.now() - startedAt) / 1000, { key: keyKind });
+  }
+}

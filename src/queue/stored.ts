@@ -1,0 +1,9 @@
+import type { Decision, DraftDecision } from '../model/decision.js';
+import type { Trigger } from '../model/trigger.js';
+import type { RecordedHold } from './journal.js';
+
+// What scopemesh itself wrote as JSON; the stores are trusted to give back what they were given.
+export const parseTrigger = (json: string): Trigger => JSON.parse(json);
+export const parseDraft = (json: string): DraftDecision => JSON.parse(json);
+export const parseDecision = (json: string): Decision => JSON.parse(json);
+export const parseHold = (json: string): RecordedHold => JSON.parse(json);

@@ -1,0 +1,403 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { destinationKey, formatKey } from '../../src/model/key.js';
+import type { Job, Trigger } from '../../src/model/trigger.js';
+import type { JobResult } from '../../src/queue/queue.js';
+import {
+  eventually,
+  gate,
+  idle,
+  type StartHarness,
+  type Store,
+  type StoreHarness,
+  work,
+} from './store-harness.js';
+
+const FAST = { baseMs: 1, capMs: 4, attempts: 3 };
+const DONE: JobResult = { kind: 'done' };
+
+export function trigger(name: string, eventId: string, more: Partial<Trigger> = {}): Trigger {
+  return {
+    key: destinationKey(name),
+    cause: { kind: 'webhook', eventId, receivedAt: '2026-01-01T00:00:00.000Z' },
+    ...more,
+  };
+}
+
+const key = (name: string) => formatKey(destinationKey(name));
+const eventIds = (job: Job) => job.triggers.map((each) => each.cause.eventId);
+
+/** The contract of the port `Queue`. */
+export function describeQueue(name: string, start: StartHarness, runs = 40): void {
+  describe(`${name} as a queue`, () => {
+    let harness: StoreHarness;
+    let store: Store;
+    beforeEach(async () => {
+      harness = await start();
+      store = await harness.open(FAST);
+    });
+    afterEach(() => harness.dispose());
+
+    it('hands a job every trigger of its key, whole and in order', async () => {
+      const evidence = [{ provider: 'main', clients: ['web', 'ünïcode:/{}~'], scopes: ['a b'] }];
+      const triggers = [
+        trigger('a', '1'),
+        trigger('a', '2', { evidence, fullRead: true }),
+        trigger('b', '3'),
+      ];
+      await store.queue.add(triggers);
+      const jobs: Job[] = [];
+      const working = work(store.queue, async (job) => {
+        jobs.push(job);
+        return DONE;
+      });
+      await idle(store.queue);
+      await working.stop();
+      expect(jobs).toHaveLength(2);
+      expect(jobs.find((job) => formatKey(job.key) === key('a'))).toEqual({
+        key: destinationKey('a'),
+        triggers: triggers.slice(0, 2),
+        attempts: 0,
+      });
+    });
+
+    it('takes an empty list of triggers', async () => {
+      await store.queue.add([]);
+      expect((await store.queue.state()).waiting).toBe(0);
+    });
+
+    it('gives exactly one more run for the triggers that come during a run', async () => {
+      const first = gate();
+      const jobs: Job[] = [];
+      const working = work(store.queue, async (job) => {
+        jobs.push(job);
+        if (jobs.length === 1) await first.opened;
+        return DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await eventually('the first run', () => jobs.length === 1);
+      for (const id of ['2', '3', '4', '5']) await store.queue.add([trigger('a', id)]);
+      expect(jobs).toHaveLength(1);
+      first.open();
+      await idle(store.queue);
+      await working.stop();
+      expect(jobs.map(eventIds)).toEqual([['1'], ['2', '3', '4', '5']]);
+    });
+
+    it('lets urgent keys overtake, also when the urgent trigger joins a waiting key', async () => {
+      const first = gate();
+      const order: string[] = [];
+      const working = work(
+        store.queue,
+        async (job) => {
+          order.push(formatKey(job.key));
+          if (order.length === 1) await first.opened;
+          return DONE;
+        },
+        1,
+      );
+      await store.queue.add([trigger('busy', '0')]);
+      await eventually('the first run', () => order.length === 1);
+      await store.queue.add(['a', 'b', 'c', 'd'].map((each) => trigger(each, each)));
+      await store.queue.add([trigger('new', 'new', { urgent: true })]);
+      await store.queue.add([trigger('d', 'd2', { urgent: true })]);
+      first.open();
+      await idle(store.queue);
+      await working.stop();
+      expect(new Set(order.slice(1, 3))).toEqual(new Set([key('new'), key('d')]));
+      expect(order.slice(3)).toEqual([key('a'), key('b'), key('c')]);
+    });
+
+    it('runs a delayed key at once when an urgent trigger joins it', async () => {
+      const jobs: Job[] = [];
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        jobs.push(job);
+        return jobs.length === 1 ? { kind: 'retry', afterMs: 600_000 } : DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await eventually('the key is delayed', async () => (await store.queue.state()).delayed === 1);
+      await store.queue.add([trigger('a', '2')]);
+      expect((await store.queue.state()).delayed).toBe(1);
+      await store.queue.add([trigger('a', '3', { urgent: true })]);
+      await idle(store.queue);
+      await working.stop();
+      expect(jobs.map(eventIds)).toEqual([['1'], ['1', '2', '3']]);
+    });
+
+    it('does not make an urgent trigger wait that came during a run which asks to wait', async () => {
+      const first = gate();
+      const jobs: Job[] = [];
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        jobs.push(job);
+        if (jobs.length > 1) return DONE;
+        await first.opened;
+        return { kind: 'retry', afterMs: 600_000 };
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await eventually('the first run', () => jobs.length === 1);
+      await store.queue.add([trigger('a', '2', { urgent: true })]);
+      first.open();
+      await idle(store.queue);
+      await working.stop();
+      expect(jobs.map(eventIds)).toEqual([['1'], ['1', '2']]);
+    });
+
+    it('retries without counting when the handler asks for it', async () => {
+      const attempts: number[] = [];
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        attempts.push(job.attempts);
+        return attempts.length <= 5 ? { kind: 'retry', afterMs: 1 } : DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await idle(store.queue);
+      await working.stop();
+      expect(attempts).toEqual([0, 0, 0, 0, 0, 0]);
+    });
+
+    it('counts failures, and forgets them after a success', async () => {
+      const attempts: number[] = [];
+      const working = work(store.queue, async (job) => {
+        attempts.push(job.attempts);
+        if (attempts.length < 3) throw new Error('no');
+        return DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await idle(store.queue);
+      await store.queue.add([trigger('a', '2')]);
+      await idle(store.queue);
+      await working.stop();
+      expect(attempts).toEqual([0, 1, 2, 0]);
+    });
+
+    it('parks a key that fails too often, in sight, while others go on', async () => {
+      const ran: string[] = [];
+      const working = work(store.queue, async (job) => {
+        ran.push(formatKey(job.key));
+        if (formatKey(job.key) === key('bad')) throw new Error('consul says no');
+        return DONE;
+      });
+      await store.queue.add([trigger('bad', '1'), trigger('good', '2')]);
+      await eventually('parked', async () => (await store.queue.state()).parked.length === 1);
+      await store.queue.add([trigger('good', '3')]);
+      await idle(store.queue);
+      await working.stop();
+      expect(ran.filter((each) => each === key('bad'))).toHaveLength(3);
+      expect(ran.filter((each) => each === key('good'))).toHaveLength(2);
+      const { parked } = await store.queue.state();
+      expect(parked).toEqual([
+        {
+          key: key('bad'),
+          attempts: 3,
+          error: 'consul says no',
+          since: expect.stringMatching(/^\d{4}-.*Z$/),
+        },
+      ]);
+    });
+
+    it('runs a parked key again after a new trigger, and after unpark, with all its triggers', async () => {
+      let fails = true;
+      const done: Job[] = [];
+      const working = work(store.queue, async (job) => {
+        if (fails) throw new Error('no');
+        done.push(job);
+        return DONE;
+      });
+      const parked = async (count: number) => (await store.queue.state()).parked.length === count;
+      await store.queue.add([trigger('a', '1'), trigger('b', '2')]);
+      await eventually('both parked', () => parked(2));
+      fails = false;
+      await store.queue.add([trigger('a', '3')]);
+      expect(await store.queue.unpark(key('b'))).toBe(true);
+      expect(await store.queue.unpark(key('b'))).toBe(false);
+      expect(await store.queue.unpark(key('unheard-of'))).toBe(false);
+      await idle(store.queue);
+      await working.stop();
+      expect(await parked(0)).toBe(true);
+      expect(done.map(eventIds).sort()).toEqual([['1', '3'], ['2']]);
+      expect(done.map((job) => job.attempts)).toEqual([0, 0]);
+    });
+
+    it('tries again what came during the run that would have parked the key', async () => {
+      const last = gate();
+      const jobs: Job[] = [];
+      const working = work(store.queue, async (job) => {
+        jobs.push(job);
+        if (jobs.length === 3) await last.opened;
+        if (jobs.length <= 3) throw new Error('no');
+        return DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await eventually('the third run', () => jobs.length === 3);
+      await store.queue.add([trigger('a', '2')]);
+      last.open();
+      await eventually('the fourth run', () => jobs.length === 4);
+      await idle(store.queue);
+      await working.stop();
+      expect(jobs.map(eventIds)).toEqual([['1'], ['1'], ['1'], ['1', '2']]);
+      expect((await store.queue.state()).parked).toEqual([]);
+    });
+
+    it('keeps waiting, delayed and parked keys over a restart', async () => {
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        if (formatKey(job.key) === key('bad')) throw new Error('no');
+        return { kind: 'retry', afterMs: 600_000 };
+      });
+      await store.queue.add([trigger('bad', '1'), trigger('later', '2')]);
+      await eventually('parked', async () => (await store.queue.state()).parked.length === 1);
+      await eventually('delayed', async () => (await store.queue.state()).delayed === 1);
+      await working.stop();
+      await store.queue.add([trigger('a', '3')]);
+      await store.close();
+      store = await harness.open(FAST);
+      expect(await store.queue.state()).toMatchObject({
+        waiting: 1,
+        delayed: 1,
+        active: 0,
+        parked: [{ key: key('bad') }],
+      });
+    });
+
+    it('waits for running jobs when it is stopped, and starts none', async () => {
+      const first = gate();
+      const started: string[] = [];
+      const finished: string[] = [];
+      const working = work(
+        store.queue,
+        async (job) => {
+          started.push(formatKey(job.key));
+          await first.opened;
+          finished.push(formatKey(job.key));
+          return DONE;
+        },
+        1,
+      );
+      await store.queue.add([trigger('a', '1')]);
+      await eventually('the first run', () => started.length === 1);
+      await store.queue.add([trigger('b', '2')]);
+      let stopped = false;
+      const stop = working.stop().then(() => {
+        stopped = true;
+      });
+      expect((await store.queue.state()).active).toBe(1);
+      expect(stopped).toBe(false);
+      first.open();
+      await stop;
+      expect(finished).toEqual([key('a')]);
+      expect(started).toEqual([key('a')]);
+      expect(await store.queue.state()).toMatchObject({ waiting: 1, active: 0 });
+    });
+
+    it('runs again what a crash interrupted', async () => {
+      const jobs: Job[] = [];
+      work(store.queue, async (job) => {
+        jobs.push(job);
+        await new Promise(() => {});
+        return DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await eventually('the run', () => jobs.length === 1);
+      await store.queue.add([trigger('a', '2')]);
+      await harness.crash(store);
+      store = await harness.open(FAST);
+      const working = work(store.queue, async (job) => {
+        jobs.push(job);
+        return DONE;
+      });
+      await idle(store.queue, 60_000);
+      await working.stop();
+      expect(jobs.map(eventIds)).toEqual([['1'], ['1', '2']]);
+    });
+
+    it('passes its own check', async () => {
+      await store.queue.check();
+    });
+
+    it('loses no trigger and never runs a key twice at once, under any interleaving', async () => {
+      const step = fc.oneof(
+        { weight: 6, arbitrary: fc.record({ add: fc.integer({ min: 0, max: 3 }), urgent: fc.boolean() }) },
+        { weight: 3, arbitrary: fc.constant('turn' as const) },
+        { weight: 1, arbitrary: fc.constant('restart' as const) },
+        { weight: 1, arbitrary: fc.constant('crash' as const) },
+      );
+      const outcome = fc.record({
+        kind: fc.constantFrom('done', 'retry', 'failed'),
+        turns: fc.integer({ min: 0, max: 4 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(step, { minLength: 1, maxLength: 30 }),
+          fc.array(outcome, { maxLength: 20 }),
+          async (steps, outcomes) => {
+            await playRandomly(start, steps, outcomes);
+          },
+        ),
+        { numRuns: runs },
+      );
+    }, 300_000);
+  });
+}
+
+type Step = { readonly add: number; readonly urgent: boolean } | 'turn' | 'restart' | 'crash';
+
+async function playRandomly(
+  start: StartHarness,
+  steps: readonly Step[],
+  outcomes: readonly { readonly kind: string; readonly turns: number }[],
+): Promise<void> {
+  const harness = await start();
+  try {
+    const script = [...outcomes];
+    const acknowledged: string[] = [];
+    const succeeded = new Set<string>();
+    const faults: string[] = [];
+
+    const begin = async () => {
+      const store = await harness.open({ ...FAST, attempts: 1000 });
+      const running = new Set<string>();
+      const life = { ended: false };
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        const text = formatKey(job.key);
+        if (running.has(text)) faults.push(`${text} ran twice at once`);
+        running.add(text);
+        const ids = job.triggers.map((each) => Number(each.cause.eventId));
+        if (ids.some((id, index) => index > 0 && id <= (ids[index - 1] ?? 0)))
+          faults.push(`out of order: ${ids}`);
+        const next = script.shift() ?? { kind: 'done', turns: 0 };
+        for (let turn = 0; turn < next.turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+        running.delete(text);
+        if (life.ended) await new Promise(() => {});
+        if (next.kind === 'failed') throw new Error('as the script says');
+        if (next.kind === 'retry') return { kind: 'retry', afterMs: 1 };
+        for (const each of job.triggers) succeeded.add(String(each.cause.eventId));
+        return DONE;
+      });
+      return { store, working, life };
+    };
+
+    let current = await begin();
+    let count = 0;
+    for (const step of steps) {
+      if (step === 'turn') {
+        await new Promise((resolve) => setImmediate(resolve));
+      } else if (step === 'restart') {
+        await current.working.stop();
+        await current.store.close();
+        current = await begin();
+      } else if (step === 'crash') {
+        current.life.ended = true;
+        await harness.crash(current.store);
+        current = await begin();
+      } else {
+        const id = String(++count);
+        await current.store.queue.add([trigger(`k${step.add}`, id, { urgent: step.urgent })]);
+        acknowledged.push(id);
+      }
+    }
+    await idle(current.store.queue, 60_000);
+    await current.working.stop();
+    expect(faults).toEqual([]);
+    expect(acknowledged.filter((id) => !succeeded.has(id))).toEqual([]);
+  } finally {
+    await harness.dispose();
+  }
+}

@@ -1,0 +1,73 @@
+import type { Backoff } from '../../src/queue/backoff.js';
+import type { Facts } from '../../src/queue/facts.js';
+import type { Journal } from '../../src/queue/journal.js';
+import type { JobHandler, Queue } from '../../src/queue/queue.js';
+
+export interface Store {
+  readonly queue: Queue;
+  readonly journal: Journal;
+  readonly facts: Facts;
+  close(): Promise<void>;
+}
+
+/** One durable place, and the stores that are opened on it one after the other. */
+export interface StoreHarness {
+  open(backoff?: Partial<Backoff>): Promise<Store>;
+  /** Ends the store the way `kill -9` would: nothing that it does from now on reaches the durable place. */
+  crash(store: Store): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export type StartHarness = () => Promise<StoreHarness>;
+
+/** A queue at work; `stop` drains. */
+export interface Working {
+  stop(): Promise<void>;
+}
+
+export function work(queue: Queue, handler: JobHandler, concurrency = 4): Working {
+  const abort = new AbortController();
+  const ended = queue.work(handler, { concurrency }, abort.signal);
+  // A store that crashes on purpose may let its loop fail; who stops it gets to know.
+  ended.catch(() => {});
+  return {
+    stop: async () => {
+      abort.abort();
+      await ended;
+    },
+  };
+}
+
+/** Waits for a condition; each look is an await, so the system under test gets its turns. */
+export async function eventually(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Nothing waits, is delayed or runs; parked keys may be left. */
+export function idle(queue: Queue, timeoutMs?: number): Promise<void> {
+  return eventually(
+    'the queue is idle',
+    async () => {
+      const { waiting, delayed, active } = await queue.state();
+      return waiting + delayed + active === 0;
+    },
+    timeoutMs,
+  );
+}
+
+/** A promise with its handle. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
