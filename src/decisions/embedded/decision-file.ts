@@ -1,0 +1,136 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { messageOf, SyncError } from '../../errors.js';
+
+/** One decision as it is kept. */
+export interface StoredDecision {
+  readonly seq: number;
+  readonly id: string;
+  readonly time: string;
+  readonly subject: string;
+  /** The CloudEvent as JSON. */
+  readonly event: string;
+}
+
+type Statement = Database.Statement<unknown[]>;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS decisions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    time TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    event TEXT NOT NULL
+  ) STRICT;
+`;
+/** How long a statement waits for another process, in milliseconds. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/**
+ * The file `decisions.db` of a directory: one process appends while others read. Throws SyncError
+ * ERR_DECISIONS_UNREACHABLE, retriable because a full disk or a busy file passes.
+ */
+export class DecisionFile {
+  readonly #path: string;
+  readonly #database: Database.Database;
+  readonly #insert: Statement;
+  readonly #page: Statement;
+  readonly #last: Statement;
+  readonly #find: Statement;
+
+  constructor(directory: string) {
+    this.#path = join(directory, 'decisions.db');
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const database = new Database(this.#path, { timeout: BUSY_TIMEOUT_MS });
+      // Who could call what is nobody else's business; the side files take the mode of this one.
+      chmodSync(this.#path, 0o600);
+      database.pragma('journal_mode = WAL');
+      database.pragma('synchronous = FULL');
+      database.exec(SCHEMA);
+      this.#database = database;
+      this.#insert = database.prepare<unknown[]>(
+        'INSERT INTO decisions (id, time, subject, event) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
+      );
+      this.#page = database.prepare<unknown[]>(
+        'SELECT seq, event FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?',
+      );
+      this.#last = database.prepare<unknown[]>('SELECT coalesce(max(seq), 0) AS seq FROM decisions');
+      this.#find = database.prepare<unknown[]>('SELECT seq FROM decisions WHERE id = ?');
+    } catch (error) {
+      throw unreachable(this.#path, error);
+    }
+  }
+
+  /** All or none, on the disk when it returns; an id that is there already is passed over. */
+  append(decisions: readonly Omit<StoredDecision, 'seq'>[]): void {
+    this.#attempt(() => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      try {
+        for (const { id, time, subject, event } of decisions) this.#insert.run(id, time, subject, event);
+        this.#database.exec('COMMIT');
+      } catch (error) {
+        if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /** What follows `after`, oldest first. */
+  page(after: number, limit: number): readonly { readonly seq: number; readonly event: string }[] {
+    return this.#attempt(() =>
+      this.#page.all(after, limit).map((row) => ({ seq: integer(row, 'seq'), event: text(row, 'event') })),
+    );
+  }
+
+  /** The newest position; 0 when there is none. */
+  last(): number {
+    return this.#attempt(() => integer(this.#last.get(), 'seq'));
+  }
+
+  /** The position of an id. */
+  find(id: string): number | undefined {
+    return this.#attempt(() => {
+      const row = this.#find.get(id);
+      return row === undefined ? undefined : integer(row, 'seq');
+    });
+  }
+
+  close(): void {
+    if (this.#database.open) this.#database.close();
+  }
+
+  #attempt<T>(operation: () => T): T {
+    try {
+      return operation();
+    } catch (error) {
+      throw unreachable(this.#path, error);
+    }
+  }
+}
+
+function unreachable(path: string, error: unknown): SyncError {
+  return new SyncError(
+    'ERR_DECISIONS_UNREACHABLE',
+    `The decision log ${path} cannot be used (${messageOf(error)}); see that its directory may be written and the disk is not full.`,
+    { retriable: true, cause: error },
+  );
+}
+
+function integer(row: unknown, column: string): number {
+  const value = field(row, column);
+  if (typeof value !== 'number') throw new Error(`column ${column} holds no number`);
+  return value;
+}
+
+function text(row: unknown, column: string): string {
+  const value = field(row, column);
+  if (typeof value !== 'string') throw new Error(`column ${column} holds no text`);
+  return value;
+}
+
+function field(row: unknown, column: string): unknown {
+  if (typeof row !== 'object' || row === null) throw new Error('not a row');
+  return Object.getOwnPropertyDescriptor(row, column)?.value;
+}

@@ -1,0 +1,127 @@
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import type { Decision } from '../../model/decision.js';
+import type { Logger } from '../../observe.js';
+import { parseCloudEvent, toCloudEvent } from '../envelope.js';
+import type { DecisionLog, ReadOptions } from '../log.js';
+import { DecisionFile } from './decision-file.js';
+
+export interface EmbeddedDecisionLogOptions {
+  /** Where `decisions.db` lies; created if it is missing. */
+  readonly directory: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+const PAGE = 500;
+/** How often a follower looks for what another process appended. */
+const POLL_MS = 100;
+
+/**
+ * The decision log in one SQLite file, for an installation without Kafka. One daemon appends; any number of
+ * processes read meanwhile. The file is opened at the first use. Appending the same decision again keeps one.
+ */
+export function createEmbeddedDecisionLog(options: EmbeddedDecisionLogOptions): DecisionLog {
+  return new EmbeddedDecisionLog(options);
+}
+
+class EmbeddedDecisionLog implements DecisionLog {
+  readonly #options: EmbeddedDecisionLogOptions;
+  readonly #closing = new AbortController();
+  #file: DecisionFile | undefined;
+  /** Followers of this process, woken by an append so that they need not poll for it. */
+  readonly #followers = new Set<() => void>();
+
+  constructor(options: EmbeddedDecisionLogOptions) {
+    this.#options = options;
+  }
+
+  async check(): Promise<void> {
+    this.#open().append([]);
+  }
+
+  async position(): Promise<string> {
+    return String(this.#open().last());
+  }
+
+  async append(decisions: readonly Decision[]): Promise<void> {
+    this.#open().append(
+      decisions.map((decision) => ({
+        id: decision.id,
+        time: decision.time,
+        subject: decision.subject,
+        event: JSON.stringify(toCloudEvent(decision)),
+      })),
+    );
+    for (const wake of this.#followers) wake();
+  }
+
+  async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
+    const after = Number.parseInt(since, 10) || 0;
+    const file = this.#open();
+    return new Set(ids.filter((id) => (file.find(id) ?? 0) > after));
+  }
+
+  async *read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
+    const file = this.#open();
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    const newest = file.last();
+    const from = instantOf(options.from);
+    let after = options.from === 'end' ? newest : 0;
+    while (!stop.aborted) {
+      const page = file.page(after, PAGE);
+      for (const { seq, event } of page) {
+        if (stop.aborted || (!options.follow && seq > newest)) return;
+        after = seq;
+        const decision = parseCloudEvent(event);
+        if (from === undefined || Date.parse(decision.time) >= from) yield decision;
+      }
+      if (page.length > 0) continue;
+      if (!options.follow) return;
+      await this.#more(stop);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #open(): DecisionFile {
+    if (this.#closing.signal.aborted) {
+      throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
+    }
+    if (this.#file === undefined) {
+      this.#file = new DecisionFile(this.#options.directory);
+      this.#options.logger.debug({ directory: this.#options.directory }, 'decision log opened');
+    }
+    return this.#file;
+  }
+
+  /** Resolves when there may be more, or the signal is aborted. */
+  async #more(signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    const wake = () => waiting.abort();
+    this.#followers.add(wake);
+    try {
+      await this.#options.clock.sleep(POLL_MS, AbortSignal.any([signal, waiting.signal]));
+    } catch {
+      // woken
+    } finally {
+      this.#followers.delete(wake);
+    }
+  }
+}
+
+/** Milliseconds of an instant, undefined for `start` and `end`. */
+function instantOf(from: ReadOptions['from']): number | undefined {
+  if (from === 'start' || from === 'end') return undefined;
+  const instant = Date.parse(from);
+  if (Number.isNaN(instant)) {
+    throw new SyncError('ERR_INTERNAL', 'Decisions are read from start, end or an ISO 8601 instant.', {
+      retriable: false,
+    });
+  }
+  return instant;
+}

@@ -1,0 +1,95 @@
+import { SyncError } from '../errors.js';
+import type { Decision, Resource } from '../model/decision.js';
+import { CLOUD_EVENT, type CloudEvent } from './decision-schema.js';
+import { toPlainText, toPlainValue } from './plain-value.js';
+
+/** The media type of a decision event in structured mode. */
+export const CONTENT_TYPE = 'application/cloudevents+json';
+
+/** The decision as the topic carries it: plain JSON, absent fields left out, secrets masked. */
+export function toCloudEvent(decision: Decision): CloudEvent {
+  const { client, scopes, detail, consul, latencyMs, cause, before, after } = decision;
+  const principal = decision.principal ?? cause.principal;
+  return {
+    specversion: '1.0',
+    id: decision.id,
+    time: decision.time,
+    source: decision.source,
+    type: decision.type,
+    subject: decision.subject,
+    datacontenttype: 'application/json',
+    data: {
+      action: decision.action,
+      outcome: decision.outcome,
+      reason: decision.reason,
+      resource: toResource(decision.resource),
+      ...(client === undefined
+        ? {}
+        : { client: { provider: client.provider, clientId: client.clientId, actorKind: client.actorKind } }),
+      ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+      ...(principal === undefined
+        ? {}
+        : {
+            principal: {
+              id: toPlainText(principal.id),
+              ...(principal.ip === undefined ? {} : { ip: principal.ip }),
+            },
+          }),
+      cause: {
+        kind: cause.kind,
+        ...(cause.eventId === undefined ? {} : { eventId: cause.eventId }),
+        receivedAt: cause.receivedAt,
+      },
+      ...(before === undefined ? {} : { before: toPlainValue(before) }),
+      ...(after === undefined ? {} : { after: toPlainValue(after) }),
+      ...(consul === undefined ? {} : { consul: { modifyIndex: consul.modifyIndex } }),
+      ...(detail === undefined ? {} : { detail: toPlainText(detail) }),
+      mappingRevision: decision.mappingRevision,
+      revision: decision.revision,
+      ...(latencyMs === undefined ? {} : { latencyMs }),
+    },
+  };
+}
+
+/**
+ * A decision event, or its JSON text, as a decision; fields that a later version added are passed over.
+ * Throws SyncError ERR_EVENT_INVALID that names the first field at fault and repeats no value.
+ */
+export function parseCloudEvent(event: unknown): Decision {
+  const result = CLOUD_EVENT.safeParse(typeof event === 'string' ? parseJson(event) : event);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const where = issue?.path.map(String).join('.') || 'the event';
+    throw new SyncError(
+      'ERR_EVENT_INVALID',
+      `Not a decision event: ${where} is missing or has another form.`,
+      {
+        retriable: false,
+      },
+    );
+  }
+  const { data, id, time, source, type, subject } = result.data;
+  return { id, time, type, subject, source, ...data };
+}
+
+function toResource(resource: Resource): CloudEvent['data']['resource'] {
+  const { kind, source, destination, namespace, partition, name } = resource;
+  return {
+    kind,
+    ...(source === undefined ? {} : { source }),
+    ...(destination === undefined ? {} : { destination }),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(partition === undefined ? {} : { partition }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new SyncError('ERR_EVENT_INVALID', 'Not a decision event: the text is not JSON.', {
+      retriable: false,
+    });
+  }
+}

@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { SyncError } from '../../src/errors.js';
+import { silentLogger } from '../../src/observe.js';
+import { describeDecisionLog } from '../conformance/decision-log.js';
+import { decision, decisions } from '../support/decisions.js';
+
+const open = (directory: string) =>
+  createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
+
+async function createTopic() {
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-decisions-'));
+  return {
+    directory,
+    open: () => open(directory),
+    async dispose() {
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+describeDecisionLog('on SQLite', createTopic);
+
+describe('the embedded decision log', () => {
+  it('keeps one of a decision that is appended twice', async () => {
+    const topic = await createTopic();
+    const log = topic.open();
+    const written = decisions(3);
+    await log.append(written);
+    await log.append([...written, decision({ subject: 'new' })]);
+    const read = [];
+    for await (const each of log.read({ from: 'start', follow: false }, new AbortController().signal)) {
+      read.push(each.id);
+    }
+    expect(read).toHaveLength(4);
+    await log.close();
+    await topic.dispose();
+  });
+
+  it('can be read by nobody but its owner', async () => {
+    const topic = await createTopic();
+    const log = topic.open();
+    await log.append([decision()]);
+    expect(statSync(join(topic.directory, 'decisions.db')).mode & 0o077).toBe(0);
+    expect(statSync(join(topic.directory, 'decisions.db-wal')).mode & 0o077).toBe(0);
+    await log.close();
+    await topic.dispose();
+  });
+
+  it('says what to look at when its directory cannot be used', async () => {
+    const log = open('/dev/null/decisions');
+    const error = await log.check().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(SyncError);
+    expect(error).toMatchObject({ code: 'ERR_DECISIONS_UNREACHABLE', retriable: true });
+  });
+
+  it('does nothing more once it is closed', async () => {
+    const topic = await createTopic();
+    const log = topic.open();
+    await log.close();
+    await expect(log.append([decision()])).rejects.toMatchObject({ code: 'ERR_DECISIONS_UNREACHABLE' });
+    await topic.dispose();
+  });
+});

@@ -1,0 +1,53 @@
+import { ulid } from 'ulid';
+import type { Decision } from '../../src/model/decision.js';
+
+/** A decision on the edge web -> orders, with what differs. */
+export function decision(changes: Partial<Decision> = {}): Decision {
+  return {
+    id: ulid(),
+    time: '2026-03-01T10:00:00.000Z',
+    type: 'dev.scopemesh.intention.updated',
+    subject: 'intention/default/default/orders/web',
+    source: 'scopemesh/payments/replica-1',
+    action: 'revoke',
+    outcome: 'applied',
+    reason: 'ScopeRevoked',
+    resource: {
+      kind: 'intention',
+      source: 'web',
+      destination: 'orders',
+      namespace: 'default',
+      partition: 'default',
+    },
+    client: { provider: 'main', clientId: 'web-app', actorKind: 'workload' },
+    scopes: ['orders:write'],
+    principal: { id: 'alice', ip: '192.0.2.7' },
+    cause: { kind: 'webhook', eventId: 'e-1', receivedAt: '2026-03-01T09:59:59.990Z' },
+    before: { kind: 'http', permissions: [{ methods: ['GET'], pathPrefix: '/v1/orders' }] },
+    after: { kind: 'deny' },
+    consul: { modifyIndex: 812 },
+    mappingRevision: 'sha256:00',
+    revision: 1,
+    latencyMs: 11.4,
+    ...changes,
+  };
+}
+
+/** `count` decisions over `subjects` subjects in turn, each subject's revisions counting from 1. */
+export function decisions(count: number, subjects = 3, prefix = 'subject'): Decision[] {
+  return Array.from({ length: count }, (_, at) =>
+    decision({ subject: `${prefix}/${at % subjects}`, revision: Math.floor(at / subjects) + 1 }),
+  );
+}
+
+/** What of a history of decisions is wrong: a revision missing, doubled or out of order within its subject. */
+export function faultsOf(history: readonly Pick<Decision, 'subject' | 'revision'>[]): string[] {
+  const last = new Map<string, number>();
+  const faults: string[] = [];
+  for (const { subject, revision } of history) {
+    const expected = (last.get(subject) ?? 0) + 1;
+    if (revision !== expected) faults.push(`${subject}: ${revision} where ${expected} was due`);
+    last.set(subject, revision);
+  }
+  return faults;
+}
