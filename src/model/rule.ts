@@ -41,6 +41,8 @@ export interface Mapping {
   readonly mode: Mode;
   /** `sha256:…` over everything here; travels into each decision. */
   readonly revision: string;
+  /** Names of the configured providers. */
+  readonly providers: readonly string[];
   readonly rules: readonly Rule[];
   readonly claims: 'confirmed' | 'first';
   readonly classify: readonly ActorClassification[];

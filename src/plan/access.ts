@@ -1,0 +1,177 @@
+import type { Access, HeaderMatch, HttpPermission } from '../model/intention.js';
+import { compareText } from './compare.js';
+
+/**
+ * The algebra of access. What a set of permissions lets through is compared through atoms (one method, one path
+ * matcher, one set of headers): `covers` may say no where the truth is yes (two regular expressions), never the
+ * reverse, so that a change is taken for a narrowing rather than missed as one.
+ */
+
+/** Everything that either lets through, in the one canonical form. */
+export function union(a: Access | undefined, b: Access | undefined): Access | undefined {
+  if (a === undefined || a.kind === 'deny') return b === undefined ? a : canonical(b);
+  if (b === undefined || b.kind === 'deny') return canonical(a);
+  if (a.kind === 'allow' || b.kind === 'allow') return { kind: 'allow' };
+  return canonical({ kind: 'http', permissions: [...a.permissions, ...b.permissions] });
+}
+
+/** Sorted, without duplicates and without permissions that another one covers: equal access reads equal. */
+export function canonical(access: Access): Access {
+  if (access.kind !== 'http') return { kind: access.kind };
+  const merged = mergeMethods(access.permissions.map(normalise));
+  const kept = merged.filter(
+    (permission, index) =>
+      !merged.some(
+        (other, at) =>
+          at !== index &&
+          permissionCovers(other, permission) &&
+          (at < index || !permissionCovers(permission, other)),
+      ),
+  );
+  return { kind: 'http', permissions: kept.toSorted((x, y) => compareText(textOf(x), textOf(y))) };
+}
+
+export function sameAccess(a: Access | undefined, b: Access | undefined): boolean {
+  return digest(a) === digest(b);
+}
+
+/** A stable text of an access, for comparison and for remembering what was written. */
+export function digest(access: Access | undefined): string {
+  if (access === undefined) return 'none';
+  const form = canonical(access);
+  return form.kind === 'http' ? `http ${form.permissions.map(textOf).join(' ')}` : form.kind;
+}
+
+/** Whether `outer` lets through everything that `inner` does. */
+export function covers(outer: Access | undefined, inner: Access | undefined): boolean {
+  if (inner === undefined || inner.kind === 'deny') return true;
+  if (outer === undefined || outer.kind === 'deny') return false;
+  if (outer.kind === 'allow') return true;
+  if (inner.kind === 'allow') return false;
+  return inner.permissions.every((permission) =>
+    (permission.methods ?? [undefined]).every((method) =>
+      outer.permissions.some((candidate) => permissionCovers(candidate, withMethod(permission, method))),
+    ),
+  );
+}
+
+/** Whether going from `before` to `after` takes something away. */
+export function narrows(before: Access | undefined, after: Access | undefined): boolean {
+  return !covers(after, before);
+}
+
+/** Whether going from `before` to `after` opens something. */
+export function widens(before: Access | undefined, after: Access | undefined): boolean {
+  return !covers(before, after);
+}
+
+/** A lower bound of what both let through; never more than either. */
+export function intersection(a: Access | undefined, b: Access | undefined): Access | undefined {
+  if (covers(a, b)) return b;
+  if (covers(b, a)) return a;
+  if (a?.kind !== 'http' || b?.kind !== 'http') return undefined;
+  const permissions = [
+    ...a.permissions.filter((permission) => covers(b, { kind: 'http', permissions: [permission] })),
+    ...b.permissions.filter((permission) => covers(a, { kind: 'http', permissions: [permission] })),
+  ];
+  return permissions.length === 0 ? undefined : canonical({ kind: 'http', permissions });
+}
+
+/** What a request needs to know of itself to be judged. */
+export interface HttpRequestShape {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Whether Envoy, told this access, lets the request through (for `explain` and tests). */
+export function admits(access: Access | undefined, request: HttpRequestShape): boolean {
+  if (access === undefined || access.kind === 'deny') return false;
+  if (access.kind === 'allow') return true;
+  return access.permissions.some((permission) => {
+    if (permission.methods !== undefined && !permission.methods.includes(request.method)) return false;
+    // Envoy's path matchers look at the path without its query.
+    const path = request.path.replace(/[?#].*$/s, '');
+    if (permission.pathExact !== undefined && path !== permission.pathExact) return false;
+    if (permission.pathPrefix !== undefined && !path.startsWith(permission.pathPrefix)) return false;
+    if (permission.pathRegex !== undefined && !new RegExp(`^(?:${permission.pathRegex})$`).test(path))
+      return false;
+    return (permission.headers ?? []).every((match) => headerMatches(match, request.headers ?? {}));
+  });
+}
+
+function headerMatches(match: HeaderMatch, headers: Readonly<Record<string, string>>): boolean {
+  const value = headers[match.name.toLowerCase()];
+  const plain =
+    value !== undefined &&
+    (match.exact === undefined || value === match.exact) &&
+    (match.prefix === undefined || value.startsWith(match.prefix)) &&
+    (match.suffix === undefined || value.endsWith(match.suffix)) &&
+    (match.regex === undefined || new RegExp(`^(?:${match.regex})$`).test(value));
+  return match.invert === true ? !plain : plain;
+}
+
+function normalise(permission: HttpPermission): HttpPermission {
+  const methods =
+    permission.methods === undefined || permission.methods.length === 0
+      ? undefined
+      : [...new Set(permission.methods)].toSorted();
+  const headers =
+    permission.headers === undefined || permission.headers.length === 0
+      ? undefined
+      : permission.headers.toSorted((x, y) => compareText(JSON.stringify(x), JSON.stringify(y)));
+  return {
+    ...(methods === undefined ? {} : { methods }),
+    ...(permission.pathExact === undefined ? {} : { pathExact: permission.pathExact }),
+    ...(permission.pathPrefix === undefined ? {} : { pathPrefix: permission.pathPrefix }),
+    ...(permission.pathRegex === undefined ? {} : { pathRegex: permission.pathRegex }),
+    ...(headers === undefined ? {} : { headers }),
+  };
+}
+
+/** Two permissions that differ in their methods alone are one. */
+function mergeMethods(permissions: readonly HttpPermission[]): HttpPermission[] {
+  const byRest = new Map<string, HttpPermission>();
+  for (const permission of permissions) {
+    const { methods, ...rest } = permission;
+    const key = textOf(rest);
+    const known = byRest.get(key);
+    if (known === undefined) byRest.set(key, permission);
+    else if (known.methods === undefined || methods === undefined) byRest.set(key, rest);
+    else byRest.set(key, normalise({ ...rest, methods: [...known.methods, ...methods] }));
+  }
+  return [...byRest.values()];
+}
+
+function permissionCovers(outer: HttpPermission, inner: HttpPermission): boolean {
+  if (outer.methods !== undefined) {
+    if (inner.methods === undefined) return false;
+    if (!inner.methods.every((method) => outer.methods?.includes(method))) return false;
+  }
+  // Every header that the outer one asks for must be asked for by the inner one too.
+  const innerHeaders = new Set((inner.headers ?? []).map((header) => JSON.stringify(header)));
+  if (!(outer.headers ?? []).every((header) => innerHeaders.has(JSON.stringify(header)))) return false;
+  return pathCovers(outer, inner);
+}
+
+function pathCovers(outer: HttpPermission, inner: HttpPermission): boolean {
+  if (outer.pathExact !== undefined) return inner.pathExact === outer.pathExact;
+  if (outer.pathRegex !== undefined) return inner.pathRegex === outer.pathRegex;
+  if (outer.pathPrefix === undefined) return true;
+  const start = inner.pathExact ?? inner.pathPrefix;
+  return start?.startsWith(outer.pathPrefix) ?? false;
+}
+
+function withMethod(permission: HttpPermission, method: string | undefined): HttpPermission {
+  return method === undefined ? permission : { ...permission, methods: [method] };
+}
+
+function textOf(permission: HttpPermission): string {
+  return JSON.stringify([
+    permission.pathExact ?? null,
+    permission.pathPrefix ?? null,
+    permission.pathRegex ?? null,
+    permission.headers ?? null,
+    permission.methods ?? null,
+  ]);
+}

@@ -1,0 +1,51 @@
+import { ACTOR_KINDS, type ActorKind, type ClassifiedKind } from '../model/actor.js';
+import type { OAuthClient } from '../model/client.js';
+import type { Mapping } from '../model/rule.js';
+import { compilePattern } from './pattern.js';
+
+/** Grant types by which a person signs in (RFC 6749, RFC 8628, CIBA). */
+const INTERACTIVE = new Set([
+  'authorization_code',
+  'implicit',
+  'password',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:openid:params:grant-type:ciba',
+]);
+
+/** The client's kind: the first matching classification, else by its grant types, else unknown. */
+export function classify(client: OAuthClient, mapping: Pick<Mapping, 'classify'>): ClassifiedKind {
+  for (const entry of mapping.classify) {
+    if ('attribute' in entry) {
+      if (
+        Object.hasOwn(client.attributes, entry.attribute) &&
+        client.attributes[entry.attribute] === entry.equals
+      )
+        return entry.kind;
+    } else if (compilePattern(entry.clientId).match(client.clientId) !== undefined) return entry.kind;
+  }
+  if (client.grantTypes.some((type) => INTERACTIVE.has(type))) return 'human';
+  if (client.grantTypes.includes('client_credentials')) return 'workload';
+  return 'unknown';
+}
+
+/** Whether a kind may use a scope at all; unknown may use only what every kind may. */
+export function mayUseScope(kind: ClassifiedKind, scope: string, mapping: Pick<Mapping, 'limits'>): boolean {
+  return kindsOf(kind).every(
+    (each) =>
+      !mapping.limits[each].never.some((pattern) => compilePattern(pattern).match(scope) !== undefined),
+  );
+}
+
+/** Whether a rule's list of kinds admits this one; unknown only where every kind is listed. */
+export function admitsKind(listed: readonly ActorKind[] | undefined, kind: ClassifiedKind): boolean {
+  return listed === undefined || kindsOf(kind).every((each) => listed.includes(each));
+}
+
+/** Whether a person must stand behind what this kind does. */
+export function needsHuman(kind: ClassifiedKind, mapping: Pick<Mapping, 'limits'>): boolean {
+  return kindsOf(kind).some((each) => mapping.limits[each].onBehalfOf === 'human');
+}
+
+function kindsOf(kind: ClassifiedKind): readonly ActorKind[] {
+  return kind === 'unknown' ? ACTOR_KINDS : [kind];
+}

@@ -1,0 +1,199 @@
+import type { CatalogService, ServiceInstance } from '../model/catalog.js';
+import { confirmedServices } from '../model/client.js';
+import type { ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
+import {
+  type ClaimSettings,
+  type ClientId,
+  clientText,
+  findClient,
+  serviceText,
+  type World,
+} from './world.js';
+
+/**
+ * What a service's claim is worth.
+ *
+ * | instances say | confirmed / recorded | standing |
+ * |---|---|---|
+ * | one client | yes | `claimed` |
+ * | one client | no | `refused` (ClaimUnconfirmed, ClaimTaken) |
+ * | one client | nobody recorded it yet (`first`) | `unrecorded` |
+ * | one client | its directory was never read completely | `unknown`: keep what is, add nothing |
+ * | nothing | | `none` |
+ * | different things | old claim still good | `claimed`, but `addNothing` |
+ * | no instance is left | within the grace | `claimed` as before |
+ * | no instance is left | after the grace | `none`, `vanished` |
+ */
+export type ClaimStanding =
+  | {
+      readonly kind: 'claimed';
+      readonly service: ServiceName;
+      readonly client: ClientId;
+      readonly addNothing: boolean;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly service: ServiceName;
+      readonly client: ClientId;
+      readonly reason: 'ClaimTaken' | 'ClaimAmbiguous' | 'ClaimUnconfirmed' | 'InvalidServiceName';
+      readonly detail: string;
+    }
+  | { readonly kind: 'unrecorded' | 'unknown'; readonly service: ServiceName; readonly client: ClientId }
+  | { readonly kind: 'none'; readonly service: ServiceName; readonly vanished: boolean };
+
+/** What may be a source of an intention: never `*`, nothing that Consul could read as something else. */
+const SOURCE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** The standing of every service that the catalog or the memory knows, by `serviceText`, with holds included. */
+export function standings(
+  world: World,
+  mapping: Mapping,
+  settings: ClaimSettings,
+): ReadonlyMap<string, ClaimStanding> {
+  const result = new Map<string, ClaimStanding>();
+  for (const service of world.catalog?.services ?? []) {
+    const key = serviceText(service.name);
+    result.set(key, standingOf(service.name, service, world, mapping, settings));
+  }
+  for (const [key] of world.remembered) {
+    const [partition, namespace, ...name] = key.split('/');
+    if (result.has(key) || partition === undefined || namespace === undefined) continue;
+    const service = { partition, namespace, name: name.join('/') };
+    result.set(key, standingOf(service, undefined, world, mapping, settings));
+  }
+  return result;
+}
+
+/** What the instances of one service say, before it is judged: one client, nothing, or several things. */
+export function statedClaim(
+  service: CatalogService,
+  settings: ClaimSettings,
+  providers: readonly string[],
+):
+  | { readonly kind: 'client'; readonly client: ClientId }
+  | { readonly kind: 'several'; readonly clients: readonly ClientId[] }
+  | { readonly kind: 'nothing' | 'vacant' } {
+  const instances = service.instances.filter((instance) => instance.kind === '');
+  if (instances.length === 0) return { kind: 'vacant' };
+  const claims = instances.map((instance) => claimsOfInstance(instance, settings, providers));
+  const different = new Map(
+    claims.flatMap(({ clients }) => clients.map((client) => [clientText(client), client] as const)),
+  );
+  const [first] = different.values();
+  if (first === undefined) return { kind: 'nothing' };
+  const isOne =
+    different.size === 1 && claims.every(({ clients, isClear }) => isClear && clients.length === 1);
+  return isOne ? { kind: 'client', client: first } : { kind: 'several', clients: [...different.values()] };
+}
+
+function standingOf(
+  name: ServiceName,
+  service: CatalogService | undefined,
+  world: World,
+  mapping: Mapping,
+  settings: ClaimSettings,
+): ClaimStanding {
+  const providers = [...mapping.providers];
+  const remembered = world.remembered.get(serviceText(name));
+  const stated =
+    service === undefined ? ({ kind: 'vacant' } as const) : statedClaim(service, settings, providers);
+  switch (stated.kind) {
+    case 'client':
+      return judge(name, stated.client, false, world, mapping);
+    case 'nothing':
+      return { kind: 'none', service: name, vanished: false };
+    case 'several':
+      if (remembered !== undefined) return judge(name, remembered, true, world, mapping);
+      return {
+        kind: 'refused',
+        service: name,
+        client: stated.clients[0] ?? { provider: providers[0] ?? '', clientId: '' },
+        reason: 'ClaimAmbiguous',
+        detail:
+          'instances of this service claim different clients, or a client without saying of which provider; make them agree',
+      };
+    case 'vacant':
+      if (remembered !== undefined && world.now - remembered.lastSeenAt < settings.claimGraceMs) {
+        return judge(name, remembered, false, world, mapping);
+      }
+      return { kind: 'none', service: name, vanished: true };
+  }
+}
+
+function judge(
+  service: ServiceName,
+  claim: ClientId,
+  addNothing: boolean,
+  world: World,
+  mapping: Mapping,
+): ClaimStanding {
+  const client: ClientId = { provider: claim.provider, clientId: claim.clientId };
+  const refuse = (
+    reason: 'ClaimTaken' | 'ClaimUnconfirmed' | 'InvalidServiceName',
+    detail: string,
+  ): ClaimStanding => ({
+    kind: 'refused',
+    service,
+    client,
+    reason,
+    detail,
+  });
+  if (!SOURCE_NAME.test(service.name)) {
+    return refuse(
+      'InvalidServiceName',
+      'a service of this name cannot be the source of an intention; rename it',
+    );
+  }
+  if (!world.directories.has(client.provider)) return { kind: 'unknown', service, client };
+  switch (mapping.claims) {
+    case 'confirmed': {
+      const found = findClient(world, client);
+      if (found !== undefined && confirmedServices(found).includes(service.name))
+        return { kind: 'claimed', service, client, addNothing };
+      return refuse(
+        'ClaimUnconfirmed',
+        found === undefined
+          ? 'the identity provider knows no such client; correct the claim in Consul or create the client'
+          : "the client does not name this service; add it to the client's attribute consul-services",
+      );
+    }
+    case 'first': {
+      const record = world.claimRecords.find(
+        (each) => each.provider === client.provider && each.clientId === client.clientId,
+      );
+      if (record !== undefined && serviceText(record.service) === serviceText(service))
+        return { kind: 'claimed', service, client, addNothing };
+      if (record === undefined) return { kind: addNothing ? 'unknown' : 'unrecorded', service, client };
+      return refuse(
+        'ClaimTaken',
+        `another service claimed this client first: ${record.service.name}; give this one a client of its own`,
+      );
+    }
+  }
+}
+
+/** `isClear` is false where it cannot be told which provider's client is meant. */
+function claimsOfInstance(
+  instance: ServiceInstance,
+  settings: ClaimSettings,
+  providers: readonly string[],
+): { readonly clients: readonly ClientId[]; readonly isClear: boolean } {
+  const named = new Set<string>();
+  const meta = Object.hasOwn(instance.meta, settings.clientMeta)
+    ? instance.meta[settings.clientMeta]
+    : undefined;
+  if (meta !== undefined && meta !== '') named.add(meta);
+  for (const tag of instance.tags)
+    if (tag.startsWith(settings.clientTag)) named.add(tag.slice(settings.clientTag.length));
+  named.delete('');
+  const stated = Object.hasOwn(instance.meta, 'oauth-provider')
+    ? instance.meta['oauth-provider']
+    : instance.tags.find((tag) => tag.startsWith('oauth-provider='))?.slice('oauth-provider='.length);
+  const only = providers.length === 1 ? providers[0] : undefined;
+  const provider = stated ?? only;
+  return {
+    clients: [...named].map((clientId) => ({ provider: provider ?? providers[0] ?? '', clientId })),
+    isClear: provider !== undefined && providers.includes(provider),
+  };
+}

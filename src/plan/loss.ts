@@ -1,0 +1,84 @@
+import type { ChangeReason } from '../model/decision.js';
+import type { ClaimStanding } from './claims.js';
+import type { DestinationInput } from './destination-input.js';
+import { destinationsOfScope } from './openings.js';
+import { type ClientId, clientText, findClient } from './world.js';
+import type { Written } from './written.js';
+
+/** Why an edge loses something, and whether that is only inferred from what a read did not show. */
+export interface Loss {
+  readonly reason: ChangeReason;
+  readonly scopes: readonly string[];
+  readonly isInferred: boolean;
+}
+
+/**
+ * | what is seen | reason | explicit? |
+ * |---|---|---|
+ * | the client is closed by an order | the order's | yes |
+ * | instances without the tag | `ClaimRemoved` | yes |
+ * | no instance any more | `ClaimRemoved` | no |
+ * | the service claims another client now | `ClaimRemoved` | yes |
+ * | another service recorded the claim | `ClaimRemoved` | yes |
+ * | the client no longer names the service | `ClaimRemoved` | if an event named the client |
+ * | the client is read as disabled | `ClientDisabled` | yes |
+ * | the client is missing | `ClientDeleted` | if an event named the client |
+ * | destination protected | `ProtectedService` | yes |
+ * | the client still has every scope that opened the edge | `MappingChanged` or `ActorLimited` | yes |
+ * | scopes are missing | `ScopeRevoked` | if an event named the client or the scope |
+ */
+export function lossOf(facts: {
+  readonly standing: ClaimStanding;
+  readonly written: Written | undefined;
+  /** The client that the edge's Description names. */
+  readonly former: ClientId | undefined;
+  readonly wanted: readonly string[];
+  readonly input: DestinationInput;
+}): Loss {
+  const { standing, written, input } = facts;
+  const before = written?.scopes ?? [];
+  if (standing.kind === 'none')
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: standing.vanished };
+  const id = standing.client;
+  if (facts.former !== undefined && clientText(facts.former) !== clientText(id)) {
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
+  }
+  const named = input.evidence.some(
+    (each) => each.provider === id.provider && (each.clients?.includes(id.clientId) ?? false),
+  );
+  const closure = input.world.closures.get(clientText(id));
+  if (closure !== undefined) return { reason: closure, scopes: before, isInferred: false };
+  const client = findClient(input.world, id);
+  if (client === undefined) return { reason: 'ClientDeleted', scopes: before, isInferred: !named };
+  if (!client.enabled) return { reason: 'ClientDisabled', scopes: before, isInferred: false };
+  if (standing.kind === 'refused')
+    return {
+      reason: 'ClaimRemoved',
+      scopes: before,
+      isInferred: standing.reason === 'ClaimUnconfirmed' && !named,
+    };
+  if (input.mapping.protectedServices.includes(input.destination.name))
+    return { reason: 'ProtectedService', scopes: before, isInferred: false };
+
+  const has = new Set(client.grants.map((grant) => grant.name));
+  const lost = before.filter((scope) => !has.has(scope));
+  if (written !== undefined && lost.length === 0) {
+    const limited = new Set(input.openings.get(clientText(id))?.limited ?? []);
+    const isLimited = before.some((scope) => limited.has(scope));
+    return {
+      reason: isLimited ? 'ActorLimited' : 'MappingChanged',
+      scopes: before.filter((scope) => !facts.wanted.includes(scope)),
+      isInferred: false,
+    };
+  }
+  const told = input.evidence.some(
+    (each) =>
+      each.provider === id.provider &&
+      (each.scopes ?? []).some(
+        (scope) =>
+          !has.has(scope) &&
+          destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name),
+      ),
+  );
+  return { reason: 'ScopeRevoked', scopes: lost, isInferred: !named && !told };
+}

@@ -1,0 +1,113 @@
+import type { ClassifiedKind } from '../model/actor.js';
+import type { Grant, OAuthClient } from '../model/client.js';
+import type { HoldReason } from '../model/decision.js';
+import type { Access, HttpPermission } from '../model/intention.js';
+import type { Mapping, Rule } from '../model/rule.js';
+import { canonical } from './access.js';
+import { admitsKind, classify, mayUseScope, needsHuman } from './actor.js';
+import { compilePattern, isPlainServiceName, substitute } from './pattern.js';
+
+/** What one scope of a client opens at one destination. */
+export interface Opening {
+  readonly destination: string;
+  readonly access: Access;
+  readonly scope: string;
+}
+
+/** What a scope would open, were it not held. */
+export interface HeldOpening {
+  readonly destination: string;
+  readonly scope: string;
+  readonly reason: Extract<HoldReason, 'InvalidServiceName' | 'UserTokenUnenforceable'>;
+  readonly detail: string;
+}
+
+export interface ClientOpenings {
+  readonly actorKind: ClassifiedKind;
+  readonly openings: readonly Opening[];
+  readonly held: readonly HeldOpening[];
+  /** Scopes that a rule names but the client's kind may not use. */
+  readonly limited: readonly string[];
+}
+
+/** What the mapping opens for a client, over all destinations. A disabled client opens nothing. */
+export function openingsOf(client: OAuthClient, mapping: Mapping): ClientOpenings {
+  const actorKind = classify(client, mapping);
+  const openings: Opening[] = [];
+  const held: HeldOpening[] = [];
+  const limited = new Set<string>();
+  for (const grant of client.enabled ? client.grants : []) {
+    for (const rule of mapping.rules) {
+      const destination = destinationOf(rule, client.provider, grant, mapping);
+      if (destination === undefined) continue;
+      if (!admitsKind(rule.actors, actorKind) || !mayUseScope(actorKind, grant.name, mapping)) {
+        limited.add(grant.name);
+      } else if (!isPlainServiceName(destination)) {
+        held.push({
+          destination,
+          scope: grant.name,
+          reason: 'InvalidServiceName',
+          detail:
+            'the destination is not a plain service name (a-z, 0-9 and -); rename the scope or write the destination in the rule',
+        });
+      } else if (rule.userRequired || needsHuman(actorKind, mapping)) {
+        held.push({
+          destination,
+          scope: grant.name,
+          reason: 'UserTokenUnenforceable',
+          detail:
+            "a user's token must stand behind this call, and this version of scopemesh cannot make Consul require one; the access stays closed",
+        });
+      } else openings.push({ destination, access: accessOf(rule), scope: grant.name });
+    }
+  }
+  return { actorKind, openings, held, limited: [...limited].toSorted() };
+}
+
+/** The destinations that a scope's rules open, whoever holds it; for evidence that names only a scope. */
+export function destinationsOfScope(provider: string, scope: string, mapping: Mapping): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const rule of mapping.rules) {
+    const destination = destinationOf(
+      rule,
+      provider,
+      { name: scope, ...(rule.api === undefined ? {} : { api: rule.api }) },
+      mapping,
+    );
+    if (destination !== undefined) found.add(destination);
+  }
+  return found;
+}
+
+/**
+ * The destination a rule gives a grant; undefined where the rule does not apply. A rule that names no API applies
+ * to scopes of no API; one that names no provider applies only where a single provider is configured.
+ */
+function destinationOf(rule: Rule, provider: string, grant: Grant, mapping: Mapping): string | undefined {
+  if (rule.to === undefined) return undefined;
+  const ruleProvider = rule.provider ?? (mapping.providers.length === 1 ? mapping.providers[0] : undefined);
+  if (ruleProvider !== provider || rule.api !== grant.api) return undefined;
+  const captures = compilePattern(rule.scope).match(grant.name);
+  return captures === undefined ? undefined : substitute(rule.to, captures);
+}
+
+/** The access of a rule: `path` means the path itself and what lies under it. */
+function accessOf(rule: Rule): Access {
+  const methods = rule.methods === undefined || rule.methods.length === 0 ? {} : { methods: rule.methods };
+  const headers = rule.headers === undefined || rule.headers.length === 0 ? {} : { headers: rule.headers };
+  const paths = pathsOf(rule);
+  if (paths.length === 0) {
+    if (rule.methods === undefined && rule.headers === undefined) return { kind: 'allow' };
+    return canonical({ kind: 'http', permissions: [{ ...methods, ...headers }] });
+  }
+  return canonical({ kind: 'http', permissions: paths.map((path) => ({ ...methods, ...path, ...headers })) });
+}
+
+function pathsOf(rule: Rule): readonly HttpPermission[] {
+  if (rule.pathExact !== undefined) return [{ pathExact: rule.pathExact }];
+  if (rule.pathPrefix !== undefined) return [{ pathPrefix: rule.pathPrefix }];
+  if (rule.pathRegex !== undefined) return [{ pathRegex: rule.pathRegex }];
+  if (rule.path === undefined) return [];
+  const path = rule.path.replace(/\/+$/, '');
+  return path === '' ? [{ pathPrefix: '/' }] : [{ pathExact: path }, { pathPrefix: `${path}/` }];
+}

@@ -1,0 +1,66 @@
+import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+
+/** Consul keeps 512 characters of a source's Description. */
+const DESCRIPTION_LIMIT = 512;
+
+/**
+ * The mark of this instance in a source's Description: `scopemesh:<owner>` followed by a space or the end, so
+ * that owner `pay` does not own what `payments` wrote. What follows names the client, for people and for
+ * decisions about a claim that is gone.
+ */
+export function describeSource(
+  owner: string,
+  client: { readonly provider: string; readonly clientId: string },
+): string {
+  const text = `${mark(owner)} client=${encode(client.provider)}/${encode(client.clientId)}`;
+  return text.length <= DESCRIPTION_LIMIT ? text : mark(owner);
+}
+
+export function isOwnedDescription(owner: string, description: string): boolean {
+  return description === mark(owner) || description.startsWith(`${mark(owner)} `);
+}
+
+/** The client that an owned Description names, if it is readable. */
+export function clientOfDescription(
+  description: string,
+): { readonly provider: string; readonly clientId: string } | undefined {
+  const found = / client=([^/\s]+)\/(\S+)$/.exec(description);
+  if (found?.[1] === undefined || found[2] === undefined) return undefined;
+  try {
+    return { provider: decodeURIComponent(found[1]), clientId: decodeURIComponent(found[2]) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Owned sources are local ones (no peer) that carry the mark. */
+export function isOwned(owner: string, source: IntentionSource): boolean {
+  return source.peer === undefined && isOwnedDescription(owner, source.description);
+}
+
+/** Meta keys by which consul-k8s, replication and other tools mark entries as theirs. */
+const MANAGED_META = ['external-source', 'consul.hashicorp.com/source-datacenter'] as const;
+
+export function isManagedElsewhere(entry: IntentionEntry): boolean {
+  return MANAGED_META.some((key) => Object.hasOwn(entry.meta, key));
+}
+
+/** Sources meet in Consul without regard to case. */
+export function sameSource(
+  source: { readonly name: string; readonly namespace: string; readonly partition: string },
+  name: ServiceName,
+): boolean {
+  return (
+    source.name.toLowerCase() === name.name.toLowerCase() &&
+    source.namespace.toLowerCase() === name.namespace.toLowerCase() &&
+    source.partition.toLowerCase() === name.partition.toLowerCase()
+  );
+}
+
+function mark(owner: string): string {
+  return `scopemesh:${owner}`;
+}
+
+function encode(text: string): string {
+  return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\uFFFD'));
+}

@@ -1,0 +1,72 @@
+import type { ClaimRecord } from '../model/catalog.js';
+import type { ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
+import { classify } from './actor.js';
+import type { ClaimStanding } from './claims.js';
+import { compareText } from './compare.js';
+import { claimSubject, type Hold } from './plan.js';
+import { type ClientId, clientText, findClient, serviceText, type World } from './world.js';
+
+/** What a client's job does to claims: at most one record made, at most one taken back, and what is held. */
+export interface ClientPlan {
+  /** With `claims: first`: the record to create for the first service that claims the client. */
+  readonly create: ServiceName | undefined;
+  /** A record whose service claims the client no longer. */
+  readonly remove: ClaimRecord | undefined;
+  readonly holds: readonly Hold[];
+}
+
+/** The claims on one client. Of several services that claim an unrecorded client, the first by name is recorded. */
+export function planClient(
+  client: ClientId,
+  world: World,
+  standings: ReadonlyMap<string, ClaimStanding>,
+  mapping: Mapping,
+): ClientPlan {
+  const about = [...standings.values()]
+    .filter((standing) => standing.kind !== 'none' && clientText(standing.client) === clientText(client))
+    .toSorted((a, b) => compareText(serviceText(a.service), serviceText(b.service)));
+  const known = findClient(world, client);
+  const holds: Hold[] = [];
+  for (const standing of about) {
+    const told =
+      standing.kind === 'refused'
+        ? { reason: standing.reason, detail: standing.detail }
+        : standing.kind === 'claimed' && standing.addNothing
+          ? {
+              reason: 'ClaimAmbiguous' as const,
+              detail:
+                'instances of this service claim different clients; the old claim is kept and nothing is added until they agree',
+            }
+          : undefined;
+    if (told === undefined) continue;
+    holds.push({
+      subject: claimSubject(client, standing.service.name),
+      resource: {
+        kind: 'claim',
+        name: standing.service.name,
+        namespace: standing.service.namespace,
+        partition: standing.service.partition,
+      },
+      reason: told.reason,
+      detail: told.detail,
+      action: 'grant',
+      scopes: [],
+      client: { ...client, actorKind: known === undefined ? 'unknown' : classify(known, mapping) },
+    });
+  }
+  if (mapping.claims !== 'first' || world.catalog === undefined)
+    return { create: undefined, remove: undefined, holds };
+  const record = world.claimRecords.find(
+    (each) => each.provider === client.provider && each.clientId === client.clientId,
+  );
+  const holder = record === undefined ? undefined : standings.get(serviceText(record.service));
+  const stillClaims =
+    holder !== undefined && holder.kind !== 'none' && clientText(holder.client) === clientText(client);
+  const waiting = about.find((standing) => standing.kind === 'unrecorded');
+  return {
+    create: record === undefined && known !== undefined ? waiting?.service : undefined,
+    remove: record !== undefined && !stillClaims ? record : undefined,
+    holds,
+  };
+}

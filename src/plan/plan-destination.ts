@@ -1,0 +1,291 @@
+import type { ChangeReason } from '../model/decision.js';
+import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import { destinationKey } from '../model/key.js';
+import { digest, narrows, sameAccess, union, widens } from './access.js';
+import { compareText } from './compare.js';
+import type { DestinationInput } from './destination-input.js';
+import { type Loss, lossOf } from './loss.js';
+import {
+  clientOfDescription,
+  describeSource,
+  isManagedElsewhere,
+  isOwned,
+  isOwnedDescription,
+  sameSource,
+} from './ownership.js';
+import {
+  type ActualAccess,
+  type Change,
+  type Hold,
+  intentionResource,
+  intentionSubject,
+  type Plan,
+  type PlannedClient,
+} from './plan.js';
+import { opens, takesOver } from './precedence.js';
+import { type Wanted, wantedAccess } from './wanted.js';
+import { clientText, serviceText } from './world.js';
+import { parseWrittenText, type Written } from './written.js';
+
+/**
+ * Desired × actual of one source:
+ *
+ * | desired | ours: equal | ours: differs | foreign source | absent |
+ * |---|---|---|---|---|
+ * | access | nothing | update | hold `ForeignSource` or `MarkLost` | create |
+ * | nothing, nothing wider takes over | | delete | nothing | nothing |
+ * | nothing, a foreign allow would take over | | update to deny | nothing | nothing |
+ * | not known (unread directory, disagreeing instances) | keep | only narrow | nothing | nothing |
+ */
+export function planDestination(input: DestinationInput): Plan {
+  const { destination, entry, mapping } = input;
+  const key = destinationKey(destination.name, destination.namespace, destination.partition);
+  const edges = sourcesOf(input).map((source) => planEdge(source, input));
+  const changes = edges.flatMap((edge) => (edge.change === undefined ? [] : [edge.change]));
+  const holds = edges.flatMap((edge) => edge.holds);
+  const block = entry === undefined ? undefined : blockOf(entry);
+  if (block !== undefined) {
+    return {
+      key,
+      changes: [],
+      holds: sortHolds([...holds, ...changes.map((change) => toHold(change, block.reason, block.detail))]),
+    };
+  }
+  const allowed =
+    mapping.mode === 'extend'
+      ? changes.map(onlyWiden)
+      : changes.map((change) => ({ change, held: undefined }));
+  return {
+    key,
+    changes: allowed.flatMap(({ change }) => (change === undefined ? [] : [change])).toSorted(byOrder),
+    holds: sortHolds([...holds, ...allowed.flatMap(({ held }) => (held === undefined ? [] : [held]))]),
+  };
+}
+
+/** Turns a change into a hold of the same content. */
+export function toHold(change: Change, reason: Hold['reason'], detail: string): Hold {
+  return {
+    subject: change.subject,
+    resource: change.resource,
+    reason,
+    detail,
+    action: change.action,
+    scopes: change.scopes,
+    before: change.before,
+    after: change.after,
+    ...(change.client === undefined ? {} : { client: change.client }),
+  };
+}
+
+function blockOf(
+  entry: IntentionEntry,
+): { readonly reason: 'ManagedElsewhere' | 'LegacyEntry'; readonly detail: string } | undefined {
+  if (isManagedElsewhere(entry)) {
+    return {
+      reason: 'ManagedElsewhere',
+      detail:
+        'another tool manages this entry (its Meta says so); take the intention out of that tool, or protect the destination',
+    };
+  }
+  if (entry.sources.some((source) => source.isLegacy)) {
+    return {
+      reason: 'LegacyEntry',
+      detail:
+        "the entry has sources made by Consul's old intentions API, which cannot be written back; re-create them as a config entry",
+    };
+  }
+  return undefined;
+}
+
+/** Every service that wants this destination or has an owned source there, by name. */
+function sourcesOf(input: DestinationInput): readonly ServiceName[] {
+  const found = new Map<string, ServiceName>();
+  for (const standing of input.standings.values()) {
+    if (standing.kind === 'none' || standing.kind === 'refused') continue;
+    const openings = input.openings.get(clientText(standing.client));
+    if (openings === undefined) continue;
+    const wants = [...openings.openings, ...openings.held].some(
+      (opening) => opening.destination === input.destination.name,
+    );
+    if (wants) found.set(serviceText(standing.service), standing.service);
+  }
+  for (const source of input.entry?.sources ?? []) {
+    if (isOwned(input.mapping.owner, source)) {
+      const name = { partition: source.partition, namespace: source.namespace, name: source.name };
+      found.set(serviceText(name), name);
+    }
+  }
+  return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
+}
+
+interface EdgePlan {
+  readonly change: Change | undefined;
+  readonly holds: readonly Hold[];
+}
+
+function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
+  const { destination, mapping, entry, wildcard } = input;
+  const standing =
+    input.standings.get(serviceText(source)) ?? ({ kind: 'none', service: source, vanished: true } as const);
+  const subject = intentionSubject(destination, source.name);
+  const written = parseWrittenText(input.lastWritten.get(subject));
+  const present = (entry?.sources ?? []).filter(
+    (each) => each.peer === undefined && sameSource(each, source),
+  );
+  const ours = present.find((each) => isOwned(mapping.owner, each));
+  const foreign = present.find((each) => !isOwned(mapping.owner, each));
+  // What cannot be judged now is kept as it is: nothing opens and nothing goes.
+  if (standing.kind === 'unknown' || standing.kind === 'unrecorded') return { change: undefined, holds: [] };
+  const wanted = wantedAccess(source, standing, input, ours);
+
+  if (foreign !== undefined && ours === undefined) {
+    return {
+      change: undefined,
+      holds: [...wanted.holds, ...foreignHold(source, wanted, foreign, written, input)],
+    };
+  }
+
+  const before: ActualAccess = ours?.access;
+  const keepsClosed = wanted.access === undefined && ours !== undefined && wouldOpen(source, entry, wildcard);
+  const after: Access | undefined = keepsClosed ? { kind: 'deny' } : wanted.access;
+  const description = descriptionFor(after, wanted.client, ours, mapping.owner);
+  if (isSettled(before, after, ours, description)) return { change: undefined, holds: wanted.holds };
+
+  const narrowing = before?.kind === 'other' || narrows(before, after);
+  const widening =
+    before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
+  const former = formerClient(ours, input);
+  const loss = lossOf({ standing, written, former, wanted: wanted.scopes, input });
+  const isDrift = written?.digest === digest(after);
+  const reason = reasonOf({ keepsClosed, narrowing, isDrift, loss, input });
+  const client = wanted.client ?? former;
+  return {
+    holds: wanted.holds,
+    change: {
+      subject,
+      resource: intentionResource(destination, source.name),
+      source,
+      action: narrowing && !widening ? 'revoke' : widening && !narrowing ? 'grant' : 'change',
+      verb: ours === undefined ? 'created' : after === undefined ? 'deleted' : 'updated',
+      reason,
+      before,
+      after,
+      description,
+      ...(client === undefined ? {} : { client }),
+      scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : wanted.scopes,
+      opensBy: wanted.scopes,
+      isInferred: narrowing && !isDrift && loss.isInferred,
+      narrows: narrowing,
+      widens: widening,
+    },
+  };
+}
+
+function wouldOpen(
+  source: ServiceName,
+  entry: IntentionEntry | undefined,
+  wildcard: IntentionEntry | undefined,
+): boolean {
+  const next = takesOver(source, entry, wildcard);
+  return next !== undefined && opens(next.access);
+}
+
+function foreignHold(
+  source: ServiceName,
+  wanted: Wanted,
+  foreign: IntentionSource,
+  written: Written | undefined,
+  input: DestinationInput,
+): readonly Hold[] {
+  const markLost = written !== undefined && written.digest !== 'none';
+  if (wanted.access === undefined && !markLost) return [];
+  return [
+    {
+      subject: intentionSubject(input.destination, source.name),
+      resource: intentionResource(input.destination, source.name),
+      reason: markLost ? 'MarkLost' : 'ForeignSource',
+      detail: markLost
+        ? "scopemesh wrote this source and its Description no longer says so; restore the mark ('scopemesh adopt' does) or remove the source"
+        : "somebody else's source of the same name stands here; remove it, or let 'scopemesh adopt' take it over if it is equal",
+      action: wanted.access === undefined ? 'revoke' : 'grant',
+      scopes: wanted.scopes,
+      before: foreign.access,
+      after: wanted.access,
+      ...(wanted.client === undefined ? {} : { client: wanted.client }),
+    },
+  ];
+}
+
+/** A deny and a kept source keep their Description; an access names the client that it comes from. */
+function descriptionFor(
+  after: Access | undefined,
+  client: PlannedClient | undefined,
+  ours: IntentionSource | undefined,
+  owner: string,
+): string {
+  if (ours !== undefined && (client === undefined || after === undefined || after.kind === 'deny'))
+    return ours.description;
+  return client === undefined ? `scopemesh:${owner}` : describeSource(owner, client);
+}
+
+function isSettled(
+  before: ActualAccess,
+  after: Access | undefined,
+  ours: IntentionSource | undefined,
+  description: string,
+): boolean {
+  if (before?.kind === 'other') return false;
+  if (!sameAccess(before, after)) return false;
+  return ours === undefined || after === undefined || ours.description === description;
+}
+
+function formerClient(ours: IntentionSource | undefined, input: DestinationInput): PlannedClient | undefined {
+  if (ours === undefined || !isOwnedDescription(input.mapping.owner, ours.description)) return undefined;
+  const id = clientOfDescription(ours.description);
+  if (id === undefined) return undefined;
+  return { ...id, actorKind: input.openings.get(clientText(id))?.actorKind ?? 'unknown' };
+}
+
+function reasonOf(facts: {
+  keepsClosed: boolean;
+  narrowing: boolean;
+  isDrift: boolean;
+  loss: Loss;
+  input: DestinationInput;
+}): ChangeReason {
+  if (facts.isDrift) return 'DriftCorrected';
+  if (facts.keepsClosed) return 'WildcardWouldAllow';
+  return facts.narrowing ? facts.loss.reason : facts.input.grantReason;
+}
+
+/** In `extend` nothing narrows: what would is widened as far as it goes and the rest held. */
+function onlyWiden(change: Change): { readonly change: Change | undefined; readonly held: Hold | undefined } {
+  if (!change.narrows) return { change, held: undefined };
+  const held = toHold(change, 'ModeForbids', 'mode is extend: nothing is narrowed or deleted');
+  if (!change.widens || change.before === undefined || change.before.kind === 'other')
+    return { change: undefined, held };
+  return {
+    held,
+    change: {
+      ...change,
+      after: union(change.before, change.after),
+      action: 'grant',
+      narrows: false,
+      isInferred: false,
+    },
+  };
+}
+
+function byOrder(a: Change, b: Change): number {
+  const rank = (change: Change) => (!change.widens ? 0 : change.narrows ? 1 : 2);
+  return rank(a) - rank(b) || compareText(a.subject, b.subject);
+}
+
+function sortHolds(holds: readonly Hold[]): readonly Hold[] {
+  return holds.toSorted(
+    (a, b) =>
+      compareText(a.subject, b.subject) ||
+      compareText(a.reason, b.reason) ||
+      compareText(a.scopes.join(), b.scopes.join()),
+  );
+}

@@ -1,0 +1,83 @@
+import type { ClassifiedKind } from '../model/actor.js';
+import type { ChangeReason, DecisionAction, HoldReason, Resource } from '../model/decision.js';
+import type { Access, ServiceName } from '../model/intention.js';
+import type { Key } from '../model/key.js';
+import type { ClientId } from './world.js';
+
+export interface PlannedClient extends ClientId {
+  readonly actorKind: ClassifiedKind;
+}
+
+/** What an edge has now: an access, nothing, or content of ours that somebody changed beyond recognition. */
+export type ActualAccess = Access | { readonly kind: 'other' } | undefined;
+
+/** One write of one edge. */
+export interface Change {
+  readonly subject: string;
+  readonly resource: Resource;
+  readonly source: ServiceName;
+  readonly action: Exclude<DecisionAction, 'none'>;
+  readonly verb: 'created' | 'updated' | 'deleted';
+  readonly reason: ChangeReason;
+  readonly before: ActualAccess;
+  /** Undefined: the source is taken out of the entry. */
+  readonly after: Access | undefined;
+  /** The Description to write, with the mark. */
+  readonly description: string;
+  readonly client?: PlannedClient;
+  /** What opens the edge, or, for a revocation, what was lost. */
+  readonly scopes: readonly string[];
+  /** What scopemesh will remember of the edge once it is written. */
+  readonly opensBy: readonly string[];
+  /** Takes something away only because a read did not show it; counts for the mass guard. */
+  readonly isInferred: boolean;
+  readonly narrows: boolean;
+  readonly widens: boolean;
+}
+
+/** A change deliberately not made. */
+export interface Hold {
+  readonly subject: string;
+  readonly resource: Resource;
+  readonly reason: HoldReason;
+  readonly detail: string;
+  readonly action: DecisionAction;
+  readonly client?: PlannedClient;
+  readonly scopes: readonly string[];
+  readonly before?: ActualAccess;
+  readonly after?: Access | undefined;
+}
+
+/** The ordered writes of one key: what narrows first, then the rest, each by source name. */
+export interface Plan {
+  readonly key: Key;
+  readonly changes: readonly Change[];
+  readonly holds: readonly Hold[];
+}
+
+/** `intention/<partition>/<namespace>/<destination>/<source>`, the order of decisions. */
+export function intentionSubject(destination: ServiceName, source: string): string {
+  return ['intention', destination.partition, destination.namespace, destination.name, source]
+    .map(encodeSegment)
+    .join('/');
+}
+
+export function claimSubject(client: ClientId, service: string): string {
+  return ['claim', client.provider, client.clientId, service].map(encodeSegment).join('/');
+}
+
+export function intentionResource(destination: ServiceName, source: string): Resource {
+  return {
+    kind: 'intention',
+    source,
+    destination: destination.name,
+    namespace: destination.namespace,
+    partition: destination.partition,
+  };
+}
+
+function encodeSegment(text: string): string {
+  return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\uFFFD'))
+    .replaceAll('%3A', ':')
+    .replaceAll('%2C', ',');
+}

@@ -1,0 +1,78 @@
+import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
+import { covers, intersection, union } from './access.js';
+import type { ClaimStanding } from './claims.js';
+import type { DestinationInput } from './destination-input.js';
+import { type Hold, intentionResource, intentionSubject, type PlannedClient } from './plan.js';
+import { clientText } from './world.js';
+
+/** What a source should have at a destination, by which scopes, and what of it is held. */
+export interface Wanted {
+  readonly access: Access | undefined;
+  readonly scopes: readonly string[];
+  readonly client: PlannedClient | undefined;
+  readonly holds: readonly Hold[];
+}
+
+/** What the source should have here, with what is held of it. */
+export function wantedAccess(
+  source: ServiceName,
+  standing: ClaimStanding,
+  input: DestinationInput,
+  ours: IntentionSource | undefined,
+): Wanted {
+  const { destination, mapping, world } = input;
+  if (standing.kind !== 'claimed') {
+    return { access: undefined, scopes: [], client: undefined, holds: [] };
+  }
+  const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
+  const id = standing.client;
+  const opened = input.openings.get(clientText(id));
+  if (opened === undefined || world.closures.has(clientText(id))) {
+    return {
+      access: undefined,
+      scopes: [],
+      client: opened && { ...id, actorKind: opened.actorKind },
+      holds: [],
+    };
+  }
+  const client: PlannedClient = { provider: id.provider, clientId: id.clientId, actorKind: opened.actorKind };
+  const holds: Hold[] = [];
+  const hold = (reason: Hold['reason'], detail: string, scopes: readonly string[]) =>
+    holds.push({
+      subject: intentionSubject(destination, source.name),
+      resource: intentionResource(destination, source.name),
+      reason,
+      detail,
+      action: 'grant',
+      client,
+      scopes,
+    });
+  for (const held of opened.held)
+    if (held.destination === destination.name) hold(held.reason, held.detail, [held.scope]);
+
+  const here = opened.openings.filter((opening) => opening.destination === destination.name);
+  const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
+  let access: Access | undefined;
+  for (const opening of here) access = union(access, opening.access);
+  if (access !== undefined && mapping.protectedServices.includes(destination.name)) {
+    hold('ProtectedDestination', 'guards.protected names this destination; scopemesh never opens it', scopes);
+    return { access: undefined, scopes: [], client, holds };
+  }
+  if (access?.kind === 'http' && input.protocol === 'tcp') {
+    hold(
+      'ProtocolUnsuitable',
+      'Consul enforces methods and paths only where the destination speaks HTTP; give it service-defaults with Protocol http',
+      scopes,
+    );
+    return { access: undefined, scopes: [], client, holds };
+  }
+  if (standing.addNothing && access !== undefined && !covers(kept, access)) {
+    hold(
+      'ClaimAmbiguous',
+      'instances of the source disagree about its client; nothing is added until they agree',
+      scopes,
+    );
+    access = intersection(kept, access);
+  }
+  return { access, scopes: access === undefined ? [] : scopes, client, holds };
+}

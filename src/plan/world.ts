@@ -1,0 +1,56 @@
+import type { Catalog, ClaimRecord } from '../model/catalog.js';
+import type { OAuthClient } from '../model/client.js';
+import type { ServiceName } from '../model/intention.js';
+
+export interface ClientId {
+  readonly provider: string;
+  readonly clientId: string;
+}
+
+/** A text under which a client is unique; for maps. */
+export function clientText(id: ClientId): string {
+  return JSON.stringify([id.provider, id.clientId]);
+}
+
+export function serviceText(name: ServiceName): string {
+  return `${name.partition}/${name.namespace}/${name.name}`;
+}
+
+/** How claims are written in the catalog (`services:` of the configuration). */
+export interface ClaimSettings {
+  readonly clientMeta: string;
+  readonly clientTag: string;
+  readonly claimGraceMs: number;
+}
+
+/**
+ * What a service last claimed, remembered for the grace of a service without instances and for instances that
+ * disagree. After a restart it is taken from the Descriptions of owned sources.
+ */
+export interface RememberedClaim extends ClientId {
+  /** Milliseconds since the epoch when an instance last said so. */
+  readonly lastSeenAt: number;
+}
+
+/** Why a client is closed although its directory may still grant it scopes. */
+export type Closure = 'ClientQuarantined' | 'RevocationUnconfirmed';
+
+/**
+ * Everything a plan looks at besides the entries themselves. A provider without an entry in `directories` has never
+ * been read completely: nothing may be concluded about its clients.
+ */
+export interface World {
+  readonly directories: ReadonlyMap<string, ReadonlyMap<string, OAuthClient>>;
+  /** Undefined until the catalog was read completely. */
+  readonly catalog: Catalog | undefined;
+  readonly claimRecords: readonly ClaimRecord[];
+  readonly remembered: ReadonlyMap<string, RememberedClaim>;
+  /** By `clientText`. */
+  readonly closures: ReadonlyMap<string, Closure>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+export function findClient(world: World, id: ClientId): OAuthClient | undefined {
+  return world.directories.get(id.provider)?.get(id.clientId);
+}
