@@ -51,6 +51,8 @@ export interface Mesh {
   update(name: string, changes: Pick<MeshService, 'meta' | 'tags'>): Promise<void>;
   /** Takes the service's only instance and its sidecar out of the catalog and stops its Envoy. */
   remove(name: string): Promise<void>;
+  /** Where a service reaches one of its upstreams: `http://127.0.0.1:PORT`, a listener of its own Envoy. */
+  upstreamAddress(from: string, to: string): string;
   /** The address of Envoy's own admin interface for a service. */
   adminAddress(name: string): string;
   /** Also takes the services out of the catalog. */
@@ -122,11 +124,13 @@ export async function startMesh(consul: ConsulHandle, options: MeshOptions): Pro
     await Promise.allSettled([...members.keys()].map(remove));
     await removeRunDirectory(directory);
   };
-  const call: Mesh['call'] = async (from, to, method, path, headers = {}) => {
+  const upstreamPort = (from: string, to: string): number => {
     const port = member(from).upstreamPorts.get(to);
     if (port === undefined) throw new Error(`${from} has no upstream ${to}`);
-    return statusOf(port, method, path, headers);
+    return port;
   };
+  const call: Mesh['call'] = async (from, to, method, path, headers = {}) =>
+    statusOf(upstreamPort(from, to), method, path, headers);
 
   try {
     for (const service of options.services) await start(service);
@@ -167,6 +171,7 @@ export async function startMesh(consul: ConsulHandle, options: MeshOptions): Pro
       await register(consul, found.service, found);
     },
     remove,
+    upstreamAddress: (from, to) => `http://127.0.0.1:${upstreamPort(from, to)}`,
     adminAddress: (name) => member(name).sidecar.adminAddress,
     stop,
   };

@@ -64,6 +64,8 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Keyc
         // Both as in install.sh: other values make the start build the server anew.
         '--cache=local',
         '--spi-events-store--provider=jpa',
+        // Else a crash loses what the database wrote in the last half second.
+        '--db-url-properties=;NON_KEYWORDS=VALUE;WRITE_DELAY=0',
         ...(options.args ?? []),
       ],
       env: { JAVA_HOME: javaHome, JAVA_OPTS_KC_HEAP: '-Xms128m -Xmx512m' },

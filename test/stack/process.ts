@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** A real server as a child of this process, the leader of its own process group. */
 export interface ServerProcess {
@@ -141,14 +142,11 @@ export async function endOfLog(logFile: string): Promise<string> {
   }
 }
 
-/** Whether a process with this id exists. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/** Whether a process with this id runs; one that ended and that its parent has not asked about does not. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const asked = promisify(execFile)('ps', ['-o', 'stat=', '-p', String(pid)], { timeout: 5000 });
+  const { stdout } = await asked.catch(() => ({ stdout: '' }));
+  return stdout.trim() !== '' && !stdout.trim().startsWith('Z');
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
