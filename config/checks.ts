@@ -1,0 +1,181 @@
+import type { ConfigPath } from './config-error.js';
+import { parseUrl } from './fields.js';
+import { type Finding, finding } from './finding.js';
+import { capturesOf, patternFault, templateFault } from './pattern.js';
+
+// These checks span several keys and run beside the schema, also on a file that the schema refuses, so that
+// every fault is told at once: they judge what has the right type and leave the rest to the schema.
+
+export type KeyValues = Readonly<Record<string, unknown>>;
+
+/** What is wrong with how the keys of an expanded file go together. */
+export function crossFindings(file: unknown): Finding[] {
+  const root = asMap(file);
+  const providers = asList(root.providers).map(asMap);
+  const names = new Set(providers.map(({ name }) => name).filter((name) => typeof name === 'string'));
+  return [
+    ...providers.flatMap((provider, index) => providerFindings(provider, ['providers', index])),
+    ...repeatedNames(providers),
+    ...Object.keys(asMap(root.scopes)).flatMap(scopeFindings),
+    ...eachRule(root).flatMap(({ scope, rule, path }) => ruleFindings(scope, rule, path, names)),
+    ...tlsFindings(asMap(asMap(root.consul).tls), ['consul', 'tls']),
+    ...tlsFindings(asMap(asMap(root.decisions).tls), ['decisions', 'tls']),
+  ];
+}
+
+/** Every rule of the mapping with its place, whether a scope has one or a list. */
+export function eachRule(file: unknown): { scope: string; rule: KeyValues; path: ConfigPath }[] {
+  return Object.entries(asMap(asMap(file).scopes)).flatMap(([scope, value]) =>
+    (Array.isArray(value) ? value : [value]).flatMap((rule: unknown, index) => {
+      const path = Array.isArray(value) ? ['scopes', scope, index] : ['scopes', scope];
+      return isMap(rule) ? [{ scope, rule, path }] : [];
+    }),
+  );
+}
+
+export function asMap(value: unknown): KeyValues {
+  return isMap(value) ? value : {};
+}
+
+export function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function isMap(value: unknown): value is KeyValues {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function scopeFindings(scope: string): Finding[] {
+  const fault = scope.length > 512 ? 'is longer than 512 characters' : patternFault(scope);
+  return fault === undefined ? [] : [finding(['scopes', scope], fault, 'key')];
+}
+
+function repeatedNames(providers: readonly KeyValues[]): Finding[] {
+  const seen = new Set<unknown>();
+  return providers.flatMap(({ name }, index) => {
+    const isRepeated = typeof name === 'string' && seen.has(name);
+    seen.add(name);
+    return isRepeated
+      ? [finding(['providers', index, 'name'], 'another provider has this name; give each its own')]
+      : [];
+  });
+}
+
+function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
+  const findings: Finding[] = [];
+  const isInsecure = [true, 'on', 'true'].some((value) => value === provider.insecure);
+  const urls = provider.kind === 'oidc' ? ['issuer', 'directory'] : ['issuer'];
+  for (const key of urls) {
+    const value = provider[key];
+    const parsed = typeof value === 'string' ? parseUrl(value) : undefined;
+    if (parsed?.protocol === 'http:' && !isLoopback(parsed.hostname) && !isInsecure) {
+      findings.push(
+        finding(
+          [...path, key],
+          'plain http to a host that is not loopback; use https, or set "insecure: true" on this provider',
+        ),
+      );
+    }
+    if (key === 'directory' && parsed !== undefined && (parsed.username !== '' || parsed.password !== '')) {
+      findings.push(finding([...path, key], 'must not hold a user name or password; use "directoryToken"'));
+    }
+  }
+  if (provider.kind !== 'oidc') return findings;
+  for (const [index, secret] of asList(asMap(provider.webhook).secrets).entries()) {
+    if (
+      typeof secret === 'string' &&
+      secret !== '' &&
+      !/^whsec_(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?<!_)$/.test(secret)
+    ) {
+      findings.push(
+        finding(
+          [...path, 'webhook', 'secrets', index],
+          'must be a Standard Webhooks secret; write whsec_ and base64',
+        ),
+      );
+    }
+  }
+  return findings;
+}
+
+function isLoopback(hostname: string): boolean {
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    hostname === '[::1]' ||
+    /^127\.\d+\.\d+\.\d+$/.test(hostname)
+  );
+}
+
+const PATH_FORMS = ['path', 'pathExact', 'pathPrefix', 'pathRegex'] as const;
+const HTTP_KEYS = ['methods', ...PATH_FORMS, 'headers'] as const;
+const HEADER_FORMS = ['present', 'exact', 'prefix', 'suffix', 'regex'] as const;
+
+function ruleFindings(
+  scope: string,
+  rule: KeyValues,
+  path: ConfigPath,
+  providers: ReadonlySet<unknown>,
+): Finding[] {
+  const findings: Finding[] = [];
+  const has = (key: string) => Object.hasOwn(rule, key);
+  if (!has('to') && !has('acl'))
+    findings.push(finding(path, 'opens nothing; name a destination with "to" or ACL rules with "acl"'));
+  if (has('to') && has('acl'))
+    findings.push(finding([...path, 'acl'], 'stands beside "to"; write two rules as a list', 'key'));
+  if (!has('to')) {
+    for (const key of [...HTTP_KEYS, 'user'].filter(has)) {
+      findings.push(
+        finding([...path, key], 'has a meaning only beside "to"; remove it or name a destination', 'key'),
+      );
+    }
+  }
+  for (const key of PATH_FORMS.filter(has).slice(1)) {
+    findings.push(
+      finding(
+        [...path, key],
+        `is a second form of path; keep one of ${PATH_FORMS.join(', ')}, or write two rules as a list`,
+        'key',
+      ),
+    );
+  }
+  for (const [index, header] of asList(rule.headers).map(asMap).entries()) {
+    const forms = HEADER_FORMS.filter((form) => Object.hasOwn(header, form)).length;
+    if (forms !== 1)
+      findings.push(
+        finding(
+          [...path, 'headers', index],
+          `needs exactly one condition; write one of ${HEADER_FORMS.join(', ')}`,
+        ),
+      );
+  }
+  if (typeof rule.to === 'string' && rule.to !== '')
+    findings.push(...destinationFindings(scope, rule.to, [...path, 'to']));
+  if (typeof rule.provider === 'string' && providers.size > 0 && !providers.has(rule.provider)) {
+    findings.push(
+      finding([...path, 'provider'], 'no provider has this name; write the name of one under "providers"'),
+    );
+  }
+  return findings;
+}
+
+function destinationFindings(scope: string, to: string, path: ConfigPath): Finding[] {
+  const fault = templateFault(to);
+  if (fault !== undefined) return [finding(path, fault)];
+  if (patternFault(scope) !== undefined) return [];
+  const captured = capturesOf(scope);
+  if (capturesOf(to).every((name) => captured.includes(name))) return [];
+  const available = captured.map((name) => `{${name}}`).join(', ');
+  return [
+    finding(
+      path,
+      `uses a capture that the scope does not have; ${available === '' ? 'put {name} into the scope' : `it has ${available}`}`,
+    ),
+  ];
+}
+
+function tlsFindings(tls: KeyValues, path: ConfigPath): Finding[] {
+  const [one, other] = Object.hasOwn(tls, 'certFile') ? ['certFile', 'keyFile'] : ['keyFile', 'certFile'];
+  if (!Object.hasOwn(tls, one) || Object.hasOwn(tls, other)) return [];
+  return [finding([...path, one], `needs its other half; add "${other}"`, 'key')];
+}

@@ -1,0 +1,117 @@
+import type { ActorKind } from '../src/model/actor.js';
+import type { ActorClassification, ActorLimit, Mode, Rule } from '../src/model/rule.js';
+import type { Secret } from '../src/model/secret.js';
+import type { HostPort } from './fields.js';
+
+/** A configuration that was read, checked and completed with defaults. Paths of files are absolute. */
+export interface Config {
+  readonly owner: string;
+  readonly mode: Mode;
+  readonly consul: ConsulSettings;
+  readonly providers: readonly ProviderSettings[];
+  readonly services: {
+    readonly clientMeta: string;
+    readonly clientTag: string;
+    readonly claims: 'confirmed' | 'first';
+    readonly claimGraceMs: number;
+  };
+  /** The mapping, flattened in the order of the file. */
+  readonly rules: readonly Rule[];
+  readonly login: boolean;
+  readonly groups: readonly GroupRule[];
+  readonly actors: {
+    readonly classify: readonly ActorClassification[];
+    readonly limits: Readonly<Record<ActorKind, ActorLimit>>;
+  };
+  readonly guards: {
+    readonly maxRevocations: {
+      readonly percent: number;
+      readonly atLeast: number;
+      readonly windowMs: number;
+    };
+    readonly protected: readonly string[];
+    readonly freeze: readonly Freeze[];
+  };
+  readonly queue: QueueSettings;
+  readonly decisions: DecisionSettings;
+  readonly http: HostPort;
+  readonly state: { readonly directory: string };
+  readonly resyncMs: number;
+}
+
+export interface TlsFiles {
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  readonly serverName?: string;
+}
+
+export interface ConsulSettings {
+  readonly address: string;
+  readonly token?: Secret;
+  readonly datacenter?: string;
+  readonly partition?: string;
+  readonly namespace?: string;
+  readonly tls?: TlsFiles;
+}
+
+interface AnyProvider {
+  readonly name: string;
+  readonly issuer: string;
+  /** Plain http to hosts that are not loopback is allowed. */
+  readonly insecure: boolean;
+  /** Empty where no webhook is configured. */
+  readonly webhookSecrets: readonly Secret[];
+  readonly pollMs: number;
+  readonly fullReadMs: number;
+  readonly audience?: string;
+  /** The claims of an access token that hold the client id, the scopes, the groups. */
+  readonly claims: { readonly client: string; readonly scopes: string; readonly groups: string };
+}
+
+export interface KeycloakSettings extends AnyProvider {
+  readonly kind: 'keycloak';
+  readonly clientId: string;
+  readonly clientSecret: Secret;
+  readonly serviceAccountRoles: boolean;
+}
+
+export interface OidcSettings extends AnyProvider {
+  readonly kind: 'oidc';
+  /** An http(s) URL, or the absolute path of a file. */
+  readonly directory: string;
+  readonly directoryToken?: Secret;
+}
+
+export type ProviderSettings = KeycloakSettings | OidcSettings;
+
+export interface GroupRule {
+  readonly group: string;
+  readonly acl: string;
+}
+
+export interface Freeze {
+  /** Five cron fields, in `timeZone`. */
+  readonly schedule: string;
+  readonly durationMs: number;
+  readonly timeZone: string;
+}
+
+export type QueueSettings =
+  | { readonly kind: 'embedded' }
+  | { readonly kind: 'bullmq'; readonly url: Secret; readonly allowUnsafeRedis: boolean };
+
+export type DecisionSettings =
+  | { readonly kind: 'embedded' }
+  | {
+      readonly kind: 'kafka';
+      /** `host:port` each. */
+      readonly brokers: readonly string[];
+      readonly topic: string;
+      readonly tls: boolean | TlsFiles;
+      readonly sasl?: {
+        readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+        readonly username: string;
+        readonly password: Secret;
+      };
+    };

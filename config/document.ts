@@ -1,0 +1,224 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: messages show how references are written
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+} from 'yaml';
+import type { ConfigPath } from './config-error.js';
+
+/** Counted from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface PlacedFault extends Place {
+  readonly path: ConfigPath;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** A parsed file: plain values, and where each of them stands. */
+export interface SourceDocument {
+  readonly value: unknown;
+  readonly faults: readonly PlacedFault[];
+  /** The place of the key or value at `path`; of the nearest enclosing thing where that is missing. */
+  locate(path: ConfigPath, at: 'key' | 'value'): Place;
+}
+
+const MAX_ALIASES = 100;
+const MAX_NODES = 50_000;
+const MAX_DEPTH = 32;
+
+/** Reads one YAML 1.2 (or JSON) document. Never throws: what is wrong is in `faults`. */
+export function readDocument(text: string): SourceDocument {
+  const lines = new LineCounter();
+  const place = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  try {
+    // uniqueKeys compares each key with every other; the walk below finds duplicates faster and says where.
+    const documents = [
+      ...parseAllDocuments(text, {
+        lineCounter: lines,
+        prettyErrors: false,
+        uniqueKeys: false,
+        version: '1.2',
+        schema: 'core',
+        logLevel: 'silent',
+      }),
+    ];
+    const [document, second] = documents;
+    if (document === undefined || document.contents === null)
+      return broken(place(0), 'the file is empty', 'start from config/minimal.yaml');
+    const faults = [...document.errors, ...document.warnings].map((error): PlacedFault => {
+      const [message, remedy] = syntaxFault(error.code, error.message);
+      return { path: [], ...place(error.pos[0]), message, remedy };
+    });
+    if (second !== undefined) {
+      const at = place(second.range[0]);
+      faults.push({
+        path: [],
+        ...at,
+        message: 'a second document begins here',
+        remedy: 'keep one document in the file and remove the line "---"',
+      });
+    }
+    if (faults.length > 0) return { value: undefined, faults, locate: () => place(0) };
+    return new Walk(document, place).read();
+  } catch {
+    // The parser recurses: a file of nothing but brackets exhausts the stack.
+    return broken(place(0), 'the file cannot be parsed', 'check its nesting');
+  }
+}
+
+function broken(at: Place, message: string, remedy: string): SourceDocument {
+  return { value: undefined, faults: [{ path: [], ...at, message, remedy }], locate: () => at };
+}
+
+class Walk {
+  readonly #document: Document.Parsed;
+  readonly #place: (offset: number) => Place;
+  readonly #faults: PlacedFault[] = [];
+  #nodes = 0;
+  #aliases = 0;
+
+  constructor(document: Document.Parsed, place: (offset: number) => Place) {
+    this.#document = document;
+    this.#place = place;
+  }
+
+  read(): SourceDocument {
+    const value = this.#plain(this.#document.contents, [], this.#at(this.#document.contents));
+    return { value, faults: this.#faults, locate: (path, at) => this.#locate(path, at) };
+  }
+
+  #plain(node: unknown, path: ConfigPath, at: Place): unknown {
+    if (path.length > MAX_DEPTH)
+      return this.#fault(path, at, `is nested more than ${MAX_DEPTH} deep`, 'flatten it');
+    if (++this.#nodes > MAX_NODES) {
+      if (this.#nodes === MAX_NODES + 1)
+        this.#fault(
+          [],
+          at,
+          `the file holds more than ${MAX_NODES} values with its aliases expanded`,
+          'shorten it',
+        );
+      return undefined;
+    }
+    if (isAlias(node)) {
+      if (++this.#aliases > MAX_ALIASES) {
+        if (this.#aliases === MAX_ALIASES + 1)
+          this.#fault(
+            [],
+            this.#at(node),
+            `the file uses more than ${MAX_ALIASES} aliases`,
+            'write the values out',
+          );
+        return undefined;
+      }
+      return this.#plain(node.resolve(this.#document), path, this.#at(node));
+    }
+    if (isSeq(node))
+      return node.items.map((item, index) => this.#plain(item, [...path, index], this.#at(item, at)));
+    if (!isMap(node)) return isScalar(node) ? node.value : null;
+    const firstAt = new Map<string, Place>();
+    const entries: [string, unknown][] = [];
+    for (const { key, value } of node.items) {
+      const keyAt = this.#at(key, at);
+      const name = isScalar(key) ? key.value : undefined;
+      if (typeof name !== 'string') {
+        this.#fault(path, keyAt, 'a key must be text', 'put it in quotes');
+        continue;
+      }
+      const inner = [...path, name];
+      const first = firstAt.get(name);
+      if (first !== undefined) {
+        this.#fault(inner, keyAt, `the key is already set on line ${first.line}`, 'keep one of the two');
+      } else if (name === '__proto__') {
+        this.#fault(inner, keyAt, 'unknown key', 'remove it');
+      } else {
+        firstAt.set(name, keyAt);
+        entries.push([name, this.#plain(value, inner, this.#at(value, keyAt))]);
+      }
+    }
+    return Object.fromEntries(entries);
+  }
+
+  #locate(path: ConfigPath, at: 'key' | 'value'): Place {
+    let node: unknown = this.#document.contents;
+    let place = this.#at(node);
+    for (const [index, part] of path.entries()) {
+      if (isAlias(node)) node = node.resolve(this.#document);
+      const pair = isMap(node)
+        ? node.items.find(({ key }) => isScalar(key) && key.value === part)
+        : undefined;
+      const next = isSeq(node) && typeof part === 'number' ? node.items[part] : pair?.value;
+      if (next === undefined && pair === undefined) return place;
+      const keyPlace = this.#at(pair?.key, place);
+      const isLast = index === path.length - 1;
+      node = next;
+      place =
+        pair !== undefined && (at === 'key' || !isLast || isMap(next)) ? keyPlace : this.#at(next, keyPlace);
+    }
+    return place;
+  }
+
+  #at(node: unknown, otherwise: Place = { line: 1, column: 1 }): Place {
+    const range = isNode(node) ? node.range : undefined;
+    return range ? this.#place(range[0]) : otherwise;
+  }
+
+  #fault(path: ConfigPath, at: Place, message: string, remedy: string): undefined {
+    this.#faults.push({ path, ...at, message, remedy });
+    return undefined;
+  }
+}
+
+function isNode(value: unknown): value is Node {
+  return isScalar(value) || isMap(value) || isSeq(value) || isAlias(value);
+}
+
+/** Own words where the parser's would quote the file, which may hold a secret at that place. */
+function syntaxFault(code: string, message: string): [message: string, remedy: string] {
+  switch (code) {
+    case 'BAD_ALIAS':
+    case 'ALIAS_PROPS':
+      return ['this reads as a YAML alias or anchor', 'put text that begins with * or & in quotes'];
+    case 'BAD_SCALAR_START':
+      return ['plain text cannot begin with this character', 'put the text in quotes'];
+    case 'BAD_DQ_ESCAPE':
+      return ['unknown escape in double quotes', 'write \\\\ for a backslash or use single quotes'];
+    case 'TAG_RESOLVE_FAILED':
+    case 'BAD_COLLECTION_TYPE':
+      return ['YAML tags are not used here', 'put text that begins with ! in quotes'];
+    case 'TAB_AS_INDENT':
+      return ['a tab is used as indentation', 'indent with spaces'];
+    case 'UNEXPECTED_TOKEN':
+    case 'BAD_PROP_ORDER':
+    case 'IMPOSSIBLE':
+      return [
+        'unexpected text',
+        'check brackets and indentation; put text with { } [ ] , # or : in quotes, also ${NAME} within [ ] or { }',
+      ];
+    case 'MISSING_CHAR':
+      return [
+        plain(message),
+        'check brackets, quotes and indentation; put ${NAME} in quotes within [ ] or { }',
+      ];
+    case 'RESOURCE_EXHAUSTION':
+      return ['the file is nested too deeply', 'flatten it'];
+    default:
+      return [plain(message), 'check the indentation and quotes around it'];
+  }
+}
+
+function plain(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1);
+}

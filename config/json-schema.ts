@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { FILE } from './schema.js';
+
+/** A string with a reference in it: what it stands for is checked when the file is loaded, not by an editor. */
+const REFERENCE = { type: 'string', pattern: '\\$\\{' } as const;
+
+/** The JSON Schema (draft 2020-12) of the file as it is written, with references allowed in place of values. */
+export function configJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(FILE, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema, zodSchema }) => {
+      // A key is never expanded, and neither are the `kind`s, by which an editor chooses the branch.
+      const isExpandable =
+        jsonSchema.type === 'number' ||
+        jsonSchema.type === 'integer' ||
+        (jsonSchema.type === 'string' && (jsonSchema.enum !== undefined || jsonSchema.pattern !== undefined));
+      if (!isExpandable || zodSchema instanceof z.ZodLiteral) return;
+      const { description, default: fallback, ...constraint } = jsonSchema;
+      for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key);
+      Object.assign(jsonSchema, {
+        ...(description === undefined ? {} : { description }),
+        ...(fallback === undefined ? {} : { default: fallback }),
+        anyOf: [constraint, REFERENCE],
+      });
+    },
+  });
+  return { title: 'scopemesh configuration file', ...schema };
+}
+
+/** The text of `config/scopemesh.schema.json`. */
+export function configJsonSchemaText(): string {
+  return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
+}

@@ -1,0 +1,67 @@
+import { dirname, resolve } from 'node:path';
+import { crossFindings } from './checks.js';
+import type { Config } from './config.js';
+import { ConfigError, type ConfigPath, type ConfigProblem } from './config-error.js';
+import { readDocument } from './document.js';
+import { expand, failureOf, MAX_FILE_BYTES } from './expand.js';
+import { toFindings } from './issues.js';
+import { FILE } from './schema.js';
+import { toConfig } from './to-config.js';
+import { unsupportedParts } from './unsupported.js';
+
+export interface LoadOptions {
+  /** The configuration file; relative to the current directory. */
+  readonly path: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Reads the file itself and those of `${file:PATH}`; see `readTextFile`. */
+  readonly readFile: (path: string) => Promise<string>;
+}
+
+/**
+ * Reads, expands and checks a configuration file. `source` is its absolute path.
+ * Throws one ConfigError with every fault; it holds no value of the file.
+ */
+export async function loadConfig(options: LoadOptions): Promise<{ config: Config; source: string }> {
+  const source = resolve(options.path);
+  const text = await read(options, source);
+  const document = readDocument(text);
+  if (document.faults.length > 0 && document.value === undefined)
+    throw new ConfigError(options.path, document.faults);
+
+  const directory = dirname(source);
+  const expanded = await expand(document.value, { ...options, directory });
+  const checked = FILE.safeParse(expanded.value);
+  const broken: readonly ConfigPath[] = [...document.faults, ...expanded.findings].map(({ path }) => path);
+  const findings = [
+    ...(checked.success ? [] : toFindings(checked.error.issues, expanded.value, FILE)),
+    ...crossFindings(expanded.value),
+    ...unsupportedParts(expanded.value),
+  ].filter((found) => !broken.some((path) => path.length > 0 && isWithin(found.path, path)));
+  const problems: ConfigProblem[] = [...document.faults];
+  for (const { at, path, message, remedy } of [...expanded.findings, ...findings]) {
+    problems.push({ path, ...document.locate(path, at), message, remedy });
+  }
+  if (!checked.success || problems.length > 0) throw new ConfigError(options.path, problems);
+  return { config: toConfig(checked.data, directory), source };
+}
+
+async function read(options: LoadOptions, source: string): Promise<string> {
+  const refuse = (message: string, remedy: string) =>
+    new ConfigError(options.path, [{ path: [], line: 1, column: 1, message, remedy }]);
+  let text: string;
+  try {
+    text = await options.readFile(source);
+  } catch (error) {
+    throw refuse(
+      `the file cannot be read (${failureOf(error)})`,
+      'check its path and permissions, or name another with -c',
+    );
+  }
+  if (Buffer.byteLength(text) > MAX_FILE_BYTES)
+    throw refuse('the file is larger than 1 MiB', 'is it the right one?');
+  return text;
+}
+
+function isWithin(path: ConfigPath, outer: ConfigPath): boolean {
+  return outer.every((part, index) => path[index] === part);
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { Mapping } from '../src/model/rule.js';
+import { Secret } from '../src/model/secret.js';
+import type { Config } from './config.js';
+
+/** The part of a configuration that decides access, as the plan takes it. */
+export function toMapping(config: Config): Mapping {
+  return {
+    owner: config.owner,
+    mode: config.mode,
+    revision: mappingRevision(config),
+    providers: config.providers.map(({ name }) => name),
+    rules: config.rules,
+    claims: config.services.claims,
+    classify: config.actors.classify,
+    limits: config.actors.limits,
+    protectedServices: config.guards.protected,
+    maxRevocations: config.guards.maxRevocations,
+  };
+}
+
+/**
+ * `sha256:…` over everything that decides access. Order counts only where it decides something: rules add up,
+ * so they may be moved about in the file without a new revision.
+ */
+export function mappingRevision(config: Config): `sha256:${string}` {
+  const decisive = {
+    owner: config.owner,
+    mode: config.mode,
+    rules: config.rules.map((rule) => canonicalJson(rule)).sort(),
+    services: config.services,
+    actors: config.actors,
+    providers: config.providers
+      .map(({ name, kind, issuer, audience, claims }) =>
+        canonicalJson({ name, kind, issuer, audience, claims }),
+      )
+      .sort(),
+    login: config.login,
+    groups: config.groups.map((group) => canonicalJson(group)).sort(),
+    protected: [...config.guards.protected].sort(),
+    maxRevocations: config.guards.maxRevocations,
+  };
+  return `sha256:${createHash('sha256').update(canonicalJson(decisive)).digest('hex')}`;
+}
+
+/** One difference between two configurations; `path` as in `providers.main.pollMs`. Absent is `undefined`. */
+export interface ConfigChange {
+  readonly path: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/**
+ * What differs between two configurations, sorted by path, for the decision of a reload. A changed secret
+ * shows as `[secret]` on both sides. Providers and groups are compared by name, rules by scope and number.
+ */
+export function diffConfig(old: Config, next: Config): readonly ConfigChange[] {
+  const [before, after] = [leaves(old), leaves(next)];
+  const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
+  return paths
+    .filter((path) => !isSame(before.get(path), after.get(path)))
+    .map((path) => ({ path, before: shown(before.get(path)), after: shown(after.get(path)) }));
+}
+
+function leaves(config: Config): ReadonlyMap<string, unknown> {
+  const seen = new Map<string, number>();
+  const rules = config.rules.map(({ scope, ...rule }) => {
+    const number = seen.get(scope) ?? 0;
+    seen.set(scope, number + 1);
+    return [`${scope}#${number}`, rule] as const;
+  });
+  const found = new Map<string, unknown>();
+  collect('', { ...config, providers: undefined, rules: undefined, groups: undefined }, found);
+  for (const { name, ...provider } of config.providers) collect(`providers.${name}`, provider, found);
+  for (const [name, rule] of rules) collect(`scopes.${name}`, rule, found);
+  for (const { group, acl } of config.groups) collect(`groups.${group}`, { acl }, found);
+  return found;
+}
+
+function collect(path: string, value: unknown, found: Map<string, unknown>): void {
+  if (value === undefined) return;
+  if (typeof value !== 'object' || value === null || value instanceof Secret || Array.isArray(value)) {
+    found.set(path, value);
+    return;
+  }
+  for (const [key, inner] of Object.entries(value))
+    collect(path === '' ? key : `${path}.${key}`, inner, found);
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  if (a instanceof Secret && b instanceof Secret) return a.reveal() === b.reveal();
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
+  }
+  return canonicalJson(a) === canonicalJson(b);
+}
+
+/** A copy without secrets: Secret writes itself as its mask. */
+function shown(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+/** JSON with the keys of every map sorted, so that equal content gives equal text. */
+function canonicalJson(value: unknown): string {
+  return (
+    JSON.stringify(value, (_, inner: unknown) => {
+      if (typeof inner !== 'object' || inner === null || Array.isArray(inner) || inner instanceof Secret)
+        return inner;
+      return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+    }) ?? 'undefined'
+  );
+}

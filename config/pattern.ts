@@ -1,0 +1,34 @@
+const CAPTURE = /\{([a-z][a-zA-Z0-9]*)\}/g;
+
+// Matching backtracks, and scope names come from outside: each wildcard multiplies the worst case by their length.
+const MAX_WILDCARDS = 4;
+
+/**
+ * What is wrong with a pattern (literal text, `*` for anything, `{name}` for a service-like name), or undefined. A
+ * name used twice must match equally. Two wildcards side by side are refused: which takes what is a guess.
+ */
+export function patternFault(pattern: string): string | undefined {
+  const fault = templateFault(pattern);
+  if (fault !== undefined) return fault;
+  if (/\*\*|\*\{|\}\*|\}\{/.test(pattern)) {
+    return 'has two wildcards side by side; put literal text between them';
+  }
+  if (pattern.replace(CAPTURE, '*').split('*').length - 1 > MAX_WILDCARDS) {
+    return `has more than ${MAX_WILDCARDS} wildcards; use fewer`;
+  }
+  return undefined;
+}
+
+/** What is wrong with a text that uses captures, or undefined. */
+export function templateFault(template: string): string | undefined {
+  if (template === '') return 'must not be empty';
+  if (/[{}]/.test(template.replace(CAPTURE, ''))) {
+    return 'has a brace that is no capture; write {name} with a lower-case letter first, then letters and digits';
+  }
+  return undefined;
+}
+
+/** The names of the captures, in order. */
+export function capturesOf(text: string): readonly string[] {
+  return [...text.matchAll(CAPTURE)].map(([, name = '']) => name);
+}

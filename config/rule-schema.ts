@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { multiline, name, path, regex, text, toggle } from './fields.js';
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE'] as const;
+
+export const ACTOR_KIND = z.enum(['human', 'workload', 'agent']);
+
+const HEADER = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/,
+        'must be the name of an HTTP header; write for example x-tenant',
+      ),
+    present: toggle().exactOptional(),
+    exact: text().exactOptional(),
+    prefix: text().exactOptional(),
+    suffix: text().exactOptional(),
+    regex: regex().exactOptional(),
+    invert: toggle().exactOptional(),
+  })
+  .describe('One condition on a request header; exactly one of present, exact, prefix, suffix, regex.');
+
+/** What one scope opens. Which keys go together, and the scope's pattern, are checked by `crossFindings`. */
+export const RULE = z.strictObject({
+  provider: name().exactOptional().describe('Only scopes of this provider.'),
+  api: text().exactOptional().describe('Only scopes of this API.'),
+  to: text()
+    .exactOptional()
+    .describe('The destination service; may use captures of the scope, as in "{service}".'),
+  methods: z
+    .array(z.enum(METHODS))
+    .min(1, 'must name a method; leave the key out for every method')
+    .exactOptional(),
+  path: path().exactOptional().describe('This path and everything under it.'),
+  pathExact: path().exactOptional(),
+  pathPrefix: path().exactOptional(),
+  pathRegex: regex().exactOptional().describe('An RE2 expression that the whole path matches.'),
+  headers: z.array(HEADER).min(1, 'must name a header; leave the key out for any').exactOptional(),
+  acl: multiline().exactOptional().describe('Consul ACL rules.'),
+  user: z
+    .literal('required')
+    .exactOptional()
+    .describe("A user's token must stand beside the service's certificate."),
+  actors: z
+    .array(ACTOR_KIND)
+    .min(1, 'must name an actor kind; leave the key out for all of them')
+    .exactOptional(),
+});
+
+export const SCOPES = z
+  .record(
+    z.string(),
+    z.union([RULE, z.array(RULE).min(1, 'must hold a rule; remove the scope if it opens nothing')]),
+  )
+  .describe(
+    'What each scope opens. Keys are patterns: literal text, * for anything, {name} for a service-like name.',
+  );

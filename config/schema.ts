@@ -1,0 +1,173 @@
+import { z } from 'zod';
+import {
+  duration,
+  hostPort,
+  multiline,
+  name,
+  parseUrl,
+  pattern,
+  secret,
+  serviceName,
+  text,
+  toggle,
+  url,
+  wholeNumber,
+} from './fields.js';
+import { PROVIDER } from './provider-schema.js';
+import { ACTOR_KIND, SCOPES } from './rule-schema.js';
+
+export type { Config } from './config.js';
+
+const TLS_FILES = z.strictObject({
+  caFile: text().exactOptional(),
+  certFile: text().exactOptional(),
+  keyFile: text().exactOptional(),
+  serverName: text().exactOptional(),
+});
+
+const CONSUL = z.strictObject({
+  address: url('http:', 'https:'),
+  token: secret({ mayBeEmpty: true }).exactOptional(),
+  datacenter: text().exactOptional(),
+  partition: name().exactOptional(),
+  namespace: name().exactOptional(),
+  tls: TLS_FILES.exactOptional(),
+});
+
+const SERVICES = z.strictObject({
+  clientMeta: text()
+    .prefault('oauth-client-id')
+    .describe("The service meta key that names the service's OAuth client."),
+  clientTag: text().prefault('oauth-client=').describe('What a tag that names the client begins with.'),
+  claims: z
+    .enum(['confirmed', 'first'])
+    .prefault('confirmed')
+    .describe('What makes a claim count: the client names the service, or it came first.'),
+  claimGrace: duration('100ms', '7d')
+    .prefault('5m')
+    .describe('How long a service without instances keeps its claim.'),
+});
+
+const ACTOR_LIMIT = z.strictObject({
+  maxTokenTtl: duration('1m', '1d').exactOptional(),
+  never: z.array(pattern()).prefault([]).describe('Patterns of scopes that this kind may never use.'),
+  onBehalfOf: z.literal('human').exactOptional(),
+});
+
+const ACTORS = z.strictObject({
+  classify: z
+    .array(
+      z.union(
+        [
+          z.strictObject({ attribute: text(), equals: text(), kind: ACTOR_KIND }),
+          z.strictObject({ clientId: pattern(), kind: ACTOR_KIND }),
+        ],
+        'must be a map; write { attribute: …, equals: …, kind: … } or { clientId: …, kind: … }',
+      ),
+    )
+    .prefault([])
+    .describe('The first match wins; else the grant types decide.'),
+  human: ACTOR_LIMIT.prefault({}),
+  workload: ACTOR_LIMIT.prefault({}),
+  agent: ACTOR_LIMIT.prefault({}),
+});
+
+const GUARDS = z.strictObject({
+  maxRevocations: z
+    .strictObject({
+      percent: wholeNumber(0, 100).prefault(20),
+      atLeast: wholeNumber(0, 1_000_000).prefault(10),
+      window: duration('1s', '7d').prefault('10m'),
+    })
+    .prefault({})
+    .describe(
+      'Removals by inference above max(atLeast, percent of the owned edges) within the window are held.',
+    ),
+  protected: z.array(serviceName()).prefault([]).describe('Services never opened by scopemesh.'),
+  freeze: z
+    .array(
+      z.strictObject({
+        schedule: z
+          .string()
+          .regex(
+            /^\S+( \S+){4}$/,
+            'must be a cron expression; write five fields: minute hour day month weekday',
+          ),
+        duration: duration('1m', '366d'),
+        timeZone: z
+          .string()
+          .refine(isTimeZone, 'must be a time zone; write for example Europe/Berlin')
+          .prefault('UTC'),
+      }),
+    )
+    .prefault([]),
+});
+
+const QUEUE = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('embedded') }),
+  z.strictObject({
+    kind: z.literal('bullmq'),
+    // A Redis URL may hold the password, so the whole of it is a secret.
+    url: secret().refine(
+      (value) => /^rediss?:$/.test(parseUrl(value.reveal())?.protocol ?? ''),
+      'must be a Redis URL; write redis://host:6379 or rediss://…',
+    ),
+    allowUnsafeRedis: toggle()
+      .prefault(false)
+      .describe('Accepts a Redis that may lose or evict jobs; for tests only.'),
+  }),
+]);
+
+const DECISIONS = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('embedded') }),
+  z.strictObject({
+    kind: z.literal('kafka'),
+    brokers: z.array(hostPort()).min(1, 'must name a broker; write ["host:9092"]'),
+    topic: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a topic name; use letters, digits, ".", "_" and "-"')
+      .prefault('scopemesh.decisions'),
+    tls: z.union([z.boolean(), TLS_FILES], 'must be on, off or a map; write { caFile: … }').prefault(false),
+    sasl: z
+      .strictObject({
+        mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+        username: text(),
+        password: secret(),
+      })
+      .exactOptional(),
+  }),
+]);
+
+/** The configuration file with its references expanded: the one definition, also of the JSON Schema. */
+export const FILE = z.strictObject({
+  $schema: z.string().exactOptional().describe('For editors; scopemesh does not read it.'),
+  owner: name().describe('The ownership mark of this instance.'),
+  mode: z
+    .enum(['observe', 'extend', 'enforce'])
+    .describe(
+      'observe: write nothing to Consul. extend: add and widen only. enforce: make Consul equal to the IdP.',
+    ),
+  consul: CONSUL,
+  providers: z.array(PROVIDER).min(1, 'must name at least one provider'),
+  services: SERVICES.prefault({}),
+  scopes: SCOPES,
+  login: toggle().prefault(false).describe('Whether clients may log in to Consul with their OAuth tokens.'),
+  groups: z.record(text(), z.strictObject({ acl: multiline() })).prefault({}),
+  actors: ACTORS.prefault({}),
+  guards: GUARDS.prefault({}),
+  queue: QUEUE.prefault({ kind: 'embedded' }),
+  decisions: DECISIONS.prefault({ kind: 'embedded' }),
+  http: z.strictObject({ listen: hostPort().prefault('127.0.0.1:8080') }).prefault({}),
+  state: z.strictObject({ directory: text().prefault('./data') }).prefault({}),
+  resync: duration('1s', '1d').prefault('5m').describe('How often everything is compared with Consul.'),
+});
+
+export type ParsedFile = z.output<typeof FILE>;
+
+function isTimeZone(value: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,121 @@
+import { isAbsolute, join } from 'node:path';
+import type { ActorLimit, Rule } from '../src/model/rule.js';
+import type { Config, ProviderSettings, TlsFiles } from './config.js';
+import { parseHostPort } from './fields.js';
+import type { ParsedFile } from './schema.js';
+
+type ParsedProvider = ParsedFile['providers'][number];
+type ParsedScope = ParsedFile['scopes'][string];
+type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
+
+/** The checked file in the form that the program uses; relative paths of files start at `directory`. */
+export function toConfig(file: ParsedFile, directory: string): Config {
+  const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
+  const { token, tls, ...consul } = file.consul;
+  const { maxRevocations, protected: protectedServices, freeze } = file.guards;
+  const { human, workload, agent, classify } = file.actors;
+  return {
+    owner: file.owner,
+    mode: file.mode,
+    consul: {
+      ...consul,
+      ...(token === undefined || token.isEmpty ? {} : { token }),
+      ...(tls === undefined ? {} : { tls: toTlsFiles(tls, absolute) }),
+    },
+    providers: file.providers.map((provider) => toProvider(provider, absolute)),
+    services: {
+      clientMeta: file.services.clientMeta,
+      clientTag: file.services.clientTag,
+      claims: file.services.claims,
+      claimGraceMs: file.services.claimGrace,
+    },
+    rules: Object.entries(file.scopes).flatMap(([scope, rules]) =>
+      (Array.isArray(rules) ? rules : [rules]).map((rule) => toRule(scope, rule)),
+    ),
+    login: file.login,
+    groups: Object.entries(file.groups).map(([group, { acl }]) => ({ group, acl })),
+    actors: {
+      classify,
+      limits: { human: toLimit(human), workload: toLimit(workload), agent: toLimit(agent) },
+    },
+    guards: {
+      maxRevocations: {
+        percent: maxRevocations.percent,
+        atLeast: maxRevocations.atLeast,
+        windowMs: maxRevocations.window,
+      },
+      protected: protectedServices,
+      freeze: freeze.map(({ schedule, duration, timeZone }) => ({
+        schedule,
+        durationMs: duration,
+        timeZone,
+      })),
+    },
+    queue: file.queue,
+    decisions:
+      file.decisions.kind === 'kafka' && typeof file.decisions.tls === 'object'
+        ? { ...file.decisions, tls: toTlsFiles(file.decisions.tls, absolute) }
+        : file.decisions,
+    http: parseHostPort(file.http.listen) ?? { host: '127.0.0.1', port: 8080 },
+    state: { directory: absolute(file.state.directory) },
+    resyncMs: file.resync,
+  };
+}
+
+function toProvider(parsed: ParsedProvider, absolute: (path: string) => string): ProviderSettings {
+  const each = {
+    name: parsed.name,
+    issuer: parsed.issuer,
+    insecure: parsed.insecure,
+    webhookSecrets: parsed.webhook?.secrets ?? [],
+    pollMs: parsed.poll,
+    fullReadMs: parsed.fullRead,
+    ...(parsed.audience === undefined ? {} : { audience: parsed.audience }),
+  };
+  const claims = { scopes: 'scope', groups: 'groups' };
+  switch (parsed.kind) {
+    case 'keycloak':
+      return {
+        kind: parsed.kind,
+        ...each,
+        claims: { client: 'azp', ...claims, ...parsed.claims },
+        clientId: parsed.clientId,
+        clientSecret: parsed.clientSecret,
+        serviceAccountRoles: parsed.serviceAccountRoles,
+      };
+    case 'oidc': {
+      const { directory, directoryToken } = parsed;
+      return {
+        kind: parsed.kind,
+        ...each,
+        claims: { client: 'client_id', ...claims, ...parsed.claims },
+        directory: /^https?:\/\//i.test(directory) ? directory : absolute(directory),
+        ...(directoryToken === undefined || directoryToken.isEmpty ? {} : { directoryToken }),
+      };
+    }
+  }
+}
+
+function toRule(scope: string, parsed: ParsedRule): Rule {
+  const { user, ...rest } = parsed;
+  return { scope, ...rest, userRequired: user === 'required' };
+}
+
+function toLimit({ maxTokenTtl, ...rest }: ParsedFile['actors']['human']): ActorLimit {
+  return {
+    ...rest,
+    ...(maxTokenTtl === undefined ? {} : { maxTokenTtlSeconds: Math.floor(maxTokenTtl / 1000) }),
+  };
+}
+
+function toTlsFiles(
+  { caFile, certFile, keyFile, serverName }: TlsFiles,
+  absolute: (path: string) => string,
+): TlsFiles {
+  return {
+    ...(caFile === undefined ? {} : { caFile: absolute(caFile) }),
+    ...(certFile === undefined ? {} : { certFile: absolute(certFile) }),
+    ...(keyFile === undefined ? {} : { keyFile: absolute(keyFile) }),
+    ...(serverName === undefined ? {} : { serverName }),
+  };
+}
