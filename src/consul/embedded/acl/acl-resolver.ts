@@ -1,0 +1,108 @@
+import { ConsulFailure, type ConsulRequest } from '../exchange.js';
+import type { AclTokenRow, NodeIdentity, ServiceIdentity } from '../state/rows.js';
+import type { StateStore } from '../state/state-store.js';
+import { Authorizer } from './authorizer.js';
+import { type AclRules, parseAclRules } from './rules.js';
+
+export const anonymousAccessorId = '00000000-0000-0000-0000-000000000002';
+export const globalManagementPolicyId = '00000000-0000-0000-0000-000000000001';
+
+/** Finds the ACL token of a request and what it may do. */
+export class AclResolver {
+  readonly #store: StateStore;
+  readonly #defaultAllow: boolean;
+  readonly #now: () => number;
+  readonly #parsed = new Map<string, AclRules>();
+
+  constructor(store: StateStore, defaultAllow: boolean, now: () => number) {
+    this.#store = store;
+    this.#defaultAllow = defaultAllow;
+    this.#now = now;
+  }
+
+  /** The default of the mesh where no intention matches: that of the ACL system. */
+  get isDefaultAllow(): boolean {
+    return this.#defaultAllow;
+  }
+
+  /** The row of the request's ACL token; the anonymous one if it carries none. Throws 403 `ACL not found`. */
+  tokenOf(request: ConsulRequest): AclTokenRow {
+    const secret = secretOf(request);
+    const row = secret === '' ? this.#store.get('acl-tokens', anonymousAccessorId) : this.#bySecret(secret);
+    if (row === undefined) throw new ConsulFailure(403, 'ACL not found');
+    return row;
+  }
+
+  authorize(request: ConsulRequest): Authorizer {
+    const token = this.tokenOf(request);
+    return new Authorizer(token.AccessorID, this.#rulesOf(token), {
+      named: this.#defaultAllow,
+      acl: false,
+    });
+  }
+
+  #bySecret(secret: string): AclTokenRow | undefined {
+    return this.#store.list('acl-tokens').find((row) => row.SecretID === secret && !this.#isExpired(row));
+  }
+
+  #isExpired(row: AclTokenRow): boolean {
+    return row.ExpirationTime !== undefined && Date.parse(row.ExpirationTime) <= this.#now();
+  }
+
+  #rulesOf(token: AclTokenRow): AclRules[] {
+    const roles = (token.Roles ?? []).flatMap((link) => this.#store.get('acl-roles', link.ID) ?? []);
+    const links = [...(token.Policies ?? []), ...roles.flatMap((role) => role.Policies ?? [])];
+    const services = [
+      ...(token.ServiceIdentities ?? []),
+      ...roles.flatMap((role) => role.ServiceIdentities ?? []),
+    ];
+    const nodes = [...(token.NodeIdentities ?? []), ...roles.flatMap((role) => role.NodeIdentities ?? [])];
+    const texts = links.flatMap((link) => this.#store.get('acl-policies', link.ID)?.Rules ?? []);
+    return [
+      ...texts.map((text) => this.#parse(text)),
+      ...services.map(serviceRules),
+      ...nodes.map(nodeRules),
+    ];
+  }
+
+  #parse(text: string): AclRules {
+    const known = this.#parsed.get(text);
+    if (known !== undefined) return known;
+    const rules = parseAclRules(text);
+    if (this.#parsed.size > 1000) this.#parsed.clear();
+    this.#parsed.set(text, rules);
+    return rules;
+  }
+}
+
+/** The secret a request carries: `?token=`, `X-Consul-Token`, or a bearer token, in that order. */
+export function secretOf(request: ConsulRequest): string {
+  const inQuery = request.query.get('token');
+  if (inQuery !== null && inQuery !== '') return inQuery;
+  const header = request.headers['x-consul-token'];
+  if (typeof header === 'string' && header !== '') return header;
+  const bearer = /^bearer\s+(\S+)/i.exec(request.headers.authorization ?? '');
+  return bearer?.[1] ?? '';
+}
+
+function serviceRules({ ServiceName }: ServiceIdentity): AclRules {
+  return {
+    scalars: {},
+    named: [
+      { resource: 'service', isPrefix: false, segment: ServiceName, policy: 'write' },
+      { resource: 'service', isPrefix: false, segment: `${ServiceName}-sidecar-proxy`, policy: 'write' },
+      { resource: 'service', isPrefix: true, segment: '', policy: 'read' },
+      { resource: 'node', isPrefix: true, segment: '', policy: 'read' },
+    ],
+  };
+}
+
+function nodeRules({ NodeName }: NodeIdentity): AclRules {
+  return {
+    scalars: {},
+    named: [
+      { resource: 'node', isPrefix: false, segment: NodeName, policy: 'write' },
+      { resource: 'service', isPrefix: true, segment: '', policy: 'read' },
+    ],
+  };
+}

@@ -1,0 +1,79 @@
+import type { Cell, Route } from '../cell.js';
+import { ConsulFailure, type ConsulReply, type ConsulRequest, jsonReply, textReply } from '../exchange.js';
+import { ensureCheck, memberKey, nodeKey } from '../state/catalog-writes.js';
+import type { CheckRow } from '../state/rows.js';
+import { endSessionsOf } from '../state/session-writes.js';
+import { agentCheckView, agentServiceView } from './agent-views.js';
+
+export const agentCheckRoutes: readonly Route[] = [
+  { path: '/v1/agent/checks', methods: { GET: listOwnChecks } },
+  { path: '/v1/agent/check/pass/', methods: { PUT: (cell, request) => setStatus(cell, request, 'passing') } },
+  { path: '/v1/agent/check/warn/', methods: { PUT: (cell, request) => setStatus(cell, request, 'warning') } },
+  {
+    path: '/v1/agent/check/fail/',
+    methods: { PUT: (cell, request) => setStatus(cell, request, 'critical') },
+  },
+  { path: '/v1/agent/health/service/name/', methods: { GET: readHealthByName } },
+];
+
+function ownChecks(cell: Cell): CheckRow[] {
+  return cell.store.list('checks', `${nodeKey(cell.nodeName)}/`).filter((row) => row.ServiceID !== '');
+}
+
+function listOwnChecks(cell: Cell, request: ConsulRequest): ConsulReply {
+  const authorizer = cell.acl.authorize(request);
+  const readable = ownChecks(cell).filter((row) => authorizer.isAllowed('service', 'read', row.ServiceName));
+  return jsonReply(request, Object.fromEntries(readable.map((row) => [row.CheckID, agentCheckView(row)])));
+}
+
+const statusWords: Readonly<Record<string, string>> = { passing: 'pass', warning: 'warn', critical: 'fail' };
+
+/** TTL checks do not run out here: they stay as last reported. */
+function setStatus(cell: Cell, request: ConsulRequest, status: string): ConsulReply {
+  const id = request.path.slice(`/v1/agent/check/${statusWords[status]}/`.length);
+  const authorizer = cell.acl.authorize(request);
+  const check = cell.store.get('checks', memberKey(cell.nodeName, id));
+  if (check === undefined || check.CheckID === 'serfHealth') {
+    throw new ConsulFailure(
+      404,
+      `Unknown check ID ${JSON.stringify(id)}. Ensure that the check ID is passed, not the check name.`,
+    );
+  }
+  authorizer.require('service', 'write', check.ServiceName);
+  const { CreateIndex: _created, ModifyIndex: _modified, ...content } = check;
+  cell.store.write((transaction) => {
+    ensureCheck(transaction, { ...content, Status: status, Output: request.query.get('note') ?? '' });
+    if (status === 'critical') endSessionsOf(transaction, cell.sessions, cell.nodeName, id);
+  });
+  return textReply(200, '');
+}
+
+const worstFirst = ['critical', 'warning', 'passing'];
+const statusCodes: Readonly<Record<string, number>> = { passing: 200, warning: 429, critical: 503 };
+
+function readHealthByName(cell: Cell, request: ConsulRequest): ConsulReply {
+  const name = request.path.slice('/v1/agent/health/service/name/'.length);
+  if (name === '') throw new ConsulFailure(400, 'Missing service Name');
+  cell.acl.authorize(request).require('service', 'read', name);
+  const rows = cell.store
+    .list('services', `${nodeKey(cell.nodeName)}/`)
+    .filter((row) => row.Service === name && row.ID !== 'consul');
+  if (rows.length === 0) {
+    return { ...jsonReply(request, [], { 'X-Consul-Reason': `ServiceName ${name} Not Found` }), status: 404 };
+  }
+  const instances = rows.map((row) => {
+    const checks = ownChecks(cell).filter((check) => check.ServiceID === row.ID);
+    return { row, checks, status: worst(checks.map((check) => check.Status)) };
+  });
+  const status = worst(instances.map((instance) => instance.status));
+  const body = instances.map((instance) => ({
+    AggregatedStatus: instance.status,
+    Service: agentServiceView(cell, instance.row),
+    Checks: instance.checks.map(agentCheckView),
+  }));
+  return { ...jsonReply(request, body, { 'X-Consul-Reason': status }), status: statusCodes[status] ?? 503 };
+}
+
+function worst(statuses: readonly string[]): string {
+  return worstFirst.find((status) => statuses.includes(status)) ?? 'passing';
+}

@@ -1,0 +1,218 @@
+import type { Cell } from '../cell.js';
+import { agentServiceShape } from '../entries/service-shape.js';
+import type { Decoded } from '../entries/shape.js';
+import { badRequest, type ConsulReply, type ConsulRequest, textReply } from '../exchange.js';
+import {
+  ensureCheck,
+  ensureService,
+  memberKey,
+  nodeKey,
+  removeCheck,
+  type Unindexed,
+} from '../state/catalog-writes.js';
+import type { CheckRow, ServiceRow } from '../state/rows.js';
+import type { WriteTransaction } from '../state/state-store.js';
+import {
+  decodeStrictBody,
+  numberIn,
+  objectIn,
+  objectsIn,
+  textIn,
+  textMapIn,
+  textsIn,
+} from '../strict-body.js';
+
+const firstSidecarPort = 21_000;
+const lastSidecarPort = 21_255;
+
+/** `PUT /v1/agent/service/register`, with the sidecar that the definition may carry. */
+export function registerAgentService(cell: Cell, request: ConsulRequest): ConsulReply {
+  const body = decodeStrictBody(request.body, agentServiceShape, 'Request decode failed');
+  if (textIn(body, 'Name') === '') throw badRequest('Missing service name');
+  const address = textIn(body, 'Address');
+  if (address === '0.0.0.0' || address === '::' || address === '[::]')
+    throw badRequest('Invalid service address');
+  const authorizer = cell.acl.authorize(request);
+  const service = toService(cell, body);
+  authorizer.require('service', 'write', service.Service);
+  const replaced = cell.store.get('services', memberKey(cell.nodeName, service.ID));
+  if (replaced !== undefined) authorizer.require('service', 'write', replaced.Service);
+  if (service.Kind === 'connect-proxy') {
+    const destination = String(service.Proxy.DestinationServiceName ?? '');
+    if (destination === '') {
+      throw badRequest(
+        'Invalid service definition: Proxy.DestinationServiceName must be non-empty for Connect proxy services',
+      );
+    }
+    if (service.Port === 0 && service.SocketPath === '') {
+      throw badRequest('Validation failed: Port or SocketPath must be set for a connect-proxy');
+    }
+    authorizer.require('service', 'write', destination);
+  }
+  const sidecarBody = objectIn(objectIn(body, 'Connect') ?? {}, 'SidecarService');
+  cell.store.write((transaction) => {
+    put(transaction, cell, service, checksOf(cell, body, service));
+    if (sidecarBody === undefined) return;
+    const sidecar = toSidecar(transaction, cell, service, sidecarBody);
+    authorizer.require('service', 'write', sidecar.Service);
+    put(transaction, cell, sidecar, sidecarChecks(cell, service, sidecar));
+    transaction.put('facts', `sidecar/${sidecar.ID}`, { value: service.ID });
+  });
+  return textReply(200, '');
+}
+
+/** Registering again replaces the checks as well, but one that goes on keeps its status. */
+function put(
+  transaction: WriteTransaction,
+  cell: Cell,
+  service: Unindexed<ServiceRow>,
+  checks: readonly Unindexed<CheckRow>[],
+): void {
+  ensureService(transaction, service);
+  for (const old of transaction.list('checks', `${nodeKey(cell.nodeName)}/`)) {
+    if (old.ServiceID === service.ID && !checks.some((check) => check.CheckID === old.CheckID)) {
+      removeCheck(transaction, cell.nodeName, old.CheckID);
+    }
+  }
+  for (const check of checks) {
+    const old = transaction.get('checks', memberKey(cell.nodeName, check.CheckID));
+    ensureCheck(
+      transaction,
+      old === undefined ? check : { ...check, Status: old.Status, Output: old.Output },
+    );
+  }
+}
+
+function toService(cell: Cell, body: Decoded): Unindexed<ServiceRow> {
+  const name = textIn(body, 'Name');
+  const weights = objectIn(body, 'Weights');
+  const connect = objectIn(body, 'Connect') ?? {};
+  return {
+    Node: cell.nodeName,
+    Kind: textIn(body, 'Kind'),
+    ID: textIn(body, 'ID') || name,
+    Service: name,
+    Tags: textsIn(body, 'Tags') ?? [],
+    Address: textIn(body, 'Address'),
+    TaggedAddresses: objectIn(body, 'TaggedAddresses') ?? null,
+    Port: numberIn(body, 'Port'),
+    SocketPath: textIn(body, 'SocketPath'),
+    Meta: textMapIn(body, 'Meta') ?? {},
+    Weights:
+      weights === undefined
+        ? { Passing: 1, Warning: 1 }
+        : { Passing: numberIn(weights, 'Passing'), Warning: numberIn(weights, 'Warning') },
+    EnableTagOverride: body.EnableTagOverride === true,
+    Proxy: objectIn(body, 'Proxy') ?? {},
+    Connect: connect.Native === true ? { Native: true } : {},
+  };
+}
+
+function toSidecar(
+  transaction: WriteTransaction,
+  cell: Cell,
+  service: Unindexed<ServiceRow>,
+  body: Decoded,
+): Unindexed<ServiceRow> {
+  const id = `${service.ID}-sidecar-proxy`;
+  const own = toService(cell, { ...body, Name: textIn(body, 'Name') || `${service.Service}-sidecar-proxy` });
+  return {
+    ...own,
+    Kind: 'connect-proxy',
+    ID: id,
+    Tags: textsIn(body, 'Tags') ?? service.Tags,
+    Meta: textMapIn(body, 'Meta') ?? service.Meta,
+    Port: own.Port === 0 ? sidecarPort(transaction, cell, id) : own.Port,
+    Proxy: {
+      DestinationServiceName: service.Service,
+      DestinationServiceID: service.ID,
+      LocalServiceAddress: '127.0.0.1',
+      ...(service.Port === 0 ? {} : { LocalServicePort: service.Port }),
+      ...own.Proxy,
+    },
+    Connect: {},
+  };
+}
+
+function sidecarPort(transaction: WriteTransaction, cell: Cell, id: string): number {
+  const before = transaction.get('services', memberKey(cell.nodeName, id));
+  if (before !== undefined) return before.Port;
+  const taken = new Set(transaction.list('services', `${nodeKey(cell.nodeName)}/`).map((row) => row.Port));
+  for (let port = firstSidecarPort; port <= lastSidecarPort; port += 1) if (!taken.has(port)) return port;
+  throw badRequest('Invalid SidecarService: none left in the configured range');
+}
+
+function checksOf(cell: Cell, body: Decoded, service: Unindexed<ServiceRow>): Unindexed<CheckRow>[] {
+  const single = objectIn(body, 'Check');
+  const definitions = [...(single === undefined ? [] : [single]), ...objectsIn(body, 'Checks')];
+  return definitions.map((definition, index) => {
+    const given = textIn(definition, 'CheckID') || textIn(definition, 'ID');
+    const numbered = definitions.length > 1 ? `:${index + 1}` : '';
+    return {
+      ...emptyCheck(cell, service),
+      CheckID: given === '' ? `service:${service.ID}${numbered}` : given,
+      Name: textIn(definition, 'Name') || `Service '${service.Service}' check`,
+      Status: textIn(definition, 'Status'),
+      Notes: textIn(definition, 'Notes'),
+      Type: typeOf(definition),
+      Interval: textIn(definition, 'Interval'),
+      Timeout: textIn(definition, 'Timeout'),
+    };
+  });
+}
+
+function typeOf(definition: Decoded): string {
+  for (const [field, type] of [
+    ['TTL', 'ttl'],
+    ['HTTP', 'http'],
+    ['TCP', 'tcp'],
+    ['UDP', 'udp'],
+    ['GRPC', 'grpc'],
+  ] as const) {
+    if (textIn(definition, field) !== '') return type;
+  }
+  return textIn(definition, 'AliasService') === '' ? '' : 'alias';
+}
+
+/** Nobody probes here: the sidecar's own checks stay as a fresh agent first has them. */
+function sidecarChecks(
+  cell: Cell,
+  service: Unindexed<ServiceRow>,
+  sidecar: Unindexed<ServiceRow>,
+): Unindexed<CheckRow>[] {
+  const base = emptyCheck(cell, sidecar);
+  return [
+    {
+      ...base,
+      CheckID: `service:${sidecar.ID}:1`,
+      Name: 'Connect Sidecar Listening',
+      Type: 'tcp',
+      Interval: '10s',
+    },
+    {
+      ...base,
+      CheckID: `service:${sidecar.ID}:2`,
+      Name: `Connect Sidecar Aliasing ${service.ID}`,
+      Type: 'alias',
+    },
+  ];
+}
+
+function emptyCheck(cell: Cell, service: Unindexed<ServiceRow>): Unindexed<CheckRow> {
+  return {
+    Node: cell.nodeName,
+    CheckID: '',
+    Name: '',
+    Status: '',
+    Notes: '',
+    Output: '',
+    ServiceID: service.ID,
+    ServiceName: service.Service,
+    ServiceTags: service.Tags ?? [],
+    Type: '',
+    Interval: '',
+    Timeout: '',
+    ExposedPort: 0,
+    Definition: {},
+  };
+}

@@ -1,0 +1,172 @@
+/** How one field of a config entry is read and written: the Go structure it stands for, in small. */
+export type FieldKind =
+  | 'string'
+  | 'int'
+  | 'bool'
+  | 'strings'
+  | 'string-map'
+  | 'any-map'
+  | 'time'
+  | { readonly object: Shape }
+  | { readonly pointer: Shape }
+  | { readonly list: Shape }
+  | { readonly map: Shape };
+
+export interface Field {
+  readonly name: string;
+  readonly kind: FieldKind;
+  /** Left out of the JSON when it holds its zero value. */
+  readonly omitEmpty?: boolean;
+}
+
+export type Shape = readonly Field[];
+
+export type Decoded = Record<string, unknown>;
+
+export class ShapeError extends Error {}
+
+/**
+ * Reads `raw` by `shape`, loosely as Consul does: names in any case and with or without underscores, numbers as
+ * strings and the reverse, one element where a list is wanted. Collects unknown keys in `unused`. The result has
+ * every field of the shape in its order, but for empty ones marked so. Throws ShapeError with Consul's text.
+ */
+export function decodeShape(shape: Shape, raw: unknown, path: string, unused: string[]): Decoded {
+  const source = asMap(raw, path);
+  const decoded: Decoded = {};
+  const taken = new Set<string>();
+  for (const field of shape) {
+    const key = findKey(source, field.name);
+    if (key !== undefined) taken.add(key);
+    const at = path === '' ? field.name : `${path}.${field.name}`;
+    const value = decodeField(field.kind, key === undefined ? undefined : source[key], at, unused);
+    if (field.omitEmpty === true && isEmpty(value)) continue;
+    decoded[field.name] = value;
+  }
+  for (const key of Object.keys(source)) {
+    if (!taken.has(key)) unused.push(path === '' ? key : `${path}.${key}`);
+  }
+  return decoded;
+}
+
+function findKey(source: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  if (Object.hasOwn(source, name)) return name;
+  const wanted = name.toLowerCase();
+  return Object.keys(source).find((key) => {
+    return key.toLowerCase() === wanted || key.toLowerCase().replaceAll('_', '') === wanted;
+  });
+}
+
+function decodeField(kind: FieldKind, value: unknown, path: string, unused: string[]): unknown {
+  if (typeof kind === 'object') {
+    if ('object' in kind) return decodeShape(kind.object, value ?? {}, path, unused);
+    if ('pointer' in kind)
+      return value === undefined || value === null ? null : decodeShape(kind.pointer, value, path, unused);
+    if (value === undefined || value === null) return null;
+    if ('map' in kind) {
+      return Object.fromEntries(
+        Object.entries(asMap(value, path)).map(([key, inner]) => [
+          key,
+          decodeShape(kind.map, inner, `${path}[${key}]`, unused),
+        ]),
+      );
+    }
+    const items = Array.isArray(value) ? value : [value];
+    return items.map((item, index) => decodeShape(kind.list, item, `${path}[${index}]`, unused));
+  }
+  switch (kind) {
+    case 'string':
+      return decodeString(value, path);
+    case 'int':
+      return decodeInt(value, path);
+    case 'bool':
+      return decodeBool(value, path);
+    case 'time':
+      return value === undefined || value === null ? null : decodeString(value, path);
+    case 'strings':
+      if (value === undefined || value === null) return null;
+      return (Array.isArray(value) ? value : [value]).map((item, index) =>
+        decodeString(item, `${path}[${index}]`),
+      );
+    case 'any-map':
+      return value === undefined || value === null ? null : asMap(value, path);
+    case 'string-map': {
+      if (value === undefined || value === null) return null;
+      const entries = Object.entries(asMap(value, path)).sort(([left], [right]) => (left < right ? -1 : 1));
+      return Object.fromEntries(entries.map(([key, inner]) => [key, decodeString(inner, `${path}[${key}]`)]));
+    }
+  }
+}
+
+function decodeString(value: unknown, path: string): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'boolean') return value ? '1' : '0';
+  throw unconvertible(path, 'string', value);
+}
+
+function decodeInt(value: unknown, path: string): number {
+  if (value === undefined || value === null || value === '') return 0;
+  if (typeof value === 'number') return Math.trunc(value);
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value === 'string') {
+    if (/^[+-]?\d+$/.test(value)) return Number(value);
+    throw new ShapeError(
+      `cannot parse '${path}' as int: strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`,
+    );
+  }
+  throw unconvertible(path, 'int', value);
+}
+
+function decodeBool(value: unknown, path: string): boolean {
+  if (value === undefined || value === null || value === '') return false;
+  if (typeof value === 'boolean') return value;
+  if (typeof value === 'number') return value !== 0;
+  if (typeof value === 'string') {
+    if (/^(1|t|true)$/i.test(value)) return true;
+    if (/^(0|f|false)$/i.test(value)) return false;
+    throw new ShapeError(
+      `cannot parse '${path}' as bool: strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`,
+    );
+  }
+  throw unconvertible(path, 'bool', value);
+}
+
+function asMap(value: unknown, path: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return Object.fromEntries(Object.entries(value));
+  if (Array.isArray(value) && value.length === 1) return asMap(value[0], path);
+  throw new ShapeError(`'${path}' expected a map, got '${goKind(value)}'`);
+}
+
+function unconvertible(path: string, wanted: string, value: unknown): ShapeError {
+  return new ShapeError(
+    `'${path}' expected type '${wanted}', got unconvertible type '${goType(value)}', value: '${goValue(value)}'`,
+  );
+}
+
+function goKind(value: unknown): string {
+  if (Array.isArray(value)) return 'slice';
+  if (typeof value === 'number') return 'float64';
+  if (typeof value === 'boolean') return 'bool';
+  return typeof value === 'string' ? 'string' : 'map';
+}
+
+function goType(value: unknown): string {
+  if (Array.isArray(value)) return '[]interface {}';
+  return typeof value === 'object' ? 'map[string]interface {}' : goKind(value);
+}
+
+function goValue(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const pairs = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+    return `map[${pairs.map(([key, inner]) => `${key}:${goValue(inner)}`).join(' ')}]`;
+  }
+  return String(value);
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === null || value === '' || value === 0 || value === false) return true;
+  return Array.isArray(value) && value.length === 0;
+}

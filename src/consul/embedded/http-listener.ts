@@ -1,0 +1,89 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type ConsulReply, type ConsulRequest, textReply } from './exchange.js';
+
+const largestBodyBytes = 32 * 1024 * 1024;
+
+/** Answers HTTP with `answer`; a client that goes away aborts its request's signal. */
+export class HttpListener {
+  readonly #server: Server;
+  readonly #closing = new AbortController();
+
+  constructor(answer: (request: ConsulRequest) => Promise<ConsulReply>) {
+    this.#server = createServer({ keepAliveTimeout: 120_000 }, (incoming, outgoing) => {
+      void this.#serve(incoming, outgoing, answer);
+    });
+  }
+
+  /** Resolves to the port taken; rejects with the listener's own error. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', reject);
+        const address = this.#server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Ends waiting queries with what they have, then every connection. */
+  close(): Promise<void> {
+    this.#closing.abort();
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #serve(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    answer: (request: ConsulRequest) => Promise<ConsulReply>,
+  ): Promise<void> {
+    const gone = new AbortController();
+    outgoing.once('close', () => gone.abort());
+    try {
+      const body = await readBody(incoming);
+      const reply =
+        body === undefined
+          ? textReply(413, 'http: request body too large')
+          : await answer(toRequest(incoming, body, AbortSignal.any([gone.signal, this.#closing.signal])));
+      send(outgoing, reply);
+    } catch {
+      // The client went away while sending, or the URL cannot be decoded.
+      if (!outgoing.headersSent) send(outgoing, textReply(400, '400 Bad Request'));
+    }
+  }
+}
+
+function toRequest(incoming: IncomingMessage, body: Buffer, signal: AbortSignal): ConsulRequest {
+  const target = incoming.url ?? '/';
+  const mark = target.indexOf('?');
+  const rawPath = mark < 0 ? target : target.slice(0, mark);
+  return {
+    method: incoming.method ?? 'GET',
+    path: decodeURIComponent(rawPath),
+    query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
+    headers: incoming.headers,
+    body,
+    signal,
+  };
+}
+
+async function readBody(incoming: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming) {
+    const bytes: Buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
+    size += bytes.length;
+    if (size > largestBodyBytes) return undefined;
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks);
+}
+
+function send(outgoing: ServerResponse, reply: ConsulReply): void {
+  if (outgoing.destroyed) return;
+  outgoing.writeHead(reply.status, { Vary: 'Accept-Encoding', ...reply.headers });
+  outgoing.end(reply.body);
+}

@@ -1,0 +1,21 @@
+import { aclTokenRoutes } from './api/acl-tokens.js';
+import { agentRoutes } from './api/agent.js';
+import { catalogRoutes } from './api/catalog.js';
+import { configEntryRoutes } from './api/config-entries.js';
+import { healthRoutes } from './api/health.js';
+import { kvRoutes } from './api/kv.js';
+import { sessionRoutes } from './api/sessions.js';
+import { statusRoutes } from './api/status.js';
+import type { Route } from './cell.js';
+
+/** Every path that is served; auth methods, binding rules and login will join here. */
+export const routes: readonly Route[] = [
+  ...aclTokenRoutes,
+  ...agentRoutes,
+  ...catalogRoutes,
+  ...configEntryRoutes,
+  ...healthRoutes,
+  ...kvRoutes,
+  ...sessionRoutes,
+  ...statusRoutes,
+];

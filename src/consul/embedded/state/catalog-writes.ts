@@ -1,0 +1,168 @@
+import { serverFailure } from '../exchange.js';
+import type { CheckRow, Indexed, NodeRow, ServiceRow } from './rows.js';
+import type { WriteTransaction } from './state-store.js';
+
+export type Unindexed<Row extends Indexed> = Omit<Row, 'CreateIndex' | 'ModifyIndex'>;
+
+/** Node names meet case-insensitively; ids of services and checks on a node do not. */
+export function nodeKey(node: string): string {
+  return node.toLowerCase();
+}
+
+export function memberKey(node: string, id: string): string {
+  return `${nodeKey(node)}/${id}`;
+}
+
+/** The index of one service's instances and their health. */
+export function serviceIndex(service: string): string {
+  return `service.${service.toLowerCase()}`;
+}
+
+/** The index at which a service last lost its last instance. */
+export const lastExtinction = 'service_last_extinction';
+
+/** Puts the node unless it is there and equal. */
+export function ensureNode(transaction: WriteTransaction, node: Unindexed<NodeRow>): void {
+  const current = transaction.get('nodes', nodeKey(node.Node));
+  if (current !== undefined && isSameRow(current, node)) return;
+  transaction.put('nodes', nodeKey(node.Node), stamp(transaction, node, current));
+  transaction.touch('nodes');
+  touchServicesOf(transaction, node.Node);
+}
+
+/** Puts the instance unless it is there and equal. Throws where its node is missing. */
+export function ensureService(transaction: WriteTransaction, service: Unindexed<ServiceRow>): void {
+  if (transaction.get('nodes', nodeKey(service.Node)) === undefined)
+    throw serverFailure('Missing node registration');
+  const key = memberKey(service.Node, service.ID);
+  const current = transaction.get('services', key);
+  const complete = withVirtualAddress(transaction, service);
+  if (current !== undefined && isSameRow(current, complete)) return;
+  transaction.put('services', key, stamp(transaction, complete, current));
+  transaction.touch('services');
+  transaction.touch(serviceIndex(service.Service));
+  if (current !== undefined && current.Service !== service.Service)
+    settleExtinction(transaction, current.Service);
+}
+
+/** Puts the check; its service's name and tags come from the instance. Throws where that is missing. */
+export function ensureCheck(transaction: WriteTransaction, check: Unindexed<CheckRow>): void {
+  if (transaction.get('nodes', nodeKey(check.Node)) === undefined)
+    throw serverFailure('Missing node registration');
+  const service =
+    check.ServiceID === '' ? undefined : transaction.get('services', memberKey(check.Node, check.ServiceID));
+  if (check.ServiceID !== '' && service === undefined) throw serverFailure('Missing service registration');
+  const complete: Unindexed<CheckRow> = {
+    ...check,
+    Status: check.Status === '' ? 'critical' : check.Status,
+    ...(service === undefined ? {} : { ServiceName: service.Service, ServiceTags: service.Tags ?? [] }),
+  };
+  const key = memberKey(check.Node, check.CheckID);
+  const current = transaction.get('checks', key);
+  if (current !== undefined && isSameRow(current, complete)) return;
+  transaction.put('checks', key, stamp(transaction, complete, current));
+  transaction.touch('checks');
+  if (service === undefined) touchServicesOf(transaction, check.Node);
+  else transaction.touch(serviceIndex(service.Service));
+}
+
+/** Removes the instance with its checks. */
+export function removeService(transaction: WriteTransaction, node: string, id: string): void {
+  const key = memberKey(node, id);
+  const current = transaction.get('services', key);
+  if (current === undefined) return;
+  for (const check of transaction.list('checks', `${nodeKey(node)}/`)) {
+    if (check.ServiceID === id) dropCheck(transaction, check);
+  }
+  transaction.remove('services', key);
+  transaction.touch('services');
+  transaction.touch(serviceIndex(current.Service));
+  settleExtinction(transaction, current.Service);
+}
+
+export function removeCheck(
+  transaction: WriteTransaction,
+  node: string,
+  checkId: string,
+): CheckRow | undefined {
+  const check = transaction.get('checks', memberKey(node, checkId));
+  if (check === undefined) return undefined;
+  dropCheck(transaction, check);
+  if (check.ServiceID === '') touchServicesOf(transaction, node);
+  else transaction.touch(serviceIndex(check.ServiceName));
+  return check;
+}
+
+/** Removes the node with all that is on it, but for its sessions, which the caller ends. */
+export function removeNode(transaction: WriteTransaction, node: string): void {
+  const prefix = `${nodeKey(node)}/`;
+  for (const service of transaction.list('services', prefix)) removeService(transaction, node, service.ID);
+  for (const check of transaction.list('checks', prefix)) dropCheck(transaction, check);
+  if (transaction.get('nodes', nodeKey(node)) === undefined) return;
+  transaction.remove('nodes', nodeKey(node));
+  transaction.touch('nodes');
+}
+
+function dropCheck(transaction: WriteTransaction, check: CheckRow): void {
+  transaction.remove('checks', memberKey(check.Node, check.CheckID));
+  transaction.touch('checks');
+}
+
+function settleExtinction(transaction: WriteTransaction, service: string): void {
+  const isLeft = transaction
+    .list('services')
+    .some((row) => row.Service.toLowerCase() === service.toLowerCase());
+  if (isLeft) return;
+  transaction.forget(serviceIndex(service));
+  transaction.touch(lastExtinction);
+}
+
+function touchServicesOf(transaction: WriteTransaction, node: string): void {
+  for (const service of transaction.list('services', `${nodeKey(node)}/`))
+    transaction.touch(serviceIndex(service.Service));
+}
+
+/** A mesh service gets an address of its own from 240.0.0.0/4, the same for all its sidecars. */
+function withVirtualAddress(
+  transaction: WriteTransaction,
+  service: Unindexed<ServiceRow>,
+): Unindexed<ServiceRow> {
+  const isMesh = service.Kind === 'connect-proxy' || service.Connect.Native === true;
+  const name =
+    service.Kind === 'connect-proxy' ? String(service.Proxy.DestinationServiceName) : service.Service;
+  if (!isMesh) return service;
+  const key = `virtual-address/${name.toLowerCase()}`;
+  const number =
+    transaction.get('facts', key)?.value ?? String(transaction.list('facts', 'virtual-address/').length + 1);
+  transaction.put('facts', key, { value: number });
+  const value = Number(number);
+  const address = `240.${(value >> 16) & 255}.${(value >> 8) & 255}.${value & 255}`;
+  const taggedAddresses = {
+    ...service.TaggedAddresses,
+    'consul-virtual': { Address: address, Port: service.Port },
+  };
+  return { ...service, TaggedAddresses: taggedAddresses };
+}
+
+function stamp<Row extends object>(
+  transaction: WriteTransaction,
+  row: Row,
+  current: Indexed | undefined,
+): Row & Indexed {
+  return { ...row, CreateIndex: current?.CreateIndex ?? transaction.index, ModifyIndex: transaction.index };
+}
+
+function isSameRow(current: Indexed, proposed: object): boolean {
+  const { CreateIndex: _created, ModifyIndex: _modified, ...content } = current;
+  return JSON.stringify(canonical(content)) === JSON.stringify(canonical(proposed));
+}
+
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([key, inner]) => [key, canonical(inner)]),
+  );
+}

@@ -1,0 +1,164 @@
+/** Rows as the store keeps them. Field names are Consul's own, so that a row is its JSON. */
+export interface Indexed {
+  readonly CreateIndex: number;
+  readonly ModifyIndex: number;
+}
+
+/** A config entry of any kind: its kind's fields lie beside the ones named here. */
+export interface ConfigEntryRow extends Indexed {
+  readonly Kind: string;
+  readonly Name: string;
+  readonly [field: string]: unknown;
+}
+
+export interface KvRow extends Indexed {
+  readonly LockIndex: number;
+  readonly Key: string;
+  readonly Flags: number;
+  /** Base64, or null for an empty value. */
+  readonly Value: string | null;
+  readonly Session?: string;
+}
+
+export interface TombstoneRow {
+  readonly Key: string;
+  readonly Index: number;
+}
+
+export interface NodeRow extends Indexed {
+  readonly ID: string;
+  readonly Node: string;
+  readonly Address: string;
+  readonly Datacenter: string;
+  readonly TaggedAddresses: Readonly<Record<string, string>> | null;
+  readonly Meta: Readonly<Record<string, string>> | null;
+}
+
+export interface ServiceRow extends Indexed {
+  readonly Node: string;
+  readonly Kind: string;
+  readonly ID: string;
+  readonly Service: string;
+  readonly Tags: readonly string[] | null;
+  readonly Address: string;
+  readonly TaggedAddresses: Readonly<Record<string, unknown>> | null;
+  readonly Port: number;
+  readonly SocketPath: string;
+  readonly Meta: Readonly<Record<string, string>> | null;
+  readonly Weights: { readonly Passing: number; readonly Warning: number };
+  readonly EnableTagOverride: boolean;
+  readonly Proxy: Readonly<Record<string, unknown>>;
+  readonly Connect: Readonly<Record<string, unknown>>;
+}
+
+export interface CheckRow extends Indexed {
+  readonly Node: string;
+  readonly CheckID: string;
+  readonly Name: string;
+  readonly Status: string;
+  readonly Notes: string;
+  readonly Output: string;
+  readonly ServiceID: string;
+  readonly ServiceName: string;
+  readonly ServiceTags: readonly string[];
+  readonly Type: string;
+  readonly Interval: string;
+  readonly Timeout: string;
+  readonly ExposedPort: number;
+  readonly Definition: Readonly<Record<string, unknown>>;
+}
+
+export interface SessionRow extends Indexed {
+  readonly ID: string;
+  readonly Name: string;
+  readonly Node: string;
+  /** Nanoseconds. */
+  readonly LockDelay: number;
+  readonly Behavior: string;
+  /** A Go duration, or empty. */
+  readonly TTL: string;
+  readonly NodeChecks: readonly string[];
+  readonly ServiceChecks: readonly unknown[] | null;
+}
+
+export interface AclLink {
+  readonly ID: string;
+  readonly Name: string;
+}
+
+export interface ServiceIdentity {
+  readonly ServiceName: string;
+  readonly Datacenters?: readonly string[];
+}
+
+export interface NodeIdentity {
+  readonly NodeName: string;
+  readonly Datacenter: string;
+}
+
+export interface AclTokenRow extends Indexed {
+  readonly AccessorID: string;
+  readonly SecretID: string;
+  readonly Description: string;
+  readonly Policies?: readonly AclLink[];
+  readonly Roles?: readonly AclLink[];
+  readonly ServiceIdentities?: readonly ServiceIdentity[];
+  readonly NodeIdentities?: readonly NodeIdentity[];
+  readonly Local: boolean;
+  readonly AuthMethod?: string;
+  readonly ExpirationTime?: string;
+  readonly ExpirationTTL?: string;
+  readonly CreateTime: string;
+  readonly Hash: string;
+}
+
+export interface AclPolicyRow extends Indexed {
+  readonly ID: string;
+  readonly Name: string;
+  readonly Description: string;
+  readonly Rules: string;
+  readonly Datacenters?: readonly string[];
+  readonly Hash: string;
+}
+
+export interface AclRoleRow extends Indexed {
+  readonly ID: string;
+  readonly Name: string;
+  readonly Description: string;
+  readonly Policies?: readonly AclLink[];
+  readonly ServiceIdentities?: readonly ServiceIdentity[];
+  readonly NodeIdentities?: readonly NodeIdentity[];
+  readonly Hash: string;
+}
+
+/** Every table of the store with its row; auth methods, binding rules and JWT entries will join here. */
+export interface Tables {
+  'config-entries': ConfigEntryRow;
+  kvs: KvRow;
+  tombstones: TombstoneRow;
+  nodes: NodeRow;
+  services: ServiceRow;
+  checks: CheckRow;
+  sessions: SessionRow;
+  'acl-tokens': AclTokenRow;
+  'acl-policies': AclPolicyRow;
+  'acl-roles': AclRoleRow;
+  /** Facts of the cluster itself, such as that bootstrap was done. */
+  facts: { readonly value: string };
+}
+
+export type TableName = keyof Tables;
+
+export const tableNames: readonly TableName[] = [
+  'config-entries',
+  'kvs',
+  'tombstones',
+  'nodes',
+  'services',
+  'checks',
+  'sessions',
+  'acl-tokens',
+  'acl-policies',
+  'acl-roles',
+  'facts',
+];

@@ -1,0 +1,101 @@
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Journal, JournaledRow, SavedRow, SavedState } from './journal.js';
+import { type TableName, tableNames } from './rows.js';
+
+interface Statement {
+  run(...values: unknown[]): unknown;
+  all(...values: unknown[]): unknown[];
+}
+
+interface Database {
+  exec(sql: string): void;
+  prepare(sql: string): Statement;
+  close(): void;
+}
+
+/**
+ * Keeps the state in `consul.sqlite` of the directory, which is created if missing. Throws where the file cannot
+ * be opened, or is held by another process.
+ */
+export function openSqliteJournal(directory: string): Journal {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const database = openDatabase(join(directory, 'consul.sqlite'));
+  database.exec(`
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS rows (kind TEXT, key TEXT, json TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS indexes (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
+  `);
+  const putRow = database.prepare('INSERT OR REPLACE INTO rows VALUES (?, ?, ?)');
+  const dropRow = database.prepare('DELETE FROM rows WHERE kind = ? AND key = ?');
+  const putIndex = database.prepare('INSERT OR REPLACE INTO indexes VALUES (?, ?)');
+  const dropIndex = database.prepare('DELETE FROM indexes WHERE name = ?');
+
+  const commit = (
+    index: number,
+    rows: readonly JournaledRow[],
+    indexes: readonly (readonly [string, number | undefined])[],
+  ) => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      for (const { table, key, row } of rows) {
+        if (row === undefined) dropRow.run(table, key);
+        else putRow.run(table, key, JSON.stringify(row));
+      }
+      for (const [name, value] of indexes) {
+        if (value === undefined) dropIndex.run(name);
+        else putIndex.run(name, value);
+      }
+      putIndex.run(lastIndexName, index);
+      database.exec('COMMIT');
+    } catch (error) {
+      database.exec('ROLLBACK');
+      throw error;
+    }
+  };
+  return {
+    load: () => loadState(database),
+    commit,
+    close: () => database.close(),
+  };
+}
+
+/** The greatest index of all, beside the named ones; no table can be called so. */
+const lastIndexName = '*';
+
+function loadState(database: Database): SavedState {
+  const rows = database.prepare('SELECT kind, key, json FROM rows').all().map(parseRow);
+  const all = database.prepare('SELECT name, value FROM indexes').all().map(parseIndex);
+  const last = all.find(([name]) => name === lastIndexName);
+  return { rows, indexes: all.filter(([name]) => name !== lastIndexName), lastIndex: last?.[1] ?? 0 };
+}
+
+function parseRow(stored: unknown): SavedRow {
+  const fields = Object.fromEntries(Object.entries(Object(stored)));
+  const table = tableNames.find((name) => name === fields.kind);
+  if (table === undefined || typeof fields.key !== 'string' || typeof fields.json !== 'string') {
+    throw new Error('the state file holds a row of an unknown kind');
+  }
+  return savedRow(table, fields.key, JSON.parse(fields.json));
+}
+
+/** The file holds what this program wrote: rows are taken as their table's. */
+function savedRow(table: TableName, key: string, row: unknown): SavedRow {
+  return { table, key, row } as SavedRow;
+}
+
+function parseIndex(stored: unknown): readonly [string, number] {
+  const fields = Object.fromEntries(Object.entries(Object(stored)));
+  return [String(fields.name), Number(fields.value)];
+}
+
+/** The vendor module is CommonJS and loads its native part when required: only a persisted state pays for it. */
+function openDatabase(path: string): Database {
+  const Constructor: new (path: string, options: object) => Database = createRequire(import.meta.url)(
+    'libsql',
+  );
+  return new Constructor(path, { timeout: 1_000 });
+}
