@@ -87,9 +87,12 @@ function toTrigger(
   };
 }
 
+// RFC 3339, with its offset: without one the instant would depend on where scopemesh runs.
+const INSTANT = /^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/;
+
 function toInstant(timestamp: string | undefined, context: EventContext): string {
   if (timestamp === undefined) return new Date(context.timestampMs).toISOString();
-  const ms = Date.parse(timestamp);
+  const ms = INSTANT.test(timestamp) ? Date.parse(timestamp) : Number.NaN;
   // An order voids what is older than its instant: one dated ahead would void what is yet to be issued.
   if (Number.isNaN(ms) || ms > context.timestampMs + context.toleranceMs) {
     throw invalid('timestamp: is no instant, or lies in the future');

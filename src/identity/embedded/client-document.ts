@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { Secret } from '../../model/secret.js';
+import type { EmbeddedClient, StoredClient } from './client-store.js';
+
+const text = z.string().min(1).max(255);
+const scope = z
+  .string()
+  .max(512)
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is no scope of RFC 6749');
+
+const fields = {
+  name: z.string().max(1024),
+  enabled: z.boolean(),
+  grantTypes: z.array(text).max(50),
+  scopes: z.array(scope).max(5000),
+  accessTokenLifetimeSeconds: z.int().min(1).max(86_400),
+  attributes: z.record(z.string(), z.string().max(16_384)),
+  clientSecret: z.string().min(1).max(1024),
+};
+
+const whole = z
+  .strictObject({ ...fields, clientId: text })
+  .partial()
+  .required({ scopes: true });
+const patch = z
+  .strictObject({ ...fields, attributes: z.record(z.string(), z.string().max(16_384).nullable()) })
+  .partial();
+
+/** The body of PUT /clients/<id>; throws ZodError, also for an unknown key, since a mistyped one would be lost. */
+export function parseClientBody(json: unknown, clientId: string): EmbeddedClient {
+  const { clientSecret, clientId: named, ...client } = whole.parse(json);
+  if (named !== undefined && named !== clientId) throw new TypeError('clientId differs from the path');
+  return defined({ ...client, clientId, secret: toSecret(clientSecret) });
+}
+
+/** The body of PATCH /clients/<id>; attributes are merged one by one, and null takes one away. */
+export function applyPatch(json: unknown, before: StoredClient): EmbeddedClient {
+  const { clientSecret, attributes = {}, ...client } = patch.parse(json);
+  const merged = Object.entries({ ...before.attributes, ...attributes });
+  return defined({
+    ...before,
+    ...client,
+    scopes: client.scopes ?? before.scopes,
+    attributes: Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== null)),
+    secret: toSecret(clientSecret) ?? before.secret,
+  });
+}
+
+/** The client as the `oidc` document shows it: all but the secret. */
+export function toDocument(client: StoredClient): Readonly<Record<string, unknown>> {
+  const { secret: _secret, ...shown } = client;
+  return shown;
+}
+
+function toSecret(value: string | undefined): Secret | undefined {
+  return value === undefined ? undefined : new Secret(value);
+}
+
+type Optional<T> = { [K in keyof T]: T[K] | undefined };
+
+/** Absent keys instead of undefined ones. */
+function defined(
+  client: Optional<EmbeddedClient> & Pick<EmbeddedClient, 'clientId' | 'scopes'>,
+): EmbeddedClient {
+  const { clientId, name, enabled, grantTypes, scopes, accessTokenLifetimeSeconds, attributes, secret } =
+    client;
+  return {
+    clientId,
+    scopes,
+    ...(name === undefined ? {} : { name }),
+    ...(enabled === undefined ? {} : { enabled }),
+    ...(grantTypes === undefined ? {} : { grantTypes }),
+    ...(accessTokenLifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds }),
+    ...(attributes === undefined ? {} : { attributes }),
+    ...(secret === undefined ? {} : { secret }),
+  };
+}

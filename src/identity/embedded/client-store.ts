@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../clock.js';
+import { Secret } from '../../model/secret.js';
+
+/** A client as it is configured; absent fields take the defaults of the `oidc` document. */
+export interface EmbeddedClient {
+  readonly clientId: string;
+  readonly name?: string;
+  /** True by default. */
+  readonly enabled?: boolean;
+  /** `['client_credentials']` by default, the only grant that this server issues tokens for. */
+  readonly grantTypes?: readonly string[];
+  readonly scopes: readonly string[];
+  /** 300 by default. */
+  readonly accessTokenLifetimeSeconds?: number;
+  readonly attributes?: Readonly<Record<string, string>>;
+  /** A random one by default. */
+  readonly secret?: Secret;
+}
+
+export type StoredClient = Required<Omit<EmbeddedClient, 'name'>> & { readonly name?: string };
+
+/** What a change was, as the `oidc` event tells it. */
+export interface ClientChange {
+  readonly type:
+    | 'client.created'
+    | 'client.updated'
+    | 'client.deleted'
+    | 'client.disabled'
+    | 'client.secret-compromised';
+  readonly clientId: string;
+  readonly removedScopes: readonly string[];
+}
+
+/** The clients in memory, in the order of their ids. Each change is told to `onChange` once it is in force. */
+export interface ClientStore {
+  /** Goes up with each change; begins at the clock's milliseconds, so that a restart does not rewind it. */
+  readonly revision: number;
+  get(clientId: string): StoredClient | undefined;
+  /** Sorted by client id, those after `after`. */
+  list(after: string, limit: number): readonly StoredClient[];
+  /** Creates or replaces; without a secret it keeps the old one. */
+  put(client: EmbeddedClient): StoredClient;
+  delete(clientId: string): boolean;
+  /** Tells of it; the secret itself goes on working until `rotateSecret`. False if there is no such client. */
+  reportCompromised(clientId: string): boolean;
+  rotateSecret(clientId: string): StoredClient | undefined;
+}
+
+export function createClientStore(
+  clients: readonly EmbeddedClient[],
+  clock: Clock,
+  onChange: (change: ClientChange) => void,
+): ClientStore {
+  const stored = new Map(clients.map((client) => [client.clientId, toStored(client, undefined)]));
+  let revision = clock.now();
+
+  const changed = (clientId: string, type: ClientChange['type'], removedScopes: readonly string[] = []) => {
+    revision += 1;
+    onChange({ type, clientId, removedScopes });
+  };
+
+  return {
+    get revision() {
+      return revision;
+    },
+    get: (clientId) => stored.get(clientId),
+    list: (after, limit) =>
+      [...stored.values()]
+        .filter(({ clientId }) => clientId > after)
+        .sort((a, b) => (a.clientId < b.clientId ? -1 : 1))
+        .slice(0, limit),
+    put(client) {
+      const before = stored.get(client.clientId);
+      const after = toStored(client, before);
+      if (before !== undefined && isSame(before, after)) return before;
+      stored.set(client.clientId, after);
+      const removed = before?.scopes.filter((scope) => !after.scopes.includes(scope)) ?? [];
+      const isDisabled = before?.enabled === true && !after.enabled;
+      const updated = isDisabled ? 'client.disabled' : 'client.updated';
+      changed(client.clientId, before === undefined ? 'client.created' : updated, removed);
+      return after;
+    },
+    delete(clientId) {
+      const existed = stored.delete(clientId);
+      if (existed) changed(clientId, 'client.deleted');
+      return existed;
+    },
+    reportCompromised(clientId) {
+      if (!stored.has(clientId)) return false;
+      changed(clientId, 'client.secret-compromised');
+      return true;
+    },
+    rotateSecret(clientId) {
+      const before = stored.get(clientId);
+      if (before === undefined) return undefined;
+      const after = { ...before, secret: randomSecret() };
+      stored.set(clientId, after);
+      changed(clientId, 'client.updated');
+      return after;
+    },
+  };
+}
+
+function toStored(client: EmbeddedClient, before: StoredClient | undefined): StoredClient {
+  return {
+    clientId: client.clientId,
+    ...(client.name === undefined ? {} : { name: client.name }),
+    enabled: client.enabled ?? true,
+    grantTypes: client.grantTypes ?? ['client_credentials'],
+    scopes: [...new Set(client.scopes)].sort(),
+    accessTokenLifetimeSeconds: client.accessTokenLifetimeSeconds ?? 300,
+    attributes: client.attributes ?? {},
+    secret: client.secret ?? before?.secret ?? randomSecret(),
+  };
+}
+
+function isSame(a: StoredClient, b: StoredClient): boolean {
+  const sorted = (client: StoredClient) => {
+    const { secret, attributes, ...rest } = client;
+    const entries = Object.entries(attributes).sort(([x], [y]) => (x < y ? -1 : 1));
+    return JSON.stringify([Object.entries(rest).sort(([x], [y]) => (x < y ? -1 : 1)), entries]);
+  };
+  return sorted(a) === sorted(b) && a.secret.reveal() === b.secret.reveal();
+}
+
+function randomSecret(): Secret {
+  return new Secret(randomBytes(32).toString('base64url'));
+}

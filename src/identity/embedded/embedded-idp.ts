@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import { Secret } from '../../model/secret.js';
+import { type Logger, silentLogger } from '../../observe.js';
+import { type ClientStore, createClientStore, type EmbeddedClient } from './client-store.js';
+import { createEventSender } from './event-sender.js';
+import { createManagementApi, isManagementPath } from './management-api.js';
+import { createTokenServer } from './oidc-provider.js';
+
+export interface EmbeddedIdpOptions {
+  /** `host:port`; port 0 takes a free one. `127.0.0.1:0` by default. */
+  readonly listen?: string;
+  readonly clients: readonly EmbeddedClient[];
+  /** Where changes are told, signed with `whsec_<base64>`. */
+  readonly webhook?: { readonly url: string; readonly secret: Secret };
+  /** If set, reading the directory needs it too; a random one that only writes need otherwise. */
+  readonly managementToken?: Secret;
+  /** The `aud` of access tokens; `consul` by default. */
+  readonly audience?: string;
+  /** Clients on one page of the directory; 500 by default. */
+  readonly pageSize?: number;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+}
+
+export interface EmbeddedIdp {
+  /** Also the base of `<issuer>/directory` and `<issuer>/clients/<id>`. */
+  readonly issuer: string;
+  readonly address: { readonly host: string; readonly port: number };
+  readonly managementToken: Secret;
+  /** The secret of a client that was given none, so that somebody can use it. */
+  clientSecret(clientId: string): Secret | undefined;
+  /** Resolves once every event so far was delivered or given up. */
+  settled(): Promise<void>;
+  /** Ends connections and drops events not yet delivered. Repeating is harmless. */
+  close(): Promise<void>;
+}
+
+/**
+ * A real OIDC server for demos, tests and small installations: tokens by client_credentials, and clients that
+ * are changed over HTTP and kept in memory. Each change is in force when its request is answered, and is told
+ * to the webhook. Throws ERR_CONFIG if it cannot listen.
+ */
+export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<EmbeddedIdp> {
+  const { clients, webhook, clock, logger = silentLogger, audience = 'consul', pageSize = 500 } = options;
+  const managementToken = options.managementToken ?? new Secret(randomBytes(32).toString('base64url'));
+  const sender = webhook && createEventSender({ ...webhook, clock, logger });
+  const store: ClientStore = createClientStore(clients, clock, ({ type, clientId, removedScopes }) => {
+    sender?.send(type, removedScopes.length === 0 ? { clientId } : { clientId, removedScopes });
+  });
+  const management = createManagementApi({
+    store,
+    managementToken,
+    readsNeedToken: options.managementToken !== undefined,
+    pageSize,
+    onSessionRevoked: (subject, clientId) =>
+      sender?.send('session.revoked', clientId === undefined ? { subject } : { subject, clientId }),
+  });
+
+  // The issuer holds the port, which is known only once the server listens.
+  let tokens: RequestListener = (_request, response) => response.writeHead(503).end();
+  const server = createServer((request, response) => {
+    const listener = isManagementPath(request.url ?? '/') ? management : tokens;
+    listener(request, response);
+  });
+  server.requestTimeout = 10_000;
+  const { host, port } = parseListen(options.listen ?? '127.0.0.1:0');
+  const address = await listen();
+  const issuer = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  tokens = await createTokenServer({ issuer, audience, store });
+
+  let closed: Promise<void> | undefined;
+  return {
+    issuer,
+    address,
+    managementToken,
+    clientSecret: (clientId) => store.get(clientId)?.secret,
+    settled: () => sender?.settled() ?? Promise.resolve(),
+    close() {
+      closed ??= Promise.all([sender?.close(), closeServer()]).then(() => {});
+      return closed;
+    },
+  };
+
+  function listen(): Promise<{ host: string; port: number }> {
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) => {
+        const message = `embedded IdP: cannot listen on ${options.listen}: ${cause.message}`;
+        reject(new SyncError('ERR_CONFIG', message, { retriable: false, cause }));
+      });
+      server.listen({ host, port }, () => resolve({ host, port: toPort(server.address()) }));
+    });
+  }
+
+  function closeServer(): Promise<void> {
+    return new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  }
+}
+
+function toPort(address: string | AddressInfo | null): number {
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function parseListen(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-f:]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(listen);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined) {
+    throw new SyncError('ERR_CONFIG', `embedded IdP: listen is not host:port: ${listen}`, {
+      retriable: false,
+    });
+  }
+  return { host, port: Number(match?.[3]) };
+}

@@ -1,0 +1,107 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import type { Secret } from '../../model/secret.js';
+import type { Logger } from '../../observe.js';
+
+export interface EventSenderOptions {
+  readonly url: string;
+  /** `whsec_<base64>`. */
+  readonly secret: Secret;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Delivers events one after the other, so that they arrive in the order of the changes. */
+export interface EventSender {
+  /** Returns at once; delivery is retried in memory for about two minutes, then given up and logged. */
+  send(type: string, content: Readonly<Record<string, unknown>>): void;
+  /** Resolves once nothing waits to be delivered. */
+  settled(): Promise<void>;
+  /** Drops what waits. */
+  close(): Promise<void>;
+}
+
+const BACKOFF_MS = [100, 250, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000];
+const ATTEMPT_TIMEOUT_MS = 5000;
+const MOST_WAITING = 10_000;
+
+/** Signed webhooks by Standard Webhooks 1.0; each attempt has a fresh timestamp, each event one id. */
+export function createEventSender(options: EventSenderOptions): EventSender {
+  const { url, secret, clock, logger } = options;
+  const key = parseKey(secret);
+  const stop = new AbortController();
+  let waiting = 0;
+  let chain: Promise<void> = Promise.resolve();
+
+  const deliver = async (id: string, body: string): Promise<void> => {
+    for (const backoffMs of [...BACKOFF_MS, undefined]) {
+      const failure = await attempt(id, body);
+      if (failure === undefined || stop.signal.aborted) return;
+      if (backoffMs === undefined) {
+        logger.error({ eventId: id, failure }, 'webhook event given up');
+        return;
+      }
+      logger.warn({ eventId: id, failure, retryMs: backoffMs }, 'webhook delivery failed');
+      await clock.sleep(backoffMs, stop.signal);
+    }
+  };
+
+  const attempt = async (id: string, body: string): Promise<string | undefined> => {
+    const timestamp = Math.floor(clock.now() / 1000);
+    const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        redirect: 'manual',
+        headers: {
+          'content-type': 'application/json',
+          'webhook-id': id,
+          'webhook-timestamp': String(timestamp),
+          'webhook-signature': `v1,${signature}`,
+        },
+        body,
+        signal: AbortSignal.any([stop.signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]),
+      });
+      await response.body?.cancel();
+      return response.ok ? undefined : `answered ${response.status}`;
+    } catch (error) {
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      return cause instanceof Error ? cause.message : 'failed';
+    }
+  };
+
+  return {
+    send(type, content) {
+      if (stop.signal.aborted) return;
+      const id = `msg_${randomUUID()}`;
+      if (waiting >= MOST_WAITING) {
+        logger.error({ eventId: id, failure: 'too many events wait' }, 'webhook event given up');
+        return;
+      }
+      const body = JSON.stringify({ type, timestamp: new Date(clock.now()).toISOString(), data: content });
+      waiting += 1;
+      // A sleep that close() cuts short rejects; there is nobody left to tell.
+      chain = chain
+        .then(() => (stop.signal.aborted ? undefined : deliver(id, body)))
+        .catch(() => {})
+        .finally(() => {
+          waiting -= 1;
+        });
+    },
+    settled: () => chain,
+    async close() {
+      stop.abort(new Error('closed'));
+      await chain;
+    },
+  };
+}
+
+function parseKey(secret: Secret): Uint8Array {
+  const text = secret.reveal();
+  const key = text.startsWith('whsec_') ? Buffer.from(text.slice(6), 'base64') : Buffer.alloc(0);
+  if (key.byteLength > 0) return key;
+  throw new SyncError('ERR_CONFIG', 'embedded IdP: the webhook secret is not whsec_ and base64', {
+    retriable: false,
+  });
+}

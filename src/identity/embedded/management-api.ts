@@ -1,0 +1,196 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import type { Secret } from '../../model/secret.js';
+import { applyPatch, parseClientBody, toDocument } from './client-document.js';
+import type { ClientStore, StoredClient } from './client-store.js';
+
+export interface ManagementApiOptions {
+  readonly store: ClientStore;
+  /** Every write needs it. */
+  readonly managementToken: Secret;
+  /** Reading the directory needs it too. */
+  readonly readsNeedToken: boolean;
+  /** Clients on one page of the directory. */
+  readonly pageSize: number;
+  readonly onSessionRevoked: (subject: string, clientId: string | undefined) => void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly json?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Whether the request is for this API and not for the token server, which shares the port. */
+export function isManagementPath(url: string): boolean {
+  return /^\/(directory|clients|sessions)(\/|\?|$)/.test(url);
+}
+
+/**
+ * ```
+ * GET    /directory                     the `oidc` document, page by page, with ETag
+ * GET    /directory/<id>                one client; 404 names the id
+ * PUT    /clients/<id>                  creates or replaces
+ * PATCH  /clients/<id>                  changes the fields given
+ * DELETE /clients/<id>
+ * POST   /clients/<id>/scopes/<scope>   grants one scope; DELETE takes it away
+ * POST   /clients/<id>/compromised      reports its secret as compromised
+ * POST   /clients/<id>/secret           makes a new secret, answered once
+ * POST   /sessions/<subject>/revoked    ?client=<id> for one client's session only
+ * ```
+ */
+export function createManagementApi(options: ManagementApiOptions): RequestListener {
+  return (request, response) => {
+    answer(request, options)
+      .catch(toErrorAnswer)
+      .then((result) => write(request, response, result));
+  };
+}
+
+async function answer(request: IncomingMessage, options: ManagementApiOptions): Promise<Answer> {
+  const url = new URL(`http://idp.invalid${request.url ?? '/'}`);
+  const [collection = '', id, part, name, ...rest] = url.pathname.slice(1).split('/').map(decode);
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
+  const isRead = method === 'GET' && collection === 'directory';
+  if ((!isRead || options.readsNeedToken) && !isAuthorised(request, options.managementToken)) {
+    return problem(401, 'unauthorized', {}, { 'www-authenticate': 'Bearer realm="management"' });
+  }
+  if (rest.length > 0) return notFound();
+  if (collection === 'directory' && part === undefined) {
+    if (method !== 'GET') return methodNotAllowed('GET');
+    return id === undefined ? readDirectory(url, request, options) : readClient(id, options.store);
+  }
+  if (collection === 'sessions' && id && part === 'revoked' && name === undefined) {
+    if (method !== 'POST') return methodNotAllowed('POST');
+    options.onSessionRevoked(id, url.searchParams.get('client') ?? undefined);
+    return { status: 204 };
+  }
+  if (collection !== 'clients' || !id) return notFound();
+  if (part === undefined) return changeClient(method, id, request, options.store);
+  if (part === 'scopes' && name) return changeScope(method, id, name, options.store);
+  if (name !== undefined) return notFound();
+  if (part !== 'compromised' && part !== 'secret') return notFound();
+  if (method !== 'POST') return methodNotAllowed('POST');
+  if (part === 'secret') {
+    const client = options.store.rotateSecret(id);
+    return client === undefined ? noClient(id) : { status: 200, json: withSecret(client) };
+  }
+  return options.store.reportCompromised(id) ? { status: 204 } : noClient(id);
+}
+
+function readDirectory(url: URL, request: IncomingMessage, options: ManagementApiOptions): Answer {
+  const { store, pageSize } = options;
+  const found = store.list(url.searchParams.get('after') ?? '', pageSize + 1);
+  const clients = found.slice(0, pageSize);
+  const last = clients.at(-1);
+  const json = {
+    clients: clients.map(toDocument),
+    single: true,
+    revision: store.revision,
+    ...(found.length > pageSize && last ? { next: `?after=${encodeURIComponent(last.clientId)}` } : {}),
+  };
+  const etag = `"${createHash('sha256').update(JSON.stringify(json)).digest('base64url')}"`;
+  const known = request.headers['if-none-match']?.split(',').map((each) => each.trim()) ?? [];
+  if (known.includes(etag)) return { status: 304, headers: { etag } };
+  return { status: 200, json, headers: { etag } };
+}
+
+function readClient(id: string, store: ClientStore): Answer {
+  const client = store.get(id);
+  return client === undefined ? noClient(id) : { status: 200, json: toDocument(client) };
+}
+
+async function changeClient(
+  method: string,
+  id: string,
+  request: IncomingMessage,
+  store: ClientStore,
+): Promise<Answer> {
+  const before = store.get(id);
+  if (method === 'PUT') {
+    const client = store.put(parseClientBody(await readJson(request), id));
+    if (before === undefined) return { status: 201, json: withSecret(client) };
+    return { status: 200, json: toDocument(client) };
+  }
+  if (method === 'PATCH') {
+    const json = await readJson(request);
+    const current = store.get(id);
+    if (current === undefined) return noClient(id);
+    return { status: 200, json: toDocument(store.put(applyPatch(json, current))) };
+  }
+  if (method === 'DELETE') return store.delete(id) ? { status: 204 } : noClient(id);
+  return methodNotAllowed('PUT, PATCH, DELETE');
+}
+
+function changeScope(method: string, id: string, scope: string, store: ClientStore): Answer {
+  const client = store.get(id);
+  if (client === undefined) return noClient(id);
+  if (method !== 'POST' && method !== 'DELETE') return methodNotAllowed('POST, DELETE');
+  const others = client.scopes.filter((each) => each !== scope);
+  const scopes = method === 'POST' ? [...others, scope] : others;
+  return { status: 200, json: toDocument(store.put(applyPatch({ scopes }, client))) };
+}
+
+const LONGEST_BODY = 256 * 1024;
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    length += chunk.length;
+    if (length > LONGEST_BODY) throw new RangeError('body is too long');
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+}
+
+/** Digests have one length, so that comparing them tells nothing of the token. */
+function isAuthorised(request: IncomingMessage, token: Secret): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token.reveal()}`));
+}
+
+function withSecret(client: StoredClient): unknown {
+  return { ...toDocument(client), clientSecret: client.secret.reveal() };
+}
+
+function decode(segment: string): string {
+  return decodeURIComponent(segment);
+}
+
+function toErrorAnswer(error: unknown): Answer {
+  if (error instanceof z.ZodError) return problem(400, 'invalid', { message: z.prettifyError(error) });
+  if (error instanceof RangeError) return problem(413, 'too_long');
+  if (error instanceof SyntaxError || error instanceof TypeError || error instanceof URIError) {
+    return problem(400, 'invalid', { message: error.message });
+  }
+  return problem(500, 'internal');
+}
+
+function noClient(clientId: string): Answer {
+  return problem(404, 'not_found', { clientId });
+}
+
+function notFound(): Answer {
+  return problem(404, 'no_such_path');
+}
+
+function methodNotAllowed(allow: string): Answer {
+  return problem(405, 'method_not_allowed', {}, { allow });
+}
+
+function problem(status: number, error: string, more: object = {}, headers: Answer['headers'] = {}): Answer {
+  return { status, json: { error, ...more }, headers };
+}
+
+function write(request: IncomingMessage, response: ServerResponse, result: Answer): void {
+  const body = result.json === undefined ? '' : `${JSON.stringify(result.json)}\n`;
+  response.writeHead(result.status, {
+    'cache-control': 'no-cache',
+    ...(body === '' ? {} : { 'content-type': 'application/json' }),
+    ...(result.status === 413 ? { connection: 'close' } : {}),
+    ...result.headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
