@@ -1,0 +1,69 @@
+import { IncompleteRead, SyncError } from '../../errors.js';
+import type { ConsulAnswer, ConsulRequest, Operation, Transport } from './transport.js';
+
+/** A read that is the whole truth: not filtered by ACLs, from a cluster with a leader, with its table's index. */
+export interface CompleteAnswer {
+  readonly status: number;
+  /** X-Consul-Index, at least 1. */
+  readonly index: number;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * A GET of a table. Throws as `Transport.send`, and ERR_CONSUL_INCOMPLETE where the answer leaves something out
+ * or does not come from Consul's API (an answer of some proxy has no X-Consul-Index, and must not read as none).
+ */
+export async function readComplete(
+  transport: Transport,
+  request: Omit<ConsulRequest, 'method'>,
+  signal: AbortSignal,
+  expected: readonly number[] = [200],
+): Promise<CompleteAnswer> {
+  const answer = await transport.send({ ...request, method: 'GET' }, signal, expected);
+  // Consul sends no filtered-results header to requests without a token: it would say what there is to be seen.
+  if (!transport.hasAclToken) await requireAclsOff(transport, signal);
+  return toComplete(answer, request.operation);
+}
+
+/** The JSON of an answer; half a document must not read as a whole one. */
+export function parseJson(body: Uint8Array, operation: Operation): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    throw incomplete(operation, 'the answer is not valid JSON');
+  }
+}
+
+/** PUT and DELETE answer `true` or `false` alone. */
+export function parseVerdict(answer: ConsulAnswer, operation: Operation): boolean {
+  const text = new TextDecoder().decode(answer.body.subarray(0, 16)).trim();
+  if (text === 'true' || text === 'false') return text === 'true';
+  const message = `Consul ${operation}: answered neither true nor false`;
+  throw new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true });
+}
+
+export function incomplete(operation: Operation, why: string): IncompleteRead {
+  return new IncompleteRead('ERR_CONSUL_INCOMPLETE', `Consul ${operation}: ${why}`, { retriable: true });
+}
+
+function toComplete(answer: ConsulAnswer, operation: Operation): CompleteAnswer {
+  const { headers, status, body } = answer;
+  if (headers['x-consul-results-filtered-by-acls'] === 'true') {
+    const message = `Consul ${operation}: the ACL token may not read everything, so the answer leaves things out`;
+    throw new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });
+  }
+  if (headers['x-consul-knownleader'] === 'false') throw incomplete(operation, 'the cluster has no leader');
+  const index = headers['x-consul-index'] ?? '';
+  if (!/^\d{1,15}$/.test(index)) throw incomplete(operation, 'the answer has no X-Consul-Index');
+  return { status, index: Math.max(1, Number(index)), body };
+}
+
+async function requireAclsOff(transport: Transport, signal: AbortSignal): Promise<void> {
+  const request = { operation: 'acl.probe', method: 'GET', path: '/v1/acl/token/self' } as const;
+  const answer = await transport.send(request, signal, [200, 401, 403, 404]);
+  const said = new TextDecoder().decode(answer.body.subarray(0, 200));
+  if (answer.status === 401 && /ACL support disabled/i.test(said)) return;
+  const message =
+    'Consul: ACLs are on and there is no ACL token, so reads leave things out; set consul.token';
+  throw new SyncError('ERR_CONSUL_DENIED', message, { retriable: false });
+}

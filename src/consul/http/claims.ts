@@ -1,0 +1,130 @@
+import { SyncError } from '../../errors.js';
+import type { ClaimRecord } from '../../model/catalog.js';
+import type { ClaimRecords } from '../consul.js';
+import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
+import { createReader } from './json.js';
+import { type Tenancy, toTenancyQuery } from './place.js';
+import type { Operation, Transport } from './transport.js';
+
+const CONFLICT = { kind: 'conflict' } as const;
+
+/** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
+export function createClaimRecords(transport: Transport, tenancy: Tenancy, owner: string): ClaimRecords {
+  const folder = claimsFolder(owner);
+  const query = toTenancyQuery(tenancy);
+
+  const readAll = async (operation: Operation, key: string, signal: AbortSignal) => {
+    const recurse = operation === 'claims.list' ? { recurse: '' } : {};
+    const request = { operation, path: toKvPath(key), query: { ...query, ...recurse, consistent: '' } };
+    const answer = await readComplete(transport, request, signal, [200, 404]);
+    // An empty 404 with an index is Consul's "no such key".
+    if (answer.status === 404) {
+      if (answer.body.byteLength === 0) return [];
+      throw incomplete(operation, 'answered 404 without saying that there is no such key');
+    }
+    const pairs = parseJson(answer.body, operation);
+    if (!Array.isArray(pairs)) throw incomplete(operation, 'the answer is not a list');
+    const reader = createReader(operation);
+    return pairs.map((pair) => reader.record(pair));
+  };
+
+  return {
+    async list(signal) {
+      const pairs = await readAll('claims.list', folder, signal);
+      // A key that ends in a slash is a folder made in Consul's UI.
+      return pairs.filter((pair) => !String(pair.Key).endsWith('/')).map((pair) => parseClaim(pair, folder));
+    },
+
+    async create(record, signal) {
+      const operation = 'claims.create';
+      const key = toClaimKey(folder, record);
+      const { provider, clientId, service } = record;
+      const body = JSON.stringify({ provider, clientId, service });
+      const request = {
+        operation,
+        method: 'PUT',
+        path: toKvPath(key),
+        query: { ...query, cas: '0' },
+        body,
+      } as const;
+      if (!parseVerdict(await transport.send(request, signal), operation)) return CONFLICT;
+      const [pair] = await readAll('claims.read', key, signal);
+      if (pair === undefined) return { kind: 'written', modifyIndex: 0 };
+      return { kind: 'written', modifyIndex: createReader(operation).index(pair.ModifyIndex) };
+    },
+
+    /** Read first, because `DELETE ?cas` answers true for a key that is not there. */
+    async delete(record, signal) {
+      const operation = 'claims.delete';
+      const key = toClaimKey(folder, record);
+      const [pair] = await readAll('claims.read', key, signal);
+      if (pair?.ModifyIndex !== record.modifyIndex) return CONFLICT;
+      const cas = { ...query, cas: String(record.modifyIndex) };
+      const request = { operation, method: 'DELETE', path: toKvPath(key), query: cas } as const;
+      const answer = await transport.send(request, signal);
+      return parseVerdict(answer, operation) ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
+    },
+  };
+}
+
+export function claimsFolder(owner: string): string {
+  return `scopemesh/${encodeSegment(owner)}/claims/`;
+}
+
+/** The key's own percent signs are encoded once more on the way. */
+export function toKvPath(key: string): string {
+  return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+function toClaimKey(
+  folder: string,
+  record: { readonly provider: string; readonly clientId: string },
+): string {
+  return `${folder}${encodeSegment(record.provider)}/${encodeSegment(record.clientId)}`;
+}
+
+/** Consul's KV refuses control characters and dot segments; what is left in the key is printable ASCII. */
+function encodeSegment(text: string): string {
+  if (text === '' || /\p{Surrogate}/u.test(text)) {
+    const message =
+      'Consul claims: a provider or client id is empty or not valid Unicode, so nothing can be kept of it';
+    throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
+  }
+  return /^\.+$/.test(text) ? text.replaceAll('.', '%2E') : encodeURIComponent(text);
+}
+
+/** A record that is not ours to understand makes the whole list unknown: a claim must not be lost silently. */
+function parseClaim(pair: Readonly<Record<string, unknown>>, folder: string): ClaimRecord {
+  const operation = 'claims.list';
+  const reader = createReader(operation);
+  const key = reader.text(pair.Key);
+  const value = reader.record(parseClaimJson(reader.optionalText(pair.Value), key));
+  const service = reader.record(value.service);
+  const record = {
+    provider: reader.text(value.provider),
+    clientId: reader.text(value.clientId),
+    service: {
+      partition: reader.text(service.partition),
+      namespace: reader.text(service.namespace),
+      name: reader.text(service.name),
+    },
+    modifyIndex: reader.index(pair.ModifyIndex),
+  };
+  if (toClaimKey(folder, record) !== key) throw unreadable(key);
+  return record;
+}
+
+function parseClaimJson(base64: string, key: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(base64, 'base64').toString('utf8'));
+  } catch {
+    throw unreadable(key);
+  }
+}
+
+function unreadable(key: string) {
+  return incomplete(
+    'claims.list',
+    `the record ${JSON.stringify(key.slice(0, 200))} is not one of scopemesh; delete it`,
+  );
+}

@@ -1,0 +1,79 @@
+import { isRecord } from './json.js';
+
+type Raw = Readonly<Record<string, unknown>>;
+
+/**
+ * What Consul computes for an entry by itself: dropped before a write and ignored in a comparison. Hash (newer
+ * versions) is a 64-bit number that JavaScript cannot hold.
+ */
+const COMPUTED = new Set(['CreateIndex', 'ModifyIndex', 'Hash']);
+
+export function isComputedField(name: string): boolean {
+  return COMPUTED.has(name);
+}
+
+/** The entry's fields as they go into a PUT. */
+export function withoutComputed(raw: Raw): Raw {
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !isComputedField(name)));
+}
+
+/**
+ * Whether two raw entries say the same, as far as they can differ by Consul's own doing: it sorts sources by a
+ * Precedence that it computes, fills in the Type, and writes a zero value or leaves it out as it pleases.
+ */
+export function isSameContent(a: Raw, b: Raw): boolean {
+  return toComparable(a) === toComparable(b);
+}
+
+function toComparable(entry: Raw): string {
+  const { Sources: sources, Meta: meta, Namespace, Partition, ...rest } = withoutComputed(entry);
+  const list = Array.isArray(sources)
+    ? sources.map((source) => JSON.stringify(toComparableSource(source)))
+    : [];
+  return JSON.stringify([
+    toPlain(rest),
+    notDefault(Namespace),
+    notDefault(Partition),
+    // An empty value in Meta is a value.
+    isRecord(meta) ? Object.entries(meta).toSorted(byName) : [],
+    list.toSorted(),
+  ]);
+}
+
+function toComparableSource(source: unknown): unknown {
+  if (!isRecord(source)) return source;
+  const { Precedence: _, Type: type, Namespace, Partition, ...rest } = source;
+  return [
+    toPlain(rest),
+    type === '' ? 'consul' : (type ?? 'consul'),
+    notDefault(Namespace),
+    notDefault(Partition),
+  ];
+}
+
+/** Sorted pairs without zero values; undefined where nothing is left. */
+function toPlain(value: unknown, field = ''): unknown {
+  if (Array.isArray(value)) {
+    if (value.length === 0) return undefined;
+    // An element that says nothing is an element still. Consul writes methods in capitals.
+    const items = value.map((item) => toPlain(item) ?? null);
+    return field === 'Methods'
+      ? items.map((item) => (typeof item === 'string' ? item.toUpperCase() : item))
+      : items;
+  }
+  if (isRecord(value)) {
+    const pairs = Object.entries(value)
+      .map(([name, inner]): [string, unknown] => [name, toPlain(inner, name)])
+      .filter(([, inner]) => inner !== undefined);
+    return pairs.length === 0 ? undefined : pairs.toSorted(byName);
+  }
+  return value === null || value === '' || value === false || value === 0 ? undefined : value;
+}
+
+function notDefault(value: unknown): unknown {
+  return value === undefined || value === null || value === '' || value === 'default' ? null : value;
+}
+
+function byName(a: [string, unknown], b: [string, unknown]): number {
+  return a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;
+}

@@ -1,0 +1,63 @@
+import type { Clock } from '../../clock.js';
+import type { Secret } from '../../model/secret.js';
+import type { Logger, Metrics } from '../../observe.js';
+import type { Consul } from '../consul.js';
+import { readCatalog } from './catalog.js';
+import { createClaimRecords } from './claims.js';
+import { inspectConsul } from './inspect.js';
+import { createIntentions } from './intentions.js';
+import { createTransport, type TlsFiles } from './transport.js';
+import { watchTable } from './watch.js';
+
+export interface HttpConsulOptions {
+  /** `http://host:port` or `https://host:port`; throws ERR_CONFIG for anything else. */
+  readonly address: string;
+  /** Absent where Consul has no ACLs; where it has them, reads without a token throw ERR_CONSUL_DENIED. */
+  readonly token?: Secret | undefined;
+  readonly datacenter?: string | undefined;
+  /** Consul Enterprise alone. */
+  readonly partition?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly tls?: TlsFiles | undefined;
+  /** Names the KV folder `scopemesh/<owner>/claims/`. */
+  readonly owner: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** For each exchange but blocking queries; 10 s by default. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** How long a blocking query waits; 30 s by default. */
+  readonly watchWaitMs?: number | undefined;
+  /** The longest answer that is read; 64 MiB by default. */
+  readonly maxBytes?: number | undefined;
+}
+
+/**
+ * Consul over its HTTP API, version 1.14 or newer.
+ *
+ * The npm client `consul` is left out: it has no config entries and brings its own transport, while one pool
+ * gives every call the same timeouts, size limits and errors.
+ */
+export function createHttpConsul(options: HttpConsulOptions): Consul {
+  const { owner, logger, metrics, clock, datacenter } = options;
+  const transport = createTransport({
+    address: options.address,
+    token: options.token,
+    datacenter,
+    tls: options.tls,
+    metrics,
+    clock,
+    requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
+    maxBytes: options.maxBytes ?? 64 * 1024 * 1024,
+  });
+  const tenancy = { partition: options.partition, namespace: options.namespace };
+  const watching = { transport, tenancy, owner, clock, logger, waitMs: options.watchWaitMs ?? 30_000 };
+  return {
+    intentions: createIntentions(transport, tenancy, logger),
+    claims: createClaimRecords(transport, tenancy, owner),
+    readCatalog: (signal) => readCatalog(transport, tenancy, logger, signal),
+    watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
+    inspect: (signal) => inspectConsul(transport, datacenter, signal),
+    close: () => transport.close(),
+  };
+}

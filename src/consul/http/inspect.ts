@@ -1,0 +1,53 @@
+import { SyncError } from '../../errors.js';
+import type { ConsulFacts } from '../consul.js';
+import { parseJson } from './answer.js';
+import { createReader, isRecord } from './json.js';
+import type { Transport } from './transport.js';
+
+/** From `/v1/agent/self`; where the token may not read it (agent:read), from what every token may see. */
+export async function inspectConsul(
+  transport: Transport,
+  datacenter: string | undefined,
+  signal: AbortSignal,
+): Promise<ConsulFacts> {
+  const operation = 'agent.self';
+  const request = { operation, method: 'GET', path: '/v1/agent/self' } as const;
+  const answer = await transport.send(request, signal, [200, 403]);
+  if (answer.status === 403) {
+    // A token that Consul does not know is no lack of agent:read; the list of datacenters would hide it.
+    if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) {
+      const message =
+        'Consul agent.self: Consul does not know this ACL token; set consul.token to a valid one';
+      throw new SyncError('ERR_CONSUL_DENIED', message, { retriable: false });
+    }
+    const at = datacenter ?? (await readOnlyDatacenter(transport, signal));
+    return { version: 'unknown', datacenter: at, defaultPolicy: 'unknown', aclsEnabled: true };
+  }
+  const reader = createReader(operation);
+  const self = reader.record(parseJson(answer.body, operation));
+  const config = reader.record(self.Config);
+  const debug = isRecord(self.DebugConfig) ? self.DebugConfig : {};
+  const resolver = isRecord(debug.ACLResolverSettings) ? debug.ACLResolverSettings : {};
+  const aclsEnabled = debug.ACLsEnabled === true || resolver.ACLsEnabled === true;
+  // DefaultIntentionPolicy (newer versions) overrides the ACL policy; without ACLs the mesh allows.
+  const aclPolicy = aclsEnabled ? resolver.ACLDefaultPolicy : 'allow';
+  return {
+    version: reader.text(config.Version),
+    datacenter: reader.text(config.Datacenter),
+    defaultPolicy: toPolicy(debug.DefaultIntentionPolicy) ?? toPolicy(aclPolicy) ?? 'unknown',
+    aclsEnabled,
+  };
+}
+
+function toPolicy(value: unknown): 'allow' | 'deny' | undefined {
+  return value === 'allow' || value === 'deny' ? value : undefined;
+}
+
+/** `/v1/catalog/datacenters` needs no permission; of several it does not say which one is ours. */
+async function readOnlyDatacenter(transport: Transport, signal: AbortSignal): Promise<string> {
+  const operation = 'datacenters.list';
+  const request = { operation, method: 'GET', path: '/v1/catalog/datacenters' } as const;
+  const answer = await transport.send(request, signal);
+  const [only, ...others] = createReader(operation).texts(parseJson(answer.body, operation));
+  return only === undefined || others.length > 0 ? 'unknown' : only;
+}

@@ -1,0 +1,66 @@
+import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
+import { incomplete } from './answer.js';
+import { isComputedField } from './content.js';
+import { createReader, isRecord, type Reader } from './json.js';
+import { parseAccess } from './source-access.js';
+import type { Operation } from './transport.js';
+
+/**
+ * A service-intentions entry as Consul's API writes it. Throws ERR_CONSUL_INCOMPLETE for anything else, and for
+ * an entry that would not come out of JSON.stringify as it went into JSON.parse: it could not be written back.
+ */
+export function parseEntry(value: unknown, operation: Operation): IntentionEntry {
+  const reader = createReader(operation);
+  const raw = reader.record(value);
+  if (raw.Kind !== 'service-intentions') throw incomplete(operation, 'an entry of another kind');
+  const name = reader.text(raw.Name);
+  if (name === '') throw incomplete(operation, 'an entry without a name');
+  for (const [field, content] of Object.entries(raw)) {
+    if (!isComputedField(field) && !isLossless(content)) {
+      throw incomplete(
+        operation,
+        `the entry ${JSON.stringify(name)} has a number that JavaScript cannot hold`,
+      );
+    }
+  }
+  return {
+    destination: {
+      partition: reader.optionalText(raw.Partition) || 'default',
+      namespace: reader.optionalText(raw.Namespace) || 'default',
+      name,
+    },
+    sources: reader.list(raw.Sources).map((source) => parseSource(reader.record(source), reader)),
+    meta: reader.textMap(raw.Meta),
+    modifyIndex: reader.index(raw.ModifyIndex),
+    raw,
+  };
+}
+
+function parseSource(raw: Readonly<Record<string, unknown>>, reader: Reader): IntentionSource {
+  const peer = reader.optionalText(raw.Peer) || reader.optionalText(raw.SamenessGroup);
+  return {
+    name: reader.text(raw.Name),
+    namespace: reader.optionalText(raw.Namespace) || 'default',
+    partition: reader.optionalText(raw.Partition) || 'default',
+    ...(peer === '' ? {} : { peer }),
+    description: reader.optionalText(raw.Description),
+    access: parseAccess(raw),
+    isLegacy: isLegacy(raw),
+    raw,
+  };
+}
+
+/** Made by the API of intentions before config entries: LegacyID, or what comes with it. */
+function isLegacy(raw: Readonly<Record<string, unknown>>): boolean {
+  const isSet = (value: unknown) => value !== undefined && value !== null && value !== '';
+  const isTime = (value: unknown) =>
+    isSet(value) && !(typeof value === 'string' && value.startsWith('0001-01-01T'));
+  const { LegacyID, LegacyMeta, LegacyCreateTime, LegacyUpdateTime } = raw;
+  return isSet(LegacyID) || isSet(LegacyMeta) || isTime(LegacyCreateTime) || isTime(LegacyUpdateTime);
+}
+
+function isLossless(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  if (Array.isArray(value)) return value.every(isLossless);
+  return isRecord(value) ? Object.values(value).every(isLossless) : true;
+}

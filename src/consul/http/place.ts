@@ -1,0 +1,39 @@
+import { SyncError } from '../../errors.js';
+import type { ServiceName } from '../../model/intention.js';
+
+/** The tenancy that lists are read in; both absent outside Consul Enterprise, which refuses the parameters. */
+export interface Tenancy {
+  readonly partition?: string | undefined;
+  readonly namespace?: string | undefined;
+}
+
+export function toTenancyQuery(tenancy: Tenancy): Readonly<Record<string, string>> {
+  return {
+    ...(tenancy.partition === undefined ? {} : { partition: tenancy.partition }),
+    ...(tenancy.namespace === undefined ? {} : { ns: tenancy.namespace }),
+  };
+}
+
+/** `default` is what Consul takes anyway, and outside Enterprise the only thing it takes. */
+export function toNameQuery(name: ServiceName, tenancy: Tenancy): Readonly<Record<string, string>> {
+  return toTenancyQuery({
+    partition: name.partition === 'default' ? tenancy.partition : name.partition,
+    namespace: name.namespace === 'default' ? tenancy.namespace : name.namespace,
+  });
+}
+
+/**
+ * Whether a GET finds a name in the path: Consul's HTTP server refuses control characters and redirects dot
+ * segments and double slashes away, however they are encoded.
+ */
+export function isAddressable(name: string): boolean {
+  if (name === '' || /[\p{Cc}\p{Surrogate}]/u.test(name)) return false;
+  return !name.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
+}
+
+/** Percent-encoded. Throws ERR_CONSUL_REJECTED for a name that no GET could find. */
+export function toPathName(name: string): string {
+  if (isAddressable(name)) return encodeURIComponent(name);
+  const message = `Consul cannot be asked for the name ${JSON.stringify(name.slice(0, 100))}, so it is not written`;
+  throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
+}

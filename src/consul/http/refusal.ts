@@ -1,0 +1,74 @@
+import { IncompleteRead, SyncError } from '../../errors.js';
+import type { ConsulRequest } from './transport.js';
+
+/** Consul's own words go into errors and decisions, so no more than a line of them. */
+const TEXT_LIMIT = 300;
+
+/**
+ * Consul answers 500 both when it is sick and when it refuses what was written, so the text decides. These are
+ * the sick ones: no leader, a lost election, a server out of reach, an apply that timed out.
+ */
+const SICK =
+  /no cluster leader|not the leader|leadership (lost|transfer)|leader not found|no known (consul )?servers|not ready to serve|\braft\b|failed to get conn|getting client|connection (refused|reset)|broken pipe|i\/o timeout|timed? ?out|timeout|deadline exceeded|\bEOF\b|rate limit|shutting ?down|no path to datacenter/i;
+
+/** The error that an unexpected status stands for. */
+export function refusalOf(request: ConsulRequest, status: number, body: Uint8Array): SyncError {
+  const said = toLine(new TextDecoder().decode(body.subarray(0, 4 * TEXT_LIMIT)));
+  const place = `Consul ${request.operation}`;
+  if (status === 401 || status === 403) {
+    return new SyncError('ERR_CONSUL_DENIED', `${place}: ${toLacking(said)}`, { retriable: false });
+  }
+  // Quoted words are names: a service called `draft` is no sign of sickness.
+  const saysSick = SICK.test(said.replace(/"[^"]*"/g, ''));
+  const sick = status === 429 || (status > 500 && status <= 599) || (status === 500 && saysSick);
+  if (!sick && (status === 400 || (status > 400 && request.method !== 'GET'))) {
+    const text = said.replace(/^rpc error making call: /, '');
+    return new SyncError('ERR_CONSUL_REJECTED', `${place}: Consul refused: ${text}`, { retriable: false });
+  }
+  return new SyncError('ERR_CONSUL_UNREACHABLE', `${place}: answered ${status}: ${said}`, {
+    retriable: true,
+  });
+}
+
+export function timeoutOf(request: ConsulRequest, timeoutMs: number): SyncError {
+  const message = `Consul ${request.operation}: no whole answer within ${timeoutMs} ms`;
+  return new SyncError('ERR_TIMEOUT', message, { retriable: true });
+}
+
+/** A connection that failed before an answer, or broke within one. */
+export function failureOf(
+  request: ConsulRequest,
+  origin: string,
+  status: number | undefined,
+  cause: unknown,
+): SyncError {
+  const place = `Consul ${request.operation}`;
+  if (status !== undefined && request.method === 'GET') {
+    const message = `${place}: the answer was cut off`;
+    return new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: true, cause });
+  }
+  const why = status === undefined ? codeOf(cause) : 'the answer was cut off';
+  const message = `${place}: ${origin} cannot be reached (${why})`;
+  return new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true, cause });
+}
+
+/** Consul: Permission denied: token with AccessorID '…' lacks permission 'intention:write' on "orders" */
+function toLacking(said: string): string {
+  if (/acl not found/i.test(said)) {
+    return 'Consul does not know this ACL token (deleted or expired); set consul.token to a valid one';
+  }
+  const lacking = /lacks permission '([^']+)'(?: on ("[^"]*"))?/.exec(said);
+  if (lacking === null) return `denied: ${said}`;
+  const on = lacking[2] === undefined ? '' : ` on ${lacking[2]}`;
+  return `the ACL token lacks ${lacking[1]}${on}; grant it in the policy of consul.token`;
+}
+
+function toLine(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= TEXT_LIMIT ? line : `${line.slice(0, TEXT_LIMIT)}…`;
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return error instanceof Error ? error.name : 'unknown';
+}

@@ -1,0 +1,135 @@
+import type { Access, HeaderMatch, HttpPermission, NewSource } from '../../model/intention.js';
+import { isRecord } from './json.js';
+
+type Raw = Readonly<Record<string, unknown>>;
+
+const OTHER = { kind: 'other' } as const;
+
+/** Fields of a source that say who, when and how strong, but not what it may do. */
+const BESIDE_ACCESS: ReadonlySet<string> = new Set([
+  'Name',
+  'Namespace',
+  'Partition',
+  'Peer',
+  'SamenessGroup',
+  'Precedence',
+  'Description',
+  'LegacyID',
+  'LegacyMeta',
+  'LegacyCreateTime',
+  'LegacyUpdateTime',
+]);
+
+/**
+ * What a raw source may do, where it says nothing but what an Access can say; `other` for everything else (JWT
+ * requirements, permissions that deny, fields of a newer Consul). Never throws: what it does not know is `other`.
+ */
+export function parseAccess(raw: Raw): Access | { readonly kind: 'other' } {
+  const rest = fieldsOf(raw, BESIDE_ACCESS);
+  const { Action: action, Permissions: permissions, Type: type, ...unknown } = rest;
+  if (Object.keys(unknown).length > 0 || (type !== undefined && type !== 'consul')) return OTHER;
+  if (permissions === undefined) return action === 'allow' || action === 'deny' ? { kind: action } : OTHER;
+  if (action !== undefined || !Array.isArray(permissions)) return OTHER;
+  const parsed = permissions.map(parsePermission);
+  const known = parsed.filter((permission) => permission !== undefined);
+  return known.length === parsed.length ? { kind: 'http', permissions: known } : OTHER;
+}
+
+/** The element of `Sources` for a source of scopemesh's own. `default` partition and namespace are left out. */
+export function toRawSource(source: NewSource): Raw {
+  const { access } = source;
+  return {
+    Name: source.name,
+    ...(source.partition === 'default' ? {} : { Partition: source.partition }),
+    ...(source.namespace === 'default' ? {} : { Namespace: source.namespace }),
+    ...(access.kind === 'http'
+      ? { Permissions: access.permissions.map(toRawPermission) }
+      : { Action: access.kind }),
+    Type: 'consul',
+    Description: source.description,
+  };
+}
+
+function parsePermission(value: unknown): HttpPermission | undefined {
+  if (!isRecord(value)) return undefined;
+  const { Action: action, HTTP: http, ...unknown } = fieldsOf(value);
+  if (action !== 'allow' || !isRecord(http) || Object.keys(unknown).length > 0) return undefined;
+  const { PathExact, PathPrefix, PathRegex, Methods, Header, ...more } = fieldsOf(http);
+  const paths = [PathExact, PathPrefix, PathRegex].filter((path) => path !== undefined);
+  if (Object.keys(more).length > 0 || paths.length > 1 || !paths.every(isText)) return undefined;
+  const methods = Methods ?? [];
+  const headers = Array.isArray(Header ?? []) ? ((Header ?? []) as unknown[]).map(parseHeader) : [undefined];
+  if (!Array.isArray(methods) || !methods.every(isText)) return undefined;
+  const known = headers.filter((header) => header !== undefined);
+  if (known.length !== headers.length) return undefined;
+  return {
+    ...(methods.length === 0 ? {} : { methods: methods.map((method) => method.toUpperCase()) }),
+    ...(isText(PathExact) ? { pathExact: PathExact } : {}),
+    ...(isText(PathPrefix) ? { pathPrefix: PathPrefix } : {}),
+    ...(isText(PathRegex) ? { pathRegex: PathRegex } : {}),
+    ...(known.length === 0 ? {} : { headers: known }),
+  };
+}
+
+function parseHeader(value: unknown): HeaderMatch | undefined {
+  if (!isRecord(value)) return undefined;
+  const { Name, Present, Exact, Prefix, Suffix, Regex, Invert, ...unknown } = fieldsOf(value);
+  if (!isText(Name) || Object.keys(unknown).length > 0) return undefined;
+  const texts = [Exact, Prefix, Suffix, Regex].filter((match) => match !== undefined);
+  if (!texts.every(isText) || !isTrueOrAbsent(Present) || !isTrueOrAbsent(Invert)) return undefined;
+  // Consul holds exactly one match; with none or several there is no saying what its proxies make of it.
+  if (texts.length + (Present === true ? 1 : 0) !== 1) return undefined;
+  return {
+    name: Name,
+    ...(Present === true ? { present: true } : {}),
+    ...(isText(Exact) ? { exact: Exact } : {}),
+    ...(isText(Prefix) ? { prefix: Prefix } : {}),
+    ...(isText(Suffix) ? { suffix: Suffix } : {}),
+    ...(isText(Regex) ? { regex: Regex } : {}),
+    ...(Invert === true ? { invert: true } : {}),
+  };
+}
+
+function toRawPermission(permission: HttpPermission): Raw {
+  const { methods, pathExact, pathPrefix, pathRegex, headers } = permission;
+  const http = {
+    ...(pathExact === undefined ? {} : { PathExact: pathExact }),
+    ...(pathPrefix === undefined ? {} : { PathPrefix: pathPrefix }),
+    ...(pathRegex === undefined ? {} : { PathRegex: pathRegex }),
+    ...(headers === undefined || headers.length === 0 ? {} : { Header: headers.map(toRawHeader) }),
+    ...(methods === undefined || methods.length === 0 ? {} : { Methods: methods }),
+  };
+  return { Action: 'allow', HTTP: http };
+}
+
+function toRawHeader(match: HeaderMatch): Raw {
+  return {
+    Name: match.name,
+    ...(match.present === undefined ? {} : { Present: match.present }),
+    ...(match.exact === undefined ? {} : { Exact: match.exact }),
+    ...(match.prefix === undefined ? {} : { Prefix: match.prefix }),
+    ...(match.suffix === undefined ? {} : { Suffix: match.suffix }),
+    ...(match.regex === undefined ? {} : { Regex: match.regex }),
+    ...(match.invert === undefined ? {} : { Invert: match.invert }),
+  };
+}
+
+/** The fields that say something: Go's zero values are as good as absent. */
+function fieldsOf(raw: Raw, without: ReadonlySet<string> = new Set()): Raw {
+  return Object.fromEntries(
+    Object.entries(raw).filter(([name, value]) => !without.has(name) && !isZero(value)),
+  );
+}
+
+function isZero(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  return value === null || value === undefined || value === '' || value === false || value === 0;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isTrueOrAbsent(value: unknown): boolean {
+  return value === true || value === undefined;
+}

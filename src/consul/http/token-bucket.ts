@@ -1,0 +1,23 @@
+import type { Clock } from '../../clock.js';
+
+/** At most `burst` at once and `perSecond` in the long run. */
+export interface TokenBucket {
+  /** Resolves when the next one may go; rejects with the signal's reason. */
+  take(signal: AbortSignal): Promise<void>;
+}
+
+export function createTokenBucket(clock: Clock, perSecond: number, burst: number): TokenBucket {
+  let filled = burst;
+  let at = clock.now();
+  return {
+    async take(signal) {
+      signal.throwIfAborted();
+      const now = clock.now();
+      // A clock set back must not freeze the watch.
+      filled = Math.min(burst, filled + (Math.max(0, now - at) / 1000) * perSecond);
+      at = now;
+      filled -= 1;
+      if (filled < 0) await clock.sleep(Math.ceil((-filled / perSecond) * 1000), signal);
+    },
+  };
+}

@@ -1,0 +1,207 @@
+import { type Dispatcher, Pool } from 'undici';
+import type { Clock } from '../../clock.js';
+import { IncompleteRead, SyncError } from '../../errors.js';
+import type { Secret } from '../../model/secret.js';
+import type { Metrics } from '../../observe.js';
+import { failureOf, refusalOf, timeoutOf } from './refusal.js';
+
+/** What a request is for: a label of metrics and a word in errors, so a closed set. */
+export type Operation =
+  | 'intentions.list'
+  | 'intentions.read'
+  | 'intentions.write'
+  | 'intentions.delete'
+  | 'claims.list'
+  | 'claims.read'
+  | 'claims.create'
+  | 'claims.delete'
+  | 'catalog.services'
+  | 'catalog.service'
+  | 'protocols.read'
+  | 'acl.probe'
+  | 'agent.self'
+  | 'datacenters.list'
+  | 'watch';
+
+export interface ConsulRequest {
+  readonly operation: Operation;
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  /** Percent-encoded, from `/v1/` on. */
+  readonly path: string;
+  /** A value of '' is a bare flag (`?consistent`). */
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** For the whole exchange; the transport's own by default. A blocking query gives its own. */
+  readonly timeoutMs?: number;
+}
+
+/** A whole answer with a status that the caller asked for. */
+export interface ConsulAnswer {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+export interface Transport {
+  /**
+   * One exchange with Consul. Resolves with a status in `expected` (200 by default) and the whole body; throws
+   * ERR_CONSUL_DENIED, ERR_CONSUL_UNREACHABLE, ERR_CONSUL_REJECTED (writes alone), ERR_TIMEOUT,
+   * ERR_CONSUL_INCOMPLETE (a body cut off or too long), or the signal's reason when aborted.
+   */
+  send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<ConsulAnswer>;
+  /** Whether an ACL token goes with each request. */
+  readonly hasAclToken: boolean;
+  close(): Promise<void>;
+}
+
+export interface TransportOptions {
+  /** `http://host:port`, `https://…`; a path is kept as a prefix. */
+  readonly address: string;
+  readonly token?: Secret | undefined;
+  readonly datacenter?: string | undefined;
+  readonly tls?: TlsFiles | undefined;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly requestTimeoutMs: number;
+  /** The longest body that is read. */
+  readonly maxBytes: number;
+}
+
+/** Contents, not paths. */
+export interface TlsFiles {
+  readonly ca?: Buffer | string;
+  readonly cert?: Buffer | string;
+  readonly key?: Buffer | string;
+  readonly serverName?: string;
+}
+
+/** Five blocking queries and the catalog's reads at once fit beside each other. */
+const CONNECTIONS = 32;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** One pool of kept-alive connections, with one policy for timeouts, sizes and errors. */
+export function createTransport(options: TransportOptions): Transport {
+  const { metrics, clock, requestTimeoutMs, maxBytes } = options;
+  const address = parseAddress(options.address);
+  const prefix = address.pathname.replace(/\/+$/, '');
+  const pool = new Pool(address.origin, {
+    connections: CONNECTIONS,
+    // The deadline of each exchange is kept here; a blocking query has nothing to say for half a minute.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: 32 * 1024,
+    connect: { timeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs), ...toTlsOptions(options.tls) },
+  });
+  const token = options.token === undefined || options.token.isEmpty ? undefined : options.token;
+
+  return {
+    hasAclToken: token !== undefined,
+    async send(request, signal, expected = [200]) {
+      signal.throwIfAborted();
+      const { operation } = request;
+      const timeoutMs = request.timeoutMs ?? requestTimeoutMs;
+      const deadline = new AbortController();
+      const abort = () => deadline.abort(signal.reason);
+      const timer = setTimeout(() => deadline.abort(new Error('timeout')), timeoutMs);
+      signal.addEventListener('abort', abort, { once: true });
+      const startedAt = clock.now();
+      let status: number | undefined;
+      try {
+        const response = await pool.request({
+          path: prefix + toTarget(request, options.datacenter),
+          method: request.method,
+          headers: {
+            accept: 'application/json',
+            ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+            ...(token === undefined ? {} : { 'x-consul-token': token.reveal() }),
+          },
+          body: request.body ?? null,
+          signal: deadline.signal,
+        });
+        status = response.statusCode;
+        const body = await readBody(response, maxBytes, request);
+        if (!expected.includes(status)) throw refusalOf(request, status, body);
+        metrics.count('scopemesh_consul_requests_total', { operation, result: String(status) });
+        return { status, headers: flatten(response.headers), body };
+      } catch (error) {
+        signal.throwIfAborted();
+        const failure =
+          error instanceof SyncError
+            ? error
+            : deadline.signal.aborted
+              ? timeoutOf(request, timeoutMs)
+              : failureOf(request, address.origin, status, error);
+        metrics.count('scopemesh_consul_requests_total', { operation, result: failure.code });
+        throw failure;
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+        if (operation !== 'watch') {
+          metrics.time('scopemesh_consul_request_seconds', (clock.now() - startedAt) / 1000, { operation });
+        }
+      }
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+function parseAddress(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  // The text is left out: an address may carry a password.
+  const message = 'consul.address: write a URL such as http://127.0.0.1:8500 or https://consul.example.com';
+  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+}
+
+function toTlsOptions(tls: TlsFiles | undefined) {
+  if (tls === undefined) return {};
+  return {
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
+    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+  };
+}
+
+function toTarget(request: ConsulRequest, datacenter: string | undefined): string {
+  const query = datacenter === undefined ? { ...request.query } : { ...request.query, dc: datacenter };
+  const pairs = Object.entries(query).map(([name, value]) =>
+    value === '' ? name : `${name}=${encodeURIComponent(value)}`,
+  );
+  return pairs.length === 0 ? request.path : `${request.path}?${pairs.join('&')}`;
+}
+
+async function readBody(
+  response: Dispatcher.ResponseData,
+  maxBytes: number,
+  request: ConsulRequest,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    size += chunk.byteLength;
+    // Leaving the loop destroys the body, and with it the connection.
+    if (size > maxBytes) {
+      const message = `Consul ${request.operation}: the answer is longer than ${maxBytes} bytes`;
+      throw new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });
+    }
+    chunks.push(chunk);
+  }
+  const body = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return body;
+}
+
+function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
+  const flat: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    flat[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return flat;
+}

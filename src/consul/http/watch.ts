@@ -1,0 +1,134 @@
+import type { Clock } from '../../clock.js';
+import { messageOf, SyncError } from '../../errors.js';
+import type { Logger } from '../../observe.js';
+import type { WatchedTable } from '../consul.js';
+import { readComplete } from './answer.js';
+import { claimsFolder, toKvPath } from './claims.js';
+import { type Tenancy, toTenancyQuery } from './place.js';
+import { createTokenBucket } from './token-bucket.js';
+import type { Transport } from './transport.js';
+
+export interface WatchOptions {
+  readonly transport: Transport;
+  readonly tenancy: Tenancy;
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long one blocking query waits for a change; twice that without `alive` is a dead watch. */
+  readonly waitMs: number;
+}
+
+export interface WatchListener {
+  changed(): void;
+  alive(): void;
+}
+
+const PER_SECOND = 5;
+const BURST = 5;
+const FIRST_BACKOFF_MS = 250;
+const LONGEST_BACKOFF_MS = 15_000;
+const GRACE_MS = 10_000;
+
+/**
+ * Watches a table until aborted. A table may take several blocking queries; it is alive when each of them has
+ * been answered since it was last told to be.
+ */
+export async function watchTable(
+  table: WatchedTable,
+  options: WatchOptions,
+  listener: WatchListener,
+  signal: AbortSignal,
+): Promise<void> {
+  const paths = pathsOf(table, options.owner);
+  const silent = new Set(paths);
+  // Should one query's loop fail, by a listener that throws, none of the others goes on unwatched.
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+  await Promise.all(
+    paths.map((path) => {
+      const alive = () => {
+        silent.delete(path);
+        if (silent.size > 0) return;
+        for (const each of paths) silent.add(each);
+        listener.alive();
+      };
+      const watching = watchPath(table, path, options, { changed: () => listener.changed(), alive }, stop);
+      return watching.catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      });
+    }),
+  );
+}
+
+/**
+ * Consul 1.14 ends a blocking list of config entries for a change of its own kind alone, so the kinds that give
+ * protocols are watched too. The list of services ends for each change of a registration, of meta or tags too.
+ */
+function pathsOf(table: WatchedTable, owner: string): readonly string[] {
+  switch (table) {
+    case 'intentions':
+      return ['service-intentions', 'service-defaults', 'proxy-defaults'].map((kind) => `/v1/config/${kind}`);
+    case 'catalog':
+      return ['/v1/catalog/services'];
+    case 'claims':
+      return [toKvPath(claimsFolder(owner))];
+  }
+}
+
+/** One blocking query after the other, by the rules of Consul's documentation on blocking queries. */
+async function watchPath(
+  table: WatchedTable,
+  path: string,
+  options: WatchOptions,
+  listener: WatchListener,
+  signal: AbortSignal,
+): Promise<void> {
+  const { transport, tenancy, clock, logger, waitMs } = options;
+  const bucket = createTokenBucket(clock, PER_SECOND, BURST);
+  // Consul adds up to a sixteenth to the wait by itself; past that the connection hangs.
+  const timeoutMs = waitMs + Math.ceil(waitMs / 16) + GRACE_MS;
+  const tenancyQuery = { ...toTenancyQuery(tenancy), ...(table === 'claims' ? { recurse: '' } : {}) };
+  const expected = table === 'claims' ? [200, 404] : [200];
+  let seen: number | undefined;
+  // Undefined asks for an answer at once: at the start, and after anything went wrong.
+  let from: number | undefined;
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      await bucket.take(signal);
+      const blocking = from === undefined ? {} : { index: String(from), wait: `${waitMs}ms` };
+      const query = { ...tenancyQuery, ...blocking };
+      const { index } = await readComplete(
+        transport,
+        { operation: 'watch', path, query, timeoutMs },
+        signal,
+        expected,
+      );
+      if (failures > 0) logger.info({ table, path, failures }, 'consul watch recovered');
+      failures = 0;
+      // An index that went backwards (a restored snapshot, a new cluster) may have passed any change.
+      from = seen !== undefined && index < seen ? undefined : index;
+      const isNew = index !== seen;
+      seen = index;
+      listener.alive();
+      if (isNew) listener.changed();
+    } catch (error) {
+      if (signal.aborted) return;
+      // What the listener throws is a flaw of ours and must not be taken for a sick Consul.
+      if (!(error instanceof SyncError)) throw error;
+      failures += 1;
+      from = undefined;
+      const fields = { table, path, failures, code: error.code, error: messageOf(error) };
+      if (failures === 1) logger.warn(fields, 'consul watch failed');
+      else logger.debug(fields, 'consul watch still fails');
+      await clock.sleep(toBackoffMs(failures), signal).catch(() => undefined);
+    }
+  }
+}
+
+/** Doubling up to 15 s, of which a random half is taken off so that many instances do not come back at once. */
+function toBackoffMs(failures: number): number {
+  const longest = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
+  return Math.round(longest * (0.5 + Math.random() / 2));
+}
