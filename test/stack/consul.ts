@@ -41,6 +41,7 @@ export interface ConsulHandle {
    * one. Throws `ConsulAnswer` for any other status than 2xx. `body` is sent as JSON.
    */
   request(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** Stops it and removes its folder. Repeating is safe. */
   stop(): Promise<void>;
   /** SIGKILL; `restart` brings it back with its state. */
   kill(): Promise<void>;

@@ -55,7 +55,7 @@ export interface Mesh {
   upstreamAddress(from: string, to: string): string;
   /** The address of Envoy's own admin interface for a service. */
   adminAddress(name: string): string;
-  /** Also takes the services out of the catalog. */
+  /** Also takes the services out of the catalog. Repeating is safe. */
   stop(): Promise<void>;
 }
 

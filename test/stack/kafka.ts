@@ -29,6 +29,7 @@ export interface KafkaHandle {
   readonly process: ServerProcess;
   /** Resolves once the topic can be written to. Repeating is safe. */
   createTopic(topic: string, partitions?: number): Promise<void>;
+  /** Stops it and removes its folder. Repeating is safe. */
   stop(): Promise<void>;
   /** SIGKILL; `restart` brings it back with its log. */
   kill(): Promise<void>;

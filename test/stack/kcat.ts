@@ -15,7 +15,7 @@ export interface ReadMessage {
 export async function readTopic(broker: string, topic: string, timeoutMs = 20_000): Promise<ReadMessage[]> {
   const kcat = await installed('kcat');
   const args = ['-C', '-b', broker, '-t', topic, '-o', 'beginning', '-e', '-q', '-J', '-c', '100000'];
-  args.push('-X', 'isolation.level=read_committed');
+  args.push('-X', 'isolation.level=read_committed', '-X', 'fetch.wait.max.ms=10');
   const { stdout } = await promisify(execFile)(kcat, args, { timeout: timeoutMs, maxBuffer: 256 * 2 ** 20 });
   return stdout
     .split('\n')

@@ -24,6 +24,7 @@ export interface KeycloakHandle {
   readonly admin: KeycloakAdmin;
   readonly directory: string;
   readonly process: ServerProcess;
+  /** Stops it and removes its folder. Repeating is safe. */
   stop(): Promise<void>;
   /** SIGKILL; `restart` brings it back with its realms. */
   kill(): Promise<void>;

@@ -28,6 +28,7 @@ export interface RedisHandle {
   readonly port: number;
   readonly directory: string;
   readonly process: ServerProcess;
+  /** Stops it and removes its folder. Repeating is safe. */
   stop(): Promise<void>;
   /** SIGKILL; `restart` brings it back with what its append-only file holds. */
   kill(): Promise<void>;

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../config/load.js';
 import { startConsul } from './consul.js';
 import { startMesh } from './envoy.js';
@@ -16,6 +16,13 @@ import { isAlive, type ServerProcess, until } from './process.js';
 import { startRedis } from './redis.js';
 import { startStack } from './stack.js';
 
+/** Stops it also when the test fails; a further stop does nothing. */
+async function stopping<T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+  const handle = await starting;
+  onTestFinished(() => handle.stop());
+  return handle;
+}
+
 async function expectGone(handle: { directory: string }, processes: ServerProcess[]): Promise<void> {
   for (const { name, pid } of processes) expect([name, await isAlive(pid)]).toEqual([name, false]);
   expect(existsSync(handle.directory)).toBe(false);
@@ -23,7 +30,7 @@ async function expectGone(handle: { directory: string }, processes: ServerProces
 
 describe('the servers', () => {
   it('run a Consul that denies by default and keeps its state over a crash', async () => {
-    const consul = await startConsul();
+    const consul = await stopping(startConsul());
     const first = consul.process;
     await consul.request('PUT', '/v1/kv/kept', 'value');
     const anonymous = await fetch(`${consul.httpAddress}/v1/kv/kept`);
@@ -39,9 +46,10 @@ describe('the servers', () => {
   });
 
   it('run a Redis that keeps an accepted write over a crash and evicts nothing', async () => {
-    const redis = await startRedis({ appendFsync: 'always' });
+    const redis = await stopping(startRedis({ appendFsync: 'always' }));
     const first = redis.process;
     const client = new Redis(redis.url);
+    onTestFinished(() => client.disconnect());
     await client.set('kept', 'value');
     expect(await client.config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);
     expect(await client.config('GET', 'appendonly')).toEqual(['appendonly', 'yes']);
@@ -49,14 +57,13 @@ describe('the servers', () => {
     await redis.kill();
     await redis.restart();
     expect(await client.get('kept')).toBe('value');
-    client.disconnect();
     const second = redis.process;
     await redis.stop();
     await expectGone(redis, [first, second]);
   });
 
   it('run a Kafka whose messages kcat reads, also after a crash', async () => {
-    const kafka = await startKafka();
+    const kafka = await stopping(startKafka());
     const first = kafka.process;
     await kafka.createTopic('decisions', 2);
     const client = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING });
@@ -76,14 +83,16 @@ describe('the servers', () => {
   });
 
   it('run Envoys that let through what an intention written by hand opens, and nothing else', async () => {
-    const consul = await startConsul();
-    const mesh = await startMesh(consul, {
-      services: [
-        { name: 'orders', protocol: 'http' },
-        { name: 'web', upstreams: ['orders', 'plain'] },
-        { name: 'plain' },
-      ],
-    });
+    const consul = await stopping(startConsul());
+    const mesh = await stopping(
+      startMesh(consul, {
+        services: [
+          { name: 'orders', protocol: 'http' },
+          { name: 'web', upstreams: ['orders', 'plain'] },
+          { name: 'plain' },
+        ],
+      }),
+    );
     const get = { from: 'web', to: 'orders', method: 'GET', path: '/v1/orders/7' };
     expect(await mesh.call('web', 'orders', 'GET', '/v1/orders/7')).toBe(403);
     expect(await mesh.call('web', 'plain', 'GET', '/')).toBe(0);
@@ -132,8 +141,9 @@ describe('the servers', () => {
       });
     }).listen({ host: '127.0.0.1', port });
     await once(receiver, 'listening');
+    onTestFinished(() => void receiver.close());
 
-    const keycloak = await startKeycloak();
+    const keycloak = await stopping(startKeycloak());
     const first = keycloak.process;
     const { admin } = keycloak;
     await admin.createRealm('r');
@@ -172,12 +182,11 @@ describe('the servers', () => {
     );
     const second = keycloak.process;
     await keycloak.stop();
-    receiver.close();
     await expectGone(keycloak, [first, second]);
   });
 
   it('run all together, with a configuration that is valid and a mesh that is closed', async () => {
-    const stack = await startStack();
+    const stack = await stopping(startStack());
     const text = stack.configuration({ directory: '/nowhere/state' });
     const { config } = await loadConfig({
       path: 'scopemesh.yaml',

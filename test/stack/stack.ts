@@ -30,6 +30,7 @@ export interface Stack {
   readonly webhookSecret: string;
   /** A complete scopemesh.yaml for this stack, secrets included. */
   configuration(state: { directory: string }): string;
+  /** Repeating is safe. */
   stop(): Promise<void>;
 }
 
