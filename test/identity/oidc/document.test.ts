@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest';
+import { IncompleteRead } from '../../../src/errors.js';
+import { parseClient, parsePage, toSnapshot } from '../../../src/identity/oidc/document.js';
+
+const page = (...clients: unknown[]) => parsePage({ clients }, 'main', 'the document');
+
+describe('the oidc document', () => {
+  test('a client with every field becomes a client of the model', () => {
+    const { clients } = page({
+      clientId: 'web-app',
+      name: 'Web',
+      enabled: false,
+      grantTypes: ['client_credentials'],
+      scopes: ['orders:read', { api: 'orders', name: 'orders:read' }, 'orders:read'],
+      accessTokenLifetimeSeconds: 300,
+      attributes: { 'consul-services': ['web', 'shop'], actor: 'agent', tier: 3, beta: true, gone: null },
+    });
+    expect(clients).toEqual([
+      {
+        provider: 'main',
+        clientId: 'web-app',
+        name: 'Web',
+        enabled: false,
+        grantTypes: ['client_credentials'],
+        grants: [{ name: 'orders:read' }, { api: 'orders', name: 'orders:read' }],
+        accessTokenLifetimeSeconds: 300,
+        attributes: { 'consul-services': 'web,shop', actor: 'agent', tier: '3', beta: 'true' },
+      },
+    ]);
+  });
+
+  test('what a client leaves out takes its default', () => {
+    const { clients, single, next } = page({ clientId: 'web-app', scopes: [] });
+    expect(clients[0]).toEqual({
+      provider: 'main',
+      clientId: 'web-app',
+      enabled: true,
+      grantTypes: [],
+      grants: [],
+      attributes: {},
+    });
+    expect({ single, next }).toEqual({ single: false, next: undefined });
+  });
+
+  test('keys that scopemesh does not know are tolerated at every level', () => {
+    const json = {
+      clients: [{ clientId: 'a', scopes: [{ name: 's', note: 1 }], owner: 'x' }],
+      generated: 'now',
+    };
+    expect(parsePage(json, 'main', 'd').clients[0]?.grants).toEqual([{ name: 's' }]);
+  });
+
+  test('an attribute named __proto__ stays an attribute and touches no prototype', () => {
+    const json: unknown = JSON.parse('{"clientId":"a","scopes":[],"attributes":{"__proto__":"x","b":"c"}}');
+    const { attributes } = parseClient(json, 'main', 'd');
+    expect(Object.getPrototypeOf(attributes)).toBe(Object.prototype);
+    expect(attributes.b).toBe('c');
+  });
+
+  const ok = { clientId: 'a', scopes: [] };
+  test.each<[string, unknown, string]>([
+    ['a document that is an array', [], 'the document'],
+    ['a document without clients', {}, 'clients'],
+    ['clients that are null', { clients: null }, 'clients'],
+    ['a client that is null', { clients: [ok, null] }, 'clients[1]'],
+    ['a client without an id', { clients: [{ scopes: [] }] }, 'clients[0].clientId'],
+    ['an id that is a number', { clients: [{ ...ok, clientId: 7 }] }, 'clients[0].clientId'],
+    ['an empty id', { clients: [{ ...ok, clientId: '' }] }, 'clients[0].clientId'],
+    ['an id with a line break', { clients: [{ ...ok, clientId: 'a\nb' }] }, 'clients[0].clientId'],
+    ['a client whose scopes were left out', { clients: [{ clientId: 'a' }] }, 'clients[0].scopes'],
+    ['scopes as one string', { clients: [{ ...ok, scopes: 'a b' }] }, 'clients[0].scopes'],
+    ['a scope with a space', { clients: [{ ...ok, scopes: ['a b'] }] }, 'clients[0].scopes[0]'],
+    [
+      'a scope object without a name',
+      { clients: [{ ...ok, scopes: [{ api: 'x' }] }] },
+      'clients[0].scopes[0]',
+    ],
+    ['enabled as a string', { clients: [{ ...ok, enabled: 'false' }] }, 'clients[0].enabled'],
+    ['enabled as null', { clients: [{ ...ok, enabled: null }] }, 'clients[0].enabled'],
+    ['a lifetime of zero', { clients: [{ ...ok, accessTokenLifetimeSeconds: 0 }] }, 'clients[0].accessToken'],
+    [
+      'an attribute that is an object',
+      { clients: [{ ...ok, attributes: { a: {} } }] },
+      'clients[0].attributes.a',
+    ],
+    ['a next that is a number', { clients: [ok], next: 2 }, 'next'],
+    ['single as a string', { clients: [ok], single: 'yes' }, 'single'],
+  ])('%s is an incomplete read that names the place', (_, json, place) => {
+    const read = () => parsePage(json, 'main', 'https://idp/clients');
+    expect(read).toThrow(IncompleteRead);
+    expect(read).toThrow(`https://idp/clients: ${place}`);
+  });
+
+  test('a hostile attribute name cannot write lines into the message', () => {
+    const json = { clients: [{ ...ok, attributes: { ['x\n'.repeat(5000)]: {} } }] };
+    let message = '';
+    try {
+      parsePage(json, 'main', 'd');
+    } catch (error) {
+      message = String(error);
+    }
+    expect(message).toContain('clients[0].attributes');
+    expect(message).not.toContain('\n');
+    expect(message.length).toBeLessThan(400);
+  });
+
+  test('a client listed on two pages means that the pages overlap', () => {
+    const twice = [page({ clientId: 'a', scopes: [] }), page({ clientId: 'a', scopes: ['x'] })];
+    expect(() => toSnapshot(twice, 'd', 2)).toThrow(/client "a" is listed twice/);
+  });
+
+  test('no client at all is no answer, and the message says what to write instead', () => {
+    expect(() => toSnapshot([page()], 'd', 1)).toThrow(IncompleteRead);
+    expect(() => toSnapshot([page()], 'd', 1)).toThrow(/set its "enabled" to false/);
+  });
+});
