@@ -1,40 +1,20 @@
+import type { Cause } from './cause.js';
 import type { Key } from './key.js';
+import type { RevocationOrder } from './order.js';
 
-export type CauseKind =
-  | 'webhook'
-  | 'poll'
-  | 'full-read'
-  | 'consul-watch'
-  | 'resync'
-  | 'fan-out'
-  | 'order'
-  | 'command'
-  | 'config'
-  | 'retry';
-
-/** Who caused an IdP change, as far as the IdP tells. */
-export interface Principal {
-  readonly id: string;
-  readonly ip?: string;
-}
-
-/** Why a key was looked at; travels into the decision. */
-export interface Cause {
-  readonly kind: CauseKind;
-  readonly eventId?: string;
-  /** ISO 8601 instant at which scopemesh first saw the event. */
-  readonly receivedAt: string;
-  readonly principal?: Principal;
-}
+export type { Cause, CauseKind, Principal } from './cause.js';
 
 /**
  * What the IdP itself said of a removal, carried with the trigger so that it is as durable as the job: a
  * removal with evidence is explicit and passes the mass guard, one without is inferred from a read.
- * `clients` are client ids of `provider`; `scopes` are scope names lost for every client.
+ * `clients` are client ids of `provider`; `scopes` are scope names lost for every client. `internalIds` are the
+ * IdP's own ids of clients, where the event told no client id: whoever resolves one to a client id by a read
+ * takes that client as named.
  */
 export interface Evidence {
   readonly provider: string;
   readonly clients?: readonly string[];
+  readonly internalIds?: readonly string[];
   readonly scopes?: readonly string[];
 }
 
@@ -48,6 +28,8 @@ export interface Trigger {
   readonly urgent?: boolean;
   readonly fullRead?: boolean;
   readonly evidence?: readonly Evidence[];
+  /** The revocation order that came with it, so that it lives as long as the job. */
+  readonly order?: RevocationOrder;
 }
 
 /** The queued unit of work for a key: every trigger that came since its last run, oldest first. */

@@ -1,0 +1,128 @@
+import { IncompleteRead } from '../../errors.js';
+import type { Grant, OAuthClient } from '../../model/client.js';
+import { isObject, type JsonObject, textAt, textsIn } from './json.js';
+
+/** What the directory needs of a ClientRepresentation; its `secret` is never taken over. */
+export interface KeycloakClient {
+  readonly internalId: string;
+  readonly clientId: string;
+  /** False for SAML clients, which are no OAuth clients. */
+  readonly isOAuth: boolean;
+  readonly name?: string;
+  readonly enabled: boolean;
+  readonly grantTypes: readonly string[];
+  /** Names of default and optional client scopes. */
+  readonly scopes: readonly string[];
+  readonly hasServiceAccount: boolean;
+  /** Every role of its service account goes into its tokens; otherwise only those in its scope mappings. */
+  readonly fullScopeAllowed: boolean;
+  /** Seconds, where the client overrides the realm. */
+  readonly lifetimeSeconds?: number;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/**
+ * Parses a ClientRepresentation. IncompleteRead if it lacks what a full view of a client always has: Keycloak
+ * shows some administrators only an id and a name, which must not read as a client without scopes.
+ */
+export function parseClient(value: unknown, place: string): KeycloakClient {
+  if (!isObject(value)) throw wrongShape(place, 'a client is not an object');
+  const internalId = textAt(value, 'id');
+  const clientId = textAt(value, 'clientId');
+  if (internalId === undefined || clientId === undefined) throw wrongShape(place, 'a client has no id');
+  if (typeof value.enabled !== 'boolean') throw wrongShape(place, 'a client is shown in part');
+  const isOAuth = (textAt(value, 'protocol') ?? 'openid-connect') === 'openid-connect';
+  const bearerOnly = value.bearerOnly === true;
+  const attributes = attributesOf(value.attributes, place);
+  const lifetimeSeconds = secondsOf(attributes['access.token.lifespan']);
+  const name = textAt(value, 'name');
+  const hasServiceAccount = value.serviceAccountsEnabled === true && value.publicClient !== true;
+  return {
+    internalId,
+    clientId,
+    isOAuth,
+    enabled: value.enabled,
+    grantTypes: bearerOnly ? [] : grantTypesOf(value, attributes, hasServiceAccount),
+    scopes: bearerOnly || !isOAuth ? [] : scopesOf(value, place),
+    hasServiceAccount: hasServiceAccount && !bearerOnly,
+    fullScopeAllowed: value.fullScopeAllowed === true,
+    attributes,
+    ...(name === undefined ? {} : { name }),
+    ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
+  };
+}
+
+export function toOAuthClient(
+  provider: string,
+  client: KeycloakClient,
+  roles: readonly Grant[],
+  realmLifetimeSeconds: number | undefined,
+): OAuthClient {
+  const lifetimeSeconds = client.lifetimeSeconds ?? realmLifetimeSeconds;
+  return {
+    provider,
+    clientId: client.clientId,
+    internalId: client.internalId,
+    ...(client.name === undefined ? {} : { name: client.name }),
+    enabled: client.enabled,
+    grantTypes: client.grantTypes,
+    grants: [...client.scopes.map((name) => ({ name })), ...roles],
+    ...(lifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds: lifetimeSeconds }),
+    attributes: client.attributes,
+  };
+}
+
+export function wrongShape(place: string, what: string): IncompleteRead {
+  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: ${what}`, { retriable: true });
+}
+
+/** Seconds of a Keycloak lifespan; 0, -1 and the like mean that another one counts. */
+export function secondsOf(value: unknown): number | undefined {
+  const seconds = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
+  return typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds > 0 ? seconds : undefined;
+}
+
+function scopesOf(client: JsonObject, place: string): readonly string[] {
+  const scopes = textsIn(client.defaultClientScopes);
+  const optional = textsIn(client.optionalClientScopes);
+  if (scopes === undefined || optional === undefined)
+    throw wrongShape(place, 'a client comes without scopes');
+  return [...new Set([...scopes, ...optional])].sort();
+}
+
+function grantTypesOf(
+  client: JsonObject,
+  attributes: Readonly<Record<string, string>>,
+  hasServiceAccount: boolean,
+): readonly string[] {
+  const types: readonly (readonly [string, boolean])[] = [
+    ['authorization_code', client.standardFlowEnabled === true],
+    ['client_credentials', hasServiceAccount],
+    ['implicit', client.implicitFlowEnabled === true],
+    ['password', client.directAccessGrantsEnabled === true],
+    [
+      'urn:ietf:params:oauth:grant-type:device_code',
+      attributes['oauth2.device.authorization.grant.enabled'] === 'true',
+    ],
+    [
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+      attributes['standard.token.exchange.enabled'] === 'true',
+    ],
+    ['urn:openid:params:grant-type:ciba', attributes['oidc.ciba.grant.enabled'] === 'true'],
+  ];
+  return types.filter(([, is]) => is).map(([type]) => type);
+}
+
+// A rotated client secret and SAML keys live among the attributes; the time of a secret's creation may stay,
+// since it shows that a compromised secret was changed.
+const CONFIDENTIAL = /secret(?!\.creation\.time$)|private|password/i;
+
+function attributesOf(value: unknown, place: string): Record<string, string> {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw wrongShape(place, 'attributes of a client are not an object');
+  const attributes: [string, string][] = [];
+  for (const [name, text] of Object.entries(value)) {
+    if (typeof text === 'string' && !CONFIDENTIAL.test(name)) attributes.push([name, text]);
+  }
+  return Object.fromEntries(attributes);
+}

@@ -1,0 +1,197 @@
+import { clientKey, type Key, providerKey } from '../../model/key.js';
+import type { RevocationOrder } from '../../model/order.js';
+import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
+import type { IdentityEvent } from '../source.js';
+import type { KeycloakEvent } from './admin-event.js';
+import { isInternalId, textAt } from './json.js';
+import type { KeycloakNames } from './names.js';
+
+export interface EventContext {
+  readonly provider: string;
+  readonly kind: 'webhook' | 'poll';
+  /** ISO 8601. */
+  readonly receivedAt: string;
+  /** Without it the roles of service accounts open nothing, and their events mean nothing. */
+  readonly serviceAccountRoles: boolean;
+  readonly names: KeycloakNames;
+}
+
+type Admin = NonNullable<KeycloakEvent['admin']>;
+type Effect = Pick<IdentityEvent, 'triggers' | 'orders'>;
+
+const NOTHING: Effect = { triggers: [], orders: [] };
+
+/**
+ * What an event may have changed. Everything is told by the path and the operation, since the resource type is
+ * not dependable (a partial import of a client has the type REALM) and the representation is only what the
+ * administrator sent. Everything but a creation is urgent, because it may take something away.
+ *
+ *   clients/ID                       the client; deleted, disabled: an order too
+ *   clients/ID/...                   the client: its scopes, secret, scope mappings, roles
+ *   client-scopes/ID                 all clients: a rename or deletion touches every holder
+ *   users/ID/role-mappings, groups   the client whose service account it is
+ *   roles, groups, the realm         all clients
+ */
+export function toIdentityEvent(event: KeycloakEvent, context: EventContext): IdentityEvent {
+  const cause: Cause = {
+    kind: context.kind,
+    eventId: event.id,
+    receivedAt: context.receivedAt,
+    ...(event.principal === undefined ? {} : { principal: event.principal }),
+  };
+  const at = { id: event.id, occurredAt: event.occurredAt };
+  if (event.admin !== undefined && !event.admin.failed) {
+    return { ...at, ...effectOf(event.admin, event.occurredAt, cause, context) };
+  }
+  // A client that registers or changes itself by dynamic registration does so without an administrator.
+  if (event.access?.clientId !== undefined && /^CLIENT_(REGISTER|UPDATE|DELETE)$/.test(event.access.type)) {
+    const key = clientKey(context.provider, event.access.clientId);
+    const urgent = event.access.type !== 'CLIENT_REGISTER';
+    return { ...at, triggers: [{ key, cause, urgent }], orders: [] };
+  }
+  return { ...at, ...NOTHING };
+}
+
+function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext): Effect {
+  const [kind, id, part] = admin.path;
+  const urgent = admin.operation !== 'CREATE';
+  const everything = (evidence: readonly Evidence[] = []): Effect => {
+    const trigger: Trigger = { key: providerKey(context.provider), cause, fullRead: true, urgent };
+    return { triggers: [evidence.length === 0 ? trigger : { ...trigger, evidence }], orders: [] };
+  };
+  const withRoles = context.serviceAccountRoles;
+  switch (kind) {
+    case undefined:
+      return admin.resourceType === 'REALM' && admin.operation !== 'CREATE' ? everything() : NOTHING;
+    case 'clients':
+      if (id === undefined) return NOTHING;
+      if (!isInternalId(id)) return everything();
+      if (part === undefined) return ofClient(admin, id, at, cause, context);
+      if (part === 'roles' && urgent) return withRoles ? everything(lostRole(admin, 3, context)) : NOTHING;
+      return ofClientPart(admin, id, cause, context);
+    case 'client-scopes':
+      return ofClientScope(admin, everything, context);
+    case 'users':
+      if (!withRoles || id === undefined || (part !== 'role-mappings' && part !== 'groups')) return NOTHING;
+      if (!isInternalId(id)) return everything();
+      return ofServiceAccount(admin, id, cause, context);
+    case 'groups':
+      // A new group has no members yet; its role mappings are paths of their own.
+      return withRoles && (urgent || part === 'role-mappings') ? everything() : NOTHING;
+    case 'roles':
+    case 'roles-by-id':
+      return withRoles && (urgent || part === 'composites')
+        ? everything(lostRole(admin, 1, context))
+        : NOTHING;
+    case 'events':
+      // The log was off, or is now: what happened meanwhile has left no event.
+      return id === 'config' ? everything() : NOTHING;
+    default:
+      return NOTHING;
+  }
+}
+
+function ofClient(admin: Admin, id: string, at: string, cause: Cause, context: EventContext): Effect {
+  const { provider, names } = context;
+  const named = admin.representation === undefined ? undefined : textAt(admin.representation, 'clientId');
+  const known = names.clientId(id);
+  switch (admin.operation) {
+    case 'CREATE': {
+      if (named !== undefined) names.learnClient(id, named);
+      const trigger = { key: named === undefined ? byId(provider, id) : clientKey(provider, named), cause };
+      return { triggers: [trigger], orders: [] };
+    }
+    case 'DELETE': {
+      // The id leads nowhere any more. Without a client id only the comparison of everything finds the rest.
+      const clientId = named ?? known;
+      const key = clientId === undefined ? providerKey(provider) : clientKey(provider, clientId);
+      const trigger = touched(key, id, clientId, cause, provider);
+      return {
+        triggers: [clientId === undefined ? { ...trigger, fullRead: true } : trigger],
+        orders: [orderOf('client-deleted', provider, id, clientId, at, cause)],
+      };
+    }
+    default: {
+      const disabled = admin.operation === 'UPDATE' && admin.representation?.enabled === false;
+      const clientId = known ?? named;
+      const triggers = [touched(byId(provider, id), id, clientId, cause, provider)];
+      // Renamed: what the old client id holds in the mesh belongs to no client now.
+      if (known !== undefined && named !== undefined && known !== named) {
+        triggers.push(touched(clientKey(provider, known), id, known, cause, provider));
+      }
+      if (named !== undefined) names.learnClient(id, named);
+      const order = orderOf('client-disabled', provider, id, clientId, at, cause);
+      return { triggers, orders: disabled ? [order] : [] };
+    }
+  }
+}
+
+function ofClientPart(admin: Admin, id: string, cause: Cause, context: EventContext): Effect {
+  const { provider, names } = context;
+  if (admin.operation === 'CREATE') return { triggers: [{ key: byId(provider, id), cause }], orders: [] };
+  return { triggers: [touched(byId(provider, id), id, names.clientId(id), cause, provider)], orders: [] };
+}
+
+function ofClientScope(
+  admin: Admin,
+  everything: (evidence?: readonly Evidence[]) => Effect,
+  context: EventContext,
+): Effect {
+  const [, id, part] = admin.path;
+  const { provider, names, serviceAccountRoles } = context;
+  if (id === undefined) return NOTHING;
+  if (part !== undefined) return serviceAccountRoles && part === 'scope-mappings' ? everything() : NOTHING;
+  const named = admin.representation === undefined ? undefined : textAt(admin.representation, 'name');
+  const known = names.scopeName(id);
+  if (named !== undefined && isInternalId(id)) names.learnScope(id, named);
+  if (admin.operation === 'CREATE') return NOTHING; // Nobody holds it yet.
+  const lost = admin.operation === 'DELETE' ? (known ?? named) : known === named ? undefined : known;
+  return everything(lost === undefined ? [] : [{ provider, scopes: [lost] }]);
+}
+
+function ofServiceAccount(admin: Admin, userId: string, cause: Cause, context: EventContext): Effect {
+  const { provider, names } = context;
+  const key: Key = { kind: 'client', provider, by: 'serviceAccount', value: userId };
+  if (admin.operation === 'CREATE') return { triggers: [{ key, cause }], orders: [] };
+  const id = names.serviceAccountClient(userId);
+  if (id === undefined) return { triggers: [{ key, cause, urgent: true }], orders: [] };
+  return { triggers: [touched(key, id, names.clientId(id), cause, provider)], orders: [] };
+}
+
+/** The name of a role that was deleted as such, where the path tells it. */
+function lostRole(admin: Admin, at: number, context: EventContext): readonly Evidence[] {
+  const name = admin.path[0] === 'roles-by-id' ? undefined : admin.path[at];
+  const whole = admin.path.length === at + 1;
+  if (admin.operation !== 'DELETE' || !whole || name === undefined) return [];
+  return [{ provider: context.provider, scopes: [name] }];
+}
+
+function byId(provider: string, value: string): Key {
+  return { kind: 'client', provider, by: 'internalId', value };
+}
+
+/**
+ * An administrator changed this one client, so whatever the re-read finds missing from it was taken away on
+ * purpose: that is evidence, for an update too.
+ */
+function touched(
+  key: Key,
+  internalId: string,
+  clientId: string | undefined,
+  cause: Cause,
+  provider: string,
+): Trigger {
+  const named = clientId === undefined ? {} : { clients: [clientId] };
+  return { key, cause, urgent: true, evidence: [{ provider, internalIds: [internalId], ...named }] };
+}
+
+function orderOf(
+  kind: RevocationOrder['kind'],
+  provider: string,
+  internalId: string,
+  clientId: string | undefined,
+  at: string,
+  cause: Cause,
+): RevocationOrder {
+  return { kind, provider, internalId, ...(clientId === undefined ? {} : { clientId }), at, cause };
+}

@@ -1,0 +1,67 @@
+import { RejectedEvent } from '../../errors.js';
+import type { Secret } from '../../model/secret.js';
+import { verifyHmacSha256 } from '../signature.js';
+import type { EventSource, RawRequest } from '../source.js';
+import { type KeycloakEvent, parseEvent } from './admin-event.js';
+import { toIdentityEvent } from './events.js';
+import { parseIssuer } from './issuer.js';
+import { createKeycloakNames, type KeycloakNames } from './names.js';
+
+export interface KeycloakSourceOptions {
+  readonly provider: string;
+  readonly issuer: string;
+  readonly insecure?: boolean;
+  /** Of the webhook at the realm; several while one is rotated. */
+  readonly secrets: readonly Secret[];
+  readonly serviceAccountRoles: boolean;
+  /** The longest body; 1 MiB by default. */
+  readonly maxBytes?: number;
+  readonly names?: KeycloakNames;
+}
+
+const SIGNATURE = 'x-keycloak-signature';
+
+/**
+ * Events as the webhook extension of Phase Two sends them: one to a request, signed with the hex HMAC-SHA256 of
+ * the raw body. The signature covers no time, so an old event can be sent again; being a hint that leads to a
+ * new read, it does no harm, and its id tells it apart.
+ */
+export function createKeycloakSource(options: KeycloakSourceOptions): EventSource {
+  const { provider, secrets, serviceAccountRoles, maxBytes = 1024 * 1024 } = options;
+  const { realm } = parseIssuer(options.issuer, options.insecure);
+  const names = options.names ?? createKeycloakNames();
+  return {
+    provider,
+    async receive(request) {
+      if (request.body.byteLength > maxBytes) {
+        throw new RejectedEvent('ERR_EVENT_INVALID', `the event is longer than ${maxBytes} bytes`, 413);
+      }
+      if (!verifyHmacSha256(secrets, request.body, request.headers[SIGNATURE], 'hex')) {
+        throw new RejectedEvent('ERR_SIGNATURE', `the event has no valid ${SIGNATURE}`, 401);
+      }
+      const event = parse(request);
+      // Several realms may share a secret; what happens in another one says nothing of this provider's clients.
+      if (event.realm !== realm) {
+        const ignored = { id: event.id, occurredAt: event.occurredAt, triggers: [], orders: [] };
+        return { kind: 'events', events: [ignored] };
+      }
+      const { receivedAt } = request;
+      const context = { provider, kind: 'webhook', receivedAt, serviceAccountRoles, names } as const;
+      return { kind: 'events', events: [toIdentityEvent(event, context)] };
+    },
+  };
+}
+
+function parse(request: RawRequest): KeycloakEvent {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(request.body));
+  } catch {
+    throw new RejectedEvent('ERR_EVENT_INVALID', 'the event is not JSON in UTF-8', 400);
+  }
+  const event = parseEvent(json);
+  if (event === undefined) {
+    throw new RejectedEvent('ERR_EVENT_INVALID', 'the event is none that Keycloak sends', 400);
+  }
+  return event;
+}
