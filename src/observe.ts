@@ -32,6 +32,7 @@ export const METRICS = {
   scopemesh_holds: ['gauge', 'Changes deliberately not made, by reason.'],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.'],
   scopemesh_outbox_decisions: ['gauge', 'Settled decisions not yet in the topic.'],
+  scopemesh_publish_seconds: ['histogram', 'How long it took to get one batch of decisions into the topic.'],
   scopemesh_relay_failures_total: ['counter', 'Failed attempts to publish decisions.'],
   scopemesh_directory_age_seconds: ['gauge', 'Age of the last complete read of the directory, by provider.'],
   scopemesh_directory_requests_total: ['counter', 'Requests to the IdP, by provider and result.'],

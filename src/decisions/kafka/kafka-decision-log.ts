@@ -1,0 +1,199 @@
+import type { Kafka, Message } from 'kafkajs';
+import { z } from 'zod';
+import { messageOf, SyncError } from '../../errors.js';
+import type { Decision } from '../../model/decision.js';
+import type { Metrics } from '../../observe.js';
+import { CONTENT_TYPE, parseCloudEvent, toCloudEvent } from '../envelope.js';
+import type { DecisionLog, ReadOptions } from '../log.js';
+import { createKafka, type KafkaConnectionOptions } from './connection.js';
+import { KafkaTopic, type Offsets, type TopicOptions } from './topic.js';
+import { readCommitted, type TopicReaderOptions } from './topic-reader.js';
+import { TRANSACTION_TIMEOUT_MS, TransactionalWriter, type WriterOptions } from './transactional-writer.js';
+
+export interface KafkaDecisionLogOptions extends KafkaConnectionOptions, TopicOptions, WriterOptions {
+  readonly metrics: Metrics;
+}
+
+/**
+ * The decision log as a Kafka topic: a CloudEvent in structured mode a message, the subject as its key, each
+ * `append` one transaction. Connects at the first use. To be read with isolation level read_committed.
+ */
+export function createKafkaDecisionLog(options: KafkaDecisionLogOptions): DecisionLog {
+  return new KafkaDecisionLog(options);
+}
+
+const MOST_TRIES = 50;
+const RETRY_MS = 5;
+
+class KafkaDecisionLog implements DecisionLog {
+  readonly #options: KafkaDecisionLogOptions;
+  readonly #topic: KafkaTopic;
+  readonly #writer: TransactionalWriter;
+  readonly #closing = new AbortController();
+
+  constructor(options: KafkaDecisionLogOptions) {
+    this.#options = options;
+    const connect = () => createKafka(options);
+    this.#topic = new KafkaTopic(connect, options);
+    this.#writer = new TransactionalWriter(connect, options);
+  }
+
+  async check(): Promise<void> {
+    this.#refuseIfClosed();
+    await this.#topic.check();
+  }
+
+  async position(): Promise<string> {
+    this.#refuseIfClosed();
+    const { end } = await this.#bounds();
+    return JSON.stringify(
+      Object.fromEntries([...end].map(([partition, offset]) => [partition, `${offset}`])),
+    );
+  }
+
+  async append(decisions: readonly Decision[]): Promise<void> {
+    this.#refuseIfClosed();
+    const begun = this.#options.clock.now();
+    await this.#writer.write(decisions.map(toMessage));
+    this.#options.metrics.time('scopemesh_publish_seconds', (this.#options.clock.now() - begun) / 1000);
+  }
+
+  async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
+    this.#refuseIfClosed();
+    // First, so that nothing asked for can still appear after the answer.
+    await this.#writer.fence();
+    if (ids.length === 0) return new Set();
+    const { low } = await this.#topic.offsets();
+    const end = await this.#writer.probe([...low.keys()]);
+    const start = startingAt(parsePosition(since), low, end);
+    const wanted = new Set(ids);
+    const found = new Set<string>();
+    for await (const value of this.#read({ start, end }, this.#closing.signal)) {
+      const id = idOf(value);
+      if (id !== undefined && wanted.has(id)) found.add(id);
+    }
+    this.#refuseIfClosed(); // what was read until then may not be all
+    return found;
+  }
+
+  async *read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
+    this.#refuseIfClosed();
+    const from = instantOf(options.from);
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    if (stop.aborted) return;
+    const { low, end } = await this.#bounds();
+    const start = options.from === 'end' ? end : from === undefined ? low : await this.#topic.offsetsAt(from);
+    for await (const value of this.#read({ start, ...(options.follow ? {} : { end }) }, stop)) {
+      const decision = this.#parse(value);
+      if (decision === undefined) continue;
+      if (from === undefined || Date.parse(decision.time) >= from) yield decision;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all([this.#writer.close(), this.#topic.close()]);
+  }
+
+  async *#read(range: Pick<TopicReaderOptions, 'start' | 'end'>, signal: AbortSignal): AsyncIterable<string> {
+    const { topic, clientId, timeoutMs, clock } = this.#options;
+    const kafka: Kafka = await createKafka(this.#options);
+    // Behind another writer's open transaction nothing is given out before the broker ends it.
+    const patienceMs = timeoutMs + TRANSACTION_TIMEOUT_MS;
+    yield* readCommitted(kafka, { topic, clientId, clock, patienceMs, ...range }, signal);
+  }
+
+  /**
+   * Where the partitions begin and end. Readers see a transaction a moment after its commit was acknowledged; what
+   * this log wrote itself is waited for, but not for long: another writer's open transaction may lie before it.
+   */
+  async #bounds(): Promise<{ readonly low: Offsets; readonly end: Offsets }> {
+    const { written } = this.#writer;
+    for (let tries = 1; ; tries++) {
+      const { low, end } = await this.#topic.offsets();
+      const isBehind = [...end].some(([partition, offset]) => offset < (written.get(partition) ?? 0n));
+      if (!isBehind) return { low, end };
+      if (tries === MOST_TRIES) {
+        return { low, end: new Map([...end].map(([at, offset]) => [at, larger(offset, written.get(at))])) };
+      }
+      await this.#options.clock.sleep(RETRY_MS, this.#closing.signal);
+    }
+  }
+
+  /** Undefined for what another program wrote to the topic. */
+  #parse(value: string): Decision | undefined {
+    try {
+      return parseCloudEvent(value);
+    } catch (error) {
+      const { topic, logger } = this.#options;
+      logger.warn({ topic, error: messageOf(error) }, 'passed over a message that is no decision');
+      return undefined;
+    }
+  }
+
+  #refuseIfClosed(): void {
+    if (!this.#closing.signal.aborted) return;
+    throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
+  }
+}
+
+function toMessage(decision: Decision): Message {
+  return {
+    key: decision.subject,
+    value: JSON.stringify(toCloudEvent(decision)),
+    headers: { 'content-type': CONTENT_TYPE },
+  };
+}
+
+const POSITION = z.record(z.string().regex(/^\d+$/), z.string().regex(/^\d+$/));
+
+function parsePosition(text: string): Offsets {
+  try {
+    const position = POSITION.parse(JSON.parse(text));
+    return new Map(
+      Object.entries(position).map(([partition, offset]) => [Number(partition), BigInt(offset)]),
+    );
+  } catch (error) {
+    throw new SyncError('ERR_INTERNAL', 'This is no position of a Kafka decision log.', {
+      retriable: false,
+      cause: error,
+    });
+  }
+}
+
+function larger(a: bigint, b = 0n): bigint {
+  return a > b ? a : b;
+}
+
+/** The position, but from the beginning where it knows no partition, or lies behind the end of one made anew. */
+function startingAt(position: Offsets, low: Offsets, end: Offsets): Offsets {
+  const start = new Map<number, bigint>();
+  for (const [partition, first] of low) {
+    const offset = position.get(partition) ?? first;
+    const isWithin = offset >= first && offset <= (end.get(partition) ?? first);
+    start.set(partition, isWithin ? offset : first);
+  }
+  return start;
+}
+
+function idOf(value: string): string | undefined {
+  try {
+    const event: unknown = JSON.parse(value);
+    const id: unknown = Object.getOwnPropertyDescriptor(event, 'id')?.value;
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined; // written by another program
+  }
+}
+
+/** Milliseconds of an instant, undefined for `start` and `end`. */
+function instantOf(from: ReadOptions['from']): number | undefined {
+  if (from === 'start' || from === 'end') return undefined;
+  const instant = Date.parse(from);
+  if (Number.isNaN(instant)) {
+    throw new SyncError('ERR_INTERNAL', 'Decisions are read from start, end or an ISO 8601 instant.', {
+      retriable: false,
+    });
+  }
+  return instant;
+}

@@ -1,0 +1,42 @@
+import type { Clock } from '../../clock.js';
+import { messageOf, SyncError } from '../../errors.js';
+
+/** What the client library threw, as ERR_DECISIONS_UNREACHABLE: retriable unless a person must grant something. */
+export function toSyncError(error: unknown, doing: string): SyncError {
+  if (error instanceof SyncError) return error;
+  const denied = isDenied(error);
+  const remedy = denied ? '; give the user of `decisions.sasl` what docs/kafka.md lists' : '';
+  return new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka: ${doing} failed: ${messageOf(error)}${remedy}.`, {
+    retriable: !denied,
+    cause: error,
+  });
+}
+
+/** The operation's result, or ERR_DECISIONS_UNREACHABLE once the time is up; what comes later is dropped. */
+export async function within<T>(ms: number, doing: string, clock: Clock, operation: Promise<T>): Promise<T> {
+  const settled = new AbortController();
+  const late = clock.sleep(ms, settled.signal).then(
+    () => {
+      throw new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka: ${doing} took longer than ${ms} ms.`, {
+        retriable: true,
+      });
+    },
+    () => new Promise<never>(() => {}),
+  );
+  try {
+    return await Promise.race([operation, late]);
+  } catch (error) {
+    throw toSyncError(error, doing);
+  } finally {
+    settled.abort();
+  }
+}
+
+function isDenied(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if (cause.name === 'KafkaJSSASLAuthenticationError') return true;
+    const type: unknown = Object.getOwnPropertyDescriptor(cause, 'type')?.value;
+    if (typeof type === 'string' && type.endsWith('AUTHORIZATION_FAILED')) return true;
+  }
+  return false;
+}

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import { toSyncError, within } from './kafka-error.js';
+import { MessageQueue } from './message-queue.js';
+import type { Offsets } from './topic.js';
+
+export interface TopicReaderOptions {
+  readonly topic: string;
+  /** Prefix of the consumer group, which is of this reader alone and never commits. */
+  readonly clientId: string;
+  /** The first offset wanted of each partition. */
+  readonly start: Offsets;
+  /** Where to end; absent: never. */
+  readonly end?: Offsets;
+  /** With an `end`: how long the brokers may give nothing before the reading fails. */
+  readonly patienceMs: number;
+  readonly clock: Clock;
+}
+
+const MOST_WAITING = 1_000;
+const DISCONNECT_MS = 5_000;
+const FETCH_WAIT_MS = 250;
+const HEARTBEAT_MS = 3_000;
+const SESSION_MS = 30_000;
+
+/**
+ * The committed messages' values, in order within each partition, each exactly once. Ends when the end is reached
+ * or the signal is aborted. Throws SyncError ERR_DECISIONS_UNREACHABLE.
+ */
+export async function* readCommitted(
+  kafka: Kafka,
+  options: TopicReaderOptions,
+  signal: AbortSignal,
+): AsyncIterable<string> {
+  const next = new Map(options.start);
+  const isDone = () => options.end !== undefined && reached(next, options.end);
+  if (signal.aborted || isDone()) return;
+
+  const queue = new MessageQueue<string>(MOST_WAITING);
+  const consumer = kafka.consumer({
+    groupId: `${options.clientId}-reader-${randomUUID()}`,
+    sessionTimeout: SESSION_MS,
+    heartbeatInterval: HEARTBEAT_MS,
+    maxWaitTimeInMs: FETCH_WAIT_MS,
+    allowAutoTopicCreation: false,
+  });
+  const stop = () => queue.end();
+  signal.addEventListener('abort', stop, { once: true });
+  let progress = options.clock.now();
+  follow(consumer, options.topic, next, {
+    advanced() {
+      progress = options.clock.now();
+      if (isDone()) queue.end();
+    },
+    crashed: (error) => queue.end(toSyncError(error, 'reading decisions')),
+  });
+  const watching = new AbortController();
+  if (options.end !== undefined) {
+    void watch(options, watching.signal, () => progress, queue);
+  }
+  const running = run(consumer, options, next, queue).catch((error: unknown) =>
+    queue.end(toSyncError(error, 'reading decisions')),
+  );
+  try {
+    yield* queue;
+  } finally {
+    queue.end();
+    watching.abort();
+    signal.removeEventListener('abort', stop);
+    // Disconnecting while it still connects would leave the connection behind.
+    const leaving = running.then(() => consumer.disconnect());
+    await within(DISCONNECT_MS, 'leaving the topic', options.clock, leaving).catch(() => {});
+  }
+}
+
+async function run(
+  consumer: Consumer,
+  { topic, clock }: TopicReaderOptions,
+  next: Map<number, bigint>,
+  queue: MessageQueue<string>,
+): Promise<void> {
+  await consumer.connect();
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  const eachBatch = async ({ batch, heartbeat }: EachBatchPayload) => {
+    for (const { offset, value } of batch.messages) {
+      const at = BigInt(offset);
+      // A fetch that was on its way when the position was set brings what is not wanted.
+      if (at < (next.get(batch.partition) ?? 0n)) continue;
+      next.set(batch.partition, at + 1n);
+      if (value !== null) queue.push(value.toString('utf8'));
+      await room(queue, heartbeat, clock);
+    }
+  };
+  if (queue.isEnded) return;
+  await consumer.run({ autoCommit: false, eachBatch });
+}
+
+/** Keeps the position of each partition, and sets it again whenever the group is joined anew. */
+function follow(
+  consumer: Consumer,
+  topic: string,
+  next: Map<number, bigint>,
+  on: { advanced(): void; crashed(error: Error): void },
+): void {
+  consumer.on('consumer.group_join', ({ payload }) => {
+    for (const partition of payload.memberAssignment[topic] ?? []) {
+      const offset = next.get(partition);
+      if (offset !== undefined) consumer.seek({ topic, partition, offset: offset.toString() });
+    }
+  });
+  // Also told of batches that hold only aborted messages and the marks of transactions.
+  consumer.on('consumer.end_batch_process', ({ payload }) => {
+    const behind = BigInt(payload.lastOffset) + 1n;
+    if (behind > (next.get(payload.partition) ?? 0n)) next.set(payload.partition, behind);
+    on.advanced();
+  });
+  consumer.on('consumer.crash', ({ payload }) => {
+    if (!payload.restart) on.crashed(payload.error);
+  });
+}
+
+/** Waits while the reader is behind, and tells the brokers meanwhile that this consumer lives. */
+async function room(
+  queue: MessageQueue<string>,
+  heartbeat: () => Promise<void>,
+  clock: Clock,
+): Promise<void> {
+  for (;;) {
+    const waited = new AbortController();
+    const beat = clock.sleep(HEARTBEAT_MS, waited.signal).then(
+      () => false,
+      () => true,
+    );
+    const roomy = await Promise.race([queue.room.then(() => true), beat]);
+    waited.abort();
+    if (roomy) return;
+    await heartbeat();
+  }
+}
+
+async function watch(
+  { clock, patienceMs }: TopicReaderOptions,
+  signal: AbortSignal,
+  progress: () => number,
+  queue: MessageQueue<string>,
+): Promise<void> {
+  try {
+    for (;;) {
+      const left = progress() + patienceMs - clock.now();
+      if (left <= 0) break;
+      await clock.sleep(left, signal);
+    }
+  } catch {
+    return;
+  }
+  queue.end(
+    new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka gave no decisions for ${patienceMs} ms.`, {
+      retriable: true,
+    }),
+  );
+}
+
+function reached(next: Offsets, end: Offsets): boolean {
+  for (const [partition, offset] of end) if ((next.get(partition) ?? 0n) < offset) return false;
+  return true;
+}

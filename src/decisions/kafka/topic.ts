@@ -1,0 +1,100 @@
+import type { Admin, Kafka } from 'kafkajs';
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import { toSyncError, within } from './kafka-error.js';
+
+/** Offsets by partition. */
+export type Offsets = ReadonlyMap<number, bigint>;
+
+export interface TopicOptions {
+  readonly topic: string;
+  /** Present if the topic may be created. */
+  readonly createTopic?: { readonly partitions: number; readonly replicationFactor: number };
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** The topic as an administrator sees it: whether it is there, and where it begins and ends. */
+export class KafkaTopic {
+  readonly #kafka: () => Promise<Kafka>;
+  readonly #options: TopicOptions;
+  #admin: Promise<Admin> | undefined;
+
+  constructor(kafka: () => Promise<Kafka>, options: TopicOptions) {
+    this.#kafka = kafka;
+    this.#options = options;
+  }
+
+  /** Creates the topic if it is missing and may be created; else says how to. */
+  async check(): Promise<void> {
+    const { topic, createTopic } = this.#options;
+    await this.#use('looking for the topic', async (admin) => {
+      // Asking for a topic's metadata can create it, with the broker's defaults; the list does not.
+      if ((await admin.listTopics()).includes(topic)) return;
+      if (createTopic === undefined) {
+        throw new SyncError(
+          'ERR_DECISIONS_UNREACHABLE',
+          `Kafka has no topic ${topic} that this user may see; create it (kafka-topics.sh --create --topic ${topic} ` +
+            '--partitions 6 --replication-factor 3) or let scopemesh describe it.',
+          { retriable: false },
+        );
+      }
+      const { partitions, replicationFactor } = createTopic;
+      await admin.createTopics({
+        topics: [{ topic, numPartitions: partitions, replicationFactor }],
+        waitForLeaders: true,
+        timeout: this.#options.timeoutMs,
+      });
+    });
+  }
+
+  /** Where each partition begins, and where what is committed ends at this moment. */
+  async offsets(): Promise<{ readonly low: Offsets; readonly end: Offsets }> {
+    const partitions = await this.#use('reading the offsets of the topic', (admin) =>
+      admin.fetchTopicOffsets(this.#options.topic),
+    );
+    return {
+      low: new Map(partitions.map(({ partition, low }) => [partition, BigInt(low)])),
+      end: new Map(partitions.map(({ partition, high }) => [partition, BigInt(high)])),
+    };
+  }
+
+  /** The offset of the first message of each partition that was written at or after the instant. */
+  async offsetsAt(instantMs: number): Promise<Offsets> {
+    const partitions = await this.#use('reading the offsets of the topic', (admin) =>
+      admin.fetchTopicOffsetsByTimestamp(this.#options.topic, instantMs),
+    );
+    return new Map(partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  }
+
+  async close(): Promise<void> {
+    const admin = this.#admin;
+    this.#admin = undefined;
+    await admin?.then((connected) => connected.disconnect()).catch(() => {});
+  }
+
+  async #use<T>(doing: string, operation: (admin: Admin) => Promise<T>): Promise<T> {
+    this.#admin ??= this.#connect();
+    const connected = this.#admin;
+    const { timeoutMs, clock } = this.#options;
+    try {
+      return await within(timeoutMs, doing, clock, connected.then(operation));
+    } catch (error) {
+      // Whatever state the connection is in, the next call gets a new one.
+      if (this.#admin === connected) this.#admin = undefined;
+      void connected.then((admin) => admin.disconnect()).catch(() => {});
+      throw toSyncError(error, doing);
+    }
+  }
+
+  async #connect(): Promise<Admin> {
+    const admin = (await this.#kafka()).admin();
+    try {
+      await admin.connect();
+    } catch (error) {
+      void admin.disconnect().catch(() => {});
+      throw error;
+    }
+    return admin;
+  }
+}

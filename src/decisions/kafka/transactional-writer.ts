@@ -1,0 +1,174 @@
+import type { Kafka, Message, Producer, Transaction } from 'kafkajs';
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import { within } from './kafka-error.js';
+import type { Offsets } from './topic.js';
+
+export interface WriterOptions {
+  readonly topic: string;
+  /** One writer at a time has it: whoever begins with it ends what its predecessor left open, and shuts that out. */
+  readonly transactionalId: string;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** How long the broker lets a transaction stand open whose writer is gone. */
+export const TRANSACTION_TIMEOUT_MS = 30_000;
+/** The largest batch of a partition in one request; brokers take 1 MiB unless told otherwise. */
+const MOST_BYTES_A_REQUEST = 512 * 1024;
+/** From here on a message is compressed, as it may pass the broker's limit only so. */
+const LARGE_BYTES = 700 * 1024;
+
+/**
+ * Writes batches to the topic, each in one transaction. Whatever goes wrong, the producer is given up and the next
+ * one begins with the same transactional id: the broker then has committed or aborted what was open, and refuses
+ * what the old one might still send. So nothing is in doubt once `fence` has resolved.
+ */
+export class TransactionalWriter {
+  readonly #kafka: () => Promise<Kafka>;
+  readonly #options: WriterOptions;
+  #producer: Producer | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  readonly #written = new Map<number, bigint>();
+
+  constructor(kafka: () => Promise<Kafka>, options: WriterOptions) {
+    this.#kafka = kafka;
+    this.#options = options;
+  }
+
+  /** An offset behind the first of the last messages written to each partition; readers may see them a little later. */
+  get written(): Offsets {
+    return this.#written;
+  }
+
+  /** All or none. After an error it is unknown whether they are in. */
+  async write(messages: readonly Message[]): Promise<void> {
+    if (messages.length === 0) return;
+    await this.#exclusive('writing decisions', async (attempt) => {
+      const transaction = await this.#begin(attempt);
+      const written = new Map<number, bigint>();
+      for (const part of inParts(messages)) {
+        for (const [partition, first] of await this.#send(transaction, part))
+          written.set(partition, first + 1n);
+      }
+      await transaction.commit();
+      for (const [partition, end] of written) this.#written.set(partition, end);
+    });
+  }
+
+  /** Shuts out every earlier writer and ends its transaction. */
+  async fence(): Promise<void> {
+    await this.#exclusive('taking over the transactional id', async (attempt) => {
+      this.#giveUp();
+      const transaction = await this.#begin(attempt);
+      await transaction.abort();
+    });
+  }
+
+  /**
+   * Where each partition ends, transactions of other writers included that are still open. The broker tells that
+   * only to who writes, and so a transaction writes one message to each and is aborted; nobody gets to see them.
+   */
+  async probe(partitions: readonly number[]): Promise<Offsets> {
+    return this.#exclusive('finding the end of the topic', async (attempt) => {
+      const transaction = await this.#begin(attempt);
+      const messages = partitions.map((partition) => ({ partition, key: null, value: null }));
+      const ends = await this.#send(transaction, messages);
+      await transaction.abort();
+      return ends;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const producer = this.#producer;
+    this.#producer = undefined;
+    await producer?.disconnect().catch(() => {});
+  }
+
+  /** Resolves with the offset of the first message in each partition. */
+  async #send(transaction: Transaction, messages: readonly Message[]): Promise<Offsets> {
+    const { CompressionTypes } = await import('kafkajs');
+    const large = messages.some((message) => bytesOf(message) > LARGE_BYTES);
+    const sent = await transaction.send({
+      topic: this.#options.topic,
+      acks: -1,
+      timeout: this.#options.timeoutMs,
+      messages: [...messages],
+      compression: large ? CompressionTypes.GZIP : CompressionTypes.None,
+    });
+    return new Map(sent.map(({ partition, baseOffset }) => [partition, BigInt(baseOffset ?? 0)]));
+  }
+
+  async #begin(attempt: AbortSignal): Promise<Transaction> {
+    const producer = this.#producer ?? (await this.#connect(attempt));
+    return producer.transaction();
+  }
+
+  async #connect(attempt: AbortSignal): Promise<Producer> {
+    const { Partitioners } = await import('kafkajs');
+    const kafka = await this.#kafka();
+    // Not `idempotent`, which is for sends outside of transactions: it would take a second producer id and retry
+    // for ever after it was given up. Within a transaction each send is idempotent anyway.
+    const producer = kafka.producer({
+      transactionalId: this.#options.transactionalId,
+      transactionTimeout: TRANSACTION_TIMEOUT_MS,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: Partitioners.DefaultPartitioner,
+    });
+    attempt.throwIfAborted();
+    this.#producer = producer;
+    await producer.connect();
+    return producer;
+  }
+
+  #giveUp(): void {
+    const producer = this.#producer;
+    this.#producer = undefined;
+    void producer?.disconnect().catch(() => {});
+  }
+
+  async #exclusive<T>(doing: string, operation: (attempt: AbortSignal) => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(async () => {
+      if (this.#closed) {
+        throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
+      }
+      const attempt = new AbortController();
+      const running = operation(attempt.signal);
+      try {
+        return await within(this.#options.timeoutMs, doing, this.#options.clock, running);
+      } catch (error) {
+        attempt.abort();
+        const producer = this.#producer;
+        this.#giveUp();
+        // What still runs may connect again on its own; then that goes as well.
+        void running.catch(() => {}).finally(() => void producer?.disconnect().catch(() => {}));
+        throw error;
+      }
+    });
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+}
+
+function* inParts(messages: readonly Message[]): Iterable<readonly Message[]> {
+  let part: Message[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const size = bytesOf(message);
+    if (part.length > 0 && bytes + size > MOST_BYTES_A_REQUEST) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(message);
+    bytes += size;
+  }
+  if (part.length > 0) yield part;
+}
+
+function bytesOf({ key, value }: Message): number {
+  return (key?.length ?? 0) + (value === null ? 0 : Buffer.byteLength(value)) + 128;
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { Kafka, logLevel } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { parseCloudEvent, toCloudEvent } from '../../src/decisions/envelope.js';
+import {
+  createKafkaDecisionLog,
+  type KafkaDecisionLogOptions,
+} from '../../src/decisions/kafka/kafka-decision-log.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { describeDecisionLog } from '../conformance/decision-log.js';
+import { type KafkaHandle, startKafka } from '../stack/kafka.js';
+import { readTopic } from '../stack/kcat.js';
+import { until } from '../stack/process.js';
+import { decision, decisions, faultsOf } from '../support/decisions.js';
+
+let kafka: KafkaHandle;
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(async () => {
+  await kafka?.stop();
+});
+
+const openOptions = (topic: string): KafkaDecisionLogOptions => ({
+  brokers: [kafka.broker],
+  topic,
+  clientId: 'scopemesh-test',
+  transactionalId: `scopemesh-${topic}`,
+  createTopic: { partitions: 3, replicationFactor: 1 },
+  timeoutMs: 10_000,
+  logger: silentLogger,
+  metrics: noMetrics,
+  clock: systemClock,
+});
+const open = (topic: string, changes: Partial<KafkaDecisionLogOptions> = {}) =>
+  createKafkaDecisionLog({ ...openOptions(topic), ...changes });
+
+describeDecisionLog('on Kafka', async () => {
+  const topic = `decisions-${randomUUID()}`;
+  return { open: () => open(topic), async dispose() {} };
+});
+
+describe('the decision log on Kafka', () => {
+  it('writes what another client reads as CloudEvents keyed by their subject', async () => {
+    const topic = `decisions-${randomUUID()}`;
+    const log = open(topic);
+    await log.check();
+    const written = decisions(30, 5);
+    await log.append(written.slice(0, 17));
+    await log.append(written.slice(17));
+    await log.close();
+    const messages = await until('kcat reads all', async () => {
+      const read = await readTopic(kafka.broker, topic);
+      return read.length === 30 && read;
+    });
+    for (const message of messages) {
+      expect(message.headers).toEqual({ 'content-type': 'application/cloudevents+json' });
+      expect(JSON.parse(message.value)).toMatchObject({ specversion: '1.0', subject: message.key });
+    }
+    expect(faultsOf(messages.map((message) => parseCloudEvent(message.value)))).toEqual([]);
+    expect(new Set(messages.map((message) => message.partition)).size).toBeGreaterThan(1);
+  });
+
+  it('ends what a writer left open, and shuts that out, before it says what stands', async () => {
+    const topic = `decisions-${randomUUID()}`;
+    const log = open(topic);
+    await log.check();
+    const position = await log.position();
+    const [lost, kept] = [decision({ subject: 'lost' }), decision({ subject: 'kept' })];
+    const zombie = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).producer({
+      transactionalId: `scopemesh-${topic}`,
+      maxInFlightRequests: 1,
+    });
+    await zombie.connect();
+    const transaction = await zombie.transaction();
+    await transaction.send({
+      topic,
+      messages: [{ key: lost.subject, value: JSON.stringify(toCloudEvent(lost)) }],
+    });
+    expect(await log.contains([lost.id], position)).toEqual(new Set());
+    await expect(transaction.commit()).rejects.toThrow();
+    await zombie.disconnect();
+    await log.append([kept]);
+    expect(await log.contains([lost.id, kept.id], position)).toEqual(new Set([kept.id]));
+    await log.close();
+  });
+
+  it('waits for the open transaction of another writer before it says what stands behind it', async () => {
+    const topic = `decisions-${randomUUID()}`;
+    const log = open(topic, { createTopic: { partitions: 1, replicationFactor: 1 } });
+    await log.check();
+    const position = await log.position();
+    const other = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).producer({
+      transactionalId: `other-${topic}`,
+      maxInFlightRequests: 1,
+    });
+    await other.connect();
+    const transaction = await other.transaction();
+    const [theirs, ours] = [decision({ subject: 'theirs' }), decision({ subject: 'ours' })];
+    await transaction.send({
+      topic,
+      messages: [{ key: theirs.subject, value: JSON.stringify(toCloudEvent(theirs)) }],
+    });
+    await log.append([ours]);
+    let answered = false;
+    const answer = log.contains([ours.id, theirs.id], position).finally(() => {
+      answered = true;
+    });
+    // The topic ends for readers where the other transaction begins, so that a reader sees nothing of ours.
+    expect(await readTopic(kafka.broker, topic)).toEqual([]);
+    expect(answered).toBe(false);
+    await transaction.commit();
+    expect(await answer).toEqual(new Set([ours.id, theirs.id]));
+    await other.disconnect();
+    await log.close();
+  });
+
+  it('says how to create a topic that is missing and that it may not create', async () => {
+    const { createTopic, ...rest } = { ...openOptions(`absent-${randomUUID()}`) };
+    const log = createKafkaDecisionLog(rest);
+    await expect(log.check()).rejects.toMatchObject({
+      code: 'ERR_DECISIONS_UNREACHABLE',
+      retriable: false,
+      message: expect.stringContaining('kafka-topics.sh --create'),
+    });
+    await log.close();
+  });
+
+  it('passes over what another program wrote to the topic', async () => {
+    const topic = `decisions-${randomUUID()}`;
+    const log = open(topic);
+    await log.check();
+    const other = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).producer();
+    await other.connect();
+    await other.send({ topic, messages: [{ value: 'not JSON' }, { value: '"text"' }, { value: null }] });
+    await other.disconnect();
+    const written = decision();
+    await log.append([written]);
+    const read = [];
+    for await (const each of log.read({ from: 'start', follow: false }, AbortSignal.timeout(20_000)))
+      read.push(each);
+    expect(read).toEqual([written]);
+    await log.close();
+  });
+
+  it('gives up on a broker that is not there, and says it may be tried again', async () => {
+    const log = open('absent', { brokers: ['127.0.0.1:1'], timeoutMs: 2_000 });
+    for (const attempt of [() => log.check(), () => log.position(), () => log.append([decision()])]) {
+      await expect(attempt()).rejects.toMatchObject({ code: 'ERR_DECISIONS_UNREACHABLE', retriable: true });
+    }
+    await log.close();
+  });
+});
