@@ -1,5 +1,5 @@
 import type { ClassifiedKind } from './actor.js';
-import type { Cause, Principal } from './trigger.js';
+import type { Cause, Principal } from './cause.js';
 
 /** Why a change is made. */
 export type ChangeReason =

@@ -1,4 +1,4 @@
-import type { Cause } from './trigger.js';
+import type { Cause } from './cause.js';
 
 /**
  * An authenticated, durable fact that only narrows and that has no state to re-read. `secret-compromised`

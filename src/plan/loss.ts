@@ -62,7 +62,7 @@ export function lossOf(facts: {
 
   const has = new Set(client.grants.map((grant) => grant.name));
   const lost = before.filter((scope) => !has.has(scope));
-  if (written !== undefined && lost.length === 0) {
+  if (before.length > 0 && lost.length === 0) {
     const limited = new Set(input.openings.get(clientText(id))?.limited ?? []);
     const isLimited = before.some((scope) => limited.has(scope));
     return {

@@ -9,6 +9,8 @@ export interface RecordedHold {
   /** ISO 8601. */
   readonly since: string;
   readonly detail?: string;
+  /** Changes when the hold is another one than was told. */
+  readonly fingerprint: string;
 }
 
 /** What is remembered of a key. */

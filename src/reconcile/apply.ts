@@ -1,0 +1,172 @@
+import type { WriteResult } from '../consul/consul.js';
+import { SyncError } from '../errors.js';
+import type { Cause } from '../model/cause.js';
+import type { DraftDecision } from '../model/decision.js';
+import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
+import { isOwned, sameSource } from '../plan/ownership.js';
+import type { Change, Plan } from '../plan/plan.js';
+import { toWrittenText } from '../plan/written.js';
+import { draftOf, settledOf } from './decide.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
+
+export interface Application {
+  /** `formatKey` text. */
+  readonly key: string;
+  readonly destination: ServiceName;
+  /** The entry that the plan read. */
+  readonly entry: IntentionEntry | undefined;
+  readonly plan: Plan;
+  readonly cause: Cause;
+  readonly lastWritten: ReadonlyMap<string, string>;
+}
+
+type Source = IntentionSource | NewSource;
+
+/**
+ * Writes the changes one by one, each recorded before and settled after. Stops at a lost compare-and-set
+ * (`conflict`: read and plan again). A write that Consul refuses is settled as failed and the others go on; then the
+ * first refusal is thrown. An error that leaves open whether the write happened leaves its draft pending, for the
+ * next run of the key to judge by what it reads.
+ */
+export async function applyChanges(
+  application: Application,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<'done' | 'conflict'> {
+  const { destination, plan, cause, key } = application;
+  const lastWritten = new Map(application.lastWritten);
+  let sources: readonly Source[] = application.entry?.sources ?? [];
+  let index = application.entry?.modifyIndex ?? 0;
+  let refusal: SyncError | undefined;
+
+  await reserve(plan, deps);
+  for (const change of plan.changes) {
+    const draft = draftOf(change, cause, index, stampOf(deps));
+    await deps.journal.record(key, [draft]);
+    const next = withChange(sources, change, deps.world.mapping.owner);
+    let result: WriteResult;
+    try {
+      result = await write(destination, application.entry, next, index, deps, signal);
+    } catch (error) {
+      if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
+      refusal ??= error;
+      await settle(
+        key,
+        draft,
+        { outcome: 'failed', reason: 'ConsulRefused', detail: error.message },
+        undefined,
+        deps,
+      );
+      continue;
+    }
+    if (result.kind === 'conflict') {
+      await settle(
+        key,
+        draft,
+        {
+          outcome: 'failed',
+          reason: 'Conflict',
+          detail: 'the entry changed meanwhile; it is read and planned again',
+        },
+        undefined,
+        deps,
+      );
+      return 'conflict';
+    }
+    sources = next;
+    index = next.length === 0 ? 0 : result.modifyIndex;
+    const written = toWrittenText(change.after, change.opensBy);
+    lastWritten.set(change.subject, written);
+    if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
+    await settle(
+      key,
+      draft,
+      { outcome: 'applied', modifyIndex: result.modifyIndex },
+      new Map([[change.subject, written]]),
+      deps,
+    );
+    deps.world.rememberWritten(key, lastWritten);
+    deps.world.putEntry(destination, entryAfter(application, sources, index));
+  }
+  if (refusal !== undefined) throw refusal;
+  return 'done';
+}
+
+async function write(
+  destination: ServiceName,
+  base: IntentionEntry | undefined,
+  sources: readonly Source[],
+  index: number,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<WriteResult> {
+  const { intentions } = deps.consul;
+  return sources.length === 0
+    ? await intentions.delete(destination, index, signal)
+    : await intentions.write(destination, index === 0 ? undefined : base, sources, index, signal);
+}
+
+/** The sources after one change; every other source stays where and as it is. */
+export function withChange(sources: readonly Source[], change: Change, owner: string): readonly Source[] {
+  const isIt = (source: Source) =>
+    sameSource(source, change.source) && (!('raw' in source) || isOwned(owner, source));
+  const replacement: NewSource | undefined =
+    change.after === undefined
+      ? undefined
+      : { ...change.source, description: change.description, access: change.after };
+  if (replacement === undefined) return sources.filter((source) => !isIt(source));
+  return sources.some(isIt)
+    ? sources.map((source) => (isIt(source) ? replacement : source))
+    : [...sources, replacement];
+}
+
+/** Counts inferred removals before they are written. */
+async function reserve(plan: Plan, deps: ReconcilerDeps): Promise<void> {
+  const inferred = plan.changes.filter((change) => change.isInferred).length;
+  if (inferred === 0) return;
+  deps.window.take(inferred, deps.clock.now());
+  deps.metrics.gauge('scopemesh_inferred_removals', deps.window.used(deps.clock.now()));
+  await deps.facts.set('guard/window', deps.window.toText());
+}
+
+async function settle(
+  key: string,
+  draft: DraftDecision,
+  outcome: {
+    outcome: 'applied' | 'failed';
+    modifyIndex?: number;
+    reason?: 'ConsulRefused' | 'Conflict';
+    detail?: string;
+  },
+  lastWritten: ReadonlyMap<string, string> | undefined,
+  deps: ReconcilerDeps,
+): Promise<void> {
+  const nowMs = deps.clock.now();
+  const decision = settledOf(draft, { ...outcome, nowMs, time: new Date(nowMs).toISOString() });
+  await deps.journal.settle(key, [decision], lastWritten === undefined ? {} : { lastWritten });
+  deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
+  if (decision.outcome === 'applied' && (draft.cause.kind === 'webhook' || draft.cause.kind === 'poll')) {
+    deps.metrics.time('scopemesh_event_to_commit_seconds', (decision.latencyMs ?? 0) / 1000);
+  }
+  deps.onSettled();
+}
+
+/** Only these say for certain that nothing was written. */
+function isRefusal(error: SyncError): boolean {
+  return error.code === 'ERR_CONSUL_REJECTED' || error.code === 'ERR_CONSUL_DENIED';
+}
+
+function entryAfter(
+  application: Application,
+  sources: readonly Source[],
+  index: number,
+): IntentionEntry | undefined {
+  if (index === 0) return undefined;
+  return {
+    destination: application.destination,
+    sources: sources.map((source) => ('raw' in source ? source : { ...source, isLegacy: false, raw: {} })),
+    meta: application.entry?.meta ?? {},
+    modifyIndex: index,
+    raw: application.entry?.raw ?? {},
+  };
+}

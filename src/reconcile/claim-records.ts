@@ -1,0 +1,103 @@
+import type { WriteResult } from '../consul/consul.js';
+import type { Cause } from '../model/cause.js';
+import type { DraftDecision } from '../model/decision.js';
+import type { ServiceName } from '../model/intention.js';
+import { claimSubject } from '../plan/plan.js';
+import type { ClientPlan } from '../plan/plan-client.js';
+import type { ClientId } from '../plan/world.js';
+import { settledOf } from './decide.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
+
+/** Makes or takes back the record of who claimed a client first; each write with its decision. */
+export async function writeClaims(
+  key: string,
+  client: ClientId,
+  plan: ClientPlan,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (deps.world.mapping.mode === 'observe') return;
+  const { create, remove } = plan;
+  if (remove !== undefined && deps.world.mapping.mode === 'enforce') {
+    await writeOne(
+      key,
+      client,
+      remove.service,
+      'deleted',
+      cause,
+      remove.modifyIndex,
+      () => deps.consul.claims.delete(remove, signal),
+      deps,
+    );
+  }
+  if (create !== undefined) {
+    await writeOne(
+      key,
+      client,
+      create,
+      'created',
+      cause,
+      0,
+      () => deps.consul.claims.create({ ...client, service: create }, signal),
+      deps,
+    );
+  }
+  if (create !== undefined || remove !== undefined)
+    deps.world.putClaimRecords(await deps.consul.claims.list(signal));
+}
+
+async function writeOne(
+  key: string,
+  client: ClientId,
+  service: ServiceName,
+  verb: 'created' | 'deleted',
+  cause: Cause,
+  expectedIndex: number,
+  write: () => Promise<WriteResult>,
+  deps: ReconcilerDeps,
+): Promise<void> {
+  const stamp = stampOf(deps);
+  const draft: DraftDecision = {
+    id: stamp.newId(),
+    type: `dev.scopemesh.claim.${verb}`,
+    subject: claimSubject(client, service.name),
+    source: stamp.source,
+    action: verb === 'created' ? 'grant' : 'revoke',
+    reason: verb === 'created' ? 'ClaimAdded' : 'ClaimRemoved',
+    resource: {
+      kind: 'claim',
+      name: service.name,
+      namespace: service.namespace,
+      partition: service.partition,
+    },
+    scopes: [],
+    cause,
+    before: verb === 'created' ? null : { service: service.name },
+    after: verb === 'created' ? { service: service.name } : null,
+    mappingRevision: stamp.mappingRevision,
+    expectedIndex,
+  };
+  await deps.journal.record(key, [draft]);
+  const result = await write();
+  const nowMs = deps.clock.now();
+  const time = new Date(nowMs).toISOString();
+  const decision =
+    result.kind === 'written'
+      ? settledOf(draft, {
+          outcome: 'applied',
+          nowMs,
+          time,
+          ...(result.modifyIndex === 0 ? {} : { modifyIndex: result.modifyIndex }),
+        })
+      : settledOf(draft, {
+          outcome: 'failed',
+          reason: 'Conflict',
+          nowMs,
+          time,
+          detail: 'another writer was first',
+        });
+  await deps.journal.settle(key, [decision]);
+  deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
+  deps.onSettled();
+}

@@ -1,0 +1,28 @@
+/**
+ * Notices that somebody undoes what scopemesh writes. After `limit` corrections of one subject within the window the
+ * subject is contended until the oldest of them has left the window: then one more correction is tried.
+ */
+export class Contention {
+  readonly #limit: number;
+  readonly #windowMs: number;
+  readonly #corrections = new Map<string, number[]>();
+
+  constructor(options: { readonly limit: number; readonly windowMs: number }) {
+    this.#limit = options.limit;
+    this.#windowMs = options.windowMs;
+  }
+
+  corrected(subject: string, now: number): void {
+    this.#corrections.set(subject, [...this.#recent(subject, now), now]);
+  }
+
+  isContended(subject: string, now: number): boolean {
+    return this.#recent(subject, now).length >= this.#limit;
+  }
+
+  #recent(subject: string, now: number): number[] {
+    const recent = (this.#corrections.get(subject) ?? []).filter((at) => at > now - this.#windowMs);
+    if (recent.length === 0) this.#corrections.delete(subject);
+    return recent;
+  }
+}

@@ -1,0 +1,174 @@
+import type {
+  Decision,
+  DecisionAction,
+  DraftDecision,
+  HoldReason,
+  Outcome,
+  Reason,
+  Resource,
+  ResourceKind,
+  Verb,
+} from '../model/decision.js';
+import type { Cause, Job, Trigger } from '../model/trigger.js';
+import { canonical } from '../plan/access.js';
+import type { ActualAccess, Change, Hold, PlannedClient } from '../plan/plan.js';
+import type { SettledDecision } from '../queue/journal.js';
+
+/** What every decision of this process carries. */
+export interface Stamp {
+  /** `scopemesh/<owner>/<replica>`. */
+  readonly source: string;
+  readonly mappingRevision: string;
+  readonly newId: () => string;
+  /** ISO 8601. */
+  readonly time: string;
+}
+
+/** A draft of an intention write, to be recorded before it. */
+export function draftOf(change: Change, cause: Cause, expectedIndex: number, stamp: Stamp): DraftDecision {
+  return {
+    id: stamp.newId(),
+    type: typeOf('intention', change.verb),
+    subject: change.subject,
+    source: stamp.source,
+    action: change.action,
+    reason: change.reason,
+    resource: change.resource,
+    ...(change.client === undefined ? {} : { client: clientOf(change.client) }),
+    scopes: change.scopes,
+    ...(cause.principal === undefined ? {} : { principal: cause.principal }),
+    cause,
+    before: viewOf(change.before),
+    after: viewOf(change.after),
+    mappingRevision: stamp.mappingRevision,
+    expectedIndex,
+  };
+}
+
+/** The draft with what only the settlement knows. */
+export function settledOf(
+  draft: DraftDecision,
+  settlement: {
+    outcome: Outcome;
+    time: string;
+    nowMs: number;
+    modifyIndex?: number;
+    reason?: Reason;
+    detail?: string;
+  },
+): SettledDecision {
+  const { expectedIndex: _, ...rest } = draft;
+  const failed = settlement.outcome === 'failed' || settlement.outcome === 'unknown';
+  return {
+    ...rest,
+    ...(failed ? { type: typeOf(draft.resource.kind, 'failed') } : {}),
+    reason: settlement.reason ?? draft.reason,
+    outcome: settlement.outcome,
+    time: settlement.time,
+    ...(settlement.modifyIndex === undefined ? {} : { consul: { modifyIndex: settlement.modifyIndex } }),
+    ...(settlement.detail === undefined ? {} : { detail: settlement.detail }),
+    latencyMs: Math.max(0, settlement.nowMs - Date.parse(draft.cause.receivedAt)),
+  };
+}
+
+/** A hold told for the first time, or (`verb: 'released'`) one that ended. */
+export function holdDecision(
+  hold: Hold,
+  verb: 'held' | 'planned' | 'released',
+  cause: Cause,
+  stamp: Stamp,
+): SettledDecision {
+  return {
+    id: stamp.newId(),
+    type: typeOf(hold.resource.kind, verb),
+    subject: hold.subject,
+    source: stamp.source,
+    action: hold.action,
+    outcome: verb === 'held' ? 'held' : 'observed',
+    reason: verb === 'released' ? 'HoldEnded' : hold.reason,
+    resource: hold.resource,
+    ...(hold.client === undefined ? {} : { client: clientOf(hold.client) }),
+    scopes: hold.scopes,
+    ...(cause.principal === undefined ? {} : { principal: cause.principal }),
+    cause,
+    before: viewOf(hold.before),
+    after: viewOf(hold.after),
+    detail: hold.detail,
+    mappingRevision: stamp.mappingRevision,
+    time: stamp.time,
+  };
+}
+
+/** A decision about something that is not an edge: a refused event, a reload, a sweep. */
+export function plainDecision(
+  facts: {
+    resource: Resource;
+    verb: Verb;
+    subject: string;
+    action?: DecisionAction;
+    outcome: Outcome;
+    reason: Reason;
+    cause: Cause;
+    detail?: string;
+    before?: unknown;
+    after?: unknown;
+  },
+  stamp: Stamp,
+): SettledDecision {
+  return {
+    id: stamp.newId(),
+    type: typeOf(facts.resource.kind, facts.verb),
+    subject: facts.subject,
+    source: stamp.source,
+    action: facts.action ?? 'none',
+    outcome: facts.outcome,
+    reason: facts.reason,
+    resource: facts.resource,
+    ...(facts.cause.principal === undefined ? {} : { principal: facts.cause.principal }),
+    cause: facts.cause,
+    ...(facts.detail === undefined ? {} : { detail: facts.detail }),
+    ...(facts.before === undefined ? {} : { before: facts.before }),
+    ...(facts.after === undefined ? {} : { after: facts.after }),
+    mappingRevision: stamp.mappingRevision,
+    time: stamp.time,
+  };
+}
+
+/** An access as decisions show it; null where there is none. Equal access gives equal JSON. */
+export function viewOf(access: ActualAccess): Decision['before'] {
+  if (access === undefined) return null;
+  if (access.kind === 'other') return { access: 'other' };
+  const form = canonical(access);
+  return form.kind === 'http' ? { access: 'http', permissions: form.permissions } : { access: form.kind };
+}
+
+/** The cause that a job's decisions name: what an IdP event or order said comes before what was merely noticed. */
+export function causeOf(job: Job): Cause {
+  const rank = (trigger: Trigger): number => {
+    const { kind } = trigger.cause;
+    return kind === 'order'
+      ? 0
+      : kind === 'webhook' || kind === 'poll'
+        ? 1
+        : kind === 'config' || kind === 'command'
+          ? 2
+          : 3;
+  };
+  const [first] = job.triggers.toSorted(
+    (a, b) => rank(a) - rank(b) || (a.cause.receivedAt < b.cause.receivedAt ? -1 : 1),
+  );
+  return first?.cause ?? { kind: 'retry', receivedAt: new Date(0).toISOString() };
+}
+
+/** One key per hold of a subject. */
+export function holdKey(hold: { readonly subject: string; readonly reason: HoldReason }): string {
+  return `${hold.subject} ${hold.reason}`;
+}
+
+function typeOf(kind: ResourceKind, verb: Verb): Decision['type'] {
+  return `dev.scopemesh.${kind}.${verb}`;
+}
+
+function clientOf(client: PlannedClient): NonNullable<Decision['client']> {
+  return { provider: client.provider, clientId: client.clientId, actorKind: client.actorKind };
+}

@@ -1,0 +1,41 @@
+import type { Clock } from '../clock.js';
+import type { Consul } from '../consul/consul.js';
+import type { Directory } from '../identity/directory.js';
+import type { Logger, Metrics } from '../observe.js';
+import type { Facts } from '../queue/facts.js';
+import type { Journal } from '../queue/journal.js';
+import type { Queue } from '../queue/queue.js';
+import type { Contention } from './contention.js';
+import type { Stamp } from './decide.js';
+import type { RevocationWindow } from './revocation-window.js';
+import type { WorldState } from './world-state.js';
+
+/** What the reconciler works with; ports, never adapters. */
+export interface ReconcilerDeps {
+  readonly consul: Consul;
+  /** By provider name. */
+  readonly directories: ReadonlyMap<string, Directory>;
+  readonly queue: Pick<Queue, 'add'>;
+  readonly journal: Journal;
+  readonly facts: Facts;
+  readonly world: WorldState;
+  readonly window: RevocationWindow;
+  readonly contention: Contention;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** `scopemesh/<owner>/<replica>`. */
+  readonly source: string;
+  readonly newId: () => string;
+  /** Called after every settlement, so that the relay need not wait for its next look. */
+  readonly onSettled: () => void;
+}
+
+export function stampOf(deps: Pick<ReconcilerDeps, 'source' | 'world' | 'newId' | 'clock'>): Stamp {
+  return {
+    source: deps.source,
+    mappingRevision: deps.world.mapping.revision,
+    newId: deps.newId,
+    time: new Date(deps.clock.now()).toISOString(),
+  };
+}

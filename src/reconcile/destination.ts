@@ -1,0 +1,109 @@
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { formatKey, type Key } from '../model/key.js';
+import type { Job } from '../model/trigger.js';
+import type { DestinationInput } from '../plan/destination-input.js';
+import { guardRevocations } from '../plan/guard.js';
+import type { Change, Plan } from '../plan/plan.js';
+import { planDestination, toHold } from '../plan/plan-destination.js';
+import type { JobResult } from '../queue/queue.js';
+import { applyChanges } from './apply.js';
+import { causeOf } from './decide.js';
+import type { ReconcilerDeps } from './deps.js';
+import { budgetOf, inferredAcrossFleet, inputOf } from './fleet.js';
+import { tellHolds } from './holds.js';
+import { settleLeftovers } from './leftovers.js';
+
+type DestinationKey = Extract<Key, { kind: 'destination' }>;
+
+/** After a lost compare-and-set the key is read and planned again at once, but not in a tight loop. */
+const CONFLICT_RETRY_MS = 20;
+
+/** Makes one destination's entry equal to what the world says, and tells what is held. */
+export async function reconcileDestination(
+  key: DestinationKey,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };
+  const text = formatKey(key);
+  const [record, entry] = await Promise.all([
+    deps.journal.read(text),
+    deps.consul.intentions.read(destination, signal),
+  ]);
+  deps.world.putEntry(destination, entry);
+  const lastWritten = await settleLeftovers(text, record, entry, deps);
+  deps.world.rememberWritten(text, lastWritten);
+
+  const plan = planNow(destination, entry, job, lastWritten, deps);
+  const cause = causeOf(job);
+  await tellHolds(text, record, plan.holds, cause, deps);
+  if (deps.world.mapping.mode === 'observe') return { kind: 'done' };
+
+  const result = await applyChanges(
+    { key: text, destination, entry, plan, cause, lastWritten },
+    deps,
+    signal,
+  );
+  return result === 'conflict' ? { kind: 'retry', afterMs: CONFLICT_RETRY_MS } : { kind: 'done' };
+}
+
+function planNow(
+  destination: ServiceName,
+  entry: IntentionEntry | undefined,
+  job: Job,
+  lastWritten: ReadonlyMap<string, string>,
+  deps: ReconcilerDeps,
+): Plan {
+  const { world, window, clock } = deps;
+  const now = clock.now();
+  const input = inputOf(world, destination, now, {
+    evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
+    grantReason: grantReasonOf(job),
+    lastWritten,
+  });
+  let plan = planDestination({ ...input, entry });
+  if (plan.changes.some((change) => change.isInferred)) {
+    plan = guardRevocations(
+      plan,
+      budgetOf(world, window, now, inferredAcrossFleet(world, now)),
+      world.mapping,
+    );
+  }
+  plan = holdContended(plan, deps);
+  return world.mapping.mode === 'observe' ? observe(plan) : plan;
+}
+
+/** Somebody undoes this again and again: say so instead of fighting. */
+function holdContended(plan: Plan, deps: ReconcilerDeps): Plan {
+  const now = deps.clock.now();
+  const isContended = (change: Change) =>
+    change.reason === 'DriftCorrected' && deps.contention.isContended(change.subject, now);
+  const contended = plan.changes.filter(isContended);
+  if (contended.length === 0) return plan;
+  const detail =
+    'somebody undoes this again and again; find out who writes this entry (consul-k8s, Terraform, a script) and keep one writer';
+  return {
+    ...plan,
+    changes: plan.changes.filter((change) => !isContended(change)),
+    holds: [...plan.holds, ...contended.map((change) => toHold(change, 'Contended', detail))],
+  };
+}
+
+function observe(plan: Plan): Plan {
+  const detail = 'mode is observe: nothing is written';
+  return {
+    ...plan,
+    changes: [],
+    holds: [...plan.holds, ...plan.changes.map((change) => toHold(change, 'ModeForbids', detail))],
+  };
+}
+
+/** What an opened edge is called: by an IdP's word a grant, by the catalog's a claim, by a new file the mapping. */
+function grantReasonOf(job: Job): DestinationInput['grantReason'] {
+  const kinds = new Set(job.triggers.map((trigger) => trigger.cause.kind));
+  if (kinds.has('webhook') || kinds.has('poll') || kinds.has('full-read') || kinds.has('order'))
+    return 'ScopeGranted';
+  if (kinds.has('config')) return 'MappingChanged';
+  return kinds.has('consul-watch') ? 'ClaimAdded' : 'ScopeGranted';
+}

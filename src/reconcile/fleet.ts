@@ -1,0 +1,65 @@
+import type { ServiceName } from '../model/intention.js';
+import { destinationKey, formatKey } from '../model/key.js';
+import type { Evidence } from '../model/trigger.js';
+import type { DestinationInput } from '../plan/destination-input.js';
+import { guardRevocations } from '../plan/guard.js';
+import type { Plan } from '../plan/plan.js';
+import { planDestination } from '../plan/plan-destination.js';
+import { serviceText } from '../plan/world.js';
+import type { RevocationWindow } from './revocation-window.js';
+import type { WorldState } from './world-state.js';
+
+/** The input of one destination's plan from what this process last saw. */
+export function inputOf(
+  world: WorldState,
+  destination: ServiceName,
+  now: number,
+  facts: {
+    readonly evidence?: readonly Evidence[];
+    readonly grantReason?: DestinationInput['grantReason'];
+    readonly lastWritten?: ReadonlyMap<string, string>;
+  } = {},
+): DestinationInput {
+  return {
+    destination,
+    mapping: world.mapping,
+    world: world.view(now),
+    standings: world.standings(now),
+    openings: world.openings(),
+    entry: world.entries.get(serviceText(destination)),
+    wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
+    protocol: world.protocolOf(destination),
+    lastWritten:
+      facts.lastWritten ??
+      world.lastWritten(
+        formatKey(destinationKey(destination.name, destination.namespace, destination.partition)),
+      ),
+    evidence: facts.evidence ?? [],
+    grantReason: facts.grantReason ?? 'ScopeGranted',
+  };
+}
+
+/** The plan of every destination, guarded together; what `plan` prints and a sweep compares. */
+export function planFleet(world: WorldState, window: RevocationWindow, now: number): readonly Plan[] {
+  const plans = world
+    .destinations(now)
+    .map((destination) => planDestination(inputOf(world, destination, now)));
+  const budget = budgetOf(world, window, now, countInferred(plans));
+  return plans.map((plan) => guardRevocations(plan, budget, world.mapping));
+}
+
+/** How many edges of the whole fleet would go by inference now. */
+export function inferredAcrossFleet(world: WorldState, now: number): number {
+  return countInferred(
+    world.destinations(now).map((destination) => planDestination(inputOf(world, destination, now))),
+  );
+}
+
+export function budgetOf(world: WorldState, window: RevocationWindow, now: number, wanted: number) {
+  const used = window.used(now);
+  return { used, wanted, ownedAtStart: world.ownedEdges() + used };
+}
+
+function countInferred(plans: readonly Plan[]): number {
+  return plans.reduce((sum, plan) => sum + plan.changes.filter((change) => change.isInferred).length, 0);
+}

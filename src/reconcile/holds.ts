@@ -1,0 +1,105 @@
+import type { Cause } from '../model/cause.js';
+import type { HoldReason } from '../model/decision.js';
+import type { Hold } from '../plan/plan.js';
+import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
+import { holdDecision, holdKey } from './decide.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
+
+/** Tells each hold once, when it begins, and its end once; between them silence. */
+export async function tellHolds(
+  key: string,
+  record: KeyRecord,
+  holds: readonly Hold[],
+  cause: Cause,
+  deps: ReconcilerDeps,
+): Promise<void> {
+  const current = merge(holds);
+  const decisions: SettledDecision[] = [];
+  const update = new Map<string, RecordedHold | null>();
+  const stamp = stampOf(deps);
+  for (const [name, hold] of current) {
+    const known = record.holds.get(name);
+    const fingerprint = fingerprintOf(hold);
+    if (known !== undefined && known.fingerprint === fingerprint) continue;
+    const decision = holdDecision(hold, hold.reason === 'ModeForbids' ? 'planned' : 'held', cause, stamp);
+    decisions.push(decision);
+    update.set(name, {
+      subject: hold.subject,
+      reason: hold.reason,
+      decisionId: decision.id,
+      since: stamp.time,
+      detail: hold.detail,
+      fingerprint,
+    });
+    deps.logger.warn(
+      { subject: hold.subject, reason: hold.reason, detail: hold.detail, decision: decision.id },
+      'a change is held',
+    );
+  }
+  for (const [name, known] of record.holds) {
+    if (current.has(name)) continue;
+    update.set(name, null);
+    if (known.reason === 'ModeForbids') continue;
+    decisions.push(holdDecision(endedHold(known), 'released', cause, stamp));
+  }
+  if (update.size === 0) return;
+  await deps.journal.settle(key, decisions, { holds: update });
+  for (const decision of decisions)
+    deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
+  deps.onSettled();
+}
+
+/** What makes a hold another one than was told before. */
+export function fingerprintOf(hold: Hold): string {
+  return JSON.stringify([
+    hold.action,
+    hold.scopes,
+    hold.reason === 'ModeForbids' || hold.reason === 'RevocationLimit' ? hold.after : null,
+  ]);
+}
+
+/** One hold for each subject and reason, naming every scope it is about. */
+function merge(holds: readonly Hold[]): ReadonlyMap<string, Hold> {
+  const merged = new Map<string, Hold>();
+  for (const hold of holds) {
+    const name = holdKey(hold);
+    const known = merged.get(name);
+    merged.set(
+      name,
+      known === undefined
+        ? hold
+        : { ...known, scopes: [...new Set([...known.scopes, ...hold.scopes])].toSorted() },
+    );
+  }
+  return merged;
+}
+
+function endedHold(known: RecordedHold): Hold {
+  const [kind, ...rest] = known.subject.split('/').map(decodeURIComponent);
+  const reason: HoldReason = known.reason;
+  if (kind === 'claim') {
+    return {
+      subject: known.subject,
+      reason,
+      detail: 'the reason for holding it is gone',
+      action: 'none',
+      scopes: [],
+      resource: { kind: 'claim', name: rest[2] ?? '' },
+    };
+  }
+  const [partition, namespace, destination, source] = rest;
+  return {
+    subject: known.subject,
+    reason,
+    detail: 'the reason for holding it is gone',
+    action: 'none',
+    scopes: [],
+    resource: {
+      kind: 'intention',
+      ...(source === undefined ? {} : { source }),
+      ...(destination === undefined ? {} : { destination }),
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(partition === undefined ? {} : { partition }),
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import type { DraftDecision } from '../model/decision.js';
+import type { IntentionEntry } from '../model/intention.js';
+import { isOwned } from '../plan/ownership.js';
+import { toWrittenText } from '../plan/written.js';
+import type { KeyRecord, SettledDecision } from '../queue/journal.js';
+import { settledOf, viewOf } from './decide.js';
+import type { ReconcilerDeps } from './deps.js';
+
+/**
+ * Settles what a crash left: each draft of the key is judged by what Consul holds now.
+ *
+ * | the source now | entry's index | outcome |
+ * |---|---|---|
+ * | as the draft wanted it | moved | `applied` |
+ * | as it was before | the draft's | `failed` (`Interrupted`): the write never arrived |
+ * | anything else | | `unknown`, and it is said |
+ *
+ * Returns what is remembered of the key's edges afterwards.
+ */
+export async function settleLeftovers(
+  key: string,
+  record: KeyRecord,
+  entry: IntentionEntry | undefined,
+  deps: ReconcilerDeps,
+): Promise<ReadonlyMap<string, string>> {
+  if (record.pending.length === 0) return record.lastWritten;
+  const lastWritten = new Map(record.lastWritten);
+  const decisions: SettledDecision[] = [];
+  for (const draft of record.pending) {
+    const decision = judge(draft, entry, deps);
+    decisions.push(decision);
+    if (decision.outcome === 'applied') lastWritten.set(draft.subject, writtenOf(draft, entry, deps));
+    deps.logger.warn(
+      { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
+      'settled a write that a crash or a lost answer left open',
+    );
+    deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
+  }
+  await deps.journal.settle(key, decisions, { lastWritten });
+  deps.onSettled();
+  return lastWritten;
+}
+
+function judge(
+  draft: DraftDecision,
+  entry: IntentionEntry | undefined,
+  deps: ReconcilerDeps,
+): SettledDecision {
+  const nowMs = deps.clock.now();
+  const at = { nowMs, time: new Date(nowMs).toISOString() };
+  const current = JSON.stringify(viewOf(accessNow(draft, entry, deps)));
+  const index = entry?.modifyIndex ?? 0;
+  if (current === JSON.stringify(draft.after) && (index !== draft.expectedIndex || index === 0)) {
+    return settledOf(draft, { ...at, outcome: 'applied', ...(index === 0 ? {} : { modifyIndex: index }) });
+  }
+  if (current === JSON.stringify(draft.before) && index === draft.expectedIndex) {
+    return settledOf(draft, {
+      ...at,
+      outcome: 'failed',
+      reason: 'Interrupted',
+      detail: 'scopemesh was interrupted before this write reached Consul; it is planned again',
+    });
+  }
+  return settledOf(draft, {
+    ...at,
+    outcome: 'unknown',
+    reason: 'Interrupted',
+    detail:
+      'scopemesh was interrupted at this write, and the entry has changed since: whether it was made cannot be known',
+  });
+}
+
+function accessNow(draft: DraftDecision, entry: IntentionEntry | undefined, deps: ReconcilerDeps) {
+  const { owner } = deps.world.mapping;
+  return entry?.sources.find((source) => source.name === draft.resource.source && isOwned(owner, source))
+    ?.access;
+}
+
+function writtenOf(draft: DraftDecision, entry: IntentionEntry | undefined, deps: ReconcilerDeps): string {
+  const access = accessNow(draft, entry, deps);
+  return toWrittenText(
+    access === undefined || access.kind === 'other' ? undefined : access,
+    draft.action === 'revoke' ? [] : (draft.scopes ?? []),
+  );
+}

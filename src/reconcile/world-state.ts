@@ -1,0 +1,345 @@
+import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../model/catalog.js';
+import type { OAuthClient } from '../model/client.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
+import { type ClaimStanding, standings, statedClaim } from '../plan/claims.js';
+import { type ClientOpenings, openingsOf } from '../plan/openings.js';
+import { clientOfDescription, isOwned } from '../plan/ownership.js';
+import {
+  type ClaimSettings,
+  type ClientId,
+  type Closure,
+  clientText,
+  type RememberedClaim,
+  serviceText,
+  type World,
+} from '../plan/world.js';
+
+interface DirectoryState {
+  clients: Map<string, OAuthClient>;
+  /** Milliseconds since the epoch of the last complete read. */
+  readAt: number;
+  /** By client id: the number of the read that last said something of it; an older read says nothing more. */
+  readBy: Map<string, number>;
+}
+
+/**
+ * What this process last saw of both sides, with what follows from it. It is a cache of reads, never a source of
+ * truth: it starts empty, and a provider or a catalog that was not read completely is unknown, not empty.
+ */
+export class WorldState {
+  #mapping: Mapping;
+  readonly #settings: ClaimSettings;
+  readonly #directories = new Map<string, DirectoryState>();
+  readonly #closures = new Map<string, Closure>();
+  readonly #remembered = new Map<string, RememberedClaim>();
+  readonly #entries = new Map<string, IntentionEntry>();
+  readonly #openings = new Map<string, ClientOpenings>();
+  readonly #lastWritten = new Map<string, ReadonlyMap<string, string>>();
+  #hasEntries = false;
+  #catalog: Catalog | undefined;
+  #claimRecords: readonly ClaimRecord[] = [];
+  #reads = 0;
+  #version = 0;
+  #standings:
+    | { readonly version: number; readonly until: number; readonly value: ReadonlyMap<string, ClaimStanding> }
+    | undefined;
+
+  constructor(mapping: Mapping, settings: ClaimSettings) {
+    this.#mapping = mapping;
+    this.#settings = settings;
+  }
+
+  get mapping(): Mapping {
+    return this.#mapping;
+  }
+
+  /** Counts up with every change that a plan could see. */
+  get version(): number {
+    return this.#version;
+  }
+
+  setMapping(mapping: Mapping): void {
+    this.#mapping = mapping;
+    this.#openings.clear();
+    this.#version++;
+  }
+
+  /** Take a number before a read of the directory and hand it in with the result. */
+  beginRead(): number {
+    return ++this.#reads;
+  }
+
+  /** Replaces the provider's clients by a complete read; what a later single read said stands. Returns the ids that changed. */
+  putDirectory(
+    provider: string,
+    clients: readonly OAuthClient[],
+    read: number,
+    now: number,
+  ): readonly string[] {
+    const old = this.#directories.get(provider);
+    const state: DirectoryState = { clients: new Map(), readAt: now, readBy: new Map() };
+    for (const client of clients) {
+      state.clients.set(client.clientId, client);
+      state.readBy.set(client.clientId, read);
+    }
+    for (const [clientId, number] of old?.readBy ?? []) {
+      if (number <= read) continue;
+      state.readBy.set(clientId, number);
+      const later = old?.clients.get(clientId);
+      if (later === undefined) state.clients.delete(clientId);
+      else state.clients.set(clientId, later);
+    }
+    this.#directories.set(provider, state);
+    const ids = new Set([...(old?.clients.keys() ?? []), ...state.clients.keys()]);
+    const changed = [...ids].filter((id) => !isSame(old?.clients.get(id), state.clients.get(id)));
+    for (const clientId of changed) this.#openings.delete(clientText({ provider, clientId }));
+    this.#version++;
+    return changed;
+  }
+
+  /** What a single read said of a client; ignored if a later read spoke already, or before the first complete read. */
+  putClient(id: ClientId, client: OAuthClient | undefined, read: number): void {
+    const state = this.#directories.get(id.provider);
+    if (state === undefined || (state.readBy.get(id.clientId) ?? 0) > read) return;
+    state.readBy.set(id.clientId, read);
+    if (isSame(state.clients.get(id.clientId), client)) return;
+    if (client === undefined) state.clients.delete(id.clientId);
+    else state.clients.set(id.clientId, client);
+    this.#openings.delete(clientText(id));
+    this.#version++;
+  }
+
+  /** Makes a provider unknown again: nothing of it opens and nothing goes until the next complete read. */
+  forgetDirectory(provider: string): void {
+    this.#directories.delete(provider);
+    this.#version++;
+  }
+
+  hasDirectory(provider: string): boolean {
+    return this.#directories.has(provider);
+  }
+
+  directoryReadAt(provider: string): number | undefined {
+    return this.#directories.get(provider)?.readAt;
+  }
+
+  clients(provider: string): readonly OAuthClient[] {
+    return [...(this.#directories.get(provider)?.clients.values() ?? [])];
+  }
+
+  client(id: ClientId): OAuthClient | undefined {
+    return this.#directories.get(id.provider)?.clients.get(id.clientId);
+  }
+
+  /** The client id of an internal id, if a read has shown it. */
+  clientIdOf(provider: string, internalId: string): string | undefined {
+    for (const client of this.#directories.get(provider)?.clients.values() ?? []) {
+      if (client.internalId === internalId) return client.clientId;
+    }
+    return undefined;
+  }
+
+  setClosure(id: ClientId, closure: Closure | undefined): void {
+    if (closure === undefined) this.#closures.delete(clientText(id));
+    else this.#closures.set(clientText(id), closure);
+    this.#version++;
+  }
+
+  closure(id: ClientId): Closure | undefined {
+    return this.#closures.get(clientText(id));
+  }
+
+  putCatalog(catalog: Catalog, now: number): void {
+    const before = new Set(
+      (this.#catalog?.services ?? []).filter(isInhabited).map((service) => serviceText(service.name)),
+    );
+    this.#catalog = catalog;
+    const inhabited = new Set<string>();
+    for (const service of catalog.services) {
+      const stated = statedClaim(service, this.#settings, this.#mapping.providers);
+      const key = serviceText(service.name);
+      if (stated.kind !== 'vacant') inhabited.add(key);
+      if (stated.kind === 'client') this.#remembered.set(key, { ...stated.client, lastSeenAt: now });
+      else if (stated.kind === 'nothing') this.#remembered.delete(key);
+    }
+    for (const [key, claim] of this.#remembered) {
+      if (inhabited.has(key)) continue;
+      // The grace begins when the last instance is seen to be gone, not when one was last looked at.
+      if (before.has(key)) this.#remembered.set(key, { ...claim, lastSeenAt: now });
+      else if (now - claim.lastSeenAt > this.#settings.claimGraceMs) this.#remembered.delete(key);
+    }
+    this.#version++;
+  }
+
+  get catalog(): Catalog | undefined {
+    return this.#catalog;
+  }
+
+  putClaimRecords(records: readonly ClaimRecord[]): void {
+    this.#claimRecords = records;
+    this.#version++;
+  }
+
+  get claimRecords(): readonly ClaimRecord[] {
+    return this.#claimRecords;
+  }
+
+  /**
+   * Takes in a complete list of entries. The first one also restores the memory of claims from the Descriptions of
+   * owned sources, with the grace beginning now. Returns the destinations that differ from what was known.
+   */
+  putEntries(entries: readonly IntentionEntry[], now: number): readonly ServiceName[] {
+    const isFirst = !this.#hasEntries;
+    this.#hasEntries = true;
+    const changed = new Map<string, ServiceName>();
+    const listed = new Set<string>();
+    for (const entry of entries) {
+      const key = serviceText(entry.destination);
+      listed.add(key);
+      const known = this.#entries.get(key);
+      if (known?.modifyIndex === entry.modifyIndex) continue;
+      // A list that was read before our own write must not put the older entry back.
+      if (known !== undefined && known.modifyIndex > entry.modifyIndex) continue;
+      this.#entries.set(key, entry);
+      changed.set(key, entry.destination);
+      if (isFirst) this.#rememberOwned(entry, now);
+    }
+    for (const [key, entry] of this.#entries) {
+      if (listed.has(key)) continue;
+      this.#entries.delete(key);
+      changed.set(key, entry.destination);
+    }
+    if (changed.size > 0) this.#version++;
+    return [...changed.values()];
+  }
+
+  putEntry(destination: ServiceName, entry: IntentionEntry | undefined): void {
+    const key = serviceText(destination);
+    if (this.#entries.get(key)?.modifyIndex === entry?.modifyIndex) return;
+    if (entry === undefined) this.#entries.delete(key);
+    else this.#entries.set(key, entry);
+    this.#version++;
+  }
+
+  get entries(): ReadonlyMap<string, IntentionEntry> {
+    return this.#entries;
+  }
+
+  ownedEdges(): number {
+    let count = 0;
+    for (const entry of this.#entries.values()) {
+      for (const source of entry.sources) if (isOwned(this.#mapping.owner, source)) count++;
+    }
+    return count;
+  }
+
+  rememberWritten(key: string, lastWritten: ReadonlyMap<string, string>): void {
+    this.#lastWritten.set(key, lastWritten);
+  }
+
+  lastWritten(key: string): ReadonlyMap<string, string> {
+    return this.#lastWritten.get(key) ?? new Map();
+  }
+
+  protocolOf(service: ServiceName): Protocol {
+    return this.#catalog?.protocols.get(service.name) ?? this.#catalog?.defaultProtocol ?? 'tcp';
+  }
+
+  /** The world as plans take it. */
+  view(now: number): World {
+    return {
+      directories: new Map([...this.#directories].map(([provider, state]) => [provider, state.clients])),
+      catalog: this.#catalog,
+      claimRecords: this.#claimRecords,
+      remembered: this.#remembered,
+      closures: this.#closures,
+      now,
+    };
+  }
+
+  /** Every service's standing, computed once per version and again when a grace ends. */
+  standings(now: number): ReadonlyMap<string, ClaimStanding> {
+    if (this.#standings?.version === this.#version && now < this.#standings.until)
+      return this.#standings.value;
+    const value = standings(this.view(now), this.#mapping, this.#settings);
+    const ends = [...this.#remembered.values()]
+      .map((claim) => claim.lastSeenAt + this.#settings.claimGraceMs)
+      .filter((at) => at > now);
+    this.#standings = { version: this.#version, until: Math.min(Number.POSITIVE_INFINITY, ...ends), value };
+    return value;
+  }
+
+  /** What every client opens, by `clientText`. */
+  openings(): ReadonlyMap<string, ClientOpenings> {
+    for (const [provider, state] of this.#directories) {
+      for (const client of state.clients.values()) {
+        const key = clientText({ provider, clientId: client.clientId });
+        if (!this.#openings.has(key)) this.#openings.set(key, openingsOf(client, this.#mapping));
+      }
+    }
+    return this.#openings;
+  }
+
+  /** Destinations that a client's services may reach or hold an owned source at. */
+  destinationsOf(id: ClientId, now: number): readonly ServiceName[] {
+    const found = new Map<string, ServiceName>();
+    const add = (name: ServiceName) => found.set(serviceText(name), name);
+    const opened = this.openings().get(clientText(id));
+    const services = [...this.standings(now).values()].filter(
+      (each) => each.kind !== 'none' && clientText(each.client) === clientText(id),
+    );
+    for (const opening of [...(opened?.openings ?? []), ...(opened?.held ?? [])]) {
+      for (const { service } of services) add({ ...service, name: opening.destination });
+    }
+    const names = new Set(services.map(({ service }) => serviceText(service)));
+    for (const entry of this.#entries.values()) {
+      const holdsOne = entry.sources.some((source) => {
+        if (!isOwned(this.#mapping.owner, source)) return false;
+        const client = clientOfDescription(source.description);
+        return (
+          (client !== undefined && clientText(client) === clientText(id)) || names.has(serviceText(source))
+        );
+      });
+      if (holdsOne) add(entry.destination);
+    }
+    return [...found.values()];
+  }
+
+  /** Every destination that anything opens or that holds an owned source. */
+  destinations(now: number): readonly ServiceName[] {
+    const found = new Map<string, ServiceName>();
+    const openings = this.openings();
+    for (const standing of this.standings(now).values()) {
+      if (standing.kind !== 'claimed') continue;
+      const opened = openings.get(clientText(standing.client));
+      for (const opening of [...(opened?.openings ?? []), ...(opened?.held ?? [])]) {
+        const name = { ...standing.service, name: opening.destination };
+        found.set(serviceText(name), name);
+      }
+    }
+    for (const entry of this.#entries.values()) {
+      if (entry.sources.some((source) => isOwned(this.#mapping.owner, source)))
+        found.set(serviceText(entry.destination), entry.destination);
+    }
+    return [...found.values()];
+  }
+
+  #rememberOwned(entry: IntentionEntry, now: number): void {
+    for (const source of entry.sources) {
+      const key = serviceText(source);
+      if (!isOwned(this.#mapping.owner, source) || source.access.kind === 'deny' || this.#remembered.has(key))
+        continue;
+      const client = clientOfDescription(source.description);
+      if (client !== undefined) this.#remembered.set(key, { ...client, lastSeenAt: now });
+    }
+  }
+}
+
+function isInhabited(service: CatalogService): boolean {
+  return service.instances.some((instance) => instance.kind === '');
+}
+
+function isSame(a: OAuthClient | undefined, b: OAuthClient | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
