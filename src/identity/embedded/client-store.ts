@@ -29,7 +29,6 @@ export interface ClientChange {
     | 'client.disabled'
     | 'client.secret-compromised';
   readonly clientId: string;
-  readonly removedScopes: readonly string[];
 }
 
 /** The clients in memory, in the order of their ids. Each change is told to `onChange` once it is in force. */
@@ -55,9 +54,9 @@ export function createClientStore(
   const stored = new Map(clients.map((client) => [client.clientId, toStored(client, undefined)]));
   let revision = clock.now();
 
-  const changed = (clientId: string, type: ClientChange['type'], removedScopes: readonly string[] = []) => {
+  const changed = (clientId: string, type: ClientChange['type']) => {
     revision += 1;
-    onChange({ type, clientId, removedScopes });
+    onChange({ type, clientId });
   };
 
   return {
@@ -75,10 +74,9 @@ export function createClientStore(
       const after = toStored(client, before);
       if (before !== undefined && isSame(before, after)) return before;
       stored.set(client.clientId, after);
-      const removed = before?.scopes.filter((scope) => !after.scopes.includes(scope)) ?? [];
       const isDisabled = before?.enabled === true && !after.enabled;
       const updated = isDisabled ? 'client.disabled' : 'client.updated';
-      changed(client.clientId, before === undefined ? 'client.created' : updated, removed);
+      changed(client.clientId, before === undefined ? 'client.created' : updated);
       return after;
     },
     delete(clientId) {

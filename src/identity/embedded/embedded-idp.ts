@@ -48,8 +48,8 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   const { clients, webhook, clock, logger = silentLogger, audience = 'consul', pageSize = 500 } = options;
   const managementToken = options.managementToken ?? new Secret(randomBytes(32).toString('base64url'));
   const sender = webhook && createEventSender({ ...webhook, clock, logger });
-  const store: ClientStore = createClientStore(clients, clock, ({ type, clientId, removedScopes }) => {
-    sender?.send(type, removedScopes.length === 0 ? { clientId } : { clientId, removedScopes });
+  const store: ClientStore = createClientStore(clients, clock, ({ type, clientId }) => {
+    sender?.send(type, { clientId });
   });
   const management = createManagementApi({
     store,
@@ -70,7 +70,12 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   const { host, port } = parseListen(options.listen ?? '127.0.0.1:0');
   const address = await listen();
   const issuer = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
-  tokens = await createTokenServer({ issuer, audience, store });
+  try {
+    tokens = await createTokenServer({ issuer, audience, store });
+  } catch (error) {
+    await closeServer();
+    throw error;
+  }
 
   let closed: Promise<void> | undefined;
   return {

@@ -29,8 +29,7 @@ const TYPES: ReadonlyMap<string, OrderKind | undefined> = new Map<string, OrderK
 
 const name = z.string().min(1).max(255);
 const envelope = z.object({ type: z.string().min(1).max(255), timestamp: z.string().max(64).optional() });
-// A sender that knows what it took away may name it, which puts the event before the grants that wait.
-const clientEvent = z.object({ data: z.object({ clientId: name, removedScopes: z.array(name).optional() }) });
+const clientEvent = z.object({ data: z.object({ clientId: name }) });
 const sessionEvent = z.object({ data: z.object({ subject: name, clientId: name.optional() }) });
 
 /**
@@ -57,8 +56,9 @@ export function parseEvent(body: Uint8Array, context: EventContext): IdentityEve
       orders: [{ kind: order, provider: context.provider, ...named, subject, at, cause }],
     };
   }
-  const { clientId, removedScopes = [] } = parse(clientEvent, json).data;
-  const urgent = order !== undefined || removedScopes.length > 0;
+  const { clientId } = parse(clientEvent, json).data;
+  // All but a creation may take something away, an update too: it must not wait behind grants.
+  const urgent = type !== 'client.created';
   const orders =
     order === undefined ? [] : [{ kind: order, provider: context.provider, clientId, at, cause }];
   return {
