@@ -34,6 +34,10 @@ export interface SourceDocument {
 const MAX_ALIASES = 100;
 const MAX_NODES = 50_000;
 const MAX_DEPTH = 32;
+const ALIAS_FAULT: [message: string, remedy: string] = [
+  'this reads as a YAML alias or anchor',
+  'put text that begins with * or & in quotes',
+];
 
 /** Reads one YAML 1.2 (or JSON) document. Never throws: what is wrong is in `faults`. */
 export function readDocument(text: string): SourceDocument {
@@ -123,7 +127,9 @@ class Walk {
           );
         return undefined;
       }
-      return this.#plain(node.resolve(this.#document), path, this.#at(node));
+      const target = node.resolve(this.#document);
+      if (target === undefined) return this.#fault(path, this.#at(node), ...ALIAS_FAULT);
+      return this.#plain(target, path, this.#at(node));
     }
     if (isSeq(node))
       return node.items.map((item, index) => this.#plain(item, [...path, index], this.#at(item, at)));
@@ -155,17 +161,17 @@ class Walk {
     let node: unknown = this.#document.contents;
     let place = this.#at(node);
     for (const [index, part] of path.entries()) {
-      if (isAlias(node)) node = node.resolve(this.#document);
+      // What an alias repeats is wrong where it is repeated.
+      if (isAlias(node)) return this.#at(node);
       const pair = isMap(node)
         ? node.items.find(({ key }) => isScalar(key) && key.value === part)
         : undefined;
       const next = isSeq(node) && typeof part === 'number' ? node.items[part] : pair?.value;
       if (next === undefined && pair === undefined) return place;
       const keyPlace = this.#at(pair?.key, place);
-      const isLast = index === path.length - 1;
+      const wantsKey = at === 'key' || index < path.length - 1 || (isMap(next) && next.flow !== true);
       node = next;
-      place =
-        pair !== undefined && (at === 'key' || !isLast || isMap(next)) ? keyPlace : this.#at(next, keyPlace);
+      place = pair !== undefined && wantsKey ? keyPlace : this.#at(next, keyPlace);
     }
     return place;
   }
@@ -190,7 +196,7 @@ function syntaxFault(code: string, message: string): [message: string, remedy: s
   switch (code) {
     case 'BAD_ALIAS':
     case 'ALIAS_PROPS':
-      return ['this reads as a YAML alias or anchor', 'put text that begins with * or & in quotes'];
+      return ALIAS_FAULT;
     case 'BAD_SCALAR_START':
       return ['plain text cannot begin with this character', 'put the text in quotes'];
     case 'BAD_DQ_ESCAPE':
@@ -212,6 +218,8 @@ function syntaxFault(code: string, message: string): [message: string, remedy: s
         plain(message),
         'check brackets, quotes and indentation; put ${NAME} in quotes within [ ] or { }',
       ];
+    case 'BAD_DIRECTIVE':
+      return ['YAML directives are not used here', 'remove the line that begins with %'];
     case 'RESOURCE_EXHAUSTION':
       return ['the file is nested too deeply', 'flatten it'];
     default:

@@ -27,8 +27,3 @@ export function configJsonSchema(): Record<string, unknown> {
   });
   return { title: 'scopemesh configuration file', ...schema };
 }
-
-/** The text of `config/scopemesh.schema.json`. */
-export function configJsonSchemaText(): string {
-  return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
-}

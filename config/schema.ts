@@ -127,7 +127,7 @@ const DECISIONS = z.discriminatedUnion('kind', [
       .string()
       .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a topic name; use letters, digits, ".", "_" and "-"')
       .prefault('scopemesh.decisions'),
-    tls: z.union([z.boolean(), TLS_FILES], 'must be on, off or a map; write { caFile: … }').prefault(false),
+    tls: z.union([toggle(), TLS_FILES], 'must be on, off or a map; write { caFile: … }').prefault(false),
     sasl: z
       .strictObject({
         mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),

@@ -1,0 +1,324 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of the configuration file
+import { describe, expect, it } from 'vitest';
+import { errorOf, faultsOf, fileWith } from './load-text.js';
+
+const provider = (rest: string) => `providers: [{ name: main, ${rest} }]`;
+const keycloak = (rest: string) =>
+  provider(`kind: keycloak, issuer: "https://sso.example.com", clientId: a, clientSecret: b, ${rest}`);
+const oidc = (rest: string) => provider(`kind: oidc, issuer: "https://id.example.com", ${rest}`);
+
+/** [what is wrong, the lines written, the keys they replace, the faults]. */
+const CASES: readonly [string, string, readonly string[], readonly string[]][] = [
+  ['a missing key', '', ['mode'], ['2:1: mode: is missing; add the key']],
+  [
+    'an unknown key',
+    'mod: enforce',
+    [],
+    [
+      '1:1: mod: unknown key; known here: $schema, services, login, groups, actors, guards, queue, decisions, http, state, resync',
+    ],
+  ],
+  ['a misspelt key', 'resynk: 5m', [], ['1:1: resynk: unknown key; did you mean "resync"?']],
+  [
+    'an owner that is no plain name',
+    'owner: Payments',
+    ['owner'],
+    [
+      '1:8: owner: must be a plain name; use 1 to 63 lower-case letters, digits and -, beginning with a letter or digit',
+    ],
+  ],
+  [
+    'a misspelt mode',
+    'mode: enforced',
+    ['mode'],
+    ['1:7: mode: must be one of observe, extend, enforce; did you mean "enforce"?'],
+  ],
+  [
+    'an empty value',
+    'owner:',
+    ['owner'],
+    ['1:7: owner: is empty, but must be text; give it a value or remove the key'],
+  ],
+  ['a number where text belongs', 'owner: 7', ['owner'], ['1:8: owner: must be text; put it in quotes']],
+  ['a list where a map belongs', 'consul: []', ['consul'], ['1:9: consul: must be a map; write key: value']],
+  [
+    'a map where a list belongs',
+    'providers: {}',
+    ['providers'],
+    ['1:12: providers: must be a list; write [ … ] or lines that begin with -'],
+  ],
+  ['no provider', 'providers: []', ['providers'], ['1:12: providers: must name at least one provider']],
+  [
+    'an address without a protocol',
+    'consul: { address: "consul:8500" }',
+    ['consul'],
+    ['1:20: consul.address: must be a URL; write http://… or https://…'],
+  ],
+  [
+    'credentials in a URL',
+    'consul: { address: "http://u:p@c:8500" }',
+    ['consul'],
+    ['1:20: consul.address: must not hold a user name or password; give them by their own keys'],
+  ],
+  [
+    'a query in a URL',
+    'consul: { address: "http://c:8500?x" }',
+    ['consul'],
+    ['1:20: consul.address: must not hold a query or a fragment; remove what follows ? or #'],
+  ],
+  [
+    'half a client certificate',
+    'consul: { address: "https://c", tls: { keyFile: k } }',
+    ['consul'],
+    ['1:40: consul.tls.keyFile: needs its other half; add "certFile"'],
+  ],
+  [
+    'a kind that is planned',
+    provider('kind: okta, issuer: "https://x"'),
+    ['providers'],
+    ['1:33: providers[0].kind: this kind of provider is not built yet; use one of: keycloak, oidc'],
+  ],
+  [
+    'a misspelt kind',
+    provider('kind: keyclok'),
+    ['providers'],
+    ['1:33: providers[0].kind: must be one of keycloak, oidc; did you mean "keycloak"?'],
+  ],
+  [
+    'a provider without a kind',
+    provider('issuer: "https://x"'),
+    ['providers'],
+    ['1:13: providers[0].kind: is missing; add the key'],
+  ],
+  [
+    'Keycloak without its client',
+    provider('kind: keycloak, issuer: "https://x"'),
+    ['providers'],
+    [
+      '1:13: providers[0].clientId: is missing; add the key',
+      '1:13: providers[0].clientSecret: is missing; add the key',
+    ],
+  ],
+  [
+    'a directory for Keycloak',
+    keycloak('directory: x'),
+    ['providers'],
+    [
+      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, claims, serviceAccountRoles',
+    ],
+  ],
+  [
+    'an oidc provider without its directory',
+    oidc(''),
+    ['providers'],
+    ['1:13: providers[0].directory: is missing; add the key'],
+  ],
+  [
+    'plain http to an issuer elsewhere',
+    provider('kind: oidc, issuer: "http://id.example.com", directory: x'),
+    ['providers'],
+    [
+      '1:47: providers[0].issuer: plain http to a host that is not loopback; use https, or set "insecure: true" on this provider',
+    ],
+  ],
+  [
+    'plain http to a host that only begins like loopback',
+    provider('kind: oidc, issuer: "http://127.0.0.1.example.com", directory: x'),
+    ['providers'],
+    [
+      '1:47: providers[0].issuer: plain http to a host that is not loopback; use https, or set "insecure: true" on this provider',
+    ],
+  ],
+  [
+    'plain http to a directory elsewhere',
+    oidc('directory: "http://10.0.0.1/c.json"'),
+    ['providers'],
+    [
+      '1:84: providers[0].directory: plain http to a host that is not loopback; use https, or set "insecure: true" on this provider',
+    ],
+  ],
+  [
+    'no webhook secret',
+    keycloak('webhook: { secrets: [] }'),
+    ['providers'],
+    [
+      '1:128: providers[0].webhook.secrets: must hold at least one secret; several are accepted during a rotation',
+    ],
+  ],
+  [
+    'an empty webhook secret',
+    keycloak('webhook: { secrets: [""] }'),
+    ['providers'],
+    [
+      '1:129: providers[0].webhook.secrets[0]: must not be empty; give the secret through ${NAME} or ${file:PATH}',
+    ],
+  ],
+  [
+    'a secret that is not of Standard Webhooks',
+    oidc('directory: x, webhook: { secrets: ["abc"] }'),
+    ['providers'],
+    ['1:108: providers[0].webhook.secrets[0]: must be a Standard Webhooks secret; write whsec_ and base64'],
+  ],
+  [
+    'two providers of one name',
+    'providers: [&p { name: a, kind: oidc, issuer: "https://x", directory: y }, *p]',
+    ['providers'],
+    ['1:76: providers[1].name: another provider has this name; give each its own'],
+  ],
+  [
+    'a duration without a unit',
+    keycloak('poll: 30'),
+    ['providers'],
+    ['1:114: providers[0].poll: must be a duration; write a number with its unit, such as 30s, 5m or 1h'],
+  ],
+  [
+    'a duration with an unknown unit',
+    'resync: 5 min',
+    [],
+    [
+      '1:9: resync: must be a duration; write whole numbers with a unit of ms, s, m, h or d, such as 30s, 5m or 1h',
+    ],
+  ],
+  ['a duration of nothing', 'resync: 0s', [], ['1:9: resync: must be from 1s to 1d']],
+  [
+    'a lifetime that Consul refuses',
+    'actors: { agent: { maxTokenTtl: 25h } }',
+    [],
+    ['1:33: actors.agent.maxTokenTtl: must be from 1m to 1d'],
+  ],
+  [
+    'a percentage above 100',
+    'guards: { maxRevocations: { percent: 101 } }',
+    [],
+    ['1:38: guards.maxRevocations.percent: must be a whole number from 0 to 100'],
+  ],
+  [
+    'half a removal',
+    'guards: { maxRevocations: { atLeast: 1.5 } }',
+    [],
+    ['1:38: guards.maxRevocations.atLeast: must be a whole number from 0 to 1000000'],
+  ],
+  [
+    'a protected wildcard',
+    'guards: { protected: ["*"] }',
+    [],
+    ['1:23: guards.protected[0]: must be a plain service name; use lower-case letters, digits and -'],
+  ],
+  [
+    'an actor that is none',
+    'actors: { classify: [{ clientId: a, kind: bot }] }',
+    [],
+    ['1:43: actors.classify[0].kind: must be one of human, workload, agent'],
+  ],
+  [
+    'a classification of neither form',
+    'actors: { classify: [x] }',
+    [],
+    [
+      '1:22: actors.classify[0]: must be a map; write { attribute: …, equals: …, kind: … } or { clientId: …, kind: … }',
+    ],
+  ],
+  [
+    'a bad pattern of forbidden scopes',
+    'actors: { agent: { never: ["{a-b}"] } }',
+    [],
+    [
+      '1:28: actors.agent.never[0]: has a brace that is no capture; write {name} with a lower-case letter first, then letters and digits',
+    ],
+  ],
+  ['a queue without its Redis', 'queue: { kind: bullmq }', [], ['1:1: queue.url: is missing; add the key']],
+  [
+    'a queue at something else',
+    'queue: { kind: bullmq, url: "http://x" }',
+    [],
+    ['1:29: queue.url: must be a Redis URL; write redis://host:6379 or rediss://…'],
+  ],
+  [
+    'a Redis key on the embedded queue',
+    'queue: { kind: embedded, url: x }',
+    [],
+    ['1:26: queue.url: unknown key; remove it'],
+  ],
+  ['an unknown queue', 'queue: { kind: rabbit }', [], ['1:16: queue.kind: must be one of embedded, bullmq']],
+  [
+    'a topic without brokers',
+    'decisions: { kind: kafka }',
+    [],
+    ['1:1: decisions.brokers: is missing; add the key'],
+  ],
+  [
+    'a broker without a port',
+    'decisions: { kind: kafka, brokers: [k] }',
+    [],
+    ['1:37: decisions.brokers[0]: must be host:port; write for example 127.0.0.1:8080 or [::1]:8080'],
+  ],
+  [
+    'a port that is none',
+    'http: { listen: "a:65536" }',
+    [],
+    ['1:17: http.listen: must be host:port; write for example 127.0.0.1:8080 or [::1]:8080'],
+  ],
+  [
+    'groups',
+    'groups: { oncall: { acl: x } }',
+    [],
+    ['1:11: groups.oncall: rules for groups are not built yet; remove the group'],
+  ],
+  [
+    'a freeze',
+    'guards: { freeze: [{ schedule: "0 18 * * 5", duration: 60h, timeZone: Europe/Berlin }] }',
+    [],
+    ['1:20: guards.freeze[0]: freezes are not built yet; write "freeze: []" or remove the key'],
+  ],
+  [
+    'a freeze that is none',
+    'guards: { freeze: [{ schedule: daily, duration: 1h, timeZone: Mars }] }',
+    [],
+    [
+      '1:20: guards.freeze[0]: freezes are not built yet; write "freeze: []" or remove the key',
+      '1:32: guards.freeze[0].schedule: must be a cron expression; write five fields: minute hour day month weekday',
+      '1:63: guards.freeze[0].timeZone: must be a time zone; write for example Europe/Berlin',
+    ],
+  ],
+];
+
+describe('A fault of the file is told with its line, its column and what to write instead:', () => {
+  it.each(CASES)('%s', async (_, written, keys, faults) => {
+    expect(await faultsOf(fileWith(written, ...keys))).toEqual(faults);
+  });
+
+  it('all of them at once, in the order of the file', async () => {
+    const text = `owner: Payments
+mode: enforce
+consul:
+  address: http://127.0.0.1:8500
+  tokn: x
+providers:
+  - name: main
+    kind: keycloak
+    issuer: https://sso.example.com
+    clientId: scopemesh
+    clientSecret: \${MISSING}
+scopes:
+  "orders:read":
+    - to: orders
+      methds: [GET]
+    - { to: "{service}", path: v1 }
+resync: 5
+`;
+    const error = await errorOf(text);
+
+    expect(error?.problems.map(({ line, column, path }) => [line, column, path])).toEqual([
+      [1, 8, ['owner']],
+      [5, 3, ['consul', 'tokn']],
+      [11, 19, ['providers', 0, 'clientSecret']],
+      [15, 7, ['scopes', 'orders:read', 0, 'methds']],
+      [16, 13, ['scopes', 'orders:read', 1, 'to']],
+      [16, 32, ['scopes', 'orders:read', 1, 'path']],
+      [17, 9, ['resync']],
+    ]);
+    expect(error?.message).toContain(
+      '/etc/scopemesh/scopemesh.yaml:15:7: scopes."orders:read"[0].methds: unknown key; did you mean "methods"?\n',
+    );
+  });
+});
