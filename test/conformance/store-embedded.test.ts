@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
+import { describeFacts } from './facts.js';
+import { describeJournal } from './journal.js';
 import { describeQueue } from './queue.js';
 import type { Store, StoreHarness } from './store-harness.js';
 
@@ -42,3 +44,5 @@ async function startEmbedded(): Promise<StoreHarness> {
 }
 
 describeQueue('the embedded store', startEmbedded);
+describeJournal('the embedded store', startEmbedded);
+describeFacts('the embedded store', startEmbedded);

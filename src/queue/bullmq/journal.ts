@@ -1,0 +1,99 @@
+import type { Decision, DraftDecision } from '../../model/decision.js';
+import type { Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
+import { parseDecision, parseDraft, parseHold } from '../stored.js';
+import * as scripts from './journal-scripts.js';
+import type { RedisLink } from './redis-link.js';
+import { toPairs, toTexts } from './script.js';
+
+// How many settled ids are remembered: far more than can be under way when a step is repeated.
+const SETTLED_KEPT = 100_000;
+
+/** The journal beside the queue in the same Redis, so that a decision is as durable as its job. */
+export class BullmqJournal implements Journal {
+  readonly #link: RedisLink;
+
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async read(key: string): Promise<KeyRecord> {
+    const { prefix } = this.#link;
+    const [pending, written, holds] = await this.#link.call((redis) =>
+      Promise.all([
+        redis.hvals(`${prefix}:pending:${key}`),
+        redis.hgetall(`${prefix}:written:${key}`),
+        redis.hgetall(`${prefix}:holds:${key}`),
+      ]),
+    );
+    return {
+      pending: inOrder(pending).map(parseDraft),
+      lastWritten: new Map(Object.entries(written)),
+      holds: new Map(Object.entries(holds).map(([subject, json]) => [subject, parseHold(json)])),
+    };
+  }
+
+  async record(key: string, drafts: readonly DraftDecision[]): Promise<void> {
+    if (drafts.length === 0) return;
+    const values = drafts.flatMap((draft) => [draft.id, JSON.stringify(draft)]);
+    await this.#link.run(scripts.RECORD, key, ...values);
+  }
+
+  async settle(key: string, decisions: readonly SettledDecision[], update: RecordUpdate = {}): Promise<void> {
+    const settled = decisions.flatMap((decision) => [
+      decision.id,
+      decision.subject,
+      JSON.stringify(decision),
+    ]);
+    const written = [...(update.lastWritten ?? [])].flatMap(([subject, digest]) => [subject, digest ?? '']);
+    const holds = [...(update.holds ?? [])].flatMap(([subject, hold]) => [
+      subject,
+      hold === null ? '' : JSON.stringify(hold),
+    ]);
+    await this.#link.run(
+      scripts.SETTLE,
+      key,
+      SETTLED_KEPT,
+      decisions.length,
+      written.length / 2,
+      ...settled,
+      ...written,
+      ...holds,
+    );
+  }
+
+  async outbox(limit: number): Promise<readonly Decision[]> {
+    const bodies = toPairs(await this.#link.run(scripts.OUTBOX, limit));
+    return bodies.map(([revision, json]) => ({ ...parseDecision(json), revision: Number(revision) }));
+  }
+
+  async published(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.#link.run(scripts.PUBLISHED, ...ids);
+  }
+
+  async overview(): ReturnType<Journal['overview']> {
+    const { prefix } = this.#link;
+    const [pendingKeys, holds, outboxLength] = await this.#link.call((redis) =>
+      Promise.all([
+        redis.smembers(`${prefix}:pending`),
+        scripts.HOLDS.run(redis, prefix, []),
+        redis.zcard(`${prefix}:outbox`),
+      ]),
+    );
+    return {
+      pendingKeys: pendingKeys.sort(),
+      holds: toPairs(holds).map(([key, json]) => ({ ...parseHold(json), key })),
+      outboxLength,
+    };
+  }
+}
+
+// Each pending draft is stored as its number, a line break, and the JSON.
+function inOrder(values: readonly string[]): string[] {
+  return toTexts(values)
+    .map((value) => {
+      const at = value.indexOf('\n');
+      return { seq: Number(value.slice(0, at)), json: value.slice(at + 1) };
+    })
+    .sort((a, b) => a.seq - b.seq)
+    .map(({ json }) => json);
+}

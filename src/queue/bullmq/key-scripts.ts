@@ -1,0 +1,149 @@
+import { Script } from './script.js';
+
+/*
+ * What must not be lost, beside BullMQ's own keys (`P` is the prefix, `K` a key's text):
+ *   P:triggers:K  list    the triggers since the key's last success, oldest first, as JSON
+ *   P:dirty       set     keys that have triggers and are not parked: each must come to a run
+ *   P:urgent      set     keys with an urgent trigger among them
+ *   P:fresh       set     keys to which an urgent trigger came since their last run began
+ *   P:due         hash    when a key that failed or asked to wait may run again, ms since the epoch
+ *   P:attempts    hash    failed runs in a row
+ *   P:parked      hash    parked keys, as JSON
+ *   P:runs        hash    the token of the run that may settle the key: a run that lost its lock may not
+ * The BullMQ job of a key (its id is the key) follows from these and can be made again from them at any time.
+ */
+
+// Gives key, 0 or 1 (urgent), due.
+const PLANS = `
+local plans = {}
+local function plan(key)
+  if redis.call('SISMEMBER', P .. ':dirty', key) == 0 then return end
+  plans[#plans + 1] = key
+  plans[#plans + 1] = redis.call('SISMEMBER', P .. ':urgent', key)
+  plans[#plans + 1] = redis.call('HGET', P .. ':due', key) or '0'
+end
+`;
+
+/** ARGV: key, 0 or 1 (urgent), trigger; again and again. Gives the plan of each key. */
+export const APPEND = new Script(`${PLANS}
+local keys, seen = {}, {}
+for i = 1, #ARGV, 3 do
+  local key, urgent = ARGV[i], ARGV[i + 1] == '1'
+  redis.call('RPUSH', P .. ':triggers:' .. key, ARGV[i + 2])
+  redis.call('SADD', P .. ':dirty', key)
+  if redis.call('HDEL', P .. ':parked', key) == 1 then
+    redis.call('HDEL', P .. ':attempts', key)
+    redis.call('HDEL', P .. ':due', key)
+  end
+  if urgent then
+    redis.call('SADD', P .. ':urgent', key)
+    redis.call('SADD', P .. ':fresh', key)
+    redis.call('HDEL', P .. ':due', key)
+  end
+  if not seen[key] then
+    seen[key] = true
+    keys[#keys + 1] = key
+  end
+end
+for _, key in ipairs(keys) do plan(key) end
+return plans`);
+
+/** ARGV: keys. Gives the plan of each that must run. */
+export const PLAN = new Script(`${PLANS}
+for _, key in ipairs(ARGV) do plan(key) end
+return plans`);
+
+/** ARGV: the most. Gives keys that must run and have no job; `P:jobs:K` is the hash of BullMQ's job. */
+export const ORPHANS = new Script(`
+local orphans = {}
+for _, key in ipairs(redis.call('SMEMBERS', P .. ':dirty')) do
+  if redis.call('EXISTS', P .. ':jobs:' .. key) == 0 then
+    orphans[#orphans + 1] = key
+    if #orphans == tonumber(ARGV[1]) then break end
+  end
+end
+return orphans`);
+
+/**
+ * ARGV: the urgent priority, then keys. Gives key, 0 or 1 (delayed); for each whose job stands behind what is
+ * urgent. Of BullMQ's own layout this uses the field `priority` and the set `delayed`.
+ */
+export const BEHIND = new Script(`
+local behind = {}
+for i = 2, #ARGV do
+  local key = ARGV[i]
+  local priority = redis.call('HGET', P .. ':jobs:' .. key, 'priority')
+  local delayed = redis.call('ZSCORE', P .. ':jobs:delayed', key)
+  if priority and (delayed or priority ~= ARGV[1]) then
+    behind[#behind + 1] = key
+    behind[#behind + 1] = delayed and 1 or 0
+  end
+end
+return behind`);
+
+/** ARGV: key, token. Gives the failed runs before this one and the triggers; nothing for a key that need not run. */
+export const TAKE = new Script(`
+local key = ARGV[1]
+if redis.call('SISMEMBER', P .. ':dirty', key) == 0 then return {} end
+redis.call('HSET', P .. ':runs', key, ARGV[2])
+redis.call('SREM', P .. ':fresh', key)
+redis.call('HDEL', P .. ':due', key)
+local triggers = redis.call('LRANGE', P .. ':triggers:' .. key, 0, -1)
+table.insert(triggers, 1, redis.call('HGET', P .. ':attempts', key) or '0')
+return triggers`);
+
+const IF_MINE = `
+local key = ARGV[1]
+if redis.call('HGET', P .. ':runs', key) ~= ARGV[2] then return 0 end
+redis.call('HDEL', P .. ':runs', key)
+`;
+
+/** ARGV: key, token, number of triggers read. 0 if the run is not the key's any more. */
+export const DONE = new Script(`${IF_MINE}
+redis.call('LTRIM', P .. ':triggers:' .. key, ARGV[3], -1)
+redis.call('HDEL', P .. ':attempts', key)
+redis.call('HDEL', P .. ':due', key)
+if redis.call('EXISTS', P .. ':triggers:' .. key) == 0 then redis.call('SREM', P .. ':dirty', key) end
+if redis.call('SISMEMBER', P .. ':fresh', key) == 0 then redis.call('SREM', P .. ':urgent', key) end
+return 1`);
+
+/** ARGV: key, token, due. */
+export const WAIT = new Script(`${IF_MINE}
+if redis.call('SISMEMBER', P .. ':fresh', key) == 0 then redis.call('HSET', P .. ':due', key, ARGV[3]) end
+return 1`);
+
+/**
+ * ARGV: key, token, number of triggers read, failed runs, due, what to park with or nothing. What came during
+ * the last run has not been tried, so the key is not parked then but begins a new count.
+ */
+export const FAILED = new Script(`${IF_MINE}
+local exhausted = ARGV[6] ~= ''
+if exhausted and redis.call('LLEN', P .. ':triggers:' .. key) <= tonumber(ARGV[3]) then
+  redis.call('SREM', P .. ':dirty', key)
+  redis.call('HSET', P .. ':parked', key, ARGV[6])
+  return 1
+end
+if exhausted then
+  redis.call('HDEL', P .. ':attempts', key)
+else
+  redis.call('HSET', P .. ':attempts', key, ARGV[4])
+end
+if redis.call('SISMEMBER', P .. ':fresh', key) == 0 then redis.call('HSET', P .. ':due', key, ARGV[5]) end
+return 1`);
+
+/** ARGV: key. */
+export const UNPARK = new Script(`
+local key = ARGV[1]
+if redis.call('HDEL', P .. ':parked', key) == 0 then return 0 end
+redis.call('HDEL', P .. ':attempts', key)
+redis.call('HDEL', P .. ':due', key)
+redis.call('SADD', P .. ':dirty', key)
+return 1`);
+
+/** Gives the numbers of keys that must run, of delayed jobs, of active jobs; then the parked keys with their JSON. */
+export const STATE = new Script(`
+local state = redis.call('HGETALL', P .. ':parked')
+table.insert(state, 1, redis.call('LLEN', P .. ':jobs:active'))
+table.insert(state, 1, redis.call('ZCARD', P .. ':jobs:delayed'))
+table.insert(state, 1, redis.call('SCARD', P .. ':dirty'))
+return state`);

@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto';
+import { Worker } from 'bullmq';
+import { messageOf, SyncError } from '../../errors.js';
+import { formatKey } from '../../model/key.js';
+import type { Trigger } from '../../model/trigger.js';
+import type { JobHandler, Queue, QueueState } from '../queue.js';
+import { type RunDeps, runJob } from '../run-job.js';
+import { batches, type KeyStore } from './key-store.js';
+import type { RedisLink } from './redis-link.js';
+import { checkSafety } from './safety.js';
+import { JOBS, type Schedule } from './schedule.js';
+
+const LOCK_MS = 10_000;
+// With the lock's length this bounds how long a killed process keeps its keys from running.
+const STALLED_CHECK_MS = 3000;
+const SWEEP_MS = 5000;
+const RETRY_MS = 1000;
+const CLOSE_TIMEOUT_MS = 5000;
+
+interface Run {
+  readonly abort: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/** Plain structures hold what must not be lost (`KeyStore`), BullMQ decides when which key runs (`Schedule`). */
+export class BullmqQueue implements Queue {
+  readonly #deps: RunDeps;
+  readonly #link: RedisLink;
+  readonly #store: KeyStore;
+  readonly #schedule: Schedule;
+  readonly #allowUnsafe: boolean;
+  readonly #running = new Map<string, Run>();
+  readonly #loops = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(link: RedisLink, store: KeyStore, schedule: Schedule, allowUnsafe: boolean, deps: RunDeps) {
+    this.#link = link;
+    this.#store = store;
+    this.#schedule = schedule;
+    this.#allowUnsafe = allowUnsafe;
+    this.#deps = deps;
+  }
+
+  async add(triggers: readonly Trigger[]): Promise<void> {
+    const appended = triggers.map((trigger) => ({
+      key: formatKey(trigger.key),
+      urgent: trigger.urgent === true,
+      body: JSON.stringify(trigger),
+    }));
+    for (const batch of batches(appended)) await this.#schedule.follow(await this.#store.append(batch));
+  }
+
+  async work(
+    handler: JobHandler,
+    options: { readonly concurrency: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (this.#closing.signal.aborted) throw closed();
+    const loop = this.#loop(handler, options.concurrency, AbortSignal.any([signal, this.#closing.signal]));
+    this.#loops.add(loop);
+    try {
+      await loop;
+    } finally {
+      this.#loops.delete(loop);
+    }
+  }
+
+  state(): Promise<QueueState> {
+    return this.#store.state();
+  }
+
+  async unpark(key: string): Promise<boolean> {
+    const found = await this.#store.unpark(key);
+    if (found) await this.#schedule.ensure([key]);
+    return found;
+  }
+
+  check(): Promise<void> {
+    return checkSafety(this.#link, this.#allowUnsafe, this.#deps.logger);
+  }
+
+  /** Stops the loops, aborts the running handlers' signals and waits for them. */
+  async close(): Promise<void> {
+    this.#closing.abort(closed());
+    for (const run of this.#running.values()) run.abort.abort(closed());
+    await Promise.allSettled([...this.#loops]);
+  }
+
+  async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const { logger } = this.#deps;
+    const connection = this.#link.openWorkerConnection();
+    const following = new Set<Promise<void>>();
+    const worker = new Worker(JOBS, (job) => this.#run(job.id ?? '', handler), {
+      connection,
+      prefix: this.#link.prefix,
+      concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      // A job that stalls is run again as often as it takes; what fails too often is counted and parked here.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      runRetryDelay: RETRY_MS,
+      skipVersionCheck: true,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    });
+    const follow = (key: string | undefined) => {
+      if (key === undefined) return;
+      const done = this.#schedule
+        .ensure([key])
+        .catch((error) => logger.warn({ key, error: messageOf(error) }, 'job left to the sweep'))
+        .finally(() => following.delete(done));
+      following.add(done);
+    };
+    worker.on('completed', (job) => follow(job.id));
+    worker.on('failed', (job) => follow(job?.id));
+    worker.on('lockRenewalFailed', (keys) => this.#abort(keys));
+    worker.on('error', (error) => {
+      if (!this.#link.isReady) this.#link.outage.failed(error);
+      else if (!signal.aborted) logger.warn({ error: messageOf(error) }, 'worker error');
+    });
+    await this.#sweepUntil(signal);
+    await this.#closeWorker(worker, following);
+    connection.disconnect();
+  }
+
+  /** The lock is lost: another process may run these keys now. */
+  #abort(keys: readonly string[]): void {
+    for (const key of keys) {
+      const lost = new SyncError('ERR_QUEUE_UNREACHABLE', 'The lock of the job was lost.', {
+        retriable: true,
+      });
+      this.#running.get(key)?.abort.abort(lost);
+    }
+  }
+
+  async #run(key: string, handler: JobHandler): Promise<void> {
+    // A run of this process that lost its lock may still be at it.
+    const earlier = this.#running.get(key);
+    if (earlier !== undefined) {
+      this.#abort([key]);
+      await earlier.ended;
+    }
+    const abort = new AbortController();
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const run: Run = { abort, ended };
+    this.#running.set(key, run);
+    try {
+      await this.#runTaken(key, handler, abort.signal);
+    } finally {
+      if (this.#running.get(key) === run) this.#running.delete(key);
+      end();
+    }
+  }
+
+  async #runTaken(key: string, handler: JobHandler, signal: AbortSignal): Promise<void> {
+    const runToken = randomUUID();
+    const taken = await this.#store.take(key, runToken);
+    const [first] = taken?.triggers ?? [];
+    if (taken === undefined || first === undefined) return;
+    const { triggers, attempts } = taken;
+    const outcome = await runJob(this.#deps, handler, { key: first.key, triggers, attempts }, signal);
+    const now = this.#deps.clock.now();
+    if (!(await this.#store.settle(key, runToken, triggers.length, outcome, now))) {
+      this.#deps.logger.warn({ key }, 'run superseded, its triggers run again');
+    }
+    if (outcome.kind === 'failed' || attempts > 0) {
+      this.#deps.metrics.gauge('scopemesh_parked_keys', (await this.#store.state()).parked.length);
+    }
+  }
+
+  /** Finds keys without a job at the start and every few seconds: what a crash left half done. */
+  async #sweepUntil(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const found = await this.#schedule.sweep();
+        if (found > 0) this.#deps.logger.info({ keys: found }, 'keys without a job rescheduled');
+      } catch (error) {
+        this.#link.outage.failed(error);
+      }
+      await this.#deps.clock.sleep(SWEEP_MS, signal).catch(() => {});
+    }
+  }
+
+  /** Waits for running jobs however long they take, but not for a Redis that is away. */
+  async #closeWorker(worker: Worker, following: ReadonlySet<Promise<void>>): Promise<void> {
+    const gone = worker.close();
+    gone.catch(() => {});
+    // No new run begins: the worker is closing.
+    while (this.#running.size > 0) await Promise.all([...this.#running.values()].map((run) => run.ended));
+    const timer = new AbortController();
+    const patience = this.#deps.clock.sleep(CLOSE_TIMEOUT_MS, timer.signal).catch(() => {});
+    await Promise.race([gone.then(() => Promise.all([...following])), patience]);
+    timer.abort();
+  }
+}
+
+function closed(): SyncError {
+  return new SyncError('ERR_QUEUE_UNREACHABLE', 'The queue is closed.', { retriable: true });
+}

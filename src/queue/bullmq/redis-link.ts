@@ -1,0 +1,134 @@
+import { Redis } from 'ioredis';
+import type { Clock } from '../../clock.js';
+import { messageOf, SyncError } from '../../errors.js';
+import type { Logger } from '../../observe.js';
+import { OutageLog } from './outage-log.js';
+import type { Script } from './script.js';
+
+const READY_TIMEOUT_MS = 3000;
+const COMMAND_TIMEOUT_MS = 3000;
+const CONNECT_TIMEOUT_MS = 3000;
+const LONGEST_RECONNECT_DELAY_MS = 1000;
+// Longer than any blocking read of a worker (10 s); without it a connection that a firewall dropped hangs for
+// as long as the kernel retransmits.
+const WORKER_SOCKET_TIMEOUT_MS = 20_000;
+
+/**
+ * The connections to one Redis. Commands fail with ERR_QUEUE_UNREACHABLE within a few seconds while it is away,
+ * and nothing has to be restarted when it is back.
+ */
+export class RedisLink {
+  readonly prefix: string;
+  readonly outage: OutageLog;
+  readonly commands: Redis;
+  readonly #url: string;
+  readonly #address: string;
+  readonly #clock: Clock;
+  #isClosed = false;
+  #connecting: Promise<void> | undefined;
+
+  constructor(url: string, prefix: string, logger: Logger, clock: Clock) {
+    this.prefix = prefix;
+    this.#url = url;
+    this.#address = addressOf(url);
+    this.#clock = clock;
+    this.outage = new OutageLog(logger, clock, this.#address);
+    this.commands = new Redis(url, {
+      ...reconnect,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      socketTimeout: COMMAND_TIMEOUT_MS,
+      // What is in flight when the connection breaks is told to the caller, who knows whether to repeat it.
+      autoResendUnfulfilledCommands: false,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+    });
+    this.commands.on('error', (error) => this.#failed(error));
+    this.commands.on('ready', () => this.outage.recovered());
+  }
+
+  get isReady(): boolean {
+    return this.commands.status === 'ready';
+  }
+
+  /** A connection for a worker, which waits for Redis as long as it takes. */
+  openWorkerConnection(): Redis {
+    const redis = new Redis(this.#url, {
+      ...reconnect,
+      socketTimeout: WORKER_SOCKET_TIMEOUT_MS,
+      maxRetriesPerRequest: null,
+    });
+    redis.on('error', (error) => this.#failed(error));
+    return redis;
+  }
+
+  /** Throws SyncError ERR_QUEUE_UNREACHABLE for whatever Redis or the way to it does. */
+  async call<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
+    try {
+      await this.#ready();
+      return await use(this.commands);
+    } catch (error) {
+      if (error instanceof SyncError) throw error;
+      throw this.#unreachable(messageOf(error), error);
+    }
+  }
+
+  run(script: Script, ...values: (string | number)[]): Promise<unknown> {
+    return this.call((redis) => script.run(redis, this.prefix, values));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.commands.disconnect();
+  }
+
+  // A connection that breaks and comes back within moments should not fail a call.
+  async #ready(): Promise<void> {
+    if (this.#isClosed) throw this.#unreachable('the store is closed');
+    if (this.isReady) return;
+    this.#connecting ??= this.#untilReady().finally(() => {
+      this.#connecting = undefined;
+    });
+    await this.#connecting;
+    if (!this.isReady) throw this.#unreachable('no connection');
+  }
+
+  async #untilReady(): Promise<void> {
+    const timer = new AbortController();
+    let settle = () => {};
+    const ready = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    for (const event of ['ready', 'end']) this.commands.once(event, settle);
+    this.#clock.sleep(READY_TIMEOUT_MS, timer.signal).then(settle, () => {});
+    await ready;
+    timer.abort();
+    for (const event of ['ready', 'end']) this.commands.off(event, settle);
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#isClosed) this.outage.failed(error);
+  }
+
+  #unreachable(why: string, cause?: unknown): SyncError {
+    return new SyncError('ERR_QUEUE_UNREACHABLE', `Redis at ${this.#address} cannot be used: ${why}`, {
+      retriable: true,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+const reconnect = {
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  retryStrategy: (times: number) => Math.min(25 * 2 ** Math.min(times, 10), LONGEST_RECONNECT_DELAY_MS),
+  // After a failover the old primary answers READONLY: look the address up again.
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+};
+
+// Without user and password.
+function addressOf(url: string): string {
+  try {
+    return new URL(url).host;
+  } catch {
+    return 'the configured address';
+  }
+}

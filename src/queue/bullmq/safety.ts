@@ -1,0 +1,91 @@
+import type { Redis } from 'ioredis';
+import { messageOf, SyncError } from '../../errors.js';
+import type { Logger } from '../../observe.js';
+import type { RedisLink } from './redis-link.js';
+
+const OLDEST_MAJOR = 6;
+
+interface Settings {
+  readonly evictionPolicy?: string | undefined;
+  readonly appendOnly?: string | undefined;
+  readonly appendFsync?: string | undefined;
+  readonly version?: string | undefined;
+}
+
+/**
+ * Refuses a Redis that can lose acknowledged work: one that evicts keys, or that keeps no append-only file or
+ * leaves its writing to the system's leisure. With `appendfsync everysec` a crash of the machine (not of Redis)
+ * can lose a second. Throws SyncError ERR_QUEUE_UNSAFE, or ERR_QUEUE_UNREACHABLE.
+ */
+export async function checkSafety(link: RedisLink, allowUnsafe: boolean, logger: Logger): Promise<void> {
+  await link.call((redis) => redis.ping());
+  const settings = await link.call(readSettings);
+  const faults = judge(settings);
+  if (faults.length > 0) {
+    const message = `Redis can lose acknowledged work: ${faults.join('; ')}`;
+    if (!allowUnsafe) throw new SyncError('ERR_QUEUE_UNSAFE', message, { retriable: false });
+    logger.warn({ faults }, 'redis is unsafe, allowed by configuration');
+  }
+  const { evictionPolicy, appendOnly, appendFsync } = settings;
+  if (evictionPolicy === undefined || appendOnly === undefined || appendFsync === undefined) {
+    logger.warn({ settings }, 'redis does not tell all of its settings, check that it keeps every write');
+  }
+}
+
+function judge(settings: Settings): string[] {
+  const { evictionPolicy, appendOnly, appendFsync, version } = settings;
+  const faults: string[] = [];
+  if (version !== undefined && Number.parseInt(version, 10) < OLDEST_MAJOR) {
+    faults.push(`version ${version} is too old; use ${OLDEST_MAJOR}.2 or newer`);
+  }
+  if (evictionPolicy !== undefined && evictionPolicy !== 'noeviction') {
+    faults.push(`maxmemory-policy is ${evictionPolicy}; set it to noeviction`);
+  }
+  if (appendOnly === 'no') faults.push('appendonly is no; set it to yes');
+  if (appendOnly !== 'no' && appendFsync === 'no') {
+    faults.push('appendfsync is no; set it to everysec or always');
+  }
+  return faults;
+}
+
+// Managed Redis often forbids CONFIG; INFO tells most of it.
+async function readSettings(redis: Redis): Promise<Settings> {
+  const told = await readTold(redis);
+  try {
+    return {
+      version: told.version,
+      evictionPolicy: (await readSetting(redis, 'maxmemory-policy')) ?? told.evictionPolicy,
+      appendOnly: (await readSetting(redis, 'appendonly')) ?? told.appendOnly,
+      appendFsync: await readSetting(redis, 'appendfsync'),
+    };
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    return told;
+  }
+}
+
+async function readSetting(redis: Redis, name: string): Promise<string | undefined> {
+  const reply: unknown = await redis.config('GET', name);
+  const value: unknown = Array.isArray(reply) ? reply[1] : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+async function readTold(redis: Redis): Promise<Settings> {
+  try {
+    const text = await redis.info();
+    const line = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1];
+    const enabled = line('aof_enabled');
+    return {
+      version: line('redis_version'),
+      evictionPolicy: line('maxmemory_policy'),
+      appendOnly: enabled === undefined ? undefined : enabled === '1' ? 'yes' : 'no',
+    };
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    return {};
+  }
+}
+
+function isForbidden(error: unknown): boolean {
+  return /NOPERM|unknown (sub)?command|not allowed|ERR operation not permitted/i.test(messageOf(error));
+}

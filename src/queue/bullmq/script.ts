@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+
+/**
+ * A Lua script, which Redis runs as one step. It gets the store's prefix as `KEYS[1]` and builds the names of
+ * its keys from it; on a Redis Cluster the prefix must therefore hold a hash tag (`{…}`).
+ */
+export class Script {
+  readonly #lua: string;
+  readonly #digest: string;
+
+  constructor(lua: string) {
+    this.#lua = `local P = KEYS[1]\n${lua}`;
+    this.#digest = createHash('sha1').update(this.#lua).digest('hex');
+  }
+
+  async run(redis: Redis, prefix: string, values: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await redis.evalsha(this.#digest, 1, prefix, ...values);
+    } catch (error) {
+      // A Redis that was restarted has forgotten its scripts.
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      return await redis.eval(this.#lua, 1, prefix, ...values);
+    }
+  }
+}
+
+/** The texts of an array reply; numbers become text. */
+export function toTexts(reply: unknown): string[] {
+  if (!Array.isArray(reply)) throw new Error('Redis gave no list');
+  return reply.map((each: unknown) => {
+    if (typeof each === 'string') return each;
+    if (typeof each === 'number') return String(each);
+    throw new Error('Redis gave a list of something else than text');
+  });
+}
+
+/** The items of an array reply, taken two by two. */
+export function toPairs(reply: unknown): [string, string][] {
+  const texts = toTexts(reply);
+  const pairs: [string, string][] = [];
+  for (let index = 0; index + 1 < texts.length; index += 2) {
+    pairs.push([texts[index] ?? '', texts[index + 1] ?? '']);
+  }
+  return pairs;
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '../../clock.js';
+import type { Secret } from '../../model/secret.js';
+import type { Logger, Metrics } from '../../observe.js';
+import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
+import type { Facts } from '../facts.js';
+import type { Journal } from '../journal.js';
+import type { Queue } from '../queue.js';
+import { BullmqFacts } from './facts.js';
+import { BullmqJournal } from './journal.js';
+import { KeyStore } from './key-store.js';
+import { BullmqQueue } from './queue.js';
+import { RedisLink } from './redis-link.js';
+import { Schedule } from './schedule.js';
+
+export interface BullmqStoreOptions {
+  /** `redis://` or `rediss://`, with user and password where needed. */
+  readonly url: Secret | string;
+  /** Begins the name of every key, one for each instance: `scopemesh:<owner>`. */
+  readonly prefix: string;
+  /** Lets `check` pass a Redis that can lose acknowledged work. For tests. */
+  readonly allowUnsafe: boolean;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly backoff?: Partial<Backoff>;
+}
+
+export interface BullmqStore {
+  readonly queue: Queue;
+  readonly journal: Journal;
+  readonly facts: Facts;
+  /** Stops the queue, waits for running jobs and ends the connections. */
+  close(): Promise<void>;
+}
+
+/** Queue, journal and facts in one Redis. Connects in the background: whether Redis is there, `queue.check` says. */
+export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
+  const { prefix, allowUnsafe, logger, metrics, clock } = options;
+  const url = typeof options.url === 'string' ? options.url : options.url.reveal();
+  const link = new RedisLink(url, prefix, logger, clock);
+  const store = new KeyStore(link);
+  const schedule = new Schedule(link, store, clock);
+  const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
+  const queue = new BullmqQueue(link, store, schedule, allowUnsafe, { logger, metrics, clock, backoff });
+  return {
+    queue,
+    journal: new BullmqJournal(link),
+    facts: new BullmqFacts(link),
+    async close() {
+      await queue.close();
+      await schedule.close();
+      link.close();
+    },
+  };
+}
