@@ -22,7 +22,7 @@ export async function readComplete(
   const answer = await transport.send({ ...request, method: 'GET' }, signal, expected);
   // Consul sends no filtered-results header to requests without a token: it would say what there is to be seen.
   if (!transport.hasAclToken) await requireAclsOff(transport, signal);
-  return toComplete(answer, request.operation);
+  return requireComplete(answer, request.operation);
 }
 
 /** The JSON of an answer; half a document must not read as a whole one. */
@@ -46,8 +46,10 @@ export function incomplete(operation: Operation, why: string): IncompleteRead {
   return new IncompleteRead('ERR_CONSUL_INCOMPLETE', `Consul ${operation}: ${why}`, { retriable: true });
 }
 
-function toComplete(answer: ConsulAnswer, operation: Operation): CompleteAnswer {
+/** Throws ERR_CONSUL_INCOMPLETE; whether ACLs hide things from a caller without a token is not in the answer. */
+export function requireComplete(answer: ConsulAnswer, operation: Operation): CompleteAnswer {
   const { headers, status, body } = answer;
+  if (status !== 200 && status !== 404) throw incomplete(operation, `answered ${status}`);
   if (headers['x-consul-results-filtered-by-acls'] === 'true') {
     const message = `Consul ${operation}: the ACL token may not read everything, so the answer leaves things out`;
     throw new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });

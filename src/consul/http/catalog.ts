@@ -1,6 +1,7 @@
 import type { Catalog, CatalogService, Protocol, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
-import { incomplete, parseJson, readComplete } from './answer.js';
+import { incomplete, parseJson, readComplete, requireComplete } from './answer.js';
+import type { IndexGuard } from './index-guard.js';
 import { createReader, isRecord, type Reader } from './json.js';
 import { isAddressable, type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation, Transport } from './transport.js';
@@ -14,6 +15,7 @@ const CONCURRENCY = 8;
 export async function readCatalog(
   transport: Transport,
   tenancy: Tenancy,
+  guard: IndexGuard,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<Catalog> {
@@ -21,7 +23,7 @@ export async function readCatalog(
   const [protocols, defaultProtocol, names] = await Promise.all([
     readProtocols(transport, query, signal),
     readDefaultProtocol(transport, query, signal),
-    readNames(transport, query, signal),
+    readNames(transport, query, guard, signal),
   ]);
   const services = await mapBounded(
     names,
@@ -33,8 +35,8 @@ export async function readCatalog(
         namespace: tenancy.namespace ?? 'default',
         name,
       };
+      // Nobody can ask for such a name, so it has no claim that could be honoured.
       if (!isAddressable(name)) {
-        // Nobody can ask for it, so it has no claim that could be honoured.
         logger.warn({ service: JSON.stringify(name) }, 'consul service has a name that cannot be asked for');
         return { name: at, instances: [] };
       }
@@ -46,9 +48,15 @@ export async function readCatalog(
 
 type Query = Readonly<Record<string, string>>;
 
-async function readNames(transport: Transport, query: Query, signal: AbortSignal): Promise<string[]> {
+async function readNames(
+  transport: Transport,
+  query: Query,
+  guard: IndexGuard,
+  signal: AbortSignal,
+): Promise<string[]> {
   const operation = 'catalog.services';
   const answer = await readComplete(transport, { operation, path: '/v1/catalog/services', query }, signal);
+  guard.check(operation, answer.index);
   const services = createReader(operation).record(parseJson(answer.body, operation));
   return Object.keys(services).toSorted();
 }
@@ -61,8 +69,10 @@ async function readInstances(
 ): Promise<readonly ServiceInstance[]> {
   const operation = 'catalog.service';
   const path = `/v1/catalog/service/${encodeURIComponent(name)}`;
-  const answer = await readComplete(transport, { operation, path, query }, signal);
-  const instances = parseJson(answer.body, operation);
+  const answer = await transport.send({ operation, method: 'GET', path, query }, signal, [200, 400]);
+  // An empty 400 is Go's HTTP server, whose Unicode is older: to it the name is not printable.
+  if (answer.status === 400 && answer.body.byteLength === 0) return [];
+  const instances = parseJson(requireComplete(answer, operation).body, operation);
   if (!Array.isArray(instances)) throw incomplete(operation, 'the answer is not a list');
   const reader = createReader(operation);
   return reader.list(instances).map((instance) => parseInstance(instance, reader));

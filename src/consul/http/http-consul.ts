@@ -4,6 +4,7 @@ import type { Logger, Metrics } from '../../observe.js';
 import type { Consul } from '../consul.js';
 import { readCatalog } from './catalog.js';
 import { createClaimRecords } from './claims.js';
+import { createIndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
 import { createTransport, type TlsFiles } from './transport.js';
@@ -51,11 +52,12 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     maxBytes: options.maxBytes ?? 64 * 1024 * 1024,
   });
   const tenancy = { partition: options.partition, namespace: options.namespace };
+  const guard = createIndexGuard(clock, logger);
   const watching = { transport, tenancy, owner, clock, logger, waitMs: options.watchWaitMs ?? 30_000 };
   return {
-    intentions: createIntentions(transport, tenancy, logger),
+    intentions: createIntentions(transport, tenancy, guard, logger),
     claims: createClaimRecords(transport, tenancy, owner),
-    readCatalog: (signal) => readCatalog(transport, tenancy, logger, signal),
+    readCatalog: (signal) => readCatalog(transport, tenancy, guard, logger, signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
     close: () => transport.close(),

@@ -4,6 +4,7 @@ import type { Logger } from '../../observe.js';
 import type { Intentions, WriteResult } from '../consul.js';
 import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
 import { isSameContent, withoutComputed } from './content.js';
+import type { IndexGuard } from './index-guard.js';
 import { createReader } from './json.js';
 import { parseEntry } from './parse-entry.js';
 import { type Tenancy, toNameQuery, toPathName, toTenancyQuery } from './place.js';
@@ -13,7 +14,12 @@ import type { Transport } from './transport.js';
 const KIND = 'service-intentions';
 const CONFLICT = { kind: 'conflict' } as const;
 
-export function createIntentions(transport: Transport, tenancy: Tenancy, logger: Logger): Intentions {
+export function createIntentions(
+  transport: Transport,
+  tenancy: Tenancy,
+  guard: IndexGuard,
+  logger: Logger,
+): Intentions {
   const read = async (destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined> => {
     const operation = 'intentions.read';
     const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
@@ -32,6 +38,7 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, logger:
       const operation = 'intentions.list';
       const query = { ...toTenancyQuery(tenancy), consistent: '' };
       const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
+      guard.check(operation, answer.index);
       const entries = parseJson(answer.body, operation);
       if (!Array.isArray(entries)) throw incomplete(operation, 'the answer is not a list');
       return createReader(operation)

@@ -23,12 +23,11 @@ export function toNameQuery(name: ServiceName, tenancy: Tenancy): Readonly<Recor
 }
 
 /**
- * Whether a GET finds a name in the path: Consul's HTTP server refuses control characters and redirects dot
- * segments and double slashes away, however they are encoded.
+ * Whether a GET finds a name in the path: Consul answers 400 to a path with anything that Go does not call
+ * printable (control characters, spaces other than ASCII's) and redirects dot segments away.
  */
 export function isAddressable(name: string): boolean {
-  if (name === '' || /[\p{Cc}\p{Surrogate}]/u.test(name)) return false;
-  return !name.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
+  return /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u.test(name) && name !== '.' && name !== '..';
 }
 
 /** Percent-encoded. Throws ERR_CONSUL_REJECTED for a name that no GET could find. */

@@ -1,0 +1,35 @@
+import type { Clock } from '../../clock.js';
+import type { Logger } from '../../observe.js';
+import { incomplete } from './answer.js';
+import type { Operation } from './transport.js';
+
+const SETTLE_MS = 5_000;
+
+/**
+ * The index of a whole table never falls while a cluster lives on. If it does, a snapshot was restored or
+ * another cluster answers, perhaps one that is still being filled: for five seconds such answers are no reads.
+ */
+export interface IndexGuard {
+  /** Throws ERR_CONSUL_INCOMPLETE for a rewound answer. */
+  check(operation: Operation, index: number): void;
+}
+
+export function createIndexGuard(clock: Clock, logger: Logger): IndexGuard {
+  const highest = new Map<Operation, number>();
+  const rewoundSince = new Map<Operation, number>();
+  return {
+    check(operation, index) {
+      const known = highest.get(operation) ?? 0;
+      if (index < known) {
+        const since = rewoundSince.get(operation) ?? clock.now();
+        rewoundSince.set(operation, since);
+        if (clock.now() - since < SETTLE_MS) {
+          throw incomplete(operation, `the index went back from ${known} to ${index}`);
+        }
+        logger.warn({ operation, from: known, to: index }, 'consul index went back for good');
+      }
+      rewoundSince.delete(operation);
+      highest.set(operation, index);
+    },
+  };
+}
