@@ -16,6 +16,8 @@ import {
 } from '../plan/world.js';
 
 interface DirectoryState {
+  /** False until the first complete read: what single reads said so far waits for it. */
+  isComplete: boolean;
   clients: Map<string, OAuthClient>;
   /** Milliseconds since the epoch of the last complete read. */
   readAt: number;
@@ -78,7 +80,7 @@ export class WorldState {
     now: number,
   ): readonly string[] {
     const old = this.#directories.get(provider);
-    const state: DirectoryState = { clients: new Map(), readAt: now, readBy: new Map() };
+    const state: DirectoryState = { isComplete: true, clients: new Map(), readAt: now, readBy: new Map() };
     for (const client of clients) {
       state.clients.set(client.clientId, client);
       state.readBy.set(client.clientId, read);
@@ -92,16 +94,23 @@ export class WorldState {
     }
     this.#directories.set(provider, state);
     const ids = new Set([...(old?.clients.keys() ?? []), ...state.clients.keys()]);
-    const changed = [...ids].filter((id) => !isSame(old?.clients.get(id), state.clients.get(id)));
+    const isNew = old?.isComplete !== true;
+    const changed = [...ids].filter((id) => isNew || !isSame(old.clients.get(id), state.clients.get(id)));
     for (const clientId of changed) this.#openings.delete(clientText({ provider, clientId }));
     this.#version++;
     return changed;
   }
 
-  /** What a single read said of a client; ignored if a later read spoke already, or before the first complete read. */
+  /** What a single read said of a client; ignored if a later read spoke already. */
   putClient(id: ClientId, client: OAuthClient | undefined, read: number): void {
-    const state = this.#directories.get(id.provider);
-    if (state === undefined || (state.readBy.get(id.clientId) ?? 0) > read) return;
+    const state = this.#directories.get(id.provider) ?? {
+      isComplete: false,
+      clients: new Map(),
+      readAt: 0,
+      readBy: new Map(),
+    };
+    this.#directories.set(id.provider, state);
+    if ((state.readBy.get(id.clientId) ?? 0) > read) return;
     state.readBy.set(id.clientId, read);
     if (isSame(state.clients.get(id.clientId), client)) return;
     if (client === undefined) state.clients.delete(id.clientId);
@@ -112,12 +121,13 @@ export class WorldState {
 
   /** Makes a provider unknown again: nothing of it opens and nothing goes until the next complete read. */
   forgetDirectory(provider: string): void {
-    this.#directories.delete(provider);
+    const state = this.#directories.get(provider);
+    if (state !== undefined) state.isComplete = false;
     this.#version++;
   }
 
   hasDirectory(provider: string): boolean {
-    return this.#directories.has(provider);
+    return this.#directories.get(provider)?.isComplete === true;
   }
 
   directoryReadAt(provider: string): number | undefined {
@@ -249,7 +259,11 @@ export class WorldState {
   /** The world as plans take it. */
   view(now: number): World {
     return {
-      directories: new Map([...this.#directories].map(([provider, state]) => [provider, state.clients])),
+      directories: new Map(
+        [...this.#directories]
+          .filter(([, state]) => state.isComplete)
+          .map(([provider, state]) => [provider, state.clients]),
+      ),
       catalog: this.#catalog,
       claimRecords: this.#claimRecords,
       remembered: this.#remembered,

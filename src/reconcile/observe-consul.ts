@@ -1,0 +1,88 @@
+import type { Catalog } from '../model/catalog.js';
+import type { Cause } from '../model/cause.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { clientKey, destinationKey } from '../model/key.js';
+import type { Trigger } from '../model/trigger.js';
+import type { ClaimStanding } from '../plan/claims.js';
+import { serviceText } from '../plan/world.js';
+import type { WorldState } from './world-state.js';
+
+/** Takes in a complete catalog; triggers for every claim whose standing changed and every destination whose protocol did. */
+export function takeCatalog(
+  world: WorldState,
+  catalog: Catalog,
+  now: number,
+  cause: Cause,
+): readonly Trigger[] {
+  const before = world.standings(now);
+  const oldProtocols = new Map(
+    world.destinations(now).map((each) => [serviceText(each), world.protocolOf(each)]),
+  );
+  world.putCatalog(catalog, now);
+  const others = world.destinations(now).filter((each) => {
+    const old = oldProtocols.get(serviceText(each));
+    return old !== undefined && old !== world.protocolOf(each);
+  });
+  return [...standingTriggers(world, before, now, cause), ...toTriggers(others, cause)];
+}
+
+/** Triggers for claims whose standing changed since `before`: by the catalog, or because a grace ended. */
+export function standingTriggers(
+  world: WorldState,
+  before: ReadonlyMap<string, ClaimStanding>,
+  now: number,
+  cause: Cause,
+): readonly Trigger[] {
+  const after = world.standings(now);
+  if (after === before) return [];
+  const triggers = new Map<string, Trigger>();
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    const [old, next] = [before.get(name), after.get(name)];
+    if (JSON.stringify(old) === JSON.stringify(next)) continue;
+    const standings = [old, next].flatMap((each) =>
+      each === undefined || each.kind === 'none' ? [] : [each],
+    );
+    for (const { client } of standings) {
+      // The client's job tells what is held of its claims and sends its destinations on.
+      triggers.set(`client ${client.provider} ${client.clientId}`, {
+        key: clientKey(client.provider, client.clientId),
+        cause,
+        urgent: true,
+      });
+    }
+    const service = next?.service ?? old?.service;
+    for (const entry of world.entries.values()) {
+      if (
+        service === undefined ||
+        !entry.sources.some((source) => serviceText(source) === serviceText(service))
+      )
+        continue;
+      triggers.set(serviceText(entry.destination), { key: keyOf(entry.destination), cause, urgent: true });
+    }
+  }
+  return [...triggers.values()];
+}
+
+/** Takes in a complete list of entries; triggers for what differs from what was known. */
+export function takeEntries(
+  world: WorldState,
+  entries: readonly IntentionEntry[],
+  now: number,
+  cause: Cause,
+): readonly Trigger[] {
+  const changed = world.putEntries(entries, now);
+  // A wildcard entry decides what takes over everywhere.
+  const reached = changed.some((destination) => destination.name === '*') ? world.destinations(now) : [];
+  return toTriggers([...changed.filter((destination) => destination.name !== '*'), ...reached], cause);
+}
+
+export function toTriggers(destinations: readonly ServiceName[], cause: Cause): readonly Trigger[] {
+  return [...new Map(destinations.map((each) => [serviceText(each), each])).values()].map((each) => ({
+    key: keyOf(each),
+    cause,
+  }));
+}
+
+function keyOf(destination: ServiceName) {
+  return destinationKey(destination.name, destination.namespace, destination.partition);
+}

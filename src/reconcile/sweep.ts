@@ -1,0 +1,86 @@
+import { messageOf } from '../errors.js';
+import { plainDecision } from './decide.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
+import { planFleet } from './fleet.js';
+import { takeCatalog, takeEntries, toTriggers } from './observe-consul.js';
+
+export interface SweepSummary {
+  readonly destinations: number;
+  readonly ownedEdges: number;
+  readonly changes: number;
+  readonly holds: number;
+}
+
+/** Reads everything Consul has to say into the world; throws, and changes nothing, if any part is incomplete. */
+export async function readConsul(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+  const cause = { kind: 'resync' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
+  const { world, consul } = deps;
+  const [entries, catalog, records] = await Promise.all([
+    consul.intentions.list(signal),
+    consul.readCatalog(signal),
+    world.mapping.claims === 'first' ? consul.claims.list(signal) : [],
+  ]);
+  const now = deps.clock.now();
+  world.putClaimRecords(records);
+  const triggers = [...takeEntries(world, entries, now, cause), ...takeCatalog(world, catalog, now, cause)];
+  if (triggers.length > 0) await deps.queue.add(triggers);
+}
+
+/** The complete comparison: every destination is planned from a fresh read, and those with work are queued. */
+export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<SweepSummary> {
+  await readConsul(deps, signal);
+  const now = deps.clock.now();
+  const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
+  const plans = planFleet(deps.world, deps.window, now);
+  const pending = plans.filter((plan) => plan.changes.length > 0 || plan.holds.length > 0);
+  await deps.queue.add(
+    toTriggers(
+      pending.flatMap(({ key }) =>
+        key.kind === 'destination'
+          ? [{ partition: key.partition, namespace: key.namespace, name: key.service }]
+          : [],
+      ),
+      cause,
+    ),
+  );
+  const summary: SweepSummary = {
+    destinations: plans.length,
+    ownedEdges: deps.world.ownedEdges(),
+    changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
+    holds: plans.reduce((sum, plan) => sum + plan.holds.length, 0),
+  };
+  const { owner } = deps.world.mapping;
+  const decision = plainDecision(
+    {
+      resource: { kind: 'sweep', name: owner },
+      verb: 'completed',
+      subject: `sweep/${owner}`,
+      outcome: 'observed',
+      reason: 'SweepCompleted',
+      cause,
+      after: summary,
+    },
+    stampOf(deps),
+  );
+  await deps.journal.settle(`sweep/${owner}`, [decision]);
+  deps.onSettled();
+  deps.metrics.gauge('scopemesh_owned_edges', summary.ownedEdges);
+  deps.metrics.gauge('scopemesh_sweep_age_seconds', 0);
+  await noteDefaultPolicy(deps, signal);
+  return summary;
+}
+
+async function noteDefaultPolicy(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+  try {
+    const { defaultPolicy } = await deps.consul.inspect(signal);
+    deps.metrics.gauge('scopemesh_consul_default_allow', defaultPolicy === 'allow' ? 1 : 0);
+    if (defaultPolicy === 'allow') {
+      deps.logger.error(
+        {},
+        'the mesh allows what no intention denies: set acl.default_policy to deny, or a deny intention from * to *',
+      );
+    }
+  } catch (error) {
+    deps.logger.debug({ error: messageOf(error) }, 'the default policy could not be read');
+  }
+}
