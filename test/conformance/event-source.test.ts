@@ -1,0 +1,66 @@
+import { createHmac } from 'node:crypto';
+import { createKeycloakSource } from '../../src/identity/keycloak/webhook.js';
+import { createOidcSource } from '../../src/identity/oidc/webhook.js';
+import { Secret } from '../../src/model/secret.js';
+import { clockAt, secretOf, signedRequest } from '../identity/oidc/webhook-request.js';
+import { describeEventSource } from './event-source.js';
+
+const OIDC = { current: secretOf(1), previous: secretOf(2), unknown: secretOf(3) };
+
+describeEventSource('oidc', {
+  create: (nowMs) =>
+    createOidcSource({
+      provider: 'main',
+      secrets: [OIDC.current, OIDC.previous],
+      clock: clockAt(nowMs),
+    }),
+  request({ id, atMs, secret }) {
+    const timestamp = new Date(atMs).toISOString();
+    const body = JSON.stringify({ type: 'client.deleted', timestamp, data: { clientId: 'web-app' } });
+    return signedRequest({ id, atMs, secret: OIDC[secret], body });
+  },
+  signed: (body, atMs) => signedRequest({ atMs, secret: OIDC.current, body }),
+  signatureHeader: 'webhook-signature',
+  isSameSignature: (text, signature) => text.split(' ').includes(signature),
+  toleranceMs: 300_000,
+});
+
+const KEYCLOAK = { current: 'one secret', previous: 'an older one', unknown: 'a stranger' };
+
+describeEventSource('keycloak', {
+  create: () =>
+    createKeycloakSource({
+      provider: 'main',
+      issuer: 'https://sso.example.com/realms/main',
+      secrets: [new Secret(KEYCLOAK.current), new Secret(KEYCLOAK.previous)],
+      serviceAccountRoles: false,
+    }),
+  request({ id, atMs, secret }) {
+    const event = {
+      id,
+      time: atMs,
+      realmName: 'main',
+      operationType: 'DELETE',
+      resourceType: 'CLIENT',
+      resourcePath: 'clients/5cc257c9-81f6-4900-9913-868a79dc25ab',
+      representation: JSON.stringify({ clientId: 'web-app' }),
+      type: 'admin.CLIENT-DELETE',
+    };
+    return keycloakRequest(new TextEncoder().encode(JSON.stringify(event)), KEYCLOAK[secret], atMs);
+  },
+  signed: (body, atMs) => keycloakRequest(body, KEYCLOAK.current, atMs),
+  signatureHeader: 'x-keycloak-signature',
+  isSameSignature: (text, signature) => text.toLowerCase() === signature,
+  toleranceMs: undefined,
+});
+
+function keycloakRequest(body: Uint8Array, secret: string, atMs: number) {
+  const signature = createHmac('sha256', secret).update(body).digest('hex');
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-keycloak-signature': signature },
+    query: {},
+    body,
+    receivedAt: new Date(atMs).toISOString(),
+  };
+}

@@ -1,0 +1,170 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { RejectedEvent, StaleEvent } from '../../src/errors.js';
+import type { EventSource, IdentityEvent, RawRequest } from '../../src/identity/source.js';
+
+/** What a kind of provider must offer so that its source can be held to the port's contract. */
+export interface EventSourceHarness {
+  /** A source that trusts both secrets, and whose clock stands at `nowMs`. */
+  create(nowMs: number): EventSource;
+  /** An authentic request about the client `web-app`, taking something away, under one of the two secrets. */
+  request(options: { id: string; atMs: number; secret: 'current' | 'previous' | 'unknown' }): RawRequest;
+  /** The same envelope and a right signature around this body. */
+  signed(body: Uint8Array, atMs: number): RawRequest;
+  /** The header that carries the signature. */
+  readonly signatureHeader: string;
+  /** Whether the text means the same signature (hexadecimal in capitals, a list with spaces around it). */
+  isSameSignature(text: string, signature: string): boolean;
+  /** Undefined where the provider's signature covers no time. */
+  readonly toleranceMs: number | undefined;
+}
+
+const NOW = Date.parse('2026-03-01T12:00:00.000Z');
+
+/** The contract of EventSource, for every adapter that receives signed events. */
+export function describeEventSource(name: string, harness: EventSourceHarness): void {
+  const ID = '7f3c2a10-0000-4000-8000-000000000001';
+  const source = harness.create(NOW);
+  const authentic = () => harness.request({ id: ID, atMs: NOW, secret: 'current' });
+  const receive = async (request: RawRequest): Promise<IdentityEvent> => {
+    const reception = await source.receive(request);
+    const event = reception.kind === 'events' ? reception.events[0] : undefined;
+    if (event === undefined) throw new Error('no event was received');
+    return event;
+  };
+  const refusalOf = async (request: RawRequest): Promise<RejectedEvent> => {
+    const outcome = await source.receive(request).catch((error: unknown) => error);
+    if (outcome instanceof RejectedEvent) return outcome;
+    throw new Error(`not refused: ${JSON.stringify(outcome)}`);
+  };
+
+  describe(`the event source ${name}`, () => {
+    test('an authentic event becomes triggers with their cause', async () => {
+      const request = authentic();
+      const event = await receive(request);
+      expect(event.triggers.length).toBeGreaterThan(0);
+      for (const { cause } of event.triggers) {
+        expect(cause).toMatchObject({ kind: 'webhook', eventId: event.id, receivedAt: request.receivedAt });
+      }
+    });
+
+    test('what may take something away is urgent', async () => {
+      expect((await receive(authentic())).triggers.some(({ urgent }) => urgent)).toBe(true);
+    });
+
+    test('the same event sent again has the same id, which the intake remembers', async () => {
+      const again = harness.request({ id: ID, atMs: NOW - 1000, secret: 'current' });
+      expect((await receive(again)).id).toBe((await receive(authentic())).id);
+      const other = harness.request({ id: ID.replace(/1$/, '2'), atMs: NOW, secret: 'current' });
+      expect((await receive(other)).id).not.toBe((await receive(authentic())).id);
+    });
+
+    test('either secret is trusted while one is rotated', async () => {
+      const previous = await receive(harness.request({ id: ID, atMs: NOW, secret: 'previous' }));
+      expect(previous).toEqual(await receive(authentic()));
+    });
+
+    test('an event under another secret is forged', async () => {
+      const refusal = await refusalOf(harness.request({ id: ID, atMs: NOW, secret: 'unknown' }));
+      expect(refusal).toMatchObject({ code: 'ERR_SIGNATURE', status: 401 });
+    });
+
+    test('an event without a signature, or with that of another event, is forged', async () => {
+      const other = harness.signed(new TextEncoder().encode('{}'), NOW).headers[harness.signatureHeader];
+      for (const signature of [undefined, '', 'v1,', other]) {
+        const request = authentic();
+        const headers = { ...request.headers, [harness.signatureHeader]: signature };
+        expect(await refusalOf({ ...request, headers })).toMatchObject({
+          code: 'ERR_SIGNATURE',
+          status: 401,
+        });
+      }
+    });
+
+    test('a body of which any byte was changed, added or lost is forged', async () => {
+      const request = authentic();
+      await fc.assert(
+        fc.asyncProperty(fc.nat(), fc.integer({ min: 0, max: 255 }), fc.nat(2), async (place, byte, how) => {
+          const at = place % request.body.length;
+          const kept = how === 2 ? at : at + 1;
+          const inserted = how === 0 ? [] : [byte];
+          const body = Uint8Array.from([
+            ...request.body.subarray(0, at),
+            ...inserted,
+            ...request.body.subarray(kept),
+          ]);
+          fc.pre(Buffer.compare(body, request.body) !== 0);
+          expect(await refusalOf({ ...request, body })).toMatchObject({ code: 'ERR_SIGNATURE', status: 401 });
+        }),
+        { numRuns: 200 },
+      );
+    });
+
+    test('a signature that was changed anywhere does not verify', async () => {
+      const request = authentic();
+      const signature = request.headers[harness.signatureHeader] ?? '';
+      await fc.assert(
+        fc.asyncProperty(fc.nat(), fc.string({ minLength: 1, maxLength: 1 }), async (place, character) => {
+          const at = place % signature.length;
+          const mutated = signature.slice(0, at) + character + signature.slice(at + 1);
+          fc.pre(!harness.isSameSignature(mutated, signature));
+          const headers = { ...request.headers, [harness.signatureHeader]: mutated };
+          expect(await refusalOf({ ...request, headers })).toMatchObject({ code: 'ERR_SIGNATURE' });
+        }),
+        { numRuns: 200 },
+      );
+    });
+
+    test.each<[string, Uint8Array]>([
+      ['no body', new Uint8Array()],
+      ['half a document', new TextEncoder().encode('{"type":')],
+      ['bytes that are no UTF-8', Uint8Array.from([0x7b, 0xff, 0xfe, 0x7d])],
+      ['a list', new TextEncoder().encode('[1,2,3]')],
+      ['null', new TextEncoder().encode('null')],
+      ['an object of nothing', new TextEncoder().encode('{}')],
+    ])('an authentic request with %s is refused as invalid', async (_, body) => {
+      const refusal = await refusalOf(harness.signed(body, NOW));
+      expect(refusal).toMatchObject({ code: 'ERR_EVENT_INVALID', status: 400 });
+      expect(refusal).not.toBeInstanceOf(StaleEvent);
+    });
+
+    test('an oversized body is refused with 413 before anything is computed over it', async () => {
+      const huge = new Uint8Array(8 * 1024 * 1024).fill(0x20);
+      expect(await refusalOf({ ...authentic(), body: huge })).toMatchObject({ status: 413 });
+    });
+
+    test('nothing that a stranger sends brings out anything but a refusal', async () => {
+      const headers = fc.dictionary(
+        fc.constantFrom(harness.signatureHeader, ...Object.keys(authentic().headers)),
+        fc.string({ unit: 'binary' }),
+      );
+      await fc.assert(
+        fc.asyncProperty(headers, fc.uint8Array(), async (given, body) => {
+          await refusalOf({
+            method: 'POST',
+            headers: given,
+            query: {},
+            body,
+            receivedAt: authentic().receivedAt,
+          });
+        }),
+      );
+    });
+
+    if (harness.toleranceMs === undefined) return;
+    const { toleranceMs } = harness;
+
+    test('an authentic event outside the tolerance is stale, and told apart from a forged one', async () => {
+      for (const atMs of [NOW - toleranceMs - 1000, NOW + toleranceMs + 1000]) {
+        const refusal = await refusalOf(harness.request({ id: ID, atMs, secret: 'current' }));
+        expect(refusal).toBeInstanceOf(StaleEvent);
+        expect(refusal).toMatchObject({ code: 'ERR_EVENT_INVALID', status: 400 });
+        const forged = await refusalOf(harness.request({ id: ID, atMs, secret: 'unknown' }));
+        expect(forged).toMatchObject({ code: 'ERR_SIGNATURE', status: 401 });
+      }
+      await expect(
+        receive(harness.request({ id: ID, atMs: NOW - toleranceMs, secret: 'current' })),
+      ).resolves.toBeDefined();
+    });
+  });
+}
