@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Directory } from '../../src/identity/directory.js';
+import type { OAuthClient } from '../../src/model/client.js';
+
+export interface WorldClient {
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  readonly attributes?: Readonly<Record<string, string>>;
+  readonly accessTokenLifetimeSeconds?: number;
+}
+
+/** An IdP that can be changed as its administrator does, and the directory that reads it. */
+export interface DirectoryWorld {
+  readonly directory: Directory;
+  /** An enabled client that uses client credentials. */
+  addClient(client: WorldClient): Promise<void>;
+  addScope(clientId: string, scope: string): Promise<void>;
+  removeScope(clientId: string, scope: string): Promise<void>;
+  setEnabled(clientId: string, enabled: boolean): Promise<void>;
+  deleteClient(clientId: string): Promise<void>;
+  /** Closes the directory too. */
+  stop(): Promise<void>;
+}
+
+/** What every directory does; `start` gives a world whose directory reads pages of fewer than 20 clients. */
+export function describeDirectory(name: string, start: () => Promise<DirectoryWorld>): void {
+  describe(`${name}: a directory`, () => {
+    let world: DirectoryWorld;
+    const signal = new AbortController().signal;
+    beforeAll(async () => {
+      world = await start();
+    });
+    afterAll(async () => {
+      await world?.stop();
+    });
+
+    const all = async () => {
+      const { clients } = await world.directory.readAll(signal);
+      return new Map(clients.map((client) => [client.clientId, client]));
+    };
+    const one = (clientId: string) => world.directory.read('clientId', clientId, signal);
+    // An IdP may give every client scopes of its own accord (Keycloak: profile, email).
+    const own = (client: OAuthClient | undefined) =>
+      client?.grants
+        .map((grant) => grant.name)
+        .filter((scope) => scope.startsWith('t:'))
+        .sort();
+
+    it('shows a client with its scopes, lifetime, attributes and grant types', async () => {
+      await world.addClient({
+        clientId: 'shown',
+        scopes: ['t:read', 't:write'],
+        attributes: { 'consul-services': 'web', actor: 'agent' },
+        accessTokenLifetimeSeconds: 120,
+      });
+      const client = (await all()).get('shown');
+      expect(client).toMatchObject({
+        provider: world.directory.provider,
+        clientId: 'shown',
+        enabled: true,
+        accessTokenLifetimeSeconds: 120,
+        attributes: { 'consul-services': 'web', actor: 'agent' },
+      });
+      expect(client?.grantTypes).toEqual(['client_credentials']);
+      expect(own(client)).toEqual(['t:read', 't:write']);
+    });
+
+    it('says the same of a client alone as among all', async () => {
+      await world.addClient({ clientId: 'twin', scopes: ['t:read'], attributes: { actor: 'workload' } });
+      const among = (await all()).get('twin');
+      expect(among).toBeDefined();
+      expect(await one('twin')).toEqual(among);
+      if (among?.internalId !== undefined) {
+        expect(await world.directory.read('internalId', among.internalId, signal)).toEqual(among);
+      }
+    });
+
+    it('shows at once that a scope was added and taken away', async () => {
+      await world.addClient({ clientId: 'changing', scopes: ['t:read'] });
+      await world.addScope('changing', 't:write');
+      expect(own(await one('changing'))).toEqual(['t:read', 't:write']);
+      await world.removeScope('changing', 't:read');
+      expect(own(await one('changing'))).toEqual(['t:write']);
+      expect(own((await all()).get('changing'))).toEqual(['t:write']);
+    });
+
+    it('still shows a disabled client, as disabled', async () => {
+      await world.addClient({ clientId: 'disabled', scopes: ['t:read'] });
+      await world.setEnabled('disabled', false);
+      expect(await one('disabled')).toMatchObject({ enabled: false });
+      expect((await all()).get('disabled')).toMatchObject({ enabled: false });
+      await world.setEnabled('disabled', true);
+      expect(await one('disabled')).toMatchObject({ enabled: true });
+    });
+
+    it('shows a deleted client neither alone nor among all', async () => {
+      await world.addClient({ clientId: 'deleted', scopes: ['t:read'] });
+      const before = await one('deleted');
+      expect(before).toBeDefined();
+      await world.deleteClient('deleted');
+      expect(await one('deleted')).toBeUndefined();
+      if (before?.internalId !== undefined) {
+        expect(await world.directory.read('internalId', before.internalId, signal)).toBeUndefined();
+      }
+      expect((await all()).has('deleted')).toBe(false);
+    });
+
+    it('finds nothing under an id that nobody has', async () => {
+      for (const clientId of ['nobody', '', ' ', '.', '..', '../twin', '*', '%', "' or 1=1 --", 'TWIN']) {
+        expect(await one(clientId), clientId).toBeUndefined();
+      }
+    });
+
+    it('tells clients apart whatever characters their ids have', async () => {
+      const odd = [
+        'odd/../x',
+        'odd?max=1&first=0',
+        'odd%2Fx',
+        'odd#x',
+        'odd x',
+        'oddü',
+        'https://odd.example/x',
+      ];
+      for (const clientId of odd) await world.addClient({ clientId, scopes: ['t:read'] });
+      const clients = await all();
+      for (const clientId of odd) {
+        expect(await one(clientId), clientId).toMatchObject({ clientId });
+        expect(clients.has(clientId), clientId).toBe(true);
+      }
+    });
+
+    it('shows every client where they fill several pages', async () => {
+      const many = Array.from({ length: 45 }, (_, at) => `many-${at}`);
+      for (const clientId of many) await world.addClient({ clientId, scopes: ['t:read'] });
+      const clients = await all();
+      expect(many.filter((clientId) => !clients.has(clientId))).toEqual([]);
+      const { clients: listed, requests } = await world.directory.readAll(signal);
+      expect(new Set(listed.map((client) => client.clientId)).size).toBe(listed.length);
+      expect(requests).toBeGreaterThan(0);
+    });
+
+    it('gives up with the reason of its signal when that is aborted', async () => {
+      const reason = new Error('stopping');
+      await expect(world.directory.readAll(AbortSignal.abort(reason))).rejects.toBe(reason);
+      await expect(world.directory.read('clientId', 'twin', AbortSignal.abort(reason))).rejects.toBe(reason);
+      const stopping = new AbortController();
+      const reading = world.directory.readAll(stopping.signal);
+      stopping.abort(reason);
+      await expect(reading).rejects.toBe(reason);
+    });
+  });
+}
