@@ -53,7 +53,7 @@ class EmbeddedDecisionLog implements DecisionLog {
         event: JSON.stringify(toCloudEvent(decision)),
       })),
     );
-    for (const wake of this.#followers) wake();
+    for (const wake of [...this.#followers]) wake();
   }
 
   async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
@@ -101,16 +101,20 @@ class EmbeddedDecisionLog implements DecisionLog {
 
   /** Resolves when there may be more, or the signal is aborted. */
   async #more(signal: AbortSignal): Promise<void> {
-    const waiting = new AbortController();
-    const wake = () => waiting.abort();
-    this.#followers.add(wake);
-    try {
-      await this.#options.clock.sleep(POLL_MS, AbortSignal.any([signal, waiting.signal]));
-    } catch {
-      // woken
-    } finally {
-      this.#followers.delete(wake);
-    }
+    if (signal.aborted) return;
+    const timer = new AbortController();
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        this.#followers.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#followers.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+      // It rejects only by the abort below.
+      this.#options.clock.sleep(POLL_MS, timer.signal).then(wake, () => {});
+    });
+    timer.abort();
   }
 }
 

@@ -116,7 +116,8 @@ class KafkaDecisionLog implements DecisionLog {
       if (tries === MOST_TRIES) {
         return { low, end: new Map([...end].map(([at, offset]) => [at, larger(offset, written.get(at))])) };
       }
-      await this.#options.clock.sleep(RETRY_MS, this.#closing.signal);
+      await this.#options.clock.sleep(RETRY_MS);
+      this.#refuseIfClosed();
     }
   }
 

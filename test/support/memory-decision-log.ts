@@ -1,0 +1,39 @@
+import type { DecisionLog } from '../../src/decisions/log.js';
+import type { Decision } from '../../src/model/decision.js';
+
+/** A log in memory that can be told to fail, for tests of what writes to it. */
+export class MemoryDecisionLog implements DecisionLog {
+  readonly held: Decision[] = [];
+  readonly asked: (readonly string[])[] = [];
+  /** Called with each batch; what it throws, `append` throws, after having kept the batch or not. */
+  onAppend: (batch: readonly Decision[], keep: () => void) => void | Promise<void> = (_, keep) => keep();
+  onContains: () => void = () => {};
+
+  async check(): Promise<void> {}
+
+  async position(): Promise<string> {
+    return String(this.held.length);
+  }
+
+  async append(decisions: readonly Decision[]): Promise<void> {
+    let isKept = false;
+    const keep = () => {
+      if (!isKept) this.held.push(...decisions);
+      isKept = true;
+    };
+    await this.onAppend(decisions, keep);
+  }
+
+  async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
+    this.onContains();
+    this.asked.push(ids);
+    const behind = new Set(this.held.slice(Number(since)).map((decision) => decision.id));
+    return new Set(ids.filter((id) => behind.has(id)));
+  }
+
+  async *read(): AsyncIterable<Decision> {
+    yield* this.held;
+  }
+
+  async close(): Promise<void> {}
+}

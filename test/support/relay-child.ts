@@ -1,0 +1,90 @@
+/**
+ * A relay in a process of its own that kills itself with SIGKILL at its nth step, to find out what a crash at any
+ * instant leaves. Its settings are one JSON argument. Prints `empty` and exits 0 once the outbox is empty.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { systemClock } from '../../src/clock.js';
+import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { createKafkaDecisionLog } from '../../src/decisions/kafka/kafka-decision-log.js';
+import type { DecisionLog } from '../../src/decisions/log.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
+import { type RelayDeps, run } from '../../workers/relay.js';
+
+export interface RelayChildSettings {
+  readonly directory: string;
+  readonly kafka?: { readonly broker: string; readonly topic: string };
+  /** How many decisions the outbox shows at most. */
+  readonly batch: number;
+  /** The step it dies at, and how: before the step, after it, or `ms` after the step began. */
+  readonly death?: { readonly step: number; readonly when: 'before' | 'after' | number };
+}
+
+const settings: RelayChildSettings = JSON.parse(process.argv[2] ?? '');
+const { directory, kafka, batch, death } = settings;
+const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const store = createEmbeddedStore({ directory, ...surroundings });
+const log: DecisionLog =
+  kafka === undefined
+    ? createEmbeddedDecisionLog({ directory, ...surroundings })
+    : createKafkaDecisionLog({
+        ...surroundings,
+        brokers: [kafka.broker],
+        topic: kafka.topic,
+        clientId: 'scopemesh-test',
+        transactionalId: `scopemesh-${kafka.topic}`,
+        timeoutMs: 10_000,
+      });
+
+let steps = 0;
+async function step<T>(operation: () => Promise<T>): Promise<T> {
+  const isLast = ++steps === death?.step;
+  if (isLast && death.when === 'before') die();
+  const running = operation();
+  if (isLast && typeof death.when === 'number') {
+    await Promise.race([delay(death.when), running]);
+    die();
+  }
+  const result = await running;
+  if (isLast) die();
+  return result;
+}
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+const { facts, journal } = store;
+const deps: RelayDeps = {
+  ...surroundings,
+  settled: { wait: () => new Promise(() => {}) },
+  facts: {
+    get: (name) => facts.get(name),
+    set: (name, value) => step(() => facts.set(name, value)),
+    has: (scope, id) => facts.has(scope, id),
+    remember: (scope, ids, ttlMs) => facts.remember(scope, ids, ttlMs),
+  },
+  journal: {
+    read: (key) => journal.read(key),
+    record: (key, drafts) => journal.record(key, drafts),
+    settle: (key, decisions, update) => journal.settle(key, decisions, update),
+    outbox: (limit) => journal.outbox(Math.min(limit, batch)),
+    published: (ids) => step(() => journal.published(ids)),
+    overview: () => journal.overview(),
+  },
+  log: {
+    check: () => log.check(),
+    position: () => log.position(),
+    append: (decisions) => step(() => log.append(decisions)),
+    contains: (ids, since) => step(() => log.contains(ids, since)),
+    read: (options, signal) => log.read(options, signal),
+    close: () => log.close(),
+  },
+};
+
+const stop = new AbortController();
+const running = run(deps, stop.signal);
+while ((await journal.overview()).outboxLength > 0) await delay(20);
+stop.abort();
+await running;
+process.stdout.write('empty\n');
+process.exit(0);

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { parseCloudEvent } from '../../src/decisions/envelope.js';
+import { createKafkaDecisionLog } from '../../src/decisions/kafka/kafka-decision-log.js';
+import type { Decision } from '../../src/model/decision.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
+import { run } from '../../workers/relay.js';
+import { type KafkaHandle, startKafka } from '../stack/kafka.js';
+import { readTopic } from '../stack/kcat.js';
+import { until } from '../stack/process.js';
+import { decisions, faultsOf } from '../support/decisions.js';
+import { relayWithCrashes } from '../support/relay-crashes.js';
+
+const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+
+let kafka: KafkaHandle;
+let directory: string;
+beforeAll(async () => {
+  kafka = await startKafka();
+  directory = mkdtempSync(join(tmpdir(), 'scopemesh-relay-'));
+});
+afterAll(async () => {
+  await kafka?.stop();
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+});
+
+/** What a client that reads only what is committed finds, which must be exactly what was settled. */
+async function expectExactly(topic: string, settled: readonly Decision[]): Promise<void> {
+  const messages = await until('all that was settled can be read', async () => {
+    const read = await readTopic(kafka.broker, topic);
+    return read.length >= settled.length && read;
+  });
+  const read = messages.map((message) => parseCloudEvent(message.value));
+  expect(read.map((each) => each.id).sort()).toEqual(settled.map((each) => each.id).sort());
+  expect(faultsOf(read)).toEqual([]);
+}
+
+async function prepare(count: number, name: string) {
+  const topic = `decisions-${randomUUID()}`;
+  await kafka.createTopic(topic, 3);
+  const state = join(directory, name);
+  const store = createEmbeddedStore({ directory: state, ...surroundings });
+  const settled = decisions(count, 8);
+  await store.journal.settle('destination/default/default/orders', settled);
+  return { topic, state, store, settled };
+}
+
+describe('the relay to Kafka', () => {
+  it('loses and doubles nothing when it is killed at any step', { timeout: 240_000 }, async () => {
+    const { topic, state, store, settled } = await prepare(160, 'kill');
+    await store.close();
+    // Steps of a relay: contains, then set, append and published for each batch.
+    const deaths = [3, 6, 4, 2, 3, 6, 3, 9, 7, 3, 3, 6];
+    await relayWithCrashes({ directory: state, batch: 5, kafka: { broker: kafka.broker, topic } }, deaths);
+    await expectExactly(topic, settled);
+  });
+
+  it('loses and doubles nothing when the broker is killed again and again', {
+    timeout: 240_000,
+  }, async () => {
+    const { topic, store, settled } = await prepare(6_000, 'broker');
+    const log = createKafkaDecisionLog({
+      ...surroundings,
+      brokers: [kafka.broker],
+      topic,
+      clientId: 'scopemesh-test',
+      transactionalId: `scopemesh-${topic}`,
+      timeoutMs: 10_000,
+    });
+    const { journal } = store;
+    let appended = 0;
+    const counted = {
+      ...surroundings,
+      facts: store.facts,
+      settled: { wait: () => new Promise<void>(() => {}) },
+      journal: {
+        read: journal.read.bind(journal),
+        record: journal.record.bind(journal),
+        settle: journal.settle.bind(journal),
+        outbox: () => journal.outbox(20),
+        published: journal.published.bind(journal),
+        overview: journal.overview.bind(journal),
+      },
+      log: {
+        check: () => log.check(),
+        position: () => log.position(),
+        async append(batch: readonly Decision[]) {
+          appended++;
+          await log.append(batch);
+        },
+        contains: (ids: readonly string[], since: string) => log.contains(ids, since),
+        read: log.read.bind(log),
+        close: () => log.close(),
+      },
+    };
+    const stop = new AbortController();
+    const running = run(counted, stop.signal);
+    for (const more of [20, 35, 50]) {
+      const goal = appended + more;
+      await until('the relay has got on', () => appended >= goal, { timeoutMs: 90_000, intervalMs: 1 });
+      await kafka.kill();
+      await kafka.restart();
+    }
+    await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
+      timeoutMs: 120_000,
+    });
+    stop.abort();
+    await running;
+    await log.close();
+    await store.close();
+    await expectExactly(topic, settled);
+  });
+});

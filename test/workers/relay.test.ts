@@ -1,0 +1,249 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../../src/clock.js';
+import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import type { Decision } from '../../src/model/decision.js';
+import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
+import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
+import { type RelayDeps, run } from '../../workers/relay.js';
+import { decisions, faultsOf } from '../support/decisions.js';
+import { MemoryDecisionLog } from '../support/memory-decision-log.js';
+import { relayWithCrashes } from '../support/relay-crashes.js';
+
+const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+
+let directory: string;
+let store: EmbeddedStore;
+let log: MemoryDecisionLog;
+let stop: AbortController;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'scopemesh-relay-'));
+  store = createEmbeddedStore({ directory, ...surroundings });
+  log = new MemoryDecisionLog();
+  stop = new AbortController();
+});
+afterEach(async () => {
+  stop.abort();
+  await store.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const deps = (changes: Partial<RelayDeps> = {}): RelayDeps => ({
+  ...surroundings,
+  journal: store.journal,
+  facts: store.facts,
+  log,
+  settled: { wait: () => new Promise(() => {}) },
+  ...changes,
+});
+
+async function settle(count: number, subjects = 3): Promise<Decision[]> {
+  const settled = decisions(count, subjects);
+  await store.journal.settle('destination/default/default/orders', settled);
+  return settled;
+}
+
+/** Resolves once the log holds so many. */
+async function holding(count: number): Promise<void> {
+  await until(() => log.held.length >= count);
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = AbortSignal.timeout(15_000);
+  while (!(await condition())) await systemClock.sleep(2, deadline);
+}
+
+const emptied = async () => (await store.journal.overview()).outboxLength === 0;
+
+describe('the relay', () => {
+  it('moves what was settled to the log, in order, and forgets it', async () => {
+    const settled = await settle(1_203);
+    const running = run(deps(), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(log.held.map((each) => each.id)).toEqual(settled.map((each) => each.id));
+  });
+
+  it('is woken by a settlement, without waiting for its poll', async () => {
+    let wake = () => {};
+    let waits = 0;
+    const settled = {
+      wait: () => {
+        waits++;
+        return new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      },
+    };
+    const clock: Clock = { ...systemClock, sleep: neverBut(stop.signal) };
+    const running = run(deps({ settled, clock }), stop.signal);
+    await until(() => waits > 0 && log.asked.length > 0);
+    await settle(1);
+    // A settlement during the look is not missed either, so ringing once is enough.
+    wake();
+    await holding(1);
+    stop.abort();
+    await running;
+  });
+
+  it('finds by its poll what nobody told it of', async () => {
+    const running = run(deps(), stop.signal);
+    await until(() => log.asked.length > 0);
+    await settle(2);
+    await holding(2);
+    stop.abort();
+    await running;
+  });
+
+  it('does not double a batch whose append failed although it is in', async () => {
+    const settled = await settle(3);
+    let fails = 1;
+    log.onAppend = (_, keep) => {
+      keep();
+      if (fails-- > 0) throw new Error('the answer was lost');
+    };
+    const running = run(deps(), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(log.held.map((each) => each.id)).toEqual(settled.map((each) => each.id));
+    expect(log.asked.at(-1)).toEqual(settled.map((each) => each.id));
+  });
+
+  it('sends a batch again that is not in, before anything later', async () => {
+    const settled = await settle(3);
+    let fails = 2;
+    log.onAppend = async (_, keep) => {
+      if (fails-- > 0) {
+        if (fails === 1) await settle(3);
+        throw new Error('refused');
+      }
+      keep();
+    };
+    const running = run(deps(), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(log.held.slice(0, 3).map((each) => each.id)).toEqual(settled.map((each) => each.id));
+    expect(faultsOf(log.held)).toEqual([]);
+    expect(log.held).toHaveLength(6);
+  });
+
+  it('does not send anything while it cannot learn what stands', async () => {
+    await settle(3);
+    let answers = false;
+    let asked = 0;
+    log.onContains = () => {
+      asked++;
+      if (!answers) throw new Error('away');
+    };
+    const appended: number[] = [];
+    log.onAppend = (batch, keep) => {
+      appended.push(batch.length);
+      keep();
+    };
+    const running = run(deps(), stop.signal);
+    await until(() => asked >= 2);
+    expect(appended).toEqual([]);
+    answers = true;
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(appended).toEqual([3]);
+  });
+
+  it('counts every failure and logs an outage once, and its end once', async () => {
+    await settle(1);
+    let fails = 3;
+    log.onAppend = (_, keep) => {
+      if (fails-- > 0) throw new Error('away');
+      keep();
+    };
+    const said: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      error: (_, message) => said.push(message),
+      info: (_, message) => said.push(message),
+    };
+    const counted: string[] = [];
+    const gauges: number[] = [];
+    const metrics: Metrics = {
+      ...noMetrics,
+      count: (name) => counted.push(name),
+      gauge: (name, value) => name === 'scopemesh_outbox_decisions' && gauges.push(value),
+    };
+    const running = run(deps({ logger, metrics }), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(said).toEqual(['decisions cannot be published; they are kept', 'decisions are published again']);
+    expect(counted).toEqual(Array(3).fill('scopemesh_relay_failures_total'));
+    expect(gauges[0]).toBe(1);
+    expect(gauges.at(-1)).toBe(0);
+  });
+
+  it('tells how the outbox grows while the log is away', async () => {
+    await settle(2);
+    log.onContains = () => {
+      throw new Error('away');
+    };
+    const gauges: number[] = [];
+    const metrics: Metrics = { ...noMetrics, gauge: (_, value) => gauges.push(value) };
+    const running = run(deps({ metrics }), stop.signal);
+    await until(() => gauges.includes(2));
+    await settle(3);
+    await until(() => gauges.includes(5));
+    log.onContains = () => {};
+    stop.abort();
+    await running;
+    expect(gauges[0]).toBe(2);
+  });
+
+  it('empties the outbox before it stops', async () => {
+    const running = run(deps(), stop.signal);
+    await until(() => log.asked.length > 0);
+    await settle(700);
+    stop.abort();
+    await running;
+    expect(log.held).toHaveLength(700);
+  });
+
+  it('stops after five seconds even if the log does not answer', async () => {
+    await settle(1);
+    const waits: number[] = [];
+    const clock: Clock = {
+      now: systemClock.now,
+      async sleep(ms) {
+        waits.push(ms);
+        if (ms !== 5_000) await new Promise(() => {});
+      },
+    };
+    log.onAppend = () => new Promise(() => {});
+    stop.abort();
+    await run(deps({ clock }), stop.signal);
+    expect(waits).toContain(5_000);
+    expect(await emptied()).toBe(false);
+  });
+
+  it('loses and doubles nothing when it is killed at any step', { timeout: 60_000 }, async () => {
+    const settled = await settle(60);
+    await store.close();
+    await relayWithCrashes({ directory, batch: 4 }, [3, 6, 9, 2, 11, 4, 7]);
+    const file = createEmbeddedDecisionLog({ directory, ...surroundings });
+    const read: Decision[] = [];
+    for await (const each of file.read({ from: 'start', follow: false }, stop.signal)) read.push(each);
+    await file.close();
+    expect(read.map((each) => each.id)).toEqual(settled.map((each) => each.id));
+    expect(faultsOf(read)).toEqual([]);
+  });
+});
+
+function neverBut(signal: AbortSignal): Clock['sleep'] {
+  return () =>
+    new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import type { DecisionLog } from '../src/decisions/log.js';
+import type { Logger, Metrics } from '../src/observe.js';
+import type { Facts } from '../src/queue/facts.js';
+import type { Journal } from '../src/queue/journal.js';
+
+export interface PublicationDeps {
+  readonly journal: Journal;
+  readonly log: DecisionLog;
+  readonly facts: Facts;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const BATCH = 500;
+const INFLIGHT = 'relay/inflight';
+const Inflight = z.object({ position: z.string(), ids: z.array(z.string()) });
+/** After so many decisions the position is read anew, which bounds what must be read back after a failure. */
+const POSITION_LIFE = 5_000;
+
+/**
+ * Before a batch is sent, its ids are noted together with a position before which the log cannot hold them. After a
+ * failure, or in the process that follows one that died, the log is asked which of them stand: whatever the answer
+ * to the sending was, and whether or not it came.
+ */
+export class Publication {
+  readonly #deps: PublicationDeps;
+  #isInDoubt = true;
+  #position: string | undefined;
+  #sentSince = 0;
+
+  constructor(deps: PublicationDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves with how many were moved; 0 means that the outbox was empty. */
+  async moveBatch(): Promise<number> {
+    const { journal, log, facts, metrics } = this.#deps;
+    if (this.#isInDoubt) await this.#settleDoubt();
+    const batch = await journal.outbox(BATCH);
+    const length = batch.length < BATCH ? batch.length : (await journal.overview()).outboxLength;
+    metrics.gauge('scopemesh_outbox_decisions', length);
+    if (batch.length === 0) return 0;
+    this.#isInDoubt = true;
+    const ids = batch.map((decision) => decision.id);
+    await facts.set(INFLIGHT, JSON.stringify({ position: await this.#positionFor(ids.length), ids }));
+    await log.append(batch);
+    await journal.published(ids);
+    this.#isInDoubt = false;
+    metrics.gauge('scopemesh_outbox_decisions', length - batch.length);
+    return batch.length;
+  }
+
+  /** Tells the length of the outbox while nothing can be moved. */
+  async measure(): Promise<void> {
+    const { outboxLength } = await this.#deps.journal.overview();
+    this.#deps.metrics.gauge('scopemesh_outbox_decisions', outboxLength);
+  }
+
+  /** Asks even if nothing is noted: the log then ends what an earlier writer left open. */
+  async #settleDoubt(): Promise<void> {
+    const { journal, log, facts, logger } = this.#deps;
+    this.#position = undefined;
+    const noted = parseInflight(await facts.get(INFLIGHT));
+    const standing = await log.contains(noted?.ids ?? [], noted?.position ?? (await log.position()));
+    if (standing.size > 0) await journal.published([...standing]);
+    logger.debug(
+      { noted: noted?.ids.length ?? 0, standing: standing.size },
+      'asked the decision log what it holds',
+    );
+    this.#isInDoubt = false;
+  }
+
+  async #positionFor(count: number): Promise<string> {
+    if (this.#position === undefined || this.#sentSince >= POSITION_LIFE) {
+      this.#position = await this.#deps.log.position();
+      this.#sentSince = 0;
+    }
+    this.#sentSince += count;
+    return this.#position;
+  }
+}
+
+function parseInflight(text: string | undefined): z.infer<typeof Inflight> | undefined {
+  return text === undefined ? undefined : Inflight.parse(JSON.parse(text));
+}

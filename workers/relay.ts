@@ -1,0 +1,90 @@
+import type { Clock } from '../src/clock.js';
+import type { DecisionLog } from '../src/decisions/log.js';
+import { messageOf } from '../src/errors.js';
+import type { Logger, Metrics } from '../src/observe.js';
+import type { Facts } from '../src/queue/facts.js';
+import type { Journal } from '../src/queue/journal.js';
+import { Publication } from './publication.js';
+
+/** Tells that decisions were settled. */
+export interface Settled {
+  /** Resolves at the next settlement, or when the signal is aborted. */
+  wait(signal: AbortSignal): Promise<void>;
+}
+
+export interface RelayDeps {
+  readonly journal: Journal;
+  readonly log: DecisionLog;
+  readonly facts: Facts;
+  readonly settled: Settled;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** A settlement elsewhere tells nobody here, so the outbox is looked into at least this often. */
+const POLL_MS = 1_000;
+const DRAIN_MS = 5_000;
+const FIRST_WAIT_MS = 200;
+const LONGEST_WAIT_MS = 10_000;
+
+/**
+ * Moves the journal's outbox to the decision log, in order, each decision exactly once, until the signal is
+ * aborted; then for up to 5 s more, so that a clean stop leaves nothing behind. Never throws: what fails is tried
+ * again. One relay at a time works on a journal.
+ */
+export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
+  const { settled, clock, logger, metrics } = deps;
+  const publication = new Publication(deps);
+  let failures = 0;
+  const attempt = async (): Promise<number | undefined> => {
+    try {
+      const moved = await publication.moveBatch();
+      if (failures > 0) logger.info({ failures }, 'decisions are published again');
+      failures = 0;
+      return moved;
+    } catch (error) {
+      metrics.count('scopemesh_relay_failures_total');
+      if (failures === 0)
+        logger.error({ error: messageOf(error) }, 'decisions cannot be published; they are kept');
+      failures++;
+      await publication.measure().catch(() => {}); // the journal may be what failed
+      return undefined;
+    }
+  };
+  const backoffMs = () =>
+    Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20)) * jitter();
+
+  while (!signal.aborted) {
+    const attention = new AbortController();
+    const stop = () => attention.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    // Before looking, so that what is settled after the look wakes the wait.
+    const settlement = settled.wait(attention.signal).catch(() => {});
+    const moved = await attempt();
+    if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
+    if (moved === 0) await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
+    attention.abort();
+    signal.removeEventListener('abort', stop);
+  }
+
+  const time = new AbortController();
+  const late = clock.sleep(DRAIN_MS, time.signal).then(
+    () => 0,
+    () => 0,
+  );
+  const drain = async () => {
+    for (let moved: number | undefined; moved !== 0 && !time.signal.aborted; ) {
+      moved = await attempt();
+      if (moved === undefined)
+        await clock.sleep(Math.min(backoffMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
+    }
+  };
+  await Promise.race([drain(), late]);
+  time.abort();
+}
+
+/** Between a half and the whole, so that replicas that failed together do not come back together. */
+function jitter(): number {
+  return 0.5 + Math.random() / 2;
+}
