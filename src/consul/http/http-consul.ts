@@ -29,6 +29,8 @@ export interface HttpConsulOptions {
   readonly requestTimeoutMs?: number | undefined;
   /** How long a blocking query waits; 30 s by default. */
   readonly watchWaitMs?: number | undefined;
+  /** How late a blocking query's answer may be before the connection counts as hung; 10 s by default. */
+  readonly watchGraceMs?: number | undefined;
   /** The longest answer that is read; 64 MiB by default. */
   readonly maxBytes?: number | undefined;
 }
@@ -53,7 +55,15 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
   });
   const tenancy = { partition: options.partition, namespace: options.namespace };
   const guard = createIndexGuard(clock, logger);
-  const watching = { transport, tenancy, owner, clock, logger, waitMs: options.watchWaitMs ?? 30_000 };
+  const watching = {
+    transport,
+    tenancy,
+    owner,
+    clock,
+    logger,
+    waitMs: options.watchWaitMs ?? 30_000,
+    graceMs: options.watchGraceMs ?? 10_000,
+  };
   return {
     intentions: createIntentions(transport, tenancy, guard, logger),
     claims: createClaimRecords(transport, tenancy, owner),

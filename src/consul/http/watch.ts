@@ -16,6 +16,8 @@ export interface WatchOptions {
   readonly logger: Logger;
   /** How long one blocking query waits for a change; twice that without `alive` is a dead watch. */
   readonly waitMs: number;
+  /** How long an answer may be late before its connection counts as hung. */
+  readonly graceMs: number;
 }
 
 export interface WatchListener {
@@ -27,7 +29,6 @@ const PER_SECOND = 5;
 const BURST = 5;
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
-const GRACE_MS = 10_000;
 
 /**
  * Watches a table until aborted. A table may take several blocking queries; it is alive when each of them has
@@ -84,10 +85,10 @@ async function watchPath(
   listener: WatchListener,
   signal: AbortSignal,
 ): Promise<void> {
-  const { transport, tenancy, clock, logger, waitMs } = options;
+  const { transport, tenancy, clock, logger, waitMs, graceMs } = options;
   const bucket = createTokenBucket(clock, PER_SECOND, BURST);
   // Consul adds up to a sixteenth to the wait by itself; past that the connection hangs.
-  const timeoutMs = waitMs + Math.ceil(waitMs / 16) + GRACE_MS;
+  const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
   const tenancyQuery = { ...toTenancyQuery(tenancy), ...(table === 'claims' ? { recurse: '' } : {}) };
   const expected = table === 'claims' ? [200, 404] : [200];
   let seen: number | undefined;

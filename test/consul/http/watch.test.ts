@@ -1,0 +1,249 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../../../src/clock.js';
+import type { Consul, WatchedTable } from '../../../src/consul/consul.js';
+import type { HttpConsulOptions } from '../../../src/consul/http/http-consul.js';
+import { silentLogger } from '../../../src/observe.js';
+import { connect, type Exchange, startFaultServer } from './fault-server.js';
+
+const closers: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** A clock whose sleeps end at once, and are written down. */
+function instantClock(): Clock & { readonly slept: number[] } {
+  let now = 0;
+  const slept: number[] = [];
+  return {
+    slept,
+    now: () => now,
+    sleep: async (ms, signal) => {
+      signal?.throwIfAborted();
+      slept.push(ms);
+      now += ms;
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+interface Observed {
+  readonly consul: Consul;
+  readonly seen: readonly string[];
+  readonly events: string[];
+  /** Resolves once the watch has ended. */
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+async function observe(
+  table: WatchedTable,
+  answer: (exchange: Exchange, count: number, stop: () => void) => void,
+  options: Partial<HttpConsulOptions> = {},
+): Promise<Observed> {
+  const stopping = new AbortController();
+  const stop = () => stopping.abort(new Error('stopped'));
+  let count = 0;
+  const server = await startFaultServer((exchange) => answer(exchange, ++count, stop));
+  closers.push(server.close);
+  const consul = connect(server.address, options);
+  closers.push(() => consul.close());
+  const events: string[] = [];
+  const listener = { changed: () => events.push('changed'), alive: () => events.push('alive') };
+  const ended = consul.watch(table, listener, stopping.signal);
+  return { consul, seen: server.seen, events, ended, stop };
+}
+
+/** Answers one index after the other, then aborts the watch. */
+const withIndexes = (indexes: readonly string[]) => (exchange: Exchange, count: number, stop: () => void) => {
+  const index = indexes[count - 1];
+  if (index === undefined) stop();
+  else exchange.reply(200, {}, { 'X-Consul-Index': index });
+};
+
+const indexOf = (target: string) => new URL(target.slice(4), 'http://consul').searchParams.get('index');
+
+describe('a watch', () => {
+  it('asks at once, then waits at the index that it saw', async () => {
+    const { seen, ended } = await observe('catalog', withIndexes(['10', '11']));
+    await ended;
+    expect(seen).toEqual([
+      'GET /v1/catalog/services',
+      'GET /v1/catalog/services?index=10&wait=30000ms',
+      'GET /v1/catalog/services?index=11&wait=30000ms',
+    ]);
+  });
+
+  it('tells a change for a new index alone, and life for each answer', async () => {
+    const { events, ended } = await observe('catalog', withIndexes(['10', '10', '10', '12']));
+    await ended;
+    expect(events).toEqual(['alive', 'changed', 'alive', 'alive', 'alive', 'changed']);
+  });
+
+  it('starts over when the index goes backwards, and tells a change', async () => {
+    const { seen, events, ended } = await observe('catalog', withIndexes(['900', '20', '20']));
+    await ended;
+    expect(seen.map(indexOf)).toEqual([null, '900', null, '20']);
+    expect(events).toEqual(['alive', 'changed', 'alive', 'changed', 'alive']);
+  });
+
+  it('never waits at an index below 1, which would not block', async () => {
+    const { seen, ended } = await observe('catalog', withIndexes(['0', '0']));
+    await ended;
+    expect(seen.map(indexOf)).toEqual([null, '1', '1']);
+  });
+
+  it('asks no more than five times a second in the long run, however often Consul answers', async () => {
+    const clock = instantClock();
+    const indexes = Array.from({ length: 55 }, (_, at) => String(at + 1));
+    const { ended } = await observe('catalog', withIndexes(indexes), { clock });
+    await ended;
+    expect(clock.now()).toBeGreaterThanOrEqual(10_000);
+    expect(clock.now()).toBeLessThan(10_500);
+  });
+
+  it('goes on after errors, with growing pauses that differ, and asks at once afterwards', async () => {
+    const clock = instantClock();
+    const { seen, events, ended } = await observe(
+      'catalog',
+      (exchange, count, stop) => {
+        if (count === 1) exchange.reply(200, {}, { 'X-Consul-Index': '10' });
+        else if (count < 10) exchange.reply(500, 'No cluster leader');
+        else if (count === 10) exchange.reply(200, {}, { 'X-Consul-Index': '10' });
+        else stop();
+      },
+      { clock },
+    );
+    await ended;
+    expect(seen.map(indexOf)).toEqual([null, '10', ...Array(8).fill(null), '10']);
+    expect(events).toEqual(['alive', 'changed', 'alive']);
+    const pauses = clock.slept.filter((ms) => ms >= 125).slice(0, 8);
+    for (const [at, ms] of pauses.entries()) {
+      const longest = Math.min(15_000, 250 * 2 ** at);
+      expect(ms).toBeLessThanOrEqual(longest);
+      expect(ms).toBeGreaterThanOrEqual(longest / 2);
+    }
+    expect(pauses).toHaveLength(8);
+  });
+
+  it.each([
+    ['filtered by ACLs', { 'X-Consul-Results-Filtered-By-ACLs': 'true' }],
+    ['without a leader', { 'X-Consul-KnownLeader': 'false' }],
+  ])('is not alive on answers %s: changes may hide there', async (_, headers) => {
+    const { events, ended } = await observe(
+      'catalog',
+      (exchange, count, stop) => (count > 3 ? stop() : exchange.reply(200, {}, headers)),
+      { clock: instantClock() },
+    );
+    await ended;
+    expect(events).toEqual([]);
+  });
+
+  it('gives up a connection that hangs beyond the wait, and says nothing of life meanwhile', async () => {
+    const warned: object[] = [];
+    const logger = { ...silentLogger, warn: (fields: object) => warned.push(fields) };
+    const { events, ended } = await observe(
+      'catalog',
+      (exchange, count, stop) => {
+        if (count === 1) exchange.reply(200, {});
+        else if (count > 2) stop();
+      },
+      { clock: instantClock(), logger, watchWaitMs: 0, watchGraceMs: 100 },
+    );
+    await ended;
+    expect(events).toEqual(['alive', 'changed']);
+    expect(warned).toMatchObject([{ code: 'ERR_TIMEOUT', table: 'catalog' }]);
+  });
+
+  it('ends at once when aborted while Consul holds the query', async () => {
+    const { ended, stop } = await observe('catalog', (exchange, count, abort) => {
+      if (count === 1) exchange.reply(200, {});
+      else abort();
+    });
+    await ended;
+    stop();
+  });
+
+  it('ends at once when aborted during a pause', async () => {
+    const clock: Clock = {
+      now: systemClock.now,
+      sleep: (_, signal) =>
+        new Promise((_resolve, reject) => {
+          signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+          setImmediate(stop);
+        }),
+    };
+    let stop = () => {};
+    const watch = await observe('catalog', (exchange) => exchange.reply(500, ''), { clock });
+    stop = watch.stop;
+    await watch.ended;
+    expect(watch.events).toEqual([]);
+  });
+
+  it('never throws for a Consul that cannot be reached', async () => {
+    const server = await startFaultServer(() => undefined);
+    await server.close();
+    const clock = instantClock();
+    const stopping = new AbortController();
+    let failures = 0;
+    const count = () => {
+      failures += 1;
+      if (failures === 4) stopping.abort();
+    };
+    const consul = connect(server.address, { clock, logger: { ...silentLogger, warn: count, debug: count } });
+    closers.push(() => consul.close());
+    await consul.watch('claims', { changed() {}, alive() {} }, stopping.signal);
+    expect(failures).toBe(4);
+  });
+
+  it('rejects when its listener throws, and leaves no query behind', async () => {
+    const server = await startFaultServer((exchange) => {
+      if (!exchange.target.includes('index=')) exchange.reply(200, []);
+    });
+    closers.push(server.close);
+    const consul = connect(server.address);
+    closers.push(() => consul.close());
+    const listener = {
+      changed() {
+        throw new Error('a flaw');
+      },
+      alive() {},
+    };
+    await expect(consul.watch('intentions', listener, new AbortController().signal)).rejects.toThrow(
+      'a flaw',
+    );
+  });
+
+  it('of intentions watches the protocols too, and is alive only once all three have answered', async () => {
+    const held: Exchange[] = [];
+    let all = () => {};
+    const allAsked = new Promise<void>((resolve) => {
+      all = resolve;
+    });
+    const { events, ended, stop } = await observe('intentions', (exchange, count) => {
+      held.push(exchange);
+      if (count === 3) all();
+      if (count === 6) stop();
+    });
+    await allAsked;
+    expect(held.map(({ url }) => url.pathname).toSorted()).toEqual([
+      '/v1/config/proxy-defaults',
+      '/v1/config/service-defaults',
+      '/v1/config/service-intentions',
+    ]);
+    for (const exchange of held.slice(0, 3)) exchange.reply(200, []);
+    await ended;
+    expect(events.filter((event) => event === 'alive')).toHaveLength(1);
+    expect(events.filter((event) => event === 'changed')).toHaveLength(3);
+  });
+
+  it('of claims takes "no such key" for an answer', async () => {
+    const { seen, events, ended } = await observe('claims', (exchange, count, stop) => {
+      if (count === 1) exchange.reply(404, '');
+      else stop();
+    });
+    await ended;
+    expect(seen[0]).toBe('GET /v1/kv/scopemesh/payments/claims/?recurse');
+    expect(events).toEqual(['alive', 'changed']);
+  });
+});
