@@ -6,7 +6,7 @@ import type { StartHarness, Store, StoreHarness } from './store-harness.js';
 
 const KEY = 'destination/default/default/orders';
 
-function draft(id: string, subject = 's'): DraftDecision {
+export function draft(id: string, subject = 's'): DraftDecision {
   return {
     id,
     type: 'dev.scopemesh.intention.updated',
@@ -24,7 +24,7 @@ function draft(id: string, subject = 's'): DraftDecision {
   };
 }
 
-function settled(id: string, subject = 's'): SettledDecision {
+export function settled(id: string, subject = 's'): SettledDecision {
   const { expectedIndex: _, ...rest } = draft(id, subject);
   return { ...rest, time: '2026-01-01T00:00:01.000Z', outcome: 'applied', latencyMs: 11.4 };
 }

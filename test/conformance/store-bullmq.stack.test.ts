@@ -1,10 +1,12 @@
 import { afterAll, beforeAll } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
+import type { Backoff } from '../../src/queue/backoff.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { describeFacts } from './facts.js';
 import { describeJournal } from './journal.js';
+import { describeKill, type SharedPlace } from './kill.js';
 import { describeQueue } from './queue.js';
 import type { Store, StoreHarness } from './store-harness.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
@@ -18,6 +20,11 @@ afterAll(async () => {
   await redis.stop();
 });
 
+function openAt(url: string, prefix: string, backoff: Partial<Backoff> = {}): Store {
+  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+  return createBullmqStore({ url, prefix, allowUnsafe: false, backoff, ...deps });
+}
+
 /** To Redis a process that is killed is one whose connections break and do not come back. */
 async function startBullmq(): Promise<StoreHarness> {
   const prefix = `scopemesh:test-${++count}`;
@@ -25,15 +32,7 @@ async function startBullmq(): Promise<StoreHarness> {
   return {
     async open(backoff) {
       const way = await startTcpProxy(redis.port);
-      const store = createBullmqStore({
-        url: `redis://127.0.0.1:${way.port}`,
-        prefix,
-        allowUnsafe: false,
-        logger: silentLogger,
-        metrics: noMetrics,
-        clock: systemClock,
-        ...(backoff === undefined ? {} : { backoff }),
-      });
+      const store = openAt(`redis://127.0.0.1:${way.port}`, prefix, backoff);
       ways.set(store, way);
       return store;
     },
@@ -56,3 +55,14 @@ async function startBullmq(): Promise<StoreHarness> {
 describeQueue('BullMQ on Redis', startBullmq, 5);
 describeJournal('BullMQ on Redis', startBullmq);
 describeFacts('BullMQ on Redis', startBullmq);
+
+async function startPlace(): Promise<SharedPlace> {
+  const prefix = `scopemesh:test-${++count}`;
+  return {
+    childArguments: ['bullmq', redis.url, prefix],
+    open: async () => openAt(redis.url, prefix),
+    dispose: async () => {},
+  };
+}
+
+describeKill('BullMQ on Redis', startPlace, 2);

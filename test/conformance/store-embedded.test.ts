@@ -1,13 +1,21 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
+import type { Backoff } from '../../src/queue/backoff.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { describeFacts } from './facts.js';
 import { describeJournal } from './journal.js';
-import { describeQueue } from './queue.js';
+import { describeKill, type SharedPlace, startBurst } from './kill.js';
+import { describeQueue, trigger } from './queue.js';
 import type { Store, StoreHarness } from './store-harness.js';
+
+function openAt(directory: string, backoff: Partial<Backoff> = {}): Store {
+  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+  return createEmbeddedStore({ directory, backoff, ...deps });
+}
 
 /**
  * A crash leaves to the next process exactly the bytes that the files hold at that instant, so it is a copy of
@@ -20,13 +28,7 @@ async function startEmbedded(): Promise<StoreHarness> {
   const opened = new Set<Store>();
   return {
     async open(backoff) {
-      const store = createEmbeddedStore({
-        directory,
-        logger: silentLogger,
-        metrics: noMetrics,
-        clock: systemClock,
-        ...(backoff === undefined ? {} : { backoff }),
-      });
+      const store = openAt(directory, backoff);
       opened.add(store);
       return store;
     },
@@ -46,3 +48,63 @@ async function startEmbedded(): Promise<StoreHarness> {
 describeQueue('the embedded store', startEmbedded);
 describeJournal('the embedded store', startEmbedded);
 describeFacts('the embedded store', startEmbedded);
+
+async function startPlace(): Promise<SharedPlace & { readonly directory: string }> {
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-store-'));
+  return {
+    directory,
+    childArguments: ['embedded', directory],
+    open: async () => openAt(directory),
+    async dispose() {
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+describeKill('the embedded store', startPlace, 3);
+
+describe('the state directory', () => {
+  it('is refused to a second process at once, and free again when the first is killed', async () => {
+    const place = await startPlace();
+    const child = startBurst(place.childArguments, 1);
+    try {
+      await child.until('open', 1);
+      expect(() => openAt(place.directory)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_STATE_LOCKED',
+          retriable: false,
+          message: expect.stringContaining(place.directory),
+        }),
+      );
+      await child.until('acknowledged', 10);
+      await child.kill();
+      const store = openAt(place.directory);
+      await store.close();
+    } finally {
+      await child.kill();
+      await place.dispose();
+    }
+  });
+
+  it('is refused to a second store of the same process, and free again after close', async () => {
+    const place = await startPlace();
+    const store = openAt(place.directory);
+    expect(() => openAt(place.directory)).toThrow(expect.objectContaining({ code: 'ERR_STATE_LOCKED' }));
+    await store.close();
+    await openAt(place.directory).close();
+    await place.dispose();
+  });
+});
+
+describe('a closed embedded store', () => {
+  it('takes nothing more', async () => {
+    const place = await startPlace();
+    const store = openAt(place.directory);
+    await store.close();
+    const unreachable = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE' });
+    await expect(store.queue.add([trigger('a', '1')])).rejects.toEqual(unreachable);
+    await expect(store.facts.set('a', '1')).rejects.toEqual(unreachable);
+    await expect(store.journal.read('a')).rejects.toEqual(unreachable);
+    await place.dispose();
+  });
+});

@@ -1,0 +1,50 @@
+/** One call of the API. `{{name}}` in path, body and text stands for a value saved earlier in the scenario. */
+export interface Call {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS';
+  readonly path: string;
+  /** Whose token: a saved secret by its name, `nobody` for none, `stranger` for an unknown one; else management. */
+  readonly as?: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Sent as it is. */
+  readonly text?: string;
+}
+
+/**
+ * What an answer is once the values that differ from run to run have names: `<uuid 1>`, `<index 2>`, numbered by
+ * first appearance within the scenario, so that equal names mean equal values.
+ */
+export interface Expectation {
+  readonly status: number;
+  readonly body: unknown;
+  /** X-Consul-Index. */
+  readonly index?: string;
+  /** X-Consul-Results-Filtered-By-ACLs. */
+  readonly filtered?: string;
+  /** X-Consul-Effective-Consistency. */
+  readonly consistency?: string;
+  readonly allow?: string;
+  /** Of a blocking query: whether it answered before its wait was over. */
+  readonly woken?: boolean;
+}
+
+export interface Exchange extends Call {
+  readonly name: string;
+  /** Values to remember: a name, and the dotted path in the answer's JSON. */
+  readonly save?: Readonly<Record<string, string>>;
+  /** Asks again with the index just read (or the given one), while the other calls are made. */
+  readonly blocks?: { readonly wait: string; readonly index?: string; readonly meanwhile?: readonly Call[] };
+  readonly expected: Expectation;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly exchanges: readonly Exchange[];
+}
+
+export interface ConsulUnderTest {
+  /** `http://host:port` */
+  readonly address: string;
+  readonly managementToken: string;
+  stop(): Promise<void>;
+}

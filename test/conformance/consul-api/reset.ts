@@ -1,0 +1,49 @@
+import type { ConsulUnderTest } from './exchange.js';
+
+const keptPolicies = new Set(['global-management', 'builtin/global-read-only']);
+
+/** Removes whatever earlier scenarios left on the server; resolves to the name of the server's own node. */
+export async function resetConsul(server: ConsulUnderTest): Promise<string> {
+  const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const response = await fetch(`${server.address}${path}`, {
+      method,
+      headers: { 'X-Consul-Token': server.managementToken },
+      signal: AbortSignal.timeout(30_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok && response.status !== 404)
+      throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : undefined;
+  };
+  const list = async (path: string): Promise<Record<string, unknown>[]> => {
+    const found = await call('GET', path);
+    return Array.isArray(found) ? found : [];
+  };
+  const self: unknown = await call('GET', '/v1/agent/self');
+  const nodeName = String(Object(Object(self).Config).NodeName);
+  // Intentions first: protocols cannot be taken from under them.
+  for (const kind of ['service-intentions', 'service-defaults', 'proxy-defaults']) {
+    for (const entry of await list(`/v1/config/${kind}`)) {
+      await call('DELETE', `/v1/config/${kind}/${encodeURIComponent(String(entry.Name))}`);
+    }
+  }
+  for (const session of await list('/v1/session/list'))
+    await call('PUT', `/v1/session/destroy/${session.ID}`);
+  await call('DELETE', '/v1/kv/?recurse');
+  for (const id of Object.keys(Object(await call('GET', '/v1/agent/services')))) {
+    await call('PUT', `/v1/agent/service/deregister/${id}`);
+  }
+  for (const node of await list('/v1/catalog/nodes')) {
+    if (node.Node !== nodeName) await call('PUT', '/v1/catalog/deregister', { Node: node.Node });
+  }
+  for (const token of await list('/v1/acl/tokens')) {
+    const isOwn = token.SecretID === server.managementToken || token.SecretID === 'anonymous';
+    if (!isOwn) await call('DELETE', `/v1/acl/token/${token.AccessorID}`);
+  }
+  for (const role of await list('/v1/acl/roles')) await call('DELETE', `/v1/acl/role/${role.ID}`);
+  for (const policy of await list('/v1/acl/policies')) {
+    if (!keptPolicies.has(String(policy.Name))) await call('DELETE', `/v1/acl/policy/${policy.ID}`);
+  }
+  return nodeName;
+}
