@@ -67,7 +67,8 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
       if (id === undefined) return NOTHING;
       if (!isInternalId(id)) return everything();
       if (part === undefined) return ofClient(admin, id, at, cause, context);
-      if (part === 'roles' && urgent) return withRoles ? everything(lostRole(admin, 3, context)) : NOTHING;
+      if (part === 'roles' && (urgent || admin.path[4] === 'composites'))
+        return withRoles ? everything(lostRole(admin, 3, context)) : NOTHING;
       return ofClientPart(admin, id, cause, context);
     case 'client-scopes':
       return ofClientScope(admin, everything, context);

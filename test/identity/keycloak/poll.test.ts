@@ -1,0 +1,228 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { IncompleteRead } from '../../../src/errors.js';
+import { type AdminApi, createAdminApi } from '../../../src/identity/keycloak/admin-api.js';
+import { createKeycloakPoll, type KeycloakPollOptions } from '../../../src/identity/keycloak/poll.js';
+import { createKeycloakSource } from '../../../src/identity/keycloak/webhook.js';
+import type { IdentityEvent, PollResult } from '../../../src/identity/source.js';
+import { Secret } from '../../../src/model/secret.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { FakeKeycloak, json } from './fake-keycloak.js';
+import { RECEIVED_AT, recordedLog, recordings } from './recordings.js';
+
+const signal = new AbortController().signal;
+const MINUTE = 60_000;
+
+describe('the poll of Keycloak’s admin events', () => {
+  let keycloak: FakeKeycloak;
+  let api: AdminApi;
+  const warn = vi.fn();
+
+  const open = (options: Partial<KeycloakPollOptions> = {}) =>
+    createKeycloakPoll({
+      provider: 'main',
+      issuer: keycloak.issuer,
+      clientId: 'scopemesh',
+      clientSecret: new Secret('s'),
+      serviceAccountRoles: true,
+      pageSize: 5,
+      clock: { now: () => Date.parse(RECEIVED_AT), sleep: async () => {} },
+      logger: { ...silentLogger, warn },
+      metrics: noMetrics,
+      api,
+      ...options,
+    });
+  const idsOf = (result: PollResult) => result.events.map((event) => event.id);
+  const add = (id: string, time: number) => {
+    const event = { id, time, operationType: 'UPDATE', resourceType: 'CLIENT', resourcePath: 'clients/x' };
+    keycloak.events = [event, ...keycloak.events].sort(
+      (a, b) => (b as { time: number }).time - (a as { time: number }).time,
+    );
+  };
+
+  beforeEach(async () => {
+    keycloak = await new FakeKeycloak().start();
+    warn.mockReset();
+    api = createAdminApi({
+      provider: 'main',
+      issuer: keycloak.issuer,
+      clientId: 'scopemesh',
+      clientSecret: new Secret('s'),
+      clock: { now: () => Date.parse(RECEIVED_AT), sleep: async () => {} },
+      metrics: noMetrics,
+    });
+  });
+  afterEach(async () => {
+    await api.close();
+    await keycloak.stop();
+  });
+
+  it('gives of the recorded log what the webhook gave of the same actions, oldest first', async () => {
+    const poll = open();
+    const start = await poll.poll(undefined, signal);
+    const log = recordedLog();
+    keycloak.events = [...log];
+    const polled = await poll.poll(start.cursor, signal);
+    expect(polled.gap).toBe(false);
+    expect(idsOf(polled)).toEqual(log.map((event) => event.id).reverse());
+
+    const source = createKeycloakSource({
+      provider: 'main',
+      issuer: 'http://127.0.0.1:18080/realms/wh2',
+      secrets: [new Secret('whsecret')],
+      serviceAccountRoles: true,
+    });
+    const sent = new Map<string, IdentityEvent>();
+    for (const { request } of recordings()) {
+      const reception = await source.receive(request);
+      if (reception.kind === 'events') for (const event of reception.events) sent.set(event.id, event);
+    }
+    // The log knows the administrator by the id of the user only.
+    const bare = (event: IdentityEvent | undefined) =>
+      JSON.parse(JSON.stringify(event, (key, value) => (key === 'cause' ? undefined : value)));
+    for (const event of polled.events) expect(bare(event)).toEqual(bare(sent.get(event.id)));
+    expect(polled.events[0]?.triggers).toEqual([]);
+    expect(polled.events.at(-1)?.triggers[0]?.cause).toEqual({
+      kind: 'poll',
+      eventId: '18e11ffc-e1b7-4088-baf9-f0f58e593417',
+      receivedAt: RECEIVED_AT,
+      principal: { id: '5ef6d86e-6d2b-466e-bf27-139f7a618803', ip: '127.0.0.1' },
+    });
+  });
+
+  it('begins with what comes from now on', async () => {
+    for (let at = 1; at <= 12; at++) add(`old-${at}`, at * 1000);
+    const start = await open().poll(undefined, signal);
+    expect(start).toMatchObject({ events: [], gap: false });
+    const same = await open().poll(start.cursor, signal);
+    expect(same).toMatchObject({ events: [], gap: false, cursor: start.cursor });
+    add('new', 13_000);
+    expect(idsOf(await open().poll(start.cursor, signal))).toEqual(['new']);
+  });
+
+  it('gives each event once over many polls, and again for a cursor that was not moved on', async () => {
+    let { cursor } = await open().poll(undefined, signal);
+    const seen: string[] = [];
+    for (let at = 1; at <= 30; at++) {
+      add(`e-${at}`, at * 7000);
+      if (at % 4 !== 0) continue;
+      const result = await open().poll(cursor, signal);
+      expect(idsOf(await open().poll(cursor, signal))).toEqual(idsOf(result));
+      seen.push(...idsOf(result));
+      cursor = result.cursor;
+    }
+    seen.push(...idsOf(await open().poll(cursor, signal)));
+    expect(seen).toEqual(Array.from({ length: 30 }, (_, at) => `e-${at + 1}`));
+  });
+
+  it('finds an event that was committed after a younger one', async () => {
+    add('first', 100_000);
+    let { cursor } = await open().poll(undefined, signal);
+    add('younger', 130_000);
+    ({ cursor } = await open().poll(cursor, signal));
+    add('late', 130_000 - MINUTE + 1);
+    add('twin', 130_000);
+    const result = await open().poll(cursor, signal);
+    expect(idsOf(result)).toEqual(['late', 'twin']);
+    expect(result.gap).toBe(false);
+  });
+
+  it('reports a gap once when the newest event it saw is gone from the log', async () => {
+    add('seen', 100_000);
+    let { cursor } = await open().poll(undefined, signal);
+    keycloak.events = [];
+    const cleared = await open().poll(cursor, signal);
+    expect(cleared).toMatchObject({ gap: true, events: [] });
+    cursor = cleared.cursor;
+    expect(await open().poll(cursor, signal)).toMatchObject({ gap: false, events: [] });
+    add('after', 100_001);
+    const after = await open().poll(cursor, signal);
+    expect(after.gap).toBe(false);
+    expect(idsOf(after)).toEqual(['after']);
+  });
+
+  it('reports a gap and still gives what is left when only the older part of the log is gone', async () => {
+    add('seen', 100_000);
+    const { cursor } = await open().poll(undefined, signal);
+    keycloak.events = [];
+    add('left', 500_000);
+    const result = await open().poll(cursor, signal);
+    expect(result.gap).toBe(true);
+    expect(idsOf(result)).toEqual(['left']);
+    expect(await open().poll(result.cursor, signal)).toMatchObject({ gap: false, events: [] });
+  });
+
+  it.each([
+    '',
+    'x',
+    'null',
+    '[]',
+    '{}',
+    '{"time":"1","ids":[]}',
+    '{"time":-1,"ids":[]}',
+    '{"time":1,"ids":[2]}',
+  ])('takes up the log anew, with a gap, on the unknown cursor %j', async (cursor) => {
+    add('old', 1000);
+    const result = await open().poll(cursor, signal);
+    expect(result).toMatchObject({ events: [], gap: true });
+    expect(await open().poll(result.cursor, signal)).toMatchObject({ events: [], gap: false });
+  });
+
+  it('says how to mend a realm that keeps no admin events, instead of hearing peace', async () => {
+    keycloak.eventConfig = { adminEventsEnabled: false };
+    const failure = open().poll(undefined, signal);
+    await expect(failure).rejects.toBeInstanceOf(IncompleteRead);
+    await expect(failure).rejects.toThrow(/Save events/);
+    await expect(failure).rejects.toMatchObject({ retriable: false });
+  });
+
+  it('warns once of a realm that keeps no details', async () => {
+    keycloak.eventConfig = { adminEventsEnabled: true, adminEventsDetailsEnabled: false };
+    const poll = open();
+    const { cursor } = await poll.poll(undefined, signal);
+    await poll.poll(cursor, signal);
+    expect(warn).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    ['an entry is no event', [{ id: 'x' }]],
+    ['an entry is an event of a user', [{ id: 'x', time: 1, type: 'LOGIN' }]],
+    ['the log is no list', { error: 'x' }],
+  ])('gives nothing rather than a part when %s', async (_, body) => {
+    const { cursor } = await open().poll(undefined, signal);
+    keycloak.fault = (url, response) => {
+      if (!url.pathname.endsWith('admin-events')) return false;
+      json(response, 200, body);
+      return true;
+    };
+    await expect(open().poll(cursor, signal)).rejects.toBeInstanceOf(IncompleteRead);
+  });
+
+  it('gives nothing when a later page fails', async () => {
+    const { cursor } = await open().poll(undefined, signal);
+    for (let at = 1; at <= 12; at++) add(`e-${at}`, at * 1000);
+    keycloak.fault = (url, response) => {
+      if (url.searchParams.get('first') !== '4') return false;
+      response.writeHead(500).end();
+      return true;
+    };
+    await expect(open().poll(cursor, signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
+  });
+
+  it('goes on from poll to poll where more happened than one poll takes', async () => {
+    let { cursor } = await open().poll(undefined, signal);
+    const total = 20_500;
+    keycloak.events = Array.from({ length: total }, (_, at) => ({
+      id: `e-${total - at}`,
+      time: (total - at) * 1000,
+      operationType: 'UPDATE',
+      resourceType: 'CLIENT',
+      resourcePath: 'clients/x',
+    }));
+    const first = await open({ pageSize: 500 }).poll(cursor, signal);
+    cursor = first.cursor;
+    const second = await open({ pageSize: 500 }).poll(cursor, signal);
+    expect([first.gap, second.gap]).toEqual([false, false]);
+    expect(new Set([...idsOf(first), ...idsOf(second)]).size).toBe(total);
+    expect(idsOf(second).at(-1)).toBe(`e-${total}`);
+  });
+});

@@ -1,0 +1,356 @@
+import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { RejectedEvent } from '../../../src/errors.js';
+import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { createKeycloakSource, type KeycloakSourceOptions } from '../../../src/identity/keycloak/webhook.js';
+import type { IdentityEvent, RawRequest } from '../../../src/identity/source.js';
+import { formatKey } from '../../../src/model/key.js';
+import { Secret } from '../../../src/model/secret.js';
+import { RECEIVED_AT, recordings } from './recordings.js';
+
+const CLIENT = '5cc257c9-81f6-4900-9913-868a79dc25ab';
+const USER = 'f370e420-47f2-4557-ad6c-d66db05290f5';
+const WRITE_SCOPE = 'ac0d8b5e-09ba-4e68-8b9a-83073717830b';
+const byId = `client/main/~id/${CLIENT}`;
+const byUser = `client/main/~user/${USER}`;
+
+const open = (options: Partial<KeycloakSourceOptions> = {}) =>
+  createKeycloakSource({
+    provider: 'main',
+    issuer: 'http://127.0.0.1:18080/realms/wh2',
+    secrets: [new Secret('whsecret')],
+    serviceAccountRoles: true,
+    ...options,
+  });
+
+async function one(source: ReturnType<typeof open>, request: RawRequest): Promise<IdentityEvent> {
+  const reception = await source.receive(request);
+  const [event, ...more] = reception.kind === 'events' ? reception.events : [];
+  if (event === undefined || more.length > 0) throw new Error('not one event');
+  return event;
+}
+
+/** `key !` is urgent, `key *` a full read, `<` what is evident, and orders stand alone. */
+function told(event: IdentityEvent): readonly string[] {
+  const triggers = event.triggers.map((trigger) => {
+    const evidence = (trigger.evidence ?? []).flatMap((each) => [
+      ...(each.clients ?? []),
+      ...(each.scopes ?? []),
+    ]);
+    const marks = `${trigger.urgent ? ' !' : ''}${trigger.fullRead ? ' *' : ''}`;
+    return `${formatKey(trigger.key)}${marks}${evidence.length > 0 ? ` < ${evidence.join()}` : ''}`;
+  });
+  return [...triggers, ...event.orders.map((order) => `${order.kind} ${order.clientId} ${order.internalId}`)];
+}
+
+function signed(body: unknown, secret = 'whsecret'): RawRequest {
+  const bytes =
+    typeof body === 'string'
+      ? Buffer.from(body)
+      : body instanceof Uint8Array
+        ? body
+        : Buffer.from(JSON.stringify(body));
+  const signature = createHmac('sha256', secret).update(bytes).digest('hex');
+  return {
+    method: 'POST',
+    headers: { 'x-keycloak-signature': signature },
+    query: {},
+    body: bytes,
+    receivedAt: RECEIVED_AT,
+  };
+}
+
+const admin = (operationType: string, resourcePath: string | null, more: object = {}) =>
+  signed({
+    id: 'e1',
+    time: 1795560651981,
+    realmName: 'wh2',
+    operationType,
+    resourcePath,
+    resourceType: 'X',
+    type: 'admin.X',
+    ...more,
+  });
+
+describe('the Keycloak webhook', () => {
+  // In the order of the recording, by one source: what an event names, a later one may know.
+  const expected: readonly (readonly [string, readonly string[]])[] = [
+    ['01-client-scope-created', []],
+    ['02-client-scope-created', []],
+    ['03-client-created', ['client/main/svc-a']],
+    ['04-client-scope-default-mapping-added', [byId]],
+    ['05-client-scope-optional-mapping-added', [byId]],
+    ['06-client-credentials-token', []],
+    ['07-token-w-optional-scope', []],
+    ['08-token-w-unknown-scope', []],
+    ['09-token-wrong-secret', []],
+    ['10-client-secret-rotated', []],
+    ['11-client-secret-rotated', [`${byId} ! < svc-a`]],
+    ['12-token-with-OLD-secret-after-rotation', []],
+    ['13-realm-role-created', []],
+    ['14-service-account-realm-role-mapping-added', [byUser]],
+    ['15-service-account-client-role-mapping-added', [byUser]],
+    ['16-client-role-created', [byId]],
+    ['17-client-updated-enabled-false', [`${byId} ! < svc-a`, `client-disabled svc-a ${CLIENT}`]],
+    ['18-token-when-disabled', []],
+    ['19-partial-PUT-enabled-true-', [`${byId} ! < svc-a`]],
+    ['20-client-scope-mapping-removed', [`${byId} ! < svc-a`]],
+    ['21-client-updated-w-receiver-answering-503-twice', [`${byId} ! < svc-a`]],
+    ['22-client-updated-w-receiver-answering-503-twice', [`${byId} ! < svc-a`]],
+    ['23-client-updated-w-receiver-answering-503-twice', [`${byId} ! < svc-a`]],
+    ['24-client-scope-updated', ['provider/main ! *']],
+    ['25-client-scope-deleted', ['provider/main ! * < orders:write']],
+    ['26-client-deleted', ['client/main/svc-a ! < svc-a', `client-deleted svc-a ${CLIENT}`]],
+  ];
+  const recorded = recordings();
+
+  it('has an expectation for each recording', () => {
+    expect(recorded.map((each) => each.name)).toEqual(expected.map(([name]) => name));
+  });
+
+  it('turns the whole recording, in order, into what each event may have changed', async () => {
+    const source = open();
+    const seen: [string, readonly string[]][] = [];
+    for (const { name, request } of recorded) seen.push([name, told(await one(source, request))]);
+    expect(seen).toEqual(expected);
+  });
+
+  it.each(recorded)(
+    'reads $name alone, with the id, the time, the cause and who did it',
+    async ({ name, request }) => {
+      const sent = JSON.parse(Buffer.from(request.body).toString());
+      const event = await one(open(), request);
+      expect(event.id).toBe(sent.id);
+      expect(event.occurredAt).toBe(new Date(sent.time).toISOString());
+      const keys = event.triggers.map((trigger) => formatKey(trigger.key));
+      const known = expected.find(([each]) => each === name)?.[1] ?? [];
+      expect(keys).toEqual(
+        known.filter((line) => /^(client|provider)\//.test(line)).map((line) => line.split(' ')[0]),
+      );
+      for (const { cause } of [...event.triggers, ...event.orders]) {
+        expect(cause).toEqual({
+          kind: 'webhook',
+          eventId: sent.id,
+          receivedAt: RECEIVED_AT,
+          principal: { id: 'admin', ip: '127.0.0.1' },
+        });
+      }
+    },
+  );
+
+  it.each(recorded)(
+    'refuses $name when its signature, its secret or its body is another',
+    async ({ request }) => {
+      const rejected = { status: 401, code: 'ERR_SIGNATURE' };
+      await expect(open({ secrets: [new Secret('other')] }).receive(request)).rejects.toMatchObject(rejected);
+      await expect(open().receive({ ...request, headers: {} })).rejects.toMatchObject(rejected);
+      const body = Buffer.from(request.body);
+      body[40] = (body[40] ?? 0) ^ 1;
+      await expect(open().receive({ ...request, body })).rejects.toMatchObject(rejected);
+      const both = open({ secrets: [new Secret('other'), new Secret('whsecret')] });
+      expect((await both.receive(request)).kind).toBe('events');
+    },
+  );
+
+  it('gives the same for an event that comes again', async () => {
+    const source = open();
+    for (const { request } of recorded) await one(source, request);
+    const last = recorded[25]?.request as RawRequest;
+    expect(await one(source, last)).toEqual(await one(source, last));
+  });
+
+  it('does nothing on an event of another realm that shares the secret', async () => {
+    const request = admin('DELETE', `clients/${CLIENT}`, { realmName: 'other', id: 'other-1' });
+    expect(await one(open(), request)).toEqual({
+      id: 'other-1',
+      occurredAt: '2026-11-24T22:50:51.981Z',
+      triggers: [],
+      orders: [],
+    });
+    const nameless = admin('DELETE', `clients/${CLIENT}`, { realmName: undefined });
+    expect((await one(open(), nameless)).triggers).toEqual([]);
+  });
+
+  const cases: readonly (readonly [string, string, string | null, object, readonly string[]])[] = [
+    [
+      'a deletion without details leads to everything',
+      'DELETE',
+      `clients/${CLIENT}`,
+      {},
+      ['provider/main ! *', `client-deleted undefined ${CLIENT}`],
+    ],
+    [
+      'a client that a partial import made',
+      'CREATE',
+      `clients/${CLIENT}`,
+      { resourceType: 'REALM', representation: '{"clientId":"imp"}' },
+      ['client/main/imp'],
+    ],
+    ['an id that no client can have', 'UPDATE', 'clients/%2e%2e', {}, ['provider/main ! *']],
+    [
+      'the realm changed',
+      'UPDATE',
+      null,
+      { resourceType: 'REALM', representation: '{"accessTokenLifespan":120}' },
+      ['provider/main ! *'],
+    ],
+    ['the log was switched', 'UPDATE', 'events/config', { resourceType: 'REALM' }, ['provider/main ! *']],
+    ['all sessions ended', 'ACTION', 'logout-all', { resourceType: 'REALM' }, []],
+    ['a role was deleted', 'DELETE', 'roles/reader', {}, ['provider/main ! * < reader']],
+    ['a role was deleted by its id', 'DELETE', 'roles-by-id/x', {}, ['provider/main ! *']],
+    ['a role lost another', 'DELETE', 'roles/reader/composites', {}, ['provider/main ! *']],
+    ['a role got another', 'CREATE', 'roles/reader/composites', {}, ['provider/main *']],
+    [
+      'a role of a client was deleted',
+      'DELETE',
+      `clients/${CLIENT}/roles/writer`,
+      {},
+      ['provider/main ! * < writer'],
+    ],
+    [
+      'a role of a client got another',
+      'CREATE',
+      `clients/${CLIENT}/roles/writer/composites`,
+      {},
+      ['provider/main *'],
+    ],
+    ['a group got roles', 'CREATE', 'groups/g/role-mappings/realm', {}, ['provider/main *']],
+    ['a group was deleted', 'DELETE', 'groups/g', {}, ['provider/main ! *']],
+    ['a group was made', 'CREATE', 'groups/g', {}, []],
+    ['a user left a group', 'DELETE', `users/${USER}/groups/g`, {}, [`${byUser} !`]],
+    ['a role was taken from a user', 'DELETE', `users/${USER}/role-mappings/realm`, {}, [`${byUser} !`]],
+    ['a user was made', 'CREATE', `users/${USER}`, {}, []],
+    ['a scope for new clients', 'DELETE', `default-default-client-scopes/${WRITE_SCOPE}`, {}, []],
+    ['a scope was deleted that nobody knows', 'DELETE', 'client-scopes/unknown', {}, ['provider/main ! *']],
+    ['a mapper of a scope', 'CREATE', `client-scopes/${WRITE_SCOPE}/protocol-mappers/models`, {}, []],
+    ['an action that failed', 'DELETE', `clients/${CLIENT}`, { error: 'unknown_error' }, []],
+    ['something else', 'UPDATE', 'identity-provider/instances/x', {}, []],
+  ];
+  it.each(cases)('reads: %s', async (_, operation, path, more, expectation) => {
+    expect(told(await one(open(), admin(operation, path, more)))).toEqual(expectation);
+  });
+
+  it('takes no notice of roles where they open nothing', async () => {
+    const source = open({ serviceAccountRoles: false });
+    for (const path of [
+      `users/${USER}/role-mappings/realm`,
+      `users/${USER}/groups/g`,
+      'roles/reader',
+      'groups/g',
+      `clients/${CLIENT}/roles/writer`,
+    ]) {
+      expect(told(await one(source, admin('DELETE', path))), path).toEqual([]);
+    }
+  });
+
+  it('follows a client that gets another client id, and a scope that gets another name', async () => {
+    const names = createKeycloakNames();
+    names.learnClient(CLIENT, 'old');
+    names.learnScope(WRITE_SCOPE, 'old:scope');
+    const source = open({ names });
+    const renamed = admin('UPDATE', `clients/${CLIENT}`, { representation: '{"clientId":"new"}' });
+    expect(told(await one(source, renamed))).toEqual([`${byId} ! < old`, 'client/main/old ! < old']);
+    expect(told(await one(source, renamed))).toEqual([`${byId} ! < new`]);
+    const scope = admin('UPDATE', `client-scopes/${WRITE_SCOPE}`, { representation: '{"name":"new:scope"}' });
+    expect(told(await one(source, scope))).toEqual(['provider/main ! * < old:scope']);
+    expect(told(await one(source, scope))).toEqual(['provider/main ! *']);
+  });
+
+  it('looks at a client that changed itself by dynamic registration', async () => {
+    const event = (type: string) =>
+      signed({ id: 'e', time: 1, realmName: 'wh2', type, authDetails: { clientId: 'self' } });
+    expect(told(await one(open(), event('access.CLIENT_DELETE')))).toEqual(['client/main/self !']);
+    expect(told(await one(open(), event('access.CLIENT_REGISTER')))).toEqual(['client/main/self']);
+    expect(told(await one(open(), event('access.CLIENT_LOGIN')))).toEqual([]);
+  });
+
+  it('refuses what Keycloak never sends, however well it is signed', async () => {
+    const event = { id: 'e', time: 1, realmName: 'wh2', type: 'access.LOGIN' };
+    expect((await one(open(), signed(event))).id).toBe('e');
+    const bad = [
+      '',
+      '{',
+      'null',
+      '[]',
+      '7',
+      '"x"',
+      Buffer.from([0xff, 0xfe]),
+      `${JSON.stringify(event)}x`,
+      { ...event, id: undefined },
+      { ...event, id: 7 },
+      { ...event, id: 'x'.repeat(101) },
+      { ...event, time: '1' },
+      { ...event, time: -1 },
+      { ...event, time: 1e300 },
+      { ...event, time: 1.5 },
+      { ...event, type: undefined },
+      { ...event, type: 'admin.CLIENT-DELETE' },
+    ];
+    for (const body of bad) {
+      await expect(open().receive(signed(body)), String(body)).rejects.toMatchObject({
+        status: 400,
+        code: 'ERR_EVENT_INVALID',
+      });
+    }
+  });
+
+  it('refuses a body beyond its limit before anything else', async () => {
+    const source = open({ maxBytes: 100 });
+    await expect(source.receive(signed('x'.repeat(101)))).rejects.toMatchObject({ status: 413 });
+  });
+
+  it('yields no trigger and no other error for any change to a recorded body under its old signature', async () => {
+    const source = open();
+    const mutation = fc.tuple(fc.nat(25), fc.nat(), fc.uint8Array({ maxLength: 8 }), fc.nat(8));
+    await fc.assert(
+      fc.asyncProperty(mutation, async ([index, at, insert, remove]) => {
+        const { request } = recorded[index] as (typeof recorded)[number];
+        const start = at % request.body.length;
+        const body = Buffer.concat([
+          request.body.slice(0, start),
+          insert,
+          request.body.slice(start + remove),
+        ]);
+        fc.pre(!body.equals(request.body));
+        await expect(source.receive({ ...request, body })).rejects.toMatchObject({ status: 401 });
+      }),
+    );
+  });
+
+  it('never fails in another way than RejectedEvent on whatever is signed', async () => {
+    const source = open();
+    const field = fc.oneof(
+      fc.jsonValue(),
+      fc.constantFrom('clients/x', 'UPDATE', 'DELETE', 'CLIENT', '{"enabled":false}', 'wh2'),
+    );
+    const event = fc.record(
+      {
+        id: field,
+        time: fc.oneof(field, fc.nat()),
+        realmName: field,
+        operationType: field,
+        resourceType: field,
+        resourcePath: field,
+        representation: field,
+        authDetails: field,
+        type: field,
+        error: field,
+      },
+      { requiredKeys: [] },
+    );
+    const body = fc.oneof(
+      fc.uint8Array(),
+      fc.json(),
+      event.map((each) => JSON.stringify(each)),
+    );
+    await fc.assert(
+      fc.asyncProperty(body, async (content) => {
+        const outcome = await source.receive(signed(content)).catch((error: unknown) => error);
+        if (outcome instanceof RejectedEvent) expect(outcome.status).toBe(400);
+        else expect(outcome).toMatchObject({ kind: 'events' });
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
