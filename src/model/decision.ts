@@ -20,23 +20,26 @@ export type ChangeReason =
   | 'Adopted';
 
 /** Why a change is deliberately not made yet. */
-export type HoldReason =
-  | 'RevocationLimit'
-  | 'IncompleteRead'
-  | 'ClaimTaken'
-  | 'ClaimAmbiguous'
-  | 'ClaimUnconfirmed'
-  | 'ForeignSource'
-  | 'ManagedElsewhere'
-  | 'LegacyEntry'
-  | 'MarkLost'
-  | 'Contended'
-  | 'InvalidServiceName'
-  | 'ProtectedDestination'
-  | 'ProtocolUnsuitable'
-  | 'UserTokenUnenforceable'
-  | 'Frozen'
-  | 'ModeForbids';
+export const HOLD_REASONS = [
+  'RevocationLimit',
+  'IncompleteRead',
+  'ClaimTaken',
+  'ClaimAmbiguous',
+  'ClaimUnconfirmed',
+  'ForeignSource',
+  'ManagedElsewhere',
+  'LegacyEntry',
+  'MarkLost',
+  'Contended',
+  'InvalidServiceName',
+  'ProtectedDestination',
+  'ProtocolUnsuitable',
+  'UserTokenUnenforceable',
+  'Frozen',
+  'ModeForbids',
+] as const;
+
+export type HoldReason = (typeof HOLD_REASONS)[number];
 
 /** Why nothing came of something: a refused event, an interrupted write, a summary. */
 export type OtherReason =

@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify';
+import { messageOf } from '../src/errors.js';
+import type { PrometheusMetrics } from './metrics.js';
+import type { Status } from './status.js';
+
+export interface HealthDeps {
+  readonly metrics: PrometheusMetrics;
+  /** Resolves if an event could be stored durably now. */
+  readonly canStore: () => Promise<void>;
+  readonly status: () => Promise<Status>;
+}
+
+/** How long a probe waits for the store. */
+const PROBE_TIMEOUT_MS = 2_000;
+
+/** `/healthz`: the process lives. `/readyz`: events can be accepted durably. `/statusz` and `/metrics`: what it does. */
+export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
+  server.get('/healthz', async () => ({ status: 'ok' }));
+  server.get('/readyz', async (_request, reply) => {
+    try {
+      await Promise.race([
+        deps.canStore(),
+        new Promise((_resolve, reject) =>
+          setTimeout(() => reject(new Error('the store does not answer')), PROBE_TIMEOUT_MS).unref(),
+        ),
+      ]);
+      return { status: 'ready' };
+    } catch (error) {
+      return reply.code(503).send({ status: 'not ready', reason: messageOf(error) });
+    }
+  });
+  server.get('/statusz', () => deps.status());
+  server.get('/metrics', async (_request, reply) => {
+    await deps.status();
+    const { contentType, body } = await deps.metrics.expose();
+    return reply.type(contentType).send(body);
+  });
+}

@@ -1,0 +1,91 @@
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../src/clock.js';
+import { messageOf, RejectedEvent, SyncError } from '../src/errors.js';
+import type { EventSource, RawRequest } from '../src/identity/source.js';
+import type { Logger, Metrics } from '../src/observe.js';
+import type { Facts } from '../src/queue/facts.js';
+import type { Queue } from '../src/queue/queue.js';
+import { acceptEvents } from './accept-events.js';
+import type { Rejections } from './rejections.js';
+
+const BODY_LIMIT = 1024 * 1024;
+
+export interface IntakeDeps {
+  /** By provider name; a provider without a webhook is not in it. */
+  readonly sources: ReadonlyMap<string, EventSource>;
+  readonly queue: Pick<Queue, 'add'>;
+  readonly facts: Facts;
+  readonly rejections: Rejections;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Everything over HTTP hangs on this server: limits and timeouts for all routes alike. */
+export function createHttpServer(): FastifyInstance {
+  const server = Fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 10_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 30_000,
+    trustProxy: false,
+  });
+  // Webhooks are verified over their raw bytes, so nothing is parsed here.
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  return server;
+}
+
+/** `POST /events/:provider`: 2xx only once the event is durable; 401 or 400 for what is refused, 503 while nothing can be stored. */
+export function addIntake(server: FastifyInstance, deps: IntakeDeps): void {
+  server.route<{ Params: { provider: string } }>({
+    method: ['POST', 'GET'],
+    url: '/events/:provider',
+    handler: async (request, reply) => {
+      const source = deps.sources.get(request.params.provider);
+      if (source === undefined)
+        return reply
+          .code(404)
+          .send({ error: 'no provider of this name has a webhook; check the URL against the configuration' });
+      return receive(source, request, reply, deps);
+    },
+  });
+}
+
+async function receive(source: EventSource, request: FastifyRequest, reply: FastifyReply, deps: IntakeDeps) {
+  const { provider } = source;
+  const raw = toRawRequest(request, deps.clock);
+  try {
+    const reception = await source.receive(raw);
+    if (reception.kind === 'reply')
+      return reply.code(reception.status).type(reception.contentType).send(reception.body);
+    const accepted = await acceptEvents(provider, reception.events, deps);
+    return reply.code(202).send({ accepted });
+  } catch (error) {
+    if (error instanceof RejectedEvent) {
+      deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
+      await deps.rejections.record(provider, error, { ip: request.ip, receivedAt: raw.receivedAt });
+      return reply.code(error.status).send({ error: error.message });
+    }
+    deps.logger.error(
+      { provider, error: messageOf(error), code: error instanceof SyncError ? error.code : undefined },
+      'an event could not be stored; the sender is told to try again',
+    );
+    return reply
+      .code(503)
+      .header('retry-after', '2')
+      .send({ error: 'the event could not be stored; send it again' });
+  }
+}
+
+function toRawRequest(request: FastifyRequest, clock: Clock): RawRequest {
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : value,
+    ]),
+  );
+  const query = Object.fromEntries(new URL(request.url, 'http://localhost').searchParams);
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  return { method: request.method, headers, query, body, receivedAt: new Date(clock.now()).toISOString() };
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+import { createProgram } from './program.js';
+
+const stop = new AbortController();
+let signals = 0;
+const onSignal = () => {
+  signals++;
+  // The first signal drains, the second means now.
+  if (signals > 1) process.exit(1);
+  stop.abort(new Error('stopped by a signal'));
+};
+process.on('SIGINT', onSignal);
+process.on('SIGTERM', onSignal);
+
+process.exitCode = await createProgram({
+  signal: stop.signal,
+  environment: process.env,
+  onReload: (listener) => process.on('SIGHUP', listener),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stdin: process.stdin,
+}).run(process.argv);

@@ -1,0 +1,49 @@
+import { messageOf } from '../src/errors.js';
+import { parseKey } from '../src/model/key.js';
+import type { Queue } from '../src/queue/queue.js';
+import { restoreClosures } from '../src/reconcile/closures.js';
+import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { readConsul } from '../src/reconcile/sweep.js';
+import { createReconciler } from '../src/reconciler.js';
+import { Outage } from './repeat.js';
+
+const CONCURRENCY = 8;
+const RETRY_MS = 1_000;
+
+/** Runs jobs. Before the first one, Consul has been read completely and what a crash left has been queued. */
+export async function runReconcile(deps: ReconcilerDeps, queue: Queue, signal: AbortSignal): Promise<void> {
+  if (!(await prepare(deps, signal))) return;
+  await queue.work(createReconciler(deps), { concurrency: CONCURRENCY }, signal);
+}
+
+/** False if the signal aborted first. */
+async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boolean> {
+  const outage = new Outage();
+  while (!signal.aborted) {
+    try {
+      await restoreClosures(deps);
+      deps.window.restore(await deps.facts.get('guard/window'));
+      await readConsul(deps, signal);
+      await queueLeftovers(deps);
+      outage.ends(deps.clock.now());
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (outage.begins(deps.clock.now()))
+        deps.logger.warn(
+          { error: messageOf(error) },
+          'waiting for Consul before the first job; nothing changes until then',
+        );
+      await deps.clock.sleep(RETRY_MS, signal).catch(() => {});
+    }
+  }
+  return false;
+}
+
+/** Every key with a recorded and unsettled decision is looked at, whether or not anything triggers it. */
+async function queueLeftovers(deps: ReconcilerDeps): Promise<void> {
+  const { pendingKeys } = await deps.journal.overview();
+  const cause = { kind: 'retry' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
+  const keys = pendingKeys.flatMap((text) => parseKey(text) ?? []);
+  if (keys.length > 0) await deps.queue.add(keys.map((key) => ({ key, cause })));
+}

@@ -1,0 +1,72 @@
+import type { Clock } from '../src/clock.js';
+import { messageOf, type RejectedEvent } from '../src/errors.js';
+import type { Logger } from '../src/observe.js';
+import type { Journal } from '../src/queue/journal.js';
+import { plainDecision, type Stamp } from '../src/reconcile/decide.js';
+
+/** A flood of forged events must not fill the topic: so many decisions at once, then so many a second. */
+const BURST = 2_000;
+const PER_SECOND = 20;
+
+/** Records refused events as decisions, each one up to a generous rate, the rest counted. */
+export interface Rejections {
+  record(
+    provider: string,
+    error: RejectedEvent,
+    from: { readonly ip: string; readonly receivedAt: string },
+  ): Promise<void>;
+}
+
+export function createRejections(deps: {
+  readonly journal: Journal;
+  readonly stamp: () => Stamp;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onSettled: () => void;
+}): Rejections {
+  let tokens = BURST;
+  let filledAt = deps.clock.now();
+  let suppressed = 0;
+  return {
+    async record(provider, error, from) {
+      const now = deps.clock.now();
+      tokens = Math.min(BURST, tokens + ((now - filledAt) / 1000) * PER_SECOND);
+      filledAt = now;
+      if (tokens < 1) {
+        suppressed++;
+        return;
+      }
+      tokens--;
+      const detail =
+        suppressed === 0
+          ? error.message
+          : `${error.message}; ${suppressed} more were refused and not recorded one by one`;
+      suppressed = 0;
+      deps.logger.warn({ provider, ip: from.ip, reason: error.code, detail }, 'an event was refused');
+      const subject = `event/${encodeURIComponent(provider)}`;
+      const decision = plainDecision(
+        {
+          resource: { kind: 'event', name: provider },
+          verb: 'rejected',
+          subject,
+          outcome: 'refused',
+          reason: error.code === 'ERR_SIGNATURE' ? 'SignatureInvalid' : 'EventInvalid',
+          cause: {
+            kind: 'webhook',
+            receivedAt: from.receivedAt,
+            principal: { id: 'unauthenticated', ip: from.ip },
+          },
+          detail,
+        },
+        deps.stamp(),
+      );
+      try {
+        await deps.journal.settle(subject, [decision]);
+        deps.onSettled();
+      } catch (cause) {
+        // The event is refused all the same; that it was cannot be recorded now.
+        deps.logger.error({ provider, error: messageOf(cause) }, 'a refused event could not be recorded');
+      }
+    },
+  };
+}

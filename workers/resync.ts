@@ -1,0 +1,34 @@
+import { messageOf } from '../src/errors.js';
+import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { sweep } from '../src/reconcile/sweep.js';
+import { Outage, repeat } from './repeat.js';
+
+/** The complete comparison with Consul, regularly: whatever a watch missed is found here. */
+export async function runResync(
+  deps: ReconcilerDeps,
+  intervalMs: number,
+  swept: (at: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const outage = new Outage();
+  await repeat(
+    intervalMs,
+    async () => {
+      try {
+        const summary = await sweep(deps, signal);
+        swept(deps.clock.now());
+        outage.ends(deps.clock.now());
+        deps.logger.info({ ...summary }, 'compared everything with Consul');
+      } catch (error) {
+        if (signal.aborted) return;
+        if (outage.begins(deps.clock.now()))
+          deps.logger.warn(
+            { error: messageOf(error) },
+            'the comparison with Consul failed and changed nothing; it goes on trying',
+          );
+      }
+    },
+    deps.clock,
+    signal,
+  );
+}

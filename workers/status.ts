@@ -1,0 +1,75 @@
+import type { Config } from '../config/config.js';
+import { HOLD_REASONS } from '../src/model/decision.js';
+import type { Metrics } from '../src/observe.js';
+import type { RecordedHold } from '../src/queue/journal.js';
+import type { ParkedKey } from '../src/queue/queue.js';
+import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import type { WatchAges } from './watch-ages.js';
+import type { Store } from './wire.js';
+
+/** What `/statusz` answers. Ages are in seconds; null means never. */
+export interface Status {
+  readonly owner: string;
+  readonly mode: string;
+  readonly mappingRevision: string;
+  readonly directories: readonly {
+    readonly provider: string;
+    readonly ageSeconds: number | null;
+    readonly clients: number;
+  }[];
+  readonly watchAgeSeconds: Readonly<Record<string, number>>;
+  readonly sweepAgeSeconds: number | null;
+  readonly ownedEdges: number;
+  readonly queue: { readonly waiting: number; readonly delayed: number; readonly active: number };
+  readonly parked: readonly ParkedKey[];
+  readonly holds: readonly (RecordedHold & { readonly key: string })[];
+  readonly outboxDecisions: number;
+}
+
+/** Gathers the status, and sets the gauges that only a look can know. */
+export async function readStatus(parts: {
+  readonly config: Config;
+  readonly store: Store;
+  readonly deps: ReconcilerDeps;
+  readonly ages: WatchAges;
+  readonly sweptAt: () => number | undefined;
+  readonly metrics: Metrics;
+}): Promise<Status> {
+  const { config, store, deps, ages, metrics } = parts;
+  const now = deps.clock.now();
+  const [queue, journal] = await Promise.all([store.queue.state(), store.journal.overview()]);
+  const age = (at: number | undefined) => (at === undefined ? null : (now - at) / 1000);
+  const status: Status = {
+    owner: config.owner,
+    mode: deps.world.mapping.mode,
+    mappingRevision: deps.world.mapping.revision,
+    directories: config.providers.map(({ name }) => ({
+      provider: name,
+      ageSeconds: age(deps.world.directoryReadAt(name)),
+      clients: deps.world.clients(name).length,
+    })),
+    watchAgeSeconds: ages.ages(),
+    sweepAgeSeconds: age(parts.sweptAt()),
+    ownedEdges: deps.world.ownedEdges(),
+    queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
+    parked: queue.parked,
+    holds: journal.holds,
+    outboxDecisions: journal.outboxLength,
+  };
+  for (const { provider, ageSeconds } of status.directories) {
+    if (ageSeconds !== null) metrics.gauge('scopemesh_directory_age_seconds', ageSeconds, { provider });
+  }
+  for (const [table, seconds] of Object.entries(status.watchAgeSeconds))
+    metrics.gauge('scopemesh_consul_watch_age_seconds', seconds, { table });
+  if (status.sweepAgeSeconds !== null) metrics.gauge('scopemesh_sweep_age_seconds', status.sweepAgeSeconds);
+  metrics.gauge('scopemesh_owned_edges', status.ownedEdges);
+  metrics.gauge('scopemesh_parked_keys', status.parked.length);
+  metrics.gauge('scopemesh_outbox_decisions', status.outboxDecisions);
+  metrics.gauge('scopemesh_inferred_removals', deps.window.used(now));
+  for (const reason of HOLD_REASONS) {
+    metrics.gauge('scopemesh_holds', status.holds.filter((hold) => hold.reason === reason).length, {
+      reason,
+    });
+  }
+  return status;
+}

@@ -1,0 +1,22 @@
+import type { Clock } from '../src/clock.js';
+import type { WatchedTable } from '../src/consul/consul.js';
+
+/** When each watch last proved to be alive. */
+export class WatchAges {
+  readonly #clock: Clock;
+  readonly #aliveAt = new Map<WatchedTable, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  alive(table: WatchedTable): void {
+    this.#aliveAt.set(table, this.#clock.now());
+  }
+
+  /** Seconds since, by table. */
+  ages(): Readonly<Record<string, number>> {
+    const now = this.#clock.now();
+    return Object.fromEntries([...this.#aliveAt].map(([table, at]) => [table, (now - at) / 1000]));
+  }
+}

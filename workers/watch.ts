@@ -1,0 +1,105 @@
+import type { WatchedTable } from '../src/consul/consul.js';
+import { messageOf } from '../src/errors.js';
+import type { Trigger } from '../src/model/trigger.js';
+import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { standingTriggers, takeCatalog, takeEntries } from '../src/reconcile/observe-consul.js';
+import { type Bell, createBell } from './bell.js';
+import type { WatchAges } from './watch-ages.js';
+
+/** How often it is looked whether a service without instances has used up its grace. */
+const GRACE_LOOK_MS = 1_000;
+
+/** Turns what changes in Consul into triggers, by blocking queries; missing one costs time until the next sweep, no more. */
+export async function runWatch(deps: ReconcilerDeps, ages: WatchAges, signal: AbortSignal): Promise<void> {
+  const catalogMayDiffer = createBell();
+  let settledVersion = deps.world.version;
+  const onIntentions = async () => {
+    const unchanged = settledVersion === deps.world.version;
+    const triggers = takeEntries(
+      deps.world,
+      await deps.consul.intentions.list(signal),
+      deps.clock.now(),
+      causeOf(deps),
+    );
+    // The wake-up came neither from our own writes nor from an intention: another config entry changed, a protocol perhaps.
+    if (triggers.length === 0 && unchanged) catalogMayDiffer.ring();
+    settledVersion = deps.world.version;
+    await add(triggers, deps);
+  };
+  const onCatalog = async () => {
+    await add(
+      takeCatalog(deps.world, await deps.consul.readCatalog(signal), deps.clock.now(), causeOf(deps)),
+      deps,
+    );
+  };
+  const onClaims = async () => {
+    const before = deps.world.standings(deps.clock.now());
+    deps.world.putClaimRecords(await deps.consul.claims.list(signal));
+    await add(standingTriggers(deps.world, before, deps.clock.now(), causeOf(deps)), deps);
+  };
+  await Promise.all([
+    watch('intentions', onIntentions, createBell(), deps, ages, signal),
+    watch('catalog', onCatalog, catalogMayDiffer, deps, ages, signal),
+    ...(deps.world.mapping.claims === 'first'
+      ? [watch('claims', onClaims, createBell(), deps, ages, signal)]
+      : []),
+    watchGraces(deps, signal),
+  ]);
+}
+
+async function watch(
+  table: WatchedTable,
+  look: () => Promise<void>,
+  bell: Bell,
+  deps: ReconcilerDeps,
+  ages: WatchAges,
+  signal: AbortSignal,
+): Promise<void> {
+  const looking = (async () => {
+    while (!signal.aborted) {
+      await bell.wait(signal);
+      if (signal.aborted) return;
+      try {
+        await look();
+      } catch (error) {
+        if (signal.aborted) return;
+        deps.logger.warn(
+          { table, error: messageOf(error) },
+          'a change in Consul was seen but could not be read; it is tried again',
+        );
+        await deps.clock.sleep(1_000, signal).catch(() => {});
+        bell.ring();
+      }
+    }
+  })();
+  await Promise.all([
+    deps.consul.watch(table, { changed: () => bell.ring(), alive: () => ages.alive(table) }, signal),
+    looking,
+  ]);
+}
+
+async function watchGraces(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+  let before = deps.world.standings(deps.clock.now());
+  while (!signal.aborted) {
+    await deps.clock.sleep(GRACE_LOOK_MS, signal).catch(() => {});
+    if (signal.aborted) return;
+    const now = deps.clock.now();
+    try {
+      await add(standingTriggers(deps.world, before, now, causeOf(deps)), deps);
+      before = deps.world.standings(now);
+    } catch (error) {
+      deps.logger.warn(
+        { error: messageOf(error) },
+        'the end of a grace could not be queued; it is tried again',
+      );
+    }
+  }
+}
+
+async function add(triggers: readonly Trigger[], deps: ReconcilerDeps): Promise<void> {
+  if (triggers.length > 0) await deps.queue.add(triggers);
+}
+
+function causeOf(deps: ReconcilerDeps) {
+  return { kind: 'consul-watch' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
+}

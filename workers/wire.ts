@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { ulid } from 'ulid';
+import type { Config, ConsulSettings, ProviderSettings } from '../config/config.js';
+import { toMapping } from '../config/mapping-revision.js';
+import type { Clock } from '../src/clock.js';
+import type { Consul } from '../src/consul/consul.js';
+import { createHttpConsul } from '../src/consul/http/http-consul.js';
+import type { DecisionLog } from '../src/decisions/log.js';
+import type { Directory } from '../src/identity/directory.js';
+import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
+import { createOidcDirectory } from '../src/identity/oidc/directory.js';
+import { createOidcSource } from '../src/identity/oidc/webhook.js';
+import type { EventPoll, EventSource } from '../src/identity/source.js';
+import type { Logger, Metrics } from '../src/observe.js';
+import type { Facts } from '../src/queue/facts.js';
+import type { Journal } from '../src/queue/journal.js';
+import type { Queue } from '../src/queue/queue.js';
+import { Contention } from '../src/reconcile/contention.js';
+import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { RevocationWindow } from '../src/reconcile/revocation-window.js';
+import { WorldState } from '../src/reconcile/world-state.js';
+import { type Bell, createBell } from './bell.js';
+
+export interface Ambience {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+export interface Provider {
+  readonly settings: ProviderSettings;
+  readonly directory: Directory;
+  readonly source?: EventSource;
+  readonly poll?: EventPoll;
+}
+
+export interface Store {
+  readonly queue: Queue;
+  readonly journal: Journal;
+  readonly facts: Facts;
+  close(): Promise<void>;
+}
+
+/** After this many corrections within the window a contested edge is left alone for a while. */
+const CONTENTION = { limit: 5, windowMs: 10 * 60_000 };
+
+/** The only place that names adapters. */
+export async function openConsul(
+  settings: ConsulSettings,
+  owner: string,
+  ambience: Ambience,
+): Promise<Consul> {
+  const read = (file: string | undefined) => (file === undefined ? undefined : readFile(file));
+  const { tls } = settings;
+  const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
+  return createHttpConsul({
+    ...ambience,
+    owner,
+    address: settings.address,
+    token: settings.token,
+    datacenter: settings.datacenter,
+    partition: settings.partition,
+    namespace: settings.namespace,
+    tls: tls && {
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
+    },
+  });
+}
+
+export function openProvider(settings: ProviderSettings, ambience: Ambience): Provider {
+  const provider = settings.name;
+  switch (settings.kind) {
+    case 'keycloak': {
+      const { issuer, clientId, clientSecret, serviceAccountRoles, insecure, webhookSecrets } = settings;
+      return {
+        settings,
+        ...createKeycloak({
+          ...ambience,
+          provider,
+          issuer,
+          clientId,
+          clientSecret,
+          serviceAccountRoles,
+          insecure,
+          webhookSecrets,
+        }),
+      };
+    }
+    case 'oidc': {
+      const { directory, directoryToken, webhookSecrets: secrets } = settings;
+      return {
+        settings,
+        directory: createOidcDirectory({
+          ...ambience,
+          provider,
+          directory,
+          ...(directoryToken === undefined ? {} : { directoryToken }),
+        }),
+        ...(secrets.length === 0
+          ? {}
+          : { source: createOidcSource({ provider, secrets, clock: ambience.clock }) }),
+      };
+    }
+  }
+}
+
+/** Redis and SQLite are loaded only where they are configured. */
+export async function openStore(config: Config, ambience: Ambience): Promise<Store> {
+  if (config.queue.kind === 'embedded') {
+    const { createEmbeddedStore } = await import('../src/queue/embedded/store.js');
+    return createEmbeddedStore({ ...ambience, directory: config.state.directory });
+  }
+  const { createBullmqStore } = await import('../src/queue/bullmq/store.js');
+  const { url, allowUnsafeRedis } = config.queue;
+  return createBullmqStore({
+    ...ambience,
+    url,
+    prefix: `scopemesh:${config.owner}`,
+    allowUnsafe: allowUnsafeRedis,
+  });
+}
+
+export async function openDecisionLog(config: Config, ambience: Ambience): Promise<DecisionLog> {
+  const { decisions } = config;
+  if (decisions.kind === 'embedded') {
+    const { createEmbeddedDecisionLog } = await import('../src/decisions/embedded/embedded-decision-log.js');
+    return createEmbeddedDecisionLog({ ...ambience, directory: config.state.directory });
+  }
+  const { createKafkaDecisionLog } = await import('../src/decisions/kafka/kafka-decision-log.js');
+  return createKafkaDecisionLog({
+    ...ambience,
+    brokers: decisions.brokers,
+    topic: decisions.topic,
+    tls: decisions.tls,
+    ...(decisions.sasl === undefined ? {} : { sasl: decisions.sasl }),
+    clientId: `scopemesh-${config.owner}`,
+    transactionalId: `scopemesh-${config.owner}`,
+    createTopic: { partitions: 6, replicationFactor: -1 },
+    timeoutMs: 10_000,
+  });
+}
+
+export interface Core {
+  readonly deps: ReconcilerDeps;
+  /** Rung at every settlement; the relay waits for it. */
+  readonly settled: Bell;
+}
+
+/** What the reconciler needs, around an empty world. */
+export function createCore(
+  config: Config,
+  parts: { consul: Consul; providers: readonly Provider[]; store: Store },
+  ambience: Ambience,
+): Core {
+  const settled = createBell();
+  const { claimGraceMs, clientMeta, clientTag } = config.services;
+  const world = new WorldState(toMapping(config), { claimGraceMs, clientMeta, clientTag });
+  return {
+    settled,
+    deps: {
+      ...ambience,
+      ...parts.store,
+      consul: parts.consul,
+      directories: new Map(parts.providers.map(({ settings, directory }) => [settings.name, directory])),
+      world,
+      window: new RevocationWindow(config.guards.maxRevocations.windowMs),
+      contention: new Contention(CONTENTION),
+      source: `scopemesh/${config.owner}/${hostname()}`,
+      newId: ulid,
+      onSettled: () => settled.ring(),
+    },
+  };
+}
