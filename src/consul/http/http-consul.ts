@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
 import type { Consul } from '../consul.js';
-import { readCatalog } from './catalog.js';
+import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
 import { createIndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
@@ -64,10 +64,11 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     waitMs: options.watchWaitMs ?? 30_000,
     graceMs: options.watchGraceMs ?? 10_000,
   };
+  const catalog = createCatalogReader(transport, tenancy, guard, clock, logger);
   return {
     intentions: createIntentions(transport, tenancy, guard, logger),
     claims: createClaimRecords(transport, tenancy, owner),
-    readCatalog: (signal) => readCatalog(transport, tenancy, guard, logger, signal),
+    readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
     close: () => transport.close(),

@@ -1,8 +1,9 @@
-import { type Dispatcher, Pool } from 'undici';
+import { Pool } from 'undici';
 import type { Clock } from '../../clock.js';
-import { IncompleteRead, SyncError } from '../../errors.js';
+import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
+import { flatten, readBody } from './read-body.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
 
 /** What a request is for: a label of metrics and a word in errors, so a closed set. */
@@ -50,6 +51,8 @@ export interface Transport {
    * ERR_CONSUL_INCOMPLETE (a body cut off or too long), or the signal's reason when aborted.
    */
   send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<ConsulAnswer>;
+  /** How many exchanges failed so far for another reason than what was asked: a sick or other Consul may follow. */
+  failures(): number;
   /** Whether an ACL token goes with each request. */
   readonly hasAclToken: boolean;
   close(): Promise<void>;
@@ -95,7 +98,10 @@ export function createTransport(options: TransportOptions): Transport {
   });
   const token = options.token === undefined || options.token.isEmpty ? undefined : options.token;
 
+  let failures = 0;
+
   return {
+    failures: () => failures,
     hasAclToken: token !== undefined,
     async send(request, signal, expected = [200]) {
       signal.throwIfAborted();
@@ -120,7 +126,7 @@ export function createTransport(options: TransportOptions): Transport {
           signal: deadline.signal,
         });
         status = response.statusCode;
-        const body = await readBody(response, maxBytes, request);
+        const body = await readBody(response, maxBytes, `Consul ${operation}`);
         if (!expected.includes(status)) throw refusalOf(request, status, body);
         metrics.count('scopemesh_consul_requests_total', { operation, result: String(status) });
         return { status, headers: flatten(response.headers), body };
@@ -132,6 +138,7 @@ export function createTransport(options: TransportOptions): Transport {
             : deadline.signal.aborted
               ? timeoutOf(request, timeoutMs)
               : failureOf(request, address.origin, status, error);
+        if (failure.retriable) failures += 1;
         metrics.count('scopemesh_consul_requests_total', { operation, result: failure.code });
         throw failure;
       } finally {
@@ -170,38 +177,4 @@ function toTarget(request: ConsulRequest, datacenter: string | undefined): strin
     value === '' ? name : `${name}=${encodeURIComponent(value)}`,
   );
   return pairs.length === 0 ? request.path : `${request.path}?${pairs.join('&')}`;
-}
-
-async function readBody(
-  response: Dispatcher.ResponseData,
-  maxBytes: number,
-  request: ConsulRequest,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    if (!(chunk instanceof Uint8Array)) continue;
-    size += chunk.byteLength;
-    // Leaving the loop destroys the body, and with it the connection.
-    if (size > maxBytes) {
-      const message = `Consul ${request.operation}: the answer is longer than ${maxBytes} bytes`;
-      throw new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });
-    }
-    chunks.push(chunk);
-  }
-  const body = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return body;
-}
-
-function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
-  const flat: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    flat[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return flat;
 }

@@ -1,0 +1,54 @@
+import type { Protocol } from '../../model/catalog.js';
+import { incomplete, parseJson, readComplete } from './answer.js';
+import { createReader, isRecord } from './json.js';
+import type { Operation, Transport } from './transport.js';
+
+type Query = Readonly<Record<string, string>>;
+
+/** What `service-defaults` say, by service name. */
+export async function readProtocols(
+  transport: Transport,
+  query: Query,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Protocol>> {
+  const operation = 'protocols.read';
+  const entries = await readEntries(transport, 'service-defaults', query, signal);
+  const reader = createReader(operation);
+  return new Map(
+    entries.map((entry) => {
+      const raw = reader.record(entry);
+      return [reader.text(raw.Name), toProtocol(raw.Protocol)];
+    }),
+  );
+}
+
+/** What `proxy-defaults` say, which there is at most one of. */
+export async function readDefaultProtocol(
+  transport: Transport,
+  query: Query,
+  signal: AbortSignal,
+): Promise<Protocol> {
+  const [entry] = await readEntries(transport, 'proxy-defaults', query, signal);
+  if (entry === undefined) return 'tcp';
+  const config = createReader('protocols.read').record(entry).Config;
+  return toProtocol(isRecord(config) ? config.protocol : undefined);
+}
+
+async function readEntries(
+  transport: Transport,
+  kind: 'service-defaults' | 'proxy-defaults',
+  query: Query,
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  const operation: Operation = 'protocols.read';
+  const answer = await readComplete(transport, { operation, path: `/v1/config/${kind}`, query }, signal);
+  const entries = parseJson(answer.body, operation);
+  if (!Array.isArray(entries)) throw incomplete(operation, 'the answer is not a list');
+  return entries;
+}
+
+/** What Consul does not know as an http family it treats as tcp, an empty Protocol included. */
+function toProtocol(value: unknown): Protocol {
+  const text = typeof value === 'string' ? value.toLowerCase() : '';
+  return text === 'http' || text === 'http2' || text === 'grpc' ? text : 'tcp';
+}
