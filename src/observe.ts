@@ -16,44 +16,80 @@ export interface Metrics {
   time(name: MetricName, seconds: number, labels?: Labels): void;
 }
 
-/** Every metric with its kind and its help text; the exporter registers exactly these. */
+/** Every metric with its kind, its help text and its labels; the exporter registers exactly these. */
 export const METRICS = {
   scopemesh_events_total: [
     'counter',
     'Events received, by provider and result (accepted, duplicate, rejected).',
+    ['provider', 'result'],
   ],
-  scopemesh_jobs_total: ['counter', 'Jobs run, by key kind and result (done, failed, parked).'],
-  scopemesh_job_seconds: ['histogram', 'How long a job ran, by key kind.'],
+  scopemesh_jobs_total: [
+    'counter',
+    'Jobs run, by key kind and result (done, failed, parked).',
+    ['key', 'result'],
+  ],
+  scopemesh_job_seconds: ['histogram', 'How long a job ran, by key kind.', ['key']],
   scopemesh_event_to_commit_seconds: [
     'histogram',
     'From the receipt of an event to the committed Consul write.',
+    [],
   ],
-  scopemesh_decisions_total: ['counter', 'Decisions settled, by outcome and reason.'],
-  scopemesh_holds: ['gauge', 'Changes deliberately not made, by reason.'],
-  scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.'],
-  scopemesh_outbox_decisions: ['gauge', 'Settled decisions not yet in the topic.'],
-  scopemesh_publish_seconds: ['histogram', 'How long it took to get one batch of decisions into the topic.'],
-  scopemesh_relay_failures_total: ['counter', 'Failed attempts to publish decisions.'],
-  scopemesh_directory_age_seconds: ['gauge', 'Age of the last complete read of the directory, by provider.'],
-  scopemesh_directory_requests_total: ['counter', 'Requests to the IdP, by provider and result.'],
-  scopemesh_directory_failures_total: ['counter', 'Failed directory reads, by provider and error code.'],
-  scopemesh_directory_clients: ['gauge', 'Clients in the last complete read, by provider.'],
-  scopemesh_poll_failures_total: ['counter', 'Failed event polls, by provider and error code.'],
-  scopemesh_consul_requests_total: ['counter', 'Requests to Consul, by operation and result.'],
+  scopemesh_decisions_total: ['counter', 'Decisions settled, by outcome and reason.', ['outcome', 'reason']],
+  scopemesh_holds: ['gauge', 'Changes deliberately not made, by reason.', ['reason']],
+  scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
+  scopemesh_outbox_decisions: ['gauge', 'Settled decisions not yet in the topic.', []],
+  scopemesh_publish_seconds: [
+    'histogram',
+    'How long it took to get one batch of decisions into the topic.',
+    [],
+  ],
+  scopemesh_relay_failures_total: ['counter', 'Failed attempts to publish decisions.', []],
+  scopemesh_directory_age_seconds: [
+    'gauge',
+    'Age of the last complete read of the directory, by provider.',
+    ['provider'],
+  ],
+  scopemesh_directory_requests_total: [
+    'counter',
+    'Requests to the IdP, by provider and result.',
+    ['provider', 'result'],
+  ],
+  scopemesh_directory_failures_total: [
+    'counter',
+    'Failed directory reads, by provider and error code.',
+    ['provider', 'code'],
+  ],
+  scopemesh_directory_clients: ['gauge', 'Clients in the last complete read, by provider.', ['provider']],
+  scopemesh_poll_failures_total: [
+    'counter',
+    'Failed event polls, by provider and error code.',
+    ['provider', 'code'],
+  ],
+  scopemesh_consul_requests_total: [
+    'counter',
+    'Requests to Consul, by operation and result.',
+    ['operation', 'result'],
+  ],
   scopemesh_consul_request_seconds: [
     'histogram',
     'Duration of Consul requests that do not block, by operation.',
+    ['operation'],
   ],
-  scopemesh_consul_watch_age_seconds: ['gauge', 'Seconds since the watch last proved to be alive, by table.'],
+  scopemesh_consul_watch_age_seconds: [
+    'gauge',
+    'Seconds since the watch last proved to be alive, by table.',
+    ['table'],
+  ],
   scopemesh_consul_default_allow: [
     'gauge',
     '1 if the mesh allows what no intention denies: a misconfiguration.',
+    [],
   ],
-  scopemesh_sweep_age_seconds: ['gauge', 'Seconds since the last complete comparison with Consul.'],
-  scopemesh_owned_edges: ['gauge', 'Edges in Consul that carry the mark of this instance.'],
-  scopemesh_inferred_removals: ['gauge', 'Removals by inference within the window of the mass guard.'],
-  scopemesh_config_reload_failures_total: ['counter', 'Reloads refused because the new file is bad.'],
-} as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string]>;
+  scopemesh_sweep_age_seconds: ['gauge', 'Seconds since the last complete comparison with Consul.', []],
+  scopemesh_owned_edges: ['gauge', 'Edges in Consul that carry the mark of this instance.', []],
+  scopemesh_inferred_removals: ['gauge', 'Removals by inference within the window of the mass guard.', []],
+  scopemesh_config_reload_failures_total: ['counter', 'Reloads refused because the new file is bad.', []],
+} as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string, readonly string[]]>;
 
 export type MetricName = keyof typeof METRICS;
 

@@ -10,20 +10,7 @@ import { reconcileProvider } from './reconcile/provider.js';
  * entry, plans, guards, records, writes and settles; a provider's job compares the whole directory.
  */
 export function createReconciler(deps: ReconcilerDeps): JobHandler {
-  return async (job, signal) => {
-    const startedAt = deps.clock.now();
-    const { kind } = job.key;
-    try {
-      const result = await run(job, deps, signal);
-      deps.metrics.count('scopemesh_jobs_total', { kind, result: result.kind });
-      return result;
-    } catch (error) {
-      deps.metrics.count('scopemesh_jobs_total', { kind, result: 'failed' });
-      throw error;
-    } finally {
-      deps.metrics.time('scopemesh_job_seconds', (deps.clock.now() - startedAt) / 1000, { kind });
-    }
-  };
+  return (job, signal) => run(job, deps, signal);
 }
 
 function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobResult> {

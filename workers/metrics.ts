@@ -8,40 +8,28 @@ export interface PrometheusMetrics extends Metrics {
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
-/** Registers a metric on its first use, with the label names of that use. */
+/** Everything of `METRICS`, and nothing else. Never throws: a label that a metric does not have is left out. */
 export function createMetrics(): PrometheusMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const counters = new Map<string, Counter>();
   const gauges = new Map<string, Gauge>();
   const histograms = new Map<string, Histogram>();
-  const ask = <T>(
-    known: Map<string, T>,
-    name: MetricName,
-    labels: Labels,
-    create: (configuration: { name: string; help: string; labelNames: string[]; registers: Registry[] }) => T,
-  ): T => {
-    const found = known.get(name);
-    if (found !== undefined) return found;
-    const made = create({
-      name,
-      help: METRICS[name][1],
-      labelNames: Object.keys(labels),
-      registers: [registry],
-    });
-    known.set(name, made);
-    return made;
-  };
+  for (const [name, [kind, help, labels]] of Object.entries(METRICS)) {
+    const options = { name, help, labelNames: [...labels], registers: [registry] };
+    if (kind === 'counter') counters.set(name, new Counter(options));
+    else if (kind === 'gauge') gauges.set(name, new Gauge(options));
+    else histograms.set(name, new Histogram({ ...options, buckets: BUCKETS }));
+  }
   return {
-    count: (name, labels = {}, by = 1) =>
-      ask(counters, name, labels, (options) => new Counter(options)).inc({ ...labels }, by),
-    gauge: (name, value, labels = {}) =>
-      ask(gauges, name, labels, (options) => new Gauge(options)).set({ ...labels }, value),
-    time: (name, seconds, labels = {}) =>
-      ask(histograms, name, labels, (options) => new Histogram({ ...options, buckets: BUCKETS })).observe(
-        { ...labels },
-        seconds,
-      ),
+    count: (name, labels = {}, by = 1) => counters.get(name)?.inc(known(name, labels), by),
+    gauge: (name, value, labels = {}) => gauges.get(name)?.set(known(name, labels), value),
+    time: (name, seconds, labels = {}) => histograms.get(name)?.observe(known(name, labels), seconds),
     expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
+}
+
+function known(name: MetricName, labels: Labels): Record<string, string> {
+  const names: readonly string[] = METRICS[name][2];
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => names.includes(label)));
 }
