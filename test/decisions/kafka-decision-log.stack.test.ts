@@ -27,7 +27,7 @@ const openOptions = (topic: string): KafkaDecisionLogOptions => ({
   topic,
   clientId: 'scopemesh-test',
   transactionalId: `scopemesh-${topic}`,
-  createTopic: { partitions: 3, replicationFactor: 1 },
+  createTopic: { partitions: 3, replicationFactor: -1 },
   timeoutMs: 10_000,
   logger: silentLogger,
   metrics: noMetrics,

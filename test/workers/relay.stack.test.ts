@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { parseCloudEvent } from '../../src/decisions/envelope.js';
@@ -74,6 +75,13 @@ describe('the relay to Kafka', () => {
     });
     const { journal } = store;
     let appended = 0;
+    let kill: Promise<void> | undefined;
+    const killIn = new Map([
+      [20, 1],
+      [60, 3],
+      [110, 6],
+      [170, 0],
+    ]);
     const counted = {
       ...surroundings,
       facts: store.facts,
@@ -91,7 +99,13 @@ describe('the relay to Kafka', () => {
         position: () => log.position(),
         async append(batch: readonly Decision[]) {
           appended++;
-          await log.append(batch);
+          const appending = log.append(batch);
+          const ms = killIn.get(appended);
+          if (ms !== undefined) {
+            await Promise.race([delay(ms), appending]).catch(() => {});
+            kill = kafka.kill();
+          }
+          await appending;
         },
         contains: (ids: readonly string[], since: string) => log.contains(ids, since),
         read: log.read.bind(log),
@@ -100,10 +114,12 @@ describe('the relay to Kafka', () => {
     };
     const stop = new AbortController();
     const running = run(counted, stop.signal);
-    for (const more of [20, 35, 50]) {
-      const goal = appended + more;
-      await until('the relay has got on', () => appended >= goal, { timeoutMs: 90_000, intervalMs: 1 });
-      await kafka.kill();
+    for (const at of killIn.keys()) {
+      await until(`batch ${at} is on its way`, () => appended >= at && kill !== undefined, {
+        timeoutMs: 90_000,
+      });
+      await kill;
+      kill = undefined;
       await kafka.restart();
     }
     await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {

@@ -8,7 +8,7 @@ export type Offsets = ReadonlyMap<number, bigint>;
 
 export interface TopicOptions {
   readonly topic: string;
-  /** Present if the topic may be created. */
+  /** Present if the topic may be created; a replication factor of -1 leaves it to the brokers. */
   readonly createTopic?: { readonly partitions: number; readonly replicationFactor: number };
   readonly timeoutMs: number;
   readonly clock: Clock;

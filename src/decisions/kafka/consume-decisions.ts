@@ -1,0 +1,161 @@
+import type { EachBatchPayload, KafkaMessage } from 'kafkajs';
+import { type Clock, systemClock } from '../../clock.js';
+import { messageOf } from '../../errors.js';
+import type { Decision } from '../../model/decision.js';
+import { silentLogger } from '../../observe.js';
+import { parseCloudEvent } from '../envelope.js';
+import { createKafka, type KafkaConnectionOptions } from './connection.js';
+import { toSyncError, within } from './kafka-error.js';
+
+export interface ConsumeOptions
+  extends Pick<KafkaConnectionOptions, 'brokers' | 'tls' | 'sasl'>,
+    Partial<Pick<KafkaConnectionOptions, 'clientId' | 'logger' | 'timeoutMs'>> {
+  /** `scopemesh.decisions`. */
+  readonly topic?: string;
+  /** The consumer group: its members share the partitions, and Kafka keeps how far it has come. */
+  readonly groupId: string;
+  /** Where a new group begins: `start` (the default) or `end`. */
+  readonly from?: 'start' | 'end';
+  /** How many ids are remembered to recognise a decision that comes again; 10,000. */
+  readonly window?: number;
+  /** Given what is no decision, which is then passed over; without it a warning is logged. */
+  readonly onInvalid?: (error: Error) => void;
+  readonly clock?: Clock;
+}
+
+export type DecisionHandler = (decision: Decision) => void | Promise<void>;
+
+const HEARTBEAT_MS = 3_000;
+const SESSION_MS = 30_000;
+const DISCONNECT_MS = 5_000;
+
+/**
+ * Gives each decision of the topic to the handler, those of one subject in order, one at a time a partition.
+ * At least once: a decision counts as handled when the handler has resolved, and may come again after a crash or
+ * when the group's members change; within the window of this call it comes once. Resolves when the signal is
+ * aborted and the handler is done. Rejects with what the handler threw, without counting that decision, or with
+ * SyncError ERR_DECISIONS_UNREACHABLE when the brokers refuse it; outages it waits out.
+ */
+export async function consumeDecisions(
+  options: ConsumeOptions,
+  handler: DecisionHandler,
+  signal: AbortSignal,
+): Promise<void> {
+  const { groupId, topic = 'scopemesh.decisions', clock = systemClock, logger = silentLogger } = options;
+  const { clientId = groupId, timeoutMs = 30_000, from = 'start' } = options;
+  if (signal.aborted) return;
+  const kafka = await createKafka({ ...options, clientId, logger, timeoutMs });
+  const consumer = kafka.consumer({
+    groupId,
+    sessionTimeout: SESSION_MS,
+    heartbeatInterval: HEARTBEAT_MS,
+    allowAutoTopicCreation: false,
+  });
+  const handled = new RecentIds(options.window ?? 10_000);
+  let finish: (failure?: { readonly error: unknown }) => void = () => {};
+  const finished = new Promise<{ readonly error: unknown } | undefined>((resolve) => {
+    finish = resolve;
+  });
+  const stop = () => finish();
+  signal.addEventListener('abort', stop, { once: true });
+  let isFinished = false;
+
+  const handle = async ({ value, offset, key }: KafkaMessage) => {
+    const decision = parse(value, (error) => {
+      if (options.onInvalid !== undefined) options.onInvalid(error);
+      else
+        logger.warn(
+          { topic, offset, key: key?.toString('utf8'), error: error.message },
+          'passed over no decision',
+        );
+    });
+    if (decision === undefined || handled.has(decision.id)) return;
+    await handler(decision);
+    handled.add(decision.id);
+  };
+  const eachBatch = async (payload: EachBatchPayload) => {
+    for (const message of payload.batch.messages) {
+      if (isFinished || signal.aborted || !payload.isRunning() || payload.isStale()) break;
+      try {
+        await alive(payload.heartbeat, clock, () => handle(message));
+      } catch (error) {
+        isFinished = true;
+        finish({ error });
+        break;
+      }
+      payload.resolveOffset(message.offset);
+      await payload.heartbeat();
+    }
+    await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets());
+  };
+  consumer.on('consumer.crash', ({ payload }) => {
+    if (!payload.restart) finish({ error: toSyncError(payload.error, 'consuming decisions') });
+  });
+  const running = (async () => {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: from === 'start' });
+    if (!signal.aborted) await consumer.run({ eachBatchAutoResolve: false, eachBatch });
+  })().catch((error: unknown) => finish({ error: toSyncError(error, 'consuming decisions') }));
+
+  const failure = await finished;
+  isFinished = true;
+  signal.removeEventListener('abort', stop);
+  const leaving = running.then(() => consumer.disconnect());
+  // The handler may take its time; only the leaving itself is bounded.
+  await within(DISCONNECT_MS + timeoutMs, 'leaving the group', clock, leaving).catch((error: unknown) =>
+    logger.debug({ error: messageOf(error) }, 'the group was not left in order'),
+  );
+  if (failure !== undefined) throw failure.error;
+}
+
+function parse(value: Buffer | null, onInvalid: (error: Error) => void): Decision | undefined {
+  try {
+    return parseCloudEvent(value === null ? null : value.toString('utf8'));
+  } catch (error) {
+    onInvalid(error instanceof Error ? error : new Error(messageOf(error)));
+    return undefined;
+  }
+}
+
+/** Tells the brokers that this member lives while the operation runs. */
+async function alive(
+  heartbeat: () => Promise<void>,
+  clock: Clock,
+  operation: () => Promise<void>,
+): Promise<void> {
+  const done = new AbortController();
+  void (async () => {
+    for (;;) {
+      await clock.sleep(HEARTBEAT_MS, done.signal);
+      await heartbeat();
+    }
+  })().catch(() => {}); // ended below, or the group changes, which the loop over the batch finds out
+  try {
+    await operation();
+  } finally {
+    done.abort();
+  }
+}
+
+/** The last so many ids. */
+class RecentIds {
+  readonly #limit: number;
+  readonly #ids = new Set<string>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  has(id: string): boolean {
+    return this.#ids.has(id);
+  }
+
+  add(id: string): void {
+    this.#ids.add(id);
+    if (this.#ids.size <= this.#limit) return;
+    for (const oldest of this.#ids) {
+      this.#ids.delete(oldest);
+      break;
+    }
+  }
+}
