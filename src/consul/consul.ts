@@ -1,7 +1,11 @@
 import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
 
-/** `conflict`: the compare-and-set index was stale and nothing was written; plan again. */
+/**
+ * `conflict`: the compare-and-set index was stale and nothing was written; plan again. `written` with a
+ * modifyIndex of 0: there is no index to build on, for it was a delete, or somebody wrote since, or the read
+ * back failed.
+ */
 export type WriteResult =
   | { readonly kind: 'written'; readonly modifyIndex: number }
   | { readonly kind: 'conflict' };

@@ -338,6 +338,31 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
         expect((await failureOf(weak.intentions.read(nameOf(orders), never))).code).toBe('ERR_CONSUL_DENIED');
       });
 
+      it('the least token that scopemesh needs reads and writes everything, wildcards included', async () => {
+        const rules = [
+          'service_prefix "" { policy = "read" intentions = "write" }',
+          'node_prefix "" { policy = "read" }',
+          'agent_prefix "" { policy = "read" }',
+          'key_prefix "scopemesh/payments/" { policy = "write" }',
+        ];
+        const least = connect(await tokenWith(rules.join('\n')));
+        const deny = [{ Name: '*', Action: 'deny' }];
+        await request('PUT', '/v1/config', { Kind: 'service-intentions', Name: '*', Sources: deny });
+        const orders = fresh('orders');
+        await setProtocol(orders, 'http');
+        const written = await least.intentions.write(nameOf(orders), undefined, [newSource('web')], 0, never);
+        expect(written.kind).toBe('written');
+        const names = (await least.intentions.list(never)).map(({ destination }) => destination.name);
+        expect(names).toEqual(expect.arrayContaining(['*', orders]));
+        expect((await least.readCatalog(never)).protocols.get(orders)).toBe('http');
+        const claim = { provider: 'main', clientId: fresh('client'), service: nameOf('web') };
+        const modifyIndex = indexOf(await least.claims.create(claim, never));
+        expect(await least.claims.list(never)).toContainEqual({ ...claim, modifyIndex });
+        expect((await least.claims.delete({ ...claim, modifyIndex }, never)).kind).toBe('written');
+        expect((await least.inspect(never)).defaultPolicy).toBe('deny');
+        await request('DELETE', '/v1/config/service-intentions/*');
+      });
+
       it('lists that ACLs filter throw ERR_CONSUL_INCOMPLETE', async () => {
         await create(fresh('orders'), newSource('web'));
         await register({ ID: fresh('hidden'), Service: 'hidden' });
