@@ -15,13 +15,13 @@ export interface DocumentPage {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
-const CONTROL = /[\u0000-\u001f\u007f]/u;
+const UNPRINTABLE = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
 const identifier = (longest: number) =>
   z
     .string()
     .min(1)
     .max(longest)
-    .refine((text) => !CONTROL.test(text), 'must not hold control characters');
+    .refine((text) => !UNPRINTABLE.test(text), 'must not hold control characters or half a character');
 
 // RFC 6749, section 3.3, parts scopes by spaces: one with a space in it would be two elsewhere.
 const scopeName = identifier(512).refine((name) => !name.includes(' '), 'must not hold spaces');

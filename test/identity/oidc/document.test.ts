@@ -67,6 +67,7 @@ describe('the oidc document', () => {
     ['an id that is a number', { clients: [{ ...ok, clientId: 7 }] }, 'clients[0].clientId'],
     ['an empty id', { clients: [{ ...ok, clientId: '' }] }, 'clients[0].clientId'],
     ['an id with a line break', { clients: [{ ...ok, clientId: 'a\nb' }] }, 'clients[0].clientId'],
+    ['an id with half a character', { clients: [{ ...ok, clientId: '\ud800' }] }, 'clients[0].clientId'],
     ['a client whose scopes were left out', { clients: [{ clientId: 'a' }] }, 'clients[0].scopes'],
     ['scopes as one string', { clients: [{ ...ok, scopes: 'a b' }] }, 'clients[0].scopes'],
     ['a scope with a space', { clients: [{ ...ok, scopes: ['a b'] }] }, 'clients[0].scopes[0]'],

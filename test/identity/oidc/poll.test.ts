@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../../src/clock.js';
+import { IncompleteRead } from '../../../src/errors.js';
+import type { Directory } from '../../../src/identity/directory.js';
+import { parsePage } from '../../../src/identity/oidc/document.js';
+import { createOidcPoll } from '../../../src/identity/oidc/poll.js';
+
+const signal = new AbortController().signal;
+
+/** A poll over a document that the test writes, by a clock that goes on one second a read. */
+function polled(initial: object[]) {
+  const world = { clients: initial, failure: undefined as Error | undefined };
+  let now = Date.parse('2026-03-01T12:00:00.000Z');
+  const clock: Clock = { now: () => now, sleep: () => Promise.reject(new Error('nothing here waits')) };
+  const directory: Directory = {
+    provider: 'main',
+    async readAll() {
+      now += 1000;
+      if (world.failure !== undefined) throw world.failure;
+      return { clients: parsePage({ clients: world.clients }, 'main', 'd').clients, requests: 1 };
+    },
+    read: () => Promise.reject(new Error('not asked')),
+    close: async () => {},
+  };
+  return {
+    world,
+    poll: createOidcPoll({ directory, clock }),
+    restarted: () => createOidcPoll({ directory, clock }),
+  };
+}
+
+const a = { clientId: 'a', scopes: ['x', 'y'], attributes: { p: '1', q: '2' } };
+const b = { clientId: 'b', scopes: [] };
+
+describe('the poll of an oidc directory', () => {
+  test('begins from now on: the first read has no events and no gap', async () => {
+    const { poll } = polled([a, b]);
+    expect(await poll.poll(undefined, signal)).toMatchObject({ events: [], gap: false });
+  });
+
+  test('names the clients that changed, came and went, and the latter without evidence', async () => {
+    const { world, poll } = polled([a, b]);
+    const { cursor } = await poll.poll(undefined, signal);
+    world.clients = [
+      { ...a, scopes: ['x'] },
+      { clientId: 'c', scopes: [] },
+    ];
+    const { events, gap } = await poll.poll(cursor, signal);
+    expect(gap).toBe(false);
+    const triggers = events.flatMap((event) => event.triggers);
+    expect(triggers.map(({ key, urgent }) => [key.kind === 'client' && key.value, urgent])).toEqual([
+      ['a', true],
+      ['b', true],
+      ['c', undefined],
+    ]);
+    expect(triggers.every(({ evidence }) => evidence === undefined)).toBe(true);
+    expect(triggers[0]?.cause).toMatchObject({ kind: 'poll', eventId: events[0]?.id });
+  });
+
+  test('says nothing when nothing changed, in whatever order it is written', async () => {
+    const { world, poll } = polled([a, b]);
+    const { cursor } = await poll.poll(undefined, signal);
+    world.clients = [b, { attributes: { q: '2', p: '1' }, scopes: ['y', 'x'], clientId: 'a' }];
+    expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
+  });
+
+  test('gives a change back a new id, so that it is not taken for the first change again', async () => {
+    const { world, poll } = polled([a]);
+    const ids: string[] = [];
+    let { cursor } = await poll.poll(undefined, signal);
+    for (const scopes of [[], ['x', 'y'], []]) {
+      world.clients = [{ ...a, scopes }];
+      const result = await poll.poll(cursor, signal);
+      ids.push(...result.events.map(({ id }) => id));
+      cursor = result.cursor;
+    }
+    expect(new Set(ids).size).toBe(3);
+  });
+
+  test('tells again what was not stored: an older cursor is a gap', async () => {
+    const { world, poll } = polled([a]);
+    const { cursor } = await poll.poll(undefined, signal);
+    world.clients = [b];
+    expect((await poll.poll(cursor, signal)).events).toHaveLength(2);
+    expect(await poll.poll(cursor, signal)).toMatchObject({ events: [], gap: true });
+  });
+
+  test('after a restart, knows whether something changed though not what', async () => {
+    const { world, poll, restarted } = polled([a]);
+    const { cursor } = await poll.poll(undefined, signal);
+    expect(await restarted().poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
+    world.clients = [b];
+    const late = await restarted().poll(cursor, signal);
+    expect(late).toMatchObject({ events: [], gap: true });
+    expect(late.cursor).not.toBe(cursor);
+  });
+
+  test('asks for one complete comparison when very many changed', async () => {
+    const many = Array.from({ length: 201 }, (_, at) => ({ clientId: `c${at}`, scopes: [] as string[] }));
+    const { world, poll } = polled(many);
+    const { cursor } = await poll.poll(undefined, signal);
+    world.clients = many.map((client) => ({ ...client, scopes: ['x'] }));
+    expect(await poll.poll(cursor, signal)).toMatchObject({ events: [], gap: true });
+  });
+
+  test('a read that fails loses nothing', async () => {
+    const { world, poll } = polled([a]);
+    const { cursor } = await poll.poll(undefined, signal);
+    world.failure = new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', 'half', { retriable: true });
+    await expect(poll.poll(cursor, signal)).rejects.toThrow('half');
+    world.failure = undefined;
+    world.clients = [b];
+    expect((await poll.poll(cursor, signal)).events).toHaveLength(2);
+  });
+
+  test('any difference that scopemesh reads of a client is noticed', async () => {
+    const client = fc.record(
+      {
+        enabled: fc.boolean(),
+        scopes: fc.uniqueArray(fc.constantFrom('x', 'y', 'z')),
+        grantTypes: fc.uniqueArray(fc.constantFrom('client_credentials', 'authorization_code')),
+        accessTokenLifetimeSeconds: fc.integer({ min: 1, max: 3 }),
+        attributes: fc.dictionary(fc.constantFrom('p', 'q'), fc.constantFrom('1', '2')),
+      },
+      { requiredKeys: ['scopes', 'enabled', 'grantTypes', 'attributes'] },
+    );
+    const sorted = (value: object) =>
+      JSON.stringify(value, (_, each: unknown) => {
+        if (Array.isArray(each)) return [...each].sort();
+        if (typeof each !== 'object' || each === null) return each;
+        return Object.fromEntries(Object.entries(each).sort(([x], [y]) => (x < y ? -1 : 1)));
+      });
+    await fc.assert(
+      fc.asyncProperty(client, client, async (before, after) => {
+        const { world, poll } = polled([{ clientId: 'a', ...before }]);
+        const { cursor } = await poll.poll(undefined, signal);
+        world.clients = [{ clientId: 'a', ...after }];
+        const { events } = await poll.poll(cursor, signal);
+        expect(events).toHaveLength(sorted(before) === sorted(after) ? 0 : 1);
+      }),
+    );
+  });
+});
