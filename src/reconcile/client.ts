@@ -12,6 +12,7 @@ import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { evidenceOf, fanOut } from './fan-out.js';
 import { tellHolds } from './holds.js';
+import { settleClaimLeftovers } from './leftovers.js';
 
 type ClientKey = Extract<Key, { kind: 'client' }>;
 
@@ -89,7 +90,9 @@ async function settleClaims(
   const { world, journal } = deps;
   const plan = planClient(id, world.view(now), world.standings(now), world.mapping);
   const text = formatKey(clientKey(id.provider, id.clientId));
-  await tellHolds(text, await journal.read(text), plan.holds, causeOf(job), deps);
+  const record = await journal.read(text);
+  await settleClaimLeftovers(text, record, deps, signal);
+  await tellHolds(text, record, plan.holds, causeOf(job), deps);
   await writeClaims(text, id, plan, causeOf(job), deps, signal);
 }
 

@@ -1,6 +1,7 @@
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
 import { isOwned } from '../plan/ownership.js';
+import { claimSubject } from '../plan/plan.js';
 import { toWrittenText } from '../plan/written.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
 import { settledOf, viewOf } from './decide.js';
@@ -34,11 +35,44 @@ export async function settleLeftovers(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
       'settled a write that a crash or a lost answer left open',
     );
-    deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
+    count(decision, deps);
   }
   await deps.journal.settle(key, decisions, { lastWritten });
   deps.onSettled();
   return lastWritten;
+}
+
+/** The same for the records of claims: what stands in KV decides. */
+export async function settleClaimLeftovers(
+  key: string,
+  record: KeyRecord,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (record.pending.length === 0) return;
+  const records = await deps.consul.claims.list(signal);
+  const nowMs = deps.clock.now();
+  const at = { nowMs, time: new Date(nowMs).toISOString() };
+  const decisions = record.pending.map((draft) => {
+    const stands = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
+    return settledOf(
+      draft,
+      stands === (draft.action === 'grant') ? { ...at, outcome: 'applied' } : { ...at, ...INTERRUPTED },
+    );
+  });
+  await deps.journal.settle(key, decisions);
+  for (const decision of decisions) count(decision, deps);
+  deps.onSettled();
+}
+
+const INTERRUPTED = {
+  outcome: 'failed',
+  reason: 'Interrupted',
+  detail: 'scopemesh was interrupted before this write reached Consul; it is planned again',
+} as const;
+
+function count(decision: SettledDecision, deps: ReconcilerDeps): void {
+  deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
 }
 
 function judge(
@@ -54,12 +88,7 @@ function judge(
     return settledOf(draft, { ...at, outcome: 'applied', ...(index === 0 ? {} : { modifyIndex: index }) });
   }
   if (current === JSON.stringify(draft.before) && index === draft.expectedIndex) {
-    return settledOf(draft, {
-      ...at,
-      outcome: 'failed',
-      reason: 'Interrupted',
-      detail: 'scopemesh was interrupted before this write reached Consul; it is planned again',
-    });
+    return settledOf(draft, { ...at, ...INTERRUPTED });
   }
   return settledOf(draft, {
     ...at,

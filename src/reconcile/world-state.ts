@@ -5,6 +5,7 @@ import type { Mapping } from '../model/rule.js';
 import { type ClaimStanding, standings, statedClaim } from '../plan/claims.js';
 import { type ClientOpenings, openingsOf } from '../plan/openings.js';
 import { clientOfDescription, isOwned } from '../plan/ownership.js';
+import { createPatternCompiler } from '../plan/pattern.js';
 import {
   type ClaimSettings,
   type ClientId,
