@@ -99,6 +99,9 @@ describe('the transport to an IdP', () => {
   });
 
   it('ends with the reason of the signal, also in the middle of a body', async () => {
+    await http.close();
+    // So long that only the signal can be what ends the request.
+    http = createHttpClient({ provider: 'main', metrics: noMetrics, timeoutMs: 600_000 });
     const stopping = new AbortController();
     const reason = new Error('stopping');
     answer = (_, response) => response.write('[', () => stopping.abort(reason));

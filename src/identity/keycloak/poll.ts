@@ -17,7 +17,7 @@ export interface KeycloakPollOptions extends AdminApiOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly names?: KeycloakNames;
-  /** Shared with the directory, which closes it. */
+  /** Shared with the directory, which closes it; a poll has no end of its own. */
   readonly api?: AdminApi;
 }
 
@@ -108,7 +108,8 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
       }
       const gap = cursor.ids.length > 0 && !found.some((event) => timeOf(event) === cursor.time);
       const context = { provider, kind: 'poll', receivedAt, serviceAccountRoles, names } as const;
-      const next = gap && found.length === 0 ? { time: 0, ids: [] } : toCursor(found, cursor);
+      // Behind a gap the log counts as it is now: a database put back in time would show the same gap for ever.
+      const next = toCursor(found, gap ? { time: 0, ids: [] } : cursor);
       return {
         events: fresh.map((event) => toIdentityEvent(event, context)),
         cursor: JSON.stringify(next),

@@ -140,6 +140,19 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(idsOf(after)).toEqual(['after']);
   });
 
+  it('reports a gap once when the log was put back in time', async () => {
+    add('kept', 90_000);
+    add('undone', 100_000);
+    const { cursor } = await open().poll(undefined, signal);
+    keycloak.events = keycloak.events.slice(1);
+    const back = await open().poll(cursor, signal);
+    expect(back).toMatchObject({ gap: true, events: [] });
+    add('next', 95_000);
+    const next = await open().poll(back.cursor, signal);
+    expect(next.gap).toBe(false);
+    expect(idsOf(next)).toEqual(['next']);
+  });
+
   it('reports a gap and still gives what is left when only the older part of the log is gone', async () => {
     add('seen', 100_000);
     const { cursor } = await open().poll(undefined, signal);

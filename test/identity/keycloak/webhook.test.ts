@@ -283,6 +283,7 @@ describe('the Keycloak webhook', () => {
       { ...event, time: '1' },
       { ...event, time: -1 },
       { ...event, time: 1e300 },
+      { ...event, time: 9e15 },
       { ...event, time: 1.5 },
       { ...event, type: undefined },
       { ...event, type: 'admin.CLIENT-DELETE' },
