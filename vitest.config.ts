@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
+// With TEST_REPORT=FILE the counts are written there as well, for whoever adds up several suites.
+const report = process.env.TEST_REPORT;
+
 export default defineConfig({
   test: {
+    reporters: report === undefined ? ['default'] : ['default', 'json'],
+    ...(report === undefined ? {} : { outputFile: { json: report } }),
     projects: [
       {
         test: {
