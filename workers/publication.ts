@@ -57,17 +57,26 @@ export class Publication {
     this.#deps.metrics.gauge('scopemesh_outbox_decisions', outboxLength);
   }
 
-  /** Asks even if nothing is noted: the log then ends what an earlier writer left open. */
+  /**
+   * First shuts out whoever wrote before (a relay on another machine may still be at it while this one starts), and
+   * only then looks what that one noted: nothing noted later can get into the log.
+   */
   async #settleDoubt(): Promise<void> {
     const { journal, log, facts, logger } = this.#deps;
-    this.#position = undefined;
+    const position = await log.position();
+    await log.contains([], position);
     const noted = parseInflight(await facts.get(INFLIGHT));
-    const standing = await log.contains(noted?.ids ?? [], noted?.position ?? (await log.position()));
-    if (standing.size > 0) await journal.published([...standing]);
-    logger.debug(
-      { noted: noted?.ids.length ?? 0, standing: standing.size },
-      'asked the decision log what it holds',
-    );
+    const waiting = new Set((await journal.outbox(BATCH)).map((decision) => decision.id));
+    // A batch is noted when it is at the head of the outbox; what is gone from there was found published before.
+    const doubtful = noted?.ids.filter((id) => waiting.has(id)) ?? [];
+    if (noted !== undefined && doubtful.length > 0) {
+      const standing = await log.contains(doubtful, noted.position);
+      if (standing.size > 0) await journal.published([...standing]);
+      const fields = { doubtful: doubtful.length, standing: standing.size };
+      logger.debug(fields, 'asked the decision log what it holds of the last batch');
+    }
+    this.#position = position;
+    this.#sentSince = 0;
     this.#isInDoubt = false;
   }
 

@@ -30,6 +30,16 @@ afterAll(async () => {
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
 });
 
+const open = (topic: string) =>
+  createKafkaDecisionLog({
+    ...surroundings,
+    brokers: [kafka.broker],
+    topic,
+    clientId: 'scopemesh-test',
+    transactionalId: `scopemesh-${topic}`,
+    timeoutMs: 10_000,
+  });
+
 /** What a client that reads only what is committed finds, which must be exactly what was settled. */
 async function expectExactly(topic: string, settled: readonly Decision[]): Promise<void> {
   const messages = await until('all that was settled can be read', async () => {
@@ -65,14 +75,7 @@ describe('the relay to Kafka', () => {
     timeout: 240_000,
   }, async () => {
     const { topic, store, settled } = await prepare(6_000, 'broker');
-    const log = createKafkaDecisionLog({
-      ...surroundings,
-      brokers: [kafka.broker],
-      topic,
-      clientId: 'scopemesh-test',
-      transactionalId: `scopemesh-${topic}`,
-      timeoutMs: 10_000,
-    });
+    const log = open(topic);
     const { journal } = store;
     let appended = 0;
     let kill: Promise<void> | undefined;
@@ -113,6 +116,12 @@ describe('the relay to Kafka', () => {
       },
     };
     const stop = new AbortController();
+    const follower = open(topic);
+    const followed: Decision[] = [];
+    const following = (async () => {
+      for await (const each of follower.read({ from: 'start', follow: true }, stop.signal))
+        followed.push(each);
+    })();
     const running = run(counted, stop.signal);
     for (const at of killIn.keys()) {
       await until(`batch ${at} is on its way`, () => appended >= at && kill !== undefined, {
@@ -125,9 +134,39 @@ describe('the relay to Kafka', () => {
     await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
       timeoutMs: 120_000,
     });
+    await until('the follower has seen all', () => followed.length >= settled.length, { timeoutMs: 60_000 });
     stop.abort();
-    await running;
-    await log.close();
+    await Promise.all([running, following]);
+    await Promise.all([log.close(), follower.close()]);
+    await store.close();
+    await expectExactly(topic, settled);
+    expect(faultsOf(followed)).toEqual([]);
+    expect(followed).toHaveLength(settled.length);
+  });
+
+  it('doubles nothing while two relays fight over one outbox', { timeout: 120_000 }, async () => {
+    const { topic, store, settled } = await prepare(600, 'two');
+    const { journal, facts } = store;
+    const stop = new AbortController();
+    const logs = [open(topic), open(topic)];
+    const narrow = {
+      read: journal.read.bind(journal),
+      record: journal.record.bind(journal),
+      settle: journal.settle.bind(journal),
+      outbox: () => journal.outbox(10),
+      published: journal.published.bind(journal),
+      overview: journal.overview.bind(journal),
+    };
+    const idle = { wait: () => new Promise<void>(() => {}) };
+    const relays = logs.map((log) =>
+      run({ ...surroundings, facts, settled: idle, journal: narrow, log }, stop.signal),
+    );
+    await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
+      timeoutMs: 90_000,
+    });
+    stop.abort();
+    await Promise.all(relays);
+    await Promise.all(logs.map((log) => log.close()));
     await store.close();
     await expectExactly(topic, settled);
   });

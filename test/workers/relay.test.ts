@@ -155,6 +155,40 @@ describe('the relay', () => {
     expect(appended).toEqual([3]);
   });
 
+  it('shuts earlier writers out before it looks what they noted', async () => {
+    const settled = await settle(2);
+    const ids = settled.map((each) => each.id);
+    // Another relay notes and appends just before it is shut out, and gets no further.
+    log.onContains = () => {
+      log.onContains = () => {};
+      log.held.push(...settled);
+      noted = JSON.stringify({ position: '0', ids });
+    };
+    let noted: string | undefined;
+    const facts = {
+      get: async () => noted,
+      set: async () => {},
+      has: async () => false,
+      remember: async () => {},
+    };
+    const running = run(deps({ facts }), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(log.held).toHaveLength(2);
+  });
+
+  it('does not read back what it knows to be published', async () => {
+    await settle(2);
+    const first = run(deps(), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await first;
+    log.asked.length = 0;
+    await run(deps(), AbortSignal.abort());
+    expect(log.asked).toEqual([[]]);
+  });
+
   it('counts every failure and logs an outage once, and its end once', async () => {
     await settle(1);
     let fails = 3;

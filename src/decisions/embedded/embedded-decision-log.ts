@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
 import { parseCloudEvent, toCloudEvent } from '../envelope.js';
@@ -73,7 +73,8 @@ class EmbeddedDecisionLog implements DecisionLog {
       for (const { seq, event } of page) {
         if (stop.aborted || (!options.follow && seq > newest)) return;
         after = seq;
-        const decision = parseCloudEvent(event);
+        const decision = this.#parse(event, seq);
+        if (decision === undefined) continue;
         if (from === undefined || Date.parse(decision.time) >= from) yield decision;
       }
       if (page.length > 0) continue;
@@ -86,6 +87,19 @@ class EmbeddedDecisionLog implements DecisionLog {
     this.#closing.abort();
     this.#file?.close();
     this.#file = undefined;
+  }
+
+  /** Undefined for what a later version wrote in another form. */
+  #parse(event: string, seq: number): Decision | undefined {
+    try {
+      return parseCloudEvent(event);
+    } catch (error) {
+      this.#options.logger.warn(
+        { seq, error: messageOf(error) },
+        'passed over a decision that cannot be read',
+      );
+      return undefined;
+    }
   }
 
   #open(): DecisionFile {
