@@ -13,7 +13,18 @@ const [, , kind, place = '', prefix = ''] = process.argv;
 const first = Number(process.argv.at(-1));
 
 // Written at once, so that nothing that was said is lost with the process.
-const say = (what: string, id: string) => writeSync(1, `${what} ${id}\n`);
+function say(what: string, id: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${what} ${id}\n`);
+      return;
+    } catch (error) {
+      // The pipe is full until its reader has a moment.
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+}
 
 async function open(): Promise<Store> {
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock };

@@ -40,7 +40,8 @@ export function startBurst(childArguments: readonly string[], first: number): Bu
     said.set(word, (said.get(word) ?? new Set()).add(id));
     for (const watch of watchers) watch();
   });
-  const ended = once(lines, 'close');
+  // When the output ends the process may not have let go of its locks yet.
+  const ended = Promise.all([once(lines, 'close'), once(child, 'exit')]);
   return {
     said,
     until(word, times) {

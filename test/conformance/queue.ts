@@ -79,7 +79,8 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       for (const id of ['2', '3', '4', '5']) await store.queue.add([trigger('a', id)]);
       expect(jobs).toHaveLength(1);
       first.open();
-      await idle(store.queue);
+      // Sooner than anything periodic could come to the rescue.
+      await idle(store.queue, 3000);
       await working.stop();
       expect(jobs.map(eventIds)).toEqual([['1'], ['2', '3', '4', '5']]);
     });

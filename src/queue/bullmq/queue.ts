@@ -32,6 +32,8 @@ export class BullmqQueue implements Queue {
   readonly #running = new Map<string, Run>();
   readonly #loops = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  // As last told to the metrics; not known at first.
+  #parked = Number.POSITIVE_INFINITY;
 
   constructor(link: RedisLink, store: KeyStore, schedule: Schedule, allowUnsafe: boolean, deps: RunDeps) {
     this.#link = link;
@@ -121,7 +123,7 @@ export class BullmqQueue implements Queue {
     });
     await this.#sweepUntil(signal);
     await this.#closeWorker(worker, following);
-    connection.disconnect();
+    connection.disconnectAll();
   }
 
   /** The lock is lost: another process may run these keys now. */
@@ -167,8 +169,9 @@ export class BullmqQueue implements Queue {
     if (!(await this.#store.settle(key, runToken, triggers.length, outcome, now))) {
       this.#deps.logger.warn({ key }, 'run superseded, its triggers run again');
     }
-    if (outcome.kind === 'failed' || attempts > 0) {
-      this.#deps.metrics.gauge('scopemesh_parked_keys', (await this.#store.state()).parked.length);
+    if (outcome.kind === 'failed' || this.#parked > 0) {
+      this.#parked = (await this.#store.state()).parked.length;
+      this.#deps.metrics.gauge('scopemesh_parked_keys', this.#parked);
     }
   }
 

@@ -51,14 +51,8 @@ export class RedisLink {
   }
 
   /** A connection for a worker, which waits for Redis as long as it takes. */
-  openWorkerConnection(): Redis {
-    const redis = new Redis(this.#url, {
-      ...reconnect,
-      socketTimeout: WORKER_SOCKET_TIMEOUT_MS,
-      maxRetriesPerRequest: null,
-    });
-    redis.on('error', (error) => this.#failed(error));
-    return redis;
+  openWorkerConnection(): WorkerConnection {
+    return new WorkerConnection(this.#url, (error) => this.#failed(error));
   }
 
   /** Throws SyncError ERR_QUEUE_UNREACHABLE for whatever Redis or the way to it does. */
@@ -114,6 +108,26 @@ export class RedisLink {
       retriable: true,
       ...(cause === undefined ? {} : { cause }),
     });
+  }
+}
+
+/** Keeps hold of the copy that BullMQ makes for its blocking reads, to be able to end it while Redis is away. */
+export class WorkerConnection extends Redis {
+  readonly #copies: Redis[] = [];
+
+  constructor(url: string, onError: (error: unknown) => void) {
+    super(url, { ...reconnect, socketTimeout: WORKER_SOCKET_TIMEOUT_MS, maxRetriesPerRequest: null });
+    this.on('error', onError);
+  }
+
+  override duplicate(...override: Parameters<Redis['duplicate']>): Redis {
+    const copy = super.duplicate(...override);
+    this.#copies.push(copy);
+    return copy;
+  }
+
+  disconnectAll(): void {
+    for (const connection of [this, ...this.#copies]) connection.disconnect();
   }
 }
 

@@ -11,25 +11,38 @@ export interface DirectoryLock {
  * Makes this process the only daemon on the directory, which is created if it is missing. The lock is the
  * operating system's on a file that holds nothing, taken through SQLite: it dies with the process, however that
  * ends, and no stale file can lock anyone out. Readers of other files in the directory are not kept away.
- * Throws SyncError ERR_STATE_LOCKED at once if another process, or this one, holds it.
+ * Throws SyncError ERR_STATE_LOCKED at once if another process, or this one, holds it; ERR_QUEUE_UNREACHABLE if
+ * the directory cannot be written.
  */
 export function lockDirectory(directory: string): DirectoryLock {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const file = new Database(join(directory, 'daemon.lock'), { timeout: 0 });
+  let file: Database.Database | undefined;
   try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    file = new Database(join(directory, 'daemon.lock'), { timeout: 0 });
     file.exec('BEGIN EXCLUSIVE');
   } catch (error) {
-    file.close();
-    throw new SyncError(
+    if (file?.open) file.close();
+    throw refusal(directory, error);
+  }
+  const held = file;
+  return {
+    release() {
+      if (held.open) held.close();
+    },
+  };
+}
+
+function refusal(directory: string, error: unknown): SyncError {
+  if (error instanceof Database.SqliteError && error.code === 'SQLITE_BUSY') {
+    return new SyncError(
       'ERR_STATE_LOCKED',
-      `The state directory ${directory} is in use by another scopemesh process, or cannot be locked ` +
-        `(${messageOf(error)}); stop that process or set another state.directory.`,
+      `The state directory ${directory} is in use by another scopemesh process; stop it, or set another state.directory.`,
       { retriable: false, cause: error },
     );
   }
-  return {
-    release() {
-      if (file.open) file.close();
-    },
-  };
+  return new SyncError(
+    'ERR_QUEUE_UNREACHABLE',
+    `The state directory ${directory} cannot be written: ${messageOf(error)}`,
+    { retriable: true, cause: error },
+  );
 }

@@ -2,7 +2,7 @@ import { isoInstant } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
-import type { JobHandler, ParkedKey, Queue, QueueState } from '../queue.js';
+import type { JobHandler, Queue, QueueState } from '../queue.js';
 import { type JobOutcome, type RunDeps, runJob } from '../run-job.js';
 import { Bell } from './bell.js';
 import { KeyTable } from './key-table.js';
@@ -31,6 +31,8 @@ export class EmbeddedQueue implements Queue {
   readonly #running = new Map<string, AbortController>();
   readonly #loops = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  // As last told to the metrics; not known at first.
+  #parked = Number.POSITIVE_INFINITY;
 
   constructor(file: StateFile, deps: RunDeps) {
     this.#file = file;
@@ -146,7 +148,7 @@ export class EmbeddedQueue implements Queue {
     try {
       const outcome = await runJob(this.#deps, handler, taken.job, abort.signal);
       await this.#file.write(() => this.#settle(taken, outcome));
-      if (outcome.kind === 'failed' || taken.job.attempts > 0) this.#gaugeParked();
+      if (outcome.kind === 'failed' || this.#parked > 0) this.#gaugeParked();
     } catch (error) {
       // The key stays as it was before the run and comes again.
       this.#deps.logger.error({ key: taken.key, error: messageOf(error) }, 'outcome of a job was not stored');
@@ -184,8 +186,8 @@ export class EmbeddedQueue implements Queue {
   }
 
   #gaugeParked(): void {
-    const parked: readonly ParkedKey[] = this.#file.read(() => this.#table.parked());
-    this.#deps.metrics.gauge('scopemesh_parked_keys', parked.length);
+    this.#parked = this.#file.read(() => this.#table.parked()).length;
+    this.#deps.metrics.gauge('scopemesh_parked_keys', this.#parked);
   }
 
   async #pause(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-/** One call of the API. `{{name}}` in path, body and text stands for a value saved earlier in the scenario. */
+/** One call of the API. `{{name}}` in path, body and text stands for a value saved earlier in the scenario, `"#{{name}}"` in a body for that number. */
 export interface Call {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS';
   readonly path: string;

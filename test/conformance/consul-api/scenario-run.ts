@@ -140,7 +140,9 @@ interface Received {
 
 function bodyOf(call: Call, fill: (text: string) => string): { body?: string } {
   if (call.text !== undefined) return { body: fill(call.text) };
-  return call.body === undefined ? {} : { body: fill(JSON.stringify(call.body)) };
+  if (call.body === undefined) return {};
+  // "#{{name}}" is a saved value sent as a number.
+  return { body: fill(JSON.stringify(call.body)).replace(/"#(\d+)"/g, '$1') };
 }
 
 function parse(text: string): unknown {

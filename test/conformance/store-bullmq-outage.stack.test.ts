@@ -1,0 +1,261 @@
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { formatKey } from '../../src/model/key.js';
+import { Secret } from '../../src/model/secret.js';
+import { type Logger, noMetrics } from '../../src/observe.js';
+import { createBullmqStore } from '../../src/queue/bullmq/store.js';
+import { type RedisHandle, type RedisOptions, startRedis } from '../stack/redis.js';
+import { trigger } from './queue.js';
+import { eventually, gate, idle, type Store, work } from './store-harness.js';
+
+interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: object;
+}
+
+const lines: Line[] = [];
+const log = (level: string) => (fields: object, message: string) => {
+  lines.push({ level, message, fields });
+};
+const logger: Logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
+const said = (message: string) => lines.filter((line) => line.message === message).length;
+
+const opened: Store[] = [];
+let redis: RedisHandle | undefined;
+
+async function start(options: RedisOptions = {}): Promise<RedisHandle> {
+  redis = await startRedis(options);
+  return redis;
+}
+
+function open(url: string, allowUnsafe = false): Store {
+  const store = createBullmqStore({
+    url: new Secret(url),
+    prefix: 'scopemesh:test',
+    allowUnsafe,
+    logger,
+    metrics: noMetrics,
+    clock: systemClock,
+  });
+  opened.push(store);
+  return store;
+}
+
+beforeEach(() => {
+  lines.length = 0;
+});
+afterEach(async () => {
+  for (const store of opened.splice(0)) await store.close();
+  await redis?.stop();
+  redis = undefined;
+});
+
+// The outage's length is what is tested, so it is waited for by the clock.
+const outage = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+const UNREACHABLE = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE', retriable: true });
+
+describe('BullMQ while Redis is away', () => {
+  for (const seconds of [5, 60]) {
+    it(`goes on by itself after ${seconds} seconds, with everything that was acknowledged`, async () => {
+      const server = await start();
+      const store = open(server.url);
+      const ran = new Map<string, number>();
+      const held = gate();
+      const working = work(store.queue, async (job) => {
+        const ids = job.triggers.map((each) => each.cause.eventId ?? '');
+        if (ids.includes('held')) await held.opened;
+        for (const id of ids) ran.set(id, (ran.get(id) ?? 0) + 1);
+        return { kind: 'done' };
+      });
+      await store.queue.add([trigger('before', 'before'), trigger('held', 'held')]);
+      await eventually(
+        'the first run',
+        async () => ran.has('before') && (await store.queue.state()).active === 1,
+      );
+
+      await server.kill();
+      const began = performance.now();
+      const calls = await Promise.allSettled([
+        store.queue.add([trigger('during', 'during')]),
+        store.facts.get('x'),
+        store.journal.read('x'),
+        store.queue.state(),
+      ]);
+      for (const call of calls) expect(call).toEqual({ status: 'rejected', reason: UNREACHABLE });
+      expect(performance.now() - began).toBeLessThan(4000);
+      await outage(seconds - Math.min(seconds, (performance.now() - began) / 1000));
+      held.open();
+      await server.restart();
+
+      const back = performance.now();
+      await store.queue.add([trigger('after', 'after'), trigger('held', 'joined')]);
+      await eventually('what came after it has run', () => ran.has('after'));
+      expect(performance.now() - back).toBeLessThan(5000);
+      await idle(store.queue, 30_000);
+      await working.stop();
+      expect([...ran.keys()].sort()).toEqual(['after', 'before', 'held', 'joined']);
+      expect(said('redis unreachable')).toBe(1);
+      expect(said('redis reachable again')).toBe(1);
+      expect(lines.filter((line) => line.level === 'error')).toEqual([]);
+    });
+  }
+
+  it('starts before Redis does', async () => {
+    const server = await start();
+    await server.kill();
+    const store = open(server.url);
+    const ran: string[] = [];
+    const working = work(store.queue, async (job) => {
+      ran.push(...job.triggers.map((each) => each.cause.eventId ?? ''));
+      return { kind: 'done' };
+    });
+    await expect(store.queue.check()).rejects.toEqual(UNREACHABLE);
+    await server.restart();
+    await store.queue.add([trigger('a', '1')]);
+    await idle(store.queue);
+    await working.stop();
+    expect(ran).toEqual(['1']);
+  });
+
+  it('can be stopped', async () => {
+    const server = await start();
+    const store = open(server.url);
+    const working = work(store.queue, async () => ({ kind: 'done' }));
+    await store.queue.add([trigger('a', '1')]);
+    await idle(store.queue);
+    await server.kill();
+    const began = performance.now();
+    await working.stop();
+    await store.close();
+    expect(performance.now() - began).toBeLessThan(10_000);
+    await server.restart();
+    // Longer than the longest wait before a connection tries again.
+    await outage(2);
+    const probe = new Redis(server.url);
+    try {
+      expect(
+        String(await probe.client('LIST'))
+          .trim()
+          .split('\n'),
+      ).toHaveLength(1);
+    } finally {
+      probe.disconnect();
+    }
+  });
+});
+
+describe('BullMQ with several processes', () => {
+  it('leaves a long job to the one that runs it', async () => {
+    const server = await start();
+    const [one, other] = [open(server.url), open(server.url)];
+    let runs = 0;
+    const begun = gate();
+    const finish = gate();
+    const handler = async () => {
+      runs++;
+      begun.open();
+      await finish.opened;
+      return { kind: 'done' as const };
+    };
+    const workers = [work(one.queue, handler), work(other.queue, handler)];
+    await one.queue.add([trigger('long', '1')]);
+    await begun.opened;
+    // Several times the length of the lock.
+    await outage(25);
+    expect(runs).toBe(1);
+    finish.open();
+    await idle(one.queue);
+    for (const worker of workers) await worker.stop();
+    expect(runs).toBe(1);
+  });
+
+  it('runs no key twice at once and loses nothing when all of them add, run and fail', async () => {
+    const server = await start();
+    const stores = [open(server.url), open(server.url), open(server.url)];
+    const running = new Set<string>();
+    const faults: string[] = [];
+    const succeeded = new Set<string>();
+    let runs = 0;
+    const workers = stores.map((store) =>
+      work(store.queue, async (job) => {
+        const text = formatKey(job.key);
+        if (running.has(text)) faults.push(text);
+        running.add(text);
+        const turns = runs++ % 5;
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+        running.delete(text);
+        if (turns === 3) return { kind: 'retry', afterMs: 5 };
+        for (const each of job.triggers) succeeded.add(each.cause.eventId ?? '');
+        return { kind: 'done' };
+      }),
+    );
+    const ids = Array.from({ length: 900 }, (_, index) => String(index));
+    await Promise.all(
+      stores.map(async (store, index) => {
+        for (const id of ids.filter((each) => Number(each) % 3 === index)) {
+          await store.queue.add([trigger(`k${Number(id) % 4}`, id, { urgent: Number(id) % 7 === 0 })]);
+        }
+      }),
+    );
+    for (const store of stores) await idle(store.queue);
+    for (const worker of workers) await worker.stop();
+    expect(faults).toEqual([]);
+    expect(ids.filter((id) => !succeeded.has(id))).toEqual([]);
+  });
+});
+
+describe('the check of Redis', () => {
+  const UNSAFE = (what: string) =>
+    expect.objectContaining({
+      code: 'ERR_QUEUE_UNSAFE',
+      retriable: false,
+      message: expect.stringContaining(what),
+    });
+
+  it('passes one that keeps every write', async () => {
+    await open((await start()).url).queue.check();
+    expect(lines).toEqual([]);
+  });
+
+  it('refuses one that keeps no append-only file, unless that is allowed', async () => {
+    const server = await start({ appendOnly: false });
+    await expect(open(server.url).queue.check()).rejects.toEqual(UNSAFE('appendonly is no; set it to yes'));
+    await open(server.url, true).queue.check();
+    expect(said('redis is unsafe, allowed by configuration')).toBe(1);
+  });
+
+  it('refuses one that leaves the writing to the system', async () => {
+    const server = await start({ appendFsync: 'no' });
+    await expect(open(server.url).queue.check()).rejects.toEqual(UNSAFE('appendfsync is no'));
+  });
+
+  it('refuses one that evicts', async () => {
+    const server = await start({ maxMemoryPolicy: 'allkeys-lru' });
+    await expect(open(server.url).queue.check()).rejects.toEqual(UNSAFE('maxmemory-policy is allkeys-lru'));
+  });
+
+  it('asks INFO where CONFIG is forbidden, and warns of what that does not tell', async () => {
+    const args = ['--rename-command', 'CONFIG', ''];
+    const safe = await start({ args });
+    await open(safe.url).queue.check();
+    expect(said('redis does not tell all of its settings, check that it keeps every write')).toBe(1);
+    await safe.stop();
+    const unsafe = await start({ args, appendOnly: false, maxMemoryPolicy: 'allkeys-lru' });
+    await expect(open(unsafe.url).queue.check()).rejects.toEqual(UNSAFE('maxmemory-policy is allkeys-lru'));
+    await expect(open(unsafe.url).queue.check()).rejects.toEqual(UNSAFE('appendonly is no'));
+  });
+
+  it('says which Redis cannot be reached, and no secret', async () => {
+    const server = await start();
+    const url = server.url.replace('//', '//user:hunter2@');
+    await server.stop();
+    const error: unknown = await open(url)
+      .queue.check()
+      .catch((reason: unknown) => reason);
+    expect(error).toEqual(UNREACHABLE);
+    expect(String(error)).toContain(`127.0.0.1:${server.port}`);
+    expect(JSON.stringify([String(error), lines])).not.toContain('hunter2');
+  });
+});

@@ -1,0 +1,33 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { backoffDelayMs, DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
+
+const BACKOFF = { baseMs: 100, capMs: 1000, attempts: 8 };
+const almostOne = () => 1 - Number.EPSILON;
+
+describe('the backoff', () => {
+  it('doubles its longest wait with every failure until the cap', () => {
+    const longest = [1, 2, 3, 4, 5, 6].map((attempts) => backoffDelayMs(BACKOFF, attempts, almostOne) + 1);
+    expect(longest).toEqual([100, 200, 400, 800, 1000, 1000]);
+  });
+
+  it('spreads over everything from nothing to the longest wait', () => {
+    expect(backoffDelayMs(BACKOFF, 3, () => 0)).toBe(0);
+    expect(backoffDelayMs(BACKOFF, 3, () => 0.5)).toBe(200);
+  });
+
+  it('is a whole number between nothing and the cap however often a key failed', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 1_000_000 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (attempts, random) => {
+          const delay = backoffDelayMs(DEFAULT_BACKOFF, attempts, () => random);
+          expect(Number.isInteger(delay)).toBe(true);
+          expect(delay).toBeGreaterThanOrEqual(0);
+          expect(delay).toBeLessThanOrEqual(DEFAULT_BACKOFF.capMs);
+        },
+      ),
+    );
+  });
+});
