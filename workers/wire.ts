@@ -10,6 +10,7 @@ import type { DecisionLog } from '../src/decisions/log.js';
 import type { Directory } from '../src/identity/directory.js';
 import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
 import { createOidcDirectory } from '../src/identity/oidc/directory.js';
+import { createOidcPoll } from '../src/identity/oidc/poll.js';
 import { createOidcSource } from '../src/identity/oidc/webhook.js';
 import type { EventPoll, EventSource } from '../src/identity/source.js';
 import type { Logger, Metrics } from '../src/observe.js';
@@ -91,15 +92,17 @@ export function openProvider(settings: ProviderSettings, ambience: Ambience): Pr
       };
     }
     case 'oidc': {
-      const { directory, directoryToken, webhookSecrets: secrets } = settings;
+      const { directoryToken, webhookSecrets: secrets } = settings;
+      const directory = createOidcDirectory({
+        ...ambience,
+        provider,
+        directory: settings.directory,
+        ...(directoryToken === undefined ? {} : { directoryToken }),
+      });
       return {
         settings,
-        directory: createOidcDirectory({
-          ...ambience,
-          provider,
-          directory,
-          ...(directoryToken === undefined ? {} : { directoryToken }),
-        }),
+        directory,
+        poll: createOidcPoll({ directory, clock: ambience.clock }),
         ...(secrets.length === 0
           ? {}
           : { source: createOidcSource({ provider, secrets, clock: ambience.clock }) }),
