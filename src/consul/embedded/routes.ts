@@ -1,21 +1,29 @@
+import { aclPolicyRoutes } from './api/acl-policies.js';
+import { aclRoleRoutes } from './api/acl-roles.js';
 import { aclTokenRoutes } from './api/acl-tokens.js';
 import { agentRoutes } from './api/agent.js';
 import { catalogRoutes } from './api/catalog.js';
 import { configEntryRoutes } from './api/config-entries.js';
 import { healthRoutes } from './api/health.js';
+import { intentionRoutes } from './api/intentions.js';
 import { kvRoutes } from './api/kv.js';
 import { sessionRoutes } from './api/sessions.js';
 import { statusRoutes } from './api/status.js';
+import { transactionRoutes } from './api/transactions.js';
 import type { Route } from './cell.js';
 
 /** Every path that is served; auth methods, binding rules and login will join here. */
 export const routes: readonly Route[] = [
+  ...aclPolicyRoutes,
+  ...aclRoleRoutes,
   ...aclTokenRoutes,
   ...agentRoutes,
   ...catalogRoutes,
   ...configEntryRoutes,
   ...healthRoutes,
+  ...intentionRoutes,
   ...kvRoutes,
   ...sessionRoutes,
   ...statusRoutes,
+  ...transactionRoutes,
 ];

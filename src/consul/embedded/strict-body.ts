@@ -4,19 +4,26 @@ import { parseJsonBody } from './json-body.js';
 
 /** Reads a body that may hold only the fields of `shape`; throws 400 `<prefix>: <why>`. */
 export function decodeStrictBody(body: Buffer, shape: Shape, prefix: string): Decoded {
-  const raw = parseJsonBody(body, prefix);
   const unused: string[] = [];
-  let decoded: Decoded;
+  const decoded = decodeBody(body, shape, prefix, unused);
+  const unknown = unused[0];
+  if (unknown === undefined) return decoded;
+  throw badRequest(`${prefix}: json: unknown field "${unknown.split('.').at(-1)}"`);
+}
+
+/** Reads a body and passes over fields that `shape` lacks; throws 400 `<prefix>: <why>`. */
+export function decodeLooseBody(body: Buffer, shape: Shape, prefix: string): Decoded {
+  return decodeBody(body, shape, prefix, []);
+}
+
+function decodeBody(body: Buffer, shape: Shape, prefix: string, unused: string[]): Decoded {
+  const raw = parseJsonBody(body, prefix);
   try {
-    decoded = decodeShape(shape, raw ?? {}, '', unused);
+    return decodeShape(shape, raw ?? {}, '', unused);
   } catch (error) {
     if (error instanceof ShapeError) throw badRequest(`${prefix}: ${error.message}`);
     throw error;
   }
-  const unknown = unused[0];
-  if (unknown !== undefined)
-    throw badRequest(`${prefix}: json: unknown field "${unknown.split('.').at(-1)}"`);
-  return decoded;
 }
 
 /** A decoded field as text; empty where absent. */

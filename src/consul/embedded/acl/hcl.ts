@@ -138,12 +138,15 @@ function objectItems(value: unknown): HclItem[] {
     if (typeof inner === 'string') items.push({ key, value: inner });
     else if (typeof inner === 'number' || typeof inner === 'boolean')
       items.push({ key, value: String(inner) });
-    else {
-      for (const child of objectItems(inner)) {
-        if (typeof child.value === 'string') items.push({ key, value: [child] });
-        else items.push({ key, label: child.key, value: child.value });
-      }
-    }
+    else items.push(...labelled(key, objectItems(inner)));
   }
   return items;
+}
+
+/** An object of plain values is the block itself; else each of its keys is a label. */
+function labelled(key: string, children: readonly HclItem[]): HclItem[] {
+  const plain = children.filter((child) => typeof child.value === 'string');
+  const blocks = children.filter((child) => typeof child.value !== 'string');
+  const own = plain.length === 0 ? [] : [{ key, value: plain }];
+  return [...own, ...blocks.map((child) => ({ key, label: child.key, value: child.value }))];
 }

@@ -3,7 +3,7 @@ import { ConsulFailure, type ConsulReply, type ConsulRequest, jsonReply, textRep
 import { ensureCheck, memberKey, nodeKey } from '../state/catalog-writes.js';
 import type { CheckRow } from '../state/rows.js';
 import { endSessionsOf } from '../state/session-writes.js';
-import { agentCheckView, agentServiceView } from './agent-views.js';
+import { agentCheckView, agentHealthCheckView, agentServiceView } from './agent-views.js';
 
 export const agentCheckRoutes: readonly Route[] = [
   { path: '/v1/agent/checks', methods: { GET: listOwnChecks } },
@@ -69,7 +69,7 @@ function readHealthByName(cell: Cell, request: ConsulRequest): ConsulReply {
   const body = instances.map((instance) => ({
     AggregatedStatus: instance.status,
     Service: agentServiceView(cell, instance.row),
-    Checks: instance.checks.map(agentCheckView),
+    Checks: instance.checks.map(agentHealthCheckView),
   }));
   return { ...jsonReply(request, body, { 'X-Consul-Reason': status }), status: statusCodes[status] ?? 503 };
 }

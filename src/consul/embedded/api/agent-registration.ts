@@ -2,6 +2,7 @@ import type { Cell } from '../cell.js';
 import { agentServiceShape } from '../entries/service-shape.js';
 import type { Decoded } from '../entries/shape.js';
 import { badRequest, type ConsulReply, type ConsulRequest, textReply } from '../exchange.js';
+import { joinErrors } from '../go-errors.js';
 import {
   ensureCheck,
   ensureService,
@@ -41,11 +42,13 @@ export function registerAgentService(cell: Cell, request: ConsulRequest): Consul
     const destination = String(service.Proxy.DestinationServiceName ?? '');
     if (destination === '') {
       throw badRequest(
-        'Invalid service definition: Proxy.DestinationServiceName must be non-empty for Connect proxy services',
+        `Validation failed: ${joinErrors(['Proxy.DestinationServiceName must be non-empty for Connect proxy services'])}`,
       );
     }
     if (service.Port === 0 && service.SocketPath === '') {
-      throw badRequest('Validation failed: Port or SocketPath must be set for a connect-proxy');
+      throw badRequest(
+        `Validation failed: ${joinErrors(['Port or SocketPath must be set for a connect-proxy'])}`,
+      );
     }
     authorizer.require('service', 'write', destination);
   }

@@ -25,6 +25,29 @@ export function agentServiceView(cell: Cell, row: ServiceRow, hasHash = false): 
   return { ...view, ...(hasHash ? { ContentHash: hash } : {}), Datacenter: cell.datacenter };
 }
 
+/** A check as the agent's health answers tell it: spelled out, but without its type and times. */
+export function agentHealthCheckView(row: CheckRow): Record<string, unknown> {
+  const { Type: _type, Interval: _interval, Timeout: _timeout, Definition: _definition, ...rest } = row;
+  return { ...rest, Type: '', Definition: emptyDefinition, CreateIndex: 0, ModifyIndex: 0 };
+}
+
+const emptyDefinition = {
+  Interval: '0s',
+  Timeout: '0s',
+  DeregisterCriticalServiceAfter: '0s',
+  HTTP: '',
+  Header: null,
+  Method: '',
+  Body: '',
+  TLSServerName: '',
+  TLSSkipVerify: false,
+  TCP: '',
+  UDP: '',
+  GRPC: '',
+  OSService: '',
+  GRPCUseTLS: false,
+};
+
 /** A check as its own agent tells it: indexes are the catalog's alone. */
 export function agentCheckView(row: CheckRow): Record<string, unknown> {
   return { ...row, CreateIndex: 0, ModifyIndex: 0 };

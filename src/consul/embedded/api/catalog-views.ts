@@ -40,7 +40,7 @@ export function nodeServiceView(row: ServiceRow): Record<string, unknown> {
     Address: row.Address,
     ...(row.TaggedAddresses === null ? {} : { TaggedAddresses: row.TaggedAddresses }),
     Meta: row.Meta,
-    Port: row.Port,
+    ...(row.Port === 0 ? {} : { Port: row.Port }),
     ...(row.SocketPath === '' ? {} : { SocketPath: row.SocketPath }),
     Weights: row.Weights,
     EnableTagOverride: row.EnableTagOverride,

@@ -9,7 +9,9 @@ import {
   ensureNode,
   ensureService,
   lastExtinction,
+  lastNodeExtinction,
   memberKey,
+  nodeIndex,
   nodeKey,
   removeCheck,
   removeNode,
@@ -171,8 +173,8 @@ function readNode(cell: Cell, request: ConsulRequest): Promise<ConsulReply> {
       const node = cell.store.get('nodes', nodeKey(name));
       watch.table('nodes');
       watch.prefix('services', `${nodeKey(name)}/`);
-      if (node === undefined) return { index: 0, value: null };
-      const index = cell.store.indexOf('nodes', 'services');
+      if (node === undefined) return { index: cell.store.indexOf(lastNodeExtinction), value: null };
+      const index = cell.store.indexOf(nodeIndex(name));
       if (!authorizer.isAllowed('node', 'read', node.Node)) return { index, value: null, filtered: true };
       const rows = cell.store.list('services', `${nodeKey(name)}/`);
       const seen = rows.filter((row) => authorizer.isAllowed('service', 'read', row.Service));
@@ -232,6 +234,10 @@ function toServiceRow(node: string, given: Decoded, authorizer: Authorizer): Uni
   if (address === '0.0.0.0' || address === '::' || address === '[::]')
     throw serverFailure('Invalid service address');
   if (name !== 'consul') authorizer.require('service', 'write', name);
+  const proxy = objectIn(given, 'Proxy') ?? {};
+  if (textIn(given, 'Kind') === 'connect-proxy') {
+    authorizer.require('service', 'write', textIn(proxy, 'DestinationServiceName'));
+  }
   const weights = objectIn(given, 'Weights');
   return {
     Node: node,
@@ -249,7 +255,7 @@ function toServiceRow(node: string, given: Decoded, authorizer: Authorizer): Uni
       Warning: numberIn(weights ?? { Warning: 1 }, 'Warning'),
     },
     EnableTagOverride: given.EnableTagOverride === true,
-    Proxy: objectIn(given, 'Proxy') ?? {},
+    Proxy: proxy,
     Connect: objectIn(given, 'Connect') ?? {},
   };
 }

@@ -10,7 +10,7 @@ import {
   serverFailure,
   textReply,
 } from '../exchange.js';
-import { quoted } from '../go-errors.js';
+import { applied, quoted } from '../go-errors.js';
 import { queryHeaders } from '../read-reply.js';
 import {
   deleteKey,
@@ -143,13 +143,15 @@ function putKey(cell: Cell, request: ConsulRequest): ConsulReply {
     Value: request.body.length === 0 ? null : request.body.toString('base64'),
   };
   if (acquire !== null && cell.sessions.isLockDelayed(key)) return jsonReply(request, false);
-  const isDone = cell.store.write((transaction) => {
-    if (acquire !== null) return lockKey(transaction, write, acquire) !== undefined;
-    if (release !== null) return unlockKey(transaction, write, release) !== undefined;
-    if (cas !== undefined) return setKeyIf(transaction, write, cas) !== undefined;
-    setKey(transaction, write);
-    return true;
-  });
+  const isDone = applied('raft apply failed', () =>
+    cell.store.write((transaction) => {
+      if (acquire !== null) return lockKey(transaction, write, acquire) !== undefined;
+      if (release !== null) return unlockKey(transaction, write, release) !== undefined;
+      if (cas !== undefined) return setKeyIf(transaction, write, cas) !== undefined;
+      setKey(transaction, write);
+      return true;
+    }),
+  );
   return jsonReply(request, isDone);
 }
 

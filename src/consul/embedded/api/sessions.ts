@@ -10,11 +10,12 @@ import {
   serverFailure,
 } from '../exchange.js';
 import { formatGoDuration, goDurationError, parseGoDuration } from '../go-duration.js';
+import { applied } from '../go-errors.js';
 import { replyWithQuery } from '../read-reply.js';
 import { memberKey, nodeKey } from '../state/catalog-writes.js';
 import type { SessionRow } from '../state/rows.js';
 import { armSession, endSession } from '../state/session-writes.js';
-import { decodeStrictBody, textIn, textsIn } from '../strict-body.js';
+import { decodeLooseBody, textIn, textsIn } from '../strict-body.js';
 
 const shortestTtlNs = 10e9;
 const longestTtlNs = 86_400e9;
@@ -51,7 +52,7 @@ export const sessionRoutes: readonly Route[] = [
 
 function createSession(cell: Cell, request: ConsulRequest): ConsulReply {
   const body: Decoded =
-    request.body.length === 0 ? {} : decodeStrictBody(request.body, sessionShape, 'Request decode failed');
+    request.body.length === 0 ? {} : decodeLooseBody(request.body, sessionShape, 'Request decode failed');
   const node = textIn(body, 'Node') || cell.nodeName;
   cell.acl.authorize(request).require('session', 'write', node);
   const behavior = textIn(body, 'Behavior') || 'release';
@@ -60,30 +61,32 @@ function createSession(cell: Cell, request: ConsulRequest): ConsulReply {
   const ttl = textIn(body, 'TTL');
   requireTtl(ttl);
   const checks = textsIn(body, 'NodeChecks') ?? textsIn(body, 'Checks') ?? ['serfHealth'];
-  const session = cell.store.write((transaction) => {
-    if (transaction.get('nodes', nodeKey(node)) === undefined)
-      throw serverFailure('Missing node registration');
-    for (const id of checks) {
-      const check = transaction.get('checks', memberKey(node, id));
-      if (check === undefined) throw serverFailure(`Missing check '${id}' registration`);
-      if (check.Status === 'critical') throw serverFailure(`Check '${id}' is in critical state`);
-    }
-    const row: SessionRow = {
-      ID: randomUUID(),
-      Name: textIn(body, 'Name'),
-      Node: node,
-      LockDelay: lockDelayOf(body),
-      Behavior: behavior,
-      TTL: ttl,
-      NodeChecks: checks,
-      ServiceChecks: null,
-      CreateIndex: transaction.index,
-      ModifyIndex: transaction.index,
-    };
-    transaction.put('sessions', row.ID, row);
-    transaction.touch('sessions');
-    return row;
-  });
+  const session = applied('apply failed', () =>
+    cell.store.write((transaction) => {
+      if (transaction.get('nodes', nodeKey(node)) === undefined)
+        throw serverFailure('Missing node registration');
+      for (const id of checks) {
+        const check = transaction.get('checks', memberKey(node, id));
+        if (check === undefined) throw serverFailure(`Missing check '${id}' registration`);
+        if (check.Status === 'critical') throw serverFailure(`Check '${id}' is in critical state`);
+      }
+      const row: SessionRow = {
+        ID: randomUUID(),
+        Name: textIn(body, 'Name'),
+        Node: node,
+        LockDelay: lockDelayOf(body),
+        Behavior: behavior,
+        TTL: ttl,
+        NodeChecks: checks,
+        ServiceChecks: null,
+        CreateIndex: transaction.index,
+        ModifyIndex: transaction.index,
+      };
+      transaction.put('sessions', row.ID, row);
+      transaction.touch('sessions');
+      return row;
+    }),
+  );
   armSession(cell.store, cell.sessions, session);
   return jsonReply(request, { ID: session.ID });
 }

@@ -18,6 +18,14 @@ export function serviceIndex(service: string): string {
   return `service.${service.toLowerCase()}`;
 }
 
+/** The index of one node and the services on it. */
+export function nodeIndex(node: string): string {
+  return `node.${node.toLowerCase()}`;
+}
+
+/** The index at which a node last went away. */
+export const lastNodeExtinction = 'node_last_extinction';
+
 /** The index at which a service last lost its last instance. */
 export const lastExtinction = 'service_last_extinction';
 
@@ -27,6 +35,7 @@ export function ensureNode(transaction: WriteTransaction, node: Unindexed<NodeRo
   if (current !== undefined && isSameRow(current, node)) return;
   transaction.put('nodes', nodeKey(node.Node), stamp(transaction, node, current));
   transaction.touch('nodes');
+  transaction.touch(nodeIndex(node.Node));
   touchServicesOf(transaction, node.Node);
 }
 
@@ -40,6 +49,9 @@ export function ensureService(transaction: WriteTransaction, service: Unindexed<
   if (current !== undefined && isSameRow(current, complete)) return;
   transaction.put('services', key, stamp(transaction, complete, current));
   transaction.touch('services');
+  // Answers about nodes tell their services.
+  transaction.touch('nodes');
+  transaction.touch(nodeIndex(service.Node));
   transaction.touch(serviceIndex(service.Service));
   if (current !== undefined && current.Service !== service.Service)
     settleExtinction(transaction, current.Service);
@@ -76,6 +88,8 @@ export function removeService(transaction: WriteTransaction, node: string, id: s
   }
   transaction.remove('services', key);
   transaction.touch('services');
+  transaction.touch('nodes');
+  transaction.touch(nodeIndex(node));
   transaction.touch(serviceIndex(current.Service));
   settleExtinction(transaction, current.Service);
 }
@@ -101,6 +115,8 @@ export function removeNode(transaction: WriteTransaction, node: string): void {
   if (transaction.get('nodes', nodeKey(node)) === undefined) return;
   transaction.remove('nodes', nodeKey(node));
   transaction.touch('nodes');
+  transaction.forget(nodeIndex(node));
+  transaction.touch(lastNodeExtinction);
 }
 
 function dropCheck(transaction: WriteTransaction, check: CheckRow): void {

@@ -1,0 +1,117 @@
+import type { Decoded, Shape } from '../entries/shape.js';
+import { serverFailure } from '../exchange.js';
+import { quoted } from '../go-errors.js';
+import type { AclLink, NodeIdentity, ServiceIdentity } from '../state/rows.js';
+import type { StateStore } from '../state/state-store.js';
+import { objectsIn, textIn, textsIn } from '../strict-body.js';
+
+const linkShape: Shape = [
+  { name: 'ID', kind: 'string' },
+  { name: 'Name', kind: 'string' },
+];
+
+/** What tokens and roles alike are made of. */
+export const grantFields: Shape = [
+  { name: 'Policies', kind: { list: linkShape } },
+  {
+    name: 'ServiceIdentities',
+    kind: {
+      list: [
+        { name: 'ServiceName', kind: 'string' },
+        { name: 'Datacenters', kind: 'strings', omitEmpty: true },
+      ],
+    },
+  },
+  {
+    name: 'NodeIdentities',
+    kind: {
+      list: [
+        { name: 'NodeName', kind: 'string' },
+        { name: 'Datacenter', kind: 'string' },
+      ],
+    },
+  },
+];
+
+export const roleLinkField: Shape = [{ name: 'Roles', kind: { list: linkShape } }];
+
+/** Links by id or name to policies or roles, each once. Throws where one does not exist. */
+export function resolveLinks(
+  store: StateStore,
+  table: 'acl-policies' | 'acl-roles',
+  wanted: readonly Decoded[],
+): AclLink[] {
+  const noun = table === 'acl-policies' ? 'policy' : 'role';
+  const rows = store.list(table);
+  const links = new Map<string, AclLink>();
+  for (const link of wanted) {
+    const [id, name] = [textIn(link, 'ID'), textIn(link, 'Name')];
+    const row =
+      id === ''
+        ? rows.find((candidate) => sameName(candidate.Name, name))
+        : rows.find((candidate) => candidate.ID === id);
+    if (row === undefined) {
+      throw serverFailure(
+        id === ''
+          ? `No such ACL ${noun} with name ${quoted(name)}`
+          : `No such ACL ${noun} with ID ${quoted(id)}`,
+      );
+    }
+    links.set(row.ID, { ID: row.ID, Name: row.Name });
+  }
+  return [...links.values()];
+}
+
+/** Stored links with the names their targets have now; links whose target is gone are dropped. */
+export function currentLinks(
+  store: StateStore,
+  table: 'acl-policies' | 'acl-roles',
+  links: readonly AclLink[] | undefined,
+): AclLink[] {
+  return (links ?? []).flatMap((link) => {
+    const row = store.get(table, link.ID);
+    return row === undefined ? [] : [{ ID: row.ID, Name: row.Name }];
+  });
+}
+
+export function serviceIdentitiesIn(body: Decoded, owner: string): ServiceIdentity[] {
+  return objectsIn(body, 'ServiceIdentities').map((identity) => {
+    const name = textIn(identity, 'ServiceName');
+    if (name === '')
+      throw serverFailure(`Service identity is missing the service name field on this ${owner}`);
+    if (!/^[a-z0-9]([a-z0-9\-_]*[a-z0-9])?$/.test(name) || name.length > 256) {
+      throw serverFailure(
+        `Service identity ${quoted(name)} has an invalid name. Only lowercase alphanumeric characters, '-' and '_' are allowed`,
+      );
+    }
+    const datacenters = textsIn(identity, 'Datacenters');
+    return { ServiceName: name, ...(datacenters === null ? {} : { Datacenters: datacenters }) };
+  });
+}
+
+export function nodeIdentitiesIn(body: Decoded, owner: string): NodeIdentity[] {
+  return objectsIn(body, 'NodeIdentities').map((identity) => {
+    const [name, datacenter] = [textIn(identity, 'NodeName'), textIn(identity, 'Datacenter')];
+    if (name === '') throw serverFailure(`Node identity is missing the node name field on this ${owner}`);
+    if (datacenter === '')
+      throw serverFailure(`Node identity is missing the datacenter field on this ${owner}`);
+    return { NodeName: name, Datacenter: datacenter };
+  });
+}
+
+/** Names of policies and roles meet case-insensitively. */
+export function sameName(left: string, right: string): boolean {
+  return left.toLowerCase() === right.toLowerCase();
+}
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export function isUuid(text: string): boolean {
+  return uuidPattern.test(text);
+}
+
+/** The failure of a lookup by something that is no UUID. */
+export function requireUuid(text: string, noun: string): void {
+  if (text.length !== 36)
+    throw serverFailure(`failed acl ${noun} lookup: index error: UUID must be 36 characters`);
+}
