@@ -135,6 +135,9 @@ describe('the oidc directory at a URL', () => {
   test('304 to a request that carried no ETag is no answer', async () => {
     server.answer = () => ({ status: 304 });
     await expect(open().readAll(signal())).rejects.toThrow(IncompleteRead);
+    server.answer = (path) =>
+      path === '/clients' ? { json: { clients: [client('a')], next: '?2' } } : { status: 304 };
+    await expect(open().readAll(signal())).rejects.toThrow(IncompleteRead);
   });
 
   test('a page whose revision went back is an incomplete read, and a later one is read again', async () => {

@@ -174,6 +174,18 @@ describe('the signature by Standard Webhooks', () => {
     await expect(receive(signed(updated, { id: 'msg.1' }))).rejects.toMatchObject({ status: 401 });
   });
 
+  test('a signature has one spelling: spare bits that are set are refused', async () => {
+    const request = signed(updated);
+    const signature = request.headers['webhook-signature'] ?? '';
+    const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+    const last = digits.indexOf(signature.at(-2) ?? '');
+    const respelt = `${signature.slice(0, -2)}${digits[last + 1]}=`;
+    expect(Buffer.from(respelt.slice(3), 'base64')).toEqual(Buffer.from(signature.slice(3), 'base64'));
+    await expect(receive(withHeader(request, 'webhook-signature', respelt))).rejects.toMatchObject({
+      code: 'ERR_SIGNATURE',
+    });
+  });
+
   test('whatever one byte of the body becomes, it is not accepted', async () => {
     const request = signed(updated);
     await fc.assert(
