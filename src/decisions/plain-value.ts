@@ -3,7 +3,8 @@ import { Secret } from '../model/secret.js';
 const MASK = '[secret]';
 /** Three base64url parts of which the first is a JSON object: a JWT, wherever it came from. */
 const JWT = /\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*/g;
-const CREDENTIALS = /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi;
+/** With a digit or of some length, so that `basic permissions` stays what it is. */
+const CREDENTIALS = /\b(Bearer|Basic)\s+(?=\S*\d|\S{24})[A-Za-z0-9._~+/=-]{8,}/gi;
 const SECRET_HEADERS = new Set([
   'authorization',
   'proxy-authorization',

@@ -151,6 +151,11 @@ describe('the decision event', () => {
     expect(event.data.detail).toBe('Consul answered 403 to Bearer [secret]');
   });
 
+  it('keeps ordinary words', () => {
+    const detail = 'It has basic permissions and bearer certificates; eyJ is no token.';
+    expect(toCloudEvent(decision({ detail })).data.detail).toBe(detail);
+  });
+
   it('keeps what a header match on an ordinary header compares with', () => {
     const after = { permissions: [{ headers: [{ name: 'x-team', exact: 'orders' }] }] };
     expect(toCloudEvent(decision({ after })).data.after).toEqual(after);

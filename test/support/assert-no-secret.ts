@@ -1,5 +1,5 @@
 const JWT = /eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\./;
-const CREDENTIALS = /\b(bearer|basic)\s+(?!\[secret\])[a-z0-9._~+/=-]{8,}/i;
+const CREDENTIALS = /\b(bearer|basic)\s+(?=\S*\d|\S{24})[a-z0-9._~+/=-]{8,}/i;
 
 /**
  * Throws if anything that looks like a token, or one of the secrets in any usual spelling, is in the value's JSON
