@@ -19,6 +19,8 @@ export interface OAuthClient {
   readonly grantTypes: readonly string[];
   readonly grants: readonly Grant[];
   readonly accessTokenLifetimeSeconds?: number;
+  /** ISO 8601, where the IdP tells: later than a report of a compromise, it shows that the secret was changed. */
+  readonly secretCreatedAt?: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
 

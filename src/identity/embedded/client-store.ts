@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../clock.js';
+import { type Clock, isoInstant } from '../../clock.js';
 import { Secret } from '../../model/secret.js';
 
 /** A client as it is configured; absent fields take the defaults of the `oidc` document. */
@@ -18,7 +18,11 @@ export interface EmbeddedClient {
   readonly secret?: Secret;
 }
 
-export type StoredClient = Required<Omit<EmbeddedClient, 'name'>> & { readonly name?: string };
+export type StoredClient = Required<Omit<EmbeddedClient, 'name'>> & {
+  readonly name?: string;
+  /** ISO 8601. */
+  readonly secretCreatedAt: string;
+};
 
 /** What a change was, as the `oidc` event tells it. */
 export interface ClientChange {
@@ -51,7 +55,9 @@ export function createClientStore(
   clock: Clock,
   onChange: (change: ClientChange) => void,
 ): ClientStore {
-  const stored = new Map(clients.map((client) => [client.clientId, toStored(client, undefined)]));
+  const stored = new Map(
+    clients.map((client) => [client.clientId, toStored(client, undefined, isoInstant(clock))]),
+  );
   let revision = clock.now();
 
   const changed = (clientId: string, type: ClientChange['type']) => {
@@ -71,7 +77,7 @@ export function createClientStore(
         .slice(0, limit),
     put(client) {
       const before = stored.get(client.clientId);
-      const after = toStored(client, before);
+      const after = toStored(client, before, isoInstant(clock));
       if (before !== undefined && isSame(before, after)) return before;
       stored.set(client.clientId, after);
       const isDisabled = before?.enabled === true && !after.enabled;
@@ -92,7 +98,7 @@ export function createClientStore(
     rotateSecret(clientId) {
       const before = stored.get(clientId);
       if (before === undefined) return undefined;
-      const after = { ...before, secret: randomSecret() };
+      const after = { ...before, secret: randomSecret(), secretCreatedAt: isoInstant(clock) };
       stored.set(clientId, after);
       changed(clientId, 'client.updated');
       return after;
@@ -100,7 +106,9 @@ export function createClientStore(
   };
 }
 
-function toStored(client: EmbeddedClient, before: StoredClient | undefined): StoredClient {
+function toStored(client: EmbeddedClient, before: StoredClient | undefined, now: string): StoredClient {
+  const secret = client.secret ?? before?.secret ?? randomSecret();
+  const isKept = before !== undefined && secret.reveal() === before.secret.reveal();
   return {
     clientId: client.clientId,
     ...(client.name === undefined ? {} : { name: client.name }),
@@ -109,7 +117,8 @@ function toStored(client: EmbeddedClient, before: StoredClient | undefined): Sto
     scopes: [...new Set(client.scopes)].sort(),
     accessTokenLifetimeSeconds: client.accessTokenLifetimeSeconds ?? 300,
     attributes: client.attributes ?? {},
-    secret: client.secret ?? before?.secret ?? randomSecret(),
+    secret,
+    secretCreatedAt: isKept ? before.secretCreatedAt : now,
   };
 }
 

@@ -38,6 +38,7 @@ const client = z.object({
   grantTypes: z.array(identifier(255)).default([]),
   scopes: z.array(scope),
   accessTokenLifetimeSeconds: z.int().positive().nullish(),
+  secretCreatedAt: z.iso.datetime({ offset: true }).nullish(),
   attributes: z.record(z.string(), attribute.nullable()).default({}),
 });
 
@@ -114,6 +115,9 @@ function toClient(parsed: z.infer<typeof client>, provider: string): OAuthClient
     ...(parsed.accessTokenLifetimeSeconds == null
       ? {}
       : { accessTokenLifetimeSeconds: parsed.accessTokenLifetimeSeconds }),
+    ...(parsed.secretCreatedAt == null
+      ? {}
+      : { secretCreatedAt: new Date(parsed.secretCreatedAt).toISOString() }),
     attributes: toAttributes(parsed.attributes),
   };
 }

@@ -131,7 +131,11 @@ describe('the embedded IdP', () => {
 
     test('takes no secret but the new one once it is rotated', async () => {
       const old = idp.clientSecret('web-app');
+      const before = (await call('GET', '/directory/web-app')).body.secretCreatedAt;
+      await call('POST', '/clients/web-app/scopes/x');
+      expect((await call('GET', '/directory/web-app')).body.secretCreatedAt).toBe(before);
       const { body } = await call('POST', '/clients/web-app/secret');
+      expect(body.secretCreatedAt > before).toBe(true);
       expect(body.clientSecret).not.toBe(old?.reveal());
       expect(body.clientSecret).toBe(idp.clientSecret('web-app')?.reveal());
       expect((await token('web-app', 'orders:read')).status).toBe(200);
@@ -147,6 +151,7 @@ describe('the embedded IdP', () => {
       scopes: ['orders:read', 'orders:write'],
       accessTokenLifetimeSeconds: 77,
       attributes: { 'consul-services': 'web' },
+      secretCreatedAt: expect.stringMatching(/^\d{4}-.*Z$/),
     };
 
     test('serves the document, sorted, without any secret', async () => {

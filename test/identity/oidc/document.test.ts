@@ -13,6 +13,7 @@ describe('the oidc document', () => {
       grantTypes: ['client_credentials'],
       scopes: ['orders:read', { api: 'orders', name: 'orders:read' }, 'orders:read'],
       accessTokenLifetimeSeconds: 300,
+      secretCreatedAt: '2026-03-01T13:00:00+01:00',
       attributes: { 'consul-services': ['web', 'shop'], actor: 'agent', tier: 3, beta: true, gone: null },
     });
     expect(clients).toEqual([
@@ -24,6 +25,7 @@ describe('the oidc document', () => {
         grantTypes: ['client_credentials'],
         grants: [{ name: 'orders:read' }, { api: 'orders', name: 'orders:read' }],
         accessTokenLifetimeSeconds: 300,
+        secretCreatedAt: '2026-03-01T12:00:00.000Z',
         attributes: { 'consul-services': 'web,shop', actor: 'agent', tier: '3', beta: 'true' },
       },
     ]);
@@ -83,6 +85,11 @@ describe('the oidc document', () => {
       'an attribute that is an object',
       { clients: [{ ...ok, attributes: { a: {} } }] },
       'clients[0].attributes.a',
+    ],
+    [
+      'a secret made at no instant',
+      { clients: [{ ...ok, secretCreatedAt: 'now' }] },
+      'clients[0].secretCreatedAt',
     ],
     ['a next that is a number', { clients: [ok], next: 2 }, 'next'],
     ['single as a string', { clients: [ok], single: 'yes' }, 'single'],
