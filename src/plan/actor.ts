@@ -1,7 +1,7 @@
 import { ACTOR_KINDS, type ActorKind, type ClassifiedKind } from '../model/actor.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Mapping } from '../model/rule.js';
-import { compilePattern } from './pattern.js';
+import { compilePattern, type PatternCompiler } from './pattern.js';
 
 /** Grant types by which a person signs in (RFC 6749, RFC 8628, CIBA). */
 const INTERACTIVE = new Set([
@@ -13,7 +13,11 @@ const INTERACTIVE = new Set([
 ]);
 
 /** The client's kind: the first matching classification, else by its grant types, else unknown. */
-export function classify(client: OAuthClient, mapping: Pick<Mapping, 'classify'>): ClassifiedKind {
+export function classify(
+  client: OAuthClient,
+  mapping: Pick<Mapping, 'classify'>,
+  compile: PatternCompiler = compilePattern,
+): ClassifiedKind {
   for (const entry of mapping.classify) {
     if ('attribute' in entry) {
       if (
@@ -21,7 +25,7 @@ export function classify(client: OAuthClient, mapping: Pick<Mapping, 'classify'>
         client.attributes[entry.attribute] === entry.equals
       )
         return entry.kind;
-    } else if (compilePattern(entry.clientId).match(client.clientId) !== undefined) return entry.kind;
+    } else if (compile(entry.clientId).match(client.clientId) !== undefined) return entry.kind;
   }
   if (client.grantTypes.some((type) => INTERACTIVE.has(type))) return 'human';
   if (client.grantTypes.includes('client_credentials')) return 'workload';
@@ -29,10 +33,14 @@ export function classify(client: OAuthClient, mapping: Pick<Mapping, 'classify'>
 }
 
 /** Whether a kind may use a scope at all; unknown may use only what every kind may. */
-export function mayUseScope(kind: ClassifiedKind, scope: string, mapping: Pick<Mapping, 'limits'>): boolean {
+export function mayUseScope(
+  kind: ClassifiedKind,
+  scope: string,
+  mapping: Pick<Mapping, 'limits'>,
+  compile: PatternCompiler = compilePattern,
+): boolean {
   return kindsOf(kind).every(
-    (each) =>
-      !mapping.limits[each].never.some((pattern) => compilePattern(pattern).match(scope) !== undefined),
+    (each) => !mapping.limits[each].never.some((pattern) => compile(pattern).match(scope) !== undefined),
   );
 }
 

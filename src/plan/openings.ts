@@ -5,7 +5,7 @@ import type { Access, HttpPermission } from '../model/intention.js';
 import type { Mapping, Rule } from '../model/rule.js';
 import { canonical } from './access.js';
 import { admitsKind, classify, mayUseScope, needsHuman } from './actor.js';
-import { compilePattern, isPlainServiceName, substitute } from './pattern.js';
+import { compilePattern, isPlainServiceName, type PatternCompiler, substitute } from './pattern.js';
 
 /** What one scope of a client opens at one destination. */
 export interface Opening {
@@ -30,17 +30,24 @@ export interface ClientOpenings {
   readonly limited: readonly string[];
 }
 
-/** What the mapping opens for a client, over all destinations. A disabled client opens nothing. */
-export function openingsOf(client: OAuthClient, mapping: Mapping): ClientOpenings {
-  const actorKind = classify(client, mapping);
+/**
+ * What the mapping opens for a client, over all destinations. A disabled client opens nothing. Give it one
+ * `createPatternCompiler()` for many clients: compiling is most of the work.
+ */
+export function openingsOf(
+  client: OAuthClient,
+  mapping: Mapping,
+  compile: PatternCompiler = compilePattern,
+): ClientOpenings {
+  const actorKind = classify(client, mapping, compile);
   const openings: Opening[] = [];
   const held: HeldOpening[] = [];
   const limited = new Set<string>();
   for (const grant of client.enabled ? client.grants : []) {
     for (const rule of mapping.rules) {
-      const destination = destinationOf(rule, client.provider, grant, mapping);
+      const destination = destinationOf(rule, client.provider, grant, mapping, compile);
       if (destination === undefined) continue;
-      if (!admitsKind(rule.actors, actorKind) || !mayUseScope(actorKind, grant.name, mapping)) {
+      if (!admitsKind(rule.actors, actorKind) || !mayUseScope(actorKind, grant.name, mapping, compile)) {
         limited.add(grant.name);
       } else if (!isPlainServiceName(destination)) {
         held.push({
@@ -73,6 +80,7 @@ export function destinationsOfScope(provider: string, scope: string, mapping: Ma
       provider,
       { name: scope, ...(rule.api === undefined ? {} : { api: rule.api }) },
       mapping,
+      compilePattern,
     );
     if (destination !== undefined) found.add(destination);
   }
@@ -83,11 +91,17 @@ export function destinationsOfScope(provider: string, scope: string, mapping: Ma
  * The destination a rule gives a grant; undefined where the rule does not apply. A rule that names no API applies
  * to scopes of no API; one that names no provider applies only where a single provider is configured.
  */
-function destinationOf(rule: Rule, provider: string, grant: Grant, mapping: Mapping): string | undefined {
+function destinationOf(
+  rule: Rule,
+  provider: string,
+  grant: Grant,
+  mapping: Mapping,
+  compile: PatternCompiler,
+): string | undefined {
   if (rule.to === undefined) return undefined;
   const ruleProvider = rule.provider ?? (mapping.providers.length === 1 ? mapping.providers[0] : undefined);
   if (ruleProvider !== provider || rule.api !== grant.api) return undefined;
-  const captures = compilePattern(rule.scope).match(grant.name);
+  const captures = compile(rule.scope).match(grant.name);
   return captures === undefined ? undefined : substitute(rule.to, captures);
 }
 
