@@ -125,6 +125,20 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       expect(jobs.map(eventIds)).toEqual([['1'], ['1', '2', '3']]);
     });
 
+    it('makes an urgent key that asks to wait do so', async () => {
+      const jobs: Job[] = [];
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        jobs.push(job);
+        return { kind: 'retry', afterMs: 600_000 };
+      });
+      await store.queue.add([trigger('a', '1', { urgent: true })]);
+      await eventually('the first run', () => jobs.length === 1);
+      await eventually('the run is over', async () => (await store.queue.state()).active === 0);
+      await eventually('the key is delayed', async () => (await store.queue.state()).delayed === 1, 3000);
+      await working.stop();
+      expect(jobs).toHaveLength(1);
+    });
+
     it('does not make an urgent trigger wait that came during a run which asks to wait', async () => {
       const first = gate();
       const jobs: Job[] = [];

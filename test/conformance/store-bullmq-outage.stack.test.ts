@@ -4,6 +4,8 @@ import { systemClock } from '../../src/clock.js';
 import { formatKey } from '../../src/model/key.js';
 import { Secret } from '../../src/model/secret.js';
 import { type Logger, noMetrics } from '../../src/observe.js';
+import { KeyStore } from '../../src/queue/bullmq/key-store.js';
+import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, type RedisOptions, startRedis } from '../stack/redis.js';
 import { trigger } from './queue.js';
@@ -101,6 +103,32 @@ describe('BullMQ while Redis is away', () => {
       expect(lines.filter((line) => line.level === 'error')).toEqual([]);
     });
   }
+
+  it('tells a handler that its lock was lost, and runs the key again after it', async () => {
+    const server = await start();
+    const store = open(server.url);
+    const runs: boolean[] = [];
+    const begun = gate();
+    const working = work(store.queue, async (_, signal) => {
+      if (runs.length === 0) {
+        begun.open();
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        runs.push(signal.aborted);
+        throw new Error('given up');
+      }
+      runs.push(signal.aborted);
+      return { kind: 'done' };
+    });
+    await store.queue.add([trigger('a', '1')]);
+    await begun.opened;
+    await server.kill();
+    // Longer than the lock.
+    await outage(13);
+    await server.restart();
+    await idle(store.queue, 40_000);
+    await working.stop();
+    expect(runs).toEqual([true, false]);
+  });
 
   it('starts before Redis does', async () => {
     const server = await start();
@@ -203,6 +231,25 @@ describe('BullMQ with several processes', () => {
     for (const worker of workers) await worker.stop();
     expect(faults).toEqual([]);
     expect(ids.filter((id) => !succeeded.has(id))).toEqual([]);
+  });
+
+  it('lets no run settle a key that another run has taken since', async () => {
+    const server = await start();
+    const link = new RedisLink(server.url, 'scopemesh:test', logger, systemClock);
+    try {
+      const keys = new KeyStore(link);
+      const body = (id: string) => JSON.stringify(trigger('a', id));
+      await keys.append([{ key: 'a', urgent: false, body: body('1') }]);
+      expect((await keys.take('a', 'stale'))?.triggers).toHaveLength(1);
+      expect((await keys.take('a', 'mine'))?.triggers).toHaveLength(1);
+      await keys.append([{ key: 'a', urgent: false, body: body('2') }]);
+      expect(await keys.settle('a', 'stale', 1, { kind: 'done' }, 0)).toBe(false);
+      expect(await keys.settle('a', 'mine', 1, { kind: 'done' }, 0)).toBe(true);
+      expect(await keys.settle('a', 'mine', 1, { kind: 'done' }, 0)).toBe(false);
+      expect((await keys.take('a', 'next'))?.triggers).toEqual([trigger('a', '2')]);
+    } finally {
+      link.close();
+    }
   });
 });
 

@@ -32,8 +32,6 @@ export class BullmqQueue implements Queue {
   readonly #running = new Map<string, Run>();
   readonly #loops = new Set<Promise<void>>();
   readonly #closing = new AbortController();
-  // As last told to the metrics; not known at first.
-  #parked = Number.POSITIVE_INFINITY;
 
   constructor(link: RedisLink, store: KeyStore, schedule: Schedule, allowUnsafe: boolean, deps: RunDeps) {
     this.#link = link;
@@ -168,10 +166,6 @@ export class BullmqQueue implements Queue {
     const now = this.#deps.clock.now();
     if (!(await this.#store.settle(key, runToken, triggers.length, outcome, now))) {
       this.#deps.logger.warn({ key }, 'run superseded, its triggers run again');
-    }
-    if (outcome.kind === 'failed' || this.#parked > 0) {
-      this.#parked = (await this.#store.state()).parked.length;
-      this.#deps.metrics.gauge('scopemesh_parked_keys', this.#parked);
     }
   }
 

@@ -31,8 +31,6 @@ export class EmbeddedQueue implements Queue {
   readonly #running = new Map<string, AbortController>();
   readonly #loops = new Set<Promise<void>>();
   readonly #closing = new AbortController();
-  // As last told to the metrics; not known at first.
-  #parked = Number.POSITIVE_INFINITY;
 
   constructor(file: StateFile, deps: RunDeps) {
     this.#file = file;
@@ -148,7 +146,6 @@ export class EmbeddedQueue implements Queue {
     try {
       const outcome = await runJob(this.#deps, handler, taken.job, abort.signal);
       await this.#file.write(() => this.#settle(taken, outcome));
-      if (outcome.kind === 'failed' || this.#parked > 0) this.#gaugeParked();
     } catch (error) {
       // The key stays as it was before the run and comes again.
       this.#deps.logger.error({ key: taken.key, error: messageOf(error) }, 'outcome of a job was not stored');
@@ -183,11 +180,6 @@ export class EmbeddedQueue implements Queue {
     const dueAt = this.#file.read(() => this.#table.nextDueAt(now));
     if (dueAt === undefined) return undefined;
     return Math.min(Math.max(dueAt - this.#deps.clock.now(), 1), LONGEST_SLEEP_MS);
-  }
-
-  #gaugeParked(): void {
-    this.#parked = this.#file.read(() => this.#table.parked()).length;
-    this.#deps.metrics.gauge('scopemesh_parked_keys', this.#parked);
   }
 
   async #pause(signal: AbortSignal): Promise<void> {

@@ -42,6 +42,27 @@ export interface Scenario {
   readonly exchanges: readonly Exchange[];
 }
 
+/** What a call needs beyond its line. */
+type Request = Omit<Exchange, 'name' | 'method' | 'path' | 'expected'>;
+
+/** @param line the method and the path, such as `GET /v1/kv/a` */
+export function exchange(name: string, line: string, expected: Expectation, request: Request = {}): Exchange {
+  const space = line.indexOf(' ');
+  return {
+    name,
+    method: parseMethod(line.slice(0, space)),
+    path: line.slice(space + 1),
+    ...request,
+    expected,
+  };
+}
+
+function parseMethod(text: string): Call['method'] {
+  const method = (['GET', 'PUT', 'POST', 'DELETE', 'OPTIONS'] as const).find((known) => known === text);
+  if (method === undefined) throw new Error(`not a method: ${text}`);
+  return method;
+}
+
 export interface ConsulUnderTest {
   /** `http://host:port` */
   readonly address: string;

@@ -1,0 +1,216 @@
+import { exchange, type Scenario } from './exchange.js';
+
+export const kvBlocking: Scenario = {
+  name: 'waiting on keys',
+  exchanges: [
+    exchange('a key', 'PUT /v1/kv/w/a', { status: 200, body: true }, { text: '1' }),
+    exchange(
+      'wakes for itself',
+      'GET /v1/kv/w/a',
+      {
+        status: 200,
+        body: [
+          {
+            LockIndex: 0,
+            Key: 'w/a',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 1>',
+            ModifyIndex: '<index 2>',
+          },
+        ],
+        index: '<index 2>',
+        woken: true,
+      },
+      { blocks: { wait: '20s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/a', text: '2' }] } },
+    ),
+    exchange(
+      'sleeps through an equal write',
+      'GET /v1/kv/w/a',
+      {
+        status: 200,
+        body: [
+          {
+            LockIndex: 0,
+            Key: 'w/a',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 1>',
+            ModifyIndex: '<index 2>',
+          },
+        ],
+        index: '<index 2>',
+        woken: false,
+      },
+      { blocks: { wait: '1s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/a', text: '2' }] } },
+    ),
+    exchange(
+      'sleeps through another key',
+      'GET /v1/kv/w/a',
+      {
+        status: 200,
+        body: [
+          {
+            LockIndex: 0,
+            Key: 'w/a',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 1>',
+            ModifyIndex: '<index 2>',
+          },
+        ],
+        index: '<index 2>',
+        woken: false,
+      },
+      { blocks: { wait: '1s', meanwhile: [{ method: 'PUT', path: '/v1/kv/x', text: '2' }] } },
+    ),
+    exchange(
+      'a missing key sleeps through others',
+      'GET /v1/kv/w/z',
+      { status: 404, body: '', index: '<index 3>', woken: false },
+      { blocks: { wait: '1s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/y', text: '2' }] } },
+    ),
+    exchange(
+      'a missing key wakes when it comes',
+      'GET /v1/kv/w/z',
+      {
+        status: 200,
+        body: [
+          {
+            LockIndex: 0,
+            Key: 'w/z',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 4>',
+            ModifyIndex: '<index 4>',
+          },
+        ],
+        index: '<index 4>',
+        woken: true,
+      },
+      { blocks: { wait: '20s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/z', text: '2' }] } },
+    ),
+    exchange(
+      'a tree wakes for a key in it',
+      'GET /v1/kv/w/?recurse',
+      {
+        status: 200,
+        body: [
+          {
+            LockIndex: 0,
+            Key: 'w/a',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 1>',
+            ModifyIndex: '<index 2>',
+          },
+          {
+            LockIndex: 0,
+            Key: 'w/b',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 5>',
+            ModifyIndex: '<index 5>',
+          },
+          {
+            LockIndex: 0,
+            Key: 'w/y',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 3>',
+            ModifyIndex: '<index 3>',
+          },
+          {
+            LockIndex: 0,
+            Key: 'w/z',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 4>',
+            ModifyIndex: '<index 4>',
+          },
+        ],
+        index: '<index 5>',
+        woken: true,
+      },
+      { blocks: { wait: '20s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/b', text: '2' }] } },
+    ),
+    exchange(
+      'a tree wakes for a deletion in it',
+      'GET /v1/kv/w/?recurse',
+      {
+        status: 200,
+        body: [
+          {
+            LockIndex: 0,
+            Key: 'w/a',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 1>',
+            ModifyIndex: '<index 2>',
+          },
+          {
+            LockIndex: 0,
+            Key: 'w/y',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 3>',
+            ModifyIndex: '<index 3>',
+          },
+          {
+            LockIndex: 0,
+            Key: 'w/z',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 4>',
+            ModifyIndex: '<index 4>',
+          },
+        ],
+        index: '<index 6>',
+        woken: true,
+      },
+      { blocks: { wait: '20s', meanwhile: [{ method: 'DELETE', path: '/v1/kv/w/b' }] } },
+    ),
+    exchange(
+      'a tree sleeps through other keys',
+      'GET /v1/kv/w/?recurse',
+      {
+        status: 200,
+        body: [
+          {
+            LockIndex: 0,
+            Key: 'w/a',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 1>',
+            ModifyIndex: '<index 2>',
+          },
+          {
+            LockIndex: 0,
+            Key: 'w/y',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 3>',
+            ModifyIndex: '<index 3>',
+          },
+          {
+            LockIndex: 0,
+            Key: 'w/z',
+            Flags: 0,
+            Value: 'Mg==',
+            CreateIndex: '<index 4>',
+            ModifyIndex: '<index 4>',
+          },
+        ],
+        index: '<index 6>',
+        woken: false,
+      },
+      { blocks: { wait: '1s', meanwhile: [{ method: 'PUT', path: '/v1/kv/x', text: '3' }] } },
+    ),
+    exchange(
+      'a deletion wakes who waits on the key',
+      'GET /v1/kv/w/a',
+      { status: 404, body: '', index: '<index 7>', woken: true },
+      { blocks: { wait: '20s', meanwhile: [{ method: 'DELETE', path: '/v1/kv/w/a' }] } },
+    ),
+  ],
+};
