@@ -68,6 +68,7 @@ describe('the decision log on Kafka', () => {
     await log.check();
     const position = await log.position();
     const [lost, kept] = [decision({ subject: 'lost' }), decision({ subject: 'kept' })];
+    await log.append([decision({ subject: 'earlier' })]); // so that its own producer is the older one
     const zombie = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).producer({
       transactionalId: `scopemesh-${topic}`,
       maxInFlightRequests: 1,
@@ -84,6 +85,19 @@ describe('the decision log on Kafka', () => {
     await log.append([kept]);
     expect(await log.contains([lost.id, kept.id], position)).toEqual(new Set([kept.id]));
     await log.close();
+  });
+
+  it('shuts an earlier writer out even when it is asked for no id', async () => {
+    const topic = `decisions-${randomUUID()}`;
+    const [log, earlier] = [open(topic), open(topic)];
+    await log.check();
+    await earlier.append([decision({ revision: 1 })]);
+    expect(await log.contains([], await log.position())).toEqual(new Set());
+    await expect(earlier.append([decision({ revision: 2 })])).rejects.toMatchObject({
+      code: 'ERR_DECISIONS_UNREACHABLE',
+      retriable: true,
+    });
+    await Promise.all([log.close(), earlier.close()]);
   });
 
   it('waits for the open transaction of another writer before it says what stands behind it', async () => {
