@@ -1,5 +1,5 @@
 import type { Clock } from '../src/clock.js';
-import { messageOf, type RejectedEvent } from '../src/errors.js';
+import { messageOf, type RejectedEvent, StaleEvent } from '../src/errors.js';
 import type { Logger } from '../src/observe.js';
 import type { Journal } from '../src/queue/journal.js';
 import { plainDecision, type Stamp } from '../src/reconcile/decide.js';
@@ -50,7 +50,7 @@ export function createRejections(deps: {
           verb: 'rejected',
           subject,
           outcome: 'refused',
-          reason: error.code === 'ERR_SIGNATURE' ? 'SignatureInvalid' : 'EventInvalid',
+          reason: reasonOf(error),
           cause: {
             kind: 'webhook',
             receivedAt: from.receivedAt,
@@ -69,4 +69,9 @@ export function createRejections(deps: {
       }
     },
   };
+}
+
+function reasonOf(error: RejectedEvent): 'SignatureInvalid' | 'EventStale' | 'EventInvalid' {
+  if (error.code === 'ERR_SIGNATURE') return 'SignatureInvalid';
+  return error instanceof StaleEvent ? 'EventStale' : 'EventInvalid';
 }

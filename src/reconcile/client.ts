@@ -7,7 +7,7 @@ import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { writeClaims } from './claim-records.js';
-import { closeUnconfirmed, takeOrders } from './closures.js';
+import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { evidenceOf, fanOut } from './fan-out.js';
@@ -50,6 +50,7 @@ export async function reconcileClient(
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };
     }
     deps.world.putClient(id, client, read);
+    await releaseIfRotated(id, client, deps);
     if (deps.world.closure(id) === 'RevocationUnconfirmed') deps.world.setClosure(id, undefined);
   }
   await settleClaims(id, job, deps, signal);

@@ -1,4 +1,5 @@
 import type { SyncError } from '../errors.js';
+import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
 import { revocationLimit } from '../plan/guard.js';
 import { type ClientId, type Closure, clientText } from '../plan/world.js';
@@ -74,6 +75,18 @@ export async function closeUnconfirmed(
 /** Puts the quarantines of earlier runs into the world. */
 export async function restoreClosures(deps: Pick<ReconcilerDeps, 'facts' | 'world'>): Promise<void> {
   for (const each of parseStored(await deps.facts.get(FACT))) deps.world.setClosure(each, each.closure);
+}
+
+/** Ends the quarantine of a client whose secret is seen to be newer than the order that said it was compromised. */
+export async function releaseIfRotated(
+  id: ClientId,
+  client: OAuthClient | undefined,
+  deps: ReconcilerDeps,
+): Promise<void> {
+  if (client?.secretCreatedAt === undefined || deps.world.closure(id) !== 'ClientQuarantined') return;
+  const stored = parseStored(await deps.facts.get(FACT)).find((each) => clientText(each) === clientText(id));
+  if (stored !== undefined && Date.parse(client.secretCreatedAt) > Date.parse(stored.at))
+    await releaseQuarantine(id, deps);
 }
 
 /** Ends a quarantine (a person's word, or the secret seen rotated). False if there was none. */

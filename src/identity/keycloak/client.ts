@@ -69,7 +69,14 @@ export function toOAuthClient(
     grants: [...client.scopes.map((name) => ({ name })), ...roles],
     ...(lifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds: lifetimeSeconds }),
     attributes: client.attributes,
+    ...secretCreatedAt(client.attributes['client.secret.creation.time']),
   };
+}
+
+/** Keycloak notes when a secret was made, in seconds since the epoch; a whole second, so it may seem to be a little older. */
+function secretCreatedAt(seconds: string | undefined): { readonly secretCreatedAt?: string } {
+  if (seconds === undefined || !/^\d{1,11}$/.test(seconds)) return {};
+  return { secretCreatedAt: new Date(Number(seconds) * 1000).toISOString() };
 }
 
 export function wrongShape(place: string, what: string): IncompleteRead {

@@ -295,6 +295,7 @@ describe('the Keycloak directory', () => {
     expect(named.get('svc-1')).toMatchObject({ accessTokenLifetimeSeconds: 300, enabled: true });
     expect(named.get('all')).toEqual({
       provider: 'main',
+      secretCreatedAt: '2026-11-24T22:50:57.000Z',
       clientId: 'all',
       internalId: keycloak.clients.find((client) => client.clientId === 'all')?.id,
       name: 'All',
