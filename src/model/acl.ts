@@ -1,0 +1,76 @@
+/**
+ * Consul's ACL objects as scopemesh makes them. Names, not ids, are their identity here: Consul keeps names of
+ * policies, roles and auth methods unique without regard to case. Each carries the mark of its owner in name and
+ * Description; binding rules have no name, so theirs is the Description.
+ */
+export interface AclPolicy {
+  readonly name: string;
+  readonly description: string;
+  /** ACL rules as canonical JSON text. */
+  readonly rules: string;
+}
+
+export interface AclRole {
+  readonly name: string;
+  readonly description: string;
+  /** Sorted. */
+  readonly policies: readonly string[];
+  /** Services whose identity the role carries; sorted. */
+  readonly serviceIdentities: readonly string[];
+}
+
+/** An auth method of type `jwt`. */
+export interface AclAuthMethod {
+  readonly name: string;
+  readonly description: string;
+  /** Consul allows one minute to 24 hours. */
+  readonly maxTokenTtlSeconds: number;
+  readonly config: JwtMethodConfig;
+}
+
+/** Exactly one of `jwksUrl`, `oidcDiscoveryUrl` and `validationPubKeys`. */
+export interface JwtMethodConfig {
+  readonly jwksUrl?: string;
+  readonly oidcDiscoveryUrl?: string;
+  readonly validationPubKeys?: readonly string[];
+  readonly caCert?: string;
+  readonly boundIssuer?: string;
+  readonly boundAudiences: readonly string[];
+  readonly signingAlgorithms: readonly string[];
+  /** Claim (or JSON pointer) to the name by which selectors see it: `value.<name>`. */
+  readonly claimMappings: Readonly<Record<string, string>>;
+  /** The same for lists: `list.<name>`. */
+  readonly listClaimMappings: Readonly<Record<string, string>>;
+}
+
+export interface AclBindingRule {
+  readonly description: string;
+  readonly authMethod: string;
+  readonly bindType: 'role' | 'service';
+  readonly bindName: string;
+  readonly selector: string;
+}
+
+/** An object as Consul has it. `id` addresses writes; an auth method's is its name. */
+export interface Stored<T> {
+  readonly id: string;
+  readonly object: T;
+  /** What Consul keeps and scopemesh does not model differs from what scopemesh writes (an edit by hand). */
+  readonly isAltered: boolean;
+  readonly modifyIndex: number;
+}
+
+/** A token without its secret, which scopemesh never asks for. */
+export interface AclToken {
+  readonly accessorId: string;
+  readonly description: string;
+  readonly policies: readonly string[];
+  readonly roles: readonly string[];
+  readonly serviceIdentities: readonly string[];
+  /** Present for tokens that came from a login. */
+  readonly authMethod?: string;
+  readonly isLocal: boolean;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly expiresAt?: string;
+}
