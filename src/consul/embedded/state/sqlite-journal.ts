@@ -21,9 +21,9 @@ interface Database {
  */
 export function openSqliteJournal(directory: string): Journal {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const lock = lockDirectory(directory);
   const database = openDatabase(join(directory, 'consul.sqlite'));
   database.exec(`
-    PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     CREATE TABLE IF NOT EXISTS rows (kind TEXT, key TEXT, json TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
@@ -59,8 +59,25 @@ export function openSqliteJournal(directory: string): Journal {
   return {
     load: () => loadState(database),
     commit,
-    close: () => database.close(),
+    close: () => {
+      database.close();
+      lock.close();
+    },
   };
+}
+
+/** Held for as long as this process lives, on a file of its own: a lock that no stale file can outlive. */
+function lockDirectory(directory: string): Database {
+  const lock = openDatabase(join(directory, 'consul.lock'));
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw new Error(`The data directory ${directory} is locked by another embedded Consul.`, {
+      cause: error,
+    });
+  }
 }
 
 /** The greatest index of all, beside the named ones; no table can be called so. */
@@ -97,5 +114,5 @@ function openDatabase(path: string): Database {
   const Constructor: new (path: string, options: object) => Database = createRequire(import.meta.url)(
     'libsql',
   );
-  return new Constructor(path, { timeout: 1_000 });
+  return new Constructor(path, { timeout: 0 });
 }
