@@ -48,11 +48,14 @@ export function covers(outer: Access | undefined, inner: Access | undefined): bo
   if (outer === undefined || outer.kind === 'deny') return false;
   if (outer.kind === 'allow') return true;
   if (inner.kind === 'allow') return false;
-  return inner.permissions.every((permission) =>
-    (permission.methods ?? [undefined]).every((method) =>
-      outer.permissions.some((candidate) => permissionCovers(candidate, withMethod(permission, method))),
-    ),
-  );
+  const candidates = outer.permissions.map(normalise);
+  return inner.permissions
+    .map(normalise)
+    .every((permission) =>
+      (permission.methods ?? [undefined]).every((method) =>
+        candidates.some((candidate) => permissionCovers(candidate, withMethod(permission, method))),
+      ),
+    );
 }
 
 /** Whether going from `before` to `after` takes something away. */
@@ -88,7 +91,7 @@ export interface HttpRequestShape {
 export function admits(access: Access | undefined, request: HttpRequestShape): boolean {
   if (access === undefined || access.kind === 'deny') return false;
   if (access.kind === 'allow') return true;
-  return access.permissions.some((permission) => {
+  return access.permissions.map(normalise).some((permission) => {
     if (permission.methods !== undefined && !permission.methods.includes(request.method)) return false;
     // Envoy's path matchers look at the path without its query.
     const path = request.path.replace(/[?#].*$/s, '');
@@ -100,10 +103,12 @@ export function admits(access: Access | undefined, request: HttpRequestShape): b
   });
 }
 
+/** Envoy lets a missing header match only where its absence is what is asked for, also under `invert`. */
 function headerMatches(match: HeaderMatch, headers: Readonly<Record<string, string>>): boolean {
-  const value = headers[match.name.toLowerCase()];
+  const name = match.name.toLowerCase();
+  const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
+  if (value === undefined) return match.invert === true && match.present === true;
   const plain =
-    value !== undefined &&
     (match.exact === undefined || value === match.exact) &&
     (match.prefix === undefined || value.startsWith(match.prefix)) &&
     (match.suffix === undefined || value.endsWith(match.suffix)) &&
@@ -119,13 +124,28 @@ function normalise(permission: HttpPermission): HttpPermission {
   const headers =
     permission.headers === undefined || permission.headers.length === 0
       ? undefined
-      : permission.headers.toSorted((x, y) => compareText(JSON.stringify(x), JSON.stringify(y)));
+      : [...new Map(permission.headers.map(headerForm).map((each) => [JSON.stringify(each), each])).entries()]
+          .toSorted(([x], [y]) => compareText(x, y))
+          .map(([, each]) => each);
   return {
     ...(methods === undefined ? {} : { methods }),
     ...(permission.pathExact === undefined ? {} : { pathExact: permission.pathExact }),
     ...(permission.pathPrefix === undefined ? {} : { pathPrefix: permission.pathPrefix }),
     ...(permission.pathRegex === undefined ? {} : { pathRegex: permission.pathRegex }),
     ...(headers === undefined ? {} : { headers }),
+  };
+}
+
+/** One order of fields, and no `false`: Consul keeps neither. */
+function headerForm(match: HeaderMatch): HeaderMatch {
+  return {
+    name: match.name,
+    ...(match.present === true ? { present: true } : {}),
+    ...(match.exact === undefined ? {} : { exact: match.exact }),
+    ...(match.prefix === undefined ? {} : { prefix: match.prefix }),
+    ...(match.suffix === undefined ? {} : { suffix: match.suffix }),
+    ...(match.regex === undefined ? {} : { regex: match.regex }),
+    ...(match.invert === true ? { invert: true } : {}),
   };
 }
 

@@ -1,0 +1,193 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseAccess, toRawSource } from '../../src/consul/http/source-access.js';
+import type { Access, HeaderMatch } from '../../src/model/intention.js';
+import {
+  admits,
+  canonical,
+  covers,
+  digest,
+  intersection,
+  narrows,
+  sameAccess,
+  union,
+  widens,
+} from '../../src/plan/access.js';
+import { ALLOW, DENY, named } from './scene.js';
+import { anyAccess, anyRequest } from './worlds.js';
+
+const get = (pathPrefix: string): Access => ({
+  kind: 'http',
+  permissions: [{ methods: ['GET'], pathPrefix }],
+});
+const any = (permission: object): Access => ({ kind: 'http', permissions: [permission] });
+
+describe('one access covers another', () => {
+  test.each<[string, Access | undefined, Access | undefined, boolean]>([
+    ['allow covers everything', ALLOW, get('/'), true],
+    ['nothing covers only nothing', undefined, DENY, true],
+    ['deny covers no permission', DENY, get('/'), false],
+    ['permissions never cover allow', any({}), ALLOW, false],
+    ['a prefix covers a longer prefix', get('/a'), get('/a/b'), true],
+    ['a longer prefix does not cover a shorter one', get('/a/b'), get('/a'), false],
+    ['a prefix covers an exact path under it', any({ pathPrefix: '/a' }), any({ pathExact: '/a/x' }), true],
+    ['an exact path covers no prefix', any({ pathExact: '/a' }), any({ pathPrefix: '/a' }), false],
+    ['one method does not cover every method', get('/'), any({ pathPrefix: '/' }), false],
+    ['an empty list of methods means every method', get('/'), any({ methods: [], pathPrefix: '/' }), false],
+    [
+      'a header condition does not cover its absence',
+      any({ headers: [{ name: 'x', exact: '1' }] }),
+      any({}),
+      false,
+    ],
+    ['no condition covers a header condition', any({}), any({ headers: [{ name: 'x', exact: '1' }] }), true],
+    ['equal expressions cover each other', any({ pathRegex: '/a.*' }), any({ pathRegex: '/a.*' }), true],
+    [
+      'a prefix is not known to cover an expression',
+      any({ pathPrefix: '/' }),
+      any({ pathRegex: '/a' }),
+      false,
+    ],
+    [
+      'methods may be covered by different permissions',
+      { kind: 'http', permissions: [{ methods: ['GET'] }, { methods: ['PUT'], pathPrefix: '/' }] },
+      any({ methods: ['GET', 'PUT'], pathPrefix: '/x' }),
+      true,
+    ],
+  ])('%s', (_, outer, inner, expected) => {
+    expect(covers(outer, inner)).toBe(expected);
+  });
+
+  test('only if it lets through every request that the other one does', () => {
+    fc.assert(
+      fc.property(
+        anyAccess,
+        anyAccess,
+        fc.array(anyRequest, { minLength: 8, maxLength: 30 }),
+        (a, b, requests) => {
+          if (!covers(a, b)) return;
+          for (const request of requests) if (admits(b, request)) expect(admits(a, request)).toBe(true);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('narrowing and widening are its two negations', () => {
+    expect([narrows(ALLOW, get('/')), widens(ALLOW, get('/'))]).toEqual([true, false]);
+    expect([narrows(undefined, get('/')), widens(undefined, get('/'))]).toEqual([false, true]);
+    expect([narrows(DENY, undefined), widens(DENY, undefined)]).toEqual([false, false]);
+  });
+});
+
+test('a union lets through exactly what either does', () => {
+  fc.assert(
+    fc.property(
+      anyAccess,
+      anyAccess,
+      fc.array(anyRequest, { minLength: 8, maxLength: 30 }),
+      (a, b, requests) => {
+        const both = union(a, b);
+        for (const request of requests)
+          expect(admits(both, request)).toBe(admits(a, request) || admits(b, request));
+        expect(covers(both, a) && covers(both, b)).toBe(true);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test('an intersection never lets through more than either', () => {
+  fc.assert(
+    fc.property(
+      anyAccess,
+      anyAccess,
+      fc.array(anyRequest, { minLength: 8, maxLength: 30 }),
+      (a, b, requests) => {
+        const both = intersection(a, b);
+        for (const request of requests) {
+          if (!admits(both, request)) continue;
+          expect(admits(a, request) && admits(b, request)).toBe(true);
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+describe('the canonical form', () => {
+  test('lets through the same, is its own canonical form and knows no order', () => {
+    fc.assert(
+      fc.property(
+        anyAccess,
+        fc.array(anyRequest, { maxLength: 20 }),
+        fc.infiniteStream(fc.nat()),
+        (access, requests, random) => {
+          fc.pre(access !== undefined);
+          const form = canonical(access);
+          expect(canonical(form)).toEqual(form);
+          for (const request of requests) expect(admits(form, request)).toBe(admits(access, request));
+          if (access.kind !== 'http') return;
+          const shuffled = access.permissions
+            .map((permission) => ({ permission, at: random.next().value }))
+            .toSorted((x, y) => x.at - y.at)
+            .map(({ permission }) => permission);
+          expect(digest({ kind: 'http', permissions: shuffled })).toBe(digest(access));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('comes back from Consul as it was written', () => {
+    fc.assert(
+      fc.property(anyAccess, (access) => {
+        fc.pre(access !== undefined && (access.kind !== 'http' || access.permissions.length > 0));
+        const form = canonical(access);
+        const raw = JSON.parse(
+          JSON.stringify(toRawSource({ ...named('web'), description: '', access: form })),
+        );
+        const read = parseAccess(raw);
+        expect(read.kind).not.toBe('other');
+        if (read.kind !== 'other') expect(sameAccess(read, access)).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('does not depend on how a header condition is written down', () => {
+    const written: HeaderMatch = { invert: false, exact: '1', name: 'x' };
+    const read: HeaderMatch = { name: 'x', exact: '1' };
+    expect(sameAccess(any({ headers: [written] }), any({ headers: [read] }))).toBe(true);
+    expect(sameAccess(any({ headers: [read, read] }), any({ headers: [read] }))).toBe(true);
+  });
+});
+
+describe('a request is judged as Envoy does', () => {
+  test.each<[string, Access, { method?: string; path?: string; headers?: Record<string, string> }, boolean]>([
+    ['the query is no part of the path', any({ pathExact: '/a' }), { path: '/a?b' }, true],
+    ['an expression matches the whole path', any({ pathRegex: '/a' }), { path: '/ab' }, false],
+    ['a method of another case is another method', any({ methods: ['GET'] }), { method: 'get' }, false],
+    [
+      'a missing header matches no inverted value',
+      any({ headers: [{ name: 'x', exact: '1', invert: true }] }),
+      {},
+      false,
+    ],
+    [
+      'a missing header matches inverted presence',
+      any({ headers: [{ name: 'x', present: true, invert: true }] }),
+      {},
+      true,
+    ],
+    [
+      'a header is not found on the prototype',
+      any({ headers: [{ name: 'constructor', present: true }] }),
+      {},
+      false,
+    ],
+    ['no permission lets nothing through', { kind: 'http', permissions: [] }, {}, false],
+  ])('%s', (_, access, request, expected) => {
+    expect(admits(access, { method: 'GET', path: '/', ...request })).toBe(expected);
+  });
+});
