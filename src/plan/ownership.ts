@@ -33,9 +33,12 @@ export function clientOfDescription(
   }
 }
 
-/** Owned sources are local ones (no peer) that carry the mark. */
+/**
+ * Owned sources are local ones (no peer) of one service that carry the mark. scopemesh never writes a wildcard: one
+ * with the mark was made by hand, and taking it for ours would close it to everybody.
+ */
 export function isOwned(owner: string, source: IntentionSource): boolean {
-  return source.peer === undefined && isOwnedDescription(owner, source.description);
+  return source.peer === undefined && source.name !== '*' && isOwnedDescription(owner, source.description);
 }
 
 /** Meta keys by which consul-k8s, replication and other tools mark entries as theirs. */
@@ -45,7 +48,17 @@ export function isManagedElsewhere(entry: IntentionEntry): boolean {
   return MANAGED_META.some((key) => Object.hasOwn(entry.meta, key));
 }
 
-/** Sources meet in Consul without regard to case. */
+/** Whether a source is the one of exactly this service; two names that differ in case are two services to Envoy. */
+export function isSourceOf(
+  source: { readonly name: string; readonly namespace: string; readonly partition: string },
+  name: ServiceName,
+): boolean {
+  return (
+    source.name === name.name && source.namespace === name.namespace && source.partition === name.partition
+  );
+}
+
+/** Whether two names meet where case is not looked at: good for suspicion, never for ownership. */
 export function sameSource(
   source: { readonly name: string; readonly namespace: string; readonly partition: string },
   name: ServiceName,

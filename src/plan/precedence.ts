@@ -1,5 +1,5 @@
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
-import { sameSource } from './ownership.js';
+import { isSourceOf } from './ownership.js';
 
 /**
  * Consul applies only the most exact intention (its precedence 9 to 5). These are the wider ones that would decide
@@ -15,9 +15,9 @@ export function widerSources(
   const local = (entry: IntentionEntry | undefined) =>
     (entry?.sources ?? []).filter((each) => each.peer === undefined);
   return [
-    ...local(exact).filter((each) => sameSource(each, star)),
-    ...local(wildcard).filter((each) => sameSource(each, source)),
-    ...local(wildcard).filter((each) => sameSource(each, star)),
+    ...local(exact).filter((each) => isSourceOf(each, star)),
+    ...local(wildcard).filter((each) => isSourceOf(each, source)),
+    ...local(wildcard).filter((each) => isSourceOf(each, star)),
   ];
 }
 

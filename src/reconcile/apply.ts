@@ -3,7 +3,7 @@ import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
-import { isOwned, sameSource } from '../plan/ownership.js';
+import { isOwned, isSourceOf } from '../plan/ownership.js';
 import type { Change, Plan } from '../plan/plan.js';
 import { toWrittenText } from '../plan/written.js';
 import { draftOf, settledOf } from './decide.js';
@@ -109,7 +109,7 @@ async function write(
 /** The sources after one change; every other source stays where and as it is. */
 export function withChange(sources: readonly Source[], change: Change, owner: string): readonly Source[] {
   const isIt = (source: Source) =>
-    sameSource(source, change.source) && (!('raw' in source) || isOwned(owner, source));
+    isSourceOf(source, change.source) && (!('raw' in source) || isOwned(owner, source));
   const replacement: NewSource | undefined =
     change.after === undefined
       ? undefined
