@@ -18,8 +18,9 @@ import {
  * |---|---|---|
  * | one client | yes | `claimed` |
  * | one client | no | `refused` (ClaimUnconfirmed, ClaimTaken) |
- * | one client | nobody recorded it yet (`first`) | `unrecorded` |
- * | one client | its directory was never read completely | `unknown`: keep what is, add nothing |
+ * | one client | nobody recorded it yet (`first`) | `unrecorded`: may lose, not gain |
+ * | one client | its directory, or the catalog, was never read completely | `unknown`: keep what is |
+ * | one client | its provider is not configured (any more) | `refused` (ClaimUnconfirmed) |
  * | nothing | | `none` |
  * | different things | old claim still good | `claimed`, but `addNothing` |
  * | no instance is left | within the grace | `claimed` as before |
@@ -39,11 +40,21 @@ export type ClaimStanding =
       readonly reason: 'ClaimTaken' | 'ClaimAmbiguous' | 'ClaimUnconfirmed' | 'InvalidServiceName';
       readonly detail: string;
     }
-  | { readonly kind: 'unrecorded' | 'unknown'; readonly service: ServiceName; readonly client: ClientId }
+  | {
+      readonly kind: 'unrecorded';
+      readonly service: ServiceName;
+      readonly client: ClientId;
+      /** Its instances disagree: it is not to be recorded now. */
+      readonly addNothing: boolean;
+    }
+  | { readonly kind: 'unknown'; readonly service: ServiceName; readonly client: ClientId }
   | { readonly kind: 'none'; readonly service: ServiceName; readonly vanished: boolean };
 
 /** What may be a source of an intention: never `*`, nothing that Consul could read as something else. */
 const SOURCE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+const NO_SUCH_CLIENT =
+  'the identity provider knows no such client; correct the claim in Consul or create the client';
 
 /** The standing of every service that the catalog or the memory knows, by `serviceText`, with holds included. */
 export function standings(
@@ -56,11 +67,16 @@ export function standings(
     const key = serviceText(service.name);
     result.set(key, standingOf(service.name, service, world, mapping, settings));
   }
-  for (const [key] of world.remembered) {
+  for (const [key, { provider, clientId }] of world.remembered) {
     const [partition, namespace, ...name] = key.split('/');
     if (result.has(key) || partition === undefined || namespace === undefined) continue;
     const service = { partition, namespace, name: name.join('/') };
-    result.set(key, standingOf(service, undefined, world, mapping, settings));
+    result.set(
+      key,
+      world.catalog === undefined
+        ? { kind: 'unknown', service, client: { provider, clientId } }
+        : standingOf(service, undefined, world, mapping, settings),
+    );
   }
   return result;
 }
@@ -145,16 +161,22 @@ function judge(
       'a service of this name cannot be the source of an intention; rename it',
     );
   }
+  if (!mapping.providers.includes(client.provider)) {
+    return refuse(
+      'ClaimUnconfirmed',
+      'no identity provider of this name is configured; correct the claim in Consul or configure the provider',
+    );
+  }
   if (!world.directories.has(client.provider)) return { kind: 'unknown', service, client };
+  const found = findClient(world, client);
   switch (mapping.claims) {
     case 'confirmed': {
-      const found = findClient(world, client);
       if (found !== undefined && confirmedServices(found).includes(service.name))
         return { kind: 'claimed', service, client, addNothing };
       return refuse(
         'ClaimUnconfirmed',
         found === undefined
-          ? 'the identity provider knows no such client; correct the claim in Consul or create the client'
+          ? NO_SUCH_CLIENT
           : "the client does not name this service; add it to the client's attribute consul-services",
       );
     }
@@ -164,7 +186,8 @@ function judge(
       );
       if (record !== undefined && serviceText(record.service) === serviceText(service))
         return { kind: 'claimed', service, client, addNothing };
-      if (record === undefined) return { kind: addNothing ? 'unknown' : 'unrecorded', service, client };
+      if (record === undefined && found === undefined) return refuse('ClaimUnconfirmed', NO_SUCH_CLIENT);
+      if (record === undefined) return { kind: 'unrecorded', service, client, addNothing };
       return refuse(
         'ClaimTaken',
         `another service claimed this client first: ${record.service.name}; give this one a client of its own`,

@@ -5,6 +5,7 @@ import type { Mapping } from '../model/rule.js';
 import type { Evidence } from '../model/trigger.js';
 import type { ClaimStanding } from './claims.js';
 import type { ClientOpenings } from './openings.js';
+import type { Wanters } from './wanters.js';
 import type { World } from './world.js';
 
 /** Everything the plan of one destination looks at. */
@@ -16,6 +17,8 @@ export interface DestinationInput {
   readonly standings: ReadonlyMap<string, ClaimStanding>;
   /** What each client opens, by `clientText`; absent for a client that does not exist. */
   readonly openings: ReadonlyMap<string, ClientOpenings>;
+  /** `wantersOf` the two. */
+  readonly wanters: ReadonlyMap<string, Wanters>;
   readonly entry: IntentionEntry | undefined;
   /** The entry of destination `*`, for what would take over. */
   readonly wildcard: IntentionEntry | undefined;

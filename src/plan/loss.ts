@@ -17,7 +17,7 @@ export interface Loss {
  * |---|---|---|
  * | the client is closed by an order | the order's | yes |
  * | instances without the tag | `ClaimRemoved` | yes |
- * | no instance any more | `ClaimRemoved` | no |
+ * | no instance any more | `ClaimRemoved` | no, but for a client that is itself disabled or deleted |
  * | the service claims another client now | `ClaimRemoved` | yes |
  * | another service recorded the claim | `ClaimRemoved` | yes |
  * | the client no longer names the service | `ClaimRemoved` | if an event named the client |
@@ -25,7 +25,8 @@ export interface Loss {
  * | the client is missing | `ClientDeleted` | if an event named the client |
  * | destination protected | `ProtectedService` | yes |
  * | the client still has every scope that opened the edge | `MappingChanged` or `ActorLimited` | yes |
- * | scopes are missing | `ScopeRevoked` | if an event named the client or the scope |
+ * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
+ * | the provider is not configured any more | `MappingChanged` | yes |
  */
 export function lossOf(facts: {
   readonly standing: ClaimStanding;
@@ -37,26 +38,35 @@ export function lossOf(facts: {
 }): Loss {
   const { standing, written, input } = facts;
   const before = written?.scopes ?? [];
-  if (standing.kind === 'none')
-    return { reason: 'ClaimRemoved', scopes: before, isInferred: standing.vanished };
-  const id = standing.client;
-  if (facts.former !== undefined && clientText(facts.former) !== clientText(id)) {
-    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
-  }
-  const named = input.evidence.some(
-    (each) => each.provider === id.provider && (each.clients?.includes(id.clientId) ?? false),
-  );
-  const closure = input.world.closures.get(clientText(id));
-  if (closure !== undefined) return { reason: closure, scopes: before, isInferred: false };
-  const client = findClient(input.world, id);
-  if (client === undefined) return { reason: 'ClientDeleted', scopes: before, isInferred: !named };
-  if (!client.enabled) return { reason: 'ClientDisabled', scopes: before, isInferred: false };
-  if (standing.kind === 'refused')
+  const id = standing.kind === 'none' ? facts.former : standing.client;
+  if (id === undefined)
     return {
       reason: 'ClaimRemoved',
       scopes: before,
-      isInferred: standing.reason === 'ClaimUnconfirmed' && !named,
+      isInferred: standing.kind === 'none' && standing.vanished,
     };
+  const closing = standing.kind === 'unknown' ? [id, facts.former] : [id];
+  const closure = closing
+    .map((each) => each && input.world.closures.get(clientText(each)))
+    .find((each) => each !== undefined);
+  if (closure !== undefined) return { reason: closure, scopes: before, isInferred: false };
+  if (standing.kind === 'none' && !standing.vanished)
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
+  if (facts.former !== undefined && clientText(facts.former) !== clientText(id))
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
+  if (standing.kind === 'refused' && standing.reason !== 'ClaimUnconfirmed')
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
+  const named = input.evidence.some(
+    (each) => each.provider === id.provider && (each.clients?.includes(id.clientId) ?? false),
+  );
+  const client = findClient(input.world, id);
+  if (standing.kind === 'none' && client?.enabled !== false && !(client === undefined && named))
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: true };
+  if (facts.former !== undefined && !input.mapping.providers.includes(facts.former.provider))
+    return { reason: 'MappingChanged', scopes: before, isInferred: false };
+  if (client === undefined) return { reason: 'ClientDeleted', scopes: before, isInferred: !named };
+  if (!client.enabled) return { reason: 'ClientDisabled', scopes: before, isInferred: false };
+  if (standing.kind === 'refused') return { reason: 'ClaimRemoved', scopes: before, isInferred: !named };
   if (input.mapping.protectedServices.includes(input.destination.name))
     return { reason: 'ProtectedService', scopes: before, isInferred: false };
 
@@ -71,14 +81,16 @@ export function lossOf(facts: {
       isInferred: false,
     };
   }
-  const told = input.evidence.some(
-    (each) =>
-      each.provider === id.provider &&
-      (each.scopes ?? []).some(
-        (scope) =>
-          !has.has(scope) &&
-          destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name),
-      ),
-  );
-  return { reason: 'ScopeRevoked', scopes: lost, isInferred: !named && !told };
+  const told = input.evidence.flatMap((each) => (each.provider === id.provider ? (each.scopes ?? []) : []));
+  // Word of one scope says nothing of another that went at the same time. Where it is not remembered what opened
+  // the edge, a scope will do that could have.
+  const isTold =
+    lost.length > 0
+      ? lost.every((scope) => told.includes(scope))
+      : told.some(
+          (scope) =>
+            !has.has(scope) &&
+            destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name),
+        );
+  return { reason: 'ScopeRevoked', scopes: lost, isInferred: !named && !isTold };
 }

@@ -63,7 +63,7 @@ export function planClient(
   const holder = record === undefined ? undefined : standings.get(serviceText(record.service));
   const stillClaims =
     holder !== undefined && holder.kind !== 'none' && clientText(holder.client) === clientText(client);
-  const waiting = about.find((standing) => standing.kind === 'unrecorded');
+  const waiting = about.find((standing) => standing.kind === 'unrecorded' && !standing.addNothing);
   return {
     create: record === undefined && known !== undefined ? waiting?.service : undefined,
     remove: record !== undefined && !stillClaims ? record : undefined,

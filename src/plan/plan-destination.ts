@@ -1,7 +1,8 @@
 import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
-import { digest, narrows, sameAccess, union, widens } from './access.js';
+import { covers, digest, narrows, sameAccess, union, widens } from './access.js';
+import type { ClaimStanding } from './claims.js';
 import { compareText } from './compare.js';
 import type { DestinationInput } from './destination-input.js';
 import { type Loss, lossOf } from './loss.js';
@@ -10,7 +11,7 @@ import {
   describeSource,
   isManagedElsewhere,
   isOwned,
-  isOwnedDescription,
+  isSourceOf,
   sameSource,
 } from './ownership.js';
 import {
@@ -35,11 +36,15 @@ import { parseWrittenText, type Written } from './written.js';
  * | access | nothing | update | hold `ForeignSource` or `MarkLost` | create |
  * | nothing, nothing wider takes over | | delete | nothing | nothing |
  * | nothing, a foreign allow would take over | | update to deny | nothing | nothing |
- * | not known (unread directory, disagreeing instances) | keep | only narrow | nothing | nothing |
+ * | not known (unread directory or catalog) | keep | keep | nothing | nothing |
+ * | not known, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
+ * | only to narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
  */
 export function planDestination(input: DestinationInput): Plan {
   const { destination, entry, mapping } = input;
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
+  // No opening reaches a wildcard, and nothing there is ours.
+  if (destination.name === '*') return { key, changes: [], holds: [] };
   const edges = sourcesOf(input).map((source) => planEdge(source, input));
   const changes = edges.flatMap((edge) => (edge.change === undefined ? [] : [edge.change]));
   const holds = edges.flatMap((edge) => edge.holds);
@@ -53,7 +58,7 @@ export function planDestination(input: DestinationInput): Plan {
   }
   const allowed =
     mapping.mode === 'extend'
-      ? changes.map(onlyWiden)
+      ? changes.map((change) => onlyWiden(change, input))
       : changes.map((change) => ({ change, held: undefined }));
   return {
     key,
@@ -97,20 +102,17 @@ function blockOf(
   return undefined;
 }
 
-/** Every service that wants this destination or has an owned source there, by name. */
+/** Every service that wants this destination, or has an owned source there or one that lost its mark, by name. */
 function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
-  for (const standing of input.standings.values()) {
-    if (standing.kind === 'none' || standing.kind === 'refused') continue;
-    const openings = input.openings.get(clientText(standing.client));
-    if (openings === undefined) continue;
-    const wants = [...openings.openings, ...openings.held].some(
-      (opening) => opening.destination === input.destination.name,
-    );
-    if (wants) found.set(serviceText(standing.service), standing.service);
-  }
+  const at = { ...input.destination, name: input.destination.name.toLowerCase() };
+  for (const service of input.wanters.get(serviceText(at))?.services ?? [])
+    found.set(serviceText(service), service);
   for (const source of input.entry?.sources ?? []) {
-    if (isOwned(input.mapping.owner, source)) {
+    const subject = intentionSubject(input.destination, source.name);
+    const lostMark =
+      source.peer === undefined && wasWritten(parseWrittenText(input.lastWritten.get(subject)));
+    if (isOwned(input.mapping.owner, source) || lostMark) {
       const name = { partition: source.partition, namespace: source.namespace, name: source.name };
       found.set(serviceText(name), name);
     }
@@ -125,17 +127,16 @@ interface EdgePlan {
 
 function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
   const { destination, mapping, entry, wildcard } = input;
-  const standing =
-    input.standings.get(serviceText(source)) ?? ({ kind: 'none', service: source, vanished: true } as const);
   const subject = intentionSubject(destination, source.name);
   const written = parseWrittenText(input.lastWritten.get(subject));
   const present = (entry?.sources ?? []).filter(
     (each) => each.peer === undefined && sameSource(each, source),
   );
-  const ours = present.find((each) => isOwned(mapping.owner, each));
+  const ours = present.find((each) => isOwned(mapping.owner, each) && isSourceOf(each, source));
   const foreign = present.find((each) => !isOwned(mapping.owner, each));
-  // What cannot be judged now is kept as it is: nothing opens and nothing goes.
-  if (standing.kind === 'unknown' || standing.kind === 'unrecorded') return { change: undefined, holds: [] };
+  const former = formerClient(ours, input);
+  const standing = standingOf(source, former, input);
+  if (isKept(standing, former, input)) return { change: undefined, holds: [] };
   const wanted = wantedAccess(source, standing, input, ours);
 
   if (foreign !== undefined && ours === undefined) {
@@ -154,10 +155,9 @@ function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
   const narrowing = before?.kind === 'other' || narrows(before, after);
   const widening =
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
-  const former = formerClient(ours, input);
   const loss = lossOf({ standing, written, former, wanted: wanted.scopes, input });
   const isDrift = written?.digest === digest(after);
-  const reason = reasonOf({ keepsClosed, narrowing, isDrift, loss, input });
+  const reason = reasonOf({ keepsClosed, loses: narrowing || after === undefined, isDrift, loss, input });
   const client = wanted.client ?? former;
   return {
     holds: wanted.holds,
@@ -181,6 +181,35 @@ function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
   };
 }
 
+function standingOf(
+  source: ServiceName,
+  former: PlannedClient | undefined,
+  input: DestinationInput,
+): ClaimStanding {
+  const known = input.standings.get(serviceText(source));
+  if (known !== undefined) return known;
+  if (input.world.catalog !== undefined) return { kind: 'none', service: source, vanished: true };
+  return { kind: 'unknown', service: source, client: former ?? { provider: '', clientId: '' } };
+}
+
+/**
+ * What cannot be judged now is kept as it is: nothing opens and nothing goes. But an order needs no read, and a
+ * service that claims another client now has left the one that opened the edge, whatever that other one is worth.
+ */
+function isKept(
+  standing: ClaimStanding,
+  former: PlannedClient | undefined,
+  { world }: DestinationInput,
+): boolean {
+  if (standing.kind !== 'unknown') return false;
+  const isClosed = [standing.client, former].some(
+    (client) => client !== undefined && world.closures.has(clientText(client)),
+  );
+  const hasLeft =
+    world.catalog !== undefined && former !== undefined && clientText(former) !== clientText(standing.client);
+  return !isClosed && !hasLeft;
+}
+
 function wouldOpen(
   source: ServiceName,
   entry: IntentionEntry | undefined,
@@ -197,7 +226,7 @@ function foreignHold(
   written: Written | undefined,
   input: DestinationInput,
 ): readonly Hold[] {
-  const markLost = written !== undefined && written.digest !== 'none';
+  const markLost = wasWritten(written);
   if (wanted.access === undefined && !markLost) return [];
   return [
     {
@@ -214,6 +243,11 @@ function foreignHold(
       ...(wanted.client === undefined ? {} : { client: wanted.client }),
     },
   ];
+}
+
+/** Whether the last that scopemesh wrote of an edge was a source, not its removal. */
+function wasWritten(written: Written | undefined): boolean {
+  return written !== undefined && written.digest !== 'none';
 }
 
 /** A deny and a kept source keep their Description; an access names the client that it comes from. */
@@ -240,7 +274,7 @@ function isSettled(
 }
 
 function formerClient(ours: IntentionSource | undefined, input: DestinationInput): PlannedClient | undefined {
-  if (ours === undefined || !isOwnedDescription(input.mapping.owner, ours.description)) return undefined;
+  if (ours === undefined) return undefined;
   const id = clientOfDescription(ours.description);
   if (id === undefined) return undefined;
   return { ...id, actorKind: input.openings.get(clientText(id))?.actorKind ?? 'unknown' };
@@ -248,19 +282,27 @@ function formerClient(ours: IntentionSource | undefined, input: DestinationInput
 
 function reasonOf(facts: {
   keepsClosed: boolean;
-  narrowing: boolean;
+  loses: boolean;
   isDrift: boolean;
   loss: Loss;
   input: DestinationInput;
 }): ChangeReason {
   if (facts.isDrift) return 'DriftCorrected';
   if (facts.keepsClosed) return 'WildcardWouldAllow';
-  return facts.narrowing ? facts.loss.reason : facts.input.grantReason;
+  return facts.loses ? facts.loss.reason : facts.input.grantReason;
 }
 
 /** In `extend` nothing narrows: what would is widened as far as it goes and the rest held. */
-function onlyWiden(change: Change): { readonly change: Change | undefined; readonly held: Hold | undefined } {
-  if (!change.narrows) return { change, held: undefined };
+function onlyWiden(
+  change: Change,
+  input: DestinationInput,
+): { readonly change: Change | undefined; readonly held: Hold | undefined } {
+  if (change.before === undefined && isNarrowerThanWildcard(change, input)) {
+    const detail =
+      'mode is extend: an intention of its own would take from this source what a wider intention gives it';
+    return { change: undefined, held: toHold(change, 'ModeForbids', detail) };
+  }
+  if (!change.narrows && change.after !== undefined) return { change, held: undefined };
   const held = toHold(change, 'ModeForbids', 'mode is extend: nothing is narrowed or deleted');
   if (!change.widens || change.before === undefined || change.before.kind === 'other')
     return { change: undefined, held };
@@ -270,10 +312,17 @@ function onlyWiden(change: Change): { readonly change: Change | undefined; reado
       ...change,
       after: union(change.before, change.after),
       action: 'grant',
+      reason: input.grantReason,
+      scopes: change.opensBy,
       narrows: false,
       isInferred: false,
     },
   };
+}
+
+function isNarrowerThanWildcard(change: Change, { entry, wildcard }: DestinationInput): boolean {
+  const wider = takesOver(change.source, entry, wildcard);
+  return wider !== undefined && (wider.access.kind === 'other' || !covers(change.after, wider.access));
 }
 
 function byOrder(a: Change, b: Change): number {

@@ -21,7 +21,7 @@ export function wantedAccess(
   ours: IntentionSource | undefined,
 ): Wanted {
   const { destination, mapping, world } = input;
-  if (standing.kind !== 'claimed') {
+  if (standing.kind !== 'claimed' && standing.kind !== 'unrecorded') {
     return { access: undefined, scopes: [], client: undefined, holds: [] };
   }
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
@@ -48,13 +48,13 @@ export function wantedAccess(
       scopes,
     });
   for (const held of opened.held)
-    if (held.destination === destination.name) hold(held.reason, held.detail, [held.scope]);
+    if (isOpenedAt(destination, source, held)) hold(held.reason, held.detail, [held.scope]);
 
-  const here = opened.openings.filter((opening) => opening.destination === destination.name);
+  const here = opened.openings.filter((opening) => isOpenedAt(destination, source, opening));
   const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
   let access: Access | undefined;
   for (const opening of here) access = union(access, opening.access);
-  if (access !== undefined && mapping.protectedServices.includes(destination.name)) {
+  if (access !== undefined && mapping.protectedServices.includes(destination.name.toLowerCase())) {
     hold('ProtectedDestination', 'guards.protected names this destination; scopemesh never opens it', scopes);
     return { access: undefined, scopes: [], client, holds };
   }
@@ -66,13 +66,32 @@ export function wantedAccess(
     );
     return { access: undefined, scopes: [], client, holds };
   }
-  if (standing.addNothing && access !== undefined && !covers(kept, access)) {
-    hold(
-      'ClaimAmbiguous',
-      'instances of the source disagree about its client; nothing is added until they agree',
-      scopes,
-    );
+  const mayAdd = standing.kind === 'claimed' && !standing.addNothing;
+  if (!mayAdd && access !== undefined && !covers(kept, access)) {
+    if (standing.addNothing) {
+      hold(
+        'ClaimAmbiguous',
+        'instances of the source disagree about its client; nothing is added until they agree',
+        scopes,
+      );
+    }
     access = intersection(kept, access);
   }
   return { access, scopes: access === undefined ? [] : scopes, client, holds };
+}
+
+/**
+ * Whether an opening of a source's client is about this destination: it reaches the source's own partition and
+ * namespace only. Config entries meet without regard to case, and an opening's destination is always lower-case.
+ */
+function isOpenedAt(
+  destination: ServiceName,
+  source: ServiceName,
+  opening: { readonly destination: string },
+): boolean {
+  return (
+    opening.destination === destination.name.toLowerCase() &&
+    source.partition === destination.partition &&
+    source.namespace === destination.namespace
+  );
 }

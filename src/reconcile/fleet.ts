@@ -26,6 +26,7 @@ export function inputOf(
     world: world.view(now),
     standings: world.standings(now),
     openings: world.openings(),
+    wanters: world.wanters(now),
     entry: world.entries.get(serviceText(destination)),
     wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
     protocol: world.protocolOf(destination),

@@ -6,6 +6,7 @@ import { type ClaimStanding, standings, statedClaim } from '../plan/claims.js';
 import { type ClientOpenings, openingsOf } from '../plan/openings.js';
 import { clientOfDescription, isOwned } from '../plan/ownership.js';
 import { createPatternCompiler } from '../plan/pattern.js';
+import { type Wanters, wantersOf } from '../plan/wanters.js';
 import {
   type ClaimSettings,
   type ClientId,
@@ -15,6 +16,7 @@ import {
   serviceText,
   type World,
 } from '../plan/world.js';
+import { OwnedEdges } from './owned-edges.js';
 
 interface DirectoryState {
   /** False until the first complete read: what single reads said so far waits for it. */
@@ -38,19 +40,32 @@ export class WorldState {
   readonly #remembered = new Map<string, RememberedClaim>();
   readonly #entries = new Map<string, IntentionEntry>();
   readonly #openings = new Map<string, ClientOpenings>();
+  #owned: OwnedEdges;
+  #compile = createPatternCompiler();
+  /** Whether a client has come or changed since `openings` was last asked for. */
+  #opensAnew = false;
   readonly #lastWritten = new Map<string, ReadonlyMap<string, string>>();
   #hasEntries = false;
   #catalog: Catalog | undefined;
   #claimRecords: readonly ClaimRecord[] = [];
   #reads = 0;
   #version = 0;
+  /** Counts up with what standings depend on: not with entries, which change with every write. */
+  #claimsVersion = 0;
   #standings:
-    | { readonly version: number; readonly until: number; readonly value: ReadonlyMap<string, ClaimStanding> }
+    | {
+        readonly version: number;
+        readonly until: number;
+        readonly value: ReadonlyMap<string, ClaimStanding>;
+        readonly byClient: ReadonlyMap<string, readonly ServiceName[]>;
+        readonly wanters: ReadonlyMap<string, Wanters>;
+      }
     | undefined;
 
   constructor(mapping: Mapping, settings: ClaimSettings) {
     this.#mapping = mapping;
     this.#settings = settings;
+    this.#owned = new OwnedEdges(mapping.owner);
   }
 
   get mapping(): Mapping {
@@ -65,7 +80,11 @@ export class WorldState {
   setMapping(mapping: Mapping): void {
     this.#mapping = mapping;
     this.#openings.clear();
-    this.#version++;
+    this.#opensAnew = true;
+    this.#compile = createPatternCompiler();
+    this.#owned = new OwnedEdges(mapping.owner);
+    for (const entry of this.#entries.values()) this.#owned.replace(undefined, entry);
+    this.#claimsChanged();
   }
 
   /** Take a number before a read of the directory and hand it in with the result. */
@@ -98,7 +117,8 @@ export class WorldState {
     const isNew = old?.isComplete !== true;
     const changed = [...ids].filter((id) => isNew || !isSame(old.clients.get(id), state.clients.get(id)));
     for (const clientId of changed) this.#openings.delete(clientText({ provider, clientId }));
-    this.#version++;
+    this.#opensAnew = true;
+    this.#claimsChanged();
     return changed;
   }
 
@@ -117,14 +137,15 @@ export class WorldState {
     if (client === undefined) state.clients.delete(id.clientId);
     else state.clients.set(id.clientId, client);
     this.#openings.delete(clientText(id));
-    this.#version++;
+    this.#opensAnew = true;
+    this.#claimsChanged();
   }
 
   /** Makes a provider unknown again: nothing of it opens and nothing goes until the next complete read. */
   forgetDirectory(provider: string): void {
     const state = this.#directories.get(provider);
     if (state !== undefined) state.isComplete = false;
-    this.#version++;
+    this.#claimsChanged();
   }
 
   hasDirectory(provider: string): boolean {
@@ -180,7 +201,7 @@ export class WorldState {
       if (before.has(key)) this.#remembered.set(key, { ...claim, lastSeenAt: now });
       else if (now - claim.lastSeenAt > this.#settings.claimGraceMs) this.#remembered.delete(key);
     }
-    this.#version++;
+    this.#claimsChanged();
   }
 
   get catalog(): Catalog | undefined {
@@ -189,7 +210,7 @@ export class WorldState {
 
   putClaimRecords(records: readonly ClaimRecord[]): void {
     this.#claimRecords = records;
-    this.#version++;
+    this.#claimsChanged();
   }
 
   get claimRecords(): readonly ClaimRecord[] {
@@ -205,31 +226,38 @@ export class WorldState {
     this.#hasEntries = true;
     const changed = new Map<string, ServiceName>();
     const listed = new Set<string>();
-    for (const entry of entries) {
+    for (const listedEntry of entries) {
+      const entry = inLowerCase(listedEntry);
       const key = serviceText(entry.destination);
       listed.add(key);
       const known = this.#entries.get(key);
       if (known?.modifyIndex === entry.modifyIndex) continue;
       // A list that was read before our own write must not put the older entry back.
       if (known !== undefined && known.modifyIndex > entry.modifyIndex) continue;
+      this.#owned.replace(known, entry);
       this.#entries.set(key, entry);
       changed.set(key, entry.destination);
       if (isFirst) this.#rememberOwned(entry, now);
     }
     for (const [key, entry] of this.#entries) {
       if (listed.has(key)) continue;
+      this.#owned.replace(entry, undefined);
       this.#entries.delete(key);
       changed.set(key, entry.destination);
     }
-    if (changed.size > 0) this.#version++;
+    if (isFirst) this.#claimsChanged();
+    else if (changed.size > 0) this.#version++;
     return [...changed.values()];
   }
 
   putEntry(destination: ServiceName, entry: IntentionEntry | undefined): void {
-    const key = serviceText(destination);
-    if (this.#entries.get(key)?.modifyIndex === entry?.modifyIndex) return;
-    if (entry === undefined) this.#entries.delete(key);
-    else this.#entries.set(key, entry);
+    const key = serviceText({ ...destination, name: destination.name.toLowerCase() });
+    const known = this.#entries.get(key);
+    if (known?.modifyIndex === entry?.modifyIndex) return;
+    const next = entry === undefined ? undefined : inLowerCase(entry);
+    this.#owned.replace(known, next);
+    if (next === undefined) this.#entries.delete(key);
+    else this.#entries.set(key, next);
     this.#version++;
   }
 
@@ -238,11 +266,7 @@ export class WorldState {
   }
 
   ownedEdges(): number {
-    let count = 0;
-    for (const entry of this.#entries.values()) {
-      for (const source of entry.sources) if (isOwned(this.#mapping.owner, source)) count++;
-    }
-    return count;
+    return this.#owned.count;
   }
 
   rememberWritten(key: string, lastWritten: ReadonlyMap<string, string>): void {
@@ -275,22 +299,44 @@ export class WorldState {
 
   /** Every service's standing, computed once per version and again when a grace ends. */
   standings(now: number): ReadonlyMap<string, ClaimStanding> {
-    if (this.#standings?.version === this.#version && now < this.#standings.until)
-      return this.#standings.value;
+    return this.#standingsNow(now).value;
+  }
+
+  #standingsNow(now: number) {
+    if (this.#standings?.version === this.#claimsVersion && now < this.#standings.until)
+      return this.#standings;
     const value = standings(this.view(now), this.#mapping, this.#settings);
     const ends = [...this.#remembered.values()]
       .map((claim) => claim.lastSeenAt + this.#settings.claimGraceMs)
       .filter((at) => at > now);
-    this.#standings = { version: this.#version, until: Math.min(Number.POSITIVE_INFINITY, ...ends), value };
-    return value;
+    const byClient = new Map<string, ServiceName[]>();
+    for (const standing of value.values()) {
+      if (standing.kind === 'none') continue;
+      const services = byClient.get(clientText(standing.client));
+      if (services === undefined) byClient.set(clientText(standing.client), [standing.service]);
+      else services.push(standing.service);
+    }
+    const until = ends.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY);
+    const wanters = wantersOf(value, this.openings());
+    const computed = { version: this.#claimsVersion, until, value, byClient, wanters };
+    this.#standings = computed;
+    return computed;
+  }
+
+  /** Who wants each destination, by its `serviceText`. */
+  wanters(now: number): ReadonlyMap<string, Wanters> {
+    return this.#standingsNow(now).wanters;
   }
 
   /** What every client opens, by `clientText`. */
   openings(): ReadonlyMap<string, ClientOpenings> {
+    if (!this.#opensAnew) return this.#openings;
+    this.#opensAnew = false;
     for (const [provider, state] of this.#directories) {
       for (const client of state.clients.values()) {
         const key = clientText({ provider, clientId: client.clientId });
-        if (!this.#openings.has(key)) this.#openings.set(key, openingsOf(client, this.#mapping));
+        if (!this.#openings.has(key))
+          this.#openings.set(key, openingsOf(client, this.#mapping, this.#compile));
       }
     }
     return this.#openings;
@@ -301,43 +347,26 @@ export class WorldState {
     const found = new Map<string, ServiceName>();
     const add = (name: ServiceName) => found.set(serviceText(name), name);
     const opened = this.openings().get(clientText(id));
-    const services = [...this.standings(now).values()].filter(
-      (each) => each.kind !== 'none' && clientText(each.client) === clientText(id),
-    );
+    const services = this.#standingsNow(now).byClient.get(clientText(id)) ?? [];
     for (const opening of [...(opened?.openings ?? []), ...(opened?.held ?? [])]) {
-      for (const { service } of services) add({ ...service, name: opening.destination });
+      for (const service of services) add({ ...service, name: opening.destination });
     }
-    const names = new Set(services.map(({ service }) => serviceText(service)));
-    for (const entry of this.#entries.values()) {
-      const holdsOne = entry.sources.some((source) => {
-        if (!isOwned(this.#mapping.owner, source)) return false;
-        const client = clientOfDescription(source.description);
-        return (
-          (client !== undefined && clientText(client) === clientText(id)) || names.has(serviceText(source))
-        );
-      });
-      if (holdsOne) add(entry.destination);
-    }
+    for (const destination of this.#owned.ofClient(id)) add(destination);
+    for (const service of services)
+      for (const destination of this.#owned.ofService(service)) add(destination);
     return [...found.values()];
   }
 
   /** Every destination that anything opens or that holds an owned source. */
   destinations(now: number): readonly ServiceName[] {
-    const found = new Map<string, ServiceName>();
-    const openings = this.openings();
-    for (const standing of this.standings(now).values()) {
-      if (standing.kind !== 'claimed') continue;
-      const opened = openings.get(clientText(standing.client));
-      for (const opening of [...(opened?.openings ?? []), ...(opened?.held ?? [])]) {
-        const name = { ...standing.service, name: opening.destination };
-        found.set(serviceText(name), name);
-      }
-    }
-    for (const entry of this.#entries.values()) {
-      if (entry.sources.some((source) => isOwned(this.#mapping.owner, source)))
-        found.set(serviceText(entry.destination), entry.destination);
-    }
+    const found = new Map(this.#owned.destinations());
+    for (const [key, { destination }] of this.wanters(now)) found.set(key, destination);
     return [...found.values()];
+  }
+
+  #claimsChanged(): void {
+    this.#claimsVersion++;
+    this.#version++;
   }
 
   #rememberOwned(entry: IntentionEntry, now: number): void {
@@ -349,6 +378,12 @@ export class WorldState {
       if (client !== undefined) this.#remembered.set(key, { ...client, lastSeenAt: now });
     }
   }
+}
+
+/** Names of config entries meet in Consul without regard to case: `Orders` is the one entry of `orders`. */
+function inLowerCase(entry: IntentionEntry): IntentionEntry {
+  const name = entry.destination.name.toLowerCase();
+  return name === entry.destination.name ? entry : { ...entry, destination: { ...entry.destination, name } };
 }
 
 function isInhabited(service: CatalogService): boolean {

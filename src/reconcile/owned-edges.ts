@@ -1,0 +1,70 @@
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { clientOfDescription, isOwned } from '../plan/ownership.js';
+import { type ClientId, clientText, serviceText } from '../plan/world.js';
+
+/**
+ * Where owned sources stand: by the client that their Description names and by their service, kept up with each
+ * entry, so that a client's job need not look at every entry of the fleet.
+ */
+export class OwnedEdges {
+  readonly #owner: string;
+  readonly #byClient = new Map<string, Map<string, ServiceName>>();
+  readonly #byService = new Map<string, Map<string, ServiceName>>();
+  readonly #destinations = new Map<string, ServiceName>();
+  #count = 0;
+
+  constructor(owner: string) {
+    this.#owner = owner;
+  }
+
+  /** Edges that carry the mark, denies included. */
+  get count(): number {
+    return this.#count;
+  }
+
+  replace(before: IntentionEntry | undefined, after: IntentionEntry | undefined): void {
+    if (before !== undefined) this.#change(before, -1);
+    if (after !== undefined) this.#change(after, 1);
+  }
+
+  /** Every destination that holds one, by its `serviceText`. */
+  destinations(): ReadonlyMap<string, ServiceName> {
+    return this.#destinations;
+  }
+
+  ofClient(client: ClientId): readonly ServiceName[] {
+    return [...(this.#byClient.get(clientText(client))?.values() ?? [])];
+  }
+
+  ofService(service: ServiceName): readonly ServiceName[] {
+    return [...(this.#byService.get(serviceText(service))?.values() ?? [])];
+  }
+
+  #change(entry: IntentionEntry, by: 1 | -1): void {
+    // scopemesh writes nothing there.
+    if (entry.destination.name === '*') return;
+    for (const source of entry.sources) {
+      if (!isOwned(this.#owner, source)) continue;
+      this.#count += by;
+      if (by === 1) this.#destinations.set(serviceText(entry.destination), entry.destination);
+      else this.#destinations.delete(serviceText(entry.destination));
+      const client = clientOfDescription(source.description);
+      if (client !== undefined) note(this.#byClient, clientText(client), entry.destination, by);
+      note(this.#byService, serviceText(source), entry.destination, by);
+    }
+  }
+}
+
+/** One entry is the only one of its destination, so that nothing needs to be counted. */
+function note(
+  index: Map<string, Map<string, ServiceName>>,
+  key: string,
+  destination: ServiceName,
+  by: 1 | -1,
+): void {
+  const known = index.get(key) ?? new Map<string, ServiceName>();
+  if (by === 1) known.set(serviceText(destination), destination);
+  else known.delete(serviceText(destination));
+  if (known.size === 0) index.delete(key);
+  else index.set(key, known);
+}

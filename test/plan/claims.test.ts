@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest';
+import type { CatalogService } from '../../src/model/catalog.js';
+import { type ClaimStanding, standings, statedClaim } from '../../src/plan/claims.js';
+import { planClient } from '../../src/plan/plan-client.js';
+import {
+  claiming,
+  client,
+  keyOf,
+  mapping,
+  NOW,
+  named,
+  type Scene,
+  SETTINGS,
+  scene,
+  worldOf,
+} from './scene.js';
+
+function standingOf(changes: Partial<Scene>, service = 'web'): ClaimStanding | undefined {
+  const it = scene(changes);
+  return standings(worldOf(it), it.mapping, SETTINGS).get(keyOf(service));
+}
+
+const remembered = (agoMs: number, clientId = 'web', service = 'web') =>
+  new Map([[keyOf(service), { provider: 'main', clientId, lastSeenAt: NOW - agoMs }]]);
+const instanceOf = (service: CatalogService, changes: object): CatalogService => ({
+  ...service,
+  instances: service.instances.map((instance) => ({ ...instance, ...changes })),
+});
+
+describe('with confirmed claims a service', () => {
+  test('has its client where the client names it', () => {
+    expect(standingOf({})).toEqual({
+      kind: 'claimed',
+      service: named('web'),
+      client: { provider: 'main', clientId: 'web' },
+      addNothing: false,
+    });
+  });
+  test.each<[string, Partial<Scene>, Partial<ClaimStanding>]>([
+    [
+      'is refused where the client does not name it',
+      { clients: [client('web', [], { attributes: {} })] },
+      { kind: 'refused', reason: 'ClaimUnconfirmed' } as Partial<ClaimStanding>,
+    ],
+    [
+      'is refused where the client names it in another case',
+      { clients: [client('web', [], { attributes: { 'consul-services': 'Web' } })] },
+      { kind: 'refused' },
+    ],
+    ['is refused where there is no such client', { clients: [] }, { kind: 'refused' }],
+    ['is not judged while the directory is unread', { unread: ['main'] }, { kind: 'unknown' }],
+    [
+      'claims nothing without a tag',
+      { services: [claiming('web', '')] },
+      { kind: 'none', vanished: false } as Partial<ClaimStanding>,
+    ],
+    [
+      'keeps the old claim and adds nothing where instances disagree',
+      { services: [claiming('web', 'web', 'other')], remembered: remembered(0) },
+      { kind: 'claimed', addNothing: true } as Partial<ClaimStanding>,
+    ],
+    [
+      'keeps the old claim where one instance lacks the tag',
+      { services: [claiming('web', 'web', '')], remembered: remembered(0) },
+      { kind: 'claimed', addNothing: true } as Partial<ClaimStanding>,
+    ],
+    [
+      'is ambiguous where instances disagree and nothing is remembered',
+      { services: [claiming('web', 'web', 'other')] },
+      { kind: 'refused', reason: 'ClaimAmbiguous' } as Partial<ClaimStanding>,
+    ],
+    [
+      'keeps its claim within the grace after its last instance',
+      { services: [claiming('web')], remembered: remembered(299_999) },
+      { kind: 'claimed', addNothing: false } as Partial<ClaimStanding>,
+    ],
+    [
+      'keeps it also when it is no more in the catalog',
+      { services: [], remembered: remembered(299_999) },
+      { kind: 'claimed' },
+    ],
+    [
+      'has vanished after the grace',
+      { services: [], remembered: remembered(300_000) },
+      { kind: 'none', vanished: true } as Partial<ClaimStanding>,
+    ],
+    [
+      'gets nothing from a remembered claim that the client no longer confirms',
+      { services: [], remembered: remembered(0), clients: [client('web', [], { attributes: {} })] },
+      { kind: 'refused' },
+    ],
+    [
+      'is not judged before the catalog was read, however old its memory',
+      { isCatalogRead: false, remembered: remembered(9_999_999) },
+      { kind: 'unknown' },
+    ],
+  ])('%s', (_, changes, expected) => {
+    expect(standingOf(changes)).toMatchObject(expected);
+  });
+
+  test('whose remembered provider is configured no more is refused, not kept for ever', () => {
+    const services = [claiming('web', 'web', 'other')];
+    const old = new Map([[keyOf('web'), { provider: 'gone', clientId: 'web', lastSeenAt: NOW }]]);
+    expect(standingOf({ services, remembered: old })).toMatchObject({
+      kind: 'refused',
+      reason: 'ClaimUnconfirmed',
+    });
+  });
+
+  test.each(['*', 'a b', 'web"', 'x\n', 'ｗｅｂ', '-x', 'a/b', '__proto__', 'x'.repeat(129), 'web$(x)'])(
+    'named %j is never a source',
+    (name) => {
+      const clients = [client('web', ['orders'], { attributes: { 'consul-services': name } })];
+      const services = [claiming(name, 'web')];
+      expect(standingOf({ clients, services }, name)).toMatchObject({
+        kind: 'refused',
+        reason: 'InvalidServiceName',
+      });
+    },
+  );
+});
+
+describe('an instance', () => {
+  const stated = (service: CatalogService, providers = ['main']) => statedClaim(service, SETTINGS, providers);
+  test('of a sidecar or gateway never claims', () => {
+    for (const kind of ['connect-proxy', 'mesh-gateway', 'terminating-gateway'])
+      expect(stated(instanceOf(claiming('web', 'web'), { kind }))).toEqual({ kind: 'vacant' });
+  });
+  test('may claim by a tag', () => {
+    expect(stated(instanceOf(claiming('web', ''), { tags: ['a', 'oauth-client=x'] }))).toEqual({
+      kind: 'client',
+      client: { provider: 'main', clientId: 'x' },
+    });
+  });
+  test('whose tag and meta disagree states several clients', () => {
+    expect(stated(instanceOf(claiming('web', 'web'), { tags: ['oauth-client=x'] })).kind).toBe('several');
+  });
+  test('must name the provider where several are configured', () => {
+    expect(stated(claiming('web', 'web'), ['main', 'other']).kind).toBe('several');
+    const meta = { 'oauth-client-id': 'web', 'oauth-provider': 'other' };
+    expect(stated(instanceOf(claiming('web', 'web'), { meta }), ['main', 'other'])).toEqual({
+      kind: 'client',
+      client: { provider: 'other', clientId: 'web' },
+    });
+  });
+  test('that names a provider nobody configured states nothing clear', () => {
+    const meta = { 'oauth-client-id': 'web', 'oauth-provider': 'evil' };
+    expect(stated(instanceOf(claiming('web', 'web'), { meta })).kind).toBe('several');
+  });
+  test('does not claim by what objects inherit', () => {
+    const settings = { ...SETTINGS, clientMeta: 'constructor' };
+    expect(statedClaim(claiming('web', ''), settings, ['main'])).toEqual({ kind: 'nothing' });
+  });
+});
+
+describe('with first claims', () => {
+  const first = { mapping: mapping({ claims: 'first' }) };
+  const record = (service: string) => [
+    { provider: 'main', clientId: 'web', service: named(service), modifyIndex: 3 },
+  ];
+  const plan = (changes: Partial<Scene>) => {
+    const it = scene({ ...first, ...changes });
+    const world = worldOf(it);
+    return planClient(
+      { provider: 'main', clientId: 'web' },
+      world,
+      standings(world, it.mapping, SETTINGS),
+      it.mapping,
+    );
+  };
+
+  test('the service of the record has the client, another one is told that it is taken', () => {
+    const both = {
+      ...first,
+      services: [claiming('api', 'web'), claiming('web', 'web')],
+      records: record('web'),
+    };
+    expect(standingOf(both)).toMatchObject({ kind: 'claimed' });
+    expect(standingOf(both, 'api')).toMatchObject({ kind: 'refused', reason: 'ClaimTaken' });
+  });
+  test('the first service by name is recorded, and nothing before that', () => {
+    const services = [claiming('web', 'web'), claiming('api', 'web')];
+    expect(standingOf({ ...first, services })).toMatchObject({ kind: 'unrecorded' });
+    expect(plan({ services }).create).toEqual(named('api'));
+  });
+  test('a client that the provider does not know is refused, not left for ever unrecorded', () => {
+    expect(standingOf({ ...first, clients: [] })).toMatchObject({
+      kind: 'refused',
+      reason: 'ClaimUnconfirmed',
+    });
+    expect(plan({ clients: [] }).create).toBeUndefined();
+  });
+  test('a service whose instances disagree is not recorded', () => {
+    const services = [claiming('web', 'web', 'other')];
+    expect(plan({ services, remembered: remembered(0) }).create).toBeUndefined();
+  });
+  test('the record of a service that claims no more is taken back', () => {
+    expect(plan({ records: record('web'), services: [claiming('web', '')] }).remove).toEqual(
+      record('web')[0],
+    );
+    expect(plan({ records: record('web') }).remove).toBeUndefined();
+  });
+  test('nothing is recorded or taken back while the catalog is unread', () => {
+    expect(plan({ isCatalogRead: false, records: record('web') })).toMatchObject({
+      create: undefined,
+      remove: undefined,
+    });
+  });
+  test('a refused claim is told as a hold of the client', () => {
+    const { holds } = plan({
+      services: [claiming('api', 'web'), claiming('web', 'web')],
+      records: record('web'),
+    });
+    expect(holds).toMatchObject([{ reason: 'ClaimTaken', resource: { kind: 'claim', name: 'api' } }]);
+  });
+});

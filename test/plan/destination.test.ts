@@ -1,0 +1,300 @@
+import { describe, expect, test } from 'vitest';
+import type { Access } from '../../src/model/intention.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  DENY,
+  entriesOf,
+  entry,
+  keyOf,
+  mapping,
+  NOW,
+  named,
+  ourSource,
+  planOf,
+  plansOf,
+  rule,
+  type Scene,
+  scene,
+  sceneAfter,
+  source,
+} from './scene.js';
+
+const GET: Access = { kind: 'http', permissions: [{ methods: ['GET'] }] };
+const plan = (changes: Partial<Scene> = {}, destination = 'orders') => planOf(scene(changes), destination);
+const entries = (...sources: Parameters<typeof source>[]) =>
+  entriesOf(entry('orders', ...sources.map((each) => source(...each))));
+const ours = (access: Parameters<typeof ourSource>[1] = ALLOW) =>
+  entriesOf(entry('orders', ourSource('web', access)));
+const gone = { clients: [client('web', [])] };
+
+describe('a source that should have access', () => {
+  test('is created with the mark and the client', () => {
+    expect(plan().changes).toMatchObject([
+      {
+        verb: 'created',
+        action: 'grant',
+        reason: 'ScopeGranted',
+        before: undefined,
+        after: ALLOW,
+        description: 'scopemesh:pay client=main/web',
+        scopes: ['orders'],
+        isInferred: false,
+      },
+    ]);
+  });
+  test('is left alone where it is as it should be', () => {
+    expect(plan({ entries: ours() })).toMatchObject({ changes: [], holds: [] });
+  });
+  test('is widened and narrowed in place', () => {
+    const rules = { mapping: mapping({ rules: [rule('orders', 'orders', { methods: ['GET'] })] }) };
+    expect(plan({ ...rules, entries: ours() }).changes).toMatchObject([
+      { verb: 'updated', action: 'revoke', after: GET },
+    ]);
+    expect(plan({ entries: ours(GET) }).changes).toMatchObject([
+      { verb: 'updated', action: 'grant', after: ALLOW },
+    ]);
+  });
+  test('gets the sum of what all rules open', () => {
+    const rules = [rule('orders', 'orders', { methods: ['GET'] }), rule('*', 'orders', { methods: ['PUT'] })];
+    expect(plan({ mapping: mapping({ rules }) }).changes).toMatchObject([
+      { after: { kind: 'http', permissions: [{ methods: ['GET', 'PUT'] }] } },
+    ]);
+  });
+  test('is told of a new client even where the access stays', () => {
+    const entries = entriesOf(entry('orders', ourSource('web', ALLOW, 'former')));
+    expect(plan({ entries }).changes).toMatchObject([
+      { verb: 'updated', description: 'scopemesh:pay client=main/web' },
+    ]);
+  });
+  test('is reached in its own namespace only', () => {
+    const far = { ...named('orders'), namespace: 'other' };
+    const foreign = { ...entry('orders', source('x', ALLOW)), destination: far };
+    const all = plansOf(scene({ entries: new Map([['default/other/orders', foreign]]) }));
+    expect(all.flatMap(({ key, changes }) => changes.map(() => key))).toEqual([
+      { kind: 'destination', partition: 'default', namespace: 'default', service: 'orders' },
+    ]);
+  });
+  test('stands in the entry whose name differs in case, for Consul keeps one of the two', () => {
+    const upper = { ...entry('Orders', ourSource('web', ALLOW)) };
+    expect(plan({ entries: new Map([[keyOf('Orders'), upper]]) }, 'Orders').changes).toEqual([]);
+  });
+});
+
+describe('a source that should have nothing', () => {
+  test('is taken out', () => {
+    expect(plan({ ...gone, entries: ours() }).changes).toMatchObject([
+      { verb: 'deleted', action: 'revoke', after: undefined },
+    ]);
+  });
+  test.each([
+    [
+      'any source may reach the destination (8)',
+      entriesOf(entry('orders', ourSource('web', ALLOW), source('*', ALLOW))),
+    ],
+    [
+      'it may reach any destination (6)',
+      entriesOf(entry('orders', ourSource('web', ALLOW)), entry('*', source('web', GET))),
+    ],
+    [
+      'anything may reach anything (5)',
+      entriesOf(entry('orders', ourSource('web', ALLOW)), entry('*', source('*', { kind: 'other' }))),
+    ],
+  ])('becomes a deny where %s, and stays one', (_, all) => {
+    const before = scene({ ...gone, entries: all });
+    const first = planOf(before);
+    expect(first.changes).toMatchObject([{ verb: 'updated', reason: 'WildcardWouldAllow', after: DENY }]);
+    expect(planOf(sceneAfter(before, [first]))).toMatchObject({ changes: [], holds: [] });
+  });
+  test('is taken out where a more exact deny shields it from a wider allow', () => {
+    const all = entriesOf(
+      entry('orders', ourSource('web', ALLOW), source('*', DENY)),
+      entry('*', source('*', ALLOW)),
+    );
+    expect(plan({ ...gone, entries: all }).changes).toMatchObject([{ verb: 'deleted' }]);
+  });
+  test('loses its deny when nothing wider would let it in any more', () => {
+    expect(plan({ ...gone, entries: ours(DENY) }).changes).toMatchObject([
+      { verb: 'deleted', reason: 'ScopeRevoked' },
+    ]);
+  });
+  test('is written over where somebody made it into something else', () => {
+    expect(plan({ ...gone, entries: ours({ kind: 'other' }) }).changes).toMatchObject([
+      { verb: 'deleted', action: 'revoke' },
+    ]);
+  });
+});
+
+describe('what is not ours', () => {
+  test('is held as ForeignSource where it stands in the way', () => {
+    expect(plan({ entries: entries(['web', DENY]) })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'ForeignSource' }],
+    });
+  });
+  test('is held also under the mark of another owner, or under a name of another case', () => {
+    expect(plan({ entries: entries(['web', ALLOW, 'scopemesh:payments']) }).holds).toMatchObject([
+      { reason: 'ForeignSource' },
+    ]);
+    expect(plan({ entries: entries(['WEB', ALLOW]) }).holds).toMatchObject([{ reason: 'ForeignSource' }]);
+  });
+  test('is none of our business where nothing of ours should stand there', () => {
+    expect(plan({ ...gone, entries: entries(['web', ALLOW]) })).toMatchObject({ changes: [], holds: [] });
+  });
+  test('is a wildcard, also with our mark, which scopemesh never writes', () => {
+    const any = ourSource('*', ALLOW, 'web');
+    expect(plan({ ...gone, entries: entriesOf(entry('orders', any)) })).toMatchObject({
+      changes: [],
+      holds: [],
+    });
+    const everywhere = { ...gone, entries: entriesOf(entry('*', any, ourSource('web', ALLOW))) };
+    expect(plan(everywhere, '*')).toMatchObject({ changes: [], holds: [] });
+  });
+  test('of a peer does not stand in the way', () => {
+    const all = entriesOf(entry('orders', source('web', ALLOW, 'scopemesh:pay', { peer: 'east' })));
+    expect(plan({ entries: all }).changes).toMatchObject([{ verb: 'created' }]);
+  });
+  test('is told as MarkLost where scopemesh wrote it, also when it should go', () => {
+    const before = scene();
+    const { written } = sceneAfter(before, [planOf(before)]);
+    const stripped = { entries: entries(['web', ALLOW]), written };
+    expect(plan(stripped)).toMatchObject({ changes: [], holds: [{ reason: 'MarkLost', action: 'grant' }] });
+    expect(plan({ ...stripped, ...gone })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'MarkLost', action: 'revoke' }],
+    });
+  });
+  test('two services whose names differ in case keep an edge each', () => {
+    const clients = [client('web', ['orders']), client('Web', [])];
+    const all = entriesOf(entry('orders', ourSource('web', ALLOW), ourSource('Web', ALLOW)));
+    const before = scene({
+      clients,
+      services: [claiming('web', 'web'), claiming('Web', 'Web')],
+      entries: all,
+    });
+    const { changes } = planOf(before);
+    expect(changes).toMatchObject([{ verb: 'deleted', source: named('Web') }]);
+    const left = sceneAfter(before, [planOf(before)]).entries.get(keyOf('orders'));
+    expect(left?.sources.map((each) => each.name)).toEqual(['web']);
+  });
+});
+
+describe('an entry', () => {
+  const managed = { ...entry('orders', ourSource('web', ALLOW)), meta: { 'external-source': 'kubernetes' } };
+  const legacy = entry('orders', ourSource('web', ALLOW), source('old', ALLOW, '', { isLegacy: true }));
+  test('managed elsewhere is held as a whole', () => {
+    expect(plan({ ...gone, entries: entriesOf(managed) })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'ManagedElsewhere' }],
+    });
+  });
+  test('with sources of the old API is held as a whole', () => {
+    expect(plan({ ...gone, entries: entriesOf(legacy) })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'LegacyEntry' }],
+    });
+  });
+  test('of either kind is not spoken of where nothing would change', () => {
+    expect(plan({ entries: entriesOf(managed) })).toMatchObject({ changes: [], holds: [] });
+  });
+});
+
+describe('access is held', () => {
+  const L7 = mapping({ rules: [rule('orders', 'orders', { methods: ['GET'] })] });
+  const tcp = { protocols: new Map([['orders', 'tcp' as const]]) };
+  test('at a protected destination, and what stood there goes', () => {
+    const guarded = {
+      mapping: mapping({ rules: [rule('orders', 'orders')], protectedServices: ['orders'] }),
+    };
+    expect(plan(guarded)).toMatchObject({ changes: [], holds: [{ reason: 'ProtectedDestination' }] });
+    expect(plan({ ...guarded, entries: ours() }).changes).toMatchObject([
+      { verb: 'deleted', reason: 'ProtectedService', isInferred: false },
+    ]);
+  });
+  test('with methods or paths at a destination that speaks tcp', () => {
+    expect(plan({ mapping: L7, ...tcp })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'ProtocolUnsuitable' }],
+    });
+    expect(plan({ ...tcp }).changes).toMatchObject([{ after: ALLOW }]);
+  });
+  test('where a user is required', () => {
+    const user = mapping({ rules: [rule('orders', 'orders', { userRequired: true })] });
+    expect(plan({ mapping: user })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'UserTokenUnenforceable' }],
+    });
+  });
+  test('where instances of the source disagree, but what it has and may keep stays', () => {
+    const web = [client('web', ['orders'], { attributes: { 'consul-services': 'web' } })];
+    const disagree = {
+      clients: web,
+      services: [claiming('web', 'web', 'x')],
+      remembered: new Map([[keyOf('web'), { provider: 'main', clientId: 'web', lastSeenAt: NOW }]]),
+    };
+    expect(plan(disagree)).toMatchObject({ changes: [], holds: [{ reason: 'ClaimAmbiguous' }] });
+    expect(plan({ ...disagree, entries: ours(GET) })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'ClaimAmbiguous' }],
+    });
+    expect(plan({ ...disagree, mapping: L7, entries: ours() }).changes).toMatchObject([
+      { after: GET, action: 'revoke' },
+    ]);
+  });
+});
+
+describe('in mode extend', () => {
+  const extend = (changes = {}) => mapping({ mode: 'extend', rules: [rule('orders', 'orders')], ...changes });
+  test('what is new is added', () => {
+    expect(plan({ mapping: extend() }).changes).toMatchObject([{ verb: 'created' }]);
+  });
+  test('nothing is deleted', () => {
+    expect(plan({ mapping: extend(), ...gone, entries: ours() })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'ModeForbids' }],
+    });
+    expect(plan({ mapping: extend(), ...gone, entries: ours(DENY) })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'ModeForbids' }],
+    });
+  });
+  test('what would be exchanged is added to what stands, as a grant, and the rest held', () => {
+    const put = extend({ rules: [rule('orders', 'orders', { methods: ['PUT'] })] });
+    const before = scene({ mapping: put, entries: ours(GET) });
+    const first = planOf(before);
+    expect(first).toMatchObject({
+      changes: [
+        {
+          action: 'grant',
+          reason: 'ScopeGranted',
+          narrows: false,
+          after: { permissions: [{ methods: ['GET', 'PUT'] }] },
+        },
+      ],
+      holds: [{ reason: 'ModeForbids' }],
+    });
+    expect(planOf(sceneAfter(before, [first])).changes).toEqual([]);
+  });
+  test('no intention is made that gives a source less than a wider foreign one', () => {
+    const get = extend({ rules: [rule('orders', 'orders', { methods: ['GET'] })] });
+    const wide = { entries: entriesOf(entry('*', source('*', ALLOW))) };
+    expect(plan({ mapping: get, ...wide })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'ModeForbids' }],
+    });
+    expect(plan({ mapping: extend(), ...wide }).changes).toMatchObject([{ verb: 'created' }]);
+  });
+});
+
+test('what only narrows is written first, then what exchanges, then what widens, each by name', () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const clients = names.map((name) => client(name, name === 'c' ? [] : ['orders']));
+  const before = scene({
+    mapping: mapping({ rules: [rule('orders', 'orders', { methods: ['PUT'] })] }),
+    clients,
+    services: names.map((name) => claiming(name, name)),
+    entries: entriesOf(entry('orders', ourSource('b', GET), ourSource('c', ALLOW), ourSource('d', ALLOW))),
+  });
+  expect(planOf(before).changes.map((change) => change.source.name)).toEqual(['c', 'd', 'b', 'a']);
+});

@@ -1,0 +1,275 @@
+import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../../src/model/catalog.js';
+import type { OAuthClient } from '../../src/model/client.js';
+import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../src/model/intention.js';
+import type { Mapping, Rule } from '../../src/model/rule.js';
+import type { Evidence } from '../../src/model/trigger.js';
+import { standings } from '../../src/plan/claims.js';
+import type { DestinationInput } from '../../src/plan/destination-input.js';
+import { type ClientOpenings, openingsOf } from '../../src/plan/openings.js';
+import { createPatternCompiler } from '../../src/plan/pattern.js';
+import type { Change, Plan } from '../../src/plan/plan.js';
+import { planDestination } from '../../src/plan/plan-destination.js';
+import { wantersOf } from '../../src/plan/wanters.js';
+import {
+  type ClaimSettings,
+  type Closure,
+  clientText,
+  type RememberedClaim,
+  serviceText,
+  type World,
+} from '../../src/plan/world.js';
+import { toWrittenText } from '../../src/plan/written.js';
+import { withChange } from '../../src/reconcile/apply.js';
+
+/** Everything a plan can see, in the form that is easiest to write down in a test. */
+export interface Scene {
+  readonly mapping: Mapping;
+  readonly clients: readonly OAuthClient[];
+  /** Providers whose directory was never read completely. */
+  readonly unread: readonly string[];
+  readonly services: readonly CatalogService[];
+  readonly isCatalogRead: boolean;
+  readonly protocols: ReadonlyMap<string, Protocol>;
+  readonly entries: ReadonlyMap<string, IntentionEntry>;
+  readonly records: readonly ClaimRecord[];
+  readonly remembered: ReadonlyMap<string, RememberedClaim>;
+  readonly closures: ReadonlyMap<string, Closure>;
+  readonly written: ReadonlyMap<string, string>;
+  readonly evidence: readonly Evidence[];
+  readonly now: number;
+}
+
+export const SETTINGS: ClaimSettings = {
+  clientMeta: 'oauth-client-id',
+  clientTag: 'oauth-client=',
+  claimGraceMs: 300_000,
+};
+
+export const NOW = 1_800_000_000_000;
+
+export function mapping(changes: Partial<Mapping> = {}): Mapping {
+  return {
+    owner: 'pay',
+    mode: 'enforce',
+    revision: 'sha256:test',
+    providers: ['main'],
+    rules: [],
+    claims: 'confirmed',
+    classify: [],
+    limits: { human: { never: [] }, workload: { never: [] }, agent: { never: [] } },
+    protectedServices: [],
+    maxRevocations: { percent: 20, atLeast: 10, windowMs: 600_000 },
+    ...changes,
+  };
+}
+
+export function rule(scope: string, to: string, changes: Partial<Rule> = {}): Rule {
+  return { scope, to, userRequired: false, ...changes };
+}
+
+/** A workload of provider `main` that names the service of its own name. */
+export function client(
+  clientId: string,
+  scopes: readonly string[],
+  changes: Partial<OAuthClient> = {},
+): OAuthClient {
+  return {
+    provider: 'main',
+    clientId,
+    enabled: true,
+    grantTypes: ['client_credentials'],
+    grants: scopes.map((name) => ({ name })),
+    attributes: { 'consul-services': clientId },
+    ...changes,
+  };
+}
+
+export function named(name: string): ServiceName {
+  return { partition: 'default', namespace: 'default', name };
+}
+
+export function keyOf(name: string): string {
+  return serviceText(named(name));
+}
+
+/** One instance for each client id that the service claims; none for an empty list. */
+export function claiming(name: string, ...clientIds: readonly string[]): CatalogService {
+  return {
+    name: named(name),
+    instances: clientIds.map((clientId, index) => ({
+      id: `${name}-${index}`,
+      node: 'n1',
+      kind: '',
+      meta: clientId === '' ? {} : { 'oauth-client-id': clientId },
+      tags: [],
+    })),
+  };
+}
+
+export function source(
+  name: string,
+  access: IntentionSource['access'],
+  description = '',
+  changes: Partial<IntentionSource> = {},
+): IntentionSource {
+  return {
+    ...named(name),
+    description,
+    access,
+    isLegacy: false,
+    raw: { Name: name, Description: description },
+    ...changes,
+  };
+}
+
+export const ALLOW = { kind: 'allow' } as const;
+export const DENY = { kind: 'deny' } as const;
+
+export function ourSource(name: string, access: IntentionSource['access'], clientId = name): IntentionSource {
+  return source(name, access, `scopemesh:pay client=main/${clientId}`);
+}
+
+export function entry(destination: string, ...sources: readonly IntentionSource[]): IntentionEntry {
+  return { destination: named(destination), sources, meta: {}, modifyIndex: 7, raw: { Name: destination } };
+}
+
+export function entriesOf(...entries: readonly IntentionEntry[]): ReadonlyMap<string, IntentionEntry> {
+  return new Map(entries.map((each) => [serviceText(each.destination), each]));
+}
+
+/** One client `web` with scope `orders` that opens `orders`, claimed by service `web`; nothing written yet. */
+export function scene(changes: Partial<Scene> = {}): Scene {
+  return {
+    mapping: mapping({ rules: [rule('orders', 'orders')] }),
+    clients: [client('web', ['orders'])],
+    unread: [],
+    services: [claiming('web', 'web')],
+    isCatalogRead: true,
+    protocols: new Map(),
+    entries: new Map(),
+    records: [],
+    remembered: new Map(),
+    closures: new Map(),
+    written: new Map(),
+    evidence: [],
+    now: NOW,
+    ...changes,
+  };
+}
+
+export function worldOf(scene: Scene): World {
+  const directories = new Map(
+    scene.mapping.providers
+      .filter((provider) => !scene.unread.includes(provider))
+      .map((provider) => [
+        provider,
+        new Map(
+          scene.clients
+            .filter((each) => each.provider === provider)
+            .map((each): [string, OAuthClient] => [each.clientId, each]),
+        ),
+      ]),
+  );
+  const catalog: Catalog = {
+    services: scene.services,
+    protocols: scene.protocols,
+    defaultProtocol: 'http',
+  };
+  return {
+    directories,
+    catalog: scene.isCatalogRead ? catalog : undefined,
+    claimRecords: scene.records,
+    remembered: scene.remembered,
+    closures: scene.closures,
+    now: scene.now,
+  };
+}
+
+/** The inputs of every destination that anything opens or that has an entry. */
+export function inputsOf(scene: Scene): readonly DestinationInput[] {
+  const world = worldOf(scene);
+  const compile = createPatternCompiler();
+  const claims = standings(world, scene.mapping, SETTINGS);
+  const openings = new Map(
+    scene.clients.map((each): [string, ClientOpenings] => [
+      clientText(each),
+      openingsOf(each, scene.mapping, compile),
+    ]),
+  );
+  const wanters = wantersOf(claims, openings);
+  const destinations = new Map([
+    ...[...wanters].map(([key, each]): [string, ServiceName] => [key, each.destination]),
+    ...[...scene.entries].map(([key, each]): [string, ServiceName] => [key, each.destination]),
+  ]);
+  return [...destinations.values()].map((destination) => ({
+    destination,
+    mapping: scene.mapping,
+    world,
+    standings: claims,
+    openings,
+    wanters,
+    entry: scene.entries.get(serviceText(destination)),
+    wildcard: scene.entries.get(keyOf('*')),
+    protocol: scene.protocols.get(destination.name) ?? 'http',
+    lastWritten: scene.written,
+    evidence: scene.evidence,
+    grantReason: 'ScopeGranted',
+  }));
+}
+
+/** The plan of one destination; an empty one where nothing is about it. */
+export function planOf(scene: Scene, destination = 'orders'): Plan {
+  const input = inputsOf(scene).find((each) => each.destination.name === destination);
+  if (input !== undefined) return planDestination(input);
+  return {
+    key: { kind: 'destination', partition: 'default', namespace: 'default', service: destination },
+    changes: [],
+    holds: [],
+  };
+}
+
+export function plansOf(scene: Scene): readonly Plan[] {
+  return inputsOf(scene).map(planDestination);
+}
+
+/** A tiny Consul: the entry after one change; the entry goes with its last source. */
+export function entriesAfter(
+  entries: ReadonlyMap<string, IntentionEntry>,
+  destination: ServiceName,
+  change: Change,
+  owner: string,
+): ReadonlyMap<string, IntentionEntry> {
+  const key = serviceText(destination);
+  const base = entries.get(key);
+  const sources = withChange(base?.sources ?? [], change, owner).map(toRead);
+  const result = new Map(entries);
+  if (sources.length === 0) result.delete(key);
+  else
+    result.set(key, {
+      destination,
+      sources,
+      meta: base?.meta ?? {},
+      modifyIndex: (base?.modifyIndex ?? 0) + 1,
+      raw: base?.raw ?? {},
+    });
+  return result;
+}
+
+/** The scene after plans were carried out, with what scopemesh then remembers. */
+export function sceneAfter(scene: Scene, plans: readonly Plan[]): Scene {
+  let { entries } = scene;
+  const written = new Map(scene.written);
+  for (const plan of plans) {
+    if (plan.key.kind !== 'destination') continue;
+    const { partition, namespace, service } = plan.key;
+    for (const change of plan.changes) {
+      entries = entriesAfter(entries, { partition, namespace, name: service }, change, scene.mapping.owner);
+      written.set(change.subject, toWrittenText(change.after, change.opensBy));
+    }
+  }
+  return { ...scene, entries, written };
+}
+
+function toRead(each: IntentionSource | NewSource): IntentionSource {
+  return 'raw' in each ? each : { ...each, isLegacy: false, raw: { Name: each.name, writtenBy: 'us' } };
+}
