@@ -28,6 +28,8 @@ export class RevocationWindow {
     try {
       const value: unknown = JSON.parse(text);
       if (!Array.isArray(value)) return;
+      // Taken in anew with each attempt to start: never twice.
+      this.#removals = [];
       for (const each of value) {
         if (typeof each !== 'object' || each === null) continue;
         const { at, edges }: { at?: unknown; edges?: unknown } = each;

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { guardRevocations, revocationLimit } from '../../src/plan/guard.js';
+import { clientText } from '../../src/plan/world.js';
+import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { claiming, client, mapping, planOf, plansOf, rule, type Scene, scene, sceneAfter } from './scene.js';
+
+const guarded = (percent: number, atLeast: number) =>
+  mapping({ maxRevocations: { percent, atLeast, windowMs: 1_000 } });
+
+test.each([
+  ['the floor counts in a small fleet', 20, 10, 5, 10],
+  ['the share counts in a large one', 20, 10, 100, 20],
+  ['a share is rounded down', 20, 1, 9, 1],
+  ['nothing may go where both are zero', 0, 0, 100, 0],
+])('%s', (_, percent, atLeast, owned, limit) => {
+  expect(revocationLimit(guarded(percent, atLeast), owned)).toBe(limit);
+});
+
+/** A fleet of services with one edge each; what befalls each is told by the test. */
+function fleet(size: number): Scene {
+  const names = Array.from({ length: size }, (_, index) => `s${index}`);
+  const before = scene({
+    mapping: mapping({
+      rules: [rule('to:{d}', '{d}')],
+      maxRevocations: { percent: 20, atLeast: 3, windowMs: 1_000 },
+    }),
+    clients: names.map((name, index) => client(name, [`to:d${index % 4}`])),
+    services: names.map((name) => claiming(name, name)),
+  });
+  return sceneAfter(before, plansOf(before));
+}
+
+describe('the mass guard', () => {
+  test('holds every inferred removal above the limit and nothing else', () => {
+    const before = fleet(8);
+    const closed = new Map([
+      [clientText({ provider: 'main', clientId: 's0' }), 'ClientQuarantined' as const],
+    ]);
+    const after: Scene = {
+      ...before,
+      clients: [client('s0', ['to:d0']), client('s4', ['to:d0', 'to:d9'])],
+      closures: closed,
+      services: [...before.services, claiming('new', 's4')],
+    };
+    const plans = plansOf(after).map((plan) =>
+      guardRevocations(plan, { ownedAtStart: 8, used: 0, wanted: 6 }, after.mapping),
+    );
+    const changes = plans.flatMap((plan) => plan.changes);
+    expect(changes.map((change) => [change.source.name, change.reason])).toEqual([
+      ['s0', 'ClientQuarantined'],
+      ['s4', 'ScopeGranted'],
+    ]);
+    const held = plans.flatMap((plan) => plan.holds);
+    expect(held.map((hold) => hold.reason)).toEqual(Array(6).fill('RevocationLimit'));
+    expect(held[0]?.detail).toContain('6 of 8 edges');
+  });
+
+  test('lets inferred removals within the limit through', () => {
+    const before = fleet(8);
+    const plan = planOf({ ...before, clients: before.clients.slice(3) }, 'd0');
+    const budget = { ownedAtStart: 8, used: 0, wanted: 3 };
+    expect(guardRevocations(plan, budget, before.mapping)).toEqual(plan);
+    expect(guardRevocations(plan, { ...budget, used: 1 }, before.mapping).changes).toEqual([]);
+  });
+
+  test('never trusts a count of the fleet that is below the plan itself', () => {
+    const before = fleet(16);
+    const plan = planOf({ ...before, clients: [] }, 'd0');
+    expect(plan.changes).toHaveLength(4);
+    expect(guardRevocations(plan, { ownedAtStart: 4, used: 0, wanted: 0 }, before.mapping).changes).toEqual(
+      [],
+    );
+  });
+
+  test('never lets more than the limit through within a window, and never holds what is explicit', () => {
+    const step = fc.record({
+      afterMs: fc.integer({ min: 0, max: 700 }),
+      missing: fc.uniqueArray(fc.nat({ max: 19 }), { maxLength: 6 }),
+      disabled: fc.uniqueArray(fc.nat({ max: 19 }), { maxLength: 6 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
+        let state = fleet(20);
+        let now = 1_000_000;
+        const window = new RevocationWindow(1_000);
+        const made: { at: number; limit: number }[] = [];
+        for (const { afterMs, missing, disabled } of steps) {
+          now += afterMs;
+          const clients = state.clients
+            .filter((each) => !missing.includes(Number(each.clientId.slice(1))))
+            .map((each) =>
+              disabled.includes(Number(each.clientId.slice(1))) ? { ...each, enabled: false } : each,
+            );
+          state = { ...state, clients };
+          for (const { key } of plansOf(state)) {
+            if (key.kind !== 'destination') continue;
+            const all = plansOf(state);
+            const wanted = all.flatMap((each) => each.changes).filter((change) => change.isInferred).length;
+            const owned = [...state.entries.values()].flatMap((each) => each.sources).length;
+            const used = window.used(now);
+            const raw = planOf(state, key.service);
+            const plan = guardRevocations(raw, { ownedAtStart: owned + used, used, wanted }, state.mapping);
+            const explicit = raw.changes.filter((change) => !change.isInferred);
+            expect(plan.changes).toEqual(expect.arrayContaining(explicit));
+            const inferred = plan.changes.filter((change) => change.isInferred).length;
+            window.take(inferred, now);
+            const limit = revocationLimit(state.mapping, owned + used);
+            for (let count = 0; count < inferred; count++) made.push({ at: now, limit });
+            const within = made.filter(({ at }) => at > now - 1_000);
+            if (inferred > 0) expect(within.length).toBeLessThanOrEqual(limit);
+            state = sceneAfter(state, [plan]);
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('the window', () => {
+  test('forgets what is older than it', () => {
+    const window = new RevocationWindow(1_000);
+    window.take(2, 100);
+    window.take(1, 900);
+    expect([window.used(1_000), window.used(1_100), window.used(1_900)]).toEqual([3, 1, 0]);
+  });
+  test('takes in what an earlier process wrote, however often', () => {
+    const window = new RevocationWindow(1_000);
+    window.take(2, 100);
+    const text = window.toText();
+    window.restore(text);
+    window.restore(text);
+    expect(window.used(200)).toBe(2);
+    window.restore('not json');
+    expect(window.used(200)).toBe(2);
+  });
+});
