@@ -1,0 +1,358 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { IntentionEntry, IntentionSource } from '../../src/model/intention.js';
+import { admits, type HttpRequestShape } from '../../src/plan/access.js';
+import { clientOfDescription } from '../../src/plan/ownership.js';
+import type { Plan } from '../../src/plan/plan.js';
+import { clientText } from '../../src/plan/world.js';
+import {
+  claiming,
+  client,
+  entriesAfter,
+  keyOf,
+  mapping,
+  named,
+  planOf,
+  plansOf,
+  rule,
+  type Scene,
+  scene,
+  sceneAfter,
+} from './scene.js';
+import { hostileText, SAMPLES, someScene } from './worlds.js';
+
+type Entries = Scene['entries'];
+
+const MODES = fc.constantFrom('enforce' as const, 'extend' as const);
+const RUNS = { numRuns: 600 };
+
+/**
+ * Consul's own rule, written anew: of all intentions about a pair the one of the highest precedence decides, alone;
+ * none means the default, which is deny. What cannot be read is taken to let everything through.
+ */
+function isLetThrough(
+  entries: Entries,
+  source: string,
+  destination: string,
+  request: HttpRequestShape,
+): boolean {
+  const about = (name: string) =>
+    (entries.get(keyOf(name))?.sources ?? []).filter((each) => each.peer === undefined);
+  const ranked = [
+    [9, about(destination).find((each) => each.name === source)],
+    [8, about(destination).find((each) => each.name === '*')],
+    [6, about('*').find((each) => each.name === source)],
+    [5, about('*').find((each) => each.name === '*')],
+  ] as const;
+  const deciding = ranked.find(([, each]) => each !== undefined)?.[1];
+  if (deciding === undefined) return false;
+  return deciding.access.kind === 'other' || admits(deciding.access, request);
+}
+
+function openedBy(entries: Entries, source: string, destination: string): readonly HttpRequestShape[] {
+  return SAMPLES.filter((request) => isLetThrough(entries, source, destination, request));
+}
+
+const PAIRS = ['web', 'api', 'job', 'Web', 'old', 'never'].flatMap((source) =>
+  ['orders', 'reports', 'vault'].map((destination) => [source, destination] as const),
+);
+
+/** Everything in an entry that scopemesh did not write, as texts that tell any change. */
+function foreignContent(entries: Entries): readonly string[] {
+  return [...entries.values()]
+    .flatMap((entry) =>
+      entry.sources
+        .filter((each) => !isMarked(each))
+        .map((each) => JSON.stringify([entry.destination, each.raw])),
+    )
+    .toSorted();
+}
+
+function isMarked(source: IntentionSource): boolean {
+  return (
+    source.peer === undefined &&
+    source.name !== '*' &&
+    (source.description === 'scopemesh:pay' || source.description.startsWith('scopemesh:pay '))
+  );
+}
+
+/** The second scene is the first one after the world moved on: other clients, other services. */
+const twoScenes = fc.tuple(someScene, someScene, MODES).map(([a, b, mode]): readonly [Scene, Scene] => [
+  { ...a, mapping: { ...a.mapping, mode } },
+  { ...a, mapping: { ...a.mapping, mode }, clients: b.clients, services: b.services, closures: b.closures },
+]);
+
+/** The entries after each prefix of the plans, beginning with none. */
+function prefixes(scene: Scene, plans: readonly Plan[]): readonly Entries[] {
+  const result: Entries[] = [scene.entries];
+  for (const { key, changes } of plans) {
+    if (key.kind !== 'destination') continue;
+    const destination = { partition: key.partition, namespace: key.namespace, name: key.service };
+    for (const change of changes) {
+      const last = result.at(-1) ?? new Map<string, IntentionEntry>();
+      result.push(entriesAfter(last, destination, change, scene.mapping.owner));
+    }
+  }
+  return result;
+}
+
+describe('for any world', () => {
+  test('after a plan is carried out the next one is empty', () => {
+    fc.assert(
+      fc.property(twoScenes, ([first, second]) => {
+        for (const start of [first, { ...second, ...pick(sceneAfter(first, plansOf(first))) }]) {
+          const after = sceneAfter(start, plansOf(start));
+          expect(plansOf(after).flatMap((plan) => plan.changes)).toEqual([]);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('the order of clients, services, instances, rules, grants and sources changes nothing', () => {
+    fc.assert(
+      fc.property(someScene, MODES, fc.infiniteStream(fc.nat()), (it, mode, random) => {
+        const shuffle = <T>(items: readonly T[]): T[] =>
+          items
+            .map((item) => ({ item, at: random.next().value }))
+            .toSorted((a, b) => a.at - b.at)
+            .map(({ item }) => item);
+        const a = { ...it, mapping: { ...it.mapping, mode } };
+        const b: Scene = {
+          ...a,
+          mapping: { ...a.mapping, rules: shuffle(a.mapping.rules) },
+          clients: shuffle(a.clients).map((each) => ({ ...each, grants: shuffle(each.grants) })),
+          services: shuffle(a.services).map((each) => ({ ...each, instances: shuffle(each.instances) })),
+          entries: new Map(
+            shuffle([...a.entries]).map(([key, each]) => [key, { ...each, sources: shuffle(each.sources) }]),
+          ),
+          records: shuffle(a.records),
+        };
+        expect(byKey(plansOf(b))).toEqual(byKey(plansOf(a)));
+      }),
+      RUNS,
+    );
+  });
+
+  test('foreign content stays byte for byte over any sequence of plans', () => {
+    fc.assert(
+      fc.property(twoScenes, ([first, second]) => {
+        const one = sceneAfter(first, plansOf(first));
+        const moved = { ...second, ...pick(one) };
+        const two = sceneAfter(moved, plansOf(moved));
+        expect(foreignContent(one.entries)).toEqual(foreignContent(first.entries));
+        expect(foreignContent(two.entries)).toEqual(foreignContent(first.entries));
+        for (const [key, entry] of two.entries) {
+          expect(entry.raw).toBe(first.entries.get(key)?.raw ?? one.entries.get(key)?.raw ?? entry.raw);
+          for (const source of entry.sources) {
+            if (isMarked(source)) continue;
+            expect(first.entries.get(key)?.sources.some((each) => each.raw === source.raw)).toBe(true);
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('access is at no moment wider than the wider of old and new', () => {
+    fc.assert(
+      fc.property(twoScenes, ([first, second]) => {
+        const moved = { ...second, ...pick(sceneAfter(first, plansOf(first))) };
+        const steps = prefixes(moved, plansOf(moved));
+        const [before, after] = [steps[0], steps.at(-1)];
+        for (const [source, destination] of PAIRS) {
+          const allowed = new Set([
+            ...openedBy(before ?? new Map(), source, destination),
+            ...openedBy(after ?? new Map(), source, destination),
+          ]);
+          for (const entries of steps)
+            for (const request of openedBy(entries, source, destination)) expect(allowed).toContain(request);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('a change that only narrows never opens anything to anyone, whatever wildcards stand beside it', () => {
+    fc.assert(
+      fc.property(someScene, (it) => {
+        const narrowing = plansOf(it).map((plan) => ({
+          ...plan,
+          changes: plan.changes.filter((change) => !change.widens && change.before?.kind !== 'other'),
+        }));
+        const after = sceneAfter(it, narrowing).entries;
+        for (const [source, destination] of PAIRS) {
+          const old = new Set(openedBy(it.entries, source, destination));
+          for (const request of openedBy(after, source, destination)) expect(old).toContain(request);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('what is owned and not desired is closed, unless it is held', () => {
+    fc.assert(
+      fc.property(someScene, (it) => {
+        const closed: Scene = { ...it, clients: it.clients.map((each) => ({ ...each, enabled: false })) };
+        const plans = plansOf(closed);
+        const after = sceneAfter(closed, plans);
+        const held = new Set(plans.flatMap((plan) => plan.holds.map((hold) => hold.subject)));
+        for (const entry of after.entries.values()) {
+          for (const source of entry.sources.filter(isMarked)) {
+            if (entry.destination.name === '*' || source.access.kind === 'deny') continue;
+            expect([...held].some((subject) => subject.endsWith(`/${encodeURIComponent(source.name)}`))).toBe(
+              true,
+            );
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('an unread directory deletes nothing and opens nothing, but for what an order closed or a service left', () => {
+    fc.assert(
+      fc.property(someScene, (it) => {
+        const unread = { ...it, unread: ['main'], clients: [] };
+        for (const change of plansOf(unread).flatMap((plan) => plan.changes)) {
+          expect(change.widens && change.before?.kind !== 'other').toBe(false);
+          expect(change.after === undefined || change.after.kind === 'deny').toBe(true);
+          // What is left is the word of the catalog (complete) or of an order.
+          expect(['ClaimRemoved', 'ClientQuarantined', 'WildcardWouldAllow']).toContain(change.reason);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('an unread catalog deletes nothing and opens nothing, but for what an order closed', () => {
+    fc.assert(
+      fc.property(someScene, (it) => {
+        for (const change of plansOf({ ...it, isCatalogRead: false }).flatMap((plan) => plan.changes))
+          expect(['ClientQuarantined', 'WildcardWouldAllow']).toContain(change.reason);
+      }),
+      RUNS,
+    );
+  });
+
+  test('a closed client has nothing left that is not held, whatever is unread', () => {
+    fc.assert(
+      fc.property(someScene, fc.boolean(), fc.boolean(), (it, isCatalogRead, isDirectoryRead) => {
+        const closed: Scene = { ...it, isCatalogRead, unread: isDirectoryRead ? [] : ['main'] };
+        const plans = plansOf(closed);
+        const after = sceneAfter(closed, plans);
+        for (const plan of plans) {
+          if (plan.key.kind !== 'destination' || plan.key.service === '*' || plan.holds.length > 0) continue;
+          for (const source of after.entries.get(keyOf(plan.key.service))?.sources ?? []) {
+            const owner = isMarked(source) ? clientOfDescription(source.description) : undefined;
+            if (owner !== undefined && closed.closures.has(clientText(owner)))
+              expect(source.access.kind).toBe('deny');
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+});
+
+describe('hostile texts', () => {
+  const literal = mapping({
+    rules: [rule('orders:read', 'orders'), rule('{service}:connect', '{service}'), rule('to:*', 'reports')],
+    protectedServices: ['vault'],
+  });
+  const isGranted = (scopes: readonly string[], destination: string) =>
+    scopes.some(
+      (scope) =>
+        (destination === 'orders' && scope === 'orders:read') ||
+        (destination === 'reports' && scope.startsWith('to:')) ||
+        (/^[a-z0-9][a-z0-9-]*$/.test(destination) && scope === `${destination}:connect`),
+    );
+
+  test('in scopes never open a destination that the mapping does not name', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            hostileText,
+            hostileText.map((text) => `${text}:connect`),
+            hostileText.map((text) => `to:${text}`),
+          ),
+          { maxLength: 6 },
+        ),
+        (scopes) => {
+          const it = scene({ mapping: literal, clients: [client('web', scopes)] });
+          for (const plan of plansOf(it)) {
+            if (plan.key.kind !== 'destination' || plan.changes.length === 0) continue;
+            expect(isGranted(scopes, plan.key.service)).toBe(true);
+            expect(plan.key.service).not.toBe('vault');
+          }
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('as client ids and service names neither throw nor become a source that nobody confirmed', () => {
+    fc.assert(
+      fc.property(
+        hostileText,
+        hostileText,
+        fc.constantFrom('confirmed' as const, 'first' as const),
+        (clientId, service, claims) => {
+          const clients = [
+            client(clientId, ['orders:read'], { attributes: { 'consul-services': service } }),
+            client('web', ['orders:read']),
+          ];
+          const services = [claiming(service, clientId), claiming('web', 'web')];
+          const it = scene({ mapping: { ...literal, claims }, clients, services });
+          const plan = planOf(it);
+          for (const { source, description, subject } of plan.changes) {
+            expect(['web', service]).toContain(source.name);
+            expect(source.name).toMatch(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/);
+            expect(description).toMatch(/^scopemesh:pay( client=main\/[!-~]+)?$/);
+            expect(subject.split('/')).toHaveLength(5);
+          }
+          const after = sceneAfter(it, [plan]);
+          expect(planOf(after).changes).toEqual([]);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('as names of sources and Descriptions in Consul neither throw nor make a foreign source ours', () => {
+    fc.assert(
+      fc.property(hostileText, hostileText, (name, description) => {
+        const stranger: IntentionSource = {
+          ...named(name),
+          description: `x${description}`,
+          access: { kind: 'allow' },
+          isLegacy: false,
+          raw: {},
+        };
+        const entry: IntentionEntry = {
+          destination: named('orders'),
+          sources: [stranger],
+          meta: {},
+          modifyIndex: 1,
+          raw: {},
+        };
+        const it = scene({ mapping: literal, entries: new Map([[keyOf('orders'), entry]]) });
+        const after = sceneAfter(it, plansOf(it));
+        expect(after.entries.get(keyOf('orders'))?.sources[0]).toBe(stranger);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+function pick({ entries, written }: Scene): Pick<Scene, 'entries' | 'written'> {
+  return { entries, written };
+}
+
+function byKey(plans: readonly Plan[]): readonly Plan[] {
+  const text = (plan: Plan) => JSON.stringify(plan.key);
+  return plans
+    .filter((plan) => plan.changes.length + plan.holds.length > 0)
+    .toSorted((a, b) => (text(a) < text(b) ? -1 : 1));
+}
