@@ -52,6 +52,29 @@ export interface ConsulFacts {
   readonly datacenter: string;
   readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
   readonly aclsEnabled: boolean;
+  /** ISO 8601, by the server's clock, to the second; absent where the answer told none. */
+  readonly serverTime?: string;
+}
+
+/** A sidecar, or a service that speaks to the mesh itself. */
+export interface ServiceProxy {
+  readonly id: string;
+  /** The services it has a local listener for. */
+  readonly upstreams: readonly string[];
+  /** Reaches every service without naming it (transparent proxy, or a service integrated natively). */
+  readonly reachesAll: boolean;
+}
+
+/** What the ACL token in use is. */
+export interface AclTokenFacts {
+  readonly accessorId: string;
+  /** Names of the policies linked to it directly. */
+  readonly policies: readonly string[];
+  readonly isManagement: boolean;
+  /** The rules of all its policies, roles' included; absent where the token may not read them (acl:read). */
+  readonly rules?: readonly string[];
+  /** ISO 8601; absent for a token that does not expire. */
+  readonly expiresAt?: string;
 }
 
 /** Everything scopemesh needs of Consul; the adapter owns its connections. */
@@ -71,5 +94,9 @@ export interface Consul {
   ): Promise<void>;
   /** Version and default policy; throws as above. */
   inspect(signal: AbortSignal): Promise<ConsulFacts>;
+  /** What stands between the service and the mesh, by its registrations; throws as above. */
+  readProxies(service: ServiceName, signal: AbortSignal): Promise<readonly ServiceProxy[]>;
+  /** The token in use; undefined where ACLs are off or no token is configured. */
+  readAclToken(signal: AbortSignal): Promise<AclTokenFacts | undefined>;
   close(): Promise<void>;
 }

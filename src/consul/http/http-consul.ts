@@ -2,11 +2,13 @@ import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
 import type { Consul } from '../consul.js';
+import { readAclToken } from './acl-token.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
 import { createIndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
+import { readProxies } from './proxies.js';
 import { createTransport, type TlsFiles } from './transport.js';
 import { watchTable } from './watch.js';
 
@@ -71,6 +73,8 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
+    readProxies: (service, signal) => readProxies(transport, tenancy, service, signal),
+    readAclToken: (signal) => readAclToken(transport, signal),
     close: () => transport.close(),
   };
 }

@@ -21,7 +21,13 @@ export async function inspectConsul(
       throw new SyncError('ERR_CONSUL_DENIED', message, { retriable: false });
     }
     const at = datacenter ?? (await readOnlyDatacenter(transport, signal));
-    return { version: 'unknown', datacenter: at, defaultPolicy: 'unknown', aclsEnabled: true };
+    return {
+      version: 'unknown',
+      datacenter: at,
+      defaultPolicy: 'unknown',
+      aclsEnabled: true,
+      ...serverTimeOf(answer.headers.date),
+    };
   }
   const reader = createReader(operation);
   const self = reader.record(parseJson(answer.body, operation));
@@ -36,7 +42,14 @@ export async function inspectConsul(
     datacenter: reader.text(config.Datacenter),
     defaultPolicy: toPolicy(debug.DefaultIntentionPolicy) ?? toPolicy(aclPolicy) ?? 'unknown',
     aclsEnabled,
+    ...serverTimeOf(answer.headers.date),
   };
+}
+
+/** The Date header (RFC 9110, section 6.6.1). */
+function serverTimeOf(date: string | undefined): { readonly serverTime?: string } {
+  const instant = Date.parse(date ?? '');
+  return Number.isNaN(instant) ? {} : { serverTime: new Date(instant).toISOString() };
 }
 
 function toPolicy(value: unknown): 'allow' | 'deny' | undefined {

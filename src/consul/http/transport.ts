@@ -19,6 +19,8 @@ export type Operation =
   | 'catalog.services'
   | 'catalog.service'
   | 'protocols.read'
+  | 'proxies.read'
+  | 'acl.token'
   | 'acl.probe'
   | 'agent.self'
   | 'datacenters.list'

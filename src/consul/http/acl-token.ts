@@ -1,0 +1,50 @@
+import type { AclTokenFacts } from '../consul.js';
+import { parseJson } from './answer.js';
+import { createReader, isRecord } from './json.js';
+import type { Transport } from './transport.js';
+
+const OPERATION = 'acl.token';
+/** The built-in policy `global-management`, which has this id in every cluster. */
+const MANAGEMENT_ID = '00000000-0000-0000-0000-000000000001';
+
+/**
+ * `/v1/acl/token/self`, which every token may read, and its rules by `/v1/acl/token/<accessor>?expanded`, which takes
+ * acl:read (the first one heeds no `expanded`). The SecretID in the answers is dropped here.
+ */
+export async function readAclToken(
+  transport: Transport,
+  signal: AbortSignal,
+): Promise<AclTokenFacts | undefined> {
+  if (!transport.hasAclToken) return undefined;
+  const request = { operation: OPERATION, method: 'GET', path: '/v1/acl/token/self' } as const;
+  const answer = await transport.send(request, signal, [200, 401]);
+  if (answer.status === 401) return undefined;
+  const reader = createReader(OPERATION);
+  const self = reader.record(parseJson(answer.body, OPERATION));
+  const accessorId = reader.text(self.AccessorID);
+  const links = reader.list(self.Policies).map(reader.record);
+  const rules = await readRules(transport, accessorId, signal);
+  const expiresAt = reader.optionalText(self.ExpirationTime);
+  return {
+    accessorId,
+    policies: links.map((link) => reader.optionalText(link.Name)),
+    isManagement: links.some((link) => link.ID === MANAGEMENT_ID),
+    ...(rules === undefined ? {} : { rules }),
+    ...(expiresAt === '' ? {} : { expiresAt }),
+  };
+}
+
+async function readRules(
+  transport: Transport,
+  accessorId: string,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const path = `/v1/acl/token/${encodeURIComponent(accessorId)}`;
+  const request = { operation: OPERATION, method: 'GET', path, query: { expanded: '' } } as const;
+  const answer = await transport.send(request, signal, [200, 403]);
+  if (answer.status === 403) return undefined;
+  const reader = createReader(OPERATION);
+  const token = reader.record(parseJson(answer.body, OPERATION));
+  const policies = reader.list(token.ExpandedPolicies).filter(isRecord);
+  return policies.map((policy) => reader.optionalText(policy.Rules));
+}

@@ -1,0 +1,52 @@
+import type { ServiceName } from '../../model/intention.js';
+import type { ServiceProxy } from '../consul.js';
+import { parseJson, readComplete } from './answer.js';
+import { createReader, isRecord } from './json.js';
+import { type Tenancy, toNameQuery, toPathName } from './place.js';
+import type { Transport } from './transport.js';
+
+const OPERATION = 'proxies.read';
+
+/**
+ * The sidecars of a service by `/v1/catalog/connect/<service>`, whatever they are called. The mode of a proxy may
+ * stand in its registration, in the service's service-defaults or in proxy-defaults; the agent merges them.
+ */
+export async function readProxies(
+  transport: Transport,
+  tenancy: Tenancy,
+  service: ServiceName,
+  signal: AbortSignal,
+): Promise<readonly ServiceProxy[]> {
+  const query = toNameQuery(service, tenancy);
+  const path = `/v1/catalog/connect/${toPathName(service.name)}`;
+  const [answer, own, all] = await Promise.all([
+    readComplete(transport, { operation: OPERATION, path, query }, signal),
+    readMode(transport, `service-defaults/${toPathName(service.name)}`, query, signal),
+    readMode(transport, 'proxy-defaults/global', query, signal),
+  ]);
+  const reader = createReader(OPERATION);
+  return reader.list(parseJson(answer.body, OPERATION)).map((value) => {
+    const raw = reader.record(value);
+    const proxy = isRecord(raw.ServiceProxy) ? raw.ServiceProxy : {};
+    const upstreams = reader.list(proxy.Upstreams).map(reader.record);
+    const mode = reader.optionalText(proxy.Mode) || own || all;
+    return {
+      id: reader.text(raw.ServiceID),
+      upstreams: upstreams.map((upstream) => reader.optionalText(upstream.DestinationName)),
+      reachesAll: reader.optionalText(raw.ServiceKind) === '' || mode === 'transparent',
+    };
+  });
+}
+
+async function readMode(
+  transport: Transport,
+  entry: string,
+  query: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<string> {
+  const request = { operation: OPERATION, path: `/v1/config/${entry}`, query } as const;
+  const answer = await readComplete(transport, request, signal, [200, 404]);
+  if (answer.status === 404) return '';
+  const reader = createReader(OPERATION);
+  return reader.optionalText(reader.record(parseJson(answer.body, OPERATION)).Mode);
+}
