@@ -164,7 +164,7 @@ export const aclRoles: Scenario = {
       },
       {
         blocks: {
-          wait: '20s',
+          wait: '5s',
           meanwhile: [
             {
               method: 'PUT',

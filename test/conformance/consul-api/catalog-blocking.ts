@@ -76,7 +76,7 @@ export const catalogBlocking: Scenario = {
       },
       {
         blocks: {
-          wait: '20s',
+          wait: '5s',
           meanwhile: [
             {
               method: 'PUT',
@@ -249,7 +249,7 @@ export const catalogBlocking: Scenario = {
       },
       {
         blocks: {
-          wait: '20s',
+          wait: '5s',
           meanwhile: [
             {
               method: 'PUT',
@@ -266,7 +266,7 @@ export const catalogBlocking: Scenario = {
       { status: 200, body: [], index: '<index 4>', consistency: 'leader', woken: true },
       {
         blocks: {
-          wait: '20s',
+          wait: '5s',
           meanwhile: [
             { method: 'PUT', path: '/v1/catalog/deregister', body: { Node: 'out', ServiceID: 'web-1' } },
           ],
@@ -304,7 +304,7 @@ export const catalogBlocking: Scenario = {
       },
       {
         blocks: {
-          wait: '20s',
+          wait: '5s',
           meanwhile: [
             {
               method: 'PUT',
@@ -338,7 +338,7 @@ export const catalogBlocking: Scenario = {
       },
       {
         blocks: {
-          wait: '20s',
+          wait: '5s',
           meanwhile: [
             {
               method: 'PUT',
@@ -384,7 +384,7 @@ export const catalogBlocking: Scenario = {
       },
       {
         blocks: {
-          wait: '20s',
+          wait: '5s',
           meanwhile: [
             {
               method: 'PUT',

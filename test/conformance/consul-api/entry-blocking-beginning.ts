@@ -28,7 +28,7 @@ export const entryBlockingBeginning: readonly Exchange[] = [
     },
     {
       blocks: {
-        wait: '20s',
+        wait: '5s',
         meanwhile: [
           {
             method: 'PUT',
@@ -113,7 +113,7 @@ export const entryBlockingBeginning: readonly Exchange[] = [
     },
     {
       blocks: {
-        wait: '20s',
+        wait: '5s',
         meanwhile: [
           {
             method: 'PUT',
@@ -230,7 +230,7 @@ export const entryBlockingBeginning: readonly Exchange[] = [
       woken: true,
     },
     {
-      blocks: { wait: '20s', meanwhile: [{ method: 'DELETE', path: '/v1/config/service-intentions/other' }] },
+      blocks: { wait: '5s', meanwhile: [{ method: 'DELETE', path: '/v1/config/service-intentions/other' }] },
     },
   ),
   exchange(
@@ -250,7 +250,7 @@ export const entryBlockingBeginning: readonly Exchange[] = [
     },
     {
       blocks: {
-        wait: '20s',
+        wait: '5s',
         meanwhile: [
           {
             method: 'PUT',

@@ -20,7 +20,7 @@ export const entryBlocking: Scenario = {
         index: '<index 8>',
         woken: true,
       },
-      { blocks: { wait: '20s', index: '1' } },
+      { blocks: { wait: '5s', index: '1' } },
     ),
     exchange(
       'an index from the future waits and tells the present',
@@ -54,7 +54,7 @@ export const entryBlocking: Scenario = {
         index: '<index 8>',
         woken: true,
       },
-      { blocks: { wait: '20s', index: '0' } },
+      { blocks: { wait: '5s', index: '0' } },
     ),
     exchange('a wait that is none', 'GET /v1/config/service-intentions/late?index=5&wait=soon', {
       status: 400,
@@ -106,7 +106,7 @@ export const entryBlocking: Scenario = {
       },
       {
         blocks: {
-          wait: '20s',
+          wait: '5s',
           meanwhile: [
             {
               method: 'PUT',

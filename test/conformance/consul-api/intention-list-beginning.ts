@@ -9,7 +9,7 @@ export const intentionListBeginning: readonly Exchange[] = [
     { status: 200, body: [], index: '<index 2>', woken: true },
     {
       blocks: {
-        wait: '20s',
+        wait: '5s',
         meanwhile: [
           {
             method: 'PUT',

@@ -22,7 +22,7 @@ export const kvBlocking: Scenario = {
         index: '<index 2>',
         woken: true,
       },
-      { blocks: { wait: '20s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/a', text: '2' }] } },
+      { blocks: { wait: '5s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/a', text: '2' }] } },
     ),
     exchange(
       'sleeps through an equal write',
@@ -88,7 +88,7 @@ export const kvBlocking: Scenario = {
         index: '<index 4>',
         woken: true,
       },
-      { blocks: { wait: '20s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/z', text: '2' }] } },
+      { blocks: { wait: '5s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/z', text: '2' }] } },
     ),
     exchange(
       'a tree wakes for a key in it',
@@ -132,7 +132,7 @@ export const kvBlocking: Scenario = {
         index: '<index 5>',
         woken: true,
       },
-      { blocks: { wait: '20s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/b', text: '2' }] } },
+      { blocks: { wait: '5s', meanwhile: [{ method: 'PUT', path: '/v1/kv/w/b', text: '2' }] } },
     ),
     exchange(
       'a tree wakes for a deletion in it',
@@ -168,7 +168,7 @@ export const kvBlocking: Scenario = {
         index: '<index 6>',
         woken: true,
       },
-      { blocks: { wait: '20s', meanwhile: [{ method: 'DELETE', path: '/v1/kv/w/b' }] } },
+      { blocks: { wait: '5s', meanwhile: [{ method: 'DELETE', path: '/v1/kv/w/b' }] } },
     ),
     exchange(
       'a tree sleeps through other keys',
@@ -210,7 +210,7 @@ export const kvBlocking: Scenario = {
       'a deletion wakes who waits on the key',
       'GET /v1/kv/w/a',
       { status: 404, body: '', index: '<index 7>', woken: true },
-      { blocks: { wait: '20s', meanwhile: [{ method: 'DELETE', path: '/v1/kv/w/a' }] } },
+      { blocks: { wait: '5s', meanwhile: [{ method: 'DELETE', path: '/v1/kv/w/a' }] } },
     ),
   ],
 };

@@ -110,10 +110,11 @@ export class ScenarioRun {
   }
 }
 
-/** Runs scenarios one after the other; resolves to what did not come as expected. */
+/** Runs scenarios one after the other; resolves to what did not come as expected, at most `most` of it. */
 export async function runScenarios(
   scenarios: readonly Scenario[],
   server: ConsulUnderTest,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<ExchangeFailure[]> {
   const failures: ExchangeFailure[] = [];
   for (const scenario of scenarios) {
@@ -127,6 +128,7 @@ export async function runScenarios(
         expected: exchange.expected,
         actual,
       });
+      if (failures.length >= most) return failures;
     }
   }
   return failures;

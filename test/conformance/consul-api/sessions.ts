@@ -195,13 +195,13 @@ export const sessions: Scenario = {
         index: '<index 4>',
         woken: true,
       },
-      { blocks: { wait: '20s', meanwhile: [{ method: 'PUT', path: '/v1/session/destroy/{{ttl}}' }] } },
+      { blocks: { wait: '5s', meanwhile: [{ method: 'PUT', path: '/v1/session/destroy/{{ttl}}' }] } },
     ),
     exchange(
       'a session wakes for its end',
       'GET /v1/session/info/{{id}}',
       { status: 200, body: [], index: '<index 5>', woken: true },
-      { blocks: { wait: '20s', meanwhile: [{ method: 'PUT', path: '/v1/session/destroy/{{id}}' }] } },
+      { blocks: { wait: '5s', meanwhile: [{ method: 'PUT', path: '/v1/session/destroy/{{id}}' }] } },
     ),
   ],
 };
