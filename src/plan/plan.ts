@@ -1,4 +1,5 @@
 import type { ClassifiedKind } from '../model/actor.js';
+import type { Principal } from '../model/cause.js';
 import type { ChangeReason, DecisionAction, HoldReason, Resource } from '../model/decision.js';
 import type { Access, ServiceName } from '../model/intention.js';
 import type { Key } from '../model/key.js';
@@ -31,6 +32,8 @@ export interface Change {
   readonly opensBy: readonly string[];
   /** Takes something away only because a read did not show it; counts for the mass guard. */
   readonly isInferred: boolean;
+  /** Who let it pass although the mass guard held it. */
+  readonly approvedBy?: Principal;
   readonly narrows: boolean;
   readonly widens: boolean;
 }

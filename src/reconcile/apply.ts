@@ -109,7 +109,10 @@ async function write(
 /** The sources after one change; every other source stays where and as it is. */
 export function withChange(sources: readonly Source[], change: Change, owner: string): readonly Source[] {
   const isIt = (source: Source) =>
-    isSourceOf(source, change.source) && (!('raw' in source) || isOwned(owner, source));
+    isSourceOf(source, change.source) &&
+    (!('raw' in source) ||
+      isOwned(owner, source) ||
+      (change.reason === 'Adopted' && source.peer === undefined));
   const replacement: NewSource | undefined =
     change.after === undefined
       ? undefined

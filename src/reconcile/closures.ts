@@ -90,7 +90,10 @@ export async function releaseIfRotated(
 }
 
 /** Ends a quarantine (a person's word, or the secret seen rotated). False if there was none. */
-export async function releaseQuarantine(id: ClientId, deps: ReconcilerDeps): Promise<boolean> {
+export async function releaseQuarantine(
+  id: ClientId,
+  deps: Pick<ReconcilerDeps, 'world' | 'facts' | 'logger'>,
+): Promise<boolean> {
   if (deps.world.closure(id) !== 'ClientQuarantined') return false;
   deps.world.setClosure(id, undefined);
   await store(deps, (all) => all.filter((each) => clientText(each) !== clientText(id)));
@@ -99,7 +102,7 @@ export async function releaseQuarantine(id: ClientId, deps: ReconcilerDeps): Pro
 }
 
 async function store(
-  deps: ReconcilerDeps,
+  deps: Pick<ReconcilerDeps, 'facts'>,
   change: (all: readonly StoredClosure[]) => readonly StoredClosure[],
 ): Promise<void> {
   await deps.facts.set(FACT, JSON.stringify(change(parseStored(await deps.facts.get(FACT)))));

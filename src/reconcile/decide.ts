@@ -26,6 +26,7 @@ export interface Stamp {
 
 /** A draft of an intention write, to be recorded before it. */
 export function draftOf(change: Change, cause: Cause, expectedIndex: number, stamp: Stamp): DraftDecision {
+  const principal = change.approvedBy ?? cause.principal;
   return {
     id: stamp.newId(),
     type: typeOf('intention', change.verb),
@@ -36,7 +37,7 @@ export function draftOf(change: Change, cause: Cause, expectedIndex: number, sta
     resource: change.resource,
     ...(change.client === undefined ? {} : { client: clientOf(change.client) }),
     scopes: change.scopes,
-    ...(cause.principal === undefined ? {} : { principal: cause.principal }),
+    ...(principal === undefined ? {} : { principal }),
     cause,
     before: viewOf(change.before),
     after: viewOf(change.after),

@@ -7,6 +7,7 @@ import type { Change, Plan } from '../plan/plan.js';
 import { planDestination, toHold } from '../plan/plan-destination.js';
 import type { JobResult } from '../queue/queue.js';
 import { applyChanges } from './apply.js';
+import { forgetRulings, passApproved } from './approvals.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { budgetOf, inferredAcrossFleet, inputOf } from './fleet.js';
@@ -35,7 +36,7 @@ export async function reconcileDestination(
   const lastWritten = await settleLeftovers(text, record, entry, deps);
   deps.world.rememberWritten(text, lastWritten);
 
-  const plan = planNow(destination, entry, job, lastWritten, deps);
+  const { plan, used } = await planNow(destination, entry, job, lastWritten, deps);
   const cause = causeOf(job);
   await tellHolds(text, record, plan.holds, cause, deps);
   if (deps.world.mapping.mode === 'observe') return { kind: 'done' };
@@ -45,16 +46,17 @@ export async function reconcileDestination(
     deps,
     signal,
   );
+  if (result === 'done') await forgetRulings(used, deps);
   return result === 'conflict' ? { kind: 'retry', afterMs: CONFLICT_RETRY_MS } : { kind: 'done' };
 }
 
-function planNow(
+async function planNow(
   destination: ServiceName,
   entry: IntentionEntry | undefined,
   job: Job,
   lastWritten: ReadonlyMap<string, string>,
   deps: ReconcilerDeps,
-): Plan {
+): Promise<{ readonly plan: Plan; readonly used: readonly string[] }> {
   const { world, window, clock } = deps;
   const now = clock.now();
   const input = inputOf(world, destination, now, {
@@ -62,16 +64,17 @@ function planNow(
     grantReason: grantReasonOf(job),
     lastWritten,
   });
-  let plan = planDestination({ ...input, entry });
-  if (plan.changes.some((change) => change.isInferred)) {
-    plan = guardRevocations(
-      plan,
-      budgetOf(world, window, now, inferredAcrossFleet(world, now)),
-      world.mapping,
-    );
-  }
-  plan = holdContended(plan, deps);
-  return world.mapping.mode === 'observe' ? observe(plan) : plan;
+  const unguarded = planDestination({ ...input, entry });
+  const guarded = unguarded.changes.some((change) => change.isInferred)
+    ? guardRevocations(
+        unguarded,
+        budgetOf(world, window, now, inferredAcrossFleet(world, now)),
+        world.mapping,
+      )
+    : unguarded;
+  const { plan: passed, used } = await passApproved(unguarded, guarded, deps);
+  const plan = holdContended(passed, deps);
+  return { plan: world.mapping.mode === 'observe' ? observe(plan) : plan, used };
 }
 
 /** Somebody undoes this again and again: say so instead of fighting. */

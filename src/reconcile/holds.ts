@@ -13,7 +13,7 @@ export async function tellHolds(
   cause: Cause,
   deps: ReconcilerDeps,
 ): Promise<void> {
-  const current = merge(holds);
+  const current = new Map(mergeHolds(holds).map((hold) => [holdKey(hold), hold]));
   const decisions: SettledDecision[] = [];
   const update = new Map<string, RecordedHold | null>();
   const stamp = stampOf(deps);
@@ -59,7 +59,7 @@ export function fingerprintOf(hold: Hold): string {
 }
 
 /** One hold for each subject and reason, naming every scope it is about. */
-function merge(holds: readonly Hold[]): ReadonlyMap<string, Hold> {
+export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
   const merged = new Map<string, Hold>();
   for (const hold of holds) {
     const name = holdKey(hold);
@@ -71,10 +71,11 @@ function merge(holds: readonly Hold[]): ReadonlyMap<string, Hold> {
         : { ...known, scopes: [...new Set([...known.scopes, ...hold.scopes])].toSorted() },
     );
   }
-  return merged;
+  return [...merged.values()];
 }
 
-function endedHold(known: RecordedHold): Hold {
+/** The hold as its end is told: what is known of it is its subject. */
+export function endedHold(known: RecordedHold): Hold {
   const [kind, ...rest] = known.subject.split('/').map(decodeURIComponent);
   const reason: HoldReason = known.reason;
   if (kind === 'claim') {

@@ -12,7 +12,10 @@ export interface SweepSummary {
 }
 
 /** Reads everything Consul has to say into the world; throws, and changes nothing, if any part is incomplete. */
-export async function readConsul(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+export async function readConsul(
+  deps: Pick<ReconcilerDeps, 'world' | 'consul' | 'queue' | 'clock'>,
+  signal: AbortSignal,
+): Promise<void> {
   const cause = { kind: 'resync' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
   const { world, consul } = deps;
   const [entries, catalog, records] = await Promise.all([

@@ -1,0 +1,179 @@
+import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
+import { admits, type HttpRequestShape } from './access.js';
+import type { ClaimStanding } from './claims.js';
+import type { DestinationInput } from './destination-input.js';
+import { isOwned, isSourceOf } from './ownership.js';
+import type { ActualAccess, Change, Hold, Plan } from './plan.js';
+import { wantedAccess } from './wanted.js';
+import { type Closure, clientText, findClient, serviceText } from './world.js';
+
+/** Consul's precedence: the source and the destination exact, `* -> destination`, `source -> *`, `* -> *`. */
+export type Precedence = 9 | 8 | 6 | 5;
+
+/** An intention that is about the call; only the first of them decides. */
+export interface Candidate {
+  readonly precedence: Precedence;
+  readonly source: string;
+  readonly destination: string;
+  readonly access: Exclude<ActualAccess, undefined>;
+  readonly isOwned: boolean;
+  readonly description: string;
+}
+
+/**
+ * | deciding intention | request asked about | verdict |
+ * |---|---|---|
+ * | allow | | `allowed` |
+ * | deny | | `denied` |
+ * | permissions | one that matches | `allowed` |
+ * | permissions | one that does not match | by the default policy |
+ * | permissions | none | `partly` |
+ * | content that scopemesh does not write (JWT, deny permissions) | | `unclear` |
+ * | none | | by the default policy; `denied` where it cannot be read |
+ */
+export type Verdict = 'allowed' | 'partly' | 'denied' | 'unclear';
+
+export interface Explanation {
+  readonly source: ServiceName;
+  readonly destination: ServiceName;
+  readonly request: HttpRequestShape | undefined;
+  readonly verdict: Verdict;
+  /** Most exact first; the first one decides, and none means the default policy. */
+  readonly candidates: readonly Candidate[];
+  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly claim: ClaimStanding;
+  readonly client: ClientView | undefined;
+  /** What the scopes of the source's client open at this destination. */
+  readonly openings: readonly { readonly scope: string; readonly access: Access }[];
+  readonly wanted: Access | undefined;
+  readonly holds: readonly Hold[];
+  /** The write that is due for this edge. */
+  readonly pending: Change | undefined;
+}
+
+export interface ClientView {
+  readonly provider: string;
+  readonly clientId: string;
+  readonly actorKind: string;
+  readonly exists: boolean;
+  readonly enabled: boolean;
+  readonly closure: Closure | undefined;
+  readonly grants: readonly string[];
+  /** Scopes that a rule names but this kind of actor may not use. */
+  readonly limited: readonly string[];
+}
+
+/** Judges one call by what Consul has now, and beside it what scopemesh would have there. */
+export function explain(facts: {
+  readonly source: ServiceName;
+  readonly request: HttpRequestShape | undefined;
+  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly input: DestinationInput;
+  /** The destination's plan, guarded. */
+  readonly plan: Plan;
+  /** Holds of the claims on the source's client. */
+  readonly claimHolds: readonly Hold[];
+}): Explanation {
+  const { source, request, defaultPolicy, input, plan } = facts;
+  const claim =
+    input.standings.get(serviceText(source)) ??
+    ({ kind: 'none', service: source, vanished: false } satisfies ClaimStanding);
+  const candidates = candidatesOf(source, input);
+  const isHere = (each: Hold | Change) => each.resource.source === source.name;
+  const ours = input.entry?.sources.find(
+    (each) => isLocal(each, source) && isOwned(input.mapping.owner, each),
+  );
+  return {
+    source,
+    destination: input.destination,
+    request,
+    verdict: judge(candidates[0]?.access, request, defaultPolicy),
+    candidates,
+    defaultPolicy,
+    claim,
+    client: clientOf(claim, input),
+    openings: openingsHere(claim, input),
+    wanted: wantedAccess(source, claim, input, ours).access,
+    holds: [
+      ...plan.holds.filter(isHere),
+      ...facts.claimHolds.filter((hold) => hold.resource.name === source.name),
+    ],
+    pending: plan.changes.find(isHere),
+  };
+}
+
+/** The intentions that are about the call, most exact first. Sources of peers are other services. */
+export function candidatesOf(
+  source: ServiceName,
+  input: Pick<DestinationInput, 'entry' | 'wildcard' | 'mapping' | 'destination'>,
+): readonly Candidate[] {
+  const star: ServiceName = { ...source, name: '*' };
+  const find = (
+    precedence: Precedence,
+    entry: DestinationInput['entry'],
+    name: ServiceName,
+    destination: string,
+  ): readonly Candidate[] => {
+    const found = entry?.sources.find((each) => isLocal(each, name));
+    if (found === undefined) return [];
+    const { access, description } = found;
+    const owned = isOwned(input.mapping.owner, found);
+    return [{ precedence, source: found.name, destination, access, isOwned: owned, description }];
+  };
+  return [
+    ...find(9, input.entry, source, input.destination.name),
+    ...find(8, input.entry, star, input.destination.name),
+    ...find(6, input.wildcard, source, '*'),
+    ...find(5, input.wildcard, star, '*'),
+  ];
+}
+
+function isLocal(candidate: IntentionSource, name: ServiceName): boolean {
+  return candidate.peer === undefined && isSourceOf(candidate, name);
+}
+
+function judge(
+  access: ActualAccess,
+  request: HttpRequestShape | undefined,
+  defaultPolicy: Explanation['defaultPolicy'],
+): Verdict {
+  const byDefault = defaultPolicy === 'allow' ? 'allowed' : 'denied';
+  switch (access?.kind) {
+    case undefined:
+      return byDefault;
+    case 'allow':
+      return 'allowed';
+    case 'deny':
+      return 'denied';
+    case 'other':
+      return 'unclear';
+    case 'http':
+      if (request === undefined) return 'partly';
+      return admits(access, request) ? 'allowed' : byDefault;
+  }
+}
+
+function clientOf(claim: ClaimStanding, input: DestinationInput): ClientView | undefined {
+  if (claim.kind === 'none') return undefined;
+  const { provider, clientId } = claim.client;
+  const found = findClient(input.world, claim.client);
+  const opened = input.openings.get(clientText(claim.client));
+  return {
+    provider,
+    clientId,
+    actorKind: opened?.actorKind ?? 'unknown',
+    exists: found !== undefined,
+    enabled: found?.enabled ?? false,
+    closure: input.world.closures.get(clientText(claim.client)),
+    grants: (found?.grants ?? []).map((grant) => grant.name).toSorted(),
+    limited: opened?.limited ?? [],
+  };
+}
+
+function openingsHere(claim: ClaimStanding, input: DestinationInput): Explanation['openings'] {
+  if (claim.kind === 'none') return [];
+  const opened = input.openings.get(clientText(claim.client));
+  return (opened?.openings ?? [])
+    .filter((opening) => opening.destination === input.destination.name)
+    .map(({ scope, access }) => ({ scope, access }));
+}

@@ -1,0 +1,55 @@
+import type { IntentionSource } from '../model/intention.js';
+import { sameAccess } from './access.js';
+import type { DestinationInput } from './destination-input.js';
+import { describeSource, isManagedElsewhere, isOwned } from './ownership.js';
+import { type Change, intentionResource, intentionSubject } from './plan.js';
+import { wantedAccess } from './wanted.js';
+import { serviceText } from './world.js';
+
+/** A Description by which another instance owns the source. */
+const ANOTHERS = /^scopemesh:/;
+
+/**
+ * The unmarked sources of an entry that already let through exactly what scopemesh would: taking them over changes
+ * nothing but their Description. Sources of peers, of another instance, of a managed or a legacy entry are left alone.
+ */
+export function planAdoption(input: DestinationInput): readonly Change[] {
+  const { entry, mapping } = input;
+  if (entry === undefined || mapping.mode === 'observe') return [];
+  if (isManagedElsewhere(entry) || entry.sources.some((source) => source.isLegacy)) return [];
+  return entry.sources.flatMap((source) => adopt(source, input));
+}
+
+function adopt(source: IntentionSource, input: DestinationInput): readonly Change[] {
+  const { destination, mapping, entry } = input;
+  if (source.peer !== undefined || isOwned(mapping.owner, source) || ANOTHERS.test(source.description))
+    return [];
+  const name = { partition: source.partition, namespace: source.namespace, name: source.name };
+  const standing = input.standings.get(serviceText(name));
+  if (standing?.kind !== 'claimed' || source.access.kind === 'other') return [];
+  const { access, client, scopes } = wantedAccess(name, standing, input, source);
+  if (access === undefined || client === undefined || !sameAccess(access, source.access)) return [];
+  const isTwice = entry?.sources.some(
+    (other) => other !== source && other.peer === undefined && other.name === source.name,
+  );
+  if (isTwice === true) return [];
+  return [
+    {
+      subject: intentionSubject(destination, source.name),
+      resource: intentionResource(destination, source.name),
+      source: name,
+      action: 'change',
+      verb: 'updated',
+      reason: 'Adopted',
+      before: source.access,
+      after: access,
+      description: describeSource(mapping.owner, client),
+      client,
+      scopes,
+      opensBy: scopes,
+      isInferred: false,
+      narrows: false,
+      widens: false,
+    },
+  ];
+}

@@ -1,0 +1,51 @@
+import type { Cause } from '../model/cause.js';
+import type { ServiceName } from '../model/intention.js';
+import { destinationKey, formatKey } from '../model/key.js';
+import type { Change } from '../plan/plan.js';
+import { planAdoption } from '../plan/plan-adoption.js';
+import { applyChanges } from './apply.js';
+import type { ReconcilerDeps } from './deps.js';
+import { inputOf } from './fleet.js';
+import type { WorldState } from './world-state.js';
+
+/** What could be adopted at one destination. */
+export interface Adoption {
+  readonly destination: ServiceName;
+  readonly changes: readonly Change[];
+}
+
+/** Every destination with an unmarked source that equals the desired one. */
+export function planAdoptions(world: WorldState, now: number): readonly Adoption[] {
+  return world.destinations(now).flatMap((destination) => {
+    const changes = planAdoption(inputOf(world, destination, now));
+    return changes.length === 0 ? [] : [{ destination, changes }];
+  });
+}
+
+/**
+ * Writes the marks at one destination, by compare-and-set against a fresh read. Resolves with how many were written;
+ * what has changed since it was shown, so that it is no longer equal, is left alone.
+ */
+export async function adopt(
+  destination: ServiceName,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<number> {
+  const key = destinationKey(destination.name, destination.namespace, destination.partition);
+  const text = formatKey(key);
+  const [record, entry] = await Promise.all([
+    deps.journal.read(text),
+    deps.consul.intentions.read(destination, signal),
+  ]);
+  deps.world.putEntry(destination, entry);
+  const input = { ...inputOf(deps.world, destination, deps.clock.now()), entry };
+  const plan = { key, changes: planAdoption(input), holds: [] };
+  const { lastWritten } = record;
+  const result = await applyChanges(
+    { key: text, destination, entry, plan, cause, lastWritten },
+    deps,
+    signal,
+  );
+  return result === 'done' ? plan.changes.length : 0;
+}

@@ -1,0 +1,117 @@
+import { messageOf } from '../errors.js';
+import type { Cause } from '../model/cause.js';
+import type { ServiceName } from '../model/intention.js';
+import { clientKey, formatKey, type Key } from '../model/key.js';
+import type { Job } from '../model/trigger.js';
+import { planClient } from '../plan/plan-client.js';
+import type { ClientId } from '../plan/world.js';
+import { writeClaims } from './claim-records.js';
+import type { ReconcilerDeps } from './deps.js';
+import { reconcileDestination } from './destination.js';
+import { clientsOf, type FleetPlan } from './fleet-plan.js';
+import { tellHolds } from './holds.js';
+
+/** A key that could not be applied, and why. */
+export interface Failure {
+  readonly key: string;
+  readonly error: string;
+}
+
+/** A destination that somebody else keeps writing is given up after so many plans. */
+const MOST_TRIES = 20;
+
+/** What is remembered of every destination that a plan would look at, so that losses are told apart from drift. */
+export async function recallWritten(deps: ReconcilerDeps): Promise<void> {
+  for (const destination of deps.world.destinations(deps.clock.now())) {
+    const key = formatKey(keyOf(destination));
+    deps.world.rememberWritten(key, (await deps.journal.read(key)).lastWritten);
+  }
+}
+
+/**
+ * Applies a plan once, by the same path as the daemon's jobs: claims first, then every destination, those that lose
+ * something before those that only gain. A key that fails does not keep the others from being applied. `progress` is
+ * told after each key.
+ */
+export async function applyOnce(
+  plan: FleetPlan,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  progress: (done: number, all: number) => void,
+  signal: AbortSignal,
+): Promise<readonly Failure[]> {
+  const failures: Failure[] = [];
+  const clients = clientsOf(deps.world, deps.clock.now());
+  const destinations = destinationsOf(plan);
+  const all = clients.length + destinations.length;
+  let done = 0;
+  const attempt = async (key: string, work: () => Promise<void>) => {
+    signal.throwIfAborted();
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      failures.push({ key, error: messageOf(error) });
+    }
+    progress(++done, all);
+  };
+  for (const client of clients)
+    await attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
+      applyClient(client, cause, deps, signal),
+    );
+  for (const key of destinations)
+    await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
+  return failures;
+}
+
+type DestinationKey = Extract<Key, { kind: 'destination' }>;
+
+async function applyClient(
+  client: ClientId,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { world, journal } = deps;
+  const now = deps.clock.now();
+  const key = formatKey(clientKey(client.provider, client.clientId));
+  const plan = planClient(client, world.view(now), world.standings(now), world.mapping);
+  await tellHolds(key, await journal.read(key), plan.holds, cause, deps);
+  await writeClaims(key, client, plan, cause, deps, signal);
+}
+
+async function applyDestination(
+  key: DestinationKey,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
+  for (let tries = 1; ; tries++) {
+    const result = await reconcileDestination(key, job, deps, signal);
+    if (result.kind === 'done') return;
+    if (tries === MOST_TRIES) throw new Error('somebody else keeps changing this entry; try again later');
+    await deps.clock.sleep(result.afterMs, signal);
+  }
+}
+
+/** Every destination with a change or a hold, narrowing ones first. */
+function destinationsOf(plan: FleetPlan): readonly DestinationKey[] {
+  const found = new Map<string, DestinationKey>();
+  const narrowing = plan.changes.filter((change) => change.narrows);
+  for (const { resource } of [...narrowing, ...plan.changes, ...plan.holds]) {
+    const { kind, destination, namespace, partition } = resource;
+    if (kind !== 'intention' || destination === undefined) continue;
+    const key = keyOf({
+      partition: partition ?? 'default',
+      namespace: namespace ?? 'default',
+      name: destination,
+    });
+    if (!found.has(formatKey(key))) found.set(formatKey(key), key);
+  }
+  return [...found.values()];
+}
+
+function keyOf({ partition, namespace, name }: ServiceName): DestinationKey {
+  return { kind: 'destination', partition, namespace, service: name };
+}

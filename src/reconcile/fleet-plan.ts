@@ -1,0 +1,91 @@
+import type { ClaimRecord } from '../model/catalog.js';
+import type { ServiceName } from '../model/intention.js';
+import type { Change, Hold } from '../plan/plan.js';
+import { type ClientPlan, planClient } from '../plan/plan-client.js';
+import { toHold } from '../plan/plan-destination.js';
+import { type ClientId, clientText } from '../plan/world.js';
+import { planFleet } from './fleet.js';
+import { mergeHolds } from './holds.js';
+import type { RevocationWindow } from './revocation-window.js';
+import type { WorldState } from './world-state.js';
+
+/** A record of `claims: first` that would be made or taken back. */
+export interface ClaimChange {
+  readonly client: ClientId;
+  readonly service: ServiceName;
+  readonly verb: 'created' | 'deleted';
+}
+
+/** Everything that would be done now, and everything that is held. */
+export interface FleetPlan {
+  readonly claims: readonly ClaimChange[];
+  readonly changes: readonly Change[];
+  readonly holds: readonly Hold[];
+}
+
+/**
+ * The plan of the whole fleet in the mode that is configured. Claims are taken as they would stand once their records
+ * are written, so that the plan shows what those records open.
+ */
+export function planEverything(world: WorldState, window: RevocationWindow, now: number): FleetPlan {
+  const { mode } = world.mapping;
+  const before = world.claimRecords;
+  const claims = clientsOf(world, now).flatMap((client) =>
+    toClaimChanges(client, planOf(client, world, now), mode),
+  );
+  world.putClaimRecords(withClaims(before, claims));
+  try {
+    const plans = planFleet(world, window, now);
+    const holds = [
+      ...clientsOf(world, now).flatMap((client) => planOf(client, world, now).holds),
+      ...plans.flatMap((plan) => plan.holds),
+    ];
+    const changes = plans.flatMap((plan) => plan.changes);
+    if (mode !== 'observe') return { claims, changes, holds: mergeHolds(holds) };
+    const detail = 'mode is observe: nothing is written';
+    const observed = changes.map((change) => toHold(change, 'ModeForbids', detail));
+    return { claims: [], changes: [], holds: mergeHolds([...holds, ...observed]) };
+  } finally {
+    world.putClaimRecords(before);
+  }
+}
+
+/** Every client that a service claims or a record names. */
+export function clientsOf(world: WorldState, now: number): readonly ClientId[] {
+  const found = new Map<string, ClientId>();
+  for (const standing of world.standings(now).values())
+    if (standing.kind !== 'none') found.set(clientText(standing.client), standing.client);
+  for (const { provider, clientId } of world.claimRecords)
+    found.set(clientText({ provider, clientId }), { provider, clientId });
+  return [...found.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, client]) => client);
+}
+
+function planOf(client: ClientId, world: WorldState, now: number): ClientPlan {
+  return planClient(client, world.view(now), world.standings(now), world.mapping);
+}
+
+/** In `extend` no record is taken back; in `observe` the plan still shows what the records would open. */
+function toClaimChanges(
+  client: ClientId,
+  plan: ClientPlan,
+  mode: 'observe' | 'extend' | 'enforce',
+): readonly ClaimChange[] {
+  const { create, remove } = plan;
+  return [
+    ...(remove === undefined || mode === 'extend'
+      ? []
+      : [{ client, service: remove.service, verb: 'deleted' as const }]),
+    ...(create === undefined ? [] : [{ client, service: create, verb: 'created' as const }]),
+  ];
+}
+
+function withClaims(records: readonly ClaimRecord[], claims: readonly ClaimChange[]): readonly ClaimRecord[] {
+  const gone = new Set(
+    claims.filter(({ verb }) => verb === 'deleted').map(({ client }) => clientText(client)),
+  );
+  const made = claims.filter(({ verb }) => verb === 'created');
+  return [
+    ...records.filter((record) => !gone.has(clientText(record))),
+    ...made.map(({ client, service }) => ({ ...client, service, modifyIndex: 0 })),
+  ];
+}
