@@ -2,6 +2,7 @@ import type { CatalogService, ServiceInstance } from '../model/catalog.js';
 import { confirmedServices } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
+import { compareText } from './compare.js';
 import {
   type ClaimSettings,
   type ClientId,
@@ -96,11 +97,12 @@ export function statedClaim(
   const different = new Map(
     claims.flatMap(({ clients }) => clients.map((client) => [clientText(client), client] as const)),
   );
-  const [first] = different.values();
+  const clients = [...different].toSorted(([a], [b]) => compareText(a, b)).map(([, client]) => client);
+  const [first] = clients;
   if (first === undefined) return { kind: 'nothing' };
   const isOne =
     different.size === 1 && claims.every(({ clients, isClear }) => isClear && clients.length === 1);
-  return isOne ? { kind: 'client', client: first } : { kind: 'several', clients: [...different.values()] };
+  return isOne ? { kind: 'client', client: first } : { kind: 'several', clients };
 }
 
 function standingOf(

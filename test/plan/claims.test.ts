@@ -135,6 +135,10 @@ describe('an instance', () => {
   test('whose tag and meta disagree states several clients', () => {
     expect(stated(instanceOf(claiming('web', 'web'), { tags: ['oauth-client=x'] })).kind).toBe('several');
   });
+  test('is heard in no order: of several clients the same one is named', () => {
+    const [a, b] = [claiming('web', 'a', 'b'), claiming('web', 'b', 'a')];
+    expect(stated(a)).toEqual(stated(b));
+  });
   test('must name the provider where several are configured', () => {
     expect(stated(claiming('web', 'web'), ['main', 'other']).kind).toBe('several');
     const meta = { 'oauth-client-id': 'web', 'oauth-provider': 'other' };
