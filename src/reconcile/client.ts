@@ -35,6 +35,9 @@ export async function reconcileClient(
   const known = deps.world.client(id);
   const before = deps.world.destinationsOf(id, deps.clock.now());
   await takeOrders(id, job, deps);
+  // A quarantine needs no word of the directory, and does not wait for one.
+  if (hasOrder(job) && deps.world.closure(id) !== undefined)
+    await deps.queue.add(fanOut(before, job, [], true));
   if (needsRead(job, known)) {
     const read = deps.world.beginRead();
     let client: OAuthClient | undefined;

@@ -102,10 +102,13 @@ export async function releaseQuarantine(
 }
 
 async function store(
-  deps: Pick<ReconcilerDeps, 'facts'>,
+  deps: Pick<ReconcilerDeps, 'facts' | 'world'>,
   change: (all: readonly StoredClosure[]) => readonly StoredClosure[],
 ): Promise<void> {
-  await deps.facts.set(FACT, JSON.stringify(change(parseStored(await deps.facts.get(FACT)))));
+  // Jobs of several clients run at once, and each quarantine must outlive a restart.
+  await deps.world.closureTurns.take(async () =>
+    deps.facts.set(FACT, JSON.stringify(change(parseStored(await deps.facts.get(FACT))))),
+  );
 }
 
 function parseStored(text: string | undefined): readonly StoredClosure[] {

@@ -51,9 +51,15 @@ export function planFleet(world: WorldState, window: RevocationWindow, now: numb
 
 /** How many edges of the whole fleet would go by inference now. */
 export function inferredAcrossFleet(world: WorldState, now: number): number {
-  return countInferred(
-    world.destinations(now).map((destination) => planDestination(inputOf(world, destination, now))),
-  );
+  return world.destinations(now).reduce((sum, destination) => {
+    const input = inputOf(world, destination, now);
+    const { standings, entry, wildcard, lastWritten } = input;
+    const count = () => countInferred([planDestination(input)]);
+    return (
+      sum +
+      world.inferredCounts.of(serviceText(destination), [standings, entry, wildcard, lastWritten], count)
+    );
+  }, 0);
 }
 
 export function budgetOf(world: WorldState, window: RevocationWindow, now: number, wanted: number) {

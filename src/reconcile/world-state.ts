@@ -1,8 +1,8 @@
-import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../model/catalog.js';
+import type { Catalog, ClaimRecord, Protocol } from '../model/catalog.js';
 import type { OAuthClient } from '../model/client.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
-import { type ClaimStanding, standings, statedClaim } from '../plan/claims.js';
+import { type ClaimStanding, standings } from '../plan/claims.js';
 import { type ClientOpenings, openingsOf } from '../plan/openings.js';
 import { clientOfDescription, isOwned } from '../plan/ownership.js';
 import { createPatternCompiler } from '../plan/pattern.js';
@@ -16,7 +16,12 @@ import {
   serviceText,
   type World,
 } from '../plan/world.js';
+import { memoryAfter } from './claim-memory.js';
+import { InferredCounts } from './inferred-counts.js';
 import { OwnedEdges } from './owned-edges.js';
+import { Turns } from './turns.js';
+
+const NOTHING_WRITTEN: ReadonlyMap<string, string> = new Map();
 
 interface DirectoryState {
   /** False until the first complete read: what single reads said so far waits for it. */
@@ -34,10 +39,12 @@ interface DirectoryState {
  */
 export class WorldState {
   #mapping: Mapping;
+  readonly inferredCounts = new InferredCounts();
+  readonly closureTurns = new Turns();
   readonly #settings: ClaimSettings;
   readonly #directories = new Map<string, DirectoryState>();
   readonly #closures = new Map<string, Closure>();
-  readonly #remembered = new Map<string, RememberedClaim>();
+  #remembered = new Map<string, RememberedClaim>();
   readonly #entries = new Map<string, IntentionEntry>();
   readonly #openings = new Map<string, ClientOpenings>();
   #owned: OwnedEdges;
@@ -175,7 +182,7 @@ export class WorldState {
   setClosure(id: ClientId, closure: Closure | undefined): void {
     if (closure === undefined) this.#closures.delete(clientText(id));
     else this.#closures.set(clientText(id), closure);
-    this.#version++;
+    this.#claimsChanged();
   }
 
   closure(id: ClientId): Closure | undefined {
@@ -183,24 +190,15 @@ export class WorldState {
   }
 
   putCatalog(catalog: Catalog, now: number): void {
-    const before = new Set(
-      (this.#catalog?.services ?? []).filter(isInhabited).map((service) => serviceText(service.name)),
+    this.#remembered = memoryAfter(
+      this.#remembered,
+      this.#catalog,
+      catalog,
+      this.#settings,
+      this.#mapping.providers,
+      now,
     );
     this.#catalog = catalog;
-    const inhabited = new Set<string>();
-    for (const service of catalog.services) {
-      const stated = statedClaim(service, this.#settings, this.#mapping.providers);
-      const key = serviceText(service.name);
-      if (stated.kind !== 'vacant') inhabited.add(key);
-      if (stated.kind === 'client') this.#remembered.set(key, { ...stated.client, lastSeenAt: now });
-      else if (stated.kind === 'nothing') this.#remembered.delete(key);
-    }
-    for (const [key, claim] of this.#remembered) {
-      if (inhabited.has(key)) continue;
-      // The grace begins when the last instance is seen to be gone, not when one was last looked at.
-      if (before.has(key)) this.#remembered.set(key, { ...claim, lastSeenAt: now });
-      else if (now - claim.lastSeenAt > this.#settings.claimGraceMs) this.#remembered.delete(key);
-    }
     this.#claimsChanged();
   }
 
@@ -274,7 +272,7 @@ export class WorldState {
   }
 
   lastWritten(key: string): ReadonlyMap<string, string> {
-    return this.#lastWritten.get(key) ?? new Map();
+    return this.#lastWritten.get(key) ?? NOTHING_WRITTEN;
   }
 
   protocolOf(service: ServiceName): Protocol {
@@ -384,10 +382,6 @@ export class WorldState {
 function inLowerCase(entry: IntentionEntry): IntentionEntry {
   const name = entry.destination.name.toLowerCase();
   return name === entry.destination.name ? entry : { ...entry, destination: { ...entry.destination, name } };
-}
-
-function isInhabited(service: CatalogService): boolean {
-  return service.instances.some((instance) => instance.kind === '');
 }
 
 function isSame(a: OAuthClient | undefined, b: OAuthClient | undefined): boolean {

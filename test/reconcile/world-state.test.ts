@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { IntentionEntry } from '../../src/model/intention.js';
+import { clientOfDescription, isOwned } from '../../src/plan/ownership.js';
+import { planDestination } from '../../src/plan/plan-destination.js';
+import { type ClientId, clientText, serviceText } from '../../src/plan/world.js';
+import { inferredAcrossFleet, inputOf } from '../../src/reconcile/fleet.js';
+import { WorldState } from '../../src/reconcile/world-state.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  entry,
+  keyOf,
+  mapping,
+  NOW,
+  named,
+  ourSource,
+  planOf,
+  rule,
+  type Scene,
+  SETTINGS,
+  scene,
+} from '../plan/scene.js';
+import { someScene } from '../plan/worlds.js';
+
+function worldOf(it: Scene): WorldState {
+  const world = new WorldState(it.mapping, SETTINGS);
+  world.putDirectory('main', it.clients, world.beginRead(), it.now);
+  world.putEntries([...it.entries.values()], it.now);
+  world.putCatalog({ services: it.services, protocols: it.protocols, defaultProtocol: 'http' }, it.now);
+  world.putClaimRecords(it.records);
+  return world;
+}
+
+/** Looks through everything, as the index must not need to. */
+function destinationsBySearch(world: WorldState, id: ClientId): ReadonlySet<string> {
+  const services = [...world.standings(NOW).values()].filter(
+    (each) => each.kind !== 'none' && clientText(each.client) === clientText(id),
+  );
+  const opened = world.openings().get(clientText(id));
+  const wanted = [...(opened?.openings ?? []), ...(opened?.held ?? [])].flatMap(({ destination }) =>
+    services.map(({ service }) => serviceText({ ...service, name: destination })),
+  );
+  const names = new Set(services.map(({ service }) => serviceText(service)));
+  const held = [...world.entries.values()]
+    .filter((each) => each.destination.name !== '*')
+    .filter((each) =>
+      each.sources.some((source) => {
+        if (!isOwned(world.mapping.owner, source)) return false;
+        const named = clientOfDescription(source.description);
+        return (
+          (named !== undefined && clientText(named) === clientText(id)) || names.has(serviceText(source))
+        );
+      }),
+    )
+    .map((each) => serviceText(each.destination));
+  return new Set([...wanted, ...held]);
+}
+
+describe('the world', () => {
+  test('knows where a client reaches without looking at every entry', () => {
+    fc.assert(
+      fc.property(someScene, someScene, (first, second) => {
+        const world = worldOf(first);
+        const check = () => {
+          for (const clientId of ['web', 'api', 'job', 'bot']) {
+            const id = { provider: 'main', clientId };
+            const found = new Set(world.destinationsOf(id, NOW).map(serviceText));
+            expect(found).toEqual(destinationsBySearch(world, id));
+          }
+          const owned = [...world.entries.values()]
+            .filter((each) => each.destination.name !== '*')
+            .flatMap((each) => each.sources.filter((source) => isOwned('pay', source)));
+          expect(world.ownedEdges()).toBe(owned.length);
+        };
+        check();
+        world.putEntries(
+          [...second.entries.values()].map((each) => ({ ...each, modifyIndex: 8 })),
+          NOW,
+        );
+        check();
+        world.putEntry(named('orders'), undefined);
+        world.setMapping(second.mapping);
+        check();
+        const [some] = second.clients;
+        if (some !== undefined) world.putClient(some, some, world.beginRead());
+        world.putCatalog({ services: second.services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
+        check();
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('counts inferred losses as if every destination were planned anew', () => {
+    fc.assert(
+      fc.property(someScene, someScene, (first, second) => {
+        const world = worldOf(first);
+        const check = () => {
+          const anew = world
+            .destinations(NOW)
+            .flatMap((each) => planDestination(inputOf(world, each, NOW)).changes)
+            .filter((change) => change.isInferred).length;
+          expect(inferredAcrossFleet(world, NOW)).toBe(anew);
+        };
+        check();
+        world.putDirectory('main', second.clients, world.beginRead(), NOW);
+        check();
+        world.setClosure({ provider: 'main', clientId: 'web' }, 'ClientQuarantined');
+        check();
+        for (const each of second.entries.values())
+          world.putEntry(each.destination, { ...each, modifyIndex: 9 });
+        check();
+        world.rememberWritten(
+          'destination/default/default/orders',
+          new Map([['intention/default/default/orders/web', '["none",[]]']]),
+        );
+        check();
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('sees one destination in two names that differ in case, as Consul does', () => {
+    const world = worldOf(scene());
+    const upper: IntentionEntry = { ...entry('Orders', ourSource('web', ALLOW)), modifyIndex: 9 };
+    expect(world.putEntries([upper], NOW)).toEqual([named('orders')]);
+    expect(world.destinations(NOW)).toEqual([named('orders')]);
+    expect(planDestination(inputOf(world, named('orders'), NOW)).changes).toEqual([]);
+    world.putEntry(named('orders'), upper);
+    expect(world.entries.get(keyOf('orders'))?.raw).toBe(upper.raw);
+    expect(world.entries.size).toBe(1);
+  });
+
+  test('plans as the plan does by itself', () => {
+    const world = worldOf(scene());
+    expect(planDestination(inputOf(world, named('orders'), NOW))).toEqual(planOf(scene()));
+  });
+
+  test('is ready for ten thousand clients and fifty rules within a second or so', () => {
+    const rules = Array.from({ length: 50 }, (_, at) =>
+      rule(at < 40 ? `r${at}:read` : `*r${at}:{s}`, at < 40 ? `d${at}` : '{s}'),
+    );
+    const clients = Array.from({ length: 10_000 }, (_, at) =>
+      client(`c${at}`, [`r${at % 40}:read`, `xr41:e${at % 8_000}`, 'openid', 'profile', 'email']),
+    );
+    const world = new WorldState(mapping({ rules }), SETTINGS);
+    world.putDirectory('main', clients, world.beginRead(), NOW);
+    const services = clients.map(({ clientId }) => claiming(clientId, clientId));
+    const startedAt = performance.now();
+    expect(world.openings().size).toBe(10_000);
+    world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
+    expect(world.destinations(NOW)).toHaveLength(8_040);
+    const readyAt = performance.now();
+    for (const each of clients.slice(0, 1_000)) expect(world.destinationsOf(each, NOW)).toHaveLength(2);
+    // Loose, for slow machines: what it guards against is minutes.
+    expect(readyAt - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - readyAt).toBeLessThan(2_000);
+  });
+});
