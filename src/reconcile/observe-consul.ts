@@ -51,14 +51,8 @@ export function standingTriggers(
       });
     }
     const service = next?.service ?? old?.service;
-    for (const entry of world.entries.values()) {
-      if (
-        service === undefined ||
-        !entry.sources.some((source) => serviceText(source) === serviceText(service))
-      )
-        continue;
-      triggers.set(serviceText(entry.destination), { key: keyOf(entry.destination), cause, urgent: true });
-    }
+    for (const destination of service === undefined ? [] : world.destinationsHolding(service))
+      triggers.set(serviceText(destination), { key: keyOf(destination), cause, urgent: true });
   }
   return [...triggers.values()];
 }

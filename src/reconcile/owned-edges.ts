@@ -10,6 +10,8 @@ export class OwnedEdges {
   readonly #owner: string;
   readonly #byClient = new Map<string, Map<string, ServiceName>>();
   readonly #byService = new Map<string, Map<string, ServiceName>>();
+  /** Of every source, ours or not. */
+  readonly #bySource = new Map<string, Map<string, ServiceName>>();
   readonly #destinations = new Map<string, ServiceName>();
   #count = 0;
 
@@ -40,10 +42,16 @@ export class OwnedEdges {
     return [...(this.#byService.get(serviceText(service))?.values() ?? [])];
   }
 
+  /** Destinations that hold a source of this service, whoever made it: one of ours may have lost its mark. */
+  holding(service: ServiceName): readonly ServiceName[] {
+    return [...(this.#bySource.get(serviceText(service))?.values() ?? [])];
+  }
+
   #change(entry: IntentionEntry, by: 1 | -1): void {
     // scopemesh writes nothing there.
     if (entry.destination.name === '*') return;
     for (const source of entry.sources) {
+      note(this.#bySource, serviceText(source), entry.destination, by);
       if (!isOwned(this.#owner, source)) continue;
       this.#count += by;
       if (by === 1) this.#destinations.set(serviceText(entry.destination), entry.destination);

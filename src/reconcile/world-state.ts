@@ -235,7 +235,7 @@ export class WorldState {
       this.#owned.replace(known, entry);
       this.#entries.set(key, entry);
       changed.set(key, entry.destination);
-      if (isFirst) this.#rememberOwned(entry, now);
+      if (isFirst && entry.destination.name !== '*') this.#rememberOwned(entry, now);
     }
     for (const [key, entry] of this.#entries) {
       if (listed.has(key)) continue;
@@ -353,6 +353,11 @@ export class WorldState {
     for (const service of services)
       for (const destination of this.#owned.ofService(service)) add(destination);
     return [...found.values()];
+  }
+
+  /** Destinations that hold a source of this service, whoever made it. */
+  destinationsHolding(service: ServiceName): readonly ServiceName[] {
+    return this.#owned.holding(service);
   }
 
   /** Every destination that anything opens or that holds an owned source. */
