@@ -29,6 +29,7 @@ import { kvLocks } from './consul-api/kv-locks.js';
 import { kvReadsAndWrites } from './consul-api/kv-reads-and-writes.js';
 import { lockDelay } from './consul-api/lock-delay.js';
 import { permissionRefusals } from './consul-api/permission-refusals.js';
+import { requests } from './consul-api/requests.js';
 import { ScenarioRun } from './consul-api/scenario-run.js';
 import { sessions } from './consul-api/sessions.js';
 import { transactions } from './consul-api/transactions.js';
@@ -58,6 +59,7 @@ export const consulApiScenarios: readonly Scenario[] = [
   catalog,
   health,
   catalogBlocking,
+  requests,
   agent,
   aclPolicies,
   aclRoles,

@@ -1,3 +1,4 @@
+import type { Cell } from './cell.js';
 import { badRequest, type ConsulRequest, type ReadResult } from './exchange.js';
 import { parseGoDuration } from './go-duration.js';
 import type { StateStore } from './state/state-store.js';
@@ -42,16 +43,34 @@ export function parseQueryOptions(request: ConsulRequest): QueryOptions {
  * the last run saw. As in Consul, a wait is lengthened by up to a sixteenth so that clients do not march in step.
  */
 export async function blockingQuery<T>(
-  store: StateStore,
+  cell: Pick<Cell, 'store' | 'clock'>,
   request: ConsulRequest,
   options: QueryOptions,
   query: (watch: WatchSet) => Observation<T>,
 ): Promise<ReadResult<T>> {
   if (options.minIndex === 0) return query(new WatchSet());
   const limitMs = options.waitMs <= 0 ? defaultWaitMs : Math.min(options.waitMs, longestWaitMs);
-  const timeout = AbortSignal.timeout(Math.ceil(limitMs + Math.random() * (limitMs / 16)));
-  const signal = AbortSignal.any([timeout, request.signal]);
-  let minIndex = options.minIndex;
+  const over = new AbortController();
+  const stop = () => over.abort();
+  request.signal.addEventListener('abort', stop, { once: true });
+  if (request.signal.aborted) stop();
+  // The same controller ends the sleep, so that an answered query leaves no timer behind.
+  cell.clock.sleep(Math.ceil(limitMs + Math.random() * (limitMs / 16)), over.signal).then(stop, () => {});
+  try {
+    return await repeatUntil(cell.store, over.signal, options.minIndex, query);
+  } finally {
+    stop();
+    request.signal.removeEventListener('abort', stop);
+  }
+}
+
+async function repeatUntil<T>(
+  store: StateStore,
+  signal: AbortSignal,
+  from: number,
+  query: (watch: WatchSet) => Observation<T>,
+): Promise<ReadResult<T>> {
+  let minIndex = from;
   let wasAbsent = false;
   let fingerprint: string | undefined;
   for (;;) {

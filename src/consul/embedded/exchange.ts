@@ -5,6 +5,8 @@ export interface ConsulRequest {
   readonly method: string;
   /** Percent-decoded once, as Go's `URL.Path`. */
   readonly path: string;
+  /** As it was sent, escapes and all. */
+  readonly rawPath: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;

@@ -6,7 +6,8 @@ const largestBodyBytes = 32 * 1024 * 1024;
 /** Answers HTTP with `answer`; a client that goes away aborts its request's signal. */
 export class HttpListener {
   readonly #server: Server;
-  readonly #closing = new AbortController();
+  /** One controller for each request under way. */
+  readonly #underWay = new Set<AbortController>();
 
   constructor(answer: (request: ConsulRequest) => Promise<ConsulReply>) {
     this.#server = createServer({ keepAliveTimeout: 120_000 }, (incoming, outgoing) => {
@@ -28,7 +29,7 @@ export class HttpListener {
 
   /** Ends waiting queries with what they have, then every connection. */
   close(): Promise<void> {
-    this.#closing.abort();
+    for (const request of this.#underWay) request.abort();
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
@@ -42,16 +43,19 @@ export class HttpListener {
   ): Promise<void> {
     const gone = new AbortController();
     outgoing.once('close', () => gone.abort());
+    this.#underWay.add(gone);
     try {
       const body = await readBody(incoming);
       const reply =
         body === undefined
           ? textReply(413, 'http: request body too large')
-          : await answer(toRequest(incoming, body, AbortSignal.any([gone.signal, this.#closing.signal])));
+          : await answer(toRequest(incoming, body, gone.signal));
       send(outgoing, reply);
     } catch {
       // The client went away while sending, or the URL cannot be decoded.
       if (!outgoing.headersSent) send(outgoing, textReply(400, '400 Bad Request'));
+    } finally {
+      this.#underWay.delete(gone);
     }
   }
 }
@@ -62,12 +66,22 @@ function toRequest(incoming: IncomingMessage, body: Buffer, signal: AbortSignal)
   const rawPath = mark < 0 ? target : target.slice(0, mark);
   return {
     method: incoming.method ?? 'GET',
-    path: decodeURIComponent(rawPath),
+    path: decodePath(rawPath),
+    rawPath,
     query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
     headers: incoming.headers,
     body,
     signal,
   };
+}
+
+/** Bytes that are no UTF-8 become the replacement character; a broken escape throws. */
+function decodePath(rawPath: string): string {
+  if (/%(?![0-9a-f]{2})/i.test(rawPath)) throw new Error('malformed escape in the path');
+  const bytes = rawPath.replace(/%([0-9a-f]{2})/gi, (_all, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 async function readBody(incoming: IncomingMessage): Promise<Buffer | undefined> {

@@ -36,7 +36,7 @@ export async function replyWithQuery<T>(
   saysConsistency = false,
 ): Promise<ConsulReply> {
   const options = parseQueryOptions(request);
-  const result = await blockingQuery(cell.store, request, options, query);
+  const result = await blockingQuery(cell, request, options, query);
   const headers = queryHeaders(request, result, saysConsistency ? consistencyOf(options) : undefined);
   return jsonReply(request, result.value, headers);
 }
@@ -49,7 +49,7 @@ export async function replyWithQueryOr404<T>(
   missingText: string,
 ): Promise<ConsulReply> {
   const options = parseQueryOptions(request);
-  const result = await blockingQuery(cell.store, request, options, query);
+  const result = await blockingQuery(cell, request, options, query);
   const headers = queryHeaders(request, result);
   if (result.value === undefined) return textReply(404, missingText, headers);
   return jsonReply(request, result.value, headers);

@@ -1,5 +1,6 @@
 import type { Cell, Route } from './cell.js';
 import { ConsulFailure, type ConsulReply, type ConsulRequest, textReply } from './exchange.js';
+import { guardRequest } from './request-guard.js';
 
 /** Finds the route of a path: an exact one before the longest that covers it. */
 export class Router {
@@ -20,6 +21,8 @@ export class Router {
   }
 
   async #dispatch(cell: Cell, request: ConsulRequest): Promise<ConsulReply> {
+    const guarded = guardRequest(cell, request);
+    if (guarded !== undefined) return guarded;
     const route =
       this.#exact.get(request.path) ??
       this.#covering.find((candidate) => request.path.startsWith(candidate.path));

@@ -1,3 +1,4 @@
+import { aclLoginRoutes } from './api/acl-login.js';
 import { aclPolicyRoutes } from './api/acl-policies.js';
 import { aclRoleRoutes } from './api/acl-roles.js';
 import { aclTokenRoutes } from './api/acl-tokens.js';
@@ -14,6 +15,7 @@ import type { Route } from './cell.js';
 
 /** Every path that is served; auth methods, binding rules and login will join here. */
 export const routes: readonly Route[] = [
+  ...aclLoginRoutes,
   ...aclPolicyRoutes,
   ...aclRoleRoutes,
   ...aclTokenRoutes,

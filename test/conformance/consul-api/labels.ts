@@ -1,5 +1,7 @@
 const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
+/** Given out in turn, and so dependent on which services came before. */
+const virtualAddress = /\b240\.\d+\.\d+\.\d+\b/g;
 /** Ids that Consul itself defines are the same everywhere. */
 const wellKnown = /^00000000-0000-0000-0000-/;
 
@@ -22,6 +24,7 @@ export class Labels {
     return value
       .replace(uuid, (id) => (wellKnown.test(id) ? id : nameOf(this.#uuids, id, 'uuid')))
       .replace(time, '<time>')
+      .replace(virtualAddress, '<virtual address>')
       .replace(
         /(current modify index |"ModifyIndex":|reset index: )(\d+)/g,
         (_all, before: string, index: string) => {

@@ -87,7 +87,7 @@ async function readPolicy(
   find: () => AclPolicyRow | undefined,
 ): Promise<ConsulReply> {
   cell.acl.authorize(request).require('acl', 'read');
-  const result = await blockingQuery(cell.store, request, parseQueryOptions(request), (watch) => {
+  const result = await blockingQuery(cell, request, parseQueryOptions(request), (watch) => {
     const row = find();
     if (row === undefined) watch.table(table);
     else watch.row(table, row.ID);

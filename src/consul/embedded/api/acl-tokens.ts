@@ -83,7 +83,7 @@ function isExpired(cell: Cell, row: AclTokenRow): boolean {
 /** Whoever has the secret may read its token; an unknown secret, or none, is not found. */
 async function readOwnToken(cell: Cell, request: ConsulRequest): Promise<ConsulReply> {
   const secret = secretOf(request);
-  const result = await blockingQuery(cell.store, request, parseQueryOptions(request), (watch) => {
+  const result = await blockingQuery(cell, request, parseQueryOptions(request), (watch) => {
     watch.table('acl-tokens');
     watch.table('acl-policies');
     watch.table('acl-roles');
@@ -107,7 +107,7 @@ async function readToken(cell: Cell, request: ConsulRequest): Promise<ConsulRepl
   const authorizer = cell.acl.authorize(request);
   authorizer.require('acl', 'read');
   requireUuid(id, 'token');
-  const result = await blockingQuery(cell.store, request, parseQueryOptions(request), (watch) => {
+  const result = await blockingQuery(cell, request, parseQueryOptions(request), (watch) => {
     watch.row('acl-tokens', id);
     const row = cell.store.get('acl-tokens', id);
     const live = row === undefined || isExpired(cell, row) ? undefined : row;

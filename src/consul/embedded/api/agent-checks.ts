@@ -1,5 +1,6 @@
 import type { Cell, Route } from '../cell.js';
 import { ConsulFailure, type ConsulReply, type ConsulRequest, jsonReply, textReply } from '../exchange.js';
+import { followService } from '../state/alias-checks.js';
 import { ensureCheck, memberKey, nodeKey } from '../state/catalog-writes.js';
 import type { CheckRow } from '../state/rows.js';
 import { endSessionsOf } from '../state/session-writes.js';
@@ -43,6 +44,7 @@ function setStatus(cell: Cell, request: ConsulRequest, status: string): ConsulRe
   const { CreateIndex: _created, ModifyIndex: _modified, ...content } = check;
   cell.store.write((transaction) => {
     ensureCheck(transaction, { ...content, Status: status, Output: request.query.get('note') ?? '' });
+    followService(transaction, cell.nodeName, check.ServiceID);
     if (status === 'critical') endSessionsOf(transaction, cell.sessions, cell.nodeName, id);
   });
   return textReply(200, '');

@@ -3,6 +3,7 @@ import { agentServiceShape } from '../entries/service-shape.js';
 import type { Decoded } from '../entries/shape.js';
 import { badRequest, type ConsulReply, type ConsulRequest, textReply } from '../exchange.js';
 import { joinErrors } from '../go-errors.js';
+import { aliasCheckId, followService } from '../state/alias-checks.js';
 import {
   ensureCheck,
   ensureService,
@@ -55,11 +56,13 @@ export function registerAgentService(cell: Cell, request: ConsulRequest): Consul
   const sidecarBody = objectIn(objectIn(body, 'Connect') ?? {}, 'SidecarService');
   cell.store.write((transaction) => {
     put(transaction, cell, service, checksOf(cell, body, service));
+    followService(transaction, cell.nodeName, service.ID);
     if (sidecarBody === undefined) return;
     const sidecar = toSidecar(transaction, cell, service, sidecarBody);
     authorizer.require('service', 'write', sidecar.Service);
     put(transaction, cell, sidecar, sidecarChecks(cell, service, sidecar));
     transaction.put('facts', `sidecar/${sidecar.ID}`, { value: service.ID });
+    followService(transaction, cell.nodeName, service.ID);
   });
   return textReply(200, '');
 }
@@ -177,7 +180,7 @@ function typeOf(definition: Decoded): string {
   return textIn(definition, 'AliasService') === '' ? '' : 'alias';
 }
 
-/** Nobody probes here: the sidecar's own checks stay as a fresh agent first has them. */
+/** Nobody probes here: the listener's check stays critical, as for a sidecar that was never started. */
 function sidecarChecks(
   cell: Cell,
   service: Unindexed<ServiceRow>,
@@ -194,7 +197,7 @@ function sidecarChecks(
     },
     {
       ...base,
-      CheckID: `service:${sidecar.ID}:2`,
+      CheckID: aliasCheckId(sidecar.ID),
       Name: `Connect Sidecar Aliasing ${service.ID}`,
       Type: 'alias',
     },

@@ -116,7 +116,7 @@ async function readExact(cell: Cell, request: ConsulRequest): Promise<ConsulRepl
   const authorizer = cell.acl.authorize(request);
   const source = serviceIn('source', only(request, 'source'));
   const destination = serviceIn('destination', only(request, 'destination'));
-  const result = await blockingQuery(cell.store, request, parseQueryOptions(request), (watch) => {
+  const result = await blockingQuery(cell, request, parseQueryOptions(request), (watch) => {
     const key = entryKey('service-intentions', destination);
     const entry = cell.store.get(table, key);
     if (entry === undefined) watch.table(table);

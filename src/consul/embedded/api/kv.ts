@@ -38,7 +38,7 @@ async function readKeys(cell: Cell, request: ConsulRequest): Promise<ConsulReply
   const authorizer = cell.acl.authorize(request);
   if (request.query.has('keys')) return listKeys(cell, request, authorizer, key);
   if (request.query.has('recurse')) {
-    const result = await blockingQuery(cell.store, request, options, (watch) => {
+    const result = await blockingQuery(cell, request, options, (watch) => {
       watch.prefix('kvs', key);
       watch.prefix('tombstones', key);
       return { ...readable(cell.store, authorizer, key), index: treeIndex(cell.store, key) };
@@ -49,7 +49,7 @@ async function readKeys(cell: Cell, request: ConsulRequest): Promise<ConsulReply
       : jsonReply(request, result.value, headers);
   }
   if (key === '') throw badRequest('Missing key name');
-  const result = await blockingQuery(cell.store, request, options, (watch) => {
+  const result = await blockingQuery(cell, request, options, (watch) => {
     authorizer.require('key', 'read', key);
     const row = cell.store.get('kvs', key);
     if (row === undefined) watch.table('kvs');
@@ -82,7 +82,7 @@ async function listKeys(
   key: string,
 ): Promise<ConsulReply> {
   const separator = request.query.get('separator') ?? request.query.get('seperator') ?? '';
-  const result = await blockingQuery(cell.store, request, parseQueryOptions(request), (watch) => {
+  const result = await blockingQuery(cell, request, parseQueryOptions(request), (watch) => {
     watch.prefix('kvs', key);
     watch.prefix('tombstones', key);
     const found = readable(cell.store, authorizer, key);
