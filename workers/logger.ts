@@ -7,15 +7,18 @@ export function createLogger(options: {
   readonly level: string;
   readonly isTerminal: boolean;
   readonly colour: boolean;
+  /** Instead of stderr: gets each JSON line. */
+  readonly destination?: DestinationStream;
 }): Logger {
-  const destination: DestinationStream = options.isTerminal
-    ? pretty({
-        destination: 2,
-        colorize: options.colour,
-        ignore: 'pid,hostname',
-        translateTime: 'SYS:HH:MM:ss.l',
-      })
-    : pino.destination({ dest: 2, sync: true });
+  const toStderr = (): DestinationStream =>
+    options.isTerminal
+      ? pretty({
+          destination: 2,
+          colorize: options.colour,
+          ignore: 'pid,hostname',
+          translateTime: 'SYS:HH:MM:ss.l',
+        })
+      : pino.destination({ dest: 2, sync: true });
   return pino(
     {
       level: options.level,
@@ -34,6 +37,6 @@ export function createLogger(options: {
         censor: '[secret]',
       },
     },
-    destination,
+    options.destination ?? toStderr(),
   );
 }

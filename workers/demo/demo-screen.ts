@@ -1,0 +1,104 @@
+import type { DemoService } from './mesh.js';
+import { type Style, wrap } from './style.js';
+import { type Places, type ThingToTry, thingsToTry, toCommand } from './things-to-try.js';
+
+export interface ScreenFacts extends Places {
+  readonly scopemesh: string;
+  /** `embedded`, or the path of the binary. */
+  readonly consulKind: string;
+  readonly stateDirectory: string;
+  readonly isStateKept: boolean;
+  readonly logFile: string;
+  readonly services: readonly DemoService[];
+  /** What a person should know, such as ports that were taken. */
+  readonly notes: readonly string[];
+  /** How many pairs of services may talk now. */
+  readonly open: number;
+}
+
+const INDENT = '  ';
+
+/** The one screen of the demo: what runs, who is whom, what to try. No line is wider than the terminal, but for a long path. */
+export function toScreen(facts: ScreenFacts, style: Style): string {
+  const { colors, signs } = style;
+  const width = style.columns() - 1;
+  const lines: string[] = [];
+  const paragraph = (text: string, paint = (line: string) => line) => {
+    for (const line of wrap(text, width - INDENT.length)) lines.push(INDENT + paint(line));
+  };
+  const state = facts.isStateKept ? facts.stateDirectory : `${facts.stateDirectory}, removed at the end`;
+  const running: readonly (readonly [string, string, string])[] = [
+    ['scopemesh', facts.scopemesh, `log ${facts.logFile}`],
+    ['Consul', facts.consul.address, facts.consulKind],
+    ['IdP', facts.idp.address, 'embedded'],
+    ['state', state, ''],
+  ];
+  lines.push(
+    '',
+    `${colors.bold('scopemesh demo')} ${colors.dim('a shop of ten services; ctrl-c ends it')}`,
+    '',
+  );
+  const addressCells = Math.max(...running.slice(0, -1).map(([, address]) => address.length));
+  for (const [name, address, note] of running) {
+    const text = `${INDENT}${name.padEnd(11)}${note === '' ? address : address.padEnd(addressCells + 2)}`;
+    if (text.length + note.length <= width) lines.push(text + colors.dim(note));
+    else lines.push(text.trimEnd(), `${INDENT}${' '.repeat(11)}${colors.dim(note)}`);
+  }
+  for (const note of facts.notes) paragraph(note, colors.yellow);
+  lines.push('');
+  paragraph(
+    'What a service may call follows from the scopes of its OAuth client. Each caller has a port of its own:',
+  );
+  const ports = Object.entries(facts.callers).map(([name, address]) => {
+    const note = facts.services.find((service) => service.name === name)?.note;
+    return `${new URL(address).port} ${name}${note === undefined ? '' : ` (${note})`}`;
+  });
+  for (const line of pack(ports, width - 2 * INDENT.length)) lines.push(INDENT + INDENT + line);
+  const example = facts.callers.web ?? '';
+  paragraph(`${example}/orders/v1/orders is: web ${signs.arrow} orders, /v1/orders`);
+  lines.push('', colors.bold('Try in another terminal'), '');
+  const things = thingsToTry(facts);
+  const whatCells = Math.max(...things.map(({ what }) => what.length));
+  const commandCells = Math.max(...things.map((thing) => toCommand(thing).length));
+  const isWide = INDENT.length + whatCells + 2 + commandCells <= width;
+  for (const thing of things) {
+    if (isWide) {
+      lines.push(`${INDENT}${colors.dim(thing.what.padEnd(whatCells))}  ${toCommand(thing)}`);
+      continue;
+    }
+    if (thing.what !== '') paragraph(thing.what, colors.dim);
+    lines.push(...breakCommand(thing, width - 2 * INDENT.length).map((line) => INDENT + INDENT + line));
+  }
+  const open = `${facts.open} intentions stand already`;
+  lines.push('', `${colors.bold('Decisions')} ${colors.dim(`as they are taken; ${open}`)}`, '');
+  return `${lines.join('\n')}\n`;
+}
+
+/** The shell takes `\` at the end of a line as going on in the next. */
+function breakCommand(thing: ThingToTry, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of thing.words) {
+    if (line !== '' && line.length + 1 + word.length > width - 2) {
+      lines.push(`${line} \\`);
+      line = `${INDENT}${word}`;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** As many cells on a line as fit, each as wide as the widest. */
+function pack(cells: readonly string[], width: number): readonly string[] {
+  const cell = Math.max(...cells.map(({ length }) => length)) + 2;
+  const perLine = Math.max(1, Math.floor((width + 2) / cell));
+  const lines: string[] = [];
+  for (let at = 0; at < cells.length; at += perLine)
+    lines.push(
+      cells
+        .slice(at, at + perLine)
+        .map((text) => text.padEnd(cell))
+        .join('')
+        .trimEnd(),
+    );
+  return lines;
+}

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { type ConsulPlace, callConsul } from './consul-api.js';
+import type { DemoService } from './mesh.js';
+
+const POLICY = 'scopemesh';
+
+/** What scopemesh needs of Consul and no more, for an instance whose owner is `demo`. */
+const RULES = `service_prefix "" {
+  policy = "read"
+  intentions = "write"
+}
+node_prefix "" {
+  policy = "read"
+}
+agent_prefix "" {
+  policy = "read"
+}
+key_prefix "scopemesh/demo/" {
+  policy = "write"
+}
+`;
+
+/** Puts the shop into Consul: protocols, then services with their claims. Repeating it changes nothing. */
+export async function registerServices(
+  consul: ConsulPlace,
+  services: readonly DemoService[],
+  ports: ReadonlyMap<string, number>,
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all(
+    services.map(async ({ name, client, protocol }) => {
+      const defaults = { Kind: 'service-defaults', Name: name, Protocol: protocol };
+      await callConsul(consul, { method: 'PUT', path: '/v1/config', body: defaults }, signal);
+      const service = {
+        Name: name,
+        Address: '127.0.0.1',
+        Port: ports.get(name) ?? 0,
+        Meta: client === undefined ? {} : { 'oauth-client-id': client },
+      };
+      await callConsul(consul, { method: 'PUT', path: '/v1/agent/service/register', body: service }, signal);
+    }),
+  );
+}
+
+/** A new token with the least that scopemesh needs. */
+export async function createLeastToken(consul: ConsulPlace, signal: AbortSignal): Promise<string> {
+  const policy = { Name: POLICY, Rules: RULES };
+  const path = `/v1/acl/policy/name/${POLICY}`;
+  const found = await callConsul(consul, { method: 'GET', path, alsoGood: [403, 404] }, signal);
+  if (found.status !== 200)
+    await callConsul(consul, { method: 'PUT', path: '/v1/acl/policy', body: policy }, signal);
+  const secretId = randomUUID();
+  const token = { SecretID: secretId, Description: 'scopemesh', Policies: [{ Name: POLICY }] };
+  await callConsul(consul, { method: 'PUT', path: '/v1/acl/token', body: token }, signal);
+  return secretId;
+}

@@ -1,0 +1,72 @@
+export interface ThingToTry {
+  /** What it does and what to expect. */
+  readonly what: string;
+  /** The command in its words; a narrow screen breaks it between them. */
+  readonly words: readonly string[];
+}
+
+export interface Places {
+  readonly callers: Readonly<Record<string, string>>;
+  readonly consul: { readonly address: string; readonly managementToken: string };
+  readonly idp: { readonly address: string; readonly managementToken: string };
+  readonly configFile: string;
+}
+
+/** Lines to copy, in an order that tells a story; each stands for itself. */
+export function thingsToTry(places: Places): readonly ThingToTry[] {
+  const { callers, consul, idp, configFile } = places;
+  const at = (source: string, path: string) => `${callers[source]}${path}`;
+  const asAdmin = ['-H', `'Authorization: Bearer ${idp.managementToken}'`];
+  const scope = `${idp.address}/clients/web-app/scopes/orders:write`;
+  return [
+    {
+      what: 'web reads orders: 200',
+      words: ['curl', '-i', at('web', '/orders/v1/orders')],
+    },
+    {
+      what: 'web places one: 403, for its client web-app lacks the scope orders:write',
+      words: ['curl', '-i', '-X POST', at('web', '/orders/v1/orders')],
+    },
+    {
+      what: 'grant the scope, and the line above answers 200',
+      words: ['curl', '-X POST', asAdmin.join(' '), scope],
+    },
+    {
+      what: 'take it away: 403 again',
+      words: ['curl', '-X DELETE', asAdmin.join(' '), scope],
+    },
+    {
+      what: 'the AI agent may not charge, though it holds payments:charge: 403',
+      words: ['curl', '-i', '-X POST', at('assistant', '/payments/v1/charges')],
+    },
+    {
+      what: 'disable the client of the reports job: all that it could call is closed',
+      words: [
+        'curl',
+        '-X PATCH',
+        asAdmin.join(' '),
+        `-d '{"enabled":false}'`,
+        `${idp.address}/clients/reports-job`,
+      ],
+    },
+    {
+      what: 'delete the intentions of orders by hand: scopemesh puts them back',
+      words: [
+        'curl',
+        '-X DELETE',
+        `-H 'X-Consul-Token: ${consul.managementToken}'`,
+        `${consul.address}/v1/config/service-intentions/orders`,
+      ],
+    },
+    {
+      what: 'see what would change, and what was decided',
+      words: ['npx scopemesh plan', `-c ${configFile}`],
+    },
+    { what: '', words: ['npx scopemesh decisions list', `-c ${configFile}`] },
+  ];
+}
+
+/** The command on one line. */
+export function toCommand(thing: ThingToTry): string {
+  return thing.words.join(' ');
+}

@@ -1,0 +1,50 @@
+import { createServer, type Server } from 'node:http';
+import type { DemoService } from './mesh.js';
+import { listenNear } from './ports.js';
+
+export interface Upstreams {
+  /** Where each service listens, by its name. */
+  readonly ports: ReadonlyMap<string, number>;
+  close(): Promise<void>;
+}
+
+/** Says who called, for the answers; set by the sidecar alone. */
+export const CALLER_HEADER = 'x-demo-caller';
+
+/** The services themselves: each answers any request with a few words of JSON, and asks nobody for leave. */
+export async function startUpstreams(services: readonly DemoService[]): Promise<Upstreams> {
+  const servers: Server[] = [];
+  const ports = new Map<string, number>();
+  await Promise.all(
+    services.map(async ({ name, answers = {} }) => {
+      const server = createServer((request, response) => {
+        request.resume();
+        const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+        const answer = answers[path];
+        const body = {
+          service: name,
+          caller: request.headers[CALLER_HEADER],
+          request: `${request.method} ${request.url}`,
+          ...(answer === undefined ? {} : { answer }),
+        };
+        response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+      });
+      servers.push(server);
+      ports.set(name, await listenNear(server, 0));
+    }),
+  );
+  return { ports, close: () => closeAll(servers) };
+}
+
+/** Ends every connection, then the servers. */
+export async function closeAll(servers: readonly Server[]): Promise<void> {
+  await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    ),
+  );
+}
