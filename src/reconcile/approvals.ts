@@ -1,8 +1,8 @@
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
-import type { RecordedHold } from '../queue/journal.js';
-import { plainDecision } from './decide.js';
+import type { KeyRecord, RecordedHold } from '../queue/journal.js';
+import { holdKey, plainDecision } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { endedHold, fingerprintOf } from './holds.js';
 
@@ -10,6 +10,8 @@ import { endedHold, fingerprintOf } from './holds.js';
 interface Ruling {
   readonly verdict: 'approved' | 'rejected';
   readonly fingerprint: string;
+  /** Of the `held` decision that was ruled on: a hold that ended and began anew is another one. */
+  readonly decisionId: string;
   readonly by: Principal;
   /** ISO 8601. */
   readonly at: string;
@@ -42,7 +44,7 @@ export async function ruleOnHold(
   const key = parseKey(hold.key);
   if (hold.reason !== 'RevocationLimit' || key === undefined) return { kind: 'unsuitable', hold };
   const at = new Date(deps.clock.now()).toISOString();
-  const ruling: Ruling = { verdict, fingerprint: hold.fingerprint, by, at };
+  const ruling: Ruling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
   await deps.facts.set(factOf(hold.subject), JSON.stringify(ruling));
   const cause = { kind: 'command' as const, receivedAt: at, principal: by };
   if (verdict === 'rejected') {
@@ -65,21 +67,26 @@ export async function ruleOnHold(
   return { kind: 'ruled', hold };
 }
 
-/** Lets pass what was approved, and says of the rest what was rejected. `used` are the subjects that pass. */
+/**
+ * Lets pass what was approved, and says of the rest what was rejected. `told` are the key's recorded holds: a ruling
+ * is good only while the hold that it is about stands, so that `used`, the holds that pass, must stay told until they
+ * are written.
+ */
 export async function passApproved(
   unguarded: Plan,
   guarded: Plan,
+  told: KeyRecord['holds'],
   deps: Pick<ReconcilerDeps, 'facts'>,
-): Promise<{ readonly plan: Plan; readonly used: readonly string[] }> {
+): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
   const changes: Change[] = [...guarded.changes];
   const holds: Hold[] = [];
-  const used: string[] = [];
+  const used: Hold[] = [];
   for (const hold of guarded.holds) {
-    const ruling = hold.reason === 'RevocationLimit' ? await rulingOn(hold, deps) : undefined;
+    const ruling = hold.reason === 'RevocationLimit' ? await rulingOn(hold, told, deps) : undefined;
     const change = unguarded.changes.find((each) => each.subject === hold.subject);
     if (ruling?.verdict === 'approved' && change !== undefined) {
       changes.unshift({ ...change, isInferred: false, approvedBy: ruling.by });
-      used.push(hold.subject);
+      used.push(hold);
     } else if (ruling?.verdict === 'rejected') {
       holds.push({
         ...hold,
@@ -92,15 +99,22 @@ export async function passApproved(
 
 /** An approval is good for one removal. */
 export async function forgetRulings(
-  subjects: readonly string[],
+  used: readonly Hold[],
   deps: Pick<ReconcilerDeps, 'facts'>,
 ): Promise<void> {
-  for (const subject of subjects) await deps.facts.set(factOf(subject), '');
+  for (const { subject } of used) await deps.facts.set(factOf(subject), '');
 }
 
-async function rulingOn(hold: Hold, deps: Pick<ReconcilerDeps, 'facts'>): Promise<Ruling | undefined> {
+async function rulingOn(
+  hold: Hold,
+  told: KeyRecord['holds'],
+  deps: Pick<ReconcilerDeps, 'facts'>,
+): Promise<Ruling | undefined> {
+  const standing = told.get(holdKey(hold));
+  if (standing === undefined) return undefined;
   const ruling = parseRuling(await deps.facts.get(factOf(hold.subject)));
-  return ruling?.fingerprint === fingerprintOf(hold) ? ruling : undefined;
+  const isAboutIt = ruling?.decisionId === standing.decisionId && ruling.fingerprint === fingerprintOf(hold);
+  return isAboutIt ? ruling : undefined;
 }
 
 function factOf(subject: string): string {
@@ -111,9 +125,10 @@ function parseRuling(text: string | undefined): Ruling | undefined {
   if (text === undefined || text === '') return undefined;
   const value: unknown = JSON.parse(text);
   if (typeof value !== 'object' || value === null) return undefined;
-  const { verdict, fingerprint, by, at }: Partial<Record<string, unknown>> = { ...value };
+  const { verdict, fingerprint, decisionId, by, at }: Partial<Record<string, unknown>> = { ...value };
   if (verdict !== 'approved' && verdict !== 'rejected') return undefined;
-  if (typeof fingerprint !== 'string' || typeof at !== 'string') return undefined;
+  if (typeof fingerprint !== 'string' || typeof decisionId !== 'string' || typeof at !== 'string')
+    return undefined;
   if (typeof by !== 'object' || by === null || !('id' in by) || typeof by.id !== 'string') return undefined;
-  return { verdict, fingerprint, by: { id: by.id }, at };
+  return { verdict, fingerprint, decisionId, by: { id: by.id }, at };
 }

@@ -3,8 +3,9 @@ import { formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import type { DestinationInput } from '../plan/destination-input.js';
 import { guardRevocations } from '../plan/guard.js';
-import type { Change, Plan } from '../plan/plan.js';
+import type { Change, Hold, Plan } from '../plan/plan.js';
 import { planDestination, toHold } from '../plan/plan-destination.js';
+import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
 import { applyChanges } from './apply.js';
 import { forgetRulings, passApproved } from './approvals.js';
@@ -36,9 +37,9 @@ export async function reconcileDestination(
   const lastWritten = await settleLeftovers(text, record, entry, deps);
   deps.world.rememberWritten(text, lastWritten);
 
-  const { plan, used } = await planNow(destination, entry, job, lastWritten, deps);
+  const { plan, used } = await planNow(destination, entry, job, { ...record, lastWritten }, deps);
   const cause = causeOf(job);
-  await tellHolds(text, record, plan.holds, cause, deps);
+  await tellHolds(text, record, [...plan.holds, ...used], cause, deps);
   if (deps.world.mapping.mode === 'observe') return { kind: 'done' };
 
   const result = await applyChanges(
@@ -46,7 +47,10 @@ export async function reconcileDestination(
     deps,
     signal,
   );
-  if (result === 'done') await forgetRulings(used, deps);
+  if (result === 'done' && used.length > 0) {
+    await forgetRulings(used, deps);
+    await tellHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
+  }
   return result === 'conflict' ? { kind: 'retry', afterMs: CONFLICT_RETRY_MS } : { kind: 'done' };
 }
 
@@ -54,15 +58,15 @@ async function planNow(
   destination: ServiceName,
   entry: IntentionEntry | undefined,
   job: Job,
-  lastWritten: ReadonlyMap<string, string>,
+  record: KeyRecord,
   deps: ReconcilerDeps,
-): Promise<{ readonly plan: Plan; readonly used: readonly string[] }> {
+): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
   const { world, window, clock } = deps;
   const now = clock.now();
   const input = inputOf(world, destination, now, {
     evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
     grantReason: grantReasonOf(job),
-    lastWritten,
+    lastWritten: record.lastWritten,
   });
   const unguarded = planDestination({ ...input, entry });
   const guarded = unguarded.changes.some((change) => change.isInferred)
@@ -72,7 +76,7 @@ async function planNow(
         world.mapping,
       )
     : unguarded;
-  const { plan: passed, used } = await passApproved(unguarded, guarded, deps);
+  const { plan: passed, used } = await passApproved(unguarded, guarded, record.holds, deps);
   const plan = holdContended(passed, deps);
   return { plan: world.mapping.mode === 'observe' ? observe(plan) : plan, used };
 }

@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest';
+import { guardRevocations } from '../../src/plan/guard.js';
+import type { KeyRecord, RecordedHold } from '../../src/queue/journal.js';
+import { passApproved, ruleOnHold } from '../../src/reconcile/approvals.js';
+import { holdKey } from '../../src/reconcile/decide.js';
+import { fingerprintOf } from '../../src/reconcile/holds.js';
+import { WorldState } from '../../src/reconcile/world-state.js';
+import {
+  ALLOW,
+  entriesOf,
+  entry,
+  mapping,
+  NOW,
+  ourSource,
+  planOf,
+  rule,
+  SETTINGS,
+  scene,
+} from '../plan/scene.js';
+
+const guarded = mapping({
+  rules: [rule('orders', 'orders')],
+  maxRevocations: { percent: 0, atLeast: 0, windowMs: 1_000 },
+});
+
+/** The one removal that the guard holds, told by the decision of this id. */
+function heldRemoval(decisionId: string) {
+  const raw = planOf(
+    scene({ mapping: guarded, clients: [], entries: entriesOf(entry('orders', ourSource('web', ALLOW))) }),
+  );
+  const plan = guardRevocations(raw, { ownedAtStart: 1, used: 0, wanted: 1 }, guarded);
+  const [hold] = plan.holds;
+  if (hold === undefined) throw new Error('the guard held nothing');
+  const recorded: RecordedHold = {
+    subject: hold.subject,
+    reason: hold.reason,
+    decisionId,
+    since: new Date(NOW).toISOString(),
+    fingerprint: fingerprintOf(hold),
+  };
+  const holds: KeyRecord['holds'] = new Map([[holdKey(hold), recorded]]);
+  return { raw, plan, holds, recorded };
+}
+
+test('an approval lets the removal pass that it is about, and not the same one when it is held anew', async () => {
+  const { raw, plan, holds, recorded } = heldRemoval('first');
+  const stored = new Map<string, string>();
+  const facts = {
+    get: async (name: string) => stored.get(name),
+    set: async (name: string, value: string) => void stored.set(name, value),
+    has: async () => false,
+    remember: async () => {},
+  };
+  const refuse = () => Promise.reject(new Error('not to be called'));
+  const result = await ruleOnHold(
+    'first',
+    'approved',
+    { id: 'alice' },
+    {
+      facts,
+      journal: {
+        read: refuse,
+        record: refuse,
+        settle: refuse,
+        outbox: refuse,
+        published: refuse,
+        overview: async () => ({
+          pendingKeys: [],
+          outboxLength: 0,
+          holds: [{ ...recorded, key: 'destination/default/default/orders' }],
+        }),
+      },
+      queue: { add: async () => {} },
+      clock: { now: () => NOW, sleep: async () => {} },
+      source: 'scopemesh/pay/test',
+      world: new WorldState(guarded, SETTINGS),
+      newId: () => 'id',
+      onSettled: () => {},
+    },
+  );
+  expect(result.kind).toBe('ruled');
+
+  const passed = await passApproved(raw, plan, holds, { facts });
+  expect(passed.plan.changes).toMatchObject([{ verb: 'deleted', approvedBy: { id: 'alice' } }]);
+  expect(passed.used).toEqual(plan.holds);
+
+  for (const told of [heldRemoval('second').holds, new Map()]) {
+    const later = await passApproved(raw, plan, told, { facts });
+    expect(later.plan.changes).toEqual([]);
+    expect(later.plan.holds).toMatchObject([{ reason: 'RevocationLimit' }]);
+  }
+});
