@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../../clock.js';
 import { AclResolver } from './acl/acl-resolver.js';
+import { armChecks } from './api/agent-check-ttl.js';
 import type { Cell } from './cell.js';
 import { HttpListener } from './http-listener.js';
 import { Router } from './router.js';
@@ -59,6 +60,7 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
   };
   const managementToken = seedState(cell, options.managementToken ?? randomUUID());
   for (const session of store.list('sessions')) armSession(store, cell.sessions, session);
+  armChecks(cell);
   const router = new Router(routes);
   const listener = new HttpListener((request) => router.answer(cell, request));
   try {

@@ -12,6 +12,8 @@ export class AclResolver {
   readonly #store: StateStore;
   readonly #defaultAllow: boolean;
   readonly #now: () => number;
+  /** Where a secret was last found; checked again at each use. */
+  readonly #accessors = new Map<string, string>();
   readonly #parsed = new Map<string, AclRules>();
 
   constructor(store: StateStore, defaultAllow: boolean, now: () => number) {
@@ -42,7 +44,15 @@ export class AclResolver {
   }
 
   #bySecret(secret: string): AclTokenRow | undefined {
-    return this.#store.list('acl-tokens').find((row) => row.SecretID === secret && !this.#isExpired(row));
+    const known = this.#store.get('acl-tokens', this.#accessors.get(secret) ?? '');
+    const row =
+      known?.SecretID === secret
+        ? known
+        : this.#store.list('acl-tokens').find((each) => each.SecretID === secret);
+    if (row === undefined || this.#isExpired(row)) return undefined;
+    if (this.#accessors.size > 10_000) this.#accessors.clear();
+    this.#accessors.set(secret, row.AccessorID);
+    return row;
   }
 
   #isExpired(row: AclTokenRow): boolean {

@@ -4,6 +4,7 @@ import { followService } from '../state/alias-checks.js';
 import { ensureCheck, memberKey, nodeKey } from '../state/catalog-writes.js';
 import type { CheckRow } from '../state/rows.js';
 import { endSessionsOf } from '../state/session-writes.js';
+import { armCheck } from './agent-check-ttl.js';
 import { agentCheckView, agentHealthCheckView, agentServiceView } from './agent-views.js';
 
 export const agentCheckRoutes: readonly Route[] = [
@@ -29,7 +30,7 @@ function listOwnChecks(cell: Cell, request: ConsulRequest): ConsulReply {
 
 const statusWords: Readonly<Record<string, string>> = { passing: 'pass', warning: 'warn', critical: 'fail' };
 
-/** TTL checks do not run out here: they stay as last reported. */
+/** A report by whoever runs the service; it gives a TTL check its whole time anew. */
 function setStatus(cell: Cell, request: ConsulRequest, status: string): ConsulReply {
   const id = request.path.slice(`/v1/agent/check/${statusWords[status]}/`.length);
   const authorizer = cell.acl.authorize(request);
@@ -47,6 +48,7 @@ function setStatus(cell: Cell, request: ConsulRequest, status: string): ConsulRe
     followService(transaction, cell.nodeName, check.ServiceID);
     if (status === 'critical') endSessionsOf(transaction, cell.sessions, cell.nodeName, id);
   });
+  armCheck(cell, id);
   return textReply(200, '');
 }
 

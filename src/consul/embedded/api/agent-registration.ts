@@ -23,6 +23,7 @@ import {
   textMapIn,
   textsIn,
 } from '../strict-body.js';
+import { armCheck, keepCheckTtl } from './agent-check-ttl.js';
 
 const firstSidecarPort = 21_000;
 const lastSidecarPort = 21_255;
@@ -54,8 +55,11 @@ export function registerAgentService(cell: Cell, request: ConsulRequest): Consul
     authorizer.require('service', 'write', destination);
   }
   const sidecarBody = objectIn(objectIn(body, 'Connect') ?? {}, 'SidecarService');
+  const checks = checksOf(cell, body, service);
   cell.store.write((transaction) => {
-    put(transaction, cell, service, checksOf(cell, body, service));
+    const rows = checks.map(({ row }) => row);
+    put(transaction, cell, service, rows);
+    for (const { row, ttl } of checks) keepCheckTtl(transaction, row.CheckID, ttl);
     followService(transaction, cell.nodeName, service.ID);
     if (sidecarBody === undefined) return;
     const sidecar = toSidecar(transaction, cell, service, sidecarBody);
@@ -64,6 +68,7 @@ export function registerAgentService(cell: Cell, request: ConsulRequest): Consul
     transaction.put('facts', `sidecar/${sidecar.ID}`, { value: service.ID });
     followService(transaction, cell.nodeName, service.ID);
   });
+  for (const { row } of checks) armCheck(cell, row.CheckID);
   return textReply(200, '');
 }
 
@@ -148,13 +153,19 @@ function sidecarPort(transaction: WriteTransaction, cell: Cell, id: string): num
   throw badRequest('Invalid SidecarService: none left in the configured range');
 }
 
-function checksOf(cell: Cell, body: Decoded, service: Unindexed<ServiceRow>): Unindexed<CheckRow>[] {
+interface AgentCheck {
+  readonly row: Unindexed<CheckRow>;
+  /** A Go duration; empty for a check that others run, which nobody does here. */
+  readonly ttl: string;
+}
+
+function checksOf(cell: Cell, body: Decoded, service: Unindexed<ServiceRow>): AgentCheck[] {
   const single = objectIn(body, 'Check');
   const definitions = [...(single === undefined ? [] : [single]), ...objectsIn(body, 'Checks')];
   return definitions.map((definition, index) => {
     const given = textIn(definition, 'CheckID') || textIn(definition, 'ID');
     const numbered = definitions.length > 1 ? `:${index + 1}` : '';
-    return {
+    const row = {
       ...emptyCheck(cell, service),
       CheckID: given === '' ? `service:${service.ID}${numbered}` : given,
       Name: textIn(definition, 'Name') || `Service '${service.Service}' check`,
@@ -164,6 +175,7 @@ function checksOf(cell: Cell, body: Decoded, service: Unindexed<ServiceRow>): Un
       Interval: textIn(definition, 'Interval'),
       Timeout: textIn(definition, 'Timeout'),
     };
+    return { row, ttl: textIn(definition, 'TTL') };
   });
 }
 
