@@ -1,0 +1,111 @@
+import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
+import { freePort } from '../stack/ports.js';
+import { bodyOf, listen, pass } from './passing.js';
+
+/** A request that could change something in Consul, with what Consul answered. */
+export interface RecordedWrite {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly body: string;
+  /** 0 if no answer came. */
+  readonly status: number;
+  readonly answer: string;
+  /** `performance.now()` at which the answer had come. */
+  readonly at: number;
+}
+
+export interface RecordingProxy {
+  /** `http://127.0.0.1:PORT` */
+  readonly address: string;
+  /** Every write so far, in the order of the answers. */
+  readonly writes: readonly RecordedWrite[];
+  /** Those that Consul accepted (200, `true`). */
+  accepted(): readonly RecordedWrite[];
+  /** Holds every further write back before it reaches Consul; returns what lets them go on. */
+  hold(): () => void;
+  /** How many writes are held back now. */
+  readonly held: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Stands before Consul. A write that has come whole reaches Consul and is recorded, even if its sender dies before
+ * the answer; reads pass through, blocking queries too.
+ */
+export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
+  const port = await freePort();
+  const { hostname, port: targetPort } = new URL(target);
+  const writes: RecordedWrite[] = [];
+  let gate: Promise<void> | undefined;
+  let held = 0;
+
+  const write = async (incoming: IncomingMessage, answer: ServerResponse) => {
+    const body = await bodyOf(incoming);
+    if (gate !== undefined) {
+      held++;
+      await gate;
+      held--;
+    }
+    const { method = 'PUT', url: path = '/' } = incoming;
+    const options = { host: hostname, port: targetPort, method, path, headers: incoming.headers };
+    const { status, text, headers } = await new Promise<{
+      status: number;
+      text: string;
+      headers: IncomingMessage['headers'];
+    }>((resolve) => {
+      const outgoing = send(options, (response) => {
+        bodyOf(response).then(
+          (content) =>
+            resolve({
+              status: response.statusCode ?? 0,
+              text: content.toString('utf8'),
+              headers: response.headers,
+            }),
+          () => resolve({ status: 0, text: '', headers: {} }),
+        );
+      });
+      outgoing.once('error', () => resolve({ status: 0, text: '', headers: {} }));
+      outgoing.end(body);
+    });
+    writes.push({
+      method,
+      path,
+      body: body.toString('utf8'),
+      status,
+      answer: text.trim(),
+      at: performance.now(),
+    });
+    if (status === 0) answer.destroy();
+    else answer.writeHead(status, headers).end(text);
+  };
+  const server = createServer((incoming, answer) => {
+    answer.on('error', () => {});
+    const isRead = incoming.method === 'GET' || incoming.method === 'HEAD';
+    if (isRead) pass(incoming, answer, target);
+    else write(incoming, answer).catch(() => answer.destroy());
+  });
+  await listen(server, port);
+  return {
+    address: `http://127.0.0.1:${port}`,
+    writes,
+    accepted: () => writes.filter(({ status, answer }) => status === 200 && answer === 'true'),
+    hold() {
+      let release = () => {};
+      gate = new Promise((resolve) => {
+        release = () => {
+          gate = undefined;
+          resolve();
+        };
+      });
+      return release;
+    },
+    get held() {
+      return held;
+    },
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { parse, stringify } from 'yaml';
+import { freePort } from '../stack/ports.js';
+import { type Stack, startStack } from '../stack/stack.js';
+import { type DecisionTopic, openDecisionTopic } from './decision-topic.js';
+import { type FaultProxy, startFaultProxy } from './fault-proxy.js';
+import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
+import { type Scopemesh, startScopemesh } from './scopemesh.js';
+
+/** What a test wants otherwise than the scene's configuration has it. */
+export interface SceneOptions {
+  /** Over the provider's settings. */
+  readonly provider?: Readonly<Record<string, unknown>>;
+  /** Over the top level of the configuration. */
+  readonly configuration?: Readonly<Record<string, unknown>>;
+  /** False: the daemon talks to Consul and Keycloak themselves, as when time is measured. */
+  readonly proxies?: boolean;
+}
+
+/** All real servers, the proxies before Consul and Keycloak, and the real daemon between them. */
+export interface Scene {
+  readonly stack: Stack;
+  readonly consulWrites: RecordingProxy;
+  readonly keycloakFaults: FaultProxy;
+  readonly topic: DecisionTopic;
+  /** Starts the daemon; once. */
+  startDaemon(): Promise<Scopemesh>;
+  /** Also the daemon. Repeating is safe. */
+  stop(): Promise<void>;
+}
+
+export async function startScene(options: SceneOptions = {}): Promise<Scene> {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const stack = await startStack({ intake: listen });
+  const stops: (() => Promise<void>)[] = [() => stack.stop()];
+  const stop = async () => {
+    for (const one of stops.splice(0).reverse()) await one().catch(() => {});
+  };
+  try {
+    const consulWrites = await startRecordingProxy(stack.consul.httpAddress);
+    stops.push(() => consulWrites.stop());
+    const keycloakFaults = await startFaultProxy(stack.keycloak.address);
+    stops.push(() => keycloakFaults.stop());
+    const configuration = (state: { directory: string }) => {
+      const file = parse(stack.configuration(state));
+      const [provider] = file.providers;
+      if (options.proxies !== false) {
+        file.consul.address = consulWrites.address;
+        provider.issuer = `${keycloakFaults.address}/realms/${stack.realm}`;
+      }
+      Object.assign(provider, options.provider);
+      return stringify({ ...file, ...options.configuration });
+    };
+    return {
+      stack,
+      consulWrites,
+      keycloakFaults,
+      topic: openDecisionTopic(stack.kafka.broker, stack.topic),
+      async startDaemon() {
+        const daemon = await startScopemesh({ listen, configuration });
+        stops.push(() => daemon.dispose());
+        await daemon.ready();
+        return daemon;
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
