@@ -10,7 +10,7 @@ import { writeClaims } from './claim-records.js';
 import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
-import { evidenceOf, fanOut } from './fan-out.js';
+import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
 import { tellHolds } from './holds.js';
 import { settleClaimLeftovers } from './leftovers.js';
 
@@ -110,13 +110,6 @@ function needsRead(job: Job, known: OAuthClient | undefined): boolean {
 
 function hasOrder(job: Job): boolean {
   return job.triggers.some((trigger) => trigger.order !== undefined);
-}
-
-function lostSomething(before: OAuthClient | undefined, after: OAuthClient | undefined): boolean {
-  if (before === undefined) return false;
-  if (after === undefined || (before.enabled && !after.enabled)) return true;
-  const has = new Set(after.grants.map((grant) => JSON.stringify([grant.api, grant.name])));
-  return before.grants.some((grant) => !has.has(JSON.stringify([grant.api, grant.name])));
 }
 
 /** Evidence that names the client by its internal id names it by its client id from here on. */

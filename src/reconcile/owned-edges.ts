@@ -19,7 +19,7 @@ export class OwnedEdges {
     this.#owner = owner;
   }
 
-  /** Edges that carry the mark, denies included. */
+  /** Edges that carry the mark and let something through: what the mass guard measures removals against. */
   get count(): number {
     return this.#count;
   }
@@ -53,7 +53,7 @@ export class OwnedEdges {
     for (const source of entry.sources) {
       note(this.#bySource, serviceText(source), entry.destination, by);
       if (!isOwned(this.#owner, source)) continue;
-      this.#count += by;
+      if (source.access.kind !== 'deny') this.#count += by;
       if (by === 1) this.#destinations.set(serviceText(entry.destination), entry.destination);
       else this.#destinations.delete(serviceText(entry.destination));
       const client = clientOfDescription(source.description);

@@ -1,9 +1,10 @@
 import type { OAuthClient } from '../model/client.js';
+import type { ServiceName } from '../model/intention.js';
 import type { Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import type { JobResult } from '../queue/queue.js';
 import type { ReconcilerDeps } from './deps.js';
-import { evidenceOf, fanOut } from './fan-out.js';
+import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
@@ -25,20 +26,24 @@ export async function reconcileProvider(
   const changed = world.putDirectory(key.name, snapshot.clients, read, clock.now());
   deps.metrics.gauge('scopemesh_directory_clients', snapshot.clients.length, { provider: key.name });
   deps.metrics.gauge('scopemesh_directory_age_seconds', 0, { provider: key.name });
-  for (const { clientId } of snapshot.clients) {
-    const id = { provider: key.name, clientId };
-    if (world.closure(id) === 'RevocationUnconfirmed') world.setClosure(id, undefined);
-  }
+  const reopened = snapshot.clients
+    .map(({ clientId }) => clientId)
+    .filter((clientId) => world.closure({ provider: key.name, clientId }) === 'RevocationUnconfirmed');
+  for (const clientId of reopened) world.setClosure({ provider: key.name, clientId }, undefined);
 
   // With evidence about a scope every destination is looked at: the scope may have been lost before the last read.
   const named = evidenceOf(job);
-  const ids = named.length > 0 ? [...new Set([...before.keys(), ...changed])] : changed;
-  const destinations = ids.flatMap((clientId) => [
-    ...(reached.get(clientId) ?? []),
-    ...world.destinationsOf({ provider: key.name, clientId }, clock.now()),
-  ]);
+  const ids = new Set([...(named.length > 0 ? before.keys() : []), ...changed, ...reopened]);
+  const losing: ServiceName[] = [];
+  const others: ServiceName[] = [];
+  for (const clientId of ids) {
+    const id = { provider: key.name, clientId };
+    const loses = named.length > 0 || lostSomething(before.get(clientId), world.client(id));
+    const list = loses ? losing : others;
+    list.push(...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now()));
+  }
   try {
-    await deps.queue.add(fanOut(destinations, job, named, false));
+    await deps.queue.add([...fanOut(losing, job, named, true), ...fanOut(others, job, named, false)]);
   } catch (error) {
     // The difference would be forgotten: make the directory unknown, so that the next read compares everything.
     world.forgetDirectory(key.name);

@@ -1,0 +1,94 @@
+import { SyncError } from '../../src/errors.js';
+import type { Directory } from '../../src/identity/directory.js';
+import type { Trigger } from '../../src/model/trigger.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import type { Facts } from '../../src/queue/facts.js';
+import { Contention } from '../../src/reconcile/contention.js';
+import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
+import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { WorldState } from '../../src/reconcile/world-state.js';
+import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
+
+export const UNREACHABLE = new SyncError('ERR_DIRECTORY_UNREACHABLE', 'the directory does not answer', {
+  retriable: true,
+});
+
+/** Facts that answer a turn later than they were asked, as a server would. */
+function slowFacts(): Facts {
+  const facts = new Map<string, string>();
+  const later = () => new Promise<void>((resolve) => setImmediate(resolve));
+  return {
+    get: async (name) => {
+      await later();
+      return facts.get(name);
+    },
+    set: async (name, value) => {
+      await later();
+      facts.set(name, value);
+    },
+    has: async () => false,
+    remember: async () => {},
+  };
+}
+
+/** Clients and services `web` and `api`, each with an edge of ours to `orders`. */
+export function worldWithTwo(): WorldState {
+  const world = new WorldState(mapping({ rules: [rule('orders', 'orders')] }), SETTINGS);
+  world.putDirectory('main', [client('web', ['orders']), client('api', ['orders'])], world.beginRead(), NOW);
+  world.putEntries([entry('orders', ourSource('web', ALLOW), ourSource('api', ALLOW))], NOW);
+  world.putCatalog(
+    {
+      services: [claiming('web', 'web'), claiming('api', 'api')],
+      protocols: new Map(),
+      defaultProtocol: 'http',
+    },
+    NOW,
+  );
+  return world;
+}
+
+/** Ports that refuse what a test does not expect; `added` is what came to the queue. */
+export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' | 'readAll'>>) {
+  const added: Trigger[] = [];
+  const refuse = () => Promise.reject(new Error('not to be called'));
+  const directory: Directory = {
+    provider: 'main',
+    read: refuse,
+    readAll: refuse,
+    close: async () => {},
+    ...reads,
+  };
+  const deps: ReconcilerDeps = {
+    consul: {
+      intentions: { list: refuse, read: refuse, write: refuse, delete: refuse },
+      claims: { list: refuse, create: refuse, delete: refuse },
+      readCatalog: refuse,
+      watch: refuse,
+      inspect: refuse,
+      readProxies: refuse,
+      readAclToken: refuse,
+      close: async () => {},
+    },
+    directories: new Map([['main', directory]]),
+    queue: { add: async (triggers) => void added.push(...triggers) },
+    journal: {
+      read: refuse,
+      record: refuse,
+      settle: refuse,
+      outbox: refuse,
+      published: refuse,
+      overview: refuse,
+    },
+    facts: slowFacts(),
+    world,
+    window: new RevocationWindow(1_000),
+    contention: new Contention({ limit: 3, windowMs: 1_000 }),
+    clock: { now: () => NOW, sleep: async () => {} },
+    logger: silentLogger,
+    metrics: noMetrics,
+    source: 'scopemesh/pay/test',
+    newId: () => 'id',
+    onSettled: () => {},
+  };
+  return { deps, added };
+}

@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import type { OAuthClient } from '../../src/model/client.js';
+import { providerKey } from '../../src/model/key.js';
+import { reconcileProvider } from '../../src/reconcile/provider.js';
+import { client, NOW } from '../plan/scene.js';
+import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
+
+const KEY = { kind: 'provider', name: 'main' } as const;
+const JOB = {
+  key: providerKey('main'),
+  triggers: [
+    {
+      key: providerKey('main'),
+      cause: { kind: 'full-read' as const, receivedAt: new Date(NOW).toISOString() },
+      fullRead: true,
+    },
+  ],
+  attempts: 0,
+};
+
+function readOf(clients: readonly OAuthClient[]) {
+  const world = worldWithTwo();
+  const { deps, added } = depsOf(world, { readAll: async () => ({ clients, requests: 1 }) });
+  return { world, added, run: () => reconcileProvider(KEY, JOB, deps, AbortSignal.timeout(5_000)) };
+}
+
+describe('a complete read of a directory', () => {
+  test('sends on what lost something before everything else', async () => {
+    const { added, run } = readOf([client('web', ['orders']), client('api', [])]);
+    await run();
+    expect(added).toMatchObject([{ key: { service: 'orders' }, urgent: true }]);
+  });
+
+  test('sends on what only gained without haste, and nothing where nothing changed', async () => {
+    const gained = readOf([client('web', ['orders', 'more']), client('api', ['orders'])]);
+    await gained.run();
+    expect(gained.added).toMatchObject([{ key: { service: 'orders' } }]);
+    expect(gained.added[0]?.urgent).toBeUndefined();
+    const same = readOf([client('web', ['orders']), client('api', ['orders'])]);
+    await same.run();
+    expect(same.added).toEqual([]);
+  });
+
+  test('ends what an order closed without its word, and sends that on', async () => {
+    const { world, added, run } = readOf([client('web', ['orders']), client('api', ['orders'])]);
+    world.setClosure({ provider: 'main', clientId: 'web' }, 'RevocationUnconfirmed');
+    world.setClosure({ provider: 'main', clientId: 'api' }, 'ClientQuarantined');
+    await run();
+    expect(added).toMatchObject([{ key: { service: 'orders' } }]);
+    expect(world.closure({ provider: 'main', clientId: 'web' })).toBeUndefined();
+    expect(world.closure({ provider: 'main', clientId: 'api' })).toBe('ClientQuarantined');
+  });
+
+  test('that fails changes nothing', async () => {
+    const world = worldWithTwo();
+    const { deps, added } = depsOf(world, { readAll: async () => Promise.reject(UNREACHABLE) });
+    const { version } = world;
+    await expect(reconcileProvider(KEY, JOB, deps, AbortSignal.timeout(5_000))).rejects.toBe(UNREACHABLE);
+    expect(added).toEqual([]);
+    expect(world.version).toBe(version);
+  });
+});
