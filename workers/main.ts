@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { userInfo } from 'node:os';
 import { createProgram } from './program.js';
 
 const stop = new AbortController();
@@ -19,4 +20,14 @@ process.exitCode = await createProgram({
   stdout: process.stdout,
   stderr: process.stderr,
   stdin: process.stdin,
+  user: userName(),
 }).run(process.argv);
+
+/** A user without an entry in the system's list has a number alone. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}

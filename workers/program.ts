@@ -1,105 +1,146 @@
-import type { ReadStream, WriteStream } from 'node:tty';
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError } from '../config/config-error.js';
 import { loadConfig } from '../config/load.js';
 import { readTextFile } from '../config/read-text-file.js';
 import { systemClock } from '../src/clock.js';
-import { messageOf } from '../src/errors.js';
-import { ROLES, type Role, runDaemon } from './commands/run.js';
+import { messageOf, SyncError } from '../src/errors.js';
+import type { Cli, Surroundings } from './cli.js';
+import { addAdopt } from './commands/adopt.js';
+import { addApply } from './commands/apply.js';
+import { addApprove } from './commands/approve.js';
+import { addCompletion } from './commands/completion.js';
+import { addRun } from './commands/daemon.js';
+import { addDecisions } from './commands/decisions.js';
+import { addDemo } from './commands/demo.js';
+import { addDoctor } from './commands/doctor.js';
+import { addExplain } from './commands/explain.js';
+import { addPlan } from './commands/plan.js';
+import { addValidate } from './commands/validate.js';
 import { createLogger } from './logger.js';
 import { createMetrics } from './metrics.js';
+import { createScreen, printable, type Screen } from './terminal/screen.js';
+import { readVersion } from './version.js';
 
-/** What the process hands in; the program itself touches neither signals nor `process`. */
-export interface Surroundings {
-  readonly signal: AbortSignal;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly onReload: (listener: () => void) => void;
-  readonly stdout: WriteStream;
-  readonly stderr: WriteStream;
-  readonly stdin: ReadStream;
-}
+export type { Surroundings } from './cli.js';
 
 /** Resolves with the exit status. */
 export function createProgram(around: Surroundings): { run(argv: readonly string[]): Promise<number> } {
+  const screen = createScreen({
+    stdout: around.stdout,
+    stderr: around.stderr,
+    isInputTerminal: around.stdin.isTTY === true,
+    noColor: (around.environment.NO_COLOR ?? '') !== '',
+  });
   return {
     async run(argv) {
       let status = 0;
-      const program = new Command('scopemesh')
-        .description("Keeps Consul's mesh authorisation equal to what OAuth clients and scopes say.")
-        .exitOverride()
-        .showHelpAfterError('(see scopemesh --help)')
-        .addOption(
-          new Option('-c, --config <file>', 'the configuration file')
-            .env('SCOPEMESH_CONFIG')
-            .default('./scopemesh.yaml'),
-        )
-        .addOption(
-          new Option('--log-level <level>', 'what is logged')
-            .env('LOG_LEVEL')
-            .choices(['debug', 'info', 'warn', 'error'])
-            .default('info'),
-        );
-      const open = () => openConfig(program.opts<{ config: string }>().config, around);
-      const ambience = () => ({
-        logger: createLogger({
-          level: program.opts<{ logLevel: string }>().logLevel,
-          isTerminal: around.stderr.isTTY === true,
-          colour: around.environment.NO_COLOR === undefined,
-        }),
-        metrics: createMetrics(),
-        clock: systemClock,
-      });
-
-      program
-        .command('run')
-        .description('the daemon: keeps both sides equal until it is stopped')
-        .option('--only <roles>', `only some of its parts: ${ROLES.join(',')}`, parseRoles, [...ROLES])
-        .action(async (options: { only: readonly Role[] }) => {
-          const config = await open();
-          await runDaemon(
-            { config, only: options.only, reload: open, onReload: around.onReload },
-            ambience(),
-            around.signal,
-          );
-        });
-      program
-        .command('validate')
-        .description('checks the configuration file without any server')
-        .action(async () => {
-          await open();
-          around.stdout.write('The configuration is valid.\n');
-        });
-
+      const exit = (next: number) => {
+        status = next;
+      };
+      const program = createCommands(around);
+      const cli = createCli(program, around, screen, exit);
+      for (const add of COMMANDS) add(program, cli);
       try {
         await program.parseAsync([...argv]);
       } catch (error) {
-        status = report(error, around);
+        return report(error, argv.includes('--json'), screen, around);
       }
       return status;
     },
   };
 }
 
-async function openConfig(path: string, around: Surroundings) {
-  const { config } = await loadConfig({ path, environment: around.environment, readFile: readTextFile });
-  return config;
+const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
+  addRun,
+  addPlan,
+  addApply,
+  addExplain,
+  addValidate,
+  addDoctor,
+  addAdopt,
+  addApprove,
+  addDecisions,
+  addDemo,
+  addCompletion,
+];
+
+function createCommands({ stdout, stderr }: Surroundings): Command {
+  return new Command('scopemesh')
+    .description("Keeps Consul's mesh authorisation equal to what OAuth clients and scopes say.")
+    .version(readVersion(), '-V, --version')
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? 100,
+      getErrHelpWidth: () => stderr.columns ?? 100,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride()
+    .showHelpAfterError('(see scopemesh --help)')
+    .addOption(
+      new Option('-c, --config <file>', 'the configuration file')
+        .env('SCOPEMESH_CONFIG')
+        .default('./scopemesh.yaml'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'what is logged')
+        .env('LOG_LEVEL')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh validate                  is the file right?
+  scopemesh doctor                    are the servers?
+  scopemesh plan                      what would change, and why?
+  scopemesh run                       keep both sides equal
+  scopemesh explain web orders        may web call orders, and why?`,
+    );
 }
 
-function report(error: unknown, around: Surroundings): number {
+function createCli(
+  program: Command,
+  around: Surroundings,
+  screen: Screen,
+  exit: (status: number) => void,
+): Cli {
+  return {
+    around,
+    screen,
+    exit,
+    signal: around.signal,
+    async openConfig() {
+      const { config: path } = program.opts<{ config: string }>();
+      const { environment } = around;
+      return (await loadConfig({ path, environment, readFile: readTextFile })).config;
+    },
+    ambience(quiet) {
+      const isDefault = program.getOptionValueSource('logLevel') === 'default';
+      const { logLevel } = program.opts<{ logLevel: string }>();
+      return {
+        logger: createLogger({
+          level: quiet && isDefault ? 'error' : logLevel,
+          isTerminal: around.stderr.isTTY === true,
+          colour: (around.environment.NO_COLOR ?? '') === '',
+        }),
+        metrics: createMetrics(),
+        clock: systemClock,
+      };
+    },
+  };
+}
+
+/** With --json stdout has one document also where something went wrong. */
+function report(error: unknown, isJson: boolean, screen: Screen, around: Surroundings): number {
   if (error instanceof CommanderError) return error.exitCode;
-  if (around.signal.aborted && error === around.signal.reason) return 0;
-  around.stderr.write(
-    error instanceof ConfigError ? `${error.message}\n` : `scopemesh: ${messageOf(error)}\n`,
-  );
+  const message = around.signal.aborted ? 'stopped by a signal' : messageOf(error);
+  const isConfig = error instanceof ConfigError;
+  // A configuration's faults are written one a line, as compilers do.
+  screen.warn(isConfig ? message : `scopemesh: ${printable(message)}`);
+  if (isJson)
+    screen.json({ error: { code: error instanceof SyncError ? error.code : 'ERR_INTERNAL', message } });
   return 1;
-}
-
-function parseRoles(text: string): readonly Role[] {
-  const roles = text.split(',').map((role) => role.trim());
-  return roles.map((role) => {
-    const known = ROLES.find((each) => each === role);
-    if (known === undefined)
-      throw new Error(`unknown role ${JSON.stringify(role)}; choose from ${ROLES.join(',')}`);
-    return known;
-  });
 }

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Config, ConsulSettings, ProviderSettings } from '../config/config.js';
 import { toMapping } from '../config/mapping-revision.js';
@@ -153,6 +155,17 @@ export interface Core {
   readonly settled: Bell;
 }
 
+/** An empty world under the configuration's mapping. */
+export function createWorld(config: Config): WorldState {
+  const { claimGraceMs, clientMeta, clientTag } = config.services;
+  return new WorldState(toMapping(config), { claimGraceMs, clientMeta, clientTag });
+}
+
+/** Whether there may be a decision log to read: the embedded one is made by the first decision. */
+export function hasDecisionLog(config: Config): boolean {
+  return config.decisions.kind !== 'embedded' || existsSync(join(config.state.directory, 'decisions.db'));
+}
+
 /** What the reconciler needs, around an empty world. */
 export function createCore(
   config: Config,
@@ -160,8 +173,6 @@ export function createCore(
   ambience: Ambience,
 ): Core {
   const settled = createBell();
-  const { claimGraceMs, clientMeta, clientTag } = config.services;
-  const world = new WorldState(toMapping(config), { claimGraceMs, clientMeta, clientTag });
   return {
     settled,
     deps: {
@@ -169,7 +180,7 @@ export function createCore(
       ...parts.store,
       consul: parts.consul,
       directories: new Map(parts.providers.map(({ settings, directory }) => [settings.name, directory])),
-      world,
+      world: createWorld(config),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       contention: new Contention(CONTENTION),
       source: `scopemesh/${config.owner}/${hostname()}`,

@@ -4,6 +4,7 @@ import { messageOf } from '../../src/errors.js';
 import { plainDecision } from '../../src/reconcile/decide.js';
 import { stampOf } from '../../src/reconcile/deps.js';
 import { toTriggers } from '../../src/reconcile/observe-consul.js';
+import { addApi } from '../api.js';
 import { addHealth } from '../health.js';
 import { addIntake, createHttpServer } from '../intake.js';
 import type { PrometheusMetrics } from '../metrics.js';
@@ -12,6 +13,7 @@ import { runReconcile } from '../reconcile.js';
 import { createRejections } from '../rejections.js';
 import { run as runRelay } from '../relay.js';
 import { runResync } from '../resync.js';
+import { createRulings } from '../rulings.js';
 import { readStatus } from '../status.js';
 import { runWatch } from '../watch.js';
 import { WatchAges } from '../watch-ages.js';
@@ -64,6 +66,7 @@ export async function runDaemon(
       },
       status: () => readStatus({ config, store, deps, ages, sweptAt: () => sweptAt, metrics }),
     });
+    addApi(server, { rulings: createRulings(deps), host: config.http.host, logger });
     if (plays('intake')) {
       const sources = new Map(
         providers.flatMap(({ source }) => (source === undefined ? [] : [[source.provider, source] as const])),

@@ -1,0 +1,42 @@
+import type { Config } from '../config/config.js';
+import type { Consul } from '../src/consul/consul.js';
+import { readBothSides } from '../src/reconcile/read-all.js';
+import { RevocationWindow } from '../src/reconcile/revocation-window.js';
+import type { WorldState } from '../src/reconcile/world-state.js';
+import type { Cli } from './cli.js';
+import { withProgress } from './terminal/progress.js';
+import { createWorld, openConsul, openProvider } from './wire.js';
+
+/** Both sides as they are now, and the connections they were read by. */
+export interface BothSides {
+  readonly config: Config;
+  readonly consul: Consul;
+  readonly world: WorldState;
+  readonly window: RevocationWindow;
+}
+
+/**
+ * Reads every directory and Consul completely, hands them to `use`, and closes the connections. Needs neither queue
+ * nor state directory and writes nothing, so it can run beside the daemon.
+ */
+export async function withBothSides<T>(cli: Cli, use: (sides: BothSides) => Promise<T>): Promise<T> {
+  const config = await cli.openConfig();
+  const ambience = cli.ambience(true);
+  const consul = await openConsul(config.consul, config.owner, ambience);
+  const closers = [() => consul.close()];
+  try {
+    const providers = config.providers.map((settings) => openProvider(settings, ambience));
+    for (const { directory } of providers) closers.push(() => directory.close());
+    const world = createWorld(config);
+    const directories = new Map(providers.map(({ settings, directory }) => [settings.name, directory]));
+    await withProgress(
+      cli.around.stderr,
+      () => 'reading the identity providers and Consul',
+      () => readBothSides({ world, consul, directories, clock: ambience.clock }, cli.signal),
+    );
+    const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
+    return await use({ config, consul, world, window });
+  } finally {
+    for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
+  }
+}

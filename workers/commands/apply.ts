@@ -1,0 +1,114 @@
+import type { Command } from 'commander';
+import { systemClock } from '../../src/clock.js';
+import { messageOf } from '../../src/errors.js';
+import { applyOnce, type Failure } from '../../src/reconcile/apply-once.js';
+import { type FleetPlan, planEverything } from '../../src/reconcile/fleet-plan.js';
+import type { Cli } from '../cli.js';
+import { type OneShot, withOneShot } from '../one-shot.js';
+import { planDocument } from '../plan-view.js';
+import { confirm } from '../terminal/confirm.js';
+import { printPlan } from '../terminal/plan-text.js';
+import { withProgress } from '../terminal/progress.js';
+import { printable } from '../terminal/screen.js';
+
+const FAILED = 1;
+const SOME_HELD = 3;
+
+interface Options {
+  readonly json?: true;
+  readonly yes?: true;
+}
+
+export function addApply(program: Command, cli: Cli): void {
+  program
+    .command('apply')
+    .summary('make Consul equal to the IdP once, after asking')
+    .description(
+      'Plans, asks, and applies the plan once by the same path as the daemon: each write is a compare-and-set and\n' +
+        'has its decision, recorded before and settled after it, with you as the principal.',
+    )
+    .option('-y, --yes', 'do not ask')
+    .option('--json', 'print one JSON document; takes --yes where something is to be written')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 3 if some changes are held; 1 on error, or if the answer is no.
+
+Examples:
+  scopemesh apply
+  scopemesh apply --yes --json | jq .summary`,
+    )
+    .action((options: Options) =>
+      withOneShot(
+        cli,
+        'the daemon runs and applies changes itself; scopemesh plan shows what is still to be done',
+        (shot) => apply(shot, options, cli),
+      ),
+    );
+}
+
+async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
+  const { deps, cause } = shot;
+  const { world, window } = deps;
+  const plan = planEverything(world, window, systemClock.now());
+  if (!options.json) printPlan(plan, world.mapping, cli.screen);
+  const isPending = plan.changes.length + plan.claims.length > 0;
+  if (isPending && !options.yes && !(await confirm(cli, 'Apply these changes?'))) {
+    cli.screen.warn('Nothing was applied.');
+    cli.exit(FAILED);
+    return;
+  }
+  let progress = { done: 0, all: 0 };
+  const failures = await withProgress(
+    cli.around.stderr,
+    () => `applying ${progress.done} of ${progress.all}`,
+    () =>
+      applyOnce(
+        plan,
+        cause,
+        deps,
+        (done, all) => {
+          progress = { done, all };
+        },
+        cli.signal,
+      ),
+  );
+  const publishing = await shot.publish().then(
+    () => undefined,
+    (error: unknown) => messageOf(error),
+  );
+  report(plan, planEverything(world, window, systemClock.now()), failures, publishing, shot, options, cli);
+}
+
+function report(
+  plan: FleetPlan,
+  after: FleetPlan,
+  failures: readonly Failure[],
+  publishing: string | undefined,
+  shot: OneShot,
+  options: Options,
+  cli: Cli,
+): void {
+  const count = (outcome: string) =>
+    shot.settled.filter((decision) => decision.outcome === outcome && decision.reason !== 'Conflict').length;
+  const [applied, failed, unknown] = [count('applied'), count('failed'), count('unknown')];
+  if (options.json) {
+    const document = planDocument({ ...plan, holds: after.holds }, shot.deps.world.mapping);
+    cli.screen.json({
+      ...document,
+      summary: { ...document.summary, applied, failed, unknown },
+      errors: [
+        ...failures.map(({ key, error }) => ({ key, message: error })),
+        ...(publishing === undefined ? [] : [{ key: 'decisions', message: publishing }]),
+      ],
+    });
+  } else if (applied + failed + unknown > 0) {
+    const lost = failed + unknown === 0 ? '' : `, ${failed} failed, ${unknown} unknown`;
+    cli.screen.line(`Applied: ${applied} written${lost}.`);
+  }
+  for (const { key, error } of failures) cli.screen.warn(printable(`scopemesh: ${key}: ${error}`));
+  if (publishing !== undefined)
+    cli.screen.warn(printable(`scopemesh: the decisions are kept but not published yet: ${publishing}`));
+  if (failures.length > 0 || publishing !== undefined) cli.exit(FAILED);
+  else if (after.holds.length > 0) cli.exit(SOME_HELD);
+}

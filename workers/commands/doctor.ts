@@ -1,0 +1,101 @@
+import type { Command } from 'commander';
+import { messageOf } from '../../src/errors.js';
+import { silentLogger } from '../../src/observe.js';
+import { readConsul } from '../../src/reconcile/sweep.js';
+import type { Cli } from '../cli.js';
+import { consulFindings } from '../doctor/consul-findings.js';
+import type { Finding, Severity } from '../doctor/finding.js';
+import { meshFindings } from '../doctor/mesh-findings.js';
+import { providerFindings } from '../doctor/provider-findings.js';
+import { storeFindings } from '../doctor/store-findings.js';
+import { withProgress } from '../terminal/progress.js';
+import { printable, type Screen } from '../terminal/screen.js';
+import { createWorld, openConsul, openProvider } from '../wire.js';
+
+export function addDoctor(program: Command, cli: Cli): void {
+  program
+    .command('doctor')
+    .summary('check every server, permission and claim, and say how to mend each')
+    .description(
+      'Checks Consul, the identity providers, the queue and the decision log, what the configured credentials may do,\n' +
+        'and whether rules and claims find what they name. Changes nothing in Consul or at the IdP.',
+    )
+    .option('--json', 'print one JSON document: findings and summary')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 1 if there is an error among the findings.
+
+Examples:
+  scopemesh doctor
+  scopemesh doctor --json | jq '.findings[] | select(.severity == "error")'`,
+    )
+    .action(async (options: { readonly json?: true }) => {
+      const findings = await withProgress(
+        cli.around.stderr,
+        () => 'checking',
+        () => examine(cli),
+      );
+      if (options.json) cli.screen.json({ findings, summary: count(findings) });
+      else print(findings, cli.screen);
+      if (findings.some((finding) => finding.severity === 'error')) cli.exit(1);
+    });
+}
+
+async function examine(cli: Cli): Promise<readonly Finding[]> {
+  const config = await cli.openConfig();
+  // What goes wrong is told as a finding: the log would say it twice.
+  const ambience = { ...cli.ambience(true), logger: silentLogger };
+  const { clock } = ambience;
+  const consul = await openConsul(config.consul, config.owner, ambience);
+  const closers = [() => consul.close()];
+  try {
+    const world = createWorld(config);
+    const providers = config.providers.map((settings) => openProvider(settings, ambience));
+    for (const { directory } of providers) closers.push(() => directory.close());
+    const [ofConsul, ofStores, ...ofProviders] = await Promise.all([
+      consulFindings(config, consul, clock.now, cli.signal),
+      storeFindings(config, ambience),
+      ...providers.map((provider) => providerFindings(provider, config, world, ambience, cli.signal)),
+    ]);
+    const findings = [...ofConsul, ...ofProviders.flat(), ...ofStores];
+    const queue = { add: async () => {} };
+    const isRead = await readConsul({ world, consul, queue, clock }, cli.signal).then(
+      () => true,
+      () => false,
+    );
+    if (isRead) findings.push(...meshFindings(config, world, clock.now()));
+    return findings;
+  } finally {
+    for (const close of closers)
+      await close().catch((error: unknown) => cli.screen.warn(printable(messageOf(error))));
+  }
+}
+
+const SEVERITIES: readonly Severity[] = ['error', 'warning', 'notice', 'ok'];
+
+function count(findings: readonly Finding[]): Readonly<Record<Severity, number>> {
+  const of = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;
+  return { error: of('error'), warning: of('warning'), notice: of('notice'), ok: of('ok') };
+}
+
+/** The worst last, where the eye is when it ends. */
+function print(findings: readonly Finding[], screen: Screen): void {
+  const { colors } = screen;
+  const paint = { error: colors.red, warning: colors.yellow, notice: colors.cyan, ok: colors.green };
+  for (const severity of SEVERITIES.toReversed()) {
+    for (const { id, message, remedy } of findings.filter((each) => each.severity === severity)) {
+      screen.line(
+        `${paint[severity](severity.padEnd(7))}  ${printable(message)}  ${colors.dim(printable(id))}`,
+      );
+      if (remedy !== '') screen.line(`         ${printable(remedy)}`);
+    }
+  }
+  const sum = count(findings);
+  screen.line();
+  screen.line(
+    colors.bold(
+      `${sum.error} errors, ${sum.warning} warnings, ${sum.notice} notices, ${sum.ok} as they should be.`,
+    ),
+  );
+}

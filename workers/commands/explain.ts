@@ -1,0 +1,188 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Config } from '../../config/config.js';
+import { systemClock } from '../../src/clock.js';
+import { toCloudEvent } from '../../src/decisions/envelope.js';
+import { toPlainValue } from '../../src/decisions/plain-value.js';
+import { messageOf } from '../../src/errors.js';
+import type { Decision } from '../../src/model/decision.js';
+import type { ServiceName } from '../../src/model/intention.js';
+import type { Key } from '../../src/model/key.js';
+import { type Explanation, explain } from '../../src/plan/explain.js';
+import { intentionSubject } from '../../src/plan/plan.js';
+import { planClient } from '../../src/plan/plan-client.js';
+import { inputOf, planFleet } from '../../src/reconcile/fleet.js';
+import { type BothSides, withBothSides } from '../both-sides.js';
+import type { Cli } from '../cli.js';
+import { changeView, holdView } from '../plan-view.js';
+import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
+import { hasDecisionLog, openDecisionLog } from '../wire.js';
+
+const NOT_ALLOWED = 4;
+/** The log may be long, and the rest of the answer does not depend on it. */
+const LOG_TIMEOUT_MS = 5_000;
+
+interface Options {
+  readonly method?: string;
+  readonly path?: string;
+  readonly json?: true;
+}
+
+export function addExplain(program: Command, cli: Cli): void {
+  program
+    .command('explain')
+    .summary('why a call is allowed or not')
+    .description(
+      'Says whether SOURCE may call DESTINATION by what Consul has now, which intention decides, and which claim,\n' +
+        'client, scopes and rules are behind it; also what is held, what is due, and what keeps an allowed call from working.',
+    )
+    .argument('<source>', 'the calling service')
+    .argument('<destination>', 'the called service')
+    .option('--method <method>', 'ask about one HTTP request; with --path', parseMethod)
+    .option('--path <path>', 'its path', parsePath)
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 if the call is allowed (without --path: if any request is); 4 if it is not; 1 on error.
+
+Examples:
+  scopemesh explain web orders
+  scopemesh explain web orders --method POST --path /v1/orders/7
+  scopemesh explain web orders --json | jq .verdict`,
+    )
+    .action(async (source: string, destination: string, options: Options) => {
+      await withBothSides(cli, async (sides) => {
+        const explanation = await judge(sides, source, destination, options, cli);
+        const circumstances = await look(sides, explanation, cli);
+        if (options.json) cli.screen.json(toDocument(explanation, circumstances));
+        else printExplanation(explanation, circumstances, cli.screen);
+        if (!isAllowed(explanation.verdict)) cli.exit(NOT_ALLOWED);
+      });
+    });
+}
+
+async function judge(
+  { config, world, window, consul }: BothSides,
+  sourceName: string,
+  destinationName: string,
+  options: Options,
+  cli: Cli,
+): Promise<Explanation> {
+  const partition = config.consul.partition ?? 'default';
+  const namespace = config.consul.namespace ?? 'default';
+  const source: ServiceName = { partition, namespace, name: sourceName };
+  const destination: ServiceName = { partition, namespace, name: destinationName };
+  const now = systemClock.now();
+  const { defaultPolicy } = await consul.inspect(cli.signal);
+  const plan = planFleet(world, window, now).find(({ key }) => isOf(key, destination));
+  const claim = [...world.standings(now).values()].find(({ service }) => service.name === sourceName);
+  const { method, path } = options;
+  return explain({
+    source,
+    request:
+      method === undefined && path === undefined ? undefined : { method: method ?? 'GET', path: path ?? '/' },
+    defaultPolicy,
+    input: inputOf(world, destination, now),
+    plan: plan ?? {
+      key: { kind: 'destination', partition, namespace, service: destinationName },
+      changes: [],
+      holds: [],
+    },
+    claimHolds:
+      claim === undefined || claim.kind === 'none'
+        ? []
+        : planClient(claim.client, world.view(now), world.standings(now), world.mapping).holds,
+  });
+}
+
+async function look(
+  { config, world, consul }: BothSides,
+  { source, destination }: Explanation,
+  cli: Cli,
+): Promise<Circumstances> {
+  const inCatalog = (name: string) =>
+    world.catalog?.services.some((each) => each.name.name === name && each.instances.length > 0) ?? false;
+  const proxies = await consul.readProxies(source, cli.signal);
+  return {
+    isSourceKnown: inCatalog(source.name),
+    isDestinationKnown: inCatalog(destination.name),
+    reach:
+      proxies.length === 0
+        ? 'no-proxy'
+        : proxies.every((proxy) => proxy.reachesAll || proxy.upstreams.includes(destination.name))
+          ? 'all'
+          : proxies.some((proxy) => proxy.reachesAll || proxy.upstreams.includes(destination.name))
+            ? 'some'
+            : 'none',
+    mode: config.mode,
+    ...(await lastDecision(config, intentionSubject(destination, source.name), cli)),
+  };
+}
+
+/** Read from the log if that can be done within a few seconds; else it is said why not. */
+async function lastDecision(
+  config: Config,
+  subject: string,
+  cli: Cli,
+): Promise<Pick<Circumstances, 'lastDecision' | 'logTrouble'>> {
+  if (!hasDecisionLog(config)) return {};
+  const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
+  const log = await openDecisionLog(config, cli.ambience(true));
+  let last: Decision | undefined;
+  try {
+    const stop = AbortSignal.any([cli.signal, timeout]);
+    for await (const decision of log.read({ from: 'start', follow: false }, stop))
+      if (decision.subject === subject) last = decision;
+    const logTrouble = timeout.aborted ? { logTrouble: 'it is too long to be read through here' } : {};
+    return { ...(last === undefined ? {} : { lastDecision: last }), ...logTrouble };
+  } catch (error) {
+    cli.signal.throwIfAborted();
+    return { logTrouble: timeout.aborted ? 'it did not answer in time' : messageOf(error) };
+  } finally {
+    await log.close();
+  }
+}
+
+function toDocument(explanation: Explanation, circumstances: Circumstances) {
+  const { holds, pending, candidates, openings, request, source, destination, claim, ...rest } = explanation;
+  const { lastDecision: last, ...around } = circumstances;
+  const { service: _, ...standing } = claim;
+  return {
+    allowed: isAllowed(explanation.verdict),
+    verdict: rest.verdict,
+    source: source.name,
+    destination: destination.name,
+    request: request ?? null,
+    decidedBy: toPlainValue(candidates[0]) ?? { precedence: 0, defaultPolicy: rest.defaultPolicy },
+    intentions: toPlainValue(candidates),
+    defaultPolicy: rest.defaultPolicy,
+    claim: standing,
+    client: rest.client ?? null,
+    openings: toPlainValue(openings),
+    wanted: toPlainValue(rest.wanted) ?? null,
+    holds: holds.map(holdView),
+    pending: pending === undefined ? null : changeView(pending),
+    ...around,
+    lastDecision: last === undefined ? null : toCloudEvent(last),
+  };
+}
+
+function isOf(key: Key, { partition, namespace, name }: ServiceName): boolean {
+  return (
+    key.kind === 'destination' &&
+    key.service === name &&
+    key.namespace === namespace &&
+    key.partition === partition
+  );
+}
+
+function parseMethod(text: string): string {
+  if (!/^[A-Za-z]{1,20}$/.test(text)) throw new InvalidArgumentError('write an HTTP method such as GET.');
+  return text.toUpperCase();
+}
+
+function parsePath(text: string): string {
+  if (!text.startsWith('/'))
+    throw new InvalidArgumentError('write a path that begins with /, such as /v1/orders.');
+  return text;
+}

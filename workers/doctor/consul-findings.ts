@@ -1,0 +1,194 @@
+import type { Config } from '../../config/config.js';
+import type { AclTokenFacts, Consul, ConsulFacts } from '../../src/consul/consul.js';
+import { messageOf } from '../../src/errors.js';
+import { error, type Finding, notice, ok, warning } from './finding.js';
+import { skewFinding } from './skew.js';
+
+const OLDEST = [1, 14, 0] as const;
+/** JWT requirements in intentions that its proxies enforce. */
+const ENFORCES_USERS = [1, 16, 1] as const;
+
+const LEAST_RULES =
+  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+
+/** Consul itself: reachable, new enough, closed by default, and open to our token as far as is needed. */
+export async function consulFindings(
+  config: Config,
+  consul: Consul,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  let facts: ConsulFacts;
+  try {
+    facts = await consul.inspect(signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    return [
+      error(
+        'consul.reachable',
+        `Consul at ${config.consul.address} does not answer as it should: ${messageOf(cause)}`,
+        'check consul.address, consul.token and the network',
+      ),
+    ];
+  }
+  const token = await readToken(consul, signal);
+  return [
+    ok('consul.reachable', `Consul answers at ${config.consul.address}, datacenter ${facts.datacenter}`),
+    versionFinding(facts.version, config),
+    aclFinding(facts),
+    policyFinding(facts),
+    ...tokenFindings(token, facts, config, now()),
+    ...(facts.serverTime === undefined ? [] : skewFinding('consul.clock', 'Consul', facts.serverTime, now())),
+    ...(await readFindings(config, consul, signal)),
+  ];
+}
+
+function versionFinding(version: string, config: Config): Finding {
+  const id = 'consul.version';
+  const needsUsers = config.rules.some((rule) => rule.userRequired);
+  if (version === 'unknown')
+    return notice(id, 'the version of Consul cannot be read', 'give the token agent:read');
+  if (isOlder(version, OLDEST)) return error(id, `Consul ${version} is too old`, 'use Consul 1.14 or newer');
+  if (needsUsers && isOlder(version, ENFORCES_USERS)) {
+    return error(
+      id,
+      `Consul ${version} cannot enforce user: required, so what those rules open stays closed`,
+      'use Consul 1.16.1 or newer, or take user: required out of the rules',
+    );
+  }
+  return ok(id, `Consul ${version}`);
+}
+
+function isOlder(version: string, than: readonly number[]): boolean {
+  const parts = version.split(/[.+-]/).map((part) => Number.parseInt(part, 10) || 0);
+  for (const [index, least] of than.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== least) return part < least;
+  }
+  return false;
+}
+
+function aclFinding({ aclsEnabled }: ConsulFacts): Finding {
+  return aclsEnabled
+    ? ok('consul.acl', 'ACLs are on')
+    : error(
+        'consul.acl',
+        'ACLs are off: anyone who reaches Consul may change intentions and claims',
+        'set acl.enabled = true and acl.default_policy = "deny" in the configuration of Consul',
+      );
+}
+
+function policyFinding({ defaultPolicy }: ConsulFacts): Finding {
+  const id = 'consul.default-policy';
+  switch (defaultPolicy) {
+    case 'deny':
+      return ok(id, 'the mesh denies what no intention allows');
+    case 'allow':
+      return error(
+        id,
+        'the mesh allows what no intention denies, so a revoked scope closes nothing',
+        'set acl.default_policy = "deny" (or default_intention_policy) in the configuration of Consul',
+      );
+    case 'unknown':
+      return warning(id, 'the default policy of the mesh cannot be read', 'give the token agent:read');
+  }
+}
+
+async function readToken(consul: Consul, signal: AbortSignal): Promise<AclTokenFacts | string | undefined> {
+  try {
+    return await consul.readAclToken(signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    return messageOf(cause);
+  }
+}
+
+function tokenFindings(
+  token: AclTokenFacts | string | undefined,
+  { aclsEnabled }: ConsulFacts,
+  config: Config,
+  now: number,
+): readonly Finding[] {
+  const id = 'consul.token';
+  if (typeof token === 'string')
+    return [error(id, `the ACL token cannot be used: ${token}`, 'set consul.token to a valid token')];
+  if (token === undefined)
+    return aclsEnabled
+      ? [error(id, 'no ACL token is configured', `set consul.token; its rules: ${LEAST_RULES}`)]
+      : [];
+  const findings: Finding[] = [];
+  const writesAcls =
+    config.login || config.groups.length > 0 || config.rules.some((rule) => rule.acl !== undefined);
+  const { rules, isManagement, expiresAt } = token;
+  const may = (rule: RegExp) => isManagement || (rules ?? []).some((text) => rule.test(text));
+  if (isManagement || (rules !== undefined && may(/\b(acl|operator)"?\s*[=:]\s*"write"/))) {
+    findings.push(
+      writesAcls
+        ? ok(id, 'the ACL token may write ACLs, as the rules need')
+        : warning(
+            id,
+            `the ACL token is stronger than this configuration needs (${isManagement ? 'it is a management token' : 'it may write ACLs'})`,
+            `use one with these rules: ${LEAST_RULES}`,
+          ),
+    );
+  } else if (rules === undefined) {
+    findings.push(
+      notice(
+        id,
+        'what the ACL token may write cannot be checked without writing, because it may not read its own rules (acl:read)',
+        `see that it has these rules: ${LEAST_RULES}`,
+      ),
+    );
+  } else if (!may(/\bintentions"?\s*[=:]\s*"write"/)) {
+    findings.push(
+      error(id, 'no rule of the ACL token lets it write intentions', `give it these rules: ${LEAST_RULES}`),
+    );
+  } else findings.push(ok(id, 'the ACL token may write intentions'));
+  if (expiresAt !== undefined) {
+    const hours = Math.round((Date.parse(expiresAt) - now) / 3_600_000);
+    findings.push(
+      warning(
+        'consul.token-expiry',
+        `the ACL token expires in ${hours} h, at ${expiresAt}`,
+        'renew it before, or use one that does not',
+      ),
+    );
+  }
+  return findings;
+}
+
+/** The reads that the daemon depends on; one that ACLs filter is told apart from an empty one. */
+async function readFindings(
+  config: Config,
+  consul: Consul,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const attempt = async (what: string, id: string, permission: string, read: () => Promise<unknown>) => {
+    try {
+      await read();
+      return ok(id, `${what} can be read completely`);
+    } catch (cause) {
+      signal.throwIfAborted();
+      return error(
+        id,
+        `${what} cannot be read completely: ${messageOf(cause)}`,
+        `give the token ${permission}`,
+      );
+    }
+  };
+  return Promise.all([
+    attempt('intentions', 'consul.read-intentions', 'intentions:read on every service', () =>
+      consul.intentions.list(signal),
+    ),
+    attempt('the catalog', 'consul.read-catalog', 'service:read and node:read on everything', () =>
+      consul.readCatalog(signal),
+    ),
+    ...(config.services.claims === 'first'
+      ? [
+          attempt('the claim records', 'consul.read-claims', `key:write on scopemesh/${config.owner}/`, () =>
+            consul.claims.list(signal),
+          ),
+        ]
+      : []),
+  ]);
+}

@@ -1,0 +1,27 @@
+/** `error`: it does not work, or is not safe. `warning`: it works less than it could. `ok` and `notice`: as it should be. */
+export type Severity = 'error' | 'warning' | 'notice' | 'ok';
+
+export interface Finding {
+  /** Stable: `consul.version`. */
+  readonly id: string;
+  readonly severity: Severity;
+  readonly message: string;
+  /** What to do; empty where there is nothing to. */
+  readonly remedy: string;
+}
+
+export function ok(id: string, message: string): Finding {
+  return { id, severity: 'ok', message, remedy: '' };
+}
+
+export function notice(id: string, message: string, remedy = ''): Finding {
+  return { id, severity: 'notice', message, remedy };
+}
+
+export function warning(id: string, message: string, remedy: string): Finding {
+  return { id, severity: 'warning', message, remedy };
+}
+
+export function error(id: string, message: string, remedy: string): Finding {
+  return { id, severity: 'error', message, remedy };
+}

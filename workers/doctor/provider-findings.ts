@@ -1,0 +1,78 @@
+import type { Config, ProviderSettings } from '../../config/config.js';
+import { messageOf } from '../../src/errors.js';
+import type { WorldState } from '../../src/reconcile/world-state.js';
+import type { Ambience, Provider } from '../wire.js';
+import { error, type Finding, notice, ok, warning } from './finding.js';
+import { skewFinding } from './skew.js';
+
+const DISCOVERY_TIMEOUT_MS = 5_000;
+
+/** Each identity provider: readable with its credentials, told of changes at once, and its clock. Fills the world. */
+export async function providerFindings(
+  { settings, directory, source }: Provider,
+  config: Config,
+  world: WorldState,
+  { clock }: Ambience,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { name } = settings;
+  const findings: Finding[] = [];
+  try {
+    const read = world.beginRead();
+    const { clients } = await directory.readAll(signal);
+    world.putDirectory(name, clients, read, clock.now());
+    findings.push(
+      ok(`provider.${name}`, `provider ${name} can be read completely: ${clients.length} clients`),
+    );
+    const { length } = clients.filter((client) => client.attributes['consul-services'] !== undefined);
+    if (config.services.claims === 'confirmed' && length === 0)
+      findings.push(
+        warning(
+          `provider.${name}.confirmations`,
+          `no client of provider ${name} names a service, so with services.claims: confirmed no claim counts`,
+          'give each client the attribute consul-services with the services it belongs to',
+        ),
+      );
+  } catch (cause) {
+    signal.throwIfAborted();
+    findings.push(
+      error(
+        `provider.${name}`,
+        `provider ${name} cannot be read: ${messageOf(cause)}`,
+        'check its address, its credentials and what they may read',
+      ),
+    );
+  }
+  findings.push(
+    source === undefined
+      ? notice(
+          `provider.${name}.webhook`,
+          `provider ${name} has no webhook: a change is seen at the next poll, up to ${settings.pollMs / 1000} s later`,
+          `configure webhook.secrets and let the provider send to POST /events/${name}`,
+        )
+      : ok(`provider.${name}.webhook`, `provider ${name} sends its events to POST /events/${name}`),
+  );
+  findings.push(...(await clockFindings(settings, clock.now, signal)));
+  return findings;
+}
+
+/** By the Date header of the discovery document; where there is none, nothing is said. */
+async function clockFindings(
+  { name, issuer }: ProviderSettings,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  try {
+    const answer = await fetch(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`, {
+      method: 'HEAD',
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_TIMEOUT_MS)]),
+    });
+    const date = Date.parse(answer.headers.get('date') ?? '');
+    if (Number.isNaN(date)) return [];
+    return skewFinding(`provider.${name}.clock`, `provider ${name}`, new Date(date).toISOString(), now());
+  } catch {
+    signal.throwIfAborted();
+    return [];
+  }
+}

@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs';
+import type { Config } from '../../config/config.js';
+import { messageOf, SyncError } from '../../src/errors.js';
+import { type Ambience, openDecisionLog, openStore } from '../wire.js';
+import { error, type Finding, notice, ok } from './finding.js';
+
+/** Where jobs and decisions are kept: reachable, safe and writable. */
+export async function storeFindings(config: Config, ambience: Ambience): Promise<readonly Finding[]> {
+  const isEmbedded = config.queue.kind === 'embedded' || config.decisions.kind === 'embedded';
+  if (isEmbedded && !existsSync(config.state.directory)) {
+    const fresh = notice(
+      'state',
+      `the state directory ${config.state.directory} does not exist yet; the first run makes it`,
+    );
+    const parts = [
+      ...(config.queue.kind === 'embedded' ? [] : [queueFinding(config, ambience)]),
+      ...(config.decisions.kind === 'embedded' ? [] : [decisionsFinding(config, ambience)]),
+    ];
+    return [fresh, ...(await Promise.all(parts))];
+  }
+  return Promise.all([queueFinding(config, ambience), decisionsFinding(config, ambience)]);
+}
+
+async function queueFinding(config: Config, ambience: Ambience): Promise<Finding> {
+  const what = config.queue.kind === 'embedded' ? `state directory ${config.state.directory}` : 'Redis';
+  try {
+    const store = await openStore(config, ambience);
+    try {
+      await store.queue.check();
+      return ok('queue', `jobs are kept safely (${what})`);
+    } finally {
+      await store.close();
+    }
+  } catch (cause) {
+    if (cause instanceof SyncError && cause.code === 'ERR_STATE_LOCKED')
+      return ok('queue', `a daemon works on the ${what}`);
+    return error(
+      'queue',
+      messageOf(cause),
+      config.queue.kind === 'embedded'
+        ? 'let this user write to state.directory, on a local disk'
+        : 'check queue.url, and that Redis has appendonly yes and maxmemory-policy noeviction',
+    );
+  }
+}
+
+async function decisionsFinding(config: Config, ambience: Ambience): Promise<Finding> {
+  const { decisions } = config;
+  try {
+    const log = await openDecisionLog(config, ambience);
+    try {
+      await log.check();
+      return ok(
+        'decisions',
+        decisions.kind === 'kafka'
+          ? `decisions go to Kafka topic ${decisions.topic}`
+          : `decisions go to ${config.state.directory}`,
+      );
+    } finally {
+      await log.close();
+    }
+  } catch (cause) {
+    return error(
+      'decisions',
+      messageOf(cause),
+      decisions.kind === 'kafka'
+        ? 'check decisions.brokers, tls and sasl, and the topic'
+        : 'let this user write to state.directory',
+    );
+  }
+}

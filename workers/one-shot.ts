@@ -1,0 +1,132 @@
+import type { Config } from '../config/config.js';
+import { messageOf, SyncError } from '../src/errors.js';
+import type { Cause } from '../src/model/cause.js';
+import type { SettledDecision } from '../src/queue/journal.js';
+import { recallWritten } from '../src/reconcile/apply-once.js';
+import { restoreClosures } from '../src/reconcile/closures.js';
+import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { readBothSides } from '../src/reconcile/read-all.js';
+import type { Cli } from './cli.js';
+import { Publication } from './publication.js';
+import { withProgress } from './terminal/progress.js';
+import {
+  type Ambience,
+  createCore,
+  openConsul,
+  openDecisionLog,
+  openProvider,
+  openStore,
+  type Store,
+} from './wire.js';
+
+/** A command that writes, in the place of the daemon. */
+export interface OneShot {
+  readonly deps: ReconcilerDeps;
+  readonly cause: Cause;
+  /** What was settled so far. */
+  readonly settled: readonly SettledDecision[];
+  /** Gets every settled decision into the log; throws if that fails, and then they are kept for the next one. */
+  publish(): Promise<void>;
+}
+
+/** Where a running daemon shares the store, it is given this long to publish what the command settled. */
+const DAEMON_PUBLISHES_MS = 3_000;
+const LOOK_MS = 100;
+
+/**
+ * Opens the store and both sides, reads them completely, and hands them to `use`. Throws ERR_STATE_LOCKED with what
+ * to do instead if a daemon holds the store.
+ */
+export async function withOneShot<T>(
+  cli: Cli,
+  /** What a person should do where the daemon holds the store. */
+  whileDaemonRuns: string,
+  use: (shot: OneShot) => Promise<T>,
+): Promise<T> {
+  const config = await cli.openConfig();
+  const ambience = cli.ambience(true);
+  const store = await openStoreAlone(config, ambience, whileDaemonRuns);
+  const closers = [() => store.close()];
+  try {
+    await store.queue.check();
+    const consul = await openConsul(config.consul, config.owner, ambience);
+    closers.unshift(() => consul.close());
+    const providers = config.providers.map((settings) => openProvider(settings, ambience));
+    for (const { directory } of providers) closers.unshift(() => directory.close());
+    const { deps, settled } = watchSettlements(
+      createCore(config, { consul, providers, store }, ambience).deps,
+    );
+    await withProgress(
+      cli.around.stderr,
+      () => 'reading the identity providers and Consul',
+      async () => {
+        await restoreClosures(deps);
+        deps.window.restore(await deps.facts.get('guard/window'));
+        await readBothSides(deps, cli.signal);
+        await recallWritten(deps);
+      },
+    );
+    const receivedAt = new Date(deps.clock.now()).toISOString();
+    const cause: Cause = { kind: 'command', receivedAt, principal: { id: cli.around.user } };
+    return await use({ deps, cause, settled, publish: () => publish(config, store, ambience) });
+  } finally {
+    for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
+  }
+}
+
+/** The embedded store belongs to one process. */
+export async function openStoreAlone(
+  config: Config,
+  ambience: Ambience,
+  whileDaemonRuns: string,
+): Promise<Store> {
+  try {
+    return await openStore(config, ambience);
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'ERR_STATE_LOCKED') throw error;
+    throw new SyncError('ERR_STATE_LOCKED', whileDaemonRuns, { retriable: false, cause: error });
+  }
+}
+
+function watchSettlements(deps: ReconcilerDeps): {
+  readonly deps: ReconcilerDeps;
+  readonly settled: readonly SettledDecision[];
+} {
+  const settled: SettledDecision[] = [];
+  const { journal } = deps;
+  return {
+    settled,
+    deps: {
+      ...deps,
+      // The command goes through everything itself: nothing that a job sends on needs to be queued.
+      queue: { add: async () => {} },
+      journal: {
+        read: (key) => journal.read(key),
+        record: (key, drafts) => journal.record(key, drafts),
+        outbox: (limit) => journal.outbox(limit),
+        published: (ids) => journal.published(ids),
+        overview: () => journal.overview(),
+        async settle(key, decisions, update) {
+          await journal.settle(key, decisions, update);
+          settled.push(...decisions);
+        },
+      },
+    },
+  };
+}
+
+/** Also publishes what an earlier process left. */
+export async function publish(config: Config, store: Store, ambience: Ambience): Promise<void> {
+  const { clock } = ambience;
+  // A daemon that shares the store relays by itself, and two relays would get in each other's way.
+  const until = config.queue.kind === 'embedded' ? 0 : clock.now() + DAEMON_PUBLISHES_MS;
+  while ((await store.journal.overview()).outboxLength > 0 && clock.now() < until) await clock.sleep(LOOK_MS);
+  if ((await store.journal.overview()).outboxLength === 0) return;
+  const log = await openDecisionLog(config, ambience);
+  try {
+    const publication = new Publication({ ...ambience, journal: store.journal, facts: store.facts, log });
+    while ((await publication.moveBatch()) > 0);
+  } finally {
+    await log.close();
+  }
+}

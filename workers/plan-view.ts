@@ -1,0 +1,94 @@
+import { toPlainValue } from '../src/decisions/plain-value.js';
+import type { Mapping } from '../src/model/rule.js';
+import { type Change, claimSubject, type Hold } from '../src/plan/plan.js';
+import { viewOf } from '../src/reconcile/decide.js';
+import type { ClaimChange, FleetPlan } from '../src/reconcile/fleet-plan.js';
+
+/** How many edges would open, change and close, and how many changes are held. */
+export interface PlanSummary {
+  readonly open: number;
+  readonly change: number;
+  readonly close: number;
+  readonly held: number;
+  /** Records of `claims: first` to be made or taken back. */
+  readonly claims: number;
+}
+
+export function summaryOf(plan: FleetPlan): PlanSummary {
+  const count = (sign: Sign) => plan.changes.filter((change) => signOf(change) === sign).length;
+  return {
+    open: count('+'),
+    change: count('~'),
+    close: count('-'),
+    held: plan.holds.length,
+    claims: plan.claims.length,
+  };
+}
+
+export type Sign = '+' | '~' | '-';
+
+/** An owned deny closes an edge as its removal does. */
+export function signOf(change: Pick<Change, 'verb' | 'after'>): Sign {
+  if (change.after === undefined || change.after.kind === 'deny') return '-';
+  return change.verb === 'created' ? '+' : '~';
+}
+
+/** The document that `plan --json` prints; changes and holds have the fields of a decision. */
+export function planDocument(plan: FleetPlan, mapping: Mapping) {
+  return {
+    owner: mapping.owner,
+    mode: mapping.mode,
+    mappingRevision: mapping.revision,
+    changes: [...plan.claims.map(claimView), ...plan.changes.map(changeView)],
+    holds: plan.holds.map(holdView),
+    summary: summaryOf(plan),
+  };
+}
+
+export function changeView(change: Change) {
+  return {
+    subject: change.subject,
+    action: change.action,
+    verb: change.verb,
+    reason: change.reason,
+    resource: change.resource,
+    ...(change.client === undefined ? {} : { client: change.client }),
+    scopes: change.scopes,
+    before: toPlainValue(viewOf(change.before)),
+    after: toPlainValue(viewOf(change.after)),
+  };
+}
+
+export function holdView(hold: Hold) {
+  return {
+    subject: hold.subject,
+    action: hold.action,
+    reason: hold.reason,
+    detail: hold.detail,
+    resource: hold.resource,
+    ...(hold.client === undefined ? {} : { client: hold.client }),
+    scopes: hold.scopes,
+    before: toPlainValue(viewOf(hold.before)),
+    after: toPlainValue(viewOf(hold.after)),
+  };
+}
+
+function claimView({ client, service, verb }: ClaimChange) {
+  const isNew = verb === 'created';
+  return {
+    subject: claimSubject(client, service.name),
+    action: isNew ? 'grant' : 'revoke',
+    verb,
+    reason: isNew ? 'ClaimAdded' : 'ClaimRemoved',
+    resource: {
+      kind: 'claim',
+      name: service.name,
+      namespace: service.namespace,
+      partition: service.partition,
+    },
+    client,
+    scopes: [],
+    before: isNew ? null : { service: service.name },
+    after: isNew ? { service: service.name } : null,
+  };
+}

@@ -1,0 +1,65 @@
+import { createColors } from 'picocolors';
+import type { Output } from '../cli.js';
+
+export type Colors = ReturnType<typeof createColors>;
+
+/** Where a command prints: text for people with colours if they see them, or JSON. */
+export interface Screen {
+  readonly colors: Colors;
+  /** Whether questions can be asked and progress be shown. */
+  readonly isInteractive: boolean;
+  line(text?: string): void;
+  /** One JSON document, indented for terminals alone. */
+  json(value: unknown): void;
+  /** One JSON document on one line. */
+  jsonLine(value: unknown): void;
+  /** To stderr. */
+  warn(text: string): void;
+}
+
+export function createScreen(facts: {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly isInputTerminal: boolean;
+  readonly noColor: boolean;
+}): Screen {
+  const { stdout, stderr } = facts;
+  const isTerminal = stdout.isTTY === true;
+  return {
+    colors: createColors(isTerminal && !facts.noColor),
+    isInteractive: isTerminal && facts.isInputTerminal,
+    line: (text = '') => void stdout.write(`${text}\n`),
+    json: (value) => void stdout.write(`${JSON.stringify(value, null, isTerminal ? 2 : undefined)}\n`),
+    jsonLine: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
+    warn: (text) => void stderr.write(`${text}\n`),
+  };
+}
+
+/** Names come from the IdP and from Consul: nothing in them may move the cursor or rewrite what stands there. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/** Columns padded to their widest cell, without trailing spaces. Widths are counted without `paint`. */
+export function columns(
+  rows: readonly (readonly string[])[],
+  paint: (cell: string, column: number, row: number) => string = (cell) => cell,
+): readonly string[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    });
+  return rows.map((row, at) =>
+    row
+      .map((cell, index) => {
+        const isLast = row.slice(index + 1).every((later) => later === '');
+        return paint(cell, index, at) + (isLast ? '' : ' '.repeat((widths[index] ?? 0) - cell.length));
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+}
