@@ -38,7 +38,10 @@ Examples:
         import('../demo/demo.js'),
         import('../demo/reporter.js'),
       ]);
-      const { stdout, stderr, environment } = cli.around;
+      const { stdout, stderr, environment, onReload } = cli.around;
+      // There is nothing to reload here: SIGHUP says that the terminal was closed.
+      const hangUp = new AbortController();
+      onReload(() => hangUp.abort());
       await runDemo(
         {
           port: flags.port,
@@ -50,7 +53,7 @@ Examples:
           environment,
         },
         flags.json === true ? createJsonReporter(stdout, stderr) : createTextReporter(stdout, environment),
-        cli.signal,
+        AbortSignal.any([cli.signal, hangUp.signal]),
       );
     });
 }

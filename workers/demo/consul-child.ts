@@ -38,11 +38,13 @@ export async function startConsulChild(
     readonly binary: string;
     readonly port: number;
     readonly directory: string;
+    /** Its state is worth a clean stop. */
+    readonly isKept: boolean;
     readonly clock: Clock;
   },
   signal: AbortSignal,
 ): Promise<RunningConsul> {
-  const { binary, port, directory, clock } = options;
+  const { binary, port, directory, isKept, clock } = options;
   await mkdir(directory, { recursive: true });
   const managementToken = randomUUID();
   const [server, serf] = await Promise.all([freePort(), freePort()]);
@@ -90,7 +92,7 @@ export async function startConsulChild(
 
   const place: ConsulPlace = { address: `http://127.0.0.1:${port}`, managementToken };
   const close = async () => {
-    child.kill('SIGTERM');
+    child.kill(isKept ? 'SIGTERM' : 'SIGKILL');
     const timer = setTimeout(kill, STOP_TIMEOUT_MS);
     await gone;
     clearTimeout(timer);

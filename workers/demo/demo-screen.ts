@@ -26,29 +26,23 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
   const paragraph = (text: string, paint = (line: string) => line) => {
     for (const line of wrap(text, width - INDENT.length)) lines.push(INDENT + paint(line));
   };
-  const state = facts.isStateKept ? facts.stateDirectory : `${facts.stateDirectory}, removed at the end`;
   const running: readonly (readonly [string, string, string])[] = [
-    ['scopemesh', facts.scopemesh, `log ${facts.logFile}`],
+    ['scopemesh', facts.scopemesh, 'in mode enforce'],
     ['Consul', facts.consul.address, facts.consulKind],
     ['IdP', facts.idp.address, 'embedded'],
-    ['state', state, ''],
+    ['state', facts.stateDirectory, facts.isStateKept ? '' : 'removed at the end'],
+    ['log', facts.logFile, ''],
   ];
-  lines.push(
-    '',
-    `${colors.bold('scopemesh demo')} ${colors.dim('a shop of ten services; ctrl-c ends it')}`,
-    '',
-  );
-  const addressCells = Math.max(...running.slice(0, -1).map(([, address]) => address.length));
-  for (const [name, address, note] of running) {
-    const text = `${INDENT}${name.padEnd(11)}${note === '' ? address : address.padEnd(addressCells + 2)}`;
-    if (text.length + note.length <= width) lines.push(text + colors.dim(note));
-    else lines.push(text.trimEnd(), `${INDENT}${' '.repeat(11)}${colors.dim(note)}`);
+  const title = `${colors.bold('scopemesh demo')}  ${colors.dim('a shop of ten services; ctrl-c ends it')}`;
+  lines.push('', title, '');
+  const placeCells = Math.max(...running.map(([, place, note]) => (note === '' ? 0 : place.length)));
+  for (const [name, place, note] of running) {
+    const noted = note === '' ? place : `${place.padEnd(placeCells + INDENT.length)}${colors.dim(note)}`;
+    lines.push(`${INDENT}${name.padEnd(11)}${noted}`);
   }
   for (const note of facts.notes) paragraph(note, colors.yellow);
   lines.push('');
-  paragraph(
-    'What a service may call follows from the scopes of its OAuth client. Each caller has a port of its own:',
-  );
+  paragraph('What a service may call follows from the scopes of its OAuth client. Each caller has its port:');
   const ports = Object.entries(facts.callers).map(([name, address]) => {
     const note = facts.services.find((service) => service.name === name)?.note;
     return `${new URL(address).port} ${name}${note === undefined ? '' : ` (${note})`}`;
@@ -57,16 +51,17 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
   const example = facts.callers.web ?? '';
   paragraph(`${example}/orders/v1/orders is: web ${signs.arrow} orders, /v1/orders`);
   lines.push('', colors.bold('Try in another terminal'), '');
-  const things = thingsToTry(facts);
+  const things = thingsToTry(facts).map((thing, at) => ({ ...thing, number: `${at + 1} ` }));
   const whatCells = Math.max(...things.map(({ what }) => what.length));
   const commandCells = Math.max(...things.map((thing) => toCommand(thing).length));
-  const isWide = INDENT.length + whatCells + 2 + commandCells <= width;
+  const isWide = 2 * INDENT.length + whatCells + INDENT.length + commandCells <= width;
   for (const thing of things) {
+    const number = INDENT + colors.dim(thing.number);
     if (isWide) {
-      lines.push(`${INDENT}${colors.dim(thing.what.padEnd(whatCells))}  ${toCommand(thing)}`);
+      lines.push(`${number}${thing.what.padEnd(whatCells)}${INDENT}${toCommand(thing)}`);
       continue;
     }
-    if (thing.what !== '') paragraph(thing.what, colors.dim);
+    lines.push(`${number}${thing.what}`);
     lines.push(...breakCommand(thing, width - 2 * INDENT.length).map((line) => INDENT + INDENT + line));
   }
   const open = `${facts.open} intentions stand already`;

@@ -26,7 +26,8 @@ export async function startConsul(
   const binary = options.isEmbedded ? undefined : await findConsul(options.path);
   if (binary !== undefined) {
     try {
-      return { ...(await startConsulChild({ binary, port, directory, clock }, signal)), kind: binary };
+      const place = { binary, port, directory, isKept: state.isKept, clock };
+      return { ...(await startConsulChild(place, signal)), kind: binary };
     } catch (error) {
       signal.throwIfAborted();
       options.onNote(`${messageOf(error)}; the embedded Consul runs instead`);

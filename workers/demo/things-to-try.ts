@@ -16,41 +16,27 @@ export interface Places {
 export function thingsToTry(places: Places): readonly ThingToTry[] {
   const { callers, consul, idp, configFile } = places;
   const at = (source: string, path: string) => `${callers[source]}${path}`;
-  const asAdmin = ['-H', `'Authorization: Bearer ${idp.managementToken}'`];
+  const asAdmin = `-H 'Authorization: Bearer ${idp.managementToken}'`;
   const scope = `${idp.address}/clients/web-app/scopes/orders:write`;
+  const disable = `-d '{"enabled":false}'`;
   return [
+    { what: 'web reads orders: 200', words: ['curl', '-i', at('web', '/orders/v1/orders')] },
     {
-      what: 'web reads orders: 200',
-      words: ['curl', '-i', at('web', '/orders/v1/orders')],
-    },
-    {
-      what: 'web places one: 403, for its client web-app lacks the scope orders:write',
+      what: 'web places one: 403, its client lacks the scope orders:write',
       words: ['curl', '-i', '-X POST', at('web', '/orders/v1/orders')],
     },
+    { what: 'grant the scope: line 2 is 200', words: ['curl', '-X POST', asAdmin, scope] },
+    { what: 'take it away: line 2 is 403 again', words: ['curl', '-X DELETE', asAdmin, scope] },
     {
-      what: 'grant the scope, and the line above answers 200',
-      words: ['curl', '-X POST', asAdmin.join(' '), scope],
-    },
-    {
-      what: 'take it away: 403 again',
-      words: ['curl', '-X DELETE', asAdmin.join(' '), scope],
-    },
-    {
-      what: 'the AI agent may not charge, though it holds payments:charge: 403',
+      what: 'an AI agent may not charge, whatever scope it holds: 403',
       words: ['curl', '-i', '-X POST', at('assistant', '/payments/v1/charges')],
     },
     {
-      what: 'disable the client of the reports job: all that it could call is closed',
-      words: [
-        'curl',
-        '-X PATCH',
-        asAdmin.join(' '),
-        `-d '{"enabled":false}'`,
-        `${idp.address}/clients/reports-job`,
-      ],
+      what: 'disable the client of reports: it reaches nothing more',
+      words: ['curl', '-X PATCH', asAdmin, disable, `${idp.address}/clients/reports-job`],
     },
     {
-      what: 'delete the intentions of orders by hand: scopemesh puts them back',
+      what: 'delete intentions by hand: scopemesh puts them back',
       words: [
         'curl',
         '-X DELETE',
@@ -59,10 +45,10 @@ export function thingsToTry(places: Places): readonly ThingToTry[] {
       ],
     },
     {
-      what: 'see what would change, and what was decided',
+      what: 'what would change: nothing, but one is held',
       words: ['npx scopemesh plan', `-c ${configFile}`],
     },
-    { what: '', words: ['npx scopemesh decisions list', `-c ${configFile}`] },
+    { what: 'every decision so far', words: ['npx scopemesh decisions list', `-c ${configFile}`] },
   ];
 }
 
