@@ -127,10 +127,16 @@ function ofClient(admin: Admin, id: string, at: string, cause: Cause, context: E
   }
 }
 
+/**
+ * A part of a client names it by id alone. The client id that a read taught saves the way over the id; if the client
+ * was renamed since, the job finds it gone under that name and asks for its id.
+ */
 function ofClientPart(admin: Admin, id: string, cause: Cause, context: EventContext): Effect {
   const { provider, names } = context;
-  if (admin.operation === 'CREATE') return { triggers: [{ key: byId(provider, id), cause }], orders: [] };
-  return { triggers: [touched(byId(provider, id), id, names.clientId(id), cause, provider)], orders: [] };
+  const known = names.clientId(id);
+  const key = known === undefined ? byId(provider, id) : clientKey(provider, known);
+  if (admin.operation === 'CREATE') return { triggers: [{ key, cause }], orders: [] };
+  return { triggers: [touched(key, id, known, cause, provider)], orders: [] };
 }
 
 function ofClientScope(

@@ -79,23 +79,23 @@ describe('the Keycloak webhook', () => {
     ['01-client-scope-created', []],
     ['02-client-scope-created', []],
     ['03-client-created', ['client/main/svc-a']],
-    ['04-client-scope-default-mapping-added', [byId]],
-    ['05-client-scope-optional-mapping-added', [byId]],
+    ['04-client-scope-default-mapping-added', ['client/main/svc-a']],
+    ['05-client-scope-optional-mapping-added', ['client/main/svc-a']],
     ['06-client-credentials-token', []],
     ['07-token-w-optional-scope', []],
     ['08-token-w-unknown-scope', []],
     ['09-token-wrong-secret', []],
     ['10-client-secret-rotated', []],
-    ['11-client-secret-rotated', [`${byId} ! < svc-a`]],
+    ['11-client-secret-rotated', ['client/main/svc-a ! < svc-a']],
     ['12-token-with-OLD-secret-after-rotation', []],
     ['13-realm-role-created', []],
     ['14-service-account-realm-role-mapping-added', [byUser]],
     ['15-service-account-client-role-mapping-added', [byUser]],
-    ['16-client-role-created', [byId]],
+    ['16-client-role-created', ['client/main/svc-a']],
     ['17-client-updated-enabled-false', [`${byId} ! < svc-a`, `client-disabled svc-a ${CLIENT}`]],
     ['18-token-when-disabled', []],
     ['19-partial-PUT-enabled-true-', [`${byId} ! < svc-a`]],
-    ['20-client-scope-mapping-removed', [`${byId} ! < svc-a`]],
+    ['20-client-scope-mapping-removed', ['client/main/svc-a ! < svc-a']],
     ['21-client-updated-w-receiver-answering-503-twice', [`${byId} ! < svc-a`]],
     ['22-client-updated-w-receiver-answering-503-twice', [`${byId} ! < svc-a`]],
     ['23-client-updated-w-receiver-answering-503-twice', [`${byId} ! < svc-a`]],
@@ -125,9 +125,12 @@ describe('the Keycloak webhook', () => {
       expect(event.occurredAt).toBe(new Date(sent.time).toISOString());
       const keys = event.triggers.map((trigger) => formatKey(trigger.key));
       const known = expected.find(([each]) => each === name)?.[1] ?? [];
-      expect(keys).toEqual(
-        known.filter((line) => /^(client|provider)\//.test(line)).map((line) => line.split(' ')[0]),
-      );
+      const alone = known
+        .filter((line) => /^(client|provider)\//.test(line))
+        .map((line) => line.split(' ')[0])
+        // What an earlier event taught is not known here: a part of a client names it by id.
+        .map((key) => (/^clients\/[^/]+\//.test(sent.resourcePath ?? '') ? byId : key));
+      expect(keys).toEqual(alone);
       for (const { cause } of [...event.triggers, ...event.orders]) {
         expect(cause).toEqual({
           kind: 'webhook',
