@@ -1,18 +1,6 @@
-import type { AclAuthMethod, AclBindingRule, AclPolicy, AclRole, AclToken, Stored } from '../model/acl.js';
+import type { AclObject, AclSnapshot, AclToken, Stored } from '../model/acl.js';
 
-/** Everything of one kind, complete: lists that hide rules or configuration have been completed by single reads. */
-export interface AclSnapshot {
-  readonly policies: readonly Stored<AclPolicy>[];
-  readonly roles: readonly Stored<AclRole>[];
-  readonly authMethods: readonly Stored<AclAuthMethod>[];
-  readonly bindingRules: readonly Stored<AclBindingRule>[];
-}
-
-export type AclObject =
-  | { readonly kind: 'acl-policy'; readonly object: AclPolicy }
-  | { readonly kind: 'acl-role'; readonly object: AclRole }
-  | { readonly kind: 'acl-auth-method'; readonly object: AclAuthMethod }
-  | { readonly kind: 'acl-binding-rule'; readonly object: AclBindingRule };
+export type { AclObject, AclSnapshot } from '../model/acl.js';
 
 /**
  * ACL objects. They have no compare-and-set, so there is one writer per object and every write is read back.

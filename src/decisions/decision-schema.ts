@@ -30,6 +30,9 @@ const CHANGE_REASONS = {
   DriftCorrected: 'DriftCorrected',
   RevocationUnconfirmed: 'RevocationUnconfirmed',
   ClientQuarantined: 'ClientQuarantined',
+  LifetimeChanged: 'LifetimeChanged',
+  MembershipAdded: 'MembershipAdded',
+  MembershipRemoved: 'MembershipRemoved',
   Adopted: 'Adopted',
 } as const satisfies Members<ChangeReason>;
 
@@ -48,6 +51,11 @@ const HOLD_REASONS = {
   ProtectedDestination: 'ProtectedDestination',
   ProtocolUnsuitable: 'ProtocolUnsuitable',
   UserTokenUnenforceable: 'UserTokenUnenforceable',
+  ForeignObject: 'ForeignObject',
+  InvalidClientId: 'InvalidClientId',
+  InvalidRules: 'InvalidRules',
+  LoginUnverifiable: 'LoginUnverifiable',
+  LifetimeTooShort: 'LifetimeTooShort',
   Frozen: 'Frozen',
   ModeForbids: 'ModeForbids',
 } as const satisfies Members<HoldReason>;

@@ -74,3 +74,17 @@ export interface AclToken {
   readonly createdAt: string;
   readonly expiresAt?: string;
 }
+
+/** Everything of one kind, complete: lists that hide rules or configuration have been completed by single reads. */
+export interface AclSnapshot {
+  readonly policies: readonly Stored<AclPolicy>[];
+  readonly roles: readonly Stored<AclRole>[];
+  readonly authMethods: readonly Stored<AclAuthMethod>[];
+  readonly bindingRules: readonly Stored<AclBindingRule>[];
+}
+
+export type AclObject =
+  | { readonly kind: 'acl-policy'; readonly object: AclPolicy }
+  | { readonly kind: 'acl-role'; readonly object: AclRole }
+  | { readonly kind: 'acl-auth-method'; readonly object: AclAuthMethod }
+  | { readonly kind: 'acl-binding-rule'; readonly object: AclBindingRule };

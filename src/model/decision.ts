@@ -17,6 +17,9 @@ export type ChangeReason =
   | 'DriftCorrected'
   | 'RevocationUnconfirmed'
   | 'ClientQuarantined'
+  | 'LifetimeChanged'
+  | 'MembershipAdded'
+  | 'MembershipRemoved'
   | 'Adopted';
 
 /** Why a change is deliberately not made yet. */
@@ -35,6 +38,11 @@ export const HOLD_REASONS = [
   'ProtectedDestination',
   'ProtocolUnsuitable',
   'UserTokenUnenforceable',
+  'ForeignObject',
+  'InvalidClientId',
+  'InvalidRules',
+  'LoginUnverifiable',
+  'LifetimeTooShort',
   'Frozen',
   'ModeForbids',
 ] as const;
