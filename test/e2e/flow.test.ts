@@ -14,7 +14,13 @@ let daemon: Scopemesh;
 let foreignBefore: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
-  scene = await startScene({
+  scene = await startScene();
+  const { consul, keycloak, realm } = scene.stack;
+  await consul.request('PUT', '/v1/config', { Kind: 'service-defaults', Name: 'billing', Protocol: 'http' });
+  await keycloak.admin.createClientScope(realm, 'billing:read');
+  await seedForeign(consul);
+  foreignBefore = await digestForeign(consul);
+  daemon = await scene.startDaemon({
     configuration: {
       scopes: {
         'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/' },
@@ -23,12 +29,6 @@ beforeAll(async () => {
       },
     },
   });
-  const { consul, keycloak, realm } = scene.stack;
-  await consul.request('PUT', '/v1/config', { Kind: 'service-defaults', Name: 'billing', Protocol: 'http' });
-  await keycloak.admin.createClientScope(realm, 'billing:read');
-  await seedForeign(consul);
-  foreignBefore = await digestForeign(consul);
-  daemon = await scene.startDaemon();
 });
 
 afterAll(() => scene?.stop());

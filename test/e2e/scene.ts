@@ -6,8 +6,8 @@ import { type FaultProxy, startFaultProxy } from './fault-proxy.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
-/** What a test wants otherwise than the scene's configuration has it. */
-export interface SceneOptions {
+/** What a test wants otherwise than the stack's configuration has it. */
+export interface DaemonOptions {
   /** Over the provider's settings. */
   readonly provider?: Readonly<Record<string, unknown>>;
   /** Over the top level of the configuration. */
@@ -22,13 +22,13 @@ export interface Scene {
   readonly consulWrites: RecordingProxy;
   readonly keycloakFaults: FaultProxy;
   readonly topic: DecisionTopic;
-  /** Starts the daemon; once. */
-  startDaemon(): Promise<Scopemesh>;
+  /** Starts the daemon, with the scene's own state; one at a time. Resolves once it is ready. */
+  startDaemon(options?: DaemonOptions): Promise<Scopemesh>;
   /** Also the daemon. Repeating is safe. */
   stop(): Promise<void>;
 }
 
-export async function startScene(options: SceneOptions = {}): Promise<Scene> {
+export async function startScene(): Promise<Scene> {
   const listen = `127.0.0.1:${await freePort()}`;
   const stack = await startStack({ intake: listen });
   const stops: (() => Promise<void>)[] = [() => stack.stop()];
@@ -40,7 +40,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     stops.push(() => consulWrites.stop());
     const keycloakFaults = await startFaultProxy(stack.keycloak.address);
     stops.push(() => keycloakFaults.stop());
-    const configuration = (state: { directory: string }) => {
+    const toConfiguration = (options: DaemonOptions) => (state: { directory: string }) => {
       const file = parse(stack.configuration(state));
       const [provider] = file.providers;
       if (options.proxies !== false) {
@@ -55,8 +55,8 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
       consulWrites,
       keycloakFaults,
       topic: openDecisionTopic(stack.kafka.broker, stack.topic),
-      async startDaemon() {
-        const daemon = await startScopemesh({ listen, configuration });
+      async startDaemon(options = {}) {
+        const daemon = await startScopemesh({ listen, configuration: toConfiguration(options) });
         stops.push(() => daemon.dispose());
         await daemon.ready();
         return daemon;
