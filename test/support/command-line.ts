@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { createProgram } from '../../workers/program.js';
+import type { Mesh } from './mesh.js';
+
+/** What a command did. */
+export interface Ran {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+  /** The one JSON document of stdout. */
+  json(): Record<string, unknown>;
+}
+
+export interface Client {
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  readonly enabled?: boolean;
+  readonly attributes?: Readonly<Record<string, string>>;
+}
+
+/** A directory with a configuration and an IdP's document, and the program run on them in this process. */
+export interface CommandLine {
+  readonly directory: string;
+  readonly configFile: string;
+  /** Writes the IdP's document. */
+  idp(...clients: Client[]): void;
+  /** What the document says instead. */
+  brokenIdp(text: string): void;
+  /** Replaces parts of the configuration; the parts are JSON. */
+  configure(parts: Readonly<Record<string, unknown>>): void;
+  run(args: readonly string[], options?: RunOptions): Promise<Ran>;
+  close(): void;
+}
+
+export interface RunOptions {
+  /** Runs as on a terminal, on which this is typed. */
+  readonly typed?: string;
+  readonly signal?: AbortSignal;
+  /** Told whatever is printed on stdout. */
+  readonly onOut?: (text: string) => void;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export function createCommandLine(mesh: Mesh): CommandLine {
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-cli-'));
+  const configFile = join(directory, 'scopemesh.json');
+  const document = join(directory, 'clients.json');
+  const base = {
+    owner: 'payments',
+    mode: 'enforce',
+    consul: { address: mesh.consul.address, token: mesh.consul.managementToken },
+    providers: [{ name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory: document }],
+    scopes: {
+      'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders' },
+      'orders:write': { to: 'orders', methods: ['POST'], path: '/v1/orders' },
+      '{service}:connect': { to: '{service}' },
+    },
+    // Nothing listens on port 9, so that no daemon of somebody else is found.
+    http: { listen: '127.0.0.1:9' },
+    state: { directory: join(directory, 'state') },
+  };
+  const self: CommandLine = {
+    directory,
+    configFile,
+    idp(...clients) {
+      const full = clients.map((client) => ({
+        grantTypes: ['client_credentials'],
+        enabled: true,
+        attributes: {},
+        ...client,
+      }));
+      writeFileSync(document, JSON.stringify({ clients: full }));
+    },
+    brokenIdp: (text) => writeFileSync(document, text),
+    configure: (parts) => writeFileSync(configFile, JSON.stringify({ ...base, ...parts })),
+    async run(args, options = {}) {
+      const isTTY = options.typed !== undefined;
+      const texts = { out: '', err: '' };
+      const stdin = Object.assign(new PassThrough(), { isTTY });
+      stdin.end(options.typed ?? '');
+      const program = createProgram({
+        signal: options.signal ?? new AbortController().signal,
+        environment: { NO_COLOR: '1', ...options.environment },
+        onReload: () => {},
+        stdout: {
+          isTTY,
+          write: (text: string) => {
+            texts.out += text;
+            options.onOut?.(texts.out);
+          },
+        },
+        stderr: {
+          write: (text: string) => {
+            texts.err += text;
+          },
+        },
+        stdin,
+        user: 'alice',
+      });
+      const status = await program.run(['node', 'scopemesh', '-c', configFile, ...args]);
+      return { status, ...texts, json: () => JSON.parse(texts.out) as Record<string, unknown> };
+    },
+    close: () => rmSync(directory, { recursive: true, force: true }),
+  };
+  self.configure({});
+  return self;
+}

@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createEmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { type Mesh, startMesh } from '../support/mesh.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+const web = { clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } };
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  await mesh.speaks('orders', 'http');
+  await mesh.register('orders');
+  await mesh.register('web', { client: 'web-app' });
+  cli.idp(web);
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+interface Finding {
+  readonly id: string;
+  readonly severity: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+async function examine(): Promise<{
+  status: number;
+  findings: readonly Finding[];
+  of(id: string): Finding | undefined;
+}> {
+  const { status, json } = await cli.run(['doctor', '--json']);
+  const findings = json().findings as Finding[];
+  return { status, findings, of: (id) => findings.find((finding) => finding.id === id) };
+}
+
+const LEAST =
+  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+
+async function useToken(rules: string): Promise<void> {
+  cli.configure({ consul: { address: mesh.consul.address, token: await mesh.tokenWith(rules) } });
+}
+
+describe('doctor', () => {
+  it('finds nothing wrong in a mesh that is right, and flags a token stronger than needed', async () => {
+    const { status, of } = await examine();
+    expect(status).toBe(0);
+    for (const id of [
+      'consul.reachable',
+      'consul.version',
+      'consul.acl',
+      'consul.default-policy',
+      'consul.clock',
+      'provider.main',
+      'rules',
+      'claims',
+    ])
+      expect([id, of(id)?.severity]).toEqual([id, 'ok']);
+    expect(of('consul.token')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('management'),
+    });
+    expect(of('claims.missing')?.message).toContain('orders');
+    expect(of('provider.main.webhook')?.severity).toBe('notice');
+  });
+
+  it('every finding that is not ok says how to mend it, and the summary counts them', async () => {
+    cli.configure({ scopes: { 'x:read': { to: 'nowhere', methods: ['GET'] } } });
+    cli.idp({ ...web, attributes: {} });
+    const { findings, of } = await examine();
+    for (const finding of findings.filter(({ severity }) => severity === 'warning' || severity === 'error'))
+      expect([finding.id, finding.remedy !== '']).toEqual([finding.id, true]);
+    expect(of('rules.destination')?.message).toContain('nowhere');
+    expect(of('rules.protocol')?.message).toContain('tcp');
+    expect(of('claims.refused')?.message).toContain('ClaimUnconfirmed');
+    expect(of('provider.main.confirmations')?.severity).toBe('warning');
+    const { json } = await cli.run(['doctor', '--json']);
+    const errors = findings.filter(({ severity }) => severity === 'error').length;
+    expect(json().summary).toMatchObject({ error: errors });
+  });
+
+  it('takes the least token that works without a complaint it can check', async () => {
+    await useToken(LEAST);
+    const { status, of } = await examine();
+    expect(status).toBe(0);
+    expect(of('consul.token')).toMatchObject({ severity: 'notice' });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+  });
+
+  it('reads the rules of a token that may, and finds that it cannot write intentions', async () => {
+    await useToken(`acl = "read" ${LEAST.replace('intentions = "write"', 'intentions = "read"')}`);
+    const { status, of } = await examine();
+    expect(status).toBe(1);
+    expect(of('consul.token')).toMatchObject({ severity: 'error' });
+    await useToken(`acl = "read" ${LEAST}`);
+    expect((await examine()).of('consul.token')?.severity).toBe('ok');
+    await useToken(`acl = "write" ${LEAST}`);
+    expect((await examine()).of('consul.token')?.severity).toBe('warning');
+  });
+
+  it('tells a token that sees only a part, none, and a wrong one', async () => {
+    await useToken('service "orders" { policy = "read" intentions = "write" }');
+    const partial = await examine();
+    expect(partial.status).toBe(1);
+    expect(partial.of('consul.read-catalog')?.severity).toBe('error');
+    cli.configure({ consul: { address: mesh.consul.address } });
+    expect((await examine()).of('consul.token')?.severity).toBe('error');
+    cli.configure({
+      consul: { address: mesh.consul.address, token: '00000000-0000-0000-0000-00000000dead' },
+    });
+    expect((await examine()).of('consul.reachable')?.severity).toBe('error');
+  });
+
+  it('exits 1 for an unreachable Consul or IdP, and still tells of the other', async () => {
+    cli.brokenIdp('{');
+    const idp = await examine();
+    expect(idp.status).toBe(1);
+    expect(idp.of('provider.main')?.severity).toBe('error');
+    expect(idp.of('consul.reachable')?.severity).toBe('ok');
+    cli.idp(web);
+    cli.configure({ consul: { address: 'http://127.0.0.1:9' } });
+    const consul = await examine();
+    expect(consul.status).toBe(1);
+    expect(consul.of('consul.reachable')?.severity).toBe('error');
+    expect(consul.of('provider.main')?.severity).toBe('ok');
+  });
+
+  it('refuses an old version, one that cannot enforce user: required, and a mesh that allows by default', async () => {
+    const old = await createEmbeddedConsul({ defaultPolicy: 'allow', version: '1.13.9' });
+    try {
+      cli.configure({
+        consul: { address: old.address, token: old.managementToken },
+        scopes: { 'orders:write': { to: 'orders', user: 'required' } },
+      });
+      const { status, of } = await examine();
+      expect(status).toBe(1);
+      expect(of('consul.version')).toMatchObject({
+        severity: 'error',
+        message: expect.stringContaining('1.13.9'),
+      });
+      expect(of('consul.default-policy')?.severity).toBe('error');
+    } finally {
+      await old.close();
+    }
+    cli.configure({ scopes: { 'orders:write': { to: 'orders', user: 'required' } } });
+    expect((await examine()).of('consul.version')?.message).toContain('user: required');
+  });
+
+  it('says it to people too, with how to mend it', async () => {
+    const { out } = await cli.run(['doctor']);
+    expect(out).toMatch(/^ok {7}Consul answers/m);
+    expect(out).toMatch(/warning {2}the ACL token is stronger/);
+    expect(out).toMatch(/\d+ errors, \d+ warnings/);
+  });
+});
