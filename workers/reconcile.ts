@@ -1,9 +1,8 @@
 import { messageOf } from '../src/errors.js';
-import { parseKey } from '../src/model/key.js';
 import type { Queue } from '../src/queue/queue.js';
 import { restoreClosures } from '../src/reconcile/closures.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
-import { readConsul } from '../src/reconcile/sweep.js';
+import { leftoverTriggers, readConsul } from '../src/reconcile/sweep.js';
 import { createReconciler } from '../src/reconciler.js';
 import { Outage } from './repeat.js';
 
@@ -42,8 +41,7 @@ async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boole
 
 /** Every key with a recorded and unsettled decision is looked at, whether or not anything triggers it. */
 async function queueLeftovers(deps: ReconcilerDeps): Promise<void> {
-  const { pendingKeys } = await deps.journal.overview();
   const cause = { kind: 'retry' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
-  const keys = pendingKeys.flatMap((text) => parseKey(text) ?? []);
-  if (keys.length > 0) await deps.queue.add(keys.map((key) => ({ key, cause })));
+  const triggers = await leftoverTriggers(cause, deps);
+  if (triggers.length > 0) await deps.queue.add(triggers);
 }

@@ -1,9 +1,11 @@
 import type { WatchedTable } from '../src/consul/consul.js';
 import { messageOf } from '../src/errors.js';
 import type { Trigger } from '../src/model/trigger.js';
+import type { ClaimStanding } from '../src/plan/claims.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { standingTriggers, takeCatalog, takeEntries } from '../src/reconcile/observe-consul.js';
 import { type Bell, createBell } from './bell.js';
+import { Outage } from './repeat.js';
 import type { WatchAges } from './watch-ages.js';
 
 /** How often it is looked whether a service without instances has used up its grace. */
@@ -55,27 +57,38 @@ async function watch(
   ages: WatchAges,
   signal: AbortSignal,
 ): Promise<void> {
+  const outage = new Outage();
+  /** Something changed that has not been read since: until it is, what is known of the table grows older. */
+  let isBehind = false;
+  const changed = () => {
+    isBehind = true;
+    bell.ring();
+  };
   const looking = (async () => {
     while (!signal.aborted) {
       await bell.wait(signal);
       if (signal.aborted) return;
+      isBehind = false;
       try {
         await look();
+        const lastedMs = outage.ends(deps.clock.now());
+        if (lastedMs !== undefined) deps.logger.info({ table, lastedMs }, 'Consul could be read again');
       } catch (error) {
         if (signal.aborted) return;
-        deps.logger.warn(
-          { table, error: messageOf(error) },
-          'a change in Consul was seen but could not be read; it is tried again',
-        );
+        if (outage.begins(deps.clock.now()))
+          deps.logger.warn(
+            { table, error: messageOf(error) },
+            'a change in Consul was seen but could not be read; it is tried again',
+          );
+        changed();
         await deps.clock.sleep(1_000, signal).catch(() => {});
-        bell.ring();
       }
     }
   })();
-  await Promise.all([
-    deps.consul.watch(table, { changed: () => bell.ring(), alive: () => ages.alive(table) }, signal),
-    looking,
-  ]);
+  const alive = () => {
+    if (!isBehind) ages.alive(table);
+  };
+  await Promise.all([deps.consul.watch(table, { changed, alive }, signal), looking]);
 }
 
 async function watchGraces(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
@@ -84,9 +97,11 @@ async function watchGraces(deps: ReconcilerDeps, signal: AbortSignal): Promise<v
     await deps.clock.sleep(GRACE_LOOK_MS, signal).catch(() => {});
     if (signal.aborted) return;
     const now = deps.clock.now();
+    const after = deps.world.standings(now);
+    if (after === before) continue;
     try {
-      await add(standingTriggers(deps.world, before, now, causeOf(deps)), deps);
-      before = deps.world.standings(now);
+      await add(standingTriggers(deps.world, before, now, causeOf(deps), hasVanished), deps);
+      before = after;
     } catch (error) {
       deps.logger.warn(
         { error: messageOf(error) },
@@ -94,6 +109,11 @@ async function watchGraces(deps: ReconcilerDeps, signal: AbortSignal): Promise<v
       );
     }
   }
+}
+
+/** Whatever else changes a standing has a job of its own, which knows the cause. */
+function hasVanished(standing: ClaimStanding | undefined): boolean {
+  return standing === undefined || (standing.kind === 'none' && standing.vanished);
 }
 
 async function add(triggers: readonly Trigger[], deps: ReconcilerDeps): Promise<void> {

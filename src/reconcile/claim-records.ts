@@ -8,7 +8,10 @@ import type { ClientId } from '../plan/world.js';
 import { settledOf } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
-/** Makes or takes back the record of who claimed a client first; each write with its decision. */
+/**
+ * Makes or takes back the record of who claimed a client first; each write with its decision. True if there was
+ * anything to write, and so the records were read again.
+ */
 export async function writeClaims(
   key: string,
   client: ClientId,
@@ -16,8 +19,8 @@ export async function writeClaims(
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
-): Promise<void> {
-  if (deps.world.mapping.mode === 'observe') return;
+): Promise<boolean> {
+  if (deps.world.mapping.mode === 'observe') return false;
   const { create, remove } = plan;
   if (remove !== undefined && deps.world.mapping.mode === 'enforce') {
     await writeOne(
@@ -43,8 +46,9 @@ export async function writeClaims(
       deps,
     );
   }
-  if (create !== undefined || remove !== undefined)
-    deps.world.putClaimRecords(await deps.consul.claims.list(signal));
+  if (create === undefined && remove === undefined) return false;
+  deps.world.putClaimRecords(await deps.consul.claims.list(signal));
+  return true;
 }
 
 async function writeOne(

@@ -10,6 +10,7 @@ import { writeClaims } from './claim-records.js';
 import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
+import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
 import { tellHolds } from './holds.js';
 import { settleClaimLeftovers } from './leftovers.js';
@@ -38,31 +39,71 @@ export async function reconcileClient(
   // A quarantine needs no word of the directory, and does not wait for one.
   if (hasOrder(job) && deps.world.closure(id) !== undefined)
     await deps.queue.add(fanOut(before, job, [], true));
+  const evidence = withClientId(evidenceOf(job), id, known);
+  const triggersNow = () => {
+    const after = deps.world.destinationsOf(id, deps.clock.now());
+    const urgent =
+      job.triggers.some((trigger) => trigger.urgent) || lostSomething(known, deps.world.client(id));
+    return fanOut([...before, ...after], job, evidence, urgent);
+  };
   if (needsRead(job, known)) {
-    const read = deps.world.beginRead();
-    let client: OAuthClient | undefined;
-    try {
-      client = await directory.read('clientId', key.value, signal);
-    } catch (error) {
-      if (!(error instanceof SyncError) || !(await closeUnconfirmed(id, job, error, deps))) {
-        if (hasOrder(job) && error instanceof SyncError && error.retriable)
-          return { kind: 'retry', afterMs: ORDER_RETRY_MS };
-        throw error;
-      }
-      await deps.queue.add(fanOut(before, job, [], true));
+    const tell = () => deps.world.told.note(triggersNow(), ({ key: to }) => formatKey(to));
+    const answer = await readClient(id, job, directory, tell, deps, signal);
+    if (answer !== 'read') {
+      if (answer === 'closed') await deps.queue.add(fanOut(before, job, [], true));
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };
     }
-    deps.world.putClient(id, client, read);
-    await releaseIfRotated(id, client, deps);
-    if (deps.world.closure(id) === 'RevocationUnconfirmed') deps.world.setClosure(id, undefined);
   }
-  await settleClaims(id, job, deps, signal);
-
-  const after = deps.world.destinationsOf(id, deps.clock.now());
-  const urgent =
-    job.triggers.some((trigger) => trigger.urgent) || lostSomething(known, deps.world.client(id));
-  await deps.queue.add(fanOut([...before, ...after], job, withClientId(evidenceOf(job), id, known), urgent));
+  await followRename(id, known, job, deps);
+  // First, so that nothing that is wrong with a claim delays a revocation.
+  await deps.queue.add(triggersNow());
+  if (await settleClaims(id, job, deps, signal)) await deps.queue.add(triggersNow());
   return { kind: 'done' };
+}
+
+/**
+ * Takes in what the directory says of the client. `closed` and `waits`: it does not say, and an order to close the
+ * client is to be tried again soon, with the client closed meanwhile or not.
+ */
+async function readClient(
+  id: ClientId,
+  job: Job,
+  directory: Directory,
+  tell: () => void,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<'read' | 'closed' | 'waits'> {
+  const { world } = deps;
+  const read = world.beginRead();
+  let client: OAuthClient | undefined;
+  try {
+    client = await directory.read('clientId', id.clientId, signal);
+  } catch (error) {
+    countFailure(id.provider, error, deps);
+    if (!(error instanceof SyncError) || !hasOrder(job)) throw error;
+    return (await closeUnconfirmed(id, job, error.code, deps)) ? 'closed' : 'waits';
+  }
+  world.putClient(id, client, read);
+  tell();
+  await releaseIfRotated(id, client, deps);
+  // Before the first complete read nothing follows from a single one; what an order names must not wait for that.
+  if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
+    return (await closeUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';
+  }
+  if (world.closure(id) === 'RevocationUnconfirmed') world.setClosure(id, undefined);
+  return 'read';
+}
+
+/** A client that is gone under its name may have another one now: its id leads there. */
+async function followRename(
+  id: ClientId,
+  known: OAuthClient | undefined,
+  job: Job,
+  deps: ReconcilerDeps,
+): Promise<void> {
+  if (known?.internalId === undefined || deps.world.client(id) !== undefined) return;
+  const key: Key = { kind: 'client', provider: id.provider, by: 'internalId', value: known.internalId };
+  await deps.queue.add(job.triggers.map((trigger) => ({ ...trigger, key })));
 }
 
 /** A client named by another id than its client id: find that, and let the client's own key do the work. */
@@ -74,7 +115,15 @@ async function resolveReference(
   signal: AbortSignal,
 ): Promise<JobResult> {
   const cached = key.by === 'internalId' ? deps.world.clientIdOf(key.provider, key.value) : undefined;
-  const clientId = cached ?? (await directory.read(key.by, key.value, signal))?.clientId;
+  const read = async () => {
+    try {
+      return (await directory.read(key.by, key.value, signal))?.clientId;
+    } catch (error) {
+      countFailure(key.provider, error, deps);
+      throw error;
+    }
+  };
+  const clientId = cached ?? (await read());
   // Unknown to the IdP and to us: it came and went between two reads, and nothing was ever opened for it.
   if (clientId === undefined) return { kind: 'done' };
   await deps.queue.add(
@@ -83,13 +132,16 @@ async function resolveReference(
   return { kind: 'done' };
 }
 
-/** Records or takes back a claim (`claims: first`) and tells what is held of the claims on this client. */
+/**
+ * Records or takes back a claim (`claims: first`) and tells what is held of the claims on this client. True if what
+ * the claims are worth may have changed by it.
+ */
 async function settleClaims(
   id: ClientId,
   job: Job,
   deps: ReconcilerDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const now = deps.clock.now();
   const { world, journal } = deps;
   const plan = planClient(id, world.view(now), world.standings(now), world.mapping);
@@ -97,19 +149,30 @@ async function settleClaims(
   const record = await journal.read(text);
   await settleClaimLeftovers(text, record, deps, signal);
   await tellHolds(text, record, plan.holds, causeOf(job), deps);
-  await writeClaims(text, id, plan, causeOf(job), deps, signal);
+  return writeClaims(text, id, plan, causeOf(job), deps, signal);
 }
 
-/** What only Consul caused needs no new word of the IdP about a client that is known. */
+/**
+ * What only Consul caused needs no new word of the IdP about a client that is known, and what a complete read caused
+ * none at all.
+ */
 function needsRead(job: Job, known: OAuthClient | undefined): boolean {
-  return (
-    known === undefined ||
-    job.triggers.some(({ cause }) => cause.kind !== 'consul-watch' && cause.kind !== 'resync')
+  return job.triggers.some(({ cause }) => {
+    if (cause.kind === 'full-read') return false;
+    return known === undefined || (cause.kind !== 'consul-watch' && cause.kind !== 'resync');
+  });
+}
+
+/** Whether an order wants the client closed although its directory may not be readable. */
+function ordersToClose(job: Job): boolean {
+  return job.triggers.some(
+    ({ order }) => order?.kind === 'client-disabled' || order?.kind === 'client-deleted',
   );
 }
 
+/** Whether an order is to be carried out; one about a session asks nothing of the client. */
 function hasOrder(job: Job): boolean {
-  return job.triggers.some((trigger) => trigger.order !== undefined);
+  return job.triggers.some(({ order }) => order !== undefined && order.kind !== 'session-revoked');
 }
 
 /** Evidence that names the client by its internal id names it by its client id from here on. */

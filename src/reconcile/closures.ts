@@ -1,4 +1,4 @@
-import type { SyncError } from '../errors.js';
+import type { ErrorCode } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
 import { revocationLimit } from '../plan/guard.js';
@@ -22,18 +22,32 @@ interface StoredClosure extends ClientId {
  * until its secret is seen rotated or a person releases it.
  */
 export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): Promise<void> {
-  for (const { order } of job.triggers) {
-    if (order?.kind !== 'secret-compromised' || deps.world.closure(id) === 'ClientQuarantined') continue;
-    deps.world.setClosure(id, 'ClientQuarantined');
-    await store(deps, (all) => [
-      ...all.filter((each) => clientText(each) !== clientText(id)),
-      { ...id, closure: 'ClientQuarantined', at: order.at },
-    ]);
+  const at = newestCompromise(job);
+  if (at === undefined) return;
+  const isNew = deps.world.closure(id) !== 'ClientQuarantined';
+  // In force at once; in memory again and again, because the durable part may have failed the last time.
+  deps.world.setClosure(id, 'ClientQuarantined');
+  await store(deps, (all) => {
+    const known = all.find((each) => clientText(each) === clientText(id));
+    const newest = known === undefined || Date.parse(at) > Date.parse(known.at) ? at : known.at;
+    return [
+      ...all.filter((each) => each !== known),
+      { provider: id.provider, clientId: id.clientId, closure: 'ClientQuarantined', at: newest },
+    ];
+  });
+  if (isNew) {
     deps.logger.warn(
-      { provider: id.provider, clientId: id.clientId, at: order.at },
+      { provider: id.provider, clientId: id.clientId, at },
       'client quarantined: its secret is compromised',
     );
   }
+}
+
+function newestCompromise(job: Job): string | undefined {
+  return job.triggers
+    .flatMap(({ order }) => (order?.kind === 'secret-compromised' ? [order.at] : []))
+    .toSorted((a, b) => Date.parse(a) - Date.parse(b))
+    .at(-1);
 }
 
 /**
@@ -43,7 +57,7 @@ export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): 
 export async function closeUnconfirmed(
   id: ClientId,
   job: Job,
-  error: SyncError,
+  code: ErrorCode,
   deps: ReconcilerDeps,
 ): Promise<boolean> {
   const orders = job.triggers.flatMap(({ order }) =>
@@ -57,7 +71,7 @@ export async function closeUnconfirmed(
   const budget = budgetOf(deps.world, deps.window, now, edges);
   if (budget.used + edges > revocationLimit(deps.world.mapping, budget.ownedAtStart)) {
     deps.logger.error(
-      { provider: id.provider, clientId: id.clientId, used: budget.used, edges, code: error.code },
+      { provider: id.provider, clientId: id.clientId, used: budget.used, edges, code },
       'an ordered revocation waits: the directory cannot be read and the mass guard allows no more removals without its word',
     );
     return false;
@@ -66,7 +80,7 @@ export async function closeUnconfirmed(
   await deps.facts.set('guard/window', deps.window.toText());
   deps.world.setClosure(id, 'RevocationUnconfirmed');
   deps.logger.warn(
-    { provider: id.provider, clientId: id.clientId, code: error.code },
+    { provider: id.provider, clientId: id.clientId, code },
     'client closed by an order while its directory cannot be read',
   );
   return true;

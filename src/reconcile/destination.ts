@@ -29,6 +29,7 @@ export async function reconcileDestination(
 ): Promise<JobResult> {
   const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };
   const text = formatKey(key);
+  deps.world.told.arrived(text, job.triggers);
   const [record, entry] = await Promise.all([
     deps.journal.read(text),
     deps.consul.intentions.read(destination, signal),
@@ -37,8 +38,9 @@ export async function reconcileDestination(
   const lastWritten = await settleLeftovers(text, record, entry, deps);
   deps.world.rememberWritten(text, lastWritten);
 
-  const { plan, used } = await planNow(destination, entry, job, { ...record, lastWritten }, deps);
-  const cause = causeOf(job);
+  const informed: Job = { ...job, triggers: [...job.triggers, ...deps.world.told.of(text)] };
+  const { plan, used } = await planNow(destination, entry, informed, { ...record, lastWritten }, deps);
+  const cause = causeOf(informed);
   await tellHolds(text, record, [...plan.holds, ...used], cause, deps);
   if (deps.world.mapping.mode === 'observe') return { kind: 'done' };
 

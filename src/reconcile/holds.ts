@@ -1,6 +1,9 @@
 import type { Cause } from '../model/cause.js';
 import type { HoldReason } from '../model/decision.js';
+import { parseKey } from '../model/key.js';
+import type { Trigger } from '../model/trigger.js';
 import type { Hold } from '../plan/plan.js';
+import { serviceText } from '../plan/world.js';
 import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
 import { holdDecision, holdKey } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
@@ -37,7 +40,7 @@ export async function tellHolds(
     );
   }
   for (const [name, known] of record.holds) {
-    if (current.has(name)) continue;
+    if (current.has(name) || isUndecided(known, deps)) continue;
     update.set(name, null);
     if (known.reason === 'ModeForbids') continue;
     decisions.push(holdDecision(endedHold(known), 'released', cause, stamp));
@@ -47,6 +50,32 @@ export async function tellHolds(
   for (const decision of decisions)
     deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
   deps.onSettled();
+}
+
+/** Every key with a hold that was told, so that its end is noticed although nothing points there any more. */
+export async function holdTriggers(
+  cause: Cause,
+  deps: Pick<ReconcilerDeps, 'journal'>,
+): Promise<readonly Trigger[]> {
+  const { holds } = await deps.journal.overview();
+  return [...new Set(holds.map(({ key }) => key))].flatMap((text) => {
+    const key = parseKey(text);
+    return key === undefined ? [] : [{ key, cause }];
+  });
+}
+
+/** Whether what it was held for cannot be seen now: the catalog, or the client's directory, was never read completely. */
+function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | 'clock'>): boolean {
+  const { world } = deps;
+  if (world.catalog === undefined) return true;
+  const [kind, ...rest] = known.subject.split('/').map(decodeURIComponent);
+  if (kind === 'claim') {
+    const [provider = ''] = rest;
+    return world.mapping.providers.includes(provider) && !world.hasDirectory(provider);
+  }
+  const [partition = '', namespace = '', , name = ''] = rest;
+  const standing = world.standings(deps.clock.now()).get(serviceText({ partition, namespace, name }));
+  return standing?.kind === 'unknown';
 }
 
 /** What makes a hold another one than was told before. */

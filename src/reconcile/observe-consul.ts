@@ -26,19 +26,23 @@ export function takeCatalog(
   return [...standingTriggers(world, before, now, cause), ...toTriggers(others, cause)];
 }
 
-/** Triggers for claims whose standing changed since `before`: by the catalog, or because a grace ended. */
+/**
+ * Triggers for claims whose standing changed since `before`: by the catalog, or because a grace ended. `concerns` says
+ * of which new standings.
+ */
 export function standingTriggers(
   world: WorldState,
   before: ReadonlyMap<string, ClaimStanding>,
   now: number,
   cause: Cause,
+  concerns: (standing: ClaimStanding | undefined) => boolean = () => true,
 ): readonly Trigger[] {
   const after = world.standings(now);
   if (after === before) return [];
   const triggers = new Map<string, Trigger>();
   for (const name of new Set([...before.keys(), ...after.keys()])) {
     const [old, next] = [before.get(name), after.get(name)];
-    if (JSON.stringify(old) === JSON.stringify(next)) continue;
+    if (!concerns(next) || JSON.stringify(old) === JSON.stringify(next)) continue;
     const standings = [old, next].flatMap((each) =>
       each === undefined || each.kind === 'none' ? [] : [each],
     );

@@ -1,10 +1,16 @@
+import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
-import type { Key } from '../model/key.js';
-import type { Job } from '../model/trigger.js';
+import { formatKey, type Key } from '../model/key.js';
+import type { Job, Trigger } from '../model/trigger.js';
+import type { ClaimStanding } from '../plan/claims.js';
 import type { JobResult } from '../queue/queue.js';
+import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
+import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
+import { holdTriggers } from './holds.js';
+import { standingTriggers } from './observe-consul.js';
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
@@ -21,8 +27,11 @@ export async function reconcileProvider(
   const before = new Map(world.clients(key.name).map((client) => [client.clientId, client]));
   const reached = destinationsBefore(key.name, [...before.values()], deps);
 
+  const standings = world.standings(clock.now());
+  const isFirst = !world.hasDirectory(key.name);
+
   const read = world.beginRead();
-  const snapshot = await directory.readAll(signal);
+  const snapshot = await readAll(directory, deps, signal);
   const changed = world.putDirectory(key.name, snapshot.clients, read, clock.now());
   deps.metrics.gauge('scopemesh_directory_clients', snapshot.clients.length, { provider: key.name });
   deps.metrics.gauge('scopemesh_directory_age_seconds', 0, { provider: key.name });
@@ -42,8 +51,15 @@ export async function reconcileProvider(
     const list = loses ? losing : others;
     list.push(...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now()));
   }
+  const triggers = [...fanOut(losing, job, named, true), ...fanOut(others, job, named, false)];
+  world.told.note(triggers, (trigger) => formatKey(trigger.key));
   try {
-    await deps.queue.add([...fanOut(losing, job, named, true), ...fanOut(others, job, named, false)]);
+    await deps.queue.add([
+      ...triggers,
+      ...claimTriggers(standings, job, deps),
+      // Holds of an earlier process whose reason is gone are about nothing that this read would show.
+      ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
+    ]);
   } catch (error) {
     // The difference would be forgotten: make the directory unknown, so that the next read compares everything.
     world.forgetDirectory(key.name);
@@ -59,6 +75,27 @@ export async function reconcileProvider(
     'directory read completely',
   );
   return { kind: 'done' };
+}
+
+/** The clients whose claims are worth something else now: their jobs make the records and tell the holds. */
+function claimTriggers(
+  before: ReadonlyMap<string, ClaimStanding>,
+  job: Job,
+  deps: ReconcilerDeps,
+): readonly Trigger[] {
+  const cause = { ...causeOf(job), kind: 'full-read' as const };
+  return standingTriggers(deps.world, before, deps.clock.now(), cause).filter(
+    ({ key }) => key.kind === 'client',
+  );
+}
+
+async function readAll(directory: Directory, deps: ReconcilerDeps, signal: AbortSignal) {
+  try {
+    return await directory.readAll(signal);
+  } catch (error) {
+    countFailure(directory.provider, error, deps);
+    throw error;
+  }
 }
 
 function destinationsBefore(provider: string, clients: readonly OAuthClient[], deps: ReconcilerDeps) {

@@ -1,7 +1,11 @@
 import { messageOf } from '../errors.js';
+import type { Cause } from '../model/cause.js';
+import { parseKey } from '../model/key.js';
+import type { Trigger } from '../model/trigger.js';
 import { plainDecision } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';
+import { holdTriggers } from './holds.js';
 import { takeCatalog, takeEntries, toTriggers } from './observe-consul.js';
 
 export interface SweepSummary {
@@ -36,16 +40,16 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
   const plans = planFleet(deps.world, deps.window, now);
   const pending = plans.filter((plan) => plan.changes.length > 0 || plan.holds.length > 0);
-  await deps.queue.add(
-    toTriggers(
-      pending.flatMap(({ key }) =>
-        key.kind === 'destination'
-          ? [{ partition: key.partition, namespace: key.namespace, name: key.service }]
-          : [],
-      ),
-      cause,
-    ),
+  const destinations = pending.flatMap(({ key }) =>
+    key.kind === 'destination'
+      ? [{ partition: key.partition, namespace: key.namespace, name: key.service }]
+      : [],
   );
+  await deps.queue.add([
+    ...toTriggers(destinations, cause),
+    ...(await holdTriggers(cause, deps)),
+    ...(await leftoverTriggers(cause, deps)),
+  ]);
   const summary: SweepSummary = {
     destinations: plans.length,
     ownedEdges: deps.world.ownedEdges(),
@@ -71,6 +75,18 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   deps.metrics.gauge('scopemesh_sweep_age_seconds', 0);
   await noteDefaultPolicy(deps, signal);
   return summary;
+}
+
+/** Every key with a write that was recorded and never settled: by a crash, or by a job that was given up. */
+export async function leftoverTriggers(
+  cause: Cause,
+  deps: Pick<ReconcilerDeps, 'journal'>,
+): Promise<readonly Trigger[]> {
+  const { pendingKeys } = await deps.journal.overview();
+  return pendingKeys.flatMap((text) => {
+    const key = parseKey(text);
+    return key === undefined ? [] : [{ key, cause }];
+  });
 }
 
 async function noteDefaultPolicy(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {

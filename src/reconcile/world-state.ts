@@ -19,6 +19,7 @@ import {
 import { memoryAfter } from './claim-memory.js';
 import { InferredCounts } from './inferred-counts.js';
 import { OwnedEdges } from './owned-edges.js';
+import { Told } from './told.js';
 import { Turns } from './turns.js';
 
 const NOTHING_WRITTEN: ReadonlyMap<string, string> = new Map();
@@ -39,6 +40,7 @@ interface DirectoryState {
  */
 export class WorldState {
   #mapping: Mapping;
+  readonly told = new Told();
   readonly inferredCounts = new InferredCounts();
   readonly closureTurns = new Turns();
   readonly #settings: ClaimSettings;

@@ -1,0 +1,8 @@
+import { SyncError } from '../errors.js';
+import type { ReconcilerDeps } from './deps.js';
+
+/** Counts a read of a directory that failed; the error is the caller's to deal with. */
+export function countFailure(provider: string, error: unknown, deps: Pick<ReconcilerDeps, 'metrics'>): void {
+  const code = error instanceof SyncError ? error.code : 'ERR_INTERNAL';
+  deps.metrics.count('scopemesh_directory_failures_total', { provider, code });
+}

@@ -1,0 +1,264 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { Config } from '../../config/config.js';
+import { loadConfig } from '../../config/load.js';
+import { readTextFile } from '../../config/read-text-file.js';
+import { systemClock } from '../../src/clock.js';
+import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import type { Decision } from '../../src/model/decision.js';
+import { type Logger, silentLogger } from '../../src/observe.js';
+import { ROLES, type Role, runDaemon } from '../../workers/commands/run.js';
+import { createMetrics } from '../../workers/metrics.js';
+import type { Status } from '../../workers/status.js';
+import { type ConsulProxy, startConsulProxy } from './consul-proxy.js';
+import { type Idp, type IdpClient, type SignableEvent, startIdp } from './idp.js';
+import { type Mesh, startMesh } from './mesh.js';
+import { createMovableClock, type MovableClock } from './movable-clock.js';
+import { until } from './until.js';
+
+export const OWNER = 'payments';
+
+export const SCOPES = {
+  'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders' },
+  'orders:write': { to: 'orders', methods: ['POST'], path: '/v1/orders' },
+  '{service}:connect': { to: '{service}' },
+};
+
+type FileContent = Readonly<Record<string, unknown>>;
+
+export interface DaemonOptions {
+  /** Over the ordinary file of a test; an inner key replaces the whole of its kind. */
+  readonly file?: FileContent;
+  /** Of the provider `main`. */
+  readonly provider?: FileContent;
+  /** Whether the directory answers for one client alone; true by default. */
+  readonly single?: boolean;
+  readonly clients?: readonly IdpClient[];
+  /** Called before the daemon starts. */
+  readonly prepare?: (rig: Rig) => void | Promise<void>;
+}
+
+/** The world around a daemon: a Consul behind a recording proxy, an IdP, a state directory, a clock. */
+export interface Rig {
+  readonly mesh: Mesh;
+  readonly proxy: ConsulProxy;
+  readonly idp: Idp;
+  readonly clock: MovableClock;
+  readonly directory: string;
+  readonly logs: string[];
+  writeFile(file?: FileContent, provider?: FileContent): void;
+  /** The configuration as the file says it now. */
+  load(): Promise<Config>;
+  start(only?: readonly Role[]): Promise<Daemon>;
+  /** Every decision in the log so far. */
+  decisions(): Promise<readonly Decision[]>;
+  /** The first decision that is like this, once it is in the log. */
+  decided(like: DecisionLike, after?: number): Promise<Decision>;
+  close(): Promise<void>;
+}
+
+export type DecisionLike = ((decision: Decision) => boolean) | Readonly<Partial<Decision>>;
+
+export interface Daemon {
+  readonly address: string;
+  /** Sends a signed event; resolves with the status. */
+  send(event: SignableEvent): Promise<number>;
+  tell(type: string, clientId: string): Promise<void>;
+  get(path: string): Promise<{ readonly status: number; readonly text: string }>;
+  status(): Promise<Status>;
+  /** One sample of `/metrics`. */
+  metric(line: string): Promise<number | undefined>;
+  /** Resolves when no key waits or runs and everything settled is published. */
+  idle(): Promise<void>;
+  reload(): void;
+  /** Resolves after a clean stop. */
+  stop(): Promise<void>;
+  readonly ended: Promise<void>;
+}
+
+export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
+  const clock = createMovableClock();
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-daemon-'));
+  const path = join(directory, 'scopemesh.yaml');
+  const mesh = await startMesh();
+  const proxy = await startConsulProxy(mesh.consul.address);
+  const idp = await startIdp({ single: options.single ?? true, now: () => clock.now() });
+  for (const client of options.clients ?? []) idp.clients.set(client.clientId, client);
+  const logs: string[] = [];
+  const running = new Set<Daemon>();
+
+  const rig: Rig = {
+    mesh,
+    proxy,
+    idp,
+    clock,
+    directory,
+    logs,
+    writeFile(file = {}, provider = {}) {
+      const content = {
+        owner: OWNER,
+        mode: 'enforce',
+        consul: { address: proxy.address, token: mesh.consul.managementToken },
+        providers: [
+          {
+            name: 'main',
+            kind: 'oidc',
+            issuer: 'http://127.0.0.1/main',
+            directory: idp.url,
+            directoryToken: idp.directoryToken,
+            webhook: { secrets: [idp.webhookSecret] },
+            poll: '1h',
+            fullRead: '1h',
+            ...options.provider,
+            ...provider,
+          },
+        ],
+        scopes: SCOPES,
+        http: { listen: '127.0.0.1:0' },
+        state: { directory },
+        resync: '1h',
+        ...options.file,
+        ...file,
+      };
+      writeFileSync(path, stringify(content));
+    },
+    async load() {
+      const { config } = await loadConfig({ path, environment: {}, readFile: readTextFile });
+      return config;
+    },
+    async start(only = ROLES) {
+      const daemon = await startDaemon(rig, only);
+      running.add(daemon);
+      return daemon;
+    },
+    async decisions() {
+      if (!existsSync(join(directory, 'decisions.db'))) return [];
+      const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
+      const found: Decision[] = [];
+      try {
+        for await (const decision of log.read({ from: 'start', follow: false }, new AbortController().signal))
+          found.push(decision);
+      } finally {
+        await log.close();
+      }
+      return found;
+    },
+    async decided(like, after = 0) {
+      let seen: readonly Decision[] = [];
+      const isLike = typeof like === 'function' ? like : (decision: Decision) => matches(decision, like);
+      try {
+        return await until('a decision', async () => {
+          seen = await rig.decisions();
+          return seen.slice(after).find(isLike);
+        });
+      } catch {
+        const told = seen.map(
+          ({ type, subject, outcome, reason }) => `${type} ${subject} ${outcome} ${reason}`,
+        );
+        throw new Error(`no decision like ${JSON.stringify(like)} among\n${told.join('\n')}`);
+      }
+    },
+    async close() {
+      for (const daemon of running) await daemon.stop();
+      await Promise.all([proxy.close(), idp.close()]);
+      await mesh.consul.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  rig.writeFile();
+  await options.prepare?.(rig);
+  return rig;
+}
+
+function matches(decision: Decision, like: Readonly<Partial<Decision>>): boolean {
+  const known = new Map<string, unknown>(Object.entries(decision));
+  return Object.entries(like).every(
+    ([name, value]) => JSON.stringify(known.get(name)) === JSON.stringify(value),
+  );
+}
+
+async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
+  const stop = new AbortController();
+  const reloads = new Set<() => void>();
+  const config = await rig.load();
+  let onStarted: (address: string) => void = () => {};
+  const started = new Promise<string>((resolve) => {
+    onStarted = resolve;
+  });
+  const ended = runDaemon(
+    {
+      config,
+      only,
+      reload: () => rig.load(),
+      onReload: (listener) => reloads.add(listener),
+      started: (at) => onStarted(at),
+    },
+    { logger: recordingLogger(rig.logs), metrics: createMetrics(), clock: rig.clock },
+    stop.signal,
+  );
+  const address = await Promise.race([
+    started,
+    ended.then((): never => {
+      throw new Error('the daemon ended before it had started');
+    }),
+  ]);
+  const self: Daemon = {
+    address,
+    ended,
+    async send(event) {
+      const { headers, body } = rig.idp.sign(event);
+      const answer = await fetch(`${address}/events/main`, { method: 'POST', headers, body });
+      await answer.text();
+      return answer.status;
+    },
+    async tell(type, clientId) {
+      const status = await self.send({ type, data: { clientId } });
+      if (status !== 202) throw new Error(`the event was answered ${status}`);
+    },
+    async get(path) {
+      const answer = await fetch(address + path);
+      return { status: answer.status, text: await answer.text() };
+    },
+    async status() {
+      return JSON.parse((await self.get('/statusz')).text);
+    },
+    async metric(line) {
+      const { text } = await self.get('/metrics');
+      const found = text.split('\n').find((each) => each.startsWith(`${line} `));
+      return found === undefined ? undefined : Number(found.slice(line.length + 1));
+    },
+    async idle() {
+      await until('an idle daemon', async () => {
+        const { queue, outboxDecisions } = await self.status();
+        return queue.waiting + queue.active + queue.delayed + outboxDecisions === 0;
+      });
+    },
+    reload() {
+      for (const listener of reloads) listener();
+    },
+    async stop() {
+      stop.abort(new Error('stopped by the test'));
+      await ended;
+    },
+  };
+  return self;
+}
+
+function recordingLogger(lines: string[]): Logger {
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push(JSON.stringify({ level, message, ...fields }));
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** A client that names its service. */
+export function clientOf(service: string, ...scopes: string[]): IdpClient {
+  return {
+    clientId: `${service}-app`,
+    grantTypes: ['client_credentials'],
+    scopes,
+    attributes: { 'consul-services': service },
+  };
+}
