@@ -42,6 +42,7 @@ export interface RunOptions {
   /** Told whatever is printed on stdout. */
   readonly onOut?: (text: string) => void;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly user?: string;
 }
 
 export function createCommandLine(mesh: Mesh): CommandLine {
@@ -98,7 +99,7 @@ export function createCommandLine(mesh: Mesh): CommandLine {
           },
         },
         stdin,
-        user: 'alice',
+        user: options.user ?? 'alice',
       });
       const status = await program.run(['node', 'scopemesh', '-c', configFile, ...args]);
       return { status, ...texts, json: () => JSON.parse(texts.out) as Record<string, unknown> };

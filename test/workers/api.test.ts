@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/observe.js';
+import { addApi } from '../../workers/api.js';
+import { createHttpServer } from '../../workers/intake.js';
+import type { Rulings } from '../../workers/rulings.js';
+
+interface Asked {
+  readonly host?: string;
+  readonly peer?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly url?: string;
+  readonly body?: string;
+}
+
+/** The status and body, and whether anything was ruled on. */
+async function ask({
+  host = '127.0.0.1',
+  peer = '127.0.0.1',
+  headers = {},
+  url = '/api/holds/1/approve',
+  body,
+}: Asked) {
+  const ruled: string[] = [];
+  const hold = { subject: 's', decisionId: '1', since: '', fingerprint: '' };
+  const rulings: Rulings = {
+    async onHold(id, verdict, by) {
+      ruled.push(`${verdict} ${id} ${by.id}`);
+      if (id === 'gone') return { kind: 'unknown' };
+      if (id === 'foreign')
+        return { kind: 'unsuitable', hold: { ...hold, reason: 'ForeignSource', detail: 'remove it' } };
+      return { kind: 'ruled', hold: { ...hold, reason: 'RevocationLimit' } };
+    },
+    async release({ provider, clientId }, by) {
+      ruled.push(`release ${provider} ${clientId} ${by.id}`);
+      return clientId !== 'free';
+    },
+  };
+  const server = createHttpServer();
+  addApi(server, { rulings, host, logger: silentLogger });
+  const answer = await server.inject({
+    method: 'POST',
+    url,
+    remoteAddress: peer,
+    headers: { host: '127.0.0.1:8080', 'content-type': 'application/json', ...headers },
+    payload: body ?? '{"principal":"alice"}',
+  });
+  await server.close();
+  return { status: answer.statusCode, body: answer.json() as Record<string, string>, ruled };
+}
+
+describe('the API', () => {
+  it('rules on holds and quarantines in the name of who asks', async () => {
+    expect(await ask({})).toEqual({
+      status: 200,
+      body: { id: '1', subject: 's' },
+      ruled: ['approve 1 alice'],
+    });
+    expect((await ask({ url: '/api/holds/1/reject' })).ruled).toEqual(['reject 1 alice']);
+    const url = '/api/quarantines/main/a%2Fb/release';
+    expect(await ask({ url })).toMatchObject({ status: 200, ruled: ['release main a/b alice'] });
+  });
+
+  it('says what it does not know, and what nobody can rule on', async () => {
+    expect((await ask({ url: '/api/holds/gone/approve' })).status).toBe(404);
+    expect((await ask({ url: '/api/quarantines/main/free/release' })).status).toBe(404);
+    const foreign = await ask({ url: '/api/holds/foreign/approve' });
+    expect(foreign).toMatchObject({ status: 409, body: { detail: 'remove it' } });
+  });
+
+  it.each<[string, Asked]>([
+    ['a listener that others reach', { host: '0.0.0.0' }],
+    ['a listener on an address of the network', { host: '192.0.2.1' }],
+    ['a peer that is not this machine', { peer: '192.0.2.7' }],
+    ['a name that was rebound to this machine', { headers: { host: 'evil.example:8080' } }],
+    ['a web page', { headers: { origin: 'http://127.0.0.1:8080' } }],
+    ['a form', { headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
+  ])('refuses %s with the reason, and rules on nothing', async (_what, asked) => {
+    const { status, body, ruled } = await ask(asked);
+    expect(status).toBe(403);
+    expect(body.error).toMatch(/\w+ \w+/);
+    expect(ruled).toEqual([]);
+  });
+
+  it.each(['', '{}', '{"principal":""}', '[]', '{"principal":'])('refuses the body %j', async (body) => {
+    expect(await ask({ body })).toMatchObject({ status: 400, ruled: [] });
+  });
+});
