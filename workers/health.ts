@@ -29,9 +29,16 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
       return reply.code(503).send({ status: 'not ready', reason: messageOf(error) });
     }
   });
-  server.get('/statusz', () => deps.status());
+  server.get('/statusz', async (_request, reply) => {
+    try {
+      return await deps.status();
+    } catch (error) {
+      return reply.code(503).send({ reason: messageOf(error) });
+    }
+  });
   server.get('/metrics', async (_request, reply) => {
-    await deps.status();
+    // Its gauges stay as they were while the store is broken; what broke can be seen all the same.
+    await deps.status().catch(() => {});
     const { contentType, body } = await deps.metrics.expose();
     return reply.type(contentType).send(body);
   });

@@ -41,6 +41,21 @@ export function addIntake(server: FastifyInstance, deps: IntakeDeps): void {
   server.route<{ Params: { provider: string } }>({
     method: ['POST', 'GET'],
     url: '/events/:provider',
+    // What the server itself refuses, before a handler is asked: an event longer than anything that is read.
+    errorHandler: async (error, request, reply) => {
+      const source = deps.sources.get(request.params.provider);
+      const status = statusOf(error);
+      if (source !== undefined && status === 413) {
+        const tooLong = new RejectedEvent(
+          'ERR_EVENT_INVALID',
+          `event is longer than ${BODY_LIMIT} bytes`,
+          413,
+        );
+        return refuse(source.provider, tooLong, request, reply, deps);
+      }
+      deps.logger.debug({ status, error: messageOf(error) }, 'a request was not understood');
+      return reply.code(status).send({ error: status < 500 ? messageOf(error) : 'something went wrong' });
+    },
     handler: async (request, reply) => {
       const source = deps.sources.get(request.params.provider);
       if (source === undefined)
@@ -62,11 +77,7 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
     const accepted = await acceptEvents(provider, reception.events, deps);
     return reply.code(202).send({ accepted });
   } catch (error) {
-    if (error instanceof RejectedEvent) {
-      deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
-      await deps.rejections.record(provider, error, { ip: request.ip, receivedAt: raw.receivedAt });
-      return reply.code(error.status).send({ error: error.message });
-    }
+    if (error instanceof RejectedEvent) return refuse(provider, error, request, reply, deps);
     deps.logger.error(
       { provider, error: messageOf(error), code: error instanceof SyncError ? error.code : undefined },
       'an event could not be stored; the sender is told to try again',
@@ -76,6 +87,28 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
       .header('retry-after', '2')
       .send({ error: 'the event could not be stored; send it again' });
   }
+}
+
+async function refuse(
+  provider: string,
+  error: RejectedEvent,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  deps: IntakeDeps,
+) {
+  deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
+  const receivedAt = new Date(deps.clock.now()).toISOString();
+  await deps.rejections.record(provider, error, { ip: request.ip, receivedAt });
+  return reply.code(error.status).send({ error: error.message });
+}
+
+function statusOf(error: unknown): number {
+  return typeof error === 'object' &&
+    error !== null &&
+    'statusCode' in error &&
+    typeof error.statusCode === 'number'
+    ? error.statusCode
+    : 500;
 }
 
 function toRawRequest(request: FastifyRequest, clock: Clock): RawRequest {

@@ -1,0 +1,58 @@
+import Fastify from 'fastify';
+import { afterEach, describe, expect, it } from 'vitest';
+import { addHealth, type HealthDeps } from '../../workers/health.js';
+import { createMetrics } from '../../workers/metrics.js';
+import { ordersRig } from '../support/orders-rig.js';
+
+const server = () => Fastify();
+let app: ReturnType<typeof server>;
+afterEach(() => app.close());
+
+const broken = async () => {
+  throw new Error('the disk is full');
+};
+
+function serve(deps: Partial<HealthDeps>): void {
+  app = server();
+  addHealth(app, { metrics: createMetrics(), canStore: async () => {}, status: broken, ...deps });
+}
+
+describe('the health of a daemon', () => {
+  it('is not ready while nothing can be stored, and alive all the same', async () => {
+    serve({ canStore: broken });
+    const ready = await app.inject('/readyz');
+    expect(ready.statusCode).toBe(503);
+    expect(ready.json()).toEqual({ status: 'not ready', reason: 'the disk is full' });
+    expect((await app.inject('/healthz')).statusCode).toBe(200);
+  });
+
+  it('is not ready while the store does not answer', async () => {
+    serve({ canStore: () => new Promise(() => {}) });
+    expect((await app.inject('/readyz')).statusCode).toBe(503);
+  });
+
+  it('shows its metrics although the store is broken, when they are needed most', async () => {
+    serve({});
+    const metrics = await app.inject('/metrics');
+    expect(metrics.statusCode).toBe(200);
+    expect(metrics.body).toContain('process_cpu_seconds_total');
+    expect((await app.inject('/statusz')).statusCode).toBe(503);
+  });
+});
+
+describe('a running daemon', () => {
+  it('says that it is ready and how old what it knows is', async () => {
+    app = server();
+    const rig = await ordersRig();
+    try {
+      const daemon = await rig.start();
+      await daemon.idle();
+      expect((await daemon.get('/readyz')).status).toBe(200);
+      const status = await daemon.status();
+      expect(status).toMatchObject({ owner: 'payments', mode: 'enforce', parked: [], holds: [] });
+      expect(status.directories[0]?.ageSeconds).toBeLessThan(10);
+    } finally {
+      await rig.close();
+    }
+  });
+});
