@@ -52,7 +52,7 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
     const webhookSecret = `whsec_${randomBytes(24).toString('base64')}`;
     // Short, so that the lines to copy are; 96 random bits.
     const idpToken = randomBytes(12).toString('base64url');
-    const [consul, idp, upstreams] = await Promise.all([
+    const starting = [
       startConsul(
         {
           isEmbedded: options.isEmbedded,
@@ -72,7 +72,10 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
         clock,
       }).then(opened),
       startUpstreams(SERVICES).then(opened),
-    ]);
+    ] as const;
+    // Should one fail, the others must be there to be closed.
+    await Promise.allSettled(starting);
+    const [consul, idp, upstreams] = await Promise.all(starting);
     await registerServices(consul, SERVICES, upstreams.ports, ended);
     const watch = opened(watchIntentions(consul, clock));
     const sources = SERVICES.filter(({ client }) => client !== undefined).map(({ name }, at) => ({
@@ -131,7 +134,9 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
       }
     })();
     await Promise.race([daemon, telling]);
-    signal.throwIfAborted();
+  } catch (error) {
+    // Whatever was under way when somebody ended the demo did not fail.
+    if (!signal.aborted) throw error;
   } finally {
     stop.abort(new Error('the demo ends'));
     reporter.stopping();
