@@ -61,12 +61,12 @@ export function startDemo(args: readonly string[], nodeArgs: readonly string[] =
 /** The numbered lines of the screen, each with its command put together again. */
 export function parseThings(screen: string): readonly { readonly what: string; readonly command: string }[] {
   const part = screen.slice(screen.indexOf('Try in another terminal'), screen.indexOf('\nDecisions'));
-  return part.split(/^ {2}(?=\d )/m).flatMap((block) => {
+  return part.split(/^ {2}(?=[ \d]\d )/m).flatMap((block) => {
     const [what, ...command] = block.trimEnd().split('\n');
-    if (what === undefined || command.length === 0 || !/^\d /.test(what)) return [];
+    if (what === undefined || command.length === 0 || !/^[ \d]\d /.test(what)) return [];
     return [
       {
-        what: what.slice(2),
+        what: what.slice(3),
         command: command
           .join('\n')
           .replaceAll(/ *\\\n */g, ' ')

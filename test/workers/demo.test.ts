@@ -53,9 +53,9 @@ describe('scopemesh demo', () => {
   it('prints lines that do what they say, and shows each decision', async () => {
     const demo = start([]);
     await demo.until((stdout) => stdout.includes('\nDecisions'));
-    const [read, write, grant, revoke, agent, disable, drift, plan, decisions] = parseThings(demo.stdout).map(
-      ({ command }) => command,
-    );
+    const [read, write, grant, revoke, agent, disable, drift, plan, explain, decisions] = parseThings(
+      demo.stdout,
+    ).map(({ command }) => command);
     const reports = (read ?? '').replace(
       /9\d{3,4}(?=\/orders)|:\d+(?=\/orders)/,
       () => `:${portOf('reports')}`,
@@ -90,8 +90,11 @@ describe('scopemesh demo', () => {
     await demo.until((stdout) => /✓ web → orders +DriftCorrected/.test(stdout));
     await untilStatus(read ?? '', 200);
 
-    expect([plan, decisions]).toEqual([
+    expect([plan, explain, decisions]).toEqual([
       expect.stringMatching(/^npx scopemesh plan -c \/.*\/scopemesh\.yaml$/),
+      expect.stringMatching(
+        /^npx scopemesh explain -c \/.*\/scopemesh\.yaml web orders --method POST --path/,
+      ),
       expect.stringMatching(/^npx scopemesh decisions list -c \/.*\/scopemesh\.yaml$/),
     ]);
     expect(demo.stdout).not.toContain('\u001b');

@@ -51,18 +51,19 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
   const example = facts.callers.web ?? '';
   paragraph(`${example}/orders/v1/orders is: web ${signs.arrow} orders, /v1/orders`);
   lines.push('', colors.bold('Try in another terminal'), '');
-  const things = thingsToTry(facts).map((thing, at) => ({ ...thing, number: `${at + 1} ` }));
+  const things = thingsToTry(facts).map((thing, at) => ({ ...thing, number: `${at + 1}`.padStart(2) }));
   const whatCells = Math.max(...things.map(({ what }) => what.length));
   const commandCells = Math.max(...things.map((thing) => toCommand(thing).length));
-  const isWide = 2 * INDENT.length + whatCells + INDENT.length + commandCells <= width;
+  const isWide = 3 * INDENT.length + whatCells + INDENT.length + commandCells <= width;
+  const margin = ' '.repeat(5);
   for (const thing of things) {
-    const number = INDENT + colors.dim(thing.number);
+    const number = `${INDENT}${colors.dim(thing.number)} `;
     if (isWide) {
       lines.push(`${number}${thing.what.padEnd(whatCells)}${INDENT}${toCommand(thing)}`);
       continue;
     }
     lines.push(`${number}${thing.what}`);
-    lines.push(...breakCommand(thing, width - 2 * INDENT.length).map((line) => INDENT + INDENT + line));
+    lines.push(...breakCommand(thing, width - margin.length).map((line) => margin + line));
   }
   const open = `${facts.open} intentions stand already`;
   lines.push('', `${colors.bold('Decisions')} ${colors.dim(`as they are taken; ${open}`)}`, '');

@@ -48,6 +48,10 @@ export function thingsToTry(places: Places): readonly ThingToTry[] {
       what: 'what would change: nothing, but one is held',
       words: ['npx scopemesh plan', `-c ${configFile}`],
     },
+    {
+      what: 'why web may not place orders',
+      words: ['npx scopemesh explain', `-c ${configFile}`, 'web orders --method POST --path /v1/orders'],
+    },
     { what: 'every decision so far', words: ['npx scopemesh decisions list', `-c ${configFile}`] },
   ];
 }
