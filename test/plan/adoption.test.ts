@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import type { IntentionSource } from '../../src/model/intention.js';
+import { planAdoption } from '../../src/plan/plan-adoption.js';
+import {
+  ALLOW,
+  DENY,
+  entriesAfter,
+  entriesOf,
+  entry,
+  inputsOf,
+  mapping,
+  named,
+  ourSource,
+  plansOf,
+  rule,
+  type Scene,
+  scene,
+  source,
+} from './scene.js';
+
+const adoptionsOf = (changes: Partial<Scene>) => inputsOf(scene(changes)).flatMap(planAdoption);
+const standing = (...sources: readonly IntentionSource[]) => ({
+  entries: entriesOf(entry('orders', ...sources)),
+});
+
+describe('adoption', () => {
+  it('marks an equal source and changes nothing else of the entry', () => {
+    const other = source('other', ALLOW, 'by hand');
+    const before = scene(standing(source('web', ALLOW, 'by hand'), other));
+    const [change, ...more] = inputsOf(before).flatMap(planAdoption);
+    expect(more).toEqual([]);
+    expect(change).toMatchObject({
+      reason: 'Adopted',
+      before: ALLOW,
+      after: ALLOW,
+      narrows: false,
+      widens: false,
+    });
+    if (change === undefined) return;
+    const entries = entriesAfter(before.entries, named('orders'), change, 'pay');
+    const sources = [...entries.values()].flatMap((each) => each.sources);
+    expect(sources.map(({ name, description }) => [name, description])).toEqual([
+      ['web', 'scopemesh:pay client=main/web'],
+      ['other', 'by hand'],
+    ]);
+    expect(sources[1]).toEqual(other);
+    expect(plansOf({ ...before, entries }).flatMap((plan) => [...plan.changes, ...plan.holds])).toEqual([]);
+  });
+
+  it.each<[string, Partial<Scene>]>([
+    ['one that differs', standing(source('web', DENY))],
+    ['one whose content is not understood', standing(source('web', { kind: 'other' }))],
+    ['one that is ours already', standing(ourSource('web', ALLOW))],
+    ['one that another instance marked', standing(source('web', ALLOW, 'scopemesh:other client=main/web'))],
+    ['one of a peer', standing(source('web', ALLOW, '', { peer: 'east' }))],
+    ['a legacy one', standing(source('web', ALLOW, '', { isLegacy: true }))],
+    ['one beside a legacy one', standing(source('web', ALLOW), source('old', ALLOW, '', { isLegacy: true }))],
+    ['one that stands twice', standing(source('web', ALLOW), source('web', ALLOW))],
+    ['one without a claim', { ...standing(source('web', ALLOW)), services: [] }],
+    ['one of a client that is gone', { ...standing(source('web', ALLOW)), clients: [] }],
+    [
+      'one at a protected destination',
+      {
+        ...standing(source('web', ALLOW)),
+        mapping: mapping({ rules: [rule('orders', 'orders')], protectedServices: ['orders'] }),
+      },
+    ],
+    [
+      'anything in mode observe',
+      {
+        ...standing(source('web', ALLOW)),
+        mapping: mapping({ mode: 'observe', rules: [rule('orders', 'orders')] }),
+      },
+    ],
+    [
+      'one in an entry that another tool manages',
+      {
+        entries: entriesOf({
+          ...entry('orders', source('web', ALLOW)),
+          meta: { 'external-source': 'kubernetes' },
+        }),
+      },
+    ],
+  ])('leaves %s alone', (_what, changes) => {
+    expect(adoptionsOf(changes)).toEqual([]);
+  });
+});
