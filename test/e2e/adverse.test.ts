@@ -139,6 +139,7 @@ describe('events', () => {
   });
   afterAll(async () => {
     await listener?.stop();
+    await daemon?.dispose();
   });
 
   const untouched = async () => {
@@ -215,9 +216,11 @@ describe('events', () => {
 describe('servers that go away', () => {
   let pid: number;
   beforeAll(async () => {
-    daemon ??= await scene.startDaemon({ provider: { poll: '1s' } });
+    daemon = await scene.startDaemon({ provider: { poll: '1s' } });
+    await scene.stack.mesh.waitForStatus(200, GET);
     pid = daemon.process.pid;
   });
+  afterAll(() => daemon?.dispose());
   // Never by a restart of the daemon.
   afterEach(() => expect(daemon.process.isRunning() && daemon.process.pid === pid).toBe(true));
 
@@ -297,6 +300,11 @@ describe('servers that go away', () => {
 });
 
 describe('signals', () => {
+  beforeAll(async () => {
+    daemon = await scene.startDaemon({ provider: { poll: '1s' } });
+    await scene.stack.mesh.waitForStatus(200, GET);
+  });
+  afterAll(() => daemon?.dispose());
   const stopsLogged = async () => (await daemon.log()).split('"stopping:').length;
 
   it('the first one lets the running job end, publishes its decision and exits 0', async () => {

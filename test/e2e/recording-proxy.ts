@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
 import { freePort } from '../stack/ports.js';
 import { bodyOf, listen, pass } from './passing.js';
@@ -22,6 +23,8 @@ export interface RecordingProxy {
   readonly writes: readonly RecordedWrite[];
   /** Those that Consul accepted (200, `true`). */
   accepted(): readonly RecordedWrite[];
+  /** Resolves when the next write has come whole (`arrived`), or when Consul has answered it (`answered`). */
+  next(stage: 'arrived' | 'answered'): Promise<void>;
   /** Holds every further write back before it reaches Consul; returns what lets them go on. */
   hold(): () => void;
   /** How many writes are held back now. */
@@ -39,9 +42,12 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
   const writes: RecordedWrite[] = [];
   let gate: Promise<void> | undefined;
   let held = 0;
+  const stages = new EventEmitter();
+  stages.setMaxListeners(0);
 
   const write = async (incoming: IncomingMessage, answer: ServerResponse) => {
     const body = await bodyOf(incoming);
+    stages.emit('arrived');
     if (gate !== undefined) {
       held++;
       await gate;
@@ -76,6 +82,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
       answer: text.trim(),
       at: performance.now(),
     });
+    stages.emit('answered');
     if (status === 0) answer.destroy();
     else answer.writeHead(status, headers).end(text);
   };
@@ -90,6 +97,9 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     address: `http://127.0.0.1:${port}`,
     writes,
     accepted: () => writes.filter(({ status, answer }) => status === 200 && answer === 'true'),
+    async next(stage) {
+      await once(stages, stage);
+    },
     hold() {
       let release = () => {};
       gate = new Promise((resolve) => {
