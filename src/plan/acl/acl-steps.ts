@@ -1,0 +1,74 @@
+import type { AclObject } from '../../model/acl.js';
+import { type AclChange, type AclStep, type AclWhy, aclSubject, digestObject, nameOf } from './acl-change.js';
+
+/** What a diff asks of its caller to turn steps into changes with reasons. */
+export interface AclReasons {
+  readonly why: (object: AclObject, direction: 'narrow' | 'widen') => AclWhy;
+  /** `digestObject` by subject of what was last written; tells drift from a change at the IdP. */
+  readonly lastWritten: ReadonlyMap<string, string>;
+}
+
+export interface AclSteps {
+  create(object: AclObject): AclChange;
+  /** `widens` and `narrows` say what the write does to what tokens may do. */
+  update(
+    id: string,
+    object: AclObject,
+    before: AclObject['object'],
+    effect: 'narrows' | 'widens' | 'neither',
+  ): AclChange;
+  remove(id: string, object: AclObject, effect?: 'narrows' | 'neither'): AclChange;
+  /** Of the tokens that came by way of an object. */
+  endTokens(
+    object: AclObject,
+    by: { readonly authMethod: string } | { readonly role: string },
+    longerThanSeconds?: number,
+  ): AclChange;
+}
+
+export function createSteps({ why, lastWritten }: AclReasons): AclSteps {
+  const make = (
+    object: AclObject,
+    step: AclStep,
+    verb: AclChange['verb'],
+    effect: 'narrows' | 'widens' | 'neither',
+    before?: AclObject['object'],
+  ): AclChange => {
+    const kind = step.do === 'end-tokens' ? 'acl-token' : object.kind;
+    const subject = aclSubject(kind, ...nameOf(object));
+    const isDrift = step.do === 'write' && lastWritten.get(subject) === digestObject(object);
+    return {
+      ...why(object, effect === 'narrows' || verb === 'deleted' ? 'narrow' : 'widen'),
+      ...(isDrift ? { reason: 'DriftCorrected', isInferred: false } : {}),
+      subject,
+      resource: { kind, name: nameOf(object).join('/') },
+      action: effect === 'narrows' ? 'revoke' : effect === 'widens' ? 'grant' : 'change',
+      verb,
+      narrows: effect === 'narrows',
+      widens: effect === 'widens',
+      step,
+      ...(before === undefined ? {} : { before }),
+      ...(step.do === 'write' ? { after: object.object } : {}),
+    };
+  };
+  return {
+    create: (object) => make(object, { do: 'write', id: undefined, object }, 'created', 'widens'),
+    update: (id, object, before, effect) =>
+      make(object, { do: 'write', id, object }, 'updated', effect, before),
+    remove: (id, object, effect = 'narrows') =>
+      make(
+        object,
+        { do: 'delete', kind: object.kind, id, name: nameOf(object).join('/') },
+        'deleted',
+        effect,
+        object.object,
+      ),
+    endTokens: (object, by, longerThanSeconds) =>
+      make(
+        object,
+        { do: 'end-tokens', by, ...(longerThanSeconds === undefined ? {} : { longerThanSeconds }) },
+        'deleted',
+        'narrows',
+      ),
+  };
+}

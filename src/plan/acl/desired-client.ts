@@ -1,0 +1,227 @@
+import type { AclRole } from '../../model/acl.js';
+import { ACTOR_KINDS, type ClassifiedKind } from '../../model/actor.js';
+import type { OAuthClient } from '../../model/client.js';
+import type { HoldReason } from '../../model/decision.js';
+import type { ServiceName } from '../../model/intention.js';
+import type { Mapping } from '../../model/rule.js';
+import { classify, needsHuman } from '../actor.js';
+import type { ClaimStanding } from '../claims.js';
+import { compareText } from '../compare.js';
+import { compilePattern, type PatternCompiler } from '../pattern.js';
+import type { Hold } from '../plan.js';
+import { aclSubject } from './acl-change.js';
+import { rulesOf } from './granted-rules.js';
+import {
+  type AclSettings,
+  type DesiredAcl,
+  expectedValue,
+  type LoginProvider,
+  maxTokenTtlSeconds,
+  methodConfig,
+  NOTHING_DESIRED,
+  unverifiable,
+} from './login.js';
+import { clientName, describeClient } from './quote.js';
+import { type AclRules, parseRules } from './rules-text.js';
+import { Selector } from './selector.js';
+
+export interface ClientInput {
+  readonly client: OAuthClient;
+  readonly mapping: Mapping;
+  readonly settings: AclSettings;
+  /** What the services that claim this client are worth; undefined while the catalog was never read. */
+  readonly standings: readonly ClaimStanding[] | undefined;
+  /** The client's role as it stands, if it is ours: what is not known now is kept as it is. */
+  readonly former: AclRole | undefined;
+  /** An order closed the client. */
+  readonly isClosed: boolean;
+  /** Where this Consul's services are. */
+  readonly place?: Pick<ServiceName, 'partition' | 'namespace'>;
+  readonly compile?: PatternCompiler;
+  readonly parse?: (text: string) => AclRules;
+}
+
+export interface DesiredClient {
+  readonly desired: DesiredAcl;
+  readonly actorKind: ClassifiedKind;
+  readonly scopes: readonly string[];
+  readonly limited: readonly string[];
+  readonly holds: readonly Hold[];
+}
+
+/** Consul's rule for names in service identities. */
+const IDENTITY = /^[a-z0-9]([a-z0-9_-]{0,254}[a-z0-9])?$/;
+
+/**
+ * The ACL objects of one client: policies, a role of the same name as its auth method, and a binding rule that admits
+ * this client alone. A client with neither rules nor a claim has none, and so cannot log in.
+ *
+ * | the role has | the token must show |
+ * |---|---|
+ * | a service identity, or the client is no `human` one | that the client got it for itself |
+ * | only rules, and people sign in at the client | the client |
+ * | rules, and a human must stand behind the client | the client, a person, and that the client acts for somebody |
+ */
+export function desiredClient(input: ClientInput): DesiredClient {
+  const { client, mapping, settings } = input;
+  const compile = input.compile ?? compilePattern;
+  const actorKind = classify(client, mapping, compile);
+  const name = clientName(mapping.owner, client);
+  const id = { provider: client.provider, clientId: client.clientId };
+  const holds: Hold[] = [];
+  const hold = (reason: HoldReason, detail: string, scopes: readonly string[] = []) => {
+    holds.push({
+      subject: aclSubject('acl-auth-method', name),
+      resource: { kind: 'acl-auth-method', name },
+      reason,
+      detail,
+      action: 'grant',
+      scopes,
+      client: { ...id, actorKind },
+    });
+  };
+  const nothing = (): DesiredClient => ({
+    desired: NOTHING_DESIRED,
+    actorKind,
+    scopes: [],
+    limited: rules.limited,
+    holds,
+  });
+
+  const rules = rulesOf(client, actorKind, mapping, compile, input.parse ?? parseRules);
+  if (input.isClosed || !client.enabled) return nothing();
+  for (const held of rules.held) hold(held.reason, held.detail, [held.scope]);
+  const isDelegated = needsHuman(actorKind, mapping);
+  const identities = settings.login ? identitiesOf(input, hold) : [];
+  if (isDelegated && identities.length > 0)
+    hold(
+      'UserTokenUnenforceable',
+      'a human must stand behind what this client does, and whoever has the identity of its service acts alone',
+    );
+  const serviceIdentities = isDelegated ? [] : identities;
+  if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing();
+
+  const provider = settings.providers.get(client.provider);
+  const why = unverifiable(provider);
+  if (provider === undefined || why !== undefined) {
+    hold('LoginUnverifiable', why ?? '', rules.scopes);
+    return nothing();
+  }
+  const maxTtl = maxTokenTtlSeconds(
+    client.accessTokenLifetimeSeconds,
+    (actorKind === 'unknown' ? ACTOR_KINDS : [actorKind]).map((kind) => mapping.limits[kind]),
+  );
+  if (maxTtl === undefined) {
+    hold(
+      'LifetimeTooShort',
+      'its access tokens live less than a minute, and Consul tokens cannot; lengthen the lifetime at the identity provider, or let the client use its token without Consul',
+      rules.scopes,
+    );
+    return nothing();
+  }
+  const isOwn = !isDelegated && (serviceIdentities.length > 0 || actorKind !== 'human');
+  const selector = selectorFor(client.clientId, provider, isDelegated ? 'delegated' : isOwn ? 'own' : 'any');
+  if (selector === undefined) {
+    hold(
+      'LoginUnverifiable',
+      "it is not known how the provider's tokens show that a client got them for itself, and a person's token must not act as the client",
+      rules.scopes,
+    );
+    return nothing();
+  }
+  if (selector.text === undefined) {
+    hold(
+      'InvalidClientId',
+      'the client id is empty or holds half a surrogate pair, which Consul cannot compare; give the client another id',
+      rules.scopes,
+    );
+    return nothing();
+  }
+  const description = describeClient(mapping.owner, client);
+  return {
+    actorKind,
+    scopes: rules.scopes,
+    limited: rules.limited,
+    holds,
+    desired: {
+      policies: rules.policies,
+      roles: [
+        { name, description, policies: rules.policies.map((policy) => policy.name), serviceIdentities },
+      ],
+      authMethods: [
+        {
+          name,
+          description,
+          maxTokenTtlSeconds: maxTtl,
+          config: methodConfig(provider, selector.values, selector.lists),
+        },
+      ],
+      bindingRules: [
+        { description, authMethod: name, bindType: 'role', bindName: name, selector: selector.text },
+      ],
+    },
+  };
+}
+
+/** Undefined where the provider has no such proof. */
+function selectorFor(
+  clientId: string,
+  provider: LoginProvider,
+  proof: 'own' | 'any' | 'delegated',
+): Selector | undefined {
+  const selector = new Selector().equals('client_id', provider.claims.client, clientId);
+  switch (proof) {
+    case 'any':
+      return selector;
+    case 'own':
+      if (provider.ownToken === undefined) return undefined;
+      return selector.equals(
+        'own_token',
+        provider.ownToken.claim,
+        expectedValue(provider.ownToken, clientId),
+      );
+    case 'delegated':
+      // RFC 8693, section 4.1: the actor is who acts, the subject for whom.
+      selector
+        .equals('actor', ['act', 'sub'], clientId)
+        .differs('subject', provider.claims.subject, clientId);
+      if (provider.person === undefined) return selector;
+      return selector.equals('person', provider.person.claim, provider.person.equals);
+  }
+}
+
+/** The services whose identity the client has; those that are not certain now only as far as it has them already. */
+function identitiesOf(
+  input: ClientInput,
+  hold: (reason: HoldReason, detail: string) => void,
+): readonly string[] {
+  const place = input.place ?? { partition: 'default', namespace: 'default' };
+  const had = new Set(input.former?.serviceIdentities ?? []);
+  const isProtected = (service: string) => input.mapping.protectedServices.includes(service);
+  if (input.standings === undefined)
+    return [...had].filter((service) => !isProtected(service)).toSorted(compareText);
+  const found = new Set<string>();
+  for (const standing of input.standings) {
+    if (standing.kind === 'none' || standing.kind === 'refused') continue;
+    const { client, service } = standing;
+    if (client.provider !== input.client.provider || client.clientId !== input.client.clientId) continue;
+    const isCertain = standing.kind === 'claimed' && !standing.addNothing;
+    if (!isCertain && !had.has(service.name)) continue;
+    if (
+      !IDENTITY.test(service.name) ||
+      service.partition !== place.partition ||
+      service.namespace !== place.namespace
+    )
+      hold(
+        'InvalidServiceName',
+        'Consul gives identities only to services in lower-case letters, digits, - and _, of its own partition and namespace; rename the service',
+      );
+    else if (isProtected(service.name))
+      hold(
+        'ProtectedDestination',
+        'guards.protected names this service; scopemesh gives nobody its identity',
+      );
+    else found.add(service.name);
+  }
+  return [...found].toSorted(compareText);
+}

@@ -1,0 +1,153 @@
+import type { AclBindingRule, AclPolicy, AclRole } from '../../model/acl.js';
+import type { HoldReason } from '../../model/decision.js';
+import type { Mapping } from '../../model/rule.js';
+import { compareText } from '../compare.js';
+import type { Hold } from '../plan.js';
+import { aclSubject } from './acl-change.js';
+import { fill, toPolicy } from './granted-rules.js';
+import {
+  type AclSettings,
+  type DesiredAcl,
+  type LoginProvider,
+  maxTokenTtlSeconds,
+  methodConfig,
+  NOTHING_DESIRED,
+  unverifiable,
+} from './login.js';
+import { describe, peopleName, personName } from './quote.js';
+import { type AclRules, parseRules } from './rules-text.js';
+import { Selector } from './selector.js';
+
+export interface PeopleInput {
+  readonly provider: string;
+  readonly mapping: Mapping;
+  readonly settings: AclSettings;
+  /** Subjects (`sub`) of enabled people by group or role, complete; undefined where they were not read. */
+  readonly members: ReadonlyMap<string, readonly string[]> | undefined;
+  /** How long the provider's access tokens for people live, where it tells. */
+  readonly lifetimeSeconds?: number;
+  readonly parse?: (text: string) => AclRules;
+}
+
+export interface DesiredPeople {
+  /** Undefined: not known, keep what stands. */
+  readonly desired: DesiredAcl | undefined;
+  readonly holds: readonly Hold[];
+}
+
+/**
+ * The ACL objects by which the people of one provider log in: one auth method, and for each member of each mapped
+ * group a role that carries the group's rules and a binding rule that admits this subject alone, and only with the
+ * group in the token. The role is the power and the person at once: its tokens are those of one person by one group,
+ * and end with it. SPEC.md says why.
+ */
+export function desiredPeople(input: PeopleInput): DesiredPeople {
+  const { provider: providerName, mapping, settings } = input;
+  const name = peopleName(mapping.owner, providerName);
+  const holds: Hold[] = [];
+  const hold = (reason: HoldReason, detail: string) => {
+    holds.push({
+      subject: aclSubject('acl-auth-method', name),
+      resource: { kind: 'acl-auth-method', name },
+      reason,
+      detail,
+      action: 'grant',
+      scopes: [],
+    });
+  };
+  const rules = settings.groups.filter(
+    (rule) =>
+      (rule.provider ?? (mapping.providers.length === 1 ? mapping.providers[0] : undefined)) === providerName,
+  );
+  if (rules.length === 0) return { desired: NOTHING_DESIRED, holds };
+  const provider = settings.providers.get(providerName);
+  const why = unverifiable(provider);
+  if (provider === undefined || why !== undefined) {
+    hold('LoginUnverifiable', why ?? '');
+    return { desired: NOTHING_DESIRED, holds };
+  }
+  const maxTtl = maxTokenTtlSeconds(input.lifetimeSeconds, [mapping.limits.human]);
+  if (maxTtl === undefined) {
+    hold(
+      'LifetimeTooShort',
+      'people may hold a token for less than a minute, which Consul cannot do; lengthen it',
+    );
+    return { desired: NOTHING_DESIRED, holds };
+  }
+  if (input.members === undefined) {
+    hold(
+      'IncompleteRead',
+      'the members of the groups were not read; nobody is admitted and nobody is put out',
+    );
+    return { desired: undefined, holds };
+  }
+
+  const policies = new Map<string, AclPolicy>();
+  const roles = new Map<string, AclRole>();
+  const bindingRules: AclBindingRule[] = [];
+  for (const { group, policy } of policiesByGroup(rules, mapping, input.parse ?? parseRules, hold)) {
+    for (const subject of new Set(input.members.get(group) ?? [])) {
+      const role = personName(mapping.owner, providerName, subject, group);
+      const selector = selectorFor(provider, subject, group);
+      const known = roles.get(role);
+      if (selector.text === undefined) {
+        hold('InvalidClientId', 'a member or group has no name that Consul can compare; it is left out');
+      } else if (known !== undefined) {
+        const linked = [...new Set([...known.policies, policy.name])].toSorted(compareText);
+        roles.set(role, { ...known, policies: linked });
+        policies.set(policy.name, policy);
+      } else {
+        const description = describe(mapping.owner, { person: [providerName, subject], group: [group] });
+        policies.set(policy.name, policy);
+        roles.set(role, { name: role, description, policies: [policy.name], serviceIdentities: [] });
+        bindingRules.push({
+          description,
+          authMethod: name,
+          bindType: 'role',
+          bindName: role,
+          selector: selector.text,
+        });
+      }
+    }
+  }
+  if (roles.size === 0) return { desired: NOTHING_DESIRED, holds };
+  const claims = selectorFor(provider, 'x', 'x');
+  return {
+    holds,
+    desired: {
+      policies: [...policies.values()].toSorted((a, b) => compareText(a.name, b.name)),
+      roles: [...roles.values()].toSorted((a, b) => compareText(a.name, b.name)),
+      authMethods: [
+        {
+          name,
+          description: describe(mapping.owner, { people: [providerName] }),
+          maxTokenTtlSeconds: maxTtl,
+          config: methodConfig(provider, claims.values, claims.lists),
+        },
+      ],
+      bindingRules: bindingRules.toSorted((a, b) => compareText(a.bindName, b.bindName)),
+    },
+  };
+}
+
+function selectorFor(provider: LoginProvider, subject: string, group: string): Selector {
+  const selector = new Selector()
+    .equals('subject', provider.claims.subject, subject)
+    .holds('groups', provider.claims.groups, group);
+  if (provider.person === undefined) return selector;
+  return selector.equals('person', provider.person.claim, provider.person.equals);
+}
+
+function policiesByGroup(
+  rules: AclSettings['groups'],
+  mapping: Mapping,
+  parse: (text: string) => AclRules,
+  hold: (reason: HoldReason, detail: string) => void,
+): readonly { readonly group: string; readonly policy: AclPolicy }[] {
+  return rules.flatMap(({ group, acl }) => {
+    const filled = fill(acl, {}, mapping, parse);
+    if (!('reason' in filled)) return [{ group, policy: toPolicy(mapping.owner, filled.text) }];
+    hold(filled.reason, `groups.${group}: ${filled.detail}`);
+    return [];
+  });
+}

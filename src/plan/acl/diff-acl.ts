@@ -1,0 +1,89 @@
+import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import type { Mode } from '../../model/rule.js';
+import { compareText } from '../compare.js';
+import type { Hold } from '../plan.js';
+import type { AclChange, AclPlan } from './acl-change.js';
+import { type AclReasons, type AclSteps, createSteps } from './acl-steps.js';
+import { diffMethods, diffRules } from './diff-methods.js';
+import { diffRoles, unlinkedPolicies } from './diff-roles.js';
+import type { DesiredAcl } from './login.js';
+import { onlyWider } from './only-wider.js';
+import { beside, byName, type OurAcl, ourAcl } from './standing-acl.js';
+
+export interface AclDiffInput extends AclReasons {
+  readonly owner: string;
+  readonly mode: Mode;
+  readonly desired: DesiredAcl;
+  /** With every object whose name may be ours (`hasOurName`), also those that lack the mark. */
+  readonly actual: AclSnapshot;
+  /** Whether an object of ours that is not desired may go: not while what it stands for was not read. */
+  readonly mayRemove: (object: AclObject) => boolean;
+}
+
+/**
+ * Desired × actual:
+ *
+ * | | differs | not desired | absent |
+ * |---|---|---|---|
+ * | policy | unlink, delete, create, link | delete when no role has it | create |
+ * | role | what goes first, what comes last | end its tokens, delete | create |
+ * | auth method: lifetime | shorter first, and longer tokens end | | |
+ * | auth method: anything else | delete (its rules and tokens end with it), create | delete | create |
+ * | binding rule | delete, replace its role, create | delete, and its role's tokens end | create |
+ *
+ * A method or rule that differed may have let in others, whose tokens have the role: they are gone before the role
+ * opens anything. Narrowing is by link, role, token or method, never by a policy's text, which agents cache.
+ */
+export function diffAcl(input: AclDiffInput): AclPlan {
+  const ours = ourAcl(input.owner, input.actual);
+  const { desired, holds } = beside(input.desired, input.owner, input.actual);
+  const steps = createSteps(input);
+  const changes = order(desired, ours, steps, input.mayRemove);
+  if (input.mode !== 'extend') return { changes, holds: sorted(holds) };
+  const forbidden = changes.filter((change) => change.narrows || change.verb === 'deleted').map(toForbidden);
+  const wider = onlyWider(desired, ours);
+  return {
+    changes: order(wider.desired, wider.ours, steps, () => false),
+    holds: sorted([...holds, ...new Map(forbidden.map((hold) => [hold.subject, hold])).values()]),
+  };
+}
+
+/** What narrows; then policy, role, auth method, binding rule; then what nobody uses any more. */
+function order(
+  desired: DesiredAcl,
+  ours: OurAcl,
+  steps: AclSteps,
+  mayRemove: AclDiffInput['mayRemove'],
+): readonly AclChange[] {
+  const methods = diffMethods(byName(desired.authMethods), ours, steps, mayRemove);
+  const rules = diffRules(desired.bindingRules, ours, methods.lives, steps, mayRemove);
+  const roles = diffRoles(desired, ours, { lives: methods.lives, tainted: rules.tainted }, steps, mayRemove);
+  return [
+    ...methods.deleted,
+    ...rules.narrowing,
+    ...roles.narrowing,
+    // Last of what narrows: Consul asks the IdP for its keys when a method is written, which may fail.
+    ...methods.shortened,
+    ...roles.policies,
+    ...roles.widening,
+    ...methods.written,
+    ...rules.widening,
+    ...unlinkedPolicies(desired, roles.kept, ours, steps, mayRemove),
+  ];
+}
+
+function toForbidden(change: AclChange): Hold {
+  return {
+    subject: change.subject,
+    resource: change.resource,
+    reason: 'ModeForbids',
+    detail: 'mode is extend: nothing is narrowed or deleted',
+    action: change.action,
+    scopes: change.scopes,
+    ...(change.client === undefined ? {} : { client: change.client }),
+  };
+}
+
+function sorted(holds: readonly Hold[]): readonly Hold[] {
+  return holds.toSorted((a, b) => compareText(a.subject, b.subject) || compareText(a.reason, b.reason));
+}

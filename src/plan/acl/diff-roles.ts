@@ -1,0 +1,128 @@
+import type { AclObject, AclPolicy, AclRole, Stored } from '../../model/acl.js';
+import type { AclChange } from './acl-change.js';
+import type { AclSteps } from './acl-steps.js';
+import type { DesiredAcl } from './login.js';
+import { byName, inOrder, type OurAcl } from './standing-acl.js';
+
+export interface RoleDiff {
+  readonly narrowing: readonly AclChange[];
+  readonly policies: readonly AclChange[];
+  readonly widening: readonly AclChange[];
+  /** Roles that are not desired and may not go. */
+  readonly kept: readonly AclRole[];
+}
+
+/** Roles and the policies they link. */
+export function diffRoles(
+  desired: DesiredAcl,
+  ours: OurAcl,
+  { lives, tainted }: { lives: (method: string) => boolean; tainted: ReadonlySet<string> },
+  steps: AclSteps,
+  mayRemove: (object: AclObject) => boolean,
+): RoleDiff {
+  const wanted = byName(desired.roles);
+  const { spoiled, unspoiling, policies } = diffPolicies(desired, ours, steps);
+  const narrowing: AclChange[] = [];
+  const widening: AclChange[] = [];
+  const kept: AclRole[] = [];
+  for (const [key, stored] of inOrder(ours.roles)) {
+    const to = wanted.get(key);
+    const object = roleObject(stored.object);
+    if (to === undefined && !mayRemove(object)) {
+      kept.push(stored.object);
+      continue;
+    }
+    if (to !== undefined && !tainted.has(key)) {
+      const changes = diffRole(stored, to, spoiled, steps);
+      narrowing.push(...changes.narrowing);
+      widening.push(...changes.widening);
+      continue;
+    }
+    const mayHaveTokens = ours.bindingRules.some(
+      ({ object: rule }) => rule.bindName.toLowerCase() === key && lives(rule.authMethod),
+    );
+    // A token's role is found by its name only as long as the role is there.
+    if (mayHaveTokens) narrowing.push(steps.endTokens(object, { role: stored.object.name }));
+    narrowing.push(steps.remove(stored.id, object));
+    if (to !== undefined) widening.push(steps.create(roleObject(to)));
+  }
+  for (const [key, role] of inOrder(wanted))
+    if (!ours.roles.has(key)) widening.push(steps.create(roleObject(role)));
+  return { narrowing: [...narrowing, ...unspoiling], policies, widening, kept };
+}
+
+/** Policies of ours that no role has once the plan is carried out. */
+export function unlinkedPolicies(
+  desired: DesiredAcl,
+  kept: readonly AclRole[],
+  ours: OurAcl,
+  steps: AclSteps,
+  mayRemove: (object: AclObject) => boolean,
+): readonly AclChange[] {
+  const linked = new Set([...desired.roles, ...kept].flatMap((role) => role.policies.map(lower)));
+  const wanted = byName(desired.policies);
+  return inOrder(ours.policies)
+    .filter(([key, { object }]) => !wanted.has(key) && !linked.has(key) && mayRemove(policyObject(object)))
+    .map(([, stored]) => steps.remove(stored.id, policyObject(stored.object), 'neither'));
+}
+
+/** A role that keeps its tokens: they lose at once what it loses. */
+function diffRole(
+  stored: Stored<AclRole>,
+  to: AclRole,
+  spoiled: ReadonlySet<string>,
+  steps: AclSteps,
+): Pick<RoleDiff, 'narrowing' | 'widening'> {
+  const from = stored.object;
+  const wanted = new Set(to.policies.map(lower));
+  const remaining: AclRole = {
+    ...to,
+    policies: from.policies.filter((name) => wanted.has(lower(name)) && !spoiled.has(lower(name))),
+    serviceIdentities: from.serviceIdentities.filter((name) => to.serviceIdentities.includes(name)),
+  };
+  const loses = stored.isAltered || sizeOf(remaining) < sizeOf(from);
+  const gains = sizeOf(to) > sizeOf(remaining);
+  const isRenamed = to.description !== from.description || to.name !== from.name;
+  return {
+    narrowing: loses ? [steps.update(stored.id, roleObject(remaining), from, 'narrows')] : [],
+    widening: gains
+      ? [steps.update(stored.id, roleObject(to), loses ? remaining : from, 'widens')]
+      : isRenamed && !loses
+        ? [steps.update(stored.id, roleObject(to), from, 'neither')]
+        : [],
+  };
+}
+
+/** A policy's name stands for its text: one with another text was edited by hand, and makes place for its own. */
+function diffPolicies(desired: DesiredAcl, ours: OurAcl, steps: AclSteps) {
+  const spoiled = new Set<string>();
+  const unspoiling: AclChange[] = [];
+  const policies: AclChange[] = [];
+  for (const [key, policy] of inOrder(byName(desired.policies))) {
+    const stored = ours.policies.get(key);
+    if (stored !== undefined && (stored.object.rules !== policy.rules || stored.isAltered)) {
+      spoiled.add(key);
+      unspoiling.push(steps.remove(stored.id, policyObject(stored.object)));
+    }
+    if (stored === undefined || spoiled.has(key)) policies.push(steps.create(policyObject(policy)));
+    else if (stored.object.description !== policy.description || stored.object.name !== policy.name)
+      policies.push(steps.update(stored.id, policyObject(policy), stored.object, 'neither'));
+  }
+  return { spoiled, unspoiling, policies };
+}
+
+function sizeOf(role: AclRole): number {
+  return role.policies.length + role.serviceIdentities.length;
+}
+
+function lower(name: string): string {
+  return name.toLowerCase();
+}
+
+function roleObject(object: AclRole): AclObject {
+  return { kind: 'acl-role', object };
+}
+
+function policyObject(object: AclPolicy): AclObject {
+  return { kind: 'acl-policy', object };
+}

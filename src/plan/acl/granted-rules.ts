@@ -1,0 +1,125 @@
+import type { AclPolicy } from '../../model/acl.js';
+import type { ClassifiedKind } from '../../model/actor.js';
+import type { Grant, OAuthClient } from '../../model/client.js';
+import type { HoldReason } from '../../model/decision.js';
+import type { Mapping, Rule } from '../../model/rule.js';
+import { admitsKind, mayUseScope } from '../actor.js';
+import { compareText } from '../compare.js';
+import type { PatternCompiler } from '../pattern.js';
+import { describe, policyName } from './quote.js';
+import { RulesFault } from './rules-syntax.js';
+import { type AclRules, type GrantedRules, grantRules } from './rules-text.js';
+
+export interface HeldRules {
+  readonly scope: string;
+  readonly reason: Extract<HoldReason, 'InvalidRules' | 'UserTokenUnenforceable' | 'ProtectedDestination'>;
+  readonly detail: string;
+}
+
+/** The ACL rules that a client's scopes open. */
+export interface ClientRules {
+  /** One per distinct text, sorted by name. */
+  readonly policies: readonly AclPolicy[];
+  readonly scopes: readonly string[];
+  readonly held: readonly HeldRules[];
+  /** Scopes that a rule names but the client's kind may not use. */
+  readonly limited: readonly string[];
+}
+
+/** What the mapping's `acl:` rules give to a client; nothing to a disabled one. */
+export function rulesOf(
+  client: OAuthClient,
+  kind: ClassifiedKind,
+  mapping: Mapping,
+  compile: PatternCompiler,
+  parse: (text: string) => AclRules,
+): ClientRules {
+  const policies = new Map<string, AclPolicy>();
+  const scopes = new Set<string>();
+  const limited = new Set<string>();
+  const held: HeldRules[] = [];
+  for (const grant of client.enabled ? client.grants : []) {
+    for (const rule of mapping.rules) {
+      const captures = capturesOf(rule, client.provider, grant, mapping, compile);
+      if (rule.acl === undefined || captures === undefined) continue;
+      const scope = grant.name;
+      if (!admitsKind(rule.actors, kind) || !mayUseScope(kind, scope, mapping, compile)) {
+        limited.add(scope);
+        continue;
+      }
+      if (rule.userRequired) {
+        held.push({
+          scope,
+          reason: 'UserTokenUnenforceable',
+          detail: "a client's ACL token has no user behind it; give people their ACL rules under groups:",
+        });
+        continue;
+      }
+      const granted = fill(rule.acl, captures, mapping, parse);
+      if ('reason' in granted) held.push({ scope, ...granted });
+      else {
+        const policy = toPolicy(mapping.owner, granted.text);
+        policies.set(policy.name, policy);
+        scopes.add(scope);
+      }
+    }
+  }
+  return {
+    policies: [...policies.values()].toSorted((a, b) => compareText(a.name, b.name)),
+    scopes: [...scopes].toSorted(compareText),
+    held,
+    limited: [...limited].toSorted(compareText),
+  };
+}
+
+export function toPolicy(owner: string, rules: string): AclPolicy {
+  return { name: policyName(owner, rules), description: describe(owner, {}), rules };
+}
+
+/** Rules with their captures, or why they give nothing. */
+export function fill(
+  text: string,
+  captures: Readonly<Record<string, string>>,
+  mapping: Pick<Mapping, 'protectedServices'>,
+  parse: (text: string) => AclRules,
+): GrantedRules | Omit<HeldRules, 'scope'> {
+  let rules: AclRules;
+  try {
+    rules = parse(text);
+  } catch (error) {
+    if (!(error instanceof RulesFault)) throw error;
+    return { reason: 'InvalidRules', detail: `the ACL rules cannot be read: ${error.message}` };
+  }
+  const granted = grantRules(rules, captures);
+  if (granted === undefined) {
+    return {
+      reason: 'InvalidRules',
+      detail:
+        'the scope does not give every name that the ACL rules ask for, as a plain name (a-z, 0-9 and -), or makes two rules one; rename the scope or write the names in the rule',
+    };
+  }
+  const opened = mapping.protectedServices.find((service) =>
+    granted.filledServices.some((filled) =>
+      filled.isPrefix ? service.startsWith(filled.name) : service === filled.name,
+    ),
+  );
+  if (opened !== undefined)
+    return {
+      reason: 'ProtectedDestination',
+      detail: 'guards.protected names the service that the scope asks for; scopemesh never opens it',
+    };
+  return granted;
+}
+
+/** As for destinations: a rule without an API is about scopes of no API, one without a provider about the only one. */
+function capturesOf(
+  rule: Rule,
+  provider: string,
+  grant: Grant,
+  mapping: Mapping,
+  compile: PatternCompiler,
+): Readonly<Record<string, string>> | undefined {
+  const ruleProvider = rule.provider ?? (mapping.providers.length === 1 ? mapping.providers[0] : undefined);
+  if (ruleProvider !== provider || rule.api !== grant.api) return undefined;
+  return compile(rule.scope).match(grant.name);
+}

@@ -1,0 +1,58 @@
+import { type ClaimPath, claimKey } from './login.js';
+import { selectorString } from './quote.js';
+
+/** Names of our own, so that no claim's own name is ever part of a selector. */
+export type ClaimName = 'client_id' | 'own_token' | 'person' | 'actor' | 'subject' | 'groups';
+
+/**
+ * A selector that fails closed: each claim must be there before it is compared, because Consul takes many a
+ * comparison with an absent claim for true. Every part must hold.
+ */
+export class Selector {
+  /** Claims to the names by which selectors see them; one claim has one name. */
+  readonly values = new Map<string, string>();
+  readonly lists = new Map<string, string>();
+  readonly #parts: string[] = [];
+  #isWritable = true;
+
+  equals(name: ClaimName, claim: ClaimPath, value: string): this {
+    return this.#compare(name, claim, '==', value);
+  }
+
+  differs(name: ClaimName, claim: ClaimPath, value: string): this {
+    return this.#compare(name, claim, '!=', value);
+  }
+
+  holds(wanted: ClaimName, claim: ClaimPath, member: string): this {
+    const name = nameFor(this.lists, wanted, claim);
+    const text = this.#string(member);
+    this.#parts.push(`"${name}" in list and ${text} in list.${name}`);
+    return this;
+  }
+
+  /** Undefined where a value cannot be written, or nothing was asked for: an empty selector admits everyone. */
+  get text(): string | undefined {
+    return this.#isWritable && this.#parts.length > 0 ? this.#parts.join(' and ') : undefined;
+  }
+
+  #compare(wanted: ClaimName, claim: ClaimPath, operator: '==' | '!=', value: string): this {
+    const name = nameFor(this.values, wanted, claim);
+    const text = this.#string(value);
+    this.#parts.push(`"${name}" in value and value.${name} ${operator} ${text}`);
+    return this;
+  }
+
+  #string(value: string): string {
+    // An empty value would be met by what somebody left empty.
+    const text = value === '' ? undefined : selectorString(value);
+    if (text === undefined) this.#isWritable = false;
+    return text ?? '""';
+  }
+}
+
+function nameFor(names: Map<string, string>, wanted: ClaimName, claim: ClaimPath): string {
+  const key = claimKey(claim);
+  const name = names.get(key) ?? wanted;
+  names.set(key, name);
+  return name;
+}

@@ -1,0 +1,61 @@
+import type { AclSnapshot, AclToken } from '../../model/acl.js';
+import { hasOurName, isOurs } from './quote.js';
+
+/** Seconds by which Consul's own rounding may lengthen a token's life. */
+const ROUNDING_SECONDS = 1;
+
+/** Which of the tokens that a step found are to end, by accessor, sorted; all where nothing is asked for. */
+export function tokensToEnd(
+  tokens: readonly AclToken[],
+  asked: {
+    /** Only those that were given a longer life; one without an end has. */
+    readonly longerThanSeconds?: number;
+    /** Only those issued before this instant (milliseconds since the epoch): a session ended. */
+    readonly issuedBefore?: number;
+  } = {},
+): readonly string[] {
+  return (
+    tokens
+      .filter((token) => token.authMethod !== undefined)
+      .filter(
+        (token) =>
+          asked.longerThanSeconds === undefined || lifeOf(token) > asked.longerThanSeconds + ROUNDING_SECONDS,
+      )
+      // What cannot be read as an instant was issued before any.
+      .filter(
+        (token) => asked.issuedBefore === undefined || !(Date.parse(token.createdAt) >= asked.issuedBefore),
+      )
+      .map((token) => token.accessorId)
+      .toSorted()
+  );
+}
+
+/**
+ * Tokens from our auth methods that are worth nothing any more, or whose method is gone: Consul drops a deleted role
+ * from them and leaves the token. Those of a method that lacks our mark are never named.
+ */
+export function orphans(
+  tokens: readonly AclToken[],
+  owner: string,
+  snapshot: Pick<AclSnapshot, 'authMethods'>,
+): readonly string[] {
+  const methods = new Map(snapshot.authMethods.map(({ object }) => [object.name.toLowerCase(), object]));
+  return tokens
+    .filter((token) => {
+      if (token.authMethod === undefined || !hasOurName(owner, token.authMethod)) return false;
+      const method = methods.get(token.authMethod.toLowerCase());
+      if (method === undefined) return true;
+      const isWorthless =
+        token.roles.length === 0 && token.policies.length === 0 && token.serviceIdentities.length === 0;
+      return isWorthless && isOurs(owner, method.name, method.description);
+    })
+    .map((token) => token.accessorId)
+    .toSorted();
+}
+
+/** Seconds between a token's issue and its end. */
+function lifeOf(token: AclToken): number {
+  if (token.expiresAt === undefined) return Number.POSITIVE_INFINITY;
+  const seconds = (Date.parse(token.expiresAt) - Date.parse(token.createdAt)) / 1000;
+  return Number.isNaN(seconds) ? Number.POSITIVE_INFINITY : seconds;
+}
