@@ -17,12 +17,9 @@ export async function runWatch(deps: ReconcilerDeps, ages: WatchAges, signal: Ab
   let settledVersion = deps.world.version;
   const onIntentions = async () => {
     const unchanged = settledVersion === deps.world.version;
-    const triggers = takeEntries(
-      deps.world,
-      await deps.consul.intentions.list(signal),
-      deps.clock.now(),
-      causeOf(deps),
-    );
+    const read = deps.world.beginRead();
+    const entries = await deps.consul.intentions.list(signal);
+    const triggers = takeEntries(deps.world, entries, deps.clock.now(), causeOf(deps), read);
     // The wake-up came neither from our own writes nor from an intention: another config entry changed, a protocol perhaps.
     if (triggers.length === 0 && unchanged) catalogMayDiffer.ring();
     settledVersion = deps.world.version;

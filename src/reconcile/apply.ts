@@ -24,7 +24,7 @@ type Source = IntentionSource | NewSource;
 
 /**
  * Writes the changes one by one, each recorded before and settled after. Stops at a lost compare-and-set
- * (`conflict`: read and plan again). A write that Consul refuses is settled as failed and the others go on; then the
+ * (`conflict`: read and plan again), and where somebody wrote right after. A write that Consul refuses is settled as failed and the others go on; then the
  * first refusal is thrown. An error that leaves open whether the write happened leaves its draft pending, for the
  * next run of the key to judge by what it reads.
  */
@@ -39,8 +39,8 @@ export async function applyChanges(
   let index = application.entry?.modifyIndex ?? 0;
   let refusal: SyncError | undefined;
 
-  await reserve(plan, deps);
   for (const change of plan.changes) {
+    await reserve(change, deps);
     const draft = draftOf(change, cause, index, stampOf(deps));
     await deps.journal.record(key, [draft]);
     const next = withChange(sources, change, deps.world.mapping.owner);
@@ -50,6 +50,7 @@ export async function applyChanges(
     } catch (error) {
       if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
       refusal ??= error;
+      deps.window.giveBack(change.subject);
       await settle(
         key,
         draft,
@@ -60,6 +61,7 @@ export async function applyChanges(
       continue;
     }
     if (result.kind === 'conflict') {
+      deps.window.giveBack(change.subject);
       await settle(
         key,
         draft,
@@ -86,6 +88,10 @@ export async function applyChanges(
       deps,
     );
     deps.world.rememberWritten(key, lastWritten);
+    deps.window.made(change.subject);
+    deps.metrics.gauge('scopemesh_inferred_removals', deps.window.used(deps.clock.now()));
+    // Written, but what stands there now is not known: nothing can be built on it.
+    if (index === 0 && next.length > 0) return 'conflict';
     deps.world.putEntry(destination, entryAfter(application, sources, index));
   }
   if (refusal !== undefined) throw refusal;
@@ -123,12 +129,10 @@ export function withChange(sources: readonly Source[], change: Change, owner: st
     : [...sources, replacement];
 }
 
-/** Counts inferred removals before they are written. */
-async function reserve(plan: Plan, deps: ReconcilerDeps): Promise<void> {
-  const inferred = plan.changes.filter((change) => change.isInferred).length;
-  if (inferred === 0) return;
-  deps.window.take(inferred, deps.clock.now());
-  deps.metrics.gauge('scopemesh_inferred_removals', deps.window.used(deps.clock.now()));
+/** Counts an inferred removal before it is written. */
+async function reserve(change: Change, deps: ReconcilerDeps): Promise<void> {
+  if (!change.isInferred) return;
+  deps.window.takeEdge(change.subject, deps.clock.now());
   await deps.facts.set('guard/window', deps.window.toText());
 }
 

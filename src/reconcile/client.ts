@@ -142,12 +142,12 @@ async function settleClaims(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const now = deps.clock.now();
   const { world, journal } = deps;
-  const plan = planClient(id, world.view(now), world.standings(now), world.mapping);
   const text = formatKey(clientKey(id.provider, id.clientId));
   const record = await journal.read(text);
   await settleClaimLeftovers(text, record, deps, signal);
+  const now = deps.clock.now();
+  const plan = planClient(id, world.view(now), world.standings(now), world.mapping);
   await tellHolds(text, record, plan.holds, causeOf(job), deps);
   return writeClaims(text, id, plan, causeOf(job), deps, signal);
 }

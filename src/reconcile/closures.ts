@@ -67,13 +67,14 @@ export async function closeUnconfirmed(
   const now = deps.clock.now();
   if (orders.length === 0 || now - oldest < UNCONFIRMED_AFTER_MS) return false;
   if (deps.world.closure(id) !== undefined) return true;
-  const edges = deps.world.destinationsOf(id, now).length;
+  const edges = deps.world.ownedEdgesOf(id);
   const budget = budgetOf(deps.world, deps.window, now, edges);
   if (budget.used + edges > revocationLimit(deps.world.mapping, budget.ownedAtStart)) {
-    deps.logger.error(
-      { provider: id.provider, clientId: id.clientId, used: budget.used, edges, code },
-      'an ordered revocation waits: the directory cannot be read and the mass guard allows no more removals without its word',
-    );
+    if (deps.world.isFirstWait(id))
+      deps.logger.error(
+        { provider: id.provider, clientId: id.clientId, used: budget.used, edges, code },
+        'an ordered revocation waits: the directory cannot be read and the mass guard allows no more removals without its word',
+      );
     return false;
   }
   deps.window.take(edges, now);

@@ -43,6 +43,7 @@ export function draftOf(change: Change, cause: Cause, expectedIndex: number, sta
     after: viewOf(change.after),
     mappingRevision: stamp.mappingRevision,
     expectedIndex,
+    opensBy: change.opensBy,
   };
 }
 
@@ -58,7 +59,7 @@ export function settledOf(
     detail?: string;
   },
 ): SettledDecision {
-  const { expectedIndex: _, ...rest } = draft;
+  const { expectedIndex: _, opensBy: __, ...rest } = draft;
   const failed = settlement.outcome === 'failed' || settlement.outcome === 'unknown';
   return {
     ...rest,

@@ -30,16 +30,24 @@ export async function reconcileDestination(
   const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };
   const text = formatKey(key);
   deps.world.told.arrived(text, job.triggers);
+  const read = deps.world.beginRead();
   const [record, entry] = await Promise.all([
     deps.journal.read(text),
     deps.consul.intentions.read(destination, signal),
   ]);
-  deps.world.putEntry(destination, entry);
+  deps.world.putEntry(destination, entry, read);
   const lastWritten = await settleLeftovers(text, record, entry, deps);
   deps.world.rememberWritten(text, lastWritten);
 
   const informed: Job = { ...job, triggers: [...job.triggers, ...deps.world.told.of(text)] };
-  const { plan, used } = await planNow(destination, entry, informed, { ...record, lastWritten }, deps);
+  const { plan, used } = await planNow(
+    destination,
+    entry,
+    informed,
+    { ...record, lastWritten },
+    deps,
+    signal,
+  );
   const cause = causeOf(informed);
   await tellHolds(text, record, [...plan.holds, ...used], cause, deps);
   if (deps.world.mapping.mode === 'observe') return { kind: 'done' };
@@ -62,6 +70,7 @@ async function planNow(
   job: Job,
   record: KeyRecord,
   deps: ReconcilerDeps,
+  signal: AbortSignal,
 ): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
   const { world, window, clock } = deps;
   const now = clock.now();
@@ -70,7 +79,11 @@ async function planNow(
     grantReason: grantReasonOf(job),
     lastWritten: record.lastWritten,
   });
-  const unguarded = planDestination({ ...input, entry });
+  const first = planDestination({ ...input, entry });
+  // What would take over from a source that goes must not be judged by a wildcard that a watch has yet to show.
+  const unguarded = first.changes.some((change) => change.after === undefined)
+    ? planDestination({ ...input, entry, wildcard: await readWildcard(destination, deps, signal) })
+    : first;
   const guarded = unguarded.changes.some((change) => change.isInferred)
     ? guardRevocations(
         unguarded,
@@ -81,6 +94,15 @@ async function planNow(
   const { plan: passed, used } = await passApproved(unguarded, guarded, record.holds, deps);
   const plan = holdContended(passed, deps);
   return { plan: world.mapping.mode === 'observe' ? observe(plan) : plan, used };
+}
+
+/** Not put into the world: whoever watches must still see that it changed, for all destinations. */
+function readWildcard(
+  destination: ServiceName,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<IntentionEntry | undefined> {
+  return deps.consul.intentions.read({ ...destination, name: '*' }, signal);
 }
 
 /** Somebody undoes this again and again: say so instead of fighting. */

@@ -30,6 +30,8 @@ export async function settleLeftovers(
   for (const draft of record.pending) {
     const decision = judge(draft, entry, deps);
     decisions.push(decision);
+    if (decision.outcome === 'failed') deps.window.giveBack(draft.subject);
+    else deps.window.made(draft.subject);
     if (decision.outcome === 'applied') lastWritten.set(draft.subject, writtenOf(draft, entry, deps));
     deps.logger.warn(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
@@ -51,6 +53,7 @@ export async function settleClaimLeftovers(
 ): Promise<void> {
   if (record.pending.length === 0) return;
   const records = await deps.consul.claims.list(signal);
+  deps.world.putClaimRecords(records);
   const nowMs = deps.clock.now();
   const at = { nowMs, time: new Date(nowMs).toISOString() };
   const decisions = record.pending.map((draft) => {
@@ -109,6 +112,6 @@ function writtenOf(draft: DraftDecision, entry: IntentionEntry | undefined, deps
   const access = accessNow(draft, entry, deps);
   return toWrittenText(
     access === undefined || access.kind === 'other' ? undefined : access,
-    draft.action === 'revoke' ? [] : (draft.scopes ?? []),
+    draft.opensBy ?? [],
   );
 }

@@ -61,14 +61,15 @@ export function standingTriggers(
   return [...triggers.values()];
 }
 
-/** Takes in a complete list of entries; triggers for what differs from what was known. */
+/** Takes in a complete list of entries; triggers for what differs from what was known. `read` was begun before it. */
 export function takeEntries(
   world: WorldState,
   entries: readonly IntentionEntry[],
   now: number,
   cause: Cause,
+  read?: number,
 ): readonly Trigger[] {
-  const changed = world.putEntries(entries, now);
+  const changed = world.putEntries(entries, now, read);
   // A wildcard entry decides what takes over everywhere.
   const reached = changed.some((destination) => destination.name === '*') ? world.destinations(now) : [];
   return toTriggers([...changed.filter((destination) => destination.name !== '*'), ...reached], cause);

@@ -13,6 +13,7 @@ export class OwnedEdges {
   /** Of every source, ours or not. */
   readonly #bySource = new Map<string, Map<string, ServiceName>>();
   readonly #destinations = new Map<string, ServiceName>();
+  readonly #countByClient = new Map<string, number>();
   #count = 0;
 
   constructor(owner: string) {
@@ -34,6 +35,11 @@ export class OwnedEdges {
     return this.#destinations;
   }
 
+  /** Edges that let the client in, by their Descriptions. */
+  countOf(client: ClientId): number {
+    return this.#countByClient.get(clientText(client)) ?? 0;
+  }
+
   ofClient(client: ClientId): readonly ServiceName[] {
     return [...(this.#byClient.get(clientText(client))?.values() ?? [])];
   }
@@ -47,6 +53,12 @@ export class OwnedEdges {
     return [...(this.#bySource.get(serviceText(service))?.values() ?? [])];
   }
 
+  #countClient(client: ClientId, by: 1 | -1): void {
+    const count = this.countOf(client) + by;
+    if (count === 0) this.#countByClient.delete(clientText(client));
+    else this.#countByClient.set(clientText(client), count);
+  }
+
   #change(entry: IntentionEntry, by: 1 | -1): void {
     // scopemesh writes nothing there.
     if (entry.destination.name === '*') return;
@@ -57,7 +69,10 @@ export class OwnedEdges {
       if (by === 1) this.#destinations.set(serviceText(entry.destination), entry.destination);
       else this.#destinations.delete(serviceText(entry.destination));
       const client = clientOfDescription(source.description);
-      if (client !== undefined) note(this.#byClient, clientText(client), entry.destination, by);
+      if (client !== undefined) {
+        if (source.access.kind !== 'deny') this.#countClient(client, by);
+        note(this.#byClient, clientText(client), entry.destination, by);
+      }
       note(this.#byService, serviceText(source), entry.destination, by);
     }
   }

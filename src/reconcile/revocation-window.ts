@@ -1,7 +1,21 @@
-/** Removals by inference within the sliding window of the mass guard, kept in a durable fact across restarts. */
+interface Removal {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly edges: number;
+  /** The edge, where it is a single one; taken twice it still counts once. */
+  readonly subject?: string;
+}
+
+/**
+ * Removals by inference within the sliding window of the mass guard, kept in a durable fact across restarts. A single
+ * edge is taken before its write and counts from the moment it is made: until then the fleet's plans count it, which
+ * still want it gone. Counted in both places, a loss well below the limit would be held halfway.
+ */
 export class RevocationWindow {
   readonly #windowMs: number;
-  #removals: { readonly at: number; readonly edges: number }[] = [];
+  #removals: readonly Removal[] = [];
+  /** Subjects taken and not known to be made. */
+  readonly #open = new Set<string>();
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
@@ -10,12 +24,34 @@ export class RevocationWindow {
   /** Edges removed within the window that ends now. */
   used(now: number): number {
     this.#removals = this.#removals.filter(({ at }) => at > now - this.#windowMs);
-    return this.#removals.reduce((sum, { edges }) => sum + edges, 0);
+    return this.#removals
+      .filter(({ subject }) => subject === undefined || !this.#open.has(subject))
+      .reduce((sum, { edges }) => sum + edges, 0);
   }
 
-  /** Counts removals before they are written, so that two jobs at once cannot both take the last of the budget. */
+  /** Counts removals that are not among what the fleet's plans want. */
   take(edges: number, now: number): void {
-    if (edges > 0) this.#removals.push({ at: now, edges });
+    if (edges > 0) this.#removals = [...this.#removals, { at: now, edges }];
+  }
+
+  /** Call it before the write of an edge, and then `made` or `giveBack`; a process that dies between counts it. */
+  takeEdge(subject: string, now: number): void {
+    this.#removals = [
+      ...this.#removals.filter((each) => each.subject !== subject),
+      { at: now, edges: 1, subject },
+    ];
+    this.#open.add(subject);
+  }
+
+  /** In the same turn in which the world learns that the edge is gone. */
+  made(subject: string): void {
+    this.#open.delete(subject);
+  }
+
+  /** The edge was not removed after all. */
+  giveBack(subject: string): void {
+    this.#open.delete(subject);
+    this.#removals = this.#removals.filter((each) => each.subject !== subject);
   }
 
   toText(): string {
@@ -29,14 +65,16 @@ export class RevocationWindow {
       const value: unknown = JSON.parse(text);
       if (!Array.isArray(value)) return;
       // Taken in anew with each attempt to start: never twice.
-      this.#removals = [];
-      for (const each of value) {
-        if (typeof each !== 'object' || each === null) continue;
-        const { at, edges }: { at?: unknown; edges?: unknown } = each;
-        if (typeof at === 'number' && typeof edges === 'number') this.#removals.push({ at, edges });
-      }
+      this.#removals = value.flatMap((each: unknown) => parseRemoval(each));
     } catch {
       // Not JSON: nothing can be restored.
     }
   }
+}
+
+function parseRemoval(value: unknown): readonly Removal[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { at, edges, subject }: { at?: unknown; edges?: unknown; subject?: unknown } = value;
+  if (typeof at !== 'number' || typeof edges !== 'number') return [];
+  return [{ at, edges, ...(typeof subject === 'string' ? { subject } : {}) }];
 }

@@ -22,6 +22,7 @@ export async function readConsul(
 ): Promise<void> {
   const cause = { kind: 'resync' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
   const { world, consul } = deps;
+  const read = world.beginRead();
   const [entries, catalog, records] = await Promise.all([
     consul.intentions.list(signal),
     consul.readCatalog(signal),
@@ -29,7 +30,10 @@ export async function readConsul(
   ]);
   const now = deps.clock.now();
   world.putClaimRecords(records);
-  const triggers = [...takeEntries(world, entries, now, cause), ...takeCatalog(world, catalog, now, cause)];
+  const triggers = [
+    ...takeEntries(world, entries, now, cause, read),
+    ...takeCatalog(world, catalog, now, cause),
+  ];
   if (triggers.length > 0) await deps.queue.add(triggers);
 }
 

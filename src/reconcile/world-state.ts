@@ -17,8 +17,8 @@ import {
   type World,
 } from '../plan/world.js';
 import { memoryAfter } from './claim-memory.js';
+import { EntryCache } from './entry-cache.js';
 import { InferredCounts } from './inferred-counts.js';
-import { OwnedEdges } from './owned-edges.js';
 import { Told } from './told.js';
 import { Turns } from './turns.js';
 
@@ -47,9 +47,9 @@ export class WorldState {
   readonly #directories = new Map<string, DirectoryState>();
   readonly #closures = new Map<string, Closure>();
   #remembered = new Map<string, RememberedClaim>();
-  readonly #entries = new Map<string, IntentionEntry>();
+  readonly #entries: EntryCache;
+  readonly #waiting = new Set<string>();
   readonly #openings = new Map<string, ClientOpenings>();
-  #owned: OwnedEdges;
   #compile = createPatternCompiler();
   /** Whether a client has come or changed since `openings` was last asked for. */
   #opensAnew = false;
@@ -74,7 +74,7 @@ export class WorldState {
   constructor(mapping: Mapping, settings: ClaimSettings) {
     this.#mapping = mapping;
     this.#settings = settings;
-    this.#owned = new OwnedEdges(mapping.owner);
+    this.#entries = new EntryCache(mapping.owner);
   }
 
   get mapping(): Mapping {
@@ -91,8 +91,7 @@ export class WorldState {
     this.#openings.clear();
     this.#opensAnew = true;
     this.#compile = createPatternCompiler();
-    this.#owned = new OwnedEdges(mapping.owner);
-    for (const entry of this.#entries.values()) this.#owned.replace(undefined, entry);
+    this.#entries.setOwner(mapping.owner);
     this.#claimsChanged();
   }
 
@@ -142,6 +141,7 @@ export class WorldState {
     this.#directories.set(id.provider, state);
     if ((state.readBy.get(id.clientId) ?? 0) > read) return;
     state.readBy.set(id.clientId, read);
+    this.#waiting.delete(clientText(id));
     if (isSame(state.clients.get(id.clientId), client)) return;
     if (client === undefined) state.clients.delete(id.clientId);
     else state.clients.set(id.clientId, client);
@@ -219,54 +219,50 @@ export class WorldState {
 
   /**
    * Takes in a complete list of entries. The first one also restores the memory of claims from the Descriptions of
-   * owned sources, with the grace beginning now. Returns the destinations that differ from what was known.
+   * owned sources, with the grace beginning now. Returns the destinations that differ from what was known. What a
+   * later read or a write said meanwhile stands.
    */
-  putEntries(entries: readonly IntentionEntry[], now: number): readonly ServiceName[] {
+  putEntries(
+    entries: readonly IntentionEntry[],
+    now: number,
+    read: number = this.beginRead(),
+  ): readonly ServiceName[] {
     const isFirst = !this.#hasEntries;
     this.#hasEntries = true;
-    const changed = new Map<string, ServiceName>();
-    const listed = new Set<string>();
-    for (const listedEntry of entries) {
-      const entry = inLowerCase(listedEntry);
-      const key = serviceText(entry.destination);
-      listed.add(key);
-      const known = this.#entries.get(key);
-      if (known?.modifyIndex === entry.modifyIndex) continue;
-      // A list that was read before our own write must not put the older entry back.
-      if (known !== undefined && known.modifyIndex > entry.modifyIndex) continue;
-      this.#owned.replace(known, entry);
-      this.#entries.set(key, entry);
-      changed.set(key, entry.destination);
-      if (isFirst && entry.destination.name !== '*') this.#rememberOwned(entry, now);
-    }
-    for (const [key, entry] of this.#entries) {
-      if (listed.has(key)) continue;
-      this.#owned.replace(entry, undefined);
-      this.#entries.delete(key);
-      changed.set(key, entry.destination);
-    }
-    if (isFirst) this.#claimsChanged();
-    else if (changed.size > 0) this.#version++;
-    return [...changed.values()];
+    const { changed, gone } = this.#entries.replaceAll(entries, read);
+    if (isFirst) {
+      for (const entry of changed) if (entry.destination.name !== '*') this.#rememberOwned(entry, now);
+      this.#claimsChanged();
+    } else if (changed.length + gone.length > 0) this.#version++;
+    return [...changed.map(({ destination }) => destination), ...gone];
   }
 
-  putEntry(destination: ServiceName, entry: IntentionEntry | undefined): void {
-    const key = serviceText({ ...destination, name: destination.name.toLowerCase() });
-    const known = this.#entries.get(key);
-    if (known?.modifyIndex === entry?.modifyIndex) return;
-    const next = entry === undefined ? undefined : inLowerCase(entry);
-    this.#owned.replace(known, next);
-    if (next === undefined) this.#entries.delete(key);
-    else this.#entries.set(key, next);
-    this.#version++;
+  /** What a single read, or our own write, says of one entry. */
+  putEntry(
+    destination: ServiceName,
+    entry: IntentionEntry | undefined,
+    read: number = this.beginRead(),
+  ): void {
+    if (this.#entries.replace(destination, entry, read)) this.#version++;
   }
 
   get entries(): ReadonlyMap<string, IntentionEntry> {
-    return this.#entries;
+    return this.#entries.all;
   }
 
   ownedEdges(): number {
-    return this.#owned.count;
+    return this.#entries.owned.count;
+  }
+
+  ownedEdgesOf(id: ClientId): number {
+    return this.#entries.owned.countOf(id);
+  }
+
+  /** True the first time that an order about this client has to wait. */
+  isFirstWait(id: ClientId): boolean {
+    const isFirst = !this.#waiting.has(clientText(id));
+    this.#waiting.add(clientText(id));
+    return isFirst;
   }
 
   rememberWritten(key: string, lastWritten: ReadonlyMap<string, string>): void {
@@ -351,20 +347,20 @@ export class WorldState {
     for (const opening of [...(opened?.openings ?? []), ...(opened?.held ?? [])]) {
       for (const service of services) add({ ...service, name: opening.destination });
     }
-    for (const destination of this.#owned.ofClient(id)) add(destination);
+    for (const destination of this.#entries.owned.ofClient(id)) add(destination);
     for (const service of services)
-      for (const destination of this.#owned.ofService(service)) add(destination);
+      for (const destination of this.#entries.owned.ofService(service)) add(destination);
     return [...found.values()];
   }
 
   /** Destinations that hold a source of this service, whoever made it. */
   destinationsHolding(service: ServiceName): readonly ServiceName[] {
-    return this.#owned.holding(service);
+    return this.#entries.owned.holding(service);
   }
 
   /** Every destination that anything opens or that holds an owned source. */
   destinations(now: number): readonly ServiceName[] {
-    const found = new Map(this.#owned.destinations());
+    const found = new Map(this.#entries.owned.destinations());
     for (const [key, { destination }] of this.wanters(now)) found.set(key, destination);
     return [...found.values()];
   }
@@ -383,12 +379,6 @@ export class WorldState {
       if (client !== undefined) this.#remembered.set(key, { ...client, lastSeenAt: now });
     }
   }
-}
-
-/** Names of config entries meet in Consul without regard to case: `Orders` is the one entry of `orders`. */
-function inLowerCase(entry: IntentionEntry): IntentionEntry {
-  const name = entry.destination.name.toLowerCase();
-  return name === entry.destination.name ? entry : { ...entry, destination: { ...entry.destination, name } };
 }
 
 function isSame(a: OAuthClient | undefined, b: OAuthClient | undefined): boolean {

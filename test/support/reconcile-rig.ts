@@ -1,0 +1,76 @@
+import type { Consul } from '../../src/consul/consul.js';
+import type { Decision } from '../../src/model/decision.js';
+import { type Key, providerKey } from '../../src/model/key.js';
+import type { Cause, CauseKind, Trigger } from '../../src/model/trigger.js';
+import { silentLogger } from '../../src/observe.js';
+import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
+import { createMetrics } from '../../workers/metrics.js';
+import { runReconcile } from '../../workers/reconcile.js';
+import { createCore, openConsul, openProvider, openStore, type Store } from '../../workers/wire.js';
+import type { Rig } from './daemon.js';
+import { until } from './until.js';
+
+/** The reconcile worker alone, with no watch, sweep or relay, on a Consul that a test wraps. */
+export interface Worker {
+  readonly deps: ReconcilerDeps;
+  readonly store: Store;
+  add(key: Key, kind?: CauseKind, trigger?: Partial<Trigger>): Promise<void>;
+  /** Resolves when no key waits or runs. */
+  idle(): Promise<void>;
+  /** What was settled so far; nothing is published. */
+  settled(): Promise<readonly Decision[]>;
+  /** The process is gone: what runs is not waited for longer than it takes to fail. */
+  stop(): Promise<void>;
+}
+
+export async function startWorker(rig: Rig, wrap: (consul: Consul) => Consul = (it) => it): Promise<Worker> {
+  const config = await rig.load();
+  const ambience = { logger: silentLogger, metrics: createMetrics(), clock: rig.clock };
+  const store = await openStore(config, ambience);
+  const consul = await openConsul(config.consul, config.owner, ambience);
+  const providers = config.providers.map((settings) => openProvider(settings, ambience));
+  const { deps } = createCore(config, { consul: wrap(consul), providers, store }, ambience);
+  const stop = new AbortController();
+  const done = runReconcile(deps, store.queue, stop.signal);
+  const worker: Worker = {
+    deps,
+    store,
+    add(key, kind = 'resync', trigger = {}) {
+      const cause: Cause = { kind, receivedAt: new Date(rig.clock.now()).toISOString() };
+      return store.queue.add([{ key, cause, ...trigger }]);
+    },
+    async idle() {
+      await until('an idle worker', async () => {
+        const { waiting, active, delayed } = await store.queue.state();
+        return waiting + active + delayed === 0;
+      });
+    },
+    settled: () => store.journal.outbox(10_000),
+    async stop() {
+      stop.abort();
+      await done;
+      await store.close();
+      await consul.close();
+      for (const { directory } of providers) await directory.close();
+    },
+  };
+  await worker.add(providerKey('main'), 'full-read', { fullRead: true });
+  return worker;
+}
+
+/** The same Consul with another way of writing or reading intentions. */
+export function withIntentions(
+  consul: Consul,
+  change: (intentions: Consul['intentions']) => Partial<Consul['intentions']>,
+): Consul {
+  return {
+    intentions: { ...consul.intentions, ...change(consul.intentions) },
+    claims: consul.claims,
+    readCatalog: (signal) => consul.readCatalog(signal),
+    watch: (table, listener, signal) => consul.watch(table, listener, signal),
+    inspect: (signal) => consul.inspect(signal),
+    readProxies: (service, signal) => consul.readProxies(service, signal),
+    readAclToken: (signal) => consul.readAclToken(signal),
+    close: () => consul.close(),
+  };
+}
