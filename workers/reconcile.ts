@@ -4,6 +4,7 @@ import { restoreClosures } from '../src/reconcile/closures.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { leftoverTriggers, readConsul } from '../src/reconcile/sweep.js';
 import { createReconciler } from '../src/reconciler.js';
+import { throughOutages } from './outages.js';
 import { Outage } from './repeat.js';
 
 const CONCURRENCY = 8;
@@ -12,7 +13,7 @@ const RETRY_MS = 1_000;
 /** Runs jobs. Before the first one, Consul has been read completely and what a crash left has been queued. */
 export async function runReconcile(deps: ReconcilerDeps, queue: Queue, signal: AbortSignal): Promise<void> {
   if (!(await prepare(deps, signal))) return;
-  await queue.work(createReconciler(deps), { concurrency: CONCURRENCY }, signal);
+  await queue.work(throughOutages(createReconciler(deps), deps), { concurrency: CONCURRENCY }, signal);
 }
 
 /** False if the signal aborted first. */

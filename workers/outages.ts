@@ -1,0 +1,76 @@
+import { messageOf, SyncError } from '../src/errors.js';
+import type { Key } from '../src/model/key.js';
+import type { Logger } from '../src/observe.js';
+import type { JobHandler } from '../src/queue/queue.js';
+import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { Outage } from './repeat.js';
+
+/** How long a job of a server that is away waits, and how much of that it keeps its place, so that few try at once. */
+const PAUSE_MS = 1_000;
+const HELD_MS = 250;
+/** A directory that answers and does not let itself be read completely: asked again, but not at every moment. */
+const UNREADABLE_PAUSE_MS = 5_000;
+
+/**
+ * A server that is away is no fault of the key. Its jobs are asked again about once a second, however long that
+ * lasts, so that a revocation closes within moments of the server's return: neither waiting out a delay that grew
+ * meanwhile, nor parked. Everything else is left to the queue's counting.
+ */
+export function throughOutages(
+  handler: JobHandler,
+  deps: Pick<ReconcilerDeps, 'clock'> & { readonly logger: Logger },
+  random: () => number = Math.random,
+): JobHandler {
+  const outages = new Map<string, Outage>();
+  const outageOf = (server: string) => {
+    const outage = outages.get(server) ?? new Outage();
+    outages.set(server, outage);
+    return outage;
+  };
+  return async (job, signal) => {
+    try {
+      const result = await handler(job, signal);
+      const server = serverOf(job.key);
+      const lastedMs = outages.get(server)?.ends(deps.clock.now());
+      if (lastedMs !== undefined) deps.logger.info({ server, lastedMs }, 'jobs reach the server again');
+      return result;
+    } catch (error) {
+      const pauseMs = error instanceof SyncError && !signal.aborted ? pauseFor(error, job.key) : undefined;
+      if (pauseMs === undefined) throw error;
+      const server = serverOf(job.key);
+      if (outageOf(server).begins(deps.clock.now()))
+        deps.logger.warn({ server, error: messageOf(error) }, 'a server is away: its jobs wait for it');
+      await deps.clock.sleep(HELD_MS, signal).catch(() => {});
+      return { kind: 'retry', afterMs: Math.round((pauseMs - HELD_MS) * (0.5 + random())) };
+    }
+  };
+}
+
+/** Undefined: the error is the key's own. */
+function pauseFor(error: SyncError, key: Key): number | undefined {
+  switch (error.code) {
+    case 'ERR_CONSUL_UNREACHABLE':
+    case 'ERR_TIMEOUT':
+    case 'ERR_DIRECTORY_UNREACHABLE':
+    case 'ERR_DIRECTORY_RATE_LIMITED':
+      return Math.max(PAUSE_MS, error.retryAfterMs ?? 0);
+    // Without a complete directory nothing is decided at all, so it is not given up for the hour until the next look.
+    case 'ERR_DIRECTORY_DENIED':
+    case 'ERR_DIRECTORY_INCOMPLETE':
+      return key.kind === 'provider' ? UNREADABLE_PAUSE_MS : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Whom a job of this key talks to first. */
+function serverOf(key: Key): string {
+  switch (key.kind) {
+    case 'destination':
+      return 'consul';
+    case 'client':
+      return key.provider;
+    case 'provider':
+      return key.name;
+  }
+}
