@@ -1,8 +1,11 @@
 #!/usr/bin/env node
+import { setMaxListeners } from 'node:events';
 import { userInfo } from 'node:os';
 import { createProgram } from './program.js';
 
 const stop = new AbortController();
+// Every wait of the process listens to it; Node would call more than ten a leak, in lines that are no JSON.
+setMaxListeners(0, stop.signal);
 let signals = 0;
 const onSignal = () => {
   signals++;
