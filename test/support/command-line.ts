@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createProgram } from '../../workers/program.js';
-import type { Mesh } from './mesh.js';
 
 /** What a command did. */
 export interface Ran {
@@ -45,7 +44,12 @@ export interface RunOptions {
   readonly user?: string;
 }
 
-export function createCommandLine(mesh: Mesh): CommandLine {
+/** An embedded or a real one. */
+export interface ConsulAddress {
+  readonly consul: { readonly address: string; readonly managementToken: string };
+}
+
+export function createCommandLine(mesh: ConsulAddress): CommandLine {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-cli-'));
   const configFile = join(directory, 'scopemesh.json');
   const document = join(directory, 'clients.json');
