@@ -75,6 +75,10 @@ describe('explain', () => {
     expect(out).toContain('not allowed  orders -> web');
     expect(out).toContain("the mesh's default policy decides: deny");
     expect(out).toContain('orders claims no OAuth client');
+    await mesh.write('web', [{ Name: 'orders', Action: 'deny' }]);
+    expect((await cli.run(['explain', 'orders', 'web'])).out).toContain(
+      'orders -> web denies everything (precedence 9',
+    );
   });
 
   it('follows Consul in letting only the most exact intention decide, whoever wrote it', async () => {

@@ -90,7 +90,7 @@ function candidateText({ source, destination, access, precedence, isOwned, descr
       ? 'has conditions that scopemesh does not judge (a JWT requirement or denying permissions)'
       : access.kind === 'http'
         ? `allows ${accessText(access)}`
-        : `${access.kind}s`;
+        : { allow: 'allows everything', deny: 'denies everything' }[access.kind];
   return `${source} -> ${destination} ${what} (precedence ${precedence}, ${whose})`;
 }
 
