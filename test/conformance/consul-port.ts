@@ -615,6 +615,7 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
           datacenter: server.datacenter,
           defaultPolicy: 'unknown',
           aclsEnabled: true,
+          serverTime: expect.anything(),
         });
       });
     });

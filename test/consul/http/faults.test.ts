@@ -482,6 +482,7 @@ describe('inspect', () => {
       datacenter: 'dc1',
       defaultPolicy: 'allow',
       aclsEnabled: true,
+      serverTime: expect.anything(),
     });
   });
 
@@ -495,6 +496,7 @@ describe('inspect', () => {
       datacenter: 'dc7',
       defaultPolicy: 'unknown',
       aclsEnabled: true,
+      serverTime: expect.anything(),
     });
   });
 
