@@ -37,7 +37,8 @@ export function diffMethods(
     }
     const before = stored.object;
     const isShorter =
-      method.maxTokenTtlSeconds < before.maxTokenTtlSeconds || isUnlimited(before.maxTokenTtlSeconds);
+      !isUnlimited(method.maxTokenTtlSeconds) &&
+      (method.maxTokenTtlSeconds < before.maxTokenTtlSeconds || isUnlimited(before.maxTokenTtlSeconds));
     if (isShorter) {
       shortened.push(steps.update(stored.id, methodObject(method), before, 'narrows'));
       shortened.push(
@@ -91,7 +92,8 @@ export function diffRules(
     if (stored.object.bindType === 'role' && ours.roles.has(role)) tainted.add(role);
     else narrowing.push(steps.endTokens(object, { authMethod: stored.object.authMethod }));
   }
-  for (const [key, rule] of wanted) if (!admitted.has(key)) widening.push(steps.create(ruleObject(rule)));
+  for (const [key, rule] of inOrder(wanted))
+    if (!admitted.has(key)) widening.push(steps.create(ruleObject(rule)));
   return { narrowing, widening, tainted };
 }
 

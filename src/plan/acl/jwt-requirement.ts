@@ -1,4 +1,3 @@
-import type { ClassifiedKind } from '../../model/actor.js';
 import type { Protocol } from '../../model/catalog.js';
 import type { ClaimPath, LoginProvider } from './login.js';
 import { jwtProviderName } from './quote.js';
@@ -38,7 +37,6 @@ export interface UserRequirementInput {
   /** The client of the calling service, and the scope that opens the call. */
   readonly clientId: string;
   readonly scope: string;
-  readonly actorKind: ClassifiedKind;
   /** A person must stand behind what this client does (`onBehalfOf: human`). */
   readonly actsForHuman: boolean;
 }

@@ -12,14 +12,15 @@ export function onlyWider(
   desired: DesiredAcl,
   ours: OurAcl,
 ): { readonly desired: DesiredAcl; readonly ours: OurAcl } {
-  const rules = new Map(ours.bindingRules.map(({ object }) => [ruleKey(object), object]));
+  // One of each kind: duplicates stay unseen.
+  const rules = new Map(ours.bindingRules.map((stored) => [ruleKey(stored.object), stored]));
   const policies = [...ours.policies.values()].map(({ object }) => object);
   return {
     ours: {
       policies: unaltered(ours.policies),
       roles: unaltered(ours.roles),
       authMethods: unaltered(ours.authMethods),
-      bindingRules: ours.bindingRules.map((stored) => ({ ...stored, isAltered: false })),
+      bindingRules: [...rules.values()].map((stored) => ({ ...stored, isAltered: false })),
     },
     desired: {
       policies: desired.policies.map(
@@ -36,7 +37,7 @@ export function onlyWider(
         if (letsOthersIn(stored, method) || isUnlimited(maxTokenTtlSeconds)) return stored.object;
         return { ...method, maxTokenTtlSeconds: Math.max(method.maxTokenTtlSeconds, maxTokenTtlSeconds) };
       }),
-      bindingRules: desired.bindingRules.map((rule) => rules.get(ruleKey(rule)) ?? rule),
+      bindingRules: desired.bindingRules.map((rule) => rules.get(ruleKey(rule))?.object ?? rule),
     },
   };
 }

@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import type { AclObject, AclSnapshot } from '../../../src/model/acl.js';
+import type { OAuthClient } from '../../../src/model/client.js';
+import type { ServiceName } from '../../../src/model/intention.js';
+import type { Rule } from '../../../src/model/rule.js';
+import type { AclWhy } from '../../../src/plan/acl/acl-change.js';
+import { type DesiredClient, desiredClient } from '../../../src/plan/acl/desired-client.js';
+import type { AclSettings, DesiredAcl, LoginProvider } from '../../../src/plan/acl/login.js';
+import { clientName } from '../../../src/plan/acl/quote.js';
+import type { ClaimStanding } from '../../../src/plan/claims.js';
+import { compareText } from '../../../src/plan/compare.js';
+import { client, mapping, named } from '../scene.js';
+
+export { client, mapping, named };
+
+export const ISSUER = 'https://sso.example.com/realms/main';
+
+/** Keycloak's shapes: `azp` names the client, `client_id` only in a token of its own. */
+export function loginProvider(changes: Partial<LoginProvider> = {}): LoginProvider {
+  return {
+    name: 'main',
+    issuer: ISSUER,
+    audience: 'consul',
+    keys: { jwksUrl: `${ISSUER}/protocol/openid-connect/certs` },
+    signingAlgorithms: ['RS256'],
+    claims: { client: ['azp'], subject: ['sub'], groups: ['groups'] },
+    ownToken: { claim: ['client_id'], clientIdBetween: ['', ''] },
+    person: undefined,
+    ...changes,
+  };
+}
+
+export function settings(changes: Partial<AclSettings> = {}): AclSettings {
+  return { login: true, providers: new Map([['main', loginProvider()]]), groups: [], ...changes };
+}
+
+export function aclRule(scope: string, acl: string, changes: Partial<Rule> = {}): Rule {
+  return { scope, acl, userRequired: false, ...changes };
+}
+
+export const READ_CONFIG = 'key_prefix "config/" { policy = "read" }';
+export const WRITE_ORDERS = 'key "orders" { policy = "write" }';
+
+export function claimed(
+  of: Pick<OAuthClient, 'provider' | 'clientId'>,
+  service: string | ServiceName,
+  addNothing = false,
+): ClaimStanding {
+  return {
+    kind: 'claimed',
+    service: typeof service === 'string' ? named(service) : service,
+    client: { provider: of.provider, clientId: of.clientId },
+    addNothing,
+  };
+}
+
+/** What one client of the default mapping should have. */
+export function desire(
+  of: OAuthClient,
+  changes: {
+    readonly mapping?: Partial<Parameters<typeof mapping>[0]>;
+    readonly settings?: Partial<AclSettings>;
+    readonly services?: readonly string[];
+    readonly isClosed?: boolean;
+  } = {},
+): DesiredClient {
+  return desiredClient({
+    client: of,
+    mapping: mapping({ rules: [aclRule('config:read', READ_CONFIG)], ...changes.mapping }),
+    settings: settings(changes.settings),
+    standings: (changes.services ?? []).map((service) => claimed(of, service)),
+    former: undefined,
+    isClosed: changes.isClosed ?? false,
+  });
+}
+
+/** Several clients' objects in one; policies are shared. */
+export function together(...all: readonly DesiredAcl[]): DesiredAcl {
+  const byName = <T extends { readonly name: string }>(objects: readonly T[]) =>
+    [...new Map(objects.map((each) => [each.name, each])).values()].toSorted((a, b) =>
+      compareText(a.name, b.name),
+    );
+  return {
+    policies: byName(all.flatMap((each) => each.policies)),
+    roles: byName(all.flatMap((each) => each.roles)),
+    authMethods: byName(all.flatMap((each) => each.authMethods)),
+    bindingRules: all.flatMap((each) => each.bindingRules),
+  };
+}
+
+export const EMPTY: AclSnapshot = { policies: [], roles: [], authMethods: [], bindingRules: [] };
+
+export function because(_object: AclObject, direction: 'narrow' | 'widen'): AclWhy {
+  return { reason: direction === 'narrow' ? 'ScopeRevoked' : 'ScopeGranted', isInferred: false, scopes: [] };
+}
+
+export function nameOfClient(clientId: string, owner = 'pay', provider = 'main'): string {
+  return clientName(owner, { provider, clientId });
+}
+
+/** Ids, scopes and groups that somebody could hope to break out with. */
+export const hostileText: fc.Arbitrary<string> = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.string({ unit: 'grapheme', maxLength: 10 }),
+  fc.constantFrom(
+    '',
+    ' ',
+    '*',
+    '"',
+    '\\',
+    '\\"',
+    '`',
+    ['$', '{value.sub}'].join(''),
+    '{name}',
+    '" or "" == "',
+    'x" or "client_id" in value or value.client_id == "',
+    'x\\" or value.client_id != \\"y',
+    'web") or (1',
+    'web\norders',
+    'web\u0000',
+    'web\u007f',
+    'WEB',
+    'Web',
+    'web',
+    'ｗｅｂ',
+    'wеb',
+    'web ',
+    ' web',
+    'auth0|1',
+    'a@b.c',
+    'ß',
+    'İ',
+    '\u2028',
+    '\ud800',
+    'a\udfff',
+    '😀',
+    '/act/sub',
+    '"}}, "service_prefix": {"": {"policy": "write"}}, "x": {"a": {"',
+    '" { policy = "write" } service_prefix "',
+    'x'.repeat(300),
+    'scopemesh-pay-main-web',
+    '__proto__',
+  ),
+);
