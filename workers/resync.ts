@@ -1,4 +1,5 @@
 import { messageOf } from '../src/errors.js';
+import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { sweep } from '../src/reconcile/sweep.js';
 import { Outage, repeat } from './repeat.js';
@@ -6,6 +7,7 @@ import { Outage, repeat } from './repeat.js';
 /** The complete comparison with Consul, regularly: whatever a watch missed is found here. */
 export async function runResync(
   deps: ReconcilerDeps,
+  queue: Pick<Queue, 'state' | 'unpark'>,
   intervalMs: number,
   swept: (at: number) => void,
   signal: AbortSignal,
@@ -15,6 +17,8 @@ export async function runResync(
     intervalMs,
     async () => {
       try {
+        // A key that was given up while a server was away gets another chance, with all that it was told.
+        for (const { key } of (await queue.state()).parked) await queue.unpark(key);
         const summary = await sweep(deps, signal);
         swept(deps.clock.now());
         outage.ends(deps.clock.now());

@@ -56,6 +56,28 @@ describe('a directory that does not tell the whole truth', () => {
   });
 });
 
+describe('a directory that refuses for long', () => {
+  it('is asked again by the next sweep for what was given up meanwhile', async () => {
+    rig = await ordersRig({ file: { resync: '10m' } });
+    daemon = await rig.start();
+    await isOpen(rig, READ);
+    await daemon.idle();
+    rig.idp.fault = () => ({ status: 401 });
+    await daemon.tell('client.updated', 'web-app');
+    await until('a parked key', async () => {
+      rig.clock.advance(30_000);
+      return (await daemon.status()).parked.length > 0;
+    });
+    rig.idp.fault = undefined;
+    rig.idp.put('web-app');
+    rig.clock.advance(11 * 60_000);
+    expect(await rig.decided({ action: 'revoke', outcome: 'applied' })).toMatchObject({
+      reason: 'ScopeRevoked',
+      cause: { kind: 'webhook' },
+    });
+  });
+});
+
 describe('a Consul that does not tell the whole truth', () => {
   const sweepFailed = () =>
     until('a failed sweep', () => rig.logs.some((line) => line.includes('comparison with Consul failed')));
@@ -115,6 +137,7 @@ describe('a Consul that does not tell the whole truth', () => {
       rig.clock.advance(1_000);
       return (await rig.mesh.access('orders'))?.web === undefined;
     });
+    await rig.decided({ action: 'revoke' });
     const revoked = (await rig.decisions()).filter(({ action }) => action === 'revoke');
     expect(revoked.map(({ outcome }) => outcome)).toEqual(['applied']);
   });

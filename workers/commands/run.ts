@@ -1,9 +1,6 @@
 import type { Config } from '../../config/config.js';
-import { diffConfig, toMapping } from '../../config/mapping-revision.js';
 import { messageOf } from '../../src/errors.js';
-import { plainDecision } from '../../src/reconcile/decide.js';
 import { stampOf } from '../../src/reconcile/deps.js';
-import { toTriggers } from '../../src/reconcile/observe-consul.js';
 import { addApi } from '../api.js';
 import { addHealth } from '../health.js';
 import { addIntake, createHttpServer } from '../intake.js';
@@ -12,6 +9,7 @@ import { runFullReads, runPoll } from '../poll.js';
 import { runReconcile } from '../reconcile.js';
 import { createRejections } from '../rejections.js';
 import { run as runRelay } from '../relay.js';
+import { Reloads } from '../reload.js';
 import { runResync } from '../resync.js';
 import { createRulings } from '../rulings.js';
 import { readStatus } from '../status.js';
@@ -47,6 +45,12 @@ export async function runDaemon(
   const plays = (role: Role) => options.only.includes(role);
   const store = await openStore(config, ambience);
   const closers: (() => Promise<void>)[] = [() => store.close()];
+  /** Ends what feeds the queue, at the first signal or when a part fails; jobs and the relay end after it. */
+  const inputEnd = new AbortController();
+  const reconcileEnd = new AbortController();
+  const relayEnd = new AbortController();
+  const inputs: Promise<void>[] = [];
+  const later: Promise<void>[] = [];
   try {
     await store.queue.check();
     const consul = await openConsul(config.consul, config.owner, ambience);
@@ -62,7 +66,7 @@ export async function runDaemon(
     addHealth(server, {
       metrics,
       canStore: async () => {
-        await store.facts.get('probe');
+        await store.facts.set('probe', new Date(clock.now()).toISOString());
       },
       status: () => readStatus({ config, store, deps, ages, sweptAt: () => sweptAt, metrics }),
     });
@@ -89,26 +93,20 @@ export async function runDaemon(
       });
     }
     const address = await server.listen({ host: config.http.host, port: config.http.port });
-    let current = config;
-    options.onReload(() => {
-      void reloadMapping(options, current, deps).then((next) => {
-        current = next;
-      });
-    });
+    const reloads = new Reloads(config, options.reload, deps);
+    options.onReload(() => reloads.request());
 
-    const reconcileEnd = new AbortController();
-    const relayEnd = new AbortController();
-    const inputs: Promise<void>[] = [];
+    const end = AbortSignal.any([signal, inputEnd.signal]);
     if (plays('watch')) {
       for (const { settings, poll } of providers) {
         const ports = { queue: store.queue, facts: store.facts, clock, logger, metrics };
-        if (poll !== undefined) inputs.push(runPoll(poll, settings.pollMs, ports, signal));
+        if (poll !== undefined) inputs.push(runPoll(poll, settings.pollMs, ports, end));
         inputs.push(
           runFullReads(
             settings.name,
             poll === undefined ? Math.min(settings.pollMs, settings.fullReadMs) : settings.fullReadMs,
             ports,
-            signal,
+            end,
           ),
         );
       }
@@ -118,14 +116,15 @@ export async function runDaemon(
       : Promise.resolve();
     if (plays('reconcile')) {
       inputs.push(
-        runWatch(deps, ages, signal),
+        runWatch(deps, ages, end),
         runResync(
           deps,
+          store.queue,
           config.resyncMs,
           (at) => {
             sweptAt = at;
           },
-          signal,
+          end,
         ),
       );
     }
@@ -138,6 +137,7 @@ export async function runDaemon(
           );
         })
       : Promise.resolve();
+    later.push(jobs, relay);
     logger.info({ owner: config.owner, mode: config.mode, address, roles: options.only }, 'scopemesh runs');
     options.started?.(address);
 
@@ -146,70 +146,21 @@ export async function runDaemon(
     logger.info({}, 'stopping: no new events, running jobs are finished');
     await server.close();
     await Promise.all(inputs);
+    await reloads.idle();
     reconcileEnd.abort();
     await jobs;
     relayEnd.abort();
     await relay;
     logger.info({}, 'stopped');
   } finally {
+    // After a failure the other parts must not go on with what is about to be closed.
+    for (const part of [inputEnd, reconcileEnd, relayEnd]) part.abort();
+    await Promise.allSettled([...inputs, ...later]);
     for (const close of closers)
       await close().catch((error: unknown) =>
         logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
       );
   }
-}
-
-/** A good new file takes effect and is a decision; a bad one is refused, and the old one keeps running. */
-async function reloadMapping(
-  options: RunOptions,
-  current: Config,
-  deps: ReturnType<typeof createCore>['deps'],
-): Promise<Config> {
-  const { owner } = current;
-  const cause = { kind: 'config' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
-  const decide = (
-    facts: Pick<
-      Parameters<typeof plainDecision>[0],
-      'outcome' | 'reason' | 'detail' | 'before' | 'after' | 'verb'
-    >,
-  ) =>
-    deps.journal.settle(`config/${owner}`, [
-      plainDecision(
-        { resource: { kind: 'config', name: owner }, subject: `config/${owner}`, cause, ...facts },
-        stampOf(deps),
-      ),
-    ]);
-  try {
-    const next = await options.reload();
-    const changes = diffConfig(current, next);
-    if (next.owner !== owner)
-      throw new Error(
-        'the owner cannot change while scopemesh runs; stop it, change it, and adopt what the old owner left',
-      );
-    deps.world.setMapping(toMapping(next));
-    await deps.queue.add(toTriggers(deps.world.destinations(deps.clock.now()), cause));
-    await decide({ verb: 'reloaded', outcome: 'applied', reason: 'ConfigReloaded', after: changes });
-    deps.logger.info(
-      { changes: changes.map(({ path }) => path) },
-      'configuration reloaded; servers and listeners keep theirs until a restart',
-    );
-    deps.onSettled();
-    return next;
-  } catch (error) {
-    deps.metrics.count('scopemesh_config_reload_failures_total');
-    deps.logger.error(
-      { error: messageOf(error) },
-      'the new configuration is refused; the old one keeps running',
-    );
-    await decide({
-      verb: 'rejected',
-      outcome: 'refused',
-      reason: 'ConfigRefused',
-      detail: messageOf(error),
-    }).catch(() => {});
-  }
-  deps.onSettled();
-  return current;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
+import type { Secret } from '../../model/secret.js';
 import type { ConsulRequest } from './transport.js';
 
 /** Consul's own words go into errors and decisions, so no more than a line of them. */
@@ -11,9 +12,15 @@ const TEXT_LIMIT = 300;
 const SICK =
   /no cluster leader|not the leader|leadership (lost|transfer)|leader not found|no known (consul )?servers|not ready to serve|\braft\b|failed to get conn|getting client|connection (refused|reset)|broken pipe|i\/o timeout|timed? ?out|timeout|deadline exceeded|\bEOF\b|rate limit|shutting ?down|no path to datacenter/i;
 
-/** The error that an unexpected status stands for. */
-export function refusalOf(request: ConsulRequest, status: number, body: Uint8Array): SyncError {
-  const said = toLine(new TextDecoder().decode(body.subarray(0, 4 * TEXT_LIMIT)));
+/** The error that an unexpected status stands for; `token` is what must not be repeated, should the answer do so. */
+export function refusalOf(
+  request: ConsulRequest,
+  status: number,
+  body: Uint8Array,
+  token?: Secret,
+): SyncError {
+  const text = new TextDecoder().decode(body.subarray(0, 4 * TEXT_LIMIT));
+  const said = toLine(token === undefined ? text : text.replaceAll(token.reveal(), '[secret]'));
   const place = `Consul ${request.operation}`;
   if (status === 401 || status === 403) {
     return new SyncError('ERR_CONSUL_DENIED', `${place}: ${toLacking(said)}`, { retriable: false });

@@ -129,7 +129,7 @@ export function createTransport(options: TransportOptions): Transport {
         });
         status = response.statusCode;
         const body = await readBody(response, maxBytes, `Consul ${operation}`);
-        if (!expected.includes(status)) throw refusalOf(request, status, body);
+        if (!expected.includes(status)) throw refusalOf(request, status, body, token);
         metrics.count('scopemesh_consul_requests_total', { operation, result: String(status) });
         return { status, headers: flatten(response.headers), body };
       } catch (error) {

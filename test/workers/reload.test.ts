@@ -1,0 +1,137 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Decision } from '../../src/model/decision.js';
+import { type Daemon, type Rig, SCOPES } from '../support/daemon.js';
+import { EDGE, isClosed, isOpen, ordersRig, READ } from '../support/orders-rig.js';
+import { until } from '../support/until.js';
+
+let rig: Rig;
+let daemon: Daemon;
+afterEach(() => rig.close());
+
+async function running(): Promise<void> {
+  rig = await ordersRig();
+  daemon = await rig.start();
+  await isOpen(rig, READ);
+  await daemon.idle();
+}
+
+const ALL = 'GET /v1/orders, GET /v1/orders/*';
+const NARROW = { ...SCOPES, 'orders:read': { to: 'orders', methods: ['GET'], path: '/v1/orders' } };
+const reloads = async () => (await rig.decisions()).filter(({ resource }) => resource.kind === 'config');
+const reloaded = (count: number): Promise<Decision> =>
+  until(`reload ${count}`, async () => (await reloads())[count - 1]);
+const pathsOf = (decision: Decision): readonly string[] =>
+  Array.isArray(decision.after) ? decision.after.map(({ path }: { path: string }) => path) : [];
+
+describe('a reload', () => {
+  it('lets the edges follow the file, and is a decision with the difference', async () => {
+    await running();
+    const { mappingRevision } = await daemon.status();
+    rig.writeFile({ scopes: NARROW });
+    daemon.reload();
+    await isOpen(rig, ALL);
+    expect(await reloaded(1)).toMatchObject({
+      type: 'dev.scopemesh.config.reloaded',
+      outcome: 'applied',
+      reason: 'ConfigReloaded',
+    });
+    expect(pathsOf(await reloaded(1)).some((path) => path.startsWith('scopes.orders:read'))).toBe(true);
+    expect((await daemon.status()).mappingRevision).not.toBe(mappingRevision);
+    expect(await rig.decided({ subject: EDGE, action: 'revoke' })).toMatchObject({
+      reason: 'MappingChanged',
+      cause: { kind: 'config' },
+    });
+  });
+
+  it('ends what was held by a rule that is gone', async () => {
+    rig = await ordersRig();
+    await rig.mesh.speaks('orders', 'tcp');
+    daemon = await rig.start();
+    await rig.decided({ subject: EDGE, reason: 'ProtocolUnsuitable' });
+    await daemon.idle();
+    rig.writeFile({ scopes: { '{service}:connect': { to: '{service}' } } });
+    daemon.reload();
+    await rig.decided({ subject: EDGE, reason: 'HoldEnded' });
+  });
+
+  it('of a bad file is refused, said and counted, and the old one keeps running', async () => {
+    await running();
+    const { mappingRevision } = await daemon.status();
+    writeFileSync(join(rig.directory, 'scopemesh.yaml'), 'owner: payments\nmode: enforced\n');
+    daemon.reload();
+    expect(await reloaded(1)).toMatchObject({
+      type: 'dev.scopemesh.config.rejected',
+      outcome: 'refused',
+      reason: 'ConfigRefused',
+    });
+    expect((await reloaded(1)).detail).toContain('mode');
+    expect(await daemon.metric('scopemesh_config_reload_failures_total')).toBe(1);
+    expect((await daemon.status()).mappingRevision).toBe(mappingRevision);
+    rig.idp.put('web-app');
+    await daemon.tell('client.updated', 'web-app');
+    await isClosed(rig);
+  });
+
+  it('compares with the last good file, however fast they come', async () => {
+    await running();
+    rig.writeFile({ guards: { protected: ['vault'] } });
+    daemon.reload();
+    await reloaded(1);
+    writeFileSync(join(rig.directory, 'scopemesh.yaml'), 'not: a configuration');
+    daemon.reload();
+    await reloaded(2);
+    rig.writeFile({ guards: { protected: ['vault', 'safe'] } });
+    daemon.reload();
+    daemon.reload();
+    daemon.reload();
+    await reloaded(5);
+    const [first, , third, fourth, fifth] = await reloads();
+    expect(first?.after).toMatchObject([{ path: 'guards.protected', after: ['vault'] }]);
+    expect(third?.after).toEqual([{ path: 'guards.protected', before: ['vault'], after: ['vault', 'safe'] }]);
+    expect([fourth?.after, fifth?.after]).toEqual([[], []]);
+  });
+
+  it('shows no secret, and says what waits for a restart', async () => {
+    await running();
+    const token = 'another-consul-token-0123456789';
+    rig.writeFile({
+      mode: 'observe',
+      consul: { address: rig.proxy.address, token },
+      services: { clientMeta: 'client' },
+    });
+    daemon.reload();
+    const decision = await reloaded(1);
+    expect(JSON.stringify(decision)).not.toContain(token);
+    expect(JSON.stringify(decision)).not.toContain(rig.mesh.consul.managementToken);
+    expect(pathsOf(decision)).toEqual(['consul.token', 'mode', 'services.clientMeta']);
+    expect(decision.detail).toContain('consul.token, services.clientMeta');
+    expect(decision.detail).toContain('restart');
+    const status = await daemon.status();
+    expect(status.mode).toBe('observe');
+    rig.idp.put('web-app');
+    await daemon.tell('client.updated', 'web-app');
+    await rig.decided({ subject: EDGE, reason: 'ModeForbids' });
+    expect((await rig.mesh.access('orders'))?.web).toBe(READ);
+  });
+
+  it('that takes a provider out of the file closes nothing before the restart', async () => {
+    await running();
+    rig.writeFile({}, { name: 'renamed' });
+    daemon.reload();
+    const decision = await reloaded(1);
+    expect(decision.detail).toContain('restart');
+    await daemon.idle();
+    expect((await rig.mesh.access('orders'))?.web).toBe(READ);
+    expect(rig.proxy.writes).toHaveLength(1);
+  });
+
+  it('refuses another owner', async () => {
+    await running();
+    rig.writeFile({ owner: 'somebody' });
+    daemon.reload();
+    expect(await reloaded(1)).toMatchObject({ outcome: 'refused' });
+    expect((await reloaded(1)).detail).toContain('owner');
+  });
+});

@@ -1,0 +1,127 @@
+import type { Config } from '../config/config.js';
+import { diffConfig, toMapping } from '../config/mapping-revision.js';
+import { messageOf } from '../src/errors.js';
+import { plainDecision } from '../src/reconcile/decide.js';
+import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
+import { holdTriggers } from '../src/reconcile/holds.js';
+import { toTriggers } from '../src/reconcile/observe-consul.js';
+
+/**
+ * Reloads of the configuration file, one after the other. A good new file takes effect and is a decision; a bad one is
+ * refused, and the old one keeps running. Only what decides access changes while scopemesh runs: servers, providers,
+ * listeners and intervals keep theirs, and the decision says what waits for a restart.
+ */
+export class Reloads {
+  readonly #running: Config;
+  readonly #read: () => Promise<Config>;
+  readonly #deps: ReconcilerDeps;
+  #last: Config;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(running: Config, read: () => Promise<Config>, deps: ReconcilerDeps) {
+    this.#running = running;
+    this.#last = running;
+    this.#read = read;
+    this.#deps = deps;
+  }
+
+  request(): void {
+    this.#turn = this.#turn.then(() => this.#reload());
+  }
+
+  /** Resolves when no reload is under way. Never rejects. */
+  async idle(): Promise<void> {
+    await this.#turn;
+  }
+
+  async #reload(): Promise<void> {
+    const { logger, metrics } = this.#deps;
+    try {
+      const next = await this.#read();
+      if (next.owner !== this.#running.owner)
+        throw new Error(
+          'the owner cannot change while scopemesh runs; stop it, change it, and adopt what the old owner left',
+        );
+      await this.#apply(next);
+      this.#last = next;
+    } catch (error) {
+      metrics.count('scopemesh_config_reload_failures_total');
+      logger.error(
+        { error: messageOf(error) },
+        'the new configuration is refused; the old one keeps running',
+      );
+      const facts = { verb: 'rejected', outcome: 'refused', reason: 'ConfigRefused' } as const;
+      await this.#decide({ ...facts, detail: messageOf(error) }).catch(() => {});
+    }
+  }
+
+  /** Throws only before anything has changed. */
+  async #apply(next: Config): Promise<void> {
+    const { world, queue, clock, logger } = this.#deps;
+    const changes = diffConfig(this.#last, next);
+    const waiting = diffConfig(this.#running, next)
+      .map(({ path }) => path)
+      .filter((path) => !isLive(path));
+    const mapping = toMapping(effective(this.#running, next));
+    const detail =
+      waiting.length === 0 ? {} : { detail: `what takes effect at a restart only: ${waiting.join(', ')}` };
+    await this.#decide(
+      { verb: 'reloaded', outcome: 'applied', reason: 'ConfigReloaded', after: changes, ...detail },
+      mapping.revision,
+    );
+    const fields = { changes: changes.map(({ path }) => path), waiting };
+    if (waiting.length === 0) logger.info(fields, 'configuration reloaded');
+    else logger.warn(fields, 'configuration reloaded; what is waiting takes effect at a restart only');
+
+    const before = world.destinations(clock.now());
+    world.setMapping(mapping);
+    const cause = this.#cause();
+    try {
+      await queue.add([
+        ...toTriggers([...before, ...world.destinations(clock.now())], cause),
+        ...(await holdTriggers(cause, this.#deps)),
+      ]);
+    } catch (error) {
+      logger.warn({ error: messageOf(error) }, 'what the new configuration changes waits for the next sweep');
+    }
+  }
+
+  async #decide(
+    facts: Pick<Parameters<typeof plainDecision>[0], 'outcome' | 'reason' | 'detail' | 'after' | 'verb'>,
+    mappingRevision: string = this.#deps.world.mapping.revision,
+  ): Promise<void> {
+    const { owner } = this.#running;
+    const subject = `config/${owner}`;
+    const decision = plainDecision(
+      { resource: { kind: 'config', name: owner }, subject, cause: this.#cause(), ...facts },
+      { ...stampOf(this.#deps), mappingRevision },
+    );
+    await this.#deps.journal.settle(subject, [decision]);
+    this.#deps.onSettled();
+  }
+
+  #cause() {
+    return { kind: 'config' as const, receivedAt: new Date(this.#deps.clock.now()).toISOString() };
+  }
+}
+
+function isLive(path: string): boolean {
+  if (path === 'guards.maxRevocations.windowMs') return false;
+  return /^(mode$|scopes\.|actors\.|guards\.protected$|guards\.maxRevocations\.)/.test(path);
+}
+
+/** The running configuration with what may change while it runs. */
+function effective(running: Config, next: Config): Config {
+  const { windowMs } = running.guards.maxRevocations;
+  return {
+    ...running,
+    mode: next.mode,
+    rules: next.rules,
+    actors: next.actors,
+    guards: {
+      ...running.guards,
+      protected: next.guards.protected,
+      maxRevocations: { ...next.guards.maxRevocations, windowMs },
+    },
+  };
+}
