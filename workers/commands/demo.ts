@@ -15,7 +15,7 @@ export function addDemo(program: Command, cli: Cli): void {
     .command('demo')
     .summary('a small mesh and identity provider to play with')
     .description(
-      'Starts a Consul, an identity provider, a shop of ten services and scopemesh, all on the loopback, and shows\n' +
+      'Starts a Consul, an identity provider, a shop of ten services and scopemesh, all on the loopback, and shows ' +
         'what to try. Nothing outside of its state directory is touched. A consul on the PATH is used if there is one.',
     )
     .option('--port <port>', 'where scopemesh listens (8080, or a free one)', parsePort)
