@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Config } from '../../config/config.js';
 import { messageOf } from '../../src/errors.js';
 import { stampOf } from '../../src/reconcile/deps.js';
@@ -97,6 +98,8 @@ export async function runDaemon(
     options.onReload(() => reloads.request());
 
     const end = AbortSignal.any([signal, inputEnd.signal]);
+    // Every query to Consul waits on it: more than ten is no leak, and Node's warning would only worry people.
+    setMaxListeners(0, end);
     if (plays('watch')) {
       for (const { settings, poll } of providers) {
         const ports = { queue: store.queue, facts: store.facts, clock, logger, metrics };
