@@ -40,12 +40,14 @@ export function diffMethods(
       !isUnlimited(method.maxTokenTtlSeconds) &&
       (method.maxTokenTtlSeconds < before.maxTokenTtlSeconds || isUnlimited(before.maxTokenTtlSeconds));
     if (isShorter) {
-      shortened.push(steps.update(stored.id, methodObject(method), before, 'narrows'));
+      shortened.push(ofLifetime(steps.update(stored.id, methodObject(method), before, 'narrows')));
       shortened.push(
-        steps.endTokens(methodObject(method), { authMethod: before.name }, method.maxTokenTtlSeconds),
+        ofLifetime(
+          steps.endTokens(methodObject(method), { authMethod: before.name }, method.maxTokenTtlSeconds),
+        ),
       );
     } else if (method.maxTokenTtlSeconds > before.maxTokenTtlSeconds)
-      written.push(steps.update(stored.id, methodObject(method), before, 'widens'));
+      written.push(ofLifetime(steps.update(stored.id, methodObject(method), before, 'widens')));
     else if (method.description !== before.description || method.name !== before.name)
       written.push(steps.update(stored.id, methodObject(method), before, 'neither'));
   }
@@ -106,6 +108,13 @@ export function letsOthersIn(stored: Stored<AclAuthMethod>, to: AclAuthMethod): 
 /** Without a limit Consul's tokens never end. */
 export function isUnlimited(maxTokenTtlSeconds: number): boolean {
   return maxTokenTtlSeconds === 0;
+}
+
+/** What the IdP or the configuration says of lifetimes is never inferred from what a read did not show. */
+function ofLifetime(change: AclChange): AclChange {
+  return change.reason === 'DriftCorrected'
+    ? change
+    : { ...change, reason: 'LifetimeChanged', isInferred: false };
 }
 
 function methodObject(object: AclAuthMethod): AclObject {

@@ -1,0 +1,69 @@
+import type { OAuthClient } from '../../model/client.js';
+import type { ClaimStanding } from '../claims.js';
+import type { PlannedClient } from '../plan.js';
+import type { Closure } from '../world.js';
+import type { AclWhy } from './acl-change.js';
+import type { DesiredClient } from './desired-client.js';
+
+/** What is known when a client's ACL objects lose something. */
+export interface ClientLossFacts {
+  readonly id: PlannedClient;
+  readonly closure: Closure | undefined;
+  /** As the directory has it now; undefined where a complete read does not show it. */
+  readonly client: OAuthClient | undefined;
+  readonly now: DesiredClient | undefined;
+  /** The scopes that opened what stands, as remembered; undefined where that is not known. */
+  readonly had: readonly string[] | undefined;
+  /** The services that had its identity and have not now. */
+  readonly lostServices: readonly ClaimStanding[];
+  /** Whether an event named the client, and the scopes that events named. */
+  readonly isNamed: boolean;
+  readonly toldScopes: readonly string[];
+}
+
+/**
+ * | what is seen | reason | explicit? |
+ * |---|---|---|
+ * | an order closed the client | the order's | yes |
+ * | the client is missing | `ClientDeleted` | if an event named it |
+ * | the client is read as disabled | `ClientDisabled` | yes |
+ * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
+ * | its kind may not use a scope it has | `ActorLimited` | yes |
+ * | a service has no instance any more | `ClaimRemoved` | no |
+ * | a service claims it no longer | `ClaimRemoved` | yes; if it is not confirmed any more, if an event named the client |
+ * | anything else | `MappingChanged` | yes |
+ */
+export function clientLoss(facts: ClientLossFacts): AclWhy {
+  const { id, client, had = [] } = facts;
+  const because = (
+    reason: AclWhy['reason'],
+    isInferred: boolean,
+    scopes: readonly string[] = had,
+  ): AclWhy => ({ reason, isInferred, client: id, scopes });
+  if (facts.closure !== undefined) return because(facts.closure, false);
+  if (client === undefined) return because('ClientDeleted', !facts.isNamed);
+  if (!client.enabled) return because('ClientDisabled', false);
+  const has = new Set(client.grants.map(({ name }) => name));
+  const lost = had.filter((scope) => !has.has(scope));
+  if (lost.length > 0) {
+    const isTold = lost.every((scope) => facts.toldScopes.includes(scope));
+    return because('ScopeRevoked', !facts.isNamed && !isTold, lost);
+  }
+  const limited = had.filter((scope) => facts.now?.limited.includes(scope) ?? false);
+  if (limited.length > 0) return because('ActorLimited', false, limited);
+  if (facts.lostServices.length > 0) {
+    const isInferred = facts.lostServices.some(
+      (standing) =>
+        (standing.kind === 'none' && standing.vanished) ||
+        (standing.kind === 'refused' && standing.reason === 'ClaimUnconfirmed' && !facts.isNamed),
+    );
+    return because('ClaimRemoved', isInferred, []);
+  }
+  // Nobody remembers what opened it: that the client has fewer scopes cannot be ruled out.
+  if (facts.had === undefined) return because('ScopeRevoked', !facts.isNamed, []);
+  return because(
+    'MappingChanged',
+    false,
+    had.filter((scope) => !(facts.now?.scopes.includes(scope) ?? false)),
+  );
+}

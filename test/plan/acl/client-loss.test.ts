@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { type ClientLossFacts, clientLoss } from '../../../src/plan/acl/client-loss.js';
+import type { ClaimStanding } from '../../../src/plan/claims.js';
+import { client, desire, mapping, named } from './acl-scene.js';
+
+const web = client('web', ['config:read']);
+const of = { provider: 'main', clientId: 'web' };
+const refused: ClaimStanding = {
+  kind: 'refused',
+  service: named('web'),
+  client: of,
+  reason: 'ClaimUnconfirmed',
+  detail: '',
+};
+
+function loss(changes: Partial<ClientLossFacts>) {
+  const { reason, isInferred, scopes } = clientLoss({
+    id: { ...of, actorKind: 'workload' },
+    closure: undefined,
+    client: web,
+    now: desire(web),
+    had: ['config:read'],
+    lostServices: [],
+    isNamed: false,
+    toldScopes: [],
+    ...changes,
+  });
+  return [reason, isInferred, scopes];
+}
+
+describe('what a client loses', () => {
+  test.each<readonly [string, Partial<ClientLossFacts>, readonly [string, boolean, readonly string[]]]>([
+    [
+      'by an order',
+      { closure: 'ClientQuarantined', client: undefined },
+      ['ClientQuarantined', false, ['config:read']],
+    ],
+    ['by missing from a read', { client: undefined }, ['ClientDeleted', true, ['config:read']]],
+    [
+      'by an event that names it',
+      { client: undefined, isNamed: true },
+      ['ClientDeleted', false, ['config:read']],
+    ],
+    ['by being disabled', { client: { ...web, enabled: false } }, ['ClientDisabled', false, ['config:read']]],
+    ['with a scope that a read does not show', { had: ['a', 'config:read'] }, ['ScopeRevoked', true, ['a']]],
+    [
+      'with a scope that an event names',
+      { had: ['a'], toldScopes: ['a', 'b'] },
+      ['ScopeRevoked', false, ['a']],
+    ],
+    [
+      'with one named scope and one that is not',
+      { had: ['a', 'c'], toldScopes: ['a'] },
+      ['ScopeRevoked', true, ['a', 'c']],
+    ],
+    [
+      'with a scope, when an event names the client',
+      { had: ['a'], isNamed: true },
+      ['ScopeRevoked', false, ['a']],
+    ],
+    [
+      'by a limit of its kind',
+      { now: desire(web, { mapping: { limits: { ...mapping().limits, workload: { never: ['*'] } } } }) },
+      ['ActorLimited', false, ['config:read']],
+    ],
+    [
+      'by a removed tag',
+      { lostServices: [{ kind: 'none', service: named('web'), vanished: false }] },
+      ['ClaimRemoved', false, []],
+    ],
+    [
+      'by a service that is gone',
+      { lostServices: [{ kind: 'none', service: named('web'), vanished: true }] },
+      ['ClaimRemoved', true, []],
+    ],
+    ['by no longer naming the service', { lostServices: [refused] }, ['ClaimRemoved', true, []]],
+    [
+      'by no longer naming it, as an event says',
+      { lostServices: [refused], isNamed: true },
+      ['ClaimRemoved', false, []],
+    ],
+    [
+      'by another rule',
+      { now: desire(web, { mapping: { rules: [] } }) },
+      ['MappingChanged', false, ['config:read']],
+    ],
+    ['by nobody knows what', { had: undefined }, ['ScopeRevoked', true, []]],
+  ])('%s has its reason and is explicit or inferred', (_, facts, expected) => {
+    expect(loss(facts)).toEqual(expected);
+  });
+});

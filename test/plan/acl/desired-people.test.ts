@@ -1,0 +1,168 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type DesiredPeople, desiredPeople, type PeopleInput } from '../../../src/plan/acl/desired-people.js';
+import { NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
+import { hostileText, loginProvider, mapping, READ_CONFIG, settings, WRITE_ORDERS } from './acl-scene.js';
+import { admits } from './selector-model.js';
+
+const GROUPS = [
+  { group: 'oncall', acl: READ_CONFIG },
+  { group: 'admins', acl: WRITE_ORDERS },
+];
+
+function people(
+  members: Record<string, readonly string[]> | undefined,
+  changes: Partial<PeopleInput> = {},
+): DesiredPeople {
+  return desiredPeople({
+    provider: 'main',
+    mapping: mapping(),
+    settings: settings({ groups: GROUPS }),
+    members: members === undefined ? undefined : new Map(Object.entries(members)),
+    ...changes,
+  });
+}
+
+describe('a member of a mapped group', () => {
+  const { desired } = people({ oncall: ['auth0|1', 'a@b.c'], admins: ['a@b.c'], other: ['mallory'] });
+
+  test('has a role of their own for each group, with the rules of that group alone', () => {
+    expect(desired?.authMethods.map(({ name }) => name)).toEqual(['scopemesh-pay-main-_people']);
+    expect(desired?.roles).toHaveLength(3);
+    for (const role of desired?.roles ?? []) {
+      expect(role.name).toMatch(/^scopemesh-pay-main-_person-[0-9a-f]{40}$/);
+      const rules = desired?.policies.find(({ name }) => name === role.policies[0])?.rules;
+      expect(role.policies).toHaveLength(1);
+      expect(rules).toContain(role.description.endsWith('group=oncall') ? 'config/' : 'orders');
+    }
+    expect(desired?.roles.map(({ description }) => description).toSorted()).toEqual([
+      'scopemesh:pay person=main/a%40b.c group=admins',
+      'scopemesh:pay person=main/a%40b.c group=oncall',
+      'scopemesh:pay person=main/auth0%7C1 group=oncall',
+    ]);
+  });
+
+  test('is admitted by their subject and the group in the token, both', () => {
+    expect(desired?.bindingRules.map(({ selector }) => selector)).toContain(
+      '"subject" in value and value.subject == "auth0|1" and "groups" in list and "oncall" in list.groups',
+    );
+    expect(desired?.authMethods[0]?.config).toMatchObject({
+      claimMappings: { sub: 'subject' },
+      listClaimMappings: { groups: 'groups' },
+    });
+  });
+
+  test('binds to exactly the roles that the directory and the token give, whatever the names', () => {
+    const memberships = fc.array(fc.tuple(hostileText, hostileText), { maxLength: 5 });
+    fc.assert(
+      fc.property(
+        memberships,
+        hostileText,
+        fc.array(hostileText, { maxLength: 3 }),
+        (pairs, subject, groups) => {
+          const of = new Map<string, string[]>();
+          for (const [group, member] of pairs) of.set(group, [...(of.get(group) ?? []), member]);
+          const found = people(
+            {},
+            {
+              members: of,
+              settings: settings({ groups: [...of.keys()].map((group) => ({ group, acl: READ_CONFIG })) }),
+            },
+          ).desired;
+          const subjects = [subject, ...pairs.map(([, member]) => member)];
+          const told = [...groups, ...pairs.slice(0, 2).map(([group]) => group)];
+          for (const each of subjects) {
+            const bound = (found?.bindingRules ?? []).filter(({ selector }) =>
+              admits(selector, { value: { subject: each }, list: { groups: told } }),
+            );
+            const expected = [...of].filter(
+              ([group, members]) =>
+                members.includes(each) &&
+                told.includes(group) &&
+                [group, each].every((text) => text !== '' && text.isWellFormed()),
+            );
+            expect(new Set(bound.map(({ bindName }) => bindName)).size).toBe(bound.length);
+            expect(bound).toHaveLength(expected.length);
+          }
+          for (const { selector } of found?.bindingRules ?? []) {
+            expect(admits(selector, { value: { subject }, list: {} })).toBe(false);
+            expect(admits(selector, { value: {}, list: { groups: told } })).toBe(false);
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('who left has no role any more, and others keep theirs', () => {
+    const later = people({ oncall: ['auth0|1'], admins: [] }).desired;
+    expect(later?.roles).toEqual(desired?.roles.filter(({ description }) => description.includes('auth0')));
+  });
+
+  test('must also show to be a person, where the provider tells', () => {
+    const { desired: strict } = people(
+      { oncall: ['1'] },
+      {
+        settings: settings({
+          groups: GROUPS,
+          providers: new Map([['main', loginProvider({ person: { claim: ['idtyp'], equals: 'user' } })]]),
+        }),
+      },
+    );
+    expect(strict?.bindingRules[0]?.selector).toMatch(/ and "person" in value and value\.person == "user"$/);
+    expect(strict?.authMethods[0]?.config.claimMappings).toEqual({ idtyp: 'person', sub: 'subject' });
+  });
+});
+
+describe('the auth method for people', () => {
+  test('lives as long as people may hold a token', () => {
+    const limits = { ...mapping().limits, human: { never: [], maxTokenTtlSeconds: 28_800 } };
+    const ttl = (changes: Partial<PeopleInput>) =>
+      people({ oncall: ['1'] }, changes).desired?.authMethods[0]?.maxTokenTtlSeconds;
+    expect(ttl({})).toBe(86_400);
+    expect(ttl({ mapping: mapping({ limits }) })).toBe(28_800);
+    expect(ttl({ mapping: mapping({ limits }), lifetimeSeconds: 300 })).toBe(300);
+  });
+
+  test.each([
+    ['without groups', { settings: settings() }, []],
+    ['without members', { members: new Map() }, []],
+    [
+      'without an audience',
+      {
+        settings: settings({
+          groups: GROUPS,
+          providers: new Map([['main', loginProvider({ audience: undefined })]]),
+        }),
+      },
+      ['LoginUnverifiable'],
+    ],
+    ['where tokens live less than a minute', { lifetimeSeconds: 30 }, ['LifetimeTooShort']],
+    [
+      'for groups of another provider',
+      { settings: settings({ groups: [{ group: 'oncall', acl: READ_CONFIG, provider: 'x' }] }) },
+      [],
+    ],
+    ['where it is not said of which provider', { mapping: mapping({ providers: ['main', 'x'] }) }, []],
+    [
+      'for rules that cannot be read',
+      { settings: settings({ groups: [{ group: 'oncall', acl: 'x' }] }) },
+      ['InvalidRules'],
+    ],
+    [
+      'for rules with captures',
+      { settings: settings({ groups: [{ group: 'oncall', acl: 'key "{name}" { policy = "read" }' }] }) },
+      ['InvalidRules'],
+    ],
+  ])('is not there %s', (_, changes, reasons) => {
+    const { desired, holds } = people({ oncall: ['1'] }, changes);
+    expect(desired).toEqual(NOTHING_DESIRED);
+    expect(holds.map(({ reason }) => reason)).toEqual(reasons);
+  });
+
+  test('is kept as it stands while the members are not known', () => {
+    const { desired, holds } = people(undefined);
+    expect(desired).toBeUndefined();
+    expect(holds.map(({ reason }) => reason)).toEqual(['IncompleteRead']);
+  });
+});

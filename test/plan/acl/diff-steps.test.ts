@@ -1,0 +1,314 @@
+import { describe, expect, test } from 'vitest';
+import type { AclSnapshot } from '../../../src/model/acl.js';
+import type { Mode } from '../../../src/model/rule.js';
+import { type AclChange, aclSubject, digestObject } from '../../../src/plan/acl/acl-change.js';
+import { desiredPeople } from '../../../src/plan/acl/desired-people.js';
+import { diffAcl } from '../../../src/plan/acl/diff-acl.js';
+import { type DesiredAcl, NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
+import {
+  aclRule,
+  because,
+  client,
+  desire,
+  loginProvider,
+  mapping,
+  READ_CONFIG,
+  settings,
+  WRITE_ORDERS,
+} from './acl-scene.js';
+import { AclStore } from './acl-store.js';
+
+const RULES = [aclRule('config:read', READ_CONFIG), aclRule('orders:write', WRITE_ORDERS)];
+const NAME = 'scopemesh-pay-main-web';
+
+function of(
+  scopes: readonly string[],
+  changes: Parameters<typeof desire>[1] = {},
+  lifetime = 300,
+): DesiredAcl {
+  const each = client('web', scopes, { accessTokenLifetimeSeconds: lifetime });
+  return desire(each, { mapping: { rules: RULES }, ...changes }).desired;
+}
+
+const web = of(['config:read']);
+const both = of(['config:read', 'orders:write']);
+
+function standing(desired: DesiredAcl, change: (store: AclStore) => void = () => {}): AclSnapshot {
+  const store = new AclStore();
+  store.put(desired);
+  change(store);
+  return store.snapshot();
+}
+
+function plan(
+  desired: DesiredAcl,
+  actual: AclSnapshot,
+  mode: Mode = 'enforce',
+  lastWritten = new Map<string, string>(),
+) {
+  return diffAcl({ owner: 'pay', mode, desired, actual, mayRemove: () => true, why: because, lastWritten });
+}
+
+/** `verb kind` of each step, in order. */
+function steps(changes: readonly AclChange[]): readonly string[] {
+  return changes.map(({ verb, resource, step }) =>
+    step.do === 'end-tokens' ? `end tokens of ${Object.keys(step.by).join()}` : `${verb} ${resource.kind}`,
+  );
+}
+
+/** Of the first object of one kind, with something of it changed by hand. */
+function edit<T extends object>(all: Map<string, T>, changes: Partial<T> & { isAltered?: boolean }): void {
+  for (const [id, each] of [...all].slice(0, 1)) all.set(id, { ...each, ...changes });
+}
+
+const created = [
+  'created acl-policy',
+  'created acl-role',
+  'created acl-auth-method',
+  'created acl-binding-rule',
+];
+
+describe('the steps of an ACL plan', () => {
+  test.each<readonly [string, DesiredAcl, AclSnapshot, readonly string[]]>([
+    ['of a grant: policy, role, auth method, binding rule', web, standing(NOTHING_DESIRED), created],
+    ['of nothing', web, standing(web), []],
+    [
+      'of a disabled client: the method, with its rules and tokens, then what is left',
+      NOTHING_DESIRED,
+      standing(web),
+      ['deleted acl-auth-method', 'deleted acl-role', 'deleted acl-policy'],
+    ],
+    [
+      'of a lost scope: the link first, and the policy when nobody has it',
+      web,
+      standing(both),
+      ['updated acl-role', 'deleted acl-policy'],
+    ],
+    ['of a gained scope', both, standing(web), ['created acl-policy', 'updated acl-role']],
+    [
+      'of an exchanged scope: what goes first, and never by the text of a policy',
+      of(['orders:write']),
+      standing(web),
+      ['updated acl-role', 'created acl-policy', 'updated acl-role', 'deleted acl-policy'],
+    ],
+    [
+      'of a shorter lifetime: the method, then the longer tokens',
+      of(['config:read'], {}, 60),
+      standing(web),
+      ['updated acl-auth-method', 'end tokens of authMethod'],
+    ],
+    ['of a longer lifetime', of(['config:read'], {}, 600), standing(web), ['updated acl-auth-method']],
+    [
+      'of another audience: the method is made anew',
+      of(['config:read'], { settings: { providers: new Map([['main', loginProvider({ audience: 'x' })]]) } }),
+      standing(web),
+      ['deleted acl-auth-method', 'created acl-auth-method', 'created acl-binding-rule'],
+    ],
+    [
+      'of a selector changed by hand: rule, tokens and role go and come again',
+      web,
+      standing(web, (store) => edit(store.rules, { selector: '"client_id" in value' })),
+      [
+        'deleted acl-binding-rule',
+        'end tokens of role',
+        'deleted acl-role',
+        'created acl-role',
+        'created acl-binding-rule',
+      ],
+    ],
+    [
+      'of a second equal rule: one goes',
+      web,
+      standing(web, (store) => store.put({ ...NOTHING_DESIRED, bindingRules: web.bindingRules })),
+      ['deleted acl-binding-rule'],
+    ],
+    [
+      'of a policy changed by hand: unlinked, deleted, made, linked',
+      web,
+      standing(web, (store) => edit(store.policies, { rules: '{"acl":"write"}' })),
+      ['updated acl-role', 'deleted acl-policy', 'created acl-policy', 'updated acl-role'],
+    ],
+    [
+      'of a role widened by hand',
+      web,
+      standing(web, (store) => edit(store.roles, { serviceIdentities: ['vault'] })),
+      ['updated acl-role'],
+    ],
+    [
+      'of a role with what scopemesh does not model',
+      web,
+      standing(web, (store) => edit(store.roles, { isAltered: true })),
+      ['updated acl-role'],
+    ],
+    [
+      'of a method whose tokens never end',
+      web,
+      standing(web, (store) => edit(store.methods, { maxTokenTtlSeconds: 0 })),
+      ['updated acl-auth-method', 'end tokens of authMethod'],
+    ],
+    [
+      'of a rule that binds a service by hand',
+      web,
+      standing(web, (store) =>
+        store.put({
+          ...NOTHING_DESIRED,
+          bindingRules: [
+            {
+              description: 'scopemesh:pay',
+              authMethod: NAME,
+              bindType: 'service',
+              bindName: 'vault',
+              selector: '',
+            },
+          ],
+        }),
+      ),
+      ['deleted acl-binding-rule', 'end tokens of authMethod'],
+    ],
+    ['of a deleted role', web, standing(web, (store) => store.roles.clear()), ['created acl-role']],
+    [
+      'of a Description that lost its facts',
+      web,
+      standing(web, (store) => edit(store.methods, { description: 'scopemesh:pay' })),
+      ['updated acl-auth-method'],
+    ],
+  ])('%s', (_, desired, actual, expected) => {
+    const { changes, holds } = plan(desired, actual);
+    expect(steps(changes)).toEqual(expected);
+    expect(holds).toEqual([]);
+  });
+
+  test('of a person who left a group: the rule, the tokens, the role, and nobody else is touched', () => {
+    const people = (members: readonly string[]): DesiredAcl =>
+      desiredPeople({
+        provider: 'main',
+        mapping: mapping(),
+        settings: settings({ groups: [{ group: 'oncall', acl: READ_CONFIG }] }),
+        members: new Map([['oncall', members]]),
+      }).desired ?? NOTHING_DESIRED;
+    const [alice] = people(['alice']).roles;
+    const { changes } = plan(people(['bob']), standing(people(['alice', 'bob'])));
+    expect(steps(changes)).toEqual(['deleted acl-binding-rule', 'end tokens of role', 'deleted acl-role']);
+    expect(changes[1]?.step).toEqual({ do: 'end-tokens', by: { role: alice?.name } });
+    expect(changes[2]?.before).toEqual(alice);
+  });
+
+  test('end only tokens that live too long where a lifetime is shortened, and say why', () => {
+    const { changes } = plan(of(['config:read'], {}, 60), standing(web));
+    expect(changes.map(({ reason, action }) => [reason, action])).toEqual([
+      ['LifetimeChanged', 'revoke'],
+      ['LifetimeChanged', 'revoke'],
+    ]);
+    expect(changes[1]?.step).toEqual({ do: 'end-tokens', by: { authMethod: NAME }, longerThanSeconds: 60 });
+  });
+
+  test('keep the policy that a role which may not go still has', () => {
+    const actual = standing(both);
+    const { changes } = diffAcl({
+      owner: 'pay',
+      mode: 'enforce',
+      desired: NOTHING_DESIRED,
+      actual,
+      mayRemove: ({ kind }) => kind === 'acl-policy',
+      why: because,
+      lastWritten: new Map(),
+    });
+    expect(changes).toEqual([]);
+  });
+
+  test('correct drift where what is desired was written before', () => {
+    const [role] = web.roles;
+    if (role === undefined) throw new Error('no role is desired');
+    const written = new Map([
+      [aclSubject('acl-role', NAME), digestObject({ kind: 'acl-role', object: role })],
+    ]);
+    const actual = standing(web, (store) => edit(store.roles, { serviceIdentities: ['vault'] }));
+    expect(plan(web, actual, 'enforce', written).changes.map(({ reason }) => reason)).toEqual([
+      'DriftCorrected',
+    ]);
+    expect(plan(web, actual).changes.map(({ reason }) => reason)).toEqual(['ScopeRevoked']);
+  });
+});
+
+describe('beside an object of somebody else', () => {
+  const foreign = { description: 'Mine' };
+
+  test.each<readonly [string, (store: AclStore) => void, readonly string[], string]>([
+    [
+      'a policy: the role does without it',
+      (store) => edit(store.policies, foreign),
+      ['updated acl-role'],
+      'acl-policy',
+    ],
+    [
+      'a role: nothing of ours may bind to it',
+      (store) => edit(store.roles, foreign),
+      ['deleted acl-auth-method'],
+      'acl-role',
+    ],
+    [
+      'an auth method: our role goes',
+      (store) => edit(store.methods, foreign),
+      ['deleted acl-role'],
+      'acl-auth-method',
+    ],
+  ])('%s, and that is held', (_, change, expected, kind) => {
+    const { changes, holds } = plan(web, standing(web, change));
+    expect(steps(changes)).toEqual(expected);
+    expect(holds.map(({ reason, resource }) => [reason, resource.kind])).toEqual([['ForeignObject', kind]]);
+  });
+
+  test('a rule that somebody added to our method is told and left', () => {
+    const theirs = {
+      description: 'by hand',
+      authMethod: NAME,
+      bindType: 'role' as const,
+      bindName: 'admin',
+      selector: '',
+    };
+    const { changes, holds } = plan(
+      web,
+      standing(web, (store) => store.put({ ...NOTHING_DESIRED, bindingRules: [theirs] })),
+    );
+    expect(changes).toEqual([]);
+    expect(holds.map(({ reason, detail }) => [reason, detail])).toEqual([
+      ['ForeignObject', expect.stringContaining('somebody added a binding rule')],
+    ]);
+  });
+
+  test('names meet without regard to case', () => {
+    const store = new AclStore();
+    const [role] = web.roles;
+    if (role === undefined) throw new Error('no role is desired');
+    const shouted = { ...role, name: NAME.toUpperCase(), description: 'Mine', policies: [] };
+    store.write(undefined, { kind: 'acl-role', object: shouted });
+    expect(plan(web, store.snapshot()).holds.map(({ reason }) => reason)).toEqual(['ForeignObject']);
+  });
+});
+
+describe('in mode extend', () => {
+  test.each<readonly [string, DesiredAcl, AclSnapshot, readonly string[], number]>([
+    ['a grant is made', both, standing(web), ['created acl-policy', 'updated acl-role'], 0],
+    ['a lost scope is held', web, standing(both), [], 2],
+    [
+      'an exchanged scope is added and the old one held',
+      of(['orders:write']),
+      standing(web),
+      ['created acl-policy', 'updated acl-role'],
+      2,
+    ],
+    ['a disabled client is held', NOTHING_DESIRED, standing(web), [], 3],
+    ['a shorter lifetime is held', of(['config:read'], {}, 60), standing(web), [], 2],
+    [
+      'a longer lifetime is given',
+      of(['config:read'], {}, 600),
+      standing(web),
+      ['updated acl-auth-method'],
+      0,
+    ],
+  ])('%s', (_, desired, actual, expected, held) => {
+    const { changes, holds } = plan(desired, actual, 'extend');
+    expect(steps(changes)).toEqual(expected);
+    expect(holds.map(({ reason }) => reason)).toEqual(Array(held).fill('ModeForbids'));
+  });
+});
