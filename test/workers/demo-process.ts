@@ -16,12 +16,24 @@ export interface DemoProcess {
   stop(signal: NodeJS.Signals): Promise<{ readonly status: number | null; readonly tookMs: number }>;
 }
 
-/** `scopemesh demo --embedded` on free ports, as a process of its own. */
-export function startDemo(args: readonly string[], nodeArgs: readonly string[] = []): DemoProcess {
+/** `scopemesh demo` on free ports, as a process of its own; with the embedded Consul unless told otherwise. */
+export function startDemo(
+  args: readonly string[],
+  how: {
+    readonly nodeArgs?: readonly string[];
+    readonly isEmbedded?: boolean;
+    readonly environment?: Readonly<Record<string, string>>;
+  } = {},
+): DemoProcess {
+  const { nodeArgs = [], isEmbedded = true, environment = {} } = how;
+  const consul = isEmbedded ? ['--embedded'] : [];
   const child = spawn(
     process.execPath,
-    [...nodeArgs, '--import', 'tsx', MAIN, 'demo', '--embedded', ...FREE_PORTS, ...args],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LANG: 'C.UTF-8', LC_ALL: '', LC_CTYPE: '' } },
+    [...nodeArgs, '--import', 'tsx', MAIN, 'demo', ...consul, ...FREE_PORTS, ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, LANG: 'C.UTF-8', LC_ALL: '', LC_CTYPE: '', ...environment },
+    },
   );
   const written = { stdout: '', stderr: '' };
   const listeners = new Set<() => void>();

@@ -108,7 +108,7 @@ describe('scopemesh demo', () => {
   });
 
   it('prints one line of JSON, loads no client of Redis or Kafka, and leaves nothing behind', async () => {
-    const demo = start(['--json'], ['--import', NO_CLIENTS]);
+    const demo = start(['--json'], { nodeArgs: ['--import', NO_CLIENTS] });
     await demo.until((stdout) => stdout.includes('\n'));
     const ready = READY.parse(JSON.parse(demo.stdout));
     expect(Object.keys(ready.callers)).toEqual([
@@ -142,7 +142,7 @@ describe('scopemesh demo', () => {
   });
 
   it('knows when a client of Redis or Kafka is loaded', async () => {
-    const demo = start(['--json'], ['--import', NO_CLIENTS, '--import', 'kafkajs']);
+    const demo = start(['--json'], { nodeArgs: ['--import', NO_CLIENTS, '--import', 'kafkajs'] });
     await expect(demo.until(() => false)).rejects.toThrow('loaded kafkajs');
   });
 
