@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import type { AclToken } from '../../../src/model/acl.js';
+import { orphans, tokensToEnd } from '../../../src/plan/acl/tokens.js';
+import { client, desire } from './acl-scene.js';
+
+function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
+  return {
+    accessorId,
+    description: '',
+    policies: [],
+    roles: ['scopemesh-pay-main-web'],
+    serviceIdentities: [],
+    authMethod: 'scopemesh-pay-main-web',
+    isLocal: true,
+    createdAt: '2026-01-01T00:00:00Z',
+    expiresAt: '2026-01-01T00:05:00Z',
+    ...changes,
+  };
+}
+
+describe('of the tokens that a step finds, those end', () => {
+  const { authMethod: _, ...unlogged } = token('static');
+  const { expiresAt: __, ...endless } = token('endless');
+
+  test('that came from a login, whatever else is asked', () => {
+    expect(tokensToEnd([token('b'), token('a'), unlogged])).toEqual(['a', 'b']);
+  });
+
+  test.each([
+    [60, ['endless', 'five', 'hour', 'unreadable']],
+    [300, ['endless', 'hour', 'unreadable']],
+    [3600, ['endless', 'unreadable']],
+  ])('that were given more than %d seconds, or no end', (longerThanSeconds, expected) => {
+    const tokens = [
+      token('five'),
+      token('hour', { expiresAt: '2026-01-01T01:00:00.4Z' }),
+      token('minute', { expiresAt: '2026-01-01T00:01:00Z' }),
+      token('unreadable', { expiresAt: 'tomorrow' }),
+      endless,
+    ];
+    expect(tokensToEnd(tokens, { longerThanSeconds })).toEqual(expected);
+  });
+
+  test('that were issued before a session ended, or nobody knows when', () => {
+    const tokens = [
+      token('old'),
+      token('new', { createdAt: '2026-01-01T00:02:00Z' }),
+      token('odd', { createdAt: '' }),
+    ];
+    expect(tokensToEnd(tokens, { issuedBefore: Date.UTC(2026, 0, 1, 0, 1) })).toEqual(['odd', 'old']);
+  });
+});
+
+describe('a token is an orphan', () => {
+  const methods = desire(client('web', ['config:read'])).desired.authMethods;
+  const snapshot = {
+    authMethods: [
+      ...methods.map((object) => ({ id: object.name, object, isAltered: false, modifyIndex: 1 })),
+      ...methods.map((object) => ({
+        id: 'x',
+        object: { ...object, name: 'scopemesh-pay-main-theirs', description: 'Mine' },
+        isAltered: false,
+        modifyIndex: 1,
+      })),
+    ],
+  };
+  const { authMethod: _, ...unlogged } = token('a');
+
+  test.each<readonly [string, AclToken, boolean]>([
+    ['if its role is gone', token('a', { roles: [] }), true],
+    ['if its method is gone', token('a', { authMethod: 'scopemesh-pay-main-gone' }), true],
+    ['not if it has its role', token('a'), false],
+    ['not if something is left to it', token('a', { roles: [], serviceIdentities: ['web'] }), false],
+    ["not if it came from somebody else's method", token('a', { authMethod: 'okta', roles: [] }), false],
+    [
+      'not if its method lacks our mark',
+      token('a', { authMethod: 'scopemesh-pay-main-theirs', roles: [] }),
+      false,
+    ],
+    [
+      'not if it is of another owner',
+      token('a', { authMethod: 'scopemesh-payments-main-web', roles: [] }),
+      false,
+    ],
+    ['not if it came from no login', { ...unlogged, roles: [] }, false],
+  ])('%s', (_name, each, expected) => {
+    expect(orphans([each], 'pay', snapshot)).toEqual(expected ? ['a'] : []);
+  });
+});
