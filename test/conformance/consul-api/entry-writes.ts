@@ -269,5 +269,29 @@ export const entryWrites: Scenario = {
       },
       index: '<index 8>',
     }),
+    exchange(
+      'an empty Meta is a change',
+      'PUT /v1/config',
+      { status: 200, body: true },
+      {
+        body: {
+          Kind: 'service-intentions',
+          Name: 'single',
+          Meta: {},
+          Sources: [{ Name: 'web', Action: 'allow' }],
+        },
+      },
+    ),
+    exchange('and is not told', 'GET /v1/config/service-intentions/single', {
+      status: 200,
+      body: {
+        Kind: 'service-intentions',
+        Name: 'single',
+        Sources: [{ Name: 'web', Action: 'allow', Precedence: 9, Type: 'consul' }],
+        CreateIndex: '<index 8>',
+        ModifyIndex: '<index 9>',
+      },
+      index: '<index 9>',
+    }),
   ],
 };

@@ -41,7 +41,7 @@ function listEntries(cell: Cell, request: ConsulRequest, kindName: string): Prom
     const readable = rows.filter((row) => entryKinds.get(row.Kind)?.canRead(authorizer, row.Name) === true);
     return {
       index: cell.store.indexOf(table),
-      value: readable,
+      value: readable.map(shown),
       filtered: readable.length < rows.length,
       absent: readable.length === 0,
       fingerprint: JSON.stringify(readable),
@@ -62,10 +62,16 @@ function readEntry(cell: Cell, request: ConsulRequest, kindName: string, name: s
       // As in the radix tree: what is missing is watched by its neighbourhood, which may wake for nothing.
       if (row === undefined) watch.table(table);
       else watch.row(table, key);
-      return { index: cell.store.indexOf(table), value: row, absent: row === undefined };
+      return { index: cell.store.indexOf(table), value: row && shown(row), absent: row === undefined };
     },
     `Config entry not found for ${quoted(kindName)} / ${quoted(name)}`,
   );
+}
+
+/** An empty Meta is another entry than none, to a write that compares them; but it is not told. */
+function shown(row: ConfigEntryRow): JsonObject {
+  const { Meta: meta, ...rest } = row;
+  return isJsonObject(meta) && Object.keys(meta).length === 0 ? rest : row;
 }
 
 function applyEntry(cell: Cell, request: ConsulRequest): ConsulReply {
