@@ -31,26 +31,36 @@ export function tokensToEnd(
 }
 
 /**
- * Tokens from our auth methods that are worth nothing any more, or whose method is gone: Consul drops a deleted role
- * from them and leaves the token. Those of a method that lacks our mark are never named.
+ * Tokens from our auth methods that no login would give any more: their method is gone, they have nothing (Consul drops
+ * a deleted role from them and leaves the token), or a role that no rule of their method binds. Those of a method that
+ * lacks our mark are never named. Read the tokens before the snapshot, or a fresh login looks like one of them.
  */
 export function orphans(
   tokens: readonly AclToken[],
   owner: string,
-  snapshot: Pick<AclSnapshot, 'authMethods'>,
+  snapshot: Pick<AclSnapshot, 'authMethods' | 'bindingRules'>,
 ): readonly string[] {
   const methods = new Map(snapshot.authMethods.map(({ object }) => [object.name.toLowerCase(), object]));
+  const bound = new Set(
+    snapshot.bindingRules.map(({ object }) => grantKey(object.authMethod, object.bindName)),
+  );
   return tokens
     .filter((token) => {
-      if (token.authMethod === undefined || !hasOurName(owner, token.authMethod)) return false;
-      const method = methods.get(token.authMethod.toLowerCase());
+      const { authMethod } = token;
+      if (authMethod === undefined || !hasOurName(owner, authMethod)) return false;
+      const method = methods.get(authMethod.toLowerCase());
       if (method === undefined) return true;
+      if (!isOurs(owner, method.name, method.description)) return false;
       const isWorthless =
         token.roles.length === 0 && token.policies.length === 0 && token.serviceIdentities.length === 0;
-      return isWorthless && isOurs(owner, method.name, method.description);
+      return isWorthless || token.roles.some((role) => !bound.has(grantKey(authMethod, role)));
     })
     .map((token) => token.accessorId)
     .toSorted();
+}
+
+function grantKey(authMethod: string, role: string): string {
+  return JSON.stringify([authMethod.toLowerCase(), role.toLowerCase()]);
 }
 
 /** Seconds between a token's issue and its end. */

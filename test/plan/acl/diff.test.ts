@@ -5,6 +5,7 @@ import type { AclPlan } from '../../../src/plan/acl/acl-change.js';
 import { diffAcl } from '../../../src/plan/acl/diff-acl.js';
 import type { DesiredAcl } from '../../../src/plan/acl/login.js';
 import { isOurs } from '../../../src/plan/acl/quote.js';
+import { orphans } from '../../../src/plan/acl/tokens.js';
 import { because } from './acl-scene.js';
 import { AclStore } from './acl-store.js';
 import { PRINCIPALS, someDesired, someForeign, someTampering } from './acl-worlds.js';
@@ -38,11 +39,16 @@ const someStory = fc
     return { store, before, after, isAlone: foreign.length === 0 };
   });
 
+/** What the reaper finds: somebody may have taken away the mark of a role, and then the rule that gave it. */
+function reap(store: AclStore): void {
+  for (const id of orphans(store.listTokens(), 'pay', store.snapshot())) store.tokens.delete(id);
+}
+
 function isWithin(power: ReadonlySet<string>, ...outer: readonly ReadonlySet<string>[]): boolean {
   return [...power].every((each) => outer.some((set) => set.has(each)));
 }
 
-const RUNS = { numRuns: 200 };
+const RUNS = { numRuns: 150 };
 
 describe('an ACL plan', () => {
   test('leaves nothing to do once it is carried out', () => {
@@ -117,6 +123,7 @@ describe('an ACL plan', () => {
           false,
         );
         for (const { step } of changes.slice(0, first === -1 ? changes.length : first)) store.take(step);
+        reap(store);
         for (const principal of PRINCIPALS)
           expect(isWithin(store.powerByLogin(principal), done.powerByLogin(principal))).toBe(true);
         for (const token of store.tokens.values())
@@ -130,6 +137,7 @@ describe('an ACL plan', () => {
     fc.assert(
       fc.property(someStory, ({ store, after }) => {
         for (const { step } of planOf(store, after).changes) store.take(step);
+        reap(store);
         for (const token of store.tokens.values()) {
           expect(isWithin(store.powerOf(token.roles), store.powerByLogin(token.principal))).toBe(true);
           const method = after.authMethods.find(({ name }) => name === token.authMethod);

@@ -52,8 +52,9 @@ describe('of the tokens that a step finds, those end', () => {
 });
 
 describe('a token is an orphan', () => {
-  const methods = desire(client('web', ['config:read'])).desired.authMethods;
+  const { authMethods: methods, bindingRules } = desire(client('web', ['config:read'])).desired;
   const snapshot = {
+    bindingRules: bindingRules.map((object) => ({ id: 'r', object, isAltered: false, modifyIndex: 1 })),
     authMethods: [
       ...methods.map((object) => ({ id: object.name, object, isAltered: false, modifyIndex: 1 })),
       ...methods.map((object) => ({
@@ -69,6 +70,8 @@ describe('a token is an orphan', () => {
   test.each<readonly [string, AclToken, boolean]>([
     ['if its role is gone', token('a', { roles: [] }), true],
     ['if its method is gone', token('a', { authMethod: 'scopemesh-pay-main-gone' }), true],
+    ['if no rule of its method gives its role', token('a', { roles: ['scopemesh-pay-main-api'] }), true],
+    ['if no rule gives one of its roles', token('a', { roles: [...token('b').roles, 'x'] }), true],
     ['not if it has its role', token('a'), false],
     ['not if something is left to it', token('a', { roles: [], serviceIdentities: ['web'] }), false],
     ["not if it came from somebody else's method", token('a', { authMethod: 'okta', roles: [] }), false],
