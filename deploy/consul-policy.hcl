@@ -4,7 +4,7 @@
 
 # Services and their claims; intentions.
 service_prefix "" {
-  policy     = "read"
+  policy = "read"
   intentions = "write"
 }
 
