@@ -1,0 +1,80 @@
+import type { Decision } from '../../../src/model/decision.js';
+import type { Side } from './side.js';
+
+/** A decision without what no two runs share: ids, times, the host, the index. */
+export type Plain = Readonly<Record<string, unknown>>;
+
+/** The decisions of each subject, in their order, with the change during which each was made; sweeps left out. */
+export function bySubject(
+  decisions: readonly Decision[],
+  /** Milliseconds since the epoch, of each change. */
+  beganAt: readonly number[],
+): ReadonlyMap<string, readonly Plain[]> {
+  const found = new Map<string, Plain[]>();
+  for (const decision of decisions) {
+    if (decision.resource.kind === 'sweep') continue;
+    const at = Date.parse(decision.time);
+    const change = beganAt.findLastIndex((began) => began <= at);
+    found.set(decision.subject, [...(found.get(decision.subject) ?? []), { change, ...toPlain(decision) }]);
+  }
+  return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function toPlain(decision: Decision): Plain {
+  const { id: _id, time: _time, source: _source, latencyMs: _latency, cause, consul, ...rest } = decision;
+  const { eventId, receivedAt: _receivedAt, ...why } = cause;
+  return {
+    ...rest,
+    cause: { ...why, hasEvent: eventId !== undefined },
+    hasIndex: consul !== undefined,
+  };
+}
+
+/** Every field that differs, as `SUBJECT #REVISION FIELD: A | B`; empty where all are equal. */
+export function differencesOf(
+  a: ReadonlyMap<string, readonly Plain[]>,
+  b: ReadonlyMap<string, readonly Plain[]>,
+): readonly string[] {
+  const found: string[] = [];
+  for (const subject of new Set([...a.keys(), ...b.keys()])) {
+    const [left, right] = [a.get(subject) ?? [], b.get(subject) ?? []];
+    const count = Math.max(left.length, right.length);
+    for (let at = 0; at < count; at++) {
+      const [one, other] = [left[at], right[at]];
+      const fields = new Set([...Object.keys(one ?? {}), ...Object.keys(other ?? {})]);
+      if (one === undefined || other === undefined) {
+        found.push(`${subject} #${at + 1}: ${JSON.stringify(one)} | ${JSON.stringify(other)}`);
+        break;
+      }
+      for (const field of fields) {
+        const [x, y] = [canonical(one[field]), canonical(other[field])];
+        if (x !== y) found.push(`${subject} #${at + 1} ${field}: ${x} | ${y} (change ${one.change})`);
+      }
+    }
+  }
+  return found;
+}
+
+/** All intentions as they stand, without what no two Consuls share. */
+export async function intentionsOf(side: Side): Promise<readonly string[]> {
+  const entries = await side.consul.entries();
+  return entries
+    .map(({ CreateIndex: _created, ModifyIndex: _modified, Sources, ...entry }) => {
+      const sources = Sources.map(
+        ({ LegacyID: _id, LegacyCreateTime: _made, LegacyUpdateTime: _changed, ...source }) => source,
+      );
+      return canonical({ ...entry, Sources: sources });
+    })
+    .toSorted();
+}
+
+/** JSON with its keys in order. */
+function canonical(value: unknown): string {
+  return (
+    JSON.stringify(value, (_key, each: unknown) =>
+      typeof each === 'object' && each !== null && !Array.isArray(each)
+        ? Object.fromEntries(Object.entries(each).toSorted(([x], [y]) => (x < y ? -1 : 1)))
+        : each,
+    ) ?? 'undefined'
+  );
+}

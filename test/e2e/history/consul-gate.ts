@@ -1,0 +1,92 @@
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { freePort } from '../../stack/ports.js';
+import { bodyOf, listen } from '../passing.js';
+
+/** Stands before Consul and knows what its client has been told, so that a test can wait until a change was seen. */
+export interface ConsulGate {
+  /** `http://HOST:PORT` */
+  readonly address: string;
+  /** Counts up with every request and every answer, those of blocking queries too. */
+  readonly activity: number;
+  /** Requests without an answer yet, blocking queries apart. */
+  readonly underWay: number;
+  /** How many writes of intentions Consul accepted. */
+  readonly intentionWrites: number;
+  /** The newest index with which a blocking query of this path was answered; 0 before the first. */
+  seen(path: string): number;
+  /** The last requests, with the index of their answer, for whoever has to find out what went wrong. */
+  readonly recent: readonly string[];
+  stop(): Promise<void>;
+}
+
+const MOST_RECENT = 60;
+
+export async function startConsulGate(target: string): Promise<ConsulGate> {
+  const { hostname, port: targetPort } = new URL(target);
+  const agent = new Agent({ keepAlive: true });
+  const seen = new Map<string, number>();
+  const recent: string[] = [];
+  const counts = { activity: 0, underWay: 0, intentionWrites: 0 };
+
+  const carry = async (incoming: IncomingMessage, answer: ServerResponse) => {
+    const { method = 'GET', url: path = '/', headers } = incoming;
+    const url = new URL(path, target);
+    // What a client does not yet know it asks for without an index, and such a query does not wait.
+    const isWatch = url.searchParams.has('wait');
+    const isIntentions = /^\/v1\/config(\/service-intentions\b|$)/.test(url.pathname);
+    counts.activity++;
+    if (!isWatch) counts.underWay++;
+    try {
+      const body = await bodyOf(incoming);
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        const outgoing = request({ host: hostname, port: targetPort, method, path, headers, agent }, resolve);
+        outgoing.on('error', reject);
+        answer.on('close', () => {
+          if (!answer.writableFinished) outgoing.destroy();
+        });
+        outgoing.end(body);
+      });
+      const content = await bodyOf(response);
+      answer.writeHead(response.statusCode ?? 502, response.headers);
+      await new Promise<void>((resolve) => answer.end(content, resolve));
+      if (method !== 'GET' && isIntentions && content.toString('utf8').trim() === 'true')
+        counts.intentionWrites++;
+      const at = new Date().toISOString().slice(14);
+      recent.push(
+        `${at} ${method} ${path} ${response.statusCode} ${response.headers['x-consul-index'] ?? ''}`,
+      );
+      recent.splice(0, recent.length - MOST_RECENT);
+      if (isWatch) seen.set(url.pathname, Number(response.headers['x-consul-index'] ?? 0));
+    } catch {
+      answer.destroy();
+    } finally {
+      counts.activity++;
+      if (!isWatch) counts.underWay--;
+    }
+  };
+  const server = createServer((incoming, answer) => {
+    answer.on('error', () => {});
+    void carry(incoming, answer);
+  });
+  const port = await freePort();
+  await listen(server, port);
+  return {
+    address: `http://127.0.0.1:${port}`,
+    get activity() {
+      return counts.activity;
+    },
+    get underWay() {
+      return counts.underWay;
+    },
+    get intentionWrites() {
+      return counts.intentionWrites;
+    },
+    recent,
+    seen: (path) => seen.get(path) ?? 0,
+    async stop() {
+      server.closeAllConnections();
+      agent.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
