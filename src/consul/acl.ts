@@ -2,28 +2,44 @@ import type { AclObject, AclSnapshot, AclToken, Stored } from '../model/acl.js';
 
 export type { AclObject, AclSnapshot } from '../model/acl.js';
 
+/** By the name of an auth method or role, in any case. */
+export type TokenFilter = { readonly authMethod: string } | { readonly role: string } | 'all';
+
 /**
  * ACL objects. They have no compare-and-set, so there is one writer per object and every write is read back.
- * Throws SyncError as `Intentions` does; a list that a weak token filters or hides fields of is ERR_CONSUL_INCOMPLETE.
+ * Throws SyncError as `Intentions` does; a list that a weak token filters or hides fields of is ERR_CONSUL_INCOMPLETE,
+ * one that it may not read ERR_CONSUL_DENIED.
  */
 export interface AclObjects {
   /**
    * All objects that `isOurs` says are ours by name and description, with everything in them; of others nothing is
-   * read but the list. Objects of auth-method types other than jwt are never ours.
+   * read but the list. A binding rule goes by its auth method's name. Objects of auth-method types other than jwt are
+   * never ours.
    */
   read(isOurs: (name: string, description: string) => boolean, signal: AbortSignal): Promise<AclSnapshot>;
   /**
-   * Creates (no `id`) or replaces, then reads back and compares; resolves with what stands. Creating an auth method makes
-   * Consul fetch its keys: if the IdP is down that is ERR_CONSUL_REJECTED, if it hangs ERR_TIMEOUT.
+   * Creates (no `id`) or replaces, then reads back and compares; resolves with what stands. Repeating is safe.
+   * - ERR_CONSUL_REJECTED: Consul refuses the content; an object of this name, in any case, stands where one was to be
+   *   created; the IdP's keys cannot be fetched, for which alone the error is retriable. A binding rule equal to the
+   *   one to be created is no error: it stands already.
+   * - ERR_CONSUL_CONFLICT: somebody else wrote at the same moment; what stands is not what was written.
+   * - ERR_TIMEOUT: for an auth method or a binding rule Consul fetches the IdP's keys, and waits for them without end.
+   *   Consul carries an abandoned write out when the IdP answers at last: what stands must be read again, later too.
+   *
+   * Refused before they reach Consul, which would take them: lifetimes outside one minute to 24 hours, binding rules
+   * that admit everyone or bind a template.
    */
   write(id: string | undefined, object: AclObject, signal: AbortSignal): Promise<Stored<AclObject['object']>>;
-  /** Deletes by id; false if it was gone. Deleting an auth method ends its rules and tokens at once. */
+  /**
+   * Deletes by id; false if it was gone. Deleting an auth method ends its rules and tokens at once. Needs no IdP.
+   * After a binding rule is deleted, one list can miss a token that was issued at that moment: list again.
+   */
   delete(kind: AclObject['kind'], id: string, signal: AbortSignal): Promise<boolean>;
-  /** Tokens by one filter (Consul takes one at a time); never their secrets. */
-  tokens(
-    by: { readonly authMethod: string } | { readonly role: string } | 'all',
-    signal: AbortSignal,
-  ): Promise<readonly AclToken[]>;
-  /** Deletes at most 16 at a time; resolves with how many are gone. A token that is gone already counts. */
-  deleteTokens(accessorIds: readonly string[], signal: AbortSignal): Promise<number>;
+  /** Tokens by one filter (Consul takes one at a time); never their secrets. None where there is no such role. */
+  tokens(by: TokenFilter, signal: AbortSignal): Promise<readonly AclToken[]>;
+  /**
+   * Deletes at most 16 at a time, and at most `perSecond` where it is given; resolves with how many are gone. A token
+   * that is gone already counts. One that Consul refuses to delete is ERR_CONSUL_REJECTED, after all the others.
+   */
+  deleteTokens(accessorIds: readonly string[], signal: AbortSignal, perSecond?: number): Promise<number>;
 }

@@ -23,12 +23,12 @@ export interface AclRole {
 export interface AclAuthMethod {
   readonly name: string;
   readonly description: string;
-  /** Consul allows one minute to 24 hours. */
+  /** Consul allows one minute to 24 hours; 0 as read: none is set, and tokens never end. */
   readonly maxTokenTtlSeconds: number;
   readonly config: JwtMethodConfig;
 }
 
-/** Exactly one of `jwksUrl`, `oidcDiscoveryUrl` and `validationPubKeys`. */
+/** Exactly one of `jwksUrl`, `oidcDiscoveryUrl` and `validationPubKeys`. Audiences and algorithms are sorted. */
 export interface JwtMethodConfig {
   readonly jwksUrl?: string;
   readonly oidcDiscoveryUrl?: string;
@@ -43,10 +43,13 @@ export interface JwtMethodConfig {
   readonly listClaimMappings: Readonly<Record<string, string>>;
 }
 
+export type AclBindType = 'role' | 'service' | 'node' | 'policy' | 'templated-policy';
+
 export interface AclBindingRule {
   readonly description: string;
   readonly authMethod: string;
-  readonly bindType: 'role' | 'service';
+  /** scopemesh writes `role` and `service`; the others are somebody's edits. */
+  readonly bindType: AclBindType;
   readonly bindName: string;
   readonly selector: string;
 }

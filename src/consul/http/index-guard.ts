@@ -10,16 +10,23 @@ const SETTLE_MS = 5_000;
  * another cluster answers, perhaps one that is still being filled: for five seconds such answers are no reads.
  */
 export interface IndexGuard {
-  /** Throws ERR_CONSUL_INCOMPLETE for a rewound answer. */
-  check(operation: Operation, index: number): void;
+  /**
+   * Throws ERR_CONSUL_INCOMPLETE for a rewound answer: below `floor`, by default what any answer had before. Where
+   * several reads of a table are in flight, the floor is what was known when the read began.
+   */
+  check(operation: Operation, index: number, floor?: number): void;
+  /** The highest index so far, 0 at first. */
+  highest(operation: Operation): number;
 }
 
 export function createIndexGuard(clock: Clock, logger: Logger): IndexGuard {
   const highest = new Map<Operation, number>();
   const rewoundSince = new Map<Operation, number>();
   return {
-    check(operation, index) {
+    highest: (operation) => highest.get(operation) ?? 0,
+    check(operation, index, floor = highest.get(operation) ?? 0) {
       const known = highest.get(operation) ?? 0;
+      if (index >= floor && index < known) return;
       if (index < known) {
         const since = rewoundSince.get(operation) ?? clock.now();
         rewoundSince.set(operation, since);

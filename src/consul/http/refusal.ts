@@ -12,6 +12,10 @@ const TEXT_LIMIT = 300;
 const SICK =
   /no cluster leader|not the leader|leadership (lost|transfer)|leader not found|no known (consul )?servers|not ready to serve|\braft\b|failed to get conn|getting client|connection (refused|reset)|broken pipe|i\/o timeout|timed? ?out|timeout|deadline exceeded|\bEOF\b|rate limit|shutting ?down|no path to datacenter/i;
 
+/** Consul is well, and could not fetch an identity provider's keys, as it does when a method or rule is written. */
+const KEYS_UNFETCHED =
+  /^(Invalid Auth Method: error checking \w+|auth method validator for "[^"]*" could not be initialized): /;
+
 /** The error that an unexpected status stands for; `token` is what must not be repeated, should the answer do so. */
 export function refusalOf(
   request: ConsulRequest,
@@ -19,18 +23,22 @@ export function refusalOf(
   body: Uint8Array,
   token?: Secret,
 ): SyncError {
-  const text = new TextDecoder().decode(body.subarray(0, 4 * TEXT_LIMIT));
-  const said = toLine(token === undefined ? text : text.replaceAll(token.reveal(), '[secret]'));
+  const answer = new TextDecoder().decode(body.subarray(0, 4 * TEXT_LIMIT));
+  const said = toLine(token === undefined ? answer : answer.replaceAll(token.reveal(), '[secret]'));
   const place = `Consul ${request.operation}`;
   if (status === 401 || status === 403) {
     return new SyncError('ERR_CONSUL_DENIED', `${place}: ${toLacking(said)}`, { retriable: false });
+  }
+  const words = said.replace(/^rpc error making call: /, '');
+  if (status === 500 && request.operation === 'acl.write' && KEYS_UNFETCHED.test(words)) {
+    const message = `${place}: Consul could not fetch the identity provider's keys: ${words}`;
+    return new SyncError('ERR_CONSUL_REJECTED', message, { retriable: true });
   }
   // Quoted words are names: a service called `draft` is no sign of sickness.
   const saysSick = SICK.test(said.replace(/"[^"]*"/g, ''));
   const sick = status === 429 || (status > 500 && status <= 599) || (status === 500 && saysSick);
   if (!sick && (status === 400 || (status > 400 && request.method !== 'GET'))) {
-    const text = said.replace(/^rpc error making call: /, '');
-    return new SyncError('ERR_CONSUL_REJECTED', `${place}: Consul refused: ${text}`, { retriable: false });
+    return new SyncError('ERR_CONSUL_REJECTED', `${place}: Consul refused: ${words}`, { retriable: false });
   }
   return new SyncError('ERR_CONSUL_UNREACHABLE', `${place}: answered ${status}: ${said}`, {
     retriable: true,
@@ -67,6 +75,8 @@ function toLacking(said: string): string {
   const lacking = /lacks permission '([^']+)'(?: on ("[^"]*"))?/.exec(said);
   if (lacking === null) return `denied: ${said}`;
   const on = lacking[2] === undefined ? '' : ` on ${lacking[2]}`;
+  const acl = /^acl:(read|write)$/.exec(lacking[1] ?? '');
+  if (acl !== null) return `the ACL token lacks acl = "${acl[1]}"; add it to the policy of consul.token`;
   return `the ACL token lacks ${lacking[1]}${on}; grant it in the policy of consul.token`;
 }
 

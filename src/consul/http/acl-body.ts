@@ -1,0 +1,68 @@
+import type { AclObject } from '../../model/acl.js';
+import { toConfigBody } from './acl-config.js';
+
+/** As it goes into a PUT. */
+export function toAclBody(object: AclObject): Readonly<Record<string, unknown>> {
+  switch (object.kind) {
+    case 'acl-policy': {
+      const { name, description, rules } = object.object;
+      return { Name: name, Description: description, Rules: rules };
+    }
+    case 'acl-role': {
+      const { name, description, policies, serviceIdentities } = object.object;
+      return {
+        Name: name,
+        Description: description,
+        Policies: policies.map((policy) => ({ Name: policy })),
+        ServiceIdentities: serviceIdentities.map((service) => ({ ServiceName: service })),
+      };
+    }
+    case 'acl-auth-method': {
+      const { name, description, maxTokenTtlSeconds, config } = object.object;
+      return {
+        Name: name,
+        Type: 'jwt',
+        Description: description,
+        // None at all would make tokens that never end: 0 is written as it is, and Consul refuses it.
+        MaxTokenTTL: `${maxTokenTtlSeconds}s`,
+        Config: toConfigBody(config),
+      };
+    }
+    case 'acl-binding-rule': {
+      const { description, authMethod, bindType, bindName, selector } = object.object;
+      return {
+        Description: description,
+        AuthMethod: authMethod,
+        BindType: bindType,
+        BindName: bindName,
+        Selector: selector,
+      };
+    }
+  }
+}
+
+/** Whether two objects say the same to Consul: links and names of methods meet without regard to case. */
+export function isSameAcl(a: AclObject, b: AclObject): boolean {
+  return JSON.stringify(toComparable(a)) === JSON.stringify(toComparable(b));
+}
+
+function toComparable(object: AclObject): unknown {
+  switch (object.kind) {
+    case 'acl-role': {
+      const { policies, serviceIdentities } = object.object;
+      const unordered = {
+        ...object.object,
+        policies: [...new Set(policies.map((name) => name.toLowerCase()))].toSorted(),
+        serviceIdentities: [...new Set(serviceIdentities)].toSorted(),
+      };
+      return toAclBody({ kind: object.kind, object: unordered });
+    }
+    case 'acl-binding-rule': {
+      const authMethod = object.object.authMethod.toLowerCase();
+      return toAclBody({ kind: object.kind, object: { ...object.object, authMethod } });
+    }
+    case 'acl-policy':
+    case 'acl-auth-method':
+      return toAclBody(object);
+  }
+}

@@ -1,0 +1,32 @@
+import type { Clock } from '../../clock.js';
+import type { Logger } from '../../observe.js';
+import type { AclObjects } from '../acl.js';
+import { readSnapshot } from './acl-snapshot.js';
+import { deleteTokens, listTokens } from './acl-tokens.js';
+import { deleteAcl, writeAcl } from './acl-write.js';
+import type { IndexGuard } from './index-guard.js';
+import type { Tenancy } from './place.js';
+import type { Transport } from './transport.js';
+
+export interface AclObjectsOptions {
+  readonly transport: Transport;
+  readonly tenancy: Tenancy;
+  readonly guard: IndexGuard;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** For writes of auth methods and binding rules, for which Consul fetches keys; 5 s by default. */
+  readonly keyFetchTimeoutMs?: number | undefined;
+}
+
+export function createAclObjects(options: AclObjectsOptions): AclObjects {
+  const { transport, tenancy, guard, clock, logger } = options;
+  const writing = { transport, tenancy, logger, keyFetchTimeoutMs: options.keyFetchTimeoutMs ?? 5_000 };
+  return {
+    read: (isOurs, signal) => readSnapshot(transport, tenancy, guard, isOurs, signal),
+    write: (id, object, signal) => writeAcl(writing, id, object, signal),
+    delete: (kind, id, signal) => deleteAcl(writing, kind, id, signal),
+    tokens: (by, signal) => listTokens(transport, tenancy, by, signal),
+    deleteTokens: (accessorIds, signal, perSecond) =>
+      deleteTokens(transport, tenancy, clock, accessorIds, signal, perSecond),
+  };
+}

@@ -1,0 +1,153 @@
+import type {
+  AclAuthMethod,
+  AclBindingRule,
+  AclBindType,
+  AclObject,
+  AclPolicy,
+  AclRole,
+  Stored,
+} from '../../model/acl.js';
+import { isZero, parseConfig } from './acl-config.js';
+import { parseGoDuration } from './acl-duration.js';
+import { incomplete } from './answer.js';
+import { createReader, type Reader } from './json.js';
+import type { Operation } from './transport.js';
+
+type Raw = Readonly<Record<string, unknown>>;
+type Stand = Stored<AclObject['object']>;
+
+/** Fields of every object that are modelled, or Consul's own. */
+const COMMON = ['ID', 'Name', 'Description', 'Namespace', 'Partition', 'Hash', 'CreateIndex', 'ModifyIndex'];
+const BIND_TYPES: readonly AclBindType[] = ['role', 'service', 'node', 'policy', 'templated-policy'];
+/** What Consul writes in place of what the token may not see. */
+const HIDDEN = '<hidden>';
+
+/**
+ * One object as a single read or a write answers it. Throws ERR_CONSUL_INCOMPLETE for another shape, and where rules
+ * or configuration are hidden.
+ */
+export function parseAclObject(
+  kind: AclObject['kind'],
+  value: unknown,
+  operation: Operation,
+): { readonly object: AclObject; readonly stored: Stand } {
+  switch (kind) {
+    case 'acl-policy': {
+      const stored = parsePolicy(value, operation);
+      return { object: { kind, object: stored.object }, stored };
+    }
+    case 'acl-role': {
+      const stored = parseRole(value, operation);
+      return { object: { kind, object: stored.object }, stored };
+    }
+    case 'acl-auth-method': {
+      const stored = parseAuthMethod(value, operation);
+      return { object: { kind, object: stored.object }, stored };
+    }
+    case 'acl-binding-rule': {
+      const stored = parseBindingRule(value, operation);
+      return { object: { kind, object: stored.object }, stored };
+    }
+  }
+}
+
+export function parsePolicy(value: unknown, operation: Operation): Stored<AclPolicy> {
+  const reader = createReader(operation);
+  const raw = reader.record(value);
+  const rules = reader.text(raw.Rules);
+  if (rules === HIDDEN) throw incomplete(operation, 'the rules of a policy are hidden from the ACL token');
+  return {
+    id: required(raw.ID, reader, operation),
+    object: {
+      name: required(raw.Name, reader, operation),
+      description: reader.optionalText(raw.Description),
+      rules,
+    },
+    isAltered: hasMore(raw, ['Rules']),
+    modifyIndex: reader.index(raw.ModifyIndex),
+  };
+}
+
+export function parseRole(value: unknown, operation: Operation): Stored<AclRole> {
+  const reader = createReader(operation);
+  const raw = reader.record(value);
+  const identities = reader.list(raw.ServiceIdentities).map(reader.record);
+  return {
+    id: required(raw.ID, reader, operation),
+    object: {
+      name: required(raw.Name, reader, operation),
+      description: reader.optionalText(raw.Description),
+      policies: linkNames(raw.Policies, reader, operation),
+      serviceIdentities: sortedOnce(identities.map((each) => required(each.ServiceName, reader, operation))),
+    },
+    isAltered:
+      hasMore(raw, ['Policies', 'ServiceIdentities']) ||
+      // An identity that counts in some datacenters only.
+      identities.some((identity) => hasMore(identity, ['ServiceName'])),
+    modifyIndex: reader.index(raw.ModifyIndex),
+  };
+}
+
+export function parseAuthMethod(value: unknown, operation: Operation): Stored<AclAuthMethod> {
+  const reader = createReader(operation);
+  const raw = reader.record(value);
+  if (raw.Type !== 'jwt') throw incomplete(operation, 'an auth method of another type than jwt');
+  if (raw.Config === undefined || raw.Config === null)
+    throw incomplete(operation, 'the configuration of an auth method is hidden');
+  const name = required(raw.Name, reader, operation);
+  const ttl = reader.optionalText(raw.MaxTokenTTL);
+  const maxTokenTtlSeconds = ttl === '' ? 0 : parseGoDuration(ttl);
+  if (maxTokenTtlSeconds === undefined) throw incomplete(operation, 'a MaxTokenTTL that is no duration');
+  const { config, isAltered } = parseConfig(reader.record(raw.Config));
+  return {
+    id: name,
+    object: { name, description: reader.optionalText(raw.Description), maxTokenTtlSeconds, config },
+    isAltered:
+      isAltered ||
+      // `local` is what an absent locality means.
+      (!isZero(raw.TokenLocality) && raw.TokenLocality !== 'local') ||
+      hasMore(raw, ['Type', 'MaxTokenTTL', 'Config', 'TokenLocality']),
+    modifyIndex: reader.index(raw.ModifyIndex),
+  };
+}
+
+export function parseBindingRule(value: unknown, operation: Operation): Stored<AclBindingRule> {
+  const reader = createReader(operation);
+  const raw = reader.record(value);
+  const bindType = BIND_TYPES.find((type) => type === raw.BindType);
+  if (bindType === undefined) throw incomplete(operation, 'a binding rule of an unknown BindType');
+  return {
+    id: required(raw.ID, reader, operation),
+    object: {
+      description: reader.optionalText(raw.Description),
+      authMethod: required(raw.AuthMethod, reader, operation),
+      bindType,
+      bindName: reader.optionalText(raw.BindName),
+      selector: reader.optionalText(raw.Selector),
+    },
+    isAltered: hasMore(raw, ['AuthMethod', 'BindType', 'BindName', 'Selector']),
+    modifyIndex: reader.index(raw.ModifyIndex),
+  };
+}
+
+/** Names of linked policies or roles; Consul writes the names that they have now. */
+export function linkNames(value: unknown, reader: Reader, operation: Operation): readonly string[] {
+  return sortedOnce(reader.list(value).map((link) => required(reader.record(link).Name, reader, operation)));
+}
+
+/** A text that is never empty. */
+export function required(value: unknown, reader: Reader, operation: Operation): string {
+  const text = reader.text(value);
+  if (text === '') throw incomplete(operation, 'the answer has an empty name or id');
+  return text;
+}
+
+export function sortedOnce(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].toSorted();
+}
+
+function hasMore(raw: Raw, modelled: readonly string[]): boolean {
+  return Object.entries(raw).some(
+    ([name, value]) => !COMMON.includes(name) && !modelled.includes(name) && !isZero(value),
+  );
+}

@@ -1,0 +1,142 @@
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import type { AclToken } from '../../model/acl.js';
+import type { TokenFilter } from '../acl.js';
+import { linkNames, required, sortedOnce } from './acl-parse.js';
+import { parseRecords, requireConsul } from './acl-table.js';
+import { incomplete, parseJson, readComplete } from './answer.js';
+import { createReader } from './json.js';
+import { mapBounded } from './map-bounded.js';
+import { type Tenancy, toTenancyQuery } from './place.js';
+import { createTokenBucket } from './token-bucket.js';
+import type { Transport } from './transport.js';
+
+const WIDTH = 16;
+const NAME = /^[A-Za-z0-9_-]{1,256}$/;
+/** Go's zero time: no end. */
+const NO_TIME = '0001-01-01T00:00:00Z';
+
+/** An empty filter would be none, and a filter that was not heeded would name the tokens of everybody. */
+export async function listTokens(
+  transport: Transport,
+  tenancy: Tenancy,
+  by: TokenFilter,
+  signal: AbortSignal,
+): Promise<readonly AclToken[]> {
+  const filter = await toFilter(transport, tenancy, by, signal);
+  if (filter === undefined) return [];
+  const operation = 'tokens.list';
+  const query = { ...toTenancyQuery(tenancy), ...filter.query, consistent: '' };
+  const answer = await readComplete(transport, { operation, path: '/v1/acl/tokens', query }, signal);
+  const rows = parseRecords(answer.body, operation);
+  // The text of the answer may hold SecretIDs, and goes no further than here.
+  answer.body.fill(0);
+  if (!rows.every(filter.isMeant)) throw incomplete(operation, 'the list has tokens that were not asked for');
+  return rows.map(parseToken);
+}
+
+/**
+ * Deletes all of them, or throws: at once when Consul is sick or denies it, and after the others when it refuses one
+ * (its own token, the anonymous one).
+ */
+export async function deleteTokens(
+  transport: Transport,
+  tenancy: Tenancy,
+  clock: Clock,
+  accessorIds: readonly string[],
+  signal: AbortSignal,
+  perSecond: number | undefined,
+): Promise<number> {
+  const operation = 'tokens.delete';
+  const bucket = perSecond === undefined ? undefined : createTokenBucket(clock, perSecond, 1);
+  const refused: SyncError[] = [];
+  const ids = [...new Set(accessorIds)];
+  await mapBounded(ids, WIDTH, signal, async (id, stop) => {
+    await bucket?.take(stop);
+    const path = `/v1/acl/token/${encodeURIComponent(id)}`;
+    const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;
+    try {
+      const answer = await transport.send(request, stop, [200, 404]);
+      if (answer.status === 404) requireConsul(answer, operation);
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_REJECTED') throw error;
+      refused.push(error);
+    }
+  });
+  if (refused[0] !== undefined) throw refused[0];
+  return ids.length;
+}
+
+interface Filter {
+  readonly query: Readonly<Record<string, string>>;
+  readonly isMeant: (row: Readonly<Record<string, unknown>>) => boolean;
+}
+
+/** Undefined where there is no such role, and so no token that has it. */
+async function toFilter(
+  transport: Transport,
+  tenancy: Tenancy,
+  by: TokenFilter,
+  signal: AbortSignal,
+): Promise<Filter | undefined> {
+  if (by === 'all') return { query: {}, isMeant: () => true };
+  const name = 'role' in by ? by.role : by.authMethod;
+  if (!NAME.test(name)) {
+    const message = `Consul tokens.list: ${JSON.stringify(name.slice(0, 100))} is no name of a role or auth method`;
+    throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
+  }
+  if ('authMethod' in by) {
+    const isMeant: Filter['isMeant'] = ({ AuthMethod: method }) =>
+      typeof method === 'string' && method.toLowerCase() === name.toLowerCase();
+    return { query: { authmethod: name }, isMeant };
+  }
+  const id = await readRoleId(transport, tenancy, name, signal);
+  if (id === undefined) return undefined;
+  const reader = createReader('tokens.list');
+  const isMeant: Filter['isMeant'] = ({ Roles: roles }) =>
+    reader.list(roles).some((role) => reader.record(role).ID === id);
+  return { query: { role: id }, isMeant };
+}
+
+async function readRoleId(
+  transport: Transport,
+  tenancy: Tenancy,
+  name: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const operation = 'acl.read';
+  const path = `/v1/acl/role/name/${encodeURIComponent(name)}`;
+  const query = { ...toTenancyQuery(tenancy), consistent: '' };
+  const answer = await transport.send({ operation, method: 'GET', path, query }, signal, [200, 404]);
+  if (answer.status === 404) {
+    requireConsul(answer, operation);
+    return undefined;
+  }
+  const reader = createReader(operation);
+  return required(reader.record(parseJson(answer.body, operation)).ID, reader, operation);
+}
+
+/** Field by field, so that the SecretID, which Consul sends to whoever has acl:write, is left behind. */
+function parseToken(raw: Readonly<Record<string, unknown>>): AclToken {
+  const operation = 'tokens.list';
+  const reader = createReader(operation);
+  const instant = (value: unknown) => {
+    const text = reader.text(value);
+    if (Number.isNaN(Date.parse(text))) throw incomplete(operation, 'a time that is none');
+    return text;
+  };
+  const authMethod = reader.optionalText(raw.AuthMethod);
+  const expiresAt = reader.optionalText(raw.ExpirationTime);
+  const identities = reader.list(raw.ServiceIdentities).map(reader.record);
+  return {
+    accessorId: required(raw.AccessorID, reader, operation),
+    description: reader.optionalText(raw.Description),
+    policies: linkNames(raw.Policies, reader, operation),
+    roles: linkNames(raw.Roles, reader, operation),
+    serviceIdentities: sortedOnce(identities.map((each) => required(each.ServiceName, reader, operation))),
+    ...(authMethod === '' ? {} : { authMethod }),
+    isLocal: raw.Local === true,
+    createdAt: instant(raw.CreateTime),
+    ...(expiresAt === '' || expiresAt === NO_TIME ? {} : { expiresAt: instant(expiresAt) }),
+  };
+}

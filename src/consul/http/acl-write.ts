@@ -1,0 +1,166 @@
+import { messageOf, SyncError } from '../../errors.js';
+import type { AclObject, Stored } from '../../model/acl.js';
+import type { Logger } from '../../observe.js';
+import { isSameAcl, toAclBody } from './acl-body.js';
+import { parseAclObject, parseBindingRule } from './acl-parse.js';
+import { ACL_TABLES, type AclKind, parseRecords, readAcl } from './acl-table.js';
+import { parseJson, parseVerdict, readComplete } from './answer.js';
+import { createReader } from './json.js';
+import { type Tenancy, toTenancyQuery } from './place.js';
+import type { Transport } from './transport.js';
+
+type Stand = Stored<AclObject['object']>;
+
+export interface AclWriting {
+  readonly transport: Transport;
+  readonly tenancy: Tenancy;
+  readonly logger: Logger;
+  /** For writes that may make Consul fetch an identity provider's keys, which it waits for without end. */
+  readonly keyFetchTimeoutMs: number;
+}
+
+const ID = /^[A-Za-z0-9_-]{1,128}$/;
+
+export async function writeAcl(
+  writing: AclWriting,
+  id: string | undefined,
+  object: AclObject,
+  signal: AbortSignal,
+): Promise<Stand> {
+  requireSafe(id, object);
+  if (id === undefined) {
+    const standing = await standingInstead(writing, object, signal);
+    if (standing !== undefined) return standing;
+  }
+  const put = await send(writing, id, object, signal);
+  // A new object's two indexes are one.
+  if (id === undefined && put.createIndex !== put.stored.modifyIndex)
+    throw conflict('somebody made an object of this name meanwhile, and it has been overwritten');
+  requireSame(object, put, 'Consul keeps something else than was written');
+  // The answer was given, so the write is a fact, whatever becomes of reading it back.
+  const now = await readAcl(writing.transport, object.kind, put.stored.id, writing.tenancy, signal).catch(
+    (error: unknown) => {
+      writing.logger.warn({ kind: object.kind, error: messageOf(error) }, 'consul acl write not read back');
+      return null;
+    },
+  );
+  if (now === null) return put.stored;
+  if (now === undefined || now === 'unclear') throw conflict('the object was deleted right after the write');
+  const back = parseAclObject(object.kind, now, 'acl.read');
+  requireSame(object, back, 'somebody wrote something else right after the write');
+  return back.stored;
+}
+
+/** Consul says true to a DELETE of what is not there, so it is read before. */
+export async function deleteAcl(
+  { transport, tenancy }: AclWriting,
+  kind: AclKind,
+  id: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const operation = 'acl.delete';
+  if (!ID.test(id)) throw rejected(`${JSON.stringify(id.slice(0, 100))} is no id of Consul's`);
+  const before = await readAcl(transport, kind, id, tenancy, signal);
+  const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
+  const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;
+  const isDone = parseVerdict(await transport.send(request, signal), operation);
+  if (!isDone)
+    throw new SyncError('ERR_CONSUL_UNREACHABLE', `Consul ${operation}: answered false`, { retriable: true });
+  return before !== undefined && before !== 'unclear';
+}
+
+/** What Consul would take and scopemesh must never write, wherever it comes from. */
+function requireSafe(id: string | undefined, object: AclObject): void {
+  if (id !== undefined && !ID.test(id))
+    throw rejected(`${JSON.stringify(id.slice(0, 100))} is no id of Consul's`);
+  if (object.kind === 'acl-auth-method') {
+    const { name, maxTokenTtlSeconds: ttl } = object.object;
+    if (!(ttl >= 60 && ttl <= 86_400))
+      throw rejected(
+        'tokens of a method live from one minute to 24 hours; with no limit they would never end',
+      );
+    if (id !== undefined && id.toLowerCase() !== name.toLowerCase())
+      throw rejected('an auth method cannot be renamed; delete it and create another');
+  }
+  if (object.kind === 'acl-binding-rule') {
+    const { selector, bindName } = object.object;
+    if (selector.trim() === '') throw rejected('a binding rule without a selector admits everyone');
+    if (!/^[A-Za-z0-9_-]{1,256}$/.test(bindName))
+      throw rejected('a binding rule binds one name, in letters, digits, - and _');
+  }
+}
+
+/**
+ * Before a creation: Consul overwrites an auth method of the same name without a word, and takes a second equal
+ * binding rule. Policies and roles it refuses by itself.
+ */
+async function standingInstead(
+  { transport, tenancy }: AclWriting,
+  object: AclObject,
+  signal: AbortSignal,
+): Promise<Stand | undefined> {
+  if (object.kind === 'acl-auth-method') {
+    // Consul finds the name in any case.
+    const standing = await readAcl(transport, object.kind, object.object.name, tenancy, signal);
+    if (standing === undefined) return undefined;
+    const name = createReader('acl.read').record(standing).Name;
+    throw rejected(
+      `an auth method of this name stands already, as ${JSON.stringify(name)}, and would be overwritten; plan again, or remove that one`,
+    );
+  }
+  if (object.kind !== 'acl-binding-rule') return undefined;
+  const { operation, list: path } = ACL_TABLES[object.kind];
+  const query = { ...toTenancyQuery(tenancy), authmethod: object.object.authMethod, consistent: '' };
+  const answer = await readComplete(transport, { operation, path, query }, signal);
+  return parseRecords(answer.body, operation)
+    .map((row) => parseBindingRule(row, operation))
+    .find((rule) => !rule.isAltered && isSameAcl({ kind: object.kind, object: rule.object }, object));
+}
+
+async function send(
+  { transport, tenancy, keyFetchTimeoutMs }: AclWriting,
+  id: string | undefined,
+  object: AclObject,
+  signal: AbortSignal,
+) {
+  const operation = 'acl.write';
+  const { one } = ACL_TABLES[object.kind];
+  // An auth method is addressed by the name in the body, letter by letter.
+  const key = object.kind === 'acl-auth-method' && id !== undefined ? object.object.name : id;
+  const fetchesKeys = object.kind === 'acl-auth-method' || object.kind === 'acl-binding-rule';
+  const request = {
+    operation,
+    method: 'PUT',
+    path: key === undefined ? one : `${one}/${encodeURIComponent(key)}`,
+    query: toTenancyQuery(tenancy),
+    body: JSON.stringify(toAclBody(object)),
+    ...(fetchesKeys ? { timeoutMs: keyFetchTimeoutMs } : {}),
+  } as const;
+  const answer = await transport.send(request, signal).catch((error: unknown) => {
+    if (!fetchesKeys || !(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT') throw error;
+    const message = `${error.message}: Consul fetches the identity provider's keys for this write; see that the JWKS or discovery URL answers its servers. Consul may still carry the write out when it does`;
+    throw new SyncError('ERR_TIMEOUT', message, { retriable: true, cause: error });
+  });
+  const value = parseJson(answer.body, operation);
+  const reader = createReader(operation);
+  return {
+    ...parseAclObject(object.kind, value, operation),
+    createIndex: reader.index(reader.record(value).CreateIndex),
+  };
+}
+
+function requireSame(
+  wanted: AclObject,
+  { object, stored }: { readonly object: AclObject; readonly stored: Stand },
+  why: string,
+): void {
+  if (stored.isAltered || !isSameAcl(wanted, object)) throw conflict(why);
+}
+
+function conflict(why: string): SyncError {
+  return new SyncError('ERR_CONSUL_CONFLICT', `Consul acl.write: ${why}; plan again`, { retriable: true });
+}
+
+function rejected(why: string): SyncError {
+  return new SyncError('ERR_CONSUL_REJECTED', `Consul acl.write: ${why}`, { retriable: false });
+}
