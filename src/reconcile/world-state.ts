@@ -1,4 +1,4 @@
-import type { Catalog, ClaimRecord, Protocol } from '../model/catalog.js';
+import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../model/catalog.js';
 import type { OAuthClient } from '../model/client.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
@@ -19,6 +19,7 @@ import {
 import { memoryAfter } from './claim-memory.js';
 import { EntryCache } from './entry-cache.js';
 import { InferredCounts } from './inferred-counts.js';
+import { type Standings, servicesByClient } from './standings.js';
 import { Told } from './told.js';
 import { Turns } from './turns.js';
 
@@ -61,15 +62,8 @@ export class WorldState {
   #version = 0;
   /** Counts up with what standings depend on: not with entries, which change with every write. */
   #claimsVersion = 0;
-  #standings:
-    | {
-        readonly version: number;
-        readonly until: number;
-        readonly value: ReadonlyMap<string, ClaimStanding>;
-        readonly byClient: ReadonlyMap<string, readonly ServiceName[]>;
-        readonly wanters: ReadonlyMap<string, Wanters>;
-      }
-    | undefined;
+  #standings: Standings | undefined;
+  #services: ReadonlyMap<string, CatalogService> = new Map();
 
   constructor(mapping: Mapping, settings: ClaimSettings) {
     this.#mapping = mapping;
@@ -145,9 +139,10 @@ export class WorldState {
     if (isSame(state.clients.get(id.clientId), client)) return;
     if (client === undefined) state.clients.delete(id.clientId);
     else state.clients.set(id.clientId, client);
-    this.#openings.delete(clientText(id));
-    this.#opensAnew = true;
-    this.#claimsChanged();
+    // This one alone: going through ten thousand clients for each event is most of what an event would cost.
+    if (client === undefined) this.#openings.delete(clientText(id));
+    else this.#openings.set(clientText(id), openingsOf(client, this.#mapping, this.#compile));
+    this.#claimsChanged(id);
   }
 
   /** Makes a provider unknown again: nothing of it opens and nothing goes until the next complete read. */
@@ -201,6 +196,7 @@ export class WorldState {
       now,
     );
     this.#catalog = catalog;
+    this.#services = new Map(catalog.services.map((service) => [serviceText(service.name), service]));
     this.#claimsChanged();
   }
 
@@ -298,25 +294,35 @@ export class WorldState {
     return this.#standingsNow(now).value;
   }
 
-  #standingsNow(now: number) {
+  #standingsNow(now: number): Standings {
     if (this.#standings?.version === this.#claimsVersion && now < this.#standings.until)
       return this.#standings;
     const value = standings(this.view(now), this.#mapping, this.#settings);
     const ends = [...this.#remembered.values()]
       .map((claim) => claim.lastSeenAt + this.#settings.claimGraceMs)
       .filter((at) => at > now);
-    const byClient = new Map<string, ServiceName[]>();
-    for (const standing of value.values()) {
-      if (standing.kind === 'none') continue;
-      const services = byClient.get(clientText(standing.client));
-      if (services === undefined) byClient.set(clientText(standing.client), [standing.service]);
-      else services.push(standing.service);
-    }
+    const byClient = servicesByClient(value);
     const until = ends.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY);
     const wanters = wantersOf(value, this.openings());
-    const computed = { version: this.#claimsVersion, until, value, byClient, wanters };
+    const computed = { version: this.#claimsVersion, now, until, value, byClient, wanters };
     this.#standings = computed;
     return computed;
+  }
+
+  /** What one client's change does to the standings: only the services that claim it are judged anew. */
+  #standingsAfter(id: ClientId, before: Standings): Standings {
+    const claiming = new Set((before.byClient.get(clientText(id)) ?? []).map(serviceText));
+    const view = this.view(before.now);
+    const services = [...claiming].flatMap((key) => this.#services.get(key) ?? []);
+    const some = {
+      ...view,
+      catalog: view.catalog && { ...view.catalog, services },
+      remembered: new Map([...view.remembered].filter(([key]) => claiming.has(key))),
+    };
+    const value = new Map(before.value);
+    for (const [key, standing] of standings(some, this.#mapping, this.#settings)) value.set(key, standing);
+    const wanters = wantersOf(value, this.openings());
+    return { ...before, version: this.#claimsVersion, value, wanters };
   }
 
   /** Who wants each destination, by its `serviceText`. */
@@ -365,9 +371,14 @@ export class WorldState {
     return [...found.values()];
   }
 
-  #claimsChanged(): void {
+  /** `only`: nothing but this client changed. */
+  #claimsChanged(only?: ClientId): void {
+    const before = this.#standings;
+    const isCurrent = before?.version === this.#claimsVersion;
     this.#claimsVersion++;
     this.#version++;
+    if (only !== undefined && before !== undefined && isCurrent)
+      this.#standings = this.#standingsAfter(only, before);
   }
 
   #rememberOwned(entry: IntentionEntry, now: number): void {
