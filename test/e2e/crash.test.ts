@@ -12,7 +12,7 @@ const KILLS = 10;
 const CHANGES = 1000;
 /** Changes on their way to Keycloak at once, and the shortest time between two of one lane. */
 const LANES = 4;
-const PACE_MS = 200;
+const PACE_MS = 250;
 
 const seed = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000);
 const random = createRandom(seed);
@@ -131,20 +131,26 @@ async function burst(sent: () => void): Promise<void> {
   await Promise.all(Array.from({ length: LANES }, (_, at) => lane(at)));
 }
 
-/** One kill in each part of the burst: at a random change, and there as a write comes, is answered, or at any time. */
+/**
+ * One kill in each part of the burst, at a random change, and there in turn: as a write goes out and is lost on the
+ * way, as it goes out and arrives, as Consul has answered it, or at any time.
+ */
 async function kills(sent: () => number): Promise<void> {
   const part = CHANGES / KILLS;
+  const { consulWrites } = scene;
+  const moments = [
+    () => consulWrites.next('arrived'),
+    () => consulWrites.next('arrived'),
+    () => consulWrites.next('answered'),
+    () => delay(random() * 50),
+  ] as const;
   for (let kill = 0; kill < KILLS; kill++) {
     const at = Math.floor(kill * part + random() * part);
     await until(`change ${at}`, () => sent() >= at, { timeoutMs: 180_000, intervalMs: 5 });
-    const moments = [
-      () => scene.consulWrites.next('arrived'),
-      () => scene.consulWrites.next('answered'),
-      () => delay(random() * 50),
-    ];
-    const moment = moments[Math.floor(random() * moments.length)];
-    await Promise.race([moment?.(), delay(5000)]);
+    const found = kill % moments.length === 0 ? consulWrites.lose() : () => {};
+    await Promise.race([moments[kill % moments.length]?.(), delay(15_000)]);
     await daemon.kill();
+    found();
     await daemon.start();
   }
 }

@@ -25,6 +25,8 @@ export interface RecordingProxy {
   accepted(): readonly RecordedWrite[];
   /** Resolves when the next write has come whole (`arrived`), or when Consul has answered it (`answered`). */
   next(stage: 'arrived' | 'answered'): Promise<void>;
+  /** Swallows every further write, as a connection does that breaks on the way; returns what ends that. */
+  lose(): () => void;
   /** Holds every further write back before it reaches Consul; returns what lets them go on. */
   hold(): () => void;
   /** How many writes are held back now. */
@@ -42,12 +44,15 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
   const writes: RecordedWrite[] = [];
   let gate: Promise<void> | undefined;
   let held = 0;
+  let isLosing = false;
   const stages = new EventEmitter();
   stages.setMaxListeners(0);
 
   const write = async (incoming: IncomingMessage, answer: ServerResponse) => {
     const body = await bodyOf(incoming);
+    const isLost = isLosing;
     stages.emit('arrived');
+    if (isLost) return;
     if (gate !== undefined) {
       held++;
       await gate;
@@ -99,6 +104,12 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     accepted: () => writes.filter(({ status, answer }) => status === 200 && answer === 'true'),
     async next(stage) {
       await once(stages, stage);
+    },
+    lose() {
+      isLosing = true;
+      return () => {
+        isLosing = false;
+      };
     },
     hold() {
       let release = () => {};
