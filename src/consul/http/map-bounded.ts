@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** Results in the order of the items. The first failure aborts the others, and no request outlives the call. */
 export async function mapBounded<T, R>(
   items: readonly T[],
@@ -7,6 +9,8 @@ export async function mapBounded<T, R>(
 ): Promise<R[]> {
   const failed = new AbortController();
   const stop = AbortSignal.any([signal, failed.signal]);
+  // Each item in flight listens, and may wait for its turn besides; more than ten are no leak.
+  setMaxListeners(Math.max(10, 2 * width), stop);
   const results: R[] = [];
   const queue = items.entries();
   const work = async () => {

@@ -1,0 +1,87 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+
+/** The part of an identity provider that Consul asks for keys, and that can be as sick as a test wants it. */
+export interface KeySetServer {
+  /** Also the issuer. */
+  readonly address: string;
+  readonly jwksUrl: string;
+  /** The public key as PEM. */
+  readonly publicKey: string;
+  /** How often it was asked. */
+  readonly asked: number;
+  /** `hanging` answers nothing until it is `well` again, and then what is left waiting. */
+  setHealth(health: 'well' | 'failing' | 'hanging'): void;
+  /** Resolves when somebody waits for an answer. */
+  isAwaited(): Promise<void>;
+  /** A JWT of this issuer for the audience `consul`, for five minutes; `claims` replace those. */
+  sign(claims: JWTPayload): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function startKeySetServer(): Promise<KeySetServer> {
+  const pair = await generateKeyPair('RS256', { extractable: true });
+  const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'key-1', alg: 'RS256', use: 'sig' };
+  const sockets = new Set<Socket>();
+  const waiting: (() => void)[] = [];
+  let awaited = () => {};
+  let health: 'well' | 'failing' | 'hanging' = 'well';
+  let asked = 0;
+  let address = '';
+  const answer = (path: string, response: ServerResponse) => {
+    response.setHeader('content-type', 'application/json');
+    if (health === 'failing') {
+      response.statusCode = 503;
+      response.end('{"error":"sick"}');
+    } else if (path === '/.well-known/openid-configuration') {
+      response.end(
+        JSON.stringify({
+          issuer: address,
+          jwks_uri: `${address}/jwks`,
+          authorization_endpoint: `${address}/authorize`,
+          id_token_signing_alg_values_supported: ['RS256'],
+        }),
+      );
+    } else response.end(JSON.stringify({ keys: [jwk] }));
+  };
+  const server = createServer((request, response) => {
+    asked += 1;
+    const path = request.url ?? '/';
+    if (health !== 'hanging') return answer(path, response);
+    waiting.push(() => answer(path, response));
+    awaited();
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const bound = server.address();
+  address = `http://127.0.0.1:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
+  return {
+    address,
+    jwksUrl: `${address}/jwks`,
+    publicKey: await exportSPKI(pair.publicKey),
+    get asked() {
+      return asked;
+    },
+    setHealth(to) {
+      health = to;
+      if (to !== 'hanging') for (const reply of waiting.splice(0)) reply();
+    },
+    isAwaited: () =>
+      waiting.length > 0 ? Promise.resolve() : new Promise<void>((resolve) => (awaited = resolve)),
+    sign: (claims) =>
+      new SignJWT({ iss: address, aud: 'consul', ...claims })
+        .setProtectedHeader({ alg: 'RS256', kid: 'key-1' })
+        .setIssuedAt()
+        .setExpirationTime('5m')
+        .sign(pair.privateKey),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
