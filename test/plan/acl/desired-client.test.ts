@@ -232,6 +232,18 @@ describe('a claimed service gives its identity', () => {
   });
 });
 
+test('a service that is protected now loses its identity although the catalog was not read', () => {
+  const { desired } = desiredClient({
+    client: client('web', []),
+    mapping: mapping({ protectedServices: ['vault'] }),
+    settings: settings(),
+    standings: undefined,
+    former: { name: 'x', description: '', policies: [], serviceIdentities: ['vault', 'web'] },
+    isClosed: false,
+  });
+  expect(desired.roles[0]?.serviceIdentities).toEqual(['web']);
+});
+
 describe('a token must show', () => {
   const people = { ...web, grantTypes: ['authorization_code'] };
 

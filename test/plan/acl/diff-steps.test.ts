@@ -5,6 +5,7 @@ import { type AclChange, aclSubject, digestObject } from '../../../src/plan/acl/
 import { desiredPeople } from '../../../src/plan/acl/desired-people.js';
 import { diffAcl } from '../../../src/plan/acl/diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
+import { ourAcl } from '../../../src/plan/acl/standing-acl.js';
 import {
   aclRule,
   because,
@@ -172,6 +173,30 @@ describe('the steps of an ACL plan', () => {
       standing(web, (store) => edit(store.methods, { description: 'scopemesh:pay' })),
       ['updated acl-auth-method'],
     ],
+    [
+      'of a method with what scopemesh does not model: made anew',
+      web,
+      standing(web, (store) => edit(store.methods, { isAltered: true })),
+      ['deleted acl-auth-method', 'created acl-auth-method', 'created acl-binding-rule'],
+    ],
+    [
+      'of a rule with what scopemesh does not model: as one with another selector',
+      web,
+      standing(web, (store) => edit(store.rules, { isAltered: true })),
+      [
+        'deleted acl-binding-rule',
+        'end tokens of role',
+        'deleted acl-role',
+        'created acl-role',
+        'created acl-binding-rule',
+      ],
+    ],
+    [
+      'of a policy with what scopemesh does not model: as one with another text',
+      web,
+      standing(web, (store) => edit(store.policies, { isAltered: true })),
+      ['updated acl-role', 'deleted acl-policy', 'created acl-policy', 'updated acl-role'],
+    ],
   ])('%s', (_, desired, actual, expected) => {
     const { changes, holds } = plan(desired, actual);
     expect(steps(changes)).toEqual(expected);
@@ -274,6 +299,21 @@ describe('beside an object of somebody else', () => {
     expect(holds.map(({ reason, detail }) => [reason, detail])).toEqual([
       ['ForeignObject', expect.stringContaining('somebody added a binding rule')],
     ]);
+  });
+
+  test("a rule of somebody else's method is theirs, whatever its Description says", () => {
+    const [method] = web.authMethods;
+    if (method === undefined) throw new Error('no method is desired');
+    const theirs: DesiredAcl = {
+      ...NOTHING_DESIRED,
+      authMethods: [{ ...method, name: 'okta', description: 'Mine' }],
+      bindingRules: [
+        { description: 'scopemesh:pay', authMethod: 'okta', bindType: 'role', bindName: NAME, selector: '' },
+      ],
+    };
+    const actual = standing(web, (store) => store.put(theirs));
+    expect(plan(web, actual).changes).toEqual([]);
+    expect(ourAcl('pay', actual).bindingRules.map(({ object }) => object)).toEqual(web.bindingRules);
   });
 
   test('names meet without regard to case', () => {

@@ -117,6 +117,12 @@ describe('a name', () => {
     );
   });
 
+  test('is not that of a client of another provider whose name goes on in the id', () => {
+    const one = clientName('pay', { provider: 'a', clientId: 'b-c' });
+    expect(clientName('pay', { provider: 'a-b', clientId: 'c' })).not.toBe(one);
+    expect(clientName('pay-a', { provider: 'b', clientId: 'c' })).not.toBe(one);
+  });
+
   test('cannot be had by an id that is chosen to look like the hash of another', () => {
     const hashed = clientName('pay', { provider: 'main', clientId: 'Web' });
     const suffix = hashed.slice('scopemesh-pay-main-'.length);
