@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
@@ -19,6 +19,8 @@ export function lockDirectory(directory: string): DirectoryLock {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     file = new Database(join(directory, 'daemon.lock'), { timeout: 0 });
+    // Whoever may open it could hold the lock, and keep the daemon from starting.
+    chmodSync(join(directory, 'daemon.lock'), 0o600);
     file.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     if (file?.open) file.close();

@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
@@ -61,6 +62,8 @@ export class StateFile {
     this.#directory = directory;
     try {
       this.#database = new Database(join(directory, 'queue.db'), { timeout: 5000 });
+      // Who could call what is nobody else's business; the side files take the mode of this one.
+      chmodSync(join(directory, 'queue.db'), 0o600);
       this.#database.exec('PRAGMA journal_mode = WAL');
       this.#database.exec('PRAGMA synchronous = FULL');
       const version = new Row(this.#database.prepare('PRAGMA user_version').all()[0]).integer('user_version');
