@@ -25,12 +25,13 @@ export function createScreen(facts: {
 }): Screen {
   const { stdout, stderr } = facts;
   const isTerminal = stdout.isTTY === true;
+  const write = (json: string) => void stdout.write(`${isTerminal ? inertJson(json) : json}\n`);
   return {
     colors: createColors(isTerminal && !facts.noColor),
     isInteractive: isTerminal && facts.isInputTerminal,
     line: (text = '') => void stdout.write(`${text}\n`),
-    json: (value) => void stdout.write(`${JSON.stringify(value, null, isTerminal ? 2 : undefined)}\n`),
-    jsonLine: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
+    json: (value) => write(JSON.stringify(value, null, isTerminal ? 2 : undefined)),
+    jsonLine: (value) => write(JSON.stringify(value)),
     warn: (text) => void stderr.write(`${text}\n`),
   };
 }
@@ -40,6 +41,18 @@ export function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu,
     (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/** What JSON leaves as it is although a terminal obeys it: controls of eight bits, and what turns text around. */
+const UNESCAPED = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function inertJson(json: string): string {
+  return json.replace(UNESCAPED, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
   );
 }
 
