@@ -17,12 +17,13 @@ const Body = z.object({ principal: z.string().min(1).max(256) });
 /**
  * `/api/*`, for commands on the same machine. Nobody is authenticated here, so it answers only where nobody else can
  * reach it: on a loopback listener, to a loopback peer that names a loopback host (which a page whose name was rebound
- * to 127.0.0.1 does not) and sends JSON without an Origin (which no page of another site can).
+ * to 127.0.0.1 does not) and sends JSON without an Origin (which no page of another site can). What a proxy passed on
+ * is refused: webhooks come through one, and to the listener everybody behind it is this machine.
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const rule = (verdict: Verdict) => async (request: FastifyRequest, reply: FastifyReply) =>
     answer(request, reply, deps, async (by) => {
-      const { id } = z.object({ id: z.string().max(100) }).parse(request.params);
+      const { id } = z.object({ id: z.string() }).parse(request.params);
       const result = await deps.rulings.onHold(id, verdict, by);
       switch (result.kind) {
         case 'ruled':
@@ -65,11 +66,23 @@ async function answer(
   }
 }
 
+/** What proxies add; one that adds nothing cannot be told, and must pass on /events/ alone. */
+const PASSED_ON = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+];
+
 function refusalOf(request: FastifyRequest, host: string): string | undefined {
   if (!isLoopback(host))
     return 'the API has no login yet and is served on loopback listeners alone; set http.listen to 127.0.0.1:PORT';
   if (!isLoopback(request.ip) || !isLoopback(request.hostname))
     return 'the API answers to this machine alone';
+  if (PASSED_ON.some((name) => request.headers[name] !== undefined))
+    return 'the API does not answer through a proxy; pass on /events/ alone';
   if (request.headers.origin !== undefined) return 'the API does not answer to web pages';
   if (request.headers['content-type'] !== 'application/json') return 'send application/json';
   return undefined;

@@ -21,15 +21,29 @@ export interface IntakeDeps {
   readonly metrics: Metrics;
 }
 
+/** A client id has up to 255 characters; the server's own limit for a part of a path is 100. */
+const LONGEST_PARAMETER = 512;
+
+/**
+ * `connections` stay far below what a process may open, so that whoever floods the listener cannot keep it from
+ * reaching Consul; a request is ended `requestMs` after its beginning, which is looked for every `checkMs`.
+ */
+const LIMITS = { connections: 512, requestMs: 10_000, checkMs: 1_000 };
+
 /** Everything over HTTP hangs on this server: limits and timeouts for all routes alike. */
-export function createHttpServer(): FastifyInstance {
+export function createHttpServer(limits: Partial<typeof LIMITS> = {}): FastifyInstance {
+  const { connections, requestMs, checkMs } = { ...LIMITS, ...limits };
   const server = Fastify({
     bodyLimit: BODY_LIMIT,
-    requestTimeout: 10_000,
+    requestTimeout: requestMs,
+    // Without the time for the headers, which is a minute, Node takes the longer of the two for the whole request.
+    http: { headersTimeout: requestMs, requestTimeout: requestMs, connectionsCheckingInterval: checkMs },
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
     connectionTimeout: 30_000,
     keepAliveTimeout: 30_000,
     trustProxy: false,
   });
+  server.server.maxConnections = connections;
   // Webhooks are verified over their raw bytes, so nothing is parsed here.
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -60,6 +60,12 @@ describe('the API', () => {
     expect(await ask({ url })).toMatchObject({ status: 200, ruled: ['release main a/b alice'] });
   });
 
+  it('releases a client whose id is as long as ids may be', async () => {
+    const clientId = 'ä'.repeat(255);
+    const url = `/api/quarantines/main/${encodeURIComponent(clientId)}/release`;
+    expect(await ask({ url })).toMatchObject({ status: 200, ruled: [`release main ${clientId} alice`] });
+  });
+
   it('says what it does not know, and what nobody can rule on', async () => {
     expect((await ask({ url: '/api/holds/gone/approve' })).status).toBe(404);
     expect((await ask({ url: '/api/quarantines/main/free/release' })).status).toBe(404);
@@ -73,6 +79,9 @@ describe('the API', () => {
     ['a peer that is not this machine', { peer: '192.0.2.7' }],
     ['a name that was rebound to this machine', { headers: { host: 'evil.example:8080' } }],
     ['a web page', { headers: { origin: 'http://127.0.0.1:8080' } }],
+    ['what a proxy on this machine passed on', { headers: { 'x-forwarded-for': '192.0.2.9' } }],
+    ['what a proxy that keeps to the RFC passed on', { headers: { forwarded: 'for=192.0.2.9' } }],
+    ['what names a proxy on its way', { headers: { via: '1.1 proxy' } }],
     ['a form', { headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
   ])('refuses %s with the reason, and rules on nothing', async (_what, asked) => {
     const { status, body, ruled } = await ask(asked);
