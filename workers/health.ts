@@ -1,9 +1,12 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf } from '../src/errors.js';
+import { isLoopback } from './api.js';
 import type { PrometheusMetrics } from './metrics.js';
 import type { Status } from './status.js';
 
 export interface HealthDeps {
+  /** Where the server listens. */
+  readonly host: string;
   readonly metrics: PrometheusMetrics;
   /** Resolves if an event could be stored durably now. */
   readonly canStore: () => Promise<void>;
@@ -15,6 +18,11 @@ const PROBE_TIMEOUT_MS = 2_000;
 
 /** `/healthz`: the process lives. `/readyz`: events can be accepted durably. `/statusz` and `/metrics`: what it does. */
 export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
+  // A page whose name was rebound to 127.0.0.1 could read who may call whom.
+  const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
+    if (isLoopback(deps.host) && !isLoopback(request.hostname))
+      return reply.code(403).send({ error: 'ask for localhost: this listener answers to its own machine' });
+  };
   server.get('/healthz', async () => ({ status: 'ok' }));
   server.get('/readyz', async (_request, reply) => {
     try {
@@ -29,14 +37,14 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
       return reply.code(503).send({ status: 'not ready', reason: messageOf(error) });
     }
   });
-  server.get('/statusz', async (_request, reply) => {
+  server.get('/statusz', { preHandler }, async (_request, reply) => {
     try {
       return await deps.status();
     } catch (error) {
       return reply.code(503).send({ reason: messageOf(error) });
     }
   });
-  server.get('/metrics', async (_request, reply) => {
+  server.get('/metrics', { preHandler }, async (_request, reply) => {
     // Its gauges stay as they were while the store is broken; what broke can be seen all the same.
     await deps.status().catch(() => {});
     const { contentType, body } = await deps.metrics.expose();

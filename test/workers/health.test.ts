@@ -14,7 +14,13 @@ const broken = async () => {
 
 function serve(deps: Partial<HealthDeps>): void {
   app = server();
-  addHealth(app, { metrics: createMetrics(), canStore: async () => {}, status: broken, ...deps });
+  addHealth(app, {
+    host: '127.0.0.1',
+    metrics: createMetrics(),
+    canStore: async () => {},
+    status: broken,
+    ...deps,
+  });
 }
 
 describe('the health of a daemon', () => {
@@ -37,6 +43,24 @@ describe('the health of a daemon', () => {
     expect(metrics.statusCode).toBe(200);
     expect(metrics.body).toContain('process_cpu_seconds_total');
     expect((await app.inject('/statusz')).statusCode).toBe(503);
+  });
+});
+
+describe('what only this machine may read', () => {
+  const status = async () => ({ owner: 'payments' }) as Awaited<ReturnType<HealthDeps['status']>>;
+  const ask = async (host: string, url: string) => (await app.inject({ url, headers: { host } })).statusCode;
+
+  it.each(['/statusz', '/metrics'])('is not told at %s to a page whose name was rebound', async (url) => {
+    serve({ status });
+    expect(await ask('evil.example:8080', url)).toBe(403);
+    expect(await ask('127.0.0.1:8080', url)).toBe(200);
+    expect(await ask('localhost:8080', url)).toBe(200);
+    expect(await ask('[::1]:8080', url)).toBe(200);
+  });
+
+  it('is told under every name where others reach the listener anyway', async () => {
+    serve({ status, host: '0.0.0.0' });
+    expect(await ask('scopemesh.example', '/metrics')).toBe(200);
   });
 });
 

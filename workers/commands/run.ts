@@ -65,6 +65,7 @@ export async function runDaemon(
     const server = createHttpServer();
     closers.unshift(() => server.close());
     addHealth(server, {
+      host: config.http.host,
       metrics,
       canStore: async () => {
         await store.facts.set('probe', new Date(clock.now()).toISOString());
