@@ -1,9 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../stack/process.js';
 import type { Change, HandMade } from './changes.js';
 import type { Answer, Entry, Source } from './consul-api.js';
 import { hostOf, instanceId, registrationOf } from './registration.js';
 import type { Side } from './side.js';
 import { clientBody, clientOf, HARBOUR, LOOKOUT, MARK } from './world.js';
+
+/** Somewhat longer than it is between two looks of the daemon for graces that ended. */
+const LOOK_FOR_GRACES_MS = 1_400;
 
 type ChangeOf<K extends Change['kind']> = Extract<Change, { kind: K }>;
 
@@ -127,6 +131,9 @@ async function deregister(change: ChangeOf<'deregister'>, side: Side): Promise<s
   });
   await side.quiet();
   await inCatalog(side, () => put());
+  // With that read the service's claim is forgotten. The next look for graces sees it once more and sends what still
+  // names the service to be planned, with a cause of its own; nothing else tells that the look is over.
+  await delay(LOOK_FOR_GRACES_MS);
   return said;
 }
 

@@ -107,7 +107,8 @@ function next(
       return {
         kind: 'drift',
         form: random.weighted({ flip: 4, remove: 4, widen: 3, unmark: 2 }),
-        nth: random.below(1000),
+        // Often the same one, so that it comes to be contended.
+        nth: random.chance(40) ? 0 : random.below(1000),
       };
     case 'foreign':
       return {

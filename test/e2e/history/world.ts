@@ -53,7 +53,7 @@ export const MAPPING = {
     classify: [{ attribute: 'actor', equals: 'agent', kind: 'agent' }],
     agent: { never: ['*:write', '*:admin'] },
   },
-  guards: { maxRevocations: { percent: 10, atLeast: 6, window: '30m' }, protected: ['vault'] },
+  guards: { maxRevocations: { percent: 5, atLeast: 4, window: '30m' }, protected: ['vault'] },
   // What is compared is what events and watches cause: nothing that a timer would bring at its own time.
   resync: '6h',
 };
