@@ -1,0 +1,150 @@
+import { FILE } from '../config/schema.js';
+
+/** One key of the configuration file, as the manual shows it. */
+export interface ConfigurationKey {
+  /** `providers[].poll`, `scopes.<scope>.to`, `actors.<kind>.never`. */
+  readonly path: string;
+  readonly type: string;
+  /** JSON, or undefined where there is none. */
+  readonly fallback: string | undefined;
+  readonly isRequired: boolean;
+  /** From the schema; empty where it says nothing. */
+  readonly description: string;
+  /** Only under this `kind`. */
+  readonly kind?: string;
+}
+
+type Node = Readonly<Record<string, unknown>>;
+
+/** Understood and refused by this version: what lies below them is not shown. */
+export const NOT_BUILT: ReadonlySet<string> = new Set([
+  'scopes.<scope>.acl',
+  'login',
+  'groups',
+  'guards.freeze',
+]);
+
+/** Every key of the JSON Schema, in its order. Objects and lists of objects are followed, not shown. */
+export function configurationKeys(schema: Node): readonly ConfigurationKey[] {
+  const keys = keysOf(schema, '');
+  // The three actor kinds have the same keys.
+  return keys
+    .filter(({ path }) => !/^actors\.(workload|agent)\./.test(path))
+    .map((key) => ({ ...key, path: key.path.replace(/^actors\.human\./, 'actors.<kind>.') }));
+}
+
+function keysOf(schema: Node, prefix: string, kind?: string): ConfigurationKey[] {
+  const required = listOf(schema.required);
+  return Object.entries(nodeOf(schema.properties)).flatMap(([name, value]) => {
+    const node = nodeOf(value);
+    const path = prefix === '' ? name : `${prefix}.${name}`;
+    return keysAt(node, path, required.includes(name), kind);
+  });
+}
+
+function keysAt(node: Node, path: string, isRequired: boolean, kind?: string): ConfigurationKey[] {
+  const own: ConfigurationKey = {
+    path,
+    type: typeOf(node, path),
+    fallback: node.default === undefined ? undefined : JSON.stringify(node.default),
+    isRequired,
+    description: typeof node.description === 'string' ? node.description : '',
+    ...(kind === undefined ? {} : { kind }),
+  };
+  if (NOT_BUILT.has(path)) return [own];
+  if (path === 'scopes') return [own, ...keysOf(ruleOf(node), 'scopes.<scope>')];
+  const items = nodeOf(node.items);
+  const choices = listOf(node.oneOf ?? items.oneOf ?? items.anyOf).map(nodeOf);
+  const inner = node.type === 'array' ? `${path}[]` : path;
+  if (choices.some((choice) => choice.type === 'object')) return [own, ...keysOfChoices(choices, inner)];
+  if (items.type === 'object') return [own, ...keysOf(items, inner, kind)];
+  const object = node.type === 'object' ? node : listOf(node.anyOf).map(nodeOf).find(isObject);
+  if (object !== undefined) {
+    const below = keysOf(object, path, kind);
+    return node.type === 'object' ? below : [own, ...below];
+  }
+  return [own];
+}
+
+/** A key that every choice has stands once; another one is marked with its `kind`. */
+function keysOfChoices(choices: readonly Node[], prefix: string): ConfigurationKey[] {
+  const all = choices.map((choice) => {
+    const constant = nodeOf(nodeOf(choice.properties).kind).const;
+    return keysOf(choice, prefix, typeof constant === 'string' ? constant : undefined);
+  });
+  const found = new Map<string, ConfigurationKey>();
+  for (const key of all.flat()) {
+    const holders = all.filter((keys) => keys.some(({ path }) => path === key.path));
+    const { kind, ...shared } = key;
+    const known = found.get(key.path);
+    if (key.path === `${prefix}.kind` && known !== undefined && known.type !== key.type)
+      found.set(key.path, { ...known, type: `${known.type}, ${key.type}` });
+    else if (known === undefined) {
+      const isShared = holders.length === all.length;
+      if (isShared) found.set(key.path, shared);
+      else found.set(key.path, kind === undefined ? { ...shared, isRequired: false } : key);
+    }
+  }
+  return [...found.values()];
+}
+
+const DURATION = '^(?:\\d{1,9}(?:ms|s|m|h|d))+$';
+const NAME = '^[a-z0-9][a-z0-9-]{0,62}$';
+const SECRET = /(?:^|\.)(?:token|directoryToken|clientSecret|password|queue\.url|secrets\[\])$/;
+const TOGGLE = '"on","off","true","false"';
+
+function typeOf(node: Node, path: string): string {
+  if (SECRET.test(path)) return 'secret';
+  if (node.type === 'array') {
+    const items = nodeOf(node.items);
+    return isObject(items) ||
+      items.oneOf !== undefined ||
+      listOf(items.anyOf).some((each) => isObject(nodeOf(each)))
+      ? 'list of maps'
+      : `list of ${typeOf(items, `${path}[]`)}`;
+  }
+  if (typeof node.const === 'string') return `\`${node.const}\``;
+  const text = JSON.stringify(node);
+  if (node.anyOf !== undefined && text.includes(TOGGLE))
+    return text.includes('"type":"object"') ? 'on, off or a map' : 'on or off';
+  const [constraint] = listOf(node.anyOf).map(nodeOf);
+  const form = constraint === undefined || isObject(node) ? node : constraint;
+  if (form.enum !== undefined)
+    return listOf(form.enum)
+      .map((each) => `\`${String(each)}\``)
+      .join(', ');
+  if (form.pattern === DURATION) return `duration${boundsOf(path)}`;
+  if (form.pattern === NAME) return 'name';
+  if (form.type === 'integer') return `whole number, ${String(form.minimum)} to ${String(form.maximum)}`;
+  return form.type === 'object' || node.oneOf !== undefined ? 'map' : 'text';
+}
+
+/** The bounds stand in the message of the schema alone. */
+function boundsOf(path: string): string {
+  const parts = path.replaceAll('[]', '.0').split('.');
+  const [first = '', ...rest] = parts;
+  const nested = rest.reduceRight<unknown>(
+    (value, part) => (part === '0' ? [{ kind: 'keycloak', ...nodeOf(value) }] : { [part]: value }),
+    '0ms',
+  );
+  const issues = FILE.safeParse({ [first]: rest.length === 0 ? '0ms' : nested }).error?.issues ?? [];
+  const found = issues.map(({ message }) => /^must be from (\S+) to (\S+)$/.exec(message)).find(Boolean);
+  return found === undefined || found === null ? '' : `, ${found[1]} to ${found[2]}`;
+}
+
+/** A scope has one rule or a list of them; the keys are the same. */
+function ruleOf(scopes: Node): Node {
+  return listOf(nodeOf(scopes.additionalProperties).anyOf).map(nodeOf).find(isObject) ?? {};
+}
+
+function isObject(node: Node): boolean {
+  return node.type === 'object';
+}
+
+function nodeOf(value: unknown): Node {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { HOLD_REASONS } from '../../src/model/decision.js';
+import { METRICS } from '../../src/observe.js';
+import { blocks, codes, filesIn, PAGES, rows, section, textOf } from './manual.js';
+
+const PAGE = 'docs/operations.md';
+const [file = ''] = blocks(section(PAGE, 'Alerts'), 'yaml');
+const alerts: { alert: string; expr: string }[] = parse(file).groups[0].rules;
+const table = rows(section(PAGE, 'Alerts'));
+const metrics = new Map<string, readonly string[]>(
+  Object.entries(METRICS).flatMap(([name, [kind, , labels]]) => {
+    const names = kind === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
+    return names.map((each): [string, readonly string[]] => [each, [...labels, 'le']]);
+  }),
+);
+const SOURCES = [...filesIn('src', '.ts'), ...filesIn('workers', '.ts')].map(textOf).join('\n');
+
+describe('the alerts', () => {
+  it('ask for metrics and labels that are there', () => {
+    expect(alerts.length).toBeGreaterThan(10);
+    for (const { expr } of alerts) {
+      for (const [, name = '', , matchers = ''] of expr.matchAll(/(scopemesh_\w+)(\{([^}]*)\})?/g)) {
+        expect([...metrics.keys()], expr).toContain(name);
+        for (const [, label = ''] of matchers.matchAll(/(\w+)[=!]/g))
+          expect(metrics.get(name), expr).toContain(label);
+      }
+      for (const [, labels = ''] of expr.matchAll(/by \(([^)]*)\) \(/g)) {
+        const [, name = ''] = /(scopemesh_\w+)/.exec(expr) ?? [];
+        for (const label of labels.split(', ')) expect(metrics.get(name), expr).toContain(label);
+      }
+    }
+  });
+
+  it('name reasons that are there', () => {
+    const named = alerts.flatMap(({ expr }) =>
+      [...expr.matchAll(/scopemesh_holds\{reason[=!~]+"([^"]+)"/g)].flatMap(([, list = '']) =>
+        list.split('|'),
+      ),
+    );
+    expect(named.length).toBeGreaterThan(3);
+    for (const reason of named) expect(HOLD_REASONS).toContain(reason);
+  });
+
+  it('have a row each, which says what to do', () => {
+    expect(table.map(([alert = '']) => codes(alert)[0])).toEqual(alerts.map(({ alert }) => alert));
+    for (const [, line, remedy] of table) expect([line, remedy]).not.toContain('');
+  });
+
+  it('point to log lines that the code writes', () => {
+    const lines = [
+      ...table.flatMap(([, line = '']) => codes(line)),
+      ...[...section(PAGE, 'Alerts').matchAll(/^- `([^`]+)`/gm)].map(([, line = '']) => line),
+    ].filter((line) => line.includes(' '));
+    expect(lines.length).toBeGreaterThan(15);
+    for (const line of lines) expect(SOURCES).toContain(`'${line}'`);
+  });
+});
+
+it('no page names a metric that is not there', () => {
+  const known = [...metrics.keys(), ...Object.keys(METRICS)];
+  for (const page of PAGES)
+    for (const [name] of textOf(page).matchAll(/\bscopemesh_[a-z_]+[a-z]\b/g))
+      expect(known, page).toContain(name);
+});

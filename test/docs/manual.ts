@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The pages of the manual, relative to the root. */
+export const PAGES: readonly string[] = ['README.md', ...filesIn('docs', '.md')];
+
+export function textOf(page: string): string {
+  return readFileSync(`${ROOT}${page}`, 'utf8');
+}
+
+export function filesIn(folder: string, ending: string): string[] {
+  return readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith(ending))
+    .map((file) => `${folder}/${file}`);
+}
+
+/** What follows a heading, up to the next one of its level or above. */
+export function section(page: string, heading: string): string {
+  const [, level = ''] = new RegExp(`^(#+) ${heading}$`, 'm').exec(textOf(page)) ?? [];
+  const [, rest = ''] = textOf(page).split(new RegExp(`^#+ ${heading}$`, 'm'));
+  if (level === '' || rest === '') throw new Error(`${page} has no heading ${heading}`);
+  return rest.split(new RegExp(`^#{1,${level.length}} `, 'm'))[0] ?? '';
+}
+
+/** The rows of the Markdown tables in a text, without their heads, as cells. */
+export function rows(text: string): string[][] {
+  const lines = text.split('\n');
+  return lines.flatMap((line, at) => {
+    const isHead = lines[at + 1]?.startsWith('| ---') ?? false;
+    if (!line.startsWith('| ') || line.startsWith('| ---') || isHead) return [];
+    return [
+      line
+        .slice(1, -1)
+        .split(/(?<!\\)\|/)
+        .map((cell) => cell.trim()),
+    ];
+  });
+}
+
+/** The fenced blocks of a language in a text. */
+export function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
+    ([, body = '']) => body,
+  );
+}
+
+/** The fenced block that follows `<!-- example NAME -->`. */
+export function example(page: string, name: string): string {
+  const [, rest = ''] = textOf(page).split(`<!-- example ${name} -->`);
+  const [, body] = /^```\w+\n(.*?)^```/ms.exec(rest) ?? [];
+  if (body === undefined) throw new Error(`${page} has no example ${name}`);
+  return body;
+}
+
+/** What stands between backticks. */
+export function codes(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
+}

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { configJsonSchema } from '../../config/json-schema.js';
+import { loadConfig } from '../../config/load.js';
+import { configurationKeys, NOT_BUILT } from '../../docs/configuration-keys.js';
+import { MEANINGS } from '../../docs/configuration-meanings.js';
+import { CHAPTERS, withTables } from '../../docs/generated.js';
+import { blocks, section, textOf } from './manual.js';
+
+const keys = configurationKeys(configJsonSchema());
+
+const MINIMAL = {
+  owner: 'payments',
+  mode: 'observe',
+  consul: { address: 'http://127.0.0.1:8500' },
+  providers: [
+    { name: 'main', kind: 'oidc', issuer: 'https://idp.example.com', directory: 'https://idp.example.com/c' },
+  ],
+  scopes: { 'orders:read': { to: 'orders' } },
+};
+
+const load = (file: object) =>
+  loadConfig({ path: 'scopemesh.yaml', environment: {}, readFile: async () => stringify(file) });
+
+describe('the tables of the manual', () => {
+  it.each(['operations.md', 'configuration.md'])(
+    'in %s are the generated ones (else run `npx tsx docs/write-tables.ts`)',
+    (page) => {
+      const text = textOf(`docs/${page}`);
+      expect(text).toContain('<!-- generated: ');
+      expect(withTables(text)).toBe(text);
+    },
+  );
+
+  it('have every key of the configuration once, with a meaning', () => {
+    expect(keys.length).toBeGreaterThan(60);
+    for (const { path, description } of keys) {
+      expect(
+        CHAPTERS.filter(([, begins]) => begins.test(path)),
+        path,
+      ).toHaveLength(1);
+      expect(MEANINGS[path] ?? description, path).not.toBe('');
+    }
+    expect(textOf('docs/configuration.md').match(/<!-- generated: /g)).toHaveLength(CHAPTERS.length);
+  });
+
+  it('give no meaning to a key that is not there', () => {
+    expect(Object.keys(MEANINGS).filter((path) => !keys.some((key) => key.path === path))).toEqual([]);
+  });
+
+  it('tell the bounds of every duration', () => {
+    const durations = keys.filter(({ type }) => type.startsWith('duration'));
+    expect(durations.length).toBeGreaterThan(4);
+    for (const { path, type } of durations) expect(type, path).toMatch(/^duration, \d+\w+ to \d+\w+$/);
+  });
+
+  it('call secret whatever the schema wraps as one', () => {
+    const secrets = keys.filter(({ type }) => type.includes('secret')).map(({ path }) => path);
+    expect(secrets).toEqual([
+      'consul.token',
+      'providers[].webhook.secrets',
+      'providers[].clientSecret',
+      'providers[].directoryToken',
+      'queue.url',
+      'decisions.sasl.password',
+    ]);
+  });
+});
+
+describe('what the manual calls not built', () => {
+  const asked: Readonly<Record<string, object>> = {
+    'scopes.<scope>.acl': { scopes: { 'config:read': { acl: 'key_prefix "" { policy = "read" }' } } },
+    login: { login: 'on' },
+    groups: { groups: { oncall: { acl: 'node_prefix "" { policy = "read" }' } } },
+    'guards.freeze': { guards: { freeze: [{ schedule: '0 18 * * 5', duration: '60h' }] } },
+  };
+
+  it.each([...NOT_BUILT])('%s is refused', async (path) => {
+    expect(MEANINGS[path]).toMatch(/^Not built yet/);
+    await expect(load({ ...MINIMAL, ...asked[path] })).rejects.toThrow(/not built yet/);
+    await expect(load(MINIMAL)).resolves.toBeDefined();
+  });
+});
+
+describe('the examples of configuration.md', () => {
+  const examples = blocks(textOf('docs/configuration.md'), 'yaml');
+
+  it.each(examples)('are good parts of a file: %s', async (example) => {
+    const rest: Partial<typeof MINIMAL> = { ...MINIMAL };
+    if (example.startsWith('scopes:')) delete rest.scopes;
+    const text = `${stringify(rest)}\n${example}`;
+    await expect(
+      loadConfig({ path: 'scopemesh.yaml', environment: {}, readFile: async () => text }),
+    ).resolves.toBeDefined();
+  });
+
+  it('name every mode', () => {
+    const modes = keys.find(({ path }) => path === 'mode')?.type.match(/\w+/g) ?? [];
+    expect(modes).toHaveLength(3);
+    for (const mode of modes) expect(section('docs/configuration.md', 'Modes')).toContain(`\`${mode}\``);
+  });
+});
