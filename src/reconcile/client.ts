@@ -39,8 +39,9 @@ export async function reconcileClient(
   // A quarantine needs no word of the directory, and does not wait for one.
   if (hasOrder(job) && deps.world.closure(id) !== undefined)
     await deps.queue.add(fanOut(before, job, [], true));
-  const evidence = withClientId(evidenceOf(job), id, known);
   const triggersNow = () => {
+    // Soon after a start an event names a client by its internal id alone, and only this read shows whose that is.
+    const evidence = withClientId(evidenceOf(job), id, known ?? deps.world.client(id));
     const after = deps.world.destinationsOf(id, deps.clock.now());
     const urgent =
       job.triggers.some((trigger) => trigger.urgent) || lostSomething(known, deps.world.client(id));

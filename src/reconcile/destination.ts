@@ -19,6 +19,9 @@ type DestinationKey = Extract<Key, { kind: 'destination' }>;
 
 /** After a lost compare-and-set the key is read and planned again at once, but not in a tight loop. */
 const CONFLICT_RETRY_MS = 20;
+/** Between looks whether a directory has been read completely: longer the longer it takes. */
+const SOONEST_LOOK_MS = 500;
+const LATEST_LOOK_MS = 10_000;
 
 /** Makes one destination's entry equal to what the world says, and tells what is held. */
 export async function reconcileDestination(
@@ -50,7 +53,8 @@ export async function reconcileDestination(
   );
   const cause = causeOf(informed);
   await tellHolds(text, record, [...plan.holds, ...used], cause, deps);
-  if (deps.world.mapping.mode === 'observe') return { kind: 'done' };
+  const end = endOf(job, deps);
+  if (deps.world.mapping.mode === 'observe') return end;
 
   const result = await applyChanges(
     { key: text, destination, entry, plan, cause, lastWritten },
@@ -61,7 +65,22 @@ export async function reconcileDestination(
     await forgetRulings(used, deps);
     await tellHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
   }
-  return result === 'conflict' ? { kind: 'retry', afterMs: CONFLICT_RETRY_MS } : { kind: 'done' };
+  return result === 'conflict' ? { kind: 'retry', afterMs: CONFLICT_RETRY_MS } : end;
+}
+
+/**
+ * A plan made before a directory was read completely keeps what is and makes no use of what the IdP told of it. The
+ * job stays, or its evidence would be gone when that read shows the loss, and the mass guard would hold for an
+ * inference what was told.
+ */
+function endOf(job: Job, deps: ReconcilerDeps): JobResult {
+  const untold = job.triggers.filter(({ evidence }) =>
+    evidence?.some(({ provider }) => deps.directories.has(provider) && !deps.world.hasDirectory(provider)),
+  );
+  const [oldest] = untold.map(({ cause }) => Date.parse(cause.receivedAt)).sort((a, b) => a - b);
+  if (oldest === undefined) return { kind: 'done' };
+  const waitedMs = deps.clock.now() - oldest;
+  return { kind: 'retry', afterMs: Math.min(Math.max(waitedMs / 2, SOONEST_LOOK_MS), LATEST_LOOK_MS) };
 }
 
 async function planNow(

@@ -9,8 +9,8 @@ import { changeOfClient, deliver, type Listener, listenIn, sign, suppressWebhook
 const GET = { from: 'web', to: 'orders', method: 'GET', path: '/v1/orders/7' };
 const POST = { ...GET, method: 'POST' };
 const EDGE = 'intention/default/default/orders/web';
-/** Services without an Envoy, whose clients change while a server is away. */
-const OTHERS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon'];
+/** Services without an Envoy, whose clients change while a server is away; more than the mass guard lets go unsaid. */
+const OTHERS = Array.from({ length: 12 }, (_, at) => `other-${at}`);
 
 let scene: Scene;
 let daemon: Scopemesh;
@@ -109,6 +109,31 @@ describe('a sick Keycloak', () => {
       expect((await daemon.status()).parked).toEqual([]);
     },
   );
+
+  it('that cannot be read completely when the daemon starts delays what it told of, and makes it no inference', async () => {
+    for (const name of OTHERS) await grant(`${name}-app`, 'orders:read');
+    await untilOwned(['web', ...OTHERS]);
+    await daemon.idle();
+    await daemon.kill();
+    scene.keycloakFaults.set('secondPageFails');
+    await daemon.start();
+    await until('the daemon takes events', async () => (await trigger()).status === 202);
+    const mark = await scene.topic.mark();
+    const before = scene.consulWrites.accepted().length;
+    for (const name of OTHERS) await revoke(`${name}-app`, 'orders:read');
+    await until('the fault is met, and what was told has been looked at', async () => {
+      const { waiting, active } = (await daemon.status()).queue;
+      return scene.keycloakFaults.met.lists >= 2 && waiting + active === 0;
+    });
+    expect(scene.consulWrites.accepted()).toHaveLength(before);
+    scene.keycloakFaults.set('none');
+    await untilOwned(['web']);
+    await daemon.idle();
+    const fresh = (await scene.topic.read()).filter(({ id }) => !mark.has(id));
+    const revoked = fresh.filter(({ outcome, action }) => outcome === 'applied' && action === 'revoke');
+    expect(revoked).toHaveLength(OTHERS.length);
+    expect(new Set(revoked.map(({ reason }) => reason))).toEqual(new Set(['ScopeRevoked']));
+  });
 
   it('has made the daemon hold, lose and double nothing', async () => {
     await daemon.idle();

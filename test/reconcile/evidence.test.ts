@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import type { Job, Trigger } from '../../src/model/trigger.js';
+import { reconcileDestination } from '../../src/reconcile/destination.js';
+import { WorldState } from '../../src/reconcile/world-state.js';
+import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
+import { depsOf } from './deps.js';
+
+const KEY = { kind: 'destination', partition: 'default', namespace: 'default', service: 'orders' } as const;
+const ENTRY = entry('orders', ourSource('web', ALLOW));
+
+/** `web` has an edge of ours to `orders`; no directory has been read yet. */
+function scene(receivedMsAgo = 0) {
+  const world = new WorldState(mapping({ rules: [rule('orders', 'orders')] }), SETTINGS);
+  world.putEntries([ENTRY], NOW);
+  world.putCatalog(
+    { services: [claiming('web', 'web')], protocols: new Map(), defaultProtocol: 'http' },
+    NOW,
+  );
+  const { deps } = depsOf(world, {});
+  const written: string[] = [];
+  const receivedAt = new Date(NOW - receivedMsAgo).toISOString();
+  const told: Trigger = {
+    key: KEY,
+    cause: { kind: 'webhook', receivedAt },
+    evidence: [{ provider: 'main', clients: ['web'] }],
+  };
+  const record = { pending: [], lastWritten: new Map(), holds: new Map() };
+  const run = (triggers: readonly Trigger[]) => {
+    const job: Job = { key: KEY, triggers, attempts: 0 };
+    return reconcileDestination(
+      KEY,
+      job,
+      {
+        ...deps,
+        journal: {
+          ...deps.journal,
+          read: async () => record,
+          record: async () => {},
+          settle: async (_, decisions) => void written.push(...decisions.map(({ reason }) => reason)),
+        },
+        consul: {
+          ...deps.consul,
+          intentions: {
+            ...deps.consul.intentions,
+            read: async ({ name }) => (name === 'orders' ? ENTRY : undefined),
+            delete: async () => ({ kind: 'written', modifyIndex: 0 }),
+          },
+        },
+      },
+      new AbortController().signal,
+    );
+  };
+  return { world, told, written, run };
+}
+
+describe('what the IdP told of a client', () => {
+  it('waits for the first complete read of its directory, and is not used up before', async () => {
+    const { world, told, written, run } = scene();
+    expect(await run([told])).toEqual({ kind: 'retry', afterMs: 500 });
+    expect(written).toEqual([]);
+    world.putDirectory('main', [client('web', [])], world.beginRead(), NOW);
+    expect(await run([told])).toEqual({ kind: 'done' });
+    expect(written).toEqual(['ScopeRevoked']);
+  });
+
+  it('is looked at less often the longer the directory cannot be read', async () => {
+    expect(await scene(8_000).run([scene(8_000).told])).toEqual({ kind: 'retry', afterMs: 4_000 });
+    expect(await scene(3_600_000).run([scene(3_600_000).told])).toEqual({ kind: 'retry', afterMs: 10_000 });
+  });
+
+  it('is nothing to wait for where it is of a provider that is not configured, or was not told', async () => {
+    const { told, run } = scene();
+    expect(await run([{ ...told, evidence: [{ provider: 'gone', clients: ['web'] }] }])).toEqual({
+      kind: 'done',
+    });
+    expect(await run([{ key: told.key, cause: told.cause }])).toEqual({ kind: 'done' });
+  });
+});
