@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ConsulHandle, startConsul } from '../stack/consul.js';
+import { blocks, textOf } from './manual.js';
+
+const PAGE = textOf('docs/consul.md');
+
+let consul: ConsulHandle;
+beforeAll(async () => {
+  consul = await startConsul();
+});
+afterAll(async () => {
+  await consul?.stop();
+});
+
+/** One line of a shell in which `consul` is the one under test. */
+function shell(script: string): Promise<{ readonly status: number; readonly text: string }> {
+  const env = {
+    ...process.env,
+    CONSUL: consul.binary,
+    CONSUL_HTTP_ADDR: consul.httpAddress,
+    CONSUL_HTTP_TOKEN: consul.managementToken,
+  };
+  const defined = `set -o pipefail; consul() { "$CONSUL" "$@"; }; ${script}`;
+  return new Promise((resolve) => {
+    execFile('bash', ['-c', defined], { env, timeout: 30_000 }, (error, stdout, stderr) =>
+      resolve({ status: error === null ? 0 : Number(error.code ?? 1), text: `${stdout}${stderr}` }),
+    );
+  });
+}
+
+const OURS = { Name: 'web', Action: 'allow', Description: 'scopemesh:payments client=main/web-app' };
+const writeOurs = (destination: string) =>
+  consul.request('PUT', '/v1/config', {
+    Kind: 'service-intentions',
+    Name: destination,
+    Sources: [OURS],
+  });
+const entryOf = (destination: string) =>
+  consul.request('GET', `/v1/config/service-intentions/${destination}`);
+
+describe('what consul.md says of Consul', () => {
+  it('is what its command line and its UI do to an entry that scopemesh wrote', async () => {
+    await writeOurs('orders');
+    const created = await shell('consul intention create -allow other orders');
+    expect(created.status).not.toBe(0);
+    const [, refusal = ''] = /(cannot use legacy .*? config entry)/s.exec(created.text) ?? [];
+    expect(refusal).not.toBe('');
+    expect(PAGE.replaceAll(/\s+/g, ' ')).toContain(refusal);
+    expect((await shell('consul intention create -replace -deny web orders')).status).not.toBe(0);
+
+    await consul.request('PUT', '/v1/connect/intentions/exact?source=third&destination=orders', {
+      Action: 'allow',
+    });
+    expect(await entryOf('orders')).toMatchObject({ Sources: [OURS, { Name: 'third' }] });
+    expect((await shell('consul intention list')).text).toMatch(/third\s+allow\s+orders/);
+    expect((await shell('consul intention check third orders')).text).toContain('Allowed');
+    expect((await shell('consul intention delete third orders')).status).toBe(0);
+    expect(await entryOf('orders')).toMatchObject({ Sources: [OURS] });
+  });
+
+  it('turns an entry of the old API into one that can be written back', async () => {
+    expect((await shell('consul intention create -allow old archive')).status).toBe(0);
+    expect(await entryOf('archive')).toMatchObject({ Sources: [{ LegacyID: expect.any(String) }] });
+    const [script = ''] = blocks(PAGE, 'sh');
+    expect(await shell(script.replaceAll('orders', 'archive'))).toMatchObject({ status: 0 });
+    const entry = await entryOf('archive');
+    expect(entry).toMatchObject({ Sources: [{ Name: 'old', Action: 'allow' }] });
+    expect(JSON.stringify(entry)).not.toContain('Legacy');
+  });
+});
