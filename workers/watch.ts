@@ -4,26 +4,25 @@ import type { Trigger } from '../src/model/trigger.js';
 import type { ClaimStanding } from '../src/plan/claims.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { standingTriggers, takeCatalog, takeEntries } from '../src/reconcile/observe-consul.js';
-import { type Bell, createBell } from './bell.js';
+import { createBell } from './bell.js';
 import { Outage } from './repeat.js';
 import type { WatchAges } from './watch-ages.js';
 
-/** How often it is looked whether a service without instances has used up its grace. */
+/** How often it is looked whether a service without instances has used up its grace; more often for a shorter grace. */
 const GRACE_LOOK_MS = 1_000;
+const SHORTEST_LOOK_MS = 50;
 
 /** Turns what changes in Consul into triggers, by blocking queries; missing one costs time until the next sweep, no more. */
-export async function runWatch(deps: ReconcilerDeps, ages: WatchAges, signal: AbortSignal): Promise<void> {
-  const catalogMayDiffer = createBell();
-  let settledVersion = deps.world.version;
+export async function runWatch(
+  deps: ReconcilerDeps,
+  claimGraceMs: number,
+  ages: WatchAges,
+  signal: AbortSignal,
+): Promise<void> {
   const onIntentions = async () => {
-    const unchanged = settledVersion === deps.world.version;
     const read = deps.world.beginRead();
     const entries = await deps.consul.intentions.list(signal);
-    const triggers = takeEntries(deps.world, entries, deps.clock.now(), causeOf(deps), read);
-    // The wake-up came neither from our own writes nor from an intention: another config entry changed, a protocol perhaps.
-    if (triggers.length === 0 && unchanged) catalogMayDiffer.ring();
-    settledVersion = deps.world.version;
-    await add(triggers, deps);
+    await add(takeEntries(deps.world, entries, deps.clock.now(), causeOf(deps), read), deps);
   };
   const onCatalog = async () => {
     await add(
@@ -37,24 +36,24 @@ export async function runWatch(deps: ReconcilerDeps, ages: WatchAges, signal: Ab
     await add(standingTriggers(deps.world, before, deps.clock.now(), causeOf(deps)), deps);
   };
   await Promise.all([
-    watch('intentions', onIntentions, createBell(), deps, ages, signal),
-    watch('catalog', onCatalog, catalogMayDiffer, deps, ages, signal),
-    ...(deps.world.mapping.claims === 'first'
-      ? [watch('claims', onClaims, createBell(), deps, ages, signal)]
-      : []),
-    watchGraces(deps, signal),
+    watch(['intentions'], onIntentions, deps, ages, signal),
+    // One read shows services and protocols, and two at once could put the older one last.
+    watch(['catalog', 'protocols'], onCatalog, deps, ages, signal),
+    ...(deps.world.mapping.claims === 'first' ? [watch(['claims'], onClaims, deps, ages, signal)] : []),
+    watchGraces(deps, claimGraceMs, signal),
   ]);
 }
 
+/** Watches tables that one look reads. */
 async function watch(
-  table: WatchedTable,
+  tables: readonly WatchedTable[],
   look: () => Promise<void>,
-  bell: Bell,
   deps: ReconcilerDeps,
   ages: WatchAges,
   signal: AbortSignal,
 ): Promise<void> {
   const outage = new Outage();
+  const bell = createBell();
   /** Something changed that has not been read since: until it is, what is known of the table grows older. */
   let isBehind = false;
   const changed = () => {
@@ -69,12 +68,12 @@ async function watch(
       try {
         await look();
         const lastedMs = outage.ends(deps.clock.now());
-        if (lastedMs !== undefined) deps.logger.info({ table, lastedMs }, 'Consul could be read again');
+        if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul could be read again');
       } catch (error) {
         if (signal.aborted) return;
         if (outage.begins(deps.clock.now()))
           deps.logger.warn(
-            { table, error: messageOf(error) },
+            { tables, error: messageOf(error) },
             'a change in Consul was seen but could not be read; it is tried again',
           );
         changed();
@@ -82,16 +81,21 @@ async function watch(
       }
     }
   })();
-  const alive = () => {
-    if (!isBehind) ages.alive(table);
-  };
-  await Promise.all([deps.consul.watch(table, { changed, alive }, signal), looking]);
+  const watching = tables.map((table) => {
+    const alive = () => {
+      if (!isBehind) ages.alive(table);
+    };
+    return deps.consul.watch(table, { changed, alive }, signal);
+  });
+  await Promise.all([...watching, looking]);
 }
 
-async function watchGraces(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+async function watchGraces(deps: ReconcilerDeps, claimGraceMs: number, signal: AbortSignal): Promise<void> {
+  // A service that comes back and vanishes again must be seen to be gone between the two.
+  const lookMs = Math.max(SHORTEST_LOOK_MS, Math.min(GRACE_LOOK_MS, claimGraceMs / 2));
   let before = deps.world.standings(deps.clock.now());
   while (!signal.aborted) {
-    await deps.clock.sleep(GRACE_LOOK_MS, signal).catch(() => {});
+    await deps.clock.sleep(lookMs, signal).catch(() => {});
     if (signal.aborted) return;
     const now = deps.clock.now();
     const after = deps.world.standings(now);

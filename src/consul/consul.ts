@@ -44,8 +44,8 @@ export interface ClaimRecords {
   delete(record: ClaimRecord, signal: AbortSignal): Promise<WriteResult>;
 }
 
-/** What a watch looks at: `intentions` wakes for any config entry, protocols included. */
-export type WatchedTable = 'intentions' | 'catalog' | 'claims';
+/** What a watch looks at; `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. */
+export type WatchedTable = 'intentions' | 'protocols' | 'catalog' | 'claims';
 
 export interface ConsulFacts {
   readonly version: string;

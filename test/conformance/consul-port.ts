@@ -535,17 +535,17 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
         await watch;
       };
 
-      it('of intentions wakes for a write, a delete, and a change of protocols', async () => {
+      it('of intentions wakes for a write and a delete, of protocols for a change of one service or of all', async () => {
         const orders = fresh('orders');
         await wakes('intentions', () => create(orders, newSource('web')));
         await wakes('intentions', async () => {
           const { modifyIndex } = await read(orders);
           await consul.intentions.delete(nameOf(orders), modifyIndex, never);
         });
-        await wakes('intentions', () => setProtocol(orders, 'http'));
+        await wakes('protocols', () => setProtocol(orders, 'http'));
         const global = { Kind: 'proxy-defaults', Name: 'global', Config: { protocol: 'http' } };
-        await wakes('intentions', () => request('PUT', '/v1/config', global));
-        await wakes('intentions', () => request('DELETE', '/v1/config/proxy-defaults/global'));
+        await wakes('protocols', () => request('PUT', '/v1/config', global));
+        await wakes('protocols', () => request('DELETE', '/v1/config/proxy-defaults/global'));
       });
 
       it('of the catalog wakes for a registration, and for a change of its meta or its tags alone', async () => {

@@ -120,7 +120,7 @@ export async function runDaemon(
       : Promise.resolve();
     if (plays('reconcile')) {
       inputs.push(
-        runWatch(deps, ages, end),
+        runWatch(deps, config.services.claimGraceMs, ages, end),
         runResync(
           deps,
           store.queue,

@@ -63,13 +63,14 @@ export async function watchTable(
 }
 
 /**
- * Consul 1.14 ends a blocking list of config entries for a change of its own kind alone, so the kinds that give
- * protocols are watched too. The list of services ends for each change of a registration, of meta or tags too.
+ * Consul 1.14 ends a blocking list of config entries for a change of its own kind alone, so each kind has a query. The list of services ends for each change of a registration, of meta or tags too.
  */
 function pathsOf(table: WatchedTable, owner: string): readonly string[] {
   switch (table) {
     case 'intentions':
-      return ['service-intentions', 'service-defaults', 'proxy-defaults'].map((kind) => `/v1/config/${kind}`);
+      return ['/v1/config/service-intentions'];
+    case 'protocols':
+      return ['/v1/config/service-defaults', '/v1/config/proxy-defaults'];
     case 'catalog':
       return ['/v1/catalog/services'];
     case 'claims':

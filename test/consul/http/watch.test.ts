@@ -214,27 +214,26 @@ describe('a watch', () => {
     );
   });
 
-  it('of intentions watches the protocols too, and is alive only once all three have answered', async () => {
+  it('of protocols watches both kinds, and is alive only once both have answered', async () => {
     const held: Exchange[] = [];
     let all = () => {};
     const allAsked = new Promise<void>((resolve) => {
       all = resolve;
     });
-    const { events, ended, stop } = await observe('intentions', (exchange, count) => {
+    const { events, ended, stop } = await observe('protocols', (exchange, count) => {
       held.push(exchange);
-      if (count === 3) all();
-      if (count === 6) stop();
+      if (count === 2) all();
+      if (count === 4) stop();
     });
     await allAsked;
     expect(held.map(({ url }) => url.pathname).toSorted()).toEqual([
       '/v1/config/proxy-defaults',
       '/v1/config/service-defaults',
-      '/v1/config/service-intentions',
     ]);
-    for (const exchange of held.slice(0, 3)) exchange.reply(200, []);
+    for (const exchange of held.slice(0, 2)) exchange.reply(200, []);
     await ended;
     expect(events.filter((event) => event === 'alive')).toHaveLength(1);
-    expect(events.filter((event) => event === 'changed')).toHaveLength(3);
+    expect(events.filter((event) => event === 'changed')).toHaveLength(2);
   });
 
   it('of claims takes "no such key" for an answer', async () => {
