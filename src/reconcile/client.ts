@@ -35,6 +35,9 @@ export async function reconcileClient(
   const id: ClientId = { provider: key.provider, clientId: key.value };
   const known = deps.world.client(id);
   const before = deps.world.destinationsOf(id, deps.clock.now());
+  // Told before the closure is in the world, so that a job queued earlier that sees it knows who ordered it.
+  if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
+    deps.world.told.note(fanOut(before, job, [], true), ({ key: to }) => formatKey(to));
   await takeOrders(id, job, deps);
   // A quarantine needs no word of the directory, and does not wait for one.
   if (hasOrder(job) && deps.world.closure(id) !== undefined)
