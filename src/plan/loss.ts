@@ -26,6 +26,7 @@ export interface Loss {
  * | destination protected | `ProtectedService` | yes |
  * | the client still has every scope that opened the edge | `MappingChanged` or `ActorLimited` | yes |
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
+ * | a scope is left at another API only than its rule asks for | `ScopeRevoked` | likewise: the read may have lost the API |
  * | the provider is not configured any more | `MappingChanged` | yes |
  */
 export function lossOf(facts: {
@@ -71,9 +72,17 @@ export function lossOf(facts: {
     return { reason: 'ProtectedService', scopes: before, isInferred: false };
 
   const has = new Set(client.grants.map((grant) => grant.name));
-  const lost = before.filter((scope) => !has.has(scope));
+  const reaches = (scope: string) =>
+    destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name);
+  const opened = input.openings.get(clientText(id));
+  const usable = new Set([
+    ...[...(opened?.openings ?? []), ...(opened?.held ?? [])].map(({ scope }) => scope),
+    ...(opened?.limited ?? []),
+  ]);
+  // A rule would still open this by a scope of that name, and by none of the client's: its API is another one.
+  const lost = before.filter((scope) => !has.has(scope) || (!usable.has(scope) && reaches(scope)));
   if (before.length > 0 && lost.length === 0) {
-    const limited = new Set(input.openings.get(clientText(id))?.limited ?? []);
+    const limited = new Set(opened?.limited ?? []);
     const isLimited = before.some((scope) => limited.has(scope));
     return {
       reason: isLimited ? 'ActorLimited' : 'MappingChanged',
@@ -87,10 +96,6 @@ export function lossOf(facts: {
   const isTold =
     lost.length > 0
       ? lost.every((scope) => told.includes(scope))
-      : told.some(
-          (scope) =>
-            !has.has(scope) &&
-            destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name),
-        );
+      : told.some((scope) => !has.has(scope) && reaches(scope));
   return { reason: 'ScopeRevoked', scopes: lost, isInferred: !named && !isTold };
 }

@@ -49,6 +49,12 @@ describe('an edge that goes is explained', () => {
     ['by a scope of a client that an event named', { ...without, ...evidence }, 'ScopeRevoked', 'explicit'],
     ['by a scope that an event named', { ...without, ...about('orders') }, 'ScopeRevoked', 'explicit'],
     [
+      'by a scope that a read shows at another API alone',
+      { clients: [client('web', [], { grants: [{ api: 'b', name: 'orders' }] })] },
+      'ScopeRevoked',
+      'inferred',
+    ],
+    [
       'by a scope, where an event named another one only',
       { ...without, ...about('other') },
       'ScopeRevoked',
