@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
-import { blocks, textOf } from './manual.js';
+import { blocks, ROOT, textOf } from './manual.js';
 
 const PAGE = textOf('docs/consul.md');
 
@@ -67,5 +68,31 @@ describe('what consul.md says of Consul', () => {
     const entry = await entryOf('archive');
     expect(entry).toMatchObject({ Sources: [{ Name: 'old', Action: 'allow' }] });
     expect(JSON.stringify(entry)).not.toContain('Legacy');
+  });
+});
+
+describe('what security.md says of the token', () => {
+  it('lets the rule for one service keep a stolen token, and a faulty mapping, out of it', async () => {
+    const page = textOf('docs/security.md').replaceAll(/\s+/g, ' ');
+    const [, exception = ''] = /`(service "vault" \{[^`]*\})`/.exec(page) ?? [];
+    const least = readFileSync(`${ROOT}deploy/consul-policy.hcl`, 'utf8');
+    const rules = `${least}\n${exception}`;
+    await consul.request('PUT', '/v1/acl/policy', { Name: 'scopemesh', Rules: rules });
+    const made = await consul.request('PUT', '/v1/acl/token', { Policies: [{ Name: 'scopemesh' }] });
+    const { SecretID } = Object(made);
+    await writeOurs('vault');
+    const as = { headers: { 'x-consul-token': String(SecretID) } };
+    const write = (destination: string) =>
+      fetch(`${consul.httpAddress}/v1/config`, {
+        ...as,
+        method: 'PUT',
+        body: JSON.stringify({ Kind: 'service-intentions', Name: destination, Sources: [OURS] }),
+      });
+    expect((await write('orders')).status).toBe(200);
+    expect((await write('vault')).status).toBe(403);
+    // And all that is needed can still be read.
+    const list = await fetch(`${consul.httpAddress}/v1/config/service-intentions`, as);
+    expect(list.headers.get('x-consul-results-filtered-by-acls')).not.toBe('true');
+    expect(JSON.stringify(await list.json())).toContain('"vault"');
   });
 });
