@@ -39,8 +39,9 @@ export async function runPoll(
             { provider: poll.provider, lastedMs: lasted },
             'polling the identity provider works again',
           );
+        return true;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) return false;
         const code = error instanceof SyncError ? error.code : 'ERR_INTERNAL';
         deps.metrics.count('scopemesh_poll_failures_total', { provider: poll.provider, code });
         if (outage.begins(deps.clock.now())) {
@@ -49,6 +50,7 @@ export async function runPoll(
             'polling the identity provider failed; it goes on trying',
           );
         }
+        return false;
       }
     },
     deps.clock,
@@ -68,12 +70,14 @@ export async function runFullReads(
     async () => {
       try {
         await requestFullRead(provider, deps);
+        return true;
       } catch (error) {
         if (!signal.aborted)
           deps.logger.warn(
             { provider, error: messageOf(error) },
             'a complete comparison could not be queued',
           );
+        return false;
       }
     },
     deps.clock,

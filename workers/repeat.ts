@@ -1,16 +1,22 @@
 import type { Clock } from '../src/clock.js';
 
-/** Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts; `work` handles its own errors. */
+/** What failed is tried again after this, however long the interval is. */
+const RETRY_MS = 10_000;
+
+/**
+ * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` tells of its own
+ * errors and says whether it succeeded; if it did not, the wait is 10 s at the most.
+ */
 export async function repeat(
   intervalMs: number,
-  work: () => Promise<void>,
+  work: () => Promise<boolean>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await work();
+    const waitMs = (await work()) ? intervalMs : Math.min(intervalMs, RETRY_MS);
     try {
-      await clock.sleep(intervalMs * (0.9 + Math.random() * 0.2), signal);
+      await clock.sleep(waitMs * (0.9 + Math.random() * 0.2), signal);
     } catch {
       return;
     }

@@ -23,13 +23,15 @@ export async function runResync(
         swept(deps.clock.now());
         outage.ends(deps.clock.now());
         deps.logger.info({ ...summary }, 'compared everything with Consul');
+        return true;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) return false;
         if (outage.begins(deps.clock.now()))
           deps.logger.warn(
             { error: messageOf(error) },
             'the comparison with Consul failed and changed nothing; it goes on trying',
           );
+        return false;
       }
     },
     deps.clock,

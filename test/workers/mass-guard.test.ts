@@ -9,10 +9,10 @@ afterEach(() => rig.close());
 const NAMES = Array.from({ length: 50 }, (_, at) => `svc-${String(at).padStart(2, '0')}`);
 
 /** Fifty services, each of which may call the next one. */
-async function running(): Promise<void> {
+async function running(poll = '1s'): Promise<void> {
   rig = await createRig({
     clients: NAMES.map((name, at) => clientOf(name, `${NAMES[(at + 1) % 50]}:connect`)),
-    provider: { poll: '1s' },
+    provider: { poll },
     prepare: async ({ mesh }) => {
       await Promise.all(NAMES.map((name) => mesh.register(name, { client: `${name}-app` })));
     },
@@ -54,7 +54,8 @@ describe('the mass guard', () => {
   });
 
   it('lets them pass where signed events say that they were deleted', async () => {
-    await running();
+    // No poll comes between: what it finds first is an inference until the event is there.
+    await running('1h');
     for (const name of NAMES.slice(0, 30)) rig.idp.clients.delete(`${name}-app`);
     await Promise.all(NAMES.slice(0, 30).map((name) => daemon.tell('client.deleted', `${name}-app`)));
     await until('twenty edges', async () => (await edges()) === 20);
