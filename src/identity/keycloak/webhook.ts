@@ -1,7 +1,7 @@
 import { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { verifyHmacSha256 } from '../signature.js';
-import type { EventSource, RawRequest } from '../source.js';
+import type { EventSource, IdentityEvent, RawRequest } from '../source.js';
 import { type KeycloakEvent, parseEvent } from './admin-event.js';
 import { toIdentityEvent } from './events.js';
 import { parseIssuer } from './issuer.js';
@@ -19,12 +19,16 @@ export interface KeycloakSourceOptions {
   readonly names?: KeycloakNames;
 }
 
+/** Shorter than the intake remembers ids; longer than Keycloak tries again, which it does in memory alone. */
+const BELIEVED_MS = 6 * 24 * 3600_000;
+
 const SIGNATURE = 'x-keycloak-signature';
 
 /**
  * Events as the webhook extension of Phase Two sends them: one to a request, signed with the hex HMAC-SHA256 of
  * the raw body. The signature covers no time, so an old event can be sent again; being a hint that leads to a
- * new read, it does no harm, and its id tells it apart.
+ * new read, it does no harm, and its id tells it apart for as long as ids are remembered. Beyond that it is a hint
+ * and no more: neither an order nor evidence that would carry a removal past the mass guard.
  */
 export function createKeycloakSource(options: KeycloakSourceOptions): EventSource {
   const { provider, secrets, serviceAccountRoles, maxBytes = 1024 * 1024 } = options;
@@ -47,9 +51,15 @@ export function createKeycloakSource(options: KeycloakSourceOptions): EventSourc
       }
       const { receivedAt } = request;
       const context = { provider, kind: 'webhook', receivedAt, serviceAccountRoles, names } as const;
-      return { kind: 'events', events: [toIdentityEvent(event, context)] };
+      const told = toIdentityEvent(event, context);
+      const isOld = Date.parse(receivedAt) - Date.parse(event.occurredAt) > BELIEVED_MS;
+      return { kind: 'events', events: [isOld ? toHint(told) : told] };
     },
   };
+}
+
+function toHint(event: IdentityEvent): IdentityEvent {
+  return { ...event, triggers: event.triggers.map(({ evidence: _, ...trigger }) => trigger), orders: [] };
 }
 
 function parse(request: RawRequest): KeycloakEvent {

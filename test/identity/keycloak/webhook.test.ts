@@ -163,6 +163,19 @@ describe('the Keycloak webhook', () => {
     expect(await one(source, last)).toEqual(await one(source, last));
   });
 
+  it('takes an event that is older than ids are remembered for a hint alone', async () => {
+    const request = admin('DELETE', `clients/${CLIENT}`, { representation: '{"clientId":"web"}' });
+    const later = (days: number) => ({
+      ...request,
+      receivedAt: new Date(1795560651981 + days * 86_400_000).toISOString(),
+    });
+    expect(told(await one(open(), later(5)))).toEqual([
+      'client/main/web ! < web',
+      `client-deleted web ${CLIENT}`,
+    ]);
+    expect(told(await one(open(), later(7)))).toEqual(['client/main/web !']);
+  });
+
   it('does nothing on an event of another realm that shares the secret', async () => {
     const request = admin('DELETE', `clients/${CLIENT}`, { realmName: 'other', id: 'other-1' });
     expect(await one(open(), request)).toEqual({
