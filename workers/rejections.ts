@@ -4,9 +4,9 @@ import type { Logger } from '../src/observe.js';
 import type { Journal } from '../src/queue/journal.js';
 import { plainDecision, type Stamp } from '../src/reconcile/decide.js';
 
-/** A flood of forged events must not fill the topic: so many decisions at once, then so many a second. */
+/** A flood of forged events must not fill the topic: so many decisions at once for a provider, then so many a second. */
 const BURST = 2_000;
-const PER_SECOND = 20;
+const PER_SECOND = 1;
 
 /** Records refused events as decisions, each one up to a generous rate, the rest counted. */
 export interface Rejections {
@@ -24,24 +24,25 @@ export function createRejections(deps: {
   readonly logger: Logger;
   readonly onSettled: () => void;
 }): Rejections {
-  let tokens = BURST;
-  let filledAt = deps.clock.now();
-  let suppressed = 0;
+  /** By provider, so that a flood on one hides nothing on another. Only configured providers come here. */
+  const buckets = new Map<string, { tokens: number; filledAt: number; suppressed: number }>();
   return {
     async record(provider, error, from) {
       const now = deps.clock.now();
-      tokens = Math.min(BURST, tokens + ((now - filledAt) / 1000) * PER_SECOND);
-      filledAt = now;
-      if (tokens < 1) {
-        suppressed++;
+      const bucket = buckets.get(provider) ?? { tokens: BURST, filledAt: now, suppressed: 0 };
+      buckets.set(provider, bucket);
+      bucket.tokens = Math.min(BURST, bucket.tokens + ((now - bucket.filledAt) / 1000) * PER_SECOND);
+      bucket.filledAt = now;
+      if (bucket.tokens < 1) {
+        bucket.suppressed++;
         return;
       }
-      tokens--;
+      bucket.tokens--;
       const detail =
-        suppressed === 0
+        bucket.suppressed === 0
           ? error.message
-          : `${error.message}; ${suppressed} more were refused and not recorded one by one`;
-      suppressed = 0;
+          : `${error.message}; ${bucket.suppressed} more were refused and not recorded one by one`;
+      bucket.suppressed = 0;
       deps.logger.warn({ provider, ip: from.ip, reason: error.code, detail }, 'an event was refused');
       const subject = `event/${encodeURIComponent(provider)}`;
       const decision = plainDecision(

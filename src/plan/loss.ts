@@ -24,7 +24,8 @@ export interface Loss {
  * | the client is read as disabled | `ClientDisabled` | yes |
  * | the client is missing | `ClientDeleted` | if an event named the client |
  * | destination protected | `ProtectedService` | yes |
- * | the client still has every scope that opened the edge | `MappingChanged` or `ActorLimited` | yes |
+ * | the client still has every scope that opened the edge | `MappingChanged` | yes |
+ * | the same, but its kind may not use them | `ActorLimited` | if an event named it or the file changed |
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
  * | a scope is left at another API only than its rule asks for | `ScopeRevoked` | likewise: the read may have lost the API |
  * | the provider is not configured any more | `MappingChanged` | yes |
@@ -87,7 +88,8 @@ export function lossOf(facts: {
     return {
       reason: isLimited ? 'ActorLimited' : 'MappingChanged',
       scopes: before.filter((scope) => !facts.wanted.includes(scope)),
-      isInferred: false,
+      // The kind of a client comes from the same read: one that lost attributes or grant types changes it silently.
+      isInferred: isLimited && !named && input.grantReason !== 'MappingChanged',
     };
   }
   const told = input.evidence.flatMap((each) => (each.provider === id.provider ? (each.scopes ?? []) : []));

@@ -110,7 +110,20 @@ describe('an edge that goes is explained', () => {
       'explicit',
     ],
     ['by a rule that is gone', { mapping: mapping() }, 'MappingChanged', 'explicit'],
-    ['by a limit of the kind of client', { mapping: limited }, 'ActorLimited', 'explicit'],
+    // The kind is read with the client: an export that lost its attributes would limit everybody at once.
+    ['by a limit of the kind of client', { mapping: limited }, 'ActorLimited', 'inferred'],
+    [
+      'by a limit of the kind of client that an event named',
+      { mapping: limited, ...evidence },
+      'ActorLimited',
+      'explicit',
+    ],
+    [
+      'by a limit of the kind of client that a new file brought',
+      { mapping: limited, grantReason: 'MappingChanged' },
+      'ActorLimited',
+      'explicit',
+    ],
     [
       'by a provider that is configured no more',
       {

@@ -36,6 +36,7 @@ export interface Scene {
   readonly closures: ReadonlyMap<string, Closure>;
   readonly written: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
+  readonly grantReason: DestinationInput['grantReason'];
   readonly now: number;
 }
 
@@ -152,6 +153,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     closures: new Map(),
     written: new Map(),
     evidence: [],
+    grantReason: 'ScopeGranted',
     now: NOW,
     ...changes,
   };
@@ -213,7 +215,7 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     protocol: scene.protocols.get(destination.name) ?? 'http',
     lastWritten: scene.written,
     evidence: scene.evidence,
-    grantReason: 'ScopeGranted',
+    grantReason: scene.grantReason,
   }));
 }
 
