@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 
 /** The part of an identity provider that Consul asks for keys, and that can be as sick as a test wants it. */
 export interface KeySetServer {
@@ -15,8 +15,12 @@ export interface KeySetServer {
   setHealth(health: 'well' | 'failing' | 'hanging'): void;
   /** Resolves when somebody waits for an answer. */
   isAwaited(): Promise<void>;
-  /** A JWT of this issuer for the audience `consul`, for five minutes; `claims` replace those. */
-  sign(claims: JWTPayload): Promise<string>;
+  /** A JWT of this issuer for the audience `consul`, for five minutes; `claims` replace those, null takes them out. */
+  sign(claims: Readonly<Record<string, unknown>>): Promise<string>;
+  /** The same by another key. */
+  forge(claims: Readonly<Record<string, unknown>>): Promise<string>;
+  /** Lets the process end although it is not closed. */
+  unref(): void;
   close(): Promise<void>;
 }
 
@@ -45,6 +49,13 @@ export async function startKeySetServer(): Promise<KeySetServer> {
       );
     } else response.end(JSON.stringify({ keys: [jwk] }));
   };
+  const signed = (key: CryptoKey, claims: Readonly<Record<string, unknown>>) => {
+    const now = Math.floor(Date.now() / 1000);
+    const all = { iss: address, aud: 'consul', iat: now, exp: now + 300, ...claims };
+    return new SignJWT(Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)))
+      .setProtectedHeader({ alg: 'RS256', kid: 'key-1' })
+      .sign(key);
+  };
   const server = createServer((request, response) => {
     asked += 1;
     const path = request.url ?? '/';
@@ -72,12 +83,9 @@ export async function startKeySetServer(): Promise<KeySetServer> {
     },
     isAwaited: () =>
       waiting.length > 0 ? Promise.resolve() : new Promise<void>((resolve) => (awaited = resolve)),
-    sign: (claims) =>
-      new SignJWT({ iss: address, aud: 'consul', ...claims })
-        .setProtectedHeader({ alg: 'RS256', kid: 'key-1' })
-        .setIssuedAt()
-        .setExpirationTime('5m')
-        .sign(pair.privateKey),
+    sign: (claims) => signed(pair.privateKey, claims),
+    forge: async (claims) => signed((await generateKeyPair('RS256')).privateKey, claims),
+    unref: () => server.unref(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import type { AclResolver } from './acl/acl-resolver.js';
+import type { MethodKeys } from './acl/method-keys.js';
 import type { ConsulReply, ConsulRequest } from './exchange.js';
 import type { SessionClock } from './state/session-clock.js';
 import type { StateStore } from './state/state-store.js';
@@ -10,6 +11,8 @@ export interface Cell {
   readonly acl: AclResolver;
   readonly clock: Clock;
   readonly sessions: SessionClock;
+  /** The keys by which auth methods verify tokens. */
+  readonly keys: MethodKeys;
   readonly version: string;
   readonly datacenter: string;
   readonly nodeName: string;

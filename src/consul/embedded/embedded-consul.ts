@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../../clock.js';
 import { AclResolver } from './acl/acl-resolver.js';
+import { MethodKeys } from './acl/method-keys.js';
 import { armChecks } from './api/agent-check-ttl.js';
 import type { Cell } from './cell.js';
 import { HttpListener } from './http-listener.js';
@@ -46,11 +47,13 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
   const store = new StateStore(journal);
   let port = options.listen?.port ?? 0;
   const acl = new AclResolver(store, options.defaultPolicy === 'allow', () => clock.now());
+  const closing = new AbortController();
   const cell: Cell = {
     store,
     acl,
     clock,
     sessions: new SessionClock(clock),
+    keys: new MethodKeys(closing.signal),
     version: options.version ?? '1.14.11',
     datacenter: options.datacenter ?? 'dc1',
     nodeName: options.nodeName ?? 'embedded',
@@ -74,6 +77,7 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
     address: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     managementToken,
     close() {
+      closing.abort();
       closed ??= listener.close().then(() => {
         cell.sessions.close();
         store.close();

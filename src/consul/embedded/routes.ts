@@ -1,3 +1,5 @@
+import { aclAuthMethodRoutes } from './api/acl-auth-methods.js';
+import { aclBindingRuleRoutes } from './api/acl-binding-rules.js';
 import { aclLoginRoutes } from './api/acl-login.js';
 import { aclPolicyRoutes } from './api/acl-policies.js';
 import { aclRoleRoutes } from './api/acl-roles.js';
@@ -13,8 +15,10 @@ import { statusRoutes } from './api/status.js';
 import { transactionRoutes } from './api/transactions.js';
 import type { Route } from './cell.js';
 
-/** Every path that is served; auth methods, binding rules and login will join here. */
+/** Every path that is served. */
 export const routes: readonly Route[] = [
+  ...aclAuthMethodRoutes,
+  ...aclBindingRuleRoutes,
   ...aclLoginRoutes,
   ...aclPolicyRoutes,
   ...aclRoleRoutes,

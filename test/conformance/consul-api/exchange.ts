@@ -57,6 +57,26 @@ export function exchange(name: string, line: string, expected: Expectation, requ
   };
 }
 
+/** Stands in a body for a JWT with these claims, signed when the call is made. */
+export interface Unsigned {
+  readonly claims: string;
+  readonly by: 'sign' | 'forge';
+}
+
+/** A JWT of the identity provider at `{{idp}}` for the audience `consul`, for five minutes; null takes a claim out. */
+export function jwt(claims: Readonly<Record<string, unknown>>): Unsigned {
+  return { claims: JSON.stringify(claims), by: 'sign' };
+}
+
+/** The same, by a key that is not the identity provider's. */
+export function forgedJwt(claims: Readonly<Record<string, unknown>>): Unsigned {
+  return { claims: JSON.stringify(claims), by: 'forge' };
+}
+
+export function isUnsigned(value: unknown): value is Unsigned {
+  return typeof value === 'object' && value !== null && 'claims' in value && 'by' in value;
+}
+
 function parseMethod(text: string): Call['method'] {
   const method = (['GET', 'PUT', 'POST', 'DELETE', 'OPTIONS'] as const).find((known) => known === text);
   if (method === undefined) throw new Error(`not a method: ${text}`);

@@ -1,3 +1,5 @@
+import type { KeySetServer } from '../../support/key-set-server.js';
+
 const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 /** Given out in turn, and so dependent on which services came before. */
@@ -10,9 +12,11 @@ export class Labels {
   readonly #uuids = new Map<string, string>();
   readonly #indexes = new Map<string, string>();
   readonly #nodeName: string;
+  readonly #idp: Pick<KeySetServer, 'address' | 'publicKey'>;
 
-  constructor(nodeName: string) {
+  constructor(nodeName: string, idp: Pick<KeySetServer, 'address' | 'publicKey'>) {
     this.#nodeName = nodeName;
+    this.#idp = idp;
   }
 
   index(value: string): string {
@@ -21,17 +25,23 @@ export class Labels {
   }
 
   text(value: string): string {
-    return value
-      .replace(uuid, (id) => (wellKnown.test(id) ? id : nameOf(this.#uuids, id, 'uuid')))
-      .replace(time, '<time>')
-      .replace(virtualAddress, '<virtual address>')
-      .replace(
-        /(current modify index |"ModifyIndex":|reset index: )(\d+)/g,
-        (_all, before: string, index: string) => {
-          return `${before}${this.index(index)}`;
-        },
-      )
-      .replaceAll(this.#nodeName, '<node>');
+    return (
+      value
+        .replace(uuid, (id) => (wellKnown.test(id) ? id : nameOf(this.#uuids, id, 'uuid')))
+        .replace(time, '<time>')
+        .replace(virtualAddress, '<virtual address>')
+        .replace(
+          /(current modify index |"ModifyIndex":|reset index: )(\d+)/g,
+          (_all, before: string, index: string) => {
+            return `${before}${this.index(index)}`;
+          },
+        )
+        // The grammar's own list of what it had wanted.
+        .replace(/(Selector is invalid: ).*/s, '$1<why>')
+        .replaceAll(this.#idp.publicKey, '<public key>')
+        .replaceAll(this.#idp.address, '<idp>')
+        .replaceAll(this.#nodeName, '<node>')
+    );
   }
 
   value(value: unknown, key = ''): unknown {

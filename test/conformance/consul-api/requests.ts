@@ -93,7 +93,5 @@ export const requests: Scenario = {
       status: 200,
       body: ['dc1'],
     }),
-    exchange('no auth methods', 'GET /v1/acl/auth-methods', { status: 200, body: [], index: '1' }),
-    exchange('no binding rules', 'GET /v1/acl/binding-rules', { status: 200, body: [], index: '1' }),
   ],
 };

@@ -1,4 +1,5 @@
 import type { ConsulUnderTest } from './exchange.js';
+import { identityProvider } from './identity-provider.js';
 
 const keptPolicies = new Set(['global-management', 'builtin/global-read-only']);
 
@@ -41,6 +42,9 @@ export async function resetConsul(server: ConsulUnderTest): Promise<string> {
     const isOwn = token.SecretID === server.managementToken || token.SecretID === 'anonymous';
     if (!isOwn) await call('DELETE', `/v1/acl/token/${token.AccessorID}`);
   }
+  for (const method of await list('/v1/acl/auth-methods')) {
+    await call('DELETE', `/v1/acl/auth-method/${method.Name}`);
+  }
   for (const role of await list('/v1/acl/roles')) await call('DELETE', `/v1/acl/role/${role.ID}`);
   for (const policy of await list('/v1/acl/policies')) {
     if (!keptPolicies.has(String(policy.Name))) await call('DELETE', `/v1/acl/policy/${policy.ID}`);
@@ -71,6 +75,14 @@ async function moveIndexes(
   await call('DELETE', `/v1/acl/policy/${policy}`);
   const role = idOf(await call('PUT', '/v1/acl/role', { Name: 'reset' }));
   await call('DELETE', `/v1/acl/role/${role}`);
+  const { publicKey } = await identityProvider();
+  await call('PUT', '/v1/acl/auth-method', {
+    Name: 'reset',
+    Type: 'jwt',
+    Config: { JWTValidationPubKeys: [publicKey] },
+  });
+  await call('PUT', '/v1/acl/binding-rule', { AuthMethod: 'reset', BindType: 'role', BindName: 'reset' });
+  await call('DELETE', '/v1/acl/auth-method/reset');
   const token = String(Object(await call('PUT', '/v1/acl/token', {})).AccessorID);
   await call('DELETE', `/v1/acl/token/${token}`);
 }

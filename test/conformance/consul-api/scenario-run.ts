@@ -1,5 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Call, ConsulUnderTest, Exchange, Expectation, Scenario } from './exchange.js';
+import type { KeySetServer } from '../../support/key-set-server.js';
+import {
+  type Call,
+  type ConsulUnderTest,
+  type Exchange,
+  type Expectation,
+  isUnsigned,
+  type Scenario,
+} from './exchange.js';
+import { identityProvider } from './identity-provider.js';
 import { Labels } from './labels.js';
 import { resetConsul } from './reset.js';
 
@@ -16,20 +25,25 @@ export interface ExchangeFailure {
 /** The state of one scenario on one server: what was saved, and what values are called. */
 export class ScenarioRun {
   readonly #server: ConsulUnderTest;
+  readonly #idp: KeySetServer;
   readonly #labels: Labels;
   readonly #saved = new Map<string, string>();
   readonly #lastIndexes = new Map<string, number>();
 
-  private constructor(server: ConsulUnderTest, nodeName: string) {
+  private constructor(server: ConsulUnderTest, nodeName: string, idp: KeySetServer) {
     this.#server = server;
-    this.#labels = new Labels(nodeName);
+    this.#idp = idp;
+    this.#labels = new Labels(nodeName, idp);
     this.#saved.set('node', nodeName);
+    this.#saved.set('idp', idp.address);
+    // As it stands within a JSON text.
+    this.#saved.set('publicKey', JSON.stringify(idp.publicKey).slice(1, -1));
   }
 
   /** Empties the server first. */
   static async begin(server: ConsulUnderTest): Promise<ScenarioRun> {
     const nodeName = await resetConsul(server);
-    return new ScenarioRun(server, nodeName);
+    return new ScenarioRun(server, nodeName, await identityProvider());
   }
 
   /** Makes the exchange and says what came, in the form of an expectation. */
@@ -83,13 +97,23 @@ export class ScenarioRun {
 
   async #send(call: Call, path: string, waitMs = 0): Promise<Received> {
     const token = this.#tokenOf(call.as);
+    const signed = { ...call, body: await this.#sign(call.body) };
     const response = await fetch(`${this.#server.address}${this.#fill(path)}`, {
       method: call.method,
       headers: token === undefined ? {} : { 'X-Consul-Token': token },
       signal: AbortSignal.timeout(answerTimeoutMs + waitMs * 2),
-      ...bodyOf(call, (text) => this.#fill(text)),
+      ...bodyOf(signed, (text) => this.#fill(text)),
     });
     return { status: response.status, headers: response.headers, text: await response.text() };
+  }
+
+  /** With a JWT in place of each `jwt(…)`. */
+  async #sign(value: unknown): Promise<unknown> {
+    if (isUnsigned(value)) return this.#idp[value.by](Object(JSON.parse(this.#fill(value.claims))));
+    if (Array.isArray(value)) return Promise.all(value.map((item) => this.#sign(item)));
+    if (typeof value !== 'object' || value === null) return value;
+    const signed = Object.entries(value).map(async ([name, inner]) => [name, await this.#sign(inner)]);
+    return Object.fromEntries(await Promise.all(signed));
   }
 
   #tokenOf(as: string | undefined): string | undefined {

@@ -24,3 +24,11 @@ export function expirationOf(created: number, ttl: string, time: string): string
     throw serverFailure(`ExpirationTime cannot be less than ${formatGoDuration(shortestNs)} ${was}`);
   return new Date(at).toISOString();
 }
+
+/** Throws where an auth method's MaxTokenTTL is out of range; 0 is none. */
+export function requireMethodTtl(ns: number): void {
+  if (ns === 0) return;
+  const was = `MaxTokenTTL ${formatGoDuration(ns)}`;
+  if (ns > longestNs) throw serverFailure(`${was} cannot be more than ${formatGoDuration(longestNs)}`);
+  if (ns < shortestNs) throw serverFailure(`${was} cannot be less than ${formatGoDuration(shortestNs)}`);
+}

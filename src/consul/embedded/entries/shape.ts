@@ -135,7 +135,7 @@ function decodeBool(value: unknown, path: string): boolean {
 function asMap(value: unknown, path: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return Object.fromEntries(Object.entries(value));
-  if (Array.isArray(value) && value.length === 1) return asMap(value[0], path);
+  if (Array.isArray(value) && value.length === 1) return asMap(value[0], `${path}[0]`);
   throw new ShapeError(`'${path}' expected a map, got '${goKind(value)}'`);
 }
 

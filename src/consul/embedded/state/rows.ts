@@ -131,7 +131,28 @@ export interface AclRoleRow extends Indexed {
   readonly Hash: string;
 }
 
-/** Every table of the store with its row; auth methods, binding rules and JWT entries will join here. */
+export interface AclAuthMethodRow extends Indexed {
+  readonly Name: string;
+  readonly Type: string;
+  readonly DisplayName?: string;
+  readonly Description?: string;
+  /** A Go duration; absent where tokens never end. */
+  readonly MaxTokenTTL?: string;
+  readonly TokenLocality?: string;
+  /** As it was given. */
+  readonly Config: Readonly<Record<string, unknown>>;
+}
+
+export interface AclBindingRuleRow extends Indexed {
+  readonly ID: string;
+  readonly Description: string;
+  readonly AuthMethod: string;
+  readonly Selector: string;
+  readonly BindType: string;
+  readonly BindName: string;
+}
+
+/** Every table of the store with its row; JWT entries will join here. */
 export interface Tables {
   'config-entries': ConfigEntryRow;
   kvs: KvRow;
@@ -143,6 +164,9 @@ export interface Tables {
   'acl-tokens': AclTokenRow;
   'acl-policies': AclPolicyRow;
   'acl-roles': AclRoleRow;
+  /** By name in lower case. */
+  'acl-auth-methods': AclAuthMethodRow;
+  'acl-binding-rules': AclBindingRuleRow;
   /** Facts of the cluster itself, such as that bootstrap was done. */
   facts: { readonly value: string };
 }
@@ -160,5 +184,7 @@ export const tableNames: readonly TableName[] = [
   'acl-tokens',
   'acl-policies',
   'acl-roles',
+  'acl-auth-methods',
+  'acl-binding-rules',
   'facts',
 ];

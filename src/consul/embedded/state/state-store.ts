@@ -167,6 +167,8 @@ function emptyTables(): TableSet {
     'acl-tokens': new Table(),
     'acl-policies': new Table(),
     'acl-roles': new Table(),
+    'acl-auth-methods': new Table(),
+    'acl-binding-rules': new Table(),
     facts: new Table(),
   };
 }

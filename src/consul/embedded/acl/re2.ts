@@ -1,0 +1,23 @@
+const longestPattern = 1000;
+
+/**
+ * A regular expression of RE2 as one of JavaScript; undefined where RE2 refuses it, and for what the two read
+ * differently and is rare (named classes, `\Q`, flags in the middle).
+ */
+export function toPattern(text: string): RegExp | undefined {
+  if (text.length > longestPattern) return undefined;
+  const flags = /^\(\?([ims]+)\)/.exec(text);
+  const rest = text.slice(flags?.[0].length ?? 0).replaceAll('(?P<', '(?<');
+  // Lookarounds, back references, atomic and inline-flag groups, classes and escapes of one side alone.
+  if (/\(\?(?:[=!>]|<[=!]|[a-zA-Z-]+[:)])/.test(rest)) return undefined;
+  if (/\\[1-9kcuXQEZG]|\[\[:/.test(rest)) return undefined;
+  const source = rest
+    .replaceAll('\\A', '^')
+    .replaceAll('\\z', '$')
+    .replace(/\\x([0-9a-fA-F]{2})/g, '\\u00$1');
+  try {
+    return new RegExp(source, `u${flags?.[1] ?? ''}`);
+  } catch {
+    return undefined;
+  }
+}

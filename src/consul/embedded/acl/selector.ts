@@ -1,0 +1,113 @@
+import { toPattern } from './re2.js';
+import { type Comparison, type Operator, parseSelector, type Selector } from './selector-grammar.js';
+import type { Identity } from './verified-claims.js';
+
+/** A selector that can be asked. Strings are held as their bytes, as Go compares them. */
+export type Condition = (identity: Identity) => boolean;
+
+/**
+ * Compiles a selector of a binding rule; undefined where Consul refuses it. `value.x` is a text, `list.x` a list, and
+ * `value` and `list` are maps by name. Whatever Consul takes for true of an absent claim is true here as well.
+ */
+export function compileSelector(text: string): Condition | undefined {
+  const selector = parseSelector(text);
+  return selector === undefined ? undefined : compile(selector);
+}
+
+function compile(selector: Selector): Condition | undefined {
+  switch (selector.kind) {
+    case 'not': {
+      const inner = compile(selector.inner);
+      return inner && ((identity) => !inner(identity));
+    }
+    case 'and':
+    case 'or': {
+      const [left, right] = [compile(selector.left), compile(selector.right)];
+      if (left === undefined || right === undefined) return undefined;
+      return selector.kind === 'and'
+        ? (identity) => left(identity) && right(identity)
+        : (identity) => left(identity) || right(identity);
+    }
+    case 'comparison':
+      return compare(selector);
+  }
+}
+
+function compare({ path, operator, value }: Comparison): Condition | undefined {
+  const [root, name, ...more] = path;
+  if (more.length > 0) return undefined;
+  if (root === 'value')
+    return name === undefined ? ofMap('value', operator, value) : ofText(name, operator, value);
+  if (root === 'list')
+    return name === undefined ? ofMap('list', operator, value) : ofList(name, operator, value);
+  return undefined;
+}
+
+function ofMap(root: 'value' | 'list', operator: Operator, value: string): Condition | undefined {
+  const has = ({ [root]: map }: Identity) => [...map.keys()].some((key) => bytesOf(key) === value);
+  switch (operator) {
+    case 'in':
+      return has;
+    case 'not in':
+      return (identity) => !has(identity);
+    case 'is empty':
+      return (identity) => identity[root].size === 0;
+    case 'is not empty':
+      return (identity) => identity[root].size > 0;
+    default:
+      return undefined;
+  }
+}
+
+function ofList(name: string, operator: Operator, value: string): Condition | undefined {
+  const items = (identity: Identity) => (identity.list.get(name) ?? []).map(bytesOf);
+  switch (operator) {
+    case 'in':
+      return (identity) => items(identity).includes(value);
+    case 'not in':
+      return (identity) => !items(identity).includes(value);
+    case 'is empty':
+      return (identity) => items(identity).length === 0;
+    case 'is not empty':
+      return (identity) => items(identity).length > 0;
+    default:
+      return undefined;
+  }
+}
+
+function ofText(name: string, operator: Operator, value: string): Condition | undefined {
+  const test = textTest(operator, value);
+  if (test === undefined) return undefined;
+  // What Consul answers for a claim that is absent.
+  const absent =
+    operator === '!=' || operator === 'not in' || operator === 'matches' || operator === 'not matches';
+  return ({ value: values }) => {
+    const text = values.get(name);
+    return text === undefined ? absent : test(text);
+  };
+}
+
+function textTest(operator: Operator, value: string): ((text: string) => boolean) | undefined {
+  switch (operator) {
+    case '==':
+      return (text) => bytesOf(text) === value;
+    case '!=':
+      return (text) => bytesOf(text) !== value;
+    case 'in':
+      return (text) => bytesOf(text).includes(value);
+    case 'not in':
+      return (text) => !bytesOf(text).includes(value);
+    case 'matches':
+    case 'not matches': {
+      const pattern = toPattern(Buffer.from(value, 'latin1').toString('utf8'));
+      return pattern && ((text) => pattern.test(text) === (operator === 'matches'));
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** One character for each byte of the UTF-8 text. */
+function bytesOf(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}

@@ -1,0 +1,12 @@
+import { createEmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { describeAclObjects } from './acl-objects.js';
+
+describeAclObjects('an embedded Consul', async () => {
+  const server = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
+  return {
+    address: server.address,
+    managementToken: server.managementToken,
+    datacenter: 'dc1',
+    stop: () => server.close(),
+  };
+});
