@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { aclAuthMethods } from './consul-api/acl-auth-methods.js';
+import { aclBindingRules } from './consul-api/acl-binding-rules.js';
 import { aclChanges } from './consul-api/acl-changes.js';
+import { aclLogins } from './consul-api/acl-logins.js';
 import { aclNobody } from './consul-api/acl-nobody.js';
 import { aclPolicies } from './consul-api/acl-policies.js';
 import { aclReader } from './consul-api/acl-reader.js';
 import { aclRoles } from './consul-api/acl-roles.js';
+import { aclSelectors, aclSelectorsMet } from './consul-api/acl-selectors.js';
 import { aclTokens } from './consul-api/acl-tokens.js';
 import { aclWriter } from './consul-api/acl-writer.js';
 import { agent } from './consul-api/agent.js';
@@ -64,6 +68,11 @@ export const consulApiScenarios: readonly Scenario[] = [
   aclPolicies,
   aclRoles,
   aclTokens,
+  aclAuthMethods,
+  aclBindingRules,
+  aclSelectors,
+  aclSelectorsMet,
+  aclLogins,
   aclNobody,
   aclReader,
   aclWriter,
