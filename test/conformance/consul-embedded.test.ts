@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { identityProvider } from './consul-api/identity-provider.js';
 import { describeConsulApi } from './consul-api.js';
 
 describeConsulApi('the embedded Consul', async () => {
@@ -55,6 +56,19 @@ describe('an embedded Consul with a data directory', () => {
     await ask(at, 'DELETE', '/v1/kv/gone');
     await ask(at, 'PUT', '/v1/agent/service/register', { Name: 'web', Meta: { 'oauth-client-id': 'shop' } });
     await ask(at, 'PUT', '/v1/acl/policy', { Name: 'keys', Rules: 'key_prefix "" { policy = "read" }' });
+    const { publicKey } = await identityProvider();
+    await ask(at, 'PUT', '/v1/acl/auth-method', {
+      Name: 'people',
+      Type: 'jwt',
+      MaxTokenTTL: '5m',
+      Config: { JWTValidationPubKeys: [publicKey] },
+    });
+    await ask(at, 'PUT', '/v1/acl/binding-rule', {
+      AuthMethod: 'people',
+      BindType: 'role',
+      BindName: 'keys',
+      Selector: '"x" in value',
+    });
     await ask(at, 'PUT', '/v1/session/create', { TTL: '600s', Name: 'kept' });
   };
 
@@ -65,6 +79,8 @@ describe('an embedded Consul with a data directory', () => {
     '/v1/catalog/nodes',
     '/v1/acl/policy/name/keys',
     '/v1/acl/tokens',
+    '/v1/acl/auth-method/people',
+    '/v1/acl/binding-rules',
     '/v1/session/list',
   ];
 
