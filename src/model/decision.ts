@@ -145,15 +145,3 @@ export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision'> & {
   /** The scopes that open the edge once it is written: what the next writer remembers of it. */
   readonly opensBy?: readonly string[];
 };
-
-/** What the settlement adds. */
-export interface Settlement {
-  readonly id: string;
-  readonly time: string;
-  readonly outcome: Outcome;
-  readonly reason?: Reason;
-  readonly type?: Decision['type'];
-  readonly consul?: { readonly modifyIndex: number };
-  readonly latencyMs?: number;
-  readonly detail?: string;
-}

@@ -1,3 +1,5 @@
+import { toUriText } from './uri-text.js';
+
 /**
  * What a job is about. A `client` key may name a client by what an event carried instead of its client id
  * (`by`), which the reconciler resolves to the client id before anything else.
@@ -63,9 +65,9 @@ export function parseKey(text: string): Key | undefined {
   return undefined;
 }
 
-// encodeURIComponent leaves `~` alone, but a client id `~id` must not read as the mark; lone surrogates throw.
+// encodeURIComponent leaves `~` alone, but a client id `~id` must not read as the mark.
 function encode(segment: string): string {
-  return encodeURIComponent(segment.replace(/\p{Surrogate}/gu, '\uFFFD')).replaceAll('~', '%7E');
+  return toUriText(segment).replaceAll('~', '%7E');
 }
 
 function decode(segment: string): string | undefined {

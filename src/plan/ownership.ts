@@ -1,4 +1,5 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import { toUriText } from '../model/uri-text.js';
 
 /** Consul keeps 512 characters of a source's Description. */
 const DESCRIPTION_LIMIT = 512;
@@ -12,7 +13,7 @@ export function describeSource(
   owner: string,
   client: { readonly provider: string; readonly clientId: string },
 ): string {
-  const text = `${mark(owner)} client=${encode(client.provider)}/${encode(client.clientId)}`;
+  const text = `${mark(owner)} client=${toUriText(client.provider)}/${toUriText(client.clientId)}`;
   return text.length <= DESCRIPTION_LIMIT ? text : mark(owner);
 }
 
@@ -72,8 +73,4 @@ export function sameSource(
 
 function mark(owner: string): string {
   return `scopemesh:${owner}`;
-}
-
-function encode(text: string): string {
-  return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\uFFFD'));
 }

@@ -3,6 +3,7 @@ import type { Principal } from '../model/cause.js';
 import type { ChangeReason, DecisionAction, HoldReason, Resource } from '../model/decision.js';
 import type { Access, ServiceName } from '../model/intention.js';
 import type { Key } from '../model/key.js';
+import { toUriText } from '../model/uri-text.js';
 import type { ClientId } from './world.js';
 
 export interface PlannedClient extends ClientId {
@@ -80,7 +81,5 @@ export function intentionResource(destination: ServiceName, source: string): Res
 }
 
 function encodeSegment(text: string): string {
-  return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\uFFFD'))
-    .replaceAll('%3A', ':')
-    .replaceAll('%2C', ',');
+  return toUriText(text).replaceAll('%3A', ':').replaceAll('%2C', ',');
 }

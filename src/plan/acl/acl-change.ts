@@ -1,5 +1,6 @@
 import type { AclObject } from '../../model/acl.js';
 import type { ChangeReason, DecisionAction, Resource, ResourceKind } from '../../model/decision.js';
+import { toUriText } from '../../model/uri-text.js';
 import type { Hold, PlannedClient } from '../plan.js';
 
 export type AclKind = AclObject['kind'];
@@ -46,7 +47,7 @@ export interface AclPlan {
 
 /** `acl-role/<name>`; a binding rule has no name and is called by its method and what it binds. */
 export function aclSubject(kind: ResourceKind, ...names: readonly string[]): string {
-  return [kind, ...names].map((name) => encodeURIComponent(name.toWellFormed())).join('/');
+  return [kind, ...names].map((name) => toUriText(name)).join('/');
 }
 
 export function nameOf(object: AclObject): readonly string[] {

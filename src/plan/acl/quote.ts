@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { toUriText } from '../../model/uri-text.js';
 import { describeSource, isOwnedDescription } from '../ownership.js';
 import type { ClientId } from '../world.js';
 
@@ -88,7 +89,9 @@ export function describeClient(owner: string, client: ClientId): string {
 /** `scopemesh:<owner> <word>=<segment>/<segment> …`, percent-encoded; the mark alone where that is too long. */
 export function describe(owner: string, facts: Readonly<Record<string, readonly string[]>>): string {
   const mark = `scopemesh:${owner}`;
-  const words = Object.entries(facts).map(([word, segments]) => `${word}=${segments.map(encode).join('/')}`);
+  const words = Object.entries(facts).map(
+    ([word, segments]) => `${word}=${segments.map(toUriText).join('/')}`,
+  );
   const text = [mark, ...words].join(' ');
   return text.length <= DESCRIPTION_LIMIT ? text : mark;
 }
@@ -111,10 +114,6 @@ function hashedName(owner: string, provider: string, word: string, ...parts: rea
 /** 160 bits: nobody finds two ids of one hash. */
 function hash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 40);
-}
-
-function encode(text: string): string {
-  return encodeURIComponent(text.toWellFormed());
 }
 
 function hex(code: number, digits: number): string {

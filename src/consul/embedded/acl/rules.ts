@@ -23,8 +23,6 @@ export interface AclRules {
   readonly named: readonly NamedRule[];
 }
 
-export const noRules: AclRules = { scalars: {}, named: [] };
-
 /** Rules of an ACL policy. Throws an Error with Consul's text; words it does not know are passed over. */
 export function parseAclRules(text: string): AclRules {
   let items: HclItem[];
