@@ -2,6 +2,9 @@ import type { ActorKind } from '../src/model/actor.js';
 import type { ActorClassification, ActorLimit, Mode, Rule } from '../src/model/rule.js';
 import type { Secret } from '../src/model/secret.js';
 import type { HostPort } from './fields.js';
+import type { ProviderSettings } from './providers/providers.js';
+
+export type { ProviderSettings } from './providers/providers.js';
 
 /** A configuration that was read, checked and completed with defaults. Paths of files are absolute. */
 export interface Config {
@@ -54,36 +57,6 @@ export interface ConsulSettings {
   readonly namespace?: string;
   readonly tls?: TlsFiles;
 }
-
-interface AnyProvider {
-  readonly name: string;
-  readonly issuer: string;
-  /** Plain http to hosts that are not loopback is allowed. */
-  readonly insecure: boolean;
-  /** Empty where no webhook is configured. */
-  readonly webhookSecrets: readonly Secret[];
-  readonly pollMs: number;
-  readonly fullReadMs: number;
-  readonly audience?: string;
-  /** The claims of an access token that hold the client id, the scopes, the groups. */
-  readonly claims: { readonly client: string; readonly scopes: string; readonly groups: string };
-}
-
-export interface KeycloakSettings extends AnyProvider {
-  readonly kind: 'keycloak';
-  readonly clientId: string;
-  readonly clientSecret: Secret;
-  readonly serviceAccountRoles: boolean;
-}
-
-export interface OidcSettings extends AnyProvider {
-  readonly kind: 'oidc';
-  /** An http(s) URL, or the absolute path of a file. */
-  readonly directory: string;
-  readonly directoryToken?: Secret;
-}
-
-export type ProviderSettings = KeycloakSettings | OidcSettings;
 
 export interface GroupRule {
   readonly group: string;

@@ -13,7 +13,7 @@ import {
   url,
   wholeNumber,
 } from './fields.js';
-import { PROVIDER } from './provider-schema.js';
+import { PROVIDER } from './providers/providers.js';
 import { ACTOR_KIND, SCOPES } from './rule-schema.js';
 
 export type { Config } from './config.js';

@@ -1,10 +1,10 @@
 import { isAbsolute, join } from 'node:path';
 import type { ActorLimit, Rule } from '../src/model/rule.js';
-import type { Config, ProviderSettings, TlsFiles } from './config.js';
+import type { Config, TlsFiles } from './config.js';
 import { parseHostPort } from './fields.js';
+import { toProvider } from './providers/providers.js';
 import type { ParsedFile } from './schema.js';
 
-type ParsedProvider = ParsedFile['providers'][number];
 type ParsedScope = ParsedFile['scopes'][string];
 type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
 
@@ -60,40 +60,6 @@ export function toConfig(file: ParsedFile, directory: string): Config {
     state: { directory: absolute(file.state.directory) },
     resyncMs: file.resync,
   };
-}
-
-function toProvider(parsed: ParsedProvider, absolute: (path: string) => string): ProviderSettings {
-  const each = {
-    name: parsed.name,
-    issuer: parsed.issuer,
-    insecure: parsed.insecure,
-    webhookSecrets: parsed.webhook?.secrets ?? [],
-    pollMs: parsed.poll,
-    fullReadMs: parsed.fullRead,
-    ...(parsed.audience === undefined ? {} : { audience: parsed.audience }),
-  };
-  const claims = { scopes: 'scope', groups: 'groups' };
-  switch (parsed.kind) {
-    case 'keycloak':
-      return {
-        kind: parsed.kind,
-        ...each,
-        claims: { client: 'azp', ...claims, ...parsed.claims },
-        clientId: parsed.clientId,
-        clientSecret: parsed.clientSecret,
-        serviceAccountRoles: parsed.serviceAccountRoles,
-      };
-    case 'oidc': {
-      const { directory, directoryToken } = parsed;
-      return {
-        kind: parsed.kind,
-        ...each,
-        claims: { client: 'client_id', ...claims, ...parsed.claims },
-        directory: /^https?:\/\//i.test(directory) ? directory : absolute(directory),
-        ...(directoryToken === undefined || directoryToken.isEmpty ? {} : { directoryToken }),
-      };
-    }
-  }
 }
 
 function toRule(scope: string, parsed: ParsedRule): Rule {

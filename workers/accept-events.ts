@@ -1,6 +1,6 @@
 import type { Clock } from '../src/clock.js';
 import type { IdentityEvent } from '../src/identity/source.js';
-import { clientKey, type Key } from '../src/model/key.js';
+import { clientKey, type Key, providerKey } from '../src/model/key.js';
 import type { RevocationOrder } from '../src/model/order.js';
 import type { Trigger } from '../src/model/trigger.js';
 import type { Metrics } from '../src/observe.js';
@@ -45,13 +45,15 @@ export async function acceptEvents(
   return fresh.length;
 }
 
-/** An order travels in a trigger of the client that it names. */
+/** An order travels in a trigger of the client that it names; that of a person's session, of the provider. */
 function toTrigger(order: RevocationOrder): readonly Trigger[] {
   const key: Key | undefined =
     order.clientId !== undefined
       ? clientKey(order.provider, order.clientId)
       : order.internalId !== undefined
         ? { kind: 'client', provider: order.provider, by: 'internalId', value: order.internalId }
-        : undefined;
+        : order.subject !== undefined
+          ? providerKey(order.provider)
+          : undefined;
   return key === undefined ? [] : [{ key, cause: order.cause, urgent: true, order }];
 }

@@ -9,12 +9,9 @@ import type { Clock } from '../src/clock.js';
 import type { Consul } from '../src/consul/consul.js';
 import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import type { DecisionLog } from '../src/decisions/log.js';
-import type { Directory } from '../src/identity/directory.js';
 import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
-import { createOidcDirectory } from '../src/identity/oidc/directory.js';
-import { createOidcPoll } from '../src/identity/oidc/poll.js';
-import { createOidcSource } from '../src/identity/oidc/webhook.js';
-import type { EventPoll, EventSource } from '../src/identity/source.js';
+import { createOidc } from '../src/identity/oidc/oidc.js';
+import type { ProviderParts } from '../src/identity/provider-parts.js';
 import type { Logger, Metrics } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
 import type { Journal } from '../src/queue/journal.js';
@@ -31,11 +28,8 @@ export interface Ambience {
   readonly clock: Clock;
 }
 
-export interface Provider {
+export interface Provider extends ProviderParts {
   readonly settings: ProviderSettings;
-  readonly directory: Directory;
-  readonly source?: EventSource;
-  readonly poll?: EventPoll;
 }
 
 export interface Store {
@@ -74,42 +68,18 @@ export async function openConsul(
   });
 }
 
+/** One line for each kind: an adapter takes its provider's settings as they are. */
 export function openProvider(settings: ProviderSettings, ambience: Ambience): Provider {
+  return { settings, ...openParts(settings, ambience) };
+}
+
+function openParts(settings: ProviderSettings, ambience: Ambience): ProviderParts {
   const provider = settings.name;
   switch (settings.kind) {
-    case 'keycloak': {
-      const { issuer, clientId, clientSecret, serviceAccountRoles, insecure, webhookSecrets } = settings;
-      return {
-        settings,
-        ...createKeycloak({
-          ...ambience,
-          provider,
-          issuer,
-          clientId,
-          clientSecret,
-          serviceAccountRoles,
-          insecure,
-          webhookSecrets,
-        }),
-      };
-    }
-    case 'oidc': {
-      const { directoryToken, webhookSecrets: secrets } = settings;
-      const directory = createOidcDirectory({
-        ...ambience,
-        provider,
-        directory: settings.directory,
-        ...(directoryToken === undefined ? {} : { directoryToken }),
-      });
-      return {
-        settings,
-        directory,
-        poll: createOidcPoll({ directory, clock: ambience.clock }),
-        ...(secrets.length === 0
-          ? {}
-          : { source: createOidcSource({ provider, secrets, clock: ambience.clock }) }),
-      };
-    }
+    case 'keycloak':
+      return createKeycloak({ ...settings, ...ambience, provider });
+    case 'oidc':
+      return createOidc({ ...settings, ...ambience, provider });
   }
 }
 

@@ -20,5 +20,23 @@ export interface Directory {
   readAll(signal: AbortSignal): Promise<DirectorySnapshot>;
   /** One client; undefined only if a healthy IdP says that it does not exist. */
   read(by: ClientReference, value: string, signal: AbortSignal): Promise<OAuthClient | undefined>;
+  /**
+   * Subjects (`sub` of their tokens) of the enabled members of each of these groups or roles, complete, or an error as
+   * for `readAll`; a group that does not exist has none. Absent where the IdP cannot tell.
+   */
+  readMembers?(groups: readonly string[], signal: AbortSignal): Promise<Members>;
+  /** What the credentials may read and what they lack; never throws for a permission that is missing. */
+  checkAccess?(signal: AbortSignal): Promise<readonly AccessCheck[]>;
   close(): Promise<void>;
+}
+
+/** Subjects by group. */
+export type Members = ReadonlyMap<string, readonly string[]>;
+
+/** One permission at the IdP, under the exact name by which it is granted there. */
+export interface AccessCheck {
+  readonly permission: string;
+  /** What scopemesh reads with it. */
+  readonly neededFor: string;
+  readonly isGranted: boolean;
 }

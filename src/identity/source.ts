@@ -50,3 +50,27 @@ export interface PollResult {
   readonly cursor: string;
   readonly gap: boolean;
 }
+
+/**
+ * What must be kept alive at the IdP so that events come at all: a subscription that ends, a stream that falls
+ * silent. An adapter keeps no state of its own: `stored` is what it last returned, kept durably by the caller.
+ */
+export interface EventSubscription {
+  readonly provider: string;
+  /**
+   * Creates, verifies or renews whatever is due. Safe to repeat. Throws SyncError as a Directory does; what it said
+   * before then stands.
+   */
+  renew(stored: string | undefined, signal: AbortSignal): Promise<SubscriptionState>;
+}
+
+export interface SubscriptionState {
+  /** Opaque; holds no secret. */
+  readonly stored: string;
+  /** ISO 8601; absent where it does not end. */
+  readonly expiresAt?: string;
+  /** When `renew` is to be called again. */
+  readonly renewAfterMs: number;
+  /** Events may have been lost (it had ended, or was silent where it should have spoken): compare completely. */
+  readonly gap: boolean;
+}

@@ -1,3 +1,5 @@
+import type { ActorKind } from './actor.js';
+
 /**
  * A scope that a client may obtain, identified by (provider, api, name): an equal name at another API is
  * another scope. `api` is absent where the IdP has one namespace of scopes (Keycloak client scopes).
@@ -22,6 +24,8 @@ export interface OAuthClient {
   /** ISO 8601, where the IdP tells: later than a report of a compromise, it shows that the secret was changed. */
   readonly secretCreatedAt?: string;
   readonly attributes: Readonly<Record<string, string>>;
+  /** What the IdP itself says of who stands behind it (an agent identity, a service account); absent where it does not. */
+  readonly actorKind?: ActorKind;
 }
 
 /** The services that the client itself names (attribute `consul-services`: comma-separated or a list). */

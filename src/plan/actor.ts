@@ -12,7 +12,7 @@ const INTERACTIVE = new Set([
   'urn:openid:params:grant-type:ciba',
 ]);
 
-/** The client's kind: the first matching classification, else by its grant types, else unknown. */
+/** The client's kind: the first matching classification, else what its IdP says, else by its grant types, else unknown. */
 export function classify(
   client: OAuthClient,
   mapping: Pick<Mapping, 'classify'>,
@@ -27,6 +27,7 @@ export function classify(
         return entry.kind;
     } else if (compile(entry.clientId).match(client.clientId) !== undefined) return entry.kind;
   }
+  if (client.actorKind !== undefined) return client.actorKind;
   if (client.grantTypes.some((type) => INTERACTIVE.has(type))) return 'human';
   if (client.grantTypes.includes('client_credentials')) return 'workload';
   return 'unknown';

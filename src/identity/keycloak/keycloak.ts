@@ -1,6 +1,6 @@
 import type { Secret } from '../../model/secret.js';
-import type { Directory } from '../directory.js';
-import type { EventPoll, EventSource } from '../source.js';
+import type { ProviderParts } from '../provider-parts.js';
+import type { EventPoll } from '../source.js';
 import { createAdminApi } from './admin-api.js';
 import { createKeycloakDirectory, type KeycloakDirectoryOptions } from './directory.js';
 import { createKeycloakNames } from './names.js';
@@ -12,15 +12,8 @@ export interface KeycloakOptions extends Omit<KeycloakDirectoryOptions, 'names' 
   readonly webhookSecrets: readonly Secret[];
 }
 
-export interface Keycloak {
-  /** Its `close` ends the poll's connections too. */
-  readonly directory: Directory;
-  readonly poll: EventPoll;
-  readonly source?: EventSource;
-}
-
 /** A realm with all its parts on one token, one transport and one memory of names. */
-export function createKeycloak(options: KeycloakOptions): Keycloak {
+export function createKeycloak(options: KeycloakOptions): ProviderParts & { readonly poll: EventPoll } {
   const api = createAdminApi(options);
   const names = createKeycloakNames();
   const { webhookSecrets: secrets } = options;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { IncompleteRead } from '../../../src/errors.js';
-import { createKeycloak, type Keycloak } from '../../../src/identity/keycloak/keycloak.js';
+import { createKeycloak } from '../../../src/identity/keycloak/keycloak.js';
 import type { IdentityEvent } from '../../../src/identity/source.js';
 import { formatKey } from '../../../src/model/key.js';
 import { Secret } from '../../../src/model/secret.js';
@@ -21,7 +21,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-async function open(realm: string, login?: { clientId: string; clientSecret: string }): Promise<Keycloak> {
+async function open(realm: string, login?: { clientId: string; clientSecret: string }) {
   const reader = login ?? (await server.admin.createReader(realm));
   return createKeycloak({
     provider: 'main',
@@ -71,7 +71,7 @@ describeDirectory('Keycloak', startWorld);
 
 describe('a real Keycloak', () => {
   const realm = 'facts';
-  let keycloak: Keycloak;
+  let keycloak: ReturnType<typeof createKeycloak>;
   beforeAll(async () => {
     await server.admin.createRealm(realm, { accessTokenLifespan: 240 });
     keycloak = await open(realm);
@@ -264,7 +264,7 @@ describe('a real Keycloak', () => {
 });
 
 /** Takes the webhook's deliveries as the intake does. */
-async function receiver(keycloak: Keycloak, into: IdentityEvent[]) {
+async function receiver(keycloak: ReturnType<typeof createKeycloak>, into: IdentityEvent[]) {
   const http = createServer(async (request, response) => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of request) chunks.push(chunk);

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import type { Secret } from '../../src/model/secret.js';
+import { duration, name, secret, text, toggle, url } from '../fields.js';
+
+/** What every kind of provider has. */
+export interface AnyProvider {
+  readonly name: string;
+  readonly issuer: string;
+  /** Plain http to hosts that are not loopback is allowed. */
+  readonly insecure: boolean;
+  /** Empty where no webhook is configured. */
+  readonly webhookSecrets: readonly Secret[];
+  readonly pollMs: number;
+  readonly fullReadMs: number;
+  readonly audience?: string;
+  /** The claims of an access token that hold the client id, the scopes, the groups. */
+  readonly claims: { readonly client: string; readonly scopes: string; readonly groups: string };
+}
+
+const WEBHOOK = z
+  .strictObject({
+    secrets: z
+      .array(secret())
+      .min(1, 'must hold at least one secret; several are accepted during a rotation'),
+  })
+  .describe('Events come to POST /events/<name>; each secret is tried in turn.');
+
+const CLAIM_NAMES = z
+  .strictObject({
+    client: text().exactOptional(),
+    scopes: text().exactOptional(),
+    groups: text().exactOptional(),
+  })
+  .describe('Which claims of an access token hold the client id, the scopes and the groups.');
+
+export const everyKind = {
+  name: name().describe('The name of this provider in mappings, keys and the webhook path.'),
+  issuer: url('https:', 'http:').describe(
+    'The issuer as it stands in tokens; plain http on loopback hosts only.',
+  ),
+  insecure: toggle().prefault(false).describe('Allows plain http to hosts that are not loopback.'),
+  webhook: WEBHOOK.exactOptional(),
+  poll: duration('100ms', '1d')
+    .prefault('30s')
+    .describe('The backstop for what a webhook cannot carry or loses.'),
+  fullRead: duration('1s', '30d').prefault('1h').describe('How often the directory is compared completely.'),
+  audience: text().exactOptional().describe('What a token must be issued for to count in Consul.'),
+  claims: CLAIM_NAMES.exactOptional(),
+};
+
+const EVERY_KIND = z.strictObject(everyKind);
+
+/** `claims` are the kind's own names; what the file says comes before them. */
+export function toAnyProvider(
+  parsed: z.output<typeof EVERY_KIND>,
+  claims: AnyProvider['claims'],
+): AnyProvider {
+  return {
+    name: parsed.name,
+    issuer: parsed.issuer,
+    insecure: parsed.insecure,
+    webhookSecrets: parsed.webhook?.secrets ?? [],
+    pollMs: parsed.poll,
+    fullReadMs: parsed.fullRead,
+    ...(parsed.audience === undefined ? {} : { audience: parsed.audience }),
+    claims: { ...claims, ...parsed.claims },
+  };
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import type { Secret } from '../../src/model/secret.js';
+import { secret, text, toggle } from '../fields.js';
+import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
+
+export interface KeycloakSettings extends AnyProvider {
+  readonly kind: 'keycloak';
+  readonly clientId: string;
+  readonly clientSecret: Secret;
+  readonly serviceAccountRoles: boolean;
+}
+
+export const KEYCLOAK = z.strictObject({
+  kind: z.literal('keycloak'),
+  ...everyKind,
+  clientId: text().describe('The client as which the Admin REST API is read.'),
+  clientSecret: secret(),
+  serviceAccountRoles: toggle()
+    .prefault(false)
+    .describe('Whether roles of service accounts count as scopes.'),
+});
+
+export function toKeycloak(parsed: z.output<typeof KEYCLOAK>): KeycloakSettings {
+  return {
+    kind: parsed.kind,
+    ...toAnyProvider(parsed, { client: 'azp', scopes: 'scope', groups: 'groups' }),
+    clientId: parsed.clientId,
+    clientSecret: parsed.clientSecret,
+    serviceAccountRoles: parsed.serviceAccountRoles,
+  };
+}

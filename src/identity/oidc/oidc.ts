@@ -1,0 +1,21 @@
+import type { Secret } from '../../model/secret.js';
+import type { ProviderParts } from '../provider-parts.js';
+import { createOidcDirectory, type OidcDirectoryOptions } from './directory.js';
+import { createOidcPoll } from './poll.js';
+import { createOidcSource } from './webhook.js';
+
+export interface OidcOptions extends OidcDirectoryOptions {
+  /** Empty where no webhook is configured. */
+  readonly webhookSecrets: readonly Secret[];
+}
+
+/** A directory document with its signed events. */
+export function createOidc(options: OidcOptions): ProviderParts {
+  const { provider, clock, webhookSecrets: secrets } = options;
+  const directory = createOidcDirectory(options);
+  return {
+    directory,
+    poll: createOidcPoll({ directory, clock }),
+    ...(secrets.length === 0 ? {} : { source: createOidcSource({ provider, secrets, clock }) }),
+  };
+}
