@@ -1,8 +1,9 @@
+import { ClientSecretPost } from 'openid-client';
 import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
+import { createAccessTokenSource } from '../access-token.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
-import { createAccessTokenSource } from './access-token.js';
 import { type KeycloakIssuer, parseIssuer } from './issuer.js';
 
 /** The Admin REST API of one realm, read only. */
@@ -42,7 +43,16 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
   const { provider, clientId, clock, metrics, timeoutMs } = options;
   const issuer = parseIssuer(options.issuer, options.insecure);
   const http = createHttpClient({ provider, metrics, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
-  const tokens = createAccessTokenSource({ ...options, issuer, http });
+  const tokens = createAccessTokenSource({
+    provider,
+    issuer: issuer.issuer,
+    plain: issuer.plain,
+    clientId,
+    authentication: ClientSecretPost(options.clientSecret.reveal()),
+    remedy: "check clientId, clientSecret and that the client's service account is enabled",
+    http,
+    clock,
+  });
   let requests = 0;
 
   const send = async (url: URL, place: string, signal: AbortSignal): Promise<HttpAnswer> => {

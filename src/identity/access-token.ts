@@ -1,16 +1,14 @@
 import * as oauth from 'openid-client';
-import type { Clock } from '../../clock.js';
-import { messageOf, SyncError } from '../../errors.js';
-import type { Secret } from '../../model/secret.js';
-import type { HttpClient } from '../http-client.js';
-import type { KeycloakIssuer } from './issuer.js';
+import type { Clock } from '../clock.js';
+import { messageOf, SyncError } from '../errors.js';
+import type { HttpClient } from './http-client.js';
 
-/** Client credentials for the Admin API. */
+/** Access tokens for an IdP's own API, by client credentials (RFC 6749, section 4.4). */
 export interface AccessTokenSource {
   /**
-   * A token that is good for some time yet. `stale` is one that the Admin API refused: a new one is got unless
-   * somebody else has done so already. Throws ERR_DIRECTORY_DENIED (the realm refuses the client),
-   * ERR_DIRECTORY_UNREACHABLE, ERR_CONFIG (another issuer answers), or the signal's reason.
+   * A token that is good for some time yet. `stale` is one that the API refused: a new one is got unless somebody
+   * else has done so already. Throws ERR_DIRECTORY_DENIED (the IdP refuses the client), ERR_DIRECTORY_UNREACHABLE,
+   * ERR_CONFIG (another issuer answers), or the signal's reason.
    */
   get(signal: AbortSignal, stale?: string): Promise<string>;
   close(): void;
@@ -18,9 +16,16 @@ export interface AccessTokenSource {
 
 export interface AccessTokenOptions {
   readonly provider: string;
-  readonly issuer: KeycloakIssuer;
+  /** Whose discovery document names the token endpoint (OpenID Connect Discovery 1.0, section 4). */
+  readonly issuer: URL;
+  /** Plain http is allowed. */
+  readonly plain: boolean;
   readonly clientId: string;
-  readonly clientSecret: Secret;
+  readonly authentication: oauth.ClientAuth;
+  /** What is asked for: `scope`, `audience`. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** What to do where the IdP refuses the client. */
+  readonly remedy: string;
   readonly http: HttpClient;
   readonly clock: Clock;
 }
@@ -41,7 +46,7 @@ export function createAccessTokenSource(options: AccessTokenOptions): AccessToke
     configuration ??= await discover(options, closing.signal);
     const asked = clock.now();
     const answer = await translated(options, closing.signal, configuration, (it) =>
-      oauth.clientCredentialsGrant(it),
+      oauth.clientCredentialsGrant(it, { ...options.parameters }),
     );
     const lifetimeMs = (answer.expires_in ?? 60) * 1000;
     // Renewed a little early, so that no request leaves with a token that expires on its way.
@@ -65,18 +70,12 @@ export function createAccessTokenSource(options: AccessTokenOptions): AccessToke
 }
 
 async function discover(options: AccessTokenOptions, signal: AbortSignal): Promise<oauth.Configuration> {
-  const { issuer, clientId, clientSecret } = options;
+  const { issuer, clientId, authentication, plain } = options;
   const failures: SyncError[] = [];
-  const configuration = oauth.discovery(
-    issuer.issuer,
-    clientId,
-    undefined,
-    oauth.ClientSecretPost(clientSecret.reveal()),
-    {
-      [oauth.customFetch]: fetchOver(options, signal, failures),
-      ...(issuer.plain ? { execute: [oauth.allowInsecureRequests] } : {}),
-    },
-  );
+  const configuration = oauth.discovery(issuer, clientId, undefined, authentication, {
+    [oauth.customFetch]: fetchOver(options, signal, failures),
+    ...(plain ? { execute: [oauth.allowInsecureRequests] } : {}),
+  });
   return configuration.catch((error: unknown) => {
     throw failures[0] ?? toSyncError(error, options);
   });
@@ -129,13 +128,13 @@ function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
   }
   if (error instanceof oauth.ResponseBodyError) {
     const said = /^[a-z_]{1,60}$/.test(error.error) ? error.error : 'an error';
-    const message = `${place}: the realm refuses the client (${said}); check clientId, clientSecret and that the client's service account is enabled`;
+    const message = `${place}: the client is refused (${said}); ${options.remedy}`;
     return new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
   }
   const code =
     error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';
   if (code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') {
-    const message = `${place}: the realm names itself by another issuer; write the issuer as its discovery document does`;
+    const message = `${place}: it names itself by another issuer; write the issuer as its discovery document does`;
     return new SyncError('ERR_CONFIG', message, { retriable: false });
   }
   const message = `${place}: no token (${code === 'unknown' ? messageOf(error) : code})`;
@@ -143,7 +142,7 @@ function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
 }
 
 function placeOf(options: AccessTokenOptions): string {
-  return `provider ${options.provider}, token of ${options.issuer.issuer.origin}`;
+  return `provider ${options.provider}, token of ${options.issuer.origin}`;
 }
 
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
