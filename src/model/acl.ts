@@ -70,6 +70,10 @@ export interface AclToken {
   readonly policies: readonly string[];
   readonly roles: readonly string[];
   readonly serviceIdentities: readonly string[];
+  /** Each as `<datacenter>/<node>`. */
+  readonly nodeIdentities: readonly string[];
+  /** Names of Consul's templates (1.17 and newer), whatever they are filled with. */
+  readonly templatedPolicies: readonly string[];
   /** Present for tokens that came from a login. */
   readonly authMethod?: string;
   readonly isLocal: boolean;

@@ -135,13 +135,18 @@ function parseToken(raw: Readonly<Record<string, unknown>>): AclToken {
   };
   const authMethod = reader.optionalText(raw.AuthMethod);
   const expiresAt = reader.optionalText(raw.ExpirationTime);
-  const identities = reader.list(raw.ServiceIdentities).map(reader.record);
+  const records = (value: unknown) => reader.list(value).map(reader.record);
+  const text = (value: unknown) => required(value, reader, operation);
   return {
-    accessorId: required(raw.AccessorID, reader, operation),
+    accessorId: text(raw.AccessorID),
     description: reader.optionalText(raw.Description),
     policies: linkNames(raw.Policies, reader, operation),
     roles: linkNames(raw.Roles, reader, operation),
-    serviceIdentities: sortedOnce(identities.map((each) => required(each.ServiceName, reader, operation))),
+    serviceIdentities: sortedOnce(records(raw.ServiceIdentities).map((each) => text(each.ServiceName))),
+    nodeIdentities: sortedOnce(
+      records(raw.NodeIdentities).map((each) => `${text(each.Datacenter)}/${text(each.NodeName)}`),
+    ),
+    templatedPolicies: sortedOnce(records(raw.TemplatedPolicies).map((each) => text(each.TemplateName))),
     ...(authMethod === '' ? {} : { authMethod }),
     isLocal: raw.Local === true,
     createdAt: instant(raw.CreateTime),

@@ -52,7 +52,11 @@ export function orphans(
       if (method === undefined) return true;
       if (!isOurs(owner, method.name, method.description)) return false;
       const isWorthless =
-        token.roles.length === 0 && token.policies.length === 0 && token.serviceIdentities.length === 0;
+        token.roles.length === 0 &&
+        token.policies.length === 0 &&
+        token.serviceIdentities.length === 0 &&
+        token.nodeIdentities.length === 0 &&
+        token.templatedPolicies.length === 0;
       return isWorthless || token.roles.some((role) => !bound.has(grantKey(authMethod, role)));
     })
     .map((token) => token.accessorId)

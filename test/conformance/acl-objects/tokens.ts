@@ -50,6 +50,7 @@ export function aclTokens(theRig: () => AclRig): void {
       Description: 'by hand',
       Policies: [{ Name: name }],
       ServiceIdentities: [{ ServiceName: 'web' }],
+      NodeIdentities: [{ NodeName: 'machine-1', Datacenter: 'dc1' }],
     });
     const all = await acl.tokens('all', never);
     const { createdAt: _, ...handMade } = all.find(
@@ -63,6 +64,8 @@ export function aclTokens(theRig: () => AclRig): void {
       policies: [name],
       roles: [],
       serviceIdentities: ['web'],
+      nodeIdentities: ['dc1/machine-1'],
+      templatedPolicies: [],
       isLocal: false,
     });
     expect(all.find((each) => each.accessorId === accessorId)?.authMethod).toBe(name);

@@ -220,6 +220,8 @@ export class AclStore {
       policies: [],
       roles: token.roles.map((id) => this.roles.get(id)?.name ?? ''),
       serviceIdentities: [],
+      nodeIdentities: [],
+      templatedPolicies: [],
       authMethod: token.authMethod,
       isLocal: true,
       createdAt: '2026-01-01T00:00:00.000Z',

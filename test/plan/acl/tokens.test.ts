@@ -10,6 +10,8 @@ function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
     policies: [],
     roles: ['scopemesh-pay-main-web'],
     serviceIdentities: [],
+    nodeIdentities: [],
+    templatedPolicies: [],
     authMethod: 'scopemesh-pay-main-web',
     isLocal: true,
     createdAt: '2026-01-01T00:00:00Z',
@@ -74,6 +76,8 @@ describe('a token is an orphan', () => {
     ['if no rule gives one of its roles', token('a', { roles: [...token('b').roles, 'x'] }), true],
     ['not if it has its role', token('a'), false],
     ['not if something is left to it', token('a', { roles: [], serviceIdentities: ['web'] }), false],
+    ['not if it is a node', token('a', { roles: [], nodeIdentities: ['dc1/machine-1'] }), false],
+    ['not if it has a template', token('a', { roles: [], templatedPolicies: ['builtin/dns'] }), false],
     ["not if it came from somebody else's method", token('a', { authMethod: 'okta', roles: [] }), false],
     [
       'not if its method lacks our mark',
