@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { verifyHmacSha256 } from '../../src/identity/signature.js';
+import { verifyHmacSha256, verifyStaticSecret } from '../../src/identity/signature.js';
 import { Secret } from '../../src/model/secret.js';
 
 const body = Buffer.from('{"id":"1"}');
@@ -66,5 +66,22 @@ describe('a signature', () => {
         },
       ),
     );
+  });
+});
+
+describe('a secret that stands in a header', () => {
+  const secrets = [new Secret('new'), new Secret('old'), new Secret('')];
+
+  it('is any of several, as it is written', () => {
+    expect(verifyStaticSecret(secrets, 'new')).toBe(true);
+    expect(verifyStaticSecret(secrets, 'old')).toBe(true);
+    for (const given of ['New', 'new ', ' new', 'ne', 'newold', 'older'])
+      expect([given, verifyStaticSecret(secrets, given)]).toEqual([given, false]);
+  });
+
+  it('is not an empty one, nor one that is not there', () => {
+    expect(verifyStaticSecret(secrets, '')).toBe(false);
+    expect(verifyStaticSecret(secrets, undefined)).toBe(false);
+    expect(verifyStaticSecret([], 'new')).toBe(false);
   });
 });
