@@ -45,13 +45,23 @@ export class SyncError extends Error {
 /** A read that is not the whole truth: it must delete nothing. */
 export class IncompleteRead extends SyncError {}
 
-/** A forged, malformed, stale or oversized event; refused and recorded. `status` is the HTTP answer. */
+/**
+ * A forged, malformed, stale or oversized event; refused and recorded. `status` is the HTTP answer, and `answer` its
+ * JSON where the sender's protocol prescribes one.
+ */
 export class RejectedEvent extends SyncError {
   readonly status: 400 | 401 | 413;
+  readonly answer: object;
 
-  constructor(code: 'ERR_SIGNATURE' | 'ERR_EVENT_INVALID', message: string, status: 400 | 401 | 413) {
+  constructor(
+    code: 'ERR_SIGNATURE' | 'ERR_EVENT_INVALID',
+    message: string,
+    status: 400 | 401 | 413,
+    answer: object = { error: message },
+  ) {
     super(code, message, { retriable: false });
     this.status = status;
+    this.answer = answer;
   }
 }
 

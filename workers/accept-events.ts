@@ -29,7 +29,7 @@ export async function acceptEvents(
   const fresh: IdentityEvent[] = [];
   for (const event of new Map(events.map((each) => [each.id, each])).values()) {
     // An event that concerns nobody needs no memory: most are logins.
-    if (event.triggers.length === 0 && event.orders.length === 0) continue;
+    if (event.triggers.length === 0 && event.orders.length === 0 && event.isProof !== true) continue;
     if (await deps.facts.has(scope, event.id))
       deps.metrics.count('scopemesh_events_total', { provider, result: 'duplicate' });
     else fresh.push(event);

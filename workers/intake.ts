@@ -89,7 +89,7 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
     if (reception.kind === 'reply')
       return reply.code(reception.status).type(reception.contentType).send(reception.body);
     const accepted = await acceptEvents(provider, reception.events, deps);
-    return reply.code(202).send({ accepted });
+    return reception.isSilent === true ? reply.code(202).send() : reply.code(202).send({ accepted });
   } catch (error) {
     if (error instanceof RejectedEvent) return refuse(provider, error, request, reply, deps);
     deps.logger.error(
@@ -113,7 +113,7 @@ async function refuse(
   deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
   const receivedAt = new Date(deps.clock.now()).toISOString();
   await deps.rejections.record(provider, error, { ip: request.ip, receivedAt });
-  return reply.code(error.status).send({ error: error.message });
+  return reply.code(error.status).send(error.answer);
 }
 
 function statusOf(error: unknown): number {

@@ -22,9 +22,9 @@ export async function runPoll(
   intervalMs: number,
   deps: PollDeps,
   signal: AbortSignal,
+  name = `poll/${poll.provider}`,
 ): Promise<void> {
   const outage = new Outage();
-  const name = `poll/${poll.provider}`;
   await repeat(
     intervalMs,
     async () => {

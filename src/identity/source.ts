@@ -20,10 +20,17 @@ export interface IdentityEvent {
   /** Empty for an event that concerns no client (a login). */
   readonly triggers: readonly Trigger[];
   readonly orders: readonly RevocationOrder[];
+  /** A subscription asked for it to see that events arrive: its id is remembered although it concerns nobody. */
+  readonly isProof?: boolean;
 }
 
 export type Reception =
-  | { readonly kind: 'events'; readonly events: readonly IdentityEvent[] }
+  | {
+      readonly kind: 'events';
+      readonly events: readonly IdentityEvent[];
+      /** Once all are durable, answer 202 with no body, where the sender's protocol prescribes that. */
+      readonly isSilent?: boolean;
+    }
   /** A handshake: answer exactly this. */
   | { readonly kind: 'reply'; readonly status: number; readonly contentType: string; readonly body: string };
 
@@ -58,10 +65,14 @@ export interface PollResult {
 export interface EventSubscription {
   readonly provider: string;
   /**
-   * Creates, verifies or renews whatever is due. Safe to repeat. Throws SyncError as a Directory does; what it said
-   * before then stands.
+   * Creates, verifies or renews whatever is due. Safe to repeat. `hasSeen` tells whether the event of this id came,
+   * by whatever process received it. Throws SyncError as a Directory does; what it said before then stands.
    */
-  renew(stored: string | undefined, signal: AbortSignal): Promise<SubscriptionState>;
+  renew(
+    stored: string | undefined,
+    signal: AbortSignal,
+    hasSeen: (eventId: string) => Promise<boolean>,
+  ): Promise<SubscriptionState>;
 }
 
 export interface SubscriptionState {

@@ -102,9 +102,11 @@ export async function runDaemon(
     // Every query to Consul waits on it: more than ten is no leak, and Node's warning would only worry people.
     setMaxListeners(0, end);
     if (plays('watch')) {
-      for (const { settings, poll } of providers) {
+      for (const { settings, poll, signals } of providers) {
         const ports = { queue: store.queue, facts: store.facts, clock, logger, metrics };
         if (poll !== undefined) inputs.push(runPoll(poll, settings.pollMs, ports, end));
+        if (signals?.poll !== undefined)
+          inputs.push(runPoll(signals.poll, settings.pollMs, ports, end, `signals/${settings.name}`));
         inputs.push(
           runFullReads(
             settings.name,
