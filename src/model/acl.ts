@@ -63,11 +63,16 @@ export interface Stored<T> {
   readonly modifyIndex: number;
 }
 
+/** Of the built-in policy for everything, in every cluster, whatever its name is. */
+export const MANAGEMENT_POLICY_ID = '00000000-0000-0000-0000-000000000001';
+
 /** A token without its secret, which scopemesh never asks for. */
 export interface AclToken {
   readonly accessorId: string;
   readonly description: string;
   readonly policies: readonly string[];
+  /** Linked to the policy for everything, without a role between. */
+  readonly isManagement: boolean;
   readonly roles: readonly string[];
   readonly serviceIdentities: readonly string[];
   /** Each as `<datacenter>/<node>`. */

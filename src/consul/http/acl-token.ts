@@ -1,11 +1,10 @@
+import { MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import type { AclTokenFacts } from '../consul.js';
 import { parseJson } from './answer.js';
 import { createReader, isRecord } from './json.js';
 import type { Transport } from './transport.js';
 
 const OPERATION = 'acl.token';
-/** The built-in policy `global-management`, which has this id in every cluster. */
-const MANAGEMENT_ID = '00000000-0000-0000-0000-000000000001';
 
 /**
  * `/v1/acl/token/self`, which every token may read, and its rules by `/v1/acl/token/<accessor>?expanded`, which takes
@@ -28,7 +27,7 @@ export async function readAclToken(
   return {
     accessorId,
     policies: links.map((link) => reader.optionalText(link.Name)),
-    isManagement: links.some((link) => link.ID === MANAGEMENT_ID),
+    isManagement: links.some((link) => link.ID === MANAGEMENT_POLICY_ID),
     ...(rules === undefined ? {} : { rules }),
     ...(expiresAt === '' ? {} : { expiresAt }),
   };

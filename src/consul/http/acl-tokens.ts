@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
-import type { AclToken } from '../../model/acl.js';
+import { type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import type { TokenFilter } from '../acl.js';
 import { linkNames, required, sortedOnce } from './acl-parse.js';
 import { parseRecords, requireConsul } from './acl-table.js';
@@ -141,6 +141,7 @@ function parseToken(raw: Readonly<Record<string, unknown>>): AclToken {
     accessorId: text(raw.AccessorID),
     description: reader.optionalText(raw.Description),
     policies: linkNames(raw.Policies, reader, operation),
+    isManagement: records(raw.Policies).some((link) => link.ID === MANAGEMENT_POLICY_ID),
     roles: linkNames(raw.Roles, reader, operation),
     serviceIdentities: sortedOnce(records(raw.ServiceIdentities).map((each) => text(each.ServiceName))),
     nodeIdentities: sortedOnce(

@@ -52,6 +52,7 @@ describe('a list of tokens', () => {
         accessorId: rawToken.AccessorID,
         description: rawToken.Description,
         policies: [],
+        isManagement: false,
         roles: ['ours'],
         serviceIdentities: ['web'],
         nodeIdentities: ['dc1/machine-1'],

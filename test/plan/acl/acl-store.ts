@@ -218,6 +218,7 @@ export class AclStore {
       accessorId: token.accessorId,
       description: '',
       policies: [],
+      isManagement: false,
       roles: token.roles.map((id) => this.roles.get(id)?.name ?? ''),
       serviceIdentities: [],
       nodeIdentities: [],

@@ -8,6 +8,7 @@ function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
     accessorId,
     description: '',
     policies: [],
+    isManagement: false,
     roles: ['scopemesh-pay-main-web'],
     serviceIdentities: [],
     nodeIdentities: [],

@@ -1,0 +1,134 @@
+import { type AclSnapshot, type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
+import { compareText } from '../compare.js';
+import { RulesFault } from './rules-syntax.js';
+import { type AclRules, grantRules, parseRules } from './rules-text.js';
+
+/** The policies and roles that tokens are made of: everybody's, with their rules. */
+export type GrantObjects = Pick<AclSnapshot, 'policies' | 'roles'>;
+
+/** What a token, or whoever logs in as a client, may do: all that adds up. */
+export interface Power {
+  /** Everything, by Consul's own policy for that. */
+  readonly isManagement: boolean;
+  /** Texts of rules, canonical where scopemesh reads them; two that are equal give the same. */
+  readonly rules: ReadonlySet<string>;
+  readonly services: ReadonlySet<string>;
+  /** What counts beside rules and services, in words: identities of nodes, templates, what a datacenter limits. */
+  readonly more: ReadonlySet<string>;
+}
+
+type Links = Pick<
+  AclToken,
+  'policies' | 'roles' | 'serviceIdentities' | 'nodeIdentities' | 'templatedPolicies'
+>;
+
+/** What tokens may do by their own links and by their roles; for many tokens of the same objects. */
+export function createPowers(objects: GrantObjects): (token: Links) => Power {
+  const policies = byName(objects.policies);
+  const roles = byName(objects.roles);
+  const texts = new Map(
+    objects.policies.map(({ object }) => [object.name.toLowerCase(), canonicalRules(object.rules)]),
+  );
+  return (token) => {
+    const rules = new Set<string>();
+    const services = new Set(token.serviceIdentities);
+    const more = new Set([
+      ...token.nodeIdentities.map((node) => `identity of node ${node}`),
+      ...token.templatedPolicies.map((name) => `template ${name}`),
+    ]);
+    const linked = new Set(token.policies);
+    for (const name of token.roles) {
+      const role = roles.get(name.toLowerCase());
+      if (role === undefined) more.add(`role ${name}, which was not read`);
+      for (const policy of role?.object.policies ?? []) linked.add(policy);
+      for (const service of role?.object.serviceIdentities ?? []) services.add(service);
+      if (role?.isAltered === true) more.add(`what role ${name} has beside policies and services`);
+    }
+    let isManagement = false;
+    for (const name of linked) {
+      const policy = policies.get(name.toLowerCase());
+      const text = texts.get(name.toLowerCase()) ?? '';
+      if (policy?.id === MANAGEMENT_POLICY_ID) isManagement = true;
+      else if (policy === undefined) more.add(`policy ${name}, which was not read`);
+      else if (policy.isAltered) more.add(`policy ${name}, in some datacenters`);
+      else if (text !== '') rules.add(text);
+    }
+    return { isManagement, rules, services, more };
+  };
+}
+
+/** In few words, sorted; rules that scopemesh cannot read are said to be there. */
+export function powerText({ isManagement, rules, services, more }: Power): readonly string[] {
+  if (isManagement) return ['everything'];
+  const texts = [...rules].flatMap((text) => {
+    const read = readRules(text);
+    return read === undefined ? ['rules that scopemesh does not read'] : rulesTexts(read);
+  });
+  const identities = [...services].map((service) => `identity of service ${service}`);
+  return [...new Set([...texts, ...identities, ...more])].toSorted(compareText);
+}
+
+/**
+ * Whether who has `wide` certainly can do what `narrow` can. That the first has everything of the second is not
+ * enough: in Consul a `deny`, or a rule about a longer name, takes away what another gives. So what is more may only be
+ * about other resources.
+ */
+export function isWithin(narrow: Power, wide: Power): boolean {
+  if (narrow.isManagement || narrow.more.size > 0 || wide.more.size > 0) return false;
+  if (narrow.rules.size + narrow.services.size === 0) return false;
+  if (![...narrow.rules].every((text) => wide.rules.has(text))) return false;
+  if (![...narrow.services].every((service) => wide.services.has(service))) return false;
+  const extra: Power = {
+    ...wide,
+    rules: new Set([...wide.rules].filter((text) => !narrow.rules.has(text))),
+    services: new Set([...wide.services].filter((service) => !narrow.services.has(service))),
+  };
+  const touched = resourcesOf(narrow);
+  return ![...resourcesOf(extra)].some((resource) => touched.has(resource));
+}
+
+/** Equal rules have one text. */
+function canonicalRules(text: string): string {
+  const read = readRules(text);
+  return (read === undefined ? undefined : grantRules(read, {})?.text) ?? text.trim();
+}
+
+function readRules(text: string): AclRules | undefined {
+  try {
+    return parseRules(text);
+  } catch (error) {
+    if (error instanceof RulesFault) return undefined;
+    throw error;
+  }
+}
+
+function rulesTexts({ whole, named }: AclRules): readonly string[] {
+  return [
+    ...Object.entries(whole).map(([resource, policy]) => `${resource} ${policy}`),
+    ...named.map(({ resource, isPrefix, name, policy, intentions }) => {
+      const word = isPrefix ? `${resource}_prefix` : resource;
+      return `${word} ${JSON.stringify(name)} ${policy}${intentions === undefined ? '' : `, intentions ${intentions}`}`;
+    }),
+  ];
+}
+
+/**
+ * A service's identity is rules about services and nodes. Where no rule is about the mesh or peerings, that of the
+ * operator counts for them, so that these three are one.
+ */
+function resourcesOf({ rules, services }: Power): ReadonlySet<string> {
+  const found = new Set<string>(services.size > 0 ? ['service', 'node'] : []);
+  for (const text of rules) {
+    const read = readRules(text);
+    for (const resource of Object.keys(read?.whole ?? {}))
+      found.add(['mesh', 'peering'].includes(resource) ? 'operator' : resource);
+    for (const { resource } of read?.named ?? []) found.add(resource);
+  }
+  return found;
+}
+
+function byName<T extends { readonly object: { readonly name: string } }>(
+  all: readonly T[],
+): ReadonlyMap<string, T> {
+  return new Map(all.map((each) => [each.object.name.toLowerCase(), each]));
+}

@@ -1,0 +1,92 @@
+import type { AclToken } from '../../model/acl.js';
+import { compareText } from '../compare.js';
+import type { ClientId } from '../world.js';
+import type { DesiredAcl } from './login.js';
+import { createPowers, type GrantObjects, isWithin, type Power, powerText } from './token-power.js';
+
+/** The worst first. */
+export const TOKEN_KINDS = ['management', 'static', 'static-expiring', 'anonymous', 'login'] as const;
+export type TokenKind = (typeof TOKEN_KINDS)[number];
+
+export interface TokenReport {
+  readonly token: AclToken;
+  readonly kind: TokenKind;
+  readonly ageSeconds: number;
+  /** What it may do, in few words; undefined where its rules were not read. */
+  readonly can: readonly string[] | undefined;
+  /** Clients whose login certainly gives what a static token does; empty where none is known. */
+  readonly replaceableBy: readonly ClientId[];
+}
+
+export interface TokenReportInput {
+  readonly tokens: readonly AclToken[];
+  /** Undefined where they could not be read. */
+  readonly objects: GrantObjects | undefined;
+  /** What clients get when they log in. */
+  readonly clients: readonly { readonly id: ClientId; readonly desired: DesiredAcl }[];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+const ANONYMOUS_ID = '00000000-0000-0000-0000-000000000002';
+
+/** By kind, then the oldest first. */
+export function reportTokens({ tokens, objects, clients, now }: TokenReportInput): readonly TokenReport[] {
+  const powerOf = objects === undefined ? undefined : createPowers(objects);
+  const logins = clients.map(({ id, desired }) => ({ id, power: loginPower(desired) }));
+  const known = new Map<string, readonly ClientId[]>();
+  const replacementsFor = (power: Power): readonly ClientId[] => {
+    const key = JSON.stringify([[...power.rules].toSorted(), [...power.services].toSorted()]);
+    const found =
+      known.get(key) ?? logins.filter((login) => isWithin(power, login.power)).map(({ id }) => id);
+    known.set(key, found);
+    return found;
+  };
+  return tokens
+    .map((token): TokenReport => {
+      const power = powerOf?.(token);
+      const kind = kindOf(token);
+      return {
+        token,
+        kind,
+        ageSeconds: Math.max(0, Math.floor((now - Date.parse(token.createdAt)) / 1000)),
+        can: power === undefined ? undefined : powerText(power),
+        replaceableBy:
+          power !== undefined && isStatic(kind) && power.more.size === 0 ? replacementsFor(power) : [],
+      };
+    })
+    .toSorted(
+      (a, b) =>
+        TOKEN_KINDS.indexOf(a.kind) - TOKEN_KINDS.indexOf(b.kind) ||
+        b.ageSeconds - a.ageSeconds ||
+        compareText(a.token.accessorId, b.token.accessorId),
+    );
+}
+
+/** How many there are of each kind. */
+export function countTokens(tokens: readonly AclToken[]): Readonly<Record<TokenKind, number>> {
+  const counts = { management: 0, static: 0, 'static-expiring': 0, anonymous: 0, login: 0 };
+  for (const token of tokens) counts[kindOf(token)]++;
+  return counts;
+}
+
+/** Neither from a login nor everybody's nor for everything: somebody made it for something. */
+export function isStatic(kind: TokenKind): boolean {
+  return kind === 'static' || kind === 'static-expiring';
+}
+
+function kindOf(token: AclToken): TokenKind {
+  if (token.accessorId === ANONYMOUS_ID) return 'anonymous';
+  if (token.authMethod !== undefined) return 'login';
+  if (token.isManagement) return 'management';
+  return token.expiresAt === undefined ? 'static' : 'static-expiring';
+}
+
+function loginPower({ policies, roles }: DesiredAcl): Power {
+  return {
+    isManagement: false,
+    rules: new Set(policies.map(({ rules }) => rules)),
+    services: new Set(roles.flatMap(({ serviceIdentities }) => serviceIdentities)),
+    more: new Set(),
+  };
+}

@@ -1,0 +1,235 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Authorizer } from '../../../src/consul/embedded/acl/authorizer.js';
+import { namedResources, parseAclRules, scalarResources } from '../../../src/consul/embedded/acl/rules.js';
+import {
+  type AclPolicy,
+  type AclRole,
+  type AclToken,
+  MANAGEMENT_POLICY_ID,
+  type Stored,
+} from '../../../src/model/acl.js';
+import { type GrantObjects, isWithin, type Power, powerText } from '../../../src/plan/acl/token-power.js';
+import { countTokens, reportTokens, type TokenReport } from '../../../src/plan/acl/token-report.js';
+import { client, desire, READ_CONFIG } from './acl-scene.js';
+
+const NOW = Date.UTC(2026, 0, 2);
+
+function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
+  return {
+    accessorId,
+    description: '',
+    policies: [],
+    isManagement: false,
+    roles: [],
+    serviceIdentities: [],
+    nodeIdentities: [],
+    templatedPolicies: [],
+    isLocal: false,
+    createdAt: '2026-01-01T00:00:00Z',
+    ...changes,
+  };
+}
+
+function stored<T>(object: T, id = 'id', isAltered = false): Stored<T> {
+  return { id, object, isAltered, modifyIndex: 1 };
+}
+
+const policy = (name: string, rules: string): AclPolicy => ({ name, description: '', rules });
+const role = (name: string, changes: Partial<AclRole> = {}): AclRole => ({
+  name,
+  description: '',
+  policies: [],
+  serviceIdentities: [],
+  ...changes,
+});
+
+const OBJECTS: GrantObjects = {
+  policies: [
+    stored(policy('Everything', 'operator = "write"'), MANAGEMENT_POLICY_ID),
+    stored(policy('config', 'key_prefix "config/" {\n  policy = "read"\n}')),
+    stored(policy('odd', 'namespace "team" { policy = "write" }')),
+    stored(policy('empty', ' \n')),
+    stored(policy('one-dc', READ_CONFIG), 'x', true),
+  ],
+  roles: [
+    stored(role('web', { policies: ['CONFIG'], serviceIdentities: ['web'] })),
+    stored(role('admin', { policies: ['everything'] })),
+    stored(role('node', { serviceIdentities: ['web'] }), 'x', true),
+  ],
+};
+
+function report(
+  tokens: readonly AclToken[],
+  clients: Parameters<typeof desire>[] = [],
+): readonly TokenReport[] {
+  return reportTokens({
+    tokens,
+    objects: OBJECTS,
+    clients: clients.map(([of, changes]) => ({
+      id: { provider: of.provider, clientId: of.clientId },
+      desired: desire(of, changes).desired,
+    })),
+    now: NOW,
+  });
+}
+
+describe('the tokens of a Consul', () => {
+  const all = [
+    token('login', { authMethod: 'okta', expiresAt: '2026-01-02T01:00:00Z', isManagement: true }),
+    token('00000000-0000-0000-0000-000000000002', { isManagement: true }),
+    token('ending', { expiresAt: '2026-02-01T00:00:00Z' }),
+    token('younger', { createdAt: '2026-01-01T12:00:00Z' }),
+    token('root', { isManagement: true, policies: ['Everything'] }),
+    token('b'),
+    token('a'),
+  ];
+
+  test('are each of one kind, the worst kind first and then the oldest', () => {
+    expect(report(all).map((each) => [each.kind, each.token.accessorId])).toEqual([
+      ['management', 'root'],
+      ['static', 'a'],
+      ['static', 'b'],
+      ['static', 'younger'],
+      ['static-expiring', 'ending'],
+      ['anonymous', '00000000-0000-0000-0000-000000000002'],
+      ['login', 'login'],
+    ]);
+    expect(countTokens(all)).toEqual({
+      management: 1,
+      static: 3,
+      'static-expiring': 1,
+      anonymous: 1,
+      login: 1,
+    });
+  });
+
+  test('have an age, which no clock makes negative', () => {
+    const ages = report([token('a'), token('b', { createdAt: '2026-01-03T00:00:00Z' })]);
+    expect(ages.map(({ ageSeconds }) => ageSeconds)).toEqual([86_400, 0]);
+  });
+});
+
+describe('what a token can do', () => {
+  test.each<readonly [string, Partial<AclToken>, readonly string[]]>([
+    ['is nothing without links', {}, []],
+    ['is nothing by a policy without rules', { policies: ['empty'] }, []],
+    [
+      'is what its policies say, in any case of their names',
+      { policies: ['Config'] },
+      ['key_prefix "config/" read'],
+    ],
+    ['is what its roles have', { roles: ['WEB'] }, ['identity of service web', 'key_prefix "config/" read']],
+    ['is everything by the policy for that, whatever its name', { policies: ['everything'] }, ['everything']],
+    ['is everything by a role with that policy', { roles: ['admin'] }, ['everything']],
+    [
+      'is more than can be shown',
+      {
+        policies: ['odd', 'one-dc', 'gone'],
+        roles: ['node', 'gone'],
+        nodeIdentities: ['dc1/m'],
+        templatedPolicies: ['builtin/dns'],
+      },
+      [
+        'identity of node dc1/m',
+        'identity of service web',
+        'policy gone, which was not read',
+        'policy one-dc, in some datacenters',
+        'role gone, which was not read',
+        'rules that scopemesh does not read',
+        'template builtin/dns',
+        'what role node has beside policies and services',
+      ],
+    ],
+  ])('%s', (_name, changes, expected) => {
+    expect(report([token('a', changes)])[0]?.can).toEqual(expected);
+  });
+
+  test('is not known where no rules were read', () => {
+    const [only] = reportTokens({ tokens: [token('a')], objects: undefined, clients: [], now: NOW });
+    expect(only).toMatchObject({ can: undefined, replaceableBy: [] });
+  });
+
+  test('is said with every name quoted', () => {
+    const rules = new Set([JSON.stringify({ key: { 'a" read; acl': { policy: 'write' } } })]);
+    const power: Power = { isManagement: false, rules, services: new Set(), more: new Set() };
+    expect(powerText(power)).toEqual(['key "a\\" read; acl" write']);
+  });
+});
+
+describe('a static token could be replaced by', () => {
+  const web = client('web-app', ['config:read']);
+  const plain = client('web-app', []);
+
+  test.each<readonly [string, Partial<AclToken>, Parameters<typeof desire>, boolean]>([
+    ['a client with the same service', { serviceIdentities: ['web'] }, [plain, { services: ['web'] }], true],
+    ['a client with the same rules', { policies: ['config'] }, [web], true],
+    ['a client with both', { roles: ['web'] }, [web, { services: ['web'] }], true],
+    [
+      'a client with more, about other resources',
+      { policies: ['config'] },
+      [web, { services: ['web'] }],
+      true,
+    ],
+    ['no client with less', { roles: ['web'] }, [web], false],
+    ['no client of another service', { serviceIdentities: ['web'] }, [plain, { services: ['api'] }], false],
+    [
+      'no client with another service beside its own',
+      { serviceIdentities: ['web'] },
+      [plain, { services: ['web', 'api'] }],
+      false,
+    ],
+    ['no client, if it can do nothing', {}, [web], false],
+    ['no client, if it can do everything', { policies: ['everything', 'config'] }, [web], false],
+    ['no client, if not all is known of it', { policies: ['config', 'gone'] }, [web], false],
+    ['no client, if it came from a login', { policies: ['config'], authMethod: 'okta' }, [web], false],
+  ])('%s', (_name, changes, login, expected) => {
+    const found = report([token('a', changes)], [login])[0]?.replaceableBy;
+    expect(found).toEqual(expected ? [{ provider: 'main', clientId: 'web-app' }] : []);
+  });
+
+  const name = fc.constantFrom('', 'a', 'ab', 'abc');
+  const level = fc.constantFrom('deny', 'read', 'write');
+  const ruleText = fc.oneof(
+    fc.tuple(fc.constantFrom(...scalarResources), level).map(([word, policy]) => `${word} = "${policy}"`),
+    fc
+      .tuple(fc.constantFrom(...namedResources), fc.boolean(), name, level, fc.option(level))
+      .map(([word, isPrefix, on, policy, intentions]) => {
+        const more = word === 'service' && intentions !== null ? ` intentions = "${intentions}"` : '';
+        return `${word}${isPrefix ? '_prefix' : ''} "${on}" { policy = "${policy}"${more} }`;
+      }),
+  );
+  const texts = fc.uniqueArray(ruleText, { maxLength: 4 });
+
+  test('only a login that may do all that the token may, as Consul decides', () => {
+    const power = (rules: readonly string[]): Power => ({
+      isManagement: false,
+      rules: new Set(rules),
+      services: new Set(),
+      more: new Set(),
+    });
+    const decider = (rules: readonly string[]) =>
+      new Authorizer('a', rules.map(parseAclRules), { named: false, acl: false });
+    let within = 0;
+    fc.assert(
+      fc.property(texts, texts, (own, extra) => {
+        const wide = [...new Set([...own, ...extra])];
+        if (!isWithin(power(own), power(wide))) return;
+        if (wide.length > own.length) within++;
+        const [narrow, wider] = [decider(own), decider(wide)];
+        for (const resource of [...scalarResources, ...namedResources, 'intention'] as const)
+          for (const access of ['read', 'list', 'write'] as const)
+            for (const on of ['', 'a', 'ab', 'abc', 'abcd', 'b', '*'])
+              if (narrow.isAllowed(resource, access, on))
+                expect([resource, access, on, wider.isAllowed(resource, access, on)]).toEqual([
+                  resource,
+                  access,
+                  on,
+                  true,
+                ]);
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(within).toBeGreaterThan(100);
+  });
+});
