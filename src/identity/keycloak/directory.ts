@@ -6,6 +6,7 @@ import type { Directory, DirectorySnapshot } from '../directory.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
 import { type KeycloakClient, parseClient, secondsOf, toOAuthClient, wrongShape } from './client.js';
 import { isInternalId, isObject, textAt } from './json.js';
+import { readKeycloakMembers } from './members.js';
 import { createKeycloakNames, type KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
 import { readServiceAccountRoles } from './roles.js';
@@ -39,6 +40,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const { realm } = api.issuer;
   const place = `provider ${provider}, realm ${realm}, clients`;
   const builtIn = realm === 'master' ? 'master-realm' : 'realm-management';
+  const pageSize = Math.max(options.pageSize ?? 100, 2);
   let lifespan: { readonly seconds: number | undefined; readonly readAt: number } | undefined;
 
   const parse = (value: unknown): KeycloakClient => {
@@ -159,7 +161,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       const seconds = await readRealmLifespan(0, signal);
       const clients = await readPages({
         place,
-        pageSize: Math.max(options.pageSize ?? 100, 2),
+        pageSize,
         limit: CLIENT_LIMIT,
         read: (first, max) => list({ first, max }, signal),
         idOf: (client) => client.internalId,
@@ -188,6 +190,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
           return byServiceAccount(value, signal);
       }
     },
+    readMembers: (groups, signal) => readKeycloakMembers(api, names, { pageSize }, groups, signal),
     close: () => api.close(),
   };
 }

@@ -29,8 +29,10 @@ const NOTHING: Effect = { triggers: [], orders: [] };
  *   clients/ID                       the client; deleted, disabled: an order too
  *   clients/ID/...                   the client: its scopes, secret, scope mappings, roles
  *   client-scopes/ID                 all clients: a rename or deletion touches every holder
- *   users/ID/role-mappings, groups   the client whose service account it is
- *   roles, groups, the realm         all clients
+ *   users/ID/role-mappings, groups   the client whose service account it is, or the members of the mapped groups
+ *   users/ID                         the members of the mapped groups
+ *   users/ID/logout                  an order: the person's sessions ended
+ *   roles, groups, the realm         all clients, and the members of the mapped groups
  */
 export function toIdentityEvent(event: KeycloakEvent, context: EventContext): IdentityEvent {
   const cause: Cause = {
@@ -73,17 +75,25 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
     case 'client-scopes':
       return ofClientScope(admin, everything, context);
     case 'users':
-      if (!withRoles || id === undefined || (part !== 'role-mappings' && part !== 'groups')) return NOTHING;
-      if (!isInternalId(id)) return everything();
-      return ofServiceAccount(admin, id, cause, context);
+      if (id === undefined) return NOTHING;
+      if (part === 'logout') return ofLogout(id, at, cause, context);
+      if (part === undefined) return ofMembers(admin, cause, context);
+      if (part !== 'role-mappings' && part !== 'groups') return NOTHING;
+      return both(
+        withRoles ? ofServiceAccount(admin, id, cause, context) : NOTHING,
+        part === 'groups' || admin.path[3] === 'realm' ? ofMembers(admin, cause, context) : NOTHING,
+      );
     case 'groups':
       // A new group has no members yet; its role mappings are paths of their own.
-      return withRoles && (urgent || part === 'role-mappings') ? everything() : NOTHING;
+      if (!urgent && part !== 'role-mappings') return NOTHING;
+      return both(withRoles ? everything() : NOTHING, ofMembers(admin, cause, context));
     case 'roles':
     case 'roles-by-id':
-      return withRoles && (urgent || part === 'composites')
-        ? everything(lostRole(admin, 1, context))
-        : NOTHING;
+      if (!urgent && part !== 'composites') return NOTHING;
+      return both(
+        withRoles ? everything(lostRole(admin, 1, context)) : NOTHING,
+        ofMembers(admin, cause, context),
+      );
     case 'events':
       // The log was off, or is now: what happened meanwhile has left no event.
       return id === 'config' ? everything() : NOTHING;
@@ -156,8 +166,47 @@ function ofClientScope(
   return everything(lost === undefined ? [] : [{ provider, scopes: [lost] }]);
 }
 
+function both(one: Effect, other: Effect): Effect {
+  return { triggers: [...one.triggers, ...other.triggers], orders: [...one.orders, ...other.orders] };
+}
+
+/** Who belongs to the mapped groups may have changed, and for whom or in which group, as far as the path tells. */
+function ofMembers(admin: Admin, cause: Cause, context: EventContext): Effect {
+  const { provider, names } = context;
+  const [kind, id = ''] = admin.path;
+  if (kind === 'users' && names.serviceAccountClient(id) !== undefined) return NOTHING;
+  const evidence: Evidence =
+    kind === 'users' ? { provider, people: [id] } : { provider, groups: groupsOf(admin, names) };
+  const urgent = admin.operation !== 'CREATE';
+  return {
+    triggers: [{ key: providerKey(provider), cause, members: true, urgent, evidence: [evidence] }],
+    orders: [],
+  };
+}
+
+/** A group's path and, since the mapping may name it so, its name; or a role's name. */
+function groupsOf(admin: Admin, names: KeycloakNames): readonly string[] {
+  const [kind, id = ''] = admin.path;
+  if (kind === 'roles') return [id];
+  if (kind === 'groups') {
+    const path = names.groupPath(id);
+    return path === undefined ? [] : [path, path.slice(1)];
+  }
+  const name = admin.representation === undefined ? undefined : textAt(admin.representation, 'name');
+  return name === undefined || admin.path.length > 2 ? [] : [name];
+}
+
+/** An administrator ended all sessions of a person: what was issued before is void. */
+function ofLogout(userId: string, at: string, cause: Cause, { provider }: EventContext): Effect {
+  return { triggers: [], orders: [{ kind: 'session-revoked', provider, subject: userId, at, cause }] };
+}
+
 function ofServiceAccount(admin: Admin, userId: string, cause: Cause, context: EventContext): Effect {
   const { provider, names } = context;
+  if (!isInternalId(userId)) {
+    const key = providerKey(provider);
+    return { triggers: [{ key, cause, fullRead: true, urgent: admin.operation !== 'CREATE' }], orders: [] };
+  }
   const key: Key = { kind: 'client', provider, by: 'serviceAccount', value: userId };
   if (admin.operation === 'CREATE') return { triggers: [{ key, cause }], orders: [] };
   const id = names.serviceAccountClient(userId);

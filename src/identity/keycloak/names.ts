@@ -8,9 +8,11 @@ export interface KeycloakNames {
   clientId(internalId: string): string | undefined;
   /** The internal id of the client whose service account the user is. */
   serviceAccountClient(userId: string): string | undefined;
+  groupPath(internalId: string): string | undefined;
   learnScope(internalId: string, name: string): void;
   learnClient(internalId: string, clientId: string): void;
   learnServiceAccount(userId: string, internalId: string): void;
+  learnGroup(internalId: string, path: string): void;
 }
 
 const LIMIT = 200_000;
@@ -19,6 +21,7 @@ export function createKeycloakNames(): KeycloakNames {
   const scopes = new Map<string, string>();
   const clients = new Map<string, string>();
   const users = new Map<string, string>();
+  const groups = new Map<string, string>();
   const learn = (names: Map<string, string>, key: string, value: string) => {
     // The oldest goes first; no realm has that many, but what comes from outside must not fill the memory.
     names.delete(key);
@@ -30,8 +33,10 @@ export function createKeycloakNames(): KeycloakNames {
     scopeName: (internalId) => scopes.get(internalId),
     clientId: (internalId) => clients.get(internalId),
     serviceAccountClient: (userId) => users.get(userId),
+    groupPath: (internalId) => groups.get(internalId),
     learnScope: (internalId, name) => learn(scopes, internalId, name),
     learnClient: (internalId, clientId) => learn(clients, internalId, clientId),
     learnServiceAccount: (userId, internalId) => learn(users, userId, internalId),
+    learnGroup: (internalId, path) => learn(groups, internalId, path),
   };
 }

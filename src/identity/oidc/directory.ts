@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
-import type { Directory } from '../directory.js';
+import type { DocumentDirectory } from './document.js';
 import { createFileDirectory } from './file-directory.js';
 import { createUrlDirectory } from './url-directory.js';
 
@@ -27,7 +27,7 @@ export interface OidcDirectoryOptions {
  * The directory of the provider kind `oidc`: clients in a JSON document that anything can write. Throws
  * ERR_CONFIG for an address or a token that can never work.
  */
-export function createOidcDirectory(options: OidcDirectoryOptions): Directory {
+export function createOidcDirectory(options: OidcDirectoryOptions): DocumentDirectory {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(options.directory)) {
     if (options.directory === '') throw invalid('is empty: write a file path or an http(s) URL');
     return createFileDirectory({ ...options, path: options.directory });

@@ -1,17 +1,36 @@
 import { z } from 'zod';
 import { IncompleteRead } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
-import type { DirectorySnapshot } from '../directory.js';
+import type { Directory, DirectorySnapshot, Members } from '../directory.js';
 
 /** One page of the directory's JSON document, typed and checked; keys that scopemesh does not know are left out. */
 export interface DocumentPage {
   readonly clients: readonly OAuthClient[];
+  /** Absent where the page says nothing of people. */
+  readonly people?: readonly Person[];
   /** As written: absolute, or relative to the page's own address. */
   readonly next?: string;
   /** One client alone can be read at `<directory>/<clientId>`. */
   readonly single: boolean;
   /** A count that only goes up; lets a page from an older copy of the directory be told. */
   readonly revision?: number;
+}
+
+export interface Person {
+  /** The `sub` of the person's tokens. */
+  readonly subject: string;
+  readonly enabled: boolean;
+  readonly groups: readonly string[];
+}
+
+/** A directory in a document, which is read as a whole in any case. */
+export interface DocumentDirectory extends Directory {
+  readAll(signal: AbortSignal): Promise<DocumentSnapshot>;
+}
+
+/** A complete read with the people, absent where the document says nothing of them. */
+export interface DocumentSnapshot extends DirectorySnapshot {
+  readonly people?: readonly Person[];
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
@@ -42,8 +61,16 @@ const client = z.object({
   attributes: z.record(z.string(), attribute.nullable()).default({}),
 });
 
+// As with clients: an emptied `groups` must not pass for an answer.
+const person = z.object({
+  subject: identifier(255),
+  enabled: z.boolean().default(true),
+  groups: z.array(identifier(512)),
+});
+
 const page = z.object({
   clients: z.array(client),
+  people: z.array(person).optional(),
   next: z.string().min(1).max(8192).nullish(),
   single: z.boolean().default(false),
   revision: z.int().nonnegative().optional(),
@@ -56,9 +83,10 @@ const page = z.object({
 export function parsePage(json: unknown, provider: string, place: string): DocumentPage {
   const result = page.safeParse(json);
   if (!result.success) throw wrongShape(result.error, place);
-  const { clients, next, single, revision } = result.data;
+  const { clients, people, next, single, revision } = result.data;
   return {
     clients: clients.map((parsed) => toClient(parsed, provider)),
+    ...(people === undefined ? {} : { people }),
     ...(next == null ? {} : { next }),
     single,
     ...(revision === undefined ? {} : { revision }),
@@ -73,15 +101,15 @@ export function parseClient(json: unknown, provider: string, place: string): OAu
 }
 
 /**
- * All pages of one read as a snapshot. IncompleteRead if a client id comes twice (pages overlap, so others may
- * be missing between them), or if there is no client at all: an empty document is what a lost database, an
+ * All pages of one read as a snapshot. IncompleteRead if a client id or a subject comes twice (pages overlap, so others
+ * may be missing between them), or if there is no client at all: an empty document is what a lost database, an
  * export that failed and a filter look like.
  */
 export function toSnapshot(
   pages: readonly DocumentPage[],
   place: string,
   requests: number,
-): DirectorySnapshot {
+): DocumentSnapshot {
   const seen = new Set<string>();
   const clients = pages.flatMap((each) => each.clients);
   for (const { clientId } of clients) {
@@ -92,7 +120,35 @@ export function toSnapshot(
     const remedy = 'to take all access away, keep each client and set its "enabled" to false';
     throw incomplete(`${place}: lists no client, which is not taken for an answer; ${remedy}`);
   }
-  return { clients, requests };
+  const tellPeople = pages.some((each) => each.people !== undefined);
+  const people = pages.flatMap((each) => each.people ?? []);
+  const subjects = new Set<string>();
+  for (const { subject } of people) {
+    if (subjects.has(subject)) throw incomplete(`${place}: person ${quote(subject)} is listed twice`);
+    subjects.add(subject);
+  }
+  return { clients, requests, ...(tellPeople ? { people } : {}) };
+}
+
+/** Enabled people by group. IncompleteRead, and no answer of "nobody", where the document says nothing of people. */
+export function membersOf(
+  { people }: Pick<DocumentSnapshot, 'people'>,
+  groups: readonly string[],
+  place: string,
+): Members {
+  if (people === undefined) {
+    const remedy = 'write "people" into it, each with "subject" and "groups"';
+    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: says nothing of people; ${remedy}`, {
+      retriable: false,
+    });
+  }
+  const enabled = people.filter((person) => person.enabled);
+  return new Map(
+    [...new Set(groups)].map((group) => [
+      group,
+      enabled.filter((person) => person.groups.includes(group)).map(({ subject }) => subject),
+    ]),
+  );
 }
 
 export function incomplete(message: string, cause?: unknown): IncompleteRead {

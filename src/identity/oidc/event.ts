@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { RejectedEvent } from '../../errors.js';
-import { clientKey } from '../../model/key.js';
+import { clientKey, providerKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
-import type { Cause, Trigger } from '../../model/trigger.js';
+import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
 import type { IdentityEvent } from '../source.js';
 
 export interface EventContext {
@@ -30,6 +30,8 @@ const TYPES: ReadonlyMap<string, OrderKind | undefined> = new Map<string, OrderK
 const name = z.string().min(1).max(255);
 const envelope = z.object({ type: z.string().min(1).max(255), timestamp: z.string().max(64).optional() });
 const clientEvent = z.object({ data: z.object({ clientId: name }) });
+const groupEvent = z.object({ data: z.object({ group: z.string().min(1).max(512) }) });
+const personEvent = z.object({ data: z.object({ subject: name }) });
 const sessionEvent = z.object({ data: z.object({ subject: name, clientId: name.optional() }) });
 
 /**
@@ -39,10 +41,19 @@ const sessionEvent = z.object({ data: z.object({ subject: name, clientId: name.o
 export function parseEvent(body: Uint8Array, context: EventContext): IdentityEvent {
   const json = parseJson(body);
   const { type, timestamp } = parse(envelope, json);
+  const { provider } = context;
+  const cause: Cause = { kind: 'webhook', eventId: context.id, receivedAt: context.receivedAt };
+  if (type === 'group.updated' || type === 'person.updated') {
+    const evidence: Evidence =
+      type === 'group.updated'
+        ? { provider, groups: [parse(groupEvent, json).data.group] }
+        : { provider, people: [parse(personEvent, json).data.subject] };
+    const trigger = { key: providerKey(provider), cause, urgent: true, members: true, evidence: [evidence] };
+    return { id: context.id, occurredAt: toInstant(timestamp, context), triggers: [trigger], orders: [] };
+  }
   if (!TYPES.has(type)) return { id: context.id, triggers: [], orders: [] };
   const at = toInstant(timestamp, context);
   const order = TYPES.get(type);
-  const cause: Cause = { kind: 'webhook', eventId: context.id, receivedAt: context.receivedAt };
   const event = { id: context.id, occurredAt: at };
   if (order === 'session-revoked') {
     const { subject, clientId } = parse(sessionEvent, json).data;

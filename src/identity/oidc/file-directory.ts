@@ -1,7 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { SyncError } from '../../errors.js';
-import type { Directory } from '../directory.js';
-import { incomplete, parsePage, toSnapshot } from './document.js';
+import { type DocumentDirectory, incomplete, membersOf, parsePage, toSnapshot } from './document.js';
 import { requireClientId } from './reference.js';
 
 export interface FileDirectoryOptions {
@@ -14,10 +13,10 @@ export interface FileDirectoryOptions {
  * The document in a file, read whole each time. Whoever writes it should rename a finished file into place; one
  * that is caught half-written is IncompleteRead and read again.
  */
-export function createFileDirectory(options: FileDirectoryOptions): Directory {
+export function createFileDirectory(options: FileDirectoryOptions): DocumentDirectory {
   const { provider, path, maxBytes = 32 * 1024 * 1024 } = options;
 
-  const readAll: Directory['readAll'] = async (signal) => {
+  const readAll: DocumentDirectory['readAll'] = async (signal) => {
     const text = await readFile(path, maxBytes, signal);
     const page = parsePage(parse(text, path), provider, path);
     if (page.next !== undefined) {
@@ -34,6 +33,7 @@ export function createFileDirectory(options: FileDirectoryOptions): Directory {
       const { clients } = await readAll(signal);
       return clients.find(({ clientId }) => clientId === value);
     },
+    readMembers: async (groups, signal) => membersOf(await readAll(signal), groups, path),
     close: async () => {},
   };
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.js';
 import type { OAuthClient } from '../../model/client.js';
-import { clientKey } from '../../model/key.js';
-import type { Directory } from '../directory.js';
+import { clientKey, providerKey } from '../../model/key.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
+import type { DocumentDirectory, Person } from './document.js';
 
 export interface OidcPollOptions {
-  readonly directory: Directory;
+  readonly directory: DocumentDirectory;
   readonly clock: Clock;
 }
 
@@ -15,20 +15,23 @@ const MOST_EVENTS = 200;
 
 /**
  * The backstop of a provider that has no log of events: the document itself is read (unchanged pages cost a
- * 304) and compared with what it said last time. The cursor is the digest of all clients. After a restart only
- * the digest is known: if it differs, something changed that cannot be named any more, which is a gap.
+ * 304) and compared with what it said last time. The cursor is the digest of all clients and people. After a restart
+ * only the digest is known: if it differs, something changed that cannot be named any more, which is a gap.
  */
 export function createOidcPoll(options: OidcPollOptions): EventPoll {
   const { directory, clock } = options;
   const { provider } = directory;
-  let last: { readonly cursor: string; readonly digests: ReadonlyMap<string, string> } | undefined;
+  let last:
+    | { readonly cursor: string; readonly digests: ReadonlyMap<string, string>; readonly people: string }
+    | undefined;
 
   return {
     provider,
     async poll(cursor, signal) {
-      const { clients } = await directory.readAll(signal);
-      const digests = new Map(clients.map((client) => [client.clientId, digestOf(client)]));
-      const current = { cursor: digestOfAll(digests), digests };
+      const snapshot = await directory.readAll(signal);
+      const digests = new Map(snapshot.clients.map((client) => [client.clientId, digestOf(client)]));
+      const people = digestOfPeople(snapshot.people);
+      const current = { cursor: digestOfAll(digests, people), digests, people };
       const before = last;
       last = current;
       const nothing = { events: [], cursor: current.cursor, gap: false };
@@ -38,10 +41,25 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
       if (changed.length > MOST_EVENTS) return { ...nothing, gap: true };
       return {
         ...nothing,
-        events: changed.map((clientId) => toEvent(clientId, before.digests.has(clientId))),
+        events: [
+          ...changed.map((clientId) => toEvent(clientId, before.digests.has(clientId))),
+          ...(people === before.people ? [] : [toPeopleEvent()]),
+        ],
       };
     },
   };
+
+  /** Somebody's membership changed: who belongs where is read anew, and nobody is named, as below. */
+  function toPeopleEvent(): IdentityEvent {
+    const now = clock.now();
+    const id = `people/${now}`;
+    const cause = { kind: 'poll', eventId: id, receivedAt: new Date(now).toISOString() } as const;
+    return {
+      id,
+      triggers: [{ key: providerKey(provider), cause, members: true, urgent: true }],
+      orders: [],
+    };
+  }
 
   function toEvent(clientId: string, wasKnown: boolean): IdentityEvent {
     const now = clock.now();
@@ -71,8 +89,17 @@ function digestOf(client: OAuthClient): string {
   return createHash('sha256').update(text).digest('base64url');
 }
 
-function digestOfAll(digests: ReadonlyMap<string, string>): string {
-  const text = JSON.stringify([...digests].sort(byText));
+function digestOfPeople(people: readonly Person[] | undefined): string {
+  if (people === undefined) return '';
+  const text = JSON.stringify(
+    people.map(({ subject, enabled, groups }) => [subject, enabled, [...groups].sort()]).sort(byText),
+  );
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+function digestOfAll(digests: ReadonlyMap<string, string>, people: string): string {
+  const clients = [...digests].sort(byText);
+  const text = JSON.stringify(people === '' ? clients : [clients, people]);
   return `sha256:${createHash('sha256').update(text).digest('base64url')}`;
 }
 

@@ -2,9 +2,17 @@ import type { Clock } from '../../clock.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
-import type { Directory } from '../directory.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
-import { type DocumentPage, incomplete, parseClient, parsePage, quote, toSnapshot } from './document.js';
+import {
+  type DocumentDirectory,
+  type DocumentPage,
+  incomplete,
+  membersOf,
+  parseClient,
+  parsePage,
+  quote,
+  toSnapshot,
+} from './document.js';
 import { requireClientId } from './reference.js';
 
 export interface UrlDirectoryOptions {
@@ -27,7 +35,7 @@ interface CachedPage {
  * The document at a URL, page by page, each with its ETag. No redirect is followed and no `next` leaves the
  * origin, so the token reaches nobody else.
  */
-export function createUrlDirectory(options: UrlDirectoryOptions): Directory {
+export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirectory {
   const { provider, url, directoryToken, clock, maxPages = 1000 } = options;
   const http = createHttpClient(options);
   let cached: ReadonlyMap<string, CachedPage> = new Map();
@@ -56,7 +64,7 @@ export function createUrlDirectory(options: UrlDirectoryOptions): Directory {
     return etag === undefined || etag.length > 1024 ? { page } : { etag, page };
   };
 
-  const readAll: Directory['readAll'] = async (signal) => {
+  const readAll: DocumentDirectory['readAll'] = async (signal) => {
     const pages: DocumentPage[] = [];
     const toCache = new Map<string, CachedPage>();
     const seen = new Set<string>();
@@ -115,6 +123,7 @@ export function createUrlDirectory(options: UrlDirectoryOptions): Directory {
       }
       return client;
     },
+    readMembers: async (groups, signal) => membersOf(await readAll(signal), groups, placeOf(url)),
     close: () => http.close(),
   };
 

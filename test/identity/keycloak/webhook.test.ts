@@ -14,6 +14,7 @@ const USER = 'f370e420-47f2-4557-ad6c-d66db05290f5';
 const WRITE_SCOPE = 'ac0d8b5e-09ba-4e68-8b9a-83073717830b';
 const byId = `client/main/~id/${CLIENT}`;
 const byUser = `client/main/~user/${USER}`;
+const person = `provider/main ! @ < ${USER}`;
 
 const open = (options: Partial<KeycloakSourceOptions> = {}) =>
   createKeycloakSource({
@@ -31,17 +32,22 @@ async function one(source: ReturnType<typeof open>, request: RawRequest): Promis
   return event;
 }
 
-/** `key !` is urgent, `key *` a full read, `<` what is evident, and orders stand alone. */
+/** `key !` is urgent, `key *` a full read, `key @` one of members, `<` what is evident, and orders stand alone. */
 function told(event: IdentityEvent): readonly string[] {
   const triggers = event.triggers.map((trigger) => {
     const evidence = (trigger.evidence ?? []).flatMap((each) => [
       ...(each.clients ?? []),
       ...(each.scopes ?? []),
+      ...(each.people ?? []),
+      ...(each.groups ?? []),
     ]);
-    const marks = `${trigger.urgent ? ' !' : ''}${trigger.fullRead ? ' *' : ''}`;
+    const marks = `${trigger.urgent ? ' !' : ''}${trigger.fullRead ? ' *' : ''}${trigger.members ? ' @' : ''}`;
     return `${formatKey(trigger.key)}${marks}${evidence.length > 0 ? ` < ${evidence.join()}` : ''}`;
   });
-  return [...triggers, ...event.orders.map((order) => `${order.kind} ${order.clientId} ${order.internalId}`)];
+  const orders = event.orders.map(({ kind, subject, clientId, internalId }) =>
+    subject === undefined ? `${kind} ${clientId} ${internalId}` : `${kind} ${subject}`,
+  );
+  return [...triggers, ...orders];
 }
 
 function signed(body: unknown, secret = 'whsecret'): RawRequest {
@@ -89,7 +95,7 @@ describe('the Keycloak webhook', () => {
     ['11-client-secret-rotated', ['client/main/svc-a ! < svc-a']],
     ['12-token-with-OLD-secret-after-rotation', []],
     ['13-realm-role-created', []],
-    ['14-service-account-realm-role-mapping-added', [byUser]],
+    ['14-service-account-realm-role-mapping-added', [byUser, `provider/main @ < ${USER}`]],
     ['15-service-account-client-role-mapping-added', [byUser]],
     ['16-client-role-created', ['client/main/svc-a']],
     ['17-client-updated-enabled-false', [`${byId} ! < svc-a`, `client-disabled svc-a ${CLIENT}`]],
@@ -213,10 +219,34 @@ describe('the Keycloak webhook', () => {
     ],
     ['the log was switched', 'UPDATE', 'events/config', { resourceType: 'REALM' }, ['provider/main ! *']],
     ['all sessions ended', 'ACTION', 'logout-all', { resourceType: 'REALM' }, []],
-    ['a role was deleted', 'DELETE', 'roles/reader', {}, ['provider/main ! * < reader']],
-    ['a role was deleted by its id', 'DELETE', 'roles-by-id/x', {}, ['provider/main ! *']],
-    ['a role lost another', 'DELETE', 'roles/reader/composites', {}, ['provider/main ! *']],
-    ['a role got another', 'CREATE', 'roles/reader/composites', {}, ['provider/main *']],
+    [
+      'a role was deleted',
+      'DELETE',
+      'roles/reader',
+      {},
+      ['provider/main ! * < reader', 'provider/main ! @ < reader'],
+    ],
+    [
+      'a role was deleted by its id',
+      'DELETE',
+      'roles-by-id/x',
+      { representation: '{"name":"reader"}' },
+      ['provider/main ! *', 'provider/main ! @ < reader'],
+    ],
+    [
+      'a role lost another',
+      'DELETE',
+      'roles/reader/composites',
+      {},
+      ['provider/main ! *', 'provider/main ! @ < reader'],
+    ],
+    [
+      'a role got another',
+      'CREATE',
+      'roles/reader/composites',
+      {},
+      ['provider/main *', 'provider/main @ < reader'],
+    ],
     [
       'a role of a client was deleted',
       'DELETE',
@@ -231,12 +261,35 @@ describe('the Keycloak webhook', () => {
       {},
       ['provider/main *'],
     ],
-    ['a group got roles', 'CREATE', 'groups/g/role-mappings/realm', {}, ['provider/main *']],
-    ['a group was deleted', 'DELETE', 'groups/g', {}, ['provider/main ! *']],
+    [
+      'a group got roles',
+      'CREATE',
+      'groups/g/role-mappings/realm',
+      {},
+      ['provider/main *', 'provider/main @'],
+    ],
+    ['a group was deleted', 'DELETE', 'groups/g', {}, ['provider/main ! *', 'provider/main ! @']],
     ['a group was made', 'CREATE', 'groups/g', {}, []],
-    ['a user left a group', 'DELETE', `users/${USER}/groups/g`, {}, [`${byUser} !`]],
-    ['a role was taken from a user', 'DELETE', `users/${USER}/role-mappings/realm`, {}, [`${byUser} !`]],
-    ['a user was made', 'CREATE', `users/${USER}`, {}, []],
+    ['a user left a group', 'DELETE', `users/${USER}/groups/g`, {}, [`${byUser} !`, person]],
+    [
+      'a role was taken from a user',
+      'DELETE',
+      `users/${USER}/role-mappings/realm`,
+      {},
+      [`${byUser} !`, person],
+    ],
+    [
+      'a role of a client was taken from a user',
+      'DELETE',
+      `users/${USER}/role-mappings/clients/x`,
+      {},
+      [`${byUser} !`],
+    ],
+    ['a user was made', 'CREATE', `users/${USER}`, {}, [`provider/main @ < ${USER}`]],
+    ['a user was disabled', 'UPDATE', `users/${USER}`, { representation: '{"enabled":false}' }, [person]],
+    ['a user was deleted', 'DELETE', `users/${USER}`, {}, [person]],
+    ['the sessions of a user ended', 'ACTION', `users/${USER}/logout`, {}, [`session-revoked ${USER}`]],
+    ['a password was set', 'ACTION', `users/${USER}/reset-password`, {}, []],
     ['a scope for new clients', 'DELETE', `default-default-client-scopes/${WRITE_SCOPE}`, {}, []],
     ['a scope was deleted that nobody knows', 'DELETE', 'client-scopes/unknown', {}, ['provider/main ! *']],
     ['a mapper of a scope', 'CREATE', `client-scopes/${WRITE_SCOPE}/protocol-mappers/models`, {}, []],
@@ -247,17 +300,24 @@ describe('the Keycloak webhook', () => {
     expect(told(await one(open(), admin(operation, path, more)))).toEqual(expectation);
   });
 
-  it('takes no notice of roles where they open nothing', async () => {
+  it('takes roles for nothing but memberships where they open nothing', async () => {
     const source = open({ serviceAccountRoles: false });
-    for (const path of [
-      `users/${USER}/role-mappings/realm`,
-      `users/${USER}/groups/g`,
-      'roles/reader',
-      'groups/g',
-      `clients/${CLIENT}/roles/writer`,
-    ]) {
-      expect(told(await one(source, admin('DELETE', path))), path).toEqual([]);
-    }
+    expect(told(await one(source, admin('DELETE', `users/${USER}/role-mappings/realm`)))).toEqual([person]);
+    expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
+    expect(told(await one(source, admin('DELETE', 'roles/reader')))).toEqual(['provider/main ! @ < reader']);
+    expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual(['provider/main ! @']);
+    expect(told(await one(source, admin('DELETE', `clients/${CLIENT}/roles/writer`)))).toEqual([]);
+  });
+
+  it('names a group as the mapping may, and takes a known service account for no person', async () => {
+    const names = createKeycloakNames();
+    names.learnGroup('g', '/ops/oncall');
+    names.learnServiceAccount(USER, CLIENT);
+    const source = open({ names, serviceAccountRoles: false });
+    expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual([
+      'provider/main ! @ < /ops/oncall,ops/oncall',
+    ]);
+    expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([]);
   });
 
   it('follows a client that gets another client id, and a scope that gets another name', async () => {
