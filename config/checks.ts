@@ -12,12 +12,14 @@ export type KeyValues = Readonly<Record<string, unknown>>;
 export function crossFindings(file: unknown): Finding[] {
   const root = asMap(file);
   const providers = asList(root.providers).map(asMap);
-  const names = new Set(providers.map(({ name }) => name).filter((name) => typeof name === 'string'));
   return [
     ...providers.flatMap((provider, index) => providerFindings(provider, ['providers', index])),
     ...repeatedNames(providers),
     ...Object.keys(asMap(root.scopes)).flatMap(scopeFindings),
-    ...eachRule(root).flatMap(({ scope, rule, path }) => ruleFindings(scope, rule, path, names)),
+    ...eachRule(root).flatMap(({ scope, rule, path }) => [
+      ...ruleFindings(scope, rule, path),
+      ...ownerFindings(rule, path, providers),
+    ]),
     ...tlsFindings(asMap(asMap(root.consul).tls), ['consul', 'tls']),
     ...tlsFindings(asMap(asMap(root.decisions).tls), ['decisions', 'tls']),
   ];
@@ -111,12 +113,7 @@ const PATH_FORMS = ['path', 'pathExact', 'pathPrefix', 'pathRegex'] as const;
 const HTTP_KEYS = ['methods', ...PATH_FORMS, 'headers'] as const;
 const HEADER_FORMS = ['present', 'exact', 'prefix', 'suffix', 'regex'] as const;
 
-function ruleFindings(
-  scope: string,
-  rule: KeyValues,
-  path: ConfigPath,
-  providers: ReadonlySet<unknown>,
-): Finding[] {
+function ruleFindings(scope: string, rule: KeyValues, path: ConfigPath): Finding[] {
   const findings: Finding[] = [];
   const has = (key: string) => Object.hasOwn(rule, key);
   if (!has('to') && !has('acl'))
@@ -151,12 +148,37 @@ function ruleFindings(
   }
   if (typeof rule.to === 'string' && rule.to !== '')
     findings.push(...destinationFindings(scope, rule.to, [...path, 'to']));
-  if (typeof rule.provider === 'string' && providers.size > 0 && !providers.has(rule.provider)) {
-    findings.push(
-      finding([...path, 'provider'], 'no provider has this name; write the name of one under "providers"'),
-    );
-  }
   return findings;
+}
+
+/** A scope is (provider, api, name): where there are several of one, a rule says which it means. */
+function ownerFindings(rule: KeyValues, path: ConfigPath, providers: readonly KeyValues[]): Finding[] {
+  const given = providers.map(({ name }) => name).filter((name) => typeof name === 'string');
+  const names = [...new Set(given)];
+  if (names.length === 0) return [];
+  if (typeof rule.provider === 'string' && !names.includes(rule.provider))
+    return [
+      finding([...path, 'provider'], 'no provider has this name; write the name of one under "providers"'),
+    ];
+  if (rule.provider === undefined && names.length > 1)
+    return [
+      finding(
+        path,
+        `does not say of which provider its scope is; add "provider" with one of ${listed(names)}`,
+      ),
+    ];
+  const owner = providers.find(({ name }) => names.length === 1 || name === rule.provider);
+  const apis = asList(owner?.apis).filter((api) => typeof api === 'string');
+  if (typeof rule.api === 'string' && apis.length > 0 && !apis.includes(rule.api))
+    return [finding([...path, 'api'], `is none of the "apis" of its provider; write one of ${listed(apis)}`)];
+  // In Keycloak a scope need not belong to an API, and a rule without one is about those that do not.
+  if (rule.api === undefined && apis.length > 1 && owner?.kind !== 'keycloak')
+    return [finding(path, `does not say of which API its scope is; add "api" with one of ${listed(apis)}`)];
+  return [];
+}
+
+function listed(names: readonly string[]): string {
+  return names.slice(0, 10).join(', ');
 }
 
 function destinationFindings(scope: string, to: string, path: ConfigPath): Finding[] {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Mapping } from '../src/model/rule.js';
+import type { Mapping, Rule } from '../src/model/rule.js';
 import { Secret } from '../src/model/secret.js';
-import type { Config } from './config.js';
+import type { Config, ProviderSettings } from './config.js';
 
 /** The part of a configuration that decides access, as the plan takes it. */
 export function toMapping(config: Config): Mapping {
@@ -10,13 +10,21 @@ export function toMapping(config: Config): Mapping {
     mode: config.mode,
     revision: mappingRevision(config),
     providers: config.providers.map(({ name }) => name),
-    rules: config.rules,
+    rules: config.rules.map((rule) => withApi(rule, config.providers)),
     claims: config.services.claims,
     classify: config.actors.classify,
     limits: config.actors.limits,
     protectedServices: config.guards.protected,
     maxRevocations: config.guards.maxRevocations,
   };
+}
+
+/** Where every scope of a rule's provider belongs to the one API that counts there, the rule need not name it. */
+function withApi(rule: Rule, providers: readonly ProviderSettings[]): Rule {
+  const [only] = providers.length === 1 ? providers : [];
+  const provider = rule.provider === undefined ? only : providers.find(({ name }) => name === rule.provider);
+  const [api, ...others] = provider?.apis ?? [];
+  return rule.api !== undefined || api === undefined || others.length > 0 ? rule : { ...rule, api };
 }
 
 /**
@@ -31,8 +39,8 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     services: config.services,
     actors: config.actors,
     providers: config.providers
-      .map(({ name, kind, issuer, audience, claims }) =>
-        canonicalJson({ name, kind, issuer, audience, claims }),
+      .map(({ name, kind, issuer, audience, claims, apis }) =>
+        canonicalJson({ name, kind, issuer, audience, claims, apis: apis?.toSorted() }),
       )
       .sort(),
     login: config.login,

@@ -29,9 +29,9 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'services.claimGrace':
     'How long a service without any instance left keeps its claim. A claim that is taken back ends at once.',
   scopes: 'See [scopes and rules](#scopes-and-rules).',
-  'scopes.<scope>.provider':
-    'Only scopes of this provider. Needed as soon as there are several providers: a rule without it then opens nothing.',
-  'scopes.<scope>.api': 'Only scopes of this API. A rule without it is for scopes of no API.',
+  'scopes.<scope>.provider': 'Only scopes of this provider. Needed as soon as there are several providers.',
+  'scopes.<scope>.api':
+    'Only scopes of this API. Needed as soon as the provider has several `apis`; without it a rule is about the only one, or where scopes belong to no API (Keycloak’s client scopes, `oidc`) about those.',
   'scopes.<scope>.to': 'The destination service; it may use captures of the scope, as in `"{service}"`.',
   'scopes.<scope>.methods': 'Only requests with one of these methods.',
   'scopes.<scope>.path': 'Only this path and what lies under it. See [paths](security.md#paths).',

@@ -13,6 +13,11 @@ export interface AnyProvider {
   readonly pollMs: number;
   readonly fullReadMs: number;
   readonly audience?: string;
+  /**
+   * The APIs whose scopes count, as rules name them; only for a kind whose every scope belongs to an API. A rule that
+   * names none is then about the only one.
+   */
+  readonly apis?: readonly string[];
   /** The claims of an access token that hold the client id, the scopes, the groups. */
   readonly claims: { readonly client: string; readonly scopes: string; readonly groups: string };
 }

@@ -6,6 +6,7 @@ import type { Mapping, Rule } from '../model/rule.js';
 import { canonical } from './access.js';
 import { admitsKind, classify, mayUseScope, needsHuman } from './actor.js';
 import { compilePattern, isPlainServiceName, type PatternCompiler, substitute } from './pattern.js';
+import { capturesOf } from './rule-match.js';
 
 /** What one scope of a client opens at one destination. */
 export interface Opening {
@@ -87,10 +88,7 @@ export function destinationsOfScope(provider: string, scope: string, mapping: Ma
   return found;
 }
 
-/**
- * The destination a rule gives a grant; undefined where the rule does not apply. A rule that names no API applies
- * to scopes of no API; one that names no provider applies only where a single provider is configured.
- */
+/** The destination a rule gives a grant; undefined where the rule does not apply. */
 function destinationOf(
   rule: Rule,
   provider: string,
@@ -99,9 +97,7 @@ function destinationOf(
   compile: PatternCompiler,
 ): string | undefined {
   if (rule.to === undefined) return undefined;
-  const ruleProvider = rule.provider ?? (mapping.providers.length === 1 ? mapping.providers[0] : undefined);
-  if (ruleProvider !== provider || rule.api !== grant.api) return undefined;
-  const captures = compile(rule.scope).match(grant.name);
+  const captures = capturesOf(rule, provider, grant, mapping, compile);
   return captures === undefined ? undefined : substitute(rule.to, captures);
 }
 

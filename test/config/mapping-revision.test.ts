@@ -88,8 +88,10 @@ describe('The difference of two configurations', () => {
   it('follows a provider by its name, not by its place in the list', async () => {
     const provider = (name: string) =>
       `{ name: ${name}, kind: oidc, issuer: "https://${name}", directory: d }`;
-    const old = await loadText(fileWith(`providers: [${provider('a')}, ${provider('b')}]`, 'providers'));
-    const next = await loadText(fileWith(`providers: [${provider('b')}, ${provider('a')}]`, 'providers'));
+    const load = (...names: readonly string[]) =>
+      loadText(fileWith(`providers: [${names.map(provider).join()}]\nscopes: {}`, 'providers', 'scopes'));
+    const old = await load('a', 'b');
+    const next = await load('b', 'a');
 
     expect(diffConfig(old, next)).toEqual([]);
   });

@@ -11,11 +11,12 @@ providers:
   - { name: a, kind: keycloak, issuer: "https://a", clientId: c, clientSecret: "\${SECRET}", webhook: { secrets: ["\${SECRET}"] } }
   - { name: b, kind: oidc, issuer: "https://b", directory: d, directoryToken: "\${file:token}" }
 queue: { kind: bullmq, url: "redis://:\${SECRET}@r" }
-decisions: { kind: kafka, brokers: ["k:1"], sasl: { mechanism: plain, username: u, password: "\${SECRET}" } }`;
+decisions: { kind: kafka, brokers: ["k:1"], sasl: { mechanism: plain, username: u, password: "\${SECRET}" } }
+scopes: { "orders:read": { to: orders, provider: a } }`;
 
 function load(secret: string) {
   const surroundings = { environment: { SECRET: secret }, files: { '/etc/scopemesh/token': `${secret}\n` } };
-  return loadText(fileWith(EVERYWHERE, 'consul', 'providers'), surroundings);
+  return loadText(fileWith(EVERYWHERE, 'consul', 'providers', 'scopes'), surroundings);
 }
 
 describe('Secrets', () => {

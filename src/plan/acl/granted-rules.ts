@@ -1,11 +1,12 @@
 import type { AclPolicy } from '../../model/acl.js';
 import type { ClassifiedKind } from '../../model/actor.js';
-import type { Grant, OAuthClient } from '../../model/client.js';
+import type { OAuthClient } from '../../model/client.js';
 import type { HoldReason } from '../../model/decision.js';
-import type { Mapping, Rule } from '../../model/rule.js';
+import type { Mapping } from '../../model/rule.js';
 import { admitsKind, mayUseScope } from '../actor.js';
 import { compareText } from '../compare.js';
 import type { PatternCompiler } from '../pattern.js';
+import { capturesOf } from '../rule-match.js';
 import { describe, policyName } from './quote.js';
 import { RulesFault } from './rules-syntax.js';
 import { type AclRules, type GrantedRules, grantRules } from './rules-text.js';
@@ -109,17 +110,4 @@ export function fill(
       detail: 'guards.protected names the service that the scope asks for; scopemesh never opens it',
     };
   return granted;
-}
-
-/** As for destinations: a rule without an API is about scopes of no API, one without a provider about the only one. */
-function capturesOf(
-  rule: Rule,
-  provider: string,
-  grant: Grant,
-  mapping: Mapping,
-  compile: PatternCompiler,
-): Readonly<Record<string, string>> | undefined {
-  const ruleProvider = rule.provider ?? (mapping.providers.length === 1 ? mapping.providers[0] : undefined);
-  if (ruleProvider !== provider || rule.api !== grant.api) return undefined;
-  return compile(rule.scope).match(grant.name);
 }
