@@ -8,6 +8,21 @@ export interface HttpPermission {
   readonly pathPrefix?: string;
   readonly pathRegex?: string;
   readonly headers?: readonly HeaderMatch[];
+  /** The token that must stand beside the caller's certificate; Consul 1.16.1 or newer. */
+  readonly jwt?: JwtRequirement;
+}
+
+/** What a request's token must be and say: of one jwt-provider, and with all of the claims. */
+export interface JwtRequirement {
+  /** The name of a jwt-provider entry. */
+  readonly provider: string;
+  readonly verifyClaims: readonly ClaimValue[];
+}
+
+/** A claim, by the names on the way to it; met by a text that equals the value, or by a list that holds it. */
+export interface ClaimValue {
+  readonly path: readonly string[];
+  readonly value: string;
 }
 
 export interface HeaderMatch {
@@ -44,7 +59,7 @@ export interface IntentionSource {
   /** Set for sources of another cluster or of a sameness group: always foreign. */
   readonly peer?: string;
   readonly description: string;
-  /** `other` where the content has something scopemesh does not write (JWT, unknown fields). */
+  /** `other` where the content has something scopemesh does not write (several providers of tokens, unknown fields). */
   readonly access: Access | { readonly kind: 'other' };
   readonly isLegacy: boolean;
   readonly raw: Readonly<Record<string, unknown>>;

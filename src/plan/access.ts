@@ -1,9 +1,9 @@
-import type { Access, HeaderMatch, HttpPermission } from '../model/intention.js';
+import type { Access, ClaimValue, HeaderMatch, HttpPermission, JwtRequirement } from '../model/intention.js';
 import { compareText } from './compare.js';
 
 /**
  * The algebra of access. What a set of permissions lets through is compared through atoms (one method, one path
- * matcher, one set of headers): `covers` may say no where the truth is yes (two regular expressions), never the
+ * matcher, one set of headers, one token): `covers` may say no where the truth is yes (two regular expressions), never the
  * reverse, so that a change is taken for a narrowing rather than missed as one.
  */
 
@@ -85,6 +85,8 @@ export interface HttpRequestShape {
   readonly method: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of the token that stands beside it, verified: its jwt-provider and what it claims. */
+  readonly token?: JwtRequirement;
 }
 
 /** Whether Envoy, told this access, lets the request through (for `explain` and tests). */
@@ -99,6 +101,7 @@ export function admits(access: Access | undefined, request: HttpRequestShape): b
     if (permission.pathPrefix !== undefined && !path.startsWith(permission.pathPrefix)) return false;
     if (permission.pathRegex !== undefined && !new RegExp(`^(?:${permission.pathRegex})$`).test(path))
       return false;
+    if (permission.jwt !== undefined && !requires(request.token, permission.jwt)) return false;
     return (permission.headers ?? []).every((match) => headerMatches(match, request.headers ?? {}));
   });
 }
@@ -133,7 +136,33 @@ function normalise(permission: HttpPermission): HttpPermission {
     ...(permission.pathPrefix === undefined ? {} : { pathPrefix: permission.pathPrefix }),
     ...(permission.pathRegex === undefined ? {} : { pathRegex: permission.pathRegex }),
     ...(headers === undefined ? {} : { headers }),
+    ...(permission.jwt === undefined ? {} : { jwt: jwtForm(permission.jwt) }),
   };
+}
+
+/** All of the claims must hold, so that their order and repetition say nothing. */
+function jwtForm({ provider, verifyClaims }: JwtRequirement): JwtRequirement {
+  const claims = new Map(
+    verifyClaims.map(({ path, value }): [string, ClaimValue] => [
+      claimText({ path, value }),
+      { path, value },
+    ]),
+  );
+  return {
+    provider,
+    verifyClaims: [...claims].toSorted(([x], [y]) => compareText(x, y)).map(([, claim]) => claim),
+  };
+}
+
+/** Whether `strict` asks for all that `lax` asks for: the same provider's token, with at least the same claims. */
+function requires(strict: JwtRequirement | undefined, lax: JwtRequirement): boolean {
+  if (strict?.provider !== lax.provider) return false;
+  const asked = new Set(strict.verifyClaims.map(claimText));
+  return lax.verifyClaims.every((claim) => asked.has(claimText(claim)));
+}
+
+function claimText({ path, value }: ClaimValue): string {
+  return JSON.stringify([path, value]);
 }
 
 /** One order of fields, and no `false`: Consul keeps neither. */
@@ -171,6 +200,7 @@ function permissionCovers(outer: HttpPermission, inner: HttpPermission): boolean
   // Every header that the outer one asks for must be asked for by the inner one too.
   const innerHeaders = new Set((inner.headers ?? []).map((header) => JSON.stringify(header)));
   if (!(outer.headers ?? []).every((header) => innerHeaders.has(JSON.stringify(header)))) return false;
+  if (outer.jwt !== undefined && !requires(inner.jwt, outer.jwt)) return false;
   return pathCovers(outer, inner);
 }
 
@@ -193,5 +223,7 @@ function textOf(permission: HttpPermission): string {
     permission.pathRegex ?? null,
     permission.headers ?? null,
     permission.methods ?? null,
+    // Absent without one, so that what was remembered before there were any still reads equal.
+    ...(permission.jwt === undefined ? [] : [permission.jwt]),
   ]);
 }

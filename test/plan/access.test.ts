@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAccess, toRawSource } from '../../src/consul/http/source-access.js';
-import type { Access, HeaderMatch } from '../../src/model/intention.js';
+import type { Access, HeaderMatch, JwtRequirement } from '../../src/model/intention.js';
 import {
   admits,
   canonical,
@@ -21,6 +21,10 @@ const get = (pathPrefix: string): Access => ({
   permissions: [{ methods: ['GET'], pathPrefix }],
 });
 const any = (permission: object): Access => ({ kind: 'http', permissions: [permission] });
+const token = (provider: string, ...values: readonly string[]): JwtRequirement => ({
+  provider,
+  verifyClaims: values.map((value) => ({ path: ['claim'], value })),
+});
 
 describe('one access covers another', () => {
   test.each<[string, Access | undefined, Access | undefined, boolean]>([
@@ -46,6 +50,21 @@ describe('one access covers another', () => {
       'a prefix is not known to cover an expression',
       any({ pathPrefix: '/' }),
       any({ pathRegex: '/a' }),
+      false,
+    ],
+    ['no requirement covers a token', any({}), any({ jwt: token('idp') }), true],
+    ['a token does not cover its absence', any({ jwt: token('idp') }), any({}), false],
+    [
+      "a token does not cover another provider's",
+      any({ jwt: token('idp') }),
+      any({ jwt: token('x') }),
+      false,
+    ],
+    ['fewer claims cover more', any({ jwt: token('idp', 'a') }), any({ jwt: token('idp', 'b', 'a') }), true],
+    [
+      'more claims do not cover fewer',
+      any({ jwt: token('idp', 'a', 'b') }),
+      any({ jwt: token('idp', 'a') }),
       false,
     ],
     [

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import type { CatalogService, ServiceInstance } from '../../src/model/catalog.js';
 import type { OAuthClient } from '../../src/model/client.js';
-import type { Access, HttpPermission, IntentionEntry, IntentionSource } from '../../src/model/intention.js';
+import type {
+  Access,
+  HttpPermission,
+  IntentionEntry,
+  IntentionSource,
+  JwtRequirement,
+} from '../../src/model/intention.js';
 import type { Rule } from '../../src/model/rule.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
 import { clientText, type RememberedClaim } from '../../src/plan/world.js';
@@ -16,6 +22,16 @@ const HEADERS = [
   { name: 'x-t', exact: '1', invert: true },
   { name: 'x-u', prefix: 'v' },
 ] as const;
+
+const CLAIMS = [
+  { path: ['azp'], value: 'bot' },
+  { path: ['act', 'sub'], value: 'bot' },
+] as const;
+
+const someRequirement: fc.Arbitrary<JwtRequirement> = fc.record({
+  provider: fc.constantFrom('scopemesh-pay-main-_users', 'theirs'),
+  verifyClaims: fc.array(fc.constantFrom(...CLAIMS), { maxLength: 3 }),
+});
 
 const SERVICES = ['web', 'api', 'job', 'Web'] as const;
 const DESTINATIONS = ['orders', 'reports', 'vault'] as const;
@@ -41,26 +57,46 @@ const somePermission: fc.Arbitrary<HttpPermission> = fc
     ...(headers === undefined ? {} : { headers }),
   }));
 
+const somePermissionOfUsers: fc.Arbitrary<HttpPermission> = fc
+  .tuple(somePermission, fc.option(someRequirement, { nil: undefined }))
+  .map(([permission, jwt]) => ({ ...permission, ...(jwt === undefined ? {} : { jwt }) }));
+
 export const someAccess: fc.Arbitrary<Access> = fc.oneof(
   fc.constant({ kind: 'allow' as const }),
   fc.constant({ kind: 'deny' as const }),
   fc
-    .array(somePermission, { minLength: 1, maxLength: 4 })
+    .array(somePermissionOfUsers, { minLength: 1, maxLength: 4 })
     .map((permissions) => ({ kind: 'http' as const, permissions })),
 );
 
 export const anyAccess: fc.Arbitrary<Access | undefined> = fc.option(someAccess, { nil: undefined });
 
-export const anyRequest: fc.Arbitrary<HttpRequestShape> = fc.record({
-  method: fc.constantFrom(...METHODS),
-  path: fc.constantFrom(...PATHS, '/a/c', '/b?x=/a'),
-  headers: fc.constantFrom({}, { 'x-t': '1' }, { 'x-t': '2' }, { 'x-u': 'v1' }, { 'x-t': '1', 'x-u': 'w' }),
-});
+export const anyRequest: fc.Arbitrary<HttpRequestShape> = fc
+  .record({
+    method: fc.constantFrom(...METHODS),
+    path: fc.constantFrom(...PATHS, '/a/c', '/b?x=/a'),
+    headers: fc.constantFrom({}, { 'x-t': '1' }, { 'x-t': '2' }, { 'x-u': 'v1' }, { 'x-t': '1', 'x-u': 'w' }),
+  })
+  .chain((request) =>
+    fc
+      .option(someRequirement, { nil: undefined })
+      .map((token) => ({ ...request, ...(token === undefined ? {} : { token }) })),
+  );
+
+/** What a caller may show beside its certificate: a user's token, an agent's for a user, another provider's. */
+const TOKENS: readonly JwtRequirement[] = [
+  { provider: 'scopemesh-pay-main-_users', verifyClaims: [] },
+  { provider: 'scopemesh-pay-main-_users', verifyClaims: CLAIMS },
+  { provider: 'theirs', verifyClaims: CLAIMS },
+];
 
 /** Every request of the vocabulary that could tell two accesses of a scene apart. */
 export const SAMPLES: readonly HttpRequestShape[] = METHODS.flatMap((method) =>
   [...PATHS, '/a/c', '/z'].flatMap((path) =>
-    [{}, { 'x-t': '1' }, { 'x-u': 'v1' }].map((headers) => ({ method, path, headers })),
+    [{}, { 'x-t': '1' }, { 'x-u': 'v1' }].flatMap((headers) => [
+      { method, path, headers },
+      ...TOKENS.map((token) => ({ method, path, headers, token })),
+    ]),
   ),
 );
 

@@ -1,4 +1,4 @@
-import type { HeaderMatch, HttpPermission } from '../../src/model/intention.js';
+import type { HeaderMatch, HttpPermission, JwtRequirement } from '../../src/model/intention.js';
 import { canonical } from '../../src/plan/access.js';
 import type { ActualAccess } from '../../src/plan/plan.js';
 import { printable } from './screen.js';
@@ -23,7 +23,7 @@ export function accessText(access: ActualAccess): string {
 
 function permissionTexts(permissions: readonly HttpPermission[]): readonly string[] {
   const isSame = (a: HttpPermission, b: HttpPermission) =>
-    JSON.stringify([a.methods, a.headers]) === JSON.stringify([b.methods, b.headers]);
+    JSON.stringify([a.methods, a.headers, a.jwt]) === JSON.stringify([b.methods, b.headers, b.jwt]);
   // A rule's `path` is the path itself and what lies under it: two permissions, one thought.
   const below = (exact: HttpPermission) =>
     exact.pathExact === undefined
@@ -42,8 +42,15 @@ function permissionTexts(permissions: readonly HttpPermission[]): readonly strin
             'any path');
       const headers = (each.headers ?? []).map(headerText);
       const condition = headers.length === 0 ? '' : ` if ${headers.join(' and ')}`;
-      return printable(`${each.methods?.join(',') ?? 'any method'} ${path}${condition}`);
+      const user = each.jwt === undefined ? '' : `, ${requirementText(each.jwt)}`;
+      return printable(`${each.methods?.join(',') ?? 'any method'} ${path}${condition}${user}`);
     });
+}
+
+/** `with a user's token of scopemesh-pay-main-_users (azp=bot)`. */
+function requirementText({ provider, verifyClaims }: JwtRequirement): string {
+  const claims = verifyClaims.map(({ path, value }) => `${path.join('.')}=${value}`);
+  return `with a user's token of ${provider}${claims.length === 0 ? '' : ` (${claims.join(', ')})`}`;
 }
 
 /** The value of a header may be a credential and is left out. */

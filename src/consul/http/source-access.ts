@@ -1,4 +1,11 @@
-import type { Access, HeaderMatch, HttpPermission, NewSource } from '../../model/intention.js';
+import type {
+  Access,
+  ClaimValue,
+  HeaderMatch,
+  HttpPermission,
+  JwtRequirement,
+  NewSource,
+} from '../../model/intention.js';
 import { isRecord } from './json.js';
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -22,7 +29,7 @@ const BESIDE_ACCESS: ReadonlySet<string> = new Set([
 
 /**
  * What a raw source may do, where it says nothing but what an Access can say; `other` for everything else (JWT
- * requirements, permissions that deny, fields of a newer Consul). Never throws: what it does not know is `other`.
+ * requirements of several providers, permissions that deny, fields of a newer Consul). Never throws: what it does not know is `other`.
  */
 export function parseAccess(raw: Raw): Access | { readonly kind: 'other' } {
   const rest = fieldsOf(raw, BESIDE_ACCESS);
@@ -52,8 +59,10 @@ export function toRawSource(source: NewSource): Raw {
 
 function parsePermission(value: unknown): HttpPermission | undefined {
   if (!isRecord(value)) return undefined;
-  const { Action: action, HTTP: http, ...unknown } = fieldsOf(value);
+  const { Action: action, HTTP: http, JWT: required, ...unknown } = fieldsOf(value);
   if (action !== 'allow' || !isRecord(http) || Object.keys(unknown).length > 0) return undefined;
+  const jwt = required === undefined ? undefined : parseRequirement(required);
+  if (required !== undefined && jwt === undefined) return undefined;
   const { PathExact, PathPrefix, PathRegex, Methods, Header, ...more } = fieldsOf(http);
   const paths = [PathExact, PathPrefix, PathRegex].filter((path) => path !== undefined);
   if (Object.keys(more).length > 0 || paths.length > 1 || !paths.every(isText)) return undefined;
@@ -68,7 +77,32 @@ function parsePermission(value: unknown): HttpPermission | undefined {
     ...(isText(PathPrefix) ? { pathPrefix: PathPrefix } : {}),
     ...(isText(PathRegex) ? { pathRegex: PathRegex } : {}),
     ...(known.length === 0 ? {} : { headers: known }),
+    ...(jwt === undefined ? {} : { jwt }),
   };
+}
+
+/** Of one provider: several are alternatives in Consul, which scopemesh never writes. */
+function parseRequirement(value: unknown): JwtRequirement | undefined {
+  if (!isRecord(value)) return undefined;
+  const { Providers, ...unknown } = fieldsOf(value);
+  const [only, ...others]: readonly unknown[] = Array.isArray(Providers) ? Providers : [];
+  if (!isRecord(only) || others.length > 0 || Object.keys(unknown).length > 0) return undefined;
+  const { Name, VerifyClaims, ...more } = fieldsOf(only);
+  const claims: readonly unknown[] = Array.isArray(VerifyClaims ?? [])
+    ? ((VerifyClaims ?? []) as unknown[])
+    : [undefined];
+  const verifyClaims = claims.map(parseClaim).filter((claim) => claim !== undefined);
+  if (!isText(Name) || Object.keys(more).length > 0 || verifyClaims.length !== claims.length)
+    return undefined;
+  return { provider: Name, verifyClaims };
+}
+
+function parseClaim(value: unknown): ClaimValue | undefined {
+  if (!isRecord(value)) return undefined;
+  const { Path, Value, ...unknown } = fieldsOf(value);
+  if (!Array.isArray(Path) || !Path.every(isText) || !isText(Value) || Object.keys(unknown).length > 0)
+    return undefined;
+  return { path: Path, value: Value };
 }
 
 function parseHeader(value: unknown): HeaderMatch | undefined {
@@ -91,7 +125,7 @@ function parseHeader(value: unknown): HeaderMatch | undefined {
 }
 
 function toRawPermission(permission: HttpPermission): Raw {
-  const { methods, pathExact, pathPrefix, pathRegex, headers } = permission;
+  const { methods, pathExact, pathPrefix, pathRegex, headers, jwt } = permission;
   const http = {
     ...(pathExact === undefined ? {} : { PathExact: pathExact }),
     ...(pathPrefix === undefined ? {} : { PathPrefix: pathPrefix }),
@@ -99,7 +133,12 @@ function toRawPermission(permission: HttpPermission): Raw {
     ...(headers === undefined || headers.length === 0 ? {} : { Header: headers.map(toRawHeader) }),
     ...(methods === undefined || methods.length === 0 ? {} : { Methods: methods }),
   };
-  return { Action: 'allow', HTTP: http };
+  return { Action: 'allow', HTTP: http, ...(jwt === undefined ? {} : { JWT: toRawRequirement(jwt) }) };
+}
+
+function toRawRequirement({ provider, verifyClaims }: JwtRequirement): Raw {
+  const claims = verifyClaims.map(({ path, value }) => ({ Path: path, Value: value }));
+  return { Providers: [{ Name: provider, ...(claims.length === 0 ? {} : { VerifyClaims: claims }) }] };
 }
 
 function toRawHeader(match: HeaderMatch): Raw {

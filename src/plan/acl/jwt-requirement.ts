@@ -1,22 +1,8 @@
 import type { Protocol } from '../../model/catalog.js';
+import type { JwtRequirement } from '../../model/intention.js';
+import type { JwtProviderEntry } from '../../model/jwt-provider.js';
 import type { ClaimPath, LoginProvider } from './login.js';
 import { jwtProviderName } from './quote.js';
-
-/** A jwt-provider config entry as scopemesh writes it. Config entries have no Description: the mark is in its Meta. */
-export interface JwtProviderEntry {
-  readonly name: string;
-  readonly issuer: string;
-  readonly audiences: readonly string[];
-  /** From where Envoy fetches the keys. */
-  readonly jwksUri: string;
-  readonly meta: Readonly<Record<string, string>>;
-}
-
-/** What a request's token must be and say: one provider, and all of the claims. */
-export interface JwtRequirement {
-  readonly provider: string;
-  readonly verifyClaims: readonly { readonly path: ClaimPath; readonly value: string }[];
-}
 
 /** How a provider's access tokens carry what a requirement may ask for. */
 export interface UserTokenShape extends Pick<LoginProvider, 'claims' | 'person'> {

@@ -35,11 +35,25 @@ const permission: fc.Arbitrary<HttpPermission> = fc
     fc.string({ minLength: 1 }),
     fc.uniqueArray(fc.constantFrom('GET', 'POST', 'PUT')),
     fc.array(header, { maxLength: 3 }),
+    fc.option(
+      fc.record({
+        provider: fc.string({ minLength: 1 }),
+        verifyClaims: fc.array(
+          fc.record({
+            path: fc.array(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 3 }),
+            value: fc.string({ minLength: 1 }),
+          }),
+          { maxLength: 3 },
+        ),
+      }),
+      { nil: undefined },
+    ),
   )
-  .map(([kind, path, methods, headers]) => ({
+  .map(([kind, path, methods, headers, jwt]) => ({
     ...(methods.length === 0 ? {} : { methods }),
     ...(kind === 'none' ? {} : { [kind]: path }),
     ...(headers.length === 0 ? {} : { headers }),
+    ...(jwt === undefined ? {} : { jwt }),
   }));
 const access: fc.Arbitrary<Access> = fc.oneof(
   fc.constantFrom<Access>({ kind: 'allow' }, { kind: 'deny' }),
@@ -47,6 +61,10 @@ const access: fc.Arbitrary<Access> = fc.oneof(
     .array(permission, { minLength: 1, maxLength: 4 })
     .map((permissions): Access => ({ kind: 'http', permissions })),
 );
+
+const withJwt = (jwt: unknown) => ({
+  Permissions: [{ Action: 'allow', HTTP: { PathPrefix: '/' }, JWT: jwt }],
+});
 
 describe('the access of a source', () => {
   it('reads back as it is written, whatever it is', () => {
@@ -65,11 +83,21 @@ describe('the access of a source', () => {
   });
 
   it.each([
+    ['tokens of several providers', withJwt({ Providers: [{ Name: 'idp' }, { Name: 'other' }] })],
+    ['a JWT requirement of no provider', withJwt({ Providers: [] })],
+    ['a JWT requirement that is no map', withJwt([{ Name: 'idp' }])],
+    ['a provider without a name', withJwt({ Providers: [{ VerifyClaims: [] }] })],
+    ['a newer field of a JWT requirement', withJwt({ Providers: [{ Name: 'idp' }], Optional: true })],
+    ['a newer field of a provider', withJwt({ Providers: [{ Name: 'idp', Audience: 'x' }] })],
+    ['claims that are no list', withJwt({ Providers: [{ Name: 'idp', VerifyClaims: {} }] })],
+    ['a claim without a value', withJwt({ Providers: [{ Name: 'idp', VerifyClaims: [{ Path: ['a'] }] }] })],
     [
-      'a JWT requirement',
-      {
-        Permissions: [{ Action: 'allow', HTTP: { PathPrefix: '/' }, JWT: { Providers: [{ Name: 'idp' }] } }],
-      },
+      'a claim whose path is no list',
+      withJwt({ Providers: [{ Name: 'idp', VerifyClaims: [{ Path: 'a', Value: 'b' }] }] }),
+    ],
+    [
+      'a newer field of a claim',
+      withJwt({ Providers: [{ Name: 'idp', VerifyClaims: [{ Path: ['a'], Value: 'b', Regex: true }] }] }),
     ],
     ['a permission that denies', { Permissions: [{ Action: 'deny', HTTP: { PathPrefix: '/' } }] }],
     ['a field of a newer Consul', { Action: 'allow', RateLimit: 5 }],
@@ -101,6 +129,19 @@ describe('the access of a source', () => {
     ],
   ])('with %s is other', (_, fields) => {
     expect(parseAccess({ Name: 'web', ...fields })).toEqual({ kind: 'other' });
+  });
+
+  it('has the JWT requirement of one provider and all its claims', () => {
+    const jwt = { Providers: [{ Name: 'idp', VerifyClaims: [{ Path: ['act', 'sub'], Value: 'bot' }] }] };
+    expect(parseAccess({ Name: 'web', ...withJwt(jwt) })).toEqual({
+      kind: 'http',
+      permissions: [
+        {
+          pathPrefix: '/',
+          jwt: { provider: 'idp', verifyClaims: [{ path: ['act', 'sub'], value: 'bot' }] },
+        },
+      ],
+    });
   });
 
   it('is known where unknown fields hold nothing', () => {
