@@ -1,4 +1,5 @@
 import type { ActorKind } from '../src/model/actor.js';
+import type { GroupRules } from '../src/model/login.js';
 import type { ActorClassification, ActorLimit, Mode, Rule } from '../src/model/rule.js';
 import type { Secret } from '../src/model/secret.js';
 import type { HostPort } from './fields.js';
@@ -21,7 +22,7 @@ export interface Config {
   /** The mapping, flattened in the order of the file. */
   readonly rules: readonly Rule[];
   readonly login: boolean;
-  readonly groups: readonly GroupRule[];
+  readonly groups: readonly GroupRules[];
   readonly actors: {
     readonly classify: readonly ActorClassification[];
     readonly limits: Readonly<Record<ActorKind, ActorLimit>>;
@@ -56,11 +57,6 @@ export interface ConsulSettings {
   readonly partition?: string;
   readonly namespace?: string;
   readonly tls?: TlsFiles;
-}
-
-export interface GroupRule {
-  readonly group: string;
-  readonly acl: string;
 }
 
 export interface Freeze {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Mapping, Rule } from '../src/model/rule.js';
 import { Secret } from '../src/model/secret.js';
+import { toAclSettings } from './acl-settings.js';
 import type { Config, ProviderSettings } from './config.js';
 
 /** The part of a configuration that decides access, as the plan takes it. */
@@ -15,6 +16,7 @@ export function toMapping(config: Config): Mapping {
     classify: config.actors.classify,
     limits: config.actors.limits,
     protectedServices: config.guards.protected,
+    acl: toAclSettings(config),
     maxRevocations: config.guards.maxRevocations,
   };
 }
@@ -81,7 +83,7 @@ function leaves(config: Config): ReadonlyMap<string, unknown> {
   collect('', { ...config, providers: undefined, rules: undefined, groups: undefined }, found);
   for (const { name, ...provider } of config.providers) collect(`providers.${name}`, provider, found);
   for (const [name, rule] of rules) collect(`scopes.${name}`, rule, found);
-  for (const { group, acl } of config.groups) collect(`groups.${group}`, { acl }, found);
+  for (const { group, ...rules } of config.groups) collect(`groups.${group}`, rules, found);
   return found;
 }
 

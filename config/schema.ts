@@ -152,7 +152,10 @@ export const FILE = z.strictObject({
   services: SERVICES.prefault({}),
   scopes: SCOPES,
   login: toggle().prefault(false).describe('Whether clients may log in to Consul with their OAuth tokens.'),
-  groups: z.record(text(), z.strictObject({ acl: multiline() })).prefault({}),
+  groups: z
+    .record(text(), z.strictObject({ acl: multiline(), provider: name().exactOptional() }))
+    .prefault({})
+    .describe('The ACL rules that members of a group or role get who log in to Consul.'),
   actors: ACTORS.prefault({}),
   guards: GUARDS.prefault({}),
   queue: QUEUE.prefault({ kind: 'embedded' }),

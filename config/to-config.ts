@@ -33,7 +33,7 @@ export function toConfig(file: ParsedFile, directory: string): Config {
       (Array.isArray(rules) ? rules : [rules]).map((rule) => toRule(scope, rule)),
     ),
     login: file.login,
-    groups: Object.entries(file.groups).map(([group, { acl }]) => ({ group, acl })),
+    groups: Object.entries(file.groups).map(([group, rules]) => ({ group, ...rules })),
     actors: {
       classify,
       limits: { human: toLimit(human), workload: toLimit(workload), agent: toLimit(agent) },

@@ -50,7 +50,8 @@ function fault({ from, to, isTypeOnly }: Import): string | undefined {
   if (a.stage === 'config')
     return ['config', 'model', 'src/errors.ts'].includes(b.stage) ||
       (b.stage === 'plan' && isTypeOnly) ||
-      to === 'src/plan/pattern.ts'
+      to === 'src/plan/pattern.ts' ||
+      to === 'src/plan/acl/rules-text.ts'
       ? undefined
       : 'config imports the model, errors and types of the plan';
   if (a.stage === 'workers')

@@ -1,5 +1,6 @@
 import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
+import type { AclObjects } from './acl.js';
 
 /**
  * `conflict`: the compare-and-set index was stale and nothing was written; plan again. `written` with a
@@ -44,14 +45,26 @@ export interface ClaimRecords {
   delete(record: ClaimRecord, signal: AbortSignal): Promise<WriteResult>;
 }
 
-/** What a watch looks at; `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. */
-export type WatchedTable = 'intentions' | 'protocols' | 'catalog' | 'claims';
+/**
+ * What a watch looks at; `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. `acl` are
+ * policies, roles, auth methods and binding rules; tokens are no table to watch, for they change with every login.
+ */
+export type WatchedTable = 'intentions' | 'protocols' | 'catalog' | 'claims' | 'acl';
+
+/** `acl.role_ttl`, `acl.policy_ttl` and `acl.token_ttl` of the agent that answers, in seconds. */
+export interface AclCacheSeconds {
+  readonly role: number;
+  readonly policy: number;
+  readonly token: number;
+}
 
 export interface ConsulFacts {
   readonly version: string;
   readonly datacenter: string;
   readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
   readonly aclsEnabled: boolean;
+  /** How long agents may use what they know of ACL objects before they ask anew; absent where it was not told. */
+  readonly aclCache?: AclCacheSeconds;
   /** ISO 8601, by the server's clock, to the second; absent where the answer told none. */
   readonly serverTime?: string;
 }
@@ -81,6 +94,7 @@ export interface AclTokenFacts {
 export interface Consul {
   readonly intentions: Intentions;
   readonly claims: ClaimRecords;
+  readonly acl: AclObjects;
   /** All services with instances, and the protocols; complete or throws. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
   /**

@@ -1,5 +1,6 @@
 import type { ActorKind } from './actor.js';
 import type { HeaderMatch } from './intention.js';
+import type { AclSettings } from './login.js';
 
 /** What a scope opens. Exactly one of `to` (a destination) and `acl` (Consul ACL rules). */
 export interface Rule {
@@ -48,6 +49,7 @@ export interface Mapping {
   readonly classify: readonly ActorClassification[];
   readonly limits: Readonly<Record<ActorKind, ActorLimit>>;
   readonly protectedServices: readonly string[];
+  readonly acl: AclSettings;
   readonly maxRevocations: { readonly percent: number; readonly atLeast: number; readonly windowMs: number };
 }
 

@@ -91,6 +91,7 @@ function accessOf(path: string): Access {
       classify: [],
       limits: { human: limit, workload: limit, agent: limit },
       protectedServices: [],
+      acl: { login: false, providers: new Map(), groups: [] },
       maxRevocations: { percent: 20, atLeast: 10, windowMs: 600_000 },
     },
   );

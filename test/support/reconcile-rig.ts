@@ -66,6 +66,7 @@ export function withIntentions(
   return {
     intentions: { ...consul.intentions, ...change(consul.intentions) },
     claims: consul.claims,
+    acl: consul.acl,
     readCatalog: (signal) => consul.readCatalog(signal),
     watch: (table, listener, signal) => consul.watch(table, listener, signal),
     inspect: (signal) => consul.inspect(signal),

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
 import type { Consul } from '../consul.js';
+import { createAclObjects } from './acl-objects.js';
 import { readAclToken } from './acl-token.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
@@ -29,6 +30,8 @@ export interface HttpConsulOptions {
   readonly clock: Clock;
   /** For each exchange but blocking queries; 10 s by default. */
   readonly requestTimeoutMs?: number | undefined;
+  /** For writes of auth methods and binding rules, for which Consul fetches keys; 5 s by default. */
+  readonly keyFetchTimeoutMs?: number | undefined;
   /** How long a blocking query waits; 30 s by default. */
   readonly watchWaitMs?: number | undefined;
   /** How late a blocking query's answer may be before the connection counts as hung; 10 s by default. */
@@ -70,6 +73,14 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
   return {
     intentions: createIntentions(transport, tenancy, guard, logger),
     claims: createClaimRecords(transport, tenancy, owner),
+    acl: createAclObjects({
+      transport,
+      tenancy,
+      guard,
+      clock,
+      logger,
+      keyFetchTimeoutMs: options.keyFetchTimeoutMs,
+    }),
     readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),

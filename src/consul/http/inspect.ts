@@ -1,5 +1,6 @@
 import { SyncError } from '../../errors.js';
-import type { ConsulFacts } from '../consul.js';
+import type { AclCacheSeconds, ConsulFacts } from '../consul.js';
+import { parseGoDuration } from './acl-duration.js';
 import { parseJson } from './answer.js';
 import { createReader, isRecord } from './json.js';
 import type { Transport } from './transport.js';
@@ -42,8 +43,19 @@ export async function inspectConsul(
     datacenter: reader.text(config.Datacenter),
     defaultPolicy: toPolicy(debug.DefaultIntentionPolicy) ?? toPolicy(aclPolicy) ?? 'unknown',
     aclsEnabled,
+    ...aclCacheOf(resolver),
     ...serverTimeOf(answer.headers.date),
   };
+}
+
+/** `30s` as versions from 1.10 on write it, or nanoseconds. */
+function aclCacheOf(resolver: Readonly<Record<string, unknown>>): { readonly aclCache?: AclCacheSeconds } {
+  const [role, policy, token] = [resolver.ACLRoleTTL, resolver.ACLPolicyTTL, resolver.ACLTokenTTL].map(
+    (ttl) =>
+      typeof ttl === 'number' ? ttl / 1e9 : typeof ttl === 'string' ? parseGoDuration(ttl) : undefined,
+  );
+  if (role === undefined || policy === undefined || token === undefined) return {};
+  return { aclCache: { role, policy, token } };
 }
 
 /** The Date header (RFC 9110, section 6.6.1). */

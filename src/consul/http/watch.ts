@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Logger } from '../../observe.js';
 import type { WatchedTable } from '../consul.js';
+import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
 import { claimsFolder, toKvPath } from './claims.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
@@ -75,6 +76,8 @@ function pathsOf(table: WatchedTable, owner: string): readonly string[] {
       return ['/v1/catalog/services'];
     case 'claims':
       return [toKvPath(claimsFolder(owner))];
+    case 'acl':
+      return Object.values(ACL_TABLES).map(({ list }) => list);
   }
 }
 

@@ -3,6 +3,8 @@ import { captureNames, isPlainServiceName, substitute } from '../pattern.js';
 import { rulesString } from './quote.js';
 import { type Item, type Place, parseItems, RulesFault } from './rules-syntax.js';
 
+export { RulesFault } from './rules-syntax.js';
+
 /** Resources that are one for all of Consul. */
 const WHOLE = ['acl', 'keyring', 'mesh', 'operator', 'peering'] as const;
 /** Resources with names; each has a form for one name and one, `…_prefix`, for all that begin so. */

@@ -1,0 +1,36 @@
+import { type AclSettings, type ClaimPath, type LoginProvider, TOKEN_SHAPES } from '../src/model/login.js';
+import type { Config, ProviderSettings } from './config.js';
+
+/** Signatures by a key that only the provider has; a shared secret (HS256) is none. */
+const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;
+
+/** What the configuration says of Consul's ACL tokens, as the plan takes it. */
+export function toAclSettings(config: Pick<Config, 'login' | 'groups' | 'providers'>): AclSettings {
+  return {
+    login: config.login,
+    groups: config.groups,
+    providers: new Map(config.providers.map((settings) => [settings.name, toLoginProvider(settings)])),
+  };
+}
+
+function toLoginProvider({ name, kind, issuer, audience, claims }: ProviderSettings): LoginProvider {
+  return {
+    name,
+    issuer,
+    audience,
+    keys: { oidcDiscoveryUrl: issuer },
+    signingAlgorithms: ALGORITHMS,
+    claims: { client: toClaimPath(claims.client), subject: ['sub'], groups: toClaimPath(claims.groups) },
+    ownToken: TOKEN_SHAPES[kind].ownToken,
+    person: undefined,
+  };
+}
+
+/** A claim's name, or a JSON pointer (RFC 6901) to one inside another: `/resource_access/consul/roles`. */
+export function toClaimPath(text: string): ClaimPath {
+  if (!text.startsWith('/')) return [text];
+  return text
+    .slice(1)
+    .split('/')
+    .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
+}

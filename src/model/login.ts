@@ -1,0 +1,56 @@
+/** A claim of a token: the names on the way to it, so `['act', 'sub']` is `sub` inside `act`. */
+export type ClaimPath = readonly string[];
+
+/** A claim that shows something by its value: a fixed one, or the client id between two texts. */
+export type ClaimProof =
+  | { readonly claim: ClaimPath; readonly equals: string }
+  | { readonly claim: ClaimPath; readonly clientIdBetween: readonly [before: string, after: string] };
+
+/** Where Consul gets the keys of a provider from; exactly one. */
+export type SigningKeys =
+  | { readonly jwksUrl: string }
+  | { readonly oidcDiscoveryUrl: string }
+  | { readonly validationPubKeys: readonly string[] };
+
+/** What Consul must know of a provider to admit its tokens. */
+export interface LoginProvider {
+  readonly name: string;
+  readonly issuer: string;
+  /** What a token must be issued for; without it nobody logs in, because Consul would look at no audience at all. */
+  readonly audience: string | undefined;
+  readonly keys: SigningKeys;
+  readonly caCert?: string;
+  readonly signingAlgorithms: readonly string[];
+  readonly claims: { readonly client: ClaimPath; readonly subject: ClaimPath; readonly groups: ClaimPath };
+  /** What only a token that the client got for itself shows: a person's token at the same client must not act as it. */
+  readonly ownToken: ClaimProof | undefined;
+  /** What only a person's token shows. */
+  readonly person: { readonly claim: ClaimPath; readonly equals: string } | undefined;
+}
+
+/** What the mapping says of Consul's ACL tokens, besides the `acl:` rules. */
+export interface AclSettings {
+  /** Whether a client may log in as the service that claims it. */
+  readonly login: boolean;
+  /** By name. */
+  readonly providers: ReadonlyMap<string, LoginProvider>;
+  readonly groups: readonly GroupRules[];
+}
+
+export interface GroupRules {
+  /** Absent: the only provider there is. */
+  readonly provider?: string;
+  readonly group: string;
+  readonly acl: string;
+}
+
+/** The claims by which the providers of each kind tell clients and people apart, unless the configuration says so. */
+export const TOKEN_SHAPES = {
+  // `client_id` comes from the mapper of service accounts alone; `azp` is in every token of the client.
+  keycloak: { client: ['azp'], ownToken: { claim: ['client_id'], clientIdBetween: ['', ''] } },
+  // RFC 9068, section 2.2: where no resource owner is involved, the subject is the client.
+  oidc: { client: ['client_id'], ownToken: { claim: ['sub'], clientIdBetween: ['', ''] } },
+  okta: { client: ['cid'], ownToken: { claim: ['sub'], clientIdBetween: ['', ''] } },
+  auth0: { client: ['azp'], ownToken: { claim: ['sub'], clientIdBetween: ['', '@clients'] } },
+  entra: { client: ['azp'], ownToken: { claim: ['idtyp'], equals: 'app' } },
+} as const satisfies Record<string, { client: ClaimPath; ownToken: ClaimProof }>;
