@@ -1,6 +1,7 @@
 import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
 import type { AclObjects } from './acl.js';
+import type { JwtProviders } from './jwt-providers.js';
 
 /**
  * `conflict`: the compare-and-set index was stale and nothing was written; plan again. `written` with a
@@ -95,6 +96,7 @@ export interface Consul {
   readonly intentions: Intentions;
   readonly claims: ClaimRecords;
   readonly acl: AclObjects;
+  readonly jwtProviders: JwtProviders;
   /** All services with instances, and the protocols; complete or throws. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
   /**

@@ -62,6 +62,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     consul: {
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse },
       claims: { list: refuse, create: refuse, delete: refuse },
+      jwtProviders: { list: refuse, write: refuse, delete: refuse },
       acl: { read: refuse, write: refuse, delete: refuse, tokens: refuse, deleteTokens: refuse },
       readCatalog: refuse,
       watch: refuse,

@@ -67,6 +67,7 @@ export function withIntentions(
     intentions: { ...consul.intentions, ...change(consul.intentions) },
     claims: consul.claims,
     acl: consul.acl,
+    jwtProviders: consul.jwtProviders,
     readCatalog: (signal) => consul.readCatalog(signal),
     watch: (table, listener, signal) => consul.watch(table, listener, signal),
     inspect: (signal) => consul.inspect(signal),

@@ -9,6 +9,7 @@ import { createClaimRecords } from './claims.js';
 import { createIndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
+import { createJwtProviders } from './jwt-providers.js';
 import { readProxies } from './proxies.js';
 import { createTransport, type TlsFiles } from './transport.js';
 import { watchTable } from './watch.js';
@@ -81,6 +82,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
       logger,
       keyFetchTimeoutMs: options.keyFetchTimeoutMs,
     }),
+    jwtProviders: createJwtProviders(transport, tenancy, guard, logger),
     readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),

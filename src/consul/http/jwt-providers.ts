@@ -1,0 +1,109 @@
+import { messageOf } from '../../errors.js';
+import type { JwtProviderEntry, StandingJwtProvider } from '../../model/jwt-provider.js';
+import type { Logger } from '../../observe.js';
+import type { JwtProviders } from '../jwt-providers.js';
+import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
+import { isSameContent } from './content.js';
+import type { IndexGuard } from './index-guard.js';
+import { createReader, isRecord } from './json.js';
+import { type Tenancy, toPathName, toTenancyQuery } from './place.js';
+import type { Operation, Transport } from './transport.js';
+
+type Raw = Readonly<Record<string, unknown>>;
+
+const KIND = 'jwt-provider';
+const CONFLICT = { kind: 'conflict' } as const;
+
+export function createJwtProviders(
+  transport: Transport,
+  tenancy: Tenancy,
+  guard: IndexGuard,
+  logger: Logger,
+): JwtProviders {
+  // These entries stand in the default namespace of a partition alone.
+  const place = toTenancyQuery({ partition: tenancy.partition });
+
+  const list = async (signal: AbortSignal): Promise<readonly StandingJwtProvider[]> => {
+    const operation = 'jwt-providers.list';
+    const query = { ...place, consistent: '' };
+    const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
+    guard.check(operation, answer.index);
+    const entries = parseJson(answer.body, operation);
+    if (!Array.isArray(entries)) throw incomplete(operation, 'the answer is not a list');
+    return entries.map((entry) => parseProvider(entry, operation));
+  };
+  const find = async (name: string, signal: AbortSignal) =>
+    (await list(signal)).find((each) => each.name === name);
+
+  return {
+    list,
+
+    async write(entry, expectedIndex, signal) {
+      const operation = 'jwt-providers.write';
+      toPathName(entry.name);
+      const query = { ...place, cas: String(expectedIndex) };
+      const body = JSON.stringify(toRawProvider(entry));
+      const request = { operation, method: 'PUT', path: '/v1/config', query, body } as const;
+      if (!parseVerdict(await transport.send(request, signal), operation)) return CONFLICT;
+      const after = await find(entry.name, signal).catch((error: unknown) => {
+        logger.warn({ provider: entry.name, error: messageOf(error) }, 'consul write not read back');
+        return undefined;
+      });
+      // As with intentions: `true` is also said of equal content, and for a write that somebody has replaced since.
+      if (after === undefined) return { kind: 'written', modifyIndex: 0 };
+      if (isSameProvider(after.content, entry)) return { kind: 'written', modifyIndex: after.modifyIndex };
+      return after.modifyIndex > expectedIndex ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
+    },
+
+    async delete(name, expectedIndex, signal) {
+      const operation = 'jwt-providers.delete';
+      // `DELETE ?cas` answers true for an entry that is not there.
+      if ((await find(name, signal))?.modifyIndex !== expectedIndex) return CONFLICT;
+      const path = `/v1/config/${KIND}/${toPathName(name)}`;
+      const query = { ...place, cas: String(expectedIndex) };
+      const answer = await transport.send({ operation, method: 'DELETE', path, query }, signal);
+      return parseVerdict(answer, operation) ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
+    },
+  };
+}
+
+/**
+ * The entry as https://developer.hashicorp.com/consul/docs/reference/config-entry/jwt-provider has it. The token is
+ * taken from the Authorization header alone (RFC 6750, section 2.1; a query stays in logs) and is left there for the
+ * destination. A proxy's listener does not wait for the keys: without them no token passes.
+ */
+export function toRawProvider(entry: JwtProviderEntry): Raw {
+  return {
+    Kind: KIND,
+    Name: entry.name,
+    Issuer: entry.issuer,
+    Audiences: entry.audiences,
+    JSONWebKeySet: { Remote: { URI: entry.jwksUri, FetchAsynchronously: true } },
+    Locations: [{ Header: { Name: 'Authorization', ValuePrefix: 'Bearer ', Forward: true } }],
+    // Consul's default, which it writes into an entry that says nothing.
+    ClockSkewSeconds: 30,
+    Meta: entry.meta,
+  };
+}
+
+function parseProvider(value: unknown, operation: Operation): StandingJwtProvider {
+  const reader = createReader(operation);
+  const raw = reader.record(value);
+  if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
+  const name = reader.text(raw.Name);
+  const meta = reader.textMap(raw.Meta);
+  const remote = isRecord(raw.JSONWebKeySet) ? raw.JSONWebKeySet.Remote : undefined;
+  const entry: JwtProviderEntry = {
+    name,
+    issuer: reader.optionalText(raw.Issuer),
+    audiences: reader.texts(raw.Audiences),
+    jwksUri: isRecord(remote) ? reader.optionalText(remote.URI) : '',
+    meta,
+  };
+  const isOurForm = isSameContent(raw, toRawProvider(entry));
+  return { name, meta, content: isOurForm ? entry : 'other', modifyIndex: reader.index(raw.ModifyIndex) };
+}
+
+function isSameProvider(a: StandingJwtProvider['content'], b: JwtProviderEntry): boolean {
+  return a !== 'other' && isSameContent(toRawProvider(a), toRawProvider(b));
+}

@@ -1,0 +1,18 @@
+import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
+import type { WriteResult } from './consul.js';
+
+/**
+ * jwt-provider config entries, which Consul has from 1.16 on; an older one answers every call with an error, so its
+ * version is asked first. Every method throws SyncError as `Intentions` does.
+ */
+export interface JwtProviders {
+  /** Every entry, read with `?consistent`; needs `mesh = "read"`. */
+  list(signal: AbortSignal): Promise<readonly StandingJwtProvider[]>;
+  /** Compare-and-set of the whole entry; needs `mesh = "write"`. `expectedIndex` 0 creates. The result is read back. */
+  write(entry: JwtProviderEntry, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+  /**
+   * Compare-and-set delete. An entry already gone is `conflict`. Consul deletes an entry that intentions name, and
+   * then their destinations' proxies get no listener: look first.
+   */
+  delete(name: string, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+}
