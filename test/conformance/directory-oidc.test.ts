@@ -6,7 +6,13 @@ import { createEmbeddedIdp } from '../../src/identity/embedded/embedded-idp.js';
 import { createOidcDirectory } from '../../src/identity/oidc/directory.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { type DirectoryWorld, describeDirectory, type WorldClient } from './directory.js';
+import {
+  type DirectoryWorld,
+  describeDirectory,
+  describeMembers,
+  type MembersWorld,
+  type WorldClient,
+} from './directory.js';
 
 const reading = { provider: 'main', clock: systemClock, logger: silentLogger, metrics: noMetrics };
 
@@ -85,6 +91,51 @@ describeDirectory('oidc in a file', async (): Promise<DirectoryWorld> => {
     async stop() {
       await directory.close();
       await rm(folder, { recursive: true });
+    },
+  };
+});
+
+describeMembers('oidc at the URL of the embedded IdP', async (): Promise<MembersWorld> => {
+  const managementToken = new Secret('open-sesame');
+  const clients = [{ clientId: 'resident', scopes: [] }];
+  const idp = await createEmbeddedIdp({ clients, managementToken, clock: systemClock });
+  const directory = createOidcDirectory({
+    ...reading,
+    directory: `${idp.issuer}/directory`,
+    directoryToken: managementToken,
+  });
+  const people = new Map<string, { enabled: boolean; groups: readonly string[] }>();
+  const call = async (method: string, subject: string, json?: unknown) => {
+    const response = await fetch(`${idp.issuer}/people/${encodeURIComponent(subject)}`, {
+      method,
+      headers: { authorization: `Bearer ${managementToken.reveal()}` },
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    });
+    if (!response.ok) throw new Error(`${method} ${subject}: ${response.status} ${await response.text()}`);
+    await response.body?.cancel();
+  };
+  const change = async (subject: string, to: { enabled?: boolean; groups?: readonly string[] }) => {
+    const person = { enabled: true, groups: [], ...people.get(subject), ...to };
+    people.set(subject, person);
+    await call('PUT', subject, person);
+  };
+  const groupsOf = (subject: string) => people.get(subject)?.groups ?? [];
+  return {
+    directory,
+    addGroup: async (name) => name,
+    async addPerson(name, groups) {
+      const subject = `auth0|${name}@example.com`;
+      await change(subject, { groups });
+      return subject;
+    },
+    join: (subject, group) => change(subject, { groups: [...groupsOf(subject), group] }),
+    leave: (subject, group) =>
+      change(subject, { groups: groupsOf(subject).filter((each) => each !== group) }),
+    setPersonEnabled: (subject, enabled) => change(subject, { enabled }),
+    deletePerson: (subject) => call('DELETE', subject),
+    async stop() {
+      await directory.close();
+      await idp.close();
     },
   };
 });

@@ -150,3 +150,107 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
     });
   });
 }
+
+/** An IdP whose groups and people can be changed as its administrator does. */
+export interface MembersWorld {
+  readonly directory: Directory;
+  /** The name under which the mapping would have a new group or role of this name. */
+  addGroup(name: string): Promise<string>;
+  /** An enabled person in these groups, by the names that `addGroup` gave. Returns the `sub` of the person's tokens. */
+  addPerson(name: string, groups: readonly string[]): Promise<string>;
+  join(subject: string, group: string): Promise<void>;
+  leave(subject: string, group: string): Promise<void>;
+  setPersonEnabled(subject: string, enabled: boolean): Promise<void>;
+  deletePerson(subject: string): Promise<void>;
+  /** Closes the directory too. */
+  stop(): Promise<void>;
+}
+
+/**
+ * What every directory does that can tell the members of groups or roles; a directory without `readMembers` has no part
+ * in it. `start` gives a world whose directory reads pages of fewer than 20 members. Run it beside `describeDirectory`.
+ */
+export function describeMembers(name: string, start: () => Promise<MembersWorld>): void {
+  describe(`${name}: members of groups`, () => {
+    let world: MembersWorld;
+    const signal = new AbortController().signal;
+    beforeAll(async () => {
+      world = await start();
+    });
+    afterAll(async () => {
+      await world?.stop();
+    });
+
+    const read = async (...groups: readonly string[]) => {
+      const members = await world.directory.readMembers?.(groups, signal);
+      if (members === undefined) throw new Error('this directory tells no members');
+      return members;
+    };
+    const of = async (group: string) => [...((await read(group)).get(group) ?? [])].sort();
+
+    it('are its enabled people, each group with its own', async () => {
+      const [one, two] = [await world.addGroup('one'), await world.addGroup('two')];
+      const ann = await world.addPerson('ann', [one]);
+      const ben = await world.addPerson('ben', [one, two]);
+      const members = await read(one, two);
+      expect([...(members.get(one) ?? [])].sort()).toEqual([ann, ben].sort());
+      expect(members.get(two)).toEqual([ben]);
+      expect([...members.keys()].sort()).toEqual([one, two].sort());
+    });
+
+    it('come and go', async () => {
+      const group = await world.addGroup('moving');
+      const other = await world.addGroup('staying');
+      const subject = await world.addPerson('mover', [other]);
+      expect(await of(group)).toEqual([]);
+      await world.join(subject, group);
+      expect(await of(group)).toEqual([subject]);
+      await world.leave(subject, group);
+      expect(await of(group)).toEqual([]);
+      expect(await of(other)).toEqual([subject]);
+    });
+
+    it('are no members while they are disabled, or once they are deleted', async () => {
+      const group = await world.addGroup('leaving');
+      const subject = await world.addPerson('leaver', [group]);
+      await world.setPersonEnabled(subject, false);
+      expect(await of(group)).toEqual([]);
+      await world.setPersonEnabled(subject, true);
+      expect(await of(group)).toEqual([subject]);
+      await world.deletePerson(subject);
+      expect(await of(group)).toEqual([]);
+    });
+
+    it('are none of a group that does not exist, whatever it is called', async () => {
+      const group = await world.addGroup('real');
+      await world.addPerson('somebody', [group]);
+      for (const name of [
+        'nobody-has-this',
+        '',
+        ' ',
+        '/',
+        '.',
+        '..',
+        '/../real',
+        'x/../real',
+        '*',
+        '%',
+        'REAL',
+      ])
+        expect(await of(name), name).toEqual([]);
+    });
+
+    it('are all told where they fill several pages', async () => {
+      const group = await world.addGroup('many');
+      const people = [];
+      for (let at = 0; at < 45; at++) people.push(await world.addPerson(`many-${at}`, [group]));
+      expect(await of(group)).toEqual(people.sort());
+    });
+
+    it('are not told to a signal that is aborted', async () => {
+      const reason = new Error('stopping');
+      const reading = world.directory.readMembers?.(['real'], AbortSignal.abort(reason));
+      await expect(reading).rejects.toBe(reason);
+    });
+  });
+}

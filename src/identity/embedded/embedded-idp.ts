@@ -8,12 +8,15 @@ import { type Logger, silentLogger } from '../../observe.js';
 import { type ClientStore, createClientStore, type EmbeddedClient } from './client-store.js';
 import { createEventSender } from './event-sender.js';
 import { createManagementApi, isManagementPath } from './management-api.js';
-import { createTokenServer } from './oidc-provider.js';
+import { createSigningKey, createTokenServer } from './oidc-provider.js';
+import { createPersonStore, type EmbeddedPerson } from './person-store.js';
+import { createPersonTokens, type SignPersonToken } from './person-token.js';
 
 export interface EmbeddedIdpOptions {
   /** `host:port`; port 0 takes a free one. `127.0.0.1:0` by default. */
   readonly listen?: string;
   readonly clients: readonly EmbeddedClient[];
+  readonly people?: readonly EmbeddedPerson[];
   /** Where changes are told, signed with `whsec_<base64>`. */
   readonly webhook?: { readonly url: string; readonly secret: Secret };
   /** If set, reading the directory needs it too; a random one that only writes need otherwise. */
@@ -40,8 +43,8 @@ export interface EmbeddedIdp {
 }
 
 /**
- * A real OIDC server for demos, tests and small installations: tokens by client_credentials, and clients that
- * are changed over HTTP and kept in memory. Each change is in force when its request is answered, and is told
+ * A real OIDC server for demos, tests and small installations: tokens by client_credentials, and clients and
+ * people that are changed over HTTP and kept in memory. Each change is in force when its request is answered, and is told
  * to the webhook. Throws ERR_CONFIG if it cannot listen.
  */
 export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<EmbeddedIdp> {
@@ -51,8 +54,14 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   const store: ClientStore = createClientStore(clients, clock, ({ type, clientId }) => {
     sender?.send(type, { clientId });
   });
+  const people = createPersonStore(options.people ?? [], (subject) =>
+    sender?.send('person.updated', { subject }),
+  );
+  let signPersonToken: SignPersonToken = () => Promise.reject(new Error('the server is not ready'));
   const management = createManagementApi({
     store,
+    people,
+    signPersonToken: (person, client) => signPersonToken(person, client),
     managementToken,
     readsNeedToken: options.managementToken !== undefined,
     pageSize,
@@ -71,7 +80,9 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   const address = await listen();
   const issuer = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   try {
-    tokens = await createTokenServer({ issuer, audience, store });
+    const signingKey = await createSigningKey();
+    signPersonToken = createPersonTokens({ issuer, audience, signingKey, clock });
+    tokens = await createTokenServer({ issuer, audience, store, signingKey });
   } catch (error) {
     await closeServer();
     throw error;

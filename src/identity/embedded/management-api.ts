@@ -4,9 +4,13 @@ import { z } from 'zod';
 import type { Secret } from '../../model/secret.js';
 import { applyPatch, parseClientBody, toDocument } from './client-document.js';
 import type { ClientStore, StoredClient } from './client-store.js';
+import { type PersonStore, parsePersonBody } from './person-store.js';
+import type { SignPersonToken } from './person-token.js';
 
 export interface ManagementApiOptions {
   readonly store: ClientStore;
+  readonly people: PersonStore;
+  readonly signPersonToken: SignPersonToken;
   /** Every write needs it. */
   readonly managementToken: Secret;
   /** Reading the directory needs it too. */
@@ -24,7 +28,7 @@ interface Answer {
 
 /** Whether the request is for this API and not for the token server, which shares the port. */
 export function isManagementPath(url: string): boolean {
-  return /^\/(directory|clients|sessions)(\/|\?|$)/.test(url);
+  return /^\/(directory|clients|people|sessions)(\/|\?|$)/.test(url);
 }
 
 /**
@@ -37,6 +41,9 @@ export function isManagementPath(url: string): boolean {
  * POST   /clients/<id>/scopes/<scope>   grants one scope; DELETE takes it away
  * POST   /clients/<id>/compromised      reports its secret as compromised
  * POST   /clients/<id>/secret           makes a new secret, answered once
+ * PUT    /people/<subject>             creates or replaces: { enabled, groups }
+ * DELETE /people/<subject>
+ * POST   /people/<subject>/token       ?client=<id>: an access token of the person, as the client would get it
  * POST   /sessions/<subject>/revoked    ?client=<id> for one client's session only
  * ```
  */
@@ -66,6 +73,12 @@ async function answer(request: IncomingMessage, options: ManagementApiOptions): 
     options.onSessionRevoked(id, url.searchParams.get('client') ?? undefined);
     return { status: 204 };
   }
+  if (collection === 'people' && id && name === undefined) {
+    if (part === undefined) return changePerson(method, id, request, options.people);
+    if (part !== 'token') return notFound();
+    if (method !== 'POST') return methodNotAllowed('POST');
+    return issuePersonToken(id, url.searchParams.get('client') ?? '', options);
+  }
   if (collection !== 'clients' || !id) return notFound();
   if (part === undefined) return changeClient(method, id, request, options.store);
   if (part === 'scopes' && name) return changeScope(method, id, name, options.store);
@@ -80,14 +93,16 @@ async function answer(request: IncomingMessage, options: ManagementApiOptions): 
 }
 
 function readDirectory(url: URL, request: IncomingMessage, options: ManagementApiOptions): Answer {
-  const { store, pageSize } = options;
-  const found = store.list(url.searchParams.get('after') ?? '', pageSize + 1);
+  const { store, people, pageSize } = options;
+  const after = url.searchParams.get('after') ?? '';
+  const found = store.list(after, pageSize + 1);
   const clients = found.slice(0, pageSize);
   const last = clients.at(-1);
   const json = {
     clients: clients.map(toDocument),
+    ...(after === '' ? { people: people.list() } : {}),
     single: true,
-    revision: store.revision,
+    revision: store.revision + people.changes,
     ...(found.length > pageSize && last ? { next: `?after=${encodeURIComponent(last.clientId)}` } : {}),
   };
   const etag = `"${createHash('sha256').update(JSON.stringify(json)).digest('base64url')}"`;
@@ -121,6 +136,37 @@ async function changeClient(
   }
   if (method === 'DELETE') return store.delete(id) ? { status: 204 } : noClient(id);
   return methodNotAllowed('PUT, PATCH, DELETE');
+}
+
+async function changePerson(
+  method: string,
+  subject: string,
+  request: IncomingMessage,
+  people: PersonStore,
+): Promise<Answer> {
+  if (method === 'PUT')
+    return { status: 200, json: people.put(parsePersonBody(await readJson(request), subject)) };
+  if (method === 'DELETE') return people.delete(subject) ? { status: 204 } : noPerson(subject);
+  return methodNotAllowed('PUT, DELETE');
+}
+
+async function issuePersonToken(
+  subject: string,
+  clientId: string,
+  { people, store, signPersonToken }: ManagementApiOptions,
+): Promise<Answer> {
+  const person = people.get(subject);
+  const client = store.get(clientId);
+  if (!person?.enabled) return noPerson(subject);
+  if (!client?.enabled) return noClient(clientId);
+  return {
+    status: 200,
+    json: {
+      access_token: await signPersonToken(person, client),
+      token_type: 'Bearer',
+      expires_in: client.accessTokenLifetimeSeconds,
+    },
+  };
 }
 
 function changeScope(method: string, id: string, scope: string, store: ClientStore): Answer {
@@ -170,6 +216,10 @@ function toErrorAnswer(error: unknown): Answer {
 
 function noClient(clientId: string): Answer {
   return problem(404, 'not_found', { clientId });
+}
+
+function noPerson(subject: string): Answer {
+  return problem(404, 'not_found', { subject });
 }
 
 function notFound(): Answer {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { exportJWK, generateKeyPair } from 'jose';
+import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import type { Adapter, AdapterPayload, Configuration, Provider } from 'oidc-provider';
 import type { ClientStore, StoredClient } from './client-store.js';
 
@@ -9,6 +9,18 @@ export interface TokenServerOptions {
   /** The `aud` of each access token. */
   readonly audience: string;
   readonly store: ClientStore;
+  readonly signingKey: SigningKey;
+}
+
+/** An ES256 key; `kid` as in the key set. */
+export interface SigningKey {
+  readonly privateKey: CryptoKey;
+  readonly kid: string;
+}
+
+export async function createSigningKey(): Promise<SigningKey> {
+  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+  return { privateKey, kid: await calculateJwkThumbprint(await exportJWK(publicKey)) };
 }
 
 /** The one API whose scopes the clients hold; a token request may name it as `resource`, and need not. */
@@ -19,12 +31,12 @@ export const API_RESOURCE = 'urn:scopemesh:api';
  * tokens. Its clients are looked up in the store at each request, so that a change acts on the next one.
  */
 export async function createTokenServer(options: TokenServerOptions): Promise<RequestListener> {
-  const { store, audience } = options;
+  const { store, audience, signingKey } = options;
   const { Provider, errors } = await loadOidcProvider();
-  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  const { privateKey, kid } = signingKey;
   const configuration: Configuration = {
     adapter: (model) => (model === 'Client' ? clientAdapter(store) : nothingStored),
-    jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig' }] },
+    jwks: { keys: [{ ...(await exportJWK(privateKey)), kid, alg: 'ES256', use: 'sig' }] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     clientAuthMethods: ['client_secret_basic', 'client_secret_post'],

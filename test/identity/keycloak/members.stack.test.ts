@@ -1,0 +1,194 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { createKeycloak } from '../../../src/identity/keycloak/keycloak.js';
+import { Secret } from '../../../src/model/secret.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { describeMembers, type MembersWorld } from '../../conformance/directory.js';
+import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
+
+const signal = new AbortController().signal;
+let server: KeycloakHandle;
+
+beforeAll(async () => {
+  server = await startKeycloak();
+});
+afterAll(async () => {
+  await server?.stop();
+});
+
+function open(realm: string, reader: { clientId: string; clientSecret: string }) {
+  return createKeycloak({
+    provider: 'main',
+    issuer: `${server.address}/realms/${realm}`,
+    clientId: reader.clientId,
+    clientSecret: new Secret(reader.clientSecret),
+    serviceAccountRoles: false,
+    webhookSecrets: [],
+    pageSize: 7,
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: noMetrics,
+  });
+}
+
+const textAt = (value: unknown, field: string): string => {
+  const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
+  if (typeof found !== 'string') throw new Error(`no ${field}`);
+  return found;
+};
+
+/** What an administrator does to groups and people of a realm. */
+function peopleOf(realm: string) {
+  const { admin } = server;
+  const groupId = async (path: string) =>
+    textAt(await admin.request('GET', `/${realm}/group-by-path${encodeURI(path)}`), 'id');
+  return {
+    groupId,
+    async addGroup(path: string): Promise<void> {
+      const at = path.lastIndexOf('/');
+      const parent = at === 0 ? undefined : await groupId(path.slice(0, at));
+      const where = parent === undefined ? `/${realm}/groups` : `/${realm}/groups/${parent}/children`;
+      await admin.request('POST', where, { name: path.slice(at + 1) });
+    },
+    async addPerson(username: string, groups: readonly string[] = []): Promise<string> {
+      await admin.request('POST', `/${realm}/users`, { username, enabled: true, groups });
+      const found = await admin.request('GET', `/${realm}/users?exact=true&username=${username}`);
+      return textAt(Array.isArray(found) ? found[0] : undefined, 'id');
+    },
+    join: async (subject: string, path: string): Promise<void> => {
+      await admin.request('PUT', `/${realm}/users/${subject}/groups/${await groupId(path)}`);
+    },
+    leave: async (subject: string, path: string): Promise<void> => {
+      await admin.request('DELETE', `/${realm}/users/${subject}/groups/${await groupId(path)}`);
+    },
+    async giveRole(to: string, role: string): Promise<void> {
+      const found = await admin.request('GET', `/${realm}/roles/${role}`);
+      await admin.request('POST', `/${realm}/${to}`, [found]);
+    },
+  };
+}
+
+async function startWorld(byName: boolean): Promise<MembersWorld> {
+  const realm = byName ? 'members-by-name' : 'members-by-path';
+  await server.admin.createRealm(realm);
+  const { directory } = open(realm, await server.admin.createReader(realm));
+  const people = peopleOf(realm);
+  await people.addGroup('/teams');
+  const pathOf = (group: string) => (byName ? `/${group}` : group);
+  return {
+    directory,
+    async addGroup(name) {
+      const group = byName ? name : `/teams/${name}`;
+      await people.addGroup(pathOf(group));
+      return group;
+    },
+    addPerson: (name, groups) => people.addPerson(name, groups.map(pathOf)),
+    join: (subject, group) => people.join(subject, pathOf(group)),
+    leave: (subject, group) => people.leave(subject, pathOf(group)),
+    async setPersonEnabled(subject, enabled) {
+      await server.admin.request('PUT', `/${realm}/users/${subject}`, { enabled });
+    },
+    async deletePerson(subject) {
+      await server.admin.request('DELETE', `/${realm}/users/${subject}`);
+    },
+    async stop() {
+      await directory.close();
+      await server.admin.deleteRealm(realm);
+    },
+  };
+}
+
+describeMembers('Keycloak, groups by path', () => startWorld(false));
+describeMembers('Keycloak, groups by name', () => startWorld(true));
+
+describe('a real Keycloak', () => {
+  const realm = 'people';
+  let keycloak: ReturnType<typeof createKeycloak>;
+  let people: ReturnType<typeof peopleOf>;
+  beforeAll(async () => {
+    await server.admin.createRealm(realm);
+    keycloak = open(realm, await server.admin.createReader(realm));
+    people = peopleOf(realm);
+  });
+  afterAll(async () => {
+    await keycloak?.directory.close();
+  });
+  const members = async (group: string) =>
+    [...((await keycloak.directory.readMembers?.([group], signal))?.get(group) ?? [])].sort();
+
+  it('gives a role to whoever has it alone, by a group, by one above it, or within another role', async () => {
+    for (const role of ['auditor', 'chief', 'board'])
+      await server.admin.request('POST', `/${realm}/roles`, { name: role });
+    await people.giveRole(`roles/chief/composites`, 'auditor');
+    await people.giveRole(`roles/board/composites`, 'chief');
+    await people.addGroup('/audit');
+    await people.addGroup('/audit/eu');
+    const group = await people.groupId('/audit');
+    await people.giveRole(`groups/${group}/role-mappings/realm`, 'auditor');
+    const alone = await people.addPerson('alone');
+    await people.giveRole(`users/${alone}/role-mappings/realm`, 'auditor');
+    const byGroup = await people.addPerson('by-group', ['/audit']);
+    const below = await people.addPerson('below', ['/audit/eu']);
+    const within = await people.addPerson('within');
+    await people.giveRole(`users/${within}/role-mappings/realm`, 'board');
+    await people.addPerson('nobody');
+    expect(await members('auditor')).toEqual([alone, byGroup, below, within].sort());
+    expect(await members('chief')).toEqual([within]);
+  });
+
+  it('means the group at the top by a bare name, and no role while there is such a group', async () => {
+    await people.addGroup('/ops');
+    await people.addGroup('/ops/oncall');
+    const low = await people.addPerson('low', ['/ops/oncall']);
+    expect(await members('oncall')).toEqual([]);
+    expect(await members('/ops/oncall')).toEqual([low]);
+    expect(await members('/ops')).toEqual([]);
+    await server.admin.request('POST', `/${realm}/roles`, { name: 'ops' });
+    const holder = await people.addPerson('holder');
+    await people.giveRole(`users/${holder}/role-mappings/realm`, 'ops');
+    expect(await members('ops')).toEqual([]);
+  });
+
+  it('counts a service account among no people', async () => {
+    await people.addGroup('/robots');
+    const client = await server.admin.clientUuid(realm, 'scopemesh');
+    const account = textAt(
+      await server.admin.request('GET', `/${realm}/clients/${client}/service-account-user`),
+      'id',
+    );
+    await people.join(account, '/robots');
+    const person = await people.addPerson('keeper', ['/robots']);
+    expect(await members('robots')).toEqual([person]);
+  });
+
+  it('tells nothing, rather than less, where the token may not see users', async () => {
+    await people.addGroup('/seen');
+    await server.admin.createClient(realm, 'blind', { secret: 'blind-secret', fullScopeAllowed: true });
+    await server.admin.grantClientRoles(realm, 'blind', 'realm-management', ['view-clients', 'view-realm']);
+    const { directory } = open(realm, { clientId: 'blind', clientSecret: 'blind-secret' });
+    for (const group of ['/seen', 'auditor'])
+      await expect(directory.readMembers?.([group], signal)).rejects.toMatchObject({
+        code: 'ERR_DIRECTORY_DENIED',
+      });
+    await directory.close();
+  });
+
+  it('tells in its log whose membership changed, and whose sessions an administrator ended', async () => {
+    const first = await keycloak.poll.poll(undefined, signal);
+    await people.addGroup('/watched');
+    const subject = await people.addPerson('watched');
+    await people.join(subject, '/watched');
+    await people.leave(subject, '/watched');
+    await server.admin.request('POST', `/${realm}/users/${subject}/logout`);
+    const { events } = await keycloak.poll.poll(first.cursor, signal);
+    const told = events.flatMap((event) => event.triggers).filter((trigger) => trigger.members);
+    expect(told.map(({ urgent, evidence }) => [urgent, evidence?.[0]?.people])).toEqual([
+      [false, [subject]],
+      [false, [subject]],
+      [true, [subject]],
+    ]);
+    expect(events.flatMap((event) => event.orders)).toMatchObject([
+      { kind: 'session-revoked', subject, provider: 'main' },
+    ]);
+  });
+});
