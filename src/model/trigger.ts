@@ -17,6 +17,8 @@ export interface Evidence {
   readonly clients?: readonly string[];
   readonly internalIds?: readonly string[];
   readonly scopes?: readonly string[];
+  /** Whose `scopes` they are; absent where scopes belong to no API. */
+  readonly api?: string;
   readonly people?: readonly string[];
   readonly groups?: readonly string[];
 }

@@ -1,6 +1,9 @@
+import type { Grant } from '../model/client.js';
 import type { ChangeReason } from '../model/decision.js';
+import type { Evidence } from '../model/trigger.js';
 import type { ClaimStanding } from './claims.js';
 import type { DestinationInput } from './destination-input.js';
+import { sameGrant } from './grant-text.js';
 import { destinationsOfScope } from './openings.js';
 import { type ClientId, clientText, findClient } from './world.js';
 import type { Written } from './written.js';
@@ -27,7 +30,7 @@ export interface Loss {
  * | the client still has every scope that opened the edge | `MappingChanged` | yes |
  * | the same, but its kind may not use them | `ActorLimited` | if an event named it or the file changed |
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
- * | a scope is left at another API only than its rule asks for | `ScopeRevoked` | likewise: the read may have lost the API |
+ * | a scope is left at another API only than opened the edge | `ScopeRevoked` | likewise: the read may have lost the API |
  * | the provider is not configured any more | `MappingChanged` | yes |
  */
 export function lossOf(facts: {
@@ -39,7 +42,7 @@ export function lossOf(facts: {
   readonly input: DestinationInput;
 }): Loss {
   const { standing, written, input } = facts;
-  const before = written?.scopes ?? [];
+  const before = namesOf(written?.grants ?? []);
   const id = standing.kind === 'none' ? facts.former : standing.client;
   if (id === undefined)
     return {
@@ -72,18 +75,10 @@ export function lossOf(facts: {
   if (input.mapping.protectedServices.includes(input.destination.name))
     return { reason: 'ProtectedService', scopes: before, isInferred: false };
 
-  const has = new Set(client.grants.map((grant) => grant.name));
-  const reaches = (scope: string) =>
-    destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name);
-  const opened = input.openings.get(clientText(id));
-  const usable = new Set([
-    ...[...(opened?.openings ?? []), ...(opened?.held ?? [])].map(({ scope }) => scope),
-    ...(opened?.limited ?? []),
-  ]);
-  // A rule would still open this by a scope of that name, and by none of the client's: its API is another one.
-  const lost = before.filter((scope) => !has.has(scope) || (!usable.has(scope) && reaches(scope)));
+  const has = (grant: Grant) => client.grants.some((each) => sameGrant(each, grant));
+  const lost = (written?.grants ?? []).filter((grant) => !has(grant));
   if (before.length > 0 && lost.length === 0) {
-    const limited = new Set(opened?.limited ?? []);
+    const limited = new Set(input.openings.get(clientText(id))?.limited ?? []);
     const isLimited = before.some((scope) => limited.has(scope));
     return {
       reason: isLimited ? 'ActorLimited' : 'MappingChanged',
@@ -92,12 +87,23 @@ export function lossOf(facts: {
       isInferred: isLimited && !named && input.grantReason !== 'MappingChanged',
     };
   }
-  const told = input.evidence.flatMap((each) => (each.provider === id.provider ? (each.scopes ?? []) : []));
-  // Word of one scope says nothing of another that went at the same time. Where it is not remembered what opened
-  // the edge, a scope will do that could have.
+  const told = input.evidence.filter(({ provider }) => provider === id.provider).flatMap(toldScopes);
+  const reaches = (scope: Grant) =>
+    destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name);
+  // Word of one scope says nothing of another that went at the same time, nor of an equal name at another API. Where
+  // it is not remembered what opened the edge, a scope will do that could have.
   const isTold =
     lost.length > 0
-      ? lost.every((scope) => told.includes(scope))
-      : told.some((scope) => !has.has(scope) && reaches(scope));
-  return { reason: 'ScopeRevoked', scopes: lost, isInferred: !named && !isTold };
+      ? lost.every((scope) => told.some((each) => sameGrant(each, scope)))
+      : told.some((scope) => !has(scope) && reaches(scope));
+  return { reason: 'ScopeRevoked', scopes: namesOf(lost), isInferred: !named && !isTold };
+}
+
+/** The scopes that an event named. */
+function toldScopes({ api, scopes = [] }: Evidence): readonly Grant[] {
+  return scopes.map((name) => (api === undefined ? { name } : { api, name }));
+}
+
+function namesOf(grants: readonly Grant[]): readonly string[] {
+  return [...new Set(grants.map(({ name }) => name))];
 }

@@ -13,6 +13,8 @@ export interface Opening {
   readonly destination: string;
   readonly access: Access;
   readonly scope: string;
+  /** Whose scope it is; absent where scopes belong to no API. */
+  readonly api?: string;
 }
 
 /** What a scope would open, were it not held. */
@@ -66,26 +68,19 @@ export function openingsOf(
           detail:
             "a user's token must stand behind this call, and this version of scopemesh cannot make Consul require one; the access stays closed",
         });
-      } else openings.push({ destination, access: accessOf(rule), scope: grant.name });
+      } else {
+        const api = grant.api === undefined ? {} : { api: grant.api };
+        openings.push({ destination, access: accessOf(rule), scope: grant.name, ...api });
+      }
     }
   }
   return { actorKind, openings, held, limited: [...limited].toSorted() };
 }
 
-/** The destinations that a scope's rules open, whoever holds it; for evidence that names only a scope. */
-export function destinationsOfScope(provider: string, scope: string, mapping: Mapping): ReadonlySet<string> {
-  const found = new Set<string>();
-  for (const rule of mapping.rules) {
-    const destination = destinationOf(
-      rule,
-      provider,
-      { name: scope, ...(rule.api === undefined ? {} : { api: rule.api }) },
-      mapping,
-      compilePattern,
-    );
-    if (destination !== undefined) found.add(destination);
-  }
-  return found;
+/** The destinations that a scope opens, whoever holds it; for evidence that names only a scope. */
+export function destinationsOfScope(provider: string, scope: Grant, mapping: Mapping): ReadonlySet<string> {
+  const found = mapping.rules.map((rule) => destinationOf(rule, provider, scope, mapping, compilePattern));
+  return new Set(found.filter((destination) => destination !== undefined));
 }
 
 /** The destination a rule gives a grant; undefined where the rule does not apply. */

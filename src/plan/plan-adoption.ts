@@ -27,7 +27,7 @@ function adopt(source: IntentionSource, input: DestinationInput): readonly Chang
   const name = { partition: source.partition, namespace: source.namespace, name: source.name };
   const standing = input.standings.get(serviceText(name));
   if (standing?.kind !== 'claimed' || source.access.kind === 'other') return [];
-  const { access, client, scopes } = wantedAccess(name, standing, input, source);
+  const { access, client, scopes, opensBy } = wantedAccess(name, standing, input, source);
   if (access === undefined || client === undefined || !sameAccess(access, source.access)) return [];
   const isTwice = entry?.sources.some(
     (other) => other !== source && other.peer === undefined && other.name === source.name,
@@ -46,7 +46,7 @@ function adopt(source: IntentionSource, input: DestinationInput): readonly Chang
       description: describeSource(mapping.owner, client),
       client,
       scopes,
-      opensBy: scopes,
+      opensBy,
       isInferred: false,
       narrows: false,
       widens: false,

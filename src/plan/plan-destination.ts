@@ -5,6 +5,7 @@ import { covers, digest, narrows, sameAccess, union, widens } from './access.js'
 import type { ClaimStanding } from './claims.js';
 import { compareText } from './compare.js';
 import type { DestinationInput } from './destination-input.js';
+import { parseGrantText } from './grant-text.js';
 import { type Loss, lossOf } from './loss.js';
 import {
   clientOfDescription,
@@ -173,7 +174,7 @@ function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
       description,
       ...(client === undefined ? {} : { client }),
       scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : wanted.scopes,
-      opensBy: wanted.scopes,
+      opensBy: wanted.opensBy,
       isInferred: narrowing && !isDrift && loss.isInferred,
       narrows: narrowing,
       widens: widening,
@@ -313,7 +314,7 @@ function onlyWiden(
       after: union(change.before, change.after),
       action: 'grant',
       reason: input.grantReason,
-      scopes: change.opensBy,
+      scopes: [...new Set(change.opensBy.map((text) => parseGrantText(text).name))],
       narrows: false,
       isInferred: false,
     },

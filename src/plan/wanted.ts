@@ -2,6 +2,7 @@ import type { Access, IntentionSource, ServiceName } from '../model/intention.js
 import { covers, intersection, union } from './access.js';
 import type { ClaimStanding } from './claims.js';
 import type { DestinationInput } from './destination-input.js';
+import { toGrantText } from './grant-text.js';
 import { type Hold, intentionResource, intentionSubject, type PlannedClient } from './plan.js';
 import { clientText } from './world.js';
 
@@ -9,6 +10,8 @@ import { clientText } from './world.js';
 export interface Wanted {
   readonly access: Access | undefined;
   readonly scopes: readonly string[];
+  /** The same with their APIs, in the form of `toGrantText`. */
+  readonly opensBy: readonly string[];
   readonly client: PlannedClient | undefined;
   readonly holds: readonly Hold[];
 }
@@ -22,7 +25,7 @@ export function wantedAccess(
 ): Wanted {
   const { destination, mapping, world } = input;
   if (standing.kind !== 'claimed' && standing.kind !== 'unrecorded') {
-    return { access: undefined, scopes: [], client: undefined, holds: [] };
+    return { access: undefined, scopes: [], opensBy: [], client: undefined, holds: [] };
   }
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
   const id = standing.client;
@@ -31,6 +34,7 @@ export function wantedAccess(
     return {
       access: undefined,
       scopes: [],
+      opensBy: [],
       client: opened && { ...id, actorKind: opened.actorKind },
       holds: [],
     };
@@ -56,7 +60,7 @@ export function wantedAccess(
   for (const opening of here) access = union(access, opening.access);
   if (access !== undefined && mapping.protectedServices.includes(destination.name.toLowerCase())) {
     hold('ProtectedDestination', 'guards.protected names this destination; scopemesh never opens it', scopes);
-    return { access: undefined, scopes: [], client, holds };
+    return { access: undefined, scopes: [], opensBy: [], client, holds };
   }
   if (access?.kind === 'http' && input.protocol === 'tcp') {
     hold(
@@ -64,7 +68,7 @@ export function wantedAccess(
       'Consul enforces methods and paths only where the destination speaks HTTP; give it service-defaults with Protocol http',
       scopes,
     );
-    return { access: undefined, scopes: [], client, holds };
+    return { access: undefined, scopes: [], opensBy: [], client, holds };
   }
   const mayAdd = standing.kind === 'claimed' && !standing.addNothing;
   if (!mayAdd && access !== undefined && !covers(kept, access)) {
@@ -77,7 +81,11 @@ export function wantedAccess(
     }
     access = intersection(kept, access);
   }
-  return { access, scopes: access === undefined ? [] : scopes, client, holds };
+  if (access === undefined) return { access, scopes: [], opensBy: [], client, holds };
+  const opensBy = here.map(({ api, scope }) =>
+    toGrantText({ name: scope, ...(api === undefined ? {} : { api }) }),
+  );
+  return { access, scopes, opensBy: [...new Set(opensBy)].toSorted(), client, holds };
 }
 
 /**

@@ -1,15 +1,18 @@
+import type { Grant } from '../model/client.js';
 import type { Access } from '../model/intention.js';
 import { digest } from './access.js';
+import { parseGrantText } from './grant-text.js';
 
 /** What scopemesh last wrote of an edge: tells drift from an IdP change, and a lost scope from a changed rule. */
 export interface Written {
   readonly digest: string;
   /** The scopes that opened it. */
-  readonly scopes: readonly string[];
+  readonly grants: readonly Grant[];
 }
 
-export function toWrittenText(access: Access | undefined, scopes: readonly string[]): string {
-  return JSON.stringify([digest(access), scopes]);
+/** `opensBy` in the form of `toGrantText`. */
+export function toWrittenText(access: Access | undefined, opensBy: readonly string[]): string {
+  return JSON.stringify([digest(access), opensBy]);
 }
 
 /** Undefined for a text of another form: it is then as if nothing were remembered. */
@@ -20,7 +23,8 @@ export function parseWrittenText(text: string | undefined): Written | undefined 
     if (!Array.isArray(value)) return undefined;
     const [first, second]: unknown[] = value;
     if (typeof first !== 'string' || !Array.isArray(second)) return undefined;
-    return { digest: first, scopes: second.filter((scope): scope is string => typeof scope === 'string') };
+    const texts = second.filter((text): text is string => typeof text === 'string');
+    return { digest: first, grants: texts.map(parseGrantText) };
   } catch {
     return undefined;
   }

@@ -222,6 +222,43 @@ test('word of one scope does not make the loss of another explicit', () => {
   expect(planOf({ ...lost, ...about('a', 'b') }).changes).toMatchObject([{ isInferred: false }]);
 });
 
+describe('a scope revoked at one API', () => {
+  const rules = mapping({
+    rules: [
+      rule('read', 'orders', { api: 'a', methods: ['GET'] }),
+      rule('read', 'orders', { api: 'b', methods: ['PUT'] }),
+    ],
+  });
+  const both = { grants: ['a', 'b'].map((api) => ({ api, name: 'read' })) };
+  const protocols = new Map([[keyOf('orders'), 'http' as const]]);
+  const before = scene({ mapping: rules, clients: [client('web', [], both)], protocols });
+  const opened = sceneAfter(before, [planOf(before)]);
+  const at = (api: string) => ({ evidence: [{ provider: 'main', api, scopes: ['read'] }] });
+
+  test('is lost although the client still has one of that name at another API', () => {
+    const one = { ...opened, clients: [client('web', [], { grants: [{ api: 'b', name: 'read' }] })] };
+    expect(planOf(one).changes).toMatchObject([
+      { reason: 'ScopeRevoked', scopes: ['read'], isInferred: true },
+    ]);
+    expect(planOf({ ...one, ...at('a') }).changes).toMatchObject([{ isInferred: false }]);
+    expect(planOf({ ...one, ...at('b') }).changes).toMatchObject([{ isInferred: true }]);
+    expect(planOf({ ...one, ...about('read') }).changes).toMatchObject([{ isInferred: true }]);
+  });
+
+  test('does not make the loss of the other one explicit', () => {
+    const none = { ...opened, clients: [client('web', [])] };
+    expect(planOf({ ...none, ...at('a') }).changes).toMatchObject([{ isInferred: true }]);
+    const told = { evidence: [...at('a').evidence, ...at('b').evidence] };
+    expect(planOf({ ...none, ...told }).changes).toMatchObject([{ isInferred: false }]);
+  });
+
+  test('says nothing of one of that name at another API where nothing is remembered', () => {
+    const forgotten = { ...opened, clients: [client('web', [])], written: new Map() };
+    expect(planOf({ ...forgotten, ...at('c') }).changes).toMatchObject([{ isInferred: true }]);
+    expect(planOf({ ...forgotten, ...at('b') }).changes).toMatchObject([{ isInferred: false }]);
+  });
+});
+
 test('where nothing is remembered, word of a scope that could have opened the edge makes its loss explicit', () => {
   const entries = entriesOf(entry('orders', ourSource('web', ALLOW)));
   expect(planOf(scene({ ...without, entries, ...about('orders') })).changes).toMatchObject([

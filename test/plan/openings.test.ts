@@ -100,7 +100,8 @@ test('a scope that the kind of client may never use opens nothing and is told', 
   expect(told).toEqual(['a:admin', 'b']);
 });
 
-test('evidence about a scope reaches the destinations of all its rules', () => {
-  const rules = [rule('s', 'a'), rule('*', 'b', { api: 'x' }), rule('t', 'c')];
-  expect([...destinationsOfScope('main', 's', mapping({ rules }))]).toEqual(['a', 'b']);
+test('evidence about a scope reaches the destinations of all its rules, and of none about another API', () => {
+  const rules = [rule('s', 'a'), rule('*', 'b'), rule('*', 'c', { api: 'x' }), rule('t', 'd')];
+  expect([...destinationsOfScope('main', { name: 's' }, mapping({ rules }))]).toEqual(['a', 'b']);
+  expect([...destinationsOfScope('main', { name: 's', api: 'x' }, mapping({ rules }))]).toEqual(['c']);
 });

@@ -1,0 +1,24 @@
+import type { Grant } from '../model/client.js';
+
+/** A scope as one text, its API included: an equal name at another API gives another text. */
+export function toGrantText({ api, name }: Grant): string {
+  if (api !== undefined) return JSON.stringify([api, name]);
+  return name.startsWith('[') ? JSON.stringify([name]) : name;
+}
+
+/** The inverse of `toGrantText`; any other text is the name of a scope of no API. */
+export function parseGrantText(text: string): Grant {
+  if (!text.startsWith('[')) return { name: text };
+  try {
+    const value: unknown = JSON.parse(text);
+    const [first, second]: unknown[] = Array.isArray(value) ? value : [];
+    if (typeof first !== 'string') return { name: text };
+    return typeof second === 'string' ? { api: first, name: second } : { name: first };
+  } catch {
+    return { name: text };
+  }
+}
+
+export function sameGrant(a: Grant, b: Grant): boolean {
+  return a.api === b.api && a.name === b.name;
+}
