@@ -66,6 +66,43 @@ describe('the embedded IdP', () => {
     return receiver.received.map(({ type, content }) => [type, content]);
   };
 
+  describe('people', () => {
+    test('are created, changed and deleted, each change told', async () => {
+      expect(await call('PUT', '/people/ann', { groups: ['ops', 'ops'] })).toMatchObject({ status: 200 });
+      await call('PUT', '/people/ann', { groups: ['ops'] });
+      await call('PUT', '/people/ben', { groups: [], enabled: false });
+      expect((await call('GET', '/directory')).body.people).toEqual([
+        { subject: 'ann', enabled: true, groups: ['ops'] },
+        { subject: 'ben', enabled: false, groups: [] },
+      ]);
+      expect((await call('DELETE', '/people/ben')).status).toBe(204);
+      expect((await call('DELETE', '/people/ben')).status).toBe(404);
+      expect((await call('PUT', '/people/ann', { groups: [] }, '')).status).toBe(401);
+      expect(await events()).toEqual([
+        ['person.updated', { subject: 'ann' }],
+        ['person.updated', { subject: 'ben' }],
+        ['person.updated', { subject: 'ben' }],
+      ]);
+    });
+
+    test('get tokens with their groups, for as long as they are enabled and by clients that are', async () => {
+      await call('PUT', '/people/ann', { groups: ['ops'] });
+      const { status, body } = await call('POST', '/people/ann/token?client=web-app');
+      expect(status).toBe(200);
+      const keys = createRemoteJWKSet(new URL(`${idp.issuer}/jwks`));
+      const { payload } = await jwtVerify(body.access_token, keys, {
+        issuer: idp.issuer,
+        audience: 'consul',
+      });
+      expect(payload).toMatchObject({ sub: 'ann', client_id: 'web-app', groups: ['ops'] });
+      expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(77);
+      expect((await call('POST', '/people/ann/token?client=web-app', undefined, '')).status).toBe(401);
+      expect((await call('POST', '/people/ann/token?client=nobody')).status).toBe(404);
+      await call('PUT', '/people/ann', { groups: ['ops'], enabled: false });
+      expect((await call('POST', '/people/ann/token?client=web-app')).status).toBe(404);
+    });
+  });
+
   describe('as a token server', () => {
     test('issues JWTs that verify against the keys of its discovery document', async () => {
       const discovery = (await call('GET', '/.well-known/openid-configuration')).body;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { IncompleteRead } from '../../../src/errors.js';
-import { parseClient, parsePage, toSnapshot } from '../../../src/identity/oidc/document.js';
+import { membersOf, parseClient, parsePage, toSnapshot } from '../../../src/identity/oidc/document.js';
 
 const page = (...clients: unknown[]) => parsePage({ clients }, 'main', 'the document');
 
@@ -120,5 +120,45 @@ describe('the oidc document', () => {
   test('no client at all is no answer, and the message says what to write instead', () => {
     expect(() => toSnapshot([page()], 'd', 1)).toThrow(IncompleteRead);
     expect(() => toSnapshot([page()], 'd', 1)).toThrow(/set its "enabled" to false/);
+  });
+
+  describe('people', () => {
+    const clients = [{ clientId: 'a', scopes: [] }];
+    const read = (...people: unknown[]) => toSnapshot([parsePage({ clients, people }, 'main', 'd')], 'd', 1);
+
+    test('are members of their groups, while they are enabled', () => {
+      const snapshot = read(
+        { subject: 'ann', groups: ['x', 'y'] },
+        { subject: 'ben', enabled: false, groups: ['x'] },
+        { subject: 'cy', enabled: true, groups: ['y'] },
+      );
+      expect(membersOf(snapshot, ['x', 'y', 'z', 'x'], 'd')).toEqual(
+        new Map([
+          ['x', ['ann']],
+          ['y', ['ann', 'cy']],
+          ['z', []],
+        ]),
+      );
+      expect(membersOf(read(), ['x'], 'd')).toEqual(new Map([['x', []]]));
+    });
+
+    test('that the document does not speak of are not known, which is another thing than none', () => {
+      const snapshot = toSnapshot([parsePage({ clients }, 'main', 'd')], 'd', 1);
+      expect(() => membersOf(snapshot, ['x'], 'd')).toThrow(IncompleteRead);
+    });
+
+    test.each<[string, unknown]>([
+      ['without groups', { subject: 'ann' }],
+      ['with groups that a broken export emptied', { subject: 'ann', groups: null }],
+      ['without a subject', { groups: [] }],
+      ['with an empty group', { subject: 'ann', groups: [''] }],
+    ])('%s fail the whole document', (_, person) => {
+      expect(() => read(person)).toThrow(IncompleteRead);
+    });
+
+    test('listed on two pages mean that the pages overlap', () => {
+      const person = { subject: 'ann', groups: [] };
+      expect(() => read(person, person)).toThrow(/person "ann" is listed twice/);
+    });
   });
 });

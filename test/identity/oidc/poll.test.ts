@@ -2,23 +2,27 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
 import { IncompleteRead } from '../../../src/errors.js';
-import type { Directory } from '../../../src/identity/directory.js';
-import { parsePage } from '../../../src/identity/oidc/document.js';
+import { type DocumentDirectory, parsePage, toSnapshot } from '../../../src/identity/oidc/document.js';
 import { createOidcPoll } from '../../../src/identity/oidc/poll.js';
 
 const signal = new AbortController().signal;
 
 /** A poll over a document that the test writes, by a clock that goes on one second a read. */
 function polled(initial: object[]) {
-  const world = { clients: initial, failure: undefined as Error | undefined };
+  const world = {
+    clients: initial,
+    people: undefined as object[] | undefined,
+    failure: undefined as Error | undefined,
+  };
   let now = Date.parse('2026-03-01T12:00:00.000Z');
   const clock: Clock = { now: () => now, sleep: () => Promise.reject(new Error('nothing here waits')) };
-  const directory: Directory = {
+  const directory: DocumentDirectory = {
     provider: 'main',
     async readAll() {
       now += 1000;
       if (world.failure !== undefined) throw world.failure;
-      return { clients: parsePage({ clients: world.clients }, 'main', 'd').clients, requests: 1 };
+      const { clients, people } = world;
+      return toSnapshot([parsePage({ clients, people }, 'main', 'd')], 'd', 1);
     },
     read: () => Promise.reject(new Error('not asked')),
     close: async () => {},
@@ -37,6 +41,30 @@ describe('the poll of an oidc directory', () => {
   test('begins from now on: the first read has no events and no gap', async () => {
     const { poll } = polled([a, b]);
     expect(await poll.poll(undefined, signal)).toMatchObject({ events: [], gap: false });
+  });
+
+  test('has the members read anew where a person changed, without evidence', async () => {
+    const { world, poll } = polled([a]);
+    world.people = [
+      { subject: 'ann', groups: ['x', 'y'] },
+      { subject: 'ben', groups: [] },
+    ];
+    const { cursor } = await poll.poll(undefined, signal);
+    world.people = [
+      { subject: 'ben', groups: [] },
+      { subject: 'ann', groups: ['y', 'x'] },
+    ];
+    expect(await poll.poll(cursor, signal)).toMatchObject({ events: [], cursor, gap: false });
+    world.people = [{ subject: 'ann', groups: ['x'] }];
+    const { events } = await poll.poll(cursor, signal);
+    expect(events.flatMap((event) => event.triggers)).toEqual([
+      {
+        key: { kind: 'provider', name: 'main' },
+        cause: expect.objectContaining({ kind: 'poll', eventId: events[0]?.id }),
+        members: true,
+        urgent: true,
+      },
+    ]);
   });
 
   test('names the clients that changed, came and went, and the latter without evidence', async () => {

@@ -66,6 +66,27 @@ describe('an event of the provider kind oidc', () => {
     });
   });
 
+  test.each([
+    ['group.updated', { group: 'ops' }, { groups: ['ops'] }],
+    ['person.updated', { subject: 'alice' }, { people: ['alice'] }],
+  ])('%s has the members read anew, and is evidence for those it names', async (type, data, named) => {
+    expect(await receive(signed({ type, timestamp: AT, data }))).toEqual({
+      id: 'msg_1',
+      occurredAt: AT,
+      triggers: [
+        {
+          key: { kind: 'provider', name: 'main' },
+          cause,
+          urgent: true,
+          members: true,
+          evidence: [{ provider: 'main', ...named }],
+        },
+      ],
+      orders: [],
+    });
+    await expect(receive(signed({ type, timestamp: AT, data: {} }))).rejects.toMatchObject({ status: 400 });
+  });
+
   test('session.revoked at one client has that client looked at, without evidence of a removal', async () => {
     const data = { subject: 'alice', clientId: 'web-app' };
     const event = await receive(signed({ type: 'session.revoked', timestamp: AT, data }));
