@@ -15,6 +15,7 @@ import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
 import { addExplain } from './commands/explain.js';
 import { addPlan } from './commands/plan.js';
+import { addTokens } from './commands/tokens.js';
 import { addValidate } from './commands/validate.js';
 import { createLogger } from './logger.js';
 import { createMetrics } from './metrics.js';
@@ -59,6 +60,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addDoctor,
   addAdopt,
   addApprove,
+  addTokens,
   addDecisions,
   addDemo,
   addCompletion,

@@ -44,6 +44,12 @@ export function printable(text: string): string {
   );
 }
 
+/** Printable, and no longer than `limit` characters. */
+export function bounded(text: string, limit: number): string {
+  const shown = printable(text);
+  return shown.length <= limit ? shown : `${shown.slice(0, limit - 1)}…`;
+}
+
 /** What JSON leaves as it is although a terminal obeys it: controls of eight bits, and what turns text around. */
 const UNESCAPED = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
