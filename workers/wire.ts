@@ -16,6 +16,7 @@ import type { Logger, Metrics } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
 import type { Journal } from '../src/queue/journal.js';
 import type { Queue } from '../src/queue/queue.js';
+import type { Rechecks } from '../src/queue/rechecks.js';
 import { Contention } from '../src/reconcile/contention.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
@@ -36,6 +37,7 @@ export interface Store {
   readonly queue: Queue;
   readonly journal: Journal;
   readonly facts: Facts;
+  readonly rechecks: Rechecks;
   close(): Promise<void>;
 }
 

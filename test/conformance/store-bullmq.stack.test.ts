@@ -8,6 +8,7 @@ import { describeFacts } from './facts.js';
 import { describeJournal } from './journal.js';
 import { describeKill, type SharedPlace } from './kill.js';
 import { describeQueue } from './queue.js';
+import { describeRechecks } from './rechecks.js';
 import type { Store, StoreHarness } from './store-harness.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
@@ -55,6 +56,7 @@ async function startBullmq(): Promise<StoreHarness> {
 describeQueue('BullMQ on Redis', startBullmq, 5);
 describeJournal('BullMQ on Redis', startBullmq);
 describeFacts('BullMQ on Redis', startBullmq);
+describeRechecks('BullMQ on Redis', startBullmq);
 
 async function startPlace(): Promise<SharedPlace> {
   const prefix = `scopemesh:test-${++count}`;

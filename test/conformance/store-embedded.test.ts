@@ -10,6 +10,7 @@ import { describeFacts } from './facts.js';
 import { describeJournal } from './journal.js';
 import { describeKill, type SharedPlace, startBurst } from './kill.js';
 import { describeQueue, trigger } from './queue.js';
+import { describeRechecks } from './rechecks.js';
 import type { Store, StoreHarness } from './store-harness.js';
 
 function openAt(directory: string, backoff: Partial<Backoff> = {}): Store {
@@ -48,6 +49,7 @@ async function startEmbedded(): Promise<StoreHarness> {
 describeQueue('the embedded store', startEmbedded);
 describeJournal('the embedded store', startEmbedded);
 describeFacts('the embedded store', startEmbedded);
+describeRechecks('the embedded store', startEmbedded);
 
 async function startPlace(): Promise<SharedPlace & { readonly directory: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-store-'));

@@ -2,11 +2,13 @@ import type { Backoff } from '../../src/queue/backoff.js';
 import type { Facts } from '../../src/queue/facts.js';
 import type { Journal } from '../../src/queue/journal.js';
 import type { JobHandler, Queue } from '../../src/queue/queue.js';
+import type { Rechecks } from '../../src/queue/rechecks.js';
 
 export interface Store {
   readonly queue: Queue;
   readonly journal: Journal;
   readonly facts: Facts;
+  readonly rechecks: Rechecks;
   close(): Promise<void>;
 }
 

@@ -5,10 +5,12 @@ import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { Facts } from '../facts.js';
 import type { Journal } from '../journal.js';
 import type { Queue } from '../queue.js';
+import type { Rechecks } from '../rechecks.js';
 import { BullmqFacts } from './facts.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
 import { BullmqQueue } from './queue.js';
+import { BullmqRechecks } from './rechecks.js';
 import { RedisLink } from './redis-link.js';
 import { Schedule } from './schedule.js';
 
@@ -29,6 +31,7 @@ export interface BullmqStore {
   readonly queue: Queue;
   readonly journal: Journal;
   readonly facts: Facts;
+  readonly rechecks: Rechecks;
   /** Stops the queue, waits for running jobs and ends the connections. */
   close(): Promise<void>;
 }
@@ -46,6 +49,7 @@ export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
     queue,
     journal: new BullmqJournal(link),
     facts: new BullmqFacts(link),
+    rechecks: new BullmqRechecks(link),
     async close() {
       await queue.close();
       await schedule.close();

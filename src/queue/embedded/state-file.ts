@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 CREATE TABLE IF NOT EXISTS remembered (
   scope TEXT NOT NULL, id TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS remembered_by_expiry ON remembered (expires_at);
+CREATE TABLE IF NOT EXISTS rechecks (
+  provider TEXT NOT NULL, id TEXT NOT NULL, due_at INTEGER NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (provider, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS rechecks_by_due ON rechecks (provider, due_at);
 PRAGMA user_version = 1;
 `;
 const VERSION = 1;

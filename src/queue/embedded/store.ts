@@ -4,10 +4,12 @@ import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { Facts } from '../facts.js';
 import type { Journal } from '../journal.js';
 import type { Queue } from '../queue.js';
+import type { Rechecks } from '../rechecks.js';
 import { lockDirectory } from './directory-lock.js';
 import { EmbeddedFacts } from './facts.js';
 import { EmbeddedJournal } from './journal.js';
 import { EmbeddedQueue } from './queue.js';
+import { EmbeddedRechecks } from './rechecks.js';
 import { StateFile } from './state-file.js';
 
 export interface EmbeddedStoreOptions {
@@ -23,6 +25,7 @@ export interface EmbeddedStore {
   readonly queue: Queue;
   readonly journal: Journal;
   readonly facts: Facts;
+  readonly rechecks: Rechecks;
   /** Stops the queue, waits for running jobs, writes what waits, and gives the directory free. */
   close(): Promise<void>;
 }
@@ -47,6 +50,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     queue,
     journal: new EmbeddedJournal(file),
     facts: new EmbeddedFacts(file, clock),
+    rechecks: new EmbeddedRechecks(file),
     async close() {
       await queue.close();
       file.close();

@@ -1,0 +1,82 @@
+import type { Recheck, Rechecks } from '../rechecks.js';
+import { parseRecheck } from '../stored.js';
+import { batches } from './key-store.js';
+import type { RedisLink } from './redis-link.js';
+import { Script, toTexts } from './script.js';
+
+/*
+ *   P:rechecks:X        sorted set  ids by when they are due, of provider X
+ *   P:rechecks-of:X     hash        id to recheck, as JSON
+ */
+
+/** ARGV: provider; then id, due, JSON; again and again. */
+const PUT = new Script(`
+for i = 2, #ARGV, 3 do
+  redis.call('HSET', P .. ':rechecks-of:' .. ARGV[1], ARGV[i], ARGV[i + 2])
+  redis.call('ZADD', P .. ':rechecks:' .. ARGV[1], ARGV[i + 1], ARGV[i])
+end
+return 1`);
+
+/** ARGV: provider, now, the most. Gives JSON. */
+const DUE = new Script(`
+local ids = redis.call('ZRANGEBYSCORE', P .. ':rechecks:' .. ARGV[1], '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
+local found = {}
+for i, id in ipairs(ids) do found[i] = redis.call('HGET', P .. ':rechecks-of:' .. ARGV[1], id) end
+return found`);
+
+/** ARGV: provider; then id, JSON as it was, due, JSON as it shall be or nothing; again and again. */
+const MOVE = new Script(`
+local due, bodies = P .. ':rechecks:' .. ARGV[1], P .. ':rechecks-of:' .. ARGV[1]
+for i = 2, #ARGV, 4 do
+  if redis.call('HGET', bodies, ARGV[i]) == ARGV[i + 1] then
+    if ARGV[i + 3] == '' then
+      redis.call('HDEL', bodies, ARGV[i])
+      redis.call('ZREM', due, ARGV[i])
+    else
+      redis.call('HSET', bodies, ARGV[i], ARGV[i + 3])
+      redis.call('ZADD', due, ARGV[i + 2], ARGV[i])
+    end
+  end
+end
+return 1`);
+
+export class BullmqRechecks implements Rechecks {
+  readonly #link: RedisLink;
+
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async put(provider: string, rechecks: readonly Recheck[]): Promise<void> {
+    for (const batch of batches(rechecks)) {
+      const values = batch.flatMap((each) => [each.id, Math.ceil(each.dueAt), JSON.stringify(each)]);
+      await this.#link.run(PUT, encodeURIComponent(provider), ...values);
+    }
+  }
+
+  async due(provider: string, now: number, most: number): Promise<readonly Recheck[]> {
+    const reply = await this.#link.run(DUE, encodeURIComponent(provider), now, most);
+    return toTexts(reply).map(parseRecheck);
+  }
+
+  async move(
+    provider: string,
+    moves: readonly { readonly from: Recheck; readonly to: Recheck | undefined }[],
+  ): Promise<void> {
+    for (const batch of batches(moves)) {
+      const values = batch.flatMap(({ from, to }) => [
+        from.id,
+        JSON.stringify(from),
+        Math.ceil(to?.dueAt ?? 0),
+        to === undefined ? '' : JSON.stringify(to),
+      ]);
+      await this.#link.run(MOVE, encodeURIComponent(provider), ...values);
+    }
+  }
+
+  async count(provider: string): Promise<number> {
+    return this.#link.call((redis) =>
+      redis.zcard(`${this.#link.prefix}:rechecks:${encodeURIComponent(provider)}`),
+    );
+  }
+}
