@@ -29,10 +29,14 @@ export async function runPoll(
     intervalMs,
     async () => {
       try {
-        const { events, cursor, gap } = await poll.poll(await deps.facts.get(name), signal);
-        await acceptEvents(poll.provider, events, deps);
-        if (gap) await requestFullRead(poll.provider, deps);
-        await deps.facts.set(name, cursor);
+        let isMore = true;
+        while (isMore) {
+          const result = await poll.poll(await deps.facts.get(name), signal);
+          await acceptEvents(poll.provider, result.events, deps);
+          if (result.gap) await requestFullRead(poll.provider, deps);
+          await deps.facts.set(name, result.cursor);
+          isMore = result.isMore === true && !signal.aborted;
+        }
         const lasted = outage.ends(deps.clock.now());
         if (lasted !== undefined)
           deps.logger.info(

@@ -56,6 +56,8 @@ export interface PollResult {
   readonly events: readonly IdentityEvent[];
   readonly cursor: string;
   readonly gap: boolean;
+  /** There is more already: poll again at once. */
+  readonly isMore?: boolean;
 }
 
 /**
