@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import type { AclResolver } from './acl/acl-resolver.js';
 import type { MethodKeys } from './acl/method-keys.js';
+import type { EntryKind } from './entries/entry-kind.js';
 import type { ConsulReply, ConsulRequest } from './exchange.js';
 import type { SessionClock } from './state/session-clock.js';
 import type { StateStore } from './state/state-store.js';
@@ -14,6 +15,8 @@ export interface Cell {
   /** The keys by which auth methods verify tokens. */
   readonly keys: MethodKeys;
   readonly version: string;
+  /** The kinds of config entries that this version has. */
+  readonly entryKinds: ReadonlyMap<string, EntryKind>;
   readonly datacenter: string;
   readonly nodeName: string;
   readonly nodeId: string;

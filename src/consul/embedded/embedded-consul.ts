@@ -4,6 +4,7 @@ import { AclResolver } from './acl/acl-resolver.js';
 import { MethodKeys } from './acl/method-keys.js';
 import { armChecks } from './api/agent-check-ttl.js';
 import type { Cell } from './cell.js';
+import { entryKindsOf } from './entries/entry-kinds.js';
 import { HttpListener } from './http-listener.js';
 import { Router } from './router.js';
 import { routes } from './routes.js';
@@ -21,7 +22,10 @@ export interface EmbeddedConsulOptions {
   /** The initial management secret, made up if absent. A persisted state keeps the one it was created with. */
   readonly managementToken?: string;
   readonly defaultPolicy: 'deny' | 'allow';
-  /** The version that `/v1/agent/self` tells; 1.14.11 if absent. */
+  /**
+   * The version that `/v1/agent/self` tells; 1.14.11 if absent. From 1.16 on there are jwt-provider entries, and
+   * intentions take JWT requirements; everything else stays as 1.14.11 has it.
+   */
   readonly version?: string;
   readonly datacenter?: string;
   readonly nodeName?: string;
@@ -45,6 +49,7 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
   const host = options.listen?.host ?? '127.0.0.1';
   const journal = options.dataDirectory === undefined ? undefined : openSqliteJournal(options.dataDirectory);
   const store = new StateStore(journal);
+  const version = options.version ?? '1.14.11';
   let port = options.listen?.port ?? 0;
   const acl = new AclResolver(store, options.defaultPolicy === 'allow', () => clock.now());
   const closing = new AbortController();
@@ -54,7 +59,8 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
     clock,
     sessions: new SessionClock(clock),
     keys: new MethodKeys(closing.signal),
-    version: options.version ?? '1.14.11',
+    version,
+    entryKinds: entryKindsOf(version),
     datacenter: options.datacenter ?? 'dc1',
     nodeName: options.nodeName ?? 'embedded',
     nodeId: store.get('facts', 'node-id')?.value ?? randomUUID(),

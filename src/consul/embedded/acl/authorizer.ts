@@ -39,6 +39,12 @@ export class Authorizer {
     return resource === 'acl' ? this.#fallback.acl : this.#fallback.named;
   }
 
+  /** Whether any service at all may be used so. */
+  isAllowedAny(resource: 'service', access: AccessLevel): boolean {
+    const decision = this.#any(resource, access);
+    return decision === undefined ? this.#fallback.named : decision === 'allow';
+  }
+
   /** Throws the 403 that Consul answers, in its words. */
   require(resource: AclResource, access: AccessLevel, name = ''): void {
     if (!this.isAllowed(resource, access, name)) throw this.refusal(resource, access, name);
@@ -101,7 +107,7 @@ export class Authorizer {
   }
 
   /** For a wildcard destination: is any service's intention readable? */
-  #any(resource: 'intention', access: AccessLevel): Decision {
+  #any(resource: 'service' | 'intention', access: AccessLevel): Decision {
     const tree = this.#trees.get(resource) ?? new Map();
     const decision = enforce(tree.get('')?.prefix, access);
     if (decision === 'allow') return 'allow';

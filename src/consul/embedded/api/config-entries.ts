@@ -1,6 +1,6 @@
 import type { Cell, Route } from '../cell.js';
 import { type EntryKind, entryKey } from '../entries/entry-kind.js';
-import { entryKinds } from '../entries/entry-kinds.js';
+import { requireProviders } from '../entries/jwt-provider.js';
 import { requireProtocols } from '../entries/protocol.js';
 import { type Decoded, decodeShape, ShapeError } from '../entries/shape.js';
 import {
@@ -34,11 +34,13 @@ async function readEntries(cell: Cell, request: ConsulRequest): Promise<ConsulRe
 
 function listEntries(cell: Cell, request: ConsulRequest, kindName: string): Promise<ConsulReply> {
   const authorizer = cell.acl.authorize(request);
-  const kind = kindName === '' ? undefined : kindOr(kindName, serverFailure);
+  const kind = kindName === '' ? undefined : kindOr(cell, kindName, serverFailure);
   return replyWithQuery(cell, request, (watch) => {
     watch.table(table);
     const rows = cell.store.list(table, kind === undefined ? '' : `${kind.kind}/`);
-    const readable = rows.filter((row) => entryKinds.get(row.Kind)?.canRead(authorizer, row.Name) === true);
+    const readable = rows.filter(
+      (row) => cell.entryKinds.get(row.Kind)?.canRead(authorizer, row.Name) === true,
+    );
     return {
       index: cell.store.indexOf(table),
       value: readable.map(shown),
@@ -51,7 +53,7 @@ function listEntries(cell: Cell, request: ConsulRequest, kindName: string): Prom
 
 function readEntry(cell: Cell, request: ConsulRequest, kindName: string, name: string): Promise<ConsulReply> {
   const authorizer = cell.acl.authorize(request);
-  const kind = kindOr(kindName, serverFailure);
+  const kind = kindOr(cell, kindName, serverFailure);
   kind.requireRead(authorizer, name);
   const key = entryKey(kindName, name);
   return replyWithQueryOr404(
@@ -75,7 +77,7 @@ function shown(row: ConfigEntryRow): JsonObject {
 }
 
 function applyEntry(cell: Cell, request: ConsulRequest): ConsulReply {
-  const { kind, entry } = decodeEntry(parseJsonBody(request.body, 'Request decoding failed'));
+  const { kind, entry } = decodeEntry(cell, parseJsonBody(request.body, 'Request decoding failed'));
   const cas = casOf(request);
   const authorizer = cell.acl.authorize(request);
   const normalized = kind.normalize(entry);
@@ -102,6 +104,7 @@ export function storeEntry(transaction: WriteTransaction, kind: EntryKind, entry
   const current = transaction.get(table, key);
   const merged =
     current === undefined || kind.updateOver === undefined ? entry : kind.updateOver(entry, current);
+  requireProviders(transaction.list(table), kind.kind, name, merged);
   requireProtocols(transaction.list(table), kind.kind, name, merged);
   transaction.put(table, key, {
     ...merged,
@@ -115,6 +118,7 @@ export function storeEntry(transaction: WriteTransaction, kind: EntryKind, entry
 
 /** Removes an entry, unless L7 intentions lean on it. */
 export function removeEntry(transaction: WriteTransaction, kind: string, name: string): void {
+  requireProviders(transaction.list(table), kind, name, undefined);
   requireProtocols(transaction.list(table), kind, name, undefined);
   transaction.remove(table, entryKey(kind, name));
   transaction.touch(table);
@@ -124,7 +128,7 @@ function deleteEntry(cell: Cell, request: ConsulRequest): ConsulReply {
   const rest = request.path.slice('/v1/config/'.length);
   const slash = rest.indexOf('/');
   if (slash < 0) throw new ConsulFailure(404, 'Must provide both a kind and name to delete');
-  const kind = kindOr(rest.slice(0, slash), badRequest);
+  const kind = kindOr(cell, rest.slice(0, slash), badRequest);
   const cas = casOf(request);
   const authorizer = cell.acl.authorize(request);
   const name = String(kind.normalize({ Kind: kind.kind, Name: rest.slice(slash + 1) }).Name);
@@ -139,14 +143,14 @@ function deleteEntry(cell: Cell, request: ConsulRequest): ConsulReply {
   return jsonReply(request, cas === undefined ? {} : isDeleted);
 }
 
-function decodeEntry(body: unknown): { kind: EntryKind; entry: Decoded } {
+function decodeEntry(cell: Cell, body: unknown): { kind: EntryKind; entry: Decoded } {
   const fail = (why: string) => badRequest(`Request decoding failed: ${why}`);
   if (!isJsonObject(body))
     throw fail(`'' expected a map, got '${Array.isArray(body) ? 'slice' : typeof body}'`);
   const kindName = Object.hasOwn(body, 'Kind') ? body.Kind : body.kind;
   if (kindName === undefined) throw fail('Payload does not contain a kind/Kind key at the top level');
   if (typeof kindName !== 'string') throw fail('Kind value in payload is not a string');
-  const kind = entryKinds.get(kindName);
+  const kind = cell.entryKinds.get(kindName);
   if (kind === undefined) throw fail(`invalid config entry kind: ${kindName}`);
   const unused: string[] = [];
   let entry: Decoded;
@@ -168,8 +172,8 @@ function unusedKeyError(key: string): string {
     : text;
 }
 
-function kindOr(name: string, failure: (text: string) => ConsulFailure): EntryKind {
-  const kind = entryKinds.get(name);
+function kindOr(cell: Cell, name: string, failure: (text: string) => ConsulFailure): EntryKind {
+  const kind = cell.entryKinds.get(name);
   if (kind === undefined) throw failure(`invalid config entry kind: ${name}`);
   return kind;
 }

@@ -1,8 +1,12 @@
 import { proxyDefaults, serviceDefaults } from './defaults.js';
 import type { EntryKind } from './entry-kind.js';
-import { serviceIntentions } from './service-intentions.js';
+import { jwtProvider } from './jwt-provider.js';
+import { serviceIntentions, serviceIntentionsWithJwt } from './service-intentions.js';
 
-/** The kinds served; another one is an invalid kind. jwt-provider will join here. */
-export const entryKinds: ReadonlyMap<string, EntryKind> = new Map(
-  [serviceIntentions, serviceDefaults, proxyDefaults].map((kind) => [kind.kind, kind]),
-);
+/** The kinds served by a Consul of this version; another one is an invalid kind. */
+export function entryKindsOf(version: string): ReadonlyMap<string, EntryKind> {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const hasJwt = major > 1 || (major === 1 && minor >= 16);
+  const kinds = hasJwt ? [serviceIntentionsWithJwt, jwtProvider] : [serviceIntentions];
+  return new Map([...kinds, serviceDefaults, proxyDefaults].map((kind) => [kind.kind, kind]));
+}

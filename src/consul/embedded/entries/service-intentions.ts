@@ -1,9 +1,9 @@
 import { serverFailure } from '../exchange.js';
-import { quoted } from '../go-errors.js';
+import { joinErrors, quoted } from '../go-errors.js';
 import type { ConfigEntryRow } from '../state/rows.js';
 import { byteLength, type EntryKind, longestMetaValue, metaError } from './entry-kind.js';
 import { permissionError } from './intention-permission.js';
-import type { Decoded, Shape } from './shape.js';
+import type { Decoded, Field, Shape } from './shape.js';
 
 const httpShape: Shape = [
   { name: 'PathExact', kind: 'string', omitEmpty: true },
@@ -32,10 +32,39 @@ export const permissionShape: Shape = [
   { name: 'HTTP', kind: { pointer: httpShape }, omitEmpty: true },
 ];
 
-const sourceShape: Shape = [
+/** As the source of Consul 1.16 has it (agent/structs/config_entry_intentions.go, hashicorp/consul). */
+const jwtField: Field = {
+  name: 'JWT',
+  kind: {
+    pointer: [
+      {
+        name: 'Providers',
+        kind: {
+          list: [
+            { name: 'Name', kind: 'string', omitEmpty: true },
+            {
+              name: 'VerifyClaims',
+              kind: {
+                list: [
+                  { name: 'Path', kind: 'strings', omitEmpty: true },
+                  { name: 'Value', kind: 'string', omitEmpty: true },
+                ],
+              },
+              omitEmpty: true,
+            },
+          ],
+        },
+        omitEmpty: true,
+      },
+    ],
+  },
+  omitEmpty: true,
+};
+
+const sourceShape = (permissions: Shape): Shape => [
   { name: 'Name', kind: 'string' },
   { name: 'Action', kind: 'string', omitEmpty: true },
-  { name: 'Permissions', kind: { list: permissionShape }, omitEmpty: true },
+  { name: 'Permissions', kind: { list: permissions }, omitEmpty: true },
   { name: 'Precedence', kind: 'int' },
   { name: 'LegacyID', kind: 'string', omitEmpty: true },
   { name: 'Type', kind: 'string' },
@@ -51,7 +80,7 @@ export const serviceIntentions: EntryKind = {
   shape: [
     { name: 'Kind', kind: 'string' },
     { name: 'Name', kind: 'string' },
-    { name: 'Sources', kind: { list: sourceShape } },
+    { name: 'Sources', kind: { list: sourceShape(permissionShape) } },
     { name: 'Meta', kind: 'string-map', omitEmpty: true },
   ],
   normalize: (entry) => normalizeIntentions(entry, false),
@@ -60,6 +89,18 @@ export const serviceIntentions: EntryKind = {
   requireRead: (authorizer, name) => authorizer.require('intention', 'read', name),
   requireWrite: (authorizer, name) => authorizer.require('intention', 'write', name),
   updateOver: keepLegacyTimes,
+};
+
+/** From Consul 1.16 on. */
+export const serviceIntentionsWithJwt: EntryKind = {
+  ...serviceIntentions,
+  shape: [
+    { name: 'Kind', kind: 'string' },
+    { name: 'Name', kind: 'string' },
+    { name: 'Sources', kind: { list: sourceShape([...permissionShape, jwtField]) } },
+    jwtField,
+    { name: 'Meta', kind: 'string-map', omitEmpty: true },
+  ],
 };
 
 export function sourcesOf(entry: Readonly<Record<string, unknown>>): Decoded[] {
@@ -108,6 +149,8 @@ export function validateIntentions(entry: Decoded, isLegacy: boolean): void {
   if (name === '') throw serverFailure('Name is required');
   const wildcard = wildcardError(name, '');
   if (wildcard !== undefined) throw serverFailure(wildcard);
+  const jwt = jwtError(entry.JWT);
+  if (jwt !== undefined) throw serverFailure(jwt);
   const meta = entry.Meta === undefined ? undefined : metaError(entry.Meta);
   if (isLegacy && entry.Meta !== undefined)
     throw serverFailure('Meta must be omitted for legacy intention writes');
@@ -118,6 +161,10 @@ export function validateIntentions(entry: Decoded, isLegacy: boolean): void {
   sources.forEach((source, index) => {
     const error = sourceError(source, name, isLegacy);
     if (error !== undefined) throw serverFailure(`Sources[${index}]${error}`);
+    for (const permission of permissionsOf(source)) {
+      const refused = jwtError(permission.JWT);
+      if (refused !== undefined) throw serverFailure(refused);
+    }
     const identity = `${source.Peer ?? ''} ${source.Name}`;
     if (seen.has(identity)) {
       const peer = source.Peer === undefined ? '' : `peer(${quoted(String(source.Peer))}) `;
@@ -145,7 +192,7 @@ function sourceError(source: Decoded, destination: string, isLegacy: boolean): s
   ) {
     return '.LegacyMeta must be omitted';
   }
-  const permissions: Decoded[] = Array.isArray(source.Permissions) ? source.Permissions : [];
+  const permissions = permissionsOf(source);
   const isActionSet = source.Action === 'allow' || source.Action === 'deny';
   if (permissions.length === 0 && !isActionSet) return ".Action must be set to 'allow' or 'deny'";
   if (permissions.length > 0 && source.Action !== undefined) {
@@ -160,6 +207,21 @@ function sourceError(source: Decoded, destination: string, isLegacy: boolean): s
     if (error !== undefined) return `.Permissions[${index}]${error}`;
   }
   return undefined;
+}
+
+function permissionsOf(source: Decoded): readonly Decoded[] {
+  return Array.isArray(source.Permissions) ? source.Permissions : [];
+}
+
+function jwtError(block: unknown): string | undefined {
+  const providers =
+    typeof block === 'object' && block !== null && 'Providers' in block && Array.isArray(block.Providers)
+      ? block.Providers
+      : [];
+  const errors = providers
+    .filter((provider: Decoded) => provider.Name === undefined)
+    .map(() => 'JWT provider name is required');
+  return errors.length === 0 ? undefined : joinErrors(errors);
 }
 
 function wildcardError(name: string, peer: string): string | undefined {

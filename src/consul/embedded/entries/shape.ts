@@ -1,8 +1,12 @@
+import { goDurationError, parseGoDuration } from '../go-duration.js';
+
 /** How one field of a config entry is read and written: the Go structure it stands for, in small. */
 export type FieldKind =
   | 'string'
   | 'int'
   | 'bool'
+  /** Nanoseconds; read from a Go duration too. */
+  | 'duration'
   | 'strings'
   | 'string-map'
   | 'any-map'
@@ -80,6 +84,8 @@ function decodeField(kind: FieldKind, value: unknown, path: string, unused: stri
       return decodeInt(value, path);
     case 'bool':
       return decodeBool(value, path);
+    case 'duration':
+      return decodeDuration(value, path);
     case 'time':
       return value === undefined || value === null ? null : decodeString(value, path);
     case 'strings':
@@ -116,6 +122,13 @@ function decodeInt(value: unknown, path: string): number {
     );
   }
   throw unconvertible(path, 'int', value);
+}
+
+function decodeDuration(value: unknown, path: string): number {
+  if (typeof value !== 'string' || value === '') return decodeInt(value, path);
+  const parsed = parseGoDuration(value);
+  if (parsed !== undefined) return parsed;
+  throw new ShapeError(`error decoding '${path}': ${goDurationError(value)}`);
 }
 
 function decodeBool(value: unknown, path: string): boolean {
