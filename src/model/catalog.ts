@@ -8,6 +8,8 @@ export interface ServiceInstance {
   readonly kind: string;
   readonly meta: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
+  /** Of a sidecar: the service that it stands before. */
+  readonly proxyOf?: string;
 }
 
 export type Protocol = 'tcp' | 'http' | 'http2' | 'grpc';

@@ -427,7 +427,7 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
           { id: `${web}-2`, node: 'machine-1', kind: '', meta: {}, tags: [] },
         ]);
         const proxy = services.find((service) => service.name.name === `${web}-proxy`);
-        expect(proxy?.instances).toMatchObject([{ kind: 'connect-proxy' }]);
+        expect(proxy?.instances).toMatchObject([{ kind: 'connect-proxy', proxyOf: web }]);
       });
 
       it('has the protocols of config entries, an empty one being tcp', async () => {

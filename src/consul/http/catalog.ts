@@ -3,7 +3,7 @@ import type { Catalog, CatalogService, ServiceInstance } from '../../model/catal
 import type { Logger } from '../../observe.js';
 import { incomplete, parseJson, readComplete, requireComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader, type Reader } from './json.js';
+import { createReader, isRecord, type Reader } from './json.js';
 import { mapBounded } from './map-bounded.js';
 import { isAddressable, type Tenancy, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
@@ -118,11 +118,15 @@ async function readInstances(
 
 function parseInstance(value: unknown, reader: Reader): ServiceInstance {
   const raw = reader.record(value);
+  const kind = reader.optionalText(raw.ServiceKind);
+  const proxy = isRecord(raw.ServiceProxy) ? raw.ServiceProxy : {};
+  const proxyOf = kind === 'connect-proxy' ? reader.optionalText(proxy.DestinationServiceName) : '';
   return {
     id: reader.text(raw.ServiceID),
     node: reader.text(raw.Node),
-    kind: reader.optionalText(raw.ServiceKind),
+    kind,
     meta: reader.textMap(raw.ServiceMeta),
     tags: reader.texts(raw.ServiceTags),
+    ...(proxyOf === '' ? {} : { proxyOf }),
   };
 }
