@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Secret } from '../../src/model/secret.js';
 import { duration, name, secret, text, toggle, url } from '../fields.js';
+import { SSF, type SsfSettings, toSsf } from './ssf.js';
 
 /** What every kind of provider has. */
 export interface AnyProvider {
@@ -20,6 +21,7 @@ export interface AnyProvider {
   readonly apis?: readonly string[];
   /** The claims of an access token that hold the client id, the scopes, the groups. */
   readonly claims: { readonly client: string; readonly scopes: string; readonly groups: string };
+  readonly ssf?: SsfSettings;
 }
 
 const WEBHOOK = z
@@ -51,6 +53,7 @@ export const everyKind = {
   fullRead: duration('1s', '30d').prefault('1h').describe('How often the directory is compared completely.'),
   audience: text().exactOptional().describe('What a token must be issued for to count in Consul.'),
   claims: CLAIM_NAMES.exactOptional(),
+  ssf: SSF.exactOptional(),
 };
 
 const EVERY_KIND = z.strictObject(everyKind);
@@ -69,5 +72,6 @@ export function toAnyProvider(
     fullReadMs: parsed.fullRead,
     ...(parsed.audience === undefined ? {} : { audience: parsed.audience }),
     claims: { ...claims, ...parsed.claims },
+    ...(parsed.ssf === undefined ? {} : { ssf: toSsf(parsed.ssf) }),
   };
 }

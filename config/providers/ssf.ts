@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import type { Secret } from '../../src/model/secret.js';
+import { duration, secret, text, url } from '../fields.js';
+
+/** The stream of shared signals of one provider. */
+export interface SsfSettings {
+  readonly transmitter: string;
+  readonly audiences: readonly string[];
+  readonly delivery: 'push' | 'poll';
+  readonly endpoint?: string;
+  readonly pushTokens: readonly Secret[];
+  /** Absent where the stream is made by hand. */
+  readonly credentials?:
+    | { readonly token: Secret }
+    | {
+        readonly clientId: string;
+        readonly clientSecret: Secret;
+        readonly tokenIssuer: string;
+        readonly scope: string;
+      };
+  readonly verifyMs: number;
+}
+
+export const SSF = z
+  .strictObject({
+    transmitter: url('https:', 'http:').describe(
+      'The issuer of the events, exactly as its ssf-configuration names it.',
+    ),
+    audience: z
+      .union([text(), z.array(text()).min(1, 'must hold at least one audience')])
+      .describe('What the transmitter calls this receiver: the aud of its events.'),
+    delivery: z
+      .enum(['push', 'poll'])
+      .prefault('push')
+      .describe('Whether the transmitter sends events (RFC 8935) or they are fetched (RFC 8936).'),
+    endpoint: url('https:', 'http:')
+      .exactOptional()
+      .describe('For push: POST /events/<name> as the transmitter reaches it; told to it with the stream.'),
+    pushTokens: z
+      .array(secret())
+      .min(1, 'must hold at least one token; several are accepted during a rotation')
+      .exactOptional()
+      .describe(
+        'For push: what follows Bearer in its requests; each is tried in turn, and the first is told to it.',
+      ),
+    token: secret()
+      .exactOptional()
+      .describe('A token for its management API and the poll; or clientId and clientSecret.'),
+    clientId: text().exactOptional(),
+    clientSecret: secret().exactOptional(),
+    tokenIssuer: url('https:', 'http:')
+      .exactOptional()
+      .describe('Who gives a token for clientId; the transmitter itself if left out.'),
+    scope: z
+      .string()
+      .max(1024)
+      .prefault('ssf.read ssf.manage')
+      .describe('The scopes of that token; "" asks for none.'),
+    verify: duration('1m', '1d')
+      .prefault('15m')
+      .describe('How often the transmitter is asked to prove that events arrive.'),
+  })
+  .superRefine((ssf, context) => {
+    const fault = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    const hasClient = ssf.clientId !== undefined && ssf.clientSecret !== undefined;
+    if ((ssf.clientId === undefined) !== (ssf.clientSecret === undefined))
+      fault(
+        ssf.clientId === undefined ? 'clientSecret' : 'clientId',
+        'clientId and clientSecret go together; write both, or token alone',
+      );
+    if (ssf.token !== undefined && hasClient) fault('token', 'stands beside clientId; keep one of the two');
+    const isManaged = ssf.token !== undefined || hasClient;
+    if (ssf.delivery === 'poll' && !isManaged)
+      fault('delivery', 'a poll needs credentials; write token, or clientId and clientSecret');
+    if (ssf.delivery === 'poll' && ssf.pushTokens !== undefined)
+      fault('pushTokens', 'a poll is sent no events; remove them, or write "delivery: push"');
+    if (ssf.delivery === 'push' && isManaged && ssf.endpoint === undefined)
+      fault('delivery', 'the transmitter must be told where to send events; write "endpoint"');
+  })
+  .describe('Shared signals (SSF 1.0, CAEP, RISC) about what happens to sessions, credentials and accounts.');
+
+export function toSsf(parsed: z.output<typeof SSF>): SsfSettings {
+  const { token, clientId, clientSecret, endpoint } = parsed;
+  const credentials =
+    token !== undefined
+      ? { token }
+      : clientId !== undefined && clientSecret !== undefined
+        ? {
+            clientId,
+            clientSecret,
+            tokenIssuer: parsed.tokenIssuer ?? parsed.transmitter,
+            scope: parsed.scope,
+          }
+        : undefined;
+  return {
+    transmitter: parsed.transmitter,
+    audiences: [parsed.audience].flat(),
+    delivery: parsed.delivery,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    pushTokens: parsed.pushTokens ?? [],
+    ...(credentials === undefined ? {} : { credentials }),
+    verifyMs: parsed.verify,
+  };
+}

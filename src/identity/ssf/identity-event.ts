@@ -1,0 +1,148 @@
+import { clientKey, providerKey } from '../../model/key.js';
+import type { RevocationOrder } from '../../model/order.js';
+import type { Cause, Trigger } from '../../model/trigger.js';
+import type { Logger } from '../../observe.js';
+import type { IdentityEvent } from '../source.js';
+import { isStreamUpdated, isVerification, type Meaning, meaningOf } from './meaning.js';
+import { InvalidSet } from './refusal.js';
+import type { SecurityEventSet } from './set.js';
+import { type VerificationStates, verificationEventId } from './states.js';
+import { toWhom, type Whom } from './subject.js';
+
+export interface SetContext {
+  readonly provider: string;
+  /** Of the provider's tokens: whose subjects are ours. */
+  readonly issuer: string;
+  /** Absent where nothing is ever verified, because the stream is made by hand. */
+  readonly states?: VerificationStates;
+  readonly logger: Logger;
+}
+
+/** Shorter than ids are remembered: what is older may be a replay. */
+const BELIEVED_MS = 6 * 24 * 3600_000;
+
+/**
+ * What a set says to scopemesh. Its signature is proof, so it brings orders; an order that ends sessions may come again
+ * at any time, for it names its instant, while one about a client is believed for six days. Throws InvalidSet for a
+ * state of verification that nobody asked with.
+ */
+export function toIdentityEvent(
+  set: SecurityEventSet,
+  origin: { readonly kind: 'webhook' | 'poll'; readonly receivedAt: string },
+  context: SetContext,
+): IdentityEvent {
+  const { provider, issuer, logger } = context;
+  const id = `set/${set.jti}`;
+  const cause: Cause = { kind: origin.kind, eventId: id, receivedAt: origin.receivedAt };
+  const receivedAtMs = Date.parse(origin.receivedAt);
+  const happened = (atMs: number) => new Date(Math.min(atMs, receivedAtMs)).toISOString();
+  const occurredAt = happened(set.happenedAtMs ?? set.issuedAtMs);
+  for (const [type, said] of set.events) {
+    if (isVerification(type)) return toProof(said.state, { id, occurredAt }, context);
+    if (isStreamUpdated(type)) {
+      const status = typeof said.status === 'string' ? said.status.slice(0, 64) : 'unknown';
+      logger.warn({ provider, status }, 'the transmitter changed its stream of shared signals');
+      // What it did not send meanwhile, it may never send.
+      return { id, occurredAt, triggers: [fullRead(provider, cause)], orders: [] };
+    }
+    const meaning = meaningOf(type, said);
+    if (meaning === undefined) continue;
+    // Several types are names of one event (SSF 1.0, section 4.2.1).
+    const whom = toWhom(set.subject ?? said.subject, issuer);
+    const at = happened(toMs(said.event_timestamp) ?? set.happenedAtMs ?? set.issuedAtMs);
+    const isFresh = receivedAtMs - set.issuedAtMs < BELIEVED_MS;
+    const told = tell(meaning, whom, { provider, cause, at, isFresh });
+    if (told.isLost)
+      logger.warn(
+        { provider, eventId: id, type },
+        'a shared signal names nobody whom a token or a client names',
+      );
+    return { id, occurredAt: at, triggers: told.triggers, orders: told.orders };
+  }
+  return { id, occurredAt, triggers: [], orders: [] };
+}
+
+interface Telling {
+  readonly provider: string;
+  readonly cause: Cause;
+  /** ISO 8601, never in the future. */
+  readonly at: string;
+  readonly isFresh: boolean;
+}
+
+interface Told {
+  readonly triggers: readonly Trigger[];
+  readonly orders: readonly RevocationOrder[];
+  /** It would have ended something, and nobody knows whose. */
+  readonly isLost?: boolean;
+}
+
+function tell(meaning: Meaning, whom: Whom, telling: Telling): Told {
+  const { subject, client } = whom;
+  const { provider, cause } = telling;
+  const { endsSessions = false, isRead = false } = meaning;
+  if (subject === undefined && client === undefined) {
+    const triggers = endsSessions || isRead ? [fullRead(provider, cause)] : [];
+    return { triggers, orders: [], isLost: endsSessions };
+  }
+  const parts = [
+    ...(subject === undefined ? [] : [tellOfPerson(meaning, subject, telling)]),
+    ...(client === undefined ? [] : [tellOfClient(meaning, client, telling)]),
+  ];
+  return {
+    triggers: parts.flatMap(({ triggers }) => triggers),
+    orders: parts.flatMap(({ orders }) => orders),
+  };
+}
+
+function tellOfPerson(meaning: Meaning, subject: string, { provider, cause, at, isFresh }: Telling): Told {
+  const orders: RevocationOrder[] =
+    meaning.endsSessions === true ? [{ kind: 'session-revoked', provider, subject, at, cause }] : [];
+  if (meaning.isRead !== true) return { triggers: [], orders };
+  // The signal itself says that theirs may be fewer groups.
+  const evidence = isFresh ? { evidence: [{ provider, people: [subject] }] } : {};
+  return {
+    triggers: [{ key: providerKey(provider), cause, urgent: true, members: true, ...evidence }],
+    orders,
+  };
+}
+
+function tellOfClient(
+  meaning: Meaning,
+  { clientId, isCertain }: NonNullable<Whom['client']>,
+  { provider, cause, at, isFresh }: Telling,
+): Told {
+  const kind = meaning.client ?? (meaning.endsSessions === true ? 'session-revoked' : undefined);
+  if (kind === undefined) return { triggers: [], orders: [] };
+  const isState = kind !== 'read' && kind !== 'session-revoked';
+  const evidence = isState && isCertain && isFresh ? { evidence: [{ provider, clients: [clientId] }] } : {};
+  const isOrdered = isCertain && kind !== 'read' && (isFresh || kind === 'session-revoked');
+  return {
+    triggers: [{ key: clientKey(provider, clientId), cause, urgent: true, ...evidence }],
+    orders: isOrdered ? [{ kind, provider, clientId, at, cause }] : [],
+  };
+}
+
+function toProof(
+  state: unknown,
+  event: { readonly id: string; readonly occurredAt: string },
+  { states }: SetContext,
+): IdentityEvent {
+  const nothing = { occurredAt: event.occurredAt, triggers: [], orders: [] };
+  // The transmitter may verify its stream by itself, and then without a state.
+  if (state === undefined || states === undefined) return { id: event.id, ...nothing };
+  if (typeof state !== 'string' || !states.isOurs(state)) {
+    throw new InvalidSet('invalid_state', 'no verification was asked for with this state');
+  }
+  return { id: verificationEventId(state), ...nothing, isProof: true };
+}
+
+function fullRead(provider: string, cause: Cause): Trigger {
+  return { key: providerKey(provider), cause, urgent: true, fullRead: true };
+}
+
+function toMs(seconds: unknown): number | undefined {
+  return typeof seconds === 'number' && seconds >= 0 && seconds < 253_402_300_800
+    ? Math.floor(seconds * 1000)
+    : undefined;
+}

@@ -1,0 +1,112 @@
+import { SyncError } from '../../errors.js';
+import type { Logger } from '../../observe.js';
+import { EVENTS_REQUESTED } from './meaning.js';
+import { POLL, PUSH, type Stream, type StreamApi, type StreamRequest } from './stream-api.js';
+import type { Transmitter } from './transmitter.js';
+
+/** The stream of this receiver, found or made once and then known. */
+export interface OwnStream {
+  /** Throws as StreamApi does; ERR_CONFIG where its audience is not ours. */
+  find(signal: AbortSignal): Promise<Stream>;
+  /** It is gone, or not as it was: the next `find` asks again. */
+  forget(): void;
+}
+
+export interface OwnStreamOptions {
+  readonly provider: string;
+  readonly delivery: 'push' | 'poll';
+  /** Where the transmitter reaches us; for `push`. */
+  readonly endpoint?: string;
+  /** Sent with each push, as it stands in the header. */
+  readonly authorizationHeader?: () => string | undefined;
+  readonly audiences: readonly string[];
+  readonly api: StreamApi;
+  readonly metadata: Transmitter;
+  readonly logger: Logger;
+}
+
+/** Of the time before RFC 8935; Okta and Google still know it. */
+const OLD_PUSH = 'https://schemas.openid.net/secevent/risc/delivery-method/push';
+
+export function createOwnStream(options: OwnStreamOptions): OwnStream {
+  const { provider, logger } = options;
+  let known: Promise<Stream> | undefined;
+  return {
+    find(signal) {
+      known ??= findOrCreate(options, signal).catch((error: unknown) => {
+        known = undefined;
+        throw error;
+      });
+      return known;
+    },
+    forget() {
+      known = undefined;
+      logger.info({ provider }, 'the stream of shared signals is looked for again');
+    },
+  };
+}
+
+async function findOrCreate(options: OwnStreamOptions, signal: AbortSignal): Promise<Stream> {
+  const { provider, api, audiences, logger } = options;
+  const { defaultSubjects } = await options.metadata.read(signal);
+  if (defaultSubjects === 'NONE')
+    logger.warn(
+      { provider },
+      'the transmitter sends events only of subjects that it was told to: add them there',
+    );
+  const wanted = toRequest(options);
+  const existing = await api.list(signal);
+  const mine = existing.find((each) => isMine(each, options));
+  const stream =
+    mine === undefined
+      ? ((await api.create(wanted, signal)) ?? (await takeOver(options, wanted, signal)))
+      : // The tokens of pushes and the events may have changed since.
+        await api.update(mine.streamId, toUpdate(mine, wanted), signal);
+  if (!stream.audiences.some((each) => audiences.includes(each))) {
+    const message = `provider ${provider}: the stream is for another audience than ssf.audience; write what the transmitter calls this receiver`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
+  const missing = EVENTS_REQUESTED.filter((each) => stream.eventsDelivered?.includes(each) === false);
+  logger.info({ provider, streamId: stream.streamId, missing }, 'the stream of shared signals is set up');
+  return stream;
+}
+
+/** The transmitter allows one stream to a receiver, and there is one that is set up otherwise. */
+async function takeOver(
+  options: OwnStreamOptions,
+  wanted: StreamRequest,
+  signal: AbortSignal,
+): Promise<Stream> {
+  const [only, ...others] = await options.api.list(signal);
+  if (only === undefined || others.length > 0) {
+    const message = `provider ${options.provider}: the transmitter makes no stream, since it has some; delete those that are not used`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
+  return options.api.update(only.streamId, toUpdate(only, wanted), signal);
+}
+
+function isMine({ method, endpoint }: Stream, options: OwnStreamOptions): boolean {
+  return options.delivery === 'poll'
+    ? method === POLL
+    : [PUSH, OLD_PUSH].includes(method) && endpoint === options.endpoint;
+}
+
+function toRequest(options: OwnStreamOptions): StreamRequest {
+  const authorization = options.authorizationHeader?.();
+  const delivery =
+    options.delivery === 'poll'
+      ? { method: POLL }
+      : {
+          method: PUSH,
+          ...(options.endpoint === undefined ? {} : { endpoint_url: options.endpoint }),
+          ...(authorization === undefined ? {} : { authorization_header: authorization }),
+        };
+  return { delivery, events_requested: EVENTS_REQUESTED };
+}
+
+/** The endpoint of a poll is the transmitter's own, so a stream that is polled already is asked for events alone. */
+function toUpdate(existing: Stream, { delivery, events_requested }: StreamRequest): StreamRequest {
+  return existing.method === POLL && delivery?.method === POLL
+    ? { events_requested }
+    : { ...(delivery === undefined ? {} : { delivery }), events_requested };
+}

@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import type { Clock } from '../../clock.js';
+import { IncompleteRead, SyncError } from '../../errors.js';
+import type { Metrics } from '../../observe.js';
+import { parseJson, refusalOf } from '../http-client.js';
+import type { EventPoll, IdentityEvent } from '../source.js';
+import { type SetContext, toIdentityEvent } from './identity-event.js';
+import type { OwnStream } from './own-stream.js';
+import { InvalidSet, isRefusedSet, type SetRefusal } from './refusal.js';
+import type { SetVerifier } from './set.js';
+import type { StreamApi } from './stream-api.js';
+import { secureUrl } from './transmitter.js';
+
+export interface SsfPollOptions extends SetContext {
+  readonly stream: OwnStream;
+  readonly api: StreamApi;
+  readonly verify: SetVerifier;
+  readonly insecure: boolean;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+const MOST_SETS = 100;
+const LONGEST_JTI = 512;
+
+const answerShape = z.object({
+  sets: z.record(z.string(), z.string()),
+  moreAvailable: z.boolean().optional(),
+});
+
+/** What is owed to the transmitter once the events before are durable. */
+interface Owed {
+  readonly ack: readonly string[];
+  readonly setErrs: Readonly<Record<string, { readonly err: string; readonly description: string }>>;
+}
+
+const owedShape = z.object({
+  ack: z.array(z.string()),
+  setErrs: z.record(z.string(), z.object({ err: z.string(), description: z.string() })),
+});
+
+/**
+ * Events by poll (RFC 8936). The cursor is what the next request acknowledges: a set is taken back from the transmitter
+ * only after it was queued durably, so a crash between makes it come again. A set that is refused is told by `setErrs`;
+ * while keys cannot be read the whole poll fails, and nothing is acknowledged.
+ */
+export function createSsfPoll(options: SsfPollOptions): EventPoll {
+  const { provider, stream, api, verify, insecure, clock, metrics, logger } = options;
+  const place = `provider ${provider}, poll of shared signals`;
+
+  const ask = async (owed: Owed, signal: AbortSignal): Promise<z.output<typeof answerShape>> => {
+    const { endpoint } = await stream.find(signal);
+    if (endpoint === undefined) {
+      throw new SyncError('ERR_CONFIG', `${place}: the stream has no endpoint`, { retriable: false });
+    }
+    const body = {
+      maxEvents: MOST_SETS,
+      returnImmediately: true,
+      ...(owed.ack.length === 0 ? {} : { ack: owed.ack }),
+      ...(Object.keys(owed.setErrs).length === 0 ? {} : { setErrs: owed.setErrs }),
+    };
+    const answer = await api.send(secureUrl(endpoint, 'endpoint_url', { insecure }, place), body, signal);
+    if (answer.status !== 200) {
+      if (answer.status === 404 || answer.status === 410) stream.forget();
+      throw refusalOf(answer, place, clock);
+    }
+    const parsed = answerShape.safeParse(parseJson(answer, place));
+    const jtis = parsed.success ? Object.keys(parsed.data.sets) : [];
+    if (!parsed.success || jtis.length > MOST_SETS || jtis.some((jti) => jti.length > LONGEST_JTI)) {
+      throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: answered no sets, or too many`, {
+        retriable: true,
+      });
+    }
+    return parsed.data;
+  };
+
+  const read = async (
+    jti: string,
+    text: string,
+    signal: AbortSignal,
+  ): Promise<IdentityEvent | SetRefusal> => {
+    try {
+      const set = await verify(text, signal);
+      if (set.jti !== jti)
+        throw new InvalidSet('invalid_request', 'the set has another jti than it stands under');
+      const receivedAt = new Date(clock.now()).toISOString();
+      return toIdentityEvent(set, { kind: 'poll', receivedAt }, options);
+    } catch (error) {
+      if (!isRefusedSet(error)) throw error;
+      metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
+      logger.warn({ provider, reason: error.code, detail: error.message }, 'a polled event was refused');
+      return error.refusal;
+    }
+  };
+
+  return {
+    provider,
+    async poll(cursor, signal) {
+      const { sets, moreAvailable = false } = await ask(parseCursor(cursor), signal);
+      const events: IdentityEvent[] = [];
+      const ack: string[] = [];
+      const setErrs = new Map<string, SetRefusal>();
+      for (const [jti, text] of Object.entries(sets)) {
+        const outcome = await read(jti, text, signal);
+        if ('err' in outcome) setErrs.set(jti, outcome);
+        else {
+          events.push(outcome);
+          ack.push(jti);
+        }
+      }
+      const owed: Owed = { ack, setErrs: Object.fromEntries(setErrs) };
+      return { events, cursor: JSON.stringify(owed), gap: false, isMore: moreAvailable && ack.length > 0 };
+    },
+  };
+}
+
+/** What was stored by another version is not known to be owed: the transmitter sends it again. */
+function parseCursor(cursor: string | undefined): Owed {
+  const nothing: Owed = { ack: [], setErrs: {} };
+  try {
+    const parsed = owedShape.safeParse(JSON.parse(cursor ?? '{}'));
+    return parsed.success ? parsed.data : nothing;
+  } catch {
+    return nothing;
+  }
+}

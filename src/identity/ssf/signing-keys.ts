@@ -1,0 +1,112 @@
+import { type CryptoKey, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
+import { z } from 'zod';
+import type { Clock } from '../../clock.js';
+import { IncompleteRead } from '../../errors.js';
+import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
+import type { Transmitter } from './transmitter.js';
+
+/**
+ * The keys of one transmitter at one time, found by `kid` and `alg` alone: a header may carry a key of its own, or the
+ * address of one (jwk, jku, x5u), which anybody can write. None where none fits; several only without a `kid`.
+ */
+export type KeySet = (name: { readonly alg: string; readonly kid?: string }) => Promise<readonly CryptoKey[]>;
+
+export interface SigningKeys {
+  /** Throws as a Directory does where no key set could ever be read, or not for too long. */
+  current(signal: AbortSignal): Promise<KeySet>;
+  /**
+   * For a key that `old` has not: a set read since, or undefined where there is none and it is too early to ask again,
+   * since strangers may name any key.
+   */
+  newerThan(old: KeySet, signal: AbortSignal): Promise<KeySet | undefined>;
+}
+
+export interface SigningKeysOptions {
+  readonly provider: string;
+  readonly transmitter: Transmitter;
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  /** Between two readings for keys that are not known; 5,000 by default. */
+  readonly cooldownMs?: number;
+}
+
+/** After this a set is read anew, so that a key that was withdrawn ends. */
+const FRESH_MS = 10 * 60_000;
+/** A set that cannot be read anew serves so long in all. */
+const STALE_MS = 3_600_000;
+const LONGEST_SET = 256 * 1024;
+const MOST_KEYS = 64;
+
+// Keys are checked by the library as they are used; here only that it is a set, and of which size.
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(MOST_KEYS) });
+
+export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
+  const { clock, cooldownMs = 5_000 } = options;
+  let held: { readonly keys: KeySet; readonly readAt: number } | undefined;
+  let triedAt = Number.NEGATIVE_INFINITY;
+  let reading: Promise<KeySet> | undefined;
+
+  const read = (signal: AbortSignal): Promise<KeySet> => {
+    triedAt = clock.now();
+    reading ??= readKeySet(options, signal)
+      .then((keys) => {
+        held = { keys, readAt: clock.now() };
+        return keys;
+      })
+      .finally(() => {
+        reading = undefined;
+      });
+    return reading;
+  };
+
+  return {
+    async current(signal) {
+      const ageMs = held === undefined ? Number.POSITIVE_INFINITY : clock.now() - held.readAt;
+      if (held !== undefined && ageMs < FRESH_MS) return held.keys;
+      // While nothing can be read, every event would ask anew.
+      if (held !== undefined && ageMs < STALE_MS && clock.now() - triedAt < cooldownMs) return held.keys;
+      try {
+        return await read(signal);
+      } catch (error) {
+        if (held !== undefined && ageMs < STALE_MS) return held.keys;
+        throw error;
+      }
+    },
+    async newerThan(old, signal) {
+      if (held !== undefined && held.keys !== old) return held.keys;
+      if (reading === undefined && clock.now() - triedAt < cooldownMs) return undefined;
+      return read(signal);
+    },
+  };
+}
+
+async function readKeySet(options: SigningKeysOptions, signal: AbortSignal): Promise<KeySet> {
+  const { provider, transmitter, http, clock } = options;
+  const { jwksUri } = await transmitter.read(signal);
+  const place = `provider ${provider}, keys at ${jwksUri.origin}`;
+  const answer = await http.request(jwksUri, place, {}, signal);
+  if (answer.status !== 200) throw refusalOf(answer, place, clock);
+  const parsed =
+    answer.body.byteLength > LONGEST_SET ? undefined : keySet.safeParse(parseJson(answer, place));
+  if (parsed?.success !== true) {
+    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: no key set, or too long a one`, {
+      retriable: true,
+    });
+  }
+  return toKeySet(parsed.data);
+}
+
+export function toKeySet(set: JSONWebKeySet): KeySet {
+  const find = createLocalJWKSet(set);
+  return async (name) => {
+    try {
+      return [await find(name)];
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey) return [];
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      const keys: CryptoKey[] = [];
+      for await (const key of error) keys.push(key);
+      return keys;
+    }
+  };
+}

@@ -1,0 +1,118 @@
+import * as oauth from 'openid-client';
+import type { Clock } from '../../clock.js';
+import type { Secret } from '../../model/secret.js';
+import type { Logger, Metrics } from '../../observe.js';
+import { createAccessTokenSource } from '../access-token.js';
+import { createHttpClient } from '../http-client.js';
+import type { EventFeed } from '../provider-parts.js';
+import type { EventSource } from '../source.js';
+import { createOwnStream } from './own-stream.js';
+import { createSsfPoll } from './poll.js';
+import { createPushSource } from './push.js';
+import { createSetVerifier } from './set.js';
+import { createSigningKeys } from './signing-keys.js';
+import { createVerificationStates } from './states.js';
+import { createStreamApi } from './stream-api.js';
+import { createSsfSubscription } from './subscription.js';
+import { createTransmitter, secureUrl } from './transmitter.js';
+
+export interface SsfOptions {
+  readonly provider: string;
+  /** Of the provider's tokens. */
+  readonly issuer: string;
+  readonly insecure: boolean;
+  /** The transmitter's issuer, exactly as its configuration names it. */
+  readonly transmitter: string;
+  readonly audiences: readonly string[];
+  readonly delivery: 'push' | 'poll';
+  /** The URL of `POST /events/<provider>` as the transmitter reaches it. */
+  readonly endpoint?: string;
+  readonly pushTokens: readonly Secret[];
+  /** For the management API and the poll; absent where the stream is made by hand. */
+  readonly credentials?: SsfCredentials;
+  readonly verifyMs: number;
+  readonly pollMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export type SsfCredentials =
+  | { readonly token: Secret }
+  | {
+      readonly clientId: string;
+      readonly clientSecret: Secret;
+      /** Whose discovery document names the token endpoint. */
+      readonly tokenIssuer: string;
+      readonly scope: string;
+    };
+
+/** The receiver's side of one stream of shared signals. */
+export interface Ssf extends EventFeed {
+  readonly source: EventSource;
+  close(): Promise<void>;
+}
+
+const LONGEST_ANSWER = 8 * 1024 * 1024;
+
+/** Throws ERR_CONFIG for an address that would be plain http to another machine. */
+export function createSsf(options: SsfOptions): Ssf {
+  const { provider, clock, insecure, delivery, pushTokens } = options;
+  const place = `provider ${provider}, ssf`;
+  secureUrl(options.transmitter, 'transmitter', options, place);
+  const http = createHttpClient({ ...options, maxBytes: LONGEST_ANSWER, timeoutMs: 5_000 });
+  const closing = new AbortController();
+  const metadata = createTransmitter({ ...options, http });
+  const verify = createSetVerifier({
+    ...options,
+    keys: createSigningKeys({ provider, transmitter: metadata, http, clock }),
+  });
+  const managed = options.credentials && manage(options.credentials);
+  const context = { ...options, verify, ...(managed === undefined ? {} : { states: managed.states }) };
+  const source = createPushSource({ ...context, signal: closing.signal });
+  const close = async () => {
+    closing.abort(new Error('closed'));
+    managed?.close();
+    await http.close();
+  };
+  if (managed === undefined) return { source, close };
+  const { stream, api, states } = managed;
+  // A polled event is on its way until the poll after the next at the latest.
+  const patienceMs = delivery === 'poll' ? 2 * options.pollMs + 30_000 : 60_000;
+  return {
+    source,
+    subscription: createSsfSubscription({ ...options, stream, api, states, patienceMs }),
+    ...(delivery === 'poll' ? { poll: createSsfPoll({ ...context, states, stream, api }) } : {}),
+    close,
+  };
+
+  function manage(credentials: SsfCredentials) {
+    const secret = 'token' in credentials ? credentials.token : credentials.clientSecret;
+    const accessTokens = 'token' in credentials ? undefined : tokensOf(credentials);
+    const api = createStreamApi({ ...options, metadata, http, credentials: accessTokens ?? secret });
+    const [pushToken] = pushTokens;
+    const stream = createOwnStream({
+      ...options,
+      api,
+      metadata,
+      authorizationHeader: () => pushToken && `Bearer ${pushToken.reveal()}`,
+    });
+    return { api, stream, states: createVerificationStates(secret), close: () => accessTokens?.close() };
+  }
+
+  function tokensOf(credentials: Exclude<SsfCredentials, { token: Secret }>) {
+    const issuer = secureUrl(credentials.tokenIssuer, 'tokenIssuer', { insecure }, place);
+    const { clientId, clientSecret, scope } = credentials;
+    return createAccessTokenSource({
+      provider,
+      issuer,
+      plain: issuer.protocol === 'http:',
+      clientId,
+      authentication: oauth.ClientSecretBasic(clientSecret.reveal()),
+      ...(scope === '' ? {} : { parameters: { scope } }),
+      remedy: 'check clientId, clientSecret and scope under ssf',
+      http,
+      clock,
+    });
+  }
+}

@@ -1,0 +1,32 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Secret } from '../../model/secret.js';
+
+/**
+ * The states of verification requests (SSF 1.0, section 8.1.4.2). One process asks and another may receive the answer,
+ * so a state proves by itself that it is ours. `key` is a secret that both have.
+ */
+export interface VerificationStates {
+  create(): string;
+  isOurs(state: string): boolean;
+}
+
+export function createVerificationStates(key: Secret): VerificationStates {
+  const sealOf = (nonce: string) =>
+    createHmac('sha256', key.reveal()).update(`scopemesh verification ${nonce}`).digest('base64url');
+  return {
+    create() {
+      const nonce = randomBytes(16).toString('base64url');
+      return `${nonce}.${sealOf(nonce)}`;
+    },
+    isOurs(state) {
+      const [nonce = '', seal = '', ...rest] = state.split('.');
+      const [expected, given] = [Buffer.from(sealOf(nonce)), Buffer.from(seal)];
+      return rest.length === 0 && expected.length === given.length && timingSafeEqual(expected, given);
+    },
+  };
+}
+
+/** The id of the event that answers a request, which the intake remembers. */
+export function verificationEventId(state: string): string {
+  return `set/verification/${state}`;
+}

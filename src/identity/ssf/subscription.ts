@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import type { Clock } from '../../clock.js';
+import type { Logger } from '../../observe.js';
+import type { EventSubscription } from '../source.js';
+import type { OwnStream } from './own-stream.js';
+import { type VerificationStates, verificationEventId } from './states.js';
+import type { StreamApi } from './stream-api.js';
+
+export interface SsfSubscriptionOptions {
+  readonly provider: string;
+  readonly stream: OwnStream;
+  readonly api: StreamApi;
+  readonly states: VerificationStates;
+  /** How often delivery is proven. */
+  readonly verifyMs: number;
+  /** How long a verification event may be on its way. */
+  readonly patienceMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Kept by the caller between two runs. A state is no secret: it is seen by the transmitter and proves nothing else. */
+const storedShape = z.object({
+  streamId: z.string(),
+  asked: z.object({ state: z.string(), atMs: z.number() }).optional(),
+});
+type Stored = z.output<typeof storedShape>;
+
+/**
+ * Keeps the stream there and enabled, and has the transmitter send a verification event every `verifyMs` (SSF 1.0,
+ * section 8.1.4). A stream that is new in the place of another, that was not enabled, or whose verification did not come
+ * in `patienceMs`, may have lost events: a gap.
+ */
+export function createSsfSubscription(options: SsfSubscriptionOptions): EventSubscription {
+  const { provider, stream, api, states, verifyMs, patienceMs, clock, logger } = options;
+
+  return {
+    provider,
+    async renew(text, signal, hasSeen) {
+      const stored = parseStored(text);
+      const { streamId, minVerificationMs } = await stream.find(signal);
+      const isOther = stored !== undefined && stored.streamId !== streamId;
+      if (isOther) logger.warn({ provider, streamId }, 'the stream of shared signals was made anew');
+      const wasStopped = await isStopped(streamId, signal);
+      const asked = isOther ? undefined : stored?.asked;
+      const periodMs = Math.max(verifyMs, minVerificationMs);
+      const { isSilent, isDue } = await judge(asked, periodMs, hasSeen);
+      if (isSilent) logger.warn({ provider, streamId }, 'a verification that was asked for did not come');
+      const gap = isOther || wasStopped || isSilent;
+      if (!isDue) {
+        const waited = asked === undefined ? 0 : clock.now() - asked.atMs;
+        // Looked at as soon as it should have come, and then when the next one is due.
+        const renewAfterMs = Math.max(1_000, (waited < patienceMs ? patienceMs : periodMs) - waited);
+        return { stored: format({ streamId, ...(asked === undefined ? {} : { asked }) }), renewAfterMs, gap };
+      }
+      const state = states.create();
+      const isAsked = await api.verify(streamId, state, signal);
+      return isAsked
+        ? { stored: format({ streamId, asked: { state, atMs: clock.now() } }), renewAfterMs: patienceMs, gap }
+        : { stored: format({ streamId }), renewAfterMs: periodMs, gap };
+    },
+  };
+
+  async function isStopped(streamId: string, signal: AbortSignal): Promise<boolean> {
+    const status = await api.status(streamId, signal);
+    if (status === undefined || status === 'enabled') return false;
+    logger.warn(
+      { provider, streamId, status },
+      'the transmitter has stopped its stream; it is asked to go on',
+    );
+    await api.enable(streamId, signal);
+    return true;
+  }
+
+  /** A verification that came late, after it was given up, is no second silence. */
+  async function judge(
+    asked: Stored['asked'],
+    periodMs: number,
+    hasSeen: (eventId: string) => Promise<boolean>,
+  ): Promise<{ readonly isSilent: boolean; readonly isDue: boolean }> {
+    if (asked === undefined) return { isSilent: false, isDue: true };
+    const waitedMs = clock.now() - asked.atMs;
+    if (await hasSeen(verificationEventId(asked.state)))
+      return { isSilent: false, isDue: waitedMs >= periodMs };
+    const isSilent = waitedMs >= patienceMs;
+    return { isSilent, isDue: isSilent };
+  }
+}
+
+function parseStored(text: string | undefined): Stored | undefined {
+  try {
+    return storedShape.safeParse(JSON.parse(text ?? 'null')).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function format(stored: Stored): string {
+  return JSON.stringify(stored);
+}
