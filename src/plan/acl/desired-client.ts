@@ -61,6 +61,8 @@ const IDENTITY = /^[a-z0-9]([a-z0-9_-]{0,254}[a-z0-9])?$/;
  * | a service identity, or the client is no `human` one | that the client got it for itself |
  * | only rules, and people sign in at the client | the client |
  * | rules, and a human must stand behind the client | the client, a person, and that the client acts for somebody |
+ *
+ * A token that says itself that its actor is no agent, or its subject no user, is not believed to be the third.
  */
 export function desiredClient(input: ClientInput): DesiredClient {
   const { client, mapping, settings } = input;
@@ -120,7 +122,8 @@ export function desiredClient(input: ClientInput): DesiredClient {
     return nothing();
   }
   const isOwn = !isDelegated && (serviceIdentities.length > 0 || actorKind !== 'human');
-  const selector = selectorFor(client.clientId, provider, isDelegated ? 'delegated' : isOwn ? 'own' : 'any');
+  const proof = isDelegated ? 'delegated' : isOwn ? 'own' : 'any';
+  const selector = selectorFor(client.clientId, actorKind, provider, proof);
   if (selector === undefined) {
     hold(
       'LoginUnverifiable',
@@ -166,6 +169,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
 /** Undefined where the provider has no such proof. */
 function selectorFor(
   clientId: string,
+  actorKind: ClassifiedKind,
   provider: LoginProvider,
   proof: 'own' | 'any' | 'delegated',
 ): Selector | undefined {
@@ -185,7 +189,11 @@ function selectorFor(
       selector
         .equals('actor', ['act', 'sub'], clientId)
         .differs('subject', provider.claims.subject, clientId);
-      if (provider.person === undefined) return selector;
+      // draft-mora-oauth-entity-profiles-01: what a token says of its actor and subject may contradict the directory.
+      if (actorKind === 'agent')
+        selector.holdsWordIfThere('actor_profile', ['act', 'sub_profile'], 'ai_agent');
+      if (provider.person === undefined)
+        return selector.holdsWordIfThere('subject_profile', ['sub_profile'], 'user');
       return selector.equals('person', provider.person.claim, provider.person.equals);
   }
 }

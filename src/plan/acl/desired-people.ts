@@ -134,7 +134,9 @@ function selectorFor(provider: LoginProvider, subject: string, group: string): S
   const selector = new Selector()
     .equals('subject', provider.claims.subject, subject)
     .holds('groups', provider.claims.groups, group);
-  if (provider.person === undefined) return selector;
+  // draft-mora-oauth-entity-profiles-01: a subject that the token itself calls something else is no person.
+  if (provider.person === undefined)
+    return selector.holdsWordIfThere('subject_profile', ['sub_profile'], 'user');
   return selector.equals('person', provider.person.claim, provider.person.equals);
 }
 

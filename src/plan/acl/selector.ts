@@ -2,7 +2,15 @@ import { type ClaimPath, claimKey } from './login.js';
 import { selectorString } from './quote.js';
 
 /** Names of our own, so that no claim's own name is ever part of a selector. */
-export type ClaimName = 'client_id' | 'own_token' | 'person' | 'actor' | 'subject' | 'groups';
+export type ClaimName =
+  | 'client_id'
+  | 'own_token'
+  | 'person'
+  | 'actor'
+  | 'actor_profile'
+  | 'subject'
+  | 'subject_profile'
+  | 'groups';
 
 /**
  * A selector that fails closed: each claim must be there before it is compared, because Consul takes many a
@@ -27,6 +35,17 @@ export class Selector {
     const name = nameFor(this.lists, wanted, claim);
     const text = this.#string(member);
     this.#parts.push(`"${name}" in list and ${text} in list.${name}`);
+    return this;
+  }
+
+  /**
+   * A claim that is a list in one text, parted by spaces and written in any case, holds a word of ours, where the token
+   * has the claim at all: it can only narrow.
+   */
+  holdsWordIfThere(wanted: ClaimName, claim: ClaimPath, word: 'user' | 'ai_agent'): this {
+    const name = nameFor(this.values, wanted, claim);
+    const pattern = this.#string(`(?i)(^| )${word}( |$)`);
+    this.#parts.push(`("${name}" not in value or value.${name} matches ${pattern})`);
     return this;
   }
 

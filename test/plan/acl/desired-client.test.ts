@@ -284,6 +284,32 @@ describe('a token must show', () => {
     }
   });
 
+  test('no actor or subject that the token itself calls something else, where it calls them anything', () => {
+    const agent = { ...web, attributes: { actor: 'agent' } };
+    const limits = { ...mapping().limits, agent: { never: [], onBehalfOf: 'human' as const } };
+    const classify = [{ attribute: 'actor', equals: 'agent', kind: 'agent' as const }];
+    const { desired, actorKind } = desire(agent, { mapping: { limits, classify } });
+    expect(actorKind).toBe('agent');
+    expect(desired.authMethods[0]?.config.claimMappings).toEqual({
+      '/act/sub': 'actor',
+      '/act/sub_profile': 'actor_profile',
+      azp: 'client_id',
+      sub: 'subject',
+      sub_profile: 'subject_profile',
+    });
+    const selector = desired.bindingRules[0]?.selector ?? '';
+    const delegated = { client_id: 'web', actor: 'web', subject: 'alice' };
+    const says = (more: Record<string, string>) =>
+      admits(selector, { value: { ...delegated, ...more }, list: {} });
+    expect(says({})).toBe(true);
+    for (const actor of ['ai_agent', 'AI_Agent', 'service ai_agent', 'ai_agent acme'])
+      expect(says({ actor_profile: actor, subject_profile: 'USER' }), actor).toBe(true);
+    for (const actor of ['', 'service', 'user', 'not_ai_agent', 'ai_agents', 'ai-agent'])
+      expect(says({ actor_profile: actor }), actor).toBe(false);
+    for (const subject of ['', 'service', 'ai_agent', 'super_user', 'users'])
+      expect(says({ subject_profile: subject }), subject).toBe(false);
+  });
+
   test('exactly this client, whatever ids and claims there are', () => {
     fc.assert(
       fc.property(

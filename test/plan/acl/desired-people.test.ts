@@ -44,10 +44,13 @@ describe('a member of a mapped group', () => {
 
   test('is admitted by their subject and the group in the token, both', () => {
     expect(desired?.bindingRules.map(({ selector }) => selector)).toContain(
-      '"subject" in value and value.subject == "auth0|1" and "groups" in list and "oncall" in list.groups',
+      [
+        '"subject" in value and value.subject == "auth0|1" and "groups" in list and "oncall" in list.groups',
+        '("subject_profile" not in value or value.subject_profile matches "(?i)(^| )user( |$)")',
+      ].join(' and '),
     );
     expect(desired?.authMethods[0]?.config).toMatchObject({
-      claimMappings: { sub: 'subject' },
+      claimMappings: { sub: 'subject', sub_profile: 'subject_profile' },
       listClaimMappings: { groups: 'groups' },
     });
   });

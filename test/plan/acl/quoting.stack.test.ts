@@ -180,6 +180,17 @@ describe('on a real Consul, the selector of a client', () => {
     expect(await login(name, { azp: 'agent-1', act })).toBeUndefined();
     expect(await login(name, { azp: 'agent-1', sub: 'alice' })).toBeUndefined();
     expect(await login(name, { azp: 'agent-1', act: { sub: 'agent-2' }, sub: 'alice' })).toBeUndefined();
+    const profiled = (actor: unknown, subject: unknown) =>
+      login(name, {
+        azp: 'agent-1',
+        act: { ...act, sub_profile: actor },
+        sub: 'alice',
+        sub_profile: subject,
+      });
+    expect(await profiled('service AI_Agent', 'user')).toEqual([name]);
+    expect(await profiled('service', 'user')).toBeUndefined();
+    expect(await profiled('ai_agent', 'service ai_agent')).toBeUndefined();
+    await expect(profiled(['ai_agent'], 'user')).rejects.toThrow();
     await consul.request('DELETE', `/v1/acl/auth-method/${name}`);
     await deleteRoles(desired);
   });
