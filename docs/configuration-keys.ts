@@ -12,6 +12,8 @@ export interface ConfigurationKey {
   readonly description: string;
   /** Only under this `kind`. */
   readonly kind?: string;
+  /** What it means under each kind, where not all kinds have it. */
+  readonly meanings?: readonly { readonly kinds: readonly string[]; readonly description: string }[];
 }
 
 type Node = Readonly<Record<string, unknown>>;
@@ -66,26 +68,30 @@ function keysAt(node: Node, path: string, isRequired: boolean, kind?: string): C
   return [own];
 }
 
-/** A key that every choice has stands once; another one is marked with its `kind`. */
+/** A key that every choice has stands once; another one says under which kinds it means what. */
 function keysOfChoices(choices: readonly Node[], prefix: string): ConfigurationKey[] {
   const all = choices.map((choice) => {
     const constant = nodeOf(nodeOf(choice.properties).kind).const;
     return keysOf(choice, prefix, typeof constant === 'string' ? constant : undefined);
   });
-  const found = new Map<string, ConfigurationKey>();
-  for (const key of all.flat()) {
-    const holders = all.filter((keys) => keys.some(({ path }) => path === key.path));
-    const { kind, ...shared } = key;
-    const known = found.get(key.path);
-    if (key.path === `${prefix}.kind` && known !== undefined && known.type !== key.type)
-      found.set(key.path, { ...known, type: `${known.type}, ${key.type}` });
-    else if (known === undefined) {
-      const isShared = holders.length === all.length;
-      if (isShared) found.set(key.path, shared);
-      else found.set(key.path, kind === undefined ? { ...shared, isRequired: false } : key);
-    }
-  }
-  return [...found.values()];
+  return [...new Set(all.flat().map(({ path }) => path))].flatMap((path) => {
+    const holders = all.flatMap((keys) => keys.filter((key) => key.path === path));
+    const [first] = holders;
+    if (first === undefined) return [];
+    const { kind, ...shared } = first;
+    if (path === `${prefix}.kind`) return [{ ...shared, type: holders.map(({ type }) => type).join(', ') }];
+    if (holders.length === all.length) return [shared];
+    if (kind === undefined) return [{ ...shared, isRequired: false }];
+    const isRequired = holders.every((key) => key.isRequired);
+    return [{ ...shared, isRequired, meanings: meaningsOf(holders) }];
+  });
+}
+
+function meaningsOf(holders: readonly ConfigurationKey[]): NonNullable<ConfigurationKey['meanings']> {
+  const found = new Map<string, string[]>();
+  for (const { kind = '', description } of holders)
+    found.set(description, [...(found.get(description) ?? []), kind]);
+  return [...found].map(([description, kinds]) => ({ kinds, description }));
 }
 
 const DURATION = '^(?:\\d{1,9}(?:ms|s|m|h|d))+$';

@@ -55,9 +55,17 @@ function keysTable(keys: readonly ConfigurationKey[]): string {
     `\`${key.path}\``,
     key.type,
     key.isRequired ? 'required' : key.fallback === undefined ? '' : `\`${key.fallback}\``,
-    `${key.kind === undefined ? '' : `(${key.kind}) `}${MEANINGS[key.path] ?? key.description}`,
+    meaningOf(key),
   ]);
   return table(['key', 'type', 'default', 'meaning'], rows);
+}
+
+/** Where not all kinds have the key: what it means under which. */
+function meaningOf({ path, description, kind, meanings }: ConfigurationKey): string {
+  const known = MEANINGS[path];
+  if (meanings === undefined) return `${kind === undefined ? '' : `(${kind}) `}${known ?? description}`;
+  if (known !== undefined) return `(${meanings.flatMap(({ kinds }) => kinds).join(', ')}) ${known}`;
+  return meanings.map(({ kinds, description: text }) => `(${kinds.join(', ')}) ${text}`).join(' ');
 }
 
 /** Padded, as the formatter has it. */

@@ -9,9 +9,12 @@ import type { Clock } from '../src/clock.js';
 import type { Consul } from '../src/consul/consul.js';
 import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import type { DecisionLog } from '../src/decisions/log.js';
+import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
 import { createOidc } from '../src/identity/oidc/oidc.js';
 import type { ProviderParts } from '../src/identity/provider-parts.js';
+import { createSsf } from '../src/identity/ssf/ssf.js';
+import { withSignals } from '../src/identity/with-signals.js';
 import type { Logger, Metrics } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
 import type { Journal } from '../src/queue/journal.js';
@@ -72,12 +75,17 @@ export async function openConsul(
 
 /** One line for each kind: an adapter takes its provider's settings as they are. */
 export function openProvider(settings: ProviderSettings, ambience: Ambience): Provider {
-  return { settings, ...openParts(settings, ambience) };
+  const parts = openParts(settings, ambience);
+  const { ssf, name: provider } = settings;
+  if (ssf === undefined) return { settings, ...parts };
+  return { settings, ...withSignals(parts, createSsf({ ...settings, ...ssf, ...ambience, provider })) };
 }
 
 function openParts(settings: ProviderSettings, ambience: Ambience): ProviderParts {
   const provider = settings.name;
   switch (settings.kind) {
+    case 'auth0':
+      return createAuth0({ ...settings, ...ambience, provider });
     case 'keycloak':
       return createKeycloak({ ...settings, ...ambience, provider });
     case 'oidc':

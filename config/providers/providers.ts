@@ -1,15 +1,18 @@
 import { z } from 'zod';
+import { AUTH0, type Auth0Settings, toAuth0 } from './auth0.js';
 import { KEYCLOAK, type KeycloakSettings, toKeycloak } from './keycloak.js';
 import { OIDC, type OidcSettings, toOidc } from './oidc.js';
 
 /** Every kind of provider there is: one line each here and in the switch. */
-export type ProviderSettings = KeycloakSettings | OidcSettings;
+export type ProviderSettings = Auth0Settings | KeycloakSettings | OidcSettings;
 
-const PLANNED_KINDS: readonly unknown[] = ['okta', 'entra', 'auth0'];
+const PLANNED_KINDS: readonly unknown[] = ['okta', 'entra'];
 
-export const PROVIDER = z.discriminatedUnion('kind', [KEYCLOAK, OIDC], {
+export const PROVIDER = z.discriminatedUnion('kind', [AUTH0, KEYCLOAK, OIDC], {
   error: ({ input }) =>
-    isPlannedKind(input) ? 'this kind of provider is not built yet; use one of: keycloak, oidc' : undefined,
+    isPlannedKind(input)
+      ? 'this kind of provider is not built yet; use one of: auth0, keycloak, oidc'
+      : undefined,
 });
 
 /** `absolute` completes the path of a file. */
@@ -18,6 +21,8 @@ export function toProvider(
   absolute: (path: string) => string,
 ): ProviderSettings {
   switch (parsed.kind) {
+    case 'auth0':
+      return toAuth0(parsed);
     case 'keycloak':
       return toKeycloak(parsed);
     case 'oidc':

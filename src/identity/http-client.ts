@@ -15,6 +15,8 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'POST' | 'PATCH';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
+  /** For an answer that never ends (server-sent events): what came until it is silent for so long is its body. */
+  readonly quietMs?: number;
 }
 
 export interface HttpClient {
@@ -68,7 +70,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           signal: deadline.signal,
         });
         answered = true;
-        const body = await readBody(response, maxBytes, place);
+        const body = await readBody(response, maxBytes, place, request.quietMs);
         count(String(response.statusCode));
         return { status: response.statusCode, headers: flatten(response.headers), body };
       } catch (error) {
@@ -137,10 +139,11 @@ async function readBody(
   response: Dispatcher.ResponseData,
   maxBytes: number,
   place: string,
+  quietMs: number | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body) {
+  for await (const chunk of quietMs === undefined ? response.body : untilQuiet(response.body, quietMs)) {
     if (!(chunk instanceof Uint8Array)) continue;
     size += chunk.byteLength;
     // Leaving the loop destroys the body, and with it the connection.
@@ -154,6 +157,27 @@ async function readBody(
     offset += chunk.byteLength;
   }
   return body;
+}
+
+/** The chunks until none comes for a while; leaving it destroys the body. */
+async function* untilQuiet(body: AsyncIterable<unknown>, quietMs: number): AsyncGenerator<unknown> {
+  const chunks = body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      let timer: NodeJS.Timeout | undefined;
+      const quiet = new Promise<undefined>((resolve) => {
+        timer = setTimeout(() => resolve(undefined), quietMs);
+      });
+      const next = chunks.next();
+      // The read that is given up ends with the body; its failure is nobody's.
+      next.catch(() => {});
+      const result = await Promise.race([next, quiet]).finally(() => clearTimeout(timer));
+      if (result === undefined || result.done === true) return;
+      yield result.value;
+    }
+  } finally {
+    await chunks.return?.();
+  }
 }
 
 function tooLong(place: string, maxBytes: number): IncompleteRead {

@@ -76,13 +76,13 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'a kind that is planned',
     provider('kind: okta, issuer: "https://x"'),
     ['providers'],
-    ['1:33: providers[0].kind: this kind of provider is not built yet; use one of: keycloak, oidc'],
+    ['1:33: providers[0].kind: this kind of provider is not built yet; use one of: auth0, keycloak, oidc'],
   ],
   [
     'a misspelt kind',
     provider('kind: keyclok'),
     ['providers'],
-    ['1:33: providers[0].kind: must be one of keycloak, oidc; did you mean "keycloak"?'],
+    ['1:33: providers[0].kind: must be one of auth0, keycloak, oidc; did you mean "keycloak"?'],
   ],
   [
     'a provider without a kind',

@@ -1,8 +1,11 @@
 import { createHmac } from 'node:crypto';
+import { createAuth0Names } from '../../src/identity/auth0/names.js';
+import { createAuth0Source } from '../../src/identity/auth0/webhook.js';
 import { createKeycloakSource } from '../../src/identity/keycloak/webhook.js';
 import { createOidcSource } from '../../src/identity/oidc/webhook.js';
 import { Secret } from '../../src/model/secret.js';
 import { clockAt, secretOf, signedRequest } from '../identity/oidc/webhook-request.js';
+import { toLogEntry } from '../support/auth0/tenant.js';
 import { describeEventSource } from './event-source.js';
 
 const OIDC = { current: secretOf(1), previous: secretOf(2), unknown: secretOf(3) };
@@ -59,6 +62,37 @@ function keycloakRequest(body: Uint8Array, secret: string, atMs: number) {
   return {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-keycloak-signature': signature },
+    query: {},
+    body,
+    receivedAt: new Date(atMs).toISOString(),
+  };
+}
+
+const AUTH0 = { current: 'Bearer one', previous: 'Bearer an older one', unknown: 'Bearer a stranger' };
+
+describeEventSource('auth0', {
+  create: () =>
+    createAuth0Source({
+      provider: 'main',
+      secrets: [new Secret(AUTH0.current), new Secret(AUTH0.previous)],
+      names: createAuth0Names(),
+    }),
+  request({ id, atMs, secret }) {
+    const entry = toLogEntry({ method: 'DELETE', path: '/clients/web-app' }, 0, atMs);
+    const body = JSON.stringify([{ log_id: id, data: { ...entry, log_id: id } }]);
+    return auth0Request(new TextEncoder().encode(body), AUTH0[secret], atMs);
+  },
+  signed: (body, atMs) => auth0Request(body, AUTH0.current, atMs),
+  signatureHeader: 'authorization',
+  isSameSignature: (text, signature) => text === signature,
+  coversBody: false,
+  toleranceMs: undefined,
+});
+
+function auth0Request(body: Uint8Array, authorization: string, atMs: number) {
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization },
     query: {},
     body,
     receivedAt: new Date(atMs).toISOString(),

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import type { Secret } from '../../src/model/secret.js';
+import { secret, text, toggle, url } from '../fields.js';
+import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
+
+export interface Auth0Settings extends AnyProvider {
+  readonly kind: 'auth0';
+  readonly clientId: string;
+  readonly clientSecret: Secret;
+  readonly tenant?: string;
+  readonly apis: readonly string[];
+  readonly eventStream: boolean;
+}
+
+export const AUTH0 = z.strictObject({
+  kind: z.literal('auth0'),
+  ...everyKind,
+  clientId: text().describe('The machine-to-machine application as which the Management API is read.'),
+  clientSecret: secret(),
+  tenant: url('https:', 'http:')
+    .exactOptional()
+    .describe("The tenant's own address, where the issuer is a custom domain: https://acme.eu.auth0.com/"),
+  apis: z
+    .array(text())
+    .min(1, 'must name an API; write its identifier as Auth0 shows it, like https://orders.example.com')
+    .describe('Identifiers of the APIs whose scopes count; a rule names one of them under api.'),
+  eventStream: toggle()
+    .prefault(false)
+    .describe("Whether the tenant's event stream is read, which tells of users and groups."),
+});
+
+export function toAuth0(parsed: z.output<typeof AUTH0>): Auth0Settings {
+  return {
+    kind: parsed.kind,
+    ...toAnyProvider(parsed, { client: 'azp', scopes: 'scope', groups: 'groups' }),
+    clientId: parsed.clientId,
+    clientSecret: parsed.clientSecret,
+    ...(parsed.tenant === undefined ? {} : { tenant: parsed.tenant }),
+    apis: parsed.apis,
+    eventStream: parsed.eventStream,
+  };
+}

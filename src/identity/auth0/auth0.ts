@@ -1,0 +1,37 @@
+import type { Clock } from '../../clock.js';
+import type { Secret } from '../../model/secret.js';
+import type { ProviderParts } from '../provider-parts.js';
+import type { EventPoll } from '../source.js';
+import { createAuth0Directory } from './directory.js';
+import { createEventStream } from './event-stream.js';
+import { createManagementApi, type ManagementApiOptions } from './management-api.js';
+import { createAuth0Names } from './names.js';
+import { createAuth0Poll } from './poll.js';
+import { createAuth0Source } from './webhook.js';
+
+export interface Auth0Options extends ManagementApiOptions {
+  /** Identifiers of the APIs whose scopes count. */
+  readonly apis: readonly string[];
+  /** Whether the tenant's event stream is read too. */
+  readonly eventStream: boolean;
+  /** Whole values of the `Authorization` header of the log stream; empty where none is configured. */
+  readonly webhookSecrets: readonly Secret[];
+  readonly clock: Clock;
+}
+
+/** A tenant with all its parts on one token, one transport and one memory of names. */
+export function createAuth0(options: Auth0Options): ProviderParts & { readonly poll: EventPoll } {
+  const { provider, webhookSecrets: secrets } = options;
+  const api = createManagementApi(options);
+  const names = createAuth0Names();
+  return {
+    directory: createAuth0Directory({ ...options, api, names }),
+    poll: createAuth0Poll({
+      ...options,
+      api,
+      names,
+      ...(options.eventStream ? { stream: createEventStream(api) } : {}),
+    }),
+    ...(secrets.length === 0 ? {} : { source: createAuth0Source({ provider, secrets, names }) }),
+  };
+}

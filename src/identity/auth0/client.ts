@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import type { Grant, OAuthClient } from '../../model/client.js';
+
+/**
+ * What is read of an application (auth0.com/docs/api/management/v2/clients/get-clients): its secret and signing keys are
+ * never asked for. `grant_types` and `is_first_party` come only with the permission read:clients, so that an answer
+ * without them is no whole client.
+ */
+export const CLIENT = z.object({
+  client_id: z.string().min(1).max(255),
+  name: z.string().optional(),
+  global: z.boolean().optional(),
+  is_first_party: z.boolean(),
+  grant_types: z.array(z.string()),
+  client_metadata: z.record(z.string(), z.unknown()).nullish(),
+});
+export type Auth0Client = z.output<typeof CLIENT>;
+
+export const CLIENT_FIELDS = {
+  fields: Object.keys(CLIENT.shape).join(','),
+  include_fields: true,
+} as const;
+
+/** Auth0's own name of a grant type, by which it stands in `grant_types`. */
+const GRANT_TYPES: Readonly<Record<string, string>> = {
+  'http://auth0.com/oauth/grant-type/password-realm': 'password',
+  'http://auth0.com/oauth/grant-type/mfa-oob': 'password',
+  'http://auth0.com/oauth/grant-type/mfa-otp': 'password',
+  'http://auth0.com/oauth/grant-type/mfa-recovery-code': 'password',
+  'http://auth0.com/oauth/grant-type/passwordless/otp': 'password',
+};
+
+/** A client grant: what a client may obtain of one API (auth0.com/docs/api/management/v2/client-grants). */
+export const CLIENT_GRANT = z.object({
+  id: z.string().min(1),
+  /** Absent for a default that is given to all third-party clients, which opens nothing here. */
+  client_id: z.string().optional(),
+  audience: z.string(),
+  scope: z.array(z.string()).nullish(),
+  allow_all_scopes: z.boolean().nullish(),
+  subject_type: z.string().nullish(),
+});
+export type ClientGrant = z.output<typeof CLIENT_GRANT>;
+
+/** An API (auth0.com/docs/api/management/v2/resource-servers). Lifetimes are in seconds. */
+export const RESOURCE_SERVER = z.object({
+  id: z.string().min(1),
+  identifier: z.string(),
+  scopes: z.array(z.object({ value: z.string() })).nullish(),
+  token_lifetime: z.number().nullish(),
+  token_lifetime_for_web: z.number().nullish(),
+});
+export type ResourceServer = z.output<typeof RESOURCE_SERVER>;
+
+/** Grants that a token can be got by, for the client itself or a user; those for anonymous users open nothing. */
+const SUBJECTS: readonly unknown[] = ['client', 'user', undefined, null];
+
+/** `apis` are the resource servers that count, by identifier. */
+export function toOAuthClient(
+  provider: string,
+  client: Auth0Client,
+  clientGrants: readonly ClientGrant[],
+  apis: ReadonlyMap<string, ResourceServer>,
+): OAuthClient {
+  const counted = clientGrants.filter(
+    (grant) => grant.client_id === client.client_id && SUBJECTS.includes(grant.subject_type),
+  );
+  const lifetimeSeconds = lifetimeOf(counted, apis);
+  const grantTypes = [...new Set(client.grant_types.map((type) => GRANT_TYPES[type] ?? type))].sort();
+  return {
+    provider,
+    clientId: client.client_id,
+    ...(client.name === undefined ? {} : { name: client.name }),
+    // Auth0 has no switch for a client; one without a grant type gets no token.
+    enabled: grantTypes.length > 0,
+    grantTypes,
+    grants: counted.flatMap((grant) => grantsOf(grant, apis)),
+    ...(lifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds: lifetimeSeconds }),
+    attributes: textsOf(client.client_metadata),
+  };
+}
+
+function grantsOf(grant: ClientGrant, apis: ReadonlyMap<string, ResourceServer>): readonly Grant[] {
+  const api = apis.get(grant.audience);
+  if (api === undefined) return [];
+  const names = grant.allow_all_scopes ? scopesOf(api) : (grant.scope ?? []);
+  return [...new Set(names)].sort().map((name) => ({ api: grant.audience, name }));
+}
+
+export function scopesOf(api: ResourceServer): readonly string[] {
+  return (api.scopes ?? []).map(({ value }) => value);
+}
+
+/** The shortest of the APIs that the client has tokens of: a lifetime belongs to the API, and browsers may have one of their own. */
+function lifetimeOf(
+  grants: readonly ClientGrant[],
+  apis: ReadonlyMap<string, ResourceServer>,
+): number | undefined {
+  const found = grants.flatMap(({ audience }) => {
+    const api = apis.get(audience);
+    return [api?.token_lifetime, api?.token_lifetime_for_web].filter(
+      (seconds) => typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds > 0,
+    );
+  });
+  return found.length === 0 ? undefined : Math.min(...found.map(Number));
+}
+
+function textsOf(metadata: Auth0Client['client_metadata']): Readonly<Record<string, string>> {
+  const texts = Object.entries(metadata ?? {}).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name, value] as const] : [],
+  );
+  return Object.fromEntries(texts);
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+
+/** What is read of a tenant log entry (auth0.com/docs/deploy-monitor/logs/log-event-type-codes). */
+const ENTRY = z.object({
+  log_id: z.string().min(1).max(100),
+  date: z.string().max(64),
+  type: z.string().max(64),
+  ip: z.string().nullish(),
+  user_id: z.string().nullish(),
+  user_name: z.string().nullish(),
+  client_id: z.string().nullish(),
+  details: z
+    .object({
+      request: z
+        .object({
+          method: z.string(),
+          path: z.string().max(4096),
+          body: z.unknown(),
+          auth: z
+            .object({
+              subject: z.string().nullish(),
+              user: z.object({ user_id: z.string().nullish(), email: z.string().nullish() }).nullish(),
+            })
+            .nullish(),
+        })
+        .nullish(),
+      response: z.object({ body: z.unknown() }).nullish(),
+    })
+    .nullish(),
+});
+
+/** One entry, by log stream or by poll. */
+export interface LogEntry {
+  /** The same in both. */
+  readonly id: string;
+  /** ISO 8601 by Auth0's clock. */
+  readonly occurredAt: string;
+  /** What was done by the Management API; absent for every other entry (a login). */
+  readonly done?: {
+    /** Upper case. */
+    readonly method: string;
+    /** Segments below `/api/v2`, decoded. */
+    readonly path: readonly string[];
+    readonly sent: Readonly<Record<string, unknown>>;
+    readonly answered: Readonly<Record<string, unknown>>;
+  };
+  readonly principal?: { readonly id: string; readonly ip?: string };
+}
+
+/** Undefined for anything that is no log entry. Streams wrap an entry in `data`, the Management API does not. */
+export function parseLogEntry(value: unknown): LogEntry | undefined {
+  const wrapped = z.looseObject({ log_id: z.string(), data: z.looseObject({}) }).safeParse(value);
+  const parsed = ENTRY.safeParse(
+    wrapped.success ? { ...wrapped.data.data, log_id: wrapped.data.log_id } : value,
+  );
+  const instant = parsed.success ? Date.parse(parsed.data.date) : Number.NaN;
+  if (!parsed.success || Number.isNaN(instant)) return undefined;
+  const entry = parsed.data;
+  const request = entry.details?.request;
+  const by = request?.auth?.user?.email ?? request?.auth?.user?.user_id ?? request?.auth?.subject;
+  const principal = by ?? entry.user_name ?? entry.user_id ?? entry.client_id;
+  const path = request == null ? undefined : pathOf(request.path);
+  return {
+    id: entry.log_id,
+    occurredAt: new Date(instant).toISOString(),
+    // Only what succeeded: `fapi` is an operation that was refused.
+    ...(entry.type !== 'sapi' || request == null || path === undefined
+      ? {}
+      : {
+          done: {
+            method: request.method.toUpperCase(),
+            path,
+            sent: objectOf(request.body),
+            answered: objectOf(entry.details?.response?.body),
+          },
+        }),
+    ...(principal == null || principal === ''
+      ? {}
+      : { principal: { id: principal, ...(entry.ip == null ? {} : { ip: entry.ip }) } }),
+  };
+}
+
+/** The dashboard's entries begin with `/v2`, those of other callers with `/api/v2`. */
+function pathOf(path: string): readonly string[] | undefined {
+  const [, below] = /^(?:\/api)?\/v2\/([^?#]*)/.exec(path) ?? [];
+  if (below === undefined) return undefined;
+  try {
+    return below
+      .split('/')
+      .filter((segment) => segment !== '')
+      .map(decodeURIComponent);
+  } catch {
+    return undefined;
+  }
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
