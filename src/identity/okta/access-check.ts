@@ -1,0 +1,74 @@
+import { SyncError } from '../../errors.js';
+import type { AccessCheck } from '../directory.js';
+import type { OktaApi, OktaScope } from './api.js';
+
+/** Each scope with a read that costs little and needs it. */
+const READS: readonly {
+  readonly scope: OktaScope;
+  readonly neededFor: string;
+  readonly segments: readonly string[];
+}[] = [
+  { scope: 'okta.apps.read', neededFor: 'the apps that are OAuth clients', segments: ['api', 'v1', 'apps'] },
+  {
+    scope: 'okta.authorizationServers.read',
+    neededFor: 'the scopes of authorization servers, and who may obtain them',
+    segments: ['api', 'v1', 'authorizationServers'],
+  },
+  { scope: 'okta.logs.read', neededFor: 'changes, from the System Log', segments: ['api', 'v1', 'logs'] },
+  { scope: 'okta.groups.read', neededFor: 'the members of groups', segments: ['api', 'v1', 'groups'] },
+];
+
+/** An administrator role beside the scopes: a service app without one is shown nothing. */
+const ROLE = 'READ_ONLY_ADMIN';
+
+/**
+ * Which okta.* scopes are granted, found by asking for each alone and by reading what it opens, and whether the role
+ * behind them may. An API token has no scopes of its own; there a refused read says that its owner's role lacks it.
+ */
+export async function checkOktaAccess(
+  api: OktaApi,
+  options: { readonly readsGrants: boolean },
+  signal: AbortSignal,
+): Promise<readonly AccessCheck[]> {
+  const checks: AccessCheck[] = [];
+  let isRoleEnough = true;
+  const reads = options.readsGrants ? [...READS, ...grantsOfItself(api)] : READS;
+  for (const { scope, neededFor, segments } of reads) {
+    const outcome = await tryRead(api, scope, segments, signal);
+    // With the scope in its token, what is refused is the administrator role.
+    if (outcome === 'refused') isRoleEnough = false;
+    checks.push({ permission: scope, neededFor, isGranted: outcome === 'read' || outcome === 'refused' });
+  }
+  return [
+    ...checks,
+    { permission: ROLE, neededFor: 'everything that the scopes open, for all apps', isGranted: isRoleEnough },
+  ];
+}
+
+/** Of the app that reads; an API token belongs to no app. */
+function grantsOfItself({ clientId }: OktaApi): typeof READS {
+  if (clientId === undefined) return [];
+  const segments = ['api', 'v1', 'apps', clientId, 'grants'];
+  return [{ scope: 'okta.appGrants.read', neededFor: 'the Okta API scopes of apps', segments }];
+}
+
+async function tryRead(
+  api: OktaApi,
+  scope: OktaScope,
+  segments: readonly string[],
+  signal: AbortSignal,
+): Promise<'read' | 'no token' | 'refused'> {
+  const place = `provider ${api.provider}, access`;
+  try {
+    const answer = await api.send(api.address(segments, { limit: 1 }), scope, place, signal);
+    if (answer.status === 200 || answer.status === 404) return 'read';
+    const refusal = api.refusal(answer, place);
+    if (refusal.code !== 'ERR_DIRECTORY_DENIED') throw refusal;
+    const isAboutToken =
+      answer.status === 401 || /insufficient_scope/.test(answer.headers['www-authenticate'] ?? '');
+    return isAboutToken ? 'no token' : 'refused';
+  } catch (error) {
+    if (error instanceof SyncError && error.code === 'ERR_DIRECTORY_DENIED') return 'no token';
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import { createPrivateKey, type KeyObject, webcrypto } from 'node:crypto';
+import { type ClientAuth, modifyAssertion, PrivateKeyJwt } from 'openid-client';
+import { SyncError } from '../../errors.js';
+import type { Secret } from '../../model/secret.js';
+import type { OktaOrg } from './org.js';
+
+export interface OktaPrivateKey {
+  /** PKCS #8 in PEM, or a JWK in JSON. */
+  readonly privateKey: Secret;
+  /** `kid` of the public key at Okta; a JWK may bring its own. */
+  readonly keyId?: string;
+}
+
+/**
+ * `private_key_jwt` as Okta wants it: the audience is the token endpoint
+ * (developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp). ERR_CONFIG for a key that is none.
+ */
+export function authenticateByKey(options: OktaPrivateKey, org: OktaOrg): ClientAuth {
+  const { key, kid, algorithm } = parseKey(options);
+  const audience = new URL('/oauth2/v1/token', org.address).href;
+  const prepare = async (): Promise<ClientAuth> => {
+    const der = key.export({ type: 'pkcs8', format: 'der' });
+    const signing = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
+    return PrivateKeyJwt(kid === undefined ? signing : { key: signing, kid }, {
+      [modifyAssertion]: (_header, payload) => {
+        payload.aud = audience;
+      },
+    });
+  };
+  let prepared: Promise<ClientAuth> | undefined;
+  // The library waits for what this returns, although its type does not say so.
+  return async (...request): Promise<void> => {
+    prepared ??= prepare();
+    const authenticate = await prepared;
+    await authenticate(...request);
+  };
+}
+
+interface ParsedKey {
+  readonly key: KeyObject;
+  readonly kid: string | undefined;
+  readonly algorithm: webcrypto.RsaHashedImportParams | webcrypto.EcKeyImportParams;
+}
+
+function parseKey({ privateKey, keyId }: OktaPrivateKey): ParsedKey {
+  const text = privateKey.reveal().trim();
+  try {
+    if (!text.startsWith('{')) {
+      const key = createPrivateKey(text);
+      return { key, kid: keyId, algorithm: algorithmOf(key) };
+    }
+    const jwk = JSON.parse(text);
+    const key = createPrivateKey({ key: jwk, format: 'jwk' });
+    const own = typeof jwk.kid === 'string' && jwk.kid !== '' ? jwk.kid : undefined;
+    return { key, kid: keyId ?? own, algorithm: algorithmOf(key) };
+  } catch {
+    // A parser may quote what it could not parse, and that is a key.
+    const message = 'privateKey is no RSA or EC private key, neither in PEM (PKCS #8) nor as a JWK';
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
+}
+
+const CURVES: ReadonlyMap<string | undefined, string> = new Map([
+  ['prime256v1', 'P-256'],
+  ['secp384r1', 'P-384'],
+  ['secp521r1', 'P-521'],
+]);
+
+function algorithmOf(key: KeyObject): ParsedKey['algorithm'] {
+  if (key.asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
+  const namedCurve = CURVES.get(key.asymmetricKeyDetails?.namedCurve);
+  if (namedCurve === undefined) throw new Error('no signing key that Okta takes');
+  return { name: 'ECDSA', namedCurve };
+}

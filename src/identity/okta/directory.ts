@@ -1,0 +1,194 @@
+import { SyncError } from '../../errors.js';
+import type { OAuthClient } from '../../model/client.js';
+import type { Logger } from '../../observe.js';
+import type { Directory, DirectorySnapshot } from '../directory.js';
+import { accessOf } from './access.js';
+import { checkOktaAccess } from './access-check.js';
+import type { OktaApi } from './api.js';
+import { APP, type OktaApp, toApp, toOAuthClient } from './app.js';
+import { ORG_LIFETIME_SECONDS, readAppGrants } from './app-grants.js';
+import { type AuthorizationServer, readAuthorizationServers } from './authorization-server.js';
+import { joinReads } from './joined-read.js';
+import { readOktaMembers } from './members.js';
+import type { OktaNames } from './names.js';
+import { incomplete, parseShape, readList } from './pages.js';
+
+export interface OktaDirectoryOptions {
+  /** Shared with the poll; closed with the directory. */
+  readonly api: OktaApi;
+  readonly names: OktaNames;
+  /** Authorization servers by id, issuer or audience; the org's own address for its own scopes. */
+  readonly apis: readonly string[];
+  /** Apps to a page; 200, the most there is, by default. */
+  readonly pageSize?: number;
+  readonly logger: Logger;
+}
+
+type Client = OktaApp & { readonly clientId: string };
+
+const GRANT_READERS = 4;
+const APPS = ['api', 'v1', 'apps'];
+
+/**
+ * The apps of an org that are OAuth clients. An administrator role over some resources alone sees some apps alone, with
+ * status 200; so no list is believed in which the app that reads is missing, and none without any app, since an org has
+ * some of its own.
+ */
+export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
+  const { api, names, logger } = options;
+  const { provider } = api;
+  const place = `provider ${provider}, apps`;
+  const orgApi = options.apis.find((each) => isOrg(each, api.org.address));
+  const serverApis = options.apis.filter((each) => each !== orgApi);
+  const closing = new AbortController();
+  const told = new Set<string>();
+
+  const readServers = joinReads(async () => {
+    const { servers, unknown } = await readAuthorizationServers(api, serverApis, names, closing.signal);
+    for (const name of unknown) {
+      if (told.has(name)) continue;
+      told.add(name);
+      logger.warn(
+        { provider, api: name },
+        'no authorization server has the id, issuer or audience of an api',
+      );
+    }
+    for (const { api: name } of servers) told.delete(name);
+    return servers;
+  });
+
+  const readApps = async (signal: AbortSignal): Promise<readonly OktaApp[]> => {
+    // Deactivated apps are clients still; without the parameter some lists leave them out.
+    const query = { limit: options.pageSize ?? 200, includeNonDeleted: true };
+    const found = await readList(
+      api,
+      { segments: APPS, query, scope: 'okta.apps.read', place, entry: APP },
+      signal,
+    );
+    if (found.length === 0) throw unseen('no app is in the list');
+    const apps = found.map((app) => toApp(app, place));
+    if (api.clientId !== undefined && !apps.some((app) => app.clientId === api.clientId))
+      throw unseen('the app that reads is not in the list');
+    for (const app of apps) if (app.clientId !== undefined) names.learnClient(app.id, app.clientId);
+    return apps;
+  };
+
+  const findApp = async (id: string, signal: AbortSignal): Promise<OktaApp | undefined> => {
+    if (!/^[A-Za-z0-9_-]{1,100}$/.test(id)) return undefined;
+    const answer = await api.find(api.address([...APPS, id]), 'okta.apps.read', place, signal);
+    if (answer === undefined) return undefined;
+    const app = toApp(parseShape(APP, answer.value, place), place);
+    if (app.id !== id) throw incomplete(`${place}: a read of one app found another`);
+    if (app.clientId !== undefined) names.learnClient(app.id, app.clientId);
+    return app;
+  };
+
+  /** Throws unless this very token sees the app that reads. */
+  const confirmAbsence = async (signal: AbortSignal): Promise<undefined> => {
+    const { clientId } = api;
+    if (clientId === undefined) return undefined;
+    const own = await findApp(names.appId(clientId) ?? clientId, signal);
+    if (own?.clientId !== clientId) await readApps(signal);
+    return undefined;
+  };
+
+  const byClientId = async (clientId: string, signal: AbortSignal): Promise<OktaApp | undefined> => {
+    // An app's id is its client id too, unless whoever made it chose another.
+    const known = names.appId(clientId);
+    const app = await findApp(known ?? clientId, signal);
+    if (app?.clientId === clientId) return app;
+    if (app === undefined && known === clientId) return confirmAbsence(signal);
+    return (await readApps(signal)).find((each) => each.clientId === clientId);
+  };
+
+  const complete = async (
+    app: Client,
+    servers: readonly AuthorizationServer[],
+    signal: AbortSignal,
+  ): Promise<OAuthClient> => {
+    const access = accessOf(app, servers);
+    const ofOrg = orgApi === undefined ? [] : await readAppGrants(api, orgApi, app.id, signal);
+    const lifetimes = [access.lifetimeSeconds, ofOrg.length === 0 ? undefined : ORG_LIFETIME_SECONDS];
+    const known = lifetimes.filter((each) => each !== undefined);
+    return toOAuthClient(provider, app, {
+      grants: [...access.grants, ...ofOrg],
+      lifetimeSeconds: known.length === 0 ? undefined : Math.min(...known),
+    });
+  };
+
+  return {
+    provider,
+    async readAll(signal): Promise<DirectorySnapshot> {
+      signal.throwIfAborted();
+      const before = api.requests;
+      const [apps, servers] = await Promise.all([readApps(signal), abortable(readServers(), signal)]);
+      const clients = apps.filter(isClient);
+      if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
+        throw incomplete(`${place}: two apps have the same client id`);
+      const found = await mapBounded(clients, (app) => complete(app, servers, signal));
+      return { clients: found, requests: api.requests - before };
+    },
+    async read(by, value, signal) {
+      signal.throwIfAborted();
+      if (by === 'serviceAccount') throw noServiceAccounts(provider);
+      const app = by === 'clientId' ? await byClientId(value, signal) : await findApp(value, signal);
+      if (app === undefined) return confirmAbsence(signal);
+      return isClient(app) ? complete(app, await abortable(readServers(), signal), signal) : undefined;
+    },
+    readMembers: (groups, signal) => readOktaMembers(api, groups, signal),
+    checkAccess: (signal) => checkOktaAccess(api, { readsGrants: orgApi !== undefined }, signal),
+    async close() {
+      closing.abort(new Error('closed'));
+      await api.close();
+    },
+  };
+
+  function unseen(what: string) {
+    const remedy = 'give its service app the role Read-Only Administrator, for all resources';
+    return incomplete(`${place}: ${what}; ${remedy}`, false);
+  }
+}
+
+function isClient(app: OktaApp): app is Client {
+  return app.clientId !== undefined;
+}
+
+function isOrg(name: string, org: URL): boolean {
+  return URL.canParse(name) && new URL(name).href === org.href;
+}
+
+function noServiceAccounts(provider: string): SyncError {
+  const message = `provider ${provider}: Okta has no service accounts`;
+  return new SyncError('ERR_INTERNAL', message, { retriable: false });
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** In the order of `items`, a few at a time; the first failure ends it. */
+async function mapBounded<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const results: R[] = [];
+  const queue = items.entries();
+  let failed = false;
+  const worker = async () => {
+    for (const [at, item] of queue) {
+      if (failed) return;
+      results[at] = await map(item);
+    }
+  };
+  const workers = Array.from({ length: GRANT_READERS }, () =>
+    worker().catch((error: unknown) => {
+      failed = true;
+      throw error;
+    }),
+  );
+  for (const outcome of await Promise.allSettled(workers))
+    if (outcome.status === 'rejected') throw outcome.reason;
+  return results;
+}

@@ -1,0 +1,105 @@
+/**
+ * What an event of the System Log means, by its type (developer.okta.com/docs/reference/api/event-types). Types that are
+ * not here concern scopemesh in nothing.
+ */
+export type TypeEffect =
+  /** One app: nothing but more, something less, its being enabled, or all of it. */
+  | { readonly about: 'app'; readonly takes: 'nothing' | 'something' | 'enabled' | 'everything' }
+  /** Authorization servers: whom they give what. */
+  | { readonly about: 'access'; readonly takes: 'nothing' | 'something' | 'scope' }
+  /** Who is in a group, or may sign in at all, and whose sessions ended. */
+  | {
+      readonly about: 'people';
+      readonly takes: 'nothing' | 'something' | 'session';
+      readonly whose: 'actor' | 'target';
+      readonly changesMembers: boolean;
+    };
+
+interface Entry {
+  readonly effect: TypeEffect;
+  /** Tagged `event-hook-eligible` in Okta's catalog. */
+  readonly hook: boolean;
+}
+
+const app = (takes: Extract<TypeEffect, { about: 'app' }>['takes'], hook: boolean): Entry => ({
+  effect: { about: 'app', takes },
+  hook,
+});
+const access = (takes: Extract<TypeEffect, { about: 'access' }>['takes'], hook: boolean): Entry => ({
+  effect: { about: 'access', takes },
+  hook,
+});
+const people = (
+  takes: Extract<TypeEffect, { about: 'people' }>['takes'],
+  hook: boolean,
+  rest: { readonly whose?: 'actor'; readonly changesMembers?: false } = {},
+): Entry => ({ effect: { about: 'people', takes, whose: 'target', changesMembers: true, ...rest }, hook });
+
+const TYPES: ReadonlyMap<string, Entry> = new Map<string, Entry>([
+  ['application.lifecycle.create', app('nothing', true)],
+  ['application.lifecycle.activate', app('nothing', true)],
+  ['application.lifecycle.update', app('something', true)],
+  ['application.lifecycle.deactivate', app('enabled', true)],
+  ['application.lifecycle.delete', app('everything', true)],
+  ['app.oauth2.client.lifecycle.create', app('nothing', false)],
+  ['app.oauth2.client.lifecycle.activate', app('nothing', false)],
+  ['app.oauth2.client.lifecycle.update', app('something', false)],
+  ['app.oauth2.client.lifecycle.deactivate', app('enabled', false)],
+  ['app.oauth2.client.lifecycle.delete', app('everything', false)],
+  ['app.oauth2.client.privilege.grant', app('nothing', true)],
+  ['app.oauth2.client.privilege.revoke', app('something', true)],
+  ['app.oauth2.credentials.lifecycle.create', app('nothing', false)],
+  ['app.oauth2.credentials.lifecycle.activate', app('nothing', false)],
+  ['app.oauth2.credentials.lifecycle.deactivate', app('something', false)],
+  ['app.oauth2.credentials.lifecycle.delete', app('something', false)],
+
+  ['oauth2.as.created', access('nothing', false)],
+  ['oauth2.as.activated', access('nothing', false)],
+  ['oauth2.as.updated', access('something', false)],
+  ['oauth2.as.deactivated', access('something', false)],
+  ['oauth2.as.deleted', access('something', false)],
+  ['oauth2.scope.created', access('nothing', false)],
+  ['oauth2.scope.updated', access('something', false)],
+  ['oauth2.scope.deleted', access('scope', false)],
+  ['policy.lifecycle.create', access('nothing', false)],
+  ['policy.lifecycle.activate', access('nothing', true)],
+  ['policy.lifecycle.update', access('something', true)],
+  ['policy.lifecycle.deactivate', access('something', true)],
+  ['policy.lifecycle.delete', access('something', false)],
+  ['policy.rule.add', access('nothing', true)],
+  ['policy.rule.activate', access('nothing', true)],
+  ['policy.rule.update', access('something', true)],
+  ['policy.rule.deactivate', access('something', true)],
+  ['policy.rule.delete', access('something', true)],
+
+  ['group.user_membership.add', people('nothing', true)],
+  ['group.user_membership.remove', people('something', true)],
+  ['group.lifecycle.create', people('nothing', true)],
+  ['group.lifecycle.delete', people('something', true)],
+  ['group.profile.update', people('something', true)],
+  ['user.account.update_profile', people('something', true)],
+  ['user.account.lock', people('something', true)],
+  ['user.account.unlock', people('nothing', true)],
+  ['user.account.unlock_by_admin', people('nothing', true)],
+  ['user.lifecycle.activate', people('nothing', true)],
+  ['user.lifecycle.reactivate', people('nothing', true)],
+  ['user.lifecycle.unsuspend', people('nothing', true)],
+  ['user.lifecycle.suspend', people('session', true)],
+  ['user.lifecycle.deactivate', people('session', true)],
+  ['user.lifecycle.delete.initiated', people('session', true)],
+  ['user.session.clear', people('session', true, { changesMembers: false })],
+  ['user.session.end', people('session', true, { whose: 'actor', changesMembers: false })],
+  ['user.authentication.universal_logout', people('session', true, { changesMembers: false })],
+]);
+
+export function effectOf(type: string): TypeEffect | undefined {
+  return TYPES.get(type)?.effect;
+}
+
+/** What the log is asked for. */
+export const LOGGED_TYPES: readonly string[] = [...TYPES.keys()];
+
+/** What an event hook is subscribed to: all of these that Okta sends, except those that carry an order alone. */
+export const HOOK_TYPES: readonly string[] = [...TYPES].flatMap(([type, { effect, hook }]) =>
+  hook && (effect.about !== 'people' || effect.changesMembers) ? [type] : [],
+);

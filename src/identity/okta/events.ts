@@ -1,0 +1,185 @@
+import { clientKey, type Key, providerKey } from '../../model/key.js';
+import type { RevocationOrder } from '../../model/order.js';
+import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
+import type { IdentityEvent } from '../source.js';
+import { effectOf } from './event-types.js';
+import type { LogEvent, LogParty } from './log-event.js';
+import type { OktaNames } from './names.js';
+
+export interface EventContext {
+  readonly provider: string;
+  /** What the log says was read with our own credentials; what a hook says is proven by a header that never changes. */
+  readonly kind: 'webhook' | 'poll';
+  /** ISO 8601. */
+  readonly receivedAt: string;
+  readonly names: OktaNames;
+}
+
+type Effect = Pick<IdentityEvent, 'triggers' | 'orders'>;
+
+const NOTHING: Effect = { triggers: [], orders: [] };
+
+/**
+ * What an event may have changed, by its type (see event-types.ts). A hook is a hint alone: it carries neither orders
+ * nor evidence. The log's entry of the same event does, and is therefore known by an id of its own wherever it says more
+ * than the hook; otherwise the two share the event's uuid, and the second is a duplicate.
+ */
+export function toIdentityEvent(event: LogEvent, context: EventContext): IdentityEvent {
+  const { id: who, ...by } = event.actor;
+  const principal = by.alternateId ?? who;
+  const cause: Cause = {
+    kind: context.kind,
+    eventId: event.uuid,
+    receivedAt: context.receivedAt,
+    ...(principal === ''
+      ? {}
+      : { principal: { id: principal, ...(event.ip === undefined ? {} : { ip: event.ip }) } }),
+  };
+  const full = event.failed ? NOTHING : effectIn(event, cause, context);
+  const saysMore = full.orders.length > 0 || full.triggers.some(({ evidence }) => evidence !== undefined);
+  const at = { occurredAt: event.published };
+  if (context.kind === 'webhook') return { id: event.uuid, ...at, ...toHint(full) };
+  return { id: saysMore ? `log/${event.uuid}` : event.uuid, ...at, ...full };
+}
+
+function toHint({ triggers }: Effect): Effect {
+  return { triggers: triggers.map(({ evidence: _, ...trigger }) => trigger), orders: [] };
+}
+
+function effectIn(event: LogEvent, cause: Cause, context: EventContext): Effect {
+  const { provider, names } = context;
+  const effect = effectOf(event.type);
+  switch (effect?.about) {
+    case undefined:
+      return NOTHING;
+    case 'app':
+      return ofApp(event, effect, cause, context);
+    case 'access': {
+      const evidence = accessEvidence(event, effect.takes, provider, names);
+      const trigger: Trigger = {
+        key: providerKey(provider),
+        cause,
+        fullRead: true,
+        urgent: effect.takes !== 'nothing',
+        ...(evidence.length === 0 ? {} : { evidence }),
+      };
+      return { triggers: [trigger], orders: [] };
+    }
+    case 'people':
+      return ofPeople(event, effect, cause, provider);
+  }
+}
+
+type AppEffect = Extract<NonNullable<ReturnType<typeof effectOf>>, { about: 'app' }>;
+type PeopleEffect = Extract<NonNullable<ReturnType<typeof effectOf>>, { about: 'people' }>;
+
+function ofApp(event: LogEvent, effect: AppEffect, cause: Cause, context: EventContext): Effect {
+  const { provider, names } = context;
+  const app = appIn(event);
+  // Which client it was is not said: only the comparison of everything finds out.
+  if (app === undefined)
+    return {
+      triggers: [{ key: providerKey(provider), cause, fullRead: true, urgent: effect.takes !== 'nothing' }],
+      orders: [],
+    };
+  // Entries about OAuth clients name the client id, which is the app's id unless somebody chose another.
+  const appId = names.clientId(app.id) === undefined ? (names.appId(app.id) ?? app.id) : app.id;
+  const clientId = names.clientId(appId);
+  const byId: Key = { kind: 'client', provider, by: 'internalId', value: appId };
+  const key = clientId === undefined ? byId : clientKey(provider, clientId);
+  if (effect.takes === 'nothing') return { triggers: [{ key, cause }], orders: [] };
+  const named = clientId === undefined ? {} : { clientId };
+  const evidence: readonly Evidence[] = [
+    { provider, internalIds: [appId], ...(clientId === undefined ? {} : { clients: [clientId] }) },
+  ];
+  const trigger: Trigger = { key, cause, urgent: true, evidence };
+  const order = (kind: RevocationOrder['kind']): RevocationOrder => ({
+    kind,
+    provider,
+    internalId: appId,
+    ...named,
+    at: event.published,
+    cause,
+  });
+  switch (effect.takes) {
+    case 'something':
+      return { triggers: [trigger], orders: [] };
+    case 'enabled':
+      return { triggers: [trigger], orders: [order('client-disabled')] };
+    case 'everything': {
+      // The id leads nowhere any more; without a client id only the comparison of everything finds the rest.
+      const gone: Trigger =
+        clientId === undefined ? { ...trigger, key: providerKey(provider), fullRead: true } : trigger;
+      return { triggers: [gone], orders: [order('client-deleted')] };
+    }
+  }
+}
+
+/** The app that an event is about. Its id has its own form, so that one of a group or a user is not taken for it. */
+function appIn({ targets }: LogEvent): LogParty | undefined {
+  const apps = targets.filter(({ id }) => /^[A-Za-z0-9_-]{1,100}$/.test(id));
+  return (
+    apps.find(({ type }) => type === 'AppInstance') ??
+    apps.find(({ type, id }) => /client|app/i.test(type) || id.startsWith('0oa'))
+  );
+}
+
+/**
+ * A policy that names its clients was changed on purpose for them. One for all clients is no evidence about any: there
+ * the mass guard has the last word. A scope that was deleted is lost for everyone.
+ */
+function accessEvidence(
+  { targets }: LogEvent,
+  takes: 'nothing' | 'something' | 'scope',
+  provider: string,
+  names: OktaNames,
+): readonly Evidence[] {
+  if (takes === 'nothing') return [];
+  return targets.flatMap(({ id }): readonly Evidence[] => {
+    const scope = takes === 'scope' ? names.scope(id) : undefined;
+    if (scope !== undefined) return [{ provider, scopes: [scope.name], api: scope.api }];
+    const clients = names.policyClients(id) ?? [];
+    return clients.length === 0 || clients.includes('ALL_CLIENTS') ? [] : [{ provider, clients }];
+  });
+}
+
+function ofPeople(event: LogEvent, effect: PeopleEffect, cause: Cause, provider: string): Effect {
+  const users = effect.whose === 'actor' ? [event.actor] : event.targets;
+  const people = users.flatMap(({ type, alternateId }) =>
+    type === 'User' && alternateId !== undefined ? [alternateId] : [],
+  );
+  const groups = event.targets.flatMap(({ type, displayName }) =>
+    type === 'UserGroup' && displayName !== undefined ? [displayName] : [],
+  );
+  const evidence: readonly Evidence[] =
+    effect.takes === 'nothing' || people.length + groups.length === 0
+      ? []
+      : [
+          {
+            provider,
+            ...(people.length === 0 ? {} : { people }),
+            // Where one person left a group, nothing is said of its other members.
+            ...(people.length > 0 || groups.length === 0 ? {} : { groups }),
+          },
+        ];
+  const trigger: Trigger = {
+    key: providerKey(provider),
+    cause,
+    members: true,
+    urgent: effect.takes !== 'nothing',
+    ...(evidence.length === 0 ? {} : { evidence }),
+  };
+  const orders = people.map(
+    (subject): RevocationOrder => ({
+      kind: 'session-revoked',
+      provider,
+      subject,
+      at: event.published,
+      cause,
+    }),
+  );
+  return {
+    triggers: effect.changesMembers ? [trigger] : [],
+    orders: effect.takes === 'session' ? orders : [],
+  };
+}

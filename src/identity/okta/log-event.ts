@@ -1,0 +1,70 @@
+import { z } from 'zod';
+
+/** An event of the System Log; an event hook carries the same ones. */
+export interface LogEvent {
+  readonly uuid: string;
+  /** ISO 8601 by Okta's clock. */
+  readonly published: string;
+  readonly type: string;
+  readonly failed: boolean;
+  readonly actor: LogParty;
+  readonly ip?: string;
+  readonly targets: readonly LogParty[];
+}
+
+/** Whom an event is by or about. Okta writes `unknown` where it has no alternate id. */
+export interface LogParty {
+  readonly id: string;
+  /** `User`, `AppInstance`, `UserGroup`, `PublicClientApp`, … */
+  readonly type: string;
+  /** The login of a user. */
+  readonly alternateId?: string;
+  readonly displayName?: string;
+}
+
+const text = z.string().max(1024);
+const PARTY = z.looseObject({
+  id: text.nullish(),
+  type: text.nullish(),
+  alternateId: text.nullish(),
+  displayName: text.nullish(),
+});
+const EVENT = z.looseObject({
+  uuid: z.string().regex(/^[A-Za-z0-9_-]{1,100}$/),
+  published: z.iso.datetime({ offset: true }).max(40),
+  eventType: z.string().min(1).max(255),
+  outcome: z.looseObject({ result: text.nullish() }).nullish(),
+  actor: PARTY.nullish(),
+  client: z.looseObject({ ipAddress: text.nullish() }).nullish(),
+  target: z.array(PARTY).max(1000).nullish(),
+});
+
+/** Undefined for anything that is no event of the System Log (developer.okta.com, System Log API, LogEvent). */
+export function parseLogEvent(value: unknown): LogEvent | undefined {
+  const parsed = EVENT.safeParse(value);
+  if (!parsed.success) return undefined;
+  const { uuid, published, eventType, outcome, actor, client, target } = parsed.data;
+  const ip = client?.ipAddress ?? '';
+  return {
+    uuid,
+    published: new Date(published).toISOString(),
+    type: eventType,
+    failed: outcome?.result === 'FAILURE' || outcome?.result === 'DENY',
+    actor: toParty(actor ?? {}),
+    ...(ip === '' ? {} : { ip }),
+    targets: (target ?? []).map(toParty),
+  };
+}
+
+function toParty({ id, type, alternateId, displayName }: z.output<typeof PARTY>): LogParty {
+  return {
+    id: id ?? '',
+    type: type ?? '',
+    ...(isSaid(alternateId) ? { alternateId } : {}),
+    ...(isSaid(displayName) ? { displayName } : {}),
+  };
+}
+
+function isSaid(value: string | null | undefined): value is string {
+  return typeof value === 'string' && value !== '' && value !== 'unknown';
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { RejectedEvent } from '../../errors.js';
+import type { Secret } from '../../model/secret.js';
+import { verifyStaticSecret } from '../signature.js';
+import type { EventSource, RawRequest, Reception } from '../source.js';
+import { toIdentityEvent } from './events.js';
+import { parseLogEvent } from './log-event.js';
+import type { OktaNames } from './names.js';
+
+export interface OktaSourceOptions {
+  readonly provider: string;
+  /** What the hook sends as `Authorization`, whole; several while one is rotated. */
+  readonly secrets: readonly Secret[];
+  readonly names: OktaNames;
+}
+
+const LONGEST_BODY = 1024 * 1024;
+const CHALLENGE = 'x-okta-verification-challenge';
+
+/** The envelope of an event hook (developer.okta.com/docs/concepts/event-hooks). */
+const ENVELOPE = z.looseObject({
+  eventType: z.literal('com.okta.event_hook'),
+  data: z.looseObject({ events: z.array(z.unknown()).min(1).max(1000) }),
+});
+
+/**
+ * Event hooks. Once, Okta asks by GET whether the address is ours, and gets its challenge back; from then on it sends
+ * events by POST, each batch with a header that never changes and no signature. So a hook is a hint and no more.
+ */
+export function createOktaSource(options: OktaSourceOptions): EventSource {
+  const { provider, secrets, names } = options;
+  return {
+    provider,
+    async receive(request): Promise<Reception> {
+      if (request.method === 'GET') return answerChallenge(request);
+      if (request.body.byteLength > LONGEST_BODY) {
+        throw new RejectedEvent('ERR_EVENT_INVALID', `the event is longer than ${LONGEST_BODY} bytes`, 413);
+      }
+      if (!verifyStaticSecret(secrets, request.headers.authorization)) {
+        throw new RejectedEvent('ERR_SIGNATURE', 'the Authorization header is none of the secrets', 401);
+      }
+      const { receivedAt } = request;
+      const context = { provider, kind: 'webhook', receivedAt, names } as const;
+      return { kind: 'events', events: parse(request.body).map((event) => toIdentityEvent(event, context)) };
+    },
+  };
+}
+
+/** The challenge proves nothing about who asks, so nothing but the challenge is said. */
+function answerChallenge(request: RawRequest): Reception {
+  const challenge = request.headers[CHALLENGE];
+  if (challenge === undefined || !/^[\x21-\x7e]{1,512}$/.test(challenge)) {
+    throw new RejectedEvent('ERR_EVENT_INVALID', `a GET without a valid ${CHALLENGE}`, 400);
+  }
+  const body = JSON.stringify({ verification: challenge });
+  return { kind: 'reply', status: 200, contentType: 'application/json', body };
+}
+
+function parse(body: Uint8Array) {
+  const envelope = ENVELOPE.safeParse(parseJson(body));
+  if (!envelope.success) throw invalid('the body is none that an event hook sends');
+  return envelope.data.data.events.map((each) => {
+    const event = parseLogEvent(each);
+    if (event === undefined) throw invalid('an event is none of the System Log');
+    return event;
+  });
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    throw invalid('the event is not JSON in UTF-8');
+  }
+}
+
+function invalid(message: string): RejectedEvent {
+  return new RejectedEvent('ERR_EVENT_INVALID', message, 400);
+}
