@@ -66,7 +66,7 @@ function repeatedNames(providers: readonly KeyValues[]): Finding[] {
 function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
   const findings: Finding[] = [];
   const isInsecure = [true, 'on', 'true'].some((value) => value === provider.insecure);
-  const urls = provider.kind === 'oidc' ? ['issuer', 'directory'] : ['issuer'];
+  const urls = provider.kind === 'oidc' ? ['issuer', 'directory'] : ['issuer', 'org'];
   for (const key of urls) {
     const value = provider[key];
     const parsed = typeof value === 'string' ? parseUrl(value) : undefined;

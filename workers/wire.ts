@@ -12,6 +12,7 @@ import type { DecisionLog } from '../src/decisions/log.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
 import { createOidc } from '../src/identity/oidc/oidc.js';
+import { createOkta } from '../src/identity/okta/okta.js';
 import type { ProviderParts } from '../src/identity/provider-parts.js';
 import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
@@ -90,6 +91,8 @@ function openParts(settings: ProviderSettings, ambience: Ambience): ProviderPart
       return createKeycloak({ ...settings, ...ambience, provider });
     case 'oidc':
       return createOidc({ ...settings, ...ambience, provider });
+    case 'okta':
+      return createOkta({ ...settings, ...ambience, provider });
   }
 }
 

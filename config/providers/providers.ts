@@ -2,16 +2,17 @@ import { z } from 'zod';
 import { AUTH0, type Auth0Settings, toAuth0 } from './auth0.js';
 import { KEYCLOAK, type KeycloakSettings, toKeycloak } from './keycloak.js';
 import { OIDC, type OidcSettings, toOidc } from './oidc.js';
+import { OKTA, type OktaSettings, toOkta } from './okta.js';
 
 /** Every kind of provider there is: one line each here and in the switch. */
-export type ProviderSettings = Auth0Settings | KeycloakSettings | OidcSettings;
+export type ProviderSettings = Auth0Settings | KeycloakSettings | OidcSettings | OktaSettings;
 
-const PLANNED_KINDS: readonly unknown[] = ['okta', 'entra'];
+const PLANNED_KINDS: readonly unknown[] = ['entra'];
 
-export const PROVIDER = z.discriminatedUnion('kind', [AUTH0, KEYCLOAK, OIDC], {
+export const PROVIDER = z.discriminatedUnion('kind', [AUTH0, KEYCLOAK, OIDC, OKTA], {
   error: ({ input }) =>
     isPlannedKind(input)
-      ? 'this kind of provider is not built yet; use one of: auth0, keycloak, oidc'
+      ? 'this kind of provider is not built yet; use one of: auth0, keycloak, oidc, okta'
       : undefined,
 });
 
@@ -27,6 +28,8 @@ export function toProvider(
       return toKeycloak(parsed);
     case 'oidc':
       return toOidc(parsed, absolute);
+    case 'okta':
+      return toOkta(parsed);
   }
 }
 

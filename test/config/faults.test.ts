@@ -74,15 +74,17 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
   ],
   [
     'a kind that is planned',
-    provider('kind: okta, issuer: "https://x"'),
+    provider('kind: entra, issuer: "https://x"'),
     ['providers'],
-    ['1:33: providers[0].kind: this kind of provider is not built yet; use one of: auth0, keycloak, oidc'],
+    [
+      '1:33: providers[0].kind: this kind of provider is not built yet; use one of: auth0, keycloak, oidc, okta',
+    ],
   ],
   [
     'a misspelt kind',
     provider('kind: keyclok'),
     ['providers'],
-    ['1:33: providers[0].kind: must be one of auth0, keycloak, oidc; did you mean "keycloak"?'],
+    ['1:33: providers[0].kind: must be one of auth0, keycloak, oidc, okta; did you mean "keycloak"?'],
   ],
   [
     'a provider without a kind',

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { Secret } from '../../src/model/secret.js';
+import { parseUrl, secret, text, url } from '../fields.js';
+import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
+
+export interface OktaSettings extends AnyProvider {
+  readonly kind: 'okta';
+  readonly org?: string;
+  readonly credentials:
+    | { readonly clientId: string; readonly privateKey: Secret; readonly keyId?: string }
+    | { readonly apiToken: Secret };
+  readonly apis: readonly string[];
+}
+
+/** A key has several lines, which other secrets must not have. */
+const privateKey = z
+  .string()
+  .max(16_384, 'is longer than 16384 characters')
+  .regex(
+    /^\s*(-----BEGIN [A-Z ]*PRIVATE KEY-----|\{)/,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: shows how a reference is written
+    'must be a private key in PEM or as a JWK; give it through ${file:PATH}',
+  )
+  .transform((value) => new Secret(value));
+
+export const OKTA = z
+  .strictObject({
+    kind: z.literal('okta'),
+    ...everyKind,
+    issuer: url('https:', 'http:').describe(
+      'The issuer of a custom authorization server, as it stands in tokens: https://acme.okta.com/oauth2/default',
+    ),
+    org: url('https:', 'http:')
+      .exactOptional()
+      .describe("Where the Okta API is: https://acme.okta.com; the issuer's host where it is left out."),
+    clientId: text().exactOptional().describe('The service app as which the Okta API is read.'),
+    privateKey: privateKey
+      .exactOptional()
+      .describe('Its private key, in PEM (PKCS #8) or as a JWK; for private_key_jwt.'),
+    keyId: text().exactOptional().describe('The kid of its public key, where the key itself does not say.'),
+    apiToken: secret()
+      .exactOptional()
+      .describe("An administrator's API token (SSWS), instead of clientId and privateKey; only a fallback."),
+    apis: z
+      .array(text())
+      .min(1, 'must name an API; write the issuer, audience or id of an authorization server')
+      .describe(
+        "Whose scopes count: authorization servers, each by its issuer, audience or id, and the org's own address for Okta API scopes; a rule names one of them under api.",
+      ),
+  })
+  .superRefine((provider, context) => {
+    const fault = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    const { clientId, privateKey: key, keyId, apiToken, issuer, org } = provider;
+    if (apiToken === undefined) {
+      const missing = clientId === undefined ? 'clientId' : key === undefined ? 'privateKey' : undefined;
+      if (missing !== undefined) fault(missing, 'is missing; write both clientId and privateKey');
+    } else if (clientId !== undefined || key !== undefined || keyId !== undefined) {
+      fault('apiToken', 'stands beside clientId or a key; keep one way to log in, best the key');
+    }
+    if (!/^\/oauth2\/[A-Za-z0-9_-]+\/?$/.test(parseUrl(issuer)?.pathname ?? '')) {
+      fault(
+        'issuer',
+        'must be that of a custom authorization server; write https://…/oauth2/default or its id',
+      );
+    }
+    if (org !== undefined && parseUrl(org)?.pathname !== '/') {
+      fault('org', 'must be the address of the org alone; write https://acme.okta.com');
+    }
+  });
+
+export function toOkta(parsed: z.output<typeof OKTA>): OktaSettings {
+  return {
+    kind: parsed.kind,
+    ...toAnyProvider(parsed, { client: 'cid', scopes: 'scp', groups: 'groups' }),
+    ...(parsed.org === undefined ? {} : { org: parsed.org }),
+    credentials: toCredentials(parsed),
+    apis: parsed.apis,
+  };
+}
+
+function toCredentials(parsed: z.output<typeof OKTA>): OktaSettings['credentials'] {
+  const { clientId = '', privateKey: key = new Secret(''), keyId, apiToken } = parsed;
+  if (apiToken !== undefined) return { apiToken };
+  return { clientId, privateKey: key, ...(keyId === undefined ? {} : { keyId }) };
+}
