@@ -33,6 +33,7 @@ const CHANGE_REASONS = {
   LifetimeChanged: 'LifetimeChanged',
   MembershipAdded: 'MembershipAdded',
   MembershipRemoved: 'MembershipRemoved',
+  SessionRevoked: 'SessionRevoked',
   Adopted: 'Adopted',
 } as const satisfies Members<ChangeReason>;
 
@@ -172,6 +173,15 @@ export const CLOUD_EVENT = z.object({
       .object({ provider: z.string(), clientId: z.string(), actorKind: z.enum(ACTORS) })
       .exactOptional()
       .describe('The OAuth client whose scopes led to the decision.'),
+    person: z
+      .object({
+        provider: z.string(),
+        subject: z.string().exactOptional(),
+        group: z.string().exactOptional(),
+        actorKind: z.literal('human'),
+      })
+      .exactOptional()
+      .describe('The person whose access it is, by the sub of their tokens, and the group that gives it.'),
     scopes: z.array(z.string()).exactOptional(),
     principal: z
       .object({ id: z.string(), ip: z.string().exactOptional() })

@@ -8,7 +8,7 @@ export const CONTENT_TYPE = 'application/cloudevents+json';
 
 /** The decision as the topic carries it: plain JSON, absent fields left out, secrets masked. */
 export function toCloudEvent(decision: Decision): CloudEvent {
-  const { client, scopes, detail, consul, latencyMs, cause, before, after } = decision;
+  const { client, person, scopes, detail, consul, latencyMs, cause, before, after } = decision;
   const principal = decision.principal ?? cause.principal;
   return {
     specversion: '1.0',
@@ -26,6 +26,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
       ...(client === undefined
         ? {}
         : { client: { provider: client.provider, clientId: client.clientId, actorKind: client.actorKind } }),
+      ...(person === undefined ? {} : { person: { ...person } }),
       ...(scopes === undefined ? {} : { scopes: [...scopes] }),
       ...(principal === undefined
         ? {}

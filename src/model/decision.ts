@@ -20,6 +20,7 @@ export type ChangeReason =
   | 'LifetimeChanged'
   | 'MembershipAdded'
   | 'MembershipRemoved'
+  | 'SessionRevoked'
   | 'Adopted';
 
 /** Why a change is deliberately not made yet. */
@@ -103,6 +104,16 @@ export interface Resource {
   readonly name?: string;
 }
 
+/** Whose access it is, where it is a person's. */
+export interface DecidedPerson {
+  readonly provider: string;
+  /** The `sub` of the person's tokens; absent where it is not known. */
+  readonly subject?: string;
+  /** The group or role that gives it. */
+  readonly group?: string;
+  readonly actorKind: 'human';
+}
+
 /**
  * A change, or a refusal, with its cause, reason and outcome. `subject` orders decisions: `revision` counts up
  * from 1 per subject without a gap, in the order of settlement.
@@ -125,6 +136,7 @@ export interface Decision {
     readonly clientId: string;
     readonly actorKind: ClassifiedKind;
   };
+  readonly person?: DecidedPerson;
   readonly scopes?: readonly string[];
   readonly principal?: Principal;
   readonly cause: Cause;

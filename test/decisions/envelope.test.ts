@@ -21,6 +21,17 @@ const someDecision: fc.Arbitrary<Decision> = fc
     client: optional(
       fc.record({ provider: fc.string(), clientId: fc.string(), actorKind: fc.constant('agent') }),
     ),
+    person: optional(
+      fc.record(
+        {
+          provider: fc.string(),
+          subject: fc.string(),
+          group: fc.string(),
+          actorKind: fc.constant('human'),
+        },
+        { requiredKeys: ['provider', 'actorKind'] },
+      ),
+    ),
     scopes: optional(fc.array(fc.string())),
     principal: optional(fc.record({ id: fc.stringMatching(/^[a-z@.]*$/) })),
     before: optional(fc.dictionary(fc.stringMatching(/^[a-z]+$/), fc.integer())),
