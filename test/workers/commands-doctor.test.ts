@@ -44,6 +44,21 @@ async function useToken(rules: string): Promise<void> {
   cli.configure({ consul: { address: mesh.consul.address, token: await mesh.tokenWith(rules) } });
 }
 
+async function sidecar(service: string): Promise<void> {
+  await mesh.request('PUT', '/v1/catalog/register', {
+    Node: 'machine-1',
+    Address: '10.0.0.1',
+    SkipNodeUpdate: true,
+    Service: {
+      ID: `${service}-sidecar-proxy`,
+      Service: `${service}-sidecar-proxy`,
+      Kind: 'connect-proxy',
+      Port: 20_000,
+      Proxy: { DestinationServiceName: service },
+    },
+  });
+}
+
 describe('doctor', () => {
   it('finds nothing wrong in a mesh that is right, and flags a token stronger than needed', async () => {
     const { status, of } = await examine();
@@ -147,6 +162,68 @@ describe('doctor', () => {
     }
     cli.configure({ scopes: { 'orders:write': { to: 'orders', user: 'required' } } });
     expect((await examine()).of('consul.version')?.message).toContain('user: required');
+  });
+
+  it('counts the static tokens of others, and says so where it may not see them', async () => {
+    const of = (id: string) => async () => (await examine()).of(id);
+    expect(await of('acl.tokens')()).toMatchObject({
+      severity: 'ok',
+      message: expect.stringContaining(
+        'of 2 ACL tokens 0 are static (0 of them with an end), 0 for management',
+      ),
+    });
+    await mesh.tokenWith('key "a" { policy = "read" }');
+    await mesh.request('PUT', '/v1/acl/token', { ExpirationTTL: '1h' });
+    expect(await of('acl.tokens')()).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining('of 4 ACL tokens 2 are static (1 of them with an end)'),
+      remedy: expect.stringContaining('scopemesh tokens --static'),
+    });
+    await useToken(LEAST);
+    expect(await of('acl.tokens')()).toMatchObject({
+      severity: 'notice',
+      remedy: expect.stringContaining('acl = "read"'),
+    });
+  });
+
+  it('says of which services the sidecars may run with a dead or dying token, and how to look at an Envoy', async () => {
+    expect((await examine()).of('envoy.drain-time')).toBeUndefined();
+    await sidecar('web');
+    const strange = await examine();
+    expect(strange.of('sidecars.tokens')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('no live ACL token is that of web'),
+    });
+    expect(strange.of('envoy.drain-time')).toMatchObject({
+      severity: 'notice',
+      remedy: expect.stringContaining('drain_time'),
+    });
+    const identity = { ServiceIdentities: [{ ServiceName: 'web' }] };
+    await mesh.request('PUT', '/v1/acl/token', { ...identity, ExpirationTTL: '2h' });
+    expect((await examine()).of('sidecars.tokens')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(/^all 1 ACL tokens of web end, the last of them in 1h 59m/),
+    });
+    await mesh.request('PUT', '/v1/acl/token', identity);
+    expect((await examine()).of('sidecars.tokens')).toMatchObject({ severity: 'ok' });
+  });
+
+  it('finds an agent whose every token ends', async () => {
+    const NodeIdentities = [{ NodeName: 'machine-1', Datacenter: 'dc1' }];
+    await mesh.request('PUT', '/v1/acl/token', { NodeIdentities, ExpirationTTL: '2h' });
+    expect((await examine()).of('agents.tokens')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('node dc1/machine-1 end'),
+    });
+  });
+
+  it('finds a client that two services claim', async () => {
+    await mesh.register('api', { client: 'web-app' });
+    cli.idp({ ...web, attributes: { 'consul-services': 'web,api' } });
+    expect((await examine()).of('claims.several')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('main/web-app is claimed by api and web'),
+    });
   });
 
   it('says it to people too, with how to mend it', async () => {

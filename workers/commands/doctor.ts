@@ -3,8 +3,10 @@ import { messageOf } from '../../src/errors.js';
 import { silentLogger } from '../../src/observe.js';
 import { readConsul } from '../../src/reconcile/sweep.js';
 import type { Cli } from '../cli.js';
+import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
 import type { Finding, Severity } from '../doctor/finding.js';
+import { jwtFindings } from '../doctor/jwt-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
@@ -65,6 +67,12 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       () => false,
     );
     if (isRead) findings.push(...meshFindings(config, world, clock.now()));
+    const facts = await consul.inspect(cli.signal).catch(() => undefined);
+    if (facts !== undefined)
+      findings.push(
+        ...(await aclFindings(config, consul, facts, world.catalog, clock.now(), cli.signal)),
+        ...(await jwtFindings(consul, facts, world, cli.signal)),
+      );
     return findings;
   } finally {
     for (const close of closers)

@@ -1,15 +1,16 @@
 import type { Config } from '../../config/config.js';
-import type { AclTokenFacts, Consul, ConsulFacts } from '../../src/consul/consul.js';
+import type { Consul, ConsulFacts } from '../../src/consul/consul.js';
 import { messageOf } from '../../src/errors.js';
+import { hasOurName } from '../../src/plan/acl/quote.js';
+import { useOf, wantsAcl } from './acl-use.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
+import { flawFindings } from './known-flaws.js';
 import { skewFinding } from './skew.js';
+import { tokenFindings } from './token-findings.js';
 
 const OLDEST = [1, 14, 0] as const;
 /** JWT requirements in intentions that its proxies enforce. */
 const ENFORCES_USERS = [1, 16, 1] as const;
-
-const LEAST_RULES =
-  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
 
 /** Consul itself: reachable, new enough, closed by default, and open to our token as far as is needed. */
 export async function consulFindings(
@@ -31,13 +32,13 @@ export async function consulFindings(
       ),
     ];
   }
-  const token = await readToken(consul, signal);
   return [
     ok('consul.reachable', `Consul answers at ${config.consul.address}, datacenter ${facts.datacenter}`),
     versionFinding(facts.version, config),
     aclFinding(facts),
     policyFinding(facts),
-    ...tokenFindings(token, facts, config, now()),
+    ...flawFindings(facts.version, useOf(config)),
+    ...(await tokenFindings(consul, facts, config, now(), signal)),
     ...(facts.serverTime === undefined ? [] : skewFinding('consul.clock', 'Consul', facts.serverTime, now())),
     ...(await readFindings(config, consul, signal)),
   ];
@@ -45,7 +46,7 @@ export async function consulFindings(
 
 function versionFinding(version: string, config: Config): Finding {
   const id = 'consul.version';
-  const needsUsers = config.rules.some((rule) => rule.userRequired);
+  const needsUsers = useOf(config).users;
   if (version === 'unknown')
     return notice(id, 'the version of Consul cannot be read', 'give the token agent:read');
   if (isOlder(version, OLDEST)) return error(id, `Consul ${version} is too old`, 'use Consul 1.14 or newer');
@@ -94,69 +95,6 @@ function policyFinding({ defaultPolicy }: ConsulFacts): Finding {
   }
 }
 
-async function readToken(consul: Consul, signal: AbortSignal): Promise<AclTokenFacts | string | undefined> {
-  try {
-    return await consul.readAclToken(signal);
-  } catch (cause) {
-    signal.throwIfAborted();
-    return messageOf(cause);
-  }
-}
-
-function tokenFindings(
-  token: AclTokenFacts | string | undefined,
-  { aclsEnabled }: ConsulFacts,
-  config: Config,
-  now: number,
-): readonly Finding[] {
-  const id = 'consul.token';
-  if (typeof token === 'string')
-    return [error(id, `the ACL token cannot be used: ${token}`, 'set consul.token to a valid token')];
-  if (token === undefined)
-    return aclsEnabled
-      ? [error(id, 'no ACL token is configured', `set consul.token; its rules: ${LEAST_RULES}`)]
-      : [];
-  const findings: Finding[] = [];
-  const writesAcls =
-    config.login || config.groups.length > 0 || config.rules.some((rule) => rule.acl !== undefined);
-  const { rules, isManagement, expiresAt } = token;
-  const may = (rule: RegExp) => isManagement || (rules ?? []).some((text) => rule.test(text));
-  if (isManagement || (rules !== undefined && may(/\b(acl|operator)"?\s*[=:]\s*"write"/))) {
-    findings.push(
-      writesAcls
-        ? ok(id, 'the ACL token may write ACLs, as the rules need')
-        : warning(
-            id,
-            `the ACL token is stronger than this configuration needs (${isManagement ? 'it is a management token' : 'it may write ACLs'})`,
-            `use one with these rules: ${LEAST_RULES}`,
-          ),
-    );
-  } else if (rules === undefined) {
-    findings.push(
-      notice(
-        id,
-        'what the ACL token may write cannot be checked without writing, because it may not read its own rules (acl:read)',
-        `see that it has these rules: ${LEAST_RULES}`,
-      ),
-    );
-  } else if (!may(/\bintentions"?\s*[=:]\s*"write"/)) {
-    findings.push(
-      error(id, 'no rule of the ACL token lets it write intentions', `give it these rules: ${LEAST_RULES}`),
-    );
-  } else findings.push(ok(id, 'the ACL token may write intentions'));
-  if (expiresAt !== undefined) {
-    const hours = Math.round((Date.parse(expiresAt) - now) / 3_600_000);
-    findings.push(
-      warning(
-        'consul.token-expiry',
-        `the ACL token expires in ${hours} h, at ${expiresAt}`,
-        'renew it before, or use one that does not',
-      ),
-    );
-  }
-  return findings;
-}
-
 /** The reads that the daemon depends on; one that ACLs filter is told apart from an empty one. */
 async function readFindings(
   config: Config,
@@ -187,6 +125,13 @@ async function readFindings(
       ? [
           attempt('the claim records', 'consul.read-claims', `key:write on scopemesh/${config.owner}/`, () =>
             consul.claims.list(signal),
+          ),
+        ]
+      : []),
+    ...(wantsAcl(config)
+      ? [
+          attempt('ACL objects', 'consul.read-acl', 'acl = "write"', () =>
+            consul.acl.read((name) => hasOurName(config.owner, name), signal),
           ),
         ]
       : []),

@@ -60,6 +60,7 @@ function claimFindings(config: Config, world: WorldState, now: number): readonly
   const findings: Finding[] = [];
   const without: string[] = [];
   let claimed = 0;
+  const claimants = new Map<string, string[]>();
   const inhabited = new Set(
     (world.catalog?.services ?? []).filter(hasInstance).map((service) => service.name.name),
   );
@@ -67,6 +68,10 @@ function claimFindings(config: Config, world: WorldState, now: number): readonly
     const { name } = standing.service;
     if (standing.kind === 'none' && inhabited.has(name) && name !== 'consul') without.push(name);
     if (standing.kind === 'claimed' || standing.kind === 'unrecorded') claimed++;
+    if (standing.kind === 'claimed') {
+      const { provider, clientId } = standing.client;
+      claimants.set(`${provider}/${clientId}`, [...(claimants.get(`${provider}/${clientId}`) ?? []), name]);
+    }
     if (standing.kind === 'refused')
       findings.push(
         warning(
@@ -84,6 +89,15 @@ function claimFindings(config: Config, world: WorldState, now: number): readonly
         ),
       );
   }
+  for (const [client, services] of claimants)
+    if (services.length > 1)
+      findings.push(
+        warning(
+          'claims.several',
+          `client ${client} is claimed by ${services.toSorted().join(' and ')}: each of them has all that its scopes open${config.login ? ', and whoever logs in to Consul as it may register all of them' : ''}`,
+          'give each service a client of its own, unless they are one application',
+        ),
+      );
   if (without.length > 0)
     findings.push(
       notice(

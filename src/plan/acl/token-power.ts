@@ -93,7 +93,8 @@ function canonicalRules(text: string): string {
   return (read === undefined ? undefined : grantRules(read, {})?.text) ?? text.trim();
 }
 
-function readRules(text: string): AclRules | undefined {
+/** Undefined where they have something that scopemesh does not know. */
+export function readRules(text: string): AclRules | undefined {
   try {
     return parseRules(text);
   } catch (error) {

@@ -1,0 +1,85 @@
+import type { Consul, ConsulFacts } from '../../src/consul/consul.js';
+import { messageOf } from '../../src/errors.js';
+import type { ServiceName } from '../../src/model/intention.js';
+import { type JwtBlock, jwtBlocksOf } from '../../src/plan/acl/jwt-blocks.js';
+import { enforcesJwt } from '../../src/plan/acl/jwt-requirement.js';
+import type { WorldState } from '../../src/reconcile/world-state.js';
+import { error, type Finding, notice, ok, warning } from './finding.js';
+
+/** JWT requirements that stand in intentions, whoever wrote them, and do not do what they look like. */
+export async function jwtFindings(
+  consul: Consul,
+  { version }: ConsulFacts,
+  world: WorldState,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const blocks = [...world.entries.values()].flatMap(jwtBlocksOf);
+  if (blocks.length === 0) return [];
+  const findings = blocks.flatMap((block) => blockFindings(block, (name) => world.protocolOf(name)));
+  if (enforcesJwt(version)) findings.push(...(await providerFindings(consul, blocks, signal)));
+  return findings.length === 0
+    ? [ok('jwt', `requirements of a user's token in intentions: ${blocks.length}, all of them enforceable`)]
+    : findings;
+}
+
+function blockFindings(
+  { destination, source, providers }: JwtBlock,
+  protocolOf: (name: ServiceName) => string,
+): Finding[] {
+  const where = `the intention ${source ?? 'of every source'} -> ${destination.name}`;
+  const findings: Finding[] = [];
+  if (protocolOf(destination) === 'tcp')
+    findings.push(
+      error(
+        'jwt.protocol',
+        `${where} requires a token, but ${destination.name} speaks tcp, where that is not looked at`,
+        `give it Protocol http: consul config write a service-defaults entry named ${destination.name}`,
+      ),
+    );
+  if (providers.length > 1)
+    findings.push(
+      warning(
+        'jwt.alternatives',
+        `${where} names ${providers.length} providers of tokens in one block: a token of any one of them is enough`,
+        'write one block for each provider where both must be there',
+      ),
+    );
+  for (const { name, claims } of providers)
+    for (const { path, value } of claims)
+      if (path.at(-1) === 'scope')
+        findings.push(
+          warning(
+            'jwt.scope-claim',
+            `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, and a scope claim is one text with all scopes (RFC 9068, section 2.2.3): it is met only by a token with no other scope`,
+            'have the provider put the scopes into a list, under another claim, and compare that one',
+          ),
+        );
+  return findings;
+}
+
+/** Without its provider a requirement leaves the destination without a listener. */
+async function providerFindings(
+  consul: Consul,
+  blocks: readonly JwtBlock[],
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const id = 'jwt.provider';
+  let standing: ReadonlySet<string>;
+  try {
+    standing = new Set((await consul.jwtProviders.list(signal)).map(({ name }) => name));
+  } catch (cause) {
+    signal.throwIfAborted();
+    const message = `whether the JWT providers that intentions name are there cannot be read: ${messageOf(cause)}`;
+    return [notice(id, message, 'give the token mesh = "read"')];
+  }
+  const missing = new Map<string, string>();
+  for (const { destination, providers } of blocks)
+    for (const { name } of providers) if (!standing.has(name)) missing.set(name, destination.name);
+  return [...missing].map(([name, destination]) =>
+    error(
+      id,
+      `an intention of ${destination} requires a token of the JWT provider ${name}, which does not exist: the proxies of ${destination} get no listener, and nobody reaches it`,
+      `write the jwt-provider entry ${name}, or take the requirement out of the intention`,
+    ),
+  );
+}
