@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { aclFindings } from './acl-checks.js';
 import { crossFindings } from './checks.js';
 import type { Config } from './config.js';
 import { ConfigError, type ConfigPath, type ConfigProblem } from './config-error.js';
@@ -35,6 +36,7 @@ export async function loadConfig(options: LoadOptions): Promise<{ config: Config
   const findings = [
     ...(checked.success ? [] : toFindings(checked.error.issues, expanded.value, FILE)),
     ...crossFindings(expanded.value),
+    ...aclFindings(expanded.value),
     ...unsupportedParts(expanded.value),
   ].filter((found) => !broken.some((path) => path.length > 0 && isWithin(found.path, path)));
   const problems: ConfigProblem[] = [...document.faults];

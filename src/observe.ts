@@ -54,6 +54,11 @@ export const METRICS = {
     'Requests to the IdP, by provider and result.',
     ['provider', 'result'],
   ],
+  scopemesh_directory_read_requests: [
+    'gauge',
+    'Requests that the last complete read of the directory took, by provider.',
+    ['provider'],
+  ],
   scopemesh_directory_failures_total: [
     'counter',
     'Failed directory reads, by provider and error code.',
@@ -65,6 +70,32 @@ export const METRICS = {
     'Failed event polls, by provider and error code.',
     ['provider', 'code'],
   ],
+  scopemesh_provider_paused_seconds: [
+    'gauge',
+    'How long nothing is asked of the IdP yet, because it limits the rate, by provider.',
+    ['provider'],
+  ],
+  scopemesh_rechecks: ['gauge', 'What is to be looked at again after an event, by provider.', ['provider']],
+  scopemesh_missed_signals_total: [
+    'counter',
+    'Events that a poll brought and the webhook should have, by provider.',
+    ['provider'],
+  ],
+  scopemesh_event_gaps_total: [
+    'counter',
+    'Complete comparisons because events may have been lost, by provider and reason (log, silence, missed, subscription).',
+    ['provider', 'reason'],
+  ],
+  scopemesh_subscription_expires_seconds: [
+    'gauge',
+    'Seconds until the subscription to events at the IdP ends, by provider.',
+    ['provider'],
+  ],
+  scopemesh_subscription_failures_total: [
+    'counter',
+    'Failed renewals of a subscription to events, by provider and error code.',
+    ['provider', 'code'],
+  ],
   scopemesh_consul_requests_total: [
     'counter',
     'Requests to Consul, by operation and result.',
@@ -74,6 +105,11 @@ export const METRICS = {
     'histogram',
     'Duration of Consul requests that do not block, by operation.',
     ['operation'],
+  ],
+  scopemesh_acl_cleanup_denied_total: [
+    'counter',
+    'Attempts to remove ACL objects that are wanted no more, for which the ACL token does not suffice.',
+    [],
   ],
   scopemesh_consul_watch_age_seconds: [
     'gauge',

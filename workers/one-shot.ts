@@ -61,6 +61,7 @@ export async function withOneShot<T>(
       () => 'reading the identity providers and Consul',
       async () => {
         await restoreClosures(deps);
+        await deps.acl.restore(deps.facts);
         deps.window.restore(await deps.facts.get('guard/window'));
         await readBothSides(deps, cli.signal);
         await recallWritten(deps);

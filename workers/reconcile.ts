@@ -22,6 +22,7 @@ async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boole
   while (!signal.aborted) {
     try {
       await restoreClosures(deps);
+      await deps.acl.restore(deps.facts);
       deps.window.restore(await deps.facts.get('guard/window'));
       await readConsul(deps, signal);
       await queueLeftovers(deps);

@@ -22,6 +22,7 @@ import type { Journal } from '../src/queue/journal.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
 import { Contention } from '../src/reconcile/contention.js';
+import { AclState } from '../src/reconcile/acl/acl-state.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
 import { WorldState } from '../src/reconcile/world-state.js';
@@ -166,6 +167,7 @@ export function createCore(
       world: createWorld(config),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       contention: new Contention(CONTENTION),
+      acl: new AclState(),
       source: `scopemesh/${config.owner}/${hostname()}`,
       newId: ulid,
       onSettled: () => settled.ring(),

@@ -1,13 +1,13 @@
 import type { WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
-import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
 import { isOwned, isSourceOf } from '../plan/ownership.js';
 import type { Change, Plan } from '../plan/plan.js';
 import { toWrittenText } from '../plan/written.js';
-import { draftOf, settledOf } from './decide.js';
+import { draftOf } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
+import { isRefusal, settle } from './settle.js';
 
 export interface Application {
   /** `formatKey` text. */
@@ -134,33 +134,6 @@ async function reserve(change: Change, deps: ReconcilerDeps): Promise<void> {
   if (!change.isInferred) return;
   deps.window.takeEdge(change.subject, deps.clock.now());
   await deps.facts.set('guard/window', deps.window.toText());
-}
-
-async function settle(
-  key: string,
-  draft: DraftDecision,
-  outcome: {
-    outcome: 'applied' | 'failed';
-    modifyIndex?: number;
-    reason?: 'ConsulRefused' | 'Conflict';
-    detail?: string;
-  },
-  lastWritten: ReadonlyMap<string, string> | undefined,
-  deps: ReconcilerDeps,
-): Promise<void> {
-  const nowMs = deps.clock.now();
-  const decision = settledOf(draft, { ...outcome, nowMs, time: new Date(nowMs).toISOString() });
-  await deps.journal.settle(key, [decision], lastWritten === undefined ? {} : { lastWritten });
-  deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
-  if (decision.outcome === 'applied' && (draft.cause.kind === 'webhook' || draft.cause.kind === 'poll')) {
-    deps.metrics.time('scopemesh_event_to_commit_seconds', (decision.latencyMs ?? 0) / 1000);
-  }
-  deps.onSettled();
-}
-
-/** Only these say for certain that nothing was written. */
-function isRefusal(error: SyncError): boolean {
-  return error.code === 'ERR_CONSUL_REJECTED' || error.code === 'ERR_CONSUL_DENIED';
 }
 
 function entryAfter(

@@ -105,7 +105,8 @@ export async function forgetRulings(
   for (const { subject } of used) await deps.facts.set(factOf(subject), '');
 }
 
-async function rulingOn(
+/** What a person said of a hold of the mass guard, if it is about exactly this one. */
+export async function rulingOn(
   hold: Hold,
   told: KeyRecord['holds'],
   deps: Pick<ReconcilerDeps, 'facts'>,

@@ -6,6 +6,9 @@ import type { Evidence, Job } from '../model/trigger.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
+import { isAclSubject } from './acl/acl-draft.js';
+import { isAclActive } from './acl/acl-state.js';
+import { reconcileClientAcl } from './acl/client-acl.js';
 import { writeClaims } from './claim-records.js';
 import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
 import { causeOf } from './decide.js';
@@ -28,8 +31,12 @@ export async function reconcileClient(
   signal: AbortSignal,
 ): Promise<JobResult> {
   const directory = deps.directories.get(key.provider);
-  // A provider that was taken out of the configuration: its jobs end, what it opened is settled by the sweep.
-  if (directory === undefined) return { kind: 'done' };
+  // A provider that was taken out of the configuration: what it opened is settled by the sweep, but for its logins.
+  if (directory === undefined) {
+    if (key.by === 'clientId')
+      await reconcileClientAcl({ provider: key.provider, clientId: key.value }, job, deps, signal);
+    return { kind: 'done' };
+  }
   if (key.by !== 'clientId') return resolveReference(key, job, directory, deps, signal);
 
   const id: ClientId = { provider: key.provider, clientId: key.value };
@@ -54,18 +61,46 @@ export async function reconcileClient(
     const tell = () => deps.world.told.note(triggersNow(), ({ key: to }) => formatKey(to));
     const answer = await readClient(id, job, directory, tell, deps, signal);
     if (answer !== 'read') {
-      if (answer === 'closed') await deps.queue.add(fanOut(before, job, [], true));
+      if (answer === 'closed') {
+        await deps.queue.add(fanOut(before, job, [], true));
+        await reconcileClientAcl(id, job, deps, signal);
+      }
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };
     }
   }
   await followRename(id, known, job, deps);
-  // First, so that nothing that is wrong with a claim delays a revocation.
-  await deps.queue.add(triggersNow());
-  if (await settleClaims(id, job, deps, signal)) await deps.queue.add(triggersNow());
+  // What a loss closes goes first, so that nothing that is wrong with a claim or in Consul's ACL delays it. What is
+  // gained goes last: when an intention opens, its client may log in.
+  const gains = isAclActive(deps) && gainsAlone(id, known, deps);
+  if (!gains) await deps.queue.add(triggersNow());
+  const failures: unknown[] = [];
+  const attempt = async (work: () => Promise<unknown>) => {
+    await work().catch((error: unknown) => {
+      failures.push(error);
+    });
+  };
+  let claimsChanged = false;
+  await attempt(async () => {
+    claimsChanged = await settleClaims(id, job, deps, signal);
+  });
+  await attempt(() => reconcileClientAcl(id, job, deps, signal));
+  if (gains || claimsChanged) await deps.queue.add(triggersNow());
+  if (failures.length > 0) throw failures[0];
   return { kind: 'done' };
 }
 
 /**
+/** Whether the client has at least what it had, as far as its directory shows. */
+function gainsAlone(id: ClientId, known: OAuthClient | undefined, { world }: ReconcilerDeps): boolean {
+  const now = world.client(id);
+  return (
+    world.hasDirectory(id.provider) &&
+    world.closure(id) === undefined &&
+    now?.enabled === true &&
+    !lostSomething(known, now)
+  );
+}
+
  * Takes in what the directory says of the client. `closed` and `waits`: it does not say, and an order to close the
  * client is to be tried again soon, with the client closed meanwhile or not.
  */
@@ -152,7 +187,7 @@ async function settleClaims(
   await settleClaimLeftovers(text, record, deps, signal);
   const now = deps.clock.now();
   const plan = planClient(id, world.view(now), world.standings(now), world.mapping);
-  await tellHolds(text, record, plan.holds, causeOf(job), deps);
+  await tellHolds(text, record, plan.holds, causeOf(job), deps, (subject) => !isAclSubject(subject));
   return writeClaims(text, id, plan, causeOf(job), deps, signal);
 }
 

@@ -1,8 +1,10 @@
 import type { ErrorCode } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
+import { clientName } from '../plan/acl/quote.js';
 import { revocationLimit } from '../plan/guard.js';
 import { type ClientId, type Closure, clientText } from '../plan/world.js';
+import { aclBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
 import { budgetOf } from './fleet.js';
 
@@ -67,8 +69,10 @@ export async function closeUnconfirmed(
   const now = deps.clock.now();
   if (orders.length === 0 || now - oldest < UNCONFIRMED_AFTER_MS) return false;
   if (deps.world.closure(id) !== undefined) return true;
-  const edges = deps.world.ownedEdgesOf(id);
-  const budget = budgetOf(deps.world, deps.window, now, edges);
+  const acl = aclBudget(deps, now);
+  const standing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
+  const edges = deps.world.ownedEdgesOf(id) + (standing.authMethod === undefined ? 0 : 1);
+  const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, wanted: 0 });
   if (budget.used + edges > revocationLimit(deps.world.mapping, budget.ownedAtStart)) {
     if (deps.world.isFirstWait(id))
       deps.logger.error(

@@ -162,6 +162,15 @@ export function causeOf(job: Job): Cause {
   return first?.cause ?? { kind: 'retry', receivedAt: new Date(0).toISOString() };
 }
 
+/** What an opened edge is called: by an IdP's word a grant, by the catalog's a claim, by a new file the mapping. */
+export function grantReasonOf(job: Job): 'ScopeGranted' | 'MappingChanged' | 'ClaimAdded' {
+  const kinds = new Set(job.triggers.map((trigger) => trigger.cause.kind));
+  if (kinds.has('webhook') || kinds.has('poll') || kinds.has('full-read') || kinds.has('order'))
+    return 'ScopeGranted';
+  if (kinds.has('config')) return 'MappingChanged';
+  return kinds.has('consul-watch') ? 'ClaimAdded' : 'ScopeGranted';
+}
+
 /** One key per hold of a subject. */
 export function holdKey(hold: { readonly subject: string; readonly reason: HoldReason }): string {
   return `${hold.subject} ${hold.reason}`;

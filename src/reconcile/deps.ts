@@ -5,6 +5,7 @@ import type { Logger, Metrics } from '../observe.js';
 import type { Facts } from '../queue/facts.js';
 import type { Journal } from '../queue/journal.js';
 import type { Queue } from '../queue/queue.js';
+import type { AclState } from './acl/acl-state.js';
 import type { Contention } from './contention.js';
 import type { Stamp } from './decide.js';
 import type { RevocationWindow } from './revocation-window.js';
@@ -19,6 +20,7 @@ export interface ReconcilerDeps {
   readonly journal: Journal;
   readonly facts: Facts;
   readonly world: WorldState;
+  readonly acl: AclState;
   readonly window: RevocationWindow;
   readonly contention: Contention;
   readonly clock: Clock;

@@ -1,15 +1,15 @@
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import type { DestinationInput } from '../plan/destination-input.js';
 import { guardRevocations } from '../plan/guard.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import { planDestination, toHold } from '../plan/plan-destination.js';
 import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
+import { aclBudget } from './acl/acl-budget.js';
 import { applyChanges } from './apply.js';
 import { forgetRulings, passApproved } from './approvals.js';
-import { causeOf } from './decide.js';
+import { causeOf, grantReasonOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { budgetOf, inferredAcrossFleet, inputOf } from './fleet.js';
 import { tellHolds } from './holds.js';
@@ -106,7 +106,7 @@ async function planNow(
   const guarded = unguarded.changes.some((change) => change.isInferred)
     ? guardRevocations(
         unguarded,
-        budgetOf(world, window, now, inferredAcrossFleet(world, now)),
+        budgetOf(world, window, now, inferredAcrossFleet(world, now), aclBudget(deps, now)),
         world.mapping,
       )
     : unguarded;
@@ -147,13 +147,4 @@ function observe(plan: Plan): Plan {
     changes: [],
     holds: [...plan.holds, ...plan.changes.map((change) => toHold(change, 'ModeForbids', detail))],
   };
-}
-
-/** What an opened edge is called: by an IdP's word a grant, by the catalog's a claim, by a new file the mapping. */
-function grantReasonOf(job: Job): DestinationInput['grantReason'] {
-  const kinds = new Set(job.triggers.map((trigger) => trigger.cause.kind));
-  if (kinds.has('webhook') || kinds.has('poll') || kinds.has('full-read') || kinds.has('order'))
-    return 'ScopeGranted';
-  if (kinds.has('config')) return 'MappingChanged';
-  return kinds.has('consul-watch') ? 'ClaimAdded' : 'ScopeGranted';
 }

@@ -2,12 +2,15 @@ import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey } from '../model/key.js';
 import type { Evidence } from '../model/trigger.js';
 import type { DestinationInput } from '../plan/destination-input.js';
-import { guardRevocations } from '../plan/guard.js';
+import { guardRevocations, type RevocationBudget } from '../plan/guard.js';
 import type { Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { serviceText } from '../plan/world.js';
+import type { AclBudget } from './acl/acl-budget.js';
 import type { RevocationWindow } from './revocation-window.js';
 import type { WorldState } from './world-state.js';
+
+const NO_ACL: AclBudget = { owned: 0, wanted: 0 };
 
 /** The input of one destination's plan from what this process last saw. */
 export function inputOf(
@@ -41,11 +44,16 @@ export function inputOf(
 }
 
 /** The plan of every destination, guarded together; what `plan` prints and a sweep compares. */
-export function planFleet(world: WorldState, window: RevocationWindow, now: number): readonly Plan[] {
+export function planFleet(
+  world: WorldState,
+  window: RevocationWindow,
+  now: number,
+  acl?: AclBudget,
+): readonly Plan[] {
   const plans = world
     .destinations(now)
     .map((destination) => planDestination(inputOf(world, destination, now)));
-  const budget = budgetOf(world, window, now, countInferred(plans));
+  const budget = budgetOf(world, window, now, countInferred(plans), acl);
   return plans.map((plan) => guardRevocations(plan, budget, world.mapping));
 }
 
@@ -62,9 +70,16 @@ export function inferredAcrossFleet(world: WorldState, now: number): number {
   }, 0);
 }
 
-export function budgetOf(world: WorldState, window: RevocationWindow, now: number, wanted: number) {
+/** `acl`: the clients with ACL objects, which count beside the edges. */
+export function budgetOf(
+  world: WorldState,
+  window: RevocationWindow,
+  now: number,
+  wanted: number,
+  acl: AclBudget = NO_ACL,
+): RevocationBudget {
   const used = window.used(now);
-  return { used, wanted, ownedAtStart: world.ownedEdges() + used };
+  return { used, wanted: wanted + acl.wanted, ownedAtStart: world.ownedEdges() + acl.owned + used };
 }
 
 function countInferred(plans: readonly Plan[]): number {

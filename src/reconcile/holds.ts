@@ -8,13 +8,17 @@ import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.
 import { holdDecision, holdKey } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
-/** Tells each hold once, when it begins, and its end once; between them silence. */
+/**
+ * Tells each hold once, when it begins, and its end once; between them silence. `concerns`: of which subjects `holds`
+ * are all there is; what else the key's record has was told by another part of its job.
+ */
 export async function tellHolds(
   key: string,
   record: KeyRecord,
   holds: readonly Hold[],
   cause: Cause,
   deps: ReconcilerDeps,
+  concerns: (subject: string) => boolean = () => true,
 ): Promise<void> {
   const current = new Map(mergeHolds(holds).map((hold) => [holdKey(hold), hold]));
   const decisions: SettledDecision[] = [];
@@ -40,7 +44,7 @@ export async function tellHolds(
     );
   }
   for (const [name, known] of record.holds) {
-    if (current.has(name) || isUndecided(known, deps)) continue;
+    if (!concerns(known.subject) || current.has(name) || isUndecided(known, deps)) continue;
     update.set(name, null);
     if (known.reason === 'ModeForbids') continue;
     decisions.push(holdDecision(endedHold(known), 'released', cause, stamp));
@@ -73,6 +77,8 @@ function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | '
     const [provider = ''] = rest;
     return world.mapping.providers.includes(provider) && !world.hasDirectory(provider);
   }
+  // Told only by whoever could see what it is about.
+  if (kind !== 'intention') return false;
   const [partition = '', namespace = '', , name = ''] = rest;
   const standing = world.standings(deps.clock.now()).get(serviceText({ partition, namespace, name }));
   return standing?.kind === 'unknown';
@@ -103,6 +109,8 @@ export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
   return [...merged.values()];
 }
 
+const ACL_KINDS = ['acl-policy', 'acl-role', 'acl-auth-method', 'acl-binding-rule', 'acl-token'] as const;
+
 /** The hold as its end is told: what is known of it is its subject. */
 export function endedHold(known: RecordedHold): Hold {
   const [kind, ...rest] = known.subject.split('/').map(decodeURIComponent);
@@ -115,6 +123,17 @@ export function endedHold(known: RecordedHold): Hold {
       action: 'none',
       scopes: [],
       resource: { kind: 'claim', name: rest[2] ?? '' },
+    };
+  }
+  const aclKind = ACL_KINDS.find((each) => each === kind);
+  if (aclKind !== undefined) {
+    return {
+      subject: known.subject,
+      reason,
+      detail: 'the reason for holding it is gone',
+      action: 'none',
+      scopes: [],
+      resource: { kind: aclKind, name: rest.join('/') },
     };
   }
   const [partition, namespace, destination, source] = rest;

@@ -51,12 +51,13 @@ export async function settleClaimLeftovers(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  if (record.pending.length === 0) return;
+  const pending = record.pending.filter(({ resource }) => resource.kind === 'claim');
+  if (pending.length === 0) return;
   const records = await deps.consul.claims.list(signal);
   deps.world.putClaimRecords(records);
   const nowMs = deps.clock.now();
   const at = { nowMs, time: new Date(nowMs).toISOString() };
-  const decisions = record.pending.map((draft) => {
+  const decisions = pending.map((draft) => {
     const stands = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
     return settledOf(
       draft,
@@ -68,7 +69,7 @@ export async function settleClaimLeftovers(
   deps.onSettled();
 }
 
-const INTERRUPTED = {
+export const INTERRUPTED = {
   outcome: 'failed',
   reason: 'Interrupted',
   detail: 'scopemesh was interrupted before this write reached Consul; it is planned again',

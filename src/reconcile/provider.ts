@@ -2,9 +2,10 @@ import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import { formatKey, type Key } from '../model/key.js';
-import type { Job, Trigger } from '../model/trigger.js';
+import type { Cause, Job, Trigger } from '../model/trigger.js';
 import type { ClaimStanding } from '../plan/claims.js';
 import type { JobResult } from '../queue/queue.js';
+import { aclTriggers } from './acl/fleet-acl.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
@@ -57,6 +58,10 @@ export async function reconcileProvider(
     await deps.queue.add([
       ...triggers,
       ...claimTriggers(standings, job, deps),
+      ...(await aclTriggers(deps, fullReadCause(job), signal, {
+        provider: key.name,
+        evidence: evidenceOf(job),
+      })),
       // Holds of an earlier process whose reason is gone are about nothing that this read would show.
       ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
     ]);
@@ -77,14 +82,18 @@ export async function reconcileProvider(
   return { kind: 'done' };
 }
 
+/** For clients' jobs, which need not read again what was just read. */
+function fullReadCause(job: Job): Cause {
+  return { ...causeOf(job), kind: 'full-read' };
+}
+
 /** The clients whose claims are worth something else now: their jobs make the records and tell the holds. */
 function claimTriggers(
   before: ReadonlyMap<string, ClaimStanding>,
   job: Job,
   deps: ReconcilerDeps,
 ): readonly Trigger[] {
-  const cause = { ...causeOf(job), kind: 'full-read' as const };
-  return standingTriggers(deps.world, before, deps.clock.now(), cause).filter(
+  return standingTriggers(deps.world, before, deps.clock.now(), fullReadCause(job)).filter(
     ({ key }) => key.kind === 'client',
   );
 }

@@ -2,6 +2,9 @@ import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
+import { aclBudget } from './acl/acl-budget.js';
+import { isAclActive } from './acl/acl-state.js';
+import { sweepAcl } from './acl/sweep-acl.js';
 import { plainDecision } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';
@@ -13,6 +16,8 @@ export interface SweepSummary {
   readonly ownedEdges: number;
   readonly changes: number;
   readonly holds: number;
+  /** Names and policies of ours in Consul's ACL; absent where nothing of it is looked at. */
+  readonly aclObjects?: number;
 }
 
 /** Reads everything Consul has to say into the world; throws, and changes nothing, if any part is incomplete. */
@@ -42,7 +47,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   await readConsul(deps, signal);
   const now = deps.clock.now();
   const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
-  const plans = planFleet(deps.world, deps.window, now);
+  const plans = planFleet(deps.world, deps.window, now, aclBudget(deps, now));
   const pending = plans.filter((plan) => plan.changes.length > 0 || plan.holds.length > 0);
   const destinations = pending.flatMap(({ key }) =>
     key.kind === 'destination'
@@ -54,11 +59,15 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
     ...(await holdTriggers(cause, deps)),
     ...(await leftoverTriggers(cause, deps)),
   ]);
+  // After the edges' keys are queued: whatever is wrong with ACL objects keeps no edge from being compared.
+  const acl = await sweepAcl(deps, cause, signal);
+  await deps.queue.add(acl.triggers);
   const summary: SweepSummary = {
     destinations: plans.length,
     ownedEdges: deps.world.ownedEdges(),
-    changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
-    holds: plans.reduce((sum, plan) => sum + plan.holds.length, 0),
+    changes: plans.reduce((sum, plan) => sum + plan.changes.length, acl.changes),
+    holds: plans.reduce((sum, plan) => sum + plan.holds.length, acl.holds),
+    ...(isAclActive(deps) ? { aclObjects: acl.objects } : {}),
   };
   const { owner } = deps.world.mapping;
   const decision = plainDecision(

@@ -3,6 +3,7 @@ import type { Directory } from '../../src/identity/directory.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Facts } from '../../src/queue/facts.js';
+import { AclState } from '../../src/reconcile/acl/acl-state.js';
 import { Contention } from '../../src/reconcile/contention.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
@@ -83,6 +84,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     },
     facts: slowFacts(),
     world,
+    acl: new AclState(),
     window: new RevocationWindow(1_000),
     contention: new Contention({ limit: 3, windowMs: 1_000 }),
     clock: { now: () => NOW, sleep: async () => {} },

@@ -1,0 +1,69 @@
+import { clientKey, formatKey } from '../../model/key.js';
+import { clientName } from '../../plan/acl/quote.js';
+import { compareText } from '../../plan/compare.js';
+import { clientOfDescription, isOwnedDescription } from '../../plan/ownership.js';
+import { type ClientId, clientText } from '../../plan/world.js';
+import type { ReconcilerDeps } from '../deps.js';
+import type { StandingAcl } from './acl-cache.js';
+import { isAclActive } from './acl-state.js';
+import { losesByInference, planClientAcl } from './plan-client-acl.js';
+
+type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
+
+/** What the mass guard counts of clients' ACL objects: each client is one, beside the edges of the fleet. */
+export interface AclBudget {
+  readonly owned: number;
+  /** Clients that would lose something by inference now. */
+  readonly wanted: number;
+}
+
+/** From what was last read: a read that lost many clients is seen whole, whichever of their jobs comes first. */
+export function aclBudget(deps: Known, now: number): AclBudget {
+  if (!isAclActive(deps)) return { owned: 0, wanted: 0 };
+  const { world, acl } = deps;
+  const standings = world.standings(now);
+  let owned = 0;
+  let wanted = 0;
+  for (const [name, standing] of acl.cache.standing) {
+    const id = clientOf(standing, world.mapping.owner);
+    if (id === undefined) continue;
+    owned++;
+    const lastWritten = world.lastWritten(formatKey(clientKey(id.provider, id.clientId)));
+    const claims = acl.standingsOf(id, standings);
+    const follows = [
+      standing,
+      world.mapping,
+      world.hasDirectory(id.provider),
+      world.client(id),
+      world.closure(id),
+      lastWritten,
+      claims.length,
+      ...claims,
+    ];
+    wanted += world.inferredCounts.of(`acl ${name}`, follows, () => {
+      const facts = { lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
+      const actual = acl.cache.snapshot([name], []);
+      return losesByInference(planClientAcl(id, { ...facts, actual }, deps, now).changes) ? 1 : 0;
+    });
+  }
+  return { owned, wanted };
+}
+
+/** The client whose objects stand under a name, as their Descriptions say; checked, for anybody can edit those. */
+export function clientOf(standing: StandingAcl, owner: string): ClientId | undefined {
+  const { role, authMethod, bindingRules } = standing;
+  for (const { object } of [role, authMethod, ...bindingRules].filter((each) => each !== undefined)) {
+    const name = 'authMethod' in object ? object.authMethod : object.name;
+    const id = isOwnedDescription(owner, object.description)
+      ? clientOfDescription(object.description)
+      : undefined;
+    if (id !== undefined && clientName(owner, id).toLowerCase() === name.toLowerCase()) return id;
+  }
+  return undefined;
+}
+
+/** Sorted, each once. */
+export function uniqueClients(ids: Iterable<ClientId>): readonly ClientId[] {
+  const found = new Map([...ids].map((id) => [clientText(id), id] as const));
+  return [...found].toSorted(([a], [b]) => compareText(a, b)).map(([, id]) => id);
+}

@@ -1,0 +1,183 @@
+import type {
+  AclAuthMethod,
+  AclBindingRule,
+  AclObject,
+  AclPolicy,
+  AclRole,
+  AclSnapshot,
+  Stored,
+} from '../../model/acl.js';
+
+/** What stands under one name: a client's role, auth method and rules, or a role of one person. */
+export interface StandingAcl {
+  readonly role?: Stored<AclRole>;
+  readonly authMethod?: Stored<AclAuthMethod>;
+  /** Of this auth method. */
+  readonly bindingRules: readonly Stored<AclBindingRule>[];
+}
+
+const NOTHING: StandingAcl = { bindingRules: [] };
+
+/**
+ * The ACL objects with names of ours as they were last read or written. Consul tells of a change by table alone, so
+ * that what changed is found by comparing. Names are in lower case, as they meet in Consul.
+ */
+export class AclCache {
+  #standing = new Map<string, StandingAcl>();
+  #policies = new Map<string, Stored<AclPolicy>>();
+  /** The number of the read or write that last said something of a name; of policies with `policy ` before it. */
+  readonly #reads = new Map<string, number>();
+  #isComplete = false;
+
+  /** False until everything was read once. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  get isEmpty(): boolean {
+    return this.#standing.size + this.#policies.size === 0;
+  }
+
+  get standing(): ReadonlyMap<string, StandingAcl> {
+    return this.#standing;
+  }
+
+  of(name: string): StandingAcl {
+    return this.#standing.get(name.toLowerCase()) ?? NOTHING;
+  }
+
+  /** Takes in everything; returns the names under which something else stands than before. */
+  replaceAll(snapshot: AclSnapshot, read: number): ReadonlySet<string> {
+    this.#isComplete = true;
+    const { standing, policies } = sorted(snapshot);
+    const changed = new Set<string>();
+    for (const name of new Set([...standing.keys(), ...this.#standing.keys()]))
+      if (this.#put(name, standing.get(name) ?? NOTHING, read)) changed.add(name);
+    for (const name of new Set([...policies.keys(), ...this.#policies.keys()])) {
+      if (!this.#putPolicy(name, policies.get(name), read)) continue;
+      // Whoever has a policy whose text is another one now.
+      for (const [key, { role }] of this.#standing)
+        if (role?.object.policies.some((each) => each.toLowerCase() === name)) changed.add(key);
+    }
+    return changed;
+  }
+
+  /** Takes in what a read says of these names and policies. */
+  put(names: Iterable<string>, policies: Iterable<string>, snapshot: AclSnapshot, read: number): void {
+    const found = sorted(snapshot);
+    for (const name of names)
+      this.#put(name.toLowerCase(), found.standing.get(name.toLowerCase()) ?? NOTHING, read);
+    for (const name of policies)
+      this.#putPolicy(name.toLowerCase(), found.policies.get(name.toLowerCase()), read);
+  }
+
+  /** What a write left standing. */
+  wrote({ kind, object }: AclObject, { id, modifyIndex }: Stored<unknown>, read: number): void {
+    const stored = { id, modifyIndex, isAltered: false };
+    switch (kind) {
+      case 'acl-policy':
+        this.#putPolicy(object.name.toLowerCase(), { ...stored, object }, read);
+        return;
+      case 'acl-role':
+        this.#put(object.name.toLowerCase(), { ...this.of(object.name), role: { ...stored, object } }, read);
+        return;
+      case 'acl-auth-method':
+        this.#put(
+          object.name.toLowerCase(),
+          { ...this.of(object.name), authMethod: { ...stored, object } },
+          read,
+        );
+        return;
+      case 'acl-binding-rule': {
+        const before = this.of(object.authMethod);
+        const others = before.bindingRules.filter((rule) => rule.id !== id);
+        const bindingRules = [...others, { ...stored, object }];
+        this.#put(object.authMethod.toLowerCase(), { ...before, bindingRules }, read);
+      }
+    }
+  }
+
+  /** What a deletion took away; with an auth method go its rules. A rule goes by its method's name. */
+  removed(kind: AclObject['kind'], name: string, id: string, read: number): void {
+    if (kind === 'acl-policy') {
+      this.#putPolicy(name.toLowerCase(), undefined, read);
+      return;
+    }
+    const { role, authMethod, bindingRules } = this.of(name);
+    const left: StandingAcl = {
+      ...(role === undefined || kind === 'acl-role' ? {} : { role }),
+      ...(authMethod === undefined || kind === 'acl-auth-method' ? {} : { authMethod }),
+      bindingRules: kind === 'acl-auth-method' ? [] : bindingRules.filter((rule) => rule.id !== id),
+    };
+    this.#put(name.toLowerCase(), left, read);
+  }
+
+  /** As a read of these names and policies would say it. */
+  snapshot(names: Iterable<string>, policies: Iterable<string>): AclSnapshot {
+    const all = [...names].map((name) => this.of(name));
+    return {
+      policies: [...policies].flatMap((name) => this.#policies.get(name.toLowerCase()) ?? []),
+      roles: all.flatMap(({ role }) => role ?? []),
+      authMethods: all.flatMap(({ authMethod }) => authMethod ?? []),
+      bindingRules: all.flatMap(({ bindingRules }) => bindingRules),
+    };
+  }
+
+  get policies(): ReadonlyMap<string, Stored<AclPolicy>> {
+    return this.#policies;
+  }
+
+  #put(name: string, next: StandingAcl, read: number): boolean {
+    if ((this.#reads.get(name) ?? 0) > read) return false;
+    this.#reads.set(name, read);
+    if (isSame(this.#standing.get(name) ?? NOTHING, next)) return false;
+    if (next.role === undefined && next.authMethod === undefined && next.bindingRules.length === 0)
+      this.#standing.delete(name);
+    else this.#standing.set(name, next);
+    return true;
+  }
+
+  #putPolicy(name: string, next: Stored<AclPolicy> | undefined, read: number): boolean {
+    const key = `policy ${name}`;
+    if ((this.#reads.get(key) ?? 0) > read) return false;
+    this.#reads.set(key, read);
+    if (isSame(this.#policies.get(name), next)) return false;
+    if (next === undefined) this.#policies.delete(name);
+    else this.#policies.set(name, next);
+    return true;
+  }
+}
+
+function sorted(snapshot: AclSnapshot) {
+  const standing = new Map<string, StandingAcl>();
+  const put = (name: string, change: (before: StandingAcl) => StandingAcl) => {
+    const key = name.toLowerCase();
+    standing.set(key, change(standing.get(key) ?? NOTHING));
+  };
+  for (const role of snapshot.roles) put(role.object.name, (before) => ({ ...before, role }));
+  for (const authMethod of snapshot.authMethods)
+    put(authMethod.object.name, (before) => ({ ...before, authMethod }));
+  for (const rule of snapshot.bindingRules)
+    put(rule.object.authMethod, (before) => ({ ...before, bindingRules: [...before.bindingRules, rule] }));
+  const policies = new Map(snapshot.policies.map((each) => [each.object.name.toLowerCase(), each]));
+  return { standing, policies };
+}
+
+/** Rewrites that change nothing count up the index all the same. */
+function isSame(a: unknown, b: unknown): boolean {
+  return textOf(a) === textOf(b) || textOf(inOrder(a)) === textOf(inOrder(b));
+}
+
+function textOf(value: unknown): string | undefined {
+  return JSON.stringify(value, (key, inner: unknown) => (key === 'modifyIndex' ? undefined : inner));
+}
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, inner]) => [key, inOrder(inner)] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );
+}

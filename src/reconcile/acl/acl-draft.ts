@@ -1,0 +1,72 @@
+import type { Cause, Principal } from '../../model/cause.js';
+import type { DraftDecision, HoldReason } from '../../model/decision.js';
+import type { AclChange } from '../../plan/acl/acl-change.js';
+import type { Hold } from '../../plan/plan.js';
+import type { Stamp } from '../decide.js';
+
+/** A draft of an ACL write, to be recorded before it. */
+export function aclDraft(
+  change: AclChange,
+  cause: Cause,
+  stamp: Stamp,
+  approvedBy: Principal | undefined,
+): DraftDecision {
+  const principal = approvedBy ?? cause.principal;
+  return {
+    id: stamp.newId(),
+    type: `dev.scopemesh.${change.resource.kind}.${change.verb}`,
+    subject: change.subject,
+    source: stamp.source,
+    action: change.action,
+    reason: change.reason,
+    resource: change.resource,
+    ...(change.client === undefined ? {} : { client: change.client }),
+    scopes: change.scopes,
+    ...(principal === undefined ? {} : { principal }),
+    cause,
+    before: change.step.do === 'end-tokens' ? tokensMeant(change.step) : (change.before ?? null),
+    after: change.after ?? null,
+    mappingRevision: stamp.mappingRevision,
+    // ACL objects have no compare-and-set; what a crash left is judged by their content.
+    expectedIndex: 0,
+  };
+}
+
+/** Which tokens a step is about, in the draft's `before`, so that whoever finds it can end them. */
+export interface TokensMeant {
+  readonly authMethod?: string;
+  readonly role?: string;
+  readonly longerThanSeconds?: number;
+}
+
+function tokensMeant(step: Extract<AclChange['step'], { do: 'end-tokens' }>): TokensMeant {
+  const { by, longerThanSeconds } = step;
+  return { ...by, ...(longerThanSeconds === undefined ? {} : { longerThanSeconds }) };
+}
+
+export function parseTokensMeant(value: unknown): TokensMeant | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { authMethod, role, longerThanSeconds }: Partial<Record<string, unknown>> = { ...value };
+  if (typeof authMethod !== 'string' && typeof role !== 'string') return undefined;
+  return {
+    ...(typeof authMethod === 'string' ? { authMethod } : {}),
+    ...(typeof role === 'string' ? { role } : {}),
+    ...(typeof longerThanSeconds === 'number' ? { longerThanSeconds } : {}),
+  };
+}
+
+export function aclHold(change: AclChange, reason: HoldReason, detail: string): Hold {
+  return {
+    subject: change.subject,
+    resource: change.resource,
+    reason,
+    detail,
+    action: change.action,
+    scopes: change.scopes,
+    ...(change.client === undefined ? {} : { client: change.client }),
+  };
+}
+
+export function isAclSubject(subject: string): boolean {
+  return subject.startsWith('acl-');
+}

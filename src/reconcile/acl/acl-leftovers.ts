@@ -1,0 +1,114 @@
+import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import type { DraftDecision } from '../../model/decision.js';
+import { aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
+import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
+import { settledOf } from '../decide.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { INTERRUPTED } from '../leftovers.js';
+import { isAclSubject, parseTokensMeant } from './acl-draft.js';
+import { endedTokensText, endTokens } from './end-tokens.js';
+
+/** Drafts of ACL writes that a crash or a lost answer left open. */
+export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDecision[] {
+  return record.pending.filter(({ subject }) => isAclSubject(subject));
+}
+
+/**
+ * Settles what a crash left by what Consul holds now. ACL objects have no index to compare, so content decides:
+ *
+ * | the object now | outcome |
+ * |---|---|
+ * | as the draft wanted it | `applied` |
+ * | as it was before | `failed` (`Interrupted`): the write never arrived, or has yet to |
+ * | anything else | `unknown`, and it is said |
+ *
+ * Tokens that were to end are ended now. Returns what is remembered of the key afterwards.
+ */
+export async function settleAclLeftovers(
+  key: string,
+  record: KeyRecord,
+  actual: AclSnapshot,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const pending = pendingAcl(record);
+  if (pending.length === 0) return record.lastWritten;
+  const standing = bySubject(actual);
+  const remembered = new Map(record.lastWritten);
+  const update = new Map<string, string | null>();
+  const decisions: SettledDecision[] = [];
+  for (const draft of pending) {
+    const decision =
+      draft.resource.kind === 'acl-token'
+        ? await finishTokens(draft, deps, signal)
+        : judge(draft, standing.get(draft.subject) ?? [], deps);
+    decisions.push(decision);
+    if (decision.outcome === 'applied' && draft.resource.kind !== 'acl-token') {
+      const [object] = standing.get(draft.subject) ?? [];
+      update.set(draft.subject, object === undefined ? null : digestObject(object));
+      if (object === undefined) remembered.delete(draft.subject);
+      else remembered.set(draft.subject, digestObject(object));
+    }
+    deps.logger.warn(
+      { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
+      'settled an ACL write that a crash or a lost answer left open',
+    );
+    deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
+  }
+  await deps.journal.settle(key, decisions, { lastWritten: update });
+  deps.onSettled();
+  return remembered;
+}
+
+function judge(draft: DraftDecision, now: readonly AclObject[], deps: ReconcilerDeps): SettledDecision {
+  const nowMs = deps.clock.now();
+  const at = { nowMs, time: new Date(nowMs).toISOString() };
+  if (stands(draft.after, now)) return settledOf(draft, { ...at, outcome: 'applied' });
+  if (stands(draft.before, now)) return settledOf(draft, { ...at, ...INTERRUPTED });
+  return settledOf(draft, {
+    ...at,
+    outcome: 'unknown',
+    reason: 'Interrupted',
+    detail:
+      'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known',
+  });
+}
+
+function stands(wanted: unknown, now: readonly AclObject[]): boolean {
+  if (wanted === null || wanted === undefined) return now.length === 0;
+  const text = digestOf(wanted);
+  return now.some((object) => digestObject(object) === text);
+}
+
+/** A draft's object has been through JSON: its digest alone is compared. */
+function digestOf(object: unknown): string {
+  return digestObject({ kind: 'acl-policy', object: object as never });
+}
+
+async function finishTokens(
+  draft: DraftDecision,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<SettledDecision> {
+  const meant = parseTokensMeant(draft.before);
+  const { authMethod, role, longerThanSeconds } = meant ?? {};
+  const by = authMethod !== undefined ? { authMethod } : role !== undefined ? { role } : undefined;
+  const asked = longerThanSeconds === undefined ? {} : { longerThanSeconds };
+  const ended = by === undefined ? 0 : await endTokens({ by, ...asked }, deps, signal);
+  const nowMs = deps.clock.now();
+  const detail = await endedTokensText(ended, deps, signal);
+  return settledOf(draft, { outcome: 'applied', nowMs, time: new Date(nowMs).toISOString(), detail });
+}
+
+function bySubject({ policies, roles, authMethods, bindingRules }: AclSnapshot) {
+  const found = new Map<string, AclObject[]>();
+  const add = (object: AclObject) => {
+    const subject = aclSubject(object.kind, ...nameOf(object));
+    found.set(subject, [...(found.get(subject) ?? []), object]);
+  };
+  for (const { object } of policies) add({ kind: 'acl-policy', object });
+  for (const { object } of roles) add({ kind: 'acl-role', object });
+  for (const { object } of authMethods) add({ kind: 'acl-auth-method', object });
+  for (const { object } of bindingRules) add({ kind: 'acl-binding-rule', object });
+  return found;
+}

@@ -1,0 +1,98 @@
+import type { AclCacheSeconds, ConsulFacts } from '../../consul/consul.js';
+import type { Mapping } from '../../model/rule.js';
+import { type AclRules, createRulesParser } from '../../plan/acl/rules-text.js';
+import type { ClaimStanding } from '../../plan/claims.js';
+import { createPatternCompiler, type PatternCompiler } from '../../plan/pattern.js';
+import { type ClientId, clientText } from '../../plan/world.js';
+import type { Facts } from '../../queue/facts.js';
+import { Turns } from '../turns.js';
+import { AclCache } from './acl-cache.js';
+
+const FACT = 'acl/written';
+const AGENT_CACHE_MS = 60_000;
+
+/** What this process knows of Consul's ACL objects, and whether it has to look at them at all. */
+export class AclState {
+  readonly cache = new AclCache();
+  /** Policies are shared: one job after the other makes or deletes them. */
+  readonly policyTurns = new Turns();
+  #parse = createRulesParser();
+  #compile = createPatternCompiler();
+  #mapping: Mapping | undefined;
+  /** Objects of ours may stand, for this instance wrote some. */
+  #mayStand = false;
+  #agentCache: { readonly at: number; readonly seconds: AclCacheSeconds | undefined } | undefined;
+  #standings: { of: ReadonlyMap<string, ClaimStanding>; byClient: Map<string, ClaimStanding[]> } | undefined;
+
+  get mayStand(): boolean {
+    return this.#mayStand;
+  }
+
+  async restore(facts: Pick<Facts, 'get'>): Promise<void> {
+    this.#mayStand = (await facts.get(FACT)) === 'yes';
+  }
+
+  /** Before the first write, so that whatever is written is found and cleaned up later. */
+  async noteWrite(facts: Pick<Facts, 'set'>): Promise<void> {
+    if (this.#mayStand) return;
+    await facts.set(FACT, 'yes');
+    this.#mayStand = true;
+  }
+
+  /** After a complete read that found nothing of ours. */
+  async noteNothingLeft(facts: Pick<Facts, 'set'>): Promise<void> {
+    if (!this.#mayStand) return;
+    await facts.set(FACT, '');
+    this.#mayStand = false;
+  }
+
+  /** Compiled once for each mapping. */
+  tools(mapping: Mapping): { readonly parse: (text: string) => AclRules; readonly compile: PatternCompiler } {
+    if (this.#mapping !== mapping) {
+      this.#mapping = mapping;
+      this.#parse = createRulesParser();
+      this.#compile = createPatternCompiler();
+    }
+    return { parse: this.#parse, compile: this.#compile };
+  }
+
+  /** How long agents keep what they know, asked for at most once a minute; undefined where it cannot be read. */
+  async agentCache(inspect: () => Promise<ConsulFacts>, now: number): Promise<AclCacheSeconds | undefined> {
+    if (this.#agentCache === undefined || now - this.#agentCache.at > AGENT_CACHE_MS) {
+      const { aclCache } = await inspect().catch(() => ({ aclCache: undefined }));
+      this.#agentCache = { at: now, seconds: aclCache };
+    }
+    return this.#agentCache.seconds;
+  }
+
+  /** The claims on a client, of standings that are the same object as long as nothing changes. */
+  standingsOf(id: ClientId, standings: ReadonlyMap<string, ClaimStanding>): readonly ClaimStanding[] {
+    if (this.#standings?.of !== standings) {
+      const byClient = new Map<string, ClaimStanding[]>();
+      for (const standing of standings.values()) {
+        if (standing.kind === 'none') continue;
+        const key = clientText(standing.client);
+        const known = byClient.get(key);
+        if (known === undefined) byClient.set(key, [standing]);
+        else known.push(standing);
+      }
+      this.#standings = { of: standings, byClient };
+    }
+    return this.#standings.byClient.get(clientText(id)) ?? [];
+  }
+}
+
+/** Whether the mapping gives anybody a token of Consul's. */
+export function isAclWanted(mapping: Pick<Mapping, 'rules' | 'acl'>): boolean {
+  return (
+    mapping.acl.login || mapping.acl.groups.length > 0 || mapping.rules.some((rule) => rule.acl !== undefined)
+  );
+}
+
+/** Whether ACL objects are to be read: some are wanted, or some that were written may still stand. */
+export function isAclActive(deps: {
+  readonly acl: AclState;
+  readonly world: { readonly mapping: Mapping };
+}): boolean {
+  return isAclWanted(deps.world.mapping) || deps.acl.mayStand;
+}

@@ -1,0 +1,226 @@
+import { SyncError } from '../../errors.js';
+import type { AclObject, Stored } from '../../model/acl.js';
+import type { Cause, Principal } from '../../model/cause.js';
+import type { DraftDecision } from '../../model/decision.js';
+import { type AclChange, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
+import { tokensToEnd } from '../../plan/acl/tokens.js';
+import { type ReconcilerDeps, stampOf } from '../deps.js';
+import { isRefusal, settle } from '../settle.js';
+import { aclDraft } from './acl-draft.js';
+import { countTokens, endedTokensText, endTokens } from './end-tokens.js';
+import { standingPolicy } from './shared-policies.js';
+
+export interface AclApplication {
+  /** `formatKey` text, or another key of the journal. */
+  readonly key: string;
+  /** In their order. */
+  readonly changes: readonly AclChange[];
+  readonly cause: Cause;
+  /** What is remembered of the key now. */
+  readonly lastWritten: ReadonlyMap<string, string>;
+  /** Remembered of the key with each change that is made, besides the objects themselves. */
+  readonly remember?: ReadonlyMap<string, string>;
+  readonly approvedBy?: Principal;
+  /** Told in the turn in which the last of what narrows is made, or none of it could be. */
+  readonly narrowed?: (isMade: boolean) => void;
+}
+
+/**
+ * Makes the changes one by one, each recorded before and settled after. One that fails stops everything that widens
+ * and nothing that narrows; then the first failure is thrown. What stands is known only after it was read: an error
+ * that leaves open whether a write happened leaves its draft pending, for the next run of the key to judge.
+ *
+ * An auth method that cannot be narrowed, because Consul does not get the identity provider's keys, is deleted.
+ */
+export async function applyAcl(
+  application: AclApplication,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { changes } = application;
+  if (changes.length === 0) return;
+  await deps.acl.noteWrite(deps.facts);
+  const failures: unknown[] = [];
+  const lastNarrowing = changes.findLastIndex((change) => change.narrows);
+  let narrowed = 0;
+  let recorded: DraftDecision | undefined;
+  for (const [index, change] of changes.entries()) {
+    const goesOn = change.narrows || change.verb === 'deleted';
+    if (goesOn || failures.length === 0) {
+      try {
+        recorded ??= await recordLongerTokens(change, changes[index + 1], application, deps, signal);
+        await carryOut(change, recorded, application, deps, signal);
+        if (change.step.do === 'end-tokens') recorded = undefined;
+        if (change.narrows) narrowed++;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failures.push(error);
+      }
+    }
+    if (index === lastNarrowing) application.narrowed?.(narrowed > 0);
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+type EndTokens = Extract<AclChange['step'], { do: 'end-tokens' }>;
+
+/**
+ * Once a method has its shorter lifetime no plan asks for the longer tokens any more, so that they are recorded before
+ * it is written: whoever finds the draft ends them.
+ */
+async function recordLongerTokens(
+  change: AclChange,
+  next: AclChange | undefined,
+  application: AclApplication,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<DraftDecision | undefined> {
+  if (change.step.do !== 'write' || next?.step.do !== 'end-tokens' || !change.narrows) return undefined;
+  // That they cannot be listed now must not keep the method from being narrowed.
+  const tokens = await deps.consul.acl.tokens(next.step.by, signal).catch(() => []);
+  return tokensToEnd(tokens, next.step).length === 0 ? undefined : recordTokens(next, application, deps);
+}
+
+async function carryOut(
+  change: AclChange,
+  recorded: DraftDecision | undefined,
+  application: AclApplication,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { step } = change;
+  switch (step.do) {
+    case 'delete':
+      return remove(change, step.id, application, deps, signal);
+    case 'end-tokens':
+      return endLiveTokens(change, step, recorded, application, deps, signal);
+    case 'write':
+      if (step.object.kind === 'acl-policy' && step.id === undefined)
+        return deps.acl.policyTurns.take(() => makePolicy(change, step.object, application, deps, signal));
+      return write(change, step.id, step.object, application, deps, signal);
+  }
+}
+
+async function write(
+  change: AclChange,
+  id: string | undefined,
+  object: AclObject,
+  application: AclApplication,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { key, cause, approvedBy } = application;
+  const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
+  await deps.journal.record(key, [draft]);
+  const read = deps.world.beginRead();
+  let stored: Stored<AclObject['object']>;
+  try {
+    stored = await deps.consul.acl.write(id, object, signal);
+  } catch (error) {
+    if (!(error instanceof SyncError) || signal.aborted) throw error;
+    const failed = (reason: 'ConsulRefused' | 'Conflict') =>
+      settle(key, draft, { outcome: 'failed', reason, detail: error.message }, undefined, deps);
+    if (isRefusal(error)) await failed('ConsulRefused');
+    else if (error.code === 'ERR_CONSUL_CONFLICT') await failed('Conflict');
+    if (change.narrows && object.kind === 'acl-auth-method' && id !== undefined)
+      await remove(asDeletion(change, id, object), id, application, deps, signal);
+    throw error;
+  }
+  deps.acl.cache.wrote(object, stored, read);
+  const written = new Map(application.remember).set(change.subject, digestObject(object));
+  if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
+  await settle(key, draft, { outcome: 'applied', modifyIndex: stored.modifyIndex }, written, deps);
+}
+
+/** Another client's job may have made it since the plan was made. */
+async function makePolicy(
+  change: AclChange,
+  object: AclObject,
+  application: AclApplication,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (object.kind === 'acl-policy' && (await standingPolicy(object.object, deps, signal))) return;
+  await write(change, undefined, object, application, deps, signal);
+}
+
+async function remove(
+  change: AclChange,
+  id: string,
+  application: AclApplication,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { key, cause, approvedBy } = application;
+  const { step } = change;
+  if (step.do !== 'delete') return;
+  const name = step.name.split('/')[0] ?? '';
+  const isMethod = step.kind === 'acl-auth-method';
+  const tokens = isMethod ? await countTokens(name, deps, signal) : undefined;
+  const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
+  await deps.journal.record(key, [draft]);
+  const read = deps.world.beginRead();
+  try {
+    await deps.consul.acl.delete(step.kind, id, signal);
+  } catch (error) {
+    if (error instanceof SyncError && isRefusal(error))
+      await settle(
+        key,
+        draft,
+        { outcome: 'failed', reason: 'ConsulRefused', detail: error.message },
+        undefined,
+        deps,
+      );
+    throw error;
+  }
+  deps.acl.cache.removed(step.kind, name, id, read);
+  if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
+  const detail = isMethod && tokens !== 0 ? { detail: await endedTokensText(tokens, deps, signal) } : {};
+  await settle(key, draft, { outcome: 'applied', ...detail }, forgotten(change, application), deps);
+}
+
+/** A deleted object is remembered no more, nor are the rules of a deleted method. */
+function forgotten(change: AclChange, application: AclApplication): ReadonlyMap<string, string | null> {
+  const update = new Map<string, string | null>(application.remember).set(change.subject, null);
+  if (change.resource.kind !== 'acl-auth-method') return update;
+  const rules = `${aclSubject('acl-binding-rule', change.resource.name ?? '')}/`;
+  for (const subject of application.lastWritten.keys())
+    if (subject.startsWith(rules)) update.set(subject, null);
+  return update;
+}
+
+/** The lifetime could not be shortened: with the method its tokens end too. */
+function asDeletion(change: AclChange, id: string, object: AclObject): AclChange {
+  const { after: _, ...rest } = change;
+  const name = nameOf(object).join('/');
+  return { ...rest, verb: 'deleted', step: { do: 'delete', kind: object.kind, id, name } };
+}
+
+async function endLiveTokens(
+  change: AclChange,
+  step: EndTokens,
+  recorded: DraftDecision | undefined,
+  application: AclApplication,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { key } = application;
+  let draft = recorded;
+  const ended = await endTokens(step, deps, signal, async () => {
+    draft ??= await recordTokens(change, application, deps);
+  });
+  // Nothing to end is no decision.
+  if (draft === undefined) return;
+  const detail = await endedTokensText(ended, deps, signal);
+  await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
+}
+
+async function recordTokens(
+  change: AclChange,
+  { key, cause, approvedBy }: AclApplication,
+  deps: ReconcilerDeps,
+): Promise<DraftDecision> {
+  const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
+  await deps.journal.record(key, [draft]);
+  return draft;
+}

@@ -1,0 +1,116 @@
+import { messageOf, SyncError } from '../../errors.js';
+import { clientKey, formatKey } from '../../model/key.js';
+import type { Job } from '../../model/trigger.js';
+import { hasOurName } from '../../plan/acl/quote.js';
+import type { ClientId } from '../../plan/world.js';
+import { forgetRulings } from '../approvals.js';
+import { causeOf, grantReasonOf } from '../decide.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { evidenceOf } from '../fan-out.js';
+import { tellHolds } from '../holds.js';
+import { isAclSubject } from './acl-draft.js';
+import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
+import { isAclActive, isAclWanted } from './acl-state.js';
+import { applyAcl } from './apply-acl.js';
+import { guardAcl } from './guard-acl.js';
+import { losesByInference, namesOf, planClientAcl, scopesKey } from './plan-client-acl.js';
+
+/**
+ * Makes one client's ACL objects equal to what the world says, and tells what is held. Where nothing of Consul's ACL is
+ * wanted and nothing was ever written, no request is made. Where something was, what is left of it is cleaned up as
+ * far as the ACL token may.
+ */
+export async function reconcileClientAcl(
+  id: ClientId,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isAclActive(deps)) return;
+  try {
+    await reconcile(id, job, deps, signal);
+  } catch (error) {
+    if (
+      !(error instanceof SyncError) ||
+      error.code !== 'ERR_CONSUL_DENIED' ||
+      isAclWanted(deps.world.mapping)
+    )
+      throw error;
+    noteDenied(error, deps);
+  }
+}
+
+/** Nothing needs ACL permissions any more, and what was written with them cannot be cleaned up without. */
+export function noteDenied(error: unknown, deps: Pick<ReconcilerDeps, 'logger' | 'metrics'>): void {
+  deps.metrics.count('scopemesh_acl_cleanup_denied_total');
+  deps.logger.warn(
+    { error: messageOf(error) },
+    'ACL objects of an earlier configuration may be left, and the ACL token may not remove them; give it acl:write once more, or remove them by hand',
+  );
+}
+
+async function reconcile(id: ClientId, job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+  const { world, journal, acl, clock } = deps;
+  const { mapping } = world;
+  const key = formatKey(clientKey(id.provider, id.clientId));
+  const record = await journal.read(key);
+  const { name, policies } = namesOf(id, deps, clock.now());
+  const left = pendingAcl(record).flatMap(({ resource }) =>
+    resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
+  );
+  const wanted = new Set([name, ...policies, ...left].map((each) => each.toLowerCase()));
+  const read = world.beginRead();
+  const actual = await deps.consul.acl.read(
+    (each) => wanted.has(each.toLowerCase()) && hasOurName(mapping.owner, each),
+    signal,
+  );
+  acl.cache.put([name], [...policies, ...left], actual, read);
+  const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);
+  world.rememberWritten(key, lastWritten);
+
+  const now = clock.now();
+  const facts = {
+    actual,
+    lastWritten,
+    evidence: evidenceOf(job),
+    grantReason: grantReasonOf(job),
+  };
+  const { mode } = mapping;
+  const plan = planClientAcl(id, { ...facts, mode: mode === 'observe' ? 'enforce' : mode }, deps, now);
+  const widerOnly = () => planClientAcl(id, { ...facts, mode: 'extend' }, deps, now);
+  const guarded = await guardAcl(plan, widerOnly, { ...record, lastWritten }, deps);
+  const cause = causeOf(job);
+  const tell = async (holds: typeof guarded.holds, of = record) =>
+    tellHolds(key, of, holds, cause, deps, isAclSubject);
+  await tell([...guarded.holds, ...guarded.used]);
+  if (guarded.changes.length === 0) return;
+
+  const isCounted = losesByInference(guarded.changes);
+  if (isCounted) {
+    deps.window.takeEdge(plan.subject, now);
+    await deps.facts.set('guard/window', deps.window.toText());
+  }
+  const remember = new Map([[scopesKey(plan.subject), JSON.stringify(plan.scopes)]]);
+  await applyAcl(
+    {
+      key,
+      changes: guarded.changes,
+      cause,
+      lastWritten,
+      remember,
+      ...(guarded.approvedBy === undefined ? {} : { approvedBy: guarded.approvedBy }),
+      narrowed: (isMade) => {
+        if (!isCounted) return;
+        if (isMade) deps.window.made(plan.subject);
+        else deps.window.giveBack(plan.subject);
+      },
+    },
+    deps,
+    signal,
+  );
+  world.rememberWritten(key, (await journal.read(key)).lastWritten);
+  if (guarded.used.length > 0) {
+    await forgetRulings(guarded.used, deps);
+    await tell(guarded.holds, await journal.read(key));
+  }
+}

@@ -1,0 +1,68 @@
+import type { TokenFilter } from '../../consul/acl.js';
+import { messageOf } from '../../errors.js';
+import { tokensToEnd } from '../../plan/acl/tokens.js';
+import type { ReconcilerDeps } from '../deps.js';
+
+export interface TokensToEnd {
+  readonly by: Exclude<TokenFilter, 'all'>;
+  /** Only those that were given a longer life. */
+  readonly longerThanSeconds?: number;
+  /** Only those issued before this instant (milliseconds since the epoch). */
+  readonly issuedBefore?: number;
+}
+
+/** A list can miss a token that is issued at the same moment; after so many that found some, the next job goes on. */
+const MOST_LISTS = 5;
+
+/**
+ * Ends live tokens that a filter finds, and lists them again until there is none; resolves with how many it ended.
+ * `found` is called once, before the first ends.
+ */
+export async function endTokens(
+  { by, ...asked }: TokensToEnd,
+  deps: Pick<ReconcilerDeps, 'consul'>,
+  signal: AbortSignal,
+  found: () => Promise<void> = async () => {},
+): Promise<number> {
+  let ended = 0;
+  for (let lists = 0; lists < MOST_LISTS; lists++) {
+    const ids = tokensToEnd(await deps.consul.acl.tokens(by, signal), asked);
+    if (ids.length === 0) return ended;
+    if (ended === 0) await found();
+    ended += await deps.consul.acl.deleteTokens(ids, signal);
+  }
+  return ended;
+}
+
+/** How many tokens an auth method has given, to be told when they end with it; undefined where that cannot be read. */
+export async function countTokens(
+  authMethod: string,
+  deps: Pick<ReconcilerDeps, 'consul' | 'logger'>,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    return (await deps.consul.acl.tokens({ authMethod }, signal)).length;
+  } catch (error) {
+    signal.throwIfAborted();
+    deps.logger.warn(
+      { authMethod, error: messageOf(error) },
+      'tokens that end with their method not counted',
+    );
+    return undefined;
+  }
+}
+
+/** What a decision says of ended tokens: their number, and what outlives it. */
+export async function endedTokensText(
+  ended: number | undefined,
+  deps: Pick<ReconcilerDeps, 'consul' | 'acl' | 'clock'>,
+  signal: AbortSignal,
+): Promise<string> {
+  const cache = await deps.acl.agentCache(() => deps.consul.inspect(signal), deps.clock.now());
+  const count = ended === undefined ? 'its live tokens' : `${ended} live ${ended === 1 ? 'token' : 'tokens'}`;
+  const outlives =
+    cache === undefined
+      ? 'for as long as their acl.role_ttl says, which could not be read'
+      : `for up to ${Math.max(cache.role, 0)} s (acl.role_ttl) where the token has a role, and ${cache.token} s (acl.token_ttl) where it has none`;
+  return `ended ${count}; Consul's servers refuse them at once, its client agents may honour them ${outlives}, and longer while they cannot reach a server`;
+}

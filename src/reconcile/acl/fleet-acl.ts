@@ -1,0 +1,132 @@
+import type { Cause } from '../../model/cause.js';
+import { clientKey, formatKey } from '../../model/key.js';
+import type { Evidence, Trigger } from '../../model/trigger.js';
+import { clientName, hasOurName } from '../../plan/acl/quote.js';
+import type { ClientId } from '../../plan/world.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { clientOf, uniqueClients } from './acl-budget.js';
+import { isAclActive } from './acl-state.js';
+import { type ClientAclPlan, namesOf, planClientAcl } from './plan-client-acl.js';
+
+type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
+
+/** Reads every ACL object with a name of ours; returns the names under which something else stands than was known. */
+export async function readAllAcl(
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul'>,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const { world, acl, consul } = deps;
+  const { owner } = world.mapping;
+  const read = world.beginRead();
+  return acl.cache.replaceAll(await consul.acl.read((name) => hasOurName(owner, name), signal), read);
+}
+
+/** Every client that is known or has objects, of one provider or of all. */
+export function clientsWithAcl({ world, acl }: Known, provider?: string): readonly ClientId[] {
+  const { owner, providers } = world.mapping;
+  const known = providers.flatMap((name) =>
+    world.clients(name).map(({ clientId }) => ({ provider: name, clientId })),
+  );
+  const standing = [...acl.cache.standing.values()].flatMap((each) => clientOf(each, owner) ?? []);
+  return uniqueClients(
+    [...known, ...standing].filter((id) => provider === undefined || id.provider === provider),
+  );
+}
+
+/**
+ * The plans of clients from what was last read, before the guards. `recall` says what is remembered of a key that this
+ * process has not looked at yet; it is asked only where something differs.
+ */
+export async function planAcl(
+  ids: readonly ClientId[],
+  deps: Known,
+  now: number,
+  recall: (key: string) => Promise<ReadonlyMap<string, string>>,
+  evidence: readonly Evidence[] = [],
+): Promise<readonly ClientAclPlan[]> {
+  const { world, acl } = deps;
+  const { mode } = world.mapping;
+  const plans: ClientAclPlan[] = [];
+  for (const id of ids) {
+    const key = formatKey(clientKey(id.provider, id.clientId));
+    const { name, policies } = namesOf(id, deps, now);
+    const facts = {
+      actual: acl.cache.snapshot([name], policies),
+      evidence,
+      grantReason: 'ScopeGranted',
+      mode: mode === 'observe' ? 'enforce' : mode,
+    } as const;
+    const known = world.lastWritten(key);
+    const plan = planClientAcl(id, { ...facts, lastWritten: known }, deps, now);
+    if (plan.changes.length === 0 || known.size > 0) {
+      plans.push(plan);
+      continue;
+    }
+    const lastWritten = await recall(key);
+    world.rememberWritten(key, lastWritten);
+    plans.push(planClientAcl(id, { ...facts, lastWritten }, deps, now));
+  }
+  return plans;
+}
+
+/** Triggers for every client whose objects are to change or are held, from a fresh and complete read. */
+export async function aclTriggers(
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'journal' | 'clock'>,
+  cause: Cause,
+  signal: AbortSignal,
+  only: { readonly provider?: string; readonly evidence?: readonly Evidence[] } = {},
+): Promise<readonly Trigger[]> {
+  if (!isAclActive(deps)) return [];
+  await readAllAcl(deps, signal);
+  const { evidence = [] } = only;
+  const plans = await planAcl(
+    clientsWithAcl(deps, only.provider),
+    deps,
+    deps.clock.now(),
+    async (key) => (await deps.journal.read(key)).lastWritten,
+    evidence,
+  );
+  return plans.filter(isPending).map((plan) => toTrigger(plan, cause, evidence));
+}
+
+/** Whether its client's job has anything to do or to say. */
+export function isPending({ changes, holds }: ClientAclPlan): boolean {
+  return changes.length + holds.length > 0;
+}
+
+export function toTrigger(
+  { client, changes }: ClientAclPlan,
+  cause: Cause,
+  evidence: readonly Evidence[] = [],
+): Trigger {
+  return {
+    key: clientKey(client.provider, client.clientId),
+    cause,
+    ...(changes.some((change) => change.narrows) ? { urgent: true } : {}),
+    ...(evidence.length === 0 ? {} : { evidence }),
+  };
+}
+
+/** The keys under whose names something changed in Consul: clients', and providers' for people. */
+export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): readonly Trigger[] {
+  const { world, acl } = deps;
+  const { owner, providers } = world.mapping;
+  const changed = new Set(names);
+  if (changed.size === 0) return [];
+  const clients: ClientId[] = [];
+  for (const name of changed) {
+    const id = clientOf(acl.cache.of(name), owner);
+    if (id !== undefined) clients.push(id);
+  }
+  // What is gone, or lost its Description, is found by the names that known clients have.
+  for (const provider of providers)
+    for (const { clientId } of world.clients(provider)) {
+      const id = { provider, clientId };
+      if (changed.has(clientName(owner, id).toLowerCase())) clients.push(id);
+    }
+  return uniqueClients(clients).map((id) => ({
+    key: clientKey(id.provider, id.clientId),
+    cause,
+    urgent: true,
+  }));
+}

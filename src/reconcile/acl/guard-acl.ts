@@ -1,0 +1,105 @@
+import type { Principal } from '../../model/cause.js';
+import type { AclChange } from '../../plan/acl/acl-change.js';
+import { revocationLimit } from '../../plan/guard.js';
+import type { Hold } from '../../plan/plan.js';
+import type { KeyRecord } from '../../queue/journal.js';
+import { rulingOn } from '../approvals.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { budgetOf, inferredAcrossFleet } from '../fleet.js';
+import { aclBudget } from './acl-budget.js';
+import { aclHold } from './acl-draft.js';
+import { type ClientAclPlan, losesByInference } from './plan-client-acl.js';
+
+/** A plan after the guards, and what passes only by a person's word. */
+export interface GuardedAcl {
+  readonly changes: readonly AclChange[];
+  readonly holds: readonly Hold[];
+  readonly approvedBy?: Principal;
+  /** The holds that an approval lifts; told until their changes are made. */
+  readonly used: readonly Hold[];
+}
+
+/**
+ * The mass guard, approvals, contention and the mode `observe`, in this order. `widerOnly` is the same plan where
+ * nothing is narrowed: what is left of a plan whose loss is held.
+ */
+export async function guardAcl(
+  plan: ClientAclPlan,
+  widerOnly: () => ClientAclPlan,
+  record: KeyRecord,
+  deps: ReconcilerDeps,
+): Promise<GuardedAcl> {
+  const passed = losesByInference(plan.changes)
+    ? await guardLoss(plan, widerOnly, record, deps)
+    : { changes: plan.changes, holds: plan.holds, used: [] };
+  const contended = holdContended(passed, deps);
+  return deps.world.mapping.mode === 'observe' ? observed(contended) : contended;
+}
+
+async function guardLoss(
+  plan: ClientAclPlan,
+  widerOnly: () => ClientAclPlan,
+  record: KeyRecord,
+  deps: ReconcilerDeps,
+): Promise<GuardedAcl> {
+  const { world, window, clock } = deps;
+  const now = clock.now();
+  const acl = aclBudget(deps, now);
+  const counted = { owned: acl.owned, wanted: Math.max(acl.wanted, 1) };
+  const edges = inferredAcrossFleet(world, now);
+  const { used, wanted, ownedAtStart: owned } = budgetOf(world, window, now, edges, counted);
+  const limit = revocationLimit(world.mapping, owned);
+  if (used + wanted <= limit) return { changes: plan.changes, holds: plan.holds, used: [] };
+  const losses = plan.changes.filter((change) => change.narrows && change.isInferred);
+  const detail =
+    `${used + wanted} of ${owned} edges and clients with ACL objects would lose access within ` +
+    `${Math.round(world.mapping.maxRevocations.windowMs / 1000)} s only because of what is missing from a read; ` +
+    `the limit is ${limit}. If that is right, approve it; if not, mend the identity provider`;
+  const hold: Hold = {
+    subject: plan.subject,
+    resource: { kind: 'acl-role', name: nameIn(plan.subject) },
+    reason: 'RevocationLimit',
+    detail,
+    action: 'revoke',
+    client: plan.client,
+    scopes: [...new Set(losses.flatMap(({ scopes }) => scopes))].toSorted(),
+  };
+  const ruling = await rulingOn(hold, record.holds, deps);
+  if (ruling?.verdict === 'approved')
+    return {
+      changes: plan.changes.map((change) => ({ ...change, isInferred: false })),
+      holds: plan.holds,
+      approvedBy: ruling.by,
+      used: [hold],
+    };
+  const said =
+    ruling === undefined
+      ? hold
+      : { ...hold, detail: `${ruling.by.id} rejected this removal at ${ruling.at}; the access is kept` };
+  const rest = widerOnly();
+  const holds = [...rest.holds.filter(({ reason }) => reason !== 'ModeForbids'), said];
+  return { changes: rest.changes, holds, used: [] };
+}
+
+/** Somebody undoes this again and again: say so instead of fighting. The steps hang together, so all of them wait. */
+function holdContended(plan: GuardedAcl, deps: ReconcilerDeps): GuardedAcl {
+  const now = deps.clock.now();
+  const contended = plan.changes.filter(
+    ({ reason, subject }) => reason === 'DriftCorrected' && deps.contention.isContended(subject, now),
+  );
+  if (contended.length === 0) return plan;
+  const detail =
+    'somebody undoes this again and again; find out who writes this object (Terraform, a script) and keep one writer';
+  const holds = contended.map((change) => aclHold(change, 'Contended', detail));
+  return { ...plan, changes: [], holds: [...plan.holds, ...holds] };
+}
+
+function observed(plan: GuardedAcl): GuardedAcl {
+  const detail = 'mode is observe: nothing is written';
+  const holds = plan.changes.map((change) => aclHold(change, 'ModeForbids', detail));
+  return { ...plan, changes: [], holds: [...plan.holds, ...holds] };
+}
+
+function nameIn(subject: string): string {
+  return decodeURIComponent(subject.split('/')[1] ?? '');
+}

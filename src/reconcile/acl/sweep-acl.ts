@@ -1,0 +1,101 @@
+import { SyncError } from '../../errors.js';
+import type { Cause } from '../../model/cause.js';
+import type { Trigger } from '../../model/trigger.js';
+import { createSteps } from '../../plan/acl/acl-steps.js';
+import { isOurs } from '../../plan/acl/quote.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { settleAclLeftovers } from './acl-leftovers.js';
+import { isAclActive, isAclWanted } from './acl-state.js';
+import { applyAcl } from './apply-acl.js';
+import { noteDenied } from './client-acl.js';
+import { clientsWithAcl, isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
+import type { ClientAclPlan } from './plan-client-acl.js';
+
+/** What the complete comparison of ACL objects found. */
+export interface AclComparison {
+  readonly triggers: readonly Trigger[];
+  /** Names of ours that something stands under. */
+  readonly objects: number;
+  readonly changes: number;
+  readonly holds: number;
+}
+
+const NOTHING: AclComparison = { triggers: [], objects: 0, changes: 0, holds: 0 };
+
+/**
+ * Reads every ACL object of ours and plans every client, known or not. Policies that nothing links go here and nowhere
+ * else. Where ACL objects are wanted no more, the comparison that finds none left is the last.
+ */
+export async function sweepAcl(
+  deps: ReconcilerDeps,
+  cause: Cause,
+  signal: AbortSignal,
+): Promise<AclComparison> {
+  if (!isAclActive(deps)) return NOTHING;
+  try {
+    await readAllAcl(deps, signal);
+    const plans = await planAcl(
+      clientsWithAcl(deps),
+      deps,
+      deps.clock.now(),
+      async (key) => (await deps.journal.read(key)).lastWritten,
+    );
+    await removeUnlinked(plans, cause, deps, signal);
+    if (!isAclWanted(deps.world.mapping) && deps.acl.cache.isEmpty)
+      await deps.acl.noteNothingLeft(deps.facts);
+    return {
+      triggers: plans.filter(isPending).map((plan) => toTrigger(plan, cause)),
+      objects: deps.acl.cache.standing.size + deps.acl.cache.policies.size,
+      changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
+      holds: plans.reduce((sum, plan) => sum + plan.holds.length, 0),
+    };
+  } catch (error) {
+    if (
+      !(error instanceof SyncError) ||
+      error.code !== 'ERR_CONSUL_DENIED' ||
+      isAclWanted(deps.world.mapping)
+    )
+      throw error;
+    noteDenied(error, deps);
+    return NOTHING;
+  }
+}
+
+/** Policies of ours that no role has and no plan is about to give. */
+export async function removeUnlinked(
+  plans: readonly ClientAclPlan[],
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { acl, world, journal } = deps;
+  const { owner, mode } = world.mapping;
+  const key = `acl/${owner}`;
+  const record = await journal.read(key);
+  const snapshot = acl.cache.snapshot([], acl.cache.policies.keys());
+  const lastWritten = await settleAclLeftovers(key, record, snapshot, deps, signal);
+  if (mode !== 'enforce') return;
+  const changes = unlinkedPolicies(plans, deps);
+  await acl.policyTurns.take(() => applyAcl({ key, changes, cause, lastWritten }, deps, signal));
+}
+
+export function unlinkedPolicies(
+  plans: readonly ClientAclPlan[],
+  { acl, world }: Pick<ReconcilerDeps, 'acl' | 'world'>,
+) {
+  const { owner } = world.mapping;
+  const linked = new Set<string>();
+  const link = (names: readonly string[]) => {
+    for (const name of names) linked.add(name.toLowerCase());
+  };
+  for (const { role } of acl.cache.standing.values()) link(role?.object.policies ?? []);
+  for (const { desired } of plans) link(desired.policies.map(({ name }) => name));
+  const steps = createSteps({
+    why: () => ({ reason: 'MappingChanged', isInferred: false, scopes: [] }),
+    lastWritten: new Map(),
+  });
+  return [...acl.cache.policies]
+    .filter(([name, { object }]) => !linked.has(name) && isOurs(owner, object.name, object.description))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { id, object }]) => steps.remove(id, { kind: 'acl-policy', object }, 'neither'));
+}
