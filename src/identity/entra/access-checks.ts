@@ -1,0 +1,54 @@
+import type { AccessCheck } from '../directory.js';
+import type { GraphApi } from './graph-api.js';
+
+/** Each permission by the first thing that Graph refuses without it: its access tokens are not to be read by clients. */
+const CHECKS = [
+  {
+    permission: 'Application.Read.All',
+    neededFor: 'applications, service principals and app role assignments',
+    paths: ['/servicePrincipals', '/applications', '/servicePrincipals/delta'],
+  },
+  {
+    permission: 'Directory.Read.All',
+    neededFor: 'delegated permission grants and their changes',
+    paths: ['/oauth2PermissionGrants', '/oauth2PermissionGrants/delta'],
+  },
+  {
+    permission: 'Policy.Read.All',
+    neededFor: 'token lifetimes; 10 minutes are assumed without it',
+    paths: ['/policies/tokenLifetimePolicies'],
+  },
+  {
+    permission: 'GroupMember.Read.All',
+    neededFor: 'members of the groups under groups',
+    paths: ['/groups'],
+  },
+  {
+    permission: 'User.Read.All',
+    neededFor: 'whether the accounts of members are enabled, and notifications about users',
+    paths: ['/users'],
+  },
+] as const;
+
+export async function checkAccess(api: GraphApi, signal: AbortSignal): Promise<readonly AccessCheck[]> {
+  const checks: AccessCheck[] = [];
+  for (const { permission, neededFor, paths } of CHECKS) {
+    let isGranted = true;
+    for (const path of paths) isGranted = isGranted && (await isAllowed(api, path, signal));
+    checks.push({ permission, neededFor, isGranted });
+  }
+  return checks;
+}
+
+async function isAllowed(api: GraphApi, path: string, signal: AbortSignal): Promise<boolean> {
+  const place = api.placeOf('permissions');
+  const query = path.endsWith('/delta')
+    ? { $deltatoken: 'latest' }
+    : path.startsWith('/policies')
+      ? {}
+      : { $top: 1, $select: 'id' };
+  const answer = await api.send(api.addressOf(path, query), place, {}, signal);
+  if (answer.status === 200) return true;
+  if (answer.status === 403) return false;
+  throw api.refusalOf(answer, place);
+}

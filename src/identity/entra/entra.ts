@@ -1,0 +1,44 @@
+import type { Clock } from '../../clock.js';
+import type { Secret } from '../../model/secret.js';
+import type { Logger } from '../../observe.js';
+import type { ProviderParts } from '../provider-parts.js';
+import type { EventPoll } from '../source.js';
+import { createEntraDirectory } from './directory.js';
+import { createGraphApi, type GraphApiOptions } from './graph-api.js';
+import { createEntraNames } from './names.js';
+import { createEntraPoll } from './poll.js';
+import { createEntraResources } from './resources.js';
+import { createEntraSubscription, createUpkeep } from './subscription.js';
+import { createEntraSource } from './webhook.js';
+
+export interface EntraOptions extends GraphApiOptions {
+  /** The APIs whose scopes count: the `appId` of each, or one of its identifier URIs. */
+  readonly apis: readonly string[];
+  /** Empty where no webhook is configured. */
+  readonly webhookSecrets: readonly Secret[];
+  /** Where Graph can reach the webhook; without it nothing is subscribed to. */
+  readonly webhookUrl?: string;
+  /** Entries to a page; 999 by default. */
+  readonly pageSize?: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A tenant with all its parts on one token, one transport and one memory of names. */
+export function createEntra(options: EntraOptions): ProviderParts & { readonly poll: EventPoll } {
+  const api = createGraphApi(options);
+  const names = createEntraNames();
+  const resources = createEntraResources({ ...options, api });
+  const parts = {
+    directory: createEntraDirectory({ ...options, api, resources, names }),
+    poll: createEntraPoll({ ...options, api, resources, names }),
+  };
+  const { provider, webhookSecrets, webhookUrl: url } = options;
+  const [secret, ...older] = webhookSecrets;
+  if (secret === undefined) return parts;
+  const upkeep = createUpkeep();
+  const source = createEntraSource({ provider, tenant: api.tenant, secrets: webhookSecrets, upkeep });
+  if (url === undefined) return { ...parts, source };
+  const subscription = createEntraSubscription({ ...options, api, url, secrets: [secret, ...older], upkeep });
+  return { ...parts, source, subscription };
+}

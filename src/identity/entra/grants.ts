@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import type { Grant } from '../../model/client.js';
+import type { GraphApi } from './graph-api.js';
+import type { EntraNames } from './names.js';
+import { readCollection } from './pages.js';
+import { guid } from './principal.js';
+import type { EntraResource } from './resources.js';
+
+/** https://learn.microsoft.com/graph/api/resources/approleassignment */
+const ASSIGNMENT = z.object({
+  id: z.string().min(1).max(255),
+  appRoleId: guid,
+  principalId: guid,
+  principalType: z.string(),
+  resourceId: guid,
+});
+export type RoleAssignment = z.output<typeof ASSIGNMENT>;
+
+/** https://learn.microsoft.com/graph/api/resources/oauth2permissiongrant */
+const PERMISSION_GRANT = z.object({
+  id: z.string().min(1).max(255),
+  clientId: guid,
+  consentType: z.string(),
+  resourceId: guid,
+  scope: z.string().max(65_536).nullish(),
+});
+type PermissionGrant = z.output<typeof PERMISSION_GRANT>;
+
+const NO_ROLE = '00000000-0000-0000-0000-000000000000';
+
+/** App roles of one API that service principals hold. */
+export async function readAssignedTo(
+  api: GraphApi,
+  resource: EntraResource,
+  pageSize: number,
+  signal: AbortSignal,
+): Promise<readonly RoleAssignment[]> {
+  const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo`;
+  const assigned = await readAssignments(api, path, pageSize, signal);
+  return assigned.filter(({ principalType }) => principalType === 'ServicePrincipal');
+}
+
+export function readAssignmentsOf(
+  api: GraphApi,
+  principalId: string,
+  pageSize: number,
+  signal: AbortSignal,
+): Promise<readonly RoleAssignment[]> {
+  return readAssignments(api, `/servicePrincipals/${principalId}/appRoleAssignments`, pageSize, signal);
+}
+
+function readAssignments(api: GraphApi, path: string, pageSize: number, signal: AbortSignal) {
+  const collection = { path, query: { $top: pageSize }, what: 'app role assignments' };
+  return readCollection(api, collection, ASSIGNMENT, signal);
+}
+
+/** Delegated scopes of one API, with every kind of consent. */
+export function readPermissionGrants(
+  api: GraphApi,
+  filter: string,
+  pageSize: number,
+  signal: AbortSignal,
+): Promise<readonly PermissionGrant[]> {
+  const query = { $filter: filter, $top: pageSize };
+  return readCollection(
+    api,
+    { path: '/oauth2PermissionGrants', query, what: 'permission grants' },
+    PERMISSION_GRANT,
+    signal,
+  );
+}
+
+/** Whether an assignment is to a role that its API was not known to have: that knowledge is old, or the role disabled. */
+export function isUnknownRole(assignment: RoleAssignment, resources: readonly EntraResource[]): boolean {
+  const resource = resources.find(({ principalId }) => principalId === assignment.resourceId);
+  return (
+    resource !== undefined && assignment.appRoleId !== NO_ROLE && !resource.roles.has(assignment.appRoleId)
+  );
+}
+
+/**
+ * What each service principal may obtain. An app role counts for whom it is assigned to; a delegated scope only where
+ * an administrator consented for everybody (`AllPrincipals`): the consent of one person lets the client act for that
+ * person alone, and is no standing fact about the client.
+ */
+export function toGrants(
+  resources: readonly EntraResource[],
+  assignments: readonly RoleAssignment[],
+  permissionGrants: readonly PermissionGrant[],
+  names: EntraNames,
+): ReadonlyMap<string, readonly Grant[]> {
+  const byId = new Map(resources.map((resource) => [resource.principalId, resource]));
+  const found = new Map<string, Map<string, Grant>>();
+  const add = (principalId: string, api: string, name: string) => {
+    const grants = found.get(principalId) ?? new Map<string, Grant>();
+    found.set(principalId, grants.set(JSON.stringify([api, name]), { api, name }));
+  };
+  for (const { principalId, resourceId, appRoleId } of assignments) {
+    const resource = byId.get(resourceId);
+    const role = resource?.roles.get(appRoleId);
+    if (resource !== undefined && role !== undefined) add(principalId, resource.api, role);
+  }
+  for (const { id, clientId, consentType, resourceId, scope } of permissionGrants) {
+    const resource = byId.get(resourceId);
+    if (resource === undefined) continue;
+    names.learnGrant(id, clientId);
+    if (consentType !== 'AllPrincipals') continue;
+    for (const name of (scope ?? '').split(' '))
+      if (resource.scopes.has(name)) add(clientId, resource.api, name);
+  }
+  return new Map([...found].map(([id, grants]) => [id, sorted(grants)]));
+}
+
+function sorted(grants: ReadonlyMap<string, Grant>): readonly Grant[] {
+  return [...grants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, grant]) => grant);
+}

@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import type { Logger } from '../../observe.js';
+import type { GraphApi } from './graph-api.js';
+import { readCollection } from './pages.js';
+import { guid } from './principal.js';
+
+/** How long access tokens last, by what their policies hang on. */
+export interface TokenLifetimes {
+  /** The shortest that can govern a token between these objects (applications, service principals), in seconds. */
+  shortest(holders: readonly (string | undefined)[]): number;
+}
+
+export interface TokenLifetimeReader {
+  /** Not older than `maxAgeMs`. Throws as a Directory does, but not where the permission is missing. */
+  read(maxAgeMs: number, signal: AbortSignal): Promise<TokenLifetimes>;
+}
+
+/** Without a policy a lifetime is picked at random between 60 and 90 minutes: the lower end. */
+const DEFAULT_SECONDS = 3600;
+/** No policy can make it shorter: what is assumed where policies cannot be read. */
+const LEAST_SECONDS = 600;
+
+const POLICY = z.object({
+  id: guid,
+  definition: z.array(z.string().max(16_384)),
+  isOrganizationDefault: z.boolean().nullish(),
+});
+const HOLDER = z.object({ id: guid });
+
+/**
+ * Token lifetime policies (https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes). Which of
+ * several governs depends on the API more than on the client; the shortest of all that may is never too long.
+ */
+export function createTokenLifetimeReader(options: {
+  readonly api: GraphApi;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): TokenLifetimeReader {
+  const { api, clock, logger } = options;
+  let held: { readonly lifetimes: TokenLifetimes; readonly readAt: number } | undefined;
+  let warned = false;
+
+  const readPolicies = async (signal: AbortSignal): Promise<TokenLifetimes> => {
+    const path = '/policies/tokenLifetimePolicies';
+    const what = 'token lifetime policies';
+    const policies = await readCollection(api, { path, query: {}, what }, POLICY, signal);
+    const byHolder = new Map<string, number>();
+    let everywhere = Number.POSITIVE_INFINITY;
+    for (const policy of policies) {
+      const seconds = secondsOf(policy.definition);
+      if (seconds === undefined) continue;
+      if (policy.isOrganizationDefault === true) everywhere = Math.min(everywhere, seconds);
+      const applied = { path: `${path}/${policy.id}/appliesTo`, query: { $select: 'id' }, what };
+      for (const { id } of await readCollection(api, applied, HOLDER, signal))
+        byHolder.set(id, Math.min(byHolder.get(id) ?? Number.POSITIVE_INFINITY, seconds));
+    }
+    return {
+      shortest(holders) {
+        const own = holders.map((id) => (id === undefined ? undefined : byHolder.get(id)));
+        const least = Math.min(everywhere, ...own.filter((each) => each !== undefined));
+        return Number.isFinite(least) ? least : DEFAULT_SECONDS;
+      },
+    };
+  };
+
+  return {
+    async read(maxAgeMs, signal) {
+      if (held !== undefined && clock.now() - held.readAt < maxAgeMs) return held.lifetimes;
+      const readAt = clock.now();
+      const lifetimes = await readPolicies(signal).catch((error: unknown): TokenLifetimes => {
+        if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
+        if (!warned) {
+          const remedy = 'grant the application permission Policy.Read.All';
+          logger.warn({ provider: api.provider, remedy }, 'token lifetime policies cannot be read');
+        }
+        warned = true;
+        return { shortest: () => LEAST_SECONDS };
+      });
+      held = { lifetimes, readAt };
+      return lifetimes;
+    },
+  };
+}
+
+/** Seconds of `AccessTokenLifetime`; undefined where the policy is about other tokens. */
+export function secondsOf(definition: readonly string[]): number | undefined {
+  const lifetimes = definition.flatMap((text) => {
+    const found = /"AccessTokenLifetime"\s*:\s*"([^"]*)"/.exec(text);
+    return found === null ? [] : [toSeconds(found[1] ?? '')];
+  });
+  return lifetimes.length === 0 ? undefined : Math.min(...lifetimes);
+}
+
+/** `[d.]hh:mm:ss`; of another form it is taken for the shortest there can be. */
+function toSeconds(text: string): number {
+  const parts = /^(?:(\d{1,3})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})$/.exec(text);
+  if (parts === null) return LEAST_SECONDS;
+  const [days, hours, minutes, seconds] = parts.slice(1).map((part) => Number(part ?? 0));
+  return (((days ?? 0) * 24 + (hours ?? 0)) * 60 + (minutes ?? 0)) * 60 + (seconds ?? 0);
+}

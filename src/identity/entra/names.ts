@@ -1,0 +1,37 @@
+/**
+ * What reads taught: an object that is gone, or changed in part, comes in a delta by its own id alone. Shared by the
+ * parts of one provider; what a restart forgets, a complete read teaches again.
+ */
+export interface EntraNames {
+  learnPrincipal(id: string, clientId: string): void;
+  learnApplication(id: string, clientId: string): void;
+  /** A grant of an API that counts, and the client's service principal. */
+  learnGrant(id: string, principalId: string): void;
+  /** After this an id that is not known concerns nothing that was ever read. */
+  learnedAll(): void;
+  clientIdOfPrincipal(id: string): string | undefined;
+  clientIdOfApplication(id: string): string | undefined;
+  principalOfGrant(id: string): string | undefined;
+  readonly isComplete: boolean;
+}
+
+export function createEntraNames(): EntraNames {
+  const principals = new Map<string, string>();
+  const applications = new Map<string, string>();
+  const grants = new Map<string, string>();
+  let isComplete = false;
+  return {
+    learnPrincipal: (id, clientId) => void principals.set(id, clientId),
+    learnApplication: (id, clientId) => void applications.set(id, clientId),
+    learnGrant: (id, principalId) => void grants.set(id, principalId),
+    learnedAll() {
+      isComplete = true;
+    },
+    clientIdOfPrincipal: (id) => principals.get(id),
+    clientIdOfApplication: (id) => applications.get(id),
+    principalOfGrant: (id) => grants.get(id),
+    get isComplete() {
+      return isComplete;
+    },
+  };
+}

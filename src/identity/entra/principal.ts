@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import type { ActorKind } from '../../model/actor.js';
+import type { Grant, OAuthClient } from '../../model/client.js';
+import { isGuid } from './tenant.js';
+
+export const guid = z.string().refine(isGuid);
+
+const credential = z.object({
+  startDateTime: z.iso.datetime({ offset: true }).nullish(),
+  endDateTime: z.iso.datetime({ offset: true }).nullish(),
+});
+type Credential = z.output<typeof credential>;
+
+/** https://learn.microsoft.com/graph/api/resources/serviceprincipal */
+export const SERVICE_PRINCIPAL = z.object({
+  '@odata.type': z.string().optional(),
+  id: guid,
+  appId: guid.nullish(),
+  displayName: z.string().max(1024).nullish(),
+  // What Graph leaves out must not pass for enabled; null, which it may say, does not either.
+  accountEnabled: z.boolean().nullable(),
+  disabledByMicrosoftStatus: z.string().nullish(),
+  servicePrincipalType: z.string().nullish(),
+  appOwnerOrganizationId: z.string().nullish(),
+  notes: z.string().max(16_384).nullish(),
+  tags: z.array(z.string().max(16_384)),
+  replyUrls: z.array(z.string()),
+  passwordCredentials: z.array(credential),
+  keyCredentials: z.array(credential),
+});
+export type ServicePrincipal = z.output<typeof SERVICE_PRINCIPAL>;
+
+export const PRINCIPAL_FIELDS =
+  'id,appId,displayName,accountEnabled,disabledByMicrosoftStatus,servicePrincipalType,appOwnerOrganizationId,notes,tags,replyUrls,passwordCredentials,keyCredentials';
+
+/** https://learn.microsoft.com/graph/api/resources/application */
+export const APPLICATION = z.object({
+  id: guid,
+  appId: guid,
+  isFallbackPublicClient: z.boolean().nullish(),
+  passwordCredentials: z.array(credential),
+  keyCredentials: z.array(credential),
+});
+export type Application = z.output<typeof APPLICATION>;
+
+export const APPLICATION_FIELDS = 'id,appId,isFallbackPublicClient,passwordCredentials,keyCredentials';
+
+/** An agent identity has no application of its own: it signs in by its object id. */
+export function clientIdOf(principal: ServicePrincipal): string {
+  return principal.appId ?? principal.id;
+}
+
+/** Whether tokens are issued to such a principal; `Legacy` ones and those of social providers get none. */
+export function isClient(principal: ServicePrincipal): boolean {
+  return !['Legacy', 'SocialIdp'].includes(principal.servicePrincipalType ?? '');
+}
+
+export interface Surroundings {
+  readonly provider: string;
+  readonly tenantId: string;
+  readonly nowMs: number;
+  /** The registration in this tenant, if it is here. */
+  readonly application: Application | undefined;
+  readonly grants: readonly Grant[];
+  readonly lifetimeSeconds: number;
+}
+
+export function toOAuthClient(principal: ServicePrincipal, around: Surroundings): OAuthClient {
+  const { application } = around;
+  const kind = actorKindOf(principal);
+  const credentials = [principal, ...(application === undefined ? [] : [application])].flatMap((each) => [
+    ...each.passwordCredentials,
+    ...each.keyCredentials,
+  ]);
+  const secretCreatedAt = oldestInUse(credentials, around.nowMs);
+  return {
+    provider: around.provider,
+    clientId: clientIdOf(principal),
+    internalId: principal.id,
+    ...(principal.displayName == null ? {} : { name: principal.displayName }),
+    enabled: isEnabled(principal, around),
+    grantTypes: grantTypesOf(principal, application, credentials.length > 0),
+    grants: around.grants,
+    accessTokenLifetimeSeconds: around.lifetimeSeconds,
+    ...(secretCreatedAt === undefined ? {} : { secretCreatedAt }),
+    attributes: attributesOf(principal, application),
+    ...(kind === undefined ? {} : { actorKind: kind }),
+  };
+}
+
+function isEnabled(principal: ServicePrincipal, around: Surroundings): boolean {
+  if (principal.accountEnabled !== true) return false;
+  if (!['', 'NotDisabled'].includes(principal.disabledByMicrosoftStatus ?? '')) return false;
+  // Without its registration no token is issued, and where that is another tenant's it cannot be seen from here.
+  const isOwn = principal.appOwnerOrganizationId?.toLowerCase() === around.tenantId;
+  return !(isOwn && principal.servicePrincipalType === 'Application' && around.application === undefined);
+}
+
+function actorKindOf(principal: ServicePrincipal): ActorKind | undefined {
+  const type = principal['@odata.type'];
+  if (principal.servicePrincipalType === 'ServiceIdentity' || type === '#microsoft.graph.agentIdentity')
+    return 'agent';
+  return principal.servicePrincipalType === 'ManagedIdentity' ? 'workload' : undefined;
+}
+
+/** Entra has no list of grant types: what a client can do follows from its redirect URIs and credentials. */
+function grantTypesOf(
+  principal: ServicePrincipal,
+  application: Application | undefined,
+  hasCredential: boolean,
+): readonly string[] {
+  const hasRedirect = principal.replyUrls.length > 0;
+  const hasDeviceCode = application?.isFallbackPublicClient === true;
+  // Another tenant's credentials cannot be seen, nor federated ones; a client that cannot sign people in has some.
+  const isConfidential = hasCredential || application === undefined || (!hasRedirect && !hasDeviceCode);
+  return [
+    ...(hasRedirect ? ['authorization_code'] : []),
+    ...(hasDeviceCode ? ['urn:ietf:params:oauth:grant-type:device_code'] : []),
+    ...(isConfidential ? ['client_credentials'] : []),
+  ];
+}
+
+/** A compromise is over when no credential from before it works any more: so the oldest that does counts. */
+function oldestInUse(credentials: readonly Credential[], nowMs: number): string | undefined {
+  const starts = credentials
+    .filter(({ endDateTime }) => endDateTime == null || Date.parse(endDateTime) > nowMs)
+    .flatMap(({ startDateTime }) => (startDateTime == null ? [] : [Date.parse(startDateTime)]));
+  return starts.length === 0 ? undefined : new Date(Math.min(...starts)).toISOString();
+}
+
+const ATTRIBUTE = /^\s*([A-Za-z][A-Za-z0-9_-]{0,63})\s*:\s*(.*?)\s*$/;
+
+/**
+ * `name: value` in the lines of the principal's notes and in its tags; notes come first. Tags of a registration in
+ * another tenant appear on the principal here (as an agent identity's do from its blueprint), so that they would let a
+ * stranger confirm a claim: they count only where the registration is this tenant's, or there is none.
+ */
+function attributesOf(
+  principal: ServicePrincipal,
+  application: Application | undefined,
+): Readonly<Record<string, string>> {
+  const isOurs = application !== undefined || principal.servicePrincipalType === 'ManagedIdentity';
+  const texts = [...(isOurs ? principal.tags : []), ...(principal.notes ?? '').split(/\r?\n/)];
+  const found = texts.flatMap((text) => {
+    const [, name, value] = ATTRIBUTE.exec(text) ?? [];
+    return name === undefined || value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(found);
+}

@@ -1,0 +1,296 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { IncompleteRead } from '../../../src/errors.js';
+import type { Directory } from '../../../src/identity/directory.js';
+import { applicationOf, type Entra, principalOf, startEntra } from '../../support/entra/entra.js';
+import { partsOf } from '../../support/entra/parts.js';
+import { guidOf } from '../../support/entra/tenant.js';
+
+const signal = new AbortController().signal;
+let entra: Entra;
+let directory: Directory;
+
+beforeEach(async () => {
+  entra = await startEntra();
+  entra.addApi('orders', ['orders.read', 'orders.write'], ['orders.browse']);
+  entra.addApi('other', ['orders.read'], ['orders.browse']);
+  directory = partsOf(entra, ['orders']).directory;
+});
+afterEach(async () => {
+  await directory.close();
+  await entra.close();
+});
+
+const amongAll = async (name: string) => {
+  const { clients } = await directory.readAll(signal);
+  return clients.find(({ clientId }) => clientId === guidOf(name));
+};
+const alone = (name: string) => directory.read('clientId', guidOf(name), signal);
+/** Both ways of reading must agree. */
+const client = async (name: string) => {
+  const found = await alone(name);
+  expect(found).toEqual(await amongAll(name));
+  return found;
+};
+
+describe('the grants of a client', () => {
+  it('are its app roles and the scopes consented to for everybody, each with its API', async () => {
+    entra.addClient('web');
+    entra.assignRole('web', 'orders', 'orders.read');
+    entra.consent('web', 'orders', 'openid orders.browse');
+    expect((await client('web'))?.grants).toEqual([
+      { api: guidOf('orders'), name: 'orders.browse' },
+      { api: guidOf('orders'), name: 'orders.read' },
+    ]);
+  });
+
+  it('are none for an equal name at an API that is not configured', async () => {
+    entra.addClient('web');
+    entra.assignRole('web', 'other', 'orders.read');
+    entra.consent('web', 'other', 'orders.browse');
+    expect((await client('web'))?.grants).toEqual([]);
+  });
+
+  it('are none for what a single person consented to', async () => {
+    entra.addClient('web');
+    entra.consent('web', 'orders', 'orders.browse', 'Principal');
+    expect((await client('web'))?.grants).toEqual([]);
+  });
+
+  it('are none for a role or scope that is disabled, and none for the default access without a role', async () => {
+    entra.addClient('web');
+    entra.assignRole('web', 'orders', 'orders.read');
+    entra.consent('web', 'orders', 'orders.browse');
+    const api = entra.tenant.get('servicePrincipals', principalOf('orders'));
+    const disabled = (list: unknown) =>
+      Array.isArray(list) ? list.map((each) => ({ ...each, isEnabled: false })) : list;
+    entra.changePrincipal('orders', {
+      appRoles: disabled(api?.appRoles),
+      oauth2PermissionScopes: disabled(api?.oauth2PermissionScopes),
+    });
+    entra.tenant.put('appRoleAssignments', {
+      id: 'default',
+      appRoleId: '00000000-0000-0000-0000-000000000000',
+      principalId: principalOf('web'),
+      principalType: 'ServicePrincipal',
+      resourceId: principalOf('orders'),
+    });
+    expect((await amongAll('web'))?.grants).toEqual([]);
+    expect((await alone('web'))?.grants).toEqual([]);
+  });
+
+  it('have the API by its identifier URI where that is how it is configured', async () => {
+    const parts = partsOf(entra, [], { apis: ['api://orders'] });
+    entra.addClient('web');
+    entra.assignRole('web', 'orders', 'orders.read');
+    const found = await parts.directory.read('clientId', guidOf('web'), signal);
+    expect(found?.grants).toEqual([{ api: 'api://orders', name: 'orders.read' }]);
+    await parts.directory.close();
+  });
+
+  it('are none, and no error, where an API does not exist; quotes in its URI find no other', async () => {
+    const parts = partsOf(entra, [], { apis: ["x' or n ne '", guidOf('nobody')] });
+    const { clients } = await parts.directory.readAll(signal);
+    expect(clients.flatMap(({ grants }) => grants)).toEqual([]);
+    await parts.directory.close();
+  });
+});
+
+describe('a client', () => {
+  it('names its services in the notes of its service principal, or in tags', async () => {
+    entra.addClient('web', { principal: { notes: 'Team: shop\r\nconsul-services: web, shop' } });
+    entra.addClient('worker', { principal: { tags: ['consul-services:worker', 'plain'] } });
+    expect((await client('web'))?.attributes).toEqual({ Team: 'shop', 'consul-services': 'web, shop' });
+    expect((await client('worker'))?.attributes).toEqual({ 'consul-services': 'worker' });
+  });
+
+  it('does not name them by tags that came from a registration in another tenant', async () => {
+    entra.addClient('web', {
+      principal: { tags: ['consul-services:vault'], appOwnerOrganizationId: guidOf('elsewhere') },
+    });
+    entra.tenant.remove('applications', applicationOf('web'));
+    expect(await client('web')).toMatchObject({ attributes: {}, enabled: true });
+  });
+
+  it('is disabled by an administrator, by Microsoft, or for want of its registration', async () => {
+    entra.addClient('off', { principal: { accountEnabled: false } });
+    entra.addClient('unknown', { principal: { accountEnabled: null } });
+    entra.addClient('banned', {
+      principal: { disabledByMicrosoftStatus: 'DisabledDueToViolationOfServicesAgreement' },
+    });
+    entra.addClient('orphan');
+    entra.tenant.remove('applications', applicationOf('orphan'));
+    for (const name of ['off', 'unknown', 'banned', 'orphan'])
+      expect(await client(name), name).toMatchObject({ enabled: false });
+  });
+
+  it('is an agent or a workload where Entra says so', async () => {
+    entra.addClient('agent', {
+      principal: { appId: null, servicePrincipalType: 'ServiceIdentity', tags: ['consul-services:vault'] },
+    });
+    entra.addClient('managed', {
+      principal: { servicePrincipalType: 'ManagedIdentity', tags: ['consul-services:job'] },
+    });
+    entra.tenant.remove('applications', applicationOf('agent'));
+    entra.tenant.remove('applications', applicationOf('managed'));
+    const agent = await directory.read('clientId', principalOf('agent'), signal);
+    expect(agent).toMatchObject({ clientId: principalOf('agent'), actorKind: 'agent', attributes: {} });
+    expect(await client('managed')).toMatchObject({
+      actorKind: 'workload',
+      attributes: { 'consul-services': 'job' },
+    });
+    expect((await client('scopemesh'))?.actorKind).toBeUndefined();
+  });
+
+  it('signs people in where it has redirect URIs', async () => {
+    entra.addClient('site', { principal: { replyUrls: ['https://site.example.com/callback'] } });
+    entra.addClient('spa', {
+      principal: { replyUrls: ['https://spa.example.com'] },
+      application: { passwordCredentials: [], isFallbackPublicClient: true },
+    });
+    expect((await client('site'))?.grantTypes).toEqual(['authorization_code', 'client_credentials']);
+    expect((await client('spa'))?.grantTypes).toEqual([
+      'authorization_code',
+      'urn:ietf:params:oauth:grant-type:device_code',
+    ]);
+  });
+
+  it('has the age of the oldest credential that still works', async () => {
+    const from = (startDateTime: string, endDateTime: string) => ({ startDateTime, endDateTime });
+    entra.addClient('web', {
+      principal: { keyCredentials: [from('2026-03-01T00:00:00Z', '2099-01-01T00:00:00Z')] },
+      application: {
+        passwordCredentials: [
+          from('2020-01-01T00:00:00Z', '2021-01-01T00:00:00Z'),
+          from('2026-02-01T00:00:00Z', '2099-01-01T00:00:00Z'),
+        ],
+      },
+    });
+    expect((await client('web'))?.secretCreatedAt).toBe('2026-02-01T00:00:00.000Z');
+  });
+
+  it('is none where it is of a type that gets no tokens, or is asked for in capitals', async () => {
+    entra.addClient('old', { principal: { servicePrincipalType: 'Legacy' } });
+    expect(await client('old')).toBeUndefined();
+    expect(await directory.read('clientId', guidOf('scopemesh').toUpperCase(), signal)).toBeUndefined();
+  });
+});
+
+describe('the lifetime of access tokens', () => {
+  it('is an hour, the lower end of the default range', async () => {
+    expect((await client('scopemesh'))?.accessTokenLifetimeSeconds).toBe(3600);
+  });
+
+  it('is the shortest of the policies of the client, its APIs and the organisation', async () => {
+    entra.addClient('web');
+    entra.assignRole('web', 'orders', 'orders.read');
+    entra.setLifetime('everywhere', '8:00:00', []);
+    entra.setLifetime('api', '00:20:00', [principalOf('orders')]);
+    entra.setLifetime('client', '1.00:00:00', [applicationOf('web')]);
+    expect((await amongAll('web'))?.accessTokenLifetimeSeconds).toBe(1200);
+    expect((await amongAll('scopemesh'))?.accessTokenLifetimeSeconds).toBe(28_800);
+  });
+
+  it('is taken for ten minutes where policies may not be read', async () => {
+    entra.permissions.delete('Policy.Read.All');
+    expect((await client('scopemesh'))?.accessTokenLifetimeSeconds).toBe(600);
+  });
+});
+
+describe('a complete read', () => {
+  it('costs its pages and no more', async () => {
+    const { requests } = await directory.readAll(signal);
+    // The API and its registration, the policies, both lists, and who holds its roles and scopes.
+    expect(requests).toBe(7);
+  });
+
+  it('is refused whole where a page repeats, leads elsewhere, or is of another shape', async () => {
+    const one = { id: guidOf('x'), appId: guidOf('x'), passwordCredentials: [], keyCredentials: [] };
+    const here = `${entra.origin}/v1.0/applications?again`;
+    const pages = [
+      { value: [one, one] },
+      { value: [one], '@odata.nextLink': here },
+      { value: [one], '@odata.nextLink': 'https://evil.example.com/v1.0/applications' },
+      { value: [one], '@odata.nextLink': `${entra.origin}/other` },
+      { value: [{ id: 'no guid' }] },
+      { values: [] },
+      null,
+    ];
+    for (const json of pages) {
+      entra.fault = (url) => (url.pathname === '/v1.0/applications' ? { status: 200, json } : undefined);
+      await expect(directory.readAll(signal), JSON.stringify(json)).rejects.toBeInstanceOf(IncompleteRead);
+    }
+  });
+
+  it('is refused whole where a page fails after the first', async () => {
+    for (let at = 0; at < 30; at++) entra.addClient(`many-${at}`);
+    entra.shape.maxPage = 10;
+    expect((await directory.readAll(signal)).clients.length).toBe(33);
+    entra.fault = (url) =>
+      url.searchParams.get('$skiptoken') === '20'
+        ? { status: 503, headers: { 'retry-after': '7' } }
+        : undefined;
+    await expect(directory.readAll(signal)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_UNREACHABLE',
+      retryAfterMs: 7000,
+    });
+  });
+
+  it('is refused where the client that reads is not among them', async () => {
+    entra.deleteClient('scopemesh');
+    await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+  });
+
+  it('waits as long as Graph says when it is throttled', async () => {
+    entra.fault = () => ({ status: 429, headers: { 'retry-after': '12' } });
+    await expect(directory.readAll(signal)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_RATE_LIMITED',
+      retryAfterMs: 12_000,
+    });
+  });
+});
+
+describe('absence', () => {
+  it('is believed only if Graph says so itself', async () => {
+    expect(await alone('nobody')).toBeUndefined();
+    entra.fault = (url) =>
+      url.pathname.includes('servicePrincipals') ? { status: 404, json: {} } : undefined;
+    await expect(alone('scopemesh')).rejects.toBeInstanceOf(IncompleteRead);
+  });
+});
+
+describe('permissions', () => {
+  it('are told by their exact names where they are missing', async () => {
+    const missing = async () =>
+      (await directory.checkAccess?.(signal))
+        ?.filter(({ isGranted }) => !isGranted)
+        .map(({ permission }) => permission);
+    expect(await missing()).toEqual([]);
+    for (const permission of ['Directory.Read.All', 'Policy.Read.All', 'User.Read.All'])
+      entra.permissions.delete(permission);
+    expect(await missing()).toEqual(['Directory.Read.All', 'Policy.Read.All', 'User.Read.All']);
+    entra.permissions.clear();
+    expect(await missing()).toHaveLength(5);
+    await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
+  });
+});
+
+describe('members', () => {
+  it('come through groups in groups, once each, and only people', async () => {
+    const person = (name: string, accountEnabled: boolean) =>
+      entra.tenant.put('users', { id: guidOf(name), displayName: name, accountEnabled });
+    person('ann', true);
+    person('ben', false);
+    entra.tenant.put('groups', { id: guidOf('inner'), members: [guidOf('ann'), guidOf('ben')] });
+    entra.tenant.put('groups', { id: guidOf('outer'), members: [guidOf('inner'), guidOf('ann')] });
+    const members = await directory.readMembers?.([guidOf('outer'), 'outer'], signal);
+    expect(members?.get(guidOf('outer'))).toEqual([guidOf('ann')]);
+    expect(members?.get('outer')).toEqual([]);
+  });
+
+  it('are refused where it cannot be seen whether they are enabled', async () => {
+    entra.tenant.put('users', { id: guidOf('ann'), accountEnabled: true });
+    entra.tenant.put('groups', { id: guidOf('team'), members: [guidOf('ann')] });
+    for (const permission of ['User.Read.All', 'Directory.Read.All']) entra.permissions.delete(permission);
+    await expect(directory.readMembers?.([guidOf('team')], signal)).rejects.toThrow(/User\.Read\.All/);
+  });
+});

@@ -1,0 +1,67 @@
+import type { DirectoryObject } from './tenant.js';
+
+/** Properties that may be selected (https://learn.microsoft.com/graph/api/resources/…); another is an error of the caller. */
+const PROPERTIES: Readonly<Record<string, readonly string[]>> = {
+  servicePrincipals: [
+    'id',
+    'appId',
+    'displayName',
+    'accountEnabled',
+    'disabledByMicrosoftStatus',
+    'servicePrincipalType',
+    'appOwnerOrganizationId',
+    'servicePrincipalNames',
+    'notes',
+    'tags',
+    'replyUrls',
+    'passwordCredentials',
+    'keyCredentials',
+    'appRoles',
+    'oauth2PermissionScopes',
+  ],
+  applications: [
+    'id',
+    'appId',
+    'displayName',
+    'identifierUris',
+    'isFallbackPublicClient',
+    'passwordCredentials',
+    'keyCredentials',
+    'tags',
+    'notes',
+  ],
+  oauth2PermissionGrants: ['id', 'clientId', 'consentType', 'principalId', 'resourceId', 'scope'],
+  users: ['id', 'displayName', 'userPrincipalName', 'accountEnabled'],
+  groups: ['id', 'displayName', 'description'],
+  appRoleAssignments: ['id', 'appRoleId', 'principalId', 'principalType', 'resourceId'],
+  tokenLifetimePolicies: ['id', 'definition', 'displayName', 'isOrganizationDefault'],
+  directoryObjects: ['id', 'accountEnabled', 'displayName'],
+};
+
+/** Undefined if `$select` asks for what the type does not have. */
+export function select(
+  object: DirectoryObject,
+  collection: string,
+  fields: string | null,
+): DirectoryObject | undefined {
+  if (fields === null) return object;
+  const names = fields.split(',');
+  const known = PROPERTIES[collection] ?? [];
+  if (names.some((name) => !known.includes(name))) return undefined;
+  const kept = Object.entries(object).filter(([name]) => names.includes(name) || name === '@odata.type');
+  return { ...Object.fromEntries(kept), id: object.id };
+}
+
+/** The few forms of `$filter` that the documentation shows for these collections; undefined for another. */
+export function filter(
+  objects: readonly DirectoryObject[],
+  expression: string | null,
+): readonly DirectoryObject[] | undefined {
+  if (expression === null) return objects;
+  const [, field, value] = /^(resourceId|clientId|consentType) eq '([^']*)'$/.exec(expression) ?? [];
+  if (field !== undefined) return objects.filter((object) => object[field] === value);
+  const [, name] = /^servicePrincipalNames\/any\(n:n eq '((?:[^']|'')*)'\)$/.exec(expression) ?? [];
+  if (name === undefined) return undefined;
+  const wanted = name.replaceAll("''", "'");
+  return objects.filter(({ servicePrincipalNames: names }) => Array.isArray(names) && names.includes(wanted));
+}

@@ -1,0 +1,190 @@
+import { type Answer, graphError, notFound } from './answers.js';
+import { filter, select } from './queries.js';
+import type { CollectionName, DirectoryObject, Tenant } from './tenant.js';
+
+/** How the server pages and what it has forgotten. */
+export interface Shape {
+  readonly origin: string;
+  /** However much `$top` asks for. */
+  maxPage: number;
+  /** Delta tokens from before this change are gone. */
+  forgottenBefore: number;
+}
+
+const DELTAS = ['applications', 'servicePrincipals', 'oauth2PermissionGrants'] as const;
+
+/** The permissions of which one opens a path, by its first part. */
+export function permissionsFor(path: string): readonly string[] {
+  const [first = ''] = path.replace(/^\//, '').split(/[/(?]/);
+  switch (first) {
+    case 'servicePrincipals':
+    case 'applications':
+      return ['Application.Read.All', 'Directory.Read.All'];
+    case 'oauth2PermissionGrants':
+      return ['Directory.Read.All'];
+    case 'policies':
+      return ['Policy.Read.All'];
+    case 'groups':
+      return ['GroupMember.Read.All', 'Group.Read.All', 'Directory.Read.All'];
+    case 'users':
+      return ['User.Read.All', 'Directory.Read.All'];
+    default:
+      return ['User.Read.All'];
+  }
+}
+
+/** GET below `/v1.0`; `mayReadUsers` decides what is shown of members. */
+export function answerGet(url: URL, tenant: Tenant, shape: Shape, mayReadUsers: boolean): Answer {
+  const path = decodeURIComponent(url.pathname.slice('/v1.0'.length));
+  const delta = DELTAS.find((name) => path === `/${name}/delta`);
+  if (delta !== undefined) return answerDelta(url, delta, tenant, shape);
+  const { visible } = tenant;
+  const all = (name: CollectionName) => [...visible[name].values()];
+
+  const [, byAppId, appId = ''] = /^\/(servicePrincipals|applications)\(appId='([^']*)'\)$/.exec(path) ?? [];
+  if (byAppId === 'servicePrincipals' || byAppId === 'applications') {
+    const found = all(byAppId).find((object) => String(object.appId).toLowerCase() === appId.toLowerCase());
+    return one(found, byAppId, appId, url);
+  }
+  const [, list] =
+    /^\/(servicePrincipals|applications|oauth2PermissionGrants|groups|users)$/.exec(path) ?? [];
+  if (list !== undefined) return page(all(list as CollectionName), list, url, shape);
+  if (path === '/policies/tokenLifetimePolicies')
+    return page(all('tokenLifetimePolicies'), 'tokenLifetimePolicies', url, shape);
+
+  const [, owner = '', id = '', relation] =
+    /^\/(servicePrincipals|groups|policies\/tokenLifetimePolicies)\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
+  const collection = owner.startsWith('policies') ? 'tokenLifetimePolicies' : (owner as CollectionName);
+  const object = owner === '' ? undefined : visible[collection].get(id.toLowerCase());
+  if (object === undefined) return notFound(id);
+  switch (relation) {
+    case undefined:
+      return one(object, collection, id, url);
+    case 'appRoleAssignments':
+    case 'appRoleAssignedTo': {
+      const end = relation === 'appRoleAssignments' ? 'principalId' : 'resourceId';
+      const held = all('appRoleAssignments').filter((assignment) => assignment[end] === object.id);
+      return page(held, 'appRoleAssignments', url, shape);
+    }
+    case 'transitiveMembers':
+      return page(membersOf(object, tenant, mayReadUsers), 'directoryObjects', url, shape);
+    case 'appliesTo': {
+      const ids = Array.isArray(object.appliesTo) ? object.appliesTo : [];
+      return page(
+        ids.map((each) => ({ id: String(each) })),
+        'directoryObjects',
+        url,
+        shape,
+      );
+    }
+    default:
+      return graphError(400, 'BadRequest', `Resource not found for the segment '${relation}'.`);
+  }
+}
+
+function one(object: DirectoryObject | undefined, collection: string, id: string, url: URL): Answer {
+  if (object === undefined) return notFound(id);
+  const selected = select(object, collection, url.searchParams.get('$select'));
+  return selected === undefined ? badProperty() : { status: 200, json: selected };
+}
+
+function page(objects: readonly DirectoryObject[], collection: string, url: URL, shape: Shape): Answer {
+  const { searchParams } = url;
+  const found = filter(objects, searchParams.get('$filter'));
+  if (found === undefined) return graphError(400, 'Request_UnsupportedQuery', 'Unsupported Query.');
+  const top = Number(searchParams.get('$top') ?? 100);
+  if (!(top >= 1 && top <= 999)) return graphError(400, 'Request_BadRequest', 'Invalid page size specified.');
+  const size = Math.min(top, shape.maxPage);
+  const start = Number(searchParams.get('$skiptoken') ?? 0);
+  const chosen = found
+    .slice(start, start + size)
+    .map((object) => select(object, collection, searchParams.get('$select')));
+  if (chosen.some((object) => object === undefined)) return badProperty();
+  const next = new URL(url);
+  next.searchParams.set('$skiptoken', String(start + size));
+  const link =
+    start + size < found.length ? { '@odata.nextLink': shape.origin + next.pathname + next.search } : {};
+  return {
+    status: 200,
+    json: { '@odata.context': `${shape.origin}/v1.0/$metadata`, ...link, value: chosen },
+  };
+}
+
+/** https://learn.microsoft.com/graph/delta-query-overview; a token holds where it stands and what was selected. */
+function answerDelta(url: URL, collection: (typeof DELTAS)[number], tenant: Tenant, shape: Shape): Answer {
+  const { searchParams } = url;
+  const token = searchParams.get('$deltatoken') ?? searchParams.get('$skiptoken');
+  const end = tenant.changes.length;
+  const [from, to, fields] =
+    token === 'latest' || token === null
+      ? [token === null ? 0 : end, end, searchParams.get('$select')]
+      : parseToken(token, end);
+  if (Number.isNaN(from)) return graphError(400, 'Directory_BadDeltaToken', 'Badly formed token.');
+  if (from < shape.forgottenBefore) {
+    const location = `${shape.origin}${url.pathname}?$deltatoken=`;
+    return graphError(410, 'syncStateNotFound', 'The sync state generation is not found.', { location });
+  }
+  const changed = new Map<string, boolean>();
+  const entries = tenant.changes.slice(from, to).filter((entry) => entry.collection === collection);
+  const here = entries.slice(0, shape.maxPage);
+  for (const { id, removed } of here) changed.set(id, removed);
+  const value = [...changed].map(([id, removed]) => {
+    const object = tenant.get(collection, id);
+    if (removed || object === undefined) return { id, '@removed': { reason: 'changed' } };
+    return select(object, collection, fields);
+  });
+  if (value.some((object) => object === undefined)) return badProperty();
+  const isWhole = here.length === entries.length;
+  const rest = isWhole ? to : (here.at(-1)?.sequence ?? to);
+  const text = Buffer.from(JSON.stringify([rest, to, fields])).toString('base64url');
+  const link = `${shape.origin}${url.pathname}?`;
+  const links = isWhole
+    ? { '@odata.deltaLink': `${link}$deltatoken=${text}` }
+    : { '@odata.nextLink': `${link}$skiptoken=${text}` };
+  return {
+    status: 200,
+    json: { '@odata.context': `${shape.origin}/v1.0/$metadata#${collection}`, ...links, value },
+  };
+}
+
+/** A delta token ends its round, so the next goes on to the newest change; a skip token goes on within it. */
+function parseToken(token: string, end: number): readonly [number, number, string | null] {
+  try {
+    const [rest, to, fields] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [
+      number,
+      number,
+      string,
+    ];
+    return [rest, rest === to ? end : to, fields];
+  } catch {
+    return [Number.NaN, end, null];
+  }
+}
+
+function membersOf(
+  group: DirectoryObject,
+  tenant: Tenant,
+  mayReadUsers: boolean,
+): readonly DirectoryObject[] {
+  const found = new Map<string, DirectoryObject>();
+  const visit = (object: DirectoryObject) => {
+    for (const id of Array.isArray(object.members) ? object.members : []) {
+      const user = tenant.visible.users.get(String(id));
+      const nested = tenant.visible.groups.get(String(id));
+      if (user !== undefined) {
+        const shown = mayReadUsers ? user : { id: user.id, accountEnabled: null };
+        found.set(user.id, { ...shown, '@odata.type': '#microsoft.graph.user' });
+      }
+      if (nested !== undefined && !found.has(nested.id)) {
+        found.set(nested.id, { id: nested.id, '@odata.type': '#microsoft.graph.group' });
+        visit(nested);
+      }
+    }
+  };
+  visit(group);
+  return [...found.values()];
+}
+
+function badProperty(): Answer {
+  return graphError(400, 'BadRequest', 'Parsing OData Select and Expand failed: Could not find a property.');
+}
