@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { type Mesh, startMesh } from '../support/mesh.js';
@@ -143,5 +144,104 @@ describe('explain', () => {
     expect((await cli.run(['explain', 'web'])).status).toBe(1);
     cli.brokenIdp('');
     expect((await cli.run(['explain', 'web', 'orders'])).status).toBe(1);
+  });
+});
+
+/** The client of web may read keys and log in as web; a bot's tokens live at most 15 minutes. */
+function giveAcl(changes: Readonly<Record<string, unknown>> = {}): void {
+  const document = join(cli.directory, 'clients.json');
+  cli.configure({
+    login: 'on',
+    providers: [
+      { name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory: document, audience: 'consul' },
+    ],
+    scopes: {
+      'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders' },
+      'config:read': { acl: 'key_prefix "config/" { policy = "read" }' },
+      'config:{name}': { acl: 'key_prefix "vault/{name}/" { policy = "read" }' },
+    },
+    actors: { workload: { maxTokenTtl: '15m' } },
+    ...changes,
+  });
+}
+
+describe('explain of access to Consul itself', () => {
+  const reader = { ...web, scopes: ['orders:read', 'config:read'] };
+
+  it('says beside a call how the client of the source logs in, for what and for how long', async () => {
+    giveAcl();
+    cli.idp(reader);
+    const { out } = await cli.run(['explain', 'web', 'orders']);
+    expect(out).toMatch(
+      /^ {2}consul +may log in as service web, for 15m at most, by auth method scopemesh-payments-main-web-app$/m,
+    );
+    expect(out).toMatch(
+      /^ {2}login +consul login -method=scopemesh-payments-main-web-app -bearer-token-file=/m,
+    );
+    expect(out).toMatch(/^ {2}policy +scopemesh-payments-_rules-[0-9a-f]+: \{"key_prefix":\{"config\/":/m);
+    expect(out).toMatch(
+      /^ {2}may +identity of service web; key_prefix "config\/" read; key_prefix "vault\/read\/" read$/m,
+    );
+    const { json } = await cli.run(['explain', 'web', 'orders', '--json']);
+    expect(json().consulAccess).toMatchObject({
+      mayLogIn: true,
+      client: { provider: 'main', clientId: 'web-app', actorKind: 'workload' },
+      login: {
+        authMethod: 'scopemesh-payments-main-web-app',
+        role: 'scopemesh-payments-main-web-app',
+        audiences: ['consul'],
+        maxTokenTtlSeconds: 900,
+        serviceIdentities: ['web'],
+      },
+      holds: [],
+    });
+  });
+
+  it('says nothing of it where the configuration gives nothing in Consul, and reads no ACL for it', async () => {
+    const rules =
+      'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+    cli.configure({ consul: { address: mesh.consul.address, token: await mesh.tokenWith(rules) } });
+    const { json, status } = await cli.run(['explain', 'web', 'orders', '--json']);
+    expect([status, json().consulAccess]).toEqual([0, null]);
+  });
+
+  it('answers for a client without a service, and that it is not made yet', async () => {
+    giveAcl();
+    cli.idp(reader, { clientId: 'Batch|1', scopes: ['config:read'] });
+    const { status, json } = await cli.run(['explain', '--client', 'main/Batch|1', '--json']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({
+      mayLogIn: true,
+      login: {
+        serviceIdentities: [],
+        authMethod: expect.stringMatching(/^scopemesh-payments-main-_[0-9a-f]{40}$/),
+      },
+      standing: { kind: 'none' },
+    });
+    const { out } = await cli.run(['explain', '--client', 'main/Batch|1']);
+    expect(out).toMatch(/^may log in {2}main\/Batch\|1 \(workload\)$/m);
+    expect(out).toContain('the auth method is not made yet; see scopemesh plan');
+  });
+
+  it('exits 4 for a client that cannot log in, with what is in the way', async () => {
+    giveAcl({ guards: { protected: ['web'] } });
+    cli.idp(web);
+    const { status, out } = await cli.run(['explain', '--client', 'main/web-app']);
+    expect(status).toBe(4);
+    expect(out).toMatch(/^cannot log in {2}main\/web-app/m);
+    expect(out).toMatch(/^ {2}held +ProtectedDestination: /m);
+  });
+
+  it('is asked about a call or about a client that exists', async () => {
+    giveAcl();
+    const unknown = await cli.run(['explain', '--client', 'main/nobody']);
+    expect([unknown.status, unknown.err]).toEqual([
+      1,
+      expect.stringContaining('no provider has the client main/nobody'),
+    ]);
+    for (const wrong of [[], ['web'], ['web', 'orders', '--client', 'main/web-app']]) {
+      const { status, err } = await cli.run(['explain', ...wrong]);
+      expect([status, err]).toEqual([1, expect.stringContaining('name a source and a destination')]);
+    }
   });
 });

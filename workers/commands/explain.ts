@@ -10,18 +10,23 @@ import type { Key } from '../../src/model/key.js';
 import { type Explanation, explain } from '../../src/plan/explain.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 import { planClient } from '../../src/plan/plan-client.js';
+import { clientLogin } from '../../src/reconcile/client-logins.js';
 import { inputOf, planFleet } from '../../src/reconcile/fleet.js';
 import { type BothSides, withBothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
+import { type LoginView, type Standing, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
+import { loginFacts } from '../terminal/login-text.js';
 import { hasDecisionLog, openDecisionLog } from '../wire.js';
+import { explainClient, loginDocument, standingOf } from './explain-client.js';
 
 const NOT_ALLOWED = 4;
 /** The log may be long, and the rest of the answer does not depend on it. */
 const LOG_TIMEOUT_MS = 5_000;
 
 interface Options {
+  readonly client?: string;
   readonly method?: string;
   readonly path?: string;
   readonly json?: true;
@@ -33,32 +38,61 @@ export function addExplain(program: Command, cli: Cli): void {
     .summary('why a call is allowed or not')
     .description(
       'Says whether SOURCE may call DESTINATION by what Consul has now, which intention decides, and which claim,\n' +
-        'client, scopes and rules are behind it; also what is held, what is due, and what keeps an allowed call from working.',
+        'client, scopes and rules are behind it; also what is held, what is due, and what keeps an allowed call from\n' +
+        'working. Where the client may log in to Consul: by which auth method, for how long, and for what.',
     )
-    .argument('<source>', 'the calling service')
-    .argument('<destination>', 'the called service')
+    .argument('[source]', 'the calling service')
+    .argument('[destination]', 'the called service')
+    .option('--client <provider/client-id>', 'ask instead what one OAuth client may do with Consul itself')
     .option('--method <method>', 'ask about one HTTP request; with --path', parseMethod)
     .option('--path <path>', 'its path', parsePath)
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
-Exit status: 0 if the call is allowed (without --path: if any request is); 4 if it is not; 1 on error.
+Exit status: 0 if the call is allowed (without --path: if any request is), or the client of --client may log in;
+4 if not; 1 on error.
 
 Examples:
   scopemesh explain web orders
   scopemesh explain web orders --method POST --path /v1/orders/7
-  scopemesh explain web orders --json | jq .verdict`,
+  scopemesh explain web orders --json | jq .verdict
+  scopemesh explain --client main/web-app`,
     )
-    .action(async (source: string, destination: string, options: Options) => {
-      await withBothSides(cli, async (sides) => {
-        const explanation = await judge(sides, source, destination, options, cli);
-        const circumstances = await look(sides, explanation, cli);
-        if (options.json) cli.screen.json(toDocument(explanation, circumstances));
-        else printExplanation(explanation, circumstances, cli.screen);
-        if (!isAllowed(explanation.verdict)) cli.exit(NOT_ALLOWED);
-      });
-    });
+    .action(
+      async (
+        source: string | undefined,
+        destination: string | undefined,
+        options: Options,
+        command: Command,
+      ) => {
+        const { client } = options;
+        if (client !== undefined && source === undefined)
+          return withBothSides(cli, (sides) => explainClient(sides, client, cli, options.json === true));
+        if (client !== undefined || source === undefined || destination === undefined)
+          return command.error('error: name a source and a destination, or one client with --client', {
+            exitCode: 1,
+          });
+        await withBothSides(cli, async (sides) => {
+          const explanation = await judge(sides, source, destination, options, cli);
+          const circumstances = await look(sides, explanation, cli);
+          const access = await consulAccess(sides, explanation, cli);
+          if (options.json)
+            cli.screen.json({
+              ...toDocument(explanation, circumstances),
+              consulAccess: access && loginDocument(...access),
+            });
+          else
+            printExplanation(
+              explanation,
+              circumstances,
+              access === null ? [] : loginFacts(...access),
+              cli.screen,
+            );
+          if (!isAllowed(explanation.verdict)) cli.exit(NOT_ALLOWED);
+        });
+      },
+    );
 }
 
 async function judge(
@@ -93,6 +127,19 @@ async function judge(
         ? []
         : planClient(claim.client, world.view(now), world.standings(now), world.mapping).holds,
   });
+}
+
+/** What the client of the source may do with Consul itself; null where that is nothing and nothing is in its way. */
+async function consulAccess(
+  sides: BothSides,
+  { client }: Explanation,
+  cli: Cli,
+): Promise<readonly [LoginView, Standing] | null> {
+  const found = client && clientLogin(sides.world, client, systemClock.now());
+  if (found === undefined) return null;
+  const view = toLoginView(found);
+  if (view.login === undefined && view.holds.length + view.limited.length === 0) return null;
+  return [view, await standingOf(sides, view, cli)];
 }
 
 async function look(

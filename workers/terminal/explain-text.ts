@@ -20,7 +20,13 @@ export function isAllowed(verdict: Verdict): boolean {
   return verdict === 'allowed' || verdict === 'partly';
 }
 
-export function printExplanation(explanation: Explanation, around: Circumstances, screen: Screen): void {
+/** `consul`: what the client may do with Consul itself, in named facts. */
+export function printExplanation(
+  explanation: Explanation,
+  around: Circumstances,
+  consul: readonly (readonly [name: string, text: string])[],
+  screen: Screen,
+): void {
   const { colors } = screen;
   const { verdict, holds, pending, candidates } = explanation;
   const call = printable(callText(explanation));
@@ -42,6 +48,7 @@ export function printExplanation(explanation: Explanation, around: Circumstances
       'due',
       `${pending.reason}: ${accessText(pending.before)} -> ${accessText(pending.after)}; see scopemesh plan`,
     );
+  for (const [name, text] of consul) fact(name, text);
   for (const note of notes(explanation, around)) fact('note', note);
   if (around.lastDecision !== undefined)
     screen.line(`  ${'decision'.padEnd(10)} ${decisionText(around.lastDecision, colors)}`);

@@ -1,0 +1,100 @@
+import type { Consul } from '../src/consul/consul.js';
+import { messageOf } from '../src/errors.js';
+import type { ClassifiedKind } from '../src/model/actor.js';
+import { clientName } from '../src/plan/acl/quote.js';
+import { createPowers, powerText } from '../src/plan/acl/token-power.js';
+import type { Hold } from '../src/plan/plan.js';
+import type { ClientLogin } from '../src/reconcile/client-logins.js';
+
+/** What an OAuth client may do with Consul by its own token, and how. */
+export interface LoginView {
+  readonly client: {
+    readonly provider: string;
+    readonly clientId: string;
+    readonly actorKind: ClassifiedKind;
+  };
+  /** Undefined: it cannot log in. */
+  readonly login: LoginTerms | undefined;
+  /** Scopes that its kind may not use. */
+  readonly limited: readonly string[];
+  readonly holds: readonly Hold[];
+}
+
+export interface LoginTerms {
+  readonly authMethod: string;
+  /** Of the same name as the auth method. */
+  readonly role: string;
+  /** What the access token must be issued for. */
+  readonly audiences: readonly string[];
+  readonly maxTokenTtlSeconds: number;
+  readonly serviceIdentities: readonly string[];
+  readonly policies: readonly { readonly name: string; readonly rules: string }[];
+  /** The same in few words. */
+  readonly can: readonly string[];
+}
+
+/** As the plan wants it; whether Consul has it already is another question. */
+export function toLoginView({ client, login }: ClientLogin): LoginView {
+  const { provider, clientId } = client;
+  const { desired, actorKind, limited, holds } = login;
+  const [method] = desired.authMethods;
+  const view = { client: { provider, clientId, actorKind }, limited, holds };
+  if (method === undefined) return { ...view, login: undefined };
+  const serviceIdentities = desired.roles.flatMap((role) => role.serviceIdentities);
+  const stored = desired.policies.map((object) => ({
+    id: object.name,
+    object,
+    isAltered: false,
+    modifyIndex: 0,
+  }));
+  const powerOf = createPowers({ policies: stored, roles: [] });
+  const links = {
+    policies: desired.policies.map(({ name }) => name),
+    roles: [],
+    serviceIdentities,
+    nodeIdentities: [],
+    templatedPolicies: [],
+  };
+  return {
+    ...view,
+    login: {
+      authMethod: method.name,
+      role: desired.roles[0]?.name ?? method.name,
+      audiences: method.config.boundAudiences,
+      maxTokenTtlSeconds: method.maxTokenTtlSeconds,
+      serviceIdentities,
+      policies: desired.policies.map(({ name, rules }) => ({ name, rules })),
+      can: powerText(powerOf(links)),
+    },
+  };
+}
+
+/** Whether the auth method stands in Consul: a lifetime where it does, `none`, or why that could not be read. */
+export type Standing =
+  | { readonly kind: 'stands'; readonly maxTokenTtlSeconds: number }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+export async function readStanding(
+  consul: Consul,
+  owner: string,
+  id: { readonly provider: string; readonly clientId: string },
+  signal: AbortSignal,
+): Promise<Standing> {
+  const wanted = clientName(owner, id).toLowerCase();
+  try {
+    const { authMethods } = await consul.acl.read((name) => name.toLowerCase() === wanted, signal);
+    const [found] = authMethods;
+    return found === undefined
+      ? { kind: 'none' }
+      : { kind: 'stands', maxTokenTtlSeconds: found.object.maxTokenTtlSeconds };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: 'unknown', why: messageOf(error) };
+  }
+}
+
+/** What to type; the file holds the client's OAuth access token. */
+export function loginCommand(authMethod: string): string {
+  return `consul login -method=${authMethod} -bearer-token-file=ACCESS_TOKEN_FILE -token-sink-file=CONSUL_TOKEN_FILE`;
+}
