@@ -2,23 +2,17 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from '../src/clock.js';
 import { messageOf, RejectedEvent, SyncError } from '../src/errors.js';
 import type { EventSource, RawRequest } from '../src/identity/source.js';
-import type { Logger, Metrics } from '../src/observe.js';
-import type { Facts } from '../src/queue/facts.js';
-import type { Queue } from '../src/queue/queue.js';
-import { acceptEvents } from './accept-events.js';
+import type { Logger } from '../src/observe.js';
+import { type AcceptDeps, acceptEvents } from './accept-events.js';
 import type { Rejections } from './rejections.js';
 
 const BODY_LIMIT = 1024 * 1024;
 
-export interface IntakeDeps {
+export interface IntakeDeps extends AcceptDeps {
   /** By provider name; a provider without a webhook is not in it. */
   readonly sources: ReadonlyMap<string, EventSource>;
-  readonly queue: Pick<Queue, 'add'>;
-  readonly facts: Facts;
   readonly rejections: Rejections;
-  readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 /** A client id has up to 255 characters; the server's own limit for a part of a path is 100. */
@@ -88,7 +82,7 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
     const reception = await source.receive(raw);
     if (reception.kind === 'reply')
       return reply.code(reception.status).type(reception.contentType).send(reception.body);
-    const accepted = await acceptEvents(provider, reception.events, deps);
+    const accepted = (await acceptEvents(provider, reception.events, 'webhook', deps)).length;
     return reception.isSilent === true ? reply.code(202).send() : reply.code(202).send({ accepted });
   } catch (error) {
     if (error instanceof RejectedEvent) return refuse(provider, error, request, reply, deps);

@@ -1,72 +1,115 @@
+import { z } from 'zod';
 import type { Clock } from '../src/clock.js';
 import { messageOf, SyncError } from '../src/errors.js';
 import type { EventPoll } from '../src/identity/source.js';
-import { providerKey } from '../src/model/key.js';
-import type { Logger, Metrics } from '../src/observe.js';
+import type { Logger } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
-import type { Queue } from '../src/queue/queue.js';
-import { acceptEvents } from './accept-events.js';
+import { type AcceptDeps, acceptEvents } from './accept-events.js';
+import { EventGaps } from './event-gaps.js';
+import { type FullReadDeps, requestFullRead } from './full-read.js';
+import type { Heard } from './heard.js';
 import { Outage, repeat } from './repeat.js';
 
-export interface PollDeps {
-  readonly queue: Pick<Queue, 'add'>;
-  readonly facts: Facts;
-  readonly clock: Clock;
+export interface PollDeps extends AcceptDeps {
+  readonly heard: Heard;
   readonly logger: Logger;
-  readonly metrics: Metrics;
 }
+
+export interface PollOptions {
+  readonly intervalMs: number;
+  /** Under which the cursor is kept; `poll/<provider>` by default. */
+  readonly name?: string;
+  /** Whether the provider's events come by webhook as well. */
+  readonly hasWebhook: boolean;
+}
+
+const Polled = z.object({
+  /** ISO 8601: when the last poll succeeded. */
+  at: z.string(),
+  /** How many events the webhook should have brought and only the poll did, in all. */
+  missedSignals: z.number(),
+});
+
+/** An IdP that refuses is asked less and less often, up to this. */
+const LONGEST_RETRY_MS = 60_000;
 
 /** What a webhook cannot carry or loses: the IdP's own log, read on from a stored cursor. */
 export async function runPoll(
   poll: EventPoll,
-  intervalMs: number,
+  options: PollOptions,
   deps: PollDeps,
   signal: AbortSignal,
-  name = `poll/${poll.provider}`,
 ): Promise<void> {
+  const { provider } = poll;
+  const { facts, clock, logger, metrics } = deps;
+  const { intervalMs, name = `poll/${provider}` } = options;
   const outage = new Outage();
+  const gaps = new EventGaps(provider, options.hasWebhook, deps);
   await repeat(
     intervalMs,
     async () => {
       try {
-        let isMore = true;
-        while (isMore) {
-          const result = await poll.poll(await deps.facts.get(name), signal);
-          await acceptEvents(poll.provider, result.events, deps);
-          if (result.gap) await requestFullRead(poll.provider, deps);
-          await deps.facts.set(name, result.cursor);
-          isMore = result.isMore === true && !signal.aborted;
+        const { events, cursor, gap } = await poll.poll(await facts.get(name), signal);
+        const fresh = await acceptEvents(provider, events, 'poll', deps);
+        if (gap) {
+          logger.warn({ provider }, 'events may have been lost: everything is compared');
+          await requestFullRead(provider, deps, 'log');
         }
-        const lasted = outage.ends(deps.clock.now());
+        await facts.set(name, cursor);
+        const { missed, begun } = await gaps.look(fresh);
+        if (missed > 0) metrics.count('scopemesh_missed_signals_total', { provider }, missed);
+        for (const reason of begun) {
+          logger.warn({ provider, reason }, 'events do not come as they used to: everything is compared');
+          await requestFullRead(provider, deps, reason);
+        }
+        const before = await readPolled(provider, facts);
+        const polled = {
+          at: new Date(clock.now()).toISOString(),
+          missedSignals: (before?.missedSignals ?? 0) + missed,
+        };
+        await facts.set(polledFact(provider), JSON.stringify(polled));
+        const lasted = outage.ends(clock.now());
         if (lasted !== undefined)
-          deps.logger.info(
-            { provider: poll.provider, lastedMs: lasted },
-            'polling the identity provider works again',
-          );
-        return true;
+          logger.info({ provider, lastedMs: lasted }, 'polling the identity provider works again');
+        return 'done';
       } catch (error) {
-        if (signal.aborted) return false;
+        if (signal.aborted) return { failed: true };
         const code = error instanceof SyncError ? error.code : 'ERR_INTERNAL';
-        deps.metrics.count('scopemesh_poll_failures_total', { provider: poll.provider, code });
-        if (outage.begins(deps.clock.now())) {
-          deps.logger.warn(
-            { provider: poll.provider, code, error: messageOf(error) },
+        metrics.count('scopemesh_poll_failures_total', { provider, code });
+        if (outage.begins(clock.now())) {
+          logger.warn(
+            { provider, code, error: messageOf(error) },
             'polling the identity provider failed; it goes on trying',
           );
         }
-        return false;
+        const asked = error instanceof SyncError ? error.retryAfterMs : undefined;
+        return { failed: true, ...(asked === undefined ? {} : { retryAfterMs: asked }) };
       }
     },
-    deps.clock,
+    clock,
     signal,
+    LONGEST_RETRY_MS,
   );
+}
+
+/** The last successful poll of a provider, by whatever process. */
+export async function readPolled(
+  provider: string,
+  facts: Pick<Facts, 'get'>,
+): Promise<z.infer<typeof Polled> | undefined> {
+  const text = await facts.get(polledFact(provider));
+  return text === undefined ? undefined : Polled.parse(JSON.parse(text));
+}
+
+function polledFact(provider: string): string {
+  return `polled/${provider}`;
 }
 
 /** The complete comparison with the directory, at the start and then regularly. */
 export async function runFullReads(
   provider: string,
   intervalMs: number,
-  deps: PollDeps,
+  deps: FullReadDeps & { readonly clock: Clock; readonly logger: Logger },
   signal: AbortSignal,
 ): Promise<void> {
   await repeat(
@@ -74,24 +117,17 @@ export async function runFullReads(
     async () => {
       try {
         await requestFullRead(provider, deps);
-        return true;
+        return 'done';
       } catch (error) {
         if (!signal.aborted)
           deps.logger.warn(
             { provider, error: messageOf(error) },
             'a complete comparison could not be queued',
           );
-        return false;
+        return { failed: true };
       }
     },
     deps.clock,
     signal,
   );
-}
-
-async function requestFullRead(provider: string, deps: PollDeps): Promise<void> {
-  const receivedAt = new Date(deps.clock.now()).toISOString();
-  await deps.queue.add([
-    { key: providerKey(provider), fullRead: true, cause: { kind: 'full-read', receivedAt } },
-  ]);
 }

@@ -1,26 +1,42 @@
 import type { Clock } from '../src/clock.js';
 
-/** What failed is tried again after this, however long the interval is. */
-const RETRY_MS = 10_000;
+/** Done; or failed, and the other side may have said how long to wait. */
+export type Attempt = 'done' | { readonly failed: true; readonly retryAfterMs?: number };
+
+/** The longest wait after a failure, where the caller says nothing else. */
+const LONGEST_RETRY_MS = 10_000;
 
 /**
  * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` tells of its own
- * errors and says whether it succeeded; if it did not, the wait is 10 s at the most.
+ * errors; after one it is tried again within a second, then ever less often, but never less often than ordinarily.
  */
 export async function repeat(
   intervalMs: number,
-  work: () => Promise<boolean>,
+  work: () => Promise<Attempt>,
   clock: Clock,
   signal: AbortSignal,
+  longestRetryMs = LONGEST_RETRY_MS,
 ): Promise<void> {
+  let failures = 0;
   while (!signal.aborted) {
-    const waitMs = (await work()) ? intervalMs : Math.min(intervalMs, RETRY_MS);
+    const attempt = await work();
+    failures = attempt === 'done' ? 0 : failures + 1;
+    const waitMs =
+      attempt === 'done'
+        ? intervalMs * (0.9 + Math.random() * 0.2)
+        : retryMs(failures, Math.min(intervalMs, longestRetryMs), attempt.retryAfterMs ?? 0);
     try {
-      await clock.sleep(waitMs * (0.9 + Math.random() * 0.2), signal);
+      await clock.sleep(waitMs, signal);
     } catch {
       return;
     }
   }
+}
+
+/** Half of it by chance, so that those who failed together do not come back together. */
+export function retryMs(failures: number, longestMs: number, askedMs: number, random = Math.random): number {
+  const exponential = Math.min(longestMs, 1_000 * 2 ** Math.min(failures - 1, 30));
+  return Math.max(askedMs, exponential * (0.5 + random() / 2));
 }
 
 /** An outage is logged when it begins and when it ends. */

@@ -23,15 +23,15 @@ export async function runResync(
         swept(deps.clock.now());
         outage.ends(deps.clock.now());
         deps.logger.info({ ...summary }, 'compared everything with Consul');
-        return true;
+        return 'done';
       } catch (error) {
-        if (signal.aborted) return false;
+        if (signal.aborted) return { failed: true };
         if (outage.begins(deps.clock.now()))
           deps.logger.warn(
             { error: messageOf(error) },
             'the comparison with Consul failed and changed nothing; it goes on trying',
           );
-        return false;
+        return { failed: true };
       }
     },
     deps.clock,

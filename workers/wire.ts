@@ -13,6 +13,7 @@ import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
 import { createOidc } from '../src/identity/oidc/oidc.js';
 import { createOkta } from '../src/identity/okta/okta.js';
+import { type PausingParts, withPauses } from '../src/identity/pauses.js';
 import type { ProviderParts } from '../src/identity/provider-parts.js';
 import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
@@ -34,7 +35,7 @@ export interface Ambience {
   readonly clock: Clock;
 }
 
-export interface Provider extends ProviderParts {
+export interface Provider extends PausingParts {
   readonly settings: ProviderSettings;
 }
 
@@ -79,8 +80,9 @@ export async function openConsul(
 export function openProvider(settings: ProviderSettings, ambience: Ambience): Provider {
   const parts = openParts(settings, ambience);
   const { ssf, name: provider } = settings;
-  if (ssf === undefined) return { settings, ...parts };
-  return { settings, ...withSignals(parts, createSsf({ ...settings, ...ssf, ...ambience, provider })) };
+  const all =
+    ssf === undefined ? parts : withSignals(parts, createSsf({ ...settings, ...ssf, ...ambience, provider }));
+  return { settings, ...withPauses(all, ambience.clock) };
 }
 
 function openParts(settings: ProviderSettings, ambience: Ambience): ProviderParts {

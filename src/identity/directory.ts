@@ -18,8 +18,16 @@ export interface Directory {
   readonly provider: string;
   /** All clients, or an error. */
   readAll(signal: AbortSignal): Promise<DirectorySnapshot>;
-  /** One client; undefined only if a healthy IdP says that it does not exist. */
-  read(by: ClientReference, value: string, signal: AbortSignal): Promise<OAuthClient | undefined>;
+  /**
+   * One client; undefined only if a healthy IdP says that it does not exist. With `forOrder` it is asked although the
+   * IdP limits the rate: adapters need not look at it.
+   */
+  read(
+    by: ClientReference,
+    value: string,
+    signal: AbortSignal,
+    forOrder?: boolean,
+  ): Promise<OAuthClient | undefined>;
   /**
    * Subjects (`sub` of their tokens) of the enabled members of each of these groups or roles, complete, or an error as
    * for `readAll`; a group that does not exist has none. Absent where the IdP cannot tell.

@@ -20,6 +20,11 @@ export interface IdentityEvent {
   /** Empty for an event that concerns no client (a login). */
   readonly triggers: readonly Trigger[];
   readonly orders: readonly RevocationOrder[];
+  /**
+   * Of an event that a poll brought: the webhook brings such events too, so that it is a missed signal if it never
+   * comes there under the same id.
+   */
+  readonly isSignalled?: boolean;
   /** A subscription asked for it to see that events arrive: its id is remembered although it concerns nobody. */
   readonly isProof?: boolean;
 }

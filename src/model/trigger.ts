@@ -34,6 +34,8 @@ export interface Trigger {
   readonly urgent?: boolean;
   readonly fullRead?: boolean;
   readonly members?: boolean;
+  /** Looks again after an event, for a directory may have answered with old state: nothing to do unless it finds a change. */
+  readonly isRecheck?: boolean;
   readonly evidence?: readonly Evidence[];
   /** The revocation order that came with it, so that it lives as long as the job. */
   readonly order?: RevocationOrder;

@@ -68,6 +68,7 @@ export async function reconcileClient(
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };
     }
   }
+  if (isVain(job, known, deps.world.client(id))) return { kind: 'done' };
   await followRename(id, known, job, deps);
   // What a loss closes goes first, so that nothing that is wrong with a claim or in Consul's ACL delays it. What is
   // gained goes last: when an intention opens, its client may log in.
@@ -89,7 +90,6 @@ export async function reconcileClient(
   return { kind: 'done' };
 }
 
-/**
 /** Whether the client has at least what it had, as far as its directory shows. */
 function gainsAlone(id: ClientId, known: OAuthClient | undefined, { world }: ReconcilerDeps): boolean {
   const now = world.client(id);
@@ -101,6 +101,7 @@ function gainsAlone(id: ClientId, known: OAuthClient | undefined, { world }: Rec
   );
 }
 
+/**
  * Takes in what the directory says of the client. `closed` and `waits`: it does not say, and an order to close the
  * client is to be tried again soon, with the client closed meanwhile or not.
  */
@@ -116,7 +117,7 @@ async function readClient(
   const read = world.beginRead();
   let client: OAuthClient | undefined;
   try {
-    client = await directory.read('clientId', id.clientId, signal);
+    client = await directory.read('clientId', id.clientId, signal, hasOrder(job));
   } catch (error) {
     countFailure(id.provider, error, deps);
     if (!(error instanceof SyncError) || !hasOrder(job)) throw error;
@@ -131,6 +132,13 @@ async function readClient(
   }
   if (world.closure(id) === 'RevocationUnconfirmed') world.setClosure(id, undefined);
   return 'read';
+}
+
+/** A recheck that found what is known already, and knows of no removal that the mass guard may hold. */
+function isVain(job: Job, known: OAuthClient | undefined, now: OAuthClient | undefined): boolean {
+  const knowsMore = job.triggers.some(({ isRecheck, evidence = [] }) => !isRecheck || evidence.length > 0);
+  // What a read does not change stays the same object.
+  return !knowsMore && known !== undefined && known === now;
 }
 
 /** A client that is gone under its name may have another one now: its id leads there. */
@@ -156,7 +164,7 @@ async function resolveReference(
   const cached = key.by === 'internalId' ? deps.world.clientIdOf(key.provider, key.value) : undefined;
   const read = async () => {
     try {
-      return (await directory.read(key.by, key.value, signal))?.clientId;
+      return (await directory.read(key.by, key.value, signal, hasOrder(job)))?.clientId;
     } catch (error) {
       countFailure(key.provider, error, deps);
       throw error;

@@ -2,7 +2,7 @@ import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import { formatKey, type Key } from '../model/key.js';
-import type { Cause, Job, Trigger } from '../model/trigger.js';
+import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import type { ClaimStanding } from '../plan/claims.js';
 import type { JobResult } from '../queue/queue.js';
 import { aclTriggers } from './acl/fleet-acl.js';
@@ -14,6 +14,13 @@ import { holdTriggers } from './holds.js';
 import { standingTriggers } from './observe-consul.js';
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
+
+/** Destinations that are told the same. */
+interface Group {
+  readonly evidence: readonly Evidence[];
+  readonly urgent: boolean;
+  readonly at: ServiceName[];
+}
 
 /** The complete comparison with a directory: read all, and send on what changed. An incomplete read changes nothing. */
 export async function reconcileProvider(
@@ -36,23 +43,37 @@ export async function reconcileProvider(
   const changed = world.putDirectory(key.name, snapshot.clients, read, clock.now());
   deps.metrics.gauge('scopemesh_directory_clients', snapshot.clients.length, { provider: key.name });
   deps.metrics.gauge('scopemesh_directory_age_seconds', 0, { provider: key.name });
+  deps.metrics.gauge('scopemesh_directory_read_requests', snapshot.requests, { provider: key.name });
   const reopened = snapshot.clients
     .map(({ clientId }) => clientId)
     .filter((clientId) => world.closure({ provider: key.name, clientId }) === 'RevocationUnconfirmed');
   for (const clientId of reopened) world.setClosure({ provider: key.name, clientId }, undefined);
 
+  const word = wordOf(evidenceOf(job), [...before.values(), ...snapshot.clients]);
   // With evidence about a scope every destination is looked at: the scope may have been lost before the last read.
-  const named = evidenceOf(job);
-  const ids = new Set([...(named.length > 0 ? before.keys() : []), ...changed, ...reopened]);
-  const losing: ServiceName[] = [];
-  const others: ServiceName[] = [];
+  const ids = new Set([
+    ...(word.ofAll.length > 0 ? before.keys() : []),
+    ...word.named,
+    ...changed,
+    ...reopened,
+  ]);
+  const isRecheck = job.triggers.every((trigger) => trigger.isRecheck);
+  const groups = new Map<string, Group>();
   for (const clientId of ids) {
     const id = { provider: key.name, clientId };
-    const loses = named.length > 0 || lostSomething(before.get(clientId), world.client(id));
-    const list = loses ? losing : others;
-    list.push(...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now()));
+    const isNamed = word.named.has(clientId);
+    const evidence = [...word.ofAll, ...(isNamed ? [{ provider: key.name, clients: [clientId] }] : [])];
+    // A recheck comes long after the event: what it does not find changed has no haste.
+    const urgent =
+      (evidence.length > 0 && !isRecheck) || lostSomething(before.get(clientId), world.client(id));
+    const group = JSON.stringify([urgent, isNamed && clientId]);
+    const at = groups.get(group)?.at ?? [];
+    groups.set(group, { evidence, urgent, at });
+    at.push(...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now()));
   }
-  const triggers = [...fanOut(losing, job, named, true), ...fanOut(others, job, named, false)];
+  const triggers = [...groups.values()].flatMap(({ at, evidence, urgent }) =>
+    fanOut(at, job, evidence, urgent),
+  );
   world.told.note(triggers, (trigger) => formatKey(trigger.key));
   try {
     await deps.queue.add([
@@ -80,6 +101,25 @@ export async function reconcileProvider(
     'directory read completely',
   );
   return { kind: 'done' };
+}
+
+/**
+ * Word of a scope concerns everybody; word of a client that client alone, so that a comparison for ten thousand events
+ * does not send all of them to every destination.
+ */
+function wordOf(
+  evidence: readonly Evidence[],
+  clients: readonly OAuthClient[],
+): { readonly ofAll: readonly Evidence[]; readonly named: ReadonlySet<string> } {
+  const ids = new Set(evidence.flatMap(({ internalIds = [] }) => internalIds));
+  const found = clients.filter(({ internalId }) => internalId !== undefined && ids.has(internalId));
+  return {
+    ofAll: evidence.filter(({ scopes = [] }) => scopes.length > 0),
+    named: new Set([
+      ...evidence.flatMap(({ clients: named = [] }) => named),
+      ...found.map(({ clientId }) => clientId),
+    ]),
+  };
 }
 
 /** For clients' jobs, which need not read again what was just read. */

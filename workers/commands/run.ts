@@ -4,18 +4,20 @@ import { messageOf } from '../../src/errors.js';
 import { stampOf } from '../../src/reconcile/deps.js';
 import { addApi } from '../api.js';
 import { addHealth } from '../health.js';
+import { Heard } from '../heard.js';
 import { addIntake, createHttpServer } from '../intake.js';
 import type { PrometheusMetrics } from '../metrics.js';
-import { runFullReads, runPoll } from '../poll.js';
 import { runReconcile } from '../reconcile.js';
 import { createRejections } from '../rejections.js';
 import { run as runRelay } from '../relay.js';
 import { Reloads } from '../reload.js';
 import { runResync } from '../resync.js';
+import { readLogin } from '../login-view.js';
 import { createRulings } from '../rulings.js';
 import { readStatus } from '../status.js';
 import { runWatch } from '../watch.js';
 import { WatchAges } from '../watch-ages.js';
+import { watchProvider } from '../watch-provider.js';
 import { type Ambience, createCore, openConsul, openDecisionLog, openProvider, openStore } from '../wire.js';
 
 export const ROLES = ['intake', 'watch', 'reconcile', 'relay'] as const;
@@ -60,6 +62,7 @@ export async function runDaemon(
     for (const { directory } of providers) closers.unshift(() => directory.close());
     const { deps, settled } = createCore(config, { consul, providers, store }, ambience);
     const ages = new WatchAges(clock);
+    const ports = { ...store, ...ambience, heard: new Heard(store.facts, clock) };
     let sweptAt: number | undefined;
 
     const server = createHttpServer();
@@ -72,7 +75,12 @@ export async function runDaemon(
       },
       status: () => readStatus({ config, store, deps, ages, sweptAt: () => sweptAt, metrics }),
     });
-    addApi(server, { rulings: createRulings(deps), host: config.http.host, logger });
+    addApi(server, {
+      rulings: createRulings(deps),
+      login: (id) => readLogin(deps.world, id, clock.now()),
+      host: config.http.host,
+      logger,
+    });
     if (plays('intake')) {
       const sources = new Map(
         providers.flatMap(({ source }) => (source === undefined ? [] : [[source.provider, source] as const])),
@@ -84,15 +92,7 @@ export async function runDaemon(
         logger,
         onSettled: deps.onSettled,
       });
-      addIntake(server, {
-        sources,
-        queue: store.queue,
-        facts: store.facts,
-        rejections,
-        clock,
-        logger,
-        metrics,
-      });
+      addIntake(server, { ...ports, sources, rejections });
     }
     const address = await server.listen({ host: config.http.host, port: config.http.port });
     const reloads = new Reloads(config, options.reload, deps);
@@ -102,20 +102,7 @@ export async function runDaemon(
     // Every query to Consul waits on it: more than ten is no leak, and Node's warning would only worry people.
     setMaxListeners(0, end);
     if (plays('watch')) {
-      for (const { settings, poll, signals } of providers) {
-        const ports = { queue: store.queue, facts: store.facts, clock, logger, metrics };
-        if (poll !== undefined) inputs.push(runPoll(poll, settings.pollMs, ports, end));
-        if (signals?.poll !== undefined)
-          inputs.push(runPoll(signals.poll, settings.pollMs, ports, end, `signals/${settings.name}`));
-        inputs.push(
-          runFullReads(
-            settings.name,
-            poll === undefined ? Math.min(settings.pollMs, settings.fullReadMs) : settings.fullReadMs,
-            ports,
-            end,
-          ),
-        );
-      }
+      for (const provider of providers) inputs.push(...watchProvider(provider, ports, end));
     }
     const jobs = plays('reconcile')
       ? runReconcile(deps, store.queue, reconcileEnd.signal)

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import type { Clock } from '../src/clock.js';
+import { messageOf, SyncError } from '../src/errors.js';
+import type { EventSubscription } from '../src/identity/source.js';
+import type { Logger } from '../src/observe.js';
+import type { Facts } from '../src/queue/facts.js';
+import { eventScope } from './accept-events.js';
+import { type FullReadDeps, requestFullRead } from './full-read.js';
+import { Outage, retryMs } from './repeat.js';
+
+export interface SubscriptionDeps extends FullReadDeps {
+  readonly facts: Facts;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const Renewal = z.object({
+  /** What the adapter keeps; opaque. */
+  stored: z.string(),
+  /** ISO 8601. */
+  renewedAt: z.string(),
+  expiresAt: z.string().optional(),
+});
+export type Renewal = z.infer<typeof Renewal>;
+
+const SHORTEST_MS = 1_000;
+/** However far away the end is, it is looked at once a day: somebody may have removed it. */
+const LONGEST_MS = 24 * 3600_000;
+const LONGEST_RETRY_MS = 300_000;
+
+/**
+ * Keeps a subscription alive: renews it when it is due and keeps what the adapter wants kept. Where events may have
+ * been lost everything is compared. `name` is of this subscription among those of its provider.
+ */
+export async function runSubscription(
+  subscription: EventSubscription,
+  name: string,
+  deps: SubscriptionDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { provider } = subscription;
+  const { facts, clock, logger, metrics } = deps;
+  const outage = new Outage();
+  const hasSeen = (eventId: string) => facts.has(eventScope(provider), eventId);
+  let failures = 0;
+  while (!signal.aborted) {
+    let waitMs: number;
+    try {
+      const before = await readRenewal(name, facts);
+      const state = await subscription.renew(before?.stored, signal, hasSeen);
+      const renewal: Renewal = {
+        stored: state.stored,
+        renewedAt: new Date(clock.now()).toISOString(),
+        ...(state.expiresAt === undefined ? {} : { expiresAt: state.expiresAt }),
+      };
+      if (state.gap) {
+        logger.warn({ provider }, 'a subscription had ended or was silent: everything is compared');
+        await requestFullRead(provider, deps, 'subscription');
+      }
+      await facts.set(factOf(name), JSON.stringify(renewal));
+      failures = 0;
+      const lastedMs = outage.ends(clock.now());
+      if (lastedMs !== undefined) logger.info({ provider, lastedMs }, 'a subscription is alive again');
+      waitMs = Math.min(Math.max(state.renewAfterMs, SHORTEST_MS), LONGEST_MS);
+    } catch (error) {
+      if (signal.aborted) return;
+      const code = error instanceof SyncError ? error.code : 'ERR_INTERNAL';
+      metrics.count('scopemesh_subscription_failures_total', { provider, code });
+      if (outage.begins(clock.now()))
+        logger.warn(
+          { provider, code, error: messageOf(error) },
+          'a subscription cannot be renewed; it goes on trying',
+        );
+      const asked = error instanceof SyncError ? error.retryAfterMs : undefined;
+      waitMs = retryMs(++failures, LONGEST_RETRY_MS, asked ?? 0);
+    }
+    await clock.sleep(waitMs, signal).catch(() => {});
+  }
+}
+
+/** What was last said of a subscription, by whatever process. */
+export async function readRenewal(name: string, facts: Pick<Facts, 'get'>): Promise<Renewal | undefined> {
+  const text = await facts.get(factOf(name));
+  return text === undefined ? undefined : Renewal.parse(JSON.parse(text));
+}
+
+function factOf(name: string): string {
+  return `subscription/${name}`;
+}
