@@ -10,6 +10,7 @@ import type { Consul } from '../src/consul/consul.js';
 import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
+import { createEntra } from '../src/identity/entra/entra.js';
 import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
 import { createOidc } from '../src/identity/oidc/oidc.js';
 import { createOkta } from '../src/identity/okta/okta.js';
@@ -90,6 +91,8 @@ function openParts(settings: ProviderSettings, ambience: Ambience): ProviderPart
   switch (settings.kind) {
     case 'auth0':
       return createAuth0({ ...settings, ...ambience, provider });
+    case 'entra':
+      return createEntra({ ...settings, ...ambience, provider });
     case 'keycloak':
       return createKeycloak({ ...settings, ...ambience, provider });
     case 'oidc':

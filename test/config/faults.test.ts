@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { errorOf, faultsOf, fileWith } from './load-text.js';
 
+const GUID = '8b5f2a10-7c0d-4f6e-9a1b-2c3d4e5f6a7b';
 const provider = (rest: string) => `providers: [{ name: main, ${rest} }]`;
 const keycloak = (rest: string) =>
   provider(`kind: keycloak, issuer: "https://sso.example.com", clientId: a, clientSecret: b, ${rest}`);
@@ -73,18 +74,31 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ['1:40: consul.tls.keyFile: needs its other half; add "certFile"'],
   ],
   [
-    'a kind that is planned',
-    provider('kind: entra, issuer: "https://x"'),
+    'two credentials of Entra',
+    provider(
+      `kind: entra, issuer: "https://login.microsoftonline.com/${GUID}/v2.0", clientId: ${GUID}, apis: [a], clientSecret: s, federatedTokenFile: f`,
+    ),
     ['providers'],
     [
-      '1:33: providers[0].kind: this kind of provider is not built yet; use one of: auth0, keycloak, oidc, okta',
+      '1:137: providers[0].clientId: needs exactly one credential; write clientSecret, certificate or federatedTokenFile',
+    ],
+  ],
+  [
+    'an Entra tenant of another cloud, by its domain',
+    provider(
+      `kind: entra, issuer: "https://login.microsoftonline.us/example.com/v2.0", clientId: ${GUID}, apis: [a], clientSecret: s`,
+    ),
+    ['providers'],
+    [
+      "1:48: providers[0].issuer: is not that of one tenant; write https://login.microsoftonline.com/<tenant id>/v2.0 with the tenant's id",
+      '1:48: providers[0].issuer: is not at the login host of this cloud; write https://login.microsoftonline.com/…, or another cloud',
     ],
   ],
   [
     'a misspelt kind',
     provider('kind: keyclok'),
     ['providers'],
-    ['1:33: providers[0].kind: must be one of auth0, keycloak, oidc, okta; did you mean "keycloak"?'],
+    ['1:33: providers[0].kind: must be one of auth0, entra, keycloak, oidc, okta; did you mean "keycloak"?'],
   ],
   [
     'a provider without a kind',

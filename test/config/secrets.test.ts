@@ -25,7 +25,9 @@ describe('Secrets', () => {
 
     expect(config.consul.token?.reveal()).toBe(SECRET);
     expect(
-      config.providers.map((p) => (p.kind === 'oidc' ? p.directoryToken : p.clientSecret)?.reveal()),
+      config.providers.map((p) =>
+        (p.kind === 'keycloak' ? p.clientSecret : p.kind === 'oidc' ? p.directoryToken : undefined)?.reveal(),
+      ),
     ).toEqual([SECRET, SECRET]);
     expect(JSON.stringify(config)).not.toContain('hunter2');
     expect(inspect(config, { depth: null, showHidden: true })).not.toContain('hunter2');

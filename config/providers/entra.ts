@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import type { Secret } from '../../src/model/secret.js';
+import { parseUrl, secret, text, url } from '../fields.js';
+import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
+
+export interface EntraSettings extends AnyProvider {
+  readonly kind: 'entra';
+  readonly clientId: string;
+  readonly credential:
+    | { readonly kind: 'secret'; readonly clientSecret: Secret }
+    | { readonly kind: 'certificate'; readonly certFile: string; readonly keyFile: string }
+    | { readonly kind: 'federated'; readonly assertionFile: string };
+  /** The origin of Microsoft Graph. */
+  readonly graph: string;
+  readonly apis: readonly string[];
+  readonly webhookUrl?: string;
+}
+
+/** Login hosts and Graph of each cloud (https://learn.microsoft.com/graph/deployments). */
+const CLOUDS = {
+  global: { login: 'login.microsoftonline.com', graph: 'https://graph.microsoft.com' },
+  usgov: { login: 'login.microsoftonline.us', graph: 'https://graph.microsoft.us' },
+  dod: { login: 'login.microsoftonline.us', graph: 'https://dod-graph.microsoft.us' },
+  china: { login: 'login.partner.microsoftonline.cn', graph: 'https://microsoftgraph.chinacloudapi.cn' },
+} as const;
+
+const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+const CERTIFICATE = z
+  .strictObject({ certFile: text(), keyFile: text() })
+  .describe('PEM files of a certificate of the app registration and its key, read anew for each token.');
+
+const WEBHOOK = z
+  .strictObject({
+    url: url('https:').describe(
+      'This webhook as Microsoft Graph reaches it, like https://scopemesh.example.com/events/main; with it scopemesh subscribes to users and groups.',
+    ),
+    secrets: z
+      .array(secret())
+      .min(1, 'must hold at least one secret; several are accepted during a rotation')
+      .refine(
+        (secrets) => secrets.every((each) => each.reveal().length <= 128),
+        'holds a secret that Microsoft Graph cannot carry; use at most 128 characters',
+      ),
+  })
+  .describe('The first secret is the clientState of the subscriptions; each is accepted.');
+
+export const ENTRA = z
+  .strictObject({
+    kind: z.literal('entra'),
+    ...everyKind,
+    issuer: everyKind.issuer
+      .refine((value) => {
+        const parts = parseUrl(value)?.pathname.split('/') ?? [];
+        return parts.length === 3 && GUID.test(parts[1] ?? '') && parts[2] === 'v2.0';
+      }, "is not that of one tenant; write https://login.microsoftonline.com/<tenant id>/v2.0 with the tenant's id")
+      .describe('https://login.microsoftonline.com/<tenant id>/v2.0, or the login host of another cloud.'),
+    webhook: WEBHOOK.exactOptional(),
+    clientId: text()
+      .regex(GUID, 'must be the application (client) id; write it as the app registration shows it')
+      .describe('The app registration as which Microsoft Graph is read.'),
+    clientSecret: secret()
+      .exactOptional()
+      .describe('A client secret; or certificate, or federatedTokenFile.'),
+    certificate: CERTIFICATE.exactOptional(),
+    federatedTokenFile: text()
+      .exactOptional()
+      .describe('A file with a token that a federated credential trusts, read anew for each token.'),
+    cloud: z
+      .enum(['global', 'usgov', 'dod', 'china'], 'must be global, usgov, dod or china')
+      .prefault('global')
+      .describe('Which Microsoft Graph belongs to the tenant.'),
+    graph: url('https:', 'http:')
+      .exactOptional()
+      .describe('The origin of another Microsoft Graph than the one of the cloud.'),
+    apis: z
+      .array(text())
+      .min(1, 'must name an API; write the application (client) id of its app registration')
+      .describe(
+        'The APIs whose app roles and scopes count, each by its application (client) id or an identifier URI; a rule names one of them under api.',
+      ),
+  })
+  .superRefine((parsed, context) => {
+    const credentials = [parsed.clientSecret, parsed.certificate, parsed.federatedTokenFile];
+    if (credentials.filter((each) => each !== undefined).length !== 1)
+      context.addIssue({
+        code: 'custom',
+        path: ['clientId'],
+        message: 'needs exactly one credential; write clientSecret, certificate or federatedTokenFile',
+      });
+    const host = parseUrl(parsed.issuer)?.hostname;
+    const { login } = CLOUDS[parsed.cloud];
+    if (parsed.graph === undefined && host !== undefined && host !== login)
+      context.addIssue({
+        code: 'custom',
+        path: ['issuer'],
+        message: `is not at the login host of this cloud; write https://${login}/…, or another cloud`,
+      });
+  });
+
+/** `absolute` completes the paths of files. */
+export function toEntra(parsed: z.output<typeof ENTRA>, absolute: (path: string) => string): EntraSettings {
+  const { clientId, apis, cloud, graph, webhook } = parsed;
+  return {
+    kind: parsed.kind,
+    ...toAnyProvider(parsed, { client: 'azp', scopes: 'scp', groups: 'groups' }),
+    clientId,
+    credential: toCredential(parsed, absolute),
+    graph: graph ?? CLOUDS[cloud].graph,
+    apis,
+    ...(webhook === undefined ? {} : { webhookUrl: webhook.url }),
+  };
+}
+
+function toCredential(
+  parsed: z.output<typeof ENTRA>,
+  absolute: (path: string) => string,
+): EntraSettings['credential'] {
+  const { clientSecret, certificate, federatedTokenFile } = parsed;
+  if (clientSecret !== undefined) return { kind: 'secret', clientSecret };
+  if (certificate !== undefined) {
+    const { certFile, keyFile } = certificate;
+    return { kind: 'certificate', certFile: absolute(certFile), keyFile: absolute(keyFile) };
+  }
+  return { kind: 'federated', assertionFile: absolute(federatedTokenFile ?? '') };
+}
