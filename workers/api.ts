@@ -3,10 +3,15 @@ import { z } from 'zod';
 import { messageOf } from '../src/errors.js';
 import type { Principal } from '../src/model/cause.js';
 import type { Logger } from '../src/observe.js';
+import type { ClientId } from '../src/plan/world.js';
+import type { LoginView } from './login-view.js';
+import { holdView } from './plan-view.js';
 import type { Rulings, Verdict } from './rulings.js';
 
 export interface ApiDeps {
   readonly rulings: Rulings;
+  /** What a client may do with Consul itself; undefined where its directory was read and does not have it. */
+  readonly login: (id: ClientId) => LoginView | undefined;
   /** Where the server listens. */
   readonly host: string;
   readonly logger: Logger;
@@ -17,8 +22,8 @@ const Body = z.object({ principal: z.string().min(1).max(256) });
 /**
  * `/api/*`, for commands on the same machine. Nobody is authenticated here, so it answers only where nobody else can
  * reach it: on a loopback listener, to a loopback peer that names a loopback host (which a page whose name was rebound
- * to 127.0.0.1 does not) and sends JSON without an Origin (which no page of another site can). What a proxy passed on
- * is refused: webhooks come through one, and to the listener everybody behind it is this machine.
+ * to 127.0.0.1 does not) without an Origin. What changes something is sent as JSON, which no page of another site can.
+ * What a proxy passed on is refused: webhooks come through one, and to the listener everybody behind it is this machine.
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const rule = (verdict: Verdict) => async (request: FastifyRequest, reply: FastifyReply) =>
@@ -46,6 +51,19 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
       return reply.code(404).send({ error: 'this client is in no quarantine' });
     }),
   );
+  server.get('/api/clients/:provider/:clientId/login', (request, reply) => {
+    const refusal = refusalOf(request, deps.host);
+    if (refusal !== undefined) return reply.code(403).send({ error: refusal });
+    const id = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
+    try {
+      const view = deps.login(id);
+      if (view === undefined) return reply.code(404).send({ error: 'no provider has this client' });
+      const { client, login, holds } = view;
+      return reply.send({ client, login: login ?? null, holds: holds.map(holdView) });
+    } catch (error) {
+      return reply.code(503).send({ error: messageOf(error) });
+    }
+  });
 }
 
 async function answer(
@@ -84,7 +102,9 @@ function refusalOf(request: FastifyRequest, host: string): string | undefined {
   if (PASSED_ON.some((name) => request.headers[name] !== undefined))
     return 'the API does not answer through a proxy; pass on /events/ alone';
   if (request.headers.origin !== undefined) return 'the API does not answer to web pages';
-  if (request.headers['content-type'] !== 'application/json') return 'send application/json';
+  // What only reads is of no use to a page that cannot see the answer.
+  if (request.method !== 'GET' && request.headers['content-type'] !== 'application/json')
+    return 'send application/json';
   return undefined;
 }
 

@@ -1,10 +1,12 @@
 import type { Consul } from '../src/consul/consul.js';
-import { messageOf } from '../src/errors.js';
+import { messageOf, SyncError } from '../src/errors.js';
 import type { ClassifiedKind } from '../src/model/actor.js';
 import { clientName } from '../src/plan/acl/quote.js';
 import { createPowers, powerText } from '../src/plan/acl/token-power.js';
 import type { Hold } from '../src/plan/plan.js';
-import type { ClientLogin } from '../src/reconcile/client-logins.js';
+import type { ClientId } from '../src/plan/world.js';
+import { type ClientLogin, clientLogin } from '../src/reconcile/client-logins.js';
+import type { WorldState } from '../src/reconcile/world-state.js';
 
 /** What an OAuth client may do with Consul by its own token, and how. */
 export interface LoginView {
@@ -67,6 +69,17 @@ export function toLoginView({ client, login }: ClientLogin): LoginView {
       can: powerText(powerOf(links)),
     },
   };
+}
+
+/** Of the daemon's world; undefined for a client that is not there. Throws while its directory was not read. */
+export function readLogin(world: WorldState, id: ClientId, now: number): LoginView | undefined {
+  if (!world.mapping.providers.includes(id.provider)) return undefined;
+  if (!world.hasDirectory(id.provider)) {
+    const message = `the directory of ${id.provider} has not been read yet`;
+    throw new SyncError('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
+  }
+  const found = clientLogin(world, id, now);
+  return found && toLoginView(found);
 }
 
 /** Whether the auth method stands in Consul: a lifetime where it does, `none`, or why that could not be read. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/observe.js';
+import type { ClientId } from '../../src/plan/world.js';
 import { addApi } from '../../workers/api.js';
 import { createHttpServer } from '../../workers/intake.js';
+import type { LoginTerms, LoginView } from '../../workers/login-view.js';
 import type { Rulings } from '../../workers/rulings.js';
 
 interface Asked {
@@ -10,7 +12,18 @@ interface Asked {
   readonly headers?: Readonly<Record<string, string>>;
   readonly url?: string;
   readonly body?: string;
+  readonly method?: 'GET' | 'POST';
 }
+
+const TERMS: LoginTerms = {
+  authMethod: 'scopemesh-payments-main-web',
+  role: 'scopemesh-payments-main-web',
+  audiences: ['consul'],
+  maxTokenTtlSeconds: 300,
+  serviceIdentities: ['web'],
+  policies: [],
+  can: ['identity of service web'],
+};
 
 /** The status and body, and whether anything was ruled on. */
 async function ask({
@@ -19,6 +32,7 @@ async function ask({
   headers = {},
   url = '/api/holds/1/approve',
   body,
+  method = 'POST',
 }: Asked) {
   const ruled: string[] = [];
   const hold = { subject: 's', decisionId: '1', since: '', fingerprint: '' };
@@ -36,13 +50,23 @@ async function ask({
     },
   };
   const server = createHttpServer();
-  addApi(server, { rulings, host, logger: silentLogger });
+  const login = ({ provider, clientId }: ClientId): LoginView | undefined => {
+    if (provider === 'unread') throw new Error('the directory of unread has not been read yet');
+    if (clientId === 'gone') return undefined;
+    const client = { provider, clientId, actorKind: 'workload' as const };
+    return { client, login: clientId === 'weak' ? undefined : TERMS, limited: [], holds: [] };
+  };
+  addApi(server, { rulings, login, host, logger: silentLogger });
   const answer = await server.inject({
-    method: 'POST',
+    method,
     url,
     remoteAddress: peer,
-    headers: { host: '127.0.0.1:8080', 'content-type': 'application/json', ...headers },
-    payload: body ?? '{"principal":"alice"}',
+    ...(method === 'GET'
+      ? { headers: { host: '127.0.0.1:8080', ...headers } }
+      : {
+          headers: { host: '127.0.0.1:8080', 'content-type': 'application/json', ...headers },
+          payload: body ?? '{"principal":"alice"}',
+        }),
   });
   await server.close();
   return { status: answer.statusCode, body: answer.json() as Record<string, string>, ruled };
@@ -92,5 +116,40 @@ describe('the API', () => {
 
   it.each(['', '{}', '{"principal":""}', '[]', '{"principal":'])('refuses the body %j', async (body) => {
     expect(await ask({ body })).toMatchObject({ status: 400, ruled: [] });
+  });
+});
+
+describe('how a client logs in to Consul', () => {
+  const of = (client: string, asked: Asked = {}) =>
+    ask({ method: 'GET', url: `/api/clients/${client}/login`, ...asked });
+
+  it('is told by its provider and id, whatever characters are in it', async () => {
+    expect(await of('main/a%2Fb')).toMatchObject({
+      status: 200,
+      body: {
+        client: { provider: 'main', clientId: 'a/b', actorKind: 'workload' },
+        login: { authMethod: 'scopemesh-payments-main-web', maxTokenTtlSeconds: 300 },
+        holds: [],
+      },
+    });
+    expect(await of('main/weak')).toMatchObject({ status: 200, body: { login: null } });
+  });
+
+  it('is not known of a client that is not there, or not yet', async () => {
+    expect((await of('main/gone')).status).toBe(404);
+    expect(await of('unread/web')).toMatchObject({
+      status: 503,
+      body: { error: expect.stringContaining('not been read') },
+    });
+  });
+
+  it.each<Asked>([
+    { host: '0.0.0.0' },
+    { peer: '10.0.0.7' },
+    { headers: { host: 'evil.example.com' } },
+    { headers: { origin: 'https://evil.example.com' } },
+    { headers: { 'x-forwarded-for': '10.0.0.7' } },
+  ])('is told to this machine alone: %j', async (asked) => {
+    expect((await of('main/web', asked)).status).toBe(403);
   });
 });
