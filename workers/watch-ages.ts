@@ -14,6 +14,11 @@ export class WatchAges {
     this.#aliveAt.set(table, this.#clock.now());
   }
 
+  /** A table that is watched no more has no age. */
+  forget(table: WatchedTable): void {
+    this.#aliveAt.delete(table);
+  }
+
   /** Seconds since, by table. */
   ages(): Readonly<Record<string, number>> {
     const now = this.#clock.now();

@@ -2,6 +2,8 @@ import type { WatchedTable } from '../src/consul/consul.js';
 import { messageOf } from '../src/errors.js';
 import type { Trigger } from '../src/model/trigger.js';
 import type { ClaimStanding } from '../src/plan/claims.js';
+import { isAclActive } from '../src/reconcile/acl/acl-state.js';
+import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { standingTriggers, takeCatalog, takeEntries } from '../src/reconcile/observe-consul.js';
 import { createBell } from './bell.js';
@@ -11,6 +13,10 @@ import type { WatchAges } from './watch-ages.js';
 /** How often it is looked whether a service without instances has used up its grace; more often for a shorter grace. */
 const GRACE_LOOK_MS = 1_000;
 const SHORTEST_LOOK_MS = 50;
+/** How often it is looked whether ACL objects are to be watched. */
+const ACL_LOOK_MS = 1_000;
+/** After a look at ACL objects, the next waits so many times as long as it took. */
+const ACL_REST = 2;
 
 /** Turns what changes in Consul into triggers, by blocking queries; missing one costs time until the next sweep, no more. */
 export async function runWatch(
@@ -40,6 +46,7 @@ export async function runWatch(
     // One read shows services and protocols, and two at once could put the older one last.
     watch(['catalog', 'protocols'], onCatalog, deps, ages, signal),
     ...(deps.world.mapping.claims === 'first' ? [watch(['claims'], onClaims, deps, ages, signal)] : []),
+    watchAcl(deps, ages, signal),
     watchGraces(deps, claimGraceMs, signal),
   ]);
 }
@@ -88,6 +95,28 @@ async function watch(
     return deps.consul.watch(table, { changed, alive }, signal);
   });
   await Promise.all([...watching, looking]);
+}
+
+/** While ACL objects are wanted or may be left; a reload can change that. */
+async function watchAcl(deps: ReconcilerDeps, ages: WatchAges, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    if (isAclActive(deps)) {
+      const end = new AbortController();
+      const stop = AbortSignal.any([signal, end.signal]);
+      const look = async () => {
+        const began = deps.clock.now();
+        await add(await observeAcl(deps, causeOf(deps), stop), deps);
+        // Every login method is read anew: with thousands of them a look must not follow each of a thousand writes.
+        await deps.clock.sleep((deps.clock.now() - began) * ACL_REST, stop).catch(() => {});
+      };
+      const watching = watch(['acl'], look, deps, ages, stop);
+      while (!signal.aborted && isAclActive(deps))
+        await deps.clock.sleep(ACL_LOOK_MS, signal).catch(() => {});
+      end.abort();
+      await watching;
+      ages.forget('acl');
+    } else await deps.clock.sleep(ACL_LOOK_MS, signal).catch(() => {});
+  }
 }
 
 async function watchGraces(deps: ReconcilerDeps, claimGraceMs: number, signal: AbortSignal): Promise<void> {

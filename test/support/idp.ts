@@ -7,6 +7,7 @@ export interface IdpClient {
   readonly scopes: readonly string[];
   readonly grantTypes?: readonly string[];
   readonly secretCreatedAt?: string;
+  readonly accessTokenLifetimeSeconds?: number;
   readonly attributes?: Readonly<Record<string, string>>;
 }
 

@@ -1,27 +1,159 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AclRig, createAclRig, loggedIn } from '../support/acl-rig.js';
-import { clientOf, type Daemon } from '../support/daemon.js';
+import { clientOf, type Daemon, type DaemonOptions } from '../support/daemon.js';
+import { until } from '../support/until.js';
 
 let rig: AclRig;
 let daemon: Daemon;
 afterEach(() => rig.close());
 
 const METHOD = 'scopemesh-payments-main-web-app';
+const RULE = `acl-binding-rule/${METHOD}/${METHOD}`;
 
-async function start(...scopes: string[]) {
-  rig = await createAclRig({ clients: [clientOf('web', ...scopes)] });
+async function start(scopes: readonly string[], options: DaemonOptions = {}) {
+  rig = await createAclRig({ clients: [clientOf('web', ...scopes)], ...options });
   await rig.mesh.request('PUT', '/v1/kv/config/a', 'x');
+  await rig.mesh.request('PUT', '/v1/kv/orders/a', 'x');
   daemon = await rig.start();
-  await rig.decided({ subject: `acl-binding-rule/${METHOD}/${METHOD}`, outcome: 'applied' });
+}
+
+async function startGranted(scopes: readonly string[], options: DaemonOptions = {}) {
+  await start(scopes, options);
+  await rig.decided({ subject: RULE, outcome: 'applied' });
   await daemon.idle();
 }
 
+const method = () => rig.mesh.request('GET', `/v1/acl/auth-method/${METHOD}`);
+const ourNames = async () =>
+  [
+    ...(await rig.objects('policies')),
+    ...(await rig.objects('roles')),
+    ...(await rig.objects('auth-methods')),
+  ].flatMap(({ Name = '' }) => (Name.startsWith('scopemesh-payments-') ? [Name] : []));
+const told = async () =>
+  (await rig.decisions())
+    .filter(({ subject }) => subject.startsWith('acl-'))
+    .map(({ type, outcome, reason }) => `${type.replace('dev.scopemesh.', '')} ${outcome} ${reason}`);
+
 describe('a client with an acl rule', () => {
   it('logs in with its token and may do what its scopes say, and nothing else', async () => {
-    await start('config:read');
+    await startGranted(['config:read']);
     const token = loggedIn(await rig.login('web-app'));
     expect(await rig.readKey(token, 'config/a')).toBe(200);
     expect(await rig.readKey(token, 'orders/a')).toBe(403);
     expect(await rig.login('other-app')).toBe(403);
+    expect(await told()).toEqual([
+      'acl-policy.created applied ScopeGranted',
+      'acl-role.created applied ScopeGranted',
+      'acl-auth-method.created applied ScopeGranted',
+      'acl-binding-rule.created applied ScopeGranted',
+    ]);
+    const made = await rig.decided({ type: 'dev.scopemesh.acl-role.created' });
+    expect(made.client).toEqual({ provider: 'main', clientId: 'web-app', actorKind: 'workload' });
+    expect(made.scopes).toEqual(['config:read']);
+    expect(made.before).toBeNull();
+  });
+
+  it('loses what a scope gave at once, also with the token that it holds', async () => {
+    await startGranted(['config:read', 'orders:keys']);
+    const token = loggedIn(await rig.login('web-app'));
+    rig.idp.put('web-app', 'orders:keys');
+    await daemon.tell('client.updated', 'web-app');
+    const revoked = await rig.decided({ type: 'dev.scopemesh.acl-role.updated', reason: 'ScopeRevoked' });
+    expect(revoked).toMatchObject({ action: 'revoke', outcome: 'applied', scopes: ['config:read'] });
+    expect(await rig.readKey(token, 'config/a')).toBe(403);
+    expect(await rig.readKey(token, 'orders/a')).toBe(200);
+  });
+
+  it('loses its method and its tokens when it is disabled, with one decision that counts them', async () => {
+    await startGranted(['config:read']);
+    const tokens = [loggedIn(await rig.login('web-app')), loggedIn(await rig.login('web-app'))];
+    rig.idp.change('web-app', { enabled: false });
+    await daemon.tell('client.disabled', 'web-app');
+    const deleted = await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted' });
+    expect(deleted).toMatchObject({ reason: 'ClientDisabled', action: 'revoke' });
+    expect(deleted.detail).toContain('ended 2 live tokens');
+    expect(deleted.detail).toContain('up to 0 s (acl.role_ttl)');
+    for (const token of tokens) expect(await rig.readKey(token, 'config/a')).toBe(403);
+    await rig.decided({ type: 'dev.scopemesh.acl-role.deleted' });
+    expect(await rig.login('web-app')).toBe(403);
+  });
+
+  it('gets a shorter lifetime at once, and tokens that live longer end', async () => {
+    await startGranted(['config:read'], {
+      clients: [{ ...clientOf('web', 'config:read'), accessTokenLifetimeSeconds: 600 }],
+    });
+    const token = loggedIn(await rig.login('web-app'));
+    rig.idp.change('web-app', { accessTokenLifetimeSeconds: 300 });
+    await daemon.tell('client.updated', 'web-app');
+    const ended = await rig.decided({ type: 'dev.scopemesh.acl-token.deleted' });
+    expect(ended).toMatchObject({ reason: 'LifetimeChanged', subject: `acl-token/${METHOD}` });
+    expect(ended.detail).toContain('ended 1 live token;');
+    expect(await rig.readKey(token, 'config/a')).toBe(403);
+    expect(await method()).toMatchObject({ MaxTokenTTL: '5m0s' });
+    expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
+  });
+});
+
+describe('drift', () => {
+  it('in a role is repaired', async () => {
+    await startGranted(['config:read']);
+    const token = loggedIn(await rig.login('web-app'));
+    const role = (await rig.mesh.request('GET', `/v1/acl/role/name/${METHOD}`)) as { ID: string };
+    await rig.mesh.request('PUT', `/v1/acl/role/${role.ID}`, { ...role, Policies: [] });
+    const mended = await rig.decided({ type: 'dev.scopemesh.acl-role.updated' });
+    expect(mended).toMatchObject({ reason: 'DriftCorrected', cause: { kind: 'consul-watch' } });
+    expect(await rig.readKey(token, 'config/a')).toBe(200);
+  });
+
+  it('in an auth method takes the tokens along that it may have let in', async () => {
+    await startGranted(['config:read']);
+    const token = loggedIn(await rig.login('web-app'));
+    const raw = (await method()) as { Config: object };
+    await rig.mesh.request('PUT', `/v1/acl/auth-method/${METHOD}`, {
+      ...raw,
+      Config: { ...raw.Config, BoundAudiences: ['consul', 'anything'] },
+    });
+    await rig.decided((each) => each.type.endsWith('acl-auth-method.created') && each.revision > 1);
+    await daemon.idle();
+    expect(await method()).toMatchObject({ Config: { BoundAudiences: ['consul'] } });
+    expect(await rig.readKey(token, 'config/a')).toBe(403);
+    expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
+    expect((await told()).slice(4)).toEqual([
+      'acl-auth-method.deleted applied DriftCorrected',
+      'acl-auth-method.created applied DriftCorrected',
+      'acl-binding-rule.created applied DriftCorrected',
+    ]);
+  });
+
+  it('in a deleted policy is repaired for every client that shares it, and the policy goes with the last one', async () => {
+    await startGranted(['config:read'], {
+      clients: [clientOf('web', 'config:read'), clientOf('api', 'config:read')],
+      file: { resync: '1s' },
+    });
+    await until('both roles', async () => (await rig.objects('roles')).length === 2);
+    await daemon.idle();
+    expect((await ourNames()).filter((name) => name.includes('_rules-'))).toHaveLength(1);
+    const policy = (await rig.objects('policies')).find(({ Name = '' }) => Name.includes('_rules-'));
+    await rig.mesh.request('DELETE', `/v1/acl/policy/${policy?.ID}`);
+    await until('both roles linked again', async () =>
+      (await rig.objects('roles')).every(({ Policies }) => Array.isArray(Policies) && Policies.length === 1),
+    );
+    await daemon.idle();
+    for (const client of ['web-app', 'api-app']) {
+      rig.idp.put(client);
+      await daemon.tell('client.updated', client);
+    }
+    await until('nothing of ours', async () => (await ourNames()).length === 0);
+    await rig.decided({ type: 'dev.scopemesh.acl-policy.deleted', outcome: 'applied' });
+  });
+});
+
+describe('where no ACL rule, group or login is wanted', () => {
+  it('no ACL object is read', async () => {
+    await start(['orders:call'], { file: { scopes: { 'orders:call': { to: 'orders' } } } });
+    await rig.decided({ reason: 'SweepCompleted' });
+    await daemon.idle();
+    expect(rig.proxy.requests.filter((path) => path.includes('/v1/acl/'))).toEqual([]);
   });
 });

@@ -112,7 +112,6 @@ async function write(
   const { key, cause, approvedBy } = application;
   const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
   await deps.journal.record(key, [draft]);
-  const read = deps.world.beginRead();
   let stored: Stored<AclObject['object']>;
   try {
     stored = await deps.consul.acl.write(id, object, signal);
@@ -126,7 +125,7 @@ async function write(
       await remove(asDeletion(change, id, object), id, application, deps, signal);
     throw error;
   }
-  deps.acl.cache.wrote(object, stored, read);
+  deps.acl.cache.wrote(object, stored, deps.world.beginRead());
   const written = new Map(application.remember).set(change.subject, digestObject(object));
   if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
   await settle(key, draft, { outcome: 'applied', modifyIndex: stored.modifyIndex }, written, deps);
@@ -159,7 +158,6 @@ async function remove(
   const tokens = isMethod ? await countTokens(name, deps, signal) : undefined;
   const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
   await deps.journal.record(key, [draft]);
-  const read = deps.world.beginRead();
   try {
     await deps.consul.acl.delete(step.kind, id, signal);
   } catch (error) {
@@ -173,7 +171,7 @@ async function remove(
       );
     throw error;
   }
-  deps.acl.cache.removed(step.kind, name, id, read);
+  deps.acl.cache.removed(step.kind, name, id, deps.world.beginRead());
   if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
   const detail = isMethod && tokens !== 0 ? { detail: await endedTokensText(tokens, deps, signal) } : {};
   await settle(key, draft, { outcome: 'applied', ...detail }, forgotten(change, application), deps);
