@@ -12,6 +12,11 @@ export interface WorldClient {
 /** An IdP that can be changed as its administrator does, and the directory that reads it. */
 export interface DirectoryWorld {
   readonly directory: Directory;
+  /**
+   * Where the IdP chooses client ids itself and every one has the same form: the id of the client that the suite calls
+   * by this name, there or not. All methods below take such ids.
+   */
+  clientIdOf?(name: string): string;
   /** An enabled client that uses client credentials. */
   addClient(client: WorldClient): Promise<void>;
   addScope(clientId: string, scope: string): Promise<void>;
@@ -38,6 +43,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
       const { clients } = await world.directory.readAll(signal);
       return new Map(clients.map((client) => [client.clientId, client]));
     };
+    const idOf = (name: string) => world.clientIdOf?.(name) ?? name;
     const one = (clientId: string) => world.directory.read('clientId', clientId, signal);
     // An IdP may give every client scopes of its own accord (Keycloak: profile, email).
     const own = (client: OAuthClient | undefined) =>
@@ -48,15 +54,15 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
 
     it('shows a client with its scopes, lifetime, attributes and grant types', async () => {
       await world.addClient({
-        clientId: 'shown',
+        clientId: idOf('shown'),
         scopes: ['t:read', 't:write'],
         attributes: { 'consul-services': 'web', actor: 'agent' },
         accessTokenLifetimeSeconds: 120,
       });
-      const client = (await all()).get('shown');
+      const client = (await all()).get(idOf('shown'));
       expect(client).toMatchObject({
         provider: world.directory.provider,
-        clientId: 'shown',
+        clientId: idOf('shown'),
         enabled: true,
         accessTokenLifetimeSeconds: 120,
         attributes: { 'consul-services': 'web', actor: 'agent' },
@@ -66,43 +72,47 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
     });
 
     it('says the same of a client alone as among all', async () => {
-      await world.addClient({ clientId: 'twin', scopes: ['t:read'], attributes: { actor: 'workload' } });
-      const among = (await all()).get('twin');
+      await world.addClient({
+        clientId: idOf('twin'),
+        scopes: ['t:read'],
+        attributes: { actor: 'workload' },
+      });
+      const among = (await all()).get(idOf('twin'));
       expect(among).toBeDefined();
-      expect(await one('twin')).toEqual(among);
+      expect(await one(idOf('twin'))).toEqual(among);
       if (among?.internalId !== undefined) {
         expect(await world.directory.read('internalId', among.internalId, signal)).toEqual(among);
       }
     });
 
     it('shows at once that a scope was added and taken away', async () => {
-      await world.addClient({ clientId: 'changing', scopes: ['t:read'] });
-      await world.addScope('changing', 't:write');
-      expect(own(await one('changing'))).toEqual(['t:read', 't:write']);
-      await world.removeScope('changing', 't:read');
-      expect(own(await one('changing'))).toEqual(['t:write']);
-      expect(own((await all()).get('changing'))).toEqual(['t:write']);
+      await world.addClient({ clientId: idOf('changing'), scopes: ['t:read'] });
+      await world.addScope(idOf('changing'), 't:write');
+      expect(own(await one(idOf('changing')))).toEqual(['t:read', 't:write']);
+      await world.removeScope(idOf('changing'), 't:read');
+      expect(own(await one(idOf('changing')))).toEqual(['t:write']);
+      expect(own((await all()).get(idOf('changing')))).toEqual(['t:write']);
     });
 
     it('still shows a disabled client, as disabled', async () => {
-      await world.addClient({ clientId: 'disabled', scopes: ['t:read'] });
-      await world.setEnabled('disabled', false);
-      expect(await one('disabled')).toMatchObject({ enabled: false });
-      expect((await all()).get('disabled')).toMatchObject({ enabled: false });
-      await world.setEnabled('disabled', true);
-      expect(await one('disabled')).toMatchObject({ enabled: true });
+      await world.addClient({ clientId: idOf('disabled'), scopes: ['t:read'] });
+      await world.setEnabled(idOf('disabled'), false);
+      expect(await one(idOf('disabled'))).toMatchObject({ enabled: false });
+      expect((await all()).get(idOf('disabled'))).toMatchObject({ enabled: false });
+      await world.setEnabled(idOf('disabled'), true);
+      expect(await one(idOf('disabled'))).toMatchObject({ enabled: true });
     });
 
     it('shows a deleted client neither alone nor among all', async () => {
-      await world.addClient({ clientId: 'deleted', scopes: ['t:read'] });
-      const before = await one('deleted');
+      await world.addClient({ clientId: idOf('deleted'), scopes: ['t:read'] });
+      const before = await one(idOf('deleted'));
       expect(before).toBeDefined();
-      await world.deleteClient('deleted');
-      expect(await one('deleted')).toBeUndefined();
+      await world.deleteClient(idOf('deleted'));
+      expect(await one(idOf('deleted'))).toBeUndefined();
       if (before?.internalId !== undefined) {
         expect(await world.directory.read('internalId', before.internalId, signal)).toBeUndefined();
       }
-      expect((await all()).has('deleted')).toBe(false);
+      expect((await all()).has(idOf('deleted'))).toBe(false);
     });
 
     it('finds nothing under an id that nobody has', async () => {
@@ -120,7 +130,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
         'odd x',
         'oddü',
         'https://odd.example/x',
-      ];
+      ].map(idOf);
       for (const clientId of odd) await world.addClient({ clientId, scopes: ['t:read'] });
       const clients = await all();
       for (const clientId of odd) {
@@ -130,7 +140,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
     });
 
     it('shows every client where they fill several pages', async () => {
-      const many = Array.from({ length: 45 }, (_, at) => `many-${at}`);
+      const many = Array.from({ length: 45 }, (_, at) => idOf(`many-${at}`));
       for (const clientId of many) await world.addClient({ clientId, scopes: ['t:read'] });
       const clients = await all();
       expect(many.filter((clientId) => !clients.has(clientId))).toEqual([]);
