@@ -108,7 +108,7 @@ export function createSsf(options: SsfOptions): Ssf {
       issuer,
       plain: issuer.protocol === 'http:',
       clientId,
-      authentication: oauth.ClientSecretBasic(clientSecret.reveal()),
+      authentication: oauth.ClientSecretPost(clientSecret.reveal()),
       ...(scope === '' ? {} : { parameters: { scope } }),
       remedy: 'check clientId, clientSecret and scope under ssf',
       http,

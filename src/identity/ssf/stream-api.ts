@@ -41,7 +41,7 @@ export interface StreamApi {
   /** Undefined where there is one already and the transmitter allows no second. */
   create(request: StreamRequest, signal: AbortSignal): Promise<Stream | undefined>;
   update(streamId: string, request: StreamRequest, signal: AbortSignal): Promise<Stream>;
-  /** `enabled`, `paused` or `disabled`; undefined where the transmitter tells none. */
+  /** `enabled`, `paused`, `disabled`, or `gone`; undefined where the transmitter tells none. */
   status(streamId: string, signal: AbortSignal): Promise<string | undefined>;
   /** Asks that a stopped stream go on. */
   enable(streamId: string, signal: AbortSignal): Promise<void>;
@@ -149,6 +149,7 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
       const url = new URL(endpoint);
       url.searchParams.set('stream_id', streamId);
       const answer = await send(url, 'GET', undefined, signal);
+      if (answer.status === 404) return 'gone';
       expect(answer, 200);
       const parsed = statusAnswer.safeParse(parseJson(answer, place));
       if (!parsed.success) throw wrong('a status of the wrong shape');

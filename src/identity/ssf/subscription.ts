@@ -4,7 +4,7 @@ import type { Logger } from '../../observe.js';
 import type { EventSubscription } from '../source.js';
 import type { OwnStream } from './own-stream.js';
 import { type VerificationStates, verificationEventId } from './states.js';
-import type { StreamApi } from './stream-api.js';
+import type { Stream, StreamApi } from './stream-api.js';
 
 export interface SsfSubscriptionOptions {
   readonly provider: string;
@@ -38,10 +38,9 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
     provider,
     async renew(text, signal, hasSeen) {
       const stored = parseStored(text);
-      const { streamId, minVerificationMs } = await stream.find(signal);
+      const { streamId, minVerificationMs, wasStopped } = await findRunning(signal);
       const isOther = stored !== undefined && stored.streamId !== streamId;
       if (isOther) logger.warn({ provider, streamId }, 'the stream of shared signals was made anew');
-      const wasStopped = await isStopped(streamId, signal);
       const asked = isOther ? undefined : stored?.asked;
       const periodMs = Math.max(verifyMs, minVerificationMs);
       const { isSilent, isDue } = await judge(asked, periodMs, hasSeen);
@@ -61,15 +60,22 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
     },
   };
 
-  async function isStopped(streamId: string, signal: AbortSignal): Promise<boolean> {
-    const status = await api.status(streamId, signal);
-    if (status === undefined || status === 'enabled') return false;
+  /** The stream, enabled; one that is gone is made again. */
+  async function findRunning(signal: AbortSignal): Promise<Stream & { readonly wasStopped: boolean }> {
+    const found = await stream.find(signal);
+    const status = await api.status(found.streamId, signal);
+    if (status === undefined || status === 'enabled') return { ...found, wasStopped: false };
+    if (status === 'gone') {
+      stream.forget();
+      return { ...(await stream.find(signal)), wasStopped: true };
+    }
+    const { streamId } = found;
     logger.warn(
       { provider, streamId, status },
       'the transmitter has stopped its stream; it is asked to go on',
     );
     await api.enable(streamId, signal);
-    return true;
+    return { ...found, wasStopped: true };
   }
 
   /** A verification that came late, after it was given up, is no second silence. */

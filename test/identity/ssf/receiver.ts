@@ -18,6 +18,8 @@ export interface Receiver {
   readonly transmitter: StandInTransmitter;
   readonly clock: MovableClock;
   readonly ssf: Ssf;
+  /** The process ends and another begins, with these options over those of the first. */
+  restart(options?: Partial<SsfOptions>): Promise<void>;
   readonly logs: { readonly message: string; readonly fields: object }[];
   /** A set signed by the transmitter's first key, or this text, as a push brings it. */
   push(set: Record<string, unknown> | string, headers?: Record<string, string>): Promise<IdentityEvent>;
@@ -36,26 +38,35 @@ export async function startReceiver(
   });
   const logs: Receiver['logs'] = [];
   const log = (fields: object, message: string) => logs.push({ message, fields });
-  const ssf = createSsf({
-    provider: 'main',
-    issuer: ISSUER,
-    insecure: false,
-    transmitter: transmitter.issuer,
-    audiences: [AUDIENCE],
-    delivery: 'push',
-    endpoint: 'https://scopemesh.example.com/events/main',
-    pushTokens: [],
-    verifyMs: 900_000,
-    pollMs: 1_000,
-    clock,
-    logger: { ...silentLogger, warn: log },
-    metrics: noMetrics,
-    ...rest,
-  });
+  const open = (over: Partial<SsfOptions> = {}) =>
+    createSsf({
+      provider: 'main',
+      issuer: ISSUER,
+      insecure: false,
+      transmitter: transmitter.issuer,
+      audiences: [AUDIENCE],
+      delivery: 'push',
+      endpoint: 'https://scopemesh.example.com/events/main',
+      pushTokens: [],
+      verifyMs: 900_000,
+      pollMs: 1_000,
+      clock,
+      logger: { ...silentLogger, warn: log },
+      metrics: noMetrics,
+      ...rest,
+      ...over,
+    });
+  let ssf = open();
   return {
     transmitter,
     clock,
-    ssf,
+    get ssf() {
+      return ssf;
+    },
+    async restart(over) {
+      await ssf.close();
+      ssf = open(over);
+    },
     logs,
     async push(set, headers) {
       const [signer] = transmitter.signers;

@@ -17,7 +17,9 @@ export function answerManagement(asked: Asked, self: StandInTransmitter, origin:
       json: { issuer: origin, token_endpoint: `${origin}/token`, jwks_uri: `${origin}/jwks` },
     };
   if (asked.path === '/token') return giveToken(asked, self);
-  if (asked.headers.authorization !== `Bearer ${self.managementToken}`) return { status: 401 };
+  if (!asked.path.startsWith('/ssf/')) return { status: 404 };
+  const bearer = asked.headers.authorization?.replace(/^Bearer /, '') ?? '';
+  if (bearer !== self.managementToken && !self.issued.has(bearer)) return { status: 401 };
   const body = isBody(asked.body) ? asked.body : {};
   switch (asked.path) {
     case '/ssf/streams':
@@ -31,13 +33,18 @@ export function answerManagement(asked: Asked, self: StandInTransmitter, origin:
   }
 }
 
-function giveToken({ body, headers }: Asked, self: StandInTransmitter): Answer {
-  const basic = Buffer.from('scopemesh:client-secret-0123456789').toString('base64');
-  const isClient = headers.authorization === `Basic ${basic}`;
-  if (!isClient || !(body instanceof URLSearchParams) || body.get('grant_type') !== 'client_credentials')
+function giveToken({ body }: Asked, self: StandInTransmitter): Answer {
+  if (
+    !(body instanceof URLSearchParams) ||
+    body.get('grant_type') !== 'client_credentials' ||
+    body.get('client_id') !== 'scopemesh' ||
+    body.get('client_secret') !== 'client-secret-0123456789'
+  )
     return { status: 401, json: { error: 'invalid_client' } };
   if (body.get('scope') !== 'ssf.read ssf.manage') return { status: 400, json: { error: 'invalid_scope' } };
-  return { status: 200, json: { access_token: self.managementToken, token_type: 'Bearer', expires_in: 300 } };
+  const access_token = randomUUID();
+  self.issued.add(access_token);
+  return { status: 200, json: { access_token, token_type: 'Bearer', expires_in: 300 } };
 }
 
 function answerStreams(asked: Asked, body: Body, self: StandInTransmitter, origin: string): Answer {

@@ -37,6 +37,8 @@ export interface StandInTransmitter {
   /** What signs; the first is used, all are published. */
   signers: SetSigner[];
   readonly managementToken: string;
+  /** Tokens given to a client; what is taken out is refused. */
+  readonly issued: Set<string>;
   /** `METHOD path`, oldest first. */
   readonly seen: string[];
   /** Bodies of requests to the poll endpoint. */
@@ -98,6 +100,7 @@ export async function startTransmitter(options: StandInOptions): Promise<StandIn
     streams: new Map(),
     signers: [createSigner('key-1')],
     managementToken: 'management-token-0123456789',
+    issued: new Set(),
     seen: [],
     polled: [],
     answered: [],

@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { PollResult } from '../../../src/identity/source.js';
+import { Secret } from '../../../src/model/secret.js';
+import { createSigner } from '../../support/ssf/set-signer.js';
+import { CAEP, credentials, JANE, type Receiver, startReceiver } from './receiver.js';
+
+let receiver: Receiver;
+const never = new AbortController().signal;
+beforeEach(async () => {
+  receiver = await startReceiver({ delivery: 'poll', credentials });
+  await receiver.ssf.subscription?.renew(undefined, never, async () => false);
+  receiver.transmitter.waiting.clear();
+});
+afterEach(() => receiver.close());
+
+async function poll(cursor?: string): Promise<PollResult> {
+  const result = await receiver.ssf.poll?.poll(cursor, never);
+  if (result === undefined) throw new Error('there is no poll');
+  return result;
+}
+
+const REVOKED = { [`${CAEP}session-revoked`]: {} };
+const emit = (jti: string, rest: Record<string, unknown> = {}) =>
+  receiver.transmitter.emit(receiver.transmitter.claims(REVOKED, { jti, sub_id: JANE, ...rest }));
+const waiting = () => [...receiver.transmitter.waiting.keys()];
+
+describe('events by poll', () => {
+  it('are asked for at once and in a number', async () => {
+    await poll();
+    expect(receiver.transmitter.polled).toEqual([{ maxEvents: 100, returnImmediately: true }]);
+  });
+
+  it('are acknowledged by the poll after the one that brought them, which is made once they are durable', async () => {
+    await emit('a');
+    await emit('b');
+    const first = await poll();
+    expect(first.events.map(({ id }) => id)).toEqual(['set/a', 'set/b']);
+    expect(first.events[0]?.orders).toMatchObject([
+      { subject: 'jane', cause: { kind: 'poll', eventId: 'set/a' } },
+    ]);
+    expect(waiting()).toEqual(['a', 'b']);
+    await emit('c');
+    const second = await poll(first.cursor);
+    expect(receiver.transmitter.polled.at(-1)).toMatchObject({ ack: ['a', 'b'] });
+    expect(second.events.map(({ id }) => id)).toEqual(['set/c']);
+    expect(waiting()).toEqual(['c']);
+  });
+
+  it('come again where nothing was acknowledged, under the same id', async () => {
+    await emit('a');
+    const first = await poll();
+    // The process ended before the cursor was stored.
+    expect((await poll()).events.map(({ id }) => id)).toEqual(first.events.map(({ id }) => id));
+    await poll('a cursor of another version');
+    expect(waiting()).toEqual(['a']);
+  });
+
+  it('say that there are more, and then that there are none', async () => {
+    receiver.transmitter.mostSets = 2;
+    for (const jti of ['a', 'b', 'c']) await emit(jti);
+    const first = await poll();
+    expect(first).toMatchObject({ isMore: true, gap: false });
+    const second = await poll(first.cursor);
+    expect(second.events.map(({ id }) => id)).toEqual(['set/c']);
+    expect(second.isMore).toBe(false);
+    expect((await poll(second.cursor)).events).toEqual([]);
+    expect(waiting()).toEqual([]);
+  });
+
+  it('that are forged or for others are given back with their errors and hold up nothing', async () => {
+    await emit('good');
+    await emit('other', { aud: 'https://other.example.com' });
+    const { transmitter } = receiver;
+    transmitter.waiting.set(
+      'forged',
+      createSigner('key-1').sign(transmitter.claims(REVOKED, { jti: 'forged' })),
+    );
+    transmitter.waiting.set(
+      'swapped',
+      transmitter.signers[0]?.sign(transmitter.claims(REVOKED, { jti: 'x' })) ?? '',
+    );
+    transmitter.waiting.set('nonsense', 'nonsense');
+    const first = await poll();
+    expect(first.events.map(({ id }) => id)).toEqual(['set/good']);
+    await poll(first.cursor);
+    const told = [...transmitter.refused].map(([jti, error]) => [jti, error]);
+    expect(told).toEqual([
+      ['other', { err: 'invalid_audience', description: expect.any(String) }],
+      ['forged', { err: 'invalid_key', description: expect.any(String) }],
+      ['swapped', { err: 'invalid_request', description: expect.any(String) }],
+      ['nonsense', { err: 'invalid_request', description: expect.any(String) }],
+    ]);
+    expect(waiting()).toEqual([]);
+  });
+
+  it('that are all refused are not asked for again and again at once', async () => {
+    receiver.transmitter.mostSets = 1;
+    for (const jti of ['a', 'b']) receiver.transmitter.waiting.set(jti, 'nonsense');
+    expect(await poll()).toMatchObject({ events: [], isMore: false });
+  });
+
+  it('are left where they are while the keys cannot be read', async () => {
+    await emit('a');
+    receiver.transmitter.fault = ({ path }) => (path === '/jwks' ? { status: 503 } : undefined);
+    await expect(poll()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
+    expect(waiting()).toEqual(['a']);
+  });
+
+  it.each<[string, number, unknown, string]>([
+    ['an error', 500, {}, 'ERR_DIRECTORY_UNREACHABLE'],
+    ['too many requests', 429, {}, 'ERR_DIRECTORY_RATE_LIMITED'],
+    ['that it is not allowed', 403, {}, 'ERR_DIRECTORY_DENIED'],
+    ['no sets', 200, { moreAvailable: false }, 'ERR_DIRECTORY_INCOMPLETE'],
+    ['sets in a list', 200, { sets: [] }, 'ERR_DIRECTORY_INCOMPLETE'],
+    ['a set that is no text', 200, { sets: { a: {} } }, 'ERR_DIRECTORY_INCOMPLETE'],
+    [
+      'more sets than were asked for',
+      200,
+      { sets: Object.fromEntries([...Array(101)].map((_, index) => [`${index}`, 'x'])) },
+      'ERR_DIRECTORY_INCOMPLETE',
+    ],
+    ['a jti longer than any', 200, { sets: { ['j'.repeat(600)]: 'x' } }, 'ERR_DIRECTORY_INCOMPLETE'],
+  ])('fail as a whole where the answer is %s', async (_, status, json, code) => {
+    receiver.transmitter.fault = ({ path }) => (path.startsWith('/ssf/poll/') ? { status, json } : undefined);
+    await expect(poll()).rejects.toMatchObject({ code });
+  });
+
+  it('are found again where the stream was deleted and another made', async () => {
+    await poll();
+    receiver.transmitter.streams.clear();
+    await expect(poll()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+    await poll();
+    await emit('a');
+    expect((await poll()).events).toHaveLength(1);
+    expect(receiver.transmitter.streams.size).toBe(1);
+  });
+});
+
+describe('the credentials', () => {
+  it('may be a client’s, whose token is got again when it is refused', async () => {
+    const { transmitter } = receiver;
+    const client = {
+      clientId: 'scopemesh',
+      clientSecret: new Secret('client-secret-0123456789'),
+      tokenIssuer: transmitter.issuer,
+      scope: 'ssf.read ssf.manage',
+    };
+    await receiver.restart({ credentials: client });
+    await emit('a');
+    expect((await poll()).events).toHaveLength(1);
+    transmitter.issued.clear();
+    expect((await poll()).events).toHaveLength(1);
+    expect(transmitter.seen.filter((each) => each === 'POST /token')).toHaveLength(2);
+  });
+
+  it('that stay and are refused are told as such', async () => {
+    receiver.transmitter.fault = ({ path }) => (path.startsWith('/ssf/poll/') ? { status: 401 } : undefined);
+    await expect(poll()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_DENIED', retriable: false });
+  });
+});

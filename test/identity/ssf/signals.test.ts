@@ -1,0 +1,232 @@
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { EVENTS_REQUESTED } from '../../../src/identity/ssf/meaning.js';
+import { CAEP, ISSUER, JANE, type Receiver, RISC, SSF, startReceiver } from './receiver.js';
+
+let receiver: Receiver;
+beforeAll(async () => {
+  receiver = await startReceiver();
+});
+afterAll(() => receiver.close());
+
+const PROVIDER = { kind: 'provider', name: 'main' };
+const WEB = { format: 'complex', application: { format: 'iss_sub', iss: ISSUER, sub: 'web-app' } };
+
+/** What an event of this type says of this subject. */
+const tell = (type: string, said: object, sub_id: unknown, rest: Record<string, unknown> = {}) =>
+  receiver.push(receiver.transmitter.claims({ [type]: said }, { sub_id, ...rest }));
+
+const ended = (event: Awaited<ReturnType<typeof tell>>) =>
+  event.orders.map(({ kind, subject, clientId }) => `${kind} ${subject ?? clientId}`);
+
+describe('what an event means for a person', () => {
+  test.each<[string, object, 'ends' | 'nothing', 'reads' | '']>([
+    [`${CAEP}session-revoked`, {}, 'ends', ''],
+    [`${CAEP}token-claims-change`, { claims: { role: 'ro-admin' } }, 'ends', 'reads'],
+    [`${CAEP}credential-change`, { credential_type: 'password', change_type: 'create' }, 'nothing', ''],
+    [`${CAEP}credential-change`, { credential_type: 'password', change_type: 'update' }, 'ends', ''],
+    [`${CAEP}credential-change`, { credential_type: 'fido2-roaming', change_type: 'revoke' }, 'ends', ''],
+    [`${CAEP}credential-change`, { credential_type: 'x509', change_type: 'delete' }, 'ends', ''],
+    [`${CAEP}credential-change`, {}, 'ends', ''],
+    [`${CAEP}assurance-level-change`, { namespace: 'NIST-AAL', change_direction: 'increase' }, 'nothing', ''],
+    [`${CAEP}assurance-level-change`, { namespace: 'NIST-AAL', change_direction: 'decrease' }, 'ends', ''],
+    [`${CAEP}assurance-level-change`, { namespace: 'NIST-AAL', current_level: 'nist-aal1' }, 'ends', ''],
+    [`${CAEP}device-compliance-change`, { current_status: 'compliant' }, 'nothing', ''],
+    [`${CAEP}device-compliance-change`, { current_status: 'not-compliant' }, 'ends', ''],
+    [`${CAEP}risk-level-change`, { principal: 'USER', current_level: 'LOW' }, 'nothing', ''],
+    [`${CAEP}risk-level-change`, { principal: 'USER', current_level: 'MEDIUM' }, 'nothing', ''],
+    [`${CAEP}risk-level-change`, { principal: 'USER', current_level: 'HIGH' }, 'ends', ''],
+    [`${CAEP}session-established`, {}, 'nothing', ''],
+    [`${CAEP}session-presented`, {}, 'nothing', ''],
+    [`${RISC}account-disabled`, { reason: 'hijacking' }, 'ends', 'reads'],
+    [`${RISC}account-purged`, {}, 'ends', 'reads'],
+    [`${RISC}account-enabled`, {}, 'nothing', 'reads'],
+    [`${RISC}account-credential-change-required`, {}, 'ends', ''],
+    [`${RISC}credential-compromise`, { credential_type: 'password' }, 'ends', ''],
+    [`${RISC}sessions-revoked`, {}, 'ends', ''],
+    [`${RISC}identifier-changed`, { 'new-value': 'x' }, 'nothing', ''],
+    [`${RISC}opt-in`, {}, 'nothing', ''],
+    ['urn:example:another', {}, 'nothing', ''],
+  ])('%s %j: %s %s', async (type, said, ends, reads) => {
+    const event = await tell(type, said, JANE);
+    expect(ended(event)).toEqual(ends === 'ends' ? ['session-revoked jane'] : []);
+    expect(event.triggers).toEqual(
+      reads === ''
+        ? []
+        : [
+            {
+              key: PROVIDER,
+              urgent: true,
+              members: true,
+              evidence: [{ provider: 'main', people: ['jane'] }],
+              cause: { kind: 'webhook', eventId: event.id, receivedAt: expect.any(String) },
+            },
+          ],
+    );
+  });
+});
+
+describe('what an event means for a client', () => {
+  test.each<[string, object, readonly string[], boolean]>([
+    [`${CAEP}session-revoked`, {}, ['session-revoked web-app'], false],
+    [`${CAEP}credential-change`, { change_type: 'update' }, [], false],
+    [`${CAEP}risk-level-change`, { current_level: 'HIGH' }, ['session-revoked web-app'], false],
+    [`${RISC}account-disabled`, {}, ['client-disabled web-app'], true],
+    [`${RISC}account-purged`, {}, ['client-deleted web-app'], true],
+    [`${RISC}account-enabled`, {}, [], false],
+    [`${RISC}credential-compromise`, {}, ['secret-compromised web-app'], true],
+  ])('%s %j: %j', async (type, said, orders, isEvident) => {
+    const event = await tell(type, said, WEB);
+    expect(ended(event)).toEqual(orders);
+    expect(event.triggers).toHaveLength(1);
+    expect(event.triggers[0]).toMatchObject({
+      key: { kind: 'client', provider: 'main', by: 'clientId', value: 'web-app' },
+      urgent: true,
+    });
+    expect(event.triggers[0]?.evidence).toEqual(
+      isEvident ? [{ provider: 'main', clients: ['web-app'] }] : undefined,
+    );
+  });
+
+  it('a client named by an id alone is read and ordered nothing', async () => {
+    const event = await tell(
+      `${RISC}account-disabled`,
+      {},
+      {
+        format: 'complex',
+        application: { format: 'opaque', id: 'web-app' },
+      },
+    );
+    expect(event.orders).toEqual([]);
+    expect(event.triggers).toMatchObject([{ key: { value: 'web-app' }, urgent: true }]);
+    expect(event.triggers[0]?.evidence).toBeUndefined();
+  });
+
+  it('an old event about a client is a hint alone, since its id is not remembered any more', async () => {
+    const iat = Math.floor(receiver.clock.now() / 1000) - 7 * 86_400;
+    const event = await tell(`${RISC}account-disabled`, {}, WEB, { iat });
+    expect(event.orders).toEqual([]);
+    expect(event.triggers[0]?.evidence).toBeUndefined();
+    expect(ended(await tell(`${CAEP}session-revoked`, {}, JANE, { iat }))).toEqual(['session-revoked jane']);
+  });
+});
+
+describe('whom an event is about', () => {
+  const session = { format: 'opaque', id: 'dMTlD|1600802906337.16' };
+  test.each<[string, unknown]>([
+    ['iss_sub', JANE],
+    [
+      'aliases of which one is iss_sub',
+      { format: 'aliases', identifiers: [{ format: 'email', email: 'j@x.org' }, JANE] },
+    ],
+    [
+      'a session of a person',
+      { format: 'complex', session, user: JANE, tenant: { format: 'opaque', id: '1' } },
+    ],
+    ['a device of a person', { format: 'complex', user: JANE, device: { ...JANE, sub: 'a-device' } }],
+  ])('a subject is known by %s, in both places', async (_, subject) => {
+    const type = `${CAEP}session-revoked`;
+    expect(ended(await tell(type, {}, subject))).toEqual(['session-revoked jane']);
+    expect(ended(await tell(type, { subject }, undefined))).toEqual(['session-revoked jane']);
+  });
+
+  it('the older forms are a complex subject without a format, and subject_type', async () => {
+    const type = `${CAEP}session-revoked`;
+    expect(ended(await tell(type, { subject: { user: JANE, session } }, undefined))).toEqual([
+      'session-revoked jane',
+    ]);
+    for (const subject_type of ['iss-sub', 'iss_sub']) {
+      const subject = { subject_type, iss: ISSUER, sub: 'jane' };
+      expect(ended(await tell(`${RISC}account-disabled`, { subject }, undefined))).toEqual([
+        'session-revoked jane',
+      ]);
+    }
+  });
+
+  it('what stands at the top is the subject, whatever stands inside', async () => {
+    const event = await tell(`${CAEP}session-revoked`, { subject: { ...JANE, sub: 'john' } }, JANE);
+    expect(ended(event)).toEqual(['session-revoked jane']);
+  });
+
+  test.each<[string, unknown]>([
+    ['another issuer', { ...JANE, iss: 'https://other.example.com' }],
+    ['the issuer with a slash behind it', { ...JANE, iss: `${ISSUER}/` }],
+    ['an email', { format: 'email', email: 'jane@example.com' }],
+    ['a telephone number', { format: 'phone_number', phone_number: '+12065550123' }],
+    ['an opaque id', session],
+    ['an account', { format: 'account', uri: 'acct:jane@example.com' }],
+    ['a token', { format: 'jwt_id', iss: ISSUER, jti: '1' }],
+    ['a device alone', { format: 'complex', device: JANE }],
+    ['a complex subject in a complex one', { format: 'complex', user: { format: 'complex', user: JANE } }],
+    ['a sub with a line break', { ...JANE, sub: 'jane\n' }],
+    ['a sub that is longer than any', { ...JANE, sub: 'j'.repeat(256) }],
+    ['a sub that is a number', { ...JANE, sub: 7 }],
+    ['nothing', undefined],
+    ['a text', 'jane'],
+    ['a list', [JANE]],
+  ])('%s leads to a complete comparison, and is said', async (_, subject) => {
+    receiver.logs.length = 0;
+    const event = await tell(`${CAEP}session-revoked`, {}, subject);
+    expect(event.orders).toEqual([]);
+    expect(event.triggers).toMatchObject([{ key: PROVIDER, fullRead: true, urgent: true }]);
+    expect(receiver.logs.map(({ message }) => message)).toEqual([
+      'a shared signal names nobody whom a token or a client names',
+    ]);
+  });
+
+  it('who gained something without being known leads to nothing', async () => {
+    const event = await tell(
+      `${CAEP}credential-change`,
+      { change_type: 'create' },
+      { format: 'email', email: 'j@x.org' },
+    );
+    expect(event).toMatchObject({ triggers: [], orders: [] });
+  });
+});
+
+describe('when an event happened', () => {
+  const atOf = async (said: object, rest: Record<string, unknown> = {}) =>
+    (await tell(`${CAEP}session-revoked`, said, JANE, rest)).orders[0]?.at;
+
+  it('is its own instant, else that of the token, else when it was signed', async () => {
+    const iat = 1_700_000_300;
+    expect(await atOf({ event_timestamp: 1_700_000_000 }, { iat, toe: 1_700_000_200 })).toBe(
+      '2023-11-14T22:13:20.000Z',
+    );
+    expect(await atOf({}, { iat, toe: 1_700_000_200 })).toBe('2023-11-14T22:16:40.000Z');
+    expect(await atOf({}, { iat })).toBe('2023-11-14T22:18:20.000Z');
+    expect(await atOf({ event_timestamp: 'yesterday' }, { iat })).toBe('2023-11-14T22:18:20.000Z');
+  });
+
+  it('is never in the future, which would void what is yet to be issued', async () => {
+    const before = receiver.clock.now();
+    const seconds = Math.floor(before / 1000);
+    for (const ahead of [100, 1e9, seconds * 1000]) {
+      const at = Date.parse((await atOf({ event_timestamp: seconds + ahead }, { iat: seconds + 100 })) ?? '');
+      expect(at).toBeGreaterThanOrEqual(before);
+      expect(at).toBeLessThanOrEqual(receiver.clock.now());
+    }
+  });
+});
+
+describe('what the stream says of itself', () => {
+  it('a stop is said and leads to a complete comparison', async () => {
+    receiver.logs.length = 0;
+    for (const status of ['paused', 'disabled', 'enabled']) {
+      const event = await tell(`${SSF}stream-updated`, { status }, { format: 'opaque', id: 'a-stream' });
+      expect(event.triggers).toMatchObject([{ key: PROVIDER, fullRead: true }]);
+      expect(receiver.logs.at(-1)?.fields).toMatchObject({ status });
+    }
+  });
+
+  it('a verification that the transmitter began by itself says nothing', async () => {
+    const event = await tell(`${SSF}verification`, {}, { format: 'opaque', id: 'a-stream' });
+    expect(event).toMatchObject({ triggers: [], orders: [] });
+    expect(event.isProof).toBeUndefined();
+  });
+});
+
+test('what a stream is asked for is what means something', () => {
+  expect(EVENTS_REQUESTED).toContain(`${CAEP}session-revoked`);
+  expect(EVENTS_REQUESTED).not.toContain(`${CAEP}session-established`);
+  expect(EVENTS_REQUESTED).toHaveLength(12);
+});

@@ -1,0 +1,245 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SubscriptionState } from '../../../src/identity/source.js';
+import { EVENTS_REQUESTED } from '../../../src/identity/ssf/meaning.js';
+import type { SsfOptions } from '../../../src/identity/ssf/ssf.js';
+import { Secret } from '../../../src/model/secret.js';
+import { until } from '../../support/until.js';
+import { AUDIENCE, credentials, type Receiver, SSF, startReceiver } from './receiver.js';
+
+let receiver: Receiver;
+/** What the intake remembers. */
+let seen: Set<string>;
+const never = new AbortController().signal;
+const PUSH_TOKENS = [new Secret('push-token-0123456789'), new Secret('older-push-token')];
+
+async function start(options: Partial<SsfOptions> = {}): Promise<void> {
+  receiver = await startReceiver({ credentials, pushTokens: PUSH_TOKENS, ...options });
+}
+beforeEach(async () => {
+  seen = new Set();
+  await start();
+});
+afterEach(() => receiver.close());
+
+async function renew(stored?: string): Promise<SubscriptionState> {
+  const state = await receiver.ssf.subscription?.renew(stored, never, async (id) => seen.has(id));
+  if (state === undefined) throw new Error('there is no subscription');
+  return state;
+}
+
+/** The state that the transmitter was last asked to echo. */
+const askedState = ({ stored }: SubscriptionState): string => JSON.parse(stored).asked.state;
+/** The verification event comes in, as a push, and is remembered as the intake does. */
+async function verified(state: string): Promise<void> {
+  const said = { [`${SSF}verification`]: { state } };
+  const authorization = `Bearer ${PUSH_TOKENS[0]?.reveal()}`;
+  const event = await receiver.push(receiver.transmitter.claims(said, { sub_id: {} }), { authorization });
+  if (event.isProof) seen.add(event.id);
+}
+const streams = () => [...receiver.transmitter.streams.values()];
+const messages = () => receiver.logs.map(({ message }) => message);
+
+describe('the stream', () => {
+  it('is made with what scopemesh understands, where it is reached and how it is told apart', async () => {
+    receiver.transmitter.isSilent = true;
+    await renew();
+    expect(streams()).toMatchObject([
+      {
+        delivery: {
+          method: 'urn:ietf:rfc:8935',
+          endpoint_url: 'https://scopemesh.example.com/events/main',
+          authorization_header: 'Bearer push-token-0123456789',
+        },
+        events_requested: EVENTS_REQUESTED,
+      },
+    ]);
+  });
+
+  it('is made once, and found and brought up to date after a restart', async () => {
+    receiver.transmitter.isSilent = true;
+    const first = await renew();
+    await renew(first.stored);
+    const [stream] = streams();
+    if (stream !== undefined) {
+      stream.events_requested = ['urn:example:another'];
+      stream.delivery.authorization_header = 'Bearer from-before';
+    }
+    await receiver.restart();
+    await renew(first.stored);
+    expect(streams()).toMatchObject([
+      {
+        stream_id: stream?.stream_id,
+        delivery: { authorization_header: 'Bearer push-token-0123456789' },
+        events_requested: EVENTS_REQUESTED,
+      },
+    ]);
+  });
+
+  it('of others is left alone, unless the transmitter allows but one', async () => {
+    receiver.transmitter.isSilent = true;
+    const other = {
+      stream_id: 'theirs',
+      iss: receiver.transmitter.issuer,
+      aud: AUDIENCE,
+      delivery: { method: 'urn:ietf:rfc:8935', endpoint_url: 'https://other.example.com' },
+      events_requested: [],
+      status: 'enabled' as const,
+    };
+    receiver.transmitter.streams.set('theirs', { ...other });
+    await renew();
+    expect(streams()).toHaveLength(2);
+    expect(streams()[0]).toEqual(other);
+    receiver.transmitter.streams.delete(streams()[1]?.stream_id ?? '');
+    receiver.transmitter.isSingle = true;
+    await receiver.restart();
+    await renew();
+    expect(streams()).toMatchObject([
+      { stream_id: 'theirs', delivery: { endpoint_url: 'https://scopemesh.example.com/events/main' } },
+    ]);
+  });
+
+  it('for another audience than ours is not taken', async () => {
+    receiver.transmitter.aud = 'another';
+    await expect(renew()).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+  });
+
+  it('that was made anew in the place of another is a gap', async () => {
+    receiver.transmitter.isSilent = true;
+    const first = await renew();
+    expect(first.gap).toBe(false);
+    receiver.transmitter.streams.clear();
+    const second = await renew(first.stored);
+    expect(second.gap).toBe(true);
+    expect((await renew(second.stored)).gap).toBe(false);
+    expect(messages()).toContain('the stream of shared signals was made anew');
+  });
+
+  it.each(['paused', 'disabled'] as const)(
+    'that is %s is a gap, is said and is asked to go on',
+    async (status) => {
+      receiver.transmitter.isSilent = true;
+      const first = await renew();
+      const [stream] = streams();
+      if (stream !== undefined) stream.status = status;
+      expect((await renew(first.stored)).gap).toBe(true);
+      expect(streams()[0]?.status).toBe('enabled');
+      expect((await renew(first.stored)).gap).toBe(false);
+      expect(receiver.logs).toContainEqual({
+        message: 'the transmitter has stopped its stream; it is asked to go on',
+        fields: expect.objectContaining({ status }),
+      });
+    },
+  );
+
+  it('whose subjects must be added at the transmitter says so', async () => {
+    receiver.transmitter.isSilent = true;
+    receiver.transmitter.metadata = { default_subjects: 'NONE' };
+    await renew();
+    expect(messages()).toContain(
+      'the transmitter sends events only of subjects that it was told to: add them there',
+    );
+  });
+
+  it('of a transmitter without management is told to be made by hand', async () => {
+    receiver.transmitter.metadata = { configuration_endpoint: undefined };
+    await expect(renew()).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+  });
+
+  it('is no part of this where there are no credentials', async () => {
+    await receiver.close();
+    receiver = await startReceiver({});
+    expect(receiver.ssf.subscription).toBeUndefined();
+    expect(receiver.ssf.poll).toBeUndefined();
+  });
+});
+
+describe('silence', () => {
+  beforeEach(() => {
+    // The stand-in would push to an address that is not there: the test delivers.
+    receiver.transmitter.isSilent = true;
+  });
+
+  it('is none where the verification comes', async () => {
+    const first = await renew();
+    expect(first).toMatchObject({ gap: false, renewAfterMs: 60_000 });
+    await verified(askedState(first));
+    receiver.clock.advance(60_000);
+    const second = await renew(first.stored);
+    expect(second.gap).toBe(false);
+    expect(askedState(second)).toBe(askedState(first));
+    // Not before the next is due.
+    expect(second.renewAfterMs).toBeGreaterThan(830_000);
+    receiver.clock.advance(840_000);
+    const third = await renew(second.stored);
+    expect(third.gap).toBe(false);
+    expect(askedState(third)).not.toBe(askedState(first));
+  });
+
+  it('is a gap where it does not, each time anew', async () => {
+    const first = await renew();
+    receiver.clock.advance(59_000);
+    const early = await renew(first.stored);
+    expect(early.gap).toBe(false);
+    expect(early.renewAfterMs).toBeLessThanOrEqual(1_000);
+    receiver.clock.advance(1_500);
+    const second = await renew(early.stored);
+    expect(second.gap).toBe(true);
+    expect(messages()).toContain('a verification that was asked for did not come');
+    receiver.clock.advance(61_000);
+    const third = await renew(second.stored);
+    expect(third.gap).toBe(true);
+    await verified(askedState(third));
+    receiver.clock.advance(61_000);
+    expect((await renew(third.stored)).gap).toBe(false);
+  });
+
+  it('is not ended by the verification of another time, nor by one that nobody asked for', async () => {
+    const first = await renew();
+    receiver.clock.advance(61_000);
+    const second = await renew(first.stored);
+    await verified(askedState(first));
+    await expect(verified('a state of somebody else')).rejects.toMatchObject({
+      status: 400,
+      answer: { err: 'invalid_state' },
+    });
+    await expect(verified(`${askedState(second)}x`)).rejects.toMatchObject({
+      answer: { err: 'invalid_state' },
+    });
+    receiver.clock.advance(61_000);
+    expect((await renew(second.stored)).gap).toBe(true);
+  });
+
+  it('is found after a restart too: what was asked is kept by the caller', async () => {
+    const first = await renew();
+    await receiver.restart();
+    receiver.clock.advance(61_000);
+    expect((await renew(first.stored)).gap).toBe(true);
+  });
+
+  it('is not looked for where the transmitter cannot be asked, or not now', async () => {
+    receiver.transmitter.fault = ({ path }) => (path === '/ssf/verify' ? { status: 429 } : undefined);
+    const first = await renew();
+    expect(first).toMatchObject({ gap: false, renewAfterMs: 900_000 });
+    receiver.transmitter.fault = undefined;
+    expect(JSON.parse((await renew(first.stored)).stored)).toHaveProperty('asked');
+  });
+
+  it('is heard through the transmitter’s own verification, with its state echoed', async () => {
+    await receiver.close();
+    await start({ delivery: 'poll', pushTokens: [] });
+    const first = await renew();
+    const waiting = await until('the verification event', () => receiver.transmitter.waiting.size === 1);
+    expect(waiting).toBe(true);
+    const polled = await receiver.ssf.poll?.poll(undefined, never);
+    expect(polled?.events).toMatchObject([
+      { id: `set/verification/${askedState(first)}`, isProof: true, triggers: [], orders: [] },
+    ]);
+  });
+
+  it.each(['', 'nonsense', '{}', '{"streamId":7}'])(
+    'starts anew from what was stored as %j',
+    async (stored) => {
+      expect((await renew(stored)).gap).toBe(false);
+    },
+  );
+});
