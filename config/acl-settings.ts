@@ -1,4 +1,10 @@
-import { type AclSettings, type ClaimPath, type LoginProvider, TOKEN_SHAPES } from '../src/model/login.js';
+import {
+  type AclSettings,
+  type ClaimPath,
+  type LoginProvider,
+  SCOPE_LISTS,
+  TOKEN_SHAPES,
+} from '../src/model/login.js';
 import type { Config, ProviderSettings } from './config.js';
 
 /** Signatures by a key that only the provider has; a shared secret (HS256) is none. */
@@ -21,9 +27,15 @@ function toLoginProvider({ name, kind, issuer, audience, claims }: ProviderSetti
     keys: { oidcDiscoveryUrl: issuer },
     signingAlgorithms: ALGORITHMS,
     claims: { client: toClaimPath(claims.client), subject: ['sub'], groups: toClaimPath(claims.groups) },
+    scopes: toScopes(kind, toClaimPath(claims.scopes)),
     ownToken: TOKEN_SHAPES[kind].ownToken,
     person: undefined,
   };
+}
+
+function toScopes(kind: ProviderSettings['kind'], claim: ClaimPath): LoginProvider['scopes'] {
+  const lists: readonly string[] = SCOPE_LISTS[kind];
+  return { claim, isList: lists.includes(claim.at(-1) ?? '') };
 }
 
 /** A claim's name, or a JSON pointer (RFC 6901) to one inside another: `/resource_access/consul/roles`. */

@@ -22,6 +22,8 @@ export interface LoginProvider {
   readonly caCert?: string;
   readonly signingAlgorithms: readonly string[];
   readonly claims: { readonly client: ClaimPath; readonly subject: ClaimPath; readonly groups: ClaimPath };
+  /** The claim with the scopes, and whether it is a list; of a text with several, no proxy finds a single one. */
+  readonly scopes: { readonly claim: ClaimPath; readonly isList: boolean };
   /** What only a token that the client got for itself shows: a person's token at the same client must not act as it. */
   readonly ownToken: ClaimProof | undefined;
   /** What only a person's token shows. */
@@ -54,3 +56,14 @@ export const TOKEN_SHAPES = {
   auth0: { client: ['azp'], ownToken: { claim: ['sub'], clientIdBetween: ['', '@clients'] } },
   entra: { client: ['azp'], ownToken: { claim: ['idtyp'], equals: 'app' } },
 } as const satisfies Record<string, { client: ClaimPath; ownToken: ClaimProof }>;
+
+/** By the last name of a claim: where a kind's tokens carry scopes or roles as a list, and not as a text. */
+export const SCOPE_LISTS = {
+  // `realm_access.roles` and `resource_access.<client>.roles`; `scope` is a text.
+  keycloak: ['roles'],
+  oidc: [],
+  okta: ['scp'],
+  auth0: ['permissions'],
+  // `roles` are app roles; `scp` is a text.
+  entra: ['roles'],
+} as const satisfies Record<keyof typeof TOKEN_SHAPES, readonly string[]>;

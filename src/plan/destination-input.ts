@@ -5,6 +5,7 @@ import type { Mapping } from '../model/rule.js';
 import type { Evidence } from '../model/trigger.js';
 import type { ClaimStanding } from './claims.js';
 import type { ClientOpenings } from './openings.js';
+import type { UserTokenFacts } from './user-tokens.js';
 import type { Wanters } from './wanters.js';
 import type { World } from './world.js';
 
@@ -23,6 +24,7 @@ export interface DestinationInput {
   /** The entry of destination `*`, for what would take over. */
   readonly wildcard: IntentionEntry | undefined;
   readonly protocol: Protocol;
+  readonly userTokens: UserTokenFacts;
   /** `toWrittenText` by subject. */
   readonly lastWritten: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];

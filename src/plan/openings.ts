@@ -15,13 +15,15 @@ export interface Opening {
   readonly scope: string;
   /** Whose scope it is; absent where scopes belong to no API. */
   readonly api?: string;
+  /** A user's token must stand beside the call; of an agent, one that it got to act for a person. */
+  readonly user?: { readonly actsForHuman: boolean };
 }
 
 /** What a scope would open, were it not held. */
 export interface HeldOpening {
   readonly destination: string;
   readonly scope: string;
-  readonly reason: Extract<HoldReason, 'InvalidServiceName' | 'UserTokenUnenforceable'>;
+  readonly reason: Extract<HoldReason, 'InvalidServiceName'>;
   readonly detail: string;
 }
 
@@ -60,17 +62,11 @@ export function openingsOf(
           detail:
             'the destination is not a plain service name (a-z, 0-9 and -); rename the scope or write the destination in the rule',
         });
-      } else if (rule.userRequired || needsHuman(actorKind, mapping)) {
-        held.push({
-          destination,
-          scope: grant.name,
-          reason: 'UserTokenUnenforceable',
-          detail:
-            "a user's token must stand behind this call, and this version of scopemesh cannot make Consul require one; the access stays closed",
-        });
       } else {
+        const actsForHuman = needsHuman(actorKind, mapping);
+        const user = rule.userRequired || actsForHuman ? { user: { actsForHuman } } : {};
         const api = grant.api === undefined ? {} : { api: grant.api };
-        openings.push({ destination, access: accessOf(rule), scope: grant.name, ...api });
+        openings.push({ destination, access: accessOf(rule), scope: grant.name, ...api, ...user });
       }
     }
   }

@@ -57,6 +57,7 @@ export function planDestination(input: DestinationInput): Plan {
       holds: sortHolds([...holds, ...changes.map((change) => toHold(change, block.reason, block.detail))]),
     };
   }
+  const awaits = [...new Set(edges.flatMap((edge) => edge.awaits))].toSorted(compareText);
   const allowed =
     mapping.mode === 'extend'
       ? changes.map((change) => onlyWiden(change, input))
@@ -65,6 +66,7 @@ export function planDestination(input: DestinationInput): Plan {
     key,
     changes: allowed.flatMap(({ change }) => (change === undefined ? [] : [change])).toSorted(byOrder),
     holds: sortHolds([...holds, ...allowed.flatMap(({ held }) => (held === undefined ? [] : [held]))]),
+    ...(awaits.length === 0 ? {} : { awaits }),
   };
 }
 
@@ -124,6 +126,7 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
 interface EdgePlan {
   readonly change: Change | undefined;
   readonly holds: readonly Hold[];
+  readonly awaits: readonly string[];
 }
 
 function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
@@ -137,13 +140,14 @@ function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
   const foreign = present.find((each) => !isOwned(mapping.owner, each));
   const former = formerClient(ours, input);
   const standing = standingOf(source, former, input);
-  if (isKept(standing, former, input)) return { change: undefined, holds: [] };
+  if (isKept(standing, former, input)) return { change: undefined, holds: [], awaits: [] };
   const wanted = wantedAccess(source, standing, input, ours);
 
   if (foreign !== undefined && ours === undefined) {
     return {
       change: undefined,
       holds: [...wanted.holds, ...foreignHold(source, wanted, foreign, written, input)],
+      awaits: [],
     };
   }
 
@@ -151,7 +155,8 @@ function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
   const keepsClosed = wanted.access === undefined && ours !== undefined && wouldOpen(source, entry, wildcard);
   const after: Access | undefined = keepsClosed ? { kind: 'deny' } : wanted.access;
   const description = descriptionFor(after, wanted.client, ours, mapping.owner);
-  if (isSettled(before, after, ours, description)) return { change: undefined, holds: wanted.holds };
+  if (isSettled(before, after, ours, description))
+    return { change: undefined, holds: wanted.holds, awaits: wanted.awaits };
 
   const narrowing = before?.kind === 'other' || narrows(before, after);
   const widening =
@@ -162,6 +167,7 @@ function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
   const client = wanted.client ?? former;
   return {
     holds: wanted.holds,
+    awaits: wanted.awaits,
     change: {
       subject,
       resource: intentionResource(destination, source.name),

@@ -57,6 +57,8 @@ export interface Plan {
   readonly key: Key;
   readonly changes: readonly Change[];
   readonly holds: readonly Hold[];
+  /** Identity providers whose jwt-provider must be written before the rest can be; absent where none is missing. */
+  readonly awaits?: readonly string[];
 }
 
 /** `intention/<partition>/<namespace>/<destination>/<source>`, the order of decisions. */

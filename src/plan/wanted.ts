@@ -3,7 +3,9 @@ import { covers, intersection, union } from './access.js';
 import type { ClaimStanding } from './claims.js';
 import type { DestinationInput } from './destination-input.js';
 import { toGrantText } from './grant-text.js';
+import type { Opening } from './openings.js';
 import { type Hold, intentionResource, intentionSubject, type PlannedClient } from './plan.js';
+import { openForUser, partThatStays } from './user-tokens.js';
 import { clientText } from './world.js';
 
 /** What a source should have at a destination, by which scopes, and what of it is held. */
@@ -14,6 +16,8 @@ export interface Wanted {
   readonly opensBy: readonly string[];
   readonly client: PlannedClient | undefined;
   readonly holds: readonly Hold[];
+  /** Identity providers whose jwt-provider must stand before all of it can be written. */
+  readonly awaits: readonly string[];
 }
 
 /** What the source should have here, with what is held of it. */
@@ -25,7 +29,7 @@ export function wantedAccess(
 ): Wanted {
   const { destination, mapping, world } = input;
   if (standing.kind !== 'claimed' && standing.kind !== 'unrecorded') {
-    return { access: undefined, scopes: [], opensBy: [], client: undefined, holds: [] };
+    return { access: undefined, scopes: [], opensBy: [], client: undefined, holds: [], awaits: [] };
   }
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
   const id = standing.client;
@@ -37,6 +41,7 @@ export function wantedAccess(
       opensBy: [],
       client: opened && { ...id, actorKind: opened.actorKind },
       holds: [],
+      awaits: [],
     };
   }
   const client: PlannedClient = { provider: id.provider, clientId: id.clientId, actorKind: opened.actorKind };
@@ -54,13 +59,24 @@ export function wantedAccess(
   for (const held of opened.held)
     if (isOpenedAt(destination, source, held)) hold(held.reason, held.detail, [held.scope]);
 
-  const here = opened.openings.filter((opening) => isOpenedAt(destination, source, opening));
-  const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
+  const here: Opening[] = [];
+  const awaits = new Set<string>();
   let access: Access | undefined;
-  for (const opening of here) access = union(access, opening.access);
+  for (const opening of opened.openings) {
+    if (!isOpenedAt(destination, source, opening)) continue;
+    const forUser = openForUser(opening, id, input);
+    if (forUser.kind === 'held') hold(forUser.reason, forUser.detail, [opening.scope]);
+    if (forUser.kind === 'awaits') awaits.add(forUser.provider);
+    const part = forUser.kind === 'open' ? forUser.access : partThatStays(kept, forUser.stays);
+    if (part === undefined) continue;
+    here.push(opening);
+    access = union(access, part);
+  }
+  const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
+  const nothing = { access: undefined, scopes: [], opensBy: [], client, holds, awaits: [] };
   if (access !== undefined && mapping.protectedServices.includes(destination.name.toLowerCase())) {
     hold('ProtectedDestination', 'guards.protected names this destination; scopemesh never opens it', scopes);
-    return { access: undefined, scopes: [], opensBy: [], client, holds };
+    return nothing;
   }
   if (access?.kind === 'http' && input.protocol === 'tcp') {
     hold(
@@ -68,7 +84,7 @@ export function wantedAccess(
       'Consul enforces methods and paths only where the destination speaks HTTP; give it service-defaults with Protocol http',
       scopes,
     );
-    return { access: undefined, scopes: [], opensBy: [], client, holds };
+    return nothing;
   }
   const mayAdd = standing.kind === 'claimed' && !standing.addNothing;
   if (!mayAdd && access !== undefined && !covers(kept, access)) {
@@ -81,11 +97,12 @@ export function wantedAccess(
     }
     access = intersection(kept, access);
   }
-  if (access === undefined) return { access, scopes: [], opensBy: [], client, holds };
+  const waits = mayAdd ? [...awaits].toSorted() : [];
+  if (access === undefined) return { ...nothing, awaits: waits };
   const opensBy = here.map(({ api, scope }) =>
     toGrantText({ name: scope, ...(api === undefined ? {} : { api }) }),
   );
-  return { access, scopes, opensBy: [...new Set(opensBy)].toSorted(), client, holds };
+  return { access, scopes, opensBy: [...new Set(opensBy)].toSorted(), client, holds, awaits: waits };
 }
 
 /**

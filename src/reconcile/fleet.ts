@@ -33,6 +33,7 @@ export function inputOf(
     entry: world.entries.get(serviceText(destination)),
     wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
     protocol: world.protocolOf(destination),
+    userTokens: world.userTokens.facts,
     lastWritten:
       facts.lastWritten ??
       world.lastWritten(
@@ -61,11 +62,15 @@ export function planFleet(
 export function inferredAcrossFleet(world: WorldState, now: number): number {
   return world.destinations(now).reduce((sum, destination) => {
     const input = inputOf(world, destination, now);
-    const { standings, entry, wildcard, lastWritten } = input;
+    const { standings, entry, wildcard, lastWritten, userTokens } = input;
     const count = () => countInferred([planDestination(input)]);
     return (
       sum +
-      world.inferredCounts.of(serviceText(destination), [standings, entry, wildcard, lastWritten], count)
+      world.inferredCounts.of(
+        serviceText(destination),
+        [standings, entry, wildcard, lastWritten, userTokens],
+        count,
+      )
     );
   }, 0);
 }

@@ -22,6 +22,7 @@ import { InferredCounts } from './inferred-counts.js';
 import { type Standings, servicesByClient } from './standings.js';
 import { Told } from './told.js';
 import { Turns } from './turns.js';
+import { UserTokens } from './user-tokens.js';
 
 const NOTHING_WRITTEN: ReadonlyMap<string, string> = new Map();
 
@@ -44,6 +45,7 @@ export class WorldState {
   readonly told = new Told();
   readonly inferredCounts = new InferredCounts();
   readonly closureTurns = new Turns();
+  readonly userTokens = new UserTokens();
   readonly #settings: ClaimSettings;
   readonly #directories = new Map<string, DirectoryState>();
   readonly #closures = new Map<string, Closure>();

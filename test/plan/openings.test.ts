@@ -71,21 +71,22 @@ describe('a scope is held', () => {
       expect(held).toMatchObject([{ destination: to, reason: 'InvalidServiceName' }]);
     },
   );
+});
 
-  test('where a user must stand behind the call', () => {
-    const { openings, held } = opened([rule('s', 'orders', { userRequired: true })], ['s']);
-    expect(openings).toEqual([]);
-    expect(held).toMatchObject([{ destination: 'orders', reason: 'UserTokenUnenforceable' }]);
+describe("a user's token is asked for", () => {
+  test('where the rule says so', () => {
+    const { openings } = opened([rule('s', 'orders', { userRequired: true })], ['s']);
+    expect(openings).toMatchObject([{ destination: 'orders', user: { actsForHuman: false } }]);
   });
 
-  test('where the kind of client acts only on behalf of a human', () => {
+  test('and for whom it acts where the kind of client acts only on behalf of a human', () => {
     const agent = mapping({
       rules: [rule('s', 'orders')],
       classify: [{ clientId: '*', kind: 'agent' }],
       limits: { human: { never: [] }, workload: { never: [] }, agent: { never: [], onBehalfOf: 'human' } },
     });
-    expect(openingsOf(client('web', ['s']), agent).held).toMatchObject([
-      { reason: 'UserTokenUnenforceable' },
+    expect(openingsOf(client('web', ['s']), agent).openings).toMatchObject([
+      { user: { actsForHuman: true } },
     ]);
   });
 });

@@ -9,6 +9,7 @@ import { type ClientOpenings, openingsOf } from '../../src/plan/openings.js';
 import { createPatternCompiler } from '../../src/plan/pattern.js';
 import type { Change, Plan } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-tokens.js';
 import { wantersOf } from '../../src/plan/wanters.js';
 import {
   type ClaimSettings,
@@ -37,6 +38,7 @@ export interface Scene {
   readonly written: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: DestinationInput['grantReason'];
+  readonly userTokens: UserTokenFacts;
   readonly now: number;
 }
 
@@ -155,6 +157,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     written: new Map(),
     evidence: [],
     grantReason: 'ScopeGranted',
+    userTokens: NOTHING_KNOWN,
     now: NOW,
     ...changes,
   };
@@ -214,6 +217,7 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     entry: scene.entries.get(serviceText(destination)),
     wildcard: scene.entries.get(keyOf('*')),
     protocol: scene.protocols.get(destination.name) ?? 'http',
+    userTokens: scene.userTokens,
     lastWritten: scene.written,
     evidence: scene.evidence,
     grantReason: scene.grantReason,

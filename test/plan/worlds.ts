@@ -8,9 +8,12 @@ import type {
   IntentionSource,
   JwtRequirement,
 } from '../../src/model/intention.js';
+import type { StandingJwtProvider } from '../../src/model/jwt-provider.js';
 import type { Rule } from '../../src/model/rule.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
+import type { UserTokenFacts } from '../../src/plan/user-tokens.js';
 import { clientText, type RememberedClaim } from '../../src/plan/world.js';
+import { ISSUER, settings } from './acl/acl-scene.js';
 import { entriesOf, keyOf, mapping, NOW, named, type Scene, scene, source } from './scene.js';
 
 /** Small vocabularies, so that random parts meet. */
@@ -86,18 +89,15 @@ export const anyRequest: fc.Arbitrary<HttpRequestShape> = fc
 /** What a caller may show beside its certificate: a user's token, an agent's for a user, another provider's. */
 const TOKENS: readonly JwtRequirement[] = [
   { provider: 'scopemesh-pay-main-_users', verifyClaims: [] },
-  { provider: 'scopemesh-pay-main-_users', verifyClaims: CLAIMS },
   { provider: 'theirs', verifyClaims: CLAIMS },
 ];
 
 /** Every request of the vocabulary that could tell two accesses of a scene apart. */
 export const SAMPLES: readonly HttpRequestShape[] = METHODS.flatMap((method) =>
-  [...PATHS, '/a/c', '/z'].flatMap((path) =>
-    [{}, { 'x-t': '1' }, { 'x-u': 'v1' }].flatMap((headers) => [
-      { method, path, headers },
-      ...TOKENS.map((token) => ({ method, path, headers, token })),
-    ]),
-  ),
+  [...PATHS, '/a/c', '/z'].flatMap((path) => [
+    ...[{}, { 'x-t': '1' }, { 'x-u': 'v1' }].map((headers) => ({ method, path, headers })),
+    ...TOKENS.map((token) => ({ method, path, token })),
+  ]),
 );
 
 const someRule: fc.Arbitrary<Rule> = fc
@@ -113,7 +113,7 @@ const someRule: fc.Arbitrary<Rule> = fc
     ),
     to: fc.constantFrom('orders', 'reports', 'vault', '{service}', '*', '{y}'),
     http: fc.option(somePermission, { nil: undefined }),
-    userRequired: fc.boolean().map((is) => is && false),
+    userRequired: fc.boolean(),
     actors: fc.option(fc.constantFrom(['workload' as const], ['human' as const, 'workload' as const]), {
       nil: undefined,
     }),
@@ -224,6 +224,38 @@ const someMemory: fc.Arbitrary<ReadonlyMap<string, RememberedClaim>> = fc
       ),
   );
 
+const OUR_JWT_PROVIDER: StandingJwtProvider = {
+  name: 'scopemesh-pay-main-_users',
+  meta: { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'main' },
+  content: {
+    name: 'scopemesh-pay-main-_users',
+    issuer: ISSUER,
+    audiences: ['consul'],
+    jwksUri: `${ISSUER}/certs`,
+    meta: { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'main' },
+  },
+  modifyIndex: 3,
+};
+const byName = (...entries: readonly StandingJwtProvider[]) =>
+  new Map(entries.map((each) => [each.name, each]));
+
+/** Of Consul and its jwt-providers: all that is needed, mostly; or an old one, a foreign entry, something unknown. */
+const someUserTokens: fc.Arbitrary<UserTokenFacts> = fc.record({
+  consulVersion: fc.constantFrom('1.16.1', '1.16.1', '1.17.0', '1.14.11', undefined),
+  jwksUris: fc.constantFrom(
+    new Map([['main', `${ISSUER}/certs`]]),
+    new Map([['main', `${ISSUER}/other`]]),
+    new Map(),
+  ),
+  entries: fc.constantFrom(
+    byName(OUR_JWT_PROVIDER),
+    byName(OUR_JWT_PROVIDER),
+    byName(),
+    byName({ ...OUR_JWT_PROVIDER, meta: {}, content: 'other' }),
+    undefined,
+  ),
+});
+
 /** A whole world; with `mode: enforce` and nothing remembered of what was written, unless told otherwise. */
 export const someScene: fc.Arbitrary<Scene> = fc
   .record({
@@ -240,6 +272,8 @@ export const someScene: fc.Arbitrary<Scene> = fc
     tcp: fc.uniqueArray(fc.constantFrom(...DESTINATIONS), { maxLength: 1 }),
     isProtected: fc.boolean(),
     closed: fc.option(fc.constantFrom(...CLIENTS), { nil: undefined, freq: 5 }),
+    userTokens: someUserTokens,
+    agents: fc.boolean(),
   })
   .map((parts) =>
     scene({
@@ -250,9 +284,11 @@ export const someScene: fc.Arbitrary<Scene> = fc
         limits: {
           human: { never: ['*:admin'] },
           workload: { never: [] },
-          agent: { never: ['*'] },
+          agent: { never: ['*'], ...(parts.agents ? { onBehalfOf: 'human' as const } : {}) },
         },
+        acl: settings({ login: false }),
       }),
+      userTokens: parts.userTokens,
       clients: parts.clients,
       services: parts.services,
       entries: parts.entries,

@@ -1,24 +1,16 @@
 import type { Protocol } from '../../model/catalog.js';
-import type { JwtRequirement } from '../../model/intention.js';
+import type { ClaimValue, JwtRequirement } from '../../model/intention.js';
 import type { JwtProviderEntry } from '../../model/jwt-provider.js';
-import type { ClaimPath, LoginProvider } from './login.js';
+import type { LoginProvider } from '../../model/login.js';
 import { jwtProviderName } from './quote.js';
-
-/** How a provider's access tokens carry what a requirement may ask for. */
-export interface UserTokenShape extends Pick<LoginProvider, 'claims' | 'person'> {
-  /** The claim with the scopes and whether it is a list; of a string with several, Envoy finds no single one. */
-  readonly scopes: { readonly claim: ClaimPath; readonly isList: boolean };
-}
 
 export interface UserRequirementInput {
   readonly owner: string;
-  /** Its tokens' issuer, audience and keys; Envoy needs the URL of the key set itself. */
-  readonly provider: Pick<LoginProvider, 'name' | 'issuer' | 'audience'> & {
-    readonly jwksUri: string | undefined;
-  };
-  readonly shape: UserTokenShape;
-  /** As the agent says it: `1.16.1`, `1.17.0+ent`. */
-  readonly consulVersion: string;
+  readonly provider: Pick<LoginProvider, 'name' | 'issuer' | 'audience' | 'claims' | 'person' | 'scopes'>;
+  /** From where Envoy can fetch the provider's keys; undefined where that is not known. */
+  readonly jwksUri: string | undefined;
+  /** As the agent says it: `1.16.1`, `1.17.0+ent`; undefined where it was never told. */
+  readonly consulVersion: string | undefined;
   readonly protocol: Protocol;
   /** The client of the calling service, and the scope that opens the call. */
   readonly clientId: string;
@@ -27,12 +19,22 @@ export interface UserRequirementInput {
   readonly actsForHuman: boolean;
 }
 
+/** `stays`: only a fact is missing, so that what stands with this requirement already need not go. */
 export type UserRequirement =
   | { readonly kind: 'required'; readonly entry: JwtProviderEntry; readonly requirement: JwtRequirement }
-  | { readonly kind: 'held'; readonly reason: 'UserTokenUnenforceable'; readonly detail: string };
+  | {
+      readonly kind: 'held';
+      readonly reason: 'UserTokenUnenforceable';
+      readonly detail: string;
+      readonly stays?: JwtRequirement;
+    };
 
 /** JWT requirements came with 1.16.0, whose 1.16.1 mended them. */
 const LEAST_VERSION = [1, 16, 1] as const;
+
+/** The keys of the Meta that marks an entry as ours, and names the provider it is about. */
+const MARK = 'scopemesh';
+const ABOUT = 'scopemesh-provider';
 
 /**
  * The token that must stand beside the caller's certificate, or why Consul could not enforce it, in which case the
@@ -44,13 +46,14 @@ const LEAST_VERSION = [1, 16, 1] as const;
  * | an agent (or unknown) acting for a human | also the agent's client, and that the agent acts (`act.sub`) for the subject |
  */
 export function userRequirement(input: UserRequirementInput): UserRequirement {
-  const { provider, shape, clientId } = input;
-  const held = (detail: string): UserRequirement => ({
+  const { provider, clientId, consulVersion, jwksUri } = input;
+  const held = (detail: string, stays?: JwtRequirement): UserRequirement => ({
     kind: 'held',
     reason: 'UserTokenUnenforceable',
     detail: `${detail}; the access stays closed`,
+    ...(stays === undefined ? {} : { stays }),
   });
-  if (!enforcesJwt(input.consulVersion))
+  if (consulVersion !== undefined && !enforcesJwt(consulVersion))
     return held('this Consul cannot require a token; JWT requirements need Consul 1.16.1 or newer');
   if (input.protocol === 'tcp')
     return held(
@@ -58,29 +61,39 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     );
   if ((provider.audience ?? '') === '' || provider.audience === undefined || provider.issuer === '')
     return held('the provider has no audience or issuer, so that any token would pass; set them');
-  if (provider.jwksUri === undefined)
-    return held("the provider's discovery document names no key set that Envoy could fetch");
-  const claims: { path: ClaimPath; value: string }[] = [];
-  if (shape.person !== undefined) claims.push({ path: shape.person.claim, value: shape.person.equals });
+  const claims: ClaimValue[] = [];
+  if (provider.person !== undefined)
+    claims.push({ path: provider.person.claim, value: provider.person.equals });
   if (input.actsForHuman) {
-    claims.push({ path: shape.claims.client, value: clientId });
+    claims.push({ path: provider.claims.client, value: clientId });
     // RFC 8693, section 4.1. Without it a token that the agent got for itself would do.
     claims.push({ path: ['act', 'sub'], value: clientId });
   }
-  if (shape.scopes.isList) claims.push({ path: shape.scopes.claim, value: input.scope });
+  if (provider.scopes.isList) claims.push({ path: provider.scopes.claim, value: input.scope });
   if (!claims.every(({ path, value }) => path.length > 0 && value !== '' && value.isWellFormed()))
     return held('a claim or value is empty or holds half a surrogate pair, which no token equals');
   const name = jwtProviderName(input.owner, provider.name);
+  const requirement = { provider: name, verifyClaims: claims };
+  if (consulVersion === undefined)
+    return held(
+      'the version of Consul is not known, and one before 1.16.1 requires no token; let the ACL token read the agent (agent:read)',
+      requirement,
+    );
+  if (jwksUri === undefined)
+    return held(
+      "the provider's discovery document could not be read, or names no key set that Envoy could fetch",
+      requirement,
+    );
   return {
     kind: 'required',
     entry: {
       name,
       issuer: provider.issuer,
       audiences: [provider.audience],
-      jwksUri: provider.jwksUri,
-      meta: { scopemesh: `scopemesh:${input.owner}` },
+      jwksUri,
+      meta: { [MARK]: `scopemesh:${input.owner}`, [ABOUT]: provider.name },
     },
-    requirement: { provider: name, verifyClaims: claims },
+    requirement,
   };
 }
 
@@ -95,7 +108,12 @@ export function enforcesJwt(version: string): boolean {
   return found[4] === undefined;
 }
 
-/** Whether a jwt-provider of this name and Meta is ours. */
-export function isOurJwtProvider(owner: string, entry: Pick<JwtProviderEntry, 'meta'>): boolean {
-  return Object.hasOwn(entry.meta, 'scopemesh') && entry.meta.scopemesh === `scopemesh:${owner}`;
+/** Whether a jwt-provider of this Meta is ours. */
+export function isOurJwtProvider(owner: string, { meta }: Pick<JwtProviderEntry, 'meta'>): boolean {
+  return Object.hasOwn(meta, MARK) && meta[MARK] === `scopemesh:${owner}`;
+}
+
+/** The provider that an entry of ours is about; undefined where its Meta does not say. */
+export function providerOfEntry({ meta }: Pick<JwtProviderEntry, 'meta'>): string | undefined {
+  return Object.hasOwn(meta, ABOUT) ? meta[ABOUT] : undefined;
 }

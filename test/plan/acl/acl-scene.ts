@@ -24,6 +24,7 @@ export function loginProvider(changes: Partial<LoginProvider> = {}): LoginProvid
     keys: { jwksUrl: `${ISSUER}/protocol/openid-connect/certs` },
     signingAlgorithms: ['RS256'],
     claims: { client: ['azp'], subject: ['sub'], groups: ['groups'] },
+    scopes: { claim: ['scope'], isList: false },
     ownToken: { claim: ['client_id'], clientIdBetween: ['', ''] },
     person: undefined,
     ...changes,

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   enforcesJwt,
   isOurJwtProvider,
+  providerOfEntry,
   type UserRequirementInput,
   userRequirement,
 } from '../../../src/plan/acl/jwt-requirement.js';
@@ -10,13 +11,12 @@ import { hostileText, ISSUER, loginProvider } from './acl-scene.js';
 
 function require(
   changes: Partial<UserRequirementInput> = {},
-  shape: Partial<UserRequirementInput['shape']> = {},
+  shape: Partial<UserRequirementInput['provider']> = {},
 ) {
-  const { claims, person } = loginProvider();
   return userRequirement({
     owner: 'pay',
-    provider: { name: 'main', issuer: ISSUER, audience: 'orders', jwksUri: `${ISSUER}/certs` },
-    shape: { claims, person, scopes: { claim: ['scope'], isList: false }, ...shape },
+    provider: loginProvider({ audience: 'orders', ...shape }),
+    jwksUri: `${ISSUER}/certs`,
     consulVersion: '1.16.1',
     protocol: 'http',
     clientId: 'web',
@@ -37,7 +37,7 @@ describe('a required user', () => {
         issuer: ISSUER,
         audiences: ['orders'],
         jwksUri: `${ISSUER}/certs`,
-        meta: { scopemesh: 'scopemesh:pay' },
+        meta: { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'main' },
       },
       requirement: { provider: 'scopemesh-pay-main-_users', verifyClaims: [] },
     });
@@ -47,7 +47,7 @@ describe('a required user', () => {
     readonly [
       string,
       Partial<UserRequirementInput>,
-      Partial<UserRequirementInput['shape']>,
+      Partial<UserRequirementInput['provider']>,
       readonly unknown[],
     ]
   >([
@@ -88,28 +88,36 @@ describe('a required user', () => {
     );
   });
 
-  test.each<readonly [string, Partial<UserRequirementInput>, RegExp]>([
-    ['by a Consul before 1.16.1', { consulVersion: '1.16.0' }, /need Consul 1\.16\.1/],
-    ['by the Consul whose version is not known', { consulVersion: '' }, /need Consul 1\.16\.1/],
-    ['at a destination that speaks tcp', { protocol: 'tcp' }, /service-defaults/],
-    [
-      'without an audience',
-      { provider: { name: 'main', issuer: ISSUER, audience: undefined, jwksUri: 'x' } },
-      /audience/,
-    ],
-    ['without an issuer', { provider: { name: 'main', issuer: '', audience: 'a', jwksUri: 'x' } }, /issuer/],
-    [
-      'without a key set',
-      { provider: { name: 'main', issuer: ISSUER, audience: 'a', jwksUri: undefined } },
-      /key set/,
-    ],
-    ['for a scope that no list can hold', { scope: '' }, /half a surrogate|empty/],
-  ])('cannot be enforced %s: the access stays closed', (_, changes, detail) => {
-    const found = require(changes, { scopes: { claim: ['scp'], isList: true } });
+  test.each<
+    readonly [string, Partial<UserRequirementInput>, Partial<UserRequirementInput['provider']>, RegExp]
+  >([
+    ['by a Consul before 1.16.1', { consulVersion: '1.16.0' }, {}, /need Consul 1\.16\.1/],
+    ['by a Consul whose version says nothing', { consulVersion: '' }, {}, /need Consul 1\.16\.1/],
+    ['at a destination that speaks tcp', { protocol: 'tcp' }, {}, /service-defaults/],
+    ['without an audience', {}, { audience: undefined }, /audience/],
+    ['with an empty audience', {}, { audience: '' }, /audience/],
+    ['without an issuer', {}, { issuer: '' }, /issuer/],
+    ['for a scope that no list can hold', { scope: '' }, {}, /half a surrogate|empty/],
+  ])('cannot be enforced %s: the access stays closed', (_, changes, provider, detail) => {
+    const found = require(changes, { scopes: { claim: ['scp'], isList: true }, ...provider });
     expect(found).toMatchObject({
       kind: 'held',
       reason: 'UserTokenUnenforceable',
       detail: expect.stringMatching(detail),
+    });
+    expect(found).not.toHaveProperty('stays');
+  });
+
+  test.each<readonly [string, Partial<UserRequirementInput>, RegExp]>([
+    ['the version of Consul', { consulVersion: undefined }, /version of Consul is not known/],
+    ["the address of the provider's keys", { jwksUri: undefined }, /discovery document/],
+  ])('is not added while %s is not known, and what stands with it stays', (_, changes, detail) => {
+    const known = require({ actsForHuman: true });
+    expect(require({ actsForHuman: true, ...changes })).toMatchObject({
+      kind: 'held',
+      reason: 'UserTokenUnenforceable',
+      detail: expect.stringMatching(detail),
+      stays: known.kind === 'required' ? known.requirement : 'nothing',
     });
   });
 
@@ -139,6 +147,11 @@ describe('a version of Consul enforces JWT requirements', () => {
   ])('%j: %j', (version, expected) => {
     expect(enforcesJwt(version)).toBe(expected);
   });
+});
+
+test('a jwt-provider says whose it is about', () => {
+  expect(providerOfEntry({ meta: { 'scopemesh-provider': 'main' } })).toBe('main');
+  expect(providerOfEntry({ meta: {} })).toBeUndefined();
 });
 
 test('a jwt-provider is ours by its Meta, exactly', () => {

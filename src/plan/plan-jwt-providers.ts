@@ -1,0 +1,131 @@
+import type { IntentionEntry } from '../model/intention.js';
+import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
+import type { Mapping } from '../model/rule.js';
+import { isOurJwtProvider, providerOfEntry, userRequirement } from './acl/jwt-requirement.js';
+import { compareText } from './compare.js';
+import type { Change, Plan } from './plan.js';
+import { isSameEntry, jwksUriOf, type UserTokenFacts } from './user-tokens.js';
+
+/** One write of a jwt-provider entry. */
+export interface JwtProviderChange {
+  readonly name: string;
+  readonly verb: 'created' | 'updated' | 'deleted';
+  readonly before: StandingJwtProvider | undefined;
+  readonly after: JwtProviderEntry | undefined;
+}
+
+export interface JwtProviderInput {
+  readonly mapping: Mapping;
+  readonly userTokens: UserTokenFacts;
+  /** Of every destination. */
+  readonly plans: readonly Plan[];
+  /** Every intention, whoever made it. */
+  readonly intentions: Iterable<IntentionEntry>;
+  /** Whether a provider's directory was read completely. */
+  readonly isRead: (provider: string) => boolean;
+}
+
+/**
+ * | wanted | ours: equal | ours: differs | foreign | absent |
+ * |---|---|---|---|---|
+ * | a destination awaits it | | update | nothing (each edge is held) | create |
+ * | nothing awaits or names it, and every client is known | delete | delete | nothing | nothing |
+ * | otherwise | nothing | nothing | nothing | nothing |
+ *
+ * An entry that any intention names stays, for without it that destination's proxies have no listener.
+ */
+export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderChange[] {
+  const { mapping, userTokens, plans } = input;
+  const { entries } = userTokens;
+  if (entries === undefined || mapping.mode === 'observe') return [];
+  const changes = new Map<string, JwtProviderChange>();
+  const awaited = new Set(plans.flatMap((plan) => plan.awaits ?? []));
+  for (const provider of awaited) {
+    const after = entryFor(provider, mapping, userTokens);
+    if (after === undefined) continue;
+    const before = entries.get(after.name);
+    if (before === undefined) changes.set(after.name, { name: after.name, verb: 'created', before, after });
+    else if (
+      mapping.mode === 'enforce' &&
+      isOurJwtProvider(mapping.owner, before) &&
+      !isSameEntry(before.content, after)
+    )
+      changes.set(after.name, { name: after.name, verb: 'updated', before, after });
+  }
+  if (mapping.mode === 'extend') return sorted(changes);
+  const named = new Set([
+    ...[...input.intentions].flatMap(providersNamedBy),
+    ...plans.flatMap((plan) => plan.changes.flatMap(providersWrittenBy)),
+  ]);
+  for (const before of entries.values()) {
+    const provider = providerOfEntry(before);
+    const isUndecided =
+      provider !== undefined &&
+      mapping.providers.includes(provider) &&
+      (awaited.has(provider) || !input.isRead(provider));
+    if (!isOurJwtProvider(mapping.owner, before) || named.has(before.name) || isUndecided) continue;
+    changes.set(before.name, { name: before.name, verb: 'deleted', before, after: undefined });
+  }
+  return sorted(changes);
+}
+
+/** The entry of a provider as it should be; undefined while something that it needs is not known. */
+export function entryFor(
+  provider: string,
+  mapping: Mapping,
+  userTokens: UserTokenFacts,
+): JwtProviderEntry | undefined {
+  const settings = mapping.acl.providers.get(provider);
+  if (settings === undefined) return undefined;
+  const asked = userRequirement({
+    owner: mapping.owner,
+    // No claim is a matter of the entry.
+    provider: { ...settings, person: undefined, scopes: { claim: [], isList: false } },
+    jwksUri: jwksUriOf(settings, mapping.owner, userTokens),
+    consulVersion: userTokens.consulVersion,
+    protocol: 'http',
+    clientId: '',
+    scope: '',
+    actsForHuman: false,
+  });
+  return asked.kind === 'required' ? asked.entry : undefined;
+}
+
+/** The jwt-providers that an intention names, in its own JWT block or in those of its permissions. */
+export function providersNamedBy({
+  raw,
+  sources,
+}: Pick<IntentionEntry, 'raw' | 'sources'>): readonly string[] {
+  const names = sources.flatMap((source) =>
+    source.access.kind === 'http'
+      ? source.access.permissions.flatMap(({ jwt }) => jwt?.provider ?? [])
+      : listOf(source.raw.Permissions).flatMap((permission) => namesIn(fieldOf(permission, 'JWT'))),
+  );
+  return [...new Set([...namesIn(raw.JWT), ...names])].toSorted(compareText);
+}
+
+/** The jwt-providers that a change's access will name. */
+export function providersWrittenBy({ after }: Pick<Change, 'after'>): readonly string[] {
+  return after?.kind === 'http' ? after.permissions.flatMap(({ jwt }) => jwt?.provider ?? []) : [];
+}
+
+function namesIn(block: unknown): readonly string[] {
+  return listOf(fieldOf(block, 'Providers')).flatMap((provider) => {
+    const name = fieldOf(provider, 'Name');
+    return typeof name === 'string' ? [name] : [];
+  });
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? Object.getOwnPropertyDescriptor(value, name)?.value
+    : undefined;
+}
+
+function sorted(changes: ReadonlyMap<string, JwtProviderChange>): readonly JwtProviderChange[] {
+  return [...changes.values()].toSorted((a, b) => compareText(a.name, b.name));
+}

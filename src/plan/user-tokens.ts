@@ -1,0 +1,161 @@
+import type { Access, JwtRequirement } from '../model/intention.js';
+import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
+import { canonical, covers } from './access.js';
+import { isOurJwtProvider, type UserRequirement, userRequirement } from './acl/jwt-requirement.js';
+import { jwtProviderName } from './acl/quote.js';
+import type { DestinationInput } from './destination-input.js';
+import type { Opening } from './openings.js';
+import type { ClientId } from './world.js';
+
+/** What must be known of Consul and the providers before a user's token can be required. */
+export interface UserTokenFacts {
+  /** As the agent says it; undefined until it is told. */
+  readonly consulVersion: string | undefined;
+  /** By provider, from its discovery document; absent until that was read. */
+  readonly jwksUris: ReadonlyMap<string, string>;
+  /** The jwt-provider entries by name; undefined until they were read. */
+  readonly entries: ReadonlyMap<string, StandingJwtProvider> | undefined;
+}
+
+export const NOTHING_KNOWN: UserTokenFacts = {
+  consulVersion: undefined,
+  jwksUris: new Map(),
+  entries: undefined,
+};
+
+/**
+ * What an opening lets through, with the user's token that it asks for.
+ *
+ * | what is seen | access |
+ * |---|---|
+ * | nobody need stand behind it | open |
+ * | Consul or the destination cannot require a token, or somebody else's entry has the provider's name | held, closed |
+ * | the version, the keys' address or the entries are not known | held; what stands with the requirement stays |
+ * | the provider's entry does not stand yet as it should | awaits it; what stands with the requirement stays |
+ * | the entry stands | open, with the requirement |
+ */
+export type UserOpening =
+  | { readonly kind: 'open'; readonly access: Access }
+  | {
+      readonly kind: 'held';
+      readonly reason: 'UserTokenUnenforceable' | 'ForeignObject' | 'ModeForbids';
+      readonly detail: string;
+      readonly stays: Access | undefined;
+    }
+  /** `provider`: the identity provider whose entry must be written first. */
+  | { readonly kind: 'awaits'; readonly provider: string; readonly stays: Access };
+
+export function openForUser(
+  opening: Opening,
+  { provider, clientId }: ClientId,
+  input: Pick<DestinationInput, 'mapping' | 'protocol' | 'userTokens'>,
+): UserOpening {
+  const { mapping, userTokens } = input;
+  if (opening.user === undefined) return { kind: 'open', access: opening.access };
+  const asked = requirementOf(opening, { provider, clientId }, input);
+  if (asked.kind === 'held') {
+    const stays = asked.stays === undefined ? undefined : withRequirement(opening.access, asked.stays);
+    return { ...asked, stays };
+  }
+  const access = withRequirement(opening.access, asked.requirement);
+  const { entries } = userTokens;
+  if (entries === undefined)
+    return {
+      kind: 'held',
+      reason: 'UserTokenUnenforceable',
+      detail:
+        "Consul's jwt-provider entries could not be read; let the ACL token read them (mesh:read); the access stays closed",
+      stays: access,
+    };
+  const standing = entries.get(asked.entry.name);
+  if (standing === undefined) return { kind: 'awaits', provider, stays: access };
+  if (!isOurJwtProvider(mapping.owner, standing))
+    return {
+      kind: 'held',
+      reason: 'ForeignObject',
+      detail: `somebody else's jwt-provider ${asked.entry.name} stands where scopemesh would write its own; rename or remove it; the access stays closed`,
+      stays: undefined,
+    };
+  if (isSameEntry(standing.content, asked.entry)) return { kind: 'open', access };
+  if (mapping.mode === 'extend')
+    return {
+      kind: 'held',
+      reason: 'ModeForbids',
+      detail: `mode is extend: the jwt-provider ${asked.entry.name} stands otherwise and is not changed`,
+      stays: access,
+    };
+  return { kind: 'awaits', provider, stays: access };
+}
+
+/** The part of an access that stands with a requirement of a user's token and is within `stays`. */
+export function partThatStays(kept: Access | undefined, stays: Access | undefined): Access | undefined {
+  if (kept?.kind !== 'http' || stays === undefined) return undefined;
+  const permissions = kept.permissions.filter(
+    (permission) =>
+      permission.jwt !== undefined && covers(stays, { kind: 'http', permissions: [permission] }),
+  );
+  return permissions.length === 0 ? undefined : canonical({ kind: 'http', permissions });
+}
+
+export function requirementOf(
+  opening: Opening,
+  { provider, clientId }: ClientId,
+  { mapping, protocol, userTokens }: Pick<DestinationInput, 'mapping' | 'protocol' | 'userTokens'>,
+): UserRequirement {
+  const settings = mapping.acl.providers.get(provider);
+  if (settings === undefined)
+    return {
+      kind: 'held',
+      reason: 'UserTokenUnenforceable',
+      detail:
+        'the identity provider is not configured, so that nothing is known of its tokens; the access stays closed',
+    };
+  return userRequirement({
+    owner: mapping.owner,
+    provider: settings,
+    jwksUri: jwksUriOf(settings, mapping.owner, userTokens),
+    consulVersion: userTokens.consulVersion,
+    protocol,
+    clientId,
+    scope: opening.scope,
+    actsForHuman: opening.user?.actsForHuman ?? false,
+  });
+}
+
+/** Where a provider's keys are: while its discovery document cannot be read, where our own entry says. */
+export function jwksUriOf(
+  { name, issuer }: { readonly name: string; readonly issuer: string },
+  owner: string,
+  { entries, jwksUris }: UserTokenFacts,
+): string | undefined {
+  const discovered = jwksUris.get(name);
+  const standing = entries?.get(jwtProviderName(owner, name));
+  if (discovered !== undefined || standing === undefined) return discovered;
+  if (standing.content === 'other' || !isOurJwtProvider(owner, standing)) return undefined;
+  const { content } = standing;
+  return content.issuer === issuer && content.jwksUri !== '' ? content.jwksUri : undefined;
+}
+
+function withRequirement(access: Access, jwt: JwtRequirement): Access {
+  switch (access.kind) {
+    case 'deny':
+      return access;
+    case 'allow':
+      // Tokens are a matter of requests: where there was no condition, every request is one.
+      return { kind: 'http', permissions: [{ pathPrefix: '/', jwt }] };
+    case 'http':
+      return canonical({
+        kind: 'http',
+        permissions: access.permissions.map((permission) => ({ ...permission, jwt })),
+      });
+  }
+}
+
+export function isSameEntry(standing: StandingJwtProvider['content'], wanted: JwtProviderEntry): boolean {
+  return standing !== 'other' && entryText(standing) === entryText(wanted);
+}
+
+export function entryText({ name, issuer, audiences, jwksUri, meta }: JwtProviderEntry): string {
+  const pairs = Object.entries(meta).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([name, issuer, audiences, jwksUri, pairs]);
+}
