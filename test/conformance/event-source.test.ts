@@ -3,9 +3,12 @@ import { createAuth0Names } from '../../src/identity/auth0/names.js';
 import { createAuth0Source } from '../../src/identity/auth0/webhook.js';
 import { createKeycloakSource } from '../../src/identity/keycloak/webhook.js';
 import { createOidcSource } from '../../src/identity/oidc/webhook.js';
+import { createOktaNames } from '../../src/identity/okta/names.js';
+import { createOktaSource } from '../../src/identity/okta/webhook.js';
 import { Secret } from '../../src/model/secret.js';
 import { clockAt, secretOf, signedRequest } from '../identity/oidc/webhook-request.js';
 import { toLogEntry } from '../support/auth0/tenant.js';
+import { shape } from '../support/okta/shapes.js';
 import { describeEventSource } from './event-source.js';
 
 const OIDC = { current: secretOf(1), previous: secretOf(2), unknown: secretOf(3) };
@@ -80,16 +83,16 @@ describeEventSource('auth0', {
   request({ id, atMs, secret }) {
     const entry = toLogEntry({ method: 'DELETE', path: '/clients/web-app' }, 0, atMs);
     const body = JSON.stringify([{ log_id: id, data: { ...entry, log_id: id } }]);
-    return auth0Request(new TextEncoder().encode(body), AUTH0[secret], atMs);
+    return staticRequest(new TextEncoder().encode(body), AUTH0[secret], atMs);
   },
-  signed: (body, atMs) => auth0Request(body, AUTH0.current, atMs),
+  signed: (body, atMs) => staticRequest(body, AUTH0.current, atMs),
   signatureHeader: 'authorization',
   isSameSignature: (text, signature) => text === signature,
   coversBody: false,
   toleranceMs: undefined,
 });
 
-function auth0Request(body: Uint8Array, authorization: string, atMs: number) {
+function staticRequest(body: Uint8Array, authorization: string, atMs: number) {
   return {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization },
@@ -98,3 +101,29 @@ function auth0Request(body: Uint8Array, authorization: string, atMs: number) {
     receivedAt: new Date(atMs).toISOString(),
   };
 }
+
+const OKTA = { current: 'one secret', previous: 'an older one', unknown: 'a stranger' };
+
+describeEventSource('okta', {
+  create: () =>
+    createOktaSource({
+      provider: 'main',
+      secrets: [new Secret(OKTA.current), new Secret(OKTA.previous)],
+      names: createOktaNames(),
+    }),
+  request({ id, atMs, secret }) {
+    const event = shape('log-event', {
+      uuid: id,
+      published: new Date(atMs).toISOString(),
+      eventType: 'application.lifecycle.deactivate',
+      target: [{ id: '0oaexample00000000001', type: 'AppInstance' }],
+    });
+    const body = JSON.stringify(shape('event-hook', { data: { events: [event] } }));
+    return staticRequest(new TextEncoder().encode(body), OKTA[secret], atMs);
+  },
+  signed: (body, atMs) => staticRequest(body, OKTA.current, atMs),
+  signatureHeader: 'authorization',
+  isSameSignature: (text, signature) => text === signature,
+  coversBody: false,
+  toleranceMs: undefined,
+});

@@ -20,11 +20,11 @@ type Effect = Pick<IdentityEvent, 'triggers' | 'orders'>;
 const NOTHING: Effect = { triggers: [], orders: [] };
 
 /**
- * What an event may have changed, by its type (see event-types.ts). A hook is a hint alone: it carries neither orders
- * nor evidence. The log's entry of the same event does, and is therefore known by an id of its own wherever it says more
- * than the hook; otherwise the two share the event's uuid, and the second is a duplicate.
+ * What an event may have changed, by its type (see event-types.ts). A hook is a hint alone, known by the event's uuid.
+ * The log's entry of the same event is the same hint under the same id, and beside it, under an id of its own, what only
+ * the log can prove: orders and evidence. The one is a duplicate where the hook came, the other never is.
  */
-export function toIdentityEvent(event: LogEvent, context: EventContext): IdentityEvent {
+export function toIdentityEvents(event: LogEvent, context: EventContext): readonly IdentityEvent[] {
   const { id: who, ...by } = event.actor;
   const principal = by.alternateId ?? who;
   const cause: Cause = {
@@ -36,10 +36,13 @@ export function toIdentityEvent(event: LogEvent, context: EventContext): Identit
       : { principal: { id: principal, ...(event.ip === undefined ? {} : { ip: event.ip }) } }),
   };
   const full = event.failed ? NOTHING : effectIn(event, cause, context);
-  const saysMore = full.orders.length > 0 || full.triggers.some(({ evidence }) => evidence !== undefined);
-  const at = { occurredAt: event.published };
-  if (context.kind === 'webhook') return { id: event.uuid, ...at, ...toHint(full) };
-  return { id: saysMore ? `log/${event.uuid}` : event.uuid, ...at, ...full };
+  const hint = { id: event.uuid, occurredAt: event.published, ...toHint(full) };
+  const proven = full.triggers.filter(({ evidence }) => evidence !== undefined);
+  if (context.kind === 'webhook' || proven.length + full.orders.length === 0) return [hint];
+  return [
+    hint,
+    { id: `log/${event.uuid}`, occurredAt: event.published, triggers: proven, orders: full.orders },
+  ];
 }
 
 function toHint({ triggers }: Effect): Effect {

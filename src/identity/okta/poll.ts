@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.js';
 import type { EventPoll, IdentityEvent, PollResult } from '../source.js';
 import type { OktaApi } from './api.js';
 import { LOGGED_TYPES } from './event-types.js';
-import { toIdentityEvent } from './events.js';
+import { toIdentityEvents } from './events.js';
 import { parseLogEvent } from './log-event.js';
 import type { OktaNames } from './names.js';
 import { incomplete, parseShape } from './pages.js';
@@ -30,8 +30,8 @@ type Cursor = z.output<typeof CURSOR>;
 const RETENTION_MS = 89 * 24 * 3600_000;
 /** How far back the first read goes, since our clock and Okta's are not the same. */
 const OVERLAP_MS = 5 * 60_000;
-/** Pages to one poll; the next goes on from there. */
-const PAGE_LIMIT = 20;
+/** Pages to one poll; the next, at once, goes on from there. */
+const PAGE_LIMIT = 5;
 
 const FILTER = LOGGED_TYPES.map((type) => `eventType eq "${type}"`).join(' or ');
 const TYPES = createHash('sha256').update(FILTER).digest('base64url');
@@ -82,17 +82,21 @@ export function createOktaPoll(options: OktaPollOptions): EventPoll {
       for (const each of found) {
         const event = parseLogEvent(each);
         if (event === undefined) throw incomplete(`${place}: an entry is no event`);
-        events.push(toIdentityEvent(event, context));
+        events.push(...toIdentityEvents(event, context));
       }
       if (next === undefined || next.searchParams.has('until'))
         throw incomplete(`${place}: the answer does not say where to go on`);
       if (found.length > 0 && next.href === address.href)
         throw incomplete(`${place}: a page leads back to itself`);
       address = next;
-      if (found.length < limit || page === PAGE_LIMIT) break;
+      if (found.length < limit) return { events, cursor: toCursor(address), isMore: false };
+      if (page === PAGE_LIMIT) return { events, cursor: toCursor(address), isMore: true };
     }
+  };
+
+  const toCursor = (address: URL): string => {
     const cursor: Cursor = { next: address.pathname + address.search, at: clock.now(), types: TYPES };
-    return { events, cursor: JSON.stringify(cursor) };
+    return JSON.stringify(cursor);
   };
 
   return {

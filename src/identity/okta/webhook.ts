@@ -3,7 +3,7 @@ import { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
-import { toIdentityEvent } from './events.js';
+import { toIdentityEvents } from './events.js';
 import { parseLogEvent } from './log-event.js';
 import type { OktaNames } from './names.js';
 
@@ -41,7 +41,10 @@ export function createOktaSource(options: OktaSourceOptions): EventSource {
       }
       const { receivedAt } = request;
       const context = { provider, kind: 'webhook', receivedAt, names } as const;
-      return { kind: 'events', events: parse(request.body).map((event) => toIdentityEvent(event, context)) };
+      return {
+        kind: 'events',
+        events: parse(request.body).flatMap((event) => toIdentityEvents(event, context)),
+      };
     },
   };
 }
