@@ -57,6 +57,21 @@ describe('the transport to an IdP', () => {
     });
   });
 
+  it('takes what came until silence for the body of an answer that never ends, where that is asked for', async () => {
+    let closed = false;
+    answer = (_, response) => {
+      response.on('close', () => {
+        closed = true;
+      });
+      response.writeHead(200).write('id: 1\n\n');
+    };
+    const address = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const got = await http.request(address, 'a place', { quietMs: 20 }, signal);
+    expect(new TextDecoder().decode(got.body)).toBe('id: 1\n\n');
+    // And lets the server go.
+    await vi.waitFor(() => expect(closed).toBe(true));
+  });
+
   it('follows no redirect, which could carry a token elsewhere', async () => {
     let requests = 0;
     answer = (_, response) => {

@@ -1,0 +1,170 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { IncompleteRead } from '../../../src/errors.js';
+import type { Directory } from '../../../src/identity/directory.js';
+import { API, type Auth0, READER, startAuth0 } from '../../support/auth0/auth0.js';
+import { openAuth0 } from './open.js';
+
+const signal = new AbortController().signal;
+let tenant: Auth0;
+let directory: Directory;
+beforeEach(async () => {
+  tenant = await startAuth0();
+  tenant.addApi(API, ['read:orders', 'write:orders'], 3600);
+  directory = openAuth0(tenant).directory;
+});
+afterEach(async () => {
+  await directory.close();
+  await tenant.close();
+});
+
+const all = async () =>
+  new Map((await directory.readAll(signal)).clients.map((each) => [each.clientId, each]));
+
+describe('what an Auth0 application may obtain', () => {
+  it('is the scopes of its grants at the APIs that are configured, under their identifiers', async () => {
+    tenant.addApi('https://other.example.com', ['read:orders']);
+    tenant.addClient('app');
+    tenant.grant('app', ['read:orders']);
+    tenant.grant('app', ['read:orders'], 'https://other.example.com');
+    expect((await all()).get('app')?.grants).toEqual([{ api: API, name: 'read:orders' }]);
+  });
+
+  it('is never what another application was granted', async () => {
+    tenant.addClient('app');
+    tenant.addClient('App');
+    tenant.grant('App', ['read:orders']);
+    expect((await all()).get('app')?.grants).toEqual([]);
+    expect((await directory.read('clientId', 'app', signal))?.grants).toEqual([]);
+  });
+
+  it('lives as long as the shortest token of its APIs', async () => {
+    const [short, long] = ['https://short.example.com', 'https://long.example.com'];
+    tenant.addApi(short, ['a'], 600);
+    tenant.addApi(long, ['a'], 86_400);
+    tenant.addClient('app');
+    tenant.grant('app', ['a'], short);
+    tenant.grant('app', ['a'], long);
+    await directory.close();
+    directory = openAuth0(tenant, { apis: [short, long] }).directory;
+    expect((await all()).get('app')?.accessTokenLifetimeSeconds).toBe(600);
+  });
+
+  it('is asked for without secrets', async () => {
+    tenant.addClient('app');
+    await all();
+    await directory.read('clientId', 'app', signal);
+    const reads = tenant.asked.filter(({ segments }) => segments[0] === 'clients');
+    expect(reads.length).toBeGreaterThan(1);
+    for (const { query } of reads) {
+      expect(query.get('include_fields')).toBe('true');
+      expect(query.get('fields')).not.toMatch(/secret|key/);
+    }
+  });
+});
+
+describe('a read of an Auth0 tenant is refused whole', () => {
+  const refusal = async () => directory.readAll(signal).catch((error: unknown) => error);
+
+  it('where the application that reads is not in the list', async () => {
+    tenant.changeClient(READER.clientId, undefined);
+    tenant.addClient('app');
+    expect(await refusal()).toBeInstanceOf(IncompleteRead);
+  });
+
+  it('where clients are shown in part, as a weak token sees them', async () => {
+    tenant.fault = ({ segments }) =>
+      segments[0] === 'clients'
+        ? { json: { start: 0, limit: 100, total: 1, clients: [{ client_id: READER.clientId, name: 'x' }] } }
+        : undefined;
+    expect(await refusal()).toBeInstanceOf(IncompleteRead);
+  });
+
+  it('where a checkpoint leads back', async () => {
+    tenant.fault = ({ segments }) =>
+      segments[0] === 'client-grants' ? { json: { client_grants: [], next: 'again' } } : undefined;
+    expect(await refusal()).toBeInstanceOf(IncompleteRead);
+  });
+
+  it('where an entry comes twice', async () => {
+    const grant = { id: 'cgr_1', client_id: 'a', audience: API, scope: ['read:orders'] };
+    tenant.fault = ({ segments, query }) =>
+      segments[0] === 'client-grants'
+        ? { json: { client_grants: [grant], ...(query.get('from') === null ? { next: '2' } : {}) } }
+        : undefined;
+    expect(await refusal()).toBeInstanceOf(IncompleteRead);
+  });
+
+  it('where fewer clients come than Auth0 counts', async () => {
+    tenant.fault = ({ segments, query }) =>
+      segments[0] === 'clients'
+        ? {
+            json: {
+              total: 3,
+              clients:
+                query.get('page') === '0'
+                  ? [{ client_id: READER.clientId, is_first_party: true, grant_types: [] }]
+                  : [],
+            },
+          }
+        : undefined;
+    expect(await refusal()).toBeInstanceOf(IncompleteRead);
+  });
+
+  it('where an API of the configuration is not in the tenant', async () => {
+    await directory.close();
+    directory = openAuth0(tenant, { apis: ['https://nowhere.example.com'] }).directory;
+    expect(await refusal()).toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE', retriable: false });
+  });
+
+  it('where a permission is missing, and checkAccess names it', async () => {
+    tenant.permissions = new Set([...tenant.permissions].filter((each) => each !== 'read:client_grants'));
+    expect(await refusal()).toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
+    const missing = (await directory.checkAccess?.(signal))?.filter(({ isGranted }) => !isGranted);
+    expect(missing?.map(({ permission }) => permission)).toEqual(['read:client_grants']);
+  });
+
+  it('where Auth0 limits requests, until the time that it says', async () => {
+    const reset = Math.ceil(Date.now() / 1000) + 30;
+    tenant.fault = () => ({
+      status: 429,
+      headers: {
+        'x-ratelimit-limit': '10',
+        'x-ratelimit-remaining': '0',
+        'x-ratelimit-reset': String(reset),
+      },
+      json: { statusCode: 429, error: 'Too Many Requests', errorCode: 'too_many_requests' },
+    });
+    const limited = await refusal();
+    expect(limited).toMatchObject({ code: 'ERR_DIRECTORY_RATE_LIMITED', retriable: true });
+    expect(limited).toMatchObject({ retryAfterMs: expect.closeTo(30_000, -4) });
+  });
+});
+
+describe('a list of applications that shifts while it is read', () => {
+  it('is read again until it stands still, and nobody is missed', async () => {
+    await directory.close();
+    directory = openAuth0(tenant, { pageSize: 2 }).directory;
+    for (const name of ['a', 'b', 'c', 'd', 'e']) tenant.addClient(name);
+    let changed = false;
+    tenant.fault = ({ segments, query }) => {
+      // Between two pages one goes and one comes: the count stays, and one would fall between the pages.
+      if (segments[0] === 'clients' && query.get('page') === '2' && !changed) {
+        changed = true;
+        tenant.changeClient('a', undefined);
+        tenant.addClient('f');
+      }
+      return undefined;
+    };
+    const { clients } = await directory.readAll(signal);
+    expect(clients.map(({ clientId }) => clientId).sort()).toEqual(
+      ['b', 'c', 'd', 'e', 'f', READER.clientId].sort(),
+    );
+  });
+});
+
+it('a token that was withdrawn is exchanged once for another', async () => {
+  tenant.addClient('app');
+  await all();
+  tenant.forgetTokens();
+  expect((await all()).has('app')).toBe(true);
+});
