@@ -123,6 +123,11 @@ export const METRICS = {
   ],
   scopemesh_sweep_age_seconds: ['gauge', 'Seconds since the last complete comparison with Consul.', []],
   scopemesh_owned_edges: ['gauge', 'Edges in Consul that carry the mark of this instance.', []],
+  scopemesh_acl_tokens: [
+    'gauge',
+    'ACL tokens in Consul, by kind (management, static, static-expiring, anonymous, login); only where ACL rules, groups or logins are configured.',
+    ['kind'],
+  ],
   scopemesh_inferred_removals: ['gauge', 'Removals by inference within the window of the mass guard.', []],
   scopemesh_config_reload_failures_total: ['counter', 'Reloads refused because the new file is bad.', []],
 } as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string, readonly string[]]>;

@@ -1,5 +1,6 @@
 import { messageOf } from '../src/errors.js';
 import type { Queue } from '../src/queue/queue.js';
+import { noteTokens } from '../src/reconcile/acl/token-counts.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { sweep } from '../src/reconcile/sweep.js';
 import { Outage, repeat } from './repeat.js';
@@ -23,6 +24,7 @@ export async function runResync(
         swept(deps.clock.now());
         outage.ends(deps.clock.now());
         deps.logger.info({ ...summary }, 'compared everything with Consul');
+        await noteTokens(deps, signal);
         return 'done';
       } catch (error) {
         if (signal.aborted) return { failed: true };

@@ -1,9 +1,11 @@
 import type { Config } from '../../config/config.js';
+import { toMapping } from '../../config/mapping-revision.js';
+import { isAclWanted } from '../../src/reconcile/acl/acl-state.js';
 import type { Use } from './known-flaws.js';
 
 /** Whether anything of the configuration gives out tokens of Consul's. */
-export function wantsAcl(config: Pick<Config, 'login' | 'groups' | 'rules'>): boolean {
-  return config.login || config.groups.length > 0 || config.rules.some((rule) => rule.acl !== undefined);
+export function wantsAcl(config: Config): boolean {
+  return isAclWanted(toMapping(config));
 }
 
 export function useOf({ rules }: Pick<Config, 'rules'>): Use {

@@ -1,0 +1,26 @@
+import { messageOf } from '../../errors.js';
+import { countTokens } from '../../plan/acl/token-report.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { isAclWanted } from './acl-state.js';
+
+/**
+ * Measures how many ACL tokens of each kind there are, so that the static ones can be followed to none. Only where the
+ * mapping gives out tokens at all; that they cannot be read is told and stops nothing.
+ */
+export async function noteTokens(
+  { consul, world, metrics, logger }: Pick<ReconcilerDeps, 'consul' | 'world' | 'metrics' | 'logger'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isAclWanted(world.mapping)) return;
+  try {
+    const counts = countTokens(await consul.acl.tokens('all', signal));
+    for (const [kind, count] of Object.entries(counts))
+      metrics.gauge('scopemesh_acl_tokens', count, { kind });
+  } catch (error) {
+    if (!signal.aborted)
+      logger.warn(
+        { error: messageOf(error) },
+        'the ACL tokens could not be counted; nothing else depends on it',
+      );
+  }
+}

@@ -1,0 +1,37 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type AclRig, createAclRig, loggedIn } from '../support/acl-rig.js';
+import { clientOf } from '../support/daemon.js';
+import { until } from '../support/until.js';
+
+let rig: AclRig;
+afterEach(() => rig.close());
+
+const LEAST =
+  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+const count = (kind: string) => `scopemesh_acl_tokens{kind="${kind}"}`;
+
+describe('the number of ACL tokens', () => {
+  it('is measured by kind at each comparison', async () => {
+    rig = await createAclRig({ clients: [clientOf('web', 'config:read')], file: { resync: '1s' } });
+    await rig.mesh.request('PUT', '/v1/acl/token', { Description: 'by hand' });
+    const daemon = await rig.start();
+    const is = (kind: string, value: number) =>
+      until(`${kind} is ${value}`, async () => (await daemon.metric(count(kind))) === value);
+    await is('static', 1);
+    await is('management', 1);
+    await is('login', 0);
+    await rig.decided({ type: 'dev.scopemesh.acl-binding-rule.created', outcome: 'applied' });
+    loggedIn(await rig.login('web-app'));
+    await is('login', 1);
+  });
+
+  it('is not asked for where no tokens are given out', async () => {
+    rig = await createAclRig({ file: { scopes: { 'orders:call': { to: 'orders' } } } });
+    const token = await rig.mesh.tokenWith(LEAST);
+    rig.writeFile({ consul: { address: rig.proxy.address, token } });
+    const daemon = await rig.start();
+    await rig.decided({ type: 'dev.scopemesh.sweep.completed' });
+    expect(await daemon.metric(count('static'))).toBeUndefined();
+    expect(rig.logs.join('\n')).not.toContain('could not be counted');
+  });
+});
