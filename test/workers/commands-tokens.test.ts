@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assertNoSecret } from '../support/assert-no-secret.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
@@ -142,5 +143,29 @@ describe('tokens', () => {
       consul: { address: mesh.consul.address, token: await mesh.tokenWith(`acl = "read" ${rules}`) },
     });
     expect((await cli.run(['tokens'])).status).toBe(0);
+  });
+
+  it('names the client whose login gives what a static token does, and stays silent where that is not certain', async () => {
+    const document = join(cli.directory, 'clients.json');
+    cli.configure({
+      login: 'on',
+      providers: [
+        { name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory: document, audience: 'consul' },
+      ],
+      scopes: { 'config:read': { acl: 'key_prefix "config/" { policy = "read" }' } },
+    });
+    cli.idp({ clientId: 'web-app', scopes: ['config:read'], attributes: { 'consul-services': 'web' } });
+    await policy('config', 'key_prefix "config/" {\n  policy = "read"\n}');
+    await policy('more', 'key_prefix "config/" { policy = "write" }');
+    const same = await make({ Policies: [{ Name: 'config' }], ServiceIdentities: [{ ServiceName: 'web' }] });
+    const more = await make({ Policies: [{ Name: 'more' }] });
+    const other = await make({ ServiceIdentities: [{ ServiceName: 'api' }] });
+    const { of } = await list('--static');
+    expect(of(same.AccessorID)?.replaceableBy).toEqual([
+      { provider: 'main', clientId: 'web-app', authMethod: 'scopemesh-payments-main-web-app' },
+    ]);
+    for (const { AccessorID } of [more, other]) expect(of(AccessorID)?.replaceableBy).toEqual([]);
+    const { out } = await cli.run(['tokens', '--static']);
+    expect(out).toMatch(/^ {2}instead +a login of main\/web-app$/m);
   });
 });
