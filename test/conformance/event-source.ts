@@ -11,14 +11,23 @@ export interface EventSourceHarness {
   request(options: { id: string; atMs: number; secret: 'current' | 'previous' | 'unknown' }): RawRequest;
   /** The same envelope and a right signature around this body. */
   signed(body: Uint8Array, atMs: number): RawRequest;
-  /** The header that carries the signature. */
-  readonly signatureHeader: string;
+  /** The header that carries the signature, or where in the body it stands. */
+  readonly signatureHeader: string | SignatureInBody;
+  /** How a forged event is answered where the provider's protocol prescribes it; 401 by default. */
+  readonly forgedStatus?: 400;
   /** Whether the text means the same signature (hexadecimal in capitals, a list with spaces around it). */
   isSameSignature(text: string, signature: string): boolean;
   /** False where the proof is a header that never changes: it proves the sender, and not what is sent. True by default. */
   readonly coversBody?: boolean;
   /** Undefined where the provider's signature covers no time. */
   readonly toleranceMs: number | undefined;
+}
+
+/** For events that are signed tokens (RFC 7515): the body holds what is signed, and the signature. */
+export interface SignatureInBody {
+  read(body: Uint8Array): string;
+  /** The body with this in the place of its signature; with nothing there if undefined. */
+  write(body: Uint8Array, signature: string | undefined): Uint8Array;
 }
 
 const NOW = Date.parse('2026-03-01T12:00:00.000Z');
@@ -41,6 +50,14 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
   };
 
   const coversBody = harness.coversBody ?? true;
+  const forged = { code: 'ERR_SIGNATURE', status: harness.forgedStatus ?? 401 };
+  const place = harness.signatureHeader;
+  const signatureOf = (request: RawRequest): string | undefined =>
+    typeof place === 'string' ? request.headers[place] : place.read(request.body);
+  const withSignature = (request: RawRequest, signature: string | undefined): RawRequest =>
+    typeof place === 'string'
+      ? { ...request, headers: { ...request.headers, [place]: signature } }
+      : { ...request, body: place.write(request.body, signature) };
 
   describe(`the event source ${name}`, () => {
     test('an authentic event becomes triggers with their cause', async () => {
@@ -70,18 +87,13 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
 
     test('an event under another secret is forged', async () => {
       const refusal = await refusalOf(harness.request({ id: ID, atMs: NOW, secret: 'unknown' }));
-      expect(refusal).toMatchObject({ code: 'ERR_SIGNATURE', status: 401 });
+      expect(refusal).toMatchObject(forged);
     });
 
     test('an event without a signature, or with that of another event, is forged', async () => {
-      const other = harness.signed(new TextEncoder().encode('{}'), NOW).headers[harness.signatureHeader];
+      const other = signatureOf(harness.signed(new TextEncoder().encode('{}'), NOW));
       for (const signature of [undefined, '', 'v1,', ...(coversBody ? [other] : [])]) {
-        const request = authentic();
-        const headers = { ...request.headers, [harness.signatureHeader]: signature };
-        expect(await refusalOf({ ...request, headers })).toMatchObject({
-          code: 'ERR_SIGNATURE',
-          status: 401,
-        });
+        expect(await refusalOf(withSignature(authentic(), signature))).toMatchObject(forged);
       }
     });
 
@@ -93,8 +105,8 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
             fc.nat(),
             fc.integer({ min: 0, max: 255 }),
             fc.nat(2),
-            async (place, byte, how) => {
-              const at = place % request.body.length;
+            async (where, byte, how) => {
+              const at = where % request.body.length;
               const kept = how === 2 ? at : at + 1;
               const inserted = how === 0 ? [] : [byte];
               const body = Uint8Array.from([
@@ -103,10 +115,7 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
                 ...request.body.subarray(kept),
               ]);
               fc.pre(Buffer.compare(body, request.body) !== 0);
-              expect(await refusalOf({ ...request, body })).toMatchObject({
-                code: 'ERR_SIGNATURE',
-                status: 401,
-              });
+              expect(await refusalOf({ ...request, body })).toMatchObject(forged);
             },
           ),
           { numRuns: 200 },
@@ -120,14 +129,13 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
 
     test('a signature that was changed anywhere does not verify', async () => {
       const request = authentic();
-      const signature = request.headers[harness.signatureHeader] ?? '';
+      const signature = signatureOf(request) ?? '';
       await fc.assert(
-        fc.asyncProperty(fc.nat(), fc.string({ minLength: 1, maxLength: 1 }), async (place, character) => {
-          const at = place % signature.length;
+        fc.asyncProperty(fc.nat(), fc.string({ minLength: 1, maxLength: 1 }), async (where, character) => {
+          const at = where % signature.length;
           const mutated = signature.slice(0, at) + character + signature.slice(at + 1);
           fc.pre(!harness.isSameSignature(mutated, signature));
-          const headers = { ...request.headers, [harness.signatureHeader]: mutated };
-          expect(await refusalOf({ ...request, headers })).toMatchObject({ code: 'ERR_SIGNATURE' });
+          expect(await refusalOf(withSignature(request, mutated))).toMatchObject({ code: 'ERR_SIGNATURE' });
         }),
         { numRuns: 200 },
       );
@@ -153,7 +161,7 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
 
     test('nothing that a stranger sends brings out anything but a refusal', async () => {
       const headers = fc.dictionary(
-        fc.constantFrom(harness.signatureHeader, ...Object.keys(authentic().headers)),
+        fc.constantFrom(...(typeof place === 'string' ? [place] : []), ...Object.keys(authentic().headers)),
         fc.string({ unit: 'binary' }),
       );
       await fc.assert(
@@ -177,8 +185,7 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
         const refusal = await refusalOf(harness.request({ id: ID, atMs, secret: 'current' }));
         expect(refusal).toBeInstanceOf(StaleEvent);
         expect(refusal).toMatchObject({ code: 'ERR_EVENT_INVALID', status: 400 });
-        const forged = await refusalOf(harness.request({ id: ID, atMs, secret: 'unknown' }));
-        expect(forged).toMatchObject({ code: 'ERR_SIGNATURE', status: 401 });
+        expect(await refusalOf(harness.request({ id: ID, atMs, secret: 'unknown' }))).toMatchObject(forged);
       }
       await expect(
         receive(harness.request({ id: ID, atMs: NOW - toleranceMs, secret: 'current' })),

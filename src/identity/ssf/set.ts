@@ -69,9 +69,9 @@ const header = z.object({
   crit: z.undefined().optional(),
 });
 
-// One token has one spelling: base64url whose spare bits are zero, in three parts.
+// One token has one spelling: base64url whose spare bits are zero.
 function isCanonical(part: string): boolean {
-  return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part;
+  return Buffer.from(part, 'base64url').toString('base64url') === part;
 }
 
 function parseHeader(text: string): Header {
