@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js';
 import type { Consul } from '../src/consul/consul.js';
+import { AclState } from '../src/reconcile/acl/acl-state.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
 import type { WorldState } from '../src/reconcile/world-state.js';
@@ -12,6 +13,7 @@ export interface BothSides {
   readonly config: Config;
   readonly consul: Consul;
   readonly world: WorldState;
+  readonly acl: AclState;
   readonly window: RevocationWindow;
 }
 
@@ -28,14 +30,15 @@ export async function withBothSides<T>(cli: Cli, use: (sides: BothSides) => Prom
     const providers = config.providers.map((settings) => openProvider(settings, ambience));
     for (const { directory } of providers) closers.push(() => directory.close());
     const world = createWorld(config);
+    const acl = new AclState();
     const directories = new Map(providers.map(({ settings, directory }) => [settings.name, directory]));
     await withProgress(
       cli.around.stderr,
       () => 'reading the identity providers and Consul',
-      () => readBothSides({ world, consul, directories, clock: ambience.clock }, cli.signal),
+      () => readBothSides({ world, acl, consul, directories, clock: ambience.clock }, cli.signal),
     );
     const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
-    return await use({ config, consul, world, window });
+    return await use({ config, consul, world, acl, window });
   } finally {
     for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
   }

@@ -1,5 +1,6 @@
 import { toPlainValue } from '../src/decisions/plain-value.js';
 import type { Mapping } from '../src/model/rule.js';
+import type { AclChange } from '../src/plan/acl/acl-change.js';
 import { type Change, claimSubject, type Hold } from '../src/plan/plan.js';
 import { viewOf } from '../src/reconcile/decide.js';
 import type { ClaimChange, FleetPlan } from '../src/reconcile/fleet-plan.js';
@@ -12,16 +13,21 @@ export interface PlanSummary {
   readonly held: number;
   /** Records of `claims: first` to be made or taken back. */
   readonly claims: number;
+  /** Consul's ACL objects; tokens that would end are not counted before. */
+  readonly acl: { readonly create: number; readonly update: number; readonly delete: number };
 }
 
 export function summaryOf(plan: FleetPlan): PlanSummary {
   const count = (sign: Sign) => plan.changes.filter((change) => signOf(change) === sign).length;
+  const countAcl = (verb: AclChange['verb']) =>
+    plan.acl.changes.filter(({ verb: each, step }) => each === verb && step.do !== 'end-tokens').length;
   return {
     open: count('+'),
     change: count('~'),
     close: count('-'),
     held: plan.holds.length,
     claims: plan.claims.length,
+    acl: { create: countAcl('created'), update: countAcl('updated'), delete: countAcl('deleted') },
   };
 }
 
@@ -39,7 +45,11 @@ export function planDocument(plan: FleetPlan, mapping: Mapping) {
     owner: mapping.owner,
     mode: mapping.mode,
     mappingRevision: mapping.revision,
-    changes: [...plan.claims.map(claimView), ...plan.changes.map(changeView)],
+    changes: [
+      ...plan.claims.map(claimView),
+      ...plan.changes.map(changeView),
+      ...plan.acl.changes.map(aclChangeView),
+    ],
     holds: plan.holds.map(holdView),
     summary: summaryOf(plan),
   };
@@ -56,6 +66,20 @@ export function changeView(change: Change) {
     scopes: change.scopes,
     before: toPlainValue(viewOf(change.before)),
     after: toPlainValue(viewOf(change.after)),
+  };
+}
+
+export function aclChangeView(change: AclChange) {
+  return {
+    subject: change.subject,
+    action: change.action,
+    verb: change.verb,
+    reason: change.reason,
+    resource: change.resource,
+    ...(change.client === undefined ? {} : { client: change.client }),
+    scopes: change.scopes,
+    before: change.before ?? null,
+    after: change.after ?? null,
   };
 }
 

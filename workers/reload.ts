@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.js';
 import { diffConfig, toMapping } from '../config/mapping-revision.js';
 import { messageOf } from '../src/errors.js';
+import { aclTriggers } from '../src/reconcile/acl/fleet-acl.js';
 import { plainDecision } from '../src/reconcile/decide.js';
 import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
 import { holdTriggers } from '../src/reconcile/holds.js';
@@ -15,14 +16,16 @@ export class Reloads {
   readonly #running: Config;
   readonly #read: () => Promise<Config>;
   readonly #deps: ReconcilerDeps;
+  readonly #signal: AbortSignal;
   #last: Config;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(running: Config, read: () => Promise<Config>, deps: ReconcilerDeps) {
+  constructor(running: Config, read: () => Promise<Config>, deps: ReconcilerDeps, signal: AbortSignal) {
     this.#running = running;
     this.#last = running;
     this.#read = read;
     this.#deps = deps;
+    this.#signal = signal;
   }
 
   request(): void {
@@ -81,6 +84,7 @@ export class Reloads {
         ...toTriggers([...before, ...world.destinations(clock.now())], cause),
         ...(await holdTriggers(cause, this.#deps)),
       ]);
+      await queue.add(await aclTriggers(this.#deps, cause, this.#signal));
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'what the new configuration changes waits for the next sweep');
     }
@@ -107,7 +111,7 @@ export class Reloads {
 
 function isLive(path: string): boolean {
   if (path === 'guards.maxRevocations.windowMs') return false;
-  return /^(mode$|scopes\.|actors\.|guards\.protected$|guards\.maxRevocations\.)/.test(path);
+  return /^(mode$|scopes\.|login$|groups\.|actors\.|guards\.protected$|guards\.maxRevocations\.)/.test(path);
 }
 
 /** The running configuration with what may change while it runs. */
@@ -117,6 +121,8 @@ function effective(running: Config, next: Config): Config {
     ...running,
     mode: next.mode,
     rules: next.rules,
+    login: next.login,
+    groups: next.groups,
     actors: next.actors,
     guards: {
       ...running.guards,

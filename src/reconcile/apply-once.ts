@@ -5,6 +5,10 @@ import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
+import { isAclSubject } from './acl/acl-draft.js';
+import { isAclActive } from './acl/acl-state.js';
+import { reconcileClientAcl } from './acl/client-acl.js';
+import { removeUnlinked } from './acl/sweep-acl.js';
 import { writeClaims } from './claim-records.js';
 import type { ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
@@ -43,7 +47,9 @@ export async function applyOnce(
   const failures: Failure[] = [];
   const clients = clientsOf(deps.world, deps.clock.now());
   const destinations = destinationsOf(plan);
-  const all = clients.length + destinations.length;
+  const losing = destinations.filter((key) => loses(key, plan));
+  const others = destinations.filter((key) => !loses(key, plan));
+  const all = clients.length + plan.acl.clients.length + destinations.length + 1;
   let done = 0;
   const attempt = async (key: string, work: () => Promise<void>) => {
     signal.throwIfAborted();
@@ -59,8 +65,14 @@ export async function applyOnce(
     await attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
       applyClient(client, cause, deps, signal),
     );
-  for (const key of destinations)
-    await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
+  // What is lost closes in the mesh first; what is gained opens there last, when its client may log in.
+  for (const key of losing) await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
+  for (const client of plan.acl.clients)
+    await attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
+      applyClientAcl(client, cause, deps, signal),
+    );
+  for (const key of others) await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
+  await attempt('acl', () => applyUnlinked(cause, deps, signal));
   return failures;
 }
 
@@ -76,8 +88,27 @@ async function applyClient(
   const now = deps.clock.now();
   const key = formatKey(clientKey(client.provider, client.clientId));
   const plan = planClient(client, world.view(now), world.standings(now), world.mapping);
-  await tellHolds(key, await journal.read(key), plan.holds, cause, deps);
+  await tellHolds(key, await journal.read(key), plan.holds, cause, deps, (subject) => !isAclSubject(subject));
   await writeClaims(key, client, plan, cause, deps, signal);
+}
+
+function applyClientAcl(
+  client: ClientId,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = clientKey(client.provider, client.clientId);
+  return reconcileClientAcl(client, { key, triggers: [{ key, cause }], attempts: 0 }, deps, signal);
+}
+
+/** Policies that nobody has any more once everything else is applied. */
+async function applyUnlinked(cause: Cause, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+  if (isAclActive(deps)) await removeUnlinked([], cause, deps, signal);
+}
+
+function loses(key: DestinationKey, plan: FleetPlan): boolean {
+  return plan.changes.some(({ narrows, resource }) => narrows && resource.destination === key.service);
 }
 
 async function applyDestination(

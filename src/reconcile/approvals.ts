@@ -109,7 +109,7 @@ export async function forgetRulings(
 export async function rulingOn(
   hold: Hold,
   told: KeyRecord['holds'],
-  deps: Pick<ReconcilerDeps, 'facts'>,
+  deps: { readonly facts: Pick<ReconcilerDeps['facts'], 'get'> },
 ): Promise<Ruling | undefined> {
   const standing = told.get(holdKey(hold));
   if (standing === undefined) return undefined;

@@ -2,7 +2,7 @@ import { SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
-import type { Evidence, Job } from '../model/trigger.js';
+import type { CauseKind, Evidence, Job } from '../model/trigger.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
@@ -199,14 +199,17 @@ async function settleClaims(
   return writeClaims(text, id, plan, causeOf(job), deps, signal);
 }
 
+/** Of what happened elsewhere than at the IdP. */
+const KNOWN_CAUSES: readonly CauseKind[] = ['consul-watch', 'resync', 'config'];
+
 /**
- * What only Consul caused needs no new word of the IdP about a client that is known, and what a complete read caused
+ * What only Consul or the configuration caused needs no new word of the IdP about a client that is known, and what a complete read caused
  * none at all.
  */
 function needsRead(job: Job, known: OAuthClient | undefined): boolean {
   return job.triggers.some(({ cause }) => {
     if (cause.kind === 'full-read') return false;
-    return known === undefined || (cause.kind !== 'consul-watch' && cause.kind !== 'resync');
+    return known === undefined || !KNOWN_CAUSES.includes(cause.kind);
   });
 }
 

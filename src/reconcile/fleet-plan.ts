@@ -4,6 +4,7 @@ import type { Change, Hold } from '../plan/plan.js';
 import { type ClientPlan, planClient } from '../plan/plan-client.js';
 import { toHold } from '../plan/plan-destination.js';
 import { type ClientId, clientText } from '../plan/world.js';
+import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
 import { planFleet } from './fleet.js';
 import { mergeHolds } from './holds.js';
 import type { RevocationWindow } from './revocation-window.js';
@@ -20,6 +21,8 @@ export interface ClaimChange {
 export interface FleetPlan {
   readonly claims: readonly ClaimChange[];
   readonly changes: readonly Change[];
+  /** Of Consul's ACL objects. */
+  readonly acl: AclFleetPlan;
   readonly holds: readonly Hold[];
 }
 
@@ -27,7 +30,12 @@ export interface FleetPlan {
  * The plan of the whole fleet in the mode that is configured. Claims are taken as they would stand once their records
  * are written, so that the plan shows what those records open.
  */
-export function planEverything(world: WorldState, window: RevocationWindow, now: number): FleetPlan {
+export function planEverything(
+  world: WorldState,
+  window: RevocationWindow,
+  now: number,
+  acl: AclFleetPlan = NO_ACL_PLAN,
+): FleetPlan {
   const { mode } = world.mapping;
   const before = world.claimRecords;
   const claims = clientsOf(world, now).flatMap((client) =>
@@ -35,19 +43,25 @@ export function planEverything(world: WorldState, window: RevocationWindow, now:
   );
   world.putClaimRecords(withClaims(before, claims));
   try {
-    const plans = planFleet(world, window, now);
+    const plans = planFleet(world, window, now, acl.budget);
     const holds = [
       ...clientsOf(world, now).flatMap((client) => planOf(client, world, now).holds),
       ...plans.flatMap((plan) => plan.holds),
+      ...acl.holds,
     ];
     const changes = plans.flatMap((plan) => plan.changes);
-    if (mode !== 'observe') return { claims, changes, holds: mergeHolds(holds) };
+    if (mode !== 'observe') return { claims, changes, acl, holds: mergeHolds(holds) };
     const detail = 'mode is observe: nothing is written';
     const observed = changes.map((change) => toHold(change, 'ModeForbids', detail));
-    return { claims: [], changes: [], holds: mergeHolds([...holds, ...observed]) };
+    return { claims: [], changes: [], acl, holds: mergeHolds([...holds, ...observed]) };
   } finally {
     world.putClaimRecords(before);
   }
+}
+
+/** Whether anything would be written. */
+export function isAnythingToDo({ claims, changes, acl }: FleetPlan): boolean {
+  return claims.length + changes.length + acl.changes.length > 0;
 }
 
 /** Every client that a service claims or a record names. */

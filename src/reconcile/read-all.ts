@@ -1,3 +1,5 @@
+import { isAclActive } from './acl/acl-state.js';
+import { readAllAcl } from './acl/fleet-acl.js';
 import type { ReconcilerDeps } from './deps.js';
 import { readConsul } from './sweep.js';
 
@@ -6,13 +8,14 @@ import { readConsul } from './sweep.js';
  * cannot be read completely, for a plan from half the truth would be a wrong one.
  */
 export async function readBothSides(
-  deps: Pick<ReconcilerDeps, 'world' | 'consul' | 'directories' | 'clock'>,
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { world, clock } = deps;
   await Promise.all([
     // What differs from before goes nowhere: whoever reads everything plans everything.
     readConsul({ ...deps, queue: { add: async () => {} } }, signal),
+    isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
     ...[...deps.directories].map(async ([provider, directory]) => {
       const read = world.beginRead();
       const { clients } = await directory.readAll(signal);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AclRig, createAclRig, loggedIn } from '../support/acl-rig.js';
+import { ACL_SCOPES, type AclRig, createAclRig, loggedIn } from '../support/acl-rig.js';
 import { clientOf, type Daemon, type DaemonOptions } from '../support/daemon.js';
 import { until } from '../support/until.js';
 
@@ -146,6 +146,29 @@ describe('drift', () => {
     }
     await until('nothing of ours', async () => (await ourNames()).length === 0);
     await rig.decided({ type: 'dev.scopemesh.acl-policy.deleted', outcome: 'applied' });
+  });
+});
+
+describe('a reload', () => {
+  it('gives and takes back ACL objects, and ends looking at them once none is left', async () => {
+    const plain = { 'orders:call': { to: 'orders' } };
+    await start(['config:read', 'orders:call'], { file: { scopes: plain, resync: '1s' } });
+    await rig.decided({ reason: 'SweepCompleted' });
+    rig.writeFile({ scopes: ACL_SCOPES });
+    daemon.reload();
+    await rig.decided({ subject: RULE, outcome: 'applied', reason: 'MappingChanged' });
+    const token = loggedIn(await rig.login('web-app'));
+    rig.writeFile({ scopes: plain });
+    daemon.reload();
+    await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted', reason: 'MappingChanged' });
+    expect(await rig.readKey(token, 'config/a')).toBe(403);
+    await until('nothing of ours', async () => (await ourNames()).length === 0);
+    await until('no look any more', async () => {
+      const before = await rig.decisions();
+      rig.proxy.requests.length = 0;
+      await rig.decided({ reason: 'SweepCompleted' }, before.length);
+      return !rig.proxy.requests.some((request) => request.includes('/v1/acl/'));
+    });
   });
 });
 

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../src/clock.js';
 import { messageOf } from '../../src/errors.js';
+import { planAclFleet } from '../../src/reconcile/acl/plan-fleet-acl.js';
 import { applyOnce, type Failure } from '../../src/reconcile/apply-once.js';
-import { type FleetPlan, planEverything } from '../../src/reconcile/fleet-plan.js';
+import { type FleetPlan, isAnythingToDo, planEverything } from '../../src/reconcile/fleet-plan.js';
 import type { Cli } from '../cli.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
 import { planDocument } from '../plan-view.js';
@@ -50,9 +51,12 @@ Examples:
 async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause } = shot;
   const { world, window } = deps;
-  const plan = planEverything(world, window, systemClock.now());
+  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
+  const planAll = async () =>
+    planEverything(world, window, systemClock.now(), await planAclFleet(deps, recall));
+  const plan = await planAll();
   if (!options.json) printPlan(plan, world.mapping, cli.screen);
-  const isPending = plan.changes.length + plan.claims.length > 0;
+  const isPending = isAnythingToDo(plan);
   if (isPending && !options.yes && !(await confirm(cli, 'Apply these changes?'))) {
     cli.screen.warn('Nothing was applied.');
     cli.exit(FAILED);
@@ -77,7 +81,7 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
     () => undefined,
     (error: unknown) => messageOf(error),
   );
-  report(plan, planEverything(world, window, systemClock.now()), failures, publishing, shot, options, cli);
+  report(plan, await planAll(), failures, publishing, shot, options, cli);
 }
 
 function report(

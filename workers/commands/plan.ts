@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../src/clock.js';
-import { planEverything } from '../../src/reconcile/fleet-plan.js';
+import { planAclFleet } from '../../src/reconcile/acl/plan-fleet-acl.js';
+import { isAnythingToDo, planEverything } from '../../src/reconcile/fleet-plan.js';
 import { withBothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
 import { planDocument } from '../plan-view.js';
@@ -30,11 +31,12 @@ Examples:
   scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'`,
     )
     .action(async (options: { readonly json?: true; readonly detailedExitcode?: true }) => {
-      await withBothSides(cli, async ({ world, window }) => {
-        const plan = planEverything(world, window, systemClock.now());
+      await withBothSides(cli, async ({ world, window, acl }) => {
+        const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
+        const plan = planEverything(world, window, systemClock.now(), aclPlan);
         if (options.json) cli.screen.json(planDocument(plan, world.mapping));
         else printPlan(plan, world.mapping, cli.screen);
-        const isPending = plan.changes.length + plan.claims.length > 0;
+        const isPending = isAnythingToDo(plan);
         if (options.detailedExitcode && isPending) cli.exit(CHANGES_PENDING);
       });
     });

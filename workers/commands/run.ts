@@ -73,7 +73,8 @@ export async function runDaemon(
       canStore: async () => {
         await store.facts.set('probe', new Date(clock.now()).toISOString());
       },
-      status: () => readStatus({ config, store, deps, ages, sweptAt: () => sweptAt, metrics }),
+      status: () =>
+        readStatus({ config, store, providers, heard: ports.heard, deps, ages, sweptAt: () => sweptAt, metrics }),
     });
     addApi(server, {
       rulings: createRulings(deps),
@@ -95,7 +96,7 @@ export async function runDaemon(
       addIntake(server, { ...ports, sources, rejections });
     }
     const address = await server.listen({ host: config.http.host, port: config.http.port });
-    const reloads = new Reloads(config, options.reload, deps);
+    const reloads = new Reloads(config, options.reload, deps, signal);
     options.onReload(() => reloads.request());
 
     const end = AbortSignal.any([signal, inputEnd.signal]);

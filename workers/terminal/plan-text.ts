@@ -1,6 +1,7 @@
 import type { Mapping } from '../../src/model/rule.js';
+import type { AclChange } from '../../src/plan/acl/acl-change.js';
 import type { Change, Hold, PlannedClient } from '../../src/plan/plan.js';
-import type { FleetPlan } from '../../src/reconcile/fleet-plan.js';
+import { type FleetPlan, isAnythingToDo } from '../../src/reconcile/fleet-plan.js';
 import { type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
 import { accessText } from './access-text.js';
 import { columns, printable, type Screen } from './screen.js';
@@ -8,7 +9,7 @@ import { columns, printable, type Screen } from './screen.js';
 /** Prints a plan as `terraform plan` does: a block for each destination, what is held, one line that sums it up. */
 export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): void {
   const { colors } = screen;
-  const isEmpty = plan.changes.length + plan.claims.length === 0;
+  const isEmpty = !isAnythingToDo(plan);
   if (!isEmpty) {
     screen.line(`In mode ${mapping.mode}, scopemesh would write to Consul:`);
     screen.line();
@@ -18,6 +19,7 @@ export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): vo
       printRows(changes.map(changeRow), screen);
       screen.line();
     }
+    printAcl(plan.acl.changes, screen);
   }
   printHolds(plan.holds, screen);
   if (isEmpty)
@@ -25,9 +27,13 @@ export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): vo
   if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan))));
 }
 
-export function summaryText({ open, change, close, held, claims }: PlanSummary): string {
+export function summaryText({ open, change, close, held, claims, acl }: PlanSummary): string {
   const records = claims === 0 ? '' : ` ${claims} ${claims === 1 ? 'claim' : 'claims'} to record.`;
-  return `Plan: ${open} to open, ${change} to change, ${close} to close, ${held} held.${records}`;
+  const objects =
+    acl.create + acl.update + acl.delete === 0
+      ? ''
+      : ` ACL objects: ${acl.create} to create, ${acl.update} to update, ${acl.delete} to delete.`;
+  return `Plan: ${open} to open, ${change} to change, ${close} to close, ${held} held.${records}${objects}`;
 }
 
 /** Holds with the reason, and what to do, said once for all that have the same. */
@@ -79,6 +85,8 @@ function changeRow(change: Change): Row {
 
 function holdRow(hold: Hold): Row {
   const { kind, source, destination, name } = hold.resource;
+  if (kind.startsWith('acl-'))
+    return { sign: '!', cells: [printable(name ?? ''), aclKindText(kind), byText(hold)] };
   if (kind === 'claim') return { sign: '!', cells: [printable(name ?? ''), 'claim', byText(hold)] };
   const what =
     hold.before === undefined && hold.after === undefined
@@ -106,6 +114,27 @@ function printClaims(plan: FleetPlan, screen: Screen): void {
     screen,
   );
   screen.line();
+}
+
+/** By object, in the order in which they would be written. */
+function printAcl(changes: readonly AclChange[], screen: Screen): void {
+  if (changes.length === 0) return;
+  screen.line(`  ${screen.colors.bold('ACL objects')}`);
+  printRows(changes.map(aclRow), screen);
+  screen.line();
+}
+
+function aclRow(change: AclChange): Row {
+  const { resource, verb, step } = change;
+  const sign = verb === 'created' ? '+' : verb === 'deleted' ? '-' : '~';
+  const kind = aclKindText(resource.kind);
+  const what = step.do === 'end-tokens' ? 'live tokens' : kind;
+  return { sign, cells: [printable(resource.name ?? ''), what, change.reason, byText(change)] };
+}
+
+/** `acl-auth-method` is an auth method. */
+function aclKindText(kind: string): string {
+  return kind.replace(/^acl-/, '').replaceAll('-', ' ');
 }
 
 function byDestination(changes: readonly Change[]): ReadonlyMap<string, readonly Change[]> {

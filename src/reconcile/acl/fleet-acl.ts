@@ -33,6 +33,12 @@ export function clientsWithAcl({ world, acl }: Known, provider?: string): readon
   );
 }
 
+export interface PlannedAcl {
+  readonly plan: ClientAclPlan;
+  /** The same where nothing is narrowed. */
+  readonly widerOnly: () => ClientAclPlan;
+}
+
 /**
  * The plans of clients from what was last read, before the guards. `recall` says what is remembered of a key that this
  * process has not looked at yet; it is asked only where something differs.
@@ -43,10 +49,10 @@ export async function planAcl(
   now: number,
   recall: (key: string) => Promise<ReadonlyMap<string, string>>,
   evidence: readonly Evidence[] = [],
-): Promise<readonly ClientAclPlan[]> {
+): Promise<readonly PlannedAcl[]> {
   const { world, acl } = deps;
   const { mode } = world.mapping;
-  const plans: ClientAclPlan[] = [];
+  const plans: PlannedAcl[] = [];
   for (const id of ids) {
     const key = formatKey(clientKey(id.provider, id.clientId));
     const { name, policies } = namesOf(id, deps, now);
@@ -56,15 +62,19 @@ export async function planAcl(
       grantReason: 'ScopeGranted',
       mode: mode === 'observe' ? 'enforce' : mode,
     } as const;
+    const planWith = (lastWritten: ReadonlyMap<string, string>): PlannedAcl => ({
+      plan: planClientAcl(id, { ...facts, lastWritten }, deps, now),
+      widerOnly: () => planClientAcl(id, { ...facts, lastWritten, mode: 'extend' }, deps, now),
+    });
     const known = world.lastWritten(key);
-    const plan = planClientAcl(id, { ...facts, lastWritten: known }, deps, now);
-    if (plan.changes.length === 0 || known.size > 0) {
-      plans.push(plan);
+    const first = planWith(known);
+    if (first.plan.changes.length === 0 || known.size > 0) {
+      plans.push(first);
       continue;
     }
     const lastWritten = await recall(key);
     world.rememberWritten(key, lastWritten);
-    plans.push(planClientAcl(id, { ...facts, lastWritten }, deps, now));
+    plans.push(planWith(lastWritten));
   }
   return plans;
 }
@@ -86,7 +96,7 @@ export async function aclTriggers(
     async (key) => (await deps.journal.read(key)).lastWritten,
     evidence,
   );
-  return plans.filter(isPending).map((plan) => toTrigger(plan, cause, evidence));
+  return plans.filter(({ plan }) => isPending(plan)).map(({ plan }) => toTrigger(plan, cause, evidence));
 }
 
 /** Whether its client's job has anything to do or to say. */

@@ -19,6 +19,11 @@ export interface GuardedAcl {
   readonly used: readonly Hold[];
 }
 
+export type GuardDeps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock'> & {
+  readonly facts: Pick<ReconcilerDeps['facts'], 'get'>;
+  readonly contention: Pick<ReconcilerDeps['contention'], 'isContended'>;
+};
+
 /**
  * The mass guard, approvals, contention and the mode `observe`, in this order. `widerOnly` is the same plan where
  * nothing is narrowed: what is left of a plan whose loss is held.
@@ -27,7 +32,7 @@ export async function guardAcl(
   plan: ClientAclPlan,
   widerOnly: () => ClientAclPlan,
   record: KeyRecord,
-  deps: ReconcilerDeps,
+  deps: GuardDeps,
 ): Promise<GuardedAcl> {
   const passed = losesByInference(plan.changes)
     ? await guardLoss(plan, widerOnly, record, deps)
@@ -40,7 +45,7 @@ async function guardLoss(
   plan: ClientAclPlan,
   widerOnly: () => ClientAclPlan,
   record: KeyRecord,
-  deps: ReconcilerDeps,
+  deps: GuardDeps,
 ): Promise<GuardedAcl> {
   const { world, window, clock } = deps;
   const now = clock.now();
@@ -82,7 +87,7 @@ async function guardLoss(
 }
 
 /** Somebody undoes this again and again: say so instead of fighting. The steps hang together, so all of them wait. */
-function holdContended(plan: GuardedAcl, deps: ReconcilerDeps): GuardedAcl {
+export function holdContended(plan: GuardedAcl, deps: GuardDeps): GuardedAcl {
   const now = deps.clock.now();
   const contended = plan.changes.filter(
     ({ reason, subject }) => reason === 'DriftCorrected' && deps.contention.isContended(subject, now),
@@ -94,7 +99,7 @@ function holdContended(plan: GuardedAcl, deps: ReconcilerDeps): GuardedAcl {
   return { ...plan, changes: [], holds: [...plan.holds, ...holds] };
 }
 
-function observed(plan: GuardedAcl): GuardedAcl {
+export function observed(plan: GuardedAcl): GuardedAcl {
   const detail = 'mode is observe: nothing is written';
   const holds = plan.changes.map((change) => aclHold(change, 'ModeForbids', detail));
   return { ...plan, changes: [], holds: [...plan.holds, ...holds] };

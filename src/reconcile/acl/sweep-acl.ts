@@ -1,8 +1,6 @@
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
-import { createSteps } from '../../plan/acl/acl-steps.js';
-import { isOurs } from '../../plan/acl/quote.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { settleAclLeftovers } from './acl-leftovers.js';
 import { isAclActive, isAclWanted } from './acl-state.js';
@@ -10,6 +8,7 @@ import { applyAcl } from './apply-acl.js';
 import { noteDenied } from './client-acl.js';
 import { clientsWithAcl, isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
 import type { ClientAclPlan } from './plan-client-acl.js';
+import { unlinkedPolicies } from './unlinked-policies.js';
 
 /** What the complete comparison of ACL objects found. */
 export interface AclComparison {
@@ -34,12 +33,13 @@ export async function sweepAcl(
   if (!isAclActive(deps)) return NOTHING;
   try {
     await readAllAcl(deps, signal);
-    const plans = await planAcl(
+    const planned = await planAcl(
       clientsWithAcl(deps),
       deps,
       deps.clock.now(),
       async (key) => (await deps.journal.read(key)).lastWritten,
     );
+    const plans = planned.map(({ plan }) => plan);
     await removeUnlinked(plans, cause, deps, signal);
     if (!isAclWanted(deps.world.mapping) && deps.acl.cache.isEmpty)
       await deps.acl.noteNothingLeft(deps.facts);
@@ -77,25 +77,4 @@ export async function removeUnlinked(
   if (mode !== 'enforce') return;
   const changes = unlinkedPolicies(plans, deps);
   await acl.policyTurns.take(() => applyAcl({ key, changes, cause, lastWritten }, deps, signal));
-}
-
-export function unlinkedPolicies(
-  plans: readonly ClientAclPlan[],
-  { acl, world }: Pick<ReconcilerDeps, 'acl' | 'world'>,
-) {
-  const { owner } = world.mapping;
-  const linked = new Set<string>();
-  const link = (names: readonly string[]) => {
-    for (const name of names) linked.add(name.toLowerCase());
-  };
-  for (const { role } of acl.cache.standing.values()) link(role?.object.policies ?? []);
-  for (const { desired } of plans) link(desired.policies.map(({ name }) => name));
-  const steps = createSteps({
-    why: () => ({ reason: 'MappingChanged', isInferred: false, scopes: [] }),
-    lastWritten: new Map(),
-  });
-  return [...acl.cache.policies]
-    .filter(([name, { object }]) => !linked.has(name) && isOurs(owner, object.name, object.description))
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, { id, object }]) => steps.remove(id, { kind: 'acl-policy', object }, 'neither'));
 }

@@ -1,0 +1,80 @@
+import type { AclChange } from '../../plan/acl/acl-change.js';
+import type { Hold } from '../../plan/plan.js';
+import type { ClientId } from '../../plan/world.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { type AclBudget, aclBudget } from './acl-budget.js';
+import { isAclActive } from './acl-state.js';
+import { clientsWithAcl, planAcl } from './fleet-acl.js';
+import { guardAcl } from './guard-acl.js';
+import { unlinkedPolicies } from './unlinked-policies.js';
+
+/** Everything that would be done to ACL objects now, and everything that is held. */
+export interface AclFleetPlan {
+  readonly changes: readonly AclChange[];
+  readonly holds: readonly Hold[];
+  /** The clients that anything of it is about, those that lose something first. */
+  readonly clients: readonly ClientId[];
+  /** What the mass guard counts of them. */
+  readonly budget: AclBudget;
+}
+
+export const NO_ACL_PLAN: AclFleetPlan = {
+  changes: [],
+  holds: [],
+  clients: [],
+  budget: { owned: 0, wanted: 0 },
+};
+
+/** The ACL part of the plan of the whole fleet, from what was last read. `recall` as for `planAcl`. */
+export async function planAclFleet(
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock'>,
+  recall: (key: string) => Promise<ReadonlyMap<string, string>> = async () => new Map(),
+): Promise<AclFleetPlan> {
+  if (!isAclActive(deps)) return NO_ACL_PLAN;
+  const now = deps.clock.now();
+  const ids = clientsWithAcl(deps);
+  const plans = await planAcl(ids, deps, now, recall);
+  const changes: AclChange[] = [];
+  const holds: Hold[] = [];
+  const losing: ClientId[] = [];
+  const others: ClientId[] = [];
+  for (const { plan, widerOnly } of plans) {
+    if (plan.changes.length + plan.holds.length === 0) continue;
+    const guarded = await guardAcl(plan, widerOnly, NOTHING_TOLD, { ...deps, ...NOBODY_RULED });
+    changes.push(...guarded.changes);
+    holds.push(...guarded.holds);
+    (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
+  }
+  const { mode } = deps.world.mapping;
+  const unlinked =
+    mode === 'enforce'
+      ? unlinkedPolicies(
+          plans.map(({ plan }) => plan),
+          deps,
+        )
+      : [];
+  return {
+    changes: [...unique(changes), ...unlinked],
+    holds,
+    clients: [...losing, ...others],
+    budget: aclBudget(deps, now),
+  };
+}
+
+/** A plan alone knows of no earlier one: nobody has ruled on anything, and nobody undid anything. */
+const NOTHING_TOLD = { pending: [], lastWritten: new Map(), holds: new Map() };
+const NOBODY_RULED = {
+  facts: { get: async () => undefined },
+  contention: { isContended: () => false },
+};
+
+/** Clients share policies: each is made once. */
+function unique(changes: readonly AclChange[]): readonly AclChange[] {
+  const seen = new Set<string>();
+  return changes.filter(({ resource, subject, verb }) => {
+    const key = `${verb} ${subject}`;
+    const isKnown = resource.kind === 'acl-policy' && seen.has(key);
+    seen.add(key);
+    return !isKnown;
+  });
+}
