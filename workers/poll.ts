@@ -42,14 +42,14 @@ export async function runPoll(
 ): Promise<void> {
   const { provider } = poll;
   const { facts, clock, logger, metrics } = deps;
-  const { intervalMs, name = `poll/${provider}` } = options;
+  const { intervalMs, name = pollName(provider) } = options;
   const outage = new Outage();
   const gaps = new EventGaps(provider, options.hasWebhook, deps);
   await repeat(
     intervalMs,
     async () => {
       try {
-        const { events, cursor, gap } = await poll.poll(await facts.get(name), signal);
+        const { events, cursor, gap, isMore } = await poll.poll(await facts.get(name), signal);
         const fresh = await acceptEvents(provider, events, 'poll', deps);
         if (gap) {
           logger.warn({ provider }, 'events may have been lost: everything is compared');
@@ -71,7 +71,7 @@ export async function runPoll(
         const lasted = outage.ends(clock.now());
         if (lasted !== undefined)
           logger.info({ provider, lastedMs: lasted }, 'polling the identity provider works again');
-        return 'done';
+        return isMore === true ? 'more' : 'done';
       } catch (error) {
         if (signal.aborted) return { failed: true };
         const code = error instanceof SyncError ? error.code : 'ERR_INTERNAL';
@@ -90,6 +90,11 @@ export async function runPoll(
     signal,
     LONGEST_RETRY_MS,
   );
+}
+
+/** Under which the cursor of a provider's own log is kept. */
+export function pollName(provider: string): string {
+  return `poll/${provider}`;
 }
 
 /** The last successful poll of a provider, by whatever process. */

@@ -4,8 +4,10 @@ import type { Metrics } from '../src/observe.js';
 import type { RecordedHold } from '../src/queue/journal.js';
 import type { ParkedKey } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import type { Heard } from './heard.js';
+import { type ProviderHealth, readProviderHealth } from './provider-health.js';
 import type { WatchAges } from './watch-ages.js';
-import type { Store } from './wire.js';
+import type { Provider, Store } from './wire.js';
 
 /** What `/statusz` answers. Ages are in seconds; null means never. */
 export interface Status {
@@ -24,12 +26,15 @@ export interface Status {
   readonly parked: readonly ParkedKey[];
   readonly holds: readonly (RecordedHold & { readonly key: string })[];
   readonly outboxDecisions: number;
+  readonly providers: readonly ProviderHealth[];
 }
 
 /** Gathers the status, and sets the gauges that only a look can know. */
 export async function readStatus(parts: {
   readonly config: Config;
   readonly store: Store;
+  readonly providers: readonly Provider[];
+  readonly heard: Heard;
   readonly deps: ReconcilerDeps;
   readonly ages: WatchAges;
   readonly sweptAt: () => number | undefined;
@@ -37,7 +42,15 @@ export async function readStatus(parts: {
 }): Promise<Status> {
   const { config, store, deps, ages, metrics } = parts;
   const now = deps.clock.now();
-  const [queue, journal] = await Promise.all([store.queue.state(), store.journal.overview()]);
+  const [queue, journal, providers] = await Promise.all([
+    store.queue.state(),
+    store.journal.overview(),
+    Promise.all(
+      parts.providers.map((provider) =>
+        readProviderHealth(provider, { ...store, heard: parts.heard, clock: deps.clock, metrics }),
+      ),
+    ),
+  ]);
   const age = (at: number | undefined) => (at === undefined ? null : (now - at) / 1000);
   const status: Status = {
     owner: config.owner,
@@ -55,6 +68,7 @@ export async function readStatus(parts: {
     parked: queue.parked,
     holds: journal.holds,
     outboxDecisions: journal.outboxLength,
+    providers,
   };
   for (const { provider, ageSeconds } of status.directories) {
     if (ageSeconds !== null) metrics.gauge('scopemesh_directory_age_seconds', ageSeconds, { provider });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../src/clock.js';
 import { messageOf, SyncError } from '../src/errors.js';
+import type { ProviderParts } from '../src/identity/provider-parts.js';
 import type { EventSubscription } from '../src/identity/source.js';
 import type { Logger } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
@@ -76,6 +77,20 @@ export async function runSubscription(
     }
     await clock.sleep(waitMs, signal).catch(() => {});
   }
+}
+
+/** Every subscription of a provider, each under its name. */
+export function subscriptionsOf({
+  directory: { provider },
+  subscription,
+  signals,
+}: ProviderParts): readonly { readonly name: string; readonly subscription: EventSubscription }[] {
+  return [
+    ...(subscription === undefined ? [] : [{ name: provider, subscription }]),
+    ...(signals?.subscription === undefined
+      ? []
+      : [{ name: `signals/${provider}`, subscription: signals.subscription }]),
+  ];
 }
 
 /** What was last said of a subscription, by whatever process. */

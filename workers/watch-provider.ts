@@ -3,7 +3,7 @@ import type { PausingParts } from '../src/identity/pauses.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
 import { type PollDeps, runFullReads, runPoll } from './poll.js';
 import { runRechecks } from './recheck.js';
-import { runSubscription } from './subscription.js';
+import { runSubscription, subscriptionsOf } from './subscription.js';
 
 /** Everything that watches one identity provider, beside its webhook; each ends when the signal aborts. */
 export function watchProvider(
@@ -11,7 +11,7 @@ export function watchProvider(
   deps: PollDeps & { readonly rechecks: Rechecks },
   signal: AbortSignal,
 ): readonly Promise<void>[] {
-  const { settings, source, poll, subscription, signals } = parts;
+  const { settings, source, poll, signals } = parts;
   const { name, pollMs, fullReadMs } = settings;
   const isPaused = () => (parts.pausedUntil() ?? 0) > deps.clock.now();
   const hasWebhook = source !== undefined;
@@ -30,9 +30,6 @@ export function watchProvider(
             signal,
           ),
         ]),
-    ...(subscription === undefined ? [] : [runSubscription(subscription, name, deps, signal)]),
-    ...(signals?.subscription === undefined
-      ? []
-      : [runSubscription(signals.subscription, `signals/${name}`, deps, signal)]),
+    ...subscriptionsOf(parts).map((each) => runSubscription(each.subscription, each.name, deps, signal)),
   ];
 }

@@ -11,6 +11,7 @@ import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
 import { holdTriggers } from './holds.js';
+import { type LastRead, lastReadFact } from './last-read.js';
 import { standingTriggers } from './observe-consul.js';
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
@@ -91,13 +92,15 @@ export async function reconcileProvider(
     world.forgetDirectory(key.name);
     throw error;
   }
+  const { requests } = snapshot;
+  const lastRead: LastRead = {
+    at: new Date(clock.now()).toISOString(),
+    clients: snapshot.clients.length,
+    requests,
+  };
+  await deps.facts.set(lastReadFact(key.name), JSON.stringify(lastRead));
   deps.logger.info(
-    {
-      provider: key.name,
-      clients: snapshot.clients.length,
-      changed: changed.length,
-      requests: snapshot.requests,
-    },
+    { provider: key.name, clients: lastRead.clients, changed: changed.length, requests },
     'directory read completely',
   );
   return { kind: 'done' };

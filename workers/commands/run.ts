@@ -74,7 +74,16 @@ export async function runDaemon(
         await store.facts.set('probe', new Date(clock.now()).toISOString());
       },
       status: () =>
-        readStatus({ config, store, providers, heard: ports.heard, deps, ages, sweptAt: () => sweptAt, metrics }),
+        readStatus({
+          config,
+          store,
+          providers,
+          heard: ports.heard,
+          deps,
+          ages,
+          sweptAt: () => sweptAt,
+          metrics,
+        }),
     });
     addApi(server, {
       rulings: createRulings(deps),

@@ -1,0 +1,17 @@
+/** The last complete read of a directory, as it is kept for people. */
+export interface LastRead {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly clients: number;
+  readonly requests: number;
+}
+
+/** The fact under which it is kept. */
+export function lastReadFact(provider: string): string {
+  return `directory/${provider}`;
+}
+
+// What scopemesh itself wrote.
+export function parseLastRead(text: string | undefined): LastRead | undefined {
+  return text === undefined ? undefined : JSON.parse(text);
+}

@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import type { ProviderSettings } from '../config/config.js';
+import type { Clock } from '../src/clock.js';
+import type { PausingParts } from '../src/identity/pauses.js';
+import type { Metrics } from '../src/observe.js';
+import type { Facts } from '../src/queue/facts.js';
+import type { Rechecks } from '../src/queue/rechecks.js';
+import { lastReadFact, parseLastRead } from '../src/reconcile/last-read.js';
+import type { Heard, Hearing } from './heard.js';
+import { pollName, readPolled } from './poll.js';
+import { readRenewal, subscriptionsOf } from './subscription.js';
+
+const Instant = z.string().nullable();
+
+/** What works of a provider now. Instants are ISO 8601, ages and lags in seconds; null: never, or not known. */
+export const ProviderHealth = z.object({
+  provider: z.string(),
+  kind: z.string(),
+  /** Null where none is configured. */
+  webhook: z.object({ lastEventAt: Instant, lagSeconds: z.number().nullable() }).nullable(),
+  /** Null where the kind has no log to poll. */
+  poll: z
+    .object({
+      lastPollAt: Instant,
+      lastEventAt: Instant,
+      lagSeconds: z.number().nullable(),
+      /** Its beginning. */
+      cursor: z.string().nullable(),
+      /** Events that the webhook should have brought and only the poll did. */
+      missedSignals: z.number(),
+    })
+    .nullable(),
+  subscriptions: z.array(z.object({ name: z.string(), renewedAt: Instant, expiresAt: Instant })),
+  /** The last complete read. */
+  directory: z.object({
+    readAt: Instant,
+    ageSeconds: z.number().nullable(),
+    clients: z.number().nullable(),
+    requests: z.number().nullable(),
+  }),
+  /** How long nothing is asked yet, because the provider limits the rate. */
+  pausedSeconds: z.number(),
+  /** What is to be looked at again after an event. */
+  rechecks: z.number(),
+});
+export type ProviderHealth = z.infer<typeof ProviderHealth>;
+
+const CURSOR_LENGTH = 32;
+
+/** Gathers what the processes of this instance keep of a provider, and sets its gauges. */
+export async function readProviderHealth(
+  parts: PausingParts & { readonly settings: ProviderSettings },
+  deps: {
+    readonly facts: Facts;
+    readonly rechecks: Pick<Rechecks, 'count'>;
+    readonly heard: Heard;
+    readonly clock: Clock;
+    readonly metrics: Metrics;
+  },
+): Promise<ProviderHealth> {
+  const { facts, heard, clock, metrics } = deps;
+  const { name: provider, kind } = parts.settings;
+  const now = clock.now();
+  const [byWebhook, byPoll, polled, cursor, read, rechecks] = await Promise.all([
+    heard.of(provider, 'webhook'),
+    heard.of(provider, 'poll'),
+    readPolled(provider, facts),
+    facts.get(pollName(provider)),
+    facts.get(lastReadFact(provider)).then(parseLastRead),
+    deps.rechecks.count(provider),
+  ]);
+  const subscriptions = await Promise.all(
+    subscriptionsOf(parts).map(async ({ name }) => {
+      const renewal = await readRenewal(name, facts);
+      return { name, renewedAt: renewal?.renewedAt ?? null, expiresAt: renewal?.expiresAt ?? null };
+    }),
+  );
+  const pausedSeconds = Math.max(0, ((parts.pausedUntil() ?? 0) - now) / 1000);
+  metrics.gauge('scopemesh_provider_paused_seconds', pausedSeconds, { provider });
+  metrics.gauge('scopemesh_rechecks', rechecks, { provider });
+  const ends = subscriptions.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
+  if (ends.length > 0) {
+    const seconds = (Math.min(...ends) - now) / 1000;
+    metrics.gauge('scopemesh_subscription_expires_seconds', seconds, { provider });
+  }
+  return {
+    provider,
+    kind,
+    webhook: parts.source === undefined ? null : spoken(byWebhook),
+    poll:
+      parts.poll === undefined
+        ? null
+        : {
+            ...spoken(byPoll),
+            lastPollAt: polled?.at ?? null,
+            cursor: shortened(cursor),
+            missedSignals: polled?.missedSignals ?? 0,
+          },
+    subscriptions,
+    directory: {
+      readAt: read?.at ?? null,
+      ageSeconds: read === undefined ? null : (now - Date.parse(read.at)) / 1000,
+      clients: read?.clients ?? null,
+      requests: read?.requests ?? null,
+    },
+    pausedSeconds,
+    rechecks,
+  };
+}
+
+function spoken(hearing: Hearing | undefined): { lastEventAt: string | null; lagSeconds: number | null } {
+  const lagMs = hearing?.lagMs;
+  return {
+    lastEventAt: hearing?.lastEventAt ?? null,
+    lagSeconds: lagMs === undefined ? null : lagMs / 1000,
+  };
+}
+
+function shortened(cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  return cursor.length <= CURSOR_LENGTH ? cursor : `${cursor.slice(0, CURSOR_LENGTH)}…`;
+}
