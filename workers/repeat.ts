@@ -1,7 +1,7 @@
 import type { Clock } from '../src/clock.js';
 
-/** Done; or failed, and the other side may have said how long to wait. */
-export type Attempt = 'done' | { readonly failed: true; readonly retryAfterMs?: number };
+/** Done, or done with more to do at once; or failed, and the other side may have said how long to wait. */
+export type Attempt = 'done' | 'more' | { readonly failed: true; readonly retryAfterMs?: number };
 
 /** The longest wait after a failure, where the caller says nothing else. */
 const LONGEST_RETRY_MS = 10_000;
@@ -20,7 +20,8 @@ export async function repeat(
   let failures = 0;
   while (!signal.aborted) {
     const attempt = await work();
-    failures = attempt === 'done' ? 0 : failures + 1;
+    failures = typeof attempt === 'string' ? 0 : failures + 1;
+    if (attempt === 'more') continue;
     const waitMs =
       attempt === 'done'
         ? intervalMs * (0.9 + Math.random() * 0.2)
