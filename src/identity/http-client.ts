@@ -12,7 +12,7 @@ export interface HttpAnswer {
 }
 
 export interface HttpRequest {
-  readonly method?: 'GET' | 'POST' | 'PATCH';
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   /** For an answer that never ends (server-sent events): what came until it is silent for so long is its body. */

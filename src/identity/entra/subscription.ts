@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import { parseJson } from '../http-client.js';
+import { type HttpAnswer, parseJson } from '../http-client.js';
 import type { EventSubscription } from '../source.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';
 import { parse } from './pages.js';
@@ -46,6 +47,8 @@ const LOOK_EVERY_MS = MINUTE_MS;
 
 const RESOURCES = ['users', 'groups'] as const;
 type Resource = (typeof RESOURCES)[number];
+/** What it takes to subscribe to them (https://learn.microsoft.com/graph/api/subscription-post-subscriptions). */
+const PERMISSION: Readonly<Record<Resource, string>> = { users: 'User.Read.All', groups: 'Group.Read.All' };
 
 const HELD = z.object({
   id: z.string().min(1).max(255),
@@ -74,29 +77,29 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     .update(JSON.stringify([url, secret.reveal()]))
     .digest('hex')
     .slice(0, 6);
+  const place = api.placeOf('subscription');
   const instantIn = (ms: number) => new Date(clock.now() + ms).toISOString();
 
-  const ask = async (method: 'POST' | 'PATCH', path: string, body: object, signal: AbortSignal) => {
-    const place = api.placeOf('subscription');
+  const send = (method: 'POST' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal) => {
     const headers = { 'content-type': 'application/json' };
-    const request = { method, headers, body: JSON.stringify(body) };
-    const answer = await api.send(api.addressOf(path, {}), place, request, signal);
-    if (method === 'PATCH' && answer.status === 404 && errorCodeOf(answer) !== undefined) return undefined;
-    if (answer.status !== 200 && answer.status !== 201) throw api.refusalOf(answer, place);
+    const request = method === 'DELETE' ? { method } : { method, headers, body: JSON.stringify(body) };
+    return api.send(api.addressOf(path, {}), place, request, signal);
+  };
+  const toHeld = (answer: HttpAnswer): Held => {
     const { id, expirationDateTime } = parse(SUBSCRIPTION, parseJson(answer, place), place);
-    const expiresAt = new Date(expirationDateTime).toISOString();
-    return { id, expiresAt, renewedAt: instantIn(0), made };
+    return { id, expiresAt: new Date(expirationDateTime).toISOString(), renewedAt: instantIn(0), made };
   };
 
-  const renew = (held: Held, signal: AbortSignal) =>
-    ask(
-      'PATCH',
-      `/subscriptions/${encodeURIComponent(held.id)}`,
-      { expirationDateTime: instantIn(LIFETIME_MS) },
-      signal,
-    );
+  /** Undefined if Graph does not know it any more. */
+  const extend = async (held: Held, signal: AbortSignal): Promise<Held | undefined> => {
+    const body = { expirationDateTime: instantIn(LIFETIME_MS) };
+    const answer = await send('PATCH', pathOf(held), body, signal);
+    if (answer.status === 200) return toHeld(answer);
+    if (answer.status === 404 && errorCodeOf(answer) !== undefined) return undefined;
+    throw api.refusalOf(answer, place);
+  };
 
-  const create = (resource: Resource, signal: AbortSignal) => {
+  const create = async (resource: Resource, signal: AbortSignal): Promise<Held> => {
     const subscription = {
       // `updated` tells of new and softly deleted ones too.
       changeType: 'updated,deleted',
@@ -106,13 +109,22 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
       expirationDateTime: instantIn(LIFETIME_MS),
       clientState: secret.reveal(),
     };
-    return ask('POST', '/subscriptions', subscription, signal);
+    const answer = await send('POST', '/subscriptions', subscription, signal);
+    if (answer.status === 201 || answer.status === 200) return toHeld(answer);
+    if (answer.status === 403) {
+      const message = `${place}: answered 403; grant the application permission ${PERMISSION[resource]}`;
+      throw new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
+    }
+    throw api.refusalOf(answer, place);
   };
+
+  /** What was made in a renewal that failed later on, and so was never stored. */
+  let unstored: Partial<Record<Resource, Held>> = {};
 
   return {
     provider: api.provider,
     async renew(text, signal) {
-      const before = parseStored(text);
+      const before = { ...parseStored(text), ...unstored };
       const after: Partial<Record<Resource, Held>> = {};
       let gap = false;
       for (const resource of RESOURCES) {
@@ -123,17 +135,22 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
           after[resource] = held;
           continue;
         }
-        const renewed = isOurs ? await renew(held, signal) : undefined;
-        const current = renewed ?? (await create(resource, signal));
-        if (current !== undefined) after[resource] = current;
+        const extended = isOurs ? await extend(held, signal) : undefined;
+        const current = extended ?? (await create(resource, signal));
+        after[resource] = current;
+        unstored = { ...unstored, [resource]: current };
+        if (held === undefined) continue;
+        upkeep.done(held.id);
+        if (extended !== undefined) continue;
         // Between the end of the old one and the new one nothing was told.
-        gap ||= held !== undefined && renewed === undefined;
-        if (held !== undefined) upkeep.done(held.id);
+        gap = true;
+        // One for another address or secret is given up; where that fails it ends by itself.
+        if (!isOurs) await send('DELETE', pathOf(held), {}, signal);
       }
-      const ends = Object.values(after)
+      unstored = {};
+      const [first] = Object.values(after)
         .map(({ expiresAt }) => expiresAt)
         .toSorted();
-      const [first] = ends;
       return {
         stored: JSON.stringify(after),
         ...(first === undefined ? {} : { expiresAt: first }),
@@ -142,6 +159,10 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
       };
     },
   };
+}
+
+function pathOf(held: Held): string {
+  return `/subscriptions/${encodeURIComponent(held.id)}`;
 }
 
 function parseStored(text: string | undefined): z.output<typeof STORED> {

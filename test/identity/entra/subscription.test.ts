@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { createEntra } from '../../../src/identity/entra/entra.js';
+import type { SubscriptionState } from '../../../src/identity/source.js';
+import { Secret } from '../../../src/model/secret.js';
+import { type Entra, startEntra } from '../../support/entra/entra.js';
+import { partsOf, WEBHOOK_SECRETS } from '../../support/entra/parts.js';
+import { type Receiver, startReceiver } from '../../support/entra/receiver.js';
+import { guidOf } from '../../support/entra/tenant.js';
+import { createMovableClock, type MovableClock } from '../../support/movable-clock.js';
+
+const MINUTE = 60_000;
+const signal = new AbortController().signal;
+let clock: MovableClock;
+let entra: Entra;
+let receiver: Receiver;
+let parts: ReturnType<typeof createEntra>;
+let stored: string | undefined;
+
+const open = (more: object = {}) => {
+  parts = partsOf(entra, [], { clock, webhookUrl: receiver.url, ...more });
+  receiver.source = parts.source;
+};
+beforeEach(async () => {
+  clock = createMovableClock();
+  entra = await startEntra({ now: () => clock.now() });
+  receiver = await startReceiver();
+  stored = undefined;
+  open();
+});
+afterEach(async () => {
+  await parts.directory.close();
+  await receiver.close();
+  await entra.close();
+});
+
+const renew = async (): Promise<SubscriptionState> => {
+  const state = await parts.subscription?.renew(stored, signal, async () => false);
+  if (state === undefined) throw new Error('no subscription');
+  stored = state.stored;
+  return state;
+};
+const active = () => [...entra.subscriptions.active.values()];
+const takeLog = () => entra.subscriptions.log.splice(0);
+const [CURRENT] = WEBHOOK_SECRETS;
+
+describe('the subscriptions', () => {
+  it('are made for users and groups, the address proving itself, for as long as Graph allows', async () => {
+    const state = await renew();
+    expect(active().map(({ resource }) => resource)).toEqual(['users', 'groups']);
+    for (const subscription of active()) {
+      expect(subscription).toMatchObject({ clientState: CURRENT, lifecycleNotificationUrl: receiver.url });
+      const minutes = (Date.parse(subscription.expirationDateTime) - clock.now()) / MINUTE;
+      expect(minutes).toBeLessThanOrEqual(41_760);
+      expect(minutes).toBeGreaterThan(41_000);
+    }
+    expect(entra.subscriptions.lastValidation).toMatchObject({ status: 200 });
+    expect(state).toMatchObject({ gap: false });
+    expect(state.expiresAt).toBe(active()[0]?.expirationDateTime);
+  });
+
+  it('keep no secret, and cost nothing while nothing is due', async () => {
+    const state = await renew();
+    for (const secret of WEBHOOK_SECRETS) expect(state.stored).not.toContain(secret);
+    takeLog();
+    clock.advance(state.renewAfterMs);
+    expect(await renew()).toEqual(state);
+    expect(takeLog()).toEqual([]);
+  });
+
+  it('are renewed long before their end', async () => {
+    await renew();
+    const [first] = active();
+    const end = first?.expirationDateTime;
+    takeLog();
+    clock.advance(7 * 60 * MINUTE);
+    expect((await renew()).gap).toBe(false);
+    expect(takeLog()).toEqual(active().map(({ id }) => `PATCH ${id}`));
+    expect(first?.expirationDateTime).not.toBe(end);
+  });
+
+  it('are renewed at once when Graph wants a new authorisation', async () => {
+    await renew();
+    takeLog();
+    const [first] = active();
+    expect(await entra.subscriptions.lifecycle(first?.id ?? '', 'reauthorizationRequired')).toBe(202);
+    expect((await renew()).gap).toBe(false);
+    expect(takeLog()).toEqual([`PATCH ${first?.id}`]);
+    await renew();
+    expect(takeLog()).toEqual([]);
+  });
+
+  it('are made anew with a gap when Graph removed one, or it ended', async () => {
+    await renew();
+    const [first] = active();
+    await entra.subscriptions.lifecycle(first?.id ?? '', 'subscriptionRemoved');
+    entra.subscriptions.active.delete(first?.id ?? '');
+    expect((await renew()).gap).toBe(true);
+    expect(active()).toHaveLength(2);
+    clock.advance(41_800 * MINUTE);
+    entra.subscriptions.active.clear();
+    expect((await renew()).gap).toBe(true);
+    expect(active()).toHaveLength(2);
+    expect((await renew()).gap).toBe(false);
+  });
+
+  it('are made anew under another secret or address, and the old ones are given up', async () => {
+    await renew();
+    await parts.directory.close();
+    open({ webhookSecrets: ['the next one', CURRENT].map((text) => new Secret(text)) });
+    await renew();
+    expect(active().map(({ clientState }) => clientState)).toEqual(['the next one', 'the next one']);
+  });
+
+  it('are not made twice where one of them fails', async () => {
+    entra.permissions.delete('Group.Read.All');
+    entra.permissions.delete('Directory.Read.All');
+    await expect(renew()).rejects.toThrow(/Group\.Read\.All/);
+    await expect(renew()).rejects.toThrow(/Group\.Read\.All/);
+    entra.permissions.add('Group.Read.All');
+    await renew();
+    expect(active().map(({ resource }) => resource)).toEqual(['users', 'groups']);
+  });
+
+  it('are not there where the address does not answer as Graph asks', async () => {
+    receiver.source = undefined;
+    await expect(renew()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+    expect(active()).toEqual([]);
+  });
+
+  it('bring what changes', async () => {
+    await renew();
+    entra.tenant.put('users', { id: guidOf('ann'), accountEnabled: false });
+    const [entry] = entra.tenant.changes.slice(-1);
+    if (entry === undefined) throw new Error('nothing changed');
+    expect(await entra.subscriptions.notifyOf(entry)).toEqual([202]);
+    expect(receiver.events.at(-1)?.triggers).toMatchObject([{ members: true, urgent: true }]);
+  });
+});
