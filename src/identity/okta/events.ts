@@ -2,6 +2,7 @@ import { clientKey, type Key, providerKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
 import type { IdentityEvent } from '../source.js';
+import { ALL_CLIENTS } from './authorization-server.js';
 import { effectOf } from './event-types.js';
 import type { LogEvent, LogParty } from './log-event.js';
 import type { OktaNames } from './names.js';
@@ -138,12 +139,14 @@ function accessEvidence(
   names: OktaNames,
 ): readonly Evidence[] {
   if (takes === 'nothing') return [];
-  return targets.flatMap(({ id }): readonly Evidence[] => {
+  // A rule comes with its policy, and both name the same clients.
+  const clients = new Set(targets.flatMap(({ id }) => names.policyClients(id) ?? []));
+  const named = clients.size === 0 || clients.has(ALL_CLIENTS) ? [] : [{ provider, clients: [...clients] }];
+  const lost = targets.flatMap(({ id }): readonly Evidence[] => {
     const scope = takes === 'scope' ? names.scope(id) : undefined;
-    if (scope !== undefined) return [{ provider, scopes: [scope.name], api: scope.api }];
-    const clients = names.policyClients(id) ?? [];
-    return clients.length === 0 || clients.includes('ALL_CLIENTS') ? [] : [{ provider, clients }];
+    return scope === undefined ? [] : [{ provider, scopes: [scope.name], api: scope.api }];
   });
+  return [...named, ...lost];
 }
 
 function ofPeople(event: LogEvent, effect: PeopleEffect, cause: Cause, provider: string): Effect {

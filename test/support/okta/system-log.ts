@@ -18,6 +18,7 @@ export type LogAnswer =
   | { readonly status: 200; readonly events: readonly Wire[]; readonly next: URL | undefined };
 
 const MOST = 1000;
+const SEVEN_DAYS_MS = 7 * 24 * 3600_000;
 
 /**
  * The System Log: bounded requests end, polling requests (ascending, no `until`) always say where to go on, also when
@@ -88,8 +89,9 @@ export class SystemLog {
       return epoch === this.#epoch && at !== undefined && at <= this.events.length ? at : undefined;
     }
     const since = query.get('since');
-    if (since === null || Number.isNaN(Date.parse(since))) return undefined;
-    const first = this.events.findIndex(({ published }) => Date.parse(published) >= Date.parse(since));
+    const from = since === null ? this.#now() - SEVEN_DAYS_MS : Date.parse(since);
+    if (Number.isNaN(from)) return undefined;
+    const first = this.events.findIndex(({ published }) => Date.parse(published) >= from);
     return Math.max(first === -1 ? this.events.length : first, this.#expired);
   }
 }

@@ -1,0 +1,372 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { OktaOptions } from '../../../src/identity/okta/okta.js';
+import type { ProviderParts } from '../../../src/identity/provider-parts.js';
+import { Secret } from '../../../src/model/secret.js';
+import { silentLogger } from '../../../src/observe.js';
+import type { Fault } from '../../support/okta/server.js';
+import { API, type OktaWorld, startOktaWorld } from '../../support/okta/world.js';
+
+const signal = new AbortController().signal;
+let world: OktaWorld;
+let opened: ProviderParts[] = [];
+
+beforeEach(async () => {
+  world = await startOktaWorld();
+  opened = [];
+});
+afterEach(async () => {
+  for (const { directory } of opened) await directory.close();
+  await world.server.stop();
+});
+
+function directoryOf(options: Partial<OktaOptions> = {}) {
+  const parts = world.open(options);
+  opened.push(parts);
+  return parts.directory;
+}
+
+const json =
+  (status: number, body: unknown, headers: Record<string, string> = {}, path = '/api/v1/apps'): Fault =>
+  (url, response) => {
+    if (url.pathname !== path) return false;
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(typeof body === 'string' ? body : JSON.stringify(body));
+    return true;
+  };
+
+describe('what an app may obtain', () => {
+  const grantsOf = async (clientId: string, options: Partial<OktaOptions> = {}) => {
+    const client = await directoryOf(options).read('clientId', clientId, signal);
+    return client?.grants.map(({ api, name }) => `${api} ${name}`);
+  };
+  const app = (grantTypes: readonly string[] = ['client_credentials']) =>
+    world.server.org.addApp({ grantTypes });
+  const rule = (clients: readonly string[], fields: Parameters<typeof world.server.org.addRule>[2]) => {
+    const policy = world.server.org.addPolicy(world.mesh.id, clients);
+    return { policy, rule: world.server.org.addRule(world.mesh.id, policy, fields) };
+  };
+  beforeEach(() => {
+    for (const name of ['orders:read', 'orders:write']) world.server.org.addScope(world.mesh.id, name);
+  });
+
+  it('is every custom scope where a rule for all clients says *, and none of those that say who a person is', async () => {
+    rule(['ALL_CLIENTS'], { scopes: ['*'] });
+    expect(await grantsOf(app().id)).toEqual([`${API} orders:read`, `${API} orders:write`]);
+  });
+
+  it('is what any rule of any policy lets it have, and the shortest of their lifetimes', async () => {
+    const client = app();
+    rule([client.id], { scopes: ['orders:read'], lifetimeMinutes: 90 });
+    rule(['ALL_CLIENTS', 'another'], { scopes: ['orders:write'], lifetimeMinutes: 15 });
+    expect(await grantsOf(client.id)).toEqual([`${API} orders:read`, `${API} orders:write`]);
+    const read = await directoryOf().read('clientId', client.id, signal);
+    expect(read?.accessTokenLifetimeSeconds).toBe(900);
+  });
+
+  it('takes no lifetime from a rule that gives it nothing', async () => {
+    const client = app();
+    rule([client.id], { scopes: ['orders:read'], lifetimeMinutes: 90 });
+    rule([client.id], { scopes: ['openid'], lifetimeMinutes: 5 });
+    rule([client.id], { scopes: ['orders:write'], grantTypes: ['implicit'], lifetimeMinutes: 5 });
+    const read = await directoryOf().read('clientId', client.id, signal);
+    expect(read?.accessTokenLifetimeSeconds).toBe(5400);
+  });
+
+  it('is nothing by a policy for others, by what is inactive, or by a scope that is gone', async () => {
+    const client = app();
+    rule(['another'], { scopes: ['orders:read'] });
+    rule([client.id], { scopes: ['orders:read'], status: 'INACTIVE' });
+    rule([client.id], { scopes: ['orders:gone'] });
+    const { policy } = rule([client.id], { scopes: ['orders:write'] });
+    world.server.org.setPolicyStatus(world.mesh.id, policy, 'INACTIVE');
+    expect(await grantsOf(client.id)).toEqual([]);
+  });
+
+  it('is nothing at a server that is inactive', async () => {
+    rule(['ALL_CLIENTS'], {});
+    const client = app();
+    expect(await grantsOf(client.id)).toHaveLength(2);
+    world.server.org.setServerStatus(world.mesh.id, 'INACTIVE');
+    expect(await grantsOf(client.id)).toEqual([]);
+  });
+
+  it('in the name of people counts where the rule is for everyone and the app has its grant type', async () => {
+    rule(['ALL_CLIENTS'], { scopes: ['orders:read'], grantTypes: ['authorization_code'] });
+    rule(['ALL_CLIENTS'], {
+      scopes: ['orders:write'],
+      grantTypes: ['authorization_code'],
+      people: ['00gadmins'],
+    });
+    expect(await grantsOf(app(['authorization_code', 'refresh_token']).id)).toEqual([`${API} orders:read`]);
+    expect(await grantsOf(app(['client_credentials']).id)).toEqual([]);
+  });
+
+  it('for itself asks nothing about people', async () => {
+    rule(['ALL_CLIENTS'], { scopes: ['orders:read'], people: [] });
+    expect(await grantsOf(app().id)).toEqual([`${API} orders:read`]);
+  });
+
+  it('belongs to the server as the configuration names it: by id, issuer or audience', async () => {
+    rule(['ALL_CLIENTS'], { scopes: ['orders:read'] });
+    const other = world.server.org.addServer('api://other');
+    world.server.org.addScope(other.id, 'orders:read');
+    const policy = world.server.org.addPolicy(other.id, ['ALL_CLIENTS']);
+    world.server.org.addRule(other.id, policy);
+    const client = app();
+    const issuer = `${world.server.address}/oauth2/${other.id}`;
+    expect(await grantsOf(client.id)).toEqual([`${API} orders:read`]);
+    expect(await grantsOf(client.id, { apis: [world.mesh.id, issuer] })).toEqual([
+      `${world.mesh.id} orders:read`,
+      `${issuer} orders:read`,
+    ]);
+  });
+
+  it('is refused where a name of the configuration fits several servers', async () => {
+    world.server.org.addServer(API);
+    await expect(directoryOf().readAll(signal)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_INCOMPLETE',
+      retriable: false,
+    });
+  });
+
+  it('is nothing at a server that was deleted, which is told once', async () => {
+    const warnings: unknown[] = [];
+    const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
+    rule(['ALL_CLIENTS'], {});
+    const client = app();
+    const directory = directoryOf({ logger });
+    expect((await directory.read('clientId', client.id, signal))?.grants).toHaveLength(2);
+    world.server.org.deleteServer(world.mesh.id);
+    for (let times = 0; times < 2; times++)
+      expect((await directory.read('clientId', client.id, signal))?.grants).toEqual([]);
+    expect(warnings).toEqual([{ provider: 'main', api: API }]);
+  });
+
+  it('of Okta itself is what an administrator granted, where the org is one of the APIs', async () => {
+    const org = world.server.address;
+    const client = world.server.org.addApp({ orgScopes: ['okta.users.read', 'okta.groups.manage'] });
+    expect(await grantsOf(client.id)).toEqual([]);
+    const directory = directoryOf({ apis: [API, org] });
+    const read = await directory.read('clientId', client.id, signal);
+    expect(read?.grants).toEqual([
+      { api: org, name: 'okta.groups.manage' },
+      { api: org, name: 'okta.users.read' },
+    ]);
+    expect(read?.accessTokenLifetimeSeconds).toBe(3600);
+    const { clients } = await directory.readAll(signal);
+    expect(clients.find(({ clientId }) => clientId === client.id)).toEqual(read);
+  });
+});
+
+describe('an app', () => {
+  it('shows its label, its type, and what its profile says in text', async () => {
+    const { id } = world.server.org.addApp({
+      label: 'Web shop',
+      applicationType: 'web',
+      profile: {
+        'consul-services': ['web', 'shop'],
+        actor: 'agent',
+        tier: 2,
+        nested: { a: 1 },
+        label: 'another',
+        client_secret: 'x',
+      },
+    });
+    expect(await directoryOf().read('clientId', id, signal)).toMatchObject({
+      name: 'Web shop',
+      internalId: id,
+      attributes: {
+        'consul-services': 'web,shop',
+        actor: 'agent',
+        tier: '2',
+        label: 'Web shop',
+        application_type: 'web',
+      },
+    });
+    const { attributes } = (await directoryOf().read('internalId', id, signal)) ?? {};
+    expect(Object.keys(attributes ?? {}).sort()).toEqual([
+      'actor',
+      'application_type',
+      'consul-services',
+      'label',
+      'tier',
+    ]);
+  });
+
+  it('that is no OAuth client is none here, alone or among all', async () => {
+    const console = world.server.org.shown.apps.find(({ clientId }) => clientId === undefined);
+    const directory = directoryOf();
+    expect(await directory.read('internalId', console?.id ?? '', signal)).toBeUndefined();
+    const { clients } = await directory.readAll(signal);
+    expect(clients.map(({ clientId }) => clientId)).toEqual([world.server.reader.id]);
+  });
+
+  it('is found by one request where its client id is its id, and by the list where it is not', async () => {
+    const app = world.server.org.addApp();
+    world.server.org.addApp({ clientId: 'chosen' });
+    const directory = directoryOf();
+    await directory.read('clientId', app.id, signal);
+    expect(world.server.count('/api/v1/apps')).toBe(1);
+    expect(await directory.read('clientId', 'chosen', signal)).toMatchObject({ clientId: 'chosen' });
+    const before = world.server.count('/api/v1/apps?');
+    await directory.read('clientId', 'chosen', signal);
+    expect(world.server.count('/api/v1/apps?')).toBe(before);
+  });
+});
+
+describe('a read of all apps', () => {
+  it('asks for pages of 200, follows their links, and counts its requests', async () => {
+    for (let at = 0; at < 25; at++) world.server.org.addApp();
+    world.server.pageLimit = 10;
+    const { clients, requests } = await directoryOf().readAll(signal);
+    expect(clients).toHaveLength(26);
+    expect(world.server.count('/api/v1/apps?limit=200')).toBe(3);
+    expect(requests).toBe(world.server.count(' /api/v1/'));
+  });
+
+  const elsewhere = (target: string): Fault => {
+    const headers = { link: `<${target}>; rel="next"` };
+    return json(200, [], headers);
+  };
+
+  it.each<[string, () => Fault, string]>([
+    ['answers 500', () => json(500, {}), 'ERR_DIRECTORY_UNREACHABLE'],
+    ['answers 401 to a new token too', () => json(401, {}), 'ERR_DIRECTORY_DENIED'],
+    ['answers 403', () => json(403, {}), 'ERR_DIRECTORY_DENIED'],
+    ['is no list', () => json(200, { apps: [] }), 'ERR_DIRECTORY_INCOMPLETE'],
+    ['is half a document', () => json(200, '[{"id":"0oa1","la'), 'ERR_DIRECTORY_INCOMPLETE'],
+    [
+      'holds an app without an id',
+      () => json(200, [{ label: 'x', status: 'ACTIVE' }]),
+      'ERR_DIRECTORY_INCOMPLETE',
+    ],
+    [
+      'holds an OpenID Connect app without a client id',
+      () => json(200, [{ id: '0oa1', label: 'x', status: 'ACTIVE', signOnMode: 'OPENID_CONNECT' }]),
+      'ERR_DIRECTORY_INCOMPLETE',
+    ],
+    ['is empty', () => json(200, []), 'ERR_DIRECTORY_INCOMPLETE'],
+    [
+      'leads to another host',
+      () => elsewhere('https://evil.example/api/v1/apps?after=1'),
+      'ERR_DIRECTORY_INCOMPLETE',
+    ],
+    ['leads to another list', () => elsewhere('/api/v1/users?after=1'), 'ERR_DIRECTORY_INCOMPLETE'],
+    [
+      'leads back to itself',
+      () => elsewhere(`${world.server.address}/api/v1/apps?limit=200`),
+      'ERR_DIRECTORY_INCOMPLETE',
+    ],
+    ['is moved', () => json(302, {}, { location: 'https://evil.example/' }), 'ERR_DIRECTORY_INCOMPLETE'],
+  ])('is refused whole where the answer %s', async (_, fault, code) => {
+    const directory = directoryOf();
+    await directory.readAll(signal);
+    world.server.fault = fault();
+    await expect(directory.readAll(signal)).rejects.toMatchObject({ code });
+    world.server.fault = () => false;
+    await expect(directory.readAll(signal)).resolves.toBeDefined();
+  });
+
+  it('is refused where a page repeats an app', async () => {
+    for (let at = 0; at < 3; at++) world.server.org.addApp();
+    world.server.pageLimit = 3;
+    world.server.fault = (url) => {
+      // The cursor is lost on the way: every page begins at the start.
+      if (url.searchParams.has('after')) url.searchParams.delete('after');
+      return false;
+    };
+    await expect(directoryOf().readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+  });
+
+  it('is refused where the app that reads is not among them, as with a role over some apps alone', async () => {
+    const app = world.server.org.addApp();
+    const directory = directoryOf();
+    const seen = (await directory.read('clientId', app.id, signal)) !== undefined;
+    expect(seen).toBe(true);
+    world.server.fault = json(200, [
+      { id: '0oaother', label: 'x', status: 'ACTIVE', signOnMode: 'SAML_2_0' },
+    ]);
+    await expect(directory.readAll(signal)).rejects.toThrow(/Read-Only Administrator/);
+  });
+
+  it('is refused where one authorization server cannot be read', async () => {
+    const path = `/api/v1/authorizationServers/${world.mesh.id}/policies`;
+    world.server.fault = json(503, {}, {}, path);
+    await expect(directoryOf().readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
+  });
+});
+
+describe('an app that is not found', () => {
+  it('is gone only if Okta says so in its own words', async () => {
+    const app = world.server.org.addApp();
+    const directory = directoryOf();
+    await directory.readAll(signal);
+    world.server.fault = json(404, { error: 'no route' }, {}, `/api/v1/apps/${app.id}`);
+    await expect(directory.read('clientId', app.id, signal)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_INCOMPLETE',
+    });
+    world.server.fault = () => false;
+    world.server.org.deleteApp(app.id);
+    expect(await directory.read('clientId', app.id, signal)).toBeUndefined();
+    expect(await directory.read('internalId', app.id, signal)).toBeUndefined();
+  });
+
+  it('is not gone while the app that reads is not seen either', async () => {
+    const app = world.server.org.addApp();
+    const directory = directoryOf();
+    await directory.readAll(signal);
+    world.server.fault = (url, response) => {
+      const isOne = /^\/api\/v1\/apps\/./.test(url.pathname);
+      const body = isOne ? { errorCode: 'E0000007' } : [];
+      if (!url.pathname.startsWith('/api/v1/apps')) return false;
+      response.writeHead(isOne ? 404 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      return true;
+    };
+    await expect(directory.read('clientId', app.id, signal)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_INCOMPLETE',
+    });
+  });
+
+  it('is shown as it was while Okta answers with old state, and as it is afterwards', async () => {
+    const app = world.addClient({}, ['orders:read']);
+    const directory = directoryOf();
+    world.server.org.lag();
+    world.server.org.setStatus(app.id, 'INACTIVE');
+    expect(await directory.read('clientId', app.id, signal)).toMatchObject({ enabled: true });
+    world.server.org.catchUp();
+    expect(await directory.read('clientId', app.id, signal)).toMatchObject({ enabled: false });
+  });
+});
+
+describe('many reads at once', () => {
+  it('ask for the policies together, and none gets an answer older than its question', async () => {
+    const apps = Array.from({ length: 20 }, () => world.addClient({}, ['orders:read']));
+    const directory = directoryOf();
+    const before = world.server.count('/policies?') + world.server.count('/policies ');
+    expect(before).toBe(0);
+    const first = Promise.all(apps.map(({ id }) => directory.read('clientId', id, signal)));
+    for (const app of apps) world.setScopes(app.id, ['orders:write']);
+    const second = Promise.all(apps.map(({ id }) => directory.read('clientId', id, signal)));
+    await first;
+    for (const client of await second) expect(client?.grants).toEqual([{ api: API, name: 'orders:write' }]);
+    const reads = world.server.requests.filter((line) => line.endsWith(`/${world.mesh.id}/policies`)).length;
+    expect(reads).toBeLessThan(apps.length / 2);
+  });
+});
+
+describe('an API token', () => {
+  it('reads as well, without any OAuth', async () => {
+    const app = world.addClient({}, ['orders:read']);
+    const directory = directoryOf({ credentials: { apiToken: new Secret(world.server.apiToken) } });
+    const { clients } = await directory.readAll(signal);
+    expect(clients.find(({ clientId }) => clientId === app.id)?.grants).toEqual([
+      { api: API, name: 'orders:read' },
+    ]);
+    expect(world.server.tokens.asked).toEqual([]);
+  });
+
+  it('that Okta does not know is denied', async () => {
+    const directory = directoryOf({ credentials: { apiToken: new Secret('wrong') } });
+    await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
+  });
+});

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { LOGGED_TYPES } from '../../../src/identity/okta/event-types.js';
+import { createOktaNames } from '../../../src/identity/okta/names.js';
+import { createOktaSource } from '../../../src/identity/okta/webhook.js';
+import type { RawRequest } from '../../../src/identity/source.js';
+import { Secret } from '../../../src/model/secret.js';
+import { shape, type Wire } from '../../support/okta/shapes.js';
+
+const SECRET = 'Basic dXNlcjpwYXNz';
+const source = createOktaSource({
+  provider: 'main',
+  secrets: [new Secret(SECRET)],
+  names: createOktaNames(),
+});
+
+const get = (headers: Readonly<Record<string, string>>): RawRequest => ({
+  method: 'GET',
+  headers,
+  query: {},
+  body: new Uint8Array(),
+  receivedAt: '2026-01-01T00:00:00.000Z',
+});
+const post = (events: readonly Wire[]): RawRequest => ({
+  ...get({ authorization: SECRET }),
+  method: 'POST',
+  body: new TextEncoder().encode(JSON.stringify(shape('event-hook', { data: { events } }))),
+});
+const event = (eventType: string, fields: Wire = {}) =>
+  shape('log-event', {
+    eventType,
+    uuid: `u-${eventType.replaceAll('.', '-')}`,
+    target: [
+      { id: '0oaexample00000000001', type: 'AppInstance' },
+      { id: '00uexample0000000001', type: 'User', alternateId: 'ada@example.com' },
+    ],
+    ...fields,
+  });
+const received = async (request: RawRequest) => {
+  const reception = await source.receive(request);
+  if (reception.kind !== 'events') throw new Error('no events');
+  return reception.events;
+};
+
+describe('the one-time verification', () => {
+  it('is answered with its challenge, and with nothing else', async () => {
+    const reception = await source.receive(get({ 'x-okta-verification-challenge': 'a-challenge_0123' }));
+    expect(reception).toEqual({
+      kind: 'reply',
+      status: 200,
+      contentType: 'application/json',
+      body: '{"verification":"a-challenge_0123"}',
+    });
+  });
+
+  it.each([undefined, '', 'two words', '<script>\n', 'x'.repeat(513)])(
+    'is refused for what is no challenge: %s',
+    async (text) => {
+      const headers: Record<string, string> =
+        text === undefined ? {} : { 'x-okta-verification-challenge': text };
+      await expect(source.receive(get(headers))).rejects.toMatchObject({ status: 400 });
+    },
+  );
+
+  it('proves nothing: a challenge opens no way for an event without the secret', async () => {
+    const request = post([event('application.lifecycle.update')]);
+    const headers = { 'x-okta-verification-challenge': 'abc', authorization: 'another' };
+    await expect(source.receive({ ...request, headers })).rejects.toMatchObject({ code: 'ERR_SIGNATURE' });
+  });
+});
+
+describe('an event hook', () => {
+  it('is a hint whatever it says: no order, no evidence', async () => {
+    const events = await received(post(LOGGED_TYPES.map((type) => event(type))));
+    expect(events).toHaveLength(LOGGED_TYPES.length);
+    expect(events.flatMap(({ orders }) => orders)).toEqual([]);
+    expect(
+      events.flatMap(({ triggers }) => triggers).filter((trigger) => trigger.evidence !== undefined),
+    ).toEqual([]);
+    expect(events.every(({ triggers }) => triggers.every(({ order }) => order === undefined))).toBe(true);
+  });
+
+  it('may carry several events, each under its own uuid', async () => {
+    const two = [event('application.lifecycle.update'), event('group.user_membership.add')];
+    expect((await received(post(two))).map(({ id }) => id)).toEqual([
+      'u-application-lifecycle-update',
+      'u-group-user_membership-add',
+    ]);
+  });
+
+  it('of a type that means nothing here is accepted, and does nothing', async () => {
+    const [only] = await received(post([event('user.session.start')]));
+    expect(only).toMatchObject({ triggers: [], orders: [] });
+  });
+
+  it.each<[string, Wire]>([
+    ['a uuid that is none', { uuid: '../x' }],
+    ['no uuid', { uuid: undefined }],
+    ['no time', { published: 'yesterday' }],
+    ['a type that is no text', { eventType: 7 }],
+    ['targets that are none', { target: 'everybody' }],
+  ])('with %s is refused whole', async (_, fields) => {
+    const good = event('application.lifecycle.update');
+    await expect(source.receive(post([good, { ...good, ...fields }]))).rejects.toMatchObject({ status: 400 });
+  });
+
+  it('about an app whose id could not be one leads to no such client', async () => {
+    const odd = event('application.lifecycle.update', {
+      target: [{ id: '../../users', type: 'AppInstance' }],
+    });
+    const [only] = await received(post([odd]));
+    expect(only?.triggers).toMatchObject([{ key: { kind: 'provider' }, fullRead: true }]);
+  });
+});
