@@ -1,5 +1,8 @@
+import type { Key } from './model/key.js';
 import type { Job } from './model/trigger.js';
 import type { JobHandler, JobResult } from './queue/queue.js';
+import { reconcilePeople } from './reconcile/acl/people.js';
+import { endSessions } from './reconcile/acl/sessions.js';
 import { reconcileClient } from './reconcile/client.js';
 import type { ReconcilerDeps } from './reconcile/deps.js';
 import { reconcileDestination } from './reconcile/destination.js';
@@ -7,7 +10,8 @@ import { reconcileProvider } from './reconcile/provider.js';
 
 /**
  * The one conductor. A client's job reads the client and sends its destinations on; a destination's job reads the
- * entry, plans, guards, records, writes and settles; a provider's job compares the whole directory.
+ * entry, plans, guards, records, writes and settles; a provider's job ends sessions, admits its people and compares the
+ * whole directory.
  */
 export function createReconciler(deps: ReconcilerDeps): JobHandler {
   return (job, signal) => run(job, deps, signal);
@@ -20,6 +24,28 @@ function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobRe
     case 'destination':
       return reconcileDestination(job.key, job, deps, signal);
     case 'provider':
-      return reconcileProvider(job.key, job, deps, signal);
+      return runProvider(job.key, job, deps, signal);
   }
+}
+
+/** Sessions that ended wait for nobody; whatever is wrong with people keeps no client from being compared. */
+async function runProvider(
+  key: Extract<Key, { kind: 'provider' }>,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  await endSessions(key, job, deps, signal);
+  const [people, clients] = [
+    await settled(reconcilePeople(key, job, deps, signal)),
+    await settled(reconcileProvider(key, job, deps, signal)),
+  ];
+  if (clients.status === 'rejected') throw clients.reason;
+  if (people.status === 'rejected') throw people.reason;
+  return clients.value;
+}
+
+async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [outcome] = await Promise.allSettled([work]);
+  return outcome;
 }

@@ -75,15 +75,15 @@ export function lateScope(provider: string): string {
   return `late/${provider}`;
 }
 
-/** An order travels in a trigger of the client that it names; that of a person's session, of the provider. */
+/** An order travels in a trigger of the client that it names; that of a session, of the provider of the people. */
 function toTrigger(order: RevocationOrder): readonly Trigger[] {
   const key: Key | undefined =
-    order.clientId !== undefined
-      ? clientKey(order.provider, order.clientId)
-      : order.internalId !== undefined
-        ? { kind: 'client', provider: order.provider, by: 'internalId', value: order.internalId }
-        : order.subject !== undefined
-          ? providerKey(order.provider)
+    order.kind === 'session-revoked'
+      ? providerKey(order.provider)
+      : order.clientId !== undefined
+        ? clientKey(order.provider, order.clientId)
+        : order.internalId !== undefined
+          ? { kind: 'client', provider: order.provider, by: 'internalId', value: order.internalId }
           : undefined;
   return key === undefined ? [] : [{ key, cause: order.cause, urgent: true, order }];
 }

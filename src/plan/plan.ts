@@ -1,6 +1,6 @@
 import type { ClassifiedKind } from '../model/actor.js';
 import type { Principal } from '../model/cause.js';
-import type { ChangeReason, DecisionAction, HoldReason, Resource } from '../model/decision.js';
+import type { ChangeReason, DecidedPerson, DecisionAction, HoldReason, Resource } from '../model/decision.js';
 import type { Access, ServiceName } from '../model/intention.js';
 import type { Key } from '../model/key.js';
 import { toUriText } from '../model/uri-text.js';
@@ -47,6 +47,7 @@ export interface Hold {
   readonly detail: string;
   readonly action: DecisionAction;
   readonly client?: PlannedClient;
+  readonly person?: DecidedPerson;
   readonly scopes: readonly string[];
   readonly before?: ActualAccess;
   readonly after?: Access | undefined;

@@ -90,6 +90,7 @@ export function holdDecision(
     reason: verb === 'released' ? 'HoldEnded' : hold.reason,
     resource: hold.resource,
     ...(hold.client === undefined ? {} : { client: clientOf(hold.client) }),
+    ...(hold.person === undefined ? {} : { person: hold.person }),
     scopes: hold.scopes,
     ...(cause.principal === undefined ? {} : { principal: cause.principal }),
     cause,

@@ -11,7 +11,11 @@ export interface Login {
 export interface AclRig extends Rig {
   readonly keys: KeySetServer;
   /** Consul's answer to a login with an access token that the client got for itself. */
-  login(clientId: string, claims?: Readonly<Record<string, unknown>>): Promise<number | Login>;
+  login(
+    clientId: string,
+    claims?: Readonly<Record<string, unknown>>,
+    method?: string,
+  ): Promise<number | Login>;
   /** The status of a read of a key with a token. */
   readKey(login: Login, key: string): Promise<number>;
   objects(kind: 'policies' | 'roles' | 'auth-methods' | 'binding-rules'): Promise<readonly RawObject[]>;
@@ -35,11 +39,11 @@ export async function createAclRig(options: DaemonOptions = {}): Promise<AclRig>
   return {
     ...rig,
     keys,
-    async login(clientId, claims = {}) {
+    async login(clientId, claims = {}, method = `scopemesh-payments-main-${clientId}`) {
       const jwt = await keys.sign({ client_id: clientId, sub: clientId, ...claims });
       const answer = await fetch(`${rig.mesh.consul.address}/v1/acl/login`, {
         method: 'POST',
-        body: JSON.stringify({ AuthMethod: `scopemesh-payments-main-${clientId}`, BearerToken: jwt }),
+        body: JSON.stringify({ AuthMethod: method, BearerToken: jwt }),
       });
       const text = await answer.text();
       if (!answer.ok) return answer.status;

@@ -15,6 +15,8 @@ export interface IdpClient {
 export interface Idp {
   readonly url: string;
   readonly clients: Map<string, IdpClient>;
+  /** Groups of enabled people by subject; undefined: the document does not speak of people. */
+  people: Map<string, readonly string[]> | undefined;
   readonly webhookSecret: string;
   readonly directoryToken: string;
   /** What is answered instead, by path; undefined: the truth. */
@@ -46,6 +48,7 @@ export async function startIdp(options: {
   const self: Idp = {
     url: `${server.origin}/directory`,
     clients: new Map(),
+    people: undefined,
     webhookSecret: secretOf(7),
     directoryToken: 'directory-token-0123456789',
     fault: undefined,
@@ -86,7 +89,10 @@ export async function startIdp(options: {
     const faulty = self.fault?.(path);
     if (faulty !== undefined) return faulty;
     const clientId = decodeURIComponent(path.split('/')[2] ?? '');
-    if (clientId === '') return { json: { clients: [...self.clients.values()], single: options.single } };
+    if (clientId === '') {
+      const people = self.people && [...self.people].map(([subject, groups]) => ({ subject, groups }));
+      return { json: { clients: [...self.clients.values()], people, single: options.single } };
+    }
     const client = self.clients.get(clientId);
     return client === undefined
       ? { status: 404, json: { clientId, error: 'no such client' } }

@@ -1,5 +1,11 @@
 import type { AclObject } from '../../model/acl.js';
-import type { ChangeReason, DecisionAction, Resource, ResourceKind } from '../../model/decision.js';
+import type {
+  ChangeReason,
+  DecidedPerson,
+  DecisionAction,
+  Resource,
+  ResourceKind,
+} from '../../model/decision.js';
 import { toUriText } from '../../model/uri-text.js';
 import type { Hold, PlannedClient } from '../plan.js';
 
@@ -24,6 +30,7 @@ export interface AclWhy {
   /** Only inferred from what a read did not show; counts for the mass guard. */
   readonly isInferred: boolean;
   readonly client?: PlannedClient;
+  readonly person?: DecidedPerson;
   readonly scopes: readonly string[];
 }
 

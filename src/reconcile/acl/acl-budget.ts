@@ -1,4 +1,4 @@
-import { clientKey, formatKey } from '../../model/key.js';
+import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { compareText } from '../../plan/compare.js';
 import { clientOfDescription, isOwnedDescription } from '../../plan/ownership.js';
@@ -6,14 +6,18 @@ import { type ClientId, clientText } from '../../plan/world.js';
 import type { ReconcilerDeps } from '../deps.js';
 import type { StandingAcl } from './acl-cache.js';
 import { isAclActive } from './acl-state.js';
+import { cachedPeople, plannedPeople, providersOfPeople } from './people-objects.js';
 import { losesByInference, planClientAcl } from './plan-client-acl.js';
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 
-/** What the mass guard counts of clients' ACL objects: each client is one, beside the edges of the fleet. */
+/**
+ * What the mass guard counts of ACL objects, beside the edges of the fleet: each client is one, and each membership of
+ * a person.
+ */
 export interface AclBudget {
   readonly owned: number;
-  /** Clients that would lose something by inference now. */
+  /** Clients and memberships that would lose something by inference now. */
   readonly wanted: number;
 }
 
@@ -45,6 +49,25 @@ export function aclBudget(deps: Known, now: number): AclBudget {
       const actual = acl.cache.snapshot([name], []);
       return losesByInference(planClientAcl(id, { ...facts, actual }, deps, now).changes) ? 1 : 0;
     });
+  }
+  const people = peopleBudget(deps);
+  return { owned: owned + people.owned, wanted: wanted + people.wanted };
+}
+
+function peopleBudget(deps: Known): AclBudget {
+  const { world, acl } = deps;
+  let owned = 0;
+  let wanted = 0;
+  for (const provider of providersOfPeople(deps)) {
+    const { roles } = cachedPeople(provider, deps);
+    const lastWritten = world.lastWritten(formatKey(providerKey(provider)));
+    const follows = [world.mapping, acl.members.get(provider), lastWritten, roles.length, ...roles];
+    owned += roles.length;
+    wanted += world.inferredCounts.of(
+      `people ${provider}`,
+      follows,
+      () => plannedPeople(provider, deps).inferred.size,
+    );
   }
   return { owned, wanted };
 }

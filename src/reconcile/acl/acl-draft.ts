@@ -21,6 +21,7 @@ export function aclDraft(
     reason: change.reason,
     resource: change.resource,
     ...(change.client === undefined ? {} : { client: change.client }),
+    ...(change.person === undefined ? {} : { person: change.person }),
     scopes: change.scopes,
     ...(principal === undefined ? {} : { principal }),
     cause,
@@ -64,6 +65,7 @@ export function aclHold(change: AclChange, reason: HoldReason, detail: string): 
     action: change.action,
     scopes: change.scopes,
     ...(change.client === undefined ? {} : { client: change.client }),
+    ...(change.person === undefined ? {} : { person: change.person }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { AclCacheSeconds, ConsulFacts } from '../../consul/consul.js';
+import type { Members } from '../../identity/directory.js';
 import type { Mapping } from '../../model/rule.js';
 import { type AclRules, createRulesParser } from '../../plan/acl/rules-text.js';
 import type { ClaimStanding } from '../../plan/claims.js';
@@ -16,6 +17,8 @@ export class AclState {
   readonly cache = new AclCache();
   /** Policies are shared: one job after the other makes or deletes them. */
   readonly policyTurns = new Turns();
+  /** Of all groups that the mapping named when they were last read, by provider. */
+  readonly members = new Map<string, Members>();
   #parse = createRulesParser();
   #compile = createPatternCompiler();
   #mapping: Mapping | undefined;

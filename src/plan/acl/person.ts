@@ -1,0 +1,66 @@
+import { isOurs, peopleName, personName } from './quote.js';
+
+/** Whose access a role is, as far as it is known. */
+export interface PersonRole {
+  readonly subject?: string;
+  readonly group?: string;
+}
+
+/**
+ * Whether a role of ours is one of a person of this provider, and of whom: the Description says it, and the name, which
+ * is a hash, proves it. Of a role whose Description was too long for that only the provider is known.
+ */
+export function personOfRole(
+  owner: string,
+  provider: string,
+  role: { readonly name: string; readonly description: string },
+): PersonRole | undefined {
+  if (!isOurs(owner, role.name, role.description)) return undefined;
+  const said = saidOf(role.description);
+  if (said !== undefined && said.provider !== provider) return undefined;
+  if (said !== undefined) {
+    const name = personName(owner, provider, said.subject, said.group);
+    if (name.toLowerCase() === role.name.toLowerCase()) return { subject: said.subject, group: said.group };
+  }
+  const prefix = personPrefix(owner, provider);
+  return prefix !== undefined && role.name.toLowerCase().startsWith(prefix) ? {} : undefined;
+}
+
+/** The providers whose people may have objects under a name; for those that are not configured any more. */
+export function providerOfPeople(
+  owner: string,
+  object: { readonly name: string; readonly description: string },
+): string | undefined {
+  if (!isOurs(owner, object.name, object.description)) return undefined;
+  const provider =
+    saidOf(object.description)?.provider ?? decoded(/ people=(\S+)$/.exec(object.description)?.[1]);
+  if (provider === undefined) return undefined;
+  const isPeoples = object.name.toLowerCase() === peopleName(owner, provider).toLowerCase();
+  return isPeoples || personOfRole(owner, provider, object) !== undefined ? provider : undefined;
+}
+
+function saidOf(description: string) {
+  const [, provider, subject, group] = / person=([^/\s]+)\/(\S+) group=(\S+)$/.exec(description) ?? [];
+  const found = [provider, subject, group].map(decoded);
+  const [a, b, c] = found;
+  return a === undefined || b === undefined || c === undefined
+    ? undefined
+    : { provider: a, subject: b, group: c };
+}
+
+/** What all roles of a provider's people begin with; undefined where there is no room for the provider's name in them. */
+function personPrefix(owner: string, provider: string): string | undefined {
+  const prefix = personName(owner, provider, '', '').slice(0, -HASH_LENGTH).toLowerCase();
+  return prefix.endsWith(`-${provider.replaceAll('-', '_')}-_person-`.toLowerCase()) ? prefix : undefined;
+}
+
+const HASH_LENGTH = 40;
+
+function decoded(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

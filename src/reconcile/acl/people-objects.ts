@@ -1,0 +1,112 @@
+import type { Members } from '../../identity/directory.js';
+import type { AclSnapshot } from '../../model/acl.js';
+import { formatKey, providerKey } from '../../model/key.js';
+import type { Evidence } from '../../model/trigger.js';
+import { desiredPeople } from '../../plan/acl/desired-people.js';
+import { providerOfPeople } from '../../plan/acl/person.js';
+import { hasOurName, peopleName } from '../../plan/acl/quote.js';
+import { compareText } from '../../plan/compare.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { groupsOf, isPeoples, type PeopleFacts, type PeoplePlan, planPeople } from './plan-people.js';
+
+type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
+
+/** What is known of the members of every mapped group; undefined while it is not known of each. */
+export function knownMembers(provider: string, { acl, world }: Known): Members | undefined {
+  const known = acl.members.get(provider);
+  const groups = groupsOf(world.mapping, provider);
+  return known !== undefined && groups.every((group) => known.has(group)) ? known : undefined;
+}
+
+/** Reads the objects of a provider's people, and the policies that they are to have or that are named. */
+export async function readPeople(
+  provider: string,
+  named: readonly string[],
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul'>,
+  signal: AbortSignal,
+): Promise<AclSnapshot> {
+  const { owner } = deps.world.mapping;
+  const policies = new Set([...policiesOf(provider, deps), ...named].map((name) => name.toLowerCase()));
+  const standing = new Set(standingNames(provider, deps));
+  const read = deps.world.beginRead();
+  const snapshot = await deps.consul.acl.read((name, description) => {
+    const key = name.toLowerCase();
+    return (
+      hasOurName(owner, name) &&
+      (policies.has(key) || standing.has(key) || isPeoples(owner, provider, name, description))
+    );
+  }, signal);
+  const names = new Set([...standing, ...snapshot.roles.map(({ object }) => object.name.toLowerCase())]);
+  deps.acl.cache.put(names, policies, snapshot, read);
+  return snapshot;
+}
+
+/** The same as it was last read. */
+export function cachedPeople(provider: string, deps: Known): AclSnapshot {
+  return deps.acl.cache.snapshot(standingNames(provider, deps), policiesOf(provider, deps));
+}
+
+/** The plan of a provider's people from what was last read, before the guards; nothing is held for the mass guard. */
+export function plannedPeople(
+  provider: string,
+  deps: Known,
+  changes: Partial<Pick<PeopleFacts, 'lastWritten' | 'evidence'>> = {},
+): PeoplePlan {
+  const { world, acl } = deps;
+  const { mode } = world.mapping;
+  const evidence: readonly Evidence[] = [];
+  return planPeople(
+    {
+      provider,
+      mapping: world.mapping,
+      members: knownMembers(provider, deps),
+      actual: cachedPeople(provider, deps),
+      lastWritten: world.lastWritten(formatKey(providerKey(provider))),
+      evidence,
+      grantReason: 'MembershipAdded',
+      mode: mode === 'observe' ? 'enforce' : mode,
+      kept: new Set(),
+      ...changes,
+    },
+    acl,
+  );
+}
+
+/** Every provider whose people have something, or are to have. */
+export function providersOfPeople({ world, acl }: Known): readonly string[] {
+  const { owner, providers } = world.mapping;
+  const standing = [...acl.cache.standing].flatMap(([name, { role, authMethod }]) =>
+    // There may be ten thousand names of clients, and this is asked at every removal.
+    name.includes('-_pe')
+      ? [role, authMethod].flatMap((each) => (each && providerOfPeople(owner, each.object)) ?? [])
+      : [],
+  );
+  const mapped = providers.filter((provider) => groupsOf(world.mapping, provider).length > 0);
+  return [...new Set([...mapped, ...standing])].toSorted(compareText);
+}
+
+/** In lower case: the auth method, the roles that its rules give, and every role of a person. */
+function standingNames(provider: string, { world, acl }: Known): readonly string[] {
+  const { owner } = world.mapping;
+  const method = peopleName(owner, provider).toLowerCase();
+  const names = new Set([method]);
+  for (const { object } of acl.cache.of(method).bindingRules) names.add(object.bindName.toLowerCase());
+  for (const [name, { role }] of acl.cache.standing)
+    if (
+      name.includes('-_pe') &&
+      role !== undefined &&
+      isPeoples(owner, provider, role.object.name, role.object.description)
+    )
+      names.add(name);
+  return [...names];
+}
+
+/** Of all mapped groups, whoever their members are. */
+function policiesOf(provider: string, { world, acl }: Known): readonly string[] {
+  const { mapping } = world;
+  if (!mapping.providers.includes(provider)) return [];
+  const members = new Map(groupsOf(mapping, provider).map((group) => [group, ['x']]));
+  const { parse } = acl.tools(mapping);
+  const { desired } = desiredPeople({ provider, mapping, settings: mapping.acl, members, parse });
+  return (desired?.policies ?? []).map(({ name }) => name);
+}

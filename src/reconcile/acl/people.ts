@@ -1,0 +1,130 @@
+import { SyncError } from '../../errors.js';
+import { formatKey, type Key } from '../../model/key.js';
+import type { Job } from '../../model/trigger.js';
+import { forgetRulings } from '../approvals.js';
+import { causeOf, grantReasonOf } from '../decide.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { countFailure } from '../directory-failures.js';
+import { evidenceOf } from '../fan-out.js';
+import { tellHolds } from '../holds.js';
+import { isAclSubject } from './acl-draft.js';
+import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
+import { isAclActive, isAclWanted } from './acl-state.js';
+import { applyAcl } from './apply-acl.js';
+import { noteDenied } from './client-acl.js';
+import { guardPeople, roleSubjectOf } from './guard-people.js';
+import { knownMembers, readPeople } from './people-objects.js';
+import { groupsOf, type PeopleFacts } from './plan-people.js';
+import { isSessionSubject } from './sessions.js';
+
+type ProviderKey = Extract<Key, { kind: 'provider' }>;
+
+/**
+ * Makes the ACL objects of a provider's people equal to who belongs to the mapped groups. The members are read where
+ * something may have changed them, and never the rest of the directory. A read that fails changes nothing but what the
+ * configuration took away, and the job is tried again.
+ */
+export async function reconcilePeople(
+  key: ProviderKey,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isAclActive(deps)) return;
+  const { failure } = await refreshMembers(key.name, job, deps, signal);
+  try {
+    await reconcile(key, job, deps, signal);
+  } catch (error) {
+    const isDenied = error instanceof SyncError && error.code === 'ERR_CONSUL_DENIED';
+    if (!isDenied || isAclWanted(deps.world.mapping)) throw error;
+    noteDenied(error, deps);
+  }
+  if (failure !== undefined) throw failure;
+}
+
+/** Reads the members anew where a trigger asks for it, or where they are not known of every mapped group. */
+async function refreshMembers(
+  provider: string,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<{ readonly failure?: unknown }> {
+  const directory = deps.directories.get(provider);
+  const groups = groupsOf(deps.world.mapping, provider);
+  const known = deps.acl.members.get(provider);
+  const isAsked = job.triggers.some(({ members, fullRead }) => members === true || fullRead === true);
+  if (directory?.readMembers === undefined || groups.length === 0) return {};
+  if (!isAsked && known !== undefined && groups.every((group) => known.has(group))) return {};
+  try {
+    deps.acl.members.set(provider, await directory.readMembers(groups, signal));
+    return {};
+  } catch (failure) {
+    signal.throwIfAborted();
+    countFailure(provider, failure, deps);
+    return { failure };
+  }
+}
+
+async function reconcile(
+  key: ProviderKey,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { world, journal, clock } = deps;
+  const text = formatKey(key);
+  const record = await journal.read(text);
+  const left = pendingAcl(record).flatMap(({ resource }) =>
+    resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
+  );
+  const actual = await readPeople(key.name, left, deps, signal);
+  const lastWritten = await settleAclLeftovers(text, record, actual, deps, signal);
+  world.rememberWritten(text, lastWritten);
+
+  const { mapping } = world;
+  const granted = grantReasonOf(job);
+  const facts: PeopleFacts = {
+    provider: key.name,
+    mapping,
+    members: knownMembers(key.name, deps),
+    actual,
+    lastWritten,
+    evidence: evidenceOf(job),
+    grantReason: granted === 'MappingChanged' ? granted : 'MembershipAdded',
+    mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
+    kept: new Set(),
+  };
+  const guarded = await guardPeople(facts, { ...record, lastWritten }, deps);
+  const cause = causeOf(job);
+  const concerns = (subject: string) => isAclSubject(subject) && !isSessionSubject(subject, job, deps);
+  await tellHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
+  if (guarded.changes.length === 0) return;
+
+  const counted = guarded.counted.map(roleSubjectOf);
+  if (counted.length > 0) {
+    for (const subject of counted) deps.window.takeEdge(subject, clock.now());
+    await deps.facts.set('guard/window', deps.window.toText());
+  }
+  await applyAcl(
+    {
+      key: text,
+      changes: guarded.changes,
+      cause,
+      lastWritten,
+      ...(guarded.approvedBy === undefined ? {} : { approvedBy: guarded.approvedBy }),
+      narrowed: (isMade) => {
+        for (const subject of counted)
+          if (isMade) deps.window.made(subject);
+          else deps.window.giveBack(subject);
+      },
+    },
+    deps,
+    signal,
+  );
+  const after = await journal.read(text);
+  world.rememberWritten(text, after.lastWritten);
+  if (guarded.used.length > 0) {
+    await forgetRulings(guarded.used, deps);
+    await tellHolds(text, after, guarded.holds, cause, deps, concerns);
+  }
+}

@@ -1,0 +1,171 @@
+import type { Members } from '../../identity/directory.js';
+import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import type { ChangeReason } from '../../model/decision.js';
+import type { Mapping, Mode } from '../../model/rule.js';
+import type { Evidence } from '../../model/trigger.js';
+import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
+import { desiredPeople } from '../../plan/acl/desired-people.js';
+import { diffAcl } from '../../plan/acl/diff-acl.js';
+import { type DesiredAcl, NOTHING_DESIRED } from '../../plan/acl/login.js';
+import { type PersonRole, personOfRole } from '../../plan/acl/person.js';
+import { peopleName } from '../../plan/acl/quote.js';
+import type { AclState } from './acl-state.js';
+
+/** What a plan of the people of one provider is made from. */
+export interface PeopleFacts {
+  readonly provider: string;
+  readonly mapping: Mapping;
+  /** Of all mapped groups; undefined while they were not read. */
+  readonly members: Members | undefined;
+  /** The objects of the provider's people, and the policies that they are to have, also those that lack the mark. */
+  readonly actual: AclSnapshot;
+  readonly lastWritten: ReadonlyMap<string, string>;
+  readonly evidence: readonly Evidence[];
+  readonly grantReason: ChangeReason;
+  readonly mode: Mode;
+  /** Roles, in lower case, whose removal is held. */
+  readonly kept: ReadonlySet<string>;
+}
+
+export interface PeoplePlan extends AclPlan {
+  readonly desired: DesiredAcl;
+  /** Roles, in lower case, that would go only because a read did not show the membership. */
+  readonly inferred: ReadonlyMap<string, PersonRole>;
+}
+
+/**
+ * The plan of the people of one provider. While the members are not known, those who stand are taken for the members:
+ * nobody is admitted and nobody put out, but a group that the configuration does not have any more is gone at once.
+ */
+export function planPeople(facts: PeopleFacts, acl: Pick<AclState, 'tools'>): PeoplePlan {
+  const { provider, mapping, actual, lastWritten, kept } = facts;
+  const { owner } = mapping;
+  const isConfigured = mapping.providers.includes(provider);
+  const desire = (members: Members | undefined) =>
+    desiredPeople({ provider, mapping, settings: mapping.acl, members, parse: acl.tools(mapping).parse });
+  const asked = isConfigured ? desire(facts.members) : { desired: NOTHING_DESIRED, holds: [] };
+  const isUnknown = asked.desired === undefined;
+  const desired = asked.desired ?? desire(standingMembers(facts)).desired ?? NOTHING_DESIRED;
+
+  const people = new Map(
+    actual.roles.flatMap(({ object }) => {
+      const person = personOfRole(owner, provider, object);
+      return person === undefined ? [] : [[object.name.toLowerCase(), person] as const];
+    }),
+  );
+  const groups = new Set(groupsOf(mapping, provider));
+  const wanted = new Set(desired.roles.map(({ name }) => name.toLowerCase()));
+  const isNamed = ({ subject, group }: PersonRole) =>
+    facts.evidence.some(
+      (each) =>
+        each.provider === provider &&
+        ((subject !== undefined && (each.people?.includes(subject) ?? false)) ||
+          (group !== undefined && (each.groups?.includes(group) ?? false))),
+    );
+  const isInferred = (person: PersonRole) =>
+    groups.size > 0 && (person.group === undefined || groups.has(person.group)) && !isNamed(person);
+  const lost = new Map([...people].filter(([name]) => !wanted.has(name)));
+  const inferred = new Map([...lost].filter(([, person]) => isInferred(person)));
+
+  const objects = objectsOf(desired);
+  const asWritten = (object: AclObject) => {
+    const subject = aclSubject(object.kind, ...nameOf(object));
+    const to = objects.get(subject);
+    return to !== undefined && lastWritten.get(subject) === digestObject(to);
+  };
+  const why = (object: AclObject, direction: 'narrow' | 'widen'): AclWhy => {
+    const name = roleOf(object);
+    const person = name === undefined ? undefined : (people.get(name) ?? personIn(object, facts));
+    const whose =
+      person === undefined ? {} : { person: { provider, ...person, actorKind: 'human' as const } };
+    if (direction === 'widen') return { reason: facts.grantReason, isInferred: false, scopes: [], ...whose };
+    const because = (reason: ChangeReason, guessed: boolean): AclWhy => ({
+      reason,
+      isInferred: guessed,
+      scopes: [],
+      ...whose,
+    });
+    if (name === undefined) {
+      const goes = object.kind === 'acl-auth-method' && desired.authMethods.length === 0 && groups.size > 0;
+      if (goes && lost.size > 0) return because('MembershipRemoved', inferred.size > 0);
+      return because(asWritten(object) ? 'DriftCorrected' : 'MappingChanged', false);
+    }
+    if (wanted.has(name)) return because(asWritten(object) ? 'DriftCorrected' : 'MappingChanged', false);
+    const { group } = person ?? {};
+    if (groups.size === 0 || (group !== undefined && !groups.has(group)))
+      return because('MappingChanged', false);
+    return because('MembershipRemoved', isInferred(person ?? {}));
+  };
+
+  const plan = diffAcl({
+    owner,
+    mode: facts.mode,
+    desired,
+    actual,
+    mayRemove: (object) => {
+      if (object.kind === 'acl-policy') return false;
+      const name = roleOf(object);
+      if (name === undefined) return kept.size === 0 && !isUnknown;
+      return !kept.has(name) && !(isUnknown && people.get(name)?.group === undefined);
+    },
+    why,
+    lastWritten,
+  });
+  return { desired, changes: plan.changes, holds: [...asked.holds, ...plan.holds], inferred };
+}
+
+/** The groups that the mapping names at a provider. */
+export function groupsOf(mapping: Mapping, provider: string): readonly string[] {
+  const only = mapping.providers.length === 1 ? mapping.providers[0] : undefined;
+  return mapping.acl.groups.filter((rule) => (rule.provider ?? only) === provider).map(({ group }) => group);
+}
+
+/** Who can log in now: a role without its rule is one that was about to go. */
+function standingMembers({ actual, mapping, provider }: PeopleFacts): Members {
+  const bound = new Set(actual.bindingRules.map(({ object }) => object.bindName.toLowerCase()));
+  const members = new Map<string, string[]>();
+  for (const { object } of actual.roles) {
+    const { subject, group } = personOfRole(mapping.owner, provider, object) ?? {};
+    if (subject === undefined || group === undefined || !bound.has(object.name.toLowerCase())) continue;
+    members.set(group, [...(members.get(group) ?? []), subject]);
+  }
+  return members;
+}
+
+/** The role that an object is, or gives; in lower case. */
+function roleOf(object: AclObject): string | undefined {
+  switch (object.kind) {
+    case 'acl-role':
+      return object.object.name.toLowerCase();
+    case 'acl-binding-rule':
+      return object.object.bindName.toLowerCase();
+    case 'acl-auth-method':
+    case 'acl-policy':
+      return undefined;
+  }
+}
+
+/** Of an object that does not stand yet, or whose role does not. */
+function personIn(object: AclObject, { mapping, provider }: PeopleFacts): PersonRole | undefined {
+  const { description } = object.object;
+  const name = object.kind === 'acl-binding-rule' ? object.object.bindName : nameOf(object)[0];
+  return name === undefined ? undefined : personOfRole(mapping.owner, provider, { name, description });
+}
+
+function objectsOf(desired: DesiredAcl): ReadonlyMap<string, AclObject> {
+  const all: AclObject[] = [
+    ...desired.policies.map((object) => ({ kind: 'acl-policy' as const, object })),
+    ...desired.roles.map((object) => ({ kind: 'acl-role' as const, object })),
+    ...desired.authMethods.map((object) => ({ kind: 'acl-auth-method' as const, object })),
+    ...desired.bindingRules.map((object) => ({ kind: 'acl-binding-rule' as const, object })),
+  ];
+  return new Map(all.map((object) => [aclSubject(object.kind, ...nameOf(object)), object]));
+}
+
+/** Whether an object of this name may be one of the provider's people. */
+export function isPeoples(owner: string, provider: string, name: string, description: string): boolean {
+  return (
+    name.toLowerCase() === peopleName(owner, provider).toLowerCase() ||
+    personOfRole(owner, provider, { name, description }) !== undefined
+  );
+}

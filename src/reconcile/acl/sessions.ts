@@ -1,0 +1,194 @@
+import type { TokenFilter } from '../../consul/acl.js';
+import type { DecidedPerson, DraftDecision, Resource } from '../../model/decision.js';
+import { formatKey, type Key } from '../../model/key.js';
+import type { RevocationOrder } from '../../model/order.js';
+import type { Job } from '../../model/trigger.js';
+import { aclSubject } from '../../plan/acl/acl-change.js';
+import { personOfRole } from '../../plan/acl/person.js';
+import { clientName, peopleName, personName } from '../../plan/acl/quote.js';
+import { classify, needsHuman } from '../../plan/actor.js';
+import type { Hold, PlannedClient } from '../../plan/plan.js';
+import { type ReconcilerDeps, stampOf } from '../deps.js';
+import { tellHolds } from '../holds.js';
+import { settle } from '../settle.js';
+import { isAclActive } from './acl-state.js';
+import { endedTokensText, endTokens } from './end-tokens.js';
+import { groupsOf } from './plan-people.js';
+
+type ProviderKey = Extract<Key, { kind: 'provider' }>;
+
+/**
+ * Carries out orders about sessions that ended: the Consul tokens of that person's roles that were issued before the
+ * order's instant end, and where the order names a client at which people sign in, all that the client's method gave
+ * before it, because Consul does not record for whom. Needs no word of the directory. An order lives with its job until
+ * it is done; carried out again it finds nothing, and says nothing.
+ */
+export async function endSessions(
+  key: ProviderKey,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isAclActive(deps)) return;
+  for (const order of sessionOrders(job))
+    if (deps.world.mapping.mode === 'enforce') await endSession(formatKey(key), order, deps, signal);
+    else await tellForbidden(formatKey(key), order, deps, signal);
+}
+
+/** Each order once, however often it came. */
+function sessionOrders(job: Job): readonly RevocationOrder[] {
+  const orders = job.triggers.flatMap(({ order }) => (order?.kind === 'session-revoked' ? [order] : []));
+  const known = new Map(
+    orders.map((order) => [
+      JSON.stringify([order.subject, order.clientId, order.internalId, order.at]),
+      order,
+    ]),
+  );
+  return [...known.values()];
+}
+
+async function endSession(
+  key: string,
+  order: RevocationOrder,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const subject = subjectOf(order, deps);
+  // Recorded by a run that did not come to its end: how many it ended is not known.
+  const { pending } = await deps.journal.read(key);
+  const left = pending.find((each) => each.subject === subject && each.reason === 'SessionRevoked');
+  let draft = left;
+  let ended = 0;
+  for (const by of filtersOf(order, deps))
+    ended += await endTokens({ by, issuedBefore: Date.parse(order.at) }, deps, signal, async () => {
+      if (draft !== undefined) return;
+      draft = draftOf(order, deps);
+      await deps.journal.record(key, [draft]);
+    });
+  if (draft === undefined) return;
+  const detail = await endedTokensText(left === undefined ? ended : undefined, deps, signal);
+  await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
+}
+
+/** In a mode that ends nothing it is told, once, what would have ended. */
+async function tellForbidden(
+  key: string,
+  order: RevocationOrder,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  let found = 0;
+  const before = Date.parse(order.at);
+  for (const by of filtersOf(order, deps))
+    found += (await deps.consul.acl.tokens(by, signal)).filter(
+      ({ createdAt }) => !(Date.parse(createdAt) >= before),
+    ).length;
+  if (found === 0) return;
+  const { mode } = deps.world.mapping;
+  const { client, person } = whose(order, deps);
+  const hold: Hold = {
+    subject: subjectOf(order, deps),
+    resource: resourceOf(order, deps),
+    reason: 'ModeForbids',
+    detail: `mode is ${mode}: ${found} live ${found === 1 ? 'token' : 'tokens'} of a session that ended go on`,
+    action: 'revoke',
+    scopes: [],
+    ...(client === undefined ? {} : { client }),
+    ...(person === undefined ? {} : { person }),
+  };
+  // Only told here: the people's part of the next job ends it.
+  await tellHolds(key, await deps.journal.read(key), [hold], order.cause, deps, () => false);
+}
+
+/** What this job's orders tell by themselves. */
+export function isSessionSubject(subject: string, job: Job, deps: Pick<ReconcilerDeps, 'world'>): boolean {
+  return sessionOrders(job).some((order) => subjectOf(order, deps) === subject);
+}
+
+/** Roles of the person, by every group that is mapped or that something stands for; and the client's method. */
+function filtersOf(
+  order: RevocationOrder,
+  { world, acl }: Pick<ReconcilerDeps, 'world' | 'acl'>,
+): readonly Exclude<TokenFilter, 'all'>[] {
+  const { provider, subject } = order;
+  const { mapping } = world;
+  const { owner } = mapping;
+  const roles = new Set<string>();
+  if (subject !== undefined) {
+    for (const group of groupsOf(mapping, provider))
+      roles.add(personName(owner, provider, subject, group).toLowerCase());
+    for (const [name, { role }] of acl.cache.standing)
+      if (role !== undefined && personOfRole(owner, provider, role.object)?.subject === subject)
+        roles.add(name);
+  }
+  const clientId = clientIdOf(order, world);
+  const methods =
+    clientId !== undefined && (subject === undefined || isPeoples(provider, clientId, { world }))
+      ? [clientName(owner, { provider, clientId })]
+      : [];
+  return [...[...roles].map((role) => ({ role })), ...methods.map((authMethod) => ({ authMethod }))];
+}
+
+/** Whether a client's Consul tokens may be a person's; of one that is not known they may. */
+function isPeoples(provider: string, clientId: string, { world }: Pick<ReconcilerDeps, 'world'>): boolean {
+  const client = world.client({ provider, clientId });
+  if (client === undefined) return true;
+  const kind = classify(client, world.mapping);
+  return kind === 'human' || needsHuman(kind, world.mapping);
+}
+
+function clientIdOf(order: RevocationOrder, world: ReconcilerDeps['world']): string | undefined {
+  const { provider, clientId, internalId } = order;
+  return clientId ?? (internalId === undefined ? undefined : world.clientIdOf(provider, internalId));
+}
+
+function whose(
+  order: RevocationOrder,
+  { world }: Pick<ReconcilerDeps, 'world'>,
+): { readonly client?: PlannedClient; readonly person?: DecidedPerson } {
+  const { provider, subject } = order;
+  const clientId = clientIdOf(order, world);
+  const client = clientId === undefined ? undefined : world.client({ provider, clientId });
+  const actorKind = client === undefined ? 'unknown' : classify(client, world.mapping);
+  return {
+    ...(clientId === undefined ? {} : { client: { provider, clientId, actorKind } }),
+    ...(subject === undefined ? {} : { person: { provider, subject, actorKind: 'human' } }),
+  };
+}
+
+function draftOf(order: RevocationOrder, deps: ReconcilerDeps): DraftDecision {
+  const stamp = stampOf(deps);
+  const { client, person } = whose(order, deps);
+  const { cause } = order;
+  return {
+    id: stamp.newId(),
+    type: 'dev.scopemesh.acl-token.deleted',
+    subject: subjectOf(order, deps),
+    source: stamp.source,
+    action: 'revoke',
+    reason: 'SessionRevoked',
+    resource: resourceOf(order, deps),
+    ...(client === undefined ? {} : { client }),
+    ...(person === undefined ? {} : { person }),
+    ...(cause.principal === undefined ? {} : { principal: cause.principal }),
+    cause,
+    before: { issuedBefore: order.at },
+    after: null,
+    mappingRevision: stamp.mappingRevision,
+    expectedIndex: 0,
+  };
+}
+
+function subjectOf(order: RevocationOrder, deps: Pick<ReconcilerDeps, 'world'>): string {
+  return aclSubject('acl-token', methodOf(order, deps), 'session', order.subject ?? '');
+}
+
+function resourceOf(order: RevocationOrder, deps: Pick<ReconcilerDeps, 'world'>): Resource {
+  return { kind: 'acl-token', name: methodOf(order, deps) };
+}
+
+/** The auth method that the tokens came by: of the people of the provider, or of the client that is named. */
+function methodOf({ provider, clientId }: RevocationOrder, { world }: Pick<ReconcilerDeps, 'world'>): string {
+  const { owner } = world.mapping;
+  return clientId === undefined ? peopleName(owner, provider) : clientName(owner, { provider, clientId });
+}
