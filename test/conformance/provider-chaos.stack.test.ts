@@ -1,0 +1,9 @@
+import { startAuth0World } from '../support/auth0/world.js';
+import { startOidcWorld } from '../support/oidc-world.js';
+import { describeProviderChaos } from './provider-chaos.js';
+
+/** Of all kinds together this takes minutes, which is why it stands beside the real servers. */
+const events = 10_000;
+
+describeProviderChaos('oidc', startOidcWorld, { events, seed: 1 });
+describeProviderChaos('auth0', startAuth0World, { events, seed: 2 });

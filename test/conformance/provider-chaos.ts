@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { createRig, type Daemon, type Rig } from '../support/daemon.js';
+import { until } from '../support/until.js';
+import type { Delivery, ProviderWorld } from './provider-flow.js';
+
+const CLIENTS = 40;
+const SCOPES = ['orders:read', 'orders:write'];
+const BATCH = 100;
+const SENDERS = 16;
+
+interface Counts {
+  sent: number;
+  forged: number;
+}
+
+/**
+ * Events with a tenth sent twice, in random order, one in twenty forged and one in twenty lost, while their causes go
+ * on happening: in the end Consul has what it has where no event ever came.
+ */
+export function describeProviderChaos(
+  name: string,
+  start: () => Promise<ProviderWorld>,
+  options: { readonly events: number; readonly seed: number },
+): void {
+  describe(`${name}: many events, some twice, some forged, some lost, none in order`, () => {
+    it('end in the state that none at all end in, and each forged one is recorded', {
+      timeout: 240_000,
+    }, async () => {
+      const random = mulberry(options.seed);
+      const world = await start();
+      const rigs: Rig[] = [];
+      try {
+        const ids: string[] = [];
+        for (let at = 0; at < CLIENTS; at++)
+          ids.push(await world.addClient(`app-${at}`, `svc-${at}`, some(SCOPES, random)));
+        world.takeDeliveries();
+        const rig = await rigFor(world, ids, rigs);
+        const daemon = await rig.start();
+        await daemon.idle();
+        const counts = await play(world, ids, daemon, options.events, random);
+        expect(counts.sent).toBeGreaterThan(options.events * 0.9);
+        const wanted = await reference(world, ids, rigs);
+        await until('the state that no event ends in', () => sameAccess(rig, wanted), 60_000);
+        await daemon.idle();
+        expect(await rig.mesh.access('orders')).toEqual(wanted);
+        const refused = (await rig.decisions()).filter(({ outcome }) => outcome === 'refused');
+        expect(refused).toHaveLength(counts.forged);
+      } finally {
+        for (const rig of rigs) await rig.close();
+        await world.stop();
+      }
+    });
+  });
+}
+
+/** Changes one client after the other and sends what the IdP would, as a bad network and a bad neighbour let it through. */
+async function play(
+  world: ProviderWorld,
+  ids: string[],
+  daemon: Daemon,
+  events: number,
+  random: () => number,
+): Promise<Counts> {
+  const counts: Counts = { sent: 0, forged: 0 };
+  const pool: Delivery[] = [];
+  const enabled = new Set(ids);
+  const send = async (delivery: Delivery, status: number) => {
+    counts.sent++;
+    const { headers, body } = delivery;
+    const answer = await fetch(`${daemon.address}/events/main`, { method: 'POST', headers, body });
+    await answer.text();
+    expect(answer.status).toBe(status);
+  };
+  const sendSome = async (many: number) => {
+    const batch: (() => Promise<void>)[] = [];
+    for (let at = 0; at < many && pool.length > 0; at++) {
+      const [delivery] = pool.splice(Math.floor(random() * pool.length), 1);
+      if (delivery === undefined) break;
+      const fate = random();
+      if (fate < 0.05) continue;
+      if (fate < 0.1) {
+        counts.forged++;
+        batch.push(() => send(world.forge(delivery), 401));
+      }
+      if (fate > 0.9) pool.push(delivery);
+      batch.push(() => send(delivery, 202));
+    }
+    const queue = batch.values();
+    await Promise.all(
+      Array.from({ length: SENDERS }, async () => {
+        for (const each of queue) await each();
+      }),
+    );
+  };
+  while (counts.sent < events) {
+    for (let at = 0; at < BATCH; at++) {
+      const id = ids[Math.floor(random() * ids.length)];
+      if (id === undefined) throw new Error('there is no client');
+      if (random() < 0.1) {
+        if (enabled.delete(id)) await world.setEnabled(id, false);
+        else {
+          enabled.add(id);
+          await world.setEnabled(id, true);
+        }
+      } else await world.setScopes(id, some(SCOPES, random));
+    }
+    pool.push(...world.takeDeliveries());
+    if (pool.length === 0) throw new Error('the identity provider sent nothing');
+    await sendSome(BATCH * 2);
+  }
+  await sendSome(pool.length);
+  return counts;
+}
+
+/** What a daemon that starts now makes of it. */
+async function reference(world: ProviderWorld, ids: readonly string[], rigs: Rig[]) {
+  const rig = await rigFor(world, ids, rigs);
+  const daemon = await rig.start();
+  await until('the first comparison', async () =>
+    (await daemon.status()).directories.every(({ ageSeconds }) => ageSeconds !== null),
+  );
+  await daemon.idle();
+  await daemon.stop();
+  return rig.mesh.access('orders');
+}
+
+async function rigFor(world: ProviderWorld, ids: readonly string[], rigs: Rig[]): Promise<Rig> {
+  const none = { directory: undefined, directoryToken: undefined, webhook: undefined };
+  const rig = await createRig({
+    provider: { ...none, ...world.settings, poll: '1s' },
+    // What the poll finds missing is told by nobody: the guard has tests of its own.
+    file: { guards: { maxRevocations: { percent: 100, atLeast: 1_000_000 } } },
+    prepare: async ({ mesh }) => {
+      await mesh.speaks('orders', 'http');
+      await mesh.register('orders');
+      for (const [at, id] of ids.entries()) await mesh.register(`svc-${at}`, { client: id });
+    },
+  });
+  rigs.push(rig);
+  return rig;
+}
+
+async function sameAccess(rig: Rig, wanted: Readonly<Record<string, string>> | undefined): Promise<boolean> {
+  const sorted = (access: Readonly<Record<string, string>> | undefined) =>
+    JSON.stringify(Object.entries(access ?? {}).sort());
+  return sorted(await rig.mesh.access('orders')) === sorted(wanted);
+}
+
+function some(all: readonly string[], random: () => number): readonly string[] {
+  return all.filter(() => random() < 0.5);
+}
+
+/** A small seeded generator, so that a failure can be played again. */
+function mulberry(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,4 @@
+import { startOidcWorld } from '../support/oidc-world.js';
+import { describeProviderFlow } from './provider-flow.js';
+
+describeProviderFlow('oidc', startOidcWorld, { tellsOfClients: true });
