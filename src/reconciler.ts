@@ -6,12 +6,13 @@ import { endSessions } from './reconcile/acl/sessions.js';
 import { reconcileClient } from './reconcile/client.js';
 import type { ReconcilerDeps } from './reconcile/deps.js';
 import { reconcileDestination } from './reconcile/destination.js';
+import { reconcileJwtProvider } from './reconcile/jwt-providers.js';
 import { reconcileProvider } from './reconcile/provider.js';
 
 /**
  * The one conductor. A client's job reads the client and sends its destinations on; a destination's job reads the
- * entry, plans, guards, records, writes and settles; a provider's job ends sessions, admits its people and compares the
- * whole directory.
+ * entry, plans, guards, records, writes and settles; a provider's job ends sessions, writes its jwt-provider, admits its
+ * people and compares the whole directory.
  */
 export function createReconciler(deps: ReconcilerDeps): JobHandler {
   return (job, signal) => run(job, deps, signal);
@@ -36,12 +37,14 @@ async function runProvider(
   signal: AbortSignal,
 ): Promise<JobResult> {
   await endSessions(key, job, deps, signal);
-  const [people, clients] = [
+  const [users, people, clients] = [
+    await settled(reconcileJwtProvider(key.name, job, deps, signal)),
     await settled(reconcilePeople(key, job, deps, signal)),
     await settled(reconcileProvider(key, job, deps, signal)),
   ];
   if (clients.status === 'rejected') throw clients.reason;
   if (people.status === 'rejected') throw people.reason;
+  if (users.status === 'rejected') throw users.reason;
   return clients.value;
 }
 

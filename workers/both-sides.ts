@@ -5,6 +5,7 @@ import { readBothSides } from '../src/reconcile/read-all.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
 import type { WorldState } from '../src/reconcile/world-state.js';
 import type { Cli } from './cli.js';
+import { createJwksUris } from './jwks-uris.js';
 import { withProgress } from './terminal/progress.js';
 import { createWorld, openConsul, openProvider } from './wire.js';
 
@@ -32,10 +33,11 @@ export async function withBothSides<T>(cli: Cli, use: (sides: BothSides) => Prom
     const world = createWorld(config);
     const acl = new AclState();
     const directories = new Map(providers.map(({ settings, directory }) => [settings.name, directory]));
+    const jwksUris = createJwksUris(config, ambience);
     await withProgress(
       cli.around.stderr,
       () => 'reading the identity providers and Consul',
-      () => readBothSides({ world, acl, consul, directories, clock: ambience.clock }, cli.signal),
+      () => readBothSides({ ...ambience, world, acl, consul, directories, jwksUris }, cli.signal),
     );
     const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
     return await use({ config, consul, world, acl, window });

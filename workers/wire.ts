@@ -23,12 +23,13 @@ import type { Facts } from '../src/queue/facts.js';
 import type { Journal } from '../src/queue/journal.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
-import { Contention } from '../src/reconcile/contention.js';
 import { AclState } from '../src/reconcile/acl/acl-state.js';
+import { Contention } from '../src/reconcile/contention.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
 import { WorldState } from '../src/reconcile/world-state.js';
 import { type Bell, createBell } from './bell.js';
+import { createJwksUris } from './jwks-uris.js';
 
 export interface Ambience {
   readonly logger: Logger;
@@ -169,10 +170,11 @@ export function createCore(
       ...parts.store,
       consul: parts.consul,
       directories: new Map(parts.providers.map(({ settings, directory }) => [settings.name, directory])),
+      jwksUris: createJwksUris(config, ambience),
       world: createWorld(config),
+      acl: new AclState(),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       contention: new Contention(CONTENTION),
-      acl: new AclState(),
       source: `scopemesh/${config.owner}/${hostname()}`,
       newId: ulid,
       onSettled: () => settled.ring(),

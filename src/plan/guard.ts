@@ -33,7 +33,7 @@ export function guardRevocations(plan: Plan, budget: RevocationBudget, mapping: 
     `${budget.used + wanted} of ${budget.ownedAtStart} edges would go within ${Math.round(mapping.maxRevocations.windowMs / 1000)} s ` +
     `only because they are missing from a read; the limit is ${limit}. If that is right, approve it; if not, mend the identity provider`;
   return {
-    key: plan.key,
+    ...plan,
     changes: plan.changes.filter((change) => !change.isInferred),
     holds: [...plan.holds, ...inferred.map((change) => toHold(change, 'RevocationLimit', detail))],
   };

@@ -16,6 +16,8 @@ export interface ReconcilerDeps {
   readonly consul: Consul;
   /** By provider name. */
   readonly directories: ReadonlyMap<string, Directory>;
+  /** How the address of a provider's keys is read, by provider name; throws as a directory does. */
+  readonly jwksUris: ReadonlyMap<string, (signal: AbortSignal) => Promise<string>>;
   readonly queue: Pick<Queue, 'add'>;
   readonly journal: Journal;
   readonly facts: Facts;

@@ -1,5 +1,5 @@
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
-import { formatKey, type Key } from '../model/key.js';
+import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { guardRevocations } from '../plan/guard.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
@@ -13,6 +13,7 @@ import { causeOf, grantReasonOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { budgetOf, inferredAcrossFleet, inputOf } from './fleet.js';
 import { tellHolds } from './holds.js';
+import { refreshStanding, releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { settleLeftovers } from './leftovers.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
@@ -56,6 +57,7 @@ export async function reconcileDestination(
   const end = endOf(job, deps);
   if (deps.world.mapping.mode === 'observe') return end;
 
+  const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
   const result = await applyChanges(
     { key: text, destination, entry, plan, cause, lastWritten },
     deps,
@@ -65,7 +67,10 @@ export async function reconcileDestination(
     await forgetRulings(used, deps);
     await tellHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
   }
-  return result === 'conflict' ? { kind: 'retry', afterMs: CONFLICT_RETRY_MS } : end;
+  if (result === 'conflict') return { kind: 'retry', afterMs: CONFLICT_RETRY_MS };
+  const released = releasedProviders(plan, deps.world.mapping);
+  if (released.length > 0) await deps.queue.add(released.map((name) => ({ key: providerKey(name), cause })));
+  return waits ?? end;
 }
 
 /**
@@ -93,11 +98,15 @@ async function planNow(
 ): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
   const { world, window, clock } = deps;
   const now = clock.now();
-  const input = inputOf(world, destination, now, {
-    evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
-    grantReason: grantReasonOf(job),
-    lastWritten: record.lastWritten,
-  });
+  const inputNow = () =>
+    inputOf(world, destination, now, {
+      evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
+      grantReason: grantReasonOf(job),
+      lastWritten: record.lastWritten,
+    });
+  const known = inputNow();
+  const isRefreshed = await refreshStanding(planDestination({ ...known, entry }), deps, signal);
+  const input = isRefreshed ? inputNow() : known;
   const first = planDestination({ ...input, entry });
   // What would take over from a source that goes must not be judged by a wildcard that a watch has yet to show.
   const unguarded = first.changes.some((change) => change.after === undefined)

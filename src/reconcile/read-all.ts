@@ -1,14 +1,18 @@
+import { SyncError } from '../errors.js';
+import type { Directory } from '../identity/directory.js';
 import { isAclActive } from './acl/acl-state.js';
 import { readAllAcl } from './acl/fleet-acl.js';
+import { groupsOf } from './acl/plan-people.js';
 import type { ReconcilerDeps } from './deps.js';
 import { readConsul } from './sweep.js';
 
 /**
  * Reads both sides completely into the world: every directory and all that Consul has to say. Throws if any part
- * cannot be read completely, for a plan from half the truth would be a wrong one.
+ * cannot be read completely, for a plan from half the truth would be a wrong one. Members of groups may stay unknown: a
+ * plan then holds what depends on them, and says so.
  */
 export async function readBothSides(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock'>,
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock' | 'jwksUris' | 'logger'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { world, clock } = deps;
@@ -20,6 +24,22 @@ export async function readBothSides(
       const read = world.beginRead();
       const { clients } = await directory.readAll(signal);
       world.putDirectory(provider, clients, read, clock.now());
+      await readMembers(provider, directory, deps, signal);
     }),
   ]);
+}
+
+async function readMembers(
+  provider: string,
+  directory: Directory,
+  { world, acl }: Pick<ReconcilerDeps, 'world' | 'acl'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const groups = groupsOf(world.mapping, provider);
+  if (groups.length === 0 || directory.readMembers === undefined) return;
+  try {
+    acl.members.set(provider, await directory.readMembers(groups, signal));
+  } catch (error) {
+    if (signal.aborted || !(error instanceof SyncError)) throw error;
+  }
 }

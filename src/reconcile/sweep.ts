@@ -9,7 +9,9 @@ import { plainDecision } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';
 import { holdTriggers } from './holds.js';
+import { jwtProviderTriggers } from './jwt-providers.js';
 import { takeCatalog, takeEntries, toTriggers } from './observe-consul.js';
+import { readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {
   readonly destinations: number;
@@ -22,7 +24,7 @@ export interface SweepSummary {
 
 /** Reads everything Consul has to say into the world; throws, and changes nothing, if any part is incomplete. */
 export async function readConsul(
-  deps: Pick<ReconcilerDeps, 'world' | 'consul' | 'queue' | 'clock'>,
+  deps: Pick<ReconcilerDeps, 'world' | 'consul' | 'queue' | 'clock' | 'jwksUris' | 'logger'>,
   signal: AbortSignal,
 ): Promise<void> {
   const cause = { kind: 'resync' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
@@ -32,6 +34,7 @@ export async function readConsul(
     consul.intentions.list(signal),
     consul.readCatalog(signal),
     world.mapping.claims === 'first' ? consul.claims.list(signal) : [],
+    readUserTokenFacts(deps, signal),
   ]);
   const now = deps.clock.now();
   world.putClaimRecords(records);
@@ -48,7 +51,9 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   const now = deps.clock.now();
   const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
   const plans = planFleet(deps.world, deps.window, now, aclBudget(deps, now));
-  const pending = plans.filter((plan) => plan.changes.length > 0 || plan.holds.length > 0);
+  const pending = plans.filter(
+    ({ changes, holds, awaits = [] }) => changes.length + holds.length + awaits.length > 0,
+  );
   const destinations = pending.flatMap(({ key }) =>
     key.kind === 'destination'
       ? [{ partition: key.partition, namespace: key.namespace, name: key.service }]
@@ -56,6 +61,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   );
   await deps.queue.add([
     ...toTriggers(destinations, cause),
+    ...jwtProviderTriggers(plans, cause, deps),
     ...(await holdTriggers(cause, deps)),
     ...(await leftoverTriggers(cause, deps)),
   ]);

@@ -4,6 +4,8 @@ import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/user-tokens.js';
 /** What this process last saw of what a user's token needs: Consul's version, the providers' keys, the entries. */
 export class UserTokens {
   #facts: UserTokenFacts = NOTHING_KNOWN;
+  /** By key, milliseconds since the epoch. */
+  readonly #waiting = new Map<string, number>();
 
   /** The same object until something changes. */
   get facts(): UserTokenFacts {
@@ -41,6 +43,14 @@ export class UserTokens {
     } finally {
       this.#facts = before;
     }
+  }
+
+  /** How long a key has waited for a jwt-provider without a break; 0 the first time. */
+  waitedMs(key: string, waits: boolean, now: number): number {
+    const since = this.#waiting.get(key) ?? now;
+    if (waits) this.#waiting.set(key, since);
+    else this.#waiting.delete(key);
+    return now - since;
   }
 
   #put(changes: Partial<UserTokenFacts>): void {

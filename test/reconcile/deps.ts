@@ -73,6 +73,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       close: async () => {},
     },
     directories: new Map([['main', directory]]),
+    jwksUris: new Map(),
     queue: { add: async (triggers) => void added.push(...triggers) },
     journal: {
       read: refuse,

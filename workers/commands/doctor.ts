@@ -10,6 +10,7 @@ import { jwtFindings } from '../doctor/jwt-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
+import { createJwksUris } from '../jwks-uris.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
 import { createWorld, openConsul, openProvider } from '../wire.js';
@@ -62,7 +63,10 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
     ]);
     const findings = [...ofConsul, ...ofProviders.flat(), ...ofStores];
     const queue = { add: async () => {} };
-    const isRead = await readConsul({ world, consul, queue, clock }, cli.signal).then(
+    const isRead = await readConsul(
+      { ...ambience, world, consul, queue, jwksUris: createJwksUris(config, ambience) },
+      cli.signal,
+    ).then(
       () => true,
       () => false,
     );

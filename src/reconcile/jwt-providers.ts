@@ -1,0 +1,220 @@
+import type { WriteResult } from '../consul/consul.js';
+import { SyncError } from '../errors.js';
+import type { Cause } from '../model/cause.js';
+import type { DraftDecision } from '../model/decision.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
+import { formatKey, providerKey } from '../model/key.js';
+import type { Job, Trigger } from '../model/trigger.js';
+import { providerOfEntry } from '../plan/acl/jwt-requirement.js';
+import type { Plan } from '../plan/plan.js';
+import { type JwtProviderChange, planJwtProviders } from '../plan/plan-jwt-providers.js';
+import { entryText } from '../plan/user-tokens.js';
+import type { SettledDecision } from '../queue/journal.js';
+import { aclBudget } from './acl/acl-budget.js';
+import { causeOf, settledOf } from './decide.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
+import { planFleet } from './fleet.js';
+import { INTERRUPTED } from './leftovers.js';
+import { toTriggers } from './observe-consul.js';
+import { isRefusal, settle } from './settle.js';
+import { lacksFacts, needsUserTokens, ourJwtProviders, readUserTokenFacts } from './user-token-facts.js';
+
+type Deps = ReconcilerDeps;
+
+/** The jobs of the providers whose entries are to be written or removed. */
+export function jwtProviderTriggers(
+  plans: readonly Plan[],
+  cause: Cause,
+  deps: Pick<Deps, 'world'>,
+): readonly Trigger[] {
+  const names = planned(plans, deps).flatMap(({ before, after }) => {
+    const about = after ?? before;
+    return about === undefined ? [] : (providerOfEntry(about) ?? []);
+  });
+  return [...new Set(names)].map((name) => ({ key: providerKey(name), cause, urgent: true }));
+}
+
+/** What would be written of jwt-provider entries now, by the plans of the whole fleet. */
+export function planned(
+  plans: readonly Plan[],
+  { world }: Pick<Deps, 'world'>,
+  intentions: Iterable<IntentionEntry> = world.entries.values(),
+): readonly JwtProviderChange[] {
+  return planJwtProviders({
+    mapping: world.mapping,
+    userTokens: world.userTokens.facts,
+    plans,
+    intentions,
+    isRead: (provider) => world.hasDirectory(provider),
+  });
+}
+
+/**
+ * Makes the jwt-provider entry of one identity provider equal to what the destinations need: written before an
+ * intention names it, removed once none does. The only writer of that entry.
+ */
+export async function reconcileJwtProvider(
+  provider: string,
+  job: Job,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { world, journal } = deps;
+  const key = formatKey(providerKey(provider));
+  const record = await journal.read(key);
+  const pending = record.pending.filter(({ resource }) => resource.kind === 'jwt-provider');
+  if (pending.length > 0) await settleJwtLeftovers(key, pending, deps, signal);
+  const isNeeded = needsUserTokens(world.mapping);
+  if (!isNeeded && ourJwtProviders(world).length === 0) return;
+  const before = world.userTokens.facts;
+  const isRoutine = job.triggers.every((trigger) => trigger.fullRead);
+  if (isNeeded && (!isRoutine || lacksFacts(world))) await readUserTokenFacts(deps, signal);
+  const now = deps.clock.now();
+  const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
+  // What was held for want of a fact.
+  if (world.userTokens.facts !== before) await deps.queue.add(toTriggers(waiting(plans), causeOf(job)));
+  for (const change of planned(plans, deps)) {
+    const { name, verb } = change;
+    if (providerOfEntry(change.after ?? change.before ?? { meta: {} }) !== provider) continue;
+    if (verb === 'deleted') {
+      // An intention that a watch has yet to show could name it. Not put into the world: the watch must still see it.
+      const all = await deps.consul.intentions.list(signal);
+      if (!planned(plans, deps, all).some((each) => each.name === name && each.verb === verb)) continue;
+    }
+    await writeProvider(key, change, record.lastWritten, causeOf(job), deps, signal);
+  }
+}
+
+/** The destinations that have something to write, or wait to. */
+function waiting(plans: readonly Plan[]): readonly ServiceName[] {
+  return plans.flatMap(({ key, changes, awaits = [] }) =>
+    key.kind === 'destination' && changes.length + awaits.length > 0
+      ? [{ partition: key.partition, namespace: key.namespace, name: key.service }]
+      : [],
+  );
+}
+
+async function writeProvider(
+  key: string,
+  change: JwtProviderChange,
+  lastWritten: ReadonlyMap<string, string>,
+  cause: Cause,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { consul, world, contention, clock, logger } = deps;
+  const { name, before, after } = change;
+  const subject = jwtProviderSubject(name);
+  const expectedIndex = before?.modifyIndex ?? 0;
+  const isDrift = after !== undefined && lastWritten.get(subject) === entryText(after);
+  if (isDrift && contention.isContended(subject, clock.now())) {
+    logger.warn(
+      { subject },
+      'somebody undoes this jwt-provider again and again; it is left alone for a while',
+    );
+    return;
+  }
+  const stamp = stampOf(deps);
+  const draft: DraftDecision = {
+    id: stamp.newId(),
+    type: `dev.scopemesh.jwt-provider.${change.verb}`,
+    subject,
+    source: stamp.source,
+    ...jwtProviderFacts(change),
+    ...(isDrift ? { reason: 'DriftCorrected' as const } : {}),
+    scopes: [],
+    ...(cause.principal === undefined ? {} : { principal: cause.principal }),
+    cause,
+    mappingRevision: stamp.mappingRevision,
+    expectedIndex,
+  };
+  await deps.journal.record(key, [draft]);
+  let result: WriteResult;
+  try {
+    result =
+      after === undefined
+        ? await consul.jwtProviders.delete(name, expectedIndex, signal)
+        : await consul.jwtProviders.write(after, expectedIndex, signal);
+  } catch (error) {
+    if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
+    await settle(
+      key,
+      draft,
+      { outcome: 'failed', reason: 'ConsulRefused', detail: error.message },
+      undefined,
+      deps,
+    );
+    throw error;
+  }
+  if (result.kind === 'conflict') {
+    const detail = 'the entry changed meanwhile; it is read and planned again';
+    await settle(key, draft, { outcome: 'failed', reason: 'Conflict', detail }, undefined, deps);
+    world.userTokens.putEntries(await consul.jwtProviders.list(signal));
+    throw new SyncError('ERR_CONSUL_CONFLICT', `jwt-provider ${name}: ${detail}`, { retriable: true });
+  }
+  if (isDrift) contention.corrected(subject, clock.now());
+  world.userTokens.putEntry(name, after, result.modifyIndex);
+  const written = new Map([[subject, after === undefined ? null : entryText(after)]]);
+  await settle(key, draft, { outcome: 'applied', modifyIndex: result.modifyIndex }, written, deps);
+}
+
+/** What a decision, and a plan, say of a change. */
+export function jwtProviderFacts({ name, verb, before, after }: JwtProviderChange) {
+  const ACTIONS = { created: 'grant', updated: 'change', deleted: 'revoke' } as const;
+  const REASONS = { created: 'ScopeGranted', updated: 'MappingChanged', deleted: 'ScopeRevoked' } as const;
+  return {
+    action: ACTIONS[verb],
+    reason: REASONS[verb],
+    resource: { kind: 'jwt-provider' as const, name },
+    before: viewOf(before?.content),
+    after: viewOf(after),
+  };
+}
+
+export function jwtProviderSubject(name: string): string {
+  return `jwt-provider/${encodeURIComponent(name)}`;
+}
+
+function viewOf(content: StandingJwtProvider['content'] | undefined): unknown {
+  if (content === undefined) return null;
+  if (content === 'other') return { entry: 'other' };
+  const { issuer, audiences, jwksUri }: JwtProviderEntry = content;
+  return { issuer, audiences, jwksUri };
+}
+
+/** As for intentions: what a crash left is judged by what stands now. */
+async function settleJwtLeftovers(
+  key: string,
+  pending: readonly DraftDecision[],
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const standing = await deps.consul.jwtProviders.list(signal);
+  deps.world.userTokens.putEntries(standing);
+  const nowMs = deps.clock.now();
+  const at = { nowMs, time: new Date(nowMs).toISOString() };
+  const lastWritten = new Map<string, string | null>();
+  const decisions = pending.map((draft): SettledDecision => {
+    const found = standing.find(({ name }) => name === draft.resource.name);
+    const current = JSON.stringify(viewOf(found?.content));
+    const index = found?.modifyIndex ?? 0;
+    if (current === JSON.stringify(draft.after) && (index !== draft.expectedIndex || index === 0)) {
+      const content = found?.content;
+      lastWritten.set(
+        draft.subject,
+        content === undefined || content === 'other' ? null : entryText(content),
+      );
+      return settledOf(draft, { ...at, outcome: 'applied', ...(index === 0 ? {} : { modifyIndex: index }) });
+    }
+    if (current === JSON.stringify(draft.before) && index === draft.expectedIndex)
+      return settledOf(draft, { ...at, ...INTERRUPTED });
+    const detail =
+      'scopemesh was interrupted at this write, and the entry has changed since: whether it was made cannot be known';
+    return settledOf(draft, { ...at, outcome: 'unknown', reason: 'Interrupted', detail });
+  });
+  await deps.journal.settle(key, decisions, { lastWritten });
+  for (const { outcome, reason } of decisions)
+    deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
+  deps.onSettled();
+}

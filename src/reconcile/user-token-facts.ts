@@ -1,0 +1,73 @@
+import { messageOf } from '../errors.js';
+import type { StandingJwtProvider } from '../model/jwt-provider.js';
+import type { Mapping } from '../model/rule.js';
+import { enforcesJwt, isOurJwtProvider } from '../plan/acl/jwt-requirement.js';
+import type { ReconcilerDeps } from './deps.js';
+import type { WorldState } from './world-state.js';
+
+/** Whether anything in the mapping asks for a user's token. */
+export function needsUserTokens({ rules, limits }: Pick<Mapping, 'rules' | 'limits'>): boolean {
+  return (
+    rules.some(({ userRequired }) => userRequired) ||
+    Object.values(limits).some(({ onBehalfOf }) => onBehalfOf === 'human')
+  );
+}
+
+/**
+ * Reads what a user's token needs: Consul's version, its jwt-providers, and where each provider has its keys. What
+ * cannot be read stays as it was known and is told. Where nothing asks for such a token the entries are looked for
+ * once, for what an earlier mapping left. Throws only when aborted.
+ */
+export async function readUserTokenFacts(
+  deps: Pick<ReconcilerDeps, 'consul' | 'world' | 'jwksUris' | 'logger'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { consul, world, jwksUris, logger } = deps;
+  const { userTokens } = world;
+  const isNeeded = needsUserTokens(world.mapping);
+  const isOver = userTokens.facts.entries !== undefined && ourJwtProviders(world).length === 0;
+  if (!isNeeded && isOver) return;
+  const attempt = async (what: string, read: () => Promise<void>) => {
+    try {
+      await read();
+    } catch (error) {
+      signal.throwIfAborted();
+      const fields = { what, error: messageOf(error) };
+      if (isNeeded) logger.warn(fields, "what a user's token needs could not be read; what was known stands");
+      else logger.debug(fields, "what a user's token would need could not be read");
+    }
+  };
+  const readEntries = async () => {
+    userTokens.putVersion((await consul.inspect(signal)).version);
+    const { consulVersion } = userTokens.facts;
+    // Before 1.16 Consul knows no such entries, and answers a question for them with an error.
+    if (consulVersion !== undefined)
+      userTokens.putEntries(enforcesJwt(consulVersion) ? await consul.jwtProviders.list(signal) : []);
+  };
+  await Promise.all([
+    attempt('jwt-providers', readEntries),
+    ...[...(isNeeded ? jwksUris : [])].map(([provider, read]) =>
+      attempt(`the keys of ${provider}`, async () => userTokens.putJwksUri(provider, await read(signal))),
+    ),
+  ]);
+  // Nobody asks, and nothing could be read: there is nothing of ours that could be known.
+  if (!isNeeded && userTokens.facts.entries === undefined) userTokens.putEntries([]);
+}
+
+/** Whether something that a user's token needs was never read. */
+export function lacksFacts({ mapping, userTokens }: Pick<WorldState, 'mapping' | 'userTokens'>): boolean {
+  const { consulVersion, entries, jwksUris } = userTokens.facts;
+  return (
+    consulVersion === undefined ||
+    entries === undefined ||
+    mapping.providers.some((provider) => !jwksUris.has(provider))
+  );
+}
+
+/** Of those that were seen, the entries that carry our mark. */
+export function ourJwtProviders(
+  world: Pick<WorldState, 'mapping' | 'userTokens'>,
+): readonly StandingJwtProvider[] {
+  const { entries } = world.userTokens.facts;
+  return [...(entries?.values() ?? [])].filter((entry) => isOurJwtProvider(world.mapping.owner, entry));
+}
