@@ -67,13 +67,18 @@ function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
   const findings: Finding[] = [];
   const isInsecure = [true, 'on', 'true'].some((value) => value === provider.insecure);
   const urls = provider.kind === 'oidc' ? ['issuer', 'directory'] : ['issuer', 'org'];
-  for (const key of urls) {
-    const value = provider[key];
+  const ssf = asMap(provider.ssf);
+  const inSsf = ['transmitter', 'tokenIssuer', 'endpoint'];
+  for (const [parent, key] of [
+    ...urls.map((each) => [[], each] as const),
+    ...inSsf.map((each) => [['ssf'], each] as const),
+  ]) {
+    const value = parent.length === 0 ? provider[key] : ssf[key];
     const parsed = typeof value === 'string' ? parseUrl(value) : undefined;
     if (parsed?.protocol === 'http:' && !isLoopback(parsed.hostname) && !isInsecure) {
       findings.push(
         finding(
-          [...path, key],
+          [...path, ...parent, key],
           'plain http to a host that is not loopback; use https, or set "insecure: true" on this provider',
         ),
       );

@@ -96,7 +96,8 @@ function meaningsOf(holders: readonly ConfigurationKey[]): NonNullable<Configura
 
 const DURATION = '^(?:\\d{1,9}(?:ms|s|m|h|d))+$';
 const NAME = '^[a-z0-9][a-z0-9-]{0,62}$';
-const SECRET = /(?:^|\.)(?:token|directoryToken|clientSecret|password|queue\.url|secrets\[\])$/;
+const SECRET =
+  /(?:^|\.)(?:token|directoryToken|clientSecret|password|queue\.url|secrets\[\]|pushTokens\[\])$/;
 const TOGGLE = '"on","off","true","false"';
 
 function typeOf(node: Node, path: string): string {

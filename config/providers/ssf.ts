@@ -46,8 +46,8 @@ export const SSF = z
     token: secret()
       .exactOptional()
       .describe('A token for its management API and the poll; or clientId and clientSecret.'),
-    clientId: text().exactOptional(),
-    clientSecret: secret().exactOptional(),
+    clientId: text().exactOptional().describe('The client as which a token is got for the same.'),
+    clientSecret: secret().exactOptional().describe('Its secret.'),
     tokenIssuer: url('https:', 'http:')
       .exactOptional()
       .describe('Who gives a token for clientId; the transmitter itself if left out.'),
@@ -61,22 +61,23 @@ export const SSF = z
       .describe('How often the transmitter is asked to prove that events arrive.'),
   })
   .superRefine((ssf, context) => {
-    const fault = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message });
+    const fault = (message: string, ...path: readonly string[]) =>
+      context.addIssue({ code: 'custom', path: [...path], message });
     const hasClient = ssf.clientId !== undefined && ssf.clientSecret !== undefined;
-    if ((ssf.clientId === undefined) !== (ssf.clientSecret === undefined))
-      fault(
-        ssf.clientId === undefined ? 'clientSecret' : 'clientId',
-        'clientId and clientSecret go together; write both, or token alone',
-      );
-    if (ssf.token !== undefined && hasClient) fault('token', 'stands beside clientId; keep one of the two');
+    for (const [one, other] of [
+      ['clientId', 'clientSecret'],
+      ['clientSecret', 'clientId'],
+    ] as const)
+      if (ssf[one] !== undefined && ssf[other] === undefined)
+        fault(`goes with ${other}; write both, or token alone`, one);
+    if (ssf.token !== undefined && hasClient) fault('stands beside clientId; keep one of the two', 'token');
     const isManaged = ssf.token !== undefined || hasClient;
     if (ssf.delivery === 'poll' && !isManaged)
-      fault('delivery', 'a poll needs credentials; write token, or clientId and clientSecret');
+      fault('a poll needs credentials; write token, or clientId and clientSecret');
     if (ssf.delivery === 'poll' && ssf.pushTokens !== undefined)
-      fault('pushTokens', 'a poll is sent no events; remove them, or write "delivery: push"');
+      fault('a poll is sent no events; remove them, or write "delivery: push"', 'pushTokens');
     if (ssf.delivery === 'push' && isManaged && ssf.endpoint === undefined)
-      fault('delivery', 'the transmitter must be told where to send events; write "endpoint"');
+      fault('the transmitter must be told where to send events; write endpoint');
   })
   .describe('Shared signals (SSF 1.0, CAEP, RISC) about what happens to sessions, credentials and accounts.');
 

@@ -8,6 +8,9 @@ const keycloak = (rest: string) =>
   provider(`kind: keycloak, issuer: "https://sso.example.com", clientId: a, clientSecret: b, ${rest}`);
 const oidc = (rest: string) => provider(`kind: oidc, issuer: "https://id.example.com", ${rest}`);
 
+const NO_AUDIENCE =
+  'providers[0]: has no audience, so that any of its tokens would log in to Consul; add "audience", what tokens for Consul are issued for';
+
 /** [what is wrong, the lines written, the keys they replace, the faults]. */
 const CASES: readonly [string, string, readonly string[], readonly string[]][] = [
   ['a missing key', '', ['mode'], ['2:1: mode: is missing; add the key']],
@@ -120,7 +123,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     keycloak('directory: x'),
     ['providers'],
     [
-      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, claims, serviceAccountRoles',
+      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, claims, ssf, serviceAccountRoles',
     ],
   ],
   [
@@ -275,10 +278,46 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ['1:17: http.listen: must be host:port; write for example 127.0.0.1:8080 or [::1]:8080'],
   ],
   [
-    'groups',
-    'groups: { oncall: { acl: x } }',
+    'rules of a group with a capture',
+    'groups: { oncall: { acl: \'key "{a}/x" { policy = "read" }\' } }',
     [],
-    ['1:11: groups.oncall: rules for groups are not built yet; remove the group'],
+    ['1:26: groups.oncall.acl: uses a capture that a group does not have; write the names out'],
+  ],
+  [
+    'a group of no provider',
+    'groups: { oncall: { provider: other, acl: \'operator = "read"\' } }',
+    [],
+    ['1:31: groups.oncall.provider: no provider has this name; write the name of one under "providers"'],
+  ],
+  [
+    'a group that may be of several providers',
+    `groups: { oncall: { acl: 'operator = "read"' } }
+providers: [ { name: a, kind: oidc, issuer: "https://a", directory: a.json, audience: consul },
+  { name: b, kind: oidc, issuer: "https://b", directory: b.json, audience: consul } ]
+scopes: {}`,
+    ['providers', 'scopes'],
+    ['1:19: groups.oncall: does not say of which provider the group is; add "provider" with one of a, b'],
+  ],
+  [
+    'a provider without audience beside logins',
+    'login: on\nproviders: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json }]',
+    ['providers'],
+    [`2:13: ${NO_AUDIENCE}`],
+  ],
+  [
+    'a provider without audience beside groups',
+    `groups: { oncall: { acl: 'operator = "read"' } }
+providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json }]`,
+    ['providers'],
+    [`2:13: ${NO_AUDIENCE}`],
+  ],
+  [
+    'a provider without audience beside ACL rules of its own',
+    `scopes: { a: { provider: a, acl: 'operator = "read"' } }
+providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json },
+  { name: b, kind: oidc, issuer: "https://b", directory: b.json }]`,
+    ['providers', 'scopes'],
+    [`2:13: ${NO_AUDIENCE}`],
   ],
   [
     'a freeze',
