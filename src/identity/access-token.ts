@@ -123,6 +123,8 @@ function fetchOver(options: AccessTokenOptions, signal: AbortSignal, failures: S
 // The library's errors carry the response, and through it what the IdP said; only codes are taken over.
 function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
   const place = placeOf(options);
+  // What a client authentication of ours threw, such as a file that is missing.
+  if (error instanceof Error && error.cause instanceof SyncError) return error.cause;
   if (error instanceof oauth.ResponseBodyError && error.status === 429) {
     return new SyncError('ERR_DIRECTORY_RATE_LIMITED', `${place}: answered 429`, { retriable: true });
   }

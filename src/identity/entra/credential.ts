@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { importPKCS8 } from 'jose';
 import { type ClientAuth, ClientSecretPost, modifyAssertion, PrivateKeyJwt } from 'openid-client';
+import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 
 /** What proves scopemesh to the login endpoint; exactly one. */
@@ -23,15 +24,15 @@ export function toClientAuth(credential: EntraCredential): ClientAuth {
   switch (credential.kind) {
     case 'secret':
       return ClientSecretPost(credential.clientSecret.reveal());
+    // The library awaits what a client authentication returns, which its type does not say.
     case 'certificate':
-      // The library awaits what a client authentication returns, which its type does not say.
       return async (server, client, body, headers) => {
         const { certFile, keyFile } = credential;
-        const [certificate, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
-        const thumbprint = createHash('sha256')
-          .update(new X509Certificate(certificate).raw)
-          .digest('base64url');
-        const pkcs8 = createPrivateKey(key).export({ type: 'pkcs8', format: 'pem' }).toString();
+        const certificate = await read(certFile, (pem) => new X509Certificate(pem));
+        const pkcs8 = await read(keyFile, (pem) =>
+          createPrivateKey(pem).export({ type: 'pkcs8', format: 'pem' }).toString(),
+        );
+        const thumbprint = createHash('sha256').update(certificate.raw).digest('base64url');
         const sign = PrivateKeyJwt(await importPKCS8(pkcs8, 'PS256'), {
           [modifyAssertion](header, payload) {
             header['x5t#S256'] = thumbprint;
@@ -42,10 +43,21 @@ export function toClientAuth(credential: EntraCredential): ClientAuth {
       };
     case 'federated':
       return async (_server, client, body) => {
-        const assertion = await readFile(credential.assertionFile, 'utf8');
+        const assertion = await read(credential.assertionFile, (bytes) => bytes.toString('utf8').trim());
         body.set('client_id', client.client_id);
         body.set('client_assertion_type', ASSERTION_TYPE);
-        body.set('client_assertion', assertion.trim());
+        body.set('client_assertion', assertion);
       };
+  }
+}
+
+/** ERR_CONFIG with the file's name alone: what is in it is secret. */
+async function read<T>(file: string, parse: (content: Buffer) => T): Promise<T> {
+  try {
+    return parse(await readFile(file));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const message = `the credential in ${file} cannot be read (${code}); it must be there, in PEM for a certificate`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: true });
   }
 }
