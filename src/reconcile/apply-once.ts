@@ -1,13 +1,14 @@
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
-import { clientKey, formatKey, type Key } from '../model/key.js';
+import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import { isAclSubject } from './acl/acl-draft.js';
 import { isAclActive } from './acl/acl-state.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
+import { reconcilePeople } from './acl/people.js';
 import { removeUnlinked } from './acl/sweep-acl.js';
 import { writeClaims } from './claim-records.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -49,7 +50,8 @@ export async function applyOnce(
   const destinations = destinationsOf(plan);
   const losing = destinations.filter((key) => loses(key, plan));
   const others = destinations.filter((key) => !loses(key, plan));
-  const all = clients.length + plan.acl.clients.length + destinations.length + 1;
+  const { people } = plan.acl;
+  const all = clients.length + plan.acl.clients.length + people.length + destinations.length + 1;
   let done = 0;
   const attempt = async (key: string, work: () => Promise<void>) => {
     signal.throwIfAborted();
@@ -71,6 +73,8 @@ export async function applyOnce(
     await attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
       applyClientAcl(client, cause, deps, signal),
     );
+  for (const provider of people)
+    await attempt(formatKey(providerKey(provider)), () => applyPeople(provider, cause, deps, signal));
   for (const key of others) await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
   await attempt('acl', () => applyUnlinked(cause, deps, signal));
   return failures;
@@ -100,6 +104,16 @@ function applyClientAcl(
 ): Promise<void> {
   const key = clientKey(client.provider, client.clientId);
   return reconcileClientAcl(client, { key, triggers: [{ key, cause }], attempts: 0 }, deps, signal);
+}
+
+function applyPeople(
+  provider: string,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = { kind: 'provider' as const, name: provider };
+  return reconcilePeople(key, { key, triggers: [{ key, cause }], attempts: 0 }, deps, signal);
 }
 
 /** Policies that nobody has any more once everything else is applied. */

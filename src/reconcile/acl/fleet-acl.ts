@@ -1,11 +1,13 @@
 import type { Cause } from '../../model/cause.js';
-import { clientKey, formatKey } from '../../model/key.js';
+import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
 import { clientName, hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { clientOf, uniqueClients } from './acl-budget.js';
 import { isAclActive } from './acl-state.js';
+import { isPeoplesName, peopleTriggers, planPeopleFleet } from './fleet-people.js';
+import { providersOfPeople } from './people-objects.js';
 import { type ClientAclPlan, namesOf, planClientAcl } from './plan-client-acl.js';
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
@@ -79,7 +81,10 @@ export async function planAcl(
   return plans;
 }
 
-/** Triggers for every client whose objects are to change or are held, from a fresh and complete read. */
+/**
+ * Triggers for every client, and every provider for its people, whose objects are to change or are held, from a fresh
+ * and complete read. Asked for by one provider's job, only for its clients.
+ */
 export async function aclTriggers(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'journal' | 'clock'>,
   cause: Cause,
@@ -89,14 +94,14 @@ export async function aclTriggers(
   if (!isAclActive(deps)) return [];
   await readAllAcl(deps, signal);
   const { evidence = [] } = only;
-  const plans = await planAcl(
-    clientsWithAcl(deps, only.provider),
-    deps,
-    deps.clock.now(),
-    async (key) => (await deps.journal.read(key)).lastWritten,
-    evidence,
-  );
-  return plans.filter(({ plan }) => isPending(plan)).map(({ plan }) => toTrigger(plan, cause, evidence));
+  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
+  const clients = clientsWithAcl(deps, only.provider);
+  const plans = await planAcl(clients, deps, deps.clock.now(), recall, evidence);
+  const people = only.provider === undefined ? await planPeopleFleet(deps, recall) : [];
+  return [
+    ...plans.filter(({ plan }) => isPending(plan)).map(({ plan }) => toTrigger(plan, cause, evidence)),
+    ...peopleTriggers(people, cause),
+  ];
 }
 
 /** Whether its client's job has anything to do or to say. */
@@ -134,9 +139,10 @@ export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): read
       const id = { provider, clientId };
       if (changed.has(clientName(owner, id).toLowerCase())) clients.push(id);
     }
-  return uniqueClients(clients).map((id) => ({
-    key: clientKey(id.provider, id.clientId),
-    cause,
-    urgent: true,
-  }));
+  const people = [...changed].some(isPeoplesName) ? providersOfPeople(deps) : [];
+  const keys = [
+    ...uniqueClients(clients).map((id) => clientKey(id.provider, id.clientId)),
+    ...people.map((provider) => providerKey(provider)),
+  ];
+  return keys.map((key) => ({ key, cause, urgent: true }));
 }

@@ -4,10 +4,9 @@ import { revocationLimit } from '../../plan/guard.js';
 import type { Hold } from '../../plan/plan.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import { rulingOn } from '../approvals.js';
-import type { ReconcilerDeps } from '../deps.js';
 import { budgetOf, inferredAcrossFleet } from '../fleet.js';
 import { aclBudget } from './acl-budget.js';
-import { holdContended, observed } from './guard-acl.js';
+import { type GuardDeps, holdContended, observed } from './guard-acl.js';
 import { type PeopleFacts, type PeoplePlan, planPeople } from './plan-people.js';
 
 /** A plan of people after the guards. */
@@ -25,7 +24,7 @@ export interface GuardedPeople {
 export async function guardPeople(
   facts: PeopleFacts,
   record: KeyRecord,
-  deps: ReconcilerDeps,
+  deps: GuardDeps,
 ): Promise<GuardedPeople> {
   const plan = planPeople(facts, deps.acl);
   const guarded = await guardLosses(plan, facts, record, deps);
@@ -41,7 +40,7 @@ async function guardLosses(
   plan: PeoplePlan,
   facts: PeopleFacts,
   record: KeyRecord,
-  deps: ReconcilerDeps,
+  deps: GuardDeps,
 ): Promise<GuardedPeople> {
   const losing = plan.changes.filter((change) => change.narrows && change.isInferred);
   if (losing.length === 0) return { changes: plan.changes, holds: plan.holds, counted: [], used: [] };

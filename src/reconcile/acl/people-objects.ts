@@ -1,7 +1,6 @@
 import type { Members } from '../../identity/directory.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { formatKey, providerKey } from '../../model/key.js';
-import type { Evidence } from '../../model/trigger.js';
 import { desiredPeople } from '../../plan/acl/desired-people.js';
 import { providerOfPeople } from '../../plan/acl/person.js';
 import { hasOurName, peopleName } from '../../plan/acl/quote.js';
@@ -47,29 +46,24 @@ export function cachedPeople(provider: string, deps: Known): AclSnapshot {
 }
 
 /** The plan of a provider's people from what was last read, before the guards; nothing is held for the mass guard. */
-export function plannedPeople(
-  provider: string,
-  deps: Known,
-  changes: Partial<Pick<PeopleFacts, 'lastWritten' | 'evidence'>> = {},
-): PeoplePlan {
-  const { world, acl } = deps;
-  const { mode } = world.mapping;
-  const evidence: readonly Evidence[] = [];
-  return planPeople(
-    {
-      provider,
-      mapping: world.mapping,
-      members: knownMembers(provider, deps),
-      actual: cachedPeople(provider, deps),
-      lastWritten: world.lastWritten(formatKey(providerKey(provider))),
-      evidence,
-      grantReason: 'MembershipAdded',
-      mode: mode === 'observe' ? 'enforce' : mode,
-      kept: new Set(),
-      ...changes,
-    },
-    acl,
-  );
+export function plannedPeople(provider: string, deps: Known): PeoplePlan {
+  return planPeople(factsOfPeople(provider, deps), deps.acl);
+}
+
+/** What is known without asking anybody. */
+export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
+  const { mapping } = deps.world;
+  return {
+    provider,
+    mapping,
+    members: knownMembers(provider, deps),
+    actual: cachedPeople(provider, deps),
+    lastWritten: deps.world.lastWritten(formatKey(providerKey(provider))),
+    evidence: [],
+    grantReason: 'MembershipAdded',
+    mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
+    kept: new Set(),
+  };
 }
 
 /** Every provider whose people have something, or are to have. */

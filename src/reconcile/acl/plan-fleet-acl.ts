@@ -5,7 +5,10 @@ import type { ReconcilerDeps } from '../deps.js';
 import { type AclBudget, aclBudget } from './acl-budget.js';
 import { isAclActive } from './acl-state.js';
 import { clientsWithAcl, planAcl } from './fleet-acl.js';
+import { planPeopleFleet } from './fleet-people.js';
 import { guardAcl } from './guard-acl.js';
+import { guardPeople } from './guard-people.js';
+import { factsOfPeople } from './people-objects.js';
 import { unlinkedPolicies } from './unlinked-policies.js';
 
 /** Everything that would be done to ACL objects now, and everything that is held. */
@@ -14,6 +17,8 @@ export interface AclFleetPlan {
   readonly holds: readonly Hold[];
   /** The clients that anything of it is about, those that lose something first. */
   readonly clients: readonly ClientId[];
+  /** The providers of the people that anything of it is about. */
+  readonly people: readonly string[];
   /** What the mass guard counts of them. */
   readonly budget: AclBudget;
 }
@@ -22,6 +27,7 @@ export const NO_ACL_PLAN: AclFleetPlan = {
   changes: [],
   holds: [],
   clients: [],
+  people: [],
   budget: { owned: 0, wanted: 0 },
 };
 
@@ -45,18 +51,22 @@ export async function planAclFleet(
     holds.push(...guarded.holds);
     (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
   }
+  const people = await planPeopleFleet(deps, recall);
+  const pending = people.filter(({ plan }) => plan.changes.length + plan.holds.length > 0);
+  for (const { provider } of pending) {
+    const facts = factsOfPeople(provider, deps);
+    const guarded = await guardPeople(facts, NOTHING_TOLD, { ...deps, ...NOBODY_RULED });
+    changes.push(...guarded.changes);
+    holds.push(...guarded.holds);
+  }
   const { mode } = deps.world.mapping;
-  const unlinked =
-    mode === 'enforce'
-      ? unlinkedPolicies(
-          plans.map(({ plan }) => plan),
-          deps,
-        )
-      : [];
+  const all = [...plans.map(({ plan }) => plan), ...people.map(({ plan }) => plan)];
+  const unlinked = mode === 'enforce' ? unlinkedPolicies(all, deps) : [];
   return {
     changes: [...unique(changes), ...unlinked],
     holds,
     clients: [...losing, ...others],
+    people: pending.map(({ provider }) => provider),
     budget: aclBudget(deps, now),
   };
 }
@@ -68,7 +78,7 @@ const NOBODY_RULED = {
   contention: { isContended: () => false },
 };
 
-/** Clients share policies: each is made once. */
+/** Clients and people share policies: each is made once. */
 function unique(changes: readonly AclChange[]): readonly AclChange[] {
   const seen = new Set<string>();
   return changes.filter(({ resource, subject, verb }) => {

@@ -1,13 +1,14 @@
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
+import type { DesiredAcl } from '../../plan/acl/login.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { settleAclLeftovers } from './acl-leftovers.js';
 import { isAclActive, isAclWanted } from './acl-state.js';
 import { applyAcl } from './apply-acl.js';
 import { noteDenied } from './client-acl.js';
 import { clientsWithAcl, isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
-import type { ClientAclPlan } from './plan-client-acl.js';
+import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { unlinkedPolicies } from './unlinked-policies.js';
 
 /** What the complete comparison of ACL objects found. */
@@ -22,7 +23,7 @@ export interface AclComparison {
 const NOTHING: AclComparison = { triggers: [], objects: 0, changes: 0, holds: 0 };
 
 /**
- * Reads every ACL object of ours and plans every client, known or not. Policies that nothing links go here and nowhere
+ * Reads every ACL object of ours and plans every client, known or not, and all people. Policies that nothing links go here and nowhere
  * else. Where ACL objects are wanted no more, the comparison that finds none left is the last.
  */
 export async function sweepAcl(
@@ -33,18 +34,19 @@ export async function sweepAcl(
   if (!isAclActive(deps)) return NOTHING;
   try {
     await readAllAcl(deps, signal);
-    const planned = await planAcl(
-      clientsWithAcl(deps),
-      deps,
-      deps.clock.now(),
-      async (key) => (await deps.journal.read(key)).lastWritten,
-    );
-    const plans = planned.map(({ plan }) => plan);
+    const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
+    const planned = await planAcl(clientsWithAcl(deps), deps, deps.clock.now(), recall);
+    const clients = planned.map(({ plan }) => plan);
+    const people = await planPeopleFleet(deps, recall);
+    const plans = [...clients, ...people.map(({ plan }) => plan)];
     await removeUnlinked(plans, cause, deps, signal);
     if (!isAclWanted(deps.world.mapping) && deps.acl.cache.isEmpty)
       await deps.acl.noteNothingLeft(deps.facts);
     return {
-      triggers: plans.filter(isPending).map((plan) => toTrigger(plan, cause)),
+      triggers: [
+        ...clients.filter(isPending).map((plan) => toTrigger(plan, cause)),
+        ...peopleTriggers(people, cause),
+      ],
       objects: deps.acl.cache.standing.size + deps.acl.cache.policies.size,
       changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
       holds: plans.reduce((sum, plan) => sum + plan.holds.length, 0),
@@ -63,7 +65,7 @@ export async function sweepAcl(
 
 /** Policies of ours that no role has and no plan is about to give. */
 export async function removeUnlinked(
-  plans: readonly ClientAclPlan[],
+  plans: readonly { readonly desired: DesiredAcl }[],
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,

@@ -1,0 +1,49 @@
+import type { Cause } from '../../model/cause.js';
+import { formatKey, providerKey } from '../../model/key.js';
+import type { Trigger } from '../../model/trigger.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { knownMembers, plannedPeople, providersOfPeople } from './people-objects.js';
+import type { PeoplePlan } from './plan-people.js';
+
+/** The plan of one provider's people, before the guards. */
+export interface PlannedPeople {
+  readonly provider: string;
+  readonly plan: PeoplePlan;
+  /** Whether the members of its groups are known. */
+  readonly isKnown: boolean;
+}
+
+/** The plans of all people from what was last read; `recall` as for clients' plans. */
+export async function planPeopleFleet(
+  deps: Pick<ReconcilerDeps, 'world' | 'acl'>,
+  recall: (key: string) => Promise<ReadonlyMap<string, string>>,
+): Promise<readonly PlannedPeople[]> {
+  const plans: PlannedPeople[] = [];
+  for (const provider of providersOfPeople(deps)) {
+    const key = formatKey(providerKey(provider));
+    let plan = plannedPeople(provider, deps);
+    if (plan.changes.length > 0 && deps.world.lastWritten(key).size === 0) {
+      deps.world.rememberWritten(key, await recall(key));
+      plan = plannedPeople(provider, deps);
+    }
+    plans.push({ provider, plan, isKnown: knownMembers(provider, deps) !== undefined });
+  }
+  return plans;
+}
+
+/** One for each provider whose people's job has anything to do, to say or to find out. */
+export function peopleTriggers(plans: readonly PlannedPeople[], cause: Cause): readonly Trigger[] {
+  return plans
+    .filter(({ plan, isKnown }) => plan.changes.length + plan.holds.length > 0 || !isKnown)
+    .map(({ provider, plan, isKnown }) => ({
+      key: providerKey(provider),
+      cause,
+      ...(isKnown ? {} : { members: true }),
+      ...(plan.changes.some((change) => change.narrows) ? { urgent: true } : {}),
+    }));
+}
+
+/** Whether a name may be one of a person's role or of the method by which people log in. */
+export function isPeoplesName(name: string): boolean {
+  return name.toLowerCase().includes('-_pe');
+}
