@@ -46,7 +46,7 @@ const PARTS: Readonly<Record<string, string>> = {
   mode: 'mode: enforce',
   consul: 'consul: { address: "http://127.0.0.1:8500" }',
   providers:
-    'providers: [{ name: main, kind: keycloak, issuer: "https://sso.example.com/realms/main", clientId: scopemesh, clientSecret: s3cret }]',
+    'providers: [{ name: main, kind: keycloak, issuer: "https://sso.example.com/realms/main", clientId: scopemesh, clientSecret: s3cret, audience: consul }]',
   scopes: 'scopes: { "orders:read": { to: orders } }',
 };
 

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of the configuration file
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/model/secret.js';
-import { faultsOf, fileWith, loadText } from './load-text.js';
+import { fileWith, loadText } from './load-text.js';
 
 describe('A configuration file', () => {
   it('gets the documented defaults for everything it leaves out', async () => {
@@ -81,18 +81,12 @@ describe('A configuration file', () => {
     ['off', false],
     ['false', false],
     ['"off"', false],
+    ['on', true],
+    ['true', true],
+    ['"true"', true],
   ])('reads login: %s as %s', async (written, login) => {
     expect((await loadText(fileWith(`login: ${written}`))).login).toBe(login);
   });
-
-  it.each(['on', 'true', '"true"'])(
-    'understands login: %s, and refuses it as not built yet',
-    async (written) => {
-      expect(await faultsOf(fileWith(`login: ${written}`))).toEqual([
-        '1:8: login: logging in to Consul is not built yet; write "login: off" or remove the key',
-      ]);
-    },
-  );
 
   it('lets anchors and aliases repeat a part', async () => {
     const scopes = 'scopes: { a: &rule { to: orders, methods: [GET] }, b: *rule }';

@@ -22,24 +22,30 @@ const RULES: readonly [string, string, readonly string[]][] = [
   ],
   [
     'both forms',
-    '{ a: { to: b, acl: c } }',
+    '{ a: { to: b, acl: \'operator = "read"\' } }',
+    ['1:23: scopes.a.acl: stands beside "to"; write two rules as a list'],
+  ],
+  [
+    'ACL rules with a word that Consul would take without a sound',
+    '{ a: { acl: \'keys "x" { policy = "read" }\' } }',
     [
-      '1:23: scopes.a.acl: stands beside "to"; write two rules as a list',
-      '1:23: scopes.a.acl: ACL rules are not built yet; remove the rule or open a destination with "to"',
+      '1:21: scopes.a.acl: the ACL rules cannot be read, at line 1, column 1: "keys" is no resource of Consul\'s ACL language; write one of acl, agent, agent_prefix, event, event_prefix, key, key_prefix, keyring, mesh, node, node_prefix, operator, peering, query, query_prefix, service, service_prefix, session, session_prefix',
     ],
   ],
   [
-    'ACL rules',
-    '{ a: { acl: \'key "x" { policy = "read" }\' } }',
-    ['1:16: scopes.a.acl: ACL rules are not built yet; remove the rule or open a destination with "to"'],
+    'ACL rules with a capture that is not captured',
+    '{ "{a}:x": { acl: \'key "{b}/x" { policy = "read" }\' } }',
+    ['1:27: scopes."{a}:x".acl: uses a capture that the scope does not have; it has {a}'],
+  ],
+  [
+    'ACL rules with a capture where nothing is captured',
+    '{ a: { acl: \'key "{b}/x" { policy = "read" }\' } }',
+    ['1:21: scopes.a.acl: uses a capture that the scope does not have; put {name} into the scope'],
   ],
   [
     'a method beside ACL rules',
-    '{ a: { acl: b, methods: [GET] } }',
-    [
-      '1:16: scopes.a.acl: ACL rules are not built yet; remove the rule or open a destination with "to"',
-      '1:24: scopes.a.methods: has a meaning only beside "to"; remove it or name a destination',
-    ],
+    '{ a: { acl: \'operator = "read"\', methods: [GET] } }',
+    ['1:42: scopes.a.methods: has a meaning only beside "to"; remove it or name a destination'],
   ],
   [
     'an unquoted capture',
