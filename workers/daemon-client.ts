@@ -4,6 +4,8 @@ import { messageOf, SyncError } from '../src/errors.js';
 
 /** The daemon of this configuration, if it runs on this machine. */
 export interface DaemonClient {
+  /** What `/statusz` said when the daemon was found. */
+  readonly status: unknown;
   /** Throws with what the daemon said; undefined if it knows no such thing. */
   post(path: string, body: object): Promise<unknown>;
 }
@@ -18,15 +20,18 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const base = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
   const within = () => AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  let status: unknown;
   try {
     const answer = await fetch(`${base}/statusz`, { signal: within() });
-    const status = StatusBody.safeParse(await answer.json());
-    if (!status.success || status.data.owner !== config.owner) return undefined;
+    status = await answer.json();
+    const known = StatusBody.safeParse(status);
+    if (!known.success || known.data.owner !== config.owner) return undefined;
   } catch {
     signal.throwIfAborted();
     return undefined;
   }
   return {
+    status,
     async post(path, body) {
       const answer = await fetch(`${base}${path}`, {
         method: 'POST',

@@ -15,6 +15,7 @@ import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
 import { addExplain } from './commands/explain.js';
 import { addPlan } from './commands/plan.js';
+import { addProviders } from './commands/providers.js';
 import { addTokens } from './commands/tokens.js';
 import { addValidate } from './commands/validate.js';
 import { createLogger } from './logger.js';
@@ -61,6 +62,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addAdopt,
   addApprove,
   addTokens,
+  addProviders,
   addDecisions,
   addDemo,
   addCompletion,

@@ -47,4 +47,6 @@ export interface AccessCheck {
   /** What scopemesh reads with it. */
   readonly neededFor: string;
   readonly isGranted: boolean;
+  /** Without `groups:` in the mapping nothing is read with it. */
+  readonly forGroupsOnly?: boolean;
 }

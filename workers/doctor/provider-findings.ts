@@ -1,6 +1,8 @@
 import type { Config, ProviderSettings } from '../../config/config.js';
 import { messageOf } from '../../src/errors.js';
+import type { Directory } from '../../src/identity/directory.js';
 import type { WorldState } from '../../src/reconcile/world-state.js';
+import { accessNeeded } from '../access-needed.js';
 import type { Ambience, Provider } from '../wire.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 import { skewFinding } from './skew.js';
@@ -43,6 +45,7 @@ export async function providerFindings(
       ),
     );
   }
+  findings.push(...(await accessFindings(directory, config, signal)));
   findings.push(
     source === undefined
       ? notice(
@@ -54,6 +57,33 @@ export async function providerFindings(
   );
   findings.push(...(await clockFindings(settings, clock.now, signal)));
   return findings;
+}
+
+/** Each permission by the name under which it is granted at the provider. */
+async function accessFindings(
+  directory: Directory,
+  config: Config,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { provider } = directory;
+  try {
+    const checks = accessNeeded((await directory.checkAccess?.(signal)) ?? [], config);
+    const missing = checks.filter(({ isGranted }) => !isGranted);
+    const id = `provider.${provider}.access`;
+    if (checks.length > 0 && missing.length === 0)
+      return [ok(id, `provider ${provider} grants ${checks.map(({ permission }) => permission).join(', ')}`)];
+    return missing.map(({ permission, neededFor }) =>
+      warning(
+        id,
+        `provider ${provider} does not grant ${permission}: scopemesh cannot read ${neededFor}`,
+        `grant ${permission} to the client or account as which scopemesh reads`,
+      ),
+    );
+  } catch {
+    // That it cannot be asked is a finding already.
+    signal.throwIfAborted();
+    return [];
+  }
 }
 
 /** By the Date header of the discovery document; where there is none, nothing is said. */

@@ -3,6 +3,7 @@ import type { Grant, OAuthClient } from '../../model/client.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
+import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
 import { type KeycloakClient, parseClient, secondsOf, toOAuthClient, wrongShape } from './client.js';
 import { isInternalId, isObject, textAt } from './json.js';
@@ -191,6 +192,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       }
     },
     readMembers: (groups, signal) => readKeycloakMembers(api, names, { pageSize }, groups, signal),
+    checkAccess: (signal) => checkKeycloakAccess(api, { builtIn, serviceAccountRoles }, signal),
     close: () => api.close(),
   };
 }

@@ -1,5 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { SyncError } from '../../errors.js';
+import { checkDocumentAccess } from './access-check.js';
 import { type DocumentDirectory, incomplete, membersOf, parsePage, toSnapshot } from './document.js';
 import { requireClientId } from './reference.js';
 
@@ -34,6 +35,7 @@ export function createFileDirectory(options: FileDirectoryOptions): DocumentDire
       return clients.find(({ clientId }) => clientId === value);
     },
     readMembers: async (groups, signal) => membersOf(await readAll(signal), groups, path),
+    checkAccess: (signal) => checkDocumentAccess(readAll, `reading the file ${path}`, signal),
     close: async () => {},
   };
 }

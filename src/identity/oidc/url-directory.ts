@@ -3,6 +3,7 @@ import type { OAuthClient } from '../../model/client.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
+import { checkDocumentAccess } from './access-check.js';
 import {
   type DocumentDirectory,
   type DocumentPage,
@@ -124,6 +125,7 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
       return client;
     },
     readMembers: async (groups, signal) => membersOf(await readAll(signal), groups, placeOf(url)),
+    checkAccess: (signal) => checkDocumentAccess(readAll, `GET ${placeOf(url)}`, signal),
     close: () => http.close(),
   };
 
