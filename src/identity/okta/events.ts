@@ -9,7 +9,7 @@ import type { OktaNames } from './names.js';
 
 export interface EventContext {
   readonly provider: string;
-  /** What the log says was read with our own credentials; what a hook says is proven by a header that never changes. */
+  /** The log was read with our own credentials; of a hook, a header that never changes proves the sender alone. */
   readonly kind: 'webhook' | 'poll';
   /** ISO 8601. */
   readonly receivedAt: string;
@@ -20,10 +20,14 @@ type Effect = Pick<IdentityEvent, 'triggers' | 'orders'>;
 
 const NOTHING: Effect = { triggers: [], orders: [] };
 
+/** Shorter than the intake remembers ids, longer than Okta sends an event late. */
+const BELIEVED_MS = 6 * 24 * 3600_000;
+
 /**
- * What an event may have changed, by its type (see event-types.ts). A hook is a hint alone, known by the event's uuid.
- * The log's entry of the same event is the same hint under the same id, and beside it, under an id of its own, what only
- * the log can prove: orders and evidence. The one is a duplicate where the hook came, the other never is.
+ * What an event may have changed, by its type (see event-types.ts). A hook never brings an order, for nothing proves what
+ * it says; nor evidence, once it is so old that it may be a replay. The log's entry of the same event is the same hint
+ * under the same id, and beside it, under an id of its own, whatever the log proves: the one is a duplicate where the hook
+ * came before, the other never is.
  */
 export function toIdentityEvents(event: LogEvent, context: EventContext): readonly IdentityEvent[] {
   const { id: who, ...by } = event.actor;
@@ -37,7 +41,13 @@ export function toIdentityEvents(event: LogEvent, context: EventContext): readon
       : { principal: { id: principal, ...(event.ip === undefined ? {} : { ip: event.ip }) } }),
   };
   const full = event.failed ? NOTHING : effectIn(event, cause, context);
-  const hint = { id: event.uuid, occurredAt: event.published, ...toHint(full) };
+  const isOld = Date.parse(context.receivedAt) - Date.parse(event.published) > BELIEVED_MS;
+  const hint = {
+    id: event.uuid,
+    occurredAt: event.published,
+    triggers: isOld && context.kind === 'webhook' ? full.triggers.map(withoutEvidence) : full.triggers,
+    orders: [],
+  };
   const proven = full.triggers.filter(({ evidence }) => evidence !== undefined);
   if (context.kind === 'webhook' || proven.length + full.orders.length === 0) return [hint];
   return [
@@ -46,8 +56,8 @@ export function toIdentityEvents(event: LogEvent, context: EventContext): readon
   ];
 }
 
-function toHint({ triggers }: Effect): Effect {
-  return { triggers: triggers.map(({ evidence: _, ...trigger }) => trigger), orders: [] };
+function withoutEvidence({ evidence: _, ...trigger }: Trigger): Trigger {
+  return trigger;
 }
 
 function effectIn(event: LogEvent, cause: Cause, context: EventContext): Effect {

@@ -275,7 +275,6 @@ describe('an entry of the log', () => {
     const uuid = world.server.org.log.events.at(-1)?.uuid;
     expect(events.map(({ id }) => id)).toEqual([uuid, `log/${uuid}`]);
     expect(events[0]?.orders).toEqual([]);
-    expect(events[0]?.triggers[0]).not.toHaveProperty('evidence');
     expect(events.map(({ triggers }) => triggers[0]?.cause.eventId)).toEqual([uuid, uuid]);
   });
 });

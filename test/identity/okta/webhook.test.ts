@@ -69,14 +69,21 @@ describe('the one-time verification', () => {
 });
 
 describe('an event hook', () => {
-  it('is a hint whatever it says: no order, no evidence', async () => {
+  it('is a hint whatever it says, and never an order', async () => {
     const events = await received(post(LOGGED_TYPES.map((type) => event(type))));
     expect(events).toHaveLength(LOGGED_TYPES.length);
     expect(events.flatMap(({ orders }) => orders)).toEqual([]);
-    expect(
-      events.flatMap(({ triggers }) => triggers).filter((trigger) => trigger.evidence !== undefined),
-    ).toEqual([]);
     expect(events.every(({ triggers }) => triggers.every(({ order }) => order === undefined))).toBe(true);
+  });
+
+  it('is evidence while it is fresh, and a mere hint once it may be a replay', async () => {
+    const sent = { ...post([event('application.lifecycle.deactivate')]) };
+    const evidence = async (receivedAt: string) =>
+      (await received({ ...sent, receivedAt })).flatMap(({ triggers }) => triggers[0]?.evidence ?? []);
+    expect(await evidence('2026-01-01T00:00:05.000Z')).toEqual([
+      { provider: 'main', internalIds: ['0oaexample00000000001'] },
+    ]);
+    expect(await evidence('2026-01-08T00:00:05.000Z')).toEqual([]);
   });
 
   it('may carry several events, each under its own uuid', async () => {
