@@ -3,11 +3,13 @@ import type { Config } from '../../config/config.js';
 import { messageOf } from '../../src/errors.js';
 import { stampOf } from '../../src/reconcile/deps.js';
 import { addApi } from '../api.js';
+import { createBell } from '../bell.js';
 import { addHealth } from '../health.js';
 import { Heard } from '../heard.js';
 import { addIntake, createHttpServer } from '../intake.js';
 import { readLogin } from '../login-view.js';
 import type { PrometheusMetrics } from '../metrics.js';
+import { runReaper } from '../reaper.js';
 import { runReconcile } from '../reconcile.js';
 import { createRejections } from '../rejections.js';
 import { run as runRelay } from '../relay.js';
@@ -64,6 +66,7 @@ export async function runDaemon(
     const ages = new WatchAges(clock);
     const ports = { ...store, ...ambience, heard: new Heard(store.facts, clock) };
     let sweptAt: number | undefined;
+    const swept = createBell();
 
     const server = createHttpServer();
     closers.unshift(() => server.close());
@@ -126,9 +129,11 @@ export async function runDaemon(
           config.resyncMs,
           (at) => {
             sweptAt = at;
+            swept.ring();
           },
           end,
         ),
+        runReaper(deps, store.queue, swept, end),
       );
     }
     const relay = plays('relay')

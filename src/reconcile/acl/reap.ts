@@ -1,0 +1,108 @@
+import { SyncError } from '../../errors.js';
+import type { DraftDecision } from '../../model/decision.js';
+import { aclSubject } from '../../plan/acl/acl-change.js';
+import { hasOurName } from '../../plan/acl/quote.js';
+import { orphans } from '../../plan/acl/tokens.js';
+import { settledOf } from '../decide.js';
+import { type ReconcilerDeps, stampOf } from '../deps.js';
+import { settle } from '../settle.js';
+import { isAclActive } from './acl-state.js';
+import { endedTokensText } from './end-tokens.js';
+
+/** What Consul takes beside its other work without noticing. */
+const PER_SECOND = 200;
+/** Between two of these others are let by. */
+const BATCH = 50;
+
+/**
+ * Ends live tokens of ours that no login would give any more, at a bounded rate, and tells their number in one
+ * decision. Complete reads only, the tokens before the objects: a login between the two looks like nothing. `letBy` is
+ * called before each batch and resolves when there is nothing more urgent. Resolves with how many ended.
+ */
+export async function reap(
+  deps: ReconcilerDeps,
+  letBy: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<number> {
+  const { consul, world, journal } = deps;
+  const { owner, mode } = world.mapping;
+  if (!isAclActive(deps) || mode !== 'enforce') return 0;
+  const key = `reaper/${owner}`;
+  await settleInterrupted(key, deps);
+  const tokens = await consul.acl.tokens('all', signal);
+  const snapshot = await consul.acl.read((name) => hasOurName(owner, name), signal);
+  const ids = orphans(tokens, owner, snapshot);
+  if (ids.length === 0) return 0;
+
+  const draft = draftOf(deps);
+  await journal.record(key, [draft]);
+  let ended = 0;
+  let refused: SyncError | undefined;
+  try {
+    for (let at = 0; at < ids.length; at += BATCH) {
+      await letBy(signal);
+      try {
+        ended += await consul.acl.deleteTokens(ids.slice(at, at + BATCH), signal, PER_SECOND);
+      } catch (error) {
+        // One that Consul refuses keeps none of the others.
+        if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_REJECTED') throw error;
+        refused = error;
+      }
+    }
+  } finally {
+    await settleReaped(key, draft, ended, deps);
+  }
+  if (refused !== undefined) throw refused;
+  return ended;
+}
+
+async function settleReaped(
+  key: string,
+  draft: DraftDecision,
+  ended: number,
+  deps: ReconcilerDeps,
+): Promise<void> {
+  const detail =
+    ended === 0
+      ? 'no orphaned token could be ended; the next comparison tries again'
+      : `orphans, which no login would give any more: ${await endedTokensText(ended, deps, AbortSignal.timeout(1_000))}`;
+  const outcome = ended === 0 ? 'failed' : 'applied';
+  await settle(key, draft, { outcome, detail }, undefined, deps);
+}
+
+/** A process that died amid its batches: what it left is found again, how much it ended is not known. */
+async function settleInterrupted(key: string, deps: ReconcilerDeps): Promise<void> {
+  const { pending } = await deps.journal.read(key);
+  if (pending.length === 0) return;
+  const nowMs = deps.clock.now();
+  const decisions = pending.map((draft) =>
+    settledOf(draft, {
+      outcome: 'unknown',
+      reason: 'Interrupted',
+      detail: 'scopemesh was interrupted while it ended orphaned tokens; those that are left are found again',
+      nowMs,
+      time: new Date(nowMs).toISOString(),
+    }),
+  );
+  await deps.journal.settle(key, decisions);
+  deps.onSettled();
+}
+
+function draftOf(deps: ReconcilerDeps): DraftDecision {
+  const stamp = stampOf(deps);
+  const { owner } = deps.world.mapping;
+  return {
+    id: stamp.newId(),
+    type: 'dev.scopemesh.acl-token.deleted',
+    subject: aclSubject('acl-token', owner, 'orphans'),
+    source: stamp.source,
+    action: 'revoke',
+    reason: 'DriftCorrected',
+    resource: { kind: 'acl-token', name: 'orphans' },
+    cause: { kind: 'resync', receivedAt: stamp.time },
+    before: null,
+    after: null,
+    mappingRevision: stamp.mappingRevision,
+    expectedIndex: 0,
+  };
+}
