@@ -36,6 +36,8 @@ export interface DaemonOptions {
   /** Whether the directory answers for one client alone; true by default. */
   readonly single?: boolean;
   readonly clients?: readonly IdpClient[];
+  /** 1.14.11 by default. */
+  readonly consulVersion?: string;
   /** Called before the daemon starts. */
   readonly prepare?: (rig: Rig) => void | Promise<void>;
 }
@@ -82,7 +84,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
   const clock = createMovableClock();
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-daemon-'));
   const path = join(directory, 'scopemesh.yaml');
-  const mesh = await startMesh();
+  const mesh = await startMesh(options.consulVersion);
   const proxy = await startConsulProxy(mesh.consul.address);
   const idp = await startIdp({ single: options.single ?? true, now: () => clock.now() });
   for (const client of options.clients ?? []) idp.clients.set(client.clientId, client);

@@ -14,6 +14,8 @@ export interface IdpClient {
 /** A directory document at a URL, changed and broken by the test, and the events of its owner. */
 export interface Idp {
   readonly url: string;
+  /** Has a discovery document, and no keys: nobody here asks for them. */
+  readonly issuer: string;
   readonly clients: Map<string, IdpClient>;
   /** Groups of enabled people by subject; undefined: the document does not speak of people. */
   people: Map<string, readonly string[]> | undefined;
@@ -47,6 +49,7 @@ export async function startIdp(options: {
   const server = await startDirectoryServer();
   const self: Idp = {
     url: `${server.origin}/directory`,
+    issuer: server.origin,
     clients: new Map(),
     people: undefined,
     webhookSecret: secretOf(7),
@@ -88,6 +91,8 @@ export async function startIdp(options: {
   server.answer = (path) => {
     const faulty = self.fault?.(path);
     if (faulty !== undefined) return faulty;
+    if (path === '/.well-known/openid-configuration')
+      return { json: { issuer: self.issuer, jwks_uri: `${self.issuer}/certs` } };
     const clientId = decodeURIComponent(path.split('/')[2] ?? '');
     if (clientId === '') {
       const people = self.people && [...self.people].map(([subject, groups]) => ({ subject, groups }));

@@ -26,8 +26,12 @@ export interface Mesh {
   tokenWith(rules: string): Promise<string>;
 }
 
-export async function startMesh(): Promise<Mesh> {
-  const consul = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
+export async function startMesh(version?: string): Promise<Mesh> {
+  const consul = await createEmbeddedConsul({
+    defaultPolicy: 'deny',
+    datacenter: 'dc1',
+    ...(version === undefined ? {} : { version }),
+  });
   let policies = 0;
   const self: Mesh = {
     consul,
@@ -108,6 +112,16 @@ interface RawPermission {
     readonly PathExact?: string;
     readonly PathPrefix?: string;
   };
+  readonly JWT?: { readonly Providers: readonly RawRequirement[] };
+}
+
+interface RawRequirement {
+  readonly Name: string;
+  readonly VerifyClaims?: readonly { readonly Path: readonly string[]; readonly Value: string }[];
+}
+
+function requirementText({ Name, VerifyClaims = [] }: RawRequirement): string {
+  return [Name, ...VerifyClaims.map(({ Path, Value }) => `${Path.join('.')}=${Value}`)].join(' ');
 }
 
 function toText(source: Readonly<Record<string, unknown>>): string {
@@ -115,9 +129,10 @@ function toText(source: Readonly<Record<string, unknown>>): string {
   if (permissions === undefined || permissions === null || permissions.length === 0)
     return String(source.Action);
   return permissions
-    .map(({ HTTP }) => {
+    .map(({ HTTP, JWT }) => {
       const path = HTTP.PathExact ?? (HTTP.PathPrefix === undefined ? '' : `${HTTP.PathPrefix}*`);
-      return `${(HTTP.Methods ?? ['any']).join('+')} ${path}`;
+      const user = JWT === undefined ? '' : ` user ${JWT.Providers.map(requirementText).join(' or ')}`;
+      return `${(HTTP.Methods ?? ['any']).join('+')} ${path}${user}`;
     })
     .toSorted()
     .join(', ');

@@ -1,0 +1,311 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Consul } from '../../src/consul/consul.js';
+import { SyncError } from '../../src/errors.js';
+import { clientKey, destinationKey, providerKey } from '../../src/model/key.js';
+import { sweep } from '../../src/reconcile/sweep.js';
+import type { Rig } from '../support/daemon.js';
+import { isClosed, isOpen, READ } from '../support/orders-rig.js';
+import { startWorker, type Worker } from '../support/reconcile-rig.js';
+import { until } from '../support/until.js';
+import {
+  hasJwtProvider,
+  JWT_PROVIDER,
+  jwtProviders,
+  provider,
+  requiringUsers,
+  usersRig,
+  WITH_USER,
+} from '../support/users-rig.js';
+
+const never = new AbortController().signal;
+
+let rig: Rig;
+let worker: Worker;
+beforeEach(async () => {
+  rig = await usersRig();
+});
+afterEach(async () => {
+  await worker.stop();
+  await rig.close();
+});
+
+/** The writes that came through to Consul, in order. */
+const writes = () =>
+  rig.proxy.writes.flatMap(({ method, body }) => {
+    const kind = method === 'DELETE' ? 'gone' : String(JSON.parse(body).Kind);
+    return kind === 'service-defaults' ? [] : [kind];
+  });
+
+const told = async () =>
+  (await worker.settled())
+    .filter(({ subject }) => /^(jwt-provider|intention)\//.test(subject))
+    .map(({ type, outcome, reason }) => `${type.replace('dev.scopemesh.', '')} ${outcome} ${reason}`);
+
+describe("a rule that requires a user's token", () => {
+  it('has the jwt-provider written first, then the intention that names it', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    expect(writes()).toEqual(['jwt-provider', 'service-intentions']);
+    expect(await told()).toEqual([
+      'jwt-provider.created applied ScopeGranted',
+      'intention.created applied ScopeGranted',
+    ]);
+    expect(await jwtProviders(rig)).toMatchObject([
+      {
+        Kind: 'jwt-provider',
+        Name: JWT_PROVIDER,
+        Issuer: rig.idp.issuer,
+        Audiences: ['consul'],
+        JSONWebKeySet: { Remote: { URI: `${rig.idp.issuer}/certs`, FetchAsynchronously: true } },
+        Locations: [{ Header: { Name: 'Authorization', ValuePrefix: 'Bearer ', Forward: true } }],
+        Meta: { scopemesh: 'scopemesh:payments', 'scopemesh-provider': 'main' },
+      },
+    ]);
+  });
+
+  it('leaves nothing to do: another job and another sweep write nothing', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    await worker.add(destinationKey('orders'));
+    await worker.add(providerKey('main'));
+    await worker.idle();
+    expect(await sweep(worker.deps, never)).toMatchObject({ changes: 0, holds: 0 });
+    await worker.idle();
+    expect(writes()).toHaveLength(2);
+  });
+
+  it('that the client loses takes the intention first, then the jwt-provider', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    rig.idp.put('web-app');
+    await worker.add(clientKey('main', 'web-app'), 'webhook');
+    await isClosed(rig);
+    await hasJwtProvider(rig, false);
+    await worker.idle();
+    expect(writes()).toEqual(['jwt-provider', 'service-intentions', 'gone', 'gone']);
+    expect(await told()).toEqual([
+      'jwt-provider.created applied ScopeGranted',
+      'intention.created applied ScopeGranted',
+      'intention.deleted applied ScopeRevoked',
+      'jwt-provider.deleted applied ScopeRevoked',
+    ]);
+  });
+
+  it('that goes from the mapping opens the access, then takes the jwt-provider away; and back', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    await worker.stop();
+    rig.writeFile(requiringUsers(false), provider(rig));
+    worker = await startWorker(rig);
+    await isOpen(rig, READ);
+    await hasJwtProvider(rig, false);
+    await worker.idle();
+    await worker.stop();
+    rig.writeFile(requiringUsers(true), provider(rig));
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    const wrote = ['jwt-provider', 'service-intentions'];
+    // What was free closes at once: a revocation does not wait until its jwt-provider stands.
+    expect(writes()).toEqual([...wrote, 'service-intentions', 'gone', 'gone', ...wrote]);
+  });
+
+  it('keeps the jwt-provider while somebody else names it', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    const permission = {
+      Action: 'allow',
+      HTTP: { PathPrefix: '/' },
+      JWT: { Providers: [{ Name: JWT_PROVIDER }] },
+    };
+    await rig.mesh.speaks('reports', 'http');
+    await rig.mesh.write('reports', [{ Name: 'other', Permissions: [permission] }]);
+    rig.idp.put('web-app');
+    await worker.add(clientKey('main', 'web-app'), 'webhook');
+    await isClosed(rig);
+    await worker.idle();
+    expect(await jwtProviders(rig)).toHaveLength(1);
+    await rig.mesh.remove('reports');
+    await sweep(worker.deps, never);
+    await hasJwtProvider(rig, false);
+    await worker.idle();
+  });
+
+  it('is mended where somebody changed the jwt-provider, and where somebody removed it and the intention', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    const [standing] = await jwtProviders(rig);
+    await rig.mesh.request('PUT', '/v1/config', { ...standing, Audiences: [] });
+    await sweep(worker.deps, never);
+    await until('the audience', async () => {
+      const [entry] = await jwtProviders(rig);
+      return JSON.stringify(entry?.Audiences) === '["consul"]' ? true : undefined;
+    });
+    await worker.idle();
+    await rig.mesh.remove('orders');
+    await rig.mesh.request('DELETE', `/v1/config/jwt-provider/${JWT_PROVIDER}`);
+    await sweep(worker.deps, never);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    expect((await told()).slice(2)).toEqual([
+      'jwt-provider.updated applied DriftCorrected',
+      'jwt-provider.created applied DriftCorrected',
+      'intention.created applied DriftCorrected',
+    ]);
+  });
+
+  it("stays closed where somebody else's jwt-provider has the name, and theirs is not touched", async () => {
+    const theirs = {
+      Kind: 'jwt-provider',
+      Name: JWT_PROVIDER,
+      Issuer: 'https://elsewhere',
+      JSONWebKeySet: { Remote: { URI: 'https://elsewhere/certs' } },
+    };
+    await rig.mesh.request('PUT', '/v1/config', theirs);
+    worker = await startWorker(rig);
+    await until('the hold', async () => (await told()).length > 0);
+    await worker.idle();
+    expect(await told()).toEqual(['intention.held held ForeignObject']);
+    expect(await jwtProviders(rig)).toMatchObject([theirs]);
+    expect(await rig.mesh.access('orders')).toBeUndefined();
+    expect(writes()).toEqual([]);
+  });
+
+  it('is held while the keys of the provider are not known, and opens when they are', async () => {
+    rig.idp.fault = (path) => (path.startsWith('/.well-known') ? { status: 503 } : undefined);
+    worker = await startWorker(rig);
+    await until('the hold', async () => (await told()).length > 0);
+    await worker.idle();
+    expect(await told()).toEqual(['intention.held held UserTokenUnenforceable']);
+    expect(writes()).toEqual([]);
+    rig.idp.fault = undefined;
+    await sweep(worker.deps, never);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    expect(await told()).toContain('intention.released observed HoldEnded');
+  });
+
+  it('stays open over a restart while the provider cannot be asked for its keys', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    await worker.stop();
+    rig.idp.fault = (path) => (path.startsWith('/.well-known') ? { status: 503 } : undefined);
+    worker = await startWorker(rig);
+    await worker.idle();
+    await sweep(worker.deps, never);
+    await worker.idle();
+    expect(await rig.mesh.access('orders')).toEqual({ web: WITH_USER });
+    expect(writes()).toHaveLength(2);
+  });
+
+  it('stays closed where the ACL token may not write the jwt-provider, which is told once', async () => {
+    const isProvider = (body: string) => body.includes('"jwt-provider"');
+    rig.proxy.interfere = ({ method, body }) =>
+      method === 'PUT' && isProvider(body) ? { status: 403, body: 'Permission denied' } : undefined;
+    worker = await startWorker(rig);
+    await until('the refusal', async () => (await told()).length > 0);
+    await until('a waiting destination', async () => (await worker.store.queue.state()).delayed > 0);
+    expect(await told()).toEqual(['jwt-provider.failed failed ConsulRefused']);
+    expect(await rig.mesh.access('orders')).toBeUndefined();
+  });
+});
+
+describe('a process that is killed at any write', () => {
+  /** Dies at the nth write to Consul of any kind: before it reaches Consul, or after. */
+  const dying =
+    (nth: number, when: 'before' | 'after', spent: { writes: number }) =>
+    (consul: Consul): Consul => {
+      const die = async <T>(write: () => Promise<T>): Promise<T> => {
+        spent.writes += 1;
+        if (spent.writes < nth) return write();
+        if (spent.writes === nth && when === 'after') await write();
+        throw new SyncError('ERR_CONSUL_UNREACHABLE', 'killed', { retriable: true });
+      };
+      const { intentions, jwtProviders: providers } = consul;
+      return {
+        ...consul,
+        intentions: {
+          ...intentions,
+          write: (...args) => die(() => intentions.write(...args)),
+          delete: (...args) => die(() => intentions.delete(...args)),
+        },
+        jwtProviders: {
+          ...providers,
+          write: (...args) => die(() => providers.write(...args)),
+          delete: (...args) => die(() => providers.delete(...args)),
+        },
+      };
+    };
+
+  const refused = async () => (await worker.settled()).filter(({ reason }) => reason === 'ConsulRefused');
+
+  it.each([
+    [1, 'before'],
+    [1, 'after'],
+    [2, 'before'],
+    [2, 'after'],
+  ] as const)(
+    'on the way open (%i, %s), never has an intention without its jwt-provider',
+    async (nth, when) => {
+      const spent = { writes: 0 };
+      worker = await startWorker(rig, dying(nth, when, spent));
+      await until('the kill', async () => (spent.writes >= nth ? true : undefined));
+      const names = (await rig.mesh.access('orders')) !== undefined;
+      expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
+      await worker.stop();
+      worker = await startWorker(rig);
+      await isOpen(rig, WITH_USER);
+      await until('no open decision', async () =>
+        (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
+      );
+      await worker.idle();
+      expect(await refused()).toEqual([]);
+      expect(writes()).toEqual(['jwt-provider', 'service-intentions']);
+      const applied = (await told()).filter((each) => each.includes('applied'));
+      expect(applied.toSorted()).toEqual([
+        'intention.created applied ScopeGranted',
+        'jwt-provider.created applied ScopeGranted',
+      ]);
+    },
+  );
+
+  it.each([
+    [1, 'before'],
+    [1, 'after'],
+    [2, 'before'],
+    [2, 'after'],
+  ] as const)(
+    'on the way shut (%i, %s), never has an intention without its jwt-provider',
+    async (nth, when) => {
+      worker = await startWorker(rig);
+      await isOpen(rig, WITH_USER);
+      await worker.idle();
+      await worker.stop();
+      rig.idp.put('web-app');
+      const spent = { writes: 0 };
+      worker = await startWorker(rig, dying(nth, when, spent));
+      await until('the kill', async () => (spent.writes >= nth ? true : undefined));
+      const names = (await rig.mesh.access('orders')) !== undefined;
+      expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
+      await worker.stop();
+      worker = await startWorker(rig);
+      await isClosed(rig);
+      await until('no open decision', async () =>
+        (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
+      );
+      await worker.idle();
+      await sweep(worker.deps, never);
+      await hasJwtProvider(rig, false);
+      await worker.idle();
+      expect(await refused()).toEqual([]);
+      expect(writes()).toEqual(['jwt-provider', 'service-intentions', 'gone', 'gone']);
+    },
+  );
+});

@@ -1,0 +1,46 @@
+import type { DaemonOptions, Rig } from './daemon.js';
+import { ordersRig } from './orders-rig.js';
+import { until } from './until.js';
+
+export const JWT_PROVIDER = 'scopemesh-payments-main-_users';
+export const WITH_USER = `GET+HEAD /v1/orders user ${JWT_PROVIDER}, GET+HEAD /v1/orders/* user ${JWT_PROVIDER}`;
+
+export interface RawJwtProvider {
+  readonly Name: string;
+  readonly ModifyIndex: number;
+  readonly Meta?: Readonly<Record<string, string>>;
+  readonly [field: string]: unknown;
+}
+
+/** `orders-rig` with a rule that requires the user, on a Consul that can require one. */
+export function usersRig(options: DaemonOptions = {}): Promise<Rig> {
+  return ordersRig({
+    consulVersion: '1.16.1',
+    ...options,
+    prepare: async (rig) => {
+      rig.writeFile(requiringUsers(true), provider(rig));
+      await options.prepare?.(rig);
+    },
+  });
+}
+
+export function provider(rig: Rig) {
+  return { issuer: rig.idp.issuer, audience: 'consul' };
+}
+
+export function requiringUsers(isRequired: boolean) {
+  const user = isRequired ? { user: 'required' } : {};
+  return {
+    scopes: { 'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders', ...user } },
+  };
+}
+
+export async function jwtProviders(rig: Rig): Promise<readonly RawJwtProvider[]> {
+  return Object(await rig.mesh.request('GET', '/v1/config/jwt-provider'));
+}
+
+export function hasJwtProvider(rig: Rig, isThere: boolean): Promise<true> {
+  return until(`a jwt-provider ${isThere ? 'stands' : 'is gone'}`, async () =>
+    (await jwtProviders(rig)).length > 0 === isThere ? true : undefined,
+  );
+}
