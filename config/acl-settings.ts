@@ -20,16 +20,17 @@ export function toAclSettings(config: Pick<Config, 'login' | 'groups' | 'provide
 }
 
 function toLoginProvider({ name, kind, issuer, audience, claims }: ProviderSettings): LoginProvider {
+  const { subject, ownToken, ...shape } = TOKEN_SHAPES[kind];
   return {
     name,
     issuer,
     audience,
     keys: { oidcDiscoveryUrl: issuer },
     signingAlgorithms: ALGORITHMS,
-    claims: { client: toClaimPath(claims.client), subject: ['sub'], groups: toClaimPath(claims.groups) },
+    claims: { client: toClaimPath(claims.client), subject, groups: toClaimPath(claims.groups) },
     scopes: toScopes(kind, toClaimPath(claims.scopes)),
-    ownToken: TOKEN_SHAPES[kind].ownToken,
-    person: undefined,
+    ownToken,
+    person: 'person' in shape ? shape.person : undefined,
   };
 }
 

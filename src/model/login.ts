@@ -46,16 +46,33 @@ export interface GroupRules {
   readonly acl: string;
 }
 
-/** The claims by which the providers of each kind tell clients and people apart, unless the configuration says so. */
+/** What the tokens of each kind's providers tell clients and people apart by; the configuration may say another `client`. */
 export const TOKEN_SHAPES = {
   // `client_id` comes from the mapper of service accounts alone; `azp` is in every token of the client.
-  keycloak: { client: ['azp'], ownToken: { claim: ['client_id'], clientIdBetween: ['', ''] } },
+  keycloak: {
+    client: ['azp'],
+    subject: ['sub'],
+    ownToken: { claim: ['client_id'], clientIdBetween: ['', ''] },
+  },
   // RFC 9068, section 2.2: where no resource owner is involved, the subject is the client.
-  oidc: { client: ['client_id'], ownToken: { claim: ['sub'], clientIdBetween: ['', ''] } },
-  okta: { client: ['cid'], ownToken: { claim: ['sub'], clientIdBetween: ['', ''] } },
-  auth0: { client: ['azp'], ownToken: { claim: ['sub'], clientIdBetween: ['', '@clients'] } },
-  entra: { client: ['azp'], ownToken: { claim: ['idtyp'], equals: 'app' } },
-} as const satisfies Record<string, { client: ClaimPath; ownToken: ClaimProof }>;
+  oidc: { client: ['client_id'], subject: ['sub'], ownToken: { claim: ['sub'], clientIdBetween: ['', ''] } },
+  okta: { client: ['cid'], subject: ['sub'], ownToken: { claim: ['sub'], clientIdBetween: ['', ''] } },
+  auth0: {
+    client: ['azp'],
+    subject: ['sub'],
+    ownToken: { claim: ['sub'], clientIdBetween: ['', '@clients'] },
+  },
+  // `sub` is another for every client; `oid` is the person's, or the service principal's. Only `idtyp` tells these apart.
+  entra: {
+    client: ['azp'],
+    subject: ['oid'],
+    ownToken: { claim: ['idtyp'], equals: 'app' },
+    person: { claim: ['idtyp'], equals: 'user' },
+  },
+} as const satisfies Record<
+  string,
+  { client: ClaimPath; subject: ClaimPath; ownToken: ClaimProof; person?: LoginProvider['person'] }
+>;
 
 /** By the last name of a claim: where a kind's tokens carry scopes or roles as a list, and not as a text. */
 export const SCOPE_LISTS = {
