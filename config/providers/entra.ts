@@ -27,8 +27,11 @@ const CLOUDS = {
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 const CERTIFICATE = z
-  .strictObject({ certFile: text(), keyFile: text() })
-  .describe('PEM files of a certificate of the app registration and its key, read anew for each token.');
+  .strictObject({
+    certFile: text().describe('A certificate of the app registration, in PEM, read anew for each token.'),
+    keyFile: text().describe('Its RSA key, in PEM.'),
+  })
+  .describe('A certificate that proves scopemesh to the tenant.');
 
 const WEBHOOK = z
   .strictObject({
