@@ -111,7 +111,8 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
       // Behind a gap the log counts as it is now: a database put back in time would show the same gap for ever.
       const next = toCursor(found, gap ? { time: 0, ids: [] } : cursor);
       return {
-        events: fresh.map((event) => toIdentityEvent(event, context)),
+        // The webhook sends all that is in the log, under the same ids.
+        events: fresh.map((event) => ({ ...toIdentityEvent(event, context), isSignalled: true })),
         cursor: JSON.stringify(next),
         gap,
       };

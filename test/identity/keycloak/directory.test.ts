@@ -57,6 +57,55 @@ describe('the Keycloak directory', () => {
     keycloak.fault = (url, ...rest) => (url.pathname + url.search).includes(part) && fault(url, ...rest);
   };
 
+  describe('says what the token may read, by the names of the roles', () => {
+    const granted = async (which = directory) =>
+      Object.fromEntries(
+        ((await which.checkAccess?.(signal)) ?? []).map(({ permission, isGranted, forGroupsOnly }) => [
+          permission.replace('realm-management/', ''),
+          forGroupsOnly === true ? [isGranted] : isGranted,
+        ]),
+      );
+    const without = (...kinds: readonly string[]) => {
+      keycloak.fault = (url, response) => {
+        const [, , , , kind = ''] = url.pathname.split('/');
+        if (!url.pathname.startsWith('/admin/')) return false;
+        if (kind === 'users' && !kinds.includes(kind)) json(response, 200, []);
+        else if (kinds.includes(kind)) json(response, 403, { error: 'HTTP 403 Forbidden' });
+        else return false;
+        return true;
+      };
+    };
+
+    it('where it may read everything', async () => {
+      without();
+      const everything = { 'view-clients': true, 'view-realm': true, 'view-events': true };
+      expect(await granted()).toEqual({ ...everything, 'view-users': [true] });
+      const withRoles = open({ serviceAccountRoles: true });
+      expect(await granted(withRoles)).toEqual({ ...everything, 'view-users': true });
+      await withRoles.close();
+    });
+
+    it('where it is refused, or sees less', async () => {
+      without('admin-events', 'users');
+      keycloak.realmFields = { realm: 'main' };
+      keycloak.remove('realm-management');
+      expect(await granted()).toEqual({
+        'view-clients': false,
+        'view-realm': false,
+        'view-events': false,
+        'view-users': [false],
+      });
+    });
+
+    it('not where it cannot be asked', async () => {
+      onPath('/admin/', (_url, response) => {
+        json(response, 503, {});
+        return true;
+      });
+      expect(await failure(granted())).toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
+    });
+  });
+
   it('reads every page and then one that holds only the last client again', async () => {
     const clients = await ids();
     expect(clients).toHaveLength(13);
