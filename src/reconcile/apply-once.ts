@@ -15,6 +15,7 @@ import type { ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
 import { clientsOf, type FleetPlan } from './fleet-plan.js';
 import { tellHolds } from './holds.js';
+import { reconcileJwtProvider } from './jwt-providers.js';
 
 /** A key that could not be applied, and why. */
 export interface Failure {
@@ -67,6 +68,10 @@ export async function applyOnce(
     await attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
       applyClient(client, cause, deps, signal),
     );
+  // Before the intentions that name them, and once more after those that did.
+  const users = deps.world.mapping.providers.filter(() => plan.jwtProviders.length > 0);
+  for (const name of users)
+    await attempt(`jwt-provider of ${name}`, () => applyJwtProvider(name, cause, deps, signal));
   // What is lost closes in the mesh first; what is gained opens there last, when its client may log in.
   for (const key of losing) await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
   for (const client of plan.acl.clients)
@@ -77,6 +82,8 @@ export async function applyOnce(
     await attempt(formatKey(providerKey(provider)), () => applyPeople(provider, cause, deps, signal));
   for (const key of others) await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
   await attempt('acl', () => applyUnlinked(cause, deps, signal));
+  for (const name of users)
+    await attempt(`jwt-provider of ${name}`, () => applyJwtProvider(name, cause, deps, signal));
   return failures;
 }
 
@@ -96,14 +103,19 @@ async function applyClient(
   await writeClaims(key, client, plan, cause, deps, signal);
 }
 
-function applyClientAcl(
+async function applyClientAcl(
   client: ClientId,
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const key = clientKey(client.provider, client.clientId);
-  return reconcileClientAcl(client, { key, triggers: [{ key, cause }], attempts: 0 }, deps, signal);
+  const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
+  const result = await reconcileClientAcl(client, job, deps, signal);
+  if (result.kind === 'retry')
+    throw new Error(
+      "Consul waits for the identity provider's keys; see that its servers can fetch them, and apply again",
+    );
 }
 
 function applyPeople(
@@ -114,6 +126,16 @@ function applyPeople(
 ): Promise<void> {
   const key = { kind: 'provider' as const, name: provider };
   return reconcilePeople(key, { key, triggers: [{ key, cause }], attempts: 0 }, deps, signal);
+}
+
+function applyJwtProvider(
+  provider: string,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = { kind: 'provider' as const, name: provider };
+  return reconcileJwtProvider(provider, { key, triggers: [{ key, cause }], attempts: 0 }, deps, signal);
 }
 
 /** Policies that nobody has any more once everything else is applied. */
@@ -135,6 +157,8 @@ async function applyDestination(
   for (let tries = 1; ; tries++) {
     const result = await reconcileDestination(key, job, deps, signal);
     if (result.kind === 'done') return;
+    if (deps.world.userTokens.isWaiting(formatKey(key)))
+      throw new Error('its jwt-provider does not stand, so what needs it stays closed');
     if (tries === MOST_TRIES) throw new Error('somebody else keeps changing this entry; try again later');
     await deps.clock.sleep(result.afterMs, signal);
   }

@@ -33,9 +33,8 @@ export async function reconcileClient(
   const directory = deps.directories.get(key.provider);
   // A provider that was taken out of the configuration: what it opened is settled by the sweep, but for its logins.
   if (directory === undefined) {
-    if (key.by === 'clientId')
-      await reconcileClientAcl({ provider: key.provider, clientId: key.value }, job, deps, signal);
-    return { kind: 'done' };
+    if (key.by !== 'clientId') return { kind: 'done' };
+    return reconcileClientAcl({ provider: key.provider, clientId: key.value }, job, deps, signal);
   }
   if (key.by !== 'clientId') return resolveReference(key, job, directory, deps, signal);
 
@@ -84,10 +83,13 @@ export async function reconcileClient(
   await attempt(async () => {
     claimsChanged = await settleClaims(id, job, deps, signal);
   });
-  await attempt(() => reconcileClientAcl(id, job, deps, signal));
+  let result: JobResult = { kind: 'done' };
+  await attempt(async () => {
+    result = await reconcileClientAcl(id, job, deps, signal);
+  });
   if (gains || claimsChanged) await deps.queue.add(triggersNow());
   if (failures.length > 0) throw failures[0];
-  return { kind: 'done' };
+  return result;
 }
 
 /** Whether the client has at least what it had, as far as its directory shows. */

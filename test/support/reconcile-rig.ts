@@ -76,3 +76,8 @@ export function withIntentions(
     close: () => consul.close(),
   };
 }
+
+/** The same Consul with another way of writing or reading ACL objects. */
+export function withAcl(consul: Consul, change: (acl: Consul['acl']) => Partial<Consul['acl']>): Consul {
+  return { ...withIntentions(consul, () => ({})), acl: { ...consul.acl, ...change(consul.acl) } };
+}

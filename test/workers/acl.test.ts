@@ -10,10 +10,15 @@ afterEach(() => rig.close());
 const METHOD = 'scopemesh-payments-main-web-app';
 const RULE = `acl-binding-rule/${METHOD}/${METHOD}`;
 
-async function start(scopes: readonly string[], options: DaemonOptions = {}) {
+async function start(
+  scopes: readonly string[],
+  options: DaemonOptions = {},
+  prepare: (keys: AclRig['keys']) => void = () => {},
+) {
   rig = await createAclRig({ clients: [clientOf('web', ...scopes)], ...options });
   await rig.mesh.request('PUT', '/v1/kv/config/a', 'x');
   await rig.mesh.request('PUT', '/v1/kv/orders/a', 'x');
+  prepare(rig.keys);
   daemon = await rig.start();
 }
 
@@ -146,6 +151,22 @@ describe('drift', () => {
     }
     await until('nothing of ours', async () => (await ourNames()).length === 0);
     await rig.decided({ type: 'dev.scopemesh.acl-policy.deleted', outcome: 'applied' });
+  });
+});
+
+describe('a write that Consul carries out late', () => {
+  it('is undone where it is wanted no more', async () => {
+    await start(['config:read'], {}, (keys) => keys.setHealth('hanging'));
+    await rig.keys.isAwaited();
+    await until('the write given up', () => rig.logs.some((line) => line.includes('given up for now')));
+    rig.idp.change('web-app', { enabled: false });
+    await daemon.tell('client.disabled', 'web-app');
+    await rig.decided({ type: 'dev.scopemesh.acl-role.deleted', reason: 'ClientDisabled' });
+    expect(await ourNames()).not.toContain(METHOD);
+    rig.keys.setHealth('well');
+    await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted', reason: 'ClientDisabled' });
+    await daemon.idle();
+    expect(await method()).toBeUndefined();
   });
 });
 

@@ -8,6 +8,7 @@ import { type ClientId, clientText } from '../../plan/world.js';
 import type { Facts } from '../../queue/facts.js';
 import { Turns } from '../turns.js';
 import { AclCache } from './acl-cache.js';
+import { KeyFetches } from './key-fetches.js';
 
 const FACT = 'acl/written';
 const AGENT_CACHE_MS = 60_000;
@@ -15,6 +16,7 @@ const AGENT_CACHE_MS = 60_000;
 /** What this process knows of Consul's ACL objects, and whether it has to look at them at all. */
 export class AclState {
   readonly cache = new AclCache();
+  readonly keyFetches = new KeyFetches();
   /** Policies are shared: one job after the other makes or deletes them. */
   readonly policyTurns = new Turns();
   /** Of all groups that the mapping named when they were last read, by provider. */

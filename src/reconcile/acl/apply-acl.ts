@@ -8,6 +8,7 @@ import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { isRefusal, settle } from '../settle.js';
 import { aclDraft } from './acl-draft.js';
 import { countTokens, endedTokensText, endTokens } from './end-tokens.js';
+import { fetchesKeys } from './key-fetches.js';
 import { standingPolicy } from './shared-policies.js';
 
 export interface AclApplication {
@@ -94,10 +95,20 @@ async function carryOut(
       return remove(change, step.id, application, deps, signal);
     case 'end-tokens':
       return endLiveTokens(change, step, recorded, application, deps, signal);
-    case 'write':
+    case 'write': {
       if (step.object.kind === 'acl-policy' && step.id === undefined)
         return deps.acl.policyTurns.take(() => makePolicy(change, step.object, application, deps, signal));
-      return write(change, step.id, step.object, application, deps, signal);
+      const make = () => write(change, step.id, step.object, application, deps, signal);
+      if (!fetchesKeys(step.object)) return make();
+      try {
+        return await deps.acl.keyFetches.run(make, deps.clock, signal);
+      } catch (error) {
+        // Whatever keeps a method from being narrowed, it can be deleted.
+        if (change.narrows && step.id !== undefined && !signal.aborted)
+          await remove(asDeletion(change, step.id, step.object), step.id, application, deps, signal);
+        throw error;
+      }
+    }
   }
 }
 
@@ -121,8 +132,6 @@ async function write(
       settle(key, draft, { outcome: 'failed', reason, detail: error.message }, undefined, deps);
     if (isRefusal(error)) await failed('ConsulRefused');
     else if (error.code === 'ERR_CONSUL_CONFLICT') await failed('Conflict');
-    if (change.narrows && object.kind === 'acl-auth-method' && id !== undefined)
-      await remove(asDeletion(change, id, object), id, application, deps, signal);
     throw error;
   }
   deps.acl.cache.wrote(object, stored, deps.world.beginRead());

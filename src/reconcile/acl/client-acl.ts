@@ -3,6 +3,7 @@ import { clientKey, formatKey } from '../../model/key.js';
 import type { Job } from '../../model/trigger.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
+import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings } from '../approvals.js';
 import { causeOf, grantReasonOf } from '../decide.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -15,29 +16,34 @@ import { applyAcl } from './apply-acl.js';
 import { guardAcl } from './guard-acl.js';
 import { losesByInference, namesOf, planClientAcl, scopesKey } from './plan-client-acl.js';
 
+/** Between looks at what became of a write that was given up. */
+const ABANDONED_RETRY_MS = 5_000;
+
 /**
  * Makes one client's ACL objects equal to what the world says, and tells what is held. Where nothing of Consul's ACL is
  * wanted and nothing was ever written, no request is made. Where something was, what is left of it is cleaned up as
- * far as the ACL token may.
+ * far as the ACL token may. A write for which Consul waits for the identity provider's keys is given up, and may be
+ * carried out later: the key comes back to see what stands.
  */
 export async function reconcileClientAcl(
   id: ClientId,
   job: Job,
   deps: ReconcilerDeps,
   signal: AbortSignal,
-): Promise<void> {
-  if (!isAclActive(deps)) return;
+): Promise<JobResult> {
+  if (!isAclActive(deps)) return { kind: 'done' };
   try {
     await reconcile(id, job, deps, signal);
   } catch (error) {
-    if (
-      !(error instanceof SyncError) ||
-      error.code !== 'ERR_CONSUL_DENIED' ||
-      isAclWanted(deps.world.mapping)
-    )
-      throw error;
+    if (!(error instanceof SyncError) || signal.aborted) throw error;
+    if (error.code === 'ERR_TIMEOUT') {
+      deps.logger.warn({ ...id, error: error.message }, 'a write of ACL objects is given up for now');
+      return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
+    }
+    if (error.code !== 'ERR_CONSUL_DENIED' || isAclWanted(deps.world.mapping)) throw error;
     noteDenied(error, deps);
   }
+  return { kind: 'done' };
 }
 
 /** Nothing needs ACL permissions any more, and what was written with them cannot be cleaned up without. */

@@ -1,0 +1,212 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Consul } from '../../../src/consul/consul.js';
+import { SyncError } from '../../../src/errors.js';
+import { clientKey } from '../../../src/model/key.js';
+import { type AclRig, createAclRig, loggedIn } from '../../support/acl-rig.js';
+import { clientOf, type DaemonOptions } from '../../support/daemon.js';
+import { startWorker, type Worker, withAcl } from '../../support/reconcile-rig.js';
+import { until } from '../../support/until.js';
+
+let rig: AclRig;
+let worker: Worker;
+afterEach(async () => {
+  await worker.stop();
+  await rig.close();
+});
+
+const WEB = 'scopemesh-payments-main-web-app';
+
+async function createWorld(options: DaemonOptions = {}): Promise<void> {
+  rig = await createAclRig({
+    clients: [{ ...clientOf('web', 'config:read', 'orders:keys'), accessTokenLifetimeSeconds: 600 }],
+    ...options,
+  });
+  await rig.mesh.request('PUT', '/v1/kv/config/a', 'x');
+  await rig.mesh.request('PUT', '/v1/kv/orders/a', 'x');
+}
+
+async function settled(): Promise<readonly string[]> {
+  return (await worker.settled())
+    .filter(({ subject }) => subject.startsWith('acl-'))
+    .map(({ type, outcome, reason }) => `${type.replace('dev.scopemesh.', '')} ${outcome} ${reason}`);
+}
+
+async function running(wrap?: (consul: Consul) => Consul): Promise<void> {
+  worker = await startWorker(rig, wrap);
+  await until('the binding rule', async () => (await rig.objects('binding-rules')).length > 0);
+  await worker.idle();
+}
+
+const changed = (kind: 'webhook' | 'poll' = 'webhook') =>
+  worker.add(clientKey('main', 'web-app'), kind, {
+    urgent: true,
+    evidence: [{ provider: 'main', clients: ['web-app'] }],
+  });
+
+describe('a process that is killed', () => {
+  beforeEach(() => createWorld());
+
+  /** Dies at the nth write of an ACL object: before it reaches Consul, or after. */
+  function dying(at: number, when: 'before' | 'after', then: () => Promise<void> = async () => {}) {
+    let count = 0;
+    const die = async <T>(write: () => Promise<T>): Promise<T> => {
+      count += 1;
+      if (count < at) return write();
+      if (count > at) throw new Error('dead');
+      if (when === 'after') await write();
+      await then();
+      throw new Error('killed');
+    };
+    return (consul: Consul) =>
+      withAcl(consul, ({ write, delete: remove }) => ({
+        write: (...args) => die(() => write(...args)),
+        delete: (...args) => die(() => remove(...args)),
+      }));
+  }
+
+  async function killed(): Promise<void> {
+    await until(
+      'a pending draft',
+      async () => (await worker.store.journal.overview()).pendingKeys.length > 0,
+    );
+    await worker.stop();
+  }
+
+  it('before a write leaves a decision that says so, and the write is made by the next', async () => {
+    worker = await startWorker(rig, dying(3, 'before'));
+    await killed();
+    await running();
+    expect(await settled()).toEqual([
+      'acl-policy.created applied ScopeGranted',
+      'acl-policy.created applied ScopeGranted',
+      'acl-role.failed failed Interrupted',
+      'acl-role.created applied ScopeGranted',
+      'acl-auth-method.created applied ScopeGranted',
+      'acl-binding-rule.created applied ScopeGranted',
+    ]);
+  });
+
+  it('after a write leaves a decision that the next one finds applied', async () => {
+    worker = await startWorker(rig, dying(4, 'after'));
+    await killed();
+    await running();
+    expect((await settled()).filter((each) => each.includes('auth-method'))).toEqual([
+      'acl-auth-method.created applied ScopeGranted',
+    ]);
+  });
+
+  it('leaves what nobody can know, which is said, if somebody changed the object before the next one', async () => {
+    worker = await startWorker(
+      rig,
+      dying(3, 'after', async () => {
+        const role = (await rig.mesh.request('GET', `/v1/acl/role/name/${WEB}`)) as { ID: string };
+        await rig.mesh.request('PUT', `/v1/acl/role/${role.ID}`, { ...role, Policies: [] });
+      }),
+    );
+    await killed();
+    await running();
+    expect((await settled())[2]).toBe('acl-role.failed unknown Interrupted');
+    expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
+  });
+
+  it('while tokens end has the next one end them', async () => {
+    await running();
+    const token = loggedIn(await rig.login('web-app'));
+    await worker.stop();
+    rig.idp.change('web-app', { accessTokenLifetimeSeconds: 300 });
+    worker = await startWorker(rig, (consul) =>
+      withAcl(consul, () => ({ deleteTokens: () => Promise.reject(new Error('killed')) })),
+    );
+    await killed();
+    expect(await rig.readKey(token, 'config/a')).toBe(200);
+    worker = await startWorker(rig);
+    await until('the token gone', async () => (await rig.readKey(token, 'config/a')) === 403);
+    await worker.idle();
+    expect((await settled()).slice(5)).toEqual([
+      'acl-auth-method.updated applied LifetimeChanged',
+      'acl-token.deleted applied LifetimeChanged',
+    ]);
+  });
+});
+
+describe('while the identity provider answers no keys', () => {
+  beforeEach(() => createWorld());
+
+  it('what narrows is done all the same, and a lifetime is shortened by deleting the method', async () => {
+    await running();
+    const token = loggedIn(await rig.login('web-app'));
+    rig.keys.setHealth('failing');
+    rig.idp.change('web-app', { accessTokenLifetimeSeconds: 300, scopes: ['orders:keys'] });
+    await changed();
+    await until('no method', async () => (await rig.objects('auth-methods')).length === 0);
+    expect(await rig.readKey(token, 'config/a')).toBe(403);
+    expect(await rig.readKey(token, 'orders/a')).toBe(403);
+    rig.keys.setHealth('well');
+    await until('the method again', async () => (await rig.objects('binding-rules')).length === 1);
+    await worker.idle();
+    const fresh = loggedIn(await rig.login('web-app'));
+    expect(await rig.readKey(fresh, 'orders/a')).toBe(200);
+    expect(await rig.readKey(fresh, 'config/a')).toBe(403);
+    const decisions = (await settled()).slice(5);
+    expect(decisions).toContain('acl-auth-method.failed failed ConsulRefused');
+    expect(decisions).toContain('acl-auth-method.deleted applied LifetimeChanged');
+  });
+
+  it('a scope that is gained waits, and opens nothing halfway', async () => {
+    rig.keys.setHealth('failing');
+    worker = await startWorker(rig);
+    await until('a refusal', async () =>
+      (await settled()).includes('acl-auth-method.failed failed ConsulRefused'),
+    );
+    expect(await rig.objects('binding-rules')).toEqual([]);
+    rig.keys.setHealth('well');
+    await changed();
+    await until('the rule', async () => (await rig.objects('binding-rules')).length === 1);
+    await worker.idle();
+  });
+});
+
+describe('a step that fails', () => {
+  beforeEach(() => createWorld());
+
+  it('stops what widens, and no other step that narrows', async () => {
+    let refuses = false;
+    await running((consul) =>
+      withAcl(consul, ({ write }) => ({
+        write: (id, object, signal) =>
+          refuses && object.kind === 'acl-role'
+            ? Promise.reject(new SyncError('ERR_CONSUL_REJECTED', 'no', { retriable: false }))
+            : write(id, object, signal),
+      })),
+    );
+    refuses = true;
+    rig.idp.change('web-app', { accessTokenLifetimeSeconds: 300, scopes: ['orders:keys'] });
+    await changed();
+    await until('the shorter lifetime', async () =>
+      (await settled()).includes('acl-auth-method.updated applied LifetimeChanged'),
+    );
+    expect((await settled())[5]).toBe('acl-role.failed failed ConsulRefused');
+    refuses = false;
+  });
+
+  it('keeps no intention from being narrowed', async () => {
+    rig.idp.change('web-app', { scopes: ['config:read', 'orders:call'] });
+    await rig.mesh.register('web', { client: 'web-app' });
+    await rig.mesh.register('orders');
+    let refuses = false;
+    await running((consul) =>
+      withAcl(consul, ({ read }) => ({
+        read: (isOurs, signal) =>
+          refuses
+            ? Promise.reject(new SyncError('ERR_CONSUL_INCOMPLETE', 'filtered', { retriable: false }))
+            : read(isOurs, signal),
+      })),
+    );
+    await until('the intention', async () => (await rig.mesh.access('orders')) !== undefined);
+    refuses = true;
+    rig.idp.put('web-app', 'config:read');
+    await changed();
+    await until('no intention', async () => (await rig.mesh.access('orders')) === undefined);
+    refuses = false;
+  });
+});
