@@ -3,7 +3,7 @@ import type { RevocationOrder } from '../../model/order.js';
 import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
 import type { IdentityEvent } from '../source.js';
 import { ALL_CLIENTS } from './authorization-server.js';
-import { effectOf } from './event-types.js';
+import { effectOf, HOOK_TYPES } from './event-types.js';
 import type { LogEvent, LogParty } from './log-event.js';
 import type { OktaNames } from './names.js';
 
@@ -47,6 +47,7 @@ export function toIdentityEvents(event: LogEvent, context: EventContext): readon
     occurredAt: event.published,
     triggers: isOld && context.kind === 'webhook' ? full.triggers.map(withoutEvidence) : full.triggers,
     orders: [],
+    ...(context.kind === 'poll' && HOOK_TYPES.includes(event.type) ? { isSignalled: true } : {}),
   };
   const proven = full.triggers.filter(({ evidence }) => evidence !== undefined);
   if (context.kind === 'webhook' || proven.length + full.orders.length === 0) return [hint];

@@ -1,6 +1,7 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { SignJWT } from 'jose';
 import { Secret } from '../../../src/model/secret.js';
 import { OktaOrg } from './org.js';
 import { type Answer, error, type Request, route } from './routes.js';
@@ -11,6 +12,9 @@ import { TokenEndpoint } from './token-endpoint.js';
 export type Fault = (url: URL, response: ServerResponse, request: IncomingMessage) => boolean;
 
 const KEY_ID = 'scopemesh-key';
+const SIGNING_KEY_ID = 'signing-key';
+/** Of the default authorization server's tokens. */
+export const AUDIENCE = 'api://default';
 
 export const ALL_SCOPES = [
   'okta.apps.read',
@@ -39,6 +43,7 @@ export class OktaServer {
   /** `METHOD path?query` of each request, oldest first. */
   readonly requests: string[] = [];
   readonly #keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  readonly #signing = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   readonly #now: () => number;
   readonly #http = createServer((request, response) => void this.#serve(request, response));
 
@@ -78,6 +83,17 @@ export class OktaServer {
     return { clientId: this.reader.id, privateKey: new Secret(this.pem), keyId: KEY_ID };
   }
 
+  /** An access token of the default authorization server, with the claims that Okta gives it. */
+  async sign(claims: Readonly<Record<string, unknown>>): Promise<string> {
+    return new SignJWT({ ver: 1, jti: `AT.${randomUUID()}`, ...claims })
+      .setProtectedHeader({ alg: 'ES256', kid: SIGNING_KEY_ID })
+      .setIssuer(this.issuer)
+      .setAudience(AUDIENCE)
+      .setIssuedAt(Math.floor(this.#now() / 1000))
+      .setExpirationTime(Math.floor(this.#now() / 1000) + 300)
+      .sign(this.#signing.privateKey);
+  }
+
   count(part: string): number {
     return this.requests.filter((line) => line.includes(part)).length;
   }
@@ -103,6 +119,15 @@ export class OktaServer {
           token_endpoint_auth_methods_supported: ['private_key_jwt'],
         },
       };
+    if (url.pathname === '/oauth2/default/.well-known/openid-configuration')
+      return { status: 200, body: { issuer: this.issuer, jwks_uri: `${this.issuer}/v1/keys` } };
+    if (url.pathname === '/oauth2/default/v1/keys') {
+      const key = this.#signing.publicKey.export({ format: 'jwk' });
+      return {
+        status: 200,
+        body: { keys: [{ ...key, kid: SIGNING_KEY_ID, use: 'sig', alg: 'ES256', status: 'ACTIVE' }] },
+      };
+    }
     if (url.pathname === '/oauth2/v1/token')
       return this.tokens.answer(new URLSearchParams(body), this.address, {
         app: this.org.shown.apps.find(({ id }) => id === this.reader.id),
