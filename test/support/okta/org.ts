@@ -174,6 +174,14 @@ export class OktaOrg {
     this.#tell(eventType, [userTarget(user)]);
   }
 
+  deleteUser(login: string): void {
+    const user = this.#state.users.find((each) => each.login === login);
+    if (user === undefined) throw new Error(`no user ${login}`);
+    this.#state.users.splice(this.#state.users.indexOf(user), 1);
+    for (const group of this.#state.groups) group.members = group.members.filter((id) => id !== user.id);
+    this.#tell('user.lifecycle.delete.initiated', [userTarget(user)]);
+  }
+
   clearSessions(login: string): void {
     const user = this.#state.users.find((each) => each.login === login);
     if (user !== undefined) this.#tell('user.session.clear', [userTarget(user)]);
