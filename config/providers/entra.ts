@@ -35,9 +35,14 @@ const CERTIFICATE = z
 
 const WEBHOOK = z
   .strictObject({
-    url: url('https:').describe(
-      'This webhook as Microsoft Graph reaches it, like https://scopemesh.example.com/events/main; with it scopemesh subscribes to users and groups.',
-    ),
+    url: url('https:', 'http:')
+      .refine(
+        (value) => value.startsWith('https:') || /^http:\/\/(127\.\d+\.\d+\.\d+|localhost)[:/]/.test(value),
+        'is plain http, to which Microsoft Graph sends nothing; write https://…',
+      )
+      .describe(
+        'This webhook as Microsoft Graph reaches it, like https://scopemesh.example.com/events/main; with it scopemesh subscribes to users and groups.',
+      ),
     secrets: z
       .array(secret())
       .min(1, 'must hold at least one secret; several are accepted during a rotation')
