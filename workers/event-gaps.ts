@@ -30,9 +30,9 @@ export class EventGaps {
   readonly #silent = new Set<Channel>();
   #missedSince: number | undefined;
 
-  constructor(provider: string, hasWebhook: boolean, deps: EventGapsDeps) {
+  constructor(provider: string, channels: readonly Channel[], deps: EventGapsDeps) {
     this.#provider = provider;
-    this.#channels = hasWebhook ? ['webhook', 'poll'] : ['poll'];
+    this.#channels = channels;
     this.#deps = deps;
   }
 

@@ -3,8 +3,8 @@ import type { Clock } from '../src/clock.js';
 import type { IdentityEvent } from '../src/identity/source.js';
 import type { Facts } from '../src/queue/facts.js';
 
-/** By which way events of a provider come. */
-export type Channel = 'webhook' | 'poll';
+/** By which way events of a provider come; shared signals are told apart, for they may go on where its own events stop. */
+export type Channel = 'webhook' | 'poll' | 'signals';
 
 const Hearing = z.object({
   /** ISO 8601: when the last event came. */

@@ -82,8 +82,9 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
     const reception = await source.receive(raw);
     if (reception.kind === 'reply')
       return reply.code(reception.status).type(reception.contentType).send(reception.body);
-    const accepted = (await acceptEvents(provider, reception.events, 'webhook', deps)).length;
-    return reception.isSilent === true ? reply.code(202).send() : reply.code(202).send({ accepted });
+    const isSignal = reception.isSignal === true;
+    const fresh = await acceptEvents(provider, reception.events, isSignal ? 'signals' : 'webhook', deps);
+    return isSignal ? reply.code(202).send() : reply.code(202).send({ accepted: fresh.length });
   } catch (error) {
     if (error instanceof RejectedEvent) return refuse(provider, error, request, reply, deps);
     deps.logger.error(

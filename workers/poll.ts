@@ -7,7 +7,7 @@ import type { Facts } from '../src/queue/facts.js';
 import { type AcceptDeps, acceptEvents } from './accept-events.js';
 import { EventGaps } from './event-gaps.js';
 import { type FullReadDeps, requestFullRead } from './full-read.js';
-import type { Heard } from './heard.js';
+import type { Channel, Heard } from './heard.js';
 import { Outage, repeat } from './repeat.js';
 
 export interface PollDeps extends AcceptDeps {
@@ -21,6 +21,8 @@ export interface PollOptions {
   readonly name?: string;
   /** Whether the provider's events come by webhook as well. */
   readonly hasWebhook: boolean;
+  /** By which way these events come; `poll` by default. */
+  readonly channel?: Channel;
 }
 
 const Polled = z.object({
@@ -42,15 +44,15 @@ export async function runPoll(
 ): Promise<void> {
   const { provider } = poll;
   const { facts, clock, logger, metrics } = deps;
-  const { intervalMs, name = pollName(provider) } = options;
+  const { intervalMs, name = pollName(provider), channel = 'poll' } = options;
   const outage = new Outage();
-  const gaps = new EventGaps(provider, options.hasWebhook, deps);
+  const gaps = new EventGaps(provider, options.hasWebhook ? ['webhook', channel] : [channel], deps);
   await repeat(
     intervalMs,
     async () => {
       try {
         const { events, cursor, gap, isMore } = await poll.poll(await facts.get(name), signal);
-        const fresh = await acceptEvents(provider, events, 'poll', deps);
+        const fresh = await acceptEvents(provider, events, channel, deps);
         if (gap) {
           logger.warn({ provider }, 'events may have been lost: everything is compared');
           await requestFullRead(provider, deps, 'log');

@@ -25,7 +25,7 @@ export function watchProvider(
       : [
           runPoll(
             signals.poll,
-            { intervalMs: pollMs, name: `signals/${name}`, hasWebhook: false },
+            { intervalMs: pollMs, name: `signals/${name}`, hasWebhook: false, channel: 'signals' },
             deps,
             signal,
           ),

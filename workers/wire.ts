@@ -81,10 +81,11 @@ export async function openConsul(
 /** One line for each kind: an adapter takes its provider's settings as they are. */
 export function openProvider(settings: ProviderSettings, ambience: Ambience): Provider {
   const parts = openParts(settings, ambience);
-  const { ssf, name: provider } = settings;
-  const all =
-    ssf === undefined ? parts : withSignals(parts, createSsf({ ...settings, ...ssf, ...ambience, provider }));
-  return { settings, ...withPauses(all, ambience.clock) };
+  const pausing = { settings, ...withPauses(parts, ambience.clock) };
+  const { ssf, name: provider, issuer, insecure, pollMs } = settings;
+  if (ssf === undefined) return pausing;
+  // Outside of the pauses: a transmitter that limits its rate must not keep us from the directory, nor the reverse.
+  return withSignals(pausing, createSsf({ ...ssf, ...ambience, provider, issuer, insecure, pollMs }));
 }
 
 function openParts(settings: ProviderSettings, ambience: Ambience): ProviderParts {

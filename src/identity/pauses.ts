@@ -16,7 +16,7 @@ const PAUSE_MS = 10_000;
  * but what an order needs. Whoever asks meanwhile gets ERR_DIRECTORY_RATE_LIMITED with the rest of the time.
  */
 export function withPauses(parts: ProviderParts, clock: Clock): PausingParts {
-  const { directory, source, signals } = parts;
+  const { directory, source } = parts;
   const { provider } = directory;
   let until: number | undefined;
 
@@ -53,7 +53,6 @@ export function withPauses(parts: ProviderParts, clock: Clock): PausingParts {
     directory: pausing(directory, ask),
     ...(source === undefined ? {} : { source }),
     ...feed(parts),
-    ...(signals === undefined ? {} : { signals: feed(signals) }),
     pausedUntil: () => until,
   };
 }

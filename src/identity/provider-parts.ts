@@ -13,6 +13,6 @@ export interface EventFeed {
 export interface ProviderParts extends EventFeed {
   /** Its `close` ends the connections of all parts. */
   readonly directory: Directory;
-  /** Shared signals beside the provider's own events; `source` receives these too. */
-  readonly signals?: Omit<EventFeed, 'source'>;
+  /** Shared signals beside the provider's own events; both come to one address (`composeSources`). */
+  readonly signals?: EventFeed;
 }

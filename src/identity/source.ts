@@ -33,8 +33,8 @@ export type Reception =
   | {
       readonly kind: 'events';
       readonly events: readonly IdentityEvent[];
-      /** Once all are durable, answer 202 with no body, where the sender's protocol prescribes that. */
-      readonly isSilent?: boolean;
+      /** They came as a shared signal: once all are durable the answer is 202 with no body (RFC 8935, section 2.2). */
+      readonly isSignal?: boolean;
     }
   /** A handshake: answer exactly this. */
   | { readonly kind: 'reply'; readonly status: number; readonly contentType: string; readonly body: string };

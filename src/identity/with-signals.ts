@@ -3,36 +3,35 @@ import type { EventSource } from './source.js';
 
 /** Shared signals as they stand beside a provider of any kind. */
 export interface SignalFeed extends EventFeed {
-  readonly source: EventSource;
   close(): Promise<void>;
 }
 
-/**
- * A provider with shared signals beside its own events. Both come to the same address: what says that it is a security
- * event token (RFC 8935, section 2) goes to the one, all else to the other.
- */
-export function withSignals(parts: ProviderParts, signals: SignalFeed): ProviderParts {
-  const { source: sets, poll, subscription } = signals;
-  const { directory, source: webhook } = parts;
+/** A provider with shared signals beside its own events; its directory's `close` ends their connections too. */
+export function withSignals<Parts extends ProviderParts>(parts: Parts, signals: SignalFeed): Parts {
+  const { close, ...feed } = signals;
+  const { directory } = parts;
   return {
     ...parts,
     directory: {
       ...directory,
-      async close() {
-        await Promise.all([signals.close(), directory.close()]);
+      close: async () => {
+        await Promise.all([close(), directory.close()]);
       },
     },
-    source: {
-      provider: sets.provider,
-      receive: (request) =>
-        webhook === undefined || isSet(request.headers['content-type'])
-          ? sets.receive(request)
-          : webhook.receive(request),
-    },
-    signals: {
-      ...(poll === undefined ? {} : { poll }),
-      ...(subscription === undefined ? {} : { subscription }),
-    },
+    signals: feed,
+  };
+}
+
+/**
+ * What receives at a provider's one address: what says that it is a security event token (RFC 8935, section 2) is a
+ * shared signal, and all else one of the provider's own events.
+ */
+export function composeSources({ source: own, signals }: ProviderParts): EventSource | undefined {
+  const sets = signals?.source;
+  if (own === undefined || sets === undefined) return own ?? sets;
+  return {
+    provider: own.provider,
+    receive: (request) => (isSet(request.headers['content-type']) ? sets : own).receive(request),
   };
 }
 

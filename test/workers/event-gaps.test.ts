@@ -19,7 +19,7 @@ beforeEach(() => {
   now = Date.parse('2026-11-25T00:00:00Z');
   facts = createFacts();
   heard = new Heard(facts, clock);
-  gaps = new EventGaps('main', true, { facts, heard, clock });
+  gaps = new EventGaps('main', ['webhook', 'poll'], { facts, heard, clock });
 });
 
 function event(id: string, isSignalled?: boolean): IdentityEvent {
@@ -64,7 +64,7 @@ describe('A signal is missed', () => {
   });
 
   it('not without a webhook', async () => {
-    gaps = new EventGaps('main', false, { facts, heard, clock });
+    gaps = new EventGaps('main', ['poll'], { facts, heard, clock });
     await polled(event('a', true));
     now += 2 * MINUTE;
     expect(await polled()).toEqual({ missed: 0, begun: [] });
@@ -103,7 +103,11 @@ describe('A channel that spoke every few minutes', () => {
   });
 
   it('is known to the process that polls, although another one heard it', async () => {
-    const elsewhere = new EventGaps('main', true, { facts, heard: new Heard(facts, clock), clock });
+    const elsewhere = new EventGaps('main', ['webhook', 'poll'], {
+      facts,
+      heard: new Heard(facts, clock),
+      clock,
+    });
     now += 13 * MINUTE;
     expect(await elsewhere.look([])).toEqual({ missed: 0, begun: ['silence'] });
   });

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../../config/config.js';
 import { messageOf } from '../../src/errors.js';
+import { composeSources } from '../../src/identity/with-signals.js';
 import { stampOf } from '../../src/reconcile/deps.js';
 import { addApi } from '../api.js';
 import { createBell } from '../bell.js';
@@ -96,7 +97,10 @@ export async function runDaemon(
     });
     if (plays('intake')) {
       const sources = new Map(
-        providers.flatMap(({ source }) => (source === undefined ? [] : [[source.provider, source] as const])),
+        providers.flatMap((provider) => {
+          const source = composeSources(provider);
+          return source === undefined ? [] : [[source.provider, source] as const];
+        }),
       );
       const rejections = createRejections({
         journal: store.journal,

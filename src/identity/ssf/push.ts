@@ -41,7 +41,7 @@ export function createPushSource(options: PushSourceOptions): EventSource {
       return {
         kind: 'events',
         events: [toIdentityEvent(set, { kind: 'webhook', receivedAt }, options)],
-        isSilent: true,
+        isSignal: true,
       };
     },
   };

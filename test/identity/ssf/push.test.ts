@@ -36,7 +36,7 @@ describe('a set that is pushed', () => {
     const reception = await receiver.ssf.source.receive(request);
     expect(reception).toMatchObject({
       kind: 'events',
-      isSilent: true,
+      isSignal: true,
       events: [{ id: 'set/one', orders: [{ kind: 'session-revoked', subject: 'jane' }] }],
     });
   });
