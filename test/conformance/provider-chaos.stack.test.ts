@@ -1,5 +1,6 @@
 import { startAuth0World } from '../support/auth0/world.js';
 import { startOidcWorld } from '../support/oidc-world.js';
+import { startOktaProviderWorld } from '../support/okta/world.js';
 import { describeProviderChaos } from './provider-chaos.js';
 
 /** Of all kinds together this takes minutes, which is why it stands beside the real servers. */
@@ -7,3 +8,4 @@ const events = 10_000;
 
 describeProviderChaos('oidc', startOidcWorld, { events, seed: 1 });
 describeProviderChaos('auth0', startAuth0World, { events, seed: 2 });
+describeProviderChaos('okta', startOktaProviderWorld, { events, seed: 4 });
