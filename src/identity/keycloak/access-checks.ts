@@ -1,6 +1,6 @@
 import type { AccessCheck } from '../directory.js';
 import type { AdminApi } from './admin-api.js';
-import { isObject } from './json.js';
+import { isObject, textAt } from './json.js';
 
 /**
  * The roles of `realm-management` that are read with, each by what Keycloak answers without it: it refuses, or leaves
@@ -13,13 +13,13 @@ export async function checkKeycloakAccess(
 ): Promise<readonly AccessCheck[]> {
   const realm = await api.peek([], {}, signal);
   const clients = await api.peek(['clients'], { clientId: options.builtIn }, signal);
+  const scopes = await api.peek(['client-scopes'], {}, signal);
   const events = await api.peek(['admin-events'], { max: 1 }, signal);
-  const users = await api.peek(['users'], { max: 1 }, signal);
   return [
     {
       permission: 'realm-management/view-clients',
       neededFor: 'the clients and their scopes',
-      isGranted: Array.isArray(clients) && clients.length > 0,
+      isGranted: isFilled(clients) && isFilled(scopes),
     },
     {
       permission: 'realm-management/view-realm',
@@ -34,8 +34,23 @@ export async function checkKeycloakAccess(
     {
       permission: 'realm-management/view-users',
       neededFor: 'the roles of service accounts, and the members of groups',
-      isGranted: Array.isArray(users),
+      isGranted: await seesUsers(api, signal),
       ...(options.serviceAccountRoles ? {} : { forGroupsOnly: true }),
     },
   ];
+}
+
+/** By its own account: a list of users is merely empty without the role, a user is refused. */
+async function seesUsers(api: AdminApi, signal: AbortSignal): Promise<boolean> {
+  const clients = await api.peek(['clients'], { clientId: api.clientId }, signal);
+  const [own]: unknown[] = Array.isArray(clients) ? clients : [];
+  const client = isObject(own) ? textAt(own, 'id') : undefined;
+  if (client === undefined) return false;
+  const account = await api.peek(['clients', client, 'service-account-user'], {}, signal);
+  const user = isObject(account) ? textAt(account, 'id') : undefined;
+  return user !== undefined && (await api.peek(['users', user], {}, signal)) !== undefined;
+}
+
+function isFilled(list: unknown): boolean {
+  return Array.isArray(list) && list.length > 0;
 }

@@ -69,7 +69,8 @@ describe('the Keycloak directory', () => {
       keycloak.fault = (url, response) => {
         const [, , , , kind = ''] = url.pathname.split('/');
         if (!url.pathname.startsWith('/admin/')) return false;
-        if (kind === 'users' && !kinds.includes(kind)) json(response, 200, []);
+        const isAccount = kind === 'users' || url.pathname.endsWith('/service-account-user');
+        if (isAccount && !kinds.includes(kind)) json(response, 200, { id: 'of-scopemesh' });
         else if (kinds.includes(kind)) json(response, 403, { error: 'HTTP 403 Forbidden' });
         else return false;
         return true;

@@ -161,6 +161,24 @@ describe('a real Keycloak', () => {
     await directory.close();
   });
 
+  it.each([
+    ['all of them', ['view-clients', 'view-realm', 'view-events', 'view-users'], []],
+    ['none', [], ['view-clients', 'view-realm', 'view-events', 'view-users']],
+    [
+      'those to query',
+      ['query-clients', 'query-users'],
+      ['view-clients', 'view-realm', 'view-events', 'view-users'],
+    ],
+    ['those to query people', ['view-clients', 'view-realm', 'view-events', 'query-users'], ['view-users']],
+    ['all but one', ['view-clients', 'view-events', 'view-users'], ['view-realm']],
+  ])('names the roles that its token lacks, with %s', async (name, roles, lacking) => {
+    const { directory } = await open(realm, await secondReader(`asks-${name.replaceAll(' ', '-')}`, roles));
+    const checks = (await directory.checkAccess?.(signal)) ?? [];
+    const missing = checks.flatMap(({ permission, isGranted }) => (isGranted ? [] : [permission]));
+    expect(missing).toEqual(lacking.map((role) => `realm-management/${role}`));
+    await directory.close();
+  });
+
   it('is never read as empty where fine-grained permissions show a few clients', async () => {
     const { admin } = server;
     const id = await admin.createClient(realm, 'partial', { secret: 'partial-secret' });
