@@ -2,8 +2,10 @@ import { toPlainValue } from '../src/decisions/plain-value.js';
 import type { Mapping } from '../src/model/rule.js';
 import type { AclChange } from '../src/plan/acl/acl-change.js';
 import { type Change, claimSubject, type Hold } from '../src/plan/plan.js';
+import type { JwtProviderChange } from '../src/plan/plan-jwt-providers.js';
 import { viewOf } from '../src/reconcile/decide.js';
 import type { ClaimChange, FleetPlan } from '../src/reconcile/fleet-plan.js';
+import { jwtProviderFacts, jwtProviderSubject } from '../src/reconcile/jwt-providers.js';
 
 /** How many edges would open, change and close, and how many changes are held. */
 export interface PlanSummary {
@@ -47,6 +49,7 @@ export function planDocument(plan: FleetPlan, mapping: Mapping) {
     mappingRevision: mapping.revision,
     changes: [
       ...plan.claims.map(claimView),
+      ...plan.jwtProviders.map(jwtProviderView),
       ...plan.changes.map(changeView),
       ...plan.acl.changes.map(aclChangeView),
     ],
@@ -66,6 +69,15 @@ export function changeView(change: Change) {
     scopes: change.scopes,
     before: toPlainValue(viewOf(change.before)),
     after: toPlainValue(viewOf(change.after)),
+  };
+}
+
+function jwtProviderView(change: JwtProviderChange) {
+  return {
+    subject: jwtProviderSubject(change.name),
+    verb: change.verb,
+    ...jwtProviderFacts(change),
+    scopes: [],
   };
 }
 

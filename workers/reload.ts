@@ -1,11 +1,13 @@
 import type { Config } from '../config/config.js';
 import { diffConfig, toMapping } from '../config/mapping-revision.js';
 import { messageOf } from '../src/errors.js';
+import { providerKey } from '../src/model/key.js';
 import { aclTriggers } from '../src/reconcile/acl/fleet-acl.js';
 import { plainDecision } from '../src/reconcile/decide.js';
 import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
 import { holdTriggers } from '../src/reconcile/holds.js';
 import { toTriggers } from '../src/reconcile/observe-consul.js';
+import { needsUserTokens } from '../src/reconcile/user-token-facts.js';
 
 /**
  * Reloads of the configuration file, one after the other. A good new file takes effect and is a decision; a bad one is
@@ -82,6 +84,10 @@ export class Reloads {
     try {
       await queue.add([
         ...toTriggers([...before, ...world.destinations(clock.now())], cause),
+        // Who must stand behind a call may be asked for the first time: where the keys are was not known until now.
+        ...(needsUserTokens(mapping)
+          ? mapping.providers.map((name) => ({ key: providerKey(name), cause }))
+          : []),
         ...(await holdTriggers(cause, this.#deps)),
       ]);
       await queue.add(await aclTriggers(this.#deps, cause, this.#signal));

@@ -4,6 +4,7 @@ import type { ClaimStanding } from './claims.js';
 import type { DestinationInput } from './destination-input.js';
 import { isOwned, isSourceOf } from './ownership.js';
 import type { ActualAccess, Change, Hold, Plan } from './plan.js';
+import { openForUser } from './user-tokens.js';
 import { wantedAccess } from './wanted.js';
 import { type Closure, clientText, findClient, serviceText } from './world.js';
 
@@ -26,12 +27,13 @@ export interface Candidate {
  * | allow | | `allowed` |
  * | deny | | `denied` |
  * | permissions | one that matches | `allowed` |
+ * | permissions | one that matches with a user's token alone | `with-token` |
  * | permissions | one that does not match | by the default policy |
  * | permissions | none | `partly` |
- * | content that scopemesh does not write (JWT, deny permissions) | | `unclear` |
+ * | content that scopemesh does not write (tokens of several providers, deny permissions) | | `unclear` |
  * | none | | by the default policy; `denied` where it cannot be read |
  */
-export type Verdict = 'allowed' | 'partly' | 'denied' | 'unclear';
+export type Verdict = 'allowed' | 'with-token' | 'partly' | 'denied' | 'unclear';
 
 export interface Explanation {
   readonly source: ServiceName;
@@ -149,8 +151,14 @@ function judge(
       return 'unclear';
     case 'http':
       if (request === undefined) return 'partly';
-      return admits(access, request) ? 'allowed' : byDefault;
+      if (admits(access, request)) return 'allowed';
+      return byDefault === 'denied' && admits(withoutTokens(access), request) ? 'with-token' : byDefault;
   }
+}
+
+/** What is let through once the tokens that it asks for are shown. */
+function withoutTokens({ permissions }: Extract<Access, { kind: 'http' }>): Access {
+  return { kind: 'http', permissions: permissions.map(({ jwt: _, ...permission }) => permission) };
 }
 
 function clientOf(claim: ClaimStanding, input: DestinationInput): ClientView | undefined {
@@ -175,5 +183,10 @@ function openingsHere(claim: ClaimStanding, input: DestinationInput): Explanatio
   const opened = input.openings.get(clientText(claim.client));
   return (opened?.openings ?? [])
     .filter((opening) => opening.destination === input.destination.name)
-    .map(({ scope, access }) => ({ scope, access }));
+    .flatMap((opening) => {
+      const forUser = openForUser(opening, claim.client, input);
+      // What is held is told with its reason.
+      const access = forUser.kind === 'open' ? forUser.access : forUser.stays;
+      return access === undefined ? [] : [{ scope: opening.scope, access }];
+    });
 }

@@ -3,6 +3,7 @@ import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { providerOfEntry } from '../plan/acl/jwt-requirement.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import { isAclSubject } from './acl/acl-draft.js';
@@ -52,7 +53,12 @@ export async function applyOnce(
   const losing = destinations.filter((key) => loses(key, plan));
   const others = destinations.filter((key) => !loses(key, plan));
   const { people } = plan.acl;
-  const all = clients.length + plan.acl.clients.length + people.length + destinations.length + 1;
+  // Their jwt-providers come before the intentions that name them, and once more after those that did.
+  const users = new Set(
+    plan.jwtProviders.flatMap(({ before, after }) => providerOfEntry(after ?? before ?? { meta: {} }) ?? []),
+  );
+  const all =
+    clients.length + plan.acl.clients.length + people.length + destinations.length + 1 + 2 * users.size;
   let done = 0;
   const attempt = async (key: string, work: () => Promise<void>) => {
     signal.throwIfAborted();
@@ -68,8 +74,6 @@ export async function applyOnce(
     await attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
       applyClient(client, cause, deps, signal),
     );
-  // Before the intentions that name them, and once more after those that did.
-  const users = deps.world.mapping.providers.filter(() => plan.jwtProviders.length > 0);
   for (const name of users)
     await attempt(`jwt-provider of ${name}`, () => applyJwtProvider(name, cause, deps, signal));
   // What is lost closes in the mesh first; what is gained opens there last, when its client may log in.

@@ -1,12 +1,15 @@
 import type { ClaimRecord } from '../model/catalog.js';
-import type { ServiceName } from '../model/intention.js';
-import type { Change, Hold } from '../plan/plan.js';
+import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
+import type { Change, Hold, Plan } from '../plan/plan.js';
 import { type ClientPlan, planClient } from '../plan/plan-client.js';
 import { toHold } from '../plan/plan-destination.js';
-import { type ClientId, clientText } from '../plan/world.js';
+import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
+import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
+import { withChange } from './apply.js';
 import { planFleet } from './fleet.js';
 import { mergeHolds } from './holds.js';
+import { planned } from './jwt-providers.js';
 import type { RevocationWindow } from './revocation-window.js';
 import type { WorldState } from './world-state.js';
 
@@ -21,14 +24,16 @@ export interface ClaimChange {
 export interface FleetPlan {
   readonly claims: readonly ClaimChange[];
   readonly changes: readonly Change[];
+  /** Of jwt-provider entries. */
+  readonly jwtProviders: readonly JwtProviderChange[];
   /** Of Consul's ACL objects. */
   readonly acl: AclFleetPlan;
   readonly holds: readonly Hold[];
 }
 
 /**
- * The plan of the whole fleet in the mode that is configured. Claims are taken as they would stand once their records
- * are written, so that the plan shows what those records open.
+ * The plan of the whole fleet in the mode that is configured. Claims and jwt-providers are taken as they would stand once
+ * they are written, so that the plan shows what they open.
  */
 export function planEverything(
   world: WorldState,
@@ -43,25 +48,61 @@ export function planEverything(
   );
   world.putClaimRecords(withClaims(before, claims));
   try {
-    const plans = planFleet(world, window, now, acl.budget);
+    const first = planFleet(world, window, now, acl.budget);
+    const written = planned(first, { world }).filter(({ verb }) => verb !== 'deleted');
+    const { plans, removed } = world.userTokens.assuming(
+      written.flatMap(({ after }) => after ?? []),
+      () => {
+        const after = written.length === 0 ? first : planFleet(world, window, now, acl.budget);
+        const left = planned(after, { world }, intentionsAfter(world, after));
+        return { plans: after, removed: left.filter(({ verb }) => verb === 'deleted') };
+      },
+    );
+    const jwtProviders = [...written, ...removed];
     const holds = [
       ...clientsOf(world, now).flatMap((client) => planOf(client, world, now).holds),
       ...plans.flatMap((plan) => plan.holds),
       ...acl.holds,
     ];
     const changes = plans.flatMap((plan) => plan.changes);
-    if (mode !== 'observe') return { claims, changes, acl, holds: mergeHolds(holds) };
+    if (mode !== 'observe') return { claims, changes, jwtProviders, acl, holds: mergeHolds(holds) };
     const detail = 'mode is observe: nothing is written';
     const observed = changes.map((change) => toHold(change, 'ModeForbids', detail));
-    return { claims: [], changes: [], acl, holds: mergeHolds([...holds, ...observed]) };
+    return { claims: [], changes: [], jwtProviders: [], acl, holds: mergeHolds([...holds, ...observed]) };
   } finally {
     world.putClaimRecords(before);
   }
 }
 
 /** Whether anything would be written. */
-export function isAnythingToDo({ claims, changes, acl }: FleetPlan): boolean {
-  return claims.length + changes.length + acl.changes.length > 0;
+export function isAnythingToDo({ claims, changes, jwtProviders, acl }: FleetPlan): boolean {
+  return claims.length + changes.length + jwtProviders.length + acl.changes.length > 0;
+}
+
+/** Every intention as it would be. */
+function intentionsAfter(world: WorldState, plans: readonly Plan[]): readonly IntentionEntry[] {
+  const changes = new Map(
+    plans.flatMap(({ key, changes: all }) =>
+      key.kind === 'destination'
+        ? [
+            [
+              serviceText({ partition: key.partition, namespace: key.namespace, name: key.service }),
+              all,
+            ] as const,
+          ]
+        : [],
+    ),
+  );
+  return [...world.entries].map(([key, entry]) => {
+    const sources = (changes.get(key) ?? []).reduce<readonly (IntentionSource | NewSource)[]>(
+      (left, change) => withChange(left, change, world.mapping.owner),
+      entry.sources,
+    );
+    return {
+      ...entry,
+      sources: sources.map((source) => ('raw' in source ? source : { ...source, isLegacy: false, raw: {} })),
+    };
+  });
 }
 
 /** Every client that a service claims or a record names. */

@@ -53,6 +53,10 @@ export class UserTokens {
     return now - since;
   }
 
+  isWaiting(key: string): boolean {
+    return this.#waiting.has(key);
+  }
+
   #put(changes: Partial<UserTokenFacts>): void {
     const next = { ...this.#facts, ...changes };
     if (textOf(next) !== textOf(this.#facts)) this.#facts = next;

@@ -17,7 +17,7 @@ export interface Circumstances {
 }
 
 export function isAllowed(verdict: Verdict): boolean {
-  return verdict === 'allowed' || verdict === 'partly';
+  return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
 }
 
 /** `consul`: what the client may do with Consul itself, in named facts. */
@@ -65,6 +65,8 @@ function verdictText(verdict: Verdict): string {
   switch (verdict) {
     case 'allowed':
       return 'allowed';
+    case 'with-token':
+      return "allowed with a user's token";
     case 'partly':
       return 'allowed in part';
     case 'denied':

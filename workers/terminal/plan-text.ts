@@ -14,6 +14,7 @@ export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): vo
     screen.line(`In mode ${mapping.mode}, scopemesh would write to Consul:`);
     screen.line();
     printClaims(plan, screen);
+    printJwtProviders(plan, screen);
     for (const [destination, changes] of byDestination(plan.changes)) {
       screen.line(`  ${colors.bold(destination)}`);
       printRows(changes.map(changeRow), screen);
@@ -110,6 +111,23 @@ function printClaims(plan: FleetPlan, screen: Screen): void {
     plan.claims.map(({ client, service, verb }) => ({
       sign: verb === 'created' ? '+' : '-',
       cells: [printable(service.name), printable(`client ${client.provider}/${client.clientId}`)],
+    })),
+    screen,
+  );
+  screen.line();
+}
+
+function printJwtProviders({ jwtProviders }: FleetPlan, screen: Screen): void {
+  if (jwtProviders.length === 0) return;
+  const SIGNS = { created: '+', updated: '~', deleted: '-' } as const;
+  screen.line(`  ${screen.colors.bold('jwt-providers')}`);
+  printRows(
+    jwtProviders.map(({ name, verb, after }) => ({
+      sign: SIGNS[verb],
+      cells: [
+        printable(name),
+        printable(after === undefined ? '' : `tokens of ${after.issuer} for ${after.audiences.join(', ')}`),
+      ],
     })),
     screen,
   );
