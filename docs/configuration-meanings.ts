@@ -18,10 +18,13 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'Each kind has a chapter of its own: [auth0](providers/auth0.md), [keycloak](providers/keycloak.md), [oidc](providers/oidc.md).',
   'providers[].webhook.secrets':
     'Secrets that events at `POST /events/<name>` may be signed with; each is tried in turn. Without `webhook` there is no such endpoint.',
-  'providers[].audience': 'Not used by this version.',
-  'providers[].claims.client': 'Not used by this version.',
+  'providers[].audience':
+    'What an access token must be issued for to log in to Consul. Required with `login: on`, with `acl:` rules and with `groups:` of this provider; without it any token of the provider would do.',
+  'providers[].claims.client':
+    'The claim of an access token that names its client; a JSON pointer (`/a/b`) for one inside another.',
   'providers[].claims.scopes': 'Not used by this version.',
-  'providers[].claims.groups': 'Not used by this version.',
+  'providers[].claims.groups':
+    'The claim of a person’s access token that lists their groups; a JSON pointer for one inside another.',
   'providers[].clientSecret': 'Its secret.',
   'services.clientMeta': 'The key of a service’s meta that names its OAuth client.',
   'services.clientTag': 'What a tag begins with that names the client: `oauth-client=web-app`.',
@@ -49,20 +52,26 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'scopes.<scope>.headers[].regex': 'The whole of this RE2 expression matches it.',
   'scopes.<scope>.headers[].invert':
     'The condition turned round. A header that is missing meets only an inverted `present`.',
-  'scopes.<scope>.acl': 'Not built yet: a file with it is refused.',
+  'scopes.<scope>.acl':
+    'Instead of `to`: the rules, in Consul’s ACL language, that a client with this scope has when it logs in to Consul. They may use captures of the scope. See [login.md](login.md).',
   'scopes.<scope>.user':
     'A user must stand behind the call. This version cannot make Consul require one, so what the rule opens is held (`UserTokenUnenforceable`) and stays closed.',
   'scopes.<scope>.actors':
     'Only clients of these kinds. A client of unknown kind passes only where all three are listed.',
-  login: 'Not built yet: a file with `on` is refused.',
-  groups: 'Not built yet: a file with a group is refused.',
+  login:
+    'Whether a client may log in to Consul as the service that claims it: its token then has that service’s identity. `acl:` rules need no `login: on`. See [login.md](login.md).',
+  groups: 'By the group or role, as the identity provider names it. See [people](login.md#people).',
+  'groups.<group>.acl':
+    'The rules, in Consul’s ACL language, that its members have when they log in to Consul.',
+  'groups.<group>.provider': 'Whose group it is. Needed as soon as there are several providers.',
   'actors.classify':
     'What kind of actor a client is; the first entry that fits decides. See [actors](#actors).',
   'actors.classify[].attribute': 'The client has this attribute at the identity provider …',
   'actors.classify[].equals': '… with exactly this value.',
   'actors.classify[].clientId': 'Instead of the two: the client’s id fits this pattern.',
   'actors.classify[].kind': 'The kind that it then is.',
-  'actors.<kind>.maxTokenTtl': 'Not used by this version.',
+  'actors.<kind>.maxTokenTtl':
+    'The longest that a Consul token of this kind may live; the access token’s own lifetime counts where it is shorter. An unknown kind has the shortest of the three.',
   'actors.<kind>.onBehalfOf':
     'A human must stand behind what this kind does. As with `user: required`, everything that it would open is held.',
   'guards.maxRevocations.percent': 'See [the mass guard](security.md#the-mass-guard).',
