@@ -1,0 +1,140 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import type { Consul } from '../../src/consul/consul.js';
+import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { createHttpConsul } from '../../src/consul/http/http-consul.js';
+import type { HttpPermission } from '../../src/model/intention.js';
+import { Secret } from '../../src/model/secret.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
+
+const never = new AbortController().signal;
+const sources = fileURLToPath(new URL('./go-types/', import.meta.url));
+
+let directory: string;
+let binary: string;
+let server: EmbeddedConsul;
+let proxy: ConsulProxy;
+let consul: Consul;
+
+/** Runs a program to its end, with `input` as its standard input. */
+async function run(command: string, args: readonly string[], input = '', timeoutMs = 60_000) {
+  const child = spawn(command, args, { cwd: sources, timeout: timeoutMs });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString();
+  });
+  child.stdin.end(input);
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  return { status, out, err };
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'scopemesh-go-types-'));
+  binary = join(directory, 'go-types');
+  const built = await run('go', ['build', '-mod=readonly', '-o', binary, '.'], '', 300_000);
+  if (built.status !== 0) throw new Error(`the Go types could not be built: ${built.err.slice(-2000)}`);
+  server = await createEmbeddedConsul({ defaultPolicy: 'deny', version: '1.16.1' });
+  proxy = await startConsulProxy(server.address);
+  consul = createHttpConsul({
+    address: proxy.address,
+    token: new Secret(server.managementToken),
+    owner: 'payments',
+    logger: silentLogger,
+    metrics: noMetrics,
+    clock: systemClock,
+  });
+}, 320_000);
+
+afterAll(async () => {
+  await consul?.close();
+  await proxy?.close();
+  await server?.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const PROVIDER = {
+  name: 'scopemesh-payments-main-_users',
+  issuer: 'https://sso.example.com/realms/main',
+  audiences: ['consul'],
+  jwksUri: 'https://sso.example.com/certs?a=1&b=<2>',
+  meta: { scopemesh: 'scopemesh:payments', 'scopemesh-provider': 'main' },
+};
+
+const HOSTILE = `a.b/c"\\'<>&|\u2028\u00e4\u{1f512}`;
+
+const PERMISSIONS: readonly HttpPermission[] = [
+  { pathPrefix: '/', jwt: { provider: PROVIDER.name, verifyClaims: [] } },
+  {
+    methods: ['GET', 'POST'],
+    pathExact: '/v1',
+    headers: [
+      { name: 'x-a', exact: HOSTILE },
+      { name: 'x-b', present: true, invert: true },
+    ],
+    jwt: {
+      provider: PROVIDER.name,
+      verifyClaims: [
+        { path: ['act', 'sub'], value: HOSTILE },
+        { path: ['https://claims.example.com/a.b'], value: 'bot' },
+      ],
+    },
+  },
+  { pathRegex: '/v[0-9]+/.*' },
+];
+
+describe("what scopemesh writes, as the types of Consul's Go client have it", () => {
+  it('has no field that they do not know, and nothing of it is lost', async () => {
+    await consul.jwtProviders.write(PROVIDER, 0, never);
+    const named = (name: string) => ({ name, namespace: 'default', partition: 'default' });
+    const description = 'scopemesh:payments client=main/web-app';
+    const request = (body: unknown) =>
+      fetch(`${server.address}/v1/config`, {
+        method: 'PUT',
+        headers: { 'X-Consul-Token': server.managementToken },
+        body: JSON.stringify(body),
+      });
+    await request({ Kind: 'service-defaults', Name: 'orders', Protocol: 'http' });
+    const result = await consul.intentions.write(
+      named('orders'),
+      undefined,
+      [
+        { ...named('web'), description, access: { kind: 'http', permissions: PERMISSIONS } },
+        { ...named('api'), description, access: { kind: 'allow' } },
+        { ...named('job'), description, access: { kind: 'deny' } },
+      ],
+      0,
+      never,
+    );
+    expect(result.kind).toBe('written');
+    const written: unknown[] = proxy.writes.map(({ body }) => JSON.parse(body));
+    expect(written).toMatchObject([{ Kind: 'jwt-provider' }, { Kind: 'service-intentions' }]);
+    const { status, out, err } = await run(binary, [], JSON.stringify(written));
+    expect([status, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toMatchObject(written);
+  });
+
+  it.each([
+    [{ Kind: 'jwt-provider', Name: 'a', Audience: ['consul'] }, 'unknown field "Audience"'],
+    [
+      { Kind: 'service-intentions', Name: 'a', Sources: [{ Name: 'b', Permissions: [{ Jwts: {} }] }] },
+      'unknown field "Jwts"',
+    ],
+    [{ Kind: 'jwt-provider', Name: 'a', Audiences: 'consul' }, 'cannot unmarshal string'],
+  ])('would be refused as %j', async (entry, fault) => {
+    const { status, err } = await run(binary, [], JSON.stringify([entry]));
+    expect(status).toBe(1);
+    expect(err).toContain(fault);
+  });
+});
