@@ -86,7 +86,7 @@ async function guardLoss(
   return { changes: rest.changes, holds, used: [] };
 }
 
-/** Somebody undoes this again and again: say so instead of fighting. The steps hang together, so all of them wait. */
+/** Somebody undoes this again and again: say so instead of fighting. What widens hangs together, so all of it waits. */
 export function holdContended(plan: GuardedAcl, deps: GuardDeps): GuardedAcl {
   const now = deps.clock.now();
   const contended = plan.changes.filter(
@@ -96,7 +96,8 @@ export function holdContended(plan: GuardedAcl, deps: GuardDeps): GuardedAcl {
   const detail =
     'somebody undoes this again and again; find out who writes this object (Terraform, a script) and keep one writer';
   const holds = contended.map((change) => aclHold(change, 'Contended', detail));
-  return { ...plan, changes: [], holds: [...plan.holds, ...holds] };
+  const losses = plan.changes.filter(({ narrows, reason }) => narrows && reason !== 'DriftCorrected');
+  return { ...plan, changes: losses, holds: [...plan.holds, ...holds] };
 }
 
 export function observed(plan: GuardedAcl): GuardedAcl {
