@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Secret } from '../../src/model/secret.js';
-import { parseUrl, secret, text, url } from '../fields.js';
+import { parseUrl, secret, text, toggle, url } from '../fields.js';
 import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
 
 export interface OktaSettings extends AnyProvider {
@@ -10,6 +10,7 @@ export interface OktaSettings extends AnyProvider {
     | { readonly clientId: string; readonly privateKey: Secret; readonly keyId?: string }
     | { readonly apiToken: Secret };
   readonly apis: readonly string[];
+  readonly aiAgents: boolean;
 }
 
 /** A key has several lines, which other secrets must not have. */
@@ -47,6 +48,11 @@ export const OKTA = z
       .describe(
         "Whose scopes count: authorization servers, each by its issuer, audience or id, and the org's own address for Okta API scopes; a rule names one of them under api.",
       ),
+    aiAgents: toggle()
+      .prefault(false)
+      .describe(
+        'Whether the register of AI agents is read, so that a client that is one counts as such; takes Okta for AI Agents and the role SUPER_ADMIN.',
+      ),
   })
   .superRefine((provider, context) => {
     const fault = (path: string, message: string) =>
@@ -76,6 +82,7 @@ export function toOkta(parsed: z.output<typeof OKTA>): OktaSettings {
     ...(parsed.org === undefined ? {} : { org: parsed.org }),
     credentials: toCredentials(parsed),
     apis: parsed.apis,
+    aiAgents: parsed.aiAgents,
   };
 }
 

@@ -18,8 +18,15 @@ const READS: readonly {
   { scope: 'okta.groups.read', neededFor: 'the members of groups', segments: ['api', 'v1', 'groups'] },
 ];
 
-/** An administrator role beside the scopes: a service app without one is shown nothing. */
+const AGENTS = {
+  scope: 'okta.aiAgents.read',
+  neededFor: 'which clients are AI agents',
+  segments: ['workload-principals', 'api', 'v1', 'ai-agents'],
+} as const;
+
+/** Administrator roles beside the scopes: a service app without one is shown nothing. */
 const ROLE = 'READ_ONLY_ADMIN';
+const AGENTS_ROLE = 'SUPER_ADMIN';
 
 /**
  * Which okta.* scopes are granted, found by asking for each alone and by reading what it opens, and whether the role
@@ -27,22 +34,29 @@ const ROLE = 'READ_ONLY_ADMIN';
  */
 export async function checkOktaAccess(
   api: OktaApi,
-  options: { readonly readsGrants: boolean },
+  options: { readonly readsGrants: boolean; readonly readsAgents: boolean },
   signal: AbortSignal,
 ): Promise<readonly AccessCheck[]> {
   const checks: AccessCheck[] = [];
-  let isRoleEnough = true;
-  const reads = options.readsGrants ? [...READS, ...grantsOfItself(api)] : READS;
+  const refused = new Set<OktaScope>();
+  const reads = [
+    ...READS,
+    ...(options.readsGrants ? grantsOfItself(api) : []),
+    ...(options.readsAgents ? [AGENTS] : []),
+  ];
   for (const { scope, neededFor, segments } of reads) {
     const outcome = await tryRead(api, scope, segments, signal);
     // With the scope in its token, what is refused is the administrator role.
-    if (outcome === 'refused') isRoleEnough = false;
-    checks.push({ permission: scope, neededFor, isGranted: outcome === 'read' || outcome === 'refused' });
+    if (outcome === 'refused') refused.add(scope);
+    checks.push({ permission: scope, neededFor, isGranted: outcome !== 'no token' });
   }
-  return [
-    ...checks,
-    { permission: ROLE, neededFor: 'everything that the scopes open, for all apps', isGranted: isRoleEnough },
-  ];
+  const isEnough = ![...refused].some((scope) => scope !== AGENTS.scope);
+  checks.push({ permission: ROLE, neededFor: 'what the scopes open, for all apps', isGranted: isEnough });
+  if (options.readsAgents) {
+    const isGranted = !refused.has(AGENTS.scope);
+    checks.push({ permission: AGENTS_ROLE, neededFor: AGENTS.neededFor, isGranted });
+  }
+  return checks;
 }
 
 /** Of the app that reads; an API token belongs to no app. */

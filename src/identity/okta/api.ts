@@ -13,7 +13,8 @@ export type OktaScope =
   | 'okta.authorizationServers.read'
   | 'okta.appGrants.read'
   | 'okta.logs.read'
-  | 'okta.groups.read';
+  | 'okta.groups.read'
+  | 'okta.aiAgents.read';
 
 /** A service app with its key, or an API token of an administrator. */
 export type OktaCredentials =
@@ -179,22 +180,24 @@ function resetAfterMs(answer: HttpAnswer, nowMs: number): number | undefined {
 
 const LINK = /<([^<>]*)>\s*;([^<>]*)/g;
 
-/** RFC 8288. The link carries a cursor and is followed with a token, so it may lead nowhere but on. */
+/** RFC 8288. */
 function nextLink(header: string | undefined, from: URL, place: string): URL | undefined {
   const found = [...(header ?? '').matchAll(LINK)].filter(([, , parameters]) =>
     /(?:^|;)\s*rel\s*=\s*"?next"?\s*(?:[;,]|$)/i.test(parameters ?? ''),
   );
+  if (found.length > 1) throw elsewhere(from, place);
   const [target] = found.map(([, url]) => url);
-  if (target === undefined) return undefined;
+  return target === undefined ? undefined : followLink(target, from, place);
+}
+
+/** Where a link leads on. It carries a cursor and is followed with a token, so it may lead nowhere but to the same place. */
+export function followLink(target: string, from: URL, place: string): URL {
   const next = URL.canParse(target, from.href) ? new URL(target, from.href) : undefined;
-  if (
-    found.length > 1 ||
-    next === undefined ||
-    next.origin !== from.origin ||
-    next.pathname !== from.pathname
-  ) {
-    const message = `${place}: the next page is said to lie elsewhere than under ${from.origin}${from.pathname}`;
-    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: false });
-  }
+  if (next?.origin !== from.origin || next.pathname !== from.pathname) throw elsewhere(from, place);
   return next;
+}
+
+function elsewhere(from: URL, place: string): IncompleteRead {
+  const message = `${place}: the next page is said to lie elsewhere than under ${from.origin}${from.pathname}`;
+  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: false });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import type { AgentLink } from './ai-agents.js';
 import { parseShape } from './pages.js';
 
 /** An app integration; only those of OpenID Connect are OAuth clients. */
@@ -52,11 +53,15 @@ export function toApp(value: z.output<typeof APP>, place: string): OktaApp {
   };
 }
 
-/** Attributes are what the app's profile says; its label and type come beside them under Okta's own names. */
+/**
+ * Attributes are what the app's profile says; its label and type come beside them under Okta's own names. A client that
+ * is an AI agent lives as long as the agent; an app at which people sign in to one is its own.
+ */
 export function toOAuthClient(
   provider: string,
   app: OktaApp & { readonly clientId: string },
   access: { readonly grants: readonly Grant[]; readonly lifetimeSeconds: number | undefined },
+  agent: AgentLink | undefined,
 ): OAuthClient {
   const { applicationType, label } = app;
   return {
@@ -64,9 +69,10 @@ export function toOAuthClient(
     clientId: app.clientId,
     internalId: app.id,
     name: label,
-    enabled: app.enabled,
+    enabled: app.enabled && (agent?.isItself !== true || agent.isActive),
     grantTypes: app.grantTypes,
     grants: access.grants,
+    ...(agent === undefined ? {} : { actorKind: 'agent' }),
     ...(access.lifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds: access.lifetimeSeconds }),
     attributes: {
       ...app.profile,

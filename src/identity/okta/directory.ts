@@ -4,6 +4,7 @@ import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
 import { accessOf } from './access.js';
 import { checkOktaAccess } from './access-check.js';
+import { type AiAgents, readAiAgents } from './ai-agents.js';
 import type { OktaApi } from './api.js';
 import { APP, type OktaApp, toApp, toOAuthClient } from './app.js';
 import { ORG_LIFETIME_SECONDS, readAppGrants } from './app-grants.js';
@@ -19,12 +20,20 @@ export interface OktaDirectoryOptions {
   readonly names: OktaNames;
   /** Authorization servers by id, issuer or audience; the org's own address for its own scopes. */
   readonly apis: readonly string[];
+  /** Whether the org's register of AI agents is read. */
+  readonly aiAgents?: boolean;
   /** Apps to a page; 200, the most there is, by default. */
   readonly pageSize?: number;
   readonly logger: Logger;
 }
 
 type Client = OktaApp & { readonly clientId: string };
+
+/** What is read beside an app to know what it may do. */
+interface Surroundings {
+  readonly servers: readonly AuthorizationServer[];
+  readonly agents: AiAgents | undefined;
+}
 
 const GRANT_READERS = 4;
 const APPS = ['api', 'v1', 'apps'];
@@ -43,6 +52,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   const closing = new AbortController();
   const told = new Set<string>();
 
+  const readAgents = joinReads(() => readAiAgents(api, closing.signal));
   const readServers = joinReads(async () => {
     const { servers, unknown } = await readAuthorizationServers(api, serverApis, names, closing.signal);
     for (const name of unknown) {
@@ -101,19 +111,24 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     return (await readApps(signal)).find((each) => each.clientId === clientId);
   };
 
+  const readSurroundings = async (signal: AbortSignal): Promise<Surroundings> => {
+    const agents = options.aiAgents === true ? readAgents() : undefined;
+    const [servers, register] = await abortable(Promise.all([readServers(), agents]), signal);
+    return { servers, agents: register };
+  };
+
   const complete = async (
     app: Client,
-    servers: readonly AuthorizationServer[],
+    { servers, agents }: Surroundings,
     signal: AbortSignal,
   ): Promise<OAuthClient> => {
     const access = accessOf(app, servers);
     const ofOrg = orgApi === undefined ? [] : await readAppGrants(api, orgApi, app.id, signal);
     const lifetimes = [access.lifetimeSeconds, ofOrg.length === 0 ? undefined : ORG_LIFETIME_SECONDS];
     const known = lifetimes.filter((each) => each !== undefined);
-    return toOAuthClient(provider, app, {
-      grants: [...access.grants, ...ofOrg],
-      lifetimeSeconds: known.length === 0 ? undefined : Math.min(...known),
-    });
+    const lifetimeSeconds = known.length === 0 ? undefined : Math.min(...known);
+    const obtained = { grants: [...access.grants, ...ofOrg], lifetimeSeconds };
+    return toOAuthClient(provider, app, obtained, agents?.of(app));
   };
 
   return {
@@ -121,11 +136,11 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     async readAll(signal): Promise<DirectorySnapshot> {
       signal.throwIfAborted();
       const before = api.requests;
-      const [apps, servers] = await Promise.all([readApps(signal), abortable(readServers(), signal)]);
+      const [apps, surroundings] = await Promise.all([readApps(signal), readSurroundings(signal)]);
       const clients = apps.filter(isClient);
       if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
         throw incomplete(`${place}: two apps have the same client id`);
-      const found = await mapBounded(clients, (app) => complete(app, servers, signal));
+      const found = await mapBounded(clients, (app) => complete(app, surroundings, signal));
       return { clients: found, requests: api.requests - before };
     },
     async read(by, value, signal) {
@@ -133,10 +148,15 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       if (by === 'serviceAccount') throw noServiceAccounts(provider);
       const app = by === 'clientId' ? await byClientId(value, signal) : await findApp(value, signal);
       if (app === undefined) return confirmAbsence(signal);
-      return isClient(app) ? complete(app, await abortable(readServers(), signal), signal) : undefined;
+      return isClient(app) ? complete(app, await readSurroundings(signal), signal) : undefined;
     },
     readMembers: (groups, signal) => readOktaMembers(api, groups, signal),
-    checkAccess: (signal) => checkOktaAccess(api, { readsGrants: orgApi !== undefined }, signal),
+    checkAccess: (signal) =>
+      checkOktaAccess(
+        api,
+        { readsGrants: orgApi !== undefined, readsAgents: options.aiAgents === true },
+        signal,
+      ),
     async close() {
       closing.abort(new Error('closed'));
       await api.close();

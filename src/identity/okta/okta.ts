@@ -12,6 +12,8 @@ export interface OktaOptions extends OktaApiOptions {
   readonly apis: readonly string[];
   /** Empty where no event hook is configured. */
   readonly webhookSecrets: readonly Secret[];
+  /** Whether the org's register of AI agents is read, which takes the role of a super administrator. */
+  readonly aiAgents?: boolean;
   /** Entries to a page; the most that Okta allows by default. */
   readonly pageSize?: number;
   readonly logger: Logger;

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { AppRecord, GroupRecord, OktaState, RuleRecord, ServerRecord, UserRecord } from './state.js';
+import type {
+  AgentRecord,
+  AppRecord,
+  GroupRecord,
+  OktaState,
+  RuleRecord,
+  ServerRecord,
+  UserRecord,
+} from './state.js';
 import { type LoggedEvent, SystemLog, type Target } from './system-log.js';
 
 /**
@@ -9,7 +17,7 @@ import { type LoggedEvent, SystemLog, type Target } from './system-log.js';
 export class OktaOrg {
   readonly log: SystemLog;
   readonly listeners = new Set<(event: LoggedEvent) => void>();
-  readonly #state: OktaState = { apps: [], servers: [], groups: [], users: [] };
+  readonly #state: OktaState = { apps: [], servers: [], groups: [], users: [], agents: [] };
   #old: OktaState | undefined;
 
   constructor(now: () => number = Date.now) {
@@ -159,6 +167,13 @@ export class OktaOrg {
       Object.assign(rule, change);
       this.#tell('policy.rule.update', [policyTarget(policy.id), { id: ruleId, type: 'PolicyRule' }]);
     }
+  }
+
+  /** An AI agent, with the app linked to it. No event of the log is known for it. */
+  addAgent(fields: Partial<Omit<AgentRecord, 'id'>> = {}): AgentRecord {
+    const agent: AgentRecord = { id: newId('wlp'), status: 'ACTIVE', ...fields };
+    this.#state.agents.push(agent);
+    return agent;
   }
 
   addUser(login: string, status = 'ACTIVE'): UserRecord {

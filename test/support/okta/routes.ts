@@ -2,6 +2,7 @@ import type { Wire } from './shapes.js';
 import type { OktaState } from './state.js';
 import type { SystemLog } from './system-log.js';
 import {
+  agentToWire,
   appToWire,
   grantToWire,
   groupToWire,
@@ -32,9 +33,10 @@ export function error(status: number, errorCode: string, errorSummary: string): 
   return { status, body };
 }
 
-/** An authorised request to `/api/v1`. */
+/** An authorised request to `/api/v1`, or to the register of AI agents. */
 export function route(request: Request): Answer {
   const { state, origin } = request;
+  if (request.url.pathname === '/workload-principals/api/v1/ai-agents') return agents(request);
   const [kind, id, part, partId, last] = request.url.pathname
     .slice('/api/v1/'.length)
     .split('/')
@@ -95,6 +97,14 @@ function list({ url, pageLimit }: Request, entries: readonly Wire[]): Answer {
     links.push(`<${next.href}>; rel="next"`);
   }
   return { status: 200, headers: { link: links.join(', ') }, body: page };
+}
+
+/** Like every list, but in an envelope with its links inside. */
+function agents(request: Request): Answer {
+  const { headers, ...answer } = list(request, request.state.agents.map(agentToWire));
+  const next = /<([^>]*)>; rel="next"/.exec(headers?.link ?? '')?.[1];
+  const links = { self: { href: request.url.href }, ...(next === undefined ? {} : { next: { href: next } }) };
+  return answer.status === 200 ? { status: 200, body: { data: answer.body, _links: links } } : answer;
 }
 
 /** Only the search that is used: an exact name, compared without case. */

@@ -33,6 +33,8 @@ export class OktaServer {
   readonly reader: AppRecord;
   /** Whether the reader has an administrator role. */
   hasRole = true;
+  /** Whether it may read the register of AI agents, which takes more than a role that only reads. */
+  isSuperAdmin = false;
   /** Apps to a page at most, to make lists long. */
   pageLimit = 200;
   /** Requests that are let through before the rate limit strikes; undefined: no limit. */
@@ -174,7 +176,8 @@ export class OktaServer {
       const challenge = 'Bearer authorization_uri="", realm="", scope="", error="insufficient_scope"';
       return { ...denied, headers: { 'www-authenticate': challenge } };
     }
-    return this.hasRole ? undefined : denied;
+    const isAllowed = scopeFor(url.pathname) === 'okta.aiAgents.read' ? this.isSuperAdmin : this.hasRole;
+    return isAllowed ? undefined : denied;
   }
 }
 
@@ -183,6 +186,7 @@ function invalidToken(): Answer {
 }
 
 function scopeFor(path: string): string {
+  if (path.startsWith('/workload-principals/')) return 'okta.aiAgents.read';
   if (/^\/api\/v1\/apps\/[^/]+\/grants/.test(path)) return 'okta.appGrants.read';
   const [, , , kind] = path.split('/');
   return `okta.${kind}.read`;

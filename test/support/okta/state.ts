@@ -4,6 +4,7 @@ export interface OktaState {
   readonly servers: ServerRecord[];
   readonly groups: GroupRecord[];
   readonly users: UserRecord[];
+  readonly agents: AgentRecord[];
 }
 
 export interface AppRecord {
@@ -55,4 +56,10 @@ export interface UserRecord {
   readonly id: string;
   readonly login: string;
   status: string;
+}
+
+export interface AgentRecord {
+  readonly id: string;
+  status: 'ACTIVE' | 'INACTIVE' | 'STAGED';
+  readonly appId?: string;
 }

@@ -1,5 +1,13 @@
 import { shape, type Wire } from './shapes.js';
-import type { AppRecord, GroupRecord, PolicyRecord, RuleRecord, ServerRecord, UserRecord } from './state.js';
+import type {
+  AgentRecord,
+  AppRecord,
+  GroupRecord,
+  PolicyRecord,
+  RuleRecord,
+  ServerRecord,
+  UserRecord,
+} from './state.js';
 
 /** The records of an org in the shapes of its API, with all the fields that the documentation shows. */
 export function appToWire(app: AppRecord): Wire {
@@ -50,3 +58,6 @@ export const groupToWire = ({ id, name, type }: GroupRecord): Wire =>
 
 export const userToWire = ({ id, login, status }: UserRecord): Wire =>
   shape('user', { id, status, profile: { login, email: login, firstName: 'A', lastName: 'Person' } });
+
+export const agentToWire = ({ id, status, appId }: AgentRecord): Wire =>
+  shape('ai-agent', { id, status, ...(appId === undefined ? {} : { appId }) });
