@@ -1,3 +1,4 @@
+import type { DecidedPerson } from '../../src/model/decision.js';
 import type { Mapping } from '../../src/model/rule.js';
 import type { AclChange } from '../../src/plan/acl/acl-change.js';
 import type { Change, Hold, PlannedClient } from '../../src/plan/plan.js';
@@ -96,10 +97,18 @@ function holdRow(hold: Hold): Row {
   return { sign: '!', cells: [printable(`${source} -> ${destination}`), what, byText(hold)] };
 }
 
-function byText(of: { readonly scopes: readonly string[]; readonly client?: PlannedClient }): string {
-  const { client, scopes } = of;
+function byText(of: {
+  readonly scopes: readonly string[];
+  readonly client?: PlannedClient;
+  readonly person?: DecidedPerson;
+}): string {
+  const { client, person, scopes } = of;
   const who =
-    client === undefined ? '' : `client ${client.provider}/${client.clientId} (${client.actorKind})`;
+    client !== undefined
+      ? `client ${client.provider}/${client.clientId} (${client.actorKind})`
+      : person === undefined
+        ? ''
+        : `person ${person.provider}/${person.subject ?? 'unknown'} by ${person.group ?? 'a group that is not known'}`;
   const which = scopes.length === 0 ? '' : `scopes ${scopes.join(' ')}`;
   return printable([which, who].filter((part) => part !== '').join(', '));
 }

@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { type KeySetServer, startKeySetServer } from '../support/key-set-server.js';
+import { type Mesh, startMesh } from '../support/mesh.js';
+
+let mesh: Mesh;
+let keys: KeySetServer;
+let cli: CommandLine;
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  keys = await startKeySetServer();
+  cli = createCommandLine(mesh);
+  cli.configure({
+    providers: [
+      {
+        name: 'main',
+        kind: 'oidc',
+        issuer: keys.address,
+        audience: 'consul',
+        directory: `${cli.directory}/clients.json`,
+      },
+    ],
+    groups: { oncall: { acl: 'key_prefix "config/" { policy = "read" }' } },
+    guards: { maxRevocations: { percent: 20, atLeast: 1, window: '10m' } },
+  });
+});
+afterEach(async () => {
+  cli.close();
+  await keys.close();
+  await mesh.consul.close();
+});
+
+const idp = (people: Readonly<Record<string, readonly string[]>> | undefined) =>
+  cli.brokenIdp(
+    JSON.stringify({
+      clients: [{ clientId: 'portal', scopes: [] }],
+      people: people && Object.entries(people).map(([subject, groups]) => ({ subject, groups })),
+    }),
+  );
+const roles = async () =>
+  ((await mesh.request('GET', '/v1/acl/roles')) as readonly { readonly Name: string }[]).filter(({ Name }) =>
+    Name.startsWith('scopemesh-payments-main-_person-'),
+  );
+const held = ({ json }: { json(): Record<string, unknown> }) =>
+  (json().holds as readonly { readonly reason: string; readonly person?: unknown }[]).map(
+    ({ reason, person }) => ({ reason, person }),
+  );
+
+describe('plan and apply', () => {
+  it('admit the members of a mapped group, and then have nothing more to do', async () => {
+    idp({ ann: ['oncall'], ben: ['oncall'], cy: [] });
+    const plan = await cli.run(['plan']);
+    expect(plan.out).toMatch(/_person-\w+ +role +MembershipAdded +person main\/ann by oncall/);
+    expect(await roles()).toEqual([]);
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(2);
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+    expect(await roles()).toHaveLength(2);
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+  });
+
+  it('put out who left, and hold what the mass guard does not let pass, with the person’s name', async () => {
+    idp({ ann: ['oncall'], ben: ['oncall'], cy: ['oncall'] });
+    await cli.run(['apply', '--yes']);
+    idp({ ann: ['oncall'], ben: ['oncall'], cy: [] });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+    expect(await roles()).toHaveLength(2);
+    idp({});
+    const plan = await cli.run(['plan', '--json']);
+    expect(held(plan)).toEqual([
+      {
+        reason: 'RevocationLimit',
+        person: { provider: 'main', subject: expect.any(String), group: 'oncall', actorKind: 'human' },
+      },
+      { reason: 'RevocationLimit', person: expect.objectContaining({ group: 'oncall' }) },
+    ]);
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await roles()).toHaveLength(2);
+  });
+
+  it('say that the members are not known, and leave everybody as they are', async () => {
+    idp({ ann: ['oncall'] });
+    await cli.run(['apply', '--yes']);
+    idp(undefined);
+    const { status, out } = await cli.run(['plan', '--detailed-exitcode']);
+    expect(status).toBe(0);
+    expect(out).toContain('IncompleteRead');
+    const applied = await cli.run(['apply', '--yes']);
+    expect(applied.status).toBe(1);
+    expect(applied.err + applied.out).toContain('says nothing of people');
+    expect(await roles()).toHaveLength(1);
+  });
+
+  it('take everything of people away where no group is mapped any more', async () => {
+    idp({ ann: ['oncall'] });
+    await cli.run(['apply', '--yes']);
+    cli.configure({
+      providers: [
+        {
+          name: 'main',
+          kind: 'oidc',
+          issuer: keys.address,
+          audience: 'consul',
+          directory: `${cli.directory}/clients.json`,
+        },
+      ],
+    });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+    for (const kind of ['roles', 'policies', 'auth-methods', 'binding-rules']) {
+      const left = ((await mesh.request('GET', `/v1/acl/${kind}`)) ?? []) as readonly { Name?: string }[];
+      expect(
+        left.filter(({ Name = '' }) => Name.startsWith('scopemesh-')),
+        kind,
+      ).toEqual([]);
+    }
+  });
+});
