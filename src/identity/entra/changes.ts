@@ -44,6 +44,39 @@ export function toIdentityEvent(
   }
 }
 
+/** Above this many, one complete comparison costs less than a read of each. */
+const MOST_EVENTS = 200;
+/** So that no trigger grows without end; those of one key are worked off together. */
+const MOST_NAMED = 2000;
+
+/** Very many changes as a few events that ask for the complete comparison, with all that Graph said as their evidence. */
+export function mergeMany(
+  events: readonly IdentityEvent[],
+  provider: string,
+  receivedAt: string,
+): readonly IdentityEvent[] {
+  if (events.length <= MOST_EVENTS) return events;
+  const merged: IdentityEvent[] = [];
+  for (let at = 0; at < events.length; at += MOST_NAMED) {
+    const some = events.slice(at, at + MOST_NAMED);
+    const digest = createHash('sha256')
+      .update(JSON.stringify(some.map(({ id }) => id)))
+      .digest('base64url');
+    const id = `delta/many/${digest}`;
+    const told = some.flatMap(({ triggers }) => triggers.flatMap(({ evidence = [] }) => evidence));
+    const clients = [...new Set(told.flatMap((each) => each.clients ?? []))];
+    const internalIds = [...new Set(told.flatMap((each) => each.internalIds ?? []))];
+    const evidence = [
+      { provider, clients, internalIds },
+      ...told.filter(({ scopes }) => scopes !== undefined),
+    ];
+    const cause = { kind: 'poll', eventId: id, receivedAt } as const;
+    const trigger = { key: providerKey(provider), cause, fullRead: true, urgent: true, evidence };
+    merged.push({ id, triggers: [trigger], orders: some.flatMap(({ orders }) => orders) });
+  }
+  return merged;
+}
+
 function ofApplication(change: Change, cause: Cause, context: ChangeContext): Effect {
   const { names, provider } = context;
   const clientId = change.appId ?? names.clientIdOfApplication(change.id);

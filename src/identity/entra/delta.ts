@@ -10,8 +10,12 @@ export const WATCHED = {
   servicePrincipals:
     'id,appId,displayName,accountEnabled,disabledByMicrosoftStatus,servicePrincipalType,notes,tags,replyUrls,passwordCredentials,keyCredentials,appRoles,oauth2PermissionScopes',
   oauth2PermissionGrants: 'id,clientId,consentType,resourceId,scope',
+  users: 'id,accountEnabled',
+  groups: 'id,members',
 } as const;
-export type Collection = keyof typeof WATCHED;
+export type PeopleCollection = (typeof PEOPLE)[number];
+export type Collection = (typeof COLLECTIONS)[number];
+export const PEOPLE = ['users', 'groups'] as const;
 export const COLLECTIONS = ['applications', 'servicePrincipals', 'oauth2PermissionGrants'] as const;
 
 const offered = z.array(z.object({ value: z.string().nullish(), isEnabled: z.boolean().nullish() }));
@@ -26,6 +30,9 @@ const CHANGE = z.object({
   resourceId: guid.nullish(),
   appRoles: offered.nullish(),
   oauth2PermissionScopes: offered.nullish(),
+  'members@delta': z
+    .array(z.object({ id: z.string().min(1).max(255), '@removed': z.unknown().optional() }))
+    .nullish(),
 });
 export type Change = z.output<typeof CHANGE>;
 
@@ -52,7 +59,7 @@ const MOST_PAGES = 500;
  */
 export async function readDelta(
   api: GraphApi,
-  collection: Collection,
+  collection: keyof typeof WATCHED,
   link: string | undefined,
   signal: AbortSignal,
 ): Promise<Round> {
@@ -69,7 +76,7 @@ export async function readDelta(
 
 async function follow(
   api: GraphApi,
-  collection: Collection,
+  collection: keyof typeof WATCHED,
   from: URL,
   isStored: boolean,
   signal: AbortSignal,

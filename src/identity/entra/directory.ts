@@ -165,7 +165,10 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       const principal = await (by === 'clientId' ? byClientId(value, signal) : byObjectId(value, signal));
       return principal === undefined || !isClient(principal) ? undefined : complete(principal, signal);
     },
-    readMembers: (groups, signal) => readMembersOf(api, groups, pageSize, signal),
+    readMembers(groups, signal) {
+      if (groups.length > 0) names.wantPeople();
+      return readMembersOf(api, groups, pageSize, signal);
+    },
     checkAccess: (signal) => checkAccess(api, signal),
     close: () => api.close(),
   };

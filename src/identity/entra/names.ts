@@ -9,10 +9,13 @@ export interface EntraNames {
   learnGrant(id: string, principalId: string): void;
   /** After this an id that is not known concerns nothing that was ever read. */
   learnedAll(): void;
+  /** Somebody reads the members of groups, so that changes of people matter. */
+  wantPeople(): void;
   clientIdOfPrincipal(id: string): string | undefined;
   clientIdOfApplication(id: string): string | undefined;
   principalOfGrant(id: string): string | undefined;
   readonly isComplete: boolean;
+  readonly wantsPeople: boolean;
 }
 
 export function createEntraNames(): EntraNames {
@@ -20,6 +23,7 @@ export function createEntraNames(): EntraNames {
   const applications = new Map<string, string>();
   const grants = new Map<string, string>();
   let isComplete = false;
+  let wantsPeople = false;
   return {
     learnPrincipal: (id, clientId) => void principals.set(id, clientId),
     learnApplication: (id, clientId) => void applications.set(id, clientId),
@@ -27,11 +31,17 @@ export function createEntraNames(): EntraNames {
     learnedAll() {
       isComplete = true;
     },
+    wantPeople() {
+      wantsPeople = true;
+    },
     clientIdOfPrincipal: (id) => principals.get(id),
     clientIdOfApplication: (id) => applications.get(id),
     principalOfGrant: (id) => grants.get(id),
     get isComplete() {
       return isComplete;
+    },
+    get wantsPeople() {
+      return wantsPeople;
     },
   };
 }

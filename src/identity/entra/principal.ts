@@ -5,11 +5,15 @@ import { isGuid } from './tenant.js';
 
 export const guid = z.string().refine(isGuid);
 
-const credential = z.object({
-  startDateTime: z.iso.datetime({ offset: true }).nullish(),
-  endDateTime: z.iso.datetime({ offset: true }).nullish(),
-});
+const credential = z.object({ startDateTime: z.string().nullish(), endDateTime: z.string().nullish() });
 type Credential = z.output<typeof credential>;
+
+/** Some kinds of principals have no such list; without it a client is told less of, and confirms nothing. */
+const list = <T>(entry: z.ZodType<T>) =>
+  z
+    .array(entry)
+    .nullish()
+    .transform((entries) => entries ?? []);
 
 /** https://learn.microsoft.com/graph/api/resources/serviceprincipal */
 export const SERVICE_PRINCIPAL = z.object({
@@ -23,10 +27,10 @@ export const SERVICE_PRINCIPAL = z.object({
   servicePrincipalType: z.string().nullish(),
   appOwnerOrganizationId: z.string().nullish(),
   notes: z.string().max(16_384).nullish(),
-  tags: z.array(z.string().max(16_384)),
-  replyUrls: z.array(z.string()),
-  passwordCredentials: z.array(credential),
-  keyCredentials: z.array(credential),
+  tags: list(z.string().max(16_384)),
+  replyUrls: list(z.string()),
+  passwordCredentials: list(credential),
+  keyCredentials: list(credential),
 });
 export type ServicePrincipal = z.output<typeof SERVICE_PRINCIPAL>;
 
@@ -38,8 +42,8 @@ export const APPLICATION = z.object({
   id: guid,
   appId: guid,
   isFallbackPublicClient: z.boolean().nullish(),
-  passwordCredentials: z.array(credential),
-  keyCredentials: z.array(credential),
+  passwordCredentials: list(credential),
+  keyCredentials: list(credential),
 });
 export type Application = z.output<typeof APPLICATION>;
 
@@ -123,9 +127,11 @@ function grantTypesOf(
 /** A compromise is over when no credential from before it works any more: so the oldest that does counts. */
 function oldestInUse(credentials: readonly Credential[], nowMs: number): string | undefined {
   const starts = credentials
-    .filter(({ endDateTime }) => endDateTime == null || Date.parse(endDateTime) > nowMs)
-    .flatMap(({ startDateTime }) => (startDateTime == null ? [] : [Date.parse(startDateTime)]));
-  return starts.length === 0 ? undefined : new Date(Math.min(...starts)).toISOString();
+    .filter(({ endDateTime }) => !(Date.parse(endDateTime ?? '') <= nowMs))
+    .map(({ startDateTime }) => Date.parse(startDateTime ?? ''));
+  // One of unknown age may be the oldest.
+  const oldest = Math.min(...starts);
+  return Number.isFinite(oldest) ? new Date(oldest).toISOString() : undefined;
 }
 
 const ATTRIBUTE = /^\s*([A-Za-z][A-Za-z0-9_-]{0,63})\s*:\s*(.*?)\s*$/;

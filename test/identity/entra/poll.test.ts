@@ -223,9 +223,102 @@ describe('very many changes', () => {
     for (let at = 0; at < 150; at++) entra.addClient(`many-${at}`);
     entra.changePrincipal('web', { accountEnabled: false });
     const result = await poll();
-    expect(result.gap).toBe(true);
     expect(ordersOf(result)).toMatchObject([{ kind: 'client-disabled', clientId: guidOf('web') }]);
-    expect(result.events).toHaveLength(1);
+    const [trigger, ...others] = triggersOf(result);
+    expect(others).toEqual([]);
+    expect(trigger).toMatchObject({ key: { kind: 'provider' }, fullRead: true, urgent: true });
+    expect(trigger?.evidence?.[0]?.clients).toContain(guidOf('web'));
+    expect(trigger?.evidence?.[0]?.clients).toHaveLength(151);
+  });
+});
+
+describe('an API that is deleted', () => {
+  it('does not hold up the poll, and is told with all that it offered', async () => {
+    await parts.directory.readAll(signal);
+    await poll();
+    entra.deleteClient('orders');
+    const scopes = ['orders.read', 'orders.write', 'orders.browse'];
+    expect(triggersOf(await poll())).toContainEqual(
+      expect.objectContaining({
+        fullRead: true,
+        evidence: [{ provider: 'main', api: guidOf('orders'), scopes }],
+      }),
+    );
+    expect((await poll()).events).toEqual([]);
+  });
+});
+
+describe('people', () => {
+  const group = (...members: readonly string[]) =>
+    entra.tenant.put('groups', { id: guidOf('team'), displayName: 'Team', members: members.map(guidOf) });
+  const person = (name: string, accountEnabled: boolean) =>
+    entra.tenant.put('users', { id: guidOf(name), displayName: name, accountEnabled });
+
+  it('are asked about only once somebody wants the members of groups', async () => {
+    await poll();
+    person('ann', true);
+    expect((await poll()).events).toEqual([]);
+    expect(entra.requests.filter((request) => /users|groups/.test(request))).toEqual([]);
+  });
+
+  it('who leave a group, or whose account ends, are evidence', async () => {
+    person('ann', true);
+    person('ben', true);
+    group('ann', 'ben');
+    await parts.directory.readMembers?.([guidOf('team')], signal);
+    // What came before the first round is nobody's loss, but may be one.
+    expect(triggersOf(await poll())).toMatchObject([{ members: true }, { members: true }]);
+    expect((await poll()).events).toEqual([]);
+
+    group('ben');
+    expect(triggersOf(await poll())).toMatchObject([
+      {
+        key: { kind: 'provider' },
+        members: true,
+        urgent: true,
+        evidence: [{ provider: 'main', groups: [guidOf('team')], people: [guidOf('ann')] }],
+      },
+    ]);
+    person('ben', false);
+    expect(triggersOf(await poll())).toMatchObject([
+      { members: true, evidence: [{ provider: 'main', people: [guidOf('ben')] }] },
+    ]);
+    entra.tenant.remove('groups', guidOf('team'));
+    expect(triggersOf(await poll())).toMatchObject([
+      { members: true, evidence: [{ provider: 'main', groups: [guidOf('team')] }] },
+    ]);
+  });
+
+  it('of a group that only changed its name are the same', async () => {
+    group('ann');
+    await parts.directory.readMembers?.([guidOf('team')], signal);
+    await poll();
+    entra.tenant.put('groups', {
+      ...entra.tenant.get('groups', guidOf('team')),
+      id: guidOf('team'),
+      displayName: 'T',
+    });
+    expect((await poll()).events).toEqual([]);
+  });
+
+  it('who may not be read do not hold up what is told of clients', async () => {
+    await parts.directory.readAll(signal);
+    await parts.directory.readMembers?.([guidOf('team')], signal);
+    await poll();
+    for (const permission of ['GroupMember.Read.All', 'Group.Read.All', 'User.Read.All'])
+      entra.permissions.delete(permission);
+    entra.changePrincipal('web', { accountEnabled: false });
+    entra.fault = (url) =>
+      /users|groups/.test(url.pathname)
+        ? { status: 403, json: { error: { code: 'Authorization_RequestDenied' } } }
+        : undefined;
+    expect(ordersOf(await poll())).toMatchObject([{ kind: 'client-disabled' }]);
+    entra.fault = undefined;
+    for (const permission of ['GroupMember.Read.All', 'User.Read.All']) entra.permissions.add(permission);
+    person('ann', false);
+    expect(triggersOf(await poll())).toMatchObject([
+      { members: true, evidence: [{ people: [guidOf('ann')] }] },
+    ]);
   });
 });
 

@@ -11,7 +11,7 @@ export interface Shape {
   forgottenBefore: number;
 }
 
-const DELTAS = ['applications', 'servicePrincipals', 'oauth2PermissionGrants'] as const;
+const DELTAS = ['applications', 'servicePrincipals', 'oauth2PermissionGrants', 'users', 'groups'] as const;
 
 /** The permissions of which one opens a path, by its first part. */
 export function permissionsFor(path: string): readonly string[] {
@@ -131,7 +131,9 @@ function answerDelta(url: URL, collection: (typeof DELTAS)[number], tenant: Tena
   const value = [...changed].map(([id, removed]) => {
     const object = tenant.get(collection, id);
     if (removed || object === undefined) return { id, '@removed': { reason: 'changed' } };
-    return select(object, collection, fields);
+    if (collection !== 'groups') return select(object, collection, fields);
+    const before = here.find((entry) => entry.id === id)?.before;
+    return { ...select(object, collection, 'id'), id, ...membersDelta(before, object) };
   });
   if (value.some((object) => object === undefined)) return badProperty();
   const isWhole = here.length === entries.length;
@@ -159,6 +161,21 @@ function parseToken(token: string, end: number): readonly [number, number, strin
   } catch {
     return [Number.NaN, end, null];
   }
+}
+
+/** https://learn.microsoft.com/graph/delta-query-groups; left out where nobody came or went. */
+function membersDelta(before: DirectoryObject | undefined, now: DirectoryObject): object {
+  const listOf = (object: DirectoryObject | undefined) =>
+    Array.isArray(object?.members) ? object.members.map(String) : [];
+  const [had, has] = [listOf(before), listOf(now)];
+  const member = (id: string) => ({ '@odata.type': '#microsoft.graph.user', id });
+  const delta = [
+    ...has.filter((id) => !had.includes(id)).map(member),
+    ...had
+      .filter((id) => !has.includes(id))
+      .map((id) => ({ ...member(id), '@removed': { reason: 'deleted' } })),
+  ];
+  return delta.length === 0 ? {} : { 'members@delta': delta };
 }
 
 function membersOf(

@@ -20,6 +20,8 @@ export interface ChangeEntry {
   readonly collection: CollectionName;
   readonly id: string;
   readonly removed: boolean;
+  /** The object before the change. */
+  readonly before: DirectoryObject | undefined;
 }
 
 /** The directory of one tenant with the log of its changes. */
@@ -60,9 +62,10 @@ export function createTenant(id: string): Tenant {
     removed: boolean,
   ) => {
     const objects = new Map(state[collection]);
+    const before = objects.get(objectId);
     change(objects);
     state = { ...state, [collection]: objects };
-    const entry = { sequence: changes.length + 1, collection, id: objectId, removed };
+    const entry = { sequence: changes.length + 1, collection, id: objectId, removed, before };
     changes.push(entry);
     self.onChange?.(entry);
   };
