@@ -69,7 +69,7 @@ interface RawNamed {
 
 /**
  * Over random worlds, one after the other on one Consul, with logins and edits by hand between: after each apply
- * planning again gives nothing, no token is an orphan, and what is not ours is as it was.
+ * planning again gives nothing, no token has what no login gives, and what is not ours is as it was.
  */
 export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): Promise<void> {
   const keys = await startKeySetServer();
@@ -127,7 +127,9 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
           const tokens = await deps.consul.acl.tokens('all', signal);
           await readAllAcl(deps, signal);
           const { standing } = deps.acl.cache;
-          expect(orphans(tokens, OWNER, deps.acl.cache.snapshot(standing.keys(), []))).toEqual([]);
+          // A token whose role somebody deleted has nothing, and waits for the reaper.
+          const live = tokens.filter(({ roles }) => roles.length > 0);
+          expect(orphans(live, OWNER, deps.acl.cache.snapshot(standing.keys(), []))).toEqual([]);
           await logIn(step, keys, consul);
         }
       }),
