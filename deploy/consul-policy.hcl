@@ -22,3 +22,6 @@ agent_prefix "" {
 key_prefix "scopemesh/payments/" {
   policy = "write"
 }
+
+# The entries by which sidecars verify users' tokens; with `user: required` or `onBehalfOf: human` only.
+# mesh = "write"

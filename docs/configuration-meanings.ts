@@ -55,7 +55,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'scopes.<scope>.acl':
     'Instead of `to`: the rules, in Consul’s ACL language, that a client with this scope has when it logs in to Consul. They may use captures of the scope. See [login.md](login.md).',
   'scopes.<scope>.user':
-    'A user must stand behind the call. This version cannot make Consul require one, so what the rule opens is held (`UserTokenUnenforceable`) and stays closed.',
+    'The request must carry a user’s access token as well, in `Authorization`: of the provider, for its `audience`, and with the scope where tokens list scopes. Needs Consul 1.16.1 or newer and a destination that speaks http; else what the rule opens is held (`UserTokenUnenforceable`) and stays closed. See [the user behind the call](security.md#the-user-behind-the-call).',
   'scopes.<scope>.actors':
     'Only clients of these kinds. A client of unknown kind passes only where all three are listed.',
   login:
@@ -73,7 +73,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'actors.<kind>.maxTokenTtl':
     'The longest that a Consul token of this kind may live; the access token’s own lifetime counts where it is shorter. An unknown kind has the shortest of the three.',
   'actors.<kind>.onBehalfOf':
-    'A human must stand behind what this kind does. As with `user: required`, everything that it would open is held.',
+    'A human must stand behind what this kind does: as with `user: required`, each request must carry a user’s token, here one that the client got to act for that user (`act.sub`). See [the user behind the call](security.md#the-user-behind-the-call).',
   'guards.maxRevocations.percent': 'See [the mass guard](security.md#the-mass-guard).',
   'guards.maxRevocations.atLeast': 'So many may always go, however few there are in all.',
   'guards.maxRevocations.window': 'The sliding window in which they are counted.',
