@@ -36,7 +36,7 @@ export function toIdentityEvent(
   const cause: Cause = { kind: origin.kind, eventId: id, receivedAt: origin.receivedAt };
   const receivedAtMs = Date.parse(origin.receivedAt);
   const happened = (atMs: number) => new Date(Math.min(atMs, receivedAtMs)).toISOString();
-  const occurredAt = happened(set.happenedAtMs ?? set.issuedAtMs);
+  const occurredAt = happened((set.happenedAt ?? set.issuedAt) * 1000);
   for (const [type, said] of set.events) {
     if (isVerification(type)) return toProof(said.state, { id, occurredAt }, context);
     if (isStreamUpdated(type)) {
@@ -49,8 +49,8 @@ export function toIdentityEvent(
     if (meaning === undefined) continue;
     // Several types are names of one event (SSF 1.0, section 4.2.1).
     const whom = toWhom(set.subject ?? said.subject, issuer);
-    const at = happened(toMs(said.event_timestamp) ?? set.happenedAtMs ?? set.issuedAtMs);
-    const isFresh = receivedAtMs - set.issuedAtMs < BELIEVED_MS;
+    const at = happened(endOf(toSeconds(said.event_timestamp) ?? set.happenedAt ?? set.issuedAt));
+    const isFresh = receivedAtMs - set.issuedAt * 1000 < BELIEVED_MS;
     const told = tell(meaning, whom, { provider, cause, at, isFresh });
     if (told.isLost)
       logger.warn(
@@ -141,8 +141,14 @@ function fullRead(provider: string, cause: Cause): Trigger {
   return { key: providerKey(provider), cause, urgent: true, fullRead: true };
 }
 
-function toMs(seconds: unknown): number | undefined {
-  return typeof seconds === 'number' && seconds >= 0 && seconds < 253_402_300_800
-    ? Math.floor(seconds * 1000)
-    : undefined;
+/**
+ * In milliseconds, the last instant that a time can mean: most transmitters count whole seconds, and what was issued
+ * within that second, before the event, would otherwise outlive it.
+ */
+function endOf(seconds: number): number {
+  return Number.isInteger(seconds) ? (seconds + 1) * 1000 : Math.ceil(seconds * 1000);
+}
+
+function toSeconds(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 && value < 253_402_300_799 ? value : undefined;
 }

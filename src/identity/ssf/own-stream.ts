@@ -48,12 +48,6 @@ export function createOwnStream(options: OwnStreamOptions): OwnStream {
 
 async function findOrCreate(options: OwnStreamOptions, signal: AbortSignal): Promise<Stream> {
   const { provider, api, audiences, logger } = options;
-  const { defaultSubjects } = await options.metadata.read(signal);
-  if (defaultSubjects === 'NONE')
-    logger.warn(
-      { provider },
-      'the transmitter sends events only of subjects that it was told to: add them there',
-    );
   const wanted = toRequest(options);
   const existing = await api.list(signal);
   const mine = existing.find((each) => isMine(each, options));
@@ -66,6 +60,12 @@ async function findOrCreate(options: OwnStreamOptions, signal: AbortSignal): Pro
     const message = `provider ${provider}: the stream is for another audience than ssf.audience; write what the transmitter calls this receiver`;
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
+  const { defaultSubjects } = await options.metadata.read(signal);
+  if ((stream.defaultSubjects ?? defaultSubjects) === 'NONE')
+    logger.warn(
+      { provider },
+      'the transmitter sends events only of subjects that it was told to: add them there',
+    );
   const missing = EVENTS_REQUESTED.filter((each) => stream.eventsDelivered?.includes(each) === false);
   logger.info({ provider, streamId: stream.streamId, missing }, 'the stream of shared signals is set up');
   return stream;

@@ -7,9 +7,10 @@ import type { SigningKeys } from './signing-keys.js';
 /** A security event token (RFC 8417) that the transmitter signed for us; what it says is typed, and still hostile. */
 export interface SecurityEventSet {
   readonly jti: string;
-  readonly issuedAtMs: number;
+  /** Seconds since the epoch, as all times of a token. */
+  readonly issuedAt: number;
   /** When the event happened, by the token's `toe`. */
-  readonly happenedAtMs?: number;
+  readonly happenedAt?: number;
   /** `sub_id` of the final form; undefined in the older one, where it stands inside of the event. */
   readonly subject: unknown;
   /** By the URI of the type; several only where they are names of the same event. */
@@ -142,7 +143,7 @@ const printable = (longest: number) =>
     .min(1)
     .max(longest)
     .refine((value) => !/\p{Cc}|\p{Surrogate}/u.test(value));
-const seconds = z.number().nonnegative().max(253_402_300_799);
+const seconds = z.number().nonnegative().max(253_402_300_798);
 
 const claims = z.object({
   iss: z.string(),
@@ -178,15 +179,16 @@ function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventS
   }
   const number = Object.keys(events).length;
   if (number === 0 || number > 8) throw new InvalidSet('invalid_request', 'the set holds no event, or many');
-  const issuedAtMs = Math.floor(iat * 1000);
-  if (issuedAtMs > clock.now() + toleranceMs) {
-    const aheadSeconds = Math.round((issuedAtMs - clock.now()) / 1000);
-    throw new FutureSet(`iat is ${aheadSeconds} s ahead of now, ${toleranceMs / 1000} s are tolerated`);
+  const aheadMs = iat * 1000 - clock.now();
+  if (aheadMs > toleranceMs) {
+    throw new FutureSet(
+      `iat is ${Math.round(aheadMs / 1000)} s ahead of now, ${toleranceMs / 1000} s are tolerated`,
+    );
   }
   return {
     jti,
-    issuedAtMs,
-    ...(toe === undefined ? {} : { happenedAtMs: Math.floor(toe * 1000) }),
+    issuedAt: iat,
+    ...(toe === undefined ? {} : { happenedAt: toe }),
     subject,
     events: new Map(Object.entries(events)),
   };

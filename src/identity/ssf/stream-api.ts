@@ -18,6 +18,8 @@ export interface Stream {
   readonly endpoint?: string;
   /** What it will send, by event type. */
   readonly eventsDelivered?: readonly string[];
+  /** Whether all subjects are on it; some transmitters tell it of each stream, beside their configuration. */
+  readonly defaultSubjects?: string;
   /** The least time between two requests for verification. */
   readonly minVerificationMs: number;
 }
@@ -68,6 +70,7 @@ const stream = z.object({
   aud: z.union([z.string(), z.array(z.string()).max(64)]),
   delivery: z.object({ method: text, endpoint_url: text.nullish() }),
   events_delivered: z.array(z.string()).max(1000).nullish(),
+  default_subjects: z.string().max(64).nullish(),
   min_verification_interval: z.number().nonnegative().max(31_536_000).nullish(),
 });
 const streams = z.union([z.array(stream).max(1000), stream.transform((one) => [one])]);
@@ -184,6 +187,7 @@ function toStream(parsed: z.output<typeof stream>): Stream {
     method: parsed.delivery.method,
     ...(endpoint == null ? {} : { endpoint }),
     ...(parsed.events_delivered == null ? {} : { eventsDelivered: parsed.events_delivered }),
+    ...(parsed.default_subjects == null ? {} : { defaultSubjects: parsed.default_subjects }),
     minVerificationMs: (parsed.min_verification_interval ?? 0) * 1000,
   };
 }

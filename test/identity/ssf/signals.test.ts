@@ -187,14 +187,19 @@ describe('when an event happened', () => {
   const atOf = async (said: object, rest: Record<string, unknown> = {}) =>
     (await tell(`${CAEP}session-revoked`, said, JANE, rest)).orders[0]?.at;
 
-  it('is its own instant, else that of the token, else when it was signed', async () => {
+  it('is its own instant, else that of the token, else when it was signed, to the end of the second', async () => {
     const iat = 1_700_000_300;
     expect(await atOf({ event_timestamp: 1_700_000_000 }, { iat, toe: 1_700_000_200 })).toBe(
-      '2023-11-14T22:13:20.000Z',
+      '2023-11-14T22:13:21.000Z',
     );
-    expect(await atOf({}, { iat, toe: 1_700_000_200 })).toBe('2023-11-14T22:16:40.000Z');
-    expect(await atOf({}, { iat })).toBe('2023-11-14T22:18:20.000Z');
-    expect(await atOf({ event_timestamp: 'yesterday' }, { iat })).toBe('2023-11-14T22:18:20.000Z');
+    expect(await atOf({}, { iat, toe: 1_700_000_200 })).toBe('2023-11-14T22:16:41.000Z');
+    expect(await atOf({}, { iat })).toBe('2023-11-14T22:18:21.000Z');
+    expect(await atOf({ event_timestamp: 'yesterday' }, { iat })).toBe('2023-11-14T22:18:21.000Z');
+  });
+
+  it('is exact where it is told exactly', async () => {
+    const iat = 1_700_000_300;
+    expect(await atOf({ event_timestamp: 1_700_000_000.25 }, { iat })).toBe('2023-11-14T22:13:20.250Z');
   });
 
   it('is never in the future, which would void what is yet to be issued', async () => {

@@ -135,9 +135,18 @@ describe('the stream', () => {
     receiver.transmitter.isSilent = true;
     receiver.transmitter.metadata = { default_subjects: 'NONE' };
     await renew();
+    expect(receiver.logs).toHaveLength(1);
     expect(messages()).toContain(
       'the transmitter sends events only of subjects that it was told to: add them there',
     );
+  });
+
+  it('that has all subjects, though others of the transmitter have none, says nothing', async () => {
+    receiver.transmitter.isSilent = true;
+    receiver.transmitter.metadata = { default_subjects: 'NONE' };
+    receiver.transmitter.ofStreams = { default_subjects: 'ALL' };
+    await renew();
+    expect(receiver.logs).toEqual([]);
   });
 
   it('of a transmitter without management is told to be made by hand', async () => {

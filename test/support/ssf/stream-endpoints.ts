@@ -51,9 +51,9 @@ function answerStreams(asked: Asked, body: Body, self: StandInTransmitter, origi
   const { streams } = self;
   if (asked.method === 'GET') {
     const id = asked.query.get('stream_id');
-    if (id === null) return { status: 200, json: [...streams.values()].map(shown) };
+    if (id === null) return { status: 200, json: [...streams.values()].map((each) => shown(each, self)) };
     const stream = streams.get(id);
-    return stream === undefined ? { status: 404 } : { status: 200, json: shown(stream) };
+    return stream === undefined ? { status: 404 } : { status: 200, json: shown(stream, self) };
   }
   const delivery = deliveryOf(body);
   if (asked.method === 'POST') {
@@ -68,13 +68,13 @@ function answerStreams(asked: Asked, body: Body, self: StandInTransmitter, origi
       status: 'enabled',
     };
     streams.set(id, stream);
-    return { status: 201, json: shown(stream) };
+    return { status: 201, json: shown(stream, self) };
   }
   const stream = streams.get(String(body.stream_id));
   if (asked.method !== 'PATCH' || stream === undefined) return { status: 404 };
   if (delivery !== undefined) stream.delivery = completed(delivery, stream.stream_id, origin);
   if (body.events_requested !== undefined) stream.events_requested = textsOf(body.events_requested);
-  return { status: 200, json: shown(stream) };
+  return { status: 200, json: shown(stream, self) };
 }
 
 function answerStatus(asked: Asked, body: Body, self: StandInTransmitter): Answer {
@@ -115,7 +115,7 @@ function answerPoll(asked: Asked, body: Body, self: StandInTransmitter): Answer 
   };
 }
 
-function shown(stream: StandInStream): object {
+function shown(stream: StandInStream, self: StandInTransmitter): object {
   // The Authorization header is write-only at most transmitters.
   const { authorization_header: _, ...delivery } = stream.delivery;
   const events_delivered = stream.events_requested.filter((each) => SUPPORTED.includes(each));
@@ -128,6 +128,7 @@ function shown(stream: StandInStream): object {
     min_verification_interval: 1,
     inactivity_timeout: 86_400,
     description: 'a stream',
+    ...self.ofStreams,
   };
 }
 

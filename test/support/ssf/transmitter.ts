@@ -52,6 +52,8 @@ export interface StandInTransmitter {
   aud: string | readonly string[];
   /** Further members of the configuration document, or other values; undefined takes one out. */
   metadata: Readonly<Record<string, unknown>>;
+  /** Further members of every stream as it is answered. */
+  ofStreams: Readonly<Record<string, unknown>>;
   /** Verification events are asked for and never sent. */
   isSilent: boolean;
   /** Second streams are refused with 409. */
@@ -108,6 +110,7 @@ export async function startTransmitter(options: StandInOptions): Promise<StandIn
     refused: new Map(),
     aud: 'https://scopemesh.example.com',
     metadata: {},
+    ofStreams: {},
     isSilent: false,
     isSingle: false,
     mostSets: 100,
