@@ -22,7 +22,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'What an access token must be issued for to log in to Consul. Required with `login: on`, with `acl:` rules and with `groups:` of this provider; without it any token of the provider would do.',
   'providers[].claims.client':
     'The claim of an access token that names its client; a JSON pointer (`/a/b`) for one inside another.',
-  'providers[].claims.scopes': 'Not used by this version.',
+  'providers[].claims.scopes':
+    'The claim of an access token with its scopes; where it is a list, `user: required` asks for the scope in it. A JSON pointer for one inside another.',
   'providers[].claims.groups':
     'The claim of a person’s access token that lists their groups; a JSON pointer for one inside another.',
   'providers[].clientSecret': 'Its secret.',

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
@@ -162,6 +163,48 @@ describe('doctor', () => {
     }
     cli.configure({ scopes: { 'orders:write': { to: 'orders', user: 'required' } } });
     expect((await examine()).of('consul.version')?.message).toContain('user: required');
+  });
+
+  it('wants a token that may write ACLs where tokens are given out, and says how long agents outlive a revocation', async () => {
+    const login = {
+      login: 'on',
+      providers: [
+        {
+          name: 'main',
+          kind: 'oidc',
+          issuer: 'http://127.0.0.1:9',
+          directory: join(cli.directory, 'clients.json'),
+          audience: 'consul',
+        },
+      ],
+    };
+    const withRules = async (rules: string) => {
+      const consul = { address: mesh.consul.address, token: await mesh.tokenWith(rules) };
+      cli.configure({ ...login, consul });
+      return examine();
+    };
+    const blind = await withRules(LEAST);
+    expect([blind.status, blind.of('consul.token')]).toMatchObject([
+      1,
+      { severity: 'error', remedy: expect.stringContaining('acl = "write"') },
+    ]);
+    expect(blind.of('consul.read-acl')?.severity).toBe('error');
+    const reader = await withRules(`acl = "read" ${LEAST}`);
+    expect(reader.of('consul.token')).toMatchObject({
+      severity: 'error',
+      message: expect.stringContaining('write acl'),
+    });
+    const writer = await withRules(`acl = "write" ${LEAST}`);
+    expect([writer.status, writer.of('consul.token')?.severity]).toEqual([0, 'ok']);
+    expect(writer.of('consul.read-acl')?.severity).toBe('ok');
+    expect(writer.of('acl.cache')).toMatchObject({
+      severity: 'ok',
+      message: expect.stringContaining('of tokens for 30 s'),
+    });
+    expect((await withRules(`acl = "write" operator = "write" ${LEAST}`)).of('consul.token')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('operator'),
+    });
   });
 
   it('counts the static tokens of others, and says so where it may not see them', async () => {

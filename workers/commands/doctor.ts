@@ -6,7 +6,7 @@ import type { Cli } from '../cli.js';
 import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
 import type { Finding, Severity } from '../doctor/finding.js';
-import { jwtFindings } from '../doctor/jwt-findings.js';
+import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
@@ -71,6 +71,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       () => false,
     );
     if (isRead) findings.push(...meshFindings(config, world, clock.now()));
+    findings.push(...userRuleFindings(world.mapping));
     const facts = await consul.inspect(cli.signal).catch(() => undefined);
     if (facts !== undefined)
       findings.push(

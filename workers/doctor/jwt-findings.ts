@@ -1,10 +1,54 @@
 import type { Consul, ConsulFacts } from '../../src/consul/consul.js';
 import { messageOf } from '../../src/errors.js';
 import type { ServiceName } from '../../src/model/intention.js';
+import type { LoginProvider } from '../../src/model/login.js';
+import type { Mapping } from '../../src/model/rule.js';
 import { type JwtBlock, jwtBlocksOf } from '../../src/plan/acl/jwt-blocks.js';
 import { enforcesJwt } from '../../src/plan/acl/jwt-requirement.js';
+import { needsUserTokens } from '../../src/reconcile/user-token-facts.js';
 import type { WorldState } from '../../src/reconcile/world-state.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
+
+/** What rules that ask for a user's token, or kinds of actors that act for a human, can rely on. */
+export function userRuleFindings(mapping: Mapping): readonly Finding[] {
+  const { rules, limits, acl } = mapping;
+  if (!needsUserTokens(mapping)) return [];
+  const isForAll = Object.values(limits).some(({ onBehalfOf }) => onBehalfOf === 'human');
+  const [only] = mapping.providers.length === 1 ? mapping.providers : [];
+  const named = new Set(rules.flatMap((rule) => (rule.userRequired ? (rule.provider ?? only ?? []) : [])));
+  return [...acl.providers.values()].filter(({ name }) => isForAll || named.has(name)).flatMap(providerRules);
+}
+
+function providerRules({ name, audience, scopes, person }: LoginProvider): readonly Finding[] {
+  if ((audience ?? '') === '')
+    return [
+      error(
+        'users.audience',
+        `provider ${name} has no audience, so that any of its tokens would pass for a user's: what user: required and onBehalfOf open stays closed`,
+        "set the provider's audience to what users' tokens are issued for",
+      ),
+    ];
+  const findings: Finding[] = [];
+  if (person === undefined)
+    findings.push(
+      warning(
+        'users.person',
+        `a token of provider ${name} does not show whether a person or a client got it, so that either is enough where a user is required`,
+        `issue tokens for the audience ${audience} to people alone`,
+      ),
+    );
+  if (!scopes.isList)
+    findings.push(
+      notice(
+        'users.scopes',
+        `tokens of provider ${name} carry their scopes as one text in ${scopes.claim.join('.')}, in which Consul finds no single one: a user's token is required, and not what the user may`,
+        'name a claim that is a list under claims.scopes, if the provider has one',
+      ),
+    );
+  return findings.length === 0
+    ? [ok('users', `a user's token of provider ${name} is known by its audience, its scopes and its person`)]
+    : findings;
+}
 
 /** JWT requirements that stand in intentions, whoever wrote them, and do not do what they look like. */
 export async function jwtFindings(

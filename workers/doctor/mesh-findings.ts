@@ -45,14 +45,6 @@ function ruleFindings(config: Config, world: WorldState): readonly Finding[] {
         ),
       );
   }
-  if (config.rules.some((rule) => rule.userRequired))
-    findings.push(
-      warning(
-        'rules.user',
-        'this version of scopemesh cannot make Consul require the token of a user: rules with user: required open nothing',
-        'leave user: required in place, since what it protects stays closed',
-      ),
-    );
   return findings.length === 0 ? [ok('rules', 'every rule has a destination that can enforce it')] : findings;
 }
 

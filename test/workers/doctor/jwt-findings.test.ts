@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Consul, ConsulFacts } from '../../../src/consul/consul.js';
 import type { IntentionEntry } from '../../../src/model/intention.js';
 import { WorldState } from '../../../src/reconcile/world-state.js';
-import { jwtFindings } from '../../../workers/doctor/jwt-findings.js';
+import { jwtFindings, userRuleFindings } from '../../../workers/doctor/jwt-findings.js';
+import { loginProvider, settings } from '../../plan/acl/acl-scene.js';
 import { mapping } from '../../plan/scene.js';
 
 const never = new AbortController().signal;
@@ -105,5 +106,43 @@ describe('requirements of the token of a user', () => {
       jwtProviders: { ...consul.jwtProviders, list: () => Promise.reject(new Error('denied')) },
     };
     expect(await told(NEW, sick)).toEqual(['jwt.provider notice']);
+  });
+});
+
+describe('rules that ask for a user', () => {
+  const toldOf = (provider: Parameters<typeof loginProvider>[0], userRequired = true, onBehalfOf?: 'human') =>
+    userRuleFindings(
+      mapping({
+        rules: [{ scope: 'a', to: 'orders', userRequired }],
+        limits: {
+          human: { never: [] },
+          workload: { never: [] },
+          agent: { never: [], ...(onBehalfOf && { onBehalfOf }) },
+        },
+        acl: settings({ providers: new Map([['main', loginProvider(provider)]]) }),
+      }),
+    ).map(({ id, severity }) => `${id} ${severity}`);
+  const whole = {
+    scopes: { claim: ['roles'], isList: true },
+    person: { claim: ['idtyp'], equals: 'user' },
+  };
+
+  it.each([
+    ['can rely on all of it', whole, ['users ok']],
+    ['stay closed without an audience', { ...whole, audience: undefined }, ['users.audience error']],
+    [
+      "are met by a client's own token where no claim shows a person",
+      { ...whole, person: undefined },
+      ['users.person warning'],
+    ],
+    [
+      'do not look at scopes that are one text',
+      { ...whole, scopes: { claim: ['scope'], isList: false } },
+      ['users.scopes notice'],
+    ],
+  ])('%s', (_name, provider, expected) => {
+    expect(toldOf(provider)).toEqual(expected);
+    expect(toldOf(provider, false)).toEqual([]);
+    expect(toldOf(provider, false, 'human')).toEqual(expected);
   });
 });
