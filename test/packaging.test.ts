@@ -16,7 +16,9 @@ const COMPOSE = z.object({
 
 const MANUAL = [
   'README.md',
-  ...readdirSync(join(root, 'docs/providers')).map((name) => `docs/providers/${name}`),
+  ...readdirSync(join(root, 'docs/providers'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/providers/${name}`),
 ];
 
 /** Loads a text as the configuration file; every reference to the environment has a value. */
