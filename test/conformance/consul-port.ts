@@ -548,6 +548,16 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
         await wakes('protocols', () => request('DELETE', '/v1/config/proxy-defaults/global'));
       });
 
+      it('of ACL objects wakes for a policy and a role, made and deleted', async () => {
+        const Name = fresh('watched');
+        await wakes('acl', () => request('PUT', '/v1/acl/policy', { Name, Rules: '' }));
+        await wakes('acl', () => request('PUT', '/v1/acl/role', { Name }));
+        await wakes('acl', async () => {
+          const role = (await request('GET', `/v1/acl/role/name/${Name}`)) as { ID: string };
+          await request('DELETE', `/v1/acl/role/${role.ID}`);
+        });
+      });
+
       it('of the catalog wakes for a registration, and for a change of its meta or its tags alone', async () => {
         const web = fresh('web');
         const with_ = (Meta: object, Tags: string[]) => register({ ID: web, Service: web, Meta, Tags });
@@ -598,12 +608,13 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
     });
 
     describe('inspect', () => {
-      it('tells the version, the datacenter and the default policy', async () => {
+      it('tells the version, the datacenter, the default policy and how long agents keep ACL objects', async () => {
         const facts = await consul.inspect(never);
         expect(facts).toMatchObject({
           datacenter: server.datacenter,
           defaultPolicy: 'deny',
           aclsEnabled: true,
+          aclCache: { role: 0, policy: 30, token: 30 },
         });
         expect(facts.version).toMatch(/^\d+\.\d+\.\d+/);
       });
