@@ -6,12 +6,12 @@ const CHECKS = [
   {
     permission: 'Application.Read.All',
     neededFor: 'applications, service principals and app role assignments',
-    paths: ['/servicePrincipals', '/applications', '/servicePrincipals/delta'],
+    paths: ['/servicePrincipals', '/applications'],
   },
   {
     permission: 'Directory.Read.All',
-    neededFor: 'delegated permission grants and their changes',
-    paths: ['/oauth2PermissionGrants', '/oauth2PermissionGrants/delta'],
+    neededFor: 'delegated permission grants, and what changed',
+    paths: ['/oauth2PermissionGrants', '/oauth2PermissionGrants/delta', '/servicePrincipals/delta'],
   },
   {
     permission: 'Policy.Read.All',

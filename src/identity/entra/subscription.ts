@@ -40,8 +40,11 @@ export interface EntraSubscriptionOptions {
 const MINUTE_MS = 60_000;
 /** The longest that Graph keeps a subscription to users or groups is 41,760 minutes; a little less, for clocks differ. */
 const LIFETIME_MS = (41_760 - 60) * MINUTE_MS;
-/** A renewal authorises again too, so it is done much more often than the end demands. */
-const RENEW_EVERY_MS = 6 * 60 * MINUTE_MS;
+/**
+ * A renewal authorises again too, so it is done while the access token of the one before is good, and not only when Graph
+ * asks for it: that may have reached another process.
+ */
+const RENEW_EVERY_MS = 30 * MINUTE_MS;
 /** How soon a lifecycle notification is acted upon. */
 const LOOK_EVERY_MS = MINUTE_MS;
 

@@ -3,6 +3,7 @@ import { IncompleteRead } from '../../../src/errors.js';
 import type { Directory } from '../../../src/identity/directory.js';
 import { applicationOf, type Entra, principalOf, startEntra } from '../../support/entra/entra.js';
 import { partsOf } from '../../support/entra/parts.js';
+import { shape } from '../../support/entra/shapes.js';
 import { guidOf } from '../../support/entra/tenant.js';
 
 const signal = new AbortController().signal;
@@ -139,6 +140,20 @@ describe('a client', () => {
       attributes: { 'consul-services': 'job' },
     });
     expect((await client('scopemesh'))?.actorKind).toBeUndefined();
+  });
+
+  it('may be an agent identity with no more fields than Graph documents for one', async () => {
+    const id = guidOf('agent');
+    entra.tenant.put('servicePrincipals', shape('agent-identity', { id }));
+    const agent = await directory.read('clientId', id, signal);
+    expect(agent).toMatchObject({
+      clientId: id,
+      actorKind: 'agent',
+      enabled: true,
+      grantTypes: ['client_credentials'],
+    });
+    const { clients } = await directory.readAll(signal);
+    expect(clients).toContainEqual(agent);
   });
 
   it('signs people in where it has redirect URIs', async () => {

@@ -1,3 +1,5 @@
+import { shape } from './shapes.js';
+
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -11,8 +13,8 @@ export function graphError(
   message: string,
   headers: Record<string, string> = {},
 ): Answer {
-  const innerError = { date: '2026-03-01T12:00:00', 'request-id': 'f2a9c6f2-93a4-4a6c-8f64-7a5fb0e6b1d4' };
-  return { status, headers, json: { error: { code, message, innerError } } };
+  const { error } = shape('error', {});
+  return { status, headers, json: { error: { ...(error as object), code, message } } };
 }
 
 export function notFound(id: string): Answer {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type Answer, graphError } from './answers.js';
 import { createLogin, type Login } from './login.js';
 import { answerGet, permissionsFor, type Shape } from './routes.js';
+import { shape } from './shapes.js';
 import { createSubscriptions, type Subscriptions } from './subscriptions.js';
 import { createTenant, guidOf, opaqueId, type Tenant } from './tenant.js';
 
@@ -63,7 +64,7 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const tenant = createTenant(TENANT_ID);
-  const shape: Shape = { origin, maxPage: 999, forgottenBefore: 0 };
+  const behaviour: Shape = { origin, maxPage: 999, forgottenBefore: 0 };
 
   const serve = async (request: IncomingMessage): Promise<Answer> => {
     const url = new URL(request.url ?? '/', origin);
@@ -86,7 +87,7 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
       );
     if (method === 'GET') {
       const mayReadUsers = ['User.Read.All', 'Directory.Read.All'].some((each) => self.permissions.has(each));
-      return answerGet(url, tenant, shape, mayReadUsers);
+      return answerGet(url, tenant, behaviour, mayReadUsers);
     }
     const [, id = ''] = /^\/subscriptions\/([^/]+)$/.exec(path) ?? [];
     if (method === 'POST' && path === '/subscriptions') return self.subscriptions.create(body);
@@ -101,7 +102,7 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
     tenant,
     login: createLogin(origin, TENANT_ID, { ...READER }),
     subscriptions: createSubscriptions({ tenantId: TENANT_ID, now }),
-    shape,
+    shape: behaviour,
     permissions: new Set(ALL_PERMISSIONS),
     requests: [],
     fault: undefined,
@@ -109,62 +110,28 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
       self.addClient(name, {
         principal: {
           servicePrincipalNames: [guidOf(name), `api://${name}`],
-          appRoles: roles.map((value) => ({
-            id: roleOf(name, value),
-            value,
-            displayName: value,
-            description: value,
-            isEnabled: true,
-            allowedMemberTypes: ['Application'],
-            origin: 'Application',
-          })),
-          oauth2PermissionScopes: scopes.map((value) => ({
-            id: guidOf(`${name}/scope/${value}`),
-            value,
-            isEnabled: true,
-            type: 'Admin',
-            adminConsentDisplayName: value,
-          })),
+          appRoles: roles.map((value) => shape('app-role', { id: roleOf(name, value), value })),
+          oauth2PermissionScopes: scopes.map((value) =>
+            shape('permission-scope', { id: guidOf(`${name}/scope/${value}`), value }),
+          ),
         },
       });
     },
     addClient(name, more = {}) {
-      const credential = {
-        keyId: guidOf(`${name}/key`),
-        displayName: 'made by a test',
-        hint: 'abc',
-        startDateTime: '2026-01-01T00:00:00Z',
-        endDateTime: '2099-01-01T00:00:00Z',
-      };
-      tenant.put('applications', {
-        id: applicationOf(name),
-        appId: guidOf(name),
-        displayName: name,
-        signInAudience: 'AzureADMyOrg',
-        isFallbackPublicClient: null,
-        passwordCredentials: [credential],
-        keyCredentials: [],
-        tags: [],
-        ...more.application,
-      });
-      tenant.put('servicePrincipals', {
+      const registration = { id: applicationOf(name), appId: guidOf(name), displayName: name };
+      const passwordCredentials = [shape('password-credential', { keyId: guidOf(`${name}/key`) })];
+      tenant.put(
+        'applications',
+        shape('application', { ...registration, passwordCredentials, ...more.application }),
+      );
+      const instance = {
         id: principalOf(name),
         appId: guidOf(name),
         displayName: name,
-        accountEnabled: true,
-        disabledByMicrosoftStatus: null,
-        servicePrincipalType: 'Application',
         appOwnerOrganizationId: TENANT_ID,
         servicePrincipalNames: [guidOf(name)],
-        notes: null,
-        tags: ['WindowsAzureActiveDirectoryIntegratedApp'],
-        replyUrls: [],
-        passwordCredentials: [],
-        keyCredentials: [],
-        appRoles: [],
-        oauth2PermissionScopes: [],
-        ...more.principal,
-      });
+      };
+      tenant.put('servicePrincipals', shape('service-principal', { ...instance, ...more.principal }));
     },
     changePrincipal(name, change) {
       const known = tenant.get('servicePrincipals', principalOf(name));
@@ -180,16 +147,13 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
       tenant.remove('servicePrincipals', principalOf(name));
     },
     assignRole(client, api, role) {
-      tenant.put('appRoleAssignments', {
+      const assignment = {
         id: opaqueId(),
         appRoleId: roleOf(api, role),
         principalId: principalOf(client),
-        principalType: 'ServicePrincipal',
-        principalDisplayName: client,
         resourceId: principalOf(api),
-        resourceDisplayName: api,
-        createdDateTime: '2026-01-01T00:00:00Z',
-      });
+      };
+      tenant.put('appRoleAssignments', shape('app-role-assignment', assignment));
     },
     unassignRole(client, api, role) {
       for (const { id, principalId, appRoleId } of [...tenant.current.appRoleAssignments.values()])
@@ -200,24 +164,28 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
       const id = grantOf(client, api, consentType);
       if (scope === '') tenant.remove('oauth2PermissionGrants', id);
       else
-        tenant.put('oauth2PermissionGrants', {
-          id,
-          clientId: principalOf(client),
-          consentType,
-          principalId: consentType === 'Principal' ? guidOf('somebody') : null,
-          resourceId: principalOf(api),
-          scope,
-        });
+        tenant.put(
+          'oauth2PermissionGrants',
+          shape('permission-grant', {
+            id,
+            clientId: principalOf(client),
+            consentType,
+            principalId: consentType === 'Principal' ? guidOf('somebody') : null,
+            resourceId: principalOf(api),
+            scope,
+          }),
+        );
     },
     setLifetime(name, accessTokenLifetime, appliesTo) {
       const policy = { TokenLifetimePolicy: { Version: 1, AccessTokenLifetime: accessTokenLifetime } };
-      tenant.put('tokenLifetimePolicies', {
+      const written = {
         id: guidOf(`policy/${name}`),
         displayName: name,
         definition: [JSON.stringify(policy)],
         isOrganizationDefault: appliesTo.length === 0,
         appliesTo,
-      });
+      };
+      tenant.put('tokenLifetimePolicies', shape('token-lifetime-policy', written));
     },
     close: () =>
       new Promise((resolve) => {

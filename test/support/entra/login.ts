@@ -1,6 +1,7 @@
 import { createHash, createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
 import { decodeProtectedHeader, jwtVerify } from 'jose';
 import type { Answer } from './answers.js';
+import { shape } from './shapes.js';
 
 /** What the app registration of scopemesh accepts as proof. */
 export interface Registration {
@@ -75,8 +76,7 @@ export function createLogin(origin: string, tenantId: string, registration: Regi
       }
       const proof = form.get('client_id') === registration.clientId ? await proofOf(form) : undefined;
       if (proof === undefined) {
-        const json = { error: 'invalid_client', error_description: 'AADSTS7000215', error_codes: [7000215] };
-        return { status: 401, json };
+        return { status: 401, json: shape('login-error', {}) };
       }
       logins.push(proof);
       const accessToken = randomBytes(24).toString('base64url');

@@ -1,21 +1,16 @@
 import type { RawRequest } from '../../../src/identity/source.js';
 import { TENANT_ID } from './entra.js';
+import { shape } from './shapes.js';
 import { guidOf } from './tenant.js';
 
 /** One notification about a person, as Graph sends it. */
 export function notification(fields: object = {}): Record<string, unknown> {
   const id = guidOf('ann');
+  const { resourceData, clientState: _, ...rest } = shape('change-notification', { resource: `Users/${id}` });
   return {
+    ...rest,
     subscriptionId: guidOf('subscription'),
-    subscriptionExpirationDateTime: '2026-03-20T11:00:00.0000000Z',
-    changeType: 'updated',
-    resource: `Users/${id}`,
-    resourceData: {
-      '@odata.type': '#Microsoft.Graph.User',
-      '@odata.id': `Users/${id}`,
-      id,
-      organizationId: TENANT_ID,
-    },
+    resourceData: { ...(resourceData as object), '@odata.id': `Users/${id}`, id, organizationId: TENANT_ID },
     tenantId: TENANT_ID,
     ...fields,
   };

@@ -16,6 +16,8 @@ const DELTAS = ['applications', 'servicePrincipals', 'oauth2PermissionGrants', '
 /** The permissions of which one opens a path, by its first part. */
 export function permissionsFor(path: string): readonly string[] {
   const [first = ''] = path.replace(/^\//, '').split(/[/(?]/);
+  // https://learn.microsoft.com/graph/api/serviceprincipal-delta
+  if (/^\/(servicePrincipals|applications)\/delta/.test(path)) return ['Directory.Read.All'];
   switch (first) {
     case 'servicePrincipals':
     case 'applications':

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Answer, graphError } from './answers.js';
+import { shape } from './shapes.js';
 import type { ChangeEntry } from './tenant.js';
 
 const LONGEST_MS = 41_760 * 60_000;
@@ -45,7 +46,7 @@ export function createSubscriptions(options: {
   };
   const lengthOf = (expiration: unknown): number =>
     typeof expiration === 'string' ? Date.parse(expiration) - options.now() : Number.NaN;
-  const shown = ({ clientState: _, ...rest }: Subscription) => ({ ...rest, clientState: null });
+  const shown = (subscription: Subscription) => shape('subscription', { ...subscription, clientState: null });
 
   const self: Subscriptions = {
     active,
@@ -136,13 +137,14 @@ export function createSubscriptions(options: {
       return send(subscription.lifecycleNotificationUrl, self.bodyOf(subscription, { lifecycleEvent }));
     },
     bodyOf(subscription, fields) {
-      const notification = {
+      const kind = 'lifecycleEvent' in fields ? 'lifecycle-notification' : 'change-notification';
+      const notification = shape(kind, {
         subscriptionId: subscription.id,
         subscriptionExpirationDateTime: subscription.expirationDateTime,
         tenantId: options.tenantId,
         clientState: subscription.clientState,
         ...fields,
-      };
+      });
       return JSON.stringify({ value: [notification] });
     },
   };
