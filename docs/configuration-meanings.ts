@@ -15,7 +15,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'consul.tls.serverName': 'The name in Consul’s certificate, where it is not the host of `address`.',
   providers: 'The identity providers; at least one.',
   'providers[].kind':
-    'Each kind has a chapter of its own: [auth0](providers/auth0.md), [keycloak](providers/keycloak.md), [oidc](providers/oidc.md).',
+    'Each kind has a chapter of its own: [auth0](providers/auth0.md), [entra](providers/entra.md), [keycloak](providers/keycloak.md), [oidc](providers/oidc.md), [okta](providers/okta.md).',
   'providers[].webhook.secrets':
     'Secrets that events at `POST /events/<name>` may be signed with; each is tried in turn. Without `webhook` there is no such endpoint.',
   'providers[].audience':
