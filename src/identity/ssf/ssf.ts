@@ -77,8 +77,9 @@ export function createSsf(options: SsfOptions): Ssf {
   };
   if (managed === undefined) return { source, close };
   const { stream, api, states } = managed;
-  // A polled event is on its way until the poll after the next at the latest.
-  const patienceMs = delivery === 'poll' ? 2 * options.pollMs + 30_000 : 60_000;
+  // A polled event is on its way until the poll after the next at the latest; for pushes some transmitters have a
+  // queue that is looked at twice a minute.
+  const patienceMs = delivery === 'poll' ? 2 * options.pollMs + 30_000 : 120_000;
   return {
     source,
     subscription: createSsfSubscription({ ...options, stream, api, states, patienceMs }),

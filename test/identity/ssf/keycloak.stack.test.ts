@@ -20,7 +20,11 @@ const open = new Set<Ssf>();
 
 beforeAll(async () => {
   server = await startKeycloak({
-    args: ['--features=ssf', '--spi-ssf-transmitter--default--allow-insecure-push-targets=true'],
+    args: [
+      '--features=ssf',
+      '--spi-ssf-transmitter--default--allow-insecure-push-targets=true',
+      '--spi-ssf-transmitter--default--outbox-drainer-interval=1s',
+    ],
   });
   issuer = `${server.address}/realms/${REALM}`;
   const { admin } = server;

@@ -170,15 +170,15 @@ describe('silence', () => {
 
   it('is none where the verification comes', async () => {
     const first = await renew();
-    expect(first).toMatchObject({ gap: false, renewAfterMs: 60_000 });
+    expect(first).toMatchObject({ gap: false, renewAfterMs: 120_000 });
     await verified(askedState(first));
-    receiver.clock.advance(60_000);
+    receiver.clock.advance(120_000);
     const second = await renew(first.stored);
     expect(second.gap).toBe(false);
     expect(askedState(second)).toBe(askedState(first));
     // Not before the next is due.
-    expect(second.renewAfterMs).toBeGreaterThan(830_000);
-    receiver.clock.advance(840_000);
+    expect(second.renewAfterMs).toBeGreaterThan(770_000);
+    receiver.clock.advance(780_000);
     const third = await renew(second.stored);
     expect(third.gap).toBe(false);
     expect(askedState(third)).not.toBe(askedState(first));
@@ -186,7 +186,7 @@ describe('silence', () => {
 
   it('is a gap where it does not, each time anew', async () => {
     const first = await renew();
-    receiver.clock.advance(59_000);
+    receiver.clock.advance(119_000);
     const early = await renew(first.stored);
     expect(early.gap).toBe(false);
     expect(early.renewAfterMs).toBeLessThanOrEqual(1_000);
@@ -194,17 +194,17 @@ describe('silence', () => {
     const second = await renew(early.stored);
     expect(second.gap).toBe(true);
     expect(messages()).toContain('a verification that was asked for did not come');
-    receiver.clock.advance(61_000);
+    receiver.clock.advance(121_000);
     const third = await renew(second.stored);
     expect(third.gap).toBe(true);
     await verified(askedState(third));
-    receiver.clock.advance(61_000);
+    receiver.clock.advance(121_000);
     expect((await renew(third.stored)).gap).toBe(false);
   });
 
   it('is not ended by the verification of another time, nor by one that nobody asked for', async () => {
     const first = await renew();
-    receiver.clock.advance(61_000);
+    receiver.clock.advance(121_000);
     const second = await renew(first.stored);
     await verified(askedState(first));
     await expect(verified('a state of somebody else')).rejects.toMatchObject({
@@ -214,14 +214,14 @@ describe('silence', () => {
     await expect(verified(`${askedState(second)}x`)).rejects.toMatchObject({
       answer: { err: 'invalid_state' },
     });
-    receiver.clock.advance(61_000);
+    receiver.clock.advance(121_000);
     expect((await renew(second.stored)).gap).toBe(true);
   });
 
   it('is found after a restart too: what was asked is kept by the caller', async () => {
     const first = await renew();
     await receiver.restart();
-    receiver.clock.advance(61_000);
+    receiver.clock.advance(121_000);
     expect((await renew(first.stored)).gap).toBe(true);
   });
 
