@@ -7,6 +7,7 @@ const READS: readonly {
   readonly scope: OktaScope;
   readonly neededFor: string;
   readonly segments: readonly string[];
+  readonly forGroupsOnly?: boolean;
 }[] = [
   { scope: 'okta.apps.read', neededFor: 'the apps that are OAuth clients', segments: ['api', 'v1', 'apps'] },
   {
@@ -15,7 +16,12 @@ const READS: readonly {
     segments: ['api', 'v1', 'authorizationServers'],
   },
   { scope: 'okta.logs.read', neededFor: 'changes, from the System Log', segments: ['api', 'v1', 'logs'] },
-  { scope: 'okta.groups.read', neededFor: 'the members of groups', segments: ['api', 'v1', 'groups'] },
+  {
+    scope: 'okta.groups.read',
+    neededFor: 'the members of groups',
+    segments: ['api', 'v1', 'groups'],
+    forGroupsOnly: true,
+  },
 ];
 
 const AGENTS = {
@@ -44,11 +50,11 @@ export async function checkOktaAccess(
     ...(options.readsGrants ? grantsOfItself(api) : []),
     ...(options.readsAgents ? [AGENTS] : []),
   ];
-  for (const { scope, neededFor, segments } of reads) {
+  for (const { scope, segments, ...about } of reads) {
     const outcome = await tryRead(api, scope, segments, signal);
     // With the scope in its token, what is refused is the administrator role.
     if (outcome === 'refused') refused.add(scope);
-    checks.push({ permission: scope, neededFor, isGranted: outcome !== 'no token' });
+    checks.push({ permission: scope, ...about, isGranted: outcome !== 'no token' });
   }
   const isEnough = ![...refused].some((scope) => scope !== AGENTS.scope);
   checks.push({ permission: ROLE, neededFor: 'what the scopes open, for all apps', isGranted: isEnough });

@@ -40,7 +40,7 @@ export function toIdentityEvents(event: LogEvent, context: EventContext): readon
       ? {}
       : { principal: { id: principal, ...(event.ip === undefined ? {} : { ip: event.ip }) } }),
   };
-  const full = event.failed ? NOTHING : effectIn(event, cause, context);
+  const full = event.failed || isAboutOtherAttributes(event) ? NOTHING : effectIn(event, cause, context);
   const isOld = Date.parse(context.receivedAt) - Date.parse(event.published) > BELIEVED_MS;
   const hint = {
     id: event.uuid,
@@ -55,6 +55,11 @@ export function toIdentityEvents(event: LogEvent, context: EventContext): readon
     hint,
     { id: `log/${event.uuid}`, occurredAt: event.published, triggers: proven, orders: full.orders },
   ];
+}
+
+/** Directories change profiles all day long; of all that only the login matters. */
+function isAboutOtherAttributes({ type, changed }: LogEvent): boolean {
+  return type === 'user.account.update_profile' && changed !== undefined && !changed.includes('login');
 }
 
 function withoutEvidence({ evidence: _, ...trigger }: Trigger): Trigger {

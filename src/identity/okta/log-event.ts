@@ -10,6 +10,8 @@ export interface LogEvent {
   readonly actor: LogParty;
   readonly ip?: string;
   readonly targets: readonly LogParty[];
+  /** Attributes of a profile, where the event tells which were changed. */
+  readonly changed?: readonly string[];
 }
 
 /** Whom an event is by or about. Okta writes `unknown` where it has no alternate id. */
@@ -37,14 +39,16 @@ const EVENT = z.looseObject({
   actor: PARTY.nullish(),
   client: z.looseObject({ ipAddress: text.nullish() }).nullish(),
   target: z.array(PARTY).max(1000).nullish(),
+  debugContext: z.looseObject({ debugData: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
 /** Undefined for anything that is no event of the System Log (developer.okta.com, System Log API, LogEvent). */
 export function parseLogEvent(value: unknown): LogEvent | undefined {
   const parsed = EVENT.safeParse(value);
   if (!parsed.success) return undefined;
-  const { uuid, published, eventType, outcome, actor, client, target } = parsed.data;
+  const { uuid, published, eventType, outcome, actor, client, target, debugContext } = parsed.data;
   const ip = client?.ipAddress ?? '';
+  const changed = debugContext?.debugData?.changedAttributes;
   return {
     uuid,
     published: new Date(published).toISOString(),
@@ -53,6 +57,7 @@ export function parseLogEvent(value: unknown): LogEvent | undefined {
     actor: toParty(actor ?? {}),
     ...(ip === '' ? {} : { ip }),
     targets: (target ?? []).map(toParty),
+    ...(typeof changed === 'string' ? { changed: changed.split(',').map((name) => name.trim()) } : {}),
   };
 }
 

@@ -149,6 +149,10 @@ describe('checkAccess', () => {
       'okta.groups.read': true,
       READ_ONLY_ADMIN: true,
     });
+    const all = (await directoryOf().checkAccess?.(signal)) ?? [];
+    expect(all.filter(({ forGroupsOnly }) => forGroupsOnly).map(({ permission }) => permission)).toEqual([
+      'okta.groups.read',
+    ]);
     expect(await check({ apis: [API, world.server.address] })).toHaveProperty(['okta.appGrants.read'], true);
   });
 

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RejectedEvent } from '../../../src/errors.js';
 import { LOGGED_TYPES } from '../../../src/identity/okta/event-types.js';
 import { createOktaNames } from '../../../src/identity/okta/names.js';
 import { createOktaSource } from '../../../src/identity/okta/webhook.js';
@@ -108,6 +110,32 @@ describe('an event hook', () => {
   ])('with %s is refused whole', async (_, fields) => {
     const good = event('application.lifecycle.update');
     await expect(source.receive(post([good, { ...good, ...fields }]))).rejects.toMatchObject({ status: 400 });
+  });
+
+  it.each([
+    ['login,email', 1],
+    ['mobilePhone', 0],
+    [undefined, 1],
+  ])('about the attributes %s of a profile leads to %i looks', async (changedAttributes, looks) => {
+    const debugContext = { debugData: { changedAttributes } };
+    const [only] = await received(post([event('user.account.update_profile', { debugContext })]));
+    expect(only?.triggers).toHaveLength(looks);
+  });
+
+  it('with any part of it changed is taken or refused, and nothing else', async () => {
+    const authentic = JSON.stringify(
+      shape('event-hook', { data: { events: [event('application.lifecycle.deactivate')] } }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.nat(40), fc.string({ unit: 'binary' }), async (place, cut, text) => {
+        const at = place % authentic.length;
+        const body = new TextEncoder().encode(authentic.slice(0, at) + text + authentic.slice(at + cut));
+        const outcome = await source.receive({ ...post([]), body }).catch((error: unknown) => error);
+        if (outcome instanceof RejectedEvent) expect([400, 413]).toContain(outcome.status);
+        else expect(outcome).toMatchObject({ kind: 'events' });
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('about an app whose id could not be one leads to no such client', async () => {
