@@ -5,7 +5,9 @@ import type { ClaimStanding } from '../src/plan/claims.js';
 import { isAclActive } from '../src/reconcile/acl/acl-state.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { observeJwtProviders } from '../src/reconcile/jwt-providers.js';
 import { standingTriggers, takeCatalog, takeEntries } from '../src/reconcile/observe-consul.js';
+import { hasJwtProviders } from '../src/reconcile/user-token-facts.js';
 import { createBell } from './bell.js';
 import { Outage } from './repeat.js';
 import type { WatchAges } from './watch-ages.js';
@@ -13,8 +15,8 @@ import type { WatchAges } from './watch-ages.js';
 /** How often it is looked whether a service without instances has used up its grace; more often for a shorter grace. */
 const GRACE_LOOK_MS = 1_000;
 const SHORTEST_LOOK_MS = 50;
-/** How often it is looked whether ACL objects are to be watched. */
-const ACL_LOOK_MS = 1_000;
+/** How often it is looked whether a table that few need is to be watched. */
+const ACTIVITY_LOOK_MS = 1_000;
 /** After a look at ACL objects, the next waits so many times as long as it took. */
 const ACL_REST = 2;
 
@@ -41,12 +43,22 @@ export async function runWatch(
     deps.world.putClaimRecords(await deps.consul.claims.list(signal));
     await add(standingTriggers(deps.world, before, deps.clock.now(), causeOf(deps)), deps);
   };
+  const onAcl = async (stop: AbortSignal) => {
+    const began = deps.clock.now();
+    await add(await observeAcl(deps, causeOf(deps), stop), deps);
+    // Every login method is read anew: with thousands of them a look must not follow each of a thousand writes.
+    await deps.clock.sleep((deps.clock.now() - began) * ACL_REST, stop).catch(() => {});
+  };
+  const onJwtProviders = async (stop: AbortSignal) => {
+    await add(await observeJwtProviders(deps, causeOf(deps), stop), deps);
+  };
   await Promise.all([
     watch(['intentions'], onIntentions, deps, ages, signal),
     // One read shows services and protocols, and two at once could put the older one last.
     watch(['catalog', 'protocols'], onCatalog, deps, ages, signal),
     ...(deps.world.mapping.claims === 'first' ? [watch(['claims'], onClaims, deps, ages, signal)] : []),
-    watchAcl(deps, ages, signal),
+    watchWhile('acl', () => isAclActive(deps), onAcl, deps, ages, signal),
+    watchWhile('jwt-providers', () => hasJwtProviders(deps.world), onJwtProviders, deps, ages, signal),
     watchGraces(deps, claimGraceMs, signal),
   ]);
 }
@@ -98,24 +110,25 @@ async function watch(
 }
 
 /** While ACL objects are wanted or may be left; a reload can change that. */
-async function watchAcl(deps: ReconcilerDeps, ages: WatchAges, signal: AbortSignal): Promise<void> {
+/** Watches a table as long as anything is done with it. */
+async function watchWhile(
+  table: WatchedTable,
+  isActive: () => boolean,
+  look: (stop: AbortSignal) => Promise<void>,
+  deps: ReconcilerDeps,
+  ages: WatchAges,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    if (isAclActive(deps)) {
+    if (isActive()) {
       const end = new AbortController();
       const stop = AbortSignal.any([signal, end.signal]);
-      const look = async () => {
-        const began = deps.clock.now();
-        await add(await observeAcl(deps, causeOf(deps), stop), deps);
-        // Every login method is read anew: with thousands of them a look must not follow each of a thousand writes.
-        await deps.clock.sleep((deps.clock.now() - began) * ACL_REST, stop).catch(() => {});
-      };
-      const watching = watch(['acl'], look, deps, ages, stop);
-      while (!signal.aborted && isAclActive(deps))
-        await deps.clock.sleep(ACL_LOOK_MS, signal).catch(() => {});
+      const watching = watch([table], () => look(stop), deps, ages, stop);
+      while (!signal.aborted && isActive()) await deps.clock.sleep(ACTIVITY_LOOK_MS, signal).catch(() => {});
       end.abort();
       await watching;
-      ages.forget('acl');
-    } else await deps.clock.sleep(ACL_LOOK_MS, signal).catch(() => {});
+      ages.forget(table);
+    } else await deps.clock.sleep(ACTIVITY_LOOK_MS, signal).catch(() => {});
   }
 }
 

@@ -50,7 +50,7 @@ export interface ClaimRecords {
  * What a watch looks at; `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. `acl` are
  * policies, roles, auth methods and binding rules; tokens are no table to watch, for they change with every login.
  */
-export type WatchedTable = 'intentions' | 'protocols' | 'catalog' | 'claims' | 'acl';
+export type WatchedTable = 'intentions' | 'protocols' | 'catalog' | 'claims' | 'jwt-providers' | 'acl';
 
 /** `acl.role_ttl`, `acl.policy_ttl` and `acl.token_ttl` of the agent that answers, in seconds. */
 export interface AclCacheSeconds {

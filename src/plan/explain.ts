@@ -49,6 +49,8 @@ export interface Explanation {
   readonly openings: readonly { readonly scope: string; readonly access: Access }[];
   readonly wanted: Access | undefined;
   readonly holds: readonly Hold[];
+  /** Whether the destination waits for the jwt-provider of the client's provider. */
+  readonly awaitsJwtProvider: boolean;
   /** The write that is due for this edge. */
   readonly pending: Change | undefined;
 }
@@ -100,6 +102,7 @@ export function explain(facts: {
       ...plan.holds.filter(isHere),
       ...facts.claimHolds.filter((hold) => hold.resource.name === source.name),
     ],
+    awaitsJwtProvider: claim.kind !== 'none' && (plan.awaits ?? []).includes(claim.client.provider),
     pending: plan.changes.find(isHere),
   };
 }

@@ -59,11 +59,11 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
   ]);
   for (const before of entries.values()) {
     const provider = providerOfEntry(before);
-    const isUndecided =
-      provider !== undefined &&
-      mapping.providers.includes(provider) &&
-      (awaited.has(provider) || !input.isRead(provider));
-    if (!isOurJwtProvider(mapping.owner, before) || named.has(before.name) || isUndecided) continue;
+    // Without the provider's name somebody edited it, and no job would be about it.
+    if (provider === undefined || !isOurJwtProvider(mapping.owner, before) || named.has(before.name))
+      continue;
+    const isKnown = !mapping.providers.includes(provider) || input.isRead(provider);
+    if (awaited.has(provider) || !isKnown) continue;
     changes.set(before.name, { name: before.name, verb: 'deleted', before, after: undefined });
   }
   return sorted(changes);

@@ -35,6 +35,21 @@ export function jwtProviderTriggers(
   return [...new Set(names)].map((name) => ({ key: providerKey(name), cause, urgent: true }));
 }
 
+/** Takes in the entries that a watch saw change; the jobs of what they make necessary. */
+export async function observeJwtProviders(
+  deps: Pick<Deps, 'consul' | 'world' | 'window' | 'clock' | 'acl'>,
+  cause: Cause,
+  signal: AbortSignal,
+): Promise<readonly Trigger[]> {
+  const { world, consul, clock } = deps;
+  const before = world.userTokens.facts;
+  world.userTokens.putEntries(await consul.jwtProviders.list(signal));
+  if (world.userTokens.facts === before) return [];
+  const now = clock.now();
+  const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
+  return [...jwtProviderTriggers(plans, cause, deps), ...toTriggers(waiting(plans), cause)];
+}
+
 /** What would be written of jwt-provider entries now, by the plans of the whole fleet. */
 export function planned(
   plans: readonly Plan[],
@@ -67,9 +82,11 @@ export async function reconcileJwtProvider(
   if (pending.length > 0) await settleJwtLeftovers(key, pending, deps, signal);
   const isNeeded = needsUserTokens(world.mapping);
   if (!isNeeded && ourJwtProviders(world).length === 0) return;
-  const before = world.userTokens.facts;
+  // The regular read of a directory is no reason to plan the whole fleet: who needs the entry, or needs it no more, asks.
   const isRoutine = job.triggers.every((trigger) => trigger.fullRead);
-  if (isNeeded && (!isRoutine || lacksFacts(world))) await readUserTokenFacts(deps, signal);
+  if (isRoutine && !(isNeeded && lacksFacts(world))) return;
+  const before = world.userTokens.facts;
+  if (isNeeded) await readUserTokenFacts(deps, signal);
   const now = deps.clock.now();
   const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
   // What was held for want of a fact.

@@ -71,3 +71,10 @@ export function ourJwtProviders(
   const { entries } = world.userTokens.facts;
   return [...(entries?.values() ?? [])].filter((entry) => isOurJwtProvider(world.mapping.owner, entry));
 }
+
+/** Whether this Consul has such entries and any of them matters: on an older one the question is an error. */
+export function hasJwtProviders(world: Pick<WorldState, 'mapping' | 'userTokens'>): boolean {
+  const { consulVersion } = world.userTokens.facts;
+  const isUsed = needsUserTokens(world.mapping) || ourJwtProviders(world).length > 0;
+  return isUsed && consulVersion !== undefined && enforcesJwt(consulVersion);
+}

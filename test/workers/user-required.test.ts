@@ -51,6 +51,25 @@ describe("a daemon whose rule requires a user's token", () => {
     expect((await rig.decisions()).filter(({ outcome }) => outcome === 'failed')).toEqual([]);
   });
 
+  it('mends a jwt-provider that somebody changed, without waiting for the sweep', async () => {
+    await running();
+    await isOpen(rig, WITH_USER);
+    await daemon.idle();
+    const [standing] = await jwtProviders(rig);
+    await rig.mesh.request('PUT', '/v1/config', { ...standing, Issuer: 'https://evil.example.com' });
+    expect(await rig.decided({ reason: 'DriftCorrected', outcome: 'applied' })).toMatchObject({
+      type: 'dev.scopemesh.jwt-provider.updated',
+      before: { issuer: 'https://evil.example.com' },
+      after: { issuer: rig.idp.issuer },
+    });
+    expect(await jwtProviders(rig)).toMatchObject([{ Issuer: rig.idp.issuer }]);
+    await daemon.idle();
+    const before = rig.proxy.writes.length;
+    await rig.mesh.speaks('reports', 'http');
+    await daemon.idle();
+    expect(rig.proxy.writes).toHaveLength(before);
+  });
+
   it('asks for the token after a reload, and for none after the next', async () => {
     await running({ file: {} });
     rig.writeFile(requiringUsers(false), provider(rig));

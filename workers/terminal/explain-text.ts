@@ -142,8 +142,13 @@ function clientText({ client, openings, holds }: Explanation): string {
   return `${provider}/${clientId} (${actorKind}, ${state}) holds ${held}${never}`;
 }
 
-function notes({ verdict, source, destination }: Explanation, around: Circumstances): readonly string[] {
+function notes(
+  { verdict, source, destination, awaitsJwtProvider }: Explanation,
+  around: Circumstances,
+): readonly string[] {
   const found: string[] = [];
+  if (awaitsJwtProvider)
+    found.push('the jwt-provider that verifies its users is not written yet; see scopemesh plan');
   if (!around.isSourceKnown) found.push(`no instance of ${source.name} is registered in Consul`);
   if (!around.isDestinationKnown) found.push(`no instance of ${destination.name} is registered in Consul`);
   if (isAllowed(verdict)) {

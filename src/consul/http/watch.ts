@@ -76,6 +76,8 @@ function pathsOf(table: WatchedTable, owner: string): readonly string[] {
       return ['/v1/catalog/services'];
     case 'claims':
       return [toKvPath(claimsFolder(owner))];
+    case 'jwt-providers':
+      return ['/v1/config/jwt-provider'];
     case 'acl':
       return Object.values(ACL_TABLES).map(({ list }) => list);
   }
@@ -93,7 +95,9 @@ async function watchPath(
   const bucket = createTokenBucket(clock, PER_SECOND, BURST);
   // Consul adds up to a sixteenth to the wait by itself; past that the connection hangs.
   const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
-  const tenancyQuery = { ...toTenancyQuery(tenancy), ...(table === 'claims' ? { recurse: '' } : {}) };
+  // Of config entries those of tokens stand in a partition's default namespace alone.
+  const place = table === 'jwt-providers' ? { partition: tenancy.partition } : tenancy;
+  const tenancyQuery = { ...toTenancyQuery(place), ...(table === 'claims' ? { recurse: '' } : {}) };
   const expected = table === 'claims' ? [200, 404] : [200];
   let seen: number | undefined;
   // Undefined asks for an answer at once: at the start, and after anything went wrong.
