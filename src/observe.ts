@@ -20,7 +20,7 @@ export interface Metrics {
 export const METRICS = {
   scopemesh_events_total: [
     'counter',
-    'Events received, by provider and result (accepted, duplicate, rejected).',
+    'Events received, by provider and result: accepted, duplicate, rejected, or unresolved (a shared signal that would end a session, and nobody knows whose).',
     ['provider', 'result'],
   ],
   scopemesh_jobs_total: [

@@ -1,7 +1,7 @@
 import { createPushSource } from '../../src/identity/ssf/push.js';
 import { createSetVerifier } from '../../src/identity/ssf/set.js';
 import { toKeySet } from '../../src/identity/ssf/signing-keys.js';
-import { silentLogger } from '../../src/observe.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 import { clockAt } from '../identity/oidc/webhook-request.js';
 import { pushOf } from '../identity/ssf/receiver.js';
 import { createSigner } from '../support/ssf/set-signer.js';
@@ -27,6 +27,7 @@ describeEventSource('of shared signals', {
       provider: 'main',
       issuer: ISSUER,
       logger: silentLogger,
+      metrics: noMetrics,
       pushTokens: [],
       delivery: 'push',
       signal: new AbortController().signal,

@@ -1,7 +1,7 @@
 import { clientKey, providerKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Cause, Trigger } from '../../model/trigger.js';
-import type { Logger } from '../../observe.js';
+import type { Logger, Metrics } from '../../observe.js';
 import type { IdentityEvent } from '../source.js';
 import { isStreamUpdated, isVerification, type Meaning, meaningOf } from './meaning.js';
 import { InvalidSet } from './refusal.js';
@@ -16,6 +16,7 @@ export interface SetContext {
   /** Absent where nothing is ever verified, because the stream is made by hand. */
   readonly states?: VerificationStates;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /** Shorter than ids are remembered: what is older may be a replay. */
@@ -31,7 +32,7 @@ export function toIdentityEvent(
   origin: { readonly kind: 'webhook' | 'poll'; readonly receivedAt: string },
   context: SetContext,
 ): IdentityEvent {
-  const { provider, issuer, logger } = context;
+  const { provider, issuer, logger, metrics } = context;
   const id = `set/${set.jti}`;
   const cause: Cause = { kind: origin.kind, eventId: id, receivedAt: origin.receivedAt };
   const receivedAtMs = Date.parse(origin.receivedAt);
@@ -52,11 +53,13 @@ export function toIdentityEvent(
     const at = happened(endOf(toSeconds(said.event_timestamp) ?? set.happenedAt ?? set.issuedAt));
     const isFresh = receivedAtMs - set.issuedAt * 1000 < BELIEVED_MS;
     const told = tell(meaning, whom, { provider, cause, at, isFresh });
-    if (told.isLost)
+    if (told.isLost === true) {
+      metrics.count('scopemesh_events_total', { provider, result: 'unresolved' });
       logger.warn(
         { provider, eventId: id, type },
         'a shared signal names nobody whom a token or a client names',
       );
+    }
     return { id, occurredAt: at, triggers: told.triggers, orders: told.orders };
   }
   return { id, occurredAt, triggers: [], orders: [] };
@@ -81,10 +84,12 @@ function tell(meaning: Meaning, whom: Whom, telling: Telling): Told {
   const { subject, client } = whom;
   const { provider, cause } = telling;
   const { endsSessions = false, isRead = false } = meaning;
-  if (subject === undefined && client === undefined) {
-    const triggers = endsSessions || isRead ? [fullRead(provider, cause)] : [];
-    return { triggers, orders: [], isLost: endsSessions };
-  }
+  if (subject === undefined && client === undefined)
+    return {
+      triggers: isRead ? [readOfAll(meaning, provider, cause)] : [],
+      orders: [],
+      isLost: endsSessions,
+    };
   const parts = [
     ...(subject === undefined ? [] : [tellOfPerson(meaning, subject, telling)]),
     ...(client === undefined ? [] : [tellOfClient(meaning, client, telling)]),
@@ -135,6 +140,16 @@ function toProof(
     throw new InvalidSet('invalid_state', 'no verification was asked for with this state');
   }
   return { id: verificationEventId(state), ...nothing, isProof: true };
+}
+
+/**
+ * Where nobody knows who it was: everybody's groups, and the clients if it may have been one. Of a session alone there is
+ * nothing to read, and a busy transmitter would have the directory read without end.
+ */
+function readOfAll({ client }: Meaning, provider: string, cause: Cause): Trigger {
+  return client === undefined
+    ? { key: providerKey(provider), cause, urgent: true, members: true }
+    : fullRead(provider, cause);
 }
 
 function fullRead(provider: string, cause: Cause): Trigger {

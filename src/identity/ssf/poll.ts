@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import { IncompleteRead, SyncError } from '../../errors.js';
-import type { Metrics } from '../../observe.js';
 import { parseJson, refusalOf } from '../http-client.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import { type SetContext, toIdentityEvent } from './identity-event.js';
@@ -17,7 +16,6 @@ export interface SsfPollOptions extends SetContext {
   readonly verify: SetVerifier;
   readonly insecure: boolean;
   readonly clock: Clock;
-  readonly metrics: Metrics;
 }
 
 const MOST_SETS = 100;

@@ -20,6 +20,8 @@ export interface Receiver {
   readonly ssf: Ssf;
   /** The process ends and another begins, with these options over those of the first. */
   restart(options?: Partial<SsfOptions>): Promise<void>;
+  /** Each count of a metric, with its result. */
+  readonly counted: string[];
   readonly logs: { readonly message: string; readonly fields: object }[];
   /** A set signed by the transmitter's first key, or this text, as a push brings it. */
   push(set: Record<string, unknown> | string, headers?: Record<string, string>): Promise<IdentityEvent>;
@@ -37,6 +39,7 @@ export async function startReceiver(
     ...(isAppended === undefined ? {} : { isAppended }),
   });
   const logs: Receiver['logs'] = [];
+  const counted: string[] = [];
   const log = (fields: object, message: string) => logs.push({ message, fields });
   const open = (over: Partial<SsfOptions> = {}) =>
     createSsf({
@@ -52,7 +55,7 @@ export async function startReceiver(
       pollMs: 1_000,
       clock,
       logger: { ...silentLogger, warn: log },
-      metrics: noMetrics,
+      metrics: { ...noMetrics, count: (name, labels) => counted.push(`${name} ${labels?.result}`) },
       ...rest,
       ...over,
     });
@@ -68,6 +71,7 @@ export async function startReceiver(
       ssf = open(over);
     },
     logs,
+    counted,
     async push(set, headers) {
       const [signer] = transmitter.signers;
       const text = typeof set === 'string' ? set : (signer?.sign(set) ?? '');

@@ -163,13 +163,25 @@ describe('whom an event is about', () => {
     ['nothing', undefined],
     ['a text', 'jane'],
     ['a list', [JANE]],
-  ])('%s leads to a complete comparison, and is said', async (_, subject) => {
+  ])('%s is nobody: that is said, and nothing is read for a session', async (_, subject) => {
     receiver.logs.length = 0;
     const event = await tell(`${CAEP}session-revoked`, {}, subject);
-    expect(event.orders).toEqual([]);
-    expect(event.triggers).toMatchObject([{ key: PROVIDER, fullRead: true, urgent: true }]);
+    expect(event).toMatchObject({ triggers: [], orders: [] });
     expect(receiver.logs.map(({ message }) => message)).toEqual([
       'a shared signal names nobody whom a token or a client names',
+    ]);
+    expect(receiver.counted).toContain('scopemesh_events_total unresolved');
+  });
+
+  it.each<[string, object]>([
+    [`${CAEP}token-claims-change`, { members: true }],
+    [`${RISC}account-disabled`, { fullRead: true }],
+    [`${RISC}account-enabled`, { fullRead: true }],
+  ])('%s of somebody unknown has everybody read', async (type, read) => {
+    const event = await tell(type, {}, { format: 'email', email: 'jane@example.com' });
+    expect(event.orders).toEqual([]);
+    expect(event.triggers).toEqual([
+      { key: PROVIDER, urgent: true, ...read, cause: expect.objectContaining({ eventId: event.id }) },
     ]);
   });
 
