@@ -10,7 +10,7 @@ import { isAclSubject } from './acl/acl-draft.js';
 import { isAclActive } from './acl/acl-state.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { reconcilePeople } from './acl/people.js';
-import { removeUnlinked } from './acl/sweep-acl.js';
+import { removeLeft } from './acl/sweep-acl.js';
 import { writeClaims } from './claim-records.js';
 import type { ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
@@ -23,6 +23,9 @@ export interface Failure {
   readonly key: string;
   readonly error: string;
 }
+
+const KEYS_AWAITED =
+  "Consul waits for the identity provider's keys; see that its servers can fetch them, and apply again";
 
 /** A destination that somebody else keeps writing is given up after so many plans. */
 const MOST_TRIES = 20;
@@ -116,20 +119,19 @@ async function applyClientAcl(
   const key = clientKey(client.provider, client.clientId);
   const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
   const result = await reconcileClientAcl(client, job, deps, signal);
-  if (result.kind === 'retry')
-    throw new Error(
-      "Consul waits for the identity provider's keys; see that its servers can fetch them, and apply again",
-    );
+  if (result.kind === 'retry') throw new Error(KEYS_AWAITED);
 }
 
-function applyPeople(
+async function applyPeople(
   provider: string,
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const key = { kind: 'provider' as const, name: provider };
-  return reconcilePeople(key, { key, triggers: [{ key, cause }], attempts: 0 }, deps, signal);
+  const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
+  const result = await reconcilePeople(key, job, deps, signal, Number.POSITIVE_INFINITY);
+  if (result.kind === 'retry') throw new Error(KEYS_AWAITED);
 }
 
 function applyJwtProvider(
@@ -144,7 +146,7 @@ function applyJwtProvider(
 
 /** Policies that nobody has any more once everything else is applied. */
 async function applyUnlinked(cause: Cause, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
-  if (isAclActive(deps)) await removeUnlinked([], cause, deps, signal);
+  if (isAclActive(deps)) await removeLeft([], cause, deps, signal);
 }
 
 function loses(key: DestinationKey, plan: FleetPlan): boolean {

@@ -1,4 +1,4 @@
-import { SyncError } from '../errors.js';
+import { messageOf, SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
@@ -46,8 +46,16 @@ export async function reconcileClient(
     deps.world.told.note(fanOut(before, job, [], true), ({ key: to }) => formatKey(to));
   await takeOrders(id, job, deps);
   // A quarantine needs no word of the directory, and does not wait for one.
-  if (hasOrder(job) && deps.world.closure(id) !== undefined)
+  if (hasOrder(job) && deps.world.closure(id) !== undefined) {
     await deps.queue.add(fanOut(before, job, [], true));
+    await reconcileClientAcl(id, job, deps, signal).catch((error: unknown) => {
+      // Tried again below, and with the job: a directory that tells of a new secret is heard all the same.
+      deps.logger.warn(
+        { ...id, error: messageOf(error) },
+        'ACL objects of a quarantined client not closed yet',
+      );
+    });
+  }
   const triggersNow = () => {
     // Soon after a start an event names a client by its internal id alone, and only this read shows whose that is.
     const evidence = withClientId(evidenceOf(job), id, known ?? deps.world.client(id));

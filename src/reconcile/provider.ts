@@ -50,7 +50,7 @@ export async function reconcileProvider(
     .filter((clientId) => world.closure({ provider: key.name, clientId }) === 'RevocationUnconfirmed');
   for (const clientId of reopened) world.setClosure({ provider: key.name, clientId }, undefined);
 
-  const word = wordOf(evidenceOf(job), [...before.values(), ...snapshot.clients]);
+  const word = wordOf(key.name, evidenceOf(job), [...before.values(), ...snapshot.clients]);
   // With evidence about a scope every destination is looked at: the scope may have been lost before the last read.
   const ids = new Set([
     ...(word.ofAll.length > 0 ? before.keys() : []),
@@ -63,7 +63,7 @@ export async function reconcileProvider(
   for (const clientId of ids) {
     const id = { provider: key.name, clientId };
     const isNamed = word.named.has(clientId);
-    const evidence = [...word.ofAll, ...(isNamed ? [{ provider: key.name, clients: [clientId] }] : [])];
+    const evidence = word.about(clientId);
     // A recheck comes long after the event: what it does not find changed has no haste.
     const urgent =
       (evidence.length > 0 && !isRecheck) || lostSomething(before.get(clientId), world.client(id));
@@ -80,10 +80,6 @@ export async function reconcileProvider(
     await deps.queue.add([
       ...triggers,
       ...claimTriggers(standings, job, deps),
-      ...(await aclTriggers(deps, fullReadCause(job), signal, {
-        provider: key.name,
-        evidence: evidenceOf(job),
-      })),
       // Holds of an earlier process whose reason is gone are about nothing that this read would show.
       ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
     ]);
@@ -92,6 +88,14 @@ export async function reconcileProvider(
     world.forgetDirectory(key.name);
     throw error;
   }
+  // After the edges: whatever keeps ACL objects from being read keeps no intention from being narrowed.
+  await deps.queue.add(
+    await aclTriggers(deps, fullReadCause(job), signal, {
+      provider: key.name,
+      former: [...before.keys()].map((clientId) => ({ provider: key.name, clientId })),
+      evidenceOf: ({ clientId }) => word.about(clientId),
+    }),
+  );
   const { requests } = snapshot;
   const lastRead: LastRead = {
     at: new Date(clock.now()).toISOString(),
@@ -111,18 +115,25 @@ export async function reconcileProvider(
  * does not send all of them to every destination.
  */
 function wordOf(
+  provider: string,
   evidence: readonly Evidence[],
   clients: readonly OAuthClient[],
-): { readonly ofAll: readonly Evidence[]; readonly named: ReadonlySet<string> } {
+): {
+  readonly ofAll: readonly Evidence[];
+  readonly named: ReadonlySet<string>;
+  /** All that was told of one client. */
+  readonly about: (clientId: string) => readonly Evidence[];
+} {
   const ids = new Set(evidence.flatMap(({ internalIds = [] }) => internalIds));
   const found = clients.filter(({ internalId }) => internalId !== undefined && ids.has(internalId));
-  return {
-    ofAll: evidence.filter(({ scopes = [] }) => scopes.length > 0),
-    named: new Set([
-      ...evidence.flatMap(({ clients: named = [] }) => named),
-      ...found.map(({ clientId }) => clientId),
-    ]),
-  };
+  const ofAll = evidence.filter(({ scopes = [] }) => scopes.length > 0);
+  const named = new Set([
+    ...evidence.flatMap(({ clients: each = [] }) => each),
+    ...found.map(({ clientId }) => clientId),
+  ]);
+  const about = (clientId: string) =>
+    named.has(clientId) ? [...ofAll, { provider, clients: [clientId] }] : ofAll;
+  return { ofAll, named, about };
 }
 
 /** For clients' jobs, which need not read again what was just read. */

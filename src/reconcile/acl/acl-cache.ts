@@ -7,6 +7,7 @@ import type {
   AclSnapshot,
   Stored,
 } from '../../model/acl.js';
+import { isOurs } from '../../plan/acl/quote.js';
 
 /** What stands under one name: a client's role, auth method and rules, or a role of one person. */
 export interface StandingAcl {
@@ -28,14 +29,24 @@ export class AclCache {
   /** The number of the read or write that last said something of a name; of policies with `policy ` before it. */
   readonly #reads = new Map<string, number>();
   #isComplete = false;
+  #version = 0;
 
   /** False until everything was read once. */
   get isComplete(): boolean {
     return this.#isComplete;
   }
 
-  get isEmpty(): boolean {
-    return this.#standing.size + this.#policies.size === 0;
+  /** Counts up with every change. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whether anything of this owner stands; what merely has such a name is somebody else's. */
+  holdsMarked(owner: string): boolean {
+    const named = [...this.#standing.values()].flatMap(({ role, authMethod }) => [role, authMethod]);
+    return [...named, ...this.#policies.values()].some(
+      (each) => each !== undefined && isOurs(owner, each.object.name, each.object.description),
+    );
   }
 
   get standing(): ReadonlyMap<string, StandingAcl> {
@@ -131,6 +142,7 @@ export class AclCache {
     if ((this.#reads.get(name) ?? 0) > read) return false;
     this.#reads.set(name, read);
     if (isSame(this.#standing.get(name) ?? NOTHING, next)) return false;
+    this.#version++;
     if (next.role === undefined && next.authMethod === undefined && next.bindingRules.length === 0)
       this.#standing.delete(name);
     else this.#standing.set(name, next);
@@ -142,6 +154,7 @@ export class AclCache {
     if ((this.#reads.get(key) ?? 0) > read) return false;
     this.#reads.set(key, read);
     if (isSame(this.#policies.get(name), next)) return false;
+    this.#version++;
     if (next === undefined) this.#policies.delete(name);
     else this.#policies.set(name, next);
     return true;

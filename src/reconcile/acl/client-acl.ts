@@ -1,4 +1,4 @@
-import { messageOf, SyncError } from '../../errors.js';
+import { SyncError } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Job } from '../../model/trigger.js';
 import { hasOurName } from '../../plan/acl/quote.js';
@@ -11,13 +11,18 @@ import { evidenceOf } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
 import { isAclSubject } from './acl-draft.js';
 import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
-import { isAclActive, isAclWanted } from './acl-state.js';
+import { isAclActive } from './acl-state.js';
 import { applyAcl } from './apply-acl.js';
+import { unlessDenied } from './denied.js';
 import { guardAcl } from './guard-acl.js';
 import { losesByInference, namesOf, planClientAcl, scopesKey } from './plan-client-acl.js';
 
 /** Between looks at what became of a write that was given up. */
 const ABANDONED_RETRY_MS = 5_000;
+/** Between looks whether a directory has been read completely. */
+const UNREAD_RETRY_MS = 2_000;
+
+const DONE: JobResult = { kind: 'done' };
 
 /**
  * Makes one client's ACL objects equal to what the world says, and tells what is held. Where nothing of Consul's ACL is
@@ -31,31 +36,22 @@ export async function reconcileClientAcl(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  if (!isAclActive(deps)) return { kind: 'done' };
+  if (!isAclActive(deps)) return DONE;
   try {
-    await reconcile(id, job, deps, signal);
+    return (await unlessDenied(() => reconcile(id, job, deps, signal), deps)) ?? DONE;
   } catch (error) {
-    if (!(error instanceof SyncError) || signal.aborted) throw error;
-    if (error.code === 'ERR_TIMEOUT') {
-      deps.logger.warn({ ...id, error: error.message }, 'a write of ACL objects is given up for now');
-      return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
-    }
-    if (error.code !== 'ERR_CONSUL_DENIED' || isAclWanted(deps.world.mapping)) throw error;
-    noteDenied(error, deps);
+    if (!(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT' || signal.aborted) throw error;
+    deps.logger.warn({ ...id, error: error.message }, 'a write of ACL objects is given up for now');
+    return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
   }
-  return { kind: 'done' };
 }
 
-/** Nothing needs ACL permissions any more, and what was written with them cannot be cleaned up without. */
-export function noteDenied(error: unknown, deps: Pick<ReconcilerDeps, 'logger' | 'metrics'>): void {
-  deps.metrics.count('scopemesh_acl_cleanup_denied_total');
-  deps.logger.warn(
-    { error: messageOf(error) },
-    'ACL objects of an earlier configuration may be left, and the ACL token may not remove them; give it acl:write once more, or remove them by hand',
-  );
-}
-
-async function reconcile(id: ClientId, job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+async function reconcile(
+  id: ClientId,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
   const { world, journal, acl, clock } = deps;
   const { mapping } = world;
   const key = formatKey(clientKey(id.provider, id.clientId));
@@ -83,13 +79,17 @@ async function reconcile(id: ClientId, job: Job, deps: ReconcilerDeps, signal: A
   };
   const { mode } = mapping;
   const plan = planClientAcl(id, { ...facts, mode: mode === 'observe' ? 'enforce' : mode }, deps, now);
+  if (plan.isUnknown) {
+    // Nothing follows yet, and what was told of the client must be there when something does.
+    return facts.evidence.length === 0 ? DONE : { kind: 'retry', afterMs: UNREAD_RETRY_MS };
+  }
   const widerOnly = () => planClientAcl(id, { ...facts, mode: 'extend' }, deps, now);
   const guarded = await guardAcl(plan, widerOnly, { ...record, lastWritten }, deps);
   const cause = causeOf(job);
   const tell = async (holds: typeof guarded.holds, of = record) =>
     tellHolds(key, of, holds, cause, deps, isAclSubject);
   await tell([...guarded.holds, ...guarded.used]);
-  if (guarded.changes.length === 0) return;
+  if (guarded.changes.length === 0) return DONE;
 
   const isCounted = losesByInference(guarded.changes);
   if (isCounted) {
@@ -119,4 +119,5 @@ async function reconcile(id: ClientId, job: Job, deps: ReconcilerDeps, signal: A
     await forgetRulings(guarded.used, deps);
     await tell(guarded.holds, await journal.read(key));
   }
+  return DONE;
 }

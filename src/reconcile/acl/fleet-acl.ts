@@ -6,6 +6,7 @@ import type { ClientId } from '../../plan/world.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { clientOf, uniqueClients } from './acl-budget.js';
 import { isAclActive } from './acl-state.js';
+import { unlessDenied } from './denied.js';
 import { isPeoplesName, peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { providersOfPeople } from './people-objects.js';
 import { type ClientAclPlan, namesOf, planClientAcl } from './plan-client-acl.js';
@@ -50,7 +51,7 @@ export async function planAcl(
   deps: Known,
   now: number,
   recall: (key: string) => Promise<ReadonlyMap<string, string>>,
-  evidence: readonly Evidence[] = [],
+  evidenceOf: (id: ClientId) => readonly Evidence[] = () => [],
 ): Promise<readonly PlannedAcl[]> {
   const { world, acl } = deps;
   const { mode } = world.mapping;
@@ -60,7 +61,7 @@ export async function planAcl(
     const { name, policies } = namesOf(id, deps, now);
     const facts = {
       actual: acl.cache.snapshot([name], policies),
-      evidence,
+      evidence: evidenceOf(id),
       grantReason: 'ScopeGranted',
       mode: mode === 'observe' ? 'enforce' : mode,
     } as const;
@@ -81,25 +82,35 @@ export async function planAcl(
   return plans;
 }
 
+/** What one provider's job asks of its clients alone. */
+export interface ProviderWord {
+  readonly provider: string;
+  /** Clients that may have gone from the directory: whether objects name their client is not certain. */
+  readonly former: readonly ClientId[];
+  readonly evidenceOf: (id: ClientId) => readonly Evidence[];
+}
+
 /**
  * Triggers for every client, and every provider for its people, whose objects are to change or are held, from a fresh
  * and complete read. Asked for by one provider's job, only for its clients.
  */
 export async function aclTriggers(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'journal' | 'clock'>,
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'journal' | 'clock' | 'logger' | 'metrics'>,
   cause: Cause,
   signal: AbortSignal,
-  only: { readonly provider?: string; readonly evidence?: readonly Evidence[] } = {},
+  only?: ProviderWord,
 ): Promise<readonly Trigger[]> {
   if (!isAclActive(deps)) return [];
-  await readAllAcl(deps, signal);
-  const { evidence = [] } = only;
+  const isRead = await unlessDenied(() => readAllAcl(deps, signal), deps);
+  if (isRead === undefined) return [];
   const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
-  const clients = clientsWithAcl(deps, only.provider);
-  const plans = await planAcl(clients, deps, deps.clock.now(), recall, evidence);
-  const people = only.provider === undefined ? await planPeopleFleet(deps, recall) : [];
+  const clients = uniqueClients([...clientsWithAcl(deps, only?.provider), ...(only?.former ?? [])]);
+  const plans = await planAcl(clients, deps, deps.clock.now(), recall, only?.evidenceOf);
+  const people = only === undefined ? await planPeopleFleet(deps, recall) : [];
   return [
-    ...plans.filter(({ plan }) => isPending(plan)).map(({ plan }) => toTrigger(plan, cause, evidence)),
+    ...plans
+      .filter(({ plan }) => isPending(plan))
+      .map(({ plan }) => toTrigger(plan, cause, only?.evidenceOf(plan.client))),
     ...peopleTriggers(people, cause),
   ];
 }

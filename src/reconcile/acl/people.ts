@@ -1,6 +1,7 @@
 import { SyncError } from '../../errors.js';
 import { formatKey, type Key } from '../../model/key.js';
-import type { Job } from '../../model/trigger.js';
+import type { Job, Trigger } from '../../model/trigger.js';
+import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings } from '../approvals.js';
 import { causeOf, grantReasonOf } from '../decide.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -9,37 +10,54 @@ import { evidenceOf } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
 import { isAclSubject } from './acl-draft.js';
 import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
-import { isAclActive, isAclWanted } from './acl-state.js';
+import { isAclActive } from './acl-state.js';
 import { applyAcl } from './apply-acl.js';
-import { noteDenied } from './client-acl.js';
+import { unlessDenied } from './denied.js';
 import { guardPeople, roleSubjectOf } from './guard-people.js';
 import { knownMembers, readPeople } from './people-objects.js';
 import { groupsOf, type PeopleFacts } from './plan-people.js';
 import { isSessionSubject } from './sessions.js';
+
+/** So many grants to one run: whoever is to be put out meanwhile waits for no more. */
+const MOST_GRANTS = 200;
+/** Between looks at what became of a write that was given up. */
+const ABANDONED_RETRY_MS = 5_000;
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
 /**
  * Makes the ACL objects of a provider's people equal to who belongs to the mapped groups. The members are read where
  * something may have changed them, and never the rest of the directory. A read that fails changes nothing but what the
- * configuration took away, and the job is tried again.
+ * configuration took away, and the members are asked for again. What is more than a run takes, and what has to be tried
+ * again, are jobs without the complete comparison that this one may be. `mostGrants`: for who knows no next run.
  */
 export async function reconcilePeople(
   key: ProviderKey,
   job: Job,
   deps: ReconcilerDeps,
   signal: AbortSignal,
-): Promise<void> {
-  if (!isAclActive(deps)) return;
+  mostGrants = MOST_GRANTS,
+): Promise<JobResult> {
+  if (!isAclActive(deps)) return { kind: 'done' };
+  const again = (trigger: Partial<Trigger> = {}) =>
+    deps.queue.add([{ key, cause: causeOf(job), ...trigger }]);
+  const isComparison = job.triggers.some(({ fullRead }) => fullRead === true);
   const { failure } = await refreshMembers(key.name, job, deps, signal);
   try {
-    await reconcile(key, job, deps, signal);
+    if (await unlessDenied(() => reconcile(key, job, deps, signal, mostGrants), deps)) await again();
   } catch (error) {
-    const isDenied = error instanceof SyncError && error.code === 'ERR_CONSUL_DENIED';
-    if (!isDenied || isAclWanted(deps.world.mapping)) throw error;
-    noteDenied(error, deps);
+    if (!(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT' || signal.aborted) throw error;
+    deps.logger.warn(
+      { provider: key.name, error: error.message },
+      "a write of people's ACL objects is given up for now",
+    );
+    if (!isComparison) return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
+    await again();
   }
-  if (failure !== undefined) throw failure;
+  if (failure === undefined) return { kind: 'done' };
+  if (!isComparison) throw failure;
+  await again({ members: true, evidence: evidenceOf(job) });
+  return { kind: 'done' };
 }
 
 /** Reads the members anew where a trigger asks for it, or where they are not known of every mapped group. */
@@ -65,12 +83,14 @@ async function refreshMembers(
   }
 }
 
+/** True if there are more grants than one run makes. */
 async function reconcile(
   key: ProviderKey,
   job: Job,
   deps: ReconcilerDeps,
   signal: AbortSignal,
-): Promise<void> {
+  mostGrants: number,
+): Promise<boolean> {
   const { world, journal, clock } = deps;
   const text = formatKey(key);
   const record = await journal.read(text);
@@ -98,17 +118,19 @@ async function reconcile(
   const cause = causeOf(job);
   const concerns = (subject: string) => isAclSubject(subject) && !isSessionSubject(subject, job, deps);
   await tellHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
-  if (guarded.changes.length === 0) return;
+  if (guarded.changes.length === 0) return false;
 
   const counted = guarded.counted.map(roleSubjectOf);
   if (counted.length > 0) {
     for (const subject of counted) deps.window.takeEdge(subject, clock.now());
     await deps.facts.set('guard/window', deps.window.toText());
   }
+  const narrowing = guarded.changes.filter((change) => change.narrows || change.verb === 'deleted').length;
+  const changes = guarded.changes.slice(0, narrowing + mostGrants);
   await applyAcl(
     {
       key: text,
-      changes: guarded.changes,
+      changes,
       cause,
       lastWritten,
       ...(guarded.approvedBy === undefined ? {} : { approvedBy: guarded.approvedBy }),
@@ -127,4 +149,5 @@ async function reconcile(
     await forgetRulings(guarded.used, deps);
     await tellHolds(text, after, guarded.holds, cause, deps, concerns);
   }
+  return changes.length < guarded.changes.length;
 }

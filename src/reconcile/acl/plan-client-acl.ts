@@ -38,6 +38,8 @@ export interface ClientAclPlan extends AclPlan {
   readonly desired: DesiredAcl;
   /** What opens the desired objects, to be remembered. */
   readonly scopes: readonly string[];
+  /** The client's directory was not read completely: nothing is known, and nothing follows. */
+  readonly isUnknown: boolean;
 }
 
 /**
@@ -60,7 +62,8 @@ export function planClientAcl(
     actorKind: known === undefined ? 'unknown' : classify(known, mapping, acl.tools(mapping).compile),
   };
   const isUnknown = closure === undefined && isConfigured && !world.hasDirectory(id.provider);
-  if (isUnknown) return { client, subject, desired: NOTHING_DESIRED, scopes: [], changes: [], holds: [] };
+  if (isUnknown)
+    return { client, subject, desired: NOTHING_DESIRED, scopes: [], changes: [], holds: [], isUnknown };
 
   const wanted = known === undefined ? undefined : wantedOf(known, facts.actual, world, acl, now);
   const desired = wanted?.desired ?? NOTHING_DESIRED;
@@ -96,6 +99,7 @@ export function planClientAcl(
     subject,
     desired,
     scopes: wanted?.scopes ?? [],
+    isUnknown,
     changes: plan.changes,
     holds: [...(wanted?.holds ?? []), ...plan.holds],
   };

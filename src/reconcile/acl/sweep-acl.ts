@@ -1,4 +1,3 @@
-import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
@@ -6,9 +5,10 @@ import type { ReconcilerDeps } from '../deps.js';
 import { settleAclLeftovers } from './acl-leftovers.js';
 import { isAclActive, isAclWanted } from './acl-state.js';
 import { applyAcl } from './apply-acl.js';
-import { noteDenied } from './client-acl.js';
+import { unlessDenied } from './denied.js';
 import { clientsWithAcl, isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
+import { namelessObjects } from './nameless-objects.js';
 import { unlinkedPolicies } from './unlinked-policies.js';
 
 /** What the complete comparison of ACL objects found. */
@@ -23,8 +23,8 @@ export interface AclComparison {
 const NOTHING: AclComparison = { triggers: [], objects: 0, changes: 0, holds: 0 };
 
 /**
- * Reads every ACL object of ours and plans every client, known or not, and all people. Policies that nothing links go here and nowhere
- * else. Where ACL objects are wanted no more, the comparison that finds none left is the last.
+ * Reads every ACL object of ours and plans every client, known or not, and all people. Policies that nothing links go
+ * here and nowhere else. Where ACL objects are wanted no more, the comparison that finds none left is the last.
  */
 export async function sweepAcl(
   deps: ReconcilerDeps,
@@ -32,39 +32,33 @@ export async function sweepAcl(
   signal: AbortSignal,
 ): Promise<AclComparison> {
   if (!isAclActive(deps)) return NOTHING;
-  try {
-    await readAllAcl(deps, signal);
-    const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
-    const planned = await planAcl(clientsWithAcl(deps), deps, deps.clock.now(), recall);
-    const clients = planned.map(({ plan }) => plan);
-    const people = await planPeopleFleet(deps, recall);
-    const plans = [...clients, ...people.map(({ plan }) => plan)];
-    await removeUnlinked(plans, cause, deps, signal);
-    if (!isAclWanted(deps.world.mapping) && deps.acl.cache.isEmpty)
-      await deps.acl.noteNothingLeft(deps.facts);
-    return {
-      triggers: [
-        ...clients.filter(isPending).map((plan) => toTrigger(plan, cause)),
-        ...peopleTriggers(people, cause),
-      ],
-      objects: deps.acl.cache.standing.size + deps.acl.cache.policies.size,
-      changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
-      holds: plans.reduce((sum, plan) => sum + plan.holds.length, 0),
-    };
-  } catch (error) {
-    if (
-      !(error instanceof SyncError) ||
-      error.code !== 'ERR_CONSUL_DENIED' ||
-      isAclWanted(deps.world.mapping)
-    )
-      throw error;
-    noteDenied(error, deps);
-    return NOTHING;
-  }
+  return (await unlessDenied(() => compare(deps, cause, signal), deps)) ?? NOTHING;
 }
 
-/** Policies of ours that no role has and no plan is about to give. */
-export async function removeUnlinked(
+async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal): Promise<AclComparison> {
+  await readAllAcl(deps, signal);
+  const { cache } = deps.acl;
+  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
+  const planned = await planAcl(clientsWithAcl(deps), deps, deps.clock.now(), recall);
+  const clients = planned.map(({ plan }) => plan);
+  const people = await planPeopleFleet(deps, recall);
+  const plans = [...clients, ...people.map(({ plan }) => plan)];
+  await removeLeft(plans, cause, deps, signal);
+  if (!isAclWanted(deps.world.mapping) && !cache.holdsMarked(deps.world.mapping.owner))
+    await deps.acl.noteNothingLeft(deps.facts);
+  return {
+    triggers: [
+      ...clients.filter(isPending).map((plan) => toTrigger(plan, cause)),
+      ...peopleTriggers(people, cause),
+    ],
+    objects: cache.standing.size + cache.policies.size,
+    changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
+    holds: plans.reduce((sum, plan) => sum + plan.holds.length, 0),
+  };
+}
+
+/** What no client's and no provider's job takes away: policies that nothing links, objects that name nobody. */
+export async function removeLeft(
   plans: readonly { readonly desired: DesiredAcl }[],
   cause: Cause,
   deps: ReconcilerDeps,
@@ -74,9 +68,12 @@ export async function removeUnlinked(
   const { owner, mode } = world.mapping;
   const key = `acl/${owner}`;
   const record = await journal.read(key);
-  const snapshot = acl.cache.snapshot([], acl.cache.policies.keys());
+  const snapshot = acl.cache.snapshot(acl.cache.standing.keys(), acl.cache.policies.keys());
   const lastWritten = await settleAclLeftovers(key, record, snapshot, deps, signal);
   if (mode !== 'enforce') return;
-  const changes = unlinkedPolicies(plans, deps);
-  await acl.policyTurns.take(() => applyAcl({ key, changes, cause, lastWritten }, deps, signal));
+  const nameless = namelessObjects(deps);
+  await applyAcl({ key, changes: nameless, cause, lastWritten }, deps, signal);
+  await acl.policyTurns.take(() =>
+    applyAcl({ key, changes: unlinkedPolicies(plans, deps), cause, lastWritten }, deps, signal),
+  );
 }
