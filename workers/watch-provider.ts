@@ -11,10 +11,11 @@ export function watchProvider(
   deps: PollDeps & { readonly rechecks: Rechecks },
   signal: AbortSignal,
 ): readonly Promise<void>[] {
-  const { settings, source, poll, signals } = parts;
+  const { settings, poll, signals } = parts;
   const { name, pollMs, fullReadMs } = settings;
   const isPaused = () => (parts.pausedUntil() ?? 0) > deps.clock.now();
-  const hasWebhook = source !== undefined;
+  // That of the kind itself: shared signals that are pushed bring other events.
+  const hasWebhook = settings.webhookSecrets.length > 0;
   return [
     // A provider without a log is compared completely as often as its log would be read.
     runFullReads(name, poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs, deps, signal),
