@@ -22,14 +22,17 @@ export interface OktaApp {
  */
 export const APP = z.looseObject({
   id: z.string().min(1),
+  name: z.string(),
   label: z.string(),
   status: z.string(),
   signOnMode: z.string().nullish(),
   profile: z.record(z.string(), z.unknown()).nullish(),
 });
 
-const OAUTH_APP = z.looseObject({
+const CREDENTIALS = z.looseObject({
   credentials: z.looseObject({ oauthClient: z.looseObject({ client_id: z.string().min(1) }) }),
+});
+const SETTINGS = z.looseObject({
   settings: z.looseObject({
     oauthClient: z.looseObject({
       grant_types: z.array(z.string()),
@@ -38,17 +41,24 @@ const OAUTH_APP = z.looseObject({
   }),
 });
 
-/** IncompleteRead for an app of OpenID Connect that lacks what each of them has. */
+/**
+ * IncompleteRead for an app that an administrator made for OpenID Connect and that lacks what each of them has. Those of
+ * Okta's own and of its catalog may show less: without a client id they are no clients, without settings they get nothing.
+ */
 export function toApp(value: z.output<typeof APP>, place: string): OktaApp {
   const { id, label, status } = value;
   const app = { id, label, enabled: status === 'ACTIVE', profile: attributesIn(value.profile ?? {}) };
   if (value.signOnMode !== 'OPENID_CONNECT') return { ...app, grantTypes: [] };
-  const { credentials, settings } = parseShape(OAUTH_APP, value, place);
-  const { grant_types: grantTypes, application_type: type } = settings.oauthClient;
+  const parse = <T>(shape: z.ZodType<T>): T | undefined =>
+    value.name === 'oidc_client' ? parseShape(shape, value, place) : shape.safeParse(value).data;
+  const clientId = parse(CREDENTIALS)?.credentials.oauthClient.client_id;
+  if (clientId === undefined) return { ...app, grantTypes: [] };
+  const settings = parse(SETTINGS)?.settings.oauthClient;
+  const type = settings?.application_type;
   return {
     ...app,
-    clientId: credentials.oauthClient.client_id,
-    grantTypes,
+    clientId,
+    grantTypes: settings?.grant_types ?? [],
     ...(typeof type === 'string' ? { applicationType: type } : {}),
   };
 }

@@ -102,6 +102,9 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     return undefined;
   };
 
+  const byAppId = async (id: string, signal: AbortSignal): Promise<OktaApp | undefined> =>
+    (await findApp(id, signal)) ?? confirmAbsence(signal);
+
   const byClientId = async (clientId: string, signal: AbortSignal): Promise<OktaApp | undefined> => {
     // An app's id is its client id too, unless whoever made it chose another.
     const known = names.appId(clientId);
@@ -146,9 +149,10 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     async read(by, value, signal) {
       signal.throwIfAborted();
       if (by === 'serviceAccount') throw noServiceAccounts(provider);
-      const app = by === 'clientId' ? await byClientId(value, signal) : await findApp(value, signal);
-      if (app === undefined) return confirmAbsence(signal);
-      return isClient(app) ? complete(app, await readSurroundings(signal), signal) : undefined;
+      const app = by === 'clientId' ? await byClientId(value, signal) : await byAppId(value, signal);
+      return app !== undefined && isClient(app)
+        ? complete(app, await readSurroundings(signal), signal)
+        : undefined;
     },
     readMembers: (groups, signal) => readOktaMembers(api, groups, signal),
     checkAccess: (signal) =>

@@ -201,6 +201,26 @@ describe('an app', () => {
     expect(clients.map(({ clientId }) => clientId)).toEqual([world.server.reader.id]);
   });
 
+  it("of Okta's own or of its catalog may show less than one that an administrator made, and then opens nothing", async () => {
+    const shown = { label: 'x', status: 'ACTIVE', signOnMode: 'OPENID_CONNECT' };
+    const own = { ...shown, id: '0oaown', name: 'okta_enduser' };
+    const bare = { ...shown, id: '0oabare', name: 'okta_browser_plugin' };
+    const client = { ...own, credentials: { oauthClient: { client_id: 'okta.2b19' } } };
+    const reader = {
+      ...shown,
+      id: world.server.reader.id,
+      name: 'oidc_client',
+      credentials: { oauthClient: { client_id: world.server.reader.id } },
+      settings: { oauthClient: { grant_types: ['client_credentials'] } },
+    };
+    world.server.fault = json(200, [reader, client, bare]);
+    const { clients } = await directoryOf().readAll(signal);
+    expect(clients.map(({ clientId, grantTypes, grants }) => [clientId, grantTypes, grants])).toEqual([
+      [world.server.reader.id, ['client_credentials'], []],
+      ['okta.2b19', [], []],
+    ]);
+  });
+
   it('is found by one request where its client id is its id, and by the list where it is not', async () => {
     const app = world.server.org.addApp();
     world.server.org.addApp({ clientId: 'chosen' });
@@ -237,12 +257,15 @@ describe('a read of all apps', () => {
     ['is half a document', () => json(200, '[{"id":"0oa1","la'), 'ERR_DIRECTORY_INCOMPLETE'],
     [
       'holds an app without an id',
-      () => json(200, [{ label: 'x', status: 'ACTIVE' }]),
+      () => json(200, [{ name: 'x', label: 'x', status: 'ACTIVE' }]),
       'ERR_DIRECTORY_INCOMPLETE',
     ],
     [
       'holds an OpenID Connect app without a client id',
-      () => json(200, [{ id: '0oa1', label: 'x', status: 'ACTIVE', signOnMode: 'OPENID_CONNECT' }]),
+      () =>
+        json(200, [
+          { id: '0oa1', name: 'oidc_client', label: 'x', status: 'ACTIVE', signOnMode: 'OPENID_CONNECT' },
+        ]),
       'ERR_DIRECTORY_INCOMPLETE',
     ],
     ['is empty', () => json(200, []), 'ERR_DIRECTORY_INCOMPLETE'],
@@ -284,7 +307,7 @@ describe('a read of all apps', () => {
     const seen = (await directory.read('clientId', app.id, signal)) !== undefined;
     expect(seen).toBe(true);
     world.server.fault = json(200, [
-      { id: '0oaother', label: 'x', status: 'ACTIVE', signOnMode: 'SAML_2_0' },
+      { id: '0oaother', name: 'saasure', label: 'x', status: 'ACTIVE', signOnMode: 'SAML_2_0' },
     ]);
     await expect(directory.readAll(signal)).rejects.toThrow(/Read-Only Administrator/);
   });
@@ -307,7 +330,10 @@ describe('an app that is not found', () => {
     });
     world.server.fault = () => false;
     world.server.org.deleteApp(app.id);
+    const before = world.server.requests.length;
     expect(await directory.read('clientId', app.id, signal)).toBeUndefined();
+    // The app, which is not there, and the app that reads, which is.
+    expect(world.server.requests.length - before).toBe(2);
     expect(await directory.read('internalId', app.id, signal)).toBeUndefined();
   });
 
