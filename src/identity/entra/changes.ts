@@ -91,8 +91,10 @@ function ofApplication(change: Change, cause: Cause, context: ChangeContext): Ef
 function ofPrincipal(change: Change, cause: Cause, context: ChangeContext): Effect {
   const { names, provider, resources, apis } = context;
   const resource = resources.find(({ principalId }) => principalId === change.id);
-  const clientId = change.appId ?? names.clientIdOfPrincipal(change.id);
-  if (change.appId != null) names.learnPrincipal(change.id, change.appId);
+  // An agent identity may have no appId: its object id is its client id.
+  const own = change.servicePrincipalType === 'ServiceIdentity' ? change.id : undefined;
+  const clientId = change.appId ?? names.clientIdOfPrincipal(change.id) ?? own;
+  if (clientId !== undefined) names.learnPrincipal(change.id, clientId);
   const ofApi =
     resource !== undefined
       ? [everything(cause, provider, { api: resource.api, scopes: lostScopes(resource, change) })]

@@ -25,6 +25,7 @@ const CHANGE = z.object({
   id: z.string().min(1).max(255),
   '@removed': z.object({ reason: z.string().nullish() }).optional(),
   appId: guid.nullish(),
+  servicePrincipalType: z.string().nullish(),
   accountEnabled: z.boolean().nullish(),
   clientId: guid.nullish(),
   resourceId: guid.nullish(),

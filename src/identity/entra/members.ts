@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { SyncError } from '../../errors.js';
 import type { Members } from '../directory.js';
 import type { GraphApi } from './graph-api.js';
-import { readCollection } from './pages.js';
+import { parse, readCollection } from './pages.js';
 import { guid } from './principal.js';
 import { isGuid } from './tenant.js';
 
+const GROUP = z.object({ visibility: z.string().nullish() });
 const MEMBER = z.object({
   id: guid,
   '@odata.type': z.string(),
@@ -37,11 +38,17 @@ async function readGroup(
 ): Promise<readonly string[]> {
   if (!isGuid(group)) return [];
   const what = 'group members';
-  const found = await api.find(`/groups/${group}`, { $select: 'id' }, what, signal);
+  const found = await api.find(`/groups/${group}`, { $select: 'id,visibility' }, what, signal);
   if (found === undefined) return [];
+  const { visibility } = parse(GROUP, found, api.placeOf(what));
   const query = { $select: 'id,accountEnabled', $top: pageSize };
   const collection = { path: `/groups/${group}/transitiveMembers`, query, what };
   const members = await readCollection(api, collection, MEMBER, signal);
+  // Without a permission of its own such a group looks empty.
+  if (visibility === 'HiddenMembership' && members.length === 0) {
+    const message = `${api.placeOf(what)}: a group with hidden members shows none; grant the application permission Member.Read.Hidden`;
+    throw new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
+  }
   const people = members.filter((member) => member['@odata.type'] === '#microsoft.graph.user');
   // Graph shows the type and id alone of members that may not be read.
   if (people.some(({ accountEnabled }) => accountEnabled == null)) {

@@ -6,7 +6,7 @@ import type { Secret } from '../../model/secret.js';
 import { type HttpAnswer, parseJson } from '../http-client.js';
 import type { EventSubscription } from '../source.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';
-import { parse } from './pages.js';
+import { parse, readCollection } from './pages.js';
 
 /** What lifecycle notifications asked for, until it is done. */
 export interface Upkeep {
@@ -68,6 +68,12 @@ const SUBSCRIPTION = z.object({
   expirationDateTime: z.iso.datetime({ offset: true }),
 });
 
+const LISTED = z.object({
+  id: z.string().min(1).max(255),
+  resource: z.string(),
+  notificationUrl: z.string(),
+});
+
 /**
  * Subscriptions to users and groups (https://learn.microsoft.com/graph/api/resources/subscription), renewed long before
  * their end, and made anew where one is gone or was made for another address or secret. While Graph makes one it asks
@@ -102,6 +108,24 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     throw api.refusalOf(answer, place);
   };
 
+  const remove = async (id: string, signal: AbortSignal): Promise<void> => {
+    const answer = await send('DELETE', pathOf({ id }), {}, signal);
+    if (answer.status !== 204 && answer.status !== 404) throw api.refusalOf(answer, place);
+  };
+
+  /** Graph allows one subscription of an application to a resource; ours from before its state was lost goes. */
+  const removeTwin = async (resource: Resource, signal: AbortSignal): Promise<void> => {
+    const collection = { path: '/subscriptions', query: {}, what: 'subscription' };
+    const known = await readCollection(api, collection, LISTED, signal);
+    for (const twin of known.filter((each) => each.resource === resource)) {
+      if (twin.notificationUrl !== url) {
+        const message = `${place}: the application already has one to ${resource} for another address; give each scopemesh an app registration of its own`;
+        throw new SyncError('ERR_CONFIG', message, { retriable: false });
+      }
+      await remove(twin.id, signal);
+    }
+  };
+
   const create = async (resource: Resource, signal: AbortSignal): Promise<Held> => {
     const subscription = {
       // `updated` tells of new and softly deleted ones too.
@@ -112,7 +136,11 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
       expirationDateTime: instantIn(LIFETIME_MS),
       clientState: secret.reveal(),
     };
-    const answer = await send('POST', '/subscriptions', subscription, signal);
+    let answer = await send('POST', '/subscriptions', subscription, signal);
+    if (answer.status === 409) {
+      await removeTwin(resource, signal);
+      answer = await send('POST', '/subscriptions', subscription, signal);
+    }
     if (answer.status === 201 || answer.status === 200) return toHeld(answer);
     if (answer.status === 403) {
       const message = `${place}: answered 403; grant the application permission ${PERMISSION[resource]}`;
@@ -139,6 +167,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
           continue;
         }
         const extended = isOurs ? await extend(held, signal) : undefined;
+        if (held !== undefined && !isOurs) await remove(held.id, signal);
         const current = extended ?? (await create(resource, signal));
         after[resource] = current;
         unstored = { ...unstored, [resource]: current };
@@ -147,8 +176,6 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
         if (extended !== undefined) continue;
         // Between the end of the old one and the new one nothing was told.
         gap = true;
-        // One for another address or secret is given up; where that fails it ends by itself.
-        if (!isOurs) await send('DELETE', pathOf(held), {}, signal);
       }
       unstored = {};
       const [first] = Object.values(after)
@@ -164,8 +191,8 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
   };
 }
 
-function pathOf(held: Held): string {
-  return `/subscriptions/${encodeURIComponent(held.id)}`;
+function pathOf({ id }: Pick<Held, 'id'>): string {
+  return `/subscriptions/${encodeURIComponent(id)}`;
 }
 
 function parseStored(text: string | undefined): z.output<typeof STORED> {

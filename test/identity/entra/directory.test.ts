@@ -308,4 +308,9 @@ describe('members', () => {
     for (const permission of ['User.Read.All', 'Directory.Read.All']) entra.permissions.delete(permission);
     await expect(directory.readMembers?.([guidOf('team')], signal)).rejects.toThrow(/User\.Read\.All/);
   });
+
+  it('are refused where a group with hidden members shows none', async () => {
+    entra.tenant.put('groups', { id: guidOf('team'), visibility: 'HiddenMembership', members: [] });
+    await expect(directory.readMembers?.([guidOf('team')], signal)).rejects.toThrow(/Member\.Read\.Hidden/);
+  });
 });

@@ -3,6 +3,7 @@ import type { createEntra } from '../../../src/identity/entra/entra.js';
 import type { PollResult } from '../../../src/identity/source.js';
 import { applicationOf, type Entra, principalOf, startEntra } from '../../support/entra/entra.js';
 import { partsOf } from '../../support/entra/parts.js';
+import { shape } from '../../support/entra/shapes.js';
 import { guidOf } from '../../support/entra/tenant.js';
 
 const signal = new AbortController().signal;
@@ -139,6 +140,14 @@ describe('a change of a client', () => {
   });
 });
 
+describe('an agent identity that is new', () => {
+  it('is told by its object id, without a complete comparison', async () => {
+    await poll();
+    entra.tenant.put('servicePrincipals', shape('agent-identity', { id: guidOf('agent') }));
+    expect(keysOf(await poll())).toEqual([`clientId ${guidOf('agent')}`]);
+  });
+});
+
 describe('the cursor', () => {
   it('goes on after a restart, also over pages', async () => {
     await poll();
@@ -191,6 +200,11 @@ describe('the cursor', () => {
       entra.fault = (url) => (url.pathname === '/v1.0/servicePrincipals/delta' ? answer : undefined);
       await expect(parts.poll.poll(cursor, signal)).rejects.toThrow(/Graph/);
     }
+    entra.fault = () => ({ status: 429, headers: { 'retry-after': '30' } });
+    await expect(parts.poll.poll(cursor, signal)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_RATE_LIMITED',
+      retryAfterMs: 30_000,
+    });
     entra.fault = undefined;
     expect(keysOf(await poll())).toEqual([WEB]);
   });

@@ -111,6 +111,29 @@ describe('the subscriptions', () => {
     expect(active().map(({ clientState }) => clientState)).toEqual(['the next one', 'the next one']);
   });
 
+  it('are found again where what was stored is lost', async () => {
+    await renew();
+    const lost = active().map(({ id }) => id);
+    stored = undefined;
+    await parts.directory.close();
+    open();
+    await renew();
+    expect(active()).toHaveLength(2);
+    for (const { id } of active()) expect(lost).not.toContain(id);
+  });
+
+  it('of another address of the same application are left alone, and told', async () => {
+    await renew();
+    const [first] = active();
+    if (first === undefined) throw new Error('no subscription');
+    entra.subscriptions.active.set(first.id, { ...first, notificationUrl: 'https://other.example.com/' });
+    stored = undefined;
+    await parts.directory.close();
+    open();
+    await expect(renew()).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    expect(entra.subscriptions.active.has(first.id)).toBe(true);
+  });
+
   it('are not made twice where one of them fails', async () => {
     entra.permissions.delete('Group.Read.All');
     entra.permissions.delete('Directory.Read.All');

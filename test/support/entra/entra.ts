@@ -85,6 +85,7 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
         'Authorization_RequestDenied',
         'Insufficient privileges to complete the operation.',
       );
+    if (method === 'GET' && path === '/subscriptions') return self.subscriptions.list();
     if (method === 'GET') {
       const mayReadUsers = ['User.Read.All', 'Directory.Read.All'].some((each) => self.permissions.has(each));
       return answerGet(url, tenant, behaviour, mayReadUsers);

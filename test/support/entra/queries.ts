@@ -32,7 +32,7 @@ const PROPERTIES: Readonly<Record<string, readonly string[]>> = {
   ],
   oauth2PermissionGrants: ['id', 'clientId', 'consentType', 'principalId', 'resourceId', 'scope'],
   users: ['id', 'displayName', 'userPrincipalName', 'accountEnabled'],
-  groups: ['id', 'displayName', 'description'],
+  groups: ['id', 'displayName', 'description', 'visibility'],
   appRoleAssignments: ['id', 'appRoleId', 'principalId', 'principalType', 'resourceId'],
   tokenLifetimePolicies: ['id', 'definition', 'displayName', 'isOrganizationDefault'],
   directoryObjects: ['id', 'accountEnabled', 'displayName'],

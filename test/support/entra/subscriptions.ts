@@ -22,6 +22,7 @@ export interface Subscriptions {
   /** How the address answered the last validation: status, content type, body. */
   lastValidation: { status: number; contentType: string; body: string } | undefined;
   create(body: string): Promise<Answer>;
+  list(): Answer;
   renew(id: string, body: string): Answer;
   remove(id: string): Answer;
   /** What Graph sends for a change; nobody may have subscribed to it. */
@@ -67,6 +68,10 @@ export function createSubscriptions(options: {
         return graphError(400, 'ExtensionError', 'Operation: Create; Exception: [Status Code: BadRequest]');
       if (typeof clientState !== 'string' || clientState.length > 128)
         return graphError(400, 'InvalidRequest', 'clientState must not be longer than 128 characters.');
+      const isTwin = (each: Subscription) => each.resource === resource && each.changeType === changeType;
+      const isAlive = (each: Subscription) => Date.parse(each.expirationDateTime) > options.now();
+      if ([...active.values()].some((each) => isTwin(each) && isAlive(each)))
+        return graphError(409, 'Conflict', 'A subscription with these values exists already.');
       for (const url of new Set([String(notificationUrl), String(lifecycleNotificationUrl)])) {
         const token = `Validation: Testing client application reachability for subscription Request-Id: ${randomUUID()}`;
         const answer = await fetch(`${url}?validationToken=${encodeURIComponent(token)}`, {
@@ -92,6 +97,7 @@ export function createSubscriptions(options: {
       active.set(subscription.id, subscription);
       return { status: 201, json: shown(subscription) };
     },
+    list: () => ({ status: 200, json: { value: [...active.values()].map(shown) } }),
     renew(id, body) {
       self.log.push(`PATCH ${id}`);
       const subscription = active.get(id);
