@@ -38,6 +38,8 @@ export interface LoginScene {
   accessToken(clientId: string): Promise<string>;
   /** By the API, with an access token that the client got for itself; the status where that is refused. */
   login(clientId: string, options?: { readonly authMethod?: string }): Promise<ConsulToken | number>;
+  /** The same with an access token of somebody. */
+  loginWith(authMethod: string, accessToken: string): Promise<ConsulToken | number>;
   /** `consul login` with the access token in a file; resolves with the secret that it wrote. */
   loginByCommand(clientId: string): Promise<string>;
   /** The status of one call of Consul's API. */
@@ -101,6 +103,15 @@ export async function startLoginScene(configuration: Readonly<Record<string, unk
     const secrets = new Map<string, string>();
     const accessToken = (clientId: string) =>
       admin.clientAccessToken(REALM, clientId, secrets.get(clientId) ?? '');
+    const loginWith: LoginScene['loginWith'] = async (authMethod, bearerToken) => {
+      const answer = await fetch(`${consul.httpAddress}/v1/acl/login`, {
+        method: 'POST',
+        body: JSON.stringify({ AuthMethod: authMethod, BearerToken: bearerToken }),
+        signal: AbortSignal.timeout(10_000),
+      });
+      const text = await answer.text();
+      return answer.ok ? TOKEN.parse(JSON.parse(text)) : answer.status;
+    };
     return {
       consul,
       keycloak,
@@ -117,15 +128,9 @@ export async function startLoginScene(configuration: Readonly<Record<string, unk
         });
         for (const scope of scopes) await admin.addScope(REALM, clientId, scope);
       },
-      async login(clientId, { authMethod = methodOf(clientId) } = {}) {
-        const answer = await fetch(`${consul.httpAddress}/v1/acl/login`, {
-          method: 'POST',
-          body: JSON.stringify({ AuthMethod: authMethod, BearerToken: await accessToken(clientId) }),
-          signal: AbortSignal.timeout(10_000),
-        });
-        const text = await answer.text();
-        return answer.ok ? TOKEN.parse(JSON.parse(text)) : answer.status;
-      },
+      loginWith,
+      login: async (clientId, { authMethod = methodOf(clientId) } = {}) =>
+        loginWith(authMethod, await accessToken(clientId)),
       async loginByCommand(clientId) {
         const [bearer, sink] = [join(directory, 'access-token'), join(directory, 'consul-token')];
         await writeFile(bearer, await accessToken(clientId), { mode: 0o600 });
