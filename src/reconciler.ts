@@ -37,15 +37,16 @@ async function runProvider(
   signal: AbortSignal,
 ): Promise<JobResult> {
   await endSessions(key, job, deps, signal);
-  const [users, people, clients] = [
-    await settled(reconcileJwtProvider(key.name, job, deps, signal)),
+  // People first, for some may have to go.
+  const [people, users, clients] = [
     await settled(reconcilePeople(key, job, deps, signal)),
+    await settled(reconcileJwtProvider(key.name, job, deps, signal)),
     await settled(reconcileProvider(key, job, deps, signal)),
   ];
   if (clients.status === 'rejected') throw clients.reason;
   if (people.status === 'rejected') throw people.reason;
   if (users.status === 'rejected') throw users.reason;
-  return clients.value;
+  return people.value.kind === 'retry' ? people.value : clients.value;
 }
 
 async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {

@@ -21,6 +21,8 @@ export class AclState {
   readonly policyTurns = new Turns();
   /** Of all groups that the mapping named when they were last read, by provider. */
   readonly members = new Map<string, Members>();
+  /** Names under which people's objects stand, by provider, as of a version of the cache. */
+  readonly peoplesNames = new Map<string, { readonly version: number; readonly names: readonly string[] }>();
   #parse = createRulesParser();
   #compile = createPatternCompiler();
   #mapping: Mapping | undefined;

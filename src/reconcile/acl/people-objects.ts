@@ -81,6 +81,8 @@ export function providersOfPeople({ world, acl }: Known): readonly string[] {
 
 /** In lower case: the auth method, the roles that its rules give, and every role of a person. */
 function standingNames(provider: string, { world, acl }: Known): readonly string[] {
+  const known = acl.peoplesNames.get(provider);
+  if (known?.version === acl.cache.version) return known.names;
   const { owner } = world.mapping;
   const method = peopleName(owner, provider).toLowerCase();
   const names = new Set([method]);
@@ -92,6 +94,7 @@ function standingNames(provider: string, { world, acl }: Known): readonly string
       isPeoples(owner, provider, role.object.name, role.object.description)
     )
       names.add(name);
+  acl.peoplesNames.set(provider, { version: acl.cache.version, names: [...names] });
   return [...names];
 }
 
