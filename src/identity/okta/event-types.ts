@@ -48,6 +48,8 @@ const TYPES: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ['app.oauth2.client.lifecycle.delete', app('everything', false)],
   ['app.oauth2.client.privilege.grant', app('nothing', true)],
   ['app.oauth2.client.privilege.revoke', app('something', true)],
+  ['app.oauth2.admin.consent.grant', app('nothing', false)],
+  ['app.oauth2.admin.consent.revoke', app('something', false)],
   ['app.oauth2.credentials.lifecycle.create', app('nothing', false)],
   ['app.oauth2.credentials.lifecycle.activate', app('nothing', false)],
   ['app.oauth2.credentials.lifecycle.deactivate', app('something', false)],
