@@ -194,7 +194,9 @@ describe('doctor', () => {
       severity: 'error',
       message: expect.stringContaining('write acl'),
     });
-    const writer = await withRules(`acl = "write" ${LEAST}`);
+    const said = await withRules(`# acl = "write"\n/* acl = "write" */ acl = "read" ${LEAST}`);
+    expect(said.of('consul.token')?.severity).toBe('error');
+    const writer = await withRules(`acl = "write" # mesh = "write"\n${LEAST} key "#" { policy = "read" }`);
     expect([writer.status, writer.of('consul.token')?.severity]).toEqual([0, 'ok']);
     expect(writer.of('consul.read-acl')?.severity).toBe('ok');
     expect(writer.of('acl.cache')).toMatchObject({
@@ -245,8 +247,12 @@ describe('doctor', () => {
     await mesh.request('PUT', '/v1/acl/token', { ...identity, ExpirationTTL: '2h' });
     expect((await examine()).of('sidecars.tokens')).toMatchObject({
       severity: 'warning',
-      message: expect.stringMatching(/^all 1 ACL tokens of web end, the last of them in 1h 59m/),
+      message: expect.stringMatching(/^the only ACL token of web ends in 1h 59m/),
     });
+    await mesh.request('PUT', '/v1/acl/token', { ...identity, ExpirationTTL: '23h' });
+    expect((await examine()).of('sidecars.tokens')?.message).toMatch(
+      /^all 2 ACL tokens of web end, the last of them in 22h 59m/,
+    );
     await mesh.request('PUT', '/v1/acl/token', identity);
     expect((await examine()).of('sidecars.tokens')).toMatchObject({ severity: 'ok' });
   });
@@ -256,7 +262,7 @@ describe('doctor', () => {
     await mesh.request('PUT', '/v1/acl/token', { NodeIdentities, ExpirationTTL: '2h' });
     expect((await examine()).of('agents.tokens')).toMatchObject({
       severity: 'warning',
-      message: expect.stringContaining('node dc1/machine-1 end'),
+      message: expect.stringContaining('of node dc1/machine-1 ends in 1h 59m'),
     });
   });
 

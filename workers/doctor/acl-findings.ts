@@ -88,7 +88,7 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
     if (own.length === 0 || unclear.length > 0 || ends.some((end) => Number.isNaN(end))) continue;
     const last = Math.max(...ends);
     const left = (last - now) / 1000;
-    const message = `all ${own.length} ACL tokens of ${service} end, the last of them in ${durationText(left)}; a sidecar whose token has ended is never told of a denial again, and looks healthy`;
+    const message = `${endText(own.length, service, left)}; a sidecar whose token has ended is never told of a denial again, and looks healthy`;
     findings.push(left < NEAR_SECONDS ? warning(id, message, RENEW) : notice(id, message, RENEW));
   }
   if (dead.length > 0)
@@ -112,6 +112,13 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
     : findings;
 }
 
+function endText(count: number, whose: string, seconds: number): string {
+  const last = durationText(seconds);
+  return count === 1
+    ? `the only ACL token of ${whose} ends in ${last}`
+    : `all ${count} ACL tokens of ${whose} end, the last of them in ${last}`;
+}
+
 /** An agent whose token has ended can register nothing and answers to no change. */
 function agentFindings(tokens: readonly AclToken[], now: number): readonly Finding[] {
   const byNode = new Map<string, AclToken[]>();
@@ -123,7 +130,7 @@ function agentFindings(tokens: readonly AclToken[], now: number): readonly Findi
     return [
       warning(
         'agents.tokens',
-        `all ACL tokens with the identity of node ${node} end, the last of them in ${durationText((Math.max(...ends) - now) / 1000)}; an agent that uses one registers nothing after that`,
+        `${endText(own.length, `node ${node}`, (Math.max(...ends) - now) / 1000)}; an agent that uses one registers nothing after that`,
         'give agents tokens that do not end, or set a new one with consul acl set-agent-token before',
       ),
     ];

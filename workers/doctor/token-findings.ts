@@ -58,7 +58,8 @@ function powerFinding({ isManagement, rules }: AclTokenFacts, config: Config, ne
           `see that it has these rules: ${needed}`,
         );
   }
-  const may = (rule: RegExp) => rules.some((text) => rule.test(text));
+  const texts = rules.map(withoutComments);
+  const may = (rule: RegExp) => texts.some((text) => rule.test(text));
   const writes = new Set<string>(
     WHOLE.filter((resource) => may(new RegExp(`\\b${resource}"?\\s*[=:]\\s*"write"`))),
   );
@@ -82,6 +83,13 @@ function powerFinding({ isManagement, rules }: AclTokenFacts, config: Config, ne
       `use one with these rules: ${needed}`,
     );
   return ok(id, 'the ACL token may write what the configuration needs');
+}
+
+/** Rules as they were written, whose comments may name what they do not give; a `#` within a name stays. */
+function withoutComments(rules: string): string {
+  return rules.replace(/"(?:[^"\\]|\\.)*"|#.*|\/\/.*|\/\*[\s\S]*?\*\//g, (part) =>
+    part.startsWith('"') ? part : ' ',
+  );
 }
 
 function expiryFindings({ expiresAt }: AclTokenFacts, now: number): readonly Finding[] {
