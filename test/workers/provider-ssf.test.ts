@@ -21,8 +21,13 @@ afterEach(async () => {
 });
 
 /** A daemon beside a directory document, with a stream of shared signals. */
-async function running(delivery: 'push' | 'poll', provider: Record<string, unknown> = {}): Promise<void> {
+async function running(
+  delivery: 'push' | 'poll',
+  provider: Record<string, unknown> = {},
+  isSilent = false,
+): Promise<void> {
   transmitter = await startTransmitter({ now: () => Date.now() });
+  transmitter.isSilent = isSilent;
   const port = await freePort();
   const common = {
     transmitter: transmitter.issuer,
@@ -150,6 +155,31 @@ describe('shared signals that are pushed', () => {
     rig.idp.change('web-app', { enabled: false });
     await daemon.tell('client.disabled', 'web-app');
     await isClosed(rig);
+  });
+});
+
+describe('a stream of shared signals that brings nothing', () => {
+  const compared = () =>
+    rig.logs.filter((line) => line.includes('a subscription had ended or was silent')).length;
+
+  it('has everything compared, and is asked again', async () => {
+    await running('push', {}, true);
+    const asked = () => transmitter.seen.filter((each) => each === 'POST /ssf/verify').length;
+    await until('a request for verification', () => asked() === 1);
+    await daemon.idle();
+    expect(compared()).toBe(0);
+    rig.clock.advance(130_000);
+    await until('a comparison', () => compared() === 1);
+    await until('another request', () => asked() === 2);
+  });
+
+  it('is set going again where it was stopped', async () => {
+    await running('push');
+    await until('the verification', () => transmitter.answered.length > 0);
+    for (const stream of transmitter.streams.values()) stream.status = 'disabled';
+    rig.clock.advance(130_000);
+    await until('a comparison', () => compared() === 1);
+    expect([...transmitter.streams.values()].map(({ status }) => status)).toEqual(['enabled']);
   });
 });
 
