@@ -1,4 +1,5 @@
 import type { Grant } from '../model/client.js';
+import type { Evidence } from '../model/trigger.js';
 
 /** A scope as one text, its API included: an equal name at another API gives another text. */
 export function toGrantText({ api, name }: Grant): string {
@@ -21,4 +22,9 @@ export function parseGrantText(text: string): Grant {
 
 export function sameGrant(a: Grant, b: Grant): boolean {
   return a.api === b.api && a.name === b.name;
+}
+
+/** The scopes that an event named. */
+export function toldScopes({ api, scopes = [] }: Evidence): readonly Grant[] {
+  return scopes.map((name) => (api === undefined ? { name } : { api, name }));
 }

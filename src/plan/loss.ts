@@ -1,9 +1,8 @@
 import type { Grant } from '../model/client.js';
 import type { ChangeReason } from '../model/decision.js';
-import type { Evidence } from '../model/trigger.js';
 import type { ClaimStanding } from './claims.js';
 import type { DestinationInput } from './destination-input.js';
-import { sameGrant } from './grant-text.js';
+import { sameGrant, toldScopes } from './grant-text.js';
 import { destinationsOfScope } from './openings.js';
 import { type ClientId, clientText, findClient } from './world.js';
 import type { Written } from './written.js';
@@ -97,11 +96,6 @@ export function lossOf(facts: {
       ? lost.every((scope) => told.some((each) => sameGrant(each, scope)))
       : told.some((scope) => !has(scope) && reaches(scope));
   return { reason: 'ScopeRevoked', scopes: namesOf(lost), isInferred: !named && !isTold };
-}
-
-/** The scopes that an event named. */
-function toldScopes({ api, scopes = [] }: Evidence): readonly Grant[] {
-  return scopes.map((name) => (api === undefined ? { name } : { api, name }));
 }
 
 function namesOf(grants: readonly Grant[]): readonly string[] {

@@ -1,5 +1,6 @@
-import type { OAuthClient } from '../../model/client.js';
+import type { Grant, OAuthClient } from '../../model/client.js';
 import type { ClaimStanding } from '../claims.js';
+import { sameGrant } from '../grant-text.js';
 import type { PlannedClient } from '../plan.js';
 import type { Closure } from '../world.js';
 import type { AclWhy } from './acl-change.js';
@@ -13,12 +14,12 @@ export interface ClientLossFacts {
   readonly client: OAuthClient | undefined;
   readonly now: DesiredClient | undefined;
   /** The scopes that opened what stands, as remembered; undefined where that is not known. */
-  readonly had: readonly string[] | undefined;
+  readonly had: readonly Grant[] | undefined;
   /** The services that had its identity and have not now. */
   readonly lostServices: readonly ClaimStanding[];
   /** Whether an event named the client, and the scopes that events named. */
   readonly isNamed: boolean;
-  readonly toldScopes: readonly string[];
+  readonly toldScopes: readonly Grant[];
 }
 
 /**
@@ -34,7 +35,8 @@ export interface ClientLossFacts {
  * | anything else | `MappingChanged` | yes |
  */
 export function clientLoss(facts: ClientLossFacts): AclWhy {
-  const { id, client, had = [] } = facts;
+  const { id, client, had: grants = [] } = facts;
+  const had = namesOf(grants);
   const because = (
     reason: AclWhy['reason'],
     isInferred: boolean,
@@ -43,11 +45,11 @@ export function clientLoss(facts: ClientLossFacts): AclWhy {
   if (facts.closure !== undefined) return because(facts.closure, false);
   if (client === undefined) return because('ClientDeleted', !facts.isNamed);
   if (!client.enabled) return because('ClientDisabled', false);
-  const has = new Set(client.grants.map(({ name }) => name));
-  const lost = had.filter((scope) => !has.has(scope));
+  const isAmong = (list: readonly Grant[], grant: Grant) => list.some((each) => sameGrant(each, grant));
+  const lost = grants.filter((grant) => !isAmong(client.grants, grant));
   if (lost.length > 0) {
-    const isTold = lost.every((scope) => facts.toldScopes.includes(scope));
-    return because('ScopeRevoked', !facts.isNamed && !isTold, lost);
+    const isTold = lost.every((grant) => isAmong(facts.toldScopes, grant));
+    return because('ScopeRevoked', !facts.isNamed && !isTold, namesOf(lost));
   }
   const limited = had.filter((scope) => facts.now?.limited.includes(scope) ?? false);
   if (limited.length > 0) return because('ActorLimited', false, limited);
@@ -66,4 +68,8 @@ export function clientLoss(facts: ClientLossFacts): AclWhy {
     false,
     had.filter((scope) => !(facts.now?.scopes.includes(scope) ?? false)),
   );
+}
+
+function namesOf(grants: readonly Grant[]): readonly string[] {
+  return [...new Set(grants.map(({ name }) => name))];
 }

@@ -45,6 +45,8 @@ export interface DesiredClient {
   readonly desired: DesiredAcl;
   readonly actorKind: ClassifiedKind;
   readonly scopes: readonly string[];
+  /** The same with their APIs, in the form of `toGrantText`. */
+  readonly opensBy: readonly string[];
   readonly limited: readonly string[];
   readonly holds: readonly Hold[];
 }
@@ -86,6 +88,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
     desired: NOTHING_DESIRED,
     actorKind,
     scopes: [],
+    opensBy: [],
     limited: rules.limited,
     holds,
   });
@@ -144,6 +147,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
   return {
     actorKind,
     scopes: rules.scopes,
+    opensBy: rules.opensBy,
     limited: rules.limited,
     holds,
     desired: {

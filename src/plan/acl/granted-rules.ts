@@ -5,6 +5,7 @@ import type { HoldReason } from '../../model/decision.js';
 import type { Mapping } from '../../model/rule.js';
 import { admitsKind, mayUseScope } from '../actor.js';
 import { compareText } from '../compare.js';
+import { toGrantText } from '../grant-text.js';
 import type { PatternCompiler } from '../pattern.js';
 import { capturesOf } from '../rule-match.js';
 import { describe, policyName } from './quote.js';
@@ -22,6 +23,8 @@ export interface ClientRules {
   /** One per distinct text, sorted by name. */
   readonly policies: readonly AclPolicy[];
   readonly scopes: readonly string[];
+  /** The same with their APIs, in the form of `toGrantText`. */
+  readonly opensBy: readonly string[];
   readonly held: readonly HeldRules[];
   /** Scopes that a rule names but the client's kind may not use. */
   readonly limited: readonly string[];
@@ -37,6 +40,7 @@ export function rulesOf(
 ): ClientRules {
   const policies = new Map<string, AclPolicy>();
   const scopes = new Set<string>();
+  const opensBy = new Set<string>();
   const limited = new Set<string>();
   const held: HeldRules[] = [];
   for (const grant of client.enabled ? client.grants : []) {
@@ -62,12 +66,14 @@ export function rulesOf(
         const policy = toPolicy(mapping.owner, granted.text);
         policies.set(policy.name, policy);
         scopes.add(scope);
+        opensBy.add(toGrantText(grant));
       }
     }
   }
   return {
     policies: [...policies.values()].toSorted((a, b) => compareText(a.name, b.name)),
     scopes: [...scopes].toSorted(compareText),
+    opensBy: [...opensBy].toSorted(compareText),
     held,
     limited: [...limited].toSorted(compareText),
   };

@@ -96,7 +96,7 @@ async function reconcile(
     deps.window.takeEdge(plan.subject, now);
     await deps.facts.set('guard/window', deps.window.toText());
   }
-  const remember = new Map([[scopesKey(plan.subject), JSON.stringify(plan.scopes)]]);
+  const remember = new Map([[scopesKey(plan.subject), JSON.stringify(plan.opensBy)]]);
   await applyAcl(
     {
       key,

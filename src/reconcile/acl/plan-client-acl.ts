@@ -1,4 +1,5 @@
 import type { AclSnapshot } from '../../model/acl.js';
+import type { Grant } from '../../model/client.js';
 import type { ChangeReason } from '../../model/decision.js';
 import type { Mode } from '../../model/rule.js';
 import type { Evidence } from '../../model/trigger.js';
@@ -16,6 +17,7 @@ import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../plan/acl/login.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { classify } from '../../plan/actor.js';
+import { parseGrantText, toldScopes } from '../../plan/grant-text.js';
 import type { PlannedClient } from '../../plan/plan.js';
 import { type ClientId, serviceText } from '../../plan/world.js';
 import type { WorldState } from '../world-state.js';
@@ -36,8 +38,8 @@ export interface ClientAclPlan extends AclPlan {
   /** What the client's one removal is counted and held under. */
   readonly subject: string;
   readonly desired: DesiredAcl;
-  /** What opens the desired objects, to be remembered. */
-  readonly scopes: readonly string[];
+  /** What opens the desired objects, to be remembered; in the form of `toGrantText`. */
+  readonly opensBy: readonly string[];
   /** The client's directory was not read completely: nothing is known, and nothing follows. */
   readonly isUnknown: boolean;
 }
@@ -63,7 +65,7 @@ export function planClientAcl(
   };
   const isUnknown = closure === undefined && isConfigured && !world.hasDirectory(id.provider);
   if (isUnknown)
-    return { client, subject, desired: NOTHING_DESIRED, scopes: [], changes: [], holds: [], isUnknown };
+    return { client, subject, desired: NOTHING_DESIRED, opensBy: [], changes: [], holds: [], isUnknown };
 
   const wanted = known === undefined ? undefined : wantedOf(known, facts.actual, world, acl, now);
   const desired = wanted?.desired ?? NOTHING_DESIRED;
@@ -81,7 +83,7 @@ export function planClientAcl(
         reason: 'MappingChanged',
         isInferred: false,
         client,
-        scopes: rememberedScopes(lastWritten, subject) ?? [],
+        scopes: (rememberedScopes(lastWritten, subject) ?? []).map(({ name }) => name),
       }
     );
   };
@@ -98,7 +100,7 @@ export function planClientAcl(
     client,
     subject,
     desired,
-    scopes: wanted?.scopes ?? [],
+    opensBy: wanted?.opensBy ?? [],
     isUnknown,
     changes: plan.changes,
     holds: [...(wanted?.holds ?? []), ...plan.holds],
@@ -134,11 +136,13 @@ export function scopesKey(subject: string): string {
 export function rememberedScopes(
   lastWritten: ReadonlyMap<string, string>,
   subject: string,
-): readonly string[] | undefined {
+): readonly Grant[] | undefined {
   const text = lastWritten.get(scopesKey(subject));
   if (text === undefined) return undefined;
   const value: unknown = JSON.parse(text);
-  return Array.isArray(value) ? value.filter((scope) => typeof scope === 'string') : undefined;
+  return Array.isArray(value)
+    ? value.filter((scope) => typeof scope === 'string').map(parseGrantText)
+    : undefined;
 }
 
 function wantedOf(
@@ -186,7 +190,7 @@ function lossOf(
         return standings.get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
       }),
     isNamed: mine.some(({ clients }) => clients?.includes(client.clientId) ?? false),
-    toldScopes: mine.flatMap(({ scopes }) => scopes ?? []),
+    toldScopes: mine.flatMap(toldScopes),
   });
 }
 

@@ -13,19 +13,21 @@ const refused: ClaimStanding = {
   detail: '',
 };
 
+const scopes = (...names: readonly string[]) => names.map((name) => ({ name }));
+
 function loss(changes: Partial<ClientLossFacts>) {
-  const { reason, isInferred, scopes } = clientLoss({
+  const found = clientLoss({
     id: { ...of, actorKind: 'workload' },
     closure: undefined,
     client: web,
     now: desire(web),
-    had: ['config:read'],
+    had: scopes('config:read'),
     lostServices: [],
     isNamed: false,
     toldScopes: [],
     ...changes,
   });
-  return [reason, isInferred, scopes];
+  return [found.reason, found.isInferred, found.scopes];
 }
 
 describe('what a client loses', () => {
@@ -42,20 +44,37 @@ describe('what a client loses', () => {
       ['ClientDeleted', false, ['config:read']],
     ],
     ['by being disabled', { client: { ...web, enabled: false } }, ['ClientDisabled', false, ['config:read']]],
-    ['with a scope that a read does not show', { had: ['a', 'config:read'] }, ['ScopeRevoked', true, ['a']]],
+    [
+      'with a scope that a read does not show',
+      { had: scopes('a', 'config:read') },
+      ['ScopeRevoked', true, ['a']],
+    ],
     [
       'with a scope that an event names',
-      { had: ['a'], toldScopes: ['a', 'b'] },
+      { had: scopes('a'), toldScopes: scopes('a', 'b') },
       ['ScopeRevoked', false, ['a']],
     ],
     [
       'with one named scope and one that is not',
-      { had: ['a', 'c'], toldScopes: ['a'] },
+      { had: scopes('a', 'c'), toldScopes: scopes('a') },
       ['ScopeRevoked', true, ['a', 'c']],
     ],
     [
+      'with a scope at one API, although it has one of that name at another',
+      { had: [{ api: 'a', name: 'config:read' }], toldScopes: scopes('config:read') },
+      ['ScopeRevoked', true, ['config:read']],
+    ],
+    [
+      'with a scope at the API that an event names',
+      {
+        had: [{ api: 'a', name: 'config:read' }],
+        toldScopes: [{ api: 'a', name: 'config:read' }],
+      },
+      ['ScopeRevoked', false, ['config:read']],
+    ],
+    [
       'with a scope, when an event names the client',
-      { had: ['a'], isNamed: true },
+      { had: scopes('a'), isNamed: true },
       ['ScopeRevoked', false, ['a']],
     ],
     [
