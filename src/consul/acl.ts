@@ -18,6 +18,11 @@ export interface AclObjects {
    */
   read(isOurs: (name: string, description: string) => boolean, signal: AbortSignal): Promise<AclSnapshot>;
   /**
+   * What stands under these names, in any case: a role, an auth method of type jwt and its binding rules each; and the
+   * policies of these names. Complete, and cheap however many others there are. Marked or not.
+   */
+  readNamed(names: readonly string[], policies: readonly string[], signal: AbortSignal): Promise<AclSnapshot>;
+  /**
    * Creates (no `id`) or replaces, then reads back and compares; resolves with what stands. Repeating is safe.
    * - ERR_CONSUL_REJECTED: Consul refuses the content; an object of this name, in any case, stands where one was to be
    *   created; the IdP's keys cannot be fetched, for which alone the error is retriable. A binding rule equal to the

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
 import type { AclObjects } from '../acl.js';
+import { readNamed } from './acl-named.js';
 import { readSnapshot } from './acl-snapshot.js';
 import { deleteTokens, listTokens } from './acl-tokens.js';
 import { deleteAcl, writeAcl } from './acl-write.js';
@@ -23,6 +24,7 @@ export function createAclObjects(options: AclObjectsOptions): AclObjects {
   const writing = { transport, tenancy, logger, keyFetchTimeoutMs: options.keyFetchTimeoutMs ?? 5_000 };
   return {
     read: (isOurs, signal) => readSnapshot(transport, tenancy, guard, isOurs, signal),
+    readNamed: (names, policies, signal) => readNamed(transport, tenancy, guard, names, policies, signal),
     write: (id, object, signal) => writeAcl(writing, id, object, signal),
     delete: (kind, id, signal) => deleteAcl(writing, kind, id, signal),
     tokens: (by, signal) => listTokens(transport, tenancy, by, signal),

@@ -1,7 +1,6 @@
 import { SyncError } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Job } from '../../model/trigger.js';
-import { hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings } from '../approvals.js';
@@ -60,12 +59,8 @@ async function reconcile(
   const left = pendingAcl(record).flatMap(({ resource }) =>
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
   );
-  const wanted = new Set([name, ...policies, ...left].map((each) => each.toLowerCase()));
   const read = world.beginRead();
-  const actual = await deps.consul.acl.read(
-    (each) => wanted.has(each.toLowerCase()) && hasOurName(mapping.owner, each),
-    signal,
-  );
+  const actual = await deps.consul.acl.readNamed([name], unique([...policies, ...left]), signal);
   acl.cache.put([name], [...policies, ...left], actual, read);
   const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);
   world.rememberWritten(key, lastWritten);
@@ -120,4 +115,8 @@ async function reconcile(
     await tell(guarded.holds, await journal.read(key));
   }
   return DONE;
+}
+
+function unique(names: readonly string[]): readonly string[] {
+  return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()];
 }

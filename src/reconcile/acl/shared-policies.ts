@@ -11,7 +11,7 @@ export async function standingPolicy(
   const { owner } = deps.world.mapping;
   const name = policy.name.toLowerCase();
   const read = deps.world.beginRead();
-  const snapshot = await deps.consul.acl.read((each) => each.toLowerCase() === name, signal);
+  const snapshot = await deps.consul.acl.readNamed([], [policy.name], signal);
   deps.acl.cache.put([], [name], snapshot, read);
   const [found] = snapshot.policies;
   return (

@@ -27,6 +27,33 @@ export function aclReads(theRig: () => AclRig): void {
     expect(names.filter((each) => !each.startsWith('scopemesh-payments-'))).toEqual([]);
   });
 
+  it('what stands under a name is read in any case, whoever made it, and nothing where nothing stands', async () => {
+    const { acl, client, fresh, read, request } = theRig();
+    const name = fresh();
+    await client(name);
+    await client(fresh());
+    const foreign = `Other-${name}`;
+    await request('PUT', '/v1/acl/role', { Name: foreign, Description: 'mine' });
+    const all = await read();
+    const isIt = (each: string) => each === name;
+    expect(await acl.readNamed([name.toUpperCase()], [name.toUpperCase()], never)).toEqual({
+      policies: all.policies.filter(({ object }) => isIt(object.name)),
+      roles: all.roles.filter(({ object }) => isIt(object.name)),
+      authMethods: all.authMethods.filter(({ object }) => isIt(object.name)),
+      bindingRules: all.bindingRules.filter(({ object }) => isIt(object.authMethod)),
+    });
+    const others = await acl.readNamed([foreign.toLowerCase(), fresh()], [fresh()], never);
+    expect(others.roles.map(({ object }) => object)).toEqual([
+      { name: foreign, description: 'mine', policies: [], serviceIdentities: [] },
+    ]);
+    expect({ ...others, roles: [] }).toEqual({
+      policies: [],
+      roles: [],
+      authMethods: [],
+      bindingRules: [],
+    });
+  });
+
   it('which are ours is asked by name and Description, for binding rules by the name of their method', async () => {
     const { acl, client, fresh } = theRig();
     const name = fresh();

@@ -195,11 +195,11 @@ describe('a step that fails', () => {
     await rig.mesh.register('orders');
     let refuses = false;
     await running((consul) =>
-      withAcl(consul, ({ read }) => ({
-        read: (isOurs, signal) =>
+      withAcl(consul, ({ readNamed }) => ({
+        readNamed: (...args) =>
           refuses
             ? Promise.reject(new SyncError('ERR_CONSUL_INCOMPLETE', 'filtered', { retriable: false }))
-            : read(isOurs, signal),
+            : readNamed(...args),
       })),
     );
     await until('the intention', async () => (await rig.mesh.access('orders')) !== undefined);
