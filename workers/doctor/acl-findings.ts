@@ -104,7 +104,7 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
       warning(
         id,
         `no live ACL token is that of ${namesText(strange)}: their sidecars run with one that may write every service, or with one that is gone and are then never told of a denial again; Consul does not say which`,
-        `look at each of these Envoys: curl -s ADMIN/stats?filter=control_plane.connected_state must say 1 and cds.update_failure not grow; then give each service a token of its own`,
+        'give each service a token of its own, register it again with that and restart its proxy; of an Envoy whose own token is gone ADMIN/stats?filter=control_plane.connected_state says 0, and of a registration whose token is gone nothing tells',
       ),
     );
   return findings.length === 0
