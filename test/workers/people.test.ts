@@ -84,6 +84,28 @@ describe('a member of a mapped group', () => {
     expect(ended.detail).toMatch(/^ended 1 live token;/);
   });
 
+  it('has what somebody deleted or widened by hand again as it was', async () => {
+    await start({ ann: ['oncall'] });
+    const role = roleOf('ann', 'oncall');
+    const rules = (await rig.objects('binding-rules')).filter(({ BindName }) => BindName === role);
+    await rig.mesh.request('DELETE', `/v1/acl/binding-rule/${rules[0]?.ID}`);
+    await rig.decided({ subject: ruleOf('ann', 'oncall'), reason: 'DriftCorrected', outcome: 'applied' });
+    const token = loggedIn(await login('ann', ['oncall']));
+    const { ID } = (await rig.mesh.request('GET', `/v1/acl/role/name/${role}`)) as { ID: string };
+    const audit = (await rig.objects('policies')).map(({ Name }) => ({ Name }));
+    await rig.mesh.request('PUT', `/v1/acl/role/${ID}`, {
+      ID,
+      Name: role,
+      Description: `scopemesh:${OWNER}`,
+      Policies: audit.filter(({ Name = '' }) => Name.startsWith('scopemesh-')),
+      ServiceIdentities: [{ ServiceName: 'vault' }],
+    });
+    await rig.decided({ subject: `acl-role/${role}`, reason: 'DriftCorrected', action: 'revoke' });
+    await daemon.idle();
+    expect(await rig.mesh.request('GET', `/v1/acl/role/${ID}`)).not.toHaveProperty('ServiceIdentities');
+    expect(await may(token)).toEqual([200, 403]);
+  });
+
   it('may come by a group event as well, and nothing is told twice', async () => {
     await start({ ann: [] });
     expect(await login('ann', ['oncall'])).toBe(403);
@@ -202,6 +224,7 @@ describe('a session that ended', () => {
     const token = loggedIn(await login('ann', ['oncall']));
     rig.writeFile({ mode: 'extend' });
     daemon.reload();
+    await rig.decided({ reason: 'ConfigReloaded' });
     await daemon.idle();
     rig.clock.advance(5_000);
     await ended('ann');

@@ -1,0 +1,85 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Consul } from '../../src/consul/consul.js';
+import { providerKey } from '../../src/model/key.js';
+import { personName } from '../../src/plan/acl/quote.js';
+import { type AclRig, createAclRig } from '../support/acl-rig.js';
+import { clientOf, OWNER } from '../support/daemon.js';
+import { startWorker, type Worker } from '../support/reconcile-rig.js';
+import { until } from '../support/until.js';
+
+let rig: AclRig;
+let worker: Worker;
+afterEach(async () => {
+  await worker.stop();
+  await rig.close();
+});
+
+const acl = 'key_prefix "config/" { policy = "read" }';
+const roleOf = (subject: string) => personName(OWNER, 'main', subject, 'oncall');
+
+async function start(subjects: readonly string[], wrap?: (consul: Consul) => Consul) {
+  rig = await createAclRig({ clients: [clientOf('web')], file: { groups: { oncall: { acl } } } });
+  rig.idp.people = new Map(subjects.map((subject) => [subject, ['oncall']]));
+  rig.writeFile();
+  worker = await startWorker(rig, wrap);
+}
+
+const standing = async () =>
+  (await rig.objects('roles')).flatMap(({ Name = '' }) => (Name.includes('-_person-') ? [Name] : []));
+const idle = () =>
+  until(
+    'an idle worker',
+    async () => {
+      const { waiting, active, delayed } = await worker.store.queue.state();
+      return waiting + active + delayed === 0;
+    },
+    60_000,
+  );
+
+describe('the people of a provider', () => {
+  it('come in several runs where they are many, and who goes meanwhile waits for no more than one', async () => {
+    const subjects = Array.from({ length: 210 }, (_, at) => `p${at}`);
+    let roles = 0;
+    await start(subjects, (consul) => ({
+      ...consul,
+      acl: {
+        ...consul.acl,
+        async write(id, object, signal) {
+          if (object.kind === 'acl-role' && ++roles === 100) {
+            rig.idp.people?.delete('p0');
+            const evidence = [{ provider: 'main', people: ['p0'] }];
+            await worker.add(providerKey('main'), 'webhook', { members: true, urgent: true, evidence });
+          }
+          return consul.acl.write(id, object, signal);
+        },
+      },
+    }));
+    await idle();
+    expect((await standing()).toSorted()).toEqual(
+      subjects
+        .filter((subject) => subject !== 'p0')
+        .map(roleOf)
+        .toSorted(),
+    );
+    const told = await worker.settled();
+    const gone = told.findIndex(({ reason }) => reason === 'MembershipRemoved');
+    const grantsBefore = told.slice(0, gone).filter(({ reason }) => reason === 'MembershipAdded').length;
+    // p0 had a role of the first run already, or was never admitted.
+    if (gone >= 0) expect(grantsBefore).toBeLessThanOrEqual(200);
+    else expect(told.some(({ person }) => person?.subject === 'p0')).toBe(false);
+  }, 90_000);
+
+  it('whose members cannot be read do not have the clients compared again and again', async () => {
+    await start(['ann']);
+    await idle();
+    const directory = worker.deps.directories.get('main');
+    if (directory?.readMembers === undefined) throw new Error('no directory that tells members');
+    const comparisons = vi.spyOn(directory, 'readAll');
+    const members = vi.spyOn(directory, 'readMembers');
+    rig.idp.people = undefined;
+    await worker.add(providerKey('main'), 'full-read', { fullRead: true });
+    await until('the members are asked for again and again', () => members.mock.calls.length >= 3, 20_000);
+    expect(comparisons).toHaveBeenCalledTimes(1);
+    expect(await standing()).toEqual([roleOf('ann')]);
+  });
+});
