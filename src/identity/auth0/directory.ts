@@ -46,8 +46,13 @@ const PERMISSIONS = [
     neededFor: 'the APIs and their lifetimes',
   },
   { permission: 'read:logs', segments: ['logs'], neededFor: 'what changed, when a log stream lost it' },
-  { permission: 'read:roles', segments: ['roles'], neededFor: 'the members of roles, for groups:' },
-  { permission: 'read:users', segments: ['users'], neededFor: 'whether members are blocked, for groups:' },
+  { permission: 'read:roles', segments: ['roles'], neededFor: 'the members of roles', forGroupsOnly: true },
+  {
+    permission: 'read:users',
+    segments: ['users'],
+    neededFor: 'whether members are blocked',
+    forGroupsOnly: true,
+  },
 ] as const;
 
 /** The applications of a tenant and what they may obtain, by the Management API. */
@@ -112,10 +117,10 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     readMembers: (groups, signal) => readMembers(api, groups, signal),
     async checkAccess(signal): Promise<readonly AccessCheck[]> {
       const checks: AccessCheck[] = [];
-      for (const { permission, segments, neededFor } of PERMISSIONS) {
+      for (const { segments, ...permission } of PERMISSIONS) {
         const answer = await api.send(segments, { per_page: 1 }, {}, signal);
         if (answer.status !== 200 && answer.status !== 403) throw api.refusal(answer, segments);
-        checks.push({ permission, neededFor, isGranted: answer.status === 200 });
+        checks.push({ ...permission, isGranted: answer.status === 200 });
       }
       return checks;
     },

@@ -20,22 +20,24 @@ const CHECKS = [
   },
   {
     permission: 'GroupMember.Read.All',
-    neededFor: 'members of the groups under groups',
+    neededFor: 'the members of groups',
+    forGroupsOnly: true,
     paths: ['/groups'],
   },
   {
     permission: 'User.Read.All',
     neededFor: 'whether the accounts of members are enabled, and notifications about users',
+    forGroupsOnly: true,
     paths: ['/users'],
   },
 ] as const;
 
 export async function checkAccess(api: GraphApi, signal: AbortSignal): Promise<readonly AccessCheck[]> {
   const checks: AccessCheck[] = [];
-  for (const { permission, neededFor, paths } of CHECKS) {
+  for (const { paths, ...permission } of CHECKS) {
     let isGranted = true;
     for (const path of paths) isGranted = isGranted && (await isAllowed(api, path, signal));
-    checks.push({ permission, neededFor, isGranted });
+    checks.push({ ...permission, isGranted });
   }
   return checks;
 }
