@@ -79,6 +79,14 @@ describe('the grants of a client', () => {
     expect((await alone('web'))?.grants).toEqual([]);
   });
 
+  it('include a role that its API was given a moment ago', async () => {
+    entra.addClient('web');
+    expect((await alone('web'))?.grants).toEqual([]);
+    entra.addApi('orders', ['orders.read', 'orders.write', 'orders.cancel'], ['orders.browse']);
+    entra.assignRole('web', 'orders', 'orders.cancel');
+    expect((await alone('web'))?.grants).toEqual([{ api: guidOf('orders'), name: 'orders.cancel' }]);
+  });
+
   it('have the API by its identifier URI where that is how it is configured', async () => {
     const parts = partsOf(entra, [], { apis: ['api://orders'] });
     entra.addClient('web');
@@ -109,7 +117,9 @@ describe('a client', () => {
       principal: { tags: ['consul-services:vault'], appOwnerOrganizationId: guidOf('elsewhere') },
     });
     entra.tenant.remove('applications', applicationOf('web'));
-    expect(await client('web')).toMatchObject({ attributes: {}, enabled: true });
+    const web = await client('web');
+    expect(web?.enabled).toBe(true);
+    expect(web?.attributes).toEqual({});
   });
 
   it('is disabled by an administrator, by Microsoft, or for want of its registration', async () => {
@@ -134,7 +144,8 @@ describe('a client', () => {
     entra.tenant.remove('applications', applicationOf('agent'));
     entra.tenant.remove('applications', applicationOf('managed'));
     const agent = await directory.read('clientId', principalOf('agent'), signal);
-    expect(agent).toMatchObject({ clientId: principalOf('agent'), actorKind: 'agent', attributes: {} });
+    expect(agent).toMatchObject({ clientId: principalOf('agent'), actorKind: 'agent' });
+    expect(agent?.attributes).toEqual({});
     expect(await client('managed')).toMatchObject({
       actorKind: 'workload',
       attributes: { 'consul-services': 'job' },
@@ -234,6 +245,13 @@ describe('a complete read', () => {
       entra.fault = (url) => (url.pathname === '/v1.0/applications' ? { status: 200, json } : undefined);
       await expect(directory.readAll(signal), JSON.stringify(json)).rejects.toBeInstanceOf(IncompleteRead);
     }
+  });
+
+  it('ends at once where an empty page leads back to itself', async () => {
+    const json = { value: [], '@odata.nextLink': `${entra.origin}/v1.0/applications?again` };
+    entra.fault = (url) => (url.pathname === '/v1.0/applications' ? { status: 200, json } : undefined);
+    await expect(directory.readAll(signal)).rejects.toBeInstanceOf(IncompleteRead);
+    expect(entra.requests.filter((request) => request === 'GET /v1.0/applications')).toHaveLength(2);
   });
 
   it('is refused whole where a page fails after the first', async () => {

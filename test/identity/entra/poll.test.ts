@@ -177,6 +177,24 @@ describe('the cursor', () => {
     expect(await poll()).toMatchObject({ gap: false, events: [{}] });
   });
 
+  it('is taken up anew with a gap whatever words Graph has for having forgotten it', async () => {
+    await poll();
+    const answers = [
+      { status: 410 },
+      { status: 400, json: { error: { code: 'Directory_BadDeltaToken' } } },
+      { status: 404, json: { error: { code: 'syncStateNotFound' } } },
+    ];
+    for (const answer of answers) {
+      entra.fault = (url) =>
+        url.pathname === '/v1.0/applications/delta' && url.searchParams.get('$deltatoken') !== 'latest'
+          ? answer
+          : undefined;
+      expect((await poll()).gap, JSON.stringify(answer)).toBe(true);
+    }
+    entra.fault = undefined;
+    expect((await poll()).gap).toBe(false);
+  });
+
   it('is taken up anew with a gap where it is of another making, or leads elsewhere with the token', async () => {
     const own = (await poll()).cursor;
     const elsewhere = own.replaceAll(entra.origin, 'https://evil.example.com');

@@ -139,6 +139,7 @@ describe('the subscriptions', () => {
     entra.permissions.delete('Directory.Read.All');
     await expect(renew()).rejects.toThrow(/Group\.Read\.All/);
     await expect(renew()).rejects.toThrow(/Group\.Read\.All/);
+    expect(takeLog().filter((request) => request === 'POST users')).toHaveLength(1);
     entra.permissions.add('Group.Read.All');
     await renew();
     expect(active().map(({ resource }) => resource)).toEqual(['users', 'groups']);
