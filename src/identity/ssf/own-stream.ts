@@ -25,8 +25,11 @@ export interface OwnStreamOptions {
   readonly logger: Logger;
 }
 
-/** Of the time before RFC 8935; Okta and Google still know it. */
-const OLD_PUSH = 'https://schemas.openid.net/secevent/risc/delivery-method/push';
+/** Each way by its names, of which the second is of the time before RFC 8935 and 8936; Okta and Google still know it. */
+const METHODS = {
+  push: [PUSH, 'https://schemas.openid.net/secevent/risc/delivery-method/push'],
+  poll: [POLL, 'https://schemas.openid.net/secevent/risc/delivery-method/poll'],
+} as const;
 
 export function createOwnStream(options: OwnStreamOptions): OwnStream {
   const { provider, logger } = options;
@@ -48,7 +51,8 @@ export function createOwnStream(options: OwnStreamOptions): OwnStream {
 
 async function findOrCreate(options: OwnStreamOptions, signal: AbortSignal): Promise<Stream> {
   const { provider, api, audiences, logger } = options;
-  const wanted = toRequest(options);
+  const { defaultSubjects, deliveryMethods } = await options.metadata.read(signal);
+  const wanted = toRequest(methodOf(deliveryMethods, options), options);
   const existing = await api.list(signal);
   const mine = existing.find((each) => isMine(each, options));
   const stream =
@@ -60,7 +64,6 @@ async function findOrCreate(options: OwnStreamOptions, signal: AbortSignal): Pro
     const message = `provider ${provider}: the stream is for another audience than ssf.audience; write what the transmitter calls this receiver`;
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
-  const { defaultSubjects } = await options.metadata.read(signal);
   if ((stream.defaultSubjects ?? defaultSubjects) === 'NONE')
     logger.warn(
       { provider },
@@ -85,19 +88,29 @@ async function takeOver(
   return options.api.update(only.streamId, toUpdate(only, wanted), signal);
 }
 
-function isMine({ method, endpoint }: Stream, options: OwnStreamOptions): boolean {
-  return options.delivery === 'poll'
-    ? method === POLL
-    : [PUSH, OLD_PUSH].includes(method) && endpoint === options.endpoint;
+function isMine({ method, endpoint }: Stream, { delivery, endpoint: ours }: OwnStreamOptions): boolean {
+  const isSame = METHODS[delivery].some((each) => each === method);
+  return isSame && (delivery === 'poll' || endpoint === ours);
 }
 
-function toRequest(options: OwnStreamOptions): StreamRequest {
+/** What the transmitter calls our way of delivery. Where it does not tell, it is asked by the name of the RFC. */
+function methodOf(offered: readonly string[] | undefined, { provider, delivery }: OwnStreamOptions): string {
+  const [name] = METHODS[delivery];
+  if (offered === undefined) return name;
+  const method = METHODS[delivery].find((each) => offered.includes(each));
+  if (method !== undefined) return method;
+  const other = delivery === 'push' ? 'poll' : 'push';
+  const message = `provider ${provider}: the transmitter does not deliver by ${delivery}; write "delivery: ${other}" under ssf`;
+  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+}
+
+function toRequest(method: string, options: OwnStreamOptions): StreamRequest {
   const authorization = options.authorizationHeader?.();
   const delivery =
     options.delivery === 'poll'
-      ? { method: POLL }
+      ? { method }
       : {
-          method: PUSH,
+          method,
           ...(options.endpoint === undefined ? {} : { endpoint_url: options.endpoint }),
           ...(authorization === undefined ? {} : { authorization_header: authorization }),
         };
@@ -106,7 +119,7 @@ function toRequest(options: OwnStreamOptions): StreamRequest {
 
 /** The endpoint of a poll is the transmitter's own, so a stream that is polled already is asked for events alone. */
 function toUpdate(existing: Stream, { delivery, events_requested }: StreamRequest): StreamRequest {
-  return existing.method === POLL && delivery?.method === POLL
+  return METHODS.poll.some((each) => each === existing.method) && delivery?.endpoint_url === undefined
     ? { events_requested }
     : { ...(delivery === undefined ? {} : { delivery }), events_requested };
 }

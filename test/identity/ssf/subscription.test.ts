@@ -149,6 +149,24 @@ describe('the stream', () => {
     expect(receiver.logs).toEqual([]);
   });
 
+  it('is asked for by the name that the transmitter knows, and not where it knows none', async () => {
+    const { transmitter } = receiver;
+    transmitter.isSilent = true;
+    transmitter.metadata = { delivery_methods_supported: ['urn:ietf:rfc:8936'] };
+    await expect(renew()).rejects.toMatchObject({
+      code: 'ERR_CONFIG',
+      message: expect.stringContaining('delivery: poll'),
+    });
+    receiver.clock.advance(3_600_000);
+    const old = 'https://schemas.openid.net/secevent/risc/delivery-method/push';
+    transmitter.metadata = { delivery_methods_supported: [old] };
+    await renew();
+    expect(streams()).toMatchObject([{ delivery: { method: old } }]);
+    await receiver.restart();
+    await renew();
+    expect(streams()).toHaveLength(1);
+  });
+
   it('of a transmitter without management is told to be made by hand', async () => {
     receiver.transmitter.metadata = { configuration_endpoint: undefined };
     await expect(renew()).rejects.toMatchObject({ code: 'ERR_CONFIG' });
