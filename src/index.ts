@@ -4,6 +4,7 @@
  */
 export type { Clock } from './clock.js';
 export type { ClaimRecords, Consul, Intentions, WatchedTable, WriteResult } from './consul/consul.js';
+export type { JwtProviders } from './consul/jwt-providers.js';
 export type { DecisionLog, ReadOptions } from './decisions/log.js';
 export { type ErrorCode, IncompleteRead, RejectedEvent, SyncError } from './errors.js';
 export type { Directory, DirectorySnapshot } from './identity/directory.js';
@@ -18,8 +19,10 @@ export type {
   HttpPermission,
   IntentionEntry,
   IntentionSource,
+  JwtRequirement,
   ServiceName,
 } from './model/intention.js';
+export type { JwtProviderEntry, StandingJwtProvider } from './model/jwt-provider.js';
 export { formatKey, type Key, parseKey } from './model/key.js';
 export type { RevocationOrder } from './model/order.js';
 export type { ActorClassification, ActorLimit, Mapping, Mode, Rule } from './model/rule.js';
@@ -29,6 +32,7 @@ export type { Logger, MetricName, Metrics } from './observe.js';
 export type { DestinationInput } from './plan/destination-input.js';
 export type { Change, Hold, Plan } from './plan/plan.js';
 export { planDestination } from './plan/plan-destination.js';
+export type { UserTokenFacts } from './plan/user-tokens.js';
 export type { Facts } from './queue/facts.js';
 export type { Journal } from './queue/journal.js';
 export type { JobHandler, JobResult, Queue } from './queue/queue.js';

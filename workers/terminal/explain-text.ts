@@ -96,7 +96,7 @@ function candidateText({ source, destination, access, precedence, isOwned, descr
     : `not scopemesh's${description === '' ? '' : `: ${description}`}`;
   const what =
     access.kind === 'other'
-      ? 'has conditions that scopemesh does not judge (a JWT requirement or denying permissions)'
+      ? 'has conditions that scopemesh does not judge (tokens of several providers, or denying permissions)'
       : access.kind === 'http'
         ? `allows ${accessText(access)}`
         : { allow: 'allows everything', deny: 'denies everything' }[access.kind];
