@@ -93,7 +93,9 @@ export async function reconcileClient(
   });
   let result: JobResult = { kind: 'done' };
   await attempt(async () => {
-    result = await reconcileClientAcl(id, job, deps, signal);
+    // As for the destinations, an event may have named the client by its internal id.
+    const evidence = withClientId(evidenceOf(job), id, known ?? deps.world.client(id));
+    result = await reconcileClientAcl(id, job, deps, signal, evidence);
   });
   if (gains || claimsChanged) await deps.queue.add(triggersNow());
   if (failures.length > 0) throw failures[0];

@@ -130,6 +130,11 @@ async function write(
     if (!(error instanceof SyncError) || signal.aborted) throw error;
     const failed = (reason: 'ConsulRefused' | 'Conflict') =>
       settle(key, draft, { outcome: 'failed', reason, detail: error.message }, undefined, deps);
+    if (isRefusal(error) && (await isMadeByAnother(id, object, deps, signal))) {
+      const detail = 'another writer made the same policy at the same moment';
+      await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
+      return;
+    }
     if (isRefusal(error)) await failed('ConsulRefused');
     else if (error.code === 'ERR_CONSUL_CONFLICT') await failed('Conflict');
     throw error;
@@ -138,6 +143,16 @@ async function write(
   const written = new Map(application.remember).set(change.subject, digestObject(object));
   if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
   await settle(key, draft, { outcome: 'applied', modifyIndex: stored.modifyIndex }, written, deps);
+}
+
+/** A policy's name says what it is: one of two equal ones that are made at once is refused, and as good as made. */
+async function isMadeByAnother(
+  id: string | undefined,
+  object: AclObject,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return object.kind === 'acl-policy' && id === undefined && standingPolicy(object.object, deps, signal);
 }
 
 /** Another client's job may have made it since the plan was made. */

@@ -1,6 +1,6 @@
 import { SyncError } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
-import type { Job } from '../../model/trigger.js';
+import type { Evidence, Job } from '../../model/trigger.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings } from '../approvals.js';
@@ -13,6 +13,7 @@ import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
 import { isAclActive } from './acl-state.js';
 import { applyAcl } from './apply-acl.js';
 import { unlessDenied } from './denied.js';
+import { readAllAcl } from './fleet-acl.js';
 import { guardAcl } from './guard-acl.js';
 import { losesByInference, namesOf, planClientAcl, scopesKey } from './plan-client-acl.js';
 
@@ -26,7 +27,8 @@ const DONE: JobResult = { kind: 'done' };
 /**
  * Makes one client's ACL objects equal to what the world says, and tells what is held. Where nothing of Consul's ACL is
  * wanted and nothing was ever written, no request is made. Where something was, what is left of it is cleaned up as
- * far as the ACL token may. A write for which Consul waits for the identity provider's keys is given up, and may be
+ * far as the ACL token may. `evidence` is what the job's triggers know of removals, with the client by its client id.
+ * A write for which Consul waits for the identity provider's keys is given up, and may be
  * carried out later: the key comes back to see what stands.
  */
 export async function reconcileClientAcl(
@@ -34,10 +36,11 @@ export async function reconcileClientAcl(
   job: Job,
   deps: ReconcilerDeps,
   signal: AbortSignal,
+  evidence: readonly Evidence[] = evidenceOf(job),
 ): Promise<JobResult> {
   if (!isAclActive(deps)) return DONE;
   try {
-    return (await unlessDenied(() => reconcile(id, job, deps, signal), deps)) ?? DONE;
+    return (await unlessDenied(() => reconcile(id, job, evidence, deps, signal), deps)) ?? DONE;
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT' || signal.aborted) throw error;
     deps.logger.warn({ ...id, error: error.message }, 'a write of ACL objects is given up for now');
@@ -48,6 +51,7 @@ export async function reconcileClientAcl(
 async function reconcile(
   id: ClientId,
   job: Job,
+  evidence: readonly Evidence[],
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
@@ -69,7 +73,7 @@ async function reconcile(
   const facts = {
     actual,
     lastWritten,
-    evidence: evidenceOf(job),
+    evidence,
     grantReason: grantReasonOf(job),
   };
   const { mode } = mapping;
@@ -79,6 +83,8 @@ async function reconcile(
     return facts.evidence.length === 0 ? DONE : { kind: 'retry', afterMs: UNREAD_RETRY_MS };
   }
   const widerOnly = () => planClientAcl(id, { ...facts, mode: 'extend' }, deps, now);
+  // What the fleet loses is counted from everything that stands.
+  if (losesByInference(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);
   const guarded = await guardAcl(plan, widerOnly, { ...record, lastWritten }, deps);
   const cause = causeOf(job);
   const tell = async (holds: typeof guarded.holds, of = record) =>

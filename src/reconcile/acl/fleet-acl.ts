@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
@@ -10,6 +11,8 @@ import { unlessDenied } from './denied.js';
 import { isPeoplesName, peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { providersOfPeople } from './people-objects.js';
 import { type ClientAclPlan, namesOf, planClientAcl } from './plan-client-acl.js';
+
+const SLICE = 100;
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 
@@ -56,7 +59,9 @@ export async function planAcl(
   const { world, acl } = deps;
   const { mode } = world.mapping;
   const plans: PlannedAcl[] = [];
-  for (const id of ids) {
+  for (const [at, id] of ids.entries()) {
+    // Other work goes on between the plans of thousands.
+    if (at % SLICE === SLICE - 1) await setImmediate();
     const key = formatKey(clientKey(id.provider, id.clientId));
     const { name, policies } = namesOf(id, deps, now);
     const facts = {
