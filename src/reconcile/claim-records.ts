@@ -1,7 +1,9 @@
 import type { WriteResult } from '../consul/consul.js';
+import type { ClassifiedKind } from '../model/actor.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { ServiceName } from '../model/intention.js';
+import { classify } from '../plan/actor.js';
 import { claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
@@ -75,7 +77,9 @@ async function writeOne(
       namespace: service.namespace,
       partition: service.partition,
     },
+    client: { provider: client.provider, clientId: client.clientId, actorKind: kindOf(client, deps) },
     scopes: [],
+    ...(cause.principal === undefined ? {} : { principal: cause.principal }),
     cause,
     before: verb === 'created' ? null : { service: service.name },
     after: verb === 'created' ? { service: service.name } : null,
@@ -104,4 +108,9 @@ async function writeOne(
   await deps.journal.settle(key, [decision]);
   deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
   deps.onSettled();
+}
+
+function kindOf(id: ClientId, { world }: Pick<ReconcilerDeps, 'world'>): ClassifiedKind {
+  const client = world.client(id);
+  return client === undefined ? 'unknown' : classify(client, world.mapping);
 }

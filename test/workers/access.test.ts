@@ -179,7 +179,11 @@ describe('claims first', () => {
     await isOpen(rig, READ);
     expect(await record()).toMatchObject({ service: { name: 'web' } });
     const claim = await rig.decided({ subject: 'claim/main/web-app/web', outcome: 'applied' });
-    expect(claim).toMatchObject({ type: 'dev.scopemesh.claim.created', reason: 'ClaimAdded' });
+    expect(claim).toMatchObject({
+      type: 'dev.scopemesh.claim.created',
+      reason: 'ClaimAdded',
+      client: { provider: 'main', clientId: 'web-app', actorKind: 'workload' },
+    });
     await rig.decided({ subject: EDGE, outcome: 'applied' });
     const order = (await rig.decisions()).map(({ subject }) => subject);
     expect(order.indexOf('claim/main/web-app/web')).toBeLessThan(order.indexOf(EDGE));
