@@ -1,6 +1,7 @@
 import { startAuth0World } from '../support/auth0/world.js';
 import { startOidcWorld } from '../support/oidc-world.js';
 import { startOktaProviderWorld } from '../support/okta/world.js';
+import { startSsfWorld } from '../support/ssf/world.js';
 import { describeProviderChaos } from './provider-chaos.js';
 
 /** Of all kinds together this takes minutes, which is why it stands beside the real servers. */
@@ -9,3 +10,4 @@ const events = 10_000;
 describeProviderChaos('oidc', startOidcWorld, { events, seed: 1 });
 describeProviderChaos('auth0', startAuth0World, { events, seed: 2 });
 describeProviderChaos('okta', startOktaProviderWorld, { events, seed: 4 });
+describeProviderChaos('shared signals', startSsfWorld, { events, seed: 6 });

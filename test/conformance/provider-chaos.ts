@@ -80,7 +80,7 @@ async function play(
       if (fate < 0.05) continue;
       if (fate < 0.1) {
         counts.forged++;
-        batch.push(() => send(world.forge(delivery), 401));
+        batch.push(() => send(world.forge(delivery), world.forgedStatus ?? 401));
       }
       if (fate > 0.9) pool.push(delivery);
       batch.push(() => send(delivery, 202));

@@ -21,6 +21,8 @@ export interface ProviderWorld {
   takeDeliveries(): readonly Delivery[];
   /** The delivery under a proof that is none. */
   forge(delivery: Delivery): Delivery;
+  /** How that is answered where the protocol prescribes it; 401 by default. */
+  readonly forgedStatus?: number;
   stop(): Promise<void>;
 }
 
@@ -123,7 +125,7 @@ export function describeProviderFlow(
           const { headers, body } = world.forge(delivery);
           const answer = await fetch(`${daemon.address}/events/main`, { method: 'POST', headers, body });
           await answer.text();
-          expect(answer.status).toBe(401);
+          expect(answer.status).toBe(world.forgedStatus ?? 401);
         }
         await rig.decided({ outcome: 'refused', reason: 'SignatureInvalid' });
         await daemon.idle();

@@ -119,8 +119,9 @@ function tellOfClient(
 ): Told {
   const kind = meaning.client ?? (meaning.endsSessions === true ? 'session-revoked' : undefined);
   if (kind === undefined) return { triggers: [], orders: [] };
-  const isState = kind !== 'read' && kind !== 'session-revoked';
-  const evidence = isState && isCertain && isFresh ? { evidence: [{ provider, clients: [clientId] }] } : {};
+  // Signed words about this client: what it then lacks was taken from it on purpose.
+  const isEvident = (meaning.client !== undefined || meaning.isRead === true) && isCertain && isFresh;
+  const evidence = isEvident ? { evidence: [{ provider, clients: [clientId] }] } : {};
   const isOrdered = isCertain && kind !== 'read' && (isFresh || kind === 'session-revoked');
   return {
     triggers: [{ key: clientKey(provider, clientId), cause, urgent: true, ...evidence }],

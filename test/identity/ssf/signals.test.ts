@@ -68,11 +68,12 @@ describe('what an event means for a person', () => {
 describe('what an event means for a client', () => {
   test.each<[string, object, readonly string[], boolean]>([
     [`${CAEP}session-revoked`, {}, ['session-revoked web-app'], false],
-    [`${CAEP}credential-change`, { change_type: 'update' }, [], false],
+    [`${CAEP}token-claims-change`, { claims: { scope: '' } }, ['session-revoked web-app'], true],
+    [`${CAEP}credential-change`, { change_type: 'update' }, [], true],
     [`${CAEP}risk-level-change`, { current_level: 'HIGH' }, ['session-revoked web-app'], false],
     [`${RISC}account-disabled`, {}, ['client-disabled web-app'], true],
     [`${RISC}account-purged`, {}, ['client-deleted web-app'], true],
-    [`${RISC}account-enabled`, {}, [], false],
+    [`${RISC}account-enabled`, {}, [], true],
     [`${RISC}credential-compromise`, {}, ['secret-compromised web-app'], true],
   ])('%s %j: %j', async (type, said, orders, isEvident) => {
     const event = await tell(type, said, WEB);
