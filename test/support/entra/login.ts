@@ -1,5 +1,5 @@
-import { createHash, createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
-import { decodeProtectedHeader, jwtVerify } from 'jose';
+import { createHash, createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
+import { decodeProtectedHeader, exportJWK, jwtVerify, SignJWT } from 'jose';
 import type { Answer } from './answers.js';
 import { shape } from './shapes.js';
 
@@ -18,6 +18,8 @@ export interface Login {
   /** Every proof that was accepted, newest last. */
   readonly logins: string[];
   answer(path: string, body: string): Promise<Answer | undefined>;
+  /** An access token of version 2 for the audience `consul`, as an API would get it. */
+  sign(claims: Readonly<Record<string, unknown>>): Promise<string>;
   isValid(authorization: string | undefined): boolean;
   /** Every token issued so far is refused from now on. */
   revokeTokens(): void;
@@ -26,6 +28,7 @@ export interface Login {
 /** The login endpoint of one tenant (https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow). */
 export function createLogin(origin: string, tenantId: string, registration: Registration): Login {
   const tokens = new Set<string>();
+  const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const logins: string[] = [];
   const base = `${origin}/${tenantId}`;
   const tokenEndpoint = `${base}/oauth2/v2.0/token`;
@@ -69,6 +72,10 @@ export function createLogin(origin: string, tenantId: string, registration: Regi
         };
         return { status: 200, json: metadata };
       }
+      if (path === `/${tenantId}/discovery/v2.0/keys`) {
+        const key = await exportJWK(keys.publicKey);
+        return { status: 200, json: { keys: [{ ...key, use: 'sig', kid: 'example', alg: 'RS256' }] } };
+      }
       if (path !== `/${tenantId}/oauth2/v2.0/token`) return undefined;
       const form = new URLSearchParams(body);
       if (form.get('scope') !== `${origin}/.default` || form.get('grant_type') !== 'client_credentials') {
@@ -89,6 +96,14 @@ export function createLogin(origin: string, tenantId: string, registration: Regi
       };
       return { status: 200, json };
     },
+    sign: (claims) =>
+      new SignJWT({ ver: '2.0', tid: tenantId, ...claims })
+        .setProtectedHeader({ alg: 'RS256', kid: 'example', typ: 'JWT' })
+        .setIssuer(`${base}/v2.0`)
+        .setAudience('consul')
+        .setIssuedAt()
+        .setExpirationTime('1h')
+        .sign(keys.privateKey),
     isValid: (authorization) => tokens.has((authorization ?? '').replace(/^Bearer /, '')),
     revokeTokens: () => tokens.clear(),
   };
