@@ -91,6 +91,7 @@ export async function runPoll(
     clock,
     signal,
     LONGEST_RETRY_MS,
+    poll.hasNews?.bind(poll),
   );
 }
 

@@ -9,6 +9,7 @@ const LONGEST_RETRY_MS = 10_000;
 /**
  * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` tells of its own
  * errors; after one it is tried again within a second, then ever less often, but never less often than ordinarily.
+ * `wake` ends the wait before its time, though not that after an error.
  */
 export async function repeat(
   intervalMs: number,
@@ -16,6 +17,7 @@ export async function repeat(
   clock: Clock,
   signal: AbortSignal,
   longestRetryMs = LONGEST_RETRY_MS,
+  wake?: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
@@ -27,10 +29,24 @@ export async function repeat(
         ? intervalMs * (0.9 + Math.random() * 0.2)
         : retryMs(failures, Math.min(intervalMs, longestRetryMs), attempt.retryAfterMs ?? 0);
     try {
-      await clock.sleep(waitMs, signal);
+      if (wake === undefined || attempt !== 'done') await clock.sleep(waitMs, signal);
+      else await firstOf(signal, (either) => [clock.sleep(waitMs, either), wake(either)]);
     } catch {
       return;
     }
+  }
+}
+
+/** Waits for one of several, and ends the others then. */
+async function firstOf(
+  signal: AbortSignal,
+  begin: (signal: AbortSignal) => readonly Promise<void>[],
+): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race(begin(AbortSignal.any([signal, over.signal])));
+  } finally {
+    over.abort();
   }
 }
 

@@ -39,6 +39,7 @@ export function withPauses(parts: ProviderParts, clock: Clock): PausingParts {
       poll: {
         provider: poll.provider,
         poll: (cursor, signal) => ask(() => poll.poll(cursor, signal)),
+        ...(poll.hasNews && { hasNews: poll.hasNews.bind(poll) }),
       },
     }),
     ...(subscription && {

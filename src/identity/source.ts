@@ -55,6 +55,11 @@ export interface EventPoll {
    * comparison is due. Throws SyncError as a Directory does.
    */
   poll(cursor: string | undefined, signal: AbortSignal): Promise<PollResult>;
+  /**
+   * Resolves once this process has heard by the webhook of something that only the log proves, so that the log is read
+   * now and not at its next time; rejects with the signal's reason. Absent where the webhook proves what it says.
+   */
+  hasNews?(signal: AbortSignal): Promise<void>;
 }
 
 export interface PollResult {

@@ -60,3 +60,44 @@ describe('What is done regularly', () => {
     expect(retryMs(1_000, 60_000, 0, () => 1)).toBe(60_000);
   });
 });
+
+describe('What may be woken', () => {
+  /** Attempts made until the third; `wake` answers at once, `sleep` never. */
+  async function run(
+    attempts: readonly Attempt[],
+  ): Promise<{ readonly slept: number; readonly woken: number }> {
+    const stop = new AbortController();
+    const seen = { slept: 0, woken: 0 };
+    let made = 0;
+    const untilEnd = (signal: AbortSignal | undefined) =>
+      new Promise<void>((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+    const clock = {
+      now: () => 0,
+      sleep: (_: number, signal?: AbortSignal) => {
+        seen.slept++;
+        return attempts[made - 1] === 'done' ? untilEnd(signal) : Promise.resolve();
+      },
+    };
+    const work = async () => {
+      made++;
+      if (made === attempts.length) stop.abort();
+      return attempts[made - 1] ?? 'done';
+    };
+    const wake = async () => {
+      seen.woken++;
+    };
+    await repeat(3_600_000, work, clock, stop.signal, undefined, wake);
+    expect(made).toBe(attempts.length);
+    return seen;
+  }
+
+  it('is done before its time', async () => {
+    expect(await run(['done', 'done', 'done'])).toMatchObject({ woken: 3 });
+  });
+
+  it('waits out a failure, for whoever refuses is not asked sooner', async () => {
+    expect(await run([failed, failed, failed])).toEqual({ slept: 3, woken: 0 });
+  });
+});

@@ -30,6 +30,16 @@ const BELIEVED_MS = 6 * 24 * 3600_000;
  * came before, the other never is.
  */
 export function toIdentityEvents(event: LogEvent, context: EventContext): readonly IdentityEvent[] {
+  const { hint, proof } = translate(event, context);
+  return proof === undefined || context.kind === 'webhook' ? [hint] : [hint, proof];
+}
+
+/** Whether the log has an order in it of which a hook can only be the messenger. */
+export function isOrder(event: LogEvent, context: EventContext): boolean {
+  return (translate(event, context).proof?.orders.length ?? 0) > 0;
+}
+
+function translate(event: LogEvent, context: EventContext) {
   const { id: who, ...by } = event.actor;
   const principal = by.alternateId ?? who;
   const cause: Cause = {
@@ -42,7 +52,7 @@ export function toIdentityEvents(event: LogEvent, context: EventContext): readon
   };
   const full = event.failed || isAboutOtherAttributes(event) ? NOTHING : effectIn(event, cause, context);
   const isOld = Date.parse(context.receivedAt) - Date.parse(event.published) > BELIEVED_MS;
-  const hint = {
+  const hint: IdentityEvent = {
     id: event.uuid,
     occurredAt: event.published,
     triggers: isOld && context.kind === 'webhook' ? full.triggers.map(withoutEvidence) : full.triggers,
@@ -50,11 +60,14 @@ export function toIdentityEvents(event: LogEvent, context: EventContext): readon
     ...(context.kind === 'poll' && HOOK_TYPES.includes(event.type) ? { isSignalled: true } : {}),
   };
   const proven = full.triggers.filter(({ evidence }) => evidence !== undefined);
-  if (context.kind === 'webhook' || proven.length + full.orders.length === 0) return [hint];
-  return [
-    hint,
-    { id: `log/${event.uuid}`, occurredAt: event.published, triggers: proven, orders: full.orders },
-  ];
+  if (proven.length + full.orders.length === 0) return { hint, proof: undefined };
+  const proof: IdentityEvent = {
+    id: `log/${event.uuid}`,
+    occurredAt: event.published,
+    triggers: proven,
+    orders: full.orders,
+  };
+  return { hint, proof };
 }
 
 /** Directories change profiles all day long; of all that only the login matters. */

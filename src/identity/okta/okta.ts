@@ -4,6 +4,7 @@ import type { ProviderParts } from '../provider-parts.js';
 import { createOktaApi, type OktaApiOptions } from './api.js';
 import { createOktaDirectory } from './directory.js';
 import { createOktaNames } from './names.js';
+import { createOktaNews } from './news.js';
 import { createOktaPoll } from './poll.js';
 import { createOktaSource } from './webhook.js';
 
@@ -21,12 +22,13 @@ export interface OktaOptions extends OktaApiOptions {
 
 /** An org with all its parts on one transport and one memory of names. */
 export function createOkta(options: OktaOptions): ProviderParts {
-  const { provider, webhookSecrets: secrets } = options;
+  const { provider, clock, webhookSecrets: secrets } = options;
   const names = createOktaNames();
+  const news = createOktaNews(clock);
   const api = createOktaApi(options);
   return {
     directory: createOktaDirectory({ ...options, api, names }),
-    poll: createOktaPoll({ ...options, api, names }),
-    ...(secrets.length === 0 ? {} : { source: createOktaSource({ provider, secrets, names }) }),
+    poll: createOktaPoll({ ...options, api, names, news }),
+    ...(secrets.length === 0 ? {} : { source: createOktaSource({ provider, secrets, names, news }) }),
   };
 }

@@ -7,12 +7,14 @@ import { LOGGED_TYPES } from './event-types.js';
 import { toIdentityEvents } from './events.js';
 import { parseLogEvent } from './log-event.js';
 import type { OktaNames } from './names.js';
+import type { OktaNews } from './news.js';
 import { incomplete, parseShape } from './pages.js';
 
 export interface OktaPollOptions {
   /** Shared with the directory, which closes it. */
   readonly api: OktaApi;
   readonly names: OktaNames;
+  readonly news?: OktaNews;
   /** Events to a page; 1000, the most there is, by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
@@ -42,7 +44,7 @@ const TYPES = createHash('sha256').update(FILTER).digest('base64url');
  * made for other types of events is given up, like one that Okta does not know any more.
  */
 export function createOktaPoll(options: OktaPollOptions): EventPoll {
-  const { api, names, clock } = options;
+  const { api, names, news, clock } = options;
   const { provider } = api;
   const place = `provider ${provider}, logs`;
   const limit = options.pageSize ?? 1000;
@@ -101,6 +103,7 @@ export function createOktaPoll(options: OktaPollOptions): EventPoll {
 
   return {
     provider,
+    ...(news === undefined ? {} : { hasNews: (signal) => news.wait(signal) }),
     async poll(text, signal) {
       const now = clock.now();
       const known = text === undefined ? undefined : resume(text, now);

@@ -3,15 +3,18 @@ import { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
-import { toIdentityEvents } from './events.js';
+import { isOrder, toIdentityEvents } from './events.js';
 import { parseLogEvent } from './log-event.js';
 import type { OktaNames } from './names.js';
+import type { OktaNews } from './news.js';
 
 export interface OktaSourceOptions {
   readonly provider: string;
   /** What the hook sends as `Authorization`, whole; several while one is rotated. */
   readonly secrets: readonly Secret[];
   readonly names: OktaNames;
+  /** Told of what only the log proves. */
+  readonly news?: OktaNews;
 }
 
 const LONGEST_BODY = 1024 * 1024;
@@ -25,10 +28,11 @@ const ENVELOPE = z.looseObject({
 
 /**
  * Event hooks. Once, Okta asks by GET whether the address is ours, and gets its challenge back; from then on it sends
- * events by POST, each batch with a header that never changes and no signature. So a hook is a hint and no more.
+ * events by POST, each batch with a header that never changes and no signature. So a hook is a hint and no more; where the
+ * log would have an order, it is told to look.
  */
 export function createOktaSource(options: OktaSourceOptions): EventSource {
-  const { provider, secrets, names } = options;
+  const { provider, secrets, names, news } = options;
   return {
     provider,
     async receive(request): Promise<Reception> {
@@ -41,10 +45,9 @@ export function createOktaSource(options: OktaSourceOptions): EventSource {
       }
       const { receivedAt } = request;
       const context = { provider, kind: 'webhook', receivedAt, names } as const;
-      return {
-        kind: 'events',
-        events: parse(request.body).flatMap((event) => toIdentityEvents(event, context)),
-      };
+      const events = parse(request.body);
+      if (events.some((event) => isOrder(event, context))) news?.tell();
+      return { kind: 'events', events: events.flatMap((event) => toIdentityEvents(event, context)) };
     },
   };
 }
