@@ -19,6 +19,8 @@ const MOST_SINGLE = 100;
 const COMPLETE_READ_EVERY_MS = 15_000;
 /** What one complete read answers for. */
 const MOST_TOGETHER = 10_000;
+/** So that an event that comes meanwhile need not wait for thousands of them. */
+const MOST_A_WRITE = 500;
 
 /**
  * What events ask to be looked at again. A later event about the same key begins anew, so that ten thousand about one
@@ -88,10 +90,11 @@ async function lookAgain(
   if (taken.length === 0) return 'single';
   const triggers = taken.map(({ trigger }) => trigger);
   await queue.add(isMany ? [together(provider, triggers)] : triggers);
-  await rechecks.move(
-    provider,
-    taken.map((from) => ({ from, to: next(from, now) })),
-  );
+  for (let from = 0; from < taken.length; from += MOST_A_WRITE)
+    await rechecks.move(
+      provider,
+      taken.slice(from, from + MOST_A_WRITE).map((each) => ({ from: each, to: next(each, now) })),
+    );
   return isMany ? 'complete' : 'single';
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
 import { providerKey } from '../../src/model/key.js';
+import type { Trigger } from '../../src/model/trigger.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
 import { client, NOW } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
@@ -18,10 +19,11 @@ const JOB = {
   attempts: 0,
 };
 
-function readOf(clients: readonly OAuthClient[]) {
+function readOf(clients: readonly OAuthClient[], changes: Partial<Trigger> = {}) {
   const world = worldWithTwo();
   const { deps, added } = depsOf(world, { readAll: async () => ({ clients, requests: 1 }) });
-  return { world, added, run: () => reconcileProvider(KEY, JOB, deps, AbortSignal.timeout(5_000)) };
+  const job = { ...JOB, triggers: JOB.triggers.map((trigger) => ({ ...trigger, ...changes })) };
+  return { world, added, run: () => reconcileProvider(KEY, job, deps, AbortSignal.timeout(5_000)) };
 }
 
 describe('a complete read of a directory', () => {
@@ -49,6 +51,39 @@ describe('a complete read of a directory', () => {
     expect(added).toMatchObject([{ key: { service: 'orders' } }]);
     expect(world.closure({ provider: 'main', clientId: 'web' })).toBeUndefined();
     expect(world.closure({ provider: 'main', clientId: 'api' })).toBe('ClientQuarantined');
+  });
+
+  test('that knows of a removal at one client looks at what that client reaches, changed or not, with that alone', async () => {
+    const same = [client('web', ['orders']), client('api', ['orders'])];
+    const told = [{ provider: 'main', clients: ['web', 'elsewhere'], internalIds: ['id-of-nobody'] }];
+    const { added, run } = readOf(same, { evidence: told });
+    await run();
+    expect(added).toMatchObject([
+      { key: { service: 'orders' }, urgent: true, evidence: [{ provider: 'main', clients: ['web'] }] },
+    ]);
+    expect(added).toHaveLength(1);
+  });
+
+  test('takes a client named by its internal id for named', async () => {
+    const same = [client('web', ['orders'], { internalId: 'id-of-web' }), client('api', ['orders'])];
+    const { added, run } = readOf(same, { evidence: [{ provider: 'main', internalIds: ['id-of-web'] }] });
+    await run();
+    expect(added.flatMap(({ evidence = [] }) => evidence)).toEqual([{ provider: 'main', clients: ['web'] }]);
+  });
+
+  test('that knows of a lost scope looks at everything, in haste unless it merely looks again', async () => {
+    const same = [client('web', ['orders']), client('api', ['orders'])];
+    const evidence = [{ provider: 'main', api: 'a', scopes: ['orders'] }];
+    const first = readOf(same, { evidence });
+    await first.run();
+    expect(first.added).toMatchObject([{ key: { service: 'orders' }, urgent: true, evidence }]);
+    const again = readOf(same, { evidence, isRecheck: true });
+    await again.run();
+    expect(again.added).toMatchObject([{ key: { service: 'orders' }, evidence }]);
+    expect(again.added[0]).not.toHaveProperty('urgent');
+    const lost = readOf([client('web', []), client('api', ['orders'])], { evidence, isRecheck: true });
+    await lost.run();
+    expect(lost.added).toContainEqual(expect.objectContaining({ urgent: true, evidence }));
   });
 
   test('that fails changes nothing', async () => {

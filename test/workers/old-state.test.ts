@@ -14,8 +14,9 @@ async function edges(): Promise<number> {
 }
 
 /** Fifteen services that all lose their client, which is more than may go by inference. */
-async function running(): Promise<void> {
+async function running(provider = {}): Promise<void> {
   rig = await createRig({
+    provider,
     clients: [
       clientOf('other'),
       ...NAMES.map((name, at) => clientOf(name, `${NAMES[(at + 1) % 15]}:connect`)),
@@ -29,10 +30,10 @@ async function running(): Promise<void> {
   await daemon.idle();
 }
 
-/** The directory answers as before for 20 s after the clients were deleted. */
-function deletedBehindOldState(): void {
+/** The directory answers as before for a while after the clients were deleted. */
+function deletedBehindOldState(ms = 20_000): void {
   const before = new Map(rig.idp.clients);
-  const freshAt = rig.clock.now() + 20_000;
+  const freshAt = rig.clock.now() + ms;
   for (const name of NAMES) rig.idp.clients.delete(`${name}-app`);
   rig.idp.fault = (path) => {
     if (rig.clock.now() >= freshAt) return undefined;
@@ -87,6 +88,23 @@ describe('a directory that answers with old state for 20 s after an event', () =
     expect(await edges()).toBe(15);
     rig.clock.advance(31_000);
     await closesExplicitly();
+  });
+});
+
+describe('a complete read that finds a removal between an event and its recheck', () => {
+  it('knows it as an inference, which is held, until the recheck says that it is meant', async () => {
+    await running({ fullRead: '3s' });
+    deletedBehindOldState(2_500);
+    await Promise.all(NAMES.map((name) => daemon.tell('client.updated', `${name}-app`)));
+    await daemon.idle();
+    rig.clock.advance(3_500);
+    await until('fifteen holds', async () => {
+      const { holds } = await daemon.status();
+      return holds.filter(({ reason }) => reason === 'RevocationLimit').length === 15;
+    });
+    expect(await edges()).toBe(15);
+    rig.clock.advance(2_500);
+    await until('no edge', async () => (await edges()) === 0);
   });
 });
 

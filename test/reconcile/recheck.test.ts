@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import type { OAuthClient } from '../../src/model/client.js';
+import { clientKey } from '../../src/model/key.js';
+import type { Trigger } from '../../src/model/trigger.js';
+import { reconcileClient } from '../../src/reconcile/client.js';
+import { client, NOW } from '../plan/scene.js';
+import { depsOf, worldWithTwo } from './deps.js';
+
+const KEY = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
+
+/** What the job of `web` queues where its directory says this of it. */
+async function looksAgain(found: OAuthClient, ...triggers: readonly Partial<Trigger>[]) {
+  const key = clientKey('main', 'web');
+  const cause = {
+    kind: 'webhook',
+    eventId: 'e1',
+    receivedAt: new Date(NOW - 30_000).toISOString(),
+  } as const;
+  const asked: (boolean | undefined)[] = [];
+  const { deps, added } = depsOf(worldWithTwo(), {
+    read: async (_by, _value, _signal, forOrder) => {
+      asked.push(forOrder);
+      return found;
+    },
+  });
+  const all = triggers.map((each) => ({ key, cause, isRecheck: true, ...each }));
+  const record = { pending: [], holds: new Map(), lastWritten: new Map() };
+  const journal = { ...deps.journal, read: async () => record };
+  const result = await reconcileClient(
+    KEY,
+    { key, triggers: all, attempts: 0 },
+    { ...deps, journal },
+    AbortSignal.timeout(5_000),
+  ).catch((error: unknown) => error);
+  return { added: added.filter((trigger) => trigger.key.kind === 'destination'), asked, result };
+}
+const same = client('web', ['orders']);
+
+describe('a client that is looked at again', () => {
+  test('and found as it was is left at that', async () => {
+    const { added, asked, result } = await looksAgain(same, {}, {});
+    expect(result).toEqual({ kind: 'done' });
+    expect(asked).toEqual([false]);
+    expect(added).toEqual([]);
+  });
+
+  test('and found with less is planned at once, with the cause of the event', async () => {
+    const { added } = await looksAgain(client('web', []), {});
+    expect(added[0]).toMatchObject({
+      key: { service: 'orders' },
+      urgent: true,
+      cause: { kind: 'webhook', eventId: 'e1' },
+    });
+  });
+
+  test('is planned although it is as it was where a removal is known, which the mass guard may hold', async () => {
+    const evidence = [{ provider: 'main', clients: ['web'] }];
+    const { added } = await looksAgain(same, { evidence });
+    expect(added[0]).toMatchObject({ key: { service: 'orders' }, evidence });
+    expect(added[0]).not.toHaveProperty('urgent');
+  });
+
+  test('together with a new event counts as the event', async () => {
+    const { added } = await looksAgain(same, {}, { isRecheck: false, urgent: true });
+    expect(added[0]).toMatchObject({ key: { service: 'orders' }, urgent: true });
+  });
+});
