@@ -19,13 +19,21 @@ export function toAclSettings(config: Pick<Config, 'login' | 'groups' | 'provide
   };
 }
 
-function toLoginProvider({ name, kind, issuer, audience, claims }: ProviderSettings): LoginProvider {
+function toLoginProvider({
+  name,
+  kind,
+  issuer,
+  audience,
+  keysCaFile,
+  claims,
+}: ProviderSettings): LoginProvider {
   const { subject, ownToken, ...shape } = TOKEN_SHAPES[kind];
   return {
     name,
     issuer,
     audience,
     keys: { oidcDiscoveryUrl: issuer },
+    ...(keysCaFile === undefined ? {} : { keysCaFile }),
     signingAlgorithms: ALGORITHMS,
     claims: { client: toClaimPath(claims.client), subject, groups: toClaimPath(claims.groups) },
     scopes: toScopes(kind, toClaimPath(claims.scopes)),

@@ -41,8 +41,8 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     services: config.services,
     actors: config.actors,
     providers: config.providers
-      .map(({ name, kind, issuer, audience, claims, apis }) =>
-        canonicalJson({ name, kind, issuer, audience, claims, apis: apis?.toSorted() }),
+      .map(({ name, kind, issuer, audience, keysCaFile, claims, apis }) =>
+        canonicalJson({ name, kind, issuer, audience, keysCaFile, claims, apis: apis?.toSorted() }),
       )
       .sort(),
     login: config.login,

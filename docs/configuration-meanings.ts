@@ -18,6 +18,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'Each kind has a chapter of its own: [auth0](providers/auth0.md), [entra](providers/entra.md), [keycloak](providers/keycloak.md), [oidc](providers/oidc.md), [okta](providers/okta.md).',
   'providers[].webhook.secrets':
     'Secrets that events at `POST /events/<name>` may be signed with; each is tried in turn. Without `webhook` there is no such endpoint.',
+  'providers[].keysCaFile':
+    'For `user: required`: the CA certificates by which the proxies verify the server that they fetch the provider’s keys from, as a file on their machines. Without it they take any certificate. See [the user behind the call](security.md#the-user-behind-the-call).',
   'providers[].audience':
     'What an access token must be issued for to log in to Consul. Required with `login: on`, with `acl:` rules and with `groups:` of this provider; without it any token of the provider would do.',
   'providers[].claims.client':

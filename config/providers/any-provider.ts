@@ -14,6 +14,8 @@ export interface AnyProvider {
   readonly pollMs: number;
   readonly fullReadMs: number;
   readonly audience?: string;
+  /** On the machines of the proxies. */
+  readonly keysCaFile?: string;
   /**
    * The APIs whose scopes count, as rules name them; only for a kind whose every scope belongs to an API. A rule that
    * names none is then about the only one.
@@ -52,6 +54,13 @@ export const everyKind = {
     .describe('The backstop for what a webhook cannot carry or loses.'),
   fullRead: duration('1s', '30d').prefault('1h').describe('How often the directory is compared completely.'),
   audience: text().exactOptional().describe('What a token must be issued for to count in Consul.'),
+  keysCaFile: text()
+    .refine(
+      (path) => path.startsWith('/'),
+      'must be a path from the root; write for example /etc/ssl/certs/ca-certificates.crt',
+    )
+    .exactOptional()
+    .describe('With user: required, the CA file by which proxies verify the server of the keys.'),
   claims: CLAIM_NAMES.exactOptional(),
   ssf: SSF.exactOptional(),
 };
@@ -71,6 +80,7 @@ export function toAnyProvider(
     pollMs: parsed.poll,
     fullReadMs: parsed.fullRead,
     ...(parsed.audience === undefined ? {} : { audience: parsed.audience }),
+    ...(parsed.keysCaFile === undefined ? {} : { keysCaFile: parsed.keysCaFile }),
     claims: { ...claims, ...parsed.claims },
     ...(parsed.ssf === undefined ? {} : { ssf: toSsf(parsed.ssf) }),
   };

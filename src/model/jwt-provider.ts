@@ -8,6 +8,8 @@ export interface JwtProviderEntry {
   readonly audiences: readonly string[];
   /** From where Envoy fetches the keys. */
   readonly jwksUri: string;
+  /** By which it verifies that server, on its own machine; without it, it does not. */
+  readonly caFile?: string;
   readonly meta: Readonly<Record<string, string>>;
 }
 

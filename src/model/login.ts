@@ -20,6 +20,8 @@ export interface LoginProvider {
   readonly audience: string | undefined;
   readonly keys: SigningKeys;
   readonly caCert?: string;
+  /** By which proxies verify the server of the keys: a path on their machines. */
+  readonly keysCaFile?: string;
   readonly signingAlgorithms: readonly string[];
   readonly claims: { readonly client: ClaimPath; readonly subject: ClaimPath; readonly groups: ClaimPath };
   /** The claim with the scopes, and whether it is a list; of a text with several, no proxy finds a single one. */

@@ -158,7 +158,7 @@ export function isSameEntry(standing: StandingJwtProvider['content'], wanted: Jw
   return standing !== 'other' && entryText(standing) === entryText(wanted);
 }
 
-export function entryText({ name, issuer, audiences, jwksUri, meta }: JwtProviderEntry): string {
+export function entryText({ name, issuer, audiences, jwksUri, caFile, meta }: JwtProviderEntry): string {
   const pairs = Object.entries(meta).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([name, issuer, audiences, jwksUri, pairs]);
+  return JSON.stringify([name, issuer, audiences, jwksUri, caFile ?? null, pairs]);
 }

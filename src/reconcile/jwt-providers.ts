@@ -196,8 +196,8 @@ export function jwtProviderSubject(name: string): string {
 function viewOf(content: StandingJwtProvider['content'] | undefined): unknown {
   if (content === undefined) return null;
   if (content === 'other') return { entry: 'other' };
-  const { issuer, audiences, jwksUri }: JwtProviderEntry = content;
-  return { issuer, audiences, jwksUri };
+  const { issuer, audiences, jwksUri, caFile }: JwtProviderEntry = content;
+  return { issuer, audiences, jwksUri, ...(caFile === undefined ? {} : { caFile }) };
 }
 
 /** As for intentions: what a crash left is judged by what stands now. */

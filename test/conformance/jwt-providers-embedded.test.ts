@@ -97,10 +97,31 @@ describe('the port of jwt-providers', () => {
     expect(await port.list(never)).toEqual([]);
   });
 
+  it('reads the trust of the proxies back as it was written', async () => {
+    const port = connect().jwtProviders;
+    const trusting = { ...entry, caFile: '/etc/ssl/certs/ca-certificates.crt' };
+    await port.write(trusting, 0, never);
+    const [stands] = await port.list(never);
+    expect(stands?.content).toEqual(trusting);
+    await port.delete(entry.name, stands?.modifyIndex ?? 0, never);
+  });
+
   it.each<[string, Readonly<Record<string, unknown>>]>([
     ['keys of its own', { JSONWebKeySet: { Local: { JWKS: 'e30=' } } }],
     ['another way to fetch the keys', { JSONWebKeySet: { Remote: { URI: entry.jwksUri } } }],
     ['tokens in a query too', { Locations: [{ QueryParam: { Name: 'access_token' } }] }],
+    [
+      'trust in something else',
+      {
+        JSONWebKeySet: {
+          Remote: {
+            URI: entry.jwksUri,
+            FetchAsynchronously: true,
+            JWKSCluster: { TLSCertificates: { TrustedCA: { InlineString: 'x' } } },
+          },
+        },
+      },
+    ],
     ['a cache', { CacheConfig: { Size: 10 } }],
     ['another clock skew', { ClockSkewSeconds: 3600 }],
   ])('reads an entry with %s as something that is not written here', async (_, fields) => {

@@ -69,6 +69,7 @@ const PROVIDER = {
   issuer: 'https://sso.example.com/realms/main',
   audiences: ['consul'],
   jwksUri: 'https://sso.example.com/certs?a=1&b=<2>',
+  caFile: '/etc/ssl/certs/ca-certificates.crt',
   meta: { scopemesh: 'scopemesh:payments', 'scopemesh-provider': 'main' },
 };
 

@@ -78,12 +78,18 @@ export function toRawProvider(entry: JwtProviderEntry): Raw {
     Name: entry.name,
     Issuer: entry.issuer,
     Audiences: entry.audiences,
-    JSONWebKeySet: { Remote: { URI: entry.jwksUri, FetchAsynchronously: true } },
+    JSONWebKeySet: { Remote: { URI: entry.jwksUri, FetchAsynchronously: true, ...toTrust(entry.caFile) } },
     Locations: [{ Header: { Name: 'Authorization', ValuePrefix: 'Bearer ', Forward: true } }],
     // Consul's default, which it writes into an entry that says nothing.
     ClockSkewSeconds: 30,
     Meta: entry.meta,
   };
+}
+
+/** Without it a proxy takes whatever certificate the server of the keys shows. */
+function toTrust(caFile: string | undefined): Raw {
+  if (caFile === undefined) return {};
+  return { JWKSCluster: { TLSCertificates: { TrustedCA: { Filename: caFile } } } };
 }
 
 function parseProvider(value: unknown, operation: Operation): StandingJwtProvider {
@@ -92,16 +98,23 @@ function parseProvider(value: unknown, operation: Operation): StandingJwtProvide
   if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
   const name = reader.text(raw.Name);
   const meta = reader.textMap(raw.Meta);
-  const remote = isRecord(raw.JSONWebKeySet) ? raw.JSONWebKeySet.Remote : undefined;
+  const remote = fieldIn(raw.JSONWebKeySet, 'Remote');
+  const trusted = fieldIn(fieldIn(fieldIn(remote, 'JWKSCluster'), 'TLSCertificates'), 'TrustedCA');
+  const caFile = reader.optionalText(fieldIn(trusted, 'Filename'));
   const entry: JwtProviderEntry = {
     name,
     issuer: reader.optionalText(raw.Issuer),
     audiences: reader.texts(raw.Audiences),
-    jwksUri: isRecord(remote) ? reader.optionalText(remote.URI) : '',
+    jwksUri: reader.optionalText(fieldIn(remote, 'URI')),
+    ...(caFile === '' ? {} : { caFile }),
     meta,
   };
   const isOurForm = isSameContent(raw, toRawProvider(entry));
   return { name, meta, content: isOurForm ? entry : 'other', modifyIndex: reader.index(raw.ModifyIndex) };
+}
+
+function fieldIn(value: unknown, name: string): unknown {
+  return isRecord(value) ? value[name] : undefined;
 }
 
 function isSameProvider(a: StandingJwtProvider['content'], b: JwtProviderEntry): boolean {

@@ -6,7 +6,10 @@ import { jwtProviderName } from './quote.js';
 
 export interface UserRequirementInput {
   readonly owner: string;
-  readonly provider: Pick<LoginProvider, 'name' | 'issuer' | 'audience' | 'claims' | 'person' | 'scopes'>;
+  readonly provider: Pick<
+    LoginProvider,
+    'name' | 'issuer' | 'audience' | 'keysCaFile' | 'claims' | 'person' | 'scopes'
+  >;
   /** From where Envoy can fetch the provider's keys; undefined where that is not known. */
   readonly jwksUri: string | undefined;
   /** As the agent says it: `1.16.1`, `1.17.0+ent`; undefined where it was never told. */
@@ -91,6 +94,7 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
       issuer: provider.issuer,
       audiences: [provider.audience],
       jwksUri,
+      ...(provider.keysCaFile === undefined ? {} : { caFile: provider.keysCaFile }),
       meta: { [MARK]: `scopemesh:${input.owner}`, [ABOUT]: provider.name },
     },
     requirement,

@@ -43,6 +43,10 @@ describe('a required user', () => {
     });
   });
 
+  test('has keys whose server is verified by what is trusted on the machines of the proxies', () => {
+    expect(require({}, { keysCaFile: '/ca.pem' })).toMatchObject({ entry: { caFile: '/ca.pem' } });
+  });
+
   test.each<
     readonly [
       string,
