@@ -32,41 +32,33 @@ export function toIdentityEvent(
   origin: { readonly kind: 'webhook' | 'poll'; readonly receivedAt: string },
   context: SetContext,
 ): IdentityEvent {
-  const { provider, issuer, logger, metrics } = context;
   const id = `set/${set.jti}`;
   const cause: Cause = { kind: origin.kind, eventId: id, receivedAt: origin.receivedAt };
   const receivedAtMs = Date.parse(origin.receivedAt);
-  const happened = (atMs: number) => new Date(Math.min(atMs, receivedAtMs)).toISOString();
-  const occurredAt = happened((set.happenedAt ?? set.issuedAt) * 1000);
-  for (const [type, said] of set.events) {
-    if (isVerification(type)) return toProof(said.state, { id, occurredAt }, context);
-    if (isStreamUpdated(type)) {
-      const status = typeof said.status === 'string' ? said.status.slice(0, 64) : 'unknown';
-      logger.warn({ provider, status }, 'the transmitter changed its stream of shared signals');
-      // What it did not send meanwhile, it may never send.
-      return { id, occurredAt, triggers: [fullRead(provider, cause)], orders: [] };
-    }
+  const clamp = (atMs: number) => new Date(Math.min(atMs, receivedAtMs)).toISOString();
+  const parts = [...set.events].map(([type, said]): Told => {
+    if (isVerification(type)) return toProof(said.state, context);
+    if (isStreamUpdated(type)) return tellOfStream(said.status, cause, context);
     const meaning = meaningOf(type, said);
-    if (meaning === undefined) continue;
-    // Several types are names of one event (SSF 1.0, section 4.2.1).
-    const whom = toWhom(set.subject ?? said.subject, issuer);
-    const at = happened(endOf(toSeconds(said.event_timestamp) ?? set.happenedAt ?? set.issuedAt));
+    if (meaning === undefined) return NOTHING;
+    const at = clamp(endOf(toSeconds(said.event_timestamp) ?? set.happenedAt ?? set.issuedAt));
     const isFresh = receivedAtMs - set.issuedAt * 1000 < BELIEVED_MS;
-    const told = tell(meaning, whom, { provider, cause, at, isFresh });
-    if (told.isLost === true) {
-      metrics.count('scopemesh_events_total', { provider, result: 'unresolved' });
-      logger.warn(
-        { provider, eventId: id, type },
-        'a shared signal names nobody whom a token or a client names',
-      );
-    }
-    return { id, occurredAt: at, triggers: told.triggers, orders: told.orders };
-  }
-  return { id, occurredAt, triggers: [], orders: [] };
+    const whom = toWhom(set.subject ?? said.subject, context.issuer);
+    return tell(meaning, whom, { type, cause, at, isFresh }, context);
+  });
+  const [proof] = parts.flatMap(({ proofId }) => proofId ?? []);
+  return {
+    id: proof ?? id,
+    occurredAt: clamp((set.happenedAt ?? set.issuedAt) * 1000),
+    // Several types in one set are names of one event (SSF 1.0, section 4.2.1), so they say the same.
+    triggers: distinct(parts.flatMap(({ triggers }) => triggers)),
+    orders: distinct(parts.flatMap(({ orders }) => orders)),
+    ...(proof === undefined ? {} : { isProof: true }),
+  };
 }
 
 interface Telling {
-  readonly provider: string;
+  readonly type: string;
   readonly cause: Cause;
   /** ISO 8601, never in the future. */
   readonly at: string;
@@ -76,31 +68,37 @@ interface Telling {
 interface Told {
   readonly triggers: readonly Trigger[];
   readonly orders: readonly RevocationOrder[];
-  /** It would have ended something, and nobody knows whose. */
-  readonly isLost?: boolean;
+  /** The event answers a request for verification, under this id. */
+  readonly proofId?: string;
 }
 
-function tell(meaning: Meaning, whom: Whom, telling: Telling): Told {
-  const { subject, client } = whom;
-  const { provider, cause } = telling;
-  const { endsSessions = false, isRead = false } = meaning;
-  if (subject === undefined && client === undefined)
-    return {
-      triggers: isRead ? [readOfAll(meaning, provider, cause)] : [],
-      orders: [],
-      isLost: endsSessions,
-    };
-  const parts = [
-    ...(subject === undefined ? [] : [tellOfPerson(meaning, subject, telling)]),
-    ...(client === undefined ? [] : [tellOfClient(meaning, client, telling)]),
-  ];
-  return {
-    triggers: parts.flatMap(({ triggers }) => triggers),
-    orders: parts.flatMap(({ orders }) => orders),
-  };
+const NOTHING: Told = { triggers: [], orders: [] };
+
+function tell(meaning: Meaning, { subject, client }: Whom, telling: Telling, context: SetContext): Told {
+  const { provider, logger, metrics } = context;
+  if (subject === undefined && client === undefined) {
+    if (meaning.endsSessions === true) {
+      const { type, cause } = telling;
+      metrics.count('scopemesh_events_total', { provider, result: 'unresolved' });
+      logger.warn(
+        { provider, eventId: cause.eventId, type },
+        'a shared signal names nobody whom a token or a client names',
+      );
+    }
+    const triggers = meaning.isRead === true ? [readOfAll(meaning, provider, telling.cause)] : [];
+    return { triggers, orders: [] };
+  }
+  const person = subject === undefined ? NOTHING : tellOfPerson(meaning, subject, telling, provider);
+  const its = client === undefined ? NOTHING : tellOfClient(meaning, client, telling, provider);
+  return { triggers: [...person.triggers, ...its.triggers], orders: [...person.orders, ...its.orders] };
 }
 
-function tellOfPerson(meaning: Meaning, subject: string, { provider, cause, at, isFresh }: Telling): Told {
+function tellOfPerson(
+  meaning: Meaning,
+  subject: string,
+  { cause, at, isFresh }: Telling,
+  provider: string,
+): Told {
   const orders: RevocationOrder[] =
     meaning.endsSessions === true ? [{ kind: 'session-revoked', provider, subject, at, cause }] : [];
   if (meaning.isRead !== true) return { triggers: [], orders };
@@ -115,10 +113,11 @@ function tellOfPerson(meaning: Meaning, subject: string, { provider, cause, at, 
 function tellOfClient(
   meaning: Meaning,
   { clientId, isCertain }: NonNullable<Whom['client']>,
-  { provider, cause, at, isFresh }: Telling,
+  { cause, at, isFresh }: Telling,
+  provider: string,
 ): Told {
   const kind = meaning.client ?? (meaning.endsSessions === true ? 'session-revoked' : undefined);
-  if (kind === undefined) return { triggers: [], orders: [] };
+  if (kind === undefined) return NOTHING;
   // Signed words about this client: what it then lacks was taken from it on purpose.
   const isEvident = (meaning.client !== undefined || meaning.isRead === true) && isCertain && isFresh;
   const evidence = isEvident ? { evidence: [{ provider, clients: [clientId] }] } : {};
@@ -129,18 +128,20 @@ function tellOfClient(
   };
 }
 
-function toProof(
-  state: unknown,
-  event: { readonly id: string; readonly occurredAt: string },
-  { states }: SetContext,
-): IdentityEvent {
-  const nothing = { occurredAt: event.occurredAt, triggers: [], orders: [] };
+function toProof(state: unknown, { states }: SetContext): Told {
   // The transmitter may verify its stream by itself, and then without a state.
-  if (state === undefined || states === undefined) return { id: event.id, ...nothing };
+  if (state === undefined || states === undefined) return NOTHING;
   if (typeof state !== 'string' || !states.isOurs(state)) {
     throw new InvalidSet('invalid_state', 'no verification was asked for with this state');
   }
-  return { id: verificationEventId(state), ...nothing, isProof: true };
+  return { ...NOTHING, proofId: verificationEventId(state) };
+}
+
+function tellOfStream(said: unknown, cause: Cause, { provider, logger }: SetContext): Told {
+  const status = typeof said === 'string' ? said.slice(0, 64) : 'unknown';
+  logger.warn({ provider, status }, 'the transmitter changed its stream of shared signals');
+  // What it did not send meanwhile, it may never send.
+  return { triggers: [fullRead(provider, cause)], orders: [] };
 }
 
 /**
@@ -167,4 +168,8 @@ function endOf(seconds: number): number {
 
 function toSeconds(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 && value < 253_402_300_799 ? value : undefined;
+}
+
+function distinct<T>(items: readonly T[]): readonly T[] {
+  return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
 }

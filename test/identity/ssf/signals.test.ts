@@ -111,6 +111,22 @@ describe('what an event means for a client', () => {
   });
 });
 
+describe('a set with several types', () => {
+  const tellAll = (events: object) => receiver.push(receiver.transmitter.claims(events, { sub_id: JANE }));
+
+  it('says what each of them says, and the same once', async () => {
+    const both = { event_timestamp: 1_700_000_000 };
+    const same = await tellAll({ [`${CAEP}session-revoked`]: both, [`${RISC}sessions-revoked`]: both });
+    expect(ended(same)).toEqual(['session-revoked jane']);
+    const harmless = { [`${CAEP}credential-change`]: { change_type: 'create' }, 'urn:example:other': {} };
+    expect(ended(await tellAll({ ...harmless, [`${CAEP}session-revoked`]: {} }))).toEqual([
+      'session-revoked jane',
+    ]);
+    const verification = { [`${SSF}verification`]: {}, [`${CAEP}session-revoked`]: {} };
+    expect(ended(await tellAll(verification))).toEqual(['session-revoked jane']);
+  });
+});
+
 describe('whom an event is about', () => {
   const session = { format: 'opaque', id: 'dMTlD|1600802906337.16' };
   test.each<[string, unknown]>([
