@@ -66,7 +66,7 @@ export interface OktaAnswer {
 }
 
 const REMEDY =
-  'check clientId and the key, and grant the service app this scope under "Okta API Scopes" of its page';
+  'check clientId and the key, turn off "Require DPoP" of the service app, and grant it this scope under "Okta API Scopes"';
 const LONGEST_WAIT_MS = 3_600_000;
 
 export function createOktaApi(options: OktaApiOptions): OktaApi {

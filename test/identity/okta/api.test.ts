@@ -93,6 +93,11 @@ describe('the service app', () => {
     await expect(directoryOf().readAll(signal)).rejects.toThrow(/okta\.authorizationServers\.read/);
   });
 
+  it('is told to turn off DPoP, which new service apps ask for', async () => {
+    world.server.tokens.wantsDpop = true;
+    await expect(directoryOf().readAll(signal)).rejects.toThrow(/invalid_dpop_proof.*DPoP/);
+  });
+
   it('never sends its proof to another host, and its requests name no secret', async () => {
     await directoryOf().readAll(signal);
     const shown = JSON.stringify(world.server.credentials) + world.server.requests.join();

@@ -8,6 +8,8 @@ import type { AppRecord } from './state.js';
 export class TokenEndpoint {
   /** Seconds. */
   lifetime = 3600;
+  /** Whether the app demands proof of possession, as new service apps do. */
+  wantsDpop = false;
   /** Every request, with the outcome. */
   readonly asked: { readonly scope: string; readonly status: number }[] = [];
   readonly #tokens = new Map<string, readonly string[]>();
@@ -58,6 +60,7 @@ export class TokenEndpoint {
       return refuse('invalid_client', 401);
     }
     if (app === undefined || app.status !== 'ACTIVE') return refuse('invalid_client', 401);
+    if (this.wantsDpop) return refuse('invalid_dpop_proof');
     if (scopes.length === 0 || scopes.some((each) => !app.orgScopes.includes(each)))
       return refuse('invalid_scope');
     const accessToken = randomUUID();
