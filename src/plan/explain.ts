@@ -1,7 +1,10 @@
+import type { Grant } from '../model/client.js';
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { admits, type HttpRequestShape } from './access.js';
 import type { ClaimStanding } from './claims.js';
+import { compareText } from './compare.js';
 import type { DestinationInput } from './destination-input.js';
+import { toGrantText } from './grant-text.js';
 import { isOwned, isSourceOf } from './ownership.js';
 import type { ActualAccess, Change, Hold, Plan } from './plan.js';
 import { openForUser } from './user-tokens.js';
@@ -62,7 +65,7 @@ export interface ClientView {
   readonly exists: boolean;
   readonly enabled: boolean;
   readonly closure: Closure | undefined;
-  readonly grants: readonly string[];
+  readonly grants: readonly Grant[];
   /** Scopes that a rule names but this kind of actor may not use. */
   readonly limited: readonly string[];
 }
@@ -176,7 +179,7 @@ function clientOf(claim: ClaimStanding, input: DestinationInput): ClientView | u
     exists: found !== undefined,
     enabled: found?.enabled ?? false,
     closure: input.world.closures.get(clientText(claim.client)),
-    grants: (found?.grants ?? []).map((grant) => grant.name).toSorted(),
+    grants: (found?.grants ?? []).toSorted((a, b) => compareText(toGrantText(a), toGrantText(b))),
     limited: opened?.limited ?? [],
   };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { startKeySetServer } from '../support/key-set-server.js';
 import { type Mesh, startMesh } from '../support/mesh.js';
 
 let mesh: Mesh;
@@ -50,7 +51,7 @@ describe('explain', () => {
       verdict: 'partly',
       decidedBy: { precedence: 9, source: 'web', destination: 'orders', isOwned: true },
       claim: { kind: 'claimed', client: { provider: 'main', clientId: 'web-app' } },
-      client: { clientId: 'web-app', exists: true, enabled: true, grants: ['orders:read'] },
+      client: { clientId: 'web-app', exists: true, enabled: true, grants: [{ name: 'orders:read' }] },
       openings: [{ scope: 'orders:read' }],
       holds: [],
       pending: null,
@@ -221,6 +222,31 @@ describe('explain of access to Consul itself', () => {
     const { out } = await cli.run(['explain', '--client', 'main/Batch|1']);
     expect(out).toMatch(/^may log in {2}main\/Batch\|1 \(workload\)$/m);
     expect(out).toContain('the auth method is not made yet; see scopemesh plan');
+  });
+
+  it('tells what stands already, and what is due', async () => {
+    const keys = await startKeySetServer();
+    try {
+      const main = { name: 'main', kind: 'oidc', issuer: keys.address, audience: 'consul' };
+      giveAcl({ providers: [{ ...main, directory: join(cli.directory, 'clients.json') }] });
+      cli.idp(reader);
+      expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+      const made = await cli.run(['explain', '--client', 'main/web-app', '--json']);
+      expect(made.json().standing).toEqual({ kind: 'stands', maxTokenTtlSeconds: 900 });
+      expect((await cli.run(['explain', '--client', 'main/web-app'])).out).not.toContain('note');
+      giveAcl({ providers: [{ ...main, directory: join(cli.directory, 'clients.json') }], actors: {} });
+      expect((await cli.run(['explain', '--client', 'main/web-app'])).out).toContain(
+        'its tokens still live 15m',
+      );
+      cli.idp({ ...web, scopes: [], attributes: {} });
+      const gone = await cli.run(['explain', '--client', 'main/web-app']);
+      expect([gone.status, gone.out]).toEqual([
+        4,
+        expect.stringContaining('cannot log in any more, though its auth method stands; see scopemesh plan'),
+      ]);
+    } finally {
+      await keys.close();
+    }
   });
 
   it('exits 4 for a client that cannot log in, with what is in the way', async () => {

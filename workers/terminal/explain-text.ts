@@ -132,7 +132,9 @@ function clientText({ client, openings, holds }: Explanation): string {
     ...holds.flatMap(({ scopes }) => scopes),
     ...limited,
   ]);
-  const named = grants.filter((grant) => told.has(grant));
+  const named = grants
+    .filter(({ name }) => told.has(name))
+    .map(({ api, name }) => (api === undefined ? name : `${name} of ${api}`));
   const others = grants.length - named.length;
   const count =
     others === 0
