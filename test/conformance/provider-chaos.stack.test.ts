@@ -1,4 +1,5 @@
 import { startAuth0World } from '../support/auth0/world.js';
+import { startNotifyingEntraWorld } from '../support/entra/world.js';
 import { startOidcWorld } from '../support/oidc-world.js';
 import { startOktaProviderWorld } from '../support/okta/world.js';
 import { startSsfWorld } from '../support/ssf/world.js';
@@ -9,5 +10,6 @@ const events = 10_000;
 
 describeProviderChaos('oidc', startOidcWorld, { events, seed: 1 });
 describeProviderChaos('auth0', startAuth0World, { events, seed: 2 });
+describeProviderChaos('entra', startNotifyingEntraWorld, { events, seed: 3 });
 describeProviderChaos('okta', startOktaProviderWorld, { events, seed: 4 });
 describeProviderChaos('shared signals', startSsfWorld, { events, seed: 6 });

@@ -1,5 +1,7 @@
-import type { ProviderWorld } from '../../conformance/provider-flow.js';
+import type { Delivery, ProviderWorld } from '../../conformance/provider-flow.js';
 import { type Entra, READER, startEntra } from './entra.js';
+import { notification } from './notifications.js';
+import { shape } from './shapes.js';
 import { guidOf } from './tenant.js';
 
 const ROLES = ['orders:read', 'orders:write'];
@@ -44,5 +46,42 @@ export async function startEntraWorld(): Promise<ProviderWorld & { readonly entr
     takeDeliveries: () => [],
     forge: (delivery) => delivery,
     stop: () => entra.close(),
+  };
+}
+
+const STATE = 'client-state-0123456789';
+
+/** The same, where each change of a client comes with one of a person, of whom Graph notifies. */
+export async function startNotifyingEntraWorld(): Promise<ProviderWorld> {
+  const world = await startEntraWorld();
+  const { tenant } = world.entra;
+  let deliveries: Delivery[] = [];
+  let sent = 0;
+  const notify = () => {
+    const person = guidOf(`person-${sent++ % 50}`);
+    tenant.put('users', shape('user', { id: person, accountEnabled: true }));
+    const body = JSON.stringify({
+      value: [notification({ resource: `Users/${person}`, clientState: STATE })],
+    });
+    deliveries.push({ headers: { 'content-type': 'application/json' }, body });
+  };
+  return {
+    ...world,
+    // Nobody answers there: this Graph sends without a subscription.
+    settings: { ...world.settings, webhook: { url: 'http://127.0.0.1:9/events/main', secrets: [STATE] } },
+    async setScopes(clientId, scopes) {
+      await world.setScopes(clientId, scopes);
+      notify();
+    },
+    async setEnabled(clientId, enabled) {
+      await world.setEnabled(clientId, enabled);
+      notify();
+    },
+    takeDeliveries() {
+      const taken = deliveries;
+      deliveries = [];
+      return taken;
+    },
+    forge: ({ headers, body }) => ({ headers, body: body.replace(STATE, 'somebody') }),
   };
 }
