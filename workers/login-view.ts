@@ -1,10 +1,13 @@
 import type { Consul } from '../src/consul/consul.js';
 import { messageOf, SyncError } from '../src/errors.js';
+import type { AclRole } from '../src/model/acl.js';
 import type { ClassifiedKind } from '../src/model/actor.js';
-import { clientName } from '../src/plan/acl/quote.js';
+import type { Mapping } from '../src/model/rule.js';
+import { clientName, isOurs } from '../src/plan/acl/quote.js';
 import { createPowers, powerText } from '../src/plan/acl/token-power.js';
 import type { Hold } from '../src/plan/plan.js';
 import type { ClientId } from '../src/plan/world.js';
+import { isAclWanted } from '../src/reconcile/acl/acl-state.js';
 import { type ClientLogin, clientLogin } from '../src/reconcile/client-logins.js';
 import type { WorldState } from '../src/reconcile/world-state.js';
 
@@ -82,25 +85,32 @@ export function readLogin(world: WorldState, id: ClientId, now: number): LoginVi
   return found && toLoginView(found);
 }
 
-/** Whether the auth method stands in Consul: a lifetime where it does, `none`, or why that could not be read. */
+/** Whether the auth method stands in Consul and is ours: with its role where it is, `none`, or why that could not be read. */
 export type Standing =
-  | { readonly kind: 'stands'; readonly maxTokenTtlSeconds: number }
+  | { readonly kind: 'stands'; readonly maxTokenTtlSeconds: number; readonly role: AclRole | undefined }
   | { readonly kind: 'none' }
   | { readonly kind: 'unknown'; readonly why: string };
 
+/** Reads nothing where the mapping gives nobody a token: no ACL permission is needed then. */
 export async function readStanding(
   consul: Consul,
-  owner: string,
-  id: { readonly provider: string; readonly clientId: string },
+  mapping: Mapping,
+  id: ClientId,
   signal: AbortSignal,
 ): Promise<Standing> {
-  const wanted = clientName(owner, id).toLowerCase();
+  if (!isAclWanted(mapping)) return { kind: 'none' };
+  const wanted = clientName(mapping.owner, id).toLowerCase();
+  const isMeant = (name: string, description: string) =>
+    name.toLowerCase() === wanted && isOurs(mapping.owner, name, description);
   try {
-    const { authMethods } = await consul.acl.read((name) => name.toLowerCase() === wanted, signal);
-    const [found] = authMethods;
-    return found === undefined
-      ? { kind: 'none' }
-      : { kind: 'stands', maxTokenTtlSeconds: found.object.maxTokenTtlSeconds };
+    const { authMethods, roles } = await consul.acl.read(isMeant, signal);
+    const [method] = authMethods;
+    if (method === undefined) return { kind: 'none' };
+    return {
+      kind: 'stands',
+      maxTokenTtlSeconds: method.object.maxTokenTtlSeconds,
+      role: roles[0]?.object,
+    };
   } catch (error) {
     signal.throwIfAborted();
     return { kind: 'unknown', why: messageOf(error) };

@@ -1,3 +1,4 @@
+import type { AclRole } from '../model/acl.js';
 import type { OAuthClient } from '../model/client.js';
 import { type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
 import { createRulesParser } from '../plan/acl/rules-text.js';
@@ -12,18 +13,29 @@ export interface ClientLogin {
   readonly login: DesiredClient;
 }
 
-/** What the client would get by logging in to Consul; undefined where its directory does not have it. */
-export function clientLogin(world: WorldState, id: ClientId, now: number): ClientLogin | undefined {
+/**
+ * What the client would get by logging in to Consul; undefined where its directory does not have it. `former` is its
+ * role as it stands, if that is ours: a claim that is not certain now may keep what is there.
+ */
+export function clientLogin(
+  world: WorldState,
+  id: ClientId,
+  now: number,
+  former?: AclRole,
+): ClientLogin | undefined {
   const client = world.client(id);
-  return client && loginsOf(world, now)(client);
+  return client && loginsOf(world, now)(client, former);
 }
 
 /** The same for every client of every directory that was read. */
 export function clientLogins(world: WorldState, now: number): readonly ClientLogin[] {
-  return world.mapping.providers.flatMap((provider) => world.clients(provider)).map(loginsOf(world, now));
+  const loginOf = loginsOf(world, now);
+  return world.mapping.providers
+    .flatMap((provider) => world.clients(provider))
+    .map((client) => loginOf(client));
 }
 
-function loginsOf(world: WorldState, now: number): (client: OAuthClient) => ClientLogin {
+function loginsOf(world: WorldState, now: number): (client: OAuthClient, former?: AclRole) => ClientLogin {
   const byClient = new Map<string, ClaimStanding[]>();
   for (const standing of world.standings(now).values()) {
     if (standing.kind === 'none') continue;
@@ -32,14 +44,14 @@ function loginsOf(world: WorldState, now: number): (client: OAuthClient) => Clie
   }
   const [compile, parse] = [createPatternCompiler(), createRulesParser()];
   const { mapping } = world;
-  return (client) => ({
+  return (client, former) => ({
     client,
     login: desiredClient({
       client,
       mapping,
       settings: mapping.acl,
       standings: world.catalog === undefined ? undefined : (byClient.get(clientText(client)) ?? []),
-      former: undefined,
+      former,
       isClosed: world.closure(client) !== undefined,
       compile,
       parse,

@@ -10,16 +10,14 @@ import type { Key } from '../../src/model/key.js';
 import { type Explanation, explain } from '../../src/plan/explain.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 import { planClient } from '../../src/plan/plan-client.js';
-import { clientLogin } from '../../src/reconcile/client-logins.js';
 import { inputOf, planFleet } from '../../src/reconcile/fleet.js';
 import { type BothSides, withBothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
-import { type LoginView, type Standing, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { hasDecisionLog, openDecisionLog } from '../wire.js';
-import { explainClient, loginDocument, standingOf } from './explain-client.js';
+import { type ConsulAccess, explainClient, loginDocument, readAccess } from './explain-client.js';
 
 const NOT_ALLOWED = 4;
 /** The log may be long, and the rest of the answer does not depend on it. */
@@ -80,13 +78,13 @@ Examples:
           if (options.json)
             cli.screen.json({
               ...toDocument(explanation, circumstances),
-              consulAccess: access && loginDocument(...access),
+              consulAccess: access && loginDocument(access),
             });
           else
             printExplanation(
               explanation,
               circumstances,
-              access === null ? [] : loginFacts(...access),
+              access === null ? [] : loginFacts(access),
               cli.screen,
             );
           if (!isAllowed(explanation.verdict)) cli.exit(NOT_ALLOWED);
@@ -134,12 +132,12 @@ async function consulAccess(
   sides: BothSides,
   { client }: Explanation,
   cli: Cli,
-): Promise<readonly [LoginView, Standing] | null> {
-  const found = client && clientLogin(sides.world, client, systemClock.now());
+): Promise<ConsulAccess | null> {
+  const found = client && (await readAccess(sides, client, cli));
   if (found === undefined) return null;
-  const view = toLoginView(found);
-  if (view.login === undefined && view.holds.length + view.limited.length === 0) return null;
-  return [view, await standingOf(sides, view, cli)];
+  const { login, holds, limited } = found.view;
+  const isNothing = login === undefined && holds.length + limited.length === 0;
+  return isNothing && found.standing.kind === 'none' ? null : found;
 }
 
 async function look(

@@ -3,10 +3,13 @@ import { type LoginView, loginCommand, type Standing } from '../login-view.js';
 import { durationText } from './duration-text.js';
 
 /** Facts about a client's access to Consul itself, each a name and a line. */
-export function loginFacts(
-  { login, limited, holds, client }: LoginView,
-  standing: Standing,
-): readonly (readonly [name: string, text: string])[] {
+export function loginFacts({
+  view: { login, limited, holds, client },
+  standing,
+}: {
+  readonly view: LoginView;
+  readonly standing: Standing;
+}): readonly (readonly [name: string, text: string])[] {
   const facts: (readonly [string, string])[] = [];
   if (login === undefined)
     facts.push([
