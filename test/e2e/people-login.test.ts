@@ -124,4 +124,19 @@ describe('a person who logs in to Consul', () => {
     });
     expect(performance.now() - at).toBeLessThan(2_000);
   });
+
+  it('has to log in again within two seconds of an administrator ending their sessions, and nobody else has', async () => {
+    const id = await addPerson('emil', '/oncall');
+    const { SecretID } = await loggedIn('emil');
+    const other = await loggedIn('ann');
+    await scene.keycloak.admin.request('POST', `/${scene.realm}/users/${id}/logout`);
+    const at = performance.now();
+    await until('the token is refused', async () => (await read(SecretID, 'config/a')) === 403, {
+      timeoutMs: 20_000,
+      intervalMs: 5,
+    });
+    expect(performance.now() - at).toBeLessThan(2_000);
+    expect(await read(other.SecretID, 'config/a')).toBe(200);
+    expect(await read((await loggedIn('emil')).SecretID, 'config/a')).toBe(200);
+  });
 });

@@ -140,6 +140,20 @@ describe('an order about a session', () => {
     expect(await alive(bot)).toBe(false);
   });
 
+  it('reaches what a clock that is a little ahead seems to have issued later, and nothing that is new', async () => {
+    await start();
+    const token = await login('ann', 'oncall');
+    await order({ subject: 'ann' }, rig.clock.now() - 60_000);
+    await worker.idle();
+    expect(await alive(token)).toBe(true);
+    const issued = (await rig.mesh.request('GET', `/v1/acl/token/${token.accessorId}`)) as {
+      CreateTime: string;
+    };
+    await order({ subject: 'ann' }, Date.parse(issued.CreateTime) - 2_000);
+    await worker.idle();
+    expect(await alive(token)).toBe(false);
+  });
+
   it('touches nobody whose name only looks like it', async () => {
     await start();
     rig.idp.people?.set('Ann', ['oncall']);

@@ -15,11 +15,14 @@ import { isAclActive } from './acl-state.js';
 import { endedTokensText, endTokens } from './end-tokens.js';
 import { groupsOf } from './plan-people.js';
 
+/** Clocks of identity providers and Consul differ, and some events tell whole seconds: whoever is caught logs in again. */
+const CLOCKS_DIFFER_MS = 5_000;
+
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
 /**
  * Carries out orders about sessions that ended: the Consul tokens of that person's roles that were issued before the
- * order's instant end, and where the order names a client at which people sign in, all that the client's method gave
+ * order's instant, or hardly after it, end, and where the order names a client at which people sign in, all that the client's method gave
  * before it, because Consul does not record for whom. Needs no word of the directory. An order lives with its job until
  * it is done; carried out again it finds nothing, and says nothing.
  */
@@ -60,7 +63,7 @@ async function endSession(
   let draft = left;
   let ended = 0;
   for (const by of filtersOf(order, deps))
-    ended += await endTokens({ by, issuedBefore: Date.parse(order.at) }, deps, signal, async () => {
+    ended += await endTokens({ by, issuedBefore: issuedBefore(order) }, deps, signal, async () => {
       if (draft !== undefined) return;
       draft = draftOf(order, deps);
       await deps.journal.record(key, [draft]);
@@ -78,7 +81,7 @@ async function tellForbidden(
   signal: AbortSignal,
 ): Promise<void> {
   let found = 0;
-  const before = Date.parse(order.at);
+  const before = issuedBefore(order);
   for (const by of filtersOf(order, deps))
     found += (await deps.consul.acl.tokens(by, signal)).filter(
       ({ createdAt }) => !(Date.parse(createdAt) >= before),
@@ -103,6 +106,10 @@ async function tellForbidden(
 /** What this job's orders tell by themselves. */
 export function isSessionSubject(subject: string, job: Job, deps: Pick<ReconcilerDeps, 'world'>): boolean {
   return sessionOrders(job).some((order) => subjectOf(order, deps) === subject);
+}
+
+function issuedBefore(order: RevocationOrder): number {
+  return Date.parse(order.at) + CLOCKS_DIFFER_MS;
 }
 
 /** Roles of the person, by every group that is mapped or that something stands for; and the client's method. */
