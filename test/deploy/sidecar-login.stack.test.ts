@@ -77,20 +77,22 @@ afterAll(async () => {
   await removeRunDirectory(directory);
 });
 
-async function start(renewSeconds: number): Promise<ServerProcess> {
-  const [sidecar = 0, admin = 0] = await freePorts(2);
+async function start(
+  renewSeconds: number,
+): Promise<{ readonly sidecar: ServerProcess; readonly adminAddress: string }> {
+  const [port = 0, admin = 0] = await freePorts(2);
   const address = orders.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const servicePort = typeof address === 'object' && address !== null ? address.port : 0;
   const file = join(directory, 'orders.hcl');
   await writeFile(
     file,
     `service {
   name = "orders"
   address = "127.0.0.1"
-  port = ${port}
+  port = ${servicePort}
   connect { sidecar_service {
-    port = ${sidecar}
-    checks = [{ name = "listens", tcp = "127.0.0.1:${sidecar}", interval = "1s" }]
+    port = ${port}
+    checks = [{ name = "listens", tcp = "127.0.0.1:${port}", interval = "1s" }]
   } }
 }
 `,
@@ -127,7 +129,7 @@ async function start(renewSeconds: number): Promise<ServerProcess> {
     },
     logFile: join(directory, 'sidecar-login.log'),
   });
-  return running;
+  return { sidecar: running, adminAddress: `http://127.0.0.1:${admin}` };
 }
 
 async function tokens(): Promise<readonly string[]> {
@@ -140,7 +142,7 @@ const saysToken = (count: number) => async () =>
 
 describe('a sidecar that logs in', () => {
   it('goes on hearing of denials after its first token is gone, and leaves nothing behind', async () => {
-    const sidecar = await start(8);
+    const { sidecar } = await start(8);
     await mesh.waitForStatus(200, CALL);
     const [first] = await tokens();
     await until('the second token', saysToken(2), { process: sidecar });
@@ -160,8 +162,16 @@ describe('a sidecar that logs in', () => {
     expect(await consul.request('GET', '/v1/catalog/service/orders')).toEqual([]);
   });
 
+  it('ends with its Envoy, for whoever restarts it', async () => {
+    const { sidecar, adminAddress } = await start(40);
+    await mesh.waitForStatus(200, CALL);
+    await fetch(`${adminAddress}/quitquitquit`, { method: 'POST' });
+    await until('it has ended', () => !sidecar.isRunning());
+    expect(await tokens()).toEqual([]);
+  });
+
   it('does not go on with a proxy that nobody can close, once it can log in no more', async () => {
-    const sidecar = await start(4);
+    const { sidecar } = await start(4);
     await mesh.waitForStatus(200, CALL);
     await consul.request('DELETE', '/v1/acl/auth-method/orders-app');
     await until('it has ended', () => !sidecar.isRunning(), { timeoutMs: 30_000 });
