@@ -123,7 +123,9 @@ function ofGrant(change: Change, cause: Cause, context: ChangeContext): Effect {
   const principalId = change.clientId ?? known;
   if (principalId === undefined) return ofStranger(change, cause, context);
   const isOurs = resources.some((resource) => resource.principalId === change.resourceId);
-  if (known === undefined && change.resourceId != null && !isOurs) return NOTHING;
+  const isElsewhere = change.resourceId != null && !isOurs;
+  // What one person consents to never counts.
+  if (known === undefined && (isElsewhere || change.consentType === 'Principal')) return NOTHING;
   names.learnGrant(change.id, principalId);
   const clientId = names.clientIdOfPrincipal(principalId);
   const key: Key =

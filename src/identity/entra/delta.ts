@@ -28,6 +28,7 @@ const CHANGE = z.object({
   servicePrincipalType: z.string().nullish(),
   accountEnabled: z.boolean().nullish(),
   clientId: guid.nullish(),
+  consentType: z.string().nullish(),
   resourceId: guid.nullish(),
   appRoles: offered.nullish(),
   oauth2PermissionScopes: offered.nullish(),

@@ -123,7 +123,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   };
 
   const findPrincipal = async (path: string, signal: AbortSignal): Promise<ServicePrincipal | undefined> => {
-    const answer = await api.find(path, { $select: PRINCIPAL_FIELDS }, 'service principals', signal);
+    // All fields: Graph allows few requests that select the credentials.
+    const answer = await api.find(path, {}, 'service principals', signal);
     return answer === undefined ? undefined : parse(SERVICE_PRINCIPAL, answer, place);
   };
   const byObjectId = (id: string, signal: AbortSignal) => findPrincipal(`/servicePrincipals/${id}`, signal);
@@ -141,7 +142,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const [lifetimes, apis, answer, assignments, permissionGrants] = await Promise.all([
       lifetimeReader.read(AGE_MS, signal),
       resources.read(AGE_MS, signal),
-      api.find(path, { $select: APPLICATION_FIELDS }, 'applications', signal),
+      api.find(path, {}, 'applications', signal),
       readAssignmentsOf(api, principal.id, pageSize, signal),
       readPermissionGrants(api, `clientId eq '${principal.id}'`, pageSize, signal),
     ]);

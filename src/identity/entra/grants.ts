@@ -54,14 +54,14 @@ function readAssignments(api: GraphApi, path: string, pageSize: number, signal: 
   return readCollection(api, collection, ASSIGNMENT, signal);
 }
 
-/** Delegated scopes of one API, with every kind of consent. */
+/** Delegated scopes that an administrator consented to for everybody; `filter` says of which client or API. */
 export function readPermissionGrants(
   api: GraphApi,
   filter: string,
   pageSize: number,
   signal: AbortSignal,
 ): Promise<readonly PermissionGrant[]> {
-  const query = { $filter: filter, $top: pageSize };
+  const query = { $filter: `${filter} and consentType eq 'AllPrincipals'`, $top: pageSize };
   return readCollection(
     api,
     { path: '/oauth2PermissionGrants', query, what: 'permission grants' },

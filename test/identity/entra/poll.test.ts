@@ -109,6 +109,16 @@ describe('a change of a client', () => {
     expect(triggersOf(await poll())).toEqual([]);
   });
 
+  it('that is the consent of a single person says nothing, nor does its end', async () => {
+    entra.consent('web', 'orders', 'orders.browse', 'Principal');
+    expect(triggersOf(await poll())).toEqual([]);
+    entra.tenant.remove(
+      'oauth2PermissionGrants',
+      [...entra.tenant.current.oauth2PermissionGrants.keys()][0] ?? '',
+    );
+    expect(triggersOf(await poll())).toEqual([]);
+  });
+
   it('has the same event id if the round is read again, and another if it happens again', async () => {
     entra.changePrincipal('web', { accountEnabled: false });
     const before = cursor;

@@ -58,8 +58,9 @@ export function filter(
   expression: string | null,
 ): readonly DirectoryObject[] | undefined {
   if (expression === null) return objects;
-  const [, field, value] = /^(resourceId|clientId|consentType) eq '([^']*)'$/.exec(expression) ?? [];
-  if (field !== undefined) return objects.filter((object) => object[field] === value);
+  const conditions = expression.split(' and ').map((each) => /^(\w+) eq '([^']*)'$/.exec(each));
+  if (conditions.every((condition) => condition !== null))
+    return objects.filter((object) => conditions.every(([, field = '', value]) => object[field] === value));
   const [, name] = /^servicePrincipalNames\/any\(n:n eq '((?:[^']|'')*)'\)$/.exec(expression) ?? [];
   if (name === undefined) return undefined;
   const wanted = name.replaceAll("''", "'");
