@@ -115,3 +115,42 @@ describe('plan and apply', () => {
     }
   });
 });
+
+describe('explain --person', () => {
+  it('says what their groups give and how they log in, and that it is not made yet', async () => {
+    idp({ 'auth0|ann': ['oncall'], ben: [] });
+    const asked = ['explain', '--person', 'main/auth0|ann'];
+    const { status, out } = await cli.run(asked);
+    expect(status).toBe(0);
+    expect(out).toMatch(/^may log in {2}main\/auth0\|ann \(human\)$/m);
+    expect(out).toMatch(/^ {2}group +oncall: \{"key_prefix".*not made yet/m);
+    await cli.run(['apply', '--yes']);
+    expect((await cli.run(asked)).out).not.toContain('not made yet');
+    const { json } = await cli.run([...asked, '--json']);
+    expect(json()).toMatchObject({
+      person: { provider: 'main', subject: 'auth0|ann', actorKind: 'human' },
+      mayLogIn: true,
+      login: { authMethod: 'scopemesh-payments-main-_people', audiences: ['consul'] },
+      groups: [{ group: 'oncall', isMember: true, stands: true }],
+      holds: [],
+    });
+  });
+
+  it('exits 4 for somebody of no mapped group, and while the members are not known', async () => {
+    idp({ ann: ['oncall'] });
+    const { status, out } = await cli.run(['explain', '--person', 'main/ben']);
+    expect([status, out]).toEqual([4, expect.stringContaining('oncall: no member')]);
+    idp(undefined);
+    const unknown = await cli.run(['explain', '--person', 'main/ann']);
+    expect(unknown.status).toBe(4);
+    expect(unknown.out).toContain('its members could not be read');
+    expect(unknown.out).toContain('IncompleteRead');
+  });
+
+  it('is an error for a provider that is not configured, or beside a client or a call', async () => {
+    idp({});
+    expect((await cli.run(['explain', '--person', 'other/ann'])).status).toBe(1);
+    expect((await cli.run(['explain', '--person', 'main/ann', '--client', 'main/x'])).status).toBe(1);
+    expect((await cli.run(['explain', 'web', 'orders', '--person', 'main/ann'])).status).toBe(1);
+  });
+});

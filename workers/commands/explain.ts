@@ -18,6 +18,7 @@ import { type Circumstances, isAllowed, printExplanation } from '../terminal/exp
 import { loginFacts } from '../terminal/login-text.js';
 import { hasDecisionLog, openDecisionLog } from '../wire.js';
 import { type ConsulAccess, explainClient, loginDocument, readAccess } from './explain-client.js';
+import { explainPerson } from './explain-person.js';
 
 const NOT_ALLOWED = 4;
 /** The log may be long, and the rest of the answer does not depend on it. */
@@ -25,6 +26,7 @@ const LOG_TIMEOUT_MS = 5_000;
 
 interface Options {
   readonly client?: string;
+  readonly person?: string;
   readonly method?: string;
   readonly path?: string;
   readonly json?: true;
@@ -42,20 +44,25 @@ export function addExplain(program: Command, cli: Cli): void {
     .argument('[source]', 'the calling service')
     .argument('[destination]', 'the called service')
     .option('--client <provider/client-id>', 'ask instead what one OAuth client may do with Consul itself')
+    .option(
+      '--person <provider/subject>',
+      'ask instead what one person may do with Consul itself, by their groups',
+    )
     .option('--method <method>', 'ask about one HTTP request; with --path', parseMethod)
     .option('--path <path>', 'its path', parsePath)
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
-Exit status: 0 if the call is allowed (without --path: if any request is), or the client of --client may log in;
+Exit status: 0 if the call is allowed (without --path: if any request is), or who --client or --person names may log in;
 4 if not; 1 on error.
 
 Examples:
   scopemesh explain web orders
   scopemesh explain web orders --method POST --path /v1/orders/7
   scopemesh explain web orders --json | jq .verdict
-  scopemesh explain --client main/web-app`,
+  scopemesh explain --client main/web-app
+  scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`,
     )
     .action(
       async (
@@ -64,13 +71,17 @@ Examples:
         options: Options,
         command: Command,
       ) => {
-        const { client } = options;
-        if (client !== undefined && source === undefined)
-          return withBothSides(cli, (sides) => explainClient(sides, client, cli, options.json === true));
-        if (client !== undefined || source === undefined || destination === undefined)
-          return command.error('error: name a source and a destination, or one client with --client', {
-            exitCode: 1,
-          });
+        const { client, person } = options;
+        const isJson = options.json === true;
+        if (client !== undefined && source === undefined && person === undefined)
+          return withBothSides(cli, (sides) => explainClient(sides, client, cli, isJson));
+        if (person !== undefined && source === undefined && client === undefined)
+          return withBothSides(cli, async (sides) => explainPerson(sides, person, cli, isJson));
+        if (client !== undefined || person !== undefined || source === undefined || destination === undefined)
+          return command.error(
+            'error: name a source and a destination, one client with --client, or one person with --person',
+            { exitCode: 1 },
+          );
         await withBothSides(cli, async (sides) => {
           const explanation = await judge(sides, source, destination, options, cli);
           const circumstances = await look(sides, explanation, cli);
