@@ -88,9 +88,8 @@ function tell(meaning: Meaning, { subject, client }: Whom, telling: Telling, con
     const triggers = meaning.isRead === true ? [readOfAll(meaning, provider, telling.cause)] : [];
     return { triggers, orders: [] };
   }
-  const person = subject === undefined ? NOTHING : tellOfPerson(meaning, subject, telling, provider);
-  const its = client === undefined ? NOTHING : tellOfClient(meaning, client, telling, provider);
-  return { triggers: [...person.triggers, ...its.triggers], orders: [...person.orders, ...its.orders] };
+  if (client !== undefined) return tellOfClient(meaning, client, telling, provider);
+  return subject === undefined ? NOTHING : tellOfPerson(meaning, subject, telling, provider);
 }
 
 function tellOfPerson(

@@ -1,9 +1,9 @@
 /**
- * Whom an event is about, as far as scopemesh can tell. Both members are absent where it names its subject in a form
- * that neither tokens nor clients have (an address, a telephone number, a session, a device alone).
+ * Whom an event is about, as far as scopemesh can tell: a person or a client. Both members are absent where it names its
+ * subject in a form that neither tokens nor clients have (an address, a telephone number, a session, a device alone).
  */
 export interface Whom {
-  /** The `sub` of their tokens. */
+  /** The `sub` of a person's tokens. */
   readonly subject?: string;
   /** `isCertain`: the issuer of the tokens is named with it, so that it can be no other's. */
   readonly client?: { readonly clientId: string; readonly isCertain: boolean };
@@ -11,6 +11,7 @@ export interface Whom {
 
 /** Longer than any `sub` (OpenID Connect Core, section 2: 255 ASCII characters). */
 const LONGEST = 255;
+const AROUND_AN_APPLICATION: ReadonlySet<string> = new Set(['format', 'application', 'tenant', 'org_unit']);
 /** Deeper nesting than aliases inside of a complex subject there is none. */
 const MOST_ALIASES = 32;
 
@@ -35,10 +36,13 @@ export function toWhom(identifier: unknown, issuer: string): Whom {
       return subject === undefined ? {} : { subject };
     }
     case 'complex': {
-      const { user, application } = identifier;
+      const { user } = identifier;
       const subject = isRecord(user) && user.format !== 'complex' ? toWhom(user, issuer).subject : undefined;
-      const client = toClient(application, issuer);
-      return { ...(subject === undefined ? {} : { subject }), ...(client === undefined ? {} : { client }) };
+      if (subject !== undefined) return { subject };
+      // Beside somebody or something else the application says only where, and is not what the event is about.
+      const isAlone = Object.keys(identifier).every((member) => AROUND_AN_APPLICATION.has(member));
+      const client = isAlone ? toClient(identifier.application, issuer) : undefined;
+      return client === undefined ? {} : { client };
     }
     default:
       return {};

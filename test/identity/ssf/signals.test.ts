@@ -88,6 +88,21 @@ describe('what an event means for a client', () => {
     );
   });
 
+  it('is not meant where a person’s account there is: the client keeps what it has', async () => {
+    for (const type of ['account-disabled', 'account-purged', 'credential-compromise']) {
+      const event = await tell(`${RISC}${type}`, {}, { ...WEB, user: JANE });
+      expect(ended(event)).toEqual(['session-revoked jane']);
+      expect(event.triggers.filter(({ key }) => key.kind === 'client')).toEqual([]);
+    }
+  });
+
+  it('may stand in its tenant', async () => {
+    const tenant = { format: 'opaque', id: 'acme' };
+    expect(ended(await tell(`${RISC}account-disabled`, {}, { ...WEB, tenant }))).toEqual([
+      'client-disabled web-app',
+    ]);
+  });
+
   it('a client named by an id alone is read and ordered nothing', async () => {
     const event = await tell(
       `${RISC}account-disabled`,
@@ -139,6 +154,7 @@ describe('whom an event is about', () => {
       'a session of a person',
       { format: 'complex', session, user: JANE, tenant: { format: 'opaque', id: '1' } },
     ],
+    ['a person at an application', { format: 'complex', user: JANE, application: WEB.application }],
     ['a device of a person', { format: 'complex', user: JANE, device: { ...JANE, sub: 'a-device' } }],
   ])('a subject is known by %s, in both places', async (_, subject) => {
     const type = `${CAEP}session-revoked`;
@@ -172,6 +188,11 @@ describe('whom an event is about', () => {
     ['an opaque id', session],
     ['an account', { format: 'account', uri: 'acct:jane@example.com' }],
     ['a token', { format: 'jwt_id', iss: ISSUER, jti: '1' }],
+    [
+      'a person at an application who is named otherwise',
+      { format: 'complex', user: { format: 'email', email: 'j@x.org' }, application: WEB.application },
+    ],
+    ['a session at an application', { format: 'complex', session, application: WEB.application }],
     ['a device alone', { format: 'complex', device: JANE }],
     ['a complex subject in a complex one', { format: 'complex', user: { format: 'complex', user: JANE } }],
     ['a sub with a line break', { ...JANE, sub: 'jane\n' }],
