@@ -1,10 +1,11 @@
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
-import { formatKey, type Key } from '../model/key.js';
+import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import type { ClaimStanding } from '../plan/claims.js';
 import type { JobResult } from '../queue/queue.js';
+import { isAclActive } from './acl/acl-state.js';
 import { aclTriggers } from './acl/fleet-acl.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -16,11 +17,13 @@ import { standingTriggers } from './observe-consul.js';
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
-/** Destinations that are told the same. */
-interface Group {
+/** The destinations that a client's change reaches, and what they are to be told. */
+interface Reach {
+  readonly clientId: string;
+  readonly isNamed: boolean;
   readonly evidence: readonly Evidence[];
   readonly urgent: boolean;
-  readonly at: ServiceName[];
+  readonly at: readonly ServiceName[];
 }
 
 /** The complete comparison with a directory: read all, and send on what changed. An incomplete read changes nothing. */
@@ -59,43 +62,51 @@ export async function reconcileProvider(
     ...reopened,
   ]);
   const isRecheck = job.triggers.every((trigger) => trigger.isRecheck);
-  const groups = new Map<string, Group>();
-  for (const clientId of ids) {
+  const reaches = [...ids].map((clientId): Reach => {
     const id = { provider: key.name, clientId };
-    const isNamed = word.named.has(clientId);
     const evidence = word.about(clientId);
     // A recheck comes long after the event: what it does not find changed has no haste.
     const urgent =
       (evidence.length > 0 && !isRecheck) || lostSomething(before.get(clientId), world.client(id));
-    const group = JSON.stringify([urgent, isNamed && clientId]);
-    const at = groups.get(group)?.at ?? [];
-    groups.set(group, { evidence, urgent, at });
-    at.push(...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now()));
-  }
-  const triggers = [...groups.values()].flatMap(({ at, evidence, urgent }) =>
-    fanOut(at, job, evidence, urgent),
+    const at = [...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now())];
+    return { clientId, isNamed: word.named.has(clientId), evidence, urgent, at };
+  });
+  // Who only gains may have logins to be made before an intention opens.
+  const mayWait = ({ urgent, evidence }: Reach) => isAclActive(deps) && !urgent && evidence.length === 0;
+  const first = reachTriggers(
+    reaches.filter((reach) => !mayWait(reach)),
+    job,
   );
-  world.told.note(triggers, (trigger) => formatKey(trigger.key));
+  world.told.note(first, (trigger) => formatKey(trigger.key));
+  let aclFailure: unknown;
   try {
     await deps.queue.add([
-      ...triggers,
+      ...first,
       ...claimTriggers(standings, job, deps),
       // Holds of an earlier process whose reason is gone are about nothing that this read would show.
       ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
     ]);
+    const ofAcl = await aclTriggers(deps, fullReadCause(job), signal, {
+      provider: key.name,
+      former: [...before.keys()].map((clientId) => ({ provider: key.name, clientId })),
+      evidenceOf: ({ clientId }) => word.about(clientId),
+    }).catch((error: unknown) => {
+      aclFailure = error;
+      return [];
+    });
+    // Their jobs send their destinations on once they may log in.
+    const sendOn = new Set(ofAcl.map((trigger) => formatKey(trigger.key)));
+    const waiting = reaches.filter(
+      (reach) => mayWait(reach) && !sendOn.has(formatKey(clientKey(key.name, reach.clientId))),
+    );
+    await deps.queue.add([...ofAcl, ...reachTriggers(waiting, job)]);
   } catch (error) {
     // The difference would be forgotten: make the directory unknown, so that the next read compares everything.
     world.forgetDirectory(key.name);
     throw error;
   }
-  // After the edges: whatever keeps ACL objects from being read keeps no intention from being narrowed.
-  await deps.queue.add(
-    await aclTriggers(deps, fullReadCause(job), signal, {
-      provider: key.name,
-      former: [...before.keys()].map((clientId) => ({ provider: key.name, clientId })),
-      evidenceOf: ({ clientId }) => word.about(clientId),
-    }),
-  );
+  // Whatever keeps ACL objects from being read kept no intention from being looked at.
+  if (aclFailure !== undefined) throw aclFailure;
   const { requests } = snapshot;
   const lastRead: LastRead = {
     at: new Date(clock.now()).toISOString(),
@@ -108,6 +119,27 @@ export async function reconcileProvider(
     'directory read completely',
   );
   return { kind: 'done' };
+}
+
+/** Each destination once for all that is told it alike. */
+function reachTriggers(reaches: readonly Reach[], job: Job): readonly Trigger[] {
+  const groups = new Map<string, Reach[]>();
+  for (const reach of reaches) {
+    const alike = JSON.stringify([reach.urgent, reach.isNamed && reach.clientId]);
+    const known = groups.get(alike);
+    if (known === undefined) groups.set(alike, [reach]);
+    else known.push(reach);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [one] = group;
+    if (one === undefined) return [];
+    return fanOut(
+      group.flatMap(({ at }) => at),
+      job,
+      one.evidence,
+      one.urgent,
+    );
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ACL_SCOPES, type AclRig, createAclRig, loggedIn } from '../support/acl-rig.js';
-import { clientOf, type Daemon, type DaemonOptions } from '../support/daemon.js';
+import { clientOf, type Daemon, type DaemonOptions, type Rig } from '../support/daemon.js';
 import { until } from '../support/until.js';
 
 let rig: AclRig;
@@ -97,6 +97,86 @@ describe('a client with an acl rule', () => {
     expect(await rig.readKey(token, 'config/a')).toBe(403);
     expect(await method()).toMatchObject({ MaxTokenTTL: '5m0s' });
     expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
+  });
+});
+
+describe('a client with an intention and ACL rules', () => {
+  const both = ['config:read', 'orders:call'];
+
+  async function running(scopes: readonly string[], file: Readonly<Record<string, unknown>> = {}) {
+    const prepare = async ({ mesh }: Rig) => {
+      await mesh.register('web', { client: 'web-app' });
+      await mesh.register('orders');
+    };
+    await start(scopes, { file, prepare });
+  }
+
+  it.each(['a complete read', 'an event'])(
+    'may log in before its intention opens, told by %s',
+    async (by) => {
+      await running(by === 'an event' ? [] : both);
+      await until('the directory read', () =>
+        rig.logs.some((line) => line.includes('directory read completely')),
+      );
+      if (by === 'an event') {
+        await daemon.idle();
+        rig.idp.put('web-app', ...both);
+        await daemon.tell('client.updated', 'web-app');
+      }
+      await until('the intention', async () => (await rig.mesh.access('orders')) !== undefined);
+      const [rule] = await rig.objects('binding-rules');
+      const entry = await rig.mesh.entry('orders');
+      expect(Number(rule?.ModifyIndex)).toBeLessThan(Number(entry?.ModifyIndex));
+    },
+  );
+
+  it('loses its intention although Consul does not let its ACL objects be changed, and the other way round', async () => {
+    await running(both);
+    await until('both', async () => (await rig.mesh.access('orders')) !== undefined);
+    await daemon.idle();
+    const token = loggedIn(await rig.login('web-app'));
+    rig.proxy.interfere = ({ method: verb, target }) =>
+      verb !== 'GET' && target.startsWith('/v1/acl/') ? { status: 500, body: 'sick' } : undefined;
+    rig.idp.put('web-app');
+    await daemon.tell('client.updated', 'web-app');
+    await until('no intention', async () => (await rig.mesh.access('orders')) === undefined);
+    expect(await rig.readKey(token, 'config/a')).toBe(200);
+    rig.proxy.interfere = () => undefined;
+    await until('no login', async () => (await rig.readKey(token, 'config/a')) === 403);
+    await daemon.idle();
+
+    rig.idp.put('web-app', ...both);
+    await daemon.tell('client.updated', 'web-app');
+    await until('both again', async () => (await rig.mesh.access('orders')) !== undefined);
+    const next = loggedIn(await rig.login('web-app'));
+    rig.proxy.interfere = ({ method: verb, target }) =>
+      verb !== 'GET' && target.startsWith('/v1/config') ? { status: 500, body: 'sick' } : undefined;
+    rig.idp.put('web-app');
+    await daemon.tell('client.updated', 'web-app');
+    await until('no login', async () => (await rig.readKey(next, 'config/a')) === 403);
+    rig.proxy.interfere = () => undefined;
+    await until('no intention', async () => (await rig.mesh.access('orders')) === undefined);
+  });
+
+  it('logs in as the service that claims it, and no longer once the claim is gone', async () => {
+    await running(['orders:call'], { login: true });
+    await rig.decided({ subject: RULE, outcome: 'applied' });
+    const token = loggedIn(await rig.login('web-app'));
+    const registers = async () => {
+      const answer = await fetch(`${rig.mesh.consul.address}/v1/agent/service/register`, {
+        method: 'PUT',
+        headers: { 'X-Consul-Token': token.secretId },
+        body: JSON.stringify({ Name: 'web', ID: 'web-2' }),
+      });
+      await answer.text();
+      return answer.status;
+    };
+    expect(await registers()).toBe(200);
+    await rig.mesh.request('PUT', '/v1/catalog/deregister', { Node: 'embedded', ServiceID: 'web-2' });
+    await rig.mesh.register('web', {});
+    const gone = await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted' });
+    expect(gone).toMatchObject({ reason: 'ClaimRemoved', cause: { kind: 'consul-watch' } });
+    expect(await registers()).toBe(403);
   });
 });
 
