@@ -134,14 +134,16 @@ async function applyPeople(
   if (result.kind === 'retry') throw new Error(KEYS_AWAITED);
 }
 
-function applyJwtProvider(
+async function applyJwtProvider(
   provider: string,
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const key = { kind: 'provider' as const, name: provider };
-  return reconcileJwtProvider(provider, { key, triggers: [{ key, cause }], attempts: 0 }, deps, signal);
+  const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
+  const refusal = await reconcileJwtProvider(provider, job, deps, signal);
+  if (refusal !== undefined) throw refusal;
 }
 
 /** Policies that nobody has any more once everything else is applied. */

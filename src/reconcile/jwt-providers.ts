@@ -67,30 +67,32 @@ export function planned(
 
 /**
  * Makes the jwt-provider entry of one identity provider equal to what the destinations need: written before an
- * intention names it, removed once none does. The only writer of that entry.
+ * intention names it, removed once none does. The only writer of that entry. Resolves with what Consul refused, which it
+ * would refuse again: the next comparison tries it, and no directory waits for it.
  */
 export async function reconcileJwtProvider(
   provider: string,
   job: Job,
   deps: Deps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<SyncError | undefined> {
   const { world, journal } = deps;
   const key = formatKey(providerKey(provider));
   const record = await journal.read(key);
   const pending = record.pending.filter(({ resource }) => resource.kind === 'jwt-provider');
   if (pending.length > 0) await settleJwtLeftovers(key, pending, deps, signal);
   const isNeeded = needsUserTokens(world.mapping);
-  if (!isNeeded && ourJwtProviders(world).length === 0) return;
+  if (!isNeeded && ourJwtProviders(world).length === 0) return undefined;
   // The regular read of a directory is no reason to plan the whole fleet: who needs the entry, or needs it no more, asks.
   const isRoutine = job.triggers.every((trigger) => trigger.fullRead);
-  if (isRoutine && !(isNeeded && lacksFacts(world))) return;
+  if (isRoutine && !(isNeeded && lacksFacts(world))) return undefined;
   const before = world.userTokens.facts;
   if (isNeeded) await readUserTokenFacts(deps, signal);
   const now = deps.clock.now();
   const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
   // What was held for want of a fact.
   if (world.userTokens.facts !== before) await deps.queue.add(toTriggers(waiting(plans), causeOf(job)));
+  let refusal: SyncError | undefined;
   for (const change of planned(plans, deps)) {
     const { name, verb } = change;
     if (providerOfEntry(change.after ?? change.before ?? { meta: {} }) !== provider) continue;
@@ -99,8 +101,9 @@ export async function reconcileJwtProvider(
       const all = await deps.consul.intentions.list(signal);
       if (!planned(plans, deps, all).some((each) => each.name === name && each.verb === verb)) continue;
     }
-    await writeProvider(key, change, record.lastWritten, causeOf(job), deps, signal);
+    refusal ??= await writeProvider(key, change, record.lastWritten, causeOf(job), deps, signal);
   }
+  return refusal;
 }
 
 /** The destinations that have something to write, or wait to. */
@@ -119,7 +122,7 @@ async function writeProvider(
   cause: Cause,
   deps: Deps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<SyncError | undefined> {
   const { consul, world, contention, clock, logger } = deps;
   const { name, before, after } = change;
   const subject = jwtProviderSubject(name);
@@ -130,7 +133,7 @@ async function writeProvider(
       { subject },
       'somebody undoes this jwt-provider again and again; it is left alone for a while',
     );
-    return;
+    return undefined;
   }
   const stamp = stampOf(deps);
   const draft: DraftDecision = {
@@ -162,7 +165,11 @@ async function writeProvider(
       undefined,
       deps,
     );
-    throw error;
+    logger.warn(
+      { subject, error: error.message },
+      'Consul refuses a jwt-provider; what needs it stays closed',
+    );
+    return error;
   }
   if (result.kind === 'conflict') {
     const detail = 'the entry changed meanwhile; it is read and planned again';
@@ -174,6 +181,7 @@ async function writeProvider(
   world.userTokens.putEntry(name, after, result.modifyIndex);
   const written = new Map([[subject, after === undefined ? null : entryText(after)]]);
   await settle(key, draft, { outcome: 'applied', modifyIndex: result.modifyIndex }, written, deps);
+  return undefined;
 }
 
 /** What a decision, and a plan, say of a change. */

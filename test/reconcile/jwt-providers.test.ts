@@ -211,9 +211,17 @@ describe("a rule that requires a user's token", () => {
       method === 'PUT' && isProvider(body) ? { status: 403, body: 'Permission denied' } : undefined;
     worker = await startWorker(rig);
     await until('the refusal', async () => (await told()).length > 0);
-    await until('a waiting destination', async () => (await worker.store.queue.state()).delayed > 0);
+    const reads = () =>
+      rig.proxy.requests.filter((line) => line.includes('service-intentions/orders')).length;
+    await until('several looks of the waiting destination', async () => (reads() > 4 ? true : undefined));
     expect(await told()).toEqual(['jwt-provider.failed failed ConsulRefused']);
     expect(await rig.mesh.access('orders')).toBeUndefined();
+    const { parked, active } = await worker.store.queue.state();
+    expect([parked, active]).toEqual([[], expect.any(Number)]);
+    rig.proxy.interfere = () => undefined;
+    await sweep(worker.deps, never);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
   });
 });
 
