@@ -23,6 +23,8 @@ export class AclState {
   readonly members = new Map<string, Members>();
   /** Names under which people's objects stand, by provider, as of a version of the cache. */
   readonly peoplesNames = new Map<string, { readonly version: number; readonly names: readonly string[] }>();
+  /** Providers whose people have something, as of a version of the cache. */
+  peoplesProviders: { readonly version: number; readonly providers: ReadonlySet<string> } | undefined;
   #parse = createRulesParser();
   #compile = createPatternCompiler();
   #mapping: Mapping | undefined;

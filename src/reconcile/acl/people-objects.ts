@@ -67,16 +67,27 @@ export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
 }
 
 /** Every provider whose people have something, or are to have. */
-export function providersOfPeople({ world, acl }: Known): readonly string[] {
-  const { owner, providers } = world.mapping;
-  const standing = [...acl.cache.standing].flatMap(([name, { role, authMethod }]) =>
-    // There may be ten thousand names of clients, and this is asked at every removal.
-    name.includes('-_pe')
-      ? [role, authMethod].flatMap((each) => (each && providerOfPeople(owner, each.object)) ?? [])
-      : [],
-  );
-  const mapped = providers.filter((provider) => groupsOf(world.mapping, provider).length > 0);
-  return [...new Set([...mapped, ...standing])].toSorted(compareText);
+export function providersOfPeople(deps: Known): readonly string[] {
+  const { mapping } = deps.world;
+  const mapped = mapping.providers.filter((provider) => groupsOf(mapping, provider).length > 0);
+  return [...new Set([...mapped, ...standingProviders(deps)])].toSorted(compareText);
+}
+
+function standingProviders({ world, acl }: Known): ReadonlySet<string> {
+  const { version } = acl.cache;
+  if (acl.peoplesProviders?.version === version) return acl.peoplesProviders.providers;
+  const { owner } = world.mapping;
+  const providers = new Set<string>();
+  for (const [name, { role, authMethod }] of acl.cache.standing) {
+    // There may be ten thousand names of clients.
+    if (!name.includes('-_pe')) continue;
+    for (const each of [role, authMethod]) {
+      const provider = each && providerOfPeople(owner, each.object);
+      if (provider !== undefined) providers.add(provider);
+    }
+  }
+  acl.peoplesProviders = { version, providers };
+  return providers;
 }
 
 /** In lower case: the auth method, the roles that its rules give, and every role of a person. */
