@@ -273,6 +273,35 @@ describe('a reload', () => {
   });
 });
 
+describe('nothing to do', () => {
+  it('costs no write and no decision but the sweep summary, which counts the objects', async () => {
+    await startGranted(['config:read'], { file: { resync: '1s' } });
+    const before = await rig.decisions();
+    rig.proxy.requests.length = 0;
+    const summaries = async () =>
+      (await rig.decisions()).slice(before.length).filter(({ reason }) => reason === 'SweepCompleted');
+    await until('two sweeps', async () => (await summaries()).length >= 2);
+    await daemon.idle();
+    expect((await rig.decisions()).slice(before.length)).toEqual(await summaries());
+    expect((await summaries())[0]?.after).toMatchObject({ changes: 0, holds: 0, aclObjects: 2 });
+    expect(rig.proxy.requests.filter((request) => !request.startsWith('GET'))).toEqual([]);
+  });
+
+  it('after a restart, either', async () => {
+    await startGranted(['config:read']);
+    await daemon.stop();
+    const before = await rig.decisions();
+    rig.proxy.requests.length = 0;
+    daemon = await rig.start();
+    await rig.decided({ reason: 'SweepCompleted' }, before.length);
+    await daemon.idle();
+    expect((await rig.decisions()).slice(before.length).map(({ reason }) => reason)).toEqual([
+      'SweepCompleted',
+    ]);
+    expect(rig.proxy.requests.filter((request) => !request.startsWith('GET'))).toEqual([]);
+  });
+});
+
 describe('where no ACL rule, group or login is wanted', () => {
   it('no ACL object is read', async () => {
     await start(['orders:call'], { file: { scopes: { 'orders:call': { to: 'orders' } } } });
