@@ -15,7 +15,7 @@ import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import { toPeopleEvents } from './people.js';
 import type { EntraResource, EntraResources } from './resources.js';
-import { digestOf, type Roles, readRoles, toRoleEvents } from './roles.js';
+import { confirmLost, digestOf, type Roles, readRoles, toRoleEvents } from './roles.js';
 
 export interface EntraPollOptions {
   /** Closed with the directory. */
@@ -43,7 +43,8 @@ const RESOURCES_AGE_MS = 60_000;
 
 /**
  * The changes of applications, service principals and delegated grants by delta query; app roles, of which Graph tells
- * no changes, by reading who holds those of each API and comparing that with the last time. After a restart only the
+ * no changes, by reading who holds those of each API and comparing that with the last time; what is missing is asked for
+ * by its id. After a restart only the
  * digest of that is known: if it differs, something changed that cannot be named any more, which is a gap. Users and
  * groups are asked about once somebody wants the members of groups.
  */
@@ -85,6 +86,8 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
       const known = await resources.read(isChanged ? 0 : RESOURCES_AGE_MS, signal);
       const roles = await readRoles(api, known, pageSize, signal);
       const digest = digestOf(roles, apis);
+      const former = last?.digest === stored?.roles ? last?.roles : undefined;
+      const confirmed = await confirmLost(api, former ?? roles, roles, signal);
 
       const receivedAt = new Date(clock.now()).toISOString();
       const events: IdentityEvent[] = [];
@@ -96,8 +99,8 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
         events.push(...round.changes.map((change) => toIdentityEvent(collection, change, context)));
       }
       if (stored !== undefined && stored.roles !== digest) {
-        if (last?.digest !== stored.roles) gap = true;
-        else events.push(...toRoleEvents(last.roles, roles, { provider, names, receivedAt }));
+        if (former === undefined) gap = true;
+        else events.push(...toRoleEvents(former, roles, confirmed, { provider, names, receivedAt }));
       }
       last = { digest, roles };
       const told = mergeMany(events, provider, receivedAt);

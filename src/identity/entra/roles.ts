@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { clientKey, type Key } from '../../model/key.js';
 import type { IdentityEvent } from '../source.js';
 import { readAssignedTo } from './grants.js';
-import type { GraphApi } from './graph-api.js';
+import { type GraphApi, incomplete } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import type { EntraResource } from './resources.js';
 
-/** By service principal: its app roles at the APIs that count, sorted. */
+/** By service principal: its app role assignments at the APIs that count, each as the path under which it is found. */
 export type Roles = ReadonlyMap<string, readonly string[]>;
 
 export async function readRoles(
@@ -17,8 +17,10 @@ export async function readRoles(
 ): Promise<Roles> {
   const roles = new Map<string, string[]>();
   for (const resource of resources)
-    for (const { principalId, appRoleId } of await readAssignedTo(api, resource, pageSize, signal))
-      roles.set(principalId, [...(roles.get(principalId) ?? []), `${resource.principalId}/${appRoleId}`]);
+    for (const { id, principalId } of await readAssignedTo(api, resource, pageSize, signal)) {
+      const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo/${encodeURIComponent(id)}`;
+      roles.set(principalId, [...(roles.get(principalId) ?? []), path]);
+    }
   return new Map([...roles].map(([id, held]) => [id, held.toSorted()]));
 }
 
@@ -28,10 +30,34 @@ export function digestOf(roles: Roles, apis: readonly string[]): string {
   return createHash('sha256').update(text).digest('base64url');
 }
 
+/** Above this many, what is missing stays an inference, which the mass guard judges. */
+const MOST_CONFIRMED = 50;
+
+/**
+ * The service principals of which Graph says, of each assignment by its id, that it is gone
+ * (https://learn.microsoft.com/graph/api/approleassignment-get). IncompleteRead if one that the list lacks is there.
+ */
+export async function confirmLost(
+  api: GraphApi,
+  before: Roles,
+  after: Roles,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const losers = [...before.keys()].filter((id) => lostOf(id, before, after).length > 0);
+  const lost = losers.flatMap((id) => lostOf(id, before, after));
+  if (lost.length > MOST_CONFIRMED) return new Set();
+  const what = 'app role assignments';
+  for (const path of lost)
+    if ((await api.find(path, {}, what, signal)) !== undefined)
+      throw incomplete(`${api.placeOf(what)}: the list lacks one that is still there`);
+  return new Set(losers);
+}
+
 /** One event for each service principal whose roles differ. */
 export function toRoleEvents(
   before: Roles,
   after: Roles,
+  confirmed: ReadonlySet<string>,
   context: { readonly provider: string; readonly names: EntraNames; readonly receivedAt: string },
 ): readonly IdentityEvent[] {
   const { provider, names, receivedAt } = context;
@@ -47,8 +73,16 @@ export function toRoleEvents(
       clientId === undefined
         ? { kind: 'client', provider, by: 'internalId', value: principalId }
         : clientKey(provider, clientId);
-    const isLess = had.some((role) => !has.includes(role));
-    // What is merely missing from a list is an inference, so there is no evidence.
-    return [{ id, triggers: [{ key, cause, ...(isLess ? { urgent: true } : {}) }], orders: [] }];
+    const named = clientId === undefined ? {} : { clients: [clientId] };
+    const evidence = confirmed.has(principalId)
+      ? { evidence: [{ provider, internalIds: [principalId], ...named }] }
+      : {};
+    const urgent = lostOf(principalId, before, after).length > 0 ? { urgent: true } : {};
+    return [{ id, triggers: [{ key, cause, ...urgent, ...evidence }], orders: [] }];
   });
+}
+
+function lostOf(principalId: string, before: Roles, after: Roles): readonly string[] {
+  const has = after.get(principalId) ?? [];
+  return (before.get(principalId) ?? []).filter((path) => !has.includes(path));
 }

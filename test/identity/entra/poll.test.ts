@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { IncompleteRead } from '../../../src/errors.js';
 import type { createEntra } from '../../../src/identity/entra/entra.js';
 import type { PollResult } from '../../../src/identity/source.js';
 import { applicationOf, type Entra, principalOf, startEntra } from '../../support/entra/entra.js';
@@ -96,9 +97,34 @@ describe('a change of a client', () => {
     expect(triggersOf(await poll())).toMatchObject([{ key: { value: guidOf('web') } }]);
     entra.unassignRole('web', 'orders', 'orders.read');
     const [lost, ...others] = triggersOf(await poll());
-    expect(lost).toMatchObject({ key: { value: guidOf('web') }, urgent: true });
-    expect(lost?.evidence).toBeUndefined();
+    expect(lost).toMatchObject({
+      key: { value: guidOf('web') },
+      urgent: true,
+      evidence: [{ provider: 'main', clients: [guidOf('web')], internalIds: [principalOf('web')] }],
+    });
     expect(others).toEqual([]);
+  });
+
+  it('whose role the list lacks although it is still there is not believed', async () => {
+    entra.assignRole('web', 'orders', 'orders.read');
+    await poll();
+    entra.fault = (url) =>
+      url.pathname.endsWith('/appRoleAssignedTo') ? { status: 200, json: { value: [] } } : undefined;
+    await expect(parts.poll.poll(cursor, signal)).rejects.toBeInstanceOf(IncompleteRead);
+    entra.fault = undefined;
+    expect((await poll()).events).toEqual([]);
+  });
+
+  it('that takes roles from very many at once is an inference, for the mass guard to judge', async () => {
+    for (let at = 0; at < 60; at++) {
+      entra.addClient(`many-${at}`);
+      entra.assignRole(`many-${at}`, 'orders', 'orders.read');
+    }
+    await poll();
+    for (let at = 0; at < 60; at++) entra.unassignRole(`many-${at}`, 'orders', 'orders.read');
+    const triggers = triggersOf(await poll());
+    expect(triggers).toHaveLength(60);
+    expect(triggers.every(({ urgent, evidence }) => urgent === true && evidence === undefined)).toBe(true);
   });
 
   it('at an API that does not count says nothing', async () => {

@@ -54,6 +54,18 @@ export function answerGet(url: URL, tenant: Tenant, shape: Shape, mayReadUsers: 
   if (path === '/policies/tokenLifetimePolicies')
     return page(all('tokenLifetimePolicies'), 'tokenLifetimePolicies', url, shape);
 
+  const [, resourceId, assignmentId = ''] =
+    /^\/servicePrincipals\/([^/]+)\/appRoleAssignedTo\/([^/]+)$/.exec(path) ?? [];
+  if (resourceId !== undefined) {
+    const assignment = visible.appRoleAssignments.get(assignmentId);
+    return one(
+      assignment?.resourceId === resourceId ? assignment : undefined,
+      'appRoleAssignments',
+      assignmentId,
+      url,
+    );
+  }
+
   const [, owner = '', id = '', relation] =
     /^\/(servicePrincipals|groups|policies\/tokenLifetimePolicies)\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
   const collection = owner.startsWith('policies') ? 'tokenLifetimePolicies' : (owner as CollectionName);
