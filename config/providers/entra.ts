@@ -36,10 +36,7 @@ const CERTIFICATE = z
 const WEBHOOK = z
   .strictObject({
     url: url('https:', 'http:')
-      .refine(
-        (value) => value.startsWith('https:') || /^http:\/\/(127\.\d+\.\d+\.\d+|localhost)[:/]/.test(value),
-        'is plain http, to which Microsoft Graph sends nothing; write https://…',
-      )
+      .refine(isEncryptedOrHere, 'is plain http, to which Microsoft Graph sends nothing; write https://…')
       .describe(
         'This webhook as Microsoft Graph reaches it, like https://scopemesh.example.com/events/main; with it scopemesh subscribes to users and groups.',
       ),
@@ -104,7 +101,17 @@ export const ENTRA = z
         path: ['issuer'],
         message: `is not at the login host of this cloud; write https://${login}/…, or another cloud`,
       });
+    if (parsed.graph !== undefined && !parsed.insecure && !isEncryptedOrHere(parsed.graph))
+      context.addIssue({
+        code: 'custom',
+        path: ['graph'],
+        message: 'is plain http on another machine; use https, or set "insecure: true" on this provider',
+      });
   });
+
+function isEncryptedOrHere(address: string): boolean {
+  return /^https:|^http:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\])(?=[:/]|$)/.test(address);
+}
 
 /** `absolute` completes the paths of files. */
 export function toEntra(parsed: z.output<typeof ENTRA>, absolute: (path: string) => string): EntraSettings {

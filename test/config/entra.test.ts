@@ -28,6 +28,16 @@ describe('A provider of the kind entra', () => {
     expect((await settingsOf(`${cloud} clientSecret: s`, login)).graph).toBe(graph);
   });
 
+  it('reads no Graph of another machine without TLS, unless that is allowed', async () => {
+    const [fault] = await faultsOf(fileOf('graph: "http://graph.example.com", clientSecret: s'));
+    expect(fault).toContain('providers[0].graph: is plain http on another machine');
+    const allowed = await settingsOf('graph: "http://graph.example.com", insecure: on, clientSecret: s');
+    expect(allowed.graph).toBe('http://graph.example.com');
+    expect((await settingsOf('graph: "http://127.0.0.1:8080", clientSecret: s')).graph).toContain(
+      '127.0.0.1',
+    );
+  });
+
   it('proves itself by exactly one credential, whose files are found beside the configuration', async () => {
     expect((await settingsOf('clientSecret: s')).credential.kind).toBe('secret');
     const certificate = await settingsOf('certificate: { certFile: c.pem, keyFile: /k.pem }');
