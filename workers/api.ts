@@ -4,8 +4,7 @@ import { messageOf } from '../src/errors.js';
 import type { Principal } from '../src/model/cause.js';
 import type { Logger } from '../src/observe.js';
 import type { ClientId } from '../src/plan/world.js';
-import type { LoginView } from './login-view.js';
-import { holdView } from './plan-view.js';
+import { type LoginView, loginDocument } from './login-view.js';
 import type { Rulings, Verdict } from './rulings.js';
 
 export interface ApiDeps {
@@ -58,8 +57,7 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
     try {
       const view = deps.login(id);
       if (view === undefined) return reply.code(404).send({ error: 'no provider has this client' });
-      const { client, login, holds } = view;
-      return reply.send({ client, login: login ?? null, holds: holds.map(holdView) });
+      return reply.send(loginDocument(view));
     } catch (error) {
       return reply.code(503).send({ error: messageOf(error) });
     }

@@ -1,15 +1,11 @@
-import type { Consul } from '../src/consul/consul.js';
-import { messageOf, SyncError } from '../src/errors.js';
-import type { AclRole } from '../src/model/acl.js';
+import { SyncError } from '../src/errors.js';
 import type { ClassifiedKind } from '../src/model/actor.js';
-import type { Mapping } from '../src/model/rule.js';
-import { clientName, isOurs } from '../src/plan/acl/quote.js';
 import { createPowers, powerText } from '../src/plan/acl/token-power.js';
 import type { Hold } from '../src/plan/plan.js';
 import type { ClientId } from '../src/plan/world.js';
-import { isAclWanted } from '../src/reconcile/acl/acl-state.js';
 import { type ClientLogin, clientLogin } from '../src/reconcile/client-logins.js';
-import type { WorldState } from '../src/reconcile/world-state.js';
+import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { holdView } from './plan-view.js';
 
 /** What an OAuth client may do with Consul by its own token, and how. */
 export interface LoginView {
@@ -23,6 +19,8 @@ export interface LoginView {
   /** Scopes that its kind may not use. */
   readonly limited: readonly string[];
   readonly holds: readonly Hold[];
+  /** Of the auth method as it stands in Consul; undefined where none does. */
+  readonly standingTtlSeconds: number | undefined;
 }
 
 export interface LoginTerms {
@@ -38,12 +36,12 @@ export interface LoginTerms {
   readonly can: readonly string[];
 }
 
-/** As the plan wants it; whether Consul has it already is another question. */
-export function toLoginView({ client, login }: ClientLogin): LoginView {
+/** As the plan wants it, beside what stands. */
+export function toLoginView({ client, login, standingTtlSeconds }: ClientLogin): LoginView {
   const { provider, clientId } = client;
   const { desired, actorKind, limited, holds } = login;
   const [method] = desired.authMethods;
-  const view = { client: { provider, clientId, actorKind }, limited, holds };
+  const view = { client: { provider, clientId, actorKind }, limited, holds, standingTtlSeconds };
   if (method === undefined) return { ...view, login: undefined };
   const serviceIdentities = desired.roles.flatMap((role) => role.serviceIdentities);
   const stored = desired.policies.map((object) => ({
@@ -74,50 +72,35 @@ export function toLoginView({ client, login }: ClientLogin): LoginView {
   };
 }
 
-/** Of the daemon's world; undefined for a client that is not there. Throws while its directory was not read. */
-export function readLogin(world: WorldState, id: ClientId, now: number): LoginView | undefined {
+/** As the daemon knows it; undefined for a client that is not there. Throws while its directory was not read. */
+export function readLogin(
+  known: Pick<ReconcilerDeps, 'world' | 'acl'>,
+  id: ClientId,
+  now: number,
+): LoginView | undefined {
+  const { world } = known;
   if (!world.mapping.providers.includes(id.provider)) return undefined;
   if (!world.hasDirectory(id.provider)) {
     const message = `the directory of ${id.provider} has not been read yet`;
     throw new SyncError('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
   }
-  const found = clientLogin(world, id, now);
+  const found = clientLogin(known, id, now);
   return found && toLoginView(found);
-}
-
-/** Whether the auth method stands in Consul and is ours: with its role where it is, `none`, or why that could not be read. */
-export type Standing =
-  | { readonly kind: 'stands'; readonly maxTokenTtlSeconds: number; readonly role: AclRole | undefined }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'unknown'; readonly why: string };
-
-/** Reads nothing where the mapping gives nobody a token: no ACL permission is needed then. */
-export async function readStanding(
-  consul: Consul,
-  mapping: Mapping,
-  id: ClientId,
-  signal: AbortSignal,
-): Promise<Standing> {
-  if (!isAclWanted(mapping)) return { kind: 'none' };
-  const wanted = clientName(mapping.owner, id).toLowerCase();
-  const isMeant = (name: string, description: string) =>
-    name.toLowerCase() === wanted && isOurs(mapping.owner, name, description);
-  try {
-    const { authMethods, roles } = await consul.acl.read(isMeant, signal);
-    const [method] = authMethods;
-    if (method === undefined) return { kind: 'none' };
-    return {
-      kind: 'stands',
-      maxTokenTtlSeconds: method.object.maxTokenTtlSeconds,
-      role: roles[0]?.object,
-    };
-  } catch (error) {
-    signal.throwIfAborted();
-    return { kind: 'unknown', why: messageOf(error) };
-  }
 }
 
 /** What to type; the file holds the client's OAuth access token. */
 export function loginCommand(authMethod: string): string {
   return `consul login -method=${authMethod} -bearer-token-file=ACCESS_TOKEN_FILE -token-sink-file=CONSUL_TOKEN_FILE`;
+}
+
+/** For machines. */
+export function loginDocument({ client, login, limited, holds, standingTtlSeconds }: LoginView) {
+  return {
+    client,
+    mayLogIn: login !== undefined,
+    login: login === undefined ? null : { ...login, command: loginCommand(login.authMethod) },
+    standingTtlSeconds: standingTtlSeconds ?? null,
+    limited,
+    holds: holds.map(holdView),
+  };
 }

@@ -54,7 +54,13 @@ async function ask({
     if (provider === 'unread') throw new Error('the directory of unread has not been read yet');
     if (clientId === 'gone') return undefined;
     const client = { provider, clientId, actorKind: 'workload' as const };
-    return { client, login: clientId === 'weak' ? undefined : TERMS, limited: [], holds: [] };
+    return {
+      client,
+      login: clientId === 'weak' ? undefined : TERMS,
+      limited: [],
+      holds: [],
+      standingTtlSeconds: 300,
+    };
   };
   addApi(server, { rulings, login, host, logger: silentLogger });
   const answer = await server.inject({
@@ -130,6 +136,7 @@ describe('how a client logs in to Consul', () => {
         client: { provider: 'main', clientId: 'a/b', actorKind: 'workload' },
         login: { authMethod: 'scopemesh-payments-main-web', maxTokenTtlSeconds: 300 },
         holds: [],
+        standingTtlSeconds: 300,
       },
     });
     expect(await of('main/weak')).toMatchObject({ status: 200, body: { login: null } });

@@ -10,14 +10,16 @@ import type { Key } from '../../src/model/key.js';
 import { type Explanation, explain } from '../../src/plan/explain.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 import { planClient } from '../../src/plan/plan-client.js';
+import { clientLogin } from '../../src/reconcile/client-logins.js';
 import { inputOf, planFleet } from '../../src/reconcile/fleet.js';
 import { type BothSides, withBothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
+import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { hasDecisionLog, openDecisionLog } from '../wire.js';
-import { type ConsulAccess, explainClient, loginDocument, readAccess } from './explain-client.js';
+import { explainClient } from './explain-client.js';
 import { explainPerson } from './explain-person.js';
 
 const NOT_ALLOWED = 4;
@@ -74,7 +76,7 @@ Examples:
         const { client, person } = options;
         const isJson = options.json === true;
         if (client !== undefined && source === undefined && person === undefined)
-          return withBothSides(cli, (sides) => explainClient(sides, client, cli, isJson));
+          return withBothSides(cli, async (sides) => explainClient(sides, client, cli, isJson));
         if (person !== undefined && source === undefined && client === undefined)
           return withBothSides(cli, async (sides) => explainPerson(sides, person, cli, isJson));
         if (client !== undefined || person !== undefined || source === undefined || destination === undefined)
@@ -85,7 +87,7 @@ Examples:
         await withBothSides(cli, async (sides) => {
           const explanation = await judge(sides, source, destination, options, cli);
           const circumstances = await look(sides, explanation, cli);
-          const access = await consulAccess(sides, explanation, cli);
+          const access = consulAccess(sides, explanation);
           if (options.json)
             cli.screen.json({
               ...toDocument(explanation, circumstances),
@@ -139,16 +141,12 @@ async function judge(
 }
 
 /** What the client of the source may do with Consul itself; null where that is nothing and nothing is in its way. */
-async function consulAccess(
-  sides: BothSides,
-  { client }: Explanation,
-  cli: Cli,
-): Promise<ConsulAccess | null> {
-  const found = client && (await readAccess(sides, client, cli));
+function consulAccess(sides: BothSides, { client }: Explanation): LoginView | null {
+  const found = client && clientLogin(sides, client, systemClock.now());
   if (found === undefined) return null;
-  const { login, holds, limited } = found.view;
-  const isNothing = login === undefined && holds.length + limited.length === 0;
-  return isNothing && found.standing.kind === 'none' ? null : found;
+  const view = toLoginView(found);
+  const isNothing = view.login === undefined && view.holds.length + view.limited.length === 0;
+  return isNothing && view.standingTtlSeconds === undefined ? null : view;
 }
 
 async function look(

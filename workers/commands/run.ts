@@ -91,7 +91,7 @@ export async function runDaemon(
     });
     addApi(server, {
       rulings: createRulings(deps),
-      login: (id) => readLogin(deps.world, id, clock.now()),
+      login: (id) => readLogin(deps, id, clock.now()),
       host: config.http.host,
       logger,
     });

@@ -37,7 +37,7 @@ Examples:
   scopemesh tokens --json | jq -r '.tokens[] | select(.replaceableBy != []) | .accessorId'`,
     )
     .action(async (options: Options) => {
-      await withBothSides(cli, async ({ consul, world }) => {
+      await withBothSides(cli, async ({ consul, world, acl }) => {
         const now = systemClock.now();
         // Where ACLs are off there is nothing to list, which is no error.
         const { aclsEnabled } = await consul.inspect(cli.signal);
@@ -46,7 +46,7 @@ Examples:
         const reports = reportTokens({
           tokens,
           objects: typeof objects === 'string' ? undefined : objects,
-          clients: clientLogins(world, now).map(({ client, login }) => ({
+          clients: clientLogins({ world, acl }, now).map(({ client, login }) => ({
             id: { provider: client.provider, clientId: client.clientId },
             desired: login.desired,
           })),

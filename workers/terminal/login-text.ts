@@ -1,20 +1,20 @@
 import type { Hold } from '../../src/plan/plan.js';
-import { type LoginView, loginCommand, type Standing } from '../login-view.js';
+import { type LoginView, loginCommand } from '../login-view.js';
 import { durationText } from './duration-text.js';
 
 /** Facts about a client's access to Consul itself, each a name and a line. */
 export function loginFacts({
-  view: { login, limited, holds, client },
-  standing,
-}: {
-  readonly view: LoginView;
-  readonly standing: Standing;
-}): readonly (readonly [name: string, text: string])[] {
+  login,
+  limited,
+  holds,
+  client,
+  standingTtlSeconds,
+}: LoginView): readonly (readonly [name: string, text: string])[] {
   const facts: (readonly [string, string])[] = [];
   if (login === undefined)
     facts.push([
       'consul',
-      standing.kind === 'stands'
+      standingTtlSeconds !== undefined
         ? 'cannot log in any more, though its auth method stands; see scopemesh plan'
         : 'cannot log in: neither an acl: rule nor a claim that counts gives it anything there',
     ]);
@@ -28,15 +28,11 @@ export function loginFacts({
     facts.push(['role', login.role]);
     for (const { name, rules } of login.policies) facts.push(['policy', `${name}: ${rules}`]);
     facts.push(['may', login.can.join('; ')]);
-    if (standing.kind === 'none') facts.push(['note', 'the auth method is not made yet; see scopemesh plan']);
-    if (standing.kind === 'stands' && standing.maxTokenTtlSeconds !== login.maxTokenTtlSeconds)
-      facts.push([
-        'note',
-        `its tokens still live ${durationText(standing.maxTokenTtlSeconds)}; see scopemesh plan`,
-      ]);
+    if (standingTtlSeconds === undefined)
+      facts.push(['note', 'the auth method is not made yet; see scopemesh plan']);
+    else if (standingTtlSeconds !== login.maxTokenTtlSeconds)
+      facts.push(['note', `its tokens still live ${durationText(standingTtlSeconds)}; see scopemesh plan`]);
   }
-  if (standing.kind === 'unknown')
-    facts.push(['note', `whether the auth method stands could not be read: ${standing.why}`]);
   if (limited.length > 0) facts.push(['limited', `may not use as ${client.actorKind}: ${limited.join(' ')}`]);
   for (const hold of holds) facts.push(['held', holdText(hold)]);
   return facts;
