@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
 import { providerKey } from '../../src/model/key.js';
 import { personName } from '../../src/plan/acl/quote.js';
+import { ruleOnHold } from '../../src/reconcile/approvals.js';
 import { type AclRig, createAclRig } from '../support/acl-rig.js';
 import { clientOf, OWNER } from '../support/daemon.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
@@ -17,8 +18,12 @@ afterEach(async () => {
 const acl = 'key_prefix "config/" { policy = "read" }';
 const roleOf = (subject: string) => personName(OWNER, 'main', subject, 'oncall');
 
-async function start(subjects: readonly string[], wrap?: (consul: Consul) => Consul) {
-  rig = await createAclRig({ clients: [clientOf('web')], file: { groups: { oncall: { acl } } } });
+async function start(
+  subjects: readonly string[],
+  wrap?: (consul: Consul) => Consul,
+  guards: Readonly<Record<string, unknown>> = {},
+) {
+  rig = await createAclRig({ clients: [clientOf('web')], file: { groups: { oncall: { acl } }, guards } });
   rig.idp.people = new Map(subjects.map((subject) => [subject, ['oncall']]));
   rig.writeFile();
   worker = await startWorker(rig, wrap);
@@ -81,5 +86,36 @@ describe('the people of a provider', () => {
     await until('the members are asked for again and again', () => members.mock.calls.length >= 3, 20_000);
     expect(comparisons).toHaveBeenCalledTimes(1);
     expect(await standing()).toEqual([roleOf('ann')]);
+  });
+
+  it('who are held by the mass guard go one by one, as a person rules', async () => {
+    await start(['ann', 'ben', 'cy'], undefined, {
+      maxRevocations: { percent: 10, atLeast: 1, window: '10m' },
+    });
+    await idle();
+    rig.idp.people = new Map();
+    await worker.add(providerKey('main'), 'poll', { members: true });
+    await idle();
+    expect(await standing()).toHaveLength(3);
+    const holds = async () => (await worker.store.journal.overview()).holds;
+    const idOf = async (subject: string) =>
+      (await holds()).find((hold) => hold.subject === `acl-role/${roleOf(subject)}`)?.decisionId ?? '';
+    const by = { id: 'alice' };
+    expect((await ruleOnHold(await idOf('ann'), 'approved', by, worker.deps)).kind).toBe('ruled');
+    expect((await ruleOnHold(await idOf('ben'), 'rejected', by, worker.deps)).kind).toBe('ruled');
+    await idle();
+    expect((await standing()).toSorted()).toEqual([roleOf('ben'), roleOf('cy')].toSorted());
+    const gone = (await worker.settled()).filter(({ reason }) => reason === 'MembershipRemoved');
+    expect(new Set(gone.map(({ person }) => person?.subject))).toEqual(new Set(['ann']));
+    expect(gone.every(({ principal }) => principal?.id === 'alice')).toBe(true);
+    await worker.add(providerKey('main'), 'poll', { members: true });
+    await idle();
+    expect(await standing()).toHaveLength(2);
+    expect((await holds()).map(({ reason }) => reason)).toEqual(['RevocationLimit', 'RevocationLimit']);
+    // An event that names one of them needs no word of a person.
+    const evidence = [{ provider: 'main', people: ['cy'] }];
+    await worker.add(providerKey('main'), 'webhook', { members: true, evidence });
+    await idle();
+    expect(await standing()).toEqual([roleOf('ben')]);
   });
 });
