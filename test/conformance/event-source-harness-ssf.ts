@@ -5,7 +5,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { clockAt } from '../identity/oidc/webhook-request.js';
 import { pushOf } from '../identity/ssf/receiver.js';
 import { createSigner } from '../support/ssf/set-signer.js';
-import { describeEventSource } from './event-source.js';
+import type { EventSourceHarness } from './event-source.js';
 
 const TRANSMITTER = 'https://idp.example.com';
 const ISSUER = 'https://tokens.example.com';
@@ -19,7 +19,7 @@ const SIGNERS = {
 /** A token's parts: the signature is the last. */
 const partsOf = (body: Uint8Array) => Buffer.from(body).toString('latin1').split('.');
 
-describeEventSource('of shared signals', {
+export const SSF_EVENTS: EventSourceHarness = {
   create(nowMs) {
     const keys = toKeySet({ keys: [SIGNERS.current.jwk, SIGNERS.previous.jwk] });
     const clock = clockAt(nowMs);
@@ -68,4 +68,4 @@ describeEventSource('of shared signals', {
   forgedStatus: 400,
   // Only ahead of now: what is late was perhaps held back, and still ends what it ends.
   toleranceMs: undefined,
-});
+};

@@ -4,11 +4,11 @@ import { createEntraSource } from '../../src/identity/entra/webhook.js';
 import { Secret } from '../../src/model/secret.js';
 import { TENANT_ID } from '../support/entra/entra.js';
 import { notification, requestOf } from '../support/entra/notifications.js';
-import { describeEventSource } from './event-source.js';
+import type { EventSourceHarness } from './event-source.js';
 
 const STATE = { current: 'one secret', previous: 'an older one', unknown: 'a stranger' };
 
-describeEventSource('entra', {
+export const ENTRA_EVENTS: EventSourceHarness = {
   create: () =>
     createEntraSource({
       provider: 'main',
@@ -32,7 +32,7 @@ describeEventSource('entra', {
   isSameSignature: (text, signature) => text === signature,
   coversBody: false,
   toleranceMs: undefined,
-});
+};
 
 function notificationsIn(body: Uint8Array) {
   return JSON.parse(new TextDecoder().decode(body)).value ?? [];
