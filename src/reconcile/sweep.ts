@@ -2,7 +2,7 @@ import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
-import { aclBudget } from './acl/acl-budget.js';
+import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { isAclActive } from './acl/acl-state.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { plainDecision } from './decide.js';
@@ -50,6 +50,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   await readConsul(deps, signal);
   const now = deps.clock.now();
   const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
+  await countAhead(deps, now);
   const plans = planFleet(deps.world, deps.window, now, aclBudget(deps, now));
   const pending = plans.filter(
     ({ changes, holds, awaits = [] }) => changes.length + holds.length + awaits.length > 0,

@@ -68,7 +68,8 @@ export function digestObject({ object }: AclObject): string {
   return canonicalJson(object);
 }
 
-function canonicalJson(value: unknown): string {
+/** The same for an object that has been through JSON. */
+export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const fields = Object.entries(value)

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { compareText } from '../../plan/compare.js';
@@ -8,6 +9,8 @@ import type { StandingAcl } from './acl-cache.js';
 import { isAclActive } from './acl-state.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from './people-objects.js';
 import { losesByInference, planClientAcl } from './plan-client-acl.js';
+
+const SLICE = 100;
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 
@@ -24,34 +27,50 @@ export interface AclBudget {
 /** From what was last read: a read that lost many clients is seen whole, whichever of their jobs comes first. */
 export function aclBudget(deps: Known, now: number): AclBudget {
   if (!isAclActive(deps)) return { owned: 0, wanted: 0 };
-  const { world, acl } = deps;
-  const standings = world.standings(now);
-  let owned = 0;
-  let wanted = 0;
-  for (const [name, standing] of acl.cache.standing) {
-    const id = clientOf(standing, world.mapping.owner);
+  let { owned, wanted } = peopleBudget(deps);
+  for (const [name, standing] of deps.acl.cache.standing) {
+    const id = clientOf(standing, deps.world.mapping.owner);
     if (id === undefined) continue;
     owned++;
-    const lastWritten = world.lastWritten(formatKey(clientKey(id.provider, id.clientId)));
-    const claims = acl.standingsOf(id, standings);
-    const follows = [
-      standing,
-      world.mapping,
-      world.hasDirectory(id.provider),
-      world.client(id),
-      world.closure(id),
-      lastWritten,
-      claims.length,
-      ...claims,
-    ];
-    wanted += world.inferredCounts.of(`acl ${name}`, follows, () => {
-      const facts = { lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
-      const actual = acl.cache.snapshot([name], []);
-      return losesByInference(planClientAcl(id, { ...facts, actual }, deps, now).changes) ? 1 : 0;
-    });
+    wanted += inferredOf(id, name, standing, deps, now);
   }
-  const people = peopleBudget(deps);
-  return { owned: owned + people.owned, wanted: wanted + people.wanted };
+  return { owned, wanted };
+}
+
+/**
+ * Counts ahead, with other work between: after a read that renewed everything, the first count of thousands would hold
+ * up a revocation for as long as it takes.
+ */
+export async function countAhead(deps: Known, now: number): Promise<void> {
+  if (!isAclActive(deps)) return;
+  let at = 0;
+  for (const [name, standing] of deps.acl.cache.standing) {
+    if (++at % SLICE === 0) await setImmediate();
+    const id = clientOf(standing, deps.world.mapping.owner);
+    if (id !== undefined) inferredOf(id, name, standing, deps, now);
+  }
+}
+
+/** 1 where the client would lose something by inference; planned anew only if what that follows from has changed. */
+function inferredOf(id: ClientId, name: string, standing: StandingAcl, deps: Known, now: number): number {
+  const { world, acl } = deps;
+  const lastWritten = world.lastWritten(formatKey(clientKey(id.provider, id.clientId)));
+  const claims = acl.standingsOf(id, world.standings(now));
+  const follows = [
+    standing,
+    world.mapping,
+    world.hasDirectory(id.provider),
+    world.client(id),
+    world.closure(id),
+    lastWritten,
+    claims.length,
+    ...claims,
+  ];
+  return world.inferredCounts.of(`acl ${name}`, follows, () => {
+    const facts = { lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
+    const actual = acl.cache.snapshot([name], []);
+    return losesByInference(planClientAcl(id, { ...facts, actual }, deps, now).changes) ? 1 : 0;
+  });
 }
 
 function peopleBudget(deps: Known): AclBudget {

@@ -1,6 +1,6 @@
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
-import { aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
+import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
 import { settledOf } from '../decide.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -76,13 +76,8 @@ function judge(draft: DraftDecision, now: readonly AclObject[], deps: Reconciler
 
 function stands(wanted: unknown, now: readonly AclObject[]): boolean {
   if (wanted === null || wanted === undefined) return now.length === 0;
-  const text = digestOf(wanted);
+  const text = canonicalJson(wanted);
   return now.some((object) => digestObject(object) === text);
-}
-
-/** A draft's object has been through JSON: its digest alone is compared. */
-function digestOf(object: unknown): string {
-  return digestObject({ kind: 'acl-policy', object: object as never });
 }
 
 async function finishTokens(

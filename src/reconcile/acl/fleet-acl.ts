@@ -5,12 +5,12 @@ import type { Evidence, Trigger } from '../../model/trigger.js';
 import { clientName, hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { clientOf, uniqueClients } from './acl-budget.js';
+import { clientOf, countAhead, uniqueClients } from './acl-budget.js';
 import { isAclActive } from './acl-state.js';
 import { unlessDenied } from './denied.js';
 import { isPeoplesName, peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { providersOfPeople } from './people-objects.js';
-import { type ClientAclPlan, namesOf, planClientAcl } from './plan-client-acl.js';
+import { type ClientAclPlan, losesByInference, namesOf, planClientAcl } from './plan-client-acl.js';
 
 const SLICE = 100;
 
@@ -111,6 +111,7 @@ export async function aclTriggers(
   const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
   const clients = uniqueClients([...clientsWithAcl(deps, only?.provider), ...(only?.former ?? [])]);
   const plans = await planAcl(clients, deps, deps.clock.now(), recall, only?.evidenceOf);
+  if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
   const people = only === undefined ? await planPeopleFleet(deps, recall) : [];
   return [
     ...plans

@@ -6,7 +6,7 @@ import type { KeyRecord } from '../../queue/journal.js';
 import { rulingOn } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { budgetOf, inferredAcrossFleet } from '../fleet.js';
-import { aclBudget } from './acl-budget.js';
+import { type AclBudget, aclBudget } from './acl-budget.js';
 import { aclHold } from './acl-draft.js';
 import { type ClientAclPlan, losesByInference } from './plan-client-acl.js';
 
@@ -33,9 +33,10 @@ export async function guardAcl(
   widerOnly: () => ClientAclPlan,
   record: KeyRecord,
   deps: GuardDeps,
+  count: () => AclBudget = () => aclBudget(deps, deps.clock.now()),
 ): Promise<GuardedAcl> {
   const passed = losesByInference(plan.changes)
-    ? await guardLoss(plan, widerOnly, record, deps)
+    ? await guardLoss(plan, widerOnly, record, deps, count())
     : { changes: plan.changes, holds: plan.holds, used: [] };
   const contended = holdContended(passed, deps);
   return deps.world.mapping.mode === 'observe' ? observed(contended) : contended;
@@ -46,10 +47,10 @@ async function guardLoss(
   widerOnly: () => ClientAclPlan,
   record: KeyRecord,
   deps: GuardDeps,
+  acl: AclBudget,
 ): Promise<GuardedAcl> {
   const { world, window, clock } = deps;
   const now = clock.now();
-  const acl = aclBudget(deps, now);
   const counted = { owned: acl.owned, wanted: Math.max(acl.wanted, 1) };
   const edges = inferredAcrossFleet(world, now);
   const { used, wanted, ownedAtStart: owned } = budgetOf(world, window, now, edges, counted);

@@ -2,7 +2,7 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { type AclBudget, aclBudget } from './acl-budget.js';
+import { type AclBudget, aclBudget, countAhead } from './acl-budget.js';
 import { isAclActive } from './acl-state.js';
 import { clientsWithAcl, planAcl } from './fleet-acl.js';
 import { planPeopleFleet } from './fleet-people.js';
@@ -40,13 +40,15 @@ export async function planAclFleet(
   const now = deps.clock.now();
   const ids = clientsWithAcl(deps);
   const plans = await planAcl(ids, deps, now, recall);
+  await countAhead(deps, now);
+  const budget = aclBudget(deps, now);
   const changes: AclChange[] = [];
   const holds: Hold[] = [];
   const losing: ClientId[] = [];
   const others: ClientId[] = [];
   for (const { plan, widerOnly } of plans) {
     if (plan.changes.length + plan.holds.length === 0) continue;
-    const guarded = await guardAcl(plan, widerOnly, NOTHING_TOLD, { ...deps, ...NOBODY_RULED });
+    const guarded = await guardAcl(plan, widerOnly, NOTHING_TOLD, { ...deps, ...NOBODY_RULED }, () => budget);
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
     (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
@@ -67,7 +69,7 @@ export async function planAclFleet(
     holds,
     clients: [...losing, ...others],
     people: pending.map(({ provider }) => provider),
-    budget: aclBudget(deps, now),
+    budget,
   };
 }
 
