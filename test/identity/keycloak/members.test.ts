@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { IncompleteRead, SyncError } from '../../../src/errors.js';
+import type { AdminApi } from '../../../src/identity/keycloak/admin-api.js';
+import { parseIssuer } from '../../../src/identity/keycloak/issuer.js';
+import { readKeycloakMembers } from '../../../src/identity/keycloak/members.js';
+import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+
+type Answers = Readonly<Record<string, unknown>>;
+
+const user = (id: string, more: object = {}) => ({ id, username: `name-of-${id}`, enabled: true, ...more });
+const named = (id: string, name = id, more: object = {}) => ({ id, name, ...more });
+
+/** A realm whose answers are written down by path; a list is cut into pages, a function answers by itself. */
+function realm(answers: Answers): AdminApi {
+  const answerOf = (segments: readonly string[], query: Readonly<Record<string, unknown>> = {}) => {
+    const answer = answers[segments.join('/')];
+    if (typeof answer === 'function') return answer(query);
+    if (answer instanceof Error) throw answer;
+    if (!Array.isArray(answer) || typeof query.first !== 'number') return answer;
+    return answer.slice(query.first, query.first + Number(query.max));
+  };
+  return {
+    provider: 'main',
+    issuer: parseIssuer('https://x/realms/r'),
+    clientId: 'scopemesh',
+    requests: 0,
+    get: async (segments, query) => answerOf(segments, query) ?? [],
+    peek: () => Promise.reject(new Error('not asked')),
+    find: async (segments) => answerOf(segments),
+    close: async () => {},
+  };
+}
+
+const read = async (answers: Answers, group: string) =>
+  (
+    await readKeycloakMembers(
+      realm(answers),
+      createKeycloakNames(),
+      { pageSize: 2 },
+      [group],
+      new AbortController().signal,
+    )
+  ).get(group);
+
+const OPS = { 'group-by-path/ops': { ...named('g1', 'ops'), path: '/ops' } };
+
+describe('the members of a Keycloak group', () => {
+  it('are read page by page, with the ids of users that a federation keeps', async () => {
+    const users = [user('u1'), user('f:3:ann@x'), user('u2', { enabled: false }), user('u3')];
+    expect(await read({ ...OPS, 'groups/g1/members': users }, 'ops')).toEqual(['f:3:ann@x', 'u1', 'u3']);
+  });
+
+  it('have no service account among them, however its name is written', async () => {
+    const users = [user('u1', { username: 'Service-Account-web' }), user('u2')];
+    expect(await read({ ...OPS, 'groups/g1/members': users }, '/ops')).toEqual(['u2']);
+  });
+
+  it.each<[string, unknown]>([
+    ['a user without a name', [{ id: 'u1', enabled: true }]],
+    ['a user of whom it is not said whether they are enabled', [{ id: 'u1', username: 'a' }]],
+    ['no list at all', { error: 'x' }],
+    ['one page again and again', () => [user('u1'), user('u2')]],
+    ['pages longer than asked for', () => [user('u1'), user('u2'), user('u3')]],
+  ])('are not known from %s', async (_, members) => {
+    await expect(read({ ...OPS, 'groups/g1/members': members }, 'ops')).rejects.toBeInstanceOf(
+      IncompleteRead,
+    );
+  });
+
+  it('are not known where the page after the first fails, or another group was found', async () => {
+    const denied = new SyncError('ERR_DIRECTORY_DENIED', 'no', { retriable: false });
+    const failing = ({ first }: { first: number }) => {
+      if (first > 0) throw denied;
+      return [user('u1'), user('u2')];
+    };
+    await expect(read({ ...OPS, 'groups/g1/members': failing }, 'ops')).rejects.toBe(denied);
+    const other = { 'group-by-path/ops': { ...named('g1', 'ops'), path: '/others/ops' } };
+    await expect(read(other, 'ops')).rejects.toBeInstanceOf(IncompleteRead);
+  });
+});
+
+describe('the holders of a Keycloak role', () => {
+  const ROLE = { 'roles/auditor': named('r1', 'auditor') };
+
+  it('are found through roles that contain each other in a circle, and groups below one another', async () => {
+    const answers = {
+      ...ROLE,
+      roles: [named('r1', 'auditor', { composite: true }), named('r2', 'chief', { composite: true })],
+      'roles-by-id/r1/composites': [named('r2', 'chief')],
+      'roles-by-id/r2/composites': [named('r1', 'auditor')],
+      'roles/auditor/users': [user('u1')],
+      'roles/chief/users': [user('u2')],
+      'roles/chief/groups': [named('g1')],
+      'groups/g1/members': [user('u3'), user('u1')],
+      'groups/g1/children': [named('g2')],
+      'groups/g2/children': [named('g1')],
+      'groups/g2/members': [user('u4')],
+    };
+    expect(await read(answers, 'auditor')).toEqual(['u1', 'u2', 'u3', 'u4']);
+  });
+
+  it('are not known where one of these reads fails', async () => {
+    const away = new SyncError('ERR_DIRECTORY_UNREACHABLE', 'away', { retriable: true });
+    for (const path of ['roles/auditor/users', 'roles/auditor/groups', 'roles'])
+      await expect(read({ ...ROLE, [path]: away }, 'auditor'), path).rejects.toBe(away);
+    const parts = {
+      ...ROLE,
+      roles: [named('r2', 'chief', { composite: true })],
+      'roles-by-id/r2/composites': {},
+    };
+    await expect(read(parts, 'auditor')).rejects.toBeInstanceOf(IncompleteRead);
+  });
+});
