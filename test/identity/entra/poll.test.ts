@@ -357,6 +357,14 @@ describe('people', () => {
     ]);
   });
 
+  it('who are very many are told in several events, each of a bounded size', async () => {
+    await parts.directory.readMembers?.([guidOf('team')], signal);
+    await poll();
+    for (let at = 0; at < 600; at++) person(`person-${at}`, false);
+    const triggers = triggersOf(await poll());
+    expect(triggers.map(({ evidence }) => evidence?.[0]?.people?.length)).toEqual([500, 100]);
+  });
+
   it('of a group that only changed its name are the same', async () => {
     group('ann');
     await parts.directory.readMembers?.([guidOf('team')], signal);
