@@ -134,6 +134,19 @@ describe('somebody who undoes a change again and again', () => {
 });
 
 describe('a hold', () => {
+  it('ends where nothing of ACL is wanted any more', async () => {
+    rig = await createAclRig({
+      clients: [{ ...clientOf('svc-00', 'config:read'), accessTokenLifetimeSeconds: 30 }],
+    });
+    daemon = await rig.start();
+    const held = await rig.decided({ reason: 'LifetimeTooShort', outcome: 'held' });
+    expect(held.subject).toBe(`acl-auth-method/${roleOf('svc-00')}`);
+    rig.writeFile({ scopes: { 'orders:call': { to: 'orders' } } });
+    daemon.reload();
+    await rig.decided({ reason: 'HoldEnded', subject: held.subject });
+    expect(await holds('LifetimeTooShort')).toEqual([]);
+  });
+
   it('for an object of somebody else ends when that goes, and the client gets what it was to have', async () => {
     rig = await createAclRig({ clients: [clientOf('svc-00', 'config:read')] });
     await rig.mesh.request('PUT', '/v1/acl/role', { Name: roleOf('svc-00'), Description: 'mine' });

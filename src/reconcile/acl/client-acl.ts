@@ -38,7 +38,10 @@ export async function reconcileClientAcl(
   signal: AbortSignal,
   evidence: readonly Evidence[] = evidenceOf(job),
 ): Promise<JobResult> {
-  if (!isAclActive(deps)) return DONE;
+  if (!isAclActive(deps)) {
+    await endHolds(id, job, deps);
+    return DONE;
+  }
   try {
     return (await unlessDenied(() => reconcile(id, job, evidence, deps, signal), deps)) ?? DONE;
   } catch (error) {
@@ -46,6 +49,14 @@ export async function reconcileClientAcl(
     deps.logger.warn({ ...id, error: error.message }, 'a write of ACL objects is given up for now');
     return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
   }
+}
+
+/** What was held of ACL objects that nobody wants any more. */
+async function endHolds(id: ClientId, job: Job, deps: ReconcilerDeps): Promise<void> {
+  const key = formatKey(clientKey(id.provider, id.clientId));
+  const record = await deps.journal.read(key);
+  const isHeld = [...record.holds.values()].some(({ subject }) => isAclSubject(subject));
+  if (isHeld) await tellHolds(key, record, [], causeOf(job), deps, isAclSubject);
 }
 
 async function reconcile(
