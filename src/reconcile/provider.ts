@@ -4,9 +4,10 @@ import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import type { ClaimStanding } from '../plan/claims.js';
+import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { isAclActive } from './acl/acl-state.js';
-import { aclTriggers } from './acl/fleet-acl.js';
+import { aclTriggersOf } from './acl/fleet-acl.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
@@ -86,11 +87,13 @@ export async function reconcileProvider(
       // Holds of an earlier process whose reason is gone are about nothing that this read would show.
       ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
     ]);
-    const ofAcl = await aclTriggers(deps, fullReadCause(job), signal, {
+    const said = {
       provider: key.name,
-      former: [...before.keys()].map((clientId) => ({ provider: key.name, clientId })),
-      evidenceOf: ({ clientId }) => word.about(clientId),
-    }).catch((error: unknown) => {
+      clients: [...ids].map((clientId) => ({ provider: key.name, clientId })),
+      isFirst,
+      evidenceOf: ({ clientId }: ClientId) => word.about(clientId),
+    };
+    const ofAcl = await aclTriggersOf(said, deps, fullReadCause(job), signal).catch((error: unknown) => {
       aclFailure = error;
       return [];
     });

@@ -17,6 +17,8 @@ const AGENT_CACHE_MS = 60_000;
 export class AclState {
   readonly cache = new AclCache();
   readonly keyFetches = new KeyFetches();
+  /** Providers whose last complete read could not be compared with what stands. */
+  readonly uncompared = new Set<string>();
   /** Policies are shared: one job after the other makes or deletes them. */
   readonly policyTurns = new Turns();
   /** Of all groups that the mapping named when they were last read, by provider. */

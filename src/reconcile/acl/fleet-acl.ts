@@ -87,38 +87,76 @@ export async function planAcl(
   return plans;
 }
 
-/** What one provider's job asks of its clients alone. */
+/** What one provider's complete read says. */
 export interface ProviderWord {
   readonly provider: string;
-  /** Clients that may have gone from the directory: whether objects name their client is not certain. */
-  readonly former: readonly ClientId[];
+  /** Those that it may have changed something for. */
+  readonly clients: readonly ClientId[];
+  /** Nothing of this provider was compared before: all of them are looked at, also those that the read does not show. */
+  readonly isFirst: boolean;
   readonly evidenceOf: (id: ClientId) => readonly Evidence[];
 }
 
+type TriggerDeps = Pick<
+  ReconcilerDeps,
+  'world' | 'acl' | 'consul' | 'journal' | 'clock' | 'logger' | 'metrics'
+>;
+
 /**
- * Triggers for every client, and every provider for its people, whose objects are to change or are held, from a fresh
- * and complete read. Asked for by one provider's job, only for its clients.
+ * Triggers for the clients of one provider whose objects are to change or are held after a complete read of it. From
+ * what is known of Consul: reading thousands of auth methods with each poll would keep it busy, and what changed there
+ * is the watch's.
  */
-export async function aclTriggers(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'journal' | 'clock' | 'logger' | 'metrics'>,
+export async function aclTriggersOf(
+  word: ProviderWord,
+  deps: TriggerDeps,
   cause: Cause,
   signal: AbortSignal,
-  only?: ProviderWord,
+): Promise<readonly Trigger[]> {
+  const { acl } = deps;
+  if (!isAclActive(deps)) return [];
+  const isAll = word.isFirst || acl.uncompared.has(word.provider);
+  acl.uncompared.add(word.provider);
+  if (!acl.cache.isComplete && (await unlessDenied(() => readAllAcl(deps, signal), deps)) === undefined)
+    return [];
+  const all = isAll ? clientsWithAcl(deps, word.provider) : [];
+  const triggers = await clientTriggers(
+    uniqueClients([...word.clients, ...all]),
+    deps,
+    cause,
+    word.evidenceOf,
+  );
+  acl.uncompared.delete(word.provider);
+  return triggers;
+}
+
+/** Triggers for everybody whose objects are to change or are held, from a fresh and complete read. */
+export async function aclTriggers(
+  deps: TriggerDeps,
+  cause: Cause,
+  signal: AbortSignal,
 ): Promise<readonly Trigger[]> {
   if (!isAclActive(deps)) return [];
-  const isRead = await unlessDenied(() => readAllAcl(deps, signal), deps);
-  if (isRead === undefined) return [];
-  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
-  const clients = uniqueClients([...clientsWithAcl(deps, only?.provider), ...(only?.former ?? [])]);
-  const plans = await planAcl(clients, deps, deps.clock.now(), recall, only?.evidenceOf);
+  if ((await unlessDenied(() => readAllAcl(deps, signal), deps)) === undefined) return [];
+  const clients = await clientTriggers(clientsWithAcl(deps), deps, cause);
+  return [...clients, ...peopleTriggers(await planPeopleFleet(deps, recallOf(deps)), cause)];
+}
+
+async function clientTriggers(
+  clients: readonly ClientId[],
+  deps: TriggerDeps,
+  cause: Cause,
+  evidenceOf?: ProviderWord['evidenceOf'],
+): Promise<readonly Trigger[]> {
+  const plans = await planAcl(clients, deps, deps.clock.now(), recallOf(deps), evidenceOf);
   if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
-  const people = only === undefined ? await planPeopleFleet(deps, recall) : [];
-  return [
-    ...plans
-      .filter(({ plan }) => isPending(plan))
-      .map(({ plan }) => toTrigger(plan, cause, only?.evidenceOf(plan.client))),
-    ...peopleTriggers(people, cause),
-  ];
+  return plans
+    .filter(({ plan }) => isPending(plan))
+    .map(({ plan }) => toTrigger(plan, cause, evidenceOf?.(plan.client)));
+}
+
+function recallOf(deps: Pick<ReconcilerDeps, 'journal'>) {
+  return async (key: string) => (await deps.journal.read(key)).lastWritten;
 }
 
 /** Whether its client's job has anything to do or to say. */
