@@ -287,6 +287,20 @@ describe('nothing to do', () => {
     expect(rig.proxy.requests.filter((request) => !request.startsWith('GET'))).toEqual([]);
   });
 
+  it('costs a complete read of the directory no read of auth methods', async () => {
+    await startGranted(['config:read'], { provider: { fullRead: '1s' } });
+    const reads = () => rig.logs.filter((line) => line.includes('directory read completely')).length;
+    // The last look of the watch at what was just written may come between.
+    await until('a complete read beside which no method is read', async () => {
+      const before = reads();
+      rig.proxy.requests.length = 0;
+      rig.clock.advance(1_500);
+      await until('another complete read', () => reads() > before);
+      await daemon.idle();
+      return !rig.proxy.requests.some((request) => request.includes('/v1/acl/auth-method/'));
+    });
+  });
+
   it('after a restart, either', async () => {
     await startGranted(['config:read']);
     await daemon.stop();
