@@ -69,7 +69,8 @@ async function endSession(
       await deps.journal.record(key, [draft]);
     });
   if (draft === undefined) return;
-  const detail = await endedTokensText(left === undefined ? ended : undefined, deps, signal);
+  const text = await endedTokensText(left === undefined ? ended : undefined, deps, signal);
+  const detail = `${text}; an access token that was issued before the session ended logs in again until it expires`;
   await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
 }
 
