@@ -109,6 +109,37 @@ describe('a process that is killed', () => {
     expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
   });
 
+  it.each([1, 2, 3, 4, 5].flatMap((at) => (['before', 'after'] as const).map((when) => ({ at, when }))))(
+    '$when write $at leaves no draft, and each object made by one decision',
+    async ({ at, when }) => {
+      worker = await startWorker(rig, dying(at, when));
+      await killed();
+      await running();
+      const { pendingKeys } = await worker.store.journal.overview();
+      expect(pendingKeys).toEqual([]);
+      const made = (await worker.settled())
+        .filter(({ subject, outcome }) => subject.startsWith('acl-') && outcome === 'applied')
+        .map(({ subject }) => subject);
+      expect(made.toSorted()).toEqual([...new Set(made)].toSorted());
+      expect(made).toHaveLength(5);
+      expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'orders/a')).toBe(200);
+    },
+  );
+
+  it('with an answer that was lost, it is found out whether the write was made', async () => {
+    let isCut = false;
+    rig.proxy.interfere = ({ method, target }) => {
+      if (isCut || method !== 'PUT' || !target.startsWith('/v1/acl/role')) return undefined;
+      isCut = true;
+      return 'cut';
+    };
+    await running();
+    expect(isCut).toBe(true);
+    expect((await settled()).filter((each) => each.startsWith('acl-role'))).toEqual([
+      'acl-role.created applied ScopeGranted',
+    ]);
+  });
+
   it('while tokens end has the next one end them', async () => {
     await running();
     const token = loggedIn(await rig.login('web-app'));
