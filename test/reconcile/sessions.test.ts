@@ -4,6 +4,7 @@ import { SyncError } from '../../src/errors.js';
 import { providerKey } from '../../src/model/key.js';
 import type { RevocationOrder } from '../../src/model/order.js';
 import { personName } from '../../src/plan/acl/quote.js';
+import { endSessions } from '../../src/reconcile/acl/sessions.js';
 import { type AclRig, createAclRig, type Login, loggedIn } from '../support/acl-rig.js';
 import { clientOf, OWNER } from '../support/daemon.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
@@ -50,6 +51,12 @@ async function order(of: Partial<RevocationOrder>, atMs = rig.clock.now()) {
   await worker.store.queue.add([{ key: providerKey('main'), cause, urgent: true, order: session }]);
 }
 
+const journalOf = ({ store: { journal } }: Worker) => ({
+  ...journal,
+  read: (key: string) => journal.read(key),
+  record: (key: string, drafts: Parameters<typeof journal.record>[1]) => journal.record(key, drafts),
+});
+
 /** `times` deletions of tokens go well, then one fails, then all go well. */
 const failingOnce =
   (after: number) =>
@@ -90,6 +97,30 @@ describe('an order about a session', () => {
     });
     // How many the first run ended is not known any more.
     expect(decision?.detail).toMatch(/^ended its live tokens;/);
+    expect((await worker.store.journal.read('provider/main')).pending).toEqual([]);
+  });
+
+  it('is left alone by whoever plans people meanwhile, and finished by its own job', async () => {
+    await start();
+    const token = await login('ann', 'oncall');
+    const died = {
+      ...worker.deps,
+      journal: { ...journalOf(worker), settle: () => Promise.reject(new Error('died')) },
+    };
+    const at = new Date(rig.clock.now()).toISOString();
+    const cause = { kind: 'webhook' as const, receivedAt: at };
+    const session = { kind: 'session-revoked', provider: 'main', subject: 'ann', at, cause } as const;
+    const key = { kind: 'provider', name: 'main' } as const;
+    const job = { key, triggers: [{ key, cause, order: session }], attempts: 0 };
+    await expect(endSessions(key, job, died, new AbortController().signal)).rejects.toThrow('died');
+    await worker.add(providerKey('main'), 'resync');
+    await worker.idle();
+    expect(await decided()).toEqual([]);
+    expect((await worker.store.journal.read('provider/main')).pending).toHaveLength(1);
+    await worker.store.queue.add(job.triggers);
+    await worker.idle();
+    expect(await alive(token)).toBe(false);
+    expect((await decided()).map(({ outcome }) => outcome)).toEqual(['applied']);
     expect((await worker.store.journal.read('provider/main')).pending).toEqual([]);
   });
 

@@ -93,7 +93,9 @@ async function reconcile(
 ): Promise<boolean> {
   const { world, journal, clock } = deps;
   const text = formatKey(key);
-  const record = await journal.read(text);
+  const whole = await journal.read(text);
+  // What an order left is its own to finish: it comes again with the job.
+  const record = { ...whole, pending: whole.pending.filter(({ reason }) => reason !== 'SessionRevoked') };
   const left = pendingAcl(record).flatMap(({ resource }) =>
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
   );
