@@ -11,6 +11,16 @@ beforeEach(async () => {
   mesh = await startMesh();
   keys = await startKeySetServer();
   cli = createCommandLine(mesh);
+  configure({});
+});
+afterEach(async () => {
+  cli.close();
+  await keys.close();
+  await mesh.consul.close();
+});
+
+const GROUPS = { oncall: { acl: 'key_prefix "config/" { policy = "read" }' } };
+const configure = (changes: Readonly<Record<string, unknown>>) =>
   cli.configure({
     providers: [
       {
@@ -21,16 +31,10 @@ beforeEach(async () => {
         directory: `${cli.directory}/clients.json`,
       },
     ],
-    groups: { oncall: { acl: 'key_prefix "config/" { policy = "read" }' } },
+    groups: GROUPS,
     guards: { maxRevocations: { percent: 20, atLeast: 1, window: '10m' } },
+    ...changes,
   });
-});
-afterEach(async () => {
-  cli.close();
-  await keys.close();
-  await mesh.consul.close();
-});
-
 const idp = (people: Readonly<Record<string, readonly string[]>> | undefined) =>
   cli.brokenIdp(
     JSON.stringify({
@@ -91,20 +95,24 @@ describe('plan and apply', () => {
     expect(await roles()).toHaveLength(1);
   });
 
+  it('write nothing in observe, and put nobody out in extend, and say so', async () => {
+    idp({ ann: ['oncall'], ben: ['oncall'] });
+    configure({ mode: 'observe' });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await roles()).toEqual([]);
+    configure({ mode: 'extend' });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+    expect(await roles()).toHaveLength(2);
+    idp({ ann: ['oncall'], ben: [], cy: ['oncall'] });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await roles()).toHaveLength(3);
+    expect(held(await cli.run(['plan', '--json'])).map(({ reason }) => reason)).toContain('ModeForbids');
+  });
+
   it('take everything of people away where no group is mapped any more', async () => {
     idp({ ann: ['oncall'] });
     await cli.run(['apply', '--yes']);
-    cli.configure({
-      providers: [
-        {
-          name: 'main',
-          kind: 'oidc',
-          issuer: keys.address,
-          audience: 'consul',
-          directory: `${cli.directory}/clients.json`,
-        },
-      ],
-    });
+    configure({ groups: {} });
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     for (const kind of ['roles', 'policies', 'auth-methods', 'binding-rules']) {
       const left = ((await mesh.request('GET', `/v1/acl/${kind}`)) ?? []) as readonly { Name?: string }[];
