@@ -1,6 +1,7 @@
-import { SyncError } from '../../errors.js';
+import { messageOf, SyncError } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
+import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings } from '../approvals.js';
@@ -15,6 +16,7 @@ import { applyAcl } from './apply-acl.js';
 import { unlessDenied } from './denied.js';
 import { readAllAcl } from './fleet-acl.js';
 import { guardAcl } from './guard-acl.js';
+import { fetchesKeys } from './key-fetches.js';
 import { losesByInference, namesOf, planClientAcl, scopesKey } from './plan-client-acl.js';
 
 /** Between looks at what became of a write that was given up. */
@@ -28,8 +30,8 @@ const DONE: JobResult = { kind: 'done' };
  * Makes one client's ACL objects equal to what the world says, and tells what is held. Where nothing of Consul's ACL is
  * wanted and nothing was ever written, no request is made. Where something was, what is left of it is cleaned up as
  * far as the ACL token may. `evidence` is what the job's triggers know of removals, with the client by its client id.
- * A write for which Consul waits for the identity provider's keys is given up, and may be
- * carried out later: the key comes back to see what stands.
+ * A write for which Consul waits for the identity provider's keys is given up, and may be carried out later: the key
+ * comes back to see what stands.
  */
 export async function reconcileClientAcl(
   id: ClientId,
@@ -42,13 +44,7 @@ export async function reconcileClientAcl(
     await endHolds(id, job, deps);
     return DONE;
   }
-  try {
-    return (await unlessDenied(() => reconcile(id, job, evidence, deps, signal), deps)) ?? DONE;
-  } catch (error) {
-    if (!(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT' || signal.aborted) throw error;
-    deps.logger.warn({ ...id, error: error.message }, 'a write of ACL objects is given up for now');
-    return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
-  }
+  return (await unlessDenied(() => reconcile(id, job, evidence, deps, signal), deps)) ?? DONE;
 }
 
 /** What was held of ACL objects that nobody wants any more. */
@@ -109,7 +105,7 @@ async function reconcile(
     await deps.facts.set('guard/window', deps.window.toText());
   }
   const remember = new Map([[scopesKey(plan.subject), JSON.stringify(plan.opensBy)]]);
-  await applyAcl(
+  const applying = applyAcl(
     {
       key,
       changes: guarded.changes,
@@ -126,6 +122,15 @@ async function reconcile(
     deps,
     signal,
   );
+  const isGivenUp = await applying.then(
+    () => false,
+    (error: unknown) => {
+      if (!isAbandoned(error, guarded.changes) || signal.aborted) throw error;
+      deps.logger.warn({ ...id, error: messageOf(error) }, 'a write of ACL objects is given up for now');
+      return true;
+    },
+  );
+  if (isGivenUp) return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
   world.rememberWritten(key, (await journal.read(key)).lastWritten);
   if (guarded.used.length > 0) {
     await forgetRulings(guarded.used, deps);
@@ -136,4 +141,10 @@ async function reconcile(
 
 function unique(names: readonly string[]): readonly string[] {
   return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()];
+}
+
+/** Whether Consul may have been waiting for the identity provider's keys, and not itself have been away. */
+function isAbandoned(error: unknown, changes: readonly AclChange[]): boolean {
+  const asksForKeys = changes.some(({ step }) => step.do === 'write' && fetchesKeys(step.object));
+  return error instanceof SyncError && error.code === 'ERR_TIMEOUT' && asksForKeys;
 }
