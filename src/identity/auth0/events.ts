@@ -38,9 +38,11 @@ const NOTHING: Told = {};
  * | `users/ID` blocked, deleted, or its sessions ended | an order for the subject, where the entry was polled |
  * | `users` and `roles` and below | the members of the mapped roles |
  *
- * A log stream proves itself by a header that never changes: what it brings is a hint and never an order.
+ * A log stream proves itself by a header that never changes: what it brings is a hint and never an order. The polled
+ * entry is the same hint under the same id, and beside it, under an id of its own, the order that the log proves: the one
+ * is a duplicate where the stream came before, the other never is.
  */
-export function toIdentityEvent(entry: LogEntry, context: EventContext): IdentityEvent {
+export function toIdentityEvents(entry: LogEntry, context: EventContext): readonly IdentityEvent[] {
   const { provider, kind, receivedAt, names } = context;
   const told = entry.done === undefined ? NOTHING : interpret(entry.done, names);
   const cause: Cause = {
@@ -61,15 +63,10 @@ export function toIdentityEvent(entry: LogEntry, context: EventContext): Identit
     triggers.push({ key: providerKey(provider), cause, fullRead: true, ...urgent, ...evidence });
   if (told.members === true)
     triggers.push({ key: providerKey(provider), cause, members: true, ...urgent, ...evidence });
-  return {
-    id: entry.id,
-    occurredAt: entry.occurredAt,
-    triggers,
-    orders:
-      told.order === undefined || kind !== 'poll'
-        ? []
-        : [{ ...told.order, provider, at: notAfter(entry.occurredAt, receivedAt), cause }],
-  };
+  const hint: IdentityEvent = { id: entry.id, occurredAt: entry.occurredAt, triggers, orders: [] };
+  if (kind !== 'poll' || told.order === undefined) return [hint];
+  const order = { ...told.order, provider, at: notAfter(entry.occurredAt, receivedAt), cause };
+  return [hint, { id: `log/${entry.id}`, occurredAt: entry.occurredAt, triggers: [], orders: [order] }];
 }
 
 /** An order voids what is older than its instant: one dated ahead would void what is yet to be issued. */

@@ -4,7 +4,7 @@ import { IncompleteRead } from '../../errors.js';
 import { parseJson } from '../http-client.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import type { EventStream } from './event-stream.js';
-import { toIdentityEvent } from './events.js';
+import { toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { ManagementApi } from './management-api.js';
 import type { Auth0Names } from './names.js';
@@ -106,7 +106,7 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
       const context = { provider, kind: 'poll', receivedAt, names } as const;
       const events: readonly IdentityEvent[] = [
         ...streamEvents,
-        ...found.entries.map((entry) => toIdentityEvent(entry, context)),
+        ...found.entries.flatMap((entry) => toIdentityEvents(entry, context)),
       ];
       const gap = isStreamGap || at - cursor.at > KEPT_MS;
       return { events, cursor: toText({ log: found.checkpoint, at, ...offset }), gap };

@@ -2,7 +2,7 @@ import { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest } from '../source.js';
-import { toIdentityEvent } from './events.js';
+import { toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { Auth0Names } from './names.js';
 
@@ -33,7 +33,7 @@ export function createAuth0Source(options: Auth0SourceOptions): EventSource {
       if (!verifyStaticSecret(secrets, request.headers.authorization))
         throw new RejectedEvent('ERR_SIGNATURE', 'the event has not the Authorization of this stream', 401);
       const context = { provider, kind: 'webhook', receivedAt: request.receivedAt, names } as const;
-      return { kind: 'events', events: parse(request).map((entry) => toIdentityEvent(entry, context)) };
+      return { kind: 'events', events: parse(request).flatMap((entry) => toIdentityEvents(entry, context)) };
     },
   };
 }
