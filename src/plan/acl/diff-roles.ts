@@ -69,20 +69,22 @@ export function unlinkedPolicies(
 /** A role that keeps its tokens: they lose at once what it loses. */
 function diffRole(
   stored: Stored<AclRole>,
-  to: AclRole,
+  wanted: AclRole,
   spoiled: ReadonlySet<string>,
   steps: AclSteps,
 ): Pick<RoleDiff, 'narrowing' | 'widening'> {
   const from = stored.object;
-  const wanted = new Set(to.policies.map(lower));
+  // Consul refuses to change a name's case alone.
+  const to: AclRole = { ...wanted, name: from.name };
+  const linked = new Set(to.policies.map(lower));
   const remaining: AclRole = {
     ...to,
-    policies: from.policies.filter((name) => wanted.has(lower(name)) && !spoiled.has(lower(name))),
+    policies: from.policies.filter((name) => linked.has(lower(name)) && !spoiled.has(lower(name))),
     serviceIdentities: from.serviceIdentities.filter((name) => to.serviceIdentities.includes(name)),
   };
   const loses = stored.isAltered || sizeOf(remaining) < sizeOf(from);
   const gains = sizeOf(to) > sizeOf(remaining);
-  const isRenamed = to.description !== from.description || to.name !== from.name;
+  const isRenamed = to.description !== from.description;
   return {
     narrowing: loses ? [steps.update(stored.id, roleObject(remaining), from, 'narrows')] : [],
     widening: gains
@@ -105,8 +107,15 @@ function diffPolicies(desired: DesiredAcl, ours: OurAcl, steps: AclSteps) {
       unspoiling.push(steps.remove(stored.id, policyObject(stored.object)));
     }
     if (stored === undefined || spoiled.has(key)) policies.push(steps.create(policyObject(policy)));
-    else if (stored.object.description !== policy.description || stored.object.name !== policy.name)
-      policies.push(steps.update(stored.id, policyObject(policy), stored.object, 'neither'));
+    else if (stored.object.description !== policy.description)
+      policies.push(
+        steps.update(
+          stored.id,
+          policyObject({ ...policy, name: stored.object.name }),
+          stored.object,
+          'neither',
+        ),
+      );
   }
   return { spoiled, unspoiling, policies };
 }
