@@ -87,6 +87,11 @@ function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
       findings.push(finding([...path, key], 'must not hold a user name or password; use "directoryToken"'));
     }
   }
+  const hasRoles = [true, 'on', 'true'].some((value) => value === provider.serviceAccountRoles);
+  if (provider.kind === 'keycloak' && Object.hasOwn(provider, 'apis') && !hasRoles)
+    findings.push(
+      finding([...path, 'apis'], 'has a meaning only for roles; add "serviceAccountRoles: on"', 'key'),
+    );
   if (provider.kind !== 'oidc') return findings;
   for (const [index, secret] of asList(asMap(provider.webhook).secrets).entries()) {
     if (

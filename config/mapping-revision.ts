@@ -21,11 +21,14 @@ export function toMapping(config: Config): Mapping {
   };
 }
 
-/** Where every scope of a rule's provider belongs to the one API that counts there, the rule need not name it. */
+/**
+ * Where every scope of a rule's provider belongs to the one API that counts there, the rule need not name it. In Keycloak
+ * a rule without one is about the scopes of no API.
+ */
 function withApi(rule: Rule, providers: readonly ProviderSettings[]): Rule {
   const [only] = providers.length === 1 ? providers : [];
   const provider = rule.provider === undefined ? only : providers.find(({ name }) => name === rule.provider);
-  const [api, ...others] = provider?.apis ?? [];
+  const [api, ...others] = provider?.kind === 'keycloak' ? [] : (provider?.apis ?? []);
   return rule.api !== undefined || api === undefined || others.length > 0 ? rule : { ...rule, api };
 }
 

@@ -17,8 +17,8 @@ export interface AnyProvider {
   /** On the machines of the proxies. */
   readonly keysCaFile?: string;
   /**
-   * The APIs whose scopes count, as rules name them; only for a kind whose every scope belongs to an API. A rule that
-   * names none is then about the only one.
+   * The APIs whose scopes count, as rules name them. A rule that names none is about the only one, but in Keycloak,
+   * where scopes need not belong to an API.
    */
   readonly apis?: readonly string[];
   /** The claims of an access token that hold the client id, the scopes, the groups. */

@@ -18,6 +18,13 @@ export const KEYCLOAK = z.strictObject({
   serviceAccountRoles: toggle()
     .prefault(false)
     .describe('Whether roles of service accounts count as scopes.'),
+  apis: z
+    .array(text())
+    .min(1, 'must name a client; write its client id, like orders-api')
+    .exactOptional()
+    .describe(
+      'With serviceAccountRoles, the client ids of the clients whose roles count; all of them without it. A rule names one under api.',
+    ),
 });
 
 export function toKeycloak(parsed: z.output<typeof KEYCLOAK>): KeycloakSettings {
@@ -27,5 +34,6 @@ export function toKeycloak(parsed: z.output<typeof KEYCLOAK>): KeycloakSettings 
     clientId: parsed.clientId,
     clientSecret: parsed.clientSecret,
     serviceAccountRoles: parsed.serviceAccountRoles,
+    ...(parsed.apis === undefined ? {} : { apis: parsed.apis }),
   };
 }

@@ -123,7 +123,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     keycloak('directory: x'),
     ['providers'],
     [
-      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, keysCaFile, claims, ssf, serviceAccountRoles',
+      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, keysCaFile, claims, ssf, serviceAccountRoles, apis',
     ],
   ],
   [

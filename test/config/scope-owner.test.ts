@@ -41,27 +41,35 @@ describe('A rule says whose scope it means', () => {
   });
 
   it('without one in Keycloak, whose scopes need not belong to an API', () => {
-    const keycloak = { ...okta('main', 'a', 'b'), kind: 'keycloak' };
+    const keycloak = { ...okta('main', 'a', 'b'), kind: 'keycloak', serviceAccountRoles: 'on' };
     expect(faults([keycloak], { to: 'orders' })).toEqual([]);
+  });
+
+  it('by APIs in Keycloak only where roles count', () => {
+    const keycloak = { ...okta('main', 'a'), kind: 'keycloak', serviceAccountRoles: 'off' };
+    expect(faults([keycloak], { to: 'orders' })).toEqual([
+      'providers.0.apis: has a meaning only for roles; add "serviceAccountRoles: on"',
+    ]);
   });
 });
 
 describe('A rule without an API', () => {
-  const withApis = async (...apis: readonly string[]): Promise<Config> => {
-    const config = await loadText(fileWith(''));
-    return { ...config, providers: config.providers.map((provider) => ({ ...provider, apis })) };
-  };
+  const auth0 = 'kind: auth0, issuer: "https://acme.eu.auth0.com/", clientId: x, clientSecret: y';
+  const keycloak =
+    'kind: keycloak, issuer: "https://x/realms/y", clientId: x, clientSecret: y, serviceAccountRoles: on';
+  const withApis = (apis: readonly string[], kind = auth0): Promise<Config> =>
+    loadText(fileWith(`providers: [{ name: main, ${kind}, apis: [${apis.join()}] }]`, 'providers'));
 
   it('is about the only API of its provider', async () => {
-    expect(toMapping(await withApis('orders-api')).rules).toMatchObject([{ api: 'orders-api' }]);
+    expect(toMapping(await withApis(['orders-api'])).rules).toMatchObject([{ api: 'orders-api' }]);
   });
 
-  it('is about scopes of no API where its provider has none or several', async () => {
-    expect(toMapping(await withApis()).rules[0]).not.toHaveProperty('api');
-    expect(toMapping(await withApis('a', 'b')).rules[0]).not.toHaveProperty('api');
+  it('is about scopes of no API where its provider has none, and always in Keycloak', async () => {
+    expect(toMapping(await loadText(fileWith(''))).rules[0]).not.toHaveProperty('api');
+    expect(toMapping(await withApis(['a'], keycloak)).rules[0]).not.toHaveProperty('api');
   });
 
   it('makes another mapping under another API', async () => {
-    expect(mappingRevision(await withApis('a'))).not.toBe(mappingRevision(await withApis('b')));
+    expect(mappingRevision(await withApis(['a']))).not.toBe(mappingRevision(await withApis(['b'])));
   });
 });

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, objectIn, textAt } from './json.js';
+import { isObject, type JsonObject, objectIn, objectsIn, textAt } from './json.js';
 
 /** One event of Keycloak, by webhook or read from the log; the two differ in a few fields only. */
 export interface KeycloakEvent {
@@ -15,6 +15,8 @@ export interface KeycloakEvent {
     readonly path: readonly string[];
     /** The body of the administrator's request, or part of it, if the realm keeps details. */
     readonly representation?: JsonObject;
+    /** The same, where the body is a list. */
+    readonly items?: readonly JsonObject[];
     readonly failed: boolean;
   };
   /** What a user or a client did: the type as in `LOGIN`. */
@@ -44,8 +46,9 @@ export function parseEvent(value: unknown): KeycloakEvent | undefined {
     const representation = objectIn(value.representation);
     const path = (textAt(value, 'resourcePath') ?? '').split('/').filter((segment) => segment !== '');
     const failed = textAt(value, 'error') !== undefined;
-    const admin = { operation, resourceType, path, failed };
-    return { ...origin, admin: representation === undefined ? admin : { ...admin, representation } };
+    const items = representation === undefined ? objectsIn(value.representation) : undefined;
+    const body = { ...(representation && { representation }), ...(items && { items }) };
+    return { ...origin, admin: { operation, resourceType, path, failed, ...body } };
   }
   const type = textAt(value, 'type');
   if (type === undefined) return undefined;

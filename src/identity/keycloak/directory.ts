@@ -15,6 +15,8 @@ import { readServiceAccountRoles } from './roles.js';
 export interface KeycloakDirectoryOptions extends AdminApiOptions {
   /** Whether the roles of a client's service account count as scopes; takes the role `view-users`. */
   readonly serviceAccountRoles: boolean;
+  /** Client ids of the clients whose roles count; absent, those of all. */
+  readonly apis?: readonly string[];
   /** Clients to a page; 100 by default. */
   readonly pageSize?: number;
   readonly logger: Logger;
@@ -105,7 +107,9 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   };
 
   const rolesOf = (client: KeycloakClient, signal: AbortSignal): Promise<readonly Grant[]> =>
-    serviceAccountRoles ? readServiceAccountRoles(api, client, names, signal) : Promise.resolve([]);
+    serviceAccountRoles
+      ? readServiceAccountRoles(api, client, { ...options, names }, signal)
+      : Promise.resolve([]);
 
   const complete = async (
     client: KeycloakClient | undefined,

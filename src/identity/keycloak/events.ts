@@ -4,6 +4,7 @@ import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
 import type { IdentityEvent } from '../source.js';
 import type { KeycloakEvent } from './admin-event.js';
 import { isInternalId, textAt } from './json.js';
+import { lostRoles, toRoleEvidence } from './lost-roles.js';
 import type { KeycloakNames } from './names.js';
 
 export interface EventContext {
@@ -13,6 +14,8 @@ export interface EventContext {
   readonly receivedAt: string;
   /** Without it the roles of service accounts open nothing, and their events mean nothing. */
   readonly serviceAccountRoles: boolean;
+  /** Client ids of the clients whose roles count; absent, those of all. */
+  readonly apis?: readonly string[];
   readonly names: KeycloakNames;
 }
 
@@ -26,7 +29,7 @@ const NOTHING: Effect = { triggers: [], orders: [] };
  * not dependable (a partial import of a client has the type REALM) and the representation is only what the
  * administrator sent. Everything but a creation is urgent, because it may take something away.
  *
- *   clients/ID                       the client; deleted, disabled: an order too
+ *   clients/ID                       the client; deleted, disabled: an order too; all clients if its roles go with it
  *   clients/ID/...                   the client: its scopes, secret, scope mappings, roles
  *   client-scopes/ID                 all clients: a rename or deletion touches every holder
  *   users/ID/role-mappings, groups   the client whose service account it is, or the members of the mapped groups
@@ -62,15 +65,21 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
     return { triggers: [evidence.length === 0 ? trigger : { ...trigger, evidence }], orders: [] };
   };
   const withRoles = context.serviceAccountRoles;
+  const { names } = context;
+  const lost = withRoles ? toRoleEvidence(context.provider, lostRoles(admin, names)) : [];
   switch (kind) {
     case undefined:
       return admin.resourceType === 'REALM' && admin.operation !== 'CREATE' ? everything() : NOTHING;
     case 'clients':
       if (id === undefined) return NOTHING;
       if (!isInternalId(id)) return everything();
-      if (part === undefined) return ofClient(admin, id, at, cause, context);
+      if (part === undefined)
+        return both(
+          takesRoles(admin, id, context) ? everything(lost) : NOTHING,
+          ofClient(admin, id, at, cause, context),
+        );
       if (part === 'roles' && (urgent || admin.path[4] === 'composites'))
-        return withRoles ? everything(lostRole(admin, 3, context)) : NOTHING;
+        return mayBeApi(names.clientId(id), context) ? everything(lost) : NOTHING;
       return ofClientPart(admin, id, cause, context);
     case 'client-scopes':
       return ofClientScope(admin, everything, context);
@@ -86,14 +95,11 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
     case 'groups':
       // A new group has no members yet; its role mappings are paths of their own.
       if (!urgent && part !== 'role-mappings') return NOTHING;
-      return both(withRoles ? everything() : NOTHING, ofMembers(admin, cause, context));
+      return both(withRoles ? everything(lost) : NOTHING, ofMembers(admin, cause, context));
     case 'roles':
     case 'roles-by-id':
       if (!urgent && part !== 'composites') return NOTHING;
-      return both(
-        withRoles ? everything(lostRole(admin, 1, context)) : NOTHING,
-        ofMembers(admin, cause, context),
-      );
+      return both(withRoles ? everything(lost) : NOTHING, ofMembers(admin, cause, context));
     case 'events':
       // The log was off, or is now: what happened meanwhile has left no event.
       return id === 'config' ? everything() : NOTHING;
@@ -214,12 +220,21 @@ function ofServiceAccount(admin: Admin, userId: string, cause: Cause, context: E
   return { triggers: [touched(key, id, names.clientId(id), cause, provider)], orders: [] };
 }
 
-/** The name of a role that was deleted as such, where the path tells it. */
-function lostRole(admin: Admin, at: number, context: EventContext): readonly Evidence[] {
-  const name = admin.path[0] === 'roles-by-id' ? undefined : admin.path[at];
-  const whole = admin.path.length === at + 1;
-  if (admin.operation !== 'DELETE' || !whole || name === undefined) return [];
-  return [{ provider: context.provider, scopes: [name] }];
+/**
+ * With a client its roles go, and with its client id the API that they belong to. Where nothing tells its client id, a
+ * deletion has everything read in any case.
+ */
+function takesRoles({ operation, representation }: Admin, id: string, context: EventContext): boolean {
+  const known = context.names.clientId(id);
+  const named = representation === undefined ? undefined : textAt(representation, 'clientId');
+  const ids = [known, named].filter((each) => each !== undefined);
+  const isRenamed = operation === 'UPDATE' && ids.length === 2 && known !== named;
+  return (operation === 'DELETE' || isRenamed) && ids.some((each) => mayBeApi(each, context));
+}
+
+/** Whether roles of this client may open something. */
+function mayBeApi(clientId: string | undefined, { serviceAccountRoles, apis }: EventContext): boolean {
+  return serviceAccountRoles && (clientId === undefined || apis === undefined || apis.includes(clientId));
 }
 
 function byId(provider: string, value: string): Key {

@@ -17,10 +17,20 @@ export function textsIn(value: unknown): readonly string[] | undefined {
 
 /** The JSON object in a text; undefined for anything else, which the caller treats as not sent. */
 export function objectIn(text: unknown): JsonObject | undefined {
+  const value = valueIn(text);
+  return isObject(value) ? value : undefined;
+}
+
+/** The same of a list of objects. */
+export function objectsIn(text: unknown): readonly JsonObject[] | undefined {
+  const value = valueIn(text);
+  return Array.isArray(value) && value.every(isObject) ? value : undefined;
+}
+
+function valueIn(text: unknown): unknown {
   if (typeof text !== 'string') return undefined;
   try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

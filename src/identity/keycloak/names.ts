@@ -1,3 +1,5 @@
+import type { Grant } from '../../model/client.js';
+
 /**
  * What the directory's reads taught about ids, for events that carry an id alone: the deletion of a client
  * scope names no scope, a role mapping names the service account's user. Only for evidence and shorter ways,
@@ -9,10 +11,15 @@ export interface KeycloakNames {
   /** The internal id of the client whose service account the user is. */
   serviceAccountClient(userId: string): string | undefined;
   groupPath(internalId: string): string | undefined;
+  /** A role of the realm without `api`, one of a client with its client id. */
+  role(internalId: string): Grant | undefined;
+  /** Every known role of a client, by its client id. */
+  rolesOf(clientId: string): readonly Grant[];
   learnScope(internalId: string, name: string): void;
   learnClient(internalId: string, clientId: string): void;
   learnServiceAccount(userId: string, internalId: string): void;
   learnGroup(internalId: string, path: string): void;
+  learnRole(internalId: string, role: Grant): void;
 }
 
 const LIMIT = 200_000;
@@ -22,7 +29,8 @@ export function createKeycloakNames(): KeycloakNames {
   const clients = new Map<string, string>();
   const users = new Map<string, string>();
   const groups = new Map<string, string>();
-  const learn = (names: Map<string, string>, key: string, value: string) => {
+  const roles = new Map<string, Grant>();
+  const learn = <T>(names: Map<string, T>, key: string, value: T) => {
     // The oldest goes first; no realm has that many, but what comes from outside must not fill the memory.
     names.delete(key);
     names.set(key, value);
@@ -34,9 +42,12 @@ export function createKeycloakNames(): KeycloakNames {
     clientId: (internalId) => clients.get(internalId),
     serviceAccountClient: (userId) => users.get(userId),
     groupPath: (internalId) => groups.get(internalId),
+    role: (internalId) => roles.get(internalId),
+    rolesOf: (clientId) => [...roles.values()].filter(({ api }) => api === clientId),
     learnScope: (internalId, name) => learn(scopes, internalId, name),
     learnClient: (internalId, clientId) => learn(clients, internalId, clientId),
     learnServiceAccount: (userId, internalId) => learn(users, userId, internalId),
     learnGroup: (internalId, path) => learn(groups, internalId, path),
+    learnRole: (internalId, role) => learn(roles, internalId, role),
   };
 }

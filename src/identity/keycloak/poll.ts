@@ -12,6 +12,7 @@ import { readPages } from './pages.js';
 
 export interface KeycloakPollOptions extends AdminApiOptions {
   readonly serviceAccountRoles: boolean;
+  readonly apis?: readonly string[];
   /** Events to a page; 200 by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
@@ -43,6 +44,7 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
   const { provider, clock, logger, serviceAccountRoles } = options;
   const api = options.api ?? createAdminApi(options);
   const names = options.names ?? createKeycloakNames();
+  const whichApis = options.apis === undefined ? {} : { apis: options.apis };
   const place = `provider ${provider}, realm ${api.issuer.realm}, admin events`;
   let saidDetails = false;
 
@@ -107,7 +109,14 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
         return { events: [], cursor: JSON.stringify(await readEnd(signal)), gap: true };
       }
       const gap = cursor.ids.length > 0 && !found.some((event) => timeOf(event) === cursor.time);
-      const context = { provider, kind: 'poll', receivedAt, serviceAccountRoles, names } as const;
+      const context = {
+        provider,
+        kind: 'poll',
+        receivedAt,
+        serviceAccountRoles,
+        ...whichApis,
+        names,
+      } as const;
       // Behind a gap the log counts as it is now: a database put back in time would show the same gap for ever.
       const next = toCursor(found, gap ? { time: 0, ids: [] } : cursor);
       return {

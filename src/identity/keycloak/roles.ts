@@ -6,14 +6,14 @@ import type { KeycloakNames } from './names.js';
 
 /**
  * The roles of a client's service account as grants: those of the realm without `api`, those of a client with
- * its client id. They are the effective ones, through composites and groups. A client without
+ * its client id, where that is one of `apis`. They are the effective ones, through composites and groups. A client without
  * `fullScopeAllowed` gets only what its own scope mappings let into its tokens; roles that come in through a
  * client scope's mappings are left out there, which errs on the closed side.
  */
 export async function readServiceAccountRoles(
   api: AdminApi,
   client: KeycloakClient,
-  names: KeycloakNames,
+  { names, apis }: { readonly names: KeycloakNames; readonly apis?: readonly string[] },
   signal: AbortSignal,
 ): Promise<readonly Grant[]> {
   if (!client.hasServiceAccount) return [];
@@ -27,10 +27,12 @@ export async function readServiceAccountRoles(
   // The one request for the effective roles of all clients, which the admin console itself uses; the documented
   // way asks once for each client of the realm.
   const clientRoles = await api.get(['ui-ext', 'effective-roles', 'users', userId], {}, signal);
-  const grants = [
+  const roles = [
     ...parseRoles(realmRoles, 'name', undefined, place),
     ...parseRoles(clientRoles, 'role', 'client', place),
-  ];
+  ].filter(({ grant }) => grant.api === undefined || apis === undefined || apis.includes(grant.api));
+  for (const { id, grant } of roles) names.learnRole(id, grant);
+  const grants = roles.map(({ grant }) => grant);
   if (client.fullScopeAllowed) return sorted(grants);
   const allowed = await readScopeMappings(api, client, place, signal);
   return sorted(grants.filter((grant) => grant.api === client.clientId || allowed.has(keyOf(grant))));
@@ -46,7 +48,7 @@ async function readScopeMappings(
   const mappings = await api.get(path, {}, signal);
   const realmRoles = await api.get([...path, 'realm', 'composite'], {}, signal);
   if (!isObject(mappings)) throw wrongShape(place, 'scope mappings are not an object');
-  const grants = [...parseRoles(realmRoles, 'name', undefined, place)];
+  const grants = parseRoles(realmRoles, 'name', undefined, place).map(({ grant }) => grant);
   const byClient = mappings.clientMappings ?? {};
   if (!isObject(byClient)) throw wrongShape(place, 'scope mappings are not an object');
   for (const mapping of Object.values(byClient)) {
@@ -54,7 +56,7 @@ async function readScopeMappings(
     const name = isObject(mapping) ? textAt(mapping, 'client') : undefined;
     if (owner === undefined || name === undefined) throw wrongShape(place, 'a scope mapping has no client');
     const roles = await api.get([...path, 'clients', owner, 'composite'], {}, signal);
-    for (const role of parseRoles(roles, 'name', undefined, place)) grants.push({ ...role, api: name });
+    for (const { grant } of parseRoles(roles, 'name', undefined, place)) grants.push({ ...grant, api: name });
   }
   return new Set(grants.map(keyOf));
 }
@@ -64,15 +66,16 @@ function parseRoles(
   nameField: string,
   apiField: string | undefined,
   place: string,
-): readonly Grant[] {
+): { readonly id: string; readonly grant: Grant }[] {
   if (!Array.isArray(value)) throw wrongShape(place, 'roles are not a list');
   return value.map((role: unknown) => {
+    const id = isObject(role) ? textAt(role, 'id') : undefined;
     const name = isObject(role) ? textAt(role, nameField) : undefined;
     const api = isObject(role) && apiField !== undefined ? textAt(role, apiField) : undefined;
-    if (name === undefined || (apiField !== undefined && api === undefined)) {
+    if (id === undefined || name === undefined || (apiField !== undefined && api === undefined)) {
       throw wrongShape(place, 'a role has no name');
     }
-    return api === undefined ? { name } : { api, name };
+    return { id, grant: api === undefined ? { name } : { api, name } };
   });
 }
 

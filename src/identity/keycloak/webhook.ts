@@ -14,6 +14,7 @@ export interface KeycloakSourceOptions {
   /** Of the webhook at the realm; several while one is rotated. */
   readonly secrets: readonly Secret[];
   readonly serviceAccountRoles: boolean;
+  readonly apis?: readonly string[];
   /** The longest body; 1 MiB by default. */
   readonly maxBytes?: number;
   readonly names?: KeycloakNames;
@@ -34,6 +35,7 @@ export function createKeycloakSource(options: KeycloakSourceOptions): EventSourc
   const { provider, secrets, serviceAccountRoles, maxBytes = 1024 * 1024 } = options;
   const { realm } = parseIssuer(options.issuer, options.insecure);
   const names = options.names ?? createKeycloakNames();
+  const whichApis = options.apis === undefined ? {} : { apis: options.apis };
   return {
     provider,
     async receive(request) {
@@ -50,7 +52,14 @@ export function createKeycloakSource(options: KeycloakSourceOptions): EventSourc
         return { kind: 'events', events: [ignored] };
       }
       const { receivedAt } = request;
-      const context = { provider, kind: 'webhook', receivedAt, serviceAccountRoles, names } as const;
+      const context = {
+        provider,
+        kind: 'webhook',
+        receivedAt,
+        serviceAccountRoles,
+        ...whichApis,
+        names,
+      } as const;
       const told = toIdentityEvent(event, context);
       const isOld = Date.parse(receivedAt) - Date.parse(event.occurredAt) > BELIEVED_MS;
       return { kind: 'events', events: [isOld ? toHint(told) : told] };

@@ -21,7 +21,11 @@ afterAll(async () => {
   await server?.stop();
 });
 
-async function open(realm: string, login?: { clientId: string; clientSecret: string }) {
+async function open(
+  realm: string,
+  login?: { clientId: string; clientSecret: string },
+  apis?: readonly string[],
+) {
   const reader = login ?? (await server.admin.createReader(realm));
   return createKeycloak({
     provider: 'main',
@@ -29,6 +33,7 @@ async function open(realm: string, login?: { clientId: string; clientSecret: str
     clientId: reader.clientId,
     clientSecret: new Secret(reader.clientSecret),
     serviceAccountRoles: true,
+    ...(apis === undefined ? {} : { apis }),
     webhookSecrets: [new Secret('webhook-secret')],
     pageSize: 7,
     clock: systemClock,
@@ -126,6 +131,75 @@ describe('a real Keycloak', () => {
     expect((await read('worker'))?.grants).not.toContainEqual({ name: 'outer' });
     const { clients } = await keycloak.directory.readAll(signal);
     expect(clients.find((client) => client.clientId === 'worker')).toEqual(await read('worker'));
+  });
+
+  it('shows roles of the listed APIs alone, and tells which a change took away', async () => {
+    const { admin } = server;
+    const reader = await secondReader('reads-apis');
+    const some = await open(realm, reader, ['orders-api']);
+    const api = await admin.createClient(realm, 'orders-api');
+    const other = await admin.createClient(realm, 'billing-api');
+    await admin.createClient(realm, 'caller');
+    for (const owner of [api, other])
+      for (const name of ['direct', 'nested', 'grouped', 'renamed', 'whole'])
+        await admin.request('POST', `/${realm}/clients/${owner}/roles`, { name });
+    for (const name of ['direct', 'whole', 'renamed'])
+      for (const owner of ['orders-api', 'billing-api'])
+        await admin.grantClientRoles(realm, 'caller', owner, [name]);
+    const role = (name: string) => admin.request('GET', `/${realm}/clients/${api}/roles/${name}`);
+    await admin.createRealmRole(realm, 'bundle');
+    await admin.request('POST', `/${realm}/roles/bundle/composites`, [await role('nested')]);
+    await admin.grantRealmRole(realm, 'caller', 'bundle');
+    await admin.request('POST', `/${realm}/groups`, { name: 'callers' });
+    const group = idOf(await admin.request('GET', `/${realm}/group-by-path/callers`));
+    const mapping = `/${realm}/groups/${group}/role-mappings/clients/${api}`;
+    await admin.request('POST', mapping, [await role('grouped')]);
+    const caller = await admin.clientUuid(realm, 'caller');
+    const account = idOf(await admin.request('GET', `/${realm}/clients/${caller}/service-account-user`));
+    await admin.request('PUT', `/${realm}/users/${account}/groups/${group}`);
+
+    const held = async () => {
+      const client = await some.directory.read('clientId', 'caller', signal);
+      return client?.grants.flatMap(({ api: owner, name }) =>
+        owner === undefined ? [] : [`${owner} ${name}`],
+      );
+    };
+    const all = ['direct', 'grouped', 'nested', 'renamed', 'whole'].map((name) => `orders-api ${name}`);
+    expect(await held()).toEqual(all);
+    await some.directory.readAll(signal);
+
+    let { cursor } = await some.poll.poll(undefined, signal);
+    /** The roles that a full comparison is told of as lost. */
+    const told = async (act: () => Promise<unknown>) => {
+      await act();
+      const result = await some.poll.poll(cursor, signal);
+      cursor = result.cursor;
+      const triggers = result.events.flatMap((event) => event.triggers).filter((each) => each.fullRead);
+      expect(triggers.map((each) => each.urgent)).toContain(true);
+      return triggers
+        .flatMap((each) => each.evidence ?? [])
+        .flatMap(({ api: owner, scopes = [] }) => scopes.map((name) => `${owner} ${name}`));
+    };
+    const nested = await role('nested');
+    expect(await told(() => admin.request('DELETE', `/${realm}/roles/bundle/composites`, [nested]))).toEqual([
+      'orders-api nested',
+    ]);
+    const grouped = await role('grouped');
+    expect(await told(() => admin.request('DELETE', mapping, [grouped]))).toEqual(['orders-api grouped']);
+    expect(await told(() => admin.request('DELETE', `/${realm}/clients/${api}/roles/direct`))).toEqual([
+      'orders-api direct',
+    ]);
+    const renamed = idOf(await role('renamed'));
+    const fields = { name: 'new-name', clientRole: true, containerId: api };
+    expect(await told(() => admin.request('PUT', `/${realm}/roles-by-id/${renamed}`, fields))).toEqual([
+      'orders-api renamed',
+    ]);
+    expect(await held()).toEqual(['orders-api new-name', 'orders-api whole']);
+    await some.directory.readAll(signal);
+    const gone = await told(() => admin.deleteClient(realm, 'orders-api'));
+    expect(gone).toEqual(expect.arrayContaining(['orders-api new-name', 'orders-api whole']));
+    expect(await held()).toEqual([]);
+    await some.directory.close();
   });
 
   it('finds a client by the user of its service account, whatever the case of its id, and none by a person', async () => {
@@ -241,7 +315,8 @@ describe('a real Keycloak', () => {
       .toBeGreaterThanOrEqual(polled.events.length);
     const bare = (event: IdentityEvent | undefined) =>
       event && {
-        ...event,
+        id: event.id,
+        occurredAt: event.occurredAt,
         triggers: event.triggers.map((trigger) => formatKey(trigger.key)),
         orders: event.orders.map((order) => [order.kind, order.clientId, order.internalId]),
       };
@@ -280,6 +355,12 @@ describe('a real Keycloak', () => {
     return { clientId, clientSecret: `${clientId}-secret` };
   }
 });
+
+function idOf(value: unknown): string {
+  const id: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'id') : undefined;
+  if (typeof id !== 'string') throw new Error('Keycloak answered without an id');
+  return id;
+}
 
 /** Takes the webhook's deliveries as the intake does. */
 async function receiver(keycloak: ReturnType<typeof createKeycloak>, into: IdentityEvent[]) {

@@ -37,7 +37,7 @@ function told(event: IdentityEvent): readonly string[] {
   const triggers = event.triggers.map((trigger) => {
     const evidence = (trigger.evidence ?? []).flatMap((each) => [
       ...(each.clients ?? []),
-      ...(each.scopes ?? []),
+      ...(each.scopes ?? []).map((scope) => (each.api === undefined ? scope : `${each.api}#${scope}`)),
       ...(each.people ?? []),
       ...(each.groups ?? []),
     ]);
@@ -107,7 +107,10 @@ describe('the Keycloak webhook', () => {
     ['23-client-updated-w-receiver-answering-503-twice', [`${byId} ! < svc-a`]],
     ['24-client-scope-updated', ['provider/main ! *']],
     ['25-client-scope-deleted', ['provider/main ! * < orders:write']],
-    ['26-client-deleted', ['client/main/svc-a ! < svc-a', `client-deleted svc-a ${CLIENT}`]],
+    [
+      '26-client-deleted',
+      ['provider/main ! *', 'client/main/svc-a ! < svc-a', `client-deleted svc-a ${CLIENT}`],
+    ],
   ];
   const recorded = recordings();
 
@@ -176,10 +179,11 @@ describe('the Keycloak webhook', () => {
       receivedAt: new Date(1795560651981 + days * 86_400_000).toISOString(),
     });
     expect(told(await one(open(), later(5)))).toEqual([
+      'provider/main ! *',
       'client/main/web ! < web',
       `client-deleted web ${CLIENT}`,
     ]);
-    expect(told(await one(open(), later(7)))).toEqual(['client/main/web !']);
+    expect(told(await one(open(), later(7)))).toEqual(['provider/main ! *', 'client/main/web !']);
   });
 
   it('does nothing on an event of another realm that shares the secret', async () => {
@@ -247,13 +251,7 @@ describe('the Keycloak webhook', () => {
       {},
       ['provider/main *', 'provider/main @ < reader'],
     ],
-    [
-      'a role of a client was deleted',
-      'DELETE',
-      `clients/${CLIENT}/roles/writer`,
-      {},
-      ['provider/main ! * < writer'],
-    ],
+    ['a role of a client was deleted', 'DELETE', `clients/${CLIENT}/roles/writer`, {}, ['provider/main ! *']],
     [
       'a role of a client got another',
       'CREATE',
@@ -326,11 +324,118 @@ describe('the Keycloak webhook', () => {
     names.learnScope(WRITE_SCOPE, 'old:scope');
     const source = open({ names });
     const renamed = admin('UPDATE', `clients/${CLIENT}`, { representation: '{"clientId":"new"}' });
-    expect(told(await one(source, renamed))).toEqual([`${byId} ! < old`, 'client/main/old ! < old']);
+    expect(told(await one(source, renamed))).toEqual([
+      'provider/main ! *',
+      `${byId} ! < old`,
+      'client/main/old ! < old',
+    ]);
     expect(told(await one(source, renamed))).toEqual([`${byId} ! < new`]);
     const scope = admin('UPDATE', `client-scopes/${WRITE_SCOPE}`, { representation: '{"name":"new:scope"}' });
     expect(told(await one(source, scope))).toEqual(['provider/main ! * < old:scope']);
     expect(told(await one(source, scope))).toEqual(['provider/main ! *']);
+  });
+
+  describe('where roles count', () => {
+    const API = '0b1b0e35-5a0e-4b43-a7b5-0e6d3d9f5b11';
+    const reader = { id: 'r1', name: 'reader', clientRole: true, containerId: API };
+    const learned = () => {
+      const names = createKeycloakNames();
+      names.learnClient(API, 'orders-api');
+      names.learnRole('r1', { api: 'orders-api', name: 'reader' });
+      names.learnRole('r2', { api: 'orders-api', name: 'writer' });
+      names.learnRole('r3', { name: 'writer' });
+      return names;
+    };
+    const list = (...roles: object[]) => ({ representation: JSON.stringify(roles) });
+    const all = (...roles: string[]) => [`provider/main ! * < ${roles.join()}`];
+
+    it.each<[string, string, string, object, readonly string[]]>([
+      ['one of a client, deleted', 'DELETE', `clients/${API}/roles/reader`, {}, all('orders-api#reader')],
+      [
+        'one of a client, renamed',
+        'UPDATE',
+        `clients/${API}/roles/reader`,
+        { representation: '{"name":"readers"}' },
+        all('orders-api#reader'),
+      ],
+      [
+        'one of a client, described',
+        'UPDATE',
+        `clients/${API}/roles/reader`,
+        { representation: '{"name":"reader","description":"x"}' },
+        ['provider/main ! *'],
+      ],
+      ['one by its id, deleted', 'DELETE', 'roles-by-id/r2', {}, all('orders-api#writer')],
+      ['one of the realm by its id, deleted', 'DELETE', 'roles-by-id/r3', {}, all('writer')],
+      [
+        'one by its id, renamed',
+        'UPDATE',
+        'roles-by-id/r1',
+        { representation: '{"name":"readers"}' },
+        all('orders-api#reader'),
+      ],
+      [
+        'two taken out of a role',
+        'DELETE',
+        'roles/bundle/composites',
+        list(reader, { id: 'r3', name: 'writer' }),
+        all('orders-api#reader', 'writer'),
+      ],
+      [
+        'one taken out of a role of a client',
+        'DELETE',
+        `clients/${API}/roles/writer/composites`,
+        list(reader),
+        all('orders-api#reader'),
+      ],
+      [
+        'one of a client that nobody knows, taken out of a role',
+        'DELETE',
+        'roles-by-id/r3/composites',
+        list({ ...reader, containerId: CLIENT }),
+        ['provider/main ! *'],
+      ],
+      [
+        'one taken from a group',
+        'DELETE',
+        `groups/g/role-mappings/clients/${API}`,
+        list(reader),
+        all('orders-api#reader'),
+      ],
+      ['one given to a group', 'CREATE', 'groups/g/role-mappings/realm', list(reader), ['provider/main *']],
+      [
+        'the client that they belong to, deleted',
+        'DELETE',
+        `clients/${API}`,
+        {},
+        all('orders-api#reader', 'orders-api#writer'),
+      ],
+      [
+        'the client that they belong to, under another client id',
+        'UPDATE',
+        `clients/${API}`,
+        { representation: '{"clientId":"orders"}' },
+        all('orders-api#reader', 'orders-api#writer'),
+      ],
+    ])('says which: %s', async (_, operation, path, more, expectation) => {
+      const event = await one(open({ names: learned() }), admin(operation, path, more));
+      expect(told(event).filter((line) => / \*/.test(line))).toEqual(expectation);
+    });
+
+    it('reads nobody for roles of a client that is none of the APIs', async () => {
+      const other = { names: learned(), apis: ['billing-api'] };
+      const named = { representation: '{"clientId":"orders-api"}' };
+      for (const [operation, path, more] of [
+        ['DELETE', `clients/${API}/roles/reader`, {}],
+        ['DELETE', `clients/${API}`, named],
+      ] as const) {
+        const lines = async (options: object) => told(await one(open(options), admin(operation, path, more)));
+        expect((await lines(other)).filter((line) => line.startsWith('provider/'))).toEqual([]);
+        expect(await lines({ ...other, apis: ['orders-api'] })).toContainEqual(
+          expect.stringMatching(/^provider\/main ! \*/),
+        );
+      }
+    });
   });
 
   it('looks at a client that changed itself by dynamic registration', async () => {
