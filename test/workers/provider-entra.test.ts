@@ -73,7 +73,10 @@ describe('A webhook at Graph', () => {
       rig.clock.advance(10_000);
       return subscriptions.active.size === 2;
     });
-    expect(subscriptions.lastValidation).toMatchObject({ status: 200, contentType: expect.stringMatching(/^text\/plain/) });
+    expect(subscriptions.lastValidation).toMatchObject({
+      status: 200,
+      contentType: expect.stringMatching(/^text\/plain/),
+    });
 
     tenant.put('users', { id: guidOf('ann'), accountEnabled: true });
     const [entry] = tenant.changes.slice(-1);
