@@ -70,6 +70,22 @@ const created = [
 ];
 
 describe('the steps of an ACL plan', () => {
+  test('leave a name as it stands where its case alone differs, for Consul refuses to change that', () => {
+    const upper = NAME.toUpperCase();
+    const renamed = (desired: DesiredAcl) =>
+      standing(desired, (store) => {
+        edit(store.roles, { name: upper });
+        for (const [id, rule] of store.rules) store.rules.set(id, { ...rule, bindName: upper });
+      });
+    expect(plan(web, renamed(web)).changes.filter(({ resource }) => resource.kind === 'acl-role')).toEqual(
+      [],
+    );
+    const written = plan(web, renamed(both)).changes.flatMap(({ after }) =>
+      after !== undefined && 'policies' in after ? [after.name] : [],
+    );
+    expect(written).toEqual([upper]);
+  });
+
   test.each<readonly [string, DesiredAcl, AclSnapshot, readonly string[]]>([
     ['of a grant: policy, role, auth method, binding rule', web, standing(NOTHING_DESIRED), created],
     ['of nothing', web, standing(web), []],
