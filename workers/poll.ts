@@ -51,11 +51,15 @@ export async function runPoll(
     intervalMs,
     async () => {
       try {
-        const { events, cursor, gap, isMore } = await poll.poll(await facts.get(name), signal);
+        const from = await facts.get(name);
+        const { events, cursor, gap, isMore } = await poll.poll(from, signal);
         const fresh = await acceptEvents(provider, events, channel, deps);
         if (gap) {
           logger.warn({ provider }, 'events may have been lost: everything is compared');
           await requestFullRead(provider, deps, 'log');
+        } else if (from === undefined) {
+          // What changed after the first complete read and before this first cursor is in neither.
+          await requestFullRead(provider, deps);
         }
         await facts.set(name, cursor);
         const { missed, begun } = await gaps.look(fresh);
