@@ -42,6 +42,8 @@ export const CLIENT_GRANT = z.object({
 });
 export type ClientGrant = z.output<typeof CLIENT_GRANT>;
 
+const POLICY = z.object({ policy: z.string().nullish() }).nullish();
+
 /** An API (auth0.com/docs/api/management/v2/resource-servers). Lifetimes are in seconds. */
 export const RESOURCE_SERVER = z.object({
   id: z.string().min(1),
@@ -49,11 +51,24 @@ export const RESOURCE_SERVER = z.object({
   scopes: z.array(z.object({ value: z.string() })).nullish(),
   token_lifetime: z.number().nullish(),
   token_lifetime_for_web: z.number().nullish(),
+  subject_type_authorization: z.object({ client: POLICY, user: POLICY }).nullish(),
 });
 export type ResourceServer = z.output<typeof RESOURCE_SERVER>;
 
-/** Grants that a token can be got by, for the client itself or a user; those for anonymous users open nothing. */
-const SUBJECTS: readonly unknown[] = ['client', 'user', undefined, null];
+/**
+ * Whether a token can be got by the grant: for the client itself, which takes its grant type, or for a user, and either
+ * only where the API does not deny it to all. One for anonymous users opens nothing.
+ */
+function isUsable(
+  { subject_type, audience }: ClientGrant,
+  grantTypes: readonly string[],
+  apis: ReadonlyMap<string, ResourceServer>,
+): boolean {
+  const subject = subject_type ?? 'client';
+  if (subject !== 'client' && subject !== 'user') return false;
+  if (apis.get(audience)?.subject_type_authorization?.[subject]?.policy === 'deny_all') return false;
+  return grantTypes.some((type) => (type === 'client_credentials') === (subject === 'client'));
+}
 
 /** `apis` are the resource servers that count, by identifier. */
 export function toOAuthClient(
@@ -62,11 +77,11 @@ export function toOAuthClient(
   clientGrants: readonly ClientGrant[],
   apis: ReadonlyMap<string, ResourceServer>,
 ): OAuthClient {
+  const grantTypes = [...new Set(client.grant_types.map((type) => GRANT_TYPES[type] ?? type))].sort();
   const counted = clientGrants.filter(
-    (grant) => grant.client_id === client.client_id && SUBJECTS.includes(grant.subject_type),
+    (grant) => grant.client_id === client.client_id && isUsable(grant, grantTypes, apis),
   );
   const lifetimeSeconds = lifetimeOf(counted, apis);
-  const grantTypes = [...new Set(client.grant_types.map((type) => GRANT_TYPES[type] ?? type))].sort();
   return {
     provider,
     clientId: client.client_id,

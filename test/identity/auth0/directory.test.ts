@@ -37,6 +37,36 @@ describe('what an Auth0 application may obtain', () => {
     expect((await directory.read('clientId', 'app', signal))?.grants).toEqual([]);
   });
 
+  it('is nothing where it cannot ask as the grant is meant, or the API denies it to all', async () => {
+    const grantTypes: Record<string, readonly string[]> = {
+      machine: ['client_credentials'],
+      website: ['authorization_code', 'refresh_token'],
+    };
+    for (const [id, grant_types] of Object.entries(grantTypes)) {
+      tenant.addClient(id, { grant_types });
+      tenant.grant(id, ['read:orders']);
+    }
+    const obtained = async () =>
+      Object.fromEntries(
+        [...(await all())].flatMap(([id, { grants }]) => (id in grantTypes ? [[id, grants.length]] : [])),
+      );
+    expect(await obtained()).toEqual({ machine: 1, website: 0 });
+    const api = (policy: string) => ({
+      id: 'rs_1',
+      identifier: API,
+      scopes: [{ value: 'read:orders' }],
+      subject_type_authorization: { client: { policy }, user: { policy: 'allow_all' } },
+    });
+    const show = (policy: string) => {
+      tenant.fault = ({ segments }) =>
+        segments[0] === 'resource-servers' ? { json: { resource_servers: [api(policy)] } } : undefined;
+    };
+    show('require_client_grant');
+    expect(await obtained()).toEqual({ machine: 1, website: 0 });
+    show('deny_all');
+    expect(await obtained()).toEqual({ machine: 0, website: 0 });
+  });
+
   it('lives as long as the shortest token of its APIs', async () => {
     const [short, long] = ['https://short.example.com', 'https://long.example.com'];
     tenant.addApi(short, ['a'], 600);
