@@ -16,7 +16,8 @@ export interface SigningKeys {
   current(signal: AbortSignal): Promise<KeySet>;
   /**
    * For a key that `old` has not: a set read since, or undefined where there is none and it is too early to ask again,
-   * since strangers may name any key.
+   * since strangers may name any key. Throws as a Directory does while the last reading failed: whether there is such a
+   * key is then not known.
    */
   newerThan(old: KeySet, signal: AbortSignal): Promise<KeySet | undefined>;
 }
@@ -44,6 +45,7 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
   const { clock, cooldownMs = 5_000 } = options;
   let held: { readonly keys: KeySet; readonly readAt: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
+  let failure: unknown;
   let reading: Promise<KeySet> | undefined;
 
   const read = (signal: AbortSignal): Promise<KeySet> => {
@@ -51,7 +53,12 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
     reading ??= readKeySet(options, signal)
       .then((keys) => {
         held = { keys, readAt: clock.now() };
+        failure = undefined;
         return keys;
+      })
+      .catch((error: unknown) => {
+        failure = error;
+        throw error;
       })
       .finally(() => {
         reading = undefined;
@@ -74,8 +81,9 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
     },
     async newerThan(old, signal) {
       if (held !== undefined && held.keys !== old) return held.keys;
-      if (reading === undefined && clock.now() - triedAt < cooldownMs) return undefined;
-      return read(signal);
+      if (reading !== undefined || clock.now() - triedAt >= cooldownMs) return read(signal);
+      if (failure !== undefined) throw failure;
+      return undefined;
     },
   };
 }

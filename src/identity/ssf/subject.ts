@@ -23,7 +23,8 @@ const MOST_ALIASES = 32;
 export function toWhom(identifier: unknown, issuer: string): Whom {
   if (!isRecord(identifier)) return {};
   // RISC as Google sends it still says subject_type and iss-sub; the older form has no format in a complex subject.
-  const format = String(identifier.format ?? identifier.subject_type ?? 'complex').replaceAll('-', '_');
+  const named = identifier.format ?? identifier.subject_type ?? 'complex';
+  const format = typeof named === 'string' ? named.replaceAll('-', '_') : '';
   switch (format) {
     case 'iss_sub': {
       const subject = identifier.iss === issuer ? name(identifier.sub) : undefined;

@@ -87,6 +87,15 @@ describe('what nobody should send', () => {
     );
   });
 
+  it('names nobody, where its subject cannot be read as text, or has no end', async () => {
+    const deep = `${'{"user":'.repeat(4_500)}{}${'}'.repeat(4_500)}`;
+    for (const subject of ['{"format":{"toString":1}}', '{"user":{"format":{"toString":1}}}', deep]) {
+      const text = JSON.stringify(claims({ sub_id: 'here' })).replace('"here"', subject);
+      const told = await receiver.push(sign(new TextEncoder().encode(text)));
+      expect(told).toMatchObject({ triggers: [], orders: [] });
+    }
+  });
+
   it('is refused, whatever stands in a header that the transmitter signs', async () => {
     const members = fc.dictionary(
       fc.constantFrom('alg', 'typ', 'kid', 'crit', 'b64', 'jwk', 'zip', 'enc'),

@@ -44,6 +44,19 @@ describe('the keys of a transmitter', () => {
     expect((await receiver.push(claims())).orders).toHaveLength(1);
   });
 
+  it('that cannot be read now say of no key that there is none, however soon its set comes again', async () => {
+    await receiver.push(claims());
+    receiver.transmitter.signers = [createSigner('key-2')];
+    receiver.transmitter.fault = ({ path }) => (path === '/jwks' ? { status: 500 } : undefined);
+    receiver.clock.advance(10_000);
+    for (let count = 0; count < 3; count++)
+      await expect(receiver.push(claims())).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
+    expect(asked()).toBe(2);
+    receiver.transmitter.fault = undefined;
+    receiver.clock.advance(10_000);
+    expect((await receiver.push(claims())).orders).toHaveLength(1);
+  });
+
   it('that were withdrawn end within ten minutes', async () => {
     const old = receiver.transmitter.signers[0];
     await receiver.push(claims());
