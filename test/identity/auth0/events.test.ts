@@ -14,18 +14,19 @@ let parts: ReturnType<typeof openAuth0>;
 let poll: EventPoll;
 let cursor: string | undefined;
 const clock = createMovableClock();
-beforeEach(async () => {
+/** The event stream waits for silence at each poll, so that only its own tests have one. */
+async function start(eventStream: boolean): Promise<void> {
   tenant = await startAuth0();
   tenant.addApi(API, ['read:orders', 'write:orders']);
   tenant.addClient('app');
   tenant.grant('app', ['read:orders']);
-  parts = openAuth0(tenant, { webhookSecrets: [new Secret(AUTHORIZATION)], eventStream: true, clock });
+  parts = openAuth0(tenant, { webhookSecrets: [new Secret(AUTHORIZATION)], eventStream, clock });
   tenant.permissions = new Set([...tenant.permissions, 'read:events']);
   poll = parts.poll;
   await parts.directory.readAll(signal);
   cursor = undefined;
   await next();
-});
+}
 afterEach(async () => {
   await parts.directory.close();
   await tenant.close();
@@ -58,6 +59,8 @@ function receive(body: string) {
 }
 
 describe('a log entry of Auth0', () => {
+  beforeEach(() => start(false));
+
   it('about an application names it, and a deleted one is ordered closed', async () => {
     tenant.changeClient('app', { grant_types: [] });
     expect(await told()).toMatchObject({
@@ -125,6 +128,24 @@ describe('a log entry of Auth0', () => {
     }
   });
 
+  it('in another form hides none beside it, and asks for everything where it may be a change', async () => {
+    const login = { request: { ip: '203.0.113.7' } };
+    const long = { request: { method: 'patch', path: `/api/v2/clients/app?${'x'.repeat(5_000)}`, body: {} } };
+    for (const [type, details] of [
+      ['gd_auth_succeed', login],
+      ['sapi', long],
+    ] as const) {
+      tenant.log.push({
+        ...(tenant.log.at(-1) as LogEntry),
+        log_id: `91${tenant.log.length}`,
+        type,
+        details,
+      });
+    }
+    const { triggers } = await told();
+    expect(triggers).toMatchObject([{ fullRead: true }, { members: true }]);
+  });
+
   it('says who did it', async () => {
     tenant.changeClient('app', { grant_types: [] });
     expect((await told()).triggers).toMatchObject([
@@ -134,6 +155,8 @@ describe('a log entry of Auth0', () => {
 });
 
 describe('a log stream of Auth0', () => {
+  beforeEach(() => start(false));
+
   const entry = (): LogEntry => {
     tenant.changeClient('app', undefined);
     return tenant.log.at(-1) as LogEntry;
@@ -177,12 +200,24 @@ describe('a log stream of Auth0', () => {
 });
 
 describe('the poll of the log', () => {
+  beforeEach(() => start(false));
+
   it('reads on over many pages, each entry once, and then nothing', async () => {
     for (let at = 0; at < 250; at++) tenant.changeClient('app', { name: `app-${at}` });
     const { events, gap } = await next();
     expect(new Set(events.map(({ id }) => id)).size).toBe(250);
     expect(gap).toBe(false);
     expect(await next()).toMatchObject({ events: [], gap: false });
+  });
+
+  it('goes on at once where there is more than one poll reads', async () => {
+    const last = tenant.log.at(-1) as LogEntry;
+    for (let at = 0; at < 5_001; at++) {
+      const id = `91${String(at).padStart(6, '0')}`;
+      tenant.log.push({ ...last, type: 's', details: {}, log_id: id });
+    }
+    expect(await next()).toMatchObject({ isMore: true });
+    expect(await next()).toMatchObject({ isMore: false });
   });
 
   it('sees a gap where it paused longer than a log is kept', async () => {
@@ -218,6 +253,8 @@ describe('the poll of the log', () => {
 });
 
 describe('the event stream', () => {
+  beforeEach(() => start(true));
+
   const push = (offset: string, type: string, object: unknown) =>
     tenant.stream.push({
       offset,
