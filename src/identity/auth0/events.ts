@@ -44,7 +44,8 @@ const NOTHING: Told = {};
  */
 export function toIdentityEvents(entry: LogEntry, context: EventContext): readonly IdentityEvent[] {
   const { provider, kind, receivedAt, names } = context;
-  const told = entry.done === undefined ? NOTHING : interpret(entry.done, names);
+  const unclear = entry.isUnclear === true ? { everything: true, members: true } : NOTHING;
+  const told = entry.done === undefined ? unclear : interpret(entry.done, names);
   const cause: Cause = {
     kind,
     eventId: entry.id,

@@ -9,25 +9,28 @@ const ENTRY = z.object({
   user_id: z.string().nullish(),
   user_name: z.string().nullish(),
   client_id: z.string().nullish(),
-  details: z
-    .object({
-      request: z
-        .object({
-          method: z.string(),
-          path: z.string().max(4096),
-          body: z.unknown(),
-          auth: z
-            .object({
-              subject: z.string().nullish(),
-              user: z.object({ user_id: z.string().nullish(), email: z.string().nullish() }).nullish(),
-            })
-            .nullish(),
-        })
-        .nullish(),
-      response: z.object({ body: z.unknown() }).nullish(),
-    })
-    .nullish(),
+  details: z.unknown().optional(),
 });
+
+/** Of an operation; other entries have details of their own. */
+const DETAILS = z
+  .object({
+    request: z
+      .object({
+        method: z.string(),
+        path: z.string().max(4096),
+        body: z.unknown().optional(),
+        auth: z
+          .object({
+            subject: z.string().nullish(),
+            user: z.object({ user_id: z.string().nullish(), email: z.string().nullish() }).nullish(),
+          })
+          .nullish(),
+      })
+      .nullish(),
+    response: z.object({ body: z.unknown().optional() }).nullish(),
+  })
+  .nullish();
 
 /** One entry, by log stream or by poll. */
 export interface LogEntry {
@@ -44,6 +47,8 @@ export interface LogEntry {
     readonly sent: Readonly<Record<string, unknown>>;
     readonly answered: Readonly<Record<string, unknown>>;
   };
+  /** Something was done, and the entry does not say what in a form that is known here. */
+  readonly isUnclear?: boolean;
   readonly principal?: { readonly id: string; readonly ip?: string };
 }
 
@@ -56,13 +61,16 @@ export function parseLogEntry(value: unknown): LogEntry | undefined {
   const instant = parsed.success ? Date.parse(parsed.data.date) : Number.NaN;
   if (!parsed.success || Number.isNaN(instant)) return undefined;
   const entry = parsed.data;
-  const request = entry.details?.request;
+  // What one entry says in another form must keep back neither those beside it nor those after it.
+  const details = DETAILS.safeParse(entry.details);
+  const request = details.data?.request;
   const by = request?.auth?.user?.email ?? request?.auth?.user?.user_id ?? request?.auth?.subject;
   const principal = by ?? entry.user_name ?? entry.user_id ?? entry.client_id;
   const path = request == null ? undefined : pathOf(request.path);
   return {
     id: entry.log_id,
     occurredAt: new Date(instant).toISOString(),
+    ...(entry.type === 'sapi' && !details.success ? { isUnclear: true } : {}),
     // Only what succeeded: `fapi` is an operation that was refused.
     ...(entry.type !== 'sapi' || request == null || path === undefined
       ? {}
@@ -71,7 +79,7 @@ export function parseLogEntry(value: unknown): LogEntry | undefined {
             method: request.method.toUpperCase(),
             path,
             sent: objectOf(request.body),
-            answered: objectOf(entry.details?.response?.body),
+            answered: objectOf(details.data?.response?.body),
           },
         }),
     ...(principal == null || principal === ''

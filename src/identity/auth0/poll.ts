@@ -73,9 +73,10 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
       entries.push(...found.filter(({ id }) => !seen.has(id)));
       for (const { id } of found) seen.add(id);
       const last = found.at(-1)?.id;
-      if (last === undefined || last === checkpoint) return { entries, checkpoint };
+      if (last === undefined || last === checkpoint) return { entries, checkpoint, isMore: false };
       checkpoint = last;
-      if (found.length < api.pageSize || page === MOST_PAGES) return { entries, checkpoint };
+      const isMore = found.length === api.pageSize;
+      if (!isMore || page === MOST_PAGES) return { entries, checkpoint, isMore };
     }
   };
 
@@ -109,7 +110,7 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
         ...found.entries.flatMap((entry) => toIdentityEvents(entry, context)),
       ];
       const gap = isStreamGap || at - cursor.at > KEPT_MS;
-      return { events, cursor: toText({ log: found.checkpoint, at, ...offset }), gap };
+      return { events, cursor: toText({ log: found.checkpoint, at, ...offset }), gap, isMore: found.isMore };
     },
   };
 }
