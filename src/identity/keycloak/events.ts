@@ -5,6 +5,7 @@ import type { IdentityEvent } from '../source.js';
 import type { KeycloakEvent } from './admin-event.js';
 import { isInternalId, textAt } from './json.js';
 import { lostRoles, toRoleEvidence } from './lost-roles.js';
+import { namedGroups } from './named-groups.js';
 import type { KeycloakNames } from './names.js';
 
 export interface EventContext {
@@ -33,6 +34,7 @@ const NOTHING: Effect = { triggers: [], orders: [] };
  *   clients/ID/...                   the client: its scopes, secret, scope mappings, roles
  *   client-scopes/ID                 all clients: a rename or deletion touches every holder
  *   users/ID/role-mappings, groups   the client whose service account it is, or the members of the mapped groups
+ *   organizations/ID                 the members of the mapped groups, its own
  *   users/ID                         the members of the mapped groups
  *   users/ID/logout                  an order: the person's sessions ended
  *   roles, groups, the realm         all clients, and the members of the mapped groups
@@ -73,13 +75,16 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
     case 'clients':
       if (id === undefined) return NOTHING;
       if (!isInternalId(id)) return everything();
-      if (part === undefined)
-        return both(
-          takesRoles(admin, id, context) ? everything(lost) : NOTHING,
-          ofClient(admin, id, at, cause, context),
-        );
+      if (part === undefined) {
+        // Before the client is learned anew.
+        const roles = ofClientRoles(admin, id, cause, context, everything(lost));
+        return both(roles, ofClient(admin, id, at, cause, context));
+      }
       if (part === 'roles' && (urgent || admin.path[4] === 'composites'))
-        return mayBeApi(names.clientId(id), context) ? everything(lost) : NOTHING;
+        return both(
+          mayBeApi(names.clientId(id), context) ? everything(lost) : NOTHING,
+          ofMembers(admin, cause, context),
+        );
       return ofClientPart(admin, id, cause, context);
     case 'client-scopes':
       return ofClientScope(admin, everything, context);
@@ -90,7 +95,7 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
       if (part !== 'role-mappings' && part !== 'groups') return NOTHING;
       return both(
         withRoles ? ofServiceAccount(admin, id, cause, context) : NOTHING,
-        part === 'groups' || admin.path[3] === 'realm' ? ofMembers(admin, cause, context) : NOTHING,
+        ofMembers(admin, cause, context),
       );
     case 'groups':
       // A new group has no members yet; its role mappings are paths of their own.
@@ -100,6 +105,8 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
     case 'roles-by-id':
       if (!urgent && part !== 'composites') return NOTHING;
       return both(withRoles ? everything(lost) : NOTHING, ofMembers(admin, cause, context));
+    case 'organizations':
+      return urgent || part === 'members' ? ofMembers(admin, cause, context) : NOTHING;
     case 'events':
       // The log was off, or is now: what happened meanwhile has left no event.
       return id === 'config' ? everything() : NOTHING;
@@ -179,27 +186,16 @@ function both(one: Effect, other: Effect): Effect {
 /** Who belongs to the mapped groups may have changed, and for whom or in which group, as far as the path tells. */
 function ofMembers(admin: Admin, cause: Cause, context: EventContext): Effect {
   const { provider, names } = context;
-  const [kind, id = ''] = admin.path;
+  const [kind, id = '', part, member] = admin.path;
   if (kind === 'users' && names.serviceAccountClient(id) !== undefined) return NOTHING;
+  const person = kind === 'users' ? id : kind === 'organizations' && part === 'members' ? member : undefined;
   const evidence: Evidence =
-    kind === 'users' ? { provider, people: [id] } : { provider, groups: groupsOf(admin, names) };
+    person === undefined ? { provider, groups: namedGroups(admin, names) } : { provider, people: [person] };
   const urgent = admin.operation !== 'CREATE';
   return {
     triggers: [{ key: providerKey(provider), cause, members: true, urgent, evidence: [evidence] }],
     orders: [],
   };
-}
-
-/** A group's path and, since the mapping may name it so, its name; or a role's name. */
-function groupsOf(admin: Admin, names: KeycloakNames): readonly string[] {
-  const [kind, id = ''] = admin.path;
-  if (kind === 'roles') return [id];
-  if (kind === 'groups') {
-    const path = names.groupPath(id);
-    return path === undefined ? [] : [path, path.slice(1)];
-  }
-  const name = admin.representation === undefined ? undefined : textAt(admin.representation, 'name');
-  return name === undefined || admin.path.length > 2 ? [] : [name];
 }
 
 /** An administrator ended all sessions of a person: what was issued before is void. */
@@ -224,12 +220,21 @@ function ofServiceAccount(admin: Admin, userId: string, cause: Cause, context: E
  * With a client its roles go, and with its client id the API that they belong to. Where nothing tells its client id, a
  * deletion has everything read in any case.
  */
-function takesRoles({ operation, representation }: Admin, id: string, context: EventContext): boolean {
+function ofClientRoles(
+  admin: Admin,
+  id: string,
+  cause: Cause,
+  context: EventContext,
+  everything: Effect,
+): Effect {
+  const { operation, representation } = admin;
   const known = context.names.clientId(id);
   const named = representation === undefined ? undefined : textAt(representation, 'clientId');
   const ids = [known, named].filter((each) => each !== undefined);
   const isRenamed = operation === 'UPDATE' && ids.length === 2 && known !== named;
-  return (operation === 'DELETE' || isRenamed) && ids.some((each) => mayBeApi(each, context));
+  if (!(operation === 'DELETE' || isRenamed)) return NOTHING;
+  const isApi = ids.some((each) => mayBeApi(each, context));
+  return both(isApi ? everything : NOTHING, ofMembers(admin, cause, context));
 }
 
 /** Whether roles of this client may open something. */

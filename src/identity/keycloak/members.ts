@@ -2,7 +2,9 @@ import type { Members } from '../directory.js';
 import type { AdminApi } from './admin-api.js';
 import { wrongShape } from './client.js';
 import { isInternalId, isObject, textAt } from './json.js';
+import { parseMemberName } from './member-names.js';
 import type { KeycloakNames } from './names.js';
+import { createOrganizations } from './organizations.js';
 import { readPages } from './pages.js';
 
 const MEMBER_LIMIT = 200_000;
@@ -11,18 +13,25 @@ const NAMED_LIMIT = 20_000;
 /** Keycloak names the users of service accounts so; their tokens are clients' tokens, and no person's. */
 const SERVICE_ACCOUNT = 'service-account-';
 
+const REALM_ROLES = ['roles'] as const;
+
 interface Named {
   readonly id: string;
   readonly name: string;
+}
+
+interface Role extends Named {
   readonly isComposite: boolean;
+  /** Of its list: the realm's, or that of its client. */
+  readonly list: readonly string[];
 }
 
 /**
- * Enabled people by group or realm role. `/ops/oncall` is a group by its path, `oncall` the group at the top of that
- * name or, where there is none, the realm role; a group of that name further down is not meant, because whoever may
- * make groups there would choose who is a member. Members of a group are its own, as in a token's groups. Holders of a
- * role are those who have it by themselves, by a group or one above it, or by another realm role that contains it; who
- * has it by a client's role alone is left out. People are known by their user id, the `sub` of their tokens.
+ * Enabled people by group, role or organization, as `parseMemberName` reads the names. A group of a bare name further
+ * down is not meant, because whoever may make groups there would choose who is a member. Members of a group are its own,
+ * as in a token's groups. Holders of a role are those who have it by themselves, by a group or one above it, or by
+ * another role that contains it, of the realm or of the same client; who has it by another client's role alone is left
+ * out. People are known by their user id, the `sub` of their tokens.
  */
 export async function readKeycloakMembers(
   api: AdminApi,
@@ -33,7 +42,11 @@ export async function readKeycloakMembers(
 ): Promise<Members> {
   const place = `provider ${api.provider}, realm ${api.issuer.realm}, members`;
 
-  const pagesOf = async (segments: readonly string[], limit: number, parse: (value: unknown) => Named) =>
+  const pagesOf = async <T extends Named>(
+    segments: readonly string[],
+    limit: number,
+    parse: (value: unknown) => T,
+  ) =>
     readPages({
       place,
       pageSize: options.pageSize,
@@ -50,8 +63,17 @@ export async function readKeycloakMembers(
     const name = isObject(value) ? textAt(value, 'name') : undefined;
     if (!isObject(value) || id === undefined || name === undefined || !isInternalId(id))
       throw wrongShape(place, 'a group or role has no id');
-    return { id, name, isComposite: value.composite === true };
+    return { id, name };
   };
+  const roleIn =
+    (list: readonly string[]) =>
+    (value: unknown): Role => ({
+      ...named(value),
+      isComposite: isObject(value) && value.composite === true,
+      list,
+    });
+
+  const organizations = createOrganizations(api, names, options.pageSize);
 
   const addUsers = async (segments: readonly string[], found: Set<string>) => {
     const enabled = new Set<string>();
@@ -62,7 +84,7 @@ export async function readKeycloakMembers(
         throw wrongShape(place, 'a user is shown in part');
       if (value.enabled && !name.toLowerCase().startsWith(SERVICE_ACCOUNT)) enabled.add(id);
       else enabled.delete(id);
-      return { id, name, isComposite: false };
+      return { id, name };
     });
     for (const { id } of users) if (enabled.has(id)) found.add(id);
   };
@@ -88,41 +110,91 @@ export async function readKeycloakMembers(
       await addBranch(child.id, found, seen);
   };
 
-  let containers: ReadonlyMap<string, readonly Named[]> | undefined;
-  /** Which realm roles contain a role, by the id of what is contained. */
-  const readContainers = async (): Promise<ReadonlyMap<string, readonly Named[]>> => {
-    const all = new Map<string, Named[]>();
-    for (const role of await pagesOf(['roles'], NAMED_LIMIT, named)) {
+  const containers = new Map<string, ReadonlyMap<string, readonly Role[]>>();
+  /** Which roles of a list contain a role, by the id of what is contained. */
+  const containersIn = async (list: readonly string[]): Promise<ReadonlyMap<string, readonly Role[]>> => {
+    const known = containers.get(list.join('/'));
+    if (known !== undefined) return known;
+    const all = new Map<string, Role[]>();
+    for (const role of await pagesOf(list, NAMED_LIMIT, roleIn(list))) {
       if (!role.isComposite) continue;
       const parts = await api.get(['roles-by-id', role.id, 'composites'], {}, signal);
       if (!Array.isArray(parts)) throw wrongShape(place, 'the parts of a role are not a list');
       for (const { id } of parts.map(named)) all.set(id, [...(all.get(id) ?? []), role]);
     }
+    containers.set(list.join('/'), all);
     return all;
   };
 
-  const addHolders = async (role: Named, found: Set<string>, seen: Set<string>): Promise<void> => {
+  const addHolders = async (role: Role, found: Set<string>, seen: Set<string>): Promise<void> => {
     if (seen.has(role.id)) return;
     seen.add(role.id);
-    await addUsers(['roles', role.name, 'users'], found);
+    await addUsers([...role.list, role.name, 'users'], found);
     const branches = new Set<string>();
-    for (const group of await pagesOf(['roles', role.name, 'groups'], NAMED_LIMIT, named))
+    for (const group of await pagesOf([...role.list, role.name, 'groups'], NAMED_LIMIT, named))
       await addBranch(group.id, found, branches);
-    containers ??= await readContainers();
-    for (const container of containers.get(role.id) ?? []) await addHolders(container, found, seen);
+    const lists = role.list.length === 1 ? [REALM_ROLES] : [REALM_ROLES, role.list];
+    for (const list of lists)
+      for (const container of (await containersIn(list)).get(role.id) ?? [])
+        await addHolders(container, found, seen);
   };
 
-  const readOne = async (group: string): Promise<readonly string[]> => {
+  const addHoldersOf = async (
+    list: readonly string[],
+    name: string,
+    found: Set<string>,
+    owner?: string,
+  ): Promise<void> => {
+    // A URL would resolve these away, and lead to another role.
+    if (name === '' || name === '.' || name === '..') return;
+    const answer = await api.find([...list, name], 'Could not find role', signal);
+    if (answer === undefined) return;
+    const role = roleIn(list)(answer);
+    if (role.name !== name) throw wrongShape(place, 'a read of one role found another');
+    names.learnRole(role.id, owner === undefined ? { name } : { api: owner, name });
+    await addHolders(role, found, new Set());
+  };
+
+  const findClient = async (clientId: string): Promise<string | undefined> => {
+    // Keycloak takes a blank filter for none at all.
+    if (clientId.trim() === '') return undefined;
+    const answer = await api.get(['clients'], { clientId }, signal);
+    if (!Array.isArray(answer)) throw wrongShape(place, 'the answer is not a list');
+    const found: unknown = answer.find((each) => isObject(each) && each.clientId === clientId);
+    const id = isObject(found) ? textAt(found, 'id') : undefined;
+    if (id !== undefined && !isInternalId(id)) throw wrongShape(place, 'a client has an impossible id');
+    return id;
+  };
+
+  const addClientHolders = async (clientId: string, role: string, found: Set<string>): Promise<void> => {
+    const id = await findClient(clientId);
+    if (id !== undefined) {
+      names.learnClient(id, clientId);
+      await addHoldersOf(['clients', id, 'roles'], role, found, clientId);
+    } else if ((await findClient(api.clientId)) === undefined) {
+      // Keycloak leaves out what the token may not see.
+      throw wrongShape(place, 'the token does not see its client');
+    }
+  };
+
+  const readOne = async (text: string): Promise<readonly string[]> => {
     const found = new Set<string>();
-    const isPath = group.startsWith('/');
-    const groupId = await findGroup(isPath ? group : `/${group}`);
-    if (groupId !== undefined) await addUsers(['groups', groupId, 'members'], found);
-    else if (!isPath && group !== '' && group !== '.' && group !== '..') {
-      const role = await api.find(['roles', group], 'Could not find role', signal);
-      if (role !== undefined) {
-        const parsed = named(role);
-        if (parsed.name !== group) throw wrongShape(place, 'a read of one role found another');
-        await addHolders(parsed, found, new Set());
+    const name = parseMemberName(text);
+    switch (name.kind) {
+      case 'group':
+      case 'bare': {
+        const groupId = await findGroup(name.kind === 'group' ? name.path : `/${name.name}`);
+        if (groupId !== undefined) await addUsers(['groups', groupId, 'members'], found);
+        else if (name.kind === 'bare') await addHoldersOf(REALM_ROLES, name.name, found);
+        break;
+      }
+      case 'clientRole':
+        await addClientHolders(name.clientId, name.role, found);
+        break;
+      case 'organization': {
+        const id = await organizations.find(name.alias, signal);
+        if (id !== undefined) await addUsers(['organizations', id, 'members'], found);
+        break;
       }
     }
     return [...found].sort();

@@ -161,6 +161,100 @@ describe('a real Keycloak', () => {
     expect(await members('robots')).toEqual([person]);
   });
 
+  it('gives a role of a client to whoever has it alone, by a group, or within a role of the realm or of the same client', async () => {
+    const { admin } = server;
+    const api = await admin.createClient(realm, 'orders-api');
+    const other = await admin.createClient(realm, 'billing-api');
+    for (const [owner, role] of [
+      [api, 'reader'],
+      [api, 'admin'],
+      [other, 'reader'],
+    ] as const)
+      await admin.request('POST', `/${realm}/clients/${owner}/roles`, { name: role });
+    const roleOf = (owner: string, role: string) =>
+      admin.request('GET', `/${realm}/clients/${owner}/roles/${role}`);
+    const reader = [await roleOf(api, 'reader')];
+    await admin.request('POST', `/${realm}/clients/${api}/roles/admin/composites`, reader);
+    await admin.request('POST', `/${realm}/roles`, { name: 'staff' });
+    await admin.request('POST', `/${realm}/roles/staff/composites`, reader);
+    await people.addGroup('/readers');
+    await people.addGroup('/readers/eu');
+    const group = await people.groupId('/readers');
+    await admin.request('POST', `/${realm}/groups/${group}/role-mappings/clients/${api}`, reader);
+    const give = async (subject: string, owner: string, role: string) =>
+      admin.request('POST', `/${realm}/users/${subject}/role-mappings/clients/${owner}`, [
+        await roleOf(owner, role),
+      ]);
+    const alone = await people.addPerson('reads-alone');
+    await give(alone, api, 'reader');
+    const within = await people.addPerson('reads-as-admin');
+    await give(within, api, 'admin');
+    const staff = await people.addPerson('reads-as-staff');
+    await people.giveRole(`users/${staff}/role-mappings/realm`, 'staff');
+    const below = await people.addPerson('reads-below', ['/readers/eu']);
+    const elsewhere = await people.addPerson('reads-elsewhere');
+    await give(elsewhere, other, 'reader');
+    expect(await members('client/orders-api/reader')).toEqual([alone, within, staff, below].sort());
+    expect(await members('client/billing-api/reader')).toEqual([elsewhere]);
+    for (const none of [
+      'client/orders-api/writer',
+      'client/nobody/reader',
+      'client//reader',
+      'client/reader',
+    ])
+      expect(await members(none), none).toEqual([]);
+  });
+
+  it('knows the members of an organization, and takes none for gone that it may not see', async () => {
+    const { admin } = server;
+    expect(await members('organization/acme')).toEqual([]);
+    await admin.request('PUT', `/${realm}`, { organizationsEnabled: true });
+    await expect(members('organization/acme')).rejects.toThrow(/view-organizations/);
+    for (const alias of ['acme', 'zenith'])
+      await admin.request('POST', `/${realm}/organizations`, {
+        name: `The ${alias}`,
+        alias,
+        domains: [{ name: `${alias}.example` }],
+      });
+    const reader = async (clientId: string, role: string) => {
+      await keycloak.directory.close();
+      const login = await admin.createReader(realm, clientId);
+      await admin.grantClientRoles(realm, clientId, 'realm-management', [role]);
+      keycloak = open(realm, login);
+    };
+    await reader('sees-organizations', 'query-organizations');
+    await expect(members('organization/acme')).rejects.toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
+    await reader('knows-organizations', 'view-organizations');
+
+    const found = await admin.request('GET', `/${realm}/organizations?search=acme`);
+    const acme = `/${realm}/organizations/${textAt(Array.isArray(found) ? found[0] : undefined, 'id')}`;
+    const subjects: string[] = [];
+    for (let at = 0; at < 9; at++) {
+      const subject = await people.addPerson(`acme-${at}`);
+      await admin.request('POST', `${acme}/members`, subject);
+      subjects.push(subject);
+    }
+    expect(await members('organization/acme')).toEqual([...subjects].sort());
+    expect(await members('organization/zenith')).toEqual([]);
+    expect(await members('organization/nobody')).toEqual([]);
+
+    const first = await keycloak.poll.poll(undefined, signal);
+    const [left, disabled, ...rest] = subjects;
+    await admin.request('DELETE', `${acme}/members/${left}`);
+    await admin.request('PUT', `/${realm}/users/${disabled}`, { enabled: false });
+    expect(await members('organization/acme')).toEqual([...rest].sort());
+    await admin.request('DELETE', acme);
+    expect(await members('organization/acme')).toEqual([]);
+    const { events } = await keycloak.poll.poll(first.cursor, signal);
+    const told = events.flatMap((event) => event.triggers).filter((trigger) => trigger.members);
+    expect(told.map(({ evidence }) => evidence?.[0]?.people ?? evidence?.[0]?.groups)).toEqual([
+      [left],
+      [disabled],
+      ['organization/acme'],
+    ]);
+    expect(told.every(({ urgent }) => urgent)).toBe(true);
+  });
+
   it('tells nothing, rather than less, where the token may not see users', async () => {
     await people.addGroup('/seen');
     await server.admin.createClient(realm, 'blind', { secret: 'blind-secret', fullScopeAllowed: true });

@@ -96,7 +96,7 @@ describe('the Keycloak webhook', () => {
     ['12-token-with-OLD-secret-after-rotation', []],
     ['13-realm-role-created', []],
     ['14-service-account-realm-role-mapping-added', [byUser, `provider/main @ < ${USER}`]],
-    ['15-service-account-client-role-mapping-added', [byUser]],
+    ['15-service-account-client-role-mapping-added', [byUser, `provider/main @ < ${USER}`]],
     ['16-client-role-created', ['client/main/svc-a']],
     ['17-client-updated-enabled-false', [`${byId} ! < svc-a`, `client-disabled svc-a ${CLIENT}`]],
     ['18-token-when-disabled', []],
@@ -109,7 +109,12 @@ describe('the Keycloak webhook', () => {
     ['25-client-scope-deleted', ['provider/main ! * < orders:write']],
     [
       '26-client-deleted',
-      ['provider/main ! *', 'client/main/svc-a ! < svc-a', `client-deleted svc-a ${CLIENT}`],
+      [
+        'provider/main ! *',
+        'provider/main ! @',
+        'client/main/svc-a ! < svc-a',
+        `client-deleted svc-a ${CLIENT}`,
+      ],
     ],
   ];
   const recorded = recordings();
@@ -180,10 +185,15 @@ describe('the Keycloak webhook', () => {
     });
     expect(told(await one(open(), later(5)))).toEqual([
       'provider/main ! *',
+      'provider/main ! @',
       'client/main/web ! < web',
       `client-deleted web ${CLIENT}`,
     ]);
-    expect(told(await one(open(), later(7)))).toEqual(['provider/main ! *', 'client/main/web !']);
+    expect(told(await one(open(), later(7)))).toEqual([
+      'provider/main ! *',
+      'provider/main ! @',
+      'client/main/web !',
+    ]);
   });
 
   it('does nothing on an event of another realm that shares the secret', async () => {
@@ -204,7 +214,7 @@ describe('the Keycloak webhook', () => {
       'DELETE',
       `clients/${CLIENT}`,
       {},
-      ['provider/main ! *', `client-deleted undefined ${CLIENT}`],
+      ['provider/main ! @', 'provider/main ! *', `client-deleted undefined ${CLIENT}`],
     ],
     [
       'a client that a partial import made',
@@ -251,13 +261,19 @@ describe('the Keycloak webhook', () => {
       {},
       ['provider/main *', 'provider/main @ < reader'],
     ],
-    ['a role of a client was deleted', 'DELETE', `clients/${CLIENT}/roles/writer`, {}, ['provider/main ! *']],
+    [
+      'a role of a client was deleted',
+      'DELETE',
+      `clients/${CLIENT}/roles/writer`,
+      {},
+      ['provider/main ! *', 'provider/main ! @'],
+    ],
     [
       'a role of a client got another',
       'CREATE',
       `clients/${CLIENT}/roles/writer/composites`,
       {},
-      ['provider/main *'],
+      ['provider/main *', 'provider/main @'],
     ],
     [
       'a group got roles',
@@ -281,7 +297,7 @@ describe('the Keycloak webhook', () => {
       'DELETE',
       `users/${USER}/role-mappings/clients/x`,
       {},
-      [`${byUser} !`],
+      [`${byUser} !`, person],
     ],
     ['a user was made', 'CREATE', `users/${USER}`, {}, [`provider/main @ < ${USER}`]],
     ['a user was disabled', 'UPDATE', `users/${USER}`, { representation: '{"enabled":false}' }, [person]],
@@ -304,7 +320,31 @@ describe('the Keycloak webhook', () => {
     expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
     expect(told(await one(source, admin('DELETE', 'roles/reader')))).toEqual(['provider/main ! @ < reader']);
     expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual(['provider/main ! @']);
-    expect(told(await one(source, admin('DELETE', `clients/${CLIENT}/roles/writer`)))).toEqual([]);
+    expect(told(await one(source, admin('DELETE', `clients/${CLIENT}/roles/writer`)))).toEqual([
+      'provider/main ! @',
+    ]);
+  });
+
+  it('names roles of clients and organizations as the mapping may', async () => {
+    const names = createKeycloakNames();
+    names.learnClient(CLIENT, 'orders-api');
+    names.learnRole('r1', { api: 'orders-api', name: 'reader' });
+    names.learnGroup('o', 'organization/acme');
+    const lines = async (operation: string, path: string, more: object = {}) =>
+      told(await one(open({ names, serviceAccountRoles: false }), admin(operation, path, more)));
+    const reader = ['provider/main ! @ < client/orders-api/reader'];
+    expect(await lines('DELETE', `clients/${CLIENT}/roles/reader`)).toEqual(reader);
+    expect(await lines('DELETE', 'roles-by-id/r1')).toEqual(reader);
+    expect((await lines('DELETE', `clients/${CLIENT}`))[0]).toEqual(reader[0]);
+    const sent = [{ id: 'r1', name: 'reader', clientRole: true, containerId: CLIENT }];
+    expect(
+      await lines('DELETE', 'roles/bundle/composites', { representation: JSON.stringify(sent) }),
+    ).toEqual(['provider/main ! @ < bundle,client/orders-api/reader']);
+    for (const operation of ['UPDATE', 'DELETE'])
+      expect(await lines(operation, 'organizations/o')).toEqual(['provider/main ! @ < organization/acme']);
+    expect(await lines('CREATE', 'organizations/p')).toEqual([]);
+    expect(await lines('CREATE', 'organizations/o/members')).toEqual(['provider/main @ < organization/acme']);
+    expect(await lines('DELETE', `organizations/o/members/${USER}`)).toEqual([person]);
   });
 
   it('names a group as the mapping may, and takes a known service account for no person', async () => {
@@ -326,6 +366,7 @@ describe('the Keycloak webhook', () => {
     const renamed = admin('UPDATE', `clients/${CLIENT}`, { representation: '{"clientId":"new"}' });
     expect(told(await one(source, renamed))).toEqual([
       'provider/main ! *',
+      'provider/main ! @',
       `${byId} ! < old`,
       'client/main/old ! < old',
     ]);
@@ -430,7 +471,7 @@ describe('the Keycloak webhook', () => {
         ['DELETE', `clients/${API}`, named],
       ] as const) {
         const lines = async (options: object) => told(await one(open(options), admin(operation, path, more)));
-        expect((await lines(other)).filter((line) => line.startsWith('provider/'))).toEqual([]);
+        expect((await lines(other)).filter((line) => / \*/.test(line))).toEqual([]);
         expect(await lines({ ...other, apis: ['orders-api'] })).toContainEqual(
           expect.stringMatching(/^provider\/main ! \*/),
         );
