@@ -17,7 +17,7 @@ import { unlessDenied } from './denied.js';
 import { readAllAcl } from './fleet-acl.js';
 import { guardAcl } from './guard-acl.js';
 import { fetchesKeys } from './key-fetches.js';
-import { losesByInference, namesOf, planClientAcl, scopesKey } from './plan-client-acl.js';
+import { losesByInference, namesOf, planClientAcl, planHeldLoss, scopesKey } from './plan-client-acl.js';
 
 /** Between looks at what became of a write that was given up. */
 const ABANDONED_RETRY_MS = 5_000;
@@ -84,15 +84,16 @@ async function reconcile(
     grantReason: grantReasonOf(job),
   };
   const { mode } = mapping;
-  const plan = planClientAcl(id, { ...facts, mode: mode === 'observe' ? 'enforce' : mode }, deps, now);
+  const asked = { ...facts, mode: mode === 'observe' ? 'enforce' : mode } as const;
+  const plan = planClientAcl(id, asked, deps, now);
   if (plan.isUnknown) {
     // Nothing follows yet, and what was told of the client must be there when something does.
     return facts.evidence.length === 0 ? DONE : { kind: 'retry', afterMs: UNREAD_RETRY_MS };
   }
-  const widerOnly = () => planClientAcl(id, { ...facts, mode: 'extend' }, deps, now);
+  const rest = () => planHeldLoss(id, asked, deps, now);
   // What the fleet loses is counted from everything that stands.
   if (losesByInference(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);
-  const guarded = await guardAcl(plan, widerOnly, { ...record, lastWritten }, deps);
+  const guarded = await guardAcl(plan, rest, { ...record, lastWritten }, deps);
   const cause = causeOf(job);
   const tell = async (holds: typeof guarded.holds, of = record) =>
     tellHolds(key, of, holds, cause, deps, isAclSubject);
@@ -104,7 +105,7 @@ async function reconcile(
     deps.window.takeEdge(plan.subject, now);
     await deps.facts.set('guard/window', deps.window.toText());
   }
-  const remember = new Map([[scopesKey(plan.subject), JSON.stringify(plan.opensBy)]]);
+  const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.opensBy)]]);
   const applying = applyAcl(
     {
       key,

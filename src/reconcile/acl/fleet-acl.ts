@@ -10,7 +10,13 @@ import { isAclActive } from './acl-state.js';
 import { unlessDenied } from './denied.js';
 import { isPeoplesName, peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { providersOfPeople } from './people-objects.js';
-import { type ClientAclPlan, losesByInference, namesOf, planClientAcl } from './plan-client-acl.js';
+import {
+  type ClientAclPlan,
+  losesByInference,
+  namesOf,
+  planClientAcl,
+  planHeldLoss,
+} from './plan-client-acl.js';
 
 const SLICE = 100;
 
@@ -41,8 +47,8 @@ export function clientsWithAcl({ world, acl }: Known, provider?: string): readon
 
 export interface PlannedAcl {
   readonly plan: ClientAclPlan;
-  /** The same where nothing is narrowed. */
-  readonly widerOnly: () => ClientAclPlan;
+  /** What is left of it where its loss is held. */
+  readonly rest: () => ClientAclPlan;
 }
 
 /**
@@ -72,7 +78,7 @@ export async function planAcl(
     } as const;
     const planWith = (lastWritten: ReadonlyMap<string, string>): PlannedAcl => ({
       plan: planClientAcl(id, { ...facts, lastWritten }, deps, now),
-      widerOnly: () => planClientAcl(id, { ...facts, lastWritten, mode: 'extend' }, deps, now),
+      rest: () => planHeldLoss(id, { ...facts, lastWritten }, deps, now),
     });
     const known = world.lastWritten(key);
     const first = planWith(known);

@@ -14,6 +14,8 @@ import { type ClientAclPlan, losesByInference } from './plan-client-acl.js';
 export interface GuardedAcl {
   readonly changes: readonly AclChange[];
   readonly holds: readonly Hold[];
+  /** What opens what stands once the changes are made. */
+  readonly opensBy: readonly string[];
   readonly approvedBy?: Principal;
   /** The holds that an approval lifts; told until their changes are made. */
   readonly used: readonly Hold[];
@@ -25,26 +27,26 @@ export type GuardDeps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock
 };
 
 /**
- * The mass guard, approvals, contention and the mode `observe`, in this order. `widerOnly` is the same plan where
- * nothing is narrowed: what is left of a plan whose loss is held.
+ * The mass guard, approvals, contention and the mode `observe`, in this order. `rest` is what is
+ * left of a plan whose loss is held.
  */
 export async function guardAcl(
   plan: ClientAclPlan,
-  widerOnly: () => ClientAclPlan,
+  rest: () => ClientAclPlan,
   record: KeyRecord,
   deps: GuardDeps,
   count: () => AclBudget = () => aclBudget(deps, deps.clock.now()),
 ): Promise<GuardedAcl> {
   const passed = losesByInference(plan.changes)
-    ? await guardLoss(plan, widerOnly, record, deps, count())
-    : { changes: plan.changes, holds: plan.holds, used: [] };
+    ? await guardLoss(plan, rest, record, deps, count())
+    : { ...plan, used: [] };
   const contended = holdContended(passed, deps);
   return deps.world.mapping.mode === 'observe' ? observed(contended) : contended;
 }
 
 async function guardLoss(
   plan: ClientAclPlan,
-  widerOnly: () => ClientAclPlan,
+  rest: () => ClientAclPlan,
   record: KeyRecord,
   deps: GuardDeps,
   acl: AclBudget,
@@ -55,7 +57,7 @@ async function guardLoss(
   const edges = inferredAcrossFleet(world, now);
   const { used, wanted, ownedAtStart: owned } = budgetOf(world, window, now, edges, counted);
   const limit = revocationLimit(world.mapping, owned);
-  if (used + wanted <= limit) return { changes: plan.changes, holds: plan.holds, used: [] };
+  if (used + wanted <= limit) return { ...plan, used: [] };
   const losses = plan.changes.filter((change) => change.narrows && change.isInferred);
   const detail =
     `${used + wanted} of ${owned} edges and clients with ACL objects would lose access within ` +
@@ -75,6 +77,7 @@ async function guardLoss(
     return {
       changes: plan.changes.map((change) => ({ ...change, isInferred: false })),
       holds: plan.holds,
+      opensBy: plan.opensBy,
       approvedBy: ruling.by,
       used: [hold],
     };
@@ -82,13 +85,13 @@ async function guardLoss(
     ruling === undefined
       ? hold
       : { ...hold, detail: `${ruling.by.id} rejected this removal at ${ruling.at}; the access is kept` };
-  const rest = widerOnly();
-  const holds = [...rest.holds.filter(({ reason }) => reason !== 'ModeForbids'), said];
-  return { changes: rest.changes, holds, used: [] };
+  const { changes, holds, opensBy } = rest();
+  const told = holds.filter(({ reason }) => reason !== 'ModeForbids');
+  return { changes, holds: [...told, said], opensBy, used: [] };
 }
 
 /** Somebody undoes this again and again: say so instead of fighting. What widens hangs together, so all of it waits. */
-export function holdContended(plan: GuardedAcl, deps: GuardDeps): GuardedAcl {
+export function holdContended<T extends Pick<GuardedAcl, 'changes' | 'holds'>>(plan: T, deps: GuardDeps): T {
   const now = deps.clock.now();
   const contended = plan.changes.filter(
     ({ reason, subject }) => reason === 'DriftCorrected' && deps.contention.isContended(subject, now),
@@ -101,7 +104,7 @@ export function holdContended(plan: GuardedAcl, deps: GuardDeps): GuardedAcl {
   return { ...plan, changes: losses, holds: [...plan.holds, ...holds] };
 }
 
-export function observed(plan: GuardedAcl): GuardedAcl {
+export function observed<T extends Pick<GuardedAcl, 'changes' | 'holds'>>(plan: T): T {
   const detail = 'mode is observe: nothing is written';
   const holds = plan.changes.map((change) => aclHold(change, 'ModeForbids', detail));
   return { ...plan, changes: [], holds: [...plan.holds, ...holds] };

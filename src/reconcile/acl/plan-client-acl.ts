@@ -1,5 +1,5 @@
-import type { AclSnapshot } from '../../model/acl.js';
-import type { Grant } from '../../model/client.js';
+import type { AclRole, AclSnapshot } from '../../model/acl.js';
+import type { Grant, OAuthClient } from '../../model/client.js';
 import type { ChangeReason } from '../../model/decision.js';
 import type { Mode } from '../../model/rule.js';
 import type { Evidence } from '../../model/trigger.js';
@@ -17,7 +17,9 @@ import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../plan/acl/login.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { classify } from '../../plan/actor.js';
-import { parseGrantText, toldScopes } from '../../plan/grant-text.js';
+import type { ClaimStanding } from '../../plan/claims.js';
+import { compareText } from '../../plan/compare.js';
+import { parseGrantText, sameGrant, toGrantText, toldScopes } from '../../plan/grant-text.js';
 import type { PlannedClient } from '../../plan/plan.js';
 import { type ClientId, serviceText } from '../../plan/world.js';
 import type { WorldState } from '../world-state.js';
@@ -31,6 +33,8 @@ export interface ClientAclFacts {
   readonly evidence: readonly Evidence[];
   readonly grantReason: ChangeReason;
   readonly mode: Mode;
+  /** What a read did not show, and nobody told of, is taken to be there still. */
+  readonly keepsUnshown?: boolean;
 }
 
 export interface ClientAclPlan extends AclPlan {
@@ -58,7 +62,8 @@ export function planClientAcl(
   const subject = roleSubject(mapping.owner, id);
   const closure = world.closure(id);
   const isConfigured = mapping.providers.includes(id.provider);
-  const known = isConfigured ? world.client(id) : undefined;
+  const shown = isConfigured ? world.client(id) : undefined;
+  const known = facts.keepsUnshown && shown ? withUnshown(shown, facts, subject) : shown;
   const client: PlannedClient = {
     ...id,
     actorKind: known === undefined ? 'unknown' : classify(known, mapping, acl.tools(mapping).compile),
@@ -67,11 +72,12 @@ export function planClientAcl(
   if (isUnknown)
     return { client, subject, desired: NOTHING_DESIRED, opensBy: [], changes: [], holds: [], isUnknown };
 
-  const wanted = known === undefined ? undefined : wantedOf(known, facts.actual, world, acl, now);
+  const wanted = known === undefined ? undefined : wantedOf(known, facts, world, acl, now);
   const desired = wanted?.desired ?? NOTHING_DESIRED;
   const { lastWritten, grantReason } = facts;
   const isAsWritten = isUnchanged(desired, lastWritten);
-  const loss = isConfigured || closure !== undefined ? lossOf(client, facts, wanted, world, now) : undefined;
+  const loss =
+    isConfigured || closure !== undefined ? lossOf(client, known, facts, wanted, world, now) : undefined;
   const why = (direction: 'narrow' | 'widen'): AclWhy => {
     if (direction === 'widen')
       return { reason: grantReason, isInferred: false, client, scopes: wanted?.scopes ?? [] };
@@ -96,15 +102,32 @@ export function planClientAcl(
     why: (_, direction) => why(direction),
     lastWritten,
   });
+  const opensBy = wanted?.opensBy ?? [];
+  const opened = (rememberedScopes(lastWritten, subject) ?? []).map(toGrantText);
   return {
     client,
     subject,
     desired,
-    opensBy: wanted?.opensBy ?? [],
+    // Where nothing is narrowed, what is lost stands on.
+    opensBy: facts.mode === 'extend' ? [...new Set([...opensBy, ...opened])].toSorted(compareText) : opensBy,
     isUnknown,
     changes: plan.changes,
     holds: [...(wanted?.holds ?? []), ...plan.holds],
   };
+}
+
+/**
+ * The plan of a client whose loss by inference is held: what a read did not show stands on, and everything else goes its
+ * way. Where it is not known what that is, nothing is narrowed.
+ */
+export function planHeldLoss(
+  id: ClientId,
+  facts: ClientAclFacts,
+  deps: { readonly world: WorldState; readonly acl: AclState },
+  now: number,
+): ClientAclPlan {
+  const plan = planClientAcl(id, { ...facts, keepsUnshown: true }, deps, now);
+  return losesByInference(plan.changes) ? planClientAcl(id, { ...facts, mode: 'extend' }, deps, now) : plan;
 }
 
 /** The names that a client's plan needs to see. */
@@ -113,10 +136,14 @@ export function namesOf(
   { world, acl }: { readonly world: WorldState; readonly acl: AclState },
   now: number,
 ): { readonly name: string; readonly policies: readonly string[] } {
+  const name = clientName(world.mapping.owner, id);
   const known = world.client(id);
   const nothing: AclSnapshot = { policies: [], roles: [], authMethods: [], bindingRules: [] };
-  const policies = known === undefined ? [] : wantedOf(known, nothing, world, acl, now).desired.policies;
-  return { name: clientName(world.mapping.owner, id), policies: policies.map(({ name }) => name) };
+  const wanted =
+    known === undefined ? [] : wantedOf(known, { actual: nothing }, world, acl, now).desired.policies;
+  // What its role has already may have to stay.
+  const linked = acl.cache.of(name).role?.object.policies ?? [];
+  return { name, policies: [...new Set([...wanted.map((policy) => policy.name), ...linked])] };
 }
 
 export function roleSubject(owner: string, id: ClientId): string {
@@ -146,27 +173,54 @@ export function rememberedScopes(
 }
 
 function wantedOf(
-  client: Parameters<typeof desiredClient>[0]['client'],
-  actual: AclSnapshot,
+  client: OAuthClient,
+  facts: Pick<ClientAclFacts, 'actual' | 'keepsUnshown'>,
   world: WorldState,
   acl: AclState,
   now: number,
 ): DesiredClient {
   const { mapping } = world;
-  const [role] = actual.roles;
+  const [role] = facts.actual.roles;
+  const standings = world.catalog === undefined ? undefined : acl.standingsOf(client, world.standings(now));
+  const unshown = facts.keepsUnshown ? vanishedServices(role?.object, world, now) : [];
   return desiredClient({
     client,
     mapping,
     settings: mapping.acl,
-    standings: world.catalog === undefined ? undefined : acl.standingsOf(client, world.standings(now)),
+    standings: standings && [
+      ...standings,
+      ...unshown.map(({ service }) => ({ kind: 'unknown' as const, service, client })),
+    ],
     former: role?.object,
     isClosed: world.closure(client) !== undefined,
     ...acl.tools(mapping),
   });
 }
 
+/** With the scopes that opened what stands, and that neither the read shows nor an event told of. */
+function withUnshown(client: OAuthClient, facts: ClientAclFacts, subject: string): OAuthClient {
+  const { provider, grants } = client;
+  const told = facts.evidence.filter((each) => each.provider === provider).flatMap(toldScopes);
+  const had = rememberedScopes(facts.lastWritten, subject) ?? [];
+  const unshown = had.filter((grant) => ![...grants, ...told].some((each) => sameGrant(each, grant)));
+  return { ...client, grants: [...grants, ...unshown] };
+}
+
+/** The services of a role of which no instance is left. */
+function vanishedServices(role: AclRole | undefined, world: WorldState, now: number) {
+  return (role?.serviceIdentities ?? [])
+    .map((name) => standingOf(name, world, now))
+    .filter((standing) => standing.kind === 'none' && standing.vanished);
+}
+
+function standingOf(name: string, world: WorldState, now: number): ClaimStanding {
+  const service = { partition: 'default', namespace: 'default', name };
+  return world.standings(now).get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
+}
+
 function lossOf(
   client: PlannedClient,
+  known: OAuthClient | undefined,
   facts: ClientAclFacts,
   wanted: DesiredClient | undefined,
   world: WorldState,
@@ -176,19 +230,13 @@ function lossOf(
   const mine = evidence.filter(({ provider }) => provider === client.provider);
   const keeps = new Set(wanted?.desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities));
   const had = actual.roles.flatMap(({ object }) => object.serviceIdentities);
-  const standings = world.standings(now);
   return clientLoss({
     id: client,
     closure: world.closure(client),
-    client: world.client(client),
+    client: known,
     now: wanted,
     had: rememberedScopes(lastWritten, roleSubject(world.mapping.owner, client)),
-    lostServices: had
-      .filter((name) => !keeps.has(name))
-      .map((name) => {
-        const service = { partition: 'default', namespace: 'default', name };
-        return standings.get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
-      }),
+    lostServices: had.filter((name) => !keeps.has(name)).map((name) => standingOf(name, world, now)),
     isNamed: mine.some(({ clients }) => clients?.includes(client.clientId) ?? false),
     toldScopes: mine.flatMap(toldScopes),
   });

@@ -46,9 +46,9 @@ export async function planAclFleet(
   const holds: Hold[] = [];
   const losing: ClientId[] = [];
   const others: ClientId[] = [];
-  for (const { plan, widerOnly } of plans) {
+  for (const { plan, rest } of plans) {
     if (plan.changes.length + plan.holds.length === 0) continue;
-    const guarded = await guardAcl(plan, widerOnly, NOTHING_TOLD, { ...deps, ...NOBODY_RULED }, () => budget);
+    const guarded = await guardAcl(plan, rest, NOTHING_TOLD, { ...deps, ...NOBODY_RULED }, () => budget);
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
     (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
