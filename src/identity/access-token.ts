@@ -128,7 +128,7 @@ function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
   if (error instanceof oauth.ResponseBodyError && error.status === 429) {
     return new SyncError('ERR_DIRECTORY_RATE_LIMITED', `${place}: answered 429`, { retriable: true });
   }
-  if (error instanceof oauth.ResponseBodyError) {
+  if (error instanceof oauth.ResponseBodyError && error.status < 500) {
     const said = /^[a-z_]{1,60}$/.test(error.error) ? error.error : 'an error';
     const message = `${place}: the client is refused (${said}); ${options.remedy}`;
     return new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });

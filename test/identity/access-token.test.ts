@@ -1,0 +1,54 @@
+import { ClientSecretPost } from 'openid-client';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { createAccessTokenSource } from '../../src/identity/access-token.js';
+import type { HttpAnswer } from '../../src/identity/http-client.js';
+
+const ISSUER = 'https://idp.example.com';
+const signal = new AbortController().signal;
+
+/** What the source says where the token endpoint answers so. */
+async function refusal(status: number, json: object): Promise<unknown> {
+  const answer = (code: number, body: object): HttpAnswer => ({
+    status: code,
+    headers: { 'content-type': 'application/json' },
+    body: new TextEncoder().encode(JSON.stringify(body)),
+  });
+  const source = createAccessTokenSource({
+    provider: 'main',
+    issuer: new URL(ISSUER),
+    plain: false,
+    clientId: 'scopemesh',
+    authentication: ClientSecretPost('only-the-endpoint-sees-this'),
+    remedy: 'check clientId',
+    http: {
+      request: async (url) =>
+        url.pathname === '/token'
+          ? answer(status, json)
+          : answer(200, { issuer: ISSUER, token_endpoint: `${ISSUER}/token` }),
+      close: async () => {},
+    },
+    clock: systemClock,
+  });
+  return source.get(signal).catch((error: unknown) => error);
+}
+
+describe('an access token that is not given', () => {
+  it('is denied where the client is refused, and only there', async () => {
+    expect(await refusal(401, { error: 'invalid_client' })).toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
+    const ill = { error: 'temporarily_unavailable' };
+    for (const status of [500, 503])
+      expect(await refusal(status, ill)).toMatchObject({
+        code: 'ERR_DIRECTORY_UNREACHABLE',
+        retriable: true,
+      });
+    expect(await refusal(429, ill)).toMatchObject({ code: 'ERR_DIRECTORY_RATE_LIMITED' });
+  });
+
+  it('is told without what the endpoint said, nor what it was sent', async () => {
+    const error = await refusal(400, { error: 'invalid_scope', error_description: 'said-by-the-endpoint' });
+    expect(String(error)).toContain('invalid_scope');
+    for (const text of ['said-by-the-endpoint', 'only-the-endpoint-sees-this'])
+      expect(`${error} ${JSON.stringify(error)}`).not.toContain(text);
+  });
+});
