@@ -1,6 +1,7 @@
 import {
   type AclSettings,
   type ClaimPath,
+  type GroupRules,
   type LoginProvider,
   SCOPE_LISTS,
   TOKEN_SHAPES,
@@ -14,9 +15,16 @@ const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256
 export function toAclSettings(config: Pick<Config, 'login' | 'groups' | 'providers'>): AclSettings {
   return {
     login: config.login,
-    groups: config.groups,
+    groups: config.groups.map((rule) => inTokens(rule, config.providers)),
     providers: new Map(config.providers.map((settings) => [settings.name, toLoginProvider(settings)])),
   };
+}
+
+/** Keycloak's tokens name an organization by its alias alone; all else is named as in the mapping. */
+function inTokens(rule: GroupRules, providers: readonly ProviderSettings[]): GroupRules {
+  const provider = providers.find(({ name }) => providers.length === 1 || name === rule.provider);
+  const [, alias] = /^organization\/(.+)$/s.exec(rule.group) ?? [];
+  return provider?.kind !== 'keycloak' || alias === undefined ? rule : { ...rule, inToken: alias };
 }
 
 function toLoginProvider({

@@ -45,6 +45,8 @@ export interface GroupRules {
   /** Absent: the only provider there is. */
   readonly provider?: string;
   readonly group: string;
+  /** How a token names the group, where it does so otherwise than the mapping. */
+  readonly inToken?: string;
   readonly acl: string;
 }
 

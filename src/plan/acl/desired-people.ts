@@ -85,10 +85,10 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   const policies = new Map<string, AclPolicy>();
   const roles = new Map<string, AclRole>();
   const bindingRules: AclBindingRule[] = [];
-  for (const { group, policy } of policiesByGroup(rules, mapping, input.parse ?? parseRules, hold)) {
+  for (const { group, inToken, policy } of policiesByGroup(rules, mapping, input.parse ?? parseRules, hold)) {
     for (const subject of new Set(input.members.get(group) ?? [])) {
       const role = personName(mapping.owner, providerName, subject, group);
-      const selector = selectorFor(provider, subject, group);
+      const selector = selectorFor(provider, subject, inToken);
       const known = roles.get(role);
       if (selector.text === undefined) {
         hold('InvalidClientId', 'a member or group has no name that Consul can compare; it is left out');
@@ -145,10 +145,10 @@ function policiesByGroup(
   mapping: Mapping,
   parse: (text: string) => AclRules,
   hold: (reason: HoldReason, detail: string) => void,
-): readonly { readonly group: string; readonly policy: AclPolicy }[] {
-  return rules.flatMap(({ group, acl }) => {
+): readonly { readonly group: string; readonly inToken: string; readonly policy: AclPolicy }[] {
+  return rules.flatMap(({ group, inToken = group, acl }) => {
     const filled = fill(acl, {}, mapping, parse);
-    if (!('reason' in filled)) return [{ group, policy: toPolicy(mapping.owner, filled.text) }];
+    if (!('reason' in filled)) return [{ group, inToken, policy: toPolicy(mapping.owner, filled.text) }];
     hold(filled.reason, `groups.${group}: ${filled.detail}`);
     return [];
   });

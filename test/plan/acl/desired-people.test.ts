@@ -55,6 +55,18 @@ describe('a member of a mapped group', () => {
     });
   });
 
+  test('has the group in the token under the name that tokens give it', () => {
+    const groups = [{ group: 'organization/acme', inToken: 'acme', acl: READ_CONFIG }];
+    const found = people(
+      { 'organization/acme': ['x'], acme: ['mallory'] },
+      { settings: settings({ groups }) },
+    );
+    expect(found.desired?.bindingRules.map(({ selector }) => selector)).toEqual([
+      expect.stringContaining('value.subject == "x" and "groups" in list and "acme" in list.groups'),
+    ]);
+    expect(found.desired?.roles[0]?.description).toContain('group=organization%2Facme');
+  });
+
   test('binds to exactly the roles that the directory and the token give, whatever the names', () => {
     const memberships = fc.array(fc.tuple(hostileText, hostileText), { maxLength: 5 });
     fc.assert(
