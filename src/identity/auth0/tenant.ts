@@ -1,4 +1,4 @@
-import { SyncError } from '../../errors.js';
+import { badAddress, parseAddress } from '../address.js';
 
 /** Where a tenant is found. */
 export interface Auth0Tenant {
@@ -26,22 +26,7 @@ export function parseTenant(issuer: string, tenant: string | undefined, insecure
 }
 
 function parse(text: string, field: string, insecure: boolean): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.pathname !== '/' || url.search !== '' || url.hash !== '')
-    throw configError(`the ${field} of an Auth0 provider looks like https://acme.eu.auth0.com/`);
-  if (url.username !== '' || url.password !== '')
-    throw configError(`the ${field} must hold no user name or password; use clientId and clientSecret`);
-  if (url.protocol === 'http:' && !insecure && !isLoopback(url.hostname))
-    throw configError(`the ${field} ${url.origin} is plain http on another machine; use https`);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:')
-    throw configError(`the ${field} must be an https address`);
-  return url;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-}
-
-function configError(message: string): SyncError {
-  return new SyncError('ERR_CONFIG', message, { retriable: false });
+  const url = parseAddress(text, field, insecure);
+  if (url.pathname === '/') return url;
+  throw badAddress(`the ${field} of an Auth0 provider looks like https://acme.eu.auth0.com/`);
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
+import { isLoopback } from '../address.js';
 import type { DocumentDirectory } from './document.js';
 import { createFileDirectory } from './file-directory.js';
 import { createUrlDirectory } from './url-directory.js';
@@ -58,8 +59,4 @@ export function createOidcDirectory(options: OidcDirectoryOptions): DocumentDire
       retriable: false,
     });
   }
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
 }

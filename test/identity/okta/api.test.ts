@@ -185,7 +185,7 @@ describe('the address of an org', () => {
     [{ issuer: 'https://acme.okta.com' }, /custom authorization server/],
     [{ issuer: 'https://acme.okta.com/oauth2/default', org: 'https://acme.okta.com/admin' }, /looks like/],
     [{ issuer: 'http://acme.okta.com/oauth2/default' }, /plain http/],
-    [{ issuer: 'https://a:b@acme.okta.com/oauth2/default' }, /plain https address/],
+    [{ issuer: 'https://a:b@acme.okta.com/oauth2/default' }, /no user name or password/],
   ])('that cannot be right is refused: %j', (options, message) => {
     expect(() => world.open(options)).toThrow(message);
   });
