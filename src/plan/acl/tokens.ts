@@ -1,4 +1,5 @@
 import type { AclSnapshot, AclToken } from '../../model/acl.js';
+import { isUnlimited } from './diff-methods.js';
 import { hasOurName, isOurs } from './quote.js';
 
 /** Seconds by which Consul's own rounding may lengthen a token's life. */
@@ -32,8 +33,8 @@ export function tokensToEnd(
 
 /**
  * Tokens from our auth methods that no login would give any more: their method is gone, they have nothing (Consul drops
- * a deleted role from them and leaves the token), or a role that no rule of their method binds. Those of a method that
- * lacks our mark are never named. Read the tokens before the snapshot, or a fresh login looks like one of them.
+ * a deleted role from them and leaves the token), a role that no rule of their method binds, or a longer life than their
+ * method gives. Those of a method that lacks our mark are never named. Read the tokens before the snapshot, or a fresh login looks like one of them.
  */
 export function orphans(
   tokens: readonly AclToken[],
@@ -51,6 +52,9 @@ export function orphans(
       const method = methods.get(authMethod.toLowerCase());
       if (method === undefined) return true;
       if (!isOurs(owner, method.name, method.description)) return false;
+      const { maxTokenTtlSeconds } = method;
+      if (!isUnlimited(maxTokenTtlSeconds) && lifeOf(token) > maxTokenTtlSeconds + ROUNDING_SECONDS)
+        return true;
       const isWorthless =
         token.roles.length === 0 &&
         token.policies.length === 0 &&

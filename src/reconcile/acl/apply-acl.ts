@@ -77,9 +77,10 @@ async function recordLongerTokens(
   signal: AbortSignal,
 ): Promise<DraftDecision | undefined> {
   if (change.step.do !== 'write' || next?.step.do !== 'end-tokens' || !change.narrows) return undefined;
-  // That they cannot be listed now must not keep the method from being narrowed.
-  const tokens = await deps.consul.acl.tokens(next.step.by, signal).catch(() => []);
-  return tokensToEnd(tokens, next.step).length === 0 ? undefined : recordTokens(next, application, deps);
+  // That they cannot be listed now must not keep the method from being narrowed, nor them from being recorded.
+  const tokens = await deps.consul.acl.tokens(next.step.by, signal).catch(() => undefined);
+  const isNone = tokens !== undefined && tokensToEnd(tokens, next.step).length === 0;
+  return isNone ? undefined : recordTokens(next, application, deps);
 }
 
 async function carryOut(

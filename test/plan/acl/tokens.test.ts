@@ -69,12 +69,19 @@ describe('a token is an orphan', () => {
     ],
   };
   const { authMethod: _, ...unlogged } = token('a');
+  const { expiresAt: __, ...endless } = token('a');
 
   test.each<readonly [string, AclToken, boolean]>([
     ['if its role is gone', token('a', { roles: [] }), true],
     ['if its method is gone', token('a', { authMethod: 'scopemesh-pay-main-gone' }), true],
     ['if no rule of its method gives its role', token('a', { roles: ['scopemesh-pay-main-api'] }), true],
     ['if no rule gives one of its roles', token('a', { roles: [...token('b').roles, 'x'] }), true],
+    [
+      'if its method gives none that live so long any more',
+      token('a', { expiresAt: '2026-01-03T00:00:00Z' }),
+      true,
+    ],
+    ['if it never ends', endless, true],
     ['not if it has its role', token('a'), false],
     ['not if something is left to it', token('a', { roles: [], serviceIdentities: ['web'] }), false],
     ['not if it is a node', token('a', { roles: [], nodeIdentities: ['dc1/machine-1'] }), false],

@@ -220,6 +220,32 @@ describe('a step that fails', () => {
     refuses = false;
   });
 
+  it('lets no token live longer than a lifetime that was shortened while tokens could not be listed', async () => {
+    let isSick = false;
+    await running((consul) =>
+      withAcl(consul, ({ tokens }) => ({
+        tokens: (...args) =>
+          isSick
+            ? Promise.reject(new SyncError('ERR_CONSUL_UNREACHABLE', 'sick', { retriable: true }))
+            : tokens(...args),
+      })),
+    );
+    const token = loggedIn(await rig.login('web-app'));
+    isSick = true;
+    rig.idp.change('web-app', { accessTokenLifetimeSeconds: 300 });
+    await changed();
+    await until('the shorter lifetime', async () =>
+      (await settled()).includes('acl-auth-method.updated applied LifetimeChanged'),
+    );
+    isSick = false;
+    await until('the longer token gone', async () => (await rig.readKey(token, 'config/a')) === 403);
+    await worker.idle();
+    expect((await settled()).slice(5)).toEqual([
+      'acl-auth-method.updated applied LifetimeChanged',
+      'acl-token.deleted applied LifetimeChanged',
+    ]);
+  });
+
   it('keeps no intention from being narrowed', async () => {
     rig.idp.change('web-app', { scopes: ['config:read', 'orders:call'] });
     await rig.mesh.register('web', { client: 'web-app' });
