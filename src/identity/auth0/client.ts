@@ -98,7 +98,10 @@ export function toOAuthClient(
 function grantsOf(grant: ClientGrant, apis: ReadonlyMap<string, ResourceServer>): readonly Grant[] {
   const api = apis.get(grant.audience);
   if (api === undefined) return [];
-  const names = grant.allow_all_scopes ? scopesOf(api) : (grant.scope ?? []);
+  const offered = scopesOf(api);
+  // A grant may go on naming a scope that its API has no more.
+  const named = (grant.scope ?? []).filter((name) => api.scopes == null || offered.includes(name));
+  const names = grant.allow_all_scopes ? offered : named;
   return [...new Set(names)].sort().map((name) => ({ api: grant.audience, name }));
 }
 

@@ -67,6 +67,14 @@ describe('what an Auth0 application may obtain', () => {
     expect(await obtained()).toEqual({ machine: 0, website: 0 });
   });
 
+  it('is no scope that the API has no more, although the grant still names it', async () => {
+    tenant.addClient('app');
+    tenant.grant('app', ['read:orders', 'write:orders']);
+    tenant.changeApi(API, ['read:orders']);
+    expect((await all()).get('app')?.grants).toEqual([{ api: API, name: 'read:orders' }]);
+    expect((await directory.read('clientId', 'app', signal))?.grants).toHaveLength(1);
+  });
+
   it('lives as long as the shortest token of its APIs', async () => {
     const [short, long] = ['https://short.example.com', 'https://long.example.com'];
     tenant.addApi(short, ['a'], 600);
