@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js';
 import type { Consul } from '../src/consul/consul.js';
+import type { SyncError } from '../src/errors.js';
 import { AclState } from '../src/reconcile/acl/acl-state.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
@@ -20,9 +21,14 @@ export interface BothSides {
 
 /**
  * Reads every directory and Consul completely, hands them to `use`, and closes the connections. Needs neither queue
- * nor state directory and writes nothing, so it can run beside the daemon.
+ * nor state directory and writes nothing, so it can run beside the daemon. A directory that cannot be read is an error,
+ * unless `onUnread` takes it.
  */
-export async function withBothSides<T>(cli: Cli, use: (sides: BothSides) => Promise<T>): Promise<T> {
+export async function withBothSides<T>(
+  cli: Cli,
+  use: (sides: BothSides) => Promise<T>,
+  onUnread?: (provider: string, error: SyncError) => void,
+): Promise<T> {
   const config = await cli.openConfig();
   const ambience = cli.ambience(true);
   const consul = await openConsul(config.consul, config.owner, ambience);
@@ -37,7 +43,7 @@ export async function withBothSides<T>(cli: Cli, use: (sides: BothSides) => Prom
     await withProgress(
       cli.around.stderr,
       () => 'reading the identity providers and Consul',
-      () => readBothSides({ ...ambience, world, acl, consul, directories, jwksUris }, cli.signal),
+      () => readBothSides({ ...ambience, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
     );
     const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
     return await use({ config, consul, world, acl, window });

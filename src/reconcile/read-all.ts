@@ -9,11 +9,15 @@ import { readConsul } from './sweep.js';
 /**
  * Reads both sides completely into the world: every directory and all that Consul has to say. Throws if any part
  * cannot be read completely, for a plan from half the truth would be a wrong one. Members of groups may stay unknown: a
- * plan then holds what depends on them, and says so.
+ * plan then holds what depends on them, and says so. Who plans nothing may do without a directory: `onUnread` is told
+ * which could not be read, and why.
  */
 export async function readBothSides(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock' | 'jwksUris' | 'logger'>,
   signal: AbortSignal,
+  onUnread: (provider: string, error: SyncError) => void = (_, error) => {
+    throw error;
+  },
 ): Promise<void> {
   const { world, clock } = deps;
   await Promise.all([
@@ -22,8 +26,14 @@ export async function readBothSides(
     isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
     ...[...deps.directories].map(async ([provider, directory]) => {
       const read = world.beginRead();
-      const { clients } = await directory.readAll(signal);
-      world.putDirectory(provider, clients, read, clock.now());
+      try {
+        const { clients } = await directory.readAll(signal);
+        world.putDirectory(provider, clients, read, clock.now());
+      } catch (error) {
+        if (signal.aborted || !(error instanceof SyncError)) throw error;
+        onUnread(provider, error);
+        return;
+      }
       await readMembers(provider, directory, deps, signal);
     }),
   ]);

@@ -145,6 +145,21 @@ describe('tokens', () => {
     expect((await cli.run(['tokens'])).status).toBe(0);
   });
 
+  it('lists them all while the identity provider cannot be read, and says that it knows no replacement', async () => {
+    const made = await make({ ServiceIdentities: [{ ServiceName: 'web' }] });
+    cli.brokenIdp('{');
+    const { out, status } = await cli.run(['tokens']);
+    expect(status).toBe(0);
+    expect(out).toContain(made.AccessorID);
+    expect(out).toMatch(/^ {2}instead +unknown$/m);
+    expect(out).toMatch(/^Which clients of main could replace a token is not known: .+$/m);
+    const { json } = await cli.run(['tokens', '--json']);
+    expect(json().unreadProviders).toEqual({ main: expect.stringMatching(/./) });
+    expect((await cli.run(['plan'])).status).toBe(1);
+    cli.idp({ clientId: 'web-app', scopes: [] });
+    expect((await cli.run(['tokens', '--json'])).json().unreadProviders).toEqual({});
+  });
+
   it('names the client whose login gives what a static token does, and stays silent where that is not certain', async () => {
     const document = join(cli.directory, 'clients.json');
     cli.configure({

@@ -6,7 +6,7 @@ import { clientName } from '../../src/plan/acl/quote.js';
 import type { GrantObjects } from '../../src/plan/acl/token-power.js';
 import { countTokens, isStatic, reportTokens, type TokenReport } from '../../src/plan/acl/token-report.js';
 import { clientLogins } from '../../src/reconcile/client-logins.js';
-import { withBothSides } from '../both-sides.js';
+import { type BothSides, withBothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
 import { printTokens } from '../terminal/tokens-text.js';
 
@@ -22,6 +22,7 @@ export function addTokens(program: Command, cli: Cli): void {
     .description(
       'Lists the ACL tokens of Consul: from a login, static, anonymous or for everything; how old they are, when they\n' +
         'end, what they may do, and which OAuth client certainly gets as much by logging in. Never their secrets.\n' +
+        'Where a provider cannot be read, its clients are not looked at, which is said.\n' +
         'Changes nothing. The token of scopemesh needs acl = "read" for it.',
     )
     .option('--static', 'only those that somebody made and keeps')
@@ -37,7 +38,8 @@ Examples:
   scopemesh tokens --json | jq -r '.tokens[] | select(.replaceableBy != []) | .accessorId'`,
     )
     .action(async (options: Options) => {
-      await withBothSides(cli, async ({ consul, world, acl }) => {
+      const unread = new Map<string, string>();
+      const show = async ({ consul, world, acl }: BothSides) => {
         const now = systemClock.now();
         // Where ACLs are off there is nothing to list, which is no error.
         const { aclsEnabled } = await consul.inspect(cli.signal);
@@ -59,9 +61,11 @@ Examples:
             tokens: reports.map((report) => tokenView(report, world.mapping.owner)),
             summary: counts,
             rulesTrouble: rulesTrouble ?? null,
+            unreadProviders: Object.fromEntries(unread),
           });
-        else printTokens(reports, counts, { now, rulesTrouble }, cli.screen);
-      });
+        else printTokens(reports, counts, { now, rulesTrouble, unread }, cli.screen);
+      };
+      await withBothSides(cli, show, (provider, error) => unread.set(provider, error.message));
     });
 }
 

@@ -11,7 +11,12 @@ const LINE_LIMIT = 160;
 export function printTokens(
   reports: readonly TokenReport[],
   counts: TokenCounts,
-  facts: { readonly now: number; readonly rulesTrouble: string | undefined },
+  facts: {
+    readonly now: number;
+    readonly rulesTrouble: string | undefined;
+    /** Providers whose clients are not known, and why. */
+    readonly unread: ReadonlyMap<string, string>;
+  },
   screen: Screen,
 ): void {
   const { colors } = screen;
@@ -39,11 +44,15 @@ export function printTokens(
     const told = links.filter(([, names]) => names.length > 0);
     if (told.length > 0) fact('by', told.map(([word, names]) => `${word} ${names.join(', ')}`).join('; '));
     if (can !== undefined) fact('may', can.length === 0 ? 'nothing' : can.join('; '));
-    if (can !== undefined && isStatic(kind)) fact('instead', insteadText(replaceableBy));
+    if (can !== undefined && isStatic(kind)) fact('instead', insteadText(replaceableBy, facts.unread));
   }
   if (reports.length > 0) screen.line();
   if (facts.rulesTrouble !== undefined)
     screen.line(colors.yellow(`What tokens may do is not shown: ${printable(facts.rulesTrouble)}`));
+  for (const [provider, why] of facts.unread)
+    screen.line(
+      colors.yellow(`Which clients of ${provider} could replace a token is not known: ${printable(why)}`),
+    );
   const sum = TOKEN_KINDS.map((kind) => `${counts[kind]} ${kind}`);
   screen.line(colors.bold(`Tokens: ${sum.join(', ')}.`));
 }
@@ -54,9 +63,9 @@ function endText(expiresAt: string | undefined, now: number): string {
   return seconds <= 0 ? 'has ended' : `ends in ${durationText(seconds)}`;
 }
 
-function insteadText(clients: TokenReport['replaceableBy']): string {
+function insteadText(clients: TokenReport['replaceableBy'], unread: ReadonlyMap<string, string>): string {
   const [first, ...others] = clients;
-  if (first === undefined) return 'none found';
+  if (first === undefined) return unread.size === 0 ? 'none found' : 'unknown';
   const more = others.length === 0 ? '' : `, or ${others.length} other clients`;
   return `a login of ${first.provider}/${first.clientId}${more}`;
 }
