@@ -22,6 +22,8 @@ export interface KeycloakEvent {
   /** What a user or a client did: the type as in `LOGIN`. */
   readonly access?: { readonly type: string; readonly clientId?: string };
   readonly principal?: { readonly id: string; readonly ip?: string };
+  /** Of the principal, where it is a user of this very realm whose name is not told. */
+  readonly userId?: string;
 }
 
 /** Undefined for anything that is not an event of Keycloak. */
@@ -34,10 +36,13 @@ export function parseEvent(value: unknown): KeycloakEvent | undefined {
   const by = isObject(value.authDetails) ? value.authDetails : {};
   const ip = textAt(by, 'ipAddress');
   const who = textAt(by, 'username') ?? textAt(by, 'userId') ?? textAt(by, 'clientId');
+  const userId = textAt(by, 'username') === undefined ? textAt(by, 'userId') : undefined;
+  const isOfRealm = textAt(by, 'realmId') !== undefined && by.realmId === value.realmId;
   const origin = {
     id,
     occurredAt,
     ...(realm === undefined ? {} : { realm }),
+    ...(userId === undefined || !isOfRealm ? {} : { userId }),
     ...(who === undefined ? {} : { principal: { id: who, ...(ip === undefined ? {} : { ip }) } }),
   };
   const operation = textAt(value, 'operationType');

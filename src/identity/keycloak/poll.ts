@@ -9,6 +9,7 @@ import { toIdentityEvent } from './events.js';
 import { isObject, objectIn, textsIn } from './json.js';
 import { createKeycloakNames, type KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
+import { createPrincipals } from './principals.js';
 
 export interface KeycloakPollOptions extends AdminApiOptions {
   readonly serviceAccountRoles: boolean;
@@ -46,6 +47,7 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
   const names = options.names ?? createKeycloakNames();
   const whichApis = options.apis === undefined ? {} : { apis: options.apis };
   const place = `provider ${provider}, realm ${api.issuer.realm}, admin events`;
+  const principals = createPrincipals(api);
   let saidDetails = false;
 
   const requireLog = async (signal: AbortSignal): Promise<void> => {
@@ -121,7 +123,10 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
       const next = toCursor(found, gap ? { time: 0, ids: [] } : cursor);
       return {
         // The webhook sends all that is in the log, under the same ids.
-        events: fresh.map((event) => ({ ...toIdentityEvent(event, context), isSignalled: true })),
+        events: (await principals.name(fresh, signal)).map((event) => ({
+          ...toIdentityEvent(event, context),
+          isSignalled: true,
+        })),
         cursor: JSON.stringify(next),
         gap,
       };

@@ -31,6 +31,8 @@ describe('the poll of Keycloak’s admin events', () => {
       api,
       ...options,
     });
+  const principalsOf = (result: PollResult) =>
+    result.events.map((event) => event.triggers[0]?.cause.principal?.id);
   const idsOf = (result: PollResult) => result.events.map((event) => event.id);
   const add = (id: string, time: number) => {
     const event = { id, time, operationType: 'UPDATE', resourceType: 'CLIENT', resourcePath: 'clients/x' };
@@ -54,6 +56,48 @@ describe('the poll of Keycloak’s admin events', () => {
   afterEach(async () => {
     await api.close();
     await keycloak.stop();
+  });
+
+  it('names the users of its realm by one read each, and leaves others their ids', async () => {
+    const users = [
+      { id: 'u-1', username: 'alice' },
+      { id: 'u-2', username: 'bob' },
+    ];
+    keycloak.fault = (url, response) => {
+      if (!url.pathname.endsWith('/users')) return false;
+      json(
+        response,
+        200,
+        users.filter(({ id }) => url.searchParams.get('search') === `id:${id}`),
+      );
+      return true;
+    };
+    const by = (id: string, time: number, userId: string, realmId: string) => {
+      const authDetails = { userId, realmId, clientId: 'c', ipAddress: '127.0.0.1' };
+      add(id, time);
+      keycloak.events[0] = { ...Object(keycloak.events[0]), realmId: 'r-1', authDetails };
+    };
+    const poll = open();
+    add('e0', 1);
+    const { cursor } = await poll.poll(undefined, signal);
+    by('e1', 10, 'u-1', 'r-1');
+    by('e2', 20, 'u-2', 'r-2');
+    by('e3', 30, 'u-3', 'r-1');
+    by('e4', 40, 'u-1', 'r-1');
+    const first = await poll.poll(cursor, signal);
+    expect(principalsOf(first)).toEqual(['alice', 'u-2', 'u-3', 'alice']);
+    by('e5', 50, 'u-1', 'r-1');
+    by('e6', 60, '../../x', 'r-1');
+    expect(principalsOf(await poll.poll(first.cursor, signal))).toEqual(['alice', '../../x']);
+    expect(keycloak.count('/users?')).toBe(2);
+
+    const denied = open();
+    keycloak.fault = (url, response) => {
+      if (!url.pathname.endsWith('/users')) return false;
+      json(response, 403, { error: 'HTTP 403 Forbidden' });
+      return true;
+    };
+    expect(principalsOf(await denied.poll(cursor, signal))).toContain('u-1');
   });
 
   it('gives of the recorded log what the webhook gave of the same actions, oldest first', async () => {
