@@ -93,6 +93,8 @@ export interface AclSnapshot {
   readonly roles: readonly Stored<AclRole>[];
   readonly authMethods: readonly Stored<AclAuthMethod>[];
   readonly bindingRules: readonly Stored<AclBindingRule>[];
+  /** Names of auth methods of other types than jwt, with names of ours; whatever came from them is somebody else's. */
+  readonly otherMethods?: readonly string[];
 }
 
 export type AclObject =

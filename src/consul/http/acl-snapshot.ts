@@ -30,7 +30,9 @@ export async function readSnapshot(
     const rows = await listAcl(transport, kind, tenancy, guard, stop);
     return ourRows(kind, rows, isOurs);
   });
-  const [policies = [], roles = [], methods = [], rules = []] = lists;
+  const [policies = [], roles = [], named = [], rules = []] = lists;
+  const methods = named.filter(({ Type }) => Type === 'jwt');
+  const others = named.filter(({ Type }) => Type !== 'jwt');
   const whole = async (kind: 'acl-policy' | 'acl-auth-method', rows: readonly Raw[], key: 'ID' | 'Name') =>
     mapBounded(rows, WIDTH, signal, async (row, stop) => {
       const id = createReader('acl.read').text(row[key]);
@@ -49,6 +51,9 @@ export async function readSnapshot(
       .filter(({ value }) => value !== undefined)
       .map(({ value }) => parseAuthMethod(value, 'acl.read')),
     bindingRules: rules.map((row) => parseBindingRule(row, ACL_TABLES['acl-binding-rule'].operation)),
+    ...(others.length === 0
+      ? {}
+      : { otherMethods: others.map(({ Name }) => createReader('acl.auth-methods').text(Name)) }),
   };
 }
 
@@ -63,7 +68,7 @@ function ourRows(kind: AclKind, rows: readonly Raw[], isOurs: IsOurs): readonly 
     if (key === '' || name === '') throw incomplete(operation, 'the list has an empty name or id');
     if (seen.has(key)) throw incomplete(operation, 'the list has an object twice');
     seen.add(key);
-    if (kind === 'acl-auth-method' && reader.text(row.Type) !== 'jwt') return false;
+    if (kind === 'acl-auth-method') reader.text(row.Type);
     return isOurs(name, reader.optionalText(row.Description));
   });
 }

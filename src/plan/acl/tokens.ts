@@ -39,9 +39,10 @@ export function tokensToEnd(
 export function orphans(
   tokens: readonly AclToken[],
   owner: string,
-  snapshot: Pick<AclSnapshot, 'authMethods' | 'bindingRules'>,
+  snapshot: Pick<AclSnapshot, 'authMethods' | 'bindingRules' | 'otherMethods'>,
 ): readonly string[] {
   const methods = new Map(snapshot.authMethods.map(({ object }) => [object.name.toLowerCase(), object]));
+  const others = new Set(snapshot.otherMethods?.map((name) => name.toLowerCase()));
   const bound = new Set(
     snapshot.bindingRules.map(({ object }) => grantKey(object.authMethod, object.bindName)),
   );
@@ -50,7 +51,7 @@ export function orphans(
       const { authMethod } = token;
       if (authMethod === undefined || !hasOurName(owner, authMethod)) return false;
       const method = methods.get(authMethod.toLowerCase());
-      if (method === undefined) return true;
+      if (method === undefined) return !others.has(authMethod.toLowerCase());
       if (!isOurs(owner, method.name, method.description)) return false;
       const { maxTokenTtlSeconds } = method;
       if (!isUnlimited(maxTokenTtlSeconds) && lifeOf(token) > maxTokenTtlSeconds + ROUNDING_SECONDS)

@@ -54,7 +54,9 @@ describe('a snapshot of ACL objects', () => {
     const rig = await against(
       at('/v1/acl/auth-methods', ({ reply }) => reply(200, [{ ...rawMethod, Type: 'kubernetes' }])),
     );
-    expect((await rig.acl.read(everything, never)).authMethods).toEqual([]);
+    const snapshot = await rig.acl.read(everything, never);
+    expect(snapshot.authMethods).toEqual([]);
+    expect(snapshot.otherMethods).toEqual(['ours']);
     await rig.acl.read(() => false, never);
     expect(rig.seen.filter((each) => each.includes('/policy/') || each.includes('/auth-method/'))).toEqual([
       'GET /v1/acl/policy/policy-1?consistent',

@@ -57,6 +57,7 @@ describe('of the tokens that a step finds, those end', () => {
 describe('a token is an orphan', () => {
   const { authMethods: methods, bindingRules } = desire(client('web', ['config:read'])).desired;
   const snapshot = {
+    otherMethods: ['Scopemesh-pay-main-pods'],
     bindingRules: bindingRules.map((object) => ({ id: 'r', object, isAltered: false, modifyIndex: 1 })),
     authMethods: [
       ...methods.map((object) => ({ id: object.name, object, isAltered: false, modifyIndex: 1 })),
@@ -90,6 +91,11 @@ describe('a token is an orphan', () => {
     [
       'not if its method lacks our mark',
       token('a', { authMethod: 'scopemesh-pay-main-theirs', roles: [] }),
+      false,
+    ],
+    [
+      'not if its method is of another type than ours',
+      token('a', { authMethod: 'scopemesh-pay-main-pods', roles: [] }),
       false,
     ],
     [
