@@ -15,22 +15,34 @@ export interface PlanSummary {
   readonly held: number;
   /** Records of `claims: first` to be made or taken back. */
   readonly claims: number;
+  readonly jwtProviders: Counts;
   /** Consul's ACL objects; tokens that would end are not counted before. */
-  readonly acl: { readonly create: number; readonly update: number; readonly delete: number };
+  readonly acl: Counts;
+}
+
+interface Counts {
+  readonly create: number;
+  readonly update: number;
+  readonly delete: number;
 }
 
 export function summaryOf(plan: FleetPlan): PlanSummary {
   const count = (sign: Sign) => plan.changes.filter((change) => signOf(change) === sign).length;
-  const countAcl = (verb: AclChange['verb']) =>
-    plan.acl.changes.filter(({ verb: each, step }) => each === verb && step.do !== 'end-tokens').length;
   return {
     open: count('+'),
     change: count('~'),
     close: count('-'),
     held: plan.holds.length,
     claims: plan.claims.length,
-    acl: { create: countAcl('created'), update: countAcl('updated'), delete: countAcl('deleted') },
+    jwtProviders: countVerbs(plan.jwtProviders),
+    acl: countVerbs(plan.acl.changes.filter(({ step }) => step.do !== 'end-tokens')),
   };
+}
+
+function countVerbs(changes: readonly { readonly verb: string }[]): Counts {
+  const count = (verb: 'created' | 'updated' | 'deleted') =>
+    changes.filter((change) => change.verb === verb).length;
+  return { create: count('created'), update: count('updated'), delete: count('deleted') };
 }
 
 export type Sign = '+' | '~' | '-';

@@ -163,6 +163,7 @@ describe('the commands', () => {
     const planned = await cli.run(['plan']);
     expect(planned.out).toContain(`+ ${JWT_PROVIDER}  tokens of ${rig.idp.issuer} for consul`);
     expect(planned.out).toContain(`/v1/orders and below, with a user's token of ${JWT_PROVIDER}`);
+    expect(planned.out).toContain('0 held. jwt-providers: 1 to create, 0 to update, 0 to delete.');
     expect((await cli.run(['plan', '--json'])).json()).toMatchObject({
       changes: [
         { subject: `jwt-provider/${JWT_PROVIDER}`, verb: 'created', action: 'grant' },
@@ -196,6 +197,18 @@ describe('the commands', () => {
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     expect(await rig.mesh.access('orders')).toBeUndefined();
     expect(await jwtProviders(rig)).toEqual([]);
+  });
+
+  it('count a jwt-provider that alone is to be mended as a change that is pending', async () => {
+    await cli.run(['apply', '--yes']);
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+    const [standing] = await jwtProviders(rig);
+    await rig.mesh.request('PUT', '/v1/config', { ...standing, Issuer: 'https://evil.example.com' });
+    const { status, out } = await cli.run(['plan', '--detailed-exitcode']);
+    expect([status, out]).toEqual([2, expect.stringContaining('jwt-providers: 0 to create, 1 to update')]);
+    expect((await cli.run(['plan', '--json'])).json()).toMatchObject({
+      summary: { open: 0, close: 0, jwtProviders: { create: 0, update: 1, delete: 0 } },
+    });
   });
 
   it('say what is held on a Consul that cannot require a token', async () => {

@@ -29,13 +29,15 @@ export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): vo
   if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan))));
 }
 
-export function summaryText({ open, change, close, held, claims, acl }: PlanSummary): string {
+export function summaryText({ open, change, close, held, claims, jwtProviders, acl }: PlanSummary): string {
   const records = claims === 0 ? '' : ` ${claims} ${claims === 1 ? 'claim' : 'claims'} to record.`;
-  const objects =
-    acl.create + acl.update + acl.delete === 0
-      ? ''
-      : ` ACL objects: ${acl.create} to create, ${acl.update} to update, ${acl.delete} to delete.`;
+  const objects = `${countsText('jwt-providers', jwtProviders)}${countsText('ACL objects', acl)}`;
   return `Plan: ${open} to open, ${change} to change, ${close} to close, ${held} held.${records}${objects}`;
+}
+
+function countsText(of: string, counts: PlanSummary['acl']): string {
+  if (counts.create + counts.update + counts.delete === 0) return '';
+  return ` ${of}: ${counts.create} to create, ${counts.update} to update, ${counts.delete} to delete.`;
 }
 
 /** Holds with the reason, and what to do, said once for all that have the same. */
