@@ -24,7 +24,8 @@ export interface LogParty {
   readonly displayName?: string;
 }
 
-const text = z.string().max(1024);
+/** What is too long to be a name is none: one such entry must not keep back those after it. */
+const text = z.string().transform((value) => (value.length > 1024 ? '' : value));
 const PARTY = z.looseObject({
   id: text.nullish(),
   type: text.nullish(),

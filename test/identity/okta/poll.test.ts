@@ -67,6 +67,15 @@ describe('the System Log', () => {
     ).toBe(true);
   });
 
+  it('goes on behind an entry with a name that is none', async () => {
+    await begin();
+    const { log } = world.server.org;
+    const displayName = 'x'.repeat(5_000);
+    log.write('application.lifecycle.update', [{ id: '0oa1', type: 'AppInstance', displayName }]);
+    log.write('application.lifecycle.update', [{ id: '0oa2', type: 'AppInstance' }]);
+    expect(proven((await next()).events)).toHaveLength(2);
+  });
+
   it('reads several pages at once, and says when there is more', async () => {
     await begin();
     for (let at = 0; at < 64; at++) world.server.org.addApp();
