@@ -29,20 +29,21 @@ function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobRe
   }
 }
 
-/** Sessions that ended wait for nobody; whatever is wrong with people keeps no client from being compared. */
+/** Sessions that ended wait for nobody; whatever is wrong with them or with people keeps no client from being compared. */
 async function runProvider(
   key: Extract<Key, { kind: 'provider' }>,
   job: Job,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  await endSessions(key, job, deps, signal);
-  // People first, for some may have to go.
-  const [people, users, clients] = [
+  // People before clients, for some may have to go.
+  const [sessions, people, users, clients] = [
+    await settled(endSessions(key, job, deps, signal)),
     await settled(reconcilePeople(key, job, deps, signal)),
     await settled(reconcileJwtProvider(key.name, job, deps, signal)),
     await settled(reconcileProvider(key, job, deps, signal)),
   ];
+  if (sessions.status === 'rejected') throw sessions.reason;
   if (clients.status === 'rejected') throw clients.reason;
   if (people.status === 'rejected') throw people.reason;
   if (users.status === 'rejected') throw users.reason;

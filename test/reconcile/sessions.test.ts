@@ -8,6 +8,7 @@ import { endSessions } from '../../src/reconcile/acl/sessions.js';
 import { type AclRig, createAclRig, type Login, loggedIn } from '../support/acl-rig.js';
 import { clientOf, OWNER } from '../support/daemon.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
+import { until } from '../support/until.js';
 
 let rig: AclRig;
 let worker: Worker;
@@ -122,6 +123,30 @@ describe('an order about a session', () => {
     expect(await alive(token)).toBe(false);
     expect((await decided()).map(({ outcome }) => outcome)).toEqual(['applied']);
     expect((await worker.store.journal.read('provider/main')).pending).toEqual([]);
+  });
+
+  it('that cannot be carried out keeps nobody from being put out, and no directory from being read', async () => {
+    let isDenied = true;
+    await start((consul) => ({
+      ...consul,
+      acl: {
+        ...consul.acl,
+        tokens: (by, signal) =>
+          isDenied && by !== 'all' && 'role' in by && by.role.includes('_person-')
+            ? Promise.reject(new SyncError('ERR_CONSUL_DENIED', 'no', { retriable: false }))
+            : consul.acl.tokens(by, signal),
+      },
+    }));
+    const bot = loggedIn(await rig.login('bot-app'));
+    const portal = loggedIn(await rig.login('portal-app'));
+    rig.idp.put('bot-app');
+    await order({ subject: 'ann' });
+    await order({ clientId: 'portal-app' });
+    await until("the other order's token gone", async () => !(await alive(portal)));
+    await worker.add(providerKey('main'), 'poll', { fullRead: true });
+    await until('the scope gone', async () => !(await alive(bot)));
+    isDenied = false;
+    await worker.idle();
   });
 
   it('that comes twice, or of somebody without a token, does nothing more and says nothing more', async () => {

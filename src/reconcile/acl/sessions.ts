@@ -12,6 +12,7 @@ import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { tellHolds } from '../holds.js';
 import { settle } from '../settle.js';
 import { isAclActive } from './acl-state.js';
+import { unlessDenied } from './denied.js';
 import { endedTokensText, endTokens } from './end-tokens.js';
 import { groupsOf } from './plan-people.js';
 
@@ -33,9 +34,13 @@ export async function endSessions(
   signal: AbortSignal,
 ): Promise<void> {
   if (!isAclActive(deps)) return;
+  const carryOut = deps.world.mapping.mode === 'enforce' ? endSession : tellForbidden;
+  const failures: unknown[] = [];
   for (const order of sessionOrders(job))
-    if (deps.world.mapping.mode === 'enforce') await endSession(formatKey(key), order, deps, signal);
-    else await tellForbidden(formatKey(key), order, deps, signal);
+    await unlessDenied(() => carryOut(formatKey(key), order, deps, signal), deps).catch((error: unknown) => {
+      failures.push(error);
+    });
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Each order once, however often it came. */
@@ -63,11 +68,16 @@ async function endSession(
   let draft = left;
   let ended = 0;
   for (const by of filtersOf(order, deps))
-    ended += await endTokens({ by, issuedBefore: issuedBefore(order) }, deps, signal, async () => {
-      if (draft !== undefined) return;
-      draft = draftOf(order, deps);
-      await deps.journal.record(key, [draft]);
-    });
+    ended += await endTokens(
+      { by, reason: 'SessionRevoked', issuedBefore: issuedBefore(order) },
+      deps,
+      signal,
+      async () => {
+        if (draft !== undefined) return;
+        draft = draftOf(order, deps);
+        await deps.journal.record(key, [draft]);
+      },
+    );
   if (draft === undefined) return;
   const text = await endedTokensText(left === undefined ? ended : undefined, deps, signal);
   const detail = `${text}; an access token that was issued before the session ended logs in again until it expires`;
