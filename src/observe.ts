@@ -128,6 +128,11 @@ export const METRICS = {
     'ACL tokens in Consul, by kind (management, static, static-expiring, anonymous, login); only where ACL rules, groups or logins are configured.',
     ['kind'],
   ],
+  scopemesh_acl_tokens_ended_total: [
+    'counter',
+    "ACL tokens from logins that scopemesh ended, by the decision's reason; those that ended with their auth method only where they could be counted.",
+    ['reason'],
+  ],
   scopemesh_inferred_removals: ['gauge', 'Removals by inference within the window of the mass guard.', []],
   scopemesh_config_reload_failures_total: ['counter', 'Reloads refused because the new file is bad.', []],
 } as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string, readonly string[]]>;

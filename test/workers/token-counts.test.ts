@@ -25,6 +25,26 @@ describe('the number of ACL tokens', () => {
     await is('login', 1);
   });
 
+  it('that ended is counted by the reason, whether by themselves or with their method', async () => {
+    const lasting = { ...clientOf('web', 'config:read'), accessTokenLifetimeSeconds: 600 };
+    rig = await createAclRig({ clients: [lasting] });
+    const daemon = await rig.start();
+    const ended = (reason: string) => daemon.metric(`scopemesh_acl_tokens_ended_total{reason="${reason}"}`);
+    await rig.decided({ type: 'dev.scopemesh.acl-binding-rule.created', outcome: 'applied' });
+    loggedIn(await rig.login('web-app'));
+    rig.idp.change('web-app', { accessTokenLifetimeSeconds: 300 });
+    await daemon.tell('client.updated', 'web-app');
+    await rig.decided({ type: 'dev.scopemesh.acl-token.deleted' });
+    expect(await ended('LifetimeChanged')).toBe(1);
+    expect(await ended('ClientDisabled')).toBeUndefined();
+    for (let logins = 0; logins < 2; logins++) loggedIn(await rig.login('web-app'));
+    rig.idp.change('web-app', { enabled: false });
+    await daemon.tell('client.disabled', 'web-app');
+    await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted' });
+    expect(await ended('ClientDisabled')).toBe(2);
+    expect(await ended('LifetimeChanged')).toBe(1);
+  });
+
   it('is not asked for where no tokens are given out', async () => {
     rig = await createAclRig({ file: { scopes: { 'orders:call': { to: 'orders' } } } });
     const token = await rig.mesh.tokenWith(LEAST);

@@ -22,7 +22,7 @@ export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDe
  * | as it was before | `failed` (`Interrupted`): the write never arrived, or has yet to |
  * | anything else | `unknown`, and it is said |
  *
- * Tokens that were to end are ended now. Returns what is remembered of the key afterwards.
+ * Tokens that were to end are ended now, where the mode ends any. Returns what is remembered of the key afterwards.
  */
 export async function settleAclLeftovers(
   key: string,
@@ -89,7 +89,13 @@ async function finishTokens(
   const { authMethod, role, longerThanSeconds } = meant ?? {};
   const by = authMethod !== undefined ? { authMethod } : role !== undefined ? { role } : undefined;
   const asked = longerThanSeconds === undefined ? {} : { longerThanSeconds };
-  const ended = by === undefined ? 0 : await endTokens({ by, ...asked }, deps, signal);
+  const { mode } = deps.world.mapping;
+  if (mode !== 'enforce') {
+    const nowMs = deps.clock.now();
+    const detail = `scopemesh was interrupted before these tokens ended, and mode is ${mode}: they go on`;
+    return settledOf(draft, { ...INTERRUPTED, detail, nowMs, time: new Date(nowMs).toISOString() });
+  }
+  const ended = by === undefined ? 0 : await endTokens({ by, reason: draft.reason, ...asked }, deps, signal);
   const nowMs = deps.clock.now();
   const detail = await endedTokensText(ended, deps, signal);
   return settledOf(draft, { outcome: 'applied', nowMs, time: new Date(nowMs).toISOString(), detail });

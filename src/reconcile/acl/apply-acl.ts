@@ -7,7 +7,7 @@ import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { isRefusal, settle } from '../settle.js';
 import { aclDraft } from './acl-draft.js';
-import { countTokens, endedTokensText, endTokens } from './end-tokens.js';
+import { countTokens, endedTokensText, endTokens, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
 import { standingPolicy } from './shared-policies.js';
 
@@ -197,6 +197,7 @@ async function remove(
     throw error;
   }
   deps.acl.cache.removed(step.kind, name, id, deps.world.beginRead());
+  noteEnded(tokens ?? 0, change.reason, deps);
   if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
   const detail = isMethod && tokens !== 0 ? { detail: await endedTokensText(tokens, deps, signal) } : {};
   await settle(key, draft, { outcome: 'applied', ...detail }, forgotten(change, application), deps);
@@ -229,7 +230,7 @@ async function endLiveTokens(
 ): Promise<void> {
   const { key } = application;
   let draft = recorded;
-  const ended = await endTokens(step, deps, signal, async () => {
+  const ended = await endTokens({ ...step, reason: change.reason }, deps, signal, async () => {
     draft ??= await recordTokens(change, application, deps);
   });
   // Nothing to end is no decision.

@@ -1,10 +1,13 @@
 import type { TokenFilter } from '../../consul/acl.js';
 import { messageOf } from '../../errors.js';
+import type { Reason } from '../../model/decision.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import type { ReconcilerDeps } from '../deps.js';
 
 export interface TokensToEnd {
   readonly by: Exclude<TokenFilter, 'all'>;
+  /** Of the decision that tells it. */
+  readonly reason: Reason;
   /** Only those that were given a longer life. */
   readonly longerThanSeconds?: number;
   /** Only those issued before this instant (milliseconds since the epoch). */
@@ -19,8 +22,8 @@ const MOST_LISTS = 5;
  * `found` is called once, before the first ends.
  */
 export async function endTokens(
-  { by, ...asked }: TokensToEnd,
-  deps: Pick<ReconcilerDeps, 'consul'>,
+  { by, reason, ...asked }: TokensToEnd,
+  deps: Pick<ReconcilerDeps, 'consul' | 'metrics'>,
   signal: AbortSignal,
   found: () => Promise<void> = async () => {},
 ): Promise<number> {
@@ -29,9 +32,16 @@ export async function endTokens(
     const ids = tokensToEnd(await deps.consul.acl.tokens(by, signal), asked);
     if (ids.length === 0) return ended;
     if (ended === 0) await found();
-    ended += await deps.consul.acl.deleteTokens(ids, signal);
+    const gone = await deps.consul.acl.deleteTokens(ids, signal);
+    noteEnded(gone, reason, deps);
+    ended += gone;
   }
   return ended;
+}
+
+/** Every way by which tokens end is counted, by the reason of its decision. */
+export function noteEnded(ended: number, reason: Reason, { metrics }: Pick<ReconcilerDeps, 'metrics'>): void {
+  if (ended > 0) metrics.count('scopemesh_acl_tokens_ended_total', { reason }, ended);
 }
 
 /** How many tokens an auth method has given, to be told when they end with it; undefined where that cannot be read. */

@@ -7,7 +7,7 @@ import { settledOf } from '../decide.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { settle } from '../settle.js';
 import { isAclActive } from './acl-state.js';
-import { endedTokensText } from './end-tokens.js';
+import { endedTokensText, noteEnded } from './end-tokens.js';
 
 /** What Consul takes beside its other work without noticing. */
 const PER_SECOND = 200;
@@ -67,6 +67,7 @@ async function settleReaped(
       ? 'no orphaned token could be ended; the next comparison tries again'
       : `orphans, which no login would give any more: ${await endedTokensText(ended, deps, AbortSignal.timeout(1_000))}`;
   const outcome = ended === 0 ? 'failed' : 'applied';
+  noteEnded(ended, draft.reason, deps);
   await settle(key, draft, { outcome, detail }, undefined, deps);
 }
 
