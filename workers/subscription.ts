@@ -44,6 +44,8 @@ export async function runSubscription(
   const outage = new Outage();
   const hasSeen = (eventId: string) => facts.has(eventScope(provider), eventId);
   let failures = 0;
+  // An adapter tells of a gap once, and the store may fail then.
+  let isGapOwed = false;
   while (!signal.aborted) {
     let waitMs: number;
     try {
@@ -54,9 +56,11 @@ export async function runSubscription(
         renewedAt: new Date(clock.now()).toISOString(),
         ...(state.expiresAt === undefined ? {} : { expiresAt: state.expiresAt }),
       };
-      if (state.gap) {
+      isGapOwed ||= state.gap;
+      if (isGapOwed) {
         logger.warn({ provider }, 'a subscription had ended or was silent: everything is compared');
         await requestFullRead(provider, deps, 'subscription');
+        isGapOwed = false;
       }
       await facts.set(factOf(name), JSON.stringify(renewal));
       failures = 0;

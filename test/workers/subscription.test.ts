@@ -26,6 +26,8 @@ function subscribed(...said: readonly [Said, ...Said[]]) {
   const seen: boolean[] = [];
   const queued: Trigger[] = [];
   const logs: string[] = [];
+  /** What the store says next, if not that all is well. */
+  const ills: Error[] = [];
   const subscription = {
     provider: 'main',
     async renew(
@@ -42,7 +44,13 @@ function subscribed(...said: readonly [Said, ...Said[]]) {
   };
   const log = (_fields: object, message: string) => void logs.push(message);
   const deps = {
-    queue: { add: async (triggers: readonly Trigger[]) => void queued.push(...triggers) },
+    queue: {
+      async add(triggers: readonly Trigger[]) {
+        const ill = ills.shift();
+        if (ill !== undefined) throw ill;
+        queued.push(...triggers);
+      },
+    },
     facts,
     clock,
     metrics: noMetrics,
@@ -50,7 +58,7 @@ function subscribed(...said: readonly [Said, ...Said[]]) {
   };
   running = runSubscription(subscription, 'main', deps, stop.signal);
   const called = (times: number) => until(`${times} calls`, () => calls.length >= times);
-  return { clock, facts, calls, seen, queued, logs, called };
+  return { clock, facts, calls, seen, queued, ills, logs, called };
 }
 
 describe('A subscription', () => {
@@ -73,6 +81,18 @@ describe('A subscription', () => {
     await called(1);
     await until('a comparison', () => queued.length > 0);
     expect(queued).toMatchObject([{ key: { kind: 'provider', name: 'main' }, fullRead: true }]);
+  });
+
+  it('makes everything be compared later, where the store failed when it told of its end', async () => {
+    const { clock, queued, ills, called } = subscribed({ gap: true }, { gap: false });
+    ills.push(new Error('the store is away'));
+    await called(1);
+    clock.advance(2_000);
+    await called(2);
+    await until('a comparison', () => queued.length > 0);
+    clock.advance(3_600_001);
+    await called(3);
+    expect(queued).toHaveLength(1);
   });
 
   it('can ask whether its proof came', async () => {

@@ -33,12 +33,14 @@ type Stored = z.output<typeof storedShape>;
  */
 export function createSsfSubscription(options: SsfSubscriptionOptions): EventSubscription {
   const { provider, stream, api, states, verifyMs, patienceMs, clock, logger } = options;
+  /** It was stopped, and no renewal came to its end since, to say so: the next finds it enabled. */
+  let wasStopped = false;
 
   return {
     provider,
     async renew(text, signal, hasSeen) {
       const stored = parseStored(text);
-      const { streamId, minVerificationMs, wasStopped } = await findRunning(signal);
+      const { streamId, minVerificationMs } = await findRunning(signal);
       const isOther = stored !== undefined && stored.streamId !== streamId;
       if (isOther) logger.warn({ provider, streamId }, 'the stream of shared signals was made anew');
       const asked = isOther ? undefined : stored?.asked;
@@ -50,10 +52,12 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
         const waited = asked === undefined ? 0 : clock.now() - asked.atMs;
         // Looked at as soon as it should have come, and then when the next one is due.
         const renewAfterMs = Math.max(1_000, (waited < patienceMs ? patienceMs : periodMs) - waited);
+        wasStopped = false;
         return { stored: format({ streamId, ...(asked === undefined ? {} : { asked }) }), renewAfterMs, gap };
       }
       const state = states.create();
       const isAsked = await api.verify(streamId, state, signal);
+      wasStopped = false;
       return isAsked
         ? { stored: format({ streamId, asked: { state, atMs: clock.now() } }), renewAfterMs: patienceMs, gap }
         : { stored: format({ streamId }), renewAfterMs: periodMs, gap };
@@ -61,13 +65,14 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
   };
 
   /** The stream, enabled; one that is gone is made again. */
-  async function findRunning(signal: AbortSignal): Promise<Stream & { readonly wasStopped: boolean }> {
+  async function findRunning(signal: AbortSignal): Promise<Stream> {
     const found = await stream.find(signal);
     const status = await api.status(found.streamId, signal);
-    if (status === undefined || status === 'enabled') return { ...found, wasStopped: false };
+    if (status === undefined || status === 'enabled') return found;
+    wasStopped = true;
     if (status === 'gone') {
       stream.forget();
-      return { ...(await stream.find(signal)), wasStopped: true };
+      return stream.find(signal);
     }
     const { streamId } = found;
     logger.warn(
@@ -75,7 +80,7 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
       'the transmitter has stopped its stream; it is asked to go on',
     );
     await api.enable(streamId, signal);
-    return { ...found, wasStopped: true };
+    return found;
   }
 
   /** A verification that came late, after it was given up, is no second silence. */

@@ -131,6 +131,22 @@ describe('the stream', () => {
     },
   );
 
+  it('that was stopped is a gap also where the renewal that enabled it failed afterwards', async () => {
+    receiver.transmitter.isSilent = true;
+    const first = await renew();
+    const [stream] = streams();
+    if (stream !== undefined) stream.status = 'paused';
+    receiver.clock.advance(900_000);
+    receiver.transmitter.fault = ({ path }) => (path === '/ssf/verify' ? { status: 503 } : undefined);
+    seen.add(`set/verification/${askedState(first)}`);
+    await expect(renew(first.stored)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
+    expect(streams()[0]?.status).toBe('enabled');
+    receiver.transmitter.fault = undefined;
+    const second = await renew(first.stored);
+    expect(second.gap).toBe(true);
+    expect((await renew(second.stored)).gap).toBe(false);
+  });
+
   it('whose subjects must be added at the transmitter says so', async () => {
     receiver.transmitter.isSilent = true;
     receiver.transmitter.metadata = { default_subjects: 'NONE' };
