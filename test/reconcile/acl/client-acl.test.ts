@@ -160,6 +160,29 @@ describe('a process that is killed', () => {
   });
 });
 
+describe('a mode that ends nothing', () => {
+  beforeEach(() => createWorld());
+
+  it.each(['observe', 'extend'])('%s ends no tokens that a crash left either, and says so', async (mode) => {
+    await running();
+    const token = loggedIn(await rig.login('web-app'));
+    await worker.stop();
+    rig.idp.change('web-app', { accessTokenLifetimeSeconds: 300 });
+    worker = await startWorker(rig, (consul) =>
+      withAcl(consul, () => ({ deleteTokens: () => Promise.reject(new Error('killed')) })),
+    );
+    await until('a draft', async () => (await worker.store.journal.overview()).pendingKeys.length > 0);
+    await worker.stop();
+    rig.writeFile({ mode });
+    worker = await startWorker(rig);
+    await worker.add(clientKey('main', 'web-app'));
+    await until('no draft', async () => (await worker.store.journal.overview()).pendingKeys.length === 0);
+    await worker.idle();
+    expect(await rig.readKey(token, 'config/a')).toBe(200);
+    expect(await settled()).toContain('acl-token.failed failed Interrupted');
+  });
+});
+
 describe('while the identity provider answers no keys', () => {
   beforeEach(() => createWorld());
 
