@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Config } from '../config/config.js';
+import { abortAfter } from '../src/abort-after.js';
 import { messageOf, SyncError } from '../src/errors.js';
 
 /** The daemon of this configuration, if it runs on this machine. */
@@ -19,7 +20,7 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
   const { host, port } = config.http;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const base = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
-  const within = () => AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const within = () => abortAfter(signal, TIMEOUT_MS);
   let status: unknown;
   try {
     const answer = await fetch(`${base}/statusz`, { signal: within() });

@@ -1,3 +1,4 @@
+import { abortAfter } from '../../src/abort-after.js';
 import { SyncError } from '../../src/errors.js';
 
 /** A Consul, of whatever make, with its management token. */
@@ -37,7 +38,7 @@ export async function callConsul(
     response = await fetch(`${place.address}${path}`, {
       method,
       headers: { 'X-Consul-Token': place.managementToken },
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      signal: abortAfter(signal, timeoutMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     text = await response.text();

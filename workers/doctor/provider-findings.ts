@@ -1,4 +1,5 @@
 import type { Config, ProviderSettings } from '../../config/config.js';
+import { abortAfter } from '../../src/abort-after.js';
 import { messageOf } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
 import type { WorldState } from '../../src/reconcile/world-state.js';
@@ -96,7 +97,7 @@ async function clockFindings(
     const answer = await fetch(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`, {
       method: 'HEAD',
       redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_TIMEOUT_MS)]),
+      signal: abortAfter(signal, DISCOVERY_TIMEOUT_MS),
     });
     const date = Date.parse(answer.headers.get('date') ?? '');
     if (Number.isNaN(date)) return [];

@@ -1,4 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto';
+import { abortAfter } from '../../abort-after.js';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
@@ -61,7 +62,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
           'webhook-signature': `v1,${signature}`,
         },
         body,
-        signal: AbortSignal.any([stop.signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]),
+        signal: abortAfter(stop.signal, ATTEMPT_TIMEOUT_MS),
       });
       await response.body?.cancel();
       return response.ok ? undefined : `answered ${response.status}`;
