@@ -68,12 +68,12 @@ export async function runPoll(
           logger.warn({ provider, reason }, 'events do not come as they used to: everything is compared');
           await requestFullRead(provider, deps, reason);
         }
-        const before = await readPolled(provider, facts);
+        const before = await readPolled(name, facts);
         const polled = {
           at: new Date(clock.now()).toISOString(),
           missedSignals: (before?.missedSignals ?? 0) + missed,
         };
-        await facts.set(polledFact(provider), JSON.stringify(polled));
+        await facts.set(polledFact(name), JSON.stringify(polled));
         const lasted = outage.ends(clock.now());
         if (lasted !== undefined)
           logger.info({ provider, lastedMs: lasted }, 'polling the identity provider works again');
@@ -104,17 +104,22 @@ export function pollName(provider: string): string {
   return `poll/${provider}`;
 }
 
-/** The last successful poll of a provider, by whatever process. */
+/** Under which the cursor of the shared signals beside a provider is kept. */
+export function signalsPollName(provider: string): string {
+  return `signals/${provider}`;
+}
+
+/** The last successful poll of a log, by whatever process; `name` as of its cursor. */
 export async function readPolled(
-  provider: string,
+  name: string,
   facts: Pick<Facts, 'get'>,
 ): Promise<z.infer<typeof Polled> | undefined> {
-  const text = await facts.get(polledFact(provider));
+  const text = await facts.get(polledFact(name));
   return text === undefined ? undefined : Polled.parse(JSON.parse(text));
 }
 
-function polledFact(provider: string): string {
-  return `polled/${provider}`;
+function polledFact(name: string): string {
+  return `polled/${name}`;
 }
 
 /** The complete comparison with the directory, at the start and then regularly. */

@@ -6,8 +6,8 @@ import type { Metrics } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
 import { lastReadFact, parseLastRead } from '../src/reconcile/last-read.js';
-import type { Heard, Hearing } from './heard.js';
-import { pollName, readPolled } from './poll.js';
+import { type Heard, type Hearing, isSilent } from './heard.js';
+import { pollName, readPolled, signalsPollName } from './poll.js';
 import { readRenewal, subscriptionsOf } from './subscription.js';
 
 const Instant = z.string().nullable();
@@ -28,6 +28,18 @@ export const ProviderHealth = z.object({
       cursor: z.string().nullable(),
       /** Events that the webhook should have brought and only the poll did. */
       missedSignals: z.number(),
+    })
+    .nullable(),
+  /** Shared signals beside it; null where none are configured. */
+  signals: z
+    .object({
+      delivery: z.enum(['push', 'poll']),
+      lastEventAt: Instant,
+      lagSeconds: z.number().nullable(),
+      /** Null where they are pushed. */
+      lastPollAt: Instant,
+      /** They used to come, and have not for much longer than ever. */
+      isSilent: z.boolean(),
     })
     .nullable(),
   subscriptions: z.array(z.object({ name: z.string(), renewedAt: Instant, expiresAt: Instant })),
@@ -61,10 +73,12 @@ export async function readProviderHealth(
   const { facts, heard, clock, metrics } = deps;
   const { name: provider, kind } = parts.settings;
   const now = clock.now();
-  const [byWebhook, byPoll, polled, cursor, read, rechecks] = await Promise.all([
+  const [byWebhook, byPoll, bySignals, polled, signalsPolled, cursor, read, rechecks] = await Promise.all([
     heard.of(provider, 'webhook'),
     heard.of(provider, 'poll'),
-    readPolled(provider, facts),
+    heard.of(provider, 'signals'),
+    readPolled(pollName(provider), facts),
+    readPolled(signalsPollName(provider), facts),
     facts.get(pollName(provider)),
     facts.get(lastReadFact(provider)).then(parseLastRead),
     deps.rechecks.count(provider),
@@ -95,6 +109,15 @@ export async function readProviderHealth(
             lastPollAt: polled?.at ?? null,
             cursor: shortened(cursor),
             missedSignals: polled?.missedSignals ?? 0,
+          },
+    signals:
+      parts.settings.ssf === undefined
+        ? null
+        : {
+            ...spoken(bySignals),
+            delivery: parts.settings.ssf.delivery,
+            lastPollAt: signalsPolled?.at ?? null,
+            isSilent: bySignals !== undefined && isSilent(bySignals, now),
           },
     subscriptions,
     directory: {

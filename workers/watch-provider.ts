@@ -1,7 +1,7 @@
 import type { ProviderSettings } from '../config/config.js';
 import type { PausingParts } from '../src/identity/pauses.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
-import { type PollDeps, runFullReads, runPoll } from './poll.js';
+import { type PollDeps, runFullReads, runPoll, signalsPollName } from './poll.js';
 import { runRechecks } from './recheck.js';
 import { runSubscription, subscriptionsOf } from './subscription.js';
 
@@ -26,7 +26,7 @@ export function watchProvider(
       : [
           runPoll(
             signals.poll,
-            { intervalMs: pollMs, name: `signals/${name}`, hasWebhook: false, channel: 'signals' },
+            { intervalMs: pollMs, name: signalsPollName(name), hasWebhook: false, channel: 'signals' },
             deps,
             signal,
           ),

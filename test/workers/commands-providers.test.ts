@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ProviderHealth } from '../../workers/provider-health.js';
+import { printProviders } from '../../workers/terminal/providers-text.js';
+import { createScreen } from '../../workers/terminal/screen.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { clientOf, createRig, type Daemon, type Rig } from '../support/daemon.js';
 import { until } from '../support/until.js';
@@ -63,6 +65,7 @@ describe('scopemesh providers', () => {
     const health = providers[0]?.health;
     expect(health).toMatchObject({
       kind: 'oidc',
+      signals: null,
       subscriptions: [],
       directory: { clients: 1, requests: 1 },
       pausedSeconds: 0,
@@ -83,6 +86,38 @@ describe('scopemesh providers', () => {
     expect(out).toMatch(/^ {2}poll {9}last \d+ s ago; last event never$/m);
     expect(out).toMatch(/^ {2}directory {4}read completely \d+ s ago: 1 clients, 1 requests$/m);
     expect(out).toMatch(/^ {2}granted {6}GET http:.*: the clients and their scopes$/m);
+  });
+
+  it('tells people of shared signals, of their stream and of their silence', () => {
+    const health: ProviderHealth = {
+      provider: 'main',
+      kind: 'oidc',
+      webhook: null,
+      poll: null,
+      signals: {
+        delivery: 'poll',
+        lastEventAt: '2026-01-01T00:00:00Z',
+        lagSeconds: 0.5,
+        lastPollAt: '2026-01-01T02:59:50Z',
+        isSilent: true,
+      },
+      subscriptions: [{ name: 'signals/main', renewedAt: '2026-01-01T02:59:00Z', expiresAt: null }],
+      directory: { readAt: null, ageSeconds: null, clients: null, requests: null },
+      pausedSeconds: 0,
+      rechecks: 0,
+    };
+    let out = '';
+    const write = (text: string) => {
+      out += text;
+    };
+    const stdout = { isTTY: false, write };
+    const screen = createScreen({ stdout, stderr: stdout, isInputTerminal: false, noColor: true });
+    const view = { provider: 'main', kind: 'oidc', health, access: null, error: null };
+    printProviders([view], true, Date.parse('2026-01-01T03:00:00Z'), screen);
+    expect(out).toMatch(
+      /^ {2}signals {6}polled 10 s ago; last signal 3 h ago, 0\.5 s after it happened; silent for much longer than ever$/m,
+    );
+    expect(out).toMatch(/^ {2}stream {7}renewed 60 s ago$/m);
   });
 
   it('keeps what it knows over a restart', async () => {

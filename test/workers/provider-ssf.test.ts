@@ -88,6 +88,16 @@ describe('shared signals that are pushed', () => {
     expect(transmitter.answered.at(-1)).toEqual({ status: 202, body: '' });
   });
 
+  it('show in the status of their provider, with their stream', async () => {
+    await running('push');
+    await until('the verification', async () => (await accepted()) === 1);
+    const [health] = (await daemon.status()).providers;
+    expect(health?.signals).toMatchObject({ delivery: 'push', lastPollAt: null, isSilent: false });
+    expect(Date.parse(health?.signals?.lastEventAt ?? '')).toBeGreaterThan(rig.clock.now() - 60_000);
+    expect(health?.subscriptions).toMatchObject([{ name: 'signals/main', renewedAt: expect.any(String) }]);
+    expect(health?.webhook?.lastEventAt).toBeNull();
+  });
+
   it('close a client at once where its directory says so too', async () => {
     await running('push');
     rig.idp.change('web-app', { enabled: false });
@@ -191,6 +201,8 @@ describe('shared signals that are polled', () => {
     await isClosed(rig);
     await until('nothing waits at the transmitter', () => transmitter.waiting.size === 0);
     expect(transmitter.refused.size).toBe(0);
+    const [health] = (await daemon.status()).providers;
+    expect(health?.signals).toMatchObject({ delivery: 'poll', lastPollAt: expect.any(String) });
   });
 
   it('come whole, though the transmitter gives few at a time', async () => {

@@ -42,7 +42,7 @@ export function printProviders(
 }
 
 function factsOf(health: ProviderHealth, now: number): readonly (readonly [name: string, text: string])[] {
-  const { webhook, poll, subscriptions, directory, pausedSeconds, rechecks } = health;
+  const { provider, webhook, poll, signals, subscriptions, directory, pausedSeconds, rechecks } = health;
   const ago = (instant: string | null) => (instant === null ? 'never' : `${age(instant, now)} ago`);
   const lag = (seconds: number | null) =>
     seconds === null ? '' : `, ${seconds.toFixed(1)} s after it happened`;
@@ -60,10 +60,22 @@ function factsOf(health: ProviderHealth, now: number): readonly (readonly [name:
           ['cursor', poll.cursor ?? 'none yet'] as const,
           ...(webhook === null ? [] : [['missed', `${poll.missedSignals} signals of the webhook`] as const]),
         ]),
+    ...(signals === null
+      ? []
+      : [
+          [
+            'signals',
+            [
+              ...(signals.delivery === 'push' ? ['pushed'] : [`polled ${ago(signals.lastPollAt)}`]),
+              `last signal ${ago(signals.lastEventAt)}${lag(signals.lagSeconds)}`,
+              ...(signals.isSilent ? ['silent for much longer than ever'] : []),
+            ].join('; '),
+          ] as const,
+        ]),
     ...subscriptions.map(
-      ({ renewedAt, expiresAt }) =>
+      ({ name, renewedAt, expiresAt }) =>
         [
-          'subscription',
+          name === provider ? 'subscription' : 'stream',
           `renewed ${ago(renewedAt)}${expiresAt === null ? '' : `, ${end(expiresAt, now)}`}`,
         ] as const,
     ),
