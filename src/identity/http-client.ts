@@ -15,7 +15,10 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
-  /** For an answer that never ends (server-sent events): what came until it is silent for so long is its body. */
+  /**
+   * For an answer that never ends (server-sent events): what came until it is silent for so long is its body; of one
+   * that is never silent, what came in half of the time there is.
+   */
   readonly quietMs?: number;
 }
 
@@ -70,7 +73,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           signal: deadline.signal,
         });
         answered = true;
-        const body = await readBody(response, maxBytes, place, request.quietMs);
+        const { quietMs } = request;
+        const endless = quietMs === undefined ? undefined : { quietMs, longestMs: timeoutMs / 2 };
+        const body = await readBody(response, maxBytes, place, endless);
         count(String(response.statusCode));
         return { status: response.statusCode, headers: flatten(response.headers), body };
       } catch (error) {
@@ -139,11 +144,11 @@ async function readBody(
   response: Dispatcher.ResponseData,
   maxBytes: number,
   place: string,
-  quietMs: number | undefined,
+  endless: Endless | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of quietMs === undefined ? response.body : untilQuiet(response.body, quietMs)) {
+  for await (const chunk of endless === undefined ? response.body : untilQuiet(response.body, endless)) {
     if (!(chunk instanceof Uint8Array)) continue;
     size += chunk.byteLength;
     // Leaving the loop destroys the body, and with it the connection.
@@ -159,9 +164,21 @@ async function readBody(
   return body;
 }
 
-/** The chunks until none comes for a while; leaving it destroys the body. */
-async function* untilQuiet(body: Dispatcher.ResponseData['body'], quietMs: number): AsyncGenerator<unknown> {
+interface Endless {
+  readonly quietMs: number;
+  readonly longestMs: number;
+}
+
+/** The chunks until none comes for a while, or they came for long enough; leaving it destroys the body. */
+async function* untilQuiet(
+  body: Dispatcher.ResponseData['body'],
+  { quietMs, longestMs }: Endless,
+): AsyncGenerator<unknown> {
   const chunks = body[Symbol.asyncIterator]();
+  let isLong = false;
+  const longest = setTimeout(() => {
+    isLong = true;
+  }, longestMs);
   try {
     for (;;) {
       let timer: NodeJS.Timeout | undefined;
@@ -174,8 +191,10 @@ async function* untilQuiet(body: Dispatcher.ResponseData['body'], quietMs: numbe
       const result = await Promise.race([next, quiet]).finally(() => clearTimeout(timer));
       if (result === undefined || result.done === true) return;
       yield result.value;
+      if (isLong) return;
     }
   } finally {
+    clearTimeout(longest);
     // The iterator's own end would wait for the chunk that does not come.
     body.destroy();
   }

@@ -72,6 +72,17 @@ describe('the transport to an IdP', () => {
     await vi.waitFor(() => expect(closed).toBe(true));
   });
 
+  it('reads of an answer that neither ends nor falls silent what came in half of its time', async () => {
+    answer = (_, response) => {
+      const beat = setInterval(() => response.write('\n'), 5);
+      response.on('close', () => clearInterval(beat));
+      response.writeHead(200).write('id: 1\n\n');
+    };
+    const address = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const got = await http.request(address, 'a place', { quietMs: 50 }, signal);
+    expect(new TextDecoder().decode(got.body)).toMatch(/^id: 1\n\n/);
+  });
+
   it('follows no redirect, which could carry a token elsewhere', async () => {
     let requests = 0;
     answer = (_, response) => {
