@@ -30,3 +30,13 @@ export const systemClock: Clock = {
 export function isoInstant(clock: Clock): string {
   return new Date(clock.now()).toISOString();
 }
+
+/**
+ * Aborts with `signal`, or after `ms`. In Node 20 a timeout within `AbortSignal.any` is collected as garbage, and then
+ * never fires; a listener of its own keeps it.
+ */
+export function abortAfter(signal: AbortSignal, ms: number): AbortSignal {
+  const timeout = AbortSignal.timeout(ms);
+  timeout.addEventListener('abort', () => {}, { once: true });
+  return AbortSignal.any([signal, timeout]);
+}

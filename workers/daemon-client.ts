@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Config } from '../config/config.js';
-import { abortAfter } from '../src/abort-after.js';
+import { abortAfter } from '../src/clock.js';
 import { messageOf, SyncError } from '../src/errors.js';
 
 /** The daemon of this configuration, if it runs on this machine. */

@@ -1,4 +1,4 @@
-import { abortAfter } from '../../src/abort-after.js';
+import { abortAfter } from '../../src/clock.js';
 import { SyncError } from '../../src/errors.js';
 
 /** A Consul, of whatever make, with its management token. */

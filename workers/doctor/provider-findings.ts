@@ -1,5 +1,5 @@
 import type { Config, ProviderSettings } from '../../config/config.js';
-import { abortAfter } from '../../src/abort-after.js';
+import { abortAfter } from '../../src/clock.js';
 import { messageOf } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
 import type { WorldState } from '../../src/reconcile/world-state.js';

@@ -1,6 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { abortAfter } from '../../abort-after.js';
-import type { Clock } from '../../clock.js';
+import { abortAfter, type Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
