@@ -82,7 +82,7 @@ function toEvent(data: string, provider: string, receivedAt: string): readonly I
   const isOut = type === 'user.deleted' || user?.blocked === true;
   return [
     {
-      id,
+      id: `stream/${id}`,
       occurredAt: new Date(time).toISOString(),
       triggers: [{ key: providerKey(provider), cause, members: true, urgent: true, ...evidence }],
       orders:

@@ -192,6 +192,13 @@ describe('a log stream of Auth0', () => {
     ]);
   });
 
+  it('cannot take the id of what the log proves', async () => {
+    const one = entry();
+    const log_id = `log/${one.log_id}`;
+    const forged = JSON.stringify({ log_id, data: { ...one, log_id } });
+    await expect(receive(forged)).rejects.toMatchObject({ code: 'ERR_EVENT_INVALID' });
+  });
+
   it('is refused whole where one of its entries is none', async () => {
     const line = JSON.stringify({ log_id: '1', data: entry() });
     for (const body of [`${line}\n{}`, `[${line},1]`, `${line}\nx`])
