@@ -60,21 +60,33 @@ function groupFindings(provider: unknown, path: ConfigPath, names: readonly unkn
   return [];
 }
 
-/** A token that was issued for anything at all would log in. */
+/** A token that was issued for anything at all would log in, or would pass for a user's. */
 function audienceFindings(root: ReturnType<typeof asMap>): Finding[] {
   const isLogin = [true, 'on', 'true'].some((value) => value === root.login);
-  const users = [
-    ...eachRule(root).flatMap(({ rule }) => (Object.hasOwn(rule, 'acl') ? [rule.provider] : [])),
+  const rules = eachRule(root).map(({ rule }) => rule);
+  const forLogin = [
+    ...rules.flatMap((rule) => (Object.hasOwn(rule, 'acl') ? [rule.provider] : [])),
     ...Object.values(asMap(root.groups)).map((group) => asMap(group).provider),
   ];
+  const forUsers = rules.flatMap((rule) => (rule.user === 'required' ? [rule.provider] : []));
   return asList(root.providers).flatMap((value, index) => {
     const provider = asMap(value);
-    const isUsed = isLogin || users.some((name) => name === undefined || name === provider.name);
-    return isUsed && provider.audience === undefined
+    if (provider.audience !== undefined) return [];
+    const isNamed = (names: readonly unknown[]) =>
+      names.some((name) => name === undefined || name === provider.name);
+    const place = ['providers', index];
+    if (isLogin || isNamed(forLogin))
+      return [
+        finding(
+          place,
+          'has no audience, so that any of its tokens would log in to Consul; add "audience", what tokens for Consul are issued for',
+        ),
+      ];
+    return isNamed(forUsers)
       ? [
           finding(
-            ['providers', index],
-            'has no audience, so that any of its tokens would log in to Consul; add "audience", what tokens for Consul are issued for',
+            place,
+            'has no audience, so that any of its tokens would pass for a user\'s where a rule has "user: required"; add "audience", what users\' tokens are issued for',
           ),
         ]
       : [];

@@ -320,6 +320,16 @@ providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json },
     [`2:13: ${NO_AUDIENCE}`],
   ],
   [
+    "a provider without audience beside a rule that requires its users' tokens, and none beside it",
+    `scopes: { a: [{ to: a, user: required, provider: a }, { to: c, provider: b }] }
+providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json },
+  { name: b, kind: oidc, issuer: "https://b", directory: b.json }]`,
+    ['providers', 'scopes'],
+    [
+      '2:13: providers[0]: has no audience, so that any of its tokens would pass for a user\'s where a rule has "user: required"; add "audience", what users\' tokens are issued for',
+    ],
+  ],
+  [
     'a freeze',
     'guards: { freeze: [{ schedule: "0 18 * * 5", duration: 60h, timeZone: Europe/Berlin }] }',
     [],

@@ -145,11 +145,18 @@ describe('doctor', () => {
   });
 
   it('refuses an old version, one that cannot enforce user: required, and a mesh that allows by default', async () => {
+    const directory = join(cli.directory, 'clients.json');
+    const requiringUsers = {
+      scopes: { 'orders:write': { to: 'orders', user: 'required' } },
+      providers: [
+        { name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory, audience: 'orders' },
+      ],
+    };
     const old = await createEmbeddedConsul({ defaultPolicy: 'allow', version: '1.13.9' });
     try {
       cli.configure({
         consul: { address: old.address, token: old.managementToken },
-        scopes: { 'orders:write': { to: 'orders', user: 'required' } },
+        ...requiringUsers,
       });
       const { status, of } = await examine();
       expect(status).toBe(1);
@@ -161,7 +168,7 @@ describe('doctor', () => {
     } finally {
       await old.close();
     }
-    cli.configure({ scopes: { 'orders:write': { to: 'orders', user: 'required' } } });
+    cli.configure(requiringUsers);
     expect((await examine()).of('consul.version')?.message).toContain('user: required');
   });
 

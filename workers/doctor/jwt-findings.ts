@@ -19,7 +19,7 @@ export function userRuleFindings(mapping: Mapping): readonly Finding[] {
   return [...acl.providers.values()].filter(({ name }) => isForAll || named.has(name)).flatMap(providerRules);
 }
 
-function providerRules({ name, audience, scopes, person }: LoginProvider): readonly Finding[] {
+function providerRules({ name, audience, scopes, person, keysCaFile }: LoginProvider): readonly Finding[] {
   if ((audience ?? '') === '')
     return [
       error(
@@ -35,6 +35,14 @@ function providerRules({ name, audience, scopes, person }: LoginProvider): reado
         'users.person',
         `a token of provider ${name} does not show whether a person or a client got it, so that either is enough where a user is required`,
         `issue tokens for the audience ${audience} to people alone`,
+      ),
+    );
+  if (keysCaFile === undefined)
+    findings.push(
+      warning(
+        'users.keys',
+        `proxies fetch the keys of provider ${name} from a server whose certificate they do not verify: whoever stands between can sign tokens of any user`,
+        "set the provider's keysCaFile to a file of CA certificates on the proxies' machines",
       ),
     );
   if (!scopes.isList)

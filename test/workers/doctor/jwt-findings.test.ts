@@ -125,7 +125,14 @@ describe('rules that ask for a user', () => {
   const whole = {
     scopes: { claim: ['roles'], isList: true },
     person: { claim: ['idtyp'], equals: 'user' },
+    keysCaFile: '/etc/ssl/certs/ca-certificates.crt',
   };
+
+  it('are met by whatever key answers where proxies verify no certificate of the server of the keys', () => {
+    const { keysCaFile: _, ...unverified } = whole;
+    expect(toldOf(unverified)).toEqual(['users.keys warning']);
+    expect(toldOf(unverified, false)).toEqual([]);
+  });
 
   it.each([
     ['can rely on all of it', whole, ['users ok']],
