@@ -1,5 +1,6 @@
 import { startAuth0World } from '../support/auth0/world.js';
 import { startNotifyingEntraWorld } from '../support/entra/world.js';
+import { startFakeKeycloakWorld } from '../support/keycloak/fake-world.js';
 import { startOidcWorld } from '../support/oidc-world.js';
 import { startOktaProviderWorld } from '../support/okta/world.js';
 import { startSsfWorld } from '../support/ssf/world.js';
@@ -12,4 +13,5 @@ describeProviderChaos('oidc', startOidcWorld, { events, seed: 1 });
 describeProviderChaos('auth0', startAuth0World, { events, seed: 2 });
 describeProviderChaos('entra', startNotifyingEntraWorld, { events, seed: 3 });
 describeProviderChaos('okta', startOktaProviderWorld, { events, seed: 4 });
+describeProviderChaos('keycloak', startFakeKeycloakWorld, { events, seed: 5 });
 describeProviderChaos('shared signals', startSsfWorld, { events, seed: 6 });

@@ -11,8 +11,8 @@ afterAll(async () => {
   await server?.stop();
 });
 
-// A tenth of what the other kinds get: each event is a real change, and a real Keycloak on two cores takes a minute for so
-// many, with what the daemon reads meanwhile.
+// Ten thousand are played on the stand-in. Here each event is a real change, and a real Keycloak on two cores takes a
+// minute for a thousand, with what the daemon reads meanwhile.
 describeProviderChaos('a real Keycloak', () => startKeycloakWorld(server, false), {
   events: 1_000,
   seed: 5,
