@@ -2,7 +2,7 @@ import { SyncError } from '../src/errors.js';
 import type { ClassifiedKind } from '../src/model/actor.js';
 import { createPowers, powerText } from '../src/plan/acl/token-power.js';
 import type { Hold } from '../src/plan/plan.js';
-import type { ClientId } from '../src/plan/world.js';
+import type { ClientId, Closure } from '../src/plan/world.js';
 import { type ClientLogin, clientLogin } from '../src/reconcile/client-logins.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { holdView } from './plan-view.js';
@@ -14,6 +14,8 @@ export interface LoginView {
     readonly clientId: string;
     readonly actorKind: ClassifiedKind;
   };
+  /** Why the client may do nothing at all, whatever its scopes; undefined where it may. */
+  readonly barred: 'disabled' | Closure | undefined;
   /** Undefined: it cannot log in. */
   readonly login: LoginTerms | undefined;
   /** Scopes that its kind may not use. */
@@ -37,11 +39,12 @@ export interface LoginTerms {
 }
 
 /** As the plan wants it, beside what stands. */
-export function toLoginView({ client, login, standingTtlSeconds }: ClientLogin): LoginView {
+export function toLoginView({ client, login, closure, standingTtlSeconds }: ClientLogin): LoginView {
   const { provider, clientId } = client;
   const { desired, actorKind, limited, holds } = login;
   const [method] = desired.authMethods;
-  const view = { client: { provider, clientId, actorKind }, limited, holds, standingTtlSeconds };
+  const barred: LoginView['barred'] = client.enabled ? closure : 'disabled';
+  const view = { client: { provider, clientId, actorKind }, barred, limited, holds, standingTtlSeconds };
   if (method === undefined) return { ...view, login: undefined };
   const serviceIdentities = desired.roles.flatMap((role) => role.serviceIdentities);
   const stored = desired.policies.map((object) => ({
@@ -94,9 +97,10 @@ export function loginCommand(authMethod: string): string {
 }
 
 /** For machines. */
-export function loginDocument({ client, login, limited, holds, standingTtlSeconds }: LoginView) {
+export function loginDocument({ client, barred, login, limited, holds, standingTtlSeconds }: LoginView) {
   return {
     client,
+    barred: barred ?? null,
     mayLogIn: login !== undefined,
     login: login === undefined ? null : { ...login, command: loginCommand(login.authMethod) },
     standingTtlSeconds: standingTtlSeconds ?? null,

@@ -1,13 +1,15 @@
 import type { OAuthClient } from '../model/client.js';
 import { type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
 import { clientName, isOurs } from '../plan/acl/quote.js';
-import type { ClientId } from '../plan/world.js';
+import type { ClientId, Closure } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
 
 /** What a client may do with Consul, and what stands in the way. */
 export interface ClientLogin {
   readonly client: OAuthClient;
   readonly login: DesiredClient;
+  /** Why it is closed although its directory has it as enabled. */
+  readonly closure: Closure | undefined;
   /** `MaxTokenTTL` of its auth method as it stands in Consul; undefined where none of ours does. */
   readonly standingTtlSeconds: number | undefined;
 }
@@ -32,15 +34,17 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
   const { mapping } = world;
   const { role, authMethod } = acl.cache.of(clientName(mapping.owner, client));
   const method = authMethod?.object;
+  const closure = world.closure(client);
   return {
     client,
+    closure,
     login: desiredClient({
       client,
       mapping,
       settings: mapping.acl,
       standings: world.catalog === undefined ? undefined : acl.standingsOf(client, world.standings(now)),
       former: role?.object,
-      isClosed: world.closure(client) !== undefined,
+      isClosed: closure !== undefined,
       ...acl.tools(mapping),
     }),
     standingTtlSeconds:

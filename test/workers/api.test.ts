@@ -57,6 +57,7 @@ async function ask({
     return {
       client,
       login: clientId === 'weak' ? undefined : TERMS,
+      barred: undefined,
       limited: [],
       holds: [],
       standingTtlSeconds: 300,

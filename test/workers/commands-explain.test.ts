@@ -224,6 +224,18 @@ describe('explain of access to Consul itself', () => {
     expect(out).toContain('the auth method is not made yet; see scopemesh plan');
   });
 
+  it('says that it is disabled, not that nothing gives it anything', async () => {
+    giveAcl();
+    cli.idp({ ...reader, enabled: false });
+    const { status, out } = await cli.run(['explain', '--client', 'main/web-app']);
+    expect(status).toBe(4);
+    expect(out).toMatch(/^ {2}consul +cannot log in: the client is disabled at the identity provider$/m);
+    const call = await cli.run(['explain', 'web', 'orders']);
+    expect(call.out).toMatch(/^ {2}rule +its scopes open nothing meanwhile$/m);
+    const { json } = await cli.run(['explain', '--client', 'main/web-app', '--json']);
+    expect(json().barred).toBe('disabled');
+  });
+
   it('tells what stands already, and what is due', async () => {
     const keys = await startKeySetServer();
     try {

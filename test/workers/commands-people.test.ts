@@ -60,6 +60,8 @@ describe('plan and apply', () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(2);
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     expect(await roles()).toHaveLength(2);
+    const log = await cli.run(['decisions', 'list']);
+    expect(log.out).toMatch(/ grant .* acl-role \S+ +MembershipAdded +person main\/ann by oncall /);
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
   });
 

@@ -53,8 +53,8 @@ function versionFinding(version: string, config: Config): Finding {
   if (needsUsers && isOlder(version, ENFORCES_USERS)) {
     return error(
       id,
-      `Consul ${version} cannot enforce user: required, so what those rules open stays closed`,
-      'use Consul 1.16.1 or newer, or take user: required out of the rules',
+      `Consul ${version} cannot enforce user: required and onBehalfOf, so what those open stays closed`,
+      'use Consul 1.16.1 or newer, or take user: required out of the rules and onBehalfOf out of the actors',
     );
   }
   return ok(id, `Consul ${version}`);

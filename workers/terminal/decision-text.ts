@@ -1,9 +1,9 @@
-import type { Decision, Outcome } from '../../src/model/decision.js';
+import type { DecidedPerson, Decision, Outcome } from '../../src/model/decision.js';
 import { type Colors, printable } from './screen.js';
 
-/** One calm line: time, outcome, action, source -> destination, reason, client, scopes. */
+/** One calm line: time, outcome, action, source -> destination, reason, client or person, scopes. */
 export function decisionText(decision: Decision, colors: Colors): string {
-  const { client, scopes = [], detail, principal } = decision;
+  const { client, person, scopes = [], detail, principal } = decision;
   const by = principal === undefined ? '' : `by ${principal.id}`;
   const parts = [
     colors.dim(decision.time),
@@ -12,12 +12,18 @@ export function decisionText(decision: Decision, colors: Colors): string {
     printable(about(decision)),
     colors.bold(decision.reason),
     printable(client === undefined ? '' : `${client.provider}/${client.clientId}`),
+    printable(person === undefined ? '' : personText(person)),
     printable(scopes.join(' ')),
     printable(by),
     // What was applied needs no explanation; what was not, does.
     decision.outcome === 'applied' || detail === undefined ? '' : colors.dim(printable(detail)),
   ];
   return parts.filter((part) => part !== '').join('  ');
+}
+
+/** Whose access it is, and which group gives it. */
+export function personText({ provider, subject, group }: DecidedPerson): string {
+  return `person ${provider}/${subject ?? 'unknown'} by ${group ?? 'a group that is not known'}`;
 }
 
 function about({ resource, subject }: Decision): string {

@@ -41,7 +41,12 @@ export function printExplanation(
   for (const { scope, access } of explanation.openings)
     fact('rule', `scope ${scope} opens ${accessText(access)}`);
   if (explanation.openings.length === 0 && explanation.client !== undefined)
-    fact('rule', 'no scope of this client opens this destination by a rule');
+    fact(
+      'rule',
+      isBarred(explanation.client)
+        ? 'its scopes open nothing meanwhile'
+        : 'no scope of this client opens this destination by a rule',
+    );
   for (const hold of holds) fact('held', `${hold.reason} ${hold.scopes.join(' ')}: ${hold.detail}`);
   if (pending !== undefined)
     fact(
@@ -54,6 +59,10 @@ export function printExplanation(
     screen.line(`  ${'decision'.padEnd(10)} ${decisionText(around.lastDecision, colors)}`);
   if (around.logTrouble !== undefined)
     fact('decision', `the decision log could not be read: ${around.logTrouble}`);
+}
+
+function isBarred({ exists, enabled, closure }: NonNullable<Explanation['client']>): boolean {
+  return exists && (!enabled || closure !== undefined);
 }
 
 function callText({ source, destination, request }: Explanation): string {

@@ -8,6 +8,7 @@ export function loginFacts({
   limited,
   holds,
   client,
+  barred,
   standingTtlSeconds,
 }: LoginView): readonly (readonly [name: string, text: string])[] {
   const facts: (readonly [string, string])[] = [];
@@ -16,7 +17,7 @@ export function loginFacts({
       'consul',
       standingTtlSeconds !== undefined
         ? 'cannot log in any more, though its auth method stands; see scopemesh plan'
-        : 'cannot log in: neither an acl: rule nor a claim that counts gives it anything there',
+        : `cannot log in: ${barred === undefined ? 'neither an acl: rule nor a claim that counts gives it anything there' : barredText(barred)}`,
     ]);
   else {
     const as =
@@ -36,6 +37,17 @@ export function loginFacts({
   if (limited.length > 0) facts.push(['limited', `may not use as ${client.actorKind}: ${limited.join(' ')}`]);
   for (const hold of holds) facts.push(['held', holdText(hold)]);
   return facts;
+}
+
+function barredText(barred: NonNullable<LoginView['barred']>): string {
+  switch (barred) {
+    case 'disabled':
+      return 'the client is disabled at the identity provider';
+    case 'ClientQuarantined':
+      return 'its secret was reported as compromised (ClientQuarantined)';
+    case 'RevocationUnconfirmed':
+      return 'it was reported as disabled or deleted, and its directory does not answer (RevocationUnconfirmed)';
+  }
 }
 
 function holdText({ reason, scopes, detail }: Hold): string {

@@ -5,6 +5,7 @@ import type { Change, Hold, PlannedClient } from '../../src/plan/plan.js';
 import { type FleetPlan, isAnythingToDo } from '../../src/reconcile/fleet-plan.js';
 import { type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
 import { accessText } from './access-text.js';
+import { personText } from './decision-text.js';
 import { columns, printable, type Screen } from './screen.js';
 
 /** Prints a plan as `terraform plan` does: a block for each destination, what is held, one line that sums it up. */
@@ -110,7 +111,7 @@ function byText(of: {
       ? `client ${client.provider}/${client.clientId} (${client.actorKind})`
       : person === undefined
         ? ''
-        : `person ${person.provider}/${person.subject ?? 'unknown'} by ${person.group ?? 'a group that is not known'}`;
+        : personText(person);
   const which = scopes.length === 0 ? '' : `scopes ${scopes.join(' ')}`;
   return printable([which, who].filter((part) => part !== '').join(', '));
 }
