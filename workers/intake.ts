@@ -107,7 +107,7 @@ async function refuse(
 ) {
   deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
   const receivedAt = new Date(deps.clock.now()).toISOString();
-  await deps.rejections.record(provider, error, { ip: request.ip, receivedAt });
+  await deps.rejections.record(provider, error, { kind: 'webhook', ip: request.ip, receivedAt });
   return reply.code(error.status).send(error.answer);
 }
 

@@ -8,10 +8,12 @@ import { type AcceptDeps, acceptEvents } from './accept-events.js';
 import { EventGaps } from './event-gaps.js';
 import { type FullReadDeps, requestFullRead } from './full-read.js';
 import type { Channel, Heard } from './heard.js';
+import type { Rejections } from './rejections.js';
 import { Outage, repeat } from './repeat.js';
 
 export interface PollDeps extends AcceptDeps {
   readonly heard: Heard;
+  readonly rejections: Rejections;
   readonly logger: Logger;
 }
 
@@ -52,8 +54,13 @@ export async function runPoll(
     async () => {
       try {
         const from = await facts.get(name);
-        const { events, cursor, gap, isMore } = await poll.poll(from, signal);
+        const { events, cursor, gap, rejected = [], isMore } = await poll.poll(from, signal);
         const fresh = await acceptEvents(provider, events, channel, deps);
+        const receivedAt = new Date(clock.now()).toISOString();
+        for (const error of rejected) {
+          metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
+          await deps.rejections.record(provider, error, { kind: 'poll', receivedAt });
+        }
         if (gap) {
           logger.warn({ provider }, 'events may have been lost: everything is compared');
           await requestFullRead(provider, deps, 'log');

@@ -8,13 +8,17 @@ import { plainDecision, type Stamp } from '../src/reconcile/decide.js';
 const BURST = 2_000;
 const PER_SECOND = 1;
 
+/** By which way a refused event came; `ip` is of who sent it, where it was sent. */
+export interface RejectedFrom {
+  readonly kind: 'webhook' | 'poll';
+  readonly ip?: string;
+  /** ISO 8601. */
+  readonly receivedAt: string;
+}
+
 /** Records refused events as decisions, each one up to a generous rate, the rest counted. */
 export interface Rejections {
-  record(
-    provider: string,
-    error: RejectedEvent,
-    from: { readonly ip: string; readonly receivedAt: string },
-  ): Promise<void>;
+  record(provider: string, error: RejectedEvent, from: RejectedFrom): Promise<void>;
 }
 
 export function createRejections(deps: {
@@ -53,9 +57,9 @@ export function createRejections(deps: {
           outcome: 'refused',
           reason: reasonOf(error),
           cause: {
-            kind: 'webhook',
+            kind: from.kind,
             receivedAt: from.receivedAt,
-            principal: { id: 'unauthenticated', ip: from.ip },
+            ...(from.ip === undefined ? {} : { principal: { id: 'unauthenticated', ip: from.ip } }),
           },
           detail,
         },

@@ -1,3 +1,4 @@
+import type { RejectedEvent } from '../errors.js';
 import type { RevocationOrder } from '../model/order.js';
 import type { Trigger } from '../model/trigger.js';
 
@@ -66,6 +67,8 @@ export interface PollResult {
   readonly events: readonly IdentityEvent[];
   readonly cursor: string;
   readonly gap: boolean;
+  /** Events that the log gave and that were refused, to be recorded as those of a webhook are. */
+  readonly rejected?: readonly RejectedEvent[];
   /** There is more already: poll again at once. */
   readonly isMore?: boolean;
 }

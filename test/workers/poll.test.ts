@@ -28,6 +28,7 @@ it('The first cursor of a log is followed by a complete comparison, and no later
     rechecks: { put: async () => {} },
     facts,
     heard: new Heard(facts, clock),
+    rejections: { record: async () => {} },
     metrics: noMetrics,
     clock,
     logger: silentLogger,

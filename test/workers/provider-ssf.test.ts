@@ -205,6 +205,26 @@ describe('shared signals that are polled', () => {
     expect(health?.signals).toMatchObject({ delivery: 'poll', lastPollAt: expect.any(String) });
   });
 
+  it('are refused, told to the transmitter and recorded where they are forged', async () => {
+    await running('poll', { poll: '200ms' });
+    transmitter.signers = [createSigner('key-1')];
+    await transmitter.emit(disabled());
+    const decision = await rig.decided({ type: 'dev.scopemesh.event.rejected' });
+    expect(decision).toMatchObject({
+      outcome: 'refused',
+      reason: 'SignatureInvalid',
+      cause: { kind: 'poll' },
+    });
+    expect(decision.principal).toBeUndefined();
+    await until('the transmitter knows', () => transmitter.refused.size === 1);
+    expect(await daemon.metric('scopemesh_events_total{provider="main",result="rejected"}')).toBe(1);
+    await daemon.idle();
+    expect(
+      (await rig.decisions()).filter(({ type }) => type === 'dev.scopemesh.event.rejected'),
+    ).toHaveLength(1);
+    await isOpen(rig, READ);
+  });
+
   it('come whole, though the transmitter gives few at a time', async () => {
     await running('poll', { poll: '1h' });
     await daemon.stop();

@@ -65,7 +65,14 @@ export async function runDaemon(
     for (const { directory } of providers) closers.unshift(() => directory.close());
     const { deps, settled } = createCore(config, { consul, providers, store }, ambience);
     const ages = new WatchAges(clock);
-    const ports = { ...store, ...ambience, heard: new Heard(store.facts, clock) };
+    const rejections = createRejections({
+      journal: store.journal,
+      stamp: () => stampOf(deps),
+      clock,
+      logger,
+      onSettled: deps.onSettled,
+    });
+    const ports = { ...store, ...ambience, heard: new Heard(store.facts, clock), rejections };
     let sweptAt: number | undefined;
     const swept = createBell();
 
@@ -102,14 +109,7 @@ export async function runDaemon(
           return source === undefined ? [] : [[source.provider, source] as const];
         }),
       );
-      const rejections = createRejections({
-        journal: store.journal,
-        stamp: () => stampOf(deps),
-        clock,
-        logger,
-        onSettled: deps.onSettled,
-      });
-      addIntake(server, { ...ports, sources, rejections });
+      addIntake(server, { ...ports, sources });
     }
     const address = await server.listen({ host: config.http.host, port: config.http.port });
     const reloads = new Reloads(config, options.reload, deps, signal);

@@ -5,7 +5,7 @@ import { parseJson, refusalOf } from '../http-client.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import { type SetContext, toIdentityEvent } from './identity-event.js';
 import type { OwnStream } from './own-stream.js';
-import { InvalidSet, isRefusedSet, type SetRefusal } from './refusal.js';
+import { InvalidSet, isRefusedSet, type RefusedSet } from './refusal.js';
 import type { SetVerifier } from './set.js';
 import type { StreamApi } from './stream-api.js';
 import { secureUrl } from './transmitter.js';
@@ -39,11 +39,11 @@ const owedShape = z.object({
 
 /**
  * Events by poll (RFC 8936). The cursor is what the next request acknowledges: a set is taken back from the transmitter
- * only after it was queued durably, so a crash between makes it come again. A set that is refused is told by `setErrs`;
- * while keys cannot be read the whole poll fails, and nothing is acknowledged.
+ * only after it was queued durably, so a crash between makes it come again. A set that is refused is told by `setErrs`, and
+ * to the caller; while keys cannot be read the whole poll fails, and nothing is acknowledged.
  */
 export function createSsfPoll(options: SsfPollOptions): EventPoll {
-  const { provider, stream, api, verify, insecure, clock, metrics, logger } = options;
+  const { provider, stream, api, verify, insecure, clock } = options;
   const place = `provider ${provider}, poll of shared signals`;
 
   const ask = async (owed: Owed, signal: AbortSignal): Promise<z.output<typeof answerShape>> => {
@@ -76,7 +76,7 @@ export function createSsfPoll(options: SsfPollOptions): EventPoll {
     jti: string,
     text: string,
     signal: AbortSignal,
-  ): Promise<IdentityEvent | SetRefusal> => {
+  ): Promise<IdentityEvent | RefusedSet> => {
     try {
       const set = await verify(text, signal);
       if (set.jti !== jti)
@@ -85,9 +85,7 @@ export function createSsfPoll(options: SsfPollOptions): EventPoll {
       return toIdentityEvent(set, { kind: 'poll', receivedAt }, options);
     } catch (error) {
       if (!isRefusedSet(error)) throw error;
-      metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
-      logger.warn({ provider, reason: error.code, detail: error.message }, 'a polled event was refused');
-      return error.refusal;
+      return error;
     }
   };
 
@@ -97,17 +95,24 @@ export function createSsfPoll(options: SsfPollOptions): EventPoll {
       const { sets, moreAvailable = false } = await ask(parseCursor(cursor), signal);
       const events: IdentityEvent[] = [];
       const ack: string[] = [];
-      const setErrs = new Map<string, SetRefusal>();
+      const refused = new Map<string, RefusedSet>();
       for (const [jti, text] of Object.entries(sets)) {
         const outcome = await read(jti, text, signal);
-        if ('err' in outcome) setErrs.set(jti, outcome);
+        if (outcome instanceof Error) refused.set(jti, outcome);
         else {
           events.push(outcome);
           ack.push(jti);
         }
       }
-      const owed: Owed = { ack, setErrs: Object.fromEntries(setErrs) };
-      return { events, cursor: JSON.stringify(owed), gap: false, isMore: moreAvailable && ack.length > 0 };
+      const setErrs = Object.fromEntries([...refused].map(([jti, { refusal }]) => [jti, refusal]));
+      const owed: Owed = { ack, setErrs };
+      return {
+        events,
+        cursor: JSON.stringify(owed),
+        gap: false,
+        rejected: [...refused.values()],
+        isMore: moreAvailable && ack.length > 0,
+      };
     },
   };
 }

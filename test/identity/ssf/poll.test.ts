@@ -82,6 +82,12 @@ describe('events by poll', () => {
     transmitter.waiting.set('nonsense', 'nonsense');
     const first = await poll();
     expect(first.events.map(({ id }) => id)).toEqual(['set/good']);
+    expect(first.rejected?.map(({ code }) => code)).toEqual([
+      'ERR_EVENT_INVALID',
+      'ERR_SIGNATURE',
+      'ERR_EVENT_INVALID',
+      'ERR_SIGNATURE',
+    ]);
     await poll(first.cursor);
     const told = [...transmitter.refused].map(([jti, error]) => [jti, error]);
     expect(told).toEqual([
