@@ -101,7 +101,8 @@ Examples:
   scopemesh doctor                    are the servers?
   scopemesh plan                      what would change, and why?
   scopemesh run                       keep both sides equal
-  scopemesh explain web orders        may web call orders, and why?`,
+  scopemesh explain web orders        may web call orders, and why?
+  scopemesh tokens --static           which static ACL tokens are left?`,
     );
 }
 

@@ -18,7 +18,7 @@ export function addAdopt(program: Command, cli: Cli): void {
     .command('adopt')
     .summary('take over unmarked intentions that equal the desired ones')
     .description(
-      'Finds sources without a mark that let through exactly what scopemesh would, and after asking writes its mark\n' +
+      'Finds sources without a mark that let through exactly what scopemesh would, and after asking writes its mark ' +
         'into their Description. From then on scopemesh may change and remove them. Access stays as it is.',
     )
     .option('-y, --yes', 'do not ask')
@@ -26,6 +26,8 @@ export function addAdopt(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
+Exit status: 0; 1 on error, or if the answer is no.
+
 Examples:
   scopemesh plan     # what is held as ForeignSource or MarkLost may be adoptable
   scopemesh adopt

@@ -31,6 +31,8 @@ export function addApprove(program: Command, cli: Cli): void {
       .addHelpText(
         'after',
         `
+Exit status: 0; 1 if one of them cannot be ruled on.
+
 Only what waits for a person can be ruled on: removals that the mass guard holds (RevocationLimit), and the release of
 a client in quarantine (the id of one of its ClientQuarantined decisions). What is held for another reason is released
 by mending that reason.
@@ -42,13 +44,13 @@ Example:
   add(
     'approve',
     'let a held removal pass, or release a quarantine',
-    'Lets exactly the held removals of these decisions pass once; the decision names you. A running daemon does it at\n' +
+    'Lets exactly the held removals of these decisions pass once; the decision names you. A running daemon does it at ' +
       'once, else the next run or apply does. Of a quarantined client: ends the quarantine.',
   );
   add(
     'reject',
     'keep an edge whose removal is held',
-    'Says of the held removals of these decisions that they are not wanted: the edges stay, until the removal becomes\n' +
+    'Says of the held removals of these decisions that they are not wanted: the edges stay, until the removal becomes ' +
       'another one or the IdP itself says that the scope or client is gone.',
   );
 }

@@ -20,7 +20,7 @@ export function addDoctor(program: Command, cli: Cli): void {
     .command('doctor')
     .summary('check every server, permission and claim, and say how to mend each')
     .description(
-      'Checks Consul, the identity providers, the queue and the decision log, what the configured credentials may do,\n' +
+      'Checks Consul, the identity providers, the queue and the decision log, what the configured credentials may do, ' +
         'and whether rules and claims find what they name. Changes nothing in Consul or at the IdP.',
     )
     .option('--json', 'print one JSON document: findings and summary')

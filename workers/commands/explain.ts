@@ -39,8 +39,8 @@ export function addExplain(program: Command, cli: Cli): void {
     .command('explain')
     .summary('why a call is allowed or not')
     .description(
-      'Says whether SOURCE may call DESTINATION by what Consul has now, which intention decides, and which claim,\n' +
-        'client, scopes and rules are behind it; also what is held, what is due, and what keeps an allowed call from\n' +
+      'Says whether SOURCE may call DESTINATION by what Consul has now, which intention decides, and which claim, ' +
+        'client, scopes and rules are behind it; also what is held, what is due, and what keeps an allowed call from ' +
         'working. Where the client may log in to Consul: by which auth method, for how long, and for what.',
     )
     .argument('[source]', 'the calling service')

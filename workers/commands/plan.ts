@@ -15,7 +15,7 @@ export function addPlan(program: Command, cli: Cli): void {
     .command('plan')
     .summary('show what would change in Consul, and why')
     .description(
-      'Reads the identity providers and Consul completely and prints the changes, each with its reason.\n' +
+      'Reads the identity providers and Consul completely and prints the changes, each with its reason. ' +
         'Writes nothing, needs no state directory, and may run beside the daemon.',
     )
     .option('--json', 'print one JSON document: changes, holds and summary')

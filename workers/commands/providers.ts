@@ -18,8 +18,8 @@ export function addProviders(program: Command, cli: Cli): void {
     .command('providers')
     .summary('what works of each identity provider now, and what is missing')
     .description(
-      'Asks the running daemon for the last event, the last poll, the cursor, shared signals, subscriptions, missed\n' +
-        'signals and the last complete read of each provider, and the provider itself for what the configured credentials may read.\n' +
+      'Asks the running daemon for the last event, the last poll, the cursor, shared signals, subscriptions, missed ' +
+        'signals and the last complete read of each provider, and the provider itself for what the configured credentials may read. ' +
         'Without a daemon the second alone. Changes nothing.',
     )
     .option('--json', 'print one JSON document: daemon and providers')

@@ -20,9 +20,9 @@ export function addTokens(program: Command, cli: Cli): void {
     .command('tokens')
     .summary('list every ACL token of Consul, and whose login could replace the static ones')
     .description(
-      'Lists the ACL tokens of Consul: from a login, static, anonymous or for everything; how old they are, when they\n' +
-        'end, what they may do, and which OAuth client certainly gets as much by logging in. Never their secrets.\n' +
-        'Where a provider cannot be read, its clients are not looked at, which is said.\n' +
+      'Lists the ACL tokens of Consul: from a login, static, anonymous or for everything; how old they are, when they ' +
+        'end, what they may do, and which OAuth client certainly gets as much by logging in. Never their secrets. ' +
+        'Where a provider cannot be read, its clients are not looked at, which is said. ' +
         'Changes nothing. The token of scopemesh needs acl = "read" for it.',
     )
     .option('--static', 'only those that somebody made and keeps')

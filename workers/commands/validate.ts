@@ -13,6 +13,8 @@ export function addValidate(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
+Exit status: 0 if the file is right; 1 if not.
+
 Examples:
   scopemesh validate
   scopemesh validate -c /etc/scopemesh/scopemesh.yaml --json`,
