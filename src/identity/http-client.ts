@@ -120,13 +120,19 @@ export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): Sync
   if (status === 401 || status === 403) {
     return new SyncError('ERR_DIRECTORY_DENIED', said, { retriable: false });
   }
-  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], clock.now());
+  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], nowThere(answer, clock));
   const after = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (status === 429) return new SyncError('ERR_DIRECTORY_RATE_LIMITED', said, { retriable: true, ...after });
   if (status >= 500 || status === 408) {
     return new SyncError('ERR_DIRECTORY_UNREACHABLE', said, { retriable: true, ...after });
   }
   return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', said, { retriable: status === 404 });
+}
+
+/** By the other side's clock, where it tells: instants that it names are by that too, and ours may be another. */
+export function nowThere(answer: HttpAnswer, clock: Clock): number {
+  const there = Date.parse(answer.headers.date ?? '');
+  return Number.isNaN(there) ? clock.now() : there;
 }
 
 const LONGEST_RETRY_AFTER_MS = 3_600_000;

@@ -153,6 +153,15 @@ describe('the transport to an IdP', () => {
     ]);
   });
 
+  it('counts a wait until an instant from the other side’s now, whatever our clock says', () => {
+    const headers = { date: 'Wed, 25 Nov 2026 00:00:00 GMT', 'retry-after': 'Wed, 25 Nov 2026 00:00:30 GMT' };
+    const answer = { status: 429, headers, body: new Uint8Array() };
+    for (const ours of ['2026-11-24T23:40:00Z', '2026-11-25T00:20:00Z']) {
+      const clock = { ...systemClock, now: () => Date.parse(ours) };
+      expect(refusalOf(answer, 'a place', clock).retryAfterMs).toBe(30_000);
+    }
+  });
+
   it('takes nothing but whole JSON in UTF-8, and does not quote it', () => {
     for (const bytes of [
       Buffer.from('{"secret":"never-keep'),

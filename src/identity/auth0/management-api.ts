@@ -5,7 +5,14 @@ import { IncompleteRead, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { createAccessTokenSource } from '../access-token.js';
-import { createHttpClient, type HttpAnswer, type HttpRequest, parseJson, refusalOf } from '../http-client.js';
+import {
+  createHttpClient,
+  type HttpAnswer,
+  type HttpRequest,
+  nowThere,
+  parseJson,
+  refusalOf,
+} from '../http-client.js';
 import { type Auth0Tenant, parseTenant } from './tenant.js';
 
 /** The Management API v2 of one tenant, read only (auth0.com/docs/api/management/v2). */
@@ -95,7 +102,7 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
     }
   };
   const refusal = (answer: HttpAnswer, segments: readonly string[]): SyncError => {
-    const retryAfterMs = resetAfterMs(answer, clock.now());
+    const retryAfterMs = resetAfterMs(answer, nowThere(answer, clock));
     const refused = refusalOf(answer, placeOf(segments), clock);
     if (answer.status !== 429 || refused.retryAfterMs !== undefined || retryAfterMs === undefined)
       return refused;

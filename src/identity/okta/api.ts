@@ -3,7 +3,7 @@ import { IncompleteRead, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { type AccessTokenSource, createAccessTokenSource } from '../access-token.js';
-import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
+import { createHttpClient, type HttpAnswer, nowThere, parseJson, refusalOf } from '../http-client.js';
 import { authenticateByKey, type OktaPrivateKey } from './client-authentication.js';
 import { type OktaOrg, parseOrg } from './org.js';
 
@@ -115,7 +115,7 @@ export function createOktaApi(options: OktaApiOptions): OktaApi {
   };
   const refusal: OktaApi['refusal'] = (answer, place) => {
     const refused = refusalOf(answer, place, clock);
-    const retryAfterMs = resetAfterMs(answer, clock.now());
+    const retryAfterMs = resetAfterMs(answer, nowThere(answer, clock));
     if (answer.status !== 429 || refused.retryAfterMs !== undefined || retryAfterMs === undefined)
       return refused;
     return new SyncError(refused.code, refused.message, { retriable: true, retryAfterMs });
@@ -172,8 +172,7 @@ function saysAbsent(answer: HttpAnswer, place: string): boolean {
 function resetAfterMs(answer: HttpAnswer, nowMs: number): number | undefined {
   const reset = answer.headers['x-rate-limit-reset'];
   if (reset === undefined || !/^\d{1,11}$/.test(reset)) return undefined;
-  const there = Date.parse(answer.headers.date ?? '');
-  const waitMs = Number(reset) * 1000 - (Number.isNaN(there) ? nowMs : there);
+  const waitMs = Number(reset) * 1000 - nowMs;
   // A limit of simultaneous requests is told with a reset that is over already.
   return Math.min(Math.max(waitMs, 1000), LONGEST_WAIT_MS);
 }
