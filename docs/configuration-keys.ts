@@ -75,7 +75,8 @@ function keysOfChoices(choices: readonly Node[], prefix: string): ConfigurationK
     const [first] = holders;
     if (first === undefined) return [];
     const { kind, ...shared } = first;
-    if (path === `${prefix}.kind`) return [{ ...shared, type: holders.map(({ type }) => type).join(', ') }];
+    if (path === `${prefix}.kind`)
+      return [{ ...shared, type: [...new Set(holders.map(({ type }) => type))].join(', ') }];
     if (holders.length === all.length) return [shared];
     if (kind === undefined) return [{ ...shared, isRequired: false }];
     const isRequired = holders.every((key) => key.isRequired);
@@ -93,7 +94,7 @@ function meaningsOf(holders: readonly ConfigurationKey[]): NonNullable<Configura
 const DURATION = '^(?:\\d{1,9}(?:ms|s|m|h|d))+$';
 const NAME = '^[a-z0-9][a-z0-9-]{0,62}$';
 const SECRET =
-  /(?:^|\.)(?:token|directoryToken|clientSecret|password|queue\.url|secrets\[\]|pushTokens\[\])$/;
+  /(?:^|\.)(?:token|directoryToken|clientSecret|privateKey|apiToken|password|queue\.url|secrets\[\]|pushTokens\[\])$/;
 const TOGGLE = '"on","off","true","false"';
 
 function typeOf(node: Node, path: string): string {

@@ -70,6 +70,8 @@ describe('the tables of the manual', () => {
       'providers[].ssf.clientSecret',
       'providers[].clientSecret',
       'providers[].directoryToken',
+      'providers[].privateKey',
+      'providers[].apiToken',
       'queue.url',
       'decisions.sasl.password',
     ]);
