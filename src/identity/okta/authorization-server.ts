@@ -69,7 +69,7 @@ export interface ServersRead {
 /**
  * The servers that the configuration names by id, issuer or audience, with everything that decides what a client may
  * obtain from them (developer.okta.com/docs/api/openapi/okta-management, Authorization Servers). IncompleteRead where a
- * name fits several.
+ * name fits several, and where there is none at all.
  */
 export async function readAuthorizationServers(
   api: OktaApi,
@@ -82,6 +82,12 @@ export async function readAuthorizationServers(
   const scope = 'okta.authorizationServers.read';
   const segments = ['api', 'v1', 'authorizationServers'];
   const found = await readList(api, { segments, query: { limit: 200 }, scope, place, entry: SERVER }, signal);
+  // An org whose issuer is a custom authorization server has one: a role that may see none is shown an empty list.
+  if (found.length === 0)
+    throw incomplete(
+      `${place}: none is in the list; give the service app the role Read-Only Administrator`,
+      false,
+    );
   const servers: AuthorizationServer[] = [];
   const unknown: string[] = [];
   for (const name of apis) {

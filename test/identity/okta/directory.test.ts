@@ -133,6 +133,7 @@ describe('what an app may obtain', () => {
     const warnings: unknown[] = [];
     const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
     rule(['ALL_CLIENTS'], {});
+    world.server.org.addServer('api://default');
     const client = app();
     const directory = directoryOf({ logger });
     expect((await directory.read('clientId', client.id, signal))?.grants).toHaveLength(2);
@@ -310,6 +311,15 @@ describe('a read of all apps', () => {
       { id: '0oaother', name: 'saasure', label: 'x', status: 'ACTIVE', signOnMode: 'SAML_2_0' },
     ]);
     await expect(directory.readAll(signal)).rejects.toThrow(/Read-Only Administrator/);
+  });
+
+  it('is refused where no authorization server is in the list, as with a role that may see none', async () => {
+    const app = world.server.org.addApp();
+    const directory = directoryOf();
+    await directory.readAll(signal);
+    world.server.fault = json(200, [], {}, '/api/v1/authorizationServers');
+    await expect(directory.readAll(signal)).rejects.toThrow(/Read-Only Administrator/);
+    await expect(directory.read('clientId', app.id, signal)).rejects.toThrow(/Read-Only Administrator/);
   });
 
   it('is refused where one authorization server cannot be read', async () => {
