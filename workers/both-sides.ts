@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Config } from '../config/config.js';
 import type { Consul } from '../src/consul/consul.js';
 import type { SyncError } from '../src/errors.js';
@@ -6,6 +7,7 @@ import { readBothSides } from '../src/reconcile/read-all.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
 import type { WorldState } from '../src/reconcile/world-state.js';
 import type { Cli } from './cli.js';
+import { findDaemon } from './daemon-client.js';
 import { createJwksUris } from './jwks-uris.js';
 import { withProgress } from './terminal/progress.js';
 import { createWorld, openConsul, openProvider } from './wire.js';
@@ -17,10 +19,23 @@ export interface BothSides {
   readonly world: WorldState;
   readonly acl: AclState;
   readonly window: RevocationWindow;
+  /** Whether the daemon told which clients its orders closed, which neither side shows. */
+  readonly areOrdersKnown: boolean;
 }
 
+const KeptOrders = z.object({
+  closures: z.array(
+    z.object({
+      provider: z.string(),
+      clientId: z.string(),
+      closure: z.enum(['ClientQuarantined', 'RevocationUnconfirmed']),
+    }),
+  ),
+});
+
 /**
- * Reads every directory and Consul completely, hands them to `use`, and closes the connections. Needs neither queue
+ * Reads every directory and Consul completely, asks a running daemon for the orders that it keeps, hands all to `use`, and
+ * closes the connections. Needs neither queue
  * nor state directory and writes nothing, so it can run beside the daemon. A directory that cannot be read is an error,
  * unless `onUnread` takes it.
  */
@@ -46,8 +61,16 @@ export async function withBothSides<T>(
       () => readBothSides({ ...ambience, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
     );
     const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
-    return await use({ config, consul, world, acl, window });
+    const areOrdersKnown = await takeKeptOrders(config, world, cli.signal);
+    return await use({ config, consul, world, acl, window, areOrdersKnown });
   } finally {
     for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
   }
+}
+
+/** False where no daemon runs on this machine that carries orders out. */
+async function takeKeptOrders(config: Config, world: WorldState, signal: AbortSignal): Promise<boolean> {
+  const kept = KeptOrders.safeParse((await findDaemon(config, signal))?.status);
+  for (const { closure, ...id } of kept.data?.closures ?? []) world.setClosure(id, closure);
+  return kept.success;
 }

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.js';
 import { HOLD_REASONS } from '../src/model/decision.js';
 import type { Metrics } from '../src/observe.js';
+import { type ClientId, type Closure, parseClientText } from '../src/plan/world.js';
 import type { RecordedHold } from '../src/queue/journal.js';
 import type { ParkedKey } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
@@ -25,6 +26,8 @@ export interface Status {
   readonly queue: { readonly waiting: number; readonly delayed: number; readonly active: number };
   readonly parked: readonly ParkedKey[];
   readonly holds: readonly (RecordedHold & { readonly key: string })[];
+  /** Clients that an order closed and no directory shows; null where no part of this process carries orders out. */
+  readonly closures: readonly (ClientId & { readonly closure: Closure })[] | null;
   readonly outboxDecisions: number;
   readonly providers: readonly ProviderHealth[];
 }
@@ -38,6 +41,7 @@ export async function readStatus(parts: {
   readonly deps: ReconcilerDeps;
   readonly ages: WatchAges;
   readonly sweptAt: () => number | undefined;
+  readonly isReconciling: boolean;
   readonly metrics: Metrics;
 }): Promise<Status> {
   const { config, store, deps, ages, metrics } = parts;
@@ -67,6 +71,9 @@ export async function readStatus(parts: {
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
     parked: queue.parked,
     holds: journal.holds,
+    closures: parts.isReconciling
+      ? [...deps.world.view(now).closures].map(([text, closure]) => ({ ...parseClientText(text), closure }))
+      : null,
     outboxDecisions: journal.outboxLength,
     providers,
   };

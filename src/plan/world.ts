@@ -12,6 +12,13 @@ export function clientText(id: ClientId): string {
   return JSON.stringify([id.provider, id.clientId]);
 }
 
+/** The reverse of `clientText`. */
+export function parseClientText(text: string): ClientId {
+  const parts: unknown = JSON.parse(text);
+  const [provider, clientId]: readonly unknown[] = Array.isArray(parts) ? parts : [];
+  return { provider: String(provider), clientId: String(clientId) };
+}
+
 export function serviceText(name: ServiceName): string {
   return `${name.partition}/${name.namespace}/${name.name}`;
 }

@@ -200,7 +200,22 @@ describe('beside a running daemon', () => {
     expect(await post(json)).toBe(200);
   });
 
-  it('approve ends a quarantine by the id of a decision that it caused, and reject does not', async () => {
+  /** It is in no directory; only the daemon can tell. */
+  async function knowTheQuarantine(): Promise<void> {
+    const explained = await cli.run(['explain', 'bot', 'orders', '--json']);
+    expect(explained.status).toBe(4);
+    expect(explained.json()).toMatchObject({
+      client: { clientId: 'bot', enabled: true, closure: 'ClientQuarantined' },
+      pending: null,
+      areOrdersKnown: true,
+    });
+    const { out } = await cli.run(['explain', '--client', 'main/bot']);
+    expect(out).toContain('ClientQuarantined');
+    expect(out).not.toContain('no daemon answers');
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+  }
+
+  it('approve ends a quarantine, of which explain and plan know, by the id of a decision that it caused, and reject does not', async () => {
     const idp = await startIdp({ single: false, now: () => Date.now() });
     try {
       stop.abort(new Error('stopped by a signal'));
@@ -213,6 +228,7 @@ describe('beside a running daemon', () => {
       const { id } = await until('its decision is published', async () =>
         (await decisions()).find(({ data }) => data.reason === 'ClientQuarantined'),
       );
+      await knowTheQuarantine();
       expect((await cli.run(['reject', id])).status).toBe(1);
       const approved = await cli.run(['approve', id]);
       expect(approved).toMatchObject({ status: 0, out: expect.stringContaining('quarantine of main/bot') });

@@ -71,6 +71,14 @@ describe('explain', () => {
     expect(ran.json()).toMatchObject({ verdict, allowed: status === 0 });
   });
 
+  it('says, where a client is behind the call, that it cannot know of a quarantine without the daemon', async () => {
+    const note = 'no daemon answers here, so a quarantine';
+    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain(note);
+    expect((await cli.run(['explain', 'web', 'orders', '--json'])).json().areOrdersKnown).toBe(false);
+    expect((await cli.run(['explain', 'orders', 'web'])).out).not.toContain(note);
+    expect((await cli.run(['explain', '--client', 'main/web-app'])).out).toContain(note);
+  });
+
   it('exits 4 where no intention is about the call, and says that the default policy decides', async () => {
     const { status, out } = await cli.run(['explain', 'orders', 'web']);
     expect(status).toBe(4);

@@ -4,6 +4,7 @@ import { clientLogin } from '../../src/reconcile/client-logins.js';
 import type { BothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
 import { loginDocument, toLoginView } from '../login-view.js';
+import { ORDERS_UNKNOWN } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
 
@@ -11,7 +12,7 @@ const CANNOT_LOG_IN = 4;
 
 /** What one client, named `provider/client id`, may do with Consul itself. */
 export function explainClient(sides: BothSides, name: string, cli: Cli, isJson: boolean): void {
-  const { world } = sides;
+  const { world, areOrdersKnown } = sides;
   const slash = name.indexOf('/');
   const id = { provider: name.slice(0, slash), clientId: name.slice(slash + 1) };
   const found = clientLogin(sides, id, systemClock.now());
@@ -21,13 +22,15 @@ export function explainClient(sides: BothSides, name: string, cli: Cli, isJson: 
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
   const view = toLoginView(found);
-  if (isJson) cli.screen.json(loginDocument(view));
+  if (isJson) cli.screen.json({ ...loginDocument(view), areOrdersKnown });
   else {
     const { colors } = cli.screen;
     const verdict = view.login === undefined ? colors.red('cannot log in') : colors.green('may log in');
     cli.screen.line(`${verdict}  ${colors.bold(printable(`${name} (${view.client.actorKind})`))}`);
     cli.screen.line();
-    for (const [fact, text] of loginFacts(view)) cli.screen.line(`  ${fact.padEnd(10)} ${printable(text)}`);
+    const orders = areOrdersKnown ? [] : [['orders', ORDERS_UNKNOWN] as const];
+    for (const [fact, text] of [...loginFacts(view), ...orders])
+      cli.screen.line(`  ${fact.padEnd(10)} ${printable(text)}`);
   }
   if (view.login === undefined) cli.exit(CANNOT_LOG_IN);
 }

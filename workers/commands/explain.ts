@@ -150,7 +150,7 @@ function consulAccess(sides: BothSides, { client }: Explanation): LoginView | nu
 }
 
 async function look(
-  { config, world, consul }: BothSides,
+  { config, world, consul, areOrdersKnown }: BothSides,
   { source, destination }: Explanation,
   cli: Cli,
 ): Promise<Circumstances> {
@@ -169,6 +169,7 @@ async function look(
             ? 'some'
             : 'none',
     mode: config.mode,
+    areOrdersKnown,
     ...(await lastDecision(config, intentionSubject(destination, source.name), cli)),
   };
 }

@@ -93,6 +93,7 @@ export async function runDaemon(
           deps,
           ages,
           sweptAt: () => sweptAt,
+          isReconciling: plays('reconcile'),
           metrics,
         }),
     });

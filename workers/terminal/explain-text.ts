@@ -11,10 +11,16 @@ export interface Circumstances {
   /** Whether the source's sidecars have a listener for the destination: all of them, some, none; or there is none. */
   readonly reach: 'all' | 'some' | 'none' | 'no-proxy';
   readonly mode: string;
+  /** Whether the daemon was asked for the orders that it keeps. */
+  readonly areOrdersKnown: boolean;
   readonly lastDecision?: Decision;
   /** Why the decision log could not be read. */
   readonly logTrouble?: string;
 }
+
+/** A client in quarantine looks like any other at the identity provider. */
+export const ORDERS_UNKNOWN =
+  'no daemon answers here, so a quarantine or another order that it keeps is not looked at';
 
 export function isAllowed(verdict: Verdict): boolean {
   return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
@@ -55,6 +61,7 @@ export function printExplanation(
     );
   for (const [name, text] of consul) fact(name, text);
   for (const note of notes(explanation, around)) fact('note', note);
+  if (!around.areOrdersKnown && explanation.client !== undefined) fact('orders', ORDERS_UNKNOWN);
   if (around.lastDecision !== undefined)
     screen.line(`  ${'decision'.padEnd(10)} ${decisionText(around.lastDecision, colors)}`);
   if (around.logTrouble !== undefined)
