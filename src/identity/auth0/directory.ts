@@ -66,6 +66,8 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
 
   const readApis = async (signal: AbortSignal): Promise<readonly ResourceServer[]> => {
     const found = await readByCheckpoint(api, { ...APIS, idOf: ({ id }) => id }, signal);
+    // Auth0's own API is in every tenant.
+    if (found.length === 0) throw incomplete('no API is in the list, so that the list is not whole');
     const missing = apis.find((identifier) => !found.some((each) => each.identifier === identifier));
     // An API that is gone takes all its scopes along; one that was never there is a mistake in the file.
     if (missing !== undefined && names.api(missing) === undefined)

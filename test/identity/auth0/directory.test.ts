@@ -109,6 +109,13 @@ describe('a read of an Auth0 tenant is refused whole', () => {
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
+  it('where no API is in the list, also once all were seen', async () => {
+    await directory.readAll(signal);
+    tenant.fault = ({ segments }) =>
+      segments[0] === 'resource-servers' ? { json: { resource_servers: [] } } : undefined;
+    expect(await refusal()).toBeInstanceOf(IncompleteRead);
+  });
+
   it('where clients are shown in part, as a weak token sees them', async () => {
     tenant.fault = ({ segments }) =>
       segments[0] === 'clients'
