@@ -25,8 +25,8 @@ export function addApply(program: Command, cli: Cli): void {
     .command('apply')
     .summary('make Consul equal to the IdP once, after asking')
     .description(
-      'Plans, asks, and applies the plan once by the same path as the daemon: each write is a compare-and-set and ' +
-        'has its decision, recorded before and settled after it, with you as the principal.',
+      'Plans, asks, and applies the plan once by the same path as the daemon: each write has its decision, ' +
+        'recorded before and settled after it, with you as the principal.',
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; takes --yes where something is to be written')
