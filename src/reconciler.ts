@@ -1,4 +1,4 @@
-import type { Key } from './model/key.js';
+import { directoryKey, type Key } from './model/key.js';
 import type { Job } from './model/trigger.js';
 import type { JobHandler, JobResult } from './queue/queue.js';
 import { reconcilePeople } from './reconcile/acl/people.js';
@@ -11,8 +11,8 @@ import { reconcileProvider } from './reconcile/provider.js';
 
 /**
  * The one conductor. A client's job reads the client and sends its destinations on; a destination's job reads the
- * entry, plans, guards, records, writes and settles; a provider's job ends sessions, writes its jwt-provider, admits its
- * people and compares the whole directory.
+ * entry, plans, guards, records, writes and settles; a provider's job ends sessions, writes its jwt-provider and admits
+ * its people; a directory's job compares the whole of it.
  */
 export function createReconciler(deps: ReconcilerDeps): JobHandler {
   return (job, signal) => run(job, deps, signal);
@@ -26,6 +26,8 @@ function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobRe
       return reconcileDestination(job.key, job, deps, signal);
     case 'provider':
       return runProvider(job.key, job, deps, signal);
+    case 'directory':
+      return reconcileProvider(job.key, job, deps, signal);
   }
 }
 
@@ -36,18 +38,24 @@ async function runProvider(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  // People before clients, for some may have to go.
   const [sessions, people, users, clients] = [
     await settled(endSessions(key, job, deps, signal)),
     await settled(reconcilePeople(key, job, deps, signal)),
     await settled(reconcileJwtProvider(key.name, job, deps, signal)),
-    await settled(reconcileProvider(key, job, deps, signal)),
+    await settled(compareDirectory(key.name, job, deps)),
   ];
   if (sessions.status === 'rejected') throw sessions.reason;
   if (clients.status === 'rejected') throw clients.reason;
   if (people.status === 'rejected') throw people.reason;
   if (users.status === 'rejected') throw users.reason;
-  return people.value.kind === 'retry' ? people.value : clients.value;
+  return people.value;
+}
+
+/** Whoever has to go while it is read waits for no end of it. */
+async function compareDirectory(provider: string, job: Job, { queue }: ReconcilerDeps): Promise<void> {
+  if (!job.triggers.some(({ fullRead }) => fullRead)) return;
+  const key = directoryKey(provider);
+  await queue.add(job.triggers.map(({ order: _, ...trigger }) => ({ ...trigger, key })));
 }
 
 async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {

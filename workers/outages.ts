@@ -57,7 +57,7 @@ function pauseFor(error: SyncError, key: Key): number | undefined {
     // Without a complete directory nothing is decided at all, so it is not given up for the hour until the next look.
     case 'ERR_DIRECTORY_DENIED':
     case 'ERR_DIRECTORY_INCOMPLETE':
-      return key.kind === 'provider' ? UNREADABLE_PAUSE_MS : undefined;
+      return key.kind === 'provider' || key.kind === 'directory' ? UNREADABLE_PAUSE_MS : undefined;
     default:
       return undefined;
   }
@@ -71,6 +71,7 @@ function serverOf(key: Key): string {
     case 'client':
       return key.provider;
     case 'provider':
+    case 'directory':
       return key.name;
   }
 }

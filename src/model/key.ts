@@ -17,7 +17,9 @@ export type Key =
       readonly namespace: string;
       readonly service: string;
     }
-  | { readonly kind: 'provider'; readonly name: string };
+  | { readonly kind: 'provider'; readonly name: string }
+  /** The complete read of a provider's clients, which may take minutes: nothing else of the provider waits for it. */
+  | { readonly kind: 'directory'; readonly name: string };
 
 /** `clientId`; or the IdP's internal id; or the internal id of the client's service-account user. */
 export type ClientReference = 'clientId' | 'internalId' | 'serviceAccount';
@@ -34,6 +36,10 @@ export function providerKey(name: string): Key {
   return { kind: 'provider', name };
 }
 
+export function directoryKey(provider: string): Key {
+  return { kind: 'directory', name: provider };
+}
+
 const MARK: Record<ClientReference, string> = { clientId: '', internalId: '~id/', serviceAccount: '~user/' };
 
 /** The text form: path segments, percent-encoded, so that no id can look like another key. */
@@ -45,6 +51,8 @@ export function formatKey(key: Key): string {
       return `destination/${encode(key.partition)}/${encode(key.namespace)}/${encode(key.service)}`;
     case 'provider':
       return `provider/${encode(key.name)}`;
+    case 'directory':
+      return `directory/${encode(key.name)}`;
   }
 }
 
@@ -53,6 +61,7 @@ export function parseKey(text: string): Key | undefined {
   const [kind, ...rest] = text.split('/');
   const [a, b, c] = rest.map(decode);
   if (kind === 'provider' && rest.length === 1 && a !== undefined) return providerKey(a);
+  if (kind === 'directory' && rest.length === 1 && a !== undefined) return directoryKey(a);
   if (kind === 'destination' && rest.length === 3 && a !== undefined && b !== undefined && c !== undefined) {
     return { kind, partition: a, namespace: b, service: c };
   }

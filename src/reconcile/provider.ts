@@ -16,7 +16,7 @@ import { holdTriggers } from './holds.js';
 import { type LastRead, lastReadFact } from './last-read.js';
 import { standingTriggers } from './observe-consul.js';
 
-type ProviderKey = Extract<Key, { kind: 'provider' }>;
+type DirectoryKey = Extract<Key, { kind: 'directory' }>;
 
 /** The destinations that a client's change reaches, and what they are to be told. */
 interface Reach {
@@ -29,7 +29,7 @@ interface Reach {
 
 /** The complete comparison with a directory: read all, and send on what changed. An incomplete read changes nothing. */
 export async function reconcileProvider(
-  key: ProviderKey,
+  key: DirectoryKey,
   job: Job,
   deps: ReconcilerDeps,
   signal: AbortSignal,

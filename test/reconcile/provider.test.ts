@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
-import { providerKey } from '../../src/model/key.js';
+import { directoryKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
 import { client, NOW } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
 
-const KEY = { kind: 'provider', name: 'main' } as const;
+const KEY = { kind: 'directory', name: 'main' } as const;
 const JOB = {
-  key: providerKey('main'),
+  key: directoryKey('main'),
   triggers: [
     {
-      key: providerKey('main'),
+      key: directoryKey('main'),
       cause: { kind: 'full-read' as const, receivedAt: new Date(NOW).toISOString() },
       fullRead: true,
     },

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
 import { SyncError } from '../../src/errors.js';
 import { providerKey } from '../../src/model/key.js';
@@ -146,6 +147,28 @@ describe('an order about a session', () => {
     await worker.add(providerKey('main'), 'poll', { fullRead: true });
     await until('the scope gone', async () => !(await alive(bot)));
     isDenied = false;
+    await worker.idle();
+  });
+
+  it('waits for no complete read of the directory, nor does somebody who left a group', async () => {
+    await start();
+    const [ann, ben] = [await login('ann', 'oncall'), await login('ben', 'oncall')];
+    const directory = worker.deps.directories.get('main');
+    if (directory === undefined) throw new Error('no directory');
+    const readAll = directory.readAll.bind(directory);
+    const finish = new AbortController();
+    const hanging = vi.spyOn(directory, 'readAll').mockImplementation(async (signal) => {
+      await once(finish.signal, 'abort');
+      return readAll(signal);
+    });
+    await worker.add(providerKey('main'), 'poll', { fullRead: true });
+    await until('the read', async () => hanging.mock.calls.length > 0);
+    await order({ subject: 'ann' });
+    await until("ann's token gone", async () => !(await alive(ann)));
+    rig.idp.people?.set('ben', []);
+    await worker.add(providerKey('main'), 'webhook', { members: true, urgent: true });
+    await until("ben's token gone", async () => !(await alive(ben)));
+    finish.abort();
     await worker.idle();
   });
 
