@@ -39,11 +39,23 @@ export function throughOutages(
       if (pauseMs === undefined) throw error;
       const server = serverOf(job.key);
       if (outageOf(server).begins(deps.clock.now()))
-        deps.logger.warn({ server, error: messageOf(error) }, 'a server is away: its jobs wait for it');
+        deps.logger.warn(
+          { server, error: messageOf(error) },
+          isUnreadable(error)
+            ? 'a directory cannot be read completely: its jobs wait for it'
+            : 'a server is away: its jobs wait for it',
+        );
       await deps.clock.sleep(HELD_MS, signal).catch(() => {});
       return { kind: 'retry', afterMs: Math.round((pauseMs - HELD_MS) * (0.5 + random())) };
     }
   };
+}
+
+/** It answers, and what it answers will not do: whoever reads the log looks at permissions, and not at the network. */
+function isUnreadable(error: unknown): boolean {
+  return (
+    error instanceof SyncError && ['ERR_DIRECTORY_DENIED', 'ERR_DIRECTORY_INCOMPLETE'].includes(error.code)
+  );
 }
 
 /** Undefined: the error is the key's own. */

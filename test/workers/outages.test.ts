@@ -61,6 +61,12 @@ describe('a job', () => {
     await expect(rig(incomplete).run(CLIENT)).rejects.toThrow('cut');
   });
 
+  it('of a directory that refuses to be read is not told as a server that is away', async () => {
+    const { run, logged } = rig(failing('ERR_DIRECTORY_DENIED'));
+    await run(DIRECTORY);
+    expect(logged).toEqual(['a directory cannot be read completely: its jobs wait for it']);
+  });
+
   it.each(['ERR_CONSUL_REJECTED', 'ERR_CONSUL_DENIED', 'ERR_QUEUE_UNREACHABLE', 'ERR_INTERNAL'] as const)(
     'that fails with %s has failed, for the queue to count',
     async (code) => {
