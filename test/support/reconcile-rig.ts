@@ -15,8 +15,8 @@ export interface Worker {
   readonly deps: ReconcilerDeps;
   readonly store: Store;
   add(key: Key, kind?: CauseKind, trigger?: Partial<Trigger>): Promise<void>;
-  /** Resolves when no key waits or runs. */
-  idle(): Promise<void>;
+  /** Resolves when no key waits or runs; while all that is left waits for its next try, time goes faster. */
+  idle(timeoutMs?: number): Promise<void>;
   /** What was settled so far; nothing is published. */
   settled(): Promise<readonly Decision[]>;
   /** The process is gone: what runs is not waited for longer than it takes to fail. */
@@ -39,11 +39,13 @@ export async function startWorker(rig: Rig, wrap: (consul: Consul) => Consul = (
       const cause: Cause = { kind, receivedAt: new Date(rig.clock.now()).toISOString() };
       return store.queue.add([{ key, cause, ...trigger }]);
     },
-    async idle() {
-      await until('an idle worker', async () => {
+    async idle(timeoutMs) {
+      const look = async () => {
         const { waiting, active, delayed } = await store.queue.state();
+        if (waiting + active === 0 && delayed > 0) rig.clock.advance(100);
         return waiting + active + delayed === 0;
-      });
+      };
+      await until('an idle worker', look, timeoutMs);
     },
     settled: () => store.journal.outbox(10_000),
     async stop() {

@@ -267,6 +267,7 @@ describe('a reload', () => {
     await until('no look any more', async () => {
       const before = await rig.decisions();
       rig.proxy.requests.length = 0;
+      rig.clock.advance(1_000);
       await rig.decided({ reason: 'SweepCompleted' }, before.length);
       return !rig.proxy.requests.some((request) => request.includes('/v1/acl/'));
     });
@@ -280,7 +281,10 @@ describe('nothing to do', () => {
     rig.proxy.requests.length = 0;
     const summaries = async () =>
       (await rig.decisions()).slice(before.length).filter(({ reason }) => reason === 'SweepCompleted');
-    await until('two sweeps', async () => (await summaries()).length >= 2);
+    for (const sweeps of [1, 2]) {
+      rig.clock.advance(1_000);
+      await until('a sweep', async () => (await summaries()).length >= sweeps);
+    }
     await daemon.idle();
     expect((await rig.decisions()).slice(before.length)).toEqual(await summaries());
     expect((await summaries())[0]?.after).toMatchObject({ changes: 0, holds: 0, aclObjects: 2 });
