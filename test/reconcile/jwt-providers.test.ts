@@ -269,6 +269,7 @@ describe('a process that is killed at any write', () => {
       expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
       await worker.stop();
       worker = await startWorker(rig);
+      await worker.idle();
       await isOpen(rig, WITH_USER);
       await until('no open decision', async () =>
         (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
@@ -304,6 +305,7 @@ describe('a process that is killed at any write', () => {
       expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
       await worker.stop();
       worker = await startWorker(rig);
+      await worker.idle();
       await isClosed(rig);
       await until('no open decision', async () =>
         (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
