@@ -51,6 +51,27 @@ const held = ({ json }: { json(): Record<string, unknown> }) =>
     ({ reason, person }) => ({ reason, person }),
   );
 
+describe('doctor', () => {
+  const groupsFound = async () => {
+    const { json } = await cli.run(['doctor', '--json']);
+    const findings = json().findings as readonly { readonly id: string }[];
+    return findings.find(({ id }) => id === 'provider.main.groups');
+  };
+
+  it('names the groups that nobody is in, and says that members cannot be read', async () => {
+    configure({ groups: { ...GROUPS, 'on-call': GROUPS.oncall } });
+    idp({ ann: ['oncall'] });
+    expect(await groupsFound()).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(/is in on-call, so/),
+    });
+    idp({ ann: ['oncall'], ben: ['on-call'] });
+    expect(await groupsFound()).toMatchObject({ severity: 'ok' });
+    idp(undefined);
+    expect(await groupsFound()).toMatchObject({ severity: 'error' });
+  });
+});
+
 describe('plan and apply', () => {
   it('admit the members of a mapped group, and then have nothing more to do', async () => {
     idp({ ann: ['oncall'], ben: ['oncall'], cy: [] });

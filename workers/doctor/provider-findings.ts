@@ -2,6 +2,7 @@ import type { Config, ProviderSettings } from '../../config/config.js';
 import { abortAfter } from '../../src/clock.js';
 import { messageOf } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
+import { groupsOf } from '../../src/reconcile/acl/plan-people.js';
 import type { WorldState } from '../../src/reconcile/world-state.js';
 import { accessNeeded } from '../access-needed.js';
 import type { Ambience, Provider } from '../wire.js';
@@ -36,6 +37,7 @@ export async function providerFindings(
           'give each client the attribute consul-services with the services it belongs to',
         ),
       );
+    findings.push(...(await memberFindings(directory, world, signal)));
   } catch (cause) {
     signal.throwIfAborted();
     findings.push(
@@ -58,6 +60,40 @@ export async function providerFindings(
   );
   findings.push(...(await clockFindings(settings, clock.now, signal)));
   return findings;
+}
+
+/** A group whose name is mistyped admits nobody, and nothing else says so. */
+async function memberFindings(
+  directory: Directory,
+  { mapping }: WorldState,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { provider } = directory;
+  const groups = groupsOf(mapping, provider);
+  if (groups.length === 0 || directory.readMembers === undefined) return [];
+  const id = `provider.${provider}.groups`;
+  try {
+    const members = await directory.readMembers(groups, signal);
+    const empty = groups.filter((group) => (members.get(group) ?? []).length === 0);
+    return empty.length === 0
+      ? [ok(id, `each group of provider ${provider} under groups has members: ${groups.join(', ')}`)]
+      : [
+          warning(
+            id,
+            `nobody of provider ${provider} is in ${empty.join(', ')}, so nobody logs in to Consul by that`,
+            'if somebody should be, write the group as the provider names it',
+          ),
+        ];
+  } catch (cause) {
+    signal.throwIfAborted();
+    return [
+      error(
+        id,
+        `the members of groups of provider ${provider} cannot be read, so nobody is admitted and nobody put out: ${messageOf(cause)}`,
+        'let its credentials read groups and people, or take the groups out of the configuration',
+      ),
+    ];
+  }
 }
 
 /** Each permission by the name under which it is granted at the provider. */
