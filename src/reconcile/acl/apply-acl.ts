@@ -44,14 +44,17 @@ export async function applyAcl(
   const failures: unknown[] = [];
   const lastNarrowing = changes.findLastIndex((change) => change.narrows);
   let narrowed = 0;
-  let recorded: DraftDecision | undefined;
+  const recorded = new Map<AclChange, DraftDecision>();
   for (const [index, change] of changes.entries()) {
     const goesOn = change.narrows || change.verb === 'deleted';
     if (goesOn || failures.length === 0) {
       try {
-        recorded ??= await recordLongerTokens(change, changes[index + 1], application, deps, signal);
-        await carryOut(change, recorded, application, deps, signal);
-        if (change.step.do === 'end-tokens') recorded = undefined;
+        const left = tokensLeftBy(change, changes.slice(index + 1));
+        if (left !== undefined && !recorded.has(left)) {
+          const draft = await recordLeftTokens(left, application, deps, signal);
+          if (draft !== undefined) recorded.set(left, draft);
+        }
+        await carryOut(change, recorded.get(change), application, deps, signal);
         if (change.narrows) narrowed++;
       } catch (error) {
         if (signal.aborted) throw error;
@@ -66,21 +69,40 @@ export async function applyAcl(
 type EndTokens = Extract<AclChange['step'], { do: 'end-tokens' }>;
 
 /**
- * Once a method has its shorter lifetime no plan asks for the longer tokens any more, so that they are recorded before
- * it is written: whoever finds the draft ends them.
+ * The later step about tokens that no plan would ask for any more once this change is made: those that live longer than
+ * a shortened lifetime, and those of a rule that somebody changed and whose role comes again.
  */
-async function recordLongerTokens(
-  change: AclChange,
-  next: AclChange | undefined,
+function tokensLeftBy({ step, narrows }: AclChange, later: readonly AclChange[]): AclChange | undefined {
+  if (!narrows) return undefined;
+  if (step.do === 'write') return later[0]?.step.do === 'end-tokens' ? later[0] : undefined;
+  if (step.do !== 'delete' || step.kind !== 'acl-binding-rule') return undefined;
+  const [authMethod, bound = ''] = step.name.split('/');
+  const comesAgain = later.some(
+    ({ step: each }) =>
+      each.do === 'write' &&
+      each.object.kind === 'acl-role' &&
+      each.object.object.name.toLowerCase() === bound.toLowerCase(),
+  );
+  return later.find(({ step: each }) => {
+    if (each.do !== 'end-tokens') return false;
+    return 'role' in each.by
+      ? comesAgain && each.by.role.toLowerCase() === bound.toLowerCase()
+      : each.by.authMethod === authMethod;
+  });
+}
+
+/** Recorded before the change that leaves them: whoever finds the draft ends them. */
+async function recordLeftTokens(
+  left: AclChange,
   application: AclApplication,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<DraftDecision | undefined> {
-  if (change.step.do !== 'write' || next?.step.do !== 'end-tokens' || !change.narrows) return undefined;
-  // That they cannot be listed now must not keep the method from being narrowed, nor them from being recorded.
-  const tokens = await deps.consul.acl.tokens(next.step.by, signal).catch(() => undefined);
-  const isNone = tokens !== undefined && tokensToEnd(tokens, next.step).length === 0;
-  return isNone ? undefined : recordTokens(next, application, deps);
+  if (left.step.do !== 'end-tokens') return undefined;
+  // That they cannot be listed now must not keep the change from being made, nor them from being recorded.
+  const tokens = await deps.consul.acl.tokens(left.step.by, signal).catch(() => undefined);
+  const isNone = tokens !== undefined && tokensToEnd(tokens, left.step).length === 0;
+  return isNone ? undefined : recordTokens(left, application, deps);
 }
 
 async function carryOut(
