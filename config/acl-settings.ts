@@ -56,7 +56,7 @@ function toScopes(kind: ProviderSettings['kind'], claim: ClaimPath): LoginProvid
 }
 
 /** A claim's name, or a JSON pointer (RFC 6901) to one inside another: `/resource_access/consul/roles`. */
-export function toClaimPath(text: string): ClaimPath {
+function toClaimPath(text: string): ClaimPath {
   if (!text.startsWith('/')) return [text];
   return text
     .slice(1)

@@ -4,7 +4,7 @@ import { type ConfigurationKey, configurationKeys } from './configuration-keys.j
 import { MEANINGS } from './configuration-meanings.js';
 
 /** The tables of the manual that are made from the code, each by its name in the text. */
-export function tables(): ReadonlyMap<string, string> {
+function tables(): ReadonlyMap<string, string> {
   const keys = configurationKeys(configJsonSchema());
   return new Map([
     ['metrics', metricsTable()],

@@ -117,7 +117,7 @@ function watchSettlements(deps: ReconcilerDeps): {
 }
 
 /** Also publishes what an earlier process left. */
-export async function publish(config: Config, store: Store, ambience: Ambience): Promise<void> {
+async function publish(config: Config, store: Store, ambience: Ambience): Promise<void> {
   const { clock } = ambience;
   // A daemon that shares the store relays by itself, and two relays would get in each other's way.
   const until = config.queue.kind === 'embedded' ? 0 : clock.now() + DAEMON_PUBLISHES_MS;

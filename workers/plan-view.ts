@@ -93,7 +93,7 @@ function jwtProviderView(change: JwtProviderChange) {
   };
 }
 
-export function aclChangeView(change: AclChange) {
+function aclChangeView(change: AclChange) {
   return {
     subject: change.subject,
     action: change.action,

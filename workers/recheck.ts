@@ -9,7 +9,7 @@ import type { Recheck, Rechecks } from '../src/queue/rechecks.js';
 import { Outage } from './repeat.js';
 
 /** How long after an event a directory is asked again: many answer with old state for a while. */
-export const LOOK_AFTER_MS: readonly number[] = [5_000, 30_000, 120_000];
+const LOOK_AFTER_MS: readonly number[] = [5_000, 30_000, 120_000];
 
 const TICK_MS = 1_000;
 /** Single reads of one provider a tick, so that no event waits behind them. */

@@ -111,7 +111,7 @@ export function explain(facts: {
 }
 
 /** The intentions that are about the call, most exact first. Sources of peers are other services. */
-export function candidatesOf(
+function candidatesOf(
   source: ServiceName,
   input: Pick<DestinationInput, 'entry' | 'wildcard' | 'mapping' | 'destination'>,
 ): readonly Candidate[] {

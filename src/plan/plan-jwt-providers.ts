@@ -70,7 +70,7 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
 }
 
 /** The entry of a provider as it should be; undefined while something that it needs is not known. */
-export function entryFor(
+function entryFor(
   provider: string,
   mapping: Mapping,
   userTokens: UserTokenFacts,

@@ -6,7 +6,7 @@ import { isSourceOf } from './ownership.js';
  * about a source at a destination if its exact source were gone, most exact first:
  * 8 `* -> destination`, 6 `source -> *`, 5 `* -> *`.
  */
-export function widerSources(
+function widerSources(
   source: ServiceName,
   exact: IntentionEntry | undefined,
   wildcard: IntentionEntry | undefined,

@@ -100,7 +100,7 @@ export function partThatStays(kept: Access | undefined, stays: Access | undefine
   return permissions.length === 0 ? undefined : canonical({ kind: 'http', permissions });
 }
 
-export function requirementOf(
+function requirementOf(
   opening: Opening,
   { provider, clientId }: ClientId,
   { mapping, protocol, userTokens }: Pick<DestinationInput, 'mapping' | 'protocol' | 'userTokens'>,

@@ -64,7 +64,7 @@ const somePermissionOfUsers: fc.Arbitrary<HttpPermission> = fc
   .tuple(somePermission, fc.option(someRequirement, { nil: undefined }))
   .map(([permission, jwt]) => ({ ...permission, ...(jwt === undefined ? {} : { jwt }) }));
 
-export const someAccess: fc.Arbitrary<Access> = fc.oneof(
+const someAccess: fc.Arbitrary<Access> = fc.oneof(
   fc.constant({ kind: 'allow' as const }),
   fc.constant({ kind: 'deny' as const }),
   fc
@@ -159,7 +159,7 @@ const someService: fc.Arbitrary<CatalogService> = fc
   }));
 
 /** Sources of everybody: foreign, ours, of another owner whose name begins like ours, marked by hand, of a peer. */
-export const someSource: fc.Arbitrary<IntentionSource> = fc
+const someSource: fc.Arbitrary<IntentionSource> = fc
   .record({
     name: fc.constantFrom(...SERVICES, '*', 'old'),
     access: fc.oneof(someAccess, fc.constant({ kind: 'other' as const })),

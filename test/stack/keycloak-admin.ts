@@ -12,7 +12,7 @@ export interface ClientRepresentation {
 export type ScopeKind = 'default' | 'optional';
 
 /** An answer of Keycloak that is not 2xx. */
-export class KeycloakAnswer extends Error {
+class KeycloakAnswer extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
     super(message);

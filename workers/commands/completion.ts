@@ -28,7 +28,7 @@ interface Node {
   readonly words: readonly { readonly word: string; readonly help: string }[];
 }
 
-export function completionScript(program: Command, shell: Shell): string {
+function completionScript(program: Command, shell: Shell): string {
   const nodes = nodesOf(program, [], []);
   switch (shell) {
     case 'bash':

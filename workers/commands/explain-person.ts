@@ -24,7 +24,7 @@ export interface GroupOfPerson {
 }
 
 /** What a person may do with Consul by their groups. */
-export function personView(sides: Pick<BothSides, 'world' | 'acl'>, provider: string, subject: string) {
+function personView(sides: Pick<BothSides, 'world' | 'acl'>, provider: string, subject: string) {
   const { world, acl } = sides;
   const { mapping } = world;
   const { owner } = mapping;

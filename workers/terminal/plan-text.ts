@@ -30,7 +30,7 @@ export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): vo
   if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan))));
 }
 
-export function summaryText({ open, change, close, held, claims, jwtProviders, acl }: PlanSummary): string {
+function summaryText({ open, change, close, held, claims, jwtProviders, acl }: PlanSummary): string {
   const records = claims === 0 ? '' : ` ${claims} ${claims === 1 ? 'claim' : 'claims'} to record.`;
   const objects = `${countsText('jwt-providers', jwtProviders)}${countsText('ACL objects', acl)}`;
   return `Plan: ${open} to open, ${change} to change, ${close} to close, ${held} held.${records}${objects}`;
@@ -42,7 +42,7 @@ function countsText(of: string, counts: PlanSummary['acl']): string {
 }
 
 /** Holds with the reason, and what to do, said once for all that have the same. */
-export function printHolds(holds: readonly Hold[], screen: Screen): void {
+function printHolds(holds: readonly Hold[], screen: Screen): void {
   if (holds.length === 0) return;
   const { colors } = screen;
   screen.line('Held, not done:');

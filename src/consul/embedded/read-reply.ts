@@ -23,7 +23,7 @@ export function queryHeaders(
 }
 
 /** Catalog and health answers say which consistency they had. */
-export function consistencyOf(options: QueryOptions): string {
+function consistencyOf(options: QueryOptions): string {
   if (options.isConsistent) return 'consistent';
   return options.isStale ? 'stale' : 'leader';
 }

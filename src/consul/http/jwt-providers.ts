@@ -72,7 +72,7 @@ export function createJwtProviders(
  * taken from the Authorization header alone (RFC 6750, section 2.1; a query stays in logs) and is left there for the
  * destination. A proxy's listener does not wait for the keys: without them no token passes.
  */
-export function toRawProvider(entry: JwtProviderEntry): Raw {
+function toRawProvider(entry: JwtProviderEntry): Raw {
   return {
     Kind: KIND,
     Name: entry.name,

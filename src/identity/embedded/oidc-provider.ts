@@ -24,7 +24,7 @@ export async function createSigningKey(): Promise<SigningKey> {
 }
 
 /** The one API whose scopes the clients hold; a token request may name it as `resource`, and need not. */
-export const API_RESOURCE = 'urn:scopemesh:api';
+const API_RESOURCE = 'urn:scopemesh:api';
 
 /**
  * An OAuth token server on `oidc-provider`: discovery, JWKS and the client_credentials grant with JWT access

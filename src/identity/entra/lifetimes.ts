@@ -85,7 +85,7 @@ export function createTokenLifetimeReader(options: {
 }
 
 /** Seconds of `AccessTokenLifetime`; undefined where the policy is about other tokens. */
-export function secondsOf(definition: readonly string[]): number | undefined {
+function secondsOf(definition: readonly string[]): number | undefined {
   const lifetimes = definition.flatMap((text) => {
     const found = /"AccessTokenLifetime"\s*:\s*"([^"]*)"/.exec(text);
     return found === null ? [] : [toSeconds(found[1] ?? '')];

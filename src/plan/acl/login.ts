@@ -10,7 +10,6 @@ export type {
   LoginProvider,
   SigningKeys,
 } from '../../model/login.js';
-export { TOKEN_SHAPES } from '../../model/login.js';
 
 /** ACL objects as they should be; each kind sorted by name, binding rules by method and role. */
 export interface DesiredAcl {

@@ -112,7 +112,7 @@ export class RedisLink {
 }
 
 /** Keeps hold of the copy that BullMQ makes for its blocking reads, to be able to end it while Redis is away. */
-export class WorkerConnection extends Redis {
+class WorkerConnection extends Redis {
   readonly #copies: Redis[] = [];
 
   constructor(url: string, onError: (error: unknown) => void) {

@@ -6,8 +6,8 @@ import type { RedisLink } from './redis-link.js';
 /** The name of BullMQ's queue; the scripts know it. */
 export const JOBS = 'jobs';
 /** Of BullMQ: lower numbers go first. */
-export const URGENT = 1;
-export const ORDINARY = 2;
+const URGENT = 1;
+const ORDINARY = 2;
 
 // BullMQ notes each step of a job in a stream for listeners; there are none.
 const EVENTS_KEPT = 100;

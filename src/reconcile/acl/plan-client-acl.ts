@@ -146,7 +146,7 @@ export function namesOf(
   return { name, policies: [...new Set([...wanted.map((policy) => policy.name), ...linked])] };
 }
 
-export function roleSubject(owner: string, id: ClientId): string {
+function roleSubject(owner: string, id: ClientId): string {
   return aclSubject('acl-role', clientName(owner, id));
 }
 
@@ -160,7 +160,7 @@ export function scopesKey(subject: string): string {
   return `${subject} scopes`;
 }
 
-export function rememberedScopes(
+function rememberedScopes(
   lastWritten: ReadonlyMap<string, string>,
   subject: string,
 ): readonly Grant[] | undefined {

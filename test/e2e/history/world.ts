@@ -1,11 +1,11 @@
 /** The world that a history changes; the same on both sides, and small, so that changes meet. */
-export const OWNER = 'history';
+const OWNER = 'history';
 export const MARK = `scopemesh:${OWNER}`;
 
 /** Services that claim a client, `<name>-app`; each is a destination as well. */
 export const CALLERS: readonly string[] = ['web', 'api', 'jobs', 'robot', 'billing'];
 /** Called by others only. */
-export const CALLED: readonly string[] = ['orders', 'ledger', 'reports', 'vault'];
+const CALLED: readonly string[] = ['orders', 'ledger', 'reports', 'vault'];
 export const SERVICES: readonly string[] = [...CALLERS, ...CALLED];
 
 /**

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { AclObject, AclSnapshot } from '../../../src/model/acl.js';
+import type { AclObject } from '../../../src/model/acl.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 import type { ServiceName } from '../../../src/model/intention.js';
 import type { Rule } from '../../../src/model/rule.js';
@@ -88,8 +88,6 @@ export function together(...all: readonly DesiredAcl[]): DesiredAcl {
     bindingRules: all.flatMap((each) => each.bindingRules),
   };
 }
-
-export const EMPTY: AclSnapshot = { policies: [], roles: [], authMethods: [], bindingRules: [] };
 
 export function because(_object: AclObject, direction: 'narrow' | 'widen'): AclWhy {
   return { reason: direction === 'narrow' ? 'ScopeRevoked' : 'ScopeGranted', isInferred: false, scopes: [] };

@@ -248,7 +248,7 @@ export class AclStore {
   }
 }
 
-export function idOf(all: ReadonlyMap<string, { readonly name: string }>, name: string): string | undefined {
+function idOf(all: ReadonlyMap<string, { readonly name: string }>, name: string): string | undefined {
   for (const [id, each] of all) if (each.name.toLowerCase() === name.toLowerCase()) return id;
   return undefined;
 }

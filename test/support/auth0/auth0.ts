@@ -11,7 +11,7 @@ import {
   toLogEntry,
 } from './tenant.js';
 
-export const PERMISSIONS = [
+const PERMISSIONS = [
   'read:clients',
   'read:client_grants',
   'read:resource_servers',

@@ -9,7 +9,7 @@ import { createTenant, guidOf, opaqueId, type Tenant } from './tenant.js';
 
 export const TENANT_ID = guidOf('tenant');
 export const READER = { clientId: guidOf('scopemesh'), clientSecret: 'reader-secret-0123456789' };
-export const ALL_PERMISSIONS = [
+const ALL_PERMISSIONS = [
   'Application.Read.All',
   'Directory.Read.All',
   'Policy.Read.All',

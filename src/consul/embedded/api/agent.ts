@@ -18,7 +18,7 @@ export const agentRoutes: readonly Route[] = [
 ];
 
 /** Services registered through this agent: the node's own, but for the server itself. */
-export function ownServices(cell: Cell): ServiceRow[] {
+function ownServices(cell: Cell): ServiceRow[] {
   return cell.store.list('services', `${nodeKey(cell.nodeName)}/`).filter((row) => row.ID !== 'consul');
 }
 

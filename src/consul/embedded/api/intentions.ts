@@ -24,7 +24,7 @@ export const intentionRoutes: readonly Route[] = [
   { path: '/v1/connect/intentions/', methods: intentionById },
 ];
 
-export function allIntentions(store: StateStore): IntentionView[] {
+function allIntentions(store: StateStore): IntentionView[] {
   return store.list(table, 'service-intentions/').flatMap(toIntentions).sort(compareIntentions);
 }
 
@@ -87,7 +87,7 @@ function orNull(match: readonly IntentionView[] | undefined): readonly Intention
 }
 
 /** Intentions that touch the service on the given side, wildcards included, the most exact first. */
-export function matching(store: StateStore, service: string, isBySource: boolean): IntentionView[] {
+function matching(store: StateStore, service: string, isBySource: boolean): IntentionView[] {
   return allIntentions(store).filter((intention) => {
     if (!isBySource) {
       const name = intention.DestinationName.toLowerCase();
@@ -131,14 +131,14 @@ async function readExact(cell: Cell, request: ConsulRequest): Promise<ConsulRepl
 }
 
 /** The only value of a parameter. */
-export function only(request: ConsulRequest, name: string): string {
+function only(request: ConsulRequest, name: string): string {
   const values = request.query.getAll(name);
   if (values.length !== 1) throw serverFailure(`required query parameter '${name}' not set`);
   return values[0] ?? '';
 }
 
 /** `name`, `default/name` or `default/default/name`. */
-export function serviceIn(parameter: string, text: string): string {
+function serviceIn(parameter: string, text: string): string {
   const refuse = (why: string) => serverFailure(`${parameter} ${quoted(text)} is invalid: ${why}`);
   if (text.startsWith('peer:')) throw refuse('cannot specify a peer here');
   const parts = text.split('/');

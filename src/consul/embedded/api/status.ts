@@ -15,7 +15,7 @@ function readPeers(cell: Cell, request: ConsulRequest): ConsulReply {
 }
 
 /** The address of the server's own protocol. Nothing listens there: this cell has no peers. */
-export function serverAddress(cell: Cell): string {
+function serverAddress(cell: Cell): string {
   return `${cell.address().host}:${serverPort}`;
 }
 

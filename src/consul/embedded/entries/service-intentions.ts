@@ -108,7 +108,7 @@ export function sourcesOf(entry: Readonly<Record<string, unknown>>): Decoded[] {
 }
 
 /** Precedence by how exact destination and source are: 9, 8, 6, 5. */
-export function precedenceOf(destination: string, source: string): number {
+function precedenceOf(destination: string, source: string): number {
   return (destination === '*' ? 6 : 9) - (source === '*' ? 1 : 0);
 }
 

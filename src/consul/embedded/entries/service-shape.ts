@@ -24,7 +24,7 @@ const upstreamShape: Shape = [
 ];
 
 /** A sidecar's settings, as the catalog keeps them. */
-export const proxyShape: Shape = [
+const proxyShape: Shape = [
   text('DestinationServiceName'),
   text('DestinationServiceID'),
   text('LocalServiceAddress'),
