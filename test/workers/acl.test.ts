@@ -66,6 +66,7 @@ describe('a client with an acl rule', () => {
     await daemon.tell('client.updated', 'web-app');
     const revoked = await rig.decided({ type: 'dev.scopemesh.acl-role.updated', reason: 'ScopeRevoked' });
     expect(revoked).toMatchObject({ action: 'revoke', outcome: 'applied', scopes: ['config:read'] });
+    expect(revoked.detail).toMatch(/^taken from its 1 live token too;.* up to 0 s \(acl\.role_ttl\)/);
     expect(await rig.readKey(token, 'config/a')).toBe(403);
     expect(await rig.readKey(token, 'orders/a')).toBe(200);
   });
@@ -82,6 +83,10 @@ describe('a client with an acl rule', () => {
     for (const token of tokens) expect(await rig.readKey(token, 'config/a')).toBe(403);
     await rig.decided({ type: 'dev.scopemesh.acl-role.deleted' });
     expect(await rig.login('web-app')).toBe(403);
+    const kinds = (await rig.decisions())
+      .filter(({ type }) => type.includes('.acl-'))
+      .map(({ client }) => client?.actorKind);
+    expect(new Set(kinds)).toEqual(new Set(['workload']));
   });
 
   it('gets a shorter lifetime at once, and tokens that live longer end', async () => {

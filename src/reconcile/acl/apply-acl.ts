@@ -7,7 +7,7 @@ import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { isRefusal, settle } from '../settle.js';
 import { aclDraft } from './acl-draft.js';
-import { countTokens, endedTokensText, endTokens, noteEnded } from './end-tokens.js';
+import { countTokens, endedTokensText, endTokens, losingTokensText, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
 import { standingPolicy } from './shared-policies.js';
 
@@ -165,7 +165,19 @@ async function write(
   deps.acl.cache.wrote(object, stored, deps.world.beginRead());
   const written = new Map(application.remember).set(change.subject, digestObject(object));
   if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
-  await settle(key, draft, { outcome: 'applied', modifyIndex: stored.modifyIndex }, written, deps);
+  const detail = change.narrows ? await lossDetail(object, deps, signal) : {};
+  await settle(key, draft, { outcome: 'applied', modifyIndex: stored.modifyIndex, ...detail }, written, deps);
+}
+
+/** A role takes what it loses from live tokens at once; counted after the write, for which nothing waits. */
+async function lossDetail(
+  object: AclObject,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<{ readonly detail?: string }> {
+  if (object.kind !== 'acl-role') return {};
+  const count = await countTokens({ role: object.object.name }, deps, signal);
+  return count === 0 ? {} : { detail: await losingTokensText(count, deps, signal) };
 }
 
 /** A policy's name says what it is: one of two equal ones that are made at once is refused, and as good as made. */
@@ -202,7 +214,7 @@ async function remove(
   if (step.do !== 'delete') return;
   const name = step.name.split('/')[0] ?? '';
   const isMethod = step.kind === 'acl-auth-method';
-  const tokens = isMethod ? await countTokens(name, deps, signal) : undefined;
+  const tokens = isMethod ? await countTokens({ authMethod: name }, deps, signal) : undefined;
   const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
   await deps.journal.record(key, [draft]);
   try {

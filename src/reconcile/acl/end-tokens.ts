@@ -1,3 +1,4 @@
+import { abortAfter } from '../../clock.js';
 import type { TokenFilter } from '../../consul/acl.js';
 import { messageOf } from '../../errors.js';
 import type { Reason } from '../../model/decision.js';
@@ -16,6 +17,8 @@ export interface TokensToEnd {
 
 /** A list can miss a token that is issued at the same moment; after so many that found some, the next job goes on. */
 const MOST_LISTS = 5;
+/** A count is worth no more: what follows it may narrow. */
+const COUNT_MS = 1_000;
 
 /**
  * Ends live tokens that a filter finds, and lists them again until there is none; resolves with how many it ended.
@@ -44,20 +47,17 @@ export function noteEnded(ended: number, reason: Reason, { metrics }: Pick<Recon
   if (ended > 0) metrics.count('scopemesh_acl_tokens_ended_total', { reason }, ended);
 }
 
-/** How many tokens an auth method has given, to be told when they end with it; undefined where that cannot be read. */
+/** How many live tokens a filter finds, to be told with what they lose; undefined where that cannot be read. */
 export async function countTokens(
-  authMethod: string,
+  by: Exclude<TokenFilter, 'all'>,
   deps: Pick<ReconcilerDeps, 'consul' | 'logger'>,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   try {
-    return (await deps.consul.acl.tokens({ authMethod }, signal)).length;
+    return (await deps.consul.acl.tokens(by, abortAfter(signal, COUNT_MS))).length;
   } catch (error) {
     signal.throwIfAborted();
-    deps.logger.warn(
-      { authMethod, error: messageOf(error) },
-      'tokens that end with their method not counted',
-    );
+    deps.logger.warn({ ...by, error: messageOf(error) }, 'tokens that lose something not counted');
     return undefined;
   }
 }
@@ -68,11 +68,32 @@ export async function endedTokensText(
   deps: Pick<ReconcilerDeps, 'consul' | 'acl' | 'clock'>,
   signal: AbortSignal,
 ): Promise<string> {
+  const count = ended === undefined ? 'its live tokens' : tokensText(ended);
+  return `ended ${count}; ${await outlivesText(deps, signal)}`;
+}
+
+/** What a decision says of live tokens whose role lost something: they go on with what is left of it. */
+export async function losingTokensText(
+  count: number | undefined,
+  deps: Pick<ReconcilerDeps, 'consul' | 'acl' | 'clock'>,
+  signal: AbortSignal,
+): Promise<string> {
+  const tokens = count === undefined ? 'its live tokens' : `its ${tokensText(count)}`;
+  return `taken from ${tokens} too; ${await outlivesText(deps, signal)}`;
+}
+
+function tokensText(count: number): string {
+  return `${count} live ${count === 1 ? 'token' : 'tokens'}`;
+}
+
+async function outlivesText(
+  deps: Pick<ReconcilerDeps, 'consul' | 'acl' | 'clock'>,
+  signal: AbortSignal,
+): Promise<string> {
   const cache = await deps.acl.agentCache(() => deps.consul.inspect(signal), deps.clock.now());
-  const count = ended === undefined ? 'its live tokens' : `${ended} live ${ended === 1 ? 'token' : 'tokens'}`;
   const outlives =
     cache === undefined
       ? 'for as long as their acl.role_ttl says, which could not be read'
       : `for up to ${Math.max(cache.role, 0)} s (acl.role_ttl) where the token has a role, and ${cache.token} s (acl.token_ttl) where it has none`;
-  return `ended ${count}; Consul's servers refuse them at once, its client agents may honour them ${outlives}, and longer while they cannot reach a server`;
+  return `Consul's servers refuse them at once, its client agents may honour them ${outlives}, and longer while they cannot reach a server`;
 }

@@ -305,6 +305,29 @@ describe('a step that fails', () => {
     ]);
   });
 
+  it('takes a scope away although Consul does not say from how many tokens', async () => {
+    let hangs = false;
+    await running((consul) =>
+      withAcl(consul, ({ tokens }) => ({
+        tokens: (by, signal) =>
+          hangs
+            ? new Promise((_, reject) => {
+                signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+              })
+            : tokens(by, signal),
+      })),
+    );
+    const token = loggedIn(await rig.login('web-app'));
+    hangs = true;
+    rig.idp.change('web-app', { scopes: ['orders:keys'] });
+    await changed();
+    await until('the loss', async () => (await settled()).includes('acl-role.updated applied ScopeRevoked'));
+    expect(await rig.readKey(token, 'config/a')).toBe(403);
+    const [revoked] = (await worker.settled()).filter(({ reason }) => reason === 'ScopeRevoked');
+    expect(revoked?.detail).toMatch(/^taken from its live tokens too;/);
+    hangs = false;
+  });
+
   it('keeps no intention from being narrowed', async () => {
     rig.idp.change('web-app', { scopes: ['config:read', 'orders:call'] });
     await rig.mesh.register('web', { client: 'web-app' });
