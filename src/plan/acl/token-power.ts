@@ -69,22 +69,54 @@ export function powerText({ isManagement, rules, services, more }: Power): reado
 }
 
 /**
- * Whether who has `wide` certainly can do what `narrow` can. That the first has everything of the second is not
- * enough: in Consul a `deny`, or a rule about a longer name, takes away what another gives. So what is more may only be
- * about other resources.
+ * Whether who has the rules of `wide` certainly can do what those of `narrow` give. That every rule of the second is
+ * among the first is not enough: in Consul a `deny`, or a rule about a longer name, takes away what another gives. So
+ * what is more may only be about other resources, or give all that there is to give.
  */
-export function isWithin(narrow: Power, wide: Power): boolean {
-  if (narrow.isManagement || narrow.more.size > 0 || wide.more.size > 0) return false;
-  if (narrow.rules.size + narrow.services.size === 0) return false;
-  if (![...narrow.rules].every((text) => wide.rules.has(text))) return false;
-  if (![...narrow.services].every((service) => wide.services.has(service))) return false;
-  const extra: Power = {
-    ...wide,
-    rules: new Set([...wide.rules].filter((text) => !narrow.rules.has(text))),
-    services: new Set([...wide.services].filter((service) => !narrow.services.has(service))),
-  };
-  const touched = resourcesOf(narrow);
-  return ![...resourcesOf(extra)].some((resource) => touched.has(resource));
+export function isWithin(narrow: readonly SingleRule[], wide: readonly SingleRule[]): boolean {
+  if (narrow.length === 0) return false;
+  if (!narrow.every((rule) => wide.some((other) => gives(other, rule)))) return false;
+  const touched = new Set(narrow.map(({ resource }) => familyOf(resource)));
+  const saysIntentions = narrow.some(({ intentions }) => intentions !== undefined);
+  return wide
+    .filter((other) => !narrow.some((rule) => isSameRule(other, rule)))
+    .every(
+      ({ resource, policy, intentions }) =>
+        !touched.has(familyOf(resource)) ||
+        // Where intentions are not spoken of, who may write a service may read them, which is the most there is then.
+        (policy === 'write' && intentions === undefined && !(resource === 'service' && saysIntentions)),
+    );
+}
+
+/** One rule about one name, or about all of Consul. */
+export interface SingleRule {
+  readonly resource: string;
+  readonly name?: string;
+  readonly isPrefix?: boolean;
+  readonly policy: string;
+  readonly intentions?: string;
+}
+
+/**
+ * All that a power is, rule by rule, with those that Consul makes of a service's identity. Undefined where it is more
+ * than rules, or where some cannot be read.
+ */
+export function singleRules({
+  isManagement,
+  rules,
+  services,
+  more,
+}: Power): readonly SingleRule[] | undefined {
+  if (isManagement || more.size > 0) return undefined;
+  const found = [...services].flatMap(identityRules);
+  for (const text of rules) {
+    const read = readRules(text);
+    if (read === undefined) return undefined;
+    for (const [resource, policy] of Object.entries(read.whole)) found.push({ resource, policy });
+    for (const { resource, name, isPrefix, policy, intentions } of read.named)
+      found.push({ resource, name, isPrefix, policy, ...(intentions === undefined ? {} : { intentions }) });
+  }
+  return found.filter((rule, at) => found.findIndex((other) => isSameRule(other, rule)) === at);
 }
 
 /** Equal rules have one text. */
@@ -113,19 +145,33 @@ function rulesTexts({ whole, named }: AclRules): readonly string[] {
   ];
 }
 
-/**
- * A service's identity is rules about services and nodes. Where no rule is about the mesh or peerings, that of the
- * operator counts for them, so that these three are one.
- */
-function resourcesOf({ rules, services }: Power): ReadonlySet<string> {
-  const found = new Set<string>(services.size > 0 ? ['service', 'node'] : []);
-  for (const text of rules) {
-    const read = readRules(text);
-    for (const resource of Object.keys(read?.whole ?? {}))
-      found.add(['mesh', 'peering'].includes(resource) ? 'operator' : resource);
-    for (const { resource } of read?.named ?? []) found.add(resource);
-  }
-  return found;
+/** Whether the one rule gives what the other does, where both are about the same. */
+function gives(wide: SingleRule, narrow: SingleRule): boolean {
+  if (isSameRule(wide, narrow)) return true;
+  const isMore = wide.policy === 'write' && narrow.policy !== 'deny';
+  return isAboutTheSame(wide, narrow) && isMore && wide.intentions === narrow.intentions;
+}
+
+function isSameRule(a: SingleRule, b: SingleRule): boolean {
+  return isAboutTheSame(a, b) && a.policy === b.policy && a.intentions === b.intentions;
+}
+
+function isAboutTheSame(a: SingleRule, b: SingleRule): boolean {
+  return a.resource === b.resource && a.name === b.name && a.isPrefix === b.isPrefix;
+}
+
+/** Where no rule is about the mesh or peerings, that of the operator counts for them, so that these three are one. */
+function familyOf(resource: string): string {
+  return ['mesh', 'peering'].includes(resource) ? 'operator' : resource;
+}
+
+function identityRules(service: string): readonly SingleRule[] {
+  return [
+    { resource: 'service', name: service, isPrefix: false, policy: 'write' },
+    { resource: 'service', name: `${service}-sidecar-proxy`, isPrefix: false, policy: 'write' },
+    { resource: 'service', name: '', isPrefix: true, policy: 'read' },
+    { resource: 'node', name: '', isPrefix: true, policy: 'read' },
+  ];
 }
 
 function byName<T extends { readonly object: { readonly name: string } }>(

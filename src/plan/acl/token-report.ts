@@ -2,7 +2,14 @@ import type { AclToken } from '../../model/acl.js';
 import { compareText } from '../compare.js';
 import type { ClientId } from '../world.js';
 import type { DesiredAcl } from './login.js';
-import { createPowers, type GrantObjects, isWithin, type Power, powerText } from './token-power.js';
+import {
+  createPowers,
+  type GrantObjects,
+  isWithin,
+  type Power,
+  powerText,
+  singleRules,
+} from './token-power.js';
 
 /** The worst first. */
 export const TOKEN_KINDS = ['management', 'static', 'static-expiring', 'anonymous', 'login'] as const;
@@ -14,7 +21,7 @@ export interface TokenReport {
   readonly ageSeconds: number;
   /** What it may do, in few words; undefined where its rules were not read. */
   readonly can: readonly string[] | undefined;
-  /** Clients whose login certainly gives what a static token does; empty where none is known. */
+  /** Clients whose login certainly gives what a static token does, those with the least beside first; empty where none is known. */
   readonly replaceableBy: readonly ClientId[];
 }
 
@@ -33,12 +40,17 @@ const ANONYMOUS_ID = '00000000-0000-0000-0000-000000000002';
 /** By kind, then the oldest first. */
 export function reportTokens({ tokens, objects, clients, now }: TokenReportInput): readonly TokenReport[] {
   const powerOf = objects === undefined ? undefined : createPowers(objects);
-  const logins = clients.map(({ id, desired }) => ({ id, power: loginPower(desired) }));
+  // Those with the least beside what is needed come first.
+  const logins = clients
+    .map(({ id, desired }) => ({ id, rules: singleRules(loginPower(desired)) ?? [] }))
+    .toSorted((a, b) => a.rules.length - b.rules.length);
   const known = new Map<string, readonly ClientId[]>();
   const replacementsFor = (power: Power): readonly ClientId[] => {
-    const key = JSON.stringify([[...power.rules].toSorted(), [...power.services].toSorted()]);
+    const rules = singleRules(power);
+    if (rules === undefined) return [];
+    const key = JSON.stringify(rules);
     const found =
-      known.get(key) ?? logins.filter((login) => isWithin(power, login.power)).map(({ id }) => id);
+      known.get(key) ?? logins.filter((login) => isWithin(rules, login.rules)).map(({ id }) => id);
     known.set(key, found);
     return found;
   };
@@ -51,8 +63,7 @@ export function reportTokens({ tokens, objects, clients, now }: TokenReportInput
         kind,
         ageSeconds: Math.max(0, Math.floor((now - Date.parse(token.createdAt)) / 1000)),
         can: power === undefined ? undefined : powerText(power),
-        replaceableBy:
-          power !== undefined && isStatic(kind) && power.more.size === 0 ? replacementsFor(power) : [],
+        replaceableBy: power !== undefined && isStatic(kind) ? replacementsFor(power) : [],
       };
     })
     .toSorted(

@@ -9,9 +9,15 @@ import {
   MANAGEMENT_POLICY_ID,
   type Stored,
 } from '../../../src/model/acl.js';
-import { type GrantObjects, isWithin, type Power, powerText } from '../../../src/plan/acl/token-power.js';
+import {
+  type GrantObjects,
+  isWithin,
+  type Power,
+  powerText,
+  singleRules,
+} from '../../../src/plan/acl/token-power.js';
 import { countTokens, reportTokens, type TokenReport } from '../../../src/plan/acl/token-report.js';
-import { client, desire, READ_CONFIG } from './acl-scene.js';
+import { aclRule, client, desire, READ_CONFIG } from './acl-scene.js';
 
 const NOW = Date.UTC(2026, 0, 2);
 
@@ -51,6 +57,15 @@ const OBJECTS: GrantObjects = {
     stored(policy('odd', 'namespace "team" { policy = "write" }')),
     stored(policy('empty', ' \n')),
     stored(policy('one-dc', READ_CONFIG), 'x', true),
+    stored(policy('many', `${READ_CONFIG} key_prefix "orders/" { policy = "read" }`)),
+    stored(policy('web', 'service "web" { policy = "write" } service_prefix "" { policy = "read" }')),
+    stored(
+      policy(
+        'intentions',
+        'service "web" { policy = "write" } service_prefix "" { policy = "read" intentions = "write" }',
+      ),
+    ),
+    stored(policy('denied', 'key_prefix "config/" { policy = "read" } key "config/a" { policy = "deny" }')),
   ],
   roles: [
     stored(role('web', { policies: ['CONFIG'], serviceIdentities: ['web'] })),
@@ -160,6 +175,9 @@ describe('what a token can do', () => {
 describe('a static token could be replaced by', () => {
   const web = client('web-app', ['config:read']);
   const plain = client('web-app', []);
+  const CONFIG = aclRule('config:read', READ_CONFIG);
+  const ORDERS = aclRule('orders:keys', 'key_prefix "orders/" { policy = "read" }');
+  const WIDER_ORDERS = aclRule('orders:keys', 'key_prefix "orders/" { policy = "write" }');
 
   test.each<readonly [string, Partial<AclToken>, Parameters<typeof desire>, boolean]>([
     ['a client with the same service', { serviceIdentities: ['web'] }, [plain, { services: ['web'] }], true],
@@ -174,11 +192,42 @@ describe('a static token could be replaced by', () => {
     ['no client with less', { roles: ['web'] }, [web], false],
     ['no client of another service', { serviceIdentities: ['web'] }, [plain, { services: ['api'] }], false],
     [
-      'no client with another service beside its own',
+      'a client with another service beside its own',
       { serviceIdentities: ['web'] },
       [plain, { services: ['web', 'api'] }],
+      true,
+    ],
+    [
+      'a client with the rules of one policy in several',
+      { policies: ['many'] },
+      [client('web-app', ['config:read', 'orders:keys']), { mapping: { rules: [CONFIG, ORDERS] } }],
+      true,
+    ],
+    [
+      'a client with more in place of a rule',
+      { policies: ['many'] },
+      [client('web-app', ['config:read', 'orders:keys']), { mapping: { rules: [CONFIG, WIDER_ORDERS] } }],
+      true,
+    ],
+    [
+      'a client whose service gives it what the policy says',
+      { policies: ['web'] },
+      [plain, { services: ['web'] }],
+      true,
+    ],
+    [
+      'no client of another service than its policy',
+      { policies: ['web'] },
+      [plain, { services: ['api'] }],
       false,
     ],
+    [
+      'no client whose service takes an intention away',
+      { policies: ['intentions'] },
+      [plain, { services: ['web'] }],
+      false,
+    ],
+    ['no client that lacks a denial alone', { policies: ['denied'] }, [web], false],
     ['no client, if it can do nothing', {}, [web], false],
     ['no client, if it can do everything', { policies: ['everything', 'config'] }, [web], false],
     ['no client, if not all is known of it', { policies: ['config', 'gone'] }, [web], false],
@@ -186,6 +235,23 @@ describe('a static token could be replaced by', () => {
   ])('%s', (_name, changes, login, expected) => {
     const found = report([token('a', changes)], [login])[0]?.replaceableBy;
     expect(found).toEqual(expected ? [{ provider: 'main', clientId: 'web-app' }] : []);
+  });
+
+  test('those first who have the least beside', () => {
+    const clients = [
+      client('all-app', ['config:read', 'orders:keys']),
+      client('web-app', ['config:read']),
+    ].map((of): Parameters<typeof desire> => [of, { mapping: { rules: [CONFIG, ORDERS] } }]);
+    // Orders are keys too, and reading them gives less than there is to give.
+    expect(report([token('a', { policies: ['config'] })], clients)[0]?.replaceableBy).toEqual([
+      { provider: 'main', clientId: 'web-app' },
+    ]);
+    const wider = clients.map(
+      ([of]): Parameters<typeof desire> => [of, { mapping: { rules: [CONFIG, WIDER_ORDERS] } }],
+    );
+    expect(
+      report([token('a', { policies: ['config'] })], wider)[0]?.replaceableBy.map(({ clientId }) => clientId),
+    ).toEqual(['web-app', 'all-app']);
   });
 
   const name = fc.constantFrom('', 'a', 'ab', 'abc');
@@ -201,25 +267,38 @@ describe('a static token could be replaced by', () => {
   );
   const texts = fc.uniqueArray(ruleText, { maxLength: 4 });
 
+  const services = fc.uniqueArray(fc.constantFrom('a', 'ab'), { maxLength: 2 });
+  /** As Consul's documentation has the rules of a service's identity. */
+  const identity = (service: string) => `
+    service "${service}" { policy = "write" }
+    service "${service}-sidecar-proxy" { policy = "write" }
+    service_prefix "" { policy = "read" }
+    node_prefix "" { policy = "read" }`;
+
   test('only a login that may do all that the token may, as Consul decides', () => {
-    const power = (rules: readonly string[]): Power => ({
-      isManagement: false,
-      rules: new Set(rules),
-      services: new Set(),
-      more: new Set(),
-    });
-    const decider = (rules: readonly string[]) =>
-      new Authorizer('a', rules.map(parseAclRules), { named: false, acl: false });
+    const rulesOf = (rules: readonly string[], identities: readonly string[]) =>
+      singleRules({
+        isManagement: false,
+        rules: new Set(rules),
+        services: new Set(identities),
+        more: new Set(),
+      }) ?? [];
+    const decider = (rules: readonly string[], identities: readonly string[]) =>
+      new Authorizer('a', [...rules, ...identities.map(identity)].map(parseAclRules), {
+        named: false,
+        acl: false,
+      });
     let within = 0;
     fc.assert(
-      fc.property(texts, texts, (own, extra) => {
-        const wide = [...new Set([...own, ...extra])];
-        if (!isWithin(power(own), power(wide))) return;
-        if (wide.length > own.length) within++;
-        const [narrow, wider] = [decider(own), decider(wide)];
+      fc.property(texts, services, texts, services, fc.boolean(), (own, ownServices, extra, more, keeps) => {
+        const wide = [...new Set([...(keeps ? own : []), ...extra])];
+        const wideServices = [...new Set([...(keeps ? ownServices : []), ...more])];
+        if (!isWithin(rulesOf(own, ownServices), rulesOf(wide, wideServices))) return;
+        if (wide.length + wideServices.length > own.length + ownServices.length) within++;
+        const [narrow, wider] = [decider(own, ownServices), decider(wide, wideServices)];
         for (const resource of [...scalarResources, ...namedResources, 'intention'] as const)
           for (const access of ['read', 'list', 'write'] as const)
-            for (const on of ['', 'a', 'ab', 'abc', 'abcd', 'b', '*'])
+            for (const on of ['', 'a', 'ab', 'abc', 'abcd', 'a-sidecar-proxy', 'b', '*'])
               if (narrow.isAllowed(resource, access, on))
                 expect([resource, access, on, wider.isAllowed(resource, access, on)]).toEqual([
                   resource,
