@@ -125,7 +125,7 @@ export const METRICS = {
   scopemesh_owned_edges: ['gauge', 'Edges in Consul that carry the mark of this instance.', []],
   scopemesh_acl_tokens: [
     'gauge',
-    'ACL tokens in Consul, by kind (management, static, static-expiring, anonymous, login); only where ACL rules, groups or logins are configured.',
+    'ACL tokens in Consul but its own, by kind (management, static, static-expiring, anonymous, login); only where ACL rules, groups or logins are configured.',
     ['kind'],
   ],
   scopemesh_acl_tokens_ended_total: [

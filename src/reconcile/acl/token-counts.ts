@@ -4,8 +4,9 @@ import type { ReconcilerDeps } from '../deps.js';
 import { isAclWanted } from './acl-state.js';
 
 /**
- * Measures how many ACL tokens of each kind there are, so that the static ones can be followed to none. Only where the
- * mapping gives out tokens at all; that they cannot be read is told and stops nothing.
+ * Measures how many ACL tokens of each kind there are, so that the static ones can be followed to none: that of
+ * scopemesh itself, which no login can replace, is left out. Only where the mapping gives out tokens at all; that they
+ * cannot be read is told and stops nothing.
  */
 export async function noteTokens(
   { consul, world, metrics, logger }: Pick<ReconcilerDeps, 'consul' | 'world' | 'metrics' | 'logger'>,
@@ -13,7 +14,9 @@ export async function noteTokens(
 ): Promise<void> {
   if (!isAclWanted(world.mapping)) return;
   try {
-    const counts = countTokens(await consul.acl.tokens('all', signal));
+    const own = await consul.readAclToken(signal);
+    const tokens = await consul.acl.tokens('all', signal);
+    const counts = countTokens(tokens.filter(({ accessorId }) => accessorId !== own?.accessorId));
     for (const [kind, count] of Object.entries(counts))
       metrics.gauge('scopemesh_acl_tokens', count, { kind });
   } catch (error) {
