@@ -126,6 +126,7 @@ async function start(
       AUTH_METHOD: 'orders-app',
       ACCESS_TOKEN_COMMAND: `cat ${accessToken}`,
       RENEW_SECONDS: String(renewSeconds),
+      CHECK_SECONDS: '1',
     },
     logFile: join(directory, 'sidecar-login.log'),
   });
@@ -162,6 +163,25 @@ describe('a sidecar that logs in', () => {
     expect(await consul.request('GET', '/v1/catalog/service/orders')).toEqual([]);
   });
 
+  it('logs in anew when its token is ended before its time, and goes on hearing of denials', async () => {
+    const { sidecar } = await start(40);
+    await mesh.waitForStatus(200, CALL);
+    const [first] = await tokens();
+    await consul.request('DELETE', `/v1/acl/token/${first}`);
+    const isAnother = async () => {
+      const now = await tokens();
+      return now.length === 1 && now[0] !== first;
+    };
+    await until('another token', isAnother, { process: sidecar });
+    await mesh.waitForStatus(200, CALL);
+    await intention('deny');
+    expect(await mesh.waitForStatus(403, CALL, 5_000)).toBeLessThan(5_000);
+    await intention('allow');
+    await mesh.waitForStatus(200, CALL);
+    process.kill(sidecar.pid, 'SIGTERM');
+    await sidecar.exited;
+  });
+
   it('ends with its Envoy, for whoever restarts it', async () => {
     const { sidecar, adminAddress } = await start(40);
     await mesh.waitForStatus(200, CALL);
@@ -171,7 +191,7 @@ describe('a sidecar that logs in', () => {
   });
 
   it('does not go on with a proxy that nobody can close, once it can log in no more', async () => {
-    const { sidecar } = await start(4);
+    const { sidecar } = await start(40);
     await mesh.waitForStatus(200, CALL);
     await consul.request('DELETE', '/v1/acl/auth-method/orders-app');
     await until('it has ended', () => !sidecar.isRunning(), { timeoutMs: 30_000 });
