@@ -1,124 +1,31 @@
 import fc from 'fast-check';
-import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AclAuthMethod, AclBindingRule, AclRole } from '../../../src/model/acl.js';
+import type { AclAuthMethod } from '../../../src/model/acl.js';
 import { desiredPeople } from '../../../src/plan/acl/desired-people.js';
-import type { DesiredAcl } from '../../../src/plan/acl/login.js';
 import { rulesString, selectorString } from '../../../src/plan/acl/quote.js';
 import { grantRules, parseRules } from '../../../src/plan/acl/rules-text.js';
-import { ConsulAnswer, type ConsulHandle, startConsul } from '../../stack/consul.js';
-import {
-  aclRule,
-  client,
-  desire,
-  hostileText,
-  ISSUER,
-  loginProvider,
-  mapping,
-  READ_CONFIG,
-  settings,
-} from './acl-scene.js';
+import { aclRule, client, desire, HOSTILE_TEXTS, hostileText, mapping, READ_CONFIG } from './acl-scene.js';
+import { type AclServer, methodBody, startAclServer } from './acl-server.js';
 import { admits } from './selector-model.js';
 
-let consul: ConsulHandle;
-let sign: (claims: Record<string, unknown>) => Promise<string>;
-let publicKey: string;
+let server: AclServer;
 
 beforeAll(async () => {
-  consul = await startConsul();
-  const pair = await generateKeyPair('RS256', { extractable: true });
-  publicKey = await exportSPKI(pair.publicKey);
-  sign = (claims) =>
-    new SignJWT(claims)
-      .setProtectedHeader({ alg: 'RS256' })
-      .setIssuer(ISSUER)
-      .setAudience('consul')
-      .setIssuedAt()
-      .setExpirationTime('5m')
-      .sign(pair.privateKey);
+  server = await startAclServer();
 });
 
 afterAll(async () => {
-  await consul?.stop();
+  await server?.consul.stop();
 });
 
-const staticKeys = () =>
-  settings({
-    providers: new Map([['main', loginProvider({ keys: { validationPubKeys: [publicKey] } })]]),
-  });
-
-function methodBody({ name, description, maxTokenTtlSeconds, config }: AclAuthMethod) {
-  return {
-    Name: name,
-    Type: 'jwt',
-    Description: description,
-    MaxTokenTTL: `${maxTokenTtlSeconds}s`,
-    Config: {
-      JWTValidationPubKeys: config.validationPubKeys,
-      BoundIssuer: config.boundIssuer,
-      BoundAudiences: config.boundAudiences,
-      JWTSupportedAlgs: config.signingAlgorithms,
-      ClaimMappings: config.claimMappings,
-      ListClaimMappings: config.listClaimMappings,
-    },
-  };
-}
-
-function roleBody(role: AclRole) {
-  return {
-    Name: role.name,
-    Description: role.description,
-    Policies: role.policies.map((Name) => ({ Name })),
-    ServiceIdentities: role.serviceIdentities.map((ServiceName) => ({ ServiceName })),
-  };
-}
-
-function ruleBody(rule: AclBindingRule) {
-  return {
-    Description: rule.description,
-    AuthMethod: rule.authMethod,
-    BindType: rule.bindType,
-    BindName: rule.bindName,
-    Selector: rule.selector,
-  };
-}
-
-async function put(desired: DesiredAcl): Promise<void> {
-  for (const policy of desired.policies) {
-    await consul
-      .request('PUT', '/v1/acl/policy', {
-        Name: policy.name,
-        Description: policy.description,
-        Rules: policy.rules,
-      })
-      .catch((error: unknown) => {
-        if (!(error instanceof ConsulAnswer) || !error.message.includes('already exists')) throw error;
-      });
-  }
-  for (const role of desired.roles) await consul.request('PUT', '/v1/acl/role', roleBody(role));
-  for (const method of desired.authMethods)
-    await consul.request('PUT', '/v1/acl/auth-method', methodBody(method));
-  for (const rule of desired.bindingRules)
-    await consul.request('PUT', '/v1/acl/binding-rule', ruleBody(rule));
-}
-
 /** The roles of a login with these claims; undefined where Consul refuses it. */
-async function login(method: string, claims: Record<string, unknown>): Promise<string[] | undefined> {
-  try {
-    const answer = await consul.request('POST', '/v1/acl/login', {
-      AuthMethod: method,
-      BearerToken: await sign(claims),
-    });
-    return namesIn(answer, 'Roles');
-  } catch (error) {
-    if (error instanceof ConsulAnswer && error.status === 403) return undefined;
-    throw error;
-  }
+async function login(method: string, claims: Record<string, unknown>) {
+  return (await server.login(method, claims))?.roles.slice();
 }
 
-function namesIn(answer: unknown, field: string): string[] {
-  const all = field in Object(answer) ? Object(answer)[field] : [];
-  return Array.isArray(all) ? all.map((each) => String(Object(each).Name)) : [];
+/** All that is known to be hostile, and as much again of what nobody thought of. */
+function hostileTexts(numRuns: number, seed: number): readonly string[] {
+  return [...new Set([...HOSTILE_TEXTS, ...fc.sample(hostileText, { numRuns, seed })])];
 }
 
 /** Texts that differ from `text` only a little, and the shapes that an escape could give it. */
@@ -129,15 +36,13 @@ function lookalikes(text: string): string[] {
 }
 
 describe('on a real Consul, the selector of a client', () => {
-  const ids = fc
-    .sample(hostileText, { numRuns: 60, seed: 5 })
-    .filter((id) => id !== '' && id.isWellFormed() && !id.includes('\ud800'));
+  const ids = hostileTexts(60, 5).filter((id) => id !== '' && id.isWellFormed());
 
   test('admits this client for itself and nobody else, whatever its id looks like', async () => {
     expect(ids.length).toBeGreaterThan(30);
-    for (const clientId of new Set(ids)) {
-      const { desired } = desire(client(clientId, ['config:read']), { settings: staticKeys() });
-      await put(desired);
+    for (const clientId of ids) {
+      const { desired } = desire(client(clientId, ['config:read']), { settings: server.settings });
+      await server.put(desired);
       const [method] = desired.authMethods;
       const name = method?.name ?? '';
       expect(await login(name, { azp: clientId, client_id: clientId })).toEqual([name]);
@@ -151,8 +56,7 @@ describe('on a real Consul, the selector of a client', () => {
       const list = {};
       expect(admits(selector, { value: { client_id: clientId, own_token: clientId }, list })).toBe(true);
       expect(admits(selector, { value: { client_id: clientId }, list })).toBe(false);
-      await consul.request('DELETE', `/v1/acl/auth-method/${name}`);
-      await deleteRoles(desired);
+      await server.remove(desired);
     }
   });
 
@@ -169,10 +73,10 @@ describe('on a real Consul, the selector of a client', () => {
             agent: { never: [], onBehalfOf: 'human' },
           },
         },
-        settings: staticKeys(),
+        settings: server.settings,
       },
     );
-    await put(desired);
+    await server.put(desired);
     const name = desired.authMethods[0]?.name ?? '';
     const act = { sub: 'agent-1' };
     expect(await login(name, { azp: 'agent-1', act, sub: 'alice' })).toEqual([name]);
@@ -191,20 +95,21 @@ describe('on a real Consul, the selector of a client', () => {
     expect(await profiled('service', 'user')).toBeUndefined();
     expect(await profiled('ai_agent', 'service ai_agent')).toBeUndefined();
     await expect(profiled(['ai_agent'], 'user')).rejects.toThrow();
-    await consul.request('DELETE', `/v1/acl/auth-method/${name}`);
-    await deleteRoles(desired);
+    await server.remove(desired);
   });
 
   test('is refused by Consul where a quote is escaped in another way, and where half a pair is written', async () => {
-    await consul.request('PUT', '/v1/acl/auth-method', {
+    await server.consul.request('PUT', '/v1/acl/auth-method', {
       ...methodBody({ ...someMethod(), name: 'plain' }),
     });
     const rule = { AuthMethod: 'plain', BindType: 'role', BindName: 'x' };
     for (const Selector of ['value.client_id == "a\\"b"', 'value.client_id == "a\\ud800"'])
-      await expect(consul.request('PUT', '/v1/acl/binding-rule', { ...rule, Selector })).rejects.toThrow();
+      await expect(
+        server.consul.request('PUT', '/v1/acl/binding-rule', { ...rule, Selector }),
+      ).rejects.toThrow();
     const Selector = `value.client_id == ${selectorString('a"b')}`;
-    await consul.request('PUT', '/v1/acl/binding-rule', { ...rule, Selector });
-    await consul.request('DELETE', '/v1/acl/auth-method/plain');
+    await server.consul.request('PUT', '/v1/acl/binding-rule', { ...rule, Selector });
+    await server.consul.request('DELETE', '/v1/acl/auth-method/plain');
   });
 });
 
@@ -216,7 +121,7 @@ describe('on a real Consul, a person', () => {
       provider: 'main',
       mapping: mapping(),
       settings: {
-        ...staticKeys(),
+        ...server.settings,
         groups: groups.map((group) => ({ group, acl: READ_CONFIG })),
       },
       members: new Map([
@@ -226,7 +131,7 @@ describe('on a real Consul, a person', () => {
       ]),
     });
     if (desired === undefined) throw new Error('the members are known');
-    await put(desired);
+    await server.put(desired);
     const name = desired.authMethods[0]?.name ?? '';
     const all = new Set<string>();
     for (const sub of subjects) {
@@ -245,15 +150,94 @@ describe('on a real Consul, a person', () => {
     expect(await login(name, { sub: 'a@b.c', groups: [groups[2]] })).toBeUndefined();
     expect(await login(name, { sub: 'nobody', groups })).toBeUndefined();
     expect(await login(name, { groups })).toBeUndefined();
-    await consul.request('DELETE', `/v1/acl/auth-method/${name}`);
-    await deleteRoles(desired);
+    await server.remove(desired);
+  });
+
+  test('has the roles of their own groups and of no other, whatever they and the groups are called', async () => {
+    const texts = hostileTexts(30, 3).filter((text) => text !== '' && text.isWellFormed());
+    const odd = new Set(texts);
+    const group = 'platform-oncall';
+    const desiredOf = (groups: readonly string[], members: ReadonlyMap<string, readonly string[]>) => {
+      const { desired, holds } = desiredPeople({
+        provider: 'main',
+        mapping: mapping(),
+        settings: {
+          ...server.settings,
+          groups: groups.map((each) => ({ group: each, acl: READ_CONFIG })),
+        },
+        members,
+      });
+      if (desired === undefined) throw new Error('the members are known');
+      expect(holds).toEqual([]);
+      return desired;
+    };
+
+    const subjects = desiredOf([group], new Map([[group, texts]]));
+    expect(subjects.roles).toHaveLength(texts.length);
+    await server.put(subjects);
+    const name = subjects.authMethods[0]?.name ?? '';
+    const roles = new Set<string>();
+    for (const sub of texts) {
+      const found = (await login(name, { sub, groups: [group] })) ?? [];
+      expect([sub, found.length]).toEqual([sub, 1]);
+      for (const role of found) roles.add(role);
+      for (const other of lookalikes(sub).filter((each) => !odd.has(each)))
+        expect([other, await login(name, { sub: other, groups: [group] })]).toEqual([other, undefined]);
+    }
+    expect(roles.size).toBe(texts.length);
+    await server.remove(subjects);
+
+    const groups = desiredOf(texts, new Map(texts.map((each) => [each, ['alice']])));
+    await server.put(groups);
+    roles.clear();
+    for (const each of texts) {
+      const found = (await login(name, { sub: 'alice', groups: [each] })) ?? [];
+      expect([each, found.length]).toEqual([each, 1]);
+      for (const role of found) roles.add(role);
+      for (const other of lookalikes(each).filter((text) => !odd.has(text)))
+        expect([other, await login(name, { sub: 'alice', groups: [other] })]).toEqual([other, undefined]);
+    }
+    expect(roles.size).toBe(texts.length);
+    await server.remove(groups);
+  });
+});
+
+describe('on a real Consul, a client of a service', () => {
+  test("has the identity of exactly that service, or none where its name is none of Consul's", async () => {
+    const plain = ['web', 'web-1', 'a_b', '0', 'x'.repeat(200)];
+    let held = 0;
+    for (const service of new Set([...plain, ...hostileTexts(60, 11)])) {
+      const { desired, holds } = desire(client('web-app', []), {
+        services: [service],
+        settings: server.settings,
+      });
+      if (desired.roles.length === 0) {
+        expect([service, holds.map(({ reason }) => reason)]).toEqual([service, ['InvalidServiceName']]);
+        expect(desired).toEqual({ policies: [], roles: [], authMethods: [], bindingRules: [] });
+        held++;
+        continue;
+      }
+      await server.put(desired);
+      const name = desired.authMethods[0]?.name ?? '';
+      const token = await server.login(name, { azp: 'web-app', client_id: 'web-app' });
+      const others = [...lookalikes(service), `${service}x`].filter((other) => other !== '');
+      const written = [service, `${service}-sidecar-proxy`, ...others];
+      const asked = written.map((segment) => ({ resource: 'service', access: 'write', segment }));
+      expect([service, await server.authorized(token?.secret ?? '', asked)]).toEqual([
+        service,
+        written.map((_, at) => at < 2),
+      ]);
+      await server.remove(desired);
+    }
+    expect(held).toBeGreaterThan(50);
   });
 });
 
 describe('on a real Consul, the JSON of rules', () => {
-  const names = fc
-    .sample(hostileText, { numRuns: 80, seed: 9 })
-    .filter((name) => rulesString(name) !== undefined && !name.includes(['$', '{'].join('')));
+  // What looks like an interpolation is refused where rules are read.
+  const names = hostileTexts(80, 9).filter(
+    (name) => rulesString(name) !== undefined && !name.includes(['$', '{'].join('')),
+  );
 
   test('means exactly the names that were written, whatever they look like', async () => {
     const wanted = [...new Set([...names, 'policy', 'service', 'a.b', 'a/b'])];
@@ -279,7 +263,7 @@ describe('on a real Consul, the JSON of rules', () => {
         may('key', 'read', `z${name}/a`),
         may('operator', 'read', ''),
       ];
-      expect({ name, allowed: await authorized(secret, asked) }).toEqual({
+      expect({ name, allowed: await server.authorized(secret, asked) }).toEqual({
         name,
         allowed: [true, true, false, false, true, true, false, false, false],
       });
@@ -312,21 +296,14 @@ describe('on a real Consul, the JSON of rules', () => {
     );
     const canonical = grantRules(parseRules(hcl), {})?.text ?? '';
     const [direct, ours] = [await tokenWith('direct', hcl), await tokenWith('canonical', canonical)];
-    const answer = await authorized(direct, asked);
-    expect(await authorized(ours, asked)).toEqual(answer);
+    const answer = await server.authorized(direct, asked);
+    expect(await server.authorized(ours, asked)).toEqual(answer);
     expect(new Set(answer)).toEqual(new Set([true, false]));
   });
 });
 
-async function deleteRoles(desired: DesiredAcl): Promise<void> {
-  for (const { name } of desired.roles) {
-    const role = await consul.request('GET', `/v1/acl/role/name/${name}`);
-    await consul.request('DELETE', `/v1/acl/role/${String(Object(role).ID)}`);
-  }
-}
-
 function someMethod(): AclAuthMethod {
-  const [method] = desire(client('web', ['config:read']), { settings: staticKeys() }).desired.authMethods;
+  const [method] = desire(client('web', ['config:read']), { settings: server.settings }).desired.authMethods;
   if (method === undefined) throw new Error('no method is desired');
   return method;
 }
@@ -337,31 +314,7 @@ function braced(name: string): boolean {
 }
 
 async function tokenWith(name: string, rules: string): Promise<string> {
-  await consul.request('PUT', '/v1/acl/policy', { Name: name, Rules: rules });
-  const made = await consul.request('PUT', '/v1/acl/token', { Policies: [{ Name: name }] });
+  await server.consul.request('PUT', '/v1/acl/policy', { Name: name, Rules: rules });
+  const made = await server.consul.request('PUT', '/v1/acl/token', { Policies: [{ Name: name }] });
   return String(Object(made).SecretID);
-}
-
-/** What Consul itself says that a token may do, in the order asked; it answers 64 questions at a time. */
-async function authorized(
-  secret: string,
-  asked: readonly { resource: string; access: string; segment: string }[],
-): Promise<boolean[]> {
-  const answers: boolean[] = [];
-  for (let from = 0; from < asked.length; from += 64) {
-    const questions = asked.slice(from, from + 64).map(({ resource, access, segment }) => ({
-      Resource: resource,
-      Access: access,
-      ...(segment === '' ? {} : { Segment: segment }),
-    }));
-    const answer = await fetch(`${consul.httpAddress}/v1/internal/acl/authorize`, {
-      method: 'POST',
-      headers: { 'X-Consul-Token': secret },
-      body: JSON.stringify(questions),
-      signal: AbortSignal.timeout(10_000),
-    });
-    const body: unknown = await answer.json();
-    if (Array.isArray(body)) answers.push(...body.map((each) => Object(each).Allow === true));
-  }
-  return answers;
 }
