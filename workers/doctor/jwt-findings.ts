@@ -5,6 +5,7 @@ import type { LoginProvider } from '../../src/model/login.js';
 import type { Mapping } from '../../src/model/rule.js';
 import { type JwtBlock, jwtBlocksOf } from '../../src/plan/acl/jwt-blocks.js';
 import { enforcesJwt } from '../../src/plan/acl/jwt-requirement.js';
+import { jwtProviderName } from '../../src/plan/acl/quote.js';
 import { needsUserTokens } from '../../src/reconcile/user-token-facts.js';
 import type { WorldState } from '../../src/reconcile/world-state.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
@@ -67,15 +68,21 @@ export async function jwtFindings(
 ): Promise<readonly Finding[]> {
   const blocks = [...world.entries.values()].flatMap(jwtBlocksOf);
   if (blocks.length === 0) return [];
-  const findings = blocks.flatMap((block) => blockFindings(block, (name) => world.protocolOf(name)));
+  const { owner, providers } = world.mapping;
+  const ours = new Set(providers.map((provider) => jwtProviderName(owner, provider)));
+  const findings = blocks.flatMap((block) => blockFindings(block, ours, (name) => world.protocolOf(name)));
   if (enforcesJwt(version)) findings.push(...(await providerFindings(consul, blocks, signal)));
   return findings.length === 0
     ? [ok('jwt', `requirements of a user's token in intentions: ${blocks.length}, all of them enforceable`)]
     : findings;
 }
 
+const SCOPES_AS_LIST =
+  'have the provider put the scopes into a list, under another claim, and compare that one';
+
 function blockFindings(
   { destination, source, providers }: JwtBlock,
+  ours: ReadonlySet<string>,
   protocolOf: (name: ServiceName) => string,
 ): Finding[] {
   const where = `the intention ${source ?? 'of every source'} -> ${destination.name}`;
@@ -103,7 +110,15 @@ function blockFindings(
           warning(
             'jwt.scope-claim',
             `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, and a scope claim is one text with all scopes (RFC 9068, section 2.2.3): it is met only by a token with no other scope`,
-            'have the provider put the scopes into a list, under another claim, and compare that one',
+            SCOPES_AS_LIST,
+          ),
+        );
+      else if (path.at(-1) === 'scp' && !ours.has(name))
+        findings.push(
+          notice(
+            'jwt.scope-claim',
+            `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, which is a list at Okta, and at Entra ID one text with all scopes: there it is met only by a token with no other scope`,
+            SCOPES_AS_LIST,
           ),
         );
   return findings;

@@ -87,6 +87,13 @@ describe('requirements of the token of a user', () => {
     expect(await told()).toEqual(['jwt.scope-claim warning']);
   });
 
+  it('of one scope in a claim that is a list at one provider and a text at another are told, but for our own', async () => {
+    const ours = 'scopemesh-pay-main-_users';
+    stands('orders', 'web', provider('entra', [['scp'], 'orders:read']), provider(ours, [['scp'], 'x']));
+    const consul = withProviders('entra', ours);
+    expect(await told(NEW, consul)).toEqual(['jwt.alternatives warning', 'jwt.scope-claim notice']);
+  });
+
   it('of a provider that is gone close the destination, once for each provider', async () => {
     stands('orders', 'web', provider('gone'), provider('okta'));
     const [several, missing, ...others] = await told();
