@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
 import { reap } from '../../src/reconcile/acl/reap.js';
+import { createBell } from '../../workers/bell.js';
+import { runReaper } from '../../workers/reaper.js';
 import { type AclRig, createAclRig, loggedIn } from '../support/acl-rig.js';
 import { clientOf, type DaemonOptions } from '../support/daemon.js';
-import { startWorker, type Worker } from '../support/reconcile-rig.js';
+import { startWorker, type Worker, withAcl } from '../support/reconcile-rig.js';
 import { until } from '../support/until.js';
 
 let rig: AclRig;
@@ -50,7 +52,15 @@ const ended = async ({ settled }: Worker) =>
 describe('the reaper', () => {
   it('ends orphans alone, and tells of them in one decision that counts', async () => {
     await start();
-    const { deps } = await startReconciled();
+    const rates: unknown[] = [];
+    const { deps } = await startReconciled((consul) =>
+      withAcl(consul, ({ deleteTokens }) => ({
+        deleteTokens: (ids, stop, perSecond) => {
+          rates.push(perSecond);
+          return deleteTokens(ids, stop, perSecond);
+        },
+      })),
+    );
     const tokens = await Promise.all(Array.from({ length: 120 }, () => rig.login('web-app')));
     const shop = loggedIn(await rig.login('shop-app'));
     const foreign = await rig.mesh.tokenWith('key_prefix "" { policy = "read" }');
@@ -65,6 +75,7 @@ describe('the reaper', () => {
     );
     expect(count).toBe(120);
     expect(batches).toBe(3);
+    expect(rates).toEqual([200, 200, 200]);
     const left = await tokenIds();
     expect(tokens.map(loggedIn).filter(({ accessorId }) => left.includes(accessorId))).toEqual([]);
     expect(left).toContain(shop.accessorId);
@@ -136,6 +147,30 @@ describe('the reaper', () => {
     expect(await reap(deps, nobodyFirst, signal)).toBe(1);
     const told = await ended(worker as Worker);
     expect(told.map(({ outcome }) => outcome)).toEqual(['unknown', 'applied']);
+  });
+
+  it('lets all other work go before it, but not for ever', async () => {
+    await start();
+    const { deps } = await startReconciled();
+    const { accessorId } = loggedIn(await rig.login('web-app'));
+    await orphan('scopemesh-payments-main-web-app');
+    let looks = 0;
+    const queue = {
+      state: async () => {
+        looks++;
+        return { waiting: 1, delayed: 0, active: 0, parked: [] };
+      },
+    };
+    const swept = createBell();
+    const stop = new AbortController();
+    const running = runReaper(deps, queue, swept, stop.signal);
+    swept.ring();
+    await until('it has looked three times', () => looks > 2);
+    expect(await tokenIds()).toContain(accessorId);
+    rig.clock.advance(5_000);
+    await until('the orphan is gone', async () => !(await tokenIds()).includes(accessorId));
+    stop.abort();
+    await running;
   });
 
   it('comes after each complete comparison of the daemon', async () => {
