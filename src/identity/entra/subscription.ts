@@ -151,13 +151,14 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
 
   /** What was made in a renewal that failed later on, and so was never stored. */
   let unstored: Partial<Record<Resource, Held>> = {};
+  /** One was made anew, and no renewal came to its end since, to say so. */
+  let isGapOwed = false;
 
   return {
     provider: api.provider,
     async renew(text, signal) {
       const before = { ...parseStored(text), ...unstored };
       const after: Partial<Record<Resource, Held>> = {};
-      let gap = false;
       for (const resource of RESOURCES) {
         const held = before[resource];
         const isOurs = held !== undefined && held.made === made && Date.parse(held.expiresAt) > clock.now();
@@ -175,8 +176,10 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
         upkeep.done(held.id);
         if (extended !== undefined) continue;
         // Between the end of the old one and the new one nothing was told.
-        gap = true;
+        isGapOwed = true;
       }
+      const gap = isGapOwed;
+      isGapOwed = false;
       unstored = {};
       const [first] = Object.values(after)
         .map(({ expiresAt }) => expiresAt)

@@ -103,6 +103,18 @@ describe('the subscriptions', () => {
     expect((await renew()).gap).toBe(false);
   });
 
+  it('are a gap also where the renewal that made one anew failed afterwards', async () => {
+    await renew();
+    const [users, groups] = active();
+    entra.subscriptions.active.delete(users?.id ?? '');
+    clock.advance(60 * MINUTE);
+    entra.fault = (url) => (url.pathname.endsWith(`/${groups?.id}`) ? { status: 503 } : undefined);
+    await expect(renew()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
+    entra.fault = undefined;
+    expect((await renew()).gap).toBe(true);
+    expect((await renew()).gap).toBe(false);
+  });
+
   it('are made anew under another secret or address, and the old ones are given up', async () => {
     await renew();
     await parts.directory.close();
