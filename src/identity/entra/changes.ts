@@ -145,7 +145,8 @@ function ofStranger(change: Change, cause: Cause, context: ChangeContext): Effec
 /** What an API no longer offers to anybody, by name; where a delta leaves a list out, that did not change. */
 function lostScopes(resource: EntraResource, change: Change): readonly string[] {
   const gone = (known: Iterable<string>, offered: Change['appRoles']) => {
-    if (isRemoved(change)) return [...known];
+    // No token is issued for an API that is disabled.
+    if (isRemoved(change) || change.accountEnabled === false) return [...known];
     if (offered == null) return [];
     const still = new Set(offered.filter(({ isEnabled }) => isEnabled !== false).map(({ value }) => value));
     return [...known].filter((name) => !still.has(name));

@@ -92,9 +92,16 @@ export function toOAuthClient(principal: ServicePrincipal, around: Surroundings)
   };
 }
 
+/** Whether neither an administrator nor Microsoft disabled it; where it is not said (null) it does not pass for enabled. */
+export function isSwitchedOn(
+  principal: Pick<ServicePrincipal, 'accountEnabled' | 'disabledByMicrosoftStatus'>,
+): boolean {
+  const byMicrosoft = principal.disabledByMicrosoftStatus ?? 'NotDisabled';
+  return principal.accountEnabled === true && ['', 'NotDisabled'].includes(byMicrosoft);
+}
+
 function isEnabled(principal: ServicePrincipal, around: Surroundings): boolean {
-  if (principal.accountEnabled !== true) return false;
-  if (!['', 'NotDisabled'].includes(principal.disabledByMicrosoftStatus ?? '')) return false;
+  if (!isSwitchedOn(principal)) return false;
   // Without its registration no token is issued, and where that is another tenant's it cannot be seen from here.
   const isOwn = principal.appOwnerOrganizationId?.toLowerCase() === around.tenantId;
   return !(isOwn && principal.servicePrincipalType === 'Application' && around.application === undefined);

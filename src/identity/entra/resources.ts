@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
 import { type GraphApi, incomplete } from './graph-api.js';
 import { parse, readCollection } from './pages.js';
-import { guid } from './principal.js';
+import { guid, isSwitchedOn } from './principal.js';
 import { isGuid } from './tenant.js';
 
 /** An API whose scopes count: a resource service principal with what it offers. */
@@ -13,9 +13,9 @@ export interface EntraResource {
   readonly principalId: string;
   /** Of its registration, if that is in this tenant: token lifetime policies may hang on it. */
   readonly applicationId: string | undefined;
-  /** Enabled app roles for applications, by their ids. */
+  /** Enabled app roles for applications, by their ids; none while the API is disabled. */
   readonly roles: ReadonlyMap<string, string>;
-  /** Enabled delegated scopes. */
+  /** Enabled delegated scopes; none while the API is disabled. */
   readonly scopes: ReadonlySet<string>;
 }
 
@@ -29,6 +29,8 @@ export interface EntraResources {
 const RESOURCE = z.object({
   id: guid,
   appId: guid,
+  accountEnabled: z.boolean().nullable(),
+  disabledByMicrosoftStatus: z.string().nullish(),
   appRoles: z.array(
     z.object({
       id: guid,
@@ -39,7 +41,7 @@ const RESOURCE = z.object({
   ),
   oauth2PermissionScopes: z.array(z.object({ value: z.string().max(512).nullish(), isEnabled: z.boolean() })),
 });
-const FIELDS = 'id,appId,appRoles,oauth2PermissionScopes';
+const FIELDS = 'id,appId,accountEnabled,disabledByMicrosoftStatus,appRoles,oauth2PermissionScopes';
 const WHAT = 'API';
 
 export function createEntraResources(options: {
@@ -119,6 +121,10 @@ function toResource(
   found: z.output<typeof RESOURCE>,
   applicationId: string | undefined,
 ): EntraResource {
+  // No token is issued for an API that is disabled (AADSTS500014,
+  // https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
+  if (!isSwitchedOn(found))
+    return { api, principalId: found.id, applicationId, roles: new Map(), scopes: new Set() };
   const roles = found.appRoles.flatMap(({ id, value, isEnabled, allowedMemberTypes }) =>
     isEnabled && isName(value) && allowedMemberTypes.includes('Application') ? [[id, value] as const] : [],
   );

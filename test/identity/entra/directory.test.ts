@@ -79,6 +79,23 @@ describe('the grants of a client', () => {
     expect((await alone('web'))?.grants).toEqual([]);
   });
 
+  it('are none at an API that an administrator or Microsoft disabled, until it is enabled again', async () => {
+    entra.addClient('web');
+    entra.assignRole('web', 'orders', 'orders.read');
+    entra.consent('web', 'orders', 'orders.browse');
+    for (const disabled of [
+      { accountEnabled: false },
+      { accountEnabled: null },
+      { disabledByMicrosoftStatus: 'DisabledDueToViolationOfServicesAgreement' },
+    ]) {
+      entra.changePrincipal('orders', disabled);
+      expect((await amongAll('web'))?.grants).toEqual([]);
+      expect(await alone('web')).toMatchObject({ enabled: true, grants: [] });
+      entra.changePrincipal('orders', { accountEnabled: true, disabledByMicrosoftStatus: null });
+      expect((await amongAll('web'))?.grants).toHaveLength(2);
+    }
+  });
+
   it('include a role that its API was given a moment ago', async () => {
     entra.addClient('web');
     expect((await alone('web'))?.grants).toEqual([]);

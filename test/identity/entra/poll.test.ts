@@ -176,6 +176,21 @@ describe('a change of a client', () => {
   });
 });
 
+describe('an API that is disabled', () => {
+  it('compares everything, with all that it offered as evidence', async () => {
+    await poll();
+    entra.changePrincipal('orders', { accountEnabled: false });
+    expect(triggersOf(await poll())[0]).toMatchObject({
+      key: { kind: 'provider' },
+      fullRead: true,
+      urgent: true,
+      evidence: [
+        { provider: 'main', api: guidOf('orders'), scopes: expect.arrayContaining(['orders.read']) },
+      ],
+    });
+  });
+});
+
 describe('an agent identity that is new', () => {
   it('is told by its object id, without a complete comparison', async () => {
     await poll();
