@@ -141,7 +141,7 @@ function oldestInUse(credentials: readonly Credential[], nowMs: number): string 
   return Number.isFinite(oldest) ? new Date(oldest).toISOString() : undefined;
 }
 
-const ATTRIBUTE = /^\s*([A-Za-z][A-Za-z0-9_-]{0,63})\s*:\s*(.*?)\s*$/;
+const ATTRIBUTE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
 /**
  * `name: value` in the lines of the principal's notes and in its tags; notes come first. Tags of a registration in
@@ -153,10 +153,14 @@ function attributesOf(
   application: Application | undefined,
 ): Readonly<Record<string, string>> {
   const isOurs = application !== undefined || principal.servicePrincipalType === 'ManagedIdentity';
-  const texts = [...(isOurs ? principal.tags : []), ...(principal.notes ?? '').split(/\r?\n/)];
-  const found = texts.flatMap((text) => {
-    const [, name, value] = ATTRIBUTE.exec(text) ?? [];
-    return name === undefined || value === undefined ? [] : [[name, value] as const];
+  const lines = [...(isOurs ? principal.tags : []), principal.notes ?? ''].flatMap((text) =>
+    text.split(/\r?\n/),
+  );
+  // Whoever may write notes must not make each read slow by them: no pattern that tries again and again.
+  const found = lines.flatMap((line) => {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(colon, 0)).trim();
+    return ATTRIBUTE_NAME.test(name) ? [[name, line.slice(colon + 1).trim()] as const] : [];
   });
   return Object.fromEntries(found);
 }

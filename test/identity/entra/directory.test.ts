@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IncompleteRead } from '../../../src/errors.js';
 import type { Directory } from '../../../src/identity/directory.js';
+import { SERVICE_PRINCIPAL, toOAuthClient } from '../../../src/identity/entra/principal.js';
 import { applicationOf, type Entra, principalOf, startEntra } from '../../support/entra/entra.js';
 import { partsOf } from '../../support/entra/parts.js';
 import { shape } from '../../support/entra/shapes.js';
@@ -127,6 +128,22 @@ describe('a client', () => {
     entra.addClient('worker', { principal: { tags: ['consul-services:worker', 'plain'] } });
     expect((await client('web'))?.attributes).toEqual({ Team: 'shop', 'consul-services': 'web, shop' });
     expect((await client('worker'))?.attributes).toEqual({ 'consul-services': 'worker' });
+  });
+
+  it('with notes of any form costs no more time than they are long', () => {
+    const spaces = ' '.repeat(16_000);
+    const read = (notes: string) => {
+      const principal = SERVICE_PRINCIPAL.parse(shape('service-principal', { notes }));
+      const around = { application: undefined, grants: [], lifetimeSeconds: 3600, nowMs: 0 };
+      return toOAuthClient(principal, { provider: 'main', tenantId: guidOf('tenant'), ...around }).attributes;
+    };
+    const before = performance.now();
+    for (let count = 0; count < 100; count++) {
+      expect(read(`a: x${spaces}y`)).toEqual({ a: `x${spaces}y` });
+      for (const notes of [`${spaces}b`, `${'c'.repeat(16_000)}: x`, ':'.repeat(16_000)])
+        expect(read(notes)).toEqual({});
+    }
+    expect(performance.now() - before).toBeLessThan(2_000);
   });
 
   it('does not name them by tags that came from a registration in another tenant', async () => {
