@@ -35,7 +35,7 @@ export const SSF_EVENTS: EventSourceHarness = {
         transmitter: TRANSMITTER,
         audiences: [AUDIENCE],
         clock,
-        keys: { current: async () => keys, newerThan: async () => undefined },
+        keys: { current: async () => keys, readSince: async () => keys },
       }),
     });
   },

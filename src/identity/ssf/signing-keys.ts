@@ -15,11 +15,11 @@ export interface SigningKeys {
   /** Throws as a Directory does where no key set could ever be read, or not for too long. */
   current(signal: AbortSignal): Promise<KeySet>;
   /**
-   * For a key that `old` has not: a set read since, or undefined where there is none and it is too early to ask again,
-   * since strangers may name any key. Throws as a Directory does while the last reading failed: whether there is such a
-   * key is then not known.
+   * For a key that is not in the current set: one that was read no earlier than `since`, so that a key which it has not
+   * is none. Since strangers may name any key, it waits until the set may be read again. Throws as a Directory does
+   * where that fails: whether there is such a key is then not known.
    */
-  newerThan(old: KeySet, signal: AbortSignal): Promise<KeySet | undefined>;
+  readSince(since: number, signal: AbortSignal): Promise<KeySet>;
 }
 
 export interface SigningKeysOptions {
@@ -27,7 +27,7 @@ export interface SigningKeysOptions {
   readonly transmitter: Transmitter;
   readonly http: HttpClient;
   readonly clock: Clock;
-  /** Between two readings for keys that are not known; 5,000 by default. */
+  /** Between two readings for keys that are not known; 2,000 by default, so that no sender waits for long. */
   readonly cooldownMs?: number;
 }
 
@@ -42,17 +42,20 @@ const MOST_KEYS = 64;
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(MOST_KEYS) });
 
 export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
-  const { clock, cooldownMs = 5_000 } = options;
+  const { clock, cooldownMs = 2_000 } = options;
   let held: { readonly keys: KeySet; readonly readAt: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
   let failure: unknown;
   let reading: Promise<KeySet> | undefined;
+  let next: Promise<KeySet> | undefined;
 
   const read = (signal: AbortSignal): Promise<KeySet> => {
-    triedAt = clock.now();
-    reading ??= readKeySet(options, signal)
+    if (reading !== undefined) return reading;
+    const readAt = clock.now();
+    triedAt = readAt;
+    reading = readKeySet(options, signal)
       .then((keys) => {
-        held = { keys, readAt: clock.now() };
+        held = { keys, readAt };
         failure = undefined;
         return keys;
       })
@@ -64,6 +67,20 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
         reading = undefined;
       });
     return reading;
+  };
+  /** Begun once the last one is over and long enough ago; who asks after its beginning has it come too early. */
+  const readNext = async (signal: AbortSignal): Promise<KeySet> => {
+    try {
+      for (;;) {
+        await reading?.catch(() => {});
+        const restMs = triedAt + cooldownMs - clock.now();
+        if (reading === undefined && restMs <= 0) break;
+        if (restMs > 0) await clock.sleep(restMs, signal);
+      }
+    } finally {
+      next = undefined;
+    }
+    return read(signal);
   };
 
   return {
@@ -79,11 +96,12 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
         throw error;
       }
     },
-    async newerThan(old, signal) {
-      if (held !== undefined && held.keys !== old) return held.keys;
-      if (reading !== undefined || clock.now() - triedAt >= cooldownMs) return read(signal);
-      if (failure !== undefined) throw failure;
-      return undefined;
+    async readSince(since, signal) {
+      if (held !== undefined && held.readAt >= since) return held.keys;
+      if (failure !== undefined && clock.now() - triedAt < cooldownMs) throw failure;
+      // One reading for all who wait.
+      next ??= readNext(signal);
+      return next;
     },
   };
 }

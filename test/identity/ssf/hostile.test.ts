@@ -7,7 +7,7 @@ import { CAEP, JANE, pushOf, type Receiver, startReceiver } from './receiver.js'
 
 let receiver: Receiver;
 beforeAll(async () => {
-  receiver = await startReceiver();
+  receiver = await startReceiver({ isHasty: true });
 });
 afterAll(() => receiver.close());
 
@@ -38,7 +38,7 @@ describe('what nobody should send', () => {
         }
         fc.pre(Buffer.compare(Buffer.from(body), Buffer.from(set)) !== 0);
         const outcome: unknown = await receiver.ssf.source
-          .receive(pushOf(Uint8Array.from(body)))
+          .receive(pushOf(Uint8Array.from(body), {}, receiver.clock.now()))
           .catch((error: unknown) => error);
         expect(outcome).toBeInstanceOf(RejectedEvent);
         expect(outcome).toMatchObject({ code: 'ERR_SIGNATURE', status: 400 });
@@ -125,9 +125,11 @@ describe('memory', () => {
     // As long as they may be, so that to remember them would show: ten thousand are 4 MB and more.
     const name = (index: number) => `${index}`.padStart(400, '-');
     const round = async (from: number, to: number) => {
-      for (let index = from; index < to; index++) {
-        await receiver.push(claims({ jti: name(index) }));
-        await receiver.push(sign(claims(), { kid: name(index) })).catch(() => {});
+      for (let index = from; index < to; index += 50) {
+        const names = Array.from({ length: 50 }, (_, at) => name(index + at));
+        for (const jti of names) await receiver.push(claims({ jti }));
+        // One reading of the keys for all of them.
+        await Promise.allSettled(names.map((kid) => receiver.push(sign(claims(), { kid }))));
       }
     };
     await round(0, 500);

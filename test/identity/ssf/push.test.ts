@@ -231,6 +231,7 @@ describe('access_denied', () => {
     await receiver.close();
     receiver = await startReceiver({ delivery: 'poll' });
     expect(await refusalOf(revoked())).toMatchObject(refused('access_denied', 'ERR_EVENT_INVALID'));
+    receiver.clock.advance(2_000);
     expect(await refusalOf(createSigner('key-9').sign(revoked()))).toMatchObject(
       refused('invalid_key', 'ERR_SIGNATURE'),
     );

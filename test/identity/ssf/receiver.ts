@@ -29,10 +29,16 @@ export interface Receiver {
 }
 
 export async function startReceiver(
-  options: Partial<SsfOptions> & { readonly path?: string; readonly isAppended?: boolean } = {},
+  options: Partial<SsfOptions> & {
+    readonly path?: string;
+    readonly isAppended?: boolean;
+    /** Whoever waits finds that the time has passed. */
+    readonly isHasty?: boolean;
+  } = {},
 ): Promise<Receiver> {
-  const { path, isAppended, ...rest } = options;
-  const clock = createMovableClock();
+  const { path, isAppended, isHasty, ...rest } = options;
+  const movable = createMovableClock();
+  const clock = isHasty === true ? { ...movable, sleep: async (ms: number) => movable.advance(ms) } : movable;
   const transmitter = await startTransmitter({
     now: () => clock.now(),
     ...(path === undefined ? {} : { path }),
