@@ -5,7 +5,7 @@ import { parseJson, refusalOf } from '../http-client.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import { type SetContext, toIdentityEvent } from './identity-event.js';
 import type { OwnStream } from './own-stream.js';
-import { InvalidSet, isRefusedSet, type RefusedSet } from './refusal.js';
+import { InvalidSet, isRefusedSet, type RefusedSet, UnprovenSet } from './refusal.js';
 import type { SetVerifier } from './set.js';
 import type { StreamApi } from './stream-api.js';
 import { secureUrl } from './transmitter.js';
@@ -19,10 +19,9 @@ export interface SsfPollOptions extends SetContext {
 }
 
 const MOST_SETS = 100;
-const LONGEST_JTI = 512;
 
 const answerShape = z.object({
-  sets: z.record(z.string(), z.string()),
+  sets: z.record(z.string(), z.unknown()),
   moreAvailable: z.boolean().optional(),
 });
 
@@ -40,7 +39,7 @@ const owedShape = z.object({
 /**
  * Events by poll (RFC 8936). The cursor is what the next request acknowledges: a set is taken back from the transmitter
  * only after it was queued durably, so a crash between makes it come again. A set that is refused is told by `setErrs`, and
- * to the caller; while keys cannot be read the whole poll fails, and nothing is acknowledged.
+ * to the caller, and holds up no other; while keys cannot be read the whole poll fails, and nothing is acknowledged.
  */
 export function createSsfPoll(options: SsfPollOptions): EventPoll {
   const { provider, stream, api, verify, insecure, clock } = options;
@@ -63,21 +62,18 @@ export function createSsfPoll(options: SsfPollOptions): EventPoll {
       throw refusalOf(answer, place, clock);
     }
     const parsed = answerShape.safeParse(parseJson(answer, place));
-    const jtis = parsed.success ? Object.keys(parsed.data.sets) : [];
-    if (!parsed.success || jtis.length > MOST_SETS || jtis.some((jti) => jti.length > LONGEST_JTI)) {
-      throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: answered no sets, or too many`, {
-        retriable: true,
-      });
-    }
+    if (!parsed.success)
+      throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: answered no sets`, { retriable: true });
     return parsed.data;
   };
 
   const read = async (
     jti: string,
-    text: string,
+    text: unknown,
     signal: AbortSignal,
   ): Promise<IdentityEvent | RefusedSet> => {
     try {
+      if (typeof text !== 'string') throw new UnprovenSet('invalid_request', 'the set is no text');
       const set = await verify(text, signal);
       if (set.jti !== jti)
         throw new InvalidSet('invalid_request', 'the set has another jti than it stands under');
@@ -93,11 +89,17 @@ export function createSsfPoll(options: SsfPollOptions): EventPoll {
     provider,
     async poll(cursor, signal) {
       const { sets, moreAvailable = false } = await ask(parseCursor(cursor), signal);
+      const sent = Object.entries(sets);
+      // What a transmitter sends beyond what it was asked for stays with it, and comes again.
+      const outcomes = await Promise.all(
+        sent
+          .slice(0, MOST_SETS)
+          .map(async ([jti, text]) => ({ jti, outcome: await read(jti, text, signal) })),
+      );
       const events: IdentityEvent[] = [];
       const ack: string[] = [];
       const refused = new Map<string, RefusedSet>();
-      for (const [jti, text] of Object.entries(sets)) {
-        const outcome = await read(jti, text, signal);
+      for (const { jti, outcome } of outcomes) {
         if (outcome instanceof Error) refused.set(jti, outcome);
         else {
           events.push(outcome);
@@ -111,7 +113,7 @@ export function createSsfPoll(options: SsfPollOptions): EventPoll {
         cursor: JSON.stringify(owed),
         gap: false,
         rejected: [...refused.values()],
-        isMore: moreAvailable && ack.length > 0,
+        isMore: (moreAvailable || sent.length > MOST_SETS) && ack.length > 0,
       };
     },
   };
