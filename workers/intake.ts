@@ -108,7 +108,8 @@ async function refuse(
   deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
   const receivedAt = new Date(deps.clock.now()).toISOString();
   await deps.rejections.record(provider, error, { kind: 'webhook', ip: request.ip, receivedAt });
-  return reply.code(error.status).send(error.answer);
+  // RFC 8935, section 2.3, asks for the language of what is described.
+  return reply.code(error.status).header('content-language', 'en').send(error.answer);
 }
 
 function statusOf(error: unknown): number {

@@ -72,8 +72,9 @@ async function post(set: string, headers: Record<string, string> = {}) {
     },
     body: set,
   });
-  const { status } = answer;
-  return { status, body: await answer.text(), type: answer.headers.get('content-type') };
+  const { status, headers: said } = answer;
+  const [type, language] = ['content-type', 'content-language'].map((name) => said.get(name));
+  return { status, body: await answer.text(), type, language };
 }
 
 /** The directory's word is waited for, for five seconds; here they pass faster. */
@@ -133,10 +134,13 @@ describe('shared signals that are pushed', () => {
       await post(transmitter.signers[0]?.sign(disabled()) ?? '', { authorization: 'Bearer guessed' }),
       await post(transmitter.signers[0]?.sign({ ...disabled(), aud: 'another' }) ?? ''),
     ];
-    expect(refused.map(({ status, type, body }) => [status, type, JSON.parse(body).err])).toEqual([
-      [400, 'application/json; charset=utf-8', 'invalid_key'],
-      [400, 'application/json; charset=utf-8', 'authentication_failed'],
-      [400, 'application/json; charset=utf-8', 'invalid_audience'],
+    const json = 'application/json; charset=utf-8';
+    expect(
+      refused.map(({ status, type, language, body }) => [status, type, language, JSON.parse(body).err]),
+    ).toEqual([
+      [400, json, 'en', 'invalid_key'],
+      [400, json, 'en', 'authentication_failed'],
+      [400, json, 'en', 'invalid_audience'],
     ]);
     const rejected = async () =>
       (await rig.decisions()).filter(({ type }) => type === 'dev.scopemesh.event.rejected');

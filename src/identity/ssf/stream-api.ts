@@ -90,7 +90,8 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
     const ask = async (accessToken: string) => {
       const headers = {
         authorization: `Bearer ${accessToken}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        // RFC 8936, section 2.6, asks for the language of what `setErrs` describe.
+        ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-language': 'en' }),
       };
       const request = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
       return http.request(url, place, request, signal);

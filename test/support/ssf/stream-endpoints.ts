@@ -100,6 +100,8 @@ function verify(body: Body, self: StandInTransmitter): Answer {
 
 function answerPoll(asked: Asked, body: Body, self: StandInTransmitter): Answer {
   if (!self.streams.has(asked.path.slice('/ssf/poll/'.length))) return { status: 404 };
+  // RFC 8936, section 2.6.
+  if (isBody(body.setErrs) && asked.headers['content-language'] === undefined) return { status: 400 };
   self.polled.push(body);
   for (const jti of textsOf(body.ack)) self.waiting.delete(jti);
   for (const [jti, error] of Object.entries(isBody(body.setErrs) ? body.setErrs : {})) {
