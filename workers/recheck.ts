@@ -29,12 +29,16 @@ const MOST_A_WRITE = 500;
  */
 export function toRechecks(events: readonly IdentityEvent[], now: number): readonly Recheck[] {
   const found = new Map<string, Recheck>();
-  for (const { key, cause, fullRead, members, evidence } of events.flatMap(({ triggers }) => triggers)) {
+  for (const { key, cause, urgent, fullRead, members, evidence } of events.flatMap(
+    ({ triggers }) => triggers,
+  )) {
     if (key.kind === 'destination') continue;
     const trigger: Trigger = {
       key,
       cause,
       isRecheck: true,
+      // What it finds taken away at last must not have waited behind grants.
+      ...(urgent === true ? { urgent } : {}),
       ...(fullRead === undefined ? {} : { fullRead }),
       ...(members === undefined ? {} : { members }),
       ...(evidence === undefined ? {} : { evidence }),
@@ -111,11 +115,13 @@ function together(provider: string, triggers: readonly Trigger[]): Trigger {
   const evidence: readonly Evidence[] = [{ provider, clients, internalIds }, ...rest.values()];
   const cause = triggers.at(-1)?.cause ?? { kind: 'full-read', receivedAt: '' };
   const members = triggers.some((trigger) => trigger.members === true);
+  const urgent = triggers.some((trigger) => trigger.urgent === true);
   return {
     key: providerKey(provider),
     cause,
     isRecheck: true,
     fullRead: true,
+    ...(urgent ? { urgent } : {}),
     ...(members ? { members } : {}),
     evidence,
   };

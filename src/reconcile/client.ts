@@ -60,8 +60,10 @@ export async function reconcileClient(
     // Soon after a start an event names a client by its internal id alone, and only this read shows whose that is.
     const evidence = withClientId(evidenceOf(job), id, known ?? deps.world.client(id));
     const after = deps.world.destinationsOf(id, deps.clock.now());
+    // A recheck comes long after the event: what it does not find changed has no haste.
     const urgent =
-      job.triggers.some((trigger) => trigger.urgent) || lostSomething(known, deps.world.client(id));
+      job.triggers.some((trigger) => trigger.urgent && !trigger.isRecheck) ||
+      lostSomething(known, deps.world.client(id));
     return fanOut([...before, ...after], job, evidence, urgent);
   };
   if (needsRead(job, known)) {

@@ -38,7 +38,7 @@ const same = client('web', ['orders']);
 
 describe('a client that is looked at again', () => {
   test('and found as it was is left at that', async () => {
-    const { added, asked, result } = await looksAgain(same, {}, {});
+    const { added, asked, result } = await looksAgain(same, {}, { urgent: true });
     expect(result).toEqual({ kind: 'done' });
     expect(asked).toEqual([false]);
     expect(added).toEqual([]);
@@ -55,7 +55,7 @@ describe('a client that is looked at again', () => {
 
   test('is planned although it is as it was where a removal is known, which the mass guard may hold', async () => {
     const evidence = [{ provider: 'main', clients: ['web'] }];
-    const { added } = await looksAgain(same, { evidence });
+    const { added } = await looksAgain(same, { evidence, urgent: true });
     expect(added[0]).toMatchObject({ key: { service: 'orders' }, evidence });
     expect(added[0]).not.toHaveProperty('urgent');
   });

@@ -87,7 +87,16 @@ describe('After an event its client is looked at again', () => {
       isRecheck: true,
       cause: { kind: 'webhook', eventId: 'event-10000' },
     });
-    expect(queued[2]).not.toHaveProperty('urgent');
+  });
+
+  it('before all grants, where it may be a removal that shows late, and else behind them', async () => {
+    await happened(event(web), event(clientKey('main', 'new'), undefined, { urgent: false }));
+    await pass(7);
+    const haste = queued.map(({ key, urgent }) => [formatKey(key), urgent]);
+    expect(haste.toSorted()).toEqual([
+      [formatKey(clientKey('main', 'new')), undefined],
+      [formatKey(web), true],
+    ]);
   });
 
   it('anew where another event follows', async () => {
@@ -139,7 +148,9 @@ describe('Where more is due than can be read one by one', () => {
   it('one complete read looks for all, and knows of every removal', async () => {
     await happened(...many(0, 1_000));
     await pass(7);
-    expect(queued).toMatchObject([{ key: providerKey('main'), fullRead: true, isRecheck: true }]);
+    expect(queued).toMatchObject([
+      { key: providerKey('main'), fullRead: true, isRecheck: true, urgent: true },
+    ]);
     expect(queued[0]?.evidence?.[0]?.clients).toHaveLength(1_000);
   });
 
