@@ -21,8 +21,8 @@ export interface PollOptions {
   readonly intervalMs: number;
   /** Under which the cursor is kept; `poll/<provider>` by default. */
   readonly name?: string;
-  /** Whether the provider's events come by webhook as well. */
-  readonly hasWebhook: boolean;
+  /** By which ways events of the provider come beside this one, so that their silence is noticed. */
+  readonly beside?: readonly Channel[];
   /** By which way these events come; `poll` by default. */
   readonly channel?: Channel;
 }
@@ -48,7 +48,7 @@ export async function runPoll(
   const { facts, clock, logger, metrics } = deps;
   const { intervalMs, name = pollName(provider), channel = 'poll' } = options;
   const outage = new Outage();
-  const gaps = new EventGaps(provider, options.hasWebhook ? ['webhook', channel] : [channel], deps);
+  const gaps = new EventGaps(provider, [...(options.beside ?? []), channel], deps);
   await repeat(
     intervalMs,
     async () => {

@@ -1,6 +1,7 @@
 import type { ProviderSettings } from '../config/config.js';
 import type { PausingParts } from '../src/identity/pauses.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
+import type { Channel } from './heard.js';
 import { type PollDeps, runFullReads, runPoll, signalsPollName } from './poll.js';
 import { runRechecks } from './recheck.js';
 import { runSubscription, subscriptionsOf } from './subscription.js';
@@ -14,19 +15,21 @@ export function watchProvider(
   const { settings, poll, signals } = parts;
   const { name, pollMs, fullReadMs } = settings;
   const isPaused = () => (parts.pausedUntil() ?? 0) > deps.clock.now();
-  // That of the kind itself: shared signals that are pushed bring other events.
-  const hasWebhook = settings.webhookSecrets.length > 0;
+  const pushed: readonly Channel[] = [
+    ...(settings.webhookSecrets.length > 0 ? (['webhook'] as const) : []),
+    ...(signals !== undefined && signals.poll === undefined ? (['signals'] as const) : []),
+  ];
   return [
     // A provider without a log is compared completely as often as its log would be read.
     runFullReads(name, poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs, deps, signal),
     runRechecks(name, isPaused, deps, signal),
-    ...(poll === undefined ? [] : [runPoll(poll, { intervalMs: pollMs, hasWebhook }, deps, signal)]),
+    ...(poll === undefined ? [] : [runPoll(poll, { intervalMs: pollMs, beside: pushed }, deps, signal)]),
     ...(signals?.poll === undefined
       ? []
       : [
           runPoll(
             signals.poll,
-            { intervalMs: pollMs, name: signalsPollName(name), hasWebhook: false, channel: 'signals' },
+            { intervalMs: pollMs, name: signalsPollName(name), channel: 'signals' },
             deps,
             signal,
           ),
