@@ -64,7 +64,14 @@ export function toIdentityEvents(entry: LogEntry, context: EventContext): readon
     triggers.push({ key: providerKey(provider), cause, fullRead: true, ...urgent, ...evidence });
   if (told.members === true)
     triggers.push({ key: providerKey(provider), cause, members: true, ...urgent, ...evidence });
-  const hint: IdentityEvent = { id: entry.id, occurredAt: entry.occurredAt, triggers, orders: [] };
+  const hint: IdentityEvent = {
+    id: entry.id,
+    occurredAt: entry.occurredAt,
+    triggers,
+    orders: [],
+    // A log stream brings all entries that mean something here, under the same ids.
+    ...(kind === 'poll' ? { isSignalled: true } : {}),
+  };
   if (kind !== 'poll' || told.order === undefined) return [hint];
   const order = { ...told.order, provider, at: notAfter(entry.occurredAt, receivedAt), cause };
   return [hint, { id: `log/${entry.id}`, occurredAt: entry.occurredAt, triggers: [], orders: [order] }];
