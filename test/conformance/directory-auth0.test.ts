@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/clock.js';
 import { createAuth0 } from '../../src/identity/auth0/auth0.js';
 import { Secret } from '../../src/model/secret.js';
-import { noMetrics } from '../../src/observe.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 import { READER, startAuth0 } from '../support/auth0/auth0.js';
 import { type DirectoryWorld, describeDirectory } from './directory.js';
 
@@ -23,6 +23,7 @@ describeDirectory('auth0', async (): Promise<DirectoryWorld> => {
     webhookSecrets: [],
     pageSize: 10,
     clock: systemClock,
+    logger: silentLogger,
     metrics: noMetrics,
   });
   const scopes = new Map<string, readonly string[]>();

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/clock.js';
 import { createAuth0 } from '../../src/identity/auth0/auth0.js';
 import { Secret } from '../../src/model/secret.js';
-import { noMetrics } from '../../src/observe.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 import { API, READER, startAuth0 } from '../support/auth0/auth0.js';
 import { describeMembers, type MembersWorld } from './directory.js';
 
@@ -18,6 +18,7 @@ describeMembers('auth0', async (): Promise<MembersWorld> => {
     webhookSecrets: [],
     pageSize: 10,
     clock: systemClock,
+    logger: silentLogger,
     metrics: noMetrics,
   });
   const people = new Map<string, { readonly roles: readonly string[]; readonly blocked: boolean }>();

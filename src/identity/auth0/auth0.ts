@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
+import type { Logger } from '../../observe.js';
 import type { ProviderParts } from '../provider-parts.js';
 import type { EventPoll } from '../source.js';
 import { createAuth0Directory } from './directory.js';
@@ -17,6 +18,7 @@ export interface Auth0Options extends ManagementApiOptions {
   /** Whole values of the `Authorization` header of the log stream; empty where none is configured. */
   readonly webhookSecrets: readonly Secret[];
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** A tenant with all its parts on one token, one transport and one memory of names. */

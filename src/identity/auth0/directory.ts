@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { IncompleteRead } from '../../errors.js';
 import type { AccessCheck, Directory, DirectorySnapshot } from '../directory.js';
+import type { HttpAnswer } from '../http-client.js';
 import {
   CLIENT,
   CLIENT_FIELDS,
@@ -10,6 +11,7 @@ import {
   type ResourceServer,
   toOAuthClient,
 } from './client.js';
+import { askEvents } from './event-stream.js';
 import type { ManagementApi } from './management-api.js';
 import { readMembers } from './members.js';
 import type { Auth0Names } from './names.js';
@@ -22,6 +24,8 @@ export interface Auth0DirectoryOptions {
   readonly clientId: string;
   /** Identifiers of the APIs whose scopes count. */
   readonly apis: readonly string[];
+  /** Whether the tenant's event stream is read too. */
+  readonly eventStream: boolean;
   readonly clock: Clock;
 }
 
@@ -34,26 +38,27 @@ const APIS = { segments: ['resource-servers'], field: 'resource_servers', entry:
 
 /** What scopemesh asks for, under the names by which a tenant grants it. */
 const PERMISSIONS = [
-  { permission: 'read:clients', segments: ['clients'], neededFor: 'the applications' },
+  { permission: 'read:clients', part: 'clients', neededFor: 'the applications' },
   {
     permission: 'read:client_grants',
-    segments: ['client-grants'],
+    part: 'client-grants',
     neededFor: 'the scopes that they may obtain',
   },
   {
     permission: 'read:resource_servers',
-    segments: ['resource-servers'],
+    part: 'resource-servers',
     neededFor: 'the APIs and their lifetimes',
   },
-  { permission: 'read:logs', segments: ['logs'], neededFor: 'what changed, when a log stream lost it' },
-  { permission: 'read:roles', segments: ['roles'], neededFor: 'the members of roles', forGroupsOnly: true },
+  { permission: 'read:logs', part: 'logs', neededFor: 'what changed, when a log stream lost it' },
+  { permission: 'read:roles', part: 'roles', neededFor: 'the members of roles', forGroupsOnly: true },
   {
     permission: 'read:users',
-    segments: ['users'],
+    part: 'users',
     neededFor: 'whether members are blocked',
     forGroupsOnly: true,
   },
 ] as const;
+const EVENTS = { permission: 'read:events', neededFor: 'the event stream, which tells of users and groups' };
 
 /** The applications of a tenant and what they may obtain, by the Management API. */
 export function createAuth0Directory(options: Auth0DirectoryOptions): Directory {
@@ -119,11 +124,13 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     readMembers: (groups, signal) => readMembers(api, groups, signal),
     async checkAccess(signal): Promise<readonly AccessCheck[]> {
       const checks: AccessCheck[] = [];
-      for (const { segments, ...permission } of PERMISSIONS) {
-        const answer = await api.send(segments, { per_page: 1 }, {}, signal);
-        if (answer.status !== 200 && answer.status !== 403) throw api.refusal(answer, segments);
+      const check = async (permission: Omit<AccessCheck, 'isGranted'>, part: string, answer: HttpAnswer) => {
+        if (answer.status !== 200 && answer.status !== 403) throw api.refusal(answer, [part]);
         checks.push({ ...permission, isGranted: answer.status === 200 });
-      }
+      };
+      for (const { part, ...permission } of PERMISSIONS)
+        await check(permission, part, await api.send([part], { per_page: 1 }, {}, signal));
+      if (options.eventStream) await check(EVENTS, 'events', await askEvents(api, undefined, signal));
       return checks;
     },
     close: () => api.close(),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { providerKey } from '../../model/key.js';
 import type { Cause } from '../../model/trigger.js';
+import type { HttpAnswer } from '../http-client.js';
 import type { IdentityEvent } from '../source.js';
 import type { ManagementApi } from './management-api.js';
 
@@ -37,12 +38,25 @@ const MESSAGE = z.object({
 });
 const USER = z.object({ object: z.object({ user_id: z.string(), blocked: z.boolean().optional() }) });
 
+/** What is sent from the offset on, until it is quiet. */
+export function askEvents(
+  api: ManagementApi,
+  offset: string | undefined,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const headers = { accept: 'text/event-stream' };
+  return api.send(
+    ['events'],
+    offset === undefined ? {} : { from: offset },
+    { headers, quietMs: QUIET_MS },
+    signal,
+  );
+}
+
 export function createEventStream(api: ManagementApi): EventStream {
   return {
     async read(offset, receivedAt, signal) {
-      const headers = { accept: 'text/event-stream' };
-      const from = offset === undefined ? {} : { from: offset };
-      const answer = await api.send(['events'], from, { headers, quietMs: QUIET_MS }, signal);
+      const answer = await askEvents(api, offset, signal);
       if (answer.status === 410) return { events: [], gap: true };
       if (answer.status !== 200) throw api.refusal(answer, ['events']);
       const messages = parseMessages(new TextDecoder().decode(answer.body));

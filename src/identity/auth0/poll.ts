@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { IncompleteRead } from '../../errors.js';
+import { IncompleteRead, SyncError } from '../../errors.js';
+import type { Logger } from '../../observe.js';
 import { parseJson } from '../http-client.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import type { EventStream } from './event-stream.js';
@@ -15,6 +16,7 @@ export interface Auth0PollOptions {
   /** Where the tenant has one. */
   readonly stream?: EventStream;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** How far the log and the event stream were read. */
@@ -39,7 +41,7 @@ const KEPT_MS = 24 * 3600_000;
  * shows in nothing but time, so that a longer pause than a log is kept is a gap.
  */
 export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
-  const { api, names, stream, clock } = options;
+  const { api, names, stream, clock, logger } = options;
   const { provider } = api;
   const place = `provider ${provider}, logs`;
 
@@ -80,13 +82,33 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
     }
   };
 
+  let isStreamAway = false;
+  /** The log goes on without the stream, since it alone tells of applications. */
+  const readStream = async (offset: string | undefined, receivedAt: string, signal: AbortSignal) => {
+    try {
+      const streamed = await stream?.read(offset, receivedAt, signal);
+      const begins = isStreamAway && offset === undefined;
+      isStreamAway = false;
+      return streamed && { ...streamed, gap: streamed.gap || begins };
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.code === 'ERR_DIRECTORY_RATE_LIMITED') throw error;
+      if (!isStreamAway)
+        logger.warn(
+          { provider, code: error.code, error: error.message },
+          'the event stream cannot be read: only the log tells what happens',
+        );
+      isStreamAway = true;
+      return { events: [], gap: false, ...(offset === undefined ? {} : { offset }) };
+    }
+  };
+
   return {
     provider,
     async poll(text, signal) {
       const receivedAt = new Date(clock.now()).toISOString();
       const cursor = text === undefined ? undefined : parseCursor(text);
       const at = clock.now();
-      const streamed = await stream?.read(cursor?.offset, receivedAt, signal);
+      const streamed = await readStream(cursor?.offset, receivedAt, signal);
       const offset = streamed?.offset === undefined ? {} : { offset: streamed.offset };
       const isStreamGap = streamed?.gap ?? false;
       const streamEvents = streamed?.events ?? [];

@@ -297,4 +297,35 @@ describe('the event stream', () => {
     expect((await next()).gap).toBe(true);
     expect((await next()).gap).toBe(false);
   });
+
+  it('that cannot be read does not hold up the log, and goes on where it was left', async () => {
+    push('1', 'user.updated', { user_id: 'auth0|1' });
+    await told();
+    push('2', 'user.deleted', { user_id: 'auth0|2' });
+    tenant.permissions = new Set([...tenant.permissions].filter((each) => each !== 'read:events'));
+    tenant.changeClient('app', undefined);
+    expect((await told()).orders).toMatchObject([{ kind: 'client-deleted', clientId: 'app' }]);
+    tenant.permissions = new Set([...tenant.permissions, 'read:events']);
+    expect((await told()).orders).toMatchObject([{ subject: 'auth0|2' }]);
+  });
+
+  it('that can be read only later has everything compared then', async () => {
+    await parts.directory.close();
+    parts = openAuth0(tenant, { eventStream: true, clock });
+    poll = parts.poll;
+    tenant.permissions = new Set([...tenant.permissions].filter((each) => each !== 'read:events'));
+    cursor = undefined;
+    expect((await next()).gap).toBe(false);
+    tenant.permissions = new Set([...tenant.permissions, 'read:events']);
+    expect((await next()).gap).toBe(true);
+    expect((await next()).gap).toBe(false);
+  });
+
+  it('takes a permission, which is named where it is missing', async () => {
+    const missing = async () =>
+      (await parts.directory.checkAccess?.(signal))?.filter(({ isGranted }) => !isGranted);
+    expect(await missing()).toEqual([]);
+    tenant.permissions = new Set([...tenant.permissions].filter((each) => each !== 'read:events'));
+    expect(await missing()).toMatchObject([{ permission: 'read:events' }]);
+  });
 });

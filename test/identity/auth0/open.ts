@@ -2,7 +2,7 @@ import type { Clock } from '../../../src/clock.js';
 import { systemClock } from '../../../src/clock.js';
 import { type Auth0Options, createAuth0 } from '../../../src/identity/auth0/auth0.js';
 import { Secret } from '../../../src/model/secret.js';
-import { noMetrics } from '../../../src/observe.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { API, type Auth0, READER } from '../../support/auth0/auth0.js';
 
 /** The adapter on a stand-in tenant. */
@@ -16,6 +16,7 @@ export function openAuth0(tenant: Auth0, options: Partial<Auth0Options> & { cloc
     eventStream: false,
     webhookSecrets: [],
     clock: systemClock,
+    logger: silentLogger,
     metrics: noMetrics,
     ...options,
   });
