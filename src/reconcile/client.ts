@@ -8,7 +8,7 @@ import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { isAclSubject } from './acl/acl-draft.js';
 import { isAclActive } from './acl/acl-state.js';
-import { reconcileClientAcl } from './acl/client-acl.js';
+import { reconcileClientAcl, settleClientAcl } from './acl/client-acl.js';
 import { writeClaims } from './claim-records.js';
 import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
 import { causeOf } from './decide.js';
@@ -68,12 +68,15 @@ export async function reconcileClient(
   };
   if (needsRead(job, known)) {
     const tell = () => deps.world.told.note(triggersNow(), ({ key: to }) => formatKey(to));
-    const answer = await readClient(id, job, directory, tell, deps, signal);
+    const answer = await readClient(id, job, directory, tell, deps, signal).catch(async (error: unknown) => {
+      await settleClientAcl(id, deps, signal);
+      throw error;
+    });
     if (answer !== 'read') {
       if (answer === 'closed') {
         await deps.queue.add(fanOut(before, job, [], true));
         await reconcileClientAcl(id, job, deps, signal);
-      }
+      } else await settleClientAcl(id, deps, signal);
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };
     }
   }

@@ -5,9 +5,13 @@ import { hasOurName, isOurs } from './quote.js';
 /** Seconds by which Consul's own rounding may lengthen a token's life. */
 const ROUNDING_SECONDS = 1;
 
-/** Which of the tokens that a step found are to end, by accessor, sorted; all where nothing is asked for. */
+/**
+ * Which of the tokens that a step found are to end, by accessor, sorted; all of ours where nothing is asked for. A token
+ * that somebody else's auth method gave is theirs, also where it has a role of ours.
+ */
 export function tokensToEnd(
   tokens: readonly AclToken[],
+  owner: string,
   asked: {
     /** Only those that were given a longer life; one without an end has. */
     readonly longerThanSeconds?: number;
@@ -17,7 +21,7 @@ export function tokensToEnd(
 ): readonly string[] {
   return (
     tokens
-      .filter((token) => token.authMethod !== undefined)
+      .filter(({ authMethod }) => authMethod !== undefined && hasOurName(owner, authMethod))
       .filter(
         (token) =>
           asked.longerThanSeconds === undefined || lifeOf(token) > asked.longerThanSeconds + ROUNDING_SECONDS,

@@ -22,7 +22,9 @@ export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDe
  * | as it was before | `failed` (`Interrupted`): the write never arrived, or has yet to |
  * | anything else | `unknown`, and it is said |
  *
- * Tokens that were to end are ended now, where the mode ends any. Returns what is remembered of the key afterwards.
+ * Tokens that were to end are ended now. In a mode that ends none, those that live too long are left to the reaper, and
+ * the others to the next run in a mode that does: no plan would ask for them. Returns what is remembered of the key
+ * afterwards.
  */
 export async function settleAclLeftovers(
   key: string,
@@ -31,7 +33,15 @@ export async function settleAclLeftovers(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const pending = pendingAcl(record);
+  const { mode } = deps.world.mapping;
+  const isLeft = (draft: DraftDecision) => mode !== 'enforce' && isOfNoPlan(draft);
+  const left = pendingAcl(record).filter(isLeft);
+  for (const { subject, id } of left)
+    deps.logger.warn(
+      { subject, decision: id, mode },
+      'tokens that a crash left to be ended go on until the mode is enforce',
+    );
+  const pending = pendingAcl(record).filter((draft) => !isLeft(draft));
   if (pending.length === 0) return record.lastWritten;
   const standing = bySubject(actual);
   const remembered = new Map(record.lastWritten);
@@ -78,6 +88,12 @@ function stands(wanted: unknown, now: readonly AclObject[]): boolean {
   if (wanted === null || wanted === undefined) return now.length === 0;
   const text = canonicalJson(wanted);
   return now.some((object) => digestObject(object) === text);
+}
+
+/** Whether a draft is about tokens that neither a plan nor the reaper would find once the object is as it should be. */
+function isOfNoPlan({ resource, before }: DraftDecision): boolean {
+  const meant = resource.kind === 'acl-token' ? parseTokensMeant(before) : undefined;
+  return meant !== undefined && meant.longerThanSeconds === undefined;
 }
 
 async function finishTokens(

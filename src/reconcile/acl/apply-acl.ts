@@ -69,24 +69,18 @@ export async function applyAcl(
 type EndTokens = Extract<AclChange['step'], { do: 'end-tokens' }>;
 
 /**
- * The later step about tokens that no plan would ask for any more once this change is made: those that live longer than
- * a shortened lifetime, and those of a rule that somebody changed and whose role comes again.
+ * The later step about tokens that no plan may ask for any more once this change is made: those that live longer than a
+ * shortened lifetime, and those of a rule that goes, whose role may be wanted by the time of the next plan.
  */
 function tokensLeftBy({ step, narrows }: AclChange, later: readonly AclChange[]): AclChange | undefined {
   if (!narrows) return undefined;
   if (step.do === 'write') return later[0]?.step.do === 'end-tokens' ? later[0] : undefined;
   if (step.do !== 'delete' || step.kind !== 'acl-binding-rule') return undefined;
   const [authMethod, bound = ''] = step.name.split('/');
-  const comesAgain = later.some(
-    ({ step: each }) =>
-      each.do === 'write' &&
-      each.object.kind === 'acl-role' &&
-      each.object.object.name.toLowerCase() === bound.toLowerCase(),
-  );
   return later.find(({ step: each }) => {
     if (each.do !== 'end-tokens') return false;
     return 'role' in each.by
-      ? comesAgain && each.by.role.toLowerCase() === bound.toLowerCase()
+      ? each.by.role.toLowerCase() === bound.toLowerCase()
       : each.by.authMethod === authMethod;
   });
 }
@@ -101,7 +95,8 @@ async function recordLeftTokens(
   if (left.step.do !== 'end-tokens') return undefined;
   // That they cannot be listed now must not keep the change from being made, nor them from being recorded.
   const tokens = await deps.consul.acl.tokens(left.step.by, signal).catch(() => undefined);
-  const isNone = tokens !== undefined && tokensToEnd(tokens, left.step).length === 0;
+  const isNone =
+    tokens !== undefined && tokensToEnd(tokens, deps.world.mapping.owner, left.step).length === 0;
   return isNone ? undefined : recordTokens(left, application, deps);
 }
 

@@ -1,8 +1,10 @@
 import { messageOf, SyncError } from '../../errors.js';
+import type { AclSnapshot } from '../../model/acl.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { ClientId } from '../../plan/world.js';
+import type { KeyRecord } from '../../queue/journal.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings } from '../approvals.js';
 import { causeOf, grantReasonOf } from '../decide.js';
@@ -47,6 +49,19 @@ export async function reconcileClientAcl(
   return (await unlessDenied(() => reconcile(id, job, evidence, deps, signal), deps)) ?? DONE;
 }
 
+/** Ends what a crash left of a client's ACL objects: that asks nothing of a directory, and waits for none. */
+export async function settleClientAcl(
+  id: ClientId,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isAclActive(deps)) return;
+  const key = formatKey(clientKey(id.provider, id.clientId));
+  const record = await deps.journal.read(key);
+  if (pendingAcl(record).length === 0) return;
+  await unlessDenied(() => readSettled(id, key, record, deps, signal), deps);
+}
+
 /** What was held of ACL objects that nobody wants any more. */
 async function endHolds(id: ClientId, job: Job, deps: ReconcilerDeps): Promise<void> {
   const key = formatKey(clientKey(id.provider, id.clientId));
@@ -66,15 +81,7 @@ async function reconcile(
   const { mapping } = world;
   const key = formatKey(clientKey(id.provider, id.clientId));
   const record = await journal.read(key);
-  const { name, policies } = namesOf(id, deps, clock.now());
-  const left = pendingAcl(record).flatMap(({ resource }) =>
-    resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
-  );
-  const read = world.beginRead();
-  const actual = await deps.consul.acl.readNamed([name], unique([...policies, ...left]), signal);
-  acl.cache.put([name], [...policies, ...left], actual, read);
-  const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);
-  world.rememberWritten(key, lastWritten);
+  const { actual, lastWritten } = await readSettled(id, key, record, deps, signal);
 
   const now = clock.now();
   const facts = {
@@ -138,6 +145,27 @@ async function reconcile(
     await tell(guarded.holds, await journal.read(key));
   }
   return DONE;
+}
+
+/** What stands of the client's objects, and what is remembered of them once what a crash left is settled. */
+async function readSettled(
+  id: ClientId,
+  key: string,
+  record: KeyRecord,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<{ readonly actual: AclSnapshot; readonly lastWritten: ReadonlyMap<string, string> }> {
+  const { world, acl, clock } = deps;
+  const { name, policies } = namesOf(id, deps, clock.now());
+  const left = pendingAcl(record).flatMap(({ resource }) =>
+    resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
+  );
+  const read = world.beginRead();
+  const actual = await deps.consul.acl.readNamed([name], unique([...policies, ...left]), signal);
+  acl.cache.put([name], [...policies, ...left], actual, read);
+  const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);
+  world.rememberWritten(key, lastWritten);
+  return { actual, lastWritten };
 }
 
 function unique(names: readonly string[]): readonly string[] {

@@ -26,13 +26,14 @@ const COUNT_MS = 1_000;
  */
 export async function endTokens(
   { by, reason, ...asked }: TokensToEnd,
-  deps: Pick<ReconcilerDeps, 'consul' | 'metrics'>,
+  deps: Pick<ReconcilerDeps, 'consul' | 'metrics' | 'world'>,
   signal: AbortSignal,
   found: () => Promise<void> = async () => {},
 ): Promise<number> {
+  const { owner } = deps.world.mapping;
   let ended = 0;
   for (let lists = 0; lists < MOST_LISTS; lists++) {
-    const ids = tokensToEnd(await deps.consul.acl.tokens(by, signal), asked);
+    const ids = tokensToEnd(await deps.consul.acl.tokens(by, signal), owner, asked);
     if (ids.length === 0) return ended;
     if (ended === 0) await found();
     const gone = await deps.consul.acl.deleteTokens(ids, signal);

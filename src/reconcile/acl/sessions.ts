@@ -6,6 +6,7 @@ import type { Job } from '../../model/trigger.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { personOfRole } from '../../plan/acl/person.js';
 import { clientName, peopleName, personName } from '../../plan/acl/quote.js';
+import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { classify, needsHuman } from '../../plan/actor.js';
 import type { Hold, PlannedClient } from '../../plan/plan.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
@@ -91,14 +92,12 @@ async function tellForbidden(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
+  const { mode, owner } = deps.world.mapping;
   let found = 0;
   const before = issuedBefore(order);
   for (const by of filtersOf(order, deps))
-    found += (await deps.consul.acl.tokens(by, signal)).filter(
-      ({ createdAt }) => !(Date.parse(createdAt) >= before),
-    ).length;
+    found += tokensToEnd(await deps.consul.acl.tokens(by, signal), owner, { issuedBefore: before }).length;
   if (found === 0) return;
-  const { mode } = deps.world.mapping;
   const { client, person } = whose(order, deps);
   const hold: Hold = {
     subject: subjectOf(order, deps),

@@ -111,7 +111,11 @@ export class AclStore {
       const found = this.listTokens().filter((token) =>
         'role' in by ? token.roles.includes(by.role) : token.authMethod === by.authMethod,
       );
-      for (const id of tokensToEnd(found, longerThanSeconds === undefined ? {} : { longerThanSeconds }))
+      for (const id of tokensToEnd(
+        found,
+        'pay',
+        longerThanSeconds === undefined ? {} : { longerThanSeconds },
+      ))
         this.tokens.delete(id);
     }
   }

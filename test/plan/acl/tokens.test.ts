@@ -26,7 +26,13 @@ describe('of the tokens that a step finds, those end', () => {
   const { expiresAt: __, ...endless } = token('endless');
 
   test('that came from a login, whatever else is asked', () => {
-    expect(tokensToEnd([token('b'), token('a'), unlogged])).toEqual(['a', 'b']);
+    expect(tokensToEnd([token('b'), token('a'), unlogged], 'pay')).toEqual(['a', 'b']);
+  });
+
+  test('that came from an auth method of ours, and not from another that gives our role', () => {
+    const theirs = ['theirs', 'scopemesh-pay', 'scopemesh-payments-main-web', 'scopemesh-pay_x-main-web'];
+    const tokens = theirs.map((authMethod) => token(authMethod, { authMethod }));
+    expect(tokensToEnd([...tokens, token('a')], 'pay')).toEqual(['a']);
   });
 
   test.each([
@@ -41,7 +47,7 @@ describe('of the tokens that a step finds, those end', () => {
       token('unreadable', { expiresAt: 'tomorrow' }),
       endless,
     ];
-    expect(tokensToEnd(tokens, { longerThanSeconds })).toEqual(expected);
+    expect(tokensToEnd(tokens, 'pay', { longerThanSeconds })).toEqual(expected);
   });
 
   test('that were issued before a session ended, or nobody knows when', () => {
@@ -50,7 +56,7 @@ describe('of the tokens that a step finds, those end', () => {
       token('new', { createdAt: '2026-01-01T00:02:00Z' }),
       token('odd', { createdAt: '' }),
     ];
-    expect(tokensToEnd(tokens, { issuedBefore: Date.UTC(2026, 0, 1, 0, 1) })).toEqual(['odd', 'old']);
+    expect(tokensToEnd(tokens, 'pay', { issuedBefore: Date.UTC(2026, 0, 1, 0, 1) })).toEqual(['odd', 'old']);
   });
 });
 

@@ -160,42 +160,6 @@ describe('a process that is killed', () => {
   });
 });
 
-describe('a process that is killed after it took away a rule that somebody changed', () => {
-  beforeEach(() => createWorld());
-
-  it.each([
-    ['admits others', { Selector: '"client_id" in value' }],
-    ['gives a service', { Selector: '"client_id" in value', BindType: 'service', BindName: 'vault' }],
-  ])('and that %s leaves no token of it alive', async (_name, edit) => {
-    await running();
-    await worker.stop();
-    const [rule] = await rig.objects('binding-rules');
-    await rig.mesh.request('PUT', `/v1/acl/binding-rule/${rule?.ID}`, { ...rule, ...edit });
-    const own = loggedIn(await rig.login('web-app'));
-    const intruder = loggedIn(await rig.login('other', {}, WEB));
-    let isDead = false;
-    worker = await startWorker(rig, (consul) =>
-      withAcl(consul, ({ delete: remove, write, tokens }) => ({
-        delete: async (...args) => {
-          if (isDead) throw new Error('dead');
-          isDead = true;
-          return remove(...args);
-        },
-        write: (...args) => (isDead ? Promise.reject(new Error('dead')) : write(...args)),
-        tokens: (...args) => (isDead ? Promise.reject(new Error('dead')) : tokens(...args)),
-      })),
-    );
-    await until('no rule', async () => (await rig.objects('binding-rules')).length === 0);
-    await worker.stop();
-    await running();
-    const left = (await rig.mesh.request('GET', '/v1/acl/tokens')) as readonly { AccessorID: string }[];
-    const ids = left.map(({ AccessorID }) => AccessorID);
-    expect(ids).not.toContain(intruder.accessorId);
-    expect(ids).not.toContain(own.accessorId);
-    expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
-  });
-});
-
 describe('a mode that ends nothing', () => {
   beforeEach(() => createWorld());
 
