@@ -21,14 +21,18 @@ export function ordersRig(options: DaemonOptions = {}): Promise<Rig> {
   });
 }
 
-export function isOpen(rig: Rig, access: string, source = 'web'): Promise<true> {
-  return until(`${source} -> orders: ${access}`, async () =>
-    (await rig.mesh.access('orders'))?.[source] === access ? true : undefined,
+export function isOpen(rig: Rig, access: string, source = 'web', withinMs?: number): Promise<true> {
+  return until(
+    `${source} -> orders: ${access}`,
+    async () => ((await rig.mesh.access('orders'))?.[source] === access ? true : undefined),
+    withinMs,
   );
 }
 
-export function isClosed(rig: Rig, source = 'web'): Promise<true> {
-  return until(`${source} -> orders closed`, async () =>
-    (await rig.mesh.access('orders'))?.[source] === undefined ? true : undefined,
+export function isClosed(rig: Rig, source = 'web', withinMs?: number): Promise<true> {
+  return until(
+    `${source} -> orders closed`,
+    async () => ((await rig.mesh.access('orders'))?.[source] === undefined ? true : undefined),
+    withinMs,
   );
 }
