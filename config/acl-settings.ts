@@ -20,11 +20,16 @@ export function toAclSettings(config: Pick<Config, 'login' | 'groups' | 'provide
   };
 }
 
-/** Keycloak's tokens name an organization by its alias alone; all else is named as in the mapping. */
+/**
+ * Keycloak's tokens name an organization by its alias alone, and in a claim of its own: mapped into the claim of groups,
+ * one would overwrite the other, by an order that the ids of the mappers decide.
+ */
 function inTokens(rule: GroupRules, providers: readonly ProviderSettings[]): GroupRules {
   const provider = providers.find(({ name }) => providers.length === 1 || name === rule.provider);
   const [, alias] = /^organization\/(.+)$/s.exec(rule.group) ?? [];
-  return provider?.kind !== 'keycloak' || alias === undefined ? rule : { ...rule, inToken: alias };
+  return provider?.kind !== 'keycloak' || alias === undefined
+    ? rule
+    : { ...rule, inToken: { claim: ['organization'], name: alias } };
 }
 
 function toLoginProvider({

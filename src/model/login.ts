@@ -45,8 +45,8 @@ export interface GroupRules {
   /** Absent: the only provider there is. */
   readonly provider?: string;
   readonly group: string;
-  /** How a token names the group, where it does so otherwise than the mapping. */
-  readonly inToken?: string;
+  /** Where and how a token names the group, if not in the claim of groups and as the mapping does. */
+  readonly inToken?: { readonly claim: ClaimPath; readonly name: string };
   readonly acl: string;
 }
 

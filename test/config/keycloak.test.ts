@@ -5,9 +5,11 @@ import { fileWith, loadText } from './load-text.js';
 const GROUP = `groups: { "organization/acme": { acl: 'key "a" { policy = "read" }' } }`;
 
 describe('The provider kind keycloak', () => {
-  it('names an organization in tokens by its alias alone', async () => {
+  it('names an organization in tokens by its alias alone, in a claim of its own', async () => {
     const config = await loadText(fileWith(GROUP));
-    expect(toAclSettings(config).groups).toMatchObject([{ group: 'organization/acme', inToken: 'acme' }]);
+    expect(toAclSettings(config).groups).toMatchObject([
+      { group: 'organization/acme', inToken: { claim: ['organization'], name: 'acme' } },
+    ]);
   });
 
   it('is the only one that does', async () => {

@@ -49,7 +49,10 @@ export interface LoginScene {
 
 export const methodOf = (clientId: string) => `scopemesh-demo-main-${clientId}`;
 
-export async function startLoginScene(configuration: Readonly<Record<string, unknown>>): Promise<LoginScene> {
+export async function startLoginScene(
+  configuration: Readonly<Record<string, unknown>>,
+  { organizations = false }: { readonly organizations?: boolean } = {},
+): Promise<LoginScene> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one().catch(() => {});
@@ -68,8 +71,10 @@ export async function startLoginScene(configuration: Readonly<Record<string, unk
       }),
     ]);
     const { admin } = keycloak;
-    await admin.createRealm(REALM);
+    await admin.createRealm(REALM, { organizationsEnabled: organizations });
     const reader = await admin.createReader(REALM);
+    if (organizations)
+      await admin.grantClientRoles(REALM, reader.clientId, 'realm-management', ['view-organizations']);
     const listen = `127.0.0.1:${await freePort()}`;
     const webhookSecret = randomBytes(32).toString('hex');
     await admin.registerWebhook(REALM, { url: `http://${listen}/events/main`, secret: webhookSecret });

@@ -11,16 +11,20 @@ let scene: LoginScene;
 let oncall: string;
 
 beforeAll(async () => {
-  scene = await startLoginScene({
-    scopes: { 'orders:call': { to: 'orders' } },
-    groups: {
-      '/oncall': { acl: 'key_prefix "config/" { policy = "read" }' },
-      '/keys': { acl: 'key_prefix "orders/" { policy = "write" }' },
+  scene = await startLoginScene(
+    {
+      scopes: { 'orders:call': { to: 'orders' } },
+      groups: {
+        '/oncall': { acl: 'key_prefix "config/" { policy = "read" }' },
+        '/keys': { acl: 'key_prefix "orders/" { policy = "write" }' },
+        'organization/acme': { acl: 'key_prefix "acme/" { policy = "read" }' },
+      },
+      actors: { human: { maxTokenTtl: '2m' } },
     },
-    actors: { human: { maxTokenTtl: '2m' } },
-  });
+    { organizations: true },
+  );
   const { consul, keycloak, realm } = scene;
-  for (const key of ['config/a', 'orders/a']) await consul.request('PUT', `/v1/kv/${key}`, 'x');
+  for (const key of ['config/a', 'orders/a', 'acme/a']) await consul.request('PUT', `/v1/kv/${key}`, 'x');
   for (const name of ['oncall', 'keys', 'others'])
     await keycloak.admin.request('POST', `/${realm}/groups`, { name });
   oncall = ID.parse(await keycloak.admin.request('GET', `/${realm}/group-by-path/oncall`)).id;
@@ -56,9 +60,9 @@ async function addPerson(username: string, ...groups: readonly string[]): Promis
   return z.array(ID).parse(found)[0]?.id ?? '';
 }
 
-async function login(username: string): Promise<ConsulToken | number> {
+async function login(username: string, scope = 'openid'): Promise<ConsulToken | number> {
   const address = `${scene.keycloak.address}/realms/${scene.realm}/protocol/openid-connect/token`;
-  const form = { grant_type: 'password', client_id: 'console', username, password: 'secret' };
+  const form = { grant_type: 'password', client_id: 'console', username, password: 'secret', scope };
   const answer = await fetch(address, {
     method: 'POST',
     body: new URLSearchParams(form),
@@ -111,6 +115,34 @@ describe('a person who logs in to Consul', () => {
     const again = await loggedIn('bea');
     expect(await read(again.SecretID, 'config/a')).toBe(403);
     expect(await read(again.SecretID, 'orders/a')).toBe(200);
+  });
+
+  it('has the rules of an organization that the token names, and loses them with the organization', async () => {
+    const { admin } = scene.keycloak;
+    const organizations = `/${scene.realm}/organizations`;
+    const acme = { name: 'Acme', alias: 'acme', domains: [{ name: 'acme.example' }] };
+    await admin.request('POST', organizations, acme);
+    const [{ id } = { id: '' }] = z.array(ID).parse(await admin.request('GET', organizations));
+    const fred = await addPerson('fred', '/oncall');
+    await admin.request('POST', `${organizations}/${id}/members`, fred);
+    const token = await until('the organization counts', async () => {
+      const answer = await login('fred', 'openid organization:acme');
+      return typeof answer !== 'number' && (await read(answer.SecretID, 'acme/a')) === 200
+        ? answer
+        : undefined;
+    });
+    expect(await read(token.SecretID, 'config/a')).toBe(200);
+    const without = await loggedIn('fred');
+    expect(await read(without.SecretID, 'acme/a')).toBe(403);
+    await admin.request('PUT', `${organizations}/${id}`, { ...acme, enabled: false });
+    await until(
+      'the token lost the organization',
+      async () => (await read(token.SecretID, 'acme/a')) === 403,
+      {
+        timeoutMs: 60_000,
+      },
+    );
+    expect(await read((await loggedIn('fred')).SecretID, 'config/a')).toBe(200);
   });
 
   it('is out within two seconds of being disabled', async () => {

@@ -1,5 +1,6 @@
 import type { AclBindingRule, AclPolicy, AclRole } from '../../model/acl.js';
 import type { HoldReason } from '../../model/decision.js';
+import type { ClaimPath, GroupRules } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import { compareText } from '../compare.js';
 import type { Hold } from '../plan.js';
@@ -7,6 +8,7 @@ import { aclSubject } from './acl-change.js';
 import { fill, toPolicy } from './granted-rules.js';
 import {
   type AclSettings,
+  claimKey,
   type DesiredAcl,
   type LoginProvider,
   maxTokenTtlSeconds,
@@ -85,10 +87,11 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   const policies = new Map<string, AclPolicy>();
   const roles = new Map<string, AclRole>();
   const bindingRules: AclBindingRule[] = [];
-  for (const { group, inToken, policy } of policiesByGroup(rules, mapping, input.parse ?? parseRules, hold)) {
+  const groups = policiesByGroup(rules, mapping, input.parse ?? parseRules, hold);
+  for (const { group, inToken, policy } of groups) {
     for (const subject of new Set(input.members.get(group) ?? [])) {
       const role = personName(mapping.owner, providerName, subject, group);
-      const selector = selectorFor(provider, subject, inToken);
+      const selector = selectorFor(provider, subject, inToken ?? { name: group });
       const known = roles.get(role);
       if (selector.text === undefined) {
         hold('InvalidClientId', 'a member or group has no name that Consul can compare; it is left out');
@@ -111,7 +114,9 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
     }
   }
   if (roles.size === 0) return { desired: NOTHING_DESIRED, holds };
-  const claims = selectorFor(provider, 'x', 'x');
+  // By the groups, whoever is in them: a member more or less leaves the method as it is.
+  const selectors = groups.map(({ inToken }) => selectorFor(provider, 'x', inToken ?? { name: 'x' }));
+  const mappedBy = (kind: 'values' | 'lists') => new Map(selectors.flatMap((each) => [...each[kind]]));
   return {
     holds,
     desired: {
@@ -122,7 +127,7 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
           name,
           description: describe(mapping.owner, { people: [providerName] }),
           maxTokenTtlSeconds: maxTtl,
-          config: methodConfig(provider, claims.values, claims.lists),
+          config: methodConfig(provider, mappedBy('values'), mappedBy('lists')),
         },
       ],
       bindingRules: bindingRules.toSorted((a, b) => compareText(a.bindName, b.bindName)),
@@ -130,10 +135,15 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   };
 }
 
-function selectorFor(provider: LoginProvider, subject: string, group: string): Selector {
+function selectorFor(
+  provider: LoginProvider,
+  subject: string,
+  { claim = provider.claims.groups, name }: { readonly claim?: ClaimPath; readonly name: string },
+): Selector {
+  const isOfGroups = claimKey(claim) === claimKey(provider.claims.groups);
   const selector = new Selector()
     .equals('subject', provider.claims.subject, subject)
-    .holds('groups', provider.claims.groups, group);
+    .holds(isOfGroups ? 'groups' : 'other_groups', claim, name);
   // draft-mora-oauth-entity-profiles-01: a subject that the token itself calls something else is no person.
   if (provider.person === undefined)
     return selector.holdsWordIfThere('subject_profile', ['sub_profile'], 'user');
@@ -145,10 +155,17 @@ function policiesByGroup(
   mapping: Mapping,
   parse: (text: string) => AclRules,
   hold: (reason: HoldReason, detail: string) => void,
-): readonly { readonly group: string; readonly inToken: string; readonly policy: AclPolicy }[] {
-  return rules.flatMap(({ group, inToken = group, acl }) => {
+): readonly (Pick<GroupRules, 'group' | 'inToken'> & { readonly policy: AclPolicy })[] {
+  return rules.flatMap(({ group, inToken, acl }) => {
     const filled = fill(acl, {}, mapping, parse);
-    if (!('reason' in filled)) return [{ group, inToken, policy: toPolicy(mapping.owner, filled.text) }];
+    if (!('reason' in filled))
+      return [
+        {
+          group,
+          ...(inToken === undefined ? {} : { inToken }),
+          policy: toPolicy(mapping.owner, filled.text),
+        },
+      ];
     hold(filled.reason, `groups.${group}: ${filled.detail}`);
     return [];
   });

@@ -10,7 +10,8 @@ export type ClaimName =
   | 'actor_profile'
   | 'subject'
   | 'subject_profile'
-  | 'groups';
+  | 'groups'
+  | 'other_groups';
 
 /**
  * A selector that fails closed: each claim must be there before it is compared, because Consul takes many a

@@ -55,15 +55,26 @@ describe('a member of a mapped group', () => {
     });
   });
 
-  test('has the group in the token under the name that tokens give it', () => {
-    const groups = [{ group: 'organization/acme', inToken: 'acme', acl: READ_CONFIG }];
+  test('has the group in the token where tokens hold it, under the name that they give it', () => {
+    const inToken = { claim: ['organization'], name: 'acme' };
+    const groups = [
+      { group: 'organization/acme', inToken, acl: READ_CONFIG },
+      { group: 'oncall', acl: READ_CONFIG },
+    ];
     const found = people(
       { 'organization/acme': ['x'], acme: ['mallory'] },
       { settings: settings({ groups }) },
     );
     expect(found.desired?.bindingRules.map(({ selector }) => selector)).toEqual([
-      expect.stringContaining('value.subject == "x" and "groups" in list and "acme" in list.groups'),
+      expect.stringContaining(
+        'value.subject == "x" and "other_groups" in list and "acme" in list.other_groups',
+      ),
     ]);
+    // Whether or not somebody is in the other group.
+    expect(found.desired?.authMethods[0]?.config.listClaimMappings).toEqual({
+      groups: 'groups',
+      organization: 'other_groups',
+    });
     expect(found.desired?.roles[0]?.description).toContain('group=organization%2Facme');
   });
 
