@@ -117,6 +117,22 @@ describe('doctor', () => {
     expect((await examine()).of('consul.token')?.severity).toBe('warning');
   });
 
+  it('wants a token that may write down who came first, where that counts', async () => {
+    const examined = async (rules: string) => {
+      const consul = { address: mesh.consul.address, token: await mesh.tokenWith(rules) };
+      cli.configure({ services: { claims: 'first' }, consul });
+      return (await examine()).of('consul.token');
+    };
+    const read = 'key_prefix "scopemesh/" { policy = "read" }';
+    expect(await examined(`acl = "read" ${LEAST} ${read}`)).toMatchObject({
+      severity: 'error',
+      message: expect.stringContaining('keys under scopemesh/payments/'),
+      remedy: expect.stringContaining('key_prefix "scopemesh/payments/" { policy = "write" }'),
+    });
+    const write = 'key_prefix "scopemesh/payments/" { policy = "write" }';
+    expect((await examined(`acl = "read" ${LEAST} ${write}`))?.severity).toBe('ok');
+  });
+
   it('tells a token that sees only a part, none, and a wrong one', async () => {
     await useToken('service "orders" { policy = "read" intentions = "write" }');
     const partial = await examine();

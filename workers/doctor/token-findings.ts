@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.js';
 import type { AclTokenFacts, Consul, ConsulFacts } from '../../src/consul/consul.js';
 import { messageOf } from '../../src/errors.js';
+import { readRules } from '../../src/plan/acl/token-power.js';
 import { useOf, wantsAcl } from './acl-use.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 
@@ -67,6 +68,9 @@ function powerFinding({ isManagement, rules }: AclTokenFacts, config: Config, ne
   const hasMesh = writes.has('mesh') || writes.has('operator');
   const lacking = [
     ...(may(/\bintentions"?\s*[=:]\s*"write"/) ? [] : ['intentions']),
+    ...(config.services.claims === 'first' && !mayWriteKeys(rules, claimRecords(config))
+      ? [`keys under ${claimRecords(config)}`]
+      : []),
     ...[...wanted].filter((resource) => (resource === 'mesh' ? !hasMesh : !writes.has(resource))),
   ];
   if (lacking.length > 0)
@@ -83,6 +87,18 @@ function powerFinding({ isManagement, rules }: AclTokenFacts, config: Config, ne
       `use one with these rules: ${needed}`,
     );
   return ok(id, 'the ACL token may write what the configuration needs');
+}
+
+/** Whether a rule gives the keys under a prefix; rules that cannot be read here may. */
+function mayWriteKeys(rules: readonly string[], prefix: string): boolean {
+  const read = rules.map(readRules);
+  if (read.includes(undefined)) return true;
+  return read
+    .flatMap((each) => each?.named ?? [])
+    .some(
+      ({ resource, isPrefix, name, policy }) =>
+        resource === 'key' && isPrefix && policy === 'write' && prefix.startsWith(name),
+    );
 }
 
 /** Rules as they were written, whose comments may name what they do not give; a `#` within a name stays. */
@@ -109,5 +125,16 @@ function neededWhole(config: Config): readonly string[] {
 }
 
 function neededRules(config: Config): string {
-  return [LEAST_RULES, ...neededWhole(config).map((resource) => `${resource} = "write"`)].join(' ');
+  return [
+    LEAST_RULES,
+    ...(config.services.claims === 'first'
+      ? [`key_prefix "${claimRecords(config)}" { policy = "write" }`]
+      : []),
+    ...neededWhole(config).map((resource) => `${resource} = "write"`),
+  ].join(' ');
+}
+
+/** Where it is kept which service came first. */
+function claimRecords({ owner }: Config): string {
+  return `scopemesh/${owner}/`;
 }
