@@ -1,5 +1,6 @@
 import type { Clock } from '../../../src/clock.js';
 import { RejectedEvent, StaleEvent } from '../../../src/errors.js';
+import { invalidEvent, parseEventBody } from '../../../src/identity/event-body.js';
 import { verifyHmacSha256 } from '../../../src/identity/signature.js';
 import type { EventSource } from '../../../src/identity/source.js';
 import type { Secret } from '../../../src/model/secret.js';
@@ -44,9 +45,7 @@ export function createTemplateSource(options: TemplateSourceOptions): EventSourc
 }
 
 function parse(body: Uint8Array): TemplateEvent {
-  try {
-    return EVENT.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)));
-  } catch {
-    throw new RejectedEvent('ERR_EVENT_INVALID', 'the event is not what the IdP documents', 400);
-  }
+  const event = EVENT.safeParse(parseEventBody(body));
+  if (!event.success) throw invalidEvent('the event is not what the IdP documents');
+  return event.data;
 }

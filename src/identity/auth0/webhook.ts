@@ -1,5 +1,6 @@
 import { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
+import { invalidEvent } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest } from '../source.js';
 import { toIdentityEvents } from './events.js';
@@ -41,11 +42,11 @@ export function createAuth0Source(options: Auth0SourceOptions): EventSource {
 function parse(request: RawRequest): readonly LogEntry[] {
   const values = valuesIn(textOf(request.body));
   if (values === undefined || values.length === 0)
-    throw invalid('the event is not JSON, as lines, an array or an object');
-  if (values.length > MOST_ENTRIES) throw invalid(`the event has more than ${MOST_ENTRIES} entries`);
+    throw invalidEvent('the event is not JSON, as lines, an array or an object');
+  if (values.length > MOST_ENTRIES) throw invalidEvent(`the event has more than ${MOST_ENTRIES} entries`);
   return values.map((value) => {
     const entry = parseLogEntry(value);
-    if (entry === undefined) throw invalid('an entry is none that Auth0 sends');
+    if (entry === undefined) throw invalidEvent('an entry is none that Auth0 sends');
     return entry;
   });
 }
@@ -54,7 +55,7 @@ function textOf(body: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
-    throw invalid('the event is not UTF-8');
+    throw invalidEvent('the event is not UTF-8');
   }
 }
 
@@ -76,8 +77,4 @@ function parseJson(text: string): { readonly value: unknown } | undefined {
   } catch {
     return undefined;
   }
-}
-
-function invalid(message: string): RejectedEvent {
-  return new RejectedEvent('ERR_EVENT_INVALID', message, 400);
 }

@@ -4,6 +4,7 @@ import { RejectedEvent } from '../../errors.js';
 import { providerKey } from '../../model/key.js';
 import type { Secret } from '../../model/secret.js';
 import type { Trigger } from '../../model/trigger.js';
+import { invalidEvent, parseEventBody } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, IdentityEvent, RawRequest, Reception } from '../source.js';
 import type { Upkeep } from './subscription.js';
@@ -62,7 +63,7 @@ export function createEntraSource(options: EntraSourceOptions): EventSource {
   return {
     provider,
     async receive(request): Promise<Reception> {
-      if (request.method !== 'POST') throw invalid('Graph sends notifications by POST');
+      if (request.method !== 'POST') throw invalidEvent('Graph sends notifications by POST');
       const { validationToken } = request.query;
       if (validationToken !== undefined) return reply(validationToken);
       if (request.body.byteLength > maxBytes) {
@@ -84,23 +85,13 @@ export function createEntraSource(options: EntraSourceOptions): EventSource {
 /** Graph asks whether the address wants notifications; a text that could be markup is no token of Graph's. */
 function reply(validationToken: string): Reception {
   if (!/^[\x20-\x7e]{1,4096}$/.test(validationToken) || /[<>&"']/.test(validationToken)) {
-    throw invalid('validationToken has characters that Graph does not send');
+    throw invalidEvent('validationToken has characters that Graph does not send');
   }
   return { kind: 'reply', status: 200, contentType: 'text/plain', body: validationToken };
 }
 
 function parseBatch(body: Uint8Array): readonly Notification[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch {
-    throw invalid('the body is not JSON in UTF-8');
-  }
-  const batch = BATCH.safeParse(json);
-  if (!batch.success) throw invalid('the body is no collection of change notifications');
+  const batch = BATCH.safeParse(parseEventBody(body));
+  if (!batch.success) throw invalidEvent('the body is no collection of change notifications');
   return batch.data.value;
-}
-
-function invalid(message: string): RejectedEvent {
-  return new RejectedEvent('ERR_EVENT_INVALID', message, 400);
 }

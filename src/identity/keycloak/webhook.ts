@@ -1,5 +1,6 @@
 import { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
+import { invalidEvent, parseEventBody } from '../event-body.js';
 import { verifyHmacSha256 } from '../signature.js';
 import type { EventSource, IdentityEvent, RawRequest } from '../source.js';
 import { type KeycloakEvent, parseEvent } from './admin-event.js';
@@ -71,16 +72,8 @@ function toHint(event: IdentityEvent): IdentityEvent {
   return { ...event, triggers: event.triggers.map(({ evidence: _, ...trigger }) => trigger), orders: [] };
 }
 
-function parse(request: RawRequest): KeycloakEvent {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(request.body));
-  } catch {
-    throw new RejectedEvent('ERR_EVENT_INVALID', 'the event is not JSON in UTF-8', 400);
-  }
-  const event = parseEvent(json);
-  if (event === undefined) {
-    throw new RejectedEvent('ERR_EVENT_INVALID', 'the event is none that Keycloak sends', 400);
-  }
+function parse({ body }: RawRequest): KeycloakEvent {
+  const event = parseEvent(parseEventBody(body));
+  if (event === undefined) throw invalidEvent('the event is none that Keycloak sends');
   return event;
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { RejectedEvent } from '../../errors.js';
 import { clientKey, providerKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
+import { invalidEvent, parseEventBody } from '../event-body.js';
 import type { IdentityEvent } from '../source.js';
 
 export interface EventContext {
@@ -39,7 +39,7 @@ const sessionEvent = z.object({ data: z.object({ subject: name, clientId: name.o
  * sender may share one endpoint. Throws RejectedEvent 400 for a body that is not what its type asks for.
  */
 export function parseEvent(body: Uint8Array, context: EventContext): IdentityEvent {
-  const json = parseJson(body);
+  const json = parseEventBody(body);
   const { type, timestamp } = parse(envelope, json);
   const { provider } = context;
   const cause: Cause = { kind: 'webhook', eventId: context.id, receivedAt: context.receivedAt };
@@ -106,26 +106,14 @@ function toInstant(timestamp: string | undefined, context: EventContext): string
   const ms = INSTANT.test(timestamp) ? Date.parse(timestamp) : Number.NaN;
   // An order voids what is older than its instant: one dated ahead would void what is yet to be issued.
   if (Number.isNaN(ms) || ms > context.timestampMs + context.toleranceMs) {
-    throw invalid('timestamp: is no instant, or lies in the future');
+    throw invalidEvent('timestamp: is no instant, or lies in the future');
   }
   return new Date(ms).toISOString();
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch {
-    throw invalid('event is not JSON in UTF-8');
-  }
 }
 
 function parse<T>(schema: z.ZodType<T>, json: unknown): T {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw invalid(`event: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong shape'}`);
-}
-
-function invalid(message: string): RejectedEvent {
-  return new RejectedEvent('ERR_EVENT_INVALID', message, 400);
+  throw invalidEvent(`event: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong shape'}`);
 }

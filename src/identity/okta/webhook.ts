@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
+import { invalidEvent, parseEventBody } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
 import { isOrder, toIdentityEvents } from './events.js';
@@ -63,23 +64,11 @@ function answerChallenge(request: RawRequest): Reception {
 }
 
 function parse(body: Uint8Array) {
-  const envelope = ENVELOPE.safeParse(parseJson(body));
-  if (!envelope.success) throw invalid('the body is none that an event hook sends');
+  const envelope = ENVELOPE.safeParse(parseEventBody(body));
+  if (!envelope.success) throw invalidEvent('the body is none that an event hook sends');
   return envelope.data.data.events.map((each) => {
     const event = parseLogEvent(each);
-    if (event === undefined) throw invalid('an event is none of the System Log');
+    if (event === undefined) throw invalidEvent('an event is none of the System Log');
     return event;
   });
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch {
-    throw invalid('the event is not JSON in UTF-8');
-  }
-}
-
-function invalid(message: string): RejectedEvent {
-  return new RejectedEvent('ERR_EVENT_INVALID', message, 400);
 }
