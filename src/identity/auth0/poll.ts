@@ -67,6 +67,7 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
   const readSince = async (from: string, signal: AbortSignal) => {
     const entries: LogEntry[] = [];
     const seen = new Set<string>();
+    const checkpoints = new Set([from]);
     for (let page = 1, checkpoint = from; ; page++) {
       const answer = await api.send(['logs'], { from: checkpoint, take: api.pageSize }, {}, signal);
       if ((answer.status === 400 || answer.status === 404) && page === 1) return undefined;
@@ -76,6 +77,8 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
       for (const { id } of found) seen.add(id);
       const last = found.at(-1)?.id;
       if (last === undefined || last === checkpoint) return { entries, checkpoint, isMore: false };
+      if (checkpoints.has(last)) throw wrongForm('a page, which leads back to one that was read,');
+      checkpoints.add(last);
       checkpoint = last;
       const isMore = found.length === api.pageSize;
       if (!isMore || page === MOST_PAGES) return { entries, checkpoint, isMore };

@@ -221,6 +221,19 @@ describe('the poll of the log', () => {
     expect(await next()).toMatchObject({ events: [], gap: false });
   });
 
+  it('is refused whole where a page leads back to one that was read', async () => {
+    const last = tenant.log.at(-1) as LogEntry;
+    const page = (from: string) =>
+      Array.from({ length: 100 }, (_, at) => ({ ...last, log_id: `${from}${String(at).padStart(3, '0')}` }));
+    tenant.fault = ({ segments, query }) =>
+      segments[0] === 'logs' && query.has('from')
+        ? { json: page(query.get('from')?.startsWith('91') ? '92' : '91') }
+        : undefined;
+    await expect(next()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+    tenant.fault = undefined;
+    expect((await next()).gap).toBe(false);
+  });
+
   it('goes on at once where there is more than one poll reads', async () => {
     const last = tenant.log.at(-1) as LogEntry;
     for (let at = 0; at < 5_001; at++) {
