@@ -68,11 +68,13 @@ const TYPES: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ['policy.lifecycle.update', access('something', true)],
   ['policy.lifecycle.deactivate', access('something', true)],
   ['policy.lifecycle.delete', access('something', false)],
+  ['policy.lifecycle.overwrite', access('something', false)],
   ['policy.rule.add', access('nothing', true)],
   ['policy.rule.activate', access('nothing', true)],
   ['policy.rule.update', access('something', true)],
   ['policy.rule.deactivate', access('something', true)],
   ['policy.rule.delete', access('something', true)],
+  ['policy.rule.invalidate', access('something', false)],
 
   ['group.user_membership.add', people('nothing', true)],
   ['group.user_membership.remove', people('something', true)],

@@ -293,8 +293,16 @@ describe('the types of events', () => {
     expect(HOOK_TYPES.filter((type) => !LOGGED_TYPES.includes(type))).toEqual([]);
   });
   it('leave to the log what Okta sends by no hook', () => {
-    for (const type of ['oauth2.scope.deleted', 'oauth2.as.deactivated', 'policy.lifecycle.delete'])
+    for (const type of [
+      'oauth2.scope.deleted',
+      'oauth2.as.deactivated',
+      'policy.lifecycle.delete',
+      'policy.lifecycle.overwrite',
+      'policy.rule.invalidate',
+    ]) {
       expect(HOOK_TYPES).not.toContain(type);
+      expect(LOGGED_TYPES).toContain(type);
+    }
     expect(HOOK_TYPES).toContain('application.lifecycle.deactivate');
   });
 });
