@@ -75,6 +75,9 @@ describe('a running daemon', () => {
       const status = await daemon.status();
       expect(status).toMatchObject({ owner: 'payments', mode: 'enforce', parked: [], holds: [] });
       expect(status.directories[0]?.ageSeconds).toBeLessThan(10);
+      // What a complete comparison costs, since large tenants have request limits.
+      expect(await daemon.metric('scopemesh_directory_read_requests{provider="main"}')).toBe(1);
+      expect(status.providers[0]?.directory.requests).toBe(1);
     } finally {
       await rig.close();
     }

@@ -46,6 +46,12 @@ describe('a directory that does not tell the whole truth', () => {
     expect(rig.logs.some((line) => line.includes('polling the identity provider failed'))).toBe(true);
     expect((await rig.mesh.access('orders'))?.web).toBe(READ);
     expect(rig.proxy.writes).toHaveLength(1);
+    // The last good directory is kept, and how old it is can be seen.
+    const { directories, providers } = await daemon.status();
+    expect(directories).toMatchObject([{ clients: 2, ageSeconds: expect.closeTo(3_700, -2) }]);
+    expect(providers[0]?.directory).toMatchObject({ clients: 2, ageSeconds: expect.closeTo(3_700, -2) });
+    const age = await daemon.metric('scopemesh_directory_age_seconds{provider="main"}');
+    expect(age).toBeGreaterThan(3_600);
     rig.idp.fault = undefined;
     await until('an idle daemon', async () => {
       rig.clock.advance(61_000);
