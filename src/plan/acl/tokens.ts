@@ -1,4 +1,4 @@
-import type { AclSnapshot, AclToken } from '../../model/acl.js';
+import type { AclBindType, AclSnapshot, AclToken } from '../../model/acl.js';
 import { isUnlimited } from './diff-methods.js';
 import { hasOurName, isOurs } from './quote.js';
 
@@ -37,8 +37,9 @@ export function tokensToEnd(
 
 /**
  * Tokens from our auth methods that no login would give any more: their method is gone, they have nothing (Consul drops
- * a deleted role from them and leaves the token), a role that no rule of their method binds, or a longer life than their
- * method gives. Those of a method that lacks our mark are never named. Read the tokens before the snapshot, or a fresh login looks like one of them.
+ * a deleted role from them and leaves the token), a role or anything else that no rule of their method gives, or a longer
+ * life than their method gives. Those of a method that lacks our mark are never named. Read the tokens before the
+ * snapshot, or a fresh login looks like one of them.
  */
 export function orphans(
   tokens: readonly AclToken[],
@@ -47,8 +48,10 @@ export function orphans(
 ): readonly string[] {
   const methods = new Map(snapshot.authMethods.map(({ object }) => [object.name.toLowerCase(), object]));
   const others = new Set(snapshot.otherMethods?.map((name) => name.toLowerCase()));
-  const bound = new Set(
-    snapshot.bindingRules.map(({ object }) => grantKey(object.authMethod, object.bindName)),
+  const given = new Set(
+    snapshot.bindingRules.map(({ object: { authMethod, bindType, bindName } }) =>
+      grantKey(authMethod, bindType, isTemplate(bindName) ? ANYTHING : bindName),
+    ),
   );
   return tokens
     .filter((token) => {
@@ -60,20 +63,43 @@ export function orphans(
       const { maxTokenTtlSeconds } = method;
       if (!isUnlimited(maxTokenTtlSeconds) && lifeOf(token) > maxTokenTtlSeconds + ROUNDING_SECONDS)
         return true;
-      const isWorthless =
-        token.roles.length === 0 &&
-        token.policies.length === 0 &&
-        token.serviceIdentities.length === 0 &&
-        token.nodeIdentities.length === 0 &&
-        token.templatedPolicies.length === 0;
-      return isWorthless || token.roles.some((role) => !bound.has(grantKey(authMethod, role)));
+      const has = contentsOf(token);
+      return (
+        has.length === 0 ||
+        has.some(([type, name]) =>
+          [name, ANYTHING].every((each) => !given.has(grantKey(authMethod, type, each))),
+        )
+      );
     })
     .map((token) => token.accessorId)
     .toSorted();
 }
 
-function grantKey(authMethod: string, role: string): string {
-  return JSON.stringify([authMethod.toLowerCase(), role.toLowerCase()]);
+/** Stands for whatever a rule of somebody's fills in from the claims. */
+const ANYTHING = '';
+
+function isTemplate(bindName: string): boolean {
+  return bindName.includes('$' + '{');
+}
+
+/** What a token has, as rules give it. */
+function contentsOf(token: AclToken): readonly (readonly [AclBindType, string])[] {
+  const all = (type: AclBindType, names: readonly string[]) => names.map((name) => [type, name] as const);
+  return [
+    ...all('role', token.roles),
+    ...all('policy', token.policies),
+    ...all('service', token.serviceIdentities),
+    // Without its datacenter, which no rule names.
+    ...all(
+      'node',
+      token.nodeIdentities.map((each) => each.slice(each.indexOf('/') + 1)),
+    ),
+    ...all('templated-policy', token.templatedPolicies),
+  ];
+}
+
+function grantKey(authMethod: string, type: AclBindType, name: string): string {
+  return JSON.stringify([authMethod.toLowerCase(), type, name.toLowerCase()]);
 }
 
 /** Seconds between a token's issue and its end. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { AclToken } from '../../../src/model/acl.js';
+import type { AclBindingRule, AclBindType, AclToken } from '../../../src/model/acl.js';
 import { orphans, tokensToEnd } from '../../../src/plan/acl/tokens.js';
 import { client, desire } from './acl-scene.js';
 
@@ -61,12 +61,33 @@ describe('of the tokens that a step finds, those end', () => {
 });
 
 describe('a token is an orphan', () => {
-  const { authMethods: methods, bindingRules } = desire(client('web', ['config:read'])).desired;
+  const { authMethods: methods, bindingRules: own } = desire(client('web', ['config:read'])).desired;
+  const rule = (bindType: AclBindType, bindName: string): AclBindingRule => ({
+    description: 'Mine',
+    authMethod: 'scopemesh-pay-main-shared',
+    bindType,
+    bindName,
+    selector: '',
+  });
+  const bindingRules = [
+    ...own,
+    rule('role', 'Ops'),
+    rule('policy', 'p'),
+    rule('service', ['$', '{value.sub}'].join('')),
+    rule('node', 'machine-1'),
+    rule('templated-policy', 'builtin/dns'),
+  ];
   const snapshot = {
     otherMethods: ['Scopemesh-pay-main-pods'],
     bindingRules: bindingRules.map((object) => ({ id: 'r', object, isAltered: false, modifyIndex: 1 })),
     authMethods: [
       ...methods.map((object) => ({ id: object.name, object, isAltered: false, modifyIndex: 1 })),
+      ...methods.map((object) => ({
+        id: 'shared',
+        object: { ...object, name: 'scopemesh-pay-main-shared' },
+        isAltered: false,
+        modifyIndex: 1,
+      })),
       ...methods.map((object) => ({
         id: 'x',
         object: { ...object, name: 'scopemesh-pay-main-theirs', description: 'Mine' },
@@ -90,9 +111,22 @@ describe('a token is an orphan', () => {
     ],
     ['if it never ends', endless, true],
     ['not if it has its role', token('a'), false],
-    ['not if something is left to it', token('a', { roles: [], serviceIdentities: ['web'] }), false],
-    ['not if it is a node', token('a', { roles: [], nodeIdentities: ['dc1/machine-1'] }), false],
-    ['not if it has a template', token('a', { roles: [], templatedPolicies: ['builtin/dns'] }), false],
+    ['if no rule gives its service', token('a', { serviceIdentities: ['vault'] }), true],
+    ['if no rule gives its policy', token('a', { policies: ['global-management'] }), true],
+    ['if no rule gives its node', token('a', { nodeIdentities: ['dc1/machine-1'] }), true],
+    ['if no rule gives its template', token('a', { templatedPolicies: ['builtin/dns'] }), true],
+    [
+      'not if rules of its method give all that it has',
+      token('a', {
+        authMethod: 'scopemesh-pay-main-shared',
+        roles: ['ops'],
+        policies: ['p'],
+        serviceIdentities: ['anything'],
+        nodeIdentities: ['dc1/machine-1'],
+        templatedPolicies: ['builtin/dns'],
+      }),
+      false,
+    ],
     ["not if it came from somebody else's method", token('a', { authMethod: 'okta', roles: [] }), false],
     [
       'not if its method lacks our mark',
