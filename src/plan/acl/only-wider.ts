@@ -6,7 +6,9 @@ import { byName, type OurAcl, ruleKey } from './standing-acl.js';
 
 /**
  * What may be desired where nothing is narrowed or deleted (`mode: extend`): roles have what they have and what they
- * should, tokens live as long as they do or should, and what could only be exchanged stays as it is.
+ * should, tokens live as long as they do or should, and what could only be exchanged stays as it is. What somebody changed
+ * gives nobody more: no role is given a changed policy, nobody else is admitted by a changed method, and a role that
+ * others may have by a changed method or rule stays as it is.
  */
 export function onlyWider(
   desired: DesiredAcl,
@@ -15,6 +17,13 @@ export function onlyWider(
   // One of each kind: duplicates stay unseen.
   const rules = new Map(ours.bindingRules.map((stored) => [ruleKey(stored.object), stored]));
   const policies = [...ours.policies.values()].map(({ object }) => object);
+  const changed = changedPolicies(desired, ours);
+  const methods = changedMethods(desired, ours);
+  const open = rolesOfOthers(desired, ours, methods);
+  const bindingRules = desired.bindingRules.filter(
+    (rule) => rules.has(ruleKey(rule)) || !methods.has(rule.authMethod.toLowerCase()),
+  );
+  const bound = new Set(bindingRules.map(({ bindName }) => bindName.toLowerCase()));
   return {
     ours: {
       policies: unaltered(ours.policies),
@@ -26,9 +35,13 @@ export function onlyWider(
       policies: desired.policies.map(
         (policy) => policies.find(({ name }) => name.toLowerCase() === policy.name.toLowerCase()) ?? policy,
       ),
-      roles: desired.roles.map((role) => {
-        const stored = ours.roles.get(role.name.toLowerCase());
-        return stored === undefined ? role : both(stored.object, role);
+      roles: desired.roles.flatMap((role) => {
+        const key = role.name.toLowerCase();
+        const stored = ours.roles.get(key);
+        if (open.has(key)) return stored?.object ?? [];
+        const given = { ...role, policies: role.policies.filter((name) => !changed.has(name.toLowerCase())) };
+        if (stored !== undefined) return both(stored.object, given);
+        return bound.has(key) ? given : [];
       }),
       authMethods: desired.authMethods.map((method) => {
         const stored = ours.authMethods.get(method.name.toLowerCase());
@@ -37,9 +50,39 @@ export function onlyWider(
         if (letsOthersIn(stored, method) || isUnlimited(maxTokenTtlSeconds)) return stored.object;
         return { ...method, maxTokenTtlSeconds: Math.max(method.maxTokenTtlSeconds, maxTokenTtlSeconds) };
       }),
-      bindingRules: desired.bindingRules.map((rule) => rules.get(ruleKey(rule))?.object ?? rule),
+      bindingRules: bindingRules.map((rule) => rules.get(ruleKey(rule))?.object ?? rule),
     },
   };
+}
+
+/** By lower-case name. */
+function changedPolicies(desired: DesiredAcl, ours: OurAcl): ReadonlySet<string> {
+  const changed = desired.policies.filter(({ name, rules }) => {
+    const stored = ours.policies.get(name.toLowerCase());
+    return stored !== undefined && (stored.isAltered || stored.object.rules !== rules);
+  });
+  return new Set(changed.map(({ name }) => name.toLowerCase()));
+}
+
+/** By lower-case name: those that, as they stand, may admit others than the desired ones would. */
+function changedMethods(desired: DesiredAcl, ours: OurAcl): ReadonlySet<string> {
+  const changed = desired.authMethods.filter((method) => {
+    const stored = ours.authMethods.get(method.name.toLowerCase());
+    return stored !== undefined && letsOthersIn(stored, method);
+  });
+  return new Set(changed.map(({ name }) => name.toLowerCase()));
+}
+
+/** Roles, by lower-case name, that rules give by a changed method, or to others than the desired rules would. */
+function rolesOfOthers(desired: DesiredAcl, ours: OurAcl, methods: ReadonlySet<string>): ReadonlySet<string> {
+  const wanted = new Map(desired.bindingRules.map((rule) => [ruleKey(rule), rule]));
+  const open = new Set<string>();
+  for (const { object, isAltered } of ours.bindingRules) {
+    const isAsWanted = !isAltered && wanted.get(ruleKey(object))?.selector === object.selector;
+    if (object.bindType === 'role' && (!isAsWanted || methods.has(object.authMethod.toLowerCase())))
+      open.add(object.bindName.toLowerCase());
+  }
+  return open;
 }
 
 function both(from: AclRole, to: AclRole): AclRole {

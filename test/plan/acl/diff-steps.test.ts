@@ -15,6 +15,7 @@ import {
   mapping,
   READ_CONFIG,
   settings,
+  together,
   WRITE_ORDERS,
 } from './acl-scene.js';
 import { AclStore } from './acl-store.js';
@@ -343,6 +344,46 @@ describe('beside an object of somebody else', () => {
 });
 
 describe('in mode extend', () => {
+  test.each<readonly [string, DesiredAcl, (store: AclStore) => void, readonly string[]]>([
+    [
+      'a policy that somebody changed is given to nobody else',
+      together(web, desire(client('api', ['config:read'])).desired),
+      (store) => edit(store.policies, { rules: '{"operator":"write"}' }),
+      ['created acl-role', 'created acl-auth-method', 'created acl-binding-rule'],
+    ],
+    [
+      'nothing more is given to a role whose rule somebody changed',
+      both,
+      (store) => edit(store.rules, { selector: '"client_id" in value' }),
+      ['created acl-policy'],
+    ],
+    [
+      'nothing more is given to a role that somebody binds to others as well',
+      both,
+      (store) => {
+        const [rule] = store.snapshot().bindingRules;
+        if (rule !== undefined)
+          store.write(undefined, {
+            kind: 'acl-binding-rule',
+            object: { ...rule.object, selector: '"client_id" in value' },
+          });
+      },
+      ['created acl-policy'],
+    ],
+    [
+      'nothing more is given to a role whose method somebody changed',
+      both,
+      (store) => edit(store.methods, { isAltered: true }),
+      ['created acl-policy'],
+    ],
+  ])('%s', (_, desired, change, expected) => {
+    const { changes } = plan(desired, standing(web, change), 'extend');
+    expect(steps(changes)).toEqual(expected);
+    for (const { after } of changes)
+      if (after !== undefined && 'policies' in after && after.name !== NAME)
+        expect(after.policies).toEqual([]);
+  });
+
   test.each<readonly [string, DesiredAcl, AclSnapshot, readonly string[], number]>([
     ['a grant is made', both, standing(web), ['created acl-policy', 'updated acl-role'], 0],
     ['a lost scope is held', web, standing(both), [], 2],

@@ -188,6 +188,19 @@ describe('an ACL plan', () => {
     );
   });
 
+  test('gives nothing more in mode extend to whoever should have nothing, whatever somebody changed', () => {
+    fc.assert(
+      fc.property(someStory, ({ store, after }) => {
+        const [old, wanted] = [store.clone(), new AclStore()];
+        wanted.put(after);
+        for (const { step } of planOf(store, after, 'extend').changes) store.take(step);
+        for (const principal of PRINCIPALS.filter((each) => wanted.powerByLogin(each).size === 0))
+          expect(isWithin(store.powerByLogin(principal), old.powerByLogin(principal))).toBe(true);
+      }),
+      RUNS,
+    );
+  });
+
   test('removes nothing that may not go', () => {
     fc.assert(
       fc.property(someStory, ({ store, after }) => {
