@@ -3,6 +3,7 @@ import type { EventPoll, EventSource } from '../../../src/identity/source.js';
 import { formatKey } from '../../../src/model/key.js';
 import { Secret } from '../../../src/model/secret.js';
 import { API, type Auth0, startAuth0 } from '../../support/auth0/auth0.js';
+import { shape } from '../../support/auth0/shapes.js';
 import type { LogEntry } from '../../support/auth0/tenant.js';
 import { createMovableClock } from '../../support/movable-clock.js';
 import { openAuth0 } from './open.js';
@@ -283,13 +284,7 @@ describe('the event stream', () => {
     tenant.stream.push({
       offset,
       type,
-      data: {
-        specversion: '1.0',
-        id: `evt_${offset}`,
-        type,
-        time: '2026-03-01T12:00:00.000Z',
-        data: { object },
-      },
+      data: shape('event', { id: `evt_${offset}`, type, data: { object } }),
     });
 
   it('is resumed where it was left', async () => {

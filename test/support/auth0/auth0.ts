@@ -1,5 +1,6 @@
 import { checkpointed, fieldsOf, numbered } from './lists.js';
 import { type Answer, type Asked, startAuth0Server } from './server.js';
+import { shape } from './shapes.js';
 import {
   type Api,
   type Application,
@@ -177,36 +178,37 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
 
 function answer(asked: Asked, state: State, { log, stream }: Auth0): Answer {
   const [collection, id, below] = asked.segments;
-  const clients = [...state.clients.values()].map((client) => fieldsOf(client, asked));
+  const clients = [...state.clients.values()].map((client) => fieldsOf(shape('client', client), asked));
   switch (collection) {
     case 'clients': {
       if (id === undefined) return numbered(clients, 'clients', asked);
       const client = state.clients.get(id);
-      if (client !== undefined) return { json: fieldsOf(client, asked) };
-      const message = 'The client does not exist';
-      return {
-        status: 404,
-        json: { statusCode: 404, error: 'Not Found', message, errorCode: 'inexistent_client' },
-      };
+      if (client !== undefined) return { json: fieldsOf(shape('client', client), asked) };
+      return notFound({ message: 'The client does not exist', errorCode: 'inexistent_client' });
     }
     case 'client-grants': {
       const clientId = asked.query.get('client_id');
       const grants = [...state.grants.values()].filter(
         (grant) => clientId === null || grant.client_id === clientId,
       );
-      return checkpointed(grants, 'client_grants', asked);
+      const shown = grants.map((grant) => shape('client-grant', grant));
+      return checkpointed(shown, 'client_grants', asked);
     }
     case 'resource-servers':
-      return checkpointed([...state.apis.values()], 'resource_servers', asked);
+      return checkpointed(
+        [...state.apis.values()].map((api) => shape('resource-server', api)),
+        'resource_servers',
+        asked,
+      );
     case 'roles': {
-      const roles = [...state.roles].map(([roleId, name]) => ({ id: roleId, name, description: '' }));
+      const roles = [...state.roles].map(([roleId, name]) => shape('role', { id: roleId, name }));
       if (below !== 'users') return numbered(roles, 'roles', asked);
       const name = state.roles.get(id ?? '');
       const users = [...state.users.values()].filter(
         ({ roles: has }) => name !== undefined && has.includes(name),
       );
       return checkpointed(
-        users.map((user) => ({ id: user.user_id, user_id: user.user_id })),
+        users.map(({ user_id }) => ({ ...shape('role-user', { user_id }), id: user_id })),
         'users',
         asked,
       );
@@ -216,7 +218,7 @@ function answer(asked: Asked, state: State, { log, stream }: Auth0): Answer {
         ({ blocked }) => asked.query.get('q') !== 'blocked:true' || blocked,
       );
       return numbered(
-        users.map(({ user_id }) => ({ user_id })),
+        users.map(({ user_id, blocked }) => fieldsOf(shape('user', { user_id, blocked }), asked)),
         'users',
         asked,
       );
@@ -226,8 +228,12 @@ function answer(asked: Asked, state: State, { log, stream }: Auth0): Answer {
     case 'events':
       return events(asked, stream);
     default:
-      return { status: 404, json: { statusCode: 404, error: 'Not Found', message: 'Not Found' } };
+      return notFound({});
   }
+}
+
+function notFound(fields: object): Answer {
+  return { status: 404, json: shape('error', fields) };
 }
 
 /** By checkpoint every other parameter is ignored; otherwise the newest first, as asked. */
@@ -246,7 +252,10 @@ function events({ query }: Asked, stream: Auth0['stream']): Answer {
   const from = query.get('from');
   const at = stream.findIndex(({ offset }) => offset === from);
   if (from !== null && from !== START && at === -1)
-    return { status: 410, json: { statusCode: 410, error: 'Gone', message: 'The offset has expired' } };
+    return {
+      status: 410,
+      json: shape('error', { statusCode: 410, error: 'Gone', message: 'The offset has expired' }),
+    };
   const rest = from === null ? [] : stream.slice(at + 1);
   const last = stream.at(-1)?.offset ?? START;
   const messages = rest.map(

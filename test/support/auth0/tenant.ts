@@ -1,3 +1,5 @@
+import { shape } from './shapes.js';
+
 /** What an Auth0 tenant holds, in the fields of its Management API (auth0.com/docs/api/management/v2). */
 export interface Application {
   readonly client_id: string;
@@ -66,40 +68,27 @@ export interface Operation {
   readonly answered?: unknown;
 }
 
-/**
- * The log entry of an operation, in the form that tenants show
- * (auth0.com/docs/deploy-monitor/logs/log-event-type-codes: `sapi`).
- */
+/** The log entry of an operation (auth0.com/docs/deploy-monitor/logs/log-event-type-codes: `sapi`). */
 export function toLogEntry(operation: Operation, number: number, atMs: number): LogEntry {
   const logId = `90020261125${String(number).padStart(45, '0')}`;
+  const documented = shape('log-event', {});
+  const { request, response } = documented.details as { readonly request: object; readonly response: object };
   return {
+    ...documented,
     date: new Date(atMs).toISOString(),
     type: 'sapi',
     description: `${operation.method} ${operation.path}`,
-    client_id: '',
-    client_name: '',
-    ip: '203.0.113.7',
-    user_agent: 'Mozilla/5.0',
     details: {
       request: {
+        ...request,
         method: operation.method.toLowerCase(),
         path: `/api/v2${operation.path}`,
-        query: {},
         body: operation.body ?? null,
-        channel: 'https://manage.auth0.com/',
-        ip: '203.0.113.7',
-        auth: {
-          user: { user_id: 'auth0|admin', name: 'Alice', email: 'alice@example.com' },
-          strategy: 'jwt',
-          credentials: { jti: '0123456789abcdef' },
-        },
       },
-      response: { statusCode: 200, body: operation.answered ?? {} },
+      response: { ...response, body: operation.answered ?? {} },
     },
-    user_id: 'auth0|admin',
     log_id: logId,
     _id: logId,
-    isMobile: false,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Delivery, ProviderWorld } from '../../conformance/provider-flow.js';
 import { API, type Auth0, READER, startAuth0 } from './auth0.js';
+import { shape } from './shapes.js';
 
 const AUTHORIZATION = 'Bearer stream-0123456789';
 
@@ -10,7 +11,7 @@ export async function startAuth0World(): Promise<ProviderWorld & { readonly tena
   tenant.onEntry = (entry) => {
     deliveries.push({
       headers: { 'content-type': 'application/json', authorization: AUTHORIZATION },
-      body: JSON.stringify([{ log_id: entry.log_id, data: entry }]),
+      body: JSON.stringify([shape('log-stream', { log_id: entry.log_id, data: entry })]),
     });
   };
   tenant.addApi(API, ['orders:read', 'orders:write']);
