@@ -15,4 +15,9 @@ export interface JwtProviders {
    * then their destinations' proxies get no listener: look first.
    */
   delete(name: string, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+  /**
+   * The versions of all agents of the datacenter, sorted; needs `node = "read"` on each. An agent makes the configuration
+   * of its own proxies, and one that does not know JWT requirements leaves them out.
+   */
+  agentVersions(signal: AbortSignal): Promise<readonly string[]>;
 }

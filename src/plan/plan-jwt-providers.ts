@@ -83,6 +83,7 @@ function entryFor(
     provider: { ...settings, person: undefined, scopes: { claim: [], isList: false } },
     jwksUri: jwksUriOf(settings, mapping.owner, userTokens),
     consulVersion: userTokens.consulVersion,
+    laxAgents: userTokens.laxAgents,
     protocol: 'http',
     clientId: '',
     scope: '',

@@ -11,6 +11,8 @@ import type { ClientId } from './world.js';
 export interface UserTokenFacts {
   /** As the agent says it; undefined until it is told. */
   readonly consulVersion: string | undefined;
+  /** Versions of agents whose proxies would let a call through without the token; undefined until they are told. */
+  readonly laxAgents: readonly string[] | undefined;
   /** By provider, from its discovery document; absent until that was read. */
   readonly jwksUris: ReadonlyMap<string, string>;
   /** The jwt-provider entries by name; undefined until they were read. */
@@ -19,6 +21,7 @@ export interface UserTokenFacts {
 
 export const NOTHING_KNOWN: UserTokenFacts = {
   consulVersion: undefined,
+  laxAgents: undefined,
   jwksUris: new Map(),
   entries: undefined,
 };
@@ -118,6 +121,7 @@ function requirementOf(
     provider: settings,
     jwksUri: jwksUriOf(settings, mapping.owner, userTokens),
     consulVersion: userTokens.consulVersion,
+    laxAgents: userTokens.laxAgents,
     protocol,
     clientId,
     scope: opening.scope,

@@ -38,7 +38,14 @@ export async function readUserTokenFacts(
     }
   };
   const readEntries = async () => {
-    userTokens.putVersion((await consul.inspect(signal)).version);
+    const { version } = await consul.inspect(signal);
+    // One that is too old itself need not be asked for others.
+    const isAsked = isNeeded && enforcesJwt(version);
+    const agents = isAsked ? await consul.jwtProviders.agentVersions(signal) : undefined;
+    userTokens.putVersion(
+      version,
+      agents?.filter((each) => !enforcesJwt(each)),
+    );
     const { consulVersion } = userTokens.facts;
     // Before 1.16 Consul knows no such entries, and answers a question for them with an error.
     if (consulVersion !== undefined)

@@ -13,8 +13,8 @@ export class UserTokens {
   }
 
   /** As the agent says it; a text that is no version says nothing, and what was known stands. */
-  putVersion(version: string): void {
-    if (/^v?\d+\./.test(version)) this.#put({ consulVersion: version });
+  putVersion(version: string, laxAgents: readonly string[] | undefined): void {
+    if (/^v?\d+\./.test(version)) this.#put({ consulVersion: version, laxAgents });
   }
 
   putJwksUri(provider: string, uri: string): void {
@@ -63,6 +63,11 @@ export class UserTokens {
   }
 }
 
-function textOf({ consulVersion, jwksUris, entries }: UserTokenFacts): string {
-  return JSON.stringify([consulVersion, [...jwksUris], entries === undefined ? null : [...entries]]);
+function textOf({ consulVersion, laxAgents, jwksUris, entries }: UserTokenFacts): string {
+  return JSON.stringify([
+    consulVersion,
+    laxAgents ?? null,
+    [...jwksUris],
+    entries === undefined ? null : [...entries],
+  ]);
 }

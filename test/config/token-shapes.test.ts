@@ -102,6 +102,7 @@ async function metBy(shape: Shape, scopes?: string): Promise<(token: Token) => b
     provider,
     jwksUri: 'https://sso.example.com/keys',
     consulVersion: '1.16.1',
+    laxAgents: [],
     protocol: 'http',
     clientId: shape.clientId,
     scope: 'orders:read',

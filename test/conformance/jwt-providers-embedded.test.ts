@@ -69,6 +69,14 @@ describe('the port of jwt-providers', () => {
     meta: { scopemesh: 'scopemesh:payments' },
   };
 
+  it('tells the versions of all agents, and takes a list that leaves some out for none', async () => {
+    expect(await connect().jwtProviders.agentVersions(never)).toEqual(['1.16.1']);
+    const weak = connect(await tokenWith('service_prefix "" { policy = "read" }'));
+    await expect(weak.jwtProviders.agentVersions(never)).rejects.toMatchObject({
+      code: 'ERR_CONSUL_INCOMPLETE',
+    });
+  });
+
   it('writes, reads back, replaces and deletes by compare-and-set', async () => {
     const port = connect().jwtProviders;
     expect(await port.list(never)).toEqual([]);

@@ -45,6 +45,7 @@ const standing = (changes: Partial<StandingJwtProvider> = {}): StandingJwtProvid
 });
 const facts = (...entries: readonly StandingJwtProvider[]): UserTokenFacts => ({
   consulVersion: '1.16.1',
+  laxAgents: [],
   jwksUris: new Map([['main', `${ISSUER}/certs`]]),
   entries: new Map(entries.map((each) => [each.name, each])),
 });
@@ -111,6 +112,7 @@ describe("a rule that requires a user's token", () => {
   });
 
   test.each<[string, Partial<Scene>, string]>([
+    ['an older agent', { userTokens: { ...facts(), laxAgents: ['1.15.3'] } }, 'UserTokenUnenforceable'],
     ['an older Consul', { userTokens: { ...facts(), consulVersion: '1.14.11' } }, 'UserTokenUnenforceable'],
     [
       'a Consul of unknown version',
@@ -239,6 +241,7 @@ describe('for any world', () => {
           ...known,
           userTokens: {
             consulVersion: what === 'version' ? undefined : '1.16.1',
+            laxAgents: [],
             jwksUris: what === 'keys' ? new Map() : facts().jwksUris,
             entries: what === 'keys' ? new Map() : what === 'entries' ? undefined : facts(standing()).entries,
           },

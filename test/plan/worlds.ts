@@ -242,6 +242,7 @@ const byName = (...entries: readonly StandingJwtProvider[]) =>
 /** Of Consul and its jwt-providers: all that is needed, mostly; or an old one, a foreign entry, something unknown. */
 const someUserTokens: fc.Arbitrary<UserTokenFacts> = fc.record({
   consulVersion: fc.constantFrom('1.16.1', '1.16.1', '1.17.0', '1.14.11', undefined),
+  laxAgents: fc.constantFrom([], [], [], ['1.15.3'], undefined),
   jwksUris: fc.constantFrom(
     new Map([['main', `${ISSUER}/certs`]]),
     new Map([['main', `${ISSUER}/other`]]),

@@ -63,7 +63,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     consul: {
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse },
       claims: { list: refuse, create: refuse, delete: refuse },
-      jwtProviders: { list: refuse, write: refuse, delete: refuse },
+      jwtProviders: { list: refuse, write: refuse, delete: refuse, agentVersions: refuse },
       acl: {
         read: refuse,
         readNamed: refuse,

@@ -191,6 +191,47 @@ describe("a rule that requires a user's token", () => {
     expect(await told()).toContain('intention.released observed HoldEnded');
   });
 
+  it('closes while an agent that would ask for no token is there, and opens when it has left', async () => {
+    const client = (build: string, status: number) => ({
+      Name: 'machine-2',
+      Status: status,
+      Tags: { build },
+    });
+    const among = (...others: readonly object[]) => {
+      const server = { Name: 'machine-1', Status: 1, Tags: { build: '1.16.1:0e046bbb' } };
+      rig.proxy.interfere = ({ target }) =>
+        target.startsWith('/v1/agent/members')
+          ? { status: 200, body: JSON.stringify([server, ...others]) }
+          : undefined;
+    };
+    among(client('1.17.0+ent:abc', 1));
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    // Out of reach, and back at any moment.
+    among(client('1.15.3:abc', 4));
+    await sweep(worker.deps, never);
+    await isClosed(rig);
+    await worker.idle();
+    const held = (await worker.settled()).find(({ reason }) => reason === 'UserTokenUnenforceable');
+    expect(held?.detail).toContain('1.15.3');
+    among(client('1.15.3:abc', 3));
+    await sweep(worker.deps, never);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+  });
+
+  it('is held while the agents cannot be listed completely', async () => {
+    rig.proxy.interfere = ({ target }) =>
+      target.startsWith('/v1/agent/members')
+        ? { status: 200, headers: { 'X-Consul-Results-Filtered-By-ACLs': 'true' }, body: '[]' }
+        : undefined;
+    worker = await startWorker(rig);
+    await until('a hold', async () => (await told()).includes('intention.held held UserTokenUnenforceable'));
+    await worker.idle();
+    expect(writes()).toEqual([]);
+  });
+
   it('stays open over a restart while the provider cannot be asked for its keys', async () => {
     worker = await startWorker(rig);
     await isOpen(rig, WITH_USER);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { startConsulProxy } from '../support/consul-proxy.js';
 import { type Mesh, startMesh } from '../support/mesh.js';
 
 let mesh: Mesh;
@@ -186,6 +187,27 @@ describe('doctor', () => {
     }
     cli.configure(requiringUsers);
     expect((await examine()).of('consul.version')?.message).toContain('user: required');
+    const young = await startMesh('1.16.1');
+    const proxy = await startConsulProxy(young.consul.address);
+    try {
+      cli.configure({
+        consul: { address: proxy.address, token: young.consul.managementToken },
+        ...requiringUsers,
+      });
+      expect((await examine()).of('consul.agents')?.severity).toBe('ok');
+      const member = (build: string) => ({ Status: 1, Tags: { build } });
+      proxy.interfere = ({ target }) =>
+        target.startsWith('/v1/agent/members')
+          ? { status: 200, body: JSON.stringify([member('1.16.1:a'), member('1.15.3:b')]) }
+          : undefined;
+      expect((await examine()).of('consul.agents')).toMatchObject({
+        severity: 'error',
+        message: expect.stringContaining('1.15.3 would let calls through'),
+      });
+    } finally {
+      await proxy.close();
+      await young.consul.close();
+    }
   });
 
   it('wants a token that may write ACLs where tokens are given out, and says how long agents outlive a revocation', async () => {

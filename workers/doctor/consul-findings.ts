@@ -35,6 +35,7 @@ export async function consulFindings(
   return [
     ok('consul.reachable', `Consul answers at ${config.consul.address}, datacenter ${facts.datacenter}`),
     versionFinding(facts.version, config),
+    ...(await agentFindings(facts.version, config, consul, signal)),
     aclFinding(facts),
     policyFinding(facts),
     ...flawFindings(facts.version, useOf(config)),
@@ -58,6 +59,38 @@ function versionFinding(version: string, config: Config): Finding {
     );
   }
   return ok(id, `Consul ${version}`);
+}
+
+/** An agent makes the configuration of its own proxies, and an old one leaves out what it does not know. */
+async function agentFindings(
+  version: string,
+  config: Config,
+  consul: Consul,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const id = 'consul.agents';
+  if (!useOf(config).users || version === 'unknown' || isOlder(version, ENFORCES_USERS)) return [];
+  try {
+    const versions = await consul.jwtProviders.agentVersions(signal);
+    const old = versions.filter((each) => isOlder(each, ENFORCES_USERS));
+    if (old.length === 0) return [ok(id, 'every agent of Consul can enforce user: required')];
+    return [
+      error(
+        id,
+        `agents of Consul ${old.join(', ')} would let calls through without a token, so what user: required and onBehalfOf open stays closed`,
+        'bring every agent to Consul 1.16.1 or newer, and remove those that are gone (consul force-leave)',
+      ),
+    ];
+  } catch (cause) {
+    signal.throwIfAborted();
+    return [
+      error(
+        id,
+        `the agents of Consul cannot be listed: ${messageOf(cause)}`,
+        'give the token node:read on all',
+      ),
+    ];
+  }
 }
 
 function isOlder(version: string, than: readonly number[]): boolean {

@@ -2,6 +2,7 @@ import { messageOf } from '../../errors.js';
 import type { JwtProviderEntry, StandingJwtProvider } from '../../model/jwt-provider.js';
 import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../jwt-providers.js';
+import { readAgentVersions } from './agent-versions.js';
 import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
 import { isSameContent } from './content.js';
 import type { IndexGuard } from './index-guard.js';
@@ -64,6 +65,8 @@ export function createJwtProviders(
       const answer = await transport.send({ operation, method: 'DELETE', path, query }, signal);
       return parseVerdict(answer, operation) ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
     },
+
+    agentVersions: (signal) => readAgentVersions(transport, signal),
   };
 }
 

@@ -35,6 +35,7 @@ export type Operation =
   | 'tokens.list'
   | 'tokens.delete'
   | 'agent.self'
+  | 'agent.members'
   | 'datacenters.list'
   | 'watch';
 

@@ -14,6 +14,8 @@ export interface UserRequirementInput {
   readonly jwksUri: string | undefined;
   /** As the agent says it: `1.16.1`, `1.17.0+ent`; undefined where it was never told. */
   readonly consulVersion: string | undefined;
+  /** Versions of agents that do not enforce JWT requirements, whose proxies would ask for no token. */
+  readonly laxAgents: readonly string[] | undefined;
   readonly protocol: Protocol;
   /** The client of the calling service, and the scope that opens the call. */
   readonly clientId: string;
@@ -49,7 +51,7 @@ const ABOUT = 'scopemesh-provider';
  * | an agent (or unknown) acting for a human | also the agent's client, and that the agent acts (`act.sub`) for the subject |
  */
 export function userRequirement(input: UserRequirementInput): UserRequirement {
-  const { provider, clientId, consulVersion, jwksUri } = input;
+  const { provider, clientId, consulVersion, laxAgents, jwksUri } = input;
   const held = (detail: string, stays?: JwtRequirement): UserRequirement => ({
     kind: 'held',
     reason: 'UserTokenUnenforceable',
@@ -58,6 +60,10 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
   });
   if (consulVersion !== undefined && !enforcesJwt(consulVersion))
     return held('this Consul cannot require a token; JWT requirements need Consul 1.16.1 or newer');
+  if (laxAgents !== undefined && laxAgents.length > 0)
+    return held(
+      `agents of Consul ${laxAgents.map((version) => (version === '' ? 'an unknown version' : version)).join(', ')} would let calls through without a token; bring every agent to 1.16.1 or newer, and remove those that are gone (consul force-leave)`,
+    );
   if (input.protocol === 'tcp')
     return held(
       'the destination speaks tcp, where Consul requires no token without a word; give it service-defaults with Protocol http',
@@ -77,9 +83,9 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     return held('a claim or value is empty or holds half a surrogate pair, which no token equals');
   const name = jwtProviderName(input.owner, provider.name);
   const requirement = { provider: name, verifyClaims: claims };
-  if (consulVersion === undefined)
+  if (consulVersion === undefined || laxAgents === undefined)
     return held(
-      'the version of Consul is not known, and one before 1.16.1 requires no token; let the ACL token read the agent (agent:read)',
+      'the version of Consul, or of its agents, is not known, and one before 1.16.1 requires no token; let the ACL token read the agent and all nodes (agent:read, node:read)',
       requirement,
     );
   if (jwksUri === undefined)

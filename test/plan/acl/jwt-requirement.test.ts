@@ -18,6 +18,7 @@ function require(
     provider: loginProvider({ audience: 'orders', ...shape }),
     jwksUri: `${ISSUER}/certs`,
     consulVersion: '1.16.1',
+    laxAgents: [],
     protocol: 'http',
     clientId: 'web',
     scope: 'orders:write',
@@ -97,6 +98,12 @@ describe('a required user', () => {
   >([
     ['by a Consul before 1.16.1', { consulVersion: '1.16.0' }, {}, /need Consul 1\.16\.1/],
     ['by a Consul whose version says nothing', { consulVersion: '' }, {}, /need Consul 1\.16\.1/],
+    [
+      'by an agent before 1.16.1',
+      { laxAgents: ['1.15.3', ''] },
+      {},
+      /1\.15\.3, an unknown version .*force-leave/,
+    ],
     ['at a destination that speaks tcp', { protocol: 'tcp' }, {}, /service-defaults/],
     ['without an audience', {}, { audience: undefined }, /audience/],
     ['with an empty audience', {}, { audience: '' }, /audience/],
@@ -113,7 +120,8 @@ describe('a required user', () => {
   });
 
   test.each<readonly [string, Partial<UserRequirementInput>, RegExp]>([
-    ['the version of Consul', { consulVersion: undefined }, /version of Consul is not known/],
+    ['the version of Consul', { consulVersion: undefined }, /version of Consul, .* is not known/],
+    ['the versions of its agents', { laxAgents: undefined }, /of its agents, is not known/],
     ["the address of the provider's keys", { jwksUri: undefined }, /discovery document/],
   ])('is not added while %s is not known, and what stands with it stays', (_, changes, detail) => {
     const known = require({ actsForHuman: true });

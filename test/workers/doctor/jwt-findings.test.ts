@@ -55,7 +55,8 @@ function withProviders(...names: string[]): Consul {
   const list = async () =>
     names.map((name) => ({ name, meta: {}, content: 'other' as const, modifyIndex: 1 }));
   const refuse = () => Promise.reject(new Error('not asked for here'));
-  const other: Partial<Consul> = { jwtProviders: { list, write: refuse, delete: refuse } };
+  const agentVersions = async () => ['1.16.1'];
+  const other: Partial<Consul> = { jwtProviders: { list, write: refuse, delete: refuse, agentVersions } };
   return other as Consul;
 }
 
