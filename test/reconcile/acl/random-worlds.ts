@@ -10,7 +10,7 @@ import { readTextFile } from '../../../config/read-text-file.js';
 import { systemClock } from '../../../src/clock.js';
 import type { Cause } from '../../../src/model/cause.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { clientName } from '../../../src/plan/acl/quote.js';
+import { clientName, peopleName } from '../../../src/plan/acl/quote.js';
 import { orphans } from '../../../src/plan/acl/tokens.js';
 import { readAllAcl } from '../../../src/reconcile/acl/fleet-acl.js';
 import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
@@ -19,7 +19,7 @@ import { Contention } from '../../../src/reconcile/contention.js';
 import { planEverything } from '../../../src/reconcile/fleet-plan.js';
 import { readBothSides } from '../../../src/reconcile/read-all.js';
 import { createCore, openConsul, openProvider, openStore } from '../../../workers/wire.js';
-import { type IdpClient, startIdp } from '../../support/idp.js';
+import { type Idp, type IdpClient, startIdp } from '../../support/idp.js';
 import { startKeySetServer } from '../../support/key-set-server.js';
 
 /** A Consul, embedded or real, as a person with its management token meets it. */
@@ -31,9 +31,21 @@ export interface ConsulAccess {
 
 const OWNER = 'payments';
 const IDS = ['web-app', 'Web-App', 'api', 'a"b\\', 'auth0|1', 'x'.repeat(200)] as const;
-const SCOPES = ['config:read', 'orders:keys', 'billing:own', 'no:such:rule'] as const;
+const SUBJECTS = ['ann', 'Ann', 'auth0|1', 'a@b.c', '" or "" == "'] as const;
+const GROUPS = { oncall: 'service_prefix "" { policy = "read" }', 'a"b': 'key "a" { policy = "read" }' };
+const GROUP_NAMES = Object.keys(GROUPS);
+const SCOPES = [
+  'config:read',
+  'orders:keys',
+  'billing:own',
+  'orders:call',
+  'orders:pay',
+  'no:such:rule',
+] as const;
 const SERVICES = ['web', 'api', 'billing'] as const;
 const RULES = {
+  'orders:call': { to: 'orders', methods: ['GET'] },
+  'orders:pay': { to: 'orders', user: 'required' },
   'config:read': { acl: 'key_prefix "config/" { policy = "read" }' },
   'orders:keys': { acl: 'key "orders" { policy = "write" } service "orders" { policy = "read" }' },
   '{name}:own': { acl: 'key_prefix "{name}/" { policy = "write" }' },
@@ -41,7 +53,12 @@ const RULES = {
 
 interface Step {
   readonly login: boolean;
-  readonly clients: readonly (Omit<IdpClient, 'attributes'> & { readonly service: string | undefined })[];
+  readonly clients: readonly (Omit<IdpClient, 'attributes'> & {
+    readonly service: string | undefined;
+    readonly actor: string;
+  })[];
+  /** Undefined: the directory does not tell. */
+  readonly people: readonly { readonly subject: string; readonly groups: readonly string[] }[] | undefined;
   readonly tamperings: readonly { readonly what: number; readonly which: number }[];
 }
 
@@ -56,8 +73,19 @@ const someStep: fc.Arbitrary<Step> = fc.record({
       // Below a minute Consul has no token, and it is held.
       accessTokenLifetimeSeconds: fc.constantFrom(30, 60, 300, 3600),
       service: fc.constantFrom(undefined, ...SERVICES),
+      actor: fc.constantFrom('', '', 'agent'),
     }),
     { minLength: 1, maxLength: 5, selector: ({ clientId }) => clientId },
+  ),
+  people: fc.option(
+    fc.uniqueArray(
+      fc.record({
+        subject: fc.constantFrom(...SUBJECTS),
+        groups: fc.uniqueArray(fc.constantFrom(...GROUP_NAMES), { maxLength: 2 }),
+      }),
+      { maxLength: 4, selector: ({ subject }) => subject },
+    ),
+    { nil: undefined, freq: 6 },
   ),
   tamperings: fc.array(fc.record({ what: fc.nat(7), which: fc.nat(20) }), { maxLength: 3 }),
 });
@@ -93,6 +121,11 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
         },
       ],
       scopes: RULES,
+      groups: Object.fromEntries(Object.entries(GROUPS).map(([group, acl]) => [group, { acl }])),
+      actors: {
+        classify: [{ attribute: 'actor', equals: 'agent', kind: 'agent' }],
+        agent: { maxTokenTtl: '2m', never: ['orders:keys'], onBehalfOf: 'human' },
+      },
       guards: { maxRevocations: { percent: 100, atLeast: 1000 } },
       state: { directory },
     }),
@@ -113,17 +146,23 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
     return planEverything(deps.world, deps.window, systemClock.now(), await planAclFleet(deps, recall));
   };
   const foreign = await plantForeign(consul);
+  await consul.request('PUT', '/v1/config', { Kind: 'service-defaults', Name: 'orders', Protocol: 'http' });
   try {
     await fc.assert(
       fc.asyncProperty(fc.array(someStep, { minLength: 1, maxLength: 3 }), async (steps) => {
         for (const step of steps) {
-          await prepare(step, idp.clients, consul);
+          await prepare(step, idp, consul);
           deps.world.setMapping(toMapping({ ...config, login: step.login }));
           const cause: Cause = { kind: 'command', receivedAt: new Date().toISOString() };
-          expect(await applyOnce(await plan(), cause, deps, () => {}, signal)).toEqual([]);
+          const failures = await applyOnce(await plan(), cause, deps, () => {}, signal);
+          // That nobody is told of is no success, and keeps nothing else from being made.
+          const isUntold = ({ error }: { readonly error: string }) =>
+            step.people === undefined && error.includes('says nothing of people');
+          expect(failures.filter((failure) => !isUntold(failure))).toEqual([]);
           const after = await plan();
           expect(after.acl.changes.map(({ subject, verb }) => `${verb} ${subject}`)).toEqual([]);
           expect(after.changes.map(({ subject, verb }) => `${verb} ${subject}`)).toEqual([]);
+          expect(after.jwtProviders).toEqual([]);
           const tokens = await deps.consul.acl.tokens('all', signal);
           await readAllAcl(deps, signal);
           const { standing } = deps.acl.cache;
@@ -155,14 +194,15 @@ async function plantForeign(consul: ConsulAccess) {
   return { name, role: await consul.request('GET', `/v1/acl/role/name/${name}`) };
 }
 
-async function prepare(step: Step, clients: Map<string, IdpClient>, consul: ConsulAccess): Promise<void> {
-  clients.clear();
-  for (const { service, ...client } of step.clients)
-    clients.set(client.clientId, {
+async function prepare(step: Step, idp: Idp, consul: ConsulAccess): Promise<void> {
+  idp.clients.clear();
+  for (const { service, actor, ...client } of step.clients)
+    idp.clients.set(client.clientId, {
       ...client,
-      ...(service === undefined ? {} : { attributes: { 'consul-services': service } }),
+      attributes: { actor, ...(service === undefined ? {} : { 'consul-services': service }) },
     });
-  for (const service of SERVICES) {
+  idp.people = step.people && new Map(step.people.map(({ subject, groups }) => [subject, groups]));
+  for (const service of [...SERVICES, 'orders']) {
     const claimant = step.clients.find((client) => client.service === service);
     await consul.request('PUT', '/v1/catalog/register', {
       Node: 'machine-1',
@@ -186,6 +226,11 @@ async function logIn(
   for (const { clientId } of step.clients) {
     const AuthMethod = clientName(OWNER, { provider: 'main', clientId });
     const BearerToken = await keys.sign({ client_id: clientId, sub: clientId });
+    await consul.request('POST', '/v1/acl/login', { AuthMethod, BearerToken }).catch(() => {});
+  }
+  const AuthMethod = peopleName(OWNER, 'main');
+  for (const { subject, groups } of step.people ?? []) {
+    const BearerToken = await keys.sign({ client_id: 'web-app', sub: subject, groups });
     await consul.request('POST', '/v1/acl/login', { AuthMethod, BearerToken }).catch(() => {});
   }
 }
