@@ -5,6 +5,7 @@ import type { SettledDecision } from '../src/queue/journal.js';
 import { recallWritten } from '../src/reconcile/apply-once.js';
 import { restoreClosures } from '../src/reconcile/closures.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { restoreJwksUris } from '../src/reconcile/jwt-providers.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
 import type { Cli } from './cli.js';
 import { Publication } from './publication.js';
@@ -63,6 +64,7 @@ export async function withOneShot<T>(
         await restoreClosures(deps);
         await deps.acl.restore(deps.facts);
         deps.window.restore(await deps.facts.get('guard/window'));
+        await restoreJwksUris(deps);
         await readBothSides(deps, cli.signal);
         await recallWritten(deps);
       },

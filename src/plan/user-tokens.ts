@@ -162,6 +162,15 @@ export function isSameEntry(standing: StandingJwtProvider['content'], wanted: Jw
   return standing !== 'other' && entryText(standing) === entryText(wanted);
 }
 
+/** Of what `entryText` wrote: whose keys, and where they are. */
+export function parseEntryKeys(
+  text: string,
+): { readonly issuer: string; readonly jwksUri: string } | undefined {
+  const value: unknown = JSON.parse(text);
+  const [, issuer, , jwksUri]: readonly unknown[] = Array.isArray(value) ? value : [];
+  return typeof issuer === 'string' && typeof jwksUri === 'string' ? { issuer, jwksUri } : undefined;
+}
+
 export function entryText({ name, issuer, audiences, jwksUri, caFile, meta }: JwtProviderEntry): string {
   const pairs = Object.entries(meta).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([name, issuer, audiences, jwksUri, caFile ?? null, pairs]);

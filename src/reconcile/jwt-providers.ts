@@ -7,9 +7,10 @@ import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provide
 import { formatKey, providerKey } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import { providerOfEntry } from '../plan/acl/jwt-requirement.js';
+import { jwtProviderName } from '../plan/acl/quote.js';
 import type { Plan } from '../plan/plan.js';
 import { type JwtProviderChange, planJwtProviders } from '../plan/plan-jwt-providers.js';
-import { entryText } from '../plan/user-tokens.js';
+import { entryText, parseEntryKeys } from '../plan/user-tokens.js';
 import type { SettledDecision } from '../queue/journal.js';
 import { aclBudget } from './acl/acl-budget.js';
 import { causeOf, settledOf } from './decide.js';
@@ -21,6 +22,21 @@ import { isRefusal, settle } from './settle.js';
 import { lacksFacts, needsUserTokens, ourJwtProviders, readUserTokenFacts } from './user-token-facts.js';
 
 type Deps = ReconcilerDeps;
+
+/**
+ * Takes the addresses of keys that were written for those of the providers, until these can be asked: what stands may be
+ * somebody's edit.
+ */
+export async function restoreJwksUris({ world, journal }: Pick<Deps, 'world' | 'journal'>): Promise<void> {
+  const { mapping, userTokens } = world;
+  for (const provider of mapping.providers) {
+    const { lastWritten } = await journal.read(formatKey(providerKey(provider)));
+    const written = lastWritten.get(jwtProviderSubject(jwtProviderName(mapping.owner, provider)));
+    const keys = written === undefined ? undefined : parseEntryKeys(written);
+    if (keys !== undefined && keys.issuer === mapping.acl.providers.get(provider)?.issuer)
+      userTokens.putJwksUri(provider, keys.jwksUri);
+  }
+}
 
 /** The jobs of the providers whose entries are to be written or removed. */
 export function jwtProviderTriggers(

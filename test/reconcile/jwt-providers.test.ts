@@ -246,6 +246,25 @@ describe("a rule that requires a user's token", () => {
     expect(writes()).toHaveLength(2);
   });
 
+  it('is mended over a restart too, where somebody moved the keys and the provider cannot be asked for them', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    await worker.stop();
+    const [standing] = await jwtProviders(rig);
+    const JSONWebKeySet = { Remote: { URI: 'https://evil.example.com/certs', FetchAsynchronously: true } };
+    await rig.mesh.request('PUT', '/v1/config', { ...standing, JSONWebKeySet });
+    rig.idp.fault = (path) => (path.startsWith('/.well-known') ? { status: 503 } : undefined);
+    worker = await startWorker(rig);
+    await worker.idle();
+    await sweep(worker.deps, never);
+    await worker.idle();
+    expect(await jwtProviders(rig)).toMatchObject([
+      { JSONWebKeySet: { Remote: { URI: `${rig.idp.issuer}/certs` } } },
+    ]);
+    expect(await rig.mesh.access('orders')).toEqual({ web: WITH_USER });
+  });
+
   it('stays closed where the ACL token may not write the jwt-provider, which is told once', async () => {
     const isProvider = (body: string) => body.includes('"jwt-provider"');
     rig.proxy.interfere = ({ method, body }) =>
