@@ -43,7 +43,7 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
   for (const provider of awaited) {
     const after = entryFor(provider, mapping, userTokens);
     if (after === undefined) continue;
-    const before = entries.get(after.name);
+    const before = entries.get(after.name.toLowerCase());
     if (before === undefined) changes.set(after.name, { name: after.name, verb: 'created', before, after });
     else if (
       mapping.mode === 'enforce' &&
@@ -53,14 +53,20 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
       changes.set(after.name, { name: after.name, verb: 'updated', before, after });
   }
   if (mapping.mode === 'extend') return sorted(changes);
-  const named = new Set([
-    ...[...input.intentions].flatMap(providersNamedBy),
-    ...plans.flatMap((plan) => plan.changes.flatMap(providersWrittenBy)),
-  ]);
+  const named = new Set(
+    [
+      ...[...input.intentions].flatMap(providersNamedBy),
+      ...plans.flatMap((plan) => plan.changes.flatMap(providersWrittenBy)),
+    ].map((name) => name.toLowerCase()),
+  );
   for (const before of entries.values()) {
     const provider = providerOfEntry(before);
     // Without the provider's name somebody edited it, and no job would be about it.
-    if (provider === undefined || !isOurJwtProvider(mapping.owner, before) || named.has(before.name))
+    if (
+      provider === undefined ||
+      !isOurJwtProvider(mapping.owner, before) ||
+      named.has(before.name.toLowerCase())
+    )
       continue;
     const isKnown = !mapping.providers.includes(provider) || input.isRead(provider);
     if (awaited.has(provider) || !isKnown) continue;

@@ -15,7 +15,7 @@ export interface UserTokenFacts {
   readonly laxAgents: readonly string[] | undefined;
   /** By provider, from its discovery document; absent until that was read. */
   readonly jwksUris: ReadonlyMap<string, string>;
-  /** The jwt-provider entries by name; undefined until they were read. */
+  /** The jwt-provider entries by lower-case name, as they meet in Consul; undefined until they were read. */
   readonly entries: ReadonlyMap<string, StandingJwtProvider> | undefined;
 }
 
@@ -63,7 +63,7 @@ export function openForUser(
   const access = withRequirement(opening.access, asked.requirement);
   const { entries } = userTokens;
   // Nothing is written: what would be is planned as if the entry had been.
-  const isPlanned = mapping.mode === 'observe' && entries?.has(asked.entry.name) === false;
+  const isPlanned = mapping.mode === 'observe' && entries?.has(asked.entry.name.toLowerCase()) === false;
   if (isPlanned) return { kind: 'open', access };
   if (entries === undefined)
     return {
@@ -73,7 +73,7 @@ export function openForUser(
         "Consul's jwt-provider entries could not be read; let the ACL token read them (mesh:read); the access stays closed",
       stays: access,
     };
-  const standing = entries.get(asked.entry.name);
+  const standing = entries.get(asked.entry.name.toLowerCase());
   if (standing === undefined) return { kind: 'awaits', provider, stays: access };
   if (!isOurJwtProvider(mapping.owner, standing))
     return {
@@ -136,7 +136,7 @@ export function jwksUriOf(
   { entries, jwksUris }: UserTokenFacts,
 ): string | undefined {
   const discovered = jwksUris.get(name);
-  const standing = entries?.get(jwtProviderName(owner, name));
+  const standing = entries?.get(jwtProviderName(owner, name).toLowerCase());
   if (discovered !== undefined || standing === undefined) return discovered;
   if (standing.content === 'other' || !isOurJwtProvider(owner, standing)) return undefined;
   const { content } = standing;

@@ -23,14 +23,14 @@ export class UserTokens {
   }
 
   putEntries(entries: readonly StandingJwtProvider[]): void {
-    this.#put({ entries: new Map(entries.map((each) => [each.name, each])) });
+    this.#put({ entries: new Map(entries.map((each) => [each.name.toLowerCase(), each])) });
   }
 
   /** What our own write says of one entry; `modifyIndex` 0: what stands there now is not known. */
   putEntry(name: string, entry: JwtProviderEntry | undefined, modifyIndex: number): void {
     const entries = new Map(this.#facts.entries);
-    if (entry === undefined) entries.delete(name);
-    else entries.set(name, { name, meta: entry.meta, content: entry, modifyIndex });
+    if (entry === undefined) entries.delete(name.toLowerCase());
+    else entries.set(name.toLowerCase(), { name, meta: entry.meta, content: entry, modifyIndex });
     this.#put({ entries });
   }
 

@@ -177,6 +177,36 @@ describe("a rule that requires a user's token", () => {
     expect(writes()).toEqual([]);
   });
 
+  it("closes where somebody puts theirs in its place under the same name in another case, which is Consul's own", async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    const theirs = {
+      Kind: 'jwt-provider',
+      Name: JWT_PROVIDER.toUpperCase(),
+      Issuer: 'https://elsewhere',
+      JSONWebKeySet: { Remote: { URI: 'https://elsewhere/certs' } },
+    };
+    await rig.mesh.request('PUT', '/v1/config', theirs);
+    await sweep(worker.deps, never);
+    await isClosed(rig);
+    await worker.idle();
+    expect(await told()).toContain('intention.held held ForeignObject');
+    expect(await jwtProviders(rig)).toMatchObject([theirs]);
+  });
+
+  it('has its own name again where somebody wrote it in another case', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    const [standing] = await jwtProviders(rig);
+    await rig.mesh.request('PUT', '/v1/config', { ...standing, Name: JWT_PROVIDER.toUpperCase() });
+    await sweep(worker.deps, never);
+    await until('the name', async () => (await jwtProviders(rig))[0]?.Name === JWT_PROVIDER);
+    await worker.idle();
+    expect(await rig.mesh.access('orders')).toEqual({ web: WITH_USER });
+  });
+
   it('is held while the keys of the provider are not known, and opens when they are', async () => {
     rig.idp.fault = (path) => (path.startsWith('/.well-known') ? { status: 503 } : undefined);
     worker = await startWorker(rig);

@@ -34,7 +34,7 @@ export function createJwtProviders(
     return entries.map((entry) => parseProvider(entry, operation));
   };
   const find = async (name: string, signal: AbortSignal) =>
-    (await list(signal)).find((each) => each.name === name);
+    (await list(signal)).find((each) => each.name.toLowerCase() === name.toLowerCase());
 
   return {
     list,
