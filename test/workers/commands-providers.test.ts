@@ -88,12 +88,12 @@ describe('scopemesh providers', () => {
     expect(out).toMatch(/^ {2}granted {6}GET http:.*: the clients and their scopes$/m);
   });
 
-  it('tells people of shared signals, of their stream and of their silence', () => {
+  it('tells people of missed signals, of subscriptions, and of shared signals and their silence', () => {
     const health: ProviderHealth = {
       provider: 'main',
       kind: 'oidc',
-      webhook: null,
-      poll: null,
+      webhook: { lastEventAt: null, lagSeconds: null },
+      poll: { lastPollAt: null, lastEventAt: null, lagSeconds: null, cursor: 'abc', missedSignals: 3 },
       signals: {
         delivery: 'poll',
         lastEventAt: '2026-01-01T00:00:00Z',
@@ -101,7 +101,10 @@ describe('scopemesh providers', () => {
         lastPollAt: '2026-01-01T02:59:50Z',
         isSilent: true,
       },
-      subscriptions: [{ name: 'signals/main', renewedAt: '2026-01-01T02:59:00Z', expiresAt: null }],
+      subscriptions: [
+        { name: 'main', renewedAt: '2026-01-01T02:59:00Z', expiresAt: '2026-01-30T03:00:00Z' },
+        { name: 'signals/main', renewedAt: '2026-01-01T02:59:00Z', expiresAt: null },
+      ],
       directory: { readAt: null, ageSeconds: null, clients: null, requests: null },
       pausedSeconds: 0,
       rechecks: 0,
@@ -118,6 +121,8 @@ describe('scopemesh providers', () => {
       /^ {2}signals {6}polled 10 s ago; last signal 3 h ago, 0\.5 s after it happened; silent for much longer than ever$/m,
     );
     expect(out).toMatch(/^ {2}stream {7}renewed 60 s ago$/m);
+    expect(out).toMatch(/^ {2}subscription renewed 60 s ago, ends in 29 days$/m);
+    expect(out).toMatch(/^ {2}missed {7}3 signals of the webhook$/m);
   });
 
   it('keeps what it knows over a restart', async () => {

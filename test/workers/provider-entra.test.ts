@@ -77,6 +77,17 @@ describe('A webhook at Graph', () => {
       status: 200,
       contentType: expect.stringMatching(/^text\/plain/),
     });
+    // Until when they last is kept and shown, in the status and by a metric.
+    const shown = async () => (await daemon.status()).providers[0]?.subscriptions[0];
+    const { name, expiresAt } = await until('the end', async () =>
+      (await shown())?.expiresAt === null ? undefined : shown(),
+    );
+    const [end] = [...subscriptions.active.values()]
+      .map(({ expirationDateTime }) => expirationDateTime)
+      .sort();
+    expect({ name, expiresAt }).toEqual({ name: 'main', expiresAt: end });
+    const seconds = await daemon.metric('scopemesh_subscription_expires_seconds{provider="main"}');
+    expect(seconds).toBeGreaterThan(28 * 24 * 3_600);
 
     tenant.put('users', { id: guidOf('ann'), accountEnabled: true });
     const [entry] = tenant.changes.slice(-1);
