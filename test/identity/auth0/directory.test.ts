@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IncompleteRead } from '../../../src/errors.js';
 import type { Directory } from '../../../src/identity/directory.js';
 import { API, type Auth0, READER, startAuth0 } from '../../support/auth0/auth0.js';
+import type { Answer } from '../../support/auth0/server.js';
 import { openAuth0 } from './open.js';
 
 const signal = new AbortController().signal;
@@ -122,6 +123,31 @@ describe('a read of an Auth0 tenant is refused whole', () => {
         ? { json: { start: 0, limit: 100, total: 1, clients: [{ client_id: READER.clientId, name: 'x' }] } }
         : undefined;
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
+  });
+
+  it('where every page of applications is the first', async () => {
+    await directory.close();
+    directory = openAuth0(tenant, { pageSize: 2 }).directory;
+    for (const name of ['a', 'b', 'c']) tenant.addClient(name);
+    tenant.fault = ({ segments, query }) => {
+      if (segments[0] === 'clients') query.set('page', '0');
+      return undefined;
+    };
+    expect(await refusal()).toBeInstanceOf(IncompleteRead);
+  });
+
+  it.each<[string, Answer, string]>([
+    ['fails', { status: 502, json: {} }, 'ERR_DIRECTORY_UNREACHABLE'],
+    ['is refused to a new token too', { status: 401, json: {} }, 'ERR_DIRECTORY_DENIED'],
+    ['is forbidden', { status: 403, json: {} }, 'ERR_DIRECTORY_DENIED'],
+    ['is no list', { json: [] }, 'ERR_DIRECTORY_INCOMPLETE'],
+  ])('where a page after the first %s', async (_, answer, code) => {
+    await directory.close();
+    directory = openAuth0(tenant, { pageSize: 2 }).directory;
+    for (const name of ['a', 'b', 'c']) tenant.addClient(name);
+    tenant.fault = ({ segments, query }) =>
+      segments[0] === 'clients' && query.get('page') === '1' ? answer : undefined;
+    expect(await refusal()).toMatchObject({ code });
   });
 
   it('where a checkpoint leads back', async () => {
