@@ -26,6 +26,8 @@ export interface OneShot {
   readonly cause: Cause;
   /** What was settled so far. */
   readonly settled: readonly SettledDecision[];
+  /** Reads both sides anew: what was read may be old by the time that somebody has answered. */
+  reread(): Promise<void>;
   /** Gets every settled decision into the log; throws if that fails, and then they are kept for the next one. */
   publish(): Promise<void>;
 }
@@ -57,21 +59,23 @@ export async function withOneShot<T>(
     const { deps, settled } = watchSettlements(
       createCore(config, { consul, providers, store }, ambience).deps,
     );
-    await withProgress(
-      cli.around.stderr,
-      () => 'reading the identity providers and Consul',
-      async () => {
-        await restoreClosures(deps);
-        await deps.acl.restore(deps.facts);
-        deps.window.restore(await deps.facts.get('guard/window'));
-        await restoreJwksUris(deps);
-        await readBothSides(deps, cli.signal);
-        await recallWritten(deps);
-      },
-    );
+    const reread = () =>
+      withProgress(
+        cli.around.stderr,
+        () => 'reading the identity providers and Consul',
+        async () => {
+          await restoreClosures(deps);
+          await deps.acl.restore(deps.facts);
+          deps.window.restore(await deps.facts.get('guard/window'));
+          await restoreJwksUris(deps);
+          await readBothSides(deps, cli.signal);
+          await recallWritten(deps);
+        },
+      );
+    await reread();
     const receivedAt = new Date(deps.clock.now()).toISOString();
     const cause: Cause = { kind: 'command', receivedAt, principal: { id: cli.around.user } };
-    return await use({ deps, cause, settled, publish: () => publish(config, store, ambience) });
+    return await use({ deps, cause, settled, reread, publish: () => publish(config, store, ambience) });
   } finally {
     for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
   }

@@ -201,6 +201,18 @@ describe('apply', () => {
     expect(await mesh.access('orders')).toEqual(access);
   });
 
+  it('asks again where the identity provider says something else by the time of the answer', async () => {
+    let isTold = false;
+    const onOut = () => {
+      if (!isTold) cli.idp({ ...web, enabled: false }, { ...bot, enabled: false });
+      isTold = true;
+    };
+    const { status, err } = await cli.run(['apply'], { typed: 'yes\n', onOut });
+    expect(await mesh.access('orders')).toBeUndefined();
+    expect(err).toContain('changed meanwhile');
+    expect(status).toBe(0);
+  });
+
   it('needs no answer where there is nothing to apply', async () => {
     await cli.run(['apply', '--yes']);
     const { status, out } = await cli.run(['apply']);

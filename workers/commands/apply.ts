@@ -54,10 +54,10 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
   const planAll = async () =>
     planEverything(world, window, systemClock.now(), await planAclFleet(deps, recall));
-  const plan = await planAll();
-  if (!options.json) printPlan(plan, world.mapping, cli.screen);
-  const isPending = isAnythingToDo(plan);
-  if (isPending && !options.yes && !(await confirm(cli, 'Apply these changes?'))) {
+  const first = await planAll();
+  if (!options.json) printPlan(first, world.mapping, cli.screen);
+  const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);
+  if (plan === undefined) {
     cli.screen.warn('Nothing was applied.');
     cli.exit(FAILED);
     return;
@@ -82,6 +82,28 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
     (error: unknown) => messageOf(error),
   );
   report(plan, await planAll(), failures, publishing, shot, options, cli);
+}
+
+/** The plan that somebody said yes to, and that is still the one; undefined for a no. */
+async function confirmed(
+  asked: FleetPlan,
+  planAll: () => Promise<FleetPlan>,
+  { reread, deps }: OneShot,
+  cli: Cli,
+): Promise<FleetPlan | undefined> {
+  const { mapping } = deps.world;
+  const textOf = (plan: FleetPlan) => JSON.stringify(planDocument(plan, mapping));
+  let plan = asked;
+  while (isAnythingToDo(plan)) {
+    if (!(await confirm(cli, 'Apply these changes?'))) return undefined;
+    await reread();
+    const now = await planAll();
+    if (textOf(now) === textOf(plan)) return now;
+    cli.screen.warn('What is to be done has changed meanwhile:');
+    printPlan(now, mapping, cli.screen);
+    plan = now;
+  }
+  return plan;
 }
 
 function report(
