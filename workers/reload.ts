@@ -2,7 +2,7 @@ import type { Config } from '../config/config.js';
 import { diffConfig, toMapping } from '../config/mapping-revision.js';
 import { messageOf } from '../src/errors.js';
 import { providerKey } from '../src/model/key.js';
-import { aclTriggers } from '../src/reconcile/acl/fleet-acl.js';
+import { aclTriggers, everyAclTrigger } from '../src/reconcile/acl/fleet-acl.js';
 import { plainDecision } from '../src/reconcile/decide.js';
 import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
 import { holdTriggers } from '../src/reconcile/holds.js';
@@ -90,7 +90,19 @@ export class Reloads {
           : []),
         ...(await holdTriggers(cause, this.#deps)),
       ]);
-      await queue.add(await aclTriggers(this.#deps, cause, this.#signal));
+    } catch (error) {
+      logger.warn({ error: messageOf(error) }, 'what the new configuration changes waits for the next sweep');
+    }
+    try {
+      await queue.add(
+        await aclTriggers(this.#deps, cause, this.#signal).catch((error: unknown) => {
+          logger.warn(
+            { error: messageOf(error) },
+            'Consul cannot be read: every client is looked at by itself',
+          );
+          return everyAclTrigger(this.#deps, cause);
+        }),
+      );
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'what the new configuration changes waits for the next sweep');
     }

@@ -148,6 +148,15 @@ export async function aclTriggers(
   return [...clients, ...peopleTriggers(await planPeopleFleet(deps, recallOf(deps)), cause)];
 }
 
+/** Triggers for everybody who is known, where Consul cannot be read to see whose objects are to change. */
+export function everyAclTrigger(deps: Known, cause: Cause): readonly Trigger[] {
+  const keys = [
+    ...clientsWithAcl(deps).map((id) => clientKey(id.provider, id.clientId)),
+    ...providersOfPeople(deps).map((provider) => providerKey(provider)),
+  ];
+  return keys.map((key) => ({ key, cause, urgent: true }));
+}
+
 async function clientTriggers(
   clients: readonly ClientId[],
   deps: TriggerDeps,
