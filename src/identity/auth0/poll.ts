@@ -25,7 +25,7 @@ const CURSOR = z.object({
   log: z.string().max(200),
   /** Milliseconds since the epoch of the poll that wrote it. */
   at: z.number(),
-  offset: z.string().max(1024).optional(),
+  offset: z.string().max(8192).optional(),
 });
 type Cursor = z.output<typeof CURSOR>;
 
