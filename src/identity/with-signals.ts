@@ -1,19 +1,27 @@
+import type { AccessCheck } from './directory.js';
 import type { EventFeed, ProviderParts } from './provider-parts.js';
 import type { EventSource } from './source.js';
 
 /** Shared signals as they stand beside a provider of any kind. */
 export interface SignalFeed extends EventFeed {
+  /** What the credentials at the transmitter may do; nothing where it cannot be asked now. */
+  checkAccess?(signal: AbortSignal): Promise<readonly AccessCheck[]>;
   close(): Promise<void>;
 }
 
 /** A provider with shared signals beside its own events; its directory's `close` ends their connections too. */
 export function withSignals<Parts extends ProviderParts>(parts: Parts, signals: SignalFeed): Parts {
-  const { close, ...feed } = signals;
+  const { close, checkAccess, ...feed } = signals;
   const { directory } = parts;
+  const checkBoth = async (signal: AbortSignal) => [
+    ...((await directory.checkAccess?.(signal)) ?? []),
+    ...((await checkAccess?.(signal)) ?? []),
+  ];
   return {
     ...parts,
     directory: {
       ...directory,
+      ...(checkAccess === undefined ? {} : { checkAccess: checkBoth }),
       close: async () => {
         await Promise.all([close(), directory.close()]);
       },

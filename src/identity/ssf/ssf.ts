@@ -4,8 +4,9 @@ import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { createAccessTokenSource } from '../access-token.js';
 import { createHttpClient } from '../http-client.js';
-import type { EventFeed } from '../provider-parts.js';
 import type { EventSource } from '../source.js';
+import type { SignalFeed } from '../with-signals.js';
+import { checkSsfAccess } from './access-check.js';
 import { createOwnStream } from './own-stream.js';
 import { createSsfPoll } from './poll.js';
 import { createPushSource } from './push.js';
@@ -48,9 +49,8 @@ export type SsfCredentials =
     };
 
 /** The receiver's side of one stream of shared signals. */
-export interface Ssf extends EventFeed {
+export interface Ssf extends SignalFeed {
   readonly source: EventSource;
-  close(): Promise<void>;
 }
 
 const LONGEST_ANSWER = 8 * 1024 * 1024;
@@ -84,6 +84,7 @@ export function createSsf(options: SsfOptions): Ssf {
     source,
     subscription: createSsfSubscription({ ...options, stream, api, states, patienceMs }),
     ...(delivery === 'poll' ? { poll: createSsfPoll({ ...context, states, stream, api }) } : {}),
+    checkAccess: (signal) => checkSsfAccess(api, options.credentials, signal),
     close,
   };
 

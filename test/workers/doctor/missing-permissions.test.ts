@@ -4,8 +4,10 @@ import { startAuth0World } from '../../support/auth0/world.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { startEntraWorld } from '../../support/entra/world.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
+import { startOidcWorld } from '../../support/oidc-world.js';
 import { ALL_SCOPES } from '../../support/okta/server.js';
 import { settingsOf, startOktaWorld } from '../../support/okta/world.js';
+import { startTransmitter } from '../../support/ssf/transmitter.js';
 
 interface Scene {
   readonly settings: Readonly<Record<string, unknown>>;
@@ -42,6 +44,26 @@ const SCENES: Readonly<Record<string, () => Promise<Scene>>> = {
         org.changeApp(reader.id, { orgScopes: ALL_SCOPES.filter((scope) => !permissions.includes(scope)) });
       },
       stop: () => world.server.stop(),
+    };
+  },
+  async 'shared signals'() {
+    const transmitter = await startTransmitter({ now: Date.now });
+    const directory = await startOidcWorld();
+    await directory.addClient('web-app', 'web', []);
+    return {
+      settings: {
+        ...directory.settings,
+        ssf: {
+          ...{ transmitter: transmitter.issuer, audience: transmitter.aud, delivery: 'poll' },
+          ...{ clientId: 'scopemesh', clientSecret: 'client-secret-0123456789' },
+        },
+      },
+      take() {
+        transmitter.fault = ({ path }) => (path === '/ssf/streams' ? { status: 403 } : undefined);
+      },
+      async stop() {
+        await Promise.all([directory.stop(), transmitter.close()]);
+      },
     };
   },
   async keycloak() {
@@ -89,11 +111,14 @@ describe('doctor and providers name what is to be granted as the identity provid
     ['entra', 'Policy.Read.All', ''],
     ['okta', 'okta.logs.read', 'okta.groups.read'],
     ['keycloak', 'realm-management/view-events', 'realm-management/view-users'],
+    ['shared signals', 'ssf.read ssf.manage', ''],
   ])(
     '%s: %s, and what only members of groups take where there are groups',
     async (kind, always, forGroups) => {
       scene = (await SCENES[kind]?.()) as Scene;
       const groups = forGroups === '' ? [] : [forGroups];
+      configure();
+      expect(await findings()).toEqual([]);
       scene.take(always, ...groups);
       configure();
       const found = await findings();
@@ -103,7 +128,7 @@ describe('doctor and providers name what is to be granted as the identity provid
       expect(providers.status).toBe(1);
       expect(providers.out).toMatch(new RegExp(`^ {2}missing {6}${always}: `, 'm'));
       configure({ groups: { oncall: { acl: 'service_prefix "" { policy = "read" }' } } });
-      expect((await findings()).map(({ remedy }) => /^grant (\S+) to/.exec(remedy)?.[1])).toEqual([
+      expect((await findings()).map(({ remedy }) => /^grant (.+) to the client/.exec(remedy)?.[1])).toEqual([
         always,
         ...groups,
       ]);
