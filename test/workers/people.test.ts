@@ -234,3 +234,23 @@ describe('a session that ended', () => {
     expect(await may(token)).toEqual([200, 403]);
   });
 });
+
+describe('somebody who undoes what one member has again and again', () => {
+  it('keeps nothing from being mended that somebody gives to another', async () => {
+    await start({ ann: ['oncall'], ben: ['oncall'] });
+    const edit = async (subject: string, Policies: readonly object[]) => {
+      const name = roleOf(subject, 'oncall');
+      const role = (await rig.mesh.request('GET', `/v1/acl/role/name/${name}`)) as { ID: string };
+      await rig.mesh.request('PUT', `/v1/acl/role/${role.ID}`, { ...role, Policies });
+    };
+    const subject = `acl-role/${roleOf('ann', 'oncall')}`;
+    for (let round = 1; round <= 5; round++) {
+      await edit('ann', []);
+      await rig.decided((each) => each.subject === subject && each.revision === round + 1);
+    }
+    await edit('ann', []);
+    await rig.decided({ reason: 'Contended', subject, outcome: 'held' });
+    await edit('ben', [{ Name: 'global-management' }]);
+    await rig.decided({ reason: 'DriftCorrected', subject: `acl-role/${roleOf('ben', 'oncall')}` });
+  });
+});

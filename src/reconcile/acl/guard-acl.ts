@@ -90,7 +90,10 @@ async function guardLoss(
   return { changes, holds: [...told, said], opensBy, used: [] };
 }
 
-/** Somebody undoes this again and again: say so instead of fighting. What widens hangs together, so all of it waits. */
+/**
+ * Somebody undoes this again and again: say so instead of fighting. What widens hangs together, so all of it waits; what
+ * narrows waits only where it is about the same role or method.
+ */
 export function holdContended<T extends Pick<GuardedAcl, 'changes' | 'holds'>>(plan: T, deps: GuardDeps): T {
   const now = deps.clock.now();
   const contended = plan.changes.filter(
@@ -100,8 +103,16 @@ export function holdContended<T extends Pick<GuardedAcl, 'changes' | 'holds'>>(p
   const detail =
     'somebody undoes this again and again; find out who writes this object (Terraform, a script) and keep one writer';
   const holds = contended.map((change) => aclHold(change, 'Contended', detail));
-  const losses = plan.changes.filter(({ narrows, reason }) => narrows && reason !== 'DriftCorrected');
+  const fought = new Set(contended.map(lastNameOf));
+  const losses = plan.changes.filter(
+    (change) => change.narrows && (change.reason !== 'DriftCorrected' || !fought.has(lastNameOf(change))),
+  );
   return { ...plan, changes: losses, holds: [...plan.holds, ...holds] };
+}
+
+/** Of a role, of the role that a rule gives, and of what tokens came by. */
+function lastNameOf({ resource }: AclChange): string {
+  return (resource.name ?? '').split('/').at(-1)?.toLowerCase() ?? '';
 }
 
 export function observed<T extends Pick<GuardedAcl, 'changes' | 'holds'>>(plan: T): T {
