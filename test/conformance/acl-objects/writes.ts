@@ -123,6 +123,7 @@ export function aclWrites(theRig: () => AclRig): void {
       [name, methodOf(method(name, { maxTokenTtlSeconds: 59 }))],
       [name, methodOf(method(name, { maxTokenTtlSeconds: 86_401 }))],
       [name, methodOf(method('another'))],
+      [undefined, ruleOf(name, { selector: '' })],
       [undefined, ruleOf(name, { selector: ' ' })],
       [undefined, ruleOf(name, { bindName: `\${value.client_id}` })],
       ['../config', roleOf(name, [])],
