@@ -9,8 +9,8 @@ import { durationText } from '../terminal/duration-text.js';
 import { wantsAcl } from './acl-use.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 
-/** A token that ends within this is near its end, whatever it was given. */
-const NEAR_SECONDS = 24 * 3_600;
+/** So much of its life a token has left when whoever logs in has renewed it. */
+const RENEWED = 1 / 3;
 /** As many names as are told in one finding. */
 const NAMES = 10;
 
@@ -84,12 +84,12 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
   const [dead, strange]: [string[], string[]] = [[], []];
   for (const [service, { own, wide, unclear }] of services) {
     if (own.length + unclear.length === 0) (wide.length === 0 ? dead : strange).push(service);
-    const ends = own.map((token) => Date.parse(token.expiresAt ?? ''));
-    if (own.length === 0 || unclear.length > 0 || ends.some((end) => Number.isNaN(end))) continue;
-    const last = Math.max(...ends);
-    const left = (last - now) / 1000;
+    const last = lastToEnd(own);
+    if (last === undefined || unclear.length > 0) continue;
+    const left = (last.end - now) / 1000;
     const message = `${endText(own.length, service, left)}; a sidecar whose token has ended is never told of a denial again, and looks healthy`;
-    findings.push(left < NEAR_SECONDS ? warning(id, message, RENEW) : notice(id, message, RENEW));
+    const isRenewed = last.token.authMethod !== undefined && left > RENEWED * last.lifeSeconds;
+    findings.push(isRenewed ? notice(id, message, RENEW) : warning(id, message, RENEW));
   }
   if (dead.length > 0)
     findings.push(
@@ -112,6 +112,16 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
     : findings;
 }
 
+/** Of tokens that all end. */
+function lastToEnd(tokens: readonly AclToken[]) {
+  const ends = tokens.map((token) => {
+    const end = Date.parse(token.expiresAt ?? '');
+    return { token, end, lifeSeconds: (end - Date.parse(token.createdAt)) / 1000 };
+  });
+  if (ends.some(({ end }) => Number.isNaN(end))) return undefined;
+  return ends.toSorted((a, b) => b.end - a.end)[0];
+}
+
 function endText(count: number, whose: string, seconds: number): string {
   const last = durationText(seconds);
   return count === 1
@@ -125,12 +135,12 @@ function agentFindings(tokens: readonly AclToken[], now: number): readonly Findi
   for (const token of tokens)
     for (const node of token.nodeIdentities) byNode.set(node, [...(byNode.get(node) ?? []), token]);
   return [...byNode].flatMap(([node, own]) => {
-    const ends = own.map((token) => Date.parse(token.expiresAt ?? ''));
-    if (ends.some((end) => Number.isNaN(end))) return [];
+    const last = lastToEnd(own);
+    if (last === undefined) return [];
     return [
       warning(
         'agents.tokens',
-        `${endText(own.length, `node ${node}`, (Math.max(...ends) - now) / 1000)}; an agent that uses one registers nothing after that`,
+        `${endText(own.length, `node ${node}`, (last.end - now) / 1000)}; an agent that uses one registers nothing after that`,
         'give agents tokens that do not end, or set a new one with consul acl set-agent-token before',
       ),
     ];
