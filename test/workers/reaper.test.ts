@@ -92,6 +92,22 @@ describe('the reaper', () => {
     expect(worker === undefined ? [] : await ended(worker)).toHaveLength(1);
   });
 
+  it('looks once other work is done: what is being mended then makes no orphans', async () => {
+    await start();
+    const { deps } = await startReconciled();
+    const token = loggedIn(await rig.login('web-app'));
+    const rule = (await rig.objects('binding-rules')).find(({ AuthMethod: method }) =>
+      String(method).endsWith('-web-app'),
+    );
+    await rig.mesh.request('DELETE', `/v1/acl/binding-rule/${rule?.ID}`);
+    const { ID: _, ...again } = rule ?? {};
+    const mend = async () => {
+      await rig.mesh.request('PUT', '/v1/acl/binding-rule', again);
+    };
+    expect(await reap(deps, mend, signal)).toBe(0);
+    expect(await rig.readKey(token, 'config/a')).toBe(200);
+  });
+
   it('ends nothing where the mode ends nothing, and nothing on an incomplete read', async () => {
     await start({ file: { mode: 'extend' } });
     let isSick = false;
@@ -187,11 +203,12 @@ describe('the reaper', () => {
   });
 });
 
-/** The draft of a run that dies before its first batch. */
+/** The draft of a run that dies amid its first batch. */
 async function recordedBy(deps: Worker['deps']) {
   const died = reap(
     {
       ...deps,
+      consul: withAcl(deps.consul, () => ({ deleteTokens: () => Promise.reject(new Error('died')) })),
       journal: {
         ...deps.journal,
         read: (key) => deps.journal.read(key),
@@ -199,7 +216,7 @@ async function recordedBy(deps: Worker['deps']) {
         settle: () => Promise.reject(new Error('died')),
       },
     },
-    () => Promise.reject(new Error('died')),
+    nobodyFirst,
     signal,
   );
   await expect(died).rejects.toThrow('died');

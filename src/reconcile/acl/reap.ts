@@ -17,7 +17,8 @@ const BATCH = 50;
 /**
  * Ends live tokens of ours that no login would give any more, at a bounded rate, and tells their number in one
  * decision. Complete reads only, the tokens before the objects: a login between the two looks like nothing. `letBy` is
- * called before each batch and resolves when there is nothing more urgent. Resolves with how many ended.
+ * called before they are read and before each further batch, and resolves when there is nothing more urgent. Resolves
+ * with how many ended.
  */
 export async function reap(
   deps: ReconcilerDeps,
@@ -29,6 +30,8 @@ export async function reap(
   if (!isAclActive(deps) || mode !== 'enforce') return 0;
   const key = `reaper/${owner}`;
   await settleInterrupted(key, deps);
+  // A rule that is about to be made again would make orphans of all that came by it.
+  await letBy(signal);
   const tokens = await consul.acl.tokens('all', signal);
   const snapshot = await consul.acl.read((name) => hasOurName(owner, name), signal);
   const ids = orphans(tokens, owner, snapshot);
@@ -40,7 +43,7 @@ export async function reap(
   let refused: SyncError | undefined;
   try {
     for (let at = 0; at < ids.length; at += BATCH) {
-      await letBy(signal);
+      if (at > 0) await letBy(signal);
       try {
         ended += await consul.acl.deleteTokens(ids.slice(at, at + BATCH), signal, PER_SECOND);
       } catch (error) {
