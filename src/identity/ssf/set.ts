@@ -119,16 +119,29 @@ async function verify(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const name = { alg, ...(kid === undefined ? {} : { kid }) };
-  const current = await keys.current(signal);
-  let found = await current(name);
-  // A transmitter may drop a set that is refused, so no key is called unknown by a reading from before the set came.
-  if (found.length === 0) found = await (await keys.readSince(since, signal))(name);
-  if (found.length === 0) throw new UnprovenSet('invalid_key', 'the transmitter publishes no such key');
-  for (const key of found) {
+  const current = await (await keys.current(signal))(name);
+  const payload = await verifyByAny(current, text, alg);
+  if (payload !== undefined) return payload;
+  // A transmitter may drop a set that is refused, so none is for a key that is newer than the last reading. Under the name
+  // of a key that is known there is no other.
+  const mayBeNew = current.length === 0 || kid === undefined;
+  const latest = mayBeNew ? await (await keys.readSince(since, signal))(name) : current;
+  if (latest.length === 0) throw new UnprovenSet('invalid_key', 'the transmitter publishes no such key');
+  const proven = mayBeNew ? await verifyByAny(latest, text, alg) : undefined;
+  if (proven === undefined) throw new UnprovenSet('invalid_key', 'the signature does not verify');
+  return proven;
+}
+
+async function verifyByAny(
+  keys: readonly CryptoKey[],
+  text: string,
+  alg: string,
+): Promise<Uint8Array | undefined> {
+  for (const key of keys) {
     const payload = await verifyBy(key, text, alg);
     if (payload !== undefined) return payload;
   }
-  throw new UnprovenSet('invalid_key', 'the signature does not verify');
+  return undefined;
 }
 
 async function verifyBy(key: CryptoKey, text: string, alg: string): Promise<Uint8Array | undefined> {

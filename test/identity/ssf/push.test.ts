@@ -64,6 +64,7 @@ describe('a set that is pushed', () => {
     receiver.transmitter.signers = signers;
     const set = signers[1]?.sign(revoked(), { kid: undefined }) ?? '';
     expect((await receiver.push(set)).orders).toHaveLength(1);
+    receiver.clock.advance(2_000);
     expect(await refusalOf(createSigner('c').sign(revoked(), { kid: undefined }))).toMatchObject(
       refused('invalid_key', 'ERR_SIGNATURE'),
     );

@@ -55,6 +55,15 @@ describe('the keys of a transmitter', () => {
     expect(asked()).toBe(2);
   });
 
+  it('are read anew also where a set names no key, and none that is known signed it', async () => {
+    const unnamed = () => receiver.transmitter.signers[0]?.sign(claims(), { kid: undefined }) ?? '';
+    await receiver.push(unnamed());
+    receiver.transmitter.signers = [createSigner('key-2')];
+    receiver.clock.advance(10_000);
+    expect((await receiver.push(unnamed())).orders).toHaveLength(1);
+    expect(asked()).toBe(2);
+  });
+
   it('are asked for once for all who wait, whatever keys strangers name', async () => {
     await receiver.push(claims());
     const from = receiver.clock.now();
