@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
-import { type AclRig, failureOf, never, roleOf, ruleOf, startAclRig } from './acl-objects/rig.js';
+import { failureOf } from '../support/failure-of.js';
+import { type AclRig, never, roleOf, ruleOf, startAclRig } from './acl-objects/rig.js';
 import { describeAclObjects } from './acl-objects.js';
 
 describeAclObjects('a real Consul', async () => underTest(await startConsul({ acl: 'deny' })));

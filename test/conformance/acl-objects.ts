@@ -4,7 +4,7 @@ import { aclReads } from './acl-objects/reads.js';
 import { type AclRig, startAclRig } from './acl-objects/rig.js';
 import { aclTokens } from './acl-objects/tokens.js';
 import { aclWrites } from './acl-objects/writes.js';
-import type { ConsulUnderTest } from './consul-port.js';
+import type { ConsulUnderTest } from './consul-port/rig.js';
 
 /** What each adapter of the port `AclObjects` must do, run against a real or an embedded Consul. */
 export function describeAclObjects(name: string, start: () => Promise<ConsulUnderTest>): void {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { type AclRig, failureOf, methodOf, never, policy, roleOf, ruleOf } from './rig.js';
+import { failureOf } from '../../support/failure-of.js';
+import { type AclRig, methodOf, never, policy, roleOf, ruleOf } from './rig.js';
 
 export function aclDeletes(theRig: () => AclRig): void {
   it('says whether there was something to delete', async () => {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { type AclRig, failureOf, MARK, methodOf, never, policy, roleOf, ruleOf } from './rig.js';
+import { failureOf } from '../../support/failure-of.js';
+import { type AclRig, MARK, methodOf, never, policy, roleOf, ruleOf } from './rig.js';
 
 export function aclReads(theRig: () => AclRig): void {
   it('what was written is read whole, under the ids of its writes, and nothing of others is', async () => {

@@ -3,12 +3,11 @@ import type { AclObjects, AclSnapshot } from '../../../src/consul/acl.js';
 import { createAclObjects } from '../../../src/consul/http/acl-objects.js';
 import { createIndexGuard } from '../../../src/consul/http/index-guard.js';
 import { createTransport, type Transport } from '../../../src/consul/http/transport.js';
-import { SyncError } from '../../../src/errors.js';
 import type { AclAuthMethod, AclBindingRule, AclObject, AclPolicy, AclRole } from '../../../src/model/acl.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type KeySetServer, startKeySetServer } from '../../support/key-set-server.js';
-import type { ConsulUnderTest } from '../consul-port.js';
+import type { ConsulUnderTest } from '../consul-port/rig.js';
 
 export const never = new AbortController().signal;
 export const MARK = 'scopemesh:payments';
@@ -143,15 +142,6 @@ export function ruleOf(name: string, change: Partial<AclBindingRule> = {}): AclO
     kind: 'acl-binding-rule',
     object: { description: MARK, authMethod: name, bindType: 'role', bindName: name, selector, ...change },
   };
-}
-
-export async function failureOf(promise: Promise<unknown>): Promise<SyncError> {
-  const outcome: unknown = await promise.then(
-    (value) => new Error(`it resolved with ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  );
-  if (outcome instanceof SyncError) return outcome;
-  throw outcome;
 }
 
 export function textOf(value: unknown, field: string): string {

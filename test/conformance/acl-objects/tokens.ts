@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { expect, it } from 'vitest';
 import { assertNoSecret } from '../../support/assert-no-secret.js';
-import { type AclRig, failureOf, never, textOf } from './rig.js';
+import { failureOf } from '../../support/failure-of.js';
+import { type AclRig, never, textOf } from './rig.js';
 
 export function aclTokens(theRig: () => AclRig): void {
   it('are found by method and by role, in any case, each with what it can do and how long', async () => {

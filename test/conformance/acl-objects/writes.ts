@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { rulesString, selectorString } from '../../../src/plan/acl/quote.js';
+import { failureOf } from '../../support/failure-of.js';
 import { until } from '../../support/until.js';
-import { type AclRig, failureOf, MARK, methodOf, never, policy, roleOf, ruleOf } from './rig.js';
+import { type AclRig, MARK, methodOf, never, policy, roleOf, ruleOf } from './rig.js';
 
 export function aclWrites(theRig: () => AclRig): void {
   it('a name that stands in any case cannot be created again, and what stands is left as it is', async () => {

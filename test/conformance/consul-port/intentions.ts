@@ -1,0 +1,213 @@
+import { expect, it } from 'vitest';
+import type { Access } from '../../../src/model/intention.js';
+import { failureOf } from '../../support/failure-of.js';
+import { type ConsulRig, indexOf, nameOf, never, newSource } from './rig.js';
+
+export function intentions(theRig: () => ConsulRig): void {
+  it('an entry that is not there reads as undefined', async () => {
+    const { consul } = theRig();
+    expect(await consul.intentions.read(nameOf('nobody'), never)).toBeUndefined();
+  });
+
+  it('a created entry reads back with its index and its sources', async () => {
+    const { consul, create, fresh, read } = theRig();
+    const orders = fresh('orders');
+    const modifyIndex = await create(orders, newSource('web'), newSource('api', { kind: 'deny' }));
+    const entry = await read(orders);
+    expect(modifyIndex).toBeGreaterThan(0);
+    expect(entry.modifyIndex).toBe(modifyIndex);
+    expect(entry.destination).toEqual(nameOf(orders));
+    expect(entry.sources.toSorted((a, b) => (a.name < b.name ? -1 : 1))).toMatchObject([
+      { name: 'api', access: { kind: 'deny' }, description: 'scopemesh:payments', isLegacy: false },
+      { name: 'web', access: { kind: 'allow' }, description: 'scopemesh:payments', isLegacy: false },
+    ]);
+    expect((await consul.intentions.list(never)).find((each) => each.destination.name === orders)).toEqual(
+      entry,
+    );
+  });
+
+  it('every form of access reads back as it was written', async () => {
+    const { create, fresh, read, setProtocol } = theRig();
+    const orders = fresh('orders');
+    await setProtocol(orders, 'http');
+    const access: Access = {
+      kind: 'http',
+      permissions: [
+        { pathPrefix: '/v1/', methods: ['GET', 'HEAD'] },
+        { pathExact: '/exact' },
+        { pathRegex: '/r/[a-z]+' },
+        { methods: ['POST'] },
+        {
+          pathPrefix: '/h',
+          headers: [
+            { name: 'x-present', present: true },
+            { name: 'x-exact', exact: 'a', invert: true },
+            { name: 'x-prefix', prefix: 'b' },
+            { name: 'x-suffix', suffix: 'c' },
+            { name: 'x-regex', regex: '[0-9]' },
+          ],
+        },
+      ],
+    };
+    const modifyIndex = await create(orders, newSource('web', access));
+    const entry = await read(orders);
+    expect(entry.sources[0]?.access).toEqual(access);
+    expect(modifyIndex).toBe(entry.modifyIndex);
+  });
+
+  it('permissions that deny, and whatever else scopemesh does not write, read as other', async () => {
+    const { fresh, read, request, setProtocol } = theRig();
+    const orders = fresh('orders');
+    await setProtocol(orders, 'http');
+    const http = { PathPrefix: '/' };
+    await request('PUT', '/v1/config', {
+      Kind: 'service-intentions',
+      Name: orders,
+      Sources: [
+        {
+          Name: 'web',
+          Permissions: [
+            { Action: 'deny', HTTP: http },
+            { Action: 'allow', HTTP: http },
+          ],
+        },
+      ],
+    });
+    expect((await read(orders)).sources[0]?.access).toEqual({ kind: 'other' });
+  });
+
+  it('creating what exists is a conflict and changes nothing', async () => {
+    const { consul, create, fresh, rawEntryOf } = theRig();
+    const orders = fresh('orders');
+    await create(orders, newSource('web'));
+    const before = await rawEntryOf(orders);
+    const again = await consul.intentions.write(nameOf(orders), undefined, [newSource('api')], 0, never);
+    expect(again).toEqual({ kind: 'conflict' });
+    expect(await rawEntryOf(orders)).toEqual(before);
+  });
+
+  it('a write at an old index is a conflict and changes nothing', async () => {
+    const { consul, create, fresh, rawEntryOf, read } = theRig();
+    const orders = fresh('orders');
+    const old = await create(orders, newSource('web'));
+    const base = await read(orders);
+    await consul.intentions.write(nameOf(orders), base, [newSource('api')], old, never);
+    const before = await rawEntryOf(orders);
+    const late = await consul.intentions.write(nameOf(orders), base, [newSource('late')], old, never);
+    expect(late).toEqual({ kind: 'conflict' });
+    expect(await rawEntryOf(orders)).toEqual(before);
+  });
+
+  it('of different writes at one index exactly one is written', async () => {
+    const { consul, create, fresh, read } = theRig();
+    const orders = fresh('orders');
+    const at = await create(orders, newSource('web'));
+    const base = await read(orders);
+    const results = await Promise.all(
+      Array.from({ length: 6 }, (_, which) =>
+        consul.intentions.write(nameOf(orders), base, [newSource(`s${which}`)], at, never),
+      ),
+    );
+    expect(results.filter(({ kind }) => kind === 'written')).toHaveLength(1);
+  });
+
+  it('writing what is there already keeps the index', async () => {
+    const { consul, create, fresh, read } = theRig();
+    const orders = fresh('orders');
+    const at = await create(orders, newSource('web'));
+    const base = await read(orders);
+    const again = await consul.intentions.write(nameOf(orders), base, base.sources, at, never);
+    expect(again).toEqual({ kind: 'written', modifyIndex: at });
+  });
+
+  it('foreign content survives a write byte for byte', async () => {
+    const { consul, fresh, rawEntryOf, read, request, setProtocol } = theRig();
+    const orders = fresh('orders');
+    await setProtocol(orders, 'http');
+    const text = 'ünï © <b>&amp;</b> "q" \\ \u2028 😀';
+    await request(
+      'PUT',
+      '/v1/config',
+      `{"Kind":"service-intentions","Name":"${orders}",
+        "Meta":{"__proto__":"p","constructor":"c","10":"ten","2":"two","text":${JSON.stringify(text)},"empty":""},
+        "Sources":[
+          {"Name":"*","Action":"deny","Description":${JSON.stringify(text)}},
+          {"Name":"hand-made","Description":"by hand","Permissions":[
+            {"Action":"deny","HTTP":{"PathExact":"/admin","Methods":["PUT","DELETE"]}},
+            {"Action":"allow","HTTP":{"PathRegex":"/x/.*","Header":[{"Name":"a","Present":true,"Invert":true},{"Name":"b","Exact":"1"}]}}]},
+          {"Name":"plain","Action":"allow"}]}`,
+    );
+    const before = await rawEntryOf(orders);
+    const base = await read(orders);
+    const ours = newSource('web', { kind: 'http', permissions: [{ methods: ['GET'], pathPrefix: '/' }] });
+    indexOf(
+      await consul.intentions.write(nameOf(orders), base, [...base.sources, ours], base.modifyIndex, never),
+    );
+    const after = await rawEntryOf(orders);
+    const foreign = after.Sources.filter((source) => source.Name !== 'web');
+    const { ModifyIndex: _, Sources: __, ...fields } = after;
+    const { ModifyIndex: ___, Sources: ____, ...fieldsBefore } = before;
+    expect(JSON.stringify(foreign)).toBe(JSON.stringify(before.Sources));
+    expect(JSON.stringify(fields)).toBe(JSON.stringify(fieldsBefore));
+    expect(after.Sources).toHaveLength(before.Sources.length + 1);
+    const withOurs = await read(orders);
+    const rest = withOurs.sources.filter((source) => source.name !== 'web');
+    indexOf(await consul.intentions.write(nameOf(orders), withOurs, rest, withOurs.modifyIndex, never));
+    const { ModifyIndex: _____, ...last } = await rawEntryOf(orders);
+    const { ModifyIndex: ______, ...first } = before;
+    expect(JSON.stringify(last)).toBe(JSON.stringify(first));
+  });
+
+  it('content that Consul refuses throws ERR_CONSUL_REJECTED with its words', async () => {
+    const { consul, fresh, setProtocol } = theRig();
+    const tcp = fresh('tcp');
+    await setProtocol(tcp, 'tcp');
+    const l7 = newSource('web', { kind: 'http', permissions: [{ pathPrefix: '/' }] });
+    const failure = await failureOf(consul.intentions.write(nameOf(tcp), undefined, [l7], 0, never));
+    expect(failure.code).toBe('ERR_CONSUL_REJECTED');
+    expect(failure.message).toContain('protocol "tcp"');
+    expect(failure.retriable).toBe(false);
+    const none = consul.intentions.write(nameOf(tcp), undefined, [], 0, never);
+    expect((await failureOf(none)).code).toBe('ERR_CONSUL_REJECTED');
+  });
+
+  it('names meet without regard to case, and the entry keeps its own', async () => {
+    const { consul, create, fresh, read } = theRig();
+    const lower = fresh('case');
+    const upper = lower.toUpperCase();
+    const at = await create(upper, newSource('web'));
+    const base = await read(lower);
+    expect(base.destination.name).toBe(upper);
+    indexOf(await consul.intentions.write(nameOf(lower), base, [newSource('api')], at, never));
+    expect((await read(lower)).destination.name).toBe(upper);
+  });
+
+  it('names with slashes, spaces, percent signs and letters of other scripts are found again', async () => {
+    const { consul, create, read } = theRig();
+    for (const odd of ['a/b', 'a//b', 'a/../b', 'a b', '%2e%2e', 'a%', 'a?b#c&d', 'ünï', '😀']) {
+      const at = await create(odd, newSource('web'));
+      expect((await read(odd)).destination.name).toBe(odd);
+      expect((await consul.intentions.delete(nameOf(odd), at, never)).kind).toBe('written');
+    }
+  });
+
+  it('a delete at the index that was read removes the entry', async () => {
+    const { consul, create, fresh } = theRig();
+    const orders = fresh('orders');
+    const at = await create(orders, newSource('web'));
+    expect((await consul.intentions.delete(nameOf(orders), at, never)).kind).toBe('written');
+    expect(await consul.intentions.read(nameOf(orders), never)).toBeUndefined();
+  });
+
+  it('a delete at an old index, or of what is gone, is a conflict', async () => {
+    const { consul, create, fresh, read } = theRig();
+    const orders = fresh('orders');
+    const old = await create(orders, newSource('web'));
+    const base = await read(orders);
+    const at = indexOf(await consul.intentions.write(nameOf(orders), base, [newSource('api')], old, never));
+    expect(await consul.intentions.delete(nameOf(orders), old, never)).toEqual({ kind: 'conflict' });
+    expect((await read(orders)).modifyIndex).toBe(at);
+    await consul.intentions.delete(nameOf(orders), at, never);
+    expect(await consul.intentions.delete(nameOf(orders), at, never)).toEqual({ kind: 'conflict' });
+  });
+}

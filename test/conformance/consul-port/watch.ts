@@ -1,0 +1,103 @@
+import { expect, it } from 'vitest';
+import type { WatchedTable } from '../../../src/consul/consul.js';
+import { type ConsulRig, indexOf, nameOf, never, newSource } from './rig.js';
+
+export function watch(theRig: () => ConsulRig): void {
+  /** Runs `change` while the watch waits; resolves once the watch has told of a change since. */
+  const wakes = async (table: WatchedTable, change: () => Promise<unknown>): Promise<void> => {
+    const { consul } = theRig();
+    const stop = new AbortController();
+    let told = () => {};
+    let live = () => {};
+    const settled = new Promise<void>((resolve) => {
+      live = resolve;
+    });
+    const watch = consul.watch(table, { changed: () => told(), alive: () => live() }, stop.signal);
+    await settled;
+    const changed = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    await change();
+    await changed;
+    stop.abort();
+    await watch;
+  };
+
+  it('of intentions wakes for a write and a delete, of protocols for a change of one service or of all', async () => {
+    const { consul, create, fresh, read, request, setProtocol } = theRig();
+    const orders = fresh('orders');
+    await wakes('intentions', () => create(orders, newSource('web')));
+    await wakes('intentions', async () => {
+      const { modifyIndex } = await read(orders);
+      await consul.intentions.delete(nameOf(orders), modifyIndex, never);
+    });
+    await wakes('protocols', () => setProtocol(orders, 'http'));
+    const global = { Kind: 'proxy-defaults', Name: 'global', Config: { protocol: 'http' } };
+    await wakes('protocols', () => request('PUT', '/v1/config', global));
+    await wakes('protocols', () => request('DELETE', '/v1/config/proxy-defaults/global'));
+  });
+
+  it('of ACL objects wakes for a policy and a role, made and deleted', async () => {
+    const { fresh, request } = theRig();
+    const Name = fresh('watched');
+    await wakes('acl', () => request('PUT', '/v1/acl/policy', { Name, Rules: '' }));
+    await wakes('acl', () => request('PUT', '/v1/acl/role', { Name }));
+    await wakes('acl', async () => {
+      const role = (await request('GET', `/v1/acl/role/name/${Name}`)) as { ID: string };
+      await request('DELETE', `/v1/acl/role/${role.ID}`);
+    });
+  });
+
+  it('of the catalog wakes for a registration, and for a change of its meta or its tags alone', async () => {
+    const { fresh, register, request } = theRig();
+    const web = fresh('web');
+    const with_ = (Meta: object, Tags: string[]) => register({ ID: web, Service: web, Meta, Tags });
+    await wakes('catalog', () => with_({}, []));
+    await wakes('catalog', () => with_({ 'oauth-client-id': 'a' }, []));
+    await wakes('catalog', () => with_({ 'oauth-client-id': 'b' }, []));
+    await wakes('catalog', () => with_({ 'oauth-client-id': 'b' }, ['oauth-client=b']));
+    await wakes('catalog', () => with_({ 'oauth-client-id': 'b' }, []));
+    await wakes('catalog', () =>
+      request('PUT', '/v1/catalog/deregister', { Node: 'machine-1', ServiceID: web }),
+    );
+  });
+
+  it('of the catalog wakes for one of two instances that loses its tag, though the list stays the same', async () => {
+    const { fresh, register } = theRig();
+    const web = fresh('web');
+    const tagged = { Service: web, Tags: ['oauth-client=a'] };
+    await register({ ID: `${web}-1`, ...tagged });
+    await register({ ID: `${web}-2`, ...tagged });
+    await wakes('catalog', () => register({ ID: `${web}-2`, Service: web }));
+  });
+
+  it('of claims wakes for a record that comes and one that goes', async () => {
+    const { consul, fresh } = theRig();
+    const mine = { provider: 'main', clientId: fresh('client'), service: nameOf('web') };
+    let modifyIndex = 0;
+    await wakes('claims', async () => {
+      modifyIndex = indexOf(await consul.claims.create(mine, never));
+    });
+    await wakes('claims', () => consul.claims.delete({ ...mine, modifyIndex }, never));
+  });
+
+  it('proves to be alive again and again while nothing changes', async () => {
+    const { connect, server } = theRig();
+    const quick = connect(server.managementToken, { watchWaitMs: 100 });
+    const stop = new AbortController();
+    const events: string[] = [];
+    const alive = () => {
+      events.push('alive');
+      if (events.filter((event) => event === 'alive').length === 4) stop.abort();
+    };
+    await quick.watch('claims', { changed: () => events.push('changed'), alive }, stop.signal);
+    expect(events).toEqual(['alive', 'changed', 'alive', 'alive', 'alive']);
+  });
+
+  it('ends when it is aborted', async () => {
+    const { consul } = theRig();
+    const stop = new AbortController();
+    await consul.watch('catalog', { changed: () => stop.abort(), alive() {} }, stop.signal);
+    await consul.watch('intentions', { changed() {}, alive: () => stop.abort() }, stop.signal);
+  });
+}
