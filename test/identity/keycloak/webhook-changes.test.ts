@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { admin, byId, byUser, CLIENT, one, open, person, signed, told, USER } from './webhook-source.js';
+
+const WRITE_SCOPE = 'ac0d8b5e-09ba-4e68-8b9a-83073717830b';
+
+describe('the Keycloak webhook', () => {
+  const cases: readonly (readonly [string, string, string | null, object, readonly string[]])[] = [
+    [
+      'a deletion without details leads to everything',
+      'DELETE',
+      `clients/${CLIENT}`,
+      {},
+      ['provider/main ! @', 'provider/main ! *', `client-deleted undefined ${CLIENT}`],
+    ],
+    [
+      'a client that a partial import made',
+      'CREATE',
+      `clients/${CLIENT}`,
+      { resourceType: 'REALM', representation: '{"clientId":"imp"}' },
+      ['client/main/imp'],
+    ],
+    ['an id that no client can have', 'UPDATE', 'clients/%2e%2e', {}, ['provider/main ! *']],
+    [
+      'the realm changed',
+      'UPDATE',
+      null,
+      { resourceType: 'REALM', representation: '{"accessTokenLifespan":120}' },
+      ['provider/main ! *'],
+    ],
+    ['the log was switched', 'UPDATE', 'events/config', { resourceType: 'REALM' }, ['provider/main ! *']],
+    ['all sessions ended', 'ACTION', 'logout-all', { resourceType: 'REALM' }, []],
+    [
+      'a role was deleted',
+      'DELETE',
+      'roles/reader',
+      {},
+      ['provider/main ! * < reader', 'provider/main ! @ < reader'],
+    ],
+    [
+      'a role was deleted by its id',
+      'DELETE',
+      'roles-by-id/x',
+      { representation: '{"name":"reader"}' },
+      ['provider/main ! *', 'provider/main ! @ < reader'],
+    ],
+    [
+      'a role lost another',
+      'DELETE',
+      'roles/reader/composites',
+      {},
+      ['provider/main ! *', 'provider/main ! @ < reader'],
+    ],
+    [
+      'a role got another',
+      'CREATE',
+      'roles/reader/composites',
+      {},
+      ['provider/main *', 'provider/main @ < reader'],
+    ],
+    [
+      'a role of a client was deleted',
+      'DELETE',
+      `clients/${CLIENT}/roles/writer`,
+      {},
+      ['provider/main ! *', 'provider/main ! @'],
+    ],
+    [
+      'a role of a client got another',
+      'CREATE',
+      `clients/${CLIENT}/roles/writer/composites`,
+      {},
+      ['provider/main *', 'provider/main @'],
+    ],
+    [
+      'a group got roles',
+      'CREATE',
+      'groups/g/role-mappings/realm',
+      {},
+      ['provider/main *', 'provider/main @'],
+    ],
+    ['a group was deleted', 'DELETE', 'groups/g', {}, ['provider/main ! *', 'provider/main ! @']],
+    ['a group was made', 'CREATE', 'groups/g', {}, []],
+    ['a user left a group', 'DELETE', `users/${USER}/groups/g`, {}, [`${byUser} !`, person]],
+    [
+      'a role was taken from a user',
+      'DELETE',
+      `users/${USER}/role-mappings/realm`,
+      {},
+      [`${byUser} !`, person],
+    ],
+    [
+      'a role of a client was taken from a user',
+      'DELETE',
+      `users/${USER}/role-mappings/clients/x`,
+      {},
+      [`${byUser} !`, person],
+    ],
+    ['a user was made', 'CREATE', `users/${USER}`, {}, [`provider/main @ < ${USER}`]],
+    ['a user was disabled', 'UPDATE', `users/${USER}`, { representation: '{"enabled":false}' }, [person]],
+    ['a user was deleted', 'DELETE', `users/${USER}`, {}, [person]],
+    ['the sessions of a user ended', 'ACTION', `users/${USER}/logout`, {}, [`session-revoked ${USER}`]],
+    ['a password was set', 'ACTION', `users/${USER}/reset-password`, {}, []],
+    ['a scope for new clients', 'DELETE', `default-default-client-scopes/${WRITE_SCOPE}`, {}, []],
+    ['a scope was deleted that nobody knows', 'DELETE', 'client-scopes/unknown', {}, ['provider/main ! *']],
+    ['a mapper of a scope', 'CREATE', `client-scopes/${WRITE_SCOPE}/protocol-mappers/models`, {}, []],
+    ['an action that failed', 'DELETE', `clients/${CLIENT}`, { error: 'unknown_error' }, []],
+    ['something else', 'UPDATE', 'identity-provider/instances/x', {}, []],
+  ];
+  it.each(cases)('reads: %s', async (_, operation, path, more, expectation) => {
+    expect(told(await one(open(), admin(operation, path, more)))).toEqual(expectation);
+  });
+
+  it('follows a client that gets another client id, and a scope that gets another name', async () => {
+    const names = createKeycloakNames();
+    names.learnClient(CLIENT, 'old');
+    names.learnScope(WRITE_SCOPE, 'old:scope');
+    const source = open({ names });
+    const renamed = admin('UPDATE', `clients/${CLIENT}`, { representation: '{"clientId":"new"}' });
+    expect(told(await one(source, renamed))).toEqual([
+      'provider/main ! *',
+      'provider/main ! @',
+      `${byId} ! < old`,
+      'client/main/old ! < old',
+    ]);
+    expect(told(await one(source, renamed))).toEqual([`${byId} ! < new`]);
+    const scope = admin('UPDATE', `client-scopes/${WRITE_SCOPE}`, { representation: '{"name":"new:scope"}' });
+    expect(told(await one(source, scope))).toEqual(['provider/main ! * < old:scope']);
+    expect(told(await one(source, scope))).toEqual(['provider/main ! *']);
+  });
+
+  it('looks at a client that changed itself by dynamic registration', async () => {
+    const event = (type: string) =>
+      signed({ id: 'e', time: 1, realmName: 'wh2', type, authDetails: { clientId: 'self' } });
+    expect(told(await one(open(), event('access.CLIENT_DELETE')))).toEqual(['client/main/self !']);
+    expect(told(await one(open(), event('access.CLIENT_REGISTER')))).toEqual(['client/main/self']);
+    expect(told(await one(open(), event('access.CLIENT_LOGIN')))).toEqual([]);
+  });
+});

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { admin, CLIENT, one, open, person, told, USER } from './webhook-source.js';
+
+describe('the Keycloak webhook', () => {
+  it('takes roles for nothing but memberships where they open nothing', async () => {
+    const source = open({ serviceAccountRoles: false });
+    expect(told(await one(source, admin('DELETE', `users/${USER}/role-mappings/realm`)))).toEqual([person]);
+    expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
+    expect(told(await one(source, admin('DELETE', 'roles/reader')))).toEqual(['provider/main ! @ < reader']);
+    expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual(['provider/main ! @']);
+    expect(told(await one(source, admin('DELETE', `clients/${CLIENT}/roles/writer`)))).toEqual([
+      'provider/main ! @',
+    ]);
+  });
+
+  it('names roles of clients and organizations as the mapping may', async () => {
+    const names = createKeycloakNames();
+    names.learnClient(CLIENT, 'orders-api');
+    names.learnRole('r1', { api: 'orders-api', name: 'reader' });
+    names.learnGroup('o', 'organization/acme');
+    const lines = async (operation: string, path: string, more: object = {}) =>
+      told(await one(open({ names, serviceAccountRoles: false }), admin(operation, path, more)));
+    const reader = ['provider/main ! @ < client/orders-api/reader'];
+    expect(await lines('DELETE', `clients/${CLIENT}/roles/reader`)).toEqual(reader);
+    expect(await lines('DELETE', 'roles-by-id/r1')).toEqual(reader);
+    expect((await lines('DELETE', `clients/${CLIENT}`))[0]).toEqual(reader[0]);
+    const sent = [{ id: 'r1', name: 'reader', clientRole: true, containerId: CLIENT }];
+    expect(
+      await lines('DELETE', 'roles/bundle/composites', { representation: JSON.stringify(sent) }),
+    ).toEqual(['provider/main ! @ < bundle,client/orders-api/reader']);
+    for (const operation of ['UPDATE', 'DELETE'])
+      expect(await lines(operation, 'organizations/o')).toEqual(['provider/main ! @ < organization/acme']);
+    expect(await lines('CREATE', 'organizations/p')).toEqual([]);
+    expect(await lines('CREATE', 'organizations/o/members')).toEqual(['provider/main @ < organization/acme']);
+    expect(await lines('DELETE', `organizations/o/members/${USER}`)).toEqual([person]);
+  });
+
+  it('names a group as the mapping may, and takes a known service account for no person', async () => {
+    const names = createKeycloakNames();
+    names.learnGroup('g', '/ops/oncall');
+    names.learnServiceAccount(USER, CLIENT);
+    const source = open({ names, serviceAccountRoles: false });
+    expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual([
+      'provider/main ! @ < /ops/oncall,ops/oncall',
+    ]);
+    expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([]);
+  });
+
+  describe('where roles count', () => {
+    const API = '0b1b0e35-5a0e-4b43-a7b5-0e6d3d9f5b11';
+    const reader = { id: 'r1', name: 'reader', clientRole: true, containerId: API };
+    const learned = () => {
+      const names = createKeycloakNames();
+      names.learnClient(API, 'orders-api');
+      names.learnRole('r1', { api: 'orders-api', name: 'reader' });
+      names.learnRole('r2', { api: 'orders-api', name: 'writer' });
+      names.learnRole('r3', { name: 'writer' });
+      return names;
+    };
+    const list = (...roles: object[]) => ({ representation: JSON.stringify(roles) });
+    const all = (...roles: string[]) => [`provider/main ! * < ${roles.join()}`];
+
+    it.each<[string, string, string, object, readonly string[]]>([
+      ['one of a client, deleted', 'DELETE', `clients/${API}/roles/reader`, {}, all('orders-api#reader')],
+      [
+        'one of a client, renamed',
+        'UPDATE',
+        `clients/${API}/roles/reader`,
+        { representation: '{"name":"readers"}' },
+        all('orders-api#reader'),
+      ],
+      [
+        'one of a client, described',
+        'UPDATE',
+        `clients/${API}/roles/reader`,
+        { representation: '{"name":"reader","description":"x"}' },
+        ['provider/main ! *'],
+      ],
+      ['one by its id, deleted', 'DELETE', 'roles-by-id/r2', {}, all('orders-api#writer')],
+      ['one of the realm by its id, deleted', 'DELETE', 'roles-by-id/r3', {}, all('writer')],
+      [
+        'one by its id, renamed',
+        'UPDATE',
+        'roles-by-id/r1',
+        { representation: '{"name":"readers"}' },
+        all('orders-api#reader'),
+      ],
+      [
+        'two taken out of a role',
+        'DELETE',
+        'roles/bundle/composites',
+        list(reader, { id: 'r3', name: 'writer' }),
+        all('orders-api#reader', 'writer'),
+      ],
+      [
+        'one taken out of a role of a client',
+        'DELETE',
+        `clients/${API}/roles/writer/composites`,
+        list(reader),
+        all('orders-api#reader'),
+      ],
+      [
+        'one of a client that nobody knows, taken out of a role',
+        'DELETE',
+        'roles-by-id/r3/composites',
+        list({ ...reader, containerId: CLIENT }),
+        ['provider/main ! *'],
+      ],
+      [
+        'one taken from a group',
+        'DELETE',
+        `groups/g/role-mappings/clients/${API}`,
+        list(reader),
+        all('orders-api#reader'),
+      ],
+      ['one given to a group', 'CREATE', 'groups/g/role-mappings/realm', list(reader), ['provider/main *']],
+      [
+        'the client that they belong to, deleted',
+        'DELETE',
+        `clients/${API}`,
+        {},
+        all('orders-api#reader', 'orders-api#writer'),
+      ],
+      [
+        'the client that they belong to, under another client id',
+        'UPDATE',
+        `clients/${API}`,
+        { representation: '{"clientId":"orders"}' },
+        all('orders-api#reader', 'orders-api#writer'),
+      ],
+    ])('says which: %s', async (_, operation, path, more, expectation) => {
+      const event = await one(open({ names: learned() }), admin(operation, path, more));
+      expect(told(event).filter((line) => / \*/.test(line))).toEqual(expectation);
+    });
+
+    it('reads nobody for roles of a client that is none of the APIs', async () => {
+      const other = { names: learned(), apis: ['billing-api'] };
+      const named = { representation: '{"clientId":"orders-api"}' };
+      for (const [operation, path, more] of [
+        ['DELETE', `clients/${API}/roles/reader`, {}],
+        ['DELETE', `clients/${API}`, named],
+      ] as const) {
+        const lines = async (options: object) => told(await one(open(options), admin(operation, path, more)));
+        expect((await lines(other)).filter((line) => / \*/.test(line))).toEqual([]);
+        expect(await lines({ ...other, apis: ['orders-api'] })).toContainEqual(
+          expect.stringMatching(/^provider\/main ! \*/),
+        );
+      }
+    });
+  });
+});
