@@ -1,7 +1,7 @@
 /** What each key means, where the schema's own words are none or too few; by the path of `configurationKeys`. */
 export const MEANINGS: Readonly<Record<string, string>> = {
   owner:
-    'The ownership mark of this instance. It begins the Description of every source that is its own, and is part of its names in Redis, Kafka and Consul’s KV. It cannot change while scopemesh runs.',
+    'The ownership mark of this instance. It begins the Description of every source that is its own, and is part of its names in Redis, Kafka and Consul’s KV. It cannot change while scopemesh runs; what another owner opened, logins to Consul too, stands on and is nobody’s to take back, so take it back (with empty `scopes` and `groups`) before you change it.',
   mode: 'See [modes](#modes).',
   'consul.address': 'Where Consul’s HTTP API is; `http://` or `https://`.',
   'consul.token':
