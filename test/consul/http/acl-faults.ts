@@ -1,13 +1,10 @@
-import { inspect } from 'node:util';
 import { type Clock, systemClock } from '../../../src/clock.js';
 import type { AclObjects } from '../../../src/consul/acl.js';
 import { createAclObjects } from '../../../src/consul/http/acl-objects.js';
 import { createIndexGuard } from '../../../src/consul/http/index-guard.js';
 import { createTransport } from '../../../src/consul/http/transport.js';
-import { SyncError } from '../../../src/errors.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { assertNoSecret } from '../../support/assert-no-secret.js';
 import { ACL_TOKEN, type Exchange, startFaultServer } from './fault-server.js';
 
 /** A 404 of Consul's own. */
@@ -109,14 +106,4 @@ export async function faultyAcl(
       await server.close();
     },
   };
-}
-
-export async function failureOf(promise: Promise<unknown>): Promise<SyncError> {
-  const outcome: unknown = await promise.then(
-    (value) => new Error(`it resolved with ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  );
-  if (!(outcome instanceof SyncError)) throw outcome;
-  assertNoSecret(inspect(outcome, { depth: 10, showHidden: true }), [ACL_TOKEN]);
-  return outcome;
 }

@@ -4,7 +4,6 @@ import { createMovableClock } from '../../support/movable-clock.js';
 import {
   ABSENT,
   type AclUnderFault,
-  failureOf,
   faultyAcl,
   ONE_OF_EACH,
   rawConfig,
@@ -13,7 +12,7 @@ import {
   rawRole,
   rawRule,
 } from './acl-faults.js';
-import type { Exchange } from './fault-server.js';
+import { type Exchange, failureOf } from './fault-server.js';
 
 const never = new AbortController().signal;
 const open: AclUnderFault[] = [];

@@ -2,8 +2,8 @@ import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { assertNoSecret } from '../../support/assert-no-secret.js';
 import { createMovableClock } from '../../support/movable-clock.js';
-import { ABSENT, type AclUnderFault, failureOf, faultyAcl } from './acl-faults.js';
-import type { Exchange } from './fault-server.js';
+import { ABSENT, type AclUnderFault, faultyAcl } from './acl-faults.js';
+import { type Exchange, failureOf } from './fault-server.js';
 
 const never = new AbortController().signal;
 const open: AclUnderFault[] = [];

@@ -1,15 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AclObject } from '../../../src/model/acl.js';
-import {
-  ABSENT,
-  type AclUnderFault,
-  failureOf,
-  faultyAcl,
-  rawConfig,
-  rawMethod,
-  rawRule,
-} from './acl-faults.js';
-import type { Exchange } from './fault-server.js';
+import { ABSENT, type AclUnderFault, faultyAcl, rawConfig, rawMethod, rawRule } from './acl-faults.js';
+import { type Exchange, failureOf } from './fault-server.js';
 
 const never = new AbortController().signal;
 const open: AclUnderFault[] = [];

@@ -1,10 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { inspect } from 'node:util';
+import { onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import type { Consul } from '../../../src/consul/consul.js';
 import { createHttpConsul, type HttpConsulOptions } from '../../../src/consul/http/http-consul.js';
+import type { SyncError } from '../../../src/errors.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { assertNoSecret } from '../../support/assert-no-secret.js';
+import { failureOf as plainFailureOf } from '../../support/failure-of.js';
 
 export interface Exchange {
   readonly method: string;
@@ -85,4 +90,23 @@ export function connect(address: string, options: Partial<HttpConsulOptions> = {
     clock: systemClock,
     ...options,
   });
+}
+
+/** The adapter against a server that answers so, until the test has ended. */
+export async function against(
+  answer: (exchange: Exchange) => void,
+  options: Partial<HttpConsulOptions> = {},
+): Promise<{ consul: Consul; seen: readonly string[] }> {
+  const server = await startFaultServer(answer);
+  onTestFinished(server.close);
+  const consul = connect(server.address, options);
+  onTestFinished(() => consul.close());
+  return { consul, seen: server.seen };
+}
+
+/** The error of ours with which it fails; nowhere in it may the ACL token stand. */
+export async function failureOf(promise: Promise<unknown>): Promise<SyncError> {
+  const failure = await plainFailureOf(promise);
+  assertNoSecret(inspect(failure, { depth: 10, showHidden: true }), [ACL_TOKEN]);
+  return failure;
 }
