@@ -51,6 +51,18 @@ describe('ACL objects of a client that went while scopemesh was away', () => {
     expect(await rig.objects('roles')).toHaveLength(1);
   });
 
+  it('stay while the directory does not answer, also where no Description can say whose they are', async () => {
+    const long = { ...clientOf('web', 'config:read'), clientId: LONG };
+    await running({ clients: [long, clientOf('api', 'config:read')] });
+    await daemon.stop();
+    const before = (await rig.decisions()).length;
+    rig.idp.fault = () => ({ status: 503, json: {} });
+    daemon = await rig.start();
+    await rig.decided({ reason: 'SweepCompleted' }, before);
+    expect([await methods(), (await rig.objects('roles')).length]).toEqual([2, 2]);
+    rig.idp.fault = undefined;
+  });
+
   it('go where their provider is not configured any more', async () => {
     await running();
     await daemon.stop();
