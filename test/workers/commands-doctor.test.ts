@@ -134,6 +134,32 @@ describe('doctor', () => {
     expect((await examined(`acl = "read" ${LEAST} ${write}`))?.severity).toBe('ok');
   });
 
+  it('wants a token that may write jwt-providers, where a user must stand behind a call', async () => {
+    const directory = join(cli.directory, 'clients.json');
+    const examined = async (rules: string) => {
+      cli.configure({
+        consul: {
+          address: mesh.consul.address,
+          token: await mesh.tokenWith(`acl = "read" ${LEAST} ${rules}`),
+        },
+        scopes: { 'orders:write': { to: 'orders', user: 'required' } },
+        providers: [
+          { name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory, audience: 'orders' },
+        ],
+      });
+      return (await examine()).of('consul.token');
+    };
+    for (const weak of ['', 'mesh = "read"', 'mesh = "read" operator = "write"'])
+      expect(await examined(weak)).toMatchObject({
+        severity: 'error',
+        message: expect.stringContaining('write mesh'),
+        remedy: expect.stringContaining('mesh = "write"'),
+      });
+    expect((await examined('mesh = "write"'))?.severity).toBe('ok');
+    // Where no rule is about the mesh, Consul takes that of the operator.
+    expect((await examined('operator = "write"'))?.severity).toBe('warning');
+  });
+
   it('tells a token that sees only a part, none, and a wrong one', async () => {
     await useToken('service "orders" { policy = "read" intentions = "write" }');
     const partial = await examine();

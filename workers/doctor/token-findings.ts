@@ -65,7 +65,7 @@ function powerFinding({ isManagement, rules }: AclTokenFacts, config: Config, ne
     WHOLE.filter((resource) => may(new RegExp(`\\b${resource}"?\\s*[=:]\\s*"write"`))),
   );
   // Where no rule is about the mesh, that of the operator counts.
-  const hasMesh = writes.has('mesh') || writes.has('operator');
+  const hasMesh = writes.has('mesh') || (writes.has('operator') && !may(/\bmesh"?\s*[=:]/));
   const lacking = [
     ...(may(/\bintentions"?\s*[=:]\s*"write"/) ? [] : ['intentions']),
     ...(config.services.claims === 'first' && !mayWriteKeys(rules, claimRecords(config))
