@@ -11,8 +11,8 @@ export interface JwtProviders {
   /** Compare-and-set of the whole entry; needs `mesh = "write"`. `expectedIndex` 0 creates. The result is read back. */
   write(entry: JwtProviderEntry, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
   /**
-   * Compare-and-set delete. An entry already gone is `conflict`. Consul deletes an entry that intentions name, and
-   * then their destinations' proxies get no listener: look first.
+   * Compare-and-set delete. An entry already gone is `conflict`. Consul refuses it for an entry that an intention names:
+   * without it the destination's proxies would get no listener.
    */
   delete(name: string, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
   /**

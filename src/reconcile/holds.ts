@@ -109,7 +109,15 @@ export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
   return [...merged.values()];
 }
 
-const ACL_KINDS = ['acl-policy', 'acl-role', 'acl-auth-method', 'acl-binding-rule', 'acl-token'] as const;
+/** Kinds whose subjects are a kind and names. */
+const NAMED_KINDS = [
+  'acl-policy',
+  'acl-role',
+  'acl-auth-method',
+  'acl-binding-rule',
+  'acl-token',
+  'jwt-provider',
+] as const;
 
 /** The hold as its end is told: what is known of it is its subject. */
 export function endedHold(known: RecordedHold): Hold {
@@ -125,15 +133,15 @@ export function endedHold(known: RecordedHold): Hold {
       resource: { kind: 'claim', name: rest[2] ?? '' },
     };
   }
-  const aclKind = ACL_KINDS.find((each) => each === kind);
-  if (aclKind !== undefined) {
+  const namedKind = NAMED_KINDS.find((each) => each === kind);
+  if (namedKind !== undefined) {
     return {
       subject: known.subject,
       reason,
       detail: 'the reason for holding it is gone',
       action: 'none',
       scopes: [],
-      resource: { kind: aclKind, name: rest.join('/') },
+      resource: { kind: namedKind, name: rest.join('/') },
     };
   }
   const [partition, namespace, destination, source] = rest;

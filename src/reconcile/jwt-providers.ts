@@ -8,7 +8,7 @@ import { formatKey, providerKey } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import { providerOfEntry } from '../plan/acl/jwt-requirement.js';
 import { jwtProviderName } from '../plan/acl/quote.js';
-import type { Plan } from '../plan/plan.js';
+import type { Hold, Plan } from '../plan/plan.js';
 import { type JwtProviderChange, planJwtProviders } from '../plan/plan-jwt-providers.js';
 import { entryText, parseEntryKeys } from '../plan/user-tokens.js';
 import type { SettledDecision } from '../queue/journal.js';
@@ -16,6 +16,7 @@ import { aclBudget } from './acl/acl-budget.js';
 import { causeOf, settledOf } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';
+import { tellHolds } from './holds.js';
 import { INTERRUPTED } from './leftovers.js';
 import { toTriggers } from './observe-consul.js';
 import { isRefusal, settle } from './settle.js';
@@ -98,7 +99,12 @@ export async function reconcileJwtProvider(
   const pending = record.pending.filter(({ resource }) => resource.kind === 'jwt-provider');
   if (pending.length > 0) await settleJwtLeftovers(key, pending, deps, signal);
   const isNeeded = needsUserTokens(world.mapping);
-  if (!isNeeded && ourJwtProviders(world).length === 0) return undefined;
+  const cause = causeOf(job);
+  const tell = (holds: readonly Hold[]) => tellHolds(key, record, holds, cause, deps, isJwtSubject);
+  if (!isNeeded && ourJwtProviders(world).length === 0) {
+    await tell([]);
+    return undefined;
+  }
   // The regular read of a directory is no reason to plan the whole fleet: who needs the entry, or needs it no more, asks.
   const isRoutine = job.triggers.every((trigger) => trigger.fullRead);
   if (isRoutine && !(isNeeded && lacksFacts(world))) return undefined;
@@ -107,7 +113,8 @@ export async function reconcileJwtProvider(
   const now = deps.clock.now();
   const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
   // What was held for want of a fact.
-  if (world.userTokens.facts !== before) await deps.queue.add(toTriggers(waiting(plans), causeOf(job)));
+  if (world.userTokens.facts !== before) await deps.queue.add(toTriggers(waiting(plans), cause));
+  const holds: Hold[] = [];
   let refusal: SyncError | undefined;
   for (const change of planned(plans, deps)) {
     const { name, verb } = change;
@@ -117,9 +124,30 @@ export async function reconcileJwtProvider(
       const all = await deps.consul.intentions.list(signal);
       if (!planned(plans, deps, all).some((each) => each.name === name && each.verb === verb)) continue;
     }
-    refusal ??= await writeProvider(key, change, record.lastWritten, causeOf(job), deps, signal);
+    const isDrift = isDriftOf(change, record.lastWritten);
+    if (isDrift && deps.contention.isContended(jwtProviderSubject(name), now))
+      holds.push(contendedHold(change));
+    else refusal ??= await writeProvider(key, change, isDrift, cause, deps, signal);
   }
+  await tell(holds);
   return refusal;
+}
+
+/** What is there is not what was written, although nothing else is wanted. */
+function isDriftOf({ name, after }: JwtProviderChange, lastWritten: ReadonlyMap<string, string>): boolean {
+  return after !== undefined && lastWritten.get(jwtProviderSubject(name)) === entryText(after);
+}
+
+function contendedHold({ name }: JwtProviderChange): Hold {
+  return {
+    subject: jwtProviderSubject(name),
+    resource: { kind: 'jwt-provider', name },
+    reason: 'Contended',
+    detail:
+      'somebody undoes this jwt-provider again and again, and whose tokens it takes is as they wrote it; find out who writes it (Terraform, a script) and keep one writer',
+    action: 'change',
+    scopes: [],
+  };
 }
 
 /** The destinations that have something to write, or wait to. */
@@ -134,7 +162,7 @@ function waiting(plans: readonly Plan[]): readonly ServiceName[] {
 async function writeProvider(
   key: string,
   change: JwtProviderChange,
-  lastWritten: ReadonlyMap<string, string>,
+  isDrift: boolean,
   cause: Cause,
   deps: Deps,
   signal: AbortSignal,
@@ -143,14 +171,6 @@ async function writeProvider(
   const { name, before, after } = change;
   const subject = jwtProviderSubject(name);
   const expectedIndex = before?.modifyIndex ?? 0;
-  const isDrift = after !== undefined && lastWritten.get(subject) === entryText(after);
-  if (isDrift && contention.isContended(subject, clock.now())) {
-    logger.warn(
-      { subject },
-      'somebody undoes this jwt-provider again and again; it is left alone for a while',
-    );
-    return undefined;
-  }
   const stamp = stampOf(deps);
   const draft: DraftDecision = {
     id: stamp.newId(),
@@ -215,6 +235,10 @@ export function jwtProviderFacts({ name, verb, before, after }: JwtProviderChang
 
 export function jwtProviderSubject(name: string): string {
   return `jwt-provider/${encodeURIComponent(name)}`;
+}
+
+function isJwtSubject(subject: string): boolean {
+  return subject.startsWith('jwt-provider/');
 }
 
 function viewOf(content: StandingJwtProvider['content'] | undefined): unknown {
