@@ -5,15 +5,15 @@
 #
 # Such a token ends. An Envoy whose token has ended, or whose service was registered with one that has, is never told of
 # a denial again and looks healthy. So before a token ends this logs in again, registers the service with the new token,
-# restarts Envoy with it, and logs the old one out; so it does as soon as Consul refuses the token before its time, as it
-# does once the client is disabled or has lost the service. Where the login fails Envoy is stopped: a proxy that nobody
-# can reach is better than one that nobody can close. The restart cuts the connections that are open.
+# restarts Envoy with it, and logs the old one out; so it does as soon as the token is gone before its time, as it is once
+# the client is disabled or its tokens are to live shorter. Where the login fails Envoy is stopped: a proxy that nobody can
+# reach is better than one that nobody can close. The restart cuts the connections that are open.
 #
 # In the environment:
 #   AUTH_METHOD           as `scopemesh explain --client PROVIDER/CLIENT_ID` tells it
 #   ACCESS_TOKEN_COMMAND  a command of the shell that prints a fresh access token of the client
 #   RENEW_SECONDS         when to renew: two thirds of the lifetime that `scopemesh explain` tells
-#   CHECK_SECONDS         how often to see whether the token still counts, by registering the service again; 5
+#   CHECK_SECONDS         how often to see whether the token is still there; 5
 #   CONSUL_HTTP_ADDR and the like, as Consul's command line takes them; no CONSUL_HTTP_TOKEN
 set -eu
 umask 077
@@ -71,10 +71,10 @@ renew() {
   with_token "$1" consul services register "$file" >/dev/null
 }
 
-# Whether Consul refuses the token in the file $1: it knows no such token, or lets it register the service no more. That
-# Consul does not answer says nothing.
-is_refused() {
-  with_token "$1" consul services register "$file" 2>&1 >/dev/null | grep -q 'Unexpected response code: 403'
+# Whether Consul says that it knows no token as in the file $1; that it does not answer says nothing. Registering the
+# service again would tell more, but starts its TTL checks anew.
+is_gone() {
+  with_token "$1" consul acl token read -self 2>&1 >/dev/null | grep -q 'ACL not found'
 }
 
 count=0
@@ -84,8 +84,8 @@ while :; do
   now=$(date +%s)
   if [ -n "$token" ] && [ $((now - checked_at)) -ge "$CHECK_SECONDS" ]; then
     checked_at=$now
-    if is_refused "$token"; then
-      echo "sidecar-login: the token of $id is refused before its time" >&2
+    if is_gone "$token"; then
+      echo "sidecar-login: the token of $id is gone before its time" >&2
       renewed_at=0
     fi
   fi
