@@ -1,48 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IncompleteRead } from '../../../src/errors.js';
-import type { createEntra } from '../../../src/identity/entra/entra.js';
-import type { PollResult } from '../../../src/identity/source.js';
-import { applicationOf, type Entra, principalOf, startEntra } from '../../support/entra/entra.js';
-import { partsOf } from '../../support/entra/parts.js';
+import { applicationOf, principalOf } from '../../support/entra/entra.js';
 import { shape } from '../../support/entra/shapes.js';
 import { guidOf } from '../../support/entra/tenant.js';
+import { keysOf, ordersOf, type PollRig, startPollRig, triggersOf, WEB } from './poll-rig.js';
 
 const signal = new AbortController().signal;
-let entra: Entra;
-let parts: ReturnType<typeof createEntra>;
-let cursor: string | undefined;
-
+let rig: PollRig;
 beforeEach(async () => {
-  entra = await startEntra();
-  entra.addApi('orders', ['orders.read', 'orders.write'], ['orders.browse']);
-  entra.addApi('other', ['orders.read'], ['orders.browse']);
-  entra.addClient('web');
-  parts = partsOf(entra, ['orders']);
-  cursor = undefined;
+  rig = await startPollRig();
 });
-afterEach(async () => {
-  await parts.directory.close();
-  await entra.close();
-});
-
-const poll = async (): Promise<PollResult> => {
-  const result = await parts.poll.poll(cursor, signal);
-  cursor = result.cursor;
-  return result;
-};
-/** As a restart leaves things: the cursor alone. */
-const restart = async () => {
-  await parts.directory.close();
-  parts = partsOf(entra, ['orders']);
-};
-const triggersOf = ({ events }: PollResult) => events.flatMap(({ triggers }) => triggers);
-const ordersOf = ({ events }: PollResult) => events.flatMap(({ orders }) => orders);
-const keysOf = (result: PollResult) =>
-  triggersOf(result).map(({ key }) => (key.kind === 'client' ? `${key.by} ${key.value}` : key.kind));
-const WEB = `clientId ${guidOf('web')}`;
+afterEach(() => rig.stop());
 
 describe('the first poll', () => {
   it('begins with now, and tells nothing of what was there', async () => {
+    const { poll } = rig;
     expect(await poll()).toMatchObject({ events: [], gap: false });
     expect(await poll()).toMatchObject({ events: [], gap: false });
   });
@@ -50,11 +22,13 @@ describe('the first poll', () => {
 
 describe('a change of a client', () => {
   beforeEach(async () => {
+    const { parts, poll } = rig;
     await parts.directory.readAll(signal);
     await poll();
   });
 
   it('that disables it is urgent, is evidence, and is an order', async () => {
+    const { entra, poll } = rig;
     entra.changePrincipal('web', { accountEnabled: false });
     const result = await poll();
     expect(triggersOf(result)).toMatchObject([
@@ -71,6 +45,7 @@ describe('a change of a client', () => {
   });
 
   it('that deletes it names it, though Graph tells only ids of objects', async () => {
+    const { entra, poll } = rig;
     entra.deleteClient('web');
     const result = await poll();
     expect(new Set(keysOf(result))).toEqual(new Set([WEB]));
@@ -81,6 +56,7 @@ describe('a change of a client', () => {
   });
 
   it('of its registration, its consent or its roles leads to it', async () => {
+    const { entra, poll } = rig;
     entra.tenant.put('applications', {
       ...entra.tenant.get('applications', applicationOf('web')),
       id: applicationOf('web'),
@@ -106,16 +82,18 @@ describe('a change of a client', () => {
   });
 
   it('whose role the list lacks although it is still there is not believed', async () => {
+    const { entra, parts, poll } = rig;
     entra.assignRole('web', 'orders', 'orders.read');
     await poll();
     entra.fault = (url) =>
       url.pathname.endsWith('/appRoleAssignedTo') ? { status: 200, json: { value: [] } } : undefined;
-    await expect(parts.poll.poll(cursor, signal)).rejects.toBeInstanceOf(IncompleteRead);
+    await expect(parts.poll.poll(rig.cursor, signal)).rejects.toBeInstanceOf(IncompleteRead);
     entra.fault = undefined;
     expect((await poll()).events).toEqual([]);
   });
 
   it('that takes roles from very many at once is an inference, for the mass guard to judge', async () => {
+    const { entra, poll } = rig;
     for (let at = 0; at < 60; at++) {
       entra.addClient(`many-${at}`);
       entra.assignRole(`many-${at}`, 'orders', 'orders.read');
@@ -128,6 +106,7 @@ describe('a change of a client', () => {
   });
 
   it('at an API that does not count says nothing', async () => {
+    const { entra, poll } = rig;
     entra.consent('web', 'other', 'orders.browse');
     entra.assignRole('web', 'other', 'orders.read');
     expect((await poll()).events.flatMap(({ triggers }) => triggers)).toEqual([]);
@@ -136,6 +115,7 @@ describe('a change of a client', () => {
   });
 
   it('that is the consent of a single person says nothing, nor does its end', async () => {
+    const { entra, poll } = rig;
     entra.consent('web', 'orders', 'orders.browse', 'Principal');
     expect(triggersOf(await poll())).toEqual([]);
     entra.tenant.remove(
@@ -146,8 +126,9 @@ describe('a change of a client', () => {
   });
 
   it('has the same event id if the round is read again, and another if it happens again', async () => {
+    const { entra, parts, poll } = rig;
     entra.changePrincipal('web', { accountEnabled: false });
-    const before = cursor;
+    const before = rig.cursor;
     const [first] = (await poll()).events;
     const [again] = (await parts.poll.poll(before, signal)).events;
     expect(again?.id).toBe(first?.id);
@@ -159,6 +140,7 @@ describe('a change of a client', () => {
   });
 
   it('of an API compares everything, with what it no longer offers as evidence for it alone', async () => {
+    const { entra, poll } = rig;
     const api = entra.tenant.get('servicePrincipals', principalOf('orders'));
     const roles = Array.isArray(api?.appRoles) ? api.appRoles : [];
     entra.changePrincipal('orders', {
@@ -178,6 +160,7 @@ describe('a change of a client', () => {
 
 describe('an API that is disabled', () => {
   it('compares everything, with all that it offered as evidence', async () => {
+    const { entra, poll } = rig;
     await poll();
     entra.changePrincipal('orders', { accountEnabled: false });
     expect(triggersOf(await poll())[0]).toMatchObject({
@@ -193,114 +176,16 @@ describe('an API that is disabled', () => {
 
 describe('an agent identity that is new', () => {
   it('is told by its object id, without a complete comparison', async () => {
+    const { entra, poll } = rig;
     await poll();
     entra.tenant.put('servicePrincipals', shape('agent-identity', { id: guidOf('agent') }));
     expect(keysOf(await poll())).toEqual([`clientId ${guidOf('agent')}`]);
   });
 });
 
-describe('the cursor', () => {
-  it('goes on after a restart, also over pages', async () => {
-    await poll();
-    entra.shape.maxPage = 2;
-    for (const name of ['a', 'b', 'c', 'd', 'e']) entra.addClient(name);
-    await restart();
-    const result = await poll();
-    expect(result.gap).toBe(false);
-    for (const name of ['a', 'b', 'c', 'd', 'e'])
-      expect(keysOf(result), name).toContain(`clientId ${guidOf(name)}`);
-  });
-
-  it('notices after a restart that roles changed meanwhile: a gap, since nobody knows whose', async () => {
-    await poll();
-    entra.assignRole('web', 'orders', 'orders.read');
-    await restart();
-    expect((await poll()).gap).toBe(true);
-    expect((await poll()).gap).toBe(false);
-  });
-
-  it('is taken up anew with a gap where Graph has forgotten it', async () => {
-    await poll();
-    entra.changePrincipal('web', { accountEnabled: false });
-    entra.shape.forgottenBefore = entra.tenant.changes.length;
-    expect(await poll()).toMatchObject({ gap: true, events: [] });
-    entra.changePrincipal('web', { accountEnabled: true });
-    expect(await poll()).toMatchObject({ gap: false, events: [{}] });
-  });
-
-  it('is taken up anew with a gap whatever words Graph has for having forgotten it', async () => {
-    await poll();
-    const answers = [
-      { status: 410 },
-      { status: 400, json: { error: { code: 'Directory_BadDeltaToken' } } },
-      { status: 404, json: { error: { code: 'syncStateNotFound' } } },
-    ];
-    for (const answer of answers) {
-      entra.fault = (url) =>
-        url.pathname === '/v1.0/applications/delta' && url.searchParams.get('$deltatoken') !== 'latest'
-          ? answer
-          : undefined;
-      expect((await poll()).gap, JSON.stringify(answer)).toBe(true);
-    }
-    entra.fault = undefined;
-    expect((await poll()).gap).toBe(false);
-  });
-
-  it('is taken up anew with a gap where it is of another making, or leads elsewhere with the token', async () => {
-    const own = (await poll()).cursor;
-    const elsewhere = own.replaceAll(entra.origin, 'https://evil.example.com');
-    for (const text of ['', 'nonsense', '{}', '[]', 'null', elsewhere]) {
-      const result = await parts.poll.poll(text, signal);
-      expect(result.gap, text).toBe(true);
-      expect(result.cursor, text).toContain(entra.origin);
-    }
-  });
-
-  it('stays where a round fails, and a page that leads back or elsewhere is refused', async () => {
-    await poll();
-    entra.changePrincipal('web', { accountEnabled: false });
-    const answers = [
-      { status: 503 },
-      { status: 200, json: { value: [], '@odata.nextLink': 'https://evil.example.com/v1.0/x' } },
-      { status: 200, json: { value: [] } },
-      { status: 200, json: { value: [{ noId: true }], '@odata.deltaLink': `${entra.origin}/v1.0/x` } },
-    ];
-    for (const answer of answers) {
-      entra.fault = (url) => (url.pathname === '/v1.0/servicePrincipals/delta' ? answer : undefined);
-      await expect(parts.poll.poll(cursor, signal)).rejects.toThrow(/Graph/);
-    }
-    entra.fault = () => ({ status: 429, headers: { 'retry-after': '30' } });
-    await expect(parts.poll.poll(cursor, signal)).rejects.toMatchObject({
-      code: 'ERR_DIRECTORY_RATE_LIMITED',
-      retryAfterMs: 30_000,
-    });
-    entra.fault = undefined;
-    expect(keysOf(await poll())).toEqual([WEB]);
-  });
-});
-
-describe('what a restart forgot', () => {
-  it('is compared completely: a consent that is gone, before anything was read', async () => {
-    entra.consent('web', 'orders', 'orders.browse');
-    await poll();
-    entra.consent('web', 'orders', '');
-    await restart();
-    expect(triggersOf(await poll())).toMatchObject([
-      { key: { kind: 'provider' }, fullRead: true, urgent: true },
-    ]);
-  });
-
-  it('is nothing once everything was read', async () => {
-    entra.consent('web', 'other', 'orders.browse');
-    await poll();
-    await parts.directory.readAll(signal);
-    entra.consent('web', 'other', '');
-    expect(triggersOf(await poll())).toEqual([]);
-  });
-});
-
 describe('very many changes', () => {
   it('become one complete comparison, but what was taken away is told by name', async () => {
+    const { entra, parts, poll } = rig;
     await parts.directory.readAll(signal);
     await poll();
     for (let at = 0; at < 150; at++) entra.addClient(`many-${at}`);
@@ -317,6 +202,7 @@ describe('very many changes', () => {
 
 describe('an API that is deleted', () => {
   it('does not hold up the poll, and is told with all that it offered', async () => {
+    const { entra, parts, poll } = rig;
     await parts.directory.readAll(signal);
     await poll();
     entra.deleteClient('orders');
@@ -331,90 +217,9 @@ describe('an API that is deleted', () => {
   });
 });
 
-describe('people', () => {
-  const group = (...members: readonly string[]) =>
-    entra.tenant.put('groups', { id: guidOf('team'), displayName: 'Team', members: members.map(guidOf) });
-  const person = (name: string, accountEnabled: boolean) =>
-    entra.tenant.put('users', { id: guidOf(name), displayName: name, accountEnabled });
-
-  it('are asked about only once somebody wants the members of groups', async () => {
-    await poll();
-    person('ann', true);
-    expect((await poll()).events).toEqual([]);
-    expect(entra.requests.filter((request) => /users|groups/.test(request))).toEqual([]);
-  });
-
-  it('who leave a group, or whose account ends, are evidence', async () => {
-    person('ann', true);
-    person('ben', true);
-    group('ann', 'ben');
-    await parts.directory.readMembers?.([guidOf('team')], signal);
-    // What came before the first round is nobody's loss, but may be one.
-    expect(triggersOf(await poll())).toMatchObject([{ members: true }, { members: true }]);
-    expect((await poll()).events).toEqual([]);
-
-    group('ben');
-    expect(triggersOf(await poll())).toMatchObject([
-      {
-        key: { kind: 'provider' },
-        members: true,
-        urgent: true,
-        evidence: [{ provider: 'main', groups: [guidOf('team')], people: [guidOf('ann')] }],
-      },
-    ]);
-    person('ben', false);
-    expect(triggersOf(await poll())).toMatchObject([
-      { members: true, evidence: [{ provider: 'main', people: [guidOf('ben')] }] },
-    ]);
-    entra.tenant.remove('groups', guidOf('team'));
-    expect(triggersOf(await poll())).toMatchObject([
-      { members: true, evidence: [{ provider: 'main', groups: [guidOf('team')] }] },
-    ]);
-  });
-
-  it('who are very many are told in several events, each of a bounded size', async () => {
-    await parts.directory.readMembers?.([guidOf('team')], signal);
-    await poll();
-    for (let at = 0; at < 600; at++) person(`person-${at}`, false);
-    const triggers = triggersOf(await poll());
-    expect(triggers.map(({ evidence }) => evidence?.[0]?.people?.length)).toEqual([500, 100]);
-  });
-
-  it('of a group that only changed its name are the same', async () => {
-    group('ann');
-    await parts.directory.readMembers?.([guidOf('team')], signal);
-    await poll();
-    entra.tenant.put('groups', {
-      ...entra.tenant.get('groups', guidOf('team')),
-      id: guidOf('team'),
-      displayName: 'T',
-    });
-    expect((await poll()).events).toEqual([]);
-  });
-
-  it('who may not be read do not hold up what is told of clients', async () => {
-    await parts.directory.readAll(signal);
-    await parts.directory.readMembers?.([guidOf('team')], signal);
-    await poll();
-    for (const permission of ['GroupMember.Read.All', 'Group.Read.All', 'User.Read.All'])
-      entra.permissions.delete(permission);
-    entra.changePrincipal('web', { accountEnabled: false });
-    entra.fault = (url) =>
-      /users|groups/.test(url.pathname)
-        ? { status: 403, json: { error: { code: 'Authorization_RequestDenied' } } }
-        : undefined;
-    expect(ordersOf(await poll())).toMatchObject([{ kind: 'client-disabled' }]);
-    entra.fault = undefined;
-    for (const permission of ['GroupMember.Read.All', 'User.Read.All']) entra.permissions.add(permission);
-    person('ann', false);
-    expect(triggersOf(await poll())).toMatchObject([
-      { members: true, evidence: [{ people: [guidOf('ann')] }] },
-    ]);
-  });
-});
-
 describe('a directory that lags behind its changes', () => {
   it('is told of by the poll although a read still shows the old state', async () => {
+    const { entra, parts, poll } = rig;
     await parts.directory.readAll(signal);
     await poll();
     entra.tenant.freezeReads();
