@@ -246,7 +246,9 @@ describe('for any world', () => {
             entries: what === 'keys' ? new Map() : what === 'entries' ? undefined : facts(standing()).entries,
           },
         };
-        expect(plansOf(unknown).flatMap((each) => each.changes)).toEqual([]);
+        const changes = plansOf(unknown).flatMap((each) => each.changes);
+        // A denial that nobody needs may go.
+        expect(changes.filter(({ narrows, widens }) => narrows || widens)).toEqual([]);
       }),
       { numRuns: 300 },
     );
