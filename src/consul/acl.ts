@@ -38,8 +38,14 @@ export interface AclObjects {
   /**
    * Deletes by id; false if it was gone. Deleting an auth method ends its rules and tokens at once. Needs no IdP.
    * After a binding rule is deleted, one list can miss a token that was issued at that moment: list again.
+   * ERR_CONSUL_CONFLICT, and nothing is deleted, where `isOurs` does not say so of the Description that stands there now.
    */
-  delete(kind: AclObject['kind'], id: string, signal: AbortSignal): Promise<boolean>;
+  delete(
+    kind: AclObject['kind'],
+    id: string,
+    signal: AbortSignal,
+    isOurs?: (description: string) => boolean,
+  ): Promise<boolean>;
   /** Tokens by one filter (Consul takes one at a time); never their secrets. None where there is no such role. */
   tokens(by: TokenFilter, signal: AbortSignal): Promise<readonly AclToken[]>;
   /**

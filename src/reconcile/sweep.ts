@@ -69,6 +69,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   // After the edges' keys are queued: whatever is wrong with ACL objects keeps no edge from being compared.
   const acl = await sweepAcl(deps, cause, signal);
   await deps.queue.add(acl.triggers);
+  if (acl.failure !== undefined) throw acl.failure;
   const summary: SweepSummary = {
     destinations: plans.length,
     ownedEdges: deps.world.ownedEdges(),

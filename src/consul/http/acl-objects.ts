@@ -26,7 +26,7 @@ export function createAclObjects(options: AclObjectsOptions): AclObjects {
     read: (isOurs, signal) => readSnapshot(transport, tenancy, guard, isOurs, signal),
     readNamed: (names, policies, signal) => readNamed(transport, tenancy, guard, names, policies, signal),
     write: (id, object, signal) => writeAcl(writing, id, object, signal),
-    delete: (kind, id, signal) => deleteAcl(writing, kind, id, signal),
+    delete: (kind, id, signal, isOurs) => deleteAcl(writing, kind, id, signal, isOurs),
     tokens: (by, signal) => listTokens(transport, tenancy, by, signal),
     deleteTokens: (accessorIds, signal, perSecond) =>
       deleteTokens(transport, tenancy, clock, accessorIds, signal, perSecond),

@@ -7,7 +7,7 @@ import { ACL_TABLES, type AclKind, parseRecords, readAcl } from './acl-table.js'
 import { parseJson, parseVerdict, readComplete } from './answer.js';
 import { createReader } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
-import type { Transport } from './transport.js';
+import type { Operation, Transport } from './transport.js';
 
 type Stand = Stored<AclObject['object']>;
 
@@ -57,16 +57,21 @@ export async function deleteAcl(
   kind: AclKind,
   id: string,
   signal: AbortSignal,
+  isOurs: (description: string) => boolean = () => true,
 ): Promise<boolean> {
   const operation = 'acl.delete';
   if (!ID.test(id)) throw rejected(`${JSON.stringify(id.slice(0, 100))} is no id of Consul's`);
   const before = await readAcl(transport, kind, id, tenancy, signal);
+  const reader = createReader('acl.read');
+  const isThere = before !== undefined && before !== 'unclear';
+  if (isThere && !isOurs(reader.optionalText(reader.record(before).Description)))
+    throw conflict('the object lost the mark after it was read, and is not deleted', operation);
   const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
   const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;
   const isDone = parseVerdict(await transport.send(request, signal), operation);
   if (!isDone)
     throw new SyncError('ERR_CONSUL_UNREACHABLE', `Consul ${operation}: answered false`, { retriable: true });
-  return before !== undefined && before !== 'unclear';
+  return isThere;
 }
 
 /** What Consul would take and scopemesh must never write, wherever it comes from. */
@@ -157,8 +162,8 @@ function requireSame(
   if (stored.isAltered || !isSameAcl(wanted, object)) throw conflict(why);
 }
 
-function conflict(why: string): SyncError {
-  return new SyncError('ERR_CONSUL_CONFLICT', `Consul acl.write: ${why}; plan again`, { retriable: true });
+function conflict(why: string, operation: Operation = 'acl.write'): SyncError {
+  return new SyncError('ERR_CONSUL_CONFLICT', `Consul ${operation}: ${why}; plan again`, { retriable: true });
 }
 
 function rejected(why: string): SyncError {

@@ -4,6 +4,7 @@ import type { Cause, Principal } from '../../model/cause.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { type AclChange, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
+import { isOwnedDescription } from '../../plan/ownership.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { isRefusal, settle } from '../settle.js';
 import { aclDraft } from './acl-draft.js';
@@ -213,16 +214,15 @@ async function remove(
   const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
   await deps.journal.record(key, [draft]);
   try {
-    await deps.consul.acl.delete(step.kind, id, signal);
+    await deps.consul.acl.delete(step.kind, id, signal, (description) =>
+      isOwnedDescription(deps.world.mapping.owner, description),
+    );
   } catch (error) {
-    if (error instanceof SyncError && isRefusal(error))
-      await settle(
-        key,
-        draft,
-        { outcome: 'failed', reason: 'ConsulRefused', detail: error.message },
-        undefined,
-        deps,
-      );
+    const failed = (reason: 'ConsulRefused' | 'Conflict', detail: string) =>
+      settle(key, draft, { outcome: 'failed', reason, detail }, undefined, deps);
+    if (error instanceof SyncError && isRefusal(error)) await failed('ConsulRefused', error.message);
+    else if (error instanceof SyncError && error.code === 'ERR_CONSUL_CONFLICT')
+      await failed('Conflict', error.message);
     throw error;
   }
   deps.acl.cache.removed(step.kind, name, id, deps.world.beginRead());

@@ -1,3 +1,4 @@
+import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
@@ -18,6 +19,8 @@ export interface AclComparison {
   readonly objects: number;
   readonly changes: number;
   readonly holds: number;
+  /** Of the removals that are made here: whatever is wrong with them keeps nobody's job from being queued. */
+  readonly failure?: unknown;
 }
 
 const NOTHING: AclComparison = { triggers: [], objects: 0, changes: 0, holds: 0 };
@@ -43,10 +46,18 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
   const clients = planned.map(({ plan }) => plan);
   const people = await planPeopleFleet(deps, recall);
   const plans = [...clients, ...people.map(({ plan }) => plan)];
-  await removeLeft(plans, cause, deps, signal);
+  const failed = await removeLeft(plans, cause, deps, signal).then(
+    () => ({}),
+    (failure: unknown) => {
+      if (signal.aborted || (failure instanceof SyncError && failure.code === 'ERR_CONSUL_DENIED'))
+        throw failure;
+      return { failure };
+    },
+  );
   if (!isAclWanted(deps.world.mapping) && !cache.holdsMarked(deps.world.mapping.owner))
     await deps.acl.noteNothingLeft(deps.facts);
   return {
+    ...failed,
     triggers: [
       ...clients.filter(isPending).map((plan) => toTrigger(plan, cause)),
       ...peopleTriggers(people, cause),

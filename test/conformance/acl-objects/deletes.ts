@@ -17,6 +17,19 @@ export function aclDeletes(theRig: () => AclRig): void {
     }
   });
 
+  it('leaves what is not theirs any more who want it deleted', async () => {
+    const { acl, fresh } = theRig();
+    const object = policy(fresh());
+    const { id } = await acl.write(undefined, object, never);
+    const isMine = (description: string) => description === 'Mine';
+    expect(await failureOf(acl.delete('acl-policy', id, never, isMine))).toMatchObject({
+      code: 'ERR_CONSUL_CONFLICT',
+    });
+    const isTheirs = (description: string) => description === object.object.description;
+    expect(await acl.delete('acl-policy', id, never, isTheirs)).toBe(true);
+    expect(await acl.delete('acl-policy', id, never, isMine)).toBe(false);
+  });
+
   it('refuses what is no id, which would name something else', async () => {
     const { acl } = theRig();
     for (const id of ['', '..', 'name/x', 'a?b']) {
