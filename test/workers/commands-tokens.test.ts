@@ -99,6 +99,8 @@ describe('tokens', () => {
       authMethod: 'theirs',
       can: ['identity of service web'],
     });
+    const { tokens } = await list();
+    expect(tokens.filter(({ inUseHere }) => inUseHere === true)).toMatchObject([{ kind: 'management' }]);
     expect(json().summary).toEqual({
       management: 1,
       static: 1,
@@ -128,6 +130,7 @@ describe('tokens', () => {
     for (const obeyed of ['\u001b', '\u202e']) expect(out).not.toContain(obeyed);
     expect(out).toMatch(/^ {2}may +key "kkk/m);
     expect(out).toMatch(/^ {2}instead +none found$/m);
+    expect(out).toMatch(/^ {2}note +scopemesh itself uses it here$/m);
     expect(out).toMatch(/^Tokens: 1 management, 1 static, 0 static-expiring, 1 anonymous, 0 login\.$/m);
     for (const line of out.split('\n')) expect(line.length).toBeLessThan(180);
   });

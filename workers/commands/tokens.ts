@@ -44,6 +44,7 @@ Examples:
         // Where ACLs are off there is nothing to list, which is no error.
         const { aclsEnabled } = await consul.inspect(cli.signal);
         const tokens = aclsEnabled ? await consul.acl.tokens('all', cli.signal) : [];
+        const ownId = (await consul.readAclToken(cli.signal))?.accessorId;
         const objects = aclsEnabled ? await readObjects(consul, cli.signal) : NONE;
         const reports = reportTokens({
           tokens,
@@ -58,12 +59,12 @@ Examples:
         const rulesTrouble = typeof objects === 'string' ? objects : undefined;
         if (options.json)
           cli.screen.json({
-            tokens: reports.map((report) => tokenView(report, world.mapping.owner)),
+            tokens: reports.map((report) => tokenView(report, world.mapping.owner, ownId)),
             summary: counts,
             rulesTrouble: rulesTrouble ?? null,
             unreadProviders: Object.fromEntries(unread),
           });
-        else printTokens(reports, counts, { now, rulesTrouble, unread }, cli.screen);
+        else printTokens(reports, counts, { now, ownId, rulesTrouble, unread }, cli.screen);
       };
       await withBothSides(cli, show, (provider, error) => unread.set(provider, error.message));
     });
@@ -82,10 +83,15 @@ async function readObjects(consul: Consul, signal: AbortSignal): Promise<GrantOb
   }
 }
 
-function tokenView({ token, kind, ageSeconds, can, replaceableBy }: TokenReport, owner: string) {
+function tokenView(
+  { token, kind, ageSeconds, can, replaceableBy }: TokenReport,
+  owner: string,
+  ownId: string | undefined,
+) {
   return {
     kind,
     accessorId: token.accessorId,
+    inUseHere: token.accessorId === ownId,
     description: token.description,
     authMethod: token.authMethod ?? null,
     isLocal: token.isLocal,

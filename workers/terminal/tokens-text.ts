@@ -13,6 +13,8 @@ export function printTokens(
   counts: TokenCounts,
   facts: {
     readonly now: number;
+    /** Of the token with which the list was read. */
+    readonly ownId: string | undefined;
     readonly rulesTrouble: string | undefined;
     /** Providers whose clients are not known, and why. */
     readonly unread: ReadonlyMap<string, string>;
@@ -44,7 +46,8 @@ export function printTokens(
     const told = links.filter(([, names]) => names.length > 0);
     if (told.length > 0) fact('by', told.map(([word, names]) => `${word} ${names.join(', ')}`).join('; '));
     if (can !== undefined) fact('may', can.length === 0 ? 'nothing' : can.join('; '));
-    if (can !== undefined && isStatic(kind)) fact('instead', insteadText(replaceableBy, facts.unread));
+    if (token.accessorId === facts.ownId) fact('note', 'scopemesh itself uses it here');
+    else if (can !== undefined && isStatic(kind)) fact('instead', insteadText(replaceableBy, facts.unread));
   }
   if (reports.length > 0) screen.line();
   if (facts.rulesTrouble !== undefined)
