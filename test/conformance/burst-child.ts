@@ -3,8 +3,7 @@ import { systemClock } from '../../src/clock.js';
 import { formatKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { draft, settled } from './journal.js';
-import { trigger } from './queue.js';
-import type { Store } from './store-harness.js';
+import { type Store, trigger } from './store-harness.js';
 
 // Run as a process of its own, which adds, runs and settles as fast as it can and says on stdout what was
 // acknowledged, until someone kills it. Arguments: `embedded DIRECTORY`, or `bullmq URL PREFIX`; then a first number.

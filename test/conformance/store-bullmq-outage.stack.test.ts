@@ -8,8 +8,7 @@ import { KeyStore } from '../../src/queue/bullmq/key-store.js';
 import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, type RedisOptions, startRedis } from '../stack/redis.js';
-import { trigger } from './queue.js';
-import { eventually, gate, idle, type Store, work } from './store-harness.js';
+import { eventually, gate, idle, type Store, trigger, work } from './store-harness.js';
 
 interface Line {
   readonly level: string;

@@ -9,9 +9,9 @@ import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { describeFacts } from './facts.js';
 import { describeJournal } from './journal.js';
 import { describeKill, type SharedPlace, startBurst } from './kill.js';
-import { describeQueue, trigger } from './queue.js';
+import { describeQueue } from './queue.js';
 import { describeRechecks } from './rechecks.js';
-import type { Store, StoreHarness } from './store-harness.js';
+import { type Store, type StoreHarness, trigger } from './store-harness.js';
 
 function openAt(directory: string, backoff: Partial<Backoff> = {}): Store {
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock };

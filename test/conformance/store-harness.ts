@@ -1,7 +1,9 @@
+import { destinationKey } from '../../src/model/key.js';
+import type { Trigger } from '../../src/model/trigger.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import type { Facts } from '../../src/queue/facts.js';
 import type { Journal } from '../../src/queue/journal.js';
-import type { JobHandler, Queue } from '../../src/queue/queue.js';
+import type { JobHandler, JobResult, Queue } from '../../src/queue/queue.js';
 import type { Rechecks } from '../../src/queue/rechecks.js';
 
 export interface Store {
@@ -72,4 +74,15 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
     open = resolve;
   });
   return { opened, open };
+}
+
+export const FAST = { baseMs: 1, capMs: 4, attempts: 3 };
+export const DONE: JobResult = { kind: 'done' };
+
+export function trigger(name: string, eventId: string, more: Partial<Trigger> = {}): Trigger {
+  return {
+    key: destinationKey(name),
+    cause: { kind: 'webhook', eventId, receivedAt: '2026-01-01T00:00:00.000Z' },
+    ...more,
+  };
 }
