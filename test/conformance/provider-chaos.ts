@@ -24,7 +24,7 @@ export function describeProviderChaos(
 ): void {
   describe(`${name}: many events, some twice, some forged, some lost, none in order`, () => {
     it('end in the state that none at all end in, and each forged one is recorded', {
-      timeout: 240_000,
+      timeout: 600_000,
     }, async () => {
       const random = mulberry(options.seed);
       const world = await start();

@@ -11,9 +11,8 @@ afterAll(async () => {
   await server?.stop();
 });
 
-// Ten thousand are played on the stand-in. Here each event is a real change, and a real Keycloak on two cores takes a
-// minute for a thousand, with what the daemon reads meanwhile.
+// Each event is a real change here, so that this takes minutes.
 describeProviderChaos('a real Keycloak', () => startKeycloakWorld(server, false), {
-  events: 1_000,
+  events: 10_000,
   seed: 5,
 });
