@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { type DesiredAcl, NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
+import { ourAcl } from '../../../src/plan/acl/standing-acl.js';
+import { AclStore } from './acl-store.js';
+import { edit, NAME, plan, standing, steps, web } from './diff-scene.js';
+
+describe('beside an object of somebody else', () => {
+  const foreign = { description: 'Mine' };
+
+  test.each<readonly [string, (store: AclStore) => void, readonly string[], string]>([
+    [
+      'a policy: the role does without it',
+      (store) => edit(store.policies, foreign),
+      ['updated acl-role'],
+      'acl-policy',
+    ],
+    [
+      'a role: nothing of ours may bind to it',
+      (store) => edit(store.roles, foreign),
+      ['deleted acl-auth-method'],
+      'acl-role',
+    ],
+    [
+      'an auth method: our role goes',
+      (store) => edit(store.methods, foreign),
+      ['deleted acl-role'],
+      'acl-auth-method',
+    ],
+  ])('%s, and that is held', (_, change, expected, kind) => {
+    const { changes, holds } = plan(web, standing(web, change));
+    expect(steps(changes)).toEqual(expected);
+    expect(holds.map(({ reason, resource }) => [reason, resource.kind])).toEqual([['ForeignObject', kind]]);
+  });
+
+  test('a rule that somebody added to our method is told and left', () => {
+    const theirs = {
+      description: 'by hand',
+      authMethod: NAME,
+      bindType: 'role' as const,
+      bindName: 'admin',
+      selector: '',
+    };
+    const { changes, holds } = plan(
+      web,
+      standing(web, (store) => store.put({ ...NOTHING_DESIRED, bindingRules: [theirs] })),
+    );
+    expect(changes).toEqual([]);
+    expect(holds.map(({ reason, detail }) => [reason, detail])).toEqual([
+      ['ForeignObject', expect.stringContaining('somebody added a binding rule')],
+    ]);
+  });
+
+  test("a rule of somebody else's method is theirs, whatever its Description says", () => {
+    const [method] = web.authMethods;
+    if (method === undefined) throw new Error('no method is desired');
+    const theirs: DesiredAcl = {
+      ...NOTHING_DESIRED,
+      authMethods: [{ ...method, name: 'okta', description: 'Mine' }],
+      bindingRules: [
+        { description: 'scopemesh:pay', authMethod: 'okta', bindType: 'role', bindName: NAME, selector: '' },
+      ],
+    };
+    const actual = standing(web, (store) => store.put(theirs));
+    expect(plan(web, actual).changes).toEqual([]);
+    expect(ourAcl('pay', actual).bindingRules.map(({ object }) => object)).toEqual(web.bindingRules);
+  });
+
+  test('names meet without regard to case', () => {
+    const store = new AclStore();
+    const [role] = web.roles;
+    if (role === undefined) throw new Error('no role is desired');
+    const shouted = { ...role, name: NAME.toUpperCase(), description: 'Mine', policies: [] };
+    store.write(undefined, { kind: 'acl-role', object: shouted });
+    expect(plan(web, store.snapshot()).holds.map(({ reason }) => reason)).toEqual(['ForeignObject']);
+  });
+});
