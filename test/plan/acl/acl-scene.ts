@@ -42,6 +42,10 @@ export function aclRule(scope: string, acl: string, changes: Partial<Rule> = {})
 export const READ_CONFIG = 'key_prefix "config/" { policy = "read" }';
 export const WRITE_ORDERS = 'key "orders" { policy = "write" }';
 
+/** What a token that `web` got for itself shows. */
+export const OWN =
+  '"client_id" in value and value.client_id == "web" and "own_token" in value and value.own_token == "web"';
+
 export function claimed(
   of: Pick<OAuthClient, 'provider' | 'clientId'>,
   service: string | ServiceName,

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { desiredClient } from '../../../src/plan/acl/desired-client.js';
 import { NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
@@ -8,21 +7,17 @@ import {
   claimed,
   client,
   desire,
-  hostileText,
   loginProvider,
   mapping,
   named,
   nameOfClient,
+  OWN,
   READ_CONFIG,
   settings,
   WRITE_ORDERS,
 } from './acl-scene.js';
-import { admits } from './selector-model.js';
 
 const web = client('web', ['config:read']);
-const OWN =
-  '"client_id" in value and value.client_id == "web" and "own_token" in value and value.own_token == "web"';
-const ANY = '"client_id" in value and value.client_id == "web"';
 
 describe('a client with an acl: rule', () => {
   const { desired, holds } = desire(web);
@@ -242,166 +237,6 @@ test('a service that is protected now loses its identity although the catalog wa
     isClosed: false,
   });
   expect(desired.roles[0]?.serviceIdentities).toEqual(['web']);
-});
-
-describe('a token must show', () => {
-  const people = { ...web, grantTypes: ['authorization_code'] };
-
-  test('that the client got it for itself, where it acts as a service or is no client of people', () => {
-    expect(desire(web).desired.bindingRules[0]?.selector).toBe(OWN);
-    expect(desire(people, { services: ['web'] }).desired.bindingRules[0]?.selector).toBe(OWN);
-  });
-
-  test('only the client where people sign in there and it acts as no service', () => {
-    expect(desire(people).desired.bindingRules[0]?.selector).toBe(ANY);
-  });
-
-  test('that the client acts for a person, where a human must stand behind it', () => {
-    const { desired, holds } = desire(web, {
-      services: ['web'],
-      mapping: { limits: { ...mapping().limits, workload: { never: [], onBehalfOf: 'human' } } },
-      settings: {
-        providers: new Map([['main', loginProvider({ person: { claim: ['sub_profile'], equals: 'user' } })]]),
-      },
-    });
-    expect(desired.roles[0]?.serviceIdentities).toEqual([]);
-    expect(holds.map((hold) => hold.reason)).toEqual(['UserTokenUnenforceable']);
-    expect(desired.authMethods[0]?.config.claimMappings).toEqual({
-      '/act/sub': 'actor',
-      azp: 'client_id',
-      sub: 'subject',
-      sub_profile: 'person',
-    });
-    const selector = desired.bindingRules[0]?.selector ?? '';
-    const good = { client_id: 'web', actor: 'web', subject: 'alice', person: 'user' };
-    expect(admits(selector, { value: good, list: {} })).toBe(true);
-    for (const name of Object.keys(good)) {
-      const { [name]: _, ...less } = good as Record<string, string>;
-      expect(admits(selector, { value: less, list: {} })).toBe(false);
-      expect(
-        admits(selector, { value: { ...good, [name]: name === 'subject' ? 'web' : 'x' }, list: {} }),
-      ).toBe(false);
-    }
-  });
-
-  test('no actor or subject that the token itself calls something else, where it calls them anything', () => {
-    const agent = { ...web, attributes: { actor: 'agent' } };
-    const limits = { ...mapping().limits, agent: { never: [], onBehalfOf: 'human' as const } };
-    const classify = [{ attribute: 'actor', equals: 'agent', kind: 'agent' as const }];
-    const { desired, actorKind } = desire(agent, { mapping: { limits, classify } });
-    expect(actorKind).toBe('agent');
-    expect(desired.authMethods[0]?.config.claimMappings).toEqual({
-      '/act/sub': 'actor',
-      '/act/sub_profile': 'actor_profile',
-      azp: 'client_id',
-      sub: 'subject',
-      sub_profile: 'subject_profile',
-    });
-    const selector = desired.bindingRules[0]?.selector ?? '';
-    const delegated = { client_id: 'web', actor: 'web', subject: 'alice' };
-    const says = (more: Record<string, string>) =>
-      admits(selector, { value: { ...delegated, ...more }, list: {} });
-    expect(says({})).toBe(true);
-    for (const actor of ['ai_agent', 'AI_Agent', 'service ai_agent', 'ai_agent acme'])
-      expect(says({ actor_profile: actor, subject_profile: 'USER' }), actor).toBe(true);
-    for (const actor of ['', 'service', 'user', 'not_ai_agent', 'ai_agents', 'ai-agent'])
-      expect(says({ actor_profile: actor }), actor).toBe(false);
-    for (const subject of ['', 'service', 'ai_agent', 'super_user', 'users'])
-      expect(says({ subject_profile: subject }), subject).toBe(false);
-  });
-
-  test('exactly this client, whatever ids and claims there are', () => {
-    fc.assert(
-      fc.property(
-        hostileText,
-        fc.dictionary(fc.constantFrom('client_id', 'own_token', 'subject', 'x'), hostileText),
-        fc.boolean(),
-        (clientId, value, isPeoples) => {
-          const of = { ...(isPeoples ? people : web), clientId };
-          const [rule] = desire(of).desired.bindingRules;
-          if (clientId === '' || !clientId.isWellFormed()) expect(rule).toBeUndefined();
-          else {
-            const selector = rule?.selector ?? '';
-            const own = isPeoples ? {} : { own_token: clientId };
-            expect(admits(selector, { value: { client_id: clientId, ...own }, list: {} })).toBe(true);
-            expect(admits(selector, { value, list: {} })).toBe(
-              value.client_id === clientId && (isPeoples || value.own_token === clientId),
-            );
-          }
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
-});
-
-describe('a scope gives ACL rules', () => {
-  test('only literally what the rule says, whatever the scope looks like', () => {
-    fc.assert(
-      fc.property(
-        fc.oneof(
-          hostileText,
-          hostileText.map((text) => `${text}:keys`),
-        ),
-        (scope) => {
-          const { desired, holds } = desire(client('web', [scope]), {
-            mapping: { rules: [aclRule('{name}:keys', 'key_prefix "apps/{name}/" { policy = "write" }')] },
-          });
-          const name = /^([a-z0-9][a-z0-9-]{0,127}):keys$/.exec(scope)?.[1];
-          if (name !== undefined)
-            expect(JSON.parse(desired.policies[0]?.rules ?? '')).toEqual({
-              key_prefix: { [`apps/${name}/`]: { policy: 'write' } },
-            });
-          else
-            expect([desired, holds.every(({ reason }) => reason === 'InvalidRules')]).toEqual([
-              NOTHING_DESIRED,
-              true,
-            ]);
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
-
-  test.each([
-    ['service "{name}" { policy = "write" }', 'vault', 'ProtectedDestination'],
-    ['service_prefix "{name}-" { policy = "write" }', 'vault', undefined],
-    ['service_prefix "v{name}t" { policy = "read" }', 'aul', 'ProtectedDestination'],
-    ['service "{name}" { policy = "write" }', 'web', undefined],
-    ['service "vault" { policy = "read" }', 'web', undefined],
-  ])('%s with %j holds %j', (acl, name, reason) => {
-    const { holds } = desire(client('web', [`${name}:x`]), {
-      mapping: { rules: [aclRule('{name}:x', acl)], protectedServices: ['vault'] },
-    });
-    expect(holds.map((hold) => hold.reason)).toEqual(reason === undefined ? [] : [reason]);
-  });
-
-  test.each([
-    [
-      'that its kind may never use',
-      { limits: { ...mapping().limits, workload: { never: ['config:*'] } } },
-      'limited',
-    ],
-    [
-      'that is for other kinds',
-      { rules: [aclRule('config:read', READ_CONFIG, { actors: ['human'] })] },
-      'limited',
-    ],
-    [
-      'that asks for a user',
-      { rules: [aclRule('config:read', READ_CONFIG, { userRequired: true })] },
-      'UserTokenUnenforceable',
-    ],
-    ['whose rules cannot be read', { rules: [aclRule('config:read', 'nothing "a" {}')] }, 'InvalidRules'],
-    ['of another API', { rules: [aclRule('config:read', READ_CONFIG, { api: 'x' })] }, 'nothing'],
-    ['of another provider', { rules: [aclRule('config:read', READ_CONFIG, { provider: 'x' })] }, 'nothing'],
-    ['where it is not said of which provider', { providers: ['main', 'x'] }, 'nothing'],
-  ])('but none %s', (_, changes, told) => {
-    const { desired, holds, limited } = desire(web, { mapping: changes });
-    expect(desired).toEqual(NOTHING_DESIRED);
-    expect(limited).toEqual(told === 'limited' ? ['config:read'] : []);
-    expect(holds.map((hold) => hold.reason)).toEqual(['limited', 'nothing'].includes(told) ? [] : [told]);
-  });
 });
 
 test('two clients whose ids differ in case have two roles', () => {
