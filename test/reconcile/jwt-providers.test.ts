@@ -1,6 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Consul } from '../../src/consul/consul.js';
-import { SyncError } from '../../src/errors.js';
 import { clientKey, destinationKey, providerKey } from '../../src/model/key.js';
 import { sweep } from '../../src/reconcile/sweep.js';
 import type { Rig } from '../support/daemon.js';
@@ -13,8 +11,10 @@ import {
   jwtProviders,
   provider,
   requiringUsers,
+  told,
   usersRig,
   WITH_USER,
+  writes,
 } from '../support/users-rig.js';
 
 const never = new AbortController().signal;
@@ -29,25 +29,13 @@ afterEach(async () => {
   await rig.close();
 });
 
-/** The writes that came through to Consul, in order. */
-const writes = () =>
-  rig.proxy.writes.flatMap(({ method, body }) => {
-    const kind = method === 'DELETE' ? 'gone' : String(JSON.parse(body).Kind);
-    return kind === 'service-defaults' ? [] : [kind];
-  });
-
-const told = async () =>
-  (await worker.settled())
-    .filter(({ subject }) => /^(jwt-provider|intention)\//.test(subject))
-    .map(({ type, outcome, reason }) => `${type.replace('dev.scopemesh.', '')} ${outcome} ${reason}`);
-
 describe("a rule that requires a user's token", () => {
   it('has the jwt-provider written first, then the intention that names it', async () => {
     worker = await startWorker(rig);
     await isOpen(rig, WITH_USER);
     await worker.idle();
-    expect(writes()).toEqual(['jwt-provider', 'service-intentions']);
-    expect(await told()).toEqual([
+    expect(writes(rig)).toEqual(['jwt-provider', 'service-intentions']);
+    expect(await told(worker)).toEqual([
       'jwt-provider.created applied ScopeGranted',
       'intention.created applied ScopeGranted',
     ]);
@@ -73,7 +61,7 @@ describe("a rule that requires a user's token", () => {
     await worker.idle();
     expect(await sweep(worker.deps, never)).toMatchObject({ changes: 0, holds: 0 });
     await worker.idle();
-    expect(writes()).toHaveLength(2);
+    expect(writes(rig)).toHaveLength(2);
   });
 
   it('that the client loses takes the intention first, then the jwt-provider', async () => {
@@ -85,8 +73,8 @@ describe("a rule that requires a user's token", () => {
     await isClosed(rig);
     await hasJwtProvider(rig, false);
     await worker.idle();
-    expect(writes()).toEqual(['jwt-provider', 'service-intentions', 'gone', 'gone']);
-    expect(await told()).toEqual([
+    expect(writes(rig)).toEqual(['jwt-provider', 'service-intentions', 'gone', 'gone']);
+    expect(await told(worker)).toEqual([
       'jwt-provider.created applied ScopeGranted',
       'intention.created applied ScopeGranted',
       'intention.deleted applied ScopeRevoked',
@@ -111,7 +99,7 @@ describe("a rule that requires a user's token", () => {
     await worker.idle();
     const wrote = ['jwt-provider', 'service-intentions'];
     // What was free closes at once: a revocation does not wait until its jwt-provider stands.
-    expect(writes()).toEqual([...wrote, 'service-intentions', 'gone', 'gone', ...wrote]);
+    expect(writes(rig)).toEqual([...wrote, 'service-intentions', 'gone', 'gone', ...wrote]);
   });
 
   it('keeps the jwt-provider while somebody else names it', async () => {
@@ -153,7 +141,7 @@ describe("a rule that requires a user's token", () => {
     await sweep(worker.deps, never);
     await isOpen(rig, WITH_USER);
     await worker.idle();
-    expect((await told()).slice(2)).toEqual([
+    expect((await told(worker)).slice(2)).toEqual([
       'jwt-provider.updated applied DriftCorrected',
       'jwt-provider.created applied DriftCorrected',
       'intention.created applied DriftCorrected',
@@ -175,12 +163,12 @@ describe("a rule that requires a user's token", () => {
       await compare();
     }
     expect(await audiences()).toEqual(['theirs']);
-    expect((await told()).at(-1)).toBe('jwt-provider.held held Contended');
+    expect((await told(worker)).at(-1)).toBe('jwt-provider.held held Contended');
     rig.clock.advance(10 * 60_000);
     await compare();
     expect(await audiences()).toEqual(['consul']);
     await compare();
-    expect((await told()).at(-1)).toBe('jwt-provider.released observed HoldEnded');
+    expect((await told(worker)).at(-1)).toBe('jwt-provider.released observed HoldEnded');
     expect((await worker.settled()).at(-2)?.resource ?? {}).toMatchObject({ kind: 'jwt-provider' });
   });
 
@@ -193,12 +181,12 @@ describe("a rule that requires a user's token", () => {
     };
     await rig.mesh.request('PUT', '/v1/config', theirs);
     worker = await startWorker(rig);
-    await until('the hold', async () => (await told()).length > 0);
+    await until('the hold', async () => (await told(worker)).length > 0);
     await worker.idle();
-    expect(await told()).toEqual(['intention.held held ForeignObject']);
+    expect(await told(worker)).toEqual(['intention.held held ForeignObject']);
     expect(await jwtProviders(rig)).toMatchObject([theirs]);
     expect(await rig.mesh.access('orders')).toBeUndefined();
-    expect(writes()).toEqual([]);
+    expect(writes(rig)).toEqual([]);
   });
 
   it("closes where somebody puts theirs in its place under the same name in another case, which is Consul's own", async () => {
@@ -215,7 +203,7 @@ describe("a rule that requires a user's token", () => {
     await sweep(worker.deps, never);
     await isClosed(rig);
     await worker.idle();
-    expect(await told()).toContain('intention.held held ForeignObject');
+    expect(await told(worker)).toContain('intention.held held ForeignObject');
     expect(await jwtProviders(rig)).toMatchObject([theirs]);
   });
 
@@ -234,15 +222,15 @@ describe("a rule that requires a user's token", () => {
   it('is held while the keys of the provider are not known, and opens when they are', async () => {
     rig.idp.fault = (path) => (path.startsWith('/.well-known') ? { status: 503 } : undefined);
     worker = await startWorker(rig);
-    await until('the hold', async () => (await told()).length > 0);
+    await until('the hold', async () => (await told(worker)).length > 0);
     await worker.idle();
-    expect(await told()).toEqual(['intention.held held UserTokenUnenforceable']);
-    expect(writes()).toEqual([]);
+    expect(await told(worker)).toEqual(['intention.held held UserTokenUnenforceable']);
+    expect(writes(rig)).toEqual([]);
     rig.idp.fault = undefined;
     await sweep(worker.deps, never);
     await isOpen(rig, WITH_USER);
     await worker.idle();
-    expect(await told()).toContain('intention.released observed HoldEnded');
+    expect(await told(worker)).toContain('intention.released observed HoldEnded');
   });
 
   it('closes while an agent that would ask for no token is there, and opens when it has left', async () => {
@@ -281,9 +269,11 @@ describe("a rule that requires a user's token", () => {
         ? { status: 200, headers: { 'X-Consul-Results-Filtered-By-ACLs': 'true' }, body: '[]' }
         : undefined;
     worker = await startWorker(rig);
-    await until('a hold', async () => (await told()).includes('intention.held held UserTokenUnenforceable'));
+    await until('a hold', async () =>
+      (await told(worker)).includes('intention.held held UserTokenUnenforceable'),
+    );
     await worker.idle();
-    expect(writes()).toEqual([]);
+    expect(writes(rig)).toEqual([]);
   });
 
   it('stays open over a restart while the provider cannot be asked for its keys', async () => {
@@ -297,7 +287,7 @@ describe("a rule that requires a user's token", () => {
     await sweep(worker.deps, never);
     await worker.idle();
     expect(await rig.mesh.access('orders')).toEqual({ web: WITH_USER });
-    expect(writes()).toHaveLength(2);
+    expect(writes(rig)).toHaveLength(2);
   });
 
   it('is mended over a restart too, where somebody moved the keys and the provider cannot be asked for them', async () => {
@@ -324,11 +314,11 @@ describe("a rule that requires a user's token", () => {
     rig.proxy.interfere = ({ method, body }) =>
       method === 'PUT' && isProvider(body) ? { status: 403, body: 'Permission denied' } : undefined;
     worker = await startWorker(rig);
-    await until('the refusal', async () => (await told()).length > 0);
+    await until('the refusal', async () => (await told(worker)).length > 0);
     const reads = () =>
       rig.proxy.requests.filter((line) => line.includes('service-intentions/orders')).length;
     await until('several looks of the waiting destination', async () => (reads() > 4 ? true : undefined));
-    expect(await told()).toEqual(['jwt-provider.failed failed ConsulRefused']);
+    expect(await told(worker)).toEqual(['jwt-provider.failed failed ConsulRefused']);
     expect(await rig.mesh.access('orders')).toBeUndefined();
     const { parked, active } = await worker.store.queue.state();
     expect([parked, active]).toEqual([[], expect.any(Number)]);
@@ -337,99 +327,4 @@ describe("a rule that requires a user's token", () => {
     await isOpen(rig, WITH_USER);
     await worker.idle();
   });
-});
-
-describe('a process that is killed at any write', () => {
-  /** Dies at the nth write to Consul of any kind: before it reaches Consul, or after. */
-  const dying =
-    (nth: number, when: 'before' | 'after', spent: { writes: number }) =>
-    (consul: Consul): Consul => {
-      const die = async <T>(write: () => Promise<T>): Promise<T> => {
-        spent.writes += 1;
-        if (spent.writes < nth) return write();
-        if (spent.writes === nth && when === 'after') await write();
-        throw new SyncError('ERR_CONSUL_UNREACHABLE', 'killed', { retriable: true });
-      };
-      const { intentions, jwtProviders: providers } = consul;
-      return {
-        ...consul,
-        intentions: {
-          ...intentions,
-          write: (...args) => die(() => intentions.write(...args)),
-          delete: (...args) => die(() => intentions.delete(...args)),
-        },
-        jwtProviders: {
-          ...providers,
-          write: (...args) => die(() => providers.write(...args)),
-          delete: (...args) => die(() => providers.delete(...args)),
-        },
-      };
-    };
-
-  const refused = async () => (await worker.settled()).filter(({ reason }) => reason === 'ConsulRefused');
-
-  it.each([
-    [1, 'before'],
-    [1, 'after'],
-    [2, 'before'],
-    [2, 'after'],
-  ] as const)(
-    'on the way open (%i, %s), never has an intention without its jwt-provider',
-    async (nth, when) => {
-      const spent = { writes: 0 };
-      worker = await startWorker(rig, dying(nth, when, spent));
-      await until('the kill', async () => (spent.writes >= nth ? true : undefined));
-      const names = (await rig.mesh.access('orders')) !== undefined;
-      expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
-      await worker.stop();
-      worker = await startWorker(rig);
-      await worker.idle();
-      await isOpen(rig, WITH_USER);
-      await until('no open decision', async () =>
-        (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
-      );
-      await worker.idle();
-      expect(await refused()).toEqual([]);
-      expect(writes()).toEqual(['jwt-provider', 'service-intentions']);
-      const applied = (await told()).filter((each) => each.includes('applied'));
-      expect(applied.toSorted()).toEqual([
-        'intention.created applied ScopeGranted',
-        'jwt-provider.created applied ScopeGranted',
-      ]);
-    },
-  );
-
-  it.each([
-    [1, 'before'],
-    [1, 'after'],
-    [2, 'before'],
-    [2, 'after'],
-  ] as const)(
-    'on the way shut (%i, %s), never has an intention without its jwt-provider',
-    async (nth, when) => {
-      worker = await startWorker(rig);
-      await isOpen(rig, WITH_USER);
-      await worker.idle();
-      await worker.stop();
-      rig.idp.put('web-app');
-      const spent = { writes: 0 };
-      worker = await startWorker(rig, dying(nth, when, spent));
-      await until('the kill', async () => (spent.writes >= nth ? true : undefined));
-      const names = (await rig.mesh.access('orders')) !== undefined;
-      expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
-      await worker.stop();
-      worker = await startWorker(rig);
-      await worker.idle();
-      await isClosed(rig);
-      await until('no open decision', async () =>
-        (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
-      );
-      await worker.idle();
-      await sweep(worker.deps, never);
-      await hasJwtProvider(rig, false);
-      await worker.idle();
-      expect(await refused()).toEqual([]);
-      expect(writes()).toEqual(['jwt-provider', 'service-intentions', 'gone', 'gone']);
-    },
-  );
 });

@@ -1,5 +1,6 @@
 import type { DaemonOptions, Rig } from './daemon.js';
 import { ordersRig } from './orders-rig.js';
+import type { Worker } from './reconcile-rig.js';
 import { until } from './until.js';
 
 export const JWT_PROVIDER = 'scopemesh-payments-main-_users';
@@ -43,4 +44,19 @@ export function hasJwtProvider(rig: Rig, isThere: boolean): Promise<true> {
   return until(`a jwt-provider ${isThere ? 'stands' : 'is gone'}`, async () =>
     (await jwtProviders(rig)).length > 0 === isThere ? true : undefined,
   );
+}
+
+/** The writes of intentions and jwt-providers that came through to Consul, in order. */
+export function writes(rig: Rig): readonly string[] {
+  return rig.proxy.writes.flatMap(({ method, body }) => {
+    const kind = method === 'DELETE' ? 'gone' : String(JSON.parse(body).Kind);
+    return kind === 'service-defaults' ? [] : [kind];
+  });
+}
+
+/** `type outcome reason` of each settled decision on an intention or a jwt-provider. */
+export async function told(worker: Worker): Promise<readonly string[]> {
+  return (await worker.settled())
+    .filter(({ subject }) => /^(jwt-provider|intention)\//.test(subject))
+    .map(({ type, outcome, reason }) => `${type.replace('dev.scopemesh.', '')} ${outcome} ${reason}`);
 }
