@@ -1,29 +1,19 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OktaOptions } from '../../../src/identity/okta/okta.js';
-import type { ProviderParts } from '../../../src/identity/provider-parts.js';
 import { Secret } from '../../../src/model/secret.js';
 import { ALL_SCOPES } from '../../support/okta/server.js';
 import { API, type OktaWorld, startOktaWorld } from '../../support/okta/world.js';
 
 const signal = new AbortController().signal;
 let world: OktaWorld;
-let opened: ProviderParts[] = [];
 
 beforeEach(async () => {
   world = await startOktaWorld();
-  opened = [];
 });
-afterEach(async () => {
-  for (const { directory } of opened) await directory.close();
-  await world.server.stop();
-});
+afterEach(() => world.stop());
 
-function directoryOf(options: Partial<OktaOptions> = {}) {
-  const parts = world.open(options);
-  opened.push(parts);
-  return parts.directory;
-}
+const directoryOf = (options: Partial<OktaOptions> = {}) => world.open(options).directory;
 
 describe('the service app', () => {
   it.each(['pem', 'jwk'] as const)(

@@ -1,29 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OktaOptions } from '../../../src/identity/okta/okta.js';
-import type { ProviderParts } from '../../../src/identity/provider-parts.js';
 import { Secret } from '../../../src/model/secret.js';
-import { silentLogger } from '../../../src/observe.js';
 import type { Fault } from '../../support/okta/server.js';
 import { API, type OktaWorld, startOktaWorld } from '../../support/okta/world.js';
 
 const signal = new AbortController().signal;
 let world: OktaWorld;
-let opened: ProviderParts[] = [];
 
 beforeEach(async () => {
   world = await startOktaWorld();
-  opened = [];
 });
-afterEach(async () => {
-  for (const { directory } of opened) await directory.close();
-  await world.server.stop();
-});
+afterEach(() => world.stop());
 
-function directoryOf(options: Partial<OktaOptions> = {}) {
-  const parts = world.open(options);
-  opened.push(parts);
-  return parts.directory;
-}
+const directoryOf = (options: Partial<OktaOptions> = {}) => world.open(options).directory;
 
 const json =
   (status: number, body: unknown, headers: Record<string, string> = {}, path = '/api/v1/apps'): Fault =>
@@ -33,131 +22,6 @@ const json =
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
     return true;
   };
-
-describe('what an app may obtain', () => {
-  const grantsOf = async (clientId: string, options: Partial<OktaOptions> = {}) => {
-    const client = await directoryOf(options).read('clientId', clientId, signal);
-    return client?.grants.map(({ api, name }) => `${api} ${name}`);
-  };
-  const app = (grantTypes: readonly string[] = ['client_credentials']) =>
-    world.server.org.addApp({ grantTypes });
-  const rule = (clients: readonly string[], fields: Parameters<typeof world.server.org.addRule>[2]) => {
-    const policy = world.server.org.addPolicy(world.mesh.id, clients);
-    return { policy, rule: world.server.org.addRule(world.mesh.id, policy, fields) };
-  };
-  beforeEach(() => {
-    for (const name of ['orders:read', 'orders:write']) world.server.org.addScope(world.mesh.id, name);
-  });
-
-  it('is every custom scope where a rule for all clients says *, and none of those that say who a person is', async () => {
-    rule(['ALL_CLIENTS'], { scopes: ['*'] });
-    expect(await grantsOf(app().id)).toEqual([`${API} orders:read`, `${API} orders:write`]);
-  });
-
-  it('is what any rule of any policy lets it have, and the shortest of their lifetimes', async () => {
-    const client = app();
-    rule([client.id], { scopes: ['orders:read'], lifetimeMinutes: 90 });
-    rule(['ALL_CLIENTS', 'another'], { scopes: ['orders:write'], lifetimeMinutes: 15 });
-    expect(await grantsOf(client.id)).toEqual([`${API} orders:read`, `${API} orders:write`]);
-    const read = await directoryOf().read('clientId', client.id, signal);
-    expect(read?.accessTokenLifetimeSeconds).toBe(900);
-  });
-
-  it('takes no lifetime from a rule that gives it nothing', async () => {
-    const client = app();
-    rule([client.id], { scopes: ['orders:read'], lifetimeMinutes: 90 });
-    rule([client.id], { scopes: ['openid'], lifetimeMinutes: 5 });
-    rule([client.id], { scopes: ['orders:write'], grantTypes: ['implicit'], lifetimeMinutes: 5 });
-    const read = await directoryOf().read('clientId', client.id, signal);
-    expect(read?.accessTokenLifetimeSeconds).toBe(5400);
-  });
-
-  it('is nothing by a policy for others, by what is inactive, or by a scope that is gone', async () => {
-    const client = app();
-    rule(['another'], { scopes: ['orders:read'] });
-    rule([client.id], { scopes: ['orders:read'], status: 'INACTIVE' });
-    rule([client.id], { scopes: ['orders:gone'] });
-    const { policy } = rule([client.id], { scopes: ['orders:write'] });
-    world.server.org.setPolicyStatus(world.mesh.id, policy, 'INACTIVE');
-    expect(await grantsOf(client.id)).toEqual([]);
-  });
-
-  it('is nothing at a server that is inactive', async () => {
-    rule(['ALL_CLIENTS'], {});
-    const client = app();
-    expect(await grantsOf(client.id)).toHaveLength(2);
-    world.server.org.setServerStatus(world.mesh.id, 'INACTIVE');
-    expect(await grantsOf(client.id)).toEqual([]);
-  });
-
-  it('in the name of people counts where the rule is for everyone and the app has its grant type', async () => {
-    rule(['ALL_CLIENTS'], { scopes: ['orders:read'], grantTypes: ['authorization_code'] });
-    rule(['ALL_CLIENTS'], {
-      scopes: ['orders:write'],
-      grantTypes: ['authorization_code'],
-      people: ['00gadmins'],
-    });
-    expect(await grantsOf(app(['authorization_code', 'refresh_token']).id)).toEqual([`${API} orders:read`]);
-    expect(await grantsOf(app(['client_credentials']).id)).toEqual([]);
-  });
-
-  it('for itself asks nothing about people', async () => {
-    rule(['ALL_CLIENTS'], { scopes: ['orders:read'], people: [] });
-    expect(await grantsOf(app().id)).toEqual([`${API} orders:read`]);
-  });
-
-  it('belongs to the server as the configuration names it: by id, issuer or audience', async () => {
-    rule(['ALL_CLIENTS'], { scopes: ['orders:read'] });
-    const other = world.server.org.addServer('api://other');
-    world.server.org.addScope(other.id, 'orders:read');
-    const policy = world.server.org.addPolicy(other.id, ['ALL_CLIENTS']);
-    world.server.org.addRule(other.id, policy);
-    const client = app();
-    const issuer = `${world.server.address}/oauth2/${other.id}`;
-    expect(await grantsOf(client.id)).toEqual([`${API} orders:read`]);
-    expect(await grantsOf(client.id, { apis: [world.mesh.id, issuer] })).toEqual([
-      `${world.mesh.id} orders:read`,
-      `${issuer} orders:read`,
-    ]);
-  });
-
-  it('is refused where a name of the configuration fits several servers', async () => {
-    world.server.org.addServer(API);
-    await expect(directoryOf().readAll(signal)).rejects.toMatchObject({
-      code: 'ERR_DIRECTORY_INCOMPLETE',
-      retriable: false,
-    });
-  });
-
-  it('is nothing at a server that was deleted, which is told once', async () => {
-    const warnings: unknown[] = [];
-    const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
-    rule(['ALL_CLIENTS'], {});
-    world.server.org.addServer('api://default');
-    const client = app();
-    const directory = directoryOf({ logger });
-    expect((await directory.read('clientId', client.id, signal))?.grants).toHaveLength(2);
-    world.server.org.deleteServer(world.mesh.id);
-    for (let times = 0; times < 2; times++)
-      expect((await directory.read('clientId', client.id, signal))?.grants).toEqual([]);
-    expect(warnings).toEqual([{ provider: 'main', api: API }]);
-  });
-
-  it('of Okta itself is what an administrator granted, where the org is one of the APIs', async () => {
-    const org = world.server.address;
-    const client = world.server.org.addApp({ orgScopes: ['okta.users.read', 'okta.groups.manage'] });
-    expect(await grantsOf(client.id)).toEqual([]);
-    const directory = directoryOf({ apis: [API, org] });
-    const read = await directory.read('clientId', client.id, signal);
-    expect(read?.grants).toEqual([
-      { api: org, name: 'okta.groups.manage' },
-      { api: org, name: 'okta.users.read' },
-    ]);
-    expect(read?.accessTokenLifetimeSeconds).toBe(3600);
-    const { clients } = await directory.readAll(signal);
-    expect(clients.find(({ clientId }) => clientId === client.id)).toEqual(read);
-  });
-});
 
 describe('an app', () => {
   it('shows its label, its type, and what its profile says in text', async () => {

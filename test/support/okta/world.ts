@@ -1,3 +1,4 @@
+import type { Directory } from '../../../src/identity/directory.js';
 import { HOOK_TYPES } from '../../../src/identity/okta/event-types.js';
 import { createOkta, type OktaOptions } from '../../../src/identity/okta/okta.js';
 import { Secret } from '../../../src/model/secret.js';
@@ -23,6 +24,8 @@ export interface OktaWorld {
   app(clientId: string): AppRecord;
   /** The adapter over this org. */
   open(options?: Partial<OktaOptions>): ReturnType<typeof createOkta>;
+  /** Closes every directory that was opened too. */
+  stop(): Promise<void>;
 }
 
 export async function startOktaWorld(): Promise<OktaWorld> {
@@ -30,6 +33,7 @@ export async function startOktaWorld(): Promise<OktaWorld> {
   const server = await new OktaServer(() => clock.now()).start();
   const mesh = server.org.addServer(API);
   const rules = new Map<string, string>();
+  const opened: Directory[] = [];
   const setScopes = (clientId: string, scopes: readonly string[]) => {
     for (const scope of scopes) server.org.addScope(mesh.id, scope);
     server.org.changeRule(mesh.id, rules.get(clientId) ?? '', { scopes });
@@ -57,8 +61,8 @@ export async function startOktaWorld(): Promise<OktaWorld> {
       if (app === undefined) throw new Error(`no client ${clientId}`);
       return app;
     },
-    open: (options = {}) =>
-      createOkta({
+    open(options = {}) {
+      const parts = createOkta({
         provider: 'main',
         issuer: server.issuer,
         credentials: server.credentials,
@@ -68,7 +72,14 @@ export async function startOktaWorld(): Promise<OktaWorld> {
         metrics: noMetrics,
         logger: silentLogger,
         ...options,
-      }),
+      });
+      opened.push(parts.directory);
+      return parts;
+    },
+    async stop() {
+      for (const directory of opened) await directory.close();
+      await server.stop();
+    },
   };
 }
 
@@ -116,6 +127,6 @@ export async function startOktaProviderWorld(): Promise<ProviderWorld> {
       return taken;
     },
     forge: ({ headers, body }) => ({ headers: { ...headers, authorization: 'somebody' }, body }),
-    stop: () => world.server.stop(),
+    stop: () => world.stop(),
   };
 }
