@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
+import type { ClaimRecord } from '../../src/model/catalog.js';
 import { clientKey, destinationKey } from '../../src/model/key.js';
 import { clientOf, type Rig } from '../support/daemon.js';
+import { Death } from '../support/death.js';
 import { EDGE, isOpen, ordersRig, READ } from '../support/orders-rig.js';
 import { startWorker, type Worker, withIntentions } from '../support/reconcile-rig.js';
 import { until } from '../support/until.js';
@@ -18,37 +20,28 @@ afterEach(async () => {
 
 const FOREIGN = { Name: 'legacy', Action: 'allow', Description: 'made by hand' };
 
-/** Dies at the first write of intentions: before it reaches Consul, or after. */
-function dying(when: 'before' | 'after', then: () => Promise<void> = async () => {}) {
-  let isDead = false;
-  const die = async <T>(write: () => Promise<T>): Promise<T> => {
-    if (isDead) return write();
-    if (when === 'after') await write();
-    isDead = true;
-    await then();
-    throw new Error('killed');
-  };
-  return (consul: Consul) =>
-    withIntentions(consul, ({ write, delete: remove }) => ({
-      write: (...args) => die(() => write(...args)),
-      delete: (...args) => die(() => remove(...args)),
-    }));
-}
+/** Dies at the first write of intentions. */
+const killedBy = (death: Death) => (consul: Consul) =>
+  withIntentions(consul, ({ write, delete: remove }) => ({
+    write: death.of(write),
+    delete: death.of(remove),
+  }));
 
 const edges = async () =>
   (await worker.settled())
     .filter(({ subject }) => subject === EDGE)
     .map(({ action, outcome, reason }) => `${action} ${outcome} ${reason}`);
 
-async function killed(): Promise<void> {
-  await until('a pending draft', async () => (await worker.store.journal.overview()).pendingKeys.length > 0);
-  await worker.stop();
+async function killed(when: 'before' | 'after'): Promise<void> {
+  const death = new Death(1, when);
+  worker = await startWorker(rig, killedBy(death));
+  await until('the death', () => death.hasCome);
+  await death.bury(worker);
 }
 
 describe('a process that is killed', () => {
   it('between the record and the write leaves a decision that says so, and the write is made by the next', async () => {
-    worker = await startWorker(rig, dying('before'));
-    await killed();
+    await killed('before');
     worker = await startWorker(rig);
     await isOpen(rig, READ);
     await worker.idle();
@@ -57,8 +50,7 @@ describe('a process that is killed', () => {
   });
 
   it('between the write and the settlement leaves a decision that the next one finds applied', async () => {
-    worker = await startWorker(rig, dying('after'));
-    await killed();
+    await killed('after');
     worker = await startWorker(rig);
     await until('the decision', async () => (await edges()).length > 0);
     await worker.idle();
@@ -67,8 +59,7 @@ describe('a process that is killed', () => {
   });
 
   it('leaves what nobody can know, which is said, if somebody undid the write before the next one', async () => {
-    worker = await startWorker(rig, dying('after'));
-    await killed();
+    await killed('after');
     await rig.mesh.write('orders', [FOREIGN]);
     worker = await startWorker(rig);
     await isOpen(rig, READ);
@@ -85,8 +76,7 @@ describe('a process that is killed', () => {
     await until('the grant', async () => (await edges()).length === 1);
     await worker.stop();
     rig.idp.put('web-app', 'orders:read');
-    worker = await startWorker(rig, dying('after'));
-    await killed();
+    await killed('after');
     worker = await startWorker(rig);
     await until('the settlement', async () => (await edges()).length === 2);
     await worker.idle();
@@ -106,8 +96,7 @@ describe('a process that is killed', () => {
     await worker.idle();
     await worker.stop();
     rig.idp.put('web-app');
-    worker = await startWorker(rig, dying('after'));
-    await killed();
+    await killed('after');
     worker = await startWorker(rig);
     await until('the settlement', async () => (await edges()).length === 2);
     await worker.idle();
@@ -239,22 +228,22 @@ describe('a job that was queued before an event', () => {
 describe('a claim record', () => {
   it('that a kill left open is found made', async () => {
     rig.writeFile({ services: { claims: 'first' } });
-    let isDead = false;
-    worker = await startWorker(rig, (consul) => ({
-      ...withIntentions(consul, () => ({})),
-      claims: {
-        list: (signal) => consul.claims.list(signal),
-        delete: (record, signal) => consul.claims.delete(record, signal),
-        create: async (record, signal) => {
-          const result = await consul.claims.create(record, signal);
-          if (isDead || record.clientId !== 'web-app') return result;
-          isDead = true;
-          throw new Error('killed');
+    const death = new Death(1, 'after');
+    worker = await startWorker(rig, (consul) => {
+      const { list, delete: remove, create } = consul.claims;
+      const last = death.of(create);
+      const isLast = (record: Pick<ClaimRecord, 'clientId'>) => record.clientId === 'web-app';
+      return {
+        ...withIntentions(consul, () => ({})),
+        claims: {
+          list,
+          delete: remove,
+          create: (record, signal) => (isLast(record) ? last(record, signal) : create(record, signal)),
         },
-      },
-    }));
-    await until('the kill', () => isDead);
-    await killed();
+      };
+    });
+    await until('the death', () => death.hasCome);
+    await death.bury(worker);
     rig.idp.clients.set('web-app', clientOf('web', 'orders:read'));
     worker = await startWorker(rig);
     await isOpen(rig, READ);

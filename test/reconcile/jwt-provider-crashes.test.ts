@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Consul } from '../../src/consul/consul.js';
-import { SyncError } from '../../src/errors.js';
 import { sweep } from '../../src/reconcile/sweep.js';
 import type { Rig } from '../support/daemon.js';
+import { Death } from '../support/death.js';
 import { isClosed, isOpen } from '../support/orders-rig.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
 import { until } from '../support/until.js';
@@ -21,31 +20,25 @@ afterEach(async () => {
 });
 
 describe('a process that is killed at any write', () => {
-  /** Dies at the nth write to Consul of any kind: before it reaches Consul, or after. */
-  const dying =
-    (nth: number, when: 'before' | 'after', spent: { writes: number }) =>
-    (consul: Consul): Consul => {
-      const die = async <T>(write: () => Promise<T>): Promise<T> => {
-        spent.writes += 1;
-        if (spent.writes < nth) return write();
-        if (spent.writes === nth && when === 'after') await write();
-        throw new SyncError('ERR_CONSUL_UNREACHABLE', 'killed', { retriable: true });
-      };
-      const { intentions, jwtProviders: providers } = consul;
-      return {
-        ...consul,
-        intentions: {
-          ...intentions,
-          write: (...args) => die(() => intentions.write(...args)),
-          delete: (...args) => die(() => intentions.delete(...args)),
-        },
-        jwtProviders: {
-          ...providers,
-          write: (...args) => die(() => providers.write(...args)),
-          delete: (...args) => die(() => providers.delete(...args)),
-        },
-      };
-    };
+  /** At the nth write to Consul of any kind; it is still there to be stopped. */
+  async function dying(nth: number, when: 'before' | 'after'): Promise<Death> {
+    const death = new Death(nth, when);
+    worker = await startWorker(rig, (consul) => ({
+      ...consul,
+      intentions: {
+        ...consul.intentions,
+        write: death.of(consul.intentions.write),
+        delete: death.of(consul.intentions.delete),
+      },
+      jwtProviders: {
+        ...consul.jwtProviders,
+        write: death.of(consul.jwtProviders.write),
+        delete: death.of(consul.jwtProviders.delete),
+      },
+    }));
+    await until('the death', () => death.hasCome);
+    return death;
+  }
 
   const refused = async () => (await worker.settled()).filter(({ reason }) => reason === 'ConsulRefused');
 
@@ -57,12 +50,10 @@ describe('a process that is killed at any write', () => {
   ] as const)(
     'on the way open (%i, %s), never has an intention without its jwt-provider',
     async (nth, when) => {
-      const spent = { writes: 0 };
-      worker = await startWorker(rig, dying(nth, when, spent));
-      await until('the kill', async () => (spent.writes >= nth ? true : undefined));
+      const death = await dying(nth, when);
       const names = (await rig.mesh.access('orders')) !== undefined;
       expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
-      await worker.stop();
+      await death.bury(worker);
       worker = await startWorker(rig);
       await worker.idle();
       await isOpen(rig, WITH_USER);
@@ -93,12 +84,10 @@ describe('a process that is killed at any write', () => {
       await worker.idle();
       await worker.stop();
       rig.idp.put('web-app');
-      const spent = { writes: 0 };
-      worker = await startWorker(rig, dying(nth, when, spent));
-      await until('the kill', async () => (spent.writes >= nth ? true : undefined));
+      const death = await dying(nth, when);
       const names = (await rig.mesh.access('orders')) !== undefined;
       expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
-      await worker.stop();
+      await death.bury(worker);
       worker = await startWorker(rig);
       await worker.idle();
       await isClosed(rig);

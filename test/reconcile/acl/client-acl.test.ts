@@ -4,6 +4,7 @@ import { SyncError } from '../../../src/errors.js';
 import { clientKey } from '../../../src/model/key.js';
 import { type AclRig, createAclRig, loggedIn } from '../../support/acl-rig.js';
 import { clientOf, type DaemonOptions } from '../../support/daemon.js';
+import { Death } from '../../support/death.js';
 import { startWorker, type Worker, withAcl } from '../../support/reconcile-rig.js';
 import { until } from '../../support/until.js';
 
@@ -46,35 +47,18 @@ const changed = (kind: 'webhook' | 'poll' = 'webhook') =>
 describe('a process that is killed', () => {
   beforeEach(() => createWorld());
 
-  /** Dies at the nth write of an ACL object: before it reaches Consul, or after. */
-  function dying(at: number, when: 'before' | 'after', then: () => Promise<void> = async () => {}) {
-    let count = 0;
-    const die = async <T>(write: () => Promise<T>): Promise<T> => {
-      count += 1;
-      if (count < at) return write();
-      if (count > at) throw new Error('dead');
-      if (when === 'after') await write();
-      await then();
-      throw new Error('killed');
-    };
-    return (consul: Consul) =>
-      withAcl(consul, ({ write, delete: remove }) => ({
-        write: (...args) => die(() => write(...args)),
-        delete: (...args) => die(() => remove(...args)),
-      }));
-  }
-
-  async function killed(): Promise<void> {
-    await until(
-      'a pending draft',
-      async () => (await worker.store.journal.overview()).pendingKeys.length > 0,
+  /** At the nth write of an ACL object. */
+  async function killed(...how: ConstructorParameters<typeof Death>): Promise<void> {
+    const death = new Death(...how);
+    worker = await startWorker(rig, (consul) =>
+      withAcl(consul, ({ write, delete: remove }) => ({ write: death.of(write), delete: death.of(remove) })),
     );
-    await worker.stop();
+    await until('the death', () => death.hasCome);
+    await death.bury(worker);
   }
 
   it('before a write leaves a decision that says so, and the write is made by the next', async () => {
-    worker = await startWorker(rig, dying(3, 'before'));
-    await killed();
+    await killed(3, 'before');
     await running();
     expect(await settled()).toEqual([
       'acl-policy.created applied ScopeGranted',
@@ -87,8 +71,7 @@ describe('a process that is killed', () => {
   });
 
   it('after a write leaves a decision that the next one finds applied', async () => {
-    worker = await startWorker(rig, dying(4, 'after'));
-    await killed();
+    await killed(4, 'after');
     await running();
     expect((await settled()).filter((each) => each.includes('auth-method'))).toEqual([
       'acl-auth-method.created applied ScopeGranted',
@@ -96,14 +79,10 @@ describe('a process that is killed', () => {
   });
 
   it('leaves what nobody can know, which is said, if somebody changed the object before the next one', async () => {
-    worker = await startWorker(
-      rig,
-      dying(3, 'after', async () => {
-        const role = (await rig.mesh.request('GET', `/v1/acl/role/name/${WEB}`)) as { ID: string };
-        await rig.mesh.request('PUT', `/v1/acl/role/${role.ID}`, { ...role, Policies: [] });
-      }),
-    );
-    await killed();
+    await killed(3, 'after', async () => {
+      const role = (await rig.mesh.request('GET', `/v1/acl/role/name/${WEB}`)) as { ID: string };
+      await rig.mesh.request('PUT', `/v1/acl/role/${role.ID}`, { ...role, Policies: [] });
+    });
     await running();
     expect((await settled())[2]).toBe('acl-role.failed unknown Interrupted');
     expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
@@ -112,8 +91,7 @@ describe('a process that is killed', () => {
   it.each([1, 2, 3, 4, 5].flatMap((at) => (['before', 'after'] as const).map((when) => ({ at, when }))))(
     '$when write $at leaves no draft, and each object made by one decision',
     async ({ at, when }) => {
-      worker = await startWorker(rig, dying(at, when));
-      await killed();
+      await killed(at, when);
       await running();
       const { pendingKeys } = await worker.store.journal.overview();
       expect(pendingKeys).toEqual([]);
@@ -145,10 +123,12 @@ describe('a process that is killed', () => {
     const token = loggedIn(await rig.login('web-app'));
     await worker.stop();
     rig.idp.change('web-app', { accessTokenLifetimeSeconds: 300 });
+    const death = new Death(1, 'before');
     worker = await startWorker(rig, (consul) =>
-      withAcl(consul, () => ({ deleteTokens: () => Promise.reject(new Error('killed')) })),
+      withAcl(consul, ({ deleteTokens }) => ({ deleteTokens: death.of(deleteTokens) })),
     );
-    await killed();
+    await until('the death', () => death.hasCome);
+    await death.bury(worker);
     expect(await rig.readKey(token, 'config/a')).toBe(200);
     worker = await startWorker(rig);
     await until('the token gone', async () => (await rig.readKey(token, 'config/a')) === 403);
