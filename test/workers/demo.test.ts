@@ -41,12 +41,14 @@ const READY = z.object({
 
 /** Makes loading any client of Redis or Kafka an error. */
 const NO_CLIENTS = `data:text/javascript,${encodeURIComponent(`
-  import { register } from 'node:module';
-  register('data:text/javascript,' + encodeURIComponent(\`
-    export async function resolve(name, context, next) {
-      if (/^(ioredis|bullmq|kafkajs)(\\\\/|$)/.test(name)) throw new Error('loaded ' + name);
-      return next(name, context);
-    }\`));
+  import module from 'node:module';
+  function resolve(name, context, next) {
+    if (/^(ioredis|bullmq|kafkajs)(\\/|$)/.test(name)) throw new Error('loaded ' + name);
+    return next(name, context);
+  }
+  // Node 20 has the one alone, and newer ones warn of it.
+  if (module.registerHooks) module.registerHooks({ resolve });
+  else module.register('data:text/javascript,' + encodeURIComponent('export ' + resolve));
 `)}`;
 
 describe('scopemesh demo', () => {

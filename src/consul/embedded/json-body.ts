@@ -37,9 +37,11 @@ function isPrefixOfJson(text: string): boolean {
     return true;
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
+    // From Node 22 on the line and the column stand behind the position.
     return (
-      /end of JSON input|Unterminated|Expected .* at position \d+$/.test(message) &&
-      isAtEnd(message, text.length)
+      /end of JSON input|Unterminated|Expected .* at position \d+( \(line \d+ column \d+\))?$/.test(
+        message,
+      ) && isAtEnd(message, text.length)
     );
   }
 }
