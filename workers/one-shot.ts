@@ -3,10 +3,9 @@ import { messageOf, SyncError } from '../src/errors.js';
 import type { Cause } from '../src/model/cause.js';
 import type { SettledDecision } from '../src/queue/journal.js';
 import { recallWritten } from '../src/reconcile/apply-once.js';
-import { restoreClosures } from '../src/reconcile/closures.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
-import { restoreJwksUris } from '../src/reconcile/jwt-providers.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
+import { restoreMemory } from '../src/reconcile/restore.js';
 import type { Cli } from './cli.js';
 import { Publication } from './publication.js';
 import { withProgress } from './terminal/progress.js';
@@ -64,10 +63,7 @@ export async function withOneShot<T>(
         cli.around.stderr,
         () => 'reading the identity providers and Consul',
         async () => {
-          await restoreClosures(deps);
-          await deps.acl.restore(deps.facts);
-          deps.window.restore(await deps.facts.get('guard/window'));
-          await restoreJwksUris(deps);
+          await restoreMemory(deps);
           await readBothSides(deps, cli.signal);
           await recallWritten(deps);
         },

@@ -1,8 +1,7 @@
 import { messageOf } from '../src/errors.js';
 import type { Queue } from '../src/queue/queue.js';
-import { restoreClosures } from '../src/reconcile/closures.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
-import { restoreJwksUris } from '../src/reconcile/jwt-providers.js';
+import { restoreMemory } from '../src/reconcile/restore.js';
 import { leftoverTriggers, readConsul } from '../src/reconcile/sweep.js';
 import { createReconciler } from '../src/reconciler.js';
 import { throughOutages } from './outages.js';
@@ -22,10 +21,7 @@ async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boole
   const outage = new Outage();
   while (!signal.aborted) {
     try {
-      await restoreClosures(deps);
-      await deps.acl.restore(deps.facts);
-      deps.window.restore(await deps.facts.get('guard/window'));
-      await restoreJwksUris(deps);
+      await restoreMemory(deps);
       await readConsul(deps, signal);
       await queueLeftovers(deps);
       outage.ends(deps.clock.now());

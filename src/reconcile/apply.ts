@@ -133,7 +133,7 @@ export function withChange(sources: readonly Source[], change: Change, owner: st
 async function reserve(change: Change, deps: ReconcilerDeps): Promise<void> {
   if (!change.isInferred) return;
   deps.window.takeEdge(change.subject, deps.clock.now());
-  await deps.facts.set('guard/window', deps.window.toText());
+  await deps.window.store(deps.facts);
 }
 
 function entryAfter(

@@ -82,7 +82,7 @@ export async function closeUnconfirmed(
     return false;
   }
   deps.window.take(edges, now);
-  await deps.facts.set('guard/window', deps.window.toText());
+  await deps.window.store(deps.facts);
   deps.world.setClosure(id, 'RevocationUnconfirmed');
   deps.logger.warn(
     { provider: id.provider, clientId: id.clientId, code },

@@ -1,3 +1,8 @@
+import type { Facts } from '../queue/facts.js';
+
+/** The name of the durable fact. */
+const FACT = 'guard/window';
+
 interface Removal {
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -52,6 +57,15 @@ export class RevocationWindow {
   giveBack(subject: string): void {
     this.#open.delete(subject);
     this.#removals = this.#removals.filter((each) => each.subject !== subject);
+  }
+
+  /** Call it before the writes that were counted are made. */
+  async store(facts: Pick<Facts, 'set'>): Promise<void> {
+    await facts.set(FACT, this.toText());
+  }
+
+  async restoreFrom(facts: Pick<Facts, 'get'>): Promise<void> {
+    this.restore(await facts.get(FACT));
   }
 
   toText(): string {

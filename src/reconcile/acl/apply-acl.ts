@@ -147,15 +147,12 @@ async function write(
     stored = await deps.consul.acl.write(id, object, signal);
   } catch (error) {
     if (!(error instanceof SyncError) || signal.aborted) throw error;
-    const failed = (reason: 'ConsulRefused' | 'Conflict') =>
-      settle(key, draft, { outcome: 'failed', reason, detail: error.message }, undefined, deps);
     if (isRefusal(error) && (await isMadeByAnother(id, object, deps, signal))) {
       const detail = 'another writer made the same policy at the same moment';
       await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
       return;
     }
-    if (isRefusal(error)) await failed('ConsulRefused');
-    else if (error.code === 'ERR_CONSUL_CONFLICT') await failed('Conflict');
+    await settleFailure(error, key, draft, deps);
     throw error;
   }
   deps.acl.cache.wrote(object, stored, deps.world.beginRead());
@@ -163,6 +160,19 @@ async function write(
   if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
   const detail = change.narrows ? await lossDetail(object, deps, signal) : {};
   await settle(key, draft, { outcome: 'applied', modifyIndex: stored.modifyIndex, ...detail }, written, deps);
+}
+
+/** Where Consul said no, it is known that nothing was written; every other draft stays for whoever finds it. */
+async function settleFailure(
+  error: SyncError,
+  key: string,
+  draft: DraftDecision,
+  deps: ReconcilerDeps,
+): Promise<void> {
+  const refusal = isRefusal(error) ? 'ConsulRefused' : undefined;
+  const reason = refusal ?? (error.code === 'ERR_CONSUL_CONFLICT' ? 'Conflict' : undefined);
+  if (reason === undefined) return;
+  await settle(key, draft, { outcome: 'failed', reason, detail: error.message }, undefined, deps);
 }
 
 /** A role takes what it loses from live tokens at once; counted after the write, for which nothing waits. */
@@ -218,11 +228,7 @@ async function remove(
       isOwnedDescription(deps.world.mapping.owner, description),
     );
   } catch (error) {
-    const failed = (reason: 'ConsulRefused' | 'Conflict', detail: string) =>
-      settle(key, draft, { outcome: 'failed', reason, detail }, undefined, deps);
-    if (error instanceof SyncError && isRefusal(error)) await failed('ConsulRefused', error.message);
-    else if (error instanceof SyncError && error.code === 'ERR_CONSUL_CONFLICT')
-      await failed('Conflict', error.message);
+    if (error instanceof SyncError) await settleFailure(error, key, draft, deps);
     throw error;
   }
   deps.acl.cache.removed(step.kind, name, id, deps.world.beginRead());

@@ -110,7 +110,7 @@ async function reconcile(
   const isCounted = losesByInference(guarded.changes);
   if (isCounted) {
     deps.window.takeEdge(plan.subject, now);
-    await deps.facts.set('guard/window', deps.window.toText());
+    await deps.window.store(deps.facts);
   }
   const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.opensBy)]]);
   const applying = applyAcl(

@@ -125,7 +125,7 @@ async function reconcile(
   const counted = guarded.counted.map(roleSubjectOf);
   if (counted.length > 0) {
     for (const subject of counted) deps.window.takeEdge(subject, clock.now());
-    await deps.facts.set('guard/window', deps.window.toText());
+    await deps.window.store(deps.facts);
   }
   const narrowing = guarded.changes.filter((change) => change.narrows || change.verb === 'deleted').length;
   const changes = guarded.changes.slice(0, narrowing + mostGrants);

@@ -83,7 +83,7 @@ export async function removeLeft(
   const lastWritten = await settleAclLeftovers(key, record, snapshot, deps, signal);
   if (mode !== 'enforce') return;
   const nameless = namelessObjects(deps);
-  if (nameless.length > 0) await deps.facts.set('guard/window', deps.window.toText());
+  if (nameless.length > 0) await deps.window.store(deps.facts);
   await applyAcl({ key, changes: nameless, cause, lastWritten }, deps, signal);
   await acl.policyTurns.take(() =>
     applyAcl({ key, changes: unlinkedPolicies(plans, deps), cause, lastWritten }, deps, signal),

@@ -1,0 +1,11 @@
+import { restoreClosures } from './closures.js';
+import type { ReconcilerDeps } from './deps.js';
+import { restoreJwksUris } from './jwt-providers.js';
+
+/** Takes in what earlier processes knew and no read tells, before anything is planned. */
+export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
+  await restoreClosures(deps);
+  await deps.acl.restore(deps.facts);
+  await deps.window.restoreFrom(deps.facts);
+  await restoreJwksUris(deps);
+}
