@@ -1,6 +1,6 @@
 import type { AclBindingRule, AclPolicy, AclRole } from '../../model/acl.js';
 import type { HoldReason } from '../../model/decision.js';
-import type { ClaimPath, GroupRules } from '../../model/login.js';
+import type { GroupRules } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import { compareText } from '../compare.js';
 import type { Hold } from '../plan.js';
@@ -87,11 +87,11 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   const policies = new Map<string, AclPolicy>();
   const roles = new Map<string, AclRole>();
   const bindingRules: AclBindingRule[] = [];
-  const groups = policiesByGroup(rules, mapping, input.parse ?? parseRules, hold);
+  const groups = policiesByGroup(rules, provider, mapping, input.parse ?? parseRules, hold);
   for (const { group, inToken, policy } of groups) {
     for (const subject of new Set(input.members.get(group) ?? [])) {
       const role = personName(mapping.owner, providerName, subject, group);
-      const selector = selectorFor(provider, subject, inToken ?? { name: group });
+      const selector = selectorFor(provider, subject, inToken);
       const known = roles.get(role);
       if (selector.text === undefined) {
         hold('InvalidClientId', 'a member or group has no name that Consul can compare; it is left out');
@@ -115,7 +115,7 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   }
   if (roles.size === 0) return { desired: NOTHING_DESIRED, holds };
   // By the groups, whoever is in them: a member more or less leaves the method as it is.
-  const selectors = groups.map(({ inToken }) => selectorFor(provider, 'x', inToken ?? { name: 'x' }));
+  const selectors = groups.map(({ inToken }) => selectorFor(provider, 'x', inToken));
   const mappedBy = (kind: 'values' | 'lists') => new Map(selectors.flatMap((each) => [...each[kind]]));
   return {
     holds,
@@ -135,11 +135,7 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   };
 }
 
-function selectorFor(
-  provider: LoginProvider,
-  subject: string,
-  { claim = provider.claims.groups, name }: { readonly claim?: ClaimPath; readonly name: string },
-): Selector {
+function selectorFor(provider: LoginProvider, subject: string, { claim, name }: Place): Selector {
   const isOfGroups = claimKey(claim) === claimKey(provider.claims.groups);
   const selector = new Selector()
     .equals('subject', provider.claims.subject, subject)
@@ -150,22 +146,19 @@ function selectorFor(
   return selector.equals('person', provider.person.claim, provider.person.equals);
 }
 
+/** Where and how a token names a group. */
+type Place = NonNullable<GroupRules['inToken']>;
+
 function policiesByGroup(
   rules: AclSettings['groups'],
+  provider: LoginProvider,
   mapping: Mapping,
   parse: (text: string) => AclRules,
   hold: (reason: HoldReason, detail: string) => void,
-): readonly (Pick<GroupRules, 'group' | 'inToken'> & { readonly policy: AclPolicy })[] {
-  return rules.flatMap(({ group, inToken, acl }) => {
+): readonly { readonly group: string; readonly inToken: Place; readonly policy: AclPolicy }[] {
+  return rules.flatMap(({ group, inToken = { claim: provider.claims.groups, name: group }, acl }) => {
     const filled = fill(acl, {}, mapping, parse);
-    if (!('reason' in filled))
-      return [
-        {
-          group,
-          ...(inToken === undefined ? {} : { inToken }),
-          policy: toPolicy(mapping.owner, filled.text),
-        },
-      ];
+    if (!('reason' in filled)) return [{ group, inToken, policy: toPolicy(mapping.owner, filled.text) }];
     hold(filled.reason, `groups.${group}: ${filled.detail}`);
     return [];
   });
