@@ -141,6 +141,15 @@ async function tokens(): Promise<readonly string[]> {
 const saysToken = (count: number) => async () =>
   (await readFile(join(directory, 'sidecar-login.log'), 'utf8')).includes(`runs with token ${count}`);
 
+async function hearsOfDenials(): Promise<void> {
+  await mesh.waitForStatus(200, CALL);
+  await intention('deny');
+  // Sooner than the next renewal, which would tell it as well.
+  expect(await mesh.waitForStatus(403, CALL, 5_000)).toBeLessThan(5_000);
+  await intention('allow');
+  await mesh.waitForStatus(200, CALL);
+}
+
 describe('a sidecar that logs in', () => {
   it('goes on hearing of denials after its first token is gone, and leaves nothing behind', async () => {
     const { sidecar } = await start(8);
@@ -151,12 +160,7 @@ describe('a sidecar that logs in', () => {
       const now = await tokens();
       return now.length === 1 && now[0] !== first;
     });
-    await mesh.waitForStatus(200, CALL);
-    await intention('deny');
-    // Sooner than the next renewal, which would tell it as well.
-    expect(await mesh.waitForStatus(403, CALL, 5_000)).toBeLessThan(5_000);
-    await intention('allow');
-    await mesh.waitForStatus(200, CALL);
+    await hearsOfDenials();
     process.kill(sidecar.pid, 'SIGTERM');
     await sidecar.exited;
     expect(await tokens()).toEqual([]);
@@ -173,11 +177,7 @@ describe('a sidecar that logs in', () => {
       return now.length === 1 && now[0] !== first;
     };
     await until('another token', isAnother, { process: sidecar });
-    await mesh.waitForStatus(200, CALL);
-    await intention('deny');
-    expect(await mesh.waitForStatus(403, CALL, 5_000)).toBeLessThan(5_000);
-    await intention('allow');
-    await mesh.waitForStatus(200, CALL);
+    await hearsOfDenials();
     process.kill(sidecar.pid, 'SIGTERM');
     await sidecar.exited;
   });

@@ -8,6 +8,12 @@ import { until } from '../support/until.js';
 import { hasJwtProvider, jwtProviders, told, usersRig, WITH_USER, writes } from '../support/users-rig.js';
 
 const never = new AbortController().signal;
+const KILLS = [
+  [1, 'before'],
+  [1, 'after'],
+  [2, 'before'],
+  [2, 'after'],
+] as const;
 
 let rig: Rig;
 let worker: Worker;
@@ -20,8 +26,8 @@ afterEach(async () => {
 });
 
 describe('a process that is killed at any write', () => {
-  /** At the nth write to Consul of any kind; it is still there to be stopped. */
-  async function dying(nth: number, when: 'before' | 'after'): Promise<Death> {
+  /** At the nth write to Consul of any kind; another one follows it. */
+  async function diesAndStarts(nth: number, when: 'before' | 'after'): Promise<void> {
     const death = new Death(nth, when);
     worker = await startWorker(rig, (consul) => ({
       ...consul,
@@ -37,30 +43,28 @@ describe('a process that is killed at any write', () => {
       },
     }));
     await until('the death', () => death.hasCome);
-    return death;
+    const names = (await rig.mesh.access('orders')) !== undefined;
+    expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
+    await death.bury(worker);
+    worker = await startWorker(rig);
+    await worker.idle();
+  }
+
+  async function settles(): Promise<void> {
+    await until('no open decision', async () =>
+      (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
+    );
+    await worker.idle();
   }
 
   const refused = async () => (await worker.settled()).filter(({ reason }) => reason === 'ConsulRefused');
 
-  it.each([
-    [1, 'before'],
-    [1, 'after'],
-    [2, 'before'],
-    [2, 'after'],
-  ] as const)(
+  it.each(KILLS)(
     'on the way open (%i, %s), never has an intention without its jwt-provider',
     async (nth, when) => {
-      const death = await dying(nth, when);
-      const names = (await rig.mesh.access('orders')) !== undefined;
-      expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
-      await death.bury(worker);
-      worker = await startWorker(rig);
-      await worker.idle();
+      await diesAndStarts(nth, when);
       await isOpen(rig, WITH_USER);
-      await until('no open decision', async () =>
-        (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
-      );
-      await worker.idle();
+      await settles();
       expect(await refused()).toEqual([]);
       expect(writes(rig)).toEqual(['jwt-provider', 'service-intentions']);
       const applied = (await told(worker)).filter((each) => each.includes('applied'));
@@ -71,12 +75,7 @@ describe('a process that is killed at any write', () => {
     },
   );
 
-  it.each([
-    [1, 'before'],
-    [1, 'after'],
-    [2, 'before'],
-    [2, 'after'],
-  ] as const)(
+  it.each(KILLS)(
     'on the way shut (%i, %s), never has an intention without its jwt-provider',
     async (nth, when) => {
       worker = await startWorker(rig);
@@ -84,17 +83,9 @@ describe('a process that is killed at any write', () => {
       await worker.idle();
       await worker.stop();
       rig.idp.put('web-app');
-      const death = await dying(nth, when);
-      const names = (await rig.mesh.access('orders')) !== undefined;
-      expect(names && (await jwtProviders(rig)).length === 0).toBe(false);
-      await death.bury(worker);
-      worker = await startWorker(rig);
-      await worker.idle();
+      await diesAndStarts(nth, when);
       await isClosed(rig);
-      await until('no open decision', async () =>
-        (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
-      );
-      await worker.idle();
+      await settles();
       await sweep(worker.deps, never);
       await hasJwtProvider(rig, false);
       await worker.idle();
