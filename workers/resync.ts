@@ -3,14 +3,16 @@ import type { Queue } from '../src/queue/queue.js';
 import { noteTokens } from '../src/reconcile/acl/token-counts.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { sweep } from '../src/reconcile/sweep.js';
+import type { Bell } from './bell.js';
 import { Outage, repeat } from './repeat.js';
 
-/** The complete comparison with Consul, regularly: whatever a watch missed is found here. */
+/** The complete comparison with Consul, regularly and when it is asked for: whatever a watch missed is found here. */
 export async function runResync(
   deps: ReconcilerDeps,
   queue: Pick<Queue, 'state' | 'unpark'>,
   intervalMs: number,
   swept: (at: number) => void,
+  asked: Bell,
   signal: AbortSignal,
 ): Promise<void> {
   const outage = new Outage();
@@ -38,5 +40,7 @@ export async function runResync(
     },
     deps.clock,
     signal,
+    undefined,
+    (either) => asked.wait(either),
   );
 }

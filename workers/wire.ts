@@ -144,6 +144,8 @@ export interface Core {
   readonly deps: ReconcilerDeps;
   /** Rung at every settlement; the relay waits for it. */
   readonly settled: Bell;
+  /** Rung when a complete comparison is wanted before its time. */
+  readonly sweepAsked: Bell;
 }
 
 /** An empty world under the configuration's mapping. */
@@ -164,8 +166,10 @@ export function createCore(
   ambience: Ambience,
 ): Core {
   const settled = createBell();
+  const sweepAsked = createBell();
   return {
     settled,
+    sweepAsked,
     deps: {
       ...ambience,
       ...parts.store,
@@ -179,6 +183,7 @@ export function createCore(
       source: `scopemesh/${config.owner}/${hostname()}`,
       newId: ulid,
       onSettled: () => settled.ring(),
+      askForSweep: () => sweepAsked.ring(),
     },
   };
 }

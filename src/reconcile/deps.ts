@@ -33,6 +33,8 @@ export interface ReconcilerDeps {
   readonly newId: () => string;
   /** Called after every settlement, so that the relay need not wait for its next look. */
   readonly onSettled: () => void;
+  /** Asks for a complete comparison with Consul before its time. */
+  readonly askForSweep: () => void;
 }
 
 export function stampOf(deps: Pick<ReconcilerDeps, 'source' | 'world' | 'newId' | 'clock'>): Stamp {

@@ -8,6 +8,7 @@ import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { isAclActive } from './acl/acl-state.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
+import { namelessLeft } from './acl/nameless-objects.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
@@ -110,6 +111,8 @@ export async function reconcileProvider(
   }
   // Whatever keeps ACL objects from being read kept no intention from being looked at.
   if (aclFailure !== undefined) throw aclFailure;
+  // The comparison at the start came before this read and could not tell that nobody has them.
+  if (isFirst && namelessLeft(deps).length > 0) deps.askForSweep();
   const { requests } = snapshot;
   const lastRead: LastRead = {
     at: new Date(clock.now()).toISOString(),

@@ -101,6 +101,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     source: 'scopemesh/pay/test',
     newId: () => 'id',
     onSettled: () => {},
+    askForSweep: () => {},
   };
   return { deps, added };
 }

@@ -51,16 +51,20 @@ describe('ACL objects of a client that went while scopemesh was away', () => {
     expect(await rig.objects('roles')).toHaveLength(1);
   });
 
-  it('stay while the directory does not answer, also where no Description can say whose they are', async () => {
+  it('stay while the directory does not answer, also where no Description can say whose they are, and go when it does', async () => {
     const long = { ...clientOf('web', 'config:read'), clientId: LONG };
     await running({ clients: [long, clientOf('api', 'config:read')] });
     await daemon.stop();
+    rig.idp.clients.delete(LONG);
     const before = (await rig.decisions()).length;
     rig.idp.fault = () => ({ status: 503, json: {} });
     daemon = await rig.start();
     await rig.decided({ reason: 'SweepCompleted' }, before);
     expect([await methods(), (await rig.objects('roles')).length]).toEqual([2, 2]);
     rig.idp.fault = undefined;
+    // Long enough for the read to be tried again; the next regular comparison is an hour away.
+    rig.clock.advance(60_000);
+    await until('one method', async () => (await methods()) === 1);
   });
 
   it('go where their provider is not configured any more', async () => {

@@ -63,7 +63,7 @@ export async function runDaemon(
     closers.unshift(() => consul.close());
     const providers = config.providers.map((settings) => openProvider(settings, ambience));
     for (const { directory } of providers) closers.unshift(() => directory.close());
-    const { deps, settled } = createCore(config, { consul, providers, store }, ambience);
+    const { deps, settled, sweepAsked } = createCore(config, { consul, providers, store }, ambience);
     const ages = new WatchAges(clock);
     const rejections = createRejections({
       journal: store.journal,
@@ -136,6 +136,7 @@ export async function runDaemon(
             sweptAt = at;
             swept.ring();
           },
+          sweepAsked,
           end,
         ),
         runReaper(deps, store.queue, swept, end),

@@ -12,14 +12,10 @@ import type { StandingAcl } from './acl-cache.js';
 const HASHED = /-_[0-9a-f]{40}$/;
 
 /**
- * The removal of clients' objects of ours that no longer say whose they are, because the client's id did not fit into a
- * Description, and that no known client has. Only while every directory is complete, and within the limit of the mass
- * guard: they are missing from a read, and no event can name them.
+ * The names of clients' objects of ours that no longer say whose they are, because the client's id did not fit into a
+ * Description, and that no known client has. None while a directory is not complete: its clients may have them.
  */
-export function namelessObjects(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'logger'>,
-): readonly AclChange[] {
-  const { world, acl, window, clock, logger } = deps;
+export function namelessLeft({ world, acl }: Pick<ReconcilerDeps, 'world' | 'acl'>): readonly string[] {
   const { owner, providers } = world.mapping;
   if (!providers.every((provider) => world.hasDirectory(provider))) return [];
   const candidates = [...acl.cache.standing].filter(
@@ -32,7 +28,16 @@ export function namelessObjects(
       world.clients(provider).map(({ clientId }) => clientName(owner, { provider, clientId }).toLowerCase()),
     ),
   );
-  const names = candidates.map(([name]) => name).filter((name) => !known.has(name));
+  return candidates.map(([name]) => name).filter((name) => !known.has(name));
+}
+
+/** Their removal, within the limit of the mass guard: they are missing from a read, and no event can name them. */
+export function namelessObjects(
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'logger'>,
+): readonly AclChange[] {
+  const { world, acl, window, clock, logger } = deps;
+  const { owner } = world.mapping;
+  const names = namelessLeft(deps);
   if (names.length === 0) return [];
   const budget = budgetOf(world, window, clock.now(), names.length, aclBudget(deps, clock.now()));
   if (budget.used + budget.wanted > revocationLimit(world.mapping, budget.ownedAtStart)) {
