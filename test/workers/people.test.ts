@@ -106,6 +106,26 @@ describe('a member of a mapped group', () => {
     expect(await may(token)).toEqual([200, 403]);
   });
 
+  it('who left while scopemesh was away has lost the token, also where the directory answers late', async () => {
+    await start({ ann: ['oncall', 'audit'] });
+    const token = loggedIn(await login('ann', ['oncall']));
+    await daemon.stop();
+    rig.idp.people?.set('ann', ['audit']);
+    const before = (await rig.decisions()).length;
+    rig.idp.fault = () => ({ status: 503, json: {} });
+    daemon = await rig.start();
+    await rig.decided({ reason: 'SweepCompleted' }, before);
+    expect(await may(token)).toEqual([200, 403]);
+    rig.idp.fault = undefined;
+    // Long enough for the read to be tried again; the next regular comparison is an hour away.
+    rig.clock.advance(60_000);
+    await rig.decided(
+      { subject: `acl-role/${roleOf('ann', 'oncall')}`, reason: 'MembershipRemoved' },
+      before,
+    );
+    expect(await may(token)).toEqual([403, 403]);
+  });
+
   it('may come by a group event as well, and nothing is told twice', async () => {
     await start({ ann: [] });
     expect(await login('ann', ['oncall'])).toBe(403);
