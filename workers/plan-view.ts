@@ -93,7 +93,7 @@ function jwtProviderView(change: JwtProviderChange) {
   };
 }
 
-function aclChangeView(change: AclChange) {
+export function aclChangeView(change: AclChange) {
   return {
     subject: change.subject,
     action: change.action,

@@ -109,3 +109,81 @@ describe('apply', () => {
     expect(err).toContain('client/main/web-app');
   });
 });
+
+describe('adopt', () => {
+  const takeMarks = async (change: object = {}) => {
+    for (const [list, one] of [
+      ['policies', 'policy'],
+      ['roles', 'role'],
+      ['binding-rules', 'binding-rule'],
+    ] as const)
+      for (const each of ((await mesh.request('GET', `/v1/acl/${list}`)) ?? []) as readonly Described[]) {
+        if (!each.Description?.startsWith('scopemesh:')) continue;
+        const whole = (await mesh.request('GET', `/v1/acl/${one}/${each.ID}`)) as object;
+        await mesh.request('PUT', `/v1/acl/${one}/${each.ID}`, { ...whole, Description: 'by hand' });
+      }
+    const method = (await mesh.request('GET', `/v1/acl/auth-method/${NAME}`)) as object;
+    await mesh.request('PUT', `/v1/acl/auth-method/${NAME}`, {
+      ...method,
+      Description: 'by hand',
+      ...change,
+    });
+  };
+  interface Described {
+    readonly ID: string;
+    readonly Description?: string;
+  }
+  const held = async () =>
+    (
+      (await cli.run(['apply', '--yes', '--json'])).json().holds as readonly { readonly reason: string }[]
+    ).map(({ reason }) => reason);
+
+  it('takes over ACL objects that lost their mark and are as they should be', async () => {
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+    await takeMarks();
+    const { status, json } = await cli.run(['adopt', '--yes', '--json']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({
+      changes: [
+        { resource: { kind: 'acl-policy' }, reason: 'Adopted', client: { clientId: 'web-app' } },
+        { resource: { kind: 'acl-role' }, scopes: ['config:read'] },
+        { resource: { kind: 'acl-auth-method' } },
+        { resource: { kind: 'acl-binding-rule' } },
+      ],
+      summary: { adopted: 4 },
+      errors: [],
+    });
+    expect((await cli.run(['plan', '--json'])).json()).toMatchObject({ changes: [], holds: [] });
+    expect((await cli.run(['decisions', 'list'])).out).toContain('Adopted');
+  });
+
+  it('shows them and asks first', async () => {
+    await cli.run(['apply', '--yes']);
+    await takeMarks();
+    const { status, out } = await cli.run(['adopt'], { typed: 'no\n' });
+    expect(status).toBe(1);
+    expect(out).toMatch(new RegExp(`~ ${NAME} +auth method +scopes config:read, client main/web-app`));
+    expect(await mesh.request('GET', `/v1/acl/auth-method/${NAME}`)).toMatchObject({
+      Description: 'by hand',
+    });
+  });
+
+  it('leaves what gives more, which is told as lost, and what nobody should have any more', async () => {
+    await cli.run(['apply', '--yes']);
+    await takeMarks({ MaxTokenTTL: '12h' });
+    const { json } = await cli.run(['adopt', '--yes', '--json']);
+    expect(json()).toMatchObject({ summary: { adopted: 3 } });
+    const { findings } = (await cli.run(['doctor', '--json'])).json();
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        id: 'acl.marks',
+        severity: 'warning',
+        message: expect.stringContaining(`: auth-method ${NAME}`),
+      }),
+    );
+    expect(await held()).toEqual(['MarkLost']);
+    cli.idp({ ...web('config:read'), enabled: false });
+    expect((await cli.run(['adopt', '--yes'])).out).toContain('Nothing to adopt.');
+    expect(await held()).toEqual(['MarkLost']);
+  });
+});

@@ -1,11 +1,17 @@
 import type { Command } from 'commander';
 import { messageOf } from '../../src/errors.js';
+import { formatKey } from '../../src/model/key.js';
+import type { Mode } from '../../src/model/rule.js';
+import type { AclChange } from '../../src/plan/acl/acl-change.js';
+import type { Change } from '../../src/plan/plan.js';
+import { adoptAcl, planAclAdoptions } from '../../src/reconcile/acl/adopt-acl.js';
 import { adopt, planAdoptions } from '../../src/reconcile/adopt.js';
 import type { Cli } from '../cli.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
-import { changeView } from '../plan-view.js';
+import { aclChangeView, changeView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
 import { confirm } from '../terminal/confirm.js';
+import { aclKindText, byText } from '../terminal/plan-text.js';
 import { columns, printable } from '../terminal/screen.js';
 
 interface Options {
@@ -16,10 +22,11 @@ interface Options {
 export function addAdopt(program: Command, cli: Cli): void {
   program
     .command('adopt')
-    .summary('take over unmarked intentions that equal the desired ones')
+    .summary('take over unmarked intentions and ACL objects that equal the desired ones')
     .description(
-      'Finds sources without a mark that let through exactly what scopemesh would, and after asking writes its mark ' +
-        'into their Description. From then on scopemesh may change and remove them. Access stays as it is.',
+      'Finds intention sources and ACL objects without a mark that let through exactly what scopemesh would, and ' +
+        'after asking writes its mark into their Description. From then on scopemesh may change and remove them. ' +
+        'Access stays as it is.',
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; takes --yes where something is to be written')
@@ -29,7 +36,7 @@ export function addAdopt(program: Command, cli: Cli): void {
 Exit status: 0; 1 on error, or if the answer is no.
 
 Examples:
-  scopemesh plan     # what is held as ForeignSource or MarkLost may be adoptable
+  scopemesh plan     # what is held as ForeignSource, ForeignObject or MarkLost may be adoptable
   scopemesh adopt
   scopemesh adopt --yes --json`,
     )
@@ -43,39 +50,61 @@ Examples:
 }
 
 async function takeOver({ deps, cause, publish }: OneShot, options: Options, cli: Cli): Promise<void> {
-  const adoptions = planAdoptions(deps.world, deps.clock.now());
-  const changes = adoptions.flatMap((adoption) => adoption.changes);
-  const { mode } = deps.world.mapping;
-  if (!options.json) {
-    if (changes.length === 0)
-      cli.screen.line(mode === 'observe' ? 'Mode is observe: nothing is adopted.' : 'Nothing to adopt.');
-    const rows = changes.map((change) => [
-      printable(`${change.source.name} -> ${change.resource.destination}`),
-      accessText(change.before),
-      printable(`scopes ${change.scopes.join(' ')}`),
-    ]);
-    for (const row of columns(rows)) cli.screen.line(`  ${cli.screen.colors.yellow('~')} ${row}`);
-  }
-  if (changes.length > 0 && !options.yes && !(await confirm(cli, `Adopt these ${changes.length}?`))) {
+  const intentions = planAdoptions(deps.world, deps.clock.now());
+  const acl = planAclAdoptions(deps);
+  const found = {
+    intentions: intentions.flatMap(({ changes }) => changes),
+    acl: acl.flatMap(({ changes }) => changes),
+  };
+  const count = found.intentions.length + found.acl.length;
+  if (!options.json) show(found, deps.world.mapping.mode, cli);
+  if (count > 0 && !options.yes && !(await confirm(cli, `Adopt these ${count}?`))) {
     cli.screen.warn('Nothing was adopted.');
     cli.exit(1);
     return;
   }
   let adopted = 0;
   const errors: string[] = [];
-  for (const { destination } of adoptions) {
+  const attempt = async (what: string, work: () => Promise<number>) => {
     try {
-      adopted += await adopt(destination, cause, deps, cli.signal);
+      adopted += await work();
     } catch (error) {
       if (cli.signal.aborted) throw error;
-      errors.push(`${destination.name}: ${messageOf(error)}`);
+      errors.push(`${what}: ${messageOf(error)}`);
     }
-  }
+  };
+  for (const { destination } of intentions)
+    await attempt(destination.name, () => adopt(destination, cause, deps, cli.signal));
+  for (const adoption of acl)
+    await attempt(formatKey(adoption.key), () => adoptAcl(adoption, cause, deps, cli.signal));
   await publish().catch((error: unknown) =>
     errors.push(`the decisions are kept but not published yet: ${messageOf(error)}`),
   );
-  if (options.json) cli.screen.json({ changes: changes.map(changeView), summary: { adopted }, errors });
-  else if (changes.length > 0) cli.screen.line(`Adopted: ${adopted} of ${changes.length}.`);
+  if (options.json) {
+    const changes = [...found.intentions.map(changeView), ...found.acl.map(aclChangeView)];
+    cli.screen.json({ changes, summary: { adopted }, errors });
+  } else if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
   for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
   if (errors.length > 0) cli.exit(1);
+}
+
+function show(
+  { intentions, acl }: { readonly intentions: readonly Change[]; readonly acl: readonly AclChange[] },
+  mode: Mode,
+  { screen }: Cli,
+): void {
+  if (intentions.length + acl.length === 0)
+    screen.line(mode === 'observe' ? 'Mode is observe: nothing is adopted.' : 'Nothing to adopt.');
+  const rows = intentions.map((change) => [
+    printable(`${change.source.name} -> ${change.resource.destination}`),
+    accessText(change.before),
+    printable(`scopes ${change.scopes.join(' ')}`),
+  ]);
+  const aclRows = acl.map((change) => [
+    printable(change.resource.name ?? ''),
+    aclKindText(change.resource.kind),
+    byText(change),
+  ]);
+  for (const row of [...columns(rows), ...columns(aclRows)])
+    screen.line(`  ${screen.colors.yellow('~')} ${row}`);
 }

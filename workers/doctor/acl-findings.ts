@@ -7,12 +7,10 @@ import { type ServiceTokens, serviceTokens } from '../../src/plan/acl/service-to
 import { countTokens } from '../../src/plan/acl/token-report.js';
 import { durationText } from '../terminal/duration-text.js';
 import { wantsAcl } from './acl-use.js';
-import { error, type Finding, notice, ok, warning } from './finding.js';
+import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 
 /** So much of its life a token has left when whoever logs in has renewed it. */
 const RENEWED = 1 / 3;
-/** As many names as are told in one finding. */
-const NAMES = 10;
 
 const RENEW =
   'let a sidecar renew as deploy/sidecar-login.sh does, by registering the service again and restarting the proxy, or give it a token that does not end';
@@ -189,9 +187,4 @@ function proxiedServices(catalog: Catalog | undefined): readonly string[] {
     instances.flatMap(({ proxyOf }) => proxyOf ?? []),
   );
   return [...new Set(found)].toSorted();
-}
-
-function namesText(names: readonly string[]): string {
-  const more = names.length > NAMES ? ` and ${names.length - NAMES} more` : '';
-  return `${names.slice(0, NAMES).join(', ')}${more}`;
 }

@@ -1,9 +1,11 @@
 import type { Config } from '../../config/config.js';
 import type { Consul, ConsulFacts } from '../../src/consul/consul.js';
 import { messageOf } from '../../src/errors.js';
+import type { AclSnapshot } from '../../src/model/acl.js';
+import { foreignObjects } from '../../src/plan/acl/foreign-acl.js';
 import { hasOurName } from '../../src/plan/acl/quote.js';
 import { useOf, wantsAcl } from './acl-use.js';
-import { error, type Finding, notice, ok, warning } from './finding.js';
+import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 import { flawFindings } from './known-flaws.js';
 import { skewFinding } from './skew.js';
 import { tokenFindings } from './token-findings.js';
@@ -147,7 +149,8 @@ async function readFindings(
       );
     }
   };
-  return Promise.all([
+  let objects: AclSnapshot | undefined;
+  const findings = await Promise.all([
     attempt('intentions', 'consul.read-intentions', 'intentions:read on every service', () =>
       consul.intentions.list(signal),
     ),
@@ -163,10 +166,25 @@ async function readFindings(
       : []),
     ...(wantsAcl(config)
       ? [
-          attempt('ACL objects', 'consul.read-acl', 'acl = "write"', () =>
-            consul.acl.read((name) => hasOurName(config.owner, name), signal),
-          ),
+          attempt('ACL objects', 'consul.read-acl', 'acl = "write"', async () => {
+            objects = await consul.acl.read((name) => hasOurName(config.owner, name), signal);
+          }),
         ]
       : []),
   ]);
+  return objects === undefined ? findings : [...findings, markFinding(config.owner, objects)];
+}
+
+/** Somebody who has such an object keeps what it gives, whatever the identity provider says. */
+function markFinding(owner: string, objects: AclSnapshot): Finding {
+  const id = 'acl.marks';
+  const foreign = foreignObjects(owner, objects).map(
+    ({ kind, object }) => `${kind.replace(/^acl-/, '')} ${object.name}`,
+  );
+  if (foreign.length === 0) return ok(id, "every ACL object with a name of scopemesh's carries its mark");
+  return warning(
+    id,
+    `${foreign.length} ACL objects have a name of scopemesh's and not its mark, and stay with what they give: ${namesText(foreign)}`,
+    'scopemesh adopt takes over those that are as they should be; remove the others',
+  );
 }

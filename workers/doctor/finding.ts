@@ -1,6 +1,9 @@
 /** `error`: it does not work, or is not safe. `warning`: it works less than it could. `ok` and `notice`: as it should be. */
 export type Severity = 'error' | 'warning' | 'notice' | 'ok';
 
+/** As many names as are told in one finding. */
+const NAMES = 10;
+
 export interface Finding {
   /** Stable: `consul.version`. */
   readonly id: string;
@@ -24,4 +27,10 @@ export function warning(id: string, message: string, remedy: string): Finding {
 
 export function error(id: string, message: string, remedy: string): Finding {
   return { id, severity: 'error', message, remedy };
+}
+
+/** The first of them, and how many more there are. */
+export function namesText(names: readonly string[]): string {
+  const more = names.length > NAMES ? ` and ${names.length - NAMES} more` : '';
+  return `${names.slice(0, NAMES).join(', ')}${more}`;
 }

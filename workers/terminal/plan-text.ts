@@ -100,7 +100,7 @@ function holdRow(hold: Hold): Row {
   return { sign: '!', cells: [printable(`${source} -> ${destination}`), what, byText(hold)] };
 }
 
-function byText(of: {
+export function byText(of: {
   readonly scopes: readonly string[];
   readonly client?: PlannedClient;
   readonly person?: DecidedPerson;
@@ -163,7 +163,7 @@ function aclRow(change: AclChange): Row {
 }
 
 /** `acl-auth-method` is an auth method. */
-function aclKindText(kind: string): string {
+export function aclKindText(kind: string): string {
   return kind.replace(/^acl-/, '').replaceAll('-', ' ');
 }
 

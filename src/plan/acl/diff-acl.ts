@@ -1,21 +1,18 @@
-import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import type { AclObject } from '../../model/acl.js';
 import type { Mode } from '../../model/rule.js';
 import { compareText } from '../compare.js';
 import type { Hold } from '../plan.js';
 import type { AclChange, AclPlan } from './acl-change.js';
-import { type AclReasons, type AclSteps, createSteps } from './acl-steps.js';
+import { type AclSteps, createSteps } from './acl-steps.js';
 import { diffMethods, diffRules } from './diff-methods.js';
 import { diffRoles, unlinkedPolicies } from './diff-roles.js';
+import { beside, type ForeignInput } from './foreign-acl.js';
 import type { DesiredAcl } from './login.js';
 import { onlyWider } from './only-wider.js';
-import { beside, byName, type OurAcl, ourAcl } from './standing-acl.js';
+import { byName, type OurAcl, ourAcl } from './standing-acl.js';
 
-export interface AclDiffInput extends AclReasons {
-  readonly owner: string;
+export interface AclDiffInput extends ForeignInput {
   readonly mode: Mode;
-  readonly desired: DesiredAcl;
-  /** With every object whose name may be ours (`hasOurName`), also those that lack the mark. */
-  readonly actual: AclSnapshot;
   /** Whether an object of ours that is not desired may go: not while what it stands for was not read. */
   readonly mayRemove: (object: AclObject) => boolean;
 }
@@ -36,7 +33,7 @@ export interface AclDiffInput extends AclReasons {
  */
 export function diffAcl(input: AclDiffInput): AclPlan {
   const ours = ourAcl(input.owner, input.actual);
-  const { desired, holds } = beside(input.desired, input.owner, input.actual);
+  const { desired, holds } = beside(input);
   const steps = createSteps(input);
   const changes = order(desired, ours, steps, input.mayRemove);
   if (input.mode !== 'extend') return { changes, holds: sorted(holds) };

@@ -22,8 +22,13 @@ export function personOfRole(
     const name = personName(owner, provider, said.subject, said.group);
     if (name.toLowerCase() === role.name.toLowerCase()) return { subject: said.subject, group: said.group };
   }
+  return hasPersonName(owner, provider, role.name) ? {} : undefined;
+}
+
+/** Whether a role of this name can be no other than one of a person of this provider, whoever made it. */
+export function hasPersonName(owner: string, provider: string, name: string): boolean {
   const prefix = personPrefix(owner, provider);
-  return prefix !== undefined && role.name.toLowerCase().startsWith(prefix) ? {} : undefined;
+  return prefix !== undefined && name.toLowerCase().startsWith(prefix);
 }
 
 /** The providers whose people may have objects under a name; for those that are not configured any more. */

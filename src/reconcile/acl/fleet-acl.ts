@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
+import { foreignObjects } from '../../plan/acl/foreign-acl.js';
 import { clientName, hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -53,7 +54,7 @@ export interface PlannedAcl {
 
 /**
  * The plans of clients from what was last read, before the guards. `recall` says what is remembered of a key that this
- * process has not looked at yet; it is asked only where something differs.
+ * process has not looked at yet; it is asked only where something differs or lacks the mark.
  */
 export async function planAcl(
   ids: readonly ClientId[],
@@ -82,7 +83,8 @@ export async function planAcl(
     });
     const known = world.lastWritten(key);
     const first = planWith(known);
-    if (first.plan.changes.length === 0 || known.size > 0) {
+    const isAnyForeign = foreignObjects(world.mapping.owner, facts.actual).length > 0;
+    if ((first.plan.changes.length === 0 && !isAnyForeign) || known.size > 0) {
       plans.push(first);
       continue;
     }

@@ -1,8 +1,9 @@
 import type { Cause } from '../../model/cause.js';
 import { formatKey, providerKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
+import { foreignObjects } from '../../plan/acl/foreign-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { knownMembers, plannedPeople, providersOfPeople } from './people-objects.js';
+import { cachedPeople, knownMembers, plannedPeople, providersOfPeople } from './people-objects.js';
 import type { PeoplePlan } from './plan-people.js';
 
 /** The plan of one provider's people, before the guards. */
@@ -22,7 +23,8 @@ export async function planPeopleFleet(
   for (const provider of providersOfPeople(deps)) {
     const key = formatKey(providerKey(provider));
     let plan = plannedPeople(provider, deps);
-    if (plan.changes.length > 0 && deps.world.lastWritten(key).size === 0) {
+    const isAnyForeign = foreignObjects(deps.world.mapping.owner, cachedPeople(provider, deps)).length > 0;
+    if ((plan.changes.length > 0 || isAnyForeign) && deps.world.lastWritten(key).size === 0) {
       deps.world.rememberWritten(key, await recall(key));
       plan = plannedPeople(provider, deps);
     }

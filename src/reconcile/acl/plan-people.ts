@@ -1,13 +1,13 @@
 import type { Members } from '../../identity/directory.js';
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
-import type { ChangeReason } from '../../model/decision.js';
+import type { ChangeReason, DecidedPerson } from '../../model/decision.js';
 import type { Mapping, Mode } from '../../model/rule.js';
 import type { Evidence } from '../../model/trigger.js';
 import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { desiredPeople } from '../../plan/acl/desired-people.js';
 import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../plan/acl/login.js';
-import { type PersonRole, personOfRole } from '../../plan/acl/person.js';
+import { hasPersonName, type PersonRole, personOfRole } from '../../plan/acl/person.js';
 import { peopleName } from '../../plan/acl/quote.js';
 import type { AclState } from './acl-state.js';
 
@@ -76,8 +76,7 @@ export function planPeople(facts: PeopleFacts, acl: Pick<AclState, 'tools'>): Pe
   const why = (object: AclObject, direction: 'narrow' | 'widen'): AclWhy => {
     const name = roleOf(object);
     const person = name === undefined ? undefined : (people.get(name) ?? personIn(object, facts));
-    const whose =
-      person === undefined ? {} : { person: { provider, ...person, actorKind: 'human' as const } };
+    const whose = toldPerson(person, provider);
     if (direction === 'widen') return { reason: facts.grantReason, isInferred: false, scopes: [], ...whose };
     const because = (reason: ChangeReason, guessed: boolean): AclWhy => ({
       reason,
@@ -145,8 +144,20 @@ function roleOf(object: AclObject): string | undefined {
   }
 }
 
+/** Of a desired object, as a decision tells it. */
+export function personOf(object: AclObject, facts: Pick<PeopleFacts, 'mapping' | 'provider'>) {
+  return toldPerson(personIn(object, facts), facts.provider);
+}
+
+function toldPerson(person: PersonRole | undefined, provider: string): { readonly person?: DecidedPerson } {
+  return person === undefined ? {} : { person: { provider, ...person, actorKind: 'human' } };
+}
+
 /** Of an object that does not stand yet, or whose role does not. */
-function personIn(object: AclObject, { mapping, provider }: PeopleFacts): PersonRole | undefined {
+function personIn(
+  object: AclObject,
+  { mapping, provider }: Pick<PeopleFacts, 'mapping' | 'provider'>,
+): PersonRole | undefined {
   const { description } = object.object;
   const name = object.kind === 'acl-binding-rule' ? object.object.bindName : nameOf(object)[0];
   return name === undefined ? undefined : personOfRole(mapping.owner, provider, { name, description });
@@ -162,9 +173,10 @@ function objectsOf(desired: DesiredAcl): ReadonlyMap<string, AclObject> {
   return new Map(all.map((object) => [aclSubject(object.kind, ...nameOf(object)), object]));
 }
 
-/** Whether an object of this name may be one of the provider's people. */
+/** Whether an object of this name may be one of the provider's people, also one that lost the mark. */
 export function isPeoples(owner: string, provider: string, name: string, description: string): boolean {
   return (
+    hasPersonName(owner, provider, name) ||
     name.toLowerCase() === peopleName(owner, provider).toLowerCase() ||
     personOfRole(owner, provider, { name, description }) !== undefined
   );

@@ -73,4 +73,35 @@ describe('beside an object of somebody else', () => {
     store.write(undefined, { kind: 'acl-role', object: shouted });
     expect(plan(web, store.snapshot()).holds.map(({ reason }) => reason)).toEqual(['ForeignObject']);
   });
+
+  describe.each(['acl-role', 'acl-auth-method'] as const)(
+    'is told as MarkLost where scopemesh wrote it, also when it should go: %s',
+    (kind) => {
+      const subject = `${kind}/${NAME}`;
+      const written = new Map([[subject, 'as it was written']]);
+      const actual = standing(web, (store) =>
+        edit<{ description: string }>(kind === 'acl-role' ? store.roles : store.methods, foreign),
+      );
+      const told = (desired: DesiredAcl, lastWritten = written) =>
+        plan(desired, actual, 'enforce', lastWritten).holds.map((hold) => [
+          hold.subject,
+          hold.reason,
+          hold.action,
+        ]);
+
+      test('still wanted', () => {
+        expect(told(web)).toEqual([[subject, 'MarkLost', 'grant']]);
+      });
+
+      test('to go: it stays, and somebody has to know', () => {
+        expect(told(NOTHING_DESIRED)).toEqual([[subject, 'MarkLost', 'revoke']]);
+        const { changes } = plan(NOTHING_DESIRED, actual, 'enforce', written);
+        expect(changes.map((change) => change.subject)).not.toContain(subject);
+      });
+
+      test("somebody else's that nobody wants is nobody's business", () => {
+        expect(told(NOTHING_DESIRED, new Map())).toEqual([]);
+      });
+    },
+  );
 });

@@ -1,0 +1,77 @@
+import type { AclAuthMethod, AclBindingRule, AclObject, AclRole, Stored } from '../../model/acl.js';
+import { isOwnedDescription } from '../ownership.js';
+import { type AclChange, digestObject } from './acl-change.js';
+import { createSteps } from './acl-steps.js';
+import type { ForeignInput } from './foreign-acl.js';
+import { hasOurName, isOurs } from './quote.js';
+import { ruleKey } from './standing-acl.js';
+
+/** A Description by which an instance of scopemesh owns an object. */
+const ANOTHERS = /^scopemesh:/;
+
+/**
+ * The objects without a mark that are in everything else what is desired: taking them over changes nothing but their
+ * Description, and a name's case. What another instance marked is left alone.
+ */
+export function planAclAdoption(input: ForeignInput): readonly AclChange[] {
+  const { owner, desired, actual } = input;
+  const steps = createSteps(input);
+  const found: AclChange[] = [];
+  const take = <T extends AclObject['object']>(
+    stored: Stored<T> | undefined,
+    wanted: AclObject,
+    isEqual: (object: T) => boolean,
+  ) => {
+    if (stored === undefined || stored.isAltered || ANOTHERS.test(stored.object.description)) return;
+    if (!isEqual(stored.object)) return;
+    const change = steps.update(stored.id, wanted, stored.object, 'neither');
+    found.push({ ...change, reason: 'Adopted', isInferred: false });
+  };
+  const unmarked = <T extends { readonly name: string; readonly description: string }>(
+    all: readonly Stored<T>[],
+    name: string,
+  ) =>
+    all.find(
+      ({ object }) =>
+        object.name.toLowerCase() === name.toLowerCase() && !isOurs(owner, object.name, object.description),
+    );
+  for (const policy of desired.policies) {
+    const stored = unmarked(actual.policies, policy.name);
+    const object = { ...policy, name: stored?.object.name ?? policy.name };
+    take(stored, { kind: 'acl-policy', object }, ({ rules }) => rules === policy.rules);
+  }
+  for (const role of desired.roles) {
+    const stored = unmarked(actual.roles, role.name);
+    const object = { ...role, name: stored?.object.name ?? role.name };
+    take(stored, { kind: 'acl-role', object }, (other) => isSameRole(other, role));
+  }
+  for (const method of desired.authMethods) {
+    const stored = unmarked(actual.authMethods, method.name);
+    take(stored, { kind: 'acl-auth-method', object: method }, (other) => isSameMethod(other, method));
+  }
+  const standing = actual.bindingRules.filter(({ object }) => hasOurName(owner, object.authMethod));
+  for (const rule of desired.bindingRules) {
+    const same = standing.filter(({ object }) => isSameRule(object, rule));
+    if (same.some(({ object }) => isOwnedDescription(owner, object.description))) continue;
+    take(same[0], { kind: 'acl-binding-rule', object: rule }, () => true);
+  }
+  return found;
+}
+
+/** Links meet without regard to case; the order of either list says nothing. */
+function isSameRole(a: AclRole, b: AclRole): boolean {
+  const textOf = ({ policies, serviceIdentities }: AclRole) =>
+    JSON.stringify([policies.map((name) => name.toLowerCase()).toSorted(), serviceIdentities.toSorted()]);
+  return textOf(a) === textOf(b);
+}
+
+/** Letter by letter in its name too: Consul writes a method only under the name that it has. */
+function isSameMethod(a: AclAuthMethod, b: AclAuthMethod): boolean {
+  const textOf = (object: AclAuthMethod) =>
+    digestObject({ kind: 'acl-auth-method', object: { ...object, description: '' } });
+  return textOf(a) === textOf(b);
+}
+
+function isSameRule(a: AclBindingRule, b: AclBindingRule): boolean {
+  return ruleKey(a) === ruleKey(b) && a.selector === b.selector;
+}

@@ -1,0 +1,141 @@
+import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import { isOwnedDescription } from '../ownership.js';
+import type { Hold } from '../plan.js';
+import { aclSubject } from './acl-change.js';
+import type { AclReasons } from './acl-steps.js';
+import type { DesiredAcl } from './login.js';
+import { isOurs } from './quote.js';
+
+type NamedAcl = Exclude<AclObject, { readonly kind: 'acl-binding-rule' }>;
+
+export interface ForeignInput extends AclReasons {
+  readonly owner: string;
+  readonly desired: DesiredAcl;
+  /** With every object whose name may be ours (`hasOurName`), also those that lack the mark. */
+  readonly actual: AclSnapshot;
+}
+
+/**
+ * What can be made of the desired objects beside somebody else's of the same names. A rule that would bind to a role
+ * that is not ours would give whatever that role has: so what depends on a foreign object is not desired either. What
+ * scopemesh wrote and has lost the mark is told also where it is not desired any more, for nobody takes it away.
+ */
+export function beside(input: ForeignInput): {
+  readonly desired: DesiredAcl;
+  readonly holds: readonly Hold[];
+} {
+  const { owner, desired, actual } = input;
+  const foreign = new Map(foreignObjects(owner, actual).map((each) => [keyOf(each), each]));
+  const isFree = (object: NamedAcl) => !foreign.has(keyOf(object));
+  const policies = desired.policies.filter((object) => isFree({ kind: 'acl-policy', object }));
+  const roleNames = new Set(
+    desired.roles.filter((object) => isFree({ kind: 'acl-role', object })).map(({ name }) => name),
+  );
+  const methodNames = new Set(
+    desired.authMethods
+      .filter((object) => isFree({ kind: 'acl-auth-method', object }))
+      .map(({ name }) => name),
+  );
+  const bindingRules = desired.bindingRules.filter(
+    (rule) => methodNames.has(rule.authMethod) && roleNames.has(rule.bindName),
+  );
+  const bound = new Set(bindingRules.map((rule) => rule.bindName));
+  const used = new Set(bindingRules.map((rule) => rule.authMethod));
+  const linked = new Set(policies.map(({ name }) => name));
+  return {
+    holds: [...namedHolds(foreign, input), ...ruleHolds(used, input)],
+    desired: {
+      policies,
+      roles: desired.roles
+        .filter(({ name }) => bound.has(name))
+        .map((role) => ({ ...role, policies: role.policies.filter((name) => linked.has(name)) })),
+      authMethods: desired.authMethods.filter(({ name }) => used.has(name)),
+      bindingRules,
+    },
+  };
+}
+
+/** What has a name of ours and not our mark. */
+export function foreignObjects(
+  owner: string,
+  { policies, roles, authMethods }: AclSnapshot,
+): readonly NamedAcl[] {
+  return [
+    ...policies.map(({ object }) => ({ kind: 'acl-policy' as const, object })),
+    ...roles.map(({ object }) => ({ kind: 'acl-role' as const, object })),
+    ...authMethods.map(({ object }) => ({ kind: 'acl-auth-method' as const, object })),
+  ].filter(({ object }) => !isOurs(owner, object.name, object.description));
+}
+
+function namedHolds(foreign: ReadonlyMap<string, NamedAcl>, input: ForeignInput): readonly Hold[] {
+  const { desired } = input;
+  const wanted = new Map(
+    [
+      ...desired.policies.map((object) => ({ kind: 'acl-policy' as const, object })),
+      ...desired.roles.map((object) => ({ kind: 'acl-role' as const, object })),
+      ...desired.authMethods.map((object) => ({ kind: 'acl-auth-method' as const, object })),
+    ].map((each) => [keyOf(each), each] as const),
+  );
+  return [...foreign].flatMap(([key, object]) => {
+    const to = wanted.get(key);
+    return to === undefined ? leftHold(object, input) : besideHold(to, input);
+  });
+}
+
+function besideHold(object: NamedAcl, { lastWritten, why }: ForeignInput): readonly Hold[] {
+  const subject = aclSubject(object.kind, object.object.name);
+  const isLost = lastWritten.has(subject);
+  const { client, person } = why(object, 'widen');
+  return [
+    {
+      subject,
+      resource: { kind: object.kind, name: object.object.name },
+      reason: isLost ? 'MarkLost' : 'ForeignObject',
+      detail: isLost
+        ? "scopemesh wrote this object and its Description no longer says so; restore the mark ('scopemesh adopt' does if nothing else of it was changed) or remove the object"
+        : "somebody else's object of this name stands here; remove or rename it, or let 'scopemesh adopt' take it over if it is equal",
+      action: 'grant',
+      scopes: [],
+      ...(client === undefined ? {} : { client }),
+      ...(person === undefined ? {} : { person }),
+    },
+  ];
+}
+
+/** A policy opens nothing by itself, and may be somebody's who links it. */
+function leftHold(object: NamedAcl, { lastWritten, why }: ForeignInput): readonly Hold[] {
+  const subject = aclSubject(object.kind, object.object.name);
+  if (object.kind === 'acl-policy' || !lastWritten.has(subject)) return [];
+  const { client, person, scopes } = why(object, 'narrow');
+  return [
+    {
+      subject,
+      resource: { kind: object.kind, name: object.object.name },
+      reason: 'MarkLost',
+      detail:
+        'scopemesh wrote this object and would take it away, but its Description no longer says whose it is, so it stays with what it gives; remove it, or restore the mark',
+      action: 'revoke',
+      scopes,
+      ...(client === undefined ? {} : { client }),
+      ...(person === undefined ? {} : { person }),
+    },
+  ];
+}
+
+function ruleHolds(used: ReadonlySet<string>, { owner, actual }: ForeignInput): readonly Hold[] {
+  return actual.bindingRules
+    .filter(({ object }) => used.has(object.authMethod) && !isOwnedDescription(owner, object.description))
+    .map(({ object }) => ({
+      subject: aclSubject('acl-auth-method', object.authMethod),
+      resource: { kind: 'acl-auth-method', name: object.authMethod },
+      reason: 'ForeignObject',
+      detail:
+        "somebody added a binding rule of their own to this auth method, or took the mark from scopemesh's, which admits others or gives more; remove the rule, or move it to a method of its own",
+      action: 'grant',
+      scopes: [],
+    }));
+}
+
+function keyOf({ kind, object }: NamedAcl): string {
+  return `${kind}/${object.name.toLowerCase()}`;
+}

@@ -1,0 +1,101 @@
+import type { AclObject } from '../../model/acl.js';
+import type { Cause } from '../../model/cause.js';
+import { clientKey, formatKey, type Key, providerKey } from '../../model/key.js';
+import type { AclChange, AclWhy } from '../../plan/acl/acl-change.js';
+import { planAclAdoption } from '../../plan/acl/adopt-acl.js';
+import { compareText } from '../../plan/compare.js';
+import { parseGrantText } from '../../plan/grant-text.js';
+import type { ClientId } from '../../plan/world.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { isAclActive } from './acl-state.js';
+import { applyAcl } from './apply-acl.js';
+import { clientsWithAcl } from './fleet-acl.js';
+import { factsOfPeople, providersOfPeople, readPeople } from './people-objects.js';
+import { namesOf, planClientAcl } from './plan-client-acl.js';
+import { personOf, planPeople } from './plan-people.js';
+
+/** What could be adopted of one client's ACL objects, or of those of a provider's people. */
+export interface AclAdoption {
+  readonly key: Key;
+  readonly changes: readonly AclChange[];
+}
+
+/** Every ACL object with a name of ours that lacks the mark and is as it should be, from what was last read. */
+export function planAclAdoptions(
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>,
+): readonly AclAdoption[] {
+  if (!isAclActive(deps) || deps.world.mapping.mode === 'observe') return [];
+  const keys: readonly Key[] = [
+    ...clientsWithAcl(deps).map(({ provider, clientId }) => clientKey(provider, clientId)),
+    ...providersOfPeople(deps).map((provider) => providerKey(provider)),
+  ];
+  // Clients and people share policies: each is taken over once.
+  const seen = new Set<string>();
+  return keys.flatMap((key) => {
+    const changes = adoptionOf(key, deps).filter(({ subject }) => !seen.has(subject));
+    for (const { subject } of changes) seen.add(subject);
+    return changes.length === 0 ? [] : [{ key, changes }];
+  });
+}
+
+/**
+ * Writes the marks of one adoption, from a fresh read: what has changed since it was shown, so that it is no longer
+ * equal, is left alone, and so is what was not shown. Resolves with how many were written.
+ */
+export async function adoptAcl(
+  { key, changes: shown }: AclAdoption,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<number> {
+  const { lastWritten } = await deps.journal.read(formatKey(key));
+  await readAnew(key, deps, signal);
+  const subjects = new Set(shown.map(({ subject }) => subject));
+  const changes = adoptionOf(key, deps).filter(({ subject }) => subjects.has(subject));
+  await applyAcl({ key: formatKey(key), changes, cause, lastWritten }, deps, signal);
+  return changes.length;
+}
+
+async function readAnew(key: Key, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+  if (key.kind === 'provider') {
+    await readPeople(key.name, [], deps, signal);
+    return;
+  }
+  if (key.kind !== 'client') return;
+  const { name, policies } = namesOf(idOf(key), deps, deps.clock.now());
+  const read = deps.world.beginRead();
+  deps.acl.cache.put([name], policies, await deps.consul.acl.readNamed([name], policies, signal), read);
+}
+
+function adoptionOf(key: Key, deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>): readonly AclChange[] {
+  const { owner } = deps.world.mapping;
+  if (key.kind === 'provider') {
+    const facts = factsOfPeople(key.name, deps);
+    const { desired } = planPeople(facts, deps.acl);
+    const { actual, lastWritten } = facts;
+    const why = (object: AclObject): AclWhy => ({ ...ADOPTED, ...personOf(object, facts) });
+    return planAclAdoption({ owner, desired, actual, lastWritten, why });
+  }
+  if (key.kind !== 'client') return [];
+  const id = idOf(key);
+  const now = deps.clock.now();
+  const { name, policies } = namesOf(id, deps, now);
+  const actual = deps.acl.cache.snapshot([name], policies);
+  const lastWritten = deps.world.lastWritten(formatKey(key));
+  const facts = { actual, lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
+  const { desired, client, opensBy } = planClientAcl(id, facts, deps, now);
+  const scopes = [...new Set(opensBy.map((text) => parseGrantText(text).name))].toSorted(compareText);
+  return planAclAdoption({
+    owner,
+    desired,
+    actual,
+    lastWritten,
+    why: () => ({ ...ADOPTED, client, scopes }),
+  });
+}
+
+const ADOPTED: AclWhy = { reason: 'Adopted', isInferred: false, scopes: [] };
+
+function idOf(key: Extract<Key, { kind: 'client' }>): ClientId {
+  return { provider: key.provider, clientId: key.value };
+}
