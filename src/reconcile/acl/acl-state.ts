@@ -17,6 +17,11 @@ const AGENT_CACHE_MS = 60_000;
 export class AclState {
   readonly cache = new AclCache();
   readonly keyFetches = new KeyFetches();
+  /**
+   * Keys whose job has planned and not ended: what stands is about to change by a plan from before, so that whoever
+   * compares now cannot tell from what stands that nothing is to do.
+   */
+  readonly #underWay = new Set<string>();
   /** Providers whose last complete read could not be compared with what stands. */
   readonly uncompared = new Set<string>();
   /** Policies are shared: one job after the other makes or deletes them. */
@@ -34,6 +39,19 @@ export class AclState {
   #mayStand = false;
   #agentCache: { readonly at: number; readonly seconds: AclCacheSeconds | undefined } | undefined;
   #standings: { of: ReadonlyMap<string, ClaimStanding>; byClient: Map<string, ClaimStanding[]> } | undefined;
+
+  isUnderWay(key: string): boolean {
+    return this.#underWay.has(key);
+  }
+
+  async whileUnderWay<T>(key: string, work: () => Promise<T>): Promise<T> {
+    this.#underWay.add(key);
+    try {
+      return await work();
+    } finally {
+      this.#underWay.delete(key);
+    }
+  }
 
   get mayStand(): boolean {
     return this.#mayStand;

@@ -46,7 +46,9 @@ export async function reconcileClientAcl(
     await endHolds(id, job, deps);
     return DONE;
   }
-  return (await unlessDenied(() => reconcile(id, job, evidence, deps, signal), deps)) ?? DONE;
+  const key = formatKey(clientKey(id.provider, id.clientId));
+  const work = () => deps.acl.whileUnderWay(key, () => reconcile(id, job, evidence, deps, signal));
+  return (await unlessDenied(work, deps)) ?? DONE;
 }
 
 /** Ends what a crash left of a client's ACL objects: that asks nothing of a directory, and waits for none. */

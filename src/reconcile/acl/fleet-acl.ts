@@ -50,6 +50,8 @@ export interface PlannedAcl {
   readonly plan: ClientAclPlan;
   /** What is left of it where its loss is held. */
   readonly rest: () => ClientAclPlan;
+  /** A job of the client was writing by an earlier plan when this one was made. */
+  readonly isUnderWay: boolean;
 }
 
 /**
@@ -78,6 +80,7 @@ export async function planAcl(
       mode: mode === 'observe' ? 'enforce' : mode,
     } as const;
     const planWith = (lastWritten: ReadonlyMap<string, string>): PlannedAcl => ({
+      isUnderWay: acl.isUnderWay(key),
       plan: planClientAcl(id, { ...facts, lastWritten }, deps, now),
       rest: () => planHeldLoss(id, { ...facts, lastWritten }, deps, now),
     });
@@ -167,18 +170,16 @@ async function clientTriggers(
 ): Promise<readonly Trigger[]> {
   const plans = await planAcl(clients, deps, deps.clock.now(), recallOf(deps), evidenceOf);
   if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
-  return plans
-    .filter(({ plan }) => isPending(plan))
-    .map(({ plan }) => toTrigger(plan, cause, evidenceOf?.(plan.client)));
+  return plans.filter(isPending).map(({ plan }) => toTrigger(plan, cause, evidenceOf?.(plan.client)));
 }
 
 function recallOf(deps: Pick<ReconcilerDeps, 'journal'>) {
   return async (key: string) => (await deps.journal.read(key)).lastWritten;
 }
 
-/** Whether its client's job has anything to do or to say. */
-export function isPending({ changes, holds }: ClientAclPlan): boolean {
-  return changes.length + holds.length > 0;
+/** Whether its client's job has, or may have, anything to do or to say. */
+export function isPending({ plan, isUnderWay }: PlannedAcl): boolean {
+  return isUnderWay || plan.changes.length + plan.holds.length > 0;
 }
 
 export function toTrigger(

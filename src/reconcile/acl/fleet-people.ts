@@ -12,6 +12,8 @@ export interface PlannedPeople {
   readonly plan: PeoplePlan;
   /** Whether the members of its groups are known. */
   readonly isKnown: boolean;
+  /** A job of these people was writing by an earlier plan when this one was made. */
+  readonly isUnderWay: boolean;
 }
 
 /** The plans of all people from what was last read; `recall` as for clients' plans. */
@@ -28,7 +30,12 @@ export async function planPeopleFleet(
       deps.world.rememberWritten(key, await recall(key));
       plan = plannedPeople(provider, deps);
     }
-    plans.push({ provider, plan, isKnown: knownMembers(provider, deps) !== undefined });
+    plans.push({
+      provider,
+      plan,
+      isKnown: knownMembers(provider, deps) !== undefined,
+      isUnderWay: deps.acl.isUnderWay(key),
+    });
   }
   return plans;
 }
@@ -36,7 +43,10 @@ export async function planPeopleFleet(
 /** One for each provider whose people's job has anything to do, to say or to find out. */
 export function peopleTriggers(plans: readonly PlannedPeople[], cause: Cause): readonly Trigger[] {
   return plans
-    .filter(({ plan, isKnown }) => plan.changes.length + plan.holds.length > 0 || !isKnown)
+    .filter(
+      ({ plan, isKnown, isUnderWay }) =>
+        isUnderWay || plan.changes.length + plan.holds.length > 0 || !isKnown,
+    )
     .map(({ provider, plan, isKnown }) => ({
       key: providerKey(provider),
       cause,

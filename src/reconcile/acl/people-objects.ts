@@ -66,10 +66,13 @@ export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
   };
 }
 
-/** Every provider whose people have something, or are to have. */
+/** Every provider whose people have something, are to have it, or may be getting it by an earlier plan. */
 export function providersOfPeople(deps: Known): readonly string[] {
   const { mapping } = deps.world;
-  const mapped = mapping.providers.filter((provider) => groupsOf(mapping, provider).length > 0);
+  const mapped = mapping.providers.filter(
+    (provider) =>
+      groupsOf(mapping, provider).length > 0 || deps.acl.isUnderWay(formatKey(providerKey(provider))),
+  );
   return [...new Set([...mapped, ...standingProviders(deps)])].toSorted(compareText);
 }
 

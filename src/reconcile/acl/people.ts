@@ -44,7 +44,8 @@ export async function reconcilePeople(
   const isComparison = job.triggers.some(({ fullRead }) => fullRead === true);
   const { failure } = await refreshMembers(key.name, job, deps, signal);
   try {
-    if (await unlessDenied(() => reconcile(key, job, deps, signal, mostGrants), deps)) await again();
+    const work = () => reconcile(key, job, deps, signal, mostGrants);
+    if (await unlessDenied(() => deps.acl.whileUnderWay(formatKey(key), work), deps)) await again();
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT' || signal.aborted) throw error;
     deps.logger.warn(

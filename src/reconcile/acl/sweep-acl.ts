@@ -59,7 +59,7 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
   return {
     ...failed,
     triggers: [
-      ...clients.filter(isPending).map((plan) => toTrigger(plan, cause)),
+      ...planned.filter(isPending).map(({ plan }) => toTrigger(plan, cause)),
       ...peopleTriggers(people, cause),
     ],
     objects: cache.standing.size + cache.policies.size,
