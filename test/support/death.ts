@@ -2,6 +2,7 @@
 export class Death {
   #writes = 0;
   #hasCome = false;
+  #isBuried = false;
   readonly #at: number;
   readonly #when: 'before' | 'after';
   readonly #then: () => Promise<void>;
@@ -30,6 +31,7 @@ export class Death {
         await this.#then();
         this.#hasCome = true;
       }
+      if (this.#isBuried) throw new Error('killed');
       return new Promise<never>((_, reject) => this.#held.push(reject));
     };
   }
@@ -37,6 +39,7 @@ export class Death {
   /** Stops what is left of the process, so that it tries nothing again. */
   async bury(process: { stop(): Promise<void> }): Promise<void> {
     const stopped = process.stop();
+    this.#isBuried = true;
     for (const reject of this.#held.splice(0)) reject(new Error('killed'));
     await stopped;
   }

@@ -6,7 +6,7 @@ import { settledOf } from '../decide.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { INTERRUPTED } from '../leftovers.js';
 import { isAclSubject, parseTokensMeant } from './acl-draft.js';
-import { endedTokensText, endTokens } from './end-tokens.js';
+import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
 
 /** Drafts of ACL writes that a crash or a lost answer left open. */
 export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDecision[] {
@@ -51,7 +51,7 @@ export async function settleAclLeftovers(
     const decision =
       draft.resource.kind === 'acl-token'
         ? await finishTokens(draft, deps, signal)
-        : judge(draft, standing.get(draft.subject) ?? [], deps);
+        : await judge(draft, standing.get(draft.subject) ?? [], deps, signal);
     decisions.push(decision);
     if (decision.outcome === 'applied' && draft.resource.kind !== 'acl-token') {
       const [object] = standing.get(draft.subject) ?? [];
@@ -70,10 +70,17 @@ export async function settleAclLeftovers(
   return remembered;
 }
 
-function judge(draft: DraftDecision, now: readonly AclObject[], deps: ReconcilerDeps): SettledDecision {
+async function judge(
+  draft: DraftDecision,
+  now: readonly AclObject[],
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<SettledDecision> {
+  const isMade = stands(draft.after, now);
+  const detail = isMade ? await tokensDetail(draft, deps, signal) : {};
   const nowMs = deps.clock.now();
   const at = { nowMs, time: new Date(nowMs).toISOString() };
-  if (stands(draft.after, now)) return settledOf(draft, { ...at, outcome: 'applied' });
+  if (isMade) return settledOf(draft, { ...at, outcome: 'applied', ...detail });
   if (stands(draft.before, now)) return settledOf(draft, { ...at, ...INTERRUPTED });
   return settledOf(draft, {
     ...at,
@@ -82,6 +89,20 @@ function judge(draft: DraftDecision, now: readonly AclObject[], deps: Reconciler
     detail:
       'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known',
   });
+}
+
+/** What a write took from live tokens; how many a deleted method had is not known any more. */
+async function tokensDetail(
+  { action, resource, after }: DraftDecision,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<{ readonly detail?: string }> {
+  if (action !== 'revoke' || resource.name === undefined) return {};
+  if (resource.kind === 'acl-auth-method' && after === null)
+    return { detail: await endedTokensText(undefined, deps, signal) };
+  if (resource.kind !== 'acl-role' || after === null) return {};
+  const count = await countTokens({ role: resource.name }, deps, signal);
+  return count === 0 ? {} : { detail: await losingTokensText(count, deps, signal) };
 }
 
 function stands(wanted: unknown, now: readonly AclObject[]): boolean {

@@ -70,6 +70,22 @@ describe('a process that is killed', () => {
     ]);
   });
 
+  it('after the removal of a method leaves a decision that says that its tokens ended', async () => {
+    await running();
+    loggedIn(await rig.login('web-app'));
+    await worker.stop();
+    rig.idp.change('web-app', { enabled: false });
+    await killed(1, 'after');
+    worker = await startWorker(rig);
+    await worker.idle();
+    const removed = (await worker.settled()).filter(
+      ({ type }) => type === 'dev.scopemesh.acl-auth-method.deleted',
+    );
+    expect(removed.map(({ outcome, detail }) => [outcome, detail])).toEqual([
+      ['applied', expect.stringContaining('ended its live tokens')],
+    ]);
+  });
+
   it('after a write leaves a decision that the next one finds applied', async () => {
     await killed(4, 'after');
     await running();
