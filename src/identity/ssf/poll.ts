@@ -7,7 +7,7 @@ import { type SetContext, toIdentityEvent } from './identity-event.js';
 import type { OwnStream } from './own-stream.js';
 import { InvalidSet, isRefusedSet, type RefusedSet, UnprovenSet } from './refusal.js';
 import type { SetVerifier } from './set.js';
-import type { StreamApi } from './stream-api.js';
+import { isGone, type StreamApi } from './stream-api.js';
 import { secureUrl } from './transmitter.js';
 
 export interface SsfPollOptions extends SetContext {
@@ -58,7 +58,7 @@ export function createSsfPoll(options: SsfPollOptions): EventPoll {
     };
     const answer = await api.send(secureUrl(endpoint, 'endpoint_url', { insecure }, place), body, signal);
     if (answer.status !== 200) {
-      if (answer.status === 404 || answer.status === 410) stream.forget();
+      if (isGone(answer)) stream.forget();
       throw refusalOf(answer, place, clock);
     }
     const parsed = answerShape.safeParse(parseJson(answer, place));

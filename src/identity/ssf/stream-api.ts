@@ -43,12 +43,12 @@ export interface StreamApi {
   /** Undefined where there is one already and the transmitter allows no second. */
   create(request: StreamRequest, signal: AbortSignal): Promise<Stream | undefined>;
   update(streamId: string, request: StreamRequest, signal: AbortSignal): Promise<Stream>;
-  /** `enabled`, `paused`, `disabled`, or `gone`; undefined where the transmitter tells none. */
+  /** `enabled`, `paused`, `disabled`, or `gone`; undefined of a stream whose transmitter tells none. */
   status(streamId: string, signal: AbortSignal): Promise<string | undefined>;
   /** Asks that a stopped stream go on. */
   enable(streamId: string, signal: AbortSignal): Promise<void>;
-  /** False where it cannot be asked for now, or never. */
-  verify(streamId: string, state: string, signal: AbortSignal): Promise<boolean>;
+  /** `unasked` where it cannot be asked for now, or never; `gone` where there is no such stream. */
+  verify(streamId: string, state: string, signal: AbortSignal): Promise<'asked' | 'unasked' | 'gone'>;
   /** POSTs to the stream's own endpoint. */
   send(endpoint: URL, body: object, signal: AbortSignal): Promise<HttpAnswer>;
 }
@@ -127,14 +127,16 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
   const wrong = (what: string) =>
     new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: answered ${what}`, { retriable: true });
 
+  const list = async (signal: AbortSignal): Promise<readonly Stream[]> => {
+    const answer = await send(await at('configurationEndpoint', signal), 'GET', undefined, signal);
+    // Some say 404 for no stream.
+    if (answer.status === 404) return [];
+    expect(answer, 200);
+    return parse(answer);
+  };
+
   return {
-    async list(signal) {
-      const answer = await send(await at('configurationEndpoint', signal), 'GET', undefined, signal);
-      // Some say 404 for no stream.
-      if (answer.status === 404) return [];
-      expect(answer, 200);
-      return parse(answer);
-    },
+    list,
     async create(request, signal) {
       const answer = await send(await at('configurationEndpoint', signal), 'POST', request, signal);
       if (answer.status === 409) return undefined;
@@ -149,11 +151,12 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
     },
     async status(streamId, signal) {
       const endpoint = (await metadata.read(signal)).statusEndpoint;
-      if (endpoint === undefined) return undefined;
+      if (endpoint === undefined)
+        return (await list(signal)).some((each) => each.streamId === streamId) ? undefined : 'gone';
       const url = new URL(endpoint);
       url.searchParams.set('stream_id', streamId);
       const answer = await send(url, 'GET', undefined, signal);
-      if (answer.status === 404) return 'gone';
+      if (isGone(answer)) return 'gone';
       expect(answer, 200);
       const parsed = statusAnswer.safeParse(parseJson(answer, place));
       if (!parsed.success) throw wrong('a status of the wrong shape');
@@ -166,11 +169,12 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
     },
     async verify(streamId, state, signal) {
       const endpoint = (await metadata.read(signal)).verificationEndpoint;
-      if (endpoint === undefined) return false;
+      if (endpoint === undefined) return 'unasked';
       const answer = await send(endpoint, 'POST', { stream_id: streamId, state }, signal);
-      if (answer.status === 429) return false;
+      if (answer.status === 429) return 'unasked';
+      if (isGone(answer)) return 'gone';
       expect(answer, 204, 200, 202);
-      return true;
+      return 'asked';
     },
     send: (endpoint, body, signal) => send(endpoint, 'POST', body, signal),
   };
@@ -179,6 +183,11 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
 type EndpointName = keyof {
   [Name in keyof TransmitterMetadata as Name extends `${string}Endpoint` ? Name : never]: Name;
 };
+
+/** SSF 1.0, section 8.1, has 404 for a stream that this receiver has not. */
+export function isGone({ status }: HttpAnswer): boolean {
+  return status === 404 || status === 410;
+}
 
 function toStream(parsed: z.output<typeof stream>): Stream {
   const { endpoint_url: endpoint } = parsed.delivery;

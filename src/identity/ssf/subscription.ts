@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
+import { IncompleteRead } from '../../errors.js';
 import type { Logger } from '../../observe.js';
 import type { EventSubscription } from '../source.js';
 import type { OwnStream } from './own-stream.js';
@@ -25,6 +26,7 @@ const storedShape = z.object({
   asked: z.object({ state: z.string(), atMs: z.number() }).optional(),
 });
 type Stored = z.output<typeof storedShape>;
+type Asked = NonNullable<Stored['asked']>;
 
 /**
  * Keeps the stream there and enabled, and has the transmitter send a verification event every `verifyMs` (SSF 1.0,
@@ -40,29 +42,47 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
     provider,
     async renew(text, signal, hasSeen) {
       const stored = parseStored(text);
-      const { streamId, minVerificationMs } = await findRunning(signal);
+      const found = await findRunning(signal);
+      const known = stored?.streamId === found.streamId ? stored.asked : undefined;
+      const { isSilent, isDue } = await judge(known, periodOf(found), hasSeen);
+      const { stream: current, asked } = isDue ? await ask(found, signal) : { stream: found, asked: known };
+      const { streamId } = current;
       const isOther = stored !== undefined && stored.streamId !== streamId;
       if (isOther) logger.warn({ provider, streamId }, 'the stream of shared signals was made anew');
-      const asked = isOther ? undefined : stored?.asked;
-      const periodMs = Math.max(verifyMs, minVerificationMs);
-      const { isSilent, isDue } = await judge(asked, periodMs, hasSeen);
       if (isSilent) logger.warn({ provider, streamId }, 'a verification that was asked for did not come');
       const gap = isOther || wasStopped || isSilent;
-      if (!isDue) {
-        const waited = asked === undefined ? 0 : clock.now() - asked.atMs;
-        // Looked at as soon as it should have come, and then when the next one is due.
-        const renewAfterMs = Math.max(1_000, (waited < patienceMs ? patienceMs : periodMs) - waited);
-        wasStopped = false;
-        return { stored: format({ streamId, ...(asked === undefined ? {} : { asked }) }), renewAfterMs, gap };
-      }
-      const state = states.create();
-      const isAsked = await api.verify(streamId, state, signal);
       wasStopped = false;
-      return isAsked
-        ? { stored: format({ streamId, asked: { state, atMs: clock.now() } }), renewAfterMs: patienceMs, gap }
-        : { stored: format({ streamId }), renewAfterMs: periodMs, gap };
+      const waited = isDue || asked === undefined ? 0 : clock.now() - asked.atMs;
+      // Looked at as soon as it should have come, and then when the next one is due.
+      const lookedAtMs = asked !== undefined && waited < patienceMs ? patienceMs : periodOf(current);
+      return {
+        stored: format({ streamId, ...(asked === undefined ? {} : { asked }) }),
+        renewAfterMs: Math.max(1_000, lookedAtMs - waited),
+        gap,
+      };
     },
   };
+
+  function periodOf({ minVerificationMs }: Stream): number {
+    return Math.max(verifyMs, minVerificationMs);
+  }
+
+  /** Asks for a verification: of the stream, or of the one in its place where only this shows that it is gone. */
+  async function ask(found: Stream, signal: AbortSignal): Promise<{ stream: Stream; asked?: Asked }> {
+    const state = states.create();
+    const verify = async (stream: Stream) => {
+      const outcome = await api.verify(stream.streamId, state, signal);
+      return outcome === 'asked' ? { stream, asked: { state, atMs: clock.now() } } : { stream, outcome };
+    };
+    const first = await verify(found);
+    if (first.outcome !== 'gone') return first;
+    wasStopped = true;
+    stream.forget();
+    const second = await verify(await stream.find(signal));
+    if (second.outcome !== 'gone') return second;
+    const message = `provider ${provider}: the transmitter lists a stream, and verifies none of that name`;
+    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
+  }
 
   /** The stream, enabled; one that is gone is made again. */
   async function findRunning(signal: AbortSignal): Promise<Stream> {
@@ -85,7 +105,7 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
 
   /** A verification that came late, after it was given up, is no second silence. */
   async function judge(
-    asked: Stored['asked'],
+    asked: Asked | undefined,
     periodMs: number,
     hasSeen: (eventId: string) => Promise<boolean>,
   ): Promise<{ readonly isSilent: boolean; readonly isDue: boolean }> {

@@ -114,6 +114,65 @@ describe('the stream', () => {
     expect(messages()).toContain('the stream of shared signals was made anew');
   });
 
+  it.each<[string, Record<string, unknown>]>([
+    ['no status', { status_endpoint: undefined }],
+    ['neither status nor verification', { status_endpoint: undefined, verification_endpoint: undefined }],
+  ])('that was deleted at a transmitter that tells %s is made again, and is a gap', async (_, metadata) => {
+    receiver.transmitter.isSilent = true;
+    receiver.transmitter.metadata = metadata;
+    const first = await renew();
+    expect((await renew(first.stored)).gap).toBe(false);
+    receiver.transmitter.streams.clear();
+    receiver.clock.advance(900_000);
+    const second = await renew(first.stored);
+    expect(second.gap).toBe(true);
+    expect(streams().map(({ stream_id }) => stream_id)).toEqual([JSON.parse(second.stored).streamId]);
+    expect((await renew(second.stored)).gap).toBe(false);
+    expect(messages()).toContain('the stream of shared signals was made anew');
+  });
+
+  it.each([404, 410])(
+    'whose verification is answered with %i is looked for and made again at once, and is a gap',
+    async (status) => {
+      const { transmitter } = receiver;
+      transmitter.isSilent = true;
+      const first = await renew();
+      const { streamId } = JSON.parse(first.stored);
+      receiver.clock.advance(900_000);
+      seen.add(`set/verification/${askedState(first)}`);
+      // It ends after it was asked how it is, and before its verification.
+      transmitter.fault = ({ path }) => {
+        if (path !== '/ssf/verify' || !transmitter.streams.delete(streamId)) return undefined;
+        return { status };
+      };
+      const second = await renew(first.stored);
+      expect(second).toMatchObject({ gap: true, renewAfterMs: 120_000 });
+      expect(streams()).toMatchObject([{ stream_id: expect.any(String) }]);
+      expect(JSON.parse(second.stored)).toEqual({
+        streamId: streams()[0]?.stream_id,
+        asked: { state: expect.any(String), atMs: expect.any(Number) },
+      });
+      expect((await renew(second.stored)).gap).toBe(false);
+      expect(messages()).toEqual(['the stream of shared signals was made anew']);
+    },
+  );
+
+  it('that is listed and never verified is made no second time, and is a gap once it is', async () => {
+    const { transmitter } = receiver;
+    transmitter.isSilent = true;
+    const first = await renew();
+    receiver.clock.advance(900_000);
+    seen.add(`set/verification/${askedState(first)}`);
+    transmitter.fault = ({ path }) => (path === '/ssf/verify' ? { status: 404 } : undefined);
+    await expect(renew(first.stored)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+    await expect(renew(first.stored)).rejects.toMatchObject({ retriable: true });
+    expect(streams()).toHaveLength(1);
+    transmitter.fault = undefined;
+    const second = await renew(first.stored);
+    expect(second.gap).toBe(true);
+    expect((await renew(second.stored)).gap).toBe(false);
+  });
+
   it.each(['paused', 'disabled'] as const)(
     'that is %s is a gap, is said and is asked to go on',
     async (status) => {
