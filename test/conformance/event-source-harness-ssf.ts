@@ -66,6 +66,6 @@ export const SSF_EVENTS: EventSourceHarness = {
   },
   isSameSignature: (text, signature) => text === signature,
   forgedStatus: 400,
-  // Only ahead of now: what is late was perhaps held back, and still ends what it ends.
+  // What is late was perhaps held back, and what is ahead may be so by our clock alone: both still end what they end.
   toleranceMs: undefined,
 };

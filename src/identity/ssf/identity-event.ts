@@ -19,13 +19,17 @@ export interface SetContext {
   readonly metrics: Metrics;
 }
 
-/** Shorter than ids are remembered: what is older may be a replay. */
-const BELIEVED_MS = 6 * 24 * 3600_000;
+const DAY_MS = 24 * 3600_000;
+/** Together no longer than ids are remembered after their receipt: what is older, or further ahead, may be a replay. */
+const BELIEVED = { behindMs: 6 * DAY_MS, aheadMs: DAY_MS };
+/** By more than this no two clocks differ that are kept. */
+const CLOCKS_DIFFER_MS = 300_000;
 
 /**
  * What a set says to scopemesh. Its signature is proof, so it brings orders; an order that ends sessions may come again
- * at any time, for it names its instant, while one about a client is believed for six days. Throws InvalidSet for a
- * state of verification that nobody asked with.
+ * at any time, for it names its instant, while one about a client is believed for six days. A set that is dated ahead
+ * counts too: ours may be the clock that is wrong, and a transmitter need not send again what was refused (RFC 8935,
+ * section 2). Throws InvalidSet for a state of verification that nobody asked with.
  */
 export function toIdentityEvent(
   set: SecurityEventSet,
@@ -35,14 +39,23 @@ export function toIdentityEvent(
   const id = `set/${set.jti}`;
   const cause: Cause = { kind: origin.kind, eventId: id, receivedAt: origin.receivedAt };
   const receivedAtMs = Date.parse(origin.receivedAt);
-  const clamp = (atMs: number) => new Date(Math.min(atMs, receivedAtMs)).toISOString();
+  const issuedAtMs = set.issuedAt * 1000;
+  const aheadMs = issuedAtMs - receivedAtMs;
+  if (aheadMs > CLOCKS_DIFFER_MS) {
+    const { provider, logger } = context;
+    const fields = { provider, eventId: id, aheadSeconds: Math.round(aheadMs / 1000) };
+    logger.warn(fields, 'a shared signal is dated ahead of the clock here, and counts: compare the clocks');
+  }
+  // By our clock alone, where it is slow, what was issued just before would outlive the event.
+  const latestMs = Math.max(receivedAtMs, issuedAtMs);
+  const clamp = (atMs: number) => new Date(Math.min(atMs, latestMs)).toISOString();
+  const isFresh = -aheadMs < BELIEVED.behindMs && aheadMs <= BELIEVED.aheadMs;
   const parts = [...set.events].map(([type, said]): Told => {
     if (isVerification(type)) return toProof(said.state, context);
     if (isStreamUpdated(type)) return tellOfStream(said.status, cause, context);
     const meaning = meaningOf(type, said);
     if (meaning === undefined) return NOTHING;
     const at = clamp(endOf(toSeconds(said.event_timestamp) ?? set.happenedAt ?? set.issuedAt));
-    const isFresh = receivedAtMs - set.issuedAt * 1000 < BELIEVED_MS;
     const whom = toWhom(set.subject ?? said.subject, context.issuer);
     return tell(meaning, whom, { type, cause, at, isFresh }, context);
   });
@@ -60,7 +73,7 @@ export function toIdentityEvent(
 interface Telling {
   readonly type: string;
   readonly cause: Cause;
-  /** ISO 8601, never in the future. */
+  /** ISO 8601, never later than the set was issued or received. */
   readonly at: string;
   readonly isFresh: boolean;
 }

@@ -1,4 +1,4 @@
-import { RejectedEvent, StaleEvent } from '../../errors.js';
+import { RejectedEvent } from '../../errors.js';
 
 /** RFC 8935, section 2.4, and `invalid_state` of SSF 1.0, section 8.1.4.1. */
 export type SetError =
@@ -36,18 +36,8 @@ export class InvalidSet extends RejectedEvent {
   }
 }
 
-/** The transmitter dates it ahead of our clock by more than clocks differ. */
-export class FutureSet extends StaleEvent {
-  readonly refusal: SetRefusal;
-
-  constructor(description: string) {
-    super('ERR_EVENT_INVALID', description, 400, { err: 'invalid_request', description });
-    this.refusal = { err: 'invalid_request', description };
-  }
-}
-
-export type RefusedSet = UnprovenSet | InvalidSet | FutureSet;
+export type RefusedSet = UnprovenSet | InvalidSet;
 
 export function isRefusedSet(error: unknown): error is RefusedSet {
-  return error instanceof UnprovenSet || error instanceof InvalidSet || error instanceof FutureSet;
+  return error instanceof UnprovenSet || error instanceof InvalidSet;
 }

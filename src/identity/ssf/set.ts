@@ -1,7 +1,7 @@
 import { type CryptoKey, compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { FutureSet, InvalidSet, UnprovenSet } from './refusal.js';
+import { InvalidSet, UnprovenSet } from './refusal.js';
 import type { SigningKeys } from './signing-keys.js';
 
 /** A security event token (RFC 8417) that the transmitter signed for us; what it says is typed, and still hostile. */
@@ -24,8 +24,6 @@ export interface SetVerifierOptions {
   readonly audiences: readonly string[];
   readonly keys: SigningKeys;
   readonly clock: Clock;
-  /** How far `iat` may lie ahead of our clock; 300,000 by default. */
-  readonly toleranceMs?: number;
 }
 
 /**
@@ -172,7 +170,7 @@ const claims = z.object({
 });
 
 function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventSet {
-  const { transmitter, audiences, clock, toleranceMs = 300_000 } = options;
+  const { transmitter, audiences } = options;
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
@@ -195,12 +193,6 @@ function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventS
   }
   const number = Object.keys(events).length;
   if (number === 0 || number > 8) throw new InvalidSet('invalid_request', 'the set holds no event, or many');
-  const aheadMs = iat * 1000 - clock.now();
-  if (aheadMs > toleranceMs) {
-    throw new FutureSet(
-      `iat is ${Math.round(aheadMs / 1000)} s ahead of now, ${toleranceMs / 1000} s are tolerated`,
-    );
-  }
   return {
     jti,
     issuedAt: iat,

@@ -99,6 +99,18 @@ describe('events by poll', () => {
     expect(waiting()).toEqual([]);
   });
 
+  it('are acknowledged where they are dated ahead of the clock here, and not given back for good', async () => {
+    await emit('ahead', { iat: Math.floor(receiver.clock.now() / 1000) + 3_600 });
+    const first = await poll();
+    expect(first).toMatchObject({
+      events: [{ id: 'set/ahead', orders: [{ subject: 'jane' }] }],
+      rejected: [],
+    });
+    await poll(first.cursor);
+    expect(receiver.transmitter.refused.size).toBe(0);
+    expect(waiting()).toEqual([]);
+  });
+
   /** The next poll is answered with these, signed where they are claims; what was given back is told after it. */
   const answerOnce = (sets: Readonly<Record<string, unknown>>) => {
     receiver.transmitter.fault = ({ path }) => {

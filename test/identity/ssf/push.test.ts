@@ -104,15 +104,6 @@ describe('invalid_request', () => {
     expect(await refusalOf(revoked(rest))).toMatchObject(refused('invalid_request', 'ERR_EVENT_INVALID'));
   });
 
-  it('is told for an iat further ahead than clocks differ, and as a stale event', async () => {
-    const nowSeconds = Math.floor(receiver.clock.now() / 1000);
-    expect(await refusalOf(revoked({ iat: nowSeconds + 400 }))).toMatchObject({
-      ...refused('invalid_request', 'ERR_EVENT_INVALID'),
-      name: 'FutureSet',
-    });
-    expect((await receiver.push(revoked({ iat: nowSeconds + 200 }))).orders).toHaveLength(1);
-  });
-
   it('is told for another content type', async () => {
     const set = sign(revoked());
     for (const type of ['application/jwt', 'application/json', '']) {

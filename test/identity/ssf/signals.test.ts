@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { EVENTS_REQUESTED } from '../../../src/identity/ssf/meaning.js';
 import { CAEP, ISSUER, JANE, type Receiver, RISC, SSF, startReceiver } from './receiver.js';
 
@@ -252,14 +252,55 @@ describe('when an event happened', () => {
     expect(await atOf({ event_timestamp: 1_700_000_000.25 }, { iat })).toBe('2023-11-14T22:13:20.250Z');
   });
 
-  it('is never in the future, which would void what is yet to be issued', async () => {
+  it('is never later than it was signed or received: what is yet to be issued is not void', async () => {
     const before = receiver.clock.now();
     const seconds = Math.floor(before / 1000);
     for (const ahead of [100, 1e9, seconds * 1000]) {
-      const at = Date.parse((await atOf({ event_timestamp: seconds + ahead }, { iat: seconds + 100 })) ?? '');
+      const at = Date.parse((await atOf({ event_timestamp: seconds + ahead }, { iat: seconds })) ?? '');
       expect(at).toBeGreaterThanOrEqual(before);
       expect(at).toBeLessThanOrEqual(receiver.clock.now());
+      const ofAhead = await atOf({ event_timestamp: seconds + ahead }, { iat: seconds + 50 });
+      expect(ofAhead).toBe(new Date((seconds + 50) * 1000).toISOString());
     }
+  });
+});
+
+describe('a set that is dated ahead of the clock here', () => {
+  const AHEAD = 'a shared signal is dated ahead of the clock here, and counts: compare the clocks';
+  const inSeconds = (seconds: number) => Math.floor(receiver.clock.now() / 1000) + seconds;
+  const said = () => receiver.logs.filter(({ message }) => message === AHEAD);
+  beforeEach(() => {
+    receiver.logs.length = 0;
+  });
+
+  it('counts as any other, by the instant that it names, and is said where clocks that are kept differ less', async () => {
+    const iat = inSeconds(1_000);
+    const event = await tell(`${CAEP}session-revoked`, {}, JANE, { iat });
+    // What was issued while the clock here stood still is void too.
+    expect(event.orders).toMatchObject([
+      { kind: 'session-revoked', subject: 'jane', at: new Date(iat * 1000).toISOString() },
+    ]);
+    expect(said()).toEqual([
+      {
+        message: AHEAD,
+        fields: { provider: 'main', eventId: event.id, aheadSeconds: expect.any(Number) },
+      },
+    ]);
+    const compromise = `${RISC}credential-compromise`;
+    expect(ended(await tell(compromise, {}, WEB, { iat }))).toEqual(['secret-compromised web-app']);
+    await tell(compromise, {}, WEB, { iat: inSeconds(200) });
+    expect(said()).toHaveLength(2);
+  });
+
+  it('closes no client from a day on: its id may be forgotten before it seems old', async () => {
+    expect(ended(await tell(`${RISC}account-disabled`, {}, WEB, { iat: inSeconds(86_300) }))).toEqual([
+      'client-disabled web-app',
+    ]);
+    const iat = inSeconds(87_000);
+    const event = await tell(`${RISC}account-disabled`, {}, WEB, { iat });
+    expect(event.orders).toEqual([]);
+    expect(event.triggers).toMatchObject([{ key: { value: 'web-app' }, urgent: true }]);
+    expect(ended(await tell(`${CAEP}session-revoked`, {}, JANE, { iat }))).toEqual(['session-revoked jane']);
   });
 });
 
