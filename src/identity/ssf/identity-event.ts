@@ -101,7 +101,7 @@ function tell(meaning: Meaning, { subject, client }: Whom, telling: Telling, con
     const triggers = meaning.isRead === true ? [readOfAll(meaning, provider, telling.cause)] : [];
     return { triggers, orders: [] };
   }
-  if (client !== undefined) return tellOfClient(meaning, client, telling, provider);
+  if (client !== undefined) return tellOfClient(meaning, client, telling, context);
   return subject === undefined ? NOTHING : tellOfPerson(meaning, subject, telling, provider);
 }
 
@@ -126,10 +126,20 @@ function tellOfClient(
   meaning: Meaning,
   { clientId, isCertain }: NonNullable<Whom['client']>,
   { cause, at, isFresh }: Telling,
-  provider: string,
+  { provider, logger, metrics }: SetContext,
 ): Told {
-  const kind = meaning.client ?? (meaning.endsSessions === true ? 'session-revoked' : undefined);
-  if (kind === undefined) return NOTHING;
+  const said = meaning.client ?? (meaning.endsSessions === true ? 'session-revoked' : undefined);
+  if (said === undefined) return NOTHING;
+  const isUntimely = said === 'secret-compromised' && isCertain && !isFresh;
+  if (isUntimely) {
+    metrics.count('scopemesh_events_total', { provider, result: 'untimely' });
+    logger.warn(
+      { provider, clientId, eventId: cause.eventId, at },
+      'a shared signal says that a client is compromised, and is dated too far from now to close it: rotate its secret, or disable it',
+    );
+  }
+  // It may be a replay, and a person may have released the client since: what came by the lost secret ends all the same.
+  const kind = isUntimely ? 'session-revoked' : said;
   // Signed words about this client: what it then lacks was taken from it on purpose.
   const isEvident = (meaning.client !== undefined || meaning.isRead === true) && isCertain && isFresh;
   const evidence = isEvident ? { evidence: [{ provider, clients: [clientId] }] } : {};

@@ -126,6 +126,46 @@ describe('what an event means for a client', () => {
   });
 });
 
+describe('a compromise that is dated too far from now', () => {
+  beforeEach(() => {
+    receiver.logs.length = 0;
+    receiver.counted.length = 0;
+  });
+
+  test.each([-7 * 86_400, 2 * 86_400])(
+    'by %i seconds quarantines nobody again, ends what the client got before it, and is said and counted',
+    async (bySeconds) => {
+      const iat = Math.floor(receiver.clock.now() / 1000) + bySeconds;
+      const event = await tell(`${RISC}credential-compromise`, { event_timestamp: 1_700_000_000 }, WEB, {
+        iat,
+      });
+      expect(event.orders).toMatchObject([
+        { kind: 'session-revoked', clientId: 'web-app', at: '2023-11-14T22:13:21.000Z' },
+      ]);
+      expect(event.triggers).toMatchObject([{ key: { value: 'web-app' }, urgent: true }]);
+      expect(event.triggers[0]?.evidence).toBeUndefined();
+      expect(receiver.logs).toContainEqual({
+        message:
+          'a shared signal says that a client is compromised, and is dated too far from now to close it: rotate its secret, or disable it',
+        fields: expect.objectContaining({ provider: 'main', clientId: 'web-app', eventId: event.id }),
+      });
+      expect(receiver.counted).toEqual(['scopemesh_events_total untimely']);
+    },
+  );
+
+  it('is nothing to say where it is timely, about a person, or of a client that is not certain', async () => {
+    const iat = Math.floor(receiver.clock.now() / 1000) - 7 * 86_400;
+    const type = `${RISC}credential-compromise`;
+    await tell(type, {}, WEB);
+    expect(ended(await tell(type, {}, JANE, { iat }))).toEqual(['session-revoked jane']);
+    const application = { format: 'opaque', id: 'web-app' };
+    const uncertain = await tell(type, {}, { format: 'complex', application }, { iat });
+    expect(uncertain.orders).toEqual([]);
+    expect(receiver.logs).toEqual([]);
+    expect(receiver.counted).toEqual([]);
+  });
+});
+
 describe('a set with several types', () => {
   const tellAll = (events: object) => receiver.push(receiver.transmitter.claims(events, { sub_id: JANE }));
 
