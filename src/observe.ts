@@ -56,7 +56,7 @@ export const METRICS = {
   ],
   scopemesh_directory_read_requests: [
     'gauge',
-    'Requests that the last complete read of the directory took, by provider.',
+    'Requests that the last complete read of the directory took, by provider; those of polls and single reads that ran meanwhile may be among them, those for the members of groups are not.',
     ['provider'],
   ],
   scopemesh_directory_failures_total: [

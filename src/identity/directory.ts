@@ -4,7 +4,7 @@ import type { ClientReference } from '../model/key.js';
 /** A complete read; there is no partial one. */
 export interface DirectorySnapshot {
   readonly clients: readonly OAuthClient[];
-  /** Requests that the read cost, since large tenants have limits. */
+  /** Requests that the read cost, since large tenants have limits; those that ran beside it may be among them. */
   readonly requests: number;
 }
 
