@@ -84,6 +84,7 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
       return reply.code(reception.status).type(reception.contentType).send(reception.body);
     const isSignal = reception.isSignal === true;
     const fresh = await acceptEvents(provider, reception.events, isSignal ? 'signals' : 'webhook', deps);
+    for (const error of reception.rejected ?? []) await recordRefusal(provider, error, request, deps);
     return isSignal ? reply.code(202).send() : reply.code(202).send({ accepted: fresh.length });
   } catch (error) {
     if (error instanceof RejectedEvent) return refuse(provider, error, request, reply, deps);
@@ -105,11 +106,20 @@ async function refuse(
   reply: FastifyReply,
   deps: IntakeDeps,
 ) {
+  await recordRefusal(provider, error, request, deps);
+  // RFC 8935, section 2.3, asks for the language of what is described.
+  return reply.code(error.status).header('content-language', 'en').send(error.answer);
+}
+
+async function recordRefusal(
+  provider: string,
+  error: RejectedEvent,
+  request: FastifyRequest,
+  deps: IntakeDeps,
+) {
   deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
   const receivedAt = new Date(deps.clock.now()).toISOString();
   await deps.rejections.record(provider, error, { kind: 'webhook', ip: request.ip, receivedAt });
-  // RFC 8935, section 2.3, asks for the language of what is described.
-  return reply.code(error.status).header('content-language', 'en').send(error.answer);
 }
 
 function statusOf(error: unknown): number {

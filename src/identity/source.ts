@@ -34,6 +34,8 @@ export type Reception =
   | {
       readonly kind: 'events';
       readonly events: readonly IdentityEvent[];
+      /** What the same request held and is not believed, to be recorded as a whole request is that is refused. */
+      readonly rejected?: readonly RejectedEvent[];
       /** They came as a shared signal: once all are durable the answer is 202 with no body (RFC 8935, section 2.2). */
       readonly isSignal?: boolean;
     }

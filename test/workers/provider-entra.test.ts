@@ -104,5 +104,17 @@ describe('A webhook at Graph', () => {
     await answer.text();
     expect(answer.status).toBe(401);
     await rig.decided({ outcome: 'refused', reason: 'SignatureInvalid' });
+
+    // Beside a proven one it is refused all the same, and keeps nobody from hearing that one.
+    const notifications = [subscription, { ...subscription, clientState: 'guessed' }].flatMap(
+      (each) => JSON.parse(subscriptions.bodyOf(each, { changeType: 'updated' })).value,
+    );
+    const both = await fetch(relay.url, { method: 'POST', body: JSON.stringify({ value: notifications }) });
+    expect([both.status, await both.json()]).toEqual([202, { accepted: 1 }]);
+    await until(
+      'another refusal',
+      async () => (await daemon.metric('scopemesh_events_total{provider="main",result="rejected"}')) === 2,
+    );
+    await rig.decided(({ detail }) => detail?.startsWith('1 of 2 notifications') === true);
   });
 });

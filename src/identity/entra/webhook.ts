@@ -77,7 +77,11 @@ export function createEntraSource(options: EntraSourceOptions): EventSource {
       if (proven.length === 0) {
         throw new RejectedEvent('ERR_SIGNATURE', 'no notification has a clientState that is known', 401);
       }
-      return { kind: 'events', events: proven.map((each, at) => toEvent(each, at, request)) };
+      const events = proven.map((each, at) => toEvent(each, at, request));
+      const unproven = notifications.length - proven.length;
+      if (unproven === 0) return { kind: 'events', events };
+      const message = `${unproven} of ${notifications.length} notifications have no clientState that is known`;
+      return { kind: 'events', events, rejected: [new RejectedEvent('ERR_SIGNATURE', message, 401)] };
     },
   };
 }

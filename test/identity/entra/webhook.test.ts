@@ -72,9 +72,17 @@ describe('a notification', () => {
     expect(await at(1)).not.toBe(await at(2));
   });
 
-  it('of another subscription in the batch that nobody proves is left out; none proven is forged', async () => {
+  it('that nobody proves is refused, and not the proven ones beside it; none proven is forged', async () => {
     const forged = notification({ clientState: 'something else' });
-    expect(await receive(forged, proven())).toHaveLength(1);
+    const value = [forged, proven(), notification({ clientState: undefined })];
+    expect(await source.receive(requestOf({ value }))).toMatchObject({
+      kind: 'events',
+      events: [{ triggers: [{ members: true }] }],
+      rejected: [
+        { code: 'ERR_SIGNATURE', message: '2 of 3 notifications have no clientState that is known' },
+      ],
+    });
+    expect(await source.receive(requestOf({ value: [proven()] }))).not.toHaveProperty('rejected');
     await expect(receive(forged, notification())).rejects.toBeInstanceOf(RejectedEvent);
     await expect(receive(forged)).rejects.toMatchObject({ code: 'ERR_SIGNATURE', status: 401 });
   });
