@@ -77,7 +77,7 @@ const { config } = await loadConfig({ path, environment: {}, readFile: readTextF
 const ambience = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 const store = await openStore(config, ambience);
 const port = await openConsul(config.consul, config.owner, ambience);
-const providers = config.providers.map((settings) => openProvider(settings, ambience));
+const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
 const { deps } = createCore(config, { consul: port, providers, store }, ambience);
 const recall = async () => new Map<string, string>();
 const planAll = () => planAcl(clientsWithAcl(deps), deps, systemClock.now(), recall);

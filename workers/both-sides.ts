@@ -49,7 +49,7 @@ export async function withBothSides<T>(
   const consul = await openConsul(config.consul, config.owner, ambience);
   const closers = [() => consul.close()];
   try {
-    const providers = config.providers.map((settings) => openProvider(settings, ambience));
+    const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
     for (const { directory } of providers) closers.push(() => directory.close());
     const world = createWorld(config);
     const acl = new AclState();

@@ -53,7 +53,7 @@ export async function withOneShot<T>(
     await store.queue.check();
     const consul = await openConsul(config.consul, config.owner, ambience);
     closers.unshift(() => consul.close());
-    const providers = config.providers.map((settings) => openProvider(settings, ambience));
+    const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
     for (const { directory } of providers) closers.unshift(() => directory.close());
     const { deps, settled } = watchSettlements(
       createCore(config, { consul, providers, store }, ambience).deps,

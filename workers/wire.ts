@@ -18,6 +18,7 @@ import { type PausingParts, withPauses } from '../src/identity/pauses.js';
 import type { ProviderParts } from '../src/identity/provider-parts.js';
 import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
+import type { GroupRules } from '../src/model/login.js';
 import type { Logger, Metrics } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
 import type { Journal } from '../src/queue/journal.js';
@@ -78,9 +79,14 @@ export async function openConsul(
   });
 }
 
-/** One line for each kind: an adapter takes its provider's settings as they are. */
-export function openProvider(settings: ProviderSettings, ambience: Ambience): Provider {
-  const parts = openParts(settings, ambience);
+/** One line for each kind: an adapter takes its provider's settings as they are. `groups` are those of the mapping. */
+export function openProvider(
+  settings: ProviderSettings,
+  groups: readonly GroupRules[],
+  ambience: Ambience,
+): Provider {
+  const wantsPeople = groups.some(({ provider }) => provider === undefined || provider === settings.name);
+  const parts = openParts(settings, wantsPeople, ambience);
   const pausing = { settings, ...withPauses(parts, ambience.clock) };
   const { ssf, name: provider, issuer, insecure, pollMs } = settings;
   if (ssf === undefined) return pausing;
@@ -88,13 +94,13 @@ export function openProvider(settings: ProviderSettings, ambience: Ambience): Pr
   return withSignals(pausing, createSsf({ ...ssf, ...ambience, provider, issuer, insecure, pollMs }));
 }
 
-function openParts(settings: ProviderSettings, ambience: Ambience): ProviderParts {
+function openParts(settings: ProviderSettings, wantsPeople: boolean, ambience: Ambience): ProviderParts {
   const provider = settings.name;
   switch (settings.kind) {
     case 'auth0':
       return createAuth0({ ...settings, ...ambience, provider });
     case 'entra':
-      return createEntra({ ...settings, ...ambience, provider });
+      return createEntra({ ...settings, ...ambience, provider, wantsPeople });
     case 'keycloak':
       return createKeycloak({ ...settings, ...ambience, provider });
     case 'oidc':

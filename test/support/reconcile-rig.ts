@@ -28,7 +28,7 @@ export async function startWorker(rig: Rig, wrap: (consul: Consul) => Consul = (
   const ambience = { logger: silentLogger, metrics: createMetrics(), clock: rig.clock };
   const store = await openStore(config, ambience);
   const consul = await openConsul(config.consul, config.owner, ambience);
-  const providers = config.providers.map((settings) => openProvider(settings, ambience));
+  const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
   const { deps } = createCore(config, { consul: wrap(consul), providers, store }, ambience);
   const stop = new AbortController();
   const done = runReconcile(deps, store.queue, stop.signal);

@@ -14,7 +14,7 @@ afterEach(async () => {
   await world.stop();
 });
 
-async function start(...members: readonly string[]) {
+async function prepare(...members: readonly string[]) {
   world = await startEntraWorld();
   for (const name of members) person(name, true);
   group(...members);
@@ -24,6 +24,10 @@ async function start(...members: readonly string[]) {
     file: { groups: { [TEAM]: { acl: 'key_prefix "config/" { policy = "read" }' } } },
   });
   await rig.mesh.request('PUT', '/v1/kv/config/a', 'x');
+}
+
+async function start(...members: readonly string[]) {
+  await prepare(...members);
   const daemon = await rig.start();
   await until('an auth method for people', async () => (await rig.objects('auth-methods')).length > 0);
   await daemon.idle();
@@ -68,5 +72,15 @@ describe('People of a tenant', () => {
     await rig.decided({ reason: 'MembershipRemoved', outcome: 'applied' });
     const held = (await rig.decisions()).filter(({ outcome }) => outcome === 'held');
     expect(held).toEqual([]);
+  });
+
+  it('are polled also by a process that reads no members itself', async () => {
+    await prepare('ann');
+    const daemon = await rig.start(['watch']);
+    const { requests } = world.entra;
+    await until('both delta queries', () =>
+      ['users', 'groups'].every((name) => requests.some((each) => each.endsWith(`/${name}/delta`))),
+    );
+    await daemon.stop();
   });
 });

@@ -54,7 +54,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
   const closers = [() => consul.close()];
   try {
     const world = createWorld(config);
-    const providers = config.providers.map((settings) => openProvider(settings, ambience));
+    const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
     for (const { directory } of providers) closers.push(() => directory.close());
     const [ofConsul, ofStores, ...ofProviders] = await Promise.all([
       consulFindings(config, consul, clock.now, cli.signal),

@@ -64,7 +64,7 @@ async function checkAccess(
   ambience: Ambience,
   signal: AbortSignal,
 ): Promise<{ readonly access: readonly AccessCheck[] | null; readonly error: string | null }> {
-  const { directory } = openProvider(settings, ambience);
+  const { directory } = openProvider(settings, config.groups, ambience);
   try {
     const checks = await directory.checkAccess?.(signal);
     return { access: checks === undefined ? null : accessNeeded(checks, config), error: null };

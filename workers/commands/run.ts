@@ -61,7 +61,7 @@ export async function runDaemon(
     await store.queue.check();
     const consul = await openConsul(config.consul, config.owner, ambience);
     closers.unshift(() => consul.close());
-    const providers = config.providers.map((settings) => openProvider(settings, ambience));
+    const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
     for (const { directory } of providers) closers.unshift(() => directory.close());
     const { deps, settled, sweepAsked } = createCore(config, { consul, providers, store }, ambience);
     const ages = new WatchAges(clock);

@@ -18,6 +18,8 @@ export interface EntraOptions extends GraphApiOptions {
   readonly webhookSecrets: readonly Secret[];
   /** Where Graph can reach the webhook; without it nothing is subscribed to. */
   readonly webhookUrl?: string;
+  /** Whether changes of people matter from the start: the members of groups may be read in another process. */
+  readonly wantsPeople: boolean;
   /** Entries to a page; 999 by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
@@ -27,7 +29,7 @@ export interface EntraOptions extends GraphApiOptions {
 /** A tenant with all its parts on one token, one transport and one memory of names. */
 export function createEntra(options: EntraOptions): ProviderParts & { readonly poll: EventPoll } {
   const api = createGraphApi(options);
-  const names = createEntraNames();
+  const names = createEntraNames(options);
   const resources = createEntraResources({ ...options, api });
   const parts = {
     directory: createEntraDirectory({ ...options, api, resources, names }),

@@ -18,12 +18,13 @@ export interface EntraNames {
   readonly wantsPeople: boolean;
 }
 
-export function createEntraNames(): EntraNames {
+/** `wantsPeople` already, before anybody read the members of groups. */
+export function createEntraNames(start: { readonly wantsPeople: boolean }): EntraNames {
   const principals = new Map<string, string>();
   const applications = new Map<string, string>();
   const grants = new Map<string, string>();
   let isComplete = false;
-  let wantsPeople = false;
+  let { wantsPeople } = start;
   return {
     learnPrincipal: (id, clientId) => void principals.set(id, clientId),
     learnApplication: (id, clientId) => void applications.set(id, clientId),

@@ -46,7 +46,7 @@ const RESOURCES_AGE_MS = 60_000;
  * no changes, by reading who holds those of each API and comparing that with the last time; what is missing is asked for
  * by its id. After a restart only the
  * digest of that is known: if it differs, something changed that cannot be named any more, which is a gap. Users and
- * groups are asked about once somebody wants the members of groups.
+ * groups are asked about where somebody wants the members of groups.
  */
 export function createEntraPoll(options: EntraPollOptions): EventPoll {
   const { api, resources, names, apis, clock, pageSize = 999 } = options;

@@ -134,7 +134,7 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
   const ambience = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
   const store = await openStore(config, ambience);
   const port = await openConsul(config.consul, OWNER, ambience);
-  const providers = config.providers.map((settings) => openProvider(settings, ambience));
+  const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
   const { deps: core } = createCore(config, { consul: port, providers, store }, ambience);
   // Nobody here is fought: each edit is another one.
   const contention = new Contention({ limit: 1_000_000, windowMs: 1 });

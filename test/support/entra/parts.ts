@@ -24,6 +24,7 @@ export function partsOf(
     clock: systemClock,
     logger: silentLogger,
     metrics: noMetrics,
+    wantsPeople: false,
     ...more,
   });
 }
