@@ -10,6 +10,7 @@ import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
+import { tokenFindings } from '../doctor/token-findings.js';
 import { createJwksUris } from '../jwks-uris.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
@@ -75,6 +76,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
     const facts = await consul.inspect(cli.signal).catch(() => undefined);
     if (facts !== undefined)
       findings.push(
+        ...(await tokenFindings(consul, facts, config, world, clock.now(), cli.signal)),
         ...(await aclFindings(config, consul, facts, world.catalog, clock.now(), cli.signal)),
         ...(await jwtFindings(consul, facts, world, cli.signal)),
       );

@@ -8,7 +8,6 @@ import { useOf, wantsAcl } from './acl-use.js';
 import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 import { flawFindings } from './known-flaws.js';
 import { skewFinding } from './skew.js';
-import { tokenFindings } from './token-findings.js';
 
 const OLDEST = [1, 14, 0] as const;
 /** JWT requirements in intentions that its proxies enforce. */
@@ -41,7 +40,6 @@ export async function consulFindings(
     aclFinding(facts),
     policyFinding(facts),
     ...flawFindings(facts.version, useOf(config)),
-    ...(await tokenFindings(consul, facts, config, now(), signal)),
     ...(facts.serverTime === undefined ? [] : skewFinding('consul.clock', 'Consul', facts.serverTime, now())),
     ...(await readFindings(config, consul, signal)),
   ];

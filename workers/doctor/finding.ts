@@ -2,7 +2,7 @@
 export type Severity = 'error' | 'warning' | 'notice' | 'ok';
 
 /** As many names as are told in one finding. */
-const NAMES = 10;
+export const NAMES = 10;
 
 export interface Finding {
   /** Stable: `consul.version`. */

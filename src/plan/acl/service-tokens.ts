@@ -1,4 +1,5 @@
 import type { AclToken } from '../../model/acl.js';
+import { decidingRule, levelsOf, mergeLevels } from './merged-rules.js';
 import { createPowers, type GrantObjects, type Power, readRules } from './token-power.js';
 
 /** The live tokens that may register a service and hold its certificates, as its sidecar must. */
@@ -44,33 +45,21 @@ export function serviceTokens(
   );
 }
 
-interface ServiceRule {
-  readonly name: string;
-  readonly isPrefix: boolean;
-  readonly policy: string;
-}
-
-/** Whether a token may write a service, as Consul decides: by the most exact rule, and of equal ones by a denial first. */
+/** Whether a token may write a service. */
 function judgeOf(power: Power): (service: string) => Verdict {
   if (power.isManagement) return () => 'wide';
   const read = [...power.rules].map(readRules);
   const isUnclear = power.more.size > 0 || read.includes(undefined);
-  const rules: readonly ServiceRule[] = [
-    ...read.flatMap((each) => each?.named ?? []).filter(({ resource }) => resource === 'service'),
-    ...[...power.services].map((name) => ({ name, isPrefix: false, policy: 'write' })),
-  ];
+  const levels = mergeLevels([
+    ...levelsOf(
+      read.filter((each) => each !== undefined),
+      'service',
+    ).values(),
+    ...[...power.services].map((name) => ({ name, isPrefix: false, level: 'write' })),
+  ]);
   return (service) => {
-    const [deciding] = rules
-      .filter(({ name, isPrefix }) => (isPrefix ? service.startsWith(name) : service === name))
-      .toSorted(
-        (a, b) =>
-          Number(a.isPrefix) - Number(b.isPrefix) ||
-          b.name.length - a.name.length ||
-          STRENGTH.indexOf(a.policy) - STRENGTH.indexOf(b.policy),
-      );
-    if (deciding?.policy === 'write') return deciding.isPrefix && deciding.name === '' ? 'wide' : 'own';
+    const deciding = decidingRule(levels, service);
+    if (deciding?.level === 'write') return deciding.isPrefix && deciding.name === '' ? 'wide' : 'own';
     return isUnclear ? 'unclear' : 'no';
   };
 }
-
-const STRENGTH = ['deny', 'write', 'read'];

@@ -1,0 +1,233 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+
+interface Finding {
+  readonly id: string;
+  readonly severity: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+const READ = 'acl = "read" node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+const READS_ALL = `${READ} service_prefix "" { policy = "read" intentions = "read" }`;
+const WRITES_ALL = `${READ} service_prefix "" { policy = "read" intentions = "write" }`;
+const SCOPES = {
+  'orders:write': { to: 'orders' },
+  '{service}:connect': { to: '{service}' },
+};
+const ONLY_LITERAL = { 'orders:write': { to: 'orders' } };
+
+let mesh: Mesh;
+let cli: CommandLine;
+let made = 0;
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  for (const service of ['orders', 'billing', 'ledger']) await mesh.register(service);
+  await mesh.register('web', { client: 'web-app' });
+  grant('billing:connect');
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+function grant(...scopes: string[]): void {
+  cli.idp({ clientId: 'web-app', scopes, attributes: { 'consul-services': 'web' } });
+}
+
+/** A token of several policies, each with these rules. */
+async function useToken(policies: readonly string[], parts: Readonly<Record<string, unknown>>) {
+  const names: { Name: string }[] = [];
+  for (const Rules of policies) {
+    const Name = `p-${made++}`;
+    await mesh.request('PUT', '/v1/acl/policy', { Name, Rules });
+    names.push({ Name });
+  }
+  const token = (await mesh.request('PUT', '/v1/acl/token', { Policies: names })) as { SecretID: string };
+  cli.configure({ ...parts, consul: { address: mesh.consul.address, token: token.SecretID } });
+}
+
+async function examined(
+  policies: readonly string[],
+  parts: Readonly<Record<string, unknown>> = { scopes: SCOPES },
+): Promise<{ readonly status: number; readonly of: (id: string) => Finding | undefined }> {
+  await useToken(policies, parts);
+  const { status, json } = await cli.run(['doctor', '--json']);
+  const findings = json().findings as Finding[];
+  return { status, of: (id) => findings.find((finding) => finding.id === id) };
+}
+
+describe('doctor asks whether the ACL token may write', () => {
+  it('each destination that is opened, and names those it may not with the rule that lets it', async () => {
+    const narrow = `${READS_ALL} service "orders" { policy = "read" intentions = "write" }`;
+    const { status, of } = await examined([narrow]);
+    expect(status).toBe(1);
+    const rule = 'service "billing" { policy = "read" intentions = "write" }';
+    expect(of('consul.token')).toMatchObject({
+      severity: 'error',
+      message: 'the rules of the ACL token do not let it write the intentions of billing',
+      remedy: `let its rules say: ${rule}`,
+    });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(1);
+    // What is said is all that it takes.
+    expect((await examined([narrow, rule])).of('consul.token')?.severity).toBe('ok');
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+  });
+
+  it.each([
+    'service "billing" { policy = "read" intentions = "read" }',
+    // Who may see a service may read its intentions, where no more is said of them.
+    'service "billing" { policy = "read" }',
+    'service_prefix "bill" { policy = "read" }',
+  ])('also where it may write all but what a narrower rule keeps from it: %s', async (rule) => {
+    const { of } = await examined([WRITES_ALL, rule]);
+    expect(of('consul.token')).toMatchObject({
+      severity: 'error',
+      message: expect.stringContaining('intentions of billing'),
+      remedy: 'let its rules say: service "billing" { policy = "read" intentions = "write" }',
+    });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(1);
+  });
+
+  it('where a denial has to go, since no other rule outweighs it', async () => {
+    const { of } = await examined([
+      WRITES_ALL,
+      'service "billing" { policy = "read" intentions = "deny" }',
+      'service "billing" { policy = "read" intentions = "write" }',
+    ]);
+    expect(of('consul.token')).toMatchObject({
+      severity: 'error',
+      remedy: expect.stringMatching(/, and take out the denial of service "billing"$/),
+    });
+  });
+
+  it('what anybody may come to open by the name of a scope, and warns, because a narrow token may be meant', async () => {
+    grant();
+    const kept = 'service "ledger" { policy = "read" } service_prefix "pay-" { policy = "read" }';
+    const some = await examined([WRITES_ALL, kept]);
+    expect(some.status).toBe(0);
+    expect(some.of('consul.token-captures')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(
+        /^scopes like \{service\}:connect .* the intentions of ledger, services that begin with pay-$/,
+      ),
+      remedy: expect.stringContaining(
+        'service "ledger" { policy = "read" intentions = "write" } service_prefix "pay-" { policy = "read" intentions = "write" }',
+      ),
+    });
+    const one = await examined([READS_ALL, 'service "orders" { policy = "read" intentions = "write" }']);
+    expect(one.of('consul.token-captures')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('services that they do not name'),
+    });
+    expect(one.of('consul.token')?.severity).toBe('ok');
+  });
+
+  it('no protected destination, which a rule may keep from it, unless something of its own stands there', async () => {
+    const kept = 'service "billing" { policy = "read" intentions = "read" }';
+    const parts = { scopes: SCOPES, guards: { protected: ['billing'] } };
+    const { status, of } = await examined([WRITES_ALL, kept], parts);
+    expect([status, of('consul.token')?.severity, of('consul.token-captures')]).toEqual([0, 'ok', undefined]);
+    await mesh.write('billing', [
+      { Name: 'web', Action: 'allow', Description: 'scopemesh:payments client=main/web-app' },
+    ]);
+    expect((await examined([WRITES_ALL, kept], parts)).of('consul.token')?.severity).toBe('error');
+  });
+
+  it('claim records, though a longer prefix keeps some of them from it', async () => {
+    const parts = { scopes: ONLY_LITERAL, services: { claims: 'first' } };
+    const keys = 'key_prefix "scopemesh/payments/" { policy = "write" }';
+    const longer = 'key_prefix "scopemesh/payments/claims/main/" { policy = "read" }';
+    expect((await examined([WRITES_ALL, keys, longer], parts)).of('consul.token')).toMatchObject({
+      severity: 'error',
+      message: expect.stringContaining('keys under scopemesh/payments/'),
+      remedy: `take out ${longer}`,
+    });
+    const only = 'key_prefix "scopemesh/payments/claims/" { policy = "write" }';
+    expect((await examined([WRITES_ALL, only], parts)).of('consul.token')?.severity).toBe('ok');
+  });
+
+  it('jwt-providers, though another policy of the token denies them', async () => {
+    const directory = join(cli.directory, 'clients.json');
+    const parts = {
+      scopes: { 'orders:write': { to: 'orders', user: 'required' } },
+      providers: [
+        { name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory, audience: 'orders' },
+      ],
+    };
+    const { of } = await examined([WRITES_ALL, 'mesh = "write"', 'mesh = "deny"'], parts);
+    expect(of('consul.token')).toMatchObject({
+      severity: 'error',
+      message: expect.stringContaining('write mesh'),
+      remedy: 'let its rules say: mesh = "write", and take out mesh = "deny"',
+    });
+  });
+
+  it('with the policies that are documented, and has nothing to say of them', async () => {
+    const least = readFileSync('deploy/consul-policy.hcl', 'utf8');
+    for (const claims of ['confirmed', 'first']) {
+      const { status, of } = await examined([least, 'acl = "read"'], {
+        scopes: SCOPES,
+        services: { claims },
+      });
+      expect([status, of('consul.token')?.severity, of('consul.token-captures')]).toEqual([
+        0,
+        'ok',
+        undefined,
+      ]);
+    }
+  });
+
+  it('more destinations than are named, and says so', async () => {
+    const names = Array.from({ length: 12 }, (_, at) => `svc-${String(at).padStart(2, '0')}`);
+    grant(...names.map((name) => `${name}:connect`));
+    const { of } = await examined([READS_ALL, 'service "orders" { policy = "read" intentions = "write" }']);
+    expect(of('consul.token')).toMatchObject({
+      message: expect.stringMatching(/svc-00, .*svc-09 and 2 more$/),
+      remedy: expect.stringMatching(/service "svc-09" \{[^}]*\} and the like for the others$/),
+    });
+  });
+});
+
+describe('doctor says of the ACL token', () => {
+  it('that it may register services, which scopemesh never does', async () => {
+    const strong = `${READ} service_prefix "" { policy = "write" intentions = "write" } key_prefix "" { policy = "write" }`;
+    expect((await examined([strong])).of('consul.token')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('it may write services and keys outside of scopemesh/payments/'),
+    });
+  });
+
+  it('that nothing is written in mode observe, where it may only read', async () => {
+    const { status, of } = await examined([READS_ALL], { mode: 'observe', scopes: SCOPES });
+    expect(status).toBe(0);
+    expect(of('consul.token')).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining('mode: observe writes nothing'),
+      remedy: expect.stringContaining('intentions = "write"'),
+    });
+  });
+
+  it('that rules which cannot be read here are not looked at closely', async () => {
+    const odd = 'namespace_prefix "" { policy = "read" }';
+    expect((await examined([WRITES_ALL, odd])).of('consul.token')).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining('cannot be read here'),
+    });
+    const weak = await examined([READS_ALL, odd]);
+    expect([weak.status, weak.of('consul.token')?.severity]).toEqual([1, 'error']);
+  });
+
+  it('whose clients it could not look at', async () => {
+    cli.brokenIdp('{');
+    expect((await examined([WRITES_ALL])).of('consul.token')).toMatchObject({
+      severity: 'ok',
+      message: expect.stringContaining('what clients of main open is not looked at'),
+    });
+  });
+});
