@@ -1,53 +1,72 @@
 import type { Config } from '../../config/config.js';
 import { isPlainServiceName } from '../../src/plan/pattern.js';
 import type { WorldState } from '../../src/reconcile/world-state.js';
-import { type Finding, notice, ok, warning } from './finding.js';
+import { type Finding, namesText, notice, ok, warning } from './finding.js';
+import { type HttpNeed, httpNeeds } from './http-needs.js';
+import { unreadText } from './opened.js';
 
 /** What rules and claims find in the catalog; to be called once both sides were read. */
 export function meshFindings(config: Config, world: WorldState, now: number): readonly Finding[] {
-  return [...ruleFindings(config, world), ...claimFindings(config, world, now)];
+  const rules = [...destinationFindings(world), ...protocolFindings(config, world)];
+  return [
+    ...(rules.length === 0
+      ? [ok('rules', `every rule has a destination that can enforce it${unreadText(world)}`)]
+      : rules),
+    ...claimFindings(config, world, now),
+  ];
 }
 
-function ruleFindings(config: Config, world: WorldState): readonly Finding[] {
+function destinationFindings(world: WorldState): readonly Finding[] {
   const known = new Set(
     (world.catalog?.services ?? []).filter(hasInstance).map((service) => service.name.name),
   );
+  const scopesOf = new Map<string, string[]>();
+  for (const { to, scope } of world.mapping.rules)
+    if (to !== undefined && isPlainServiceName(to) && !known.has(to))
+      scopesOf.set(to, [...(scopesOf.get(to) ?? []), scope]);
+  return [...scopesOf].map(([to, scopes]) =>
+    warning(
+      'rules.destination',
+      `the rule of ${namesText(scopes)} opens ${to}, which is not registered in Consul`,
+      `register ${to}, or correct the rule`,
+    ),
+  );
+}
+
+const NEEDS: Readonly<Record<HttpNeed, string>> = {
+  permissions: 'methods, paths and headers count',
+  user: 'user: required can be enforced',
+  human: 'onBehalfOf: human can be enforced',
+};
+
+const INSTEAD: Readonly<Record<HttpNeed, string>> = {
+  permissions: 'what is no HTTP service is opened only by a rule without methods, paths and headers',
+  user: 'what is no HTTP service is opened only by a rule without user: required',
+  human: 'what is no HTTP service stays closed to clients of that kind',
+};
+
+/** What is opened where tcp is spoken, and so is held, by what asks for more than that. */
+function protocolFindings(config: Config, world: WorldState): readonly Finding[] {
   const place = {
     partition: config.consul.partition ?? 'default',
     namespace: config.consul.namespace ?? 'default',
   };
-  const findings: Finding[] = [];
-  const named = config.rules.flatMap((rule) =>
-    rule.to !== undefined && isPlainServiceName(rule.to) ? [{ ...rule, to: rule.to }] : [],
-  );
-  for (const to of new Set(named.map((rule) => rule.to))) {
-    const rules = named.filter((rule) => rule.to === to);
-    const scopes = rules.map((rule) => rule.scope).join(', ');
-    const isHttp = (rule: (typeof rules)[number]) =>
-      rule.userRequired ||
-      [rule.methods, rule.path, rule.pathExact, rule.pathPrefix, rule.pathRegex, rule.headers].some(
-        (part) => part !== undefined,
-      );
-    if (!known.has(to))
-      findings.push(
-        warning(
-          'rules.destination',
-          `the rule of ${scopes} opens ${to}, which is not registered in Consul`,
-          `register ${to}, or correct the rule`,
-        ),
-      );
-    if (rules.some(isHttp) && world.protocolOf({ ...place, name: to }) === 'tcp')
-      findings.push(
-        warning(
-          'rules.protocol',
-          `the rule of ${scopes} has methods, paths, headers or a user, but ${to} speaks tcp, so it is held`,
-          `give it Protocol http: consul config write a service-defaults entry named ${to}`,
-        ),
-      );
+  const found: Finding[] = [];
+  for (const [need, at] of httpNeeds(world)) {
+    const held = [...at].filter(([name]) => world.protocolOf({ ...place, name }) === 'tcp');
+    if (held.length === 0) continue;
+    const where = held.map(([destination, why]) => `${destination} (${namesText([...why])})`);
+    const names = namesText(held.map(([destination]) => destination));
+    found.push(
+      warning(
+        'rules.protocol',
+        `${NEEDS[need]} only where a destination speaks HTTP; these speak tcp, so that this is held: ${namesText(where)}${unreadText(world)}`,
+        `set Protocol = "http" (or http2, grpc) in the service-defaults entry of ${names} (consul config write); ${INSTEAD[need]}`,
+      ),
+    );
   }
-  return findings.length === 0 ? [ok('rules', 'every rule has a destination that can enforce it')] : findings;
+  return found;
 }
-
 function claimFindings(config: Config, world: WorldState, now: number): readonly Finding[] {
   const findings: Finding[] = [];
   const without: string[] = [];

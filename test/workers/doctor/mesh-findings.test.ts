@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+
+interface Finding {
+  readonly id: string;
+  readonly severity: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+let mesh: Mesh;
+let cli: CommandLine;
+
+beforeEach(async () => {
+  mesh = await startMesh('1.16.1');
+  cli = createCommandLine(mesh);
+  await mesh.register('billing');
+  await mesh.register('web', { client: 'web-app' });
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+function grant(scopes: readonly string[], attributes: Readonly<Record<string, string>> = {}): void {
+  cli.idp({ clientId: 'web-app', scopes, attributes: { 'consul-services': 'web', ...attributes } });
+}
+
+function configure(parts: Readonly<Record<string, unknown>>): void {
+  const directory = join(cli.directory, 'clients.json');
+  const main = { name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', audience: 'mesh', directory };
+  cli.configure({ providers: [main], ...parts });
+}
+
+async function examined(id: string): Promise<readonly Finding[]> {
+  const { json } = await cli.run(['doctor', '--json']);
+  return (json().findings as Finding[]).filter((finding) => finding.id === id);
+}
+
+async function heldReasons(): Promise<readonly unknown[]> {
+  const { json } = await cli.run(['plan', '--json']);
+  return (json().holds as { reason: string }[]).map(({ reason }) => reason);
+}
+
+describe('doctor finds what is held because the destination speaks tcp', () => {
+  it('where the destination is a part of the scope and the rule has methods', async () => {
+    configure({ scopes: { '{service}:read': { to: '{service}', methods: ['GET'] } } });
+    grant(['billing:read']);
+    const [finding, ...others] = await examined('rules.protocol');
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(
+        /^methods, paths and headers .* tcp, .* held: billing \(billing:read\)$/,
+      ),
+      remedy: expect.stringContaining(
+        'set Protocol = "http" (or http2, grpc) in the service-defaults entry of billing',
+      ),
+    });
+    expect(await heldReasons()).toEqual(['ProtocolUnsuitable']);
+    await mesh.speaks('billing', 'http');
+    expect(await examined('rules.protocol')).toEqual([]);
+    expect(await heldReasons()).toEqual([]);
+  });
+
+  it('where the destination is a part of the scope and a user is required', async () => {
+    configure({ scopes: { '{service}:read': { to: '{service}', user: 'required' } } });
+    grant(['billing:read']);
+    expect(await examined('rules.protocol')).toMatchObject([
+      { message: expect.stringMatching(/^user: required .* held: billing \(billing:read\)$/) },
+    ]);
+    expect(await heldReasons()).toEqual(['UserTokenUnenforceable']);
+  });
+
+  it('where the kind of the client asks for the user, and no rule does', async () => {
+    configure({
+      scopes: { '{service}:connect': { to: '{service}' }, 'x:y': { to: 'billing' } },
+      actors: {
+        classify: [{ attribute: 'actor', equals: 'agent', kind: 'agent' }],
+        agent: { onBehalfOf: 'human' },
+      },
+    });
+    grant(['billing:connect', 'x:y'], { actor: 'agent' });
+    expect(await examined('rules.protocol')).toMatchObject([
+      {
+        message: expect.stringMatching(
+          /^onBehalfOf: human .* held: billing \(billing:connect of main\/web-app, whose kind is agent, x:y of /,
+        ),
+        remedy: expect.stringContaining('service-defaults entry of billing'),
+      },
+    ]);
+    grant(['billing:connect', 'x:y']);
+    expect(await examined('rules.protocol')).toEqual([]);
+  });
+
+  it('once, where the rule names it and a client has the scope', async () => {
+    configure({ scopes: { 'b:*': { to: 'billing', methods: ['GET'] } } });
+    grant([]);
+    const [unheld] = await examined('rules.protocol');
+    expect(unheld?.message).toMatch(/held: billing \(b:\*\)$/);
+    grant(['b:one']);
+    const [held] = await examined('rules.protocol');
+    expect(held?.message).toMatch(/held: billing \(b:one\)$/);
+  });
+
+  it('and not at a protected destination, which stays closed anyway', async () => {
+    configure({
+      scopes: { '{service}:read': { to: '{service}', methods: ['GET'] } },
+      guards: { protected: ['billing'] },
+    });
+    grant(['billing:read']);
+    expect(await examined('rules.protocol')).toEqual([]);
+  });
+
+  it('as far as the directories could be read, and says which could not', async () => {
+    configure({ scopes: { '{service}:read': { to: '{service}', methods: ['GET'] } } });
+    cli.brokenIdp('{');
+    expect(await examined('rules')).toMatchObject([
+      { severity: 'ok', message: expect.stringContaining('what clients of main open is not looked at') },
+    ]);
+  });
+});
