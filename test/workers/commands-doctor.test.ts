@@ -346,10 +346,29 @@ describe('doctor', () => {
     });
   });
 
+  it('finds a state directory that cannot be made', async () => {
+    expect((await examine()).of('state')).toMatchObject({ severity: 'notice' });
+    cli.configure({ state: { directory: join(cli.configFile, 'state') } });
+    const { status, of } = await examine();
+    expect([status, of('state')]).toMatchObject([
+      1,
+      { severity: 'error', message: expect.stringContaining(`cannot be made in ${cli.configFile}`) },
+    ]);
+  });
+
+  it('says what it did not look at, where Consul cannot be read completely', async () => {
+    await useToken('service "orders" { policy = "read" }');
+    expect((await examine()).of('rules')).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining('rules and claims are not checked'),
+    });
+  });
+
   it('says it to people too, with how to mend it', async () => {
     const { out } = await cli.run(['doctor']);
     expect(out).toMatch(/^ok {7}Consul answers/m);
     expect(out).toMatch(/warning {2}the ACL token is stronger/);
-    expect(out).toMatch(/\d+ errors, \d+ warnings/);
+    expect(out).toMatch(/\d+ errors?, \d+ warnings?, \d+ notices?, \d+ as they should be\.$/m);
+    expect(out).not.toMatch(/\b1 (?:errors|warnings|notices)\b/);
   });
 });

@@ -5,7 +5,7 @@ import { readConsul } from '../../src/reconcile/sweep.js';
 import type { Cli } from '../cli.js';
 import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
-import type { Finding, Severity } from '../doctor/finding.js';
+import { type Finding, notice, type Severity } from '../doctor/finding.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
@@ -62,7 +62,6 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       storeFindings(config, ambience),
       ...providers.map((provider) => providerFindings(provider, config, world, ambience, cli.signal)),
     ]);
-    const findings = [...ofConsul, ...ofProviders.flat(), ...ofStores];
     const queue = { add: async () => {} };
     const isRead = await readConsul(
       { ...ambience, world, consul, queue, jwksUris: createJwksUris(config, ambience) },
@@ -71,21 +70,33 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       () => true,
       () => false,
     );
-    if (isRead) findings.push(...meshFindings(config, world, clock.now()));
-    findings.push(...userRuleFindings(world.mapping));
     const facts = await consul.inspect(cli.signal).catch(() => undefined);
-    if (facts !== undefined)
-      findings.push(
-        ...(await tokenFindings(consul, facts, config, world, clock.now(), cli.signal)),
-        ...(await aclFindings(config, consul, facts, world.catalog, clock.now(), cli.signal)),
-        ...(await jwtFindings(consul, facts, world, cli.signal)),
-      );
-    return findings;
+    const now = clock.now();
+    return [
+      ...ofConsul,
+      ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
+      ...ofProviders.flat(),
+      ...ofStores,
+      ...(isRead ? meshFindings(config, world, now) : [UNREAD]),
+      ...userRuleFindings(world.mapping),
+      ...(facts === undefined
+        ? []
+        : [
+            ...(await aclFindings(config, consul, facts, world.catalog, now, cli.signal)),
+            ...(await jwtFindings(consul, facts, world, cli.signal)),
+          ]),
+    ];
   } finally {
     for (const close of closers)
       await close().catch((error: unknown) => cli.screen.warn(printable(messageOf(error))));
   }
 }
+
+const UNREAD = notice(
+  'rules',
+  'rules and claims are not checked, because Consul cannot be read completely',
+  'mend what is said of Consul first',
+);
 
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'notice', 'ok'];
 
@@ -108,9 +119,8 @@ function print(findings: readonly Finding[], screen: Screen): void {
   }
   const sum = count(findings);
   screen.line();
-  screen.line(
-    colors.bold(
-      `${sum.error} errors, ${sum.warning} warnings, ${sum.notice} notices, ${sum.ok} as they should be.`,
-    ),
+  const words = (['error', 'warning', 'notice'] as const).map(
+    (severity) => `${sum[severity]} ${severity}${sum[severity] === 1 ? '' : 's'}`,
   );
+  screen.line(colors.bold(`${words.join(', ')}, ${sum.ok} as ${sum.ok === 1 ? 'it' : 'they'} should be.`));
 }

@@ -55,7 +55,7 @@ function protocolFindings(config: Config, world: WorldState): readonly Finding[]
   for (const [need, at] of httpNeeds(world)) {
     const held = [...at].filter(([name]) => world.protocolOf({ ...place, name }) === 'tcp');
     if (held.length === 0) continue;
-    const where = held.map(([destination, why]) => `${destination} (${namesText([...why])})`);
+    const where = held.map(([destination, why]) => `${destination} (by ${namesText([...why])})`);
     const names = namesText(held.map(([destination]) => destination));
     found.push(
       warning(

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Config } from '../../config/config.js';
 import { messageOf, SyncError } from '../../src/errors.js';
 import { type Ambience, openDecisionLog, openStore } from '../wire.js';
@@ -8,10 +9,7 @@ import { error, type Finding, notice, ok } from './finding.js';
 export async function storeFindings(config: Config, ambience: Ambience): Promise<readonly Finding[]> {
   const isEmbedded = config.queue.kind === 'embedded' || config.decisions.kind === 'embedded';
   if (isEmbedded && !existsSync(config.state.directory)) {
-    const fresh = notice(
-      'state',
-      `the state directory ${config.state.directory} does not exist yet; the first run makes it`,
-    );
+    const fresh = freshFinding(config.state.directory);
     const parts = [
       ...(config.queue.kind === 'embedded' ? [] : [queueFinding(config, ambience)]),
       ...(config.decisions.kind === 'embedded' ? [] : [decisionsFinding(config, ambience)]),
@@ -19,6 +17,24 @@ export async function storeFindings(config: Config, ambience: Ambience): Promise
     return [fresh, ...(await Promise.all(parts))];
   }
   return Promise.all([queueFinding(config, ambience), decisionsFinding(config, ambience)]);
+}
+
+/** Of a directory that is not there: whether the first run can make it, by the nearest one above it that is. */
+function freshFinding(directory: string): Finding {
+  const id = 'state';
+  let above = dirname(resolve(directory));
+  while (!existsSync(above) && dirname(above) !== above) above = dirname(above);
+  try {
+    if (!statSync(above).isDirectory()) throw new Error('it is no directory');
+    accessSync(above, constants.W_OK | constants.X_OK);
+    return notice(id, `the state directory ${directory} does not exist yet; the first run makes it`);
+  } catch (cause) {
+    return error(
+      id,
+      `the state directory ${directory} does not exist, and cannot be made in ${above}: ${messageOf(cause)}`,
+      'make it and give it to this user, or set state.directory to one on a local disk that this user may make',
+    );
+  }
 }
 
 async function queueFinding(config: Config, ambience: Ambience): Promise<Finding> {

@@ -71,7 +71,7 @@ function powerFindings(
         : notice(
             ID,
             'what the ACL token may write cannot be checked without writing, because it may not read its own rules (acl:read)',
-            `see that it has these rules, and none about a single service that gives less: ${needed}`,
+            `run scopemesh doctor once with acl = "read" among its rules, or see that it has these, and none about a single service that gives less: ${needed}`,
           ),
     ];
   }
@@ -88,9 +88,9 @@ function readFindings(policies: readonly AclRules[], config: Config, world: Worl
   const keys = claimRecords(config);
   const closed = closedDestinations(policies, writtenDestinations(world));
   const lacks = [
-    ...(closed.length > 0 ? [lackingIntentions(policies, closed)] : []),
-    ...(config.services.claims === 'first' ? [lackingKeys(policies, keys, `${keys}claims/`)] : []),
     ...neededWhole(config).map((resource) => lackingWhole(policies, resource)),
+    ...(config.services.claims === 'first' ? [lackingKeys(policies, keys, `${keys}claims/`)] : []),
+    ...(closed.length > 0 ? [lackingIntentions(policies, closed)] : []),
   ].filter((lack) => lack !== undefined);
   const findings: Finding[] = [];
   if (!writesIntentions(policies))

@@ -53,7 +53,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(finding).toMatchObject({
       severity: 'warning',
       message: expect.stringMatching(
-        /^methods, paths and headers .* tcp, .* held: billing \(billing:read\)$/,
+        /^methods, paths and headers .* tcp, .* held: billing \(by billing:read\)$/,
       ),
       remedy: expect.stringContaining(
         'set Protocol = "http" (or http2, grpc) in the service-defaults entry of billing',
@@ -69,7 +69,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     configure({ scopes: { '{service}:read': { to: '{service}', user: 'required' } } });
     grant(['billing:read']);
     expect(await examined('rules.protocol')).toMatchObject([
-      { message: expect.stringMatching(/^user: required .* held: billing \(billing:read\)$/) },
+      { message: expect.stringMatching(/^user: required .* held: billing \(by billing:read\)$/) },
     ]);
     expect(await heldReasons()).toEqual(['UserTokenUnenforceable']);
   });
@@ -86,7 +86,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(await examined('rules.protocol')).toMatchObject([
       {
         message: expect.stringMatching(
-          /^onBehalfOf: human .* held: billing \(billing:connect of main\/web-app, whose kind is agent, x:y of /,
+          /^onBehalfOf: human .* held: billing \(by billing:connect of main\/web-app, whose kind is agent, x:y of /,
         ),
         remedy: expect.stringContaining('service-defaults entry of billing'),
       },
@@ -99,10 +99,10 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     configure({ scopes: { 'b:*': { to: 'billing', methods: ['GET'] } } });
     grant([]);
     const [unheld] = await examined('rules.protocol');
-    expect(unheld?.message).toMatch(/held: billing \(b:\*\)$/);
+    expect(unheld?.message).toMatch(/held: billing \(by b:\*\)$/);
     grant(['b:one']);
     const [held] = await examined('rules.protocol');
-    expect(held?.message).toMatch(/held: billing \(b:one\)$/);
+    expect(held?.message).toMatch(/held: billing \(by b:one\)$/);
   });
 
   it('and not at a protected destination, which stays closed anyway', async () => {
