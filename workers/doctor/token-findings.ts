@@ -131,7 +131,7 @@ function capturedFindings(
       warning(
         'consul.token-captures',
         `scopes like ${namesText(scopes)} may come to open it, but the rules of the ACL token do not let it write ${lack.what}`,
-        `${lackRemedy([lack])}; or put what is never to be opened under guards.protected, and narrow the destination ${to}`,
+        `${lackRemedy([lack])}; if the token is narrow on purpose, put what it keeps closed under guards.protected, or name the destinations in place of ${to}`,
       ),
     ];
   });
