@@ -2,6 +2,7 @@ import type { Config, ProviderSettings } from '../../config/config.js';
 import { abortAfter } from '../../src/clock.js';
 import { messageOf } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
+import type { OAuthClient } from '../../src/model/client.js';
 import { groupsOf } from '../../src/reconcile/acl/plan-people.js';
 import type { WorldState } from '../../src/reconcile/world-state.js';
 import { accessNeeded } from '../access-needed.js';
@@ -37,7 +38,7 @@ export async function providerFindings(
           'give each client the attribute consul-services with the services it belongs to',
         ),
       );
-    findings.push(...(await memberFindings(directory, world, signal)));
+    findings.push(...apiFindings(settings, clients), ...(await memberFindings(directory, world, signal)));
   } catch (cause) {
     signal.throwIfAborted();
     findings.push(
@@ -60,6 +61,23 @@ export async function providerFindings(
   );
   findings.push(...(await clockFindings(settings, clock.now, signal)));
   return findings;
+}
+
+/** An API whose name is mistyped, or that was deleted, opens nothing. */
+function apiFindings(
+  { name, apis = [] }: ProviderSettings,
+  clients: readonly OAuthClient[],
+): readonly Finding[] {
+  const held = new Set(clients.flatMap(({ grants }) => grants.map(({ api }) => api)));
+  const unheld = apis.filter((api) => !held.has(api));
+  if (unheld.length === 0) return [];
+  return [
+    warning(
+      `provider.${name}.apis`,
+      `no client of provider ${name} holds a scope of ${unheld.join(', ')}, so nothing is opened by it`,
+      'if one should, see that it is there and write it under apis as the provider names it',
+    ),
+  ];
 }
 
 /** A group whose name is mistyped admits nobody, and nothing else says so. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { IncompleteRead } from '../../errors.js';
+import type { Logger } from '../../observe.js';
 import type { AccessCheck, Directory, DirectorySnapshot } from '../directory.js';
 import type { HttpAnswer } from '../http-client.js';
 import {
@@ -27,6 +28,7 @@ export interface Auth0DirectoryOptions {
   /** Whether the tenant's event stream is read too. */
   readonly eventStream: boolean;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** APIs change seldom, and each change has a log entry that asks for a complete read. */
@@ -62,23 +64,31 @@ const EVENTS = { permission: 'read:events', neededFor: 'the event stream, which 
 
 /** The applications of a tenant and what they may obtain, by the Management API. */
 export function createAuth0Directory(options: Auth0DirectoryOptions): Directory {
-  const { api, names, clientId, apis, clock } = options;
+  const { api, names, clientId, apis, clock, logger } = options;
   const { provider } = api;
   const place = `provider ${provider}`;
   let apisRead: { readonly found: readonly ResourceServer[]; readonly at: number } | undefined;
   const incomplete = (what: string) =>
     new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: ${what}`, { retriable: false });
 
+  const told = new Set<string>();
+  const tellMissing = (identifier: string) => {
+    if (told.has(identifier)) return;
+    told.add(identifier);
+    logger.warn(
+      { provider, api: identifier },
+      'the tenant has no API of an identifier under apis: nobody holds its scopes',
+    );
+  };
+
   const readApis = async (signal: AbortSignal): Promise<readonly ResourceServer[]> => {
-    const found = await readByCheckpoint(api, { ...APIS, idOf: ({ id }) => id }, signal);
+    const found = await readByNumber(api, { ...APIS, idOf: ({ id }) => id }, signal);
     // Auth0's own API is in every tenant.
     if (found.length === 0) throw incomplete('no API is in the list, so that the list is not whole');
-    const missing = apis.find((identifier) => !found.some((each) => each.identifier === identifier));
-    // An API that is gone takes all its scopes along; one that was never there is a mistake in the file.
-    if (missing !== undefined && names.api(missing) === undefined)
-      throw incomplete(
-        'an API named under apis: is not in the tenant; write identifiers as Auth0 shows them',
-      );
+    const present = new Set(found.map(({ identifier }) => identifier));
+    for (const identifier of apis)
+      if (present.has(identifier)) told.delete(identifier);
+      else tellMissing(identifier);
     return found;
   };
   const counted = (found: readonly ResourceServer[]) =>

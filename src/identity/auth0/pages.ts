@@ -41,7 +41,8 @@ export async function readByCheckpoint<T>(
 
 /**
  * A list by page numbers, which shift when an entry is deleted meanwhile, so that another falls between two pages. A
- * list of more than one page is therefore read until two reads in a row show the same ids, and as many as Auth0 counts.
+ * list of more than one page is therefore read until two reads in a row show the same ids, and as many as Auth0 counts on
+ * each of their pages.
  */
 export async function readByNumber<T>(
   api: ManagementApi,
@@ -63,13 +64,16 @@ export async function readByNumber<T>(
 async function readNumbered<T>(api: ManagementApi, list: ListRequest<T>, signal: AbortSignal) {
   const shape = z.looseObject({ total: z.int().nonnegative() });
   const entries = new Map<string, T>();
+  let counted: number | undefined;
   for (let page = 0; ; page++) {
     const query = { ...list.query, page, per_page: api.pageSize, include_totals: true };
     const { value } = await api.get({ segments: list.segments, query, shape }, signal);
     const found = entriesIn(value[list.field], list);
-    if (found.some((entry) => entries.has(list.idOf(entry)))) return { entries: undefined, pages: page + 1 };
-    for (const entry of found) addOnce(entries, entry, list);
     const { total } = value;
+    counted ??= total;
+    if (total !== counted || found.some((entry) => entries.has(list.idOf(entry))))
+      return { entries: undefined, pages: page + 1 };
+    for (const entry of found) addOnce(entries, entry, list);
     if (found.length === 0 || entries.size === total)
       return { entries: entries.size === total ? entries : undefined, pages: page + 1 };
   }

@@ -194,8 +194,9 @@ function answer(asked: Asked, state: State, { log, stream }: Auth0): Answer {
       const shown = grants.map((grant) => shape('client-grant', grant));
       return checkpointed(shown, 'client_grants', asked);
     }
+    // By page numbers alone: `from` and `take` are no parameters of this list.
     case 'resource-servers':
-      return checkpointed(
+      return numbered(
         [...state.apis.values()].map((api) => shape('resource-server', api)),
         'resource_servers',
         asked,
