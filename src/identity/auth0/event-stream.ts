@@ -3,16 +3,19 @@ import { providerKey } from '../../model/key.js';
 import type { Cause } from '../../model/trigger.js';
 import type { HttpAnswer } from '../http-client.js';
 import type { IdentityEvent } from '../source.js';
-import type { ManagementApi } from './management-api.js';
+import type { ManagementApi, Query } from './management-api.js';
 
-/** The tenant's event stream, read from an offset to its end (auth0.com/docs/customize/events/consume-events-with-events-api). */
+/** Where a read begins: after an offset that the stream gave, or, while it has given none, with an instant. */
+export type StreamPlace = { readonly offset: string } | { readonly sinceMs: number };
+
+/** The tenant's event stream, read from a place to its end (auth0.com/docs/customize/events/consume-events-with-events-api). */
 export interface EventStream {
   /**
-   * What came since the offset (undefined: from now on), and the offset to go on from. `gap`: the offset is too old
-   * (410), so that events may have been lost.
+   * What came since, and the offset to go on from, where one was given: a quiet stream gives none before its next
+   * heartbeat. `gap`: the place is too old (410) or worth nothing (400), so that events may have been lost.
    */
   read(
-    offset: string | undefined,
+    place: StreamPlace,
     receivedAt: string,
     signal: AbortSignal,
   ): Promise<{ readonly events: readonly IdentityEvent[]; readonly offset?: string; readonly gap: boolean }>;
@@ -26,7 +29,7 @@ const TYPES: readonly string[] = [
   'group.member.deleted',
 ];
 
-/** Auth0 sends what is there at once, then only heartbeats. */
+/** Auth0 sends what is there at once, then only heartbeats, some of which bring an offset. */
 const QUIET_MS = 500;
 
 /** A CloudEvent; what it is about may be told in another form than is known here. */
@@ -38,34 +41,36 @@ const MESSAGE = z.object({
 });
 const USER = z.object({ object: z.object({ user_id: z.string(), blocked: z.boolean().optional() }) });
 
-/** What is sent from the offset on, until it is quiet. */
+/** What is sent from a place on, until it is quiet; from now on without one. */
 export function askEvents(
   api: ManagementApi,
-  offset: string | undefined,
+  place: StreamPlace | undefined,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   const headers = { accept: 'text/event-stream' };
-  return api.send(
-    ['events'],
-    offset === undefined ? {} : { from: offset },
-    { headers, quietMs: QUIET_MS },
-    signal,
-  );
+  return api.send(['events'], queryOf(place), { headers, quietMs: QUIET_MS }, signal);
+}
+
+function queryOf(place: StreamPlace | undefined): Query {
+  if (place === undefined) return {};
+  // An instant may have 20 characters: no fractions of a second.
+  if ('sinceMs' in place) return { from_timestamp: `${new Date(place.sinceMs).toISOString().slice(0, 19)}Z` };
+  return { from: place.offset };
 }
 
 export function createEventStream(api: ManagementApi): EventStream {
   return {
-    async read(offset, receivedAt, signal) {
-      const answer = await askEvents(api, offset, signal);
-      if (answer.status === 410) return { events: [], gap: true };
+    async read(place, receivedAt, signal) {
+      const offset = 'offset' in place ? place.offset : undefined;
+      const answer = await askEvents(api, place, signal);
+      if (answer.status === 410 || (answer.status === 400 && offset !== undefined))
+        return { events: [], gap: true };
       if (answer.status !== 200) throw api.refusal(answer, ['events']);
       const messages = parseMessages(new TextDecoder().decode(answer.body));
+      const events = messages.flatMap(({ data }) => toEvent(data, api.provider, receivedAt));
+      if (messages.some(({ data }) => isPlaceRefused(data))) return { events, gap: true };
       const latest = messages.findLast(({ id }) => id !== undefined)?.id ?? offset;
-      return {
-        events: messages.flatMap(({ data }) => toEvent(data, api.provider, receivedAt)),
-        ...(latest === undefined ? {} : { offset: latest }),
-        gap: false,
-      };
+      return { events, ...(latest === undefined ? {} : { offset: latest }), gap: false };
     },
   };
 }
@@ -82,6 +87,13 @@ function parseMessages(text: string): readonly { readonly id?: string; readonly 
     const data = fields.filter(({ name }) => name === 'data').map(({ value }) => value);
     return { ...(id === undefined ? {} : { id }), data: data.join('\n') };
   });
+}
+
+/** The stream may also say in a last message that it cannot go on from an offset. */
+const REFUSAL = z.object({ error: z.object({ code: z.enum(['invalid_cursor', 'cursor_expired']) }) });
+
+function isPlaceRefused(data: string): boolean {
+  return REFUSAL.safeParse(parseData(data)).success;
 }
 
 function toEvent(data: string, provider: string, receivedAt: string): readonly IdentityEvent[] {
@@ -109,9 +121,13 @@ function toEvent(data: string, provider: string, receivedAt: string): readonly I
 
 /** The CloudEvent, which Auth0's own libraries show inside of an envelope with type and offset. */
 function unwrap(data: string): unknown {
+  const value = parseData(data);
+  return typeof value === 'object' && value !== null && 'event' in value ? value.event : value;
+}
+
+function parseData(data: string): unknown {
   try {
-    const value: unknown = JSON.parse(data);
-    return typeof value === 'object' && value !== null && 'event' in value ? value.event : value;
+    return JSON.parse(data);
   } catch {
     return undefined;
   }

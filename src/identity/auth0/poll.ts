@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { IncompleteRead, SyncError } from '../../errors.js';
+import { IncompleteRead, RejectedEvent, SyncError } from '../../errors.js';
 import type { Logger } from '../../observe.js';
 import { parseJson } from '../http-client.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
@@ -25,20 +25,28 @@ const CURSOR = z.object({
   log: z.string().max(200),
   /** Milliseconds since the epoch of the poll that wrote it. */
   at: z.number(),
+  /** Of the event stream. */
   offset: z.string().max(8192).optional(),
+  /** When the event stream was last read, while it has given no offset. */
+  streamAt: z.number().optional(),
 });
 type Cursor = z.output<typeof CURSOR>;
 
 const ENTRIES = z.array(z.unknown());
+/** What the log is read on from; also of an entry that says nothing else in a form that is known here. */
+const ID = z.object({ log_id: z.string().min(1).max(200) });
 /** Pages to one poll; the next goes on from there. */
 const MOST_PAGES = 50;
 /** The shortest time for which a tenant keeps its log is a day (auth0.com/docs/deploy-monitor/logs/log-data-retention). */
 const KEPT_MS = 24 * 3600_000;
+/** How far back the event stream is read without an offset, since our clock and Auth0's are not the same. */
+const OVERLAP_MS = 5 * 60_000;
 
 /**
  * The tenant's log since the last poll, by checkpoint
  * (auth0.com/docs/deploy-monitor/logs/retrieve-log-events-using-mgmt-api). An entry that expired before it was read
- * shows in nothing but time, so that a longer pause than a log is kept is a gap.
+ * shows in nothing but time, so that a longer pause than a log is kept is a gap. So is an entry that cannot be read: it is
+ * passed by, and told as refused.
  */
 export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
   const { api, names, stream, clock, logger } = options;
@@ -48,16 +56,17 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
   const readNewest = async (signal: AbortSignal): Promise<string> => {
     const query = { sort: 'date:-1', per_page: 1 };
     const { value } = await api.get({ segments: ['logs'], query, shape: ENTRIES }, signal);
-    return value.map(parse)[0]?.id ?? '';
+    return lastId(value) ?? '';
   };
   const wrongForm = (what: string) =>
     new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: ${what} has another form than documented`, {
       retriable: true,
     });
-  const parse = (value: unknown): LogEntry => {
-    const entry = parseLogEntry(value);
-    if (entry === undefined) throw wrongForm('an entry');
-    return entry;
+  /** Undefined for none; without the id of any, nobody knows where to go on. */
+  const lastId = (values: readonly unknown[]): string | undefined => {
+    const last = values.map(idOf).findLast((id) => id !== undefined);
+    if (last === undefined && values.length > 0) throw wrongForm('an entry');
+    return last;
   };
   const entriesIn = (value: unknown): readonly unknown[] => {
     if (!Array.isArray(value)) throw wrongForm('the answer');
@@ -66,33 +75,45 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
   /** Undefined: the log does not know the checkpoint any more. */
   const readSince = async (from: string, signal: AbortSignal) => {
     const entries: LogEntry[] = [];
+    const rejected: RejectedEvent[] = [];
     const seen = new Set<string>();
     const checkpoints = new Set([from]);
     for (let page = 1, checkpoint = from; ; page++) {
       const answer = await api.send(['logs'], { from: checkpoint, take: api.pageSize }, {}, signal);
       if ((answer.status === 400 || answer.status === 404) && page === 1) return undefined;
       if (answer.status !== 200) throw api.refusal(answer, ['logs']);
-      const found = entriesIn(parseJson(answer, place)).map(parse);
-      entries.push(...found.filter(({ id }) => !seen.has(id)));
-      for (const { id } of found) seen.add(id);
-      const last = found.at(-1)?.id;
-      if (last === undefined || last === checkpoint) return { entries, checkpoint, isMore: false };
+      const found = entriesIn(parseJson(answer, place));
+      const last = lastId(found);
+      for (const value of found) {
+        const id = idOf(value);
+        if (id !== undefined && seen.has(id)) continue;
+        if (id !== undefined) seen.add(id);
+        const entry = parseLogEntry(value);
+        if (entry === undefined) rejected.push(unreadable(id));
+        else entries.push(entry);
+      }
+      if (last === undefined || last === checkpoint) return { entries, rejected, checkpoint, isMore: false };
       if (checkpoints.has(last)) throw wrongForm('a page, which leads back to one that was read,');
       checkpoints.add(last);
       checkpoint = last;
       const isMore = found.length === api.pageSize;
-      if (!isMore || page === MOST_PAGES) return { entries, checkpoint, isMore };
+      if (!isMore || page === MOST_PAGES) return { entries, rejected, checkpoint, isMore };
     }
   };
 
   let isStreamAway = false;
   /** The log goes on without the stream, since it alone tells of applications. */
-  const readStream = async (offset: string | undefined, receivedAt: string, signal: AbortSignal) => {
+  const readStream = async (cursor: Cursor | undefined, at: number, signal: AbortSignal) => {
+    if (stream === undefined) return { events: [], gap: false, cursor: {} };
+    const offset = cursor?.offset;
+    const readAt = cursor?.streamAt ?? cursor?.at ?? at;
+    const isLate = offset === undefined && at - readAt > KEPT_MS;
+    const from = offset === undefined ? { sinceMs: (isLate ? at : readAt) - OVERLAP_MS } : { offset };
     try {
-      const streamed = await stream?.read(offset, receivedAt, signal);
-      const begins = isStreamAway && offset === undefined;
+      const read = await stream.read(from, new Date(at).toISOString(), signal);
       isStreamAway = false;
-      return streamed && { ...streamed, gap: streamed.gap || begins };
+      const next = read.offset === undefined ? { streamAt: at } : { offset: read.offset };
+      return { events: read.events, gap: read.gap || isLate, cursor: next };
     } catch (error) {
       if (!(error instanceof SyncError) || error.code === 'ERR_DIRECTORY_RATE_LIMITED') throw error;
       if (!isStreamAway)
@@ -101,43 +122,53 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
           'the event stream cannot be read: only the log tells what happens',
         );
       isStreamAway = true;
-      return { events: [], gap: false, ...(offset === undefined ? {} : { offset }) };
+      return { events: [], gap: false, cursor: offset === undefined ? { streamAt: readAt } : { offset } };
     }
   };
 
   return {
     provider,
     async poll(text, signal) {
-      const receivedAt = new Date(clock.now()).toISOString();
       const cursor = text === undefined ? undefined : parseCursor(text);
       const at = clock.now();
-      const streamed = await readStream(cursor?.offset, receivedAt, signal);
-      const offset = streamed?.offset === undefined ? {} : { offset: streamed.offset };
-      const isStreamGap = streamed?.gap ?? false;
-      const streamEvents = streamed?.events ?? [];
+      const streamed = await readStream(cursor, at, signal);
       const end = async (gap: boolean) => ({
-        events: streamEvents,
-        cursor: toText({ log: await readNewest(signal), at, ...offset }),
+        events: streamed.events,
+        cursor: toText({ log: await readNewest(signal), at, ...streamed.cursor }),
         gap,
       });
-      if (cursor === undefined) return end(text !== undefined || isStreamGap);
+      if (cursor === undefined) return end(text !== undefined || streamed.gap);
       // Whatever happened since the log was empty is not known: it has no checkpoint to go on from.
       if (cursor.log === '') {
         const log = await readNewest(signal);
-        const gap = log !== '' || isStreamGap;
-        return { events: streamEvents, cursor: toText({ log, at, ...offset }), gap };
+        const gap = log !== '' || streamed.gap;
+        return { events: streamed.events, cursor: toText({ log, at, ...streamed.cursor }), gap };
       }
       const found = await readSince(cursor.log, signal);
       if (found === undefined) return end(true);
-      const context = { provider, kind: 'poll', receivedAt, names } as const;
+      const { entries, rejected, checkpoint, isMore } = found;
+      const context = { provider, kind: 'poll', receivedAt: new Date(at).toISOString(), names } as const;
       const events: readonly IdentityEvent[] = [
-        ...streamEvents,
-        ...found.entries.flatMap((entry) => toIdentityEvents(entry, context)),
+        ...streamed.events,
+        ...entries.flatMap((entry) => toIdentityEvents(entry, context)),
       ];
-      const gap = isStreamGap || at - cursor.at > KEPT_MS;
-      return { events, cursor: toText({ log: found.checkpoint, at, ...offset }), gap, isMore: found.isMore };
+      const gap = streamed.gap || rejected.length > 0 || at - cursor.at > KEPT_MS;
+      return { events, rejected, cursor: toText({ log: checkpoint, at, ...streamed.cursor }), gap, isMore };
     },
   };
+}
+
+function idOf(value: unknown): string | undefined {
+  return ID.safeParse(value).data?.log_id;
+}
+
+function unreadable(id: string | undefined): RejectedEvent {
+  const which = id === undefined ? 'without an id' : JSON.stringify(id);
+  return new RejectedEvent(
+    'ERR_EVENT_INVALID',
+    `the log entry ${which} has another form than documented`,
+    400,
+  );
 }
 
 function toText(cursor: Cursor): string {

@@ -21,6 +21,12 @@ const PERMISSIONS = [
   'read:users',
 ] as const;
 
+export interface StreamedEvent {
+  readonly offset: string;
+  readonly type: string;
+  readonly data: { readonly time: string };
+}
+
 export const READER = { clientId: 'scopemesh-reader', clientSecret: 'reader-secret-0123456789' };
 export const API = 'https://orders.example.com';
 
@@ -38,8 +44,8 @@ export interface Auth0 {
   isBehind: boolean;
   /** Entries older than these are gone from the log. */
   readonly log: LogEntry[];
-  /** Messages of the event stream, each with its offset. */
-  readonly stream: { readonly offset: string; readonly type: string; readonly data: unknown }[];
+  /** Events of the event stream, each with its offset. */
+  readonly stream: StreamedEvent[];
   readonly asked: Asked[];
   /** Told of each entry; for a log stream. */
   onEntry: ((entry: LogEntry) => void) | undefined;
@@ -51,6 +57,8 @@ export interface Auth0 {
   grant(clientId: string, scopes: readonly string[], api?: string): void;
   putUser(userId: string, roles: readonly string[], blocked?: boolean): void;
   deleteUser(userId: string): void;
+  /** What changes nothing that is read here, so that only the log tells of it. */
+  operate(operation: Operation): void;
   forgetTokens(): void;
   close(): Promise<void>;
 }
@@ -166,6 +174,7 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
       state = { ...state, users: put(state.users, userId, undefined) };
       log({ method: 'DELETE', path: `/users/${encodeURIComponent(userId)}` });
     },
+    operate: log,
     forgetTokens: () => server.forgetTokens(),
     close: () => server.close(),
   };
@@ -246,26 +255,31 @@ function logs({ query }: Asked, log: readonly LogEntry[]): Answer {
   };
 }
 
-/** The offset before anything happened. */
-const START = 'start';
-
+/**
+ * What came since a place, then silence: the next heartbeat, which would bring an offset, is far off. Without a place
+ * nothing that was before is shown.
+ */
 function events({ query }: Asked, stream: Auth0['stream']): Answer {
   const from = query.get('from');
+  const since = query.get('from_timestamp');
+  const refused = (statusCode: number, message: string) => ({
+    status: statusCode,
+    json: shape('error', { statusCode, message }),
+  });
+  if (from !== null && since !== null) return refused(400, 'from and from_timestamp exclude each other');
+  if (since !== null && (since.length > 20 || Number.isNaN(Date.parse(since))))
+    return refused(400, 'from_timestamp is no timestamp');
   const at = stream.findIndex(({ offset }) => offset === from);
-  if (from !== null && from !== START && at === -1)
-    return {
-      status: 410,
-      json: shape('error', { statusCode: 410, error: 'Gone', message: 'The offset has expired' }),
-    };
-  const rest = from === null ? [] : stream.slice(at + 1);
-  const last = stream.at(-1)?.offset ?? START;
+  if (from !== null && at === -1) return refused(410, 'The offset has expired');
+  const rest =
+    since === null
+      ? stream.slice(from === null ? stream.length : at + 1)
+      : stream.filter(({ data }) => Date.parse(data.time) >= Date.parse(since));
   const messages = rest.map(
     ({ offset, type, data }) =>
       `id: ${offset}\nevent: ${type}\ndata: ${JSON.stringify({ type, offset, event: data })}\n\n`,
   );
-  return {
-    stream: `:connected\nretry: 1000\n\n${messages.join('')}id: ${last}\nevent: offset-only\ndata: {}\n\n`,
-  };
+  return { stream: `:connected\nretry: 1000\n\n${messages.join('')}: heartbeat\n\n` };
 }
 
 function applicationOf(clientId: string): Application {
