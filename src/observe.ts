@@ -20,7 +20,7 @@ export interface Metrics {
 export const METRICS = {
   scopemesh_events_total: [
     'counter',
-    'Events received, by provider and result: accepted, duplicate, rejected, unresolved (a shared signal that would end a session, and nobody knows whose), or untimely (one of a compromised client, dated too far from now to close it).',
+    'Events received, by provider and result: accepted, duplicate, rejected, unresolved (something that ends a session, and nobody knows whose), or untimely (one of a compromised client, dated too far from now to close it).',
     ['provider', 'result'],
   ],
   scopemesh_jobs_total: [

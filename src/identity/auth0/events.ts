@@ -22,6 +22,8 @@ interface Told {
   readonly members?: boolean;
   readonly evidence?: Omit<Evidence, 'provider'>;
   readonly order?: Pick<RevocationOrder, 'kind' | 'clientId' | 'subject'>;
+  /** The entry itself does not say it: only a read has shown whose the grant, or which API it was. */
+  readonly isByName?: boolean;
   readonly isCreation?: boolean;
 }
 
@@ -35,12 +37,13 @@ const NOTHING: Told = {};
  * | `clients` and below | the client; an order if it was deleted and the entry was polled |
  * | `client-grants` and below | the client of the grant; everything, where no read has shown whose it is |
  * | `resource-servers` and below | everything, with the scopes that the API had and has no more |
- * | `users/ID` blocked, deleted, or its sessions ended | an order for the subject, where the entry was polled |
+ * | `users/ID` blocked, deleted, or its sessions, refresh tokens or access ended | an order for the subject, where the entry was polled |
  * | `users` and `roles` and below | the members of the mapped roles |
  *
- * A log stream proves itself by a header that never changes: what it brings is a hint and never an order. The polled
- * entry is the same hint under the same id, and beside it, under an id of its own, the order that the log proves: the one
- * is a duplicate where the stream came before, the other never is.
+ * A log stream proves itself by a header that never changes: what it brings is a hint and never an order; and it may have
+ * come before a read had shown of what it tells. The polled entry is the same hint under the same id, and beside it, under
+ * an id of its own, the order that the log proves and what only names told: the one is a duplicate where the stream came
+ * before, the other never is.
  */
 export function toIdentityEvents(entry: LogEntry, context: EventContext): readonly IdentityEvent[] {
   const { provider, kind, receivedAt, names } = context;
@@ -72,9 +75,22 @@ export function toIdentityEvents(entry: LogEntry, context: EventContext): readon
     // A log stream brings all entries that mean something here, under the same ids.
     ...(kind === 'poll' ? { isSignalled: true } : {}),
   };
-  if (kind !== 'poll' || told.order === undefined) return [hint];
-  const order = { ...told.order, provider, at: notAfter(entry.occurredAt, receivedAt), cause };
-  return [hint, { id: `log/${entry.id}`, occurredAt: entry.occurredAt, triggers: [], orders: [order] }];
+  if (kind !== 'poll' || (told.order === undefined && told.isByName !== true)) return [hint];
+  const at = notAfter(entry.occurredAt, receivedAt);
+  const proof: IdentityEvent = {
+    id: `log/${entry.id}`,
+    occurredAt: entry.occurredAt,
+    triggers: told.isByName === true ? triggers : [],
+    orders: told.order === undefined ? [] : [{ ...told.order, provider, at, cause }],
+  };
+  return [hint, proof];
+}
+
+/** Whether an entry tells of the end of a session of which it gives the id alone, so that nobody knows whose it was. */
+export function endsUnknownSession({ done }: LogEntry): boolean {
+  const [collection, id, below] = done?.path ?? [];
+  if (collection !== 'sessions' || id === undefined) return false;
+  return below === undefined ? done?.method === 'DELETE' : done?.method === 'POST' && below === 'revoke';
 }
 
 /** An order voids what is older than its instant: one dated ahead would void what is yet to be issued. */
@@ -117,13 +133,13 @@ function ofGrant(
   names: Auth0Names,
 ): Told {
   if (method === 'GET') return NOTHING;
-  const known = id === undefined ? undefined : names.clientOfGrant(id);
-  const clientId = known ?? textOf(answered.client_id) ?? textOf(sent.client_id);
+  const said = textOf(answered.client_id) ?? textOf(sent.client_id);
+  const clientId = (id === undefined ? undefined : names.clientOfGrant(id)) ?? said;
   if (clientId === undefined) return { everything: true };
   const isCreation = method === 'POST' && id === undefined;
   return isCreation
     ? { clients: [clientId], isCreation }
-    : { clients: [clientId], evidence: { clients: [clientId] } };
+    : { clients: [clientId], evidence: { clients: [clientId] }, isByName: said === undefined };
 }
 
 function ofApi(
@@ -137,14 +153,20 @@ function ofApi(
   const kept = method === 'DELETE' ? [] : scopesIn(sent.scopes);
   const lost = kept === undefined ? [] : api.scopes.filter((scope) => !kept.includes(scope));
   if (lost.length === 0) return { everything: true };
-  return { everything: true, evidence: { api: api.identifier, scopes: lost } };
+  return { everything: true, evidence: { api: api.identifier, scopes: lost }, isByName: true };
 }
 
-/** A user who may not sign in any more, or whose sessions were ended, loses what was issued before. */
+/**
+ * A user who may not sign in any more, or whose sessions were ended, loses what was issued before; all of it also where one
+ * session alone was meant, for no token tells of which it is.
+ */
 function ofUser({ method, path, sent }: NonNullable<LogEntry['done']>, subject: string | undefined): Told {
   if (subject === undefined || method === 'GET') return NOTHING;
   const [, , below] = path;
-  const isSession = method === 'DELETE' && below === 'sessions';
+  const isSession =
+    method === 'DELETE'
+      ? below === 'sessions' || below === 'refresh-tokens'
+      : method === 'POST' && below === 'revoke-access';
   const isGone = method === 'DELETE' && below === undefined;
   const isBlocked = method === 'PATCH' && below === undefined && sent.blocked === true;
   const order = { kind: 'session-revoked' as const, subject };

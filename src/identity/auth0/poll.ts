@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import { IncompleteRead, RejectedEvent, SyncError } from '../../errors.js';
-import type { Logger } from '../../observe.js';
+import type { Logger, Metrics } from '../../observe.js';
 import { parseJson } from '../http-client.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import type { EventStream } from './event-stream.js';
-import { toIdentityEvents } from './events.js';
+import { endsUnknownSession, toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { ManagementApi } from './management-api.js';
 import type { Auth0Names } from './names.js';
@@ -17,6 +17,7 @@ export interface Auth0PollOptions {
   readonly stream?: EventStream;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /** How far the log and the event stream were read. */
@@ -49,7 +50,7 @@ const OVERLAP_MS = 5 * 60_000;
  * passed by, and told as refused.
  */
 export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
-  const { api, names, stream, clock, logger } = options;
+  const { api, names, stream, clock, logger, metrics } = options;
   const { provider } = api;
   const place = `provider ${provider}, logs`;
 
@@ -126,6 +127,11 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
     }
   };
 
+  const tellUnresolved = ({ id }: LogEntry) => {
+    metrics.count('scopemesh_events_total', { provider, result: 'unresolved' });
+    logger.warn({ provider, eventId: id }, 'a session was ended by its id alone: nobody knows whose it was');
+  };
+
   return {
     provider,
     async poll(text, signal) {
@@ -147,6 +153,7 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
       const found = await readSince(cursor.log, signal);
       if (found === undefined) return end(true);
       const { entries, rejected, checkpoint, isMore } = found;
+      for (const entry of entries) if (endsUnknownSession(entry)) tellUnresolved(entry);
       const context = { provider, kind: 'poll', receivedAt: new Date(at).toISOString(), names } as const;
       const events: readonly IdentityEvent[] = [
         ...streamed.events,

@@ -4,6 +4,8 @@ import { API } from '../../support/auth0/auth0.js';
 import type { LogEntry } from '../../support/auth0/tenant.js';
 import { type PollRig, startPollRig } from './poll-rig.js';
 
+const signal = new AbortController().signal;
+
 let rig: PollRig;
 afterEach(() => rig.stop());
 
@@ -64,6 +66,59 @@ describe('a log entry of Auth0', () => {
     expect((await rig.told()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
     rig.tenant.deleteUser('auth0|1');
     expect((await rig.told()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
+  });
+
+  it.each([
+    ['DELETE', 'sessions'],
+    ['DELETE', 'refresh-tokens'],
+    ['POST', 'revoke-access'],
+  ])("orders an end to a user's sessions where %s %s ended them", async (method, below) => {
+    rig.tenant.operate({ method, path: `/users/auth0%7C1/${below}` });
+    expect((await rig.told()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
+    // What only reads it, or is about another thing, ends nothing.
+    rig.tenant.operate({ method: 'GET', path: `/users/auth0%7C1/${below}` });
+    rig.tenant.operate({ method, path: '/users/auth0%7C1/authenticators' });
+    expect((await rig.told()).orders).toEqual([]);
+  });
+
+  it.each([
+    ['DELETE', '/sessions/sess_1'],
+    ['POST', '/sessions/sess_1/revoke'],
+  ])('counts and tells the end of a session of which %s %s gives the id alone', async (method, path) => {
+    rig.tenant.operate({ method, path });
+    const { log_id } = rig.tenant.log.at(-1) as LogEntry;
+    expect(await rig.told()).toMatchObject({ triggers: [], orders: [] });
+    const unresolved = { name: 'scopemesh_events_total', provider: 'main', result: 'unresolved' };
+    const counted = () => rig.counted.filter((each) => 'result' in each && each.result === 'unresolved');
+    expect(counted()).toEqual([unresolved]);
+    expect(rig.warnings).toMatchObject([{ provider: 'main', eventId: log_id }]);
+    rig.tenant.operate({ method: 'PATCH', path: '/sessions/sess_1' });
+    rig.tenant.operate({ method: 'GET', path });
+    await rig.next();
+    expect(counted()).toHaveLength(1);
+  });
+
+  it('still says what was lost where a read came between the removal and its entry', async () => {
+    rig.tenant.grant('app', []);
+    await rig.parts.directory.readAll(signal);
+    expect((await rig.told()).triggers).toMatchObject([{ evidence: [{ clients: ['app'] }] }]);
+    rig.tenant.changeApi(API, ['read:orders']);
+    await rig.parts.directory.readAll(signal);
+    expect((await rig.told()).triggers).toMatchObject([{ evidence: [{ scopes: ['write:orders'] }] }]);
+    rig.tenant.changeApi(API, undefined);
+    await rig.parts.directory.readAll(signal);
+    expect((await rig.told()).triggers).toMatchObject([
+      { evidence: [{ api: API, scopes: ['read:orders', 'write:orders'] }] },
+    ]);
+  });
+
+  it('says of an API made anew under an old identifier only what that one lost', async () => {
+    rig.tenant.changeApi(API, undefined);
+    rig.tenant.addApi(API, ['read:bills', 'write:bills']);
+    await rig.parts.directory.readAll(signal);
+    await rig.next();
+    rig.tenant.changeApi(API, ['read:bills']);
+    expect((await rig.told()).triggers).toMatchObject([{ evidence: [{ scopes: ['write:bills'] }] }]);
   });
 
   it('of something that failed, or was only read, leads to nothing', async () => {
@@ -146,6 +201,32 @@ describe('a log stream of Auth0', () => {
     const fresh = (await rig.next()).events.filter(({ id }) => !streamed.includes(id));
     expect(fresh.flatMap(({ orders }) => orders)).toMatchObject([
       { kind: 'session-revoked', subject: 'auth0|1' },
+    ]);
+  });
+
+  it('that knew no names yet does not keep back what the log says with them', async () => {
+    await rig.restart();
+    // The directory still shows what was there when the stream tells of it.
+    rig.tenant.isBehind = true;
+    rig.tenant.grant('app', []);
+    const ofGrant = rig.tenant.log.at(-1) as LogEntry;
+    rig.tenant.changeApi(API, ['read:orders']);
+    const ofApi = rig.tenant.log.at(-1) as LogEntry;
+    const streamed = new Set<string>();
+    for (const one of [ofGrant, ofApi]) {
+      const reception = await rig.receive(JSON.stringify({ log_id: one.log_id, data: one }));
+      if (reception.kind !== 'events') throw new Error('no events');
+      for (const { id, triggers } of reception.events) {
+        streamed.add(id);
+        expect(triggers.some(({ evidence }) => evidence !== undefined)).toBe(false);
+      }
+    }
+    await rig.parts.directory.readAll(signal);
+    // The intake drops what it knows by its id.
+    const fresh = (await rig.next()).events.filter(({ id }) => !streamed.has(id));
+    expect(fresh.flatMap(({ triggers }) => triggers)).toMatchObject([
+      { evidence: [{ clients: ['app'] }] },
+      { evidence: [{ api: API, scopes: ['write:orders'] }] },
     ]);
   });
 
