@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RejectedEvent } from '../../errors.js';
 import { providerKey } from '../../model/key.js';
 import type { Cause } from '../../model/trigger.js';
 import type { HttpAnswer } from '../http-client.js';
@@ -12,13 +13,18 @@ export type StreamPlace = { readonly offset: string } | { readonly sinceMs: numb
 export interface EventStream {
   /**
    * What came since, and the offset to go on from, where one was given: a quiet stream gives none before its next
-   * heartbeat. `gap`: the place is too old (410) or worth nothing (400), so that events may have been lost.
+   * heartbeat. `gap`: the place is too old (410) or worth nothing (400), or an event could not be read, so that events may
+   * have been lost.
    */
-  read(
-    place: StreamPlace,
-    receivedAt: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly events: readonly IdentityEvent[]; readonly offset?: string; readonly gap: boolean }>;
+  read(place: StreamPlace, receivedAt: string, signal: AbortSignal): Promise<Streamed>;
+}
+
+export interface Streamed {
+  readonly events: readonly IdentityEvent[];
+  /** Events that are in another form than is known here. */
+  readonly rejected: readonly RejectedEvent[];
+  readonly offset?: string;
+  readonly gap: boolean;
 }
 
 /** Who belongs to a role, and who may sign in. Clients and their grants have no such events. */
@@ -64,28 +70,46 @@ export function createEventStream(api: ManagementApi): EventStream {
       const offset = 'offset' in place ? place.offset : undefined;
       const answer = await askEvents(api, place, signal);
       if (answer.status === 410 || (answer.status === 400 && offset !== undefined))
-        return { events: [], gap: true };
+        return { events: [], rejected: [], gap: true };
       if (answer.status !== 200) throw api.refusal(answer, ['events']);
       const messages = parseMessages(new TextDecoder().decode(answer.body));
-      const events = messages.flatMap(({ data }) => toEvent(data, api.provider, receivedAt));
-      if (messages.some(({ data }) => isPlaceRefused(data))) return { events, gap: true };
+      const events: IdentityEvent[] = [];
+      const rejected: RejectedEvent[] = [];
+      for (const message of messages) {
+        const told = toEvent(message, api.provider, receivedAt);
+        if (told instanceof RejectedEvent) rejected.push(told);
+        else if (told !== undefined) events.push(told);
+      }
+      if (messages.some(({ data }) => isPlaceRefused(data))) return { events, rejected, gap: true };
       const latest = messages.findLast(({ id }) => id !== undefined)?.id ?? offset;
-      return { events, ...(latest === undefined ? {} : { offset: latest }), gap: false };
+      const gap = rejected.length > 0;
+      return { events, rejected, ...(latest === undefined ? {} : { offset: latest }), gap };
     },
   };
 }
 
+interface Message {
+  readonly id?: string;
+  readonly type?: string;
+  readonly data: string;
+}
+
 /** Server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html): only whole messages, which an empty line ends. */
-function parseMessages(text: string): readonly { readonly id?: string; readonly data: string }[] {
+function parseMessages(text: string): readonly Message[] {
   const blocks = text.replaceAll(/\r\n?/g, '\n').split('\n\n').slice(0, -1);
   return blocks.map((block) => {
     const fields = block.split('\n').flatMap((line) => {
-      const [, name, value] = /^(id|data):\s?(.*)$/.exec(line) ?? [];
+      const [, name, value] = /^(id|event|data):\s?(.*)$/.exec(line) ?? [];
       return name === undefined || value === undefined ? [] : [{ name, value }];
     });
     const id = fields.findLast(({ name }) => name === 'id')?.value;
+    const type = fields.findLast(({ name }) => name === 'event')?.value;
     const data = fields.filter(({ name }) => name === 'data').map(({ value }) => value);
-    return { ...(id === undefined ? {} : { id }), data: data.join('\n') };
+    return {
+      ...(id === undefined ? {} : { id }),
+      ...(type === undefined ? {} : { type }),
+      data: data.join('\n'),
+    };
   });
 }
 
@@ -96,27 +120,35 @@ function isPlaceRefused(data: string): boolean {
   return REFUSAL.safeParse(parseData(data)).success;
 }
 
-function toEvent(data: string, provider: string, receivedAt: string): readonly IdentityEvent[] {
+/** Undefined for heartbeats, and for events of other types. */
+function toEvent(
+  { id: offset, type: name = '', data }: Message,
+  provider: string,
+  receivedAt: string,
+): IdentityEvent | RejectedEvent | undefined {
   const message = MESSAGE.safeParse(unwrap(data));
-  // Heartbeats, and events of other types.
-  if (!message.success || !TYPES.includes(message.data.type)) return [];
+  if (!message.success) return TYPES.includes(name) ? unreadable(name, offset) : undefined;
+  if (!TYPES.includes(message.data.type)) return undefined;
   const { id, type, time } = message.data;
   const user = USER.safeParse(message.data.data).data?.object;
   const subject = user?.user_id;
   const cause: Cause = { kind: 'poll', eventId: id, receivedAt };
   const evidence = subject === undefined ? {} : { evidence: [{ provider, people: [subject] }] };
   const isOut = type === 'user.deleted' || user?.blocked === true;
-  return [
-    {
-      id: `stream/${id}`,
-      occurredAt: new Date(time).toISOString(),
-      triggers: [{ key: providerKey(provider), cause, members: true, urgent: true, ...evidence }],
-      orders:
-        isOut && subject !== undefined
-          ? [{ kind: 'session-revoked', provider, subject, at: new Date(time).toISOString(), cause }]
-          : [],
-    },
-  ];
+  return {
+    id: `stream/${id}`,
+    occurredAt: new Date(time).toISOString(),
+    triggers: [{ key: providerKey(provider), cause, members: true, urgent: true, ...evidence }],
+    orders:
+      isOut && subject !== undefined
+        ? [{ kind: 'session-revoked', provider, subject, at: new Date(time).toISOString(), cause }]
+        : [],
+  };
+}
+
+function unreadable(type: string, offset = 'none'): RejectedEvent {
+  const message = `the ${type} of the event stream at the offset ${JSON.stringify(offset.slice(0, 200))} has another form than documented`;
+  return new RejectedEvent('ERR_EVENT_INVALID', message, 400);
 }
 
 /** The CloudEvent, which Auth0's own libraries show inside of an envelope with type and offset. */

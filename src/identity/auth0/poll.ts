@@ -105,7 +105,7 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
   let isStreamAway = false;
   /** The log goes on without the stream, since it alone tells of applications. */
   const readStream = async (cursor: Cursor | undefined, at: number, signal: AbortSignal) => {
-    if (stream === undefined) return { events: [], gap: false, cursor: {} };
+    if (stream === undefined) return { events: [], rejected: [], gap: false, cursor: {} };
     const offset = cursor?.offset;
     const readAt = cursor?.streamAt ?? cursor?.at ?? at;
     const isLate = offset === undefined && at - readAt > KEPT_MS;
@@ -114,7 +114,8 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
       const read = await stream.read(from, new Date(at).toISOString(), signal);
       isStreamAway = false;
       const next = read.offset === undefined ? { streamAt: at } : { offset: read.offset };
-      return { events: read.events, gap: read.gap || isLate, cursor: next };
+      const { events, rejected } = read;
+      return { events, rejected, gap: read.gap || isLate, cursor: next };
     } catch (error) {
       if (!(error instanceof SyncError) || error.code === 'ERR_DIRECTORY_RATE_LIMITED') throw error;
       if (!isStreamAway)
@@ -123,7 +124,8 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
           'the event stream cannot be read: only the log tells what happens',
         );
       isStreamAway = true;
-      return { events: [], gap: false, cursor: offset === undefined ? { streamAt: readAt } : { offset } };
+      const kept = offset === undefined ? { streamAt: readAt } : { offset };
+      return { events: [], rejected: [], gap: false, cursor: kept };
     }
   };
 
@@ -138,21 +140,21 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
       const cursor = text === undefined ? undefined : parseCursor(text);
       const at = clock.now();
       const streamed = await readStream(cursor, at, signal);
-      const end = async (gap: boolean) => ({
-        events: streamed.events,
-        cursor: toText({ log: await readNewest(signal), at, ...streamed.cursor }),
-        gap,
-      });
-      if (cursor === undefined) return end(text !== undefined || streamed.gap);
-      // Whatever happened since the log was empty is not known: it has no checkpoint to go on from.
-      if (cursor.log === '') {
+      const atEnd = async () => {
         const log = await readNewest(signal);
-        const gap = log !== '' || streamed.gap;
-        return { events: streamed.events, cursor: toText({ log, at, ...streamed.cursor }), gap };
+        const { events, rejected } = streamed;
+        return { log, result: { events, rejected, cursor: toText({ log, at, ...streamed.cursor }) } };
+      };
+      // Whatever happened since the log was empty is not known: it has no checkpoint to go on from.
+      if (cursor === undefined || cursor.log === '') {
+        const { log, result } = await atEnd();
+        const isLost = cursor === undefined ? text !== undefined : log !== '';
+        return { ...result, gap: isLost || streamed.gap };
       }
       const found = await readSince(cursor.log, signal);
-      if (found === undefined) return end(true);
-      const { entries, rejected, checkpoint, isMore } = found;
+      if (found === undefined) return { ...(await atEnd()).result, gap: true };
+      const { entries, checkpoint, isMore } = found;
+      const rejected = [...streamed.rejected, ...found.rejected];
       for (const entry of entries) if (endsUnknownSession(entry)) tellUnresolved(entry);
       const context = { provider, kind: 'poll', receivedAt: new Date(at).toISOString(), names } as const;
       const events: readonly IdentityEvent[] = [

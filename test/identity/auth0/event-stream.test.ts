@@ -98,6 +98,19 @@ describe('the event stream', () => {
     expect(rig.warnings).toEqual([]);
   });
 
+  it('passes by an event that cannot be read, names it, and has everything compared', async () => {
+    const cut = ['id: 7', 'event: user.deleted', 'data: {"offset":"7","event":{"id":'];
+    // Of another type, and so nothing to anybody here.
+    const other = ['id: 8', 'event: user.invented', 'data: {}'];
+    send([...cut, '', ...other]);
+    const result = await rig.next();
+    expect(result).toMatchObject({ events: [], gap: true, rejected: [{ code: 'ERR_EVENT_INVALID' }] });
+    expect(result.rejected?.[0]?.message).toMatch(/user\.deleted .*"7"/);
+    rig.tenant.fault = undefined;
+    await rig.next();
+    expect(asked()?.get('from')).toBe('8');
+  });
+
   it('that cannot be read does not hold up the log, and goes on where it was left', async () => {
     push('1', 'user.updated', { user_id: 'auth0|1' });
     await rig.told();
