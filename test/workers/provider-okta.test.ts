@@ -104,6 +104,23 @@ describe('an event hook of Okta', () => {
     await isClosed(rig);
   });
 
+  it('in whose batch one event cannot be read brings the others, and that one is refused and looked for in the log', async () => {
+    await running('1h');
+    const { log } = world.server.org;
+    const odd = { ...log.write('user.session.start', []), published: 'yesterday' };
+    world.server.org.setStatus(web.id, 'INACTIVE');
+    const good = log.events.at(-1) ?? odd;
+    await isClosed(rig);
+    const polls = () => world.server.requests.filter((line) => line.includes('/api/v1/logs')).length;
+    await daemon.idle();
+    const before = polls();
+    expect((await hook.send([odd, good])).statuses).toEqual([202]);
+    const refused = await rig.decided({ outcome: 'refused', reason: 'EventInvalid' });
+    expect(refused.detail).toContain(odd.uuid);
+    expect(await daemon.metric('scopemesh_events_total{provider="main",result="rejected"}')).toBe(1);
+    await until('a read of the log', () => polls() > before);
+  });
+
   it('to which Okta still answers with old state is followed by another look', async () => {
     await running('1h');
     world.server.org.lag();

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { RejectedEvent } from '../../errors.js';
+import { invalidEvent } from '../event-body.js';
 
 /** An event of the System Log; an event hook carries the same ones. */
 export interface LogEvent {
@@ -32,14 +34,15 @@ const PARTY = z.looseObject({
   alternateId: text.nullish(),
   displayName: text.nullish(),
 });
+const UUID = /^[A-Za-z0-9_-]{1,100}$/;
 const EVENT = z.looseObject({
-  uuid: z.string().regex(/^[A-Za-z0-9_-]{1,100}$/),
+  uuid: z.string().regex(UUID),
   published: z.iso.datetime({ offset: true }).max(40),
   eventType: z.string().min(1).max(255),
   outcome: z.looseObject({ result: text.nullish() }).nullish(),
   actor: PARTY.nullish(),
   client: z.looseObject({ ipAddress: text.nullish() }).nullish(),
-  target: z.array(PARTY).max(1000).nullish(),
+  target: z.array(PARTY).nullish(),
   debugContext: z.looseObject({ debugData: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
@@ -60,6 +63,14 @@ export function parseLogEvent(value: unknown): LogEvent | undefined {
     targets: (target ?? []).map(toParty),
     ...(typeof changed === 'string' ? { changed: changed.split(',').map((name) => name.trim()) } : {}),
   };
+}
+
+/** The refusal of an entry that `parseLogEvent` cannot read, so that those beside it are not kept back. */
+export function unreadableEntry(value: unknown, place: string): RejectedEvent {
+  const uuid = z.looseObject({ uuid: z.string().regex(UUID) }).safeParse(value).data?.uuid;
+  return invalidEvent(
+    `${place}: the entry ${uuid ?? 'without a uuid'} has another form than documented and was left out; look it up in the System Log, and if it ended somebody's sessions, end them once more`,
+  );
 }
 
 function toParty({ id, type, alternateId, displayName }: z.output<typeof PARTY>): LogParty {

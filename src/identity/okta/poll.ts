@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
+import type { RejectedEvent } from '../../errors.js';
 import type { EventPoll, IdentityEvent, PollResult } from '../source.js';
 import type { OktaApi } from './api.js';
 import { LOGGED_TYPES } from './event-types.js';
 import { toIdentityEvents } from './events.js';
-import { parseLogEvent } from './log-event.js';
+import { parseLogEvent, unreadableEntry } from './log-event.js';
 import type { OktaNames } from './names.js';
 import type { OktaNews } from './news.js';
 import { incomplete, parseShape } from './pages.js';
@@ -41,7 +42,8 @@ const TYPES = createHash('sha256').update(FILTER).digest('base64url');
 /**
  * The System Log, read on for ever: oldest first and without `until`, so that each answer has a `next` link, also the
  * last for now (developer.okta.com/docs/reference/system-log-query, polling requests). A cursor
- * made for other types of events is given up, like one that Okta does not know any more.
+ * made for other types of events is given up, like one that Okta does not know any more. An entry that cannot be read is
+ * refused alone, or it would be met by every poll to come; a page that is no list of entries is no answer at all.
  */
 export function createOktaPoll(options: OktaPollOptions): EventPoll {
   const { api, names, news, clock } = options;
@@ -70,29 +72,31 @@ export function createOktaPoll(options: OktaPollOptions): EventPoll {
     return address !== undefined && isOurs ? { from, address } : undefined;
   };
 
-  const readOn = async (first: URL, signal: AbortSignal): Promise<Omit<PollResult, 'gap'> | undefined> => {
+  const readOn = async (first: URL, signal: AbortSignal): Promise<PollResult | undefined> => {
     const receivedAt = new Date(clock.now()).toISOString();
     const context = { provider, kind: 'poll', receivedAt, names } as const;
     const events: IdentityEvent[] = [];
+    const rejected: RejectedEvent[] = [];
     let address = first;
     for (let page = 1; ; page++) {
       const answer = await api.send(address, 'okta.logs.read', place, signal);
       if (answer.status === 400 && page === 1) return undefined;
       if (answer.status !== 200) throw api.refusal(answer, place);
       const { value, next } = api.parse(answer, address, place);
-      const found = parseShape(z.array(z.unknown()), value, place);
+      const found = parseShape(z.array(z.looseObject({})), value, place);
       for (const each of found) {
         const event = parseLogEvent(each);
-        if (event === undefined) throw incomplete(`${place}: an entry is no event`);
-        events.push(...toIdentityEvents(event, context));
+        if (event === undefined) rejected.push(unreadableEntry(each, place));
+        else events.push(...toIdentityEvents(event, context));
       }
       if (next === undefined || next.searchParams.has('until'))
         throw incomplete(`${place}: the answer does not say where to go on`);
       if (found.length > 0 && next.href === address.href)
         throw incomplete(`${place}: a page leads back to itself`);
       address = next;
-      if (found.length < limit) return { events, cursor: toCursor(address), isMore: false };
-      if (page === PAGE_LIMIT) return { events, cursor: toCursor(address), isMore: true };
+      const isMore = found.length === limit;
+      if (!isMore || page === PAGE_LIMIT)
+        return { events, cursor: toCursor(address), gap: rejected.length > 0, rejected, isMore };
     }
   };
 
@@ -108,13 +112,13 @@ export function createOktaPoll(options: OktaPollOptions): EventPoll {
       const now = clock.now();
       const known = text === undefined ? undefined : resume(text, now);
       const read = known === undefined ? undefined : await readOn(known.address, signal);
-      if (read !== undefined) return { ...read, gap: false };
+      if (read !== undefined) return read;
       // From where the lost cursor was, as far as the log reaches; the comparison of everything finds the rest.
       const lost = text === undefined ? undefined : parseCursor(text)?.at;
       const from = Math.max((lost ?? now) - OVERLAP_MS, now - RETENTION_MS);
       const begun = await readOn(since(from), signal);
       if (begun === undefined) throw incomplete(`${place}: the query is refused`, false);
-      return { ...begun, gap: text !== undefined };
+      return { ...begun, gap: begun.gap || text !== undefined };
     },
   };
 }

@@ -5,7 +5,7 @@ import { invalidEvent, parseEventBody } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
 import { isOrder, toIdentityEvents } from './events.js';
-import { parseLogEvent } from './log-event.js';
+import { type LogEvent, parseLogEvent, unreadableEntry } from './log-event.js';
 import type { OktaNames } from './names.js';
 import type { OktaNews } from './news.js';
 
@@ -30,7 +30,8 @@ const ENVELOPE = z.looseObject({
 /**
  * Event hooks. Once, Okta asks by GET whether the address is ours, and gets its challenge back; from then on it sends
  * events by POST, each batch with a header that never changes and no signature. So a hook is a hint and no more; where the
- * log would have an order, it is told to look.
+ * log would have an order, it is told to look. Okta sends a batch that was refused never again, so what cannot be read in
+ * one is refused alone, and looked for in the log.
  */
 export function createOktaSource(options: OktaSourceOptions): EventSource {
   const { provider, secrets, names, news } = options;
@@ -46,9 +47,13 @@ export function createOktaSource(options: OktaSourceOptions): EventSource {
       }
       const { receivedAt } = request;
       const context = { provider, kind: 'webhook', receivedAt, names } as const;
-      const events = parse(request.body);
-      if (events.some((event) => isOrder(event, context))) news?.tell();
-      return { kind: 'events', events: events.flatMap((event) => toIdentityEvents(event, context)) };
+      const { events, rejected } = parse(request.body, `provider ${provider}, event hook`);
+      if (rejected.length > 0 || events.some((event) => isOrder(event, context))) news?.tell();
+      return {
+        kind: 'events',
+        events: events.flatMap((event) => toIdentityEvents(event, context)),
+        rejected,
+      };
     },
   };
 }
@@ -63,12 +68,15 @@ function answerChallenge(request: RawRequest): Reception {
   return { kind: 'reply', status: 200, contentType: 'application/json', body };
 }
 
-function parse(body: Uint8Array) {
+function parse(body: Uint8Array, place: string) {
   const envelope = ENVELOPE.safeParse(parseEventBody(body));
   if (!envelope.success) throw invalidEvent('the body is none that an event hook sends');
-  return envelope.data.data.events.map((each) => {
+  const events: LogEvent[] = [];
+  const rejected: RejectedEvent[] = [];
+  for (const each of envelope.data.data.events) {
     const event = parseLogEvent(each);
-    if (event === undefined) throw invalidEvent('an event is none of the System Log');
-    return event;
-  });
+    if (event === undefined) rejected.push(unreadableEntry(each, place));
+    else events.push(event);
+  }
+  return { events, rejected };
 }

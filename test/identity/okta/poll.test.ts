@@ -76,6 +76,40 @@ describe('the System Log', () => {
     expect(proven((await next()).events)).toHaveLength(2);
   });
 
+  it('goes on behind an entry that cannot be read: it is refused by name, and everything is compared', async () => {
+    await begin();
+    const { log } = world.server.org;
+    const odd = log.write('user.session.clear', [], { published: 'yesterday' });
+    log.write('user.session.clear', [], { uuid: '../<script>' });
+    log.write('application.lifecycle.update', [{ id: '0oa1', type: 'AppInstance' }]);
+    const { events, rejected = [], gap } = await next();
+    expect(proven(events)).toHaveLength(1);
+    expect(rejected).toMatchObject([{ code: 'ERR_EVENT_INVALID' }, { code: 'ERR_EVENT_INVALID' }]);
+    expect(rejected[0]?.message).toMatch(new RegExp(`${odd.uuid}.*end them once more`));
+    expect(rejected[1]?.message).toMatch(/without a uuid/);
+    expect(gap).toBe(true);
+    expect(await next()).toMatchObject({ events: [], rejected: [], gap: false });
+  });
+
+  it('is taken up from now on where its first entries cannot be read, and everything is compared', async () => {
+    world.server.org.log.write('user.session.clear', [], { target: 'everybody' });
+    expect(await next()).toMatchObject({ rejected: [{ code: 'ERR_EVENT_INVALID' }], gap: true });
+    expect(await next()).toMatchObject({ events: [], gap: false });
+  });
+
+  it('is read whole where an entry is about more people than any before', async () => {
+    await begin();
+    const people = Array.from({ length: 1_500 }, (_, at) => ({
+      id: `00u${at}`,
+      type: 'User',
+      alternateId: `p${at}@example.com`,
+    }));
+    world.server.org.log.write('user.session.clear', people);
+    const { events, rejected } = await next();
+    expect(rejected).toEqual([]);
+    expect(proven(events).flatMap(({ orders }) => orders)).toHaveLength(1_500);
+  });
+
   it('reads several pages at once, and says when there is more', async () => {
     await begin();
     for (let at = 0; at < 64; at++) world.server.org.addApp();
@@ -139,7 +173,7 @@ describe('the System Log', () => {
       [[], `<${address}/api/v1/logs?after=1&until=2026-01-01T00:00:00Z>; rel="next"`],
       [[], '<https://evil.example/api/v1/logs?after=1>; rel="next"'],
       [[], `<${address}/api/v1/users?after=1>; rel="next"`],
-      [[{ eventType: 'application.lifecycle.update' }], `<${address}/api/v1/logs?after=1>; rel="next"`],
+      [['application.lifecycle.update'], `<${address}/api/v1/logs?after=1>; rel="next"`],
       [{ events: [] }, `<${address}/api/v1/logs?after=1>; rel="next"`],
     ];
     for (const [body, link] of answers) {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { RejectedEvent } from '../../../src/errors.js';
 import { LOGGED_TYPES } from '../../../src/identity/okta/event-types.js';
 import { createOktaNames } from '../../../src/identity/okta/names.js';
@@ -9,11 +9,8 @@ import { Secret } from '../../../src/model/secret.js';
 import { shape, type Wire } from '../../support/okta/shapes.js';
 
 const SECRET = 'Basic dXNlcjpwYXNz';
-const source = createOktaSource({
-  provider: 'main',
-  secrets: [new Secret(SECRET)],
-  names: createOktaNames(),
-});
+const options = { provider: 'main', secrets: [new Secret(SECRET)], names: createOktaNames() };
+const source = createOktaSource(options);
 
 const get = (headers: Readonly<Record<string, string>>): RawRequest => ({
   method: 'GET',
@@ -107,9 +104,32 @@ describe('an event hook', () => {
     ['no time', { published: 'yesterday' }],
     ['a type that is no text', { eventType: 7 }],
     ['targets that are none', { target: 'everybody' }],
-  ])('with %s is refused whole', async (_, fields) => {
+    ['a form that is none', { target: [7] }],
+  ])('with %s is refused, those beside it are taken, and the log is read', async (_, fields) => {
+    const told = vi.fn();
+    const hook = createOktaSource({ ...options, news: { tell: told, wait: async () => {} } });
     const good = event('application.lifecycle.update');
-    await expect(source.receive(post([good, { ...good, ...fields }]))).rejects.toMatchObject({ status: 400 });
+    const reception = await hook.receive(post([{ ...good, ...fields }, good]));
+    expect(reception).toMatchObject({
+      kind: 'events',
+      events: [{ id: good.uuid }],
+      rejected: [{ code: 'ERR_EVENT_INVALID', message: expect.stringContaining('look it up') }],
+    });
+    expect(told).toHaveBeenCalledTimes(1);
+    await hook.receive(post([good]));
+    expect(told).toHaveBeenCalledTimes(1);
+  });
+
+  it.each<[string, unknown]>([
+    [
+      'is none of a hook',
+      { eventType: 'another', data: { events: [event('application.lifecycle.update')] } },
+    ],
+    ['has no list of events', shape('event-hook', { data: { events: 'all' } })],
+    ['has no event', shape('event-hook', { data: { events: [] } })],
+  ])('whose body %s is refused whole', async (_, body) => {
+    const request = { ...post([]), body: new TextEncoder().encode(JSON.stringify(body)) };
+    await expect(source.receive(request)).rejects.toMatchObject({ status: 400 });
   });
 
   it.each([
