@@ -64,7 +64,8 @@ export function parseEvent(value: unknown): KeycloakEvent | undefined {
   return { ...origin, access: clientId === undefined ? access : { ...access, clientId } };
 }
 
-function instantOf(time: unknown): string | undefined {
+/** ISO 8601 of what Keycloak gives as a time; undefined for what is none. */
+export function instantOf(time: unknown): string | undefined {
   // Four-digit years: what lies beyond has another form in ISO 8601.
   if (typeof time !== 'number' || !Number.isSafeInteger(time) || time < 0 || time > 253_402_300_799_999) {
     return undefined;

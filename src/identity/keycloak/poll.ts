@@ -1,12 +1,13 @@
 import type { Clock } from '../../clock.js';
-import { IncompleteRead } from '../../errors.js';
+import { IncompleteRead, type RejectedEvent } from '../../errors.js';
 import type { Logger } from '../../observe.js';
+import { invalidEvent } from '../event-body.js';
 import type { EventPoll } from '../source.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
-import { type KeycloakEvent, parseEvent } from './admin-event.js';
+import { instantOf, type KeycloakEvent, parseEvent } from './admin-event.js';
 import { wrongShape } from './client.js';
 import { toIdentityEvent } from './events.js';
-import { isObject, objectIn, textsIn } from './json.js';
+import { isInternalId, isObject, objectIn, textAt, textsIn } from './json.js';
 import { createKeycloakNames, type KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
 import { createPrincipals } from './principals.js';
@@ -31,6 +32,14 @@ interface Cursor {
   /** Milliseconds by Keycloak's clock; 0 if the log was empty. */
   readonly time: number;
   readonly ids: readonly string[];
+}
+
+/** What stands in the log; the event is absent where it cannot be read, which must not stop the poll for ever. */
+interface Entry {
+  readonly id: string;
+  /** Milliseconds by Keycloak's clock. */
+  readonly time: number;
+  readonly event?: KeycloakEvent;
 }
 
 const OVERLAP_MS = 60_000;
@@ -69,10 +78,13 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
   const read = async (query: Record<string, string | number>, signal: AbortSignal) => {
     const answer = await api.get(['admin-events'], query, signal);
     if (!Array.isArray(answer)) throw wrongShape(place, 'the answer is not a list');
-    return answer.map((item: unknown): KeycloakEvent => {
+    return answer.map((item: unknown): Entry => {
+      const id = isObject(item) ? textAt(item, 'id') : undefined;
+      const instant = isObject(item) ? instantOf(item.time) : undefined;
+      if (id === undefined || instant === undefined)
+        throw wrongShape(place, 'an entry has no id or no time, by which the log is read');
       const event = parseEvent(item);
-      if (event?.admin === undefined) throw wrongShape(place, 'an entry is no admin event');
-      return event;
+      return { id, time: Date.parse(instant), ...(event?.admin === undefined ? {} : { event }) };
     });
   };
   // Oldest first, so that events that come while it is read join at the end and shift no page.
@@ -83,13 +95,13 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
       limit: EVENT_LIMIT,
       stopAtLimit: true,
       read: (first, max) => read({ dateFrom, direction: 'asc', first, max }, signal),
-      idOf: (event) => event.id,
+      idOf: ({ id }) => id,
     });
   /** The cursor at the end of the log. */
   const readEnd = async (signal: AbortSignal): Promise<Cursor> => {
     const [newest] = await read({ first: 0, max: 1, direction: 'desc' }, signal);
     if (newest === undefined) return { time: 0, ids: [] };
-    const from = Math.max(timeOf(newest) - OVERLAP_MS, 0);
+    const from = Math.max(newest.time - OVERLAP_MS, 0);
     return toCursor(await readSince(from, signal), { time: 0, ids: [] });
   };
 
@@ -105,12 +117,12 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
       }
       const found = await readSince(Math.max(cursor.time - OVERLAP_MS, 0), signal);
       const seen = new Set(cursor.ids);
-      const fresh = found.filter((event) => !seen.has(event.id)).sort((a, b) => timeOf(a) - timeOf(b));
+      const fresh = found.filter(({ id }) => !seen.has(id)).sort((a, b) => a.time - b.time);
       // Cut short without the oldest first, or without getting ahead: only a comparison of everything helps.
       if (found.length >= EVENT_LIMIT && (fresh.length === 0 || !isAscending(found))) {
         return { events: [], cursor: JSON.stringify(await readEnd(signal)), gap: true };
       }
-      const gap = cursor.ids.length > 0 && !found.some((event) => timeOf(event) === cursor.time);
+      const isLost = cursor.ids.length > 0 && !found.some(({ time }) => time === cursor.time);
       const context = {
         provider,
         kind: 'poll',
@@ -120,24 +132,33 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
         names,
       } as const;
       // Behind a gap the log counts as it is now: a database put back in time would show the same gap for ever.
-      const next = toCursor(found, gap ? { time: 0, ids: [] } : cursor);
+      const next = toCursor(found, isLost ? { time: 0, ids: [] } : cursor);
+      const events = fresh.flatMap(({ event }) => event ?? []);
+      const rejected = fresh.flatMap(({ id, event }) => (event === undefined ? [unreadable(id, place)] : []));
       return {
         // The webhook sends all that is in the log, under the same ids.
-        events: (await principals.name(fresh, signal)).map((event) => ({
+        events: (await principals.name(events, signal)).map((event) => ({
           ...toIdentityEvent(event, context),
           isSignalled: true,
         })),
+        rejected,
         cursor: JSON.stringify(next),
-        gap,
+        gap: isLost || rejected.length > 0,
       };
     },
   };
 }
 
-function toCursor(found: readonly KeycloakEvent[], before: Cursor): Cursor {
-  const time = found.reduce((newest, event) => Math.max(newest, timeOf(event)), before.time);
-  const recent = found.filter((event) => timeOf(event) >= time - OVERLAP_MS);
-  return { time, ids: recent.map((event) => event.id) };
+function unreadable(id: string, place: string): RejectedEvent {
+  return invalidEvent(
+    `${place}: the entry ${isInternalId(id) ? id : 'of an impossible id'} is none that Keycloak writes and was left out; look it up under Events, Admin events, and if it ended somebody's sessions, end them once more`,
+  );
+}
+
+function toCursor(found: readonly Entry[], before: Cursor): Cursor {
+  const time = found.reduce((newest, entry) => Math.max(newest, entry.time), before.time);
+  const recent = found.filter((entry) => entry.time >= time - OVERLAP_MS);
+  return { time, ids: recent.map(({ id }) => id) };
 }
 
 /** Undefined for a text of another making: the log is then taken up anew, with a gap. */
@@ -150,13 +171,9 @@ function parseCursor(text: string): Cursor | undefined {
   return { time, ids };
 }
 
-function isAscending(events: readonly KeycloakEvent[]): boolean {
-  return events.every((event, at) => {
-    const before = events[at - 1];
-    return before === undefined || timeOf(before) <= timeOf(event);
+function isAscending(entries: readonly Entry[]): boolean {
+  return entries.every((entry, at) => {
+    const before = entries[at - 1];
+    return before === undefined || before.time <= entry.time;
   });
-}
-
-function timeOf(event: KeycloakEvent): number {
-  return Date.parse(event.occurredAt);
 }

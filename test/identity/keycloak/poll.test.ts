@@ -244,8 +244,10 @@ describe('the poll of Keycloak’s admin events', () => {
   });
 
   it.each([
-    ['an entry is no event', [{ id: 'x' }]],
-    ['an entry is an event of a user', [{ id: 'x', time: 1, type: 'LOGIN' }]],
+    ['an entry has no time', [{ id: 'x' }]],
+    ['an entry has an impossible time', [{ id: 'x', time: 1e300 }]],
+    ['an entry has no id', [{ time: 1, operationType: 'UPDATE', resourceType: 'CLIENT' }]],
+    ['an entry is nothing', [null]],
     ['the log is no list', { error: 'x' }],
   ])('gives nothing rather than a part when %s', async (_, body) => {
     const { cursor } = await open().poll(undefined, signal);
@@ -255,6 +257,33 @@ describe('the poll of Keycloak’s admin events', () => {
       return true;
     };
     await expect(open().poll(cursor, signal)).rejects.toBeInstanceOf(IncompleteRead);
+  });
+
+  it('goes on behind an entry that cannot be read: it is refused by name, and everything is compared', async () => {
+    add('seen', 1_000);
+    const { cursor } = await open().poll(undefined, signal);
+    // As an extension may write: without a resource type, or what is no admin's doing.
+    for (let at = 1; at <= 9; at++) add(`e-${at}`, at * 2_000);
+    const spoil = (id: string, fields: object) => {
+      keycloak.events = keycloak.events.map((each) =>
+        Object(each).id === id ? { ...Object(each), ...fields } : each,
+      );
+    };
+    spoil('e-3', { resourceType: undefined });
+    spoil('e-5', { operationType: undefined, resourceType: undefined, type: 'LOGIN' });
+    spoil('e-9', { id: '<script>', operationType: 7 });
+    const result = await open().poll(cursor, signal);
+    expect(idsOf(result)).toEqual(['e-1', 'e-2', 'e-4', 'e-6', 'e-7', 'e-8']);
+    expect(result.gap).toBe(true);
+    expect(result.rejected?.map(({ code, message }) => [code, message])).toEqual([
+      ['ERR_EVENT_INVALID', expect.stringMatching(/ e-3 .*end them once more/)],
+      ['ERR_EVENT_INVALID', expect.stringMatching(/ e-5 /)],
+      ['ERR_EVENT_INVALID', expect.stringMatching(/ of an impossible id /)],
+    ]);
+    const after = await open().poll(result.cursor, signal);
+    expect(after).toMatchObject({ events: [], rejected: [], gap: false });
+    add('e-10', 20_000);
+    expect(idsOf(await open().poll(after.cursor, signal))).toEqual(['e-10']);
   });
 
   it('gives nothing when a later page fails', async () => {
