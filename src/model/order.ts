@@ -11,7 +11,7 @@ export interface RevocationOrder {
   readonly clientId?: string;
   /** The internal id at the IdP, where the event names no client id. */
   readonly internalId?: string;
-  /** Whose session ended (`session-revoked`). */
+  /** Whose session ended (`session-revoked`); everybody's at the provider where no client is named either. */
   readonly subject?: string;
   /** ISO 8601: what was issued before this instant is void. */
   readonly at: string;

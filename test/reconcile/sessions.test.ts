@@ -211,6 +211,37 @@ describe('an order about a session', () => {
     expect(await alive(await signedIn('ann'))).toBe(true);
   });
 
+  it('that names nobody ends the tokens of everybody who signed in, and of no robot', async () => {
+    await start();
+    const people = [
+      await login('ann', 'oncall'),
+      await login('ben', 'oncall'),
+      loggedIn(await rig.login('portal-app', { sub: 'cal' })),
+    ];
+    const bot = loggedIn(await rig.login('bot-app'));
+    await order({}, rig.clock.now() - 3_600_000);
+    await worker.idle();
+    for (const token of people) expect(await alive(token)).toBe(true);
+    await order({});
+    await worker.idle();
+    for (const token of people) expect(await alive(token)).toBe(false);
+    expect(await alive(bot)).toBe(true);
+    const [decision, ...more] = await decided();
+    expect(more).toEqual([]);
+    expect(decision).toMatchObject({ outcome: 'applied', resource: { name: METHOD } });
+    expect(decision).not.toHaveProperty('person');
+    expect(decision?.detail).toMatch(/^ended 3 live tokens;/);
+    expect(await alive(await login('ann', 'oncall'))).toBe(true);
+  });
+
+  it('of a client that nobody knows ends nothing', async () => {
+    await start();
+    const token = await login('ann', 'oncall');
+    await order({ internalId: 'nobody-knows' });
+    await worker.idle();
+    expect(await alive(token)).toBe(true);
+  });
+
   it('that names a client alone ends what the client got', async () => {
     await start();
     const bot = loggedIn(await rig.login('bot-app'));

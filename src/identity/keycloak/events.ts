@@ -2,7 +2,8 @@ import { clientKey, type Key, providerKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
 import type { IdentityEvent } from '../source.js';
-import type { KeycloakEvent } from './admin-event.js';
+import { instantOf, type KeycloakEvent } from './admin-event.js';
+import { secondsOf } from './client.js';
 import { isInternalId, textAt } from './json.js';
 import { lostRoles, toRoleEvidence } from './lost-roles.js';
 import { namedGroups } from './named-groups.js';
@@ -37,7 +38,10 @@ const NOTHING: Effect = { triggers: [], orders: [] };
  *   organizations/ID                 the members of the mapped groups, its own
  *   users/ID                         the members of the mapped groups
  *   users/ID/logout                  an order: the person's sessions ended
- *   roles, groups, the realm         all clients, and the members of the mapped groups
+ *   logout-all, push-revocation      an order: everybody's sessions ended
+ *   sessions/ID                      one session, of nobody knows whom: see `endsUnknownSession`
+ *   roles, groups                    all clients, and the members of the mapped groups
+ *   the realm                        all clients; with a time not before which tokens count, an order for everybody
  */
 export function toIdentityEvent(event: KeycloakEvent, context: EventContext): IdentityEvent {
   const cause: Cause = {
@@ -71,7 +75,11 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
   const lost = withRoles ? toRoleEvidence(context.provider, lostRoles(admin, names)) : [];
   switch (kind) {
     case undefined:
-      return admin.resourceType === 'REALM' && admin.operation !== 'CREATE' ? everything() : NOTHING;
+      if (admin.resourceType !== 'REALM' || admin.operation === 'CREATE') return NOTHING;
+      return both(everything(), ofNotBefore(admin, cause, context));
+    case 'logout-all':
+    case 'push-revocation':
+      return ofEverybody(at, cause, context);
     case 'clients':
       if (id === undefined) return NOTHING;
       if (!isInternalId(id)) return everything();
@@ -201,6 +209,26 @@ function ofMembers(admin: Admin, cause: Cause, context: EventContext): Effect {
 /** An administrator ended all sessions of a person: what was issued before is void. */
 function ofLogout(userId: string, at: string, cause: Cause, { provider }: EventContext): Effect {
   return { triggers: [], orders: [{ kind: 'session-revoked', provider, subject: userId, at, cause }] };
+}
+
+/**
+ * All sessions of the realm ended. A push of its revocation does not say from when; whoever is caught without need logs in
+ * again.
+ */
+function ofEverybody(at: string, cause: Cause, { provider }: EventContext): Effect {
+  return { triggers: [], orders: [{ kind: 'session-revoked', provider, at, cause }] };
+}
+
+/** The realm's tokens are void if issued before a time; each later change of the realm says it again, and does nothing more. */
+function ofNotBefore({ representation }: Admin, cause: Cause, context: EventContext): Effect {
+  const seconds = secondsOf(representation?.notBefore);
+  const at = seconds === undefined ? undefined : instantOf(seconds * 1000);
+  return at === undefined ? NOTHING : ofEverybody(at, cause, context);
+}
+
+/** Whether an administrator ended a single session: the event has its id, and no token of Consul's tells of sessions. */
+export function endsUnknownSession({ admin }: KeycloakEvent): boolean {
+  return admin?.path[0] === 'sessions' && admin.operation === 'DELETE' && !admin.failed;
 }
 
 function ofServiceAccount(admin: Admin, userId: string, cause: Cause, context: EventContext): Effect {

@@ -6,7 +6,7 @@ import type { EventPoll } from '../source.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
 import { instantOf, type KeycloakEvent, parseEvent } from './admin-event.js';
 import { wrongShape } from './client.js';
-import { toIdentityEvent } from './events.js';
+import { endsUnknownSession, toIdentityEvent } from './events.js';
 import { isInternalId, isObject, objectIn, textAt, textsIn } from './json.js';
 import { createKeycloakNames, type KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
@@ -51,7 +51,7 @@ const EVENT_LIMIT = 20_000;
  * peace. It expires, and can be cleared: if the newest event seen is no longer in it, there is a gap.
  */
 export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
-  const { provider, clock, logger, serviceAccountRoles } = options;
+  const { provider, clock, logger, metrics, serviceAccountRoles } = options;
   const api = options.api ?? createAdminApi(options);
   const names = options.names ?? createKeycloakNames();
   const whichApis = options.apis === undefined ? {} : { apis: options.apis };
@@ -105,6 +105,19 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
     return toCursor(await readSince(from, signal), { time: 0, ids: [] });
   };
 
+  /** Told here alone, since the log has every event, also those that the webhook brought. */
+  const tellUnresolved = (event: KeycloakEvent): void => {
+    metrics.count('scopemesh_events_total', { provider, result: 'unresolved' });
+    logger.warn(
+      {
+        provider,
+        eventId: event.id,
+        remedy: "end all of that person's sessions (Users, the user, Sessions, Logout all sessions)",
+      },
+      'an administrator ended a session, and the event does not say whose: its Consul tokens live on',
+    );
+  };
+
   return {
     provider,
     async poll(text, signal) {
@@ -134,6 +147,7 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
       // Behind a gap the log counts as it is now: a database put back in time would show the same gap for ever.
       const next = toCursor(found, isLost ? { time: 0, ids: [] } : cursor);
       const events = fresh.flatMap(({ event }) => event ?? []);
+      for (const event of events.filter(endsUnknownSession)) tellUnresolved(event);
       const rejected = fresh.flatMap(({ id, event }) => (event === undefined ? [unreadable(id, place)] : []));
       return {
         // The webhook sends all that is in the log, under the same ids.

@@ -15,6 +15,7 @@ import { settle } from '../settle.js';
 import { isAclActive } from './acl-state.js';
 import { unlessDenied } from './denied.js';
 import { endedTokensText, endTokens } from './end-tokens.js';
+import { clientsWithAcl } from './fleet-acl.js';
 import { groupsOf } from './plan-people.js';
 
 /** Clocks of identity providers and Consul differ, and some events tell whole seconds: whoever is caught logs in again. */
@@ -24,9 +25,10 @@ type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
 /**
  * Carries out orders about sessions that ended: the Consul tokens of that person's roles that were issued before the
- * order's instant, or hardly after it, end, and where the order names a client at which people sign in, all that the client's method gave
- * before it, because Consul does not record for whom. Needs no word of the directory. An order lives with its job until
- * it is done; carried out again it finds nothing, and says nothing.
+ * order's instant, or hardly after it, end, and where the order names a client at which people sign in, all that the
+ * client's method gave before it, because Consul does not record for whom; where it names nobody, everybody's. Needs no
+ * word of the directory. An order lives with its job until it is done; carried out again it finds nothing, and says
+ * nothing.
  */
 export async function endSessions(
   key: ProviderKey,
@@ -122,7 +124,10 @@ function issuedBefore(order: RevocationOrder): number {
   return Date.parse(order.at) + CLOCKS_DIFFER_MS;
 }
 
-/** Roles of the person, by every group that is mapped or that something stands for; and the client's method. */
+/**
+ * Roles of the person, by every group that is mapped or that something stands for; and the client's method. Of an order
+ * that names nobody, every method by which people may have logged in.
+ */
 function filtersOf(
   order: RevocationOrder,
   { world, acl }: Pick<ReconcilerDeps, 'world' | 'acl'>,
@@ -142,8 +147,22 @@ function filtersOf(
   const methods =
     clientId !== undefined && (subject === undefined || isPeoples(provider, clientId, { world }))
       ? [clientName(owner, { provider, clientId })]
-      : [];
+      : isEverybodys(order)
+        ? methodsOfPeople(provider, { world, acl })
+        : [];
   return [...[...roles].map((role) => ({ role })), ...methods.map((authMethod) => ({ authMethod }))];
+}
+
+function isEverybodys({ subject, clientId, internalId }: RevocationOrder): boolean {
+  return subject === undefined && clientId === undefined && internalId === undefined;
+}
+
+function methodsOfPeople(provider: string, deps: Pick<ReconcilerDeps, 'world' | 'acl'>): readonly string[] {
+  const { owner } = deps.world.mapping;
+  const clients = clientsWithAcl(deps, provider).filter(({ clientId }) =>
+    isPeoples(provider, clientId, deps),
+  );
+  return [peopleName(owner, provider), ...clients.map((client) => clientName(owner, client))];
 }
 
 /** Whether a client's Consul tokens may be a person's; of one that is not known they may. */

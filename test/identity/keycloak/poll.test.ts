@@ -286,6 +286,35 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(idsOf(await open().poll(after.cursor, signal))).toEqual(['e-10']);
   });
 
+  it('says of a session that an administrator ended that nobody knows whose it was, and counts it once', async () => {
+    add('seen', 1_000);
+    const count = vi.fn();
+    const { cursor } = await open().poll(undefined, signal);
+    const resourcePath = 'sessions/4d5e1f3c-8a4b-4a1e-9f0e-1c2d3e4f5a6b';
+    const more = { operationType: 'DELETE', resourceType: 'USER_SESSION', resourcePath };
+    add('of-one', 2_000);
+    keycloak.events[0] = { ...Object(keycloak.events[0]), ...more, representation: '{"offline":false}' };
+    add('failed', 3_000);
+    keycloak.events[0] = { ...Object(keycloak.events[0]), ...more, error: 'unknown_error' };
+    const poll = open({ metrics: { ...noMetrics, count } });
+    const result = await poll.poll(cursor, signal);
+    await poll.poll(result.cursor, signal);
+    expect(result).toMatchObject({ rejected: [], gap: false });
+    expect(result.events.flatMap(({ triggers, orders }) => [...triggers, ...orders])).toEqual([]);
+    expect(count.mock.calls).toEqual([
+      ['scopemesh_events_total', { provider: 'main', result: 'unresolved' }],
+    ]);
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.objectContaining({
+          eventId: 'of-one',
+          remedy: expect.stringContaining('Logout all sessions'),
+        }),
+        expect.stringContaining('does not say whose'),
+      ],
+    ]);
+  });
+
   it('gives nothing when a later page fails', async () => {
     const { cursor } = await open().poll(undefined, signal);
     for (let at = 1; at <= 12; at++) add(`e-${at}`, at * 1000);

@@ -29,7 +29,48 @@ describe('the Keycloak webhook', () => {
       ['provider/main ! *'],
     ],
     ['the log was switched', 'UPDATE', 'events/config', { resourceType: 'REALM' }, ['provider/main ! *']],
-    ['all sessions ended', 'ACTION', 'logout-all', { resourceType: 'REALM' }, []],
+    [
+      'all sessions ended',
+      'ACTION',
+      'logout-all',
+      { resourceType: 'REALM', representation: '{"successRequests":null,"failedRequests":null}' },
+      ['session-revoked undefined undefined'],
+    ],
+    [
+      'what was issued before a time is void',
+      'ACTION',
+      'push-revocation',
+      { resourceType: 'REALM' },
+      ['session-revoked undefined undefined'],
+    ],
+    [
+      'the time before which all is void was set',
+      'UPDATE',
+      null,
+      { resourceType: 'REALM', representation: '{"realm":"wh2","notBefore":1795560000}' },
+      ['provider/main ! *', 'session-revoked undefined undefined'],
+    ],
+    [
+      'the realm changed, and nothing is void',
+      'UPDATE',
+      null,
+      { resourceType: 'REALM', representation: '{"realm":"wh2","notBefore":0}' },
+      ['provider/main ! *'],
+    ],
+    [
+      'the realm got a time that is none',
+      'UPDATE',
+      null,
+      { resourceType: 'REALM', representation: '{"notBefore":9007199254740991}' },
+      ['provider/main ! *'],
+    ],
+    [
+      'one session ended, of nobody knows whom',
+      'DELETE',
+      'sessions/4d5e1f3c-8a4b-4a1e-9f0e-1c2d3e4f5a6b',
+      { resourceType: 'USER_SESSION', representation: '{"offline":false}' },
+      [],
+    ],
     [
       'a role was deleted',
       'DELETE',
@@ -109,6 +150,15 @@ describe('the Keycloak webhook', () => {
   ];
   it.each(cases)('reads: %s', async (_, operation, path, more, expectation) => {
     expect(told(await one(open(), admin(operation, path, more)))).toEqual(expectation);
+  });
+
+  it('ends of everybody what is older than the event, or than the time that the realm says', async () => {
+    const voidBefore = async (operation: string, path: string | null, representation: object) => {
+      const more = { resourceType: 'REALM', representation: JSON.stringify(representation) };
+      return (await one(open(), admin(operation, path, more))).orders.map(({ at }) => at);
+    };
+    expect(await voidBefore('ACTION', 'logout-all', {})).toEqual(['2026-11-24T22:50:51.981Z']);
+    expect(await voidBefore('UPDATE', null, { notBefore: 1795560000 })).toEqual(['2026-11-24T22:40:00.000Z']);
   });
 
   it('follows a client that gets another client id, and a scope that gets another name', async () => {
