@@ -21,6 +21,8 @@ export interface OAuthClient {
   readonly grantTypes: readonly string[];
   readonly grants: readonly Grant[];
   readonly accessTokenLifetimeSeconds?: number;
+  /** The IdP has a lifetime for the client's tokens, and does not let it be read: nothing may live longer for that. */
+  readonly isLifetimeUnread?: boolean;
   /** ISO 8601, where the IdP tells: later than a report of a compromise, it shows that the secret was changed. */
   readonly secretCreatedAt?: string;
   readonly attributes: Readonly<Record<string, string>>;

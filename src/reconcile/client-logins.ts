@@ -1,6 +1,7 @@
 import type { OAuthClient } from '../model/client.js';
 import { type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
-import { clientName, isOurs } from '../plan/acl/quote.js';
+import { clientName } from '../plan/acl/quote.js';
+import { standingTtlSeconds } from '../plan/acl/standing-acl.js';
 import type { ClientId, Closure } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
 
@@ -33,7 +34,7 @@ export function clientLogins(known: Known, now: number): readonly ClientLogin[] 
 function loginOf(client: OAuthClient, { world, acl }: Known, now: number): ClientLogin {
   const { mapping } = world;
   const { role, authMethod } = acl.cache.of(clientName(mapping.owner, client));
-  const method = authMethod?.object;
+  const standingTtl = standingTtlSeconds(mapping.owner, authMethod?.object);
   const closure = world.closure(client);
   return {
     client,
@@ -44,12 +45,10 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       settings: mapping.acl,
       standings: world.catalog === undefined ? undefined : acl.standingsOf(client, world.standings(now)),
       former: role?.object,
+      standingTtlSeconds: standingTtl,
       isClosed: closure !== undefined,
       ...acl.tools(mapping),
     }),
-    standingTtlSeconds:
-      method !== undefined && isOurs(mapping.owner, method.name, method.description)
-        ? method.maxTokenTtlSeconds
-        : undefined,
+    standingTtlSeconds: standingTtl,
   };
 }

@@ -56,6 +56,7 @@ export function toOAuthClient(
   provider: string,
   client: KeycloakClient,
   roles: readonly Grant[],
+  /** Undefined where it cannot be read: a realm has one in any case. */
   realmLifetimeSeconds: number | undefined,
 ): OAuthClient {
   const lifetimeSeconds = client.lifetimeSeconds ?? realmLifetimeSeconds;
@@ -67,7 +68,9 @@ export function toOAuthClient(
     enabled: client.enabled,
     grantTypes: client.grantTypes,
     grants: [...client.scopes.map((name) => ({ name })), ...roles],
-    ...(lifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds: lifetimeSeconds }),
+    ...(lifetimeSeconds === undefined
+      ? { isLifetimeUnread: true }
+      : { accessTokenLifetimeSeconds: lifetimeSeconds }),
     attributes: client.attributes,
     ...secretCreatedAt(client.attributes['client.secret.creation.time']),
   };

@@ -44,7 +44,8 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const place = `provider ${provider}, realm ${realm}, clients`;
   const builtIn = realm === 'master' ? 'master-realm' : 'realm-management';
   const pageSize = Math.max(options.pageSize ?? 100, 2);
-  let lifespan: { readonly seconds: number | undefined; readonly readAt: number } | undefined;
+  /** `seconds` are those that were last seen. */
+  let lifespan: { readonly seconds?: number; readonly isRead: boolean; readonly readAt: number } | undefined;
 
   const parse = (value: unknown): KeycloakClient => {
     const client = parseClient(value, place);
@@ -59,19 +60,25 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const unseen = (what: string) =>
     new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: ${what}; ${REMEDY}`, { retriable: false });
 
+  /**
+   * Without the role for it Keycloak leaves the lifespan out of its answer; the last that was seen is then kept. Undefined
+   * where none ever was. An answer that fails is an error, or a passing failure would shorten what lives.
+   */
   const readRealmLifespan = async (maxAgeMs: number, signal: AbortSignal): Promise<number | undefined> => {
     if (lifespan !== undefined && clock.now() - lifespan.readAt < maxAgeMs) return lifespan.seconds;
     const answer = await api.get([], {}, signal);
     if (!isObject(answer) || answer.realm !== realm) throw wrongShape(place, 'the realm has another name');
-    const seconds = secondsOf(answer.accessTokenLifespan);
+    const read = secondsOf(answer.accessTokenLifespan);
     // Said once, until it is mended.
-    if (seconds === undefined && (lifespan === undefined || lifespan.seconds !== undefined)) {
+    if (read === undefined && lifespan?.isRead !== false) {
       logger.warn(
         { provider, remedy: 'give the service account the role view-realm of realm-management' },
-        'the access token lifespan of the realm cannot be read',
+        'the access token lifespan of the realm cannot be read: no Consul token lives longer for that',
       );
     }
-    lifespan = { seconds, readAt: clock.now() };
+    const seconds = read ?? lifespan?.seconds;
+    const isRead = read !== undefined;
+    lifespan = { ...(seconds === undefined ? {} : { seconds }), isRead, readAt: clock.now() };
     return seconds;
   };
 

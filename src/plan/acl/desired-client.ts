@@ -16,6 +16,7 @@ import {
   type DesiredAcl,
   expectedValue,
   type LoginProvider,
+  lifetimeOf,
   maxTokenTtlSeconds,
   methodConfig,
   NOTHING_DESIRED,
@@ -33,6 +34,8 @@ export interface ClientInput {
   readonly standings: readonly ClaimStanding[] | undefined;
   /** The client's role as it stands, if it is ours: what is not known now is kept as it is. */
   readonly former: AclRole | undefined;
+  /** `MaxTokenTTL` of the client's auth method as it stands, if that is ours. */
+  readonly standingTtlSeconds?: number | undefined;
   /** An order closed the client. */
   readonly isClosed: boolean;
   /** Where this Consul's services are. */
@@ -113,7 +116,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
     return nothing();
   }
   const maxTtl = maxTokenTtlSeconds(
-    client.accessTokenLifetimeSeconds,
+    lifetimeOf(client, input.standingTtlSeconds),
     (actorKind === 'unknown' ? ACTOR_KINDS : [actorKind]).map((kind) => mapping.limits[kind]),
   );
   if (maxTtl === undefined) {

@@ -1,4 +1,5 @@
 import type { AclAuthMethod, AclBindingRule, AclPolicy, AclRole, JwtMethodConfig } from '../../model/acl.js';
+import type { OAuthClient } from '../../model/client.js';
 import type { ClaimPath, ClaimProof, LoginProvider } from '../../model/login.js';
 import type { ActorLimit } from '../../model/rule.js';
 
@@ -37,6 +38,18 @@ export function maxTokenTtlSeconds(
   );
   const shortest = Math.floor(Math.min(LIFETIMES.most, ...known));
   return shortest >= LIFETIMES.least ? shortest : undefined;
+}
+
+/**
+ * How long a client's tokens live, as far as it is known. Where the lifetime could not be read that is what its method
+ * allows as it stands (0: for ever), and of a new one as little as can be: a read that shows less gives nobody more.
+ */
+export function lifetimeOf(
+  client: Pick<OAuthClient, 'accessTokenLifetimeSeconds' | 'isLifetimeUnread'>,
+  standingTtlSeconds: number | undefined,
+): number | undefined {
+  if (client.isLifetimeUnread !== true) return client.accessTokenLifetimeSeconds;
+  return standingTtlSeconds === 0 ? LIFETIMES.most : (standingTtlSeconds ?? LIFETIMES.least);
 }
 
 /** Why Consul could not tell a token of this provider from any other; undefined where it can. */

@@ -44,6 +44,12 @@ export function ourAcl(owner: string, snapshot: AclSnapshot): OurAcl {
   };
 }
 
+/** `MaxTokenTTL` of an auth method as it stands, if it is ours. */
+export function standingTtlSeconds(owner: string, method: AclAuthMethod | undefined): number | undefined {
+  const isOwn = method !== undefined && isOurs(owner, method.name, method.description);
+  return isOwn ? method.maxTokenTtlSeconds : undefined;
+}
+
 /** By lower-case name. */
 export function byName<T extends { readonly name: string }>(all: readonly T[]): ReadonlyMap<string, T> {
   return new Map(all.map((each) => [each.name.toLowerCase(), each]));

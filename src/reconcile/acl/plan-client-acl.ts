@@ -16,6 +16,7 @@ import { type DesiredClient, desiredClient } from '../../plan/acl/desired-client
 import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../plan/acl/login.js';
 import { clientName } from '../../plan/acl/quote.js';
+import { standingTtlSeconds } from '../../plan/acl/standing-acl.js';
 import { classify } from '../../plan/actor.js';
 import type { ClaimStanding } from '../../plan/claims.js';
 import { compareText } from '../../plan/compare.js';
@@ -181,6 +182,7 @@ function wantedOf(
 ): DesiredClient {
   const { mapping } = world;
   const [role] = facts.actual.roles;
+  const [method] = facts.actual.authMethods;
   const standings = world.catalog === undefined ? undefined : acl.standingsOf(client, world.standings(now));
   const unshown = facts.keepsUnshown ? vanishedServices(role?.object, world, now) : [];
   return desiredClient({
@@ -192,6 +194,7 @@ function wantedOf(
       ...unshown.map(({ service }) => ({ kind: 'unknown' as const, service, client })),
     ],
     former: role?.object,
+    standingTtlSeconds: standingTtlSeconds(mapping.owner, method?.object),
     isClosed: world.closure(client) !== undefined,
     ...acl.tools(mapping),
   });

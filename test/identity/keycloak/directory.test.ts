@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { IncompleteRead, SyncError } from '../../../src/errors.js';
+import type { Directory } from '../../../src/identity/directory.js';
 import { silentLogger } from '../../../src/observe.js';
 import { failureOf } from '../../support/failure-of.js';
 import { type DirectoryRig, SECRET, sent, startDirectoryRig } from './directory-rig.js';
-import { json } from './fake-keycloak.js';
+import { type Fault, json } from './fake-keycloak.js';
 
 const signal = new AbortController().signal;
 
@@ -114,16 +115,66 @@ describe('the Keycloak directory', () => {
     });
   });
 
-  it('does without the lifespan of the realm where the token may not see it, and says so once', async () => {
-    const { keycloak, open } = rig;
-    const warn = vi.fn();
-    const directory = open({ logger: { ...silentLogger, warn } });
-    keycloak.realmFields = { realm: 'main' };
-    const { clients } = await directory.readAll(signal);
-    await directory.readAll(signal);
-    expect(clients[0]).not.toHaveProperty('accessTokenLifetimeSeconds');
-    expect(warn).toHaveBeenCalledTimes(1);
+  describe('whose token may not see the lifespan of the realm', () => {
+    const lifetimes = async (directory: Directory) =>
+      new Map(
+        (await directory.readAll(signal)).clients.map(
+          ({ clientId, accessTokenLifetimeSeconds, isLifetimeUnread }) => [
+            clientId,
+            accessTokenLifetimeSeconds ?? (isLifetimeUnread === true ? 'unread' : 'none'),
+          ],
+        ),
+      );
+
+    it.each([undefined, null, 0, -1, 'soon'])(
+      'says so of each client without its own: %s',
+      async (accessTokenLifespan) => {
+        const { keycloak, directory } = rig;
+        keycloak.add('own', { attributes: { 'access.token.lifespan': '60' } });
+        keycloak.realmFields = { realm: 'main', accessTokenLifespan };
+        const found = await lifetimes(directory);
+        expect([found.get('own'), found.get('svc-1')]).toEqual([60, 'unread']);
+        const one = await directory.read('clientId', 'svc-1', signal);
+        expect(one).toMatchObject({ isLifetimeUnread: true });
+        expect(one).not.toHaveProperty('accessTokenLifetimeSeconds');
+      },
+    );
+
+    it('keeps the last that it saw, and warns once until it is mended', async () => {
+      const { keycloak, open, advance } = rig;
+      const warn = vi.fn();
+      const directory = open({ logger: { ...silentLogger, warn } });
+      expect((await lifetimes(directory)).get('svc-1')).toBe(300);
+      keycloak.realmFields = { realm: 'main' };
+      for (let read = 1; read <= 2; read++) expect((await lifetimes(directory)).get('svc-1')).toBe(300);
+      advance(61_000);
+      expect(await directory.read('clientId', 'svc-1', signal)).toMatchObject({
+        accessTokenLifetimeSeconds: 300,
+      });
+      expect(warn).toHaveBeenCalledTimes(1);
+      expect(warn.mock.calls[0]?.[0]).toMatchObject({ remedy: expect.stringContaining('view-realm') });
+      keycloak.realmFields = { realm: 'main', accessTokenLifespan: 240 };
+      expect((await lifetimes(directory)).get('svc-1')).toBe(240);
+      keycloak.realmFields = { realm: 'main' };
+      expect((await lifetimes(directory)).get('svc-1')).toBe(240);
+      expect(warn).toHaveBeenCalledTimes(2);
+    });
   });
+
+  it.each<[string, Fault, string]>([
+    ['fails', (_, response) => sent(() => response.writeHead(503).end()), 'ERR_DIRECTORY_UNREACHABLE'],
+    ['is cut off', (_, response) => sent(() => response.destroy()), 'ERR_DIRECTORY_UNREACHABLE'],
+    ['is no realm', (_, response) => sent(() => json(response, 200, [])), 'ERR_DIRECTORY_INCOMPLETE'],
+    ['is refused', (_, response) => sent(() => json(response, 403, {})), 'ERR_DIRECTORY_DENIED'],
+  ])(
+    'reads nothing, rather than less of a lifetime, where the answer about the realm %s',
+    async (_, fault, code) => {
+      const { keycloak, directory } = rig;
+      keycloak.fault = (url, ...rest) => url.pathname === '/admin/realms/main' && fault(url, ...rest);
+      expect(await failureOf(directory.readAll(signal))).toMatchObject({ code });
+      expect(await failureOf(directory.read('clientId', 'svc-1', signal))).toMatchObject({ code });
+    },
+  );
 
   it('keeps no secret, neither in what it returns nor in its errors', async () => {
     const { directory, open, onPath } = rig;

@@ -23,6 +23,8 @@ export class FakeKeycloak {
   events: unknown[] = [];
   eventConfig: Record<string, unknown> = { adminEventsEnabled: true, adminEventsDetailsEnabled: true };
   realmFields: Record<string, unknown> = { realm: 'main', accessTokenLifespan: 300 };
+  /** The realm's public keys, as JWKs. */
+  keys: readonly object[] = [];
   fault: Fault = () => false;
   /** Tokens given out; only the newest is valid. */
   tokens = 0;
@@ -88,8 +90,11 @@ export class FakeKeycloak {
     if (this.fault(url, response, request)) return;
     const path = url.pathname.split('/').slice(1).map(decodeURIComponent);
     if (path.at(-1) === 'openid-configuration') {
-      const token_endpoint = `${this.issuer}/protocol/openid-connect/token`;
-      json(response, 200, { issuer: this.issuer, token_endpoint });
+      const at = `${this.issuer}/protocol/openid-connect`;
+      const endpoints = { token_endpoint: `${at}/token`, jwks_uri: `${at}/certs` };
+      json(response, 200, { issuer: this.issuer, ...endpoints });
+    } else if (path.at(-1) === 'certs') {
+      json(response, 200, { keys: this.keys });
     } else if (path.at(-1) === 'token') {
       const access_token = `token-${++this.tokens}`;
       json(response, 200, { access_token, token_type: 'Bearer', expires_in: this.tokenLifetimeSeconds });

@@ -67,6 +67,7 @@ export function desire(
     readonly settings?: Partial<AclSettings>;
     readonly services?: readonly string[];
     readonly isClosed?: boolean;
+    readonly standingTtlSeconds?: number;
   } = {},
 ): DesiredClient {
   return desiredClient({
@@ -75,6 +76,7 @@ export function desire(
     settings: settings(changes.settings),
     standings: (changes.services ?? []).map((service) => claimed(of, service)),
     former: undefined,
+    standingTtlSeconds: changes.standingTtlSeconds,
     isClosed: changes.isClosed ?? false,
   });
 }

@@ -152,6 +152,23 @@ describe('a token of a client lives in Consul', () => {
     expect(desired.authMethods[0]?.maxTokenTtlSeconds).toBe(expected);
   });
 
+  test.each([
+    ['as it does already', 300, {}, 300],
+    ['no longer than its kind may, whatever stands', 7200, { maxTokenTtlSeconds: 900 }, 900],
+    ['no longer than its kind may, where what stands ends never', 0, { maxTokenTtlSeconds: 900 }, 900],
+    ['no longer than a day, where what stands ends never', 0, {}, 86_400],
+    ['a minute where nothing stands yet', undefined, { maxTokenTtlSeconds: 900 }, 60],
+  ])('where the lifetime cannot be read, %s', (_, standing, limit, expected) => {
+    const { desired } = desire(
+      { ...web, isLifetimeUnread: true },
+      {
+        mapping: { limits: { ...mapping().limits, workload: { never: [], ...limit } } },
+        ...(standing === undefined ? {} : { standingTtlSeconds: standing }),
+      },
+    );
+    expect(desired.authMethods[0]?.maxTokenTtlSeconds).toBe(expected);
+  });
+
   test('as the strictest kind has it where the kind is unknown', () => {
     const { desired } = desire(
       { ...web, grantTypes: [] },
