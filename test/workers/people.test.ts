@@ -30,8 +30,8 @@ async function start(people: People, options: DaemonOptions = {}) {
   await daemon.idle();
 }
 
-const login = (subject: string, groups: readonly string[]) =>
-  rig.login('web-app', { sub: subject, groups }, METHOD);
+const login = (subject: string, groups: readonly string[], claims: Readonly<Record<string, unknown>> = {}) =>
+  rig.login('web-app', { sub: subject, groups, ...claims }, METHOD);
 const may = async (token: Login) => [
   await rig.readKey(token, 'config/a'),
   await rig.readKey(token, 'orders/a'),
@@ -59,6 +59,13 @@ describe('a member of a mapped group', () => {
       outcome: 'applied',
       person: { provider: 'main', subject: 'auth0|ann', group: 'oncall', actorKind: 'human' },
     });
+  });
+
+  it('is nobody who acts for them: a delegated token is refused, however it names the actor', async () => {
+    await start({ ann: ['oncall'] });
+    loggedIn(await login('ann', ['oncall']));
+    for (const act of [{ sub: 'agent' }, { client_id: 'agent' }, { sub: ['agent'] }, {}, ['agent'], 'agent'])
+      expect([act, await login('ann', ['oncall'], { act })]).toEqual([act, act === 'agent' ? 403 : 500]);
   });
 
   it('who left a group has lost the token too, and nobody else has', async () => {

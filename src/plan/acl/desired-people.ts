@@ -40,7 +40,7 @@ export interface DesiredPeople {
 /**
  * The ACL objects by which the people of one provider log in: one auth method, and for each member of each mapped
  * group a role that carries the group's rules and a binding rule that admits this subject alone, and only with the
- * group in the token. The role is the power and the person at once: its tokens are those of one person by one group,
+ * group in the token, and nobody who acts for them. The role is the power and the person at once: its tokens are those of one person by one group,
  * and end with it. SPEC.md says why.
  */
 export function desiredPeople(input: PeopleInput): DesiredPeople {
@@ -139,7 +139,9 @@ function selectorFor(provider: LoginProvider, subject: string, { claim, name }: 
   const isOfGroups = claimKey(claim) === claimKey(provider.claims.groups);
   const selector = new Selector()
     .equals('subject', provider.claims.subject, subject)
-    .holds(isOfGroups ? 'groups' : 'other_groups', claim, name);
+    .holds(isOfGroups ? 'groups' : 'other_groups', claim, name)
+    // RFC 8693, section 4.1: whoever acts for the person is not the person, and has limits of its own.
+    .lacks('actor', ['act']);
   // draft-mora-oauth-entity-profiles-01: a subject that the token itself calls something else is no person.
   if (provider.person === undefined)
     return selector.holdsWordIfThere('subject_profile', ['sub_profile'], 'user');

@@ -50,6 +50,15 @@ export class Selector {
     return this;
   }
 
+  /**
+   * The token has no such claim, of whatever shape: one that is no plain value makes Consul refuse the whole login, which
+   * a JSON pointer into it would not.
+   */
+  lacks(wanted: ClaimName, claim: readonly [name: string]): this {
+    this.#parts.push(`"${nameFor(this.values, wanted, claim)}" not in value`);
+    return this;
+  }
+
   /** Undefined where a value cannot be written, or nothing was asked for: an empty selector admits everyone. */
   get text(): string | undefined {
     return this.#isWritable && this.#parts.length > 0 ? this.#parts.join(' and ') : undefined;

@@ -46,13 +46,24 @@ describe('a member of a mapped group', () => {
     expect(desired?.bindingRules.map(({ selector }) => selector)).toContain(
       [
         '"subject" in value and value.subject == "auth0|1" and "groups" in list and "oncall" in list.groups',
+        '"actor" not in value',
         '("subject_profile" not in value or value.subject_profile matches "(?i)(^| )user( |$)")',
       ].join(' and '),
     );
     expect(desired?.authMethods[0]?.config).toMatchObject({
-      claimMappings: { sub: 'subject', sub_profile: 'subject_profile' },
+      claimMappings: { act: 'actor', sub: 'subject', sub_profile: 'subject_profile' },
       listClaimMappings: { groups: 'groups' },
     });
+  });
+
+  test('is not whoever acts for them', () => {
+    const [rule] = people({ oncall: ['alice'] }).desired?.bindingRules ?? [];
+    const list = { groups: ['oncall'] };
+    const says = (value: Record<string, string>) =>
+      admits(rule?.selector ?? '', { value: { subject: 'alice', ...value }, list });
+    expect(says({})).toBe(true);
+    // Another shape than a plain value makes Consul refuse the login.
+    for (const actor of ['agent', 'alice', '']) expect(says({ actor }), actor).toBe(false);
   });
 
   test('has the group in the token where tokens hold it, under the name that they give it', () => {
@@ -136,7 +147,11 @@ describe('a member of a mapped group', () => {
       },
     );
     expect(strict?.bindingRules[0]?.selector).toMatch(/ and "person" in value and value\.person == "user"$/);
-    expect(strict?.authMethods[0]?.config.claimMappings).toEqual({ idtyp: 'person', sub: 'subject' });
+    expect(strict?.authMethods[0]?.config.claimMappings).toEqual({
+      act: 'actor',
+      idtyp: 'person',
+      sub: 'subject',
+    });
   });
 });
 

@@ -153,6 +153,24 @@ describe('on a real Consul, a person', () => {
     await server.remove(desired);
   });
 
+  test('is not whoever acts for them, whatever the shape of the actor', async () => {
+    const { desired } = desiredPeople({
+      provider: 'main',
+      mapping: mapping(),
+      settings: { ...server.settings, groups: [{ group: 'oncall', acl: READ_CONFIG }] },
+      members: new Map([['oncall', ['alice']]]),
+    });
+    if (desired === undefined) throw new Error('the members are known');
+    await server.put(desired);
+    const name = desired.authMethods[0]?.name ?? '';
+    const alice = { sub: 'alice', groups: ['oncall'] };
+    expect(await login(name, alice)).toHaveLength(1);
+    for (const act of ['agent', '', 7, false]) expect(await login(name, { ...alice, act })).toBeUndefined();
+    for (const act of [{ sub: 'agent' }, { client_id: 'agent' }, { sub: ['agent'] }, {}, ['agent'], []])
+      await expect(login(name, { ...alice, act })).rejects.toThrow("error converting claim 'act'");
+    await server.remove(desired);
+  });
+
   test('has the roles of their own groups and of no other, whatever they and the groups are called', async () => {
     const texts = hostileTexts(30, 3).filter((text) => text !== '' && text.isWellFormed());
     const odd = new Set(texts);
