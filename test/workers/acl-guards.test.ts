@@ -90,6 +90,55 @@ describe('the mass guard', () => {
   });
 });
 
+describe('a read that lost what clients are of a kind by', () => {
+  const provider = { poll: '1s' };
+  const guards = { maxRevocations: { percent: 20, atLeast: 3 } };
+  const people = ['authorization_code', 'client_credentials'];
+
+  it.each([
+    ['that must have a human behind them', { agent: { onBehalfOf: 'human' } }, ['client_credentials'], {}],
+    ['that may not use their scopes', { agent: { never: ['config:*'] } }, ['client_credentials'], {}],
+    ['whose people may not log in', {}, people, {}],
+    [
+      'that only act as a service',
+      { agent: { onBehalfOf: 'human' } },
+      ['client_credentials'],
+      { login: 'on' },
+    ],
+  ])('is held as a whole where it would leave clients %s', async (_, actors, grantTypes, more) => {
+    const names = NAMES.slice(0, 5);
+    const scopes = 'login' in more ? [] : ['config:read'];
+    await start(0, {
+      clients: names.map((name) => ({ ...clientOf(name, ...scopes), grantTypes })),
+      provider,
+      file: { actors, guards, ...more },
+    });
+    if (scopes.length === 0)
+      for (const name of names) await rig.mesh.register(name, { client: `${name}-app` });
+    await until('five rules', async () => (await rig.objects('binding-rules')).length === 5);
+    await daemon.idle();
+    const before = [await rig.objects('roles'), await rig.objects('binding-rules')];
+    const own = { sub: 'svc-00-app' };
+    const token = loggedIn(await rig.login('svc-00-app', own));
+
+    for (const name of names) rig.idp.change(`${name}-app`, { grantTypes: [] });
+    rig.clock.advance(1_500);
+    await until('five holds', async () => (await holds('RevocationLimit')).length === 5);
+    await daemon.idle();
+    expect([await rig.objects('roles'), await rig.objects('binding-rules')]).toEqual(before);
+    const self = await fetch(`${rig.mesh.consul.address}/v1/acl/token/self`, {
+      headers: { 'X-Consul-Token': token.secretId },
+    });
+    expect(self.status).toBe(200);
+
+    await daemon.tell('client.updated', 'svc-00-app');
+    await daemon.idle();
+    expect(await holds('RevocationLimit')).toHaveLength(4);
+    const gone = await rig.decided({ reason: 'ActorLimited', action: 'revoke', outcome: 'applied' });
+    expect(gone.client).toMatchObject({ clientId: 'svc-00-app', actorKind: 'unknown' });
+  });
+});
+
 describe('the modes', () => {
   it('observe writes nothing and tells what would be written', async () => {
     await start(1, { file: { mode: 'observe' } });

@@ -1,8 +1,9 @@
 import type { Grant, OAuthClient } from '../../model/client.js';
+import type { ChangeReason } from '../../model/decision.js';
 import type { ClaimStanding } from '../claims.js';
 import { sameGrant } from '../grant-text.js';
 import type { PlannedClient } from '../plan.js';
-import type { Closure } from '../world.js';
+import { type Closure, clientText } from '../world.js';
 import type { AclWhy } from './acl-change.js';
 import type { DesiredClient } from './desired-client.js';
 
@@ -17,9 +18,15 @@ export interface ClientLossFacts {
   readonly had: readonly Grant[] | undefined;
   /** The services that had its identity and have not now. */
   readonly lostServices: readonly ClaimStanding[];
+  /** A human must stand behind what its kind does, so that no service's identity is its own. */
+  readonly needsHuman: boolean;
+  /** Its tokens must show something else than before, and its kind alone decides that. */
+  readonly changesProof: boolean;
   /** Whether an event named the client, and the scopes that events named. */
   readonly isNamed: boolean;
   readonly toldScopes: readonly Grant[];
+  /** Whether a new file is what caused it. */
+  readonly grantReason: ChangeReason;
 }
 
 /**
@@ -29,9 +36,11 @@ export interface ClientLossFacts {
  * | the client is missing | `ClientDeleted` | if an event named it |
  * | the client is read as disabled | `ClientDisabled` | yes |
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
- * | its kind may not use a scope it has | `ActorLimited` | yes |
+ * | its kind may not use a scope it has | `ActorLimited` | if an event named it or the file changed |
+ * | its kind may not have the identity of a service that claims it | `ActorLimited` | if an event named it or the file changed |
  * | a service has no instance any more | `ClaimRemoved` | no |
  * | a service claims it no longer | `ClaimRemoved` | yes; if it is not confirmed any more, if an event named the client |
+ * | tokens of its kind must show something else | `ActorLimited` | if an event named it or the file changed |
  * | anything else | `MappingChanged` | yes |
  */
 export function clientLoss(facts: ClientLossFacts): AclWhy {
@@ -51,23 +60,28 @@ export function clientLoss(facts: ClientLossFacts): AclWhy {
     const isTold = lost.every((grant) => isAmong(facts.toldScopes, grant));
     return because('ScopeRevoked', !facts.isNamed && !isTold, namesOf(lost));
   }
+  // The kind of a client comes from the same read: one that lost attributes or grant types changes it silently.
+  const isSilent = !facts.isNamed && facts.grantReason !== 'MappingChanged';
   const limited = had.filter((scope) => facts.now?.limited.includes(scope) ?? false);
-  if (limited.length > 0) return because('ActorLimited', false, limited);
+  if (limited.length > 0) return because('ActorLimited', isSilent, limited);
   if (facts.lostServices.length > 0) {
     const isInferred = facts.lostServices.some(
       (standing) =>
         (standing.kind === 'none' && standing.vanished) ||
         (standing.kind === 'refused' && standing.reason === 'ClaimUnconfirmed' && !facts.isNamed),
     );
+    const stillClaim = facts.lostServices.some(
+      (standing) => standing.kind === 'claimed' && clientText(standing.client) === clientText(id),
+    );
+    if (facts.needsHuman && stillClaim) return because('ActorLimited', isSilent || isInferred, []);
     return because('ClaimRemoved', isInferred, []);
   }
   // Nobody remembers what opened it: that the client has fewer scopes cannot be ruled out.
   if (facts.had === undefined) return because('ScopeRevoked', !facts.isNamed, []);
-  return because(
-    'MappingChanged',
-    false,
-    had.filter((scope) => !(facts.now?.scopes.includes(scope) ?? false)),
-  );
+  const unopened = had.filter((scope) => !(facts.now?.scopes.includes(scope) ?? false));
+  return facts.changesProof
+    ? because('ActorLimited', isSilent, unopened)
+    : because('MappingChanged', false, unopened);
 }
 
 function namesOf(grants: readonly Grant[]): readonly string[] {

@@ -1,4 +1,4 @@
-import type { AclRole } from '../../model/acl.js';
+import type { AclAuthMethod, AclRole } from '../../model/acl.js';
 import { ACTOR_KINDS, type ClassifiedKind } from '../../model/actor.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { HoldReason } from '../../model/decision.js';
@@ -24,7 +24,7 @@ import {
 } from './login.js';
 import { clientName, describeClient } from './quote.js';
 import { type AclRules, parseRules } from './rules-text.js';
-import { Selector } from './selector.js';
+import { type ClaimName, Selector } from './selector.js';
 
 export interface ClientInput {
   readonly client: OAuthClient;
@@ -173,12 +173,32 @@ export function desiredClient(input: ClientInput): DesiredClient {
   };
 }
 
+/** What a token must show besides the client. */
+type Proof = 'own' | 'any' | 'delegated';
+
+/** Whether what tokens must show differs from what stands, and not because people sign in at a client that acts as a service now. */
+export function changesProof(
+  actual: AclAuthMethod | undefined,
+  { desired, actorKind }: Pick<DesiredClient, 'desired' | 'actorKind'>,
+): boolean {
+  const [method] = desired.authMethods;
+  if (actual === undefined || method === undefined) return false;
+  const [had, has] = [proofOf(actual), proofOf(method)];
+  return had !== has && !(actorKind === 'human' && had === 'any' && has === 'own');
+}
+
+function proofOf({ config }: AclAuthMethod): Proof {
+  const names = new Set<string>(Object.values(config.claimMappings));
+  const is = (name: ClaimName) => names.has(name);
+  return is('actor') ? 'delegated' : is('own_token') ? 'own' : 'any';
+}
+
 /** Undefined where the provider has no such proof. */
 function selectorFor(
   clientId: string,
   actorKind: ClassifiedKind,
   provider: LoginProvider,
-  proof: 'own' | 'any' | 'delegated',
+  proof: Proof,
 ): Selector | undefined {
   const selector = new Selector().equals('client_id', provider.claims.client, clientId);
   switch (proof) {

@@ -12,12 +12,12 @@ import {
   nameOf,
 } from '../../plan/acl/acl-change.js';
 import { clientLoss } from '../../plan/acl/client-loss.js';
-import { type DesiredClient, desiredClient } from '../../plan/acl/desired-client.js';
+import { changesProof, type DesiredClient, desiredClient } from '../../plan/acl/desired-client.js';
 import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../plan/acl/login.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { standingTtlSeconds } from '../../plan/acl/standing-acl.js';
-import { classify } from '../../plan/actor.js';
+import { classify, needsHuman } from '../../plan/actor.js';
 import type { ClaimStanding } from '../../plan/claims.js';
 import { compareText } from '../../plan/compare.js';
 import { parseGrantText, sameGrant, toGrantText, toldScopes } from '../../plan/grant-text.js';
@@ -240,8 +240,11 @@ function lossOf(
     now: wanted,
     had: rememberedScopes(lastWritten, roleSubject(world.mapping.owner, client)),
     lostServices: had.filter((name) => !keeps.has(name)).map((name) => standingOf(name, world, now)),
+    needsHuman: needsHuman(client.actorKind, world.mapping),
+    changesProof: wanted !== undefined && changesProof(actual.authMethods[0]?.object, wanted),
     isNamed: mine.some(({ clients }) => clients?.includes(client.clientId) ?? false),
     toldScopes: mine.flatMap(toldScopes),
+    grantReason: facts.grantReason,
   });
 }
 

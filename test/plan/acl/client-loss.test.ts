@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type ClientLossFacts, clientLoss } from '../../../src/plan/acl/client-loss.js';
 import type { ClaimStanding } from '../../../src/plan/claims.js';
-import { client, desire, mapping, named } from './acl-scene.js';
+import { claimed, client, desire, mapping, named } from './acl-scene.js';
 
 const web = client('web', ['config:read']);
 const of = { provider: 'main', clientId: 'web' };
@@ -12,6 +12,8 @@ const refused: ClaimStanding = {
   reason: 'ClaimUnconfirmed',
   detail: '',
 };
+
+const LIMITED = desire(web, { mapping: { limits: { ...mapping().limits, workload: { never: ['*'] } } } });
 
 const scopes = (...names: readonly string[]) => names.map((name) => ({ name }));
 
@@ -24,7 +26,10 @@ function loss(changes: Partial<ClientLossFacts>) {
     had: scopes('config:read'),
     lostServices: [],
     isNamed: false,
+    needsHuman: false,
+    changesProof: false,
     toldScopes: [],
+    grantReason: 'ScopeGranted',
     ...changes,
   });
   return [found.reason, found.isInferred, found.scopes];
@@ -77,10 +82,37 @@ describe('what a client loses', () => {
       { had: scopes('a'), isNamed: true },
       ['ScopeRevoked', false, ['a']],
     ],
+    ['by a limit of its kind', { now: LIMITED }, ['ActorLimited', true, ['config:read']]],
     [
-      'by a limit of its kind',
-      { now: desire(web, { mapping: { limits: { ...mapping().limits, workload: { never: ['*'] } } } }) },
+      'by a limit of its kind, when an event names the client',
+      { now: LIMITED, isNamed: true },
       ['ActorLimited', false, ['config:read']],
+    ],
+    [
+      'by a limit of its kind that a new file sets',
+      { now: LIMITED, grantReason: 'MappingChanged' },
+      ['ActorLimited', false, ['config:read']],
+    ],
+    [
+      'by a kind that may not act as the service which still claims it',
+      { needsHuman: true, lostServices: [claimed(of, 'web')] },
+      ['ActorLimited', true, []],
+    ],
+    [
+      'by such a kind, as a new file has it',
+      { needsHuman: true, lostServices: [claimed(of, 'web')], grantReason: 'MappingChanged' },
+      ['ActorLimited', false, []],
+    ],
+    [
+      'by a service that claims another client, whatever its kind',
+      { needsHuman: true, lostServices: [claimed({ ...of, clientId: 'other' }, 'web')] },
+      ['ClaimRemoved', false, []],
+    ],
+    ['by a kind whose tokens must show something else', { changesProof: true }, ['ActorLimited', true, []]],
+    [
+      'by such a kind, when an event names the client',
+      { changesProof: true, isNamed: true },
+      ['ActorLimited', false, []],
     ],
     [
       'by a removed tag',

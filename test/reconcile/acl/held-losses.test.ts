@@ -81,7 +81,7 @@ describe('a client whose loss the mass guard holds', () => {
     expect(await held()).toHaveLength(1);
   });
 
-  it('loses all the same what its kind may not use any more', async () => {
+  it('keeps what its kind may not use any more, for the kind is of the same read, until the configuration says so', async () => {
     await worker.stop();
     rig.idp.change('web-app', { scopes: ['config:read'], attributes: { actor: 'agent' } });
     rig.writeFile({
@@ -93,6 +93,10 @@ describe('a client whose loss the mass guard holds', () => {
     worker = await startWorker(rig);
     await worker.idle();
     const token = loggedIn(await rig.login('web-app'));
+    expect(await rig.readKey(token, 'config/a')).toBe(200);
+    expect(await held()).toHaveLength(1);
+    await worker.add(clientKey('main', 'web-app'), 'config');
+    await worker.idle();
     expect(await rig.readKey(token, 'config/a')).toBe(403);
     expect(await rig.readKey(token, 'orders/a')).toBe(200);
   });
