@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Config } from '../config/config.js';
 import type { Consul } from '../src/consul/consul.js';
 import type { SyncError } from '../src/errors.js';
-import { AclState } from '../src/reconcile/acl/acl-state.js';
+import type { AclState } from '../src/reconcile/acl/acl-state.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
 import type { WorldState } from '../src/reconcile/world-state.js';
@@ -10,7 +10,7 @@ import type { Cli } from './cli.js';
 import { findDaemon } from './daemon-client.js';
 import { createJwksUris } from './jwks-uris.js';
 import { withProgress } from './terminal/progress.js';
-import { createWorld, openConsul, openProvider } from './wire.js';
+import { createAclState, createWorld, openConsul, openProvider } from './wire.js';
 
 /** Both sides as they are now, and the connections they were read by. */
 export interface BothSides {
@@ -52,7 +52,7 @@ export async function withBothSides<T>(
     const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
     for (const { directory } of providers) closers.push(() => directory.close());
     const world = createWorld(config);
-    const acl = new AclState();
+    const acl = createAclState(world, ambience.clock);
     const directories = new Map(providers.map(({ settings, directory }) => [settings.name, directory]));
     const jwksUris = createJwksUris(config, ambience);
     await withProgress(

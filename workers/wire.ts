@@ -160,6 +160,11 @@ export function createWorld(config: Config): WorldState {
   return new WorldState(toMapping(config), { claimGraceMs, clientMeta, clientTag });
 }
 
+/** What is known of Consul's ACL, whose first reads tell the world which service each role stands for. */
+export function createAclState(world: WorldState, clock: Clock): AclState {
+  return new AclState((roles) => world.putFirstRoles(roles, clock.now()));
+}
+
 /** Whether there may be a decision log to read: the embedded one is made by the first decision. */
 export function hasDecisionLog(config: Config): boolean {
   return config.decisions.kind !== 'embedded' || existsSync(join(config.state.directory, 'decisions.db'));
@@ -173,6 +178,7 @@ export function createCore(
 ): Core {
   const settled = createBell();
   const sweepAsked = createBell();
+  const world = createWorld(config);
   return {
     settled,
     sweepAsked,
@@ -182,8 +188,8 @@ export function createCore(
       consul: parts.consul,
       directories: new Map(parts.providers.map(({ settings, directory }) => [settings.name, directory])),
       jwksUris: createJwksUris(config, ambience),
-      world: createWorld(config),
-      acl: new AclState(),
+      world,
+      acl: createAclState(world, ambience.clock),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       contention: new Contention(CONTENTION),
       source: `scopemesh/${config.owner}/${hostname()}`,

@@ -32,7 +32,7 @@ export interface ClaimSettings {
 
 /**
  * What a service last claimed, remembered for the grace of a service without instances and for instances that
- * disagree. After a restart it is taken from the Descriptions of owned sources.
+ * disagree. After a restart it is taken from the Descriptions of owned sources and of our clients' roles.
  */
 export interface RememberedClaim extends ClientId {
   /** Milliseconds since the epoch when an instance last said so. */

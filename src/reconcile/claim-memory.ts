@@ -1,10 +1,17 @@
+import type { AclRole } from '../model/acl.js';
 import type { Catalog } from '../model/catalog.js';
+import type { IntentionEntry } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
+import { clientName, isOurs } from '../plan/acl/quote.js';
 import { statedClaim } from '../plan/claims.js';
+import { clientOfDescription, isOwned } from '../plan/ownership.js';
 import { type ClaimSettings, type RememberedClaim, serviceText } from '../plan/world.js';
+
+type ClaimMemory = ReadonlyMap<string, RememberedClaim>;
 
 /** What services last claimed, after a complete catalog; `before` is the catalog read before it. */
 export function memoryAfter(
-  memory: ReadonlyMap<string, RememberedClaim>,
+  memory: ClaimMemory,
   before: Catalog | undefined,
   catalog: Catalog,
   settings: ClaimSettings,
@@ -30,6 +37,50 @@ export function memoryAfter(
     // The grace begins when the last instance is seen to be gone, not when one was last looked at.
     if (inhabitedBefore.has(key)) result.set(key, { ...claim, lastSeenAt: now });
     else if (now - claim.lastSeenAt > settings.claimGraceMs) result.delete(key);
+  }
+  return result;
+}
+
+/** With what the Descriptions of owned sources say, the grace beginning now; of what is remembered already they say nothing. */
+export function withEntries(
+  memory: ClaimMemory,
+  entries: readonly IntentionEntry[],
+  { owner }: Pick<Mapping, 'owner'>,
+  now: number,
+): Map<string, RememberedClaim> {
+  const result = new Map(memory);
+  for (const { destination, sources } of entries) {
+    for (const source of destination.name === '*' ? [] : sources) {
+      const key = serviceText(source);
+      if (!isOwned(owner, source) || source.access.kind === 'deny' || result.has(key)) continue;
+      const client = clientOfDescription(source.description);
+      if (client !== undefined) result.set(key, { ...client, lastSeenAt: now });
+    }
+  }
+  return result;
+}
+
+/** The same with what the identities of our clients' roles say; not of a service whose instances claim nothing any more. */
+export function withRoles(
+  memory: ClaimMemory,
+  roles: readonly AclRole[],
+  { owner, providers }: Pick<Mapping, 'owner' | 'providers'>,
+  catalog: Catalog | undefined,
+  settings: ClaimSettings,
+  now: number,
+): Map<string, RememberedClaim> {
+  const result = new Map(memory);
+  const services = new Map(catalog?.services.map((service) => [serviceText(service.name), service]));
+  for (const { name, description, serviceIdentities } of roles) {
+    const client = isOurs(owner, name, description) ? clientOfDescription(description) : undefined;
+    if (client === undefined || clientName(owner, client).toLowerCase() !== name.toLowerCase()) continue;
+    for (const identity of serviceIdentities) {
+      const key = serviceText({ partition: 'default', namespace: 'default', name: identity });
+      const service = services.get(key);
+      const isTakenBack =
+        service !== undefined && statedClaim(service, settings, providers).kind === 'nothing';
+      if (!isTakenBack && !result.has(key)) result.set(key, { ...client, lastSeenAt: now });
+    }
   }
   return result;
 }

@@ -1,10 +1,10 @@
+import type { AclRole } from '../model/acl.js';
 import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../model/catalog.js';
 import type { OAuthClient } from '../model/client.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { type ClaimStanding, standings } from '../plan/claims.js';
 import { type ClientOpenings, openingsOf } from '../plan/openings.js';
-import { clientOfDescription, isOwned } from '../plan/ownership.js';
 import { createPatternCompiler } from '../plan/pattern.js';
 import { type Wanters, wantersOf } from '../plan/wanters.js';
 import {
@@ -16,7 +16,7 @@ import {
   serviceText,
   type World,
 } from '../plan/world.js';
-import { memoryAfter } from './claim-memory.js';
+import { memoryAfter, withEntries, withRoles } from './claim-memory.js';
 import { EntryCache } from './entry-cache.js';
 import { InferredCounts } from './inferred-counts.js';
 import { type Standings, servicesByClient } from './standings.js';
@@ -229,10 +229,17 @@ export class WorldState {
     this.#hasEntries = true;
     const { changed, gone } = this.#entries.replaceAll(entries, read);
     if (isFirst) {
-      for (const entry of changed) if (entry.destination.name !== '*') this.#rememberOwned(entry, now);
+      this.#remembered = withEntries(this.#remembered, changed, this.#mapping, now);
       this.#claimsChanged();
     } else if (changed.length + gone.length > 0) this.#version++;
     return [...changed.map(({ destination }) => destination), ...gone];
+  }
+
+  /** Restores the memory of claims from the roles that stood before this process, with the grace beginning now. */
+  putFirstRoles(roles: readonly AclRole[], now: number): void {
+    const known = this.#remembered;
+    this.#remembered = withRoles(known, roles, this.#mapping, this.#catalog, this.#settings, now);
+    if (this.#remembered.size > known.size) this.#claimsChanged();
   }
 
   /** What a single read, or our own write, says of one entry. */
@@ -381,16 +388,6 @@ export class WorldState {
     this.#version++;
     if (only !== undefined && before !== undefined && isCurrent)
       this.#standings = this.#standingsAfter(only, before);
-  }
-
-  #rememberOwned(entry: IntentionEntry, now: number): void {
-    for (const source of entry.sources) {
-      const key = serviceText(source);
-      if (!isOwned(this.#mapping.owner, source) || source.access.kind === 'deny' || this.#remembered.has(key))
-        continue;
-      const client = clientOfDescription(source.description);
-      if (client !== undefined) this.#remembered.set(key, { ...client, lastSeenAt: now });
-    }
   }
 }
 

@@ -185,6 +185,46 @@ describe('a client with an intention and ACL rules', () => {
   });
 });
 
+describe('a service that has no instance while scopemesh starts', () => {
+  const withLogin = { file: { login: true, services: { claimGrace: '5m' } } };
+
+  it('keeps its identity until the grace ends, as it would have without the restart, and then loses it', async () => {
+    await start([], { ...withLogin, prepare: ({ mesh }) => mesh.register('web', { client: 'web-app' }) });
+    await rig.decided({ subject: RULE, outcome: 'applied' });
+    await daemon.idle();
+    await daemon.stop();
+    await rig.mesh.deregister('web');
+    const before = (await rig.decisions()).length;
+
+    daemon = await rig.start();
+    await rig.decided({ reason: 'SweepCompleted' }, before);
+    await daemon.tell('client.updated', 'web-app');
+    await daemon.idle();
+    loggedIn(await rig.login('web-app'));
+    expect((await told()).filter((each) => each.endsWith('ClaimRemoved'))).toEqual([]);
+
+    rig.clock.advance(4 * 60_000);
+    await daemon.tell('client.updated', 'web-app');
+    await daemon.idle();
+    loggedIn(await rig.login('web-app'));
+
+    rig.clock.advance(60_000);
+    await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted', reason: 'ClaimRemoved' });
+    expect(await rig.login('web-app')).toBe(403);
+  });
+
+  it('has no grace where its instances had taken the claim back', async () => {
+    await start([], { ...withLogin, prepare: ({ mesh }) => mesh.register('web', { client: 'web-app' }) });
+    await rig.decided({ subject: RULE, outcome: 'applied' });
+    await daemon.idle();
+    await daemon.stop();
+    await rig.mesh.register('web', {});
+    daemon = await rig.start();
+    await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted', reason: 'ClaimRemoved' });
+    expect(await rig.login('web-app')).toBe(403);
+  });
+});
+
 describe('drift', () => {
   it('in a role is repaired', async () => {
     await startGranted(['config:read']);

@@ -28,8 +28,14 @@ export class AclCache {
   #policies = new Map<string, Stored<AclPolicy>>();
   /** The number of the read or write that last said something of a name; of policies with `policy ` before it. */
   readonly #reads = new Map<string, number>();
+  readonly #onFirstRoles: (roles: readonly AclRole[]) => void;
   #isComplete = false;
   #version = 0;
+
+  /** `onFirstRoles` takes the roles of every read up to the first of everything: what stood before this process. */
+  constructor(onFirstRoles: (roles: readonly AclRole[]) => void = () => {}) {
+    this.#onFirstRoles = onFirstRoles;
+  }
 
   /** False until everything was read once. */
   get isComplete(): boolean {
@@ -59,6 +65,7 @@ export class AclCache {
 
   /** Takes in everything; returns the names under which something else stands than before. */
   replaceAll(snapshot: AclSnapshot, read: number): ReadonlySet<string> {
+    this.#noteFirst(snapshot);
     this.#isComplete = true;
     const { standing, policies } = sorted(snapshot);
     const changed = new Set<string>();
@@ -75,6 +82,7 @@ export class AclCache {
 
   /** Takes in what a read says of these names and policies. */
   put(names: Iterable<string>, policies: Iterable<string>, snapshot: AclSnapshot, read: number): void {
+    this.#noteFirst(snapshot);
     const found = sorted(snapshot);
     for (const name of names)
       this.#put(name.toLowerCase(), found.standing.get(name.toLowerCase()) ?? NOTHING, read);
@@ -136,6 +144,10 @@ export class AclCache {
 
   get policies(): ReadonlyMap<string, Stored<AclPolicy>> {
     return this.#policies;
+  }
+
+  #noteFirst({ roles }: AclSnapshot): void {
+    if (!this.#isComplete) this.#onFirstRoles(roles.map(({ object }) => object));
   }
 
   #put(name: string, next: StandingAcl, read: number): boolean {

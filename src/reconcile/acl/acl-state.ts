@@ -15,7 +15,7 @@ const AGENT_CACHE_MS = 60_000;
 
 /** What this process knows of Consul's ACL objects, and whether it has to look at them at all. */
 export class AclState {
-  readonly cache = new AclCache();
+  readonly cache: AclCache;
   readonly keyFetches = new KeyFetches();
   /**
    * Keys whose job has planned and not ended: what stands is about to change by a plan from before, so that whoever
@@ -39,6 +39,10 @@ export class AclState {
   #mayStand = false;
   #agentCache: { readonly at: number; readonly seconds: AclCacheSeconds | undefined } | undefined;
   #standings: { of: ReadonlyMap<string, ClaimStanding>; byClient: Map<string, ClaimStanding[]> } | undefined;
+
+  constructor(onFirstRoles?: ConstructorParameters<typeof AclCache>[0]) {
+    this.cache = new AclCache(onFirstRoles);
+  }
 
   isUnderWay(key: string): boolean {
     return this.#underWay.has(key);

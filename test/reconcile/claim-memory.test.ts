@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import type { AclRole } from '../../src/model/acl.js';
+import { serviceText } from '../../src/plan/world.js';
+import { WorldState } from '../../src/reconcile/world-state.js';
+import { claiming, client, mapping, NOW, named, SETTINGS } from '../plan/scene.js';
+
+const role = (changes: Partial<AclRole> = {}): AclRole => ({
+  name: 'scopemesh-pay-main-web',
+  description: 'scopemesh:pay client=main/web',
+  policies: [],
+  serviceIdentities: ['web'],
+  ...changes,
+});
+
+/** A world whose catalog shows these services, `web` being a client of its directory that names both. */
+function worldWith(services: readonly ReturnType<typeof claiming>[], roles: readonly AclRole[]): WorldState {
+  const world = new WorldState(mapping(), SETTINGS);
+  const names = { attributes: { 'consul-services': 'web,shop' } };
+  world.putDirectory('main', [client('web', [], names)], world.beginRead(), NOW);
+  world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
+  world.putFirstRoles(roles, NOW);
+  return world;
+}
+
+const standingOf = (world: WorldState, now: number, service = 'web') =>
+  world.standings(now).get(serviceText(named(service)));
+
+describe('a claim that only a standing role tells of', () => {
+  test('is kept for the grace, which begins with the first read of the role', () => {
+    const world = worldWith([], [role()]);
+    expect(standingOf(world, NOW + 299_999)).toMatchObject({ kind: 'claimed', client: { clientId: 'web' } });
+    expect(standingOf(world, NOW + 300_000)).toMatchObject({ kind: 'none', vanished: true });
+  });
+
+  test('is what instances that disagree keep', () => {
+    const world = worldWith([claiming('web', 'web', 'other')], [role()]);
+    expect(standingOf(world, NOW)).toMatchObject({ kind: 'claimed', addNothing: true });
+  });
+
+  test.each([
+    ['whose instances claim nothing any more', [claiming('web', '')], role()],
+    ['of somebody else', [], role({ description: 'mine' })],
+    ['whose Description names another client than its name', [], role({ name: 'scopemesh-pay-main-shop' })],
+    ['of a client that does not name the service', [], role({ serviceIdentities: ['vault'] })],
+  ])('is not one %s', (_, services, of) => {
+    const world = worldWith(services, [of]);
+    // Also not once the instances that said so are gone.
+    world.putCatalog({ services: [], protocols: new Map(), defaultProtocol: 'http' }, NOW);
+    for (const service of ['web', 'vault'])
+      expect(standingOf(world, NOW, service)?.kind ?? 'none').not.toBe('claimed');
+  });
+
+  test('does not come before what an instance says', () => {
+    const world = worldWith([claiming('web', 'other')], [role()]);
+    world.putCatalog({ services: [], protocols: new Map(), defaultProtocol: 'http' }, NOW);
+    expect(standingOf(world, NOW)).toMatchObject({ client: { clientId: 'other' } });
+  });
+});
