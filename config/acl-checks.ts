@@ -71,10 +71,10 @@ function audienceFindings(root: ReturnType<typeof asMap>): Finding[] {
   const forUsers = rules.flatMap((rule) => (rule.user === 'required' ? [rule.provider] : []));
   return asList(root.providers).flatMap((value, index) => {
     const provider = asMap(value);
-    if (provider.audience !== undefined) return [];
     const isNamed = (names: readonly unknown[]) =>
       names.some((name) => name === undefined || name === provider.name);
     const place = ['providers', index];
+    if (provider.audience !== undefined) return [];
     if (isLogin || isNamed(forLogin))
       return [
         finding(
@@ -82,11 +82,11 @@ function audienceFindings(root: ReturnType<typeof asMap>): Finding[] {
           'has no audience, so that any of its tokens would log in to Consul; add "audience", what tokens for Consul are issued for',
         ),
       ];
-    return isNamed(forUsers)
+    return isNamed(forUsers) && provider.userAudience === undefined
       ? [
           finding(
             place,
-            'has no audience, so that any of its tokens would pass for a user\'s where a rule has "user: required"; add "audience", what users\' tokens are issued for',
+            'has no audience, so that any of its tokens would pass for a user\'s where a rule has "user: required"; add "userAudience", what users\' tokens are issued for',
           ),
         ]
       : [];

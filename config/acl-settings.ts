@@ -37,6 +37,7 @@ function toLoginProvider({
   kind,
   issuer,
   audience,
+  userAudience = audience,
   keysCaFile,
   claims,
 }: ProviderSettings): LoginProvider {
@@ -45,6 +46,7 @@ function toLoginProvider({
     name,
     issuer,
     audience,
+    userAudience,
     keys: { oidcDiscoveryUrl: issuer },
     ...(keysCaFile === undefined ? {} : { keysCaFile }),
     signingAlgorithms: ALGORITHMS,

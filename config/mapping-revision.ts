@@ -44,8 +44,17 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     services: config.services,
     actors: config.actors,
     providers: config.providers
-      .map(({ name, kind, issuer, audience, keysCaFile, claims, apis }) =>
-        canonicalJson({ name, kind, issuer, audience, keysCaFile, claims, apis: apis?.toSorted() }),
+      .map(({ name, kind, issuer, audience, userAudience, keysCaFile, claims, apis }) =>
+        canonicalJson({
+          name,
+          kind,
+          issuer,
+          audience,
+          userAudience,
+          keysCaFile,
+          claims,
+          apis: apis?.toSorted(),
+        }),
       )
       .sort(),
     login: config.login,

@@ -22,6 +22,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'For `user: required`: the CA certificates by which the proxies verify the server that they fetch the provider’s keys from, as a file on their machines. Without it they take any certificate. See [the user behind the call](security.md#the-user-behind-the-call).',
   'providers[].audience':
     'What an access token must be issued for to log in to Consul. Required with `login: on`, with `acl:` rules and with `groups:` of this provider; without it any token of the provider would do.',
+  'providers[].userAudience':
+    'For `user: required` and `onBehalfOf`: what the user’s token beside a call must be issued for; `audience` without it. The called service receives that token: with one audience for both it can log in to Consul as the user. See [the user behind the call](security.md#the-user-behind-the-call).',
   'providers[].claims.client':
     'The claim of an access token that names its client; a JSON pointer (`/a/b`) for one inside another.',
   'providers[].claims.scopes':
@@ -58,7 +60,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'scopes.<scope>.acl':
     'Instead of `to`: the rules, in Consul’s ACL language, that a client with this scope has when it logs in to Consul. They may use captures of the scope. See [login.md](login.md).',
   'scopes.<scope>.user':
-    'The request must carry a user’s access token as well, in `Authorization`: of the provider, for its `audience`, and with the scope where tokens list scopes. Needs Consul 1.16.1 or newer and a destination that speaks http; else what the rule opens is held (`UserTokenUnenforceable`) and stays closed. See [the user behind the call](security.md#the-user-behind-the-call).',
+    'The request must carry a user’s access token as well, in `Authorization`: of the provider, for its `userAudience`, and with the scope where tokens list scopes. Needs Consul 1.16.1 or newer and a destination that speaks http; else what the rule opens is held (`UserTokenUnenforceable`) and stays closed. See [the user behind the call](security.md#the-user-behind-the-call).',
   'scopes.<scope>.actors':
     'Only clients of these kinds. A client of unknown kind passes only where all three are listed.',
   login:

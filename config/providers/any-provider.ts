@@ -14,6 +14,7 @@ export interface AnyProvider {
   readonly pollMs: number;
   readonly fullReadMs: number;
   readonly audience?: string;
+  readonly userAudience?: string;
   /** On the machines of the proxies. */
   readonly keysCaFile?: string;
   /**
@@ -54,6 +55,9 @@ export const everyKind = {
     .describe('The backstop for what a webhook cannot carry or loses.'),
   fullRead: duration('1s', '30d').prefault('1h').describe('How often the directory is compared completely.'),
   audience: text().exactOptional().describe('What a token must be issued for to count in Consul.'),
+  userAudience: text()
+    .exactOptional()
+    .describe("With user: required, what a user's token must be issued for to stand beside a call."),
   keysCaFile: text()
     .refine(
       (path) => path.startsWith('/'),
@@ -80,6 +84,7 @@ export function toAnyProvider(
     pollMs: parsed.poll,
     fullReadMs: parsed.fullRead,
     ...(parsed.audience === undefined ? {} : { audience: parsed.audience }),
+    ...(parsed.userAudience === undefined ? {} : { userAudience: parsed.userAudience }),
     ...(parsed.keysCaFile === undefined ? {} : { keysCaFile: parsed.keysCaFile }),
     claims: { ...claims, ...parsed.claims },
     ...(parsed.ssf === undefined ? {} : { ssf: toSsf(parsed.ssf) }),

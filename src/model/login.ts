@@ -18,6 +18,8 @@ export interface LoginProvider {
   readonly issuer: string;
   /** What a token must be issued for; without it nobody logs in, because Consul would look at no audience at all. */
   readonly audience: string | undefined;
+  /** What a user's token beside a call must be issued for. The called service sees that token, and could log in with one for `audience`. */
+  readonly userAudience: string | undefined;
   readonly keys: SigningKeys;
   readonly caCert?: string;
   /** By which proxies verify the server of the keys: a path on their machines. */

@@ -123,7 +123,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     keycloak('directory: x'),
     ['providers'],
     [
-      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, keysCaFile, claims, ssf, serviceAccountRoles, apis',
+      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, userAudience, keysCaFile, claims, ssf, serviceAccountRoles, apis',
     ],
   ],
   [
@@ -326,7 +326,7 @@ providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json },
   { name: b, kind: oidc, issuer: "https://b", directory: b.json }]`,
     ['providers', 'scopes'],
     [
-      '2:13: providers[0]: has no audience, so that any of its tokens would pass for a user\'s where a rule has "user: required"; add "audience", what users\' tokens are issued for',
+      '2:13: providers[0]: has no audience, so that any of its tokens would pass for a user\'s where a rule has "user: required"; add "userAudience", what users\' tokens are issued for',
     ],
   ],
   [

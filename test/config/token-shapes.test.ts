@@ -136,6 +136,15 @@ describe.each(SHAPES)('a token of the kind $kind', (shape) => {
     expect([isAdmitted(shape.own), isAdmitted(shape.persons)]).toEqual([true, false]);
   });
 
+  it('is for the audience of users beside a call, which is the one for Consul unless the file says another', async () => {
+    const audiences = async (more?: string) => {
+      const provider = (await settingsOf(shape, more)).providers.get('main');
+      return [provider?.audience, provider?.userAudience];
+    };
+    expect(await audiences()).toEqual(['consul', 'consul']);
+    expect(await audiences(', userAudience: calls')).toEqual(['consul', 'calls']);
+  });
+
   it('meets what is required of a user, as far as it tells the scope and the person', async () => {
     const isMet = await metBy(shape);
     expect(isMet(shape.persons)).toBe(true);

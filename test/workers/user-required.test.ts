@@ -84,6 +84,18 @@ describe("a daemon whose rule requires a user's token", () => {
     expect(await jwtProviders(rig)).toHaveLength(1);
   });
 
+  it('asks for one that does not log in to Consul, where users have an audience of their own', async () => {
+    await running();
+    await isOpen(rig, WITH_USER);
+    await daemon.idle();
+    await daemon.stop();
+    rig.writeFile(requiringUsers(true), { ...provider(rig), userAudience: 'calls' });
+    daemon = await rig.start();
+    await rig.decided({ type: 'dev.scopemesh.jwt-provider.updated', outcome: 'applied' });
+    expect(await jwtProviders(rig)).toMatchObject([{ Audiences: ['calls'] }]);
+    expect(await rig.mesh.access('orders')).toEqual({ web: WITH_USER });
+  });
+
   it('asks for it by a reload although nothing asked before and the keys were never looked for', async () => {
     rig = await usersRig({ prepare: (it) => it.writeFile(requiringUsers(false), provider(it)) });
     daemon = await rig.start();

@@ -17,25 +17,50 @@ export function userRuleFindings(mapping: Mapping): readonly Finding[] {
   const isForAll = Object.values(limits).some(({ onBehalfOf }) => onBehalfOf === 'human');
   const [only] = mapping.providers.length === 1 ? mapping.providers : [];
   const named = new Set(rules.flatMap((rule) => (rule.userRequired ? (rule.provider ?? only ?? []) : [])));
-  return [...acl.providers.values()].filter(({ name }) => isForAll || named.has(name)).flatMap(providerRules);
+  return [...acl.providers.values()]
+    .filter(({ name }) => isForAll || named.has(name))
+    .flatMap((provider) => providerRules(provider, logsIn(provider.name, mapping)));
 }
 
-function providerRules({ name, audience, scopes, person, keysCaFile }: LoginProvider): readonly Finding[] {
-  if ((audience ?? '') === '')
+/** Whether anybody logs in to Consul with a token of this provider. */
+function logsIn(provider: string, { acl, rules, providers }: Mapping): boolean {
+  const isIts = (named: string | undefined) =>
+    (named ?? (providers.length === 1 ? providers[0] : undefined)) === provider;
+  return (
+    acl.login ||
+    acl.groups.some((group) => isIts(group.provider)) ||
+    // A rule that names no provider is about the scopes of every one.
+    rules.some((rule) => rule.acl !== undefined && (rule.provider === undefined || isIts(rule.provider)))
+  );
+}
+
+function providerRules(
+  { name, audience, userAudience, scopes, person, keysCaFile }: LoginProvider,
+  isForLogin: boolean,
+): readonly Finding[] {
+  if ((userAudience ?? '') === '')
     return [
       error(
         'users.audience',
         `provider ${name} has no audience, so that any of its tokens would pass for a user's: what user: required and onBehalfOf open stays closed`,
-        "set the provider's audience to what users' tokens are issued for",
+        "set the provider's userAudience to what users' tokens are issued for",
       ),
     ];
   const findings: Finding[] = [];
+  if (isForLogin && userAudience === audience)
+    findings.push(
+      warning(
+        'users.forwarded',
+        `a user's token of provider ${name} beside a call is issued for ${audience}, as those are that log in to Consul: the called service receives it, and can log in as the user`,
+        "have users' tokens for calls issued for another audience, and set the provider's userAudience to it",
+      ),
+    );
   if (person === undefined)
     findings.push(
       warning(
         'users.person',
         `a token of provider ${name} does not show whether a person or a client got it, so that either is enough where a user is required`,
-        `issue tokens for the audience ${audience} to people alone`,
+        `issue tokens for the audience ${userAudience} to people alone`,
       ),
     );
   if (keysCaFile === undefined)

@@ -8,7 +8,7 @@ export interface UserRequirementInput {
   readonly owner: string;
   readonly provider: Pick<
     LoginProvider,
-    'name' | 'issuer' | 'audience' | 'keysCaFile' | 'claims' | 'person' | 'scopes'
+    'name' | 'issuer' | 'userAudience' | 'keysCaFile' | 'claims' | 'person' | 'scopes'
   >;
   /** From where Envoy can fetch the provider's keys; undefined where that is not known. */
   readonly jwksUri: string | undefined;
@@ -68,8 +68,10 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     return held(
       'the destination speaks tcp, where Consul requires no token without a word; give it service-defaults with Protocol http',
     );
-  if ((provider.audience ?? '') === '' || provider.audience === undefined || provider.issuer === '')
-    return held('the provider has no audience or issuer, so that any token would pass; set them');
+  if ((provider.userAudience ?? '') === '' || provider.userAudience === undefined || provider.issuer === '')
+    return held(
+      'the provider has no audience for users or no issuer, so that any token would pass; set its userAudience, or audience, and issuer',
+    );
   const claims: ClaimValue[] = [];
   if (provider.person !== undefined)
     claims.push({ path: provider.person.claim, value: provider.person.equals });
@@ -98,7 +100,7 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     entry: {
       name,
       issuer: provider.issuer,
-      audiences: [provider.audience],
+      audiences: [provider.userAudience],
       jwksUri,
       ...(provider.keysCaFile === undefined ? {} : { caFile: provider.keysCaFile }),
       meta: { [MARK]: `scopemesh:${input.owner}`, [ABOUT]: provider.name },

@@ -17,10 +17,12 @@ export const ISSUER = 'https://sso.example.com/realms/main';
 
 /** Keycloak's shapes: `azp` names the client, `client_id` only in a token of its own. */
 export function loginProvider(changes: Partial<LoginProvider> = {}): LoginProvider {
+  const audience = 'audience' in changes ? changes.audience : 'consul';
   return {
     name: 'main',
     issuer: ISSUER,
-    audience: 'consul',
+    audience,
+    userAudience: audience,
     keys: { jwksUrl: `${ISSUER}/protocol/openid-connect/certs` },
     signingAlgorithms: ['RS256'],
     claims: { client: ['azp'], subject: ['sub'], groups: ['groups'] },

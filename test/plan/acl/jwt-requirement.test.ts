@@ -15,7 +15,7 @@ function require(
 ) {
   return userRequirement({
     owner: 'pay',
-    provider: loginProvider({ audience: 'orders', ...shape }),
+    provider: loginProvider({ audience: 'consul', userAudience: 'orders', ...shape }),
     jwksUri: `${ISSUER}/certs`,
     consulVersion: '1.16.1',
     laxAgents: [],
@@ -30,7 +30,7 @@ function require(
 const PERSON = { claim: ['sub_profile'], equals: 'user' };
 
 describe('a required user', () => {
-  test('has a token of the provider for its audience', () => {
+  test('has a token of the provider for the audience of users, which need not be the one for Consul', () => {
     expect(require()).toEqual({
       kind: 'required',
       entry: {
@@ -105,8 +105,8 @@ describe('a required user', () => {
       /1\.15\.3, an unknown version .*force-leave/,
     ],
     ['at a destination that speaks tcp', { protocol: 'tcp' }, {}, /service-defaults/],
-    ['without an audience', {}, { audience: undefined }, /audience/],
-    ['with an empty audience', {}, { audience: '' }, /audience/],
+    ['without an audience', {}, { userAudience: undefined }, /audience/],
+    ['with an empty audience', {}, { userAudience: '' }, /audience/],
     ['without an issuer', {}, { issuer: '' }, /issuer/],
     ['for a scope that no list can hold', { scope: '' }, {}, /half a surrogate|empty/],
   ])('cannot be enforced %s: the access stays closed', (_, changes, provider, detail) => {

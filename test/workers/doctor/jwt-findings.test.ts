@@ -131,6 +131,7 @@ describe('rules that ask for a user', () => {
       }),
     ).map(({ id, severity }) => `${id} ${severity}`);
   const whole = {
+    userAudience: 'calls',
     scopes: { claim: ['roles'], isList: true },
     person: { claim: ['idtyp'], equals: 'user' },
     keysCaFile: '/etc/ssl/certs/ca-certificates.crt',
@@ -142,9 +143,35 @@ describe('rules that ask for a user', () => {
     expect(toldOf(unverified, false)).toEqual([]);
   });
 
+  it('may use the one audience where nobody logs in to Consul', () => {
+    const one = new Map([['main', loginProvider({ ...whole, userAudience: 'consul' })]]);
+    const rules = [{ scope: 'a', to: 'orders', userRequired: true }];
+    const toldWith = (changes: Partial<ReturnType<typeof settings>>, acl?: string) =>
+      userRuleFindings(
+        mapping({
+          rules: [...rules, ...(acl === undefined ? [] : [{ scope: 'b', acl, userRequired: false }])],
+          acl: settings({ providers: one, login: false, ...changes }),
+        }),
+      ).map(({ id }) => id);
+    expect(toldWith({})).toEqual(['users']);
+    expect(toldWith({ groups: [{ group: 'oncall', acl: 'operator = "read"' }] })).toEqual([
+      'users.forwarded',
+    ]);
+    expect(toldWith({ groups: [{ group: 'x', acl: 'operator = "read"', provider: 'other' }] })).toEqual([
+      'users',
+    ]);
+    expect(toldWith({}, 'operator = "read"')).toEqual(['users.forwarded']);
+    expect(toldWith({ login: true })).toEqual(['users.forwarded']);
+  });
+
   it.each([
     ['can rely on all of it', whole, ['users ok']],
-    ['stay closed without an audience', { ...whole, audience: undefined }, ['users.audience error']],
+    ['stay closed without an audience', { ...whole, userAudience: undefined }, ['users.audience error']],
+    [
+      'hand services a token that logs in to Consul where one audience is for both',
+      { ...whole, userAudience: 'consul' },
+      ['users.forwarded warning'],
+    ],
     [
       "are met by a client's own token where no claim shows a person",
       { ...whole, person: undefined },
