@@ -90,23 +90,36 @@ export function fingerprintOf(hold: Hold): string {
     hold.action,
     hold.scopes,
     hold.reason === 'ModeForbids' || hold.reason === 'RevocationLimit' ? hold.after : null,
+    ...(NAMED_IN_DETAIL.has(hold.reason) ? [hold.detail] : []),
   ]);
 }
 
-/** One hold for each subject and reason, naming every scope it is about. */
+/** Of which only the detail says which service or person they are about. */
+const NAMED_IN_DETAIL: ReadonlySet<HoldReason> = new Set([
+  'InvalidServiceName',
+  'ProtectedDestination',
+  'InvalidClientId',
+]);
+
+/** Beyond these the rest is counted. */
+const MOST_DETAILS = 5;
+
+/** One hold for each subject and reason, naming every scope it is about and what each was held for. */
 export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
-  const merged = new Map<string, Hold>();
-  for (const hold of holds) {
-    const name = holdKey(hold);
-    const known = merged.get(name);
-    merged.set(
-      name,
-      known === undefined
-        ? hold
-        : { ...known, scopes: [...new Set([...known.scopes, ...hold.scopes])].toSorted() },
-    );
-  }
-  return [...merged.values()];
+  const alike = new Map<string, Hold[]>();
+  for (const hold of holds) alike.set(holdKey(hold), [...(alike.get(holdKey(hold)) ?? []), hold]);
+  return [...alike.values()].flatMap(([first, ...others]) => {
+    if (first === undefined || others.length === 0) return first ?? [];
+    const all = [first, ...others];
+    const details = [...new Set(all.map(({ detail }) => detail))].toSorted();
+    const told = details.slice(0, MOST_DETAILS);
+    const more = details.length - told.length;
+    return {
+      ...first,
+      detail: [...told, ...(more === 0 ? [] : [`and ${more} more`])].join('; '),
+      scopes: [...new Set(all.flatMap(({ scopes }) => scopes))].toSorted(),
+    };
+  });
 }
 
 /** Kinds whose subjects are a kind and names. */

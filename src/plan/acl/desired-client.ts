@@ -104,13 +104,13 @@ export function desiredClient(input: ClientInput): DesiredClient {
   if (isDelegated && identities.length > 0)
     hold(
       'UserTokenUnenforceable',
-      'a human must stand behind what this client does, and whoever has the identity of its service acts alone',
+      `a human must stand behind what this client does, and whoever has the identity of a service acts alone, so that it has none of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or take the claim off the service`,
     );
   const serviceIdentities = isDelegated ? [] : identities;
   if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing();
 
   const provider = settings.providers.get(client.provider);
-  const why = unverifiable(provider);
+  const why = unverifiable(client.provider, provider);
   if (provider === undefined || why !== undefined) {
     hold('LoginUnverifiable', why ?? '', rules.scopes);
     return nothing();
@@ -239,6 +239,7 @@ function identitiesOf(
   for (const standing of input.standings) {
     if (standing.kind === 'none' || standing.kind === 'refused') continue;
     const { client, service } = standing;
+    const named = JSON.stringify(service.name);
     if (client.provider !== input.client.provider || client.clientId !== input.client.clientId) continue;
     const isCertain = standing.kind === 'claimed' && !standing.addNothing;
     if (!isCertain && !had.has(service.name)) continue;
@@ -249,12 +250,12 @@ function identitiesOf(
     )
       hold(
         'InvalidServiceName',
-        'Consul gives identities only to services in lower-case letters, digits, - and _, of its own partition and namespace; rename the service',
+        `the service ${named} can have no identity: Consul gives them only to names in lower-case letters, digits, - and _, of its own partition and namespace; rename the service`,
       );
     else if (isProtected(service.name))
       hold(
         'ProtectedDestination',
-        'guards.protected names this service; scopemesh gives nobody its identity',
+        `guards.protected names the service ${named}, whose identity scopemesh gives nobody; take it out of guards.protected, or the claim off the service`,
       );
     else found.add(service.name);
   }

@@ -63,7 +63,7 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   );
   if (rules.length === 0) return { desired: NOTHING_DESIRED, holds };
   const provider = settings.providers.get(providerName);
-  const why = unverifiable(provider);
+  const why = unverifiable(providerName, provider);
   if (provider === undefined || why !== undefined) {
     hold('LoginUnverifiable', why ?? '');
     return { desired: NOTHING_DESIRED, holds };
@@ -94,7 +94,10 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
       const selector = selectorFor(provider, subject, inToken);
       const known = roles.get(role);
       if (selector.text === undefined) {
-        hold('InvalidClientId', 'a member or group has no name that Consul can compare; it is left out');
+        hold(
+          'InvalidClientId',
+          `${JSON.stringify(subject)} in the group ${JSON.stringify(group)} is left out: one of the two names is empty or holds half a surrogate pair, which Consul cannot compare; give the person or the group another name at the identity provider`,
+        );
       } else if (known !== undefined) {
         const linked = [...new Set([...known.policies, policy.name])].toSorted(compareText);
         roles.set(role, { ...known, policies: linked });

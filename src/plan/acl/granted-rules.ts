@@ -113,7 +113,7 @@ export function fill(
   if (opened !== undefined)
     return {
       reason: 'ProtectedDestination',
-      detail: 'guards.protected names the service that the scope asks for; scopemesh never opens it',
+      detail: `guards.protected names the service ${opened} that the scope asks for; scopemesh never opens it; take it out of guards.protected, or the scope from the client`,
     };
   return granted;
 }

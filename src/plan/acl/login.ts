@@ -53,12 +53,13 @@ export function lifetimeOf(
 }
 
 /** Why Consul could not tell a token of this provider from any other; undefined where it can. */
-export function unverifiable(provider: LoginProvider | undefined): string | undefined {
-  if (provider === undefined) return 'its identity provider is not configured for logging in to Consul';
+export function unverifiable(name: string, provider: LoginProvider | undefined): string | undefined {
+  if (provider === undefined)
+    return `the identity provider ${name} is not configured; add it under providers, with its issuer and an audience`;
   if ((provider.audience ?? '') === '')
-    return "the provider has no audience, so that any of its tokens would pass; set the provider's audience";
+    return `the provider ${name} has no audience, so that any of its tokens would pass; set the provider's audience`;
   if (provider.issuer === '' || provider.signingAlgorithms.length === 0)
-    return 'the provider has no issuer or no signing algorithm, so that any token would pass; set them';
+    return `the provider ${name} has no issuer or no signing algorithm, so that any token would pass; set them`;
   return undefined;
 }
 

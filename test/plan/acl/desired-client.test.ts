@@ -131,7 +131,12 @@ describe('a client cannot log in', () => {
   test('whose provider is not configured, and that is held', () => {
     const { desired, holds } = desire(web, { settings: { providers: new Map() } });
     expect(desired).toEqual(NOTHING_DESIRED);
-    expect(holds.map((hold) => hold.reason)).toEqual(['LoginUnverifiable']);
+    expect(holds).toMatchObject([
+      {
+        reason: 'LoginUnverifiable',
+        detail: expect.stringMatching(/provider main .*; add it under providers/),
+      },
+    ]);
   });
 });
 
@@ -206,6 +211,19 @@ describe('a claimed service gives its identity', () => {
     });
     expect(desired).toEqual(NOTHING_DESIRED);
     expect(holds.map((hold) => hold.reason)).toEqual([reason]);
+    expect(holds[0]?.detail).toContain(`the service "${service}"`);
+    expect(holds[0]?.detail).toMatch(/; (rename|take) /);
+  });
+
+  test('to no client that acts for people, and that is held with the services and what to do', () => {
+    const { desired, holds } = desire(of, {
+      services: ['web', 'api'],
+      mapping: { limits: { ...mapping().limits, workload: { never: [], onBehalfOf: 'human' } } },
+    });
+    expect(desired).toEqual(NOTHING_DESIRED);
+    expect(holds).toMatchObject([
+      { reason: 'UserTokenUnenforceable', detail: expect.stringMatching(/ api, web; give .* login: off/) },
+    ]);
   });
 
   const standingOf = (standings: readonly ClaimStanding[] | undefined, had: readonly string[]) =>

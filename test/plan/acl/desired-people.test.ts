@@ -201,6 +201,16 @@ describe('the auth method for people', () => {
     expect(holds.map(({ reason }) => reason)).toEqual(reasons);
   });
 
+  test('leaves out whoever Consul cannot compare, by name and with what to do', () => {
+    const { desired, holds } = people({ oncall: ['ann', ''], admins: ['a\ud800'] });
+    expect(desired?.roles).toHaveLength(1);
+    expect(holds.map(({ reason }) => reason)).toEqual(['InvalidClientId', 'InvalidClientId']);
+    expect(holds.map(({ detail }) => detail)).toEqual([
+      expect.stringMatching(/^"" in the group "oncall" is left out.*; give /),
+      expect.stringMatching(/^"a\\ud800" in the group "admins" is left out.*; give /),
+    ]);
+  });
+
   test('is kept as it stands while the members are not known', () => {
     const { desired, holds } = people(undefined);
     expect(desired).toBeUndefined();

@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest';
+import type { Hold } from '../../src/plan/plan.js';
+import { fingerprintOf, mergeHolds } from '../../src/reconcile/holds.js';
+
+const hold = (detail: string, changes: Partial<Hold> = {}): Hold => ({
+  subject: 'acl-auth-method/web',
+  resource: { kind: 'acl-auth-method', name: 'web' },
+  reason: 'ProtectedDestination',
+  detail,
+  action: 'grant',
+  scopes: [],
+  ...changes,
+});
+
+describe('holds of one subject and reason', () => {
+  test('are one, which names every scope and says each thing once', () => {
+    const holds = [
+      hold('b is protected', { scopes: ['y'] }),
+      hold('a is protected', { scopes: ['x'] }),
+      hold('b is protected', { scopes: ['z'] }),
+      hold('other', { reason: 'InvalidRules' }),
+    ];
+    expect(mergeHolds(holds)).toEqual([
+      hold('a is protected; b is protected', { scopes: ['x', 'y', 'z'] }),
+      hold('other', { reason: 'InvalidRules' }),
+    ]);
+    expect(
+      mergeHolds(holds.toReversed())
+        .map(({ detail }) => detail)
+        .toSorted(),
+    ).toEqual(['a is protected; b is protected', 'other']);
+  });
+
+  test('are counted beyond a few', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    expect(mergeHolds(names.map((name) => hold(name)))).toEqual([hold('a; b; c; d; e; and 2 more')]);
+  });
+
+  test('are told anew where another service is among them', () => {
+    const before = mergeHolds([hold('a is protected')]);
+    const after = mergeHolds([hold('a is protected'), hold('b is protected')]);
+    expect(after.map(fingerprintOf)).not.toEqual(before.map(fingerprintOf));
+  });
+});
