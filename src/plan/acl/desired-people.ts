@@ -26,8 +26,6 @@ export interface PeopleInput {
   readonly settings: AclSettings;
   /** Subjects (`sub`) of enabled people by group or role, complete; undefined where they were not read. */
   readonly members: ReadonlyMap<string, readonly string[]> | undefined;
-  /** How long the provider's access tokens for people live, where it tells. */
-  readonly lifetimeSeconds?: number;
   readonly parse?: (text: string) => AclRules;
 }
 
@@ -68,7 +66,7 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
     hold('LoginUnverifiable', why ?? '');
     return { desired: NOTHING_DESIRED, holds };
   }
-  const maxTtl = maxTokenTtlSeconds(input.lifetimeSeconds, [mapping.limits.human]);
+  const maxTtl = maxTokenTtlSeconds(undefined, [mapping.limits.human]);
   if (maxTtl === undefined) {
     hold(
       'LifetimeTooShort',

@@ -162,7 +162,6 @@ describe('the auth method for people', () => {
       people({ oncall: ['1'] }, changes).desired?.authMethods[0]?.maxTokenTtlSeconds;
     expect(ttl({})).toBe(86_400);
     expect(ttl({ mapping: mapping({ limits }) })).toBe(28_800);
-    expect(ttl({ mapping: mapping({ limits }), lifetimeSeconds: 300 })).toBe(300);
   });
 
   test.each([
@@ -178,7 +177,15 @@ describe('the auth method for people', () => {
       },
       ['LoginUnverifiable'],
     ],
-    ['where tokens live less than a minute', { lifetimeSeconds: 30 }, ['LifetimeTooShort']],
+    [
+      'where people may hold a token for less than a minute',
+      {
+        mapping: mapping({
+          limits: { ...mapping().limits, human: { never: [], maxTokenTtlSeconds: 30 } },
+        }),
+      },
+      ['LifetimeTooShort'],
+    ],
     [
       'for groups of another provider',
       { settings: settings({ groups: [{ group: 'oncall', acl: READ_CONFIG, provider: 'x' }] }) },
