@@ -4,6 +4,7 @@ import type { ClaimStanding } from './claims.js';
 import type { DestinationInput } from './destination-input.js';
 import { sameGrant, toldScopes } from './grant-text.js';
 import { destinationsOfScope } from './openings.js';
+import type { ActualAccess } from './plan.js';
 import { type ClientId, clientText, findClient } from './world.js';
 import type { Written } from './written.js';
 
@@ -27,7 +28,7 @@ export interface Loss {
  * | the client is missing | `ClientDeleted` | if an event named the client |
  * | destination protected | `ProtectedService` | yes |
  * | the client still has every scope that opened the edge | `MappingChanged` | yes |
- * | the same, but its kind may not use them | `ActorLimited` | if an event named it or the file changed |
+ * | the same, but its kind may not use them, or not without a human behind it, which nothing asked before | `ActorLimited` | if an event named it or the file changed |
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
  * | a scope is left at another API only than opened the edge | `ScopeRevoked` | likewise: the read may have lost the API |
  * | the provider is not configured any more | `MappingChanged` | yes |
@@ -38,6 +39,8 @@ export function lossOf(facts: {
   /** The client that the edge's Description names. */
   readonly former: ClientId | undefined;
   readonly wanted: readonly string[];
+  /** The access that stands. */
+  readonly stood: ActualAccess;
   readonly input: DestinationInput;
 }): Loss {
   const { standing, written, input } = facts;
@@ -77,8 +80,12 @@ export function lossOf(facts: {
   const has = (grant: Grant) => client.grants.some((each) => sameGrant(each, grant));
   const lost = (written?.grants ?? []).filter((grant) => !has(grant));
   if (before.length > 0 && lost.length === 0) {
-    const limited = new Set(input.openings.get(clientText(id))?.limited ?? []);
-    const isLimited = before.some((scope) => limited.has(scope));
+    const { limited = [], openings = [] } = input.openings.get(clientText(id)) ?? {};
+    const needsHuman = openings.some(
+      ({ destination, user }) => destination === input.destination.name && user?.actsForHuman,
+    );
+    const isLimited =
+      before.some((scope) => limited.includes(scope)) || (needsHuman && !asksForActor(facts.stood));
     return {
       reason: isLimited ? 'ActorLimited' : 'MappingChanged',
       scopes: before.filter((scope) => !facts.wanted.includes(scope)),
@@ -96,6 +103,14 @@ export function lossOf(facts: {
       ? lost.every((scope) => told.some((each) => sameGrant(each, scope)))
       : told.some((scope) => !has(scope) && reaches(scope));
   return { reason: 'ScopeRevoked', scopes: namesOf(lost), isInferred: !named && !isTold };
+}
+
+/** Whether every request must show whom its client acts for already. */
+function asksForActor(access: ActualAccess): boolean {
+  return (
+    access?.kind === 'http' &&
+    access.permissions.every(({ jwt }) => jwt?.verifyClaims.some(({ path }) => path.join('/') === 'act/sub'))
+  );
 }
 
 function namesOf(grants: readonly Grant[]): readonly string[] {

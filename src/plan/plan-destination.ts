@@ -161,7 +161,7 @@ function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
   const narrowing = before?.kind === 'other' || narrows(before, after);
   const widening =
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
-  const loss = lossOf({ standing, written, former, wanted: wanted.scopes, input });
+  const loss = lossOf({ standing, written, former, wanted: wanted.scopes, stood: before, input });
   const isDrift = written?.digest === digest(after);
   const reason = reasonOf({ keepsClosed, loses: narrowing || after === undefined, isDrift, loss, input });
   const client = wanted.client ?? former;

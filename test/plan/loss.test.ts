@@ -37,6 +37,11 @@ const limited = mapping({
   rules: [rule('orders', 'orders')],
   limits: { human: { never: [] }, workload: { never: ['orders'] }, agent: { never: [] } },
 });
+const onBehalf = mapping({
+  rules: [rule('orders', 'orders')],
+  limits: { human: { never: [] }, workload: { never: [] }, agent: { never: [], onBehalfOf: 'human' } },
+});
+const ofNoKind = { mapping: onBehalf, clients: [client('web', ['orders'], { grantTypes: [] })] };
 const remembered = new Map([[keyOf('web'), { provider: 'main', clientId: 'web', lastSeenAt: NOW }]]);
 const first = mapping({ rules: [rule('orders', 'orders')], claims: 'first' });
 const record = (service: string) => [
@@ -121,6 +126,19 @@ describe('an edge that goes is explained', () => {
     [
       'by a limit of the kind of client that a new file brought',
       { mapping: limited, grantReason: 'MappingChanged' },
+      'ActorLimited',
+      'explicit',
+    ],
+    ['by a kind of client that must have a human behind it', ofNoKind, 'ActorLimited', 'inferred'],
+    [
+      'by such a kind, of a client that an event named',
+      { ...ofNoKind, ...evidence },
+      'ActorLimited',
+      'explicit',
+    ],
+    [
+      'by such a kind, as a new file has it',
+      { ...ofNoKind, grantReason: 'MappingChanged' },
       'ActorLimited',
       'explicit',
     ],

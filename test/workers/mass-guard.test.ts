@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { clientOf, createRig, type Daemon, type Rig } from '../support/daemon.js';
+import { clientOf, createRig, type Daemon, type DaemonOptions, type Rig } from '../support/daemon.js';
 import { until } from '../support/until.js';
 
 let rig: Rig;
@@ -9,10 +9,11 @@ afterEach(() => rig.close());
 const NAMES = Array.from({ length: 50 }, (_, at) => `svc-${String(at).padStart(2, '0')}`);
 
 /** Fifty services, each of which may call the next one. */
-async function running(poll = '1s'): Promise<void> {
+async function running(poll = '1s', file: DaemonOptions['file'] = {}): Promise<void> {
   rig = await createRig({
     clients: NAMES.map((name, at) => clientOf(name, `${NAMES[(at + 1) % 50]}:connect`)),
     provider: { poll },
+    file,
     prepare: async ({ mesh }) => {
       await Promise.all(NAMES.map((name) => mesh.register(name, { client: `${name}-app` })));
     },
@@ -51,6 +52,18 @@ describe('the mass guard', () => {
     expect(await limits()).toHaveLength(30);
     expect(await applied()).toBe(0);
     expect(rig.proxy.writes).toHaveLength(50);
+  });
+
+  it('holds what would close because a read lost by what clients are no agents', async () => {
+    await running('1s', { actors: { agent: { onBehalfOf: 'human' } } });
+    for (const name of NAMES.slice(0, 30)) rig.idp.change(`${name}-app`, { grantTypes: [] });
+    rig.clock.advance(1_500);
+    const held = async () =>
+      (await daemon.status()).holds.filter(({ reason }) => reason === 'RevocationLimit').length;
+    await until('thirty holds', async () => (await held()) === 30);
+    await daemon.idle();
+    expect(await edges()).toBe(50);
+    expect(await applied()).toBe(0);
   });
 
   it('lets them pass where signed events say that they were deleted', async () => {
