@@ -5,8 +5,9 @@ import { providerKey } from '../src/model/key.js';
 import { aclTriggers, everyAclTrigger } from '../src/reconcile/acl/fleet-acl.js';
 import { plainDecision } from '../src/reconcile/decide.js';
 import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
+import { planFleet } from '../src/reconcile/fleet.js';
 import { holdTriggers } from '../src/reconcile/holds.js';
-import { toTriggers } from '../src/reconcile/observe-consul.js';
+import { losingDestinations, toTriggers } from '../src/reconcile/observe-consul.js';
 import { needsUserTokens } from '../src/reconcile/user-token-facts.js';
 
 /**
@@ -82,8 +83,9 @@ export class Reloads {
     world.setMapping(mapping);
     const cause = this.#cause();
     try {
+      const losing = losingDestinations(planFleet(world, this.#deps.window, clock.now()));
       await queue.add([
-        ...toTriggers([...before, ...world.destinations(clock.now())], cause),
+        ...toTriggers([...before, ...world.destinations(clock.now())], cause, losing),
         // Who must stand behind a call may be asked for the first time: where the keys are was not known until now.
         ...(needsUserTokens(mapping)
           ? mapping.providers.map((name) => ({ key: providerKey(name), cause }))

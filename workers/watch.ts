@@ -33,14 +33,15 @@ export async function runWatch(
     await add(takeEntries(deps.world, entries, deps.clock.now(), causeOf(deps), read), deps);
   };
   const onCatalog = async () => {
-    await add(
-      takeCatalog(deps.world, await deps.consul.readCatalog(signal), deps.clock.now(), causeOf(deps)),
-      deps,
-    );
+    const read = deps.world.beginRead();
+    const catalog = await deps.consul.readCatalog(signal);
+    await add(takeCatalog(deps.world, catalog, deps.clock.now(), causeOf(deps), read), deps);
   };
   const onClaims = async () => {
+    const read = deps.world.beginRead();
+    const records = await deps.consul.claims.list(signal);
     const before = deps.world.standings(deps.clock.now());
-    deps.world.putClaimRecords(await deps.consul.claims.list(signal));
+    deps.world.putClaimRecords(records, read);
     await add(standingTriggers(deps.world, before, deps.clock.now(), causeOf(deps)), deps);
   };
   const onAcl = async (stop: AbortSignal) => {

@@ -49,7 +49,8 @@ export async function writeClaims(
     );
   }
   if (create === undefined && remove === undefined) return false;
-  deps.world.putClaimRecords(await deps.consul.claims.list(signal));
+  const read = deps.world.beginRead();
+  deps.world.putClaimRecords(await deps.consul.claims.list(signal), read);
   return true;
 }
 

@@ -17,6 +17,7 @@ import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
 import { tellHolds } from './holds.js';
 import { settleClaimLeftovers } from './leftovers.js';
+import { losesReach, reachOf } from './reach.js';
 
 type ClientKey = Extract<Key, { kind: 'client' }>;
 
@@ -41,6 +42,10 @@ export async function reconcileClient(
   const id: ClientId = { provider: key.provider, clientId: key.value };
   const known = deps.world.client(id);
   const before = deps.world.destinationsOf(id, deps.clock.now());
+  const reach = reachOf(id, deps.world, deps.clock.now());
+  const loses = () =>
+    lostSomething(known, deps.world.client(id)) ||
+    losesReach(id, reach, reachOf(id, deps.world, deps.clock.now()));
   // Told before the closure is in the world, so that a job queued earlier that sees it knows who ordered it.
   if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
     deps.world.told.note(fanOut(before, job, [], true), ({ key: to }) => formatKey(to));
@@ -61,13 +66,15 @@ export async function reconcileClient(
     const evidence = withClientId(evidenceOf(job), id, known ?? deps.world.client(id));
     const after = deps.world.destinationsOf(id, deps.clock.now());
     // A recheck comes long after the event: what it does not find changed has no haste.
-    const urgent =
-      job.triggers.some((trigger) => trigger.urgent && !trigger.isRecheck) ||
-      lostSomething(known, deps.world.client(id));
+    const urgent = job.triggers.some((trigger) => trigger.urgent && !trigger.isRecheck) || loses();
     return fanOut([...before, ...after], job, evidence, urgent);
   };
   if (needsRead(job, known)) {
-    const tell = () => deps.world.told.note(triggersNow(), ({ key: to }) => formatKey(to));
+    const tell = () => {
+      // Whoever is told waits for the job, and a vain one sends none.
+      if (isVain(job, known, deps.world.client(id))) return;
+      deps.world.told.note(triggersNow(), ({ key: to }) => formatKey(to));
+    };
     const answer = await readClient(id, job, directory, tell, deps, signal).catch(async (error: unknown) => {
       await settleClientAcl(id, deps, signal);
       throw error;
@@ -84,7 +91,7 @@ export async function reconcileClient(
   await followRename(id, known, job, deps);
   // What a loss closes goes first, so that nothing that is wrong with a claim or in Consul's ACL delays it. What is
   // gained goes last: when an intention opens, its client may log in.
-  const gains = isAclActive(deps) && gainsAlone(id, known, deps);
+  const gains = isAclActive(deps) && isOpen(id, deps) && !loses();
   if (!gains) await deps.queue.add(triggersNow());
   const failures: unknown[] = [];
   const attempt = async (work: () => Promise<unknown>) => {
@@ -107,14 +114,10 @@ export async function reconcileClient(
   return result;
 }
 
-/** Whether the client has at least what it had, as far as its directory shows. */
-function gainsAlone(id: ClientId, known: OAuthClient | undefined, { world }: ReconcilerDeps): boolean {
-  const now = world.client(id);
+/** Whether the client is known, and nothing closes it. */
+function isOpen(id: ClientId, { world }: ReconcilerDeps): boolean {
   return (
-    world.hasDirectory(id.provider) &&
-    world.closure(id) === undefined &&
-    now?.enabled === true &&
-    !lostSomething(known, now)
+    world.hasDirectory(id.provider) && world.closure(id) === undefined && world.client(id)?.enabled === true
   );
 }
 

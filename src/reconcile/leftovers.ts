@@ -53,8 +53,9 @@ export async function settleClaimLeftovers(
 ): Promise<void> {
   const pending = record.pending.filter(({ resource }) => resource.kind === 'claim');
   if (pending.length === 0) return;
+  const read = deps.world.beginRead();
   const records = await deps.consul.claims.list(signal);
-  deps.world.putClaimRecords(records);
+  deps.world.putClaimRecords(records, read);
   const nowMs = deps.clock.now();
   const at = { nowMs, time: new Date(nowMs).toISOString() };
   const decisions = pending.map((draft) => {

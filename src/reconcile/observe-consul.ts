@@ -4,21 +4,26 @@ import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { clientKey, destinationKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import type { ClaimStanding } from '../plan/claims.js';
+import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import type { WorldState } from './world-state.js';
 
-/** Takes in a complete catalog; triggers for every claim whose standing changed and every destination whose protocol did. */
+/**
+ * Takes in a complete catalog; triggers for every claim whose standing changed and every destination whose protocol did.
+ * `read` was begun before it.
+ */
 export function takeCatalog(
   world: WorldState,
   catalog: Catalog,
   now: number,
   cause: Cause,
+  read?: number,
 ): readonly Trigger[] {
   const before = world.standings(now);
   const oldProtocols = new Map(
     world.destinations(now).map((each) => [serviceText(each), world.protocolOf(each)]),
   );
-  world.putCatalog(catalog, now);
+  world.putCatalog(catalog, now, read);
   const others = world.destinations(now).filter((each) => {
     const old = oldProtocols.get(serviceText(each));
     return old !== undefined && old !== world.protocolOf(each);
@@ -75,11 +80,28 @@ export function takeEntries(
   return toTriggers([...changed.filter((destination) => destination.name !== '*'), ...reached], cause);
 }
 
-export function toTriggers(destinations: readonly ServiceName[], cause: Cause): readonly Trigger[] {
-  return [...new Map(destinations.map((each) => [serviceText(each), each])).values()].map((each) => ({
+/** `losing`: of which the plan takes something away, by their `serviceText`; they go before what only gains. */
+export function toTriggers(
+  destinations: readonly ServiceName[],
+  cause: Cause,
+  losing: ReadonlySet<string> = new Set(),
+): readonly Trigger[] {
+  return [...new Map(destinations.map((each) => [serviceText(each), each]))].map(([text, each]) => ({
     key: keyOf(each),
     cause,
+    ...(losing.has(text) ? { urgent: true } : {}),
   }));
+}
+
+/** Destinations at which a plan takes something away, by their `serviceText`. */
+export function losingDestinations(plans: readonly Plan[]): ReadonlySet<string> {
+  return new Set(
+    plans.flatMap(({ key, changes }) =>
+      key.kind === 'destination' && changes.some((change) => change.narrows)
+        ? [serviceText({ partition: key.partition, namespace: key.namespace, name: key.service })]
+        : [],
+    ),
+  );
 }
 
 function keyOf(destination: ServiceName) {

@@ -4,7 +4,7 @@ import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import type { ClaimStanding } from '../plan/claims.js';
-import type { ClientId } from '../plan/world.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { isAclActive } from './acl/acl-state.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
@@ -16,11 +16,12 @@ import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
 import { holdTriggers } from './holds.js';
 import { type LastRead, lastReadFact } from './last-read.js';
 import { standingTriggers } from './observe-consul.js';
+import { losesReach, reachOf } from './reach.js';
 
 type DirectoryKey = Extract<Key, { kind: 'directory' }>;
 
 /** The destinations that a client's change reaches, and what they are to be told. */
-interface Reach {
+interface Reached {
   readonly clientId: string;
   readonly isNamed: boolean;
   readonly evidence: readonly Evidence[];
@@ -42,6 +43,7 @@ export async function reconcileProvider(
   const reached = destinationsBefore(key.name, [...before.values()], deps);
 
   const standings = world.standings(clock.now());
+  const opened = new Map(world.openings());
   const isFirst = !world.hasDirectory(key.name);
 
   const read = world.beginRead();
@@ -64,17 +66,20 @@ export async function reconcileProvider(
     ...reopened,
   ]);
   const isRecheck = job.triggers.every((trigger) => trigger.isRecheck);
-  const reaches = [...ids].map((clientId): Reach => {
+  const reaches = [...ids].map((clientId): Reached => {
     const id = { provider: key.name, clientId };
     const evidence = word.about(clientId);
     // A recheck comes long after the event: what it does not find changed has no haste.
-    const urgent =
-      (evidence.length > 0 && !isRecheck) || lostSomething(before.get(clientId), world.client(id));
+    const had = { opened: opened.get(clientText(id))?.openings ?? [], standings };
+    const loses =
+      lostSomething(before.get(clientId), world.client(id)) ||
+      losesReach(id, had, reachOf(id, world, clock.now()));
+    const urgent = (evidence.length > 0 && !isRecheck) || loses;
     const at = [...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now())];
     return { clientId, isNamed: word.named.has(clientId), evidence, urgent, at };
   });
   // Who only gains may have logins to be made before an intention opens.
-  const mayWait = ({ urgent, evidence }: Reach) => isAclActive(deps) && !urgent && evidence.length === 0;
+  const mayWait = ({ urgent, evidence }: Reached) => isAclActive(deps) && !urgent && evidence.length === 0;
   const first = reachTriggers(
     reaches.filter((reach) => !mayWait(reach)),
     job,
@@ -128,8 +133,8 @@ export async function reconcileProvider(
 }
 
 /** Each destination once for all that is told it alike. */
-function reachTriggers(reaches: readonly Reach[], job: Job): readonly Trigger[] {
-  const groups = new Map<string, Reach[]>();
+function reachTriggers(reaches: readonly Reached[], job: Job): readonly Trigger[] {
+  const groups = new Map<string, Reached[]>();
   for (const reach of reaches) {
     const alike = JSON.stringify([reach.urgent, reach.isNamed && reach.clientId]);
     const known = groups.get(alike);

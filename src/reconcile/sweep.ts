@@ -10,7 +10,7 @@ import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';
 import { holdTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-providers.js';
-import { takeCatalog, takeEntries, toTriggers } from './observe-consul.js';
+import { losingDestinations, takeCatalog, takeEntries, toTriggers } from './observe-consul.js';
 import { readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {
@@ -37,10 +37,10 @@ export async function readConsul(
     readUserTokenFacts(deps, signal),
   ]);
   const now = deps.clock.now();
-  world.putClaimRecords(records);
+  world.putClaimRecords(records, read);
   const triggers = [
     ...takeEntries(world, entries, now, cause, read),
-    ...takeCatalog(world, catalog, now, cause),
+    ...takeCatalog(world, catalog, now, cause, read),
   ];
   if (triggers.length > 0) await deps.queue.add(triggers);
 }
@@ -61,7 +61,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
       : [],
   );
   await deps.queue.add([
-    ...toTriggers(destinations, cause),
+    ...toTriggers(destinations, cause, losingDestinations(pending)),
     ...jwtProviderTriggers(plans, cause, deps),
     ...(await holdTriggers(cause, deps)),
     ...(await leftoverTriggers(cause, deps)),

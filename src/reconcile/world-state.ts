@@ -17,6 +17,13 @@ import {
   type World,
 } from '../plan/world.js';
 import { memoryAfter, withEntries, withRoles } from './claim-memory.js';
+import {
+  afterRead,
+  changedClients,
+  type DirectoryState,
+  isSameClient,
+  unreadDirectory,
+} from './directory-state.js';
 import { EntryCache } from './entry-cache.js';
 import { InferredCounts } from './inferred-counts.js';
 import { type Standings, servicesByClient } from './standings.js';
@@ -25,16 +32,6 @@ import { Turns } from './turns.js';
 import { UserTokens } from './user-tokens.js';
 
 const NOTHING_WRITTEN: ReadonlyMap<string, string> = new Map();
-
-interface DirectoryState {
-  /** False until the first complete read: what single reads said so far waits for it. */
-  isComplete: boolean;
-  clients: Map<string, OAuthClient>;
-  /** Milliseconds since the epoch of the last complete read. */
-  readAt: number;
-  /** By client id: the number of the read that last said something of it; an older read says nothing more. */
-  readBy: Map<string, number>;
-}
 
 /**
  * What this process last saw of both sides, with what follows from it. It is a cache of reads, never a source of
@@ -61,6 +58,8 @@ export class WorldState {
   #catalog: Catalog | undefined;
   #claimRecords: readonly ClaimRecord[] = [];
   #reads = 0;
+  /** The numbers of the reads that last said something of each. */
+  readonly #readBy = { catalog: 0, claims: 0 };
   #version = 0;
   /** Counts up with what standings depend on: not with entries, which change with every write. */
   #claimsVersion = 0;
@@ -91,7 +90,7 @@ export class WorldState {
     this.#claimsChanged();
   }
 
-  /** Take a number before a read of the directory and hand it in with the result. */
+  /** Take a number before a read and hand it in with the result. */
   beginRead(): number {
     return ++this.#reads;
   }
@@ -104,22 +103,9 @@ export class WorldState {
     now: number,
   ): readonly string[] {
     const old = this.#directories.get(provider);
-    const state: DirectoryState = { isComplete: true, clients: new Map(), readAt: now, readBy: new Map() };
-    for (const client of clients) {
-      state.clients.set(client.clientId, client);
-      state.readBy.set(client.clientId, read);
-    }
-    for (const [clientId, number] of old?.readBy ?? []) {
-      if (number <= read) continue;
-      state.readBy.set(clientId, number);
-      const later = old?.clients.get(clientId);
-      if (later === undefined) state.clients.delete(clientId);
-      else state.clients.set(clientId, later);
-    }
+    const state = afterRead(old, clients, read, now);
     this.#directories.set(provider, state);
-    const ids = new Set([...(old?.clients.keys() ?? []), ...state.clients.keys()]);
-    const isNew = old?.isComplete !== true;
-    const changed = [...ids].filter((id) => isNew || !isSame(old.clients.get(id), state.clients.get(id)));
+    const changed = changedClients(old, state);
     for (const clientId of changed) this.#openings.delete(clientText({ provider, clientId }));
     this.#opensAnew = true;
     this.#claimsChanged();
@@ -128,17 +114,12 @@ export class WorldState {
 
   /** What a single read said of a client; ignored if a later read spoke already. */
   putClient(id: ClientId, client: OAuthClient | undefined, read: number): void {
-    const state = this.#directories.get(id.provider) ?? {
-      isComplete: false,
-      clients: new Map(),
-      readAt: 0,
-      readBy: new Map(),
-    };
+    const state = this.#directories.get(id.provider) ?? unreadDirectory();
     this.#directories.set(id.provider, state);
     if ((state.readBy.get(id.clientId) ?? 0) > read) return;
     state.readBy.set(id.clientId, read);
     this.#waiting.delete(clientText(id));
-    if (isSame(state.clients.get(id.clientId), client)) return;
+    if (isSameClient(state.clients.get(id.clientId), client)) return;
     if (client === undefined) state.clients.delete(id.clientId);
     else state.clients.set(id.clientId, client);
     // This one alone: going through ten thousand clients for each event is most of what an event would cost.
@@ -188,7 +169,10 @@ export class WorldState {
     return this.#closures.get(clientText(id));
   }
 
-  putCatalog(catalog: Catalog, now: number): void {
+  /** What a later read said stands. */
+  putCatalog(catalog: Catalog, now: number, read = this.beginRead()): void {
+    if (read < this.#readBy.catalog) return;
+    this.#readBy.catalog = read;
     this.#remembered = memoryAfter(
       this.#remembered,
       this.#catalog,
@@ -206,7 +190,9 @@ export class WorldState {
     return this.#catalog;
   }
 
-  putClaimRecords(records: readonly ClaimRecord[]): void {
+  putClaimRecords(records: readonly ClaimRecord[], read = this.beginRead()): void {
+    if (read < this.#readBy.claims) return;
+    this.#readBy.claims = read;
     this.#claimRecords = records;
     this.#claimsChanged();
   }
@@ -389,8 +375,4 @@ export class WorldState {
     if (only !== undefined && before !== undefined && isCurrent)
       this.#standings = this.#standingsAfter(only, before);
   }
-}
-
-function isSame(a: OAuthClient | undefined, b: OAuthClient | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

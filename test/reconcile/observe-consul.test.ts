@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { standingTriggers, takeCatalog, takeEntries } from '../../src/reconcile/observe-consul.js';
+import { planFleet } from '../../src/reconcile/fleet.js';
+import {
+  losingDestinations,
+  standingTriggers,
+  takeCatalog,
+  takeEntries,
+  toTriggers,
+} from '../../src/reconcile/observe-consul.js';
+import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
 import { WorldState } from '../../src/reconcile/world-state.js';
 import {
   ALLOW,
@@ -45,6 +53,16 @@ describe('a catalog that changed', () => {
     expect(takeCatalog(it, catalogOf(claiming('web', 'web')), NOW + 1, CAUSE)).toEqual([]);
   });
 
+  test('is no news where a read that was begun later has spoken: a tag that was removed stays removed', () => {
+    const it = world();
+    const slow = it.beginRead();
+    takeCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE, it.beginRead());
+    takeCatalog(it, catalogOf({ ...claiming('web', 'web'), instances: [] }), NOW, CAUSE, it.beginRead());
+    const known = it.catalog;
+    expect(takeCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE, slow)).toEqual([]);
+    expect(it.catalog).toBe(known);
+  });
+
   test('compares ten thousand services with eight thousand entries in a moment', () => {
     const it = new WorldState(mapping(), SETTINGS);
     const services = Array.from({ length: 10_000 }, (_, at) => claiming(`s${at}`, `n${at}`));
@@ -68,4 +86,29 @@ test('a wildcard entry that changed sends on every destination that could be rea
   const changed = { ...entry('*', ourSource('api', ALLOW)), modifyIndex: 9 };
   const triggers = takeEntries(it, [entry('orders', source('web', ALLOW)), changed], NOW, CAUSE);
   expect(keys(triggers)).toMatchObject([{ kind: 'destination', service: 'orders' }]);
+});
+
+test('records of claims that a read begun earlier saw do not come back', () => {
+  const it = world();
+  const [slow, later] = [it.beginRead(), it.beginRead()];
+  it.putClaimRecords([], later);
+  const service = { partition: 'default', namespace: 'default', name: 'web' };
+  it.putClaimRecords([{ provider: 'main', clientId: 'web', service, modifyIndex: 1 }], slow);
+  expect(it.claimRecords).toEqual([]);
+});
+
+test('a comparison sends on first where something is taken away', () => {
+  const it = new WorldState(
+    mapping({ rules: [rule('orders', 'orders'), rule('more', 'billing')] }),
+    SETTINGS,
+  );
+  it.putDirectory('main', [client('web', ['more'])], it.beginRead(), NOW);
+  it.putEntries([entry('orders', ourSource('web', ALLOW))], NOW);
+  takeCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
+  const losing = losingDestinations(planFleet(it, new RevocationWindow(1_000), NOW));
+  const triggers = toTriggers(it.destinations(NOW), CAUSE, losing);
+  expect(triggers.map(({ key, urgent }) => [Object(key).service, urgent])).toEqual([
+    ['orders', true],
+    ['billing', undefined],
+  ]);
 });

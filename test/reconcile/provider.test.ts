@@ -33,6 +33,12 @@ describe('a complete read of a directory', () => {
     expect(added).toMatchObject([{ key: { service: 'orders' }, urgent: true }]);
   });
 
+  test('sends on in haste where a client no longer names its service, though its scopes are as before', async () => {
+    const { added, run } = readOf([client('web', ['orders'], { attributes: {} }), client('api', ['orders'])]);
+    await run();
+    expect(added[0]).toMatchObject({ key: { service: 'orders' }, urgent: true });
+  });
+
   test('sends on what only gained without haste, and nothing where nothing changed', async () => {
     const gained = readOf([client('web', ['orders', 'more']), client('api', ['orders'])]);
     await gained.run();

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import type { OAuthClient } from '../../src/model/client.js';
+import { losesReach, reachOf } from '../../src/reconcile/reach.js';
+import { WorldState } from '../../src/reconcile/world-state.js';
+import { claiming, client, mapping, NOW, rule, SETTINGS } from '../plan/scene.js';
+
+const WEB = { provider: 'main', clientId: 'web' };
+const LIMITS = {
+  human: { never: [] },
+  workload: { never: [] },
+  agent: { never: ['orders'] },
+};
+
+/** Whether `web` may do less once its directory says something else of it. */
+function loses(before: OAuthClient, after: OAuthClient | undefined): boolean {
+  const rules = [rule('orders', 'orders'), rule('billing', 'billing')];
+  const classify = [{ attribute: 'actor', equals: 'agent', kind: 'agent' as const }];
+  const world = new WorldState(mapping({ rules, limits: LIMITS, classify }), SETTINGS);
+  world.putCatalog(
+    { services: [claiming('web', 'web')], protocols: new Map(), defaultProtocol: 'http' },
+    NOW,
+  );
+  world.putDirectory('main', [before], world.beginRead(), NOW);
+  const had = reachOf(WEB, world, NOW);
+  world.putClient(WEB, after, world.beginRead());
+  return losesReach(WEB, had, reachOf(WEB, world, NOW));
+}
+
+const web = (scopes: readonly string[], attributes: Readonly<Record<string, string>> = {}) =>
+  client('web', scopes, { attributes: { 'consul-services': 'web', ...attributes } });
+
+describe('a client may do less', () => {
+  test.each<readonly [string, OAuthClient | undefined]>([
+    ['without a scope', web([])],
+    ['as a kind that may not use the scope', web(['orders'], { actor: 'agent' })],
+    ['where it no longer names the service', web(['orders'], { 'consul-services': 'api' })],
+    ['gone', undefined],
+    ['disabled', { ...web(['orders']), enabled: false }],
+    ['with another scope instead', web(['billing'])],
+  ])('%s', (_, after) => {
+    expect(loses(web(['orders']), after)).toBe(true);
+  });
+
+  test.each<readonly [string, OAuthClient, OAuthClient]>([
+    ['more scopes', web(['orders']), web(['orders', 'billing'])],
+    ['another name', web(['orders']), { ...web(['orders']), name: 'Web' }],
+    ['the service named at last', web(['orders'], { 'consul-services': '' }), web(['orders'])],
+    ['a kind that may use the scope at last', web(['orders'], { actor: 'agent' }), web(['orders'])],
+  ])('and not with %s', (_, before, after) => {
+    expect(loses(before, after)).toBe(false);
+  });
+});
