@@ -1,6 +1,11 @@
 import type { Grant } from '../../model/client.js';
 import type { OktaApp } from './app.js';
-import { type AccessRule, ALL_CLIENTS, type AuthorizationServer } from './authorization-server.js';
+import {
+  type AccessRule,
+  ALL_CLIENTS,
+  type AuthorizationServer,
+  type CustomScope,
+} from './authorization-server.js';
 
 export interface ClientAccess {
   readonly grants: readonly Grant[];
@@ -13,8 +18,9 @@ export interface ClientAccess {
  * rule lets a client have, it gets by asking for that alone. So the rules add up, and only the lifetime depends on
  * which one answers: its lower end counts.
  *
- *   client credentials   every scope of the rule, for an app that has this grant type
- *   in someone's name    the same, where the rule is for everyone; one for some people alone says nothing of the client
+ *   client credentials   every scope of the rule that needs no person's consent, for an app that has this grant type
+ *   in someone's name    every scope of the rule, where it is for everyone; one for some people alone says nothing of
+ *                        the client
  */
 export function accessOf(app: OktaApp, servers: readonly AuthorizationServer[]): ClientAccess {
   const grants: Grant[] = [];
@@ -22,22 +28,24 @@ export function accessOf(app: OktaApp, servers: readonly AuthorizationServer[]):
   for (const { api, scopes, policies } of servers) {
     const rules = policies
       .filter(({ clients }) => clients.some((each) => each === ALL_CLIENTS || each === app.clientId))
-      .flatMap((policy) => policy.rules)
-      .filter((rule) => appliesTo(app, rule));
-    const obtained = scopes.filter((name) => rules.some((rule) => lets(rule, name)));
-    grants.push(...obtained.toSorted().map((name) => ({ api, name })));
+      .flatMap((policy) => policy.rules);
+    const obtained = scopes.filter((scope) => rules.some((rule) => lets(app, rule, scope)));
+    grants.push(...obtained.map(({ name }) => ({ api, name })).toSorted(byName));
     for (const rule of rules)
-      if (obtained.some((name) => lets(rule, name))) lifetimes.push(rule.lifetimeSeconds);
+      if (obtained.some((scope) => lets(app, rule, scope))) lifetimes.push(rule.lifetimeSeconds);
   }
   return { grants, lifetimeSeconds: lifetimes.length === 0 ? undefined : Math.min(...lifetimes) };
 }
 
-function appliesTo(app: OktaApp, rule: AccessRule): boolean {
+function lets(app: OktaApp, rule: AccessRule, scope: CustomScope): boolean {
+  if (!rule.scopes.includes('*') && !rule.scopes.includes(scope.name)) return false;
   return rule.grantTypes.some(
-    (type) => app.grantTypes.includes(type) && (type === 'client_credentials' || rule.isForEveryone),
+    (type) =>
+      app.grantTypes.includes(type) &&
+      (type === 'client_credentials' ? scope.isForServices : rule.isForEveryone),
   );
 }
 
-function lets(rule: AccessRule, scope: string): boolean {
-  return rule.scopes.includes('*') || rule.scopes.includes(scope);
+function byName(one: Grant, other: Grant): number {
+  return one.name < other.name ? -1 : 1;
 }

@@ -8,9 +8,15 @@ export interface AuthorizationServer {
   /** As the configuration names it. */
   readonly api: string;
   /** Its custom scopes; empty while the server is inactive. Those of OpenID Connect say who a person is and open nothing. */
-  readonly scopes: readonly string[];
+  readonly scopes: readonly CustomScope[];
   /** Active ones, with their active rules. */
   readonly policies: readonly AccessPolicy[];
+}
+
+export interface CustomScope {
+  readonly name: string;
+  /** Whether an app may have it for itself, without anybody's consent. */
+  readonly isForServices: boolean;
 }
 
 export interface AccessPolicy {
@@ -41,7 +47,12 @@ const SERVER = z.looseObject({
   audiences: z.array(z.string()),
   status: z.string(),
 });
-const SCOPE = z.looseObject({ id: z.string(), name: z.string().min(1), system: z.boolean().nullish() });
+const SCOPE = z.looseObject({
+  id: z.string(),
+  name: z.string().min(1),
+  system: z.boolean().nullish(),
+  consent: z.string().nullish(),
+});
 const POLICY = z.looseObject({
   id: z.string().min(1),
   status: z.string(),
@@ -118,9 +129,20 @@ export async function readAuthorizationServers(
       if (policy.status !== 'ACTIVE') continue;
       policies.push({ clients, rules: rules.filter(({ status }) => status === 'ACTIVE').map(toRule) });
     }
-    const custom = scopes.filter(({ system }) => system !== true).map(({ name: text }) => text);
+    const custom = scopes
+      .filter(({ system }) => system !== true)
+      .map(({ name: text, consent }) => ({ name: text, isForServices: needsNoPerson(consent) }));
     return { api: name, scopes: server.status === 'ACTIVE' ? custom : [], policies };
   }
+}
+
+/**
+ * A scope that needs the consent of a person (REQUIRED, _Block services from requesting this scope_) is refused to
+ * client credentials; FLEXIBLE is granted to them without (developer.okta.com/docs/guides/request-user-consent). One
+ * without the property is IMPLICIT, Okta's default; a value that is not known counts as refused.
+ */
+function needsNoPerson(consent: string | null | undefined): boolean {
+  return ['IMPLICIT', 'FLEXIBLE'].includes(consent ?? 'IMPLICIT');
 }
 
 function toRule({ conditions, actions }: z.output<typeof RULE>): AccessRule {

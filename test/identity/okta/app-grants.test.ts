@@ -85,6 +85,27 @@ describe('what an app may obtain', () => {
     expect(await grantsOf(app().id)).toEqual([`${API} orders:read`]);
   });
 
+  it('for itself is no scope that a person must consent to, and none whose kind of consent is not known', async () => {
+    // https://developer.okta.com/docs/guides/request-user-consent: Block services from requesting this scope.
+    const { org } = world.server;
+    for (const consent of ['FLEXIBLE', 'REQUIRED', 'BY_POST'])
+      org.addScope(world.mesh.id, consent.toLowerCase(), consent);
+    const flows = ['client_credentials', 'authorization_code'];
+    rule(['ALL_CLIENTS'], { scopes: ['*'], grantTypes: flows });
+    const ofAll = [`${API} by_post`, `${API} flexible`, `${API} orders:read`, `${API} orders:write`];
+    expect(await grantsOf(app().id)).toEqual(ofAll.slice(1));
+    expect(await grantsOf(app(flows).id)).toEqual([...ofAll, `${API} required`]);
+  });
+
+  it('has no lifetime from a rule for client credentials whose only scope a person must consent to', async () => {
+    world.server.org.addScope(world.mesh.id, 'asked', 'REQUIRED');
+    const client = app();
+    rule([client.id], { scopes: ['asked'], lifetimeMinutes: 5 });
+    rule([client.id], { scopes: ['orders:read'], lifetimeMinutes: 90 });
+    const read = await directoryOf().read('clientId', client.id, signal);
+    expect(read).toMatchObject({ grants: [{ name: 'orders:read' }], accessTokenLifetimeSeconds: 5400 });
+  });
+
   it('belongs to the server as the configuration names it: by id, issuer or audience', async () => {
     rule(['ALL_CLIENTS'], { scopes: ['orders:read'] });
     const other = world.server.org.addServer('api://other');

@@ -91,7 +91,7 @@ export class OktaOrg {
       id,
       audiences: [audience],
       status: 'ACTIVE',
-      scopes: system.map((name) => ({ id: newId('scp'), name, system: true })),
+      scopes: system.map((name) => ({ id: newId('scp'), name, system: true, consent: 'IMPLICIT' })),
       policies: [],
     };
     this.#state.servers.push(server);
@@ -110,11 +110,11 @@ export class OktaOrg {
     this.#tell('oauth2.as.deleted', [{ id: serverId, type: 'AuthorizationServer' }]);
   }
 
-  addScope(serverId: string, name: string): void {
+  addScope(serverId: string, name: string, consent = 'IMPLICIT'): void {
     const server = this.server(serverId);
     if (server.scopes.some((scope) => scope.name === name)) return;
     const id = newId('scp');
-    server.scopes.push({ id, name, system: false });
+    server.scopes.push({ id, name, system: false, consent });
     this.#tell('oauth2.scope.created', [{ id, type: 'OAuth2 scope', displayName: name }]);
   }
 

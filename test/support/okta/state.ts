@@ -24,8 +24,16 @@ export interface ServerRecord {
   readonly id: string;
   readonly audiences: readonly string[];
   status: 'ACTIVE' | 'INACTIVE';
-  scopes: { readonly id: string; readonly name: string; readonly system: boolean }[];
+  scopes: ScopeRecord[];
   policies: PolicyRecord[];
+}
+
+export interface ScopeRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly system: boolean;
+  /** IMPLICIT, FLEXIBLE or REQUIRED, and whatever Okta may think of yet. */
+  readonly consent: string;
 }
 
 export interface PolicyRecord {

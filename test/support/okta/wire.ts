@@ -5,6 +5,7 @@ import type {
   GroupRecord,
   PolicyRecord,
   RuleRecord,
+  ScopeRecord,
   ServerRecord,
   UserRecord,
 } from './state.js';
@@ -35,8 +36,8 @@ export const serverToWire = (server: ServerRecord, origin: string): Wire =>
     status: server.status,
   });
 
-export const scopeToWire = ({ id, name, system }: ServerRecord['scopes'][number]): Wire =>
-  shape('scope', { id, name, system });
+export const scopeToWire = ({ id, name, system, consent }: ScopeRecord): Wire =>
+  shape('scope', { id, name, system, consent });
 
 export const policyToWire = ({ id, clients, status }: PolicyRecord): Wire =>
   shape('policy', { id, status, conditions: { clients: { include: clients } } });
