@@ -85,6 +85,11 @@ const TYPES: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ['user.account.lock', people('something', true)],
   ['user.account.unlock', people('nothing', true)],
   ['user.account.unlock_by_admin', people('nothing', true)],
+  // A password that is reset or expired takes somebody out of ACTIVE until another is set. People set passwords all day
+  // long, and a hook that was made without these types would seem to lose each: the log is soon enough.
+  ['user.account.reset_password', people('something', false)],
+  ['user.account.expire_password', people('something', false)],
+  ['user.account.update_password', people('nothing', false)],
   ['user.lifecycle.activate', people('nothing', true)],
   ['user.lifecycle.reactivate', people('nothing', true)],
   ['user.lifecycle.unsuspend', people('nothing', true)],

@@ -280,6 +280,8 @@ describe('an entry of the log', () => {
     ['user.lifecycle.suspend', 'SUSPENDED', true],
     ['user.lifecycle.deactivate', 'DEPROVISIONED', true],
     ['user.account.lock', 'LOCKED_OUT', false],
+    ['user.account.reset_password', 'RECOVERY', false],
+    ['user.account.expire_password', 'PASSWORD_EXPIRED', false],
   ])('about a person: %s', async (type, status, endsSessions) => {
     world.server.org.addUser('ada@example.com');
     world.server.org.setUserStatus('ada@example.com', status, type);
@@ -290,6 +292,16 @@ describe('an entry of the log', () => {
     expect(orders).toMatchObject(
       endsSessions ? [{ kind: 'session-revoked', subject: 'ada@example.com', at: occurredAt }] : [],
     );
+  });
+
+  it('about a password that was set has the members read, since whoever set it may be active again', async () => {
+    world.server.org.addUser('ada@example.com', 'PASSWORD_EXPIRED');
+    world.server.org.setUserStatus('ada@example.com', 'ACTIVE', 'user.account.update_password');
+    const { events } = await next();
+    expect(events).toMatchObject([
+      { triggers: [{ key: { kind: 'provider' }, members: true, urgent: false }], orders: [] },
+    ]);
+    expect(events[0]?.triggers[0]).not.toHaveProperty('evidence');
   });
 
   it('about cleared sessions ends them, and asks nobody about groups', async () => {
