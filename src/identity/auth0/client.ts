@@ -56,8 +56,9 @@ export const RESOURCE_SERVER = z.object({
 export type ResourceServer = z.output<typeof RESOURCE_SERVER>;
 
 /**
- * Whether a token can be got by the grant: for the client itself, which takes its grant type, or for a user, and either
- * only where the API does not deny it to all. One for anonymous users opens nothing.
+ * Whether a token can be got by the grant: for the client itself, which takes its grant type, or for a user, which takes
+ * one by which a user can come in the first place, and either only where the API does not deny it to all. One for
+ * anonymous users opens nothing.
  */
 function isUsable(
   { subject_type, audience }: ClientGrant,
@@ -67,7 +68,9 @@ function isUsable(
   const subject = subject_type ?? 'client';
   if (subject !== 'client' && subject !== 'user') return false;
   if (apis.get(audience)?.subject_type_authorization?.[subject]?.policy === 'deny_all') return false;
-  return grantTypes.some((type) => (type === 'client_credentials') === (subject === 'client'));
+  if (subject === 'client') return grantTypes.includes('client_credentials');
+  // A refresh token is got by another flow; alone it signs nobody in.
+  return grantTypes.some((type) => !['client_credentials', 'refresh_token'].includes(type));
 }
 
 /** `apis` are the resource servers that count, by identifier. */

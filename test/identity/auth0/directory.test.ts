@@ -71,6 +71,21 @@ describe('what an Auth0 application may obtain', () => {
     expect(await obtained()).toEqual({ machine: 0, website: 0 });
   });
 
+  it("is a user's scopes only where users can come in: a refresh token alone signs nobody in", async () => {
+    const grantTypes: Record<string, readonly string[]> = {
+      website: ['authorization_code', 'refresh_token'],
+      leftover: ['refresh_token'],
+      machine: ['client_credentials', 'refresh_token'],
+    };
+    for (const [id, grant_types] of Object.entries(grantTypes)) {
+      tenant.addClient(id, { grant_types });
+      tenant.grant(id, ['read:orders'], API, 'user');
+      const held = { website: 1 }[id] ?? 0;
+      expect((await all()).get(id)?.grants, id).toHaveLength(held);
+      expect((await directory.read('clientId', id, signal))?.grants, id).toHaveLength(held);
+    }
+  });
+
   it('is no scope that the API has no more, although the grant still names it', async () => {
     tenant.addClient('app');
     tenant.grant('app', ['read:orders', 'write:orders']);

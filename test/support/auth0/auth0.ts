@@ -5,6 +5,7 @@ import {
   type Api,
   type Application,
   EMPTY,
+  type Grant,
   type LogEntry,
   type Operation,
   put,
@@ -54,7 +55,7 @@ export interface Auth0 {
   addClient(clientId: string, change?: Partial<Application>): void;
   changeClient(clientId: string, change: Partial<Application> | undefined): void;
   /** The scopes that the client may obtain of the API; none takes the grant away. */
-  grant(clientId: string, scopes: readonly string[], api?: string): void;
+  grant(clientId: string, scopes: readonly string[], api?: string, subject?: Grant['subject_type']): void;
   putUser(userId: string, roles: readonly string[], blocked?: boolean): void;
   deleteUser(userId: string): void;
   /** What changes nothing that is read here, so that only the log tells of it. */
@@ -146,11 +147,11 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
         ...(change === undefined ? {} : { body: change }),
       });
     },
-    grant(clientId, scopes, audience = API) {
+    grant(clientId, scopes, audience = API, subject = 'client') {
       const known = grantOf(clientId, audience);
       const id = known?.id ?? `cgr_${String(++counter).padStart(6, '0')}`;
       const body = { client_id: clientId, audience, scope: scopes };
-      const next = { id, ...body, subject_type: 'client' as const, allow_all_scopes: false };
+      const next = { id, ...body, subject_type: subject, allow_all_scopes: false };
       state = { ...state, grants: put(state.grants, id, scopes.length === 0 ? undefined : next) };
       // As Auth0 does: only the creation names the client in its path or body.
       if (known === undefined) log({ method: 'POST', path: '/client-grants', body, answered: next });
