@@ -83,9 +83,12 @@ function ofApplication(change: Change, cause: Cause, context: ChangeContext): Ef
   if (clientId === undefined) return ofStranger(change, cause, context);
   names.learnApplication(change.id, clientId);
   const trigger = touched(clientKey(provider, clientId), { clients: [clientId] }, cause, provider);
-  // Without its registration no token is issued to the client any more.
-  const order = orderOf('client-deleted', { clientId }, cause, provider);
-  return { triggers: [trigger], orders: isRemoved(change) ? [order] : [] };
+  // Without its registration no token is issued to the client any more, nor while that is deactivated.
+  const kind = endOf(change);
+  return {
+    triggers: [trigger],
+    orders: kind === undefined ? [] : [orderOf(kind, { clientId }, cause, provider)],
+  };
 }
 
 function ofPrincipal(change: Change, cause: Cause, context: ChangeContext): Effect {
@@ -108,11 +111,7 @@ function ofPrincipal(change: Change, cause: Cause, context: ChangeContext): Effe
   const id = { clientId, internalId: change.id };
   const evidence = { clients: [clientId], internalIds: [change.id] };
   const trigger = touched(clientKey(provider, clientId), evidence, cause, provider);
-  const kind = isRemoved(change)
-    ? 'client-deleted'
-    : change.accountEnabled === false
-      ? 'client-disabled'
-      : undefined;
+  const kind = endOf(change);
   const orders = kind === undefined ? [] : [orderOf(kind, id, cause, provider)];
   return { triggers: [...ofApi, trigger], orders };
 }
@@ -155,6 +154,12 @@ function lostScopes(resource: EntraResource, change: Change): readonly string[] 
     ...gone(resource.roles.values(), change.appRoles),
     ...gone(resource.scopes, change.oauth2PermissionScopes),
   ];
+}
+
+/** What Graph says has happened to what a client needs for its tokens, if it is no longer there or switched off. */
+function endOf(change: Change): 'client-deleted' | 'client-disabled' | undefined {
+  if (isRemoved(change)) return 'client-deleted';
+  return change.accountEnabled === false || change.isDisabled === true ? 'client-disabled' : undefined;
 }
 
 function isRemoved(change: Change): boolean {

@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { Logger } from '../../observe.js';
 import { parseJson } from '../http-client.js';
 import { errorCodeOf, type GraphApi, incomplete } from './graph-api.js';
 import { parse } from './pages.js';
-import { guid } from './principal.js';
+import { APPLICATION_OPTIONAL, guid, PRINCIPAL_OPTIONAL } from './principal.js';
+import { createSelection, type Selection } from './selection.js';
 
 /** The collections of which Graph tells the changes, with what of each is watched. */
-export const WATCHED = {
+const WATCHED = {
   applications: 'id,appId,isFallbackPublicClient,passwordCredentials,keyCredentials',
   servicePrincipals:
     'id,appId,displayName,accountEnabled,disabledByMicrosoftStatus,servicePrincipalType,notes,tags,replyUrls,passwordCredentials,keyCredentials,appRoles,oauth2PermissionScopes',
@@ -13,6 +16,37 @@ export const WATCHED = {
   users: 'id,accountEnabled',
   groups: 'id,members',
 } as const;
+/** Watched too, where Graph knows them. */
+const OPTIONAL: Partial<Record<keyof typeof WATCHED, readonly string[]>> = {
+  applications: APPLICATION_OPTIONAL,
+  servicePrincipals: PRINCIPAL_OPTIONAL,
+};
+/** A delta link watches for ever what was selected when it began: one of another making would miss the rest. */
+export const WATCHING = createHash('sha256')
+  .update(JSON.stringify([WATCHED, OPTIONAL]))
+  .digest('base64url')
+  .slice(0, 8);
+
+export type Selections = Readonly<Record<keyof typeof WATCHED, Selection>>;
+
+export function createSelections(provider: string, logger: Logger): Selections {
+  const of = (collection: keyof typeof WATCHED) =>
+    createSelection({
+      provider,
+      logger,
+      what: `changes of ${collection}`,
+      fields: WATCHED[collection],
+      optional: OPTIONAL[collection] ?? [],
+    });
+  return {
+    applications: of('applications'),
+    servicePrincipals: of('servicePrincipals'),
+    oauth2PermissionGrants: of('oauth2PermissionGrants'),
+    users: of('users'),
+    groups: of('groups'),
+  };
+}
+
 export type PeopleCollection = (typeof PEOPLE)[number];
 export type Collection = (typeof COLLECTIONS)[number];
 export const PEOPLE = ['users', 'groups'] as const;
@@ -27,6 +61,7 @@ const CHANGE = z.object({
   appId: guid.nullish(),
   servicePrincipalType: z.string().nullish(),
   accountEnabled: z.boolean().nullish(),
+  isDisabled: z.boolean().nullish(),
   clientId: guid.nullish(),
   consentType: z.string().nullish(),
   resourceId: guid.nullish(),
@@ -63,24 +98,28 @@ export async function readDelta(
   api: GraphApi,
   collection: keyof typeof WATCHED,
   link: string | undefined,
+  selections: Selections,
   signal: AbortSignal,
 ): Promise<Round> {
-  const start = api.addressOf(`/${collection}/delta`, {
-    $deltatoken: 'latest',
-    $select: WATCHED[collection],
-  });
-  const told = link === undefined ? undefined : await follow(api, collection, new URL(link), true, signal);
+  const told =
+    link === undefined ? undefined : await follow(api, collection, new URL(link), undefined, signal);
   if (told !== undefined) return { ...told, gap: false };
-  const begun = await follow(api, collection, start, false, signal);
+  const selection = selections[collection];
+  const begun = await follow(api, collection, startOf(api, collection, selection), selection, signal);
   if (begun === undefined) throw incomplete(`${api.placeOf(`changes of ${collection}`)}: no end in sight`);
   return { changes: [], link: begun.link, gap: link !== undefined };
 }
 
+function startOf(api: GraphApi, collection: keyof typeof WATCHED, selection: Selection): URL {
+  return api.addressOf(`/${collection}/delta`, { $deltatoken: 'latest', $select: selection.fields });
+}
+
+/** `begun` with, where it does not go on from a stored link. */
 async function follow(
   api: GraphApi,
   collection: keyof typeof WATCHED,
   from: URL,
-  isStored: boolean,
+  begun: Selection | undefined,
   signal: AbortSignal,
 ): Promise<Omit<Round, 'gap'> | undefined> {
   const place = api.placeOf(`changes of ${collection}`);
@@ -91,7 +130,11 @@ async function follow(
     if (seen.size === MOST_PAGES) return undefined;
     seen.add(url.href);
     const answer = await api.send(url, place, {}, signal);
-    if (isStored && isForgotten(answer.status, errorCodeOf(answer))) return undefined;
+    if (begun === undefined && isForgotten(answer.status, errorCodeOf(answer))) return undefined;
+    if (begun?.narrow(answer)) {
+      url = startOf(api, collection, begun);
+      continue;
+    }
     if (answer.status !== 200) throw api.refusalOf(answer, place);
     const page = parse(PAGE, parseJson(answer, place), place);
     changes.push(...page.value);

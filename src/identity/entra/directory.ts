@@ -20,15 +20,18 @@ import { parse, readCollection } from './pages.js';
 import {
   APPLICATION,
   APPLICATION_FIELDS,
+  APPLICATION_OPTIONAL,
   type Application,
   clientIdOf,
   isClient,
   PRINCIPAL_FIELDS,
+  PRINCIPAL_OPTIONAL,
   SERVICE_PRINCIPAL,
   type ServicePrincipal,
   toOAuthClient,
 } from './principal.js';
 import type { EntraResource, EntraResources } from './resources.js';
+import { createSelection, findSelected } from './selection.js';
 import { isGuid } from './tenant.js';
 
 export interface EntraDirectoryOptions {
@@ -54,6 +57,16 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   const { provider, tenant } = api;
   const lifetimeReader = createTokenLifetimeReader(options);
   const place = api.placeOf('service principals');
+  const selecting = (what: string, fields: string, optional: readonly string[]) =>
+    createSelection({ provider, logger: options.logger, what, fields, optional });
+  const ofAll = {
+    principals: selecting('service principals', PRINCIPAL_FIELDS, PRINCIPAL_OPTIONAL),
+    applications: selecting('applications', APPLICATION_FIELDS, APPLICATION_OPTIONAL),
+  };
+  const ofOne = {
+    principals: selecting('one service principal', 'id', ['isDisabled']),
+    applications: selecting('one application', 'id', ['isDisabled']),
+  };
 
   const toClient = (
     principal: ServicePrincipal,
@@ -76,18 +89,18 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
 
   const readAll = async (signal: AbortSignal): Promise<DirectorySnapshot> => {
     const before = api.requests;
-    const query = (fields: string) => ({ $select: fields, $top: pageSize });
+    const query = { $top: pageSize };
     const apis = await resources.read(0, signal);
     const lifetimes = await lifetimeReader.read(0, signal);
     const principals = await readCollection(
       api,
-      { path: '/servicePrincipals', query: query(PRINCIPAL_FIELDS), what: 'service principals' },
+      { path: '/servicePrincipals', query, selection: ofAll.principals, what: 'service principals' },
       SERVICE_PRINCIPAL,
       signal,
     );
     const applications = await readCollection(
       api,
-      { path: '/applications', query: query(APPLICATION_FIELDS), what: 'applications' },
+      { path: '/applications', query, selection: ofAll.applications, what: 'applications' },
       APPLICATION,
       signal,
     );
@@ -122,10 +135,27 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     return { clients: found, requests: api.requests - before };
   };
 
-  const findPrincipal = async (path: string, signal: AbortSignal): Promise<ServicePrincipal | undefined> => {
+  const findOne = async (
+    kind: 'principals' | 'applications',
+    path: string,
+    signal: AbortSignal,
+  ): Promise<unknown> => {
+    const what = kind === 'principals' ? 'service principals' : kind;
     // All fields: Graph allows few requests that select the credentials.
-    const answer = await api.find(path, {}, 'service principals', signal);
-    return answer === undefined ? undefined : parse(SERVICE_PRINCIPAL, answer, place);
+    const found = await api.find(path, {}, what, signal);
+    const isTold = typeof found === 'object' && found !== null && 'isDisabled' in found;
+    if (found === undefined || isTold || !ofOne[kind].isWhole) return found;
+    // Graph 1.0 tells it where it is selected; otherwise this read would open what the complete one closed.
+    const more = await findSelected(api, path, ofOne[kind], what, signal);
+    return more === undefined ? undefined : Object.assign({}, found, more);
+  };
+  const findPrincipal = async (path: string, signal: AbortSignal): Promise<ServicePrincipal | undefined> => {
+    const found = await findOne('principals', path, signal);
+    return found === undefined ? undefined : parse(SERVICE_PRINCIPAL, found, place);
+  };
+  const findApplication = async (clientId: string, signal: AbortSignal): Promise<Application | undefined> => {
+    const found = await findOne('applications', `/applications(appId='${clientId}')`, signal);
+    return found === undefined ? undefined : parse(APPLICATION, found, api.placeOf('applications'));
   };
   const byObjectId = (id: string, signal: AbortSignal) => findPrincipal(`/servicePrincipals/${id}`, signal);
   const byClientId = async (clientId: string, signal: AbortSignal) => {
@@ -138,16 +168,13 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
 
   const complete = async (principal: ServicePrincipal, signal: AbortSignal): Promise<OAuthClient> => {
     const clientId = clientIdOf(principal);
-    const path = `/applications(appId='${clientId}')`;
-    const [lifetimes, apis, answer, assignments, permissionGrants] = await Promise.all([
+    const [lifetimes, apis, application, assignments, permissionGrants] = await Promise.all([
       lifetimeReader.read(AGE_MS, signal),
       resources.read(AGE_MS, signal),
-      api.find(path, {}, 'applications', signal),
+      findApplication(clientId, signal),
       readAssignmentsOf(api, principal.id, pageSize, signal),
       readPermissionGrants(api, `clientId eq '${principal.id}'`, pageSize, signal),
     ]);
-    const application =
-      answer === undefined ? undefined : parse(APPLICATION, answer, api.placeOf('applications'));
     const isOld = assignments.some((assignment) => isUnknownRole(assignment, apis));
     const current = isOld ? await resources.read(0, signal) : apis;
     names.learnPrincipal(principal.id, clientId);

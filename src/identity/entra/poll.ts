@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
+import type { Logger } from '../../observe.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import { mergeMany, toIdentityEvent } from './changes.js';
 import {
   COLLECTIONS,
   type Collection,
+  createSelections,
   PEOPLE,
   type PeopleCollection,
   type Round,
   readDelta,
+  WATCHING,
 } from './delta.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
@@ -26,10 +29,12 @@ export interface EntraPollOptions {
   /** Entries to a page; 999 by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** Where each delta query goes on, and a digest of who holds which app role. */
 const CURSOR = z.object({
+  watching: z.literal(WATCHING),
   applications: z.string(),
   servicePrincipals: z.string(),
   oauth2PermissionGrants: z.string(),
@@ -51,6 +56,7 @@ const RESOURCES_AGE_MS = 60_000;
 export function createEntraPoll(options: EntraPollOptions): EventPoll {
   const { api, resources, names, apis, clock, pageSize = 999 } = options;
   const { provider } = api;
+  const selections = createSelections(provider, options.logger);
   let last: { readonly digest: string; readonly roles: Roles } | undefined;
 
   const readPeople = async (
@@ -61,7 +67,7 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
     for (const collection of PEOPLE) {
       const link = stored?.[collection];
       if (link === undefined && !names.wantsPeople) continue;
-      const round = await readDelta(api, collection, link, signal).catch((error: unknown) => {
+      const round = await readDelta(api, collection, link, selections, signal).catch((error: unknown) => {
         // Whoever reads the members is told what is missing; clients must not wait for it.
         if (error instanceof SyncError && error.code === 'ERR_DIRECTORY_DENIED') return undefined;
         throw error;
@@ -78,7 +84,7 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
       const before = resources.known;
       const rounds = new Map<Collection, Round>();
       for (const collection of COLLECTIONS)
-        rounds.set(collection, await readDelta(api, collection, stored?.[collection], signal));
+        rounds.set(collection, await readDelta(api, collection, stored?.[collection], selections, signal));
       const people = await readPeople(stored, signal);
       const changed = new Set([...rounds.values()].flatMap(({ changes }) => changes.map(({ id }) => id)));
       // An API that is gone has no list of who holds its roles.
@@ -108,7 +114,7 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
         toPeopleEvents(collection, round, { provider, link: stored?.[collection], receivedAt }),
       );
       const links = Object.fromEntries([...rounds, ...people].map(([name, { link }]) => [name, link]));
-      const cursor = { ...stored, ...links, roles: digest };
+      const cursor = { ...stored, ...links, watching: WATCHING, roles: digest };
       return { events: [...told, ...ofPeople], cursor: JSON.stringify(cursor), gap };
     },
   };

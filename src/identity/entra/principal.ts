@@ -15,6 +15,13 @@ const list = <T>(entry: z.ZodType<T>) =>
     .nullish()
     .transform((entries) => entries ?? []);
 
+/**
+ * _Deactivate_ of an app registration, reflected on its service principals; null is enabled
+ * (https://learn.microsoft.com/entra/identity/enterprise-apps/deactivate-app-registration). Where Graph 1.0 does not tell
+ * it, nothing is known of it.
+ */
+const isDisabled = z.boolean().nullish();
+
 /** https://learn.microsoft.com/graph/api/resources/serviceprincipal */
 export const SERVICE_PRINCIPAL = z.object({
   '@odata.type': z.string().optional(),
@@ -24,6 +31,7 @@ export const SERVICE_PRINCIPAL = z.object({
   // What Graph leaves out must not pass for enabled; null, which it may say, does not either.
   accountEnabled: z.boolean().nullable(),
   disabledByMicrosoftStatus: z.string().nullish(),
+  isDisabled,
   servicePrincipalType: z.string().nullish(),
   appOwnerOrganizationId: z.string().nullish(),
   notes: z.string().max(16_384).nullish(),
@@ -37,10 +45,14 @@ export type ServicePrincipal = z.output<typeof SERVICE_PRINCIPAL>;
 export const PRINCIPAL_FIELDS =
   'id,appId,displayName,accountEnabled,disabledByMicrosoftStatus,servicePrincipalType,appOwnerOrganizationId,notes,tags,replyUrls,passwordCredentials,keyCredentials';
 
+/** Asked for where Graph knows them. */
+export const PRINCIPAL_OPTIONAL = ['isDisabled'] as const;
+
 /** https://learn.microsoft.com/graph/api/resources/application */
 export const APPLICATION = z.object({
   id: guid,
   appId: guid,
+  isDisabled,
   isFallbackPublicClient: z.boolean().nullish(),
   passwordCredentials: list(credential),
   keyCredentials: list(credential),
@@ -48,6 +60,7 @@ export const APPLICATION = z.object({
 export type Application = z.output<typeof APPLICATION>;
 
 export const APPLICATION_FIELDS = 'id,appId,isFallbackPublicClient,passwordCredentials,keyCredentials';
+export const APPLICATION_OPTIONAL = ['isDisabled'] as const;
 
 /** An agent identity has no application of its own: it signs in by its object id. */
 export function clientIdOf(principal: ServicePrincipal): string {
@@ -101,7 +114,8 @@ export function isSwitchedOn(
 }
 
 function isEnabled(principal: ServicePrincipal, around: Surroundings): boolean {
-  if (!isSwitchedOn(principal)) return false;
+  if (!isSwitchedOn(principal) || principal.isDisabled === true) return false;
+  if (around.application?.isDisabled === true) return false;
   // Without its registration no token is issued, and where that is another tenant's it cannot be seen from here.
   const isOwn = principal.appOwnerOrganizationId?.toLowerCase() === around.tenantId;
   return !(isOwn && principal.servicePrincipalType === 'Application' && around.application === undefined);

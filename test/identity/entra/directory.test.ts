@@ -156,18 +156,6 @@ describe('a client', () => {
     expect(web?.attributes).toEqual({});
   });
 
-  it('is disabled by an administrator, by Microsoft, or for want of its registration', async () => {
-    entra.addClient('off', { principal: { accountEnabled: false } });
-    entra.addClient('unknown', { principal: { accountEnabled: null } });
-    entra.addClient('banned', {
-      principal: { disabledByMicrosoftStatus: 'DisabledDueToViolationOfServicesAgreement' },
-    });
-    entra.addClient('orphan');
-    entra.tenant.remove('applications', applicationOf('orphan'));
-    for (const name of ['off', 'unknown', 'banned', 'orphan'])
-      expect(await client(name), name).toMatchObject({ enabled: false });
-  });
-
   it('is an agent or a workload where Entra says so', async () => {
     entra.addClient('agent', {
       principal: { appId: null, servicePrincipalType: 'ServiceIdentity', tags: ['consul-services:vault'] },

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { guidOf } from '../../support/entra/tenant.js';
-import { keysOf, type PollRig, startPollRig, triggersOf, WEB } from './poll-rig.js';
+import { keysOf, ordersOf, type PollRig, startPollRig, triggersOf, WEB } from './poll-rig.js';
 
 const signal = new AbortController().signal;
 let rig: PollRig;
@@ -58,6 +58,26 @@ describe('the cursor', () => {
     }
     entra.fault = undefined;
     expect((await poll()).gap).toBe(false);
+  });
+
+  it('is taken up anew with a gap where it watches other properties than are looked at now', async () => {
+    const { parts, poll } = rig;
+    const { watching, ...rest } = JSON.parse((await poll()).cursor) as { readonly watching: string };
+    for (const older of [rest, { ...rest, watching: `${watching}x` }])
+      expect((await parts.poll.poll(JSON.stringify(older), signal)).gap).toBe(true);
+    expect((await poll()).gap).toBe(false);
+  });
+
+  it('begins where Graph does not know of deactivation, and tells the rest', async () => {
+    const { entra, poll } = rig;
+    entra.shape.unknownProperties.add('isDisabled');
+    await poll();
+    entra.deactivate('web');
+    entra.changePrincipal('web', { accountEnabled: false });
+    const result = await poll();
+    expect(result.gap).toBe(false);
+    expect(new Set(keysOf(result))).toEqual(new Set([WEB]));
+    expect(ordersOf(result)).toMatchObject([{ kind: 'client-disabled', clientId: guidOf('web') }]);
   });
 
   it('is taken up anew with a gap where it is of another making, or leads elsewhere with the token', async () => {

@@ -44,6 +44,25 @@ describe('a change of a client', () => {
     expect((await poll()).events).toEqual([]);
   });
 
+  it('that deactivates its registration is urgent, is evidence, and is an order', async () => {
+    const { entra, poll } = rig;
+    entra.deactivate('web');
+    const result = await poll();
+    expect(new Set(keysOf(result))).toEqual(new Set([WEB]));
+    expect(triggersOf(result)).toMatchObject([
+      { urgent: true, evidence: [{ clients: [guidOf('web')] }] },
+      { urgent: true, evidence: [{ clients: [guidOf('web')], internalIds: [principalOf('web')] }] },
+    ]);
+    expect(ordersOf(result)).toMatchObject([
+      { kind: 'client-disabled', clientId: guidOf('web') },
+      { kind: 'client-disabled', clientId: guidOf('web'), internalId: principalOf('web') },
+    ]);
+    entra.deactivate('web', { isDisabled: false });
+    const again = await poll();
+    expect(new Set(keysOf(again))).toEqual(new Set([WEB]));
+    expect(ordersOf(again)).toEqual([]);
+  });
+
   it('that deletes it names it, though Graph tells only ids of objects', async () => {
     const { entra, poll } = rig;
     entra.deleteClient('web');

@@ -37,6 +37,8 @@ export interface Entra {
   addApi(name: string, roles: readonly string[], scopes?: readonly string[]): void;
   addClient(name: string, more?: { principal?: object; application?: object }): void;
   changePrincipal(name: string, change: object): void;
+  /** Deactivates its registration, or activates it again; its service principal reflects that. */
+  deactivate(name: string, change?: object): void;
   deleteClient(name: string): void;
   assignRole(client: string, api: string, role: string): void;
   unassignRole(client: string, api: string, role: string): void;
@@ -64,7 +66,7 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const tenant = createTenant(TENANT_ID);
-  const behaviour: Shape = { origin, maxPage: 999, forgottenBefore: 0 };
+  const behaviour: Shape = { origin, maxPage: 999, forgottenBefore: 0, unknownProperties: new Set() };
 
   const serve = async (request: IncomingMessage): Promise<Answer> => {
     const url = new URL(request.url ?? '/', origin);
@@ -138,6 +140,15 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
       const known = tenant.get('servicePrincipals', principalOf(name));
       if (known === undefined) throw new Error(`no client ${name}`);
       tenant.put('servicePrincipals', { ...known, ...change, id: known.id });
+    },
+    deactivate(name, change = shape('deactivated', {})) {
+      for (const [collection, id] of [
+        ['applications', applicationOf(name)],
+        ['servicePrincipals', principalOf(name)],
+      ] as const) {
+        const known = tenant.get(collection, id);
+        if (known !== undefined) tenant.put(collection, { ...known, ...change });
+      }
     },
     deleteClient(name) {
       for (const { id, principalId } of [...tenant.current.appRoleAssignments.values()])

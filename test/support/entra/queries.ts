@@ -8,6 +8,7 @@ const PROPERTIES: Readonly<Record<string, readonly string[]>> = {
     'displayName',
     'accountEnabled',
     'disabledByMicrosoftStatus',
+    'isDisabled',
     'servicePrincipalType',
     'appOwnerOrganizationId',
     'servicePrincipalNames',
@@ -25,6 +26,7 @@ const PROPERTIES: Readonly<Record<string, readonly string[]>> = {
     'displayName',
     'identifierUris',
     'isFallbackPublicClient',
+    'isDisabled',
     'passwordCredentials',
     'keyCredentials',
     'tags',
@@ -38,16 +40,21 @@ const PROPERTIES: Readonly<Record<string, readonly string[]>> = {
   directoryObjects: ['id', 'accountEnabled', 'displayName'],
 };
 
-/** Undefined if `$select` asks for what the type does not have. */
-export function select(
-  object: DirectoryObject,
-  collection: string,
+/** The first property that `$select` asks for and the type does not have, or this Graph does not. */
+export function unknownIn(
   fields: string | null,
-): DirectoryObject | undefined {
-  if (fields === null) return object;
-  const names = fields.split(',');
+  collection: string,
+  unknown: ReadonlySet<string>,
+): string | undefined {
   const known = PROPERTIES[collection] ?? [];
-  if (names.some((name) => !known.includes(name))) return undefined;
+  return fields?.split(',').find((name) => !known.includes(name) || unknown.has(name));
+}
+
+/** Only where they are selected does the documentation of Graph 1.0 show these. */
+const NOT_BY_DEFAULT = ['isDisabled'];
+
+export function select(object: DirectoryObject, fields: string | null): DirectoryObject {
+  const names = fields?.split(',') ?? Object.keys(object).filter((name) => !NOT_BY_DEFAULT.includes(name));
   const kept = Object.entries(object).filter(([name]) => names.includes(name) || name === '@odata.type');
   return { ...Object.fromEntries(kept), id: object.id };
 }

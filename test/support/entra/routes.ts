@@ -1,5 +1,5 @@
 import { type Answer, graphError, notFound } from './answers.js';
-import { filter, select } from './queries.js';
+import { filter, select, unknownIn } from './queries.js';
 import type { CollectionName, DirectoryObject, Tenant } from './tenant.js';
 
 /** How the server pages and what it has forgotten. */
@@ -9,6 +9,8 @@ export interface Shape {
   maxPage: number;
   /** Delta tokens from before this change are gone. */
   forgottenBefore: number;
+  /** Properties that Graph 1.0 is not documented to have for certain, and that this one refuses. */
+  readonly unknownProperties: Set<string>;
 }
 
 const DELTAS = ['applications', 'servicePrincipals', 'oauth2PermissionGrants', 'users', 'groups'] as const;
@@ -46,7 +48,7 @@ export function answerGet(url: URL, tenant: Tenant, shape: Shape, mayReadUsers: 
   const [, byAppId, appId = ''] = /^\/(servicePrincipals|applications)\(appId='([^']*)'\)$/.exec(path) ?? [];
   if (byAppId === 'servicePrincipals' || byAppId === 'applications') {
     const found = all(byAppId).find((object) => String(object.appId).toLowerCase() === appId.toLowerCase());
-    return one(found, byAppId, appId, url);
+    return one(found, byAppId, appId, url, shape);
   }
   const [, list] =
     /^\/(servicePrincipals|applications|oauth2PermissionGrants|groups|users)$/.exec(path) ?? [];
@@ -63,6 +65,7 @@ export function answerGet(url: URL, tenant: Tenant, shape: Shape, mayReadUsers: 
       'appRoleAssignments',
       assignmentId,
       url,
+      shape,
     );
   }
 
@@ -73,7 +76,7 @@ export function answerGet(url: URL, tenant: Tenant, shape: Shape, mayReadUsers: 
   if (object === undefined) return notFound(id);
   switch (relation) {
     case undefined:
-      return one(object, collection, id, url);
+      return one(object, collection, id, url, shape);
     case 'appRoleAssignments':
     case 'appRoleAssignedTo': {
       const end = relation === 'appRoleAssignments' ? 'principalId' : 'resourceId';
@@ -96,24 +99,31 @@ export function answerGet(url: URL, tenant: Tenant, shape: Shape, mayReadUsers: 
   }
 }
 
-function one(object: DirectoryObject | undefined, collection: string, id: string, url: URL): Answer {
+function one(
+  object: DirectoryObject | undefined,
+  collection: string,
+  id: string,
+  url: URL,
+  { unknownProperties }: Shape,
+): Answer {
   if (object === undefined) return notFound(id);
-  const selected = select(object, collection, url.searchParams.get('$select'));
-  return selected === undefined ? badProperty() : { status: 200, json: selected };
+  const fields = url.searchParams.get('$select');
+  const unknown = unknownIn(fields, collection, unknownProperties);
+  return unknown === undefined ? { status: 200, json: select(object, fields) } : badProperty(unknown);
 }
 
 function page(objects: readonly DirectoryObject[], collection: string, url: URL, shape: Shape): Answer {
   const { searchParams } = url;
+  const fields = searchParams.get('$select');
+  const unknown = unknownIn(fields, collection, shape.unknownProperties);
+  if (unknown !== undefined) return badProperty(unknown);
   const found = filter(objects, searchParams.get('$filter'));
   if (found === undefined) return graphError(400, 'Request_UnsupportedQuery', 'Unsupported Query.');
   const top = Number(searchParams.get('$top') ?? 100);
   if (!(top >= 1 && top <= 999)) return graphError(400, 'Request_BadRequest', 'Invalid page size specified.');
   const size = Math.min(top, shape.maxPage);
   const start = Number(searchParams.get('$skiptoken') ?? 0);
-  const chosen = found
-    .slice(start, start + size)
-    .map((object) => select(object, collection, searchParams.get('$select')));
-  if (chosen.some((object) => object === undefined)) return badProperty();
+  const chosen = found.slice(start, start + size).map((object) => select(object, fields));
   const next = new URL(url);
   next.searchParams.set('$skiptoken', String(start + size));
   const link =
@@ -138,6 +148,10 @@ function answerDelta(url: URL, collection: (typeof DELTAS)[number], tenant: Tena
     const location = `${shape.origin}${url.pathname}?$deltatoken=`;
     return graphError(410, 'syncStateNotFound', 'The sync state generation is not found.', { location });
   }
+  // Of a group its members are selected too, which are no property.
+  const selected = collection === 'groups' ? null : searchParams.get('$select');
+  const unknown = unknownIn(selected, collection, shape.unknownProperties);
+  if (unknown !== undefined) return badProperty(unknown);
   const changed = new Map<string, boolean>();
   const entries = tenant.changes.slice(from, to).filter((entry) => entry.collection === collection);
   const here = entries.slice(0, shape.maxPage);
@@ -145,11 +159,10 @@ function answerDelta(url: URL, collection: (typeof DELTAS)[number], tenant: Tena
   const value = [...changed].map(([id, removed]) => {
     const object = tenant.get(collection, id);
     if (removed || object === undefined) return { id, '@removed': { reason: 'changed' } };
-    if (collection !== 'groups') return select(object, collection, fields);
+    if (collection !== 'groups') return select(object, fields);
     const before = here.find((entry) => entry.id === id)?.before;
-    return { ...select(object, collection, 'id'), id, ...membersDelta(before, object) };
+    return { ...select(object, 'id'), id, ...membersDelta(before, object) };
   });
-  if (value.some((object) => object === undefined)) return badProperty();
   const isWhole = here.length === entries.length;
   const rest = isWhole ? to : (here.at(-1)?.sequence ?? to);
   const text = Buffer.from(JSON.stringify([rest, to, fields])).toString('base64url');
@@ -216,6 +229,7 @@ function membersOf(
   return [...found.values()];
 }
 
-function badProperty(): Answer {
-  return graphError(400, 'BadRequest', 'Parsing OData Select and Expand failed: Could not find a property.');
+function badProperty(name: string): Answer {
+  const message = `Parsing OData Select and Expand failed: Could not find a property named '${name}' on type`;
+  return graphError(400, 'BadRequest', `${message} 'microsoft.graph.directoryObject'.`);
 }

@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Directory } from '../../../src/identity/directory.js';
+import { silentLogger } from '../../../src/observe.js';
+import { applicationOf, type Entra, startEntra } from '../../support/entra/entra.js';
+import { partsOf } from '../../support/entra/parts.js';
+import { guidOf } from '../../support/entra/tenant.js';
+
+const signal = new AbortController().signal;
+let entra: Entra;
+let directory: Directory;
+
+beforeEach(async () => {
+  entra = await startEntra();
+  entra.addApi('orders', ['orders.read']);
+  directory = partsOf(entra, ['orders']).directory;
+});
+afterEach(async () => {
+  await directory.close();
+  await entra.close();
+});
+
+/** Read alone and among all, which must agree. */
+const client = async (name: string) => {
+  const found = await directory.read('clientId', guidOf(name), signal);
+  const { clients } = await directory.readAll(signal);
+  expect(found).toEqual(clients.find(({ clientId }) => clientId === guidOf(name)));
+  return found;
+};
+
+describe('a client', () => {
+  it('is disabled by an administrator, by Microsoft, or for want of its registration', async () => {
+    entra.addClient('off', { principal: { accountEnabled: false } });
+    entra.addClient('unknown', { principal: { accountEnabled: null } });
+    entra.addClient('banned', {
+      principal: { disabledByMicrosoftStatus: 'DisabledDueToViolationOfServicesAgreement' },
+    });
+    entra.addClient('orphan');
+    entra.tenant.remove('applications', applicationOf('orphan'));
+    for (const name of ['off', 'unknown', 'banned', 'orphan'])
+      expect(await client(name), name).toMatchObject({ enabled: false });
+  });
+
+  it('is disabled by the deactivation of its registration, here or in another tenant, until that is over', async () => {
+    entra.addClient('web');
+    entra.addClient('foreign', { principal: { appOwnerOrganizationId: guidOf('elsewhere') } });
+    entra.tenant.remove('applications', applicationOf('foreign'));
+    for (const name of ['web', 'foreign']) {
+      expect(await client(name), name).toMatchObject({ enabled: true });
+      entra.deactivate(name);
+      expect(await client(name), name).toMatchObject({ enabled: false });
+      for (const isDisabled of [false, null]) {
+        entra.deactivate(name, { isDisabled });
+        expect(await client(name), name).toMatchObject({ enabled: true });
+      }
+    }
+  });
+
+  it('is disabled as soon as its registration is, though its service principal does not reflect that yet', async () => {
+    entra.addClient('web');
+    entra.deactivate('web');
+    entra.changePrincipal('web', { isDisabled: null });
+    expect(await client('web')).toMatchObject({ enabled: false });
+  });
+
+  it('is read as well where Graph does not know of deactivation, which is told once for each kind of read', async () => {
+    entra.shape.unknownProperties.add('isDisabled');
+    const warn = vi.fn();
+    const parts = partsOf(entra, ['orders'], { logger: { ...silentLogger, warn } });
+    entra.addClient('web');
+    for (let round = 0; round < 2; round++) {
+      const { clients } = await parts.directory.readAll(signal);
+      const web = clients.find(({ clientId }) => clientId === guidOf('web'));
+      expect(web).toMatchObject({ enabled: true });
+      expect(await parts.directory.read('clientId', guidOf('web'), signal)).toEqual(web);
+    }
+    const reads = ['applications', 'one application', 'one service principal', 'service principals'];
+    expect(warn.mock.calls.map(([fields]) => fields.what).toSorted()).toEqual(reads);
+    expect(warn.mock.calls[0]).toMatchObject([{ properties: ['isDisabled'] }, /does not tell a property/]);
+    await parts.directory.close();
+  });
+
+  it('is refused where Graph refuses what is needed', async () => {
+    entra.shape.unknownProperties.add('accountEnabled');
+    await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+  });
+});
