@@ -86,7 +86,7 @@ function ofApplication(change: Change, cause: Cause, context: ChangeContext): Ef
   // Without its registration no token is issued to the client any more, nor while that is deactivated.
   const kind = endOf(change);
   return {
-    triggers: [trigger],
+    triggers: [trigger, ...ofAgents(clientId, change, cause, context)],
     orders: kind === undefined ? [] : [orderOf(kind, { clientId }, cause, provider)],
   };
 }
@@ -98,6 +98,8 @@ function ofPrincipal(change: Change, cause: Cause, context: ChangeContext): Effe
   const own = change.servicePrincipalType === 'ServiceIdentity' ? change.id : undefined;
   const clientId = change.appId ?? names.clientIdOfPrincipal(change.id) ?? own;
   if (clientId !== undefined) names.learnPrincipal(change.id, clientId);
+  if (change.agentIdentityBlueprintId != null)
+    names.learnAgent(change.id, change.agentIdentityBlueprintId.toLowerCase());
   const ofApi =
     resource !== undefined
       ? [everything(cause, provider, { api: resource.api, scopes: lostScopes(resource, change) })]
@@ -113,7 +115,37 @@ function ofPrincipal(change: Change, cause: Cause, context: ChangeContext): Effe
   const trigger = touched(clientKey(provider, clientId), evidence, cause, provider);
   const kind = endOf(change);
   const orders = kind === undefined ? [] : [orderOf(kind, id, cause, provider)];
-  return { triggers: [...ofApi, trigger], orders };
+  return { triggers: [...ofApi, trigger, ...ofAgents(clientId, change, cause, context)], orders };
+}
+
+/** https://learn.microsoft.com/graph/api/resources/agentidentityblueprint, and …/agentidentityblueprintprincipal */
+const BLUEPRINTS = [
+  '#microsoft.graph.agentIdentityBlueprint',
+  '#microsoft.graph.agentIdentityBlueprintPrincipal',
+];
+
+/** A blueprint that is disabled takes its agent identities with it, and they come back with it. */
+function ofAgents(
+  clientId: string,
+  change: Change,
+  cause: Cause,
+  { names, provider }: ChangeContext,
+): readonly Trigger[] {
+  const agents = names.agentsOf(clientId);
+  if (agents.length === 0) {
+    // Before everything was read nobody knows which they are.
+    const hasUnknown = !names.isComplete && BLUEPRINTS.includes(change['@odata.type'] ?? '');
+    return hasUnknown ? [everything(cause, provider)] : [];
+  }
+  // Without the blueprint itself nothing is known of them.
+  if (endOf(change) !== 'client-disabled') return [everything(cause, provider)];
+  const triggers: Trigger[] = [];
+  for (let at = 0; at < agents.length; at += MOST_NAMED) {
+    const internalIds = agents.slice(at, at + MOST_NAMED);
+    const clients = internalIds.map((id) => names.clientIdOfPrincipal(id) ?? id);
+    triggers.push({ ...everything(cause, provider), evidence: [{ provider, clients, internalIds }] });
+  }
+  return triggers;
 }
 
 function ofGrant(change: Change, cause: Cause, context: ChangeContext): Effect {

@@ -57,11 +57,13 @@ const offered = z.array(z.object({ value: z.string().nullish(), isEnabled: z.boo
 /** An object that changed: its id, and at least the properties that did. */
 const CHANGE = z.object({
   id: z.string().min(1).max(255),
+  '@odata.type': z.string().optional(),
   '@removed': z.object({ reason: z.string().nullish() }).optional(),
   appId: guid.nullish(),
   servicePrincipalType: z.string().nullish(),
   accountEnabled: z.boolean().nullish(),
   isDisabled: z.boolean().nullish(),
+  agentIdentityBlueprintId: guid.nullish(),
   clientId: guid.nullish(),
   consentType: z.string().nullish(),
   resourceId: guid.nullish(),

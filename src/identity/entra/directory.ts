@@ -16,12 +16,14 @@ import { type GraphApi, incomplete } from './graph-api.js';
 import { createTokenLifetimeReader, type TokenLifetimes } from './lifetimes.js';
 import { readMembersOf } from './members.js';
 import type { EntraNames } from './names.js';
-import { parse, readCollection } from './pages.js';
+import { createEntraObjects } from './objects.js';
+import { readCollection } from './pages.js';
 import {
   APPLICATION,
   APPLICATION_FIELDS,
   APPLICATION_OPTIONAL,
   type Application,
+  type Blueprint,
   clientIdOf,
   isClient,
   PRINCIPAL_FIELDS,
@@ -31,7 +33,7 @@ import {
   toOAuthClient,
 } from './principal.js';
 import type { EntraResource, EntraResources } from './resources.js';
-import { createSelection, findSelected } from './selection.js';
+import { createSelection } from './selection.js';
 import { isGuid } from './tenant.js';
 
 export interface EntraDirectoryOptions {
@@ -55,6 +57,7 @@ const AGE_MS = 60_000;
 export function createEntraDirectory(options: EntraDirectoryOptions): Directory {
   const { api, resources, names, clock, pageSize = 999 } = options;
   const { provider, tenant } = api;
+  const objects = createEntraObjects(options);
   const lifetimeReader = createTokenLifetimeReader(options);
   const place = api.placeOf('service principals');
   const selecting = (what: string, fields: string, optional: readonly string[]) =>
@@ -63,14 +66,10 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     principals: selecting('service principals', PRINCIPAL_FIELDS, PRINCIPAL_OPTIONAL),
     applications: selecting('applications', APPLICATION_FIELDS, APPLICATION_OPTIONAL),
   };
-  const ofOne = {
-    principals: selecting('one service principal', 'id', ['isDisabled']),
-    applications: selecting('one application', 'id', ['isDisabled']),
-  };
-
   const toClient = (
     principal: ServicePrincipal,
     application: Application | undefined,
+    blueprint: Blueprint | undefined,
     grants: readonly Grant[],
     apis: readonly EntraResource[],
     lifetimes: TokenLifetimes,
@@ -82,6 +81,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       tenantId: tenant.tenantId,
       nowMs: clock.now(),
       application,
+      blueprint,
       grants,
       lifetimeSeconds: lifetimes.shortest([principal.id, application?.id, ...holders]),
     });
@@ -120,6 +120,13 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       const message = `${place}: the one that reads is not among them; check clientId`;
       throw new SyncError('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
     }
+    const principalOf = new Map(principals.map((each) => [clientIdOf(each), each]));
+    const blueprints = new Map<ServicePrincipal, Blueprint>();
+    for (const principal of clients) {
+      const id = await objects.blueprintIdOf(principal, signal);
+      if (id === undefined) continue;
+      blueprints.set(principal, { principal: principalOf.get(id), application: byAppId.get(id) });
+    }
     for (const principal of principals) names.learnPrincipal(principal.id, clientIdOf(principal));
     for (const application of applications) names.learnApplication(application.id, application.appId);
     names.learnedAll();
@@ -127,6 +134,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       toClient(
         principal,
         byAppId.get(clientIdOf(principal)),
+        blueprints.get(principal),
         grants.get(principal.id) ?? [],
         apis,
         lifetimes,
@@ -135,43 +143,21 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     return { clients: found, requests: api.requests - before };
   };
 
-  const findOne = async (
-    kind: 'principals' | 'applications',
-    path: string,
-    signal: AbortSignal,
-  ): Promise<unknown> => {
-    const what = kind === 'principals' ? 'service principals' : kind;
-    // All fields: Graph allows few requests that select the credentials.
-    const found = await api.find(path, {}, what, signal);
-    const isTold = typeof found === 'object' && found !== null && 'isDisabled' in found;
-    if (found === undefined || isTold || !ofOne[kind].isWhole) return found;
-    // Graph 1.0 tells it where it is selected; otherwise this read would open what the complete one closed.
-    const more = await findSelected(api, path, ofOne[kind], what, signal);
-    return more === undefined ? undefined : Object.assign({}, found, more);
-  };
-  const findPrincipal = async (path: string, signal: AbortSignal): Promise<ServicePrincipal | undefined> => {
-    const found = await findOne('principals', path, signal);
-    return found === undefined ? undefined : parse(SERVICE_PRINCIPAL, found, place);
-  };
-  const findApplication = async (clientId: string, signal: AbortSignal): Promise<Application | undefined> => {
-    const found = await findOne('applications', `/applications(appId='${clientId}')`, signal);
-    return found === undefined ? undefined : parse(APPLICATION, found, api.placeOf('applications'));
-  };
-  const byObjectId = (id: string, signal: AbortSignal) => findPrincipal(`/servicePrincipals/${id}`, signal);
   const byClientId = async (clientId: string, signal: AbortSignal) => {
-    const found = await findPrincipal(`/servicePrincipals(appId='${clientId}')`, signal);
+    const found = await objects.principalByAppId(clientId, signal);
     if (found !== undefined) return found;
     // An agent identity may have no appId: its object id is its client id.
-    const agent = await byObjectId(clientId, signal);
+    const agent = await objects.principalById(clientId, signal);
     return agent !== undefined && clientIdOf(agent) === clientId ? agent : undefined;
   };
 
   const complete = async (principal: ServicePrincipal, signal: AbortSignal): Promise<OAuthClient> => {
     const clientId = clientIdOf(principal);
-    const [lifetimes, apis, application, assignments, permissionGrants] = await Promise.all([
+    const [lifetimes, apis, application, blueprint, assignments, permissionGrants] = await Promise.all([
       lifetimeReader.read(AGE_MS, signal),
       resources.read(AGE_MS, signal),
-      findApplication(clientId, signal),
+      objects.application(clientId, signal),
+      objects.blueprintOf(principal, signal),
       readAssignmentsOf(api, principal.id, pageSize, signal),
       readPermissionGrants(api, `clientId eq '${principal.id}'`, pageSize, signal),
     ]);
@@ -180,7 +166,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     names.learnPrincipal(principal.id, clientId);
     if (application !== undefined) names.learnApplication(application.id, clientId);
     const grants = toGrants(current, assignments, permissionGrants, names).get(principal.id) ?? [];
-    return toClient(principal, application, grants, current, lifetimes);
+    return toClient(principal, application, blueprint, grants, current, lifetimes);
   };
 
   return {
@@ -190,7 +176,9 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       signal.throwIfAborted();
       // Graph compares ids without case, but one client has one client id; nothing else is an id here.
       if (!isGuid(value) || value !== value.toLowerCase()) return undefined;
-      const principal = await (by === 'clientId' ? byClientId(value, signal) : byObjectId(value, signal));
+      const principal = await (by === 'clientId'
+        ? byClientId(value, signal)
+        : objects.principalById(value, signal));
       return principal === undefined || !isClient(principal) ? undefined : complete(principal, signal);
     },
     readMembers(groups, signal) {

@@ -34,6 +34,8 @@ export const SERVICE_PRINCIPAL = z.object({
   isDisabled,
   servicePrincipalType: z.string().nullish(),
   appOwnerOrganizationId: z.string().nullish(),
+  /** Of an agent identity alone: the `appId` of what it was made from (https://learn.microsoft.com/graph/api/resources/agentidentity). */
+  agentIdentityBlueprintId: guid.nullish(),
   notes: z.string().max(16_384).nullish(),
   tags: list(z.string().max(16_384)),
   replyUrls: list(z.string()),
@@ -46,7 +48,7 @@ export const PRINCIPAL_FIELDS =
   'id,appId,displayName,accountEnabled,disabledByMicrosoftStatus,servicePrincipalType,appOwnerOrganizationId,notes,tags,replyUrls,passwordCredentials,keyCredentials';
 
 /** Asked for where Graph knows them. */
-export const PRINCIPAL_OPTIONAL = ['isDisabled'] as const;
+export const PRINCIPAL_OPTIONAL = ['isDisabled', 'agentIdentityBlueprintId'] as const;
 
 /** https://learn.microsoft.com/graph/api/resources/application */
 export const APPLICATION = z.object({
@@ -72,12 +74,20 @@ export function isClient(principal: ServicePrincipal): boolean {
   return !['Legacy', 'SocialIdp'].includes(principal.servicePrincipalType ?? '');
 }
 
+/** What of an agent identity's blueprint is in this tenant. */
+export interface Blueprint {
+  readonly principal: ServicePrincipal | undefined;
+  readonly application: Application | undefined;
+}
+
 export interface Surroundings {
   readonly provider: string;
   readonly tenantId: string;
   readonly nowMs: number;
   /** The registration in this tenant, if it is here. */
   readonly application: Application | undefined;
+  /** Of an agent identity, as far as it is known. */
+  readonly blueprint?: Blueprint | undefined;
   readonly grants: readonly Grant[];
   readonly lifetimeSeconds: number;
 }
@@ -114,17 +124,29 @@ export function isSwitchedOn(
 }
 
 function isEnabled(principal: ServicePrincipal, around: Surroundings): boolean {
-  if (!isSwitchedOn(principal) || principal.isDisabled === true) return false;
-  if (around.application?.isDisabled === true) return false;
+  if (isOff({ principal, application: around.application })) return false;
+  // "Disabling an agent identity blueprint prevents all its agent identities from authenticating"
+  // (https://learn.microsoft.com/entra/agent-id/agent-blueprint).
+  if (around.blueprint !== undefined && isOff(around.blueprint)) return false;
   // Without its registration no token is issued, and where that is another tenant's it cannot be seen from here.
   const isOwn = principal.appOwnerOrganizationId?.toLowerCase() === around.tenantId;
   return !(isOwn && principal.servicePrincipalType === 'Application' && around.application === undefined);
 }
 
-function actorKindOf(principal: ServicePrincipal): ActorKind | undefined {
+/** By what of it is here; absence says nothing. */
+function isOff({ principal, application }: Blueprint): boolean {
+  const isPrincipalOff =
+    principal !== undefined && (!isSwitchedOn(principal) || principal.isDisabled === true);
+  return isPrincipalOff || application?.isDisabled === true;
+}
+
+export function isAgent(principal: ServicePrincipal): boolean {
   const type = principal['@odata.type'];
-  if (principal.servicePrincipalType === 'ServiceIdentity' || type === '#microsoft.graph.agentIdentity')
-    return 'agent';
+  return principal.servicePrincipalType === 'ServiceIdentity' || type === '#microsoft.graph.agentIdentity';
+}
+
+function actorKindOf(principal: ServicePrincipal): ActorKind | undefined {
+  if (isAgent(principal)) return 'agent';
   return principal.servicePrincipalType === 'ManagedIdentity' ? 'workload' : undefined;
 }
 

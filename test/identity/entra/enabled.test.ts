@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Directory } from '../../../src/identity/directory.js';
 import { silentLogger } from '../../../src/observe.js';
-import { applicationOf, type Entra, startEntra } from '../../support/entra/entra.js';
+import { applicationOf, type Entra, principalOf, startEntra } from '../../support/entra/entra.js';
 import { partsOf } from '../../support/entra/parts.js';
+import { shape } from '../../support/entra/shapes.js';
 import { guidOf } from '../../support/entra/tenant.js';
 
 const signal = new AbortController().signal;
@@ -82,5 +83,60 @@ describe('a client', () => {
   it('is refused where Graph refuses what is needed', async () => {
     entra.shape.unknownProperties.add('accountEnabled');
     await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+  });
+});
+
+describe('an agent identity', () => {
+  /** Read alone and among all, which must agree. */
+  const agent = async (name: string, reader = directory) => {
+    const found = await reader.read('clientId', principalOf(name), signal);
+    const { clients } = await reader.readAll(signal);
+    expect(found).toEqual(clients.find(({ clientId }) => clientId === principalOf(name)));
+    return found;
+  };
+  beforeEach(() => {
+    entra.addBlueprint('blueprint');
+    entra.addAgent('bot', 'blueprint');
+  });
+
+  it('is enabled only while its blueprint is not disabled, by an administrator, Microsoft or deactivation', async () => {
+    const disabled = { disabledByMicrosoftStatus: 'DisabledDueToViolationOfServicesAgreement' };
+    expect(await agent('bot')).toMatchObject({ enabled: true, actorKind: 'agent' });
+    for (const change of [{ accountEnabled: false }, disabled]) {
+      entra.changePrincipal('blueprint', change);
+      expect(await agent('bot'), JSON.stringify(change)).toMatchObject({ enabled: false });
+      entra.changePrincipal('blueprint', { accountEnabled: true, disabledByMicrosoftStatus: null });
+      expect(await agent('bot')).toMatchObject({ enabled: true });
+    }
+    entra.deactivate('blueprint');
+    expect(await agent('bot')).toMatchObject({ enabled: false });
+    entra.changePrincipal('blueprint', { isDisabled: null });
+    expect(await agent('bot')).toMatchObject({ enabled: false });
+  });
+
+  it('is disabled by no other blueprint, and not by the absence of its own', async () => {
+    entra.addBlueprint('other');
+    entra.changePrincipal('other', { accountEnabled: false });
+    entra.deleteClient('blueprint');
+    entra.tenant.put('servicePrincipals', shape('agent-identity', { id: principalOf('single') }));
+    for (const name of ['bot', 'single']) expect(await agent(name), name).toMatchObject({ enabled: true });
+  });
+
+  it('is asked for its blueprint once, alone, where Graph does not tell it in the list', async () => {
+    entra.shape.unknownProperties.add('agentIdentityBlueprintId');
+    const parts = partsOf(entra, ['orders']);
+    const asked = () =>
+      entra.requests.filter((each) => each === `GET /v1.0/servicePrincipals/${principalOf('bot')}`).length;
+    entra.changePrincipal('blueprint', { accountEnabled: false });
+    const enabled = async () =>
+      (await parts.directory.readAll(signal)).clients.find(({ clientId }) => clientId === principalOf('bot'))
+        ?.enabled;
+    expect(await enabled()).toBe(false);
+    const first = asked();
+    expect(first).toBeGreaterThan(0);
+    expect(await enabled()).toBe(false);
+    expect(asked()).toBe(first);
+    expect(await agent('bot', parts.directory)).toMatchObject({ enabled: false });
+    await parts.directory.close();
   });
 });

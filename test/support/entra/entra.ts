@@ -36,6 +36,10 @@ export interface Entra {
   fault: ((url: URL, method: string) => Answer | undefined) | undefined;
   addApi(name: string, roles: readonly string[], scopes?: readonly string[]): void;
   addClient(name: string, more?: { principal?: object; application?: object }): void;
+  /** The blueprint of agent identities, with its registration. */
+  addBlueprint(name: string): void;
+  /** An agent identity made from a blueprint, which is a client too. */
+  addAgent(name: string, blueprint: string): void;
   changePrincipal(name: string, change: object): void;
   /** Deactivates its registration, or activates it again; its service principal reflects that. */
   deactivate(name: string, change?: object): void;
@@ -135,6 +139,18 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
         servicePrincipalNames: [guidOf(name)],
       };
       tenant.put('servicePrincipals', shape('service-principal', { ...instance, ...more.principal }));
+    },
+    addBlueprint(name) {
+      const ids = { id: principalOf(name), appId: guidOf(name), appOwnerOrganizationId: TENANT_ID };
+      const application = { '@odata.type': '#microsoft.graph.agentIdentityBlueprint' };
+      self.addClient(name, { principal: shape('blueprint-principal', ids), application });
+    },
+    addAgent(name, blueprint) {
+      const agentIdentityBlueprintId = guidOf(blueprint);
+      tenant.put(
+        'servicePrincipals',
+        shape('agent-identity', { id: principalOf(name), agentIdentityBlueprintId }),
+      );
     },
     changePrincipal(name, change) {
       const known = tenant.get('servicePrincipals', principalOf(name));

@@ -9,6 +9,7 @@ const PROPERTIES: Readonly<Record<string, readonly string[]>> = {
     'accountEnabled',
     'disabledByMicrosoftStatus',
     'isDisabled',
+    'agentIdentityBlueprintId',
     'servicePrincipalType',
     'appOwnerOrganizationId',
     'servicePrincipalNames',
