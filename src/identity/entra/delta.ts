@@ -133,7 +133,8 @@ async function follow(
     seen.add(url.href);
     const answer = await api.send(url, place, {}, signal);
     if (begun === undefined && isForgotten(answer.status, errorCodeOf(answer))) return undefined;
-    if (begun?.narrow(answer)) {
+    if (seen.size === 1 && begun?.narrow(answer, url)) {
+      seen.clear();
       url = startOf(api, collection, begun);
       continue;
     }

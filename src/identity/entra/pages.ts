@@ -38,7 +38,7 @@ export async function readCollection<T extends { readonly id: string }>(
     if (seen.size === MOST_PAGES) throw incomplete(`${place}: more than ${MOST_PAGES} pages`);
     seen.add(url.href);
     const answer = await api.send(url, place, {}, signal);
-    if (seen.size === 1 && selection?.narrow(answer)) {
+    if (seen.size === 1 && selection?.narrow(answer, url)) {
       seen.clear();
       url = first();
       continue;

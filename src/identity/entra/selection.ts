@@ -8,8 +8,11 @@ export interface Selection {
   readonly fields: string;
   /** Whether an optional property is still asked for. */
   readonly isWhole: boolean;
-  /** Whether Graph refused an optional property: it is left out from now on, and asking again makes sense. */
-  narrow(answer: HttpAnswer): boolean;
+  /**
+   * Whether asking again, with `fields` as they are then, makes sense after this answer to `url`: Graph refused an
+   * optional property, which is left out from now on.
+   */
+  narrow(answer: HttpAnswer, url: URL): boolean;
 }
 
 /**
@@ -26,26 +29,37 @@ export function createSelection(options: {
 }): Selection {
   const { provider, logger, what } = options;
   let optional = options.optional;
-  return {
+  let suspected: readonly string[] = [];
+  const leaveOut = (properties: readonly string[]) => {
+    optional = optional.filter((name) => !properties.includes(name));
+    logger.warn({ provider, what, properties }, 'Graph does not tell a property: it is not looked at');
+  };
+  const self: Selection = {
     get fields() {
       return [options.fields, ...optional].join(',');
     },
     get isWhole() {
       return optional.length > 0;
     },
-    narrow(answer) {
+    narrow(answer, url) {
       if (answer.status !== 400 || errorCodeOf(answer) === undefined) return false;
+      // Another read beside it was refused before.
+      if (url.searchParams.get('$select') !== self.fields) return true;
       const text = new TextDecoder().decode(answer.body);
-      const refused = optional.filter((name) => text.includes(`'${name}'`));
-      if (refused.length === 0) return false;
-      optional = optional.filter((name) => !refused.includes(name));
-      logger.warn(
-        { provider, what, properties: refused },
-        'Graph does not tell a property: it is not looked at',
-      );
+      const named = optional.filter((name) => text.includes(`'${name}'`));
+      if (named.length === 0 && optional.length === 0) {
+        // Refused without them too: they were not the reason.
+        optional = suspected;
+        suspected = [];
+        return false;
+      }
+      // Graph's words may be others one day: where it names none, all are left out, and the next answer shows.
+      if (named.length === 0) suspected = optional;
+      leaveOut(named.length === 0 ? optional : named);
       return true;
     },
   };
+  return self;
 }
 
 /** As `api.find`, with the selection in place of a query. */
@@ -58,9 +72,10 @@ export async function findSelected(
 ): Promise<unknown> {
   const place = api.placeOf(what);
   for (;;) {
-    const answer = await api.send(api.addressOf(path, { $select: selection.fields }), place, {}, signal);
+    const url = api.addressOf(path, { $select: selection.fields });
+    const answer = await api.send(url, place, {}, signal);
     if (answer.status === 200) return parseJson(answer, place);
     if (answer.status === 404 && errorCodeOf(answer) === 'Request_ResourceNotFound') return undefined;
-    if (!selection.narrow(answer)) throw api.refusalOf(answer, place);
+    if (!selection.narrow(answer, url)) throw api.refusalOf(answer, place);
   }
 }

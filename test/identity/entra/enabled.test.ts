@@ -67,7 +67,10 @@ describe('a client', () => {
     entra.shape.unknownProperties.add('isDisabled');
     const warn = vi.fn();
     const parts = partsOf(entra, ['orders'], { logger: { ...silentLogger, warn } });
-    entra.addClient('web');
+    const names = ['web', 'shop', 'stock'];
+    for (const name of names) entra.addClient(name);
+    const atOnce = names.map((name) => parts.directory.read('clientId', guidOf(name), signal));
+    expect(await Promise.all(atOnce)).toMatchObject(names.map(() => ({ enabled: true })));
     for (let round = 0; round < 2; round++) {
       const { clients } = await parts.directory.readAll(signal);
       const web = clients.find(({ clientId }) => clientId === guidOf('web'));
@@ -80,9 +83,23 @@ describe('a client', () => {
     await parts.directory.close();
   });
 
-  it('is refused where Graph refuses what is needed', async () => {
-    entra.shape.unknownProperties.add('accountEnabled');
-    await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+  it('is read as well where Graph refuses deactivation in words that name no property', async () => {
+    entra.addClient('web');
+    const refusal = { status: 400, json: { error: { code: 'Request_BadRequest', message: 'Bad request.' } } };
+    entra.fault = (url) =>
+      url.searchParams.get('$select')?.includes('isDisabled') === true ? refusal : undefined;
+    expect(await client('web')).toMatchObject({ enabled: true });
+  });
+
+  it('is refused where Graph refuses for another reason, and is asked about deactivation again afterwards', async () => {
+    entra.addClient('web');
+    entra.deactivate('web');
+    for (const property of ['accountEnabled', 'isFallbackPublicClient']) {
+      entra.shape.unknownProperties.add(property);
+      await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+      entra.shape.unknownProperties.clear();
+      expect(await client('web')).toMatchObject({ enabled: false });
+    }
   });
 });
 
