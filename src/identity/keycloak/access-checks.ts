@@ -23,7 +23,7 @@ export async function checkKeycloakAccess(
     },
     {
       permission: 'realm-management/view-realm',
-      neededFor: "the realm's lifespan of access tokens",
+      neededFor: "the realm's lifespans of access tokens and sessions",
       isGranted: isObject(realm) && realm.accessTokenLifespan !== undefined,
     },
     {
@@ -33,7 +33,7 @@ export async function checkKeycloakAccess(
     },
     {
       permission: 'realm-management/view-users',
-      neededFor: 'the roles of service accounts, and the members of groups',
+      neededFor: 'whether service accounts are enabled, their roles, and the members of groups',
       isGranted: await seesUsers(api, signal),
       ...(options.serviceAccountRoles ? {} : { forGroupsOnly: true }),
     },

@@ -16,8 +16,6 @@ export interface KeycloakClient {
   readonly hasServiceAccount: boolean;
   /** Every role of its service account goes into its tokens; otherwise only those in its scope mappings. */
   readonly fullScopeAllowed: boolean;
-  /** Seconds, where the client overrides the realm. */
-  readonly lifetimeSeconds?: number;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
@@ -34,7 +32,6 @@ export function parseClient(value: unknown, place: string): KeycloakClient {
   const isOAuth = (textAt(value, 'protocol') ?? 'openid-connect') === 'openid-connect';
   const bearerOnly = value.bearerOnly === true;
   const attributes = attributesOf(value.attributes, place);
-  const lifetimeSeconds = secondsOf(attributes['access.token.lifespan']);
   const name = textAt(value, 'name');
   const hasServiceAccount = value.serviceAccountsEnabled === true && value.publicClient !== true;
   return {
@@ -48,7 +45,6 @@ export function parseClient(value: unknown, place: string): KeycloakClient {
     fullScopeAllowed: value.fullScopeAllowed === true,
     attributes,
     ...(name === undefined ? {} : { name }),
-    ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
   };
 }
 
@@ -56,10 +52,9 @@ export function toOAuthClient(
   provider: string,
   client: KeycloakClient,
   roles: readonly Grant[],
-  /** Undefined where it cannot be read: a realm has one in any case. */
-  realmLifetimeSeconds: number | undefined,
+  /** Undefined where it cannot be read: every client has one. */
+  lifetimeSeconds: number | undefined,
 ): OAuthClient {
-  const lifetimeSeconds = client.lifetimeSeconds ?? realmLifetimeSeconds;
   return {
     provider,
     clientId: client.clientId,
@@ -117,6 +112,10 @@ function grantTypesOf(
     [
       'urn:ietf:params:oauth:grant-type:token-exchange',
       attributes['standard.token.exchange.enabled'] === 'true',
+    ],
+    [
+      'urn:ietf:params:oauth:grant-type:jwt-bearer',
+      attributes['oauth2.jwt.authorization.grant.enabled'] === 'true',
     ],
     ['urn:openid:params:grant-type:ciba', attributes['oidc.ciba.grant.enabled'] === 'true'],
   ];

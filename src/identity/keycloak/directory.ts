@@ -1,16 +1,20 @@
 import { IncompleteRead } from '../../errors.js';
-import type { Grant, OAuthClient } from '../../model/client.js';
+import type { OAuthClient } from '../../model/client.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
 import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
-import { type KeycloakClient, parseClient, secondsOf, toOAuthClient, wrongShape } from './client.js';
+import { type KeycloakClient, parseClient, toOAuthClient, wrongShape } from './client.js';
 import { isInternalId, isObject, textAt } from './json.js';
+import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
+import { mapBounded } from './map-bounded.js';
 import { readKeycloakMembers } from './members.js';
 import { createKeycloakNames, type KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
-import { readServiceAccountRoles } from './roles.js';
+import { createScopeRestrictions } from './scope-restrictions.js';
+import { type AccountState, createServiceAccounts, SERVICE_ACCOUNT } from './service-accounts.js';
+import { createStandings } from './standing.js';
 
 export interface KeycloakDirectoryOptions extends AdminApiOptions {
   /** Whether the roles of a client's service account count as scopes; takes the role `view-users`. */
@@ -29,7 +33,6 @@ export interface KeycloakDirectoryOptions extends AdminApiOptions {
 const REMEDY = 'give its service account the role view-clients of realm-management';
 const CLIENT_LIMIT = 200_000;
 const REALM_AGE_MS = 60_000;
-const ROLE_READERS = 4;
 
 /**
  * The clients of a realm by the Admin REST API. Keycloak leaves out of a list, with status 200, what the token
@@ -44,8 +47,10 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const place = `provider ${provider}, realm ${realm}, clients`;
   const builtIn = realm === 'master' ? 'master-realm' : 'realm-management';
   const pageSize = Math.max(options.pageSize ?? 100, 2);
-  /** `seconds` are those that were last seen. */
-  let lifespan: { readonly seconds?: number; readonly isRead: boolean; readonly readAt: number } | undefined;
+  /** `lifespans` are those that were last seen. */
+  let realmRead:
+    | { readonly lifespans: RealmLifespans; readonly isSeen: boolean; readonly readAt: number }
+    | undefined;
 
   const parse = (value: unknown): KeycloakClient => {
     const client = parseClient(value, place);
@@ -61,38 +66,45 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: ${what}; ${REMEDY}`, { retriable: false });
 
   /**
-   * Without the role for it Keycloak leaves the lifespan out of its answer; the last that was seen is then kept. Undefined
-   * where none ever was. An answer that fails is an error, or a passing failure would shorten what lives.
+   * Without the role for it Keycloak leaves the lifespans out of its answer; the last that were seen are then kept. An
+   * answer that fails is an error, or a passing failure would shorten what lives.
    */
-  const readRealmLifespan = async (maxAgeMs: number, signal: AbortSignal): Promise<number | undefined> => {
-    if (lifespan !== undefined && clock.now() - lifespan.readAt < maxAgeMs) return lifespan.seconds;
+  const readLifespans = async (maxAgeMs: number, signal: AbortSignal): Promise<RealmLifespans> => {
+    if (realmRead !== undefined && clock.now() - realmRead.readAt < maxAgeMs) return realmRead.lifespans;
     const answer = await api.get([], {}, signal);
     if (!isObject(answer) || answer.realm !== realm) throw wrongShape(place, 'the realm has another name');
-    const read = secondsOf(answer.accessTokenLifespan);
+    const read = toRealmLifespans(answer);
+    const isSeen = read.access !== undefined;
     // Said once, until it is mended.
-    if (read === undefined && lifespan?.isRead !== false) {
+    if (!isSeen && realmRead?.isSeen !== false) {
       logger.warn(
         { provider, remedy: 'give the service account the role view-realm of realm-management' },
         'the access token lifespan of the realm cannot be read: no Consul token lives longer for that',
       );
     }
-    const seconds = read ?? lifespan?.seconds;
-    const isRead = read !== undefined;
-    lifespan = { ...(seconds === undefined ? {} : { seconds }), isRead, readAt: clock.now() };
-    return seconds;
+    const lifespans = isSeen ? read : (realmRead?.lifespans ?? read);
+    realmRead = { lifespans, isSeen, readAt: clock.now() };
+    return lifespans;
   };
 
-  const readScopes = async (signal: AbortSignal): Promise<void> => {
+  /** Ids of all client scopes, by their names. */
+  const readScopes = async (signal: AbortSignal): Promise<ReadonlyMap<string, string>> => {
     const scopes = await api.get(['client-scopes'], {}, signal);
     if (!Array.isArray(scopes)) throw wrongShape(place, 'client scopes are not a list');
     if (scopes.length === 0) throw unseen('the token sees no client scope');
+    const ids = new Map<string, string>();
     for (const scope of scopes) {
       const id = isObject(scope) ? textAt(scope, 'id') : undefined;
       const name = isObject(scope) ? textAt(scope, 'name') : undefined;
       if (id === undefined || name === undefined) throw wrongShape(place, 'a client scope has no name');
       names.learnScope(id, name);
+      ids.set(name, id);
     }
+    return ids;
   };
+  const accounts = createServiceAccounts(api, names, pageSize);
+  const restrictions = createScopeRestrictions(api, names, readScopes);
+  const readStanding = createStandings({ ...options, api, names, restrictions });
 
   const exactly = async (clientId: string, signal: AbortSignal): Promise<KeycloakClient | undefined> => {
     const found = await list({ clientId }, signal);
@@ -113,10 +125,15 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     return undefined;
   };
 
-  const rolesOf = (client: KeycloakClient, signal: AbortSignal): Promise<readonly Grant[]> =>
-    serviceAccountRoles
-      ? readServiceAccountRoles(api, client, { ...options, names }, signal)
-      : Promise.resolve([]);
+  const toClient = async (
+    read: KeycloakClient,
+    account: AccountState,
+    lifespans: RealmLifespans,
+    signal: AbortSignal,
+  ): Promise<OAuthClient> => {
+    const { client, roles } = await readStanding(read, account, signal);
+    return toOAuthClient(provider, client, roles, lifetimeOf(client, lifespans));
+  };
 
   const complete = async (
     client: KeycloakClient | undefined,
@@ -125,8 +142,8 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     if (client === undefined) return confirmAbsence(signal);
     names.learnClient(client.internalId, client.clientId);
     if (!client.isOAuth) return undefined;
-    const seconds = await readRealmLifespan(REALM_AGE_MS, signal);
-    return toOAuthClient(provider, client, await rolesOf(client, signal), seconds);
+    const lifespans = await readLifespans(REALM_AGE_MS, signal);
+    return toClient(client, await accounts.read(client, signal), lifespans, signal);
   };
 
   const byInternalId = async (id: string, signal: AbortSignal): Promise<KeycloakClient | undefined> => {
@@ -142,35 +159,28 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     if (!isInternalId(id)) throw wrongShape(place, 'no user can have the id of this key');
     const known = names.serviceAccountClient(id);
     const remembered = known === undefined ? undefined : await byInternalId(known, signal);
-    if (remembered?.hasServiceAccount && (await isAccountOf(remembered, id, signal))) {
-      return complete(remembered, signal);
-    }
+    if (remembered !== undefined) return complete(remembered, signal);
+    // Without the role for it no account counts for anything, and no user is shown.
+    if (!serviceAccountRoles && !(await accounts.areSeen(signal))) return undefined;
     const user = await api.find(['users', id], 'User not found', signal);
     if (user === undefined) return confirmAbsence(signal);
     const username = isObject(user) ? textAt(user, 'username') : undefined;
     if (username === undefined) throw wrongShape(place, 'a user has no name');
     // The user itself does not say whose it is (Keycloak 26), but its name follows the client id in lower case.
-    const prefix = 'service-account-';
-    if (!username.startsWith(prefix)) return undefined;
-    const folded = username.slice(prefix.length);
+    if (!username.startsWith(SERVICE_ACCOUNT)) return undefined;
+    const folded = username.slice(SERVICE_ACCOUNT.length);
     const similar = await list({ clientId: folded, search: 'true', max: 1000 }, signal);
-    for (const client of similar) {
-      if (client.clientId.toLowerCase() !== folded || !client.hasServiceAccount) continue;
-      if (await isAccountOf(client, id, signal)) return complete(client, signal);
-    }
-    return confirmAbsence(signal);
-  };
-
-  const isAccountOf = async (client: KeycloakClient, userId: string, signal: AbortSignal) => {
-    const user = await api.get(['clients', client.internalId, 'service-account-user'], {}, signal);
-    return isObject(user) && user.id === userId;
+    const owner = similar.find(
+      ({ clientId, hasServiceAccount }) => hasServiceAccount && clientId.toLowerCase() === folded,
+    );
+    return owner === undefined ? confirmAbsence(signal) : complete(owner, signal);
   };
 
   return {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
       const before = api.requests;
-      const seconds = await readRealmLifespan(0, signal);
+      const lifespans = await readLifespans(0, signal);
       const clients = await readPages({
         place,
         pageSize,
@@ -182,11 +192,17 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       if (seen.size !== clients.length) throw wrongShape(place, 'two clients have the same client id');
       if (!seen.has(builtIn)) throw unseen(`the built-in client ${builtIn} is not in the list`);
       if (!seen.has(api.clientId)) throw unseen('the client that reads is not in the list');
-      await readScopes(signal);
+      const scopeIds = await readScopes(signal);
       for (const client of clients) names.learnClient(client.internalId, client.clientId);
-      const found = await mapBounded(
-        clients.filter((client) => client.isOAuth),
-        async (client) => toOAuthClient(provider, client, await rolesOf(client, signal), seconds),
+      const relevant = clients.filter((client) => client.isOAuth);
+      await restrictions.refresh(
+        relevant.flatMap(({ scopes }) => scopes),
+        scopeIds,
+        signal,
+      );
+      const accountOf = await accounts.readAll(signal);
+      const found = await mapBounded(relevant, (client) =>
+        toClient(client, accountOf(client), lifespans, signal),
       );
       return { clients: found, requests: api.requests - before };
     },
@@ -206,26 +222,4 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     checkAccess: (signal) => checkKeycloakAccess(api, { builtIn, serviceAccountRoles }, signal),
     close: () => api.close(),
   };
-}
-
-/** In the order of `items`, a few at a time; the first failure ends it. */
-async function mapBounded<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<readonly R[]> {
-  const results: R[] = [];
-  const queue = items.entries();
-  let failed = false;
-  const worker = async () => {
-    for (const [at, item] of queue) {
-      if (failed) return;
-      results[at] = await map(item);
-    }
-  };
-  const workers = Array.from({ length: ROLE_READERS }, () =>
-    worker().catch((error: unknown) => {
-      failed = true;
-      throw error;
-    }),
-  );
-  const settled = await Promise.allSettled(workers);
-  for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
-  return results;
 }

@@ -8,13 +8,14 @@ import { isInternalId, textAt } from './json.js';
 import { lostRoles, toRoleEvidence } from './lost-roles.js';
 import { namedGroups } from './named-groups.js';
 import type { KeycloakNames } from './names.js';
+import { SERVICE_ACCOUNT } from './service-accounts.js';
 
 export interface EventContext {
   readonly provider: string;
   readonly kind: 'webhook' | 'poll';
   /** ISO 8601. */
   readonly receivedAt: string;
-  /** Without it the roles of service accounts open nothing, and their events mean nothing. */
+  /** Without it the roles of service accounts are no scopes, and count where a client scope takes one of them. */
   readonly serviceAccountRoles: boolean;
   /** Client ids of the clients whose roles count; absent, those of all. */
   readonly apis?: readonly string[];
@@ -34,9 +35,10 @@ const NOTHING: Effect = { triggers: [], orders: [] };
  *   clients/ID                       the client; deleted, disabled: an order too; all clients if its roles go with it
  *   clients/ID/...                   the client: its scopes, secret, scope mappings, roles
  *   client-scopes/ID                 all clients: a rename or deletion touches every holder
+ *   client-scopes/ID/scope-mappings  all clients: the scope takes other roles
  *   users/ID/role-mappings, groups   the client whose service account it is, or the members of the mapped groups
  *   organizations/ID                 the members of the mapped groups, its own
- *   users/ID                         the members of the mapped groups
+ *   users/ID                         the same as of its roles
  *   users/ID/logout                  an order: the person's sessions ended
  *   logout-all, push-revocation      an order: everybody's sessions ended
  *   sessions/ID                      one session, of nobody knows whom: see `endsUnknownSession`
@@ -70,9 +72,9 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
     const trigger: Trigger = { key: providerKey(context.provider), cause, fullRead: true, urgent };
     return { triggers: [evidence.length === 0 ? trigger : { ...trigger, evidence }], orders: [] };
   };
-  const withRoles = context.serviceAccountRoles;
   const { names } = context;
-  const lost = withRoles ? toRoleEvidence(context.provider, lostRoles(admin, names)) : [];
+  const withRoles = context.serviceAccountRoles || names.mayRestrict;
+  const lost = context.serviceAccountRoles ? toRoleEvidence(context.provider, lostRoles(admin, names)) : [];
   switch (kind) {
     case undefined:
       if (admin.resourceType !== 'REALM' || admin.operation === 'CREATE') return NOTHING;
@@ -95,11 +97,12 @@ function effectOf(admin: Admin, at: string, cause: Cause, context: EventContext)
         );
       return ofClientPart(admin, id, cause, context);
     case 'client-scopes':
-      return ofClientScope(admin, everything, context);
+      return ofClientScope(admin, cause, everything, context);
     case 'users':
       if (id === undefined) return NOTHING;
       if (part === 'logout') return ofLogout(id, at, cause, context);
-      if (part === undefined) return ofMembers(admin, cause, context);
+      if (part === undefined)
+        return both(ofAccount(admin, id, cause, context, everything), ofMembers(admin, cause, context));
       if (part !== 'role-mappings' && part !== 'groups') return NOTHING;
       return both(
         withRoles ? ofServiceAccount(admin, id, cause, context) : NOTHING,
@@ -172,13 +175,20 @@ function ofClientPart(admin: Admin, id: string, cause: Cause, context: EventCont
 
 function ofClientScope(
   admin: Admin,
+  cause: Cause,
   everything: (evidence?: readonly Evidence[]) => Effect,
   context: EventContext,
 ): Effect {
   const [, id, part] = admin.path;
-  const { provider, names, serviceAccountRoles } = context;
-  if (id === undefined) return NOTHING;
-  if (part !== undefined) return serviceAccountRoles && part === 'scope-mappings' ? everything() : NOTHING;
+  const { provider, names } = context;
+  if (id === undefined || (part !== undefined && part !== 'scope-mappings')) return NOTHING;
+  if (part === 'scope-mappings') {
+    // A role that is added takes the scope from whoever lacks it, as one that is taken away may.
+    const name = names.scopeName(id);
+    const evidence = name === undefined ? {} : { evidence: [{ provider, scopes: [name] }] };
+    const key = providerKey(provider);
+    return { triggers: [{ key, cause, fullRead: true, urgent: true, ...evidence }], orders: [] };
+  }
   const named = admin.representation === undefined ? undefined : textAt(admin.representation, 'name');
   const known = names.scopeName(id);
   if (named !== undefined && isInternalId(id)) names.learnScope(id, named);
@@ -245,6 +255,28 @@ function ofServiceAccount(admin: Admin, userId: string, cause: Cause, context: E
 }
 
 /**
+ * A service account that is disabled or deleted takes its client's own login away. Its id leads nowhere once it is deleted,
+ * so where nobody knows whose it was everything is read; a user who is known for a person concerns no client.
+ */
+function ofAccount(
+  admin: Admin,
+  userId: string,
+  cause: Cause,
+  context: EventContext,
+  everything: () => Effect,
+): Effect {
+  const { names } = context;
+  if (admin.operation === 'CREATE') return NOTHING;
+  const client = names.serviceAccountClient(userId);
+  if (client !== undefined) return ofClientPart(admin, client, cause, context);
+  const named = admin.representation === undefined ? undefined : textAt(admin.representation, 'username');
+  const isPerson =
+    named === undefined ? names.knowsServiceAccounts : !named.toLowerCase().startsWith(SERVICE_ACCOUNT);
+  if (isPerson) return NOTHING;
+  return admin.operation === 'DELETE' ? everything() : ofServiceAccount(admin, userId, cause, context);
+}
+
+/**
  * With a client its roles go, and with its client id the API that they belong to. Where nothing tells its client id, a
  * deletion has everything read in any case.
  */
@@ -266,8 +298,9 @@ function ofClientRoles(
 }
 
 /** Whether roles of this client may open something. */
-function mayBeApi(clientId: string | undefined, { serviceAccountRoles, apis }: EventContext): boolean {
-  return serviceAccountRoles && (clientId === undefined || apis === undefined || apis.includes(clientId));
+function mayBeApi(clientId: string | undefined, { serviceAccountRoles, apis, names }: EventContext): boolean {
+  const isListed = clientId === undefined || apis === undefined || apis.includes(clientId);
+  return names.mayRestrict || (serviceAccountRoles && isListed);
 }
 
 function byId(provider: string, value: string): Key {

@@ -6,12 +6,11 @@ import { parseMemberName } from './member-names.js';
 import type { KeycloakNames } from './names.js';
 import { createOrganizations } from './organizations.js';
 import { readPages } from './pages.js';
+import { SERVICE_ACCOUNT } from './service-accounts.js';
 
 const MEMBER_LIMIT = 200_000;
 /** Roles, and groups below one another; nobody has so many. */
 const NAMED_LIMIT = 20_000;
-/** Keycloak names the users of service accounts so; their tokens are clients' tokens, and no person's. */
-const SERVICE_ACCOUNT = 'service-account-';
 
 const REALM_ROLES = ['roles'] as const;
 

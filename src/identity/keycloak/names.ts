@@ -15,9 +15,15 @@ export interface KeycloakNames {
   role(internalId: string): Grant | undefined;
   /** Every known role of a client, by its client id. */
   rolesOf(clientId: string): readonly Grant[];
+  /** Whether a complete read has taught every service account there was, so that another user is a person. */
+  readonly knowsServiceAccounts: boolean;
+  /** Whether some client scope may take a role: true until a complete read has found none. */
+  readonly mayRestrict: boolean;
   learnScope(internalId: string, name: string): void;
   learnClient(internalId: string, clientId: string): void;
   learnServiceAccount(userId: string, internalId: string): void;
+  learnAllServiceAccounts(): void;
+  learnRestrictions(some: boolean): void;
   learnGroup(internalId: string, path: string): void;
   learnRole(internalId: string, role: Grant): void;
 }
@@ -30,6 +36,8 @@ export function createKeycloakNames(): KeycloakNames {
   const users = new Map<string, string>();
   const groups = new Map<string, string>();
   const roles = new Map<string, Grant>();
+  let knowsServiceAccounts = false;
+  let mayRestrict = true;
   const learn = <T>(names: Map<string, T>, key: string, value: T) => {
     // The oldest goes first; no realm has that many, but what comes from outside must not fill the memory.
     names.delete(key);
@@ -44,9 +52,21 @@ export function createKeycloakNames(): KeycloakNames {
     groupPath: (internalId) => groups.get(internalId),
     role: (internalId) => roles.get(internalId),
     rolesOf: (clientId) => [...roles.values()].filter(({ api }) => api === clientId),
+    get knowsServiceAccounts() {
+      return knowsServiceAccounts;
+    },
+    get mayRestrict() {
+      return mayRestrict;
+    },
     learnScope: (internalId, name) => learn(scopes, internalId, name),
     learnClient: (internalId, clientId) => learn(clients, internalId, clientId),
     learnServiceAccount: (userId, internalId) => learn(users, userId, internalId),
+    learnAllServiceAccounts() {
+      knowsServiceAccounts = true;
+    },
+    learnRestrictions(some) {
+      mayRestrict = some;
+    },
     learnGroup: (internalId, path) => learn(groups, internalId, path),
     learnRole: (internalId, role) => learn(roles, internalId, role),
   };

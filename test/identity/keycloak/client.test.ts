@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseClient, secondsOf, toOAuthClient } from '../../../src/identity/keycloak/client.js';
+import { parseClient, toOAuthClient } from '../../../src/identity/keycloak/client.js';
 
 const recorded = JSON.parse(
   readFileSync(new URL('../../fixtures/keycloak/client-get.json', import.meta.url), 'utf8'),
@@ -40,16 +40,5 @@ describe('a client as Keycloak gives it', () => {
     for (const value of [null, [], 'x', 7, { ...recorded, attributes: [] }]) {
       expect(() => parseClient(value, 'here')).toThrow(/^here: /);
     }
-  });
-
-  it('has the lifespan that counts: a positive number of seconds, or else the realm’s', () => {
-    const lifespan = (text: string) => {
-      const client = parseClient({ ...recorded, attributes: { 'access.token.lifespan': text } }, 'here');
-      return toOAuthClient('main', client, [], 300).accessTokenLifetimeSeconds;
-    };
-    expect(['60', '', '0', '-1', '1.5', 'x', '1e9'].map(lifespan)).toEqual([
-      60, 300, 300, 300, 300, 300, 300,
-    ]);
-    expect(secondsOf(Number.NaN)).toBeUndefined();
   });
 });

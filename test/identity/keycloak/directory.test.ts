@@ -19,7 +19,7 @@ describe('the Keycloak directory', () => {
     const { keycloak, ids } = rig;
     const clients = await ids();
     expect(clients).toHaveLength(13);
-    expect(keycloak.requests.filter((request) => request.includes('first='))).toEqual(
+    expect(keycloak.requests.filter((request) => request.includes('clients?first='))).toEqual(
       [0, 3, 6, 9, 12].map((first) => `GET /admin/realms/main/clients?first=${first}&max=4`),
     );
   });
@@ -78,6 +78,7 @@ describe('the Keycloak directory', () => {
         actor: 'agent',
         'oauth2.device.authorization.grant.enabled': 'true',
         'oidc.ciba.grant.enabled': 'true',
+        'oauth2.jwt.authorization.grant.enabled': 'true',
         'client.secret.rotated': 'old-secret',
         'client.secret.creation.time': '1795560657',
         'saml.signing.private.key': 'key',
@@ -101,6 +102,7 @@ describe('the Keycloak directory', () => {
         'client_credentials',
         'password',
         'urn:ietf:params:oauth:grant-type:device_code',
+        'urn:ietf:params:oauth:grant-type:jwt-bearer',
         'urn:openid:params:grant-type:ciba',
       ],
       grants: [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
@@ -110,6 +112,7 @@ describe('the Keycloak directory', () => {
         actor: 'agent',
         'oauth2.device.authorization.grant.enabled': 'true',
         'oidc.ciba.grant.enabled': 'true',
+        'oauth2.jwt.authorization.grant.enabled': 'true',
         'client.secret.creation.time': '1795560657',
       },
     });

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
-import { admin, CLIENT, one, open, person, told, USER } from './webhook-source.js';
+import { createKeycloakNames, type KeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { admin, byUser, CLIENT, one, open, person, told, USER } from './webhook-source.js';
 
 describe('the Keycloak webhook', () => {
   it('takes roles for nothing but memberships where they open nothing', async () => {
-    const source = open({ serviceAccountRoles: false });
+    const names = createKeycloakNames();
+    names.learnRestrictions(false);
+    const source = open({ names, serviceAccountRoles: false });
     expect(told(await one(source, admin('DELETE', `users/${USER}/role-mappings/realm`)))).toEqual([person]);
     expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
     expect(told(await one(source, admin('DELETE', 'roles/reader')))).toEqual(['provider/main ! @ < reader']);
@@ -14,8 +16,75 @@ describe('the Keycloak webhook', () => {
     ]);
   });
 
+  it('reads whoever may have a role that a client scope takes, as long as there may be one', async () => {
+    const names = createKeycloakNames();
+    const source = open({ names, serviceAccountRoles: false, apis: ['orders-api'] });
+    const paths = {
+      [`users/${USER}/role-mappings/realm`]: `${byUser} !`,
+      [`users/${USER}/groups/g`]: `${byUser} !`,
+      'roles/reader': 'provider/main ! *',
+      'groups/g': 'provider/main ! *',
+      [`clients/${CLIENT}/roles/writer`]: 'provider/main ! *',
+    };
+    const read = async (path: string) =>
+      told(await one(source, admin('DELETE', path))).filter((line) => !line.includes('@'));
+    for (const [path, line] of Object.entries(paths)) expect(await read(path)).toEqual([line]);
+    names.learnRestrictions(false);
+    for (const path of Object.keys(paths)) expect(await read(path)).toEqual([]);
+  });
+
+  it.each(['CREATE', 'DELETE'])(
+    'reads everything at once where a client scope takes other roles: %s',
+    async (operation) => {
+      const names = createKeycloakNames();
+      names.learnRestrictions(false);
+      names.learnScope('s', 'orders:read');
+      const source = open({ names, serviceAccountRoles: false });
+      const event = await one(source, admin(operation, 'client-scopes/s/scope-mappings/realm'));
+      expect(told(event)).toEqual(['provider/main ! * < orders:read']);
+    },
+  );
+
+  describe('of a service account', () => {
+    const learned = () => {
+      const names = createKeycloakNames();
+      names.learnClient(CLIENT, 'web-app');
+      names.learnServiceAccount(USER, CLIENT);
+      return names;
+    };
+    const lines = async (names: KeycloakNames, operation: string, representation?: object) => {
+      const more = representation === undefined ? {} : { representation: JSON.stringify(representation) };
+      const source = open({ names, serviceAccountRoles: false });
+      return told(await one(source, admin(operation, `users/${USER}`, more)));
+    };
+
+    it('that is disabled or deleted, leads to its client, named as what was changed', async () => {
+      const client = ['client/main/web-app ! < web-app'];
+      expect(await lines(learned(), 'UPDATE', { enabled: false })).toEqual(client);
+      expect(await lines(learned(), 'DELETE')).toEqual(client);
+    });
+
+    it('that nobody knows, is asked for; deleted, it leads to everything', async () => {
+      const names = createKeycloakNames();
+      expect(await lines(names, 'UPDATE', { enabled: false })).toEqual([`${byUser} !`, person]);
+      expect(await lines(names, 'DELETE')).toEqual(['provider/main ! *', person]);
+      names.learnAllServiceAccounts();
+      const named = { id: USER, username: 'service-account-web-app' };
+      expect(await lines(names, 'DELETE', named)).toEqual(['provider/main ! *', person]);
+    });
+
+    it('is none of a person, whom the event names or who is no known account', async () => {
+      const names = createKeycloakNames();
+      for (const operation of ['UPDATE', 'DELETE'])
+        expect(await lines(names, operation, { id: USER, username: 'ann' })).toEqual([person]);
+      names.learnAllServiceAccounts();
+      for (const operation of ['UPDATE', 'DELETE']) expect(await lines(names, operation)).toEqual([person]);
+    });
+  });
+
   it('names roles of clients and organizations as the mapping may', async () => {
     const names = createKeycloakNames();
+    names.learnRestrictions(false);
     names.learnClient(CLIENT, 'orders-api');
     names.learnRole('r1', { api: 'orders-api', name: 'reader' });
     names.learnGroup('o', 'organization/acme');
@@ -38,6 +107,7 @@ describe('the Keycloak webhook', () => {
 
   it('names a group as the mapping may, and takes a known service account for no person', async () => {
     const names = createKeycloakNames();
+    names.learnRestrictions(false);
     names.learnGroup('g', '/ops/oncall');
     names.learnServiceAccount(USER, CLIENT);
     const source = open({ names, serviceAccountRoles: false });
@@ -52,6 +122,7 @@ describe('the Keycloak webhook', () => {
     const reader = { id: 'r1', name: 'reader', clientRole: true, containerId: API };
     const learned = () => {
       const names = createKeycloakNames();
+      names.learnRestrictions(false);
       names.learnClient(API, 'orders-api');
       names.learnRole('r1', { api: 'orders-api', name: 'reader' });
       names.learnRole('r2', { api: 'orders-api', name: 'writer' });

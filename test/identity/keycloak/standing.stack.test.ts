@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { createKeycloak } from '../../../src/identity/keycloak/keycloak.js';
+import { formatKey } from '../../../src/model/key.js';
+import { Secret } from '../../../src/model/secret.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
+import type { ClientRepresentation } from '../../stack/keycloak-admin.js';
+
+const REALM = 'standing';
+const SECRET = 'secret-0123456789';
+const signal = new AbortController().signal;
+
+let server: KeycloakHandle;
+let keycloak: ReturnType<typeof createKeycloak>;
+beforeAll(async () => {
+  server = await startKeycloak();
+  await server.admin.createRealm(REALM);
+  const reader = await server.admin.createReader(REALM);
+  keycloak = createKeycloak({
+    provider: 'main',
+    issuer: `${server.address}/realms/${REALM}`,
+    clientId: reader.clientId,
+    clientSecret: new Secret(reader.clientSecret),
+    serviceAccountRoles: true,
+    apis: ['orders-api'],
+    webhookSecrets: [],
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: noMetrics,
+  });
+});
+afterAll(async () => {
+  await keycloak?.directory.close();
+  await server?.stop();
+});
+
+const at = (path: string) => `/${REALM}/${path}`;
+const get = (path: string) => server.admin.request('GET', at(path));
+const post = (path: string, body: unknown) => server.admin.request('POST', at(path), body);
+const add = (clientId: string, fields: ClientRepresentation = {}) =>
+  server.admin.createClient(REALM, clientId, {
+    secret: SECRET,
+    directAccessGrantsEnabled: false,
+    ...fields,
+  });
+const field = (value: unknown, name: string) => Reflect.get(Object(value), name);
+
+/** What Keycloak gives to a client that logs in as itself and asks for these scopes: undefined where it refuses. */
+async function tokenOf(clientId: string, scope = '') {
+  const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: SECRET };
+  const answer = await fetch(`${server.address}/realms/${REALM}/protocol/openid-connect/token`, {
+    method: 'POST',
+    body: new URLSearchParams(scope === '' ? form : { ...form, scope }),
+  });
+  const body: unknown = await answer.json();
+  if (!answer.ok) return undefined;
+  return {
+    scopes: String(field(body, 'scope')).split(' '),
+    lifetime: Number(field(body, 'expires_in')),
+    claims: JSON.parse(
+      Buffer.from(String(field(body, 'access_token')).split('.')[1] ?? '', 'base64url').toString(),
+    ),
+  };
+}
+
+/** What scopemesh says of it, alike by a complete read and by one of the client. */
+async function word(clientId: string) {
+  const { clients } = await keycloak.directory.readAll(signal);
+  const found = clients.find((client) => client.clientId === clientId);
+  expect(await keycloak.directory.read('clientId', clientId, signal)).toEqual(found);
+  return {
+    logsIn: found?.grantTypes.includes('client_credentials'),
+    grants: found?.grants.map(({ api, name }) => (api === undefined ? name : `${api}#${name}`)) ?? [],
+    lifetime: found?.accessTokenLifetimeSeconds,
+  };
+}
+
+/** The keys that what was done leads to, by the log. */
+async function toldBy(act: () => Promise<unknown>) {
+  const { cursor } = await keycloak.poll.poll(undefined, signal);
+  await act();
+  const { events } = await keycloak.poll.poll(cursor, signal);
+  return events.flatMap(({ triggers }) => triggers.map(({ key }) => formatKey(key)));
+}
+
+async function accountOf(clientId: string): Promise<string | undefined> {
+  const users = await get(`users?exact=true&username=service-account-${clientId}`);
+  return Array.isArray(users) && users.length > 0 ? String(field(users[0], 'id')) : undefined;
+}
+
+describe('what scopemesh says of a client, beside the tokens that a real Keycloak gives it', () => {
+  it('is closed while its service account is disabled, and after somebody deleted it, which no read undoes', async () => {
+    const client = await add('worker');
+    expect(await word('worker')).toMatchObject({ logsIn: true });
+    const account = await accountOf('worker');
+    const enable = (enabled: boolean) => server.admin.request('PUT', at(`users/${account}`), { enabled });
+    expect(await toldBy(() => enable(false))).toEqual(['client/main/worker']);
+    expect(await tokenOf('worker')).toBeUndefined();
+    expect(await word('worker')).toMatchObject({ logsIn: false, grants: [] });
+    await enable(true);
+    expect(await tokenOf('worker')).toBeDefined();
+    expect(await word('worker')).toMatchObject({ logsIn: true });
+
+    expect(await toldBy(() => server.admin.request('DELETE', at(`users/${account}`)))).toEqual([
+      'client/main/worker',
+    ]);
+    expect(await word('worker')).toMatchObject({ logsIn: false, grants: [] });
+    expect(await keycloak.directory.read('serviceAccount', String(account), signal)).toMatchObject({
+      clientId: 'worker',
+      grants: [],
+    });
+    expect(await accountOf('worker')).toBeUndefined();
+    expect(await tokenOf('worker')).toBeUndefined();
+
+    // Its name is free for anybody now.
+    await post('users', { username: 'service-account-worker', enabled: true });
+    expect(await tokenOf('worker')).toBeUndefined();
+    expect(await word('worker')).toMatchObject({ logsIn: false, grants: [] });
+    await server.admin.request('DELETE', at(`users/${await accountOf('worker')}`));
+    // Which makes it anew.
+    await get(`clients/${client}/service-account-user`);
+    expect(await tokenOf('worker')).toBeDefined();
+    expect(await word('worker')).toMatchObject({ logsIn: true });
+  });
+
+  it('opens nothing with every flow switched off', async () => {
+    await add('off', { serviceAccountsEnabled: false });
+    expect(await tokenOf('off')).toBeUndefined();
+    expect(await word('off')).toMatchObject({ logsIn: false, grants: [] });
+  });
+
+  it('has a client scope that takes a role only if its service account has one of them, or of those within', async () => {
+    await add('caller');
+    const api = await add('stock-api');
+    await post(`clients/${api}/roles`, { name: 'keeper' });
+    for (const role of ['outer', 'inner']) await server.admin.createRealmRole(REALM, role);
+    const roles = [await get('roles/inner'), await get(`clients/${api}/roles/keeper`)];
+    await post('roles/outer/composites', roles);
+    const scope = await server.admin.createClientScope(REALM, 'stock:write');
+    await server.admin.addScope(REALM, 'caller', 'stock:write', 'optional');
+    const agree = async (has: boolean) => {
+      expect((await tokenOf('caller', 'stock:write'))?.scopes.includes('stock:write')).toBe(has);
+      expect((await word('caller')).grants.includes('stock:write')).toBe(has);
+    };
+    const mapping = at(`client-scopes/${scope}/scope-mappings/realm`);
+    const outer = [await get('roles/outer')];
+    await agree(true);
+    expect(await toldBy(() => server.admin.request('POST', mapping, outer))).toEqual(['provider/main']);
+    await agree(false);
+    await server.admin.grantRealmRole(REALM, 'caller', 'inner');
+    await agree(true);
+    await server.admin.revokeRealmRole(REALM, 'caller', 'inner');
+    await agree(false);
+    await server.admin.grantClientRoles(REALM, 'caller', 'stock-api', ['keeper']);
+    await agree(true);
+    expect(await toldBy(() => server.admin.request('DELETE', mapping, outer))).toEqual(['provider/main']);
+    await agree(true);
+  });
+
+  it('has tokens that live no longer than the session behind them', async () => {
+    await add('lasting');
+    const agree = async (attributes: Record<string, string>, expected: number) => {
+      await server.admin.updateClient(REALM, 'lasting', { attributes });
+      expect((await tokenOf('lasting'))?.lifetime).toBe(expected);
+      expect((await word('lasting')).lifetime).toBe(expected);
+    };
+    await agree({ 'access.token.lifespan': '7200' }, 7200);
+    await agree({ 'client.session.max.lifespan': '120' }, 120);
+    await agree({ 'access.token.lifespan': '-1', 'client.session.max.lifespan': '' }, 36_000);
+    await server.admin.request('PUT', `/${REALM}`, { clientSessionMaxLifespan: 400 });
+    await agree({ 'access.token.lifespan': '7200' }, 400);
+    await server.admin.request('PUT', `/${REALM}`, {
+      clientSessionMaxLifespan: 0,
+      ssoSessionMaxLifespan: 200,
+    });
+    await agree({ 'access.token.lifespan': '' }, 200);
+  });
+
+  it('has a client’s role within a role that its own scope mappings let through', async () => {
+    await add('narrow', { fullScopeAllowed: false });
+    const api = await add('orders-api');
+    await post(`clients/${api}/roles`, { name: 'reader' });
+    await server.admin.createRealmRole(REALM, 'bundle');
+    await post('roles/bundle/composites', [await get(`clients/${api}/roles/reader`)]);
+    await server.admin.grantRealmRole(REALM, 'narrow', 'bundle');
+    const agree = async (has: boolean) => {
+      const access = field((await tokenOf('narrow'))?.claims, 'resource_access');
+      expect(field(field(access, 'orders-api'), 'roles') ?? []).toEqual(has ? ['reader'] : []);
+      expect((await word('narrow')).grants.includes('orders-api#reader')).toBe(has);
+    };
+    await agree(false);
+    const narrow = await server.admin.clientUuid(REALM, 'narrow');
+    await post(`clients/${narrow}/scope-mappings/realm`, [await get('roles/bundle')]);
+    await agree(true);
+  });
+});
