@@ -83,6 +83,10 @@ describe('a role of a client, as a scope of its API', () => {
     }
     await admin.request('POST', ofGroup, [role]);
     await isOpen(rig, READ);
+    await admin.request('PUT', `/${REALM}/users/${account}`, { enabled: false });
+    await isClosed(rig);
+    await admin.request('PUT', `/${REALM}/users/${account}`, { enabled: true });
+    await isOpen(rig, READ);
     await admin.deleteClient(REALM, 'orders-api');
     await isClosed(rig);
     await daemon.idle();
@@ -94,7 +98,7 @@ describe('a role of a client, as a scope of its API', () => {
       decisions.filter(({ outcome }) => outcome === 'held').length,
     );
     const revoked = decisions.filter(({ reason }) => reason === 'ScopeRevoked');
-    expect(revoked).toHaveLength(4);
+    expect(revoked).toHaveLength(5);
     expect(new Set(revoked.map(({ principal }) => principal?.id))).toEqual(new Set(['admin']));
   });
 });

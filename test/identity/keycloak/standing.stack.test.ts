@@ -5,7 +5,7 @@ import { formatKey } from '../../../src/model/key.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
-import type { ClientRepresentation } from '../../stack/keycloak-admin.js';
+import type { ClientRepresentation, KeycloakAdmin } from '../../stack/keycloak-admin.js';
 
 const REALM = 'standing';
 const SECRET = 'secret-0123456789';
@@ -17,24 +17,30 @@ beforeAll(async () => {
   server = await startKeycloak();
   await server.admin.createRealm(REALM);
   const reader = await server.admin.createReader(REALM);
-  keycloak = createKeycloak({
-    provider: 'main',
-    issuer: `${server.address}/realms/${REALM}`,
-    clientId: reader.clientId,
-    clientSecret: new Secret(reader.clientSecret),
-    serviceAccountRoles: true,
-    apis: ['orders-api'],
-    webhookSecrets: [],
-    clock: systemClock,
-    logger: silentLogger,
-    metrics: noMetrics,
-  });
+  keycloak = open(reader, true);
 });
 afterAll(async () => {
   await keycloak?.directory.close();
   await server?.stop();
 });
 
+function open(
+  { clientId, clientSecret }: Awaited<ReturnType<KeycloakAdmin['createReader']>>,
+  serviceAccountRoles: boolean,
+) {
+  return createKeycloak({
+    provider: 'main',
+    issuer: `${server.address}/realms/${REALM}`,
+    clientId,
+    clientSecret: new Secret(clientSecret),
+    serviceAccountRoles,
+    apis: ['orders-api'],
+    webhookSecrets: [],
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: noMetrics,
+  });
+}
 const at = (path: string) => `/${REALM}/${path}`;
 const get = (path: string) => server.admin.request('GET', at(path));
 const post = (path: string, body: unknown) => server.admin.request('POST', at(path), body);
@@ -156,6 +162,28 @@ describe('what scopemesh says of a client, beside the tokens that a real Keycloa
     await agree(true);
     expect(await toldBy(() => server.admin.request('DELETE', mapping, outer))).toEqual(['provider/main']);
     await agree(true);
+  });
+
+  it('is read without the role to see users too, and then has no such scope', async () => {
+    await add('weak');
+    await server.admin.grantClientRoles(REALM, 'weak', 'realm-management', ['view-clients', 'view-realm']);
+    const scope = await server.admin.createClientScope(REALM, 'left:out');
+    await server.admin.createRealmRole(REALM, 'chosen');
+    await post(`client-scopes/${scope}/scope-mappings/realm`, [await get('roles/chosen')]);
+    await add('chosen');
+    await server.admin.addScope(REALM, 'chosen', 'left:out');
+    await server.admin.grantRealmRole(REALM, 'chosen', 'chosen');
+    expect((await word('chosen')).grants).toContain('left:out');
+    const { directory } = open({ clientId: 'weak', clientSecret: SECRET }, false);
+    const one = await directory.read('clientId', 'chosen', signal);
+    expect(one?.grantTypes).toEqual(['client_credentials']);
+    expect(one?.grants).toContainEqual({ name: 'profile' });
+    expect(one?.grants).not.toContainEqual({ name: 'left:out' });
+    const { clients } = await directory.readAll(signal);
+    expect(clients.find(({ clientId }) => clientId === 'chosen')).toEqual(one);
+    const account = await accountOf('chosen');
+    expect(await directory.read('serviceAccount', String(account), signal)).toBeUndefined();
+    await directory.close();
   });
 
   it('has tokens that live no longer than the session behind them', async () => {
