@@ -61,18 +61,20 @@ export async function reconcileClient(
       );
     });
   }
+  const heard = () => heardOf(job, known, deps.world.client(id));
   const triggersNow = () => {
+    const now = heard();
     // Soon after a start an event names a client by its internal id alone, and only this read shows whose that is.
-    const evidence = withClientId(evidenceOf(job), id, known ?? deps.world.client(id));
+    const evidence = withClientId(evidenceOf(now), id, known ?? deps.world.client(id));
     const after = deps.world.destinationsOf(id, deps.clock.now());
     // A recheck comes long after the event: what it does not find changed has no haste.
-    const urgent = job.triggers.some((trigger) => trigger.urgent && !trigger.isRecheck) || loses();
-    return fanOut([...before, ...after], job, evidence, urgent);
+    const urgent = now.triggers.some((trigger) => trigger.urgent && !trigger.isRecheck) || loses();
+    return fanOut([...before, ...after], now, evidence, urgent);
   };
   if (needsRead(job, known)) {
     const tell = () => {
       // Whoever is told waits for the job, and a vain one sends none.
-      if (isVain(job, known, deps.world.client(id))) return;
+      if (heard().triggers.length === 0) return;
       deps.world.told.note(triggersNow(), ({ key: to }) => formatKey(to));
     };
     const answer = await readClient(id, job, directory, tell, deps, signal).catch(async (error: unknown) => {
@@ -87,8 +89,9 @@ export async function reconcileClient(
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };
     }
   }
-  if (isVain(job, known, deps.world.client(id))) return { kind: 'done' };
-  await followRename(id, known, job, deps);
+  const news = heard();
+  if (news.triggers.length === 0) return { kind: 'done' };
+  await followRename(id, known, news, deps);
   // What a loss closes goes first, so that nothing that is wrong with a claim or in Consul's ACL delays it. What is
   // gained goes last: when an intention opens, its client may log in.
   const gains = isAclActive(deps) && isOpen(id, deps) && !loses();
@@ -101,13 +104,13 @@ export async function reconcileClient(
   };
   let claimsChanged = false;
   await attempt(async () => {
-    claimsChanged = await settleClaims(id, job, deps, signal);
+    claimsChanged = await settleClaims(id, news, deps, signal);
   });
   let result: JobResult = { kind: 'done' };
   await attempt(async () => {
     // As for the destinations, an event may have named the client by its internal id.
-    const evidence = withClientId(evidenceOf(job), id, known ?? deps.world.client(id));
-    result = await reconcileClientAcl(id, job, deps, signal, evidence);
+    const evidence = withClientId(evidenceOf(news), id, known ?? deps.world.client(id));
+    result = await reconcileClientAcl(id, news, deps, signal, evidence);
   });
   if (gains || claimsChanged) await deps.queue.add(triggersNow());
   if (failures.length > 0) throw failures[0];
@@ -154,11 +157,15 @@ async function readClient(
   return 'read';
 }
 
-/** A recheck that found what is known already, and knows of no removal that the mass guard may hold. */
-function isVain(job: Job, known: OAuthClient | undefined, now: OAuthClient | undefined): boolean {
-  const knowsMore = job.triggers.some(({ isRecheck, evidence = [] }) => !isRecheck || evidence.length > 0);
+/**
+ * The job without the rechecks that found what is known already, and know of no removal that the mass guard may hold:
+ * what else is done now is not their event's doing.
+ */
+function heardOf(job: Job, known: OAuthClient | undefined, now: OAuthClient | undefined): Job {
   // What a read does not change stays the same object.
-  return !knowsMore && known !== undefined && known === now;
+  if (known === undefined || known !== now) return job;
+  const triggers = job.triggers.filter(({ isRecheck, evidence = [] }) => !isRecheck || evidence.length > 0);
+  return { ...job, triggers };
 }
 
 /** A client that is gone under its name may have another one now: its id leads there. */

@@ -57,6 +57,12 @@ describe('a client that is looked at again', () => {
     });
   });
 
+  test('and found as it was is not the cause of what else brought the job', async () => {
+    const seen = { kind: 'consul-watch', receivedAt: new Date(NOW).toISOString() } as const;
+    const { added } = await looksAgain(same, {}, { cause: seen, isRecheck: false });
+    expect(added.map(({ cause }) => cause)).toEqual([seen]);
+  });
+
   test('is planned although it is as it was where a removal is known, which the mass guard may hold', async () => {
     const evidence = [{ provider: 'main', clients: ['web'] }];
     const { added } = await looksAgain(same, { evidence, urgent: true });
