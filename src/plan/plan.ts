@@ -33,7 +33,7 @@ export interface Change {
   readonly opensBy: readonly string[];
   /** Takes something away only because a read did not show it; counts for the mass guard. */
   readonly isInferred: boolean;
-  /** Who let it pass although the mass guard held it. */
+  /** Who let it pass although the mass guard held it; it counts all the same. */
   readonly approvedBy?: Principal;
   readonly narrows: boolean;
   readonly widens: boolean;

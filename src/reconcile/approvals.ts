@@ -1,20 +1,26 @@
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
+import { holdRejected, type Rejection } from '../plan/guard.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
+import { toHold } from '../plan/plan-destination.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { holdKey, plainDecision } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { endedHold, fingerprintOf } from './holds.js';
 
-/** What a person said of a held removal. It is about exactly that removal: another one has another fingerprint. */
-interface Ruling {
+/** What a person said of a held removal. */
+export interface Ruling {
   readonly verdict: 'approved' | 'rejected';
-  readonly fingerprint: string;
-  /** Of the `held` decision that was ruled on: a hold that ended and began anew is another one. */
-  readonly decisionId: string;
   readonly by: Principal;
   /** ISO 8601. */
   readonly at: string;
+}
+
+/** It is about exactly that removal: another one has another fingerprint. */
+interface StoredRuling extends Ruling {
+  readonly fingerprint: string;
+  /** Of the `held` decision that was ruled on: a hold that ended and began anew is another one. */
+  readonly decisionId: string;
 }
 
 export type RulingResult =
@@ -26,8 +32,8 @@ export type RulingResult =
 
 /**
  * Rules on a hold by the id of its `held` decision. Only what the mass guard holds waits for a person; everything
- * else is held until what is wrong has been mended. An approval queues the destination, and its next plan passes the
- * removal once.
+ * else is held until what is wrong has been mended. The key is queued: its next plan makes what was approved, once, and
+ * holds what was rejected until it is wanted again, is another removal, or the identity provider itself tells of it.
  */
 export async function ruleOnHold(
   decisionId: string,
@@ -44,7 +50,7 @@ export async function ruleOnHold(
   const key = parseKey(hold.key);
   if (hold.reason !== 'RevocationLimit' || key === undefined) return { kind: 'unsuitable', hold };
   const at = new Date(deps.clock.now()).toISOString();
-  const ruling: Ruling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
+  const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
   await deps.facts.set(factOf(hold.subject), JSON.stringify(ruling));
   const cause = { kind: 'command' as const, receivedAt: at, principal: by };
   if (verdict === 'rejected') {
@@ -67,34 +73,54 @@ export async function ruleOnHold(
   return { kind: 'ruled', hold };
 }
 
+/** A plan with what persons said of its removals, before the mass guard. */
+export interface RuledPlan {
+  /** Its approved removals are marked and its rejected ones held. */
+  readonly plan: Plan;
+  /** The holds that approvals lift; a ruling is good only while they are told, so they must be until what they held is made. */
+  readonly used: readonly Hold[];
+  /** By subject. */
+  readonly rejections: ReadonlyMap<string, Rejection>;
+}
+
 /**
- * Lets pass what was approved, and says of the rest what was rejected. `told` are the key's recorded holds: a ruling
- * is good only while the hold that it is about stands, so that `used`, the holds that pass, must stay told until they
- * are written.
+ * Lets pass what was approved, and holds what was rejected, whatever the limit allows by now. `told` are the key's
+ * recorded holds. What the identity provider itself told of meanwhile is no inference any more, and no ruling is asked.
  */
-export async function passApproved(
-  unguarded: Plan,
-  guarded: Plan,
+export async function applyRulings(
+  plan: Plan,
   told: KeyRecord['holds'],
   deps: Pick<ReconcilerDeps, 'facts'>,
-): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
-  const changes: Change[] = [...guarded.changes];
-  const holds: Hold[] = [];
+): Promise<RuledPlan> {
   const used: Hold[] = [];
-  for (const hold of guarded.holds) {
-    const ruling = hold.reason === 'RevocationLimit' ? await rulingOn(hold, told, deps) : undefined;
-    const change = unguarded.changes.find((each) => each.subject === hold.subject);
-    if (ruling?.verdict === 'approved' && change !== undefined) {
-      changes.unshift({ ...change, isInferred: false, approvedBy: ruling.by });
-      used.push(hold);
-    } else if (ruling?.verdict === 'rejected') {
-      holds.push({
-        ...hold,
-        detail: `${ruling.by.id} rejected this removal at ${ruling.at}; the edge is kept`,
-      });
-    } else holds.push(hold);
+  const rejections = new Map<string, Rejection>();
+  const changes: Change[] = [];
+  for (const change of plan.changes) {
+    const hold = toHold(change, 'RevocationLimit', 'approved');
+    const ruling = change.isInferred ? await rulingOn(hold, told, deps) : undefined;
+    if (ruling?.verdict === 'rejected') rejections.set(change.subject, ruling);
+    if (ruling?.verdict === 'approved') used.push(hold);
+    changes.push(ruling?.verdict === 'approved' ? { ...change, approvedBy: ruling.by } : change);
   }
-  return { plan: { ...guarded, changes, holds }, used };
+  const ruled = holdRejected({ ...plan, changes }, ({ subject }) => rejections.get(subject));
+  return { plan: ruled, used, rejections };
+}
+
+/** Tells the mass guard what is rejected before the first job finds it, for it counts the whole fleet. */
+export async function restoreRejections({
+  journal,
+  facts,
+  window,
+}: Pick<ReconcilerDeps, 'journal' | 'facts' | 'window'>): Promise<void> {
+  const byKey = new Map<string, Map<string, Rejection>>();
+  for (const { key, subject, reason, decisionId, fingerprint } of (await journal.overview()).holds) {
+    if (reason !== 'RevocationLimit') continue;
+    const ruling = parseRuling(await facts.get(factOf(subject)));
+    if (ruling?.verdict !== 'rejected') continue;
+    if (ruling.decisionId !== decisionId || ruling.fingerprint !== fingerprint) continue;
+    byKey.set(key, (byKey.get(key) ?? new Map()).set(subject, ruling));
+  }
+  for (const [key, rejections] of byKey) window.rejections.put(key, rejections);
 }
 
 /** An approval is good for one removal. */
@@ -122,7 +148,7 @@ function factOf(subject: string): string {
   return `approval/${subject}`;
 }
 
-function parseRuling(text: string | undefined): Ruling | undefined {
+function parseRuling(text: string | undefined): StoredRuling | undefined {
   if (text === undefined || text === '') return undefined;
   const value: unknown = JSON.parse(text);
   if (typeof value !== 'object' || value === null) return undefined;

@@ -8,7 +8,7 @@ import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
 import { aclBudget } from './acl/acl-budget.js';
 import { applyChanges } from './apply.js';
-import { forgetRulings, passApproved } from './approvals.js';
+import { applyRulings, forgetRulings } from './approvals.js';
 import { causeOf, grantReasonOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { budgetOf, inferredAcrossFleet, inputOf } from './fleet.js';
@@ -112,15 +112,16 @@ async function planNow(
   const unguarded = first.changes.some((change) => change.after === undefined)
     ? planDestination({ ...input, entry, wildcard: await readWildcard(destination, deps, signal) })
     : first;
-  const guarded = unguarded.changes.some((change) => change.isInferred)
+  const { plan: ruled, used, rejections } = await applyRulings(unguarded, record.holds, deps);
+  window.rejections.put(formatKey(unguarded.key), rejections);
+  const guarded = ruled.changes.some((change) => change.isInferred)
     ? guardRevocations(
-        unguarded,
-        budgetOf(world, window, now, inferredAcrossFleet(world, now), aclBudget(deps, now)),
+        ruled,
+        budgetOf(world, window, now, inferredAcrossFleet(world, window, now), aclBudget(deps, now)),
         world.mapping,
       )
-    : unguarded;
-  const { plan: passed, used } = await passApproved(unguarded, guarded, record.holds, deps);
-  const plan = holdContended(passed, deps);
+    : ruled;
+  const plan = holdContended(guarded, deps);
   return { plan: world.mapping.mode === 'observe' ? observe(plan) : plan, used };
 }
 

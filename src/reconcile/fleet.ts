@@ -2,7 +2,7 @@ import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey } from '../model/key.js';
 import type { Evidence } from '../model/trigger.js';
 import type { DestinationInput } from '../plan/destination-input.js';
-import { guardRevocations, type RevocationBudget } from '../plan/guard.js';
+import { guardRevocations, holdRejected, type RevocationBudget } from '../plan/guard.js';
 import type { Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { serviceText } from '../plan/world.js';
@@ -54,24 +54,25 @@ export function planFleet(
   const plans = world
     .destinations(now)
     .map((destination) => planDestination(inputOf(world, destination, now)));
-  const budget = budgetOf(world, window, now, countInferred(plans), acl);
-  return plans.map((plan) => guardRevocations(plan, budget, world.mapping));
+  const wanted = window.rejections.countOf(plans.flatMap(inferredIn), now);
+  const budget = budgetOf(world, window, now, wanted, acl);
+  return plans.map((plan) => {
+    const ruled = holdRejected(plan, ({ subject }) => window.rejections.of(subject));
+    return guardRevocations(ruled, budget, world.mapping);
+  });
 }
 
 /** How many edges of the whole fleet would go by inference now. */
-export function inferredAcrossFleet(world: WorldState, now: number): number {
+export function inferredAcrossFleet(world: WorldState, window: RevocationWindow, now: number): number {
   return world.destinations(now).reduce((sum, destination) => {
     const input = inputOf(world, destination, now);
     const { standings, entry, wildcard, lastWritten, userTokens } = input;
-    const count = () => countInferred([planDestination(input)]);
-    return (
-      sum +
-      world.inferredCounts.of(
-        serviceText(destination),
-        [standings, entry, wildcard, lastWritten, userTokens],
-        count,
-      )
+    const inferred = world.inferredCounts.of(
+      serviceText(destination),
+      [standings, entry, wildcard, lastWritten, userTokens],
+      () => inferredIn(planDestination(input)),
     );
+    return sum + window.rejections.countOf(inferred, now);
   }, 0);
 }
 
@@ -87,6 +88,6 @@ export function budgetOf(
   return { used, wanted: wanted + acl.wanted, ownedAtStart: world.ownedEdges() + acl.owned + used };
 }
 
-function countInferred(plans: readonly Plan[]): number {
-  return plans.reduce((sum, plan) => sum + plan.changes.filter((change) => change.isInferred).length, 0);
+function inferredIn({ changes }: Plan): readonly string[] {
+  return changes.filter((change) => change.isInferred).map(({ subject }) => subject);
 }

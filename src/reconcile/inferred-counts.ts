@@ -1,20 +1,20 @@
 interface Known {
   readonly follows: readonly unknown[];
-  readonly count: number;
+  readonly subjects: readonly string[];
 }
 
 /**
- * How many edges each destination would lose by inference. The mass guard counts them over the whole fleet for every
- * job that infers something; a destination is planned anew only if what its count follows from is not the same object.
+ * What each destination, client or provider would lose by inference. The mass guard counts it over the whole fleet for
+ * every job that infers something; it is planned anew only if what it follows from is not the same object.
  */
 export class InferredCounts {
   readonly #known = new Map<string, Known>();
 
-  of(destination: string, follows: readonly unknown[], count: () => number): number {
-    const known = this.#known.get(destination);
-    if (known?.follows.every((each, index) => each === follows[index])) return known.count;
-    const counted = { follows, count: count() };
-    this.#known.set(destination, counted);
-    return counted.count;
+  of(name: string, follows: readonly unknown[], plan: () => readonly string[]): readonly string[] {
+    const known = this.#known.get(name);
+    if (known?.follows.every((each, index) => each === follows[index])) return known.subjects;
+    const planned = { follows, subjects: plan() };
+    this.#known.set(name, planned);
+    return planned.subjects;
   }
 }

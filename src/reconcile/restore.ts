@@ -1,3 +1,4 @@
+import { restoreRejections } from './approvals.js';
 import { restoreClosures } from './closures.js';
 import type { ReconcilerDeps } from './deps.js';
 import { restoreJwksUris } from './jwt-providers.js';
@@ -7,5 +8,6 @@ export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
   await restoreClosures(deps);
   await deps.acl.restore(deps.facts);
   await deps.window.restoreFrom(deps.facts);
+  await restoreRejections(deps);
   await restoreJwksUris(deps);
 }

@@ -1,4 +1,5 @@
 import type { Facts } from '../queue/facts.js';
+import { Rejections } from './rejections.js';
 
 /** The name of the durable fact. */
 const FACT = 'guard/window';
@@ -17,6 +18,7 @@ interface Removal {
  * still want it gone. Counted in both places, a loss well below the limit would be held halfway.
  */
 export class RevocationWindow {
+  readonly rejections: Rejections;
   readonly #windowMs: number;
   #removals: readonly Removal[] = [];
   /** Subjects taken and not known to be made. */
@@ -24,6 +26,7 @@ export class RevocationWindow {
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
+    this.rejections = new Rejections(windowMs);
   }
 
   /** Edges removed within the window that ends now. */

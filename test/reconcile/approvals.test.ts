@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { guardRevocations } from '../../src/plan/guard.js';
 import type { KeyRecord, RecordedHold } from '../../src/queue/journal.js';
-import { passApproved, ruleOnHold } from '../../src/reconcile/approvals.js';
+import { applyRulings, ruleOnHold } from '../../src/reconcile/approvals.js';
 import { holdKey } from '../../src/reconcile/decide.js';
 import { fingerprintOf } from '../../src/reconcile/holds.js';
 import { WorldState } from '../../src/reconcile/world-state.js';
@@ -23,12 +23,14 @@ const guarded = mapping({
   maxRevocations: { percent: 0, atLeast: 0, windowMs: 1_000 },
 });
 
+const NONE_MAY_GO = { ownedAtStart: 1, used: 0, wanted: 1 };
+
 /** The one removal that the guard holds, told by the decision of this id. */
 function heldRemoval(decisionId: string) {
   const raw = planOf(
     scene({ mapping: guarded, clients: [], entries: entriesOf(entry('orders', ourSource('web', ALLOW))) }),
   );
-  const plan = guardRevocations(raw, { ownedAtStart: 1, used: 0, wanted: 1 }, guarded);
+  const plan = guardRevocations(raw, NONE_MAY_GO, guarded);
   const [hold] = plan.holds;
   if (hold === undefined) throw new Error('the guard held nothing');
   const recorded: RecordedHold = {
@@ -39,11 +41,11 @@ function heldRemoval(decisionId: string) {
     fingerprint: fingerprintOf(hold),
   };
   const holds: KeyRecord['holds'] = new Map([[holdKey(hold), recorded]]);
-  return { raw, plan, holds, recorded };
+  return { raw, holds, recorded };
 }
 
 test('an approval lets the removal pass that it is about, and not the same one when it is held anew', async () => {
-  const { raw, plan, holds, recorded } = heldRemoval('first');
+  const { raw, holds, recorded } = heldRemoval('first');
   const stored = new Map<string, string>();
   const facts = {
     get: async (name: string) => stored.get(name),
@@ -80,13 +82,16 @@ test('an approval lets the removal pass that it is about, and not the same one w
   );
   expect(result.kind).toBe('ruled');
 
-  const passed = await passApproved(raw, plan, holds, { facts });
-  expect(passed.plan.changes).toMatchObject([{ verb: 'deleted', approvedBy: { id: 'alice' } }]);
-  expect(passed.used).toEqual(plan.holds);
+  const ruled = await applyRulings(raw, holds, { facts });
+  expect(ruled.plan.changes).toMatchObject([{ verb: 'deleted', approvedBy: { id: 'alice' } }]);
+  expect(ruled.used).toMatchObject([{ subject: recorded.subject, reason: 'RevocationLimit' }]);
+  expect(guardRevocations(ruled.plan, NONE_MAY_GO, guarded)).toEqual(ruled.plan);
 
   for (const told of [heldRemoval('second').holds, new Map()]) {
-    const later = await passApproved(raw, plan, told, { facts });
-    expect(later.plan.changes).toEqual([]);
-    expect(later.plan.holds).toMatchObject([{ reason: 'RevocationLimit' }]);
+    const later = await applyRulings(raw, told, { facts });
+    expect(guardRevocations(later.plan, NONE_MAY_GO, guarded)).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'RevocationLimit' }],
+    });
   }
 });

@@ -114,4 +114,50 @@ describe('the people of a provider', () => {
     await idle();
     expect(await standing()).toEqual([roleOf('ben')]);
   });
+
+  it('who are rejected stay when the rest is within the limit, also after a restart at which nobody can be read', async () => {
+    await start(['ann', 'ben', 'cy'], undefined, {
+      maxRevocations: { percent: 10, atLeast: 2, window: '10m' },
+    });
+    await idle();
+    rig.idp.people = new Map();
+    await worker.add(providerKey('main'), 'poll', { members: true });
+    await idle();
+    const { holds } = await worker.store.journal.overview();
+    const rule = async (subject: string, verdict: 'approved' | 'rejected') => {
+      const hold = holds.find((each) => each.subject === `acl-role/${roleOf(subject)}`);
+      await ruleOnHold(hold?.decisionId ?? '', verdict, { id: 'alice' }, worker.deps);
+      await idle();
+    };
+    await rule('ben', 'rejected');
+    await rule('ann', 'approved');
+    expect((await standing()).toSorted()).toEqual([roleOf('ben'), roleOf('cy')].toSorted());
+    expect(worker.deps.window.used(rig.clock.now())).toBe(1);
+
+    await worker.stop();
+    rig.idp.people = undefined;
+    worker = await startWorker(rig);
+    const directory = worker.deps.directories.get('main');
+    if (directory?.readMembers === undefined) throw new Error('no directory that tells members');
+    const members = vi.spyOn(directory, 'readMembers');
+    const isAskedAgain = () => {
+      rig.clock.advance(100);
+      return members.mock.calls.length >= 2;
+    };
+    await until('the members are asked for again', isAskedAgain, 20_000);
+    rig.idp.people = new Map();
+    await idle();
+    rig.clock.advance(11 * 60_000);
+    await worker.add(providerKey('main'), 'poll', { members: true });
+    await idle();
+    expect(await standing()).toEqual([roleOf('ben')]);
+    const gone = (await worker.settled()).filter(({ reason }) => reason === 'MembershipRemoved');
+    const by = new Map(gone.map(({ person, principal }) => [person?.subject, principal?.id]));
+    expect(by).toEqual(
+      new Map([
+        ['ann', 'alice'],
+        ['cy', undefined],
+      ]),
+    );
+  });
 });

@@ -5,6 +5,7 @@ import { clientOfDescription, isOwned } from '../../src/plan/ownership.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { type ClientId, clientText, serviceText } from '../../src/plan/world.js';
 import { inferredAcrossFleet, inputOf } from '../../src/reconcile/fleet.js';
+import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
 import { WorldState } from '../../src/reconcile/world-state.js';
 import {
   ALLOW,
@@ -102,7 +103,7 @@ describe('the world', () => {
             .destinations(NOW)
             .flatMap((each) => planDestination(inputOf(world, each, NOW)).changes)
             .filter((change) => change.isInferred).length;
-          expect(inferredAcrossFleet(world, NOW)).toBe(anew);
+          expect(inferredAcrossFleet(world, new RevocationWindow(1_000), NOW)).toBe(anew);
         };
         check();
         world.putDirectory('main', second.clients, world.beginRead(), NOW);

@@ -1,4 +1,5 @@
 import type { AclObject } from '../../model/acl.js';
+import type { Principal } from '../../model/cause.js';
 import type {
   ChangeReason,
   DecidedPerson,
@@ -41,6 +42,8 @@ export interface AclChange extends AclWhy {
   readonly verb: 'created' | 'updated' | 'deleted';
   readonly before?: AclObject['object'];
   readonly after?: AclObject['object'];
+  /** Who let it pass although the mass guard held it. */
+  readonly approvedBy?: Principal;
   readonly narrows: boolean;
   readonly widens: boolean;
   readonly step: AclStep;

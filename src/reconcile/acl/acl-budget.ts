@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
+import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { compareText } from '../../plan/compare.js';
 import { clientOfDescription, isOwnedDescription } from '../../plan/ownership.js';
@@ -13,6 +14,7 @@ import { losesByInference, planClientAcl } from './plan-client-acl.js';
 const SLICE = 100;
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
+type Counting = Pick<ReconcilerDeps, 'world' | 'acl' | 'window'>;
 
 /**
  * What the mass guard counts of ACL objects, beside the edges of the fleet: each client is one, and each membership of
@@ -25,14 +27,14 @@ export interface AclBudget {
 }
 
 /** From what was last read: a read that lost many clients is seen whole, whichever of their jobs comes first. */
-export function aclBudget(deps: Known, now: number): AclBudget {
+export function aclBudget(deps: Counting, now: number): AclBudget {
   if (!isAclActive(deps)) return { owned: 0, wanted: 0 };
-  let { owned, wanted } = peopleBudget(deps);
+  let { owned, wanted } = peopleBudget(deps, now);
   for (const [name, standing] of deps.acl.cache.standing) {
     const id = clientOf(standing, deps.world.mapping.owner);
     if (id === undefined) continue;
     owned++;
-    wanted += inferredOf(id, name, standing, deps, now);
+    wanted += deps.window.rejections.countOf(inferredOf(id, name, standing, deps, now), now);
   }
   return { owned, wanted };
 }
@@ -51,8 +53,14 @@ export async function countAhead(deps: Known, now: number): Promise<void> {
   }
 }
 
-/** 1 where the client would lose something by inference; planned anew only if what that follows from has changed. */
-function inferredOf(id: ClientId, name: string, standing: StandingAcl, deps: Known, now: number): number {
+/** The client's one subject where it would lose something by inference; planned anew only if what that follows from has changed. */
+function inferredOf(
+  id: ClientId,
+  name: string,
+  standing: StandingAcl,
+  deps: Known,
+  now: number,
+): readonly string[] {
   const { world, acl } = deps;
   const lastWritten = world.lastWritten(formatKey(clientKey(id.provider, id.clientId)));
   const claims = acl.standingsOf(id, world.standings(now));
@@ -69,11 +77,12 @@ function inferredOf(id: ClientId, name: string, standing: StandingAcl, deps: Kno
   return world.inferredCounts.of(`acl ${name}`, follows, () => {
     const facts = { lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
     const actual = acl.cache.snapshot([name], []);
-    return losesByInference(planClientAcl(id, { ...facts, actual }, deps, now).changes) ? 1 : 0;
+    const plan = planClientAcl(id, { ...facts, actual }, deps, now);
+    return losesByInference(plan.changes) ? [plan.subject] : [];
   });
 }
 
-function peopleBudget(deps: Known): AclBudget {
+function peopleBudget(deps: Counting, now: number): AclBudget {
   const { world, acl } = deps;
   let owned = 0;
   let wanted = 0;
@@ -82,11 +91,10 @@ function peopleBudget(deps: Known): AclBudget {
     const lastWritten = world.lastWritten(formatKey(providerKey(provider)));
     const follows = [world.mapping, acl.members.get(provider), lastWritten, roles.length, ...roles];
     owned += roles.length;
-    wanted += world.inferredCounts.of(
-      `people ${provider}`,
-      follows,
-      () => plannedPeople(provider, deps).inferred.size,
+    const inferred = world.inferredCounts.of(`people ${provider}`, follows, () =>
+      [...plannedPeople(provider, deps).inferred.keys()].map((name) => aclSubject('acl-role', name)),
     );
+    wanted += deps.window.rejections.countOf(inferred, now);
   }
   return { owned, wanted };
 }

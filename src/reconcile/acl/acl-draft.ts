@@ -1,17 +1,12 @@
-import type { Cause, Principal } from '../../model/cause.js';
+import type { Cause } from '../../model/cause.js';
 import type { DraftDecision, HoldReason } from '../../model/decision.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Hold } from '../../plan/plan.js';
 import type { Stamp } from '../decide.js';
 
 /** A draft of an ACL write, to be recorded before it. */
-export function aclDraft(
-  change: AclChange,
-  cause: Cause,
-  stamp: Stamp,
-  approvedBy: Principal | undefined,
-): DraftDecision {
-  const principal = approvedBy ?? cause.principal;
+export function aclDraft(change: AclChange, cause: Cause, stamp: Stamp): DraftDecision {
+  const principal = change.approvedBy ?? cause.principal;
   return {
     id: stamp.newId(),
     type: `dev.scopemesh.${change.resource.kind}.${change.verb}`,

@@ -1,6 +1,6 @@
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
-import type { Cause, Principal } from '../../model/cause.js';
+import type { Cause } from '../../model/cause.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { type AclChange, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
@@ -22,7 +22,6 @@ export interface AclApplication {
   readonly lastWritten: ReadonlyMap<string, string>;
   /** Remembered of the key with each change that is made, besides the objects themselves. */
   readonly remember?: ReadonlyMap<string, string>;
-  readonly approvedBy?: Principal;
   /** Told in the turn in which the last of what narrows is made, or none of it could be. */
   readonly narrowed?: (isMade: boolean) => void;
 }
@@ -139,8 +138,8 @@ async function write(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { key, cause, approvedBy } = application;
-  const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
+  const { key, cause } = application;
+  const draft = aclDraft(change, cause, stampOf(deps));
   await deps.journal.record(key, [draft]);
   let stored: Stored<AclObject['object']>;
   try {
@@ -215,13 +214,13 @@ async function remove(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { key, cause, approvedBy } = application;
+  const { key, cause } = application;
   const { step } = change;
   if (step.do !== 'delete') return;
   const name = step.name.split('/')[0] ?? '';
   const isMethod = step.kind === 'acl-auth-method';
   const tokens = isMethod ? await countTokens({ authMethod: name }, deps, signal) : undefined;
-  const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
+  const draft = aclDraft(change, cause, stampOf(deps));
   await deps.journal.record(key, [draft]);
   try {
     await deps.consul.acl.delete(step.kind, id, signal, (description) =>
@@ -276,10 +275,10 @@ async function endLiveTokens(
 
 async function recordTokens(
   change: AclChange,
-  { key, cause, approvedBy }: AclApplication,
+  { key, cause }: AclApplication,
   deps: ReconcilerDeps,
 ): Promise<DraftDecision> {
-  const draft = aclDraft(change, cause, stampOf(deps), approvedBy);
+  const draft = aclDraft(change, cause, stampOf(deps));
   await deps.journal.record(key, [draft]);
   return draft;
 }

@@ -6,7 +6,7 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import type { JobResult } from '../../queue/queue.js';
-import { forgetRulings } from '../approvals.js';
+import { forgetRulings, rulingOn } from '../approvals.js';
 import { causeOf, grantReasonOf } from '../decide.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
@@ -17,7 +17,7 @@ import { isAclActive } from './acl-state.js';
 import { applyAcl } from './apply-acl.js';
 import { unlessDenied } from './denied.js';
 import { readAllAcl } from './fleet-acl.js';
-import { guardAcl } from './guard-acl.js';
+import { guardAcl, type RulingOf } from './guard-acl.js';
 import { fetchesKeys } from './key-fetches.js';
 import { losesByInference, namesOf, planClientAcl, planHeldLoss, scopesKey } from './plan-client-acl.js';
 
@@ -102,7 +102,9 @@ async function reconcile(
   const rest = () => planHeldLoss(id, asked, deps, now);
   // What the fleet loses is counted from everything that stands.
   if (losesByInference(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);
-  const guarded = await guardAcl(plan, rest, { ...record, lastWritten }, deps);
+  const rulingOf: RulingOf = (hold) => rulingOn(hold, record.holds, deps);
+  const guarded = await guardAcl(plan, rest, rulingOf, deps);
+  deps.window.rejections.put(key, guarded.rejections);
   const cause = causeOf(job);
   const tell = async (holds: typeof guarded.holds, of = record) =>
     tellHolds(key, of, holds, cause, deps, isAclSubject);
@@ -122,7 +124,6 @@ async function reconcile(
       cause,
       lastWritten,
       remember,
-      ...(guarded.approvedBy === undefined ? {} : { approvedBy: guarded.approvedBy }),
       narrowed: (isMade) => {
         if (!isCounted) return;
         if (isMade) deps.window.made(plan.subject);

@@ -1,28 +1,29 @@
-import type { Principal } from '../../model/cause.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
-import { revocationLimit } from '../../plan/guard.js';
+import { type Rejection, rejectedText, revocationLimit } from '../../plan/guard.js';
 import type { Hold } from '../../plan/plan.js';
-import type { KeyRecord } from '../../queue/journal.js';
-import { rulingOn } from '../approvals.js';
+import type { Ruling } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { budgetOf, inferredAcrossFleet } from '../fleet.js';
 import { type AclBudget, aclBudget } from './acl-budget.js';
 import { aclHold } from './acl-draft.js';
 import { type ClientAclPlan, losesByInference } from './plan-client-acl.js';
 
-/** A plan after the guards, and what passes only by a person's word. */
+/** What a person said of a hold of the mass guard that is told. */
+export type RulingOf = (hold: Hold) => Promise<Ruling | undefined>;
+
+/** A plan after the guards, and what passes, or is kept, only by a person's word. */
 export interface GuardedAcl {
   readonly changes: readonly AclChange[];
   readonly holds: readonly Hold[];
   /** What opens what stands once the changes are made. */
   readonly opensBy: readonly string[];
-  readonly approvedBy?: Principal;
   /** The holds that an approval lifts; told until their changes are made. */
   readonly used: readonly Hold[];
+  /** By subject. */
+  readonly rejections: ReadonlyMap<string, Rejection>;
 }
 
 export type GuardDeps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock'> & {
-  readonly facts: Pick<ReconcilerDeps['facts'], 'get'>;
   readonly contention: Pick<ReconcilerDeps['contention'], 'isContended'>;
 };
 
@@ -33,61 +34,63 @@ export type GuardDeps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock
 export async function guardAcl(
   plan: ClientAclPlan,
   rest: () => ClientAclPlan,
-  record: KeyRecord,
+  rulingOf: RulingOf,
   deps: GuardDeps,
   count: () => AclBudget = () => aclBudget(deps, deps.clock.now()),
 ): Promise<GuardedAcl> {
   const passed = losesByInference(plan.changes)
-    ? await guardLoss(plan, rest, record, deps, count())
-    : { ...plan, used: [] };
+    ? await guardLoss(plan, rest, rulingOf, deps, count)
+    : { ...plan, ...NOBODY_RULED };
   const contended = holdContended(passed, deps);
   return deps.world.mapping.mode === 'observe' ? observed(contended) : contended;
 }
 
+const NOBODY_RULED = { used: [], rejections: new Map<string, Rejection>() };
+
+/** A person's word comes before the limit: what is approved passes and is counted, what is rejected is kept. */
 async function guardLoss(
   plan: ClientAclPlan,
   rest: () => ClientAclPlan,
-  record: KeyRecord,
+  rulingOf: RulingOf,
   deps: GuardDeps,
-  acl: AclBudget,
+  count: () => AclBudget,
 ): Promise<GuardedAcl> {
-  const { world, window, clock } = deps;
-  const now = clock.now();
-  const counted = { owned: acl.owned, wanted: Math.max(acl.wanted, 1) };
-  const edges = inferredAcrossFleet(world, now);
-  const { used, wanted, ownedAtStart: owned } = budgetOf(world, window, now, edges, counted);
-  const limit = revocationLimit(world.mapping, owned);
-  if (used + wanted <= limit) return { ...plan, used: [] };
   const losses = plan.changes.filter((change) => change.narrows && change.isInferred);
-  const detail =
-    `${used + wanted} of ${owned} edges and clients with ACL objects would lose access within ` +
-    `${Math.round(world.mapping.maxRevocations.windowMs / 1000)} s only because of what is missing from a read; ` +
-    `the limit is ${limit}. If that is right, approve it; if not, mend the identity provider`;
   const hold: Hold = {
     subject: plan.subject,
     resource: { kind: 'acl-role', name: nameIn(plan.subject) },
     reason: 'RevocationLimit',
-    detail,
+    detail: 'approved',
     action: 'revoke',
     client: plan.client,
     scopes: [...new Set(losses.flatMap(({ scopes }) => scopes))].toSorted(),
   };
-  const ruling = await rulingOn(hold, record.holds, deps);
-  if (ruling?.verdict === 'approved')
-    return {
-      changes: plan.changes.map((change) => ({ ...change, isInferred: false })),
-      holds: plan.holds,
-      opensBy: plan.opensBy,
-      approvedBy: ruling.by,
-      used: [hold],
-    };
-  const said =
-    ruling === undefined
-      ? hold
-      : { ...hold, detail: `${ruling.by.id} rejected this removal at ${ruling.at}; the access is kept` };
+  const ruling = await rulingOf(hold);
+  if (ruling?.verdict === 'approved') {
+    const changes = plan.changes.map((change) => ({ ...change, approvedBy: ruling.by }));
+    return { ...plan, ...NOBODY_RULED, changes, used: [hold] };
+  }
+  const detail = ruling === undefined ? beyondLimit(deps, count()) : rejectedText(ruling, 'access');
+  if (detail === undefined) return { ...plan, ...NOBODY_RULED };
   const { changes, holds, opensBy } = rest();
   const told = holds.filter(({ reason }) => reason !== 'ModeForbids');
-  return { changes, holds: [...told, said], opensBy, used: [] };
+  const rejections = new Map(ruling === undefined ? [] : [[plan.subject, ruling]]);
+  return { changes, holds: [...told, { ...hold, detail }], opensBy, used: [], rejections };
+}
+
+/** What to say of a loss that the mass guard does not let pass now. */
+function beyondLimit({ world, window, clock }: GuardDeps, acl: AclBudget): string | undefined {
+  const now = clock.now();
+  const counted = { owned: acl.owned, wanted: Math.max(acl.wanted, 1) };
+  const edges = inferredAcrossFleet(world, window, now);
+  const { used, wanted, ownedAtStart: owned } = budgetOf(world, window, now, edges, counted);
+  const limit = revocationLimit(world.mapping, owned);
+  if (used + wanted <= limit) return undefined;
+  return (
+    `${used + wanted} of ${owned} edges and clients with ACL objects would lose access within ` +
+    `${Math.round(world.mapping.maxRevocations.windowMs / 1000)} s only because of what is missing from a read; ` +
+    `the limit is ${limit}. If that is right, approve it; if not, mend the identity provider`
+  );
 }
 
 /**

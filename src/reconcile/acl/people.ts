@@ -2,8 +2,8 @@ import { SyncError } from '../../errors.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import type { JobResult } from '../../queue/queue.js';
-import { forgetRulings } from '../approvals.js';
-import { causeOf, grantReasonOf } from '../decide.js';
+import { forgetRulings, rulingOn } from '../approvals.js';
+import { causeOf, grantReasonOf, holdKey } from '../decide.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
 import { evidenceOf } from '../fan-out.js';
@@ -117,9 +117,14 @@ async function reconcile(
     mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
     kept: new Set(),
   };
-  const guarded = await guardPeople(facts, { ...record, lastWritten }, deps);
+  const guarded = await guardPeople(facts, (hold) => rulingOn(hold, record.holds, deps), deps);
+  // What was ruled is bound to its hold: where it cannot be seen whether that still stands, both do.
+  const isUndecided = (subject: string) =>
+    guarded.isUnknown && record.holds.has(holdKey({ subject, reason: 'RevocationLimit' }));
+  if (!guarded.isUnknown) deps.window.rejections.put(text, guarded.rejections);
   const cause = causeOf(job);
-  const concerns = (subject: string) => isAclSubject(subject) && !isSessionSubject(subject, job, deps);
+  const concerns = (subject: string) =>
+    isAclSubject(subject) && !isSessionSubject(subject, job, deps) && !isUndecided(subject);
   await tellHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
   if (guarded.changes.length === 0) return false;
 
@@ -136,7 +141,6 @@ async function reconcile(
       changes,
       cause,
       lastWritten,
-      ...(guarded.approvedBy === undefined ? {} : { approvedBy: guarded.approvedBy }),
       narrowed: (isMade) => {
         for (const subject of counted)
           if (isMade) deps.window.made(subject);

@@ -6,7 +6,7 @@ import { type AclBudget, aclBudget, countAhead } from './acl-budget.js';
 import { isAclActive } from './acl-state.js';
 import { clientsWithAcl, planAcl } from './fleet-acl.js';
 import { planPeopleFleet } from './fleet-people.js';
-import { guardAcl } from './guard-acl.js';
+import { guardAcl, type RulingOf } from './guard-acl.js';
 import { guardPeople } from './guard-people.js';
 import { factsOfPeople } from './people-objects.js';
 import { unlinkedPolicies } from './unlinked-policies.js';
@@ -42,13 +42,17 @@ export async function planAclFleet(
   const plans = await planAcl(ids, deps, now, recall);
   await countAhead(deps, now);
   const budget = aclBudget(deps, now);
+  const rulingOf: RulingOf = async ({ subject }) => {
+    const rejection = deps.window.rejections.of(subject);
+    return rejection && { verdict: 'rejected', ...rejection };
+  };
   const changes: AclChange[] = [];
   const holds: Hold[] = [];
   const losing: ClientId[] = [];
   const others: ClientId[] = [];
   for (const { plan, rest } of plans) {
     if (plan.changes.length + plan.holds.length === 0) continue;
-    const guarded = await guardAcl(plan, rest, NOTHING_TOLD, { ...deps, ...NOBODY_RULED }, () => budget);
+    const guarded = await guardAcl(plan, rest, rulingOf, { ...deps, contention }, () => budget);
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
     (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
@@ -57,7 +61,7 @@ export async function planAclFleet(
   const pending = people.filter(({ plan }) => plan.changes.length + plan.holds.length > 0);
   for (const { provider } of pending) {
     const facts = factsOfPeople(provider, deps);
-    const guarded = await guardPeople(facts, NOTHING_TOLD, { ...deps, ...NOBODY_RULED });
+    const guarded = await guardPeople(facts, rulingOf, { ...deps, contention });
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
   }
@@ -73,12 +77,8 @@ export async function planAclFleet(
   };
 }
 
-/** A plan alone knows of no earlier one: nobody has ruled on anything, and nobody undid anything. */
-const NOTHING_TOLD = { pending: [], lastWritten: new Map(), holds: new Map() };
-const NOBODY_RULED = {
-  facts: { get: async () => undefined },
-  contention: { isContended: () => false },
-};
+/** A plan alone knows of no earlier one: nobody undid anything. */
+const contention = { isContended: () => false };
 
 /** Clients and people share policies: each is made once. */
 function unique(changes: readonly AclChange[]): readonly AclChange[] {

@@ -31,6 +31,8 @@ export interface PeoplePlan extends AclPlan {
   readonly desired: DesiredAcl;
   /** Roles, in lower case, that would go only because a read did not show the membership. */
   readonly inferred: ReadonlyMap<string, PersonRole>;
+  /** The members are not known: who stands is taken for a member. */
+  readonly isUnknown: boolean;
 }
 
 /**
@@ -110,7 +112,7 @@ export function planPeople(facts: PeopleFacts, acl: Pick<AclState, 'tools'>): Pe
     why,
     lastWritten,
   });
-  return { desired, changes: plan.changes, holds: [...asked.holds, ...plan.holds], inferred };
+  return { desired, changes: plan.changes, holds: [...asked.holds, ...plan.holds], inferred, isUnknown };
 }
 
 /** The groups that the mapping names at a provider. */
