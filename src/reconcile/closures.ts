@@ -3,7 +3,7 @@ import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
 import { clientName } from '../plan/acl/quote.js';
 import { revocationLimit } from '../plan/guard.js';
-import { type ClientId, type Closure, clientText } from '../plan/world.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import { aclBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
 import { budgetOf } from './fleet.js';
@@ -14,42 +14,65 @@ const UNCONFIRMED_AFTER_MS = 5_000;
 const FACT = 'orders/closures';
 
 interface StoredClosure extends ClientId {
-  readonly closure: Closure;
-  /** ISO 8601 instant of the order. */
+  readonly closure: 'ClientQuarantined' | 'Released';
+  /** ISO 8601: of the newest order carried out, the instant that it names and the one when it was received. */
   readonly at: string;
+  readonly receivedAt: string;
 }
 
 /**
  * Carries out the orders that need no read: a compromised client is quarantined at once, and stays so over restarts
- * until its secret is seen rotated or a person releases it.
+ * until its secret is seen rotated or a person releases it. An order stays with its job until the directory could be
+ * read: what it said before the release it says no more.
  */
 export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): Promise<void> {
-  const at = newestCompromise(job);
-  if (at === undefined) return;
-  const isNew = deps.world.closure(id) !== 'ClientQuarantined';
-  // In force at once; in memory again and again, because the durable part may have failed the last time.
-  deps.world.setClosure(id, 'ClientQuarantined');
-  await store(deps, (all) => {
-    const known = all.find((each) => clientText(each) === clientText(id));
-    const newest = known === undefined || Date.parse(at) > Date.parse(known.at) ? at : known.at;
-    return [
-      ...all.filter((each) => each !== known),
-      { provider: id.provider, clientId: id.clientId, closure: 'ClientQuarantined', at: newest },
-    ];
+  const order = newestCompromise(job);
+  if (order === undefined) return;
+  let isNew = false;
+  await changeStored(id, deps, (known) => {
+    if (known?.closure === 'Released' && !isNewer(order, known)) return known;
+    isNew = deps.world.closure(id) !== 'ClientQuarantined';
+    // In force at once; in memory again and again, because the durable part may have failed the last time.
+    deps.world.setClosure(id, 'ClientQuarantined');
+    return {
+      provider: id.provider,
+      clientId: id.clientId,
+      closure: 'ClientQuarantined',
+      at: newest([order.at, known?.at]),
+      receivedAt: newest([order.receivedAt, known?.receivedAt]),
+    };
   });
   if (isNew) {
     deps.logger.warn(
-      { provider: id.provider, clientId: id.clientId, at },
+      { provider: id.provider, clientId: id.clientId, at: order.at },
       'client quarantined: its secret is compromised',
     );
   }
 }
 
-function newestCompromise(job: Job): string | undefined {
-  return job.triggers
-    .flatMap(({ order }) => (order?.kind === 'secret-compromised' ? [order.at] : []))
-    .toSorted((a, b) => Date.parse(a) - Date.parse(b))
-    .at(-1);
+type Instants = Pick<StoredClosure, 'at' | 'receivedAt'>;
+
+function newestCompromise(job: Job): Instants | undefined {
+  const orders = job.triggers.flatMap(({ order }) => (order?.kind === 'secret-compromised' ? [order] : []));
+  if (orders.length === 0) return undefined;
+  return {
+    at: newest(orders.map(({ at }) => at)),
+    receivedAt: newest(orders.map(({ cause }) => cause.receivedAt)),
+  };
+}
+
+/** A report that came later is another one, also where it is about an earlier moment. */
+function isNewer(order: Instants, known: Instants): boolean {
+  return (
+    Date.parse(order.at) > Date.parse(known.at) || Date.parse(order.receivedAt) > Date.parse(known.receivedAt)
+  );
+}
+
+function newest(instants: readonly (string | undefined)[]): string {
+  const [last = ''] = instants
+    .filter((each) => each !== undefined)
+    .toSorted((a, b) => Date.parse(b) - Date.parse(a));
+  return last;
 }
 
 /**
@@ -67,7 +90,8 @@ export async function closeUnconfirmed(
   );
   const oldest = Math.min(...orders.map((order) => Date.parse(order.cause.receivedAt)));
   const now = deps.clock.now();
-  if (orders.length === 0 || now - oldest < UNCONFIRMED_AFTER_MS) return false;
+  // An order from the future is one from before the clock was set back: how long it has waited cannot be told.
+  if (orders.length === 0 || Math.abs(now - oldest) < UNCONFIRMED_AFTER_MS) return false;
   if (deps.world.closure(id) !== undefined) return true;
   const acl = aclBudget(deps, now);
   const standing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
@@ -93,7 +117,8 @@ export async function closeUnconfirmed(
 
 /** Puts the quarantines of earlier runs into the world. */
 export async function restoreClosures(deps: Pick<ReconcilerDeps, 'facts' | 'world'>): Promise<void> {
-  for (const each of parseStored(await deps.facts.get(FACT))) deps.world.setClosure(each, each.closure);
+  for (const each of parseStored(await deps.facts.get(FACT)))
+    if (each.closure === 'ClientQuarantined') deps.world.setClosure(each, each.closure);
 }
 
 /** Ends the quarantine of a client whose secret is seen to be newer than the order that said it was compromised. */
@@ -114,20 +139,28 @@ export async function releaseQuarantine(
   deps: Pick<ReconcilerDeps, 'world' | 'facts' | 'logger'>,
 ): Promise<boolean> {
   if (deps.world.closure(id) !== 'ClientQuarantined') return false;
-  deps.world.setClosure(id, undefined);
-  await store(deps, (all) => all.filter((each) => clientText(each) !== clientText(id)));
+  await changeStored(id, deps, (known) => {
+    deps.world.setClosure(id, undefined);
+    return known && { ...known, closure: 'Released' };
+  });
   deps.logger.info({ provider: id.provider, clientId: id.clientId }, 'quarantine ended');
   return true;
 }
 
-async function store(
+/** One change after the other: jobs of several clients run at once, and each quarantine must outlive a restart. */
+async function changeStored(
+  id: ClientId,
   deps: Pick<ReconcilerDeps, 'facts' | 'world'>,
-  change: (all: readonly StoredClosure[]) => readonly StoredClosure[],
+  change: (known: StoredClosure | undefined) => StoredClosure | undefined,
 ): Promise<void> {
-  // Jobs of several clients run at once, and each quarantine must outlive a restart.
-  await deps.world.closureTurns.take(async () =>
-    deps.facts.set(FACT, JSON.stringify(change(parseStored(await deps.facts.get(FACT))))),
-  );
+  await deps.world.closureTurns.take(async () => {
+    const all = parseStored(await deps.facts.get(FACT));
+    const known = all.find((each) => clientText(each) === clientText(id));
+    const changed = change(known);
+    if (changed === known) return;
+    const others = all.filter((each) => each !== known);
+    await deps.facts.set(FACT, JSON.stringify([...others, ...(changed === undefined ? [] : [changed])]));
+  });
 }
 
 function parseStored(text: string | undefined): readonly StoredClosure[] {
@@ -136,8 +169,12 @@ function parseStored(text: string | undefined): readonly StoredClosure[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((each: unknown) => {
     if (typeof each !== 'object' || each === null) return [];
-    const { provider, clientId, closure, at }: Partial<Record<string, unknown>> = { ...each };
+    const { provider, clientId, closure, at, receivedAt }: Partial<Record<string, unknown>> = { ...each };
     if (typeof provider !== 'string' || typeof clientId !== 'string' || typeof at !== 'string') return [];
-    return closure === 'ClientQuarantined' ? [{ provider, clientId, closure, at }] : [];
+    if (closure !== 'ClientQuarantined' && closure !== 'Released') return [];
+    // Earlier versions did not remember when an order was received.
+    return [
+      { provider, clientId, closure, at, receivedAt: typeof receivedAt === 'string' ? receivedAt : at },
+    ];
   });
 }

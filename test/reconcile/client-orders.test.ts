@@ -3,22 +3,27 @@ import { clientKey } from '../../src/model/key.js';
 import type { RevocationOrder } from '../../src/model/order.js';
 import type { Job } from '../../src/model/trigger.js';
 import { reconcileClient } from '../../src/reconcile/client.js';
-import { restoreClosures, takeOrders } from '../../src/reconcile/closures.js';
-import { NOW } from '../plan/scene.js';
+import {
+  closeUnconfirmed,
+  releaseIfRotated,
+  releaseQuarantine,
+  restoreClosures,
+  takeOrders,
+} from '../../src/reconcile/closures.js';
+import { client, NOW } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
 
-function compromised(clientId: string): Job {
-  const cause = { kind: 'order' as const, receivedAt: new Date(NOW).toISOString() };
-  const order: RevocationOrder = {
-    kind: 'secret-compromised',
-    provider: 'main',
-    clientId,
-    at: cause.receivedAt,
-    cause,
-  };
+/** A job of one client, with an order received so long after `NOW`, about a moment so long after it. */
+function ordered(kind: RevocationOrder['kind'], clientId: string, receivedMs = 0, atMs = receivedMs): Job {
+  const instant = (ms: number) => new Date(NOW + ms).toISOString();
+  const cause = { kind: 'order' as const, receivedAt: instant(receivedMs) };
+  const order: RevocationOrder = { kind, provider: 'main', clientId, at: instant(atMs), cause };
   const key = clientKey('main', clientId);
   return { key, triggers: [{ key, cause, order }], attempts: 0 };
 }
+
+const compromised = (clientId: string, receivedMs?: number, atMs?: number) =>
+  ordered('secret-compromised', clientId, receivedMs, atMs);
 
 describe('an order about a compromised secret', () => {
   test('closes the client before its directory is asked, and also if that never answers', async () => {
@@ -45,5 +50,52 @@ describe('an order about a compromised secret', () => {
     const restarted = worldWithTwo();
     await restoreClosures({ facts: deps.facts, world: restarted });
     expect(ids.map((id) => restarted.closure(id))).toEqual(['ClientQuarantined', 'ClientQuarantined']);
+  });
+
+  test('closes the client no more once a person released it, over restarts, until the next report', async () => {
+    const world = worldWithTwo();
+    const { deps } = depsOf(world, { read: () => Promise.reject(UNREACHABLE) });
+    const id = { provider: 'main', clientId: 'web' };
+    const key = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
+    const attempt = (job: Job, at = deps) => reconcileClient(key, job, at, AbortSignal.timeout(5_000));
+    await attempt(compromised('web'));
+    expect(await releaseQuarantine(id, deps)).toBe(true);
+    expect((await attempt(compromised('web'))).kind).toBe('retry');
+    expect(world.closure(id)).toBeUndefined();
+
+    const restarted = worldWithTwo();
+    await restoreClosures({ facts: deps.facts, world: restarted });
+    const later = { ...deps, world: restarted };
+    await attempt(compromised('web'), later);
+    expect(restarted.closure(id)).toBeUndefined();
+    // Another report, though of an earlier moment than the one that was released.
+    await attempt(compromised('web', 5_000, -60_000), later);
+    expect(restarted.closure(id)).toBe('ClientQuarantined');
+  });
+
+  test('does not close the client again whose secret was seen rotated, where its job is tried once more', async () => {
+    const world = worldWithTwo();
+    const rotated = { ...client('web', ['orders']), secretCreatedAt: new Date(NOW + 1_000).toISOString() };
+    const { deps } = depsOf(world, { read: async () => rotated });
+    const id = { provider: 'main', clientId: 'web' };
+    await takeOrders(id, compromised('web'), deps);
+    await releaseIfRotated(id, rotated, deps);
+    await takeOrders(id, compromised('web'), deps);
+    expect(world.closure(id)).toBeUndefined();
+  });
+});
+
+describe('an order about a disabled client', () => {
+  test.each([
+    ['was received five seconds ago', -5_000, 'RevocationUnconfirmed'],
+    ['was received just now, by a clock that is a little ahead', 1_000, undefined],
+    ['was received before the clock was set back by an hour', 3_600_000, 'RevocationUnconfirmed'],
+  ])('that %s closes it while its directory cannot be read: %s ms, %s', async (_, receivedMs, closure) => {
+    const world = worldWithTwo();
+    const { deps } = depsOf(world, {});
+    const id = { provider: 'main', clientId: 'web' };
+    const job = ordered('client-disabled', 'web', receivedMs);
+    expect(await closeUnconfirmed(id, job, 'ERR_DIRECTORY_UNREACHABLE', deps)).toBe(closure !== undefined);
+    expect(world.closure(id)).toBe(closure);
   });
 });
