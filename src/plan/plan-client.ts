@@ -16,7 +16,11 @@ export interface ClientPlan {
   readonly holds: readonly Hold[];
 }
 
-/** The claims on one client. Of several services that claim an unrecorded client, the first by name is recorded. */
+/**
+ * The claims on one client. Of several services that claim an unrecorded client, the one is recorded that claimed it
+ * first as far as is remembered: what another holds of the client's edges it would lose at once. Of several that came
+ * at the same time, the first by name.
+ */
 export function planClient(
   client: ClientId,
   world: World,
@@ -63,10 +67,17 @@ export function planClient(
   const holder = record === undefined ? undefined : standings.get(serviceText(record.service));
   const stillClaims =
     holder !== undefined && holder.kind !== 'none' && clientText(holder.client) === clientText(client);
-  const waiting = about.find((standing) => standing.kind === 'unrecorded' && !standing.addNothing);
+  const [waiting] = about
+    .filter((standing) => standing.kind === 'unrecorded' && !standing.addNothing)
+    .toSorted((a, b) => sinceOf(a, client, world) - sinceOf(b, client, world));
   return {
     create: record === undefined && known !== undefined ? waiting?.service : undefined,
     remove: record !== undefined && !stillClaims ? record : undefined,
     holds,
   };
+}
+
+function sinceOf({ service }: ClaimStanding, client: ClientId, { remembered, now }: World): number {
+  const claim = remembered.get(serviceText(service));
+  return claim !== undefined && clientText(claim) === clientText(client) ? claim.since : now;
 }

@@ -37,6 +37,8 @@ export interface ClaimSettings {
 export interface RememberedClaim extends ClientId {
   /** Milliseconds since the epoch when an instance last said so. */
   readonly lastSeenAt: number;
+  /** When the service was first seen to claim this client; 0: what stood in Consul before this process says so. */
+  readonly since: number;
 }
 
 /** Why a client is closed although its directory may still grant it scopes. */

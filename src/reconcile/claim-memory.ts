@@ -5,7 +5,13 @@ import type { Mapping } from '../model/rule.js';
 import { clientName, isOurs } from '../plan/acl/quote.js';
 import { statedClaim } from '../plan/claims.js';
 import { clientOfDescription, isOwned } from '../plan/ownership.js';
-import { type ClaimSettings, type RememberedClaim, serviceText } from '../plan/world.js';
+import {
+  type ClaimSettings,
+  type ClientId,
+  clientText,
+  type RememberedClaim,
+  serviceText,
+} from '../plan/world.js';
 
 type ClaimMemory = ReadonlyMap<string, RememberedClaim>;
 
@@ -24,7 +30,12 @@ export function memoryAfter(
     const stated = statedClaim(service, settings, providers);
     const key = serviceText(service.name);
     if (stated.kind !== 'vacant') inhabited.add(key);
-    if (stated.kind === 'client') result.set(key, { ...stated.client, lastSeenAt: now });
+    if (stated.kind === 'client')
+      result.set(key, {
+        ...stated.client,
+        lastSeenAt: now,
+        since: sinceOf(memory.get(key), stated.client, now),
+      });
     else if (stated.kind === 'nothing') result.delete(key);
   }
   const inhabitedBefore = new Set(
@@ -41,7 +52,7 @@ export function memoryAfter(
   return result;
 }
 
-/** With what the Descriptions of owned sources say, the grace beginning now; of what is remembered already they say nothing. */
+/** With what the Descriptions of owned sources say, the grace beginning now; of what is remembered already only that it is old. */
 export function withEntries(
   memory: ClaimMemory,
   entries: readonly IntentionEntry[],
@@ -52,9 +63,9 @@ export function withEntries(
   for (const { destination, sources } of entries) {
     for (const source of destination.name === '*' ? [] : sources) {
       const key = serviceText(source);
-      if (!isOwned(owner, source) || source.access.kind === 'deny' || result.has(key)) continue;
+      if (!isOwned(owner, source) || source.access.kind === 'deny') continue;
       const client = clientOfDescription(source.description);
-      if (client !== undefined) result.set(key, { ...client, lastSeenAt: now });
+      if (client !== undefined) result.set(key, withStanding(result.get(key), client, now));
     }
   }
   return result;
@@ -79,8 +90,22 @@ export function withRoles(
       const service = services.get(key);
       const isTakenBack =
         service !== undefined && statedClaim(service, settings, providers).kind === 'nothing';
-      if (!isTakenBack && !result.has(key)) result.set(key, { ...client, lastSeenAt: now });
+      if (!isTakenBack) result.set(key, withStanding(result.get(key), client, now));
     }
   }
   return result;
+}
+
+/** What stood in Consul already says that the claim on it is old, and nothing of one on another client. */
+function withStanding(
+  remembered: RememberedClaim | undefined,
+  client: ClientId,
+  now: number,
+): RememberedClaim {
+  if (remembered === undefined) return { ...client, lastSeenAt: now, since: 0 };
+  return clientText(remembered) === clientText(client) ? { ...remembered, since: 0 } : remembered;
+}
+
+function sinceOf(remembered: RememberedClaim | undefined, client: ClientId, now: number): number {
+  return remembered !== undefined && clientText(remembered) === clientText(client) ? remembered.since : now;
 }

@@ -21,7 +21,7 @@ function standingOf(changes: Partial<Scene>, service = 'web'): ClaimStanding | u
 }
 
 const remembered = (agoMs: number, clientId = 'web', service = 'web') =>
-  new Map([[keyOf(service), { provider: 'main', clientId, lastSeenAt: NOW - agoMs }]]);
+  new Map([[keyOf(service), { provider: 'main', clientId, lastSeenAt: NOW - agoMs, since: NOW }]]);
 const instanceOf = (service: CatalogService, changes: object): CatalogService => ({
   ...service,
   instances: service.instances.map((instance) => ({ ...instance, ...changes })),
@@ -100,7 +100,7 @@ describe('with confirmed claims a service', () => {
 
   test('whose remembered provider is configured no more is refused, not kept for ever', () => {
     const services = [claiming('web', 'web', 'other')];
-    const old = new Map([[keyOf('web'), { provider: 'gone', clientId: 'web', lastSeenAt: NOW }]]);
+    const old = new Map([[keyOf('web'), { provider: 'gone', clientId: 'web', lastSeenAt: NOW, since: NOW }]]);
     expect(standingOf({ services, remembered: old })).toMatchObject({
       kind: 'refused',
       reason: 'ClaimUnconfirmed',
@@ -186,6 +186,18 @@ describe('with first claims', () => {
     const services = [claiming('web', 'web'), claiming('api', 'web')];
     expect(standingOf({ ...first, services })).toMatchObject({ kind: 'unrecorded' });
     expect(plan({ services }).create).toEqual(named('api'));
+  });
+  test('a service that is remembered longer to claim the client comes before the first by name', () => {
+    const services = [claiming('web', 'web'), claiming('api', 'web')];
+    const claim = { provider: 'main', clientId: 'web', lastSeenAt: NOW };
+    const since = (api: number, web: number, clientId = 'web') =>
+      new Map([
+        [keyOf('api'), { ...claim, since: api }],
+        [keyOf('web'), { ...claim, clientId, since: web }],
+      ]);
+    expect(plan({ services, remembered: since(NOW, NOW - 1) }).create).toEqual(named('web'));
+    expect(plan({ services, remembered: since(NOW, NOW) }).create).toEqual(named('api'));
+    expect(plan({ services, remembered: since(NOW, 0, 'another') }).create).toEqual(named('api'));
   });
   test('a client that the provider does not know is refused, not left for ever unrecorded', () => {
     expect(standingOf({ ...first, clients: [] })).toMatchObject({

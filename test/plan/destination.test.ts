@@ -231,7 +231,9 @@ describe('access is held', () => {
     const disagree = {
       clients: web,
       services: [claiming('web', 'web', 'x')],
-      remembered: new Map([[keyOf('web'), { provider: 'main', clientId: 'web', lastSeenAt: NOW }]]),
+      remembered: new Map([
+        [keyOf('web'), { provider: 'main', clientId: 'web', lastSeenAt: NOW, since: NOW }],
+      ]),
     };
     expect(plan(disagree)).toMatchObject({ changes: [], holds: [{ reason: 'ClaimAmbiguous' }] });
     expect(plan({ ...disagree, entries: ours(GET) })).toMatchObject({

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { guardRevocations, revocationLimit } from '../../src/plan/guard.js';
+import { guardRevocations, holdRejected, revocationLimit } from '../../src/plan/guard.js';
 import { clientText } from '../../src/plan/world.js';
 import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
 import { claiming, client, mapping, planOf, plansOf, rule, type Scene, scene, sceneAfter } from './scene.js';
@@ -62,6 +62,32 @@ describe('the mass guard', () => {
     const budget = { ownedAtStart: 8, used: 0, wanted: 3 };
     expect(guardRevocations(plan, budget, before.mapping)).toEqual(plan);
     expect(guardRevocations(plan, { ...budget, used: 1 }, before.mapping).changes).toEqual([]);
+  });
+
+  test('lets what was approved pass above the limit, and holds what was rejected below it', () => {
+    const before = fleet(8);
+    const clients = before.clients.filter(({ clientId }) => clientId !== 's0' && clientId !== 's4');
+    const plan = planOf({ ...before, clients }, 'd0');
+    const [first, second] = plan.changes.map((change) => change.source.name);
+    expect([first, second]).toEqual(['s0', 's4']);
+    const none = { ownedAtStart: 8, used: 3, wanted: 2 };
+    const approved = plan.changes.map((change) =>
+      change.source.name === 's0' ? { ...change, approvedBy: { id: 'alice' } } : change,
+    );
+    const passing = guardRevocations({ ...plan, changes: approved }, none, before.mapping);
+    expect(passing.changes.map((change) => change.source.name)).toEqual(['s0']);
+    expect(passing.holds).toMatchObject([{ reason: 'RevocationLimit', resource: { source: 's4' } }]);
+
+    const no = { by: { id: 'bob' }, at: '2026-01-01T00:00:00.000Z' };
+    const kept = holdRejected(plan, (change) => (change.source.name === 's4' ? no : undefined));
+    const within = guardRevocations(kept, { ...none, used: 0 }, before.mapping);
+    expect(within.changes.map((change) => change.source.name)).toEqual(['s0']);
+    expect(within.holds).toMatchObject([
+      { reason: 'RevocationLimit', detail: expect.stringContaining('bob rejected this removal') },
+    ]);
+    // What the identity provider itself told of is no inference, and nobody is asked.
+    const told = { ...plan, changes: plan.changes.map((change) => ({ ...change, isInferred: false })) };
+    expect(holdRejected(told, () => no)).toEqual(told);
   });
 
   test('never trusts a count of the fleet that is below the plan itself', () => {

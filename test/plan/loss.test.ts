@@ -42,7 +42,9 @@ const onBehalf = mapping({
   limits: { human: { never: [] }, workload: { never: [] }, agent: { never: [], onBehalfOf: 'human' } },
 });
 const ofNoKind = { mapping: onBehalf, clients: [client('web', ['orders'], { grantTypes: [] })] };
-const remembered = new Map([[keyOf('web'), { provider: 'main', clientId: 'web', lastSeenAt: NOW }]]);
+const remembered = new Map([
+  [keyOf('web'), { provider: 'main', clientId: 'web', lastSeenAt: NOW, since: NOW }],
+]);
 const first = mapping({ rules: [rule('orders', 'orders')], claims: 'first' });
 const record = (service: string) => [
   { provider: 'main', clientId: 'web', service: named(service), modifyIndex: 1 },

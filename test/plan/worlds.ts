@@ -219,7 +219,7 @@ const someMemory: fc.Arbitrary<ReadonlyMap<string, RememberedClaim>> = fc
       new Map(
         claims.map(([service, clientId, agoMs]) => [
           keyOf(service),
-          { provider: 'main', clientId, lastSeenAt: NOW - agoMs },
+          { provider: 'main', clientId, lastSeenAt: NOW - agoMs, since: NOW },
         ]),
       ),
   );

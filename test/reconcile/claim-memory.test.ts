@@ -1,8 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import type { AclRole } from '../../src/model/acl.js';
+import { planClient } from '../../src/plan/plan-client.js';
 import { serviceText } from '../../src/plan/world.js';
 import { WorldState } from '../../src/reconcile/world-state.js';
-import { claiming, client, mapping, NOW, named, SETTINGS } from '../plan/scene.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  entry,
+  mapping,
+  NOW,
+  named,
+  ourSource,
+  rule,
+  SETTINGS,
+} from '../plan/scene.js';
 
 const role = (changes: Partial<AclRole> = {}): AclRole => ({
   name: 'scopemesh-pay-main-web',
@@ -54,5 +66,64 @@ describe('a claim that only a standing role tells of', () => {
     const world = worldWith([claiming('web', 'other')], [role()]);
     world.putCatalog({ services: [], protocols: new Map(), defaultProtocol: 'http' }, NOW);
     expect(standingOf(world, NOW)).toMatchObject({ client: { clientId: 'other' } });
+  });
+});
+
+describe('with first claims and no record', () => {
+  const catalogOf = (...services: readonly string[]) => ({
+    services: services.map((name) => claiming(name, 'web')),
+    protocols: new Map(),
+    defaultProtocol: 'http' as const,
+  });
+  const edges = [entry('orders', ourSource('web', ALLOW, 'web'))];
+  const worldOfFirst = () => {
+    const world = new WorldState(mapping({ claims: 'first', rules: [rule('orders', 'orders')] }), SETTINGS);
+    world.putDirectory('main', [client('web', ['orders'])], world.beginRead(), NOW);
+    return world;
+  };
+  const recordedIn = (world: WorldState) =>
+    planClient({ provider: 'main', clientId: 'web' }, world.view(NOW), world.standings(NOW), world.mapping)
+      .create?.name;
+
+  test.each([
+    [
+      'whose edges stand, as at a start after the KV was lost',
+      (world: WorldState) => {
+        world.putEntries(edges, NOW);
+        world.putCatalog(catalogOf('web', 'aaa'), NOW);
+      },
+    ],
+    [
+      'whose edges stand, where the catalog is read before them',
+      (world: WorldState) => {
+        world.putCatalog(catalogOf('web', 'aaa'), NOW);
+        world.putEntries(edges, NOW);
+      },
+    ],
+    [
+      'whose role stands',
+      (world: WorldState) => {
+        world.putCatalog(catalogOf('web', 'aaa'), NOW);
+        world.putFirstRoles([role()], NOW);
+      },
+    ],
+    [
+      'that claimed it first, where the record is lost while it runs',
+      (world: WorldState) => {
+        world.putCatalog(catalogOf('web'), NOW - 2);
+        world.putCatalog(catalogOf('web', 'aaa'), NOW - 1);
+        world.putCatalog(catalogOf('web', 'aaa'), NOW);
+      },
+    ],
+  ])('the service has the client %s', (_, prepare) => {
+    const world = worldOfFirst();
+    prepare(world);
+    expect(recordedIn(world)).toBe('web');
+  });
+
+  test('the first by name has it of those that came at the same time', () => {
+    const world = worldOfFirst();
+    world.putCatalog(catalogOf('web', 'aaa'), NOW);
+    expect(recordedIn(world)).toBe('aaa');
   });
 });

@@ -96,6 +96,18 @@ describe('approve and reject without a daemon', () => {
     expect(told[1]?.data).toMatchObject({ principal: { id: 'alice' } });
   });
 
+  it('a rejected removal is kept where the limit would let it pass by now, also in the plan that apply shows', async () => {
+    expect((await cli.run(['reject', await holdBot()])).status).toBe(0);
+    cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 10 } } });
+    const applied = await cli.run(['apply', '--yes', '--json']);
+    expect(applied.status).toBe(3);
+    expect(applied.json()).toMatchObject({
+      changes: [],
+      holds: expect.arrayContaining([expect.objectContaining({ reason: 'RevocationLimit' })]),
+    });
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+  });
+
   it('refuses ids of anything else with the reason, and rules on the rest', async () => {
     const id = await holdBot();
     const unconfirmed = (await decisions()).find(({ data }) => data.reason === 'ClaimUnconfirmed')?.id ?? '';
