@@ -52,7 +52,7 @@ export async function ruleOnHold(
   const at = new Date(deps.clock.now()).toISOString();
   const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
   await deps.facts.set(factOf(hold.subject), JSON.stringify(ruling));
-  const cause = { kind: 'command' as const, receivedAt: at, principal: by };
+  const cause = { kind: 'command' as const, receivedAt: at };
   if (verdict === 'rejected') {
     const decision = plainDecision(
       {
@@ -61,7 +61,7 @@ export async function ruleOnHold(
         subject: hold.subject,
         outcome: 'refused',
         reason: hold.reason,
-        cause,
+        cause: { ...cause, principal: by },
         detail: `${by.id} rejected this removal: the edge stays as it is`,
       },
       stampOf(deps),
@@ -69,6 +69,7 @@ export async function ruleOnHold(
     await deps.journal.settle(hold.key, [decision]);
     deps.onSettled();
   }
+  // Without the person: what else the key's plan makes was not their word.
   await deps.queue.add([{ key, cause, urgent: true }]);
   return { kind: 'ruled', hold };
 }
