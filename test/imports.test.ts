@@ -38,7 +38,7 @@ function placeOf(file: string): { readonly stage: string; readonly adapter: stri
 }
 
 const STAGES = new Set(['identity', 'queue', 'consul', 'decisions']);
-const BASE = new Set(['model', 'src/errors.ts', 'src/observe.ts', 'src/clock.ts']);
+const BASE = new Set(['model', 'src/errors.ts', 'src/observe.ts', 'src/clock.ts', 'src/make-directory.ts']);
 
 /** Why an import of our own is not allowed; undefined where it is. */
 function fault({ from, to, isTypeOnly }: Import): string | undefined {
@@ -76,7 +76,12 @@ function fault({ from, to, isTypeOnly }: Import): string | undefined {
       ? undefined
       : 'the reconciler sees ports, as types';
   }
-  if (a.stage === 'src/errors.ts' || a.stage === 'src/clock.ts' || a.stage === 'src/observe.ts')
+  if (
+    a.stage === 'src/errors.ts' ||
+    a.stage === 'src/clock.ts' ||
+    a.stage === 'src/observe.ts' ||
+    a.stage === 'src/make-directory.ts'
+  )
     return b.stage === 'model' ? undefined : 'the ground imports nothing';
   return undefined;
 }

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, writeFile } from 'node:fs/promises';
+import { access, open, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Clock } from '../../src/clock.js';
 import { SyncError } from '../../src/errors.js';
+import { makeDirectory } from '../../src/make-directory.js';
 import { type ConsulPlace, callConsul } from './consul-api.js';
 import { choosePort } from './ports.js';
 
@@ -45,7 +46,7 @@ export async function startConsulChild(
   signal: AbortSignal,
 ): Promise<RunningConsul> {
   const { binary, port, directory, isKept, clock } = options;
-  await mkdir(directory, { recursive: true });
+  makeDirectory(directory);
   const managementToken = randomUUID();
   const [server, serf] = await Promise.all([freePort(), freePort()]);
   const configFile = join(directory, 'consul.json');

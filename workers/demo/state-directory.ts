@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { messageOf, SyncError } from '../../src/errors.js';
+import { makeDirectory } from '../../src/make-directory.js';
 
 export interface StateDirectory {
   /** Absolute. */
@@ -15,7 +17,12 @@ export interface StateDirectory {
 export async function openStateDirectory(named: string | undefined): Promise<StateDirectory> {
   if (named !== undefined) {
     const path = resolve(named);
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    try {
+      makeDirectory(path);
+    } catch (error) {
+      const message = `the state directory ${path} cannot be made: ${messageOf(error)}; name another with --state`;
+      throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+    }
     return { path, isKept: true, close: async () => {} };
   }
   const path = await mkdtemp(join(tmpdir(), 'scopemesh-demo-'));

@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
+import { makeDirectory } from '../../make-directory.js';
 
 /** One decision as it is kept. */
 export interface StoredDecision {
@@ -42,7 +43,7 @@ export class DecisionFile {
   constructor(directory: string) {
     this.#path = join(directory, 'decisions.db');
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectory(directory);
       const database = new Database(this.#path, { timeout: BUSY_TIMEOUT_MS });
       // Who could call what is nobody else's business; the side files take the mode of this one.
       chmodSync(this.#path, 0o600);
@@ -113,7 +114,7 @@ export class DecisionFile {
 function unreachable(path: string, error: unknown): SyncError {
   return new SyncError(
     'ERR_DECISIONS_UNREACHABLE',
-    `The decision log ${path} cannot be used (${messageOf(error)}); see that its directory may be written and the disk is not full.`,
+    `the decision log ${path} cannot be used (${messageOf(error)}); see that its directory may be written and the disk is not full.`,
     { retriable: true, cause: error },
   );
 }

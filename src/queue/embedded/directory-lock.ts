@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
+import { makeDirectory } from '../../make-directory.js';
 
 export interface DirectoryLock {
   release(): void;
@@ -17,7 +18,7 @@ export interface DirectoryLock {
 export function lockDirectory(directory: string): DirectoryLock {
   let file: Database.Database | undefined;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     file = new Database(join(directory, 'daemon.lock'), { timeout: 0 });
     // Whoever may open it could hold the lock, and keep the daemon from starting.
     chmodSync(join(directory, 'daemon.lock'), 0o600);
@@ -38,13 +39,13 @@ function refusal(directory: string, error: unknown): SyncError {
   if (error instanceof Database.SqliteError && error.code === 'SQLITE_BUSY') {
     return new SyncError(
       'ERR_STATE_LOCKED',
-      `The state directory ${directory} is in use by another scopemesh process; stop it, or set another state.directory.`,
+      `the state directory ${directory} is in use by another scopemesh process; stop it, or set another state.directory.`,
       { retriable: false, cause: error },
     );
   }
   return new SyncError(
     'ERR_QUEUE_UNREACHABLE',
-    `The state directory ${directory} cannot be written: ${messageOf(error)}`,
+    `the state directory ${directory} cannot be written: ${messageOf(error)}`,
     { retriable: true, cause: error },
   );
 }

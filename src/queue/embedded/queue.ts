@@ -88,7 +88,7 @@ export class EmbeddedQueue implements Queue {
     if (!this.#file.read(() => this.#file.isDurable())) {
       throw new SyncError(
         'ERR_QUEUE_UNSAFE',
-        'The file system of the state directory does not support a durable write-ahead log; put state.directory on a local disk.',
+        'the file system of the state directory does not support a durable write-ahead log; put state.directory on a local disk.',
         { retriable: false },
       );
     }

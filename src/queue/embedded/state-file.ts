@@ -166,7 +166,7 @@ export class StateFile {
   #unreachable(error: unknown): SyncError {
     return new SyncError(
       'ERR_QUEUE_UNREACHABLE',
-      `The state file queue.db in ${this.#directory} cannot be used: ${messageOf(error)}`,
+      `the state file queue.db in ${this.#directory} cannot be used: ${messageOf(error)}`,
       { retriable: true, cause: error },
     );
   }

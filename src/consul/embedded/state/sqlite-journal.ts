@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { makeDirectory } from '../../../make-directory.js';
 import type { Journal, JournaledRow, SavedRow, SavedState } from './journal.js';
 import { type TableName, tableNames } from './rows.js';
 
@@ -20,7 +20,7 @@ interface Database {
  * be opened, or is held by another process.
  */
 export function openSqliteJournal(directory: string): Journal {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const lock = lockDirectory(directory);
   const database = openDatabase(join(directory, 'consul.sqlite'));
   database.exec(`
@@ -74,7 +74,7 @@ function lockDirectory(directory: string): Database {
     return lock;
   } catch (error) {
     lock.close();
-    throw new Error(`The data directory ${directory} is locked by another embedded Consul.`, {
+    throw new Error(`the data directory ${directory} is locked by another embedded Consul.`, {
       cause: error,
     });
   }
