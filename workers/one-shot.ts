@@ -2,8 +2,10 @@ import type { Config } from '../config/config.js';
 import { messageOf, SyncError } from '../src/errors.js';
 import type { Cause } from '../src/model/cause.js';
 import type { SettledDecision } from '../src/queue/journal.js';
+import { planAclFleet } from '../src/reconcile/acl/plan-fleet-acl.js';
 import { recallWritten } from '../src/reconcile/apply-once.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { type FleetPlan, planEverything } from '../src/reconcile/fleet-plan.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
 import { restoreMemory } from '../src/reconcile/restore.js';
 import type { Cli } from './cli.js';
@@ -75,6 +77,13 @@ export async function withOneShot<T>(
   } finally {
     for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
   }
+}
+
+/** The whole plan, from what was last read. */
+export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPlan> {
+  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
+  const acl = await planAclFleet(deps, recall);
+  return planEverything(deps.world, deps.window, deps.clock.now(), acl);
 }
 
 /** The embedded store belongs to one process. */

@@ -21,6 +21,12 @@ export function isOwnedDescription(owner: string, description: string): boolean 
   return description === mark(owner) || description.startsWith(`${mark(owner)} `);
 }
 
+/** The owner of another instance that a Description names as its own. */
+export function otherOwnerOf(owner: string, description: string): string | undefined {
+  const other = /^scopemesh:(\S+)/.exec(description)?.[1];
+  return other === owner ? undefined : other;
+}
+
 /** The client that an owned Description names, if it is readable. */
 export function clientOfDescription(
   description: string,

@@ -13,6 +13,7 @@ import {
   isManagedElsewhere,
   isOwned,
   isSourceOf,
+  otherOwnerOf,
   sameSource,
 } from './ownership.js';
 import {
@@ -235,14 +236,17 @@ function foreignHold(
 ): readonly Hold[] {
   const markLost = wasWritten(written);
   if (wanted.access === undefined && !markLost) return [];
+  const other = otherOwnerOf(input.mapping.owner, foreign.description);
   return [
     {
       subject: intentionSubject(input.destination, source.name),
       resource: intentionResource(input.destination, source.name),
       reason: markLost ? 'MarkLost' : 'ForeignSource',
-      detail: markLost
-        ? "scopemesh wrote this source and its Description no longer says so; restore the mark ('scopemesh adopt' does) or remove the source"
-        : "somebody else's source of the same name stands here; remove it, or let 'scopemesh adopt' take it over if it is equal",
+      detail: other
+        ? `the instance of scopemesh with owner ${other} made this source; let one of the two alone have this destination (guards.protected keeps the other from it), or remove the source if that instance is gone`
+        : markLost
+          ? "scopemesh wrote this source and its Description no longer says so; restore the mark ('scopemesh adopt' does) or remove the source"
+          : "somebody else's source of the same name stands here; remove it, or let 'scopemesh adopt' take it over if it is equal",
       action: wanted.access === undefined ? 'revoke' : 'grant',
       scopes: wanted.scopes,
       before: foreign.access,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { messageOf } from '../../src/errors.js';
+import type { HoldReason } from '../../src/model/decision.js';
 import { formatKey } from '../../src/model/key.js';
 import type { Mode } from '../../src/model/rule.js';
 import type { AclChange } from '../../src/plan/acl/acl-change.js';
@@ -7,11 +8,11 @@ import type { Change } from '../../src/plan/plan.js';
 import { adoptAcl, planAclAdoptions } from '../../src/reconcile/acl/adopt-acl.js';
 import { adopt, planAdoptions } from '../../src/reconcile/adopt.js';
 import type { Cli } from '../cli.js';
-import { type OneShot, withOneShot } from '../one-shot.js';
-import { aclChangeView, changeView } from '../plan-view.js';
+import { type OneShot, planShot, withOneShot } from '../one-shot.js';
+import { aclChangeView, changeView, holdView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
 import { confirm } from '../terminal/confirm.js';
-import { aclKindText, byText } from '../terminal/plan-text.js';
+import { aclKindText, byText, printHolds } from '../terminal/plan-text.js';
 import { columns, printable } from '../terminal/screen.js';
 
 interface Options {
@@ -26,7 +27,7 @@ export function addAdopt(program: Command, cli: Cli): void {
     .description(
       'Finds intention sources and ACL objects without a mark that let through exactly what scopemesh would, and ' +
         'after asking writes its mark into their Description. From then on scopemesh may change and remove them. ' +
-        'Access stays as it is.',
+        'Access stays as it is. What stands in its way and is left is listed with the reason.',
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; takes --yes where something is to be written')
@@ -49,7 +50,11 @@ Examples:
     );
 }
 
-async function takeOver({ deps, cause, publish }: OneShot, options: Options, cli: Cli): Promise<void> {
+/** What stands where scopemesh would write its own. */
+const IN_THE_WAY = new Set<HoldReason>(['ForeignSource', 'ForeignObject', 'MarkLost']);
+
+async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void> {
+  const { deps, cause, publish } = shot;
   const intentions = planAdoptions(deps.world, deps.clock.now());
   const acl = planAclAdoptions(deps);
   const found = {
@@ -80,12 +85,21 @@ async function takeOver({ deps, cause, publish }: OneShot, options: Options, cli
   await publish().catch((error: unknown) =>
     errors.push(`the decisions are kept but not published yet: ${messageOf(error)}`),
   );
+  const left = (await planShot(shot)).holds.filter(({ reason }) => IN_THE_WAY.has(reason));
   if (options.json) {
     const changes = [...found.intentions.map(changeView), ...found.acl.map(aclChangeView)];
-    cli.screen.json({ changes, summary: { adopted }, errors });
-  } else if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
+    cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });
+  } else {
+    if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
+    if (deps.world.mapping.mode !== 'observe') printHolds(left, cli.screen, leftText(left.length));
+  }
   for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
   if (errors.length > 0) cli.exit(1);
+}
+
+function leftText(count: number): string {
+  const which = 'not equal to what scopemesh would write, or another instance of scopemesh made it';
+  return `${count} left as ${count === 1 ? 'it is' : 'they are'}: ${which}.`;
 }
 
 function show(

@@ -1,11 +1,9 @@
 import type { Command } from 'commander';
-import { systemClock } from '../../src/clock.js';
 import { messageOf } from '../../src/errors.js';
-import { planAclFleet } from '../../src/reconcile/acl/plan-fleet-acl.js';
 import { applyOnce, type Failure } from '../../src/reconcile/apply-once.js';
-import { type FleetPlan, isAnythingToDo, planEverything } from '../../src/reconcile/fleet-plan.js';
+import { type FleetPlan, isAnythingToDo } from '../../src/reconcile/fleet-plan.js';
 import type { Cli } from '../cli.js';
-import { type OneShot, withOneShot } from '../one-shot.js';
+import { type OneShot, planShot, withOneShot } from '../one-shot.js';
 import { planDocument } from '../plan-view.js';
 import { confirm } from '../terminal/confirm.js';
 import { printPlan } from '../terminal/plan-text.js';
@@ -50,10 +48,8 @@ Examples:
 
 async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause } = shot;
-  const { world, window } = deps;
-  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
-  const planAll = async () =>
-    planEverything(world, window, systemClock.now(), await planAclFleet(deps, recall));
+  const { world } = deps;
+  const planAll = () => planShot(shot);
   const first = await planAll();
   if (!options.json) printPlan(first, world.mapping, cli.screen);
   const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);

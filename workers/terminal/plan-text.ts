@@ -42,10 +42,10 @@ function countsText(of: string, counts: PlanSummary['acl']): string {
 }
 
 /** Holds with the reason, and what to do, said once for all that have the same. */
-function printHolds(holds: readonly Hold[], screen: Screen): void {
+export function printHolds(holds: readonly Hold[], screen: Screen, title = 'Held, not done:'): void {
   if (holds.length === 0) return;
   const { colors } = screen;
-  screen.line('Held, not done:');
+  screen.line(title);
   screen.line();
   const groups = new Map<string, Hold[]>();
   for (const hold of holds) {

@@ -1,5 +1,5 @@
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
-import { isOwnedDescription } from '../ownership.js';
+import { isOwnedDescription, otherOwnerOf } from '../ownership.js';
 import type { Hold } from '../plan.js';
 import { aclSubject } from './acl-change.js';
 import type { AclReasons } from './acl-steps.js';
@@ -78,11 +78,16 @@ function namedHolds(foreign: ReadonlyMap<string, NamedAcl>, input: ForeignInput)
   );
   return [...foreign].flatMap(([key, object]) => {
     const to = wanted.get(key);
-    return to === undefined ? leftHold(object, input) : besideHold(to, input);
+    return to === undefined ? leftHold(object, input) : besideHold(to, object.object.description, input);
   });
 }
 
-function besideHold(object: NamedAcl, { lastWritten, why }: ForeignInput): readonly Hold[] {
+function besideHold(
+  object: NamedAcl,
+  description: string,
+  { owner, lastWritten, why }: ForeignInput,
+): readonly Hold[] {
+  const other = otherOwnerOf(owner, description);
   const subject = aclSubject(object.kind, object.object.name);
   const isLost = lastWritten.has(subject);
   const { client, person } = why(object, 'widen');
@@ -91,9 +96,11 @@ function besideHold(object: NamedAcl, { lastWritten, why }: ForeignInput): reado
       subject,
       resource: { kind: object.kind, name: object.object.name },
       reason: isLost ? 'MarkLost' : 'ForeignObject',
-      detail: isLost
-        ? "scopemesh wrote this object and its Description no longer says so; restore the mark ('scopemesh adopt' does if nothing else of it was changed) or remove the object"
-        : "somebody else's object of this name stands here; remove or rename it, or let 'scopemesh adopt' take it over if it is equal",
+      detail: other
+        ? `the instance of scopemesh with owner ${other} marked this object, and one instance alone can have it; rename it, or remove it if that instance is gone`
+        : isLost
+          ? "scopemesh wrote this object and its Description no longer says so; restore the mark ('scopemesh adopt' does if nothing else of it was changed) or remove the object"
+          : "somebody else's object of this name stands here; remove or rename it, or let 'scopemesh adopt' take it over if it is equal",
       action: 'grant',
       scopes: [],
       ...(client === undefined ? {} : { client }),

@@ -32,6 +32,13 @@ describe('beside an object of somebody else', () => {
     expect(holds.map(({ reason, resource }) => [reason, resource.kind])).toEqual([['ForeignObject', kind]]);
   });
 
+  test('of another instance, it is said whose it is, and not that it could be adopted', () => {
+    const actual = standing(web, (store) => edit(store.roles, { description: 'scopemesh:other' }));
+    expect(plan(web, actual).holds.map(({ detail }) => detail)).toEqual([
+      expect.stringMatching(/^the instance of scopemesh with owner other marked this object(?!.*adopt)/),
+    ]);
+  });
+
   test('a rule that somebody added to our method is told and left', () => {
     const theirs = {
       description: 'by hand',
