@@ -45,6 +45,9 @@ export class SyncError extends Error {
 /** A read that is not the whole truth: it must delete nothing. */
 export class IncompleteRead extends SyncError {}
 
+/** The other side does not take our credentials at all, as against one that lets them do too little. */
+export class RefusedCredentials extends SyncError {}
+
 /**
  * A forged, malformed, stale or oversized event; refused and recorded. `status` is the HTTP answer, and `answer` its
  * JSON where the sender's protocol prescribes one.

@@ -3,7 +3,7 @@ import { ConfigError } from '../config/config-error.js';
 import { loadConfig } from '../config/load.js';
 import { readTextFile } from '../config/read-text-file.js';
 import { systemClock } from '../src/clock.js';
-import { messageOf, SyncError } from '../src/errors.js';
+import { type ErrorCode, messageOf, SyncError } from '../src/errors.js';
 import type { Cli, Surroundings } from './cli.js';
 import { addAdopt } from './commands/adopt.js';
 import { addApply } from './commands/apply.js';
@@ -138,6 +138,14 @@ function createCli(
   };
 }
 
+/** What scopemesh doctor says more of. */
+const OF_A_SERVER = new Set<ErrorCode>([
+  'ERR_CONSUL_UNREACHABLE',
+  'ERR_CONSUL_DENIED',
+  'ERR_DIRECTORY_UNREACHABLE',
+  'ERR_DIRECTORY_DENIED',
+]);
+
 /** With --json stdout has one document also where something went wrong. */
 function report(error: unknown, isJson: boolean, screen: Screen, around: Surroundings): number {
   if (error instanceof CommanderError) return error.exitCode;
@@ -145,6 +153,8 @@ function report(error: unknown, isJson: boolean, screen: Screen, around: Surroun
   const isConfig = error instanceof ConfigError;
   // A configuration's faults are written one a line, as compilers do.
   screen.warn(isConfig ? message : `scopemesh: ${printable(message)}`);
+  if (error instanceof SyncError && OF_A_SERVER.has(error.code))
+    screen.warn('scopemesh doctor looks at each server, and says how to mend what it finds.');
   if (isJson)
     screen.json({ error: { code: error instanceof SyncError ? error.code : 'ERR_INTERNAL', message } });
   return 1;

@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, errors } from 'undici';
 import type { Clock } from '../clock.js';
-import { IncompleteRead, SyncError } from '../errors.js';
+import { IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
 import type { Metrics } from '../observe.js';
 
 /** What came back, whatever the status; the body is whole, or `request` threw. */
@@ -35,6 +35,8 @@ export interface HttpClient {
 export interface HttpClientOptions {
   readonly provider: string;
   readonly metrics: Metrics;
+  /** The key of the provider's configuration that says where it is; `issuer` by default. */
+  readonly addressKey?: string;
   /** For the whole exchange, the body included; 10,000 by default. */
   readonly timeoutMs?: number;
   /** The longest body that is read; 32 MiB by default. */
@@ -45,7 +47,13 @@ export interface HttpClientOptions {
 
 /** A pooled transport to an IdP in which nothing is unbounded. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const { provider, metrics, timeoutMs = 10_000, maxBytes = 32 * 1024 * 1024 } = options;
+  const {
+    provider,
+    metrics,
+    timeoutMs = 10_000,
+    maxBytes = 32 * 1024 * 1024,
+    addressKey = 'issuer',
+  } = options;
   const agent = new Agent({
     connections: options.connections ?? 4,
     connect: { timeout: timeoutMs },
@@ -90,7 +98,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           const message = `${place}: the answer was cut off`;
           throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true, cause: error });
         }
-        const message = `${place}: ${url.origin} cannot be reached (${codeOf(error)})`;
+        const what = place.includes(url.origin) ? '' : `${url.origin} `;
+        const remedy = `see that it runs, and that ${addressKey} of this provider is right`;
+        const message = `${place}: ${what}cannot be reached (${codeOf(error)}); ${remedy}`;
         throw new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true, cause: error });
       } finally {
         clearTimeout(timer);
@@ -117,7 +127,8 @@ export function parseJson(answer: HttpAnswer, place: string): unknown {
 export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): SyncError {
   const { status } = answer;
   const said = `${place}: answered ${status}`;
-  if (status === 401 || status === 403) {
+  if (status === 401) return new RefusedCredentials('ERR_DIRECTORY_DENIED', said, { retriable: false });
+  if (status === 403) {
     return new SyncError('ERR_DIRECTORY_DENIED', said, { retriable: false });
   }
   const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], nowThere(answer, clock));

@@ -151,6 +151,16 @@ describe('scopemesh providers', () => {
     expect(out).toMatch(/^ {2}missing {6}GET http:/m);
   });
 
+  it('tells refused credentials from a permission that is missing, with the key of the configuration', async () => {
+    rig.idp.fault = () => ({ status: 401, json: {} });
+    const { status, out } = await cli.run(['providers']);
+    expect(status).toBe(1);
+    expect(out).toContain(
+      `  access       provider main, ${rig.idp.url}: answered 401, for it refuses the credentials; set the directoryToken`,
+    );
+    expect(out).not.toContain('missing');
+  });
+
   it('says why a provider cannot be asked, and exits 1', async () => {
     rig.idp.fault = () => ({ status: 500, json: {} });
     const { status, json } = await cli.run(['providers', '--json']);

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
+import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../config/config.js';
-import { messageOf } from '../../src/errors.js';
+import { messageOf, SyncError } from '../../src/errors.js';
 import { composeSources } from '../../src/identity/with-signals.js';
 import { stampOf } from '../../src/reconcile/deps.js';
 import { addApi } from '../api.js';
@@ -112,7 +113,7 @@ export async function runDaemon(
       );
       addIntake(server, { ...ports, sources });
     }
-    const address = await server.listen({ host: config.http.host, port: config.http.port });
+    const address = await listen(server, config.http);
     const reloads = new Reloads(config, options.reload, deps, signal);
     options.onReload(() => reloads.request());
 
@@ -174,6 +175,26 @@ export async function runDaemon(
       await close().catch((error: unknown) =>
         logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
       );
+  }
+}
+
+/** What a person can do about an address that cannot be listened at. */
+const LISTEN_FAULTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: '(already in use); stop what listens there, or set another http.listen',
+  EADDRNOTAVAIL: '(no address of this machine); set another http.listen',
+  EACCES: '(not allowed to this user); set a port from 1024 up in http.listen',
+};
+
+async function listen(server: FastifyInstance, { host, port }: Config['http']): Promise<string> {
+  try {
+    return await server.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const fault = LISTEN_FAULTS[code];
+    if (fault === undefined) throw error;
+    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    const message = `http.listen ${address} cannot be used ${fault}`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
   }
 }
 

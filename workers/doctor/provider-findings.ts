@@ -22,6 +22,7 @@ export async function providerFindings(
 ): Promise<readonly Finding[]> {
   const { name } = settings;
   const findings: Finding[] = [];
+  let isRead = true;
   try {
     const read = world.beginRead();
     const { clients } = await directory.readAll(signal);
@@ -41,15 +42,18 @@ export async function providerFindings(
     findings.push(...apiFindings(settings, clients), ...(await memberFindings(directory, world, signal)));
   } catch (cause) {
     signal.throwIfAborted();
+    isRead = false;
+    const why = messageOf(cause).replace(`provider ${name}, `, '');
     findings.push(
       error(
         `provider.${name}`,
-        `provider ${name} cannot be read: ${messageOf(cause)}`,
+        `provider ${name} cannot be read: ${why}`,
         'check its address, its credentials and what they may read',
       ),
     );
   }
-  findings.push(...(await accessFindings(directory, config, signal)));
+  // Of a document there is one permission to lack, and that is said already.
+  if (isRead || settings.kind !== 'oidc') findings.push(...(await accessFindings(directory, config, signal)));
   findings.push(
     source === undefined
       ? notice(

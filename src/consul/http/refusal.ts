@@ -63,7 +63,8 @@ export function failureOf(
     return new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: true, cause });
   }
   const why = status === undefined ? codeOf(cause) : 'the answer was cut off';
-  const message = `${place}: ${origin} cannot be reached (${why})`;
+  const keys = origin.startsWith('https:') ? 'consul.address and consul.tls are' : 'consul.address is';
+  const message = `${place}: ${origin} cannot be reached (${why}); see that Consul runs there, and that ${keys} right`;
   return new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true, cause });
 }
 

@@ -1,4 +1,4 @@
-import { SyncError } from '../../errors.js';
+import { RefusedCredentials, SyncError } from '../../errors.js';
 import type { AccessCheck, Directory } from '../directory.js';
 
 /** The one thing that is read: the document, under its address or its path. */
@@ -10,7 +10,9 @@ export async function checkDocumentAccess(
   const isGranted = await readAll(signal).then(
     () => true,
     (error: unknown) => {
-      if (error instanceof SyncError && error.code === 'ERR_DIRECTORY_DENIED') return false;
+      const isDenied = error instanceof SyncError && error.code === 'ERR_DIRECTORY_DENIED';
+      // Whose credentials are refused lacks no permission.
+      if (isDenied && !(error instanceof RefusedCredentials)) return false;
       throw error;
     },
   );

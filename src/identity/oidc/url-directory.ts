@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.js';
+import { RefusedCredentials, SyncError } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
@@ -38,7 +39,8 @@ interface CachedPage {
  */
 export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirectory {
   const { provider, url, directoryToken, clock, maxPages = 1000 } = options;
-  const http = createHttpClient(options);
+  const http = createHttpClient({ ...options, addressKey: 'directory' });
+  const placeOf = (target: URL) => `provider ${provider}, ${addressOf(target)}`;
   let cached: ReadonlyMap<string, CachedPage> = new Map();
   /** Of the last complete read; one page from an older copy must not undo what a newer one said. */
   let revision = 0;
@@ -125,7 +127,7 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
       return client;
     },
     readMembers: async (groups, signal) => membersOf(await readAll(signal), groups, placeOf(url)),
-    checkAccess: (signal) => checkDocumentAccess(readAll, `GET ${placeOf(url)}`, signal),
+    checkAccess: (signal) => checkDocumentAccess(readAll, `GET ${addressOf(url)}`, signal),
     close: () => http.close(),
   };
 
@@ -135,7 +137,23 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
         `${place}: answered ${answer.status}; redirects are not followed, write the final URL`,
       );
     }
-    return refusalOf(answer, place, clock);
+    const refusal = refusalOf(answer, place, clock);
+    if (answer.status === 401) {
+      const remedy =
+        directoryToken === undefined ? 'set directoryToken' : 'set the directoryToken that it takes';
+      return new RefusedCredentials(
+        refusal.code,
+        `${refusal.message}, for it refuses the credentials; ${remedy}`,
+        {
+          retriable: false,
+        },
+      );
+    }
+    if (answer.status === 403) {
+      const remedy = 'let the bearer of directoryToken read it';
+      return new SyncError(refusal.code, `${refusal.message}; ${remedy}`, { retriable: false });
+    }
+    return refusal;
   }
 }
 
@@ -164,6 +182,6 @@ function namesClient(json: unknown, clientId: string): boolean {
 }
 
 /** Without the query, which may carry a signature or a cursor with secrets in it. */
-function placeOf(url: URL): string {
+function addressOf(url: URL): string {
   return url.origin + url.pathname;
 }

@@ -60,7 +60,12 @@ export function createSsf(options: SsfOptions): Ssf {
   const { provider, clock, insecure, delivery, pushTokens } = options;
   const place = `provider ${provider}, ssf`;
   secureUrl(options.transmitter, 'transmitter', options, place);
-  const http = createHttpClient({ ...options, maxBytes: LONGEST_ANSWER, timeoutMs: 5_000 });
+  const http = createHttpClient({
+    ...options,
+    addressKey: 'ssf.transmitter',
+    maxBytes: LONGEST_ANSWER,
+    timeoutMs: 5_000,
+  });
   const closing = new AbortController();
   const metadata = createTransmitter({ ...options, http });
   const verify = createSetVerifier({
