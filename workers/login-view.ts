@@ -101,7 +101,9 @@ export function loginDocument({ client, barred, login, limited, holds, standingT
   return {
     client,
     barred: barred ?? null,
-    mayLogIn: login !== undefined,
+    /** Now: where the auth method is not made yet, `login` says what it will be. */
+    mayLogIn: login !== undefined && standingTtlSeconds !== undefined,
+    isMade: standingTtlSeconds !== undefined,
     login: login === undefined ? null : { ...login, command: loginCommand(login.authMethod) },
     standingTtlSeconds: standingTtlSeconds ?? null,
     limited,

@@ -85,7 +85,7 @@ describe('tokens of a real Consul, on the command line', () => {
 
   it('explain tells what is due, and after apply what stands and how to log in', async () => {
     const due = await cli.run(['explain', '--client', 'main/web-app', '--json']);
-    expect(due.json()).toMatchObject({ mayLogIn: true, standingTtlSeconds: null });
+    expect(due.json()).toMatchObject({ mayLogIn: false, isMade: false, standingTtlSeconds: null });
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     const { json } = await cli.run(['explain', '--client', 'main/web-app', '--json']);
     expect(json()).toMatchObject({

@@ -193,7 +193,8 @@ describe('explain of access to Consul itself', () => {
     );
     const { json } = await cli.run(['explain', 'web', 'orders', '--json']);
     expect(json().consulAccess).toMatchObject({
-      mayLogIn: true,
+      mayLogIn: false,
+      isMade: false,
       client: { provider: 'main', clientId: 'web-app', actorKind: 'workload' },
       login: {
         authMethod: 'scopemesh-payments-main-web-app',
@@ -218,9 +219,10 @@ describe('explain of access to Consul itself', () => {
     giveAcl();
     cli.idp(reader, { clientId: 'Batch|1', scopes: ['config:read'] });
     const { status, json } = await cli.run(['explain', '--client', 'main/Batch|1', '--json']);
-    expect(status).toBe(0);
+    expect(status).toBe(4);
     expect(json()).toMatchObject({
-      mayLogIn: true,
+      mayLogIn: false,
+      isMade: false,
       login: {
         serviceIdentities: [],
         authMethod: expect.stringMatching(/^scopemesh-payments-main-_[0-9a-f]{40}$/),
@@ -228,7 +230,7 @@ describe('explain of access to Consul itself', () => {
       standingTtlSeconds: null,
     });
     const { out } = await cli.run(['explain', '--client', 'main/Batch|1']);
-    expect(out).toMatch(/^may log in {2}main\/Batch\|1 \(workload\)$/m);
+    expect(out).toMatch(/^may log in once it is made: see scopemesh plan {2}main\/Batch\|1 \(workload\)$/m);
     expect(out).toContain('the auth method is not made yet; see scopemesh plan');
   });
 
@@ -252,8 +254,11 @@ describe('explain of access to Consul itself', () => {
       cli.idp(reader);
       expect((await cli.run(['apply', '--yes'])).status).toBe(0);
       const made = await cli.run(['explain', '--client', 'main/web-app', '--json']);
-      expect(made.json().standingTtlSeconds).toBe(900);
-      expect((await cli.run(['explain', '--client', 'main/web-app'])).out).not.toContain('note');
+      expect(made.status).toBe(0);
+      expect(made.json()).toMatchObject({ mayLogIn: true, isMade: true, standingTtlSeconds: 900 });
+      const { out } = await cli.run(['explain', '--client', 'main/web-app']);
+      expect(out).toMatch(/^may log in {2}main\/web-app/);
+      expect(out).not.toContain('note');
       giveAcl({ providers: [{ ...main, directory: join(cli.directory, 'clients.json') }], actors: {} });
       expect((await cli.run(['explain', '--client', 'main/web-app'])).out).toContain(
         'its tokens still live 15m',
@@ -276,6 +281,11 @@ describe('explain of access to Consul itself', () => {
     expect(status).toBe(4);
     expect(out).toMatch(/^cannot log in {2}main\/web-app/m);
     expect(out).toMatch(/^ {2}held +ProtectedDestination: /m);
+  });
+
+  it('is not asked about a method without a path, which would be another question', async () => {
+    const { status, err } = await cli.run(['explain', 'web', 'orders', '--method', 'GET']);
+    expect([status, err]).toEqual([1, expect.stringContaining('give --path too')]);
   });
 
   it('is asked about a call or about a client that exists', async () => {

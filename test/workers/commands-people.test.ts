@@ -152,15 +152,19 @@ describe('explain --person', () => {
     idp({ 'auth0|ann': ['oncall'], ben: [] });
     const asked = ['explain', '--person', 'main/auth0|ann'];
     const { status, out } = await cli.run(asked);
-    expect(status).toBe(0);
-    expect(out).toMatch(/^may log in {2}main\/auth0\|ann \(human\)$/m);
+    expect(status).toBe(4);
+    expect(out).toMatch(/^may log in once it is made: see scopemesh plan {2}main\/auth0\|ann \(human\)$/m);
     expect(out).toMatch(/^ {2}group +oncall: \{"key_prefix".*not made yet/m);
     await cli.run(['apply', '--yes']);
-    expect((await cli.run(asked)).out).not.toContain('not made yet');
+    const made = await cli.run(asked);
+    expect(made.status).toBe(0);
+    expect(made.out).toMatch(/^may log in {2}main/);
+    expect(made.out).not.toContain('not made yet');
     const { json } = await cli.run([...asked, '--json']);
     expect(json()).toMatchObject({
       person: { provider: 'main', subject: 'auth0|ann', actorKind: 'human' },
       mayLogIn: true,
+      isMade: true,
       login: { authMethod: 'scopemesh-payments-main-_people', audiences: ['consul'] },
       groups: [{ group: 'oncall', isMember: true, stands: true }],
       holds: [],

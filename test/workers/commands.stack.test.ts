@@ -106,7 +106,9 @@ describe('the command line on a real Consul, Redis and Kafka', () => {
       reach: 'none',
       lastDecision: { data: { reason: 'ScopeGranted' } },
     });
-    expect((await cli.run(['explain', 'web', 'orders', '--method', 'POST'])).status).toBe(4);
+    expect(
+      (await cli.run(['explain', 'web', 'orders', '--method', 'POST', '--path', '/v1/orders'])).status,
+    ).toBe(4);
   });
 
   it('adopt takes over an equal source by its Description alone', async () => {

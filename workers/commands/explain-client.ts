@@ -5,7 +5,7 @@ import type { BothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
 import { loginDocument, toLoginView } from '../login-view.js';
 import { ORDERS_UNKNOWN } from '../terminal/explain-text.js';
-import { loginFacts } from '../terminal/login-text.js';
+import { loginFacts, loginVerdict } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
 
 const CANNOT_LOG_IN = 4;
@@ -22,15 +22,16 @@ export function explainClient(sides: BothSides, name: string, cli: Cli, isJson: 
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
   const view = toLoginView(found);
+  const { mayLogIn, isMade } = loginDocument(view);
   if (isJson) cli.screen.json({ ...loginDocument(view), areOrdersKnown });
   else {
     const { colors } = cli.screen;
-    const verdict = view.login === undefined ? colors.red('cannot log in') : colors.green('may log in');
+    const verdict = loginVerdict(view.login !== undefined, isMade, cli.screen);
     cli.screen.line(`${verdict}  ${colors.bold(printable(`${name} (${view.client.actorKind})`))}`);
     cli.screen.line();
     const orders = areOrdersKnown ? [] : [['orders', ORDERS_UNKNOWN] as const];
     for (const [fact, text] of [...loginFacts(view), ...orders])
       cli.screen.line(`  ${fact.padEnd(10)} ${printable(text)}`);
   }
-  if (view.login === undefined) cli.exit(CANNOT_LOG_IN);
+  if (!mayLogIn) cli.exit(CANNOT_LOG_IN);
 }

@@ -7,6 +7,7 @@ import type { Cli } from '../cli.js';
 import { loginCommand } from '../login-view.js';
 import { holdView } from '../plan-view.js';
 import { durationText } from '../terminal/duration-text.js';
+import { loginVerdict } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
 
 const CANNOT_LOG_IN = 4;
@@ -43,12 +44,18 @@ function personView(sides: Pick<BothSides, 'world' | 'acl'>, provider: string, s
     };
   });
   const [method] = desired.authMethods;
-  const mayLogIn = groups.some(({ rules }) => rules !== null);
+  const mayEver = groups.some(({ rules }) => rules !== null);
+  const isMade =
+    method !== undefined &&
+    acl.cache.of(method.name).authMethod !== undefined &&
+    groups.some(({ rules, stands }) => rules !== null && stands);
   return {
     person: { provider, subject, actorKind: 'human' as const },
-    mayLogIn,
+    /** Now: where it is not made yet, `login` says what it will be. */
+    mayLogIn: mayEver && isMade,
+    isMade,
     login:
-      mayLogIn && method !== undefined
+      mayEver && method !== undefined
         ? {
             authMethod: method.name,
             audiences: method.config.boundAudiences,
@@ -78,9 +85,13 @@ export function explainPerson(sides: BothSides, name: string, cli: Cli, isJson: 
   if (!view.mayLogIn) cli.exit(CANNOT_LOG_IN);
 }
 
-function print({ login, groups, holds }: ReturnType<typeof personView>, name: string, cli: Cli): void {
+function print(
+  { login, isMade, groups, holds }: ReturnType<typeof personView>,
+  name: string,
+  cli: Cli,
+): void {
   const { colors } = cli.screen;
-  const verdict = login === null ? colors.red('cannot log in') : colors.green('may log in');
+  const verdict = loginVerdict(login !== null, isMade, cli.screen);
   const fact = (word: string, text: string) => cli.screen.line(`  ${word.padEnd(10)} ${printable(text)}`);
   cli.screen.line(`${verdict}  ${colors.bold(printable(`${name} (human)`))}`);
   cli.screen.line();

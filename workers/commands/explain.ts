@@ -51,13 +51,13 @@ export function addExplain(program: Command, cli: Cli): void {
       'ask instead what one person may do with Consul itself, by their groups',
     )
     .option('--method <method>', 'ask about one HTTP request; with --path', parseMethod)
-    .option('--path <path>', 'its path', parsePath)
+    .option('--path <path>', 'its path; of a GET without --method', parsePath)
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
-Exit status: 0 if the call is allowed (without --path: if any request is), or who --client or --person names may log in;
-4 if not; 1 on error.
+Exit status: 0 if the call is allowed (without --path: if any request is), or if who --client or --person
+names may log in now; 4 if not, or if that is not made yet (scopemesh plan); 1 on error.
 
 Examples:
   scopemesh explain web orders
@@ -84,6 +84,8 @@ Examples:
             'error: name a source and a destination, one client with --client, or one person with --person',
             { exitCode: 1 },
           );
+        if (options.method !== undefined && options.path === undefined)
+          return command.error('error: give --path too: --method asks about one request', { exitCode: 1 });
         await withBothSides(cli, async (sides) => {
           const explanation = await judge(sides, source, destination, options, cli);
           const circumstances = await look(sides, explanation, cli);
@@ -124,8 +126,7 @@ async function judge(
   const { method, path } = options;
   return explain({
     source,
-    request:
-      method === undefined && path === undefined ? undefined : { method: method ?? 'GET', path: path ?? '/' },
+    request: path === undefined ? undefined : { method: method ?? 'GET', path },
     defaultPolicy,
     input: inputOf(world, destination, now),
     plan: plan ?? {

@@ -1,6 +1,15 @@
 import type { Hold } from '../../src/plan/plan.js';
 import { type LoginView, loginCommand } from '../login-view.js';
 import { durationText } from './duration-text.js';
+import type { Screen } from './screen.js';
+
+/** In a word whether somebody may log in to Consul; `isMade`: what the plan gives them stands. */
+export function loginVerdict(mayEver: boolean, isMade: boolean, { colors }: Screen): string {
+  if (!mayEver) return colors.red('cannot log in');
+  return isMade
+    ? colors.green('may log in')
+    : colors.yellow('may log in once it is made: see scopemesh plan');
+}
 
 /** Facts about a client's access to Consul itself, each a name and a line. */
 export function loginFacts({
