@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../config/duration.js';
 import { systemClock } from '../../src/clock.js';
@@ -102,14 +102,26 @@ async function tail(filter: Filter, cli: Cli): Promise<void> {
 
 async function* readLog(cli: Cli, from: string, follow: boolean): AsyncIterable<Decision> {
   const config = await cli.openConfig();
-  // No decision was ever made here: reading must not leave a file behind.
-  if (!follow && !hasDecisionLog(config)) return;
+  if (!hasDecisionLog(config)) {
+    sayEmpty(config.state.directory, cli);
+    // No decision was ever made here: reading must not leave a file behind.
+    if (!follow) return;
+  }
   const log = await openDecisionLog(config, cli.ambience(true));
   try {
     yield* log.read({ from, follow }, cli.signal);
   } finally {
     await log.close();
   }
+}
+
+/** Silence would look as if nothing had happened, where perhaps another directory was meant. */
+function sayEmpty(directory: string, cli: Cli): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
+    const message = `state.directory ${directory} is no directory; set the one in which the daemon keeps its state`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
+  cli.screen.warn(printable(`no decisions yet in ${directory} (state.directory)`));
 }
 
 function print(decision: Decision, filter: Filter, cli: Cli): void {
@@ -136,21 +148,32 @@ async function verify(options: { readonly input?: string; readonly json?: true }
 }
 
 async function* readLines(path: string): AsyncIterable<Decision> {
-  const lines = createInterface({
-    input: createReadStream(path, 'utf8'),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  });
-  let number = 0;
-  for await (const line of lines) {
-    number++;
-    if (line.trim() === '') continue;
-    try {
-      yield parseCloudEvent(line);
-    } catch (error) {
-      throw new SyncError('ERR_EVENT_INVALID', printable(`${path}:${number}: ${messageOf(error)}`), {
-        retriable: false,
-      });
+  const file = await openInput(path);
+  try {
+    let number = 0;
+    for await (const line of file.readLines({ encoding: 'utf8' })) {
+      number++;
+      if (line.trim() === '') continue;
+      try {
+        yield parseCloudEvent(line);
+      } catch (error) {
+        throw new SyncError('ERR_EVENT_INVALID', printable(`${path}:${number}: ${messageOf(error)}`), {
+          retriable: false,
+        });
+      }
     }
+  } finally {
+    await file.close();
+  }
+}
+
+async function openInput(path: string): Promise<FileHandle> {
+  try {
+    if (statSync(path).isDirectory()) throw new Error('it is a directory');
+    return await open(path);
+  } catch (error) {
+    const message = `--input ${path} cannot be read (${messageOf(error)}); give a file of what scopemesh decisions list --json printed`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
   }
 }
 
