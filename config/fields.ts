@@ -22,15 +22,17 @@ export const serviceName = () =>
     .regex(/^[a-z0-9][a-z0-9-]*$/, 'must be a plain service name; use lower-case letters, digits and -')
     .max(128, 'is longer than 128 characters');
 
+/** A variable that is not set gives it as often as a slip does. */
+const EMPTY = 'must not be empty; write a value, or leave the key out if it has none';
+
 export const text = () =>
   z
     .string()
-    .min(1, 'must not be empty')
+    .min(1, EMPTY)
     .max(16_384, 'is longer than 16384 characters')
     .refine(isPrintable, 'holds a control character; remove it');
 
-export const multiline = () =>
-  z.string().min(1, 'must not be empty').max(65_536, 'is longer than 65536 characters');
+export const multiline = () => z.string().min(1, EMPTY).max(65_536, 'is longer than 65536 characters');
 
 export const pattern = () =>
   z.string().max(512, 'is longer than 512 characters').superRefine(reporting(patternFault));
@@ -63,7 +65,7 @@ export const duration = (least: string, most: string) =>
 
 /** A whole number, also as text, for it may come from a variable. */
 export const wholeNumber = (least: number, most: number) => {
-  const fault = `must be a whole number from ${least} to ${most}`;
+  const fault = `must be a whole number from ${least} to ${most}; write its digits alone, without % or a unit`;
   return z.preprocess(
     (value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value),
     z.int(fault).min(least, fault).max(most, fault),

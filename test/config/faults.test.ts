@@ -209,13 +209,17 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'a percentage above 100',
     'guards: { maxRevocations: { percent: 101 } }',
     [],
-    ['1:38: guards.maxRevocations.percent: must be a whole number from 0 to 100'],
+    [
+      '1:38: guards.maxRevocations.percent: must be a whole number from 0 to 100; write its digits alone, without % or a unit',
+    ],
   ],
   [
     'half a removal',
     'guards: { maxRevocations: { atLeast: 1.5 } }',
     [],
-    ['1:38: guards.maxRevocations.atLeast: must be a whole number from 0 to 1000000'],
+    [
+      '1:38: guards.maxRevocations.atLeast: must be a whole number from 0 to 1000000; write its digits alone, without % or a unit',
+    ],
   ],
   [
     'a protected wildcard',

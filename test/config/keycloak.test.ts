@@ -27,4 +27,12 @@ describe('The provider kind keycloak', () => {
     const some = await loadText(fileWith(provider(', apis: [orders-api]'), 'providers'));
     expect(some.providers[0]?.apis).toEqual(['orders-api']);
   });
+
+  it('says what to do about an empty audience, as a variable that is not set gives', async () => {
+    const provider =
+      'providers: [{ name: main, kind: keycloak, issuer: "https://x/realms/y", clientId: x, clientSecret: y, audience: "" }]';
+    await expect(loadText(fileWith(provider, 'providers'))).rejects.toThrow(
+      'providers[0].audience: must not be empty; write a value, or leave the key out if it has none',
+    );
+  });
 });
