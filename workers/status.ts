@@ -25,7 +25,8 @@ export interface Status {
   readonly ownedEdges: number;
   readonly queue: { readonly waiting: number; readonly delayed: number; readonly active: number };
   readonly parked: readonly ParkedKey[];
-  readonly holds: readonly (RecordedHold & { readonly key: string })[];
+  /** `key`: whose job holds it. */
+  readonly holds: readonly (Omit<RecordedHold, 'fingerprint'> & { readonly key: string })[];
   /** Clients that an order closed and no directory shows; null where no part of this process carries orders out. */
   readonly closures: readonly (ClientId & { readonly closure: Closure })[] | null;
   readonly outboxDecisions: number;
@@ -70,7 +71,8 @@ export async function readStatus(parts: {
     ownedEdges: deps.world.ownedEdges(),
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
     parked: queue.parked,
-    holds: journal.holds,
+    // The fingerprint is for us to compare, and says nothing to anybody else.
+    holds: journal.holds.map(({ fingerprint: _, ...hold }) => hold),
     closures: parts.isReconciling
       ? [...deps.world.view(now).closures].map(([text, closure]) => ({ ...parseClientText(text), closure }))
       : null,

@@ -63,7 +63,9 @@ describe('a hold', () => {
     await second.tell('client.updated', 'web-app');
     await second.idle();
     expect(await held()).toHaveLength(1);
-    expect((await second.status()).holds.map(({ reason }) => reason)).toEqual(['ProtocolUnsuitable']);
+    const { holds } = await second.status();
+    expect(holds.map(({ reason }) => reason)).toEqual(['ProtocolUnsuitable']);
+    expect(holds[0]).not.toHaveProperty('fingerprint');
     expect(await second.metric('scopemesh_holds{reason="ProtocolUnsuitable"}')).toBe(1);
     await rig.mesh.speaks('orders', 'http');
     await isOpen(rig, READ);
