@@ -354,6 +354,8 @@ describe('the program', () => {
       ['adopt'],
       ['approve'],
       ['reject'],
+      ['tokens'],
+      ['providers'],
       ['completion'],
       ['decisions', 'list'],
       ['decisions', 'tail'],
@@ -362,6 +364,7 @@ describe('the program', () => {
       const { status, out } = await cli.run([...path, '--help']);
       expect([path, status]).toEqual([path, 0]);
       expect(out).toMatch(/Examples?:/);
+      expect(out.split('\n').filter((line) => line.length > 100)).toEqual([]);
     }
   });
 

@@ -33,12 +33,13 @@ export function addApprove(program: Command, cli: Cli): void {
         `
 Exit status: 0; 1 if one of them cannot be ruled on.
 
-Only what waits for a person can be ruled on: removals that the mass guard holds (RevocationLimit), and the release of
-a client in quarantine (the id of one of its ClientQuarantined decisions). What is held for another reason is released
-by mending that reason.
+Only what waits for a person can be ruled on: removals that the mass guard holds (RevocationLimit),
+and the release of a client in quarantine (the id of one of its ClientQuarantined decisions). What
+is held for another reason is released by mending that reason.
 
 Example:
-  scopemesh decisions list --json | jq -r 'select(.data.reason == "RevocationLimit").id' | xargs scopemesh ${verdict}`,
+  scopemesh decisions list --json |
+    jq -r 'select(.data.reason == "RevocationLimit").id' | xargs scopemesh ${verdict}`,
       )
       .action((ids: readonly string[], options: Options) => ruleOnAll(ids, verdict, options, cli));
   add(

@@ -62,7 +62,8 @@ Examples:
 Exit status: 0 if the chain holds; 5 if it is broken; 1 if there is none to check, or on error.
 
 Example:
-  scopemesh decisions list --json > decisions.jsonl && scopemesh decisions verify --input decisions.jsonl`,
+  scopemesh decisions list --json > decisions.jsonl
+  scopemesh decisions verify --input decisions.jsonl`,
     )
     .action((options: { readonly input?: string; readonly json?: true }) => verify(options, cli));
 }

@@ -56,8 +56,8 @@ export function addExplain(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-Exit status: 0 if the call is allowed (without --path: if any request is), or if who --client or --person
-names may log in now; 4 if not, or if that is not made yet (scopemesh plan); 1 on error.
+Exit status: 0 if the call is allowed (without --path: if any request is), or if who --client or
+--person names may log in now; 4 if not, or if that is not made yet (scopemesh plan); 1 on error.
 
 Examples:
   scopemesh explain web orders
