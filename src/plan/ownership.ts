@@ -55,6 +55,31 @@ export function isManagedElsewhere(entry: IntentionEntry): boolean {
   return MANAGED_META.some((key) => Object.hasOwn(entry.meta, key));
 }
 
+/** What every entry has: its name, its sources, and what Consul computes. */
+const PLAIN_FIELDS = new Set([
+  'Kind',
+  'Name',
+  'Partition',
+  'Namespace',
+  'Sources',
+  'CreateIndex',
+  'ModifyIndex',
+  'Hash',
+]);
+
+/**
+ * Whether an entry has more than sources: a JWT requirement, Meta, fields that scopemesh does not know. It never writes
+ * any, so they are somebody else's, and would go with the entry.
+ */
+export function hasFieldsOfOthers({ raw }: Pick<IntentionEntry, 'raw'>): boolean {
+  return Object.entries(raw).some(([field, value]) => !PLAIN_FIELDS.has(field) && !isEmpty(value));
+}
+
+function isEmpty(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
+  return value === undefined || value === null || value === '' || value === 0 || value === false;
+}
+
 /** Whether a source is the one of exactly this service; two names that differ in case are two services to Envoy. */
 export function isSourceOf(
   source: { readonly name: string; readonly namespace: string; readonly partition: string },

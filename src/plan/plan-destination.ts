@@ -10,6 +10,7 @@ import { type Loss, lossOf } from './loss.js';
 import {
   clientOfDescription,
   describeSource,
+  hasFieldsOfOthers,
   isManagedElsewhere,
   isOwned,
   isSourceOf,
@@ -38,6 +39,7 @@ import { parseWrittenText, type Written } from './written.js';
  * | access | nothing | update | hold `ForeignSource` or `MarkLost` | create |
  * | nothing, nothing wider takes over | | delete | nothing | nothing |
  * | nothing, a foreign allow would take over | | update to deny | nothing | nothing |
+ * | nothing, the last source of an entry that has fields of others | a deny: keep | update to deny | nothing | nothing |
  * | not known (unread directory or catalog) | keep | keep | nothing | nothing |
  * | not known, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
  * | only to narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
@@ -47,7 +49,7 @@ export function planDestination(input: DestinationInput): Plan {
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
   // No opening reaches a wildcard, and nothing there is ours.
   if (destination.name === '*') return { key, changes: [], holds: [] };
-  const edges = sourcesOf(input).map((source) => planEdge(source, input));
+  const edges = planEdges(input);
   const changes = edges.flatMap((edge) => (edge.change === undefined ? [] : [edge.change]));
   const holds = edges.flatMap((edge) => edge.holds);
   const block = entry === undefined ? undefined : blockOf(entry);
@@ -124,13 +126,30 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
 }
 
+/**
+ * Consul keeps no entry without a source. One that somebody gave a JWT requirement or Meta would lose them with its last
+ * source, and what opens next would open without them: the last of ours stays in it as a deny.
+ */
+function planEdges(input: DestinationInput): readonly EdgePlan[] {
+  const { entry } = input;
+  const edges = sourcesOf(input).map((source) => planEdge(source, input));
+  if (entry === undefined || !hasFieldsOfOthers(entry)) return edges;
+  // Before anything that is gained: what only narrows is written first.
+  const going = edges.filter(({ change }) => change !== undefined && change.after === undefined);
+  const last = going.at(-1);
+  if (last?.change === undefined || going.length < entry.sources.length) return edges;
+  const stays = planEdge(last.change.source, input, true);
+  return edges.map((edge) => (edge === last ? stays : edge));
+}
+
 interface EdgePlan {
   readonly change: Change | undefined;
   readonly holds: readonly Hold[];
   readonly awaits: readonly string[];
 }
 
-function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
+/** `staysInEntry`: the source may lose everything, but not go. */
+function planEdge(source: ServiceName, input: DestinationInput, staysInEntry = false): EdgePlan {
   const { destination, mapping, entry, wildcard } = input;
   const subject = intentionSubject(destination, source.name);
   const written = parseWrittenText(input.lastWritten.get(subject));
@@ -153,8 +172,12 @@ function planEdge(source: ServiceName, input: DestinationInput): EdgePlan {
   }
 
   const before: ActualAccess = ours?.access;
-  const keepsClosed = wanted.access === undefined && ours !== undefined && wouldOpen(source, entry, wildcard);
-  const after: Access | undefined = keepsClosed ? { kind: 'deny' } : wanted.access;
+  const goes = wanted.access === undefined && ours !== undefined;
+  const keepsClosed = goes && wouldOpen(source, entry, wildcard);
+  // Where others came since, such a deny stays too: a plan that is carried out leaves nothing to do.
+  const keepsEntry =
+    goes && (staysInEntry || (before?.kind === 'deny' && entry !== undefined && hasFieldsOfOthers(entry)));
+  const after: Access | undefined = keepsClosed || keepsEntry ? { kind: 'deny' } : wanted.access;
   const description = descriptionFor(after, wanted.client, ours, mapping.owner);
   if (isSettled(before, after, ours, description))
     return { change: undefined, holds: wanted.holds, awaits: wanted.awaits };

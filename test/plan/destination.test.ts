@@ -200,6 +200,77 @@ describe('an entry', () => {
   });
 });
 
+describe('an entry with fields of others', () => {
+  const JWT = { Providers: [{ Name: 'ops' }] };
+  const theirs = (...sources: Parameters<typeof entry>[1][]) => {
+    const plain = entry('orders', ...sources);
+    return { ...plain, meta: { team: 'security' }, raw: { ...plain.raw, JWT } };
+  };
+  const lost = scene({ ...gone, entries: entriesOf(theirs(ourSource('web', ALLOW))) });
+
+  test('keeps its last source as a deny, for the reason of the loss, and that is all', () => {
+    const first = planOf(lost);
+    expect(first.changes).toMatchObject([
+      { verb: 'updated', action: 'revoke', reason: 'ScopeRevoked', after: DENY, scopes: [] },
+    ]);
+    expect(planOf(sceneAfter(lost, [first]))).toMatchObject({ changes: [], holds: [] });
+  });
+  test('opens again in place of that deny', () => {
+    const closed = sceneAfter(lost, [planOf(lost)]);
+    const again = { ...closed, clients: [client('web', ['orders'])] };
+    expect(planOf(again).changes).toMatchObject([{ verb: 'updated', action: 'grant', after: ALLOW }]);
+    const [open] = sceneAfter(again, [planOf(again)]).entries.values();
+    expect(open).toMatchObject({ raw: { JWT }, sources: [{ name: 'web', access: ALLOW }] });
+  });
+  test('outlives the exchange of its only source for another, and the deny stays', () => {
+    const exchanged: Scene = {
+      ...lost,
+      clients: [client('web', []), client('api', ['orders'])],
+      services: [claiming('web', 'web'), claiming('api', 'api')],
+    };
+    const first = planOf(exchanged);
+    expect(first.changes).toMatchObject([
+      { source: named('web'), after: DENY },
+      { source: named('api'), verb: 'created', after: ALLOW },
+    ]);
+    const after = sceneAfter(exchanged, [first]);
+    expect(after.entries.get(keyOf('orders'))).toMatchObject({ raw: { JWT }, meta: { team: 'security' } });
+    expect(planOf(after).changes).toEqual([]);
+  });
+  test('keeps one source of several that go at once, and none where a foreign one stays', () => {
+    const both = {
+      clients: [],
+      services: [claiming('web', 'web'), claiming('api', 'api')],
+    };
+    const two = [ourSource('web', ALLOW), ourSource('api', ALLOW)];
+    expect(plan({ ...both, entries: entriesOf(theirs(...two)) }).changes).toMatchObject([
+      { source: named('api'), after: undefined },
+      { source: named('web'), after: DENY },
+    ]);
+    const three = [...two, source('batch', DENY)];
+    expect(plan({ ...both, entries: entriesOf(theirs(...three)) }).changes).toMatchObject([
+      { after: undefined },
+      { after: undefined },
+    ]);
+  });
+  test('has its deny written again where somebody opened it, as drift', () => {
+    const closed = sceneAfter(lost, [planOf(lost)]);
+    const opened = { ...closed, entries: entriesOf(theirs(ourSource('web', ALLOW))) };
+    expect(planOf(opened).changes).toMatchObject([
+      { reason: 'DriftCorrected', after: DENY, isInferred: false },
+    ]);
+  });
+  test('goes with its deny once the others took their fields out', () => {
+    const bare = { ...gone, entries: entriesOf({ ...entry('orders', ourSource('web', DENY)) }) };
+    expect(plan(bare).changes).toMatchObject([{ verb: 'deleted', after: undefined }]);
+    const empty = {
+      ...entry('orders', ourSource('web', ALLOW)),
+      raw: { Name: 'orders', JWT: null, Meta: {} },
+    };
+    expect(plan({ ...gone, entries: entriesOf(empty) }).changes).toMatchObject([{ verb: 'deleted' }]);
+  });
+});
+
 describe('access is held', () => {
   const L7 = mapping({ rules: [rule('orders', 'orders', { methods: ['GET'] })] });
   const tcp = { protocols: new Map([['orders', 'tcp' as const]]) };

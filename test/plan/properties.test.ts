@@ -155,6 +155,20 @@ describe('for any world', () => {
     );
   });
 
+  test('the fields of others in an entry survive every step of any sequence of plans', () => {
+    fc.assert(
+      fc.property(twoScenes, ([first, second]) => {
+        const moved = { ...second, ...pick(sceneAfter(first, plansOf(first))) };
+        const steps = [first, moved].flatMap((it) => prefixes(it, plansOf(it)));
+        for (const [key, { raw, meta }] of first.entries) {
+          if (Object.keys(meta).length === 0 && !raw.JWT && !raw.New) continue;
+          for (const entries of steps) expect(entries.get(key)).toMatchObject({ raw, meta });
+        }
+      }),
+      RUNS,
+    );
+  });
+
   test('access is at no moment wider than the wider of old and new', () => {
     fc.assert(
       fc.property(twoScenes, ([first, second]) => {

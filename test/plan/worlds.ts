@@ -187,14 +187,19 @@ const someEntry = (destination: string): fc.Arbitrary<IntentionEntry> =>
         maxLength: 5,
         selector: (each) => `${each.name} ${each.peer ?? ''}`,
       }),
-      isManaged: fc.integer({ min: 0, max: 12 }).map((at) => at === 0),
+      meta: fc.oneof(
+        { weight: 8, arbitrary: fc.constant({}) },
+        { weight: 1, arbitrary: fc.constant({ 'external-source': 'kubernetes' }) },
+        { weight: 2, arbitrary: fc.constant({ team: 'security' }) },
+      ),
+      more: fc.constantFrom({}, {}, { JWT: null }, { JWT: { Providers: [{ Name: 'ops' }] } }, { New: 1 }),
     })
-    .map(({ sources, isManaged }) => ({
+    .map(({ sources, meta, more }) => ({
       destination: named(destination),
       sources,
-      meta: isManaged ? { 'external-source': 'kubernetes' } : {},
+      meta,
       modifyIndex: 7,
-      raw: { Name: destination },
+      raw: { Name: destination, ...(Object.keys(meta).length === 0 ? {} : { Meta: meta }), ...more },
     }));
 
 const someEntries = fc
