@@ -132,14 +132,24 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
  */
 function planEdges(input: DestinationInput): readonly EdgePlan[] {
   const { entry } = input;
-  const edges = sourcesOf(input).map((source) => planEdge(source, input));
+  // Looked up, for an entry may have thousands: a search for each would be most of what a plan costs.
+  const present = new Map<string, IntentionSource[]>();
+  for (const each of entry?.sources ?? [])
+    present.set(inLowerCase(each), [...(present.get(inLowerCase(each)) ?? []), each]);
+  const plan = (source: ServiceName, staysInEntry: boolean) =>
+    planEdge(source, present.get(inLowerCase(source)) ?? [], input, staysInEntry);
+  const edges = sourcesOf(input).map((source) => plan(source, false));
   if (entry === undefined || !hasFieldsOfOthers(entry)) return edges;
   // Before anything that is gained: what only narrows is written first.
   const going = edges.filter(({ change }) => change !== undefined && change.after === undefined);
   const last = going.at(-1);
   if (last?.change === undefined || going.length < entry.sources.length) return edges;
-  const stays = planEdge(last.change.source, input, true);
+  const stays = plan(last.change.source, true);
   return edges.map((edge) => (edge === last ? stays : edge));
+}
+
+function inLowerCase(name: ServiceName): string {
+  return serviceText(name).toLowerCase();
 }
 
 interface EdgePlan {
@@ -148,14 +158,17 @@ interface EdgePlan {
   readonly awaits: readonly string[];
 }
 
-/** `staysInEntry`: the source may lose everything, but not go. */
-function planEdge(source: ServiceName, input: DestinationInput, staysInEntry = false): EdgePlan {
+/** `alike`: what the entry has under such a name. `staysInEntry`: the source may lose everything, but not go. */
+function planEdge(
+  source: ServiceName,
+  alike: readonly IntentionSource[],
+  input: DestinationInput,
+  staysInEntry: boolean,
+): EdgePlan {
   const { destination, mapping, entry, wildcard } = input;
   const subject = intentionSubject(destination, source.name);
   const written = parseWrittenText(input.lastWritten.get(subject));
-  const present = (entry?.sources ?? []).filter(
-    (each) => each.peer === undefined && sameSource(each, source),
-  );
+  const present = alike.filter((each) => each.peer === undefined && sameSource(each, source));
   const ours = present.find((each) => isOwned(mapping.owner, each) && isSourceOf(each, source));
   const foreign = present.find((each) => !isOwned(mapping.owner, each));
   const former = formerClient(ours, input);

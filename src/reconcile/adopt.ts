@@ -32,6 +32,7 @@ export async function adopt(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<number> {
+  const { mapping } = deps.world;
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
   const text = formatKey(key);
   const [record, entry] = await Promise.all([
@@ -43,7 +44,7 @@ export async function adopt(
   const plan = { key, changes: planAdoption(input), holds: [] };
   const { lastWritten } = record;
   const result = await applyChanges(
-    { key: text, destination, entry, plan, cause, lastWritten },
+    { key: text, destination, entry, plan, mapping, cause, lastWritten },
     deps,
     signal,
   );

@@ -2,11 +2,13 @@ import type { WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
 import { isOwned, isSourceOf } from '../plan/ownership.js';
 import type { Change, Plan } from '../plan/plan.js';
 import { toWrittenText } from '../plan/written.js';
 import { draftOf } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
+import { createLookout } from './lookout.js';
 import { isRefusal, settle } from './settle.js';
 
 export interface Application {
@@ -16,6 +18,8 @@ export interface Application {
   /** The entry that the plan read. */
   readonly entry: IntentionEntry | undefined;
   readonly plan: Plan;
+  /** The one in force when the plan was begun. */
+  readonly mapping: Mapping;
   readonly cause: Cause;
   readonly lastWritten: ReadonlyMap<string, string>;
 }
@@ -23,68 +27,68 @@ export interface Application {
 type Source = IntentionSource | NewSource;
 
 /**
- * Writes the changes one by one, each recorded before and settled after. Stops at a lost compare-and-set
- * (`conflict`: read and plan again), and where somebody wrote right after. A write that Consul refuses is settled as failed and the others go on; then the
- * first refusal is thrown. An error that leaves open whether the write happened leaves its draft pending, for the
- * next run of the key to judge by what it reads.
+ * Writes the changes one by one, each recorded before and settled after. Stops (`conflict`: read and plan again) at a
+ * lost compare-and-set, where somebody wrote right after, and where what was learnt meanwhile asks for another plan. A
+ * write that Consul refuses is settled as failed and the others go on; then the first refusal is thrown. An error that
+ * leaves open whether the write happened leaves its draft pending, for the next run of the key to judge by what it
+ * reads.
  */
 export async function applyChanges(
   application: Application,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<'done' | 'conflict'> {
-  const { destination, plan, cause, key } = application;
+  const { destination, plan, mapping, cause, key } = application;
   const lastWritten = new Map(application.lastWritten);
-  let sources: readonly Source[] = application.entry?.sources ?? [];
-  let index = application.entry?.modifyIndex ?? 0;
+  const judge = createLookout(destination, plan, mapping, deps);
+  const written = new Set<string>();
+  let entry = application.entry;
+  let sources: readonly Source[] = entry?.sources ?? [];
+  let index = entry?.modifyIndex ?? 0;
   let refusal: SyncError | undefined;
+  let isSkipped = false;
 
   for (const change of plan.changes) {
     await reserve(change, deps);
     const draft = draftOf(change, cause, index, stampOf(deps));
     await deps.journal.record(key, [draft]);
-    const next = withChange(sources, change, deps.world.mapping.owner);
+    const giveUp = async (reason: 'Conflict' | 'ConsulRefused', detail: string) => {
+      deps.window.giveBack(change.subject);
+      await settle(key, draft, { outcome: 'failed', reason, detail }, undefined, deps);
+    };
+    const verdict = judge(change, { entry, lastWritten, written });
+    if (verdict !== 'write') {
+      await giveUp('Conflict', 'what it was planned from changed meanwhile; it is planned again');
+      if (verdict === 'stop') return 'conflict';
+      isSkipped = true;
+      continue;
+    }
+    const next = withChange(sources, change, mapping.owner);
     let result: WriteResult;
     try {
       result = await write(destination, application.entry, next, index, deps, signal);
     } catch (error) {
       if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
       refusal ??= error;
-      deps.window.giveBack(change.subject);
-      await settle(
-        key,
-        draft,
-        { outcome: 'failed', reason: 'ConsulRefused', detail: error.message },
-        undefined,
-        deps,
-      );
+      await giveUp('ConsulRefused', error.message);
       continue;
     }
     if (result.kind === 'conflict') {
-      deps.window.giveBack(change.subject);
-      await settle(
-        key,
-        draft,
-        {
-          outcome: 'failed',
-          reason: 'Conflict',
-          detail: 'the entry changed meanwhile; it is read and planned again',
-        },
-        undefined,
-        deps,
-      );
+      await giveUp('Conflict', 'the entry changed meanwhile; it is read and planned again');
       return 'conflict';
     }
     sources = next;
     index = next.length === 0 ? 0 : result.modifyIndex;
-    const written = toWrittenText(change.after, change.opensBy);
-    lastWritten.set(change.subject, written);
+    entry = entryAfter(application, sources, index);
+    const text = toWrittenText(change.after, change.opensBy);
+    lastWritten.set(change.subject, text);
+    written.add(change.subject);
     if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
     await settle(
       key,
       draft,
       { outcome: 'applied', modifyIndex: result.modifyIndex },
-      new Map([[change.subject, written]]),
+      new Map([[change.subject, text]]),
       deps,
     );
     deps.world.rememberWritten(key, lastWritten);
@@ -92,10 +96,10 @@ export async function applyChanges(
     deps.metrics.gauge('scopemesh_inferred_removals', deps.window.used(deps.clock.now()));
     // Written, but what stands there now is not known: nothing can be built on it.
     if (index === 0 && next.length > 0) return 'conflict';
-    deps.world.putEntry(destination, entryAfter(application, sources, index));
+    deps.world.putEntry(destination, entry);
   }
   if (refusal !== undefined) throw refusal;
-  return 'done';
+  return isSkipped ? 'conflict' : 'done';
 }
 
 async function write(

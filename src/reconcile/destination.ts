@@ -43,6 +43,7 @@ export async function reconcileDestination(
   const lastWritten = await settleLeftovers(text, record, entry, deps);
   deps.world.rememberWritten(text, lastWritten);
 
+  const { mapping } = deps.world;
   const informed: Job = { ...job, triggers: [...job.triggers, ...deps.world.told.of(text)] };
   const { plan, used } = await planNow(
     destination,
@@ -59,7 +60,7 @@ export async function reconcileDestination(
 
   const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
   const result = await applyChanges(
-    { key: text, destination, entry, plan, cause, lastWritten },
+    { key: text, destination, entry, plan, mapping, cause, lastWritten },
     deps,
     signal,
   );
