@@ -39,7 +39,7 @@ import { parseWrittenText, type Written } from './written.js';
  * | access | nothing | update | hold `ForeignSource` or `MarkLost` | create |
  * | nothing, nothing wider takes over | | delete | nothing | nothing |
  * | nothing, a foreign allow would take over | | update to deny | nothing | nothing |
- * | nothing, the last source of an entry that has fields of others | a deny: keep | update to deny | nothing | nothing |
+ * | nothing, the last source of an entry of ours that has fields of others | a deny: keep | update to deny | nothing | nothing |
  * | not known (unread directory or catalog) | keep | keep | nothing | nothing |
  * | not known, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
  * | only to narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
@@ -128,24 +128,28 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
 
 /**
  * Consul keeps no entry without a source. One that somebody gave a JWT requirement or Meta would lose them with its last
- * source, and what opens next would open without them: the last of ours stays in it as a deny.
+ * source, and what opens next would open without them: where all sources are ours and go, one stays in it as a deny.
+ * It stays beside what of ours comes later too, so that a plan that is carried out leaves nothing to do.
  */
 function planEdges(input: DestinationInput): readonly EdgePlan[] {
-  const { entry } = input;
+  const { entry, mapping } = input;
+  const sources = entry?.sources ?? [];
   // Looked up, for an entry may have thousands: a search for each would be most of what a plan costs.
   const present = new Map<string, IntentionSource[]>();
-  for (const each of entry?.sources ?? [])
+  for (const each of sources)
     present.set(inLowerCase(each), [...(present.get(inLowerCase(each)) ?? []), each]);
   const plan = (source: ServiceName, staysInEntry: boolean) =>
     planEdge(source, present.get(inLowerCase(source)) ?? [], input, staysInEntry);
   const edges = sourcesOf(input).map((source) => plan(source, false));
   if (entry === undefined || !hasFieldsOfOthers(entry)) return edges;
-  // Before anything that is gained: what only narrows is written first.
+  if (!sources.every((each) => isOwned(mapping.owner, each))) return edges;
   const going = edges.filter(({ change }) => change !== undefined && change.after === undefined);
-  const last = going.at(-1);
-  if (last?.change === undefined || going.length < entry.sources.length) return edges;
-  const stays = plan(last.change.source, true);
-  return edges.map((edge) => (edge === last ? stays : edge));
+  const denies = going.filter(({ change }) => change?.before?.kind === 'deny');
+  // Whether or not something is gained: what only narrows is written before that.
+  const [stays] = denies.length > 0 ? denies : going.length === sources.length ? going : [];
+  if (stays?.change === undefined) return edges;
+  const kept = plan(stays.change.source, true);
+  return edges.map((edge) => (edge === stays ? kept : edge));
 }
 
 function inLowerCase(name: ServiceName): string {
@@ -187,10 +191,7 @@ function planEdge(
   const before: ActualAccess = ours?.access;
   const goes = wanted.access === undefined && ours !== undefined;
   const keepsClosed = goes && wouldOpen(source, entry, wildcard);
-  // Where others came since, such a deny stays too: a plan that is carried out leaves nothing to do.
-  const keepsEntry =
-    goes && (staysInEntry || (before?.kind === 'deny' && entry !== undefined && hasFieldsOfOthers(entry)));
-  const after: Access | undefined = keepsClosed || keepsEntry ? { kind: 'deny' } : wanted.access;
+  const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : wanted.access;
   const description = descriptionFor(after, wanted.client, ours, mapping.owner);
   if (isSettled(before, after, ours, description))
     return { change: undefined, holds: wanted.holds, awaits: wanted.awaits };

@@ -244,14 +244,23 @@ describe('an entry with fields of others', () => {
     };
     const two = [ourSource('web', ALLOW), ourSource('api', ALLOW)];
     expect(plan({ ...both, entries: entriesOf(theirs(...two)) }).changes).toMatchObject([
+      { source: named('api'), after: DENY },
+      { source: named('web'), after: undefined },
+    ]);
+    const denied = [ourSource('web', DENY), ourSource('api', ALLOW), ourSource('job', DENY)];
+    expect(plan({ ...both, entries: entriesOf(theirs(...denied)) }).changes).toMatchObject([
       { source: named('api'), after: undefined },
-      { source: named('web'), after: DENY },
+      { source: named('web'), after: undefined },
     ]);
     const three = [...two, source('batch', DENY)];
     expect(plan({ ...both, entries: entriesOf(theirs(...three)) }).changes).toMatchObject([
       { after: undefined },
       { after: undefined },
     ]);
+  });
+  test('loses its deny where a foreign source keeps it', () => {
+    const all = entriesOf(theirs(ourSource('web', DENY), source('batch', ALLOW)));
+    expect(plan({ ...gone, entries: all }).changes).toMatchObject([{ verb: 'deleted', after: undefined }]);
   });
   test('has its deny written again where somebody opened it, as drift', () => {
     const closed = sceneAfter(lost, [planOf(lost)]);
