@@ -21,7 +21,10 @@ export class Contention {
   }
 
   #recent(subject: string, now: number): number[] {
-    const recent = (this.#corrections.get(subject) ?? []).filter((at) => at > now - this.#windowMs);
+    // What lies in the future is from before the clock was set back, and would be recent until the clock is there again.
+    const recent = (this.#corrections.get(subject) ?? []).filter(
+      (at) => at <= now && at > now - this.#windowMs,
+    );
     if (recent.length === 0) this.#corrections.delete(subject);
     return recent;
   }

@@ -28,9 +28,11 @@ export function createIndexGuard(clock: Clock, logger: Logger): IndexGuard {
       const known = highest.get(operation) ?? 0;
       if (index >= floor && index < known) return;
       if (index < known) {
-        const since = rewoundSince.get(operation) ?? clock.now();
+        const now = clock.now();
+        // A clock that was set back begins the wait anew, and does not have to make up for what it went back.
+        const since = Math.min(rewoundSince.get(operation) ?? now, now);
         rewoundSince.set(operation, since);
-        if (clock.now() - since < SETTLE_MS) {
+        if (now - since < SETTLE_MS) {
           throw incomplete(operation, `the index went back from ${known} to ${index}`);
         }
         logger.warn({ operation, from: known, to: index }, 'consul index went back for good');

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { Contention } from '../../src/reconcile/contention.js';
+
+const HOUR = 3_600_000;
+
+describe('a subject that is corrected again and again', () => {
+  it('is contended until the oldest correction has left the window', () => {
+    const contention = new Contention({ limit: 2, windowMs: 1_000 });
+    contention.corrected('a', 0);
+    expect(contention.isContended('a', 100)).toBe(false);
+    contention.corrected('a', 500);
+    expect(contention.isContended('a', 999)).toBe(true);
+    expect(contention.isContended('b', 999)).toBe(false);
+    expect(contention.isContended('a', 1_000)).toBe(false);
+  });
+
+  it('does not stay contended until a clock that was set back is where it was', () => {
+    const contention = new Contention({ limit: 2, windowMs: 1_000 });
+    contention.corrected('a', HOUR);
+    contention.corrected('a', HOUR);
+    expect(contention.isContended('a', HOUR)).toBe(true);
+    expect(contention.isContended('a', 10)).toBe(false);
+    contention.corrected('a', 20);
+    expect(contention.isContended('a', 30)).toBe(false);
+  });
+});
