@@ -24,9 +24,12 @@ export interface QueueState {
 /**
  * The durable queue of keys. Triggers of one key are merged into one job and none is lost: a job carries every
  * trigger that came since the key's last successful run; one that arrives during a run causes exactly one more
- * run. At most one job of a key runs at a time. Urgent keys go before others, also when an urgent trigger joins
- * a key that waits already or waits out a backoff. A failing key is retried with growing, jittered delays and
- * after a limit parked, until a new trigger or `unpark`. Throws SyncError ERR_QUEUE_UNREACHABLE (retriable).
+ * run. At most one job of a key runs at a time; that of a client is aborted and begins anew when this process adds an
+ * order for it. Urgent keys go before others, also when an urgent trigger joins a key that waits already or waits
+ * out a backoff. Of equals the oldest goes first, whatever its kind: a loss of many clients is known as a whole, to
+ * whoever counts it, before the first destination closes. What comes back stands behind what waits already. A failing
+ * key is retried with growing, jittered delays and after a limit parked, until a new trigger or `unpark`. Throws
+ * SyncError ERR_QUEUE_UNREACHABLE (retriable).
  */
 export interface Queue {
   /** Resolves once the triggers are durable (fsync, or Redis with its append-only file). Repeating is harmless. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
-import type { Job } from '../model/trigger.js';
+import { formatKey } from '../model/key.js';
+import type { Job, Trigger } from '../model/trigger.js';
 import type { Logger, Metrics } from '../observe.js';
 import { type Backoff, backoffDelayMs } from './backoff.js';
 import type { JobHandler, JobResult } from './queue.js';
@@ -24,6 +25,23 @@ export interface RunDeps {
   readonly backoff: Backoff;
 }
 
+/** Ends a run that is to begin anew at once. */
+class OrderCame extends Error {}
+
+/**
+ * Ends the runs of clients for which an order came: they may wait ten seconds for an identity provider that hangs, and
+ * an order waits for none. Whatever a run was at, the next one sees what became of it.
+ */
+export function interrupt(
+  triggers: readonly Trigger[],
+  runOf: (key: string) => AbortController | undefined,
+): void {
+  for (const { key, order } of triggers) {
+    if (key.kind !== 'client' || order === undefined) continue;
+    runOf(formatKey(key))?.abort(new OrderCame('An order came: the job begins anew.'));
+  }
+}
+
 // An error's text may quote a whole response; what is stored and shown of it is bounded.
 const MOST_ERROR_LENGTH = 1000;
 
@@ -42,6 +60,10 @@ export async function runJob(
     metrics.count('scopemesh_jobs_total', { key: keyKind, result: result.kind });
     return result;
   } catch (error) {
+    if (signal.reason instanceof OrderCame) {
+      metrics.count('scopemesh_jobs_total', { key: keyKind, result: 'retry' });
+      return { kind: 'retry', afterMs: 0 };
+    }
     const attempts = job.attempts + 1;
     const exhausted = attempts >= backoff.attempts;
     // An IdP or Consul that says how long to wait knows better.

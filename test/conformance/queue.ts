@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { destinationKey, formatKey } from '../../src/model/key.js';
+import { systemClock } from '../../src/clock.js';
+import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
 import type { JobResult } from '../../src/queue/queue.js';
 import { playInterleavings } from './queue-interleavings.js';
@@ -99,6 +100,65 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       await working.stop();
       expect(new Set(order.slice(1, 3))).toEqual(new Set([key('new'), key('d')]));
       expect(order.slice(3)).toEqual([key('a'), key('b'), key('c')]);
+    });
+
+    it('lets no urgent keys that come back again and again keep another from running', async () => {
+      const order: string[] = [];
+      const working = work(
+        store.queue,
+        async (job): Promise<JobResult> => {
+          order.push(formatKey(job.key));
+          // As long as the newest has not run, one of the others is always due.
+          return order.includes(key('new')) ? DONE : { kind: 'retry', afterMs: 0 };
+        },
+        1,
+      );
+      await store.queue.add(['a', 'b', 'c'].map((each) => trigger(each, each, { urgent: true })));
+      await eventually('all to come back', () => order.length > 3);
+      await store.queue.add([trigger('new', 'new', { urgent: true })]);
+      await idle(store.queue);
+      await working.stop();
+      expect(order.filter((each) => each === key('new'))).toHaveLength(1);
+    });
+
+    it('begins the job of a client anew when an order comes for it, without a failure', async () => {
+      const jobs: Job[] = [];
+      const client = clientKey('main', 'web');
+      const working = work(store.queue, async (job, signal) => {
+        jobs.push(job);
+        // Whoever asks a server that hangs ends with the signal alone.
+        if (jobs.length === 1)
+          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+        return DONE;
+      });
+      await store.queue.add([trigger('', '1', { key: client })]);
+      await eventually('the first run', () => jobs.length === 1);
+      const { cause } = trigger('', '2');
+      const at = cause.receivedAt;
+      const order = { kind: 'secret-compromised', provider: 'main', clientId: 'web', at, cause } as const;
+      await store.queue.add([trigger('', '2', { key: client, order, urgent: true })]);
+      await idle(store.queue);
+      await working.stop();
+      expect(jobs.map(eventIds)).toEqual([['1'], ['1', '2']]);
+      expect(jobs.map((job) => job.attempts)).toEqual([0, 0]);
+    });
+
+    it('keeps nothing waiting for a clock that was set back', async () => {
+      await store.close();
+      let offsetMs = 3_600_000;
+      store = await harness.open(FAST, { ...systemClock, now: () => systemClock.now() + offsetMs });
+      const jobs: Job[] = [];
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        jobs.push(job);
+        return jobs.length === 1 ? { kind: 'retry', afterMs: 1_800_000 } : DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await eventually('the key is delayed', async () => (await store.queue.state()).delayed === 1);
+      offsetMs = 0;
+      await store.queue.add([trigger('b', '2')]);
+      await idle(store.queue);
+      await working.stop();
+      expect(jobs.map(eventIds).sort()).toEqual([['1'], ['1'], ['2']]);
     });
 
     it('runs a delayed key at once when an urgent trigger joins it', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import { systemClock } from '../../src/clock.js';
+import { type Clock, systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
@@ -21,8 +21,13 @@ afterAll(async () => {
   await redis.stop();
 });
 
-function openAt(url: string, prefix: string, backoff: Partial<Backoff> = {}): Store {
-  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+function openAt(
+  url: string,
+  prefix: string,
+  backoff: Partial<Backoff> = {},
+  clock: Clock = systemClock,
+): Store {
+  const deps = { logger: silentLogger, metrics: noMetrics, clock };
   return createBullmqStore({ url, prefix, allowUnsafe: false, backoff, ...deps });
 }
 
@@ -31,9 +36,9 @@ async function startBullmq(): Promise<StoreHarness> {
   const prefix = `scopemesh:test-${++count}`;
   const ways = new Map<Store, TcpProxy>();
   return {
-    async open(backoff) {
+    async open(backoff, clock) {
       const way = await startTcpProxy(redis.port);
-      const store = openAt(`redis://127.0.0.1:${way.port}`, prefix, backoff);
+      const store = openAt(`redis://127.0.0.1:${way.port}`, prefix, backoff, clock);
       ways.set(store, way);
       return store;
     },

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.js';
+import { type Clock, systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
@@ -13,8 +13,8 @@ import { describeQueue } from './queue.js';
 import { describeRechecks } from './rechecks.js';
 import { type Store, type StoreHarness, trigger } from './store-harness.js';
 
-function openAt(directory: string, backoff: Partial<Backoff> = {}): Store {
-  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+function openAt(directory: string, backoff: Partial<Backoff> = {}, clock: Clock = systemClock): Store {
+  const deps = { logger: silentLogger, metrics: noMetrics, clock };
   return createEmbeddedStore({ directory, backoff, ...deps });
 }
 
@@ -28,8 +28,8 @@ async function startEmbedded(): Promise<StoreHarness> {
   let directory = join(root, '0');
   const opened = new Set<Store>();
   return {
-    async open(backoff) {
-      const store = openAt(directory, backoff);
+    async open(backoff, clock) {
+      const store = openAt(directory, backoff, clock);
       opened.add(store);
       return store;
     },

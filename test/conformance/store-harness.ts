@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/clock.js';
 import { destinationKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import type { Backoff } from '../../src/queue/backoff.js';
@@ -16,7 +17,7 @@ export interface Store {
 
 /** One durable place, and the stores that are opened on it one after the other. */
 export interface StoreHarness {
-  open(backoff?: Partial<Backoff>): Promise<Store>;
+  open(backoff?: Partial<Backoff>, clock?: Clock): Promise<Store>;
   /** Ends the store the way `kill -9` would: nothing that it does from now on reaches the durable place. */
   crash(store: Store): Promise<void>;
   dispose(): Promise<void>;

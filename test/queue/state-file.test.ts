@@ -59,6 +59,17 @@ describe('the state file', () => {
     again.close();
   });
 
+  it('takes a file of an older version, which did not know since when a key waits', async () => {
+    const file = new StateFile(directory);
+    file.sql('ALTER TABLE keys DROP COLUMN delayed_at').all();
+    file.sql("INSERT INTO keys VALUES ('provider/main', 0, 1, 5, 0, NULL, '')").run();
+    file.close();
+    const again = new StateFile(directory);
+    expect(again.sql('SELECT due_at, delayed_at FROM keys').first()?.integer('delayed_at')).toBe(0);
+    again.close();
+    new StateFile(directory).close();
+  });
+
   it('refuses a file that is no state file, and one of a newer version, and gives the directory free', () => {
     const open = () =>
       createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock: systemClock });

@@ -81,6 +81,18 @@ for i = 2, #ARGV do
 end
 return behind`);
 
+/**
+ * ARGV: now, the most. Gives keys whose delayed job was made later than now; they are due the latest of all. Of BullMQ's
+ * own layout this uses the field `timestamp` and the set `delayed`.
+ */
+export const REWOUND = new Script(`
+local rewound = {}
+for _, key in ipairs(redis.call('ZREVRANGE', P .. ':jobs:delayed', 0, tonumber(ARGV[2]) - 1)) do
+  local made = redis.call('HGET', P .. ':jobs:' .. key, 'timestamp')
+  if made and tonumber(made) > tonumber(ARGV[1]) then rewound[#rewound + 1] = key end
+end
+return rewound`);
+
 /** ARGV: key, token. Gives the failed runs before this one and the triggers; nothing for a key that need not run. */
 export const TAKE = new Script(`
 local key = ARGV[1]

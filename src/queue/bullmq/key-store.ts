@@ -52,6 +52,11 @@ export class KeyStore {
     return pairs.map(([key, delayed]) => [key, delayed === '1']);
   }
 
+  /** Keys that were told to wait later than now. */
+  async rewound(now: number): Promise<string[]> {
+    return toTexts(await this.#link.run(scripts.REWOUND, Math.floor(now), BATCH));
+  }
+
   /** Begins a run; undefined if there is nothing to run for. */
   async take(
     key: string,

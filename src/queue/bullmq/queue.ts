@@ -4,7 +4,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { JobHandler, Queue, QueueState } from '../queue.js';
-import { type RunDeps, runJob } from '../run-job.js';
+import { interrupt, type RunDeps, runJob } from '../run-job.js';
 import { batches, type KeyStore } from './key-store.js';
 import type { RedisLink } from './redis-link.js';
 import { checkSafety } from './safety.js';
@@ -48,6 +48,7 @@ export class BullmqQueue implements Queue {
       body: JSON.stringify(trigger),
     }));
     for (const batch of batches(appended)) await this.#schedule.follow(await this.#store.append(batch));
+    interrupt(triggers, (key) => this.#running.get(key)?.abort);
   }
 
   async work(
@@ -169,12 +170,13 @@ export class BullmqQueue implements Queue {
     }
   }
 
-  /** Finds keys without a job at the start and every few seconds: what a crash left half done. */
+  /** Finds keys without a job, and those that a clock set back would keep waiting, at the start and every few seconds. */
   async #sweepUntil(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const found = await this.#schedule.sweep();
         if (found > 0) this.#deps.logger.info({ keys: found }, 'keys without a job rescheduled');
+        await this.#schedule.wakeRewound();
       } catch (error) {
         this.#link.outage.failed(error);
       }

@@ -57,7 +57,13 @@ export class Schedule {
         plans.map(({ key, urgent, dueAt }) => ({
           name: 'key',
           data: {},
-          opts: { jobId: key, priority: urgent ? URGENT : ORDINARY, delay: Math.max(0, dueAt - now) },
+          opts: {
+            jobId: key,
+            priority: urgent ? URGENT : ORDINARY,
+            delay: Math.max(0, dueAt - now),
+            // By the same clock as `dueAt`.
+            timestamp: now,
+          },
         })),
       ),
     );
@@ -83,6 +89,19 @@ export class Schedule {
     const orphans = await this.#store.orphans();
     await this.ensure(orphans);
     return orphans.length;
+  }
+
+  /** Ends the waits that began in the future: the clock was set back since, and they would wait for it. */
+  async wakeRewound(): Promise<void> {
+    const keys = await this.#store.rewound(this.#clock.now());
+    await this.#link.call(() =>
+      Promise.all(
+        keys.map(async (key) => {
+          const job = await this.#jobs.getJob(key);
+          await job?.promote().catch(ignoreIfGone);
+        }),
+      ),
+    );
   }
 
   async close(): Promise<void> {

@@ -4,9 +4,14 @@ import { parseTrigger } from '../stored.js';
 import type { StateFile } from './state-file.js';
 
 /**
+ * A clock that is before the moment at which a key was told to wait was set back since: the key may have waited long
+ * enough, and would wait for the clock. The parameter is now.
+ */
+const IS_DUE = '(due_at <= ?1 OR delayed_at > ?1)';
+
+/**
  * The tables `triggers` (what came and has not been run with success) and `keys` (one row for each key that has
- * triggers: urgent or not, when it is due, how often it failed, parked or not). Every method is synchronous;
- * those that write belong inside `StateFile.write`.
+ * triggers: urgent or not, its place, since when it waits and when it is due, how often it failed, parked or not). Every method is synchronous; those that write belong inside `StateFile.write`.
  */
 export class KeyTable {
   readonly #file: StateFile;
@@ -30,12 +35,12 @@ export class KeyTable {
       .run(key, flag);
   }
 
-  /** The first keys to run, urgent ones before others, then by age. */
+  /** The first keys to run, urgent ones before others, then by place. */
   due(now: number, limit: number): { readonly key: string; readonly attempts: number }[] {
     return this.#file
       .sql(`
-      SELECT key, attempts FROM keys WHERE parked_since IS NULL AND due_at <= ?
-      ORDER BY urgent DESC, seq LIMIT ?`)
+      SELECT key, attempts FROM keys WHERE parked_since IS NULL AND ${IS_DUE}
+      ORDER BY urgent DESC, seq LIMIT ?2`)
       .all(now, limit)
       .map((row) => ({ key: row.text('key'), attempts: row.integer('attempts') }));
   }
@@ -70,24 +75,27 @@ export class KeyTable {
       .run(rest.integer('urgent'), rest.integer('seq'), key);
   }
 
-  /** Runs the key again at `dueAt`, or at once if something urgent came that the run did not know. */
+  /**
+   * Runs the key again after a while, or at once if something urgent came that the run did not know; in either case
+   * behind what waits already, or keys that come back again and again would let nobody else run.
+   */
   delay(
     key: string,
     seq: number,
-    dueAt: number,
+    wait: { readonly now: number; readonly afterMs: number },
     failure?: { readonly attempts: number; readonly error: string },
   ): void {
     const urgentCame = this.#file
       .sql('SELECT 1 FROM triggers WHERE key = ? AND seq > ? AND urgent = 1 LIMIT 1')
       .first(key, seq);
-    const at = urgentCame === undefined ? Math.ceil(dueAt) : 0;
-    if (failure === undefined) {
-      this.#file.sql('UPDATE keys SET due_at = ? WHERE key = ?').run(at, key);
-    } else {
-      this.#file
-        .sql('UPDATE keys SET due_at = ?, attempts = ?, error = ? WHERE key = ?')
-        .run(at, failure.attempts, failure.error, key);
-    }
+    const dueAt = urgentCame === undefined ? Math.ceil(wait.now + wait.afterMs) : 0;
+    this.#file
+      .sql('UPDATE keys SET seq = ?, delayed_at = ?, due_at = ? WHERE key = ?')
+      .run(this.#lastPlace(), Math.floor(wait.now), dueAt, key);
+    if (failure === undefined) return;
+    this.#file
+      .sql('UPDATE keys SET attempts = ?, error = ? WHERE key = ?')
+      .run(failure.attempts, failure.error, key);
   }
 
   park(key: string, attempts: number, error: string, since: string): void {
@@ -119,26 +127,36 @@ export class KeyTable {
   }
 
   countDue(now: number): number {
-    return this.#count('SELECT count(*) AS n FROM keys WHERE parked_since IS NULL AND due_at <= ?', now);
+    return this.#count(`SELECT count(*) AS n FROM keys WHERE parked_since IS NULL AND ${IS_DUE}`, now);
   }
 
   countDelayed(now: number): number {
-    return this.#count('SELECT count(*) AS n FROM keys WHERE parked_since IS NULL AND due_at > ?', now);
+    return this.#count(`SELECT count(*) AS n FROM keys WHERE parked_since IS NULL AND NOT ${IS_DUE}`, now);
   }
 
   /** Where the key stands among the counted ones. */
   place(key: string, now: number): 'due' | 'delayed' | undefined {
-    const row = this.#file.sql('SELECT due_at FROM keys WHERE key = ? AND parked_since IS NULL').first(key);
+    const row = this.#file
+      .sql(`SELECT ${IS_DUE} AS due FROM keys WHERE key = ?2 AND parked_since IS NULL`)
+      .first(now, key);
     if (row === undefined) return undefined;
-    return row.integer('due_at') <= now ? 'due' : 'delayed';
+    return row.integer('due') === 1 ? 'due' : 'delayed';
   }
 
   nextDueAt(now: number): number | undefined {
     const row = this.#file
       .sql(`
-      SELECT due_at FROM keys WHERE parked_since IS NULL AND due_at > ? ORDER BY due_at LIMIT 1`)
+      SELECT due_at FROM keys WHERE parked_since IS NULL AND due_at > ?1 AND delayed_at <= ?1
+      ORDER BY due_at LIMIT 1`)
       .first(now);
     return row?.integer('due_at');
+  }
+
+  /** Numbered with the triggers, so that what comes from now on stands behind it. */
+  #lastPlace(): number {
+    this.#file.sql(`UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'triggers'`).run();
+    const row = this.#file.sql(`SELECT seq FROM sqlite_sequence WHERE name = 'triggers'`).first();
+    return row?.integer('seq') ?? 0;
   }
 
   #count(sql: string, now: number): number {

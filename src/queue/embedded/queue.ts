@@ -3,7 +3,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import type { JobHandler, Queue, QueueState } from '../queue.js';
-import { type JobOutcome, type RunDeps, runJob } from '../run-job.js';
+import { interrupt, type JobOutcome, type RunDeps, runJob } from '../run-job.js';
 import { Bell } from './bell.js';
 import { KeyTable } from './key-table.js';
 import type { StateFile } from './state-file.js';
@@ -47,6 +47,7 @@ export class EmbeddedQueue implements Queue {
         this.#table.append(formatKey(trigger.key), trigger.urgent === true, JSON.stringify(trigger));
       }
     });
+    interrupt(triggers, (key) => this.#running.get(key));
     this.#bell.ring();
   }
 
@@ -156,21 +157,22 @@ export class EmbeddedQueue implements Queue {
   }
 
   #settle({ key, lastSeq }: Taken, outcome: JobOutcome): void {
-    const { clock } = this.#deps;
+    const now = this.#deps.clock.now();
     switch (outcome.kind) {
       case 'done':
         this.#table.done(key, lastSeq);
         return;
       case 'retry':
-        this.#table.delay(key, lastSeq, clock.now() + outcome.afterMs);
+        this.#table.delay(key, lastSeq, { now, afterMs: outcome.afterMs });
         return;
       case 'failed':
         if (outcome.exhausted && !this.#table.hasNewer(key, lastSeq)) {
-          this.#table.park(key, outcome.attempts, outcome.error, isoInstant(clock));
+          this.#table.park(key, outcome.attempts, outcome.error, isoInstant(this.#deps.clock));
         } else {
           // What came during the last run has not been tried: it begins a new count.
           const attempts = outcome.exhausted ? 0 : outcome.attempts;
-          this.#table.delay(key, lastSeq, clock.now() + outcome.afterMs, { attempts, error: outcome.error });
+          const { afterMs, error } = outcome;
+          this.#table.delay(key, lastSeq, { now, afterMs }, { attempts, error });
         }
     }
   }

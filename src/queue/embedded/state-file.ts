@@ -13,8 +13,8 @@ export interface Statement {
   first(...values: Value[]): Row | undefined;
 }
 
-// `seq` orders: triggers by arrival, keys by their oldest trigger, decisions by settlement. AUTOINCREMENT, so
-// that a number never comes again: a run forgets what it read by the highest number it saw.
+// `seq` orders: triggers by arrival, keys by their oldest trigger or their last wait, decisions by settlement.
+// AUTOINCREMENT, so that a number never comes again: a run forgets what it read by the highest number it saw.
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS triggers (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, urgent INTEGER NOT NULL, body TEXT NOT NULL);
@@ -46,6 +46,8 @@ CREATE INDEX IF NOT EXISTS rechecks_by_due ON rechecks (provider, due_at);
 PRAGMA user_version = 1;
 `;
 const VERSION = 1;
+// Files of an older scopemesh have no such column, and an older one that opens a newer file need not know of it.
+const DELAYED_AT = 'ALTER TABLE keys ADD COLUMN delayed_at INTEGER NOT NULL DEFAULT 0';
 
 interface Write {
   apply(): void;
@@ -73,6 +75,8 @@ export class StateFile {
       const version = new Row(this.#database.prepare('PRAGMA user_version').all()[0]).integer('user_version');
       if (version > VERSION) throw new Error(`a newer scopemesh wrote it (version ${version})`);
       this.#database.exec(SCHEMA);
+      const columns = this.sql('PRAGMA table_info(keys)').all();
+      if (columns.every((column) => column.text('name') !== 'delayed_at')) this.#database.exec(DELAYED_AT);
     } catch (error) {
       throw this.#unreachable(error);
     }
