@@ -1,52 +1,67 @@
 import { messageOf, SyncError } from '../src/errors.js';
-import type { Key } from '../src/model/key.js';
+import { formatKey, type Key } from '../src/model/key.js';
 import type { Logger } from '../src/observe.js';
 import type { JobHandler } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { Outage } from './repeat.js';
 
-/** How long a job of a server that is away waits, and how much of that it keeps its place, so that few try at once. */
+/** How long a job of a server that is away waits. */
 const PAUSE_MS = 1_000;
-const HELD_MS = 250;
+/** Where many jobs wait for one server, so much more for each, so that they come back no faster than can be tried. */
+const SPREAD_MS = 4;
 /** A directory that answers and does not let itself be read completely: asked again, but not at every moment. */
 const UNREADABLE_PAUSE_MS = 5_000;
+
+interface Waiting {
+  readonly outage: Outage;
+  /** The keys whose jobs met it. */
+  readonly keys: Set<string>;
+}
 
 /**
  * A server that is away is no fault of the key. Its jobs are asked again about once a second, however long that
  * lasts, so that a revocation closes within moments of the server's return: neither waiting out a delay that grew
- * meanwhile, nor parked. Everything else is left to the queue's counting.
+ * meanwhile, nor parked. They keep no place while they wait, for whoever can do without that server goes on. Everything
+ * else is left to the queue's counting.
  */
 export function throughOutages(
   handler: JobHandler,
   deps: Pick<ReconcilerDeps, 'clock'> & { readonly logger: Logger },
   random: () => number = Math.random,
 ): JobHandler {
-  const outages = new Map<string, Outage>();
-  const outageOf = (server: string) => {
-    const outage = outages.get(server) ?? new Outage();
-    outages.set(server, outage);
-    return outage;
+  const outages = new Map<string, Waiting>();
+  const waitingFor = (server: string) => {
+    const waiting = outages.get(server) ?? { outage: new Outage(), keys: new Set() };
+    outages.set(server, waiting);
+    return waiting;
   };
   return async (job, signal) => {
+    const server = serverOf(job.key);
+    const key = formatKey(job.key);
     try {
       const result = await handler(job, signal);
-      const server = serverOf(job.key);
-      const lastedMs = outages.get(server)?.ends(deps.clock.now());
-      if (lastedMs !== undefined) deps.logger.info({ server, lastedMs }, 'jobs reach the server again');
+      const waiting = outages.get(server);
+      // Of a job that did not meet the outage nobody knows whether it asked the server anything.
+      if (result.kind === 'done' && waiting?.keys.has(key)) {
+        const lastedMs = waiting.outage.ends(deps.clock.now());
+        outages.delete(server);
+        deps.logger.info({ server, lastedMs }, 'jobs reach the server again');
+      }
       return result;
     } catch (error) {
       const pauseMs = error instanceof SyncError && !signal.aborted ? pauseFor(error, job.key) : undefined;
       if (pauseMs === undefined) throw error;
-      const server = serverOf(job.key);
-      if (outageOf(server).begins(deps.clock.now()))
+      const { outage, keys } = waitingFor(server);
+      keys.add(key);
+      if (outage.begins(deps.clock.now()))
         deps.logger.warn(
           { server, error: messageOf(error) },
           isUnreadable(error)
             ? 'a directory cannot be read completely: its jobs wait for it'
             : 'a server is away: its jobs wait for it',
         );
-      await deps.clock.sleep(HELD_MS, signal).catch(() => {});
-      return { kind: 'retry', afterMs: Math.round((pauseMs - HELD_MS) * (0.5 + random())) };
+      const afterMs = Math.max(pauseMs, keys.size * SPREAD_MS) * (0.5 + random());
+      return { kind: 'retry', afterMs: Math.round(afterMs) };
     }
   };
 }

@@ -7,13 +7,15 @@ import { createReconciler } from '../src/reconciler.js';
 import { throughOutages } from './outages.js';
 import { Outage } from './repeat.js';
 
+/** For each identity provider. While one hangs its jobs keep seven at most: five reads, its directory, its people. */
 const CONCURRENCY = 8;
 const RETRY_MS = 1_000;
 
 /** Runs jobs. Before the first one, Consul has been read completely and what a crash left has been queued. */
 export async function runReconcile(deps: ReconcilerDeps, queue: Queue, signal: AbortSignal): Promise<void> {
   if (!(await prepare(deps, signal))) return;
-  await queue.work(throughOutages(createReconciler(deps), deps), { concurrency: CONCURRENCY }, signal);
+  const concurrency = CONCURRENCY * Math.max(deps.directories.size, 1);
+  await queue.work(throughOutages(createReconciler(deps), deps), { concurrency }, signal);
 }
 
 /** False if the signal aborted first. */

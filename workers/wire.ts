@@ -16,6 +16,7 @@ import { createOidc } from '../src/identity/oidc/oidc.js';
 import { createOkta } from '../src/identity/okta/okta.js';
 import { type PausingParts, withPauses } from '../src/identity/pauses.js';
 import type { ProviderParts } from '../src/identity/provider-parts.js';
+import { withReadPlaces } from '../src/identity/read-places.js';
 import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
 import type { GroupRules } from '../src/model/login.js';
@@ -87,7 +88,8 @@ export function openProvider(
 ): Provider {
   const wantsPeople = groups.some(({ provider }) => provider === undefined || provider === settings.name);
   const parts = openParts(settings, wantsPeople, ambience);
-  const pausing = { settings, ...withPauses(parts, ambience.clock) };
+  const directory = withReadPlaces(parts.directory, ambience.clock);
+  const pausing = { settings, ...withPauses({ ...parts, directory }, ambience.clock) };
   const { ssf, name: provider, issuer, insecure, pollMs } = settings;
   if (ssf === undefined) return pausing;
   // Outside of the pauses: a transmitter that limits its rate must not keep us from the directory, nor the reverse.

@@ -43,13 +43,21 @@ describe('a job', () => {
   ] as const)('that meets %s asks again after a second, and is not counted as failed', async (code, key) => {
     const { run, slept } = rig(failing(code));
     const result = await run(key);
-    expect(result).toEqual({ kind: 'retry', afterMs: 750 });
-    // It keeps its place for a moment, or ten thousand keys would ask a dead server as fast as they can.
-    expect(slept).toEqual([250]);
+    expect(result).toEqual({ kind: 'retry', afterMs: 1_000 });
+    // Whoever needs another server finds its place.
+    expect(slept).toEqual([]);
+  });
+
+  it('comes back later the more wait for the same server, or they would ask as fast as they can', async () => {
+    const { run } = rig(failing('ERR_DIRECTORY_UNREACHABLE'));
+    for (let client = 0; client < 5_000; client++) await run(clientKey('main', `client-${client}`));
+    expect(await run(CLIENT)).toEqual({ kind: 'retry', afterMs: 20_004 });
+    expect(await run(CLIENT)).toEqual({ kind: 'retry', afterMs: 20_004 });
+    expect(await run(clientKey('second', 'web-app'))).toEqual({ kind: 'retry', afterMs: 1_000 });
   });
 
   it('waits as long as a directory asks it to', async () => {
-    const result = await rig(failing('ERR_DIRECTORY_RATE_LIMITED', 30_250)).run(CLIENT);
+    const result = await rig(failing('ERR_DIRECTORY_RATE_LIMITED', 30_000)).run(CLIENT);
     expect(result).toEqual({ kind: 'retry', afterMs: 30_000 });
   });
 
@@ -57,7 +65,7 @@ describe('a job', () => {
     expect(await rig(failing('ERR_DIRECTORY_DENIED')).run(DIRECTORY)).toMatchObject({ kind: 'retry' });
     const incomplete: JobHandler = () =>
       Promise.reject(new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', 'cut', { retriable: true }));
-    expect(await rig(incomplete).run(DIRECTORY)).toEqual({ kind: 'retry', afterMs: 4750 });
+    expect(await rig(incomplete).run(DIRECTORY)).toEqual({ kind: 'retry', afterMs: 5_000 });
     await expect(rig(incomplete).run(CLIENT)).rejects.toThrow('cut');
   });
 
@@ -94,5 +102,17 @@ describe('an outage', () => {
     isAway = false;
     for (let times = 0; times < 3; times++) await run(CONSUL);
     expect(logged).toEqual(['a server is away: its jobs wait for it', 'jobs reach the server again']);
+  });
+
+  it('is not over because a job that met nothing of it is done', async () => {
+    const { run, logged } = rig((job, signal) =>
+      job.key.kind === 'client'
+        ? failing('ERR_DIRECTORY_UNREACHABLE')(job, signal)
+        : Promise.resolve({ kind: 'done' }),
+    );
+    await run(CLIENT);
+    await run(DIRECTORY);
+    await run(CLIENT);
+    expect(logged).toEqual(['a server is away: its jobs wait for it']);
   });
 });
