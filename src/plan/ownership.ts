@@ -21,6 +21,11 @@ export function isOwnedDescription(owner: string, description: string): boolean 
   return description === mark(owner) || description.startsWith(`${mark(owner)} `);
 }
 
+/** Whether a Description says of what it is of that an instance of scopemesh owns it, whichever. */
+export function isAnyMarked(description: string): boolean {
+  return description.startsWith('scopemesh:');
+}
+
 /** The owner of another instance that a Description names as its own. */
 export function otherOwnerOf(owner: string, description: string): string | undefined {
   const other = /^scopemesh:(\S+)/.exec(description)?.[1];

@@ -1,13 +1,10 @@
 import type { IntentionSource } from '../model/intention.js';
 import { sameAccess } from './access.js';
 import type { DestinationInput } from './destination-input.js';
-import { describeSource, isManagedElsewhere, isOwned } from './ownership.js';
+import { describeSource, isAnyMarked, isManagedElsewhere, isOwned } from './ownership.js';
 import { type Change, intentionResource, intentionSubject } from './plan.js';
 import { wantedAccess } from './wanted.js';
 import { serviceText } from './world.js';
-
-/** A Description by which another instance owns the source. */
-const ANOTHERS = /^scopemesh:/;
 
 /**
  * The unmarked sources of an entry that already let through exactly what scopemesh would: taking them over changes
@@ -22,7 +19,7 @@ export function planAdoption(input: DestinationInput): readonly Change[] {
 
 function adopt(source: IntentionSource, input: DestinationInput): readonly Change[] {
   const { destination, mapping, entry } = input;
-  if (source.peer !== undefined || isOwned(mapping.owner, source) || ANOTHERS.test(source.description))
+  if (source.peer !== undefined || isOwned(mapping.owner, source) || isAnyMarked(source.description))
     return [];
   const name = { partition: source.partition, namespace: source.namespace, name: source.name };
   const standing = input.standings.get(serviceText(name));

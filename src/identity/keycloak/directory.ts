@@ -3,12 +3,12 @@ import type { OAuthClient } from '../../model/client.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
+import { mapBounded } from '../map-bounded.js';
 import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
 import { type KeycloakClient, parseClient, toOAuthClient, wrongShape } from './client.js';
 import { isInternalId, isObject, textAt } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
-import { mapBounded } from './map-bounded.js';
 import { readKeycloakMembers } from './members.js';
 import { createKeycloakNames, type KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
@@ -32,6 +32,8 @@ export interface KeycloakDirectoryOptions extends AdminApiOptions {
 
 const REMEDY = 'give its service account the role view-clients of realm-management';
 const CLIENT_LIMIT = 200_000;
+/** Clients looked at side by side. */
+const CLIENT_READERS = 4;
 const REALM_AGE_MS = 60_000;
 
 /**
@@ -201,7 +203,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
         signal,
       );
       const accountOf = await accounts.readAll(signal);
-      const found = await mapBounded(relevant, (client) =>
+      const found = await mapBounded(relevant, CLIENT_READERS, (client) =>
         toClient(client, accountOf(client), lifespans, signal),
       );
       return { clients: found, requests: api.requests - before };

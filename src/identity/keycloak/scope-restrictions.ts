@@ -1,7 +1,7 @@
+import { mapBounded } from '../map-bounded.js';
 import type { AdminApi } from './admin-api.js';
 import { wrongShape } from './client.js';
 import { isObject } from './json.js';
-import { mapBounded } from './map-bounded.js';
 import type { KeycloakNames } from './names.js';
 import { parseRoles } from './roles.js';
 
@@ -10,6 +10,9 @@ import { parseRoles } from './roles.js';
  * would take the roles of each service account.
  */
 const UNRESTRICTED = new Set(['offline_access']);
+
+/** Scopes asked for at once. */
+const SCOPE_READERS = 4;
 
 /** Ids of the roles of which a token's user must have one, by the name of the client scope that takes it. */
 export type Restrictions = ReadonlyMap<string, ReadonlySet<string>>;
@@ -50,7 +53,7 @@ export function createScopeRestrictions(
     return new Set(roles.map((role) => role.id));
   };
   const readAll = (scopes: readonly string[], ids: ReadonlyMap<string, string>, signal: AbortSignal) =>
-    mapBounded(scopes, async (name) => {
+    mapBounded(scopes, SCOPE_READERS, async (name) => {
       const id = ids.get(name);
       if (id === undefined) throw wrongShape(place, 'a client has a scope that is not in the list');
       return [name, await readRoles(id, signal)] as const;

@@ -2,6 +2,7 @@ import { SyncError } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
+import { mapBounded } from '../map-bounded.js';
 import { accessOf } from './access.js';
 import { checkOktaAccess } from './access-check.js';
 import { type AiAgents, readAiAgents } from './ai-agents.js';
@@ -143,7 +144,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       const clients = apps.filter(isClient);
       if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
         throw incomplete(`${place}: two apps have the same client id`);
-      const found = await mapBounded(clients, (app) => complete(app, surroundings, signal));
+      const found = await mapBounded(clients, GRANT_READERS, (app) => complete(app, surroundings, signal));
       return { clients: found, requests: api.requests - before };
     },
     async read(by, value, signal) {
@@ -193,26 +194,4 @@ function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
-}
-
-/** In the order of `items`, a few at a time; the first failure ends it. */
-async function mapBounded<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<readonly R[]> {
-  const results: R[] = [];
-  const queue = items.entries();
-  let failed = false;
-  const worker = async () => {
-    for (const [at, item] of queue) {
-      if (failed) return;
-      results[at] = await map(item);
-    }
-  };
-  const workers = Array.from({ length: GRANT_READERS }, () =>
-    worker().catch((error: unknown) => {
-      failed = true;
-      throw error;
-    }),
-  );
-  for (const outcome of await Promise.allSettled(workers))
-    if (outcome.status === 'rejected') throw outcome.reason;
-  return results;
 }

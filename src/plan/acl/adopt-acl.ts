@@ -1,13 +1,10 @@
 import type { AclAuthMethod, AclBindingRule, AclObject, AclRole, Stored } from '../../model/acl.js';
-import { isOwnedDescription } from '../ownership.js';
+import { isAnyMarked, isOwnedDescription } from '../ownership.js';
 import { type AclChange, digestObject } from './acl-change.js';
 import { createSteps } from './acl-steps.js';
 import type { ForeignInput } from './foreign-acl.js';
 import { hasOurName, isOurs } from './quote.js';
 import { ruleKey } from './standing-acl.js';
-
-/** A Description by which an instance of scopemesh owns an object. */
-const ANOTHERS = /^scopemesh:/;
 
 /**
  * The objects without a mark that are in everything else what is desired: taking them over changes nothing but their
@@ -22,7 +19,7 @@ export function planAclAdoption(input: ForeignInput): readonly AclChange[] {
     wanted: AclObject,
     isEqual: (object: T) => boolean,
   ) => {
-    if (stored === undefined || stored.isAltered || ANOTHERS.test(stored.object.description)) return;
+    if (stored === undefined || stored.isAltered || isAnyMarked(stored.object.description)) return;
     if (!isEqual(stored.object)) return;
     const change = steps.update(stored.id, wanted, stored.object, 'neither');
     found.push({ ...change, reason: 'Adopted', isInferred: false });

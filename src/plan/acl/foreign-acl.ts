@@ -3,7 +3,7 @@ import { isOwnedDescription, otherOwnerOf } from '../ownership.js';
 import type { Hold } from '../plan.js';
 import { aclSubject } from './acl-change.js';
 import type { AclReasons } from './acl-steps.js';
-import type { DesiredAcl } from './login.js';
+import { type DesiredAcl, objectsOf } from './login.js';
 import { isOurs } from './quote.js';
 
 type NamedAcl = Exclude<AclObject, { readonly kind: 'acl-binding-rule' }>;
@@ -68,13 +68,10 @@ export function foreignObjects(
 }
 
 function namedHolds(foreign: ReadonlyMap<string, NamedAcl>, input: ForeignInput): readonly Hold[] {
-  const { desired } = input;
   const wanted = new Map(
-    [
-      ...desired.policies.map((object) => ({ kind: 'acl-policy' as const, object })),
-      ...desired.roles.map((object) => ({ kind: 'acl-role' as const, object })),
-      ...desired.authMethods.map((object) => ({ kind: 'acl-auth-method' as const, object })),
-    ].map((each) => [keyOf(each), each] as const),
+    objectsOf(input.desired).flatMap((each) =>
+      each.kind === 'acl-binding-rule' ? [] : [[keyOf(each), each] as const],
+    ),
   );
   return [...foreign].flatMap(([key, object]) => {
     const to = wanted.get(key);

@@ -1,4 +1,11 @@
-import type { AclAuthMethod, AclBindingRule, AclPolicy, AclRole, JwtMethodConfig } from '../../model/acl.js';
+import type {
+  AclAuthMethod,
+  AclBindingRule,
+  AclObject,
+  AclPolicy,
+  AclRole,
+  JwtMethodConfig,
+} from '../../model/acl.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { ClaimPath, ClaimProof, LoginProvider } from '../../model/login.js';
 import type { ActorLimit } from '../../model/rule.js';
@@ -21,6 +28,16 @@ export interface DesiredAcl {
 }
 
 export const NOTHING_DESIRED: DesiredAcl = { policies: [], roles: [], authMethods: [], bindingRules: [] };
+
+/** In the order in which they are made. */
+export function objectsOf(desired: DesiredAcl): readonly AclObject[] {
+  return [
+    ...desired.policies.map((object) => ({ kind: 'acl-policy' as const, object })),
+    ...desired.roles.map((object) => ({ kind: 'acl-role' as const, object })),
+    ...desired.authMethods.map((object) => ({ kind: 'acl-auth-method' as const, object })),
+    ...desired.bindingRules.map((object) => ({ kind: 'acl-binding-rule' as const, object })),
+  ];
+}
 
 /** Consul refuses other lifetimes. */
 const LIFETIMES = { least: 60, most: 86_400 } as const;

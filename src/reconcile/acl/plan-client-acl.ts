@@ -14,7 +14,7 @@ import {
 import { clientLoss } from '../../plan/acl/client-loss.js';
 import { changesProof, type DesiredClient, desiredClient } from '../../plan/acl/desired-client.js';
 import { diffAcl } from '../../plan/acl/diff-acl.js';
-import { type DesiredAcl, NOTHING_DESIRED } from '../../plan/acl/login.js';
+import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../../plan/acl/login.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { standingTtlSeconds } from '../../plan/acl/standing-acl.js';
 import { classify, needsHuman } from '../../plan/actor.js';
@@ -249,14 +249,8 @@ function lossOf(
 }
 
 function isUnchanged(desired: DesiredAcl, lastWritten: ReadonlyMap<string, string>): boolean {
-  const objects = [
-    ...desired.policies.map((object) => ({ kind: 'acl-policy' as const, object })),
-    ...desired.roles.map((object) => ({ kind: 'acl-role' as const, object })),
-    ...desired.authMethods.map((object) => ({ kind: 'acl-auth-method' as const, object })),
-    ...desired.bindingRules.map((object) => ({ kind: 'acl-binding-rule' as const, object })),
-  ];
   // Another client's job may have made a policy.
-  const mine = objects.filter(({ kind }) => kind !== 'acl-policy');
+  const mine = objectsOf(desired).filter(({ kind }) => kind !== 'acl-policy');
   return (
     mine.length > 0 &&
     mine.every((each) => lastWritten.get(aclSubject(each.kind, ...nameOf(each))) === digestObject(each))

@@ -6,7 +6,7 @@ import type { Evidence } from '../../model/trigger.js';
 import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { desiredPeople } from '../../plan/acl/desired-people.js';
 import { diffAcl } from '../../plan/acl/diff-acl.js';
-import { type DesiredAcl, NOTHING_DESIRED } from '../../plan/acl/login.js';
+import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../../plan/acl/login.js';
 import { hasPersonName, type PersonRole, personOfRole } from '../../plan/acl/person.js';
 import { peopleName } from '../../plan/acl/quote.js';
 import type { AclState } from './acl-state.js';
@@ -69,7 +69,9 @@ export function planPeople(facts: PeopleFacts, acl: Pick<AclState, 'tools'>): Pe
   const lost = new Map([...people].filter(([name]) => !wanted.has(name)));
   const inferred = new Map([...lost].filter(([, person]) => isInferred(person)));
 
-  const objects = objectsOf(desired);
+  const objects = new Map(
+    objectsOf(desired).map((object) => [aclSubject(object.kind, ...nameOf(object)), object]),
+  );
   const asWritten = (object: AclObject) => {
     const subject = aclSubject(object.kind, ...nameOf(object));
     const to = objects.get(subject);
@@ -163,16 +165,6 @@ function personIn(
   const { description } = object.object;
   const name = object.kind === 'acl-binding-rule' ? object.object.bindName : nameOf(object)[0];
   return name === undefined ? undefined : personOfRole(mapping.owner, provider, { name, description });
-}
-
-function objectsOf(desired: DesiredAcl): ReadonlyMap<string, AclObject> {
-  const all: AclObject[] = [
-    ...desired.policies.map((object) => ({ kind: 'acl-policy' as const, object })),
-    ...desired.roles.map((object) => ({ kind: 'acl-role' as const, object })),
-    ...desired.authMethods.map((object) => ({ kind: 'acl-auth-method' as const, object })),
-    ...desired.bindingRules.map((object) => ({ kind: 'acl-binding-rule' as const, object })),
-  ];
-  return new Map(all.map((object) => [aclSubject(object.kind, ...nameOf(object)), object]));
 }
 
 /** Whether an object of this name may be one of the provider's people, also one that lost the mark. */

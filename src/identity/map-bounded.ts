@@ -1,8 +1,7 @@
-const WORKERS = 4;
-
-/** In the order of `items`, a few at a time; the first failure ends it. */
+/** In the order of `items`, `width` at a time; the first failure ends it. */
 export async function mapBounded<T, R>(
   items: readonly T[],
+  width: number,
   map: (item: T) => Promise<R>,
 ): Promise<readonly R[]> {
   const results: R[] = [];
@@ -14,7 +13,7 @@ export async function mapBounded<T, R>(
       results[at] = await map(item);
     }
   };
-  const workers = Array.from({ length: WORKERS }, () =>
+  const workers = Array.from({ length: width }, () =>
     worker().catch((error: unknown) => {
       failed = true;
       throw error;
