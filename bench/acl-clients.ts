@@ -10,6 +10,7 @@ import type { Cause } from '../src/model/cause.js';
 import { clientKey } from '../src/model/key.js';
 import { noMetrics, silentLogger } from '../src/observe.js';
 import { clientsWithAcl, planAcl, readAllAcl } from '../src/reconcile/acl/fleet-acl.js';
+import { NO_FOLLOW_UPS } from '../src/reconcile/deps.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
 import { sweep } from '../src/reconcile/sweep.js';
 import { createReconciler } from '../src/reconciler.js';
@@ -115,7 +116,11 @@ const change = async (index: number) => {
   const key = clientKey('main', nameOf(index));
   const cause: Cause = { kind: 'webhook', receivedAt: new Date().toISOString() };
   const evidence = [{ provider: 'main', clients: [nameOf(index)] }];
-  await reconcile({ key, triggers: [{ key, cause, urgent: true, evidence }], attempts: 0 }, signal);
+  await reconcile(
+    { key, triggers: [{ key, cause, urgent: true, evidence }], attempts: 0 },
+    signal,
+    NO_FOLLOW_UPS,
+  );
 };
 for (const round of [1, 2, 3]) {
   put(round, 'config:read');

@@ -1,6 +1,7 @@
 import { directoryKey, type Key } from './model/key.js';
 import type { Job } from './model/trigger.js';
-import type { JobHandler, JobResult } from './queue/queue.js';
+import type { AgendaHandler } from './queue/agenda.js';
+import type { JobResult } from './queue/queue.js';
 import { reconcilePeople } from './reconcile/acl/people.js';
 import { endSessions } from './reconcile/acl/sessions.js';
 import { reconcileClient } from './reconcile/client.js';
@@ -14,8 +15,8 @@ import { reconcileProvider } from './reconcile/provider.js';
  * entry, plans, guards, records, writes and settles; a provider's job ends sessions, writes its jwt-provider and admits
  * its people; a directory's job compares the whole of it.
  */
-export function createReconciler(deps: ReconcilerDeps): JobHandler {
-  return (job, signal) => run(job, deps, signal);
+export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
+  return (job, signal, queue) => run(job, { ...deps, queue }, signal);
 }
 
 function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobResult> {

@@ -4,7 +4,7 @@ import type { Cause } from '../src/model/cause.js';
 import type { SettledDecision } from '../src/queue/journal.js';
 import { planAclFleet } from '../src/reconcile/acl/plan-fleet-acl.js';
 import { recallWritten } from '../src/reconcile/apply-once.js';
-import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../src/reconcile/deps.js';
 import { type FleetPlan, planEverything } from '../src/reconcile/fleet-plan.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
 import { restoreMemory } from '../src/reconcile/restore.js';
@@ -111,7 +111,7 @@ function watchSettlements(deps: ReconcilerDeps): {
     deps: {
       ...deps,
       // The command goes through everything itself: nothing that a job sends on needs to be queued.
-      queue: { add: async () => {} },
+      queue: NO_FOLLOW_UPS,
       journal: {
         read: (key) => journal.read(key),
         record: (key, drafts) => journal.record(key, drafts),

@@ -1,7 +1,7 @@
 import { messageOf, SyncError } from '../src/errors.js';
 import { formatKey, type Key } from '../src/model/key.js';
 import type { Logger } from '../src/observe.js';
-import type { JobHandler } from '../src/queue/queue.js';
+import type { AgendaHandler } from '../src/queue/agenda.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { Outage } from './repeat.js';
 
@@ -25,21 +25,21 @@ interface Waiting {
  * else is left to the queue's counting.
  */
 export function throughOutages(
-  handler: JobHandler,
-  deps: Pick<ReconcilerDeps, 'clock'> & { readonly logger: Logger },
+  handler: AgendaHandler,
+  deps: Pick<ReconcilerDeps, 'clock'> & { readonly logger: Logger; readonly onOverload?: () => void },
   random: () => number = Math.random,
-): JobHandler {
+): AgendaHandler {
   const outages = new Map<string, Waiting>();
   const waitingFor = (server: string) => {
     const waiting = outages.get(server) ?? { outage: new Outage(), keys: new Set() };
     outages.set(server, waiting);
     return waiting;
   };
-  return async (job, signal) => {
+  return async (job, signal, followUps) => {
     const server = serverOf(job.key);
     const key = formatKey(job.key);
     try {
-      const result = await handler(job, signal);
+      const result = await handler(job, signal, followUps);
       const waiting = outages.get(server);
       // Of a job that did not meet the outage nobody knows whether it asked the server anything.
       if (result.kind === 'done' && waiting?.keys.has(key)) {
@@ -51,6 +51,7 @@ export function throughOutages(
     } catch (error) {
       const pauseMs = error instanceof SyncError && !signal.aborted ? pauseFor(error, job.key) : undefined;
       if (pauseMs === undefined) throw error;
+      if (server === 'consul') deps.onOverload?.();
       const { outage, keys } = waitingFor(server);
       keys.add(key);
       if (outage.begins(deps.clock.now()))

@@ -1,5 +1,5 @@
 import { messageOf } from '../src/errors.js';
-import type { Queue } from '../src/queue/queue.js';
+import type { QueueState } from '../src/queue/queue.js';
 import { reap } from '../src/reconcile/acl/reap.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import type { Bell } from './bell.js';
@@ -12,7 +12,7 @@ const LET_BY_MS = 5_000;
 /** Ends orphaned tokens after each complete comparison, and lets every job go before. */
 export async function runReaper(
   deps: ReconcilerDeps,
-  queue: Pick<Queue, 'state'>,
+  state: () => Promise<QueueState>,
   swept: Bell,
   signal: AbortSignal,
 ): Promise<void> {
@@ -20,7 +20,7 @@ export async function runReaper(
   const letBy = async (stop: AbortSignal) => {
     const until = deps.clock.now() + LET_BY_MS;
     while (deps.clock.now() < until) {
-      const { waiting, active } = await queue.state();
+      const { waiting, active } = await state();
       if (waiting + active === 0) return;
       await deps.clock.sleep(LOOK_MS, stop);
     }

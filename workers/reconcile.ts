@@ -1,4 +1,5 @@
 import { messageOf } from '../src/errors.js';
+import type { Agenda } from '../src/queue/agenda.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { restoreMemory } from '../src/reconcile/restore.js';
@@ -7,15 +8,24 @@ import { createReconciler } from '../src/reconciler.js';
 import { throughOutages } from './outages.js';
 import { Outage } from './repeat.js';
 
-/** For each identity provider. While one hangs its jobs keep seven at most: five reads, its directory, its people. */
-const CONCURRENCY = 8;
+/** Durable jobs at once: each waits for what follows from it, and costs no more than memory. */
+const CONCURRENCY = 512;
 const RETRY_MS = 1_000;
 
 /** Runs jobs. Before the first one, Consul has been read completely and what a crash left has been queued. */
-export async function runReconcile(deps: ReconcilerDeps, queue: Queue, signal: AbortSignal): Promise<void> {
+export async function runReconcile(
+  deps: ReconcilerDeps,
+  agenda: Agenda,
+  queue: Queue,
+  signal: AbortSignal,
+): Promise<void> {
   if (!(await prepare(deps, signal))) return;
-  const concurrency = CONCURRENCY * Math.max(deps.directories.size, 1);
-  await queue.work(throughOutages(createReconciler(deps), deps), { concurrency }, signal);
+  const onOverload = () => agenda.overloaded();
+  const handler = throughOutages(createReconciler(deps), { ...deps, onOverload });
+  await Promise.all([
+    agenda.work(handler, signal),
+    queue.work((job, stop) => agenda.run(job, stop), { concurrency: CONCURRENCY }, signal),
+  ]);
 }
 
 /** False if the signal aborted first. */

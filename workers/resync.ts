@@ -1,4 +1,5 @@
 import { messageOf } from '../src/errors.js';
+import type { Agenda } from '../src/queue/agenda.js';
 import type { Queue } from '../src/queue/queue.js';
 import { noteTokens } from '../src/reconcile/acl/token-counts.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
@@ -9,6 +10,7 @@ import { Outage, repeat } from './repeat.js';
 /** The complete comparison with Consul, regularly and when it is asked for: whatever a watch missed is found here. */
 export async function runResync(
   deps: ReconcilerDeps,
+  agenda: Pick<Agenda, 'hurry'>,
   queue: Pick<Queue, 'state' | 'unpark'>,
   intervalMs: number,
   swept: (at: number) => void,
@@ -22,6 +24,7 @@ export async function runResync(
       try {
         // A key that was given up while a server was away gets another chance, with all that it was told.
         for (const { key } of (await queue.state()).parked) await queue.unpark(key);
+        agenda.hurry();
         const summary = await sweep(deps, signal);
         swept(deps.clock.now());
         outage.ends(deps.clock.now());

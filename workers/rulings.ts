@@ -15,7 +15,10 @@ export interface Rulings {
   release(client: ClientId, by: Principal): Promise<boolean>;
 }
 
-export function createRulings(deps: ReconcilerDeps): Rulings {
+/** `queue`: of whoever reconciles, in this process or in another. */
+export function createRulings(
+  deps: Omit<ReconcilerDeps, 'queue'> & { readonly queue: Pick<ReconcilerDeps['queue'], 'add'> },
+): Rulings {
   return {
     onHold: (decisionId, verdict, by) =>
       ruleOnHold(decisionId, verdict === 'approve' ? 'approved' : 'rejected', by, deps),

@@ -2,8 +2,9 @@ import type { Config } from '../config/config.js';
 import { HOLD_REASONS } from '../src/model/decision.js';
 import type { Metrics } from '../src/observe.js';
 import { type ClientId, type Closure, parseClientText } from '../src/plan/world.js';
+import type { Agenda } from '../src/queue/agenda.js';
 import type { RecordedHold } from '../src/queue/journal.js';
-import type { ParkedKey } from '../src/queue/queue.js';
+import type { ParkedKey, Queue, QueueState } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import type { Heard } from './heard.js';
 import { type ProviderHealth, readProviderHealth } from './provider-health.js';
@@ -33,10 +34,22 @@ export interface Status {
   readonly providers: readonly ProviderHealth[];
 }
 
+/** The durable jobs and what follows from them. */
+export async function queueState(queue: Pick<Queue, 'state'>, agenda: Agenda): Promise<QueueState> {
+  const [durable, memory] = [await queue.state(), agenda.state()];
+  return {
+    waiting: durable.waiting + memory.waiting,
+    delayed: durable.delayed + memory.delayed,
+    active: durable.active + memory.active,
+    parked: [...durable.parked, ...memory.parked],
+  };
+}
+
 /** Gathers the status, and sets the gauges that only a look can know. */
 export async function readStatus(parts: {
   readonly config: Config;
   readonly store: Store;
+  readonly agenda: Agenda;
   readonly providers: readonly Provider[];
   readonly heard: Heard;
   readonly deps: ReconcilerDeps;
@@ -48,7 +61,7 @@ export async function readStatus(parts: {
   const { config, store, deps, ages, metrics } = parts;
   const now = deps.clock.now();
   const [queue, journal, providers] = await Promise.all([
-    store.queue.state(),
+    queueState(store.queue, parts.agenda),
     store.journal.overview(),
     Promise.all(
       parts.providers.map((provider) =>

@@ -21,6 +21,9 @@ import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
 import type { GroupRules } from '../src/model/login.js';
 import type { Logger, Metrics } from '../src/observe.js';
+import { Agenda } from '../src/queue/agenda.js';
+import { DEFAULT_BACKOFF } from '../src/queue/backoff.js';
+import { ConcurrencyLimit } from '../src/queue/concurrency-limit.js';
 import type { Facts } from '../src/queue/facts.js';
 import type { Journal } from '../src/queue/journal.js';
 import type { Queue } from '../src/queue/queue.js';
@@ -148,7 +151,18 @@ export async function openDecisionLog(config: Config, ambience: Ambience): Promi
   });
 }
 
+/** Destinations written at once: from few up to as many as Consul takes. */
+const WRITES = { least: 4, first: 16, most: 96 };
+/** Clients, directories and people at once: of each identity provider few are read at once in any case. */
+const READS = 64;
+/** Beyond these, for urgent keys alone. */
+const URGENT = 16;
+
 export interface Core {
+  /** Runs what follows from triggers. */
+  readonly agenda: Agenda;
+  /** The durable queue, of which this process knows at once what is added here. */
+  readonly inbox: Pick<Queue, 'add'>;
   readonly deps: ReconcilerDeps;
   /** Rung at every settlement; the relay waits for it. */
   readonly settled: Bell;
@@ -181,12 +195,26 @@ export function createCore(
   const settled = createBell();
   const sweepAsked = createBell();
   const world = createWorld(config);
+  const limits = { writes: new ConcurrencyLimit(WRITES, ambience.clock), reads: READS, urgent: URGENT };
+  const agenda = new Agenda(limits, { ...ambience, backoff: DEFAULT_BACKOFF });
   return {
+    agenda,
+    inbox: {
+      async add(triggers) {
+        await parts.store.queue.add(triggers);
+        agenda.news(triggers);
+      },
+    },
     settled,
     sweepAsked,
     deps: {
       ...ambience,
       ...parts.store,
+      queue: {
+        add: (triggers) => agenda.add(triggers),
+        note: (triggers) => agenda.note(triggers),
+        late: () => [],
+      },
       consul: parts.consul,
       directories: new Map(parts.providers.map(({ settings, directory }) => [settings.name, directory])),
       jwksUris: createJwksUris(config, ambience),

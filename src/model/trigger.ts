@@ -37,6 +37,8 @@ export interface Trigger {
   /** Looks again after an event, for a directory may have answered with old state: nothing to do unless it finds a change. */
   readonly isRecheck?: boolean;
   readonly evidence?: readonly Evidence[];
+  /** The client whose job sent it here: the cause of that client's changes. */
+  readonly client?: { readonly provider: string; readonly clientId: string };
   /** The revocation order that came with it, so that it lives as long as the job. */
   readonly order?: RevocationOrder;
 }

@@ -39,10 +39,9 @@ export async function ruleOnHold(
   decisionId: string,
   verdict: Ruling['verdict'],
   by: Principal,
-  deps: Pick<
-    ReconcilerDeps,
-    'facts' | 'journal' | 'queue' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled'
-  >,
+  deps: Pick<ReconcilerDeps, 'facts' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled'> & {
+    readonly queue: Pick<ReconcilerDeps['queue'], 'add'>;
+  },
 ): Promise<RulingResult> {
   const { holds } = await deps.journal.overview();
   const hold = holds.find((each) => each.decisionId === decisionId);

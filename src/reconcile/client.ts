@@ -48,7 +48,7 @@ export async function reconcileClient(
     losesReach(id, reach, reachOf(id, deps.world, deps.clock.now()));
   // Told before the closure is in the world, so that a job queued earlier that sees it knows who ordered it.
   if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
-    deps.world.told.note(fanOut(before, job, [], true), ({ key: to }) => formatKey(to));
+    deps.queue.note(fanOut(before, job, [], true));
   await takeOrders(id, job, deps);
   // A quarantine needs no word of the directory, and does not wait for one.
   if (hasOrder(job) && deps.world.closure(id) !== undefined) {
@@ -75,7 +75,7 @@ export async function reconcileClient(
     const tell = () => {
       // Whoever is told waits for the job, and a vain one sends none.
       if (heard().triggers.length === 0) return;
-      deps.world.told.note(triggersNow(), ({ key: to }) => formatKey(to));
+      deps.queue.note(triggersNow());
     };
     const answer = await readClient(id, job, directory, tell, deps, signal).catch(async (error: unknown) => {
       await settleClientAcl(id, deps, signal);

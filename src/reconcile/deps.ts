@@ -2,9 +2,9 @@ import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
 import type { Logger, Metrics } from '../observe.js';
+import type { FollowUps } from '../queue/agenda.js';
 import type { Facts } from '../queue/facts.js';
 import type { Journal } from '../queue/journal.js';
-import type { Queue } from '../queue/queue.js';
 import type { AclState } from './acl/acl-state.js';
 import type { Contention } from './contention.js';
 import type { Stamp } from './decide.js';
@@ -18,7 +18,8 @@ export interface ReconcilerDeps {
   readonly directories: ReadonlyMap<string, Directory>;
   /** How the address of a provider's keys is read, by provider name; throws as a directory does. */
   readonly jwksUris: ReadonlyMap<string, (signal: AbortSignal) => Promise<string>>;
-  readonly queue: Pick<Queue, 'add'>;
+  /** What follows from a job. */
+  readonly queue: FollowUps;
   readonly journal: Journal;
   readonly facts: Facts;
   readonly world: WorldState;
@@ -45,3 +46,10 @@ export function stampOf(deps: Pick<ReconcilerDeps, 'source' | 'world' | 'newId' 
     time: new Date(deps.clock.now()).toISOString(),
   };
 }
+
+/** For whoever goes through everything itself. */
+export const NO_FOLLOW_UPS: ReconcilerDeps['queue'] = {
+  add: async () => {},
+  note() {},
+  late: () => [],
+};

@@ -33,7 +33,6 @@ export async function reconcileDestination(
 ): Promise<JobResult> {
   const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };
   const text = formatKey(key);
-  deps.world.told.arrived(text, job.triggers);
   const read = deps.world.beginRead();
   const [record, entry] = await Promise.all([
     deps.journal.read(text),
@@ -44,7 +43,7 @@ export async function reconcileDestination(
   deps.world.rememberWritten(text, lastWritten);
 
   const { mapping } = deps.world;
-  const informed: Job = { ...job, triggers: [...job.triggers, ...deps.world.told.of(text)] };
+  const informed: Job = { ...job, triggers: [...job.triggers, ...deps.queue.late()] };
   const { plan, used } = await planNow(
     destination,
     entry,

@@ -84,7 +84,7 @@ export async function reconcileProvider(
     reaches.filter((reach) => !mayWait(reach)),
     job,
   );
-  world.told.note(first, (trigger) => formatKey(trigger.key));
+  deps.queue.note(first);
   let aclFailure: unknown;
   try {
     await deps.queue.add([

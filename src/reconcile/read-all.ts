@@ -3,7 +3,7 @@ import type { Directory } from '../identity/directory.js';
 import { isAclActive } from './acl/acl-state.js';
 import { readAllAcl } from './acl/fleet-acl.js';
 import { groupsOf } from './acl/plan-people.js';
-import type { ReconcilerDeps } from './deps.js';
+import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
 import { readConsul } from './sweep.js';
 
 /**
@@ -22,7 +22,7 @@ export async function readBothSides(
   const { world, clock } = deps;
   await Promise.all([
     // What differs from before goes nowhere: whoever reads everything plans everything.
-    readConsul({ ...deps, queue: { add: async () => {} } }, signal),
+    readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal),
     isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
     ...[...deps.directories].map(async ([provider, directory]) => {
       const read = world.beginRead();

@@ -27,7 +27,6 @@ import {
 import { EntryCache } from './entry-cache.js';
 import { InferredCounts } from './inferred-counts.js';
 import { type Standings, servicesByClient } from './standings.js';
-import { Told } from './told.js';
 import { Turns } from './turns.js';
 import { UserTokens } from './user-tokens.js';
 
@@ -39,7 +38,6 @@ const NOTHING_WRITTEN: ReadonlyMap<string, string> = new Map();
  */
 export class WorldState {
   #mapping: Mapping;
-  readonly told = new Told();
   readonly inferredCounts = new InferredCounts();
   readonly closureTurns = new Turns();
   readonly userTokens = new UserTokens();

@@ -51,6 +51,7 @@ export function worldWithTwo(): WorldState {
 /** Ports that refuse what a test does not expect; `added` is what came to the queue. */
 export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' | 'readAll'>>) {
   const added: Trigger[] = [];
+  const noted: Trigger[] = [];
   const refuse = () => Promise.reject(new Error('not to be called'));
   const directory: Directory = {
     provider: 'main',
@@ -81,7 +82,11 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     },
     directories: new Map([['main', directory]]),
     jwksUris: new Map(),
-    queue: { add: async (triggers) => void added.push(...triggers) },
+    queue: {
+      add: async (triggers) => void added.push(...triggers),
+      note: (triggers) => void noted.push(...triggers),
+      late: () => [],
+    },
     journal: {
       read: refuse,
       record: refuse,
@@ -103,5 +108,5 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     onSettled: () => {},
     askForSweep: () => {},
   };
-  return { deps, added };
+  return { deps, added, noted };
 }

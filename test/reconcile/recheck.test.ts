@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
-import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
+import { clientKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { reconcileClient } from '../../src/reconcile/client.js';
 import { client, NOW } from '../plan/scene.js';
@@ -18,7 +18,7 @@ async function looksAgain(found: OAuthClient, ...triggers: readonly Partial<Trig
     receivedAt: new Date(NOW - 30_000).toISOString(),
   } as const;
   const asked: (boolean | undefined)[] = [];
-  const { deps, added } = depsOf(world, {
+  const { deps, added, noted } = depsOf(world, {
     read: async (_by, _value, _signal, forOrder) => {
       asked.push(forOrder);
       return found;
@@ -33,19 +33,18 @@ async function looksAgain(found: OAuthClient, ...triggers: readonly Partial<Trig
     { ...deps, journal },
     AbortSignal.timeout(5_000),
   ).catch((error: unknown) => error);
-  const told = world.told.of(formatKey(destinationKey('orders')));
-  return { added: added.filter((trigger) => trigger.key.kind === 'destination'), asked, result, told };
+  return { added: added.filter((trigger) => trigger.key.kind === 'destination'), asked, result, noted };
 }
 const same = client('web', ['orders']);
 
 describe('a client that is looked at again', () => {
   test('and found as it was is left at that', async () => {
-    const { added, asked, result, told } = await looksAgain(same, {}, { urgent: true });
+    const { added, asked, result, noted } = await looksAgain(same, {}, { urgent: true });
     expect(result).toEqual({ kind: 'done' });
     expect(asked).toEqual([false]);
     expect(added).toEqual([]);
     // Else the next decision there, whoever caused it, would name this event.
-    expect(told).toEqual([]);
+    expect(noted).toEqual([]);
   });
 
   test('and found with less is planned at once, with the cause of the event', async () => {

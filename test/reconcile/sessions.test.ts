@@ -50,7 +50,7 @@ async function order(of: Partial<RevocationOrder>, atMs = rig.clock.now()) {
   const at = new Date(atMs).toISOString();
   const cause = { kind: 'webhook' as const, receivedAt: at, eventId: 'e-1', principal: { id: 'root' } };
   const session: RevocationOrder = { kind: 'session-revoked', provider: 'main', at, cause, ...of };
-  await worker.store.queue.add([{ key: providerKey('main'), cause, urgent: true, order: session }]);
+  await worker.inbox.add([{ key: providerKey('main'), cause, urgent: true, order: session }]);
 }
 
 const journalOf = ({ store: { journal } }: Worker) => ({
@@ -119,7 +119,7 @@ describe('an order about a session', () => {
     await worker.idle();
     expect(await decided()).toEqual([]);
     expect((await worker.store.journal.read('provider/main')).pending).toHaveLength(1);
-    await worker.store.queue.add(job.triggers);
+    await worker.inbox.add(job.triggers);
     await worker.idle();
     expect(await alive(token)).toBe(false);
     expect((await decided()).map(({ outcome }) => outcome)).toEqual(['applied']);
@@ -158,7 +158,7 @@ describe('an order about a session', () => {
     const readAll = directory.readAll.bind(directory);
     const finish = new AbortController();
     const hanging = vi.spyOn(directory, 'readAll').mockImplementation(async (signal) => {
-      await once(finish.signal, 'abort');
+      if (!finish.signal.aborted) await once(finish.signal, 'abort');
       return readAll(signal);
     });
     await worker.add(providerKey('main'), 'poll', { fullRead: true });
@@ -291,7 +291,7 @@ describe('a client whose secret was compromised', () => {
       at,
       cause,
     } as const;
-    await worker.store.queue.add([{ key, cause, urgent: true, order: compromised }]);
+    await worker.inbox.add([{ key, cause, urgent: true, order: compromised }]);
     await worker.idle();
     expect(await alive(bot)).toBe(false);
     expect(await rig.login('bot-app')).toBe(403);

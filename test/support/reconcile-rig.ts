@@ -3,9 +3,11 @@ import type { Decision } from '../../src/model/decision.js';
 import { type Key, providerKey } from '../../src/model/key.js';
 import type { Cause, CauseKind, Trigger } from '../../src/model/trigger.js';
 import { silentLogger } from '../../src/observe.js';
+import type { Queue } from '../../src/queue/queue.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { createMetrics } from '../../workers/metrics.js';
 import { runReconcile } from '../../workers/reconcile.js';
+import { queueState } from '../../workers/status.js';
 import { createCore, openConsul, openProvider, openStore, type Store } from '../../workers/wire.js';
 import type { Rig } from './daemon.js';
 import { until } from './until.js';
@@ -14,6 +16,7 @@ import { until } from './until.js';
 export interface Worker {
   readonly deps: ReconcilerDeps;
   readonly store: Store;
+  readonly inbox: Pick<Queue, 'add'>;
   add(key: Key, kind?: CauseKind, trigger?: Partial<Trigger>): Promise<void>;
   /** Resolves when no key waits or runs; while all that is left waits for its next try, time goes faster. */
   idle(timeoutMs?: number): Promise<void>;
@@ -29,19 +32,20 @@ export async function startWorker(rig: Rig, wrap: (consul: Consul) => Consul = (
   const store = await openStore(config, ambience);
   const consul = await openConsul(config.consul, config.owner, ambience);
   const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
-  const { deps } = createCore(config, { consul: wrap(consul), providers, store }, ambience);
+  const { deps, agenda, inbox } = createCore(config, { consul: wrap(consul), providers, store }, ambience);
   const stop = new AbortController();
-  const done = runReconcile(deps, store.queue, stop.signal);
+  const done = runReconcile(deps, agenda, store.queue, stop.signal);
   const worker: Worker = {
     deps,
     store,
+    inbox,
     add(key, kind = 'resync', trigger = {}) {
       const cause: Cause = { kind, receivedAt: new Date(rig.clock.now()).toISOString() };
-      return store.queue.add([{ key, cause, ...trigger }]);
+      return inbox.add([{ key, cause, ...trigger }]);
     },
     async idle(timeoutMs) {
       const look = async () => {
-        const { waiting, active, delayed } = await store.queue.state();
+        const { waiting, active, delayed } = await queueState(store.queue, agenda);
         if (waiting + active === 0 && delayed > 0) rig.clock.advance(100);
         return waiting + active + delayed === 0;
       };

@@ -3,19 +3,20 @@ import { systemClock } from '../../src/clock.js';
 import { type ErrorCode, IncompleteRead, SyncError } from '../../src/errors.js';
 import { clientKey, destinationKey, type Key, providerKey } from '../../src/model/key.js';
 import { silentLogger } from '../../src/observe.js';
-import type { JobHandler } from '../../src/queue/queue.js';
+import type { AgendaHandler } from '../../src/queue/agenda.js';
+import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 import { throughOutages } from '../../workers/outages.js';
 
 const CONSUL = destinationKey('orders');
 const CLIENT = clientKey('main', 'web-app');
 const DIRECTORY = providerKey('main');
 
-const failing = (code: ErrorCode, retryAfterMs?: number): JobHandler => {
+const failing = (code: ErrorCode, retryAfterMs?: number): AgendaHandler => {
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   return () => Promise.reject(new SyncError(code, 'away', { retriable: true, ...wait }));
 };
 
-function rig(handler: JobHandler) {
+function rig(handler: AgendaHandler) {
   const slept: number[] = [];
   const logged: string[] = [];
   const note = (_: unknown, text: string) => void logged.push(text);
@@ -30,7 +31,7 @@ function rig(handler: JobHandler) {
     slept,
     logged,
     stop,
-    run: (key: Key) => run({ key, triggers: [], attempts: 7 }, stop.signal),
+    run: (key: Key) => run({ key, triggers: [], attempts: 7 }, stop.signal, NO_FOLLOW_UPS),
   };
 }
 
@@ -63,7 +64,7 @@ describe('a job', () => {
 
   it('of a whole directory that cannot be read completely is not given up', async () => {
     expect(await rig(failing('ERR_DIRECTORY_DENIED')).run(DIRECTORY)).toMatchObject({ kind: 'retry' });
-    const incomplete: JobHandler = () =>
+    const incomplete: AgendaHandler = () =>
       Promise.reject(new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', 'cut', { retriable: true }));
     expect(await rig(incomplete).run(DIRECTORY)).toEqual({ kind: 'retry', afterMs: 5_000 });
     await expect(rig(incomplete).run(CLIENT)).rejects.toThrow('cut');
@@ -94,8 +95,8 @@ describe('a job', () => {
 describe('an outage', () => {
   it('is told when it begins and when it ends, and not in between', async () => {
     let isAway = true;
-    const { run, logged } = rig((job, signal) =>
-      isAway ? failing('ERR_CONSUL_UNREACHABLE')(job, signal) : Promise.resolve({ kind: 'done' }),
+    const { run, logged } = rig((job, signal, followUps) =>
+      isAway ? failing('ERR_CONSUL_UNREACHABLE')(job, signal, followUps) : Promise.resolve({ kind: 'done' }),
     );
     for (let times = 0; times < 3; times++) await run(CONSUL);
     expect(logged).toEqual(['a server is away: its jobs wait for it']);
@@ -105,9 +106,9 @@ describe('an outage', () => {
   });
 
   it('is not over because a job that met nothing of it is done', async () => {
-    const { run, logged } = rig((job, signal) =>
+    const { run, logged } = rig((job, signal, followUps) =>
       job.key.kind === 'client'
-        ? failing('ERR_DIRECTORY_UNREACHABLE')(job, signal)
+        ? failing('ERR_DIRECTORY_UNREACHABLE')(job, signal, followUps)
         : Promise.resolve({ kind: 'done' }),
     );
     await run(CLIENT);

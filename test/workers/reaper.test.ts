@@ -171,15 +171,13 @@ describe('the reaper', () => {
     const { accessorId } = loggedIn(await rig.login('web-app'));
     await orphan('scopemesh-payments-main-web-app');
     let looks = 0;
-    const queue = {
-      state: async () => {
-        looks++;
-        return { waiting: 1, delayed: 0, active: 0, parked: [] };
-      },
+    const state = async () => {
+      looks++;
+      return { waiting: 1, delayed: 0, active: 0, parked: [] };
     };
     const swept = createBell();
     const stop = new AbortController();
-    const running = runReaper(deps, queue, swept, stop.signal);
+    const running = runReaper(deps, state, swept, stop.signal);
     swept.ring();
     await until('it has looked three times', () => looks > 2);
     expect(await tokenIds()).toContain(accessorId);

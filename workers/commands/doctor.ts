@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { messageOf } from '../../src/errors.js';
 import { silentLogger } from '../../src/observe.js';
+import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 import { readConsul } from '../../src/reconcile/sweep.js';
 import type { Cli } from '../cli.js';
 import { aclFindings } from '../doctor/acl-findings.js';
@@ -62,9 +63,8 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       storeFindings(config, ambience),
       ...providers.map((provider) => providerFindings(provider, config, world, ambience, cli.signal)),
     ]);
-    const queue = { add: async () => {} };
     const isRead = await readConsul(
-      { ...ambience, world, consul, queue, jwksUris: createJwksUris(config, ambience) },
+      { ...ambience, world, consul, queue: NO_FOLLOW_UPS, jwksUris: createJwksUris(config, ambience) },
       cli.signal,
     ).then(
       () => true,

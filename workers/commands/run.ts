@@ -18,7 +18,7 @@ import { run as runRelay } from '../relay.js';
 import { Reloads } from '../reload.js';
 import { runResync } from '../resync.js';
 import { createRulings } from '../rulings.js';
-import { readStatus } from '../status.js';
+import { queueState, readStatus } from '../status.js';
 import { runWatch } from '../watch.js';
 import { WatchAges } from '../watch-ages.js';
 import { watchProvider } from '../watch-provider.js';
@@ -64,7 +64,11 @@ export async function runDaemon(
     closers.unshift(() => consul.close());
     const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
     for (const { directory } of providers) closers.unshift(() => directory.close());
-    const { deps, settled, sweepAsked } = createCore(config, { consul, providers, store }, ambience);
+    const { deps, agenda, inbox, settled, sweepAsked } = createCore(
+      config,
+      { consul, providers, store },
+      ambience,
+    );
     const ages = new WatchAges(clock);
     const rejections = createRejections({
       journal: store.journal,
@@ -73,7 +77,7 @@ export async function runDaemon(
       logger,
       onSettled: deps.onSettled,
     });
-    const ports = { ...store, ...ambience, heard: new Heard(store.facts, clock), rejections };
+    const ports = { ...store, ...ambience, queue: inbox, heard: new Heard(store.facts, clock), rejections };
     let sweptAt: number | undefined;
     const swept = createBell();
 
@@ -89,6 +93,7 @@ export async function runDaemon(
         readStatus({
           config,
           store,
+          agenda,
           providers,
           heard: ports.heard,
           deps,
@@ -99,7 +104,7 @@ export async function runDaemon(
         }),
     });
     addApi(server, {
-      rulings: createRulings(deps),
+      rulings: createRulings(plays('reconcile') ? deps : { ...deps, queue: inbox }),
       login: (id) => readLogin(deps, id, clock.now()),
       host: config.http.host,
       logger,
@@ -124,13 +129,14 @@ export async function runDaemon(
       for (const provider of providers) inputs.push(...watchProvider(provider, ports, end));
     }
     const jobs = plays('reconcile')
-      ? runReconcile(deps, store.queue, reconcileEnd.signal)
+      ? runReconcile(deps, agenda, store.queue, reconcileEnd.signal)
       : Promise.resolve();
     if (plays('reconcile')) {
       inputs.push(
         runWatch(deps, config.services.claimGraceMs, ages, end),
         runResync(
           deps,
+          agenda,
           store.queue,
           config.resyncMs,
           (at) => {
@@ -140,7 +146,7 @@ export async function runDaemon(
           sweepAsked,
           end,
         ),
-        runReaper(deps, store.queue, swept, end),
+        runReaper(deps, () => queueState(store.queue, agenda), swept, end),
       );
     }
     const relay = plays('relay')

@@ -16,6 +16,7 @@ import { readAllAcl } from '../../../src/reconcile/acl/fleet-acl.js';
 import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
 import { applyOnce } from '../../../src/reconcile/apply-once.js';
 import { Contention } from '../../../src/reconcile/contention.js';
+import { NO_FOLLOW_UPS } from '../../../src/reconcile/deps.js';
 import { planEverything } from '../../../src/reconcile/fleet-plan.js';
 import { readBothSides } from '../../../src/reconcile/read-all.js';
 import { createCore, openConsul, openProvider, openStore } from '../../../workers/wire.js';
@@ -138,7 +139,7 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
   const { deps: core } = createCore(config, { consul: port, providers, store }, ambience);
   // Nobody here is fought: each edit is another one.
   const contention = new Contention({ limit: 1_000_000, windowMs: 1 });
-  const deps = { ...core, contention, queue: { add: async () => {} } };
+  const deps = { ...core, contention, queue: NO_FOLLOW_UPS };
   const { signal } = new AbortController();
   const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
   const plan = async () => {

@@ -85,7 +85,7 @@ it('a rule that goes from the configuration while people’s job writes their ro
   const { world } = worker.deps;
   world.setMapping({ ...world.mapping, acl: { ...world.mapping.acl, groups: [] } });
   const cause = { kind: 'config', receivedAt: new Date(rig.clock.now()).toISOString() } as const;
-  await worker.store.queue.add(await aclTriggers(worker.deps, cause, never));
+  await worker.inbox.add(await aclTriggers(worker.deps, cause, never));
   gate.open();
   await worker.idle();
   expect((await rig.objects('binding-rules')).length).toBe(0);

@@ -1,0 +1,63 @@
+import type { Key } from '../model/key.js';
+import type { Trigger } from '../model/trigger.js';
+import type { JobResult } from './queue.js';
+
+/** Whoever waits for a run that was put off tries again after this time. */
+export class PutOff extends Error {
+  readonly afterMs: number;
+
+  constructor(afterMs: number) {
+    super('the work that follows from this job is tried again later');
+    this.afterMs = afterMs;
+  }
+}
+
+export type Ended = { readonly result: JobResult } | { readonly followUps: Promise<unknown> };
+
+/** Settled when a run, and everything that follows from it, is done. */
+export interface Waiter {
+  resolve(followUps: Promise<unknown>): void;
+  reject(error: unknown): void;
+}
+
+/** A durable job. It keeps its triggers in the queue, so that the agenda forgets them when the run fails. */
+export interface Owner extends Waiter {
+  readonly signal: AbortSignal;
+  readonly triggers: readonly Trigger[];
+  readonly attempts: number;
+  answer(result: JobResult): void;
+}
+
+export interface AgendaEntry {
+  readonly text: string;
+  readonly key: Key;
+  triggers: readonly Trigger[];
+  owners: Owner[];
+  waiters: Waiter[];
+  isUrgent: boolean;
+  /** Whether a run is asked for, as against a mere note. */
+  isWanted: boolean;
+  isRunning: boolean;
+  attempts: number;
+  error: string;
+  failingSince: number;
+  /** Ends the wait for the next try. */
+  wake: AbortController | undefined;
+}
+
+export function newEntry(key: Key, text: string): AgendaEntry {
+  return {
+    text,
+    key,
+    triggers: [],
+    owners: [],
+    waiters: [],
+    isUrgent: false,
+    isWanted: false,
+    isRunning: false,
+    attempts: 0,
+    error: '',
+    failingSince: 0,
+    wake: undefined,
+  };
+}

@@ -1,0 +1,72 @@
+import type { Clock } from '../clock.js';
+
+export interface ConcurrencyLimitOptions {
+  readonly least: number;
+  readonly first: number;
+  readonly most: number;
+}
+
+/** The rate is measured over windows of about this length. */
+const WINDOW_MS = 250;
+/** A rate that rose by less than this did not rise. */
+const GAIN = 1.03;
+const STEP = 1.25;
+
+/**
+ * How much may be under way at once. The limit climbs while more under way completes more per second, goes back a step
+ * where it does not, and halves when the server says that it is too much (429, 503, a timeout). Latency alone is no
+ * signal: with 64 under way at 4,000 a second each takes 16 ms.
+ */
+export class ConcurrencyLimit {
+  readonly #options: ConcurrencyLimitOptions;
+  readonly #clock: Pick<Clock, 'now'>;
+  #limit: number;
+  #completed = 0;
+  #windowStart = 0;
+  #lastRate = 0;
+  #rises = true;
+
+  constructor(options: ConcurrencyLimitOptions, clock: Pick<Clock, 'now'>) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#limit = options.first;
+  }
+
+  get now(): number {
+    return Math.floor(this.#limit);
+  }
+
+  completed(): void {
+    const now = this.#clock.now();
+    this.#completed++;
+    const elapsedMs = now - this.#windowStart;
+    // Few completions say nothing about the rate that the limit allows.
+    if (elapsedMs < WINDOW_MS || this.#completed < this.now) {
+      if (elapsedMs < 0 || elapsedMs > 4 * WINDOW_MS) this.#begin(now);
+      return;
+    }
+    const rate = this.#completed / elapsedMs;
+    if (rate < this.#lastRate * GAIN) this.#rises = !this.#rises;
+    this.#set(this.#rises ? this.#limit * STEP : this.#limit / STEP);
+    this.#lastRate = rate;
+    this.#begin(now);
+  }
+
+  /** The server said that it is too much. */
+  overloaded(): void {
+    this.#set(this.#limit / 2);
+    this.#rises = true;
+    this.#lastRate = 0;
+    this.#begin(this.#clock.now());
+  }
+
+  #begin(now: number): void {
+    this.#completed = 0;
+    this.#windowStart = now;
+  }
+
+  #set(limit: number): void {
+    const { least, most } = this.#options;
+    this.#limit = Math.min(most, Math.max(least, limit));
+  }
+}

@@ -1,0 +1,30 @@
+import type { Trigger } from '../model/trigger.js';
+
+/**
+ * One list of triggers, oldest first, that says no more than once what each of them says. Triggers without evidence
+ * and without an order differ in their kind of cause and their flags alone: of equal ones the oldest stays.
+ */
+export function mergeTriggers(known: readonly Trigger[], added: readonly Trigger[]): readonly Trigger[] {
+  if (known.length === 0 && added.length <= 1) return added;
+  const merged = new Map<string, Trigger>();
+  for (const trigger of [...known, ...added]) {
+    const text = textOf(trigger);
+    const before = merged.get(text);
+    if (before === undefined) merged.set(text, trigger);
+    else if (trigger.urgent && !before.urgent) merged.set(text, { ...before, urgent: true });
+  }
+  return [...merged.values()];
+}
+
+function textOf({ cause, evidence = [], order, fullRead, members, isRecheck, client }: Trigger): string {
+  return JSON.stringify([
+    cause.kind,
+    cause.principal?.id ?? null,
+    evidence,
+    order ?? null,
+    fullRead ?? false,
+    members ?? false,
+    isRecheck ?? false,
+    client ?? null,
+  ]);
+}

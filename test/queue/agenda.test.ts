@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
+import type { Job, Trigger } from '../../src/model/trigger.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { Agenda, type AgendaHandler } from '../../src/queue/agenda.js';
+import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
+import type { JobResult } from '../../src/queue/queue.js';
+
+const DONE: JobResult = { kind: 'done' };
+const ORDERS = destinationKey('orders');
+const WEB = clientKey('main', 'web-app');
+
+const trigger = (key: Trigger['key'], id: string, more: Partial<Trigger> = {}): Trigger => ({
+  key,
+  cause: { kind: 'webhook', eventId: id, receivedAt: '2026-01-01T00:00:00.000Z' },
+  evidence: [{ provider: 'main', clients: [id] }],
+  ...more,
+});
+const job = (...triggers: readonly [Trigger, ...Trigger[]]): Job => ({
+  key: triggers[0].key,
+  triggers,
+  attempts: 0,
+});
+const idsOf = ({ triggers }: Job) => triggers.map(({ cause }) => cause.eventId);
+
+function agendaOf(handler: AgendaHandler, writes = 4) {
+  const limit = new ConcurrencyLimit({ least: 1, first: writes, most: writes }, systemClock);
+  const backoff = { baseMs: 1, capMs: 2, attempts: 3 };
+  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff };
+  const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1 }, deps);
+  const stop = new AbortController();
+  const working = agenda.work(handler, stop.signal);
+  const end = async () => {
+    stop.abort();
+    await working;
+  };
+  return { agenda, end };
+}
+
+/** Resolves when it is opened. */
+function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+describe('the agenda', () => {
+  it('gives one run all triggers that came for its key, each said once', async () => {
+    const { opened, open } = gate();
+    const runs: (readonly (string | undefined)[])[] = [];
+    const { agenda, end } = agendaOf(async (each) => {
+      runs.push(idsOf(each));
+      await opened;
+      return DONE;
+    });
+    const first = agenda.run(job(trigger(ORDERS, 'a')), new AbortController().signal);
+    while (runs.length === 0) await Promise.resolve();
+    await agenda.add([trigger(ORDERS, 'b'), trigger(ORDERS, 'b'), trigger(ORDERS, 'c')]);
+    open();
+    await first;
+    await end();
+    expect(runs).toEqual([['a'], ['b', 'c']]);
+  });
+
+  it('is done with a durable job when everything that follows from it is', async () => {
+    const { opened, open } = gate();
+    const ran: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      if (key.kind === 'client') await followUps.add([trigger(ORDERS, 'a')]);
+      else await opened;
+      ran.push(formatKey(key));
+      return DONE;
+    });
+    let isDone = false;
+    const running = agenda.run(job(trigger(WEB, 'a')), new AbortController().signal).then((result) => {
+      isDone = true;
+      return result;
+    });
+    while (ran.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(isDone).toBe(false);
+    open();
+    expect(await running).toEqual(DONE);
+    expect(ran).toEqual([formatKey(WEB), formatKey(ORDERS)]);
+    await end();
+  });
+
+  it('lets a durable job begin anew when news of its key come while it only waits', async () => {
+    const { opened, open } = gate();
+    let runs = 0;
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      if (key.kind === 'destination') await opened;
+      else {
+        runs++;
+        await followUps.add([trigger(ORDERS, 'a')]);
+      }
+      return DONE;
+    });
+    const running = agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
+    while (runs === 0) await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    agenda.news([trigger(WEB, 'b')]);
+    expect(await running).toEqual({ kind: 'retry', afterMs: 0 });
+    open();
+    await end();
+  });
+
+  it('tells a durable job to come back where what follows from it fails, and tries that again itself', async () => {
+    let tries = 0;
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      if (key.kind === 'client') await followUps.add([trigger(ORDERS, 'a')]);
+      else if (++tries === 1) throw new Error('Consul is away');
+      return DONE;
+    });
+    const result = await agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
+    expect(result.kind).toBe('retry');
+    while (tries < 2) await new Promise((resolve) => setImmediate(resolve));
+    await end();
+  });
+
+  it('leaves the triggers of a durable job that failed to the queue', async () => {
+    let tries = 0;
+    const { agenda, end } = agendaOf(async () => {
+      tries++;
+      throw new Error('the directory is away');
+    });
+    await expect(agenda.run(job(trigger(WEB, 'a')), new AbortController().signal)).rejects.toThrow(
+      'the directory is away',
+    );
+    expect(agenda.state()).toEqual({ waiting: 0, delayed: 0, active: 0, parked: [] });
+    expect(tries).toBe(1);
+    await end();
+  });
+
+  it('runs an urgent key beyond the limit, and before what came earlier', async () => {
+    const { opened, open } = gate();
+    const ran: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }) => {
+      ran.push(formatKey(key));
+      await opened;
+      return DONE;
+    }, 1);
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => destinationKey(name));
+    if (a === undefined || b === undefined || c === undefined) throw new Error('no keys');
+    await agenda.add([trigger(a, '1'), trigger(b, '2')]);
+    await agenda.add([trigger(c, '3', { urgent: true })]);
+    while (ran.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(ran.toSorted()).toEqual([formatKey(a), formatKey(c)].toSorted());
+    open();
+    while (ran.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    expect(ran.at(-1)).toBe(formatKey(b));
+    await end();
+  });
+
+  it('shows a run what was noted for its key after it began', async () => {
+    const { opened, open } = gate();
+    let seen: readonly Trigger[] = [];
+    let runs = 0;
+    const { agenda, end } = agendaOf(async (_job, _signal, followUps) => {
+      runs++;
+      await opened;
+      seen = followUps.late();
+      return DONE;
+    });
+    await agenda.add([trigger(ORDERS, 'a')]);
+    while (runs === 0) await Promise.resolve();
+    agenda.note([trigger(ORDERS, 'b')]);
+    open();
+    await end();
+    expect(seen.map(({ cause }) => cause.eventId)).toEqual(['b']);
+    expect(runs).toBe(1);
+  });
+});
