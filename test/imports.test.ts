@@ -70,8 +70,15 @@ function fault({ from, to, isTypeOnly }: Import): string | undefined {
       ? undefined
       : 'an adapter imports no other adapter';
   }
+  if (a.stage === 'apply') {
+    if (BASE.has(b.stage) || ['plan', 'apply'].includes(b.stage)) return undefined;
+    return STAGES.has(b.stage) && b.adapter === undefined && isTypeOnly
+      ? undefined
+      : 'a write sees the plan, and ports as types';
+  }
   if (['reconcile', 'src/reconciler.ts'].includes(a.stage)) {
-    if (BASE.has(b.stage) || ['plan', 'reconcile', 'src/reconciler.ts'].includes(b.stage)) return undefined;
+    if (BASE.has(b.stage) || ['plan', 'apply', 'reconcile', 'src/reconciler.ts'].includes(b.stage))
+      return undefined;
     return STAGES.has(b.stage) && b.adapter === undefined && isTypeOnly
       ? undefined
       : 'the reconciler sees ports, as types';

@@ -114,7 +114,7 @@ function watchSettlements(deps: ReconcilerDeps): {
       queue: NO_FOLLOW_UPS,
       journal: {
         read: (key) => journal.read(key),
-        record: (key, drafts) => journal.record(key, drafts),
+        record: (key, drafts, replaced) => journal.record(key, drafts, replaced),
         outbox: (limit) => journal.outbox(limit),
         published: (ids) => journal.published(ids),
         overview: () => journal.overview(),

@@ -1,9 +1,9 @@
+import { viewOf } from '../src/apply/decision-drafts.js';
 import { toPlainValue } from '../src/decisions/plain-value.js';
 import type { Mapping } from '../src/model/rule.js';
 import type { AclChange } from '../src/plan/acl/acl-change.js';
 import { type Change, claimSubject, type Hold } from '../src/plan/plan.js';
 import type { JwtProviderChange } from '../src/plan/plan-jwt-providers.js';
-import { viewOf } from '../src/reconcile/decide.js';
 import type { ClaimChange, FleetPlan } from '../src/reconcile/fleet-plan.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../src/reconcile/jwt-providers.js';
 

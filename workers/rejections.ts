@@ -1,8 +1,8 @@
+import { plainDecision, type Stamp } from '../src/apply/decision-drafts.js';
 import type { Clock } from '../src/clock.js';
 import { messageOf, type RejectedEvent, StaleEvent } from '../src/errors.js';
 import type { Logger } from '../src/observe.js';
 import type { Journal } from '../src/queue/journal.js';
-import { plainDecision, type Stamp } from '../src/reconcile/decide.js';
 
 /** A flood of forged events must not fill the topic: so many decisions at once for a provider, then so many a second. */
 const BURST = 2_000;

@@ -1,9 +1,9 @@
 import type { Config } from '../config/config.js';
 import { diffConfig, toMapping } from '../config/mapping-revision.js';
+import { plainDecision } from '../src/apply/decision-drafts.js';
 import { messageOf } from '../src/errors.js';
 import { providerKey } from '../src/model/key.js';
 import { aclTriggers, everyAclTrigger } from '../src/reconcile/acl/fleet-acl.js';
-import { plainDecision } from '../src/reconcile/decide.js';
 import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
 import { planFleet } from '../src/reconcile/fleet.js';
 import { holdTriggers } from '../src/reconcile/holds.js';

@@ -198,6 +198,7 @@ export const CLOUD_EVENT = z.object({
     detail: z.string().exactOptional().describe('What a person should know.'),
     mappingRevision: z.string().describe('Digest of the mapping that was in force.'),
     revision: z.int().min(1).describe('Counts up from 1 within the subject, without a gap.'),
+    writeId: z.string().exactOptional().describe('The same for all decisions of one write to Consul.'),
     latencyMs: z.number().min(0).exactOptional().describe('From the cause to the settlement.'),
   }),
 });

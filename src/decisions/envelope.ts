@@ -8,7 +8,7 @@ export const CONTENT_TYPE = 'application/cloudevents+json';
 
 /** The decision as the topic carries it: plain JSON, absent fields left out, secrets masked. */
 export function toCloudEvent(decision: Decision): CloudEvent {
-  const { client, person, scopes, detail, consul, latencyMs, cause, before, after } = decision;
+  const { client, person, writeId, scopes, detail, consul, latencyMs, cause, before, after } = decision;
   const principal = decision.principal ?? cause.principal;
   return {
     specversion: '1.0',
@@ -43,6 +43,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
       },
       ...(before === undefined ? {} : { before: toPlainValue(before) }),
       ...(after === undefined ? {} : { after: toPlainValue(after) }),
+      ...(writeId === undefined ? {} : { writeId }),
       ...(consul === undefined ? {} : { consul: { modifyIndex: consul.modifyIndex } }),
       ...(detail === undefined ? {} : { detail: toPlainText(detail) }),
       mappingRevision: decision.mappingRevision,

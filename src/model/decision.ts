@@ -142,6 +142,8 @@ export interface Decision {
   readonly cause: Cause;
   readonly before?: unknown;
   readonly after?: unknown;
+  /** The same for all decisions of one write to Consul. */
+  readonly writeId?: string;
   readonly consul?: { readonly modifyIndex: number };
   /** What a person should know: why it is held and what would release it, or what outlives it. */
   readonly detail?: string;

@@ -37,8 +37,11 @@ export interface RecordUpdate {
  */
 export interface Journal {
   read(key: string): Promise<KeyRecord>;
-  /** Durable before it resolves. Recording an id twice keeps one. */
-  record(key: string, drafts: readonly DraftDecision[]): Promise<void>;
+  /**
+   * Durable before it resolves. Recording an id twice keeps one. `replaced`: ids recorded before whose write was never
+   * sent; they end in the same step, without a decision.
+   */
+  record(key: string, drafts: readonly DraftDecision[], replaced?: readonly string[]): Promise<void>;
   /**
    * In one atomic step: takes the ids out of pending (those that were pending), numbers each decision within its
    * subject, appends them to the outbox in the given order, and updates the key's record. An id settled before

@@ -3,10 +3,10 @@ import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey } from '../model/key.js';
 import type { Change } from '../plan/plan.js';
 import { planAdoption } from '../plan/plan-adoption.js';
-import { applyChanges } from './apply.js';
 import type { ReconcilerDeps } from './deps.js';
 import { inputOf } from './fleet.js';
 import type { WorldState } from './world-state.js';
+import { writePlan } from './write-plan.js';
 
 /** What could be adopted at one destination. */
 export interface Adoption {
@@ -32,7 +32,8 @@ export async function adopt(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<number> {
-  const { mapping } = deps.world;
+  const { world } = deps;
+  const { mapping } = world;
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
   const text = formatKey(key);
   const [record, entry] = await Promise.all([
@@ -41,12 +42,16 @@ export async function adopt(
   ]);
   deps.world.putEntry(destination, entry);
   const input = { ...inputOf(deps.world, destination, deps.clock.now()), entry };
-  const plan = { key, changes: planAdoption(input), holds: [] };
-  const { lastWritten } = record;
-  const result = await applyChanges(
-    { key: text, destination, entry, plan, mapping, cause, lastWritten },
-    deps,
-    signal,
-  );
-  return result === 'done' ? plan.changes.length : 0;
+  const changes = planAdoption(input);
+  const write = {
+    key: text,
+    destination,
+    entry,
+    changes,
+    replaced: [],
+    isAsPlanned: () => world.mapping === mapping,
+  };
+  world.rememberWritten(text, record.lastWritten);
+  const { kind } = await writePlan(write, () => cause, deps, signal);
+  return kind === 'done' ? changes.length : 0;
 }

@@ -1,10 +1,10 @@
+import { holdKey, plainDecision } from '../apply/decision-drafts.js';
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { holdRejected, type Rejection } from '../plan/guard.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import { toHold } from '../plan/plan-destination.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
-import { holdKey, plainDecision } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { endedHold, fingerprintOf } from './holds.js';
 

@@ -1,3 +1,4 @@
+import { settledOf } from '../apply/decision-drafts.js';
 import type { WriteResult } from '../consul/consul.js';
 import type { ClassifiedKind } from '../model/actor.js';
 import type { Cause } from '../model/cause.js';
@@ -7,7 +8,6 @@ import { classify } from '../plan/actor.js';
 import { claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
-import { settledOf } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
 /**

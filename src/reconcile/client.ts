@@ -1,3 +1,4 @@
+import { causeOf } from '../apply/decision-drafts.js';
 import { messageOf, SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
@@ -11,7 +12,6 @@ import { isAclActive } from './acl/acl-state.js';
 import { reconcileClientAcl, settleClientAcl } from './acl/client-acl.js';
 import { writeClaims } from './claim-records.js';
 import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
-import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
@@ -48,11 +48,11 @@ export async function reconcileClient(
     losesReach(id, reach, reachOf(id, deps.world, deps.clock.now()));
   // Told before the closure is in the world, so that a job queued earlier that sees it knows who ordered it.
   if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
-    deps.queue.note(fanOut(before, job, [], true));
+    deps.queue.note(fanOut(before, job, [], true, id));
   await takeOrders(id, job, deps);
   // A quarantine needs no word of the directory, and does not wait for one.
   if (hasOrder(job) && deps.world.closure(id) !== undefined) {
-    await deps.queue.add(fanOut(before, job, [], true));
+    await deps.queue.add(fanOut(before, job, [], true, id));
     await reconcileClientAcl(id, job, deps, signal).catch((error: unknown) => {
       // Tried again below, and with the job: a directory that tells of a new secret is heard all the same.
       deps.logger.warn(
@@ -69,7 +69,7 @@ export async function reconcileClient(
     const after = deps.world.destinationsOf(id, deps.clock.now());
     // A recheck comes long after the event: what it does not find changed has no haste.
     const urgent = now.triggers.some((trigger) => trigger.urgent && !trigger.isRecheck) || loses();
-    return fanOut([...before, ...after], now, evidence, urgent);
+    return fanOut([...before, ...after], now, evidence, urgent, id);
   };
   if (needsRead(job, known)) {
     const tell = () => {
@@ -83,7 +83,7 @@ export async function reconcileClient(
     });
     if (answer !== 'read') {
       if (answer === 'closed') {
-        await deps.queue.add(fanOut(before, job, [], true));
+        await deps.queue.add(fanOut(before, job, [], true, id));
         await reconcileClientAcl(id, job, deps, signal);
       } else await settleClientAcl(id, deps, signal);
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };

@@ -1,3 +1,4 @@
+import type { Stamp } from '../apply/decision-drafts.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
@@ -7,7 +8,6 @@ import type { Facts } from '../queue/facts.js';
 import type { Journal } from '../queue/journal.js';
 import type { AclState } from './acl/acl-state.js';
 import type { Contention } from './contention.js';
-import type { Stamp } from './decide.js';
 import type { RevocationWindow } from './revocation-window.js';
 import type { WorldState } from './world-state.js';
 

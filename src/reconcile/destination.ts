@@ -1,20 +1,21 @@
+import { causeOf, causesOf } from '../apply/decision-drafts.js';
+import type { CauseKind } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import { guardRevocations } from '../plan/guard.js';
-import type { Change, Hold, Plan } from '../plan/plan.js';
-import { planDestination, toHold } from '../plan/plan-destination.js';
+import type { Change } from '../plan/plan.js';
+import { planDestination } from '../plan/plan-destination.js';
+import { isStillPlanned } from '../plan/still-planned.js';
+import { serviceText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
-import { aclBudget } from './acl/acl-budget.js';
-import { applyChanges } from './apply.js';
-import { applyRulings, forgetRulings } from './approvals.js';
-import { causeOf, grantReasonOf } from './decide.js';
+import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
-import { budgetOf, inferredAcrossFleet, inputOf } from './fleet.js';
+import { inputFor, planGuarded } from './guarded-plan.js';
 import { tellHolds } from './holds.js';
-import { refreshStanding, releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
+import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { settleLeftovers } from './leftovers.js';
+import { writePlan } from './write-plan.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
 
@@ -23,6 +24,11 @@ const CONFLICT_RETRY_MS = 20;
 /** Between looks whether a directory has been read completely: longer the longer it takes. */
 const SOONEST_LOOK_MS = 500;
 const LATEST_LOOK_MS = 10_000;
+/** So often what is recorded may give way to a newer plan; then what narrows is written whatever comes. */
+const MOST_PLANS = 2;
+
+/** Causes after which the entry as it was last read will do: a compare-and-set finds out if it has changed. */
+const LISTED: readonly CauseKind[] = ['resync', 'full-read'];
 
 /** Makes one destination's entry equal to what the world says, and tells what is held. */
 export async function reconcileDestination(
@@ -33,44 +39,90 @@ export async function reconcileDestination(
 ): Promise<JobResult> {
   const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };
   const text = formatKey(key);
-  const read = deps.world.beginRead();
-  const [record, entry] = await Promise.all([
-    deps.journal.read(text),
-    deps.consul.intentions.read(destination, signal),
-  ]);
-  deps.world.putEntry(destination, entry, read);
+  const { world } = deps;
+  const record = await deps.journal.read(text);
+  let isFresh = needsRead(destination, job, record, deps);
+  let entry = isFresh
+    ? await readEntry(destination, deps, signal)
+    : world.entries.get(serviceText(destination));
   const lastWritten = await settleLeftovers(text, record, entry, deps);
-  deps.world.rememberWritten(text, lastWritten);
-
-  const { mapping } = deps.world;
+  world.rememberWritten(text, lastWritten);
   const informed: Job = { ...job, triggers: [...job.triggers, ...deps.queue.late()] };
-  const { plan, used } = await planNow(
-    destination,
-    entry,
-    informed,
-    { ...record, lastWritten },
-    deps,
-    signal,
-  );
-  const cause = causeOf(informed);
-  await tellHolds(text, record, [...plan.holds, ...used], cause, deps);
+  const known = { ...record, lastWritten };
   const end = endOf(job, deps);
-  if (deps.world.mapping.mode === 'observe') return end;
-
-  const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
-  const result = await applyChanges(
-    { key: text, destination, entry, plan, mapping, cause, lastWritten },
-    deps,
-    signal,
-  );
-  if (result === 'done' && used.length > 0) {
-    await forgetRulings(used, deps);
-    await tellHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
+  let replaced: readonly string[] = [];
+  for (let plans = 1; ; plans++) {
+    const { mapping, version } = world;
+    const { plan, used } = await planGuarded(destination, entry, informed, known, deps, signal);
+    // What goes must go from what stands now: what a watch has not shown yet could take over.
+    if (!isFresh && plan.changes.some(({ after }) => after === undefined)) {
+      entry = await readEntry(destination, deps, signal);
+      isFresh = true;
+      continue;
+    }
+    const cause = causeOf(informed);
+    await tellHolds(text, await deps.journal.read(text), [...plan.holds, ...used], cause, deps);
+    if (mapping.mode === 'observe') return end;
+    const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
+    const isLast = plans > MOST_PLANS;
+    const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
+    const isAsPlanned = (part: readonly Change[]) => {
+      if (isLast || (world.version === version && world.mapping === mapping)) return true;
+      if (world.mapping !== mapping) return false;
+      const input = inputFor(destination, informed, known.lastWritten, deps);
+      return isStillPlanned(part, plan, planDestination({ ...input, entry }));
+    };
+    const write = { key: text, destination, entry, changes, replaced, isAsPlanned };
+    const written = await writePlan(write, causesOf(informed), deps, signal);
+    if (written.kind === 'stale') {
+      replaced = written.replaced;
+      continue;
+    }
+    if (written.kind === 'again' || isLast) {
+      // The next run may plan from what is known: it must not be what lost.
+      await readEntry(destination, deps, signal);
+      return { kind: 'retry', afterMs: CONFLICT_RETRY_MS };
+    }
+    if (used.length > 0) {
+      await forgetRulings(used, deps);
+      await tellHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
+    }
+    const released = releasedProviders(plan, mapping);
+    if (released.length > 0)
+      await deps.queue.add(released.map((name) => ({ key: providerKey(name), cause })));
+    return waits ?? end;
   }
-  if (result === 'conflict') return { kind: 'retry', afterMs: CONFLICT_RETRY_MS };
-  const released = releasedProviders(plan, deps.world.mapping);
-  if (released.length > 0) await deps.queue.add(released.map((name) => ({ key: providerKey(name), cause })));
-  return waits ?? end;
+}
+
+/**
+ * Whether the entry is read for this job. What only a complete read brought is planned from the last list of entries,
+ * where its index is known: compare-and-set finds out what changed since.
+ */
+function needsRead(
+  destination: ServiceName,
+  { triggers }: Job,
+  { pending }: KeyRecord,
+  { world }: ReconcilerDeps,
+): boolean {
+  const known = world.entries.get(serviceText(destination));
+  return (
+    pending.length > 0 ||
+    known?.modifyIndex === 0 ||
+    !world.hasEntries ||
+    triggers.length === 0 ||
+    !triggers.every(({ cause }) => LISTED.includes(cause.kind))
+  );
+}
+
+async function readEntry(
+  destination: ServiceName,
+  { world, consul }: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<IntentionEntry | undefined> {
+  const read = world.beginRead();
+  const entry = await consul.intentions.read(destination, signal);
+  world.putEntry(destination, entry, read);
+  return entry;
 }
 
 /**
@@ -86,75 +138,4 @@ function endOf(job: Job, deps: ReconcilerDeps): JobResult {
   if (oldest === undefined) return { kind: 'done' };
   const waitedMs = deps.clock.now() - oldest;
   return { kind: 'retry', afterMs: Math.min(Math.max(waitedMs / 2, SOONEST_LOOK_MS), LATEST_LOOK_MS) };
-}
-
-async function planNow(
-  destination: ServiceName,
-  entry: IntentionEntry | undefined,
-  job: Job,
-  record: KeyRecord,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
-  const { world, window, clock } = deps;
-  const now = clock.now();
-  const inputNow = () =>
-    inputOf(world, destination, now, {
-      evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
-      grantReason: grantReasonOf(job),
-      lastWritten: record.lastWritten,
-    });
-  const known = inputNow();
-  const isRefreshed = await refreshStanding(planDestination({ ...known, entry }), deps, signal);
-  const input = isRefreshed ? inputNow() : known;
-  const first = planDestination({ ...input, entry });
-  // What would take over from a source that goes must not be judged by a wildcard that a watch has yet to show.
-  const unguarded = first.changes.some((change) => change.after === undefined)
-    ? planDestination({ ...input, entry, wildcard: await readWildcard(destination, deps, signal) })
-    : first;
-  const { plan: ruled, used, rejections } = await applyRulings(unguarded, record.holds, deps);
-  window.rejections.put(formatKey(unguarded.key), rejections);
-  const guarded = ruled.changes.some((change) => change.isInferred)
-    ? guardRevocations(
-        ruled,
-        budgetOf(world, window, now, inferredAcrossFleet(world, window, now), aclBudget(deps, now)),
-        world.mapping,
-      )
-    : ruled;
-  const plan = holdContended(guarded, deps);
-  return { plan: world.mapping.mode === 'observe' ? observe(plan) : plan, used };
-}
-
-/** Not put into the world: whoever watches must still see that it changed, for all destinations. */
-function readWildcard(
-  destination: ServiceName,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<IntentionEntry | undefined> {
-  return deps.consul.intentions.read({ ...destination, name: '*' }, signal);
-}
-
-/** Somebody undoes this again and again: say so instead of fighting. */
-function holdContended(plan: Plan, deps: ReconcilerDeps): Plan {
-  const now = deps.clock.now();
-  const isContended = (change: Change) =>
-    change.reason === 'DriftCorrected' && deps.contention.isContended(change.subject, now);
-  const contended = plan.changes.filter(isContended);
-  if (contended.length === 0) return plan;
-  const detail =
-    'somebody undoes this again and again; find out who writes this entry (consul-k8s, Terraform, a script) and keep one writer';
-  return {
-    ...plan,
-    changes: plan.changes.filter((change) => !isContended(change)),
-    holds: [...plan.holds, ...contended.map((change) => toHold(change, 'Contended', detail))],
-  };
-}
-
-function observe(plan: Plan): Plan {
-  const detail = 'mode is observe: nothing is written';
-  return {
-    ...plan,
-    changes: [],
-    holds: [...plan.holds, ...plan.changes.map((change) => toHold(change, 'ModeForbids', detail))],
-  };
 }

@@ -1,9 +1,9 @@
+import { causeOf } from '../apply/decision-drafts.js';
 import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import type { Evidence, Job, Trigger } from '../model/trigger.js';
-import { serviceText } from '../plan/world.js';
-import { causeOf } from './decide.js';
+import { type ClientId, serviceText } from '../plan/world.js';
 
 /** One trigger for each destination, with the cause and the evidence of the job that leads there. */
 export function fanOut(
@@ -11,6 +11,7 @@ export function fanOut(
   job: Job,
   evidence: readonly Evidence[],
   urgent: boolean,
+  client?: ClientId,
 ): readonly Trigger[] {
   const cause = causeOf(job);
   const unique = new Map(destinations.map((destination) => [serviceText(destination), destination]));
@@ -18,6 +19,7 @@ export function fanOut(
     key: destinationKey(destination.name, destination.namespace, destination.partition),
     cause,
     ...(urgent ? { urgent } : {}),
+    ...(client === undefined ? {} : { client }),
     ...(evidence.length === 0 ? {} : { evidence }),
   }));
 }

@@ -1,12 +1,12 @@
+import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
 import type { ClaimRecord } from '../model/catalog.js';
-import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import { type ClientPlan, planClient } from '../plan/plan-client.js';
 import { toHold } from '../plan/plan-destination.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
-import { withChange } from './apply.js';
 import { planFleet } from './fleet.js';
 import { mergeHolds } from './holds.js';
 import { planned } from './jwt-providers.js';
@@ -94,14 +94,8 @@ function intentionsAfter(world: WorldState, plans: readonly Plan[]): readonly In
     ),
   );
   return [...world.entries].map(([key, entry]) => {
-    const sources = (changes.get(key) ?? []).reduce<readonly (IntentionSource | NewSource)[]>(
-      (left, change) => withChange(left, change, world.mapping.owner),
-      entry.sources,
-    );
-    return {
-      ...entry,
-      sources: sources.map((source) => ('raw' in source ? source : { ...source, isLegacy: false, raw: {} })),
-    };
+    const sources = sourcesAfter(entry.sources, changes.get(key) ?? [], world.mapping.owner);
+    return entryAfter(entry, entry.destination, sources, entry.modifyIndex) ?? { ...entry, sources: [] };
   });
 }
 

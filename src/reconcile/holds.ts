@@ -1,3 +1,4 @@
+import { holdDecision, holdKey } from '../apply/decision-drafts.js';
 import type { Cause } from '../model/cause.js';
 import type { HoldReason } from '../model/decision.js';
 import { parseKey } from '../model/key.js';
@@ -5,7 +6,6 @@ import type { Trigger } from '../model/trigger.js';
 import type { Hold } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
-import { holdDecision, holdKey } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
 /**

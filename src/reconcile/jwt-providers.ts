@@ -1,3 +1,6 @@
+import { causeOf, settledOf } from '../apply/decision-drafts.js';
+import { isRefusal } from '../apply/journaled-write.js';
+import { settle } from '../apply/settle.js';
 import type { WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
@@ -13,13 +16,11 @@ import { type JwtProviderChange, planJwtProviders } from '../plan/plan-jwt-provi
 import { entryText, parseEntryKeys } from '../plan/user-tokens.js';
 import type { SettledDecision } from '../queue/journal.js';
 import { aclBudget } from './acl/acl-budget.js';
-import { causeOf, settledOf } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';
 import { tellHolds } from './holds.js';
 import { INTERRUPTED } from './leftovers.js';
 import { toTriggers } from './observe-consul.js';
-import { isRefusal, settle } from './settle.js';
 import { lacksFacts, needsUserTokens, ourJwtProviders, readUserTokenFacts } from './user-token-facts.js';
 
 type Deps = ReconcilerDeps;

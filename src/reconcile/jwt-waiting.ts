@@ -1,3 +1,4 @@
+import { causeOf } from '../apply/decision-drafts.js';
 import { providerKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
 import type { Job } from '../model/trigger.js';
@@ -5,7 +6,6 @@ import { jwtProviderName } from '../plan/acl/quote.js';
 import type { Plan } from '../plan/plan.js';
 import { providersWrittenBy } from '../plan/plan-jwt-providers.js';
 import type { JobResult } from '../queue/queue.js';
-import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 
 /** Between looks whether a jwt-provider stands; longer the longer it takes, until the sweep takes over. */

@@ -1,10 +1,10 @@
+import { settledOf, viewOf } from '../apply/decision-drafts.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
 import { isOwned } from '../plan/ownership.js';
 import { claimSubject } from '../plan/plan.js';
 import { toWrittenText } from '../plan/written.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
-import { settledOf, viewOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 
 /**

@@ -1,3 +1,4 @@
+import { causeOf } from '../apply/decision-drafts.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
@@ -9,7 +10,6 @@ import type { JobResult } from '../queue/queue.js';
 import { isAclActive } from './acl/acl-state.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
 import { namelessLeft } from './acl/nameless-objects.js';
-import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
@@ -81,6 +81,7 @@ export async function reconcileProvider(
   // Who only gains may have logins to be made before an intention opens.
   const mayWait = ({ urgent, evidence }: Reached) => isAclActive(deps) && !urgent && evidence.length === 0;
   const first = reachTriggers(
+    key.name,
     reaches.filter((reach) => !mayWait(reach)),
     job,
   );
@@ -108,7 +109,7 @@ export async function reconcileProvider(
     const waiting = reaches.filter(
       (reach) => mayWait(reach) && !sendOn.has(formatKey(clientKey(key.name, reach.clientId))),
     );
-    await deps.queue.add([...ofAcl, ...reachTriggers(waiting, job)]);
+    await deps.queue.add([...ofAcl, ...reachTriggers(key.name, waiting, job)]);
   } catch (error) {
     // The difference would be forgotten: make the directory unknown, so that the next read compares everything.
     world.forgetDirectory(key.name);
@@ -133,7 +134,7 @@ export async function reconcileProvider(
 }
 
 /** Each destination once for all that is told it alike. */
-function reachTriggers(reaches: readonly Reached[], job: Job): readonly Trigger[] {
+function reachTriggers(provider: string, reaches: readonly Reached[], job: Job): readonly Trigger[] {
   const groups = new Map<string, Reached[]>();
   for (const reach of reaches) {
     const alike = JSON.stringify([reach.urgent, reach.isNamed && reach.clientId]);
@@ -149,6 +150,7 @@ function reachTriggers(reaches: readonly Reached[], job: Job): readonly Trigger[
       job,
       one.evidence,
       one.urgent,
+      one.isNamed ? { provider, clientId: one.clientId } : undefined,
     );
   });
 }

@@ -1,3 +1,4 @@
+import { plainDecision } from '../apply/decision-drafts.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
@@ -5,7 +6,6 @@ import type { Trigger } from '../model/trigger.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { isAclActive } from './acl/acl-state.js';
 import { sweepAcl } from './acl/sweep-acl.js';
-import { plainDecision } from './decide.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';
 import { holdTriggers } from './holds.js';

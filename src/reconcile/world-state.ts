@@ -235,6 +235,11 @@ export class WorldState {
     if (this.#entries.replace(destination, entry, read)) this.#version++;
   }
 
+  /** Whether the entries were listed once: one that is not known is not there. */
+  get hasEntries(): boolean {
+    return this.#hasEntries;
+  }
+
   get entries(): ReadonlyMap<string, IntentionEntry> {
     return this.#entries.all;
   }

@@ -1,3 +1,4 @@
+import { sourcesAfter } from '../../src/apply/entry-sources.js';
 import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../../src/model/catalog.js';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../src/model/intention.js';
@@ -20,7 +21,6 @@ import {
   type World,
 } from '../../src/plan/world.js';
 import { toWrittenText } from '../../src/plan/written.js';
-import { withChange } from '../../src/reconcile/apply.js';
 
 /** Everything a plan can see, in the form that is easiest to write down in a test. */
 export interface Scene {
@@ -248,7 +248,7 @@ export function entriesAfter(
 ): ReadonlyMap<string, IntentionEntry> {
   const key = serviceText(destination);
   const base = entries.get(key);
-  const sources = withChange(base?.sources ?? [], change, owner).map(toRead);
+  const sources = sourcesAfter(base?.sources ?? [], [change], owner).map(toRead);
   const result = new Map(entries);
   if (sources.length === 0) result.delete(key);
   else

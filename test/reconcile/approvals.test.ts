@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { holdKey } from '../../src/apply/decision-drafts.js';
 import { guardRevocations } from '../../src/plan/guard.js';
 import type { KeyRecord, RecordedHold } from '../../src/queue/journal.js';
 import { applyRulings, ruleOnHold } from '../../src/reconcile/approvals.js';
-import { holdKey } from '../../src/reconcile/decide.js';
 import { fingerprintOf } from '../../src/reconcile/holds.js';
 import { WorldState } from '../../src/reconcile/world-state.js';
 import {

@@ -3,6 +3,7 @@ import type { Decision } from '../../src/model/decision.js';
 import { type Key, providerKey } from '../../src/model/key.js';
 import type { Cause, CauseKind, Trigger } from '../../src/model/trigger.js';
 import { silentLogger } from '../../src/observe.js';
+import type { Journal } from '../../src/queue/journal.js';
 import type { Queue } from '../../src/queue/queue.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { createMetrics } from '../../workers/metrics.js';
@@ -26,13 +27,19 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-export async function startWorker(rig: Rig, wrap: (consul: Consul) => Consul = (it) => it): Promise<Worker> {
+export async function startWorker(
+  rig: Rig,
+  wrap: (consul: Consul) => Consul = (it) => it,
+  wrapJournal: (journal: Journal) => Journal = (it) => it,
+): Promise<Worker> {
   const config = await rig.load();
   const ambience = { logger: silentLogger, metrics: createMetrics(), clock: rig.clock };
   const store = await openStore(config, ambience);
   const consul = await openConsul(config.consul, config.owner, ambience);
   const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
-  const { deps, agenda, inbox } = createCore(config, { consul: wrap(consul), providers, store }, ambience);
+  const core = createCore(config, { consul: wrap(consul), providers, store }, ambience);
+  const { agenda, inbox } = core;
+  const deps = { ...core.deps, journal: wrapJournal(core.deps.journal) };
   const stop = new AbortController();
   const done = runReconcile(deps, agenda, store.queue, stop.signal);
   const worker: Worker = {

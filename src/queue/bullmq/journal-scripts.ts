@@ -13,10 +13,12 @@ import { Script } from './script.js';
  * P:seq        the number that orders
  */
 
-/** ARGV: key; then id, draft. */
+/** ARGV: key, number of replaced ids, these; then id, draft. */
 export const RECORD = new Script(`
-local key = ARGV[1]
-for i = 2, #ARGV, 2 do
+local key, replaced = ARGV[1], tonumber(ARGV[2])
+for i = 3, 2 + replaced do redis.call('HDEL', P .. ':pending:' .. key, ARGV[i]) end
+if redis.call('EXISTS', P .. ':pending:' .. key) == 0 then redis.call('SREM', P .. ':pending', key) end
+for i = 3 + replaced, #ARGV, 2 do
   if not redis.call('ZSCORE', P .. ':settled', ARGV[i]) then
     local seq = redis.call('INCR', P .. ':seq')
     redis.call('HSETNX', P .. ':pending:' .. key, ARGV[i], seq .. '\\n' .. ARGV[i + 1])

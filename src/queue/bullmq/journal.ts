@@ -32,10 +32,14 @@ export class BullmqJournal implements Journal {
     };
   }
 
-  async record(key: string, drafts: readonly DraftDecision[]): Promise<void> {
-    if (drafts.length === 0) return;
+  async record(
+    key: string,
+    drafts: readonly DraftDecision[],
+    replaced: readonly string[] = [],
+  ): Promise<void> {
+    if (drafts.length + replaced.length === 0) return;
     const values = drafts.flatMap((draft) => [draft.id, JSON.stringify(draft)]);
-    await this.#link.run(scripts.RECORD, key, ...values);
+    await this.#link.run(scripts.RECORD, key, replaced.length, ...replaced, ...values);
   }
 
   async settle(key: string, decisions: readonly SettledDecision[], update: RecordUpdate = {}): Promise<void> {

@@ -36,9 +36,14 @@ export class EmbeddedJournal implements Journal {
     }));
   }
 
-  async record(key: string, drafts: readonly DraftDecision[]): Promise<void> {
-    if (drafts.length === 0) return;
+  async record(
+    key: string,
+    drafts: readonly DraftDecision[],
+    replaced: readonly string[] = [],
+  ): Promise<void> {
+    if (drafts.length + replaced.length === 0) return;
     await this.#file.write(() => {
+      for (const id of replaced) this.#file.sql('DELETE FROM pending WHERE id = ?').run(id);
       const insert = this.#file.sql('INSERT OR IGNORE INTO pending (id, key, body) VALUES (?, ?, ?)');
       for (const draft of drafts) {
         if (!this.#wasSettled(draft.id)) insert.run(draft.id, key, JSON.stringify(draft));

@@ -1,3 +1,5 @@
+import { isRefusal } from '../../apply/journaled-write.js';
+import { settle } from '../../apply/settle.js';
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
@@ -6,7 +8,6 @@ import { type AclChange, aclSubject, digestObject, nameOf } from '../../plan/acl
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { isOwnedDescription } from '../../plan/ownership.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
-import { isRefusal, settle } from '../settle.js';
 import { aclDraft } from './acl-draft.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';

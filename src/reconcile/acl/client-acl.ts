@@ -1,3 +1,4 @@
+import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { clientKey, formatKey } from '../../model/key.js';
@@ -7,7 +8,6 @@ import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings, rulingOn } from '../approvals.js';
-import { causeOf, grantReasonOf } from '../decide.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
 import { tellHolds } from '../holds.js';

@@ -1,9 +1,9 @@
+import { causeOf, grantReasonOf, holdKey } from '../../apply/decision-drafts.js';
 import { SyncError } from '../../errors.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings, rulingOn } from '../approvals.js';
-import { causeOf, grantReasonOf, holdKey } from '../decide.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
 import { evidenceOf } from '../fan-out.js';

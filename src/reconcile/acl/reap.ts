@@ -1,11 +1,11 @@
+import { settledOf } from '../../apply/decision-drafts.js';
+import { settle } from '../../apply/settle.js';
 import { SyncError } from '../../errors.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import { orphans } from '../../plan/acl/tokens.js';
-import { settledOf } from '../decide.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
-import { settle } from '../settle.js';
 import { isAclActive } from './acl-state.js';
 import { endedTokensText, noteEnded } from './end-tokens.js';
 

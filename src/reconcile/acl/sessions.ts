@@ -1,3 +1,4 @@
+import { settle } from '../../apply/settle.js';
 import type { TokenFilter } from '../../consul/acl.js';
 import type { DecidedPerson, DraftDecision, Resource } from '../../model/decision.js';
 import { formatKey, type Key } from '../../model/key.js';
@@ -11,7 +12,6 @@ import { classify, needsHuman } from '../../plan/actor.js';
 import type { Hold, PlannedClient } from '../../plan/plan.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { tellHolds } from '../holds.js';
-import { settle } from '../settle.js';
 import { isAclActive } from './acl-state.js';
 import { unlessDenied } from './denied.js';
 import { endedTokensText, endTokens } from './end-tokens.js';

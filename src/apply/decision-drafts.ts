@@ -12,6 +12,7 @@ import type {
 import type { Cause, Job, Trigger } from '../model/trigger.js';
 import { canonical } from '../plan/access.js';
 import type { ActualAccess, Change, Hold, PlannedClient } from '../plan/plan.js';
+import { clientText } from '../plan/world.js';
 import type { SettledDecision } from '../queue/journal.js';
 
 /** What every decision of this process carries. */
@@ -143,6 +144,21 @@ export function viewOf(access: ActualAccess): Decision['before'] {
   if (access.kind === 'other') return { access: 'other' };
   const form = canonical(access);
   return form.kind === 'http' ? { access: 'http', permissions: form.permissions } : { access: form.kind };
+}
+
+/** The cause of each client's changes: what its own job or event sent here, else what the job's decisions name. */
+export function causesOf(job: Job): (client: PlannedClient | undefined) => Cause {
+  const whole = causeOf(job);
+  const byClient = new Map<string, Trigger[]>();
+  for (const trigger of job.triggers) {
+    if (trigger.client === undefined) continue;
+    const text = clientText(trigger.client);
+    byClient.set(text, [...(byClient.get(text) ?? []), trigger]);
+  }
+  return (client) => {
+    const own = client && byClient.get(clientText(client));
+    return own === undefined ? whole : causeOf({ ...job, triggers: own });
+  };
 }
 
 /** The cause that a job's decisions name: what an IdP event or order said comes before what was merely noticed. */

@@ -1,0 +1,56 @@
+import type { IntentionEntry, IntentionSource, NewSource } from '../model/intention.js';
+import { isOwned } from '../plan/ownership.js';
+import type { Change } from '../plan/plan.js';
+import { serviceText } from '../plan/world.js';
+
+export type Source = IntentionSource | NewSource;
+
+/** The sources after all changes; every other source stays where and as it is, and new ones come last. */
+export function sourcesAfter(
+  sources: readonly Source[],
+  changes: readonly Change[],
+  owner: string,
+): readonly Source[] {
+  const waiting = new Map(changes.map((change) => [serviceText(change.source), change]));
+  const next: Source[] = [];
+  for (const source of sources) {
+    const change = waiting.get(serviceText(source));
+    if (change === undefined || !isMeant(source, change, owner)) {
+      next.push(source);
+      continue;
+    }
+    waiting.delete(serviceText(source));
+    if (change.after !== undefined) next.push(toSource(change, change.after));
+  }
+  for (const change of waiting.values())
+    if (change.after !== undefined) next.push(toSource(change, change.after));
+  return next;
+}
+
+/** The entry as it is after a write; `modifyIndex` 0: its index is not known. Undefined where no source is left. */
+export function entryAfter(
+  base: IntentionEntry | undefined,
+  destination: IntentionEntry['destination'],
+  sources: readonly Source[],
+  modifyIndex: number,
+): IntentionEntry | undefined {
+  if (sources.length === 0) return undefined;
+  return {
+    destination,
+    sources: sources.map((source) => ('raw' in source ? source : { ...source, isLegacy: false, raw: {} })),
+    meta: base?.meta ?? {},
+    modifyIndex,
+    raw: base?.raw ?? {},
+  };
+}
+
+/** An unmarked source is meant by its adoption alone. */
+function isMeant(source: Source, change: Change, owner: string): boolean {
+  return (
+    !('raw' in source) || isOwned(owner, source) || (change.reason === 'Adopted' && source.peer === undefined)
+  );
+}
+
+function toSource(change: Change, access: NonNullable<Change['after']>): NewSource {
+  return { ...change.source, description: change.description, access };
+}

@@ -1,0 +1,140 @@
+import type { Intentions, WriteResult } from '../consul/consul.js';
+import type { SyncError } from '../errors.js';
+import type { Cause } from '../model/cause.js';
+import type { DraftDecision } from '../model/decision.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { Change } from '../plan/plan.js';
+import { toWrittenText } from '../plan/written.js';
+import { draftOf, type Stamp } from './decision-drafts.js';
+import type { ApplyDeps } from './deps.js';
+import { entryAfter, type Source, sourcesAfter } from './entry-sources.js';
+import { journaledWrite, settleRefused } from './journaled-write.js';
+
+/** The changes of one service-intentions entry. */
+export interface EntryWrite {
+  /** `formatKey` text. */
+  readonly key: string;
+  readonly destination: ServiceName;
+  /** The entry that the changes were planned from. */
+  readonly entry: IntentionEntry | undefined;
+  readonly changes: readonly Change[];
+  readonly owner: string;
+  readonly causeOf: (change: Change) => Cause;
+  readonly stamp: Stamp;
+  /** Ids of drafts that were recorded by an earlier plan and never sent. */
+  readonly replaced: readonly string[];
+  readonly isAsPlanned: (changes: readonly Change[]) => boolean;
+  /** Whether anything came for the key since the changes were planned: the parts of a refused entry wait for it. */
+  readonly isTouched: () => boolean;
+  /** Before the record, in its turn; what it resolves with is durable before the write. */
+  readonly reserve: (changes: readonly Change[]) => Promise<void> | undefined;
+  /** In the turn in which the answer is known. */
+  readonly onWritten: (
+    changes: readonly Change[],
+    entry: IntentionEntry | undefined,
+    lastWritten: ReadonlyMap<string, string>,
+  ) => void;
+  /** These were not made after all. */
+  readonly onNotMade: (changes: readonly Change[]) => void;
+}
+
+/** `again`: read and plan again. `stale`: plan again, and record the new plan in place of these drafts. */
+export type EntryEnd =
+  | { readonly kind: 'done' | 'again' }
+  | { readonly kind: 'stale'; readonly replaced: readonly string[] };
+
+/**
+ * Writes all changes of an entry by one compare-and-set. An entry that Consul refuses is split, what narrows first, then
+ * halves, until the refused edge is found: one bad edge never blocks the others. Then the first refusal is thrown.
+ */
+export async function writeEntry(
+  write: EntryWrite,
+  intentions: Pick<Intentions, 'read' | 'write' | 'delete'>,
+  deps: ApplyDeps,
+  signal: AbortSignal,
+): Promise<EntryEnd> {
+  const { key, destination, owner } = write;
+  const parts: (readonly Change[])[] = [write.changes];
+  let { entry, replaced } = write;
+  let refusal: SyncError | undefined;
+  for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+    const changes = part;
+    const base = entry;
+    const drafts = toDrafts(changes, base, write);
+    const sources = sourcesAfter(base?.sources ?? [], changes, owner);
+    const lastWritten = new Map(
+      changes.map((change) => [change.subject, toWrittenText(change.after, change.opensBy)]),
+    );
+    const reserved = write.reserve(changes);
+    const end = await journaledWrite(
+      {
+        key,
+        drafts,
+        replaced,
+        ...(reserved === undefined ? {} : { reserve: () => reserved }),
+        isAsPlanned: () => write.isAsPlanned(changes),
+        send: (stop) => send(destination, base, sources, intentions, stop),
+        lastWritten,
+        onWritten: (index) =>
+          write.onWritten(changes, entryAfter(base, destination, sources, index ?? 0), lastWritten),
+      },
+      deps,
+      signal,
+    );
+    replaced = [];
+    if (end.kind !== 'written') write.onNotMade(changes);
+    if (end.kind === 'conflict') return { kind: 'again' };
+    if (end.kind === 'stale') return { kind: 'stale', replaced: drafts.map(({ id }) => id) };
+    if (end.kind === 'refused') {
+      const halves = split(changes);
+      if (halves.length === 1) {
+        refusal ??= end.error;
+        await settleRefused(key, drafts, end.error, deps);
+      } else {
+        parts.unshift(...halves);
+        replaced = drafts.map(({ id }) => id);
+      }
+    }
+    if (parts.length === 0) break;
+    if (end.kind === 'written') {
+      if (write.isTouched()) return { kind: 'again' };
+      entry = await intentions.read(destination, signal);
+    }
+  }
+  if (refusal !== undefined) throw refusal;
+  return { kind: 'done' };
+}
+
+function toDrafts(
+  changes: readonly Change[],
+  entry: IntentionEntry | undefined,
+  { causeOf, stamp }: EntryWrite,
+): readonly DraftDecision[] {
+  const writeId = stamp.newId();
+  return changes.map((change) => ({
+    ...draftOf(change, causeOf(change), entry?.modifyIndex ?? 0, stamp),
+    writeId,
+  }));
+}
+
+function send(
+  destination: ServiceName,
+  base: IntentionEntry | undefined,
+  sources: readonly Source[],
+  intentions: Pick<Intentions, 'write' | 'delete'>,
+  signal: AbortSignal,
+): Promise<WriteResult> {
+  const index = base?.modifyIndex ?? 0;
+  return sources.length === 0
+    ? intentions.delete(destination, index, signal)
+    : intentions.write(destination, base, sources, index, signal);
+}
+
+/** What only narrows apart from the rest, else two halves; one change alone stays whole. */
+function split(changes: readonly Change[]): readonly (readonly Change[])[] {
+  const narrowing = changes.filter(({ widens }) => !widens);
+  if (narrowing.length > 0 && narrowing.length < changes.length)
+    return [narrowing, changes.filter(({ widens }) => widens)];
+  const middle = Math.ceil(changes.length / 2);
+  return [changes.slice(0, middle), changes.slice(middle)].filter(({ length }) => length > 0);
+}

@@ -1,0 +1,98 @@
+import type { WriteResult } from '../consul/consul.js';
+import { SyncError } from '../errors.js';
+import type { DraftDecision } from '../model/decision.js';
+import type { ApplyDeps } from './deps.js';
+import { settleAll, toSettled } from './settle.js';
+
+/** One write to Consul, and all the decisions that it carries. */
+export interface JournaledWrite {
+  /** `formatKey` text, or another key of the journal. */
+  readonly key: string;
+  readonly drafts: readonly DraftDecision[];
+  /** Ids recorded before and never sent: these drafts take their place. */
+  readonly replaced?: readonly string[];
+  /** Made durable beside the drafts, before the write. */
+  readonly reserve?: () => Promise<void>;
+  /** Whether the write is still what a plan would make now. Asked once, after the record. */
+  readonly isAsPlanned?: () => boolean;
+  readonly send: (signal: AbortSignal) => Promise<WriteResult>;
+  /** What to remember of each subject once it is written; null forgets. */
+  readonly lastWritten?: ReadonlyMap<string, string | null>;
+  /** In the turn in which the answer is known, before the settlement. */
+  readonly onWritten?: (modifyIndex: number | undefined) => void;
+}
+
+/**
+ * - `written`: settled as applied.
+ * - `conflict`: the compare-and-set was lost and nothing was written; settled as failed.
+ * - `refused`: Consul refuses the content. Still recorded: record the parts of it in its place, or settle it.
+ * - `stale`: what it was planned from has changed and nothing was sent. Still recorded: record the next plan in its place.
+ */
+export type WriteEnd =
+  | { readonly kind: 'written' | 'conflict' | 'stale' }
+  | { readonly kind: 'refused'; readonly error: SyncError };
+
+/**
+ * Records all decisions of a write in one step, writes, and settles them in one step. An error that leaves open whether
+ * the write happened is thrown, and its drafts stay pending: the next run of the key judges them by what it reads.
+ */
+export async function journaledWrite(
+  write: JournaledWrite,
+  deps: ApplyDeps,
+  signal: AbortSignal,
+): Promise<WriteEnd> {
+  const { key, drafts, replaced } = write;
+  await Promise.all([deps.journal.record(key, drafts, replaced), write.reserve?.()]);
+  if (write.isAsPlanned?.() === false) return { kind: 'stale' };
+  let result: WriteResult;
+  try {
+    result = await write.send(signal);
+  } catch (error) {
+    if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
+    return { kind: 'refused', error };
+  }
+  const nowMs = deps.clock.now();
+  if (result.kind === 'conflict') {
+    const detail = 'the entry changed meanwhile; it is read and planned again';
+    const lost = { outcome: 'failed', reason: 'Conflict', detail } as const;
+    await settleAll(
+      key,
+      drafts.map((draft) => toSettled(draft, lost, nowMs)),
+      {},
+      deps,
+    );
+    return { kind: 'conflict' };
+  }
+  const { modifyIndex } = result;
+  write.onWritten?.(modifyIndex);
+  const applied = { outcome: 'applied', ...(modifyIndex === undefined ? {} : { modifyIndex }) } as const;
+  await settleAll(
+    key,
+    drafts.map((draft) => toSettled(draft, applied, nowMs)),
+    write.lastWritten === undefined ? {} : { lastWritten: write.lastWritten },
+    deps,
+  );
+  return { kind: 'written' };
+}
+
+/** Settles drafts that Consul refused, and would refuse again. */
+export async function settleRefused(
+  key: string,
+  drafts: readonly DraftDecision[],
+  error: SyncError,
+  deps: ApplyDeps,
+): Promise<void> {
+  const nowMs = deps.clock.now();
+  const refused = { outcome: 'failed', reason: 'ConsulRefused', detail: error.message } as const;
+  await settleAll(
+    key,
+    drafts.map((draft) => toSettled(draft, refused, nowMs)),
+    {},
+    deps,
+  );
+}
+
+/** Only these say for certain that nothing was written. */
+export function isRefusal(error: SyncError): boolean {
+  return error.code === 'ERR_CONSUL_REJECTED' || error.code === 'ERR_CONSUL_DENIED';
+}

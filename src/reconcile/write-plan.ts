@@ -1,0 +1,49 @@
+import { type EntryEnd, type EntryWrite, writeEntry } from '../apply/entry-write.js';
+import type { Cause } from '../model/cause.js';
+import type { Change, PlannedClient } from '../plan/plan.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
+
+/** Writes the changes of a plan, and keeps the state, the mass guard's window and the memory of corrections up. */
+export async function writePlan(
+  write: Pick<EntryWrite, 'key' | 'destination' | 'entry' | 'changes' | 'replaced' | 'isAsPlanned'>,
+  causeOf: (client: PlannedClient | undefined) => Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<EntryEnd> {
+  const { world, window, contention, clock, consul, facts, metrics, queue } = deps;
+  const { key, destination, changes, replaced } = write;
+  if (changes.length === 0) {
+    if (replaced.length > 0) await deps.journal.record(key, [], replaced);
+    return { kind: 'done' };
+  }
+  return writeEntry(
+    {
+      ...write,
+      owner: world.mapping.owner,
+      causeOf: ({ client }) => causeOf(client),
+      stamp: stampOf(deps),
+      isTouched: () => queue.late().length > 0,
+      reserve: (part) => {
+        const inferred = part.filter(({ isInferred }) => isInferred);
+        for (const { subject } of inferred) window.takeEdge(subject, clock.now());
+        return inferred.length === 0 ? undefined : window.store(facts);
+      },
+      onWritten: (part, entry, lastWritten) => {
+        const now = clock.now();
+        for (const { subject, reason } of part) {
+          if (reason === 'DriftCorrected') contention.corrected(subject, now);
+          window.made(subject);
+        }
+        world.rememberWritten(key, new Map([...world.lastWritten(key), ...lastWritten]));
+        world.putEntry(destination, entry);
+        metrics.gauge('scopemesh_inferred_removals', window.used(now));
+      },
+      onNotMade: (part: readonly Change[]) => {
+        for (const { subject } of part) window.giveBack(subject);
+      },
+    },
+    consul.intentions,
+    deps,
+    signal,
+  );
+}
