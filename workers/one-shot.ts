@@ -114,6 +114,7 @@ function watchSettlements(deps: ReconcilerDeps): {
       queue: { add: async () => {} },
       journal: {
         read: (key) => journal.read(key),
+        readAll: () => journal.readAll(),
         record: (key, drafts) => journal.record(key, drafts),
         outbox: (limit) => journal.outbox(limit),
         published: (ids) => journal.published(ids),

@@ -84,6 +84,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     queue: { add: async (triggers) => void added.push(...triggers) },
     journal: {
       read: refuse,
+      readAll: refuse,
       record: refuse,
       settle: refuse,
       outbox: refuse,

@@ -1,10 +1,22 @@
 import type { Decision, DraftDecision } from '../../model/decision.js';
-import type { Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
+import type { Journal, KeyRecord, RecordedHold, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
+import type { Row } from './rows.js';
 import type { StateFile } from './state-file.js';
 
 // How many settled ids are remembered: far more than can be under way when a step is repeated.
 const SETTLED_KEPT = 100_000;
+
+// Some milliseconds of the event loop.
+const KEYS_IN_ONE_TURN = 500;
+
+const EMPTY: KeyRecord = { pending: [], lastWritten: new Map(), holds: new Map() };
+
+interface MutableRecord {
+  readonly pending: DraftDecision[];
+  readonly lastWritten: Map<string, string>;
+  readonly holds: Map<string, RecordedHold>;
+}
 
 /** The journal over the tables of the queue's own file, so that a decision is as durable as its job. */
 export class EmbeddedJournal implements Journal {
@@ -15,25 +27,21 @@ export class EmbeddedJournal implements Journal {
   }
 
   async read(key: string): Promise<KeyRecord> {
-    const file = this.#file;
-    return file.read(() => ({
-      pending: file
-        .sql('SELECT body FROM pending WHERE key = ? ORDER BY seq')
-        .all(key)
-        .map((row) => parseDraft(row.text('body'))),
-      lastWritten: new Map(
-        file
-          .sql('SELECT subject, digest FROM written WHERE key = ?')
-          .all(key)
-          .map((row) => [row.text('subject'), row.text('digest')]),
-      ),
-      holds: new Map(
-        file
-          .sql('SELECT subject, body FROM holds WHERE key = ?')
-          .all(key)
-          .map((row) => [row.text('subject'), parseHold(row.text('body'))]),
-      ),
-    }));
+    return this.#file.read(() => this.#records(key, key).get(key)) ?? EMPTY;
+  }
+
+  async readAll(): Promise<ReadonlyMap<string, KeyRecord>> {
+    const query = `
+      SELECT key FROM written UNION SELECT key FROM holds UNION SELECT key FROM pending ORDER BY key`;
+    const keys = this.#file.read(() => this.#file.sql(query).all()).map((row) => row.text('key'));
+    const all = new Map<string, KeyRecord>();
+    for (let from = 0; from < keys.length; from += KEYS_IN_ONE_TURN) {
+      const slice = keys.slice(from, from + KEYS_IN_ONE_TURN);
+      const records = this.#file.read(() => this.#records(slice[0] ?? '', slice.at(-1) ?? ''));
+      for (const [key, record] of records) all.set(key, record);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return all;
   }
 
   async record(key: string, drafts: readonly DraftDecision[]): Promise<void> {
@@ -84,6 +92,32 @@ export class EmbeddedJournal implements Journal {
         .map((row) => ({ ...parseHold(row.text('body')), key: row.text('key') })),
       outboxLength: file.sql('SELECT count(*) AS n FROM outbox').first()?.integer('n') ?? 0,
     }));
+  }
+
+  /** By key, of the keys from `first` to `last`. */
+  #records(first: string, last: string): Map<string, KeyRecord> {
+    const records = new Map<string, MutableRecord>();
+    const rows = (sql: string) => this.#file.sql(sql).all(first, last);
+    const recordOf = (row: Row): MutableRecord => {
+      const key = row.text('key');
+      const known: MutableRecord = records.get(key) ?? {
+        pending: [],
+        lastWritten: new Map(),
+        holds: new Map(),
+      };
+      records.set(key, known);
+      return known;
+    };
+    for (const row of rows('SELECT key, subject, digest FROM written WHERE key BETWEEN ? AND ?')) {
+      recordOf(row).lastWritten.set(row.text('subject'), row.text('digest'));
+    }
+    for (const row of rows('SELECT key, subject, body FROM holds WHERE key BETWEEN ? AND ?')) {
+      recordOf(row).holds.set(row.text('subject'), parseHold(row.text('body')));
+    }
+    for (const row of rows('SELECT key, body FROM pending WHERE key BETWEEN ? AND ? ORDER BY key, seq')) {
+      recordOf(row).pending.push(parseDraft(row.text('body')));
+    }
+    return records;
   }
 
   #wasSettled(id: string): boolean {
