@@ -18,7 +18,7 @@ interface MutableRecord {
   readonly holds: Map<string, RecordedHold>;
 }
 
-/** The journal over the tables of the queue's own file, so that a decision is as durable as its job. */
+/** The journal over the tables of `journal.db`. */
 export class EmbeddedJournal implements Journal {
   readonly #file: StateFile;
 
@@ -64,7 +64,7 @@ export class EmbeddedJournal implements Journal {
   }
 
   async outbox(limit: number): Promise<readonly Decision[]> {
-    return this.#file.read(() =>
+    return this.#file.readDurable(() =>
       this.#file
         .sql('SELECT body FROM outbox ORDER BY seq LIMIT ?')
         .all(limit)
