@@ -27,6 +27,11 @@ CREATE INDEX IF NOT EXISTS rechecks_by_due ON rechecks (provider, due_at);
 `;
 // Files of the first versions have no such column.
 const DELAYED_AT = 'ALTER TABLE keys ADD COLUMN delayed_at INTEGER NOT NULL DEFAULT 0';
+// Which keys run, so that a query leaves them out: of this connection alone, and gone with it.
+const RUNNING = `
+PRAGMA temp_store = MEMORY;
+CREATE TEMP TABLE running (key TEXT PRIMARY KEY) WITHOUT ROWID;
+`;
 
 /** Version 1 also held the journal. */
 export const QUEUE_FILE: StateSchema = {
@@ -36,6 +41,7 @@ export const QUEUE_FILE: StateSchema = {
     database.exec(QUEUE_TABLES);
     const columns = database.prepare('PRAGMA table_info(keys)').all();
     if (columns.every((column) => new Row(column).text('name') !== 'delayed_at')) database.exec(DELAYED_AT);
+    database.exec(RUNNING);
   },
 };
 
