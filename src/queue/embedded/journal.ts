@@ -129,13 +129,10 @@ export class EmbeddedJournal implements Journal {
     const file = this.#file;
     if (file.sql('INSERT OR IGNORE INTO settled (id) VALUES (?)').run(decision.id) === 0) return false;
     file.sql('DELETE FROM pending WHERE id = ?').run(decision.id);
-    file
+    const revision = file
       .sql(`
         INSERT INTO revisions (subject, revision) VALUES (?, 1)
-        ON CONFLICT (subject) DO UPDATE SET revision = revision + 1`)
-      .run(decision.subject);
-    const revision = file
-      .sql('SELECT revision FROM revisions WHERE subject = ?')
+        ON CONFLICT (subject) DO UPDATE SET revision = revision + 1 RETURNING revision`)
       .first(decision.subject)
       ?.integer('revision');
     file

@@ -28,10 +28,7 @@ CREATE INDEX IF NOT EXISTS rechecks_by_due ON rechecks (provider, due_at);
 // Files of the first versions have no such column.
 const DELAYED_AT = 'ALTER TABLE keys ADD COLUMN delayed_at INTEGER NOT NULL DEFAULT 0';
 // Which keys run, so that a query leaves them out: of this connection alone, and gone with it.
-const RUNNING = `
-PRAGMA temp_store = MEMORY;
-CREATE TEMP TABLE running (key TEXT PRIMARY KEY) WITHOUT ROWID;
-`;
+const RUNNING = 'CREATE TEMP TABLE running (key TEXT PRIMARY KEY) WITHOUT ROWID';
 
 /** Version 1 also held the journal. */
 export const QUEUE_FILE: StateSchema = {

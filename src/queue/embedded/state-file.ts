@@ -19,7 +19,7 @@ export interface StateSchema {
   readonly fileName: string;
   /** A file of a greater version is refused. */
   readonly version: number;
-  /** Creates what is missing, also in a file of an older version. Repeating is harmless. */
+  /** Creates what is missing, also in a file of an older version, within a transaction. Repeating is harmless. */
   setUp(database: Database.Database): void;
 }
 
@@ -59,14 +59,17 @@ export class StateFile {
     this.#path = join(directory, schema.fileName);
     try {
       this.#database = new Database(this.#path, { timeout: 5000 });
-      // Who could call what is nobody else's business; the side files take the mode of this one.
+      // It names who may call whom: only its owner may read it. The side files take its mode.
       chmodSync(this.#path, 0o600);
       this.#database.exec('PRAGMA journal_mode = WAL');
       this.#database.exec('PRAGMA synchronous = FULL');
       const version = this.#pragma('user_version').integer('user_version');
       if (version > schema.version) throw new Error(`a newer scopemesh wrote it (version ${version})`);
+      this.#database.exec('PRAGMA temp_store = MEMORY');
+      this.#database.exec('BEGIN IMMEDIATE');
       schema.setUp(this.#database);
-      this.#database.exec(`PRAGMA user_version = ${schema.version}`);
+      if (version < schema.version) this.#database.exec(`PRAGMA user_version = ${schema.version}`);
+      this.#database.exec('COMMIT');
       if (this.#pragma('journal_mode').text('journal_mode') === 'wal') {
         this.#log = new WriteAheadLog(this.#path, sync);
         this.#database.exec('PRAGMA synchronous = NORMAL');
