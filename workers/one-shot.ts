@@ -114,6 +114,7 @@ function watchSettlements(deps: ReconcilerDeps): {
       queue: NO_FOLLOW_UPS,
       journal: {
         read: (key) => journal.read(key),
+        readAll: () => journal.readAll(),
         record: (key, drafts, replaced) => journal.record(key, drafts, replaced),
         outbox: (limit) => journal.outbox(limit),
         published: (ids) => journal.published(ids),

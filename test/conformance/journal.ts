@@ -29,7 +29,7 @@ export function settled(id: string, subject = 's'): SettledDecision {
   return { ...rest, time: '2026-01-01T00:00:01.000Z', outcome: 'applied', latencyMs: 11.4 };
 }
 
-function hold(subject: string): RecordedHold {
+export function hold(subject: string): RecordedHold {
   return {
     subject,
     reason: 'ClaimTaken',
@@ -141,6 +141,28 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
       expect((await journal.overview()).holds).toEqual([{ ...hold('s'), key: KEY }]);
       await journal.settle(KEY, [], { holds: new Map([['s', null]]) });
       expect((await journal.overview()).holds).toEqual([]);
+    });
+
+    it('gives the record of every key that has one in one go, as read does of each', async () => {
+      expect(await store.journal.readAll()).toEqual(new Map());
+      const keys = Array.from({ length: 1203 }, (_, index) => `destination/default/default/ü*[${index}]`);
+      await Promise.all(
+        keys.map((key, index) =>
+          store.journal.settle(key, [], { lastWritten: new Map([[`${index}`, `digest-${index}`]]) }),
+        ),
+      );
+      await store.journal.record('pending-alone', [draft('b'), draft('a')]);
+      await store.journal.settle('held-alone', [], { holds: new Map([['s', hold('s')]]) });
+      await store.journal.record(keys[7] ?? '', [draft('c')]);
+      await store.journal.settle(keys[8] ?? '', [], { lastWritten: new Map([['8', null]]) });
+      const journal = await afterCrash();
+      const all = await journal.readAll();
+      expect(new Set(all.keys())).toEqual(
+        new Set([...keys.filter((_, index) => index !== 8), 'pending-alone', 'held-alone']),
+      );
+      for (const key of [keys[0] ?? '', keys[7] ?? '', keys[1202] ?? '', 'pending-alone', 'held-alone']) {
+        expect(all.get(key)).toEqual(await journal.read(key));
+      }
     });
 
     it('forgets what was published, and numbers on', async () => {

@@ -354,6 +354,29 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       expect(await store.queue.state()).toMatchObject({ waiting: 1, active: 0 });
     });
 
+    it('runs hundreds at once, each key once, and counts those that run apart from those that wait', async () => {
+      const all = gate();
+      const ran: string[] = [];
+      const working = work(
+        store.queue,
+        async (job) => {
+          ran.push(formatKey(job.key));
+          await all.opened;
+          return DONE;
+        },
+        200,
+      );
+      const names = Array.from({ length: 300 }, (_, index) => `k${index}`);
+      await Promise.all(names.map((each) => store.queue.add([trigger(each, each)])));
+      await eventually('two hundred runs', () => ran.length === 200);
+      expect(await store.queue.state()).toMatchObject({ waiting: 100, delayed: 0, active: 200 });
+      all.open();
+      await idle(store.queue);
+      await working.stop();
+      expect(new Set(ran)).toEqual(new Set(names.map(key)));
+      expect(ran).toHaveLength(300);
+    });
+
     it('runs again what a crash interrupted', async () => {
       const jobs: Job[] = [];
       work(store.queue, async (job) => {

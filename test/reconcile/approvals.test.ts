@@ -62,6 +62,7 @@ test('an approval lets the removal pass that it is about, and not the same one w
       facts,
       journal: {
         read: refuse,
+        readAll: refuse,
         record: refuse,
         settle: refuse,
         outbox: refuse,

@@ -89,6 +89,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     },
     journal: {
       read: refuse,
+      readAll: refuse,
       record: refuse,
       settle: refuse,
       outbox: refuse,

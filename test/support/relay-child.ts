@@ -65,6 +65,7 @@ const deps: RelayDeps = {
   },
   journal: {
     read: (key) => journal.read(key),
+    readAll: () => journal.readAll(),
     record: (key, drafts) => journal.record(key, drafts),
     settle: (key, decisions, update) => journal.settle(key, decisions, update),
     outbox: (limit) => journal.outbox(Math.min(limit, batch)),

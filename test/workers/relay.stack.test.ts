@@ -91,6 +91,7 @@ describe('the relay to Kafka', () => {
       settled: { wait: () => new Promise<void>(() => {}) },
       journal: {
         read: journal.read.bind(journal),
+        readAll: journal.readAll.bind(journal),
         record: journal.record.bind(journal),
         settle: journal.settle.bind(journal),
         outbox: () => journal.outbox(20),
@@ -151,6 +152,7 @@ describe('the relay to Kafka', () => {
     const logs = [open(topic), open(topic)];
     const narrow = {
       read: journal.read.bind(journal),
+      readAll: journal.readAll.bind(journal),
       record: journal.record.bind(journal),
       settle: journal.settle.bind(journal),
       outbox: () => journal.outbox(10),

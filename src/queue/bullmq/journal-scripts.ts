@@ -70,6 +70,18 @@ else
 end
 return fresh`);
 
+/** ARGV: keys. Gives for each: pending drafts as stored; subjects and digests; subjects and holds. */
+export const RECORDS = new Script(`
+local found = {}
+for index, key in ipairs(ARGV) do
+  found[index] = {
+    redis.call('HVALS', P .. ':pending:' .. key),
+    redis.call('HGETALL', P .. ':written:' .. key),
+    redis.call('HGETALL', P .. ':holds:' .. key)
+  }
+end
+return found`);
+
 /** ARGV: the most. Gives revision, decision. */
 export const OUTBOX = new Script(`
 local found = {}

@@ -3,10 +3,14 @@ import type { Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journ
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import * as scripts from './journal-scripts.js';
 import type { RedisLink } from './redis-link.js';
-import { toPairs, toTexts } from './script.js';
+import { toLists, toPairs, toTexts } from './script.js';
 
 // How many settled ids are remembered: far more than can be under way when a step is repeated.
 const SETTLED_KEPT = 100_000;
+
+const SCANNED_AT_ONCE = 2000;
+// Redis answers nothing else while a script runs: some milliseconds.
+const KEYS_IN_ONE_SCRIPT = 500;
 
 /** The journal beside the queue in the same Redis, so that a decision is as durable as its job. */
 export class BullmqJournal implements Journal {
@@ -30,6 +34,48 @@ export class BullmqJournal implements Journal {
       lastWritten: new Map(Object.entries(written)),
       holds: new Map(Object.entries(holds).map(([subject, json]) => [subject, parseHold(json)])),
     };
+  }
+
+  async readAll(): Promise<ReadonlyMap<string, KeyRecord>> {
+    const { prefix } = this.#link;
+    const begins = `${prefix}:written:`;
+    const keys = await this.#link.call(async (redis) => {
+      const lists = await Promise.all([
+        redis.smembers(`${prefix}:pending`),
+        redis.smembers(`${prefix}:held`),
+      ]);
+      const found = new Set(lists.flat());
+      // No set names the keys with digests.
+      let cursor = '0';
+      do {
+        const [next, names] = await redis.scan(
+          cursor,
+          'MATCH',
+          `${quote(begins)}*`,
+          'COUNT',
+          SCANNED_AT_ONCE,
+        );
+        for (const name of names) found.add(name.slice(begins.length));
+        cursor = next;
+      } while (cursor !== '0');
+      return [...found];
+    });
+    const all = new Map<string, KeyRecord>();
+    for (let from = 0; from < keys.length; from += KEYS_IN_ONE_SCRIPT) {
+      const slice = keys.slice(from, from + KEYS_IN_ONE_SCRIPT);
+      const replies = toLists(await this.#link.run(scripts.RECORDS, ...slice));
+      for (const [index, key] of slice.entries()) {
+        const [pending, written, holds] = toLists(replies[index]);
+        const record = {
+          pending: inOrder(toTexts(pending)).map(parseDraft),
+          lastWritten: new Map(toPairs(written)),
+          holds: new Map(toPairs(holds).map(([subject, json]) => [subject, parseHold(json)])),
+        };
+        // Another process may have emptied it since it was found.
+        if (record.pending.length + record.lastWritten.size + record.holds.size > 0) all.set(key, record);
+      }
+    }
+    return all;
   }
 
   async record(
@@ -100,4 +146,9 @@ function inOrder(values: readonly string[]): string[] {
     })
     .sort((a, b) => a.seq - b.seq)
     .map(({ json }) => json);
+}
+
+/** For a pattern that matches the text alone. */
+function quote(text: string): string {
+  return text.replace(/[\\*?[\]^-]/g, '\\$&');
 }

@@ -25,10 +25,15 @@ export class Script {
   }
 }
 
+/** The items of an array reply. */
+export function toLists(reply: unknown): unknown[] {
+  if (!Array.isArray(reply)) throw new Error('Redis gave no list');
+  return reply;
+}
+
 /** The texts of an array reply; numbers become text. */
 export function toTexts(reply: unknown): string[] {
-  if (!Array.isArray(reply)) throw new Error('Redis gave no list');
-  return reply.map((each: unknown) => {
+  return toLists(reply).map((each) => {
     if (typeof each === 'string') return each;
     if (typeof each === 'number') return String(each);
     throw new Error('Redis gave a list of something else than text');

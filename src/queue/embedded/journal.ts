@@ -1,12 +1,24 @@
 import type { Decision, DraftDecision } from '../../model/decision.js';
-import type { Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
+import type { Journal, KeyRecord, RecordedHold, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
+import type { Row } from './rows.js';
 import type { StateFile } from './state-file.js';
 
 // How many settled ids are remembered: far more than can be under way when a step is repeated.
 const SETTLED_KEPT = 100_000;
 
-/** The journal over the tables of the queue's own file, so that a decision is as durable as its job. */
+// Some milliseconds of the event loop.
+const KEYS_IN_ONE_TURN = 500;
+
+const EMPTY: KeyRecord = { pending: [], lastWritten: new Map(), holds: new Map() };
+
+interface MutableRecord {
+  readonly pending: DraftDecision[];
+  readonly lastWritten: Map<string, string>;
+  readonly holds: Map<string, RecordedHold>;
+}
+
+/** The journal over the tables of `journal.db`. */
 export class EmbeddedJournal implements Journal {
   readonly #file: StateFile;
 
@@ -15,25 +27,21 @@ export class EmbeddedJournal implements Journal {
   }
 
   async read(key: string): Promise<KeyRecord> {
-    const file = this.#file;
-    return file.read(() => ({
-      pending: file
-        .sql('SELECT body FROM pending WHERE key = ? ORDER BY seq')
-        .all(key)
-        .map((row) => parseDraft(row.text('body'))),
-      lastWritten: new Map(
-        file
-          .sql('SELECT subject, digest FROM written WHERE key = ?')
-          .all(key)
-          .map((row) => [row.text('subject'), row.text('digest')]),
-      ),
-      holds: new Map(
-        file
-          .sql('SELECT subject, body FROM holds WHERE key = ?')
-          .all(key)
-          .map((row) => [row.text('subject'), parseHold(row.text('body'))]),
-      ),
-    }));
+    return this.#file.read(() => this.#records(key, key).get(key)) ?? EMPTY;
+  }
+
+  async readAll(): Promise<ReadonlyMap<string, KeyRecord>> {
+    const query = `
+      SELECT key FROM written UNION SELECT key FROM holds UNION SELECT key FROM pending ORDER BY key`;
+    const keys = this.#file.read(() => this.#file.sql(query).all()).map((row) => row.text('key'));
+    const all = new Map<string, KeyRecord>();
+    for (let from = 0; from < keys.length; from += KEYS_IN_ONE_TURN) {
+      const slice = keys.slice(from, from + KEYS_IN_ONE_TURN);
+      const records = this.#file.read(() => this.#records(slice[0] ?? '', slice.at(-1) ?? ''));
+      for (const [key, record] of records) all.set(key, record);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return all;
   }
 
   async record(
@@ -61,7 +69,7 @@ export class EmbeddedJournal implements Journal {
   }
 
   async outbox(limit: number): Promise<readonly Decision[]> {
-    return this.#file.read(() =>
+    return this.#file.readDurable(() =>
       this.#file
         .sql('SELECT body FROM outbox ORDER BY seq LIMIT ?')
         .all(limit)
@@ -91,6 +99,32 @@ export class EmbeddedJournal implements Journal {
     }));
   }
 
+  /** By key, of the keys from `first` to `last`. */
+  #records(first: string, last: string): Map<string, KeyRecord> {
+    const records = new Map<string, MutableRecord>();
+    const rows = (sql: string) => this.#file.sql(sql).all(first, last);
+    const recordOf = (row: Row): MutableRecord => {
+      const key = row.text('key');
+      const known: MutableRecord = records.get(key) ?? {
+        pending: [],
+        lastWritten: new Map(),
+        holds: new Map(),
+      };
+      records.set(key, known);
+      return known;
+    };
+    for (const row of rows('SELECT key, subject, digest FROM written WHERE key BETWEEN ? AND ?')) {
+      recordOf(row).lastWritten.set(row.text('subject'), row.text('digest'));
+    }
+    for (const row of rows('SELECT key, subject, body FROM holds WHERE key BETWEEN ? AND ?')) {
+      recordOf(row).holds.set(row.text('subject'), parseHold(row.text('body')));
+    }
+    for (const row of rows('SELECT key, body FROM pending WHERE key BETWEEN ? AND ? ORDER BY key, seq')) {
+      recordOf(row).pending.push(parseDraft(row.text('body')));
+    }
+    return records;
+  }
+
   #wasSettled(id: string): boolean {
     return this.#file.sql('SELECT 1 FROM settled WHERE id = ?').first(id) !== undefined;
   }
@@ -100,13 +134,10 @@ export class EmbeddedJournal implements Journal {
     const file = this.#file;
     if (file.sql('INSERT OR IGNORE INTO settled (id) VALUES (?)').run(decision.id) === 0) return false;
     file.sql('DELETE FROM pending WHERE id = ?').run(decision.id);
-    file
+    const revision = file
       .sql(`
         INSERT INTO revisions (subject, revision) VALUES (?, 1)
-        ON CONFLICT (subject) DO UPDATE SET revision = revision + 1`)
-      .run(decision.subject);
-    const revision = file
-      .sql('SELECT revision FROM revisions WHERE subject = ?')
+        ON CONFLICT (subject) DO UPDATE SET revision = revision + 1 RETURNING revision`)
       .first(decision.subject)
       ?.integer('revision');
     file

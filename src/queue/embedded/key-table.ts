@@ -8,10 +8,12 @@ import type { StateFile } from './state-file.js';
  * enough, and would wait for the clock. The parameter is now.
  */
 const IS_DUE = '(due_at <= ?1 OR delayed_at > ?1)';
+const IS_IDLE = 'key NOT IN (SELECT key FROM running)';
 
 /**
  * The tables `triggers` (what came and has not been run with success) and `keys` (one row for each key that has
- * triggers: urgent or not, its place, since when it waits and when it is due, how often it failed, parked or not). Every method is synchronous; those that write belong inside `StateFile.write`.
+ * triggers: urgent or not, its place, since when it waits and when it is due, how often it failed, parked or not).
+ * Every method is synchronous; those that write to these tables belong inside `StateFile.write`.
  */
 export class KeyTable {
   readonly #file: StateFile;
@@ -35,11 +37,11 @@ export class KeyTable {
       .run(key, flag);
   }
 
-  /** The first keys to run, urgent ones before others, then by place. */
+  /** The first keys to run of those that do not run, urgent ones before others, then by place. */
   due(now: number, limit: number): { readonly key: string; readonly attempts: number }[] {
     return this.#file
       .sql(`
-      SELECT key, attempts FROM keys WHERE parked_since IS NULL AND ${IS_DUE}
+      SELECT key, attempts FROM keys WHERE parked_since IS NULL AND ${IS_DUE} AND ${IS_IDLE}
       ORDER BY urgent DESC, seq LIMIT ?2`)
       .all(now, limit)
       .map((row) => ({ key: row.text('key'), attempts: row.integer('attempts') }));
@@ -126,21 +128,24 @@ export class KeyTable {
       }));
   }
 
-  countDue(now: number): number {
-    return this.#count(`SELECT count(*) AS n FROM keys WHERE parked_since IS NULL AND ${IS_DUE}`, now);
-  }
-
-  countDelayed(now: number): number {
-    return this.#count(`SELECT count(*) AS n FROM keys WHERE parked_since IS NULL AND NOT ${IS_DUE}`, now);
-  }
-
-  /** Where the key stands among the counted ones. */
-  place(key: string, now: number): 'due' | 'delayed' | undefined {
+  /** How many keys wait, without those that run or are parked. */
+  count(now: number): { readonly due: number; readonly delayed: number } {
     const row = this.#file
-      .sql(`SELECT ${IS_DUE} AS due FROM keys WHERE key = ?2 AND parked_since IS NULL`)
-      .first(now, key);
-    if (row === undefined) return undefined;
-    return row.integer('due') === 1 ? 'due' : 'delayed';
+      .sql(`
+      SELECT count(*) AS waiting, count(*) FILTER (WHERE ${IS_DUE}) AS due FROM keys
+      WHERE parked_since IS NULL AND ${IS_IDLE}`)
+      .first(now);
+    const due = row?.integer('due') ?? 0;
+    return { due, delayed: (row?.integer('waiting') ?? 0) - due };
+  }
+
+  /** Leaves the key out of `due` and `count` until `stop`. */
+  start(key: string): void {
+    this.#file.sql('INSERT OR IGNORE INTO running VALUES (?)').run(key);
+  }
+
+  stop(key: string): void {
+    this.#file.sql('DELETE FROM running WHERE key = ?').run(key);
   }
 
   nextDueAt(now: number): number | undefined {
@@ -157,9 +162,5 @@ export class KeyTable {
     this.#file.sql(`UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'triggers'`).run();
     const row = this.#file.sql(`SELECT seq FROM sqlite_sequence WHERE name = 'triggers'`).first();
     return row?.integer('seq') ?? 0;
-  }
-
-  #count(sql: string, now: number): number {
-    return this.#file.sql(sql).first(now)?.integer('n') ?? 0;
   }
 }

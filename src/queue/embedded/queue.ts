@@ -20,8 +20,9 @@ interface Taken {
 }
 
 /**
- * The queue in one process, over the tables `triggers` and `keys`. Which keys run is kept in memory alone: a
- * crash forgets it, and the triggers that are still in the table make the keys run again.
+ * The queue in one process, over the tables `triggers` and `keys`. Which keys run is kept in memory alone (with
+ * SQL in the temporary table `running`): a crash forgets it, and the triggers that are still in the table make the
+ * keys run again.
  */
 export class EmbeddedQueue implements Queue {
   readonly #deps: RunDeps;
@@ -42,12 +43,13 @@ export class EmbeddedQueue implements Queue {
   async add(triggers: readonly Trigger[]): Promise<void> {
     if (triggers.length === 0) return;
     if (this.#closing.signal.aborted) throw closed();
-    await this.#file.write(() => {
+    const runs = await this.#file.write(() => {
       for (const trigger of triggers) {
         this.#table.append(formatKey(trigger.key), trigger.urgent === true, JSON.stringify(trigger));
       }
+      return this.#runsOf(triggers);
     });
-    interrupt(triggers, (key) => this.#running.get(key));
+    interrupt(triggers, (key) => runs.get(key));
     this.#bell.ring();
   }
 
@@ -68,14 +70,8 @@ export class EmbeddedQueue implements Queue {
 
   async state(): Promise<QueueState> {
     return this.#file.read(() => {
-      const now = this.#deps.clock.now();
-      const places = [...this.#running.keys()].map((key) => this.#table.place(key, now));
-      return {
-        waiting: this.#table.countDue(now) - places.filter((place) => place === 'due').length,
-        delayed: this.#table.countDelayed(now) - places.filter((place) => place === 'delayed').length,
-        active: places.length,
-        parked: this.#table.parked(),
-      };
+      const { due, delayed } = this.#table.count(this.#deps.clock.now());
+      return { waiting: due, delayed, active: this.#running.size, parked: this.#table.parked() };
     });
   }
 
@@ -124,22 +120,31 @@ export class EmbeddedQueue implements Queue {
     await Promise.all(runs);
   }
 
+  /** Those that run now and do not know the triggers; a run may begin before the triggers are on disk. */
+  #runsOf(triggers: readonly Trigger[]): ReadonlyMap<string, AbortController> {
+    const keys = triggers.map((trigger) => formatKey(trigger.key));
+    return new Map(
+      keys.flatMap((key): [string, AbortController][] => {
+        const run = this.#running.get(key);
+        return run === undefined ? [] : [[key, run]];
+      }),
+    );
+  }
+
   #take(now: number, most: number): Taken[] {
     if (most <= 0) return [];
-    const taken = this.#file.read(() =>
-      // At most `running` of the first rows run already.
-      this.#table
-        .due(now, most + this.#running.size)
-        .filter(({ key }) => !this.#running.has(key))
-        .slice(0, most)
-        .flatMap(({ key, attempts }): Taken[] => {
-          const { triggers, lastSeq } = this.#table.triggers(key);
-          const [first] = triggers;
-          return first === undefined ? [] : [{ key, lastSeq, job: { key: first.key, triggers, attempts } }];
-        }),
-    );
-    for (const { key } of taken) this.#running.set(key, new AbortController());
-    return taken;
+    return this.#file.read(() => {
+      const taken = this.#table.due(now, most).flatMap(({ key, attempts }): Taken[] => {
+        const { triggers, lastSeq } = this.#table.triggers(key);
+        const [first] = triggers;
+        return first === undefined ? [] : [{ key, lastSeq, job: { key: first.key, triggers, attempts } }];
+      });
+      for (const { key } of taken) {
+        this.#table.start(key);
+        this.#running.set(key, new AbortController());
+      }
+      return taken;
+    });
   }
 
   async #run(taken: Taken, handler: JobHandler, stop: AbortSignal): Promise<void> {
@@ -153,6 +158,7 @@ export class EmbeddedQueue implements Queue {
       await this.#pause(stop);
     } finally {
       this.#running.delete(taken.key);
+      this.#table.stop(taken.key);
     }
   }
 

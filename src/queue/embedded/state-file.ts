@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
 import { Row } from './rows.js';
+import { type SyncFile, WriteAheadLog } from './write-ahead-log.js';
 
 type Value = string | number;
 
@@ -13,72 +14,69 @@ export interface Statement {
   first(...values: Value[]): Row | undefined;
 }
 
-// `seq` orders: triggers by arrival, keys by their oldest trigger or their last wait, decisions by settlement.
-// AUTOINCREMENT, so that a number never comes again: a run forgets what it read by the highest number it saw.
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS triggers (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, urgent INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS triggers_of_key ON triggers (key, seq);
-CREATE TABLE IF NOT EXISTS keys (
-  key TEXT PRIMARY KEY, urgent INTEGER NOT NULL, seq INTEGER NOT NULL, due_at INTEGER NOT NULL,
-  attempts INTEGER NOT NULL, parked_since TEXT, error TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS keys_in_order ON keys (urgent DESC, seq) WHERE parked_since IS NULL;
-CREATE INDEX IF NOT EXISTS keys_by_due ON keys (due_at) WHERE parked_since IS NULL;
-CREATE TABLE IF NOT EXISTS pending (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS pending_of_key ON pending (key, seq);
-CREATE TABLE IF NOT EXISTS revisions (subject TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS outbox (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS settled (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS written (
-  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holds (
-  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS remembered (
-  scope TEXT NOT NULL, id TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (scope, id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS remembered_by_expiry ON remembered (expires_at);
-CREATE TABLE IF NOT EXISTS rechecks (
-  provider TEXT NOT NULL, id TEXT NOT NULL, due_at INTEGER NOT NULL, body TEXT NOT NULL,
-  PRIMARY KEY (provider, id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS rechecks_by_due ON rechecks (provider, due_at);
-PRAGMA user_version = 1;
-`;
-const VERSION = 1;
-// Files of an older scopemesh have no such column, and an older one that opens a newer file need not know of it.
-const DELAYED_AT = 'ALTER TABLE keys ADD COLUMN delayed_at INTEGER NOT NULL DEFAULT 0';
+/** What a state file holds. */
+export interface StateSchema {
+  readonly fileName: string;
+  /** A file of a greater version is refused. */
+  readonly version: number;
+  /** Creates what is missing, also in a file of an older version, within a transaction. Repeating is harmless. */
+  setUp(database: Database.Database): void;
+}
 
 interface Write {
   apply(): void;
   settle(failure: Error | undefined): void;
 }
 
+// Bounds how long one transaction keeps the event loop.
+const MOST_WRITES_IN_ONE_COMMIT = 200;
+// A row takes up to some pages in the log.
+const ROWS_BETWEEN_CHECKPOINTS = 5000;
+
 /**
- * `queue.db` in the state directory. Writes of one turn of the event loop share one transaction and one fsync,
- * and each of them is all or nothing by itself. Throws SyncError ERR_QUEUE_UNREACHABLE.
+ * A SQLite file in the state directory. Writes that come in one turn of the event loop, or while a sync is in flight,
+ * share one transaction and one sync, and each of them is all or nothing by itself. No write waits for another file,
+ * and the event loop waits for no sync. Throws SyncError ERR_QUEUE_UNREACHABLE.
  */
 export class StateFile {
-  readonly #directory: string;
+  readonly #path: string;
   readonly #database: Database.Database;
+  /** None where the file system has no shared memory: SQLite syncs there by itself. */
+  readonly #log: WriteAheadLog | undefined;
   readonly #statements = new Map<string, Statement>();
   #waiting: Write[] = [];
+  #writing: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  #rowsChanged = 0;
+  #rowsInLog = 0;
+  #copying: Promise<void> | undefined;
+  #isBulkCopied = false;
+  /** A sync or a checkpoint failed, and the log was not repaired since. */
+  #isBroken = false;
+  #closing: Promise<void> | undefined;
 
-  constructor(directory: string) {
-    this.#directory = directory;
+  constructor(directory: string, schema: StateSchema, sync?: SyncFile) {
+    this.#path = join(directory, schema.fileName);
     try {
-      this.#database = new Database(join(directory, 'queue.db'), { timeout: 5000 });
-      // Who could call what is nobody else's business; the side files take the mode of this one.
-      chmodSync(join(directory, 'queue.db'), 0o600);
+      this.#database = new Database(this.#path, { timeout: 5000 });
+      // It names who may call whom: only its owner may read it. The side files take its mode.
+      chmodSync(this.#path, 0o600);
       this.#database.exec('PRAGMA journal_mode = WAL');
       this.#database.exec('PRAGMA synchronous = FULL');
-      const version = new Row(this.#database.prepare('PRAGMA user_version').all()[0]).integer('user_version');
-      if (version > VERSION) throw new Error(`a newer scopemesh wrote it (version ${version})`);
-      this.#database.exec(SCHEMA);
-      const columns = this.sql('PRAGMA table_info(keys)').all();
-      if (columns.every((column) => column.text('name') !== 'delayed_at')) this.#database.exec(DELAYED_AT);
+      const version = this.#pragma('user_version').integer('user_version');
+      if (version > schema.version) throw new Error(`a newer scopemesh wrote it (version ${version})`);
+      this.#database.exec('PRAGMA temp_store = MEMORY');
+      this.#database.exec('BEGIN IMMEDIATE');
+      schema.setUp(this.#database);
+      if (version < schema.version) this.#database.exec(`PRAGMA user_version = ${schema.version}`);
+      this.#database.exec('COMMIT');
+      if (this.#pragma('journal_mode').text('journal_mode') === 'wal') {
+        this.#log = new WriteAheadLog(this.#path, sync);
+        this.#database.exec('PRAGMA synchronous = NORMAL');
+        this.#pragma('wal_autocheckpoint = 0');
+      }
     } catch (error) {
-      throw this.#unreachable(error);
+      throw unreachable(this.#path, error);
     }
   }
 
@@ -88,7 +86,11 @@ export class StateFile {
     if (known !== undefined) return known;
     const statement = this.#database.prepare(sql);
     const prepared: Statement = {
-      run: (...values) => statement.run(...values).changes,
+      run: (...values) => {
+        const { changes } = statement.run(...values);
+        this.#rowsChanged += changes;
+        return changes;
+      },
       all: (...values) => statement.all(...values).map((row) => new Row(row)),
       first: (...values) => {
         // `all` and not `get`: a statement that is left halfway keeps its read transaction open.
@@ -100,18 +102,28 @@ export class StateFile {
     return prepared;
   }
 
-  /** Reads without waiting; sees every write that was resolved. */
+  /** Reads without waiting; sees every write that was resolved, and may see one that is not on disk yet. */
   read<T>(query: () => T): T {
     try {
       return query();
     } catch (error) {
-      throw this.#unreachable(error);
+      throw unreachable(this.#path, error);
     }
   }
 
-  /** Resolves with what `apply` returned once its writes are on disk. */
+  /** As `read`, for what leaves the process: resolves once everything that was read is on disk. */
+  async readDurable<T>(query: () => T): Promise<T> {
+    const value = this.read(query);
+    await this.#syncing?.catch(() => {});
+    // The next write repairs.
+    if (this.#isBroken) await this.write(() => {});
+    return value;
+  }
+
+  /** Resolves with what `apply` returned once its writes are on disk. Where it rejects, they may be there all the same. */
   write<T>(apply: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (this.#closing !== undefined) throw unreachable(this.#path, new Error('it is closed'));
       let result: { readonly value: T } | undefined;
       this.#waiting.push({
         apply: () => {
@@ -122,56 +134,133 @@ export class StateFile {
           else reject(failure ?? new Error('the write did not run'));
         },
       });
-      if (this.#waiting.length === 1) setImmediate(() => this.#commit());
+      this.#writing ??= this.#writeAll();
     });
   }
 
   /** False where the file system does not give what durability needs (a network share without shared memory). */
   isDurable(): boolean {
-    const journal = this.sql('PRAGMA journal_mode').first()?.text('journal_mode');
-    const synchronous = this.sql('PRAGMA synchronous').first()?.integer('synchronous') ?? 0;
-    return journal === 'wal' && synchronous >= 2;
+    return this.#log !== undefined && this.#pragma('journal_mode').text('journal_mode') === 'wal';
   }
 
-  /** Commits what waits, then closes. Later calls throw. */
-  close(): void {
-    this.#commit();
-    if (this.#database.open) this.#database.close();
+  /** Writes what waits, then closes. Later calls throw. Repeating is harmless. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
-  #commit(): void {
-    const writes = this.#waiting;
-    this.#waiting = [];
-    if (writes.length === 0) return;
+  async #close(): Promise<void> {
+    await this.#writing;
+    await this.#copying;
+    this.#log?.close();
+    this.#database.close();
+  }
+
+  /** Never rejects. */
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      // What else comes in this turn shares the commit.
+      await new Promise((resolve) => setImmediate(resolve));
+      await this.#writeSome(this.#waiting.splice(0, MOST_WRITES_IN_ONE_COMMIT));
+    }
+    this.#writing = undefined;
+  }
+
+  async #writeSome(writes: readonly Write[]): Promise<void> {
     const failures = new Map<Write, Error>();
     try {
-      this.#database.exec('BEGIN IMMEDIATE');
-      for (const write of writes) this.#apply(write, failures);
-      this.#database.exec('COMMIT');
+      if (this.#isBroken) await this.#repair();
+      this.#commit(writes, failures);
+      if (failures.size < writes.length) await this.#sync();
     } catch (error) {
-      const failure = this.#unreachable(error);
+      const failure = unreachable(this.#path, error);
       for (const write of writes) failures.set(write, failure);
-      if (this.#database.open && this.#database.inTransaction) this.#database.exec('ROLLBACK');
     }
     for (const write of writes) write.settle(failures.get(write));
+    await this.#checkpoint();
+  }
+
+  #commit(writes: readonly Write[], failures: Map<Write, Error>): void {
+    this.sql('BEGIN IMMEDIATE').run();
+    this.#rowsChanged = 0;
+    try {
+      for (const write of writes) this.#apply(write, failures);
+      this.sql('COMMIT').run();
+      this.#rowsInLog += this.#rowsChanged;
+    } finally {
+      if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
+    }
   }
 
   #apply(write: Write, failures: Map<Write, Error>): void {
-    this.#database.exec('SAVEPOINT one');
+    this.sql('SAVEPOINT one').run();
     try {
       write.apply();
     } catch (error) {
-      failures.set(write, this.#unreachable(error));
-      this.#database.exec('ROLLBACK TO one');
+      failures.set(write, unreachable(this.#path, error));
+      this.sql('ROLLBACK TO one').run();
     }
-    this.#database.exec('RELEASE one');
+    this.sql('RELEASE one').run();
   }
 
-  #unreachable(error: unknown): SyncError {
-    return new SyncError(
-      'ERR_QUEUE_UNREACHABLE',
-      `the state file queue.db in ${this.#directory} cannot be used: ${messageOf(error)}`,
-      { retriable: true, cause: error },
-    );
+  async #sync(): Promise<void> {
+    try {
+      this.#syncing = this.#log?.sync();
+      await this.#syncing;
+    } catch (error) {
+      this.#isBroken = true;
+      throw error;
+    } finally {
+      this.#syncing = undefined;
+    }
   }
+
+  /** Copies the log into the database, so that it begins again: the bulk while writes go on, then the rest. */
+  async #checkpoint(): Promise<void> {
+    if (this.#isBroken || this.#copying !== undefined) return;
+    if (this.#isBulkCopied) {
+      await this.#copy();
+      this.#startLog();
+    } else if (this.#rowsInLog >= ROWS_BETWEEN_CHECKPOINTS) {
+      this.#copying = this.#copy().then(() => {
+        this.#copying = undefined;
+        this.#isBulkCopied = true;
+      });
+    }
+  }
+
+  async #copy(): Promise<void> {
+    // What fails leaves the log as it was; the next write repairs, or fails with the reason.
+    await this.#log?.checkpoint().catch(() => {
+      this.#isBroken = true;
+    });
+  }
+
+  async #repair(): Promise<void> {
+    await this.#copying;
+    await this.#log?.repair();
+    this.#isBroken = false;
+    this.#startLog();
+  }
+
+  #startLog(): void {
+    this.#isBulkCopied = false;
+    this.#rowsInLog = 0;
+  }
+
+  #pragma(name: string): Row {
+    return new Row(this.#database.prepare(`PRAGMA ${name}`).all()[0]);
+  }
+}
+
+export function unreachable(path: string, error: unknown): SyncError {
+  if (error instanceof SyncError) return error;
+  return new SyncError(
+    'ERR_QUEUE_UNREACHABLE',
+    `the state file ${path} cannot be used: ${messageOf(error)}`,
+    {
+      retriable: true,
+      cause: error,
+    },
+  );
 }

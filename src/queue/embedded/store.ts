@@ -10,6 +10,7 @@ import { EmbeddedFacts } from './facts.js';
 import { EmbeddedJournal } from './journal.js';
 import { EmbeddedQueue } from './queue.js';
 import { EmbeddedRechecks } from './rechecks.js';
+import { JOURNAL_FILE, moveJournal, QUEUE_FILE } from './schemas.js';
 import { StateFile } from './state-file.js';
 
 export interface EmbeddedStoreOptions {
@@ -31,16 +32,21 @@ export interface EmbeddedStore {
 }
 
 /**
- * Queue, journal and facts in one SQLite file, `queue.db` in the directory. Throws SyncError ERR_STATE_LOCKED if
- * a daemon works on the directory already, ERR_QUEUE_UNREACHABLE if the file cannot be used.
+ * Queue, facts and rechecks in the SQLite file `queue.db` of the directory, the journal in `journal.db`. Throws
+ * SyncError ERR_STATE_LOCKED if a daemon works on the directory already, ERR_QUEUE_UNREACHABLE if a file cannot be
+ * used.
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, logger, metrics, clock } = options;
   const lock = lockDirectory(directory);
-  let file: StateFile;
+  let file: StateFile | undefined;
+  let journalFile: StateFile;
   try {
-    file = new StateFile(directory);
+    moveJournal(directory);
+    file = new StateFile(directory, QUEUE_FILE);
+    journalFile = new StateFile(directory, JOURNAL_FILE);
   } catch (error) {
+    void file?.close();
     lock.release();
     throw error;
   }
@@ -48,12 +54,12 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
   return {
     queue,
-    journal: new EmbeddedJournal(file),
+    journal: new EmbeddedJournal(journalFile),
     facts: new EmbeddedFacts(file, clock),
     rechecks: new EmbeddedRechecks(file),
     async close() {
       await queue.close();
-      file.close();
+      await Promise.all([file.close(), journalFile.close()]);
       lock.release();
     },
   };

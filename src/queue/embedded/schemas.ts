@@ -1,0 +1,124 @@
+import { chmodSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { Row } from './rows.js';
+import { type StateSchema, unreachable } from './state-file.js';
+import { syncDirectory } from './write-ahead-log.js';
+
+// `seq` orders: triggers by arrival, keys by their oldest trigger or their last wait, decisions by settlement.
+// AUTOINCREMENT, so that a number never comes again: a run forgets what it read by the highest number it saw.
+const QUEUE_TABLES = `
+CREATE TABLE IF NOT EXISTS triggers (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, urgent INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS triggers_of_key ON triggers (key, seq);
+CREATE TABLE IF NOT EXISTS keys (
+  key TEXT PRIMARY KEY, urgent INTEGER NOT NULL, seq INTEGER NOT NULL, due_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL, parked_since TEXT, error TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS keys_in_order ON keys (urgent DESC, seq) WHERE parked_since IS NULL;
+CREATE INDEX IF NOT EXISTS keys_by_due ON keys (due_at) WHERE parked_since IS NULL;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS remembered (
+  scope TEXT NOT NULL, id TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (scope, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS remembered_by_expiry ON remembered (expires_at);
+CREATE TABLE IF NOT EXISTS rechecks (
+  provider TEXT NOT NULL, id TEXT NOT NULL, due_at INTEGER NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (provider, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS rechecks_by_due ON rechecks (provider, due_at);
+`;
+// Files of the first versions have no such column.
+const DELAYED_AT = 'ALTER TABLE keys ADD COLUMN delayed_at INTEGER NOT NULL DEFAULT 0';
+// Which keys run, so that a query leaves them out: of this connection alone, and gone with it.
+const RUNNING = 'CREATE TEMP TABLE running (key TEXT PRIMARY KEY) WITHOUT ROWID';
+
+/** Version 1 also held the journal. */
+export const QUEUE_FILE: StateSchema = {
+  fileName: 'queue.db',
+  version: 2,
+  setUp(database) {
+    database.exec(QUEUE_TABLES);
+    const columns = database.prepare('PRAGMA table_info(keys)').all();
+    if (columns.every((column) => new Row(column).text('name') !== 'delayed_at')) database.exec(DELAYED_AT);
+    database.exec(RUNNING);
+  },
+};
+
+const JOURNAL_TABLES = `
+CREATE TABLE IF NOT EXISTS pending (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS pending_of_key ON pending (key, seq);
+CREATE TABLE IF NOT EXISTS revisions (subject TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS settled (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS written (
+  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holds (
+  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
+`;
+const JOURNAL_TABLE_NAMES = ['pending', 'revisions', 'outbox', 'settled', 'written', 'holds'];
+
+/** A file of its own, so that no event waits behind the journal's syncs before it is acknowledged. */
+export const JOURNAL_FILE: StateSchema = {
+  fileName: 'journal.db',
+  version: 1,
+  setUp: (database) => database.exec(JOURNAL_TABLES),
+};
+
+/**
+ * Moves the journal out of a `queue.db` of version 1. The copy is durable before the tables are dropped, and until
+ * they are dropped nothing else writes the journal's file: after a crash at any moment the next start copies again.
+ */
+export function moveJournal(directory: string): void {
+  const path = join(directory, QUEUE_FILE.fileName);
+  if (!existsSync(path)) return;
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { timeout: 5000 });
+    const version = new Row(database.prepare('PRAGMA user_version').all()[0]).integer('user_version');
+    const found = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'pending'").all();
+    if (version !== 1 || found.length === 0) return;
+    copyJournal(directory, path);
+    database.exec('PRAGMA synchronous = FULL');
+    inTransaction(database, [
+      ...JOURNAL_TABLE_NAMES.map((table) => `DROP TABLE IF EXISTS ${table}`),
+      `PRAGMA user_version = ${QUEUE_FILE.version}`,
+    ]);
+  } catch (error) {
+    throw unreachable(path, error);
+  } finally {
+    if (database?.open) database.close();
+  }
+}
+
+function copyJournal(directory: string, from: string): void {
+  const path = join(directory, JOURNAL_FILE.fileName);
+  const journal = new Database(path, { timeout: 5000 });
+  try {
+    chmodSync(path, 0o600);
+    journal.exec('PRAGMA journal_mode = WAL');
+    journal.exec('PRAGMA synchronous = FULL');
+    JOURNAL_FILE.setUp(journal);
+    journal.prepare('ATTACH ? AS old').run(from);
+    inTransaction(
+      journal,
+      JOURNAL_TABLE_NAMES.flatMap((table) => [
+        `DELETE FROM main.${table}`,
+        `INSERT INTO main.${table} SELECT * FROM old.${table}`,
+      ]),
+    );
+    journal.exec('DETACH old');
+  } finally {
+    journal.close();
+  }
+  syncDirectory(directory);
+}
+
+function inTransaction(database: Database.Database, steps: readonly string[]): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    for (const step of steps) database.exec(step);
+    database.exec('COMMIT');
+  } finally {
+    if (database.inTransaction) database.exec('ROLLBACK');
+  }
+}

@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { clientKey } from '../../src/model/key.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
+import { EmbeddedQueue } from '../../src/queue/embedded/queue.js';
+import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
+import { StateFile } from '../../src/queue/embedded/state-file.js';
+import { DONE, eventually, gate, idle, trigger, work } from '../conformance/store-harness.js';
+
+describe('the embedded queue', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'scopemesh-queue-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it('does not restart a run that began with the order before the order was on disk', async () => {
+    const disk = gate();
+    let syncs = 0;
+    const file = new StateFile(directory, QUEUE_FILE, () => {
+      syncs++;
+      return disk.opened;
+    });
+    const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
+    const queue = new EmbeddedQueue(file, deps);
+    const { cause } = trigger('', '1');
+    const at = cause.receivedAt;
+    const order = { kind: 'secret-compromised', provider: 'main', clientId: 'web', at, cause } as const;
+    const added = queue.add([trigger('', '1', { key: clientKey('main', 'web'), order, urgent: true })]);
+    await eventually('the sync', () => syncs === 1);
+    const signals: AbortSignal[] = [];
+    const run = gate();
+    const working = work(queue, async (_, signal) => {
+      signals.push(signal);
+      await run.opened;
+      return DONE;
+    });
+    await eventually('the run', () => signals.length === 1);
+    disk.open();
+    await added;
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    run.open();
+    await idle(queue);
+    await working.stop();
+    expect(signals).toHaveLength(1);
+    await queue.close();
+    await file.close();
+  });
+});
