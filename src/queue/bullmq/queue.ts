@@ -47,7 +47,11 @@ export class BullmqQueue implements Queue {
       urgent: trigger.urgent === true,
       body: JSON.stringify(trigger),
     }));
-    for (const batch of batches(appended)) await this.#schedule.follow(await this.#store.append(batch));
+    for (const batch of batches(appended)) {
+      // Durable now. The job follows; should it not come to that, the sweep makes it.
+      await this.#store.append(batch);
+      this.#schedule.request(batch.map((each) => each.key));
+    }
     interrupt(triggers, (key) => this.#running.get(key)?.abort);
   }
 
@@ -66,8 +70,14 @@ export class BullmqQueue implements Queue {
     }
   }
 
-  state(): Promise<QueueState> {
-    return this.#store.state();
+  async state(): Promise<QueueState> {
+    const [dirty, { delayed, active }, parked] = await Promise.all([
+      this.#store.countDirty(),
+      this.#schedule.counts(),
+      this.#store.parked(),
+    ]);
+    // What waits includes the keys whose job is being made.
+    return { waiting: Math.max(0, dirty - delayed - active), delayed, active, parked };
   }
 
   async unpark(key: string): Promise<boolean> {
@@ -91,7 +101,6 @@ export class BullmqQueue implements Queue {
     if (signal.aborted) return;
     const { logger } = this.#deps;
     const connection = this.#link.openWorkerConnection();
-    const following = new Set<Promise<void>>();
     const worker = new Worker(JOBS, (job) => this.#run(job.id ?? '', handler), {
       connection,
       prefix: this.#link.prefix,
@@ -105,23 +114,15 @@ export class BullmqQueue implements Queue {
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     });
-    const follow = (key: string | undefined) => {
-      if (key === undefined) return;
-      const done = this.#schedule
-        .ensure([key])
-        .catch((error) => logger.warn({ key, error: messageOf(error) }, 'job left to the sweep'))
-        .finally(() => following.delete(done));
-      following.add(done);
-    };
-    worker.on('completed', (job) => follow(job.id));
-    worker.on('failed', (job) => follow(job?.id));
+    worker.on('completed', (job) => this.#schedule.request([job.id ?? '']));
+    worker.on('failed', (job) => this.#schedule.request(job === undefined ? [] : [job.id ?? '']));
     worker.on('lockRenewalFailed', (keys) => this.#abort(keys));
     worker.on('error', (error) => {
       if (!this.#link.isReady) this.#link.outage.failed(error);
       else if (!signal.aborted) logger.warn({ error: messageOf(error) }, 'worker error');
     });
     await this.#sweepUntil(signal);
-    await this.#closeWorker(worker, following);
+    await this.#closeWorker(worker);
     connection.disconnectAll();
   }
 
@@ -185,14 +186,14 @@ export class BullmqQueue implements Queue {
   }
 
   /** Waits for running jobs however long they take, but not for a Redis that is away. */
-  async #closeWorker(worker: Worker, following: ReadonlySet<Promise<void>>): Promise<void> {
+  async #closeWorker(worker: Worker): Promise<void> {
     const gone = worker.close();
     gone.catch(() => {});
     // No new run begins: the worker is closing.
     while (this.#running.size > 0) await Promise.all([...this.#running.values()].map((run) => run.ended));
     const timer = new AbortController();
     const patience = this.#deps.clock.sleep(CLOSE_TIMEOUT_MS, timer.signal).catch(() => {});
-    await Promise.race([gone.then(() => Promise.all([...following])), patience]);
+    await Promise.race([gone.then(() => this.#schedule.idle()), patience]);
     timer.abort();
   }
 }
