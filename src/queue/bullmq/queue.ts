@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
@@ -10,6 +11,8 @@ import type { RedisLink } from './redis-link.js';
 import { checkSafety } from './safety.js';
 import { JOBS, type Schedule } from './schedule.js';
 
+// A worker of BullMQ fetches one job after the other until it has all that it may run, and only then begins the first.
+const JOBS_OF_A_WORKER = 16;
 const LOCK_MS = 10_000;
 // With the lock's length this bounds how long a killed process keeps its keys from running.
 const STALLED_CHECK_MS = 3000;
@@ -50,7 +53,7 @@ export class BullmqQueue implements Queue {
     for (const batch of batches(appended)) {
       // Durable now. The job follows; should it not come to that, the sweep makes it.
       await this.#store.append(batch);
-      this.#schedule.request(batch.map((each) => each.key));
+      for (const { key, urgent } of batch) this.#schedule.request(key, urgent ? 'urgent' : 'ordinary');
     }
     interrupt(triggers, (key) => this.#running.get(key)?.abort);
   }
@@ -99,8 +102,17 @@ export class BullmqQueue implements Queue {
 
   async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const { logger } = this.#deps;
     const connection = this.#link.openWorkerConnection();
+    const workers: Worker[] = [];
+    for (let left = concurrency; left > 0; left -= JOBS_OF_A_WORKER) {
+      workers.push(this.#openWorker(connection, handler, Math.min(left, JOBS_OF_A_WORKER), signal));
+    }
+    await this.#sweepUntil(signal);
+    await this.#closeWorkers(workers);
+    connection.disconnectAll();
+  }
+
+  #openWorker(connection: Redis, handler: JobHandler, concurrency: number, signal: AbortSignal): Worker {
     const worker = new Worker(JOBS, (job) => this.#run(job.id ?? '', handler), {
       connection,
       prefix: this.#link.prefix,
@@ -114,16 +126,14 @@ export class BullmqQueue implements Queue {
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     });
-    worker.on('completed', (job) => this.#schedule.request([job.id ?? '']));
-    worker.on('failed', (job) => this.#schedule.request(job === undefined ? [] : [job.id ?? '']));
+    worker.on('completed', (job) => this.#schedule.request(job.id ?? '', 'finished'));
+    worker.on('failed', (job) => this.#schedule.request(job?.id ?? '', 'finished'));
     worker.on('lockRenewalFailed', (keys) => this.#abort(keys));
     worker.on('error', (error) => {
       if (!this.#link.isReady) this.#link.outage.failed(error);
-      else if (!signal.aborted) logger.warn({ error: messageOf(error) }, 'worker error');
+      else if (!signal.aborted) this.#deps.logger.warn({ error: messageOf(error) }, 'worker error');
     });
-    await this.#sweepUntil(signal);
-    await this.#closeWorker(worker);
-    connection.disconnectAll();
+    return worker;
   }
 
   /** The lock is lost: another process may run these keys now. */
@@ -186,10 +196,10 @@ export class BullmqQueue implements Queue {
   }
 
   /** Waits for running jobs however long they take, but not for a Redis that is away. */
-  async #closeWorker(worker: Worker): Promise<void> {
-    const gone = worker.close();
+  async #closeWorkers(workers: readonly Worker[]): Promise<void> {
+    const gone = Promise.all(workers.map((worker) => worker.close()));
     gone.catch(() => {});
-    // No new run begins: the worker is closing.
+    // No new run begins: the workers are closing.
     while (this.#running.size > 0) await Promise.all([...this.#running.values()].map((run) => run.ended));
     const timer = new AbortController();
     const patience = this.#deps.clock.sleep(CLOSE_TIMEOUT_MS, timer.signal).catch(() => {});

@@ -2,6 +2,7 @@ import { type Job, Queue as JobQueue } from 'bullmq';
 import type { Clock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Logger } from '../../observe.js';
+import { JobRequests } from './job-requests.js';
 import { batches, type KeyPlan, type KeyStore } from './key-store.js';
 import type { RedisLink } from './redis-link.js';
 
@@ -16,6 +17,9 @@ const EVENTS_KEPT = 100;
 // How many of the longest waits are looked at for a clock that was set back.
 const WAITS_CHECKED = 200;
 
+/** Why a job is requested: an urgent trigger was stored, another one was, or the job before it ended. */
+export type RequestKind = 'urgent' | 'ordinary' | 'finished';
+
 /**
  * The BullMQ jobs: one for each key that must run, with the key as its id. BullMQ ignores the making of a job
  * whose id exists, which is what keeps a key from having two; so whoever ends a job looks again whether the key
@@ -27,8 +31,8 @@ export class Schedule {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #jobs: JobQueue;
-  readonly #requested = new Set<string>();
-  readonly #requests = new Set<Promise<void>>();
+  // Apart, so that an urgent key does not wait while thousands of others get their jobs.
+  readonly #requests: Readonly<Record<RequestKind, JobRequests>>;
 
   constructor(link: RedisLink, store: KeyStore, logger: Logger, clock: Clock) {
     this.#link = link;
@@ -45,20 +49,24 @@ export class Schedule {
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     });
     this.#jobs.on('error', (error) => link.outage.failed(error));
+    const requests = (make: (keys: readonly string[]) => Promise<void>) =>
+      new JobRequests(make, (error) => this.#failed(error));
+    this.#requests = {
+      // Nothing has to be read: an urgent trigger ends its key's wait. A job that finds nothing to do is harmless.
+      urgent: requests((keys) => this.#follow(keys.map((key) => ({ key, urgent: true, dueAt: 0 })))),
+      ordinary: requests((keys) => this.ensure(keys)),
+      finished: requests((keys) => this.ensure(keys)),
+    };
   }
 
-  /** As `ensure`, soon and together with what else this turn requests. A failure is left to the sweep. */
-  request(keys: readonly string[]): void {
-    if (keys.length > 0 && this.#requested.size === 0) {
-      const request = this.#ensureRequested().finally(() => this.#requests.delete(request));
-      this.#requests.add(request);
-    }
-    for (const key of keys) this.#requested.add(key);
+  /** Makes the key have its job soon. A failure is left to the sweep. */
+  request(key: string, kind: RequestKind): void {
+    this.#requests[kind].add(key);
   }
 
-  /** Resolves once everything that was requested so far has its job or failed. */
+  /** Resolves once everything that was requested has its job, or is left to the sweep. */
   async idle(): Promise<void> {
-    await Promise.all([...this.#requests]);
+    await Promise.all(Object.values(this.#requests).map((requests) => requests.idle()));
   }
 
   /** Makes each key that must run have its job. */
@@ -66,16 +74,9 @@ export class Schedule {
     for (const batch of batches(keys)) await this.#follow(await this.#store.plan(batch));
   }
 
-  async #ensureRequested(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    const keys = [...this.#requested];
-    this.#requested.clear();
-    try {
-      await this.ensure(keys);
-    } catch (error) {
-      if (!this.#link.isReady) this.#link.outage.failed(error);
-      else this.#logger.warn({ keys: keys.length, error: messageOf(error) }, 'jobs left to the sweep');
-    }
+  #failed(error: unknown): void {
+    if (!this.#link.isReady) this.#link.outage.failed(error);
+    else this.#logger.warn({ error: messageOf(error) }, 'jobs left to the sweep');
   }
 
   /**
@@ -123,13 +124,12 @@ export class Schedule {
   async sweep(): Promise<number> {
     const dirty = await this.#store.dirty();
     if (dirty.length === 0) return 0;
-    // The jobs of this process that are being made are no orphans.
-    await this.idle();
-    const scheduled = new Set(
-      await this.#link.call(() =>
-        this.#jobs.getRanges(['active', 'delayed', 'prioritized', 'waiting'], 0, -1),
-      ),
+    const ids = await this.#link.call(() =>
+      this.#jobs.getRanges(['active', 'delayed', 'prioritized', 'waiting'], 0, -1),
     );
+    // This process is about to make the jobs that were requested.
+    const requested = Object.values(this.#requests).flatMap((requests) => requests.keys());
+    const scheduled = new Set([...ids, ...requested]);
     const orphans = dirty.filter((key) => !scheduled.has(key));
     await this.ensure(orphans);
     return orphans.length;
