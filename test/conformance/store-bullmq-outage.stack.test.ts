@@ -236,7 +236,7 @@ describe('BullMQ with several processes', () => {
     const server = await start();
     const link = new RedisLink(server.url, 'scopemesh:test', logger, systemClock);
     try {
-      const keys = new KeyStore(link);
+      const keys = new KeyStore(link, link);
       const body = (id: string) => JSON.stringify(trigger('a', id));
       await keys.append([{ key: 'a', urgent: false, body: body('1') }]);
       expect((await keys.take('a', 'stale'))?.triggers).toHaveLength(1);

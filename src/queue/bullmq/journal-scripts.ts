@@ -6,51 +6,90 @@ import { Script } from './script.js';
  * P:written:K  hash   digest by subject
  * P:holds:K    hash   hold as JSON by subject
  * P:held       set    keys that have some
- * P:revisions  hash   the last revision by subject
+ * P:revisions  hash   the last revision by subject, of the subjects settled lately
+ * P:revisions:earlier  the same of those before; who is in neither goes on above P:revisions:floor
  * P:outbox     zset   ids of settled decisions to publish, in the order of settlement
  * P:bodies     hash   their JSON, P:numbers hash their revision (JSON that Lua wrote again would not be the same)
  * P:settled    zset   the last settled ids, so that a repeated step changes nothing
  * P:seq        the number that orders
  */
 
+// One call for many values: a batch of thousands must not stop Redis for longer than it has to. Lua's `unpack` takes
+// no more than some thousands.
+const MANY = `
+local function many(command, name, values)
+  for from = 1, #values, 1000 do
+    redis.call(command, name, unpack(values, from, math.min(from + 999, #values)))
+  end
+end
+`;
+
 /** ARGV: key, number of replaced ids, these; then id, draft. */
 export const RECORD = new Script(`
 local key, replaced = ARGV[1], tonumber(ARGV[2])
 for i = 3, 2 + replaced do redis.call('HDEL', P .. ':pending:' .. key, ARGV[i]) end
-if redis.call('EXISTS', P .. ':pending:' .. key) == 0 then redis.call('SREM', P .. ':pending', key) end
+local seq = redis.call('INCRBY', P .. ':seq', #ARGV) - #ARGV
 for i = 3 + replaced, #ARGV, 2 do
   if not redis.call('ZSCORE', P .. ':settled', ARGV[i]) then
-    local seq = redis.call('INCR', P .. ':seq')
-    redis.call('HSETNX', P .. ':pending:' .. key, ARGV[i], seq .. '\\n' .. ARGV[i + 1])
-    redis.call('SADD', P .. ':pending', key)
+    redis.call('HSETNX', P .. ':pending:' .. key, ARGV[i], (seq + i) .. '\\n' .. ARGV[i + 1])
   end
+end
+if redis.call('EXISTS', P .. ':pending:' .. key) == 1 then
+  redis.call('SADD', P .. ':pending', key)
+else
+  redis.call('SREM', P .. ':pending', key)
 end
 return 1`);
 
 /**
- * ARGV: key, how many settled ids to keep, number of decisions, number of digests; then id, subject, decision;
- * then subject, digest or nothing; then subject, hold or nothing. Where every decision was settled before, this
- * is a repetition: its update was made too, and may be out of date now.
+ * ARGV: key, how many settled ids and how many subjects to keep, number of decisions, number of digests; then id,
+ * subject, decision; then subject, digest or nothing; then subject, hold or nothing. Where every decision was settled
+ * before, this is a repetition: its update was made too, and may be out of date now.
  */
-export const SETTLE = new Script(`
-local key, kept, decisions, digests = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local at, fresh = 5, 0
+export const SETTLE = new Script(`${MANY}
+local key, kept, subjects = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local decisions, digests = tonumber(ARGV[4]), tonumber(ARGV[5])
+local revisions, earlier, floor = P .. ':revisions', P .. ':revisions:earlier', P .. ':revisions:floor'
+
+local function nextRevision(subject)
+  local revision = redis.call('HINCRBY', revisions, subject, 1)
+  if revision > 1 then return revision end
+  revision = (redis.call('HGET', earlier, subject) or redis.call('GET', floor) or 0) + 1
+  if revision > 1 then redis.call('HSET', revisions, subject, revision) end
+  return revision
+end
+
+local at, seq = 6, redis.call('INCRBY', P .. ':seq', decisions) - decisions
+local isFresh, ids, ordered, numbers, bodies = {}, {}, {}, {}, {}
 for _ = 1, decisions do
   local id, subject = ARGV[at], ARGV[at + 1]
-  if not redis.call('ZSCORE', P .. ':settled', id) then
-    fresh = fresh + 1
-    local seq = redis.call('INCR', P .. ':seq')
-    redis.call('ZADD', P .. ':settled', seq, id)
-    redis.call('HDEL', P .. ':pending:' .. key, id)
-    redis.call('HSET', P .. ':numbers', id, redis.call('HINCRBY', P .. ':revisions', subject, 1))
-    redis.call('HSET', P .. ':bodies', id, ARGV[at + 2])
-    redis.call('ZADD', P .. ':outbox', seq, id)
+  if not isFresh[id] and not redis.call('ZSCORE', P .. ':settled', id) then
+    isFresh[id] = true
+    seq = seq + 1
+    local n = #ids
+    ids[n + 1] = id
+    ordered[2 * n + 1], ordered[2 * n + 2] = seq, id
+    numbers[2 * n + 1], numbers[2 * n + 2] = id, nextRevision(subject)
+    bodies[2 * n + 1], bodies[2 * n + 2] = id, ARGV[at + 2]
   end
   at = at + 3
 end
+many('ZADD', P .. ':settled', ordered)
+many('HDEL', P .. ':pending:' .. key, ids)
+many('HSET', P .. ':numbers', numbers)
+many('HSET', P .. ':bodies', bodies)
+many('ZADD', P .. ':outbox', ordered)
 if redis.call('EXISTS', P .. ':pending:' .. key) == 0 then redis.call('SREM', P .. ':pending', key) end
 redis.call('ZREMRANGEBYRANK', P .. ':settled', 0, -kept - 1)
-if decisions > 0 and fresh == 0 then return 0 end
+if redis.call('HLEN', revisions) >= subjects then
+  -- A subject that is forgotten goes on above all that were.
+  local highest = tonumber(redis.call('GET', floor) or 0)
+  for _, revision in ipairs(redis.call('HVALS', earlier)) do highest = math.max(highest, revision) end
+  redis.call('SET', floor, highest)
+  redis.call('UNLINK', earlier)
+  redis.call('RENAME', revisions, earlier)
+end
+if decisions > 0 and #ids == 0 then return 0 end
 
 local function put(name, subject, value)
   if value == '' then redis.call('HDEL', name, subject) else redis.call('HSET', name, subject, value) end
@@ -68,7 +107,7 @@ if redis.call('EXISTS', P .. ':holds:' .. key) == 1 then
 else
   redis.call('SREM', P .. ':held', key)
 end
-return fresh`);
+return #ids`);
 
 /** ARGV: keys. Gives for each: pending drafts as stored; subjects and digests; subjects and holds. */
 export const RECORDS = new Script(`
@@ -92,12 +131,10 @@ end
 return found`);
 
 /** ARGV: ids. */
-export const PUBLISHED = new Script(`
-for _, id in ipairs(ARGV) do
-  redis.call('ZREM', P .. ':outbox', id)
-  redis.call('HDEL', P .. ':bodies', id)
-  redis.call('HDEL', P .. ':numbers', id)
-end
+export const PUBLISHED = new Script(`${MANY}
+many('ZREM', P .. ':outbox', ARGV)
+many('HDEL', P .. ':bodies', ARGV)
+many('HDEL', P .. ':numbers', ARGV)
 return 1`);
 
 /** Gives key, hold; sorted by key. */

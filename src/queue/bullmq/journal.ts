@@ -7,6 +7,8 @@ import { toLists, toPairs, toTexts } from './script.js';
 
 // How many settled ids are remembered: far more than can be under way when a step is repeated.
 const SETTLED_KEPT = 100_000;
+// Of so many subjects at least, the last revision is remembered exactly.
+const SUBJECTS_KEPT = 100_000;
 
 const SCANNED_AT_ONCE = 2000;
 // Redis answers nothing else while a script runs: some milliseconds.
@@ -15,9 +17,11 @@ const KEYS_IN_ONE_SCRIPT = 500;
 /** The journal beside the queue in the same Redis, so that a decision is as durable as its job. */
 export class BullmqJournal implements Journal {
   readonly #link: RedisLink;
+  readonly #subjectsKept: number;
 
-  constructor(link: RedisLink) {
+  constructor(link: RedisLink, subjectsKept = SUBJECTS_KEPT) {
     this.#link = link;
+    this.#subjectsKept = subjectsKept;
   }
 
   async read(key: string): Promise<KeyRecord> {
@@ -103,6 +107,7 @@ export class BullmqJournal implements Journal {
       scripts.SETTLE,
       key,
       SETTLED_KEPT,
+      this.#subjectsKept,
       decisions.length,
       written.length / 2,
       ...settled,

@@ -1,7 +1,7 @@
 import { Script } from './script.js';
 
 /*
- * What must not be lost, beside BullMQ's own keys (`P` is the prefix, `K` a key's text):
+ * What must not be lost (`P` is the prefix, `K` a key's text):
  *   P:triggers:K  list    the triggers since the key's last success, oldest first, as JSON
  *   P:dirty       set     keys that have triggers and are not parked: each must come to a run
  *   P:urgent      set     keys with an urgent trigger among them
@@ -10,23 +10,12 @@ import { Script } from './script.js';
  *   P:attempts    hash    failed runs in a row
  *   P:parked      hash    parked keys, as JSON
  *   P:runs        hash    the token of the run that may settle the key: a run that lost its lock may not
- * The BullMQ job of a key (its id is the key) follows from these and can be made again from them at any time.
+ * The BullMQ job of a key (its id is the key) follows from these and can be made again from them at any time. No
+ * script reads BullMQ's own keys: their layout may change with any version.
  */
 
-// Gives key, 0 or 1 (urgent), due.
-const PLANS = `
-local plans = {}
-local function plan(key)
-  if redis.call('SISMEMBER', P .. ':dirty', key) == 0 then return end
-  plans[#plans + 1] = key
-  plans[#plans + 1] = redis.call('SISMEMBER', P .. ':urgent', key)
-  plans[#plans + 1] = redis.call('HGET', P .. ':due', key) or '0'
-end
-`;
-
-/** ARGV: key, 0 or 1 (urgent), trigger; again and again. Gives the plan of each key. */
-export const APPEND = new Script(`${PLANS}
-local keys, seen = {}, {}
+/** ARGV: key, 0 or 1 (urgent), trigger; again and again. */
+export const APPEND = new Script(`
 for i = 1, #ARGV, 3 do
   local key, urgent = ARGV[i], ARGV[i + 1] == '1'
   redis.call('RPUSH', P .. ':triggers:' .. key, ARGV[i + 2])
@@ -40,58 +29,20 @@ for i = 1, #ARGV, 3 do
     redis.call('SADD', P .. ':fresh', key)
     redis.call('HDEL', P .. ':due', key)
   end
-  if not seen[key] then
-    seen[key] = true
-    keys[#keys + 1] = key
+end
+return 1`);
+
+/** ARGV: keys. Gives key, 0 or 1 (urgent), due; for each key that must run. */
+export const PLAN = new Script(`
+local plans = {}
+for _, key in ipairs(ARGV) do
+  if redis.call('SISMEMBER', P .. ':dirty', key) == 1 then
+    plans[#plans + 1] = key
+    plans[#plans + 1] = redis.call('SISMEMBER', P .. ':urgent', key)
+    plans[#plans + 1] = redis.call('HGET', P .. ':due', key) or '0'
   end
 end
-for _, key in ipairs(keys) do plan(key) end
 return plans`);
-
-/** ARGV: keys. Gives the plan of each that must run. */
-export const PLAN = new Script(`${PLANS}
-for _, key in ipairs(ARGV) do plan(key) end
-return plans`);
-
-/** ARGV: the most. Gives keys that must run and have no job; `P:jobs:K` is the hash of BullMQ's job. */
-export const ORPHANS = new Script(`
-local orphans = {}
-for _, key in ipairs(redis.call('SMEMBERS', P .. ':dirty')) do
-  if redis.call('EXISTS', P .. ':jobs:' .. key) == 0 then
-    orphans[#orphans + 1] = key
-    if #orphans == tonumber(ARGV[1]) then break end
-  end
-end
-return orphans`);
-
-/**
- * ARGV: the urgent priority, then keys. Gives key, 0 or 1 (delayed); for each whose job stands behind what is
- * urgent. Of BullMQ's own layout this uses the field `priority` and the set `delayed`.
- */
-export const BEHIND = new Script(`
-local behind = {}
-for i = 2, #ARGV do
-  local key = ARGV[i]
-  local priority = redis.call('HGET', P .. ':jobs:' .. key, 'priority')
-  local delayed = redis.call('ZSCORE', P .. ':jobs:delayed', key)
-  if priority and (delayed or priority ~= ARGV[1]) then
-    behind[#behind + 1] = key
-    behind[#behind + 1] = delayed and 1 or 0
-  end
-end
-return behind`);
-
-/**
- * ARGV: now, the most. Gives keys whose delayed job was made later than now; they are due the latest of all. Of BullMQ's
- * own layout this uses the field `timestamp` and the set `delayed`.
- */
-export const REWOUND = new Script(`
-local rewound = {}
-for _, key in ipairs(redis.call('ZREVRANGE', P .. ':jobs:delayed', 0, tonumber(ARGV[2]) - 1)) do
-  local made = redis.call('HGET', P .. ':jobs:' .. key, 'timestamp')
-  if made and tonumber(made) > tonumber(ARGV[1]) then rewound[#rewound + 1] = key end
-end
-return rewound`);
 
 /** ARGV: key, token. Gives the failed runs before this one and the triggers; nothing for a key that need not run. */
 export const TAKE = new Script(`
@@ -151,11 +102,3 @@ redis.call('HDEL', P .. ':attempts', key)
 redis.call('HDEL', P .. ':due', key)
 redis.call('SADD', P .. ':dirty', key)
 return 1`);
-
-/** Gives the numbers of keys that must run, of delayed jobs, of active jobs; then the parked keys with their JSON. */
-export const STATE = new Script(`
-local state = redis.call('HGETALL', P .. ':parked')
-table.insert(state, 1, redis.call('LLEN', P .. ':jobs:active'))
-table.insert(state, 1, redis.call('ZCARD', P .. ':jobs:delayed'))
-table.insert(state, 1, redis.call('SCARD', P .. ':dirty'))
-return state`);

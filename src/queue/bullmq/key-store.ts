@@ -1,10 +1,10 @@
 import type { Trigger } from '../../model/trigger.js';
-import type { ParkedKey, QueueState } from '../queue.js';
+import type { ParkedKey } from '../queue.js';
 import type { JobOutcome } from '../run-job.js';
 import { parseParked, parseTrigger } from '../stored.js';
 import * as scripts from './key-scripts.js';
 import type { RedisLink } from './redis-link.js';
-import { toPairs, toTexts } from './script.js';
+import { toTexts } from './script.js';
 
 /** How the BullMQ job of a key should stand. */
 export interface KeyPlan {
@@ -26,35 +26,27 @@ const BATCH = 500;
 /** The triggers and what follows from them, in plain Redis structures; each method is one atomic step. */
 export class KeyStore {
   readonly #link: RedisLink;
+  readonly #intake: RedisLink;
 
-  constructor(link: RedisLink) {
+  /** What is appended goes over `intake`, so that accepting an event does not wait behind anything else. */
+  constructor(link: RedisLink, intake: RedisLink) {
     this.#link = link;
+    this.#intake = intake;
   }
 
-  /** In order. Gives the plans of their keys; at most `BATCH` at once. */
-  async append(triggers: readonly Appended[]): Promise<KeyPlan[]> {
+  /** In order; at most `BATCH` at once. */
+  async append(triggers: readonly Appended[]): Promise<void> {
     const values = triggers.flatMap(({ key, urgent, body }) => [key, urgent ? 1 : 0, body]);
-    return toPlans(await this.#link.run(scripts.APPEND, ...values));
+    await this.#intake.run(scripts.APPEND, ...values);
   }
 
   async plan(keys: readonly string[]): Promise<KeyPlan[]> {
     return toPlans(await this.#link.run(scripts.PLAN, ...keys));
   }
 
-  /** Keys that must run and have no job. */
-  async orphans(): Promise<string[]> {
-    return toTexts(await this.#link.run(scripts.ORPHANS, BATCH));
-  }
-
-  /** Keys whose job stands behind the urgent ones, and whether it is delayed. */
-  async behind(urgentPriority: number, keys: readonly string[]): Promise<[string, boolean][]> {
-    const pairs = toPairs(await this.#link.run(scripts.BEHIND, urgentPriority, ...keys));
-    return pairs.map(([key, delayed]) => [key, delayed === '1']);
-  }
-
-  /** Keys that were told to wait later than now. */
-  async rewound(now: number): Promise<string[]> {
-    return toTexts(await this.#link.run(scripts.REWOUND, Math.floor(now), BATCH));
+  /** Keys that must come to a run. */
+  dirty(): Promise<string[]> {
+    return this.#link.call((redis) => redis.smembers(`${this.#link.prefix}:dirty`));
   }
 
   /** Begins a run; undefined if there is nothing to run for. */
@@ -98,17 +90,14 @@ export class KeyStore {
     return (await this.#link.run(scripts.UNPARK, key)) === 1;
   }
 
-  async state(): Promise<QueueState> {
-    const [dirty, delayed, active, ...parked] = toTexts(await this.#link.run(scripts.STATE));
-    return {
-      // Also the keys whose job is being made.
-      waiting: Math.max(0, Number(dirty) - Number(delayed) - Number(active)),
-      delayed: Number(delayed),
-      active: Number(active),
-      parked: toPairs(parked)
-        .map(([, json]) => parseParked(json))
-        .sort((a, b) => (a.key < b.key ? -1 : 1)),
-    };
+  /** How many keys must come to a run. */
+  countDirty(): Promise<number> {
+    return this.#link.call((redis) => redis.scard(`${this.#link.prefix}:dirty`));
+  }
+
+  async parked(): Promise<ParkedKey[]> {
+    const parked = await this.#link.call((redis) => redis.hvals(`${this.#link.prefix}:parked`));
+    return parked.map(parseParked).sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
@@ -10,6 +11,8 @@ import type { RedisLink } from './redis-link.js';
 import { checkSafety } from './safety.js';
 import { JOBS, type Schedule } from './schedule.js';
 
+// A worker of BullMQ fetches one job after the other until it has all that it may run, and only then begins the first.
+const JOBS_OF_A_WORKER = 16;
 const LOCK_MS = 10_000;
 // With the lock's length this bounds how long a killed process keeps its keys from running.
 const STALLED_CHECK_MS = 3000;
@@ -47,7 +50,11 @@ export class BullmqQueue implements Queue {
       urgent: trigger.urgent === true,
       body: JSON.stringify(trigger),
     }));
-    for (const batch of batches(appended)) await this.#schedule.follow(await this.#store.append(batch));
+    for (const batch of batches(appended)) {
+      // Durable now. The job follows; should it not come to that, the sweep makes it.
+      await this.#store.append(batch);
+      for (const { key, urgent } of batch) this.#schedule.request(key, urgent ? 'urgent' : 'ordinary');
+    }
     interrupt(triggers, (key) => this.#running.get(key)?.abort);
   }
 
@@ -66,8 +73,14 @@ export class BullmqQueue implements Queue {
     }
   }
 
-  state(): Promise<QueueState> {
-    return this.#store.state();
+  async state(): Promise<QueueState> {
+    const [dirty, { delayed, active }, parked] = await Promise.all([
+      this.#store.countDirty(),
+      this.#schedule.counts(),
+      this.#store.parked(),
+    ]);
+    // What waits includes the keys whose job is being made.
+    return { waiting: Math.max(0, dirty - delayed - active), delayed, active, parked };
   }
 
   async unpark(key: string): Promise<boolean> {
@@ -89,9 +102,17 @@ export class BullmqQueue implements Queue {
 
   async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const { logger } = this.#deps;
     const connection = this.#link.openWorkerConnection();
-    const following = new Set<Promise<void>>();
+    const workers: Worker[] = [];
+    for (let left = concurrency; left > 0; left -= JOBS_OF_A_WORKER) {
+      workers.push(this.#openWorker(connection, handler, Math.min(left, JOBS_OF_A_WORKER), signal));
+    }
+    await this.#sweepUntil(signal);
+    await this.#closeWorkers(workers);
+    connection.disconnectAll();
+  }
+
+  #openWorker(connection: Redis, handler: JobHandler, concurrency: number, signal: AbortSignal): Worker {
     const worker = new Worker(JOBS, (job) => this.#run(job.id ?? '', handler), {
       connection,
       prefix: this.#link.prefix,
@@ -105,24 +126,14 @@ export class BullmqQueue implements Queue {
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     });
-    const follow = (key: string | undefined) => {
-      if (key === undefined) return;
-      const done = this.#schedule
-        .ensure([key])
-        .catch((error) => logger.warn({ key, error: messageOf(error) }, 'job left to the sweep'))
-        .finally(() => following.delete(done));
-      following.add(done);
-    };
-    worker.on('completed', (job) => follow(job.id));
-    worker.on('failed', (job) => follow(job?.id));
+    worker.on('completed', (job) => this.#schedule.request(job.id ?? '', 'finished'));
+    worker.on('failed', (job) => this.#schedule.request(job?.id ?? '', 'finished'));
     worker.on('lockRenewalFailed', (keys) => this.#abort(keys));
     worker.on('error', (error) => {
       if (!this.#link.isReady) this.#link.outage.failed(error);
-      else if (!signal.aborted) logger.warn({ error: messageOf(error) }, 'worker error');
+      else if (!signal.aborted) this.#deps.logger.warn({ error: messageOf(error) }, 'worker error');
     });
-    await this.#sweepUntil(signal);
-    await this.#closeWorker(worker, following);
-    connection.disconnectAll();
+    return worker;
   }
 
   /** The lock is lost: another process may run these keys now. */
@@ -185,14 +196,14 @@ export class BullmqQueue implements Queue {
   }
 
   /** Waits for running jobs however long they take, but not for a Redis that is away. */
-  async #closeWorker(worker: Worker, following: ReadonlySet<Promise<void>>): Promise<void> {
-    const gone = worker.close();
+  async #closeWorkers(workers: readonly Worker[]): Promise<void> {
+    const gone = Promise.all(workers.map((worker) => worker.close()));
     gone.catch(() => {});
-    // No new run begins: the worker is closing.
+    // No new run begins: the workers are closing.
     while (this.#running.size > 0) await Promise.all([...this.#running.values()].map((run) => run.ended));
     const timer = new AbortController();
     const patience = this.#deps.clock.sleep(CLOSE_TIMEOUT_MS, timer.signal).catch(() => {});
-    await Promise.race([gone.then(() => Promise.all([...following])), patience]);
+    await Promise.race([gone.then(() => this.#schedule.idle()), patience]);
     timer.abort();
   }
 }

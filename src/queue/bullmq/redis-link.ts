@@ -23,16 +23,19 @@ export class RedisLink {
   readonly commands: Redis;
   readonly #url: string;
   readonly #address: string;
+  readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #loaded = new Set<Script>();
   #isClosed = false;
   #connecting: Promise<void> | undefined;
 
-  constructor(url: string, prefix: string, logger: Logger, clock: Clock) {
+  constructor(url: string, prefix: string, logger: Logger, clock: Clock, outage?: OutageLog) {
     this.prefix = prefix;
     this.#url = url;
     this.#address = addressOf(url);
+    this.#logger = logger;
     this.#clock = clock;
-    this.outage = new OutageLog(logger, clock, this.#address);
+    this.outage = outage ?? new OutageLog(logger, clock, this.#address);
     this.commands = new Redis(url, {
       ...reconnect,
       commandTimeout: COMMAND_TIMEOUT_MS,
@@ -44,10 +47,16 @@ export class RedisLink {
     });
     this.commands.on('error', (error) => this.#failed(error));
     this.commands.on('ready', () => this.outage.recovered());
+    this.commands.on('close', () => this.#loaded.clear());
   }
 
   get isReady(): boolean {
     return this.commands.status === 'ready';
+  }
+
+  /** A second connection to the same Redis, whose commands do not wait behind those of this one. */
+  openSecond(): RedisLink {
+    return new RedisLink(this.#url, this.prefix, this.#logger, this.#clock, this.outage);
   }
 
   /** A connection for a worker, which waits for Redis as long as it takes. */
@@ -66,8 +75,16 @@ export class RedisLink {
     }
   }
 
+  /**
+   * Calls of one turn go out in one pipeline, and Redis runs them in the order of the calls. A connection sends the
+   * whole text of a script the first time, because a retry after NOSCRIPT would change that order.
+   */
   run(script: Script, ...values: (string | number)[]): Promise<unknown> {
-    return this.call((redis) => script.run(redis, this.prefix, values));
+    return this.call((redis) => {
+      const isLoaded = this.#loaded.has(script);
+      this.#loaded.add(script);
+      return script.run(redis, this.prefix, values, isLoaded);
+    });
   }
 
   close(): void {

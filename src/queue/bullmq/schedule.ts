@@ -1,9 +1,12 @@
-import { Queue as JobQueue } from 'bullmq';
+import { type Job, Queue as JobQueue } from 'bullmq';
 import type { Clock } from '../../clock.js';
+import { messageOf } from '../../errors.js';
+import type { Logger } from '../../observe.js';
+import { JobRequests } from './job-requests.js';
 import { batches, type KeyPlan, type KeyStore } from './key-store.js';
 import type { RedisLink } from './redis-link.js';
 
-/** The name of BullMQ's queue; the scripts know it. */
+/** The name of BullMQ's queue. */
 export const JOBS = 'jobs';
 /** Of BullMQ: lower numbers go first. */
 const URGENT = 1;
@@ -11,21 +14,30 @@ const ORDINARY = 2;
 
 // BullMQ notes each step of a job in a stream for listeners; there are none.
 const EVENTS_KEPT = 100;
+// How many of the longest waits are looked at for a clock that was set back.
+const WAITS_CHECKED = 200;
+
+/** Why a job is requested: an urgent trigger was stored, another one was, or the job before it ended. */
+export type RequestKind = 'urgent' | 'ordinary' | 'finished';
 
 /**
  * The BullMQ jobs: one for each key that must run, with the key as its id. BullMQ ignores the making of a job
  * whose id exists, which is what keeps a key from having two; so whoever ends a job looks again whether the key
- * must run (`ensure`), because a trigger may have come between the end of the run and the end of the job.
+ * must run (`request`), because a trigger may have come between the end of the run and the end of the job.
  */
 export class Schedule {
   readonly #link: RedisLink;
   readonly #store: KeyStore;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #jobs: JobQueue;
+  // Apart, so that an urgent key does not wait while thousands of others get their jobs.
+  readonly #requests: Readonly<Record<RequestKind, JobRequests>>;
 
-  constructor(link: RedisLink, store: KeyStore, clock: Clock) {
+  constructor(link: RedisLink, store: KeyStore, logger: Logger, clock: Clock) {
     this.#link = link;
     this.#store = store;
+    this.#logger = logger;
     this.#clock = clock;
     this.#jobs = new JobQueue(JOBS, {
       connection: link.commands,
@@ -37,11 +49,34 @@ export class Schedule {
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     });
     this.#jobs.on('error', (error) => link.outage.failed(error));
+    const requests = (make: (keys: readonly string[]) => Promise<void>) =>
+      new JobRequests(make, (error) => this.#failed(error));
+    this.#requests = {
+      // Nothing has to be read: an urgent trigger ends its key's wait. A job that finds nothing to do is harmless.
+      urgent: requests((keys) => this.#follow(keys.map((key) => ({ key, urgent: true, dueAt: 0 })))),
+      ordinary: requests((keys) => this.ensure(keys)),
+      finished: requests((keys) => this.ensure(keys)),
+    };
+  }
+
+  /** Makes the key have its job soon. A failure is left to the sweep. */
+  request(key: string, kind: RequestKind): void {
+    this.#requests[kind].add(key);
+  }
+
+  /** Resolves once everything that was requested has its job, or is left to the sweep. */
+  async idle(): Promise<void> {
+    await Promise.all(Object.values(this.#requests).map((requests) => requests.idle()));
   }
 
   /** Makes each key that must run have its job. */
   async ensure(keys: readonly string[]): Promise<void> {
-    for (const batch of batches(keys)) await this.follow(await this.#store.plan(batch));
+    for (const batch of batches(keys)) await this.#follow(await this.#store.plan(batch));
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#link.isReady) this.#link.outage.failed(error);
+    else this.#logger.warn({ error: messageOf(error) }, 'jobs left to the sweep');
   }
 
   /**
@@ -49,7 +84,7 @@ export class Schedule {
    * so what is urgent is then moved up, and as everyone who adds something urgent does so after it is stored,
    * the last of them finds the job wherever it is.
    */
-  async follow(plans: readonly KeyPlan[]): Promise<void> {
+  async #follow(plans: readonly KeyPlan[]): Promise<void> {
     if (plans.length === 0) return;
     const now = this.#clock.now();
     await this.#link.call(() =>
@@ -71,40 +106,55 @@ export class Schedule {
   }
 
   async #hurry(keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return;
-    const behind = await this.#store.behind(URGENT, keys);
     await this.#link.call(() =>
       Promise.all(
-        behind.map(async ([key, isDelayed]) => {
-          const job = await this.#jobs.getJob(key);
-          await job?.changePriority({ priority: URGENT }).catch(ignoreIfGone);
-          if (isDelayed) await job?.promote().catch(ignoreIfGone);
+        keys.map(async (key) => {
+          const job: Job | undefined = await this.#jobs.getJob(key);
+          // A job that is urgent already keeps its place among the urgent ones.
+          if (job !== undefined && job.priority !== URGENT) {
+            await job.changePriority({ priority: URGENT }).catch(ignoreIfGone);
+          }
+          if (job !== undefined && job.delay > 0) await job.promote().catch(ignoreIfGone);
         }),
       ),
     );
   }
 
-  /** What a crash left without a job. */
+  /** Makes the jobs that a crash, or a failure after the append, left unmade. Gives how many. */
   async sweep(): Promise<number> {
-    const orphans = await this.#store.orphans();
+    const dirty = await this.#store.dirty();
+    if (dirty.length === 0) return 0;
+    const ids = await this.#link.call(() =>
+      this.#jobs.getRanges(['active', 'delayed', 'prioritized', 'waiting'], 0, -1),
+    );
+    // This process is about to make the jobs that were requested.
+    const requested = Object.values(this.#requests).flatMap((requests) => requests.keys());
+    const scheduled = new Set([...ids, ...requested]);
+    const orphans = dirty.filter((key) => !scheduled.has(key));
     await this.ensure(orphans);
     return orphans.length;
   }
 
   /** Ends the waits that began in the future: the clock was set back since, and they would wait for it. */
   async wakeRewound(): Promise<void> {
-    const keys = await this.#store.rewound(this.#clock.now());
-    await this.#link.call(() =>
-      Promise.all(
-        keys.map(async (key) => {
-          const job = await this.#jobs.getJob(key);
-          await job?.promote().catch(ignoreIfGone);
-        }),
-      ),
+    const now = this.#clock.now();
+    await this.#link.call(async () => {
+      // Those that began in the future are due the latest.
+      const latest: Job[] = await this.#jobs.getJobs(['delayed'], 0, WAITS_CHECKED - 1);
+      const rewound = latest.filter((job) => job.timestamp > now);
+      await Promise.all(rewound.map((job) => job.promote().catch(ignoreIfGone)));
+    });
+  }
+
+  async counts(): Promise<{ readonly delayed: number; readonly active: number }> {
+    const { delayed = 0, active = 0 } = await this.#link.call(() =>
+      this.#jobs.getJobCounts('delayed', 'active'),
     );
+    return { delayed, active };
   }
 
   async close(): Promise<void> {
+    await this.idle();
     await this.#jobs.close();
   }
 }

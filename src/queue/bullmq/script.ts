@@ -14,11 +14,18 @@ export class Script {
     this.#digest = createHash('sha1').update(this.#lua).digest('hex');
   }
 
-  async run(redis: Redis, prefix: string, values: readonly (string | number)[]): Promise<unknown> {
+  /** `isLoaded`: this connection has sent the script before, so that its digest suffices. */
+  async run(
+    redis: Redis,
+    prefix: string,
+    values: readonly (string | number)[],
+    isLoaded = true,
+  ): Promise<unknown> {
+    if (!isLoaded) return await redis.eval(this.#lua, 1, prefix, ...values);
     try {
       return await redis.evalsha(this.#digest, 1, prefix, ...values);
     } catch (error) {
-      // A Redis that was restarted has forgotten its scripts.
+      // SCRIPT FLUSH makes Redis forget its scripts.
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       return await redis.eval(this.#lua, 1, prefix, ...values);
     }

@@ -41,19 +41,22 @@ export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
   const { prefix, allowUnsafe, logger, metrics, clock } = options;
   const url = typeof options.url === 'string' ? options.url : options.url.reveal();
   const link = new RedisLink(url, prefix, logger, clock);
-  const store = new KeyStore(link);
-  const schedule = new Schedule(link, store, clock);
+  // Of the intake and its small, quick steps: they do not wait behind the scripts of jobs and journal.
+  const intake = link.openSecond();
+  const store = new KeyStore(link, intake);
+  const schedule = new Schedule(link, store, logger, clock);
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new BullmqQueue(link, store, schedule, allowUnsafe, { logger, metrics, clock, backoff });
   return {
     queue,
     journal: new BullmqJournal(link),
-    facts: new BullmqFacts(link),
-    rechecks: new BullmqRechecks(link),
+    facts: new BullmqFacts(intake),
+    rechecks: new BullmqRechecks(intake),
     async close() {
       await queue.close();
       await schedule.close();
       link.close();
+      intake.close();
     },
   };
 }
