@@ -3,6 +3,7 @@ import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
+import { sameAccess } from '../plan/access.js';
 import { isOwned, isSourceOf } from '../plan/ownership.js';
 import type { Change, Plan } from '../plan/plan.js';
 import { toWrittenText } from '../plan/written.js';
@@ -66,7 +67,7 @@ export async function applyChanges(
     const next = withChange(sources, change, mapping.owner);
     let result: WriteResult;
     try {
-      result = await write(destination, application.entry, next, index, deps, signal);
+      result = await write(destination, entry, next, index, deps, signal);
     } catch (error) {
       if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
       refusal ??= error;
@@ -77,9 +78,9 @@ export async function applyChanges(
       await giveUp('Conflict', 'the entry changed meanwhile; it is read and planned again');
       return 'conflict';
     }
-    sources = next;
-    index = next.length === 0 ? 0 : result.modifyIndex;
-    entry = entryAfter(application, sources, index);
+    entry = await readBack(destination, next, deps, signal);
+    sources = entry?.sources ?? [];
+    index = entry?.modifyIndex ?? 0;
     const text = toWrittenText(change.after, change.opensBy);
     lastWritten.set(change.subject, text);
     written.add(change.subject);
@@ -87,7 +88,7 @@ export async function applyChanges(
     await settle(
       key,
       draft,
-      { outcome: 'applied', modifyIndex: result.modifyIndex },
+      { outcome: 'applied', modifyIndex: index },
       new Map([[change.subject, text]]),
       deps,
     );
@@ -140,17 +141,24 @@ async function reserve(change: Change, deps: ReconcilerDeps): Promise<void> {
   await deps.window.store(deps.facts);
 }
 
-function entryAfter(
-  application: Application,
-  sources: readonly Source[],
-  index: number,
-): IntentionEntry | undefined {
-  if (index === 0) return undefined;
-  return {
-    destination: application.destination,
-    sources: sources.map((source) => ('raw' in source ? source : { ...source, isLegacy: false, raw: {} })),
-    meta: application.entry?.meta ?? {},
-    modifyIndex: index,
-    raw: application.entry?.raw ?? {},
-  };
+/** The entry after a write; undefined where there is none, where it cannot be read, or is not as it was written. */
+async function readBack(
+  destination: ServiceName,
+  written: readonly Source[],
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<IntentionEntry | undefined> {
+  if (written.length === 0) return undefined;
+  const entry = await deps.consul.intentions.read(destination, signal).catch(() => undefined);
+  const isThere = (source: Source) => entry?.sources.some((each) => isSameSource(each, source));
+  return entry?.sources.length === written.length && written.every(isThere) ? entry : undefined;
+}
+
+function isSameSource(a: IntentionSource, b: Source): boolean {
+  const peer = 'peer' in b ? b.peer : undefined;
+  const isSamePlace = a.name === b.name && a.namespace === b.namespace && a.partition === b.partition;
+  if (!isSamePlace || a.peer !== peer || a.description !== b.description) return false;
+  return a.access.kind === 'other' || b.access.kind === 'other'
+    ? a.access.kind === b.access.kind
+    : sameAccess(a.access, b.access);
 }

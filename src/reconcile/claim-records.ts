@@ -1,4 +1,5 @@
-import type { WriteResult } from '../consul/consul.js';
+import type { ClaimWrite } from '../consul/consul.js';
+import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
@@ -32,8 +33,9 @@ export async function writeClaims(
       'deleted',
       cause,
       remove.modifyIndex,
-      () => deps.consul.claims.delete(remove, signal),
+      { do: 'delete', record: remove },
       deps,
+      signal,
     );
   }
   if (create !== undefined) {
@@ -44,8 +46,9 @@ export async function writeClaims(
       'created',
       cause,
       0,
-      () => deps.consul.claims.create({ ...client, service: create }, signal),
+      { do: 'create', record: { ...client, service: create } },
       deps,
+      signal,
     );
   }
   if (create === undefined && remove === undefined) return false;
@@ -61,8 +64,9 @@ async function writeOne(
   verb: 'created' | 'deleted',
   cause: Cause,
   expectedIndex: number,
-  write: () => Promise<WriteResult>,
+  write: ClaimWrite,
   deps: ReconcilerDeps,
+  signal: AbortSignal,
 ): Promise<void> {
   const stamp = stampOf(deps);
   const draft: DraftDecision = {
@@ -88,7 +92,11 @@ async function writeOne(
     expectedIndex,
   };
   await deps.journal.record(key, [draft]);
-  const result = await write();
+  const [result] = await deps.consul.claims.write([write], signal);
+  // As where a write throws: the draft stays pending.
+  if (result === undefined || result.kind === 'refused') {
+    throw new SyncError('ERR_CONSUL_REJECTED', result?.detail ?? 'Consul said nothing', { retriable: false });
+  }
   const nowMs = deps.clock.now();
   const time = new Date(nowMs).toISOString();
   const decision =
@@ -97,7 +105,6 @@ async function writeOne(
           outcome: 'applied',
           nowMs,
           time,
-          ...(result.modifyIndex === 0 ? {} : { modifyIndex: result.modifyIndex }),
         })
       : settledOf(draft, {
           outcome: 'failed',

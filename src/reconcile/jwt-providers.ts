@@ -214,9 +214,11 @@ async function writeProvider(
     throw new SyncError('ERR_CONSUL_CONFLICT', `jwt-provider ${name}: ${detail}`, { retriable: true });
   }
   if (isDrift) contention.corrected(subject, clock.now());
-  world.userTokens.putEntry(name, after, result.modifyIndex);
+  world.userTokens.putEntry(name, after, result.modifyIndex ?? 0);
   const written = new Map([[subject, after === undefined ? null : entryText(after)]]);
-  await settle(key, draft, { outcome: 'applied', modifyIndex: result.modifyIndex }, written, deps);
+  const { modifyIndex } = result;
+  const at = modifyIndex === undefined ? {} : { modifyIndex };
+  await settle(key, draft, { outcome: 'applied', ...at }, written, deps);
   return undefined;
 }
 
