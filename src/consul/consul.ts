@@ -27,7 +27,10 @@ export const MAX_ENTRY_BYTES = 2 * 1024 * 1024;
  * entries after a change, compares them with what it wrote, and a complete comparison does the same from time to time.
  */
 export interface Intentions {
-  /** Every entry, read with `?consistent`. */
+  /**
+   * Every entry, read with `?consistent`. One that is unchanged since the last list is the same object, so that
+   * a list costs its length in bytes and the parse of what changed.
+   */
   list(signal: AbortSignal): Promise<readonly IntentionEntry[]>;
   /** One entry, read with `?consistent`; undefined if there is none. */
   read(destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined>;

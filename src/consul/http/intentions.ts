@@ -2,8 +2,8 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import type { Intentions } from '../consul.js';
 import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
 import { withoutComputed } from './content.js';
+import { createEntryListParser } from './entry-list.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader } from './json.js';
 import { parseEntry } from './parse-entry.js';
 import { type Tenancy, toNameQuery, toPathName, toTenancyQuery } from './place.js';
 import { toRawSource } from './source-access.js';
@@ -14,6 +14,7 @@ const WRITTEN = { kind: 'written' } as const;
 const CONFLICT = { kind: 'conflict' } as const;
 
 export function createIntentions(transport: Transport, tenancy: Tenancy, guard: IndexGuard): Intentions {
+  const entries = createEntryListParser();
   const read = async (destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined> => {
     const operation = 'intentions.read';
     const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
@@ -33,11 +34,7 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, guard: 
       const query = { ...toTenancyQuery(tenancy), consistent: '' };
       const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
       guard.check(operation, answer.index);
-      const entries = parseJson(answer.body, operation);
-      if (!Array.isArray(entries)) throw incomplete(operation, 'the answer is not a list');
-      return createReader(operation)
-        .list(entries)
-        .map((entry) => parseEntry(entry, operation));
+      return entries.parse(answer.body);
     },
 
     read,
