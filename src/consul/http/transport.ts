@@ -22,6 +22,8 @@ export type Operation =
   | 'claims.write'
   | 'catalog.services'
   | 'catalog.service'
+  | 'catalog.nodes'
+  | 'catalog.node'
   | 'protocols.read'
   | 'proxies.read'
   | 'acl.token'
