@@ -28,7 +28,7 @@ const transport = createTransport({
   maxBytes: 64 * 1024 * 1024,
 });
 const guard = createIndexGuard(systemClock, silentLogger);
-const acl = createAclObjects({ transport, tenancy: {}, guard, clock: systemClock, logger: silentLogger });
+const acl = createAclObjects({ transport, tenancy: {}, guard, clock: systemClock });
 
 const nameOf = (index: number) => `scopemesh-bench-main-client_${index}`;
 

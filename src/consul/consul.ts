@@ -4,28 +4,44 @@ import type { AclObjects } from './acl.js';
 import type { JwtProviders } from './jwt-providers.js';
 
 /**
- * `conflict`: the compare-and-set index was stale and nothing was written; plan again. `written` with a
- * modifyIndex of 0: there is no index to build on, for it was a delete, or somebody wrote since, or the read
- * back failed.
+ * `conflict`: the compare-and-set index was stale and nothing was written; plan again. Consul's answer to a write
+ * carries no index: `modifyIndex` is there only where the adapter read the entry afterwards.
  */
 export type WriteResult =
-  | { readonly kind: 'written'; readonly modifyIndex: number }
+  | { readonly kind: 'written'; readonly modifyIndex?: number }
   | { readonly kind: 'conflict' };
+
+/**
+ * The longest PUT body of an entry that may grow: the core compares `sizeOf` with it and holds a change that widens. A
+ * change that narrows is sent at any size. Consul has no limit of its own (1.14.11 took 45 MB): it applies an entry
+ * as one Raft message, logs a warning from 1 MiB on, and every other write waits meanwhile, about 0.1 s for each MiB.
+ */
+export const MAX_ENTRY_BYTES = 2 * 1024 * 1024;
 
 /**
  * service-intentions entries. Every method throws SyncError: ERR_CONSUL_UNREACHABLE or ERR_TIMEOUT (retriable;
  * a write may have happened), ERR_CONSUL_DENIED (403), ERR_CONSUL_REJECTED (Consul refused the content; carries
  * its text), ERR_CONSUL_INCOMPLETE (filtered, rewound or partial answer).
+ *
+ * A write is one request and is not read back. The caller learns what Consul holds from the watch: it lists all
+ * entries after a change, compares them with what it wrote, and a complete comparison does the same from time to time.
  */
 export interface Intentions {
-  /** Every entry, read with `?consistent`. */
+  /**
+   * Every entry, read with `?consistent`. One that is unchanged since the last list is the same object, so that
+   * a list costs its length in bytes and the parse of what changed.
+   */
   list(signal: AbortSignal): Promise<readonly IntentionEntry[]>;
   /** One entry, read with `?consistent`; undefined if there is none. */
   read(destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined>;
   /**
    * Compare-and-set of the whole entry: a source with `raw` is written back as it was read, a new one is built
    * (`toRawSource`); every other field of the entry comes from `base`. `expectedIndex` 0 creates. Not safe to
-   * repeat blindly. The resulting ModifyIndex is read back, and the content compared.
+   * repeat blindly.
+   *
+   * `written` means that Consul held this content when it answered. Consul says so of a write, and also of content
+   * that it has already: then the index stays, and a stale `expectedIndex` is no conflict. Of two equal writes both can
+   * be `written`; of two different writes at one index at most one is.
    */
   write(
     destination: ServiceName,
@@ -34,16 +50,41 @@ export interface Intentions {
     expectedIndex: number,
     signal: AbortSignal,
   ): Promise<WriteResult>;
-  /** Compare-and-set delete. An entry already gone is `conflict`. */
+  /**
+   * Compare-and-set delete. The caller must have read the entry at `expectedIndex` in the same job: Consul answers
+   * `written` for an entry that somebody else removed meanwhile, and for one that never was. An entry that changed, or
+   * was made again, is `conflict`.
+   */
   delete(destination: ServiceName, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+  /** Bytes of the body that `write` would send; pure. */
+  sizeOf(
+    destination: ServiceName,
+    base: IntentionEntry | undefined,
+    sources: readonly (IntentionSource | NewSource)[],
+  ): number;
 }
+
+export type ClaimWrite =
+  | { readonly do: 'create'; readonly record: Omit<ClaimRecord, 'modifyIndex'> }
+  | { readonly do: 'delete'; readonly record: ClaimRecord };
+
+/**
+ * `conflict`: there is a record already, or the one to delete changed or is gone. `refused`: Consul does not take the
+ * write (no permission, an id that no key can hold), and repeating it does not help.
+ */
+export type ClaimResult =
+  | { readonly kind: 'written' }
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'refused'; readonly detail: string };
 
 /** Records of `claims: first` in KV. */
 export interface ClaimRecords {
   list(signal: AbortSignal): Promise<readonly ClaimRecord[]>;
-  /** Created with `cas=0`; `conflict` if somebody was first. */
-  create(record: Omit<ClaimRecord, 'modifyIndex'>, signal: AbortSignal): Promise<WriteResult>;
-  delete(record: ClaimRecord, signal: AbortSignal): Promise<WriteResult>;
+  /**
+   * Each write by compare-and-set, many to a request; resolves with a result for each, in their order. One that fails
+   * harms no other. Throws as `Intentions` does; then each of the writes may have happened, and the list tells.
+   */
+  write(writes: readonly ClaimWrite[], signal: AbortSignal): Promise<readonly ClaimResult[]>;
 }
 
 /**

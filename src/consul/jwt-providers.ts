@@ -8,7 +8,7 @@ import type { WriteResult } from './consul.js';
 export interface JwtProviders {
   /** Every entry, read with `?consistent`; needs `mesh = "read"`. */
   list(signal: AbortSignal): Promise<readonly StandingJwtProvider[]>;
-  /** Compare-and-set of the whole entry; needs `mesh = "write"`. `expectedIndex` 0 creates. The result is read back. */
+  /** Compare-and-set of the whole entry; needs `mesh = "write"`. `expectedIndex` 0 creates. The list is read afterwards for the index. */
   write(entry: JwtProviderEntry, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
   /**
    * Compare-and-set delete. An entry already gone is `conflict`. Consul refuses it for an entry that an intention names:

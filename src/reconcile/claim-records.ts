@@ -1,9 +1,9 @@
-import { settledOf } from '../apply/decision-drafts.js';
-import type { WriteResult } from '../consul/consul.js';
+import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
+import type { ClaimWrite, WriteResult } from '../consul/consul.js';
+import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
-import type { ServiceName } from '../model/intention.js';
 import { classify } from '../plan/actor.js';
 import { claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
@@ -24,91 +24,66 @@ export async function writeClaims(
 ): Promise<boolean> {
   if (deps.world.mapping.mode === 'observe') return false;
   const { create, remove } = plan;
-  if (remove !== undefined && deps.world.mapping.mode === 'enforce') {
-    await writeOne(
-      key,
-      client,
-      remove.service,
-      'deleted',
-      cause,
-      remove.modifyIndex,
-      () => deps.consul.claims.delete(remove, signal),
-      deps,
-    );
-  }
-  if (create !== undefined) {
-    await writeOne(
-      key,
-      client,
-      create,
-      'created',
-      cause,
-      0,
-      () => deps.consul.claims.create({ ...client, service: create }, signal),
-      deps,
-    );
-  }
+  const isRemoved = remove !== undefined && deps.world.mapping.mode === 'enforce';
+  const writes: readonly ClaimWrite[] = [
+    ...(isRemoved ? [{ do: 'delete' as const, record: remove }] : []),
+    ...(create === undefined ? [] : [{ do: 'create' as const, record: { ...client, service: create } }]),
+  ];
+  let refusal: SyncError | undefined;
+  for (const write of writes) refusal ??= await writeOne(key, write, cause, deps, signal);
   if (create === undefined && remove === undefined) return false;
   const read = deps.world.beginRead();
   deps.world.putClaimRecords(await deps.consul.claims.list(signal), read);
+  if (refusal !== undefined) throw refusal;
   return true;
 }
 
+/** Resolves with what Consul said where it refused the record. */
 async function writeOne(
   key: string,
-  client: ClientId,
-  service: ServiceName,
-  verb: 'created' | 'deleted',
+  write: ClaimWrite,
   cause: Cause,
-  expectedIndex: number,
-  write: () => Promise<WriteResult>,
   deps: ReconcilerDeps,
-): Promise<void> {
+  signal: AbortSignal,
+): Promise<SyncError | undefined> {
+  const draft = toDraft(write, cause, deps);
+  const send = async (stop: AbortSignal): Promise<WriteResult> => {
+    const [result] = await deps.consul.claims.write([write], stop);
+    if (result?.kind !== 'refused') return result ?? { kind: 'conflict' };
+    throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
+  };
+  const end = await journaledWrite({ key, drafts: [draft], send }, deps, signal);
+  if (end.kind !== 'refused') return undefined;
+  await settleRefused(key, [draft], end.error, deps);
+  return end.error;
+}
+
+function toDraft(write: ClaimWrite, cause: Cause, deps: ReconcilerDeps): DraftDecision {
   const stamp = stampOf(deps);
-  const draft: DraftDecision = {
+  const { provider, clientId, service } = write.record;
+  const isNew = write.do === 'create';
+  return {
     id: stamp.newId(),
-    type: `dev.scopemesh.claim.${verb}`,
-    subject: claimSubject(client, service.name),
+    type: `dev.scopemesh.claim.${isNew ? 'created' : 'deleted'}`,
+    subject: claimSubject(write.record, service.name),
     source: stamp.source,
-    action: verb === 'created' ? 'grant' : 'revoke',
-    reason: verb === 'created' ? 'ClaimAdded' : 'ClaimRemoved',
+    action: isNew ? 'grant' : 'revoke',
+    reason: isNew ? 'ClaimAdded' : 'ClaimRemoved',
     resource: {
       kind: 'claim',
       name: service.name,
       namespace: service.namespace,
       partition: service.partition,
     },
-    client: { provider: client.provider, clientId: client.clientId, actorKind: kindOf(client, deps) },
+    client: { provider, clientId, actorKind: kindOf({ provider, clientId }, deps) },
     scopes: [],
     ...(cause.principal === undefined ? {} : { principal: cause.principal }),
     cause,
-    before: verb === 'created' ? null : { service: service.name },
-    after: verb === 'created' ? { service: service.name } : null,
+    before: isNew ? null : { service: service.name },
+    after: isNew ? { service: service.name } : null,
     mappingRevision: stamp.mappingRevision,
-    expectedIndex,
+    expectedIndex: write.do === 'create' ? 0 : write.record.modifyIndex,
   };
-  await deps.journal.record(key, [draft]);
-  const result = await write();
-  const nowMs = deps.clock.now();
-  const time = new Date(nowMs).toISOString();
-  const decision =
-    result.kind === 'written'
-      ? settledOf(draft, {
-          outcome: 'applied',
-          nowMs,
-          time,
-          ...(result.modifyIndex === 0 ? {} : { modifyIndex: result.modifyIndex }),
-        })
-      : settledOf(draft, {
-          outcome: 'failed',
-          reason: 'Conflict',
-          nowMs,
-          time,
-          detail: 'another writer was first',
-        });
-  await deps.journal.settle(key, [decision]);
-  deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
-  deps.onSettled();
 }
 
 function kindOf(id: ClientId, { world }: Pick<ReconcilerDeps, 'world'>): ClassifiedKind {

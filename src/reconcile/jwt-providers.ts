@@ -1,6 +1,5 @@
 import { causeOf, settledOf } from '../apply/decision-drafts.js';
-import { isRefusal } from '../apply/journaled-write.js';
-import { settle } from '../apply/settle.js';
+import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
 import type { WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
@@ -186,38 +185,37 @@ async function writeProvider(
     mappingRevision: stamp.mappingRevision,
     expectedIndex,
   };
-  await deps.journal.record(key, [draft]);
-  let result: WriteResult;
-  try {
-    result =
-      after === undefined
-        ? await consul.jwtProviders.delete(name, expectedIndex, signal)
-        : await consul.jwtProviders.write(after, expectedIndex, signal);
-  } catch (error) {
-    if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
-    await settle(
+  const written = new Map([[subject, after === undefined ? null : entryText(after)]]);
+  const end = await journaledWrite(
+    {
       key,
-      draft,
-      { outcome: 'failed', reason: 'ConsulRefused', detail: error.message },
-      undefined,
-      deps,
-    );
+      drafts: [draft],
+      send: (stop) =>
+        after === undefined
+          ? consul.jwtProviders.delete(name, expectedIndex, stop)
+          : consul.jwtProviders.write(after, expectedIndex, stop),
+      lastWritten: written,
+      onWritten: (modifyIndex) => {
+        if (isDrift) contention.corrected(subject, clock.now());
+        world.userTokens.putEntry(name, after, modifyIndex ?? 0);
+      },
+    },
+    deps,
+    signal,
+  );
+  if (end.kind === 'refused') {
+    await settleRefused(key, [draft], end.error, deps);
     logger.warn(
-      { subject, error: error.message },
+      { subject, error: end.error.message },
       'Consul refuses a jwt-provider; what needs it stays closed',
     );
-    return error;
+    return end.error;
   }
-  if (result.kind === 'conflict') {
-    const detail = 'the entry changed meanwhile; it is read and planned again';
-    await settle(key, draft, { outcome: 'failed', reason: 'Conflict', detail }, undefined, deps);
+  if (end.kind === 'conflict') {
     world.userTokens.putEntries(await consul.jwtProviders.list(signal));
-    throw new SyncError('ERR_CONSUL_CONFLICT', `jwt-provider ${name}: ${detail}`, { retriable: true });
+    const message = `jwt-provider ${name}: the entry changed meanwhile; it is read and planned again`;
+    throw new SyncError('ERR_CONSUL_CONFLICT', message, { retriable: true });
   }
-  if (isDrift) contention.corrected(subject, clock.now());
-  world.userTokens.putEntry(name, after, result.modifyIndex);
-  const written = new Map([[subject, after === undefined ? null : entryText(after)]]);
-  await settle(key, draft, { outcome: 'applied', modifyIndex: result.modifyIndex }, written, deps);
   return undefined;
 }
 

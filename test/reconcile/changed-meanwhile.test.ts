@@ -32,6 +32,7 @@ describe('a plan that is recorded and not yet written', () => {
     let records = 0;
     const learning = (journal: Journal): Journal => ({
       read: (key) => journal.read(key),
+      readAll: () => journal.readAll(),
       settle: (key, decisions, update) => journal.settle(key, decisions, update),
       outbox: (limit) => journal.outbox(limit),
       published: (ids) => journal.published(ids),
@@ -41,11 +42,10 @@ describe('a plan that is recorded and not yet written', () => {
         if (key === 'destination/default/default/orders') learn(++records);
       },
     });
-    const counting = withIntentions;
     worker = await startWorker(
       rig,
       (consul) =>
-        counting(consul, ({ write }) => ({
+        withIntentions(consul, ({ write }) => ({
           write: (...args) => {
             writes++;
             return write(...args);

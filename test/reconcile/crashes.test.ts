@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Consul } from '../../src/consul/consul.js';
-import type { ClaimRecord } from '../../src/model/catalog.js';
+import type { ClaimWrite, Consul } from '../../src/consul/consul.js';
 import { clientKey, destinationKey } from '../../src/model/key.js';
 import { clientOf, type Rig } from '../support/daemon.js';
 import { Death } from '../support/death.js';
@@ -229,15 +228,14 @@ describe('a claim record', () => {
     rig.writeFile({ services: { claims: 'first' } });
     const death = new Death(1, 'after');
     worker = await startWorker(rig, (consul) => {
-      const { list, delete: remove, create } = consul.claims;
-      const last = death.of(create);
-      const isLast = (record: Pick<ClaimRecord, 'clientId'>) => record.clientId === 'web-app';
+      const { list, write } = consul.claims;
+      const last = death.of(write);
+      const isLast = ({ record }: ClaimWrite) => record.clientId === 'web-app';
       return {
         ...withIntentions(consul, () => ({})),
         claims: {
           list,
-          delete: remove,
-          create: (record, signal) => (isLast(record) ? last(record, signal) : create(record, signal)),
+          write: (writes, signal) => (writes.some(isLast) ? last(writes, signal) : write(writes, signal)),
         },
       };
     });

@@ -62,8 +62,8 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
   };
   const deps: ReconcilerDeps = {
     consul: {
-      intentions: { list: refuse, read: refuse, write: refuse, delete: refuse },
-      claims: { list: refuse, create: refuse, delete: refuse },
+      intentions: { list: refuse, read: refuse, write: refuse, delete: refuse, sizeOf: () => 0 },
+      claims: { list: refuse, write: refuse },
       jwtProviders: { list: refuse, write: refuse, delete: refuse, agentVersions: refuse },
       acl: {
         read: refuse,

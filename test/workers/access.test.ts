@@ -210,7 +210,7 @@ describe('claims first', () => {
     await daemon.idle();
     let refused = 0;
     rig.proxy.interfere = ({ method, target }) => {
-      if (method !== 'PUT' || !target.startsWith('/v1/kv/')) return undefined;
+      if (method !== 'PUT' || !target.startsWith('/v1/txn')) return undefined;
       refused++;
       return { status: 403, body: 'Permission denied' };
     };

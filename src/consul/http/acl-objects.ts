@@ -1,5 +1,4 @@
 import type { Clock } from '../../clock.js';
-import type { Logger } from '../../observe.js';
 import type { AclObjects } from '../acl.js';
 import { readNamed } from './acl-named.js';
 import { readSnapshot } from './acl-snapshot.js';
@@ -14,18 +13,17 @@ export interface AclObjectsOptions {
   readonly tenancy: Tenancy;
   readonly guard: IndexGuard;
   readonly clock: Clock;
-  readonly logger: Logger;
   /** For writes of auth methods and binding rules, for which Consul fetches keys; 5 s by default. */
   readonly keyFetchTimeoutMs?: number | undefined;
 }
 
 export function createAclObjects(options: AclObjectsOptions): AclObjects {
-  const { transport, tenancy, guard, clock, logger } = options;
-  const writing = { transport, tenancy, logger, keyFetchTimeoutMs: options.keyFetchTimeoutMs ?? 5_000 };
+  const { transport, tenancy, guard, clock } = options;
+  const writing = { transport, tenancy, keyFetchTimeoutMs: options.keyFetchTimeoutMs ?? 5_000 };
   return {
     read: (isOurs, signal) => readSnapshot(transport, tenancy, guard, isOurs, signal),
     readNamed: (names, policies, signal) => readNamed(transport, tenancy, guard, names, policies, signal),
-    write: (id, object, signal) => writeAcl(writing, id, object, signal),
+    write: (id, object, signal, known) => writeAcl(writing, id, object, signal, known),
     delete: (kind, id, signal, isOurs) => deleteAcl(writing, kind, id, signal, isOurs),
     tokens: (by, signal) => listTokens(transport, tenancy, by, signal),
     deleteTokens: (accessorIds, signal, perSecond) =>

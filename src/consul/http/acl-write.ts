@@ -1,6 +1,5 @@
-import { messageOf, SyncError } from '../../errors.js';
+import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
-import type { Logger } from '../../observe.js';
 import { isSameAcl, toAclBody } from './acl-body.js';
 import { parseAclObject, parseBindingRule } from './acl-parse.js';
 import { ACL_TABLES, type AclKind, parseRecords, readAcl } from './acl-table.js';
@@ -14,7 +13,6 @@ type Stand = Stored<AclObject['object']>;
 export interface AclWriting {
   readonly transport: Transport;
   readonly tenancy: Tenancy;
-  readonly logger: Logger;
   /** For writes that may make Consul fetch an identity provider's keys, which it waits for without end. */
   readonly keyFetchTimeoutMs: number;
 }
@@ -26,9 +24,10 @@ export async function writeAcl(
   id: string | undefined,
   object: AclObject,
   signal: AbortSignal,
+  known: { readonly isAbsent: boolean } = { isAbsent: false },
 ): Promise<Stand> {
   requireSafe(id, object);
-  if (id === undefined) {
+  if (id === undefined && !known.isAbsent) {
     const standing = await standingInstead(writing, object, signal);
     if (standing !== undefined) return standing;
   }
@@ -37,18 +36,7 @@ export async function writeAcl(
   if (id === undefined && put.createIndex !== put.stored.modifyIndex)
     throw conflict('somebody made an object of this name meanwhile, and it has been overwritten');
   requireSame(object, put, 'Consul keeps something else than was written');
-  // The answer was given, so the write is a fact, whatever becomes of reading it back.
-  const now = await readAcl(writing.transport, object.kind, put.stored.id, writing.tenancy, signal).catch(
-    (error: unknown) => {
-      writing.logger.warn({ kind: object.kind, error: messageOf(error) }, 'consul acl write not read back');
-      return null;
-    },
-  );
-  if (now === null) return put.stored;
-  if (now === undefined || now === 'unclear') throw conflict('the object was deleted right after the write');
-  const back = parseAclObject(object.kind, now, 'acl.read');
-  requireSame(object, back, 'somebody wrote something else right after the write');
-  return back.stored;
+  return put.stored;
 }
 
 /** Consul says true to a DELETE of what is not there, so it is read before. */

@@ -2,14 +2,18 @@ import type { Clock } from '../../clock.js';
 import type { Catalog, CatalogService, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
 import { incomplete, parseJson, readComplete, requireComplete } from './answer.js';
+import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader, isRecord, type Reader } from './json.js';
+import { createReader } from './json.js';
 import { mapBounded } from './map-bounded.js';
 import { isAddressable, type Tenancy, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
 import type { Transport } from './transport.js';
 
 const CONCURRENCY = 8;
+
+/** From how many services on they are read by node, where there are at most half as many nodes. */
+const FEWEST_BY_NODE = 64;
 
 /** How long instances are reused at most, should all the signs below be wrong. */
 const LONGEST_REUSE_MS = 300_000;
@@ -28,7 +32,8 @@ interface Remembered {
 }
 
 /**
- * The whole catalog: the list of services, then each one's instances, eight at a time, and the protocols. A
+ * The whole catalog: the list of services, then their instances, by node or each service's, eight reads at a time, and
+ * the protocols. A
  * service that goes away in between has no instance; one that comes in between wakes the catalog's watch.
  *
  * Each change of a registration, of its meta or tags too, moves the index of the list, and no index comes twice
@@ -46,21 +51,42 @@ export function createCatalogReader(
   const query = { ...toTenancyQuery(tenancy), consistent: '' };
   let remembered: Remembered | undefined;
 
-  const readServices = async (signal: AbortSignal): Promise<readonly CatalogService[]> => {
-    const readAt = clock.now();
-    const failures = transport.failures();
-    const { index, names } = await readNames(transport, query, guard, signal).catch((error: unknown) => {
+  const readList = (signal: AbortSignal) =>
+    readNames(transport, query, guard, signal).catch((error: unknown) => {
       remembered = undefined;
       throw error;
     });
+
+  /**
+   * An instance that moves from one node to another while they are read could be missed on both: what was read counts
+   * only while the list keeps its index. A service that is in the list and on no node is read by itself.
+   */
+  const readByNode = async (
+    { index, names }: ServiceList,
+    signal: AbortSignal,
+  ): Promise<InstancesByService> => {
+    const nodes = names.length < FEWEST_BY_NODE ? undefined : await readNodeNames(transport, query, signal);
+    if (nodes === undefined || 2 * nodes.length > names.length) return new Map();
+    const found = await readInstancesOnNodes(transport, nodes, query, CONCURRENCY, signal);
+    const after = await readList(signal);
+    return after.index === index ? found : new Map();
+  };
+
+  const readServices = async (signal: AbortSignal): Promise<readonly CatalogService[]> => {
+    const readAt = clock.now();
+    const failures = transport.failures();
+    const list = await readList(signal);
+    const { index, names } = list;
     const isCurrent =
       remembered?.index === index &&
       remembered.failures === failures &&
       readAt - remembered.readAt < LONGEST_REUSE_MS;
     if (isCurrent && remembered !== undefined) return remembered.services;
+    const onNodes = await readByNode(list, signal);
     const services = await mapBounded(names, CONCURRENCY, signal, async (name, stop) => ({
       name: { partition: tenancy.partition ?? 'default', namespace: tenancy.namespace ?? 'default', name },
-      instances: await readInstances(transport, name, query, logger, stop),
+      instances:
+        onNodes.get(name.toLowerCase()) ?? (await readInstances(transport, name, query, logger, stop)),
     }));
     remembered = { index, services, failures, readAt };
     return services;
@@ -79,13 +105,19 @@ export function createCatalogReader(
 }
 
 type Query = Readonly<Record<string, string>>;
+type InstancesByService = ReadonlyMap<string, readonly ServiceInstance[]>;
+
+interface ServiceList {
+  readonly index: number;
+  readonly names: readonly string[];
+}
 
 async function readNames(
   transport: Transport,
   query: Query,
   guard: IndexGuard,
   signal: AbortSignal,
-): Promise<{ readonly index: number; readonly names: readonly string[] }> {
+): Promise<ServiceList> {
   const operation = 'catalog.services';
   const answer = await readComplete(transport, { operation, path: '/v1/catalog/services', query }, signal);
   guard.check(operation, answer.index);
@@ -113,20 +145,9 @@ async function readInstances(
   const instances = parseJson(requireComplete(answer, operation).body, operation);
   if (!Array.isArray(instances)) throw incomplete(operation, 'the answer is not a list');
   const reader = createReader(operation);
-  return reader.list(instances).map((instance) => parseInstance(instance, reader));
-}
-
-function parseInstance(value: unknown, reader: Reader): ServiceInstance {
-  const raw = reader.record(value);
-  const kind = reader.optionalText(raw.ServiceKind);
-  const proxy = isRecord(raw.ServiceProxy) ? raw.ServiceProxy : {};
-  const proxyOf = kind === 'connect-proxy' ? reader.optionalText(proxy.DestinationServiceName) : '';
-  return {
-    id: reader.text(raw.ServiceID),
-    node: reader.text(raw.Node),
-    kind,
-    meta: reader.textMap(raw.ServiceMeta),
-    tags: reader.texts(raw.ServiceTags),
-    ...(proxyOf === '' ? {} : { proxyOf }),
-  };
+  return reader.list(instances).map((instance) => {
+    const raw = reader.record(instance);
+    const { ServiceID: id, Node: node, ServiceKind: kind, ServiceMeta: meta, ServiceTags: tags } = raw;
+    return toInstance(reader, { id, node, kind, meta, tags, proxy: raw.ServiceProxy });
+  });
 }

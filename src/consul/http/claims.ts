@@ -1,69 +1,44 @@
 import { SyncError } from '../../errors.js';
 import type { ClaimRecord } from '../../model/catalog.js';
 import type { ClaimRecords } from '../consul.js';
-import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
+import { incomplete, parseJson, readComplete } from './answer.js';
+import { writeClaims } from './claims-write.js';
 import { createReader } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
-import type { Operation, Transport } from './transport.js';
-
-const CONFLICT = { kind: 'conflict' } as const;
+import type { Transport } from './transport.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
 export function createClaimRecords(transport: Transport, tenancy: Tenancy, owner: string): ClaimRecords {
   const folder = claimsFolder(owner);
   const query = toTenancyQuery(tenancy);
 
-  const readAll = async (operation: Operation, key: string, signal: AbortSignal) => {
-    const recurse = operation === 'claims.list' ? { recurse: '' } : {};
-    const request = { operation, path: toKvPath(key), query: { ...query, ...recurse, consistent: '' } };
-    const answer = await readComplete(transport, request, signal, [200, 404]);
-    // An empty 404 with an index is Consul's "no such key".
-    if (answer.status === 404) {
-      if (answer.body.byteLength === 0) return [];
-      throw incomplete(operation, 'answered 404 without saying that there is no such key');
-    }
-    const pairs = parseJson(answer.body, operation);
-    if (!Array.isArray(pairs)) throw incomplete(operation, 'the answer is not a list');
-    const reader = createReader(operation);
-    return pairs.map((pair) => reader.record(pair));
-  };
-
   return {
     async list(signal) {
-      const pairs = await readAll('claims.list', folder, signal);
-      // A key that ends in a slash is a folder made in Consul's UI.
-      return pairs.filter((pair) => !String(pair.Key).endsWith('/')).map((pair) => parseClaim(pair, folder));
-    },
-
-    async create(record, signal) {
-      const operation = 'claims.create';
-      const key = toClaimKey(folder, record);
-      const { provider, clientId, service } = record;
-      const body = JSON.stringify({ provider, clientId, service });
+      const operation = 'claims.list';
       const request = {
         operation,
-        method: 'PUT',
-        path: toKvPath(key),
-        query: { ...query, cas: '0' },
-        body,
+        path: toKvPath(folder),
+        query: { ...query, recurse: '', consistent: '' },
       } as const;
-      if (!parseVerdict(await transport.send(request, signal), operation)) return CONFLICT;
-      const [pair] = await readAll('claims.read', key, signal);
-      if (pair === undefined) return { kind: 'written', modifyIndex: 0 };
-      return { kind: 'written', modifyIndex: createReader(operation).index(pair.ModifyIndex) };
+      const answer = await readComplete(transport, request, signal, [200, 404]);
+      // An empty 404 with an index is Consul's "no such key".
+      if (answer.status === 404) {
+        if (answer.body.byteLength === 0) return [];
+        throw incomplete(operation, 'answered 404 without saying that there is no such key');
+      }
+      const pairs = parseJson(answer.body, operation);
+      if (!Array.isArray(pairs)) throw incomplete(operation, 'the answer is not a list');
+      const reader = createReader(operation);
+      return (
+        pairs
+          .map((pair) => reader.record(pair))
+          // A key that ends in a slash is a folder made in Consul's UI.
+          .filter((pair) => !String(pair.Key).endsWith('/'))
+          .map((pair) => parseClaim(pair, folder))
+      );
     },
 
-    /** Read first, because `DELETE ?cas` answers true for a key that is not there. */
-    async delete(record, signal) {
-      const operation = 'claims.delete';
-      const key = toClaimKey(folder, record);
-      const [pair] = await readAll('claims.read', key, signal);
-      if (pair?.ModifyIndex !== record.modifyIndex) return CONFLICT;
-      const cas = { ...query, cas: String(record.modifyIndex) };
-      const request = { operation, method: 'DELETE', path: toKvPath(key), query: cas } as const;
-      const answer = await transport.send(request, signal);
-      return parseVerdict(answer, operation) ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
-    },
+    write: (writes, signal) => writeClaims(transport, tenancy, folder, writes, signal),
   };
 }
 
@@ -76,7 +51,7 @@ export function toKvPath(key: string): string {
   return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
 }
 
-function toClaimKey(
+export function toClaimKey(
   folder: string,
   record: { readonly provider: string; readonly clientId: string },
 ): string {

@@ -72,14 +72,13 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
   };
   const catalog = createCatalogReader(transport, tenancy, guard, clock, logger);
   return {
-    intentions: createIntentions(transport, tenancy, guard, logger),
+    intentions: createIntentions(transport, tenancy, guard),
     claims: createClaimRecords(transport, tenancy, owner),
     acl: createAclObjects({
       transport,
       tenancy,
       guard,
       clock,
-      logger,
       keyFetchTimeoutMs: options.keyFetchTimeoutMs,
     }),
     jwtProviders: createJwtProviders(transport, tenancy, guard, logger),

@@ -1,25 +1,20 @@
-import { messageOf } from '../../errors.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../model/intention.js';
-import type { Logger } from '../../observe.js';
-import type { Intentions, WriteResult } from '../consul.js';
+import type { Intentions } from '../consul.js';
 import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
-import { isSameContent, withoutComputed } from './content.js';
+import { withoutComputed } from './content.js';
+import { createEntryListParser } from './entry-list.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader } from './json.js';
 import { parseEntry } from './parse-entry.js';
 import { type Tenancy, toNameQuery, toPathName, toTenancyQuery } from './place.js';
 import { toRawSource } from './source-access.js';
 import type { Transport } from './transport.js';
 
 const KIND = 'service-intentions';
+const WRITTEN = { kind: 'written' } as const;
 const CONFLICT = { kind: 'conflict' } as const;
 
-export function createIntentions(
-  transport: Transport,
-  tenancy: Tenancy,
-  guard: IndexGuard,
-  logger: Logger,
-): Intentions {
+export function createIntentions(transport: Transport, tenancy: Tenancy, guard: IndexGuard): Intentions {
+  const entries = createEntryListParser();
   const read = async (destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined> => {
     const operation = 'intentions.read';
     const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
@@ -39,11 +34,7 @@ export function createIntentions(
       const query = { ...toTenancyQuery(tenancy), consistent: '' };
       const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
       guard.check(operation, answer.index);
-      const entries = parseJson(answer.body, operation);
-      if (!Array.isArray(entries)) throw incomplete(operation, 'the answer is not a list');
-      return createReader(operation)
-        .list(entries)
-        .map((entry) => parseEntry(entry, operation));
+      return entries.parse(answer.body);
     },
 
     read,
@@ -51,46 +42,35 @@ export function createIntentions(
     async write(destination, base, sources, expectedIndex, signal) {
       const operation = 'intentions.write';
       toPathName(destination.name);
-      const content = toContent(destination, base, sources);
       const query = { ...toNameQuery(destination, tenancy), cas: String(expectedIndex) };
-      const body = JSON.stringify(content);
+      const body = toBody(destination, base, sources);
       const request = { operation, method: 'PUT', path: '/v1/config', query, body } as const;
-      if (!parseVerdict(await transport.send(request, signal), operation)) return CONFLICT;
-      // The answer was given, so the write is a fact, whatever becomes of reading it back.
-      const after = await read(destination, signal).catch((error: unknown) => {
-        logger.warn({ destination: destination.name, error: messageOf(error) }, 'consul write not read back');
-        return null;
-      });
-      return judgeWrite(content, after, expectedIndex);
+      return parseVerdict(await transport.send(request, signal), operation) ? WRITTEN : CONFLICT;
     },
 
-    /**
-     * `DELETE ?cas` answers true for an entry that is not there, so it is read first. What is removed by
-     * somebody else between the two counts as deleted by us: it is gone either way. Index 0: there is no entry.
-     */
     async delete(destination, expectedIndex, signal) {
       const operation = 'intentions.delete';
-      const before = await read(destination, signal);
-      if (before?.modifyIndex !== expectedIndex) return CONFLICT;
       const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
       const query = { ...toNameQuery(destination, tenancy), cas: String(expectedIndex) };
       const answer = await transport.send({ operation, method: 'DELETE', path, query }, signal);
-      return parseVerdict(answer, operation) ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
+      return parseVerdict(answer, operation) ? WRITTEN : CONFLICT;
     },
+
+    sizeOf: (destination, base, sources) => Buffer.byteLength(toBody(destination, base, sources)),
   };
 }
 
 /** Every field of the base as it was read but for the sources, so that what scopemesh does not know stays. */
-function toContent(
+function toBody(
   destination: ServiceName,
   base: IntentionEntry | undefined,
   sources: readonly (IntentionSource | NewSource)[],
-): Readonly<Record<string, unknown>> {
+): string {
   const fields = base === undefined ? toNewFields(destination) : withoutComputed(base.raw);
-  return {
+  return JSON.stringify({
     ...fields,
     Sources: sources.map((source) => ('raw' in source ? source.raw : toRawSource(source))),
-  };
+  });
 }
 
 function toNewFields(destination: ServiceName): Readonly<Record<string, unknown>> {
@@ -101,21 +81,4 @@ function toNewFields(destination: ServiceName): Readonly<Record<string, unknown>
     ...(partition === 'default' ? {} : { Partition: partition }),
     ...(namespace === 'default' ? {} : { Namespace: namespace }),
   };
-}
-
-/**
- * What `true` meant. Consul says it for a write, and for content that it has already, even with a stale index.
- * - The same content is there: written, with its index.
- * - Other content (or none, or an unreadable one) above our index: ours was the entry's content, and somebody
- *   wrote since. Written, with modifyIndex 0: no index that a next compare-and-set could take for ours.
- * - Other content at our index or below: nothing of ours is there or was. Conflict, plan again.
- */
-function judgeWrite(
-  content: Readonly<Record<string, unknown>>,
-  after: IntentionEntry | undefined | null,
-  expectedIndex: number,
-): WriteResult {
-  if (after === undefined || after === null) return { kind: 'written', modifyIndex: 0 };
-  if (isSameContent(content, after.raw)) return { kind: 'written', modifyIndex: after.modifyIndex };
-  return after.modifyIndex > expectedIndex ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
 }

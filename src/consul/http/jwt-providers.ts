@@ -50,10 +50,10 @@ export function createJwtProviders(
         logger.warn({ provider: entry.name, error: messageOf(error) }, 'consul write not read back');
         return undefined;
       });
-      // As with intentions: `true` is also said of equal content, and for a write that somebody has replaced since.
-      if (after === undefined) return { kind: 'written', modifyIndex: 0 };
+      // `true` is also said of equal content, and for a write that somebody has replaced since.
+      if (after === undefined) return { kind: 'written' };
       if (isSameProvider(after.content, entry)) return { kind: 'written', modifyIndex: after.modifyIndex };
-      return after.modifyIndex > expectedIndex ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
+      return after.modifyIndex > expectedIndex ? { kind: 'written' } : CONFLICT;
     },
 
     async delete(name, expectedIndex, signal) {
@@ -63,7 +63,7 @@ export function createJwtProviders(
       const path = `/v1/config/${KIND}/${toPathName(name)}`;
       const query = { ...place, cas: String(expectedIndex) };
       const answer = await transport.send({ operation, method: 'DELETE', path, query }, signal);
-      return parseVerdict(answer, operation) ? { kind: 'written', modifyIndex: 0 } : CONFLICT;
+      return parseVerdict(answer, operation) ? { kind: 'written' } : CONFLICT;
     },
 
     agentVersions: (signal) => readAgentVersions(transport, signal),

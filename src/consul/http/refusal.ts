@@ -68,6 +68,11 @@ export function failureOf(
   return new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true, cause });
 }
 
+/** What Consul said, in a line; of a lack of permission, what to grant. */
+export function toRefusalText(answer: string): string {
+  return /permission denied/i.test(answer) ? toLacking(toLine(answer)) : toLine(answer);
+}
+
 /** Consul: Permission denied: token with AccessorID '…' lacks permission 'intention:write' on "orders" */
 function toLacking(said: string): string {
   if (/acl not found/i.test(said)) {

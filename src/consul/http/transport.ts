@@ -1,10 +1,13 @@
+import { setMaxListeners } from 'node:events';
 import { Pool } from 'undici';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
-import { flatten, readBody } from './read-body.js';
+import { type ConsulAnswer, Exchange } from './exchange.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
+
+export type { ConsulAnswer } from './exchange.js';
 
 /** What a request is for: a label of metrics and a word in errors, so a closed set. */
 export type Operation =
@@ -16,11 +19,11 @@ export type Operation =
   | 'jwt-providers.write'
   | 'jwt-providers.delete'
   | 'claims.list'
-  | 'claims.read'
-  | 'claims.create'
-  | 'claims.delete'
+  | 'claims.write'
   | 'catalog.services'
   | 'catalog.service'
+  | 'catalog.nodes'
+  | 'catalog.node'
   | 'protocols.read'
   | 'proxies.read'
   | 'acl.token'
@@ -49,14 +52,6 @@ export interface ConsulRequest {
   readonly body?: string;
   /** For the whole exchange; the transport's own by default. A blocking query gives its own. */
   readonly timeoutMs?: number;
-}
-
-/** A whole answer with a status that the caller asked for. */
-export interface ConsulAnswer {
-  readonly status: number;
-  /** Lower-case names. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Uint8Array<ArrayBuffer>;
 }
 
 export interface Transport {
@@ -94,24 +89,31 @@ export interface TlsFiles {
   readonly serverName?: string;
 }
 
-/** Five blocking queries and the catalog's reads at once fit beside each other. */
-const CONNECTIONS = 32;
+/** With the blocking queries less than the 200 that Consul takes from one client (`http_max_conns_per_client`). */
+const CONNECTIONS = 128;
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** One pool of kept-alive connections, with one policy for timeouts, sizes and errors. */
+/** Kept-alive connections, with one policy for timeouts, sizes and errors. */
 export function createTransport(options: TransportOptions): Transport {
   const { metrics, clock, requestTimeoutMs, maxBytes } = options;
   const address = parseAddress(options.address);
   const prefix = address.pathname.replace(/\/+$/, '');
-  const pool = new Pool(address.origin, {
-    connections: CONNECTIONS,
+  const poolOptions = {
     // The deadline of each exchange is kept here; a blocking query has nothing to say for half a minute.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 32 * 1024,
     connect: { timeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs), ...toTlsOptions(options.tls) },
-  });
+  };
+  const exchanges = new Pool(address.origin, { ...poolOptions, connections: CONNECTIONS });
+  // A blocking query keeps its connection for half a minute, and must not wait for one.
+  const watches = new Pool(address.origin, { ...poolOptions, connections: null });
   const token = options.token === undefined || options.token.isEmpty ? undefined : options.token;
+  const headers = {
+    accept: 'application/json',
+    ...(token === undefined ? {} : { 'x-consul-token': token.reveal() }),
+  };
+  const headersWithBody = { ...headers, 'content-type': 'application/json' };
 
   let failures = 0;
 
@@ -122,37 +124,33 @@ export function createTransport(options: TransportOptions): Transport {
       signal.throwIfAborted();
       const { operation } = request;
       const timeoutMs = request.timeoutMs ?? requestTimeoutMs;
-      const deadline = new AbortController();
-      const abort = () => deadline.abort(signal.reason);
-      const timer = setTimeout(() => deadline.abort(new Error('timeout')), timeoutMs);
+      const exchange = new Exchange(`Consul ${operation}`, maxBytes);
+      const abort = () => exchange.fail(signal.reason);
+      const timer = setTimeout(() => exchange.fail(timeoutOf(request, timeoutMs)), timeoutMs);
+      // Many requests share a signal, which is no leak.
+      setMaxListeners(0, signal);
       signal.addEventListener('abort', abort, { once: true });
       const startedAt = clock.now();
-      let status: number | undefined;
       try {
-        const response = await pool.request({
-          path: prefix + toTarget(request, options.datacenter),
-          method: request.method,
-          headers: {
-            accept: 'application/json',
-            ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
-            ...(token === undefined ? {} : { 'x-consul-token': token.reveal() }),
+        const pool = operation === 'watch' ? watches : exchanges;
+        pool.dispatch(
+          {
+            path: prefix + toTarget(request, options.datacenter),
+            method: request.method,
+            headers: request.body === undefined ? headers : headersWithBody,
+            body: request.body ?? null,
           },
-          body: request.body ?? null,
-          signal: deadline.signal,
-        });
-        status = response.statusCode;
-        const body = await readBody(response, maxBytes, `Consul ${operation}`);
-        if (!expected.includes(status)) throw refusalOf(request, status, body, token);
+          exchange,
+        );
+        const answer = await exchange.answer;
+        const { status } = answer;
+        if (!expected.includes(status)) throw refusalOf(request, status, answer.body, token);
         metrics.count('scopemesh_consul_requests_total', { operation, result: String(status) });
-        return { status, headers: flatten(response.headers), body };
+        return answer;
       } catch (error) {
         signal.throwIfAborted();
         const failure =
-          error instanceof SyncError
-            ? error
-            : deadline.signal.aborted
-              ? timeoutOf(request, timeoutMs)
-              : failureOf(request, address.origin, status, error);
+          error instanceof SyncError ? error : failureOf(request, address.origin, exchange.status, error);
         if (failure.retriable) failures += 1;
         metrics.count('scopemesh_consul_requests_total', { operation, result: failure.code });
         throw failure;
@@ -164,7 +162,9 @@ export function createTransport(options: TransportOptions): Transport {
         }
       }
     },
-    close: () => pool.destroy(),
+    async close() {
+      await Promise.all([exchanges.destroy(), watches.destroy()]);
+    },
   };
 }
 

@@ -28,6 +28,11 @@ export interface WatchListener {
 
 const PER_SECOND = 5;
 const BURST = 5;
+/**
+ * After an answer with news, the next query waits this long for each byte, so that a long list that changes all the time
+ * does not keep Consul and its reader busy with lists: 10 MB come twice a second.
+ */
+const REST_BYTES_PER_MS = 20_000;
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
 
@@ -108,7 +113,7 @@ async function watchPath(
       await bucket.take(signal);
       const blocking = from === undefined ? {} : { index: String(from), wait: `${waitMs}ms` };
       const query = { ...tenancyQuery, ...blocking };
-      const { index } = await readComplete(
+      const { index, body } = await readComplete(
         transport,
         { operation: 'watch', path, query, timeoutMs },
         signal,
@@ -121,7 +126,10 @@ async function watchPath(
       const isNew = index !== seen;
       seen = index;
       listener.alive();
-      if (isNew) listener.changed();
+      if (!isNew) continue;
+      listener.changed();
+      const restMs = Math.floor(body.byteLength / REST_BYTES_PER_MS);
+      if (restMs > 0) await clock.sleep(restMs, signal);
     } catch (error) {
       if (signal.aborted) return;
       // What the listener throws is a flaw of ours and must not be taken for a sick Consul.

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { failureOf } from '../../support/failure-of.js';
 import { type ConsulRig, nameOf, never } from './rig.js';
 
 export function catalog(theRig: () => ConsulRig): void {
@@ -63,5 +64,67 @@ export function catalog(theRig: () => ConsulRig): void {
       const meta = services.find((service) => service.name.name === web)?.instances[0]?.meta;
       expect(meta).toEqual({ 'oauth-client-id': client });
     }
+  });
+
+  it('of many services says the same of each as its own registration, sidecars and moved instances too', async () => {
+    const { consul, fresh, register, request } = theRig();
+    const prefix = fresh('many');
+    await request('PUT', '/v1/catalog/register', { Node: 'machine-2', Address: '10.0.0.2' });
+    const names = Array.from({ length: 80 }, (_, at) => `${prefix}-${at}`);
+    for (const [at, name] of names.entries()) {
+      await register({ ID: name, Service: name, Meta: { at: String(at) } });
+      await register({
+        ID: `${name}-proxy`,
+        Service: `${name}-proxy`,
+        Kind: 'connect-proxy',
+        Port: 20_000,
+        Proxy: { DestinationServiceName: name },
+      });
+    }
+    const [moved = '', cased = '', both = ''] = names;
+    const on2 = { Node: 'machine-2', Address: '10.0.0.2', SkipNodeUpdate: true };
+    await request('PUT', '/v1/catalog/register', {
+      ...on2,
+      Service: { ID: both, Service: both, Tags: ['b'] },
+    });
+    await request('PUT', '/v1/catalog/register', {
+      ...on2,
+      Service: { ID: 'c', Service: cased.toUpperCase() },
+    });
+    const read = async () => {
+      const { services } = await consul.readCatalog(never);
+      return (name: string) =>
+        services
+          .find((each) => each.name.name === name)
+          ?.instances.map(({ id, node, meta, tags, proxyOf }) => [node, id, meta, tags, proxyOf])
+          .toSorted();
+    };
+    const of = await read();
+    for (const [at, name] of names.entries()) {
+      if (name === both || name === cased) continue;
+      expect(of(name)).toEqual([['machine-1', name, { at: String(at) }, [], undefined]]);
+      expect(of(`${name}-proxy`)).toEqual([['machine-1', `${name}-proxy`, {}, [], name]]);
+    }
+    expect(of(both)).toEqual([
+      ['machine-1', both, { at: '2' }, [], undefined],
+      ['machine-2', both, {}, ['b'], undefined],
+    ]);
+    // Consul keeps names that differ in case apart in the list, and together in their instances.
+    expect(of(cased)).toEqual(of(cased.toUpperCase()));
+    expect(of(cased)).toHaveLength(2);
+    await request('PUT', '/v1/catalog/deregister', { Node: 'machine-1', ServiceID: moved });
+    await request('PUT', '/v1/catalog/register', { ...on2, Service: { ID: moved, Service: moved } });
+    expect((await read())(moved)).toEqual([['machine-2', moved, {}, [], undefined]]);
+  });
+
+  it('of many services that hides one of them, or a node, throws ERR_CONSUL_INCOMPLETE', async () => {
+    const { connect, tokenWith } = theRig();
+    const all = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }';
+    for (const but of ['node "machine-1" { policy = "deny" }', 'service_prefix "many" { policy = "deny" }']) {
+      const weak = connect(await tokenWith(`${all} ${but}`));
+      expect((await failureOf(weak.readCatalog(never))).code).toBe('ERR_CONSUL_INCOMPLETE');
+    }
+    const able = connect(await tokenWith(all));
+    expect((await able.readCatalog(never)).services.length).toBeGreaterThan(160);
   });
 }

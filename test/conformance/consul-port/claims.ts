@@ -1,25 +1,23 @@
 import { expect, it } from 'vitest';
 import type { ClaimRecord } from '../../../src/model/catalog.js';
 import { failureOf } from '../../support/failure-of.js';
-import { type ConsulRig, indexOf, nameOf, never } from './rig.js';
+import { type ConsulRig, nameOf, never } from './rig.js';
 
 export function claims(theRig: () => ConsulRig): void {
-  const claim = (clientId: string): Omit<ClaimRecord, 'modifyIndex'> => ({
+  const claimOf = (clientId: string): Omit<ClaimRecord, 'modifyIndex'> => ({
     provider: 'main',
     clientId,
     service: nameOf('web'),
   });
 
   it('the first to create a record keeps it', async () => {
-    const { consul, fresh } = theRig();
-    const first = claim(fresh('client'));
-    const created = await consul.claims.create(first, never);
-    const second = await consul.claims.create({ ...first, service: nameOf('other') }, never);
-    expect(second).toEqual({ kind: 'conflict' });
+    const { claim, consul, fresh } = theRig();
+    const first = claimOf(fresh('client'));
+    const record = await claim(first);
+    const second = { do: 'create', record: { ...first, service: nameOf('other') } } as const;
+    expect(await consul.claims.write([second], never)).toEqual([{ kind: 'conflict' }]);
     const listed = await consul.claims.list(never);
-    expect(listed.filter(({ clientId }) => clientId === first.clientId)).toEqual([
-      { ...first, modifyIndex: indexOf(created) },
-    ]);
+    expect(listed.filter(({ clientId }) => clientId === first.clientId)).toEqual([record]);
   });
 
   it.each([
@@ -35,22 +33,59 @@ export function claims(theRig: () => ConsulRig): void {
     'A',
     'a',
   ])('the client id %j is kept as it is', async (clientId) => {
-    const { consul } = theRig();
-    const created = await consul.claims.create(claim(clientId), never);
-    const record = { ...claim(clientId), modifyIndex: indexOf(created) };
-    expect(await consul.claims.list(never)).toContainEqual(record);
-    expect((await consul.claims.delete(record, never)).kind).toBe('written');
+    const { claim, consul } = theRig();
+    const record = await claim(claimOf(clientId));
+    expect(await consul.claims.write([{ do: 'delete', record }], never)).toEqual([{ kind: 'written' }]);
     expect(await consul.claims.list(never)).not.toContainEqual(record);
   });
 
   it('deleting a record that changed or is gone is a conflict', async () => {
-    const { consul, fresh } = theRig();
-    const mine = claim(fresh('client'));
-    const record = { ...mine, modifyIndex: indexOf(await consul.claims.create(mine, never)) };
-    const stale = { ...record, modifyIndex: record.modifyIndex - 1 };
-    expect(await consul.claims.delete(stale, never)).toEqual({ kind: 'conflict' });
-    expect((await consul.claims.delete(record, never)).kind).toBe('written');
-    expect(await consul.claims.delete(record, never)).toEqual({ kind: 'conflict' });
+    const { claim, consul, fresh } = theRig();
+    const record = await claim(claimOf(fresh('client')));
+    const remove = async (modifyIndex: number) =>
+      consul.claims.write([{ do: 'delete', record: { ...record, modifyIndex } }], never);
+    expect(await remove(record.modifyIndex - 1)).toEqual([{ kind: 'conflict' }]);
+    expect(await remove(0)).toEqual([{ kind: 'conflict' }]);
+    expect(await remove(record.modifyIndex)).toEqual([{ kind: 'written' }]);
+    expect(await remove(record.modifyIndex)).toEqual([{ kind: 'conflict' }]);
+    expect(await remove(0)).toEqual([{ kind: 'conflict' }]);
+  });
+
+  it('of many writes each has its own result, and one that fails harms no other', async () => {
+    const { claim, consul, fresh } = theRig();
+    const taken = claimOf(fresh('client'));
+    const old = await claim(taken);
+    const goes = await claim(claimOf(fresh('client')));
+    const gone = { ...claimOf(fresh('client')), modifyIndex: 7 };
+    const made = Array.from({ length: 200 }, () => claimOf(fresh('client')));
+    const results = await consul.claims.write(
+      [
+        { do: 'create', record: taken },
+        ...made.slice(0, 100).map((record) => ({ do: 'create', record }) as const),
+        { do: 'delete', record: goes },
+        { do: 'delete', record: gone },
+        { do: 'create', record: claimOf('') },
+        { do: 'create', record: claimOf('\ud800') },
+        { do: 'create', record: claimOf('x'.repeat(100_000)) },
+        ...made.slice(100).map((record) => ({ do: 'create', record }) as const),
+        { do: 'delete', record: { ...old, modifyIndex: old.modifyIndex - 1 } },
+      ],
+      never,
+    );
+    const written = (count: number) => Array.from({ length: count }, () => 'written');
+    expect(results.map(({ kind }) => kind)).toEqual([
+      'conflict',
+      ...written(101),
+      'conflict',
+      'refused',
+      'refused',
+      'refused',
+      ...written(100),
+      'conflict',
+    ]);
+    const listed = (await consul.claims.list(never)).map(({ clientId }) => clientId);
+    expect(listed).toEqual(expect.arrayContaining([taken, ...made].map(({ clientId }) => clientId)));
+    expect(listed).not.toContain(goes.clientId);
   });
 
   it('a record that scopemesh cannot understand makes the list incomplete, a folder does not', async () => {

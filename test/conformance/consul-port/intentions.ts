@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Access } from '../../../src/model/intention.js';
 import { failureOf } from '../../support/failure-of.js';
-import { type ConsulRig, indexOf, nameOf, never, newSource } from './rig.js';
+import { type ConsulRig, nameOf, never, newSource, requireWritten } from './rig.js';
 
 export function intentions(theRig: () => ConsulRig): void {
   it('an entry that is not there reads as undefined', async () => {
@@ -12,10 +12,9 @@ export function intentions(theRig: () => ConsulRig): void {
   it('a created entry reads back with its index and its sources', async () => {
     const { consul, create, fresh, read } = theRig();
     const orders = fresh('orders');
-    const modifyIndex = await create(orders, newSource('web'), newSource('api', { kind: 'deny' }));
+    await create(orders, newSource('web'), newSource('api', { kind: 'deny' }));
     const entry = await read(orders);
-    expect(modifyIndex).toBeGreaterThan(0);
-    expect(entry.modifyIndex).toBe(modifyIndex);
+    expect(entry.modifyIndex).toBeGreaterThan(0);
     expect(entry.destination).toEqual(nameOf(orders));
     expect(entry.sources.toSorted((a, b) => (a.name < b.name ? -1 : 1))).toMatchObject([
       { name: 'api', access: { kind: 'deny' }, description: 'scopemesh:payments', isLegacy: false },
@@ -49,10 +48,8 @@ export function intentions(theRig: () => ConsulRig): void {
         },
       ],
     };
-    const modifyIndex = await create(orders, newSource('web', access));
-    const entry = await read(orders);
-    expect(entry.sources[0]?.access).toEqual(access);
-    expect(modifyIndex).toBe(entry.modifyIndex);
+    await create(orders, newSource('web', access));
+    expect((await read(orders)).sources[0]?.access).toEqual(access);
   });
 
   it('permissions that deny, and whatever else scopemesh does not write, read as other', async () => {
@@ -111,13 +108,25 @@ export function intentions(theRig: () => ConsulRig): void {
     expect(results.filter(({ kind }) => kind === 'written')).toHaveLength(1);
   });
 
-  it('writing what is there already keeps the index', async () => {
+  it('writing what is there already says written and keeps the index, at an old index too', async () => {
     const { consul, create, fresh, read } = theRig();
     const orders = fresh('orders');
     const at = await create(orders, newSource('web'));
     const base = await read(orders);
-    const again = await consul.intentions.write(nameOf(orders), base, base.sources, at, never);
-    expect(again).toEqual({ kind: 'written', modifyIndex: at });
+    for (const index of [at, at - 1, 0]) {
+      const again = await consul.intentions.write(nameOf(orders), base, base.sources, index, never);
+      expect(again).toEqual({ kind: 'written' });
+    }
+    expect((await read(orders)).modifyIndex).toBe(at);
+  });
+
+  it('the size of an entry is that of the body that creates it, in bytes', async () => {
+    const { consul } = theRig();
+    const empty = consul.intentions.sizeOf(nameOf('orders'), undefined, []);
+    const one = consul.intentions.sizeOf(nameOf('orders'), undefined, [newSource('web')]);
+    const wide = consul.intentions.sizeOf(nameOf('orders'), undefined, [newSource('wéb')]);
+    expect(one).toBeGreaterThan(empty);
+    expect(wide).toBe(one + 1);
   });
 
   it('foreign content survives a write byte for byte', async () => {
@@ -140,7 +149,7 @@ export function intentions(theRig: () => ConsulRig): void {
     const before = await rawEntryOf(orders);
     const base = await read(orders);
     const ours = newSource('web', { kind: 'http', permissions: [{ methods: ['GET'], pathPrefix: '/' }] });
-    indexOf(
+    requireWritten(
       await consul.intentions.write(nameOf(orders), base, [...base.sources, ours], base.modifyIndex, never),
     );
     const after = await rawEntryOf(orders);
@@ -152,7 +161,9 @@ export function intentions(theRig: () => ConsulRig): void {
     expect(after.Sources).toHaveLength(before.Sources.length + 1);
     const withOurs = await read(orders);
     const rest = withOurs.sources.filter((source) => source.name !== 'web');
-    indexOf(await consul.intentions.write(nameOf(orders), withOurs, rest, withOurs.modifyIndex, never));
+    requireWritten(
+      await consul.intentions.write(nameOf(orders), withOurs, rest, withOurs.modifyIndex, never),
+    );
     const { ModifyIndex: _____, ...last } = await rawEntryOf(orders);
     const { ModifyIndex: ______, ...first } = before;
     expect(JSON.stringify(last)).toBe(JSON.stringify(first));
@@ -178,7 +189,7 @@ export function intentions(theRig: () => ConsulRig): void {
     const at = await create(upper, newSource('web'));
     const base = await read(lower);
     expect(base.destination.name).toBe(upper);
-    indexOf(await consul.intentions.write(nameOf(lower), base, [newSource('api')], at, never));
+    requireWritten(await consul.intentions.write(nameOf(lower), base, [newSource('api')], at, never));
     expect((await read(lower)).destination.name).toBe(upper);
   });
 
@@ -199,15 +210,26 @@ export function intentions(theRig: () => ConsulRig): void {
     expect(await consul.intentions.read(nameOf(orders), never)).toBeUndefined();
   });
 
-  it('a delete at an old index, or of what is gone, is a conflict', async () => {
+  it('a delete at an old index is a conflict', async () => {
     const { consul, create, fresh, read } = theRig();
     const orders = fresh('orders');
     const old = await create(orders, newSource('web'));
     const base = await read(orders);
-    const at = indexOf(await consul.intentions.write(nameOf(orders), base, [newSource('api')], old, never));
+    requireWritten(await consul.intentions.write(nameOf(orders), base, [newSource('api')], old, never));
+    const at = (await read(orders)).modifyIndex;
     expect(await consul.intentions.delete(nameOf(orders), old, never)).toEqual({ kind: 'conflict' });
     expect((await read(orders)).modifyIndex).toBe(at);
-    await consul.intentions.delete(nameOf(orders), at, never);
+  });
+
+  it('a delete of what is gone says written, and one of what was made again is a conflict', async () => {
+    const { consul, create, fresh, read } = theRig();
+    const orders = fresh('orders');
+    const at = await create(orders, newSource('web'));
+    for (let time = 0; time < 2; time += 1) {
+      expect(await consul.intentions.delete(nameOf(orders), at, never)).toEqual({ kind: 'written' });
+    }
+    const again = await create(orders, newSource('web'));
     expect(await consul.intentions.delete(nameOf(orders), at, never)).toEqual({ kind: 'conflict' });
+    expect((await read(orders)).modifyIndex).toBe(again);
   });
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { failureOf } from '../../support/failure-of.js';
-import { type ConsulRig, indexOf, nameOf, never, newSource } from './rig.js';
+import { type ConsulRig, nameOf, never, newSource } from './rig.js';
 
 export function permissions(theRig: () => ConsulRig): void {
   it('a write that the token may not make throws ERR_CONSUL_DENIED and names what is missing', async () => {
@@ -12,10 +12,9 @@ export function permissions(theRig: () => ConsulRig): void {
     );
     expect(failure.code).toBe('ERR_CONSUL_DENIED');
     expect(failure.message).toContain(`intention:write on "${orders}"`);
-    const claim = { provider: 'main', clientId: 'c', service: nameOf('web') };
-    const denied = await failureOf(weak.claims.create(claim, never));
-    expect(denied.code).toBe('ERR_CONSUL_DENIED');
-    expect(denied.message).toContain('key:write');
+    const record = { provider: 'main', clientId: 'c', service: nameOf('web') };
+    const denied = await weak.claims.write([{ do: 'create', record }], never);
+    expect(denied).toEqual([{ kind: 'refused', detail: expect.stringContaining('lacks key:write') }]);
   });
 
   it('an entry that the token may not read throws ERR_CONSUL_DENIED instead of reading as none', async () => {
@@ -45,9 +44,10 @@ export function permissions(theRig: () => ConsulRig): void {
     expect(names).toEqual(expect.arrayContaining(['*', orders]));
     expect((await least.readCatalog(never)).protocols.get(orders)).toBe('http');
     const claim = { provider: 'main', clientId: fresh('client'), service: nameOf('web') };
-    const modifyIndex = indexOf(await least.claims.create(claim, never));
-    expect(await least.claims.list(never)).toContainEqual({ ...claim, modifyIndex });
-    expect((await least.claims.delete({ ...claim, modifyIndex }, never)).kind).toBe('written');
+    expect(await least.claims.write([{ do: 'create', record: claim }], never)).toEqual([{ kind: 'written' }]);
+    const record = (await least.claims.list(never)).find(({ clientId }) => clientId === claim.clientId);
+    if (record === undefined) throw new Error('there is no record');
+    expect(await least.claims.write([{ do: 'delete', record }], never)).toEqual([{ kind: 'written' }]);
     expect((await least.inspect(never)).defaultPolicy).toBe('deny');
     await request('DELETE', '/v1/config/service-intentions/*');
   });

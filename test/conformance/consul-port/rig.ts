@@ -1,6 +1,7 @@
 import { systemClock } from '../../../src/clock.js';
 import type { Consul, WriteResult } from '../../../src/consul/consul.js';
 import { createHttpConsul, type HttpConsulOptions } from '../../../src/consul/http/http-consul.js';
+import type { ClaimRecord } from '../../../src/model/catalog.js';
 import type { Access, IntentionEntry, NewSource, ServiceName } from '../../../src/model/intention.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
@@ -30,6 +31,8 @@ export interface ConsulRig {
   rawEntryOf(destination: string): Promise<RawEntry>;
   /** The index of the entry that it makes. */
   create(destination: string, ...sources: NewSource[]): Promise<number>;
+  /** The record as the list has it. */
+  claim(record: Omit<ClaimRecord, 'modifyIndex'>): Promise<ClaimRecord>;
   setProtocol(service: string, protocol: string): Promise<unknown>;
   register(service: Record<string, unknown>): Promise<unknown>;
   /** A token with these rules; its secret. */
@@ -69,7 +72,7 @@ export async function startConsulRig(start: () => Promise<ConsulUnderTest>): Pro
   };
 
   const consul = connect(server.managementToken);
-  return {
+  const rig: ConsulRig = {
     server,
     consul,
     connect,
@@ -84,8 +87,17 @@ export async function startConsulRig(start: () => Promise<ConsulUnderTest>): Pro
       const value = await request('GET', `/v1/config/service-intentions/${encodeURIComponent(destination)}`);
       return value as RawEntry;
     },
-    create: async (destination, ...sources) =>
-      indexOf(await consul.intentions.write(nameOf(destination), undefined, sources, 0, never)),
+    async create(destination, ...sources) {
+      requireWritten(await consul.intentions.write(nameOf(destination), undefined, sources, 0, never));
+      return (await rig.read(destination)).modifyIndex;
+    },
+    async claim(record) {
+      const [result] = await consul.claims.write([{ do: 'create', record }], never);
+      if (result?.kind !== 'written') throw new Error('the record was not made');
+      const made = (await consul.claims.list(never)).find((each) => each.clientId === record.clientId);
+      if (made === undefined) throw new Error('there is no record');
+      return made;
+    },
     setProtocol: (service, protocol) =>
       request('PUT', '/v1/config', { Kind: 'service-defaults', Name: service, Protocol: protocol }),
     register: (service) =>
@@ -108,6 +120,7 @@ export async function startConsulRig(start: () => Promise<ConsulUnderTest>): Pro
       await server.stop();
     },
   };
+  return rig;
 }
 
 export const nameOf = (name: string): ServiceName => ({ partition: 'default', namespace: 'default', name });
@@ -116,8 +129,6 @@ export function newSource(name: string, access: Access = { kind: 'allow' }): New
   return { name, namespace: 'default', partition: 'default', description: 'scopemesh:payments', access };
 }
 
-/** Where a write left the entry; a conflict fails the test. */
-export function indexOf(result: WriteResult): number {
+export function requireWritten(result: WriteResult): void {
   if (result.kind === 'conflict') throw new Error('the write was a conflict');
-  return result.modifyIndex;
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { WatchedTable } from '../../../src/consul/consul.js';
-import { type ConsulRig, indexOf, nameOf, never, newSource } from './rig.js';
+import { type ConsulRig, nameOf, never, newSource } from './rig.js';
 
 export function watch(theRig: () => ConsulRig): void {
   /** Runs `change` while the watch waits; resolves once the watch has told of a change since. */
@@ -72,13 +72,12 @@ export function watch(theRig: () => ConsulRig): void {
   });
 
   it('of claims wakes for a record that comes and one that goes', async () => {
-    const { consul, fresh } = theRig();
+    const { claim, consul, fresh } = theRig();
     const mine = { provider: 'main', clientId: fresh('client'), service: nameOf('web') };
-    let modifyIndex = 0;
-    await wakes('claims', async () => {
-      modifyIndex = indexOf(await consul.claims.create(mine, never));
-    });
-    await wakes('claims', () => consul.claims.delete({ ...mine, modifyIndex }, never));
+    await wakes('claims', () => claim(mine));
+    const record = (await consul.claims.list(never)).find(({ clientId }) => clientId === mine.clientId);
+    if (record === undefined) throw new Error('there is no record');
+    await wakes('claims', () => consul.claims.write([{ do: 'delete', record }], never));
   });
 
   it('proves to be alive again and again while nothing changes', async () => {

@@ -97,7 +97,6 @@ export async function faultyAcl(
       tenancy: {},
       guard: createIndexGuard(clock, silentLogger),
       clock,
-      logger: silentLogger,
       keyFetchTimeoutMs: options.keyFetchTimeoutMs,
     }),
     seen: server.seen,

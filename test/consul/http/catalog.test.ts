@@ -77,3 +77,73 @@ describe('the instances of the catalog', () => {
     expect(instanceReads()).toBe(2);
   });
 });
+
+describe('a catalog of many services on few nodes', () => {
+  const NAMES = Array.from({ length: 70 }, (_, at) => `s${at}`);
+
+  /** Of each service an instance on node `a`, but for `s0`, which moves from there to `b`, and `s1`, which is on none. */
+  async function startMany(moves: 'meanwhile' | 'never', nodes: readonly string[] = ['a', 'b']) {
+    let index = 50;
+    let isMoved = false;
+    let answerA = () => {};
+    const onA = Object.fromEntries(NAMES.slice(2).map((name) => [name, { ID: name, Service: name }]));
+    const moving = { s0: { ID: 's0', Service: 's0' } };
+    const server: FaultServer = await startFaultServer(({ url, reply }) => {
+      const headers = { 'X-Consul-Index': String(index) };
+      switch (url.pathname) {
+        case '/v1/catalog/services':
+          return reply(200, Object.fromEntries(NAMES.map((name) => [name, []])), headers);
+        case '/v1/catalog/nodes':
+          return reply(
+            200,
+            nodes.map((Node) => ({ Node })),
+          );
+        case '/v1/catalog/node/a':
+          // Answered after `b` was: the instance has gone there meanwhile.
+          answerA = () =>
+            reply(200, { Node: { Node: 'a' }, Services: isMoved ? onA : { ...onA, ...moving } });
+          return undefined;
+        case '/v1/catalog/node/b':
+          reply(200, { Node: { Node: 'b' }, Services: {} });
+          if (moves === 'meanwhile') {
+            isMoved = true;
+            index += 1;
+          }
+          return answerA();
+        default: {
+          const name = /^\/v1\/catalog\/service\/(.*)$/.exec(url.pathname)?.[1];
+          return reply(200, name === undefined ? [] : [{ ServiceID: name, Node: name === 's0' ? 'b' : 'a' }]);
+        }
+      }
+    });
+    closers.push(server.close);
+    const consul = connect(server.address);
+    closers.push(() => consul.close());
+    const reads = (of: string) => server.seen.filter((target) => target.includes(`/catalog/${of}/`)).length;
+    return { consul, reads };
+  }
+
+  it('is read by node; what the list has and no node is read by itself', async () => {
+    const { consul, reads } = await startMany('never');
+    const { services } = await consul.readCatalog(never);
+    expect(services).toHaveLength(70);
+    expect(services.every(({ instances }) => instances.length === 1)).toBe(true);
+    expect([reads('node'), reads('service')]).toEqual([2, 1]);
+  });
+
+  it('misses no instance that moved between two nodes meanwhile', async () => {
+    const { consul, reads } = await startMany('meanwhile');
+    const { services } = await consul.readCatalog(never);
+    const moved = services.find(({ name }) => name.name === 's0');
+    expect(moved?.instances.map(({ node }) => node)).toEqual(['b']);
+    expect(reads('service')).toBe(70);
+  });
+
+  it('is read by service where a node cannot be asked for, or nodes are no fewer', async () => {
+    for (const nodes of [['a', 'b', 'x\ny'], NAMES]) {
+      const { consul, reads } = await startMany('never', nodes);
+      expect((await consul.readCatalog(never)).services).toHaveLength(70);
+      expect([reads('node'), reads('service')]).toEqual([0, 70]);
+    }
+  });
+});

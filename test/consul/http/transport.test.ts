@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Metrics, noMetrics } from '../../../src/observe.js';
-import { ACL_TOKEN, against, connect, failureOf, startFaultServer } from './fault-server.js';
+import { ACL_TOKEN, against, connect, type Exchange, failureOf, startFaultServer } from './fault-server.js';
 
 const never = new AbortController().signal;
 
@@ -27,6 +27,59 @@ describe('an aborted call', () => {
 });
 
 describe('the transport', () => {
+  it('has a connection for each watch while 128 calls hang, and never sends a call that was aborted before its turn', async () => {
+    const hanging: Exchange[] = [];
+    let full = () => {};
+    const isFull = new Promise<void>((resolve) => (full = resolve));
+    const { consul, seen } = await against((exchange) => {
+      if (exchange.target.startsWith('/v1/config?') || exchange.target.includes('/waits')) {
+        hanging.push(exchange);
+        if (hanging.length === 128) full();
+      } else exchange.reply(200, []);
+    });
+    const named = (name: string) => ({ partition: 'default', namespace: 'default', name });
+    const calls = Array.from({ length: 128 }, (_, at) =>
+      consul.intentions.write(named(`a${at}`), undefined, [], 0, never),
+    );
+    await isFull;
+    const stop = new AbortController();
+    const waiting = expect(consul.intentions.read(named('waits'), stop.signal)).rejects.toThrow('enough');
+    await Promise.all(
+      (['intentions', 'protocols', 'catalog', 'claims', 'jwt-providers', 'acl'] as const).map((table) => {
+        const watched = new AbortController();
+        return consul.watch(table, { changed() {}, alive: () => watched.abort() }, watched.signal);
+      }),
+    );
+    stop.abort(new Error('enough'));
+    await waiting;
+    for (const exchange of hanging.splice(0)) exchange.reply(200, true);
+    await Promise.all(calls);
+    await consul.intentions.list(never);
+    expect(seen.filter((each) => each.includes('waits'))).toEqual([]);
+  });
+
+  it('takes the answer that comes after one of 1xx', async () => {
+    const { consul } = await against((exchange) => {
+      exchange.response.writeEarlyHints({ link: '</x>; rel=preload' });
+      exchange.reply(200, []);
+    });
+    expect(await consul.intentions.list(never)).toEqual([]);
+  });
+
+  it('warns of no leak where many calls share a signal', async () => {
+    const warnings: unknown[] = [];
+    const listen = (warning: Error) => warnings.push(warning.message);
+    process.on('warning', listen);
+    onTestFinished(() => {
+      process.off('warning', listen);
+    });
+    const { consul } = await against((exchange) => exchange.reply(200, []));
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 40 }, () => consul.intentions.list(signal)));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings).toEqual([]);
+  });
+
   it('sends the ACL token as a header alone, and the datacenter with each request', async () => {
     const tokens: unknown[] = [];
     const { consul, seen } = await against(

@@ -102,6 +102,23 @@ describe('a watch', () => {
     expect(clock.now()).toBeLessThan(10_500);
   });
 
+  it('rests in proportion to the length of an answer with news, and not after one without', async () => {
+    const clock = instantClock();
+    const body = JSON.stringify({ long: 'x'.repeat(4_000_000) });
+    const indexes = ['10', '11', '11', '12'];
+    const { ended } = await observe(
+      'catalog',
+      (exchange, count, stop) => {
+        const index = indexes[count - 1];
+        if (index === undefined) stop();
+        else exchange.reply(200, body, { 'X-Consul-Index': index });
+      },
+      { clock },
+    );
+    await ended;
+    expect(clock.slept).toEqual([200, 200, 200]);
+  });
+
   it('goes on after errors, with growing pauses that differ, and asks at once afterwards', async () => {
     const clock = instantClock();
     const { seen, events, ended } = await observe(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Consul } from '../../../src/consul/consul.js';
+import type { ClaimWrite, Consul } from '../../../src/consul/consul.js';
 import type { IntentionEntry, NewSource } from '../../../src/model/intention.js';
-import { against, type Exchange, failureOf } from './fault-server.js';
+import { against, failureOf } from './fault-server.js';
 
 const ORDERS = { partition: 'default', namespace: 'default', name: 'orders' };
 const WEB: NewSource = {
@@ -23,51 +23,25 @@ function rawEntry(sources: readonly object[], modifyIndex: number): object {
   };
 }
 
-const rawWeb = {
-  Name: 'web',
-  Action: 'allow',
-  Precedence: 9,
-  Type: 'consul',
-  Description: 'scopemesh:payments',
-};
-const rawOther = { Name: 'other', Action: 'deny', Precedence: 9, Type: 'consul' };
-
 describe('a write', () => {
-  /** Answers the PUT with `verdict`, and the read back with `after`. */
-  const writing = (verdict: unknown, after: (exchange: Exchange) => void) =>
-    against((exchange) => (exchange.method === 'GET' ? after(exchange) : exchange.reply(200, verdict)));
   const write = (consul: Consul, expectedIndex: number, base?: IntentionEntry) =>
     consul.intentions.write(ORDERS, base, [WEB], expectedIndex, never);
 
-  it('answered false is a conflict, and nothing is read back', async () => {
-    const { consul, seen } = await writing(false, (exchange) => exchange.reply(500, ''));
-    expect(await write(consul, 7)).toEqual({ kind: 'conflict' });
-    expect(seen).toEqual(['PUT /v1/config?cas=7']);
+  it('is one request, written where it is answered true and a conflict where false', async () => {
+    for (const [verdict, kind] of [
+      [true, 'written'],
+      [false, 'conflict'],
+    ] as const) {
+      const { consul, seen } = await against((exchange) => exchange.reply(200, verdict));
+      expect(await write(consul, 7)).toEqual({ kind });
+      expect(seen).toEqual(['PUT /v1/config?cas=7']);
+    }
   });
 
-  it('answered true whose content is there is written, with its index', async () => {
-    const { consul } = await writing(true, (exchange) => exchange.reply(200, rawEntry([rawWeb], 12)));
-    expect(await write(consul, 7)).toEqual({ kind: 'written', modifyIndex: 12 });
-  });
-
-  it('answered true under whose index other content stands is a conflict: it was no write', async () => {
-    const { consul } = await writing(true, (exchange) =>
-      exchange.reply(200, rawEntry([rawWeb, rawOther], 7)),
-    );
-    expect(await write(consul, 7)).toEqual({ kind: 'conflict' });
-  });
-
-  it.each([
-    ['overwritten since', (exchange: Exchange) => exchange.reply(200, rawEntry([rawOther], 13))],
-    [
-      'deleted since',
-      (exchange: Exchange) =>
-        exchange.reply(404, 'Config entry not found for "service-intentions" / "orders"'),
-    ],
-    ['that cannot be read back', (exchange: Exchange) => exchange.reply(500, 'No cluster leader')],
-  ])('answered true but %s is written, with no index to build on', async (_, after) => {
-    const { consul } = await writing(true, after);
-    expect(await write(consul, 7)).toEqual({ kind: 'written', modifyIndex: 0 });
+  it('that deletes is one request too', async () => {
+    const { consul, seen } = await against((exchange) => exchange.reply(200, false));
+    expect(await consul.intentions.delete(ORDERS, 7, never)).toEqual({ kind: 'conflict' });
+    expect(seen).toEqual(['DELETE /v1/config/service-intentions/orders?cas=7']);
   });
 
   it.each([
@@ -110,7 +84,7 @@ describe('a write', () => {
   });
 
   it('answered with neither true nor false may have happened', async () => {
-    const { consul } = await writing('OK', () => undefined);
+    const { consul } = await against((exchange) => exchange.reply(200, 'OK'));
     expect((await failureOf(write(consul, 7))).code).toBe('ERR_CONSUL_UNREACHABLE');
   });
 
@@ -155,5 +129,80 @@ describe('a write', () => {
         '{"Name":"web","Action":"allow","Type":"consul","Description":"scopemesh:payments"}' +
         '],"Meta":{"__proto__":"x"},"JWT":{"Providers":[]}}',
     );
+  });
+});
+
+describe('writes of claims', () => {
+  const create = (clientId: string): ClaimWrite => ({
+    do: 'create',
+    record: { provider: 'main', clientId, service: ORDERS },
+  });
+  const remove = (clientId: string): ClaimWrite => ({
+    do: 'delete',
+    record: { provider: 'main', clientId, service: ORDERS, modifyIndex: 7 },
+  });
+  const keysOf = (body: string): string[] => {
+    const operations: { KV: { Verb: string; Key: string } }[] = JSON.parse(body);
+    return operations.map(({ KV }) => `${KV.Verb} ${KV.Key.split('/').at(-1)}`);
+  };
+  const failed = (...errors: readonly (readonly [number, string])[]) => ({
+    Results: null,
+    Errors: errors.map(([OpIndex, What]) => ({ OpIndex, What })),
+  });
+
+  it('are sent again without those that failed, each by the words of its own operation', async () => {
+    const sent: string[][] = [];
+    const answers = [
+      failed(
+        [0, 'failed to set key "a", index is stale'],
+        [2, 'failed to check index, key "c" doesn\'t exist'],
+        [3, 'failed to delete key "c", index is stale'],
+      ),
+      failed([1, 'invalid key "index is stale"']),
+      { Results: [{}], Errors: null },
+    ];
+    const { consul } = await against((exchange) => {
+      sent.push(keysOf(exchange.body));
+      const answer = answers.shift();
+      exchange.reply(answers.length === 0 ? 200 : 409, answer);
+    });
+    const writes = [create('a'), create('b'), remove('c'), create('d')];
+    expect(await consul.claims.write(writes, never)).toEqual([
+      { kind: 'conflict' },
+      { kind: 'written' },
+      { kind: 'conflict' },
+      { kind: 'refused', detail: 'Consul claims.write: invalid key "index is stale"' },
+    ]);
+    expect(sent).toEqual([
+      ['cas a', 'cas b', 'check-index c', 'delete-cas c', 'cas d'],
+      ['cas b', 'cas d'],
+      ['cas b'],
+    ]);
+  });
+
+  it('go 64 operations at a time, and none at all where there is nothing to send', async () => {
+    const sent: number[] = [];
+    const { consul } = await against((exchange) => {
+      sent.push(keysOf(exchange.body).length);
+      exchange.reply(200, { Results: [], Errors: null });
+    });
+    expect(await consul.claims.write([], never)).toEqual([]);
+    await consul.claims.write(
+      [create('a'), ...Array.from({ length: 80 }, (_, at) => remove(`${at}`))],
+      never,
+    );
+    expect(sent).toEqual([63, 64, 34]);
+  });
+
+  it.each([
+    [200, '{"Results":null,"Errors":null}', 'ERR_CONSUL_UNREACHABLE'],
+    [200, 'true', 'ERR_CONSUL_INCOMPLETE'],
+    [409, '{"Results":null,"Errors":[]}', 'ERR_CONSUL_UNREACHABLE'],
+    [409, '{"Results":null,"Errors":[{"OpIndex":9,"What":"x"}]}', 'ERR_CONSUL_UNREACHABLE'],
+    [500, 'No cluster leader', 'ERR_CONSUL_UNREACHABLE'],
+  ])('answered %i %s may have happened: %s', async (status, body, code) => {
+    const { consul } = await against((exchange) => exchange.reply(status, body));
+    const failure = await failureOf(consul.claims.write([create('a')], never));
+    expect(failure).toMatchObject({ code, retriable: true });
   });
 });

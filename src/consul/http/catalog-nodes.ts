@@ -1,0 +1,72 @@
+import type { ServiceInstance } from '../../model/catalog.js';
+import { incomplete, parseJson, readComplete } from './answer.js';
+import { createReader, isRecord, type Reader } from './json.js';
+import { mapBounded } from './map-bounded.js';
+import { isAddressable } from './place.js';
+import type { Transport } from './transport.js';
+
+type Query = Readonly<Record<string, string>>;
+
+/** The names of all nodes; undefined where one of them has a name that cannot be asked for. */
+export async function readNodeNames(
+  transport: Transport,
+  query: Query,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const operation = 'catalog.nodes';
+  const answer = await readComplete(transport, { operation, path: '/v1/catalog/nodes', query }, signal);
+  const nodes = parseJson(answer.body, operation);
+  if (!Array.isArray(nodes)) throw incomplete(operation, 'the answer is not a list');
+  const reader = createReader(operation);
+  const names = reader.list(nodes).map((node) => reader.text(reader.record(node).Node));
+  return names.every(isAddressable) ? names : undefined;
+}
+
+/** The instances on these nodes, by service name in lower case: to Consul names that differ in case are one service. */
+export async function readInstancesOnNodes(
+  transport: Transport,
+  nodes: readonly string[],
+  query: Query,
+  width: number,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly ServiceInstance[]>> {
+  const operation = 'catalog.node';
+  const reader = createReader(operation);
+  const byService = new Map<string, ServiceInstance[]>();
+  await mapBounded(nodes, width, signal, async (name, stop) => {
+    const path = `/v1/catalog/node/${encodeURIComponent(name)}`;
+    const { body } = await readComplete(transport, { operation, path, query }, stop);
+    const value = parseJson(body, operation);
+    // It went away after the list.
+    if (value === null) return;
+    const { Node, Services } = reader.record(value);
+    const node = reader.text(reader.record(Node).Node);
+    for (const service of Object.values(reader.record(Services ?? {}))) {
+      const raw = reader.record(service);
+      const key = reader.text(raw.Service).toLowerCase();
+      const instances = byService.get(key) ?? [];
+      byService.set(key, instances);
+      const { ID: id, Kind: kind, Meta: meta, Tags: tags, Proxy: proxy } = raw;
+      instances.push(toInstance(reader, { id, node, kind, meta, tags, proxy }));
+    }
+  });
+  return byService;
+}
+
+/** Consul spells the fields of an instance in two ways. */
+export function toInstance(
+  reader: Reader,
+  raw: Readonly<Record<'id' | 'node' | 'kind' | 'meta' | 'tags' | 'proxy', unknown>>,
+): ServiceInstance {
+  const kind = reader.optionalText(raw.kind);
+  const proxy = isRecord(raw.proxy) ? raw.proxy : {};
+  const proxyOf = kind === 'connect-proxy' ? reader.optionalText(proxy.DestinationServiceName) : '';
+  return {
+    id: reader.text(raw.id),
+    node: reader.text(raw.node),
+    kind,
+    meta: reader.textMap(raw.meta),
+    tags: reader.texts(raw.tags),
+    ...(proxyOf === '' ? {} : { proxyOf }),
+  };
+}

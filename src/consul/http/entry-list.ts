@@ -1,0 +1,119 @@
+import type { IntentionEntry } from '../../model/intention.js';
+import { incomplete, parseJson } from './answer.js';
+import { parseEntry } from './parse-entry.js';
+
+const OPERATION = 'intentions.list';
+
+/** An entry, and where its text is in the answer. */
+interface Slice {
+  readonly start: number;
+  readonly end: number;
+  readonly entry: IntentionEntry;
+}
+
+interface List {
+  readonly text: Buffer;
+  readonly slices: readonly Slice[];
+  /** Places in `slices`. */
+  readonly placeOf: ReadonlyMap<string, number>;
+}
+
+/** Parses lists of entries, and remembers the last one. */
+export interface EntryListParser {
+  /** An entry whose text is the same as in the last list is the same object, and is not parsed again. */
+  parse(body: Uint8Array<ArrayBuffer>): readonly IntentionEntry[];
+}
+
+/**
+ * Consul lists every entry, however few have changed. Equal bytes alone count as unchanged, and not equal indexes: a
+ * restored snapshot gives the same indexes to other content.
+ */
+export function createEntryListParser(): EntryListParser {
+  let last: List = { text: Buffer.alloc(0), slices: [], placeOf: new Map() };
+  return {
+    parse(body) {
+      const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+      const list = parseCompact(text, last);
+      if (list === undefined) return parseWhole(body);
+      last = list;
+      return list.slices.map(({ entry }) => entry);
+    },
+  };
+}
+
+/** Undefined for a list that is empty, or not written without spaces. */
+function parseCompact(text: Buffer, last: List): List | undefined {
+  if (text[0] !== code('[')) return undefined;
+  const slices: Slice[] = [];
+  const placeOf = new Map<string, number>();
+  /** Of the next entry in the last list, for the order is by name. */
+  let place = 0;
+  for (let start = 1; ; ) {
+    const slice = sliceAt(text, start, last, place);
+    if (slice === undefined) return undefined;
+    const { name } = slice.entry.destination;
+    placeOf.set(name, slices.length);
+    slices.push(slice);
+    place = (last.placeOf.get(name) ?? place - 1) + 1;
+    if (text[slice.end] === code(']')) {
+      return isBlank(text, slice.end + 1) ? { text, slices, placeOf } : undefined;
+    }
+    if (text[slice.end] !== code(',')) return undefined;
+    start = slice.end + 1;
+  }
+}
+
+function sliceAt(text: Buffer, start: number, last: List, place: number): Slice | undefined {
+  const known = sameAt(text, start, last, place);
+  if (known !== undefined) return known;
+  const end = endOfObject(text, start);
+  if (end === undefined) return undefined;
+  const entry = parseEntry(parseJson(text.subarray(start, end), OPERATION), OPERATION);
+  // Where the entry before it went, it is not where it was expected.
+  return sameAt(text, start, last, last.placeOf.get(entry.destination.name)) ?? { start, end, entry };
+}
+
+function sameAt(text: Buffer, start: number, last: List, place: number | undefined): Slice | undefined {
+  const known = place === undefined ? undefined : last.slices[place];
+  if (known === undefined) return undefined;
+  const end = start + known.end - known.start;
+  const isSame = end <= text.length && text.compare(last.text, known.start, known.end, start, end) === 0;
+  // The bytes of a whole object are a whole object here too.
+  return isSame ? { start, end, entry: known.entry } : undefined;
+}
+
+/** After the brace that closes the one at `start`. */
+function endOfObject(text: Buffer, start: number): number | undefined {
+  if (text[start] !== code('{')) return undefined;
+  let depth = 0;
+  let isInString = false;
+  for (let at = start; at < text.length; at += 1) {
+    const byte = text[at];
+    if (isInString) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) isInString = false;
+    } else if (byte === QUOTE) isInString = true;
+    else if (byte === OPEN) depth += 1;
+    else if (byte === CLOSE) {
+      depth -= 1;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return undefined;
+}
+
+const [QUOTE, BACKSLASH, OPEN, CLOSE] = [code('"'), code('\\'), code('{'), code('}')];
+
+function code(character: string): number {
+  return character.charCodeAt(0);
+}
+
+function isBlank(text: Buffer, from: number): boolean {
+  return text.toString('latin1', from).trim() === '';
+}
+
+function parseWhole(body: Uint8Array<ArrayBuffer>): readonly IntentionEntry[] {
+  const entries = parseJson(body, OPERATION);
+  if (!Array.isArray(entries)) throw incomplete(OPERATION, 'the answer is not a list');
+  return entries.map((entry: unknown) => parseEntry(entry, OPERATION));
+}

@@ -1,0 +1,92 @@
+import type { Dispatcher } from 'undici';
+import { IncompleteRead } from '../../errors.js';
+
+/** A whole answer. */
+export interface ConsulAnswer {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * One request and its whole answer, as undici's dispatcher tells of it. `Pool.request` does the same with a stream and
+ * an AbortController for each request, which cost as much as all the rest.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  /** Rejects with what `fail` was given, ERR_CONSUL_INCOMPLETE past `maxBytes`, or undici's own error. */
+  readonly answer: Promise<ConsulAnswer>;
+  /** Once the answer has begun. */
+  status: number | undefined;
+
+  readonly #place: string;
+  readonly #maxBytes: number;
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+  #headers: Record<string, string | undefined> = {};
+  #controller: Dispatcher.DispatchController | undefined;
+  #failed: unknown;
+  #resolve: (answer: ConsulAnswer) => void = () => {};
+  #reject: (reason: unknown) => void = () => {};
+
+  constructor(place: string, maxBytes: number) {
+    this.#place = place;
+    this.#maxBytes = maxBytes;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Ends it now. A request that waits for a connection is not sent; one in flight loses its connection. */
+  fail(reason: unknown): void {
+    this.#failed = reason ?? new Error('aborted');
+    this.#reject(this.#failed);
+    this.#controller?.abort(ENDED);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#failed !== undefined) controller.abort(ENDED);
+  }
+
+  onResponseStart(
+    _: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+  ): void {
+    // An answer of 1xx announces another.
+    if (status < 200) return;
+    this.status = status;
+    for (const name in headers) {
+      const value = headers[name];
+      this.#headers[name] = typeof value === 'object' ? value.join(', ') : value;
+    }
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#size += chunk.byteLength;
+    if (this.#size > this.#maxBytes) {
+      const message = `${this.#place}: the answer is longer than ${this.#maxBytes} bytes`;
+      this.fail(new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false }));
+      return;
+    }
+    this.#chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    const body = new Uint8Array(this.#size);
+    let offset = 0;
+    for (const chunk of this.#chunks) {
+      body.set(chunk, offset);
+      offset += chunk.byteLength;
+    }
+    this.#resolve({ status: this.status ?? 0, headers: this.#headers, body });
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#reject(error);
+  }
+}
+
+const ENDED = new Error('the exchange is over');

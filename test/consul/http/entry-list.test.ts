@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createEntryListParser } from '../../../src/consul/http/entry-list.js';
+import { parseEntry } from '../../../src/consul/http/parse-entry.js';
+
+const encode = (text: string) => new Uint8Array(Buffer.from(text));
+const raw = (name: string, text = '', modifyIndex = 2) => ({
+  Kind: 'service-intentions',
+  Name: name,
+  Sources: [{ Name: 'web', Action: 'allow', Description: text }],
+  CreateIndex: 1,
+  ModifyIndex: modifyIndex,
+});
+const list = (...entries: readonly object[]) => encode(JSON.stringify(entries));
+
+describe('the list of entries', () => {
+  it('keeps the object of an entry whose text stays, wherever others come, go and change', () => {
+    const parser = createEntryListParser();
+    const [a, , c] = parser.parse(list(raw('a'), raw('b'), raw('c')));
+    const [first, , , third] = parser.parse(list(raw('a'), raw('aa'), raw('b', 'x'), raw('c')));
+    expect(first).toBe(a);
+    expect(third).toBe(c);
+    const last = parser.parse(list(raw('c')));
+    expect(last[0]).toBe(c);
+  });
+
+  it('does not take an equal index for equal content, as after a restored snapshot', () => {
+    const parser = createEntryListParser();
+    parser.parse(list(raw('a', 'old', 7)));
+    expect(parser.parse(list(raw('a', 'new', 7)))[0]?.sources[0]?.description).toBe('new');
+  });
+
+  const entries = fc.uniqueArray(
+    fc
+      .tuple(fc.string({ minLength: 1 }), fc.constantFrom('', '{', '"}', '\\', '\\"', ',]', '\u2028', '😀'))
+      .map(([name, text]) => raw(name, text)),
+    { selector: ({ Name }) => Name, maxLength: 6 },
+  );
+
+  it('is always what parsing the whole answer would give', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(entries, fc.boolean()), { maxLength: 5 }), (answers) => {
+        const parser = createEntryListParser();
+        for (const [each, isSpaced] of answers) {
+          const text = isSpaced ? `${JSON.stringify(each, null, 1)}\n` : JSON.stringify(each);
+          expect(parser.parse(encode(text))).toEqual(
+            each.map((entry) => parseEntry(entry, 'intentions.list')),
+          );
+        }
+      }),
+    );
+  });
+
+  it('cut off anywhere, or followed by anything, is incomplete, whatever was read before', () => {
+    const whole = JSON.stringify([raw('a', '{"'), raw('b')]);
+    for (let length = 0; length < whole.length; length += 1) {
+      const parser = createEntryListParser();
+      parser.parse(encode(whole));
+      expect(() => parser.parse(encode(whole.slice(0, length)))).toThrow(/not valid JSON/);
+    }
+    for (const end of [',', 'x', ']', ',{}', '[]']) {
+      const parser = createEntryListParser();
+      parser.parse(encode(whole));
+      expect(() => parser.parse(encode(whole + end))).toThrow(/not valid JSON/);
+    }
+  });
+
+  it('with bytes that are not UTF-8 is incomplete', () => {
+    const body = list(raw('a', 'x'));
+    body[body.indexOf('x'.charCodeAt(0))] = 0xff;
+    expect(() => createEntryListParser().parse(body)).toThrow(/not valid JSON/);
+  });
+});
