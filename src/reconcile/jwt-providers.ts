@@ -78,7 +78,10 @@ export function planned(
     userTokens: world.userTokens.facts,
     plans,
     intentions,
-    isRead: (provider) => world.hasDirectory(provider),
+    isRead: (provider) => {
+      const { unreadable, unnamedSince } = world.unreadable(provider);
+      return world.hasDirectory(provider) && unreadable.size === 0 && unnamedSince === undefined;
+    },
   });
 }
 

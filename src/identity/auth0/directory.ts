@@ -116,6 +116,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
           .map((client) =>
             toOAuthClient(provider, client, byClient.get(client.client_id) ?? [], counted(found)),
           ),
+        unreadable: [],
         requests: api.requests - before,
       };
     },

@@ -140,7 +140,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
         lifetimes,
       ),
     );
-    return { clients: found, requests: api.requests - before };
+    return { clients: found, unreadable: [], requests: api.requests - before };
   };
 
   const byClientId = async (clientId: string, signal: AbortSignal) => {

@@ -206,7 +206,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       const found = await mapBounded(relevant, CLIENT_READERS, (client) =>
         toClient(client, accountOf(client), lifespans, signal),
       );
-      return { clients: found, requests: api.requests - before };
+      return { clients: found, unreadable: [], requests: api.requests - before };
     },
     async read(by: ClientReference, value: string, signal) {
       switch (by) {

@@ -145,7 +145,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
         throw incomplete(`${place}: two apps have the same client id`);
       const found = await mapBounded(clients, GRANT_READERS, (app) => complete(app, surroundings, signal));
-      return { clients: found, requests: api.requests - before };
+      return { clients: found, unreadable: [], requests: api.requests - before };
     },
     async read(by, value, signal) {
       signal.throwIfAborted();
