@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'ERR_DIRECTORY_DENIED'
   | 'ERR_DIRECTORY_INCOMPLETE'
   | 'ERR_DIRECTORY_RATE_LIMITED'
+  | 'ERR_CLIENT_UNREADABLE'
   | 'ERR_SIGNATURE'
   | 'ERR_EVENT_INVALID'
   | 'ERR_QUEUE_UNREACHABLE'
@@ -44,6 +45,30 @@ export class SyncError extends Error {
 
 /** A read that is not the whole truth: it must delete nothing. */
 export class IncompleteRead extends SyncError {}
+
+/**
+ * The directory shows one client in a form that cannot be parsed: it keeps what it has and gains nothing until its
+ * record is corrected. Everybody else is handled as usual.
+ */
+export class ClientUnreadable extends SyncError {
+  /** Absent where the record does not say whose it is. */
+  readonly clientId?: string;
+  readonly why: string;
+
+  constructor(place: string, clientId: string | undefined, why: string) {
+    const whose = clientId === undefined ? 'a client without a readable id' : `client ${quoteId(clientId)}`;
+    const remedy = 'correct its record at the identity provider; it keeps what it has and gains nothing';
+    super('ERR_CLIENT_UNREADABLE', `${place}: ${whose} cannot be read: ${why}; ${remedy}`, {
+      retriable: false,
+    });
+    this.why = why;
+    if (clientId !== undefined) this.clientId = clientId;
+  }
+}
+
+function quoteId(clientId: string): string {
+  return JSON.stringify(clientId.length > 80 ? `${clientId.slice(0, 80)}…` : clientId);
+}
 
 /** The other side does not take our credentials at all, as against one that lets them do too little. */
 export class RefusedCredentials extends SyncError {}

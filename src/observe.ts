@@ -65,6 +65,11 @@ export const METRICS = {
     ['provider', 'code'],
   ],
   scopemesh_directory_clients: ['gauge', 'Clients in the last complete read, by provider.', ['provider']],
+  scopemesh_directory_unreadable_clients: [
+    'gauge',
+    'Clients whose record cannot be parsed, by provider.',
+    ['provider'],
+  ],
   scopemesh_poll_failures_total: [
     'counter',
     'Failed event polls, by provider and error code.',

@@ -58,11 +58,13 @@ export class Publication {
   }
 
   /**
-   * First shuts out whoever wrote before (a relay on another machine may still be at it while this one starts), and
-   * only then looks what that one noted: nothing noted later can get into the log.
+   * First makes sure that the log can be written, which creates a missing topic. Then shuts out whoever wrote before
+   * (a relay on another machine may still be at it while this one starts), and only then looks what that one noted:
+   * nothing noted later can get into the log.
    */
   async #settleDoubt(): Promise<void> {
     const { journal, log, facts, logger } = this.#deps;
+    await log.check();
     const position = await log.position();
     await log.contains([], position);
     const noted = parseInflight(await facts.get(INFLIGHT));

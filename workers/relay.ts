@@ -37,16 +37,20 @@ export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
   const { settled, clock, logger, metrics } = deps;
   const publication = new Publication(deps);
   let failures = 0;
+  let said: string | undefined;
   const attempt = async (): Promise<number | undefined> => {
     try {
       const moved = await publication.moveBatch();
       if (failures > 0) logger.info({ failures }, 'decisions are published again');
       failures = 0;
+      said = undefined;
       return moved;
     } catch (error) {
       metrics.count('scopemesh_relay_failures_total');
-      if (failures === 0)
-        logger.error({ error: messageOf(error) }, 'decisions cannot be published; they are kept');
+      const reason = messageOf(error);
+      // A new reason is logged as well: a missing permission often shows only after an outage has ended.
+      if (reason !== said) logger.error({ error: reason }, 'decisions cannot be published; they are kept');
+      said = reason;
       failures++;
       await publication.measure().catch(() => {}); // the journal may be what failed
       return undefined;

@@ -40,6 +40,7 @@ const CHANGE_REASONS = {
 const HOLD_REASONS = {
   RevocationLimit: 'RevocationLimit',
   IncompleteRead: 'IncompleteRead',
+  ClientUnreadable: 'ClientUnreadable',
   ClaimTaken: 'ClaimTaken',
   ClaimAmbiguous: 'ClaimAmbiguous',
   ClaimUnconfirmed: 'ClaimUnconfirmed',
@@ -79,6 +80,7 @@ const REASONS = { ...CHANGE_REASONS, ...HOLD_REASONS, ...OTHER_REASONS } as cons
 const KINDS = {
   intention: 'intention',
   claim: 'claim',
+  client: 'client',
   'jwt-provider': 'jwt-provider',
   'acl-policy': 'acl-policy',
   'acl-role': 'acl-role',

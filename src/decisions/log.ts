@@ -11,7 +11,10 @@ export interface ReadOptions {
  * The topic. Decisions of one subject keep their order. Throws SyncError ERR_DECISIONS_UNREACHABLE (retriable).
  */
 export interface DecisionLog {
-  /** The topic exists (it is created if it may be) and can be written. */
+  /**
+   * Makes sure that the topic exists, and creates it if it is missing. Repeating is safe. Throws what to do, not
+   * retriable, if a person must create it or grant a permission.
+   */
   check(): Promise<void>;
   /** An opaque position before which nothing appended later can be. */
   position(): Promise<string>;

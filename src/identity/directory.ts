@@ -4,15 +4,26 @@ import type { ClientReference } from '../model/key.js';
 /** A complete read; there is no partial one. */
 export interface DirectorySnapshot {
   readonly clients: readonly OAuthClient[];
+  /** Records that cannot be parsed; of these clients nothing is known, and `clients` does not have them. */
+  readonly unreadable: readonly UnreadableClient[];
   /** Requests that the read cost, since large tenants have limits; those that ran beside it may be among them. */
   readonly requests: number;
+}
+
+/** A record of a client that cannot be parsed. */
+export interface UnreadableClient {
+  /** Absent where the record does not say whose it is: then no client that the read does not show is known to be gone. */
+  readonly clientId?: string;
+  /** What is wrong and where, never what the record says. */
+  readonly why: string;
 }
 
 /**
  * What an IdP's directory says now. Throws SyncError: ERR_DIRECTORY_UNREACHABLE (network, timeout, 5xx),
  * ERR_DIRECTORY_DENIED (401, 403), ERR_DIRECTORY_RATE_LIMITED (429, with retryAfterMs), and IncompleteRead
  * (ERR_DIRECTORY_INCOMPLETE) for an answer that cannot be the whole truth: a page that fails, repeats or
- * overlaps, a body of the wrong shape, a truncated one.
+ * overlaps, a body of the wrong shape, a truncated one. A read of one client whose record cannot be parsed throws
+ * ClientUnreadable (ERR_CLIENT_UNREADABLE).
  */
 export interface Directory {
   readonly provider: string;

@@ -27,6 +27,7 @@ export type ChangeReason =
 export const HOLD_REASONS = [
   'RevocationLimit',
   'IncompleteRead',
+  'ClientUnreadable',
   'ClaimTaken',
   'ClaimAmbiguous',
   'ClaimUnconfirmed',
@@ -68,6 +69,7 @@ export type Reason = ChangeReason | HoldReason | OtherReason;
 export type ResourceKind =
   | 'intention'
   | 'claim'
+  | 'client'
   | 'jwt-provider'
   | 'acl-policy'
   | 'acl-role'

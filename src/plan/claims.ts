@@ -8,6 +8,7 @@ import {
   type ClientId,
   clientText,
   findClient,
+  isUnreadable,
   serviceText,
   type World,
 } from './world.js';
@@ -21,6 +22,7 @@ import {
  * | one client | no | `refused` (ClaimUnconfirmed, ClaimTaken) |
  * | one client | nobody recorded it yet (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its directory, or the catalog, was never read completely | `unknown`: keep what is |
+ * | one client | its record cannot be parsed | `unknown`: keep what is |
  * | one client | its provider is not configured (any more) | `refused` (ClaimUnconfirmed) |
  * | nothing | | `none` |
  * | different things | old claim still good | `claimed`, but `addNothing` |
@@ -169,7 +171,8 @@ function judge(
       'no identity provider of this name is configured; correct the claim in Consul or configure the provider',
     );
   }
-  if (!world.directories.has(client.provider)) return { kind: 'unknown', service, client };
+  if (!world.directories.has(client.provider) || isUnreadable(world, client))
+    return { kind: 'unknown', service, client };
   const found = findClient(world, client);
   switch (mapping.claims) {
     case 'confirmed': {

@@ -40,7 +40,7 @@ import { parseWrittenText, type Written } from './written.js';
  * | nothing, nothing wider takes over | | delete | nothing | nothing |
  * | nothing, a foreign allow would take over | | update to deny | nothing | nothing |
  * | nothing, the last source of an entry of ours that has fields of others | a deny: keep | update to deny | nothing | nothing |
- * | not known (unread directory or catalog) | keep | keep | nothing | nothing |
+ * | not known (unread directory or catalog, unreadable client) | keep | keep | nothing | nothing |
  * | not known, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
  * | only to narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
  */

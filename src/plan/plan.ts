@@ -73,6 +73,10 @@ export function claimSubject(client: ClientId, service: string): string {
   return ['claim', client.provider, client.clientId, service].map(encodeSegment).join('/');
 }
 
+export function clientSubject(client: ClientId): string {
+  return ['client', client.provider, client.clientId].map(encodeSegment).join('/');
+}
+
 export function intentionResource(destination: ServiceName, source: string): Resource {
   return {
     kind: 'intention',

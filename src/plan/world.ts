@@ -56,10 +56,24 @@ export interface World {
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
   /** By `clientText`. */
   readonly closures: ReadonlyMap<string, Closure>;
+  /** By `clientText`: clients whose record cannot be parsed. They keep what they have and gain nothing. */
+  readonly unreadable: ReadonlySet<string>;
+  /**
+   * By provider whose directory has a record that does not say whose it is: the client ids that it certainly does not
+   * have. Every other client that it does not show is unreadable too.
+   */
+  readonly unnamed: ReadonlyMap<string, ReadonlySet<string>>;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
 export function findClient(world: World, id: ClientId): OAuthClient | undefined {
   return world.directories.get(id.provider)?.get(id.clientId);
+}
+
+/** Whether nothing is known of this one client, although its directory was read completely. */
+export function isUnreadable(world: World, id: ClientId): boolean {
+  if (world.unreadable.has(clientText(id))) return true;
+  const absent = world.unnamed.get(id.provider);
+  return absent !== undefined && findClient(world, id) === undefined && !absent.has(id.clientId);
 }

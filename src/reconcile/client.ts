@@ -1,5 +1,5 @@
 import { causeOf } from '../apply/decision-drafts.js';
-import { messageOf, SyncError } from '../errors.js';
+import { ClientUnreadable, messageOf, SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
@@ -18,11 +18,14 @@ import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
 import { tellHolds } from './holds.js';
 import { settleClaimLeftovers } from './leftovers.js';
 import { losesReach, reachOf } from './reach.js';
+import { tellUnreadable } from './unreadable.js';
 
 type ClientKey = Extract<Key, { kind: 'client' }>;
 
 /** While a directory cannot be read and an order waits, it is asked again this often. */
 const ORDER_RETRY_MS = 1_000;
+/** While a client that an order closed cannot be read: until then the order must outlive a restart. */
+const UNREADABLE_RETRY_MS = 60_000;
 
 /** Reads one client anew and sends every destination that it reaches, or reached, to be planned. */
 export async function reconcileClient(
@@ -86,7 +89,8 @@ export async function reconcileClient(
         await deps.queue.add(fanOut(before, job, [], true, id));
         await reconcileClientAcl(id, job, deps, signal);
       } else await settleClientAcl(id, deps, signal);
-      return { kind: 'retry', afterMs: ORDER_RETRY_MS };
+      const isClosed = answer === 'closed' && deps.world.isUnreadable(id);
+      return { kind: 'retry', afterMs: isClosed ? UNREADABLE_RETRY_MS : ORDER_RETRY_MS };
     }
   }
   const news = heard();
@@ -142,11 +146,17 @@ async function readClient(
   try {
     client = await directory.read('clientId', id.clientId, signal, hasOrder(job));
   } catch (error) {
-    countFailure(id.provider, error, deps);
+    if (error instanceof ClientUnreadable) {
+      world.putUnreadable(id, error.why, read);
+      await tellUnreadable(id.provider, causeOf(job), deps, id);
+      if (!ordersToClose(job)) return 'read';
+    } else countFailure(id.provider, error, deps);
     if (!(error instanceof SyncError) || !hasOrder(job)) throw error;
     return (await closeUnconfirmed(id, job, error.code, deps)) ? 'closed' : 'waits';
   }
+  const wasUnreadable = world.isUnreadable(id);
   world.putClient(id, client, read);
+  if (wasUnreadable) await tellUnreadable(id.provider, causeOf(job), deps, id);
   tell();
   await releaseIfRotated(id, client, deps);
   // Before the first complete read nothing follows from a single one; what an order names must not wait for that.
@@ -194,6 +204,9 @@ async function resolveReference(
       return (await directory.read(key.by, key.value, signal, hasOrder(job)))?.clientId;
     } catch (error) {
       countFailure(key.provider, error, deps);
+      // Its own key tells it. Where nobody knows whose the record is, only an order is worth another try.
+      if (error instanceof ClientUnreadable && (error.clientId !== undefined || !hasOrder(job)))
+        return error.clientId;
       throw error;
     }
   };

@@ -73,7 +73,7 @@ function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | '
   const { world } = deps;
   if (world.catalog === undefined) return true;
   const [kind, ...rest] = known.subject.split('/').map(decodeURIComponent);
-  if (kind === 'claim') {
+  if (kind === 'claim' || kind === 'client') {
     const [provider = ''] = rest;
     return world.mapping.providers.includes(provider) && !world.hasDirectory(provider);
   }
@@ -136,14 +136,15 @@ const NAMED_KINDS = [
 export function endedHold(known: RecordedHold): Hold {
   const [kind, ...rest] = known.subject.split('/').map(decodeURIComponent);
   const reason: HoldReason = known.reason;
-  if (kind === 'claim') {
+  if (kind === 'claim' || kind === 'client') {
+    const name = kind === 'claim' ? rest[2] : rest[1];
     return {
       subject: known.subject,
       reason,
       detail: 'the reason for holding it is gone',
       action: 'none',
       scopes: [],
-      resource: { kind: 'claim', name: rest[2] ?? '' },
+      resource: { kind, name: name ?? '' },
     };
   }
   const namedKind = NAMED_KINDS.find((each) => each === kind);

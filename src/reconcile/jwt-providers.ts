@@ -1,6 +1,5 @@
 import { causeOf, settledOf } from '../apply/decision-drafts.js';
 import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
-import type { WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
@@ -78,7 +77,10 @@ export function planned(
     userTokens: world.userTokens.facts,
     plans,
     intentions,
-    isRead: (provider) => world.hasDirectory(provider),
+    isRead: (provider) => {
+      const { unreadable, unnamedSince } = world.unreadable(provider);
+      return world.hasDirectory(provider) && unreadable.size === 0 && unnamedSince === undefined;
+    },
   });
 }
 

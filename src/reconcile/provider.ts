@@ -17,6 +17,7 @@ import { holdTriggers } from './holds.js';
 import { type LastRead, lastReadFact } from './last-read.js';
 import { standingTriggers } from './observe-consul.js';
 import { losesReach, reachOf } from './reach.js';
+import { tellUnreadable } from './unreadable.js';
 
 type DirectoryKey = Extract<Key, { kind: 'directory' }>;
 
@@ -37,7 +38,11 @@ export async function reconcileProvider(
   signal: AbortSignal,
 ): Promise<JobResult> {
   const directory = deps.directories.get(key.name);
-  if (directory === undefined || !job.triggers.some((trigger) => trigger.fullRead)) return { kind: 'done' };
+  if (directory === undefined) {
+    await tellUnreadable(key.name, causeOf(job), deps);
+    return { kind: 'done' };
+  }
+  if (!job.triggers.some((trigger) => trigger.fullRead)) return { kind: 'done' };
   const { world, clock } = deps;
   const before = new Map(world.clients(key.name).map((client) => [client.clientId, client]));
   const reached = destinationsBefore(key.name, [...before.values()], deps);
@@ -48,7 +53,7 @@ export async function reconcileProvider(
 
   const read = world.beginRead();
   const snapshot = await readAll(directory, deps, signal);
-  const changed = world.putDirectory(key.name, snapshot.clients, read, clock.now());
+  const changed = world.putDirectory(key.name, snapshot.clients, read, clock.now(), snapshot.unreadable);
   deps.metrics.gauge('scopemesh_directory_clients', snapshot.clients.length, { provider: key.name });
   deps.metrics.gauge('scopemesh_directory_age_seconds', 0, { provider: key.name });
   deps.metrics.gauge('scopemesh_directory_read_requests', snapshot.requests, { provider: key.name });
@@ -115,6 +120,7 @@ export async function reconcileProvider(
     world.forgetDirectory(key.name);
     throw error;
   }
+  await tellUnreadable(key.name, causeOf(job), deps);
   // Whatever keeps ACL objects from being read kept no intention from being looked at.
   if (aclFailure !== undefined) throw aclFailure;
   // The comparison at the start came before this read and could not tell that nobody has them.
@@ -127,7 +133,13 @@ export async function reconcileProvider(
   };
   await deps.facts.set(lastReadFact(key.name), JSON.stringify(lastRead));
   deps.logger.info(
-    { provider: key.name, clients: lastRead.clients, changed: changed.length, requests },
+    {
+      provider: key.name,
+      clients: lastRead.clients,
+      unreadable: snapshot.unreadable.length,
+      changed: changed.length,
+      requests,
+    },
     'directory read completely',
   );
   return { kind: 'done' };

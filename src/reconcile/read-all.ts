@@ -27,8 +27,8 @@ export async function readBothSides(
     ...[...deps.directories].map(async ([provider, directory]) => {
       const read = world.beginRead();
       try {
-        const { clients } = await directory.readAll(signal);
-        world.putDirectory(provider, clients, read, clock.now());
+        const { clients, unreadable } = await directory.readAll(signal);
+        world.putDirectory(provider, clients, read, clock.now(), unreadable);
       } catch (error) {
         if (signal.aborted || !(error instanceof SyncError)) throw error;
         onUnread(provider, error);

@@ -1,7 +1,8 @@
+import type { CatalogService } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
 import type { ClaimStanding } from '../plan/claims.js';
 import type { Wanters } from '../plan/wanters.js';
-import { clientText } from '../plan/world.js';
+import { clientText, type RememberedClaim, type World } from '../plan/world.js';
 
 /** Every service's standing with what follows from it, as judged at one moment. */
 export interface Standings {
@@ -28,4 +29,32 @@ export function servicesByClient(
     else services.push(standing.service);
   }
   return found;
+}
+
+/** When the next grace of a remembered claim ends; infinity where none runs. */
+export function nextGraceEnd(
+  remembered: Iterable<RememberedClaim>,
+  claimGraceMs: number,
+  now: number,
+): number {
+  let next = Number.POSITIVE_INFINITY;
+  for (const { lastSeenAt } of remembered) {
+    const end = lastSeenAt + claimGraceMs;
+    if (end > now) next = Math.min(next, end);
+  }
+  return next;
+}
+
+/** The world with these services alone. */
+export function onlyServices(
+  world: World,
+  keys: ReadonlySet<string>,
+  known: ReadonlyMap<string, CatalogService>,
+): World {
+  const services = [...keys].flatMap((key) => known.get(key) ?? []);
+  return {
+    ...world,
+    catalog: world.catalog && { ...world.catalog, services },
+    remembered: new Map([...world.remembered].filter(([key]) => keys.has(key))),
+  };
 }

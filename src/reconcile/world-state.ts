@@ -1,3 +1,4 @@
+import type { UnreadableClient } from '../identity/directory.js';
 import type { AclRole } from '../model/acl.js';
 import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../model/catalog.js';
 import type { OAuthClient } from '../model/client.js';
@@ -22,11 +23,15 @@ import {
   changedClients,
   type DirectoryState,
   isSameClient,
+  isUnreadableIn,
+  noteUnreadable,
+  type Unreadable,
+  unreadableOf,
   unreadDirectory,
 } from './directory-state.js';
 import { EntryCache } from './entry-cache.js';
 import { InferredCounts } from './inferred-counts.js';
-import { type Standings, servicesByClient } from './standings.js';
+import { nextGraceEnd, onlyServices, type Standings, servicesByClient } from './standings.js';
 import { Turns } from './turns.js';
 import { UserTokens } from './user-tokens.js';
 
@@ -40,6 +45,7 @@ export class WorldState {
   #mapping: Mapping;
   readonly inferredCounts = new InferredCounts();
   readonly closureTurns = new Turns();
+  readonly unreadableTurns = new Turns();
   readonly userTokens = new UserTokens();
   readonly #settings: ClaimSettings;
   readonly #directories = new Map<string, DirectoryState>();
@@ -93,15 +99,19 @@ export class WorldState {
     return ++this.#reads;
   }
 
-  /** Replaces the provider's clients by a complete read; what a later single read said stands. Returns the ids that changed. */
+  /**
+   * Replaces the provider's clients by a complete read; what a later single read said stands, and what was known of a
+   * client that cannot be read now. Returns the ids that changed.
+   */
   putDirectory(
     provider: string,
     clients: readonly OAuthClient[],
     read: number,
     now: number,
+    unreadable: readonly UnreadableClient[] = [],
   ): readonly string[] {
     const old = this.#directories.get(provider);
-    const state = afterRead(old, clients, read, now);
+    const state = afterRead(old, clients, unreadable, read, now);
     this.#directories.set(provider, state);
     const changed = changedClients(old, state);
     for (const clientId of changed) this.#openings.delete(clientText({ provider, clientId }));
@@ -117,13 +127,32 @@ export class WorldState {
     if ((state.readBy.get(id.clientId) ?? 0) > read) return;
     state.readBy.set(id.clientId, read);
     this.#waiting.delete(clientText(id));
-    if (isSameClient(state.clients.get(id.clientId), client)) return;
+    const wasUnreadable = state.unreadable.delete(id.clientId);
+    if (isSameClient(state.clients.get(id.clientId), client)) {
+      if (wasUnreadable) this.#claimsChanged();
+      return;
+    }
     if (client === undefined) state.clients.delete(id.clientId);
     else state.clients.set(id.clientId, client);
     // This one alone: going through ten thousand clients for each event is most of what an event would cost.
     if (client === undefined) this.#openings.delete(clientText(id));
     else this.#openings.set(clientText(id), openingsOf(client, this.#mapping, this.#compile));
     this.#claimsChanged(id);
+  }
+
+  /** A single read showed a client that cannot be parsed. */
+  putUnreadable(id: ClientId, why: string, read: number): void {
+    const state = this.#directories.get(id.provider) ?? unreadDirectory();
+    this.#directories.set(id.provider, state);
+    if (noteUnreadable(state, id.clientId, why, read)) this.#claimsChanged();
+  }
+
+  isUnreadable(id: ClientId): boolean {
+    return isUnreadableIn(this.#directories.get(id.provider), id.clientId);
+  }
+
+  unreadable(provider: string): Unreadable {
+    return this.#directories.get(provider) ?? unreadDirectory();
   }
 
   /** Makes a provider unknown again: nothing of it opens and nothing goes until the next complete read. */
@@ -283,6 +312,7 @@ export class WorldState {
       claimRecords: this.#claimRecords,
       remembered: this.#remembered,
       closures: this.#closures,
+      ...unreadableOf(this.#directories),
       now,
     };
   }
@@ -296,11 +326,8 @@ export class WorldState {
     if (this.#standings?.version === this.#claimsVersion && now < this.#standings.until)
       return this.#standings;
     const value = standings(this.view(now), this.#mapping, this.#settings);
-    const ends = [...this.#remembered.values()]
-      .map((claim) => claim.lastSeenAt + this.#settings.claimGraceMs)
-      .filter((at) => at > now);
     const byClient = servicesByClient(value);
-    const until = ends.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY);
+    const until = nextGraceEnd(this.#remembered.values(), this.#settings.claimGraceMs, now);
     const wanters = wantersOf(value, this.openings());
     const computed = { version: this.#claimsVersion, now, until, value, byClient, wanters };
     this.#standings = computed;
@@ -311,14 +338,8 @@ export class WorldState {
   #standingsAfter(id: ClientId, before: Standings): Standings {
     const claiming = new Set((before.byClient.get(clientText(id)) ?? []).map(serviceText));
     const view = this.view(before.now);
-    const services = [...claiming].flatMap((key) => this.#services.get(key) ?? []);
-    const some = {
-      ...view,
-      catalog: view.catalog && { ...view.catalog, services },
-      remembered: new Map([...view.remembered].filter(([key]) => claiming.has(key))),
-    };
-    const value = new Map(before.value);
-    for (const [key, standing] of standings(some, this.#mapping, this.#settings)) value.set(key, standing);
+    const some = onlyServices(view, claiming, this.#services);
+    const value = new Map([...before.value, ...standings(some, this.#mapping, this.#settings)]);
     const wanters = wantersOf(value, this.openings());
     return { ...before, version: this.#claimsVersion, value, wanters };
   }

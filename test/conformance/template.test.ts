@@ -177,13 +177,21 @@ describe('the template', () => {
   it.each([
     ['that repeats', 200, '{"items":[],"next":"x"}', 'ERR_DIRECTORY_INCOMPLETE'],
     ['of another form', 200, '{"clients":[]}', 'ERR_DIRECTORY_INCOMPLETE'],
-    ['with a client of another form', 200, '{"items":[{"id":"x"}],"next":null}', 'ERR_DIRECTORY_INCOMPLETE'],
     ['that was cut', 200, '{"items":[', 'ERR_DIRECTORY_INCOMPLETE'],
     ['that may not be read', 403, '{}', 'ERR_DIRECTORY_DENIED'],
     ['of a server that fails', 503, '{}', 'ERR_DIRECTORY_UNREACHABLE'],
   ])('refuses a whole read because of a page %s', async (_, status, body, code) => {
     fault('/clients', status, body);
     await expect(parts.directory.readAll(signal)).rejects.toMatchObject({ code });
+  });
+
+  it('lists a client that cannot be parsed, and reads all others', async () => {
+    const spoilt = { id: 'x', clientId: 'spoilt', enabled: 'yes' };
+    fault('/clients', 200, JSON.stringify({ items: [spoilt, { id: 'y' }], next: null }));
+    const { clients, unreadable } = await parts.directory.readAll(signal);
+    expect(clients).toEqual([]);
+    const why = 'it has another form than expected';
+    expect(unreadable).toEqual([{ clientId: 'spoilt', why }, { why }]);
   });
 
   it('says how long an IdP that limits the rate wants to be left alone', async () => {

@@ -24,7 +24,7 @@ beforeEach(() => {
     {
       directory: {
         provider: 'main',
-        readAll: () => answer('readAll', { clients: [], requests: 1 }),
+        readAll: () => answer('readAll', { clients: [], unreadable: [], requests: 1 }),
         read: () => answer('read', undefined),
         readMembers: () => answer('readMembers', new Map()),
         close: async () => {},

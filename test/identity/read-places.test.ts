@@ -23,7 +23,7 @@ beforeEach(() => {
   directory = withReadPlaces(
     {
       provider: 'main',
-      readAll: async () => ({ clients: [], requests: 1 }),
+      readAll: async () => ({ clients: [], unreadable: [], requests: 1 }),
       read: (_, value) =>
         new Promise((resolve, reject) => {
           const end = (then: () => void) => {
@@ -135,7 +135,11 @@ describe('single reads of a directory', () => {
 describe('everything else of a directory', () => {
   it('waits for no place', async () => {
     await fill();
-    await expect(directory.readAll(stop.signal)).resolves.toEqual({ clients: [], requests: 1 });
+    await expect(directory.readAll(stop.signal)).resolves.toEqual({
+      clients: [],
+      unreadable: [],
+      requests: 1,
+    });
     expect(directory.readMembers).toBeUndefined();
   });
 });

@@ -6,7 +6,7 @@ import { composeSources, withSignals } from '../../src/identity/with-signals.js'
 const closed: string[] = [];
 const directory: Directory = {
   provider: 'main',
-  readAll: async () => ({ clients: [], requests: 0 }),
+  readAll: async () => ({ clients: [], unreadable: [], requests: 0 }),
   read: async () => undefined,
   close: async () => {
     closed.push('directory');

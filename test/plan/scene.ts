@@ -35,6 +35,7 @@ export interface Scene {
   readonly records: readonly ClaimRecord[];
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
   readonly closures: ReadonlyMap<string, Closure>;
+  readonly unreadable: ReadonlySet<string>;
   readonly written: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: DestinationInput['grantReason'];
@@ -154,6 +155,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     records: [],
     remembered: new Map(),
     closures: new Map(),
+    unreadable: new Set(),
     written: new Map(),
     evidence: [],
     grantReason: 'ScopeGranted',
@@ -187,6 +189,8 @@ export function worldOf(scene: Scene): World {
     claimRecords: scene.records,
     remembered: scene.remembered,
     closures: scene.closures,
+    unreadable: scene.unreadable,
+    unnamed: new Map(),
     now: scene.now,
   };
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
 import { directoryKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
+import type { KeyRecord } from '../../src/queue/journal.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
 import { client, NOW } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
@@ -19,11 +20,14 @@ const JOB = {
   attempts: 0,
 };
 
+const NOTHING_RECORDED: KeyRecord = { pending: [], lastWritten: new Map(), holds: new Map() };
+
 function readOf(clients: readonly OAuthClient[], changes: Partial<Trigger> = {}) {
   const world = worldWithTwo();
-  const { deps, added } = depsOf(world, { readAll: async () => ({ clients, requests: 1 }) });
+  const { deps, added } = depsOf(world, { readAll: async () => ({ clients, unreadable: [], requests: 1 }) });
   const job = { ...JOB, triggers: JOB.triggers.map((trigger) => ({ ...trigger, ...changes })) };
-  return { world, added, run: () => reconcileProvider(KEY, job, deps, AbortSignal.timeout(5_000)) };
+  const told = { ...deps, journal: { ...deps.journal, read: async () => NOTHING_RECORDED } };
+  return { world, added, run: () => reconcileProvider(KEY, job, told, AbortSignal.timeout(5_000)) };
 }
 
 describe('a complete read of a directory', () => {

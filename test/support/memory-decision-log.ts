@@ -8,8 +8,12 @@ export class MemoryDecisionLog implements DecisionLog {
   /** Called with each batch; what it throws, `append` throws, after having kept the batch or not. */
   onAppend: (batch: readonly Decision[], keep: () => void) => void | Promise<void> = (_, keep) => keep();
   onContains: () => void = () => {};
+  /** Called for each check; what it throws, `check` throws. */
+  onCheck: () => void = () => {};
 
-  async check(): Promise<void> {}
+  async check(): Promise<void> {
+    this.onCheck();
+  }
 
   async position(): Promise<string> {
     return String(this.held.length);

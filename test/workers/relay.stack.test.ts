@@ -37,6 +37,7 @@ const open = (topic: string) =>
     topic,
     clientId: 'scopemesh-test',
     transactionalId: `scopemesh-${topic}`,
+    createTopic: { partitions: 3, replicationFactor: -1 },
     timeoutMs: 10_000,
   });
 
@@ -62,6 +63,26 @@ async function prepare(count: number, name: string) {
 }
 
 describe('the relay to Kafka', () => {
+  it('creates a topic that is missing, and publishes to it', { timeout: 60_000 }, async () => {
+    const topic = `decisions-${randomUUID()}`;
+    const store = createEmbeddedStore({ directory: join(directory, 'missing'), ...surroundings });
+    const { journal, facts } = store;
+    const settled = decisions(20, 4);
+    await journal.settle('destination/default/default/orders', settled);
+    const log = open(topic);
+    const stop = new AbortController();
+    const idle = { wait: () => new Promise<void>(() => {}) };
+    const running = run({ ...surroundings, facts, settled: idle, journal, log }, stop.signal);
+    await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
+      timeoutMs: 30_000,
+    });
+    stop.abort();
+    await running;
+    await log.close();
+    await store.close();
+    await expectExactly(topic, settled);
+  });
+
   it('loses and doubles nothing when it is killed at any step', { timeout: 240_000 }, async () => {
     const { topic, state, store, settled } = await prepare(160, 'kill');
     await store.close();

@@ -155,6 +155,56 @@ describe('the relay', () => {
     expect(appended).toEqual([3]);
   });
 
+  it('creates the topic first, and again when it is gone after a failure', async () => {
+    const settled = await settle(2);
+    let hasTopic = false;
+    const checked: boolean[] = [];
+    log.onCheck = () => {
+      checked.push(hasTopic);
+      hasTopic = true;
+    };
+    log.onContains = () => {
+      if (!hasTopic) throw new Error('no such topic');
+    };
+    log.onAppend = (_, keep) => {
+      if (!hasTopic) throw new Error('no such topic');
+      keep();
+      hasTopic = log.held.length > 2;
+    };
+    const running = run(deps(), stop.signal);
+    await until(emptied);
+    settled.push(...(await settle(2)));
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(log.held.map((each) => each.id)).toEqual(settled.map((each) => each.id));
+    expect(checked).toEqual([false, false]);
+  });
+
+  it('keeps everything and says what is missing until somebody grants it', async () => {
+    const settled = await settle(3);
+    let reason: string | undefined = 'the brokers are away';
+    let checks = 0;
+    log.onCheck = () => {
+      checks++;
+      if (reason !== undefined) throw new Error(reason);
+    };
+    const said: unknown[] = [];
+    const logger: Logger = { ...silentLogger, error: (fields) => said.push(fields) };
+    const running = run(deps({ logger }), stop.signal);
+    await until(() => checks >= 2);
+    reason = 'grant Create';
+    const before = checks;
+    await until(() => checks >= before + 2);
+    expect(log.held).toEqual([]);
+    reason = undefined;
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(log.held.map((each) => each.id)).toEqual(settled.map((each) => each.id));
+    expect(said).toEqual([{ error: 'the brokers are away' }, { error: 'grant Create' }]);
+  });
+
   it('shuts earlier writers out before it looks what they noted', async () => {
     const settled = await settle(2);
     const ids = settled.map((each) => each.id);

@@ -25,11 +25,20 @@ export async function providerFindings(
   let isRead = true;
   try {
     const read = world.beginRead();
-    const { clients } = await directory.readAll(signal);
-    world.putDirectory(name, clients, read, clock.now());
+    const { clients, unreadable } = await directory.readAll(signal);
+    world.putDirectory(name, clients, read, clock.now(), unreadable);
     findings.push(
       ok(`provider.${name}`, `provider ${name} can be read completely: ${clients.length} clients`),
     );
+    const [first] = unreadable;
+    if (first !== undefined)
+      findings.push(
+        warning(
+          `provider.${name}.unreadable`,
+          `${unreadable.length} clients of provider ${name} cannot be read, so they gain nothing; one is ${JSON.stringify(first.clientId ?? '(no readable id)')}: ${first.why}`,
+          'correct their records at the identity provider',
+        ),
+      );
     const { length } = clients.filter((client) => client.attributes['consul-services'] !== undefined);
     if (config.services.claims === 'confirmed' && length === 0)
       findings.push(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { IncompleteRead } from '../../../src/errors.js';
+import { ClientUnreadable } from '../../../src/errors.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 
 // Only what is read is named: an IdP may add what it likes. But what is read must be there, and be of the type that
@@ -15,8 +15,8 @@ const CLIENT = z.object({
 });
 
 /**
- * One client of an answer. One that cannot be read fails the whole answer: left out it would look deleted, and what it
- * may do would be closed.
+ * One client of an answer, or ClientUnreadable, which the complete read lists: left out it would look deleted, and what
+ * it may do would be closed.
  */
 export function parseClient(
   value: unknown,
@@ -25,8 +25,8 @@ export function parseClient(
 ): OAuthClient {
   const parsed = CLIENT.safeParse(value);
   if (!parsed.success) {
-    const message = `${place}: a client has another form than expected`;
-    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
+    const clientId = z.object({ clientId: CLIENT.shape.clientId }).safeParse(value).data?.clientId;
+    throw new ClientUnreadable(place, clientId, 'it has another form than expected');
   }
   const { id, clientId, enabled, grantTypes, grants, tokenLifetime, metadata } = parsed.data;
   return {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { IncompleteRead } from '../../../src/errors.js';
-import type { Directory } from '../../../src/identity/directory.js';
+import { ClientUnreadable, IncompleteRead } from '../../../src/errors.js';
+import type { Directory, UnreadableClient } from '../../../src/identity/directory.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 import type { TemplateApi } from './api.js';
 import { parseClient } from './client.js';
@@ -18,6 +18,18 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
   const { provider, api } = options;
   const place = `provider ${provider}, /clients`;
 
+  /** One record that cannot be parsed spoils no other. */
+  const parseOrNote = (item: unknown, unreadable: UnreadableClient[]): OAuthClient | undefined => {
+    try {
+      return parseClient(item, options, place);
+    } catch (error) {
+      if (!(error instanceof ClientUnreadable)) throw error;
+      const { clientId, why } = error;
+      unreadable.push(clientId === undefined ? { why } : { clientId, why });
+      return undefined;
+    }
+  };
+
   return {
     provider,
     // Everything, or an error: a read that was cut, that repeats itself or that anybody refused is never a shorter list,
@@ -25,6 +37,7 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
     async readAll(signal) {
       const before = api.requests;
       const clients = new Map<string, OAuthClient>();
+      const unreadable: UnreadableClient[] = [];
       const cursors = new Set<string>();
       for (let next: string | null = ''; next !== null; ) {
         if (cursors.has(next)) throw incomplete(place, 'the list leads back to a page already read');
@@ -33,7 +46,8 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
         const page = PAGE.safeParse(await api.get('/clients', next === '' ? {} : { after: next }, signal));
         if (!page.success) throw incomplete(place, 'a page has another form than expected');
         for (const item of page.data.items) {
-          const client = parseClient(item, options, place);
+          const client = parseOrNote(item, unreadable);
+          if (client === undefined) continue;
           if (clients.has(client.clientId)) throw incomplete(place, 'a client is in the list twice');
           clients.set(client.clientId, client);
         }
@@ -41,7 +55,7 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
       }
       // Where an IdP leaves out of its lists what the token may not see, ask for something that must be there: the
       // client as which scopemesh reads.
-      return { clients: [...clients.values()], requests: api.requests - before };
+      return { clients: [...clients.values()], unreadable, requests: api.requests - before };
     },
     async read(by, value, signal) {
       // No event of this IdP names a client by a user.

@@ -32,8 +32,12 @@ export async function within<T>(ms: number, doing: string, clock: Clock, operati
   }
 }
 
-function isDenied(error: unknown): boolean {
+/** Whether the brokers refuse the user, itself or what it wants to do. */
+export function isDenied(error: unknown): boolean {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    // The client library puts what is wrong with a topic into the list of an error about all topics.
+    const parts: unknown = Object.getOwnPropertyDescriptor(cause, 'errors')?.value;
+    if (Array.isArray(parts) && parts.some(isDenied)) return true;
     if (cause.name === 'KafkaJSSASLAuthenticationError') return true;
     const type: unknown = Object.getOwnPropertyDescriptor(cause, 'type')?.value;
     if (typeof type === 'string' && type.endsWith('AUTHORIZATION_FAILED')) return true;

@@ -1,7 +1,7 @@
 import type { Admin, Kafka } from 'kafkajs';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
-import { toSyncError, within } from './kafka-error.js';
+import { isDenied, toSyncError, within } from './kafka-error.js';
 
 /** Offsets by partition. */
 export type Offsets = ReadonlyMap<number, bigint>;
@@ -31,20 +31,20 @@ export class KafkaTopic {
     await this.#use('looking for the topic', async (admin) => {
       // Asking for a topic's metadata can create it, with the broker's defaults; the list does not.
       if ((await admin.listTopics()).includes(topic)) return;
-      if (createTopic === undefined) {
-        throw new SyncError(
-          'ERR_DECISIONS_UNREACHABLE',
-          `Kafka has no topic ${topic} that this user may see; create it (kafka-topics.sh --create --topic ${topic} ` +
-            '--partitions 6 --replication-factor 3) or let scopemesh describe it.',
-          { retriable: false },
-        );
-      }
+      if (createTopic === undefined) throw missingTopic(topic, 'or let scopemesh describe it');
       const { partitions, replicationFactor } = createTopic;
-      await admin.createTopics({
-        topics: [{ topic, numPartitions: partitions, replicationFactor }],
-        waitForLeaders: true,
-        timeout: this.#options.timeoutMs,
-      });
+      try {
+        // Resolves as well if another process creates the topic at the same time.
+        await admin.createTopics({
+          topics: [{ topic, numPartitions: partitions, replicationFactor }],
+          waitForLeaders: true,
+          timeout: this.#options.timeoutMs,
+        });
+      } catch (error) {
+        if (!isDenied(error)) throw error;
+        const remedy = 'or grant the user of `decisions.sasl` the operation Create on it (docs/kafka.md)';
+        throw missingTopic(topic, remedy, error);
+      }
     });
   }
 
@@ -97,4 +97,13 @@ export class KafkaTopic {
     }
     return admin;
   }
+}
+
+function missingTopic(topic: string, remedy: string, cause?: unknown): SyncError {
+  return new SyncError(
+    'ERR_DECISIONS_UNREACHABLE',
+    `Kafka has no topic ${topic} that this user may see, and scopemesh may not create it; create it ` +
+      `(kafka-topics.sh --create --topic ${topic} --partitions 6 --replication-factor 3), ${remedy}.`,
+    { retriable: false, cause },
+  );
 }

@@ -1,11 +1,23 @@
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { ClientUnreadable, SyncError } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
-import type { Directory, DirectorySnapshot } from '../directory.js';
+import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
+import {
+  eachAlone,
+  type ListRecord,
+  readable,
+  readingOf,
+  refuseIfAllSpoilt,
+  spoilt,
+  textIn,
+  toUnreadable,
+  wrongShape,
+} from '../records.js';
 import { checkAccess } from './access-checks.js';
 import {
   isUnknownRole,
+  type PermissionGrant,
   type RoleAssignment,
   readAssignedTo,
   readAssignmentsOf,
@@ -46,6 +58,9 @@ export interface EntraDirectoryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+const ANY_PRINCIPAL = eachAlone(SERVICE_PRINCIPAL, 'id');
+const ANY_APPLICATION = eachAlone(APPLICATION, 'id');
 
 /** For a read of one client: what its APIs offer and the lifetimes that hang on them change seldom. */
 const AGE_MS = 60_000;
@@ -92,31 +107,52 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const query = { $top: pageSize };
     const apis = await resources.read(0, signal);
     const lifetimes = await lifetimeReader.read(0, signal);
-    const principals = await readCollection(
+    const principalRecords = await readCollection(
       api,
       { path: '/servicePrincipals', query, selection: ofAll.principals, what: 'service principals' },
-      SERVICE_PRINCIPAL,
+      ANY_PRINCIPAL,
       signal,
     );
-    const applications = await readCollection(
+    const applicationRecords = await readCollection(
       api,
       { path: '/applications', query, selection: ofAll.applications, what: 'applications' },
-      APPLICATION,
+      ANY_APPLICATION,
       signal,
     );
+    refuseIfAllSpoilt(principalRecords, place);
+    const principals = readable(principalRecords);
+    const applications = readable(applicationRecords);
+    /** Why it cannot be told what a service principal is or holds: by its object id, and by its `appId`. */
+    const faults = new Map<string, string>();
+    const note = (records: readonly ListRecord<unknown>[], field: string, what: string) => {
+      for (const { fault, raw } of spoilt(records)) {
+        const owner = textIn(raw, field);
+        // It may be anybody's, and so anybody may have lost it.
+        if (owner === undefined) throw wrongShape(api.placeOf(what), fault);
+        faults.set(owner, `${what}: ${fault}`);
+      }
+    };
+    note(applicationRecords, 'appId', 'applications');
     const assignments: RoleAssignment[] = [];
-    const permissionGrants: Awaited<ReturnType<typeof readPermissionGrants>>[number][] = [];
+    const permissionGrants: PermissionGrant[] = [];
     for (const resource of apis) {
-      assignments.push(...(await readAssignedTo(api, resource, pageSize, signal)));
+      const assigned = await readAssignedTo(api, resource, pageSize, signal);
+      assignments.push(...assigned.read);
+      note(assigned.records, 'principalId', 'app role assignments');
       const filter = `resourceId eq '${resource.principalId}'`;
-      permissionGrants.push(...(await readPermissionGrants(api, filter, pageSize, signal)));
+      const granted = await readPermissionGrants(api, filter, pageSize, signal);
+      permissionGrants.push(...readable(granted));
+      note(granted, 'clientId', 'permission grants');
     }
     const grants = toGrants(apis, assignments, permissionGrants, names);
     const byAppId = new Map(applications.map((each) => [each.appId, each]));
     const clients = principals.filter(isClient);
     const ids = new Set(clients.map(clientIdOf));
     if (ids.size !== clients.length) throw incomplete(`${place}: two have the same client id`);
-    if (!ids.has(api.clientId)) {
+    const unreadable: UnreadableClient[] = spoilt(principalRecords).flatMap(({ fault, raw }) =>
+      isClientRecord(raw) ? [toUnreadable(clientIdIn(raw), fault)] : [],
+    );
+    if (!ids.has(api.clientId) && !unreadable.some(({ clientId }) => clientId === api.clientId)) {
       const message = `${place}: the one that reads is not among them; check clientId`;
       throw new SyncError('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
     }
@@ -126,21 +162,29 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       const id = await objects.blueprintIdOf(principal, signal);
       if (id === undefined) continue;
       blueprints.set(principal, { principal: principalOf.get(id), application: byAppId.get(id) });
+      const ofBlueprint = unreadable.find((each) => each.clientId === id)?.why ?? faults.get(id);
+      if (ofBlueprint !== undefined) faults.set(principal.id, `its blueprint: ${ofBlueprint}`);
     }
     for (const principal of principals) names.learnPrincipal(principal.id, clientIdOf(principal));
     for (const application of applications) names.learnApplication(application.id, application.appId);
     names.learnedAll();
-    const found = clients.map((principal) =>
-      toClient(
+    const found = clients.flatMap((principal) => {
+      const clientId = clientIdOf(principal);
+      const fault = faults.get(principal.id) ?? faults.get(clientId);
+      if (fault !== undefined) {
+        unreadable.push({ clientId, why: fault });
+        return [];
+      }
+      return toClient(
         principal,
         byAppId.get(clientIdOf(principal)),
         blueprints.get(principal),
         grants.get(principal.id) ?? [],
         apis,
         lifetimes,
-      ),
-    );
-    return { clients: found, requests: api.requests - before };
+      );
+    });
+    return { clients: found, unreadable, requests: api.requests - before };
   };
 
   const byClientId = async (clientId: string, signal: AbortSignal) => {
@@ -153,14 +197,19 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
 
   const complete = async (principal: ServicePrincipal, signal: AbortSignal): Promise<OAuthClient> => {
     const clientId = clientIdOf(principal);
-    const [lifetimes, apis, application, blueprint, assignments, permissionGrants] = await Promise.all([
+    const own = <T>(read: () => Promise<T>) => readingOf(clientId, place, read);
+    const [lifetimes, apis, application, blueprint, assigned, granted] = await Promise.all([
       lifetimeReader.read(AGE_MS, signal),
       resources.read(AGE_MS, signal),
-      objects.application(clientId, signal),
-      objects.blueprintOf(principal, signal),
-      readAssignmentsOf(api, principal.id, pageSize, signal),
-      readPermissionGrants(api, `clientId eq '${principal.id}'`, pageSize, signal),
+      own(() => objects.application(clientId, signal)),
+      own(() => objects.blueprintOf(principal, signal)),
+      own(() => readAssignmentsOf(api, principal.id, pageSize, signal)),
+      own(() => readPermissionGrants(api, `clientId eq '${principal.id}'`, pageSize, signal)),
     ]);
+    const [fault] = [...spoilt(assigned.records), ...spoilt(granted)];
+    if (fault !== undefined) throw new ClientUnreadable(place, clientId, fault.fault);
+    const assignments = assigned.read;
+    const permissionGrants = readable(granted);
     const isOld = assignments.some((assignment) => isUnknownRole(assignment, apis));
     const current = isOld ? await resources.read(0, signal) : apis;
     names.learnPrincipal(principal.id, clientId);
@@ -188,4 +237,17 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     checkAccess: (signal) => checkAccess(api, signal),
     close: () => api.close(),
   };
+}
+
+/** Whose record it is, as far as that can be told. */
+function clientIdIn(raw: unknown): string | undefined {
+  const appId = textIn(raw, 'appId');
+  if (appId !== undefined) return isGuid(appId) ? appId : undefined;
+  const hasNone = typeof raw === 'object' && raw !== null && Reflect.get(raw, 'appId') == null;
+  const id = textIn(raw, 'id');
+  return hasNone && id !== undefined && isGuid(id) ? id : undefined;
+}
+
+function isClientRecord(raw: unknown): boolean {
+  return isClient({ servicePrincipalType: textIn(raw, 'servicePrincipalType') ?? null });
 }

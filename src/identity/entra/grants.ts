@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Grant } from '../../model/client.js';
+import { eachAlone, type ListRecord, readable, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import { readCollection } from './pages.js';
@@ -24,7 +25,7 @@ const PERMISSION_GRANT = z.object({
   resourceId: guid,
   scope: z.string().max(65_536).nullish(),
 });
-type PermissionGrant = z.output<typeof PERMISSION_GRANT>;
+export type PermissionGrant = z.output<typeof PERMISSION_GRANT>;
 
 const NO_ROLE = '00000000-0000-0000-0000-000000000000';
 
@@ -34,10 +35,18 @@ export async function readAssignedTo(
   resource: EntraResource,
   pageSize: number,
   signal: AbortSignal,
-): Promise<readonly RoleAssignment[]> {
+): Promise<Assignments> {
   const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo`;
-  const assigned = await readAssignments(api, path, pageSize, signal);
-  return assigned.filter(({ principalType }) => principalType === 'ServicePrincipal');
+  const { read, records } = await readAssignments(api, path, pageSize, signal);
+  return {
+    read: read.filter(({ principalType }) => principalType === 'ServicePrincipal'),
+    // People and groups have app roles as well.
+    records: records.filter(
+      (each) =>
+        each.fault === undefined ||
+        (textIn(each.raw, 'principalType') ?? 'ServicePrincipal') === 'ServicePrincipal',
+    ),
+  };
 }
 
 export function readAssignmentsOf(
@@ -45,13 +54,25 @@ export function readAssignmentsOf(
   principalId: string,
   pageSize: number,
   signal: AbortSignal,
-): Promise<readonly RoleAssignment[]> {
+): Promise<Assignments> {
   return readAssignments(api, `/servicePrincipals/${principalId}/appRoleAssignments`, pageSize, signal);
 }
 
-function readAssignments(api: GraphApi, path: string, pageSize: number, signal: AbortSignal) {
+/** With the records that cannot be parsed. */
+export interface Assignments {
+  readonly read: readonly RoleAssignment[];
+  readonly records: readonly ListRecord<RoleAssignment>[];
+}
+
+async function readAssignments(
+  api: GraphApi,
+  path: string,
+  pageSize: number,
+  signal: AbortSignal,
+): Promise<Assignments> {
   const collection = { path, query: { $top: pageSize }, what: 'app role assignments' };
-  return readCollection(api, collection, ASSIGNMENT, signal);
+  const records = await readCollection(api, collection, eachAlone(ASSIGNMENT, 'id'), signal);
+  return { read: readable(records), records };
 }
 
 /** Delegated scopes that an administrator consented to for everybody; `filter` says of which client or API. */
@@ -60,12 +81,12 @@ export function readPermissionGrants(
   filter: string,
   pageSize: number,
   signal: AbortSignal,
-): Promise<readonly PermissionGrant[]> {
+): Promise<readonly ListRecord<PermissionGrant>[]> {
   const query = { $filter: `${filter} and consentType eq 'AllPrincipals'`, $top: pageSize };
   return readCollection(
     api,
     { path: '/oauth2PermissionGrants', query, what: 'permission grants' },
-    PERMISSION_GRANT,
+    eachAlone(PERMISSION_GRANT, 'id'),
     signal,
   );
 }

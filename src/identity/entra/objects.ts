@@ -1,5 +1,7 @@
 import type { z } from 'zod';
+import { ClientUnreadable } from '../../errors.js';
 import type { Logger } from '../../observe.js';
+import { textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import { parse } from './pages.js';
@@ -46,6 +48,11 @@ export function createEntraObjects(options: {
     // All fields: Graph allows few requests that select the credentials.
     const answer = await api.find(path, {}, what, signal);
     if (answer === undefined) return undefined;
+    const parsed = schema.safeParse(answer);
+    const [id, appId] = [textIn(answer, 'id'), textIn(answer, 'appId')];
+    // The object that was asked for, and no answer of something in between.
+    if (!parsed.success && [id, appId].some((each) => each !== undefined && path.includes(each)))
+      throw new ClientUnreadable(api.placeOf(what), appId ?? id, 'a field has not the documented form');
     const found = parse(schema, answer, api.placeOf(what));
     if (more.isTold(found) || !more.selection.isWhole) return found;
     // Some are told only where they are selected; without them this read would open what the complete one closed.

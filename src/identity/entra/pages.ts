@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseJson } from '../http-client.js';
+import { wrongShape } from '../records.js';
 import { type GraphApi, incomplete, type Query } from './graph-api.js';
 import type { Selection } from './selection.js';
 
@@ -61,5 +62,5 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, place: string): T
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.') ?? '';
-  throw incomplete(`${place}: ${where === '' ? 'the answer' : where} has not the documented shape`);
+  throw wrongShape(place, `${where === '' ? 'the answer' : where} has not the documented shape`);
 }

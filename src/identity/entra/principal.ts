@@ -70,7 +70,7 @@ export function clientIdOf(principal: ServicePrincipal): string {
 }
 
 /** Whether tokens are issued to such a principal; `Legacy` ones and those of social providers get none. */
-export function isClient(principal: ServicePrincipal): boolean {
+export function isClient(principal: Pick<ServicePrincipal, 'servicePrincipalType'>): boolean {
   return !['Legacy', 'SocialIdp'].includes(principal.servicePrincipalType ?? '');
 }
 

@@ -16,11 +16,13 @@ export async function readRoles(
   signal: AbortSignal,
 ): Promise<Roles> {
   const roles = new Map<string, string[]>();
-  for (const resource of resources)
-    for (const { id, principalId } of await readAssignedTo(api, resource, pageSize, signal)) {
+  for (const resource of resources) {
+    const { read } = await readAssignedTo(api, resource, pageSize, signal);
+    for (const { id, principalId } of read) {
       const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo/${encodeURIComponent(id)}`;
       roles.set(principalId, [...(roles.get(principalId) ?? []), path]);
     }
+  }
   return new Map([...roles].map(([id, held]) => [id, held.toSorted()]));
 }
 

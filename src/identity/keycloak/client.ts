@@ -1,5 +1,5 @@
-import { IncompleteRead } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { wrongShape } from '../records.js';
 import { isObject, type JsonObject, textAt, textsIn } from './json.js';
 
 /** What the directory needs of a ClientRepresentation; its `secret` is never taken over. */
@@ -20,7 +20,7 @@ export interface KeycloakClient {
 }
 
 /**
- * Parses a ClientRepresentation. IncompleteRead if it lacks what a full view of a client always has: Keycloak
+ * Parses a ClientRepresentation. WrongShape if it lacks what a full view of a client always has: Keycloak
  * shows some administrators only an id and a name, which must not read as a client without scopes.
  */
 export function parseClient(value: unknown, place: string): KeycloakClient {
@@ -75,10 +75,6 @@ export function toOAuthClient(
 function secretCreatedAt(seconds: string | undefined): { readonly secretCreatedAt?: string } {
   if (seconds === undefined || !/^\d{1,11}$/.test(seconds)) return {};
   return { secretCreatedAt: new Date(Number(seconds) * 1000).toISOString() };
-}
-
-export function wrongShape(place: string, what: string): IncompleteRead {
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: ${what}`, { retriable: true });
 }
 
 /** Seconds of a Keycloak lifespan; 0, -1 and the like mean that another one counts. */

@@ -1,12 +1,13 @@
-import { IncompleteRead } from '../../errors.js';
+import { ClientUnreadable, IncompleteRead } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
-import type { Directory, DirectorySnapshot } from '../directory.js';
+import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { mapBounded } from '../map-bounded.js';
+import { readingOf, textIn, toUnreadable, WrongShape, wrongShape } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
-import { type KeycloakClient, parseClient, toOAuthClient, wrongShape } from './client.js';
+import { type KeycloakClient, parseClient, toOAuthClient } from './client.js';
 import { isInternalId, isObject, textAt } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
 import { readKeycloakMembers } from './members.js';
@@ -28,6 +29,15 @@ export interface KeycloakDirectoryOptions extends AdminApiOptions {
   readonly names?: KeycloakNames;
   /** Shared with the poll; closed with the directory. */
   readonly api?: AdminApi;
+}
+
+/** A record that cannot be parsed. */
+interface SpoiltClient {
+  readonly internalId: string;
+  readonly clientId: string | undefined;
+  readonly fault: string;
+  /** False for what is no OAuth client, whatever else its record says. */
+  readonly isOAuth: boolean;
 }
 
 const REMEDY = 'give its service account the role view-clients of realm-management';
@@ -54,9 +64,21 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     | { readonly lifespans: RealmLifespans; readonly isSeen: boolean; readonly readAt: number }
     | undefined;
 
-  const parse = (value: unknown): KeycloakClient => {
-    const client = parseClient(value, place);
-    if (!isInternalId(client.internalId)) throw wrongShape(place, 'a client has an impossible id');
+  const parse = (value: unknown): KeycloakClient | SpoiltClient => {
+    try {
+      const client = parseClient(value, place);
+      if (!isInternalId(client.internalId)) throw wrongShape(place, 'a client has an impossible id');
+      return client;
+    } catch (error) {
+      if (!(error instanceof WrongShape)) throw error;
+      const internalId = textIn(value, 'id') ?? `? ${JSON.stringify(value)}`;
+      const isOAuth = (textIn(value, 'protocol') ?? 'openid-connect') === 'openid-connect';
+      return { internalId, clientId: textIn(value, 'clientId'), fault: error.message, isOAuth };
+    }
+  };
+  const parseOne = (value: unknown): KeycloakClient => {
+    const client = parse(value);
+    if (isSpoilt(client)) throw new ClientUnreadable(place, client.clientId, client.fault);
     return client;
   };
   const list = async (query: Record<string, string | number>, signal: AbortSignal) => {
@@ -111,9 +133,10 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const exactly = async (clientId: string, signal: AbortSignal): Promise<KeycloakClient | undefined> => {
     const found = await list({ clientId }, signal);
     const exact = found.find((client) => client.clientId === clientId);
+    if (exact !== undefined && isSpoilt(exact)) throw new ClientUnreadable(place, clientId, exact.fault);
     // Some databases compare without case; any other stranger means that the filter was not heeded.
     const folded = clientId.toLowerCase();
-    if (exact === undefined && found.some((client) => client.clientId.toLowerCase() !== folded)) {
+    if (exact === undefined && found.some((client) => client.clientId?.toLowerCase() !== folded)) {
       throw wrongShape(place, 'a search for one client found another');
     }
     return exact;
@@ -145,15 +168,16 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     names.learnClient(client.internalId, client.clientId);
     if (!client.isOAuth) return undefined;
     const lifespans = await readLifespans(REALM_AGE_MS, signal);
-    return toClient(client, await accounts.read(client, signal), lifespans, signal);
+    const account = await accounts.read(client, signal);
+    return readingOf(client.clientId, place, () => toClient(client, account, lifespans, signal));
   };
 
   const byInternalId = async (id: string, signal: AbortSignal): Promise<KeycloakClient | undefined> => {
     if (!isInternalId(id)) throw wrongShape(place, 'no client can have the id of this key');
     const answer = await api.find(['clients', id], 'Could not find client', signal);
     if (answer === undefined) return undefined;
-    const client = parse(answer);
-    if (client.internalId !== id) throw wrongShape(place, 'a read of one client found another');
+    if (textIn(answer, 'id') !== id) throw wrongShape(place, 'a read of one client found another');
+    const client = parseOne(answer);
     return client;
   };
 
@@ -173,8 +197,10 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     const folded = username.slice(SERVICE_ACCOUNT.length);
     const similar = await list({ clientId: folded, search: 'true', max: 1000 }, signal);
     const owner = similar.find(
-      ({ clientId, hasServiceAccount }) => hasServiceAccount && clientId.toLowerCase() === folded,
+      (each) => (isSpoilt(each) || each.hasServiceAccount) && each.clientId?.toLowerCase() === folded,
     );
+    if (owner !== undefined && isSpoilt(owner))
+      throw new ClientUnreadable(place, owner.clientId, owner.fault);
     return owner === undefined ? confirmAbsence(signal) : complete(owner, signal);
   };
 
@@ -183,15 +209,20 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     async readAll(signal): Promise<DirectorySnapshot> {
       const before = api.requests;
       const lifespans = await readLifespans(0, signal);
-      const clients = await readPages({
+      const records = await readPages({
         place,
         pageSize,
         limit: CLIENT_LIMIT,
         read: (first, max) => list({ first, max }, signal),
         idOf: (client) => client.internalId,
       });
-      const seen = new Set(clients.map((client) => client.clientId));
-      if (seen.size !== clients.length) throw wrongShape(place, 'two clients have the same client id');
+      const clients = records.filter(isReadable);
+      // The built-in client is among them: a token that sees every client in part sees nobody's scopes.
+      const [first] = records.filter(isSpoilt);
+      if (clients.length === 0 && first !== undefined) throw wrongShape(place, first.fault);
+      const named = records.flatMap(({ clientId }) => clientId ?? []);
+      const seen = new Set(named);
+      if (seen.size !== named.length) throw wrongShape(place, 'two clients have the same client id');
       if (!seen.has(builtIn)) throw unseen(`the built-in client ${builtIn} is not in the list`);
       if (!seen.has(api.clientId)) throw unseen('the client that reads is not in the list');
       const scopeIds = await readScopes(signal);
@@ -203,10 +234,20 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
         signal,
       );
       const accountOf = await accounts.readAll(signal);
-      const found = await mapBounded(relevant, CLIENT_READERS, (client) =>
-        toClient(client, accountOf(client), lifespans, signal),
-      );
-      return { clients: found, requests: api.requests - before };
+      const unreadable: UnreadableClient[] = records
+        .filter(isSpoilt)
+        .filter(({ isOAuth }) => isOAuth)
+        .map(({ clientId, fault }) => toUnreadable(clientId, fault));
+      const found = await mapBounded(relevant, CLIENT_READERS, async (client) => {
+        try {
+          return await toClient(client, accountOf(client), lifespans, signal);
+        } catch (error) {
+          if (!(error instanceof WrongShape)) throw error;
+          unreadable.push({ clientId: client.clientId, why: error.message });
+          return [];
+        }
+      });
+      return { clients: found.flat(), unreadable, requests: api.requests - before };
     },
     async read(by: ClientReference, value: string, signal) {
       switch (by) {
@@ -224,4 +265,12 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     checkAccess: (signal) => checkKeycloakAccess(api, { builtIn, serviceAccountRoles }, signal),
     close: () => api.close(),
   };
+}
+
+function isReadable(client: KeycloakClient | SpoiltClient): client is KeycloakClient {
+  return !isSpoilt(client);
+}
+
+function isSpoilt(client: KeycloakClient | SpoiltClient): client is SpoiltClient {
+  return 'fault' in client;
 }

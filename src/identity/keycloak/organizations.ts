@@ -1,6 +1,6 @@
 import { SyncError } from '../../errors.js';
+import { wrongShape } from '../records.js';
 import type { AdminApi } from './admin-api.js';
-import { wrongShape } from './client.js';
 import { isInternalId, isObject, textAt } from './json.js';
 import { organizationName } from './member-names.js';
 import type { KeycloakNames } from './names.js';

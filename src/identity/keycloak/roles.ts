@@ -1,6 +1,7 @@
 import type { Grant } from '../../model/client.js';
+import { wrongShape } from '../records.js';
 import type { AdminApi } from './admin-api.js';
-import { type KeycloakClient, wrongShape } from './client.js';
+import type { KeycloakClient } from './client.js';
 import { isObject, textAt } from './json.js';
 import type { KeycloakNames } from './names.js';
 

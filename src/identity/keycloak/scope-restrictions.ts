@@ -1,6 +1,7 @@
+import { IncompleteRead } from '../../errors.js';
 import { mapBounded } from '../map-bounded.js';
+import { wrongShape } from '../records.js';
 import type { AdminApi } from './admin-api.js';
-import { wrongShape } from './client.js';
 import { isObject } from './json.js';
 import type { KeycloakNames } from './names.js';
 import { parseRoles } from './roles.js';
@@ -55,7 +56,11 @@ export function createScopeRestrictions(
   const readAll = (scopes: readonly string[], ids: ReadonlyMap<string, string>, signal: AbortSignal) =>
     mapBounded(scopes, SCOPE_READERS, async (name) => {
       const id = ids.get(name);
-      if (id === undefined) throw wrongShape(place, 'a client has a scope that is not in the list');
+      // It may have been made between the two reads: that is no fault of the client's record.
+      if (id === undefined) {
+        const message = `${place}: a client has a scope that is not in the list`;
+        throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
+      }
       return [name, await readRoles(id, signal)] as const;
     });
   const areRestricted = (read: readonly (readonly [string, ReadonlySet<string>])[]) =>

@@ -1,5 +1,6 @@
+import { wrongShape } from '../records.js';
 import type { AdminApi } from './admin-api.js';
-import { type KeycloakClient, wrongShape } from './client.js';
+import type { KeycloakClient } from './client.js';
 import { isInternalId, isObject, textAt } from './json.js';
 import type { KeycloakNames } from './names.js';
 import { readPages } from './pages.js';

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { IncompleteRead } from '../../errors.js';
+import { ClientUnreadable, IncompleteRead } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
-import type { Directory, DirectorySnapshot, Members } from '../directory.js';
+import type { Directory, DirectorySnapshot, Members, UnreadableClient } from '../directory.js';
 
 /** One page of the directory's JSON document, typed and checked; keys that scopemesh does not know are left out. */
 export interface DocumentPage {
   readonly clients: readonly OAuthClient[];
+  readonly unreadable: readonly UnreadableClient[];
   /** Absent where the page says nothing of people. */
   readonly people?: readonly Person[];
   /** As written: absolute, or relative to the page's own address. */
@@ -69,7 +70,7 @@ const person = z.object({
 });
 
 const page = z.object({
-  clients: z.array(client),
+  clients: z.array(z.unknown()),
   people: z.array(person).optional(),
   next: z.string().min(1).max(8192).nullish(),
   single: z.boolean().default(false),
@@ -77,15 +78,16 @@ const page = z.object({
 });
 
 /**
- * A page from parsed JSON. Unknown keys are tolerated, so that a document may say more than scopemesh reads; a
- * key of the wrong type is IncompleteRead naming the place, because what it meant to say is lost.
+ * A page from parsed JSON. Unknown keys are tolerated, so that a document may say more than scopemesh reads. A client
+ * with a key of the wrong type is unreadable, because what the key meant to say is lost; a page with one is
+ * IncompleteRead naming the place.
  */
 export function parsePage(json: unknown, provider: string, place: string): DocumentPage {
   const result = page.safeParse(json);
   if (!result.success) throw wrongShape(result.error, place);
   const { clients, people, next, single, revision } = result.data;
   return {
-    clients: clients.map((parsed) => toClient(parsed, provider)),
+    ...parseClients(clients, provider),
     ...(people === undefined ? {} : { people }),
     ...(next == null ? {} : { next }),
     single,
@@ -94,10 +96,50 @@ export function parsePage(json: unknown, provider: string, place: string): Docum
 }
 
 /** The answer of a single read: the client's own object, as it would stand in `clients`. */
-export function parseClient(json: unknown, provider: string, place: string): OAuthClient {
+export function parseClient(json: unknown, asked: string, provider: string, place: string): OAuthClient {
   const result = client.safeParse(json);
-  if (!result.success) throw wrongShape(result.error, place);
+  // What does not even name the client may come from anything that stands in between.
+  if (!result.success && clientIdIn(json) !== asked) throw wrongShape(result.error, place);
+  if (!result.success) throw new ClientUnreadable(place, asked, faultOf(result.error));
   return toClient(result.data, provider);
+}
+
+function parseClients(
+  records: readonly unknown[],
+  provider: string,
+): Pick<DocumentPage, 'clients' | 'unreadable'> {
+  const clients: OAuthClient[] = [];
+  const unreadable: UnreadableClient[] = [];
+  for (const record of records) {
+    const result = client.safeParse(record);
+    if (result.success) clients.push(toClient(result.data, provider));
+    else {
+      const clientId = clientIdIn(record);
+      unreadable.push({ why: faultOf(result.error), ...(clientId === undefined ? {} : { clientId }) });
+    }
+  }
+  return { clients, unreadable };
+}
+
+/** Whose record it is, also where nothing else of it can be read. */
+function clientIdIn(record: unknown): string | undefined {
+  return z.object({ clientId: client.shape.clientId }).safeParse(record).data?.clientId;
+}
+
+/** The client in a complete read; undefined if it is certainly not there. */
+export function clientIn(
+  snapshot: DirectorySnapshot,
+  clientId: string,
+  place: string,
+): OAuthClient | undefined {
+  const found = snapshot.clients.find((each) => each.clientId === clientId);
+  if (found !== undefined) return found;
+  const record =
+    snapshot.unreadable.find((each) => each.clientId === clientId) ??
+    // It may be anybody's.
+    snapshot.unreadable.find((each) => each.clientId === undefined);
+  if (record !== undefined) throw new ClientUnreadable(place, clientId, record.why);
+  return undefined;
 }
 
 /**
@@ -112,11 +154,13 @@ export function toSnapshot(
 ): DocumentSnapshot {
   const seen = new Set<string>();
   const clients = pages.flatMap((each) => each.clients);
-  for (const { clientId } of clients) {
+  const unreadable = pages.flatMap((each) => each.unreadable);
+  for (const { clientId } of [...clients, ...unreadable]) {
+    if (clientId === undefined) continue;
     if (seen.has(clientId)) throw incomplete(`${place}: client ${quote(clientId)} is listed twice`);
     seen.add(clientId);
   }
-  if (clients.length === 0) {
+  if (clients.length + unreadable.length === 0) {
     const remedy = 'to take all access away, keep each client and set its "enabled" to false';
     throw incomplete(`${place}: lists no client, which is not taken for an answer; ${remedy}`);
   }
@@ -127,7 +171,7 @@ export function toSnapshot(
     if (subjects.has(subject)) throw incomplete(`${place}: person ${quote(subject)} is listed twice`);
     subjects.add(subject);
   }
-  return { clients, requests, ...(tellPeople ? { people } : {}) };
+  return { clients, unreadable, requests, ...(tellPeople ? { people } : {}) };
 }
 
 /** Enabled people by group. IncompleteRead, and no answer of "nobody", where the document says nothing of people. */
@@ -196,10 +240,15 @@ function toAttributes(attributes: Record<string, z.infer<typeof attribute> | nul
 }
 
 function wrongShape(error: z.ZodError, place: string): IncompleteRead {
+  return incomplete(`${place}: ${faultOf(error)}`);
+}
+
+/** The field that is wrong and why, without what it says. */
+function faultOf(error: z.ZodError): string {
   const [issue] = error.issues;
   const where = (issue?.path ?? [])
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${quote(String(part)).slice(1, -1)}`))
     .join('')
     .replace(/^\./, '');
-  return incomplete(`${place}: ${where === '' ? 'the document' : where}: ${issue?.message ?? 'wrong shape'}`);
+  return `${where === '' ? 'the document' : where}: ${issue?.message ?? 'wrong shape'}`;
 }

@@ -1,7 +1,14 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { SyncError } from '../../errors.js';
 import { checkDocumentAccess } from './access-check.js';
-import { type DocumentDirectory, incomplete, membersOf, parsePage, toSnapshot } from './document.js';
+import {
+  clientIn,
+  type DocumentDirectory,
+  incomplete,
+  membersOf,
+  parsePage,
+  toSnapshot,
+} from './document.js';
 import { requireClientId } from './reference.js';
 
 export interface FileDirectoryOptions {
@@ -31,8 +38,7 @@ export function createFileDirectory(options: FileDirectoryOptions): DocumentDire
     readAll,
     async read(by, value, signal) {
       requireClientId(by, provider);
-      const { clients } = await readAll(signal);
-      return clients.find(({ clientId }) => clientId === value);
+      return clientIn(await readAll(signal), value, path);
     },
     readMembers: async (groups, signal) => membersOf(await readAll(signal), groups, path),
     checkAccess: (signal) => checkDocumentAccess(readAll, `reading the file ${path}`, signal),

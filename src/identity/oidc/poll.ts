@@ -29,7 +29,13 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
     provider,
     async poll(cursor, signal) {
       const snapshot = await directory.readAll(signal);
-      const digests = new Map(snapshot.clients.map((client) => [client.clientId, digestOf(client)]));
+      const digests = new Map([
+        ...snapshot.clients.map((client) => [client.clientId, digestOf(client)] as const),
+        // Readable or not is a change as well; one that nobody can name is left to the complete comparison.
+        ...snapshot.unreadable.flatMap(({ clientId, why }) =>
+          clientId === undefined ? [] : [[clientId, `unreadable: ${why}`] as const],
+        ),
+      ]);
       const people = digestOfPeople(snapshot.people);
       const current = { cursor: digestOfAll(digests, people), digests, people };
       const before = last;

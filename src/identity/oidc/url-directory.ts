@@ -6,6 +6,7 @@ import type { Metrics } from '../../observe.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
 import { checkDocumentAccess } from './access-check.js';
 import {
+  clientIn,
   type DocumentDirectory,
   type DocumentPage,
   incomplete,
@@ -97,8 +98,7 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
   };
 
   const readAmongAll = async (clientId: string, signal: AbortSignal): Promise<OAuthClient | undefined> => {
-    const { clients } = await readAll(signal);
-    return clients.find((client) => client.clientId === clientId);
+    return clientIn(await readAll(signal), clientId, placeOf(url));
   };
 
   return {
@@ -120,7 +120,7 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
         return readAmongAll(value, signal);
       }
       if (answer.status !== 200) throw refuse(answer, place);
-      const client = parseClient(parseJson(answer, place), provider, place);
+      const client = parseClient(parseJson(answer, place), value, provider, place);
       if (client.clientId !== value) {
         throw incomplete(`${place}: clientId: asked for ${quote(value)}, got ${quote(client.clientId)}`);
       }

@@ -1,8 +1,10 @@
-import { SyncError } from '../../errors.js';
+import type { z } from 'zod';
+import { ClientUnreadable, SyncError } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
-import type { Directory, DirectorySnapshot } from '../directory.js';
+import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { mapBounded } from '../map-bounded.js';
+import { eachAlone, type ListRecord, readingOf, textIn, toUnreadable, WrongShape } from '../records.js';
 import { accessOf } from './access.js';
 import { checkOktaAccess } from './access-check.js';
 import { type AiAgents, readAiAgents } from './ai-agents.js';
@@ -38,6 +40,13 @@ interface Surroundings {
 
 const GRANT_READERS = 4;
 const APPS = ['api', 'v1', 'apps'];
+const ANY_APP = eachAlone(APP, 'id');
+
+/** The apps of a list, and those that cannot be parsed and may be clients. */
+interface Apps {
+  readonly apps: readonly OktaApp[];
+  readonly unreadable: readonly UnreadableClient[];
+}
 
 /**
  * The apps of an org that are OAuth clients. An administrator role over some resources alone sees some apps alone, with
@@ -68,28 +77,52 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     return servers;
   });
 
-  const readApps = async (signal: AbortSignal): Promise<readonly OktaApp[]> => {
+  /** The app of a record, or why it cannot be parsed; undefined for what is no client whatever else it says. */
+  const appIn = (record: ListRecord<z.output<typeof APP>>): OktaApp | UnreadableClient | undefined => {
+    const raw = record.fault === undefined ? record.value : record.raw;
+    const mode = textIn(raw, 'signOnMode');
+    if (record.fault !== undefined && mode !== undefined && mode !== 'OPENID_CONNECT') return undefined;
+    const clientId = textIn(raw, 'credentials', 'oauthClient', 'client_id') ?? names.clientId(record.id);
+    if (record.fault !== undefined) return toUnreadable(clientId, record.fault);
+    try {
+      return toApp(record.value, place);
+    } catch (error) {
+      if (!(error instanceof WrongShape)) throw error;
+      return toUnreadable(clientId, error.message);
+    }
+  };
+
+  const readApps = async (signal: AbortSignal): Promise<Apps> => {
     // Deactivated apps are clients still; without the parameter some lists leave them out.
     const query = { limit: options.pageSize ?? 200, includeNonDeleted: true };
     const found = await readList(
       api,
-      { segments: APPS, query, scope: 'okta.apps.read', place, entry: APP },
+      { segments: APPS, query, scope: 'okta.apps.read', place, entry: ANY_APP },
       signal,
     );
     if (found.length === 0) throw unseen('no app is in the list');
-    const apps = found.map((app) => toApp(app, place));
-    if (api.clientId !== undefined && !apps.some((app) => app.clientId === api.clientId))
+    const read = found.flatMap((record) => appIn(record) ?? []);
+    const apps = read.filter(isApp);
+    const unreadable = read.filter(isUnreadable);
+    const [first] = unreadable;
+    // That is another version of the API, and not one client's fault.
+    if (apps.length === 0 && first !== undefined)
+      throw incomplete(`${place}: no app can be read: ${first.why}`);
+    if (api.clientId !== undefined && !read.some(({ clientId }) => clientId === api.clientId))
       throw unseen('the app that reads is not in the list');
     for (const app of apps) if (app.clientId !== undefined) names.learnClient(app.id, app.clientId);
-    return apps;
+    return { apps, unreadable };
   };
 
   const findApp = async (id: string, signal: AbortSignal): Promise<OktaApp | undefined> => {
     if (!/^[A-Za-z0-9_-]{1,100}$/.test(id)) return undefined;
     const answer = await api.find(api.address([...APPS, id]), 'okta.apps.read', place, signal);
     if (answer === undefined) return undefined;
-    const app = toApp(parseShape(APP, answer.value, place), place);
-    if (app.id !== id) throw incomplete(`${place}: a read of one app found another`);
+    const record = parseShape(ANY_APP, answer.value, place);
+    if (record.id !== id) throw incomplete(`${place}: a read of one app found another`);
+    const app = appIn(record);
+    if (app !== undefined && !isApp(app)) throw new ClientUnreadable(place, app.clientId, app.why);
+    if (app === undefined) return undefined;
     if (app.clientId !== undefined) names.learnClient(app.id, app.clientId);
     return app;
   };
@@ -112,7 +145,14 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     const app = await findApp(known ?? clientId, signal);
     if (app?.clientId === clientId) return app;
     if (app === undefined && known === clientId) return confirmAbsence(signal);
-    return (await readApps(signal)).find((each) => each.clientId === clientId);
+    const { apps, unreadable } = await readApps(signal);
+    const among = apps.find((each) => each.clientId === clientId);
+    const spoilt =
+      unreadable.find((each) => each.clientId === clientId) ??
+      // It may be anybody's.
+      unreadable.find((each) => each.clientId === undefined);
+    if (among === undefined && spoilt !== undefined) throw new ClientUnreadable(place, clientId, spoilt.why);
+    return among;
   };
 
   const readSurroundings = async (signal: AbortSignal): Promise<Surroundings> => {
@@ -135,24 +175,43 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     return toOAuthClient(provider, app, obtained, agents?.of(app));
   };
 
+  const completeAlone = (app: Client, around: Surroundings, signal: AbortSignal) =>
+    readingOf(app.clientId, place, () => complete(app, around, signal));
+
   return {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
       signal.throwIfAborted();
       const before = api.requests;
-      const [apps, surroundings] = await Promise.all([readApps(signal), readSurroundings(signal)]);
+      const [{ apps, unreadable }, surroundings] = await Promise.all([
+        readApps(signal),
+        readSurroundings(signal),
+      ]);
       const clients = apps.filter(isClient);
       if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
         throw incomplete(`${place}: two apps have the same client id`);
-      const found = await mapBounded(clients, GRANT_READERS, (app) => complete(app, surroundings, signal));
-      return { clients: found, requests: api.requests - before };
+      const spoiltLater: UnreadableClient[] = [];
+      const found = await mapBounded(clients, GRANT_READERS, async (app) => {
+        try {
+          return await complete(app, surroundings, signal);
+        } catch (error) {
+          if (!(error instanceof WrongShape)) throw error;
+          spoiltLater.push({ clientId: app.clientId, why: error.message });
+          return [];
+        }
+      });
+      return {
+        clients: found.flat(),
+        unreadable: [...unreadable, ...spoiltLater],
+        requests: api.requests - before,
+      };
     },
     async read(by, value, signal) {
       signal.throwIfAborted();
       if (by === 'serviceAccount') throw noServiceAccounts(provider);
       const app = by === 'clientId' ? await byClientId(value, signal) : await byAppId(value, signal);
       return app !== undefined && isClient(app)
-        ? complete(app, await readSurroundings(signal), signal)
+        ? completeAlone(app, await readSurroundings(signal), signal)
         : undefined;
     },
     readMembers: (groups, signal) => readOktaMembers(api, groups, signal),
@@ -172,6 +231,14 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     const remedy = 'give its service app the role Read-Only Administrator, for all resources';
     return incomplete(`${place}: ${what}; ${remedy}`, false);
   }
+}
+
+function isApp(each: OktaApp | UnreadableClient): each is OktaApp {
+  return 'grantTypes' in each;
+}
+
+function isUnreadable(each: OktaApp | UnreadableClient): each is UnreadableClient {
+  return !isApp(each);
 }
 
 function isClient(app: OktaApp): app is Client {

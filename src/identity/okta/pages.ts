@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { IncompleteRead } from '../../errors.js';
+import { wrongShape } from '../records.js';
 import type { OktaApi, OktaScope, Query } from './api.js';
 
 /** Everything that Okta lists has an id. */
@@ -46,7 +47,7 @@ export function parseShape<T>(shape: z.ZodType<T>, value: unknown, place: string
   if (parsed.success) return parsed.data;
   // Where it is wrong, never what it says, which is hostile and may be secret.
   const at = parsed.error.issues[0]?.path.join('.') ?? '';
-  throw incomplete(`${place}: the answer has another form than documented, at "${at.slice(0, 100)}"`);
+  throw wrongShape(place, `the answer has another form than documented, at "${at.slice(0, 100)}"`);
 }
 
 export function incomplete(message: string, retriable = true): IncompleteRead {

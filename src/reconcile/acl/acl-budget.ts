@@ -68,6 +68,7 @@ function inferredOf(
     standing,
     world.mapping,
     world.hasDirectory(id.provider),
+    world.isUnreadable(id),
     world.client(id),
     world.closure(id),
     lastWritten,

@@ -97,7 +97,8 @@ async function reconcile(
   const plan = planClientAcl(id, asked, deps, now);
   if (plan.isUnknown) {
     // Nothing follows yet, and what was told of the client must be there when something does.
-    return facts.evidence.length === 0 ? DONE : { kind: 'retry', afterMs: UNREAD_RETRY_MS };
+    const isAwaited = facts.evidence.length > 0 && !world.hasDirectory(id.provider);
+    return isAwaited ? { kind: 'retry', afterMs: UNREAD_RETRY_MS } : DONE;
   }
   const rest = () => planHeldLoss(id, asked, deps, now);
   // What the fleet loses is counted from everything that stands.

@@ -17,7 +17,10 @@ const HASHED = /-_[0-9a-f]{40}$/;
  */
 export function namelessLeft({ world, acl }: Pick<ReconcilerDeps, 'world' | 'acl'>): readonly string[] {
   const { owner, providers } = world.mapping;
-  if (!providers.every((provider) => world.hasDirectory(provider))) return [];
+  if (
+    !providers.every((each) => world.hasDirectory(each) && world.unreadable(each).unnamedSince === undefined)
+  )
+    return [];
   const candidates = [...acl.cache.standing].filter(
     ([name, standing]) =>
       HASHED.test(name) && isMarked(standing, owner) && clientOf(standing, owner) === undefined,
@@ -25,7 +28,10 @@ export function namelessLeft({ world, acl }: Pick<ReconcilerDeps, 'world' | 'acl
   if (candidates.length === 0) return [];
   const known = new Set(
     providers.flatMap((provider) =>
-      world.clients(provider).map(({ clientId }) => clientName(owner, { provider, clientId }).toLowerCase()),
+      [
+        ...world.clients(provider).map(({ clientId }) => clientId),
+        ...world.unreadable(provider).unreadable.keys(),
+      ].map((clientId) => clientName(owner, { provider, clientId }).toLowerCase()),
     ),
   );
   return candidates.map(([name]) => name).filter((name) => !known.has(name));

@@ -45,7 +45,7 @@ export interface ClientAclPlan extends AclPlan {
   readonly desired: DesiredAcl;
   /** What opens the desired objects, to be remembered; in the form of `toGrantText`. */
   readonly opensBy: readonly string[];
-  /** The client's directory was not read completely: nothing is known, and nothing follows. */
+  /** The client's directory was not read completely, or its record cannot be parsed: nothing follows. */
   readonly isUnknown: boolean;
 }
 
@@ -69,7 +69,8 @@ export function planClientAcl(
     ...id,
     actorKind: known === undefined ? 'unknown' : classify(known, mapping, acl.tools(mapping).compile),
   };
-  const isUnknown = closure === undefined && isConfigured && !world.hasDirectory(id.provider);
+  const isUnknown =
+    closure === undefined && isConfigured && (!world.hasDirectory(id.provider) || world.isUnreadable(id));
   if (isUnknown)
     return { client, subject, desired: NOTHING_DESIRED, opensBy: [], changes: [], holds: [], isUnknown };
 

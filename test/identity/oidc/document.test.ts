@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { IncompleteRead } from '../../../src/errors.js';
-import { membersOf, parseClient, parsePage, toSnapshot } from '../../../src/identity/oidc/document.js';
+import { ClientUnreadable, IncompleteRead } from '../../../src/errors.js';
+import {
+  clientIn,
+  membersOf,
+  parseClient,
+  parsePage,
+  toSnapshot,
+} from '../../../src/identity/oidc/document.js';
 
 const page = (...clients: unknown[]) => parsePage({ clients }, 'main', 'the document');
 
@@ -54,7 +60,7 @@ describe('the oidc document', () => {
 
   test('an attribute named __proto__ stays an attribute and touches no prototype', () => {
     const json: unknown = JSON.parse('{"clientId":"a","scopes":[],"attributes":{"__proto__":"x","b":"c"}}');
-    const { attributes } = parseClient(json, 'main', 'd');
+    const { attributes } = parseClient(json, 'a', 'main', 'd');
     expect(Object.getPrototypeOf(attributes)).toBe(Object.prototype);
     expect(attributes.b).toBe('c');
   });
@@ -64,33 +70,6 @@ describe('the oidc document', () => {
     ['a document that is an array', [], 'the document'],
     ['a document without clients', {}, 'clients'],
     ['clients that are null', { clients: null }, 'clients'],
-    ['a client that is null', { clients: [ok, null] }, 'clients[1]'],
-    ['a client without an id', { clients: [{ scopes: [] }] }, 'clients[0].clientId'],
-    ['an id that is a number', { clients: [{ ...ok, clientId: 7 }] }, 'clients[0].clientId'],
-    ['an empty id', { clients: [{ ...ok, clientId: '' }] }, 'clients[0].clientId'],
-    ['an id with a line break', { clients: [{ ...ok, clientId: 'a\nb' }] }, 'clients[0].clientId'],
-    ['an id with half a character', { clients: [{ ...ok, clientId: '\ud800' }] }, 'clients[0].clientId'],
-    ['a client whose scopes were left out', { clients: [{ clientId: 'a' }] }, 'clients[0].scopes'],
-    ['scopes as one string', { clients: [{ ...ok, scopes: 'a b' }] }, 'clients[0].scopes'],
-    ['a scope with a space', { clients: [{ ...ok, scopes: ['a b'] }] }, 'clients[0].scopes[0]'],
-    [
-      'a scope object without a name',
-      { clients: [{ ...ok, scopes: [{ api: 'x' }] }] },
-      'clients[0].scopes[0]',
-    ],
-    ['enabled as a string', { clients: [{ ...ok, enabled: 'false' }] }, 'clients[0].enabled'],
-    ['enabled as null', { clients: [{ ...ok, enabled: null }] }, 'clients[0].enabled'],
-    ['a lifetime of zero', { clients: [{ ...ok, accessTokenLifetimeSeconds: 0 }] }, 'clients[0].accessToken'],
-    [
-      'an attribute that is an object',
-      { clients: [{ ...ok, attributes: { a: {} } }] },
-      'clients[0].attributes.a',
-    ],
-    [
-      'a secret made at no instant',
-      { clients: [{ ...ok, secretCreatedAt: 'now' }] },
-      'clients[0].secretCreatedAt',
-    ],
     ['a next that is a number', { clients: [ok], next: 2 }, 'next'],
     ['single as a string', { clients: [ok], single: 'yes' }, 'single'],
   ])('%s is an incomplete read that names the place', (_, json, place) => {
@@ -99,17 +78,57 @@ describe('the oidc document', () => {
     expect(read).toThrow(`https://idp/clients: ${place}`);
   });
 
+  test.each<[string, unknown, string | undefined, string]>([
+    ['null', null, undefined, 'the document'],
+    ['a client without an id', { scopes: [] }, undefined, 'clientId'],
+    ['an id that is a number', { ...ok, clientId: 7 }, undefined, 'clientId'],
+    ['an empty id', { ...ok, clientId: '' }, undefined, 'clientId'],
+    ['an id with a line break', { ...ok, clientId: 'a\nb' }, undefined, 'clientId'],
+    ['an id with half a character', { ...ok, clientId: '\ud800' }, undefined, 'clientId'],
+    ['a client whose scopes were left out', { clientId: 'a' }, 'a', 'scopes'],
+    ['scopes as one string', { ...ok, scopes: 'a b' }, 'a', 'scopes'],
+    ['a scope with a space', { ...ok, scopes: ['a b'] }, 'a', 'scopes[0]'],
+    ['a scope object without a name', { ...ok, scopes: [{ api: 'x' }] }, 'a', 'scopes[0]'],
+    ['enabled as a string', { ...ok, enabled: 'false' }, 'a', 'enabled'],
+    ['enabled as null', { ...ok, enabled: null }, 'a', 'enabled'],
+    ['a lifetime of zero', { ...ok, accessTokenLifetimeSeconds: 0 }, 'a', 'accessToken'],
+    ['an attribute that is an object', { ...ok, attributes: { a: {} } }, 'a', 'attributes.a'],
+    [
+      'an attribute of 17,000 characters',
+      { ...ok, attributes: { a: 'x'.repeat(17_000) } },
+      'a',
+      'attributes.a',
+    ],
+    ['a secret made at no instant', { ...ok, secretCreatedAt: 'now' }, 'a', 'secretCreatedAt'],
+  ])('%s spoils one client and no other, and the place is named', (_, record, clientId, place) => {
+    const others: unknown[] = ['b', 'c', 'd'].map((id) => ({ clientId: id, scopes: [`of-${id}`] }));
+    for (let at = 0; at <= others.length; at++) {
+      const { clients, unreadable } = parsePage({ clients: others.toSpliced(at, 0, record) }, 'main', 'd');
+      expect(clients).toEqual(parsePage({ clients: others }, 'main', 'd').clients);
+      expect(unreadable).toEqual([{ why: expect.stringContaining(place), ...(clientId && { clientId }) }]);
+      expect(unreadable[0]?.why.startsWith(place)).toBe(true);
+    }
+  });
+
+  test('a record that cannot be parsed is neither a client nor the absence of one', () => {
+    const snapshot = toSnapshot([parsePage({ clients: [ok, { clientId: 'b' }] }, 'main', 'd')], 'd', 1);
+    expect(clientIn(snapshot, 'a', 'd')?.clientId).toBe('a');
+    expect(() => clientIn(snapshot, 'b', 'd')).toThrow(ClientUnreadable);
+    expect(clientIn(snapshot, 'c', 'd')).toBeUndefined();
+    // Whoever is missing may be the one whose id is spoilt.
+    const unnamed = toSnapshot([parsePage({ clients: [ok, { scopes: [] }] }, 'main', 'd')], 'd', 1);
+    expect(clientIn(unnamed, 'a', 'd')?.clientId).toBe('a');
+    expect(() => clientIn(unnamed, 'c', 'd')).toThrow(
+      /client "c" cannot be read: clientId.*correct its record/,
+    );
+  });
+
   test('a hostile attribute name cannot write lines into the message', () => {
     const json = { clients: [{ ...ok, attributes: { ['x\n'.repeat(5000)]: {} } }] };
-    let message = '';
-    try {
-      parsePage(json, 'main', 'd');
-    } catch (error) {
-      message = String(error);
-    }
-    expect(message).toContain('clients[0].attributes');
-    expect(message).not.toContain('\n');
-    expect(message.length).toBeLessThan(400);
+    const [{ why = '' } = {}] = parsePage(json, 'main', 'd').unreadable;
+    expect(why).toContain('attributes');
+    expect(why).not.toContain('\n');
+    expect(why.length).toBeLessThan(400);
   });
 
   test('a client listed on two pages means that the pages overlap', () => {

@@ -1,0 +1,71 @@
+import type { Cause } from '../model/cause.js';
+import { directoryKey, formatKey } from '../model/key.js';
+import { clientSubject, type Hold } from '../plan/plan.js';
+import type { ClientId } from '../plan/world.js';
+import type { ReconcilerDeps } from './deps.js';
+import { tellHolds } from './holds.js';
+
+/** Beyond this many of one provider the rest is counted in the log: a change of the API may spoil every record. */
+const MOST_TOLD = 100;
+
+/**
+ * Tells once which clients of a provider cannot be read, and once that they can be again. `only`: what is known of the
+ * others may be from before the first complete read.
+ */
+export async function tellUnreadable(
+  provider: string,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  only?: ClientId,
+): Promise<void> {
+  const { world, journal, metrics, logger } = deps;
+  await world.unreadableTurns.take(async () => {
+    const { unreadable, unnamedSince } = world.unreadable(provider);
+    const hasUnnamed = unnamedSince !== undefined;
+    const all = [...unreadable].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    metrics.gauge('scopemesh_directory_unreadable_clients', all.length + (hasUnnamed ? 1 : 0), { provider });
+    const key = formatKey(directoryKey(provider));
+    const record = await journal.read(key);
+    // Who was told of already stays told of: the limit must not make the holds change places.
+    const known = new Set([...record.holds.values()].map(({ subject }) => subject));
+    const isTold = ([clientId]: readonly [string, string]) =>
+      known.has(clientSubject({ provider, clientId }));
+    const told = [...all.filter(isTold), ...all.filter((each) => !isTold(each))].slice(0, MOST_TOLD);
+    const holds = told.map(([clientId, why]) => holdOf({ provider, clientId }, why));
+    const concerns = only === undefined ? undefined : (subject: string) => subject === clientSubject(only);
+    await tellHolds(
+      key,
+      record,
+      hasUnnamed ? [...holds, unnamedHold(provider)] : holds,
+      cause,
+      deps,
+      concerns,
+    );
+    if (all.length > MOST_TOLD)
+      logger.warn({ provider, unreadable: all.length, told: MOST_TOLD }, 'many clients cannot be read');
+  });
+}
+
+function holdOf(client: ClientId, why: string): Hold {
+  return {
+    subject: clientSubject(client),
+    resource: { kind: 'client', name: client.clientId },
+    reason: 'ClientUnreadable',
+    detail: `${why}; the client keeps what it has and gains nothing; correct its record at the identity provider`,
+    action: 'none',
+    scopes: [],
+    client: { ...client, actorKind: 'unknown' },
+  };
+}
+
+function unnamedHold(provider: string): Hold {
+  return {
+    subject: clientSubject({ provider, clientId: '' }),
+    resource: { kind: 'client' },
+    reason: 'ClientUnreadable',
+    detail:
+      'the directory has a record without a readable client id; no client that it does not show is taken for deleted; correct the record at the identity provider',
+    action: 'none',
+    scopes: [],
+  };
+}

@@ -1,0 +1,43 @@
+import type { Kafka } from 'kafkajs';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { KafkaTopic } from '../../src/decisions/kafka/topic.js';
+
+/** A cluster without topics, as far as the check of a topic needs one. */
+function clusterThat(createTopics: () => Promise<boolean>): Kafka {
+  const admin = {
+    connect: async () => {},
+    disconnect: async () => {},
+    listTopics: async () => [],
+    createTopics,
+  };
+  return { admin: () => admin } as unknown as Kafka;
+}
+
+const topicOf = (kafka: Kafka) =>
+  new KafkaTopic(async () => kafka, {
+    topic: 'decisions',
+    createTopic: { partitions: 6, replicationFactor: -1 },
+    timeoutMs: 5_000,
+    clock: systemClock,
+  });
+
+describe('a topic that is missing', () => {
+  it.each(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'])(
+    'names the operation that the user lacks: %s',
+    async (type) => {
+      const refused = Object.assign(new Error('Not authorized'), { type });
+      const all = Object.assign(new Error('Topic creation errors'), { errors: [refused] });
+      const topic = topicOf(clusterThat(() => Promise.reject(all)));
+      await expect(topic.check()).rejects.toMatchObject({
+        code: 'ERR_DECISIONS_UNREACHABLE',
+        retriable: false,
+        message: expect.stringMatching(/no topic decisions .*kafka-topics\.sh --create.*Create/),
+      });
+    },
+  );
+
+  it('may be created by another process at the same moment', async () => {
+    await expect(topicOf(clusterThat(async () => false)).check()).resolves.toBeUndefined();
+  });
+});
