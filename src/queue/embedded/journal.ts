@@ -8,7 +8,7 @@ import type { StateFile } from './state-file.js';
 const SETTLED_KEPT = 100_000;
 
 // Some milliseconds of the event loop.
-const KEYS_IN_ONE_TURN = 500;
+const KEYS_IN_ONE_TURN = 200;
 
 const EMPTY: KeyRecord = { pending: [], lastWritten: new Map(), holds: new Map() };
 
