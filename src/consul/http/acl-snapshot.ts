@@ -11,7 +11,7 @@ import type { Transport } from './transport.js';
 type Raw = Readonly<Record<string, unknown>>;
 export type IsOurs = (name: string, description: string) => boolean;
 
-/** Single reads in flight: half of the connections, so that a revocation finds one free. */
+/** Single reads in flight: few of the connections, so that a revocation finds one free. */
 const WIDTH = 16;
 
 /**

@@ -36,7 +36,8 @@ export function parseJson(body: Uint8Array, operation: Operation): unknown {
 
 /** PUT and DELETE answer `true` or `false` alone. */
 export function parseVerdict(answer: ConsulAnswer, operation: Operation): boolean {
-  const text = new TextDecoder().decode(answer.body.subarray(0, 16)).trim();
+  const { buffer, byteOffset, byteLength } = answer.body;
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1', 0, 16).trim();
   if (text === 'true' || text === 'false') return text === 'true';
   const message = `Consul ${operation}: answered neither true nor false`;
   throw new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true });
