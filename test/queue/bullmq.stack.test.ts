@@ -33,7 +33,7 @@ afterEach(() => store.close());
 
 const names = (many: number) => Array.from({ length: many }, (_, index) => `k${index}`);
 
-describe('keys without a job of BullMQ', () => {
+describe('keys whose job of BullMQ is missing or out of date', () => {
   it('run after a crash between the append and the making of the job', async () => {
     const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
     const body = JSON.stringify(trigger('a', '1'));
@@ -47,6 +47,24 @@ describe('keys without a job of BullMQ', () => {
     await idle(store.queue);
     await working.stop();
     expect(ran).toEqual([[trigger('a', '1')]]);
+  });
+
+  it('run soon after such a crash when the urgent trigger joined a key that waits', async () => {
+    const ran: unknown[] = [];
+    const working = work(store.queue, async (job) => {
+      ran.push(job.triggers);
+      return ran.length === 1 ? { kind: 'retry', afterMs: 600_000 } : DONE;
+    });
+    await store.queue.add([trigger('a', '1')]);
+    await eventually('the key is delayed', async () => (await store.queue.state()).delayed === 1);
+    const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
+    const urgent = trigger('a', '2', { urgent: true });
+    const key = formatKey(urgent.key);
+    await new KeyStore(link, link).append([{ key, urgent: true, body: JSON.stringify(urgent) }]);
+    link.close();
+    await idle(store.queue);
+    await working.stop();
+    expect(ran).toEqual([[trigger('a', '1')], [trigger('a', '1'), urgent]]);
   });
 
   it('run, thousands of them, when BullMQ lost every job', async () => {

@@ -49,6 +49,11 @@ export class KeyStore {
     return this.#link.call((redis) => redis.smembers(`${this.#link.prefix}:dirty`));
   }
 
+  /** Keys to which an urgent trigger came since their last run began. */
+  fresh(): Promise<string[]> {
+    return this.#link.call((redis) => redis.smembers(`${this.#link.prefix}:fresh`));
+  }
+
   /** Begins a run; undefined if there is nothing to run for. */
   async take(
     key: string,

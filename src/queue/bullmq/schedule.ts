@@ -120,9 +120,9 @@ export class Schedule {
     );
   }
 
-  /** Makes the jobs that a crash, or a failure after the append, left unmade. Gives how many. */
+  /** Makes the jobs, and moves up the urgent ones, that a crash or a failure after the append left. Gives how many it made. */
   async sweep(): Promise<number> {
-    const dirty = await this.#store.dirty();
+    const [dirty, fresh] = await Promise.all([this.#store.dirty(), this.#store.fresh()]);
     if (dirty.length === 0) return 0;
     const ids = await this.#link.call(() =>
       this.#jobs.getRanges(['active', 'delayed', 'prioritized', 'waiting'], 0, -1),
@@ -132,6 +132,8 @@ export class Schedule {
     const scheduled = new Set([...ids, ...requested]);
     const orphans = dirty.filter((key) => !scheduled.has(key));
     await this.ensure(orphans);
+    const handled = new Set([...requested, ...orphans]);
+    for (const batch of batches(fresh.filter((key) => !handled.has(key)))) await this.#hurry(batch);
     return orphans.length;
   }
 
