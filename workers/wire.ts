@@ -26,6 +26,7 @@ import { DEFAULT_BACKOFF } from '../src/queue/backoff.js';
 import { ConcurrencyLimit } from '../src/queue/concurrency-limit.js';
 import type { Facts } from '../src/queue/facts.js';
 import type { Journal } from '../src/queue/journal.js';
+import { JournalMemory } from '../src/queue/journal-memory.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
 import { AclState } from '../src/reconcile/acl/acl-state.js';
@@ -210,6 +211,7 @@ export function createCore(
     deps: {
       ...ambience,
       ...parts.store,
+      journal: new JournalMemory(parts.store.journal),
       queue: {
         add: (triggers) => agenda.add(triggers),
         note: (triggers) => agenda.note(triggers),

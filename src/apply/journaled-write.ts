@@ -1,8 +1,14 @@
-import type { WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { ApplyDeps } from './deps.js';
 import { settleAll, toSettled } from './settle.js';
+
+/** What Consul said. `detail`: what the decisions say of it. */
+export type Answer =
+  | { readonly kind: 'written'; readonly modifyIndex?: number; readonly detail?: string }
+  | { readonly kind: 'conflict'; readonly detail?: string };
+
+const CHANGED_MEANWHILE = 'the entry changed meanwhile; it is read and planned again';
 
 /** One write to Consul, and all the decisions that it carries. */
 export interface JournaledWrite {
@@ -15,7 +21,7 @@ export interface JournaledWrite {
   readonly reserve?: () => Promise<void>;
   /** Whether the write is still what a plan would make now. Asked once, after the record. */
   readonly isAsPlanned?: () => boolean;
-  readonly send: (signal: AbortSignal) => Promise<WriteResult>;
+  readonly send: (signal: AbortSignal) => Promise<Answer>;
   /** What to remember of each subject once it is written; null forgets. */
   readonly lastWritten?: ReadonlyMap<string, string | null>;
   /** In the turn in which the answer is known, before the settlement. */
@@ -44,7 +50,7 @@ export async function journaledWrite(
   const { key, drafts, replaced } = write;
   await Promise.all([deps.journal.record(key, drafts, replaced), write.reserve?.()]);
   if (write.isAsPlanned?.() === false) return { kind: 'stale' };
-  let result: WriteResult;
+  let result: Answer;
   try {
     result = await write.send(signal);
   } catch (error) {
@@ -53,7 +59,7 @@ export async function journaledWrite(
   }
   const nowMs = deps.clock.now();
   if (result.kind === 'conflict') {
-    const detail = 'the entry changed meanwhile; it is read and planned again';
+    const { detail = CHANGED_MEANWHILE } = result;
     const lost = { outcome: 'failed', reason: 'Conflict', detail } as const;
     await settleAll(
       key,
@@ -63,9 +69,9 @@ export async function journaledWrite(
     );
     return { kind: 'conflict' };
   }
-  const { modifyIndex } = result;
-  write.onWritten?.(modifyIndex);
-  const applied = { outcome: 'applied', ...(modifyIndex === undefined ? {} : { modifyIndex }) } as const;
+  const { kind: _, ...said } = result;
+  write.onWritten?.(said.modifyIndex);
+  const applied = { outcome: 'applied', ...said } as const;
   await settleAll(
     key,
     drafts.map((draft) => toSettled(draft, applied, nowMs)),

@@ -5,7 +5,7 @@ import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { CauseKind, Evidence, Job } from '../model/trigger.js';
 import { planClient } from '../plan/plan-client.js';
-import type { ClientId } from '../plan/world.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { isAclSubject } from './acl/acl-draft.js';
 import { isAclActive } from './acl/acl-state.js';
@@ -99,7 +99,8 @@ export async function reconcileClient(
   // What a loss closes goes first, so that nothing that is wrong with a claim or in Consul's ACL delays it. What is
   // gained goes last: when an intention opens, its client may log in.
   const gains = isAclActive(deps) && isOpen(id, deps) && !loses();
-  if (!gains) await deps.queue.add(triggersNow());
+  if (gains) deps.acl.opening.add(clientText(id));
+  else await deps.queue.add(triggersNow());
   const failures: unknown[] = [];
   const attempt = async (work: () => Promise<unknown>) => {
     await work().catch((error: unknown) => {
@@ -116,6 +117,7 @@ export async function reconcileClient(
     const evidence = withClientId(evidenceOf(news), id, known ?? deps.world.client(id));
     result = await reconcileClientAcl(id, news, deps, signal, evidence);
   });
+  deps.acl.opening.delete(clientText(id));
   if (gains || claimsChanged) await deps.queue.add(triggersNow());
   if (failures.length > 0) throw failures[0];
   return result;

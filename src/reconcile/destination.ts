@@ -1,5 +1,4 @@
 import { causeOf, causesOf } from '../apply/decision-drafts.js';
-import type { CauseKind } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
@@ -11,6 +10,7 @@ import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
 import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
+import { isOfList } from './fan-out.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
 import { tellHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
@@ -26,9 +26,6 @@ const SOONEST_LOOK_MS = 500;
 const LATEST_LOOK_MS = 10_000;
 /** So often what is recorded may give way to a newer plan; then what narrows is written whatever comes. */
 const MOST_PLANS = 2;
-
-/** Causes after which the entry as it was last read will do: a compare-and-set finds out if it has changed. */
-const LISTED: readonly CauseKind[] = ['resync', 'full-read'];
 
 /** Makes one destination's entry equal to what the world says, and tells what is held. */
 export async function reconcileDestination(
@@ -110,7 +107,7 @@ function needsRead(
     known?.modifyIndex === 0 ||
     !world.hasEntries ||
     triggers.length === 0 ||
-    !triggers.every(({ cause }) => LISTED.includes(cause.kind))
+    !triggers.every(({ cause }) => isOfList(cause))
   );
 }
 

@@ -1,4 +1,5 @@
 import { causeOf } from '../apply/decision-drafts.js';
+import type { Cause, CauseKind } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
@@ -38,4 +39,11 @@ export function lostSomething(before: OAuthClient | undefined, after: OAuthClien
   if (after === undefined || (before.enabled && !after.enabled)) return true;
   const has = new Set(after.grants.map((grant) => JSON.stringify([grant.api, grant.name])));
   return before.grants.some((grant) => !has.has(JSON.stringify([grant.api, grant.name])));
+}
+
+/** Causes that follow a list of what stands, so that it need not be read once more: a write finds out what has changed. */
+const LISTED: readonly CauseKind[] = ['resync', 'full-read', 'command'];
+
+export function isOfList({ kind }: Cause): boolean {
+  return LISTED.includes(kind);
 }

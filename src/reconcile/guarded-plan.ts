@@ -6,6 +6,7 @@ import type { DestinationInput } from '../plan/destination-input.js';
 import { guardRevocations } from '../plan/guard.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import { planDestination, toHold } from '../plan/plan-destination.js';
+import { clientText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { aclBudget } from './acl/acl-budget.js';
 import { applyRulings } from './approvals.js';
@@ -47,7 +48,11 @@ export async function planGuarded(
   const unguarded = first.changes.some((change) => change.after === undefined)
     ? planDestination({ ...input, entry, wildcard: await readWildcard(destination, deps, signal) })
     : first;
-  const { plan: ruled, used, rejections } = await applyRulings(unguarded, record.holds, deps);
+  const {
+    plan: ruled,
+    used,
+    rejections,
+  } = await applyRulings(withoutOpening(unguarded, deps), record.holds, deps);
   window.rejections.put(formatKey(unguarded.key), rejections);
   const guarded = ruled.changes.some((change) => change.isInferred)
     ? guardRevocations(
@@ -58,6 +63,14 @@ export async function planGuarded(
     : ruled;
   const plan = holdContended(guarded, deps);
   return { plan: world.mapping.mode === 'observe' ? observe(plan) : plan, used };
+}
+
+/** What is gained opens last: its client's job writes the ACL objects and then sends for it. */
+function withoutOpening(plan: Plan, { acl }: Pick<ReconcilerDeps, 'acl'>): Plan {
+  if (acl.opening.size === 0) return plan;
+  const waits = ({ widens, narrows, client }: Change) =>
+    widens && !narrows && client !== undefined && acl.opening.has(clientText(client));
+  return { ...plan, changes: plan.changes.filter((change) => !waits(change)) };
 }
 
 /** Not put into the world: whoever watches must still see that it changed, for all destinations. */

@@ -91,6 +91,8 @@ export async function reconcileProvider(
     job,
   );
   deps.queue.note(first);
+  const opening = reaches.filter(mayWait).map(({ clientId }) => clientText({ provider: key.name, clientId }));
+  for (const text of opening) deps.acl.opening.add(text);
   let aclFailure: unknown;
   try {
     await deps.queue.add([
@@ -111,6 +113,10 @@ export async function reconcileProvider(
     });
     // Their jobs send their destinations on once they may log in.
     const sendOn = new Set(ofAcl.map((trigger) => formatKey(trigger.key)));
+    for (const text of opening) deps.acl.opening.delete(text);
+    for (const { key: to } of ofAcl)
+      if (to.kind === 'client')
+        deps.acl.opening.add(clientText({ provider: to.provider, clientId: to.value }));
     const waiting = reaches.filter(
       (reach) => mayWait(reach) && !sendOn.has(formatKey(clientKey(key.name, reach.clientId))),
     );
@@ -118,6 +124,7 @@ export async function reconcileProvider(
   } catch (error) {
     // The difference would be forgotten: make the directory unknown, so that the next read compares everything.
     world.forgetDirectory(key.name);
+    for (const text of opening) deps.acl.opening.delete(text);
     throw error;
   }
   await tellUnreadable(key.name, causeOf(job), deps);

@@ -24,6 +24,8 @@ export class AclState {
   readonly #underWay = new Set<string>();
   /** Providers whose last complete read could not be compared with what stands. */
   readonly uncompared = new Set<string>();
+  /** By `clientText`: clients that gain something and whose ACL objects come first; their intentions wait meanwhile. */
+  readonly opening = new Set<string>();
   /** Policies are shared: one job after the other makes or deletes them. */
   readonly policyTurns = new Turns();
   /** Of all groups that the mapping named when they were last read, by provider. */

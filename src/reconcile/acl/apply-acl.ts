@@ -1,4 +1,4 @@
-import { isRefusal } from '../../apply/journaled-write.js';
+import { type Answer, isRefusal, journaledWrite, settleRefused } from '../../apply/journaled-write.js';
 import { settle } from '../../apply/settle.js';
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
@@ -139,40 +139,51 @@ async function write(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { key, cause } = application;
-  const draft = aclDraft(change, cause, stampOf(deps));
-  await deps.journal.record(key, [draft]);
-  let stored: Stored<AclObject['object']>;
-  try {
-    stored = await deps.consul.acl.write(id, object, signal);
-  } catch (error) {
-    if (!(error instanceof SyncError) || signal.aborted) throw error;
-    if (isRefusal(error) && (await isMadeByAnother(id, object, deps, signal))) {
-      const detail = 'another writer made the same policy at the same moment';
-      await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
-      return;
+  const send = async (stop: AbortSignal): Promise<Answer> => {
+    let stored: Stored<AclObject['object']>;
+    try {
+      // The names were read for this job: what is not there is to be created, and an overwrite shows in the answer.
+      stored = await deps.consul.acl.write(id, object, stop, { isAbsent: id === undefined });
+    } catch (error) {
+      if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
+      if (!(await isMadeByAnother(id, object, deps, stop))) throw error;
+      return { kind: 'written', detail: 'another writer made the same policy at the same moment' };
     }
-    await settleFailure(error, key, draft, deps);
-    throw error;
-  }
-  deps.acl.cache.wrote(object, stored, deps.world.beginRead());
-  const written = new Map(application.remember).set(change.subject, digestObject(object));
-  if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
-  const detail = change.narrows ? await lossDetail(object, deps, signal) : {};
-  await settle(key, draft, { outcome: 'applied', modifyIndex: stored.modifyIndex, ...detail }, written, deps);
+    deps.acl.cache.wrote(object, stored, deps.world.beginRead());
+    if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
+    const detail = change.narrows ? await lossDetail(object, deps, stop) : {};
+    return { kind: 'written', modifyIndex: stored.modifyIndex, ...detail };
+  };
+  const lastWritten = new Map(application.remember).set(change.subject, digestObject(object));
+  await journaled(change, send, lastWritten, application, deps, signal);
 }
 
-/** Where Consul said no, it is known that nothing was written; every other draft stays for whoever finds it. */
-async function settleFailure(
-  error: SyncError,
-  key: string,
-  draft: DraftDecision,
+/** One ACL write with its one decision. Throws what Consul refuses, and where somebody else wrote at the same moment. */
+async function journaled(
+  change: AclChange,
+  send: (signal: AbortSignal) => Promise<Answer>,
+  lastWritten: ReadonlyMap<string, string | null>,
+  { key, cause }: AclApplication,
   deps: ReconcilerDeps,
+  signal: AbortSignal,
 ): Promise<void> {
-  const refusal = isRefusal(error) ? 'ConsulRefused' : undefined;
-  const reason = refusal ?? (error.code === 'ERR_CONSUL_CONFLICT' ? 'Conflict' : undefined);
-  if (reason === undefined) return;
-  await settle(key, draft, { outcome: 'failed', reason, detail: error.message }, undefined, deps);
+  const draft = aclDraft(change, cause, stampOf(deps));
+  let conflict: SyncError | undefined;
+  const sendOnce = async (stop: AbortSignal): Promise<Answer> => {
+    try {
+      return await send(stop);
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_CONFLICT') throw error;
+      conflict = error;
+      return { kind: 'conflict', detail: error.message };
+    }
+  };
+  const end = await journaledWrite({ key, drafts: [draft], send: sendOnce, lastWritten }, deps, signal);
+  if (end.kind === 'refused') {
+    await settleRefused(key, [draft], end.error, deps);
+    throw end.error;
+  }
+  if (conflict !== undefined) throw conflict;
 }
 
 /** A role takes what it loses from live tokens at once; counted after the write, for which nothing waits. */
@@ -215,27 +226,22 @@ async function remove(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { key, cause } = application;
   const { step } = change;
   if (step.do !== 'delete') return;
   const name = step.name.split('/')[0] ?? '';
   const isMethod = step.kind === 'acl-auth-method';
   const tokens = isMethod ? await countTokens({ authMethod: name }, deps, signal) : undefined;
-  const draft = aclDraft(change, cause, stampOf(deps));
-  await deps.journal.record(key, [draft]);
-  try {
-    await deps.consul.acl.delete(step.kind, id, signal, (description) =>
+  const send = async (stop: AbortSignal): Promise<Answer> => {
+    await deps.consul.acl.delete(step.kind, id, stop, (description) =>
       isOwnedDescription(deps.world.mapping.owner, description),
     );
-  } catch (error) {
-    if (error instanceof SyncError) await settleFailure(error, key, draft, deps);
-    throw error;
-  }
-  deps.acl.cache.removed(step.kind, name, id, deps.world.beginRead());
-  noteEnded(tokens ?? 0, change.reason, deps);
-  if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
-  const detail = isMethod && tokens !== 0 ? { detail: await endedTokensText(tokens, deps, signal) } : {};
-  await settle(key, draft, { outcome: 'applied', ...detail }, forgotten(change, application), deps);
+    deps.acl.cache.removed(step.kind, name, id, deps.world.beginRead());
+    noteEnded(tokens ?? 0, change.reason, deps);
+    if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
+    const detail = isMethod && tokens !== 0 ? { detail: await endedTokensText(tokens, deps, stop) } : {};
+    return { kind: 'written', ...detail };
+  };
+  await journaled(change, send, forgotten(change, application), application, deps, signal);
 }
 
 /** A deleted object is remembered no more, nor are the rules of a deleted method. */

@@ -9,7 +9,7 @@ import type { KeyRecord } from '../../queue/journal.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings, rulingOn } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { evidenceOf } from '../fan-out.js';
+import { evidenceOf, isOfList } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
 import { isAclSubject } from './acl-draft.js';
 import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
@@ -61,7 +61,7 @@ export async function settleClientAcl(
   const key = formatKey(clientKey(id.provider, id.clientId));
   const record = await deps.journal.read(key);
   if (pendingAcl(record).length === 0) return;
-  await unlessDenied(() => readSettled(id, key, record, deps, signal), deps);
+  await unlessDenied(() => readSettled(id, key, record, false, deps, signal), deps);
 }
 
 /** What was held of ACL objects that nobody wants any more. */
@@ -83,7 +83,7 @@ async function reconcile(
   const { mapping } = world;
   const key = formatKey(clientKey(id.provider, id.clientId));
   const record = await journal.read(key);
-  const { actual, lastWritten } = await readSettled(id, key, record, deps, signal);
+  const { actual, lastWritten } = await readSettled(id, key, record, isListed(job, deps), deps, signal);
 
   const now = clock.now();
   const facts = {
@@ -151,11 +151,29 @@ async function reconcile(
   return DONE;
 }
 
+/** Whether a complete read has just shown what stands: what only such a read caused needs no other. */
+function isListed({ triggers }: Job, { acl }: ReconcilerDeps): boolean {
+  return acl.cache.isComplete && triggers.length > 0 && triggers.every(({ cause }) => isOfList(cause));
+}
+
+async function readNamed(
+  name: string,
+  policies: readonly string[],
+  { world, acl, consul }: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<AclSnapshot> {
+  const read = world.beginRead();
+  const actual = await consul.acl.readNamed([name], policies, signal);
+  acl.cache.put([name], policies, actual, read);
+  return actual;
+}
+
 /** What stands of the client's objects, and what is remembered of them once what a crash left is settled. */
 async function readSettled(
   id: ClientId,
   key: string,
   record: KeyRecord,
+  isRead: boolean,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<{ readonly actual: AclSnapshot; readonly lastWritten: ReadonlyMap<string, string> }> {
@@ -164,9 +182,11 @@ async function readSettled(
   const left = pendingAcl(record).flatMap(({ resource }) =>
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
   );
-  const read = world.beginRead();
-  const actual = await deps.consul.acl.readNamed([name], unique([...policies, ...left]), signal);
-  acl.cache.put([name], [...policies, ...left], actual, read);
+  const wanted = unique([...policies, ...left]);
+  const actual =
+    isRead && left.length === 0
+      ? acl.cache.snapshot([name], wanted)
+      : await readNamed(name, wanted, deps, signal);
   const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);
   world.rememberWritten(key, lastWritten);
   return { actual, lastWritten };
