@@ -50,7 +50,16 @@ export interface Directory {
 }
 
 /** Subjects by group. */
-export type Members = ReadonlyMap<string, readonly string[]>;
+export interface Members extends ReadonlyMap<string, readonly string[]> {
+  /** People whose record cannot be parsed: they keep the memberships that stand, and gain none. */
+  readonly unreadable?: UnreadablePeople;
+}
+
+export interface UnreadablePeople {
+  readonly subjects: ReadonlySet<string>;
+  /** A record does not say whose it is: nobody who is missing is known to have left. */
+  readonly hasUnnamed: boolean;
+}
 
 /** One permission at the IdP, under the exact name by which it is granted there. */
 export interface AccessCheck {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ClientUnreadable, IncompleteRead } from '../errors.js';
-import type { UnreadableClient } from './directory.js';
+import type { Members, UnreadableClient, UnreadablePeople } from './directory.js';
 
 /** A whole answer in another form than documented, as against one that was cut off or leads elsewhere. */
 export class WrongShape extends IncompleteRead {}
@@ -39,6 +39,15 @@ export function textIn(value: unknown, ...path: readonly string[]): string | und
 
 export function toUnreadable(clientId: string | undefined, why: string): UnreadableClient {
   return clientId === undefined ? { why } : { clientId, why };
+}
+
+/** The members with the people that cannot be read, if there are any. */
+export function withUnreadable(
+  members: ReadonlyMap<string, readonly string[]>,
+  unreadable: UnreadablePeople | undefined,
+): Members {
+  const isAny = unreadable !== undefined && (unreadable.hasUnnamed || unreadable.subjects.size > 0);
+  return isAny ? Object.assign(new Map(members), { unreadable }) : members;
 }
 
 /**

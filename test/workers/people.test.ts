@@ -176,6 +176,24 @@ describe('people whose directory does not tell them', () => {
   });
 });
 
+describe('a person whose record cannot be parsed', () => {
+  it('keeps what they have, and the removal of another passes', async () => {
+    await start({ ann: ['oncall'], ben: ['oncall'] });
+    const [ann, ben] = [loggedIn(await login('ann', ['oncall'])), loggedIn(await login('ben', ['oncall']))];
+    // What no valid document could say.
+    rig.idp.people = new Map([
+      ['ann', 'oncall, audit' as unknown as readonly string[]],
+      ['ben', []],
+    ]);
+    await tell('person.updated', { subject: 'ben' });
+    await rig.decided({ subject: `acl-role/${roleOf('ben', 'oncall')}`, reason: 'MembershipRemoved' });
+    await daemon.idle();
+    expect(await may(ben)).toEqual([403, 403]);
+    expect(await may(ann)).toEqual([200, 403]);
+    expect(rig.logs.filter((line) => line.includes('people cannot be read'))).toHaveLength(1);
+  });
+});
+
 describe('the mass guard', () => {
   const many = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`p${at}`, ['oncall']]));
   const file = { guards: { maxRevocations: { percent: 20, atLeast: 3, window: '10m' } } };

@@ -1,5 +1,5 @@
 import type { Members } from '../directory.js';
-import { wrongShape } from '../records.js';
+import { withUnreadable, wrongShape } from '../records.js';
 import type { AdminApi } from './admin-api.js';
 import { isInternalId, isObject, textAt } from './json.js';
 import { parseMemberName } from './member-names.js';
@@ -74,13 +74,18 @@ export async function readKeycloakMembers(
 
   const organizations = createOrganizations(api, names, options.pageSize);
 
+  const subjects = new Set<string>();
+  let hasUnnamed = false;
   const addUsers = async (segments: readonly string[], found: Set<string>) => {
     const enabled = new Set<string>();
     const users = await pagesOf(segments, MEMBER_LIMIT, (value) => {
       const id = isObject(value) ? textAt(value, 'id') : undefined;
       const name = isObject(value) ? textAt(value, 'username') : undefined;
-      if (!isObject(value) || id === undefined || name === undefined || typeof value.enabled !== 'boolean')
-        throw wrongShape(place, 'a user is shown in part');
+      if (!isObject(value) || id === undefined || name === undefined || typeof value.enabled !== 'boolean') {
+        if (id === undefined) hasUnnamed = true;
+        else subjects.add(id);
+        return { id: id ?? `? ${JSON.stringify(value)}`, name: '' };
+      }
       if (value.enabled && !name.toLowerCase().startsWith(SERVICE_ACCOUNT)) enabled.add(id);
       else enabled.delete(id);
       return { id, name };
@@ -201,5 +206,5 @@ export async function readKeycloakMembers(
 
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) members.set(group, await readOne(group));
-  return members;
+  return withUnreadable(members, { subjects, hasUnnamed });
 }

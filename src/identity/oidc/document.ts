@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { ClientUnreadable, IncompleteRead } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
-import type { Directory, DirectorySnapshot, Members, UnreadableClient } from '../directory.js';
+import type {
+  Directory,
+  DirectorySnapshot,
+  Members,
+  UnreadableClient,
+  UnreadablePeople,
+} from '../directory.js';
+import { withUnreadable } from '../records.js';
 
 /** One page of the directory's JSON document, typed and checked; keys that scopemesh does not know are left out. */
 export interface DocumentPage {
@@ -9,6 +16,8 @@ export interface DocumentPage {
   readonly unreadable: readonly UnreadableClient[];
   /** Absent where the page says nothing of people. */
   readonly people?: readonly Person[];
+  /** The subjects of people that cannot be parsed; undefined where not even that can be read. */
+  readonly unreadablePeople?: readonly (string | undefined)[];
   /** As written: absolute, or relative to the page's own address. */
   readonly next?: string;
   /** One client alone can be read at `<directory>/<clientId>`. */
@@ -32,6 +41,7 @@ export interface DocumentDirectory extends Directory {
 /** A complete read with the people, absent where the document says nothing of them. */
 export interface DocumentSnapshot extends DirectorySnapshot {
   readonly people?: readonly Person[];
+  readonly unreadablePeople?: UnreadablePeople;
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
@@ -71,7 +81,7 @@ const person = z.object({
 
 const page = z.object({
   clients: z.array(z.unknown()),
-  people: z.array(person).optional(),
+  people: z.array(z.unknown()).optional(),
   next: z.string().min(1).max(8192).nullish(),
   single: z.boolean().default(false),
   revision: z.int().nonnegative().optional(),
@@ -88,7 +98,7 @@ export function parsePage(json: unknown, provider: string, place: string): Docum
   const { clients, people, next, single, revision } = result.data;
   return {
     ...parseClients(clients, provider),
-    ...(people === undefined ? {} : { people }),
+    ...(people === undefined ? {} : parsePeople(people)),
     ...(next == null ? {} : { next }),
     single,
     ...(revision === undefined ? {} : { revision }),
@@ -119,6 +129,23 @@ function parseClients(
     }
   }
   return { clients, unreadable };
+}
+
+function parsePeople(
+  records: readonly unknown[],
+): Required<Pick<DocumentPage, 'people' | 'unreadablePeople'>> {
+  const people: Person[] = [];
+  const unreadablePeople: (string | undefined)[] = [];
+  for (const record of records) {
+    const result = person.safeParse(record);
+    if (result.success) people.push(result.data);
+    else unreadablePeople.push(subjectIn(record));
+  }
+  return { people, unreadablePeople };
+}
+
+function subjectIn(record: unknown): string | undefined {
+  return z.object({ subject: person.shape.subject }).safeParse(record).data?.subject;
 }
 
 /** Whose record it is, also where nothing else of it can be read. */
@@ -167,16 +194,25 @@ export function toSnapshot(
   const tellPeople = pages.some((each) => each.people !== undefined);
   const people = pages.flatMap((each) => each.people ?? []);
   const subjects = new Set<string>();
-  for (const { subject } of people) {
+  const unnamed = pages.flatMap((each) => each.unreadablePeople ?? []);
+  const named = unnamed.filter((subject) => subject !== undefined);
+  for (const subject of [...people.map((each) => each.subject), ...named]) {
     if (subjects.has(subject)) throw incomplete(`${place}: person ${quote(subject)} is listed twice`);
     subjects.add(subject);
   }
-  return { clients, unreadable, requests, ...(tellPeople ? { people } : {}) };
+  const unreadablePeople = { subjects: new Set(named), hasUnnamed: named.length < unnamed.length };
+  return {
+    clients,
+    unreadable,
+    requests,
+    ...(tellPeople ? { people } : {}),
+    ...(unnamed.length > 0 ? { unreadablePeople } : {}),
+  };
 }
 
 /** Enabled people by group. IncompleteRead, and no answer of "nobody", where the document says nothing of people. */
 export function membersOf(
-  { people }: Pick<DocumentSnapshot, 'people'>,
+  { people, unreadablePeople }: Pick<DocumentSnapshot, 'people' | 'unreadablePeople'>,
   groups: readonly string[],
   place: string,
 ): Members {
@@ -187,12 +223,13 @@ export function membersOf(
     });
   }
   const enabled = people.filter((person) => person.enabled);
-  return new Map(
+  const members = new Map(
     [...new Set(groups)].map((group) => [
       group,
       enabled.filter((person) => person.groups.includes(group)).map(({ subject }) => subject),
     ]),
   );
+  return withUnreadable(members, unreadablePeople);
 }
 
 export function incomplete(message: string, cause?: unknown): IncompleteRead {

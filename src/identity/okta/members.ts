@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Members } from '../directory.js';
+import { eachAlone, readable, spoilt, textIn, withUnreadable } from '../records.js';
 import type { OktaApi } from './api.js';
 import { incomplete, readList } from './pages.js';
 
@@ -42,25 +43,33 @@ export async function readOktaMembers(
   };
 
   const members = new Map<string, readonly string[]>();
+  const subjects = new Set<string>();
+  let hasUnnamed = false;
   for (const name of new Set(groups)) {
     const id = await findGroup(name);
     if (id === undefined) {
       members.set(name, []);
       continue;
     }
-    const users = await readList(
+    const records = await readList(
       api,
       {
         segments: [...segments, id, 'users'],
         query: { limit: 200 },
         scope: SCOPE,
         place: `${place}/users`,
-        entry: USER,
+        entry: eachAlone(USER, 'id'),
       },
       signal,
     );
+    for (const { raw } of spoilt(records)) {
+      const login = textIn(raw, 'profile', 'login');
+      if (login === undefined) hasUnnamed = true;
+      else subjects.add(login);
+    }
+    const users = readable(records);
     const active = users.filter(({ status }) => status === 'ACTIVE').map(({ profile }) => profile.login);
     members.set(name, [...new Set(active)].sort());
   }
-  return members;
+  return withUnreadable(members, { subjects, hasUnnamed });
 }

@@ -1,5 +1,6 @@
 import { causeOf, grantReasonOf, holdKey } from '../../apply/decision-drafts.js';
 import { SyncError } from '../../errors.js';
+import type { Members } from '../../identity/directory.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import type { JobResult } from '../../queue/queue.js';
@@ -75,13 +76,25 @@ async function refreshMembers(
   if (directory?.readMembers === undefined || groups.length === 0) return {};
   if (!isAsked && known !== undefined && groups.every((group) => known.has(group))) return {};
   try {
-    deps.acl.members.set(provider, await directory.readMembers(groups, signal));
+    const members = await directory.readMembers(groups, signal);
+    deps.acl.members.set(provider, members);
+    const unreadable = countOf(members);
+    if (unreadable > 0 && unreadable !== countOf(known))
+      deps.logger.warn(
+        { provider, unreadable },
+        'people cannot be read: they keep what they have and gain nothing; correct their records',
+      );
     return {};
   } catch (failure) {
     signal.throwIfAborted();
     countFailure(provider, failure, deps);
     return { failure };
   }
+}
+
+function countOf(members: Members | undefined): number {
+  const { subjects, hasUnnamed } = members?.unreadable ?? { subjects: new Set(), hasUnnamed: false };
+  return subjects.size + (hasUnnamed ? 1 : 0);
 }
 
 /** True if there are more grants than one run makes. */

@@ -45,7 +45,9 @@ export function planPeople(facts: PeopleFacts, acl: Pick<AclState, 'tools'>): Pe
   const isConfigured = mapping.providers.includes(provider);
   const desire = (members: Members | undefined) =>
     desiredPeople({ provider, mapping, settings: mapping.acl, members, parse: acl.tools(mapping).parse });
-  const asked = isConfigured ? desire(facts.members) : { desired: NOTHING_DESIRED, holds: [] };
+  const asked = isConfigured
+    ? desire(facts.members && withStanding(facts.members, facts))
+    : { desired: NOTHING_DESIRED, holds: [] };
   const isUnknown = asked.desired === undefined;
   const desired = asked.desired ?? desire(standingMembers(facts)).desired ?? NOTHING_DESIRED;
 
@@ -121,6 +123,22 @@ export function planPeople(facts: PeopleFacts, acl: Pick<AclState, 'tools'>): Pe
 export function groupsOf(mapping: Mapping, provider: string): readonly string[] {
   const only = mapping.providers.length === 1 ? mapping.providers[0] : undefined;
   return mapping.acl.groups.filter((rule) => (rule.provider ?? only) === provider).map(({ group }) => group);
+}
+
+/** With what stands of people whose record cannot be parsed: they keep it, and gain nothing. */
+function withStanding(members: Members, facts: PeopleFacts): Members {
+  const { unreadable } = members;
+  if (unreadable === undefined) return members;
+  const standing = standingMembers(facts);
+  const { subjects, hasUnnamed } = unreadable;
+  return new Map(
+    [...members].map(([group, known]) => {
+      const kept = (standing.get(group) ?? []).filter((subject) => hasUnnamed || subjects.has(subject));
+      // Of whom one list can be read and another cannot, nothing new is taken either.
+      const shown = known.filter((subject) => !subjects.has(subject));
+      return [group, [...new Set([...shown, ...kept])]];
+    }),
+  );
 }
 
 /** Who can log in now: a role without its rule is one that was about to go. */

@@ -31,16 +31,15 @@ function realm(answers: Answers): AdminApi {
   };
 }
 
-const read = async (answers: Answers, group: string) =>
-  (
-    await readKeycloakMembers(
-      realm(answers),
-      createKeycloakNames(),
-      { pageSize: 2 },
-      [group],
-      new AbortController().signal,
-    )
-  ).get(group);
+const readAll = (answers: Answers, group: string) =>
+  readKeycloakMembers(
+    realm(answers),
+    createKeycloakNames(),
+    { pageSize: 2 },
+    [group],
+    new AbortController().signal,
+  );
+const read = async (answers: Answers, group: string) => (await readAll(answers, group)).get(group);
 
 const OPS = { 'group-by-path/ops': { ...named('g1', 'ops'), path: '/ops' } };
 
@@ -56,8 +55,6 @@ describe('the members of a Keycloak group', () => {
   });
 
   it.each<[string, unknown]>([
-    ['a user without a name', [{ id: 'u1', enabled: true }]],
-    ['a user of whom it is not said whether they are enabled', [{ id: 'u1', username: 'a' }]],
     ['no list at all', { error: 'x' }],
     ['one page again and again', () => [user('u1'), user('u2')]],
     ['pages longer than asked for', () => [user('u1'), user('u2'), user('u3')]],
@@ -65,6 +62,15 @@ describe('the members of a Keycloak group', () => {
     await expect(read({ ...OPS, 'groups/g1/members': members }, 'ops')).rejects.toBeInstanceOf(
       IncompleteRead,
     );
+  });
+
+  it.each<[string, object]>([
+    ['without a name', { id: 'u1', enabled: true }],
+    ['of whom it is not said whether they are enabled', { id: 'u1', username: 'a' }],
+  ])('are read beside a user %s, who is unknown', async (_, spoilt) => {
+    const members = await readAll({ ...OPS, 'groups/g1/members': [spoilt, user('u2')] }, 'ops');
+    expect(members.get('ops')).toEqual(['u2']);
+    expect(members.unreadable).toEqual({ subjects: new Set(['u1']), hasUnnamed: false });
   });
 
   it('are not known where the page after the first fails, or another group was found', async () => {

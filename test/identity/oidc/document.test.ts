@@ -171,8 +171,17 @@ describe('the oidc document', () => {
       ['with groups that a broken export emptied', { subject: 'ann', groups: null }],
       ['without a subject', { groups: [] }],
       ['with an empty group', { subject: 'ann', groups: [''] }],
-    ])('%s fail the whole document', (_, person) => {
-      expect(() => read(person)).toThrow(IncompleteRead);
+    ])('%s are unreadable, and all others are members as before', (_, person) => {
+      const ben = { subject: 'ben', groups: ['x'] };
+      const snapshot = read(person, ben);
+      expect(snapshot.clients).toHaveLength(1);
+      const members = membersOf(snapshot, ['x'], 'd');
+      expect(members.get('x')).toEqual(['ben']);
+      const hasSubject = JSON.stringify(person).includes('ann');
+      expect(members.unreadable).toEqual({
+        subjects: new Set(hasSubject ? ['ann'] : []),
+        hasUnnamed: !hasSubject,
+      });
     });
 
     test('listed on two pages mean that the pages overlap', () => {
