@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { clientKey, destinationKey, providerKey } from '../../src/model/key.js';
 import { sweep } from '../../src/reconcile/sweep.js';
 import type { Rig } from '../support/daemon.js';
@@ -314,10 +314,9 @@ describe("a rule that requires a user's token", () => {
     rig.proxy.interfere = ({ method, body }) =>
       method === 'PUT' && isProvider(body) ? { status: 403, body: 'Permission denied' } : undefined;
     worker = await startWorker(rig);
+    const looks = vi.spyOn(worker.deps.world.userTokens, 'waitedMs');
     await until('the refusal', async () => (await told(worker)).length > 0);
-    const reads = () =>
-      rig.proxy.requests.filter((line) => line.includes('service-intentions/orders')).length;
-    await until('several looks of the waiting destination', async () => (reads() > 4 ? true : undefined));
+    await until('several looks of the waiting destination', () => looks.mock.calls.length > 4);
     expect(await told(worker)).toEqual(['jwt-provider.failed failed ConsulRefused']);
     expect(await rig.mesh.access('orders')).toBeUndefined();
     const { parked, active } = await worker.store.queue.state();
