@@ -64,7 +64,7 @@ export async function readStatus(parts: {
     directories: config.providers.map(({ name }) => ({
       provider: name,
       ageSeconds: age(deps.world.directoryReadAt(name)),
-      clients: deps.world.clients(name).length,
+      clients: deps.world.clients(name).size,
     })),
     watchAgeSeconds: ages.ages(),
     sweepAgeSeconds: age(parts.sweptAt()),

@@ -112,8 +112,7 @@ function blockOf(
 function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
   const at = { ...input.destination, name: input.destination.name.toLowerCase() };
-  for (const service of input.wanters.get(serviceText(at))?.services ?? [])
-    found.set(serviceText(service), service);
+  for (const [key, service] of input.wanters.get(serviceText(at))?.services ?? []) found.set(key, service);
   for (const source of input.entry?.sources ?? []) {
     const subject = intentionSubject(input.destination, source.name);
     const lostMark =

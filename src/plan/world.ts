@@ -23,6 +23,12 @@ export function serviceText(name: ServiceName): string {
   return `${name.partition}/${name.namespace}/${name.name}`;
 }
 
+/** The reverse of `serviceText`. */
+export function parseServiceText(text: string): ServiceName {
+  const [partition = '', namespace = '', ...name] = text.split('/');
+  return { partition, namespace, name: name.join('/') };
+}
+
 /** How claims are written in the catalog (`services:` of the configuration). */
 export interface ClaimSettings {
   readonly clientMeta: string;
@@ -52,7 +58,8 @@ export interface World {
   readonly directories: ReadonlyMap<string, ReadonlyMap<string, OAuthClient>>;
   /** Undefined until the catalog was read completely. */
   readonly catalog: Catalog | undefined;
-  readonly claimRecords: readonly ClaimRecord[];
+  /** By `clientText`. */
+  readonly claimRecords: ReadonlyMap<string, ClaimRecord>;
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
   /** By `clientText`. */
   readonly closures: ReadonlyMap<string, Closure>;

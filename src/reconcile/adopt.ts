@@ -3,10 +3,10 @@ import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey } from '../model/key.js';
 import type { Change } from '../plan/plan.js';
 import { planAdoption } from '../plan/plan-adoption.js';
+import type { WorldState } from '../state/world-state.js';
 import { applyChanges } from './apply.js';
 import type { ReconcilerDeps } from './deps.js';
 import { inputOf } from './fleet.js';
-import type { WorldState } from './world-state.js';
 
 /** What could be adopted at one destination. */
 export interface Adoption {

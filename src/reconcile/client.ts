@@ -4,8 +4,9 @@ import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { CauseKind, Evidence, Job } from '../model/trigger.js';
 import { planClient } from '../plan/plan-client.js';
-import type { ClientId } from '../plan/world.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
+import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
 import { isAclSubject } from './acl/acl-draft.js';
 import { isAclActive } from './acl/acl-state.js';
 import { reconcileClientAcl, settleClientAcl } from './acl/client-acl.js';
@@ -14,10 +15,9 @@ import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
 import { causeOf } from './decide.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
-import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
+import { evidenceOf, fanOut } from './fan-out.js';
 import { tellHolds } from './holds.js';
 import { settleClaimLeftovers } from './leftovers.js';
-import { losesReach, reachOf } from './reach.js';
 
 type ClientKey = Extract<Key, { kind: 'client' }>;
 
@@ -42,10 +42,8 @@ export async function reconcileClient(
   const id: ClientId = { provider: key.provider, clientId: key.value };
   const known = deps.world.client(id);
   const before = deps.world.destinationsOf(id, deps.clock.now());
-  const reach = reachOf(id, deps.world, deps.clock.now());
-  const loses = () =>
-    lostSomething(known, deps.world.client(id)) ||
-    losesReach(id, reach, reachOf(id, deps.world, deps.clock.now()));
+  let touched = NOTHING_TOUCHED;
+  const loses = () => touched.losing.has(clientText(id));
   // Told before the closure is in the world, so that a job queued earlier that sees it knows who ordered it.
   if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
     deps.world.told.note(fanOut(before, job, [], true), ({ key: to }) => formatKey(to));
@@ -72,7 +70,8 @@ export async function reconcileClient(
     return fanOut([...before, ...after], now, evidence, urgent);
   };
   if (needsRead(job, known)) {
-    const tell = () => {
+    const tell = (byRead: Touched) => {
+      touched = byRead;
       // Whoever is told waits for the job, and a vain one sends none.
       if (heard().triggers.length === 0) return;
       deps.world.told.note(triggersNow(), ({ key: to }) => formatKey(to));
@@ -132,7 +131,7 @@ async function readClient(
   id: ClientId,
   job: Job,
   directory: Directory,
-  tell: () => void,
+  tell: (touched: Touched) => void,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<'read' | 'closed' | 'waits'> {
@@ -146,8 +145,7 @@ async function readClient(
     if (!(error instanceof SyncError) || !hasOrder(job)) throw error;
     return (await closeUnconfirmed(id, job, error.code, deps)) ? 'closed' : 'waits';
   }
-  world.putClient(id, client, read);
-  tell();
+  tell(world.putClient(id, client, read));
   await releaseIfRotated(id, client, deps);
   // Before the first complete read nothing follows from a single one; what an order names must not wait for that.
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
@@ -221,7 +219,7 @@ async function settleClaims(
   const record = await journal.read(text);
   await settleClaimLeftovers(text, record, deps, signal);
   const now = deps.clock.now();
-  const plan = planClient(id, world.view(now), world.standings(now), world.mapping);
+  const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
   await tellHolds(text, record, plan.holds, causeOf(job), deps, (subject) => !isAclSubject(subject));
   return writeClaims(text, id, plan, causeOf(job), deps, signal);
 }

@@ -5,11 +5,11 @@ import type { Logger, Metrics } from '../observe.js';
 import type { Facts } from '../queue/facts.js';
 import type { Journal } from '../queue/journal.js';
 import type { Queue } from '../queue/queue.js';
+import type { WorldState } from '../state/world-state.js';
 import type { AclState } from './acl/acl-state.js';
 import type { Contention } from './contention.js';
 import type { Stamp } from './decide.js';
 import type { RevocationWindow } from './revocation-window.js';
-import type { WorldState } from './world-state.js';
 
 /** What the reconciler works with; ports, never adapters. */
 export interface ReconcilerDeps {

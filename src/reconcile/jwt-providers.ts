@@ -20,7 +20,13 @@ import { tellHolds } from './holds.js';
 import { INTERRUPTED } from './leftovers.js';
 import { toTriggers } from './observe-consul.js';
 import { isRefusal, settle } from './settle.js';
-import { lacksFacts, needsUserTokens, ourJwtProviders, readUserTokenFacts } from './user-token-facts.js';
+import {
+  lacksFacts,
+  needsUserTokens,
+  ourJwtProviders,
+  readJwtProviders,
+  readUserTokenFacts,
+} from './user-token-facts.js';
 
 type Deps = ReconcilerDeps;
 
@@ -58,9 +64,9 @@ export async function observeJwtProviders(
   cause: Cause,
   signal: AbortSignal,
 ): Promise<readonly Trigger[]> {
-  const { world, consul, clock } = deps;
+  const { world, clock } = deps;
   const before = world.userTokens.facts;
-  world.userTokens.putEntries(await consul.jwtProviders.list(signal));
+  await readJwtProviders(deps, signal);
   if (world.userTokens.facts === before) return [];
   const now = clock.now();
   const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
@@ -210,11 +216,11 @@ async function writeProvider(
   if (result.kind === 'conflict') {
     const detail = 'the entry changed meanwhile; it is read and planned again';
     await settle(key, draft, { outcome: 'failed', reason: 'Conflict', detail }, undefined, deps);
-    world.userTokens.putEntries(await consul.jwtProviders.list(signal));
+    await readJwtProviders(deps, signal);
     throw new SyncError('ERR_CONSUL_CONFLICT', `jwt-provider ${name}: ${detail}`, { retriable: true });
   }
   if (isDrift) contention.corrected(subject, clock.now());
-  world.userTokens.putEntry(name, after, result.modifyIndex);
+  world.userTokens.putEntry(name, after, result.modifyIndex, world.beginRead());
   const written = new Map([[subject, after === undefined ? null : entryText(after)]]);
   await settle(key, draft, { outcome: 'applied', modifyIndex: result.modifyIndex }, written, deps);
   return undefined;
@@ -255,8 +261,7 @@ async function settleJwtLeftovers(
   deps: Deps,
   signal: AbortSignal,
 ): Promise<void> {
-  const standing = await deps.consul.jwtProviders.list(signal);
-  deps.world.userTokens.putEntries(standing);
+  const standing = await readJwtProviders(deps, signal);
   const nowMs = deps.clock.now();
   const at = { nowMs, time: new Date(nowMs).toISOString() };
   const lastWritten = new Map<string, string | null>();

@@ -47,8 +47,8 @@ export function createLookout(
     if (world.mapping !== mapping) return 'stop';
     if (!change.widens) return 'write';
     const input = { ...inputOf(world, destination, clock.now(), { lastWritten }), entry };
-    // Whatever is learnt of clients, closures, claims and services gives other standings.
-    const inputs = [input.standings, input.wildcard, input.userTokens];
+    // Whatever is learnt about clients, closures, claims and services counts this up.
+    const inputs = [world.claimsVersion, input.wildcard, input.userTokens];
     if (latest === undefined || inputs.some((each, index) => each !== latest?.inputs[index])) {
       const { changes } = planDestination(input);
       const isKnown = (subject: string) =>

@@ -4,7 +4,7 @@ import type { Mapping } from '../../src/model/rule.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { inputOf } from '../../src/reconcile/fleet.js';
 import { createLookout } from '../../src/reconcile/lookout.js';
-import { WorldState } from '../../src/reconcile/world-state.js';
+import { WorldState } from '../../src/state/world-state.js';
 import {
   ALLOW,
   claiming,

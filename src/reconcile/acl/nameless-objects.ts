@@ -3,10 +3,11 @@ import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { NOTHING_DESIRED } from '../../plan/acl/login.js';
 import { clientName, isOurs } from '../../plan/acl/quote.js';
 import { revocationLimit } from '../../plan/guard.js';
+import type { StandingAcl } from '../../state/acl-cache.js';
+import { clientOf } from '../../state/acl-owners.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { budgetOf } from '../fleet.js';
-import { aclBudget, clientOf } from './acl-budget.js';
-import type { StandingAcl } from './acl-cache.js';
+import { aclBudget } from './acl-budget.js';
 
 /** What a client's id ends in where it does not fit into a name as it is. */
 const HASHED = /-_[0-9a-f]{40}$/;
@@ -25,7 +26,9 @@ export function namelessLeft({ world, acl }: Pick<ReconcilerDeps, 'world' | 'acl
   if (candidates.length === 0) return [];
   const known = new Set(
     providers.flatMap((provider) =>
-      world.clients(provider).map(({ clientId }) => clientName(owner, { provider, clientId }).toLowerCase()),
+      [...world.clients(provider).keys()].map((clientId) =>
+        clientName(owner, { provider, clientId }).toLowerCase(),
+      ),
     ),
   );
   return candidates.map(([name]) => name).filter((name) => !known.has(name));
