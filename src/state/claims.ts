@@ -116,12 +116,16 @@ export class Claims {
     return changed;
   }
 
-  takeRecords(records: readonly ClaimRecord[]): ReadonlySet<string> {
+  /** `isKept` says of which clients, by `clientText`, a newer read spoke. */
+  takeRecords(
+    records: readonly ClaimRecord[],
+    isKept: (client: string) => boolean = () => false,
+  ): ReadonlySet<string> {
     const shown = new Map(records.map((record) => [clientText(record), record]));
     const changed = new Set<string>();
     for (const key of new Set([...this.#records.keys(), ...shown.keys()]))
-      for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
-    this.#recordList = records;
+      if (!isKept(key)) for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
+    this.#recordList = undefined;
     return changed;
   }
 

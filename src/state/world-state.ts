@@ -186,6 +186,8 @@ export class WorldState {
     const touches = new Touches();
     const before = this.#claims.catalog;
     this.#judge(this.#claims.takeCatalog(catalog, now), touches);
+    // Sources of services that nobody knows: they are gone now.
+    if (before === undefined) touches.destinations(this.#reach.all());
     if (!hasSameProtocols(before, catalog))
       for (const each of this.#reach.all()) {
         const [old, next] = [protocolIn(before, each), this.protocolOf(each)];
@@ -200,9 +202,21 @@ export class WorldState {
   }
 
   putClaimRecords(records: readonly ClaimRecord[], read: number = this.beginRead()): Touched {
-    if (!this.#lastSaid.records.acceptsAll(read)) return NOTHING_TOUCHED;
+    const { records: lastSaid } = this.#lastSaid;
+    if (!lastSaid.acceptsAll(read)) return NOTHING_TOUCHED;
     const touches = new Touches();
-    this.#judge(this.#claims.takeRecords(records), touches);
+    this.#judge(
+      this.#claims.takeRecords(records, (client) => lastSaid.isNewer(client, read)),
+      touches,
+    );
+    return this.#changed(touches);
+  }
+
+  /** What a single read, or our own write, says about one record. */
+  putClaimRecord(id: ClientId, record: ClaimRecord | undefined, read = this.beginRead()): Touched {
+    if (!this.#lastSaid.records.accepts(clientText(id), read)) return NOTHING_TOUCHED;
+    const touches = new Touches();
+    this.#judge(this.#claims.takeRecord(id, record), touches);
     return this.#changed(touches);
   }
 
