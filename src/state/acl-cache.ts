@@ -32,7 +32,6 @@ export class AclCache {
   #changed = new Set<string>();
   readonly #onFirstRoles: (roles: readonly AclRole[]) => void;
   #isComplete = false;
-  #version = 0;
   #peoplesVersion = 0;
 
   /** `onFirstRoles` takes the roles of every read up to the first of everything: what stood before this process. */
@@ -43,11 +42,6 @@ export class AclCache {
   /** False until everything was read once. */
   get isComplete(): boolean {
     return this.#isComplete;
-  }
-
-  /** Counts up with every change. */
-  get version(): number {
-    return this.#version;
   }
 
   /** Counts up with every change of a person's objects or of a policy. */
@@ -174,7 +168,6 @@ export class AclCache {
 
   #set(name: string, next: StandingAcl): boolean {
     if (isSame(this.#standing.get(name) ?? NOTHING, next)) return false;
-    this.#version++;
     if (isPeoplesName(name)) this.#peoplesVersion++;
     this.#changed.add(name);
     if (next.role === undefined && next.authMethod === undefined && next.bindingRules.length === 0)
@@ -189,7 +182,6 @@ export class AclCache {
 
   #setPolicy(name: string, next: Stored<AclPolicy> | undefined): boolean {
     if (isSame(this.#policies.get(name), next)) return false;
-    this.#version++;
     this.#peoplesVersion++;
     if (next === undefined) this.#policies.delete(name);
     else this.#policies.set(name, next);

@@ -24,6 +24,7 @@ import { type ClientChange, Directories } from './directories.js';
 import { EntryCache } from './entry-cache.js';
 import { InferredRemovals } from './inferred-removals.js';
 import { LastSaid } from './last-said.js';
+import { LastWritten } from './last-written.js';
 import { losesGrants, Openings } from './openings.js';
 import { hasSameProtocols, protocolIn } from './protocols.js';
 import { Told } from './told.js';
@@ -31,14 +32,10 @@ import { NOTHING_TOUCHED, type Touched, Touches } from './touched.js';
 import { Turns } from './turns.js';
 import { UserTokens } from './user-tokens.js';
 
-const NOTHING_WRITTEN: ReadonlyMap<string, string> = new Map();
-
 /**
  * What this process last saw of both sides, with indexes of what follows from it. It is a cache of reads, never a source
- * of truth: it starts empty, and a provider or a catalog that was not read completely is unknown, not empty.
- *
- * Every update costs what it touches, and returns that. The maps that it gives out are live: they hold until the next
- * update.
+ * of truth: it starts empty, and a provider or a catalog that was not read completely is unknown, not empty. Every
+ * update costs what it touches, and returns that. The maps that it gives out are live: they hold until the next update.
  */
 export class WorldState {
   #mapping: Mapping;
@@ -57,12 +54,11 @@ export class WorldState {
   readonly #entries: EntryCache;
   readonly #waiting = new Set<string>();
   readonly #openings: Openings;
-  readonly #lastWritten = new Map<string, ReadonlyMap<string, string>>();
+  readonly #lastWritten = new LastWritten();
   readonly #reach: Destinations;
   readonly #names = new ClientNames();
   #hasEntries = false;
   #reads = 0;
-  #version = 0;
   #claimsVersion = 0;
   /** What ends of graces touched that nobody was told yet. */
   #ended = new Touches();
@@ -79,12 +75,7 @@ export class WorldState {
     return this.#mapping;
   }
 
-  /** Counts up with every change that a plan could see. */
-  get version(): number {
-    return this.#version;
-  }
-
-  /** The same for everything but entries, which change with every write. */
+  /** Counts up with every change that a plan could see, but for entries: those change with every write. */
   get claimsVersion(): number {
     return this.#claimsVersion;
   }
@@ -131,7 +122,7 @@ export class WorldState {
     return this.#changed(touches);
   }
 
-  /** Makes a provider unknown again: nothing of it opens and nothing goes until the next complete read. */
+  /** Makes a provider unknown again: nothing follows from it until the next complete read. */
   forgetDirectory(provider: string): Touched {
     if (!this.#directories.forget(provider)) return NOTHING_TOUCHED;
     const touches = new Touches();
@@ -147,7 +138,6 @@ export class WorldState {
     return this.#directories.readAt(provider);
   }
 
-  /** By client id. */
   clients(provider: string): ReadonlyMap<string, OAuthClient> {
     return this.#directories.clients(provider);
   }
@@ -186,8 +176,11 @@ export class WorldState {
     const touches = new Touches();
     const before = this.#claims.catalog;
     this.#judge(this.#claims.takeCatalog(catalog, now), touches);
-    // Sources of services that nobody knows: they are gone now.
-    if (before === undefined) touches.destinations(this.#reach.all());
+    if (before === undefined) {
+      // Services that nothing shows are gone now, and were unknown before.
+      touches.destinations(this.#reach.all());
+      this.inferredAcl.touchAll();
+    }
     if (!hasSameProtocols(before, catalog))
       for (const each of this.#reach.all()) {
         const [old, next] = [protocolIn(before, each), this.protocolOf(each)];
@@ -212,7 +205,6 @@ export class WorldState {
     return this.#changed(touches);
   }
 
-  /** What a single read, or our own write, says about one record. */
   putClaimRecord(id: ClientId, record: ClaimRecord | undefined, read = this.beginRead()): Touched {
     if (!this.#lastSaid.records.accepts(clientText(id), read)) return NOTHING_TOUCHED;
     const touches = new Touches();
@@ -224,10 +216,7 @@ export class WorldState {
     return this.#claims.records;
   }
 
-  /**
-   * Takes in a complete list of entries. The first one also restores the memory of claims from the Descriptions of
-   * owned sources, with the grace beginning now. What a later read or a write said is kept.
-   */
+  /** Takes in a complete list of entries. The first one also restores claims from the Descriptions of owned sources. */
   putEntries(entries: readonly IntentionEntry[], now: number, read: number = this.beginRead()): Touched {
     const isFirst = !this.#hasEntries;
     this.#hasEntries = true;
@@ -239,7 +228,7 @@ export class WorldState {
     return this.#changed(touches, 'entries');
   }
 
-  /** Restores the memory of claims from the roles that stood before this process, with the grace beginning now. */
+  /** Restores claims from the roles that an earlier process wrote. */
   putFirstRoles(roles: readonly AclRole[], now: number): Touched {
     const touches = new Touches();
     this.#judge(this.#claims.restore(claimsOfRoles(roles, this.#mapping), now), touches);
@@ -257,9 +246,9 @@ export class WorldState {
   /** Ends the graces that are over; returns what that touches, and what earlier ends did since the last call. */
   expireGraces(now: number): Touched {
     this.#endGraces(now);
-    const touches = this.#ended;
+    const touched = this.#ended.done();
     this.#ended = new Touches();
-    return touches.done();
+    return touched;
   }
 
   get entries(): ReadonlyMap<string, IntentionEntry> {
@@ -274,24 +263,22 @@ export class WorldState {
     return this.#entries.owned.countOf(id);
   }
 
-  /** True the first time that an order about this client has to wait. */
+  /** True the first time that an order about this client waits. */
   isFirstWait(id: ClientId): boolean {
     const isFirst = !this.#waiting.has(clientText(id));
     this.#waiting.add(clientText(id));
     return isFirst;
   }
 
-  /** `key` is a text of `formatKey`. */
   rememberWritten(key: string, lastWritten: ReadonlyMap<string, string>): void {
-    if (this.#lastWritten.get(key) === lastWritten) return;
-    this.#lastWritten.set(key, lastWritten);
+    if (!this.#lastWritten.put(key, lastWritten)) return;
     const of = parseKey(key);
     if (of?.kind === 'destination') this.inferredEdges.touch(serviceText({ ...of, name: of.service }));
     else if (of?.kind === 'client') this.inferredAcl.touch(clientText({ ...of, clientId: of.value }));
   }
 
   lastWritten(key: string): ReadonlyMap<string, string> {
-    return this.#lastWritten.get(key) ?? NOTHING_WRITTEN;
+    return this.#lastWritten.of(key);
   }
 
   protocolOf(service: ServiceName): Protocol {
@@ -315,7 +302,6 @@ export class WorldState {
     return [...this.#claims.standings.on(id).values()];
   }
 
-  /** Who wants each destination, by its `serviceText`. */
   wanters(now: number): ReadonlyMap<string, Wanters> {
     this.#endGraces(now);
     return this.#reach.sources.all;
@@ -326,7 +312,6 @@ export class WorldState {
     return this.#openings.all;
   }
 
-  /** Destinations that a client's services may reach or hold an owned source at. */
   destinationsOf(id: ClientId, now: number): readonly ServiceName[] {
     this.#endGraces(now);
     return this.#reach.of(id);
@@ -337,7 +322,7 @@ export class WorldState {
     return this.#entries.owned.holding(service);
   }
 
-  /** Every destination that anything opens or that holds an owned source. */
+  /** All that anything opens or that hold an owned source. */
   destinations(now: number): readonly ServiceName[] {
     this.#endGraces(now);
     return [...this.#reach.all()];
@@ -364,6 +349,8 @@ export class WorldState {
       touches.client({ provider, clientId });
       touches.destinations(this.#reach.of({ provider, clientId }));
     }
+    // Also those with objects that no read has shown.
+    this.inferredAcl.touchAll();
     for (const [key, standing] of this.#claims.standings.all)
       if (standing.kind !== 'none' && standing.client.provider === provider) this.#judge([key], touches);
   }
@@ -404,7 +391,6 @@ export class WorldState {
   #changed(touches: Touches, by: 'entries' | 'claims' = 'claims'): Touched {
     const touched = touches.done();
     if (touched === NOTHING_TOUCHED) return touched;
-    this.#version++;
     if (by === 'claims' || touched.standings.length > 0) this.#claimsVersion++;
     for (const key of touched.destinations.keys()) this.inferredEdges.touch(key);
     for (const client of touched.clients) this.inferredAcl.touch(clientText(client));

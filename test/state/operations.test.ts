@@ -22,7 +22,7 @@ import { countOperations } from './operations.js';
 
 const SIZES = [100, 10_000, 100_000] as const;
 /** Each client opens this many destinations, and each destination has about as many sources. */
-const REACH = 3;
+const REACH = 2;
 
 const scopesOf = (at: number, size: number) =>
   Array.from({ length: REACH }, (_, step) => `d${(at + step) % size}:read`);
@@ -122,7 +122,7 @@ describe('the work of one event does not grow with the fleet', () => {
         const count = countOperations(() => plan(update(fleet), fleet));
         counts.set(name, [...(counts.get(name) ?? []), count]);
       }
-    }, 60_000);
+    }, 300_000);
   }
 
   test.each(EVENTS.map(([name]) => name))('%s', (name) => {
