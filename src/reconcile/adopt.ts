@@ -35,11 +35,12 @@ export async function adopt(
   const { mapping } = deps.world;
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
   const text = formatKey(key);
+  const read = deps.world.beginRead();
   const [record, entry] = await Promise.all([
     deps.journal.read(text),
     deps.consul.intentions.read(destination, signal),
   ]);
-  deps.world.putEntry(destination, entry);
+  deps.world.putEntry(destination, entry, read);
   const input = { ...inputOf(deps.world, destination, deps.clock.now()), entry };
   const plan = { key, changes: planAdoption(input), holds: [] };
   const { lastWritten } = record;
