@@ -1,3 +1,5 @@
+const LEAST_KEPT = 1_000;
+
 /**
  * What each key's plan would take away by inference, for the mass guard, which counts it over the whole fleet. Only keys
  * that were touched since are planned again.
@@ -9,9 +11,14 @@ export class InferredRemovals {
   /** Nothing was counted yet, or everything may differ. */
   #isUnknown = true;
   #total = 0;
+  /** How many there were when all were planned. */
+  #keys = 0;
 
   touch(key: string): void {
-    if (!this.#isUnknown) this.#touched.add(key);
+    if (this.#isUnknown) return;
+    this.#touched.add(key);
+    // Nobody asks, and keys that are gone would pile up.
+    if (this.#touched.size > Math.max(LEAST_KEPT, 2 * this.#keys)) this.touchAll();
   }
 
   touchAll(): void {
@@ -28,8 +35,11 @@ export class InferredRemovals {
     plan: (key: string) => readonly string[],
     limit = Number.POSITIVE_INFINITY,
   ): boolean {
-    if (this.#isUnknown) this.#touched = new Set([...keys(), ...this.#byKey.keys()]);
-    this.#isUnknown = false;
+    if (this.#isUnknown) {
+      this.#touched = new Set([...keys(), ...this.#byKey.keys()]);
+      this.#keys = this.#touched.size;
+      this.#isUnknown = false;
+    }
     let left = limit;
     for (const key of this.#touched) {
       if (left-- <= 0) return false;

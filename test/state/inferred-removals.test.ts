@@ -47,6 +47,15 @@ describe('removals by inference', () => {
     expect(removals.total).toBe(2);
   });
 
+  test('are all planned again rather than that keys pile up while nobody asks', () => {
+    const { removals, update, takePlanned } = counted();
+    update();
+    takePlanned();
+    for (let at = 0; at < 5_000; at++) removals.touch(`gone ${at}`);
+    update();
+    expect(takePlanned().length).toBeLessThan(1_000);
+  });
+
   test('can be counted in parts', () => {
     const { removals, update, takePlanned } = counted();
     expect(update(2)).toBe(false);
