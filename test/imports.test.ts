@@ -62,6 +62,10 @@ function fault({ from, to, isTypeOnly }: Import): string | undefined {
   if (a.stage === 'model') return b.stage === 'model' ? undefined : 'the model imports nothing';
   if (a.stage === 'plan')
     return ['plan', 'model'].includes(b.stage) ? undefined : 'the plan imports the model alone';
+  if (a.stage === 'state')
+    return ['state', 'plan', 'model'].includes(b.stage)
+      ? undefined
+      : 'the state imports the model and the plan';
   if (STAGES.has(a.stage)) {
     if (BASE.has(b.stage)) return undefined;
     if (b.stage !== a.stage)
@@ -77,7 +81,7 @@ function fault({ from, to, isTypeOnly }: Import): string | undefined {
       : 'a write sees the plan, and ports as types';
   }
   if (['reconcile', 'src/reconciler.ts'].includes(a.stage)) {
-    if (BASE.has(b.stage) || ['plan', 'apply', 'reconcile', 'src/reconciler.ts'].includes(b.stage))
+    if (BASE.has(b.stage) || ['plan', 'state', 'apply', 'reconcile', 'src/reconciler.ts'].includes(b.stage))
       return undefined;
     return STAGES.has(b.stage) && b.adapter === undefined && isTypeOnly
       ? undefined

@@ -76,12 +76,12 @@ export async function readStatus(parts: {
     mappingRevision: deps.world.mapping.revision,
     directories: config.providers.map(({ name }) => ({
       provider: name,
-      ageSeconds: age(deps.world.directoryReadAt(name)),
-      clients: deps.world.clients(name).length,
+      ageSeconds: age(deps.world.directories.readAt(name)),
+      clients: deps.world.clients(name).size,
     })),
     watchAgeSeconds: ages.ages(),
     sweepAgeSeconds: age(parts.sweptAt()),
-    ownedEdges: deps.world.ownedEdges(),
+    ownedEdges: deps.world.owned.count,
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
     parked: queue.parked,
     // The fingerprint is for us to compare, and says nothing to anybody else.

@@ -40,9 +40,7 @@ export async function runWatch(
   const onClaims = async () => {
     const read = deps.world.beginRead();
     const records = await deps.consul.claims.list(signal);
-    const before = deps.world.standings(deps.clock.now());
-    deps.world.putClaimRecords(records, read);
-    await add(standingTriggers(deps.world, before, deps.clock.now(), causeOf(deps)), deps);
+    await add(standingTriggers(deps.world, deps.world.putClaimRecords(records, read), causeOf(deps)), deps);
   };
   const onAcl = async (stop: AbortSignal) => {
     const began = deps.clock.now();
@@ -136,16 +134,15 @@ async function watchWhile(
 async function watchGraces(deps: ReconcilerDeps, claimGraceMs: number, signal: AbortSignal): Promise<void> {
   // A service that comes back and vanishes again must be seen to be gone between the two.
   const lookMs = Math.max(SHORTEST_LOOK_MS, Math.min(GRACE_LOOK_MS, claimGraceMs / 2));
-  let before = deps.world.standings(deps.clock.now());
+  let waiting: readonly Trigger[] = [];
   while (!signal.aborted) {
     await deps.clock.sleep(lookMs, signal).catch(() => {});
     if (signal.aborted) return;
-    const now = deps.clock.now();
-    const after = deps.world.standings(now);
-    if (after === before) continue;
+    const ended = deps.world.expireGraces(deps.clock.now());
+    waiting = [...waiting, ...standingTriggers(deps.world, ended, causeOf(deps), hasVanished)];
     try {
-      await add(standingTriggers(deps.world, before, now, causeOf(deps), hasVanished), deps);
-      before = after;
+      await add(waiting, deps);
+      waiting = [];
     } catch (error) {
       deps.logger.warn(
         { error: messageOf(error) },

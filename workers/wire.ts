@@ -33,7 +33,7 @@ import { AclState } from '../src/reconcile/acl/acl-state.js';
 import { Contention } from '../src/reconcile/contention.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
-import { WorldState } from '../src/reconcile/world-state.js';
+import { WorldState } from '../src/state/world-state.js';
 import { type Bell, createBell } from './bell.js';
 import { createJwksUris } from './jwks-uris.js';
 

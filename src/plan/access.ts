@@ -17,8 +17,27 @@ export function union(a: Access | undefined, b: Access | undefined): Access | un
 
 /** Sorted, without duplicates and without permissions that another one covers: equal access reads equal. */
 export function canonical(access: Access): Access {
-  if (access.kind !== 'http') return { kind: access.kind };
-  const merged = mergeMethods(access.permissions.map(normalise));
+  return access.kind === 'http' ? formOf(access) : { kind: access.kind };
+}
+
+type HttpAccess = Extract<Access, { readonly kind: 'http' }>;
+
+/** The forms of accesses, which never change: thousands of edges share the access of one rule. */
+const forms = new WeakMap<HttpAccess, HttpAccess>();
+const digests = new WeakMap<HttpAccess, string>();
+
+function formOf(access: HttpAccess): HttpAccess {
+  const known = forms.get(access);
+  if (known !== undefined) return known;
+  const form: HttpAccess = { kind: 'http', permissions: canonicalPermissions(access.permissions) };
+  forms.set(access, form).set(form, form);
+  return form;
+}
+
+function canonicalPermissions(permissions: readonly HttpPermission[]): readonly HttpPermission[] {
+  const all = permissions.map(normalise);
+  if (all.length < 2) return all;
+  const merged = mergeMethods(all);
   const kept = merged.filter(
     (permission, index) =>
       !merged.some(
@@ -28,18 +47,23 @@ export function canonical(access: Access): Access {
           (at < index || !permissionCovers(permission, other)),
       ),
   );
-  return { kind: 'http', permissions: kept.toSorted((x, y) => compareText(textOf(x), textOf(y))) };
+  return kept.toSorted((x, y) => compareText(textOf(x), textOf(y)));
 }
 
 export function sameAccess(a: Access | undefined, b: Access | undefined): boolean {
-  return digest(a) === digest(b);
+  return a === b || digest(a) === digest(b);
 }
 
 /** A stable text of an access, for comparison and for remembering what was written. */
 export function digest(access: Access | undefined): string {
   if (access === undefined) return 'none';
-  const form = canonical(access);
-  return form.kind === 'http' ? `http ${form.permissions.map(textOf).join(' ')}` : form.kind;
+  if (access.kind !== 'http') return access.kind;
+  const form = formOf(access);
+  const known = digests.get(form);
+  if (known !== undefined) return known;
+  const text = `http ${form.permissions.map(textOf).join(' ')}`;
+  digests.set(form, text);
+  return text;
 }
 
 /** Whether `outer` lets through everything that `inner` does. */
@@ -48,14 +72,13 @@ export function covers(outer: Access | undefined, inner: Access | undefined): bo
   if (outer === undefined || outer.kind === 'deny') return false;
   if (outer.kind === 'allow') return true;
   if (inner.kind === 'allow') return false;
-  const candidates = outer.permissions.map(normalise);
-  return inner.permissions
-    .map(normalise)
-    .every((permission) =>
-      (permission.methods ?? [undefined]).every((method) =>
-        candidates.some((candidate) => permissionCovers(candidate, withMethod(permission, method))),
-      ),
-    );
+  if (formOf(outer) === formOf(inner)) return true;
+  const candidates = formOf(outer).permissions;
+  return formOf(inner).permissions.every((permission) =>
+    (permission.methods ?? [undefined]).every((method) =>
+      candidates.some((candidate) => permissionCovers(candidate, withMethod(permission, method))),
+    ),
+  );
 }
 
 /** Whether going from `before` to `after` takes something away. */

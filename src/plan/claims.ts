@@ -9,6 +9,7 @@ import {
   clientText,
   findClient,
   isUnreadable,
+  parseServiceText,
   serviceText,
   type World,
 } from './world.js';
@@ -68,31 +69,32 @@ export function standings(
   const result = new Map<string, ClaimStanding>();
   for (const service of world.catalog?.services ?? []) {
     const key = serviceText(service.name);
-    result.set(key, standingOf(service.name, service, world, mapping, settings));
+    result.set(key, judgeService(service.name, service, world, mapping, settings));
   }
   for (const [key, { provider, clientId }] of world.remembered) {
-    const [partition, namespace, ...name] = key.split('/');
-    if (result.has(key) || partition === undefined || namespace === undefined) continue;
-    const service = { partition, namespace, name: name.join('/') };
+    if (result.has(key)) continue;
+    const service = parseServiceText(key);
     result.set(
       key,
       world.catalog === undefined
         ? { kind: 'unknown', service, client: { provider, clientId } }
-        : standingOf(service, undefined, world, mapping, settings),
+        : judgeService(service, undefined, world, mapping, settings),
     );
   }
   return result;
 }
+
+export type StatedClaim =
+  | { readonly kind: 'client'; readonly client: ClientId }
+  | { readonly kind: 'several'; readonly clients: readonly ClientId[] }
+  | { readonly kind: 'nothing' | 'vacant' };
 
 /** What the instances of one service say, before it is judged: one client, nothing, or several things. */
 export function statedClaim(
   service: CatalogService,
   settings: ClaimSettings,
   providers: readonly string[],
-):
-  | { readonly kind: 'client'; readonly client: ClientId }
-  | { readonly kind: 'several'; readonly clients: readonly ClientId[] }
-  | { readonly kind: 'nothing' | 'vacant' } {
+): StatedClaim {
   const instances = service.instances.filter((instance) => instance.kind === '');
   if (instances.length === 0) return { kind: 'vacant' };
   const claims = instances.map((instance) => claimsOfInstance(instance, settings, providers));
@@ -107,14 +109,15 @@ export function statedClaim(
   return isOne ? { kind: 'client', client: first } : { kind: 'several', clients };
 }
 
-function standingOf(
+/** The standing of one service; `service` is undefined where a complete catalog does not show it. */
+export function judgeService(
   name: ServiceName,
   service: CatalogService | undefined,
   world: World,
   mapping: Mapping,
   settings: ClaimSettings,
 ): ClaimStanding {
-  const providers = [...mapping.providers];
+  const { providers } = mapping;
   const remembered = world.remembered.get(serviceText(name));
   const stated =
     service === undefined ? ({ kind: 'vacant' } as const) : statedClaim(service, settings, providers);
@@ -186,9 +189,7 @@ function judge(
       );
     }
     case 'first': {
-      const record = world.claimRecords.find(
-        (each) => each.provider === client.provider && each.clientId === client.clientId,
-      );
+      const record = world.claimRecords.get(clientText(client));
       if (record !== undefined && serviceText(record.service) === serviceText(service))
         return { kind: 'claimed', service, client, addNothing };
       if (record === undefined && found === undefined) return refuse('ClaimUnconfirmed', NO_SUCH_CLIENT);

@@ -5,7 +5,13 @@ import type { Access, HttpPermission } from '../model/intention.js';
 import type { Mapping, Rule } from '../model/rule.js';
 import { canonical } from './access.js';
 import { admitsKind, classify, mayUseScope, needsHuman } from './actor.js';
-import { compilePattern, isPlainServiceName, type PatternCompiler, substitute } from './pattern.js';
+import {
+  compilePattern,
+  createPatternCompiler,
+  isPlainServiceName,
+  type PatternCompiler,
+  substitute,
+} from './pattern.js';
 import { capturesOf } from './rule-match.js';
 
 /** What one scope of a client opens at one destination. */
@@ -35,14 +41,23 @@ export interface ClientOpenings {
   readonly limited: readonly string[];
 }
 
-/**
- * What the mapping opens for a client, over all destinations. A disabled client opens nothing. Give it one
- * `createPatternCompiler()` for many clients: compiling is most of the work.
- */
-export function openingsOf(
+/** What the mapping opens for a client, over all destinations. A disabled client opens nothing. */
+export function openingsOf(client: OAuthClient, mapping: Mapping): ClientOpenings {
+  return createOpener(mapping)(client);
+}
+
+/** `openingsOf` for many clients: patterns are compiled, and accesses built, once for each rule. */
+export function createOpener(mapping: Mapping): (client: OAuthClient) => ClientOpenings {
+  const compile = createPatternCompiler();
+  const accesses = new Map(mapping.rules.map((rule) => [rule, accessOf(rule)]));
+  return (client) => open(client, mapping, compile, accesses);
+}
+
+function open(
   client: OAuthClient,
   mapping: Mapping,
-  compile: PatternCompiler = compilePattern,
+  compile: PatternCompiler,
+  accesses: ReadonlyMap<Rule, Access>,
 ): ClientOpenings {
   const actorKind = classify(client, mapping, compile);
   const openings: Opening[] = [];
@@ -66,7 +81,8 @@ export function openingsOf(
         const actsForHuman = needsHuman(actorKind, mapping);
         const user = rule.userRequired || actsForHuman ? { user: { actsForHuman } } : {};
         const api = grant.api === undefined ? {} : { api: grant.api };
-        openings.push({ destination, access: accessOf(rule), scope: grant.name, ...api, ...user });
+        const access = accesses.get(rule) ?? accessOf(rule);
+        openings.push({ destination, access, scope: grant.name, ...api, ...user });
       }
     }
   }

@@ -19,17 +19,15 @@ export interface ClientPlan {
 /**
  * The claims on one client. Of several services that claim an unrecorded client, the one is recorded that claimed it
  * first as far as is remembered: what another holds of the client's edges it would lose at once. Of several that came
- * at the same time, the first by name.
+ * at the same time, the first by name. `claims` are the standings of all services that claim the client.
  */
 export function planClient(
   client: ClientId,
   world: World,
-  standings: ReadonlyMap<string, ClaimStanding>,
+  claims: readonly ClaimStanding[],
   mapping: Mapping,
 ): ClientPlan {
-  const about = [...standings.values()]
-    .filter((standing) => standing.kind !== 'none' && clientText(standing.client) === clientText(client))
-    .toSorted((a, b) => compareText(serviceText(a.service), serviceText(b.service)));
+  const about = claims.toSorted((a, b) => compareText(serviceText(a.service), serviceText(b.service)));
   const known = findClient(world, client);
   const holds: Hold[] = [];
   for (const standing of about) {
@@ -61,12 +59,9 @@ export function planClient(
   }
   if (mapping.claims !== 'first' || world.catalog === undefined)
     return { create: undefined, remove: undefined, holds };
-  const record = world.claimRecords.find(
-    (each) => each.provider === client.provider && each.clientId === client.clientId,
-  );
-  const holder = record === undefined ? undefined : standings.get(serviceText(record.service));
+  const record = world.claimRecords.get(clientText(client));
   const stillClaims =
-    holder !== undefined && holder.kind !== 'none' && clientText(holder.client) === clientText(client);
+    record !== undefined && about.some(({ service }) => serviceText(service) === serviceText(record.service));
   const [waiting] = about
     .filter((standing) => standing.kind === 'unrecorded' && !standing.addNothing)
     .toSorted((a, b) => sinceOf(a, client, world) - sinceOf(b, client, world));

@@ -112,18 +112,19 @@ function blockOf(
 function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
   const at = { ...input.destination, name: input.destination.name.toLowerCase() };
-  for (const service of input.wanters.get(serviceText(at))?.services ?? [])
-    found.set(serviceText(service), service);
+  for (const [key, service] of input.wanters.get(serviceText(at))?.services ?? []) found.set(key, service);
   for (const source of input.entry?.sources ?? []) {
-    const subject = intentionSubject(input.destination, source.name);
-    const lostMark =
-      source.peer === undefined && wasWritten(parseWrittenText(input.lastWritten.get(subject)));
-    if (isOwned(input.mapping.owner, source) || lostMark) {
+    if (isOwned(input.mapping.owner, source) || hasLostMark(source, input)) {
       const name = { partition: source.partition, namespace: source.namespace, name: source.name };
       found.set(serviceText(name), name);
     }
   }
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
+}
+
+function hasLostMark(source: IntentionSource, { destination, lastWritten }: DestinationInput): boolean {
+  if (source.peer !== undefined || lastWritten.size === 0) return false;
+  return wasWritten(parseWrittenText(lastWritten.get(intentionSubject(destination, source.name))));
 }
 
 /**

@@ -6,7 +6,16 @@ import { clientText, serviceText } from './world.js';
 /** A destination, and the services whose clients' scopes open it or are held from opening it. */
 export interface Wanters {
   readonly destination: ServiceName;
-  readonly services: readonly ServiceName[];
+  /** By `serviceText`. */
+  readonly services: ReadonlyMap<string, ServiceName>;
+}
+
+/** Every destination that a client's scopes open or are held from opening, each once. */
+export function destinationNames({ openings, held }: ClientOpenings): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { destination } of openings) names.add(destination);
+  for (const { destination } of held) names.add(destination);
+  return names;
 }
 
 /**
@@ -17,18 +26,19 @@ export function wantersOf(
   standings: ReadonlyMap<string, ClaimStanding>,
   openings: ReadonlyMap<string, ClientOpenings>,
 ): ReadonlyMap<string, Wanters> {
-  const found = new Map<string, { destination: ServiceName; services: ServiceName[] }>();
+  const found = new Map<string, { destination: ServiceName; services: Map<string, ServiceName> }>();
   for (const standing of standings.values()) {
     if (standing.kind === 'none' || standing.kind === 'refused') continue;
     const opened = openings.get(clientText(standing.client));
     if (opened === undefined) continue;
-    const names = new Set([...opened.openings, ...opened.held].map((opening) => opening.destination));
-    for (const name of names) {
+    for (const name of destinationNames(opened)) {
       const destination = { ...standing.service, name };
       const key = serviceText(destination);
       const known = found.get(key);
-      if (known === undefined) found.set(key, { destination, services: [standing.service] });
-      else known.services.push(standing.service);
+      const service = serviceText(standing.service);
+      if (known === undefined)
+        found.set(key, { destination, services: new Map([[service, standing.service]]) });
+      else known.services.set(service, standing.service);
     }
   }
   return found;

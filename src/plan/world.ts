@@ -8,9 +8,14 @@ export interface ClientId {
 }
 
 /** A text under which a client is unique; for maps. */
-export function clientText(id: ClientId): string {
-  return JSON.stringify([id.provider, id.clientId]);
+export function clientText({ provider, clientId }: ClientId): string {
+  // The same text without the work, for it is needed for every edge.
+  if (PLAIN.test(provider) && PLAIN.test(clientId)) return `["${provider}","${clientId}"]`;
+  return JSON.stringify([provider, clientId]);
 }
+
+/** What JSON writes as it is. */
+const PLAIN = /^[A-Za-z0-9 ._:/@-]*$/;
 
 /** The reverse of `clientText`. */
 export function parseClientText(text: string): ClientId {
@@ -21,6 +26,12 @@ export function parseClientText(text: string): ClientId {
 
 export function serviceText(name: ServiceName): string {
   return `${name.partition}/${name.namespace}/${name.name}`;
+}
+
+/** The reverse of `serviceText`. */
+export function parseServiceText(text: string): ServiceName {
+  const [partition = '', namespace = '', ...name] = text.split('/');
+  return { partition, namespace, name: name.join('/') };
 }
 
 /** How claims are written in the catalog (`services:` of the configuration). */
@@ -52,7 +63,8 @@ export interface World {
   readonly directories: ReadonlyMap<string, ReadonlyMap<string, OAuthClient>>;
   /** Undefined until the catalog was read completely. */
   readonly catalog: Catalog | undefined;
-  readonly claimRecords: readonly ClaimRecord[];
+  /** By `clientText`. */
+  readonly claimRecords: ReadonlyMap<string, ClaimRecord>;
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
   /** By `clientText`. */
   readonly closures: ReadonlyMap<string, Closure>;

@@ -3,9 +3,9 @@ import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey } from '../model/key.js';
 import type { Change } from '../plan/plan.js';
 import { planAdoption } from '../plan/plan-adoption.js';
+import type { WorldState } from '../state/world-state.js';
 import type { ReconcilerDeps } from './deps.js';
 import { inputOf } from './fleet.js';
-import type { WorldState } from './world-state.js';
 import { writePlan } from './write-plan.js';
 
 /** What could be adopted at one destination. */
@@ -36,11 +36,12 @@ export async function adopt(
   const { mapping } = world;
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
   const text = formatKey(key);
+  const read = deps.world.beginRead();
   const [record, entry] = await Promise.all([
     deps.journal.read(text),
     deps.consul.intentions.read(destination, signal),
   ]);
-  deps.world.putEntry(destination, entry);
+  deps.world.putEntry(destination, entry, read);
   const input = { ...inputOf(deps.world, destination, deps.clock.now()), entry };
   const changes = planAdoption(input);
   const write = {

@@ -105,7 +105,7 @@ async function applyClient(
   const { world, journal } = deps;
   const now = deps.clock.now();
   const key = formatKey(clientKey(client.provider, client.clientId));
-  const plan = planClient(client, world.view(now), world.standings(now), world.mapping);
+  const plan = planClient(client, world.view(now), world.claimsOn(client, now), world.mapping);
   await tellHolds(key, await journal.read(key), plan.holds, cause, deps, (subject) => !isAclSubject(subject));
   await writeClaims(key, client, plan, cause, deps, signal);
 }

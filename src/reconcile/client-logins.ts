@@ -27,7 +27,7 @@ export function clientLogin(known: Known, id: ClientId, now: number): ClientLogi
 export function clientLogins(known: Known, now: number): readonly ClientLogin[] {
   const { world } = known;
   return world.mapping.providers
-    .flatMap((provider) => world.clients(provider))
+    .flatMap((provider) => [...world.clients(provider).values()])
     .map((client) => loginOf(client, known, now));
 }
 
@@ -43,7 +43,7 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       client,
       mapping,
       settings: mapping.acl,
-      standings: world.catalog === undefined ? undefined : acl.standingsOf(client, world.standings(now)),
+      standings: world.catalog === undefined ? undefined : world.claimsOn(client, now),
       former: role?.object,
       standingTtlSeconds: standingTtl,
       isClosed: closure !== undefined,

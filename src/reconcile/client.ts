@@ -7,6 +7,7 @@ import type { CauseKind, Evidence, Job } from '../model/trigger.js';
 import { planClient } from '../plan/plan-client.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
+import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
 import { isAclSubject } from './acl/acl-draft.js';
 import { isAclActive } from './acl/acl-state.js';
 import { reconcileClientAcl, settleClientAcl } from './acl/client-acl.js';
@@ -14,10 +15,9 @@ import { writeClaims } from './claim-records.js';
 import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
-import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
+import { evidenceOf, fanOut } from './fan-out.js';
 import { tellHolds } from './holds.js';
 import { settleClaimLeftovers } from './leftovers.js';
-import { losesReach, reachOf } from './reach.js';
 import { tellUnreadable } from './unreadable.js';
 
 type ClientKey = Extract<Key, { kind: 'client' }>;
@@ -45,10 +45,8 @@ export async function reconcileClient(
   const id: ClientId = { provider: key.provider, clientId: key.value };
   const known = deps.world.client(id);
   const before = deps.world.destinationsOf(id, deps.clock.now());
-  const reach = reachOf(id, deps.world, deps.clock.now());
-  const loses = () =>
-    lostSomething(known, deps.world.client(id)) ||
-    losesReach(id, reach, reachOf(id, deps.world, deps.clock.now()));
+  let touched = NOTHING_TOUCHED;
+  const loses = () => touched.losing.has(clientText(id));
   // Told before the closure is in the world, so that a job queued earlier that sees it knows who ordered it.
   if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
     deps.queue.note(fanOut(before, job, [], true, id));
@@ -75,7 +73,8 @@ export async function reconcileClient(
     return fanOut([...before, ...after], now, evidence, urgent, id);
   };
   if (needsRead(job, known)) {
-    const tell = () => {
+    const tell = (byRead: Touched) => {
+      touched = byRead;
       // Whoever is told waits for the job, and a vain one sends none.
       if (heard().triggers.length === 0) return;
       deps.queue.note(triggersNow());
@@ -138,7 +137,7 @@ async function readClient(
   id: ClientId,
   job: Job,
   directory: Directory,
-  tell: () => void,
+  tell: (touched: Touched) => void,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<'read' | 'closed' | 'waits'> {
@@ -157,9 +156,9 @@ async function readClient(
     return (await closeUnconfirmed(id, job, error.code, deps)) ? 'closed' : 'waits';
   }
   const wasUnreadable = world.isUnreadable(id);
-  world.putClient(id, client, read);
+  const touched = world.putClient(id, client, read);
+  tell(touched);
   if (wasUnreadable) await tellUnreadable(id.provider, causeOf(job), deps, id);
-  tell();
   await releaseIfRotated(id, client, deps);
   // Before the first complete read nothing follows from a single one; what an order names must not wait for that.
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
@@ -200,7 +199,8 @@ async function resolveReference(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  const cached = key.by === 'internalId' ? deps.world.clientIdOf(key.provider, key.value) : undefined;
+  const cached =
+    key.by === 'internalId' ? deps.world.directories.clientIdOf(key.provider, key.value) : undefined;
   const read = async () => {
     try {
       return (await directory.read(key.by, key.value, signal, hasOrder(job)))?.clientId;
@@ -236,7 +236,7 @@ async function settleClaims(
   const record = await journal.read(text);
   await settleClaimLeftovers(text, record, deps, signal);
   const now = deps.clock.now();
-  const plan = planClient(id, world.view(now), world.standings(now), world.mapping);
+  const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
   await tellHolds(text, record, plan.holds, causeOf(job), deps, (subject) => !isAclSubject(subject));
   return writeClaims(text, id, plan, causeOf(job), deps, signal);
 }

@@ -95,14 +95,16 @@ export async function closeUnconfirmed(
   if (deps.world.closure(id) !== undefined) return true;
   const acl = aclBudget(deps, now);
   const standing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
-  const edges = deps.world.ownedEdgesOf(id) + (standing.authMethod === undefined ? 0 : 1);
+  const edges = deps.world.owned.countOf(id) + (standing.authMethod === undefined ? 0 : 1);
   const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, wanted: 0 });
   if (budget.used + edges > revocationLimit(deps.world.mapping, budget.ownedAtStart)) {
-    if (deps.world.isFirstWait(id))
+    const { waitingOrders } = deps.world;
+    if (!waitingOrders.has(clientText(id)))
       deps.logger.error(
         { provider: id.provider, clientId: id.clientId, used: budget.used, edges, code },
         'an ordered revocation waits: the directory cannot be read and the mass guard allows no more removals without its word',
       );
+    waitingOrders.add(clientText(id));
     return false;
   }
   deps.window.take(edges, now);

@@ -49,7 +49,8 @@ export async function reconcileDestination(
   const end = endOf(job, deps);
   let replaced: readonly string[] = [];
   for (let plans = 1; ; plans++) {
-    const { mapping, version } = world;
+    const { mapping } = world;
+    const facts = factsOf(destination, deps);
     const { plan, used } = await planGuarded(destination, entry, informed, known, deps, signal);
     // What goes must go from what stands now: what a watch has not shown yet could take over.
     if (!isFresh && plan.changes.some(({ after }) => after === undefined)) {
@@ -64,8 +65,8 @@ export async function reconcileDestination(
     const isLast = plans > MOST_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
     const isAsPlanned = (part: readonly Change[]) => {
-      if (isLast || (world.version === version && world.mapping === mapping)) return true;
-      if (world.mapping !== mapping) return false;
+      if (world.mapping !== mapping) return isLast;
+      if (isLast || factsOf(destination, deps).every((each, at) => each === facts[at])) return true;
       const input = inputFor(destination, informed, known.lastWritten, deps);
       return isStillPlanned(part, plan, planDestination({ ...input, entry }));
     };
@@ -109,6 +110,12 @@ function needsRead(
     triggers.length === 0 ||
     !triggers.every(({ cause }) => isOfList(cause))
   );
+}
+
+/** What a plan depends on beside the entry: the same objects until something changes. */
+function factsOf(destination: ServiceName, { world }: ReconcilerDeps): readonly unknown[] {
+  const wildcard = world.entries.get(serviceText({ ...destination, name: '*' }));
+  return [world.claimsVersion, world.userTokens.facts, wildcard];
 }
 
 async function readEntry(

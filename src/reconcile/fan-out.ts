@@ -1,6 +1,5 @@
 import { causeOf } from '../apply/decision-drafts.js';
 import type { Cause, CauseKind } from '../model/cause.js';
-import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import type { Evidence, Job, Trigger } from '../model/trigger.js';
@@ -31,14 +30,6 @@ export function evidenceOf(job: Job): readonly Evidence[] {
   for (const trigger of job.triggers)
     for (const each of trigger.evidence ?? []) seen.set(JSON.stringify(each), each);
   return [...seen.values()];
-}
-
-/** Whether a client may do less than before: what it reached goes before everything that only gains. */
-export function lostSomething(before: OAuthClient | undefined, after: OAuthClient | undefined): boolean {
-  if (before === undefined) return false;
-  if (after === undefined || (before.enabled && !after.enabled)) return true;
-  const has = new Set(after.grants.map((grant) => JSON.stringify([grant.api, grant.name])));
-  return before.grants.some((grant) => !has.has(JSON.stringify([grant.api, grant.name])));
 }
 
 /** Causes that follow a list of what stands, so that it need not be read once more: a write finds out what has changed. */

@@ -6,12 +6,12 @@ import { type ClientPlan, planClient } from '../plan/plan-client.js';
 import { toHold } from '../plan/plan-destination.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
+import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
 import { planFleet } from './fleet.js';
 import { mergeHolds } from './holds.js';
 import { planned } from './jwt-providers.js';
 import type { RevocationWindow } from './revocation-window.js';
-import type { WorldState } from './world-state.js';
 
 /** A record of `claims: first` that would be made or taken back. */
 export interface ClaimChange {
@@ -110,7 +110,7 @@ export function clientsOf(world: WorldState, now: number): readonly ClientId[] {
 }
 
 function planOf(client: ClientId, world: WorldState, now: number): ClientPlan {
-  return planClient(client, world.view(now), world.standings(now), world.mapping);
+  return planClient(client, world.view(now), world.claimsOn(client, now), world.mapping);
 }
 
 /** In `extend` no record is taken back; in `observe` the plan still shows what the records would open. */

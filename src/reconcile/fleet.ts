@@ -5,10 +5,10 @@ import type { DestinationInput } from '../plan/destination-input.js';
 import { guardRevocations, holdRejected, type RevocationBudget } from '../plan/guard.js';
 import type { Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
-import { serviceText } from '../plan/world.js';
+import { parseServiceText, serviceText } from '../plan/world.js';
+import type { WorldState } from '../state/world-state.js';
 import type { AclBudget } from './acl/acl-budget.js';
 import type { RevocationWindow } from './revocation-window.js';
-import type { WorldState } from './world-state.js';
 
 const NO_ACL: AclBudget = { owned: 0, wanted: 0 };
 
@@ -64,16 +64,14 @@ export function planFleet(
 
 /** How many edges of the whole fleet would go by inference now. */
 export function inferredAcrossFleet(world: WorldState, window: RevocationWindow, now: number): number {
-  return world.destinations(now).reduce((sum, destination) => {
-    const input = inputOf(world, destination, now);
-    const { standings, entry, wildcard, lastWritten, userTokens } = input;
-    const inferred = world.inferredCounts.of(
-      serviceText(destination),
-      [standings, entry, wildcard, lastWritten, userTokens],
-      () => inferredIn(planDestination(input)),
-    );
-    return sum + window.rejections.countOf(inferred, now);
-  }, 0);
+  const { inferredEdges } = world;
+  // Ends of graces touch destinations.
+  world.standings(now);
+  inferredEdges.update(
+    () => world.destinations(now).map(serviceText),
+    (key) => inferredIn(planDestination(inputOf(world, parseServiceText(key), now))),
+  );
+  return window.rejections.countIn(inferredEdges, now);
 }
 
 /** `acl`: the clients with ACL objects, which count beside the edges. */
@@ -85,7 +83,7 @@ export function budgetOf(
   acl: AclBudget = NO_ACL,
 ): RevocationBudget {
   const used = window.used(now);
-  return { used, wanted: wanted + acl.wanted, ownedAtStart: world.ownedEdges() + acl.owned + used };
+  return { used, wanted: wanted + acl.wanted, ownedAtStart: world.owned.count + acl.owned + used };
 }
 
 function inferredIn({ changes }: Plan): readonly string[] {

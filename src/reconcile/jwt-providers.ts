@@ -19,7 +19,13 @@ import { planFleet } from './fleet.js';
 import { tellHolds } from './holds.js';
 import { INTERRUPTED } from './leftovers.js';
 import { toTriggers } from './observe-consul.js';
-import { lacksFacts, needsUserTokens, ourJwtProviders, readUserTokenFacts } from './user-token-facts.js';
+import {
+  lacksFacts,
+  needsUserTokens,
+  ourJwtProviders,
+  readJwtProviders,
+  readUserTokenFacts,
+} from './user-token-facts.js';
 
 type Deps = ReconcilerDeps;
 
@@ -57,9 +63,9 @@ export async function observeJwtProviders(
   cause: Cause,
   signal: AbortSignal,
 ): Promise<readonly Trigger[]> {
-  const { world, consul, clock } = deps;
+  const { world, clock } = deps;
   const before = world.userTokens.facts;
-  world.userTokens.putEntries(await consul.jwtProviders.list(signal));
+  await readJwtProviders(deps, signal);
   if (world.userTokens.facts === before) return [];
   const now = clock.now();
   const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
@@ -78,8 +84,8 @@ export function planned(
     plans,
     intentions,
     isRead: (provider) => {
-      const { unreadable, unnamedSince } = world.unreadable(provider);
-      return world.hasDirectory(provider) && unreadable.size === 0 && unnamedSince === undefined;
+      const { clients: unreadable, hasUnnamed } = world.directories.unreadableOf(provider);
+      return world.hasDirectory(provider) && unreadable.size === 0 && !hasUnnamed;
     },
   });
 }
@@ -199,7 +205,7 @@ async function writeProvider(
       lastWritten: written,
       onWritten: (modifyIndex) => {
         if (isDrift) contention.corrected(subject, clock.now());
-        world.userTokens.putEntry(name, after, modifyIndex ?? 0);
+        world.userTokens.putEntry(name, after, modifyIndex ?? 0, world.beginRead());
       },
     },
     deps,
@@ -214,7 +220,7 @@ async function writeProvider(
     return end.error;
   }
   if (end.kind === 'conflict') {
-    world.userTokens.putEntries(await consul.jwtProviders.list(signal));
+    await readJwtProviders(deps, signal);
     const message = `jwt-provider ${name}: the entry changed meanwhile; it is read and planned again`;
     throw new SyncError('ERR_CONSUL_CONFLICT', message, { retriable: true });
   }
@@ -256,8 +262,7 @@ async function settleJwtLeftovers(
   deps: Deps,
   signal: AbortSignal,
 ): Promise<void> {
-  const standing = await deps.consul.jwtProviders.list(signal);
-  deps.world.userTokens.putEntries(standing);
+  const standing = await readJwtProviders(deps, signal);
   const nowMs = deps.clock.now();
   const at = { nowMs, time: new Date(nowMs).toISOString() };
   const lastWritten = new Map<string, string | null>();

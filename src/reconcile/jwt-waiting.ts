@@ -7,6 +7,7 @@ import type { Plan } from '../plan/plan.js';
 import { providersWrittenBy } from '../plan/plan-jwt-providers.js';
 import type { JobResult } from '../queue/queue.js';
 import type { ReconcilerDeps } from './deps.js';
+import { readJwtProviders } from './user-token-facts.js';
 
 /** Between looks whether a jwt-provider stands; longer the longer it takes, until the sweep takes over. */
 const SOONEST_LOOK_MS = 50;
@@ -20,11 +21,11 @@ const LONGEST_WAIT_MS = 60_000;
  */
 export async function refreshStanding(
   plan: Plan,
-  { consul, world }: Pick<ReconcilerDeps, 'consul' | 'world'>,
+  deps: Pick<ReconcilerDeps, 'consul' | 'world'>,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (!plan.changes.some((change) => providersWrittenBy(change).length > 0)) return false;
-  world.userTokens.putEntries(await consul.jwtProviders.list(signal));
+  await readJwtProviders(deps, signal);
   return true;
 }
 

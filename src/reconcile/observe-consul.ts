@@ -1,12 +1,13 @@
 import type { Catalog } from '../model/catalog.js';
 import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
-import { clientKey, destinationKey } from '../model/key.js';
+import { clientKey, destinationKey, formatKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import type { ClaimStanding } from '../plan/claims.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
-import type { WorldState } from './world-state.js';
+import type { Touched } from '../state/touched.js';
+import type { WorldState } from '../state/world-state.js';
 
 /**
  * Takes in a complete catalog; triggers for every claim whose standing changed and every destination whose protocol did.
@@ -19,48 +20,34 @@ export function takeCatalog(
   cause: Cause,
   read?: number,
 ): readonly Trigger[] {
-  const before = world.standings(now);
   const oldProtocols = new Map(
     world.destinations(now).map((each) => [serviceText(each), world.protocolOf(each)]),
   );
-  world.putCatalog(catalog, now, read);
-  const others = world.destinations(now).filter((each) => {
-    const old = oldProtocols.get(serviceText(each));
-    return old !== undefined && old !== world.protocolOf(each);
+  const touched = world.putCatalog(catalog, now, read);
+  const others = [...touched.destinations.values()].flatMap(({ destination }) => {
+    const old = oldProtocols.get(serviceText(destination));
+    return old !== undefined && old !== world.protocolOf(destination) ? destination : [];
   });
-  return [...standingTriggers(world, before, now, cause), ...toTriggers(others, cause)];
+  return [...standingTriggers(world, touched, cause), ...toTriggers(others, cause)];
 }
 
-/**
- * Triggers for claims whose standing changed since `before`: by the catalog, or because a grace ended. `concerns` says
- * of which new standings.
- */
+/** Triggers for claims whose standing changed. `concerns` says of which new standings. */
 export function standingTriggers(
   world: WorldState,
-  before: ReadonlyMap<string, ClaimStanding>,
-  now: number,
+  { standings }: Pick<Touched, 'standings'>,
   cause: Cause,
   concerns: (standing: ClaimStanding | undefined) => boolean = () => true,
 ): readonly Trigger[] {
-  const after = world.standings(now);
-  if (after === before) return [];
   const triggers = new Map<string, Trigger>();
-  for (const name of new Set([...before.keys(), ...after.keys()])) {
-    const [old, next] = [before.get(name), after.get(name)];
-    if (!concerns(next) || JSON.stringify(old) === JSON.stringify(next)) continue;
-    const standings = [old, next].flatMap((each) =>
-      each === undefined || each.kind === 'none' ? [] : [each],
-    );
-    for (const { client } of standings) {
+  for (const { service, before, after } of standings) {
+    if (!concerns(after)) continue;
+    for (const each of [before, after]) {
+      if (each === undefined || each.kind === 'none') continue;
       // The client's job tells what is held of its claims and sends its destinations on.
-      triggers.set(`client ${client.provider} ${client.clientId}`, {
-        key: clientKey(client.provider, client.clientId),
-        cause,
-        urgent: true,
-      });
+      const key = clientKey(each.client.provider, each.client.clientId);
+      triggers.set(formatKey(key), { key, cause, urgent: true });
     }
-    const service = next?.service ?? old?.service;
-    for (const destination of service === undefined ? [] : world.destinationsHolding(service))
+    for (const destination of world.owned.holding(service))
       triggers.set(serviceText(destination), { key: keyOf(destination), cause, urgent: true });
   }
   return [...triggers.values()];
@@ -74,10 +61,11 @@ export function takeEntries(
   cause: Cause,
   read?: number,
 ): readonly Trigger[] {
-  const changed = world.putEntries(entries, now, read);
-  // A wildcard entry decides what takes over everywhere.
-  const reached = changed.some((destination) => destination.name === '*') ? world.destinations(now) : [];
-  return toTriggers([...changed.filter((destination) => destination.name !== '*'), ...reached], cause);
+  const { destinations } = world.putEntries(entries, now, read);
+  return toTriggers(
+    [...destinations.values()].map(({ destination }) => destination),
+    cause,
+  );
 }
 
 /** `losing`: of which the plan takes something away, by their `serviceText`; they go before what only gains. */

@@ -4,19 +4,18 @@ import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
-import type { ClaimStanding } from '../plan/claims.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
+import type { Touched } from '../state/touched.js';
 import { isAclActive } from './acl/acl-state.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
 import { namelessLeft } from './acl/nameless-objects.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
-import { evidenceOf, fanOut, lostSomething } from './fan-out.js';
+import { evidenceOf, fanOut } from './fan-out.js';
 import { holdTriggers } from './holds.js';
 import { type LastRead, lastReadFact } from './last-read.js';
 import { standingTriggers } from './observe-consul.js';
-import { losesReach, reachOf } from './reach.js';
 import { tellUnreadable } from './unreadable.js';
 
 type DirectoryKey = Extract<Key, { kind: 'directory' }>;
@@ -44,16 +43,19 @@ export async function reconcileProvider(
   }
   if (!job.triggers.some((trigger) => trigger.fullRead)) return { kind: 'done' };
   const { world, clock } = deps;
-  const before = new Map(world.clients(key.name).map((client) => [client.clientId, client]));
+  const before = new Map(world.clients(key.name));
   const reached = destinationsBefore(key.name, [...before.values()], deps);
 
-  const standings = world.standings(clock.now());
-  const opened = new Map(world.openings());
   const isFirst = !world.hasDirectory(key.name);
 
   const read = world.beginRead();
   const snapshot = await readAll(directory, deps, signal);
-  const changed = world.putDirectory(key.name, snapshot.clients, read, clock.now(), snapshot.unreadable);
+  const touched = world.putDirectory(key.name, snapshot.clients, read, clock.now(), snapshot.unreadable);
+  const changed = touched.clients.flatMap(({ provider, clientId }) =>
+    provider === key.name && (before.has(clientId) || world.client({ provider, clientId }) !== undefined)
+      ? clientId
+      : [],
+  );
   deps.metrics.gauge('scopemesh_directory_clients', snapshot.clients.length, { provider: key.name });
   deps.metrics.gauge('scopemesh_directory_age_seconds', 0, { provider: key.name });
   deps.metrics.gauge('scopemesh_directory_read_requests', snapshot.requests, { provider: key.name });
@@ -75,11 +77,7 @@ export async function reconcileProvider(
     const id = { provider: key.name, clientId };
     const evidence = word.about(clientId);
     // A recheck comes long after the event: what it does not find changed has no haste.
-    const had = { opened: opened.get(clientText(id))?.openings ?? [], standings };
-    const loses =
-      lostSomething(before.get(clientId), world.client(id)) ||
-      losesReach(id, had, reachOf(id, world, clock.now()));
-    const urgent = (evidence.length > 0 && !isRecheck) || loses;
+    const urgent = (evidence.length > 0 && !isRecheck) || touched.losing.has(clientText(id));
     const at = [...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now())];
     return { clientId, isNamed: word.named.has(clientId), evidence, urgent, at };
   });
@@ -97,7 +95,7 @@ export async function reconcileProvider(
   try {
     await deps.queue.add([
       ...first,
-      ...claimTriggers(standings, job, deps),
+      ...claimTriggers(touched, job, deps),
       // Holds of an earlier process whose reason is gone are about nothing that this read would show.
       ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
     ]);
@@ -206,14 +204,8 @@ function fullReadCause(job: Job): Cause {
 }
 
 /** The clients whose claims are worth something else now: their jobs make the records and tell the holds. */
-function claimTriggers(
-  before: ReadonlyMap<string, ClaimStanding>,
-  job: Job,
-  deps: ReconcilerDeps,
-): readonly Trigger[] {
-  return standingTriggers(deps.world, before, deps.clock.now(), fullReadCause(job)).filter(
-    ({ key }) => key.kind === 'client',
-  );
+function claimTriggers(touched: Touched, job: Job, deps: ReconcilerDeps): readonly Trigger[] {
+  return standingTriggers(deps.world, touched, fullReadCause(job)).filter(({ key }) => key.kind === 'client');
 }
 
 async function readAll(directory: Directory, deps: ReconcilerDeps, signal: AbortSignal) {

@@ -1,4 +1,5 @@
 import type { Rejection } from '../plan/guard.js';
+import type { InferredRemovals } from '../state/inferred-removals.js';
 
 /**
  * Which removals a person said no to, as the jobs of their keys last found: the plans of the whole fleet hold and count
@@ -31,9 +32,18 @@ export class Rejections {
    * after that it no longer does, or more rejections than the limit would hold every later loss for ever.
    */
   countOf(subjects: readonly string[], now: number): number {
-    return subjects.filter((subject) => {
-      const rejection = this.#bySubject.get(subject);
-      return rejection === undefined || Date.parse(rejection.at) > now - this.#windowMs;
-    }).length;
+    return subjects.filter((subject) => !this.#isOver(this.#bySubject.get(subject), now)).length;
+  }
+
+  /** The same for what the whole fleet would lose, without looking at each of it. */
+  countIn(removals: Pick<InferredRemovals, 'total' | 'countOf'>, now: number): number {
+    let count = removals.total;
+    for (const [subject, rejection] of this.#bySubject)
+      if (this.#isOver(rejection, now)) count -= removals.countOf(subject);
+    return count;
+  }
+
+  #isOver(rejection: Rejection | undefined, now: number): boolean {
+    return rejection !== undefined && !(Date.parse(rejection.at) > now - this.#windowMs);
   }
 }

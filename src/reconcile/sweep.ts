@@ -72,7 +72,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   if (acl.failure !== undefined) throw acl.failure;
   const summary: SweepSummary = {
     destinations: plans.length,
-    ownedEdges: deps.world.ownedEdges(),
+    ownedEdges: deps.world.owned.count,
     changes: plans.reduce((sum, plan) => sum + plan.changes.length, acl.changes),
     holds: plans.reduce((sum, plan) => sum + plan.holds.length, acl.holds),
     ...(isAclActive(deps) ? { aclObjects: acl.objects } : {}),

@@ -20,8 +20,7 @@ export async function tellUnreadable(
 ): Promise<void> {
   const { world, journal, metrics, logger } = deps;
   await world.unreadableTurns.take(async () => {
-    const { unreadable, unnamedSince } = world.unreadable(provider);
-    const hasUnnamed = unnamedSince !== undefined;
+    const { clients: unreadable, hasUnnamed } = world.directories.unreadableOf(provider);
     const all = [...unreadable].toSorted(([a], [b]) => (a < b ? -1 : 1));
     metrics.gauge('scopemesh_directory_unreadable_clients', all.length + (hasUnnamed ? 1 : 0), { provider });
     const key = formatKey(directoryKey(provider));

@@ -2,8 +2,8 @@ import { messageOf } from '../errors.js';
 import type { StandingJwtProvider } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
 import { enforcesJwt, isOurJwtProvider } from '../plan/acl/jwt-requirement.js';
+import type { WorldState } from '../state/world-state.js';
 import type { ReconcilerDeps } from './deps.js';
-import type { WorldState } from './world-state.js';
 
 /** Whether anything in the mapping asks for a user's token. */
 export function needsUserTokens({ rules, limits }: Pick<Mapping, 'rules' | 'limits'>): boolean {
@@ -49,7 +49,8 @@ export async function readUserTokenFacts(
     const { consulVersion } = userTokens.facts;
     // Before 1.16 Consul knows no such entries, and answers a question for them with an error.
     if (consulVersion !== undefined)
-      userTokens.putEntries(enforcesJwt(consulVersion) ? await consul.jwtProviders.list(signal) : []);
+      if (enforcesJwt(consulVersion)) await readJwtProviders(deps, signal);
+      else userTokens.putEntries([], world.beginRead());
   };
   await Promise.all([
     attempt('jwt-providers', readEntries),
@@ -58,7 +59,18 @@ export async function readUserTokenFacts(
     ),
   ]);
   // Nobody asks, and nothing could be read: there is nothing of ours that could be known.
-  if (!isNeeded && userTokens.facts.entries === undefined) userTokens.putEntries([]);
+  if (!isNeeded && userTokens.facts.entries === undefined) userTokens.putEntries([], world.beginRead());
+}
+
+/** Takes in every jwt-provider entry. */
+export async function readJwtProviders(
+  { consul, world }: Pick<ReconcilerDeps, 'consul' | 'world'>,
+  signal: AbortSignal,
+): Promise<readonly StandingJwtProvider[]> {
+  const read = world.beginRead();
+  const entries = await consul.jwtProviders.list(signal);
+  world.userTokens.putEntries(entries, read);
+  return entries;
 }
 
 /** Whether something that a user's token needs was never read. */

@@ -168,7 +168,9 @@ describe('with first claims', () => {
     return planClient(
       { provider: 'main', clientId: 'web' },
       world,
-      standings(world, it.mapping, SETTINGS),
+      [...standings(world, it.mapping, SETTINGS).values()].filter(
+        (each) => each.kind !== 'none' && each.client.provider === 'main' && each.client.clientId === 'web',
+      ),
       it.mapping,
     );
   };

@@ -7,7 +7,6 @@ import type { Evidence } from '../../src/model/trigger.js';
 import { standings } from '../../src/plan/claims.js';
 import type { DestinationInput } from '../../src/plan/destination-input.js';
 import { type ClientOpenings, openingsOf } from '../../src/plan/openings.js';
-import { createPatternCompiler } from '../../src/plan/pattern.js';
 import type { Change, Plan } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-tokens.js';
@@ -186,7 +185,7 @@ export function worldOf(scene: Scene): World {
   return {
     directories,
     catalog: scene.isCatalogRead ? catalog : undefined,
-    claimRecords: scene.records,
+    claimRecords: new Map(scene.records.map((record) => [clientText(record), record])),
     remembered: scene.remembered,
     closures: scene.closures,
     unreadable: scene.unreadable,
@@ -198,12 +197,11 @@ export function worldOf(scene: Scene): World {
 /** The inputs of every destination that anything opens or that has an entry. */
 export function inputsOf(scene: Scene): readonly DestinationInput[] {
   const world = worldOf(scene);
-  const compile = createPatternCompiler();
   const claims = standings(world, scene.mapping, SETTINGS);
   const openings = new Map(
     scene.clients.map((each): [string, ClientOpenings] => [
       clientText(each),
-      openingsOf(each, scene.mapping, compile),
+      openingsOf(each, scene.mapping),
     ]),
   );
   const wanters = wantersOf(claims, openings);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { isStillPlanned } from '../../src/plan/still-planned.js';
 import { inputOf } from '../../src/reconcile/fleet.js';
-import { WorldState } from '../../src/reconcile/world-state.js';
+import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, named, ourSource, rule, SETTINGS } from './scene.js';
 
 const web = { provider: 'main', clientId: 'web' };

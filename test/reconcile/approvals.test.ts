@@ -4,7 +4,7 @@ import { guardRevocations } from '../../src/plan/guard.js';
 import type { KeyRecord, RecordedHold } from '../../src/queue/journal.js';
 import { applyRulings, ruleOnHold } from '../../src/reconcile/approvals.js';
 import { fingerprintOf } from '../../src/reconcile/holds.js';
-import { WorldState } from '../../src/reconcile/world-state.js';
+import { WorldState } from '../../src/state/world-state.js';
 import {
   ALLOW,
   entriesOf,

@@ -7,7 +7,7 @@ import { AclState } from '../../src/reconcile/acl/acl-state.js';
 import { Contention } from '../../src/reconcile/contention.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
-import { WorldState } from '../../src/reconcile/world-state.js';
+import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
 
 export const UNREACHABLE = new SyncError('ERR_DIRECTORY_UNREACHABLE', 'the directory does not answer', {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Job, Trigger } from '../../src/model/trigger.js';
 import { reconcileDestination } from '../../src/reconcile/destination.js';
-import { WorldState } from '../../src/reconcile/world-state.js';
+import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
 import { depsOf } from './deps.js';
 

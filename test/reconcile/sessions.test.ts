@@ -53,7 +53,7 @@ async function order(of: Partial<RevocationOrder>, atMs = rig.clock.now()) {
   await worker.inbox.add([{ key: providerKey('main'), cause, urgent: true, order: session }]);
 }
 
-const journalOf = ({ store: { journal } }: Worker) => ({
+const journalOf = ({ deps: { journal } }: Worker) => ({
   ...journal,
   read: (key: string) => journal.read(key),
   record: (key: string, drafts: Parameters<typeof journal.record>[1]) => journal.record(key, drafts),

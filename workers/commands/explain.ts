@@ -137,7 +137,7 @@ async function judge(
     claimHolds:
       claim === undefined || claim.kind === 'none'
         ? []
-        : planClient(claim.client, world.view(now), world.standings(now), world.mapping).holds,
+        : planClient(claim.client, world.view(now), world.claimsOn(claim.client, now), world.mapping).holds,
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Rule } from '../../src/model/rule.js';
 import { compilePattern, isPlainServiceName } from '../../src/plan/pattern.js';
 import { parseClientText } from '../../src/plan/world.js';
-import type { WorldState } from '../../src/reconcile/world-state.js';
+import type { WorldState } from '../../src/state/world-state.js';
 
 /** What Consul enforces only where the destination speaks HTTP. */
 export type HttpNeed = 'permissions' | 'user' | 'human';

@@ -7,7 +7,7 @@ import { type JwtBlock, jwtBlocksOf } from '../../src/plan/acl/jwt-blocks.js';
 import { enforcesJwt } from '../../src/plan/acl/jwt-requirement.js';
 import { jwtProviderName } from '../../src/plan/acl/quote.js';
 import { needsUserTokens } from '../../src/reconcile/user-token-facts.js';
-import type { WorldState } from '../../src/reconcile/world-state.js';
+import type { WorldState } from '../../src/state/world-state.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 
 /** What rules that ask for a user's token, or kinds of actors that act for a human, can rely on. */

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.js';
 import { isPlainServiceName } from '../../src/plan/pattern.js';
-import type { WorldState } from '../../src/reconcile/world-state.js';
+import type { WorldState } from '../../src/state/world-state.js';
 import { type Finding, namesText, notice, ok, warning } from './finding.js';
 import { type HttpNeed, httpNeeds } from './http-needs.js';
 import { unreadText } from './opened.js';

@@ -1,6 +1,6 @@
 import { isOwned } from '../../src/plan/ownership.js';
 import { captureNames, isPlainServiceName } from '../../src/plan/pattern.js';
-import type { WorldState } from '../../src/reconcile/world-state.js';
+import type { WorldState } from '../../src/state/world-state.js';
 
 /** The destinations at which scopemesh writes, or would if their clients were claimed. */
 export function writtenDestinations(world: WorldState): readonly string[] {

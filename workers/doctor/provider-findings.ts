@@ -4,7 +4,7 @@ import { messageOf } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
 import type { OAuthClient } from '../../src/model/client.js';
 import { groupsOf } from '../../src/reconcile/acl/plan-people.js';
-import type { WorldState } from '../../src/reconcile/world-state.js';
+import type { WorldState } from '../../src/state/world-state.js';
 import { accessNeeded } from '../access-needed.js';
 import type { Ambience, Provider } from '../wire.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';

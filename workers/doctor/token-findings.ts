@@ -4,7 +4,7 @@ import { messageOf } from '../../src/errors.js';
 import { wholeLevel } from '../../src/plan/acl/merged-rules.js';
 import type { AclRules } from '../../src/plan/acl/rules-text.js';
 import { readRules } from '../../src/plan/acl/token-power.js';
-import type { WorldState } from '../../src/reconcile/world-state.js';
+import type { WorldState } from '../../src/state/world-state.js';
 import { useOf, wantsAcl } from './acl-use.js';
 import { error, type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
 import { capturedDestinations, unreadText, writtenDestinations } from './opened.js';

@@ -1,7 +1,7 @@
 import { SyncError } from '../../errors.js';
 import type { ClaimResult, ClaimWrite } from '../consul.js';
 import { parseJson } from './answer.js';
-import { toClaimKey } from './claims.js';
+import { toClaimKey } from './claim-keys.js';
 import { createReader } from './json.js';
 import type { Tenancy } from './place.js';
 import { toRefusalText } from './refusal.js';

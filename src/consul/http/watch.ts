@@ -4,7 +4,7 @@ import type { Logger } from '../../observe.js';
 import type { WatchedTable } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
-import { claimsFolder, toKvPath } from './claims.js';
+import { claimsFolder, toKvPath } from './claim-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import { createTokenBucket } from './token-bucket.js';
 import type { Transport } from './transport.js';

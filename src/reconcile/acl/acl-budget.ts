@@ -3,10 +3,9 @@ import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { compareText } from '../../plan/compare.js';
-import { clientOfDescription, isOwnedDescription } from '../../plan/ownership.js';
-import { type ClientId, clientText } from '../../plan/world.js';
+import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
+import { clientOf } from '../../state/acl-owners.js';
 import type { ReconcilerDeps } from '../deps.js';
-import type { StandingAcl } from './acl-cache.js';
 import { isAclActive } from './acl-state.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from './people-objects.js';
 import { losesByInference, planClientAcl } from './plan-client-acl.js';
@@ -29,14 +28,13 @@ export interface AclBudget {
 /** From what was last read: a read that lost many clients is seen whole, whichever of their jobs comes first. */
 export function aclBudget(deps: Counting, now: number): AclBudget {
   if (!isAclActive(deps)) return { owned: 0, wanted: 0 };
-  let { owned, wanted } = peopleBudget(deps, now);
-  for (const [name, standing] of deps.acl.cache.standing) {
-    const id = clientOf(standing, deps.world.mapping.owner);
-    if (id === undefined) continue;
-    owned++;
-    wanted += deps.window.rejections.countOf(inferredOf(id, name, standing, deps, now), now);
-  }
-  return { owned, wanted };
+  const { owned, wanted } = peopleBudget(deps, now);
+  countClients(deps, now);
+  const { world, window } = deps;
+  return {
+    owned: owned + ownersOf(deps).size,
+    wanted: wanted + window.rejections.countIn(world.inferredAcl, now),
+  };
 }
 
 /**
@@ -45,42 +43,37 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
  */
 export async function countAhead(deps: Known, now: number): Promise<void> {
   if (!isAclActive(deps)) return;
-  let at = 0;
-  for (const [name, standing] of deps.acl.cache.standing) {
-    if (++at % SLICE === 0) await setImmediate();
-    const id = clientOf(standing, deps.world.mapping.owner);
-    if (id !== undefined) inferredOf(id, name, standing, deps, now);
-  }
+  while (!countClients(deps, now, SLICE)) await setImmediate();
 }
 
-/** The client's one subject where it would lose something by inference; planned anew only if what that follows from has changed. */
-function inferredOf(
-  id: ClientId,
-  name: string,
-  standing: StandingAcl,
-  deps: Known,
-  now: number,
-): readonly string[] {
+/** The clients whose objects exist; what changed since the last look is planned again. */
+function ownersOf({ world, acl }: Known): ReadonlyMap<string, ClientId> {
+  return acl.owners.all(world.mapping.owner, (id) => world.inferredAcl.touch(clientText(id)));
+}
+
+/** Counts at most `limit` clients; false where more are left. */
+function countClients(deps: Known, now: number, limit?: number): boolean {
+  const { world } = deps;
+  const owners = ownersOf(deps);
+  // Ends of graces touch clients.
+  world.standings(now);
+  return world.inferredAcl.update(
+    () => [...owners.values()].map(clientText),
+    (key) => inferredOf(parseClientText(key), deps, now),
+    limit,
+  );
+}
+
+/** The client's one subject where it would lose something by inference. */
+function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   const { world, acl } = deps;
+  const name = clientName(world.mapping.owner, id);
+  const standing = acl.cache.of(name);
+  if (clientOf(standing, world.mapping.owner) === undefined) return [];
   const lastWritten = world.lastWritten(formatKey(clientKey(id.provider, id.clientId)));
-  const claims = acl.standingsOf(id, world.standings(now));
-  const follows = [
-    standing,
-    world.mapping,
-    world.hasDirectory(id.provider),
-    world.isUnreadable(id),
-    world.client(id),
-    world.closure(id),
-    lastWritten,
-    claims.length,
-    ...claims,
-  ];
-  return world.inferredCounts.of(`acl ${name}`, follows, () => {
-    const facts = { lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
-    const actual = acl.cache.snapshot([name], []);
-    const plan = planClientAcl(id, { ...facts, actual }, deps, now);
-    return losesByInference(plan.changes) ? [plan.subject] : [];
-  });
+  const facts = { lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
+  const plan = planClientAcl(id, { ...facts, actual: acl.cache.snapshot([name], []) }, deps, now);
+  return losesByInference(plan.changes) ? [plan.subject] : [];
 }
 
 function peopleBudget(deps: Counting, now: number): AclBudget {
@@ -88,29 +81,23 @@ function peopleBudget(deps: Counting, now: number): AclBudget {
   let owned = 0;
   let wanted = 0;
   for (const provider of providersOfPeople(deps)) {
-    const { roles } = cachedPeople(provider, deps);
     const lastWritten = world.lastWritten(formatKey(providerKey(provider)));
-    const follows = [world.mapping, acl.members.get(provider), lastWritten, roles.length, ...roles];
-    owned += roles.length;
-    const inferred = world.inferredCounts.of(`people ${provider}`, follows, () =>
-      [...plannedPeople(provider, deps).inferred.keys()].map((name) => aclSubject('acl-role', name)),
-    );
-    wanted += deps.window.rejections.countOf(inferred, now);
+    const follows = [world.mapping, acl.members.get(provider), lastWritten, acl.cache.peoplesVersion];
+    const known = acl.peoplesCounts.get(provider);
+    const count = known?.follows.every((each, at) => each === follows[at])
+      ? known
+      : {
+          follows,
+          owned: cachedPeople(provider, deps).roles.length,
+          inferred: [...plannedPeople(provider, deps).inferred.keys()].map((name) =>
+            aclSubject('acl-role', name),
+          ),
+        };
+    acl.peoplesCounts.set(provider, count);
+    owned += count.owned;
+    wanted += deps.window.rejections.countOf(count.inferred, now);
   }
   return { owned, wanted };
-}
-
-/** The client whose objects stand under a name, as their Descriptions say; checked, for anybody can edit those. */
-export function clientOf(standing: StandingAcl, owner: string): ClientId | undefined {
-  const { role, authMethod, bindingRules } = standing;
-  for (const { object } of [role, authMethod, ...bindingRules].filter((each) => each !== undefined)) {
-    const name = 'authMethod' in object ? object.authMethod : object.name;
-    const id = isOwnedDescription(owner, object.description)
-      ? clientOfDescription(object.description)
-      : undefined;
-    if (id !== undefined && clientName(owner, id).toLowerCase() === name.toLowerCase()) return id;
-  }
-  return undefined;
 }
 
 /** Sorted, each once. */

@@ -2,12 +2,11 @@ import type { AclCacheSeconds, ConsulFacts } from '../../consul/consul.js';
 import type { Members } from '../../identity/directory.js';
 import type { Mapping } from '../../model/rule.js';
 import { type AclRules, createRulesParser } from '../../plan/acl/rules-text.js';
-import type { ClaimStanding } from '../../plan/claims.js';
 import { createPatternCompiler, type PatternCompiler } from '../../plan/pattern.js';
-import { type ClientId, clientText } from '../../plan/world.js';
 import type { Facts } from '../../queue/facts.js';
-import { Turns } from '../turns.js';
-import { AclCache } from './acl-cache.js';
+import { AclCache } from '../../state/acl-cache.js';
+import { AclOwners } from '../../state/acl-owners.js';
+import { Turns } from '../../state/turns.js';
 import { KeyFetches } from './key-fetches.js';
 
 const FACT = 'acl/written';
@@ -16,6 +15,7 @@ const AGENT_CACHE_MS = 60_000;
 /** What this process knows of Consul's ACL objects, and whether it has to look at them at all. */
 export class AclState {
   readonly cache: AclCache;
+  readonly owners: AclOwners;
   readonly keyFetches = new KeyFetches();
   /**
    * Keys whose job has planned and not ended: what stands is about to change by a plan from before, so that whoever
@@ -34,16 +34,21 @@ export class AclState {
   readonly peoplesNames = new Map<string, { readonly version: number; readonly names: readonly string[] }>();
   /** Providers whose people have something, as of a version of the cache. */
   peoplesProviders: { readonly version: number; readonly providers: ReadonlySet<string> } | undefined;
+  /** What the mass guard counts of each provider's people, as of what it follows from. */
+  readonly peoplesCounts = new Map<
+    string,
+    { readonly follows: readonly unknown[]; readonly owned: number; readonly inferred: readonly string[] }
+  >();
   #parse = createRulesParser();
   #compile = createPatternCompiler();
   #mapping: Mapping | undefined;
   /** Objects of ours may stand, for this instance wrote some. */
   #mayStand = false;
   #agentCache: { readonly at: number; readonly seconds: AclCacheSeconds | undefined } | undefined;
-  #standings: { of: ReadonlyMap<string, ClaimStanding>; byClient: Map<string, ClaimStanding[]> } | undefined;
 
   constructor(onFirstRoles?: ConstructorParameters<typeof AclCache>[0]) {
     this.cache = new AclCache(onFirstRoles);
+    this.owners = new AclOwners(this.cache);
   }
 
   isUnderWay(key: string): boolean {
@@ -98,22 +103,6 @@ export class AclState {
       this.#agentCache = { at: now, seconds: aclCache };
     }
     return this.#agentCache.seconds;
-  }
-
-  /** The claims on a client, of standings that are the same object as long as nothing changes. */
-  standingsOf(id: ClientId, standings: ReadonlyMap<string, ClaimStanding>): readonly ClaimStanding[] {
-    if (this.#standings?.of !== standings) {
-      const byClient = new Map<string, ClaimStanding[]>();
-      for (const standing of standings.values()) {
-        if (standing.kind === 'none') continue;
-        const key = clientText(standing.client);
-        const known = byClient.get(key);
-        if (known === undefined) byClient.set(key, [standing]);
-        else known.push(standing);
-      }
-      this.#standings = { of: standings, byClient };
-    }
-    return this.#standings.byClient.get(clientText(id)) ?? [];
   }
 }
 

@@ -152,8 +152,13 @@ async function reconcile(
 }
 
 /** Whether a complete read has just shown what stands: what only such a read caused needs no other. */
-function isListed({ triggers }: Job, { acl }: ReconcilerDeps): boolean {
-  return acl.cache.isComplete && triggers.length > 0 && triggers.every(({ cause }) => isOfList(cause));
+function isListed({ triggers, attempts }: Job, { acl }: ReconcilerDeps): boolean {
+  return (
+    acl.cache.isComplete &&
+    attempts === 0 &&
+    triggers.length > 0 &&
+    triggers.every(({ cause }) => isOfList(cause))
+  );
 }
 
 async function readNamed(
@@ -184,7 +189,7 @@ async function readSettled(
   );
   const wanted = unique([...policies, ...left]);
   const actual =
-    isRead && left.length === 0
+    isRead && pendingAcl(record).length === 0
       ? acl.cache.snapshot([name], wanted)
       : await readNamed(name, wanted, deps, signal);
   const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);

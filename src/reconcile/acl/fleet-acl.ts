@@ -3,13 +3,15 @@ import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
 import { foreignObjects } from '../../plan/acl/foreign-acl.js';
-import { clientName, hasOurName } from '../../plan/acl/quote.js';
+import { hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
+import { isPeoplesName } from '../../state/acl-cache.js';
+import { clientOf } from '../../state/acl-owners.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { clientOf, countAhead, uniqueClients } from './acl-budget.js';
+import { countAhead, uniqueClients } from './acl-budget.js';
 import { isAclActive } from './acl-state.js';
 import { unlessDenied } from './denied.js';
-import { isPeoplesName, peopleTriggers, planPeopleFleet } from './fleet-people.js';
+import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { providersOfPeople } from './people-objects.js';
 import {
   type ClientAclPlan,
@@ -38,7 +40,7 @@ export async function readAllAcl(
 export function clientsWithAcl({ world, acl }: Known, provider?: string): readonly ClientId[] {
   const { owner, providers } = world.mapping;
   const known = providers.flatMap((name) =>
-    world.clients(name).map(({ clientId }) => ({ provider: name, clientId })),
+    [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
   );
   const standing = [...acl.cache.standing.values()].flatMap((each) => clientOf(each, owner) ?? []);
   return uniqueClients(
@@ -198,20 +200,15 @@ export function toTrigger(
 /** The keys under whose names something changed in Consul: clients', and providers' for people. */
 export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): readonly Trigger[] {
   const { world, acl } = deps;
-  const { owner, providers } = world.mapping;
+  const { owner } = world.mapping;
   const changed = new Set(names);
   if (changed.size === 0) return [];
   const clients: ClientId[] = [];
   for (const name of changed) {
-    const id = clientOf(acl.cache.of(name), owner);
-    if (id !== undefined) clients.push(id);
+    // What is gone, or lost its Description, is found by the name that a known client has.
+    for (const id of [clientOf(acl.cache.of(name), owner), world.clientNamed(name)])
+      if (id !== undefined) clients.push(id);
   }
-  // What is gone, or lost its Description, is found by the names that known clients have.
-  for (const provider of providers)
-    for (const { clientId } of world.clients(provider)) {
-      const id = { provider, clientId };
-      if (changed.has(clientName(owner, id).toLowerCase())) clients.push(id);
-    }
   const people = [...changed].some(isPeoplesName) ? providersOfPeople(deps) : [];
   const keys = [
     ...uniqueClients(clients).map((id) => clientKey(id.provider, id.clientId)),

@@ -54,8 +54,3 @@ export function peopleTriggers(plans: readonly PlannedPeople[], cause: Cause): r
       ...(plan.changes.some((change) => change.narrows) ? { urgent: true } : {}),
     }));
 }
-
-/** Whether a name may be one of a person's role or of the method by which people log in. */
-export function isPeoplesName(name: string): boolean {
-  return name.toLowerCase().includes('-_pe');
-}

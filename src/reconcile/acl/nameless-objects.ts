@@ -3,10 +3,11 @@ import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { NOTHING_DESIRED } from '../../plan/acl/login.js';
 import { clientName, isOurs } from '../../plan/acl/quote.js';
 import { revocationLimit } from '../../plan/guard.js';
+import type { StandingAcl } from '../../state/acl-cache.js';
+import { clientOf } from '../../state/acl-owners.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { budgetOf } from '../fleet.js';
-import { aclBudget, clientOf } from './acl-budget.js';
-import type { StandingAcl } from './acl-cache.js';
+import { aclBudget } from './acl-budget.js';
 
 /** What a client's id ends in where it does not fit into a name as it is. */
 const HASHED = /-_[0-9a-f]{40}$/;
@@ -18,7 +19,7 @@ const HASHED = /-_[0-9a-f]{40}$/;
 export function namelessLeft({ world, acl }: Pick<ReconcilerDeps, 'world' | 'acl'>): readonly string[] {
   const { owner, providers } = world.mapping;
   if (
-    !providers.every((each) => world.hasDirectory(each) && world.unreadable(each).unnamedSince === undefined)
+    !providers.every((each) => world.hasDirectory(each) && !world.directories.unreadableOf(each).hasUnnamed)
   )
     return [];
   const candidates = [...acl.cache.standing].filter(
@@ -28,10 +29,9 @@ export function namelessLeft({ world, acl }: Pick<ReconcilerDeps, 'world' | 'acl
   if (candidates.length === 0) return [];
   const known = new Set(
     providers.flatMap((provider) =>
-      [
-        ...world.clients(provider).map(({ clientId }) => clientId),
-        ...world.unreadable(provider).unreadable.keys(),
-      ].map((clientId) => clientName(owner, { provider, clientId }).toLowerCase()),
+      [...world.clients(provider).keys(), ...world.directories.unreadableOf(provider).clients.keys()].map(
+        (clientId) => clientName(owner, { provider, clientId }).toLowerCase(),
+      ),
     ),
   );
   return candidates.map(([name]) => name).filter((name) => !known.has(name));

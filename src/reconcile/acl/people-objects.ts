@@ -77,7 +77,7 @@ export function providersOfPeople(deps: Known): readonly string[] {
 }
 
 function standingProviders({ world, acl }: Known): ReadonlySet<string> {
-  const { version } = acl.cache;
+  const version = acl.cache.peoplesVersion;
   if (acl.peoplesProviders?.version === version) return acl.peoplesProviders.providers;
   const { owner } = world.mapping;
   const providers = new Set<string>();
@@ -96,7 +96,7 @@ function standingProviders({ world, acl }: Known): ReadonlySet<string> {
 /** In lower case: the auth method, the roles that its rules give, and every role of a person. */
 function standingNames(provider: string, { world, acl }: Known): readonly string[] {
   const known = acl.peoplesNames.get(provider);
-  if (known?.version === acl.cache.version) return known.names;
+  if (known?.version === acl.cache.peoplesVersion) return known.names;
   const { owner } = world.mapping;
   const method = peopleName(owner, provider).toLowerCase();
   const names = new Set([method]);
@@ -108,7 +108,7 @@ function standingNames(provider: string, { world, acl }: Known): readonly string
       isPeoples(owner, provider, role.object.name, role.object.description)
     )
       names.add(name);
-  acl.peoplesNames.set(provider, { version: acl.cache.version, names: [...names] });
+  acl.peoplesNames.set(provider, { version: acl.cache.peoplesVersion, names: [...names] });
   return [...names];
 }
 

@@ -23,7 +23,7 @@ import { compareText } from '../../plan/compare.js';
 import { parseGrantText, sameGrant, toGrantText, toldScopes } from '../../plan/grant-text.js';
 import type { PlannedClient } from '../../plan/plan.js';
 import { type ClientId, serviceText } from '../../plan/world.js';
-import type { WorldState } from '../world-state.js';
+import type { WorldState } from '../../state/world-state.js';
 import type { AclState } from './acl-state.js';
 
 /** What a plan of a client's ACL objects is made from, besides the world. */
@@ -184,7 +184,7 @@ function wantedOf(
   const { mapping } = world;
   const [role] = facts.actual.roles;
   const [method] = facts.actual.authMethods;
-  const standings = world.catalog === undefined ? undefined : acl.standingsOf(client, world.standings(now));
+  const standings = world.catalog === undefined ? undefined : world.claimsOn(client, now);
   const unshown = facts.keepsUnshown ? vanishedServices(role?.object, world, now) : [];
   return desiredClient({
     client,

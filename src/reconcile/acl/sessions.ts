@@ -175,7 +175,9 @@ function isPeoples(provider: string, clientId: string, { world }: Pick<Reconcile
 
 function clientIdOf(order: RevocationOrder, world: ReconcilerDeps['world']): string | undefined {
   const { provider, clientId, internalId } = order;
-  return clientId ?? (internalId === undefined ? undefined : world.clientIdOf(provider, internalId));
+  return (
+    clientId ?? (internalId === undefined ? undefined : world.directories.clientIdOf(provider, internalId))
+  );
 }
 
 function whose(

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Consul, ConsulFacts } from '../../../src/consul/consul.js';
 import type { IntentionEntry } from '../../../src/model/intention.js';
-import { WorldState } from '../../../src/reconcile/world-state.js';
+import { WorldState } from '../../../src/state/world-state.js';
 import { jwtFindings, userRuleFindings } from '../../../workers/doctor/jwt-findings.js';
 import { loginProvider, settings } from '../../plan/acl/acl-scene.js';
 import { mapping } from '../../plan/scene.js';

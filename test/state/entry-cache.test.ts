@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { IntentionEntry } from '../../src/model/intention.js';
-import { EntryCache } from '../../src/reconcile/entry-cache.js';
+import { EntryCache } from '../../src/state/entry-cache.js';
 import { ALLOW, DENY, entry, keyOf, mapping, named, ourSource } from '../plan/scene.js';
 
 const at = (modifyIndex: number, access: typeof ALLOW | typeof DENY = ALLOW): IntentionEntry => ({

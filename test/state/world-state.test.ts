@@ -6,7 +6,7 @@ import { planDestination } from '../../src/plan/plan-destination.js';
 import { type ClientId, clientText, serviceText } from '../../src/plan/world.js';
 import { inferredAcrossFleet, inputOf } from '../../src/reconcile/fleet.js';
 import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
-import { WorldState } from '../../src/reconcile/world-state.js';
+import { WorldState } from '../../src/state/world-state.js';
 import {
   ALLOW,
   claiming,
@@ -74,7 +74,7 @@ describe('the world', () => {
             .filter((each) => each.destination.name !== '*')
             .flatMap((each) => each.sources)
             .filter((source) => isOwned('pay', source) && source.access.kind !== 'deny');
-          expect(world.ownedEdges()).toBe(owned.length);
+          expect(world.owned.count).toBe(owned.length);
         };
         check();
         world.putEntries(
@@ -126,7 +126,7 @@ describe('the world', () => {
   test('sees one destination in two names that differ in case, as Consul does', () => {
     const world = worldOf(scene());
     const upper: IntentionEntry = { ...entry('Orders', ourSource('web', ALLOW)), modifyIndex: 9 };
-    expect(world.putEntries([upper], NOW)).toEqual([named('orders')]);
+    expect([...world.putEntries([upper], NOW).destinations.keys()]).toEqual([keyOf('orders')]);
     expect(world.destinations(NOW)).toEqual([named('orders')]);
     expect(planDestination(inputOf(world, named('orders'), NOW)).changes).toEqual([]);
     world.putEntry(named('orders'), upper);

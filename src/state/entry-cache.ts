@@ -1,15 +1,13 @@
-import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import { digest } from '../plan/access.js';
 import { serviceText } from '../plan/world.js';
+import { LastSaid } from './last-said.js';
 import { OwnedEdges } from './owned-edges.js';
 
-/**
- * The entries as they were last read or written. Which of two reads is the later one is told by their numbers: indexes
- * do not tell, for a restored snapshot brings back lower ones.
- */
+/** The entries as they were last read or written. */
 export class EntryCache {
   readonly #entries = new Map<string, IntentionEntry>();
-  /** The number of the read or write that last said something of an entry. */
-  readonly #reads = new Map<string, number>();
+  readonly #lastSaid = new LastSaid();
   #owned: OwnedEdges;
 
   constructor(owner: string) {
@@ -37,20 +35,21 @@ export class EntryCache {
   ): { readonly changed: readonly IntentionEntry[]; readonly gone: readonly ServiceName[] } {
     const changed: IntentionEntry[] = [];
     const gone: ServiceName[] = [];
+    if (!this.#lastSaid.acceptsAll(read)) return { changed, gone };
     const listed = new Set<string>();
     for (const listedEntry of entries) {
       const entry = inLowerCase(listedEntry);
       const key = serviceText(entry.destination);
       listed.add(key);
       const known = this.#entries.get(key);
-      if (known?.modifyIndex === entry.modifyIndex || this.#isOlder(key, read)) continue;
-      this.#set(key, entry, read);
-      changed.push(entry);
+      if (known?.modifyIndex === entry.modifyIndex || this.#lastSaid.isNewer(key, read)) continue;
+      this.#set(key, entry);
+      // Our own write, whose answer had no index: this is where it is read back.
+      if (known === undefined || known.modifyIndex !== 0 || !isSameEntry(known, entry)) changed.push(entry);
     }
     for (const [key, entry] of this.#entries) {
-      if (listed.has(key) || this.#isOlder(key, read)) continue;
-      this.#set(key, undefined, read);
-      this.#reads.delete(key);
+      if (listed.has(key) || this.#lastSaid.isNewer(key, read)) continue;
+      this.#set(key, undefined);
       gone.push(entry.destination);
     }
     return { changed, gone };
@@ -59,23 +58,29 @@ export class EntryCache {
   /** What a single read, or our own write, says of one entry; false if that is nothing new. */
   replace(destination: ServiceName, entry: IntentionEntry | undefined, read: number): boolean {
     const key = serviceText({ ...destination, name: destination.name.toLowerCase() });
-    if (this.#isOlder(key, read)) return false;
-    this.#reads.set(key, read);
-    if (this.#entries.get(key)?.modifyIndex === entry?.modifyIndex) return false;
-    this.#set(key, entry === undefined ? undefined : inLowerCase(entry), read);
+    if (!this.#lastSaid.accepts(key, read)) return false;
+    const known = this.#entries.get(key);
+    if (known?.modifyIndex === entry?.modifyIndex && known?.modifyIndex !== 0) return false;
+    this.#set(key, entry === undefined ? undefined : inLowerCase(entry));
     return true;
   }
 
-  #set(key: string, entry: IntentionEntry | undefined, read: number): void {
+  #set(key: string, entry: IntentionEntry | undefined): void {
     this.#owned.replace(this.#entries.get(key), entry);
-    this.#reads.set(key, read);
     if (entry === undefined) this.#entries.delete(key);
     else this.#entries.set(key, entry);
   }
+}
 
-  #isOlder(key: string, read: number): boolean {
-    return (this.#reads.get(key) ?? 0) > read;
-  }
+/** Whether the sources say the same, in whatever order. */
+function isSameEntry(a: IntentionEntry, b: IntentionEntry): boolean {
+  const texts = new Set(b.sources.map(sourceText));
+  return a.sources.length === b.sources.length && a.sources.every((each) => texts.has(sourceText(each)));
+}
+
+function sourceText({ peer, description, access, ...name }: IntentionSource): string {
+  const content = access.kind === 'other' ? 'other' : digest(access);
+  return JSON.stringify([serviceText(name), peer ?? null, description, content]);
 }
 
 /** Names of config entries meet in Consul without regard to case: `Orders` is the one entry of `orders`. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
-import { losesReach, reachOf } from '../../src/reconcile/reach.js';
-import { WorldState } from '../../src/reconcile/world-state.js';
+import { clientText } from '../../src/plan/world.js';
+import { WorldState } from '../../src/state/world-state.js';
 import { claiming, client, mapping, NOW, rule, SETTINGS } from '../plan/scene.js';
 
 const WEB = { provider: 'main', clientId: 'web' };
@@ -21,9 +21,7 @@ function loses(before: OAuthClient, after: OAuthClient | undefined): boolean {
     NOW,
   );
   world.putDirectory('main', [before], world.beginRead(), NOW);
-  const had = reachOf(WEB, world, NOW);
-  world.putClient(WEB, after, world.beginRead());
-  return losesReach(WEB, had, reachOf(WEB, world, NOW));
+  return world.putClient(WEB, after, world.beginRead()).losing.has(clientText(WEB));
 }
 
 const web = (scopes: readonly string[], attributes: Readonly<Record<string, string>> = {}) =>

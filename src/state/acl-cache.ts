@@ -6,8 +6,9 @@ import type {
   AclRole,
   AclSnapshot,
   Stored,
-} from '../../model/acl.js';
-import { isOurs } from '../../plan/acl/quote.js';
+} from '../model/acl.js';
+import { isOurs } from '../plan/acl/quote.js';
+import { LastSaid } from './last-said.js';
 
 /** What stands under one name: a client's role, auth method and rules, or a role of one person. */
 export interface StandingAcl {
@@ -26,11 +27,12 @@ const NOTHING: StandingAcl = { bindingRules: [] };
 export class AclCache {
   #standing = new Map<string, StandingAcl>();
   #policies = new Map<string, Stored<AclPolicy>>();
-  /** The number of the read or write that last said something of a name; of policies with `policy ` before it. */
-  readonly #reads = new Map<string, number>();
+  readonly #lastSaid = { names: new LastSaid(), policies: new LastSaid() };
+  /** Names under which something changed since `takeChanged`. */
+  #changed = new Set<string>();
   readonly #onFirstRoles: (roles: readonly AclRole[]) => void;
   #isComplete = false;
-  #version = 0;
+  #peoplesVersion = 0;
 
   /** `onFirstRoles` takes the roles of every read up to the first of everything: what stood before this process. */
   constructor(onFirstRoles: (roles: readonly AclRole[]) => void = () => {}) {
@@ -42,9 +44,16 @@ export class AclCache {
     return this.#isComplete;
   }
 
-  /** Counts up with every change. */
-  get version(): number {
-    return this.#version;
+  /** Counts up with every change of a person's objects or of a policy. */
+  get peoplesVersion(): number {
+    return this.#peoplesVersion;
+  }
+
+  /** The names under which something changed since the last call, in lower case. */
+  takeChanged(): ReadonlySet<string> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
   }
 
   /** Whether anything of this owner stands; what merely has such a name is somebody else's. */
@@ -69,14 +78,17 @@ export class AclCache {
     this.#isComplete = true;
     const { standing, policies } = sorted(snapshot);
     const changed = new Set<string>();
+    const said = this.#lastSaid;
+    if (!said.names.acceptsAll(read) || !said.policies.acceptsAll(read)) return changed;
     for (const name of new Set([...standing.keys(), ...this.#standing.keys()]))
-      if (this.#put(name, standing.get(name) ?? NOTHING, read)) changed.add(name);
-    for (const name of new Set([...policies.keys(), ...this.#policies.keys()])) {
-      if (!this.#putPolicy(name, policies.get(name), read)) continue;
-      // Whoever has a policy whose text is another one now.
-      for (const [key, { role }] of this.#standing)
-        if (role?.object.policies.some((each) => each.toLowerCase() === name)) changed.add(key);
-    }
+      if (!said.names.isNewer(name, read) && this.#set(name, standing.get(name) ?? NOTHING))
+        changed.add(name);
+    const texts = new Set<string>();
+    for (const name of new Set([...policies.keys(), ...this.#policies.keys()]))
+      if (!said.policies.isNewer(name, read) && this.#setPolicy(name, policies.get(name))) texts.add(name);
+    // Whoever has a policy whose text is another one now.
+    for (const [key, { role }] of texts.size === 0 ? [] : this.#standing)
+      if (role?.object.policies.some((each) => texts.has(each.toLowerCase()))) changed.add(key);
     return changed;
   }
 
@@ -150,27 +162,36 @@ export class AclCache {
     if (!this.#isComplete) this.#onFirstRoles(roles.map(({ object }) => object));
   }
 
-  #put(name: string, next: StandingAcl, read: number): boolean {
-    if ((this.#reads.get(name) ?? 0) > read) return false;
-    this.#reads.set(name, read);
+  #put(name: string, next: StandingAcl, read: number): void {
+    if (this.#lastSaid.names.accepts(name, read)) this.#set(name, next);
+  }
+
+  #set(name: string, next: StandingAcl): boolean {
     if (isSame(this.#standing.get(name) ?? NOTHING, next)) return false;
-    this.#version++;
+    if (isPeoplesName(name)) this.#peoplesVersion++;
+    this.#changed.add(name);
     if (next.role === undefined && next.authMethod === undefined && next.bindingRules.length === 0)
       this.#standing.delete(name);
     else this.#standing.set(name, next);
     return true;
   }
 
-  #putPolicy(name: string, next: Stored<AclPolicy> | undefined, read: number): boolean {
-    const key = `policy ${name}`;
-    if ((this.#reads.get(key) ?? 0) > read) return false;
-    this.#reads.set(key, read);
+  #putPolicy(name: string, next: Stored<AclPolicy> | undefined, read: number): void {
+    if (this.#lastSaid.policies.accepts(name, read)) this.#setPolicy(name, next);
+  }
+
+  #setPolicy(name: string, next: Stored<AclPolicy> | undefined): boolean {
     if (isSame(this.#policies.get(name), next)) return false;
-    this.#version++;
+    this.#peoplesVersion++;
     if (next === undefined) this.#policies.delete(name);
     else this.#policies.set(name, next);
     return true;
   }
+}
+
+/** Whether a name may be one of a person's role or of the method by which people log in. */
+export function isPeoplesName(name: string): boolean {
+  return name.toLowerCase().includes('-_pe');
 }
 
 function sorted(snapshot: AclSnapshot) {

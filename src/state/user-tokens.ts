@@ -1,11 +1,19 @@
 import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
 import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/user-tokens.js';
+import { LastSaid } from './last-said.js';
 
 /** What this process last saw of what a user's token needs: Consul's version, the providers' keys, the entries. */
 export class UserTokens {
   #facts: UserTokenFacts = NOTHING_KNOWN;
   /** By key, milliseconds since the epoch. */
   readonly #waiting = new Map<string, number>();
+  readonly #lastSaid = new LastSaid();
+  readonly #onChange: () => void;
+
+  /** `onChange` is called whenever another token may be needed, or none may be had. */
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
 
   /** The same object until something changes. */
   get facts(): UserTokenFacts {
@@ -22,23 +30,39 @@ export class UserTokens {
     this.#put({ jwksUris: new Map(this.#facts.jwksUris).set(provider, uri) });
   }
 
-  putEntries(entries: readonly StandingJwtProvider[]): void {
-    this.#put({ entries: new Map(entries.map((each) => [each.name.toLowerCase(), each])) });
+  /** A complete list; `read` was begun before it. What a later write said is kept. */
+  putEntries(entries: readonly StandingJwtProvider[], read: number): void {
+    if (!this.#lastSaid.acceptsAll(read)) return;
+    const known = this.#facts.entries;
+    const next = new Map(entries.map((each) => [each.name.toLowerCase(), each]));
+    for (const key of new Set([...next.keys(), ...(known?.keys() ?? [])])) {
+      if (!this.#lastSaid.isNewer(key, read)) continue;
+      const later = known?.get(key);
+      if (later === undefined) next.delete(key);
+      else next.set(key, later);
+    }
+    this.#put({ entries: next });
   }
 
   /** What our own write says of one entry; `modifyIndex` 0: what stands there now is not known. */
-  putEntry(name: string, entry: JwtProviderEntry | undefined, modifyIndex: number): void {
+  putEntry(name: string, entry: JwtProviderEntry | undefined, modifyIndex: number, read: number): void {
+    if (!this.#lastSaid.accepts(name.toLowerCase(), read)) return;
+    this.#put({ entries: this.#entriesWith(name, entry, modifyIndex) });
+  }
+
+  #entriesWith(name: string, entry: JwtProviderEntry | undefined, modifyIndex: number) {
     const entries = new Map(this.#facts.entries);
     if (entry === undefined) entries.delete(name.toLowerCase());
     else entries.set(name.toLowerCase(), { name, meta: entry.meta, content: entry, modifyIndex });
-    this.#put({ entries });
+    return entries;
   }
 
   /** Calls `use` as if the entries stood as they are wanted: for a plan of what writing them would bring. */
   assuming<T>(entries: readonly JwtProviderEntry[], use: () => T): T {
     const before = this.#facts;
     try {
-      for (const entry of entries) this.putEntry(entry.name, entry, 0);
+      for (const entry of entries)
+        this.#facts = { ...this.#facts, entries: this.#entriesWith(entry.name, entry, 0) };
       return use();
     } finally {
       this.#facts = before;
@@ -59,7 +83,9 @@ export class UserTokens {
 
   #put(changes: Partial<UserTokenFacts>): void {
     const next = { ...this.#facts, ...changes };
-    if (textOf(next) !== textOf(this.#facts)) this.#facts = next;
+    if (textOf(next) === textOf(this.#facts)) return;
+    this.#facts = next;
+    this.#onChange();
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { AclRole } from '../../src/model/acl.js';
 import { planClient } from '../../src/plan/plan-client.js';
 import { serviceText } from '../../src/plan/world.js';
-import { WorldState } from '../../src/reconcile/world-state.js';
+import { WorldState } from '../../src/state/world-state.js';
 import {
   ALLOW,
   claiming,
@@ -15,6 +15,8 @@ import {
   rule,
   SETTINGS,
 } from '../plan/scene.js';
+
+const WEB = { provider: 'main', clientId: 'web' };
 
 const role = (changes: Partial<AclRole> = {}): AclRole => ({
   name: 'scopemesh-pay-main-web',
@@ -82,8 +84,7 @@ describe('with first claims and no record', () => {
     return world;
   };
   const recordedIn = (world: WorldState) =>
-    planClient({ provider: 'main', clientId: 'web' }, world.view(NOW), world.standings(NOW), world.mapping)
-      .create?.name;
+    planClient(WEB, world.view(NOW), world.claimsOn(WEB, NOW), world.mapping).create?.name;
 
   test.each([
     [

@@ -1,0 +1,45 @@
+import { clientName } from '../plan/acl/quote.js';
+import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
+import type { ClientId } from '../plan/world.js';
+import type { AclCache, StandingAcl } from './acl-cache.js';
+
+/** The clients whose objects exist under each name, kept up with what changes in the cache. */
+export class AclOwners {
+  readonly #cache: AclCache;
+  readonly #byName = new Map<string, ClientId>();
+  #owner: string | undefined;
+
+  constructor(cache: AclCache) {
+    this.#cache = cache;
+  }
+
+  /** By name, in lower case. `onChange` is called with every client whose objects changed since the last call. */
+  all(owner: string, onChange: (client: ClientId) => void): ReadonlyMap<string, ClientId> {
+    const changed = this.#cache.takeChanged();
+    const names = this.#owner === owner ? changed : [...this.#byName.keys(), ...this.#cache.standing.keys()];
+    this.#owner = owner;
+    for (const name of names) {
+      const [before, after] = [this.#byName.get(name), clientOf(this.#cache.of(name), owner)];
+      if (before !== undefined) onChange(before);
+      if (after === undefined) this.#byName.delete(name);
+      else {
+        onChange(after);
+        this.#byName.set(name, after);
+      }
+    }
+    return this.#byName;
+  }
+}
+
+/** The client whose objects exist under a name, as their Descriptions say; checked, for anybody can edit those. */
+export function clientOf(standing: StandingAcl, owner: string): ClientId | undefined {
+  const { role, authMethod, bindingRules } = standing;
+  for (const { object } of [role, authMethod, ...bindingRules].filter((each) => each !== undefined)) {
+    const name = 'authMethod' in object ? object.authMethod : object.name;
+    const id = isOwnedDescription(owner, object.description)
+      ? clientOfDescription(object.description)
+      : undefined;
+    if (id !== undefined && clientName(owner, id).toLowerCase() === name.toLowerCase()) return id;
+  }
+  return undefined;
+}

@@ -1,0 +1,115 @@
+import type { AclRole } from '../model/acl.js';
+import type { IntentionEntry } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
+import { clientName, isOurs } from '../plan/acl/quote.js';
+import type { StatedClaim } from '../plan/claims.js';
+import { clientOfDescription, isOwned } from '../plan/ownership.js';
+import { type ClientId, clientText, type RememberedClaim, serviceText } from '../plan/world.js';
+
+/** What services last claimed, and when the grace of those without instances ends. */
+export class ClaimMemory {
+  readonly #claims = new Map<string, RememberedClaim>();
+  /** Of services without instances: milliseconds since the epoch. */
+  readonly #graceEnds = new Map<string, number>();
+  #firstEnd = Number.POSITIVE_INFINITY;
+  readonly #graceMs: number;
+
+  constructor(graceMs: number) {
+    this.#graceMs = graceMs;
+  }
+
+  /** By `serviceText`. `lastSeenAt` is exact only for a service without instances. */
+  get all(): ReadonlyMap<string, RememberedClaim> {
+    return this.#claims;
+  }
+
+  /** What the instances of a service say now. The grace begins when the last one is seen to be gone. */
+  note(key: string, stated: StatedClaim, wasInhabited: boolean, now: number): void {
+    this.#graceEnds.delete(key);
+    const known = this.#claims.get(key);
+    if (stated.kind === 'client') {
+      const isSame = known !== undefined && clientText(known) === clientText(stated.client);
+      this.#claims.set(key, { ...stated.client, lastSeenAt: now, since: isSame ? known.since : now });
+    } else if (stated.kind === 'nothing') this.#claims.delete(key);
+    else if (stated.kind === 'vacant' && known !== undefined) {
+      if (wasInhabited) this.#claims.set(key, { ...known, lastSeenAt: now });
+      this.#beginGrace(key);
+    }
+  }
+
+  /**
+   * What Consul still has of an earlier process says that the claim is old, and nothing about a claim on another client.
+   * The grace begins now.
+   */
+  restore(key: string, client: ClientId, isVacant: boolean, now: number): void {
+    const known = this.#claims.get(key);
+    if (known === undefined) this.#claims.set(key, { ...client, lastSeenAt: now, since: 0 });
+    else if (clientText(known) === clientText(client)) this.#claims.set(key, { ...known, since: 0 });
+    if (isVacant) this.#beginGrace(key);
+  }
+
+  /** Services whose grace has ended since the last call. Costs nothing before the first end. */
+  takeEnded(now: number): readonly string[] {
+    if (now < this.#firstEnd) return [];
+    const ended: string[] = [];
+    this.#firstEnd = Number.POSITIVE_INFINITY;
+    for (const [key, end] of this.#graceEnds) {
+      if (end > now) this.#firstEnd = Math.min(this.#firstEnd, end);
+      else {
+        this.#graceEnds.delete(key);
+        const claim = this.#claims.get(key);
+        // It does not begin again where the clock is set back.
+        if (claim !== undefined) this.#claims.set(key, { ...claim, lastSeenAt: Number.NEGATIVE_INFINITY });
+        ended.push(key);
+      }
+    }
+    return ended;
+  }
+
+  forget(key: string): void {
+    this.#claims.delete(key);
+    this.#graceEnds.delete(key);
+  }
+
+  #beginGrace(key: string): void {
+    const claim = this.#claims.get(key);
+    if (claim === undefined) return;
+    const end = claim.lastSeenAt + this.#graceMs;
+    this.#graceEnds.set(key, end);
+    this.#firstEnd = Math.min(this.#firstEnd, end);
+  }
+}
+
+/** A service and the client that it claimed, as something that an earlier process wrote says. */
+export interface FormerClaim {
+  /** `serviceText`. */
+  readonly key: string;
+  readonly client: ClientId;
+}
+
+/** What the Descriptions of owned sources say. */
+export function* claimsOfEntries(
+  entries: Iterable<IntentionEntry>,
+  { owner }: Pick<Mapping, 'owner'>,
+): Iterable<FormerClaim> {
+  for (const { destination, sources } of entries) {
+    for (const source of destination.name === '*' ? [] : sources) {
+      if (!isOwned(owner, source) || source.access.kind === 'deny') continue;
+      const client = clientOfDescription(source.description);
+      if (client !== undefined) yield { key: serviceText(source), client };
+    }
+  }
+}
+
+/** What the identities of our clients' roles say. */
+export function* claimsOfRoles(
+  roles: Iterable<AclRole>,
+  { owner }: Pick<Mapping, 'owner'>,
+): Iterable<FormerClaim> {
+  for (const { name, description, serviceIdentities } of roles) {
+    const client = isOurs(owner, name, description) ? clientOfDescription(description) : undefined;
+    if (client === undefined || clientName(owner, client).toLowerCase() !== name.toLowerCase()) continue;
+    for (const identity of serviceIdentities)
+      yield { key: serviceText({ partition: 'default', namespace: 'default', name: identity }), client };
+  }
+}

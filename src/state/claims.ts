@@ -1,0 +1,202 @@
+import type { Catalog, CatalogService, ClaimRecord, ServiceInstance } from '../model/catalog.js';
+import type { Mapping } from '../model/rule.js';
+import { type ClaimStanding, judgeService, statedClaim } from '../plan/claims.js';
+import {
+  type ClaimSettings,
+  type ClientId,
+  type Closure,
+  clientText,
+  parseServiceText,
+  serviceText,
+  type World,
+} from '../plan/world.js';
+import { ClaimMemory, type FormerClaim } from './claim-memory.js';
+import { ClaimStandings } from './claim-standings.js';
+import type { Directories } from './directories.js';
+import type { StandingChange } from './touched.js';
+
+/**
+ * Who claims which client, and what each claim is worth. Whatever changes returns the services to judge again, by their
+ * `serviceText`; nothing else is judged.
+ */
+export class Claims {
+  readonly standings = new ClaimStandings();
+  readonly #memory: ClaimMemory;
+  readonly #settings: ClaimSettings;
+  readonly #directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>;
+  readonly #closures: ReadonlyMap<string, Closure>;
+  #mapping: Mapping;
+  #catalog: Catalog | undefined;
+  #services: ReadonlyMap<string, CatalogService> = new Map();
+  #recordList: readonly ClaimRecord[] | undefined = [];
+  readonly #records = new Map<string, ClaimRecord>();
+  /** Milliseconds since the epoch, as last passed in. */
+  #now = 0;
+
+  constructor(
+    mapping: Mapping,
+    settings: ClaimSettings,
+    directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>,
+    closures: ReadonlyMap<string, Closure>,
+  ) {
+    this.#mapping = mapping;
+    this.#settings = settings;
+    this.#memory = new ClaimMemory(settings.claimGraceMs);
+    this.#directories = directories;
+    this.#closures = closures;
+  }
+
+  get catalog(): Catalog | undefined {
+    return this.#catalog;
+  }
+
+  get records(): readonly ClaimRecord[] {
+    this.#recordList ??= [...this.#records.values()];
+    return this.#recordList;
+  }
+
+  /** A live view. */
+  world(now: number): World {
+    return {
+      directories: this.#directories.complete,
+      unreadable: this.#directories.unreadable,
+      unnamed: this.#directories.unnamed,
+      catalog: this.#catalog,
+      claimRecords: this.#records,
+      remembered: this.#memory.all,
+      closures: this.#closures,
+      now,
+    };
+  }
+
+  setMapping(mapping: Mapping): ReadonlySet<string> {
+    const isOther = mapping.providers.join(' ') !== this.#mapping.providers.join(' ');
+    this.#mapping = mapping;
+    // Which provider an instance means depends on which there are.
+    for (const [key, service] of isOther ? this.#services : [])
+      this.#memory.note(key, this.#stated(service), isInhabited(service), this.#now);
+    return new Set([...this.#services.keys(), ...this.#memory.all.keys(), ...this.standings.all.keys()]);
+  }
+
+  takeCatalog(catalog: Catalog, now: number): ReadonlySet<string> {
+    this.#now = now;
+    const [before, isFirst] = [this.#services, this.#catalog === undefined];
+    const services = new Map(catalog.services.map((service) => [serviceText(service.name), service]));
+    const changed = new Set<string>();
+    const note = (key: string, service: CatalogService | undefined, old: CatalogService | undefined) => {
+      changed.add(key);
+      this.#memory.note(key, this.#stated(service), isInhabited(old), now);
+    };
+    for (const [key, service] of services) {
+      const old = before.get(key);
+      if (isFirst || old === undefined || !isSameService(old, service)) note(key, service, old);
+    }
+    for (const [key, old] of before) if (!services.has(key)) note(key, undefined, old);
+    for (const [key, claim] of this.#memory.all) {
+      if (isInhabited(services.get(key))) continue;
+      // Until now it was not known whether there are instances.
+      if (isFirst) note(key, services.get(key), undefined);
+      if (now - claim.lastSeenAt <= this.#settings.claimGraceMs || isInhabited(before.get(key))) continue;
+      changed.add(key);
+      this.#memory.forget(key);
+    }
+    this.#catalog = catalog;
+    this.#services = services;
+    return changed;
+  }
+
+  /** A claim that the instances of a service have taken back is not restored. */
+  restore(claims: Iterable<FormerClaim>, now: number): ReadonlySet<string> {
+    this.#now = now;
+    const changed = new Set<string>();
+    for (const { key, client } of claims) {
+      const stated = this.#catalog === undefined ? undefined : this.#stated(this.#services.get(key));
+      if (stated?.kind === 'nothing') continue;
+      this.#memory.restore(key, client, stated?.kind === 'vacant', now);
+      changed.add(key);
+    }
+    return changed;
+  }
+
+  /** `isKept` says of which clients, by `clientText`, a newer read spoke. */
+  takeRecords(
+    records: readonly ClaimRecord[],
+    isKept: (client: string) => boolean = () => false,
+  ): ReadonlySet<string> {
+    const shown = new Map(records.map((record) => [clientText(record), record]));
+    const changed = new Set<string>();
+    for (const key of new Set([...this.#records.keys(), ...shown.keys()]))
+      if (!isKept(key)) for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
+    this.#recordList = undefined;
+    return changed;
+  }
+
+  takeRecord(client: ClientId, record: ClaimRecord | undefined): readonly string[] {
+    this.#recordList = undefined;
+    return this.#putRecord(clientText(client), record);
+  }
+
+  /** Services whose grace has ended. */
+  takeEnded(now: number): readonly string[] {
+    this.#now = now;
+    return this.#memory.takeEnded(now);
+  }
+
+  /** Judges one service again; undefined where its standing is as before. */
+  judge(key: string): StandingChange | undefined {
+    const before = this.standings.all.get(key);
+    const after = this.#judged(key);
+    if (!this.standings.put(key, after)) return undefined;
+    const service = after?.service ?? before?.service ?? parseServiceText(key);
+    return { service, before, after };
+  }
+
+  #judged(key: string): ClaimStanding | undefined {
+    const service = this.#services.get(key);
+    const claim = this.#memory.all.get(key);
+    if (service === undefined && claim === undefined) return undefined;
+    if (this.#catalog === undefined && claim !== undefined) {
+      const { provider, clientId } = claim;
+      return { kind: 'unknown', service: parseServiceText(key), client: { provider, clientId } };
+    }
+    const name = service?.name ?? parseServiceText(key);
+    return judgeService(name, service, this.world(this.#now), this.#mapping, this.#settings);
+  }
+
+  #putRecord(key: string, record: ClaimRecord | undefined): readonly string[] {
+    const before = this.#records.get(key);
+    if (record === undefined) this.#records.delete(key);
+    else this.#records.set(key, record);
+    const id = record ?? before;
+    if (id === undefined || (before && record && serviceText(before.service) === serviceText(record.service)))
+      return [];
+    return [...this.standings.on(id).keys()];
+  }
+
+  #stated(service: CatalogService | undefined) {
+    return service === undefined
+      ? ({ kind: 'vacant' } as const)
+      : statedClaim(service, this.#settings, this.#mapping.providers);
+  }
+}
+
+function isInhabited(service: CatalogService | undefined): boolean {
+  return service?.instances.some((instance) => instance.kind === '') ?? false;
+}
+
+/** Whether the instances say the same, in whatever order. */
+function isSameService(a: CatalogService, b: CatalogService): boolean {
+  if (a.instances === b.instances) return true;
+  return (
+    a.instances.length === b.instances.length &&
+    a.instances.every((each, at) => {
+      const other = b.instances[at];
+      return other !== undefined && instanceText(each) === instanceText(other);
+    })
+  );
+}
+
+/** What a claim depends on. */
+function instanceText({ kind, meta, tags }: ServiceInstance): string {
+  return JSON.stringify([kind, meta, tags]);
+}

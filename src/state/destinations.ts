@@ -1,0 +1,50 @@
+import type { ServiceName } from '../model/intention.js';
+import { destinationNames } from '../plan/wanters.js';
+import { type ClientId, serviceText } from '../plan/world.js';
+import type { ClaimStandings } from './claim-standings.js';
+import type { EntryCache } from './entry-cache.js';
+import type { Openings } from './openings.js';
+import { SourcesByDestination } from './sources-by-destination.js';
+
+/** Where clients and services reach, by what is wanted and by what exists. */
+export class Destinations {
+  readonly sources = new SourcesByDestination();
+  readonly #standings: ClaimStandings;
+  readonly #openings: Openings;
+  readonly #entries: Pick<EntryCache, 'owned'>;
+
+  constructor(standings: ClaimStandings, openings: Openings, entries: Pick<EntryCache, 'owned'>) {
+    this.#standings = standings;
+    this.#openings = openings;
+    this.#entries = entries;
+  }
+
+  /** Every destination that anything opens or that holds an owned source. */
+  *all(): Iterable<ServiceName> {
+    const owned = this.#entries.owned.destinations();
+    yield* owned.values();
+    for (const [key, { destination }] of this.sources.all) if (!owned.has(key)) yield destination;
+  }
+
+  /** Destinations that a client's services may reach or hold an owned source at. */
+  of(id: ClientId): readonly ServiceName[] {
+    const found = new Map<string, ServiceName>();
+    const add = (name: ServiceName) => found.set(serviceText(name), name);
+    const opened = this.#openings.of(id);
+    const names = opened === undefined ? [] : destinationNames(opened);
+    for (const each of this.#entries.owned.ofClient(id)) add(each);
+    for (const { service } of this.#standings.on(id).values()) {
+      for (const name of names) add({ ...service, name });
+      for (const each of this.#entries.owned.ofService(service)) add(each);
+    }
+    return [...found.values()];
+  }
+
+  /** Keeps up where a service wants to be a source, after its standing or what its client opens changed. */
+  want(key: string, service: ServiceName): void {
+    const standing = this.#standings.all.get(key);
+    const isWanting = standing !== undefined && standing.kind !== 'none' && standing.kind !== 'refused';
+    const opened = isWanting ? this.#openings.of(standing.client) : undefined;
+    this.sources.put(service, opened === undefined ? [] : destinationNames(opened));
+  }
+}

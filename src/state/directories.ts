@@ -1,0 +1,207 @@
+import type { OAuthClient } from '../model/client.js';
+import { type ClientId, clientText } from '../plan/world.js';
+import { LastSaid } from './last-said.js';
+
+/** What was read of one provider's clients. */
+interface Directory {
+  /** By client id; until the first complete read, what single reads said. */
+  readonly clients: Map<string, OAuthClient>;
+  /** Client ids by the IdP's own identifier. */
+  readonly byInternalId: Map<string, string>;
+  /** Of clients, by client id. */
+  readonly lastSaid: LastSaid;
+  /** Milliseconds since the epoch of the last complete read. */
+  readAt: number | undefined;
+  /** Why a client's record cannot be parsed, by client id. */
+  readonly unreadable: Map<string, string>;
+  /** The last complete read had a record that does not say whose it is: what it did not show may be there. */
+  hasUnnamed: boolean;
+  /** Client ids that a single read since the last complete one said do not exist. */
+  readonly absent: Set<string>;
+}
+
+/** A record of a complete read that cannot be parsed. */
+export interface UnreadableRecord {
+  readonly clientId?: string;
+  readonly why: string;
+}
+
+const MISSING = 'it is missing from the directory, which has a record without a readable id';
+const NOTHING: ReadonlyMap<string, string> = new Map();
+
+/** A client that differs from what was known. */
+export interface ClientChange {
+  readonly id: ClientId;
+  readonly before: OAuthClient | undefined;
+  readonly after: OAuthClient | undefined;
+}
+
+/** The clients of every provider, as they were last read; changed in place. */
+export class Directories {
+  readonly #all = new Map<string, Directory>();
+  readonly #complete = new Map<string, ReadonlyMap<string, OAuthClient>>();
+  readonly #unreadable = new Set<string>();
+  readonly #unnamed = new Map<string, ReadonlySet<string>>();
+
+  /** By `clientText`. */
+  get unreadable(): ReadonlySet<string> {
+    return this.#unreadable;
+  }
+
+  /** As `World.unnamed`. */
+  get unnamed(): ReadonlyMap<string, ReadonlySet<string>> {
+    return this.#unnamed;
+  }
+
+  /** Those that were read completely, by provider and client id. */
+  get complete(): ReadonlyMap<string, ReadonlyMap<string, OAuthClient>> {
+    return this.#complete;
+  }
+
+  readAt(provider: string): number | undefined {
+    return this.#all.get(provider)?.readAt;
+  }
+
+  clients(provider: string): ReadonlyMap<string, OAuthClient> {
+    return this.#all.get(provider)?.clients ?? NOBODY;
+  }
+
+  /** Every client, as if it had been read again and nothing had changed. */
+  *everybody(): Iterable<ClientChange> {
+    for (const [provider, { clients }] of this.#all)
+      for (const [clientId, client] of clients)
+        yield { id: { provider, clientId }, before: client, after: client };
+  }
+
+  clientIdOf(provider: string, internalId: string): string | undefined {
+    return this.#all.get(provider)?.byInternalId.get(internalId);
+  }
+
+  /** Undefined where a newer read spoke already, or says the same. */
+  put(id: ClientId, after: OAuthClient | undefined, read: number): ClientChange | undefined {
+    const directory = this.#directoryOf(id.provider);
+    if (!directory.lastSaid.accepts(id.clientId, read)) return undefined;
+    if (after === undefined) directory.absent.add(id.clientId);
+    return this.#shown(directory, id, after);
+  }
+
+  /** A single read showed a client whose record cannot be parsed: what was known of it is kept. */
+  putUnreadable(id: ClientId, why: string, read: number): ClientChange | undefined {
+    const directory = this.#directoryOf(id.provider);
+    return directory.lastSaid.accepts(id.clientId, read) ? this.#unread(directory, id, why) : undefined;
+  }
+
+  /**
+   * Takes in a complete read; undefined where a newer one spoke already. What was known of a client that cannot be
+   * parsed is kept, and of every missing one where a record does not say whose it is.
+   */
+  putAll(
+    provider: string,
+    clients: readonly OAuthClient[],
+    read: number,
+    now: number,
+    unreadable: readonly UnreadableRecord[] = [],
+  ): readonly ClientChange[] | undefined {
+    const directory = this.#directoryOf(provider);
+    const { lastSaid } = directory;
+    if (!lastSaid.acceptsAll(read)) return undefined;
+    directory.readAt = now;
+    this.#complete.set(provider, directory.clients);
+    const shown = new Map(clients.map((client) => [client.clientId, client]));
+    const spoilt = new Map(
+      unreadable.flatMap(({ clientId, why }) => (clientId === undefined ? [] : [[clientId, why]])),
+    );
+    this.#setUnnamed(
+      provider,
+      directory,
+      unreadable.some(({ clientId }) => clientId === undefined),
+    );
+    const known = [...directory.clients.keys(), ...directory.unreadable.keys()];
+    const changes: ClientChange[] = [];
+    for (const clientId of new Set([...known, ...shown.keys(), ...spoilt.keys()])) {
+      if (lastSaid.isNewer(clientId, read)) continue;
+      const id = { provider, clientId };
+      const why =
+        spoilt.get(clientId) ?? (directory.hasUnnamed && !shown.has(clientId) ? MISSING : undefined);
+      const found =
+        why === undefined
+          ? this.#shown(directory, id, shown.get(clientId))
+          : this.#unread(directory, id, why);
+      if (found !== undefined) changes.push(found);
+    }
+    return changes;
+  }
+
+  /** Why clients of a provider cannot be read, by client id, and whether a record does not say whose it is. */
+  unreadableOf(provider: string): {
+    readonly clients: ReadonlyMap<string, string>;
+    readonly hasUnnamed: boolean;
+  } {
+    const { unreadable: clients = NOTHING, hasUnnamed = false } = this.#all.get(provider) ?? {};
+    return { clients, hasUnnamed };
+  }
+
+  #shown(directory: Directory, id: ClientId, after: OAuthClient | undefined): ClientChange | undefined {
+    const wasUnreadable = directory.unreadable.delete(id.clientId);
+    this.#unreadable.delete(clientText(id));
+    if (after !== undefined) directory.absent.delete(id.clientId);
+    const changed = change(directory, id, after);
+    return changed ?? (wasUnreadable ? { id, before: after, after } : undefined);
+  }
+
+  #unread(directory: Directory, id: ClientId, why: string): ClientChange | undefined {
+    const isNew = !directory.unreadable.has(id.clientId);
+    directory.unreadable.set(id.clientId, why);
+    this.#unreadable.add(clientText(id));
+    const known = directory.clients.get(id.clientId);
+    return isNew ? { id, before: known, after: known } : undefined;
+  }
+
+  #setUnnamed(provider: string, directory: Directory, hasUnnamed: boolean): void {
+    directory.hasUnnamed = hasUnnamed;
+    for (const clientId of directory.absent)
+      if (!directory.lastSaid.isNewer(clientId, 0)) directory.absent.delete(clientId);
+    if (hasUnnamed) this.#unnamed.set(provider, directory.absent);
+    else this.#unnamed.delete(provider);
+  }
+
+  /** Until the next complete read nothing is known of the provider; false where nothing was. */
+  forget(provider: string): boolean {
+    return this.#complete.delete(provider);
+  }
+
+  #directoryOf(provider: string): Directory {
+    const known = this.#all.get(provider);
+    if (known !== undefined) return known;
+    const directory: Directory = {
+      clients: new Map(),
+      byInternalId: new Map(),
+      lastSaid: new LastSaid(),
+      readAt: undefined,
+      unreadable: new Map(),
+      hasUnnamed: false,
+      absent: new Set(),
+    };
+    this.#all.set(provider, directory);
+    return directory;
+  }
+}
+
+const NOBODY: ReadonlyMap<string, OAuthClient> = new Map();
+
+/** What a read does not change stays the same object. */
+function change(
+  { clients, byInternalId }: Directory,
+  id: ClientId,
+  after: OAuthClient | undefined,
+): ClientChange | undefined {
+  const { clientId } = id;
+  const before = clients.get(clientId);
+  if (before === after || JSON.stringify(before) === JSON.stringify(after)) return undefined;
+  if (before?.internalId !== undefined && byInternalId.get(before.internalId) === clientId)
+    byInternalId.delete(before.internalId);
+  if (after === undefined) clients.delete(clientId);
+  else clients.set(clientId, after);
+  if (after?.internalId !== undefined) byInternalId.set(after.internalId, clientId);
+  return { id, before, after };
+}

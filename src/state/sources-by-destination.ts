@@ -1,0 +1,48 @@
+import type { ServiceName } from '../model/intention.js';
+import type { Wanters } from '../plan/wanters.js';
+import { serviceText } from '../plan/world.js';
+
+/** The services that want each destination, kept up with each service. */
+export class SourcesByDestination {
+  readonly #sources = new Map<string, { destination: ServiceName; services: Map<string, ServiceName> }>();
+  /** By the `serviceText` of the source: the destinations that it wants, by theirs. */
+  readonly #wanted = new Map<string, ReadonlyMap<string, ServiceName>>();
+
+  /** By `serviceText` of the destination. */
+  get all(): ReadonlyMap<string, Wanters> {
+    return this.#sources;
+  }
+
+  wantedBy(service: ServiceName): ReadonlyMap<string, ServiceName> {
+    return this.#wanted.get(serviceText(service)) ?? NOTHING;
+  }
+
+  /** `names`: everything that the service wants now, in its own partition and namespace. */
+  put(service: ServiceName, names: Iterable<string>): void {
+    const key = serviceText(service);
+    const wanted = new Map<string, ServiceName>();
+    for (const name of names) {
+      const destination = { ...service, name };
+      wanted.set(serviceText(destination), destination);
+    }
+    const before = this.wantedBy(service);
+    for (const at of before.keys()) if (!wanted.has(at)) this.#remove(at, key);
+    for (const [at, destination] of wanted) if (!before.has(at)) this.#add(at, destination, key, service);
+    if (wanted.size === 0) this.#wanted.delete(key);
+    else this.#wanted.set(key, wanted);
+  }
+
+  #add(at: string, destination: ServiceName, key: string, service: ServiceName): void {
+    const known = this.#sources.get(at);
+    if (known === undefined) this.#sources.set(at, { destination, services: new Map([[key, service]]) });
+    else known.services.set(key, service);
+  }
+
+  #remove(at: string, key: string): void {
+    const known = this.#sources.get(at);
+    known?.services.delete(key);
+    if (known?.services.size === 0) this.#sources.delete(at);
+  }
+}
+
+const NOTHING: ReadonlyMap<string, ServiceName> = new Map();

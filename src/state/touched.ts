@@ -1,0 +1,76 @@
+import type { ServiceName } from '../model/intention.js';
+import type { ClaimStanding } from '../plan/claims.js';
+import { type ClientId, clientText, serviceText } from '../plan/world.js';
+
+/** The standing of one service, before and after an update; undefined where nothing is known about the service. */
+export interface StandingChange {
+  readonly service: ServiceName;
+  readonly before: ClaimStanding | undefined;
+  readonly after: ClaimStanding | undefined;
+}
+
+/** What an update of the state touches: everything whose plan may differ from before. */
+export interface Touched {
+  /** Clients whose claims or access changed. */
+  readonly clients: readonly ClientId[];
+  /** By `clientText`: those of them that may do less than before. */
+  readonly losing: ReadonlySet<string>;
+  /** By `serviceText`. `losing`: some service may do less there than before. */
+  readonly destinations: ReadonlyMap<string, TouchedDestination>;
+  readonly standings: readonly StandingChange[];
+}
+
+export interface TouchedDestination {
+  readonly destination: ServiceName;
+  readonly losing: boolean;
+}
+
+export const NOTHING_TOUCHED: Touched = {
+  clients: [],
+  losing: new Set(),
+  destinations: new Map(),
+  standings: [],
+};
+
+/** Collects what one update touches. */
+export class Touches {
+  readonly #clients = new Map<string, ClientId>();
+  readonly #losing = new Set<string>();
+  readonly #destinations = new Map<string, TouchedDestination>();
+  readonly #standings: StandingChange[] = [];
+
+  client({ provider, clientId }: ClientId, losing = false): void {
+    const key = clientText({ provider, clientId });
+    this.#clients.set(key, { provider, clientId });
+    if (losing) this.#losing.add(key);
+  }
+
+  destination(destination: ServiceName, losing = false): void {
+    const key = serviceText(destination);
+    if (losing || !this.#destinations.has(key)) this.#destinations.set(key, { destination, losing });
+  }
+
+  destinations(destinations: Iterable<ServiceName>, losing = false): void {
+    for (const each of destinations) this.destination(each, losing);
+  }
+
+  standing(change: StandingChange): void {
+    this.#standings.push(change);
+  }
+
+  merge({ clients, losing, destinations, standings }: Touched): void {
+    for (const each of clients) this.client(each, losing.has(clientText(each)));
+    for (const each of destinations.values()) this.destination(each.destination, each.losing);
+    this.#standings.push(...standings);
+  }
+
+  done(): Touched {
+    if (this.#clients.size + this.#destinations.size + this.#standings.length === 0) return NOTHING_TOUCHED;
+    return {
+      clients: [...this.#clients.values()],
+      losing: this.#losing,
+      destinations: this.#destinations,
+      standings: this.#standings,
+    };
+  }
+}

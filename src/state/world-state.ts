@@ -1,0 +1,400 @@
+import type { AclRole } from '../model/acl.js';
+import type { Catalog, ClaimRecord, Protocol } from '../model/catalog.js';
+import type { OAuthClient } from '../model/client.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { parseKey } from '../model/key.js';
+import type { Mapping } from '../model/rule.js';
+import type { ClaimStanding } from '../plan/claims.js';
+import type { ClientOpenings } from '../plan/openings.js';
+import type { Wanters } from '../plan/wanters.js';
+import {
+  type ClaimSettings,
+  type ClientId,
+  type Closure,
+  clientText,
+  isUnreadable,
+  serviceText,
+  type World,
+} from '../plan/world.js';
+import { claimsOfEntries, claimsOfRoles } from './claim-memory.js';
+import { losesClaim } from './claim-standings.js';
+import { Claims } from './claims.js';
+import { ClientNames } from './client-names.js';
+import { Destinations } from './destinations.js';
+import { type ClientChange, Directories, type UnreadableRecord } from './directories.js';
+import { EntryCache } from './entry-cache.js';
+import { InferredRemovals } from './inferred-removals.js';
+import { LastSaid } from './last-said.js';
+import { LastWritten } from './last-written.js';
+import { losesGrants, Openings } from './openings.js';
+import type { OwnedEdges } from './owned-edges.js';
+import { hasSameProtocols, protocolIn } from './protocols.js';
+import { NOTHING_TOUCHED, type Touched, Touches } from './touched.js';
+import { Turns } from './turns.js';
+import { UserTokens } from './user-tokens.js';
+
+/**
+ * What this process last saw of both sides, with indexes of what follows from it. It is a cache of reads, never a source
+ * of truth: it starts empty, and a provider or a catalog that was not read completely is unknown, not empty. Every
+ * update costs what it touches, and returns that. The maps that it gives out are live: they hold until the next update.
+ */
+export class WorldState {
+  #mapping: Mapping;
+  readonly closureTurns = new Turns();
+  /** By `clientText`: clients about whom an order waits, and that is said. */
+  readonly waitingOrders = new Set<string>();
+  readonly unreadableTurns = new Turns();
+  readonly userTokens = new UserTokens(() => this.inferredEdges.touchAll());
+  /** Of the edges at each destination, by its `serviceText`. */
+  readonly inferredEdges = new InferredRemovals();
+  /** Of the ACL objects of each client, by its `clientText`. */
+  readonly inferredAcl = new InferredRemovals();
+  readonly #directories = new Directories();
+  readonly #closures = new Map<string, Closure>();
+  readonly #claims: Claims;
+  /** Of the catalog and of the claim records, each read as a whole. */
+  readonly #lastSaid = { catalog: new LastSaid(), records: new LastSaid() };
+  readonly #entries: EntryCache;
+  readonly #openings: Openings;
+  readonly #lastWritten = new LastWritten();
+  readonly #reach: Destinations;
+  readonly #names = new ClientNames();
+  #hasEntries = false;
+  #reads = 0;
+  #claimsVersion = 0;
+  /** What ends of graces touched that nobody was told yet. */
+  #ended = new Touches();
+
+  constructor(mapping: Mapping, settings: ClaimSettings) {
+    this.#mapping = mapping;
+    this.#openings = new Openings(mapping);
+    this.#claims = new Claims(mapping, settings, this.#directories, this.#closures);
+    this.#entries = new EntryCache(mapping.owner);
+    this.#reach = new Destinations(this.#claims.standings, this.#openings, this.#entries);
+  }
+
+  /** To look at; what changes them are the methods here. */
+  get directories(): Omit<Directories, 'put' | 'putAll' | 'putUnreadable' | 'forget'> {
+    return this.#directories;
+  }
+
+  get mapping(): Mapping {
+    return this.#mapping;
+  }
+
+  /** Counts up with every change that a plan could see, but for entries: those change with every write. */
+  get claimsVersion(): number {
+    return this.#claimsVersion;
+  }
+
+  /** Take a number before a read and hand it in with the result. */
+  beginRead(): number {
+    return ++this.#reads;
+  }
+
+  setMapping(mapping: Mapping): Touched {
+    const touches = new Touches();
+    touches.destinations(this.#reach.all());
+    this.#mapping = mapping;
+    this.#openings.setMapping(mapping);
+    this.#entries.setOwner(mapping.owner);
+    for (const change of this.#directories.everybody()) this.#reopen(change, touches);
+    this.#judge(this.#claims.setMapping(mapping), touches);
+    touches.destinations(this.#reach.all());
+    this.inferredEdges.touchAll();
+    this.inferredAcl.touchAll();
+    return this.#changed(touches);
+  }
+
+  /** Replaces the provider's clients by a complete read; what a later single read said is kept. */
+  putDirectory(
+    provider: string,
+    clients: readonly OAuthClient[],
+    read: number,
+    now: number,
+    unreadable: readonly UnreadableRecord[] = [],
+  ): Touched {
+    const isFirst = !this.hasDirectory(provider);
+    const { hasUnnamed } = this.#directories.unreadableOf(provider);
+    const changes = this.#directories.putAll(provider, clients, read, now, unreadable);
+    if (changes === undefined) return NOTHING_TOUCHED;
+    const touches = new Touches();
+    for (const change of changes) this.#reopen(change, touches);
+    // What was not known is worth something now, or nothing.
+    if (isFirst || hasUnnamed !== this.#directories.unreadableOf(provider).hasUnnamed)
+      this.#judgeProvider(provider, touches);
+    return this.#changed(touches);
+  }
+
+  putClient(id: ClientId, client: OAuthClient | undefined, read: number): Touched {
+    this.waitingOrders.delete(clientText(id));
+    return this.#put(this.#directories.put(id, client, read));
+  }
+
+  putUnreadable(id: ClientId, why: string, read: number): Touched {
+    return this.#put(this.#directories.putUnreadable(id, why, read));
+  }
+
+  isUnreadable(id: ClientId): boolean {
+    return isUnreadable(this.#claims.world(0), id);
+  }
+
+  /** Makes a provider unknown again: nothing follows from it until the next complete read. */
+  forgetDirectory(provider: string): Touched {
+    if (!this.#directories.forget(provider)) return NOTHING_TOUCHED;
+    const touches = new Touches();
+    this.#judgeProvider(provider, touches);
+    return this.#changed(touches);
+  }
+
+  hasDirectory(provider: string): boolean {
+    return this.#directories.complete.has(provider);
+  }
+
+  clients(provider: string): ReadonlyMap<string, OAuthClient> {
+    return this.#directories.clients(provider);
+  }
+
+  client(id: ClientId): OAuthClient | undefined {
+    return this.#directories.clients(id.provider).get(id.clientId);
+  }
+
+  /** The known client whose ACL objects have this name. */
+  clientNamed(name: string): ClientId | undefined {
+    return this.#names.of(name, this.#mapping.owner, () => this.#directories.everybody());
+  }
+
+  setClosure(id: ClientId, closure: Closure | undefined): Touched {
+    const key = clientText(id);
+    if (this.#closures.get(key) === closure) return NOTHING_TOUCHED;
+    if (closure === undefined) this.#closures.delete(key);
+    else this.#closures.set(key, closure);
+    const touches = new Touches();
+    touches.client(id, closure !== undefined);
+    touches.destinations(this.#reach.of(id), closure !== undefined);
+    return this.#changed(touches);
+  }
+
+  closure(id: ClientId): Closure | undefined {
+    return this.#closures.get(clientText(id));
+  }
+
+  putCatalog(catalog: Catalog, now: number, read: number = this.beginRead()): Touched {
+    if (!this.#lastSaid.catalog.acceptsAll(read)) return NOTHING_TOUCHED;
+    const touches = new Touches();
+    const before = this.#claims.catalog;
+    this.#judge(this.#claims.takeCatalog(catalog, now), touches);
+    if (before === undefined) {
+      // Services that nothing shows are gone now, and were unknown before.
+      touches.destinations(this.#reach.all());
+      this.inferredAcl.touchAll();
+    }
+    if (!hasSameProtocols(before, catalog))
+      for (const each of this.#reach.all()) {
+        const [old, next] = [protocolIn(before, each), this.protocolOf(each)];
+        // Conditions on requests cannot hold there any more.
+        if (old !== next) touches.destination(each, next === 'tcp');
+      }
+    return this.#changed(touches);
+  }
+
+  get catalog(): Catalog | undefined {
+    return this.#claims.catalog;
+  }
+
+  putClaimRecords(records: readonly ClaimRecord[], read: number = this.beginRead()): Touched {
+    const { records: lastSaid } = this.#lastSaid;
+    if (!lastSaid.acceptsAll(read)) return NOTHING_TOUCHED;
+    const touches = new Touches();
+    this.#judge(
+      this.#claims.takeRecords(records, (client) => lastSaid.isNewer(client, read)),
+      touches,
+    );
+    return this.#changed(touches);
+  }
+
+  putClaimRecord(id: ClientId, record: ClaimRecord | undefined, read = this.beginRead()): Touched {
+    if (!this.#lastSaid.records.accepts(clientText(id), read)) return NOTHING_TOUCHED;
+    const touches = new Touches();
+    this.#judge(this.#claims.takeRecord(id, record), touches);
+    return this.#changed(touches);
+  }
+
+  get claimRecords(): readonly ClaimRecord[] {
+    return this.#claims.records;
+  }
+
+  /** Takes in a complete list of entries. The first one also restores claims from the Descriptions of owned sources. */
+  putEntries(entries: readonly IntentionEntry[], now: number, read: number = this.beginRead()): Touched {
+    const isFirst = !this.#hasEntries;
+    this.#hasEntries = true;
+    const { changed, gone } = this.#entries.replaceAll(entries, read);
+    const touches = new Touches();
+    for (const { destination } of changed) this.#touchEntry(destination, touches);
+    for (const destination of gone) this.#touchEntry(destination, touches);
+    if (isFirst) this.#judge(this.#claims.restore(claimsOfEntries(changed, this.#mapping), now), touches);
+    return this.#changed(touches, 'entries');
+  }
+
+  /** Restores claims from the roles that an earlier process wrote. */
+  putFirstRoles(roles: readonly AclRole[], now: number): Touched {
+    const touches = new Touches();
+    this.#judge(this.#claims.restore(claimsOfRoles(roles, this.#mapping), now), touches);
+    return this.#changed(touches, 'entries');
+  }
+
+  putEntry(destination: ServiceName, entry: IntentionEntry | undefined, read = this.beginRead()): Touched {
+    if (!this.#entries.replace(destination, entry, read)) return NOTHING_TOUCHED;
+    const touches = new Touches();
+    this.#touchEntry(destination, touches);
+    return this.#changed(touches, 'entries');
+  }
+
+  /** Ends the graces that are over; returns what that touches, and what earlier ends did since the last call. */
+  expireGraces(now: number): Touched {
+    this.#endGraces(now);
+    const touched = this.#ended.done();
+    this.#ended = new Touches();
+    return touched;
+  }
+
+  /** Whether the entries were listed once: one that is not known is not there. */
+  get hasEntries(): boolean {
+    return this.#hasEntries;
+  }
+
+  get entries(): ReadonlyMap<string, IntentionEntry> {
+    return this.#entries.all;
+  }
+
+  get owned(): OwnedEdges {
+    return this.#entries.owned;
+  }
+
+  rememberWritten(key: string, lastWritten: ReadonlyMap<string, string>): void {
+    if (!this.#lastWritten.put(key, lastWritten)) return;
+    const of = parseKey(key);
+    if (of?.kind === 'destination') this.inferredEdges.touch(serviceText({ ...of, name: of.service }));
+    else if (of?.kind === 'client') this.inferredAcl.touch(clientText({ ...of, clientId: of.value }));
+  }
+
+  lastWritten(key: string): ReadonlyMap<string, string> {
+    return this.#lastWritten.of(key);
+  }
+
+  protocolOf(service: ServiceName): Protocol {
+    return protocolIn(this.catalog, service);
+  }
+
+  /** The world as plans take it. */
+  view(now: number): World {
+    return this.#claims.world(now);
+  }
+
+  /** Every service's standing. */
+  standings(now: number): ReadonlyMap<string, ClaimStanding> {
+    this.#endGraces(now);
+    return this.#claims.standings.all;
+  }
+
+  /** The standings of the services that claim a client, whatever the claim is worth. */
+  claimsOn(id: ClientId, now: number): readonly ClaimStanding[] {
+    this.#endGraces(now);
+    return [...this.#claims.standings.on(id).values()];
+  }
+
+  wanters(now: number): ReadonlyMap<string, Wanters> {
+    this.#endGraces(now);
+    return this.#reach.sources.all;
+  }
+
+  openings(): ReadonlyMap<string, ClientOpenings> {
+    return this.#openings.all;
+  }
+
+  destinationsOf(id: ClientId, now: number): readonly ServiceName[] {
+    this.#endGraces(now);
+    return this.#reach.of(id);
+  }
+
+  destinations(now: number): readonly ServiceName[] {
+    this.#endGraces(now);
+    return [...this.#reach.all()];
+  }
+
+  #put(change: ClientChange | undefined): Touched {
+    if (change === undefined) return NOTHING_TOUCHED;
+    const touches = new Touches();
+    this.#reopen(change, touches);
+    return this.#changed(touches);
+  }
+
+  /** What a client opens may have changed. */
+  #reopen(change: ClientChange, touches: Touches): void {
+    const { id, before, after } = change;
+    this.#names.put(change);
+    touches.destinations(this.#reach.of(id));
+    const lost = this.#openings.put(id, after);
+    touches.client(id, lost.size > 0 || losesGrants(before, after));
+    for (const [text, { service }] of [...this.#claims.standings.on(id)]) {
+      for (const name of lost) touches.destination({ ...service, name }, true);
+      this.#judge([text], touches);
+      this.#reach.want(text, service);
+    }
+    touches.destinations(this.#reach.of(id));
+  }
+
+  /** Every service that claims a client of this provider. */
+  #judgeProvider(provider: string, touches: Touches): void {
+    for (const [clientId] of this.#directories.clients(provider)) {
+      touches.client({ provider, clientId });
+      touches.destinations(this.#reach.of({ provider, clientId }));
+    }
+    // Also those with objects that no read has shown.
+    this.inferredAcl.touchAll();
+    for (const [key, standing] of this.#claims.standings.all)
+      if (standing.kind !== 'none' && standing.client.provider === provider) this.#judge([key], touches);
+  }
+
+  #judge(keys: Iterable<string>, touches: Touches): void {
+    for (const key of keys) {
+      const change = this.#claims.judge(key);
+      if (change === undefined) continue;
+      const { service, before, after } = change;
+      const losing = losesClaim(before, after);
+      touches.standing(change);
+      if (before !== undefined && before.kind !== 'none') touches.client(before.client, losing);
+      if (after !== undefined && after.kind !== 'none') touches.client(after.client);
+      touches.destinations(this.#reach.sources.wantedBy(service).values(), losing);
+      touches.destinations(this.#entries.owned.holding(service), losing);
+      this.#reach.want(key, service);
+      touches.destinations(this.#reach.sources.wantedBy(service).values());
+    }
+  }
+
+  #touchEntry(destination: ServiceName, touches: Touches): void {
+    if (destination.name !== '*') touches.destination(destination);
+    else {
+      // It decides what takes over everywhere.
+      touches.destinations(this.#reach.all());
+      this.inferredEdges.touchAll();
+    }
+  }
+
+  #endGraces(now: number): void {
+    const ended = this.#claims.takeEnded(now);
+    if (ended.length === 0) return;
+    const touches = new Touches();
+    this.#judge(ended, touches);
+    this.#ended.merge(this.#changed(touches));
+  }
+
+  #changed(touches: Touches, by: 'entries' | 'claims' = 'claims'): Touched {
+    const touched = touches.done();
+    if (touched === NOTHING_TOUCHED) return touched;
+    if (by === 'claims' || touched.standings.length > 0) this.#claimsVersion++;
+    for (const key of touched.destinations.keys()) this.inferredEdges.touch(key);
+    for (const client of touched.clients) this.inferredAcl.touch(clientText(client));
+    return touched;
+  }
+}

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import type { AclRole } from '../../src/model/acl.js';
+import { aclBudget } from '../../src/reconcile/acl/acl-budget.js';
+import { AclState } from '../../src/reconcile/acl/acl-state.js';
+import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { WorldState } from '../../src/state/world-state.js';
+import { settings } from '../plan/acl/acl-scene.js';
+import { claiming, client, mapping, NOW, SETTINGS } from '../plan/scene.js';
+import { countOperations } from './operations.js';
+
+const roleOf = (at: number): AclRole => ({
+  name: `scopemesh-pay-main-c${at}`,
+  description: `scopemesh:pay client=main/c${at}`,
+  policies: [],
+  serviceIdentities: [`s${at}`],
+});
+
+/** What it costs to count the ACL objects of the fleet after one client is gone. */
+function costAt(size: number): number {
+  const world = new WorldState(mapping({ acl: settings({ login: true }) }), SETTINGS);
+  const acl = new AclState();
+  const at = Array.from({ length: size }, (_, index) => index);
+  const clients = at.map((each) => client(`c${each}`, [], { attributes: { 'consul-services': `s${each}` } }));
+  world.putDirectory('main', clients, world.beginRead(), NOW);
+  const services = at.map((each) => claiming(`s${each}`, `c${each}`));
+  world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
+  const roles = at.map((each) => ({ id: `${each}`, modifyIndex: 1, isAltered: false, object: roleOf(each) }));
+  acl.cache.replaceAll({ roles, policies: [], authMethods: [], bindingRules: [] }, world.beginRead());
+  const deps = { world, acl, window: new RevocationWindow(600_000) };
+  expect(aclBudget(deps, NOW)).toEqual({ owned: size, wanted: 0 });
+  const cost = countOperations(() => {
+    world.putClient({ provider: 'main', clientId: 'c7' }, undefined, world.beginRead());
+    aclBudget(deps, NOW);
+  });
+  expect(aclBudget(deps, NOW)).toEqual({ owned: size, wanted: 1 });
+  return cost;
+}
+
+test('counting what ACL objects would lose costs what changed, not the fleet', () => {
+  expect(costAt(3_000)).toBeLessThanOrEqual(1.5 * costAt(100));
+});

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import type { AclRole, AclSnapshot } from '../../src/model/acl.js';
+import { AclCache } from '../../src/state/acl-cache.js';
+import { AclOwners } from '../../src/state/acl-owners.js';
+import { WorldState } from '../../src/state/world-state.js';
+import { client, mapping, NOW, SETTINGS } from '../plan/scene.js';
+
+const roleOf = (clientId: string, description = `scopemesh:pay client=main/${clientId}`): AclRole => ({
+  name: `scopemesh-pay-main-${clientId}`,
+  description,
+  policies: [],
+  serviceIdentities: [],
+});
+const snapshotOf = (...roles: readonly AclRole[]): AclSnapshot => ({
+  roles: roles.map((object) => ({ id: object.name, modifyIndex: 1, isAltered: false, object })),
+  policies: [],
+  authMethods: [],
+  bindingRules: [],
+});
+
+describe('the clients that have ACL objects', () => {
+  test('are kept up with what changes, and only that is looked at', () => {
+    const cache = new AclCache();
+    const owners = new AclOwners(cache);
+    const look = () => {
+      const changed: string[] = [];
+      const all = owners.all('pay', ({ clientId }) => changed.push(clientId));
+      return { changed, all: [...all.values()].map(({ clientId }) => clientId) };
+    };
+    cache.replaceAll(snapshotOf(roleOf('web'), roleOf('api'), roleOf('job', 'by hand')), 1);
+    expect(look()).toEqual({ changed: ['web', 'api'], all: ['web', 'api'] });
+    expect(look().changed).toEqual([]);
+    cache.replaceAll(snapshotOf(roleOf('api'), roleOf('job')), 2);
+    expect(look()).toEqual({ changed: ['job', 'web'], all: ['api', 'job'] });
+    expect(owners.all('other', () => {}).size).toBe(0);
+  });
+
+  test('are found by the name of their objects while they are known', () => {
+    const world = new WorldState(mapping(), SETTINGS);
+    const find = (clientId: string) => world.clientNamed(`SCOPEMESH-pay-main-${clientId}`)?.clientId;
+    world.putDirectory('main', [client('web', [])], world.beginRead(), NOW);
+    expect([find('web'), find('api')]).toEqual(['web', undefined]);
+    world.putClient({ provider: 'main', clientId: 'api' }, client('api', []), world.beginRead());
+    world.putClient({ provider: 'main', clientId: 'web' }, undefined, world.beginRead());
+    expect([find('web'), find('api')]).toEqual([undefined, 'api']);
+  });
+});
+
+test('an internal id leads to the client that has it now', () => {
+  const world = new WorldState(mapping(), SETTINGS);
+  const known = (clientId: string) => ({ ...client(clientId, []), internalId: 'uuid' });
+  world.putDirectory('main', [known('old')], world.beginRead(), NOW);
+  expect(world.directories.clientIdOf('main', 'uuid')).toBe('old');
+  world.putDirectory('main', [known('new')], world.beginRead(), NOW);
+  expect(world.directories.clientIdOf('main', 'uuid')).toBe('new');
+  world.putClient({ provider: 'main', clientId: 'new' }, undefined, world.beginRead());
+  expect(world.directories.clientIdOf('main', 'uuid')).toBeUndefined();
+});

@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import { InferredRemovals } from '../../src/state/inferred-removals.js';
+
+describe('removals by inference', () => {
+  const counted = () => {
+    const removals = new InferredRemovals();
+    const wanted = new Map([
+      ['orders', ['a', 'b']],
+      ['stock', ['c']],
+      ['vault', []],
+    ]);
+    const planned: string[] = [];
+    const update = (limit?: number) =>
+      removals.update(
+        () => wanted.keys(),
+        (key) => {
+          planned.push(key);
+          return wanted.get(key) ?? [];
+        },
+        limit,
+      );
+    return { removals, wanted, update, takePlanned: () => planned.splice(0) };
+  };
+
+  test('are planned once, and again only where something was touched', () => {
+    const { removals, wanted, update, takePlanned } = counted();
+    expect(update()).toBe(true);
+    expect(removals.total).toBe(3);
+    expect(takePlanned()).toEqual(['orders', 'stock', 'vault']);
+    update();
+    expect(takePlanned()).toEqual([]);
+    wanted.set('orders', ['b']);
+    removals.touch('orders');
+    update();
+    expect(takePlanned()).toEqual(['orders']);
+    expect([removals.total, removals.countOf('a'), removals.countOf('b')]).toEqual([2, 0, 1]);
+  });
+
+  test('are all planned again once everything may differ, also of keys that are gone', () => {
+    const { removals, wanted, update, takePlanned } = counted();
+    update();
+    takePlanned();
+    wanted.delete('stock');
+    removals.touchAll();
+    update();
+    expect(takePlanned()).toEqual(['orders', 'vault', 'stock']);
+    expect(removals.total).toBe(2);
+  });
+
+  test('are all planned again rather than that keys pile up while nobody asks', () => {
+    const { removals, update, takePlanned } = counted();
+    update();
+    takePlanned();
+    for (let at = 0; at < 5_000; at++) removals.touch(`gone ${at}`);
+    update();
+    expect(takePlanned().length).toBeLessThan(1_000);
+  });
+
+  test('can be counted in parts', () => {
+    const { removals, update, takePlanned } = counted();
+    expect(update(2)).toBe(false);
+    removals.touch('orders');
+    expect(update(2)).toBe(true);
+    expect(takePlanned()).toEqual(['orders', 'stock', 'vault', 'orders']);
+    expect(removals.total).toBe(3);
+  });
+});
