@@ -1,6 +1,7 @@
 import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey } from '../model/key.js';
 import type { Evidence } from '../model/trigger.js';
+import { compareText } from '../plan/compare.js';
 import type { DestinationInput } from '../plan/destination-input.js';
 import { guardRevocations, holdRejected, type RevocationBudget } from '../plan/guard.js';
 import type { Plan } from '../plan/plan.js';
@@ -51,8 +52,10 @@ export function planFleet(
   now: number,
   acl?: AclBudget,
 ): readonly Plan[] {
+  // Sorted: the state has them in the order in which they came to be known.
   const plans = world
     .destinations(now)
+    .toSorted((a, b) => compareText(serviceText(a), serviceText(b)))
     .map((destination) => planDestination(inputOf(world, destination, now)));
   const wanted = window.rejections.countOf(plans.flatMap(inferredIn), now);
   const budget = budgetOf(world, window, now, wanted, acl);

@@ -41,7 +41,6 @@ import { UserTokens } from './user-tokens.js';
 export class WorldState {
   #mapping: Mapping;
   readonly closureTurns = new Turns();
-  /** By `clientText`: clients about whom an order waits, and that is said. */
   readonly waitingOrders = new Set<string>();
   readonly unreadableTurns = new Turns();
   readonly userTokens = new UserTokens(() => this.inferredEdges.touchAll());

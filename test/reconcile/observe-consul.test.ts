@@ -111,3 +111,20 @@ test('a comparison sends on first where something is taken away', () => {
     ['billing', undefined],
   ]);
 });
+
+test('the plan of the fleet is sorted, whichever side was read first', () => {
+  const rules = [rule('b', 'orders'), rule('a', 'billing')];
+  const order = (isDirectoryFirst: boolean) => {
+    const it = new WorldState(mapping({ rules }), SETTINGS);
+    const readDirectory = () =>
+      it.putDirectory('main', [client('web', ['b']), client('api', ['a'])], it.beginRead(), NOW);
+    if (isDirectoryFirst) readDirectory();
+    takeCatalog(it, catalogOf(claiming('api', 'api'), claiming('web', 'web')), NOW, CAUSE);
+    if (!isDirectoryFirst) readDirectory();
+    return planFleet(it, new RevocationWindow(1_000), NOW).map(({ key }) => Object(key).service);
+  };
+  expect([order(true), order(false)]).toEqual([
+    ['billing', 'orders'],
+    ['billing', 'orders'],
+  ]);
+});
