@@ -1,6 +1,6 @@
 import { LIMIT, OURS, type Row } from '../support/row.js';
 import { openScene, type Scene } from '../support/scene.js';
-import { openSmallest, timePlan, timeRawReads } from '../support/timed-plan.js';
+import { openSmallest, timePlan, timeRawReads, timeStartUp } from '../support/timed-plan.js';
 import { ringWorld } from '../support/world.js';
 
 const SIZES = [1_000, 10_000] as const;
@@ -46,7 +46,7 @@ export const noOp: Row = {
         [
           OURS,
           async () => {
-            const { seconds: startUp } = await timePlan(smallest, 'No changes');
+            const startUp = await timeStartUp(smallest);
             return each(async (scene) => (await timePlan(scene, 'No changes')).seconds - startUp);
           },
         ],

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { fetch } from 'undici';
 import { inParallel } from './consul.js';
 import { openScene, type Scene } from './scene.js';
+import { median } from './statistics.js';
 import { ringWorld } from './world.js';
 
 export interface TimedPlan {
@@ -15,6 +16,15 @@ export async function timePlan(scene: Scene, expected: string): Promise<TimedPla
   const end = await endOf(outFile);
   if (!end.includes(expected)) throw new Error(`plan was to say "${expected}" and said: ${end.trim()}`);
   return { seconds, peakMemoryMb };
+}
+
+const START_UPS = 3;
+
+/** The median of some plans of the smallest world: each is short, so that a busy moment would show. */
+export async function timeStartUp(smallest: Scene): Promise<number> {
+  const seconds: number[] = [];
+  for (let run = 0; run < START_UPS; run++) seconds.push((await timePlan(smallest, 'No changes')).seconds);
+  return median(seconds);
 }
 
 async function endOf(path: string): Promise<string> {

@@ -27,7 +27,7 @@ const EVERY_MS = 5;
 
 /**
  * Looks every few milliseconds at the index of the table of config entries, which a request for a missing entry shows
- * cheaply. Together with each entry's own index at the end that dates every write by Consul's word alone.
+ * cheaply. The final list has each entry's own index. Together they date every write from what Consul reports alone.
  */
 export async function startWriteClock(consul: BenchConsul): Promise<WriteClock> {
   const look = async () => (await consul.entry('no-such-destination')).index;
