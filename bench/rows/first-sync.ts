@@ -125,7 +125,7 @@ async function byRun(scene: Scene, { services }: World, bench: Bench): Promise<S
     last = clock.seen.index;
     return isQuiet && (await scene.consul.entries()).length >= services.length;
   };
-  const waiting = { timeoutMs: 600_000, intervalMs: 250, process: daemon.process };
+  const waiting = { timeoutMs: 1_800_000, intervalMs: 250, process: daemon.process };
   await until('every destination is written', isComplete, waiting).catch((error: unknown) => {
     bench.progress(`the daemon's log is in ${daemon.process.logFile}`);
     throw error;
