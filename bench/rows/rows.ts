@@ -1,0 +1,25 @@
+import type { Row } from '../support/row.js';
+import { aclLogins } from './acl-logins.js';
+import { burst } from './burst.js';
+import { eventsDuringSync } from './events-during-sync.js';
+import { fanIn } from './fan-in.js';
+import { firstSyncRows } from './first-sync.js';
+import { idle } from './idle.js';
+import { noOp } from './no-op.js';
+import { oneEvent } from './one-event.js';
+import { plan } from './plan.js';
+import { syncs } from './syncs.js';
+
+/** In the order of the table. */
+export const ROWS: readonly Row[] = [
+  ...firstSyncRows,
+  fanIn,
+  eventsDuringSync,
+  oneEvent,
+  syncs,
+  plan,
+  noOp,
+  aclLogins,
+  burst,
+  idle,
+];
