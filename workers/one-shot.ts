@@ -3,7 +3,7 @@ import { messageOf, SyncError } from '../src/errors.js';
 import type { Cause } from '../src/model/cause.js';
 import type { SettledDecision } from '../src/queue/journal.js';
 import { planAclFleet } from '../src/reconcile/acl/plan-fleet-acl.js';
-import { recallWritten } from '../src/reconcile/apply-once.js';
+import type { AtOnce } from '../src/reconcile/apply-once.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../src/reconcile/deps.js';
 import { type FleetPlan, planEverything } from '../src/reconcile/fleet-plan.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
@@ -25,6 +25,8 @@ import {
 export interface OneShot {
   readonly deps: ReconcilerDeps;
   readonly cause: Cause;
+  /** Writes to Consul at once. */
+  readonly writes: AtOnce;
   /** What was settled so far. */
   readonly settled: readonly SettledDecision[];
   /** Reads both sides anew: what was read may be old by the time that somebody has answered. */
@@ -57,9 +59,8 @@ export async function withOneShot<T>(
     closers.unshift(() => consul.close());
     const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
     for (const { directory } of providers) closers.unshift(() => directory.close());
-    const { deps, settled } = watchSettlements(
-      createCore(config, { consul, providers, store }, ambience).deps,
-    );
+    const core = createCore(config, { consul, providers, store }, ambience);
+    const { deps, settled } = watchSettlements(core.deps);
     const reread = () =>
       withProgress(
         cli.around.stderr,
@@ -67,13 +68,19 @@ export async function withOneShot<T>(
         async () => {
           await restoreMemory(deps);
           await readBothSides(deps, cli.signal);
-          await recallWritten(deps);
         },
       );
     await reread();
     const receivedAt = new Date(deps.clock.now()).toISOString();
     const cause: Cause = { kind: 'command', receivedAt, principal: { id: cli.around.user } };
-    return await use({ deps, cause, settled, reread, publish: () => publish(config, store, ambience) });
+    return await use({
+      deps,
+      cause,
+      writes: core.writes,
+      settled,
+      reread,
+      publish: () => publish(config, store, ambience),
+    });
   } finally {
     for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
   }
@@ -81,8 +88,7 @@ export async function withOneShot<T>(
 
 /** The whole plan, from what was last read. */
 export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPlan> {
-  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
-  const acl = await planAclFleet(deps, recall);
+  const acl = await planAclFleet(deps);
   return planEverything(deps.world, deps.window, deps.clock.now(), acl);
 }
 

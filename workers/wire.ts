@@ -162,6 +162,8 @@ const URGENT = 16;
 export interface Core {
   /** Runs what follows from triggers. */
   readonly agenda: Agenda;
+  /** Writes to Consul at once. */
+  readonly writes: ConcurrencyLimit;
   /** The durable queue, of which this process knows at once what is added here. */
   readonly inbox: Pick<Queue, 'add'>;
   readonly deps: ReconcilerDeps;
@@ -196,10 +198,12 @@ export function createCore(
   const settled = createBell();
   const sweepAsked = createBell();
   const world = createWorld(config);
-  const limits = { writes: new ConcurrencyLimit(WRITES, ambience.clock), reads: READS, urgent: URGENT };
+  const writes = new ConcurrencyLimit(WRITES, ambience.clock);
+  const limits = { writes, reads: READS, urgent: URGENT };
   const agenda = new Agenda(limits, { ...ambience, backoff: DEFAULT_BACKOFF });
   return {
     agenda,
+    writes,
     inbox: {
       async add(triggers) {
         await parts.store.queue.add(triggers);

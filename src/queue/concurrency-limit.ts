@@ -52,6 +52,20 @@ export class ConcurrencyLimit {
     this.#begin(now);
   }
 
+  /** Does the work for every item, in their order, as many at once as the limit allows at each moment. */
+  async forEach<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+    const running = new Set<Promise<void>>();
+    for (const item of items) {
+      while (running.size >= this.now) await Promise.race(running);
+      const each = work(item).finally(() => {
+        this.completed();
+        running.delete(each);
+      });
+      running.add(each);
+    }
+    await Promise.all(running);
+  }
+
   /** The server said that it is too much. */
   overloaded(): void {
     this.#set(this.#limit / 2);

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.js';
+import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
@@ -6,6 +6,7 @@ import type { Job } from '../model/trigger.js';
 import { providerOfEntry } from '../plan/acl/jwt-requirement.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
+import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
 import { isAclSubject } from './acl/acl-draft.js';
 import { isAclActive } from './acl/acl-state.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
@@ -27,26 +28,24 @@ export interface Failure {
 const KEYS_AWAITED =
   "Consul waits for the identity provider's keys; see that its servers can fetch them, and apply again";
 
+/** How many keys are applied at once. */
+export type AtOnce = Pick<ConcurrencyLimit, 'forEach' | 'overloaded'>;
+
+const OVERLOADED: ReadonlySet<ErrorCode> = new Set(['ERR_CONSUL_UNREACHABLE', 'ERR_TIMEOUT']);
+
 /** A destination that somebody else keeps writing is given up after so many plans. */
 const MOST_TRIES = 20;
 
-/** What is remembered of every destination that a plan would look at, so that losses are told apart from drift. */
-export async function recallWritten(deps: ReconcilerDeps): Promise<void> {
-  for (const destination of deps.world.destinations(deps.clock.now())) {
-    const key = formatKey(keyOf(destination));
-    deps.world.rememberWritten(key, (await deps.journal.read(key)).lastWritten);
-  }
-}
-
 /**
- * Applies a plan once, by the same path as the daemon's jobs: claims first, then every destination, those that lose
- * something before those that only gain. A key that fails does not keep the others from being applied. `progress` is
+ * Applies a plan once, by the same path as the daemon's jobs, many keys at once: claims first, then every destination,
+ * those that lose something before those that only gain. A key that fails does not keep the others from being applied. `progress` is
  * told after each key.
  */
 export async function applyOnce(
   plan: FleetPlan,
   cause: Cause,
   deps: ReconcilerDeps,
+  limit: AtOnce,
   progress: (done: number, all: number) => void,
   signal: AbortSignal,
 ): Promise<readonly Failure[]> {
@@ -69,25 +68,30 @@ export async function applyOnce(
       await work();
     } catch (error) {
       if (signal.aborted) throw error;
+      if (error instanceof SyncError && OVERLOADED.has(error.code)) limit.overloaded();
       failures.push({ key, error: messageOf(error) });
     }
     progress(++done, all);
   };
-  for (const client of clients)
-    await attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
+  await limit.forEach(clients, (client) =>
+    attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
       applyClient(client, cause, deps, signal),
-    );
+    ),
+  );
   for (const name of users)
     await attempt(`jwt-provider of ${name}`, () => applyJwtProvider(name, cause, deps, signal));
   // What is lost closes in the mesh first; what is gained opens there last, when its client may log in.
-  for (const key of losing) await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
-  for (const client of plan.acl.clients)
-    await attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
+  const applyAll = (keys: readonly DestinationKey[]) =>
+    limit.forEach(keys, (key) => attempt(formatKey(key), () => applyDestination(key, cause, deps, signal)));
+  await applyAll(losing);
+  await limit.forEach(plan.acl.clients, (client) =>
+    attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
       applyClientAcl(client, cause, deps, signal),
-    );
+    ),
+  );
   for (const provider of people)
     await attempt(formatKey(providerKey(provider)), () => applyPeople(provider, cause, deps, signal));
-  for (const key of others) await attempt(formatKey(key), () => applyDestination(key, cause, deps, signal));
+  await applyAll(others);
   await attempt('acl', () => applyUnlinked(cause, deps, signal));
   for (const name of users)
     await attempt(`jwt-provider of ${name}`, () => applyJwtProvider(name, cause, deps, signal));

@@ -67,6 +67,7 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
         plan,
         cause,
         deps,
+        shot.writes,
         (done, all) => {
           progress = { done, all };
         },

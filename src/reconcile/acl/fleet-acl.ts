@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
-import { foreignObjects } from '../../plan/acl/foreign-acl.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
@@ -56,15 +55,11 @@ export interface PlannedAcl {
   readonly isUnderWay: boolean;
 }
 
-/**
- * The plans of clients from what was last read, before the guards. `recall` says what is remembered of a key that this
- * process has not looked at yet; it is asked only where something differs or lacks the mark.
- */
+/** The plans of clients from what was last read, before the guards. */
 export async function planAcl(
   ids: readonly ClientId[],
   deps: Known,
   now: number,
-  recall: (key: string) => Promise<ReadonlyMap<string, string>>,
   evidenceOf: (id: ClientId) => readonly Evidence[] = () => [],
 ): Promise<readonly PlannedAcl[]> {
   const { world, acl } = deps;
@@ -81,21 +76,12 @@ export async function planAcl(
       grantReason: 'ScopeGranted',
       mode: mode === 'observe' ? 'enforce' : mode,
     } as const;
-    const planWith = (lastWritten: ReadonlyMap<string, string>): PlannedAcl => ({
+    const known = { ...facts, lastWritten: world.lastWritten(key) };
+    plans.push({
       isUnderWay: acl.isUnderWay(key),
-      plan: planClientAcl(id, { ...facts, lastWritten }, deps, now),
-      rest: () => planHeldLoss(id, { ...facts, lastWritten }, deps, now),
+      plan: planClientAcl(id, known, deps, now),
+      rest: () => planHeldLoss(id, known, deps, now),
     });
-    const known = world.lastWritten(key);
-    const first = planWith(known);
-    const isAnyForeign = foreignObjects(world.mapping.owner, facts.actual).length > 0;
-    if ((first.plan.changes.length === 0 && !isAnyForeign) || known.size > 0) {
-      plans.push(first);
-      continue;
-    }
-    const lastWritten = await recall(key);
-    world.rememberWritten(key, lastWritten);
-    plans.push(planWith(lastWritten));
   }
   return plans;
 }
@@ -152,7 +138,7 @@ export async function aclTriggers(
   if (!isAclActive(deps)) return [];
   if ((await unlessDenied(() => readAllAcl(deps, signal), deps)) === undefined) return [];
   const clients = await clientTriggers(clientsWithAcl(deps), deps, cause);
-  return [...clients, ...peopleTriggers(await planPeopleFleet(deps, recallOf(deps)), cause)];
+  return [...clients, ...peopleTriggers(planPeopleFleet(deps), cause)];
 }
 
 /** Triggers for everybody who is known, where Consul cannot be read to see whose objects are to change. */
@@ -170,13 +156,9 @@ async function clientTriggers(
   cause: Cause,
   evidenceOf?: ProviderWord['evidenceOf'],
 ): Promise<readonly Trigger[]> {
-  const plans = await planAcl(clients, deps, deps.clock.now(), recallOf(deps), evidenceOf);
+  const plans = await planAcl(clients, deps, deps.clock.now(), evidenceOf);
   if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
   return plans.filter(isPending).map(({ plan }) => toTrigger(plan, cause, evidenceOf?.(plan.client)));
-}
-
-function recallOf(deps: Pick<ReconcilerDeps, 'journal'>) {
-  return async (key: string) => (await deps.journal.read(key)).lastWritten;
 }
 
 /** Whether its client's job has, or may have, anything to do or to say. */

@@ -1,9 +1,8 @@
 import type { Cause } from '../../model/cause.js';
 import { formatKey, providerKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
-import { foreignObjects } from '../../plan/acl/foreign-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { cachedPeople, knownMembers, plannedPeople, providersOfPeople } from './people-objects.js';
+import { knownMembers, plannedPeople, providersOfPeople } from './people-objects.js';
 import type { PeoplePlan } from './plan-people.js';
 
 /** The plan of one provider's people, before the guards. */
@@ -16,28 +15,14 @@ export interface PlannedPeople {
   readonly isUnderWay: boolean;
 }
 
-/** The plans of all people from what was last read; `recall` as for clients' plans. */
-export async function planPeopleFleet(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl'>,
-  recall: (key: string) => Promise<ReadonlyMap<string, string>>,
-): Promise<readonly PlannedPeople[]> {
-  const plans: PlannedPeople[] = [];
-  for (const provider of providersOfPeople(deps)) {
-    const key = formatKey(providerKey(provider));
-    let plan = plannedPeople(provider, deps);
-    const isAnyForeign = foreignObjects(deps.world.mapping.owner, cachedPeople(provider, deps)).length > 0;
-    if ((plan.changes.length > 0 || isAnyForeign) && deps.world.lastWritten(key).size === 0) {
-      deps.world.rememberWritten(key, await recall(key));
-      plan = plannedPeople(provider, deps);
-    }
-    plans.push({
-      provider,
-      plan,
-      isKnown: knownMembers(provider, deps) !== undefined,
-      isUnderWay: deps.acl.isUnderWay(key),
-    });
-  }
-  return plans;
+/** The plans of all people from what was last read. */
+export function planPeopleFleet(deps: Pick<ReconcilerDeps, 'world' | 'acl'>): readonly PlannedPeople[] {
+  return providersOfPeople(deps).map((provider) => ({
+    provider,
+    plan: plannedPeople(provider, deps),
+    isKnown: knownMembers(provider, deps) !== undefined,
+    isUnderWay: deps.acl.isUnderWay(formatKey(providerKey(provider))),
+  }));
 }
 
 /** One for each provider whose people's job has anything to do, to say or to find out. */

@@ -31,15 +31,14 @@ export const NO_ACL_PLAN: AclFleetPlan = {
   budget: { owned: 0, wanted: 0 },
 };
 
-/** The ACL part of the plan of the whole fleet, from what was last read. `recall` as for `planAcl`. */
+/** The ACL part of the plan of the whole fleet, from what was last read. */
 export async function planAclFleet(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock'>,
-  recall: (key: string) => Promise<ReadonlyMap<string, string>> = async () => new Map(),
 ): Promise<AclFleetPlan> {
   if (!isAclActive(deps)) return NO_ACL_PLAN;
   const now = deps.clock.now();
   const ids = clientsWithAcl(deps);
-  const plans = await planAcl(ids, deps, now, recall);
+  const plans = await planAcl(ids, deps, now);
   await countAhead(deps, now);
   const budget = aclBudget(deps, now);
   const rulingOf: RulingOf = async ({ subject }) => {
@@ -57,7 +56,7 @@ export async function planAclFleet(
     holds.push(...guarded.holds);
     (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
   }
-  const people = await planPeopleFleet(deps, recall);
+  const people = planPeopleFleet(deps);
   const pending = people.filter(({ plan }) => plan.changes.length + plan.holds.length > 0);
   for (const { provider } of pending) {
     const facts = factsOfPeople(provider, deps);

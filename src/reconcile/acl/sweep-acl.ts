@@ -41,10 +41,9 @@ export async function sweepAcl(
 async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal): Promise<AclComparison> {
   await readAllAcl(deps, signal);
   const { cache } = deps.acl;
-  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
-  const planned = await planAcl(clientsWithAcl(deps), deps, deps.clock.now(), recall);
+  const planned = await planAcl(clientsWithAcl(deps), deps, deps.clock.now());
   const clients = planned.map(({ plan }) => plan);
-  const people = await planPeopleFleet(deps, recall);
+  const people = planPeopleFleet(deps);
   const plans = [...clients, ...people.map(({ plan }) => plan)];
   const failed = await removeLeft(plans, cause, deps, signal).then(
     () => ({}),

@@ -136,15 +136,14 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
   const store = await openStore(config, ambience);
   const port = await openConsul(config.consul, OWNER, ambience);
   const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
-  const { deps: core } = createCore(config, { consul: port, providers, store }, ambience);
+  const { deps: core, writes } = createCore(config, { consul: port, providers, store }, ambience);
   // Nobody here is fought: each edit is another one.
   const contention = new Contention({ limit: 1_000_000, windowMs: 1 });
   const deps = { ...core, contention, queue: NO_FOLLOW_UPS };
   const { signal } = new AbortController();
-  const recall = async (key: string) => (await deps.journal.read(key)).lastWritten;
   const plan = async () => {
     await readBothSides(deps, signal);
-    return planEverything(deps.world, deps.window, systemClock.now(), await planAclFleet(deps, recall));
+    return planEverything(deps.world, deps.window, systemClock.now(), await planAclFleet(deps));
   };
   const foreign = await plantForeign(consul);
   await consul.request('PUT', '/v1/config', { Kind: 'service-defaults', Name: 'orders', Protocol: 'http' });
@@ -155,7 +154,7 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
           await prepare(step, idp, consul);
           deps.world.setMapping(toMapping({ ...config, login: step.login }));
           const cause: Cause = { kind: 'command', receivedAt: new Date().toISOString() };
-          const failures = await applyOnce(await plan(), cause, deps, () => {}, signal);
+          const failures = await applyOnce(await plan(), cause, deps, writes, () => {}, signal);
           // That nobody is told of is no success, and keeps nothing else from being made.
           const isUntold = ({ error }: { readonly error: string }) =>
             step.people === undefined && error.includes('says nothing of people');
