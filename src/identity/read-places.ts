@@ -37,13 +37,15 @@ export function withReadPlaces(directory: Directory, clock: Clock): Directory {
 class ReadPlaces {
   readonly #provider: string;
   readonly #clock: Clock;
-  readonly #waiting = new Set<() => void>();
+  /** In the order in which they get places. */
+  #waiting = new Set<() => void>();
   #running = 0;
   /** Nobody who had a place was answered for long enough. */
   #isSilent = false;
   /** What was asked in vain since the last answer. */
   readonly #unanswered = new Set<string>();
   #failedAt = 0;
+  #answeredAt = 0;
 
   constructor(provider: string, clock: Clock) {
     this.#provider = provider;
@@ -64,22 +66,43 @@ class ReadPlaces {
       throw error;
     } finally {
       this.#running--;
-      for (const wake of [...this.#waiting]) wake();
+      this.#wakeNext();
     }
   }
 
   /** A refusal is an answer too. */
   #answered(): void {
+    this.#answeredAt = this.#clock.now();
     this.#isSilent = false;
     this.#unanswered.clear();
   }
 
   async #enter(forOrder: boolean, signal: AbortSignal): Promise<void> {
+    const since = this.#clock.now();
     while (!this.#hasPlace(forOrder)) {
-      if (this.#isAway()) throw this.#refusal();
-      if (!(await this.#isFreed(signal))) this.#isSilent = true;
+      if (this.#isAway()) {
+        // All who wait learn it now.
+        for (const wake of [...this.#waiting]) wake();
+        throw this.#refusal();
+      }
+      await this.#turn(forOrder, signal);
+      if (this.#isQuietSince(since)) this.#isSilent = true;
     }
     this.#running++;
+  }
+
+  /** Whether nobody was answered for so long that no place can be hoped for. */
+  #isQuietSince(waitingSince: number): boolean {
+    const now = this.#clock.now();
+    // What lies in the future is from before the clock was set back.
+    const answeredAt = this.#answeredAt > now ? 0 : this.#answeredAt;
+    return this.#running > 0 && now - Math.max(waitingSince, answeredAt) >= SILENCE_MS;
+  }
+
+  /** One place is free: waking all who wait would cost as much as there are, for each read. */
+  #wakeNext(): void {
+    const [next] = this.#waiting;
+    next?.();
   }
 
   #hasPlace(forOrder: boolean): boolean {
@@ -97,15 +120,21 @@ class ReadPlaces {
     return sinceMs >= 0 && sinceMs < PAUSE_MS;
   }
 
-  /** False if no read ended for so long that no place can be hoped for. */
-  async #isFreed(signal: AbortSignal): Promise<boolean> {
+  /** Resolves when a place may be free, and now and then to see whether anybody is answered. */
+  async #turn(forOrder: boolean, signal: AbortSignal): Promise<void> {
     const freed = new AbortController();
-    const wake = () => freed.abort();
-    this.#waiting.add(wake);
+    const wake = () => {
+      this.#waiting.delete(wake);
+      freed.abort();
+    };
+    // Orders come first.
+    if (forOrder) this.#waiting = new Set([wake, ...this.#waiting]);
+    else this.#waiting.add(wake);
     await this.#clock.sleep(SILENCE_MS, AbortSignal.any([signal, freed.signal])).catch(() => {});
     this.#waiting.delete(wake);
+    if (!signal.aborted) return;
+    if (freed.signal.aborted) this.#wakeNext();
     signal.throwIfAborted();
-    return freed.signal.aborted;
   }
 
   #refusal(): SyncError {

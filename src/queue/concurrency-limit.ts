@@ -7,10 +7,11 @@ export interface ConcurrencyLimitOptions {
 }
 
 /** The rate is measured over windows of about this length. */
-const WINDOW_MS = 250;
-/** A rate that rose by less than this did not rise. */
-const GAIN = 1.03;
-const STEP = 1.25;
+const WINDOW_MS = 100;
+/** A rate that rose by more than this is worth another step; one that fell by more is not worth the last one. */
+const GAIN = 1.05;
+const LOSS = 0.75;
+const STEP = 1.4;
 
 /**
  * How much may be under way at once. The limit climbs while more under way completes more per second, goes back a step
@@ -24,7 +25,6 @@ export class ConcurrencyLimit {
   #completed = 0;
   #windowStart = 0;
   #lastRate = 0;
-  #rises = true;
 
   constructor(options: ConcurrencyLimitOptions, clock: Pick<Clock, 'now'>) {
     this.#options = options;
@@ -46,8 +46,8 @@ export class ConcurrencyLimit {
       return;
     }
     const rate = this.#completed / elapsedMs;
-    if (rate < this.#lastRate * GAIN) this.#rises = !this.#rises;
-    this.#set(this.#rises ? this.#limit * STEP : this.#limit / STEP);
+    if (rate > this.#lastRate * GAIN) this.#set(this.#limit * STEP);
+    else if (rate < this.#lastRate * LOSS) this.#set(this.#limit / STEP);
     this.#lastRate = rate;
     this.#begin(now);
   }
@@ -69,7 +69,6 @@ export class ConcurrencyLimit {
   /** The server said that it is too much. */
   overloaded(): void {
     this.#set(this.#limit / 2);
-    this.#rises = true;
     this.#lastRate = 0;
     this.#begin(this.#clock.now());
   }

@@ -52,8 +52,9 @@ export async function applyOnce(
   const failures: Failure[] = [];
   const clients = clientsOf(deps.world, deps.clock.now());
   const destinations = destinationsOf(plan);
-  const losing = destinations.filter((key) => loses(key, plan));
-  const others = destinations.filter((key) => !loses(key, plan));
+  const names = losingNames(plan);
+  const losing = destinations.filter(({ service }) => names.has(service));
+  const others = destinations.filter(({ service }) => !names.has(service));
   const { people } = plan.acl;
   // Their jwt-providers come before the intentions that name them, and once more after those that did.
   const users = new Set(
@@ -155,8 +156,9 @@ async function applyUnlinked(cause: Cause, deps: ReconcilerDeps, signal: AbortSi
   if (isAclActive(deps)) await removeLeft([], cause, deps, signal);
 }
 
-function loses(key: DestinationKey, plan: FleetPlan): boolean {
-  return plan.changes.some(({ narrows, resource }) => narrows && resource.destination === key.service);
+/** Destinations at which the plan takes something away, by their names. */
+function losingNames({ changes }: FleetPlan): ReadonlySet<string> {
+  return new Set(changes.flatMap(({ narrows, resource }) => (narrows ? (resource.destination ?? []) : [])));
 }
 
 async function applyDestination(

@@ -72,7 +72,7 @@ export async function reconcileClient(
     const urgent = now.triggers.some((trigger) => trigger.urgent && !trigger.isRecheck) || loses();
     return fanOut([...before, ...after], now, evidence, urgent, id);
   };
-  if (needsRead(job, known)) {
+  if (needsRead(job)) {
     const tell = (byRead: Touched) => {
       touched = byRead;
       // Whoever is told waits for the job, and a vain one sends none.
@@ -241,18 +241,15 @@ async function settleClaims(
   return writeClaims(text, id, plan, causeOf(job), deps, signal);
 }
 
-/** Of what happened elsewhere than at the IdP. */
-const KNOWN_CAUSES: readonly CauseKind[] = ['consul-watch', 'resync', 'config'];
+/** Of what happened elsewhere than at the IdP, and of a complete read, which has just said what there is. */
+const KNOWN_CAUSES: readonly CauseKind[] = ['consul-watch', 'resync', 'config', 'full-read'];
 
 /**
- * What only Consul or the configuration caused needs no new word of the IdP about a client that is known, and what a complete read caused
- * none at all.
+ * Whether the IdP is asked for this one client. A claim costs it no request: what the last complete read says holds, and
+ * before the first one nothing follows.
  */
-function needsRead(job: Job, known: OAuthClient | undefined): boolean {
-  return job.triggers.some(({ cause }) => {
-    if (cause.kind === 'full-read') return false;
-    return known === undefined || !KNOWN_CAUSES.includes(cause.kind);
-  });
+function needsRead({ triggers }: Job): boolean {
+  return triggers.some(({ cause }) => !KNOWN_CAUSES.includes(cause.kind));
 }
 
 /** Whether an order wants the client closed although its directory may not be readable. */

@@ -12,7 +12,7 @@ afterEach(async () => {
   await rig.close();
 });
 
-describe('while an identity provider is away and every claimed service waits for it', () => {
+describe('while an identity provider is away and an event about every client waits for it', () => {
   it.each([
     ['answers 503', { status: 503 }],
     ['answers nothing at all', { silent: true }],
@@ -34,6 +34,7 @@ describe('while an identity provider is away and every claimed service waits for
       return answer;
     };
     const daemon = await rig.start();
+    await Promise.all(SERVICES.map((name) => daemon.tell('client.updated', `${name}-app`)));
     await until('every client to be waiting', async () => {
       const { waiting, delayed, active } = (await daemon.status()).queue;
       return asked > 2 && waiting + delayed + active >= SERVICES.length;
