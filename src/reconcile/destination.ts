@@ -10,7 +10,6 @@ import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
 import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
-import { isOfList } from './fan-out.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
 import { tellHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
@@ -38,7 +37,7 @@ export async function reconcileDestination(
   const text = formatKey(key);
   const { world } = deps;
   const record = await deps.journal.read(text);
-  let isFresh = needsRead(destination, job, record, deps);
+  let isFresh = needsRead(destination, record, deps);
   let entry = isFresh
     ? await readEntry(destination, deps, signal)
     : world.entries.get(serviceText(destination));
@@ -93,23 +92,12 @@ export async function reconcileDestination(
 }
 
 /**
- * Whether the entry is read for this job. What only a complete read brought is planned from the last list of entries,
- * where its index is known: compare-and-set finds out what changed since.
+ * Whether the entry is read before it is planned. The watch keeps what is known of it current, and compare-and-set finds
+ * out what has changed since; after a write of our own its index is not known until the watch shows it.
  */
-function needsRead(
-  destination: ServiceName,
-  { triggers }: Job,
-  { pending }: KeyRecord,
-  { world }: ReconcilerDeps,
-): boolean {
+function needsRead(destination: ServiceName, { pending }: KeyRecord, { world }: ReconcilerDeps): boolean {
   const known = world.entries.get(serviceText(destination));
-  return (
-    pending.length > 0 ||
-    known?.modifyIndex === 0 ||
-    !world.hasEntries ||
-    triggers.length === 0 ||
-    !triggers.every(({ cause }) => isOfList(cause))
-  );
+  return pending.length > 0 || known?.modifyIndex === 0 || !world.hasEntries;
 }
 
 /** What a plan depends on beside the entry: the same objects until something changes. */

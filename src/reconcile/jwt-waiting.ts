@@ -39,11 +39,12 @@ export async function waitForJwtProviders(
   job: Job,
   { world, clock, queue }: Pick<ReconcilerDeps, 'world' | 'clock' | 'queue'>,
 ): Promise<JobResult | undefined> {
+  const isFirst = !world.userTokens.isWaiting(key);
   const waitedMs = world.userTokens.waitedMs(key, awaits.length > 0, clock.now());
   if (awaits.length === 0 || waitedMs > LONGEST_WAIT_MS) return undefined;
   const cause = causeOf(job);
   // Once: what Consul refuses it refuses again, and each time is a decision.
-  if (waitedMs === 0)
+  if (isFirst)
     await queue.add(awaits.map((name) => ({ key: providerKey(name), cause, urgent: true })));
   return { kind: 'retry', afterMs: Math.min(Math.max(waitedMs / 2, SOONEST_LOOK_MS), LATEST_LOOK_MS) };
 }
