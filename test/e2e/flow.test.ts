@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
+import { writesOf } from '../support/decisions.js';
 import type { Expected } from './decision-topic.js';
 import { digestForeign, MARK, seedForeign } from './foreign.js';
 import { type Scene, startScene } from './scene.js';
@@ -271,7 +272,7 @@ describe('a scope of an OAuth client, through Keycloak, Redis, Consul, Envoy and
     const applied = (await scene.topic.read()).filter(
       ({ outcome, resource }) => outcome === 'applied' && resource.kind === 'intention',
     );
-    expect(applied).toHaveLength(scene.consulWrites.accepted().length);
+    expect(writesOf(applied)).toBe(scene.consulWrites.accepted().length);
     expect((await daemon.status()).parked).toEqual([]);
   });
 
