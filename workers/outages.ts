@@ -7,7 +7,7 @@ import { Outage } from './repeat.js';
 
 /** How long a job of a server that is away waits. */
 const PAUSE_MS = 1_000;
-/** Where many jobs wait for one server, so much more for each, so that they come back no faster than can be tried. */
+/** Where many jobs wait for one server, so much more for each that is not urgent, so that they come back no faster than can be tried. */
 const SPREAD_MS = 4;
 /** A directory that answers and does not let itself be read completely: asked again, but not at every moment. */
 const UNREADABLE_PAUSE_MS = 5_000;
@@ -61,7 +61,9 @@ export function throughOutages(
             ? 'a directory cannot be read completely: its jobs wait for it'
             : 'a server is away: its jobs wait for it',
         );
-      const afterMs = Math.max(pauseMs, keys.size * SPREAD_MS) * (0.5 + random());
+      const isUrgent = job.triggers.some(({ urgent }) => urgent === true);
+      const spreadMs = isUrgent ? 0 : keys.size * SPREAD_MS;
+      const afterMs = Math.max(pauseMs, spreadMs) * (0.5 + random());
       return { kind: 'retry', afterMs: Math.round(afterMs) };
     }
   };

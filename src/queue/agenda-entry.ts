@@ -41,8 +41,13 @@ export interface AgendaEntry {
   attempts: number;
   error: string;
   failingSince: number;
-  /** Ends the wait for the next try. */
+  /** When the last run began; 0 before the first. */
+  startedAt: number;
+  /** Ends the run that is under way. */
+  stop: AbortController | undefined;
+  /** Ends the wait for the next try, which else comes at `wakeAt`. */
   wake: AbortController | undefined;
+  wakeAt: number;
 }
 
 export function newEntry(key: Key, text: string): AgendaEntry {
@@ -58,6 +63,9 @@ export function newEntry(key: Key, text: string): AgendaEntry {
     attempts: 0,
     error: '',
     failingSince: 0,
+    startedAt: 0,
+    stop: undefined,
     wake: undefined,
+    wakeAt: 0,
   };
 }

@@ -3,10 +3,10 @@ import { SyncError } from '../errors.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import { type Ended, type AgendaEntry as Entry, newEntry, type Owner, PutOff } from './agenda-entry.js';
-import type { ConcurrencyLimit } from './concurrency-limit.js';
+import { type AgendaLimits, LANES, type Lane, laneOf, Places } from './agenda-places.js';
 import { mergeTriggers } from './merge-triggers.js';
 import type { JobResult, QueueState } from './queue.js';
-import { type JobOutcome, type RunDeps, runJob } from './run-job.js';
+import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 
 /** What follows from a run. Both take effect in the turn of the call, so that nobody can act on a state without them. */
 export interface FollowUps {
@@ -20,44 +20,37 @@ export interface FollowUps {
 
 export type AgendaHandler = (job: Job, signal: AbortSignal, followUps: FollowUps) => Promise<JobResult>;
 
-export interface AgendaLimits {
-  /** Destinations written at once. */
-  readonly writes: ConcurrencyLimit;
-  /** Runs of every other kind at once. */
-  readonly reads: number;
-  /** Runs beyond the limits, for urgent keys alone. */
-  readonly urgent: number;
-}
-
 /** A retry this soon is part of the same run for whoever waits; the others are told to come back later. */
 const SOON_MS = 100;
-
-type Lane = 'urgent' | 'ordinary';
-type Kind = 'writes' | 'reads';
 
 /**
  * What is to be done, in memory: key → triggers. Every update of the state adds the keys that it touches, with the
  * triggers that caused it, in the same turn; a run takes all triggers of its key. At most one run of a key at a time.
- * Urgent keys go first and have places of their own; of equals the oldest goes first, whatever its kind. What fails is
+ * Urgent keys go first and have places of their own; within a lane the oldest goes first, whatever its kind. What fails is
  * tried again with growing delays. A crash forgets the agenda: the durable queue has every trigger from outside that
  * is not settled, and a start compares everything.
  */
 export class Agenda {
   readonly #deps: RunDeps;
-  readonly #limits: AgendaLimits;
+  readonly #places: Places;
   readonly #entries = new Map<string, Entry>();
   /** Durable jobs that only wait for what follows from them, by key; called, they begin anew. */
   readonly #waiting = new Map<string, () => void>();
-  readonly #ready: Readonly<Record<Lane, Set<Entry>>> = { urgent: new Set(), ordinary: new Set() };
-  readonly #running: Record<Kind, number> = { writes: 0, reads: 0 };
-  #runningUrgent = 0;
+  /** Keys whose durable job has not ended its own run, with whether news came meanwhile. */
+  readonly #unheard = new Map<string, boolean>();
+  readonly #ready: Readonly<Record<Lane, Set<Entry>>> = {
+    ordered: new Set(),
+    told: new Set(),
+    urgent: new Set(),
+    ordinary: new Set(),
+  };
   #handler: AgendaHandler | undefined;
   readonly #closing = new AbortController();
   #isStopped = false;
   #idle: (() => void) | undefined;
 
   constructor(limits: AgendaLimits, deps: RunDeps) {
-    this.#limits = limits;
+    this.#places = new Places(limits);
     this.#deps = deps;
     // Every run listens to it: more than ten is no leak.
     setMaxListeners(0, this.#closing.signal);
@@ -80,6 +73,9 @@ export class Agenda {
    */
   async run(job: Job, signal: AbortSignal): Promise<JobResult> {
     const entry = this.#entry(job.key);
+    this.#interrupt(job.triggers);
+    this.#unheard.set(entry.text, false);
+    let isStale = false;
     const ended = await new Promise<Ended>((resolve, reject) => {
       const { triggers, attempts } = job;
       const owner: Owner = {
@@ -92,13 +88,14 @@ export class Agenda {
       };
       entry.owners.push(owner);
       if (this.#isStopped) this.#putOff(entry);
-      else
-        this.#want(
-          entry,
-          triggers.some(({ urgent }) => urgent === true),
-        );
+      else if (triggers.some(({ urgent }) => urgent === true)) this.#wantUrgently(entry);
+      else this.#want(entry);
+    }).finally(() => {
+      isStale = this.#unheard.get(entry.text) === true || isInterrupted(signal);
+      this.#unheard.delete(entry.text);
     });
     if ('result' in ended) return ended.result;
+    if (isStale) return { kind: 'retry', afterMs: 0 };
     const news = new Promise<JobResult>((resolve) => {
       this.#waiting.set(entry.text, () => resolve({ kind: 'retry', afterMs: 0 }));
     });
@@ -117,10 +114,13 @@ export class Agenda {
    * them, and a job that only waits begins anew.
    */
   news(triggers: readonly Trigger[]): void {
+    this.#interrupt(triggers);
     for (const trigger of triggers) {
-      const entry = this.#entries.get(formatKey(trigger.key));
+      const text = formatKey(trigger.key);
+      const entry = this.#entries.get(text);
       if (entry?.isRunning) entry.triggers = mergeTriggers(entry.triggers, [trigger]);
-      this.#waiting.get(formatKey(trigger.key))?.();
+      if (this.#unheard.has(text)) this.#unheard.set(text, true);
+      this.#waiting.get(text)?.();
     }
   }
 
@@ -136,7 +136,7 @@ export class Agenda {
     this.#isStopped = true;
     // What has not begun stays with its owner, and is compared at the next start.
     for (const entry of this.#entries.values()) this.#putOff(entry);
-    if (this.#running.writes + this.#running.reads > 0)
+    if (this.#places.inUse > 0)
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
@@ -146,7 +146,7 @@ export class Agenda {
 
   /** The server that is written to says that it is too much. */
   overloaded(): void {
-    this.#limits.writes.overloaded();
+    this.#places.overloaded();
   }
 
   /** Ends all waits for a next try. */
@@ -159,7 +159,7 @@ export class Agenda {
     const all = [...this.#entries.values()];
     const count = (is: (entry: Entry) => boolean) => all.filter(is).length;
     return {
-      waiting: this.#ready.urgent.size + this.#ready.ordinary.size,
+      waiting: LANES.reduce((sum, lane) => sum + this.#ready[lane].size, 0),
       delayed: count(({ isWanted, wake }) => isWanted && wake !== undefined),
       active: count(({ isRunning }) => isRunning),
       parked: all
@@ -174,17 +174,33 @@ export class Agenda {
   }
 
   #put(triggers: readonly Trigger[]): readonly Promise<unknown>[] {
-    const entries = new Map<Entry, boolean>();
+    this.#interrupt(triggers);
+    const entries = new Set<Entry>();
+    const urgent = new Set<Entry>();
     for (const trigger of triggers) {
       const entry = this.#entry(trigger.key);
+      const known = entry.triggers.length;
       entry.triggers = mergeTriggers(entry.triggers, [trigger]);
-      entries.set(entry, (entries.get(entry) ?? false) || trigger.urgent === true);
+      // What the last try knew already does not end the wait for the next one.
+      const isNew = entry.triggers.length > known || Date.parse(trigger.cause.receivedAt) >= entry.startedAt;
+      entries.add(entry);
+      if (trigger.urgent && (isNew || entry.wake === undefined)) urgent.add(entry);
     }
-    return [...entries].map(([entry, isUrgent]) => {
-      const done = new Promise<unknown>((resolve, reject) => entry.waiters.push({ resolve, reject }));
-      this.#want(entry, isUrgent);
-      return done;
+    return [...entries].map((entry) => {
+      if (urgent.has(entry)) this.#wantUrgently(entry);
+      else this.#want(entry);
+      return new Promise<unknown>((resolve, reject) => {
+        // Whoever waited for a key that waits itself would hold a place of the queue as long.
+        const isDelayed = entry.wake?.signal.aborted === false;
+        if (isDelayed) reject(new PutOff(Math.max(SOON_MS, entry.wakeAt - this.#deps.clock.now())));
+        else entry.waiters.push({ resolve, reject });
+      });
     });
+  }
+
+  /** Orders end the runs of their clients. */
+  #interrupt(triggers: readonly Trigger[]): void {
+    interrupt(triggers, (text) => this.#entries.get(text)?.stop);
   }
 
   #entry(key: Key): Entry {
@@ -196,46 +212,38 @@ export class Agenda {
     return entry;
   }
 
-  #want(entry: Entry, isUrgent: boolean): void {
+  #want(entry: Entry): void {
     entry.isWanted = true;
-    if (isUrgent) {
-      entry.isUrgent = true;
-      // An urgent trigger waits out no delay.
-      entry.wake?.abort();
-    }
     this.#enqueue(entry);
+  }
+
+  /** An urgent trigger waits out no delay. */
+  #wantUrgently(entry: Entry): void {
+    entry.isUrgent = true;
+    entry.wake?.abort();
+    this.#want(entry);
   }
 
   #enqueue(entry: Entry): void {
     if (entry.isRunning || !entry.isWanted || entry.wake !== undefined) return;
-    if (entry.isUrgent) {
-      this.#ready.ordinary.delete(entry);
-      this.#ready.urgent.add(entry);
-    } else this.#ready.ordinary.add(entry);
+    for (const lane of LANES) this.#ready[lane].delete(entry);
+    this.#ready[laneOf(entry)].add(entry);
     // After the turn: what a state update adds is known as a whole before the first of it runs.
     queueMicrotask(() => this.#next());
   }
 
   #next(): void {
     if (this.#handler === undefined) return;
-    for (const lane of ['urgent', 'ordinary'] as const) {
+    for (const lane of LANES) {
       for (const entry of this.#ready[lane]) {
-        if (!this.#hasPlace(entry, lane)) break;
+        if (!this.#places.hasRoom(entry.key, lane)) break;
         this.#ready[lane].delete(entry);
         void this.#start(entry, this.#handler);
       }
     }
   }
 
-  #hasPlace(entry: Entry, lane: Lane): boolean {
-    const kind = kindOf(entry.key);
-    const most = kind === 'writes' ? this.#limits.writes.now : this.#limits.reads;
-    if (this.#running[kind] < most) return true;
-    return lane === 'urgent' && this.#runningUrgent < this.#limits.urgent;
-  }
-
   async #start(entry: Entry, handler: AgendaHandler): Promise<void> {
-    const kind = kindOf(entry.key);
     const { owners, waiters, triggers: noted, isUrgent } = entry;
     entry.triggers = [];
     entry.owners = [];
@@ -243,8 +251,10 @@ export class Agenda {
     entry.isUrgent = false;
     entry.isWanted = false;
     entry.isRunning = true;
-    this.#running[kind]++;
-    if (isUrgent) this.#runningUrgent++;
+    entry.startedAt = this.#deps.clock.now();
+    const stop = new AbortController();
+    entry.stop = stop;
+    const leave = this.#places.enter(entry.key);
     const triggers = owners.reduce<readonly Trigger[]>(
       (all, owner) => mergeTriggers(all, owner.triggers),
       noted,
@@ -265,15 +275,16 @@ export class Agenda {
         return late;
       },
     };
-    const signal =
-      owners.length === 0
-        ? this.#closing.signal
-        : AbortSignal.any([this.#closing.signal, ...owners.map((owner) => owner.signal)]);
+    const signal = AbortSignal.any([
+      this.#closing.signal,
+      stop.signal,
+      ...owners.map((owner) => owner.signal),
+    ]);
     const job: Job = { key: entry.key, triggers, attempts };
     let failure: unknown;
-    const run = async (each: Job, stop: AbortSignal) => {
+    const run = async (each: Job, until: AbortSignal) => {
       try {
-        return await handler(each, stop, follow);
+        return await handler(each, until, follow);
       } catch (error) {
         failure = error;
         throw error;
@@ -283,19 +294,15 @@ export class Agenda {
     const outcome: JobOutcome =
       owners.length > 0
         ? await run(job, signal).catch(
-            (): JobOutcome => ({
-              kind: 'failed',
-              error: '',
-              attempts,
-              exhausted: false,
-              afterMs: 0,
-            }),
+            (): JobOutcome =>
+              isInterrupted(stop.signal)
+                ? { kind: 'retry', afterMs: 0 }
+                : { kind: 'failed', error: '', attempts, exhausted: false, afterMs: 0 },
           )
         : await runJob(this.#deps, run, job, signal);
     entry.isRunning = false;
-    this.#running[kind]--;
-    if (isUrgent) this.#runningUrgent--;
-    if (kind === 'writes') this.#limits.writes.completed();
+    entry.stop = undefined;
+    leave();
     if (outcome.kind === 'done') {
       entry.attempts = 0;
       const all = Promise.all(followUps);
@@ -305,7 +312,7 @@ export class Agenda {
     this.#enqueue(entry);
     this.#forget(entry);
     this.#next();
-    if (this.#running.writes + this.#running.reads === 0) this.#idle?.();
+    if (this.#places.inUse === 0) this.#idle?.();
   }
 
   /** After a run that is not done: owners are answered, and what only the agenda knows waits for the next try. */
@@ -341,6 +348,7 @@ export class Agenda {
   #delay(entry: Entry, afterMs: number): void {
     const wake = new AbortController();
     entry.wake = wake;
+    entry.wakeAt = this.#deps.clock.now() + afterMs;
     const end = () => {
       if (entry.wake !== wake) return;
       entry.wake = undefined;
@@ -366,8 +374,4 @@ export class Agenda {
 /** What the timer asked for has no durable trigger: nobody waits for what follows from it. */
 function isAwaited({ cause, evidence = [], order }: Trigger): boolean {
   return cause.kind !== 'full-read' || evidence.length > 0 || order !== undefined;
-}
-
-function kindOf(key: Key): Kind {
-  return key.kind === 'destination' ? 'writes' : 'reads';
 }

@@ -28,6 +28,11 @@ export interface RunDeps {
 /** Ends a run that is to begin anew at once. */
 class OrderCame extends Error {}
 
+/** Whether an order ended the run of this signal. */
+export function isInterrupted(signal: AbortSignal): boolean {
+  return signal.reason instanceof OrderCame;
+}
+
 /**
  * Ends the runs of clients for which an order came: they may wait ten seconds for an identity provider that hangs, and
  * an order waits for none. Whatever a run was at, the next one sees what became of it.
@@ -60,7 +65,7 @@ export async function runJob(
     metrics.count('scopemesh_jobs_total', { key: keyKind, result: result.kind });
     return result;
   } catch (error) {
-    if (signal.reason instanceof OrderCame) {
+    if (isInterrupted(signal)) {
       metrics.count('scopemesh_jobs_total', { key: keyKind, result: 'retry' });
       return { kind: 'retry', afterMs: 0 };
     }

@@ -38,6 +38,18 @@ function agendaOf(handler: AgendaHandler, writes = 4) {
   return { agenda, end };
 }
 
+const ORDER: NonNullable<Trigger['order']> = {
+  kind: 'client-disabled',
+  provider: 'main',
+  clientId: 'web-app',
+  at: '2026-01-01T00:00:00.000Z',
+  cause: trigger(WEB, 'b').cause,
+};
+
+async function until(is: () => boolean): Promise<void> {
+  while (!is()) await new Promise(setImmediate);
+}
+
 /** Resolves when it is opened. */
 function gate() {
   let open = () => {};
@@ -151,6 +163,120 @@ describe('the agenda', () => {
     open();
     while (ran.length < 3) await new Promise((resolve) => setImmediate(resolve));
     expect(ran.at(-1)).toBe(formatKey(b));
+    await end();
+  });
+
+  it('runs a revocation beside clients that fill every place, and before an ordinary write', async () => {
+    const { opened, open } = gate();
+    const ran: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }) => {
+      ran.push(formatKey(key));
+      if (key.kind === 'client') await opened;
+      return DONE;
+    }, 1);
+    const clients = Array.from({ length: 9 }, (_, at) => clientKey('main', `c${at}`));
+    await agenda.add(clients.map((key) => trigger(key, 'a', { urgent: true })));
+    await agenda.add([
+      trigger(destinationKey('grant'), 'a'),
+      trigger(destinationKey('revocation'), 'a', { urgent: true }),
+    ]);
+    await until(() => ran.includes(formatKey(destinationKey('grant'))));
+    open();
+    await end();
+    expect(ran.slice(5)).toEqual([
+      formatKey(destinationKey('revocation')),
+      formatKey(destinationKey('grant')),
+    ]);
+  });
+
+  it('keeps the urgent place of destinations, whatever many urgent clients run', async () => {
+    const { opened, open } = gate();
+    const ran: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }) => {
+      ran.push(formatKey(key));
+      await opened;
+      return DONE;
+    }, 1);
+    await agenda.add([trigger(destinationKey('grant'), 'a')]);
+    await until(() => ran.length === 1);
+    await agenda.add([trigger(WEB, 'a', { urgent: true })]);
+    await until(() => ran.length === 2);
+    await agenda.add([trigger(ORDERS, 'a', { urgent: true })]);
+    await until(() => ran.length === 3);
+    open();
+    await end();
+    expect(ran[2]).toBe(formatKey(ORDERS));
+  });
+
+  it('gives a client with an order a place of its own', async () => {
+    const { opened, open } = gate();
+    const ran: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }) => {
+      ran.push(formatKey(key));
+      await opened;
+      return DONE;
+    });
+    const clients = Array.from({ length: 9 }, (_, at) => clientKey('main', `c${at}`));
+    await agenda.add(clients.map((key) => trigger(key, 'a', { urgent: true })));
+    await until(() => ran.length === 5);
+    await agenda.add([trigger(WEB, 'a', { urgent: true, order: ORDER })]);
+    await until(() => ran.length === 6);
+    open();
+    await end();
+    expect(ran[5]).toBe(formatKey(WEB));
+  });
+
+  it('ends a run without a durable job for an order that follows from another key, and begins anew with it', async () => {
+    const runs: Job[] = [];
+    const { agenda, end } = agendaOf(async (each, signal) => {
+      runs.push(each);
+      if (runs.length === 1)
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      return DONE;
+    });
+    await agenda.add([trigger(WEB, 'a')]);
+    await until(() => runs.length === 1);
+    await agenda.add([trigger(WEB, 'b', { urgent: true, order: ORDER })]);
+    await until(() => runs.length === 2);
+    await end();
+    expect(idsOf(runs[1] as Job)).toEqual(['a', 'b']);
+  });
+
+  it('lets a durable job begin anew where news came while its own run was under way', async () => {
+    const { opened, open } = gate();
+    const never = gate();
+    let isRunning = false;
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      if (key.kind === 'destination') await never.opened;
+      isRunning = true;
+      await opened;
+      if (key.kind === 'client') await followUps.add([trigger(ORDERS, 'a')]);
+      return DONE;
+    });
+    const running = agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
+    await until(() => isRunning);
+    agenda.news([trigger(WEB, 'b')]);
+    open();
+    expect(await running).toEqual({ kind: 'retry', afterMs: 0 });
+    never.open();
+    await end();
+  });
+
+  it('tells whoever adds to a key that waits for its next try to come back, and leaves that wait alone', async () => {
+    let runs = 0;
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      if (key.kind === 'client') {
+        await followUps.add([trigger(ORDERS, 'a', { urgent: true })]);
+        return DONE;
+      }
+      runs++;
+      return { kind: 'retry', afterMs: 3_600_000 };
+    });
+    const job1 = job(trigger(WEB, 'a'));
+    const first = await agenda.run(job1, new AbortController().signal);
+    const second = await agenda.run(job1, new AbortController().signal);
+    expect([first.kind, second.kind]).toEqual(['retry', 'retry']);
+    expect(runs).toBe(1);
     await end();
   });
 
