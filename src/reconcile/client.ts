@@ -164,7 +164,7 @@ async function readClient(
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
     return (await closeUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';
   }
-  if (world.closure(id) === 'RevocationUnconfirmed') world.setClosure(id, undefined);
+  world.reopen(id, read);
   return 'read';
 }
 

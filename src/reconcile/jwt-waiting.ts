@@ -44,8 +44,7 @@ export async function waitForJwtProviders(
   if (awaits.length === 0 || waitedMs > LONGEST_WAIT_MS) return undefined;
   const cause = causeOf(job);
   // Once: what Consul refuses it refuses again, and each time is a decision.
-  if (isFirst)
-    await queue.add(awaits.map((name) => ({ key: providerKey(name), cause, urgent: true })));
+  if (isFirst) await queue.add(awaits.map((name) => ({ key: providerKey(name), cause, urgent: true })));
   return { kind: 'retry', afterMs: Math.min(Math.max(waitedMs / 2, SOONEST_LOOK_MS), LATEST_LOOK_MS) };
 }
 

@@ -6,7 +6,7 @@ import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import type { Touched } from '../state/touched.js';
+import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
 import { isAclActive } from './acl/acl-state.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
 import { namelessLeft } from './acl/nameless-objects.js';
@@ -61,8 +61,7 @@ export async function reconcileProvider(
   deps.metrics.gauge('scopemesh_directory_read_requests', snapshot.requests, { provider: key.name });
   const reopened = snapshot.clients
     .map(({ clientId }) => clientId)
-    .filter((clientId) => world.closure({ provider: key.name, clientId }) === 'RevocationUnconfirmed');
-  for (const clientId of reopened) world.setClosure({ provider: key.name, clientId }, undefined);
+    .filter((clientId) => world.reopen({ provider: key.name, clientId }, read) !== NOTHING_TOUCHED);
 
   const word = wordOf(key.name, evidenceOf(job), [...before.values(), ...snapshot.clients]);
   // With evidence about a scope every destination is looked at: the scope may have been lost before the last read.

@@ -50,6 +50,8 @@ export class WorldState {
   readonly inferredAcl = new InferredRemovals();
   readonly #directories = new Directories();
   readonly #closures = new Map<string, Closure>();
+  /** The number that a read beginning at the closure has. */
+  readonly #closedAt = new Map<string, number>();
   readonly #claims: Claims;
   /** Of the catalog and of the claim records, each read as a whole. */
   readonly #lastSaid = { catalog: new LastSaid(), records: new LastSaid() };
@@ -168,10 +170,20 @@ export class WorldState {
     if (this.#closures.get(key) === closure) return NOTHING_TOUCHED;
     if (closure === undefined) this.#closures.delete(key);
     else this.#closures.set(key, closure);
+    if (closure === undefined) this.#closedAt.delete(key);
+    else this.#closedAt.set(key, this.beginRead());
     const touches = new Touches();
     touches.client(id, closure !== undefined);
     touches.destinations(this.#reach.of(id), closure !== undefined);
     return this.#changed(touches);
+  }
+
+  /** Opens a client that was closed without its directory's word, if the read that vouches for it began later. */
+  reopen(id: ClientId, read: number): Touched {
+    const key = clientText(id);
+    const isVouched =
+      this.#closures.get(key) === 'RevocationUnconfirmed' && read > (this.#closedAt.get(key) ?? 0);
+    return isVouched ? this.setClosure(id, undefined) : NOTHING_TOUCHED;
   }
 
   closure(id: ClientId): Closure | undefined {

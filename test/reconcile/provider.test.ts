@@ -4,6 +4,7 @@ import { directoryKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import type { KeyRecord } from '../../src/queue/journal.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
+import type { WorldState } from '../../src/state/world-state.js';
 import { client, NOW } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
 
@@ -22,9 +23,18 @@ const JOB = {
 
 const NOTHING_RECORDED: KeyRecord = { pending: [], lastWritten: new Map(), holds: new Map() };
 
-function readOf(clients: readonly OAuthClient[], changes: Partial<Trigger> = {}) {
+function readOf(
+  clients: readonly OAuthClient[],
+  changes: Partial<Trigger> = {},
+  meanwhile = (_world: WorldState) => {},
+) {
   const world = worldWithTwo();
-  const { deps, added } = depsOf(world, { readAll: async () => ({ clients, unreadable: [], requests: 1 }) });
+  const { deps, added } = depsOf(world, {
+    readAll: async () => {
+      meanwhile(world);
+      return { clients, unreadable: [], requests: 1 };
+    },
+  });
   const job = { ...JOB, triggers: JOB.triggers.map((trigger) => ({ ...trigger, ...changes })) };
   const told = { ...deps, journal: { ...deps.journal, read: async () => NOTHING_RECORDED } };
   return { world, added, run: () => reconcileProvider(KEY, job, told, AbortSignal.timeout(5_000)) };
@@ -61,6 +71,17 @@ describe('a complete read of a directory', () => {
     expect(added).toMatchObject([{ key: { service: 'orders' } }]);
     expect(world.closure({ provider: 'main', clientId: 'web' })).toBeUndefined();
     expect(world.closure({ provider: 'main', clientId: 'api' })).toBe('ClientQuarantined');
+  });
+
+  test('keeps closed what an order closed while it was under way', async () => {
+    const { world, added, run } = readOf(
+      [client('web', ['orders']), client('api', ['orders'])],
+      {},
+      (world) => world.setClosure({ provider: 'main', clientId: 'web' }, 'RevocationUnconfirmed'),
+    );
+    await run();
+    expect(world.closure({ provider: 'main', clientId: 'web' })).toBe('RevocationUnconfirmed');
+    expect(added).toEqual([]);
   });
 
   test('that knows of a removal at one client looks at what that client reaches, changed or not, with that alone', async () => {
