@@ -29,7 +29,7 @@ interface Write {
 }
 
 // Bounds how long one transaction keeps the event loop: some milliseconds.
-const ROWS_IN_ONE_COMMIT = 200;
+const ROWS_IN_ONE_COMMIT = 400;
 // A row takes up to some pages in the log.
 const ROWS_BETWEEN_CHECKPOINTS = 5000;
 
