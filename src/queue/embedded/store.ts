@@ -43,13 +43,16 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   const { directory, logger, metrics, clock } = options;
   const lock = lockDirectory(directory);
   let file: StateFile | undefined;
-  let journalFile: StateFile;
+  let journalFile: StateFile | undefined;
+  let journal: EmbeddedJournal;
   try {
     moveJournal(directory);
     file = new StateFile(directory, QUEUE_FILE);
     journalFile = new StateFile(directory, JOURNAL_FILE);
+    journal = new EmbeddedJournal(journalFile);
   } catch (error) {
     void file?.close();
+    void journalFile?.close();
     lock.release();
     throw error;
   }
@@ -60,7 +63,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   return {
     queue,
     inbox: new EmbeddedInbox(file, queue, rechecks, facts),
-    journal: new EmbeddedJournal(journalFile),
+    journal,
     facts,
     rechecks,
     async close() {
