@@ -5,8 +5,7 @@ import type { RevocationOrder } from '../src/model/order.js';
 import type { Trigger } from '../src/model/trigger.js';
 import type { Metrics } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
-import type { Queue } from '../src/queue/queue.js';
-import type { Rechecks } from '../src/queue/rechecks.js';
+import type { Inbox } from '../src/queue/inbox.js';
 import type { Channel, Heard } from './heard.js';
 import { toRechecks } from './recheck.js';
 
@@ -16,18 +15,16 @@ const REMEMBER_MS = 7 * 24 * 3600_000;
 const REMEMBER_LATE_MS = 3600_000;
 
 export interface AcceptDeps {
-  readonly queue: Pick<Queue, 'add'>;
-  readonly rechecks: Pick<Rechecks, 'put'>;
-  readonly facts: Facts;
+  readonly inbox: Inbox;
+  readonly facts: Pick<Facts, 'remember'>;
   readonly heard: Pick<Heard, 'note'>;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
 /**
- * Queues what events say, once for each event id, whether it came by webhook or by poll, and that it is looked at
- * again. Resolves when all is durable; ids are remembered only then, so that a crash between costs a repetition and
- * never an event. Returns those that were new.
+ * Takes in what events say, once for each event id, whether it came by webhook or by poll, and that it is looked at
+ * again. Resolves when all is durable. Returns the events that were new.
  */
 export async function acceptEvents(
   provider: string,
@@ -35,33 +32,31 @@ export async function acceptEvents(
   channel: Channel,
   deps: AcceptDeps,
 ): Promise<readonly IdentityEvent[]> {
-  const { queue, rechecks, facts, heard, metrics, clock } = deps;
-  const scope = eventScope(provider);
-  const fresh: IdentityEvent[] = [];
-  const known: string[] = [];
-  for (const event of new Map(events.map((each) => [each.id, each])).values()) {
-    // An event that concerns nobody needs no memory: most are logins.
-    if (event.triggers.length === 0 && event.orders.length === 0 && event.isProof !== true) continue;
-    if (await facts.has(scope, event.id)) known.push(event.id);
-    else fresh.push(event);
-  }
-  if (known.length > 0)
-    metrics.count('scopemesh_events_total', { provider, result: 'duplicate' }, known.length);
-  if (fresh.length > 0) {
-    await Promise.all([
-      queue.add(fresh.flatMap((event) => [...event.triggers, ...event.orders.flatMap(toTrigger)])),
-      rechecks.put(provider, toRechecks(fresh, clock.now())),
-    ]);
-    metrics.count('scopemesh_events_total', { provider, result: 'accepted' }, fresh.length);
-  }
-  const ids = fresh.map(({ id }) => id);
-  await Promise.all([
-    ...(ids.length > 0 ? [facts.remember(scope, ids, REMEMBER_MS)] : []),
-    ...(known.length > 0 && channel === 'webhook'
-      ? [facts.remember(lateScope(provider), known, REMEMBER_LATE_MS)]
-      : []),
+  const { inbox, facts, heard, metrics, clock } = deps;
+  const now = clock.now();
+  // An event that concerns nobody needs no memory: most are logins.
+  const ours = [...new Map(events.map((each) => [each.id, each])).values()].filter(
+    ({ triggers, orders, isProof }) => triggers.length > 0 || orders.length > 0 || isProof === true,
+  );
+  const incoming = ours.map((event) => ({
+    id: event.id,
+    triggers: [...event.triggers, ...event.orders.flatMap(toTrigger)],
+    rechecks: toRechecks([event], now),
+  }));
+  // In one turn, so that the store makes both durable at once.
+  const [accepted] = await Promise.all([
+    inbox.accept(provider, incoming, { scope: eventScope(provider), ttlMs: REMEMBER_MS }),
     heard.note(provider, channel, events),
   ]);
+  const fresh = ours.filter(({ id }) => accepted.has(id));
+  const known = ours.filter(({ id }) => !accepted.has(id)).map(({ id }) => id);
+  const count = (result: string, times: number) => {
+    if (times > 0) metrics.count('scopemesh_events_total', { provider, result }, times);
+  };
+  count('duplicate', known.length);
+  count('accepted', fresh.length);
+  if (known.length > 0 && channel === 'webhook')
+    await facts.remember(lateScope(provider), known, REMEMBER_LATE_MS);
   return fresh;
 }
 

@@ -4,6 +4,7 @@ import { messageOf, SyncError } from '../src/errors.js';
 import type { EventPoll } from '../src/identity/source.js';
 import type { Logger } from '../src/observe.js';
 import type { Facts } from '../src/queue/facts.js';
+import type { Queue } from '../src/queue/queue.js';
 import { type AcceptDeps, acceptEvents } from './accept-events.js';
 import { EventGaps } from './event-gaps.js';
 import { type FullReadDeps, requestFullRead } from './full-read.js';
@@ -12,6 +13,8 @@ import type { Rejections } from './rejections.js';
 import { Outage, repeat } from './repeat.js';
 
 export interface PollDeps extends AcceptDeps {
+  readonly queue: Pick<Queue, 'add'>;
+  readonly facts: Facts;
   readonly heard: Heard;
   readonly rejections: Rejections;
   readonly logger: Logger;

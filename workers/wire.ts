@@ -25,6 +25,7 @@ import { Agenda } from '../src/queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../src/queue/backoff.js';
 import { ConcurrencyLimit } from '../src/queue/concurrency-limit.js';
 import type { Facts } from '../src/queue/facts.js';
+import type { Inbox } from '../src/queue/inbox.js';
 import type { Journal } from '../src/queue/journal.js';
 import { JournalMemory } from '../src/queue/journal-memory.js';
 import type { Queue } from '../src/queue/queue.js';
@@ -49,6 +50,7 @@ export interface Provider extends PausingParts {
 
 export interface Store {
   readonly queue: Queue;
+  readonly inbox: Inbox;
   readonly journal: Journal;
   readonly facts: Facts;
   readonly rechecks: Rechecks;
@@ -165,7 +167,7 @@ export interface Core {
   /** Writes to Consul at once. */
   readonly writes: ConcurrencyLimit;
   /** The durable queue, of which this process knows at once what is added here. */
-  readonly inbox: Pick<Queue, 'add'>;
+  readonly inbox: Pick<Queue, 'add'> & Inbox;
   readonly deps: ReconcilerDeps;
   /** Rung at every settlement; the relay waits for it. */
   readonly settled: Bell;
@@ -208,6 +210,11 @@ export function createCore(
       async add(triggers) {
         await parts.store.queue.add(triggers);
         agenda.news(triggers);
+      },
+      async accept(provider, events, memory) {
+        const accepted = await parts.store.inbox.accept(provider, events, memory);
+        agenda.news(events.flatMap(({ id, triggers }) => (accepted.has(id) ? triggers : [])));
+        return accepted;
       },
     },
     settled,

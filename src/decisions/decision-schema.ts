@@ -199,7 +199,12 @@ export const CLOUD_EVENT = z.object({
     consul: z.object({ modifyIndex: z.int().min(0) }).exactOptional(),
     detail: z.string().exactOptional().describe('What a person should know.'),
     mappingRevision: z.string().describe('Digest of the mapping that was in force.'),
-    revision: z.int().min(1).describe('Counts up from 1 within the subject, without a gap.'),
+    revision: z
+      .int()
+      .min(1)
+      .describe(
+        'Counts up within the subject, from 1. Skips numbers only for a subject that had no decision for long.',
+      ),
     writeId: z.string().exactOptional().describe('The same for all decisions of one write to Consul.'),
     latencyMs: z.number().min(0).exactOptional().describe('From the cause to the settlement.'),
   }),

@@ -118,7 +118,7 @@ export interface DecidedPerson {
 
 /**
  * A change, or a refusal, with its cause, reason and outcome. `subject` orders decisions: `revision` counts up
- * from 1 per subject without a gap, in the order of settlement.
+ * from 1 per subject, in the order of settlement. It skips numbers only for a subject that had no decision for long.
  */
 export interface Decision {
   /** ULID. */

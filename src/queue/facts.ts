@@ -7,6 +7,6 @@ export interface Facts {
   set(name: string, value: string): Promise<void>;
   /** Whether the id was remembered in this scope and has not expired. */
   has(scope: string, id: string): Promise<boolean>;
-  /** Remembers ids for `ttlMs`. Call it after the event is durable, never before. */
+  /** Remembers ids for `ttlMs`. Those of events are remembered by `Inbox.accept`. */
   remember(scope: string, ids: readonly string[], ttlMs: number): Promise<void>;
 }

@@ -33,24 +33,15 @@ export function describeIntakeFuzz(
       const source = harness.create(NOW);
       addIntake(server, {
         sources: new Map([[source.provider, source]]),
-        queue: {
-          async add() {
-            done.push('add');
+        inbox: {
+          async accept(_provider, events) {
+            if (events.length > 0) done.push('accept');
+            return new Set();
           },
         },
         facts: {
-          get: async () => undefined,
-          async set() {
-            done.push('set');
-          },
-          has: async () => false,
           async remember() {
             done.push('remember');
-          },
-        },
-        rechecks: {
-          async put() {
-            done.push('recheck');
           },
         },
         heard: {

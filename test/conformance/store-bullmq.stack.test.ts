@@ -5,6 +5,7 @@ import type { Backoff } from '../../src/queue/backoff.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { describeFacts } from './facts.js';
+import { describeInbox } from './inbox.js';
 import { describeJournal } from './journal.js';
 import { describeKill, type SharedPlace } from './kill.js';
 import { describeQueue } from './queue.js';
@@ -61,6 +62,7 @@ async function startBullmq(): Promise<StoreHarness> {
 describeQueue('BullMQ on Redis', startBullmq, 5);
 describeJournal('BullMQ on Redis', startBullmq);
 describeFacts('BullMQ on Redis', startBullmq);
+describeInbox('BullMQ on Redis', startBullmq);
 describeRechecks('BullMQ on Redis', startBullmq);
 
 async function startPlace(): Promise<SharedPlace> {

@@ -7,6 +7,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { describeFacts } from './facts.js';
+import { describeInbox } from './inbox.js';
 import { describeJournal } from './journal.js';
 import { describeKill, type SharedPlace, startBurst } from './kill.js';
 import { describeQueue } from './queue.js';
@@ -49,6 +50,7 @@ async function startEmbedded(): Promise<StoreHarness> {
 describeQueue('the embedded store', startEmbedded);
 describeJournal('the embedded store', startEmbedded);
 describeFacts('the embedded store', startEmbedded);
+describeInbox('the embedded store', startEmbedded);
 describeRechecks('the embedded store', startEmbedded);
 
 async function startPlace(): Promise<SharedPlace & { readonly directory: string }> {

@@ -3,12 +3,14 @@ import { destinationKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import type { Facts } from '../../src/queue/facts.js';
+import type { Inbox } from '../../src/queue/inbox.js';
 import type { Journal } from '../../src/queue/journal.js';
 import type { JobHandler, JobResult, Queue } from '../../src/queue/queue.js';
 import type { Rechecks } from '../../src/queue/rechecks.js';
 
 export interface Store {
   readonly queue: Queue;
+  readonly inbox: Inbox;
   readonly journal: Journal;
   readonly facts: Facts;
   readonly rechecks: Rechecks;

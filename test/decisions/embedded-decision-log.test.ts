@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'libsql';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
@@ -37,6 +38,46 @@ describe('the embedded decision log', () => {
       read.push(each.id);
     }
     expect(read).toHaveLength(4);
+    await log.close();
+    await topic.dispose();
+  });
+
+  it('keeps nobody waiting while another process holds the file, and appends in the order of the calls', async () => {
+    const topic = await createTopic();
+    const log = topic.open();
+    await log.check();
+    const other = new Database(join(topic.directory, 'decisions.db'));
+    other.exec('BEGIN IMMEDIATE');
+    const [first, second] = [decision({ subject: 'first' }), decision({ subject: 'second' })];
+    const appended = Promise.all([log.append([first]), log.append([second])]);
+    await new Promise((resolve) => setImmediate(resolve));
+    // Had the append kept the event loop, it would have failed by now.
+    other.exec('COMMIT');
+    other.close();
+    await appended;
+    const read = [];
+    for await (const { subject } of log.read({ from: 'start', follow: false }, new AbortController().signal))
+      read.push(subject);
+    expect(read).toEqual(['first', 'second']);
+    await log.close();
+    await topic.dispose();
+  });
+
+  it('has all of a batch or nothing', async () => {
+    const topic = await createTopic();
+    const log = topic.open();
+    await log.check();
+    const other = new Database(join(topic.directory, 'decisions.db'));
+    other.exec(`CREATE TRIGGER refuse BEFORE INSERT ON decisions WHEN NEW.subject = 'refused'
+      BEGIN SELECT RAISE(ABORT, 'refused'); END`);
+    other.close();
+    const refused = decision({ subject: 'refused' });
+    await expect(log.append([...decisions(300), refused])).rejects.toBeInstanceOf(SyncError);
+    await log.append([decision({ subject: 'after' })]);
+    const read = [];
+    for await (const { subject } of log.read({ from: 'start', follow: false }, new AbortController().signal))
+      read.push(subject);
+    expect(read).toEqual(['after']);
     await log.close();
     await topic.dispose();
   });

@@ -183,8 +183,8 @@ describe('the state file', () => {
       await Promise.all(writes);
       sizes.push(statSync(join(directory, 'queue.db-wal')).size);
     }
-    // It stops growing long before the end.
-    expect(sizes.at(-1)).toBe(sizes[40]);
+    // It stops growing long before the end; how large it is by then depends on how long a checkpoint takes.
+    expect(sizes.at(-1)).toBeLessThan(1.25 * (sizes[40] ?? 0));
     await file.close();
   });
 });

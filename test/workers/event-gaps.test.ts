@@ -6,7 +6,7 @@ import type { Facts } from '../../src/queue/facts.js';
 import { acceptEvents } from '../../workers/accept-events.js';
 import { EventGaps } from '../../workers/event-gaps.js';
 import { type Channel, Heard } from '../../workers/heard.js';
-import { createFacts } from './worker-facts.js';
+import { createFacts, createInbox } from './worker-facts.js';
 
 const MINUTE = 60_000;
 let now: number;
@@ -28,8 +28,7 @@ function event(id: string, isSignalled?: boolean): IdentityEvent {
   return { id, triggers: [{ key: clientKey('main', 'web'), cause }], orders: [], ...signalled };
 }
 const deps = () => ({
-  queue: { add: async () => {} },
-  rechecks: { put: async () => {} },
+  inbox: createInbox(facts),
   facts,
   heard,
   metrics: noMetrics,

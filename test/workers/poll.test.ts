@@ -7,7 +7,7 @@ import { Heard } from '../../workers/heard.js';
 import { type PollOptions, runPoll } from '../../workers/poll.js';
 import { createMovableClock } from '../support/movable-clock.js';
 import { until } from '../support/until.js';
-import { createFacts } from './worker-facts.js';
+import { createFacts, createInbox } from './worker-facts.js';
 
 const MINUTE = 60_000;
 let stop: AbortController;
@@ -35,7 +35,7 @@ function polling(say: (times: number) => Partial<PollResult>, options: Partial<P
   };
   const deps = {
     queue: { add: async (triggers: readonly Trigger[]) => void queued.push(...triggers) },
-    rechecks: { put: async () => {} },
+    inbox: createInbox(facts, (triggers) => queued.push(...triggers)),
     facts,
     heard,
     rejections: { record: async () => {} },

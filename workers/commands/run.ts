@@ -77,7 +77,14 @@ export async function runDaemon(
       logger,
       onSettled: deps.onSettled,
     });
-    const ports = { ...store, ...ambience, queue: inbox, heard: new Heard(store.facts, clock), rejections };
+    const ports = {
+      ...store,
+      ...ambience,
+      queue: inbox,
+      inbox,
+      heard: new Heard(store.facts, clock),
+      rejections,
+    };
     let sweptAt: number | undefined;
     const swept = createBell();
 

@@ -1,6 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
 import { makeDirectory } from '../../make-directory.js';
 
@@ -25,6 +26,10 @@ const SCHEMA = `
     event TEXT NOT NULL
   ) STRICT;
 `;
+const INSERT =
+  'INSERT INTO decisions (id, time, subject, event) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING';
+/** Some milliseconds of the event loop. */
+const IN_ONE_TURN = 100;
 /** How long a statement waits for another process, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
 
@@ -35,10 +40,12 @@ const BUSY_TIMEOUT_MS = 5_000;
 export class DecisionFile {
   readonly #path: string;
   readonly #database: Database.Database;
-  readonly #insert: Statement;
   readonly #page: Statement;
   readonly #last: Statement;
   readonly #find: Statement;
+  /** Its transactions begin and end off the thread of the event loop, which waits for no lock and no disk. */
+  #writer: AsyncDatabase | undefined;
+  #appending: Promise<void> = Promise.resolve();
 
   constructor(directory: string) {
     this.#path = join(directory, 'decisions.db');
@@ -48,12 +55,8 @@ export class DecisionFile {
       // Who could call what is nobody else's business; the side files take the mode of this one.
       chmodSync(this.#path, 0o600);
       database.pragma('journal_mode = WAL');
-      database.pragma('synchronous = FULL');
       database.exec(SCHEMA);
       this.#database = database;
-      this.#insert = database.prepare<unknown[]>(
-        'INSERT INTO decisions (id, time, subject, event) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
-      );
       this.#page = database.prepare<unknown[]>(
         'SELECT seq, event FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?',
       );
@@ -64,18 +67,11 @@ export class DecisionFile {
     }
   }
 
-  /** All or none, on the disk when it returns; an id that is there already is passed over. */
-  append(decisions: readonly Omit<StoredDecision, 'seq'>[]): void {
-    this.#attempt(() => {
-      this.#database.exec('BEGIN IMMEDIATE');
-      try {
-        for (const { id, time, subject, event } of decisions) this.#insert.run(id, time, subject, event);
-        this.#database.exec('COMMIT');
-      } catch (error) {
-        if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
-        throw error;
-      }
-    });
+  /** All or none, on the disk when it resolves; an id that is there already is passed over. */
+  append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
+    const appended = this.#appending.then(() => this.#append(decisions));
+    this.#appending = appended.catch(() => {});
+    return appended;
   }
 
   /** What follows `after`, oldest first. */
@@ -98,8 +94,33 @@ export class DecisionFile {
     });
   }
 
-  close(): void {
+  /** After what is being appended. */
+  async close(): Promise<void> {
+    await this.#appending;
+    this.#writer?.close();
     if (this.#database.open) this.#database.close();
+  }
+
+  async #append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
+    try {
+      this.#writer ??= await openWriter(this.#path);
+      const writer = this.#writer;
+      const insert: { run(...values: unknown[]): unknown } = await writer.prepare(INSERT);
+      await writer.exec('BEGIN IMMEDIATE');
+      try {
+        for (const [index, { id, time, subject, event }] of decisions.entries()) {
+          if (index % IN_ONE_TURN === IN_ONE_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
+          insert.run(id, time, subject, event);
+        }
+        await writer.exec('COMMIT');
+      } catch (error) {
+        // Where SQLite has rolled back by itself there is nothing to undo.
+        await writer.exec('ROLLBACK').catch(() => {});
+        throw error;
+      }
+    } catch (error) {
+      throw unreachable(this.#path, error);
+    }
   }
 
   #attempt<T>(operation: () => T): T {
@@ -109,6 +130,12 @@ export class DecisionFile {
       throw unreachable(this.#path, error);
     }
   }
+}
+
+async function openWriter(path: string): Promise<AsyncDatabase> {
+  const writer = new AsyncDatabase(path, { timeout: BUSY_TIMEOUT_MS });
+  await writer.exec('PRAGMA synchronous = FULL');
+  return writer;
 }
 
 function unreachable(path: string, error: unknown): SyncError {

@@ -37,7 +37,7 @@ class EmbeddedDecisionLog implements DecisionLog {
   }
 
   async check(): Promise<void> {
-    this.#open().append([]);
+    await this.#open().append([]);
   }
 
   async position(): Promise<string> {
@@ -45,7 +45,7 @@ class EmbeddedDecisionLog implements DecisionLog {
   }
 
   async append(decisions: readonly Decision[]): Promise<void> {
-    this.#open().append(
+    await this.#open().append(
       decisions.map((decision) => ({
         id: decision.id,
         time: decision.time,
@@ -85,8 +85,9 @@ class EmbeddedDecisionLog implements DecisionLog {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#file?.close();
+    const file = this.#file;
     this.#file = undefined;
+    await file?.close();
   }
 
   /** Undefined for what a later version wrote in another form. */

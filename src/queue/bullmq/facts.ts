@@ -18,13 +18,13 @@ export class BullmqFacts implements Facts {
   }
 
   async has(scope: string, id: string): Promise<boolean> {
-    return (await this.#link.call((redis) => redis.exists(this.#seen(scope, id)))) === 1;
+    return (await this.#link.call((redis) => redis.exists(this.seen(scope, id)))) === 1;
   }
 
   async remember(scope: string, ids: readonly string[], ttlMs: number): Promise<void> {
     const ttl = Math.max(1, Math.ceil(ttlMs));
     await this.#link.call((redis) =>
-      Promise.all(ids.map((id) => redis.set(this.#seen(scope, id), '1', 'PX', ttl))),
+      Promise.all(ids.map((id) => redis.set(this.seen(scope, id), '1', 'PX', ttl))),
     );
   }
 
@@ -32,7 +32,8 @@ export class BullmqFacts implements Facts {
     return `${this.#link.prefix}:facts`;
   }
 
-  #seen(scope: string, id: string): string {
+  /** The name under which the id is remembered. */
+  seen(scope: string, id: string): string {
     return `${this.#link.prefix}:seen:${encodeURIComponent(scope)}:${id}`;
   }
 }

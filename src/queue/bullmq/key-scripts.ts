@@ -14,22 +14,25 @@ import { Script } from './script.js';
  * script reads BullMQ's own keys: their layout may change with any version.
  */
 
-/** ARGV: key, 0 or 1 (urgent), trigger; again and again. */
-export const APPEND = new Script(`
-for i = 1, #ARGV, 3 do
-  local key, urgent = ARGV[i], ARGV[i + 1] == '1'
-  redis.call('RPUSH', P .. ':triggers:' .. key, ARGV[i + 2])
+export const APPEND_ONE = `
+local function append(key, urgent, body)
+  redis.call('RPUSH', P .. ':triggers:' .. key, body)
   redis.call('SADD', P .. ':dirty', key)
   if redis.call('HDEL', P .. ':parked', key) == 1 then
     redis.call('HDEL', P .. ':attempts', key)
     redis.call('HDEL', P .. ':due', key)
   end
-  if urgent then
+  if urgent == '1' then
     redis.call('SADD', P .. ':urgent', key)
     redis.call('SADD', P .. ':fresh', key)
     redis.call('HDEL', P .. ':due', key)
   end
 end
+`;
+
+/** ARGV: key, 0 or 1 (urgent), trigger; again and again. */
+export const APPEND = new Script(`${APPEND_ONE}
+for i = 1, #ARGV, 3 do append(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 return 1`);
 
 /** ARGV: keys. Gives key, 0 or 1 (urgent), due; for each key that must run. */

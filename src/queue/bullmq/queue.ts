@@ -45,16 +45,22 @@ export class BullmqQueue implements Queue {
   }
 
   async add(triggers: readonly Trigger[]): Promise<void> {
-    const appended = triggers.map((trigger) => ({
-      key: formatKey(trigger.key),
-      urgent: trigger.urgent === true,
-      body: JSON.stringify(trigger),
-    }));
-    for (const batch of batches(appended)) {
-      // Durable now. The job follows; should it not come to that, the sweep makes it.
-      await this.#store.append(batch);
-      for (const { key, urgent } of batch) this.#schedule.request(key, urgent ? 'urgent' : 'ordinary');
+    for (const batch of batches(triggers)) {
+      await this.#store.append(
+        batch.map((trigger) => ({
+          key: formatKey(trigger.key),
+          urgent: trigger.urgent === true,
+          body: JSON.stringify(trigger),
+        })),
+      );
+      this.arrived(batch);
     }
+  }
+
+  /** The triggers are durable now. Their jobs follow; should it not come to that, the sweep makes them. */
+  arrived(triggers: readonly Trigger[]): void {
+    for (const { key, urgent } of triggers)
+      this.#schedule.request(formatKey(key), urgent === true ? 'urgent' : 'ordinary');
     interrupt(triggers, (key) => this.#running.get(key)?.abort);
   }
 

@@ -9,12 +9,17 @@ import { Script, toTexts } from './script.js';
  *   P:rechecks-of:X     hash        id to recheck, as JSON
  */
 
-/** ARGV: provider; then id, due, JSON; again and again. */
-const PUT = new Script(`
-for i = 2, #ARGV, 3 do
-  redis.call('HSET', P .. ':rechecks-of:' .. ARGV[1], ARGV[i], ARGV[i + 2])
-  redis.call('ZADD', P .. ':rechecks:' .. ARGV[1], ARGV[i + 1], ARGV[i])
+// ZADD first: it may refuse the number.
+export const PUT_ONE = `
+local function put(provider, id, due, body)
+  redis.call('ZADD', P .. ':rechecks:' .. provider, due, id)
+  redis.call('HSET', P .. ':rechecks-of:' .. provider, id, body)
 end
+`;
+
+/** ARGV: provider; then id, due, JSON; again and again. */
+const PUT = new Script(`${PUT_ONE}
+for i = 2, #ARGV, 3 do put(ARGV[1], ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 return 1`);
 
 /** ARGV: provider, now, the most. Gives JSON. */

@@ -3,10 +3,12 @@ import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { Facts } from '../facts.js';
+import type { Inbox } from '../inbox.js';
 import type { Journal } from '../journal.js';
 import type { Queue } from '../queue.js';
 import type { Rechecks } from '../rechecks.js';
 import { BullmqFacts } from './facts.js';
+import { BullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
 import { BullmqQueue } from './queue.js';
@@ -29,6 +31,7 @@ export interface BullmqStoreOptions {
 
 export interface BullmqStore {
   readonly queue: Queue;
+  readonly inbox: Inbox;
   readonly journal: Journal;
   readonly facts: Facts;
   readonly rechecks: Rechecks;
@@ -47,10 +50,12 @@ export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
   const schedule = new Schedule(link, store, logger, clock);
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new BullmqQueue(link, store, schedule, allowUnsafe, { logger, metrics, clock, backoff });
+  const facts = new BullmqFacts(intake);
   return {
     queue,
+    inbox: new BullmqInbox(intake, queue, facts),
     journal: new BullmqJournal(link),
-    facts: new BullmqFacts(intake),
+    facts,
     rechecks: new BullmqRechecks(intake),
     async close() {
       await queue.close();

@@ -24,20 +24,24 @@ export class EmbeddedFacts implements Facts {
   }
 
   async has(scope: string, id: string): Promise<boolean> {
-    return this.#file.read(() => {
-      const now = this.#clock.now();
-      const query = 'SELECT 1 FROM remembered WHERE scope = ? AND id = ? AND expires_at > ?';
-      return this.#file.sql(query).first(scope, id, now) !== undefined;
-    });
+    return this.#file.read(() => this.isRemembered(scope, id));
   }
 
   async remember(scope: string, ids: readonly string[], ttlMs: number): Promise<void> {
     if (ids.length === 0) return;
-    await this.#file.write(() => {
-      const now = this.#clock.now();
-      const insert = this.#file.sql('INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)');
-      for (const id of ids) insert.run(scope, id, now + ttlMs);
-      this.#file.sql('DELETE FROM remembered WHERE expires_at <= ?').run(now);
-    });
+    await this.#file.write(() => this.insert(scope, ids, ttlMs));
+  }
+
+  isRemembered(scope: string, id: string): boolean {
+    const query = 'SELECT 1 FROM remembered WHERE scope = ? AND id = ? AND expires_at > ?';
+    return this.#file.sql(query).first(scope, id, this.#clock.now()) !== undefined;
+  }
+
+  /** Belongs inside of a write. */
+  insert(scope: string, ids: readonly string[], ttlMs: number): void {
+    const now = this.#clock.now();
+    const insert = this.#file.sql('INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)');
+    for (const id of ids) insert.run(scope, id, now + ttlMs);
+    this.#file.sql('DELETE FROM remembered WHERE expires_at <= ?').run(now);
   }
 }

@@ -4,8 +4,16 @@ import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import type { Row } from './rows.js';
 import type { StateFile } from './state-file.js';
 
-// How many settled ids are remembered: far more than can be under way when a step is repeated.
-const SETTLED_KEPT = 100_000;
+/** What is remembered. */
+interface Kept {
+  /** Settled ids: far more than can be under way when a step is repeated. */
+  readonly ids: number;
+  /** Subjects of which the last revision is remembered exactly, at least. */
+  readonly subjects: number;
+  /** What is more goes after so many settlements. */
+  readonly tidyEvery: number;
+}
+const KEPT: Kept = { ids: 100_000, subjects: 100_000, tidyEvery: 1_000 };
 
 // Some milliseconds of the event loop.
 const KEYS_IN_ONE_TURN = 200;
@@ -18,12 +26,25 @@ interface MutableRecord {
   readonly holds: Map<string, RecordedHold>;
 }
 
-/** The journal over the tables of `journal.db`. */
+/** The journal over the tables of `journal.db`. One process works on it. */
 export class EmbeddedJournal implements Journal {
   readonly #file: StateFile;
+  readonly #kept: Kept;
+  /** The number of the last draft. */
+  #lastDraft: number;
+  /** Everything up to this number was published. */
+  #publishedTo = 0;
+  #current: number;
+  #floor: number;
+  #settledSince = 0;
+  #isTidying = false;
 
-  constructor(file: StateFile) {
+  constructor(file: StateFile, kept = KEPT) {
     this.#file = file;
+    this.#kept = kept;
+    this.#lastDraft = file.read(() => this.#integer('SELECT coalesce(max(seq), 0) AS n FROM drafts'));
+    this.#current = file.read(() => this.#integer('SELECT current AS n FROM generation'));
+    this.#floor = file.read(() => this.#integer('SELECT floor AS n FROM generation'));
   }
 
   async read(key: string): Promise<KeyRecord> {
@@ -32,7 +53,7 @@ export class EmbeddedJournal implements Journal {
 
   async readAll(): Promise<ReadonlyMap<string, KeyRecord>> {
     const query = `
-      SELECT key FROM written UNION SELECT key FROM holds UNION SELECT key FROM pending ORDER BY key`;
+      SELECT key FROM written UNION SELECT key FROM holds UNION SELECT key FROM drafts ORDER BY key`;
     const keys = this.#file.read(() => this.#file.sql(query).all()).map((row) => row.text('key'));
     const all = new Map<string, KeyRecord>();
     for (let from = 0; from < keys.length; from += KEYS_IN_ONE_TURN) {
@@ -50,37 +71,49 @@ export class EmbeddedJournal implements Journal {
     replaced: readonly string[] = [],
   ): Promise<void> {
     if (drafts.length + replaced.length === 0) return;
+    const bodies = drafts.map((draft) => JSON.stringify(draft));
     await this.#file.write(() => {
-      for (const id of replaced) this.#file.sql('DELETE FROM pending WHERE id = ?').run(id);
-      const insert = this.#file.sql('INSERT OR IGNORE INTO pending (id, key, body) VALUES (?, ?, ?)');
-      for (const draft of drafts) {
-        if (!this.#wasSettled(draft.id)) insert.run(draft.id, key, JSON.stringify(draft));
-      }
+      for (const id of replaced) this.#drop(key, id);
+      const insert = this.#file.sql(`
+        INSERT OR IGNORE INTO drafts (key, id, seq, body)
+        SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE id = ?2)`);
+      for (const [index, { id }] of drafts.entries())
+        insert.run(key, id, ++this.#lastDraft, bodies[index] ?? '');
     });
   }
 
   async settle(key: string, decisions: readonly SettledDecision[], update?: RecordUpdate): Promise<void> {
+    const bodies = decisions.map((decision) => JSON.stringify(decision));
     await this.#file.write(() => {
-      const fresh = decisions.filter((decision) => this.#settleOne(decision));
+      let fresh = 0;
+      for (const [index, { id, subject }] of decisions.entries())
+        if (this.#settleOne(key, id, subject, bodies[index] ?? '')) fresh++;
       // The step was atomic: where all of it was done before, its update was too, and may be out of date now.
-      if (update !== undefined && (fresh.length > 0 || decisions.length === 0)) this.#update(key, update);
-      this.#file.sql('DELETE FROM settled WHERE seq <= (SELECT max(seq) FROM settled) - ?').run(SETTLED_KEPT);
+      if (update !== undefined && (fresh > 0 || decisions.length === 0)) this.#update(key, update);
     });
+    this.#settledSince += decisions.length;
+    // What fails is left to the next time.
+    if (this.#settledSince >= this.#kept.tidyEvery && !this.#isTidying) this.#tidy().catch(() => {});
   }
 
   async outbox(limit: number): Promise<readonly Decision[]> {
-    return this.#file.readDurable(() =>
-      this.#file
-        .sql('SELECT body FROM outbox ORDER BY seq LIMIT ?')
-        .all(limit)
-        .map((row) => parseDecision(row.text('body'))),
-    );
+    return this.#file.readDurable(() => {
+      const query = 'SELECT seq, body FROM decisions WHERE seq > ? AND body IS NOT NULL ORDER BY seq LIMIT ?';
+      const rows = this.#file.sql(query).all(this.#publishedTo, limit);
+      const [first] = rows;
+      this.#publishedTo =
+        first === undefined
+          ? this.#integer('SELECT coalesce(max(seq), 0) AS n FROM decisions')
+          : first.integer('seq') - 1;
+      return rows.map((row) => parseDecision(row.text('body')));
+    });
   }
 
   async published(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     await this.#file.write(() => {
-      for (const id of ids) this.#file.sql('DELETE FROM outbox WHERE id = ?').run(id);
+      const clear = this.#file.sql('UPDATE decisions SET body = NULL WHERE id = ?');
+      for (const id of ids) clear.run(id);
     });
   }
 
@@ -88,14 +121,17 @@ export class EmbeddedJournal implements Journal {
     const file = this.#file;
     return file.read(() => ({
       pendingKeys: file
-        .sql('SELECT DISTINCT key FROM pending ORDER BY key')
+        .sql('SELECT DISTINCT key FROM drafts ORDER BY key')
         .all()
         .map((row) => row.text('key')),
       holds: file
         .sql('SELECT key, body FROM holds ORDER BY key, subject')
         .all()
         .map((row) => ({ ...parseHold(row.text('body')), key: row.text('key') })),
-      outboxLength: file.sql('SELECT count(*) AS n FROM outbox').first()?.integer('n') ?? 0,
+      outboxLength: this.#integer(
+        'SELECT count(*) AS n FROM decisions WHERE seq > ? AND body IS NOT NULL',
+        this.#publishedTo,
+      ),
     }));
   }
 
@@ -119,31 +155,75 @@ export class EmbeddedJournal implements Journal {
     for (const row of rows('SELECT key, subject, body FROM holds WHERE key BETWEEN ? AND ?')) {
       recordOf(row).holds.set(row.text('subject'), parseHold(row.text('body')));
     }
-    for (const row of rows('SELECT key, body FROM pending WHERE key BETWEEN ? AND ? ORDER BY key, seq')) {
+    for (const row of rows('SELECT key, body FROM drafts WHERE key BETWEEN ? AND ? ORDER BY key, seq')) {
       recordOf(row).pending.push(parseDraft(row.text('body')));
     }
     return records;
   }
 
-  #wasSettled(id: string): boolean {
-    return this.#file.sql('SELECT 1 FROM settled WHERE id = ?').first(id) !== undefined;
-  }
-
   /** False if the id was settled before. */
-  #settleOne(decision: SettledDecision): boolean {
+  #settleOne(key: string, id: string, subject: string, body: string): boolean {
     const file = this.#file;
-    if (file.sql('INSERT OR IGNORE INTO settled (id) VALUES (?)').run(decision.id) === 0) return false;
-    file.sql('DELETE FROM pending WHERE id = ?').run(decision.id);
+    const [current, earlier] = [this.#current, 1 - this.#current];
     const revision = file
       .sql(`
-        INSERT INTO revisions (subject, revision) VALUES (?, 1)
+        INSERT INTO revisions_${current} (subject, revision)
+        VALUES (?1, 1 + coalesce((SELECT revision FROM revisions_${earlier} WHERE subject = ?1), ?2))
         ON CONFLICT (subject) DO UPDATE SET revision = revision + 1 RETURNING revision`)
-      .first(decision.subject)
+      .first(subject, this.#floor)
       ?.integer('revision');
-    file
-      .sql('INSERT INTO outbox (id, body) VALUES (?, ?)')
-      .run(decision.id, JSON.stringify({ ...decision, revision }));
+    const numbered = `${body.slice(0, -1)},"revision":${revision}}`;
+    const isFresh =
+      file.sql('INSERT OR IGNORE INTO decisions (id, body) VALUES (?, ?)').run(id, numbered) > 0;
+    if (!isFresh)
+      file.sql(`UPDATE revisions_${current} SET revision = revision - 1 WHERE subject = ?`).run(subject);
+    else this.#drop(key, id);
+    return isFresh;
+  }
+
+  #drop(key: string, id: string): void {
+    this.#file.sql('DELETE FROM drafts WHERE key = ? AND id = ?').run(key, id);
+  }
+
+  /** Forgets the oldest ids, and the revisions of subjects that have had none for long. */
+  async #tidy(): Promise<void> {
+    this.#isTidying = true;
+    try {
+      if (await this.#file.write(() => this.#forget())) this.#current = 1 - this.#current;
+      this.#settledSince = 0;
+    } finally {
+      this.#isTidying = false;
+    }
+  }
+
+  /**
+   * True where the tables of revisions have changed places. Until that is on disk, settlements go on with the table that
+   * is the earlier one now. The floor counts at once: to be too high does no harm, also where this is undone.
+   */
+  #forget(): boolean {
+    const { ids, subjects, tidyEvery } = this.#kept;
+    const [current, earlier] = [this.#current, 1 - this.#current];
+    const last = this.#integer('SELECT coalesce(max(seq), 0) AS n FROM decisions');
+    this.#file
+      .sql(
+        'DELETE FROM decisions WHERE seq IN (SELECT seq FROM decisions WHERE seq <= ? ORDER BY seq LIMIT ?)',
+      )
+      .run(Math.min(last - ids, this.#publishedTo), 2 * tidyEvery);
+    if (this.#integer(`SELECT count(*) AS n FROM revisions_${current}`) < subjects) return false;
+    const highest = this.#integer(`SELECT coalesce(max(revision), 0) AS n FROM revisions_${earlier}`);
+    this.#floor = Math.max(this.#floor, highest);
+    this.#file.sql(`DELETE FROM revisions_${earlier}`).run();
+    this.#file.sql('UPDATE generation SET current = ?, floor = ?').run(earlier, this.#floor);
     return true;
+  }
+
+  #integer(query: string, ...values: number[]): number {
+    return (
+      this.#file
+        .sql(query)
+        .first(...values)
+        ?.integer('n') ?? 0
+    );
   }
 
   #update(key: string, update: RecordUpdate): void {

@@ -42,15 +42,21 @@ export class EmbeddedQueue implements Queue {
 
   async add(triggers: readonly Trigger[]): Promise<void> {
     if (triggers.length === 0) return;
+    const wake = await this.#file.write(() => this.append(triggers));
+    wake();
+  }
+
+  /** Belongs inside of a write. Call what it returns once the write is durable. */
+  append(triggers: readonly Trigger[]): () => void {
     if (this.#closing.signal.aborted) throw closed();
-    const runs = await this.#file.write(() => {
-      for (const trigger of triggers) {
-        this.#table.append(formatKey(trigger.key), trigger.urgent === true, JSON.stringify(trigger));
-      }
-      return this.#runsOf(triggers);
-    });
-    interrupt(triggers, (key) => runs.get(key));
-    this.#bell.ring();
+    for (const trigger of triggers) {
+      this.#table.append(formatKey(trigger.key), trigger.urgent === true, JSON.stringify(trigger));
+    }
+    const runs = this.#runsOf(triggers);
+    return () => {
+      interrupt(triggers, (key) => runs.get(key));
+      this.#bell.ring();
+    };
   }
 
   async work(

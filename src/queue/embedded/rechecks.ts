@@ -12,7 +12,7 @@ export class EmbeddedRechecks implements Rechecks {
   async put(provider: string, rechecks: readonly Recheck[]): Promise<void> {
     if (rechecks.length === 0) return;
     await this.#file.write(() => {
-      for (const recheck of rechecks) this.#put(provider, recheck);
+      for (const recheck of rechecks) this.insert(provider, recheck);
     });
   }
 
@@ -34,7 +34,7 @@ export class EmbeddedRechecks implements Rechecks {
       const remove = this.#file.sql('DELETE FROM rechecks WHERE provider = ? AND id = ? AND body = ?');
       for (const { from, to } of moves) {
         const isThere = remove.run(provider, from.id, JSON.stringify(from)) > 0;
-        if (isThere && to !== undefined) this.#put(provider, to);
+        if (isThere && to !== undefined) this.insert(provider, to);
       }
     });
   }
@@ -44,7 +44,8 @@ export class EmbeddedRechecks implements Rechecks {
     return this.#file.read(() => this.#file.sql(query).first(provider)?.integer('n') ?? 0);
   }
 
-  #put(provider: string, recheck: Recheck): void {
+  /** Belongs inside of a write. */
+  insert(provider: string, recheck: Recheck): void {
     this.#file
       .sql('INSERT OR REPLACE INTO rechecks (provider, id, due_at, body) VALUES (?, ?, ?, ?)')
       .run(provider, recheck.id, Math.ceil(recheck.dueAt), JSON.stringify(recheck));

@@ -42,10 +42,9 @@ export const QUEUE_FILE: StateSchema = {
   },
 };
 
-const JOURNAL_TABLES = `
+const JOURNAL_TABLES_1 = `
 CREATE TABLE IF NOT EXISTS pending (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS pending_of_key ON pending (key, seq);
 CREATE TABLE IF NOT EXISTS revisions (subject TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
@@ -57,11 +56,43 @@ CREATE TABLE IF NOT EXISTS holds (
 `;
 const JOURNAL_TABLE_NAMES = ['pending', 'revisions', 'outbox', 'settled', 'written', 'holds'];
 
+// The outbox is the settled decisions that still have a body; of the others the id is kept for a while, so that a
+// repeated step changes nothing. `seq` orders drafts and decisions. The last revision of a subject is in one of the two
+// tables of revisions: `current` is the number of the one that is written, and who is in neither goes on above `floor`.
+const JOURNAL_TABLES = `
+CREATE TABLE IF NOT EXISTS drafts (
+  key TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (key, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS decisions (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT);
+CREATE TABLE IF NOT EXISTS revisions_0 (subject TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revisions_1 (subject TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS generation (current INTEGER NOT NULL, floor INTEGER NOT NULL);
+INSERT INTO generation SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM generation);
+CREATE TABLE IF NOT EXISTS written (
+  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holds (
+  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
+`;
+const FROM_VERSION_1 = `
+INSERT INTO drafts (key, id, seq, body) SELECT key, id, seq, body FROM pending;
+INSERT INTO decisions (id) SELECT id FROM settled WHERE id NOT IN (SELECT id FROM outbox) ORDER BY seq;
+INSERT INTO decisions (id, body) SELECT id, body FROM outbox ORDER BY seq;
+INSERT INTO revisions_0 SELECT subject, revision FROM revisions;
+DROP TABLE pending;
+DROP TABLE outbox;
+DROP TABLE settled;
+DROP TABLE revisions;
+`;
+
 /** A file of its own, so that no event waits behind the journal's syncs before it is acknowledged. */
 export const JOURNAL_FILE: StateSchema = {
   fileName: 'journal.db',
-  version: 1,
-  setUp: (database) => database.exec(JOURNAL_TABLES),
+  version: 2,
+  setUp(database) {
+    database.exec(JOURNAL_TABLES);
+    const found = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").all();
+    if (found.length > 0) database.exec(FROM_VERSION_1);
+  },
 };
 
 /**
@@ -97,7 +128,7 @@ function copyJournal(directory: string, from: string): void {
     chmodSync(path, 0o600);
     journal.exec('PRAGMA journal_mode = WAL');
     journal.exec('PRAGMA synchronous = FULL');
-    JOURNAL_FILE.setUp(journal);
+    journal.exec(JOURNAL_TABLES_1);
     journal.prepare('ATTACH ? AS old').run(from);
     inTransaction(
       journal,

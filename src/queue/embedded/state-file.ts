@@ -28,8 +28,8 @@ interface Write {
   settle(failure: Error | undefined): void;
 }
 
-// Bounds how long one transaction keeps the event loop.
-const MOST_WRITES_IN_ONE_COMMIT = 200;
+// Bounds how long one transaction keeps the event loop: some milliseconds.
+const ROWS_IN_ONE_COMMIT = 400;
 // A row takes up to some pages in the log.
 const ROWS_BETWEEN_CHECKPOINTS = 5000;
 
@@ -120,7 +120,10 @@ export class StateFile {
     return value;
   }
 
-  /** Resolves with what `apply` returned once its writes are on disk. Where it rejects, they may be there all the same. */
+  /**
+   * Resolves with what `apply` returned once its writes are on disk. Where it rejects, they may be there all the same.
+   * `apply` may run twice, where another write of the transaction fails; then its first run was undone.
+   */
   write<T>(apply: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closing !== undefined) throw unreachable(this.#path, new Error('it is closed'));
@@ -161,12 +164,14 @@ export class StateFile {
     while (this.#waiting.length > 0) {
       // What else comes in this turn shares the commit.
       await new Promise((resolve) => setImmediate(resolve));
-      await this.#writeSome(this.#waiting.splice(0, MOST_WRITES_IN_ONE_COMMIT));
+      await this.#writeSome();
     }
     this.#writing = undefined;
   }
 
-  async #writeSome(writes: readonly Write[]): Promise<void> {
+  /** Writes the first of those that wait, one at least. */
+  async #writeSome(): Promise<void> {
+    const writes: Write[] = [];
     const failures = new Map<Write, Error>();
     try {
       if (this.#isBroken) await this.#repair();
@@ -174,17 +179,37 @@ export class StateFile {
       if (failures.size < writes.length) await this.#sync();
     } catch (error) {
       const failure = unreachable(this.#path, error);
+      if (writes.length === 0) writes.push(...this.#waiting.splice(0));
       for (const write of writes) failures.set(write, failure);
     }
     for (const write of writes) write.settle(failures.get(write));
     await this.#checkpoint();
   }
 
-  #commit(writes: readonly Write[], failures: Map<Write, Error>): void {
+  /** Moves what it commits from those that wait to `writes`. */
+  #commit(writes: Write[], failures: Map<Write, Error>): void {
+    try {
+      this.#transact(() => {
+        while (this.#rowsChanged < ROWS_IN_ONE_COMMIT) {
+          const write = this.#waiting.shift();
+          if (write === undefined) return;
+          writes.push(write);
+          write.apply();
+        }
+      });
+    } catch {
+      // Savepoints cost as much as the writes, so they are used only to find out which of them fails.
+      this.#transact(() => {
+        for (const write of writes) this.#applyAlone(write, failures);
+      });
+    }
+  }
+
+  #transact(apply: () => void): void {
     this.sql('BEGIN IMMEDIATE').run();
     this.#rowsChanged = 0;
     try {
-      for (const write of writes) this.#apply(write, failures);
+      apply();
       this.sql('COMMIT').run();
       this.#rowsInLog += this.#rowsChanged;
     } finally {
@@ -192,7 +217,7 @@ export class StateFile {
     }
   }
 
-  #apply(write: Write, failures: Map<Write, Error>): void {
+  #applyAlone(write: Write, failures: Map<Write, Error>): void {
     this.sql('SAVEPOINT one').run();
     try {
       write.apply();

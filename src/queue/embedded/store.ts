@@ -2,11 +2,13 @@ import type { Clock } from '../../clock.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { Facts } from '../facts.js';
+import type { Inbox } from '../inbox.js';
 import type { Journal } from '../journal.js';
 import type { Queue } from '../queue.js';
 import type { Rechecks } from '../rechecks.js';
 import { lockDirectory } from './directory-lock.js';
 import { EmbeddedFacts } from './facts.js';
+import { EmbeddedInbox } from './inbox.js';
 import { EmbeddedJournal } from './journal.js';
 import { EmbeddedQueue } from './queue.js';
 import { EmbeddedRechecks } from './rechecks.js';
@@ -24,6 +26,7 @@ export interface EmbeddedStoreOptions {
 
 export interface EmbeddedStore {
   readonly queue: Queue;
+  readonly inbox: Inbox;
   readonly journal: Journal;
   readonly facts: Facts;
   readonly rechecks: Rechecks;
@@ -40,23 +43,29 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   const { directory, logger, metrics, clock } = options;
   const lock = lockDirectory(directory);
   let file: StateFile | undefined;
-  let journalFile: StateFile;
+  let journalFile: StateFile | undefined;
+  let journal: EmbeddedJournal;
   try {
     moveJournal(directory);
     file = new StateFile(directory, QUEUE_FILE);
     journalFile = new StateFile(directory, JOURNAL_FILE);
+    journal = new EmbeddedJournal(journalFile);
   } catch (error) {
     void file?.close();
+    void journalFile?.close();
     lock.release();
     throw error;
   }
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
+  const facts = new EmbeddedFacts(file, clock);
+  const rechecks = new EmbeddedRechecks(file);
   return {
     queue,
-    journal: new EmbeddedJournal(journalFile),
-    facts: new EmbeddedFacts(file, clock),
-    rechecks: new EmbeddedRechecks(file),
+    inbox: new EmbeddedInbox(file, queue, rechecks, facts),
+    journal,
+    facts,
+    rechecks,
     async close() {
       await queue.close();
       await Promise.all([file.close(), journalFile.close()]);

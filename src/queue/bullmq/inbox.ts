@@ -1,0 +1,72 @@
+import { formatKey } from '../../model/key.js';
+import { type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
+import type { BullmqFacts } from './facts.js';
+import { APPEND_ONE } from './key-scripts.js';
+import type { BullmqQueue } from './queue.js';
+import { PUT_ONE } from './rechecks.js';
+import type { RedisLink } from './redis-link.js';
+import { Script, toTexts } from './script.js';
+
+/**
+ * ARGV: provider, what the names of remembered ids begin with, for how long; then id, number of triggers, number of
+ * rechecks, these: key, 0 or 1 (urgent), trigger; id, due, JSON. Gives the ids that were new. What Redis may refuse
+ * comes first and the id last: a script that fails is not undone.
+ */
+const ACCEPT = new Script(`${APPEND_ONE}${PUT_ONE}
+local accepted, at = {}, 4
+while at < #ARGV do
+  local id, triggers = ARGV[at], at + 3
+  local rechecks = triggers + 3 * tonumber(ARGV[at + 1])
+  at = rechecks + 3 * tonumber(ARGV[at + 2])
+  local name = ARGV[2] .. id
+  if redis.call('EXISTS', name) == 0 then
+    for i = rechecks, at - 1, 3 do put(ARGV[1], ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+    for i = triggers, rechecks - 1, 3 do append(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+    redis.call('SET', name, '1', 'PX', ARGV[3])
+    accepted[#accepted + 1] = id
+  end
+end
+return accepted`);
+
+export class BullmqInbox implements Inbox {
+  readonly #link: RedisLink;
+  readonly #queue: BullmqQueue;
+  readonly #facts: BullmqFacts;
+
+  constructor(link: RedisLink, queue: BullmqQueue, facts: BullmqFacts) {
+    this.#link = link;
+    this.#queue = queue;
+    this.#facts = facts;
+  }
+
+  async accept(
+    provider: string,
+    events: readonly IncomingEvent[],
+    { scope, ttlMs }: EventMemory,
+  ): Promise<ReadonlySet<string>> {
+    const accepted = new Set<string>();
+    for (const step of toSteps(events)) {
+      const reply = await this.#link.run(
+        ACCEPT,
+        encodeURIComponent(provider),
+        this.#facts.seen(scope, ''),
+        Math.max(1, Math.ceil(ttlMs)),
+        ...step.flatMap(toValues),
+      );
+      const ids = new Set(toTexts(reply));
+      for (const id of ids) accepted.add(id);
+      this.#queue.arrived(step.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
+    }
+    return accepted;
+  }
+}
+
+function toValues({ id, triggers, rechecks }: IncomingEvent): (string | number)[] {
+  return [
+    id,
+    triggers.length,
+    rechecks.length,
+    ...triggers.flatMap((each) => [formatKey(each.key), each.urgent === true ? 1 : 0, JSON.stringify(each)]),
+    ...rechecks.flatMap((each) => [each.id, Math.ceil(each.dueAt), JSON.stringify(each)]),
+  ];
+}

@@ -1,0 +1,43 @@
+import { type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
+import type { EmbeddedFacts } from './facts.js';
+import type { EmbeddedQueue } from './queue.js';
+import type { EmbeddedRechecks } from './rechecks.js';
+import type { StateFile } from './state-file.js';
+
+/** Queue, rechecks and remembered ids are tables of one file. */
+export class EmbeddedInbox implements Inbox {
+  readonly #file: StateFile;
+  readonly #queue: EmbeddedQueue;
+  readonly #rechecks: EmbeddedRechecks;
+  readonly #facts: EmbeddedFacts;
+
+  constructor(file: StateFile, queue: EmbeddedQueue, rechecks: EmbeddedRechecks, facts: EmbeddedFacts) {
+    this.#file = file;
+    this.#queue = queue;
+    this.#rechecks = rechecks;
+    this.#facts = facts;
+  }
+
+  async accept(
+    provider: string,
+    events: readonly IncomingEvent[],
+    memory: EventMemory,
+  ): Promise<ReadonlySet<string>> {
+    const accepted = toSteps(events).map(async (step) => {
+      const { ids, wake } = await this.#file.write(() => this.#accept(provider, step, memory));
+      wake();
+      return ids;
+    });
+    return new Set((await Promise.all(accepted)).flat());
+  }
+
+  #accept(provider: string, events: readonly IncomingEvent[], { scope, ttlMs }: EventMemory) {
+    const all = new Map(events.map((event) => [event.id, event]));
+    const fresh = [...all.values()].filter(({ id }) => !this.#facts.isRemembered(scope, id));
+    const ids = fresh.map(({ id }) => id);
+    const wake = this.#queue.append(fresh.flatMap(({ triggers }) => triggers));
+    for (const recheck of fresh.flatMap(({ rechecks }) => rechecks)) this.#rechecks.insert(provider, recheck);
+    this.#facts.insert(scope, ids, ttlMs);
+    return { ids, wake };
+  }
+}
