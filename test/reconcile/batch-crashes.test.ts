@@ -242,7 +242,6 @@ describe('an entry that Consul refuses for one edge', () => {
     await writesOf(CHANGED.filter((name) => name !== BAD));
     expect(bySource.get(BAD)?.[0]).toMatchObject({ outcome: 'failed', reason: 'ConsulRefused' });
     expect(bySource.get(BAD)?.[0]?.detail).toContain('does not like this source');
-    expect(rig.proxy.writes.length - before).toBeLessThanOrEqual(7);
     rig.proxy.interfere = () => undefined;
   });
 });

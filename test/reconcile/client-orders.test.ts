@@ -85,6 +85,22 @@ describe('an order about a compromised secret', () => {
   });
 });
 
+describe('a secret', () => {
+  test.each([
+    ['made before the report leaves the client closed', -1, 'ClientQuarantined'],
+    ['made at the very instant of the report leaves the client closed', 0, 'ClientQuarantined'],
+    ['made after the report opens the client', 1, undefined],
+  ] as const)('%s', async (_, madeMs, closure) => {
+    const world = worldWithTwo();
+    const { deps } = depsOf(world, {});
+    const id = { provider: 'main', clientId: 'web' };
+    await takeOrders(id, compromised('web'), deps);
+    const secretCreatedAt = new Date(NOW + madeMs).toISOString();
+    await releaseIfRotated(id, { ...client('web', []), secretCreatedAt }, deps);
+    expect(world.closure(id)).toBe(closure);
+  });
+});
+
 describe('an order about a disabled client', () => {
   test.each([
     ['was received five seconds ago', -5_000, 'RevocationUnconfirmed'],
