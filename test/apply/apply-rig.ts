@@ -27,7 +27,7 @@ export function applyRig() {
   const settled: SettledDecision[] = [];
   const updates: RecordUpdate[] = [];
   const counted: string[] = [];
-  const timed: number[] = [];
+  const timed: string[] = [];
   const deps: ApplyDeps = {
     journal: {
       async record(key, drafts, replaced = []) {
@@ -48,7 +48,7 @@ export function applyRig() {
       ...noMetrics,
       count: (name, labels: Labels = {}) =>
         counted.push([name, ...Object.values(labels).toSorted()].join(' ')),
-      time: (_, seconds) => timed.push(seconds),
+      time: (name, seconds) => timed.push(`${name} ${seconds}`),
     },
     onSettled: () => log.push('told the relay'),
   };
@@ -114,23 +114,27 @@ export function memoryIntentions(first: IntentionEntry | undefined, rig: ApplyRi
   const self = {
     entry: first,
     requests: [] as string[],
+    reads: 0,
     /** Called before each write; what it throws is Consul's answer. */
     before: (_sources: readonly string[]): void => {},
   };
   let index = first?.modifyIndex ?? 0;
-  const put = (sources: Parameters<Intentions['write']>[2], expectedIndex: number) => {
+  const put = (sources: Parameters<Intentions['write']>[2], expectedIndex: number, text?: string) => {
     const names = sources.map(({ name }) => name);
     rig.log.push(`send ${names.join('+')}`);
-    self.requests.push(names.join('+'));
+    self.requests.push(text ?? names.join('+'));
     self.before(names);
     if ((self.entry?.modifyIndex ?? 0) !== expectedIndex) return { kind: 'conflict' } as const;
     self.entry = entryAfter(self.entry, ORDERS, sources, ++index);
     return { kind: 'written', modifyIndex: index } as const;
   };
   const port: Pick<Intentions, 'read' | 'write' | 'delete'> = {
-    read: async () => self.entry,
+    async read() {
+      self.reads++;
+      return self.entry;
+    },
     write: async (_destination, _base, sources, expectedIndex) => put(sources, expectedIndex),
-    delete: async (_destination, expectedIndex) => put([], expectedIndex),
+    delete: async (_destination, expectedIndex) => put([], expectedIndex, 'delete'),
   };
   return Object.assign(self, { port });
 }

@@ -63,9 +63,14 @@ describe('the write of an entry', () => {
     expect(new Set(rig.settled.map(({ id }) => id)).size).toBe(3);
   });
 
+  it('is not read back', async () => {
+    const { consul } = await written([loss('a'), change('b')], ['a']);
+    expect(consul.reads).toBe(0);
+  });
+
   it('deletes an entry that no source is left of, at the index that it was read at', async () => {
     const { consul } = await written([loss('a')], ['a']);
-    expect(consul.requests).toEqual(['']);
+    expect(consul.requests).toEqual(['delete']);
     expect(consul.entry).toBeUndefined();
   });
 

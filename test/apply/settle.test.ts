@@ -49,7 +49,10 @@ describe('a settlement', () => {
       {},
       rig.deps,
     );
-    expect(rig.timed).toEqual([1.5, 2]);
+    expect(rig.timed).toEqual([
+      'scopemesh_event_to_commit_seconds 1.5',
+      'scopemesh_event_to_commit_seconds 2',
+    ]);
   });
 
   it('of one draft remembers, or forgets, what the caller says and nothing else', async () => {

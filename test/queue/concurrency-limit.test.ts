@@ -56,6 +56,14 @@ describe('the limit of what is under way at once', () => {
     expect(limit.now).toBeGreaterThanOrEqual(2);
   });
 
+  it('goes back a step where as much is completed in a longer time', () => {
+    const { limit, complete, begin } = limitAt();
+    begin();
+    complete(40, 100);
+    complete(40, 200);
+    expect(limit.now).toBe(8);
+  });
+
   it('judges nothing by fewer completions than the limit', () => {
     const { limit, complete, begin } = limitAt();
     begin();

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { readAllAcl } from '../../../src/reconcile/acl/fleet-acl.js';
+import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
 import { removeLeft } from '../../../src/reconcile/acl/sweep-acl.js';
 import { sweep } from '../../../src/reconcile/sweep.js';
 import { type AclRig, createAclRig } from '../../support/acl-rig.js';
@@ -47,12 +49,16 @@ describe('a policy of ours that nothing links', () => {
     rig.writeFile({ mode });
     worker = await startWorker(rig);
     await worker.idle();
+    await readAllAcl(worker.deps, never);
+    const { changes } = await planAclFleet(worker.deps);
+    const removed = changes.filter(({ verb }) => verb === 'deleted').map(({ resource }) => resource.name);
+    expect(removed).toEqual(stays ? [] : [name]);
     await sweep(worker.deps, never);
     await worker.idle();
     expect(await stands(name)).toBe(stays);
   });
 
-  it('goes where no plan is about to link it, and stays where one is', async () => {
+  it('goes, and one that a role has stays, whatever the plans say', async () => {
     const name = await leftPolicy();
     worker = await startWorker(rig);
     await worker.idle();
@@ -61,13 +67,7 @@ describe('a policy of ours that nothing links', () => {
     const cause = { kind: 'resync' as const, receivedAt: new Date(rig.clock.now()).toISOString() };
     const [role] = await rig.objects('roles');
     const [wanted] = Object(role).Policies as readonly { Name: string }[];
-    const desired = {
-      policies: [{ name: wanted?.Name ?? '', description: '', rules: '' }],
-      roles: [],
-      authMethods: [],
-      bindingRules: [],
-    };
-    await removeLeft([{ desired }], cause, worker.deps, never);
+    await removeLeft([], cause, worker.deps, never);
     expect(await stands(wanted?.Name ?? '')).toBe(true);
   });
 });
