@@ -51,6 +51,8 @@ export interface Hold {
   readonly scopes: readonly string[];
   readonly before?: ActualAccess;
   readonly after?: Access | undefined;
+  /** What a removal of ACL objects leaves: an approval is good for this outcome alone. */
+  readonly leaves?: string;
 }
 
 /** The ordered writes of one key: what narrows first, then the rest, each by source name. */

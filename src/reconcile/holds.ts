@@ -91,6 +91,7 @@ export function fingerprintOf(hold: Hold): string {
     hold.scopes,
     hold.reason === 'ModeForbids' || hold.reason === 'RevocationLimit' ? hold.after : null,
     ...(NAMED_IN_DETAIL.has(hold.reason) ? [hold.detail] : []),
+    ...(hold.leaves === undefined ? [] : [hold.leaves]),
   ]);
 }
 

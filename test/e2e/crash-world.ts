@@ -42,7 +42,7 @@ export async function edgesOfConsul(stack: Stack): Promise<Edges> {
   return sorted(edges);
 }
 
-/** One accepted write as the one change of one edge that it made. */
+/** One change of one edge by an accepted write. */
 export interface EdgeWrite {
   readonly subject: string;
   /** `none` where the edge is gone. */
@@ -50,15 +50,18 @@ export interface EdgeWrite {
 }
 
 /**
- * Each accepted write as a change of an edge, told by comparing it with the one before at the same entry; the
- * entries must have held nothing of ours before the first. `odd` says what no write should be: none or several changes.
+ * Each accepted write as the changes of edges that it made, found by comparing it with the one before at the same
+ * entry; the entries must have held nothing of ours before the first. `odd` says which writes changed nothing.
  */
 export function changesOf(writes: readonly RecordedWrite[]): {
   readonly changes: readonly EdgeWrite[];
+  /** What each write changed, as `batchText`. */
+  readonly batches: readonly string[];
   readonly odd: readonly string[];
 } {
   const known = new Map<string, ReadonlyMap<string, string>>();
   const changes: EdgeWrite[] = [];
+  const batches: string[] = [];
   const odd: string[] = [];
   for (const { method, path, body } of writes) {
     const [, deleted] = /^\/v1\/config\/service-intentions\/([^?]+)/.exec(path) ?? [];
@@ -67,17 +70,35 @@ export function changesOf(writes: readonly RecordedWrite[]): {
     const before = known.get(destination) ?? new Map<string, string>();
     const sources = method === 'PUT' ? listOf(content.Sources).filter(isOwned) : [];
     const after = new Map(sources.map((source) => [String(source.Name), openingsOf(source)]));
-    const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
-      (source) => before.get(source) !== after.get(source),
-    );
-    if (changed.length !== 1) odd.push(`${method} ${path} changes ${changed.length} edges: ${changed}`);
-    for (const source of changed) {
-      const subject = `intention/default/default/${destination}/${source}`;
-      changes.push({ subject, after: after.get(source) ?? 'none' });
-    }
+    const changed = [...new Set([...before.keys(), ...after.keys()])]
+      .filter((source) => before.get(source) !== after.get(source))
+      .map((source) => ({
+        subject: `intention/default/default/${destination}/${source}`,
+        after: after.get(source) ?? 'none',
+      }));
+    if (changed.length === 0) odd.push(`${method} ${path} changes nothing`);
+    else batches.push(batchText(changed));
+    changes.push(...changed);
     known.set(destination, after);
   }
-  return { changes, odd };
+  return { changes, batches: batches.toSorted(), odd };
+}
+
+/** The applied decisions of each write, by their `writeId`, as `batchText`. */
+export function batchesOf(applied: readonly Decision[]): readonly string[] {
+  const byWrite = new Map<string, EdgeWrite[]>();
+  for (const each of applied) {
+    const writeId = each.writeId ?? `none in ${each.id}`;
+    byWrite.set(writeId, [...(byWrite.get(writeId) ?? []), changeOf(each)]);
+  }
+  return [...byWrite.values()].map(batchText).toSorted();
+}
+
+function batchText(changes: readonly EdgeWrite[]): string {
+  return changes
+    .map(({ subject, after }) => `${subject}: ${after}`)
+    .toSorted()
+    .join('; ');
 }
 
 /** An applied decision in the same form. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
-import { bySubject, changeOf, changesOf, edgesOfConsul, edgesOfKeycloak } from './crash-world.js';
+import { batchesOf, bySubject, changeOf, changesOf, edgesOfConsul, edgesOfKeycloak } from './crash-world.js';
 import { digestForeign, seedForeign } from './foreign.js';
 import { type Scene, startScene } from './scene.js';
 import type { Scopemesh } from './scopemesh.js';
@@ -95,8 +95,9 @@ describe(`kill -9 at random points of a burst of ${CHANGES} changes, ${KILLS} ti
         `decisions: ${[...outcomes].map(([name, count]) => `${count} ${name}`).join(', ')}`,
     );
 
-    const { changes, odd } = changesOf(accepted);
+    const { changes, batches, odd } = changesOf(accepted);
     expect(odd).toEqual([]);
+    expect(batchesOf(applied)).toEqual(batches);
     expect(bySubject(applied.toSorted((a, b) => a.revision - b.revision).map(changeOf))).toEqual(
       bySubject(changes),
     );

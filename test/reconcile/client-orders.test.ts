@@ -85,6 +85,46 @@ describe('an order about a compromised secret', () => {
   });
 });
 
+describe('a secret', () => {
+  test.each([
+    ['made before the report leaves the client closed', -1, 'ClientQuarantined'],
+    ['made at the very instant of the report leaves the client closed', 0, 'ClientQuarantined'],
+    ['made after the report opens the client', 1, undefined],
+  ] as const)('%s', async (_, madeMs, closure) => {
+    const world = worldWithTwo();
+    const { deps } = depsOf(world, {});
+    const id = { provider: 'main', clientId: 'web' };
+    await takeOrders(id, compromised('web'), deps);
+    const secretCreatedAt = new Date(NOW + madeMs).toISOString();
+    await releaseIfRotated(id, { ...client('web', []), secretCreatedAt }, deps);
+    expect(world.closure(id)).toBe(closure);
+  });
+});
+
+describe('an order before the first complete read', () => {
+  test.each([
+    ['client-deleted', 'is not there', undefined, 'RevocationUnconfirmed'],
+    ['client-disabled', 'is disabled', { enabled: false }, 'RevocationUnconfirmed'],
+    ['client-deleted', 'is there', {}, undefined],
+  ] as const)(
+    '%s closes the client where the read of it alone says that it %s',
+    async (kind, _, shown, closure) => {
+      const world = worldWithTwo();
+      world.forgetDirectory('main');
+      const { deps, added } = depsOf(world, { read: async () => shown && client('web', ['orders'], shown) });
+      const nothing = { pending: [], lastWritten: new Map(), holds: new Map() };
+      const journal = { ...deps.journal, read: async () => nothing };
+      const key = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
+      const job = ordered(kind, 'web', -6_000);
+      const result = await reconcileClient(key, job, { ...deps, journal }, AbortSignal.timeout(5_000));
+      expect(world.closure({ provider: 'main', clientId: 'web' })).toBe(closure);
+      if (closure === undefined) return;
+      expect(result.kind).toBe('retry');
+      expect(added).toMatchObject([{ key: { kind: 'destination', service: 'orders' }, urgent: true }]);
+    },
+  );
+});
+
 describe('an order about a disabled client', () => {
   test.each([
     ['was received five seconds ago', -5_000, 'RevocationUnconfirmed'],

@@ -31,6 +31,21 @@ describe('holds of one subject and reason', () => {
     ).toEqual(['a is protected; b is protected', 'other']);
   });
 
+  test('are others where they would leave something else, so that no approval is good for both', () => {
+    const removal = hold('too many', { reason: 'RevocationLimit', action: 'change', scopes: ['x'] });
+    const fingerprints = [
+      removal,
+      { ...removal, after: { kind: 'allow' as const } },
+      { ...removal, after: { kind: 'deny' as const } },
+      { ...removal, action: 'revoke' as const },
+      { ...removal, scopes: ['x', 'y'] },
+      { ...removal, leaves: '[]' },
+      { ...removal, leaves: '["web"]' },
+    ].map(fingerprintOf);
+    expect(new Set(fingerprints).size).toBe(fingerprints.length);
+    expect(fingerprintOf({ ...removal, detail: 'more by now' })).toBe(fingerprintOf(removal));
+  });
+
   test('are counted beyond a few', () => {
     const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
     expect(mergeHolds(names.map((name) => hold(name)))).toEqual([hold('a; b; c; d; e; and 2 more')]);

@@ -3,7 +3,7 @@ import { clientKey, destinationKey, providerKey } from '../../src/model/key.js';
 import { ruleOnHold } from '../../src/reconcile/approvals.js';
 import { type AclRig, createAclRig } from '../support/acl-rig.js';
 import { clientOf, type Rig } from '../support/daemon.js';
-import { ordersRig } from '../support/orders-rig.js';
+import { BOTH, ordersRig } from '../support/orders-rig.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
 
 let rig: Rig;
@@ -140,6 +140,60 @@ describe('of the edges that the mass guard holds', () => {
     await worker.add(destinationKey('orders'));
     await worker.idle();
     expect(await open()).toEqual([...TWELVE, ...NAMES.slice(13)]);
+  });
+});
+
+describe('the approval of an edge that is to be narrowed', () => {
+  it('does not let the edge go that is to be removed by the time of the plan', async () => {
+    rig = await ordersRig({
+      clients: [clientOf('web', 'orders:read', 'orders:write'), clientOf('other')],
+      file: { guards: { maxRevocations: { percent: 0, atLeast: 0 } } },
+    });
+    worker = await startWorker(rig);
+    await worker.idle();
+    rig.idp.put('web-app', 'orders:read');
+    await compare();
+    expect([...(await held()).keys()]).toEqual(['web']);
+    // The rest goes too, and the word comes before the next plan.
+    const { world } = worker.deps;
+    const id = { provider: 'main', clientId: 'web-app' };
+    const known = world.client(id);
+    world.putClient(id, known && { ...known, grants: [] }, world.beginRead());
+    rig.idp.put('web-app');
+    await rule('approved', ['web']);
+    expect(await rig.mesh.access('orders')).toEqual({ web: BOTH });
+    expect((await held()).size).toBe(1);
+    // A word about what is held now makes it.
+    await rule('approved', ['web']);
+    expect(await rig.mesh.access('orders')).toBeUndefined();
+  });
+});
+
+describe('the approval of a client that is to lose a part of its ACL objects', () => {
+  it('does not let all of them go that are to be removed by the time of the plan', async () => {
+    const acl = await createAclRig({
+      clients: [clientOf('other', 'config:read'), clientOf('web', 'config:read')],
+      file: { guards: { maxRevocations: { percent: 0, atLeast: 0 } }, login: 'on' },
+      prepare: ({ mesh }) => mesh.register('web', { client: 'web-app' }),
+    });
+    rig = acl;
+    worker = await startWorker(rig);
+    await worker.idle();
+    const role = 'scopemesh-payments-main-web-app';
+    const parts = async () => {
+      const found = (await acl.objects('roles')).find(({ Name }) => Name === role);
+      return found && [found.Policies, found.ServiceIdentities].map((each) => Object(each ?? []).length);
+    };
+    expect(await parts()).toEqual([1, 1]);
+    rig.idp.put('web-app');
+    await compare();
+    expect(await parts()).toEqual([1, 1]);
+    expect([...(await held()).keys()]).toEqual([role]);
+    rig.idp.clients.delete('web-app');
+    const [id = ''] = (await held()).values();
+    await ruleOnHold(id, 'approved', { id: 'alice' }, worker.deps);
+    await worker.idle();
+    expect(await parts()).toEqual([1, 1]);
   });
 });
 

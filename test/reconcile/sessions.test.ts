@@ -8,7 +8,7 @@ import { personName } from '../../src/plan/acl/quote.js';
 import { endSessions } from '../../src/reconcile/acl/sessions.js';
 import { type AclRig, createAclRig, type Login, loggedIn } from '../support/acl-rig.js';
 import { clientOf, OWNER } from '../support/daemon.js';
-import { startWorker, type Worker } from '../support/reconcile-rig.js';
+import { startWorker, type Worker, withAcl } from '../support/reconcile-rig.js';
 import { until } from '../support/until.js';
 
 let rig: AclRig;
@@ -209,6 +209,41 @@ describe('an order about a session', () => {
     const [decision] = await decided();
     expect(decision?.client).toEqual({ provider: 'main', clientId: 'portal-app', actorKind: 'human' });
     expect(await alive(await signedIn('ann'))).toBe(true);
+  });
+
+  it('at a client that no read has shown yet ends all of that client’s tokens', async () => {
+    await start();
+    const token = loggedIn(await rig.login('portal-app', { sub: 'ann' }));
+    await worker.stop();
+    rig.idp.fault = () => ({ status: 503 });
+    worker = await startWorker(rig);
+    await order({ subject: 'ann', clientId: 'portal-app' });
+    await until('the end of the token', async () => !(await alive(token)));
+    rig.idp.fault = undefined;
+  });
+
+  it('ends also a token that is issued between the list and the deletion', async () => {
+    let meanwhile: (() => Promise<void>) | undefined;
+    await start((consul) =>
+      withAcl(consul, ({ tokens }) => ({
+        async tokens(...args) {
+          const found = await tokens(...args);
+          await meanwhile?.();
+          return found;
+        },
+      })),
+    );
+    const issued = [loggedIn(await rig.login('bot-app'))];
+    meanwhile = async () => {
+      meanwhile = undefined;
+      issued.push(loggedIn(await rig.login('bot-app')));
+    };
+    await order({ clientId: 'bot-app' });
+    await worker.idle();
+    expect(issued).toHaveLength(2);
+    for (const token of issued) expect(await alive(token)).toBe(false);
+    const [decision] = await decided();
+    expect(decision?.detail).toMatch(/^ended 2 live tokens;/);
   });
 
   it('that names nobody ends the tokens of everybody who signed in, and of no robot', async () => {

@@ -49,6 +49,26 @@ describe('an older read never overrides a newer one', () => {
     expect(world.client(WEB)?.grants).toEqual([{ name: 'new' }]);
   });
 
+  test('about a client: a single read that cannot be parsed does not spoil what a newer one shows', () => {
+    const world = newWorld();
+    world.putDirectory('main', [], world.beginRead(), NOW);
+    const [slow, quick] = [world.beginRead(), world.beginRead()];
+    world.putClient(WEB, client('web', ['orders']), quick);
+    world.putUnreadable(WEB, 'no grants', slow);
+    expect(world.isUnreadable(WEB)).toBe(false);
+  });
+
+  test('about a client: a complete read does not spoil what a newer single read shows', () => {
+    const world = newWorld();
+    const [complete, single] = [world.beginRead(), world.beginRead()];
+    world.putClient(WEB, client('web', ['new']), single);
+    world.putDirectory('main', [client('web', ['old'])], complete, NOW, [
+      { clientId: 'web', why: 'no grants' },
+    ]);
+    expect(world.client(WEB)?.grants).toEqual([{ name: 'new' }]);
+    expect(world.isUnreadable(WEB)).toBe(false);
+  });
+
   test('about a complete directory', () => {
     const world = newWorld();
     const [slow, quick] = [world.beginRead(), world.beginRead()];
@@ -72,6 +92,27 @@ describe('an older read never overrides a newer one', () => {
     world.putClaimRecords([], quick);
     world.putClaimRecords([{ ...WEB, service: named('web'), modifyIndex: 1 }], slow);
     expect(world.claimRecords).toEqual([]);
+  });
+
+  test('about one claim record, in a list or alone', () => {
+    const world = newWorld();
+    const record = { ...WEB, service: named('web'), modifyIndex: 1 };
+    const other = { provider: 'main', clientId: 'other', service: named('other'), modifyIndex: 1 };
+    const [slow, list, single] = [world.beginRead(), world.beginRead(), world.beginRead()];
+    world.putClaimRecord(WEB, undefined, single);
+    world.putClaimRecord(other, other, single);
+    world.putClaimRecords([record], list);
+    expect(world.claimRecords).toEqual([other]);
+    world.putClaimRecord(WEB, record, slow);
+    expect(world.claimRecords).toEqual([other]);
+  });
+
+  test('about an entry that is made while a list is read', () => {
+    const world = newWorld();
+    const [list, single] = [world.beginRead(), world.beginRead()];
+    world.putEntry(named('orders'), entry('orders', ourSource('web', DENY)), single);
+    world.putEntries([], NOW, list);
+    expect(world.entries.has(keyOf('orders'))).toBe(true);
   });
 
   test('about an entry, read alone or in a list', () => {
@@ -106,6 +147,9 @@ describe('an older read never overrides a newer one', () => {
       bindingRules: [],
     });
     const seen = () => [cache.of('r').role?.object.description, cache.policies.get('p')?.object.description];
+    cache.replaceAll(snapshot('newest'), 1);
+    cache.replaceAll(snapshot('older'), 0);
+    expect(seen()).toEqual(['newest', 'newest']);
     cache.put(['r'], ['p'], snapshot('new'), 2);
     cache.replaceAll(snapshot('old'), 1);
     expect(seen()).toEqual(['new', 'new']);

@@ -27,7 +27,8 @@ export class Death {
       this.#writes += 1;
       if (this.#writes < this.#at) return write(...args);
       if (this.#writes === this.#at) {
-        if (this.#when === 'after') await write(...args);
+        // A refusal is an answer too, and does not arrive either.
+        if (this.#when === 'after') await write(...args).catch(() => {});
         await this.#then();
         this.#hasCome = true;
       }

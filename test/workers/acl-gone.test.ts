@@ -7,7 +7,8 @@ let rig: AclRig;
 let daemon: Daemon;
 afterEach(() => rig.close());
 
-const METHOD = 'acl-auth-method/scopemesh-payments-main-web-app';
+const ROLE = 'scopemesh-payments-main-web-app';
+const METHOD = `acl-auth-method/${ROLE}`;
 /** A Description has no room for it. */
 const LONG = `web"ü${'ß'.repeat(120)}`;
 
@@ -90,6 +91,32 @@ describe('a client whose secret is compromised', () => {
     expect(gone.reason).toBe('ClientQuarantined');
     expect(await rig.readKey(token, 'config/a')).toBe(403);
     expect(await rig.login('web-app')).toBe(403);
+    rig.idp.fault = undefined;
+  });
+
+  it('loses them also after a restart, where a backup of Consul brought them back and its directory says nothing', async () => {
+    await running();
+    const [role] = (await rig.objects('roles')).filter(({ Name }) => Name === ROLE);
+    const [method] = (await rig.objects('auth-methods')).filter(({ Name }) => Name === ROLE);
+    const whole = await rig.mesh.request('GET', `/v1/acl/auth-method/${ROLE}`);
+    const [rule] = (await rig.objects('binding-rules')).filter(({ AuthMethod }) => AuthMethod === ROLE);
+    expect([role, method, rule]).not.toContain(undefined);
+    await daemon.tell('client.secret-compromised', 'web-app');
+    await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted', subject: METHOD });
+    await daemon.idle();
+    await daemon.stop();
+    const { ID: _, ...roleContent } = Object(role);
+    const { ID: __, ...ruleContent } = Object(rule);
+    await rig.mesh.request('PUT', '/v1/acl/role', roleContent);
+    await rig.mesh.request('PUT', '/v1/acl/auth-method', whole);
+    await rig.mesh.request('PUT', '/v1/acl/binding-rule', ruleContent);
+    const token = loggedIn(await rig.login('web-app'));
+    expect(await rig.readKey(token, 'config/a')).toBe(200);
+    rig.idp.fault = () => ({ status: 503, json: {} });
+    daemon = await rig.start();
+    await until('no way in', async () => (await rig.login('web-app')) === 403);
+    expect(await rig.readKey(token, 'config/a')).toBe(403);
+    await until('no role', async () => (await rig.objects('roles')).every(({ Name }) => Name !== ROLE));
     rig.idp.fault = undefined;
   });
 });

@@ -50,27 +50,33 @@ describe('an order to disable a client whose directory cannot be read', () => {
     },
   );
 
-  it('closes it also before the first complete read, if the client alone is read as disabled', async () => {
-    await running();
-    await daemon.stop();
-    rig.idp.fault = (path) => (path === '/directory' ? { status: 500 } : undefined);
-    daemon = await rig.start();
-    await asked();
-    rig.idp.change('web-app', { enabled: false });
-    await daemon.tell('client.disabled', 'web-app');
-    await until('the client to be asked for', async () => {
-      rig.clock.advance(1_000);
-      return (await rig.mesh.access('orders'))?.web === undefined;
-    });
-    await rig.decided({ reason: 'RevocationUnconfirmed', outcome: 'applied' });
-    rig.idp.fault = undefined;
-    await until('a complete read', async () => {
-      rig.clock.advance(60_000);
-      return (await daemon.status()).directories[0]?.clients === 2;
-    });
-    await daemon.idle();
-    expect((await rig.mesh.access('orders'))?.web).toBeUndefined();
-  });
+  it.each([
+    ['disabled', () => rig.idp.change('web-app', { enabled: false })],
+    ['deleted', () => rig.idp.clients.delete('web-app')],
+  ])(
+    'closes it also before the first complete read, if the client alone is read as %s',
+    async (what, change) => {
+      await running();
+      await daemon.stop();
+      rig.idp.fault = (path) => (path === '/directory' ? { status: 500 } : undefined);
+      daemon = await rig.start();
+      await asked();
+      change();
+      await daemon.tell(`client.${what}`, 'web-app');
+      await until('the client to be asked for', async () => {
+        rig.clock.advance(1_000);
+        return (await rig.mesh.access('orders'))?.web === undefined;
+      });
+      await rig.decided({ reason: 'RevocationUnconfirmed', outcome: 'applied' });
+      rig.idp.fault = undefined;
+      await until('a complete read', async () => {
+        rig.clock.advance(60_000);
+        return (await daemon.status()).directories[0]?.clients === rig.idp.clients.size;
+      });
+      await daemon.idle();
+      expect((await rig.mesh.access('orders'))?.web).toBeUndefined();
+    },
+  );
 
   it('closes no more clients than the mass guard allows, and says so', async () => {
     const names = ['a', 'b', 'c', 'd'].map((letter) => `svc-${letter}`);

@@ -64,6 +64,7 @@ async function guardLoss(
     action: 'revoke',
     client: plan.client,
     scopes: [...new Set(losses.flatMap(({ scopes }) => scopes))].toSorted(),
+    leaves: JSON.stringify(plan.desired.roles.map((role) => [role.policies, role.serviceIdentities])),
   };
   const ruling = await rulingOf(hold);
   if (ruling?.verdict === 'approved') {

@@ -80,6 +80,22 @@ describe('what an app may obtain', () => {
     expect(await grantsOf(app(['client_credentials']).id)).toEqual([]);
   });
 
+  it.each([
+    ['users', { users: ['00umallory'], groups: [] }],
+    ['groups', { users: [], groups: ['00gcontractors'] }],
+  ])(
+    'in the name of people counts for nothing where the rule is for everyone but some %s',
+    async (_, excluded) => {
+      rule(['ALL_CLIENTS'], { scopes: ['orders:read'], grantTypes: ['authorization_code'], excluded });
+      rule(['ALL_CLIENTS'], {
+        scopes: ['orders:write'],
+        grantTypes: ['authorization_code'],
+        excluded: { users: [], groups: [] },
+      });
+      expect(await grantsOf(app(['authorization_code']).id)).toEqual([`${API} orders:write`]);
+    },
+  );
+
   it('for itself asks nothing about people', async () => {
     rule(['ALL_CLIENTS'], { scopes: ['orders:read'], people: [] });
     expect(await grantsOf(app().id)).toEqual([`${API} orders:read`]);

@@ -58,6 +58,15 @@ describe('an app', () => {
     ]);
   });
 
+  it.each([
+    ['ACTIVE', true],
+    ['INACTIVE', false],
+    ['DELETED', false],
+  ] as const)('is enabled only where its status is ACTIVE: %s', async (status, enabled) => {
+    const { id } = world.server.org.addApp({ status });
+    expect(await directoryOf().read('clientId', id, signal)).toMatchObject({ enabled });
+  });
+
   it('that is no OAuth client is none here, alone or among all', async () => {
     const console = world.server.org.shown.apps.find(({ clientId }) => clientId === undefined);
     const directory = directoryOf();

@@ -308,4 +308,33 @@ describe('a step that fails', () => {
     await until('no intention', async () => (await rig.mesh.access('orders')) === undefined);
     refuses = false;
   });
+
+  it('that hangs keeps no intention from being narrowed, also where the client gains another', async () => {
+    rig.idp.change('web-app', { scopes: ['config:read', 'orders:call'] });
+    await rig.mesh.register('web', { client: 'web-app' });
+    await rig.mesh.register('orders');
+    let hangs = false;
+    let release = () => {};
+    await running((consul) =>
+      withAcl(consul, ({ write, readNamed }) => {
+        const gate = new Promise<void>((resolve) => {
+          release = resolve;
+        });
+        const held = async () => (hangs ? gate : undefined);
+        return {
+          write: (...args) => held().then(() => write(...args)),
+          readNamed: (...args) => held().then(() => readNamed(...args)),
+        };
+      }),
+    );
+    await until('the intention', async () => (await rig.mesh.access('orders')) !== undefined);
+    await worker.idle();
+    hangs = true;
+    rig.idp.put('web-app', 'orders:keys');
+    await changed();
+    await until('no intention', async () => (await rig.mesh.access('orders')) === undefined);
+    hangs = false;
+    release();
+    await worker.idle();
+  });
 });

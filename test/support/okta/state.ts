@@ -12,7 +12,7 @@ export interface AppRecord {
   /** Absent for an app that is no OAuth client. */
   readonly clientId?: string;
   label: string;
-  status: 'ACTIVE' | 'INACTIVE';
+  status: 'ACTIVE' | 'INACTIVE' | 'DELETED';
   grantTypes: readonly string[];
   applicationType: string;
   profile: Readonly<Record<string, unknown>>;
@@ -49,6 +49,8 @@ export interface RuleRecord {
   grantTypes: readonly string[];
   /** Groups, or EVERYONE. */
   people: readonly string[];
+  /** Those of them that the rule is not for; absent where Okta writes none. */
+  excluded?: { readonly users: readonly string[]; readonly groups: readonly string[] };
   lifetimeMinutes: number;
   status: 'ACTIVE' | 'INACTIVE';
 }

@@ -47,7 +47,10 @@ export const ruleToWire = (rule: RuleRecord): Wire =>
     id: rule.id,
     status: rule.status,
     conditions: {
-      people: { groups: { include: rule.people, exclude: [] } },
+      people: {
+        groups: { include: rule.people, exclude: rule.excluded?.groups ?? [] },
+        ...(rule.excluded === undefined ? {} : { users: { include: [], exclude: rule.excluded.users } }),
+      },
       grantTypes: { include: rule.grantTypes },
       scopes: { include: rule.scopes },
     },

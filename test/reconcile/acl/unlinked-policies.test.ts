@@ -1,0 +1,73 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { readAllAcl } from '../../../src/reconcile/acl/fleet-acl.js';
+import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
+import { removeLeft } from '../../../src/reconcile/acl/sweep-acl.js';
+import { sweep } from '../../../src/reconcile/sweep.js';
+import { type AclRig, createAclRig } from '../../support/acl-rig.js';
+import { clientOf } from '../../support/daemon.js';
+import { startWorker, type Worker } from '../../support/reconcile-rig.js';
+
+const never = new AbortController().signal;
+
+let rig: AclRig;
+let worker: Worker;
+afterEach(async () => {
+  await worker.stop();
+  await rig.close();
+});
+
+/** A policy with our mark that nothing links, as an earlier mapping left it; resolves with its name. */
+async function leftPolicy(): Promise<string> {
+  rig = await createAclRig({ clients: [clientOf('web', 'config:read', 'orders:keys'), clientOf('other')] });
+  worker = await startWorker(rig);
+  await worker.idle();
+  const [role] = await rig.objects('roles');
+  const linked = (Object(role).Policies as readonly { Name: string }[]).map(({ Name }) => Name);
+  expect(linked).toHaveLength(2);
+  // The scope goes while nobody compares, and its policy stays behind.
+  rig.idp.put('web-app', 'config:read');
+  await worker.add({ kind: 'client', provider: 'main', by: 'clientId', value: 'web-app' }, 'webhook', {
+    evidence: [{ provider: 'main', clients: ['web-app'] }],
+  });
+  await worker.idle();
+  const [now] = await rig.objects('roles');
+  const kept = (Object(now).Policies as readonly { Name: string }[]).map(({ Name }) => Name);
+  expect(kept).toHaveLength(1);
+  await worker.stop();
+  return linked.find((name) => !kept.includes(name)) ?? '';
+}
+
+const stands = async (name: string) => (await rig.objects('policies')).some(({ Name }) => Name === name);
+
+describe('a policy of ours that nothing links', () => {
+  it.each([
+    ['observe', true],
+    ['extend', true],
+    ['enforce', false],
+  ])('in the mode %s stays: %s', async (mode, stays) => {
+    const name = await leftPolicy();
+    rig.writeFile({ mode });
+    worker = await startWorker(rig);
+    await worker.idle();
+    await readAllAcl(worker.deps, never);
+    const { changes } = await planAclFleet(worker.deps);
+    const removed = changes.filter(({ verb }) => verb === 'deleted').map(({ resource }) => resource.name);
+    expect(removed).toEqual(stays ? [] : [name]);
+    await sweep(worker.deps, never);
+    await worker.idle();
+    expect(await stands(name)).toBe(stays);
+  });
+
+  it('goes, and one that a role has stays, whatever the plans say', async () => {
+    const name = await leftPolicy();
+    worker = await startWorker(rig);
+    await worker.idle();
+    await sweep(worker.deps, never);
+    expect(await stands(name)).toBe(false);
+    const cause = { kind: 'resync' as const, receivedAt: new Date(rig.clock.now()).toISOString() };
+    const [role] = await rig.objects('roles');
+    const [wanted] = Object(role).Policies as readonly { Name: string }[];
+    await removeLeft([], cause, worker.deps, never);
+    expect(await stands(wanted?.Name ?? '')).toBe(true);
+  });
+});

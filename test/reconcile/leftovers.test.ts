@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { draftOf } from '../../src/apply/decision-drafts.js';
+import type { ClaimRecord } from '../../src/model/catalog.js';
+import type { DraftDecision } from '../../src/model/decision.js';
+import type { IntentionEntry } from '../../src/model/intention.js';
+import { claimSubject } from '../../src/plan/plan.js';
+import { parseWrittenText } from '../../src/plan/written.js';
+import type { KeyRecord, RecordUpdate, SettledDecision } from '../../src/queue/journal.js';
+import { settleClaimLeftovers, settleLeftovers } from '../../src/reconcile/leftovers.js';
+import { applyRig, CAUSE, change, denial, entryOf, loss, NEVER } from '../apply/apply-rig.js';
+import { ALLOW, DENY, entry, named, ourSource, source } from '../plan/scene.js';
+import { depsOf, worldWithTwo } from './deps.js';
+
+const KEY = 'destination/default/default/orders';
+const AT = 7;
+
+function rigOf(pending: readonly DraftDecision[], records: readonly ClaimRecord[] = []) {
+  const settled: SettledDecision[] = [];
+  const updates: RecordUpdate[] = [];
+  const { deps } = depsOf(worldWithTwo(), {});
+  const record: KeyRecord = { pending, lastWritten: new Map([['other', 'kept']]), holds: new Map() };
+  return {
+    settled,
+    updates,
+    record,
+    deps: {
+      ...deps,
+      consul: { ...deps.consul, claims: { ...deps.consul.claims, list: async () => records } },
+      journal: {
+        ...deps.journal,
+        settle: async (_: string, all: readonly SettledDecision[], update: RecordUpdate = {}) => {
+          settled.push(...all);
+          updates.push(update);
+        },
+      },
+    },
+  };
+}
+
+/** The draft of a write that was planned from the entry at index 7. */
+const draftFor = (of: ReturnType<typeof change>) => draftOf(of, CAUSE, AT, applyRig().stamp);
+const at = (modifyIndex: number, found: IntentionEntry) => ({ ...found, modifyIndex });
+
+const adopted = change('web', ALLOW, { reason: 'Adopted', verb: 'updated', before: ALLOW });
+const foreignWeb = entry('orders', source('web', ALLOW));
+
+describe('a write of an edge that a crash left open', () => {
+  test.each<readonly [string, ReturnType<typeof change>, IntentionEntry | undefined, string]>([
+    ['that stands as it was wanted, at a later index', change('web'), at(8, entryOf('web')), 'applied'],
+    ['that is as it was before, at the same index', change('web'), at(AT, entry('orders')), 'failed'],
+    ['that is as it was before, at a later index', change('web'), at(8, entry('orders')), 'unknown'],
+    ['that is something else', change('web'), at(8, entry('orders', ourSource('web', DENY))), 'unknown'],
+    ['whose source is gone with its entry', loss('web'), undefined, 'applied'],
+    ['whose source is gone from its entry', loss('web'), at(8, entry('orders')), 'applied'],
+    ['whose source stands still, at the same index', loss('web'), at(AT, entryOf('web')), 'failed'],
+    ['whose source stands again, at a later index', loss('web'), at(8, entryOf('web')), 'unknown'],
+    [
+      'that is denied as it was wanted',
+      denial('web'),
+      at(8, entry('orders', ourSource('web', DENY))),
+      'applied',
+    ],
+    ['of the Description alone, at the same index', adopted, at(AT, entryOf('web')), 'failed'],
+    ['of the Description alone, at a later index', adopted, at(8, entryOf('web')), 'applied'],
+    ['beside a source of somebody else with its name', change('web'), at(8, foreignWeb), 'unknown'],
+    ['that took a source away whose name somebody else uses now', loss('web'), at(8, foreignWeb), 'applied'],
+  ])('%s', async (_, of, found, outcome) => {
+    const rig = rigOf([draftFor(of)]);
+    await settleLeftovers(KEY, rig.record, found, rig.deps);
+    expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
+    expect(rig.settled[0]?.reason).toBe(outcome === 'applied' ? of.reason : 'Interrupted');
+  });
+
+  test('is remembered as written only where it was made, and what else is remembered stays', async () => {
+    const rig = rigOf([draftFor(change('web')), draftFor(change('api'))]);
+    const remembered = await settleLeftovers(KEY, rig.record, at(8, entryOf('web')), rig.deps);
+    expect(rig.updates).toEqual([{ lastWritten: remembered }]);
+    expect([...remembered.keys()]).toEqual(['other', change('web').subject]);
+    const text = remembered.get(change('web').subject);
+    expect(parseWrittenText(text)?.grants).toEqual([{ name: 'orders:read' }]);
+  });
+
+  test('gives the mass guard back only what was never made', async () => {
+    const { deps, record } = rigOf([draftFor(loss('web')), draftFor(loss('api'))]);
+    for (const { subject } of record.pending) deps.window.takeEdge(subject, deps.clock.now());
+    await settleLeftovers(KEY, record, at(AT, entryOf('web')), deps);
+    expect(deps.window.used(deps.clock.now())).toBe(1);
+  });
+
+  test('is one of many, and each is judged for itself, in one step', async () => {
+    const rig = rigOf(['a', 'b', 'c'].map((name) => draftFor(change(name))));
+    const found = at(8, entry('orders', ourSource('a', ALLOW), ourSource('c', DENY)));
+    await settleLeftovers(KEY, rig.record, found, rig.deps);
+    expect(rig.settled.map(({ outcome }) => outcome)).toEqual(['applied', 'unknown', 'unknown']);
+    expect(rig.updates).toHaveLength(1);
+  });
+});
+
+describe('a write of a claim record that a crash left open', () => {
+  const record: ClaimRecord = {
+    provider: 'main',
+    clientId: 'web',
+    service: named('web'),
+    modifyIndex: 3,
+  };
+  const draft = (action: 'grant' | 'revoke'): DraftDecision => ({
+    ...draftFor(change('web')),
+    subject: claimSubject(record, 'web'),
+    resource: { kind: 'claim', name: 'web' },
+    action,
+  });
+
+  test.each([
+    ['grant', 'stands', [record], 'applied'],
+    ['grant', 'does not stand', [], 'failed'],
+    ['revoke', 'does not stand', [], 'applied'],
+    ['revoke', 'stands', [record], 'failed'],
+  ] as const)('a %s whose record %s', async (action, _, records, outcome) => {
+    const rig = rigOf([draft(action), draftFor(change('api'))], records);
+    await settleClaimLeftovers('client/main/clientId/web', rig.record, rig.deps, NEVER);
+    expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
+  });
+});
