@@ -11,7 +11,7 @@ import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { aclDraft } from './acl-draft.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
-import { standingPolicy } from './shared-policies.js';
+import { isKnownPolicy, readPolicy } from './shared-policies.js';
 
 export interface AclApplication {
   /** `formatKey` text, or another key of the journal. */
@@ -110,25 +110,39 @@ async function carryOut(
 ): Promise<void> {
   const { step } = change;
   switch (step.do) {
-    case 'delete':
-      return remove(change, step.id, application, deps, signal);
+    case 'delete': {
+      const end = () => remove(change, step.id, application, deps, signal);
+      return step.kind === 'acl-policy' ? takeTurn(step.name, end, deps) : end();
+    }
     case 'end-tokens':
       return endLiveTokens(change, step, recorded, application, deps, signal);
     case 'write': {
-      if (step.object.kind === 'acl-policy' && step.id === undefined)
-        return deps.acl.policyTurns.take(() => makePolicy(change, step.object, application, deps, signal));
-      const make = () => write(change, step.id, step.object, application, deps, signal);
-      if (!fetchesKeys(step.object)) return make();
+      const { id, object } = step;
+      const make = () => write(change, id, object, application, deps, signal);
+      if (object.kind === 'acl-policy' && id === undefined)
+        return takeTurn(
+          object.object.name,
+          async () => {
+            // Another client's job may have made it since the plan was made.
+            if (!isKnownPolicy(object.object, deps)) await make();
+          },
+          deps,
+        );
+      if (!fetchesKeys(object)) return make();
       try {
         return await deps.acl.keyFetches.run(make, deps.clock, signal);
       } catch (error) {
         // Whatever keeps a method from being narrowed, it can be deleted.
-        if (change.narrows && step.id !== undefined && !signal.aborted)
-          await remove(asDeletion(change, step.id, step.object), step.id, application, deps, signal);
+        if (change.narrows && id !== undefined && !signal.aborted)
+          await remove(asDeletion(change, id, object), id, application, deps, signal);
         throw error;
       }
     }
   }
+}
+
+function takeTurn(policy: string, work: () => Promise<void>, { acl }: ReconcilerDeps): Promise<void> {
+  return acl.policyTurns.take(policy.toLowerCase(), work);
 }
 
 async function write(
@@ -204,19 +218,7 @@ async function isMadeByAnother(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return object.kind === 'acl-policy' && id === undefined && standingPolicy(object.object, deps, signal);
-}
-
-/** Another client's job may have made it since the plan was made. */
-async function makePolicy(
-  change: AclChange,
-  object: AclObject,
-  application: AclApplication,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  if (object.kind === 'acl-policy' && (await standingPolicy(object.object, deps, signal))) return;
-  await write(change, undefined, object, application, deps, signal);
+  return object.kind === 'acl-policy' && id === undefined && readPolicy(object.object, deps, signal);
 }
 
 async function remove(

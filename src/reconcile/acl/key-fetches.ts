@@ -2,8 +2,10 @@ import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { AclObject } from '../../model/acl.js';
 
-/** Half of the jobs that run at once, so that revocations find a place beside those that wait for an IdP. */
-const MOST = 4;
+/** While they hang: half of the places of revocations, so that those find one beside writes that wait for an IdP. */
+const LEAST = 4;
+/** A write that takes longer hangs. */
+const SLOW_MS = 500;
 const LONGEST_WAIT_MS = 500;
 
 /** Whether Consul asks the identity provider for its keys when it takes this write. */
@@ -12,28 +14,39 @@ export function fetchesKeys(object: AclObject): boolean {
 }
 
 /**
- * Writes for which Consul fetches an identity provider's keys: where that hangs, each takes seconds, and only so many
- * may hang at once. One that finds no place within half a second is ERR_TIMEOUT and has not been made.
+ * Writes for which Consul fetches an identity provider's keys: where that hangs, each takes seconds, and only a few may
+ * hang at once. Each that is answered soon makes room for one more; one that is not takes the limit back to the least.
+ * A write that finds no place within half a second is ERR_TIMEOUT and has not been made.
  */
 export class KeyFetches {
-  #running = 0;
+  #most = LEAST;
+  /** When each began, the oldest first. */
+  readonly #running = new Set<{ readonly at: number }>();
   readonly #waiting = new Set<() => void>();
 
   async run<T>(work: () => Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
-    if (this.#running >= MOST) await this.#place(clock, signal);
-    this.#running++;
+    if (this.#isFull(clock)) await this.#place(clock, signal);
+    const write = { at: clock.now() };
+    this.#running.add(write);
     try {
       return await work();
     } finally {
-      this.#running--;
-      const [next] = this.#waiting;
-      next?.();
+      this.#running.delete(write);
+      this.#most = clock.now() - write.at > SLOW_MS ? LEAST : this.#most + 1;
+      let free = this.#most - this.#running.size;
+      for (const wake of this.#waiting) if (free-- > 0) wake();
     }
+  }
+
+  #isFull(clock: Clock): boolean {
+    const [oldest] = this.#running;
+    if (oldest !== undefined && clock.now() - oldest.at > SLOW_MS) this.#most = LEAST;
+    return this.#running.size >= this.#most;
   }
 
   async #place(clock: Clock, signal: AbortSignal): Promise<void> {
     const until = clock.now() + LONGEST_WAIT_MS;
-    while (this.#running >= MOST) {
+    while (this.#isFull(clock)) {
       const leftMs = until - clock.now();
       if (leftMs <= 0)
         throw new SyncError(

@@ -1,19 +1,24 @@
-import type { AclPolicy } from '../../model/acl.js';
+import type { AclPolicy, AclSnapshot } from '../../model/acl.js';
 import { isOurs } from '../../plan/acl/quote.js';
 import type { ReconcilerDeps } from '../deps.js';
 
-/** Whether a policy stands already as it is wanted: several clients share it, and any of their jobs may make it. */
-export async function standingPolicy(
-  policy: AclPolicy,
-  deps: Pick<ReconcilerDeps, 'consul' | 'world' | 'acl'>,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { owner } = deps.world.mapping;
-  const name = policy.name.toLowerCase();
+type Deps = Pick<ReconcilerDeps, 'consul' | 'world' | 'acl'>;
+
+/** Whether a policy exists as it is wanted, as was last read or written: several clients share it, and any of their jobs may make it. */
+export function isKnownPolicy(policy: AclPolicy, { acl, world }: Pick<Deps, 'world' | 'acl'>): boolean {
+  return isAsWanted(policy, acl.cache.snapshot([], [policy.name]), world.mapping.owner);
+}
+
+/** The same from a fresh read. */
+export async function readPolicy(policy: AclPolicy, deps: Deps, signal: AbortSignal): Promise<boolean> {
   const read = deps.world.beginRead();
   const snapshot = await deps.consul.acl.readNamed([], [policy.name], signal);
-  deps.acl.cache.put([], [name], snapshot, read);
-  const [found] = snapshot.policies;
+  deps.acl.cache.put([], [policy.name], snapshot, read);
+  return isAsWanted(policy, snapshot, deps.world.mapping.owner);
+}
+
+function isAsWanted(policy: AclPolicy, { policies }: AclSnapshot, owner: string): boolean {
+  const [found] = policies;
   return (
     found !== undefined &&
     !found.isAltered &&

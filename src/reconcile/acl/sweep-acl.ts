@@ -84,7 +84,5 @@ export async function removeLeft(
   const nameless = namelessObjects(deps);
   if (nameless.length > 0) await deps.window.store(deps.facts);
   await applyAcl({ key, changes: nameless, cause, lastWritten }, deps, signal);
-  await acl.policyTurns.take(() =>
-    applyAcl({ key, changes: unlinkedPolicies(plans, deps), cause, lastWritten }, deps, signal),
-  );
+  await applyAcl({ key, changes: unlinkedPolicies(plans, deps), cause, lastWritten }, deps, signal);
 }

@@ -59,4 +59,32 @@ describe('writes that wait for keys', () => {
     for (const { end } of writes) end();
     await Promise.all(running);
   });
+
+  it('are as many at once as are answered soon, and four again when one hangs', async () => {
+    const clock = createMovableClock();
+    const fetches = new KeyFetches();
+    const start = () => {
+      const write = hanging();
+      return { ...write, running: fetches.run(write.work, clock, never) };
+    };
+    for (let at = 0; at < 4; at++) await fetches.run(async () => {}, clock, never);
+    const writes = Array.from({ length: 8 }, start);
+    let isMade = false;
+    const late = async () => {
+      isMade = true;
+    };
+    const ninth = fetches.run(late, clock, never);
+    clock.advance(600);
+    await expect(ninth).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
+    for (const { end, running } of writes.slice(0, 3)) {
+      end();
+      await running;
+    }
+    const tenth = fetches.run(late, clock, never);
+    clock.advance(600);
+    await expect(tenth).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
+    expect(isMade).toBe(false);
+    for (const { end } of writes) end();
+    await Promise.all(writes.map(({ running }) => running));
+  });
 });
