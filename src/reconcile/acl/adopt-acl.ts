@@ -62,7 +62,7 @@ async function readAnew(key: Key, deps: ReconcilerDeps, signal: AbortSignal): Pr
     return;
   }
   if (key.kind !== 'client') return;
-  const { name, policies } = namesOf(idOf(key), deps, deps.clock.now());
+  const { name, policies } = namesOf(idOf(key), deps);
   const read = deps.world.beginRead();
   deps.acl.cache.put([name], policies, await deps.consul.acl.readNamed([name], policies, signal), read);
 }
@@ -79,7 +79,7 @@ function adoptionOf(key: Key, deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'cloc
   if (key.kind !== 'client') return [];
   const id = idOf(key);
   const now = deps.clock.now();
-  const { name, policies } = namesOf(id, deps, now);
+  const { name, policies } = namesOf(id, deps);
   const actual = deps.acl.cache.snapshot([name], policies);
   const lastWritten = deps.world.lastWritten(formatKey(key));
   const facts = { actual, lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;

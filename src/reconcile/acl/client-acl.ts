@@ -182,8 +182,8 @@ async function readSettled(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<{ readonly actual: AclSnapshot; readonly lastWritten: ReadonlyMap<string, string> }> {
-  const { world, acl, clock } = deps;
-  const { name, policies } = namesOf(id, deps, clock.now());
+  const { world, acl } = deps;
+  const { name, policies } = namesOf(id, deps);
   const left = pendingAcl(record).flatMap(({ resource }) =>
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
   );

@@ -69,7 +69,7 @@ export async function planAcl(
     // Other work goes on between the plans of thousands.
     if (at % SLICE === SLICE - 1) await setImmediate();
     const key = formatKey(clientKey(id.provider, id.clientId));
-    const { name, policies } = namesOf(id, deps, now);
+    const { name, policies } = namesOf(id, deps);
     const facts = {
       actual: acl.cache.snapshot([name], policies),
       evidence: evidenceOf(id),

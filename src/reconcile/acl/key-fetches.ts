@@ -6,7 +6,8 @@ import type { AclObject } from '../../model/acl.js';
 const LEAST = 4;
 /** A write that takes longer hangs. */
 const SLOW_MS = 500;
-const LONGEST_WAIT_MS = 500;
+const LONGEST_SILENCE_MS = 500;
+const LONGEST_WAIT_MS = 2_000;
 
 /** Whether Consul asks the identity provider for its keys when it takes this write. */
 export function fetchesKeys(object: AclObject): boolean {
@@ -16,23 +17,29 @@ export function fetchesKeys(object: AclObject): boolean {
 /**
  * Writes for which Consul fetches an identity provider's keys: where that hangs, each takes seconds, and only a few may
  * hang at once. Each that is answered soon makes room for one more; one that is not takes the limit back to the least.
- * A write that finds no place within half a second is ERR_TIMEOUT and has not been made.
+ * A write that finds no place while none is answered for half a second, or within two seconds, is ERR_TIMEOUT and has
+ * not been made.
  */
 export class KeyFetches {
   #most = LEAST;
   /** When each began, the oldest first. */
   readonly #running = new Set<{ readonly at: number }>();
   readonly #waiting = new Set<() => void>();
+  #answeredAt = Number.NEGATIVE_INFINITY;
 
   async run<T>(work: () => Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
     if (this.#isFull(clock)) await this.#place(clock, signal);
     const write = { at: clock.now() };
     this.#running.add(write);
     try {
-      return await work();
+      const result = await work();
+      this.#answeredAt = clock.now();
+      return result;
     } finally {
       this.#running.delete(write);
-      this.#most = clock.now() - write.at > SLOW_MS ? LEAST : this.#most + 1;
+      if (clock.now() - write.at > SLOW_MS) this.#most = LEAST;
+      // Room that is not asked for would let more hang before the first is seen to.
+      else if (this.#running.size >= this.#most / 2) this.#most++;
       let free = this.#most - this.#running.size;
       for (const wake of this.#waiting) if (free-- > 0) wake();
     }
@@ -45,9 +52,10 @@ export class KeyFetches {
   }
 
   async #place(clock: Clock, signal: AbortSignal): Promise<void> {
-    const until = clock.now() + LONGEST_WAIT_MS;
+    const begun = clock.now();
     while (this.#isFull(clock)) {
-      const leftMs = until - clock.now();
+      const silentSince = Math.max(begun, this.#answeredAt);
+      const leftMs = Math.min(silentSince + LONGEST_SILENCE_MS, begun + LONGEST_WAIT_MS) - clock.now();
       if (leftMs <= 0)
         throw new SyncError(
           'ERR_TIMEOUT',

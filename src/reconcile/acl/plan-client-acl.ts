@@ -1,4 +1,4 @@
-import type { AclRole, AclSnapshot } from '../../model/acl.js';
+import type { AclPolicy, AclRole, AclSnapshot } from '../../model/acl.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { ChangeReason } from '../../model/decision.js';
 import type { Mode } from '../../model/rule.js';
@@ -14,6 +14,7 @@ import {
 import { clientLoss } from '../../plan/acl/client-loss.js';
 import { changesProof, type DesiredClient, desiredClient } from '../../plan/acl/desired-client.js';
 import { diffAcl } from '../../plan/acl/diff-acl.js';
+import { rulesOf } from '../../plan/acl/granted-rules.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../../plan/acl/login.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { standingTtlSeconds } from '../../plan/acl/standing-acl.js';
@@ -136,16 +137,19 @@ export function planHeldLoss(
 export function namesOf(
   id: ClientId,
   { world, acl }: { readonly world: WorldState; readonly acl: AclState },
-  now: number,
 ): { readonly name: string; readonly policies: readonly string[] } {
   const name = clientName(world.mapping.owner, id);
   const known = world.client(id);
-  const nothing: AclSnapshot = { policies: [], roles: [], authMethods: [], bindingRules: [] };
-  const wanted =
-    known === undefined ? [] : wantedOf(known, { actual: nothing }, world, acl, now).desired.policies;
+  const wanted = known === undefined ? [] : policiesOf(known, world, acl);
   // What its role has already may have to stay.
   const linked = acl.cache.of(name).role?.object.policies ?? [];
   return { name, policies: [...new Set([...wanted.map((policy) => policy.name), ...linked])] };
+}
+
+/** What its scopes give it, whether or not it can log in. */
+function policiesOf(client: OAuthClient, { mapping }: WorldState, acl: AclState): readonly AclPolicy[] {
+  const { compile, parse } = acl.tools(mapping);
+  return rulesOf(client, classify(client, mapping, compile), mapping, compile, parse).policies;
 }
 
 function roleSubject(owner: string, id: ClientId): string {
