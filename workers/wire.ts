@@ -29,7 +29,7 @@ import type { Journal } from '../src/queue/journal.js';
 import { JournalMemory } from '../src/queue/journal-memory.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
-import { AclState } from '../src/reconcile/acl/acl-state.js';
+import { AclState } from '../src/apply/acl/acl-state.js';
 import { Contention } from '../src/reconcile/contention.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';

@@ -1,3 +1,4 @@
+import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
@@ -7,7 +8,6 @@ import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import type { Touched } from '../state/touched.js';
-import { isAclActive } from './acl/acl-state.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
 import { namelessLeft } from './acl/nameless-objects.js';
 import type { ReconcilerDeps } from './deps.js';

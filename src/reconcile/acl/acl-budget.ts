@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { isAclActive } from '../../apply/acl/acl-state.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/quote.js';
@@ -6,7 +7,6 @@ import { compareText } from '../../plan/compare.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { isAclActive } from './acl-state.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from './people-objects.js';
 import { losesByInference, planClientAcl } from './plan-client-acl.js';
 

@@ -1,3 +1,5 @@
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { applyAcl } from '../../apply/acl/apply-acl.js';
 import type { AclObject } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, type Key, providerKey } from '../../model/key.js';
@@ -7,8 +9,6 @@ import { compareText } from '../../plan/compare.js';
 import { parseGrantText } from '../../plan/grant-text.js';
 import type { ClientId } from '../../plan/world.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { isAclActive } from './acl-state.js';
-import { applyAcl } from './apply-acl.js';
 import { clientsWithAcl } from './fleet-acl.js';
 import { factsOfPeople, providersOfPeople, readPeople } from './people-objects.js';
 import { namesOf, planClientAcl } from './plan-client-acl.js';

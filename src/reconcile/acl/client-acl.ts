@@ -1,3 +1,9 @@
+import { isAclSubject } from '../../apply/acl/acl-draft.js';
+import { pendingAcl, settleAclLeftovers } from '../../apply/acl/acl-leftovers.js';
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { applyAcl } from '../../apply/acl/apply-acl.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
+import { fetchesKeys } from '../../apply/acl/key-fetches.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { AclSnapshot } from '../../model/acl.js';
@@ -11,14 +17,8 @@ import { forgetRulings, rulingOn } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf, isOfList } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
-import { isAclSubject } from './acl-draft.js';
-import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
-import { isAclActive } from './acl-state.js';
-import { applyAcl } from './apply-acl.js';
-import { unlessDenied } from './denied.js';
 import { readAllAcl } from './fleet-acl.js';
 import { guardAcl, type RulingOf } from './guard-acl.js';
-import { fetchesKeys } from './key-fetches.js';
 import { losesByInference, namesOf, planClientAcl, planHeldLoss, scopesKey } from './plan-client-acl.js';
 
 /** Between looks at what became of a write that was given up. */

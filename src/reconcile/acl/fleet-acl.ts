@@ -1,4 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
@@ -8,8 +10,6 @@ import { isPeoplesName } from '../../state/acl-cache.js';
 import { clientOf } from '../../state/acl-owners.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countAhead, uniqueClients } from './acl-budget.js';
-import { isAclActive } from './acl-state.js';
-import { unlessDenied } from './denied.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { providersOfPeople } from './people-objects.js';
 import {

@@ -1,3 +1,4 @@
+import type { AclState } from '../../apply/acl/acl-state.js';
 import type { AclPolicy, AclRole, AclSnapshot } from '../../model/acl.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { ChangeReason } from '../../model/decision.js';
@@ -25,7 +26,6 @@ import { parseGrantText, sameGrant, toGrantText, toldScopes } from '../../plan/g
 import type { PlannedClient } from '../../plan/plan.js';
 import { type ClientId, serviceText } from '../../plan/world.js';
 import type { WorldState } from '../../state/world-state.js';
-import type { AclState } from './acl-state.js';
 
 /** What a plan of a client's ACL objects is made from, besides the world. */
 export interface ClientAclFacts {

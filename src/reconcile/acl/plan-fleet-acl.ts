@@ -1,9 +1,9 @@
+import { isAclActive } from '../../apply/acl/acl-state.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { type AclBudget, aclBudget, countAhead } from './acl-budget.js';
-import { isAclActive } from './acl-state.js';
 import { clientsWithAcl, planAcl } from './fleet-acl.js';
 import { planPeopleFleet } from './fleet-people.js';
 import { guardAcl, type RulingOf } from './guard-acl.js';

@@ -1,3 +1,4 @@
+import type { AclState } from '../../apply/acl/acl-state.js';
 import type { Members } from '../../identity/directory.js';
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { ChangeReason, DecidedPerson } from '../../model/decision.js';
@@ -9,7 +10,6 @@ import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../../plan/acl/login.js';
 import { hasPersonName, type PersonRole, personOfRole } from '../../plan/acl/person.js';
 import { peopleName } from '../../plan/acl/quote.js';
-import type { AclState } from './acl-state.js';
 
 /** What a plan of the people of one provider is made from. */
 export interface PeopleFacts {

@@ -1,3 +1,6 @@
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
+import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
 import { settle } from '../../apply/settle.js';
 import type { TokenFilter } from '../../consul/acl.js';
 import type { DecidedPerson, DraftDecision, Resource } from '../../model/decision.js';
@@ -12,9 +15,6 @@ import { classify, needsHuman } from '../../plan/actor.js';
 import type { Hold, PlannedClient } from '../../plan/plan.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { tellHolds } from '../holds.js';
-import { isAclActive } from './acl-state.js';
-import { unlessDenied } from './denied.js';
-import { endedTokensText, endTokens } from './end-tokens.js';
 import { clientsWithAcl } from './fleet-acl.js';
 import { groupsOf } from './plan-people.js';
 

@@ -1,12 +1,12 @@
+import { settleAclLeftovers } from '../../apply/acl/acl-leftovers.js';
+import { isAclActive, isAclWanted } from '../../apply/acl/acl-state.js';
+import { applyAcl } from '../../apply/acl/apply-acl.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { settleAclLeftovers } from './acl-leftovers.js';
-import { isAclActive, isAclWanted } from './acl-state.js';
-import { applyAcl } from './apply-acl.js';
-import { unlessDenied } from './denied.js';
 import { clientsWithAcl, isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { namelessObjects } from './nameless-objects.js';

@@ -1,12 +1,13 @@
-import { settledOf } from '../../apply/decision-drafts.js';
-import { settle } from '../../apply/settle.js';
 import { SyncError } from '../../errors.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import { orphans } from '../../plan/acl/tokens.js';
-import { type ReconcilerDeps, stampOf } from '../deps.js';
+import { settledOf } from '../decision-drafts.js';
+import { stampOf } from '../deps.js';
+import { settle } from '../settle.js';
 import { isAclActive } from './acl-state.js';
+import type { AclDeps } from './deps.js';
 import { endedTokensText, noteEnded } from './end-tokens.js';
 
 /** What Consul takes beside its other work without noticing. */
@@ -21,7 +22,7 @@ const BATCH = 50;
  * with how many ended.
  */
 export async function reap(
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   letBy: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
 ): Promise<number> {
@@ -59,12 +60,7 @@ export async function reap(
   return ended;
 }
 
-async function settleReaped(
-  key: string,
-  draft: DraftDecision,
-  ended: number,
-  deps: ReconcilerDeps,
-): Promise<void> {
+async function settleReaped(key: string, draft: DraftDecision, ended: number, deps: AclDeps): Promise<void> {
   const detail =
     ended === 0
       ? 'no orphaned token could be ended; the next comparison tries again'
@@ -75,7 +71,7 @@ async function settleReaped(
 }
 
 /** A process that died amid its batches: what it left is found again, how much it ended is not known. */
-async function settleInterrupted(key: string, deps: ReconcilerDeps): Promise<void> {
+async function settleInterrupted(key: string, deps: AclDeps): Promise<void> {
   const { pending } = await deps.journal.read(key);
   if (pending.length === 0) return;
   const nowMs = deps.clock.now();
@@ -92,7 +88,7 @@ async function settleInterrupted(key: string, deps: ReconcilerDeps): Promise<voi
   deps.onSettled();
 }
 
-function draftOf(deps: ReconcilerDeps): DraftDecision {
+function draftOf(deps: AclDeps): DraftDecision {
   const stamp = stampOf(deps);
   const { owner } = deps.world.mapping;
   return {

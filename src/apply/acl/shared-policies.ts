@@ -1,10 +1,10 @@
 import type { AclPolicy, AclSnapshot } from '../../model/acl.js';
 import { isOurs } from '../../plan/acl/quote.js';
-import type { ReconcilerDeps } from '../deps.js';
+import type { AclDeps } from './deps.js';
 
-type Deps = Pick<ReconcilerDeps, 'consul' | 'world' | 'acl'>;
+type Deps = Pick<AclDeps, 'consul' | 'world' | 'acl'>;
 
-/** Whether a policy exists as it is wanted, as was last read or written: several clients share it, and any of their jobs may make it. */
+/** Whether a policy exists as wanted, from what was last read or written. Clients share it, and any job may make it. */
 export function isKnownPolicy(policy: AclPolicy, { acl, world }: Pick<Deps, 'world' | 'acl'>): boolean {
   return isAsWanted(policy, acl.cache.snapshot([], [policy.name]), world.mapping.owner);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KeyFetches } from '../../../src/reconcile/acl/key-fetches.js';
+import { KeyFetches } from '../../../src/apply/acl/key-fetches.js';
 import { createMovableClock } from '../../support/movable-clock.js';
 
 const never = new AbortController().signal;

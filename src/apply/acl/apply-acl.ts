@@ -1,6 +1,3 @@
-import { journaledSequence, type SequencedWrite } from '../../apply/journaled-sequence.js';
-import { isRefusal } from '../../apply/journaled-write.js';
-import { settle } from '../../apply/settle.js';
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
@@ -8,8 +5,12 @@ import type { DraftDecision } from '../../model/decision.js';
 import { type AclChange, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { isOwnedDescription } from '../../plan/ownership.js';
-import { type ReconcilerDeps, stampOf } from '../deps.js';
+import { stampOf } from '../deps.js';
+import { journaledSequence, type SequencedWrite } from '../journaled-sequence.js';
+import { isRefusal } from '../journaled-write.js';
+import { settle } from '../settle.js';
 import { aclDraft } from './acl-draft.js';
+import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
 import { isKnownPolicy, readPolicy } from './shared-policies.js';
@@ -38,7 +39,7 @@ export interface AclApplication {
  */
 export async function applyAcl(
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { changes } = application;
@@ -106,7 +107,7 @@ function tokensLeftBy({ step, narrows }: AclChange, later: readonly AclChange[])
 async function recordLeftTokens(
   left: AclChange,
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<DraftDecision | undefined> {
   if (left.step.do !== 'end-tokens') return undefined;
@@ -121,7 +122,7 @@ async function carryOut(
   change: AclChange,
   recorded: DraftDecision | undefined,
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { step } = change;
@@ -145,7 +146,7 @@ async function carryOut(
 function writeAll(
   changes: readonly AclChange[],
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const writes = changes.flatMap((change): readonly SequencedWrite[] => {
@@ -176,7 +177,7 @@ function writeAll(
 async function write<T>(
   { id, object }: { readonly id?: string | undefined; readonly object: AclObject },
   sendNow: () => Promise<T>,
-  { acl, world, clock }: ReconcilerDeps,
+  { acl, world, clock }: AclDeps,
   signal: AbortSignal,
 ): Promise<T | undefined> {
   if (fetchesKeys(object)) return acl.keyFetches.run(sendNow, clock, signal);
@@ -191,7 +192,7 @@ async function send(
   change: AclChange,
   id: string | undefined,
   object: AclObject,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ) {
   let stored: Stored<AclObject['object']>;
@@ -212,7 +213,7 @@ async function send(
 /** A role takes what it loses from live tokens at once; counted after the write, for which nothing waits. */
 async function lossDetail(
   object: AclObject,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<{ readonly detail?: string }> {
   if (object.kind !== 'acl-role') return {};
@@ -224,7 +225,7 @@ async function lossDetail(
 async function isMadeByAnother(
   id: string | undefined,
   object: AclObject,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
   return object.kind === 'acl-policy' && id === undefined && readPolicy(object.object, deps, signal);
@@ -234,7 +235,7 @@ async function remove(
   change: AclChange,
   id: string,
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { step } = change;
@@ -281,7 +282,7 @@ async function endLiveTokens(
   step: EndTokens,
   recorded: DraftDecision | undefined,
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { key } = application;
@@ -298,7 +299,7 @@ async function endLiveTokens(
 async function recordTokens(
   change: AclChange,
   { key, cause }: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
 ): Promise<DraftDecision> {
   const draft = aclDraft(change, cause, stampOf(deps));
   await deps.journal.record(key, [draft]);

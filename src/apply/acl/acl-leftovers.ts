@@ -1,11 +1,11 @@
-import { settledOf } from '../../apply/decision-drafts.js';
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
-import type { ReconcilerDeps } from '../deps.js';
-import { INTERRUPTED } from '../leftovers.js';
+import { settledOf } from '../decision-drafts.js';
+import { INTERRUPTED } from '../settle.js';
 import { isAclSubject, parseTokensMeant } from './acl-draft.js';
+import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
 
 /** Drafts of ACL writes that a crash or a lost answer left open. */
@@ -30,7 +30,7 @@ export async function settleAclLeftovers(
   key: string,
   record: KeyRecord,
   actual: AclSnapshot,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const { mode } = deps.world.mapping;
@@ -73,7 +73,7 @@ export async function settleAclLeftovers(
 async function judge(
   draft: DraftDecision,
   now: readonly AclObject[],
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<SettledDecision> {
   const isMade = stands(draft.after, now);
@@ -94,7 +94,7 @@ async function judge(
 /** What a write took from live tokens; how many a deleted method had is not known any more. */
 async function tokensDetail(
   { action, resource, after }: DraftDecision,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<{ readonly detail?: string }> {
   if (action !== 'revoke' || resource.name === undefined) return {};
@@ -119,7 +119,7 @@ function isOfNoPlan({ resource, before }: DraftDecision): boolean {
 
 async function finishTokens(
   draft: DraftDecision,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<SettledDecision> {
   const meant = parseTokensMeant(draft.before);
