@@ -3,9 +3,8 @@ import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import { orphans } from '../../plan/acl/tokens.js';
-import { settledOf } from '../decision-drafts.js';
 import { stampOf } from '../deps.js';
-import { settle } from '../settle.js';
+import { settle, settleAll, toSettled } from '../settle.js';
 import { isAclActive } from './acl-state.js';
 import type { AclDeps } from './deps.js';
 import { endedTokensText, noteEnded } from './end-tokens.js';
@@ -74,18 +73,15 @@ async function settleReaped(key: string, draft: DraftDecision, ended: number, de
 async function settleInterrupted(key: string, deps: AclDeps): Promise<void> {
   const { pending } = await deps.journal.read(key);
   if (pending.length === 0) return;
-  const nowMs = deps.clock.now();
-  const decisions = pending.map((draft) =>
-    settledOf(draft, {
-      outcome: 'unknown',
-      reason: 'Interrupted',
-      detail: 'scopemesh was interrupted while it ended orphaned tokens; those that are left are found again',
-      nowMs,
-      time: new Date(nowMs).toISOString(),
-    }),
+  const detail =
+    'scopemesh was interrupted while it ended orphaned tokens; those that are left are found again';
+  const unknown = { outcome: 'unknown', reason: 'Interrupted', detail } as const;
+  await settleAll(
+    key,
+    pending.map((draft) => toSettled(draft, unknown, deps.clock.now())),
+    {},
+    deps,
   );
-  await deps.journal.settle(key, decisions);
-  deps.onSettled();
 }
 
 function draftOf(deps: AclDeps): DraftDecision {
