@@ -6,9 +6,9 @@ import { clientName } from '../../plan/acl/quote.js';
 import { compareText } from '../../plan/compare.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
+import { losesByInference, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from './people-objects.js';
-import { losesByInference, planClientAcl } from './plan-client-acl.js';
 
 const SLICE = 100;
 

@@ -5,14 +5,14 @@ import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, type Key, providerKey } from '../../model/key.js';
 import type { AclChange, AclWhy } from '../../plan/acl/acl-change.js';
 import { planAclAdoption } from '../../plan/acl/adopt-acl.js';
+import { personOf, planPeople } from '../../plan/acl/plan-people.js';
 import { compareText } from '../../plan/compare.js';
 import { parseGrantText } from '../../plan/grant-text.js';
 import type { ClientId } from '../../plan/world.js';
+import { namesOf, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { clientsWithAcl } from './fleet-acl.js';
 import { factsOfPeople, providersOfPeople, readPeople } from './people-objects.js';
-import { namesOf, planClientAcl } from './plan-client-acl.js';
-import { personOf, planPeople } from './plan-people.js';
 
 /** What could be adopted of one client's ACL objects, or of those of a provider's people. */
 export interface AclAdoption {

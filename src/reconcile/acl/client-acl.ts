@@ -13,13 +13,19 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import type { JobResult } from '../../queue/queue.js';
+import {
+  losesByInference,
+  namesOf,
+  planClientAcl,
+  planHeldLoss,
+  scopesKey,
+} from '../../state/plan-client-acl.js';
 import { forgetRulings, rulingOn } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf, isOfList } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
 import { readAllAcl } from './fleet-acl.js';
 import { guardAcl, type RulingOf } from './guard-acl.js';
-import { losesByInference, namesOf, planClientAcl, planHeldLoss, scopesKey } from './plan-client-acl.js';
 
 /** Between looks at what became of a write that was given up. */
 const ABANDONED_RETRY_MS = 5_000;

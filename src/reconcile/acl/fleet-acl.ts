@@ -8,17 +8,17 @@ import { hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
 import { clientOf } from '../../state/acl-owners.js';
-import type { ReconcilerDeps } from '../deps.js';
-import { countAhead, uniqueClients } from './acl-budget.js';
-import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
-import { providersOfPeople } from './people-objects.js';
 import {
   type ClientAclPlan,
   losesByInference,
   namesOf,
   planClientAcl,
   planHeldLoss,
-} from './plan-client-acl.js';
+} from '../../state/plan-client-acl.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { countAhead, uniqueClients } from './acl-budget.js';
+import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
+import { providersOfPeople } from './people-objects.js';
 
 const SLICE = 100;
 

@@ -3,10 +3,16 @@ import type { AclSnapshot } from '../../model/acl.js';
 import { formatKey, providerKey } from '../../model/key.js';
 import { desiredPeople } from '../../plan/acl/desired-people.js';
 import { providerOfPeople } from '../../plan/acl/person.js';
+import {
+  groupsOf,
+  isPeoples,
+  type PeopleFacts,
+  type PeoplePlan,
+  planPeople,
+} from '../../plan/acl/plan-people.js';
 import { hasOurName, peopleName } from '../../plan/acl/quote.js';
 import { compareText } from '../../plan/compare.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { groupsOf, isPeoples, type PeopleFacts, type PeoplePlan, planPeople } from './plan-people.js';
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 

@@ -8,6 +8,7 @@ import { SyncError } from '../../errors.js';
 import type { Members } from '../../identity/directory.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
+import { groupsOf, type PeopleFacts } from '../../plan/acl/plan-people.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings, rulingOn } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -16,7 +17,6 @@ import { evidenceOf } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
 import { guardPeople, roleSubjectOf } from './guard-people.js';
 import { knownMembers, readPeople } from './people-objects.js';
-import { groupsOf, type PeopleFacts } from './plan-people.js';
 import { isSessionSubject } from './sessions.js';
 
 /** So many grants to one run: whoever is to be put out meanwhile waits for no more. */

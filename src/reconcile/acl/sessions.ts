@@ -9,6 +9,7 @@ import type { RevocationOrder } from '../../model/order.js';
 import type { Job } from '../../model/trigger.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { personOfRole } from '../../plan/acl/person.js';
+import { groupsOf } from '../../plan/acl/plan-people.js';
 import { clientName, peopleName, personName } from '../../plan/acl/quote.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { classify, needsHuman } from '../../plan/actor.js';
@@ -16,7 +17,6 @@ import type { Hold, PlannedClient } from '../../plan/plan.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { tellHolds } from '../holds.js';
 import { clientsWithAcl } from './fleet-acl.js';
-import { groupsOf } from './plan-people.js';
 
 /** Clocks of identity providers and Consul differ, and some events tell whole seconds: whoever is caught logs in again. */
 const CLOCKS_DIFFER_MS = 5_000;
