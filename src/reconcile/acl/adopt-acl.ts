@@ -9,9 +9,9 @@ import { personOf, planPeople } from '../../plan/acl/plan-people.js';
 import { compareText } from '../../plan/compare.js';
 import { parseGrantText } from '../../plan/grant-text.js';
 import type { ClientId } from '../../plan/world.js';
+import { clientsWithAcl } from '../../state/acl-clients.js';
 import { namesOf, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { clientsWithAcl } from './fleet-acl.js';
 import { factsOfPeople, providersOfPeople, readPeople } from './people-objects.js';
 
 /** What could be adopted of one client's ACL objects, or of those of a provider's people. */

@@ -7,6 +7,7 @@ import type { Evidence, Trigger } from '../../model/trigger.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
+import { clientsWithAcl, uniqueClients } from '../../state/acl-clients.js';
 import { clientOf } from '../../state/acl-owners.js';
 import {
   type ClientAclPlan,
@@ -16,7 +17,7 @@ import {
   planHeldLoss,
 } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { countAhead, uniqueClients } from './acl-budget.js';
+import { countAhead } from './acl-budget.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { providersOfPeople } from './people-objects.js';
 
@@ -33,18 +34,6 @@ export async function readAllAcl(
   const { owner } = world.mapping;
   const read = world.beginRead();
   return acl.cache.replaceAll(await consul.acl.read((name) => hasOurName(owner, name), signal), read);
-}
-
-/** Every client that is known or has objects, of one provider or of all. */
-export function clientsWithAcl({ world, acl }: Known, provider?: string): readonly ClientId[] {
-  const { owner, providers } = world.mapping;
-  const known = providers.flatMap((name) =>
-    [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
-  );
-  const standing = [...acl.cache.standing.values()].flatMap((each) => clientOf(each, owner) ?? []);
-  return uniqueClients(
-    [...known, ...standing].filter((id) => provider === undefined || id.provider === provider),
-  );
 }
 
 export interface PlannedAcl {

@@ -6,9 +6,10 @@ import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
+import { clientsWithAcl } from '../../state/acl-clients.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { clientsWithAcl, isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
+import { isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { namelessObjects } from './nameless-objects.js';
 
