@@ -5,9 +5,9 @@ import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
+import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
 import { losesByInference, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { cachedPeople, plannedPeople, providersOfPeople } from './people-objects.js';
 
 const SLICE = 100;
 

@@ -10,9 +10,10 @@ import { compareText } from '../../plan/compare.js';
 import { parseGrantText } from '../../plan/grant-text.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-clients.js';
+import { factsOfPeople, providersOfPeople } from '../../state/people-acl.js';
 import { namesOf, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { factsOfPeople, providersOfPeople, readPeople } from './people-objects.js';
+import { readPeople } from './read-people.js';
 
 /** What could be adopted of one client's ACL objects, or of those of a provider's people. */
 export interface AclAdoption {

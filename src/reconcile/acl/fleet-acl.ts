@@ -9,6 +9,7 @@ import type { ClientId } from '../../plan/world.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
 import { clientsWithAcl, uniqueClients } from '../../state/acl-clients.js';
 import { clientOf } from '../../state/acl-owners.js';
+import { providersOfPeople } from '../../state/people-acl.js';
 import {
   type ClientAclPlan,
   losesByInference,
@@ -19,7 +20,6 @@ import {
 import type { ReconcilerDeps } from '../deps.js';
 import { countAhead } from './acl-budget.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
-import { providersOfPeople } from './people-objects.js';
 
 const SLICE = 100;
 

@@ -10,13 +10,14 @@ import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import { groupsOf, type PeopleFacts } from '../../plan/acl/plan-people.js';
 import type { JobResult } from '../../queue/queue.js';
+import { knownMembers } from '../../state/people-acl.js';
 import { forgetRulings, rulingOn } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
 import { evidenceOf } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
 import { guardPeople, roleSubjectOf } from './guard-people.js';
-import { knownMembers, readPeople } from './people-objects.js';
+import { readPeople } from './read-people.js';
 import { isSessionSubject } from './sessions.js';
 
 /** So many grants to one run: whoever is to be put out meanwhile waits for no more. */

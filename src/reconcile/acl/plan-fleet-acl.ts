@@ -3,6 +3,7 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-clients.js';
+import { factsOfPeople } from '../../state/people-acl.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { type AclBudget, aclBudget, countAhead } from './acl-budget.js';
@@ -10,7 +11,6 @@ import { planAcl } from './fleet-acl.js';
 import { planPeopleFleet } from './fleet-people.js';
 import { guardAcl, type RulingOf } from './guard-acl.js';
 import { guardPeople } from './guard-people.js';
-import { factsOfPeople } from './people-objects.js';
 
 /** Everything that would be done to ACL objects now, and everything that is held. */
 export interface AclFleetPlan {
