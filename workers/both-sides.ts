@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Config } from '../config/config.js';
+import type { AclState } from '../src/apply/acl/acl-state.js';
 import type { Consul } from '../src/consul/consul.js';
 import type { SyncError } from '../src/errors.js';
-import type { AclState } from '../src/reconcile/acl/acl-state.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
 import { RevocationWindow } from '../src/reconcile/revocation-window.js';
 import type { WorldState } from '../src/state/world-state.js';

@@ -1,6 +1,6 @@
+import { reap } from '../src/apply/acl/reap.js';
 import { messageOf } from '../src/errors.js';
 import type { QueueState } from '../src/queue/queue.js';
-import { reap } from '../src/reconcile/acl/reap.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import type { Bell } from './bell.js';
 import { Outage } from './repeat.js';

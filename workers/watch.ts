@@ -1,8 +1,8 @@
+import { isAclActive } from '../src/apply/acl/acl-state.js';
 import type { WatchedTable } from '../src/consul/consul.js';
 import { messageOf } from '../src/errors.js';
 import type { Trigger } from '../src/model/trigger.js';
 import type { ClaimStanding } from '../src/plan/claims.js';
-import { isAclActive } from '../src/reconcile/acl/acl-state.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { observeJwtProviders } from '../src/reconcile/jwt-providers.js';

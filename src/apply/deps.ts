@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
+import type { Stamp } from './decision-drafts.js';
 
 /** What every journaled write works with. */
 export interface ApplyDeps {
@@ -10,4 +11,22 @@ export interface ApplyDeps {
   readonly metrics: Metrics;
   /** Called after every settlement, so that the relay need not wait for its next look. */
   readonly onSettled: () => void;
+}
+
+/** What the stamp of this process's decisions is made from. */
+export interface StampDeps {
+  /** `scopemesh/<owner>/<replica>`. */
+  readonly source: string;
+  readonly newId: () => string;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly world: { readonly mapping: { readonly revision: string } };
+}
+
+export function stampOf({ source, newId, clock, world }: StampDeps): Stamp {
+  return {
+    source,
+    mappingRevision: world.mapping.revision,
+    newId,
+    time: new Date(clock.now()).toISOString(),
+  };
 }

@@ -11,6 +11,12 @@ export interface WriteOutcome {
   readonly detail?: string;
 }
 
+export const INTERRUPTED = {
+  outcome: 'failed',
+  reason: 'Interrupted',
+  detail: 'scopemesh was interrupted before this write reached Consul; it is planned again',
+} as const;
+
 /** The draft as a decision that is settled now. */
 export function toSettled(draft: DraftDecision, outcome: WriteOutcome, nowMs: number): SettledDecision {
   return settledOf(draft, { ...outcome, nowMs, time: new Date(nowMs).toISOString() });

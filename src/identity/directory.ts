@@ -1,5 +1,6 @@
 import type { OAuthClient } from '../model/client.js';
 import type { ClientReference } from '../model/key.js';
+import type { Members } from '../model/members.js';
 
 /** A complete read; there is no partial one. */
 export interface DirectorySnapshot {
@@ -49,17 +50,7 @@ export interface Directory {
   close(): Promise<void>;
 }
 
-/** Subjects by group. */
-export interface Members extends ReadonlyMap<string, readonly string[]> {
-  /** People whose record cannot be parsed: they keep the memberships that stand, and gain none. */
-  readonly unreadable?: UnreadablePeople;
-}
-
-export interface UnreadablePeople {
-  readonly subjects: ReadonlySet<string>;
-  /** A record does not say whose it is: nobody who is missing is known to have left. */
-  readonly hasUnnamed: boolean;
-}
+export type { Members, UnreadablePeople } from '../model/members.js';
 
 /** One permission at the IdP, under the exact name by which it is granted there. */
 export interface AccessCheck {

@@ -1,3 +1,5 @@
+import { isAclSubject } from '../apply/acl/acl-draft.js';
+import { isAclActive } from '../apply/acl/acl-state.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
@@ -7,8 +9,6 @@ import { providerOfEntry } from '../plan/acl/jwt-requirement.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
-import { isAclSubject } from './acl/acl-draft.js';
-import { isAclActive } from './acl/acl-state.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { reconcilePeople } from './acl/people.js';
 import { removeLeft } from './acl/sweep-acl.js';

@@ -1,3 +1,5 @@
+import { isAclSubject } from '../apply/acl/acl-draft.js';
+import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { ClientUnreadable, messageOf, SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
@@ -8,9 +10,8 @@ import { planClient } from '../plan/plan-client.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
-import { isAclSubject } from './acl/acl-draft.js';
-import { isAclActive } from './acl/acl-state.js';
-import { reconcileClientAcl, settleClientAcl } from './acl/client-acl.js';
+import { reconcileClientAcl } from './acl/client-acl.js';
+import { settleClientAcl } from './acl/read-client-acl.js';
 import { writeClaims } from './claim-records.js';
 import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
 import type { ReconcilerDeps } from './deps.js';

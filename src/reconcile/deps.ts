@@ -1,4 +1,4 @@
-import type { Stamp } from '../apply/decision-drafts.js';
+import type { AclState } from '../apply/acl/acl-state.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
@@ -7,9 +7,10 @@ import type { FollowUps } from '../queue/agenda.js';
 import type { Facts } from '../queue/facts.js';
 import type { Journal } from '../queue/journal.js';
 import type { WorldState } from '../state/world-state.js';
-import type { AclState } from './acl/acl-state.js';
 import type { Contention } from './contention.js';
 import type { RevocationWindow } from './revocation-window.js';
+
+export { stampOf } from '../apply/deps.js';
 
 /** What the reconciler works with; ports, never adapters. */
 export interface ReconcilerDeps {
@@ -36,15 +37,6 @@ export interface ReconcilerDeps {
   readonly onSettled: () => void;
   /** Asks for a complete comparison with Consul before its time. */
   readonly askForSweep: () => void;
-}
-
-export function stampOf(deps: Pick<ReconcilerDeps, 'source' | 'world' | 'newId' | 'clock'>): Stamp {
-  return {
-    source: deps.source,
-    mappingRevision: deps.world.mapping.revision,
-    newId: deps.newId,
-    time: new Date(deps.clock.now()).toISOString(),
-  };
 }
 
 /** For whoever goes through everything itself. */

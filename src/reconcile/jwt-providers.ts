@@ -1,5 +1,6 @@
 import { causeOf, settledOf } from '../apply/decision-drafts.js';
 import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
+import { INTERRUPTED } from '../apply/settle.js';
 import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
@@ -17,7 +18,6 @@ import { aclBudget } from './acl/acl-budget.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';
 import { tellHolds } from './holds.js';
-import { INTERRUPTED } from './leftovers.js';
 import { toTriggers } from './observe-consul.js';
 import {
   lacksFacts,

@@ -1,4 +1,5 @@
 import { settledOf, viewOf } from '../apply/decision-drafts.js';
+import { INTERRUPTED } from '../apply/settle.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
 import { isOwned } from '../plan/ownership.js';
@@ -69,12 +70,6 @@ export async function settleClaimLeftovers(
   for (const decision of decisions) count(decision, deps);
   deps.onSettled();
 }
-
-export const INTERRUPTED = {
-  outcome: 'failed',
-  reason: 'Interrupted',
-  detail: 'scopemesh was interrupted before this write reached Consul; it is planned again',
-} as const;
 
 function count(decision: SettledDecision, deps: ReconcilerDeps): void {
   deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });

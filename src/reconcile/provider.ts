@@ -1,3 +1,4 @@
+import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
@@ -6,10 +7,9 @@ import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
+import { namelessLeft } from '../state/nameless-acl.js';
 import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
-import { isAclActive } from './acl/acl-state.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
-import { namelessLeft } from './acl/nameless-objects.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut } from './fan-out.js';

@@ -1,8 +1,8 @@
+import { isAclActive } from '../apply/acl/acl-state.js';
 import { SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
-import { isAclActive } from './acl/acl-state.js';
+import { groupsOf } from '../plan/acl/plan-people.js';
 import { readAllAcl } from './acl/fleet-acl.js';
-import { groupsOf } from './acl/plan-people.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
 import { readConsul } from './sweep.js';
 

@@ -1,10 +1,10 @@
+import { isAclActive } from '../apply/acl/acl-state.js';
 import { plainDecision } from '../apply/decision-drafts.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
-import { isAclActive } from './acl/acl-state.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { planFleet } from './fleet.js';

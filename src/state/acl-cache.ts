@@ -211,7 +211,10 @@ function sorted(snapshot: AclSnapshot) {
 
 /** Rewrites that change nothing count up the index all the same. */
 function isSame(a: unknown, b: unknown): boolean {
-  return textOf(a) === textOf(b) || textOf(inOrder(a)) === textOf(inOrder(b));
+  const [one, other] = [textOf(a), textOf(b)];
+  if (one === other) return true;
+  // The order of keys changes no length.
+  return one?.length === other?.length && textOf(inOrder(a)) === textOf(inOrder(b));
 }
 
 function textOf(value: unknown): string | undefined {

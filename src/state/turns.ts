@@ -8,3 +8,18 @@ export class Turns {
     return result;
   }
 }
+
+/** The same for each name by itself. */
+export class NamedTurns {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  take<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const result = (this.#last.get(name) ?? Promise.resolve()).then(work, work);
+    this.#last.set(name, result);
+    const end = () => {
+      if (this.#last.get(name) === result) this.#last.delete(name);
+    };
+    result.then(end, end);
+    return result;
+  }
+}

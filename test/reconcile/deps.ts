@@ -1,9 +1,9 @@
+import { AclState } from '../../src/apply/acl/acl-state.js';
 import { SyncError } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Facts } from '../../src/queue/facts.js';
-import { AclState } from '../../src/reconcile/acl/acl-state.js';
 import { Contention } from '../../src/reconcile/contention.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { RevocationWindow } from '../../src/reconcile/revocation-window.js';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { reap } from '../../src/apply/acl/reap.js';
 import type { Consul } from '../../src/consul/consul.js';
-import { reap } from '../../src/reconcile/acl/reap.js';
 import { createBell } from '../../workers/bell.js';
 import { runReaper } from '../../workers/reaper.js';
 import { type AclRig, createAclRig, loggedIn } from '../support/acl-rig.js';

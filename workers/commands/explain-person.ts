@@ -1,7 +1,7 @@
 import { SyncError } from '../../src/errors.js';
+import { groupsOf } from '../../src/plan/acl/plan-people.js';
 import { peopleName, personName } from '../../src/plan/acl/quote.js';
-import { knownMembers, plannedPeople } from '../../src/reconcile/acl/people-objects.js';
-import { groupsOf } from '../../src/reconcile/acl/plan-people.js';
+import { knownMembers, plannedPeople } from '../../src/state/people-acl.js';
 import type { BothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
 import { loginCommand } from '../login-view.js';

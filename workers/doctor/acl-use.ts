@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.js';
 import { toMapping } from '../../config/mapping-revision.js';
-import { isAclWanted } from '../../src/reconcile/acl/acl-state.js';
+import { isAclWanted } from '../../src/apply/acl/acl-state.js';
 import { needsUserTokens } from '../../src/reconcile/user-token-facts.js';
 import type { Use } from './known-flaws.js';
 

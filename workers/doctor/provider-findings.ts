@@ -3,7 +3,7 @@ import { abortAfter } from '../../src/clock.js';
 import { messageOf } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
 import type { OAuthClient } from '../../src/model/client.js';
-import { groupsOf } from '../../src/reconcile/acl/plan-people.js';
+import { groupsOf } from '../../src/plan/acl/plan-people.js';
 import type { WorldState } from '../../src/state/world-state.js';
 import { accessNeeded } from '../access-needed.js';
 import type { Ambience, Provider } from '../wire.js';

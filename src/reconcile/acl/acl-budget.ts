@@ -1,14 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
+import { isAclActive } from '../../apply/acl/acl-state.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/quote.js';
-import { compareText } from '../../plan/compare.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
+import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
+import { losesByInference, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { isAclActive } from './acl-state.js';
-import { cachedPeople, plannedPeople, providersOfPeople } from './people-objects.js';
-import { losesByInference, planClientAcl } from './plan-client-acl.js';
 
 const SLICE = 100;
 
@@ -98,10 +97,4 @@ function peopleBudget(deps: Counting, now: number): AclBudget {
     wanted += deps.window.rejections.countOf(count.inferred, now);
   }
   return { owned, wanted };
-}
-
-/** Sorted, each once. */
-export function uniqueClients(ids: Iterable<ClientId>): readonly ClientId[] {
-  const found = new Map([...ids].map((id) => [clientText(id), id] as const));
-  return [...found].toSorted(([a], [b]) => compareText(a, b)).map(([, id]) => id);
 }

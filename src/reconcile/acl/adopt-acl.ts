@@ -1,18 +1,19 @@
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { applyAcl } from '../../apply/acl/apply-acl.js';
 import type { AclObject } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, type Key, providerKey } from '../../model/key.js';
 import type { AclChange, AclWhy } from '../../plan/acl/acl-change.js';
 import { planAclAdoption } from '../../plan/acl/adopt-acl.js';
+import { personOf, planPeople } from '../../plan/acl/plan-people.js';
 import { compareText } from '../../plan/compare.js';
 import { parseGrantText } from '../../plan/grant-text.js';
 import type { ClientId } from '../../plan/world.js';
+import { clientsWithAcl } from '../../state/acl-clients.js';
+import { factsOfPeople, providersOfPeople } from '../../state/people-acl.js';
+import { namesOf, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { isAclActive } from './acl-state.js';
-import { applyAcl } from './apply-acl.js';
-import { clientsWithAcl } from './fleet-acl.js';
-import { factsOfPeople, providersOfPeople, readPeople } from './people-objects.js';
-import { namesOf, planClientAcl } from './plan-client-acl.js';
-import { personOf, planPeople } from './plan-people.js';
+import { readPeople } from './read-people.js';
 
 /** What could be adopted of one client's ACL objects, or of those of a provider's people. */
 export interface AclAdoption {
@@ -62,7 +63,7 @@ async function readAnew(key: Key, deps: ReconcilerDeps, signal: AbortSignal): Pr
     return;
   }
   if (key.kind !== 'client') return;
-  const { name, policies } = namesOf(idOf(key), deps, deps.clock.now());
+  const { name, policies } = namesOf(idOf(key), deps);
   const read = deps.world.beginRead();
   deps.acl.cache.put([name], policies, await deps.consul.acl.readNamed([name], policies, signal), read);
 }
@@ -79,7 +80,7 @@ function adoptionOf(key: Key, deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'cloc
   if (key.kind !== 'client') return [];
   const id = idOf(key);
   const now = deps.clock.now();
-  const { name, policies } = namesOf(id, deps, now);
+  const { name, policies } = namesOf(id, deps);
   const actual = deps.acl.cache.snapshot([name], policies);
   const lastWritten = deps.world.lastWritten(formatKey(key));
   const facts = { actual, lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;

@@ -1,25 +1,23 @@
+import { isAclSubject } from '../../apply/acl/acl-draft.js';
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { applyAcl } from '../../apply/acl/apply-acl.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
+import { fetchesKeys } from '../../apply/acl/key-fetches.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { messageOf, SyncError } from '../../errors.js';
-import type { AclSnapshot } from '../../model/acl.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { ClientId } from '../../plan/world.js';
-import type { KeyRecord } from '../../queue/journal.js';
 import type { JobResult } from '../../queue/queue.js';
+import { losesByInference, planClientAcl, planHeldLoss, scopesKey } from '../../state/plan-client-acl.js';
 import { forgetRulings, rulingOn } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { evidenceOf, isOfList } from '../fan-out.js';
+import { evidenceOf } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
-import { isAclSubject } from './acl-draft.js';
-import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
-import { isAclActive } from './acl-state.js';
-import { applyAcl } from './apply-acl.js';
-import { unlessDenied } from './denied.js';
 import { readAllAcl } from './fleet-acl.js';
 import { guardAcl, type RulingOf } from './guard-acl.js';
-import { fetchesKeys } from './key-fetches.js';
-import { losesByInference, namesOf, planClientAcl, planHeldLoss, scopesKey } from './plan-client-acl.js';
+import { isListed, readSettled } from './read-client-acl.js';
 
 /** Between looks at what became of a write that was given up. */
 const ABANDONED_RETRY_MS = 5_000;
@@ -49,19 +47,6 @@ export async function reconcileClientAcl(
   const key = formatKey(clientKey(id.provider, id.clientId));
   const work = () => deps.acl.whileUnderWay(key, () => reconcile(id, job, evidence, deps, signal));
   return (await unlessDenied(work, deps)) ?? DONE;
-}
-
-/** Ends what a crash left of a client's ACL objects: that asks nothing of a directory, and waits for none. */
-export async function settleClientAcl(
-  id: ClientId,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  if (!isAclActive(deps)) return;
-  const key = formatKey(clientKey(id.provider, id.clientId));
-  const record = await deps.journal.read(key);
-  if (pendingAcl(record).length === 0) return;
-  await unlessDenied(() => readSettled(id, key, record, false, deps, signal), deps);
 }
 
 /** What was held of ACL objects that nobody wants any more. */
@@ -149,56 +134,6 @@ async function reconcile(
     await tell(guarded.holds, await journal.read(key));
   }
   return DONE;
-}
-
-/** Whether a complete read has just shown what stands: what only such a read caused needs no other. */
-function isListed({ triggers, attempts }: Job, { acl }: ReconcilerDeps): boolean {
-  return (
-    acl.cache.isComplete &&
-    attempts === 0 &&
-    triggers.length > 0 &&
-    triggers.every(({ cause }) => isOfList(cause))
-  );
-}
-
-async function readNamed(
-  name: string,
-  policies: readonly string[],
-  { world, acl, consul }: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<AclSnapshot> {
-  const read = world.beginRead();
-  const actual = await consul.acl.readNamed([name], policies, signal);
-  acl.cache.put([name], policies, actual, read);
-  return actual;
-}
-
-/** What stands of the client's objects, and what is remembered of them once what a crash left is settled. */
-async function readSettled(
-  id: ClientId,
-  key: string,
-  record: KeyRecord,
-  isRead: boolean,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<{ readonly actual: AclSnapshot; readonly lastWritten: ReadonlyMap<string, string> }> {
-  const { world, acl, clock } = deps;
-  const { name, policies } = namesOf(id, deps, clock.now());
-  const left = pendingAcl(record).flatMap(({ resource }) =>
-    resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
-  );
-  const wanted = unique([...policies, ...left]);
-  const actual =
-    isRead && pendingAcl(record).length === 0
-      ? acl.cache.snapshot([name], wanted)
-      : await readNamed(name, wanted, deps, signal);
-  const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);
-  world.rememberWritten(key, lastWritten);
-  return { actual, lastWritten };
-}
-
-function unique(names: readonly string[]): readonly string[] {
-  return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()];
 }
 
 /** Whether Consul may have been waiting for the identity provider's keys, and not itself have been away. */

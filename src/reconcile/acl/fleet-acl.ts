@@ -1,24 +1,25 @@
 import { setImmediate } from 'node:timers/promises';
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import type { ClientId } from '../../plan/world.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
+import { clientsWithAcl, uniqueClients } from '../../state/acl-clients.js';
 import { clientOf } from '../../state/acl-owners.js';
-import type { ReconcilerDeps } from '../deps.js';
-import { countAhead, uniqueClients } from './acl-budget.js';
-import { isAclActive } from './acl-state.js';
-import { unlessDenied } from './denied.js';
-import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
-import { providersOfPeople } from './people-objects.js';
+import { providersOfPeople } from '../../state/people-acl.js';
 import {
   type ClientAclPlan,
   losesByInference,
   namesOf,
   planClientAcl,
   planHeldLoss,
-} from './plan-client-acl.js';
+} from '../../state/plan-client-acl.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { countAhead } from './acl-budget.js';
+import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 
 const SLICE = 100;
 
@@ -33,18 +34,6 @@ export async function readAllAcl(
   const { owner } = world.mapping;
   const read = world.beginRead();
   return acl.cache.replaceAll(await consul.acl.read((name) => hasOurName(owner, name), signal), read);
-}
-
-/** Every client that is known or has objects, of one provider or of all. */
-export function clientsWithAcl({ world, acl }: Known, provider?: string): readonly ClientId[] {
-  const { owner, providers } = world.mapping;
-  const known = providers.flatMap((name) =>
-    [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
-  );
-  const standing = [...acl.cache.standing.values()].flatMap((each) => clientOf(each, owner) ?? []);
-  return uniqueClients(
-    [...known, ...standing].filter((id) => provider === undefined || id.provider === provider),
-  );
 }
 
 export interface PlannedAcl {
@@ -69,7 +58,7 @@ export async function planAcl(
     // Other work goes on between the plans of thousands.
     if (at % SLICE === SLICE - 1) await setImmediate();
     const key = formatKey(clientKey(id.provider, id.clientId));
-    const { name, policies } = namesOf(id, deps, now);
+    const { name, policies } = namesOf(id, deps);
     const facts = {
       actual: acl.cache.snapshot([name], policies),
       evidence: evidenceOf(id),

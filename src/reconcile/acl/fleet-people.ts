@@ -1,9 +1,9 @@
 import type { Cause } from '../../model/cause.js';
 import { formatKey, providerKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
+import type { PeoplePlan } from '../../plan/acl/plan-people.js';
+import { knownMembers, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { knownMembers, plannedPeople, providersOfPeople } from './people-objects.js';
-import type { PeoplePlan } from './plan-people.js';
 
 /** The plan of one provider's people, before the guards. */
 export interface PlannedPeople {

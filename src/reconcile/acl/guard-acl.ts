@@ -1,12 +1,12 @@
+import { aclHold } from '../../apply/acl/acl-draft.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import { type Rejection, rejectedText, revocationLimit } from '../../plan/guard.js';
 import type { Hold } from '../../plan/plan.js';
+import { type ClientAclPlan, losesByInference } from '../../state/plan-client-acl.js';
 import type { Ruling } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { budgetOf, inferredAcrossFleet } from '../fleet.js';
 import { type AclBudget, aclBudget } from './acl-budget.js';
-import { aclHold } from './acl-draft.js';
-import { type ClientAclPlan, losesByInference } from './plan-client-acl.js';
 
 /** What a person said of a hold of the mass guard that is told. */
 export type RulingOf = (hold: Hold) => Promise<Ruling | undefined>;

@@ -1,12 +1,12 @@
 import type { Principal } from '../../model/cause.js';
 import { type AclChange, aclSubject } from '../../plan/acl/acl-change.js';
 import type { PersonRole } from '../../plan/acl/person.js';
+import { type PeopleFacts, type PeoplePlan, planPeople } from '../../plan/acl/plan-people.js';
 import { type Rejection, rejectedText, revocationLimit } from '../../plan/guard.js';
 import type { Hold } from '../../plan/plan.js';
 import { budgetOf, inferredAcrossFleet } from '../fleet.js';
 import { aclBudget } from './acl-budget.js';
 import { type GuardDeps, holdContended, observed, type RulingOf } from './guard-acl.js';
-import { type PeopleFacts, type PeoplePlan, planPeople } from './plan-people.js';
 
 /** A plan of people after the guards. */
 export interface GuardedPeople {

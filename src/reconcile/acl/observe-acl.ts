@@ -1,8 +1,8 @@
+import { isAclWanted } from '../../apply/acl/acl-state.js';
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { isAclWanted } from './acl-state.js';
 import { keysOf, readAllAcl } from './fleet-acl.js';
 
 /**

@@ -1,22 +1,23 @@
+import { isAclSubject } from '../../apply/acl/acl-draft.js';
+import { pendingAcl, settleAclLeftovers } from '../../apply/acl/acl-leftovers.js';
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { applyAcl } from '../../apply/acl/apply-acl.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
 import { causeOf, grantReasonOf, holdKey } from '../../apply/decision-drafts.js';
 import { SyncError } from '../../errors.js';
 import type { Members } from '../../identity/directory.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
+import { groupsOf, type PeopleFacts } from '../../plan/acl/plan-people.js';
 import type { JobResult } from '../../queue/queue.js';
+import { knownMembers } from '../../state/people-acl.js';
 import { forgetRulings, rulingOn } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
 import { evidenceOf } from '../fan-out.js';
 import { tellHolds } from '../holds.js';
-import { isAclSubject } from './acl-draft.js';
-import { pendingAcl, settleAclLeftovers } from './acl-leftovers.js';
-import { isAclActive } from './acl-state.js';
-import { applyAcl } from './apply-acl.js';
-import { unlessDenied } from './denied.js';
 import { guardPeople, roleSubjectOf } from './guard-people.js';
-import { knownMembers, readPeople } from './people-objects.js';
-import { groupsOf, type PeopleFacts } from './plan-people.js';
+import { readPeople } from './read-people.js';
 import { isSessionSubject } from './sessions.js';
 
 /** So many grants to one run: whoever is to be put out meanwhile waits for no more. */

@@ -1,15 +1,16 @@
+import { isAclActive } from '../../apply/acl/acl-state.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
+import { clientsWithAcl } from '../../state/acl-clients.js';
+import { factsOfPeople } from '../../state/people-acl.js';
+import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { type AclBudget, aclBudget, countAhead } from './acl-budget.js';
-import { isAclActive } from './acl-state.js';
-import { clientsWithAcl, planAcl } from './fleet-acl.js';
+import { planAcl } from './fleet-acl.js';
 import { planPeopleFleet } from './fleet-people.js';
 import { guardAcl, type RulingOf } from './guard-acl.js';
 import { guardPeople } from './guard-people.js';
-import { factsOfPeople } from './people-objects.js';
-import { unlinkedPolicies } from './unlinked-policies.js';
 
 /** Everything that would be done to ACL objects now, and everything that is held. */
 export interface AclFleetPlan {
@@ -66,7 +67,7 @@ export async function planAclFleet(
   }
   const { mode } = deps.world.mapping;
   const all = [...plans.map(({ plan }) => plan), ...people.map(({ plan }) => plan)];
-  const unlinked = mode === 'enforce' ? unlinkedPolicies(all, deps) : [];
+  const unlinked = mode === 'enforce' ? unlinkedPolicies(all, deps.acl, deps.world.mapping) : [];
   return {
     changes: [...unique(changes), ...unlinked],
     holds,

@@ -1,22 +1,16 @@
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
+import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
 import { settle } from '../../apply/settle.js';
-import type { TokenFilter } from '../../consul/acl.js';
-import type { DecidedPerson, DraftDecision, Resource } from '../../model/decision.js';
+import type { DraftDecision } from '../../model/decision.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Job } from '../../model/trigger.js';
-import { aclSubject } from '../../plan/acl/acl-change.js';
-import { personOfRole } from '../../plan/acl/person.js';
-import { clientName, peopleName, personName } from '../../plan/acl/quote.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
-import { classify, needsHuman } from '../../plan/actor.js';
-import type { Hold, PlannedClient } from '../../plan/plan.js';
+import type { Hold } from '../../plan/plan.js';
+import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { tellHolds } from '../holds.js';
-import { isAclActive } from './acl-state.js';
-import { unlessDenied } from './denied.js';
-import { endedTokensText, endTokens } from './end-tokens.js';
-import { clientsWithAcl } from './fleet-acl.js';
-import { groupsOf } from './plan-people.js';
 
 /** Clocks of identity providers and Consul differ, and some events tell whole seconds: whoever is caught logs in again. */
 const CLOCKS_DIFFER_MS = 5_000;
@@ -64,13 +58,13 @@ async function endSession(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const subject = subjectOf(order, deps);
+  const subject = sessionSubject(order, deps);
   // Recorded by a run that did not come to its end: how many it ended is not known.
   const { pending } = await deps.journal.read(key);
   const left = pending.find((each) => each.subject === subject && each.reason === 'SessionRevoked');
   let draft = left;
   let ended = 0;
-  for (const by of filtersOf(order, deps))
+  for (const by of tokensOfSession(order, deps))
     ended += await endTokens(
       { by, reason: 'SessionRevoked', issuedBefore: issuedBefore(order) },
       deps,
@@ -97,13 +91,13 @@ async function tellForbidden(
   const { mode, owner } = deps.world.mapping;
   let found = 0;
   const before = issuedBefore(order);
-  for (const by of filtersOf(order, deps))
+  for (const by of tokensOfSession(order, deps))
     found += tokensToEnd(await deps.consul.acl.tokens(by, signal), owner, { issuedBefore: before }).length;
   if (found === 0) return;
-  const { client, person } = whose(order, deps);
+  const { client, person } = namedBy(order, deps);
   const hold: Hold = {
-    subject: subjectOf(order, deps),
-    resource: resourceOf(order, deps),
+    subject: sessionSubject(order, deps),
+    resource: sessionResource(order, deps),
     reason: 'ModeForbids',
     detail: `mode is ${mode}: ${found} live ${found === 1 ? 'token' : 'tokens'} of a session that ended go on`,
     action: 'revoke',
@@ -117,95 +111,25 @@ async function tellForbidden(
 
 /** What this job's orders tell by themselves. */
 export function isSessionSubject(subject: string, job: Job, deps: Pick<ReconcilerDeps, 'world'>): boolean {
-  return sessionOrders(job).some((order) => subjectOf(order, deps) === subject);
+  return sessionOrders(job).some((order) => sessionSubject(order, deps) === subject);
 }
 
 function issuedBefore(order: RevocationOrder): number {
   return Date.parse(order.at) + CLOCKS_DIFFER_MS;
 }
 
-/**
- * Roles of the person, by every group that is mapped or that something stands for; and the client's method. Of an order
- * that names nobody, every method by which people may have logged in.
- */
-function filtersOf(
-  order: RevocationOrder,
-  { world, acl }: Pick<ReconcilerDeps, 'world' | 'acl'>,
-): readonly Exclude<TokenFilter, 'all'>[] {
-  const { provider, subject } = order;
-  const { mapping } = world;
-  const { owner } = mapping;
-  const roles = new Set<string>();
-  if (subject !== undefined) {
-    for (const group of groupsOf(mapping, provider))
-      roles.add(personName(owner, provider, subject, group).toLowerCase());
-    for (const [name, { role }] of acl.cache.standing)
-      if (role !== undefined && personOfRole(owner, provider, role.object)?.subject === subject)
-        roles.add(name);
-  }
-  const clientId = clientIdOf(order, world);
-  const methods =
-    clientId !== undefined && (subject === undefined || isPeoples(provider, clientId, { world }))
-      ? [clientName(owner, { provider, clientId })]
-      : isEverybodys(order)
-        ? methodsOfPeople(provider, { world, acl })
-        : [];
-  return [...[...roles].map((role) => ({ role })), ...methods.map((authMethod) => ({ authMethod }))];
-}
-
-function isEverybodys({ subject, clientId, internalId }: RevocationOrder): boolean {
-  return subject === undefined && clientId === undefined && internalId === undefined;
-}
-
-function methodsOfPeople(provider: string, deps: Pick<ReconcilerDeps, 'world' | 'acl'>): readonly string[] {
-  const { owner } = deps.world.mapping;
-  const clients = clientsWithAcl(deps, provider).filter(({ clientId }) =>
-    isPeoples(provider, clientId, deps),
-  );
-  return [peopleName(owner, provider), ...clients.map((client) => clientName(owner, client))];
-}
-
-/** Whether a client's Consul tokens may be a person's; of one that is not known they may. */
-function isPeoples(provider: string, clientId: string, { world }: Pick<ReconcilerDeps, 'world'>): boolean {
-  const client = world.client({ provider, clientId });
-  if (client === undefined) return true;
-  const kind = classify(client, world.mapping);
-  return kind === 'human' || needsHuman(kind, world.mapping);
-}
-
-function clientIdOf(order: RevocationOrder, world: ReconcilerDeps['world']): string | undefined {
-  const { provider, clientId, internalId } = order;
-  return (
-    clientId ?? (internalId === undefined ? undefined : world.directories.clientIdOf(provider, internalId))
-  );
-}
-
-function whose(
-  order: RevocationOrder,
-  { world }: Pick<ReconcilerDeps, 'world'>,
-): { readonly client?: PlannedClient; readonly person?: DecidedPerson } {
-  const { provider, subject } = order;
-  const clientId = clientIdOf(order, world);
-  const client = clientId === undefined ? undefined : world.client({ provider, clientId });
-  const actorKind = client === undefined ? 'unknown' : classify(client, world.mapping);
-  return {
-    ...(clientId === undefined ? {} : { client: { provider, clientId, actorKind } }),
-    ...(subject === undefined ? {} : { person: { provider, subject, actorKind: 'human' } }),
-  };
-}
-
 function draftOf(order: RevocationOrder, deps: ReconcilerDeps): DraftDecision {
   const stamp = stampOf(deps);
-  const { client, person } = whose(order, deps);
+  const { client, person } = namedBy(order, deps);
   const { cause } = order;
   return {
     id: stamp.newId(),
     type: 'dev.scopemesh.acl-token.deleted',
-    subject: subjectOf(order, deps),
+    subject: sessionSubject(order, deps),
     source: stamp.source,
     action: 'revoke',
     reason: 'SessionRevoked',
-    resource: resourceOf(order, deps),
+    resource: sessionResource(order, deps),
     ...(client === undefined ? {} : { client }),
     ...(person === undefined ? {} : { person }),
     ...(cause.principal === undefined ? {} : { principal: cause.principal }),
@@ -215,18 +139,4 @@ function draftOf(order: RevocationOrder, deps: ReconcilerDeps): DraftDecision {
     mappingRevision: stamp.mappingRevision,
     expectedIndex: 0,
   };
-}
-
-function subjectOf(order: RevocationOrder, deps: Pick<ReconcilerDeps, 'world'>): string {
-  return aclSubject('acl-token', methodOf(order, deps), 'session', order.subject ?? '');
-}
-
-function resourceOf(order: RevocationOrder, deps: Pick<ReconcilerDeps, 'world'>): Resource {
-  return { kind: 'acl-token', name: methodOf(order, deps) };
-}
-
-/** The auth method that the tokens came by: of the people of the provider, or of the client that is named. */
-function methodOf({ provider, clientId }: RevocationOrder, { world }: Pick<ReconcilerDeps, 'world'>): string {
-  const { owner } = world.mapping;
-  return clientId === undefined ? peopleName(owner, provider) : clientName(owner, { provider, clientId });
 }

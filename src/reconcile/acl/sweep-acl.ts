@@ -1,16 +1,17 @@
+import { settleAclLeftovers } from '../../apply/acl/acl-leftovers.js';
+import { isAclActive, isAclWanted } from '../../apply/acl/acl-state.js';
+import { applyAcl } from '../../apply/acl/apply-acl.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
+import { clientsWithAcl } from '../../state/acl-clients.js';
+import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { settleAclLeftovers } from './acl-leftovers.js';
-import { isAclActive, isAclWanted } from './acl-state.js';
-import { applyAcl } from './apply-acl.js';
-import { unlessDenied } from './denied.js';
-import { clientsWithAcl, isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
+import { isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { namelessObjects } from './nameless-objects.js';
-import { unlinkedPolicies } from './unlinked-policies.js';
 
 /** What the complete comparison of ACL objects found. */
 export interface AclComparison {
@@ -84,7 +85,9 @@ export async function removeLeft(
   const nameless = namelessObjects(deps);
   if (nameless.length > 0) await deps.window.store(deps.facts);
   await applyAcl({ key, changes: nameless, cause, lastWritten }, deps, signal);
-  await acl.policyTurns.take(() =>
-    applyAcl({ key, changes: unlinkedPolicies(plans, deps), cause, lastWritten }, deps, signal),
+  await applyAcl(
+    { key, changes: unlinkedPolicies(plans, acl, world.mapping), cause, lastWritten },
+    deps,
+    signal,
   );
 }

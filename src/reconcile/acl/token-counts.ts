@@ -1,7 +1,7 @@
+import { isAclWanted } from '../../apply/acl/acl-state.js';
 import { messageOf } from '../../errors.js';
 import { countTokens } from '../../plan/acl/token-report.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { isAclWanted } from './acl-state.js';
 
 /**
  * Measures how many ACL tokens of each kind there are, so that the static ones can be followed to none: that of

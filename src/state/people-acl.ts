@@ -1,14 +1,39 @@
-import type { Members } from '../../identity/directory.js';
-import type { AclSnapshot } from '../../model/acl.js';
-import { formatKey, providerKey } from '../../model/key.js';
-import { desiredPeople } from '../../plan/acl/desired-people.js';
-import { providerOfPeople } from '../../plan/acl/person.js';
-import { hasOurName, peopleName } from '../../plan/acl/quote.js';
-import { compareText } from '../../plan/compare.js';
-import type { ReconcilerDeps } from '../deps.js';
-import { groupsOf, isPeoples, type PeopleFacts, type PeoplePlan, planPeople } from './plan-people.js';
+import type { AclSnapshot } from '../model/acl.js';
+import { formatKey, providerKey } from '../model/key.js';
+import type { Members } from '../model/members.js';
+import type { Mapping } from '../model/rule.js';
+import { desiredPeople } from '../plan/acl/desired-people.js';
+import { providerOfPeople } from '../plan/acl/person.js';
+import {
+  groupsOf,
+  isPeoples,
+  type PeopleFacts,
+  type PeoplePlan,
+  planPeople,
+} from '../plan/acl/plan-people.js';
+import { peopleName } from '../plan/acl/quote.js';
+import type { AclRules } from '../plan/acl/rules-text.js';
+import { compareText } from '../plan/compare.js';
+import type { AclCache } from './acl-cache.js';
+import type { WorldState } from './world-state.js';
 
-type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
+/** What this process knows of people and their objects. */
+export interface PeoplesAcl {
+  readonly cache: AclCache;
+  /** Of all groups that the mapping named when they were last read, by provider. */
+  readonly members: ReadonlyMap<string, Members>;
+  /** Names under which people's objects exist, by provider, as of a version of the cache. */
+  readonly peoplesNames: Map<string, { readonly version: number; readonly names: readonly string[] }>;
+  /** Providers whose people have something, as of a version of the cache. */
+  peoplesProviders: { readonly version: number; readonly providers: ReadonlySet<string> } | undefined;
+  isUnderWay(key: string): boolean;
+  tools(mapping: Mapping): { readonly parse: (text: string) => AclRules };
+}
+
+interface Known {
+  readonly world: WorldState;
+  readonly acl: PeoplesAcl;
+}
 
 /** What is known of the members of every mapped group; undefined while it is not known of each. */
 export function knownMembers(provider: string, { acl, world }: Known): Members | undefined {
@@ -17,32 +42,9 @@ export function knownMembers(provider: string, { acl, world }: Known): Members |
   return known !== undefined && groups.every((group) => known.has(group)) ? known : undefined;
 }
 
-/** Reads the objects of a provider's people, and the policies that they are to have or that are named. */
-export async function readPeople(
-  provider: string,
-  named: readonly string[],
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul'>,
-  signal: AbortSignal,
-): Promise<AclSnapshot> {
-  const { owner } = deps.world.mapping;
-  const policies = new Set([...policiesOf(provider, deps), ...named].map((name) => name.toLowerCase()));
-  const standing = new Set(standingNames(provider, deps));
-  const read = deps.world.beginRead();
-  const snapshot = await deps.consul.acl.read((name, description) => {
-    const key = name.toLowerCase();
-    return (
-      hasOurName(owner, name) &&
-      (policies.has(key) || standing.has(key) || isPeoples(owner, provider, name, description))
-    );
-  }, signal);
-  const names = new Set([...standing, ...snapshot.roles.map(({ object }) => object.name.toLowerCase())]);
-  deps.acl.cache.put(names, policies, snapshot, read);
-  return snapshot;
-}
-
-/** The same as it was last read. */
+/** What exists of a provider's people, as it was last read. */
 export function cachedPeople(provider: string, deps: Known): AclSnapshot {
-  return deps.acl.cache.snapshot(standingNames(provider, deps), policiesOf(provider, deps));
+  return deps.acl.cache.snapshot(peoplesNames(provider, deps), policiesOfPeople(provider, deps));
 }
 
 /** The plan of a provider's people from what was last read, before the guards; nothing is held for the mass guard. */
@@ -94,7 +96,7 @@ function standingProviders({ world, acl }: Known): ReadonlySet<string> {
 }
 
 /** In lower case: the auth method, the roles that its rules give, and every role of a person. */
-function standingNames(provider: string, { world, acl }: Known): readonly string[] {
+export function peoplesNames(provider: string, { world, acl }: Known): readonly string[] {
   const known = acl.peoplesNames.get(provider);
   if (known?.version === acl.cache.peoplesVersion) return known.names;
   const { owner } = world.mapping;
@@ -113,7 +115,7 @@ function standingNames(provider: string, { world, acl }: Known): readonly string
 }
 
 /** Of all mapped groups, whoever their members are. */
-function policiesOf(provider: string, { world, acl }: Known): readonly string[] {
+export function policiesOfPeople(provider: string, { world, acl }: Known): readonly string[] {
   const { mapping } = world;
   if (!mapping.providers.includes(provider)) return [];
   const members = new Map(groupsOf(mapping, provider).map((group) => [group, ['x']]));

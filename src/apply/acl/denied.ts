@@ -1,6 +1,6 @@
 import { messageOf, SyncError } from '../../errors.js';
-import type { ReconcilerDeps } from '../deps.js';
 import { isAclWanted } from './acl-state.js';
+import type { AclDeps } from './deps.js';
 
 /**
  * Runs work with ACL objects. Where nothing of Consul's ACL is wanted any more, that the ACL token may not do it is told
@@ -8,7 +8,7 @@ import { isAclWanted } from './acl-state.js';
  */
 export async function unlessDenied<T>(
   work: () => Promise<T>,
-  deps: Pick<ReconcilerDeps, 'world' | 'logger' | 'metrics'>,
+  deps: Pick<AclDeps, 'world' | 'logger' | 'metrics'>,
 ): Promise<T | undefined> {
   try {
     return await work();

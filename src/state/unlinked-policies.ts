@@ -1,9 +1,10 @@
-import type { AclChange } from '../../plan/acl/acl-change.js';
-import { createSteps } from '../../plan/acl/acl-steps.js';
-import type { DesiredAcl } from '../../plan/acl/login.js';
-import { isOurs } from '../../plan/acl/quote.js';
-import { compareText } from '../../plan/compare.js';
-import type { ReconcilerDeps } from '../deps.js';
+import type { Mapping } from '../model/rule.js';
+import type { AclChange } from '../plan/acl/acl-change.js';
+import { createSteps } from '../plan/acl/acl-steps.js';
+import type { DesiredAcl } from '../plan/acl/login.js';
+import { isOurs } from '../plan/acl/quote.js';
+import { compareText } from '../plan/compare.js';
+import type { AclCache } from './acl-cache.js';
 
 /**
  * The removal of policies of ours that no role has and no plan is about to give to one. Clients and people share
@@ -11,20 +12,20 @@ import type { ReconcilerDeps } from '../deps.js';
  */
 export function unlinkedPolicies(
   plans: readonly { readonly desired: DesiredAcl }[],
-  { acl, world }: Pick<ReconcilerDeps, 'acl' | 'world'>,
+  { cache }: { readonly cache: Pick<AclCache, 'standing' | 'policies'> },
+  { owner }: Pick<Mapping, 'owner'>,
 ): readonly AclChange[] {
-  const { owner } = world.mapping;
   const linked = new Set<string>();
   const link = (names: readonly string[]) => {
     for (const name of names) linked.add(name.toLowerCase());
   };
-  for (const { role } of acl.cache.standing.values()) link(role?.object.policies ?? []);
+  for (const { role } of cache.standing.values()) link(role?.object.policies ?? []);
   for (const { desired } of plans) link(desired.policies.map(({ name }) => name));
   const steps = createSteps({
     why: () => ({ reason: 'MappingChanged', isInferred: false, scopes: [] }),
     lastWritten: new Map(),
   });
-  return [...acl.cache.policies]
+  return [...cache.policies]
     .filter(([name, { object }]) => !linked.has(name) && isOurs(owner, object.name, object.description))
     .toSorted(([a], [b]) => compareText(a, b))
     .map(([, { id, object }]) => steps.remove(id, { kind: 'acl-policy', object }, 'neither'));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KeyFetches } from '../../../src/reconcile/acl/key-fetches.js';
+import { KeyFetches } from '../../../src/apply/acl/key-fetches.js';
 import { createMovableClock } from '../../support/movable-clock.js';
 
 const never = new AbortController().signal;
@@ -58,5 +58,43 @@ describe('writes that wait for keys', () => {
     await expect(waiting).rejects.toThrow('stopped');
     for (const { end } of writes) end();
     await Promise.all(running);
+  });
+
+  it('are as many at once as are answered soon, and four again when one hangs', async () => {
+    const clock = createMovableClock();
+    const fetches = new KeyFetches();
+    let made = 0;
+    const start = () => {
+      const { end, work } = hanging();
+      const running = fetches.run(
+        () => {
+          made++;
+          return work();
+        },
+        clock,
+        never,
+      );
+      running.catch(() => {});
+      return { end, running };
+    };
+    await Promise.all(Array.from({ length: 20 }, () => fetches.run(async () => {}, clock, never)));
+    const writes = Array.from({ length: 30 }, start);
+    let isMade = false;
+    const late = async () => {
+      isMade = true;
+    };
+    const next = fetches.run(late, clock, never);
+    clock.advance(600);
+    await expect(next).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
+    expect(isMade).toBe(false);
+    expect(made).toBeGreaterThan(4);
+    for (const { end } of writes.slice(0, made - 4)) end();
+    await Promise.all(writes.slice(0, made - 4).map(({ running }) => running));
+    const last = fetches.run(late, clock, never);
+    clock.advance(600);
+    await expect(last).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
+    expect(isMade).toBe(false);
+    for (const { end } of writes) end();
+    await Promise.allSettled(writes.map(({ running }) => running));
   });
 });

@@ -1,5 +1,3 @@
-import { type Answer, isRefusal, journaledWrite, settleRefused } from '../../apply/journaled-write.js';
-import { settle } from '../../apply/settle.js';
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
@@ -7,11 +5,15 @@ import type { DraftDecision } from '../../model/decision.js';
 import { type AclChange, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { isOwnedDescription } from '../../plan/ownership.js';
-import { type ReconcilerDeps, stampOf } from '../deps.js';
+import { stampOf } from '../deps.js';
+import { journaledSequence, type SequencedWrite } from '../journaled-sequence.js';
+import { isRefusal } from '../journaled-write.js';
+import { settle } from '../settle.js';
 import { aclDraft } from './acl-draft.js';
+import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
-import { standingPolicy } from './shared-policies.js';
+import { isKnownPolicy, readPolicy } from './shared-policies.js';
 
 export interface AclApplication {
   /** `formatKey` text, or another key of the journal. */
@@ -28,43 +30,58 @@ export interface AclApplication {
 }
 
 /**
- * Makes the changes one by one, each recorded before and settled after. One that fails stops everything that widens
- * and nothing that narrows; then the first failure is thrown. What stands is known only after it was read: an error
- * that leaves open whether a write happened leaves its draft pending, for the next run of the key to judge.
+ * Makes the changes in their order, each recorded before and settled after it; writes that take nothing away share both.
+ * One that fails stops everything that widens and nothing that narrows; then the first failure is thrown. What exists is
+ * known only after it was read: an error that leaves open whether a write happened leaves its draft pending, for the
+ * next run of the key to judge.
  *
  * An auth method that cannot be narrowed, because Consul does not get the identity provider's keys, is deleted.
  */
 export async function applyAcl(
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { changes } = application;
   if (changes.length === 0) return;
   await deps.acl.noteWrite(deps.facts);
   const failures: unknown[] = [];
-  const lastNarrowing = changes.findLastIndex((change) => change.narrows);
+  const lastNarrowing = changes.findLast((change) => change.narrows);
   let narrowed = 0;
   const recorded = new Map<AclChange, DraftDecision>();
-  for (const [index, change] of changes.entries()) {
+  let at = 0;
+  while (at < changes.length) {
+    const together = writesFrom(at, changes);
+    const [change] = together.length > 0 ? together : changes.slice(at);
+    at += Math.max(together.length, 1);
+    if (change === undefined) break;
     const goesOn = change.narrows || change.verb === 'deleted';
     if (goesOn || failures.length === 0) {
       try {
-        const left = tokensLeftBy(change, changes.slice(index + 1));
+        const left = tokensLeftBy(change, changes.slice(at));
         if (left !== undefined && !recorded.has(left)) {
           const draft = await recordLeftTokens(left, application, deps, signal);
           if (draft !== undefined) recorded.set(left, draft);
         }
-        await carryOut(change, recorded.get(change), application, deps, signal);
+        if (together.length > 0) await writeAll(together, application, deps, signal);
+        else await carryOut(change, recorded.get(change), application, deps, signal);
         if (change.narrows) narrowed++;
       } catch (error) {
         if (signal.aborted) throw error;
         failures.push(error);
       }
     }
-    if (index === lastNarrowing) application.narrowed?.(narrowed > 0);
+    if (change === lastNarrowing) application.narrowed?.(narrowed > 0);
   }
   if (failures.length > 0) throw failures[0];
+}
+
+/** Consecutive writes that take nothing away. */
+function writesFrom(at: number, changes: readonly AclChange[]): readonly AclChange[] {
+  const end = changes.findIndex(
+    ({ step, narrows }, index) => index >= at && (narrows || step.do !== 'write'),
+  );
+  return changes.slice(at, end === -1 ? undefined : end);
 }
 
 type EndTokens = Extract<AclChange['step'], { do: 'end-tokens' }>;
@@ -90,7 +107,7 @@ function tokensLeftBy({ step, narrows }: AclChange, later: readonly AclChange[])
 async function recordLeftTokens(
   left: AclChange,
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<DraftDecision | undefined> {
   if (left.step.do !== 'end-tokens') return undefined;
@@ -105,7 +122,7 @@ async function carryOut(
   change: AclChange,
   recorded: DraftDecision | undefined,
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { step } = change;
@@ -114,82 +131,89 @@ async function carryOut(
       return remove(change, step.id, application, deps, signal);
     case 'end-tokens':
       return endLiveTokens(change, step, recorded, application, deps, signal);
-    case 'write': {
-      if (step.object.kind === 'acl-policy' && step.id === undefined)
-        return deps.acl.policyTurns.take(() => makePolicy(change, step.object, application, deps, signal));
-      const make = () => write(change, step.id, step.object, application, deps, signal);
-      if (!fetchesKeys(step.object)) return make();
+    case 'write':
       try {
-        return await deps.acl.keyFetches.run(make, deps.clock, signal);
+        return await writeAll([change], application, deps, signal);
       } catch (error) {
         // Whatever keeps a method from being narrowed, it can be deleted.
-        if (change.narrows && step.id !== undefined && !signal.aborted)
+        if (fetchesKeys(step.object) && change.narrows && step.id !== undefined && !signal.aborted)
           await remove(asDeletion(change, step.id, step.object), step.id, application, deps, signal);
         throw error;
       }
-    }
   }
 }
 
-async function write(
+function writeAll(
+  changes: readonly AclChange[],
+  application: AclApplication,
+  deps: AclDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const writes = changes.flatMap((change): readonly SequencedWrite[] => {
+    const { step } = change;
+    if (step.do !== 'write') return [];
+    const { object } = step;
+    return [
+      {
+        draft: aclDraft(change, application.cause, stampOf(deps)),
+        lastWritten: new Map(application.remember).set(change.subject, digestObject(object)),
+        run: (sending) =>
+          write(
+            step,
+            async () => {
+              sending();
+              return send(change, step.id, object, deps, signal);
+            },
+            deps,
+            signal,
+          ),
+      },
+    ];
+  });
+  return journaledSequence(application.key, writes, deps);
+}
+
+/** Sends a write in the turn of its policy, or where there is room for one that fetches keys. */
+async function write<T>(
+  { id, object }: { readonly id?: string | undefined; readonly object: AclObject },
+  sendNow: () => Promise<T>,
+  { acl, world, clock }: AclDeps,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  if (fetchesKeys(object)) return acl.keyFetches.run(sendNow, clock, signal);
+  if (object.kind !== 'acl-policy' || id !== undefined) return sendNow();
+  // Another client's job may have made it since the plan was made.
+  return acl.policyTurns.take(object.object.name.toLowerCase(), async () =>
+    isKnownPolicy(object.object, { acl, world }) ? undefined : sendNow(),
+  );
+}
+
+async function send(
   change: AclChange,
   id: string | undefined,
   object: AclObject,
-  application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
-): Promise<void> {
-  const send = async (stop: AbortSignal): Promise<Answer> => {
-    let stored: Stored<AclObject['object']>;
-    try {
-      // The names were read for this job: what is not there is to be created, and an overwrite shows in the answer.
-      stored = await deps.consul.acl.write(id, object, stop, { isAbsent: id === undefined });
-    } catch (error) {
-      if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
-      if (!(await isMadeByAnother(id, object, deps, stop))) throw error;
-      return { kind: 'written', detail: 'another writer made the same policy at the same moment' };
-    }
-    deps.acl.cache.wrote(object, stored, deps.world.beginRead());
-    if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
-    const detail = change.narrows ? await lossDetail(object, deps, stop) : {};
-    return { kind: 'written', modifyIndex: stored.modifyIndex, ...detail };
-  };
-  const lastWritten = new Map(application.remember).set(change.subject, digestObject(object));
-  await journaled(change, send, lastWritten, application, deps, signal);
-}
-
-/** One ACL write with its one decision. Throws what Consul refuses, and where somebody else wrote at the same moment. */
-async function journaled(
-  change: AclChange,
-  send: (signal: AbortSignal) => Promise<Answer>,
-  lastWritten: ReadonlyMap<string, string | null>,
-  { key, cause }: AclApplication,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const draft = aclDraft(change, cause, stampOf(deps));
-  let conflict: SyncError | undefined;
-  const sendOnce = async (stop: AbortSignal): Promise<Answer> => {
-    try {
-      return await send(stop);
-    } catch (error) {
-      if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_CONFLICT') throw error;
-      conflict = error;
-      return { kind: 'conflict', detail: error.message };
-    }
-  };
-  const end = await journaledWrite({ key, drafts: [draft], send: sendOnce, lastWritten }, deps, signal);
-  if (end.kind === 'refused') {
-    await settleRefused(key, [draft], end.error, deps);
-    throw end.error;
+) {
+  let stored: Stored<AclObject['object']>;
+  try {
+    // The names were read for this job: what is not there is to be created, and an overwrite shows in the answer.
+    stored = await deps.consul.acl.write(id, object, signal, { isAbsent: id === undefined });
+  } catch (error) {
+    if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
+    if (!(await isMadeByAnother(id, object, deps, signal))) throw error;
+    return { kind: 'written', detail: 'another writer made the same policy at the same moment' } as const;
   }
-  if (conflict !== undefined) throw conflict;
+  deps.acl.cache.wrote(object, stored, deps.world.beginRead());
+  if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
+  const detail = change.narrows ? await lossDetail(object, deps, signal) : {};
+  return { kind: 'written', modifyIndex: stored.modifyIndex, ...detail } as const;
 }
 
 /** A role takes what it loses from live tokens at once; counted after the write, for which nothing waits. */
 async function lossDetail(
   object: AclObject,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<{ readonly detail?: string }> {
   if (object.kind !== 'acl-role') return {};
@@ -201,29 +225,17 @@ async function lossDetail(
 async function isMadeByAnother(
   id: string | undefined,
   object: AclObject,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return object.kind === 'acl-policy' && id === undefined && standingPolicy(object.object, deps, signal);
-}
-
-/** Another client's job may have made it since the plan was made. */
-async function makePolicy(
-  change: AclChange,
-  object: AclObject,
-  application: AclApplication,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  if (object.kind === 'acl-policy' && (await standingPolicy(object.object, deps, signal))) return;
-  await write(change, undefined, object, application, deps, signal);
+  return object.kind === 'acl-policy' && id === undefined && readPolicy(object.object, deps, signal);
 }
 
 async function remove(
   change: AclChange,
   id: string,
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { step } = change;
@@ -231,17 +243,21 @@ async function remove(
   const name = step.name.split('/')[0] ?? '';
   const isMethod = step.kind === 'acl-auth-method';
   const tokens = isMethod ? await countTokens({ authMethod: name }, deps, signal) : undefined;
-  const send = async (stop: AbortSignal): Promise<Answer> => {
-    await deps.consul.acl.delete(step.kind, id, stop, (description) =>
+  const run: SequencedWrite['run'] = async (sending) => {
+    sending();
+    await deps.consul.acl.delete(step.kind, id, signal, (description) =>
       isOwnedDescription(deps.world.mapping.owner, description),
     );
     deps.acl.cache.removed(step.kind, name, id, deps.world.beginRead());
     noteEnded(tokens ?? 0, change.reason, deps);
     if (change.reason === 'DriftCorrected') deps.contention.corrected(change.subject, deps.clock.now());
-    const detail = isMethod && tokens !== 0 ? { detail: await endedTokensText(tokens, deps, stop) } : {};
+    const detail = isMethod && tokens !== 0 ? { detail: await endedTokensText(tokens, deps, signal) } : {};
     return { kind: 'written', ...detail };
   };
-  await journaled(change, send, forgotten(change, application), application, deps, signal);
+  const draft = aclDraft(change, application.cause, stampOf(deps));
+  const end = () =>
+    journaledSequence(application.key, [{ draft, run, lastWritten: forgotten(change, application) }], deps);
+  return step.kind === 'acl-policy' ? deps.acl.policyTurns.take(name.toLowerCase(), end) : end();
 }
 
 /** A deleted object is remembered no more, nor are the rules of a deleted method. */
@@ -266,7 +282,7 @@ async function endLiveTokens(
   step: EndTokens,
   recorded: DraftDecision | undefined,
   application: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { key } = application;
@@ -283,7 +299,7 @@ async function endLiveTokens(
 async function recordTokens(
   change: AclChange,
   { key, cause }: AclApplication,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
 ): Promise<DraftDecision> {
   const draft = aclDraft(change, cause, stampOf(deps));
   await deps.journal.record(key, [draft]);

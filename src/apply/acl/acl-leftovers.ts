@@ -1,11 +1,10 @@
-import { settledOf } from '../../apply/decision-drafts.js';
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
-import type { ReconcilerDeps } from '../deps.js';
-import { INTERRUPTED } from '../leftovers.js';
+import { INTERRUPTED, settleAll, toSettled } from '../settle.js';
 import { isAclSubject, parseTokensMeant } from './acl-draft.js';
+import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
 
 /** Drafts of ACL writes that a crash or a lost answer left open. */
@@ -30,7 +29,7 @@ export async function settleAclLeftovers(
   key: string,
   record: KeyRecord,
   actual: AclSnapshot,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const { mode } = deps.world.mapping;
@@ -63,38 +62,31 @@ export async function settleAclLeftovers(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
       'settled an ACL write that a crash or a lost answer left open',
     );
-    deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
   }
-  await deps.journal.settle(key, decisions, { lastWritten: update });
-  deps.onSettled();
+  await settleAll(key, decisions, { lastWritten: update }, deps);
   return remembered;
 }
 
 async function judge(
   draft: DraftDecision,
   now: readonly AclObject[],
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<SettledDecision> {
   const isMade = stands(draft.after, now);
   const detail = isMade ? await tokensDetail(draft, deps, signal) : {};
   const nowMs = deps.clock.now();
-  const at = { nowMs, time: new Date(nowMs).toISOString() };
-  if (isMade) return settledOf(draft, { ...at, outcome: 'applied', ...detail });
-  if (stands(draft.before, now)) return settledOf(draft, { ...at, ...INTERRUPTED });
-  return settledOf(draft, {
-    ...at,
-    outcome: 'unknown',
-    reason: 'Interrupted',
-    detail:
-      'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known',
-  });
+  if (isMade) return toSettled(draft, { outcome: 'applied', ...detail }, nowMs);
+  if (stands(draft.before, now)) return toSettled(draft, INTERRUPTED, nowMs);
+  const unknown =
+    'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known';
+  return toSettled(draft, { outcome: 'unknown', reason: 'Interrupted', detail: unknown }, nowMs);
 }
 
 /** What a write took from live tokens; how many a deleted method had is not known any more. */
 async function tokensDetail(
   { action, resource, after }: DraftDecision,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<{ readonly detail?: string }> {
   if (action !== 'revoke' || resource.name === undefined) return {};
@@ -119,7 +111,7 @@ function isOfNoPlan({ resource, before }: DraftDecision): boolean {
 
 async function finishTokens(
   draft: DraftDecision,
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   signal: AbortSignal,
 ): Promise<SettledDecision> {
   const meant = parseTokensMeant(draft.before);
@@ -128,14 +120,12 @@ async function finishTokens(
   const asked = longerThanSeconds === undefined ? {} : { longerThanSeconds };
   const { mode } = deps.world.mapping;
   if (mode !== 'enforce') {
-    const nowMs = deps.clock.now();
     const detail = `scopemesh was interrupted before these tokens ended, and mode is ${mode}: they go on`;
-    return settledOf(draft, { ...INTERRUPTED, detail, nowMs, time: new Date(nowMs).toISOString() });
+    return toSettled(draft, { ...INTERRUPTED, detail }, deps.clock.now());
   }
   const ended = by === undefined ? 0 : await endTokens({ by, reason: draft.reason, ...asked }, deps, signal);
-  const nowMs = deps.clock.now();
   const detail = await endedTokensText(ended, deps, signal);
-  return settledOf(draft, { outcome: 'applied', nowMs, time: new Date(nowMs).toISOString(), detail });
+  return toSettled(draft, { outcome: 'applied', detail }, deps.clock.now());
 }
 
 function bySubject({ policies, roles, authMethods, bindingRules }: AclSnapshot) {

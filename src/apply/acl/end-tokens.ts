@@ -3,7 +3,7 @@ import type { TokenFilter } from '../../consul/acl.js';
 import { messageOf } from '../../errors.js';
 import type { Reason } from '../../model/decision.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
-import type { ReconcilerDeps } from '../deps.js';
+import type { AclDeps } from './deps.js';
 
 export interface TokensToEnd {
   readonly by: Exclude<TokenFilter, 'all'>;
@@ -26,7 +26,7 @@ const COUNT_MS = 1_000;
  */
 export async function endTokens(
   { by, reason, ...asked }: TokensToEnd,
-  deps: Pick<ReconcilerDeps, 'consul' | 'metrics' | 'world'>,
+  deps: Pick<AclDeps, 'consul' | 'metrics' | 'world'>,
   signal: AbortSignal,
   found: () => Promise<void> = async () => {},
 ): Promise<number> {
@@ -44,14 +44,14 @@ export async function endTokens(
 }
 
 /** Every way by which tokens end is counted, by the reason of its decision. */
-export function noteEnded(ended: number, reason: Reason, { metrics }: Pick<ReconcilerDeps, 'metrics'>): void {
+export function noteEnded(ended: number, reason: Reason, { metrics }: Pick<AclDeps, 'metrics'>): void {
   if (ended > 0) metrics.count('scopemesh_acl_tokens_ended_total', { reason }, ended);
 }
 
 /** How many live tokens a filter finds, to be told with what they lose; undefined where that cannot be read. */
 export async function countTokens(
   by: Exclude<TokenFilter, 'all'>,
-  deps: Pick<ReconcilerDeps, 'consul' | 'logger'>,
+  deps: Pick<AclDeps, 'consul' | 'logger'>,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   try {
@@ -66,7 +66,7 @@ export async function countTokens(
 /** What a decision says of ended tokens: their number, and what outlives it. */
 export async function endedTokensText(
   ended: number | undefined,
-  deps: Pick<ReconcilerDeps, 'consul' | 'acl' | 'clock'>,
+  deps: Pick<AclDeps, 'consul' | 'acl' | 'clock'>,
   signal: AbortSignal,
 ): Promise<string> {
   const count = ended === undefined ? 'its live tokens' : tokensText(ended);
@@ -76,7 +76,7 @@ export async function endedTokensText(
 /** What a decision says of live tokens whose role lost something: they go on with what is left of it. */
 export async function losingTokensText(
   count: number | undefined,
-  deps: Pick<ReconcilerDeps, 'consul' | 'acl' | 'clock'>,
+  deps: Pick<AclDeps, 'consul' | 'acl' | 'clock'>,
   signal: AbortSignal,
 ): Promise<string> {
   const tokens = count === undefined ? 'its live tokens' : `its ${tokensText(count)}`;
@@ -88,7 +88,7 @@ function tokensText(count: number): string {
 }
 
 async function outlivesText(
-  deps: Pick<ReconcilerDeps, 'consul' | 'acl' | 'clock'>,
+  deps: Pick<AclDeps, 'consul' | 'acl' | 'clock'>,
   signal: AbortSignal,
 ): Promise<string> {
   const cache = await deps.acl.agentCache(() => deps.consul.inspect(signal), deps.clock.now());

@@ -1,15 +1,15 @@
-import type { Members } from '../../identity/directory.js';
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { ChangeReason, DecidedPerson } from '../../model/decision.js';
+import type { Members } from '../../model/members.js';
 import type { Mapping, Mode } from '../../model/rule.js';
 import type { Evidence } from '../../model/trigger.js';
-import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
-import { desiredPeople } from '../../plan/acl/desired-people.js';
-import { diffAcl } from '../../plan/acl/diff-acl.js';
-import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../../plan/acl/login.js';
-import { hasPersonName, type PersonRole, personOfRole } from '../../plan/acl/person.js';
-import { peopleName } from '../../plan/acl/quote.js';
-import type { AclState } from './acl-state.js';
+import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from './acl-change.js';
+import { desiredPeople } from './desired-people.js';
+import { diffAcl } from './diff-acl.js';
+import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from './login.js';
+import { hasPersonName, type PersonRole, personOfRole } from './person.js';
+import { peopleName } from './quote.js';
+import type { AclRules } from './rules-text.js';
 
 /** What a plan of the people of one provider is made from. */
 export interface PeopleFacts {
@@ -39,7 +39,10 @@ export interface PeoplePlan extends AclPlan {
  * The plan of the people of one provider. While the members are not known, those who stand are taken for the members:
  * nobody is admitted and nobody put out, but a group that the configuration does not have any more is gone at once.
  */
-export function planPeople(facts: PeopleFacts, acl: Pick<AclState, 'tools'>): PeoplePlan {
+export function planPeople(
+  facts: PeopleFacts,
+  acl: { tools(mapping: Mapping): { readonly parse: (text: string) => AclRules } },
+): PeoplePlan {
   const { provider, mapping, actual, lastWritten, kept } = facts;
   const { owner } = mapping;
   const isConfigured = mapping.providers.includes(provider);

@@ -6,7 +6,7 @@ import { createPatternCompiler, type PatternCompiler } from '../../plan/pattern.
 import type { Facts } from '../../queue/facts.js';
 import { AclCache } from '../../state/acl-cache.js';
 import { AclOwners } from '../../state/acl-owners.js';
-import { Turns } from '../../state/turns.js';
+import { NamedTurns } from '../../state/turns.js';
 import { KeyFetches } from './key-fetches.js';
 
 const FACT = 'acl/written';
@@ -26,8 +26,8 @@ export class AclState {
   readonly uncompared = new Set<string>();
   /** By `clientText`: clients that gain something and whose ACL objects come first; their intentions wait meanwhile. */
   readonly opening = new Set<string>();
-  /** Policies are shared: one job after the other makes or deletes them. */
-  readonly policyTurns = new Turns();
+  /** Policies are shared: one job after the other makes or deletes each. By name, in lower case. */
+  readonly policyTurns = new NamedTurns();
   /** Of all groups that the mapping named when they were last read, by provider. */
   readonly members = new Map<string, Members>();
   /** Names under which people's objects stand, by provider, as of a version of the cache. */

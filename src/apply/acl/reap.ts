@@ -1,12 +1,12 @@
-import { settledOf } from '../../apply/decision-drafts.js';
-import { settle } from '../../apply/settle.js';
 import { SyncError } from '../../errors.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import { orphans } from '../../plan/acl/tokens.js';
-import { type ReconcilerDeps, stampOf } from '../deps.js';
+import { stampOf } from '../deps.js';
+import { settle, settleAll, toSettled } from '../settle.js';
 import { isAclActive } from './acl-state.js';
+import type { AclDeps } from './deps.js';
 import { endedTokensText, noteEnded } from './end-tokens.js';
 
 /** What Consul takes beside its other work without noticing. */
@@ -21,7 +21,7 @@ const BATCH = 50;
  * with how many ended.
  */
 export async function reap(
-  deps: ReconcilerDeps,
+  deps: AclDeps,
   letBy: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
 ): Promise<number> {
@@ -59,12 +59,7 @@ export async function reap(
   return ended;
 }
 
-async function settleReaped(
-  key: string,
-  draft: DraftDecision,
-  ended: number,
-  deps: ReconcilerDeps,
-): Promise<void> {
+async function settleReaped(key: string, draft: DraftDecision, ended: number, deps: AclDeps): Promise<void> {
   const detail =
     ended === 0
       ? 'no orphaned token could be ended; the next comparison tries again'
@@ -75,24 +70,21 @@ async function settleReaped(
 }
 
 /** A process that died amid its batches: what it left is found again, how much it ended is not known. */
-async function settleInterrupted(key: string, deps: ReconcilerDeps): Promise<void> {
+async function settleInterrupted(key: string, deps: AclDeps): Promise<void> {
   const { pending } = await deps.journal.read(key);
   if (pending.length === 0) return;
-  const nowMs = deps.clock.now();
-  const decisions = pending.map((draft) =>
-    settledOf(draft, {
-      outcome: 'unknown',
-      reason: 'Interrupted',
-      detail: 'scopemesh was interrupted while it ended orphaned tokens; those that are left are found again',
-      nowMs,
-      time: new Date(nowMs).toISOString(),
-    }),
+  const detail =
+    'scopemesh was interrupted while it ended orphaned tokens; those that are left are found again';
+  const unknown = { outcome: 'unknown', reason: 'Interrupted', detail } as const;
+  await settleAll(
+    key,
+    pending.map((draft) => toSettled(draft, unknown, deps.clock.now())),
+    {},
+    deps,
   );
-  await deps.journal.settle(key, decisions);
-  deps.onSettled();
 }
 
-function draftOf(deps: ReconcilerDeps): DraftDecision {
+function draftOf(deps: AclDeps): DraftDecision {
   const stamp = stampOf(deps);
   const { owner } = deps.world.mapping;
   return {

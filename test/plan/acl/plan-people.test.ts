@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Evidence } from '../../src/model/trigger.js';
-import { aclSubject, digestObject } from '../../src/plan/acl/acl-change.js';
-import { peopleName, personName } from '../../src/plan/acl/quote.js';
-import { AclState } from '../../src/reconcile/acl/acl-state.js';
-import { type PeoplePlan, planPeople } from '../../src/reconcile/acl/plan-people.js';
-import { hostileText, ISSUER, loginProvider, mapping, settings } from '../plan/acl/acl-scene.js';
-import { AclStore, type Principal } from '../plan/acl/acl-store.js';
+import { AclState } from '../../../src/apply/acl/acl-state.js';
+import type { Evidence } from '../../../src/model/trigger.js';
+import { aclSubject, digestObject } from '../../../src/plan/acl/acl-change.js';
+import { type PeoplePlan, planPeople } from '../../../src/plan/acl/plan-people.js';
+import { peopleName, personName } from '../../../src/plan/acl/quote.js';
+import { hostileText, ISSUER, loginProvider, mapping, settings } from './acl-scene.js';
+import { AclStore, type Principal } from './acl-store.js';
 
 const OWNER = 'pay';
 const RULES = {

@@ -1,8 +1,8 @@
-import type { AclRole, AclSnapshot } from '../../model/acl.js';
-import type { Grant, OAuthClient } from '../../model/client.js';
-import type { ChangeReason } from '../../model/decision.js';
-import type { Mode } from '../../model/rule.js';
-import type { Evidence } from '../../model/trigger.js';
+import type { AclPolicy, AclRole, AclSnapshot } from '../model/acl.js';
+import type { Grant, OAuthClient } from '../model/client.js';
+import type { ChangeReason } from '../model/decision.js';
+import type { Mapping, Mode } from '../model/rule.js';
+import type { Evidence } from '../model/trigger.js';
 import {
   type AclChange,
   type AclPlan,
@@ -10,21 +10,33 @@ import {
   aclSubject,
   digestObject,
   nameOf,
-} from '../../plan/acl/acl-change.js';
-import { clientLoss } from '../../plan/acl/client-loss.js';
-import { changesProof, type DesiredClient, desiredClient } from '../../plan/acl/desired-client.js';
-import { diffAcl } from '../../plan/acl/diff-acl.js';
-import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../../plan/acl/login.js';
-import { clientName } from '../../plan/acl/quote.js';
-import { standingTtlSeconds } from '../../plan/acl/standing-acl.js';
-import { classify, needsHuman } from '../../plan/actor.js';
-import type { ClaimStanding } from '../../plan/claims.js';
-import { compareText } from '../../plan/compare.js';
-import { parseGrantText, sameGrant, toGrantText, toldScopes } from '../../plan/grant-text.js';
-import type { PlannedClient } from '../../plan/plan.js';
-import { type ClientId, serviceText } from '../../plan/world.js';
-import type { WorldState } from '../../state/world-state.js';
-import type { AclState } from './acl-state.js';
+} from '../plan/acl/acl-change.js';
+import { clientLoss } from '../plan/acl/client-loss.js';
+import { changesProof, type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
+import { diffAcl } from '../plan/acl/diff-acl.js';
+import { rulesOf } from '../plan/acl/granted-rules.js';
+import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../plan/acl/login.js';
+import { clientName } from '../plan/acl/quote.js';
+import type { AclRules } from '../plan/acl/rules-text.js';
+import { standingTtlSeconds } from '../plan/acl/standing-acl.js';
+import { classify, needsHuman } from '../plan/actor.js';
+import type { ClaimStanding } from '../plan/claims.js';
+import { compareText } from '../plan/compare.js';
+import { parseGrantText, sameGrant, toGrantText, toldScopes } from '../plan/grant-text.js';
+import type { PatternCompiler } from '../plan/pattern.js';
+import type { PlannedClient } from '../plan/plan.js';
+import { type ClientId, serviceText } from '../plan/world.js';
+import type { AclCache } from './acl-cache.js';
+import type { WorldState } from './world-state.js';
+
+/** What exists at Consul, and what reads the mapping. */
+export interface KnownAcl {
+  readonly cache: Pick<AclCache, 'of'>;
+  tools(mapping: Mapping): {
+    readonly parse: (text: string) => AclRules;
+    readonly compile: PatternCompiler;
+  };
+}
 
 /** What a plan of a client's ACL objects is made from, besides the world. */
 export interface ClientAclFacts {
@@ -56,7 +68,7 @@ export interface ClientAclPlan extends AclPlan {
 export function planClientAcl(
   id: ClientId,
   facts: ClientAclFacts,
-  { world, acl }: { readonly world: WorldState; readonly acl: AclState },
+  { world, acl }: { readonly world: WorldState; readonly acl: KnownAcl },
   now: number,
 ): ClientAclPlan {
   const { mapping } = world;
@@ -125,7 +137,7 @@ export function planClientAcl(
 export function planHeldLoss(
   id: ClientId,
   facts: ClientAclFacts,
-  deps: { readonly world: WorldState; readonly acl: AclState },
+  deps: { readonly world: WorldState; readonly acl: KnownAcl },
   now: number,
 ): ClientAclPlan {
   const plan = planClientAcl(id, { ...facts, keepsUnshown: true }, deps, now);
@@ -135,17 +147,20 @@ export function planHeldLoss(
 /** The names that a client's plan needs to see. */
 export function namesOf(
   id: ClientId,
-  { world, acl }: { readonly world: WorldState; readonly acl: AclState },
-  now: number,
+  { world, acl }: { readonly world: WorldState; readonly acl: KnownAcl },
 ): { readonly name: string; readonly policies: readonly string[] } {
   const name = clientName(world.mapping.owner, id);
   const known = world.client(id);
-  const nothing: AclSnapshot = { policies: [], roles: [], authMethods: [], bindingRules: [] };
-  const wanted =
-    known === undefined ? [] : wantedOf(known, { actual: nothing }, world, acl, now).desired.policies;
+  const wanted = known === undefined ? [] : policiesOf(known, world, acl);
   // What its role has already may have to stay.
   const linked = acl.cache.of(name).role?.object.policies ?? [];
   return { name, policies: [...new Set([...wanted.map((policy) => policy.name), ...linked])] };
+}
+
+/** What its scopes give it, whether or not it can log in. */
+function policiesOf(client: OAuthClient, { mapping }: WorldState, acl: KnownAcl): readonly AclPolicy[] {
+  const { compile, parse } = acl.tools(mapping);
+  return rulesOf(client, classify(client, mapping, compile), mapping, compile, parse).policies;
 }
 
 function roleSubject(owner: string, id: ClientId): string {
@@ -178,7 +193,7 @@ function wantedOf(
   client: OAuthClient,
   facts: Pick<ClientAclFacts, 'actual' | 'keepsUnshown'>,
   world: WorldState,
-  acl: AclState,
+  acl: KnownAcl,
   now: number,
 ): DesiredClient {
   const { mapping } = world;

@@ -1,0 +1,18 @@
+import type { Consul } from '../../consul/consul.js';
+import type { Mapping } from '../../model/rule.js';
+import type { Facts } from '../../queue/facts.js';
+import type { Journal } from '../../queue/journal.js';
+import type { ApplyDeps, StampDeps } from '../deps.js';
+import type { AclState } from './acl-state.js';
+
+/** What writing ACL objects works with. */
+export interface AclDeps extends ApplyDeps, StampDeps {
+  readonly clock: ApplyDeps['clock'];
+  readonly journal: Pick<Journal, 'read' | 'record' | 'settle'>;
+  readonly consul: Pick<Consul, 'acl' | 'inspect'>;
+  readonly facts: Facts;
+  readonly world: { readonly mapping: Mapping; beginRead(): number };
+  readonly acl: AclState;
+  /** Notes that something was put back that somebody else had changed. */
+  readonly contention: { corrected(subject: string, now: number): void };
+}

@@ -1,0 +1,73 @@
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import type { AclObject } from '../../model/acl.js';
+
+/** While they hang: half of the places of revocations, so that those find one beside writes that wait for an IdP. */
+const LEAST = 4;
+/** A write that takes longer hangs. */
+const SLOW_MS = 500;
+const LONGEST_SILENCE_MS = 500;
+const LONGEST_WAIT_MS = 2_000;
+
+/** Whether Consul asks the identity provider for its keys when it takes this write. */
+export function fetchesKeys(object: AclObject): boolean {
+  return object.kind === 'acl-auth-method' || object.kind === 'acl-binding-rule';
+}
+
+/**
+ * Writes for which Consul fetches an identity provider's keys: where that hangs, each takes seconds, and only a few may
+ * hang at once. Each that is answered soon makes room for one more; one that is not takes the limit back to the least.
+ * A write that finds no place while none is answered for half a second, or within two seconds, is ERR_TIMEOUT and has
+ * not been made.
+ */
+export class KeyFetches {
+  #most = LEAST;
+  /** When each began, the oldest first. */
+  readonly #running = new Set<{ readonly at: number }>();
+  readonly #waiting = new Set<() => void>();
+  #answeredAt = Number.NEGATIVE_INFINITY;
+
+  async run<T>(work: () => Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
+    if (this.#isFull(clock)) await this.#place(clock, signal);
+    const write = { at: clock.now() };
+    this.#running.add(write);
+    try {
+      const result = await work();
+      this.#answeredAt = clock.now();
+      return result;
+    } finally {
+      this.#running.delete(write);
+      if (clock.now() - write.at > SLOW_MS) this.#most = LEAST;
+      // Room that is not asked for would let more hang before the first is seen to.
+      else if (this.#running.size >= this.#most / 2) this.#most++;
+      let free = this.#most - this.#running.size;
+      for (const wake of this.#waiting) if (free-- > 0) wake();
+    }
+  }
+
+  #isFull(clock: Clock): boolean {
+    const [oldest] = this.#running;
+    if (oldest !== undefined && clock.now() - oldest.at > SLOW_MS) this.#most = LEAST;
+    return this.#running.size >= this.#most;
+  }
+
+  async #place(clock: Clock, signal: AbortSignal): Promise<void> {
+    const begun = clock.now();
+    while (this.#isFull(clock)) {
+      const silentSince = Math.max(begun, this.#answeredAt);
+      const leftMs = Math.min(silentSince + LONGEST_SILENCE_MS, begun + LONGEST_WAIT_MS) - clock.now();
+      if (leftMs <= 0)
+        throw new SyncError(
+          'ERR_TIMEOUT',
+          "other writes wait for an identity provider's keys; see that its JWKS or discovery URL answers Consul's servers",
+          { retriable: true },
+        );
+      const woken = new AbortController();
+      const wake = () => woken.abort();
+      this.#waiting.add(wake);
+      await clock.sleep(leftMs, AbortSignal.any([signal, woken.signal])).catch(() => {});
+      this.#waiting.delete(wake);
+      signal.throwIfAborted();
+    }
+  }
+}

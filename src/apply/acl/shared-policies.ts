@@ -1,0 +1,28 @@
+import type { AclPolicy, AclSnapshot } from '../../model/acl.js';
+import { isOurs } from '../../plan/acl/quote.js';
+import type { AclDeps } from './deps.js';
+
+type Deps = Pick<AclDeps, 'consul' | 'world' | 'acl'>;
+
+/** Whether a policy exists as wanted, from what was last read or written. Clients share it, and any job may make it. */
+export function isKnownPolicy(policy: AclPolicy, { acl, world }: Pick<Deps, 'world' | 'acl'>): boolean {
+  return isAsWanted(policy, acl.cache.snapshot([], [policy.name]), world.mapping.owner);
+}
+
+/** The same from a fresh read. */
+export async function readPolicy(policy: AclPolicy, deps: Deps, signal: AbortSignal): Promise<boolean> {
+  const read = deps.world.beginRead();
+  const snapshot = await deps.consul.acl.readNamed([], [policy.name], signal);
+  deps.acl.cache.put([], [policy.name], snapshot, read);
+  return isAsWanted(policy, snapshot, deps.world.mapping.owner);
+}
+
+function isAsWanted(policy: AclPolicy, { policies }: AclSnapshot, owner: string): boolean {
+  const [found] = policies;
+  return (
+    found !== undefined &&
+    !found.isAltered &&
+    found.object.rules === policy.rules &&
+    isOurs(owner, found.object.name, found.object.description)
+  );
+}

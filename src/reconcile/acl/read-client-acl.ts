@@ -1,0 +1,74 @@
+import { pendingAcl, settleAclLeftovers } from '../../apply/acl/acl-leftovers.js';
+import { isAclActive } from '../../apply/acl/acl-state.js';
+import { unlessDenied } from '../../apply/acl/denied.js';
+import type { AclSnapshot } from '../../model/acl.js';
+import { clientKey, formatKey } from '../../model/key.js';
+import type { Job } from '../../model/trigger.js';
+import type { ClientId } from '../../plan/world.js';
+import type { KeyRecord } from '../../queue/journal.js';
+import { namesOf } from '../../state/plan-client-acl.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { isOfList } from '../fan-out.js';
+
+/** What stands of the client's objects, and what is remembered of them once what a crash left is settled. */
+export async function readSettled(
+  id: ClientId,
+  key: string,
+  record: KeyRecord,
+  isRead: boolean,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<{ readonly actual: AclSnapshot; readonly lastWritten: ReadonlyMap<string, string> }> {
+  const { world, acl } = deps;
+  const { name, policies } = namesOf(id, deps);
+  const left = pendingAcl(record).flatMap(({ resource }) =>
+    resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
+  );
+  const wanted = unique([...policies, ...left]);
+  const actual =
+    isRead && pendingAcl(record).length === 0
+      ? acl.cache.snapshot([name], wanted)
+      : await readNamed(name, wanted, deps, signal);
+  const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);
+  world.rememberWritten(key, lastWritten);
+  return { actual, lastWritten };
+}
+
+/** Ends what a crash left of a client's ACL objects: that asks nothing of a directory, and waits for none. */
+export async function settleClientAcl(
+  id: ClientId,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isAclActive(deps)) return;
+  const key = formatKey(clientKey(id.provider, id.clientId));
+  const record = await deps.journal.read(key);
+  if (pendingAcl(record).length === 0) return;
+  await unlessDenied(() => readSettled(id, key, record, false, deps, signal), deps);
+}
+
+/** Whether a complete read has just shown what stands: what only such a read caused needs no other. */
+export function isListed({ triggers, attempts }: Job, { acl }: ReconcilerDeps): boolean {
+  return (
+    acl.cache.isComplete &&
+    attempts === 0 &&
+    triggers.length > 0 &&
+    triggers.every(({ cause }) => isOfList(cause))
+  );
+}
+
+async function readNamed(
+  name: string,
+  policies: readonly string[],
+  { world, acl, consul }: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<AclSnapshot> {
+  const read = world.beginRead();
+  const actual = await consul.acl.readNamed([name], policies, signal);
+  acl.cache.put([name], policies, actual, read);
+  return actual;
+}
+
+function unique(names: readonly string[]): readonly string[] {
+  return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()];
+}
