@@ -35,6 +35,8 @@ export interface Change {
   readonly isInferred: boolean;
   /** Who let it pass although the mass guard held it; it counts all the same. */
   readonly approvedBy?: Principal;
+  /** What scopemesh will remember to have written, where a guard let less of it pass than is wanted. */
+  readonly remembered?: Access | undefined;
   readonly narrows: boolean;
   readonly widens: boolean;
 }

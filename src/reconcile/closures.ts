@@ -2,7 +2,7 @@ import type { ErrorCode } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
 import { clientName } from '../plan/acl/quote.js';
-import { revocationLimit } from '../plan/guard.js';
+import { isBeyondLimit } from '../plan/guards/revocation-limit.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import { aclBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -97,7 +97,7 @@ export async function closeUnconfirmed(
   const standing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
   const edges = deps.world.owned.countOf(id) + (standing.authMethod === undefined ? 0 : 1);
   const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, wanted: 0 });
-  if (budget.used + edges > revocationLimit(deps.world.mapping, budget.ownedAtStart)) {
+  if (isBeyondLimit(budget)) {
     const { waitingOrders } = deps.world;
     if (!waitingOrders.has(clientText(id)))
       deps.logger.error(

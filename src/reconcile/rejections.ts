@@ -1,4 +1,4 @@
-import type { Rejection } from '../plan/guard.js';
+import type { Rejection } from '../plan/guards/guard.js';
 import type { InferredRemovals } from '../state/inferred-removals.js';
 
 /**

@@ -154,7 +154,10 @@ async function write(
     const detail = change.narrows ? await lossDetail(object, deps, stop) : {};
     return { kind: 'written', modifyIndex: stored.modifyIndex, ...detail };
   };
-  const lastWritten = new Map(application.remember).set(change.subject, digestObject(object));
+  const lastWritten = new Map(application.remember).set(
+    change.subject,
+    digestObject(change.remembered ?? object),
+  );
   await journaled(change, send, lastWritten, application, deps, signal);
 }
 
@@ -246,7 +249,10 @@ async function remove(
 
 /** A deleted object is remembered no more, nor are the rules of a deleted method. */
 function forgotten(change: AclChange, application: AclApplication): ReadonlyMap<string, string | null> {
-  const update = new Map<string, string | null>(application.remember).set(change.subject, null);
+  const { remembered } = change;
+  const update = new Map<string, string | null>(application.remember);
+  if (remembered !== undefined) return update.set(change.subject, digestObject(remembered));
+  update.set(change.subject, null);
   if (change.resource.kind !== 'acl-auth-method') return update;
   const rules = `${aclSubject('acl-binding-rule', change.resource.name ?? '')}/`;
   for (const subject of application.lastWritten.keys())

@@ -2,7 +2,7 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { NOTHING_DESIRED } from '../../plan/acl/login.js';
 import { clientName, isOurs } from '../../plan/acl/quote.js';
-import { revocationLimit } from '../../plan/guard.js';
+import { isBeyondLimit } from '../../plan/guards/revocation-limit.js';
 import type { StandingAcl } from '../../state/acl-cache.js';
 import { clientOf } from '../../state/acl-owners.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -46,7 +46,7 @@ export function namelessObjects(
   const names = namelessLeft(deps);
   if (names.length === 0) return [];
   const budget = budgetOf(world, window, clock.now(), names.length, aclBudget(deps, clock.now()));
-  if (budget.used + budget.wanted > revocationLimit(world.mapping, budget.ownedAtStart)) {
+  if (isBeyondLimit(budget)) {
     logger.error(
       { objects: names.length, used: budget.used },
       'ACL objects of clients that are gone stay: the mass guard allows no more removals by inference',
