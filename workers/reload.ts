@@ -5,9 +5,9 @@ import { messageOf } from '../src/errors.js';
 import { providerKey } from '../src/model/key.js';
 import { aclTriggers, everyAclTrigger } from '../src/reconcile/acl/fleet-acl.js';
 import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
-import { planFleet } from '../src/reconcile/fleet.js';
+import { planFleet } from '../src/state/fleet.js';
 import { holdTriggers } from '../src/reconcile/holds.js';
-import { losingDestinations, toTriggers } from '../src/reconcile/observe-consul.js';
+import { losingDestinations, toTriggers } from '../src/state/observe-consul.js';
 import { needsUserTokens } from '../src/reconcile/user-token-facts.js';
 
 /**

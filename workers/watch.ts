@@ -6,7 +6,7 @@ import { isAclActive } from '../src/reconcile/acl/acl-state.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { observeJwtProviders } from '../src/reconcile/jwt-providers.js';
-import { standingTriggers, takeCatalog, takeEntries } from '../src/reconcile/observe-consul.js';
+import { standingTriggers, takeCatalog, takeEntries } from '../src/state/observe-consul.js';
 import { hasJwtProviders } from '../src/reconcile/user-token-facts.js';
 import { createBell } from './bell.js';
 import { Outage } from './repeat.js';

@@ -7,6 +7,7 @@ import { compareText } from './compare.js';
 import type { DestinationInput } from './destination-input.js';
 import { parseGrantText } from './grant-text.js';
 import { type Loss, lossOf } from './loss.js';
+import { policyOf } from './mode.js';
 import {
   clientOfDescription,
   describeSource,
@@ -61,10 +62,9 @@ export function planDestination(input: DestinationInput): Plan {
     };
   }
   const awaits = [...new Set(edges.flatMap((edge) => edge.awaits))].toSorted(compareText);
-  const allowed =
-    mapping.mode === 'extend'
-      ? changes.map((change) => onlyWiden(change, input))
-      : changes.map((change) => ({ change, held: undefined }));
+  const allowed = policyOf(mapping).plansNarrowing
+    ? changes.map((change) => ({ change, held: undefined }))
+    : changes.map((change) => onlyWiden(change, input));
   return {
     key,
     changes: allowed.flatMap(({ change }) => (change === undefined ? [] : [change])).toSorted(byOrder),

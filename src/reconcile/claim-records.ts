@@ -5,6 +5,7 @@ import type { ClassifiedKind } from '../model/actor.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { classify } from '../plan/actor.js';
+import { policyOf } from '../plan/mode.js';
 import { claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
@@ -22,9 +23,10 @@ export async function writeClaims(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (deps.world.mapping.mode === 'observe') return false;
+  const policy = policyOf(deps.world.mapping);
+  if (!policy.writes) return false;
   const { create, remove } = plan;
-  const isRemoved = remove !== undefined && deps.world.mapping.mode === 'enforce';
+  const isRemoved = remove !== undefined && policy.removes;
   const writes: readonly ClaimWrite[] = [
     ...(isRemoved ? [{ do: 'delete' as const, record: remove }] : []),
     ...(create === undefined ? [] : [{ do: 'create' as const, record: { ...client, service: create } }]),

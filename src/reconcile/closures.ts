@@ -4,9 +4,9 @@ import type { Job } from '../model/trigger.js';
 import { clientName } from '../plan/acl/quote.js';
 import { isBeyondLimit } from '../plan/guards/revocation-limit.js';
 import { type ClientId, clientText } from '../plan/world.js';
+import { budgetOf } from '../state/fleet.js';
 import { aclBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
-import { budgetOf } from './fleet.js';
 
 /** How long a directory may be unreadable before the client that an order names is closed without its word. */
 const UNCONFIRMED_AFTER_MS = 5_000;

@@ -2,6 +2,7 @@ import { causeOf, causesOf } from '../apply/decision-drafts.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { policyOf } from '../plan/mode.js';
 import type { Change } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { isStillPlanned } from '../plan/still-planned.js';
@@ -60,7 +61,7 @@ export async function reconcileDestination(
     }
     const cause = causeOf(informed);
     await tellHolds(text, await deps.journal.read(text), [...plan.holds, ...used], cause, deps);
-    if (mapping.mode === 'observe') return end;
+    if (!policyOf(mapping).writes) return end;
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
     const isLast = plans > MOST_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;

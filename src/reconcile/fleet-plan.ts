@@ -7,12 +7,12 @@ import type { Change, Hold, Plan } from '../plan/plan.js';
 import { type ClientPlan, planClient } from '../plan/plan-client.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
+import { planFleet } from '../state/fleet.js';
+import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
-import { planFleet } from './fleet.js';
 import { mergeHolds } from './holds.js';
 import { planned } from './jwt-providers.js';
-import type { RevocationWindow } from './revocation-window.js';
 
 /** A record of `claims: first` that would be made or taken back. */
 export interface ClaimChange {

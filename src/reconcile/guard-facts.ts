@@ -2,11 +2,11 @@ import type { GuardFacts, Loss } from '../plan/guards/guard.js';
 import type { RevocationBudget } from '../plan/guards/revocation-limit.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
+import { budgetOf, inferredAcrossFleet } from '../state/fleet.js';
 import { aclBudget } from './acl/acl-budget.js';
 import { isAclSubject } from './acl/acl-draft.js';
 import { rulingsOn } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
-import { budgetOf, inferredAcrossFleet } from './fleet.js';
 
 type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'facts' | 'contention'>;
 

@@ -9,8 +9,8 @@ import { guard } from '../plan/guards/guards.js';
 import type { Hold, Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import type { KeyRecord } from '../queue/journal.js';
+import { inputOf } from '../state/fleet.js';
 import type { ReconcilerDeps } from './deps.js';
-import { inputOf } from './fleet.js';
 import { guardFacts } from './guard-facts.js';
 import { refreshStanding } from './jwt-waiting.js';
 

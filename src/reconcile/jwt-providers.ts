@@ -13,12 +13,12 @@ import type { Hold, Plan } from '../plan/plan.js';
 import { type JwtProviderChange, planJwtProviders } from '../plan/plan-jwt-providers.js';
 import { entryText, parseEntryKeys } from '../plan/user-tokens.js';
 import type { SettledDecision } from '../queue/journal.js';
+import { planFleet } from '../state/fleet.js';
+import { toTriggers } from '../state/observe-consul.js';
 import { aclBudget } from './acl/acl-budget.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
-import { planFleet } from './fleet.js';
 import { tellHolds } from './holds.js';
 import { INTERRUPTED } from './leftovers.js';
-import { toTriggers } from './observe-consul.js';
 import {
   lacksFacts,
   needsUserTokens,

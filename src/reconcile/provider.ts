@@ -6,6 +6,7 @@ import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
+import { standingTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import { isAclActive } from './acl/acl-state.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
@@ -15,7 +16,6 @@ import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut } from './fan-out.js';
 import { holdTriggers } from './holds.js';
 import { type LastRead, lastReadFact } from './last-read.js';
-import { standingTriggers } from './observe-consul.js';
 import { tellUnreadable } from './unreadable.js';
 
 type DirectoryKey = Extract<Key, { kind: 'directory' }>;

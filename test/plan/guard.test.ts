@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Ruling } from '../../src/plan/guards/guard.js';
 import { revocationLimit } from '../../src/plan/guards/revocation-limit.js';
 import { clientText } from '../../src/plan/world.js';
-import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { guarded } from './guarded.js';
 import { claiming, client, mapping, planOf, plansOf, rule, type Scene, scene, sceneAfter } from './scene.js';
 

@@ -5,6 +5,7 @@ import { clientName } from '../../plan/acl/quote.js';
 import { compareText } from '../../plan/compare.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
+import type { AclBudget } from '../../state/fleet.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { isAclActive } from './acl-state.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from './people-objects.js';
@@ -14,16 +15,6 @@ const SLICE = 100;
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 type Counting = Pick<ReconcilerDeps, 'world' | 'acl' | 'window'>;
-
-/**
- * What the mass guard counts of ACL objects, beside the edges of the fleet: each client is one, and each membership of
- * a person.
- */
-export interface AclBudget {
-  readonly owned: number;
-  /** Clients and memberships that would lose something by inference now. */
-  readonly wanted: number;
-}
 
 /** From what was last read: a read that lost many clients is seen whole, whichever of their jobs comes first. */
 export function aclBudget(deps: Counting, now: number): AclBudget {

@@ -5,8 +5,8 @@ import { clientName, isOurs } from '../../plan/acl/quote.js';
 import { isBeyondLimit } from '../../plan/guards/revocation-limit.js';
 import type { StandingAcl } from '../../state/acl-cache.js';
 import { clientOf } from '../../state/acl-owners.js';
+import { budgetOf } from '../../state/fleet.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { budgetOf } from '../fleet.js';
 import { aclBudget } from './acl-budget.js';
 
 /** What a client's id ends in where it does not fit into a name as it is. */

@@ -11,9 +11,15 @@ import { policyOf } from '../plan/mode.js';
 import type { Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { parseServiceText, serviceText } from '../plan/world.js';
-import type { WorldState } from '../state/world-state.js';
-import type { AclBudget } from './acl/acl-budget.js';
 import type { RevocationWindow } from './revocation-window.js';
+import type { WorldState } from './world-state.js';
+
+/** What the revocation limit counts of ACL objects: each client is one, and each membership of a person. */
+export interface AclBudget {
+  readonly owned: number;
+  /** Clients and memberships that would lose something by inference now. */
+  readonly wanted: number;
+}
 
 const NO_ACL: AclBudget = { owned: 0, wanted: 0 };
 
