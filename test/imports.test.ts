@@ -75,10 +75,10 @@ function fault({ from, to, isTypeOnly }: Import): string | undefined {
       : 'an adapter imports no other adapter';
   }
   if (a.stage === 'apply') {
-    if (BASE.has(b.stage) || ['plan', 'apply'].includes(b.stage)) return undefined;
+    if (BASE.has(b.stage) || ['plan', 'state', 'apply'].includes(b.stage)) return undefined;
     return STAGES.has(b.stage) && b.adapter === undefined && isTypeOnly
       ? undefined
-      : 'a write sees the plan, and ports as types';
+      : 'a write sees the plan and the state, and ports as types';
   }
   if (['reconcile', 'src/reconciler.ts'].includes(a.stage)) {
     if (BASE.has(b.stage) || ['plan', 'state', 'apply', 'reconcile', 'src/reconciler.ts'].includes(b.stage))

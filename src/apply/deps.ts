@@ -1,6 +1,9 @@
 import type { Clock } from '../clock.js';
+import type { Consul } from '../consul/consul.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
+import type { WorldState } from '../state/world-state.js';
+import type { Stamp } from './decision-drafts.js';
 
 /** What every journaled write works with. */
 export interface ApplyDeps {
@@ -10,4 +13,27 @@ export interface ApplyDeps {
   readonly metrics: Metrics;
   /** Called after every settlement, so that the relay need not wait for its next look. */
   readonly onSettled: () => void;
+}
+
+/** What a target works with that reads Consul itself, and keeps the state up. */
+export interface TargetDeps extends ApplyDeps {
+  readonly consul: Pick<Consul, 'claims' | 'jwtProviders'>;
+  readonly world: WorldState;
+  /** `scopemesh/<owner>/<replica>`. */
+  readonly source: string;
+  readonly newId: () => string;
+}
+
+export function stampOf({
+  source,
+  world,
+  newId,
+  clock,
+}: Pick<TargetDeps, 'source' | 'world' | 'newId' | 'clock'>): Stamp {
+  return {
+    source,
+    mappingRevision: world.mapping.revision,
+    newId,
+    time: new Date(clock.now()).toISOString(),
+  };
 }

@@ -64,6 +64,21 @@ export interface Plan {
   readonly awaits?: readonly string[];
 }
 
+/** Turns a change into a hold of the same content. */
+export function toHold(change: Change, reason: Hold['reason'], detail: string): Hold {
+  return {
+    subject: change.subject,
+    resource: change.resource,
+    reason,
+    detail,
+    action: change.action,
+    scopes: change.scopes,
+    before: change.before,
+    after: change.after,
+    ...(change.client === undefined ? {} : { client: change.client }),
+  };
+}
+
 /** `intention/<partition>/<namespace>/<destination>/<source>`, the order of decisions. */
 export function intentionSubject(destination: ServiceName, source: string): string {
   return ['intention', destination.partition, destination.namespace, destination.name, source]

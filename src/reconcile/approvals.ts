@@ -1,11 +1,11 @@
-import { holdKey, plainDecision } from '../apply/decision-drafts.js';
+import { plainDecision } from '../apply/decision-drafts.js';
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
+import { endedHold, fingerprintOf, holdKey } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
-import { endedHold, fingerprintOf } from './holds.js';
 
 /** It is about exactly that removal: another one has another fingerprint. */
 interface StoredRuling extends Ruling {

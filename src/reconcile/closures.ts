@@ -3,6 +3,13 @@ import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
 import { clientName } from '../plan/acl/quote.js';
 import { isBeyondLimit } from '../plan/guards/revocation-limit.js';
+import {
+  isNewer,
+  newest,
+  newestCompromise,
+  parseStored,
+  type StoredClosure,
+} from '../plan/stored-closure.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import { budgetOf } from '../state/fleet.js';
 import { aclBudget } from './acl/acl-budget.js';
@@ -12,13 +19,6 @@ import type { ReconcilerDeps } from './deps.js';
 const UNCONFIRMED_AFTER_MS = 5_000;
 
 const FACT = 'orders/closures';
-
-interface StoredClosure extends ClientId {
-  readonly closure: 'ClientQuarantined' | 'Released';
-  /** ISO 8601: of the newest order carried out, the instant that it names and the one when it was received. */
-  readonly at: string;
-  readonly receivedAt: string;
-}
 
 /**
  * Carries out the orders that need no read: a compromised client is quarantined at once, and stays so over restarts
@@ -48,31 +48,6 @@ export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): 
       'client quarantined: its secret is compromised',
     );
   }
-}
-
-type Instants = Pick<StoredClosure, 'at' | 'receivedAt'>;
-
-function newestCompromise(job: Job): Instants | undefined {
-  const orders = job.triggers.flatMap(({ order }) => (order?.kind === 'secret-compromised' ? [order] : []));
-  if (orders.length === 0) return undefined;
-  return {
-    at: newest(orders.map(({ at }) => at)),
-    receivedAt: newest(orders.map(({ cause }) => cause.receivedAt)),
-  };
-}
-
-/** A report that came later is another one, also where it is about an earlier moment. */
-function isNewer(order: Instants, known: Instants): boolean {
-  return (
-    Date.parse(order.at) > Date.parse(known.at) || Date.parse(order.receivedAt) > Date.parse(known.receivedAt)
-  );
-}
-
-function newest(instants: readonly (string | undefined)[]): string {
-  const [last = ''] = instants
-    .filter((each) => each !== undefined)
-    .toSorted((a, b) => Date.parse(b) - Date.parse(a));
-  return last;
 }
 
 /**
@@ -162,21 +137,5 @@ async function changeStored(
     if (changed === known) return;
     const others = all.filter((each) => each !== known);
     await deps.facts.set(FACT, JSON.stringify([...others, ...(changed === undefined ? [] : [changed])]));
-  });
-}
-
-function parseStored(text: string | undefined): readonly StoredClosure[] {
-  if (text === undefined) return [];
-  const value: unknown = JSON.parse(text);
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((each: unknown) => {
-    if (typeof each !== 'object' || each === null) return [];
-    const { provider, clientId, closure, at, receivedAt }: Partial<Record<string, unknown>> = { ...each };
-    if (typeof provider !== 'string' || typeof clientId !== 'string' || typeof at !== 'string') return [];
-    if (closure !== 'ClientQuarantined' && closure !== 'Released') return [];
-    // Earlier versions did not remember when an order was received.
-    return [
-      { provider, clientId, closure, at, receivedAt: typeof receivedAt === 'string' ? receivedAt : at },
-    ];
   });
 }

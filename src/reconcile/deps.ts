@@ -1,4 +1,3 @@
-import type { Stamp } from '../apply/decision-drafts.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
@@ -10,6 +9,8 @@ import type { Contention } from '../state/contention.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import type { AclState } from './acl/acl-state.js';
+
+export { stampOf } from '../apply/deps.js';
 
 /** What the reconciler works with; ports, never adapters. */
 export interface ReconcilerDeps {
@@ -36,15 +37,6 @@ export interface ReconcilerDeps {
   readonly onSettled: () => void;
   /** Asks for a complete comparison with Consul before its time. */
   readonly askForSweep: () => void;
-}
-
-export function stampOf(deps: Pick<ReconcilerDeps, 'source' | 'world' | 'newId' | 'clock'>): Stamp {
-  return {
-    source: deps.source,
-    mappingRevision: deps.world.mapping.revision,
-    newId: deps.newId,
-    time: new Date(deps.clock.now()).toISOString(),
-  };
 }
 
 /** For whoever goes through everything itself. */

@@ -1,4 +1,5 @@
 import { causeOf, causesOf } from '../apply/decision-drafts.js';
+import { recoverPending } from '../apply/recover-pending.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
@@ -15,7 +16,6 @@ import { isOfList } from './fan-out.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
 import { tellHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
-import { settleLeftovers } from './leftovers.js';
 import { writePlan } from './write-plan.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
@@ -43,7 +43,7 @@ export async function reconcileDestination(
   let entry = isFresh
     ? await readEntry(destination, deps, signal)
     : world.entries.get(serviceText(destination));
-  const lastWritten = await settleLeftovers(text, record, entry, deps);
+  const lastWritten = await recoverPending(text, record, entry, deps);
   world.rememberWritten(text, lastWritten);
   const informed: Job = { ...job, triggers: [...job.triggers, ...deps.queue.late()] };
   const known = { ...record, lastWritten };

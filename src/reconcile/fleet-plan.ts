@@ -2,6 +2,7 @@ import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
 import type { ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
+import { mergeHolds } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import { type ClientPlan, planClient } from '../plan/plan-client.js';
@@ -11,7 +12,6 @@ import { planFleet } from '../state/fleet.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
-import { mergeHolds } from './holds.js';
 import { planned } from './jwt-providers.js';
 
 /** A record of `claims: first` that would be made or taken back. */

@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { sourcesAfter } from '../../src/apply/entry-sources.js';
 import { MAX_ENTRY_BYTES } from '../../src/plan/guards/entry-size.js';
+import { guard } from '../../src/plan/guards/guards.js';
+import { guardableJwtProviders } from '../../src/plan/jwt-provider-change.js';
 import type { Change } from '../../src/plan/plan.js';
+import type { JwtProviderChange } from '../../src/plan/plan-jwt-providers.js';
+import { entryText } from '../../src/plan/user-tokens.js';
 import { clientText } from '../../src/plan/world.js';
 import { toWrittenText } from '../../src/plan/written.js';
-import { guarded } from './guarded.js';
+import { guarded, NOTHING_IN_THE_WAY } from './guarded.js';
 import {
   ALLOW,
   claiming,
@@ -70,6 +74,29 @@ describe('a subject that somebody corrects again and again', () => {
   test('is closed where what stands cannot be compared', () => {
     const { changes } = guarded(planOf(editedTo({ kind: 'other' })), CONTENDED);
     expect(changes).toMatchObject([{ after: DENY, widens: false }]);
+  });
+});
+
+describe('a jwt-provider', () => {
+  const entryOf = (audience: string) => ({
+    name: 'idp',
+    issuer: 'https://idp',
+    audiences: [audience],
+    jwksUri: 'https://idp/certs',
+    meta: {},
+  });
+  const after = entryOf('consul');
+  const written = new Map([['jwt-provider/idp', entryText(after)]]);
+  const judged = (before: JwtProviderChange['before']) =>
+    guard(
+      guardableJwtProviders([{ name: 'idp', verb: before ? 'updated' : 'created', before, after }], written),
+      { ...NOTHING_IN_THE_WAY, ...CONTENDED },
+    );
+
+  test('that somebody removes again and again is left alone, and one that takes other tokens is not', () => {
+    expect(judged(undefined)).toMatchObject({ changes: [], holds: [{ reason: 'Contended' }] });
+    const edited = { name: 'idp', content: entryOf('theirs'), meta: {}, modifyIndex: 7 };
+    expect(judged(edited)).toMatchObject({ changes: [{ reason: 'DriftCorrected' }], holds: [] });
   });
 });
 

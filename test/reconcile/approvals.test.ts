@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
-import { holdKey } from '../../src/apply/decision-drafts.js';
 import { guardableEdges } from '../../src/plan/guards/edges.js';
+import { fingerprintOf, holdKey } from '../../src/plan/holds.js';
 import type { KeyRecord, RecordedHold } from '../../src/queue/journal.js';
 import { ruleOnHold, rulingsOn } from '../../src/reconcile/approvals.js';
-import { fingerprintOf } from '../../src/reconcile/holds.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { guarded } from '../plan/guarded.js';
 import {

@@ -1,6 +1,5 @@
 import { intersection } from '../access.js';
-import type { Change, Plan } from '../plan.js';
-import { toHold } from '../plan-destination.js';
+import { type Change, type Plan, toHold } from '../plan.js';
 import type { Guardable } from './guards.js';
 
 /** The plan of one destination, as guards see it. */

@@ -1,10 +1,10 @@
 import { settledOf } from '../../apply/decision-drafts.js';
+import { INTERRUPTED } from '../../apply/recover-pending.js';
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { INTERRUPTED } from '../leftovers.js';
 import { isAclSubject, parseTokensMeant } from './acl-draft.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
 

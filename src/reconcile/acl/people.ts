@@ -1,9 +1,10 @@
-import { causeOf, grantReasonOf, holdKey } from '../../apply/decision-drafts.js';
+import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { SyncError } from '../../errors.js';
 import type { Members } from '../../identity/directory.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import { guard } from '../../plan/guards/guards.js';
+import { holdKey } from '../../plan/holds.js';
 import type { JobResult } from '../../queue/queue.js';
 import { forgetRulings } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';

@@ -1,4 +1,3 @@
-import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
 import type { ClaimWrite, WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
@@ -9,7 +8,8 @@ import { policyOf } from '../plan/mode.js';
 import { claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import { stampOf, type TargetDeps } from './deps.js';
+import { journaledWrite, settleRefused } from './journaled-write.js';
 
 /**
  * Makes or takes back the record of who claimed a client first; each write with its decision. True if there was
@@ -20,7 +20,7 @@ export async function writeClaims(
   client: ClientId,
   plan: ClientPlan,
   cause: Cause,
-  deps: ReconcilerDeps,
+  deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
   const policy = policyOf(deps.world.mapping);
@@ -45,7 +45,7 @@ async function writeOne(
   key: string,
   write: ClaimWrite,
   cause: Cause,
-  deps: ReconcilerDeps,
+  deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<SyncError | undefined> {
   const draft = toDraft(write, cause, deps);
@@ -60,7 +60,7 @@ async function writeOne(
   return end.error;
 }
 
-function toDraft(write: ClaimWrite, cause: Cause, deps: ReconcilerDeps): DraftDecision {
+function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecision {
   const stamp = stampOf(deps);
   const { provider, clientId, service } = write.record;
   const isNew = write.do === 'create';
@@ -88,7 +88,7 @@ function toDraft(write: ClaimWrite, cause: Cause, deps: ReconcilerDeps): DraftDe
   };
 }
 
-function kindOf(id: ClientId, { world }: Pick<ReconcilerDeps, 'world'>): ClassifiedKind {
+function kindOf(id: ClientId, { world }: Pick<TargetDeps, 'world'>): ClassifiedKind {
   const client = world.client(id);
   return client === undefined ? 'unknown' : classify(client, world.mapping);
 }
