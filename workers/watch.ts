@@ -5,7 +5,7 @@ import type { ClaimStanding } from '../src/plan/claims.js';
 import { isAclActive } from '../src/reconcile/acl/acl-state.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
-import { observeJwtProviders } from '../src/reconcile/jwt-providers.js';
+import { observeJwtProviders } from '../src/reconcile/jwt-provider-plans.js';
 import { hasJwtProviders } from '../src/reconcile/user-token-facts.js';
 import { standingTriggers, takeCatalog, takeEntries } from '../src/state/observe-consul.js';
 import { createBell } from './bell.js';

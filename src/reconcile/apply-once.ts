@@ -1,8 +1,8 @@
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
-import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
 import type { ClientId } from '../plan/world.js';
 import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
 import { isAclActive } from './acl/acl-state.js';
@@ -13,7 +13,8 @@ import { settleClaims } from './claims.js';
 import type { ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
 import { clientsOf, type FleetPlan } from './fleet-plan.js';
-import { providerOfChange, reconcileJwtProvider } from './jwt-providers.js';
+import { providerOfChange } from './jwt-provider-plans.js';
+import { reconcileJwtProvider } from './jwt-providers.js';
 
 /** A key that could not be applied, and why. */
 export interface Failure {
@@ -93,8 +94,6 @@ export async function applyOnce(
   return failures;
 }
 
-type DestinationKey = Extract<Key, { kind: 'destination' }>;
-
 async function applyClientAcl(
   client: ClientId,
   cause: Cause,
@@ -136,11 +135,6 @@ async function applyUnlinked(cause: Cause, deps: ReconcilerDeps, signal: AbortSi
   if (isAclActive(deps)) await removeLeft([], cause, deps, signal);
 }
 
-/** Destinations at which the plan takes something away, by their names. */
-function losingNames({ changes }: FleetPlan): ReadonlySet<string> {
-  return new Set(changes.flatMap(({ narrows, resource }) => (narrows ? (resource.destination ?? []) : [])));
-}
-
 async function applyDestination(
   key: DestinationKey,
   cause: Cause,
@@ -155,25 +149,4 @@ async function applyDestination(
     if (tries === MOST_TRIES) throw new Error('somebody else keeps changing this entry; try again later');
     await deps.clock.sleep(result.afterMs, signal);
   }
-}
-
-/** Every destination with a change or a hold, narrowing ones first. */
-function destinationsOf(plan: FleetPlan): readonly DestinationKey[] {
-  const found = new Map<string, DestinationKey>();
-  const narrowing = plan.changes.filter((change) => change.narrows);
-  for (const { resource } of [...narrowing, ...plan.changes, ...plan.holds]) {
-    const { kind, destination, namespace, partition } = resource;
-    if (kind !== 'intention' || destination === undefined) continue;
-    const key = keyOf({
-      partition: partition ?? 'default',
-      namespace: namespace ?? 'default',
-      name: destination,
-    });
-    if (!found.has(formatKey(key))) found.set(formatKey(key), key);
-  }
-  return [...found.values()];
-}
-
-function keyOf({ partition, namespace, name }: ServiceName): DestinationKey {
-  return { kind: 'destination', partition, namespace, service: name };
 }

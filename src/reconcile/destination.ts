@@ -16,15 +16,13 @@ import { isOfList } from './fan-out.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
 import { tellHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
+import { endOf } from './unread-evidence.js';
 import { writePlan } from './write-plan.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
 
 /** After a lost compare-and-set the key is read and planned again at once, but not in a tight loop. */
 const CONFLICT_RETRY_MS = 20;
-/** Between looks whether a directory has been read completely: longer the longer it takes. */
-const SOONEST_LOOK_MS = 500;
-const LATEST_LOOK_MS = 10_000;
 /** So often what is recorded may give way to a newer plan; then what narrows is written whatever comes. */
 const MOST_PLANS = 2;
 
@@ -128,19 +126,4 @@ async function readEntry(
   const entry = await consul.intentions.read(destination, signal);
   world.putEntry(destination, entry, read);
   return entry;
-}
-
-/**
- * A plan made before a directory was read completely keeps what is and makes no use of what the IdP told of it. The
- * job stays, or its evidence would be gone when that read shows the loss, and the mass guard would hold for an
- * inference what was told.
- */
-function endOf(job: Job, deps: ReconcilerDeps): JobResult {
-  const untold = job.triggers.filter(({ evidence }) =>
-    evidence?.some(({ provider }) => deps.directories.has(provider) && !deps.world.hasDirectory(provider)),
-  );
-  const [oldest] = untold.map(({ cause }) => Date.parse(cause.receivedAt)).sort((a, b) => a - b);
-  if (oldest === undefined) return { kind: 'done' };
-  const waitedMs = deps.clock.now() - oldest;
-  return { kind: 'retry', afterMs: Math.min(Math.max(waitedMs / 2, SOONEST_LOOK_MS), LATEST_LOOK_MS) };
 }

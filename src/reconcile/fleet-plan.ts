@@ -12,7 +12,7 @@ import { planFleet } from '../state/fleet.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
-import { planned } from './jwt-providers.js';
+import { planned } from './jwt-provider-plans.js';
 
 /** A record of `claims: first` that would be made or taken back. */
 export interface ClaimChange {

@@ -10,7 +10,7 @@ import { isAclActive } from './acl/acl-state.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { holdTriggers } from './holds.js';
-import { jwtProviderTriggers } from './jwt-providers.js';
+import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {
