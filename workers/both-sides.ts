@@ -4,7 +4,7 @@ import type { AclState } from '../src/apply/acl/acl-state.js';
 import type { Consul } from '../src/consul/consul.js';
 import type { SyncError } from '../src/errors.js';
 import { readBothSides } from '../src/reconcile/read-all.js';
-import { RevocationWindow } from '../src/reconcile/revocation-window.js';
+import { RevocationWindow } from '../src/state/revocation-window.js';
 import type { WorldState } from '../src/state/world-state.js';
 import type { Cli } from './cli.js';
 import { findDaemon } from './daemon-client.js';

@@ -2,10 +2,10 @@ import { viewOf } from '../src/apply/decision-drafts.js';
 import { toPlainValue } from '../src/decisions/plain-value.js';
 import type { Mapping } from '../src/model/rule.js';
 import type { AclChange } from '../src/plan/acl/acl-change.js';
+import { jwtProviderFacts, jwtProviderSubject } from '../src/plan/jwt-provider-change.js';
 import { type Change, claimSubject, type Hold } from '../src/plan/plan.js';
 import type { JwtProviderChange } from '../src/plan/plan-jwt-providers.js';
 import type { ClaimChange, FleetPlan } from '../src/reconcile/fleet-plan.js';
-import { jwtProviderFacts, jwtProviderSubject } from '../src/reconcile/jwt-providers.js';
 
 /** How many edges would open, change and close, and how many changes are held. */
 export interface PlanSummary {

@@ -5,10 +5,10 @@ import { messageOf } from '../src/errors.js';
 import { providerKey } from '../src/model/key.js';
 import { aclTriggers, everyAclTrigger } from '../src/reconcile/acl/fleet-acl.js';
 import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
-import { planFleet } from '../src/reconcile/fleet.js';
 import { holdTriggers } from '../src/reconcile/holds.js';
-import { losingDestinations, toTriggers } from '../src/reconcile/observe-consul.js';
 import { needsUserTokens } from '../src/reconcile/user-token-facts.js';
+import { planFleet } from '../src/state/fleet.js';
+import { losingDestinations, toTriggers } from '../src/state/observe-consul.js';
 
 /**
  * Reloads of the configuration file, one after the other. A good new file takes effect and is a decision; a bad one is

@@ -2,7 +2,6 @@ import type {
   Decision,
   DecisionAction,
   DraftDecision,
-  HoldReason,
   Outcome,
   Reason,
   Resource,
@@ -186,11 +185,6 @@ export function grantReasonOf(job: Job): 'ScopeGranted' | 'MappingChanged' | 'Cl
     return 'ScopeGranted';
   if (kinds.has('config')) return 'MappingChanged';
   return kinds.has('consul-watch') ? 'ClaimAdded' : 'ScopeGranted';
-}
-
-/** One key per hold of a subject. */
-export function holdKey(hold: { readonly subject: string; readonly reason: HoldReason }): string {
-  return `${hold.subject} ${hold.reason}`;
 }
 
 function typeOf(kind: ResourceKind, verb: Verb): Decision['type'] {

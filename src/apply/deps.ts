@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.js';
+import type { Consul } from '../consul/consul.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
+import type { WorldState } from '../state/world-state.js';
 import type { Stamp } from './decision-drafts.js';
 
 /** What every journaled write works with. */
@@ -20,6 +22,15 @@ export interface StampDeps {
   readonly newId: () => string;
   readonly clock: Pick<Clock, 'now'>;
   readonly world: { readonly mapping: { readonly revision: string } };
+}
+
+/** What a target works with that reads Consul itself, and keeps the state up. */
+export interface TargetDeps extends ApplyDeps {
+  readonly consul: Pick<Consul, 'claims' | 'jwtProviders'>;
+  readonly world: WorldState;
+  /** `scopemesh/<owner>/<replica>`. */
+  readonly source: string;
+  readonly newId: () => string;
 }
 
 export function stampOf({ source, newId, clock, world }: StampDeps): Stamp {

@@ -63,7 +63,10 @@ export async function writeEntry(
     const drafts = toDrafts(changes, base, write);
     const sources = sourcesAfter(base?.sources ?? [], changes, owner);
     const lastWritten = new Map(
-      changes.map((change) => [change.subject, toWrittenText(change.after, change.opensBy)]),
+      changes.map(({ subject, after, remembered = after, opensBy }) => [
+        subject,
+        toWrittenText(remembered, opensBy),
+      ]),
     );
     const reserved = write.reserve(changes);
     const end = await journaledWrite(

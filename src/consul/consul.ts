@@ -12,13 +12,6 @@ export type WriteResult =
   | { readonly kind: 'conflict' };
 
 /**
- * The longest PUT body of an entry that may grow: the core compares `sizeOf` with it and holds a change that widens. A
- * change that narrows is sent at any size. Consul has no limit of its own (1.14.11 took 45 MB): it applies an entry
- * as one Raft message, logs a warning from 1 MiB on, and every other write waits meanwhile, about 0.1 s for each MiB.
- */
-export const MAX_ENTRY_BYTES = 2 * 1024 * 1024;
-
-/**
  * service-intentions entries. Every method throws SyncError: ERR_CONSUL_UNREACHABLE or ERR_TIMEOUT (retriable;
  * a write may have happened), ERR_CONSUL_DENIED (403), ERR_CONSUL_REJECTED (Consul refused the content; carries
  * its text), ERR_CONSUL_INCOMPLETE (filtered, rewound or partial answer).

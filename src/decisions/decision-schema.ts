@@ -49,6 +49,7 @@ const HOLD_REASONS = {
   LegacyEntry: 'LegacyEntry',
   MarkLost: 'MarkLost',
   Contended: 'Contended',
+  EntryTooLarge: 'EntryTooLarge',
   InvalidServiceName: 'InvalidServiceName',
   ProtectedDestination: 'ProtectedDestination',
   ProtocolUnsuitable: 'ProtocolUnsuitable',

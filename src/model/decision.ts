@@ -36,6 +36,7 @@ export const HOLD_REASONS = [
   'LegacyEntry',
   'MarkLost',
   'Contended',
+  'EntryTooLarge',
   'InvalidServiceName',
   'ProtectedDestination',
   'ProtocolUnsuitable',

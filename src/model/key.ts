@@ -28,7 +28,11 @@ export function clientKey(provider: string, clientId: string): Key {
   return { kind: 'client', provider, by: 'clientId', value: clientId };
 }
 
-export function destinationKey(service: string, namespace = 'default', partition = 'default'): Key {
+export function destinationKey(
+  service: string,
+  namespace = 'default',
+  partition = 'default',
+): Extract<Key, { kind: 'destination' }> {
   return { kind: 'destination', partition, namespace, service };
 }
 

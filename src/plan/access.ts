@@ -97,8 +97,8 @@ export function intersection(a: Access | undefined, b: Access | undefined): Acce
   if (covers(b, a)) return a;
   if (a?.kind !== 'http' || b?.kind !== 'http') return undefined;
   const permissions = [
-    ...a.permissions.filter((permission) => covers(b, { kind: 'http', permissions: [permission] })),
-    ...b.permissions.filter((permission) => covers(a, { kind: 'http', permissions: [permission] })),
+    ...perMethod(a).filter((permission) => covers(b, { kind: 'http', permissions: [permission] })),
+    ...perMethod(b).filter((permission) => covers(a, { kind: 'http', permissions: [permission] })),
   ];
   return permissions.length === 0 ? undefined : canonical({ kind: 'http', permissions });
 }
@@ -233,6 +233,13 @@ function pathCovers(outer: HttpPermission, inner: HttpPermission): boolean {
   if (outer.pathPrefix === undefined) return true;
   const start = inner.pathExact ?? inner.pathPrefix;
   return start?.startsWith(outer.pathPrefix) ?? false;
+}
+
+/** One permission for each method, where methods are named. */
+function perMethod({ permissions }: HttpAccess): readonly HttpPermission[] {
+  return permissions.flatMap((permission) =>
+    (permission.methods ?? [undefined]).map((method) => withMethod(permission, method)),
+  );
 }
 
 function withMethod(permission: HttpPermission, method: string | undefined): HttpPermission {

@@ -1,6 +1,7 @@
 import type { IntentionSource } from '../model/intention.js';
 import { sameAccess } from './access.js';
 import type { DestinationInput } from './destination-input.js';
+import { policyOf } from './mode.js';
 import { describeSource, isAnyMarked, isManagedElsewhere, isOwned } from './ownership.js';
 import { type Change, intentionResource, intentionSubject } from './plan.js';
 import { wantedAccess } from './wanted.js';
@@ -12,7 +13,7 @@ import { serviceText } from './world.js';
  */
 export function planAdoption(input: DestinationInput): readonly Change[] {
   const { entry, mapping } = input;
-  if (entry === undefined || mapping.mode === 'observe') return [];
+  if (entry === undefined || !policyOf(mapping).writes) return [];
   if (isManagedElsewhere(entry) || entry.sources.some((source) => source.isLegacy)) return [];
   return entry.sources.flatMap((source) => adopt(source, input));
 }

@@ -1,12 +1,13 @@
 import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
-import { covers, digest, narrows, sameAccess, union, widens } from './access.js';
+import { digest, narrows, sameAccess, widens } from './access.js';
 import type { ClaimStanding } from './claims.js';
 import { compareText } from './compare.js';
 import type { DestinationInput } from './destination-input.js';
-import { parseGrantText } from './grant-text.js';
+import { extendOnly } from './guards/extend.js';
 import { type Loss, lossOf } from './loss.js';
+import { policyOf } from './mode.js';
 import {
   clientOfDescription,
   describeSource,
@@ -25,6 +26,7 @@ import {
   intentionSubject,
   type Plan,
   type PlannedClient,
+  toHold,
 } from './plan.js';
 import { opens, takesOver } from './precedence.js';
 import { type Wanted, wantedAccess } from './wanted.js';
@@ -61,30 +63,14 @@ export function planDestination(input: DestinationInput): Plan {
     };
   }
   const awaits = [...new Set(edges.flatMap((edge) => edge.awaits))].toSorted(compareText);
-  const allowed =
-    mapping.mode === 'extend'
-      ? changes.map((change) => onlyWiden(change, input))
-      : changes.map((change) => ({ change, held: undefined }));
+  const allowed = policyOf(mapping).plansNarrowing
+    ? changes.map((change) => ({ change, held: undefined }))
+    : changes.map((change) => extendOnly(change, input));
   return {
     key,
     changes: allowed.flatMap(({ change }) => (change === undefined ? [] : [change])).toSorted(byOrder),
     holds: sortHolds([...holds, ...allowed.flatMap(({ held }) => (held === undefined ? [] : [held]))]),
     ...(awaits.length === 0 ? {} : { awaits }),
-  };
-}
-
-/** Turns a change into a hold of the same content. */
-export function toHold(change: Change, reason: Hold['reason'], detail: string): Hold {
-  return {
-    subject: change.subject,
-    resource: change.resource,
-    reason,
-    detail,
-    action: change.action,
-    scopes: change.scopes,
-    before: change.before,
-    after: change.after,
-    ...(change.client === undefined ? {} : { client: change.client }),
   };
 }
 
@@ -339,39 +325,6 @@ function reasonOf(facts: {
   if (facts.isDrift) return 'DriftCorrected';
   if (facts.keepsClosed) return 'WildcardWouldAllow';
   return facts.loses ? facts.loss.reason : facts.input.grantReason;
-}
-
-/** In `extend` nothing narrows: what would is widened as far as it goes and the rest held. */
-function onlyWiden(
-  change: Change,
-  input: DestinationInput,
-): { readonly change: Change | undefined; readonly held: Hold | undefined } {
-  if (change.before === undefined && isNarrowerThanWildcard(change, input)) {
-    const detail =
-      'mode is extend: an intention of its own would take from this source what a wider intention gives it';
-    return { change: undefined, held: toHold(change, 'ModeForbids', detail) };
-  }
-  if (!change.narrows && change.after !== undefined) return { change, held: undefined };
-  const held = toHold(change, 'ModeForbids', 'mode is extend: nothing is narrowed or deleted');
-  if (!change.widens || change.before === undefined || change.before.kind === 'other')
-    return { change: undefined, held };
-  return {
-    held,
-    change: {
-      ...change,
-      after: union(change.before, change.after),
-      action: 'grant',
-      reason: input.grantReason,
-      scopes: [...new Set(change.opensBy.map((text) => parseGrantText(text).name))],
-      narrows: false,
-      isInferred: false,
-    },
-  };
-}
-
-function isNarrowerThanWildcard(change: Change, { entry, wildcard }: DestinationInput): boolean {
-  const wider = takesOver(change.source, entry, wildcard);
-  return wider !== undefined && (wider.access.kind === 'other' || !covers(change.after, wider.access));
 }
 
 function byOrder(a: Change, b: Change): number {

@@ -3,6 +3,7 @@ import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provide
 import type { Mapping } from '../model/rule.js';
 import { isOurJwtProvider, providerOfEntry, userRequirement } from './acl/jwt-requirement.js';
 import { compareText } from './compare.js';
+import { policyOf } from './mode.js';
 import type { Change, Plan } from './plan.js';
 import { isSameEntry, jwksUriOf, type UserTokenFacts } from './user-tokens.js';
 
@@ -37,7 +38,8 @@ export interface JwtProviderInput {
 export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderChange[] {
   const { mapping, userTokens, plans } = input;
   const { entries } = userTokens;
-  if (entries === undefined || mapping.mode === 'observe') return [];
+  const policy = policyOf(mapping);
+  if (entries === undefined || !policy.writes) return [];
   const changes = new Map<string, JwtProviderChange>();
   const awaited = new Set(plans.flatMap((plan) => plan.awaits ?? []));
   for (const provider of awaited) {
@@ -45,14 +47,10 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
     if (after === undefined) continue;
     const before = entries.get(after.name.toLowerCase());
     if (before === undefined) changes.set(after.name, { name: after.name, verb: 'created', before, after });
-    else if (
-      mapping.mode === 'enforce' &&
-      isOurJwtProvider(mapping.owner, before) &&
-      !isSameEntry(before.content, after)
-    )
+    else if (policy.removes && isOurJwtProvider(mapping.owner, before) && !isSameEntry(before.content, after))
       changes.set(after.name, { name: after.name, verb: 'updated', before, after });
   }
-  if (mapping.mode === 'extend') return sorted(changes);
+  if (!policy.removes) return sorted(changes);
   const named = new Set(
     [
       ...[...input.intentions].flatMap(providersNamedBy),

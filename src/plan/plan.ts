@@ -35,6 +35,8 @@ export interface Change {
   readonly isInferred: boolean;
   /** Who let it pass although the mass guard held it; it counts all the same. */
   readonly approvedBy?: Principal;
+  /** What scopemesh will remember to have written, where a guard let less of it pass than is wanted. */
+  readonly remembered?: Access | undefined;
   readonly narrows: boolean;
   readonly widens: boolean;
 }
@@ -62,6 +64,21 @@ export interface Plan {
   readonly holds: readonly Hold[];
   /** Identity providers whose jwt-provider must be written before the rest can be; absent where none is missing. */
   readonly awaits?: readonly string[];
+}
+
+/** Turns a change into a hold of the same content. */
+export function toHold(change: Change, reason: Hold['reason'], detail: string): Hold {
+  return {
+    subject: change.subject,
+    resource: change.resource,
+    reason,
+    detail,
+    action: change.action,
+    scopes: change.scopes,
+    before: change.before,
+    after: change.after,
+    ...(change.client === undefined ? {} : { client: change.client }),
+  };
 }
 
 /** `intention/<partition>/<namespace>/<destination>/<source>`, the order of decisions. */

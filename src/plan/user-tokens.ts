@@ -4,6 +4,7 @@ import { canonical, covers } from './access.js';
 import { isOurJwtProvider, type UserRequirement, userRequirement } from './acl/jwt-requirement.js';
 import { jwtProviderName } from './acl/quote.js';
 import type { DestinationInput } from './destination-input.js';
+import { policyOf } from './mode.js';
 import type { Opening } from './openings.js';
 import type { ClientId } from './world.js';
 
@@ -63,7 +64,7 @@ export function openForUser(
   const access = withRequirement(opening.access, asked.requirement);
   const { entries } = userTokens;
   // Nothing is written: what would be is planned as if the entry had been.
-  const isPlanned = mapping.mode === 'observe' && entries?.has(asked.entry.name.toLowerCase()) === false;
+  const isPlanned = !policyOf(mapping).writes && entries?.has(asked.entry.name.toLowerCase()) === false;
   if (isPlanned) return { kind: 'open', access };
   if (entries === undefined)
     return {
@@ -83,7 +84,7 @@ export function openForUser(
       stays: undefined,
     };
   if (isSameEntry(standing.content, asked.entry)) return { kind: 'open', access };
-  if (mapping.mode === 'extend')
+  if (!policyOf(mapping).plansNarrowing)
     return {
       kind: 'held',
       reason: 'ModeForbids',

@@ -244,7 +244,8 @@ export class Agenda {
   }
 
   async #start(entry: Entry, handler: AgendaHandler): Promise<void> {
-    const { owners, waiters, triggers: noted, isUrgent } = entry;
+    const { owners, waiters, isUrgent } = entry;
+    let { triggers: noted } = entry;
     entry.triggers = [];
     entry.owners = [];
     entry.waiters = [];
@@ -270,6 +271,7 @@ export class Agenda {
       note: (next) => this.note(next),
       late: () => {
         const { triggers: late } = entry;
+        noted = mergeTriggers(noted, late);
         // A mere note is used up; what asks for a run gets it.
         if (!entry.isWanted) entry.triggers = [];
         return late;

@@ -3,9 +3,9 @@ import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey } from '../model/key.js';
 import type { Change } from '../plan/plan.js';
 import { planAdoption } from '../plan/plan-adoption.js';
+import { inputOf } from '../state/fleet.js';
 import type { WorldState } from '../state/world-state.js';
 import type { ReconcilerDeps } from './deps.js';
-import { inputOf } from './fleet.js';
 import { writePlan } from './write-plan.js';
 
 /** What could be adopted at one destination. */

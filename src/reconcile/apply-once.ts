@@ -1,22 +1,19 @@
-import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
-import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import { providerOfEntry } from '../plan/acl/jwt-requirement.js';
-import { planClient } from '../plan/plan-client.js';
+import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
 import type { ClientId } from '../plan/world.js';
 import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { reconcilePeople } from './acl/people.js';
 import { removeLeft } from './acl/sweep-acl.js';
-import { writeClaims } from './claim-records.js';
+import { settleClaims } from './claims.js';
 import type { ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
 import { clientsOf, type FleetPlan } from './fleet-plan.js';
-import { tellHolds } from './holds.js';
+import { providerOfChange } from './jwt-provider-plans.js';
 import { reconcileJwtProvider } from './jwt-providers.js';
 
 /** A key that could not be applied, and why. */
@@ -57,13 +54,11 @@ export async function applyOnce(
   const others = destinations.filter(({ service }) => !names.has(service));
   const { people } = plan.acl;
   // Their jwt-providers come before the intentions that name them, and once more after those that did.
-  const users = new Set(
-    plan.jwtProviders.flatMap(({ before, after }) => providerOfEntry(after ?? before ?? { meta: {} }) ?? []),
-  );
+  const users = new Set(plan.jwtProviders.flatMap((change) => providerOfChange(change) ?? []));
   const all =
     clients.length + plan.acl.clients.length + people.length + destinations.length + 1 + 2 * users.size;
   let done = 0;
-  const attempt = async (key: string, work: () => Promise<void>) => {
+  const attempt = async (key: string, work: () => Promise<unknown>) => {
     signal.throwIfAborted();
     try {
       await work();
@@ -76,7 +71,7 @@ export async function applyOnce(
   };
   await limit.forEach(clients, (client) =>
     attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
-      applyClient(client, cause, deps, signal),
+      settleClaims(client, cause, deps, signal),
     ),
   );
   for (const name of users)
@@ -99,30 +94,13 @@ export async function applyOnce(
   return failures;
 }
 
-type DestinationKey = Extract<Key, { kind: 'destination' }>;
-
-async function applyClient(
-  client: ClientId,
-  cause: Cause,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const { world, journal } = deps;
-  const now = deps.clock.now();
-  const key = formatKey(clientKey(client.provider, client.clientId));
-  const plan = planClient(client, world.view(now), world.claimsOn(client, now), world.mapping);
-  await tellHolds(key, await journal.read(key), plan.holds, cause, deps, (subject) => !isAclSubject(subject));
-  await writeClaims(key, client, plan, cause, deps, signal);
-}
-
 async function applyClientAcl(
   client: ClientId,
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const key = clientKey(client.provider, client.clientId);
-  const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
+  const job = jobOf(clientKey(client.provider, client.clientId), cause);
   const result = await reconcileClientAcl(client, job, deps, signal);
   if (result.kind === 'retry') throw new Error(KEYS_AWAITED);
 }
@@ -134,8 +112,7 @@ async function applyPeople(
   signal: AbortSignal,
 ): Promise<void> {
   const key = { kind: 'provider' as const, name: provider };
-  const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
-  const result = await reconcilePeople(key, job, deps, signal, Number.POSITIVE_INFINITY);
+  const result = await reconcilePeople(key, jobOf(key, cause), deps, signal, Number.POSITIVE_INFINITY);
   if (result.kind === 'retry') throw new Error(KEYS_AWAITED);
 }
 
@@ -145,20 +122,17 @@ async function applyJwtProvider(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const key = { kind: 'provider' as const, name: provider };
-  const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
-  const refusal = await reconcileJwtProvider(provider, job, deps, signal);
+  const refusal = await reconcileJwtProvider(provider, jobOf(providerKey(provider), cause), deps, signal);
   if (refusal !== undefined) throw refusal;
+}
+
+function jobOf(key: Key, cause: Cause): Job {
+  return { key, triggers: [{ key, cause }], attempts: 0 };
 }
 
 /** Policies that nobody has any more once everything else is applied. */
 async function applyUnlinked(cause: Cause, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
   if (isAclActive(deps)) await removeLeft([], cause, deps, signal);
-}
-
-/** Destinations at which the plan takes something away, by their names. */
-function losingNames({ changes }: FleetPlan): ReadonlySet<string> {
-  return new Set(changes.flatMap(({ narrows, resource }) => (narrows ? (resource.destination ?? []) : [])));
 }
 
 async function applyDestination(
@@ -167,34 +141,12 @@ async function applyDestination(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const job: Job = { key, triggers: [{ key, cause }], attempts: 0 };
   for (let tries = 1; ; tries++) {
-    const result = await reconcileDestination(key, job, deps, signal);
+    const result = await reconcileDestination(key, jobOf(key, cause), deps, signal);
     if (result.kind === 'done') return;
     if (deps.world.userTokens.isWaiting(formatKey(key)))
       throw new Error('its jwt-provider does not stand, so what needs it stays closed');
     if (tries === MOST_TRIES) throw new Error('somebody else keeps changing this entry; try again later');
     await deps.clock.sleep(result.afterMs, signal);
   }
-}
-
-/** Every destination with a change or a hold, narrowing ones first. */
-function destinationsOf(plan: FleetPlan): readonly DestinationKey[] {
-  const found = new Map<string, DestinationKey>();
-  const narrowing = plan.changes.filter((change) => change.narrows);
-  for (const { resource } of [...narrowing, ...plan.changes, ...plan.holds]) {
-    const { kind, destination, namespace, partition } = resource;
-    if (kind !== 'intention' || destination === undefined) continue;
-    const key = keyOf({
-      partition: partition ?? 'default',
-      namespace: namespace ?? 'default',
-      name: destination,
-    });
-    if (!found.has(formatKey(key))) found.set(formatKey(key), key);
-  }
-  return [...found.values()];
-}
-
-function keyOf({ partition, namespace, name }: ServiceName): DestinationKey {
-  return { kind: 'destination', partition, namespace, service: name };
 }

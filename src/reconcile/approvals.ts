@@ -1,20 +1,11 @@
-import { holdKey, plainDecision } from '../apply/decision-drafts.js';
+import { plainDecision } from '../apply/decision-drafts.js';
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
-import { holdRejected, type Rejection } from '../plan/guard.js';
-import type { Change, Hold, Plan } from '../plan/plan.js';
-import { toHold } from '../plan/plan-destination.js';
+import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
+import { endedHold, fingerprintOf, holdKey } from '../plan/holds.js';
+import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
-import { endedHold, fingerprintOf } from './holds.js';
-
-/** What a person said of a held removal. */
-export interface Ruling {
-  readonly verdict: 'approved' | 'rejected';
-  readonly by: Principal;
-  /** ISO 8601. */
-  readonly at: string;
-}
 
 /** It is about exactly that removal: another one has another fingerprint. */
 interface StoredRuling extends Ruling {
@@ -73,39 +64,6 @@ export async function ruleOnHold(
   return { kind: 'ruled', hold };
 }
 
-/** A plan with what persons said of its removals, before the mass guard. */
-export interface RuledPlan {
-  /** Its approved removals are marked and its rejected ones held. */
-  readonly plan: Plan;
-  /** The holds that approvals lift; a ruling is good only while they are told, so they must be until what they held is made. */
-  readonly used: readonly Hold[];
-  /** By subject. */
-  readonly rejections: ReadonlyMap<string, Rejection>;
-}
-
-/**
- * Lets pass what was approved, and holds what was rejected, whatever the limit allows by now. `told` are the key's
- * recorded holds. What the identity provider itself told of meanwhile is no inference any more, and no ruling is asked.
- */
-export async function applyRulings(
-  plan: Plan,
-  told: KeyRecord['holds'],
-  deps: Pick<ReconcilerDeps, 'facts'>,
-): Promise<RuledPlan> {
-  const used: Hold[] = [];
-  const rejections = new Map<string, Rejection>();
-  const changes: Change[] = [];
-  for (const change of plan.changes) {
-    const hold = toHold(change, 'RevocationLimit', 'approved');
-    const ruling = change.isInferred ? await rulingOn(hold, told, deps) : undefined;
-    if (ruling?.verdict === 'rejected') rejections.set(change.subject, ruling);
-    if (ruling?.verdict === 'approved') used.push(hold);
-    changes.push(ruling?.verdict === 'approved' ? { ...change, approvedBy: ruling.by } : change);
-  }
-  const ruled = holdRejected({ ...plan, changes }, ({ subject }) => rejections.get(subject));
-  return { plan: ruled, used, rejections };
-}
-
 /** Tells the mass guard what is rejected before the first job finds it, for it counts the whole fleet. */
 export async function restoreRejections({
   journal,
@@ -131,17 +89,21 @@ export async function forgetRulings(
   for (const { subject } of used) await deps.facts.set(factOf(subject), '');
 }
 
-/** What a person said of a hold of the mass guard, if it is about exactly this one. */
-export async function rulingOn(
-  hold: Hold,
+/** What persons said of losses that are held, by subject. `told` are the key's recorded holds. */
+export async function rulingsOn(
+  losses: readonly Loss[],
   told: KeyRecord['holds'],
   deps: { readonly facts: Pick<ReconcilerDeps['facts'], 'get'> },
-): Promise<Ruling | undefined> {
-  const standing = told.get(holdKey(hold));
-  if (standing === undefined) return undefined;
-  const ruling = parseRuling(await deps.facts.get(factOf(hold.subject)));
-  const isAboutIt = ruling?.decisionId === standing.decisionId && ruling.fingerprint === fingerprintOf(hold);
-  return isAboutIt ? ruling : undefined;
+): Promise<ReadonlyMap<string, Ruling>> {
+  const rulings = new Map<string, Ruling>();
+  for (const { subject, hold } of losses) {
+    const standing = told.get(holdKey(hold));
+    const ruling = standing && parseRuling(await deps.facts.get(factOf(subject)));
+    // About exactly this hold: one that ended and began anew is another one.
+    if (ruling?.decisionId === standing?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
+      rulings.set(subject, ruling);
+  }
+  return rulings;
 }
 
 function factOf(subject: string): string {

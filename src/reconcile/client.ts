@@ -1,25 +1,20 @@
-import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
-import { ClientUnreadable, messageOf, SyncError } from '../errors.js';
-import type { Directory } from '../identity/directory.js';
+import { messageOf } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
-import { clientKey, formatKey, type Key } from '../model/key.js';
-import type { CauseKind, Evidence, Job } from '../model/trigger.js';
-import { planClient } from '../plan/plan-client.js';
+import type { Key } from '../model/key.js';
+import type { Job } from '../model/trigger.js';
+import { hasOrder, heardOf, needsRead, withClientId } from '../plan/client-job.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { settleClientAcl } from './acl/read-client-acl.js';
-import { writeClaims } from './claim-records.js';
-import { closeUnconfirmed, releaseIfRotated, takeOrders } from './closures.js';
+import { settleClaims } from './claims.js';
+import { takeOrders } from './closures.js';
 import type { ReconcilerDeps } from './deps.js';
-import { countFailure } from './directory-failures.js';
 import { evidenceOf, fanOut } from './fan-out.js';
-import { tellHolds } from './holds.js';
-import { settleClaimLeftovers } from './leftovers.js';
-import { tellUnreadable } from './unreadable.js';
+import { readClient, resolveReference } from './read-client.js';
 
 type ClientKey = Extract<Key, { kind: 'client' }>;
 
@@ -109,7 +104,7 @@ export async function reconcileClient(
   };
   let claimsChanged = false;
   await attempt(async () => {
-    claimsChanged = await settleClaims(id, news, deps, signal);
+    claimsChanged = await settleClaims(id, causeOf(news), deps, signal);
   });
   let result: JobResult = { kind: 'done' };
   await attempt(async () => {
@@ -130,56 +125,6 @@ function isOpen(id: ClientId, { world }: ReconcilerDeps): boolean {
   );
 }
 
-/**
- * Takes in what the directory says of the client. `closed` and `waits`: it does not say, and an order to close the
- * client is to be tried again soon, with the client closed meanwhile or not.
- */
-async function readClient(
-  id: ClientId,
-  job: Job,
-  directory: Directory,
-  tell: (touched: Touched) => void,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<'read' | 'closed' | 'waits'> {
-  const { world } = deps;
-  const read = world.beginRead();
-  let client: OAuthClient | undefined;
-  try {
-    client = await directory.read('clientId', id.clientId, signal, hasOrder(job));
-  } catch (error) {
-    if (error instanceof ClientUnreadable) {
-      world.putUnreadable(id, error.why, read);
-      await tellUnreadable(id.provider, causeOf(job), deps, id);
-      if (!ordersToClose(job)) return 'read';
-    } else countFailure(id.provider, error, deps);
-    if (!(error instanceof SyncError) || !hasOrder(job)) throw error;
-    return (await closeUnconfirmed(id, job, error.code, deps)) ? 'closed' : 'waits';
-  }
-  const wasUnreadable = world.isUnreadable(id);
-  const touched = world.putClient(id, client, read);
-  tell(touched);
-  if (wasUnreadable) await tellUnreadable(id.provider, causeOf(job), deps, id);
-  await releaseIfRotated(id, client, deps);
-  // Before the first complete read nothing follows from a single one; what an order names must not wait for that.
-  if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
-    return (await closeUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';
-  }
-  world.reopen(id, read);
-  return 'read';
-}
-
-/**
- * The job without the rechecks that found what is known already, and know of no removal that the mass guard may hold:
- * what else is done now is not their event's doing.
- */
-function heardOf(job: Job, known: OAuthClient | undefined, now: OAuthClient | undefined): Job {
-  // What a read does not change stays the same object.
-  if (known === undefined || known !== now) return job;
-  const triggers = job.triggers.filter(({ isRecheck, evidence = [] }) => !isRecheck || evidence.length > 0);
-  return { ...job, triggers };
-}
-
 /** A client that is gone under its name may have another one now: its id leads there. */
 async function followRename(
   id: ClientId,
@@ -190,93 +135,4 @@ async function followRename(
   if (known?.internalId === undefined || deps.world.client(id) !== undefined) return;
   const key: Key = { kind: 'client', provider: id.provider, by: 'internalId', value: known.internalId };
   await deps.queue.add(job.triggers.map((trigger) => ({ ...trigger, key })));
-}
-
-/** A client named by another id than its client id: find that, and let the client's own key do the work. */
-async function resolveReference(
-  key: ClientKey,
-  job: Job,
-  directory: Directory,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<JobResult> {
-  const cached =
-    key.by === 'internalId' ? deps.world.directories.clientIdOf(key.provider, key.value) : undefined;
-  const read = async () => {
-    try {
-      return (await directory.read(key.by, key.value, signal, hasOrder(job)))?.clientId;
-    } catch (error) {
-      countFailure(key.provider, error, deps);
-      // Its own key tells it. Where nobody knows whose the record is, only an order is worth another try.
-      if (error instanceof ClientUnreadable && (error.clientId !== undefined || !hasOrder(job)))
-        return error.clientId;
-      throw error;
-    }
-  };
-  const clientId = cached ?? (await read());
-  // Unknown to the IdP and to us: it came and went between two reads, and nothing was ever opened for it.
-  if (clientId === undefined) return { kind: 'done' };
-  await deps.queue.add(
-    job.triggers.map((trigger) => ({ ...trigger, key: clientKey(key.provider, clientId) })),
-  );
-  return { kind: 'done' };
-}
-
-/**
- * Records or takes back a claim (`claims: first`) and tells what is held of the claims on this client. True if what
- * the claims are worth may have changed by it.
- */
-async function settleClaims(
-  id: ClientId,
-  job: Job,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { world, journal } = deps;
-  const text = formatKey(clientKey(id.provider, id.clientId));
-  const record = await journal.read(text);
-  await settleClaimLeftovers(text, record, deps, signal);
-  const now = deps.clock.now();
-  const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
-  await tellHolds(text, record, plan.holds, causeOf(job), deps, (subject) => !isAclSubject(subject));
-  return writeClaims(text, id, plan, causeOf(job), deps, signal);
-}
-
-/** Of what happened elsewhere than at the IdP, and of a complete read, which has just said what there is. */
-const KNOWN_CAUSES: readonly CauseKind[] = ['consul-watch', 'resync', 'config', 'full-read'];
-
-/**
- * Whether the IdP is asked for this one client. A claim costs it no request: what the last complete read says holds, and
- * before the first one nothing follows.
- */
-function needsRead({ triggers }: Job): boolean {
-  return triggers.some(({ cause }) => !KNOWN_CAUSES.includes(cause.kind));
-}
-
-/** Whether an order wants the client closed although its directory may not be readable. */
-function ordersToClose(job: Job): boolean {
-  return job.triggers.some(
-    ({ order }) => order?.kind === 'client-disabled' || order?.kind === 'client-deleted',
-  );
-}
-
-/** Whether an order is to be carried out; one about a session asks nothing of the client. */
-function hasOrder(job: Job): boolean {
-  return job.triggers.some(({ order }) => order !== undefined && order.kind !== 'session-revoked');
-}
-
-/** Evidence that names the client by its internal id names it by its client id from here on. */
-function withClientId(
-  evidence: readonly Evidence[],
-  id: ClientId,
-  known: OAuthClient | undefined,
-): readonly Evidence[] {
-  const internalId = known?.internalId;
-  return evidence.map((each) =>
-    each.provider === id.provider &&
-    internalId !== undefined &&
-    (each.internalIds?.includes(internalId) ?? false)
-      ? { ...each, clients: [...new Set([...(each.clients ?? []), id.clientId])] }
-      : each,
-  );
 }

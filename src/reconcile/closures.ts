@@ -2,23 +2,23 @@ import type { ErrorCode } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
 import { clientName } from '../plan/acl/quote.js';
-import { revocationLimit } from '../plan/guard.js';
+import { isBeyondLimit } from '../plan/guards/revocation-limit.js';
+import {
+  isNewer,
+  newest,
+  newestCompromise,
+  parseStored,
+  type StoredClosure,
+} from '../plan/stored-closure.js';
 import { type ClientId, clientText } from '../plan/world.js';
+import { budgetOf } from '../state/fleet.js';
 import { aclBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
-import { budgetOf } from './fleet.js';
 
 /** How long a directory may be unreadable before the client that an order names is closed without its word. */
 const UNCONFIRMED_AFTER_MS = 5_000;
 
 const FACT = 'orders/closures';
-
-interface StoredClosure extends ClientId {
-  readonly closure: 'ClientQuarantined' | 'Released';
-  /** ISO 8601: of the newest order carried out, the instant that it names and the one when it was received. */
-  readonly at: string;
-  readonly receivedAt: string;
-}
 
 /**
  * Carries out the orders that need no read: a compromised client is quarantined at once, and stays so over restarts
@@ -50,31 +50,6 @@ export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): 
   }
 }
 
-type Instants = Pick<StoredClosure, 'at' | 'receivedAt'>;
-
-function newestCompromise(job: Job): Instants | undefined {
-  const orders = job.triggers.flatMap(({ order }) => (order?.kind === 'secret-compromised' ? [order] : []));
-  if (orders.length === 0) return undefined;
-  return {
-    at: newest(orders.map(({ at }) => at)),
-    receivedAt: newest(orders.map(({ cause }) => cause.receivedAt)),
-  };
-}
-
-/** A report that came later is another one, also where it is about an earlier moment. */
-function isNewer(order: Instants, known: Instants): boolean {
-  return (
-    Date.parse(order.at) > Date.parse(known.at) || Date.parse(order.receivedAt) > Date.parse(known.receivedAt)
-  );
-}
-
-function newest(instants: readonly (string | undefined)[]): string {
-  const [last = ''] = instants
-    .filter((each) => each !== undefined)
-    .toSorted((a, b) => Date.parse(b) - Date.parse(a));
-  return last;
-}
-
 /**
  * Closes one client whose disabling or deletion was ordered while its directory has not answered for 5 s. Within the
  * limit of the mass guard: beyond it nothing is closed this way and it is said. True if the client is closed now.
@@ -97,7 +72,7 @@ export async function closeUnconfirmed(
   const standing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
   const edges = deps.world.owned.countOf(id) + (standing.authMethod === undefined ? 0 : 1);
   const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, wanted: 0 });
-  if (budget.used + edges > revocationLimit(deps.world.mapping, budget.ownedAtStart)) {
+  if (isBeyondLimit(budget)) {
     const { waitingOrders } = deps.world;
     if (!waitingOrders.has(clientText(id)))
       deps.logger.error(
@@ -162,21 +137,5 @@ async function changeStored(
     if (changed === known) return;
     const others = all.filter((each) => each !== known);
     await deps.facts.set(FACT, JSON.stringify([...others, ...(changed === undefined ? [] : [changed])]));
-  });
-}
-
-function parseStored(text: string | undefined): readonly StoredClosure[] {
-  if (text === undefined) return [];
-  const value: unknown = JSON.parse(text);
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((each: unknown) => {
-    if (typeof each !== 'object' || each === null) return [];
-    const { provider, clientId, closure, at, receivedAt }: Partial<Record<string, unknown>> = { ...each };
-    if (typeof provider !== 'string' || typeof clientId !== 'string' || typeof at !== 'string') return [];
-    if (closure !== 'ClientQuarantined' && closure !== 'Released') return [];
-    // Earlier versions did not remember when an order was received.
-    return [
-      { provider, clientId, closure, at, receivedAt: typeof receivedAt === 'string' ? receivedAt : at },
-    ];
   });
 }

@@ -6,9 +6,9 @@ import type { Logger, Metrics } from '../observe.js';
 import type { FollowUps } from '../queue/agenda.js';
 import type { Facts } from '../queue/facts.js';
 import type { Journal } from '../queue/journal.js';
+import type { Contention } from '../state/contention.js';
+import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
-import type { Contention } from './contention.js';
-import type { RevocationWindow } from './revocation-window.js';
 
 export { stampOf } from '../apply/deps.js';
 

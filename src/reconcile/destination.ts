@@ -1,7 +1,9 @@
 import { causeOf, causesOf } from '../apply/decision-drafts.js';
+import { recoverPending } from '../apply/recover-pending.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { policyOf } from '../plan/mode.js';
 import type { Change } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { isStillPlanned } from '../plan/still-planned.js';
@@ -13,16 +15,13 @@ import type { ReconcilerDeps } from './deps.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
 import { tellHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
-import { settleLeftovers } from './leftovers.js';
+import { endOf } from './unread-evidence.js';
 import { writePlan } from './write-plan.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
 
 /** After a lost compare-and-set the key is read and planned again at once, but not in a tight loop. */
 const CONFLICT_RETRY_MS = 20;
-/** Between looks whether a directory has been read completely: longer the longer it takes. */
-const SOONEST_LOOK_MS = 500;
-const LATEST_LOOK_MS = 10_000;
 /** So often what is recorded may give way to a newer plan; then what narrows is written whatever comes. */
 const MOST_PLANS = 2;
 
@@ -41,13 +40,16 @@ export async function reconcileDestination(
   let entry = isFresh
     ? await readEntry(destination, deps, signal)
     : world.entries.get(serviceText(destination));
-  const lastWritten = await settleLeftovers(text, record, entry, deps);
+  const lastWritten = await recoverPending(text, record, entry, deps);
   world.rememberWritten(text, lastWritten);
-  const informed: Job = { ...job, triggers: [...job.triggers, ...deps.queue.late()] };
   const known = { ...record, lastWritten };
   const end = endOf(job, deps);
   let replaced: readonly string[] = [];
+  let heard = job.triggers;
   for (let plans = 1; ; plans++) {
+    // What a plan sees change it must know the cause of.
+    heard = [...heard, ...deps.queue.late()];
+    const informed: Job = { ...job, triggers: heard };
     const { mapping } = world;
     const facts = factsOf(destination, deps);
     const { plan, used } = await planGuarded(destination, entry, informed, known, deps, signal);
@@ -59,7 +61,7 @@ export async function reconcileDestination(
     }
     const cause = causeOf(informed);
     await tellHolds(text, await deps.journal.read(text), [...plan.holds, ...used], cause, deps);
-    if (mapping.mode === 'observe') return end;
+    if (!policyOf(mapping).writes) return end;
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
     const isLast = plans > MOST_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
@@ -115,19 +117,4 @@ async function readEntry(
   const entry = await consul.intentions.read(destination, signal);
   world.putEntry(destination, entry, read);
   return entry;
-}
-
-/**
- * A plan made before a directory was read completely keeps what is and makes no use of what the IdP told of it. The
- * job stays, or its evidence would be gone when that read shows the loss, and the mass guard would hold for an
- * inference what was told.
- */
-function endOf(job: Job, deps: ReconcilerDeps): JobResult {
-  const untold = job.triggers.filter(({ evidence }) =>
-    evidence?.some(({ provider }) => deps.directories.has(provider) && !deps.world.hasDirectory(provider)),
-  );
-  const [oldest] = untold.map(({ cause }) => Date.parse(cause.receivedAt)).sort((a, b) => a - b);
-  if (oldest === undefined) return { kind: 'done' };
-  const waitedMs = deps.clock.now() - oldest;
-  return { kind: 'retry', afterMs: Math.min(Math.max(waitedMs / 2, SOONEST_LOOK_MS), LATEST_LOOK_MS) };
 }

@@ -24,6 +24,13 @@ export function fanOut(
   }));
 }
 
+/** Causes that follow a list of what stands, so that it need not be read once more: a write finds out what has changed. */
+const LISTED: readonly CauseKind[] = ['resync', 'full-read', 'command'];
+
+export function isOfList({ kind }: Cause): boolean {
+  return LISTED.includes(kind);
+}
+
 /** Everything the job's triggers know of removals, each said once. */
 export function evidenceOf(job: Job): readonly Evidence[] {
   const seen = new Map<string, Evidence>();
@@ -32,9 +39,33 @@ export function evidenceOf(job: Job): readonly Evidence[] {
   return [...seen.values()];
 }
 
-/** Causes that follow a list of what stands, so that it need not be read once more: a write finds out what has changed. */
-const LISTED: readonly CauseKind[] = ['resync', 'full-read', 'command'];
+/** The destinations that a client's change reaches, and what they are to be told. */
+export interface Reached {
+  readonly clientId: string;
+  readonly isNamed: boolean;
+  readonly evidence: readonly Evidence[];
+  readonly urgent: boolean;
+  readonly at: readonly ServiceName[];
+}
 
-export function isOfList({ kind }: Cause): boolean {
-  return LISTED.includes(kind);
+/** Each destination once for all that is told it alike. */
+export function reachTriggers(provider: string, reaches: readonly Reached[], job: Job): readonly Trigger[] {
+  const groups = new Map<string, Reached[]>();
+  for (const reach of reaches) {
+    const alike = JSON.stringify([reach.urgent, reach.isNamed && reach.clientId]);
+    const known = groups.get(alike);
+    if (known === undefined) groups.set(alike, [reach]);
+    else known.push(reach);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [one] = group;
+    if (one === undefined) return [];
+    return fanOut(
+      group.flatMap(({ at }) => at),
+      job,
+      one.evidence,
+      one.urgent,
+      one.isNamed ? { provider, clientId: one.clientId } : undefined,
+    );
+  });
 }

@@ -1,17 +1,18 @@
 import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
 import type { ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
+import { mergeHolds } from '../plan/holds.js';
+import { policyOf } from '../plan/mode.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import { type ClientPlan, planClient } from '../plan/plan-client.js';
-import { toHold } from '../plan/plan-destination.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
+import { planFleet } from '../state/fleet.js';
+import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
-import { planFleet } from './fleet.js';
-import { mergeHolds } from './holds.js';
-import { planned } from './jwt-providers.js';
-import type { RevocationWindow } from './revocation-window.js';
+import { planned } from './jwt-provider-plans.js';
 
 /** A record of `claims: first` that would be made or taken back. */
 export interface ClaimChange {
@@ -41,10 +42,9 @@ export function planEverything(
   now: number,
   acl: AclFleetPlan = NO_ACL_PLAN,
 ): FleetPlan {
-  const { mode } = world.mapping;
   const before = world.claimRecords;
   const claims = clientsOf(world, now).flatMap((client) =>
-    toClaimChanges(client, planOf(client, world, now), mode),
+    toClaimChanges(client, planOf(client, world, now), world.mapping),
   );
   world.putClaimRecords(withClaims(before, claims));
   try {
@@ -64,11 +64,13 @@ export function planEverything(
       ...plans.flatMap((plan) => plan.holds),
       ...acl.holds,
     ];
-    const changes = plans.flatMap((plan) => plan.changes);
-    if (mode !== 'observe') return { claims, changes, jwtProviders, acl, holds: mergeHolds(holds) };
-    const detail = 'mode is observe: nothing is written';
-    const observed = changes.map((change) => toHold(change, 'ModeForbids', detail));
-    return { claims: [], changes: [], jwtProviders: [], acl, holds: mergeHolds([...holds, ...observed]) };
+    return {
+      claims: policyOf(world.mapping).writes ? claims : [],
+      changes: plans.flatMap((plan) => plan.changes),
+      jwtProviders,
+      acl,
+      holds: mergeHolds(holds),
+    };
   } finally {
     world.putClaimRecords(before);
   }
@@ -114,14 +116,10 @@ function planOf(client: ClientId, world: WorldState, now: number): ClientPlan {
 }
 
 /** In `extend` no record is taken back; in `observe` the plan still shows what the records would open. */
-function toClaimChanges(
-  client: ClientId,
-  plan: ClientPlan,
-  mode: 'observe' | 'extend' | 'enforce',
-): readonly ClaimChange[] {
+function toClaimChanges(client: ClientId, plan: ClientPlan, mapping: Mapping): readonly ClaimChange[] {
   const { create, remove } = plan;
   return [
-    ...(remove === undefined || mode === 'extend'
+    ...(remove === undefined || !policyOf(mapping).plansNarrowing
       ? []
       : [{ client, service: remove.service, verb: 'deleted' as const }]),
     ...(create === undefined ? [] : [{ client, service: create, verb: 'created' as const }]),

@@ -1,17 +1,17 @@
 import { grantReasonOf } from '../apply/decision-drafts.js';
+import { sourcesAfter } from '../apply/entry-sources.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import type { DestinationInput } from '../plan/destination-input.js';
-import { guardRevocations } from '../plan/guard.js';
-import type { Change, Hold, Plan } from '../plan/plan.js';
-import { planDestination, toHold } from '../plan/plan-destination.js';
-import { clientText } from '../plan/world.js';
+import { guardableEdges } from '../plan/guards/edges.js';
+import { guard } from '../plan/guards/guards.js';
+import type { Hold, Plan } from '../plan/plan.js';
+import { planDestination } from '../plan/plan-destination.js';
 import type { KeyRecord } from '../queue/journal.js';
-import { aclBudget } from './acl/acl-budget.js';
-import { applyRulings } from './approvals.js';
+import { inputOf } from '../state/fleet.js';
 import type { ReconcilerDeps } from './deps.js';
-import { budgetOf, inferredAcrossFleet, inputOf } from './fleet.js';
+import { guardFacts } from './guard-facts.js';
 import { refreshStanding } from './jwt-waiting.js';
 
 /** What a destination is planned from now, with what the job's triggers know. */
@@ -37,8 +37,7 @@ export async function planGuarded(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
-  const { world, window, clock } = deps;
-  const now = clock.now();
+  const { world, window } = deps;
   const inputNow = () => inputFor(destination, job, record.lastWritten, deps);
   const known = inputNow();
   const isRefreshed = await refreshStanding(planDestination({ ...known, entry }), deps, signal);
@@ -48,29 +47,13 @@ export async function planGuarded(
   const unguarded = first.changes.some((change) => change.after === undefined)
     ? planDestination({ ...input, entry, wildcard: await readWildcard(destination, deps, signal) })
     : first;
-  const {
-    plan: ruled,
-    used,
-    rejections,
-  } = await applyRulings(withoutOpening(unguarded, deps), record.holds, deps);
+  const { owner } = world.mapping;
+  const kind = guardableEdges(unguarded, (changes) =>
+    deps.consul.intentions.sizeOf(destination, entry, sourcesAfter(entry?.sources ?? [], changes, owner)),
+  );
+  const { changes, holds, used, rejections } = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   window.rejections.put(formatKey(unguarded.key), rejections);
-  const guarded = ruled.changes.some((change) => change.isInferred)
-    ? guardRevocations(
-        ruled,
-        budgetOf(world, window, now, inferredAcrossFleet(world, window, now), aclBudget(deps, now)),
-        world.mapping,
-      )
-    : ruled;
-  const plan = holdContended(guarded, deps);
-  return { plan: world.mapping.mode === 'observe' ? observe(plan) : plan, used };
-}
-
-/** What is gained opens last: its client's job writes the ACL objects and then sends for it. */
-function withoutOpening(plan: Plan, { acl }: Pick<ReconcilerDeps, 'acl'>): Plan {
-  if (acl.opening.size === 0) return plan;
-  const waits = ({ widens, narrows, client }: Change) =>
-    widens && !narrows && client !== undefined && acl.opening.has(clientText(client));
-  return { ...plan, changes: plan.changes.filter((change) => !waits(change)) };
+  return { plan: { ...unguarded, changes, holds }, used };
 }
 
 /** Not put into the world: whoever watches must still see that it changed, for all destinations. */
@@ -80,29 +63,4 @@ function readWildcard(
   signal: AbortSignal,
 ): Promise<IntentionEntry | undefined> {
   return deps.consul.intentions.read({ ...destination, name: '*' }, signal);
-}
-
-/** Somebody undoes this again and again: say so instead of fighting. */
-function holdContended(plan: Plan, deps: ReconcilerDeps): Plan {
-  const now = deps.clock.now();
-  const isContended = (change: Change) =>
-    change.reason === 'DriftCorrected' && deps.contention.isContended(change.subject, now);
-  const contended = plan.changes.filter(isContended);
-  if (contended.length === 0) return plan;
-  const detail =
-    'somebody undoes this again and again; find out who writes this entry (consul-k8s, Terraform, a script) and keep one writer';
-  return {
-    ...plan,
-    changes: plan.changes.filter((change) => !isContended(change)),
-    holds: [...plan.holds, ...contended.map((change) => toHold(change, 'Contended', detail))],
-  };
-}
-
-function observe(plan: Plan): Plan {
-  const detail = 'mode is observe: nothing is written';
-  return {
-    ...plan,
-    changes: [],
-    holds: [...plan.holds, ...plan.changes.map((change) => toHold(change, 'ModeForbids', detail))],
-  };
 }

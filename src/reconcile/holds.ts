@@ -1,8 +1,8 @@
-import { holdDecision, holdKey } from '../apply/decision-drafts.js';
+import { holdDecision } from '../apply/decision-drafts.js';
 import type { Cause } from '../model/cause.js';
-import type { HoldReason } from '../model/decision.js';
 import { parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
+import { endedHold, fingerprintOf, holdKey, mergeHolds } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
@@ -82,96 +82,4 @@ function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | '
   const [partition = '', namespace = '', , name = ''] = rest;
   const standing = world.standings(deps.clock.now()).get(serviceText({ partition, namespace, name }));
   return standing?.kind === 'unknown';
-}
-
-/** What makes a hold another one than was told before. */
-export function fingerprintOf(hold: Hold): string {
-  return JSON.stringify([
-    hold.action,
-    hold.scopes,
-    hold.reason === 'ModeForbids' || hold.reason === 'RevocationLimit' ? hold.after : null,
-    ...(NAMED_IN_DETAIL.has(hold.reason) ? [hold.detail] : []),
-    ...(hold.leaves === undefined ? [] : [hold.leaves]),
-  ]);
-}
-
-/** Of which only the detail says which service or person they are about. */
-const NAMED_IN_DETAIL: ReadonlySet<HoldReason> = new Set([
-  'InvalidServiceName',
-  'ProtectedDestination',
-  'InvalidClientId',
-]);
-
-/** Beyond these the rest is counted. */
-const MOST_DETAILS = 5;
-
-/** One hold for each subject and reason, naming every scope it is about and what each was held for. */
-export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
-  const alike = new Map<string, Hold[]>();
-  for (const hold of holds) alike.set(holdKey(hold), [...(alike.get(holdKey(hold)) ?? []), hold]);
-  return [...alike.values()].flatMap(([first, ...others]) => {
-    if (first === undefined || others.length === 0) return first ?? [];
-    const all = [first, ...others];
-    const details = [...new Set(all.map(({ detail }) => detail))].toSorted();
-    const told = details.slice(0, MOST_DETAILS);
-    const more = details.length - told.length;
-    return {
-      ...first,
-      detail: [...told, ...(more === 0 ? [] : [`and ${more} more`])].join('; '),
-      scopes: [...new Set(all.flatMap(({ scopes }) => scopes))].toSorted(),
-    };
-  });
-}
-
-/** Kinds whose subjects are a kind and names. */
-const NAMED_KINDS = [
-  'acl-policy',
-  'acl-role',
-  'acl-auth-method',
-  'acl-binding-rule',
-  'acl-token',
-  'jwt-provider',
-] as const;
-
-/** The hold as its end is told: what is known of it is its subject. */
-export function endedHold(known: RecordedHold): Hold {
-  const [kind, ...rest] = known.subject.split('/').map(decodeURIComponent);
-  const reason: HoldReason = known.reason;
-  if (kind === 'claim' || kind === 'client') {
-    const name = kind === 'claim' ? rest[2] : rest[1];
-    return {
-      subject: known.subject,
-      reason,
-      detail: 'the reason for holding it is gone',
-      action: 'none',
-      scopes: [],
-      resource: { kind, name: name ?? '' },
-    };
-  }
-  const namedKind = NAMED_KINDS.find((each) => each === kind);
-  if (namedKind !== undefined) {
-    return {
-      subject: known.subject,
-      reason,
-      detail: 'the reason for holding it is gone',
-      action: 'none',
-      scopes: [],
-      resource: { kind: namedKind, name: rest.join('/') },
-    };
-  }
-  const [partition, namespace, destination, source] = rest;
-  return {
-    subject: known.subject,
-    reason,
-    detail: 'the reason for holding it is gone',
-    action: 'none',
-    scopes: [],
-    resource: {
-      kind: 'intention',
-      ...(source === undefined ? {} : { source }),
-      ...(destination === undefined ? {} : { destination }),
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(partition === undefined ? {} : { partition }),
-    },
-  };
 }

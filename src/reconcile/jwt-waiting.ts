@@ -1,4 +1,5 @@
 import { causeOf } from '../apply/decision-drafts.js';
+import { readJwtProviders } from '../apply/jwt-provider-write.js';
 import { providerKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
 import type { Job } from '../model/trigger.js';
@@ -7,7 +8,6 @@ import type { Plan } from '../plan/plan.js';
 import { providersWrittenBy } from '../plan/plan-jwt-providers.js';
 import type { JobResult } from '../queue/queue.js';
 import type { ReconcilerDeps } from './deps.js';
-import { readJwtProviders } from './user-token-facts.js';
 
 /** Between looks whether a jwt-provider stands; longer the longer it takes, until the sweep takes over. */
 const SOONEST_LOOK_MS = 50;

@@ -1,7 +1,7 @@
 import { restoreRejections } from './approvals.js';
 import { restoreClosures } from './closures.js';
 import type { ReconcilerDeps } from './deps.js';
-import { restoreJwksUris } from './jwt-providers.js';
+import { restoreJwksUris } from './jwt-provider-plans.js';
 
 /** Takes in what earlier processes knew and no read tells, before anything is planned. */
 export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {

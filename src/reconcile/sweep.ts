@@ -4,13 +4,13 @@ import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
+import { planFleet } from '../state/fleet.js';
+import { losingDestinations, takeCatalog, takeEntries, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
-import { planFleet } from './fleet.js';
 import { holdTriggers } from './holds.js';
-import { jwtProviderTriggers } from './jwt-providers.js';
-import { losingDestinations, takeCatalog, takeEntries, toTriggers } from './observe-consul.js';
+import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {

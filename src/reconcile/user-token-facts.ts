@@ -1,3 +1,4 @@
+import { readJwtProviders } from '../apply/jwt-provider-write.js';
 import { messageOf } from '../errors.js';
 import type { StandingJwtProvider } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
@@ -60,17 +61,6 @@ export async function readUserTokenFacts(
   ]);
   // Nobody asks, and nothing could be read: there is nothing of ours that could be known.
   if (!isNeeded && userTokens.facts.entries === undefined) userTokens.putEntries([], world.beginRead());
-}
-
-/** Takes in every jwt-provider entry. */
-export async function readJwtProviders(
-  { consul, world }: Pick<ReconcilerDeps, 'consul' | 'world'>,
-  signal: AbortSignal,
-): Promise<readonly StandingJwtProvider[]> {
-  const read = world.beginRead();
-  const entries = await consul.jwtProviders.list(signal);
-  world.userTokens.putEntries(entries, read);
-  return entries;
 }
 
 /** Whether something that a user's token needs was never read. */

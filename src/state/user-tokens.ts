@@ -8,6 +8,7 @@ export class UserTokens {
   /** By key, milliseconds since the epoch. */
   readonly #waiting = new Map<string, number>();
   readonly #lastSaid = new LastSaid();
+  #observed: UserTokenFacts | undefined;
   readonly #onChange: () => void;
 
   /** `onChange` is called whenever another token may be needed, or none may be had. */
@@ -18,6 +19,13 @@ export class UserTokens {
   /** The same object until something changes. */
   get facts(): UserTokenFacts {
     return this.#facts;
+  }
+
+  /** Whether anything changed since this was last asked, whoever read it. */
+  takeChanged(): boolean {
+    const isChanged = this.#observed !== this.#facts;
+    this.#observed = this.#facts;
+    return isChanged;
   }
 
   /** As the agent says it; a text that is no version says nothing, and what was known stands. */

@@ -20,6 +20,7 @@ import { claimsOfEntries, claimsOfRoles } from './claim-memory.js';
 import { losesClaim } from './claim-standings.js';
 import { Claims } from './claims.js';
 import { ClientNames } from './client-names.js';
+import { Closures } from './closures.js';
 import { Destinations } from './destinations.js';
 import { type ClientChange, Directories, type UnreadableRecord } from './directories.js';
 import { EntryCache } from './entry-cache.js';
@@ -49,9 +50,7 @@ export class WorldState {
   /** Of the ACL objects of each client, by its `clientText`. */
   readonly inferredAcl = new InferredRemovals();
   readonly #directories = new Directories();
-  readonly #closures = new Map<string, Closure>();
-  /** The number that a read beginning at the closure has. */
-  readonly #closedAt = new Map<string, number>();
+  readonly #closures = new Closures();
   readonly #claims: Claims;
   /** Of the catalog and of the claim records, each read as a whole. */
   readonly #lastSaid = { catalog: new LastSaid(), records: new LastSaid() };
@@ -69,7 +68,7 @@ export class WorldState {
   constructor(mapping: Mapping, settings: ClaimSettings) {
     this.#mapping = mapping;
     this.#openings = new Openings(mapping);
-    this.#claims = new Claims(mapping, settings, this.#directories, this.#closures);
+    this.#claims = new Claims(mapping, settings, this.#directories, this.#closures.all);
     this.#entries = new EntryCache(mapping.owner);
     this.#reach = new Destinations(this.#claims.standings, this.#openings, this.#entries);
   }
@@ -166,12 +165,7 @@ export class WorldState {
   }
 
   setClosure(id: ClientId, closure: Closure | undefined): Touched {
-    const key = clientText(id);
-    if (this.#closures.get(key) === closure) return NOTHING_TOUCHED;
-    if (closure === undefined) this.#closures.delete(key);
-    else this.#closures.set(key, closure);
-    if (closure === undefined) this.#closedAt.delete(key);
-    else this.#closedAt.set(key, this.beginRead());
+    if (!this.#closures.set(id, closure, this.beginRead())) return NOTHING_TOUCHED;
     const touches = new Touches();
     touches.client(id, closure !== undefined);
     touches.destinations(this.#reach.of(id), closure !== undefined);
@@ -180,14 +174,11 @@ export class WorldState {
 
   /** Opens a client that was closed without its directory's word, if the read that vouches for it began later. */
   reopen(id: ClientId, read: number): Touched {
-    const key = clientText(id);
-    const isVouched =
-      this.#closures.get(key) === 'RevocationUnconfirmed' && read > (this.#closedAt.get(key) ?? 0);
-    return isVouched ? this.setClosure(id, undefined) : NOTHING_TOUCHED;
+    return this.#closures.isVouched(id, read) ? this.setClosure(id, undefined) : NOTHING_TOUCHED;
   }
 
   closure(id: ClientId): Closure | undefined {
-    return this.#closures.get(clientText(id));
+    return this.#closures.all.get(clientText(id));
   }
 
   putCatalog(catalog: Catalog, now: number, read: number = this.beginRead()): Touched {
@@ -241,8 +232,8 @@ export class WorldState {
     this.#hasEntries = true;
     const { changed, gone } = this.#entries.replaceAll(entries, read);
     const touches = new Touches();
-    for (const { destination } of changed) this.#touchEntry(destination, touches);
-    for (const destination of gone) this.#touchEntry(destination, touches);
+    const named = changed.map(({ destination }) => destination);
+    for (const each of [...named, ...gone]) this.#touchEntry(each, touches);
     if (isFirst) this.#judge(this.#claims.restore(claimsOfEntries(changed, this.#mapping), now), touches);
     return this.#changed(touches, 'entries');
   }
@@ -334,9 +325,8 @@ export class WorldState {
   }
 
   #put(change: ClientChange | undefined): Touched {
-    if (change === undefined) return NOTHING_TOUCHED;
     const touches = new Touches();
-    this.#reopen(change, touches);
+    if (change !== undefined) this.#reopen(change, touches);
     return this.#changed(touches);
   }
 
@@ -384,12 +374,10 @@ export class WorldState {
   }
 
   #touchEntry(destination: ServiceName, touches: Touches): void {
-    if (destination.name !== '*') touches.destination(destination);
-    else {
-      // It decides what takes over everywhere.
-      touches.destinations(this.#reach.all());
-      this.inferredEdges.touchAll();
-    }
+    if (destination.name !== '*') return touches.destination(destination);
+    // It decides what takes over everywhere.
+    touches.destinations(this.#reach.all());
+    this.inferredEdges.touchAll();
   }
 
   #endGraces(now: number): void {

@@ -5,7 +5,6 @@ import {
   draftOf,
   grantReasonOf,
   holdDecision,
-  holdKey,
   plainDecision,
   settledOf,
   viewOf,
@@ -13,6 +12,7 @@ import {
 import type { Cause, CauseKind } from '../../src/model/cause.js';
 import { clientKey, destinationKey } from '../../src/model/key.js';
 import type { Job, Trigger } from '../../src/model/trigger.js';
+import { holdKey } from '../../src/plan/holds.js';
 import type { Hold, PlannedClient } from '../../src/plan/plan.js';
 import { ALLOW, DENY, NOW } from '../plan/scene.js';
 import { applyRig, CAUSE, change, loss } from './apply-rig.js';

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { guardRevocations, holdRejected, revocationLimit } from '../../src/plan/guard.js';
+import type { Ruling } from '../../src/plan/guards/guard.js';
+import { revocationLimit } from '../../src/plan/guards/revocation-limit.js';
 import { clientText } from '../../src/plan/world.js';
-import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
+import { guarded } from './guarded.js';
 import { claiming, client, mapping, planOf, plansOf, rule, type Scene, scene, sceneAfter } from './scene.js';
 
-const guarded = (percent: number, atLeast: number) =>
-  mapping({ maxRevocations: { percent, atLeast, windowMs: 1_000 } });
+const limits = (percent: number, atLeast: number) => ({ percent, atLeast, windowMs: 1_000 });
 
 test.each([
   ['the floor counts in a small fleet', 20, 10, 5, 10],
@@ -14,7 +15,7 @@ test.each([
   ['a share is rounded down', 20, 1, 9, 1],
   ['nothing may go where both are zero', 0, 0, 100, 0],
 ])('%s', (_, percent, atLeast, owned, limit) => {
-  expect(revocationLimit(guarded(percent, atLeast), owned)).toBe(limit);
+  expect(revocationLimit({ maxRevocations: limits(percent, atLeast), ownedAtStart: owned })).toBe(limit);
 });
 
 /** A fleet of services with one edge each; what befalls each is told by the test. */
@@ -31,6 +32,8 @@ function fleet(size: number): Scene {
   return sceneAfter(before, plansOf(before));
 }
 
+const BUDGET = { ownedAtStart: 8, used: 0, wanted: 0, maxRevocations: limits(20, 3) };
+
 describe('the mass guard', () => {
   test('holds every inferred removal above the limit and nothing else', () => {
     const before = fleet(8);
@@ -43,9 +46,7 @@ describe('the mass guard', () => {
       closures: closed,
       services: [...before.services, claiming('new', 's4')],
     };
-    const plans = plansOf(after).map((plan) =>
-      guardRevocations(plan, { ownedAtStart: 8, used: 0, wanted: 6 }, after.mapping),
-    );
+    const plans = plansOf(after).map((plan) => guarded(plan, { budget: { ...BUDGET, wanted: 6 } }));
     const changes = plans.flatMap((plan) => plan.changes);
     expect(changes.map((change) => [change.source.name, change.reason])).toEqual([
       ['s0', 'ClientQuarantined'],
@@ -59,44 +60,40 @@ describe('the mass guard', () => {
   test('lets inferred removals within the limit through', () => {
     const before = fleet(8);
     const plan = planOf({ ...before, clients: before.clients.slice(3) }, 'd0');
-    const budget = { ownedAtStart: 8, used: 0, wanted: 3 };
-    expect(guardRevocations(plan, budget, before.mapping)).toEqual(plan);
-    expect(guardRevocations(plan, { ...budget, used: 1 }, before.mapping).changes).toEqual([]);
+    const budget = { ...BUDGET, wanted: 3 };
+    expect(guarded(plan, { budget }).changes).toEqual(plan.changes);
+    expect(guarded(plan, { budget: { ...budget, used: 1 } }).changes).toEqual([]);
   });
 
   test('lets what was approved pass above the limit, and holds what was rejected below it', () => {
     const before = fleet(8);
     const clients = before.clients.filter(({ clientId }) => clientId !== 's0' && clientId !== 's4');
     const plan = planOf({ ...before, clients }, 'd0');
-    const [first, second] = plan.changes.map((change) => change.source.name);
-    expect([first, second]).toEqual(['s0', 's4']);
-    const none = { ownedAtStart: 8, used: 3, wanted: 2 };
-    const approved = plan.changes.map((change) =>
-      change.source.name === 's0' ? { ...change, approvedBy: { id: 'alice' } } : change,
-    );
-    const passing = guardRevocations({ ...plan, changes: approved }, none, before.mapping);
-    expect(passing.changes.map((change) => change.source.name)).toEqual(['s0']);
+    const [first, second] = plan.changes;
+    expect([first?.source.name, second?.source.name]).toEqual(['s0', 's4']);
+    const ruled = (verdict: Ruling['verdict'], at = second) =>
+      new Map([[at?.subject ?? '', { verdict, by: { id: 'bob' }, at: '2026-01-01T00:00:00.000Z' }]]);
+    const none = { ...BUDGET, used: 3, wanted: 2 };
+    const passing = guarded(plan, { budget: none, rulings: ruled('approved', first) });
+    expect(passing.changes).toMatchObject([{ source: { name: 's0' }, approvedBy: { id: 'bob' } }]);
     expect(passing.holds).toMatchObject([{ reason: 'RevocationLimit', resource: { source: 's4' } }]);
+    expect(passing.used).toMatchObject([{ subject: first?.subject }]);
 
-    const no = { by: { id: 'bob' }, at: '2026-01-01T00:00:00.000Z' };
-    const kept = holdRejected(plan, (change) => (change.source.name === 's4' ? no : undefined));
-    const within = guardRevocations(kept, { ...none, used: 0 }, before.mapping);
+    const within = guarded(plan, { budget: { ...none, used: 0 }, rulings: ruled('rejected') });
     expect(within.changes.map((change) => change.source.name)).toEqual(['s0']);
     expect(within.holds).toMatchObject([
       { reason: 'RevocationLimit', detail: expect.stringContaining('bob rejected this removal') },
     ]);
     // What the identity provider itself told of is no inference, and nobody is asked.
     const told = { ...plan, changes: plan.changes.map((change) => ({ ...change, isInferred: false })) };
-    expect(holdRejected(told, () => no)).toEqual(told);
+    expect(guarded(told, { rulings: ruled('rejected') }).changes).toEqual(told.changes);
   });
 
   test('never trusts a count of the fleet that is below the plan itself', () => {
     const before = fleet(16);
     const plan = planOf({ ...before, clients: [] }, 'd0');
     expect(plan.changes).toHaveLength(4);
-    expect(guardRevocations(plan, { ownedAtStart: 4, used: 0, wanted: 0 }, before.mapping).changes).toEqual(
-      [],
-    );
+    expect(guarded(plan, { budget: { ...BUDGET, ownedAtStart: 4 } }).changes).toEqual([]);
   });
 
   test('never lets more than the limit through within a window, and never holds what is explicit', () => {
@@ -126,12 +123,14 @@ describe('the mass guard', () => {
             const owned = [...state.entries.values()].flatMap((each) => each.sources).length;
             const used = window.used(now);
             const raw = planOf(state, key.service);
-            const plan = guardRevocations(raw, { ownedAtStart: owned + used, used, wanted }, state.mapping);
+            const { maxRevocations } = state.mapping;
+            const budget = { ownedAtStart: owned + used, used, wanted, maxRevocations };
+            const plan = { ...raw, changes: guarded(raw, { budget }).changes };
             const explicit = raw.changes.filter((change) => !change.isInferred);
             expect(plan.changes).toEqual(expect.arrayContaining(explicit));
             const inferred = plan.changes.filter((change) => change.isInferred).length;
             window.take(inferred, now);
-            const limit = revocationLimit(state.mapping, owned + used);
+            const limit = revocationLimit(budget);
             for (let count = 0; count < inferred; count++) made.push({ at: now, limit });
             const within = made.filter(({ at }) => at > now - 1_000);
             if (inferred > 0) expect(within.length).toBeLessThanOrEqual(limit);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { isStillPlanned } from '../../src/plan/still-planned.js';
-import { inputOf } from '../../src/reconcile/fleet.js';
+import { inputOf } from '../../src/state/fleet.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, named, ourSource, rule, SETTINGS } from './scene.js';
 

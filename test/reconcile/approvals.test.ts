@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { holdKey } from '../../src/apply/decision-drafts.js';
-import { guardRevocations } from '../../src/plan/guard.js';
+import { guardableEdges } from '../../src/plan/guards/edges.js';
+import { fingerprintOf, holdKey } from '../../src/plan/holds.js';
 import type { KeyRecord, RecordedHold } from '../../src/queue/journal.js';
-import { applyRulings, ruleOnHold } from '../../src/reconcile/approvals.js';
-import { fingerprintOf } from '../../src/reconcile/holds.js';
+import { ruleOnHold, rulingsOn } from '../../src/reconcile/approvals.js';
 import { WorldState } from '../../src/state/world-state.js';
+import { guarded } from '../plan/guarded.js';
 import {
   ALLOW,
   entriesOf,
@@ -18,20 +18,20 @@ import {
   scene,
 } from '../plan/scene.js';
 
-const guarded = mapping({
+const limited = mapping({
   rules: [rule('orders', 'orders')],
   maxRevocations: { percent: 0, atLeast: 0, windowMs: 1_000 },
 });
 
-const NONE_MAY_GO = { ownedAtStart: 1, used: 0, wanted: 1 };
+const { maxRevocations } = limited;
+const budget = { ownedAtStart: 1, used: 0, wanted: 1, maxRevocations };
 
 /** The one removal that the guard holds, told by the decision of this id. */
 function heldRemoval(decisionId: string) {
   const raw = planOf(
-    scene({ mapping: guarded, clients: [], entries: entriesOf(entry('orders', ourSource('web', ALLOW))) }),
+    scene({ mapping: limited, clients: [], entries: entriesOf(entry('orders', ourSource('web', ALLOW))) }),
   );
-  const plan = guardRevocations(raw, NONE_MAY_GO, guarded);
-  const [hold] = plan.holds;
+  const [hold] = guarded(raw, { budget }).holds;
   if (hold === undefined) throw new Error('the guard held nothing');
   const recorded: RecordedHold = {
     subject: hold.subject,
@@ -76,23 +76,21 @@ test('an approval lets the removal pass that it is about, and not the same one w
       queue: { add: async () => {} },
       clock: { now: () => NOW, sleep: async () => {} },
       source: 'scopemesh/pay/test',
-      world: new WorldState(guarded, SETTINGS),
+      world: new WorldState(limited, SETTINGS),
       newId: () => 'id',
       onSettled: () => {},
     },
   );
   expect(result.kind).toBe('ruled');
 
-  const ruled = await applyRulings(raw, holds, { facts });
-  expect(ruled.plan.changes).toMatchObject([{ verb: 'deleted', approvedBy: { id: 'alice' } }]);
+  const { losses } = guardableEdges(raw);
+  const ruled = guarded(raw, { budget, rulings: await rulingsOn(losses, holds, { facts }) });
+  expect(ruled.changes).toMatchObject([{ verb: 'deleted', approvedBy: { id: 'alice' } }]);
   expect(ruled.used).toMatchObject([{ subject: recorded.subject, reason: 'RevocationLimit' }]);
-  expect(guardRevocations(ruled.plan, NONE_MAY_GO, guarded)).toEqual(ruled.plan);
+  expect(ruled.holds).toEqual(raw.holds);
 
   for (const told of [heldRemoval('second').holds, new Map()]) {
-    const later = await applyRulings(raw, told, { facts });
-    expect(guardRevocations(later.plan, NONE_MAY_GO, guarded)).toMatchObject({
-      changes: [],
-      holds: [{ reason: 'RevocationLimit' }],
-    });
+    const later = guarded(raw, { budget, rulings: await rulingsOn(losses, told, { facts }) });
+    expect(later).toMatchObject({ changes: [], holds: [{ reason: 'RevocationLimit' }] });
   }
 });

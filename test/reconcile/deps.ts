@@ -4,9 +4,9 @@ import type { Directory } from '../../src/identity/directory.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Facts } from '../../src/queue/facts.js';
-import { Contention } from '../../src/reconcile/contention.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
-import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { Contention } from '../../src/state/contention.js';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
 

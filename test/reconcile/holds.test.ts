@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { fingerprintOf, mergeHolds } from '../../src/plan/holds.js';
 import type { Hold } from '../../src/plan/plan.js';
-import { fingerprintOf, mergeHolds } from '../../src/reconcile/holds.js';
 
 const hold = (detail: string, changes: Partial<Hold> = {}): Hold => ({
   subject: 'acl-auth-method/web',

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { clientKey } from '../../src/model/key.js';
-import { planFleet } from '../../src/reconcile/fleet.js';
-import { planned } from '../../src/reconcile/jwt-providers.js';
+import { planned } from '../../src/reconcile/jwt-provider-plans.js';
 import { sweep } from '../../src/reconcile/sweep.js';
+import { planFleet } from '../../src/state/fleet.js';
 import type { Rig } from '../support/daemon.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
 import { JWT_PROVIDER, jwtProviders, usersRig } from '../support/users-rig.js';

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { readJwtProviders } from '../../src/apply/jwt-provider-write.js';
 import type { Catalog, ClaimRecord } from '../../src/model/catalog.js';
 import { clientKey, directoryKey } from '../../src/model/key.js';
 import { readAllAcl } from '../../src/reconcile/acl/fleet-acl.js';
@@ -6,7 +7,6 @@ import { reconcileClient } from '../../src/reconcile/client.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
 import { readConsul } from '../../src/reconcile/sweep.js';
-import { readJwtProviders } from '../../src/reconcile/user-token-facts.js';
 import { runWatch } from '../../workers/watch.js';
 import { WatchAges } from '../../workers/watch-ages.js';
 import { ALLOW, claiming, client, DENY, entry, keyOf, NOW, named, ourSource } from '../plan/scene.js';

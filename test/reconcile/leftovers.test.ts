@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { draftOf } from '../../src/apply/decision-drafts.js';
+import { recoverPending, recoverPendingClaims } from '../../src/apply/recover-pending.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import type { DraftDecision } from '../../src/model/decision.js';
 import type { IntentionEntry } from '../../src/model/intention.js';
 import { claimSubject } from '../../src/plan/plan.js';
 import { parseWrittenText } from '../../src/plan/written.js';
 import type { KeyRecord, RecordUpdate, SettledDecision } from '../../src/queue/journal.js';
-import { settleClaimLeftovers, settleLeftovers } from '../../src/reconcile/leftovers.js';
 import { applyRig, CAUSE, change, denial, entryOf, loss, NEVER } from '../apply/apply-rig.js';
 import { ALLOW, DENY, entry, named, ourSource, source } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from './deps.js';
@@ -66,14 +66,14 @@ describe('a write of an edge that a crash left open', () => {
     ['that took a source away whose name somebody else uses now', loss('web'), at(8, foreignWeb), 'applied'],
   ])('%s', async (_, of, found, outcome) => {
     const rig = rigOf([draftFor(of)]);
-    await settleLeftovers(KEY, rig.record, found, rig.deps);
+    await recoverPending(KEY, rig.record, found, rig.deps);
     expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
     expect(rig.settled[0]?.reason).toBe(outcome === 'applied' ? of.reason : 'Interrupted');
   });
 
   test('is remembered as written only where it was made, and what else is remembered stays', async () => {
     const rig = rigOf([draftFor(change('web')), draftFor(change('api'))]);
-    const remembered = await settleLeftovers(KEY, rig.record, at(8, entryOf('web')), rig.deps);
+    const remembered = await recoverPending(KEY, rig.record, at(8, entryOf('web')), rig.deps);
     expect(rig.updates).toEqual([{ lastWritten: remembered }]);
     expect([...remembered.keys()]).toEqual(['other', change('web').subject]);
     const text = remembered.get(change('web').subject);
@@ -83,14 +83,14 @@ describe('a write of an edge that a crash left open', () => {
   test('gives the mass guard back only what was never made', async () => {
     const { deps, record } = rigOf([draftFor(loss('web')), draftFor(loss('api'))]);
     for (const { subject } of record.pending) deps.window.takeEdge(subject, deps.clock.now());
-    await settleLeftovers(KEY, record, at(AT, entryOf('web')), deps);
+    await recoverPending(KEY, record, at(AT, entryOf('web')), deps);
     expect(deps.window.used(deps.clock.now())).toBe(1);
   });
 
   test('is one of many, and each is judged for itself, in one step', async () => {
     const rig = rigOf(['a', 'b', 'c'].map((name) => draftFor(change(name))));
     const found = at(8, entry('orders', ourSource('a', ALLOW), ourSource('c', DENY)));
-    await settleLeftovers(KEY, rig.record, found, rig.deps);
+    await recoverPending(KEY, rig.record, found, rig.deps);
     expect(rig.settled.map(({ outcome }) => outcome)).toEqual(['applied', 'unknown', 'unknown']);
     expect(rig.updates).toHaveLength(1);
   });
@@ -117,7 +117,7 @@ describe('a write of a claim record that a crash left open', () => {
     ['revoke', 'stands', [record], 'failed'],
   ] as const)('a %s whose record %s', async (action, _, records, outcome) => {
     const rig = rigOf([draft(action), draftFor(change('api'))], records);
-    await settleClaimLeftovers('client/main/clientId/web', rig.record, rig.deps, NEVER);
+    await recoverPendingClaims('client/main/clientId/web', rig.record, async () => {}, rig.deps, NEVER);
     expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
   });
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { AclState } from '../../src/apply/acl/acl-state.js';
 import type { AclRole } from '../../src/model/acl.js';
 import { aclBudget } from '../../src/reconcile/acl/acl-budget.js';
-import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { settings } from '../plan/acl/acl-scene.js';
 import { claiming, client, mapping, NOW, SETTINGS } from '../plan/scene.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { IntentionEntry } from '../../src/model/intention.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
-import { inferredAcrossFleet, inputOf } from '../../src/reconcile/fleet.js';
-import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { inferredAcrossFleet, inputOf } from '../../src/state/fleet.js';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
 import type { Touched } from '../../src/state/touched.js';
 import { WorldState } from '../../src/state/world-state.js';
 import {

@@ -6,7 +6,7 @@ import { openingsOf } from '../../src/plan/openings.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { wantersOf } from '../../src/plan/wanters.js';
 import { clientText, serviceText } from '../../src/plan/world.js';
-import { inputOf } from '../../src/reconcile/fleet.js';
+import { inputOf } from '../../src/state/fleet.js';
 import { NOTHING_TOUCHED, type Touched } from '../../src/state/touched.js';
 import { WorldState } from '../../src/state/world-state.js';
 import {

@@ -4,8 +4,8 @@ import type { IntentionEntry } from '../../src/model/intention.js';
 import { clientOfDescription, isOwned } from '../../src/plan/ownership.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { type ClientId, clientText, serviceText } from '../../src/plan/world.js';
-import { inferredAcrossFleet, inputOf } from '../../src/reconcile/fleet.js';
-import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+import { inferredAcrossFleet, inputOf } from '../../src/state/fleet.js';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
 import {
   ALLOW,

@@ -11,7 +11,7 @@ import { type Explanation, explain } from '../../src/plan/explain.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 import { planClient } from '../../src/plan/plan-client.js';
 import { clientLogin } from '../../src/reconcile/client-logins.js';
-import { inputOf, planFleet } from '../../src/reconcile/fleet.js';
+import { inputOf, planFleet } from '../../src/state/fleet.js';
 import { type BothSides, withBothSides } from '../both-sides.js';
 import type { Cli } from '../cli.js';
 import { type LoginView, loginDocument, toLoginView } from '../login-view.js';

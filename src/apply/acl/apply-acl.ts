@@ -156,7 +156,10 @@ function writeAll(
     return [
       {
         draft: aclDraft(change, application.cause, stampOf(deps)),
-        lastWritten: new Map(application.remember).set(change.subject, digestObject(object)),
+        lastWritten: new Map(application.remember).set(
+          change.subject,
+          digestObject(change.remembered ?? object),
+        ),
         run: (sending) =>
           write(
             step,
@@ -262,7 +265,10 @@ async function remove(
 
 /** A deleted object is remembered no more, nor are the rules of a deleted method. */
 function forgotten(change: AclChange, application: AclApplication): ReadonlyMap<string, string | null> {
-  const update = new Map<string, string | null>(application.remember).set(change.subject, null);
+  const { remembered } = change;
+  const update = new Map<string, string | null>(application.remember);
+  if (remembered !== undefined) return update.set(change.subject, digestObject(remembered));
+  update.set(change.subject, null);
   if (change.resource.kind !== 'acl-auth-method') return update;
   const rules = `${aclSubject('acl-binding-rule', change.resource.name ?? '')}/`;
   for (const subject of application.lastWritten.keys())

@@ -44,6 +44,8 @@ export interface AclChange extends AclWhy {
   readonly after?: AclObject['object'];
   /** Who let it pass although the mass guard held it. */
   readonly approvedBy?: Principal;
+  /** What to remember as written, where a guard holds the rest of what is wanted. */
+  readonly remembered?: AclObject;
   readonly narrows: boolean;
   readonly widens: boolean;
   readonly step: AclStep;

@@ -5,6 +5,7 @@ import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/quote.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
+import type { AclBudget } from '../../state/fleet.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
 import { losesByInference, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -13,16 +14,6 @@ const SLICE = 100;
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 type Counting = Pick<ReconcilerDeps, 'world' | 'acl' | 'window'>;
-
-/**
- * What the mass guard counts of ACL objects, beside the edges of the fleet: each client is one, and each membership of
- * a person.
- */
-export interface AclBudget {
-  readonly owned: number;
-  /** Clients and memberships that would lose something by inference now. */
-  readonly wanted: number;
-}
 
 /** From what was last read: a read that lost many clients is seen whole, whichever of their jobs comes first. */
 export function aclBudget(deps: Counting, now: number): AclBudget {

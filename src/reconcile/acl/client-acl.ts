@@ -8,15 +8,17 @@ import { messageOf, SyncError } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
+import { guard } from '../../plan/guards/guards.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
 import { losesByInference, planClientAcl, planHeldLoss, scopesKey } from '../../state/plan-client-acl.js';
-import { forgetRulings, rulingOn } from '../approvals.js';
+import { forgetRulings } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
+import { guardFacts } from '../guard-facts.js';
 import { tellHolds } from '../holds.js';
 import { readAllAcl } from './fleet-acl.js';
-import { guardAcl, type RulingOf } from './guard-acl.js';
+import { guardableClient } from './guard-acl.js';
 import { isListed, readSettled } from './read-client-acl.js';
 
 /** Between looks at what became of a write that was given up. */
@@ -88,8 +90,8 @@ async function reconcile(
   const rest = () => planHeldLoss(id, asked, deps, now);
   // What the fleet loses is counted from everything that stands.
   if (losesByInference(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);
-  const rulingOf: RulingOf = (hold) => rulingOn(hold, record.holds, deps);
-  const guarded = await guardAcl(plan, rest, rulingOf, deps);
+  const kind = guardableClient(plan, rest);
+  const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   deps.window.rejections.put(key, guarded.rejections);
   const cause = causeOf(job);
   const tell = async (holds: typeof guarded.holds, of = record) =>
@@ -102,7 +104,7 @@ async function reconcile(
     deps.window.takeEdge(plan.subject, now);
     await deps.window.store(deps.facts);
   }
-  const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.opensBy)]]);
+  const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.plan.opensBy)]]);
   const applying = applyAcl(
     {
       key,

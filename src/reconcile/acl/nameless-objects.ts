@@ -1,10 +1,10 @@
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { NOTHING_DESIRED } from '../../plan/acl/login.js';
-import { revocationLimit } from '../../plan/guard.js';
+import { isBeyondLimit } from '../../plan/guards/revocation-limit.js';
+import { budgetOf } from '../../state/fleet.js';
 import { namelessLeft } from '../../state/nameless-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { budgetOf } from '../fleet.js';
 import { aclBudget } from './acl-budget.js';
 
 /** The removal of clients' objects of ours that say no client, within the limit of the mass guard: they are missing from a read, and no event can name them. */
@@ -16,7 +16,7 @@ export function namelessObjects(
   const names = namelessLeft(deps);
   if (names.length === 0) return [];
   const budget = budgetOf(world, window, clock.now(), names.length, aclBudget(deps, clock.now()));
-  if (budget.used + budget.wanted > revocationLimit(world.mapping, budget.ownedAtStart)) {
+  if (isBeyondLimit(budget)) {
     logger.error(
       { objects: names.length, used: budget.used },
       'ACL objects of clients that are gone stay: the mass guard allows no more removals by inference',

@@ -3,20 +3,23 @@ import { pendingAcl, settleAclLeftovers } from '../../apply/acl/acl-leftovers.js
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { applyAcl } from '../../apply/acl/apply-acl.js';
 import { unlessDenied } from '../../apply/acl/denied.js';
-import { causeOf, grantReasonOf, holdKey } from '../../apply/decision-drafts.js';
+import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { SyncError } from '../../errors.js';
 import type { Members } from '../../identity/directory.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import { groupsOf, type PeopleFacts } from '../../plan/acl/plan-people.js';
+import { guard } from '../../plan/guards/guards.js';
+import { holdKey } from '../../plan/holds.js';
 import type { JobResult } from '../../queue/queue.js';
 import { knownMembers } from '../../state/people-acl.js';
-import { forgetRulings, rulingOn } from '../approvals.js';
+import { forgetRulings } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
 import { evidenceOf } from '../fan-out.js';
+import { guardFacts } from '../guard-facts.js';
 import { tellHolds } from '../holds.js';
-import { guardPeople, roleSubjectOf } from './guard-people.js';
+import { guardablePeople } from './guard-people.js';
 import { readPeople } from './read-people.js';
 import { isSessionSubject } from './sessions.js';
 
@@ -131,18 +134,20 @@ async function reconcile(
     mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
     kept: new Set(),
   };
-  const guarded = await guardPeople(facts, (hold) => rulingOn(hold, record.holds, deps), deps);
+  const kind = guardablePeople(facts, deps.acl);
+  const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
+  const { isUnknown } = kind.plan;
   // What was ruled is bound to its hold: where it cannot be seen whether that still stands, both do.
   const isUndecided = (subject: string) =>
-    guarded.isUnknown && record.holds.has(holdKey({ subject, reason: 'RevocationLimit' }));
-  if (!guarded.isUnknown) deps.window.rejections.put(text, guarded.rejections);
+    isUnknown && record.holds.has(holdKey({ subject, reason: 'RevocationLimit' }));
+  if (!isUnknown) deps.window.rejections.put(text, guarded.rejections);
   const cause = causeOf(job);
   const concerns = (subject: string) =>
     isAclSubject(subject) && !isSessionSubject(subject, job, deps) && !isUndecided(subject);
   await tellHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
   if (guarded.changes.length === 0) return false;
 
-  const counted = guarded.counted.map(roleSubjectOf);
+  const { counted } = guarded;
   if (counted.length > 0) {
     for (const subject of counted) deps.window.takeEdge(subject, clock.now());
     await deps.window.store(deps.facts);

@@ -1,16 +1,18 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
+import { guard } from '../../plan/guards/guards.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-clients.js';
+import { type AclBudget, budgetOf, fleetGuardFacts, inferredAcrossFleet } from '../../state/fleet.js';
 import { factsOfPeople } from '../../state/people-acl.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { type AclBudget, aclBudget, countAhead } from './acl-budget.js';
+import { aclBudget, countAhead } from './acl-budget.js';
 import { planAcl } from './fleet-acl.js';
 import { planPeopleFleet } from './fleet-people.js';
-import { guardAcl, type RulingOf } from './guard-acl.js';
-import { guardPeople } from './guard-people.js';
+import { guardableClient } from './guard-acl.js';
+import { guardablePeople } from './guard-people.js';
 
 /** Everything that would be done to ACL objects now, and everything that is held. */
 export interface AclFleetPlan {
@@ -42,17 +44,17 @@ export async function planAclFleet(
   const plans = await planAcl(ids, deps, now);
   await countAhead(deps, now);
   const budget = aclBudget(deps, now);
-  const rulingOf: RulingOf = async ({ subject }) => {
-    const rejection = deps.window.rejections.of(subject);
-    return rejection && { verdict: 'rejected', ...rejection };
-  };
+  const { world, window } = deps;
+  const edges = inferredAcrossFleet(world, window, now);
+  const whole = budgetOf(world, window, now, edges, budget);
   const changes: AclChange[] = [];
   const holds: Hold[] = [];
   const losing: ClientId[] = [];
   const others: ClientId[] = [];
   for (const { plan, rest } of plans) {
     if (plan.changes.length + plan.holds.length === 0) continue;
-    const guarded = await guardAcl(plan, rest, rulingOf, { ...deps, contention }, () => budget);
+    const kind = guardableClient(plan, rest);
+    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps));
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
     (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
@@ -60,8 +62,8 @@ export async function planAclFleet(
   const people = planPeopleFleet(deps);
   const pending = people.filter(({ plan }) => plan.changes.length + plan.holds.length > 0);
   for (const { provider } of pending) {
-    const facts = factsOfPeople(provider, deps);
-    const guarded = await guardPeople(facts, rulingOf, { ...deps, contention });
+    const kind = guardablePeople(factsOfPeople(provider, deps), deps.acl);
+    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps));
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
   }
@@ -76,9 +78,6 @@ export async function planAclFleet(
     budget,
   };
 }
-
-/** A plan alone knows of no earlier one: nobody undid anything. */
-const contention = { isContended: () => false };
 
 /** Clients and people share policies: each is made once. */
 function unique(changes: readonly AclChange[]): readonly AclChange[] {

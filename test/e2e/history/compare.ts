@@ -21,12 +21,14 @@ export function bySubject(
 }
 
 function toPlain(decision: Decision): Plain {
-  const { id: _id, time: _time, source: _source, latencyMs: _latency, cause, consul, ...rest } = decision;
+  const { id: _id, time: _time, source: _source, latencyMs: _latency, ...said } = decision;
+  const { cause, consul, writeId, ...rest } = said;
   const { eventId, receivedAt: _receivedAt, ...why } = cause;
   return {
     ...rest,
     cause: { ...why, hasEvent: eventId !== undefined },
     hasIndex: consul !== undefined,
+    hasWrite: writeId !== undefined,
   };
 }
 

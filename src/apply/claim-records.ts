@@ -1,30 +1,34 @@
-import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
 import type { ClaimWrite, WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { classify } from '../plan/actor.js';
+import { policyOf } from '../plan/mode.js';
 import { claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import type { Touched } from '../state/touched.js';
+import { stampOf, type TargetDeps } from './deps.js';
+import { journaledWrite, settleRefused } from './journaled-write.js';
 
 /**
  * Makes or takes back the record of who claimed a client first; each write with its decision. True if there was
- * anything to write, and so the records were read again.
+ * anything to write, and so the records were read again; `took` hears what that changed, also about other clients.
  */
 export async function writeClaims(
   key: string,
   client: ClientId,
   plan: ClientPlan,
   cause: Cause,
-  deps: ReconcilerDeps,
+  took: (touched: Touched) => Promise<void>,
+  deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (deps.world.mapping.mode === 'observe') return false;
+  const policy = policyOf(deps.world.mapping);
+  if (!policy.writes) return false;
   const { create, remove } = plan;
-  const isRemoved = remove !== undefined && deps.world.mapping.mode === 'enforce';
+  const isRemoved = remove !== undefined && policy.removes;
   const writes: readonly ClaimWrite[] = [
     ...(isRemoved ? [{ do: 'delete' as const, record: remove }] : []),
     ...(create === undefined ? [] : [{ do: 'create' as const, record: { ...client, service: create } }]),
@@ -33,7 +37,7 @@ export async function writeClaims(
   for (const write of writes) refusal ??= await writeOne(key, write, cause, deps, signal);
   if (create === undefined && remove === undefined) return false;
   const read = deps.world.beginRead();
-  deps.world.putClaimRecords(await deps.consul.claims.list(signal), read);
+  await took(deps.world.putClaimRecords(await deps.consul.claims.list(signal), read));
   if (refusal !== undefined) throw refusal;
   return true;
 }
@@ -43,7 +47,7 @@ async function writeOne(
   key: string,
   write: ClaimWrite,
   cause: Cause,
-  deps: ReconcilerDeps,
+  deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<SyncError | undefined> {
   const draft = toDraft(write, cause, deps);
@@ -58,7 +62,7 @@ async function writeOne(
   return end.error;
 }
 
-function toDraft(write: ClaimWrite, cause: Cause, deps: ReconcilerDeps): DraftDecision {
+function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecision {
   const stamp = stampOf(deps);
   const { provider, clientId, service } = write.record;
   const isNew = write.do === 'create';
@@ -86,7 +90,7 @@ function toDraft(write: ClaimWrite, cause: Cause, deps: ReconcilerDeps): DraftDe
   };
 }
 
-function kindOf(id: ClientId, { world }: Pick<ReconcilerDeps, 'world'>): ClassifiedKind {
+function kindOf(id: ClientId, { world }: Pick<TargetDeps, 'world'>): ClassifiedKind {
   const client = world.client(id);
   return client === undefined ? 'unknown' : classify(client, world.mapping);
 }

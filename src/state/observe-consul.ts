@@ -6,8 +6,8 @@ import type { Trigger } from '../model/trigger.js';
 import type { ClaimStanding } from '../plan/claims.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
-import type { Touched } from '../state/touched.js';
-import type { WorldState } from '../state/world-state.js';
+import type { Touched } from './touched.js';
+import type { WorldState } from './world-state.js';
 
 /**
  * Takes in a complete catalog; triggers for every claim whose standing changed and every destination whose protocol did.

@@ -1,5 +1,5 @@
-import type { Rejection } from '../plan/guard.js';
-import type { InferredRemovals } from '../state/inferred-removals.js';
+import type { Rejection } from '../plan/guards/guard.js';
+import type { InferredRemovals } from './inferred-removals.js';
 
 /**
  * Which removals a person said no to, as the jobs of their keys last found: the plans of the whole fleet hold and count

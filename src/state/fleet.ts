@@ -3,13 +3,23 @@ import { destinationKey, formatKey } from '../model/key.js';
 import type { Evidence } from '../model/trigger.js';
 import { compareText } from '../plan/compare.js';
 import type { DestinationInput } from '../plan/destination-input.js';
-import { guardRevocations, holdRejected, type RevocationBudget } from '../plan/guard.js';
+import { guardableEdges } from '../plan/guards/edges.js';
+import type { GuardFacts, Loss } from '../plan/guards/guard.js';
+import { guard } from '../plan/guards/guards.js';
+import type { RevocationBudget } from '../plan/guards/revocation-limit.js';
+import { policyOf } from '../plan/mode.js';
 import type { Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { parseServiceText, serviceText } from '../plan/world.js';
-import type { WorldState } from '../state/world-state.js';
-import type { AclBudget } from './acl/acl-budget.js';
 import type { RevocationWindow } from './revocation-window.js';
+import type { WorldState } from './world-state.js';
+
+/** What the revocation limit counts of ACL objects: each client is one, and each membership of a person. */
+export interface AclBudget {
+  readonly owned: number;
+  /** Clients and memberships that would lose something by inference now. */
+  readonly wanted: number;
+}
 
 const NO_ACL: AclBudget = { owned: 0, wanted: 0 };
 
@@ -60,9 +70,31 @@ export function planFleet(
   const wanted = window.rejections.countOf(plans.flatMap(inferredIn), now);
   const budget = budgetOf(world, window, now, wanted, acl);
   return plans.map((plan) => {
-    const ruled = holdRejected(plan, ({ subject }) => window.rejections.of(subject));
-    return guardRevocations(ruled, budget, world.mapping);
+    const kind = guardableEdges(plan);
+    const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, budget, { world, window }));
+    return { ...plan, changes, holds };
   });
+}
+
+/** What guards look at for plans of the whole fleet, which know of rejections alone and of no earlier plan. */
+export function fleetGuardFacts(
+  losses: readonly Loss[],
+  budget: RevocationBudget,
+  { world, window }: { readonly world: WorldState; readonly window: RevocationWindow },
+): GuardFacts {
+  const rulings = losses.flatMap(({ subject }) => {
+    const rejection = window.rejections.of(subject);
+    return rejection === undefined
+      ? []
+      : [[subject, { ...rejection, verdict: 'rejected' as const }] as const];
+  });
+  return {
+    policy: policyOf(world.mapping),
+    rulings: new Map(rulings),
+    budget,
+    isContended: () => false,
+    opening: new Set(),
+  };
 }
 
 /** How many edges of the whole fleet would go by inference now. */
@@ -86,7 +118,12 @@ export function budgetOf(
   acl: AclBudget = NO_ACL,
 ): RevocationBudget {
   const used = window.used(now);
-  return { used, wanted: wanted + acl.wanted, ownedAtStart: world.owned.count + acl.owned + used };
+  return {
+    used,
+    wanted: wanted + acl.wanted,
+    ownedAtStart: world.owned.count + acl.owned + used,
+    maxRevocations: world.mapping.maxRevocations,
+  };
 }
 
 function inferredIn({ changes }: Plan): readonly string[] {

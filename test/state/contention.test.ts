@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Contention } from '../../src/reconcile/contention.js';
+import { Contention } from '../../src/state/contention.js';
 
 const HOUR = 3_600_000;
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { planFleet } from '../../src/reconcile/fleet.js';
+import { planFleet } from '../../src/state/fleet.js';
 import {
   losingDestinations,
   standingTriggers,
   takeCatalog,
   takeEntries,
   toTriggers,
-} from '../../src/reconcile/observe-consul.js';
-import { RevocationWindow } from '../../src/reconcile/revocation-window.js';
+} from '../../src/state/observe-consul.js';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
 import {
   ALLOW,

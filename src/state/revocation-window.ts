@@ -1,4 +1,3 @@
-import type { Facts } from '../queue/facts.js';
 import { Rejections } from './rejections.js';
 
 /** The name of the durable fact. */
@@ -63,11 +62,11 @@ export class RevocationWindow {
   }
 
   /** Call it before the writes that were counted are made. */
-  async store(facts: Pick<Facts, 'set'>): Promise<void> {
+  async store(facts: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
     await facts.set(FACT, this.toText());
   }
 
-  async restoreFrom(facts: Pick<Facts, 'get'>): Promise<void> {
+  async restoreFrom(facts: { readonly get: (name: string) => Promise<string | undefined> }): Promise<void> {
     this.restore(await facts.get(FACT));
   }
 

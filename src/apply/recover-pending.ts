@@ -1,12 +1,16 @@
-import { settledOf, viewOf } from '../apply/decision-drafts.js';
-import { INTERRUPTED } from '../apply/settle.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
 import { isOwned } from '../plan/ownership.js';
 import { claimSubject } from '../plan/plan.js';
 import { toWrittenText } from '../plan/written.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { RevocationWindow } from '../state/revocation-window.js';
+import type { Touched } from '../state/touched.js';
+import { settledOf, viewOf } from './decision-drafts.js';
+import type { ApplyDeps, TargetDeps } from './deps.js';
+import { INTERRUPTED } from './settle.js';
+
+type EntryDeps = ApplyDeps & Pick<TargetDeps, 'world'> & { readonly window: RevocationWindow };
 
 /**
  * Settles what a crash left: each draft of the key is judged by what Consul holds now.
@@ -19,11 +23,11 @@ import type { ReconcilerDeps } from './deps.js';
  *
  * Returns what is remembered of the key's edges afterwards.
  */
-export async function settleLeftovers(
+export async function recoverPending(
   key: string,
   record: KeyRecord,
   entry: IntentionEntry | undefined,
-  deps: ReconcilerDeps,
+  deps: EntryDeps,
 ): Promise<ReadonlyMap<string, string>> {
   if (record.pending.length === 0) return record.lastWritten;
   const lastWritten = new Map(record.lastWritten);
@@ -45,18 +49,19 @@ export async function settleLeftovers(
   return lastWritten;
 }
 
-/** The same for the records of claims: what stands in KV decides. */
-export async function settleClaimLeftovers(
+/** The same for the records of claims: what stands in KV decides. `took` hears what reading them changed. */
+export async function recoverPendingClaims(
   key: string,
   record: KeyRecord,
-  deps: ReconcilerDeps,
+  took: (touched: Touched) => Promise<void>,
+  deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const pending = record.pending.filter(({ resource }) => resource.kind === 'claim');
   if (pending.length === 0) return;
   const read = deps.world.beginRead();
   const records = await deps.consul.claims.list(signal);
-  deps.world.putClaimRecords(records, read);
+  await took(deps.world.putClaimRecords(records, read));
   const nowMs = deps.clock.now();
   const at = { nowMs, time: new Date(nowMs).toISOString() };
   const decisions = pending.map((draft) => {
@@ -71,15 +76,11 @@ export async function settleClaimLeftovers(
   deps.onSettled();
 }
 
-function count(decision: SettledDecision, deps: ReconcilerDeps): void {
+function count(decision: SettledDecision, deps: ApplyDeps): void {
   deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
 }
 
-function judge(
-  draft: DraftDecision,
-  entry: IntentionEntry | undefined,
-  deps: ReconcilerDeps,
-): SettledDecision {
+function judge(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps): SettledDecision {
   const nowMs = deps.clock.now();
   const at = { nowMs, time: new Date(nowMs).toISOString() };
   const current = JSON.stringify(viewOf(accessNow(draft, entry, deps)));
@@ -99,13 +100,13 @@ function judge(
   });
 }
 
-function accessNow(draft: DraftDecision, entry: IntentionEntry | undefined, deps: ReconcilerDeps) {
+function accessNow(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps) {
   const { owner } = deps.world.mapping;
   return entry?.sources.find((source) => source.name === draft.resource.source && isOwned(owner, source))
     ?.access;
 }
 
-function writtenOf(draft: DraftDecision, entry: IntentionEntry | undefined, deps: ReconcilerDeps): string {
+function writtenOf(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps): string {
   const access = accessNow(draft, entry, deps);
   return toWrittenText(
     access === undefined || access.kind === 'other' ? undefined : access,

@@ -1,0 +1,44 @@
+import { intersection } from '../access.js';
+import { type Change, type Plan, toHold } from '../plan.js';
+import type { Guardable } from './guards.js';
+
+/** The plan of one destination, as guards see it. */
+export function guardableEdges(
+  plan: Plan,
+  sizeAfter?: (changes: readonly Change[]) => number,
+): Guardable<Change, Plan> {
+  return {
+    plan,
+    losses: plan.changes.flatMap((change) =>
+      change.isInferred
+        ? { subject: change.subject, hold: toHold(change, 'RevocationLimit', 'approved') }
+        : [],
+    ),
+    keeping: (kept) => ({ ...plan, changes: plan.changes.filter(({ subject }) => !kept.has(subject)) }),
+    approved: (change, approvals) => {
+      const approvedBy = approvals.get(change.subject);
+      return approvedBy === undefined ? change : { ...change, approvedBy };
+    },
+    toHold,
+    narrowing: narrowingOf,
+    opensLast: true,
+    contendedText:
+      'somebody undoes this again and again; find out who writes this entry (consul-k8s, Terraform, a script) and keep one writer',
+    ...(sizeAfter === undefined ? {} : { sizeAfter }),
+  };
+}
+
+/** An exchange becomes the intersection of both; what cannot be compared is closed. */
+function narrowingOf(change: Change): Change | undefined {
+  if (!change.narrows || !change.widens) return undefined;
+  const { before, after } = change;
+  const both = before?.kind === 'other' ? undefined : intersection(before, after);
+  return {
+    ...change,
+    action: 'revoke',
+    // Never taken out: a wider intention could open what is left.
+    after: both ?? { kind: 'deny' },
+    remembered: after,
+    widens: false,
+  };
+}

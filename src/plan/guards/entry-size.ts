@@ -1,0 +1,32 @@
+import { compareText } from '../compare.js';
+import { all, type ChangeGuard } from './guard.js';
+
+/**
+ * The longest body of an entry that may grow. Consul has no limit of its own (1.14.11 took 45 MB): it applies an entry as
+ * one Raft message, logs a warning from 1 MiB on, and every other write waits meanwhile, about 0.1 s for each MiB.
+ */
+export const MAX_ENTRY_BYTES = 2 * 1024 * 1024;
+
+/**
+ * Holds what would make an entry larger than Consul should be given. Only widenings are held, the last by subject first,
+ * as many as needed. What does not widen is sent at any size.
+ */
+export const entrySize: ChangeGuard = ({ changes, sizeAfter }) => {
+  const widening = changes
+    .filter(({ widens }) => widens)
+    .toSorted((a, b) => compareText(a.subject, b.subject));
+  if (sizeAfter === undefined || widening.length === 0) return new Map();
+  const fits = (some: typeof changes) => sizeAfter(some) <= MAX_ENTRY_BYTES;
+  if (fits(changes)) return new Map();
+  const others = changes.filter(({ widens }) => !widens);
+  // The most that fit: an entry grows with each of them.
+  let [most, tooMany] = [0, widening.length];
+  while (tooMany - most > 1) {
+    const middle = Math.floor((most + tooMany) / 2);
+    if (fits([...others, ...widening.slice(0, middle)])) most = middle;
+    else tooMany = middle;
+  }
+  const detail =
+    'the entry of this destination would be too large for Consul; give fewer clients access to it, or split the service';
+  return all(widening.slice(most), { do: 'hold-widening', reason: 'EntryTooLarge', detail });
+};

@@ -1,0 +1,38 @@
+import { covers, union } from '../access.js';
+import type { DestinationInput } from '../destination-input.js';
+import { parseGrantText } from '../grant-text.js';
+import { type Change, type Hold, toHold } from '../plan.js';
+import { takesOver } from '../precedence.js';
+
+/** Mode `extend` narrows nothing: what would is widened as far as it goes and the rest held. The planner asks this first. */
+export function extendOnly(
+  change: Change,
+  input: DestinationInput,
+): { readonly change: Change | undefined; readonly held: Hold | undefined } {
+  if (change.before === undefined && isNarrowerThanWildcard(change, input)) {
+    const detail =
+      'mode is extend: an intention of its own would take from this source what a wider intention gives it';
+    return { change: undefined, held: toHold(change, 'ModeForbids', detail) };
+  }
+  if (!change.narrows && change.after !== undefined) return { change, held: undefined };
+  const held = toHold(change, 'ModeForbids', 'mode is extend: nothing is narrowed or deleted');
+  if (!change.widens || change.before === undefined || change.before.kind === 'other')
+    return { change: undefined, held };
+  return {
+    held,
+    change: {
+      ...change,
+      after: union(change.before, change.after),
+      action: 'grant',
+      reason: input.grantReason,
+      scopes: [...new Set(change.opensBy.map((text) => parseGrantText(text).name))],
+      narrows: false,
+      isInferred: false,
+    },
+  };
+}
+
+function isNarrowerThanWildcard(change: Change, { entry, wildcard }: DestinationInput): boolean {
+  const wider = takesOver(change.source, entry, wildcard);
+  return wider !== undefined && (wider.access.kind === 'other' || !covers(change.after, wider.access));
+}

@@ -1,0 +1,128 @@
+import type { Principal } from '../../model/cause.js';
+import type { HoldReason } from '../../model/decision.js';
+import type { Hold } from '../plan.js';
+import { approval } from './approval.js';
+import { contention } from './contention.js';
+import { entrySize } from './entry-size.js';
+import type {
+  ChangeGuard,
+  GuardedChange,
+  GuardFacts,
+  GuardInput,
+  Loss,
+  LossGuard,
+  Rejection,
+} from './guard.js';
+import { mode } from './mode.js';
+import { prerequisite } from './prerequisite.js';
+import { revocationLimitGuard } from './revocation-limit.js';
+
+/** The chain, in its order. A held loss has everything else planned again before single changes are judged. */
+export const GUARDS: {
+  readonly losses: readonly LossGuard[];
+  readonly changes: readonly ChangeGuard[];
+} = {
+  losses: [approval, revocationLimitGuard],
+  changes: [prerequisite, contention, entrySize, mode],
+};
+
+interface Planned<C> {
+  readonly changes: readonly C[];
+  readonly holds: readonly Hold[];
+}
+
+/** How the plan of one kind of object is guarded. All of it is pure. */
+export interface Guardable<C extends GuardedChange, P extends Planned<C>>
+  extends Pick<GuardInput<C>, 'contendedText' | 'opensLast' | 'sizeAfter'> {
+  readonly plan: P;
+  readonly losses: readonly Loss[];
+  /** The plan with these losses, by their subjects, not made. */
+  readonly keeping: (kept: ReadonlySet<string>) => P;
+  /** The change with who approved it; `approvals` are by the subject of the loss. */
+  readonly approved: (change: C, approvals: ReadonlyMap<string, Principal>) => C;
+  readonly toHold: (change: C, reason: HoldReason, detail: string) => Hold;
+  /** What narrows of a change that also widens; undefined where nothing does, or it cannot be told apart. */
+  readonly narrowing: (change: C) => C | undefined;
+  /** The changes that can be made without those that are held. */
+  readonly without?: (changes: readonly C[], held: ReadonlySet<C>) => readonly C[];
+}
+
+/** A plan as it may be carried out, and what passes, or is kept, only by a person's word. */
+export interface Guarded<C, P> {
+  readonly changes: readonly C[];
+  readonly holds: readonly Hold[];
+  /** The plan that the changes are of. */
+  readonly plan: P;
+  /** Losses that pass, by subject; each counts for the revocation limit. */
+  readonly counted: readonly string[];
+  /** The holds that an approval lifts. They must stay told until what they held is made. */
+  readonly used: readonly Hold[];
+  /** By the subject of the loss. */
+  readonly rejections: ReadonlyMap<string, Rejection>;
+}
+
+/** Asks every guard about a plan, in their order. */
+export function guard<C extends GuardedChange, P extends Planned<C>>(
+  kind: Guardable<C, P>,
+  facts: GuardFacts,
+): Guarded<C, P> {
+  const { passing, held, approvals } = guardLosses(kind, facts);
+  const plan = held.size === 0 ? kind.plan : kind.keeping(new Set(held.keys()));
+  let changes =
+    approvals.size === 0 ? plan.changes : plan.changes.map((each) => kind.approved(each, approvals));
+  const holds = [...plan.holds, ...held.values()];
+  for (const judge of GUARDS.changes) {
+    const verdicts = judge({ ...kind, losses: passing, changes }, facts);
+    if (verdicts.size === 0) continue;
+    const next = changes.flatMap((change) => {
+      const verdict = verdicts.get(change);
+      return verdict?.do === 'hold-widening' ? (kind.narrowing(change) ?? change) : change;
+    });
+    const out = new Set(changes.filter((change, at) => verdicts.has(change) && next[at] === change));
+    for (const [change, verdict] of verdicts)
+      if ('reason' in verdict) holds.push(kind.toHold(change, verdict.reason, verdict.detail));
+    changes = kind.without?.(next, out) ?? next.filter((change) => !out.has(change));
+  }
+  const { rulings } = facts;
+  return {
+    changes,
+    holds,
+    plan,
+    counted: passing.map(({ subject }) => subject),
+    used: passing.flatMap(({ approvedBy, hold }) => (approvedBy === undefined ? [] : hold)),
+    rejections: new Map(
+      [...held.keys()].flatMap((subject) => {
+        const ruling = rulings.get(subject);
+        return ruling === undefined ? [] : [[subject, ruling] as const];
+      }),
+    ),
+  };
+}
+
+function guardLosses<C extends GuardedChange, P extends Planned<C>>(
+  kind: Guardable<C, P>,
+  facts: GuardFacts,
+): {
+  readonly passing: readonly Loss[];
+  readonly held: ReadonlyMap<string, Hold>;
+  readonly approvals: ReadonlyMap<string, Principal>;
+} {
+  let passing = kind.losses;
+  const held = new Map<string, Hold>();
+  const approvals = new Map<string, Principal>();
+  for (const judge of passing.length === 0 ? [] : GUARDS.losses) {
+    const verdicts = judge({ ...kind, losses: passing, changes: kind.plan.changes }, facts);
+    passing = passing.flatMap((loss) => {
+      const verdict = verdicts.get(loss);
+      if (verdict === undefined) return loss;
+      if (verdict.do === 'approve') {
+        approvals.set(loss.subject, verdict.by);
+        return { ...loss, approvedBy: verdict.by };
+      }
+      if ('reason' in verdict)
+        held.set(loss.subject, { ...loss.hold, reason: verdict.reason, detail: verdict.detail });
+      return [];
+    });
+  }
+  return { passing, held, approvals };
+}

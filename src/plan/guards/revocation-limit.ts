@@ -1,0 +1,43 @@
+import type { Mapping } from '../../model/rule.js';
+import { all, type LossGuard } from './guard.js';
+
+/** Counts of the fleet: edges, clients with ACL objects, and memberships. */
+export interface RevocationBudget {
+  /** Owned at the start of the window. */
+  readonly ownedAtStart: number;
+  /** Removals by inference already made within the window. */
+  readonly used: number;
+  /** Removals by inference that all plans of the fleet together want now. */
+  readonly wanted: number;
+  readonly maxRevocations: Mapping['maxRevocations'];
+}
+
+/** How many removals may be made by inference within one window. */
+export function revocationLimit({
+  maxRevocations,
+  ownedAtStart,
+}: Pick<RevocationBudget, 'maxRevocations' | 'ownedAtStart'>): number {
+  return Math.max(maxRevocations.atLeast, Math.floor((maxRevocations.percent / 100) * ownedAtStart));
+}
+
+/** Whether one window cannot take everything that is wanted. */
+export function isBeyondLimit(budget: RevocationBudget): boolean {
+  return budget.used + budget.wanted > revocationLimit(budget);
+}
+
+/**
+ * The mass guard: if the fleet would lose more by inference than the limit, every such loss is held that nobody approved,
+ * and nothing else is. A removal that the IdP itself told of is not counted and always passes.
+ */
+export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {
+  const guarded = losses.filter(({ approvedBy }) => approvedBy === undefined);
+  if (guarded.length === 0 || budget === undefined) return new Map();
+  const wanted = Math.max(budget.wanted, guarded.length);
+  if (!isBeyondLimit({ ...budget, wanted })) return new Map();
+  const { ownedAtStart, used, maxRevocations } = budget;
+  const detail =
+    `${used + wanted} of ${ownedAtStart} edges, clients and memberships would lose access within ${Math.round(maxRevocations.windowMs / 1000)} s ` +
+    `only because they are missing from a read; the limit is ${revocationLimit(budget)}. ` +
+    'If that is right, approve it; if not, mend the identity provider';
+  return all(guarded, { do: 'hold', reason: 'RevocationLimit', detail });
+};

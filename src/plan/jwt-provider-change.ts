@@ -1,0 +1,79 @@
+import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
+import type { GuardedChange } from './guards/guard.js';
+import type { Guardable } from './guards/guards.js';
+import type { Hold } from './plan.js';
+import type { JwtProviderChange } from './plan-jwt-providers.js';
+import { entryText } from './user-tokens.js';
+
+/** What a decision, and a plan, say of a change. */
+export function jwtProviderFacts({ name, verb, before, after }: JwtProviderChange) {
+  const ACTIONS = { created: 'grant', updated: 'change', deleted: 'revoke' } as const;
+  const REASONS = { created: 'ScopeGranted', updated: 'MappingChanged', deleted: 'ScopeRevoked' } as const;
+  return {
+    action: ACTIONS[verb],
+    reason: REASONS[verb],
+    resource: { kind: 'jwt-provider' as const, name },
+    before: viewOfJwtProvider(before?.content),
+    after: viewOfJwtProvider(after),
+  };
+}
+
+export function jwtProviderSubject(name: string): string {
+  return `jwt-provider/${encodeURIComponent(name)}`;
+}
+
+export type GuardedJwtProvider = JwtProviderChange & GuardedChange;
+
+interface JwtProviderPlan {
+  readonly changes: readonly GuardedJwtProvider[];
+  readonly holds: readonly Hold[];
+}
+
+/**
+ * Changes of jwt-providers, as guards see them. One that somebody changed takes other tokens than it should: to mend it
+ * narrows, and only one that somebody removes again and again is contended.
+ */
+export function guardableJwtProviders(
+  changes: readonly JwtProviderChange[],
+  lastWritten: ReadonlyMap<string, string>,
+): Guardable<GuardedJwtProvider, JwtProviderPlan> {
+  const toGuarded = (change: JwtProviderChange): GuardedJwtProvider => {
+    const subject = jwtProviderSubject(change.name);
+    // What is there is not what was written, although nothing else is wanted.
+    const isDrift = change.after !== undefined && lastWritten.get(subject) === entryText(change.after);
+    return {
+      ...change,
+      subject,
+      reason: isDrift ? 'DriftCorrected' : jwtProviderFacts(change).reason,
+      narrows: change.verb !== 'created',
+      widens: change.verb === 'created',
+      isInferred: false,
+    };
+  };
+  const plan = { changes: changes.map(toGuarded), holds: [] };
+  return {
+    plan,
+    losses: [],
+    keeping: () => plan,
+    approved: (change) => change,
+    toHold: ({ subject, name }, reason, detail) => ({
+      subject,
+      resource: { kind: 'jwt-provider', name },
+      reason,
+      detail,
+      action: 'change',
+      scopes: [],
+    }),
+    narrowing: () => undefined,
+    opensLast: false,
+    contendedText:
+      'somebody removes this jwt-provider again and again, and what needs it stays closed; find out who does (Terraform, a script) and keep one writer',
+  };
+}
+
+export function viewOfJwtProvider(content: StandingJwtProvider['content'] | undefined): unknown {
+  if (content === undefined) return null;
+  if (content === 'other') return { entry: 'other' };
+  const { issuer, audiences, jwksUri, caFile }: JwtProviderEntry = content;
+  return { issuer, audiences, jwksUri, ...(caFile === undefined ? {} : { caFile }) };
+}

@@ -1,0 +1,34 @@
+import { isAclSubject } from '../apply/acl/acl-draft.js';
+import { writeClaims } from '../apply/claim-records.js';
+import { recoverPendingClaims } from '../apply/recover-pending.js';
+import type { Cause } from '../model/cause.js';
+import { clientKey, formatKey } from '../model/key.js';
+import { planClient } from '../plan/plan-client.js';
+import type { ClientId } from '../plan/world.js';
+import { standingTriggers } from '../state/observe-consul.js';
+import type { Touched } from '../state/touched.js';
+import type { ReconcilerDeps } from './deps.js';
+import { tellHolds } from './holds.js';
+
+/**
+ * Records or takes back a claim (`claims: first`) and tells what is held of the claims on this client. True if what
+ * the claims are worth may have changed by it.
+ */
+export async function settleClaims(
+  id: ClientId,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { world, journal } = deps;
+  const text = formatKey(clientKey(id.provider, id.clientId));
+  const record = await journal.read(text);
+  // Of whatever client a list shows another record than was known: nobody else would tell its job.
+  const took = (touched: Touched) =>
+    deps.queue.add(standingTriggers(world, touched, cause).filter(({ key }) => formatKey(key) !== text));
+  await recoverPendingClaims(text, record, took, deps, signal);
+  const now = deps.clock.now();
+  const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
+  await tellHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
+  return writeClaims(text, id, plan, cause, took, deps, signal);
+}

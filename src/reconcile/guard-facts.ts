@@ -1,0 +1,37 @@
+import { isAclSubject } from '../apply/acl/acl-draft.js';
+import type { GuardFacts, Loss } from '../plan/guards/guard.js';
+import type { RevocationBudget } from '../plan/guards/revocation-limit.js';
+import { policyOf } from '../plan/mode.js';
+import type { KeyRecord } from '../queue/journal.js';
+import { budgetOf, inferredAcrossFleet } from '../state/fleet.js';
+import { aclBudget } from './acl/acl-budget.js';
+import { rulingsOn } from './approvals.js';
+import type { ReconcilerDeps } from './deps.js';
+
+type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'facts' | 'contention'>;
+
+/** What guards look at besides a key's plan. `told` are the key's recorded holds. */
+export async function guardFacts(
+  losses: readonly Loss[],
+  told: KeyRecord['holds'],
+  deps: Deps,
+): Promise<GuardFacts> {
+  const { world, acl, contention, clock } = deps;
+  const now = clock.now();
+  const rulings = await rulingsOn(losses, told, deps);
+  return {
+    policy: policyOf(world.mapping),
+    rulings,
+    budget: losses.some(({ subject }) => !rulings.has(subject)) ? budgetFor(losses, deps, now) : undefined,
+    isContended: (subject) => contention.isContended(subject, now),
+    opening: acl.opening,
+  };
+}
+
+/** Counted across the fleet; the ACL objects of a key are counted at least as often as its own plan loses them. */
+function budgetFor(losses: readonly Loss[], { world, acl, window }: Deps, now: number): RevocationBudget {
+  const counted = aclBudget({ world, acl, window }, now);
+  const own = losses.map(({ subject }) => subject).filter(isAclSubject);
+  const wanted = Math.max(counted.wanted, window.rejections.countOf(own, now));
+  return budgetOf(world, window, now, inferredAcrossFleet(world, window, now), { ...counted, wanted });
+}

@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import { sourcesAfter } from '../../src/apply/entry-sources.js';
+import { MAX_ENTRY_BYTES } from '../../src/plan/guards/entry-size.js';
+import { guard } from '../../src/plan/guards/guards.js';
+import { guardableJwtProviders } from '../../src/plan/jwt-provider-change.js';
+import type { Change } from '../../src/plan/plan.js';
+import type { JwtProviderChange } from '../../src/plan/plan-jwt-providers.js';
+import { entryText } from '../../src/plan/user-tokens.js';
+import { clientText } from '../../src/plan/world.js';
+import { toWrittenText } from '../../src/plan/written.js';
+import { guarded, NOTHING_IN_THE_WAY } from './guarded.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  DENY,
+  entriesOf,
+  entry,
+  mapping,
+  ourSource,
+  planOf,
+  rule,
+  type Scene,
+  scene,
+  sceneAfter,
+} from './scene.js';
+
+const access = (...methods: readonly string[]) =>
+  ({ kind: 'http', permissions: [{ methods, pathPrefix: '/' }] }) as const;
+
+/** Written as it should be, and then changed by hand. */
+function editedTo(by: Parameters<typeof ourSource>[1] | undefined, methods = ['GET', 'PUT']): Scene {
+  const before = scene({ mapping: mapping({ rules: [rule('orders', 'orders', { methods, path: '/' })] }) });
+  const written = sceneAfter(before, [planOf(before)]);
+  const entries = by === undefined ? [] : [entry('orders', ourSource('web', by))];
+  return { ...written, entries: entriesOf(...entries) };
+}
+
+const CONTENDED = { isContended: () => true };
+
+describe('a subject that somebody corrects again and again', () => {
+  test('is still narrowed: only what widens is held', () => {
+    const narrowing = planOf(editedTo(ALLOW));
+    expect(narrowing.changes).toMatchObject([{ reason: 'DriftCorrected', narrows: true, widens: false }]);
+    expect(guarded(narrowing, CONTENDED)).toMatchObject({ changes: narrowing.changes, holds: [] });
+    const widening = planOf(editedTo(undefined));
+    expect(guarded(widening, CONTENDED)).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'Contended', action: 'grant' }],
+    });
+    expect(guarded(widening).changes).toEqual(widening.changes);
+  });
+
+  test('keeps of an exchange what was and shall be, and stays contended', () => {
+    const edited = editedTo(access('GET', 'DELETE'));
+    const plan = planOf(edited);
+    expect(plan.changes).toMatchObject([{ reason: 'DriftCorrected', narrows: true, widens: true }]);
+    const { changes, holds } = guarded(plan, CONTENDED);
+    expect(changes).toMatchObject([{ action: 'revoke', after: access('GET'), widens: false }]);
+    expect(holds).toMatchObject([{ reason: 'Contended' }]);
+    // What is remembered is what is wanted: the rest is drift, and held as long as it is fought over.
+    const written = changes.map(({ subject, remembered, opensBy }): [string, string] => [
+      subject,
+      toWrittenText(remembered, opensBy),
+    ]);
+    const after = { ...sceneAfter(edited, [{ ...plan, changes }]), written: new Map(written) };
+    expect(guarded(planOf(after), CONTENDED)).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'Contended' }],
+    });
+    expect(guarded(planOf(after)).changes).toMatchObject([{ action: 'grant', reason: 'DriftCorrected' }]);
+  });
+
+  test('is closed where what stands cannot be compared', () => {
+    const { changes } = guarded(planOf(editedTo({ kind: 'other' })), CONTENDED);
+    expect(changes).toMatchObject([{ after: DENY, widens: false }]);
+  });
+});
+
+describe('a jwt-provider', () => {
+  const entryOf = (audience: string) => ({
+    name: 'idp',
+    issuer: 'https://idp',
+    audiences: [audience],
+    jwksUri: 'https://idp/certs',
+    meta: {},
+  });
+  const after = entryOf('consul');
+  const written = new Map([['jwt-provider/idp', entryText(after)]]);
+  const judged = (before: JwtProviderChange['before']) =>
+    guard(
+      guardableJwtProviders([{ name: 'idp', verb: before ? 'updated' : 'created', before, after }], written),
+      { ...NOTHING_IN_THE_WAY, ...CONTENDED },
+    );
+
+  test('that somebody removes again and again is left alone, and one that takes other tokens is not', () => {
+    expect(judged(undefined)).toMatchObject({ changes: [], holds: [{ reason: 'Contended' }] });
+    const edited = { name: 'idp', content: entryOf('theirs'), meta: {}, modifyIndex: 7 };
+    expect(judged(edited)).toMatchObject({ changes: [{ reason: 'DriftCorrected' }], holds: [] });
+  });
+});
+
+describe('an entry that is too large for Consul', () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const fleet = scene({
+    clients: names.map((name) => client(name, ['orders'])),
+    services: names.map((name) => claiming(name, name)),
+  });
+  const gone = ourSource('old', ALLOW);
+  const plan = planOf({ ...fleet, entries: entriesOf(entry('orders', gone)) });
+  /** So many sources fit. */
+  const room = (sources: number) => (changes: readonly Change[]) =>
+    (sourcesAfter([gone], changes, 'pay').length / sources) * MAX_ENTRY_BYTES;
+  const made = (sources: number) =>
+    guarded(plan, {}, room(sources)).changes.map(({ source, verb }) => `${verb} ${source.name}`);
+
+  test('gets as many of the new sources as fit, and each removal', () => {
+    const all = ['deleted old', 'created a', 'created b', 'created c', 'created d'];
+    expect(made(4)).toEqual(all);
+    expect(made(3)).toEqual(all.slice(0, 4));
+    expect(made(1)).toEqual(all.slice(0, 2));
+    expect(made(0.5)).toEqual(['deleted old']);
+  });
+
+  test('has the others held with a reason of their own', () => {
+    const { holds } = guarded(plan, {}, room(2));
+    expect(holds.map(({ reason, resource }) => `${reason} ${resource.source}`)).toEqual([
+      'EntryTooLarge c',
+      'EntryTooLarge d',
+    ]);
+  });
+});
+
+describe('a widening', () => {
+  test('waits for the ACL objects of its client, and is not told', () => {
+    const plan = planOf(scene());
+    const opening = new Set([clientText({ provider: 'main', clientId: 'web' })]);
+    expect(guarded(plan, { opening })).toMatchObject({ changes: [], holds: [] });
+    const narrowing = planOf(editedTo(ALLOW));
+    expect(guarded(narrowing, { opening }).changes).toEqual(narrowing.changes);
+  });
+});
