@@ -2,9 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { SyncError } from '../errors.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
-import { type Ended, type AgendaEntry as Entry, newEntry, type Owner, PutOff } from './agenda-entry.js';
+import { type Ended, type AgendaEntry as Entry, newEntry, PutOff } from './agenda-entry.js';
 import { type AgendaLimits, LANES, type Lane, laneOf, Places } from './agenda-places.js';
-import { mergeTriggers } from './merge-triggers.js';
+import { mergeTriggers, newsText } from './merge-triggers.js';
 import type { JobResult, QueueState } from './queue.js';
 import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 
@@ -20,6 +20,14 @@ export interface FollowUps {
 
 export type AgendaHandler = (job: Job, signal: AbortSignal, followUps: FollowUps) => Promise<JobResult>;
 
+interface Durable {
+  readonly known: ReadonlySet<string>;
+  hasNews: boolean;
+  /** Ends the wait for what follows. */
+  wake(): void;
+}
+
+const ANEW: JobResult = { kind: 'retry', afterMs: 0 };
 /** A retry this soon is part of the same run for whoever waits; the others are told to come back later. */
 const SOON_MS = 100;
 
@@ -34,10 +42,8 @@ export class Agenda {
   readonly #deps: RunDeps;
   readonly #places: Places;
   readonly #entries = new Map<string, Entry>();
-  /** Durable jobs that only wait for what follows from them, by key; called, they begin anew. */
-  readonly #waiting = new Map<string, () => void>();
-  /** Keys whose durable job has not ended its own run, with whether news came meanwhile. */
-  readonly #unheard = new Map<string, boolean>();
+  /** Durable jobs, by key, until everything that follows from them is done. */
+  readonly #durable = new Map<string, Durable>();
   readonly #ready: Readonly<Record<Lane, Set<Entry>>> = {
     ordered: new Set(),
     told: new Set(),
@@ -73,54 +79,58 @@ export class Agenda {
    */
   async run(job: Job, signal: AbortSignal): Promise<JobResult> {
     const entry = this.#entry(job.key);
+    const durable: Durable = { known: new Set(job.triggers.map(newsText)), hasNews: false, wake: () => {} };
+    this.#durable.set(entry.text, durable);
     this.#interrupt(job.triggers);
-    this.#unheard.set(entry.text, false);
-    let isStale = false;
-    const ended = await new Promise<Ended>((resolve, reject) => {
-      const { triggers, attempts } = job;
-      const owner: Owner = {
+    try {
+      const ended = await this.#own(entry, job, signal);
+      if ('result' in ended) return ended.result;
+      if (durable.hasNews || isInterrupted(signal)) return ANEW;
+      const news = new Promise<JobResult>((resolve) => {
+        durable.wake = () => resolve(ANEW);
+      });
+      return await Promise.race([ended.followUps.then((): JobResult => ({ kind: 'done' })), news]);
+    } catch (error) {
+      if (error instanceof PutOff) return { kind: 'retry', afterMs: error.afterMs };
+      throw error;
+    } finally {
+      this.#durable.delete(entry.text);
+    }
+  }
+
+  #own(entry: Entry, { triggers, attempts }: Job, signal: AbortSignal): Promise<Ended> {
+    return new Promise((resolve, reject) => {
+      entry.owners.push({
         signal,
         triggers,
         attempts,
         answer: (result) => resolve({ result }),
         resolve: (followUps) => resolve({ followUps }),
         reject,
-      };
-      entry.owners.push(owner);
+      });
       if (this.#isStopped) this.#putOff(entry);
       else if (triggers.some(({ urgent }) => urgent === true)) this.#wantUrgently(entry);
       else this.#want(entry);
-    }).finally(() => {
-      isStale = this.#unheard.get(entry.text) === true || isInterrupted(signal);
-      this.#unheard.delete(entry.text);
     });
-    if ('result' in ended) return ended.result;
-    if (isStale) return { kind: 'retry', afterMs: 0 };
-    const news = new Promise<JobResult>((resolve) => {
-      this.#waiting.set(entry.text, () => resolve({ kind: 'retry', afterMs: 0 }));
-    });
-    try {
-      return await Promise.race([ended.followUps.then((): JobResult => ({ kind: 'done' })), news]);
-    } catch (error) {
-      if (error instanceof PutOff) return { kind: 'retry', afterMs: error.afterMs };
-      throw error;
-    } finally {
-      this.#waiting.delete(entry.text);
-    }
   }
 
   /**
    * Triggers that became durable just now: a run of their key that is under way need not end before the next one knows
-   * them, and a job that only waits begins anew.
+   * them, and a job that only waits begins anew. A job that has them already goes on.
    */
   news(triggers: readonly Trigger[]): void {
-    this.#interrupt(triggers);
-    for (const trigger of triggers) {
+    const fresh = triggers.filter(
+      (each) => this.#durable.get(formatKey(each.key))?.known.has(newsText(each)) !== true,
+    );
+    this.#interrupt(fresh);
+    for (const trigger of fresh) {
       const text = formatKey(trigger.key);
       const entry = this.#entries.get(text);
       if (entry?.isRunning) entry.triggers = mergeTriggers(entry.triggers, [trigger]);
-      if (this.#unheard.has(text)) this.#unheard.set(text, true);
-      this.#waiting.get(text)?.();
+      const durable = this.#durable.get(text);
+      if (durable === undefined) continue;
+      durable.hasNews = true;
+      durable.wake();
     }
   }
 

@@ -28,3 +28,8 @@ function textOf({ cause, evidence = [], order, fullRead, members, isRecheck, cli
     client ?? null,
   ]);
 }
+
+/** What tells whether a job has a trigger that became durable, also once it was stored and read again. */
+export function newsText(trigger: Trigger): string {
+  return `${trigger.cause.receivedAt} ${trigger.cause.eventId ?? ''} ${textOf(trigger)}`;
+}

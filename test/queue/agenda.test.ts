@@ -262,6 +262,23 @@ describe('the agenda', () => {
     await end();
   });
 
+  it('lets a durable job go on where the news are what it has', async () => {
+    const { opened, open } = gate();
+    let isRunning = false;
+    const { agenda, end } = agendaOf(async () => {
+      isRunning = true;
+      await opened;
+      return DONE;
+    });
+    const told = trigger(WEB, 'a', { urgent: true, order: ORDER });
+    const running = agenda.run(job(JSON.parse(JSON.stringify(told))), new AbortController().signal);
+    await until(() => isRunning);
+    agenda.news([told]);
+    open();
+    expect(await running).toEqual(DONE);
+    await end();
+  });
+
   it('tells whoever adds to a key that waits for its next try to come back, and leaves that wait alone', async () => {
     let runs = 0;
     const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
