@@ -2,13 +2,18 @@ import { describe, expect, test } from 'vitest';
 import { readJwtProviders } from '../../src/apply/jwt-provider-write.js';
 import type { Catalog, ClaimRecord } from '../../src/model/catalog.js';
 import { clientKey, directoryKey } from '../../src/model/key.js';
+import type { Trigger } from '../../src/model/trigger.js';
+import { claimSubject } from '../../src/plan/plan.js';
 import { readAllAcl } from '../../src/reconcile/acl/fleet-acl.js';
+import { settleClaims } from '../../src/reconcile/claims.js';
 import { reconcileClient } from '../../src/reconcile/client.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
+import { observeJwtProviders } from '../../src/reconcile/jwt-provider-plans.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
 import { readConsul } from '../../src/reconcile/sweep.js';
 import { runWatch } from '../../workers/watch.js';
 import { WatchAges } from '../../workers/watch-ages.js';
+import { applyRig, draft } from '../apply/apply-rig.js';
 import { ALLOW, claiming, client, DENY, entry, keyOf, NOW, named, ourSource } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from './deps.js';
 
@@ -163,5 +168,49 @@ describe('what became known while a read was under way stays, although the read 
     }));
     await readJwtProviders(deps, never);
     expect([...(world.userTokens.facts.entries?.keys() ?? [])]).toEqual([]);
+  });
+});
+
+describe('what another reader sees before the watch is acted on all the same', () => {
+  test('about a jwt-provider: its destinations are looked at when the watch comes', async () => {
+    let modifyIndex = 1;
+    const ours = { name: 'users', issuer: 'i', audiences: [], jwksUri: 'u', meta: {} };
+    const list = async () => [{ name: 'users', meta: {}, content: ours, modifyIndex }];
+    const { world, deps } = rigOf((made) => ({ jwtProviders: { ...made.consul.jwtProviders, list } }));
+    world.putEntries([], NOW);
+    await observeJwtProviders(deps, cause, never);
+    expect(await observeJwtProviders(deps, cause, never)).toEqual([]);
+    modifyIndex = 2;
+    await readJwtProviders(deps, never);
+    expect(await observeJwtProviders(deps, cause, never)).toMatchObject([{ key: { service: 'orders' } }]);
+  });
+
+  test('about the record of a claim: the clients that it concerns are looked at', async () => {
+    const added: Trigger[] = [];
+    const record = (clientId: string, service: string): ClaimRecord => ({
+      provider: 'main',
+      clientId,
+      service: named(service),
+      modifyIndex: 1,
+    });
+    const { world, deps } = rigOf((made) => ({
+      claims: { ...made.consul.claims, list: async () => [record('web', 'web'), record('api', 'elsewhere')] },
+    }));
+    world.setMapping({ ...world.mapping, claims: 'first' });
+    world.putClaimRecords([record('api', 'api')]);
+    const queue = {
+      ...deps.queue,
+      add: async (triggers: readonly Trigger[]) => void added.push(...triggers),
+    };
+    const pending = {
+      ...draft('web', applyRig()),
+      subject: claimSubject(record('web', 'web'), 'web'),
+      resource: { kind: 'claim' as const, name: 'web' },
+    };
+    const journal = { ...deps.journal, read: async () => ({ ...NOTHING, pending: [pending] }) };
+    await settleClaims(WEB, cause, { ...deps, queue, journal }, never);
+    expect(added).toContainEqual(
+      expect.objectContaining({ key: expect.objectContaining({ kind: 'client', value: 'api' }) }),
+    );
   });
 });
