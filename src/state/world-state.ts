@@ -374,10 +374,10 @@ export class WorldState {
   }
 
   #touchEntry(destination: ServiceName, touches: Touches): void {
-    if (destination.name !== '*') return touches.destination(destination);
-    // It decides what takes over everywhere.
-    touches.destinations(this.#reach.all());
-    this.inferredEdges.touchAll();
+    // A wildcard decides what takes over everywhere.
+    const isWildcard = destination.name === '*';
+    touches.destinations(isWildcard ? this.#reach.all() : [destination]);
+    if (isWildcard) this.inferredEdges.touchAll();
   }
 
   #endGraces(now: number): void {
