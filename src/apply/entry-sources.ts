@@ -44,6 +44,21 @@ export function entryAfter(
   };
 }
 
+/** Whether nobody but the write changed the sources or who keeps the entry; Consul puts sources in an order of its own. */
+export function isLikeWritten(
+  read: IntentionEntry | undefined,
+  written: IntentionEntry | undefined,
+): boolean {
+  return textOf(read) === textOf(written);
+}
+
+function textOf(entry: IntentionEntry | undefined): string {
+  const sources = entry?.sources.map((each) =>
+    JSON.stringify([serviceText(each), each.peer, each.description]),
+  );
+  return JSON.stringify([sources?.toSorted(), Object.entries(entry?.meta ?? {}).toSorted()]);
+}
+
 /** An unmarked source is meant by its adoption alone. */
 function isMeant(source: Source, change: Change, owner: string): boolean {
   return (

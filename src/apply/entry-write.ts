@@ -7,7 +7,7 @@ import type { Change } from '../plan/plan.js';
 import { toWrittenText } from '../plan/written.js';
 import { draftOf, type Stamp } from './decision-drafts.js';
 import type { ApplyDeps } from './deps.js';
-import { entryAfter, type Source, sourcesAfter } from './entry-sources.js';
+import { entryAfter, isLikeWritten, type Source, sourcesAfter } from './entry-sources.js';
 import { journaledWrite, settleRefused } from './journaled-write.js';
 
 /** The changes of one service-intentions entry. */
@@ -102,6 +102,8 @@ export async function writeEntry(
     if (end.kind === 'written') {
       if (write.isTouched()) return { kind: 'again' };
       entry = await intentions.read(destination, signal);
+      // What is left was planned beside other sources: somebody may have made the entry theirs.
+      if (!isLikeWritten(entry, entryAfter(base, destination, sources, 0))) return { kind: 'again' };
     }
   }
   if (refusal !== undefined) throw refusal;

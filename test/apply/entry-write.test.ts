@@ -265,7 +265,7 @@ describe('an entry that Consul refuses', () => {
     expect(outcomes()).toEqual(['s00 applied ScopeGranted', 's01 applied ScopeGranted']);
   });
 
-  it('is read again between its parts: what somebody else wrote meanwhile stays', async () => {
+  it('is read again between its parts: where somebody else wrote meanwhile, the rest is planned again', async () => {
     const consul = memoryIntentions(undefined, rig);
     let writes = 0;
     consul.before = (sources) => {
@@ -283,8 +283,9 @@ describe('an entry that Consul refuses', () => {
       rig,
       { onWritten },
     );
-    await expect(writeEntry(write, consul.port, rig.deps, NEVER)).rejects.toBe(REJECTED);
-    expect(consul.entry?.sources.map(({ name }) => name)).toEqual(['s00', 's01', 'foreign', 's02']);
+    expect(await writeEntry(write, consul.port, rig.deps, NEVER)).toEqual({ kind: 'again' });
+    expect(consul.entry?.sources.map(({ name }) => name)).toEqual(['s00', 's01', 'foreign']);
+    expect(rig.pending.size).toBe(0);
   });
 
   it('asks of each part alone whether it is as planned', async () => {
