@@ -39,6 +39,8 @@ beforeAll(async () => {
     await consul.request('PUT', '/v1/agent/service/register', { Name: name, Port: 1, Meta: meta });
     await keycloak.admin.createClient(realm, clientId, { attributes: { 'consul-services': name } });
   }
+  // Before the daemon runs, or it would write an entry that this overwrites.
+  await seedForeign(consul);
   daemon = await scene.startDaemon({
     provider: { poll: '1s' },
     configuration: {
@@ -48,7 +50,6 @@ beforeAll(async () => {
       },
     },
   });
-  await seedForeign(consul).catch(() => {});
 });
 
 afterAll(() => scene?.stop());
