@@ -79,6 +79,13 @@ async function writesOf(edges: readonly string[]): Promise<readonly string[]> {
   return [...new Set(ids)];
 }
 
+/** Consul shows a write before its decisions are settled. */
+const untilSettled = (edges: readonly string[]) =>
+  until('their decisions', async () => {
+    const bySource = await decisions();
+    return edges.every((source) => appliedOf(bySource.get(source)).length > 0);
+  });
+
 /** What must hold after any crash, once nothing is left to do. */
 async function expectWhole(present: readonly string[]): Promise<void> {
   expect(await sources()).toEqual([...present].toSorted());
@@ -202,10 +209,7 @@ describe('a process that is killed while it splits a refused entry', () => {
         rig,
         refusing(() => isRefused),
       );
-      await until('every other edge', async () => {
-        const bySource = await decisions();
-        return good.every((source) => appliedOf(bySource.get(source)).length > 0);
-      });
+      await untilSettled(good);
       await until('the refusal', async () =>
         (await decisions()).get(BAD)?.some(({ reason }) => reason === 'ConsulRefused'),
       );
@@ -239,7 +243,9 @@ describe('an entry that Consul refuses for one edge', () => {
     expect(GAINED.filter((name) => first?.body.includes(`"${name}"`))).toEqual([]);
     expect(LOST.filter((name) => first?.body.includes(`"${name}"`))).toEqual([]);
     const bySource = await decisions();
-    await writesOf(CHANGED.filter((name) => name !== BAD));
+    const others = CHANGED.filter((name) => name !== BAD);
+    await untilSettled(others);
+    await writesOf(others);
     expect(bySource.get(BAD)?.[0]).toMatchObject({ outcome: 'failed', reason: 'ConsulRefused' });
     expect(bySource.get(BAD)?.[0]?.detail).toContain('does not like this source');
     rig.proxy.interfere = () => undefined;
