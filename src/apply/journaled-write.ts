@@ -1,7 +1,7 @@
 import { SyncError } from '../errors.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { ApplyDeps } from './deps.js';
-import { settleAll, toSettled } from './settle.js';
+import { settleDrafts } from './settle.js';
 
 /** What Consul said. `detail`: what the decisions say of it. */
 export type Answer =
@@ -57,45 +57,26 @@ export async function journaledWrite(
     if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
     return { kind: 'refused', error };
   }
-  const nowMs = deps.clock.now();
   if (result.kind === 'conflict') {
     const { detail = CHANGED_MEANWHILE } = result;
-    const lost = { outcome: 'failed', reason: 'Conflict', detail } as const;
-    await settleAll(
-      key,
-      drafts.map((draft) => toSettled(draft, lost, nowMs)),
-      {},
-      deps,
-    );
+    await settleDrafts(key, drafts, { outcome: 'failed', reason: 'Conflict', detail }, undefined, deps);
     return { kind: 'conflict' };
   }
   const { kind: _, ...said } = result;
   write.onWritten?.(said.modifyIndex);
-  const applied = { outcome: 'applied', ...said } as const;
-  await settleAll(
-    key,
-    drafts.map((draft) => toSettled(draft, applied, nowMs)),
-    write.lastWritten === undefined ? {} : { lastWritten: write.lastWritten },
-    deps,
-  );
+  await settleDrafts(key, drafts, { outcome: 'applied', ...said }, write.lastWritten, deps);
   return { kind: 'written' };
 }
 
 /** Settles drafts that Consul refused, and would refuse again. */
-export async function settleRefused(
+export function settleRefused(
   key: string,
   drafts: readonly DraftDecision[],
   error: SyncError,
   deps: ApplyDeps,
 ): Promise<void> {
-  const nowMs = deps.clock.now();
   const refused = { outcome: 'failed', reason: 'ConsulRefused', detail: error.message } as const;
-  await settleAll(
-    key,
-    drafts.map((draft) => toSettled(draft, refused, nowMs)),
-    {},
-    deps,
-  );
+  return settleDrafts(key, drafts, refused, undefined, deps);
 }
 
 /** Only these say for certain that nothing was written. */

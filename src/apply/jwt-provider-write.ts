@@ -4,12 +4,10 @@ import type { DraftDecision } from '../model/decision.js';
 import type { StandingJwtProvider } from '../model/jwt-provider.js';
 import { type GuardedJwtProvider, jwtProviderFacts, viewOfJwtProvider } from '../plan/jwt-provider-change.js';
 import { entryText } from '../plan/user-tokens.js';
-import type { SettledDecision } from '../queue/journal.js';
 import type { Contention } from '../state/contention.js';
-import { settledOf } from './decision-drafts.js';
 import { stampOf, type TargetDeps } from './deps.js';
 import { journaledWrite, settleRefused } from './journaled-write.js';
-import { INTERRUPTED } from './settle.js';
+import { outcomeByIndex, settleFound, toSettled } from './settle.js';
 
 type JwtDeps = TargetDeps & { readonly contention: Contention };
 
@@ -92,28 +90,17 @@ export async function recoverPendingJwtProviders(
 ): Promise<void> {
   const standing = await readJwtProviders(deps, signal);
   const nowMs = deps.clock.now();
-  const at = { nowMs, time: new Date(nowMs).toISOString() };
   const lastWritten = new Map<string, string | null>();
-  const decisions = pending.map((draft): SettledDecision => {
+  const decisions = pending.map((draft) => {
     const found = standing.find(({ name }) => name === draft.resource.name);
-    const current = JSON.stringify(viewOfJwtProvider(found?.content));
-    const index = found?.modifyIndex ?? 0;
-    if (current === JSON.stringify(draft.after) && (index !== draft.expectedIndex || index === 0)) {
-      const content = found?.content;
+    const content = found?.content;
+    const outcome = outcomeByIndex(draft, viewOfJwtProvider(content), found?.modifyIndex ?? 0);
+    if (outcome.outcome === 'applied')
       lastWritten.set(
         draft.subject,
         content === undefined || content === 'other' ? null : entryText(content),
       );
-      return settledOf(draft, { ...at, outcome: 'applied', ...(index === 0 ? {} : { modifyIndex: index }) });
-    }
-    if (current === JSON.stringify(draft.before) && index === draft.expectedIndex)
-      return settledOf(draft, { ...at, ...INTERRUPTED });
-    const detail =
-      'scopemesh was interrupted at this write, and the entry has changed since: whether it was made cannot be known';
-    return settledOf(draft, { ...at, outcome: 'unknown', reason: 'Interrupted', detail });
+    return toSettled(draft, outcome, nowMs);
   });
-  await deps.journal.settle(key, decisions, { lastWritten });
-  for (const { outcome, reason } of decisions)
-    deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
-  deps.onSettled();
+  await settleFound(key, decisions, { lastWritten }, deps);
 }

@@ -6,9 +6,9 @@ import { toWrittenText } from '../plan/written.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { Touched } from '../state/touched.js';
-import { settledOf, viewOf } from './decision-drafts.js';
+import { viewOf } from './decision-drafts.js';
 import type { ApplyDeps, TargetDeps } from './deps.js';
-import { INTERRUPTED } from './settle.js';
+import { INTERRUPTED, outcomeByIndex, settleFound, toSettled } from './settle.js';
 
 type EntryDeps = ApplyDeps & Pick<TargetDeps, 'world'> & { readonly window: RevocationWindow };
 
@@ -33,7 +33,8 @@ export async function recoverPending(
   const lastWritten = new Map(record.lastWritten);
   const decisions: SettledDecision[] = [];
   for (const draft of record.pending) {
-    const decision = judge(draft, entry, deps);
+    const now = viewOf(accessNow(draft, entry, deps));
+    const decision = toSettled(draft, outcomeByIndex(draft, now, entry?.modifyIndex ?? 0), deps.clock.now());
     decisions.push(decision);
     if (decision.outcome === 'failed') deps.window.giveBack(draft.subject);
     else deps.window.made(draft.subject);
@@ -42,10 +43,8 @@ export async function recoverPending(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
       'settled a write that a crash or a lost answer left open',
     );
-    count(decision, deps);
   }
-  await deps.journal.settle(key, decisions, { lastWritten });
-  deps.onSettled();
+  await settleFound(key, decisions, { lastWritten }, deps);
   return lastWritten;
 }
 
@@ -63,41 +62,15 @@ export async function recoverPendingClaims(
   const records = await deps.consul.claims.list(signal);
   await took(deps.world.putClaimRecords(records, read));
   const nowMs = deps.clock.now();
-  const at = { nowMs, time: new Date(nowMs).toISOString() };
   const decisions = pending.map((draft) => {
     const stands = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
-    return settledOf(
+    return toSettled(
       draft,
-      stands === (draft.action === 'grant') ? { ...at, outcome: 'applied' } : { ...at, ...INTERRUPTED },
+      stands === (draft.action === 'grant') ? { outcome: 'applied' } : INTERRUPTED,
+      nowMs,
     );
   });
-  await deps.journal.settle(key, decisions);
-  for (const decision of decisions) count(decision, deps);
-  deps.onSettled();
-}
-
-function count(decision: SettledDecision, deps: ApplyDeps): void {
-  deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
-}
-
-function judge(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps): SettledDecision {
-  const nowMs = deps.clock.now();
-  const at = { nowMs, time: new Date(nowMs).toISOString() };
-  const current = JSON.stringify(viewOf(accessNow(draft, entry, deps)));
-  const index = entry?.modifyIndex ?? 0;
-  if (current === JSON.stringify(draft.after) && (index !== draft.expectedIndex || index === 0)) {
-    return settledOf(draft, { ...at, outcome: 'applied', ...(index === 0 ? {} : { modifyIndex: index }) });
-  }
-  if (current === JSON.stringify(draft.before) && index === draft.expectedIndex) {
-    return settledOf(draft, { ...at, ...INTERRUPTED });
-  }
-  return settledOf(draft, {
-    ...at,
-    outcome: 'unknown',
-    reason: 'Interrupted',
-    detail:
-      'scopemesh was interrupted at this write, and the entry has changed since: whether it was made cannot be known',
-  });
+  await settleFound(key, decisions, {}, deps);
 }
 
 function accessNow(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps) {

@@ -30,16 +30,39 @@ export async function settleAll(
   deps: ApplyDeps,
 ): Promise<void> {
   if (decisions.length === 0) return;
-  await deps.journal.settle(key, decisions, update);
-  for (const { outcome, reason, cause, latencyMs } of decisions) {
-    deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
+  await settleFound(key, decisions, update, deps);
+  for (const { outcome, cause, latencyMs } of decisions)
     if (outcome === 'applied' && (cause.kind === 'webhook' || cause.kind === 'poll'))
       deps.metrics.time('scopemesh_event_to_commit_seconds', (latencyMs ?? 0) / 1000);
-  }
+}
+
+/** The same for what a crash left: when it was written is not known, so that no time is measured. */
+export async function settleFound(
+  key: string,
+  decisions: readonly SettledDecision[],
+  update: RecordUpdate,
+  deps: ApplyDeps,
+): Promise<void> {
+  await deps.journal.settle(key, decisions, update);
+  for (const { outcome, reason } of decisions)
+    deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
   deps.onSettled();
 }
 
-/** Settles one recorded draft; null in `lastWritten` forgets. */
+/** Settles recorded drafts of one write; null in `lastWritten` forgets. */
+export function settleDrafts(
+  key: string,
+  drafts: readonly DraftDecision[],
+  outcome: WriteOutcome,
+  lastWritten: ReadonlyMap<string, string | null> | undefined,
+  deps: ApplyDeps,
+): Promise<void> {
+  const nowMs = deps.clock.now();
+  const decisions = drafts.map((draft) => toSettled(draft, outcome, nowMs));
+  return settleAll(key, decisions, lastWritten === undefined ? {} : { lastWritten }, deps);
+}
+
+/** Settles one recorded draft. */
 export function settle(
   key: string,
   draft: DraftDecision,
@@ -47,6 +70,19 @@ export function settle(
   lastWritten: ReadonlyMap<string, string | null> | undefined,
   deps: ApplyDeps,
 ): Promise<void> {
-  const update = lastWritten === undefined ? {} : { lastWritten };
-  return settleAll(key, [toSettled(draft, outcome, deps.clock.now())], update, deps);
+  return settleDrafts(key, [draft], outcome, lastWritten, deps);
+}
+
+/** What became of a write that a crash left, by how the object and its index are now. */
+export function outcomeByIndex(draft: DraftDecision, now: unknown, index: number): WriteOutcome {
+  const current = JSON.stringify(now);
+  if (current === JSON.stringify(draft.after) && (index !== draft.expectedIndex || index === 0))
+    return { outcome: 'applied', ...(index === 0 ? {} : { modifyIndex: index }) };
+  if (current === JSON.stringify(draft.before) && index === draft.expectedIndex) return INTERRUPTED;
+  return {
+    outcome: 'unknown',
+    reason: 'Interrupted',
+    detail:
+      'scopemesh was interrupted at this write, and the entry has changed since: whether it was made cannot be known',
+  };
 }

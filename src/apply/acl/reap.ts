@@ -4,7 +4,7 @@ import { aclSubject } from '../../plan/acl/acl-change.js';
 import { hasOurName } from '../../plan/acl/quote.js';
 import { orphans } from '../../plan/acl/tokens.js';
 import { stampOf } from '../deps.js';
-import { settle, settleAll, toSettled } from '../settle.js';
+import { settle, settleDrafts } from '../settle.js';
 import { isAclActive } from './acl-state.js';
 import type { AclDeps } from './deps.js';
 import { endedTokensText, noteEnded } from './end-tokens.js';
@@ -76,12 +76,7 @@ async function settleInterrupted(key: string, deps: AclDeps): Promise<void> {
   const detail =
     'scopemesh was interrupted while it ended orphaned tokens; those that are left are found again';
   const unknown = { outcome: 'unknown', reason: 'Interrupted', detail } as const;
-  await settleAll(
-    key,
-    pending.map((draft) => toSettled(draft, unknown, deps.clock.now())),
-    {},
-    deps,
-  );
+  await settleDrafts(key, pending, unknown, undefined, deps);
 }
 
 function draftOf(deps: AclDeps): DraftDecision {

@@ -19,10 +19,6 @@ export class Row {
     return value;
   }
 
-  isNull(column: string): boolean {
-    return this.#value(column) === null;
-  }
-
   #value(column: string): unknown {
     return Object.getOwnPropertyDescriptor(this.#columns, column)?.value;
   }

@@ -31,7 +31,7 @@ export function guardablePeople(
   };
 }
 
-export function roleSubjectOf(name: string): string {
+function roleSubjectOf(name: string): string {
   return aclSubject('acl-role', name);
 }
 
