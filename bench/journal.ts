@@ -26,7 +26,7 @@ for (const appendFsync of ['everysec', 'always'] as const) {
   await store.queue.check();
   const record = (id: string, index: number) => store.journal.record(`key-${index}`, [draft(id, id)]);
   const settle = (id: string, index: number) =>
-    store.journal.settle(`key-${index}`, [settled(id, id)], { lastWritten: new Map([[id, id]]) });
+    store.journal.settle(`key-${index}`, [settled(id, id)], { lastApplied: new Map([[id, id]]) });
   const idle = await acknowledgements(store, Promise.resolve());
   const recorded = await rate(record);
   const settling = rate(settle);

@@ -22,7 +22,7 @@ export type {
   JwtRequirement,
   ServiceName,
 } from './model/intention.js';
-export type { JwtProviderEntry, StandingJwtProvider } from './model/jwt-provider.js';
+export type { ExistingJwtProvider, JwtProviderEntry } from './model/jwt-provider.js';
 export { formatKey, type Key, parseKey } from './model/key.js';
 export type { RevocationOrder } from './model/order.js';
 export type { ActorClassification, ActorLimit, Mapping, Mode, Rule } from './model/rule.js';
@@ -32,8 +32,8 @@ export type { Logger, MetricName, Metrics } from './observe.js';
 export type { DestinationInput } from './plan/destination-input.js';
 export type { Change, Hold, Plan } from './plan/plan.js';
 export { planDestination } from './plan/plan-destination.js';
-export type { UserTokenFacts } from './plan/user-tokens.js';
-export type { Facts } from './queue/facts.js';
+export type { UserTokenFacts } from './plan/user-token-facts.js';
 export type { Journal } from './queue/journal.js';
+export type { KeyValueStore } from './queue/key-value-store.js';
 export type { JobHandler, JobResult, Queue } from './queue/queue.js';
-export { createReconciler } from './reconciler.js';
+export { createReconciler } from './reconcile/reconciler.js';

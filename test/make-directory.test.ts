@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStateDirectory } from '../src/demo/state-directory.js';
 import { makeDirectory } from '../src/make-directory.js';
 import { lockDirectory } from '../src/queue/embedded/directory-lock.js';
-import { openStateDirectory } from '../workers/demo/state-directory.js';
 
 let above = '';
 beforeEach(() => {

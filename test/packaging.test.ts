@@ -66,7 +66,7 @@ describe('what is shipped beside the code', () => {
     const rules = rulesOf(read('deploy/consul-policy.hcl'));
     expect(rules).toHaveLength(4);
     expect(rulesOf(read('deploy/compose/consul-setup.sh'))).toEqual(rules);
-    expect(rulesOf(read('workers/demo/seed-consul.ts'))).toEqual(rules);
+    expect(rulesOf(read('src/demo/seed-consul.ts'))).toEqual(rules);
   });
 
   it('the image holds all that its Dockerfile copies, and runs as nobody in particular', () => {

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { type LoginView, loginDocument } from '../src/cli/login-view.js';
 import { messageOf } from '../src/errors.js';
 import type { Principal } from '../src/model/cause.js';
 import type { Logger } from '../src/observe.js';
 import type { ClientId } from '../src/plan/world.js';
-import { type LoginView, loginDocument } from './login-view.js';
-import type { Rulings, Verdict } from './rulings.js';
+import type { Rulings, Verdict } from '../src/reconcile/rulings.js';
 
 export interface ApiDeps {
   readonly rulings: Rulings;

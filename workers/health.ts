@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import { messageOf } from '../src/errors.js';
 import { isLoopback } from './api.js';
-import type { PrometheusMetrics } from './metrics.js';
 import type { Status } from './status.js';
 
 export interface HealthDeps {

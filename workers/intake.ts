@@ -2,16 +2,16 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from '../src/clock.js';
 import { messageOf, RejectedEvent, SyncError } from '../src/errors.js';
 import type { EventSource, RawRequest } from '../src/identity/source.js';
+import { type AcceptDeps, acceptEvents } from '../src/intake/accept-events.js';
+import type { RejectedEvents } from '../src/intake/rejected-events.js';
 import type { Logger } from '../src/observe.js';
-import { type AcceptDeps, acceptEvents } from './accept-events.js';
-import type { Rejections } from './rejections.js';
 
 const BODY_LIMIT = 1024 * 1024;
 
 export interface IntakeDeps extends AcceptDeps {
   /** By provider name; a provider without a webhook is not in it. */
   readonly sources: ReadonlyMap<string, EventSource>;
-  readonly rejections: Rejections;
+  readonly rejectedEvents: RejectedEvents;
   readonly logger: Logger;
 }
 
@@ -119,7 +119,7 @@ async function recordRefusal(
 ) {
   deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
   const receivedAt = new Date(deps.clock.now()).toISOString();
-  await deps.rejections.record(provider, error, { kind: 'webhook', ip: request.ip, receivedAt });
+  await deps.rejectedEvents.record(provider, error, { kind: 'webhook', ip: request.ip, receivedAt });
 }
 
 function statusOf(error: unknown): number {

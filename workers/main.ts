@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { setMaxListeners } from 'node:events';
 import { userInfo } from 'node:os';
-import { createProgram } from './program.js';
+import { createProgram } from '../src/cli/program.js';
+import { runDaemon } from './daemon.js';
+import { parts } from './wire.js';
 
 const stop = new AbortController();
 // Every wait of the process listens to it; Node would call more than ten a leak, in lines that are no JSON.
@@ -23,6 +25,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await createProgram({
+  parts,
+  runDaemon,
   signal: stop.signal,
   environment: process.env,
   onReload: (listener) => process.on('SIGHUP', listener),

@@ -1,9 +1,9 @@
 import { reap } from '../src/apply/acl/reap.js';
 import { messageOf } from '../src/errors.js';
+import type { Notifier } from '../src/notifier.js';
 import type { QueueState } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
-import type { Bell } from './bell.js';
-import { Outage } from './repeat.js';
+import { Outage } from '../src/repeat.js';
 
 const LOOK_MS = 50;
 /** Longer than that no work keeps orphans alive, however much of it there is. */
@@ -13,7 +13,7 @@ const LET_BY_MS = 5_000;
 export async function runReaper(
   deps: ReconcilerDeps,
   state: () => Promise<QueueState>,
-  swept: Bell,
+  swept: Notifier,
   signal: AbortSignal,
 ): Promise<void> {
   const outage = new Outage();

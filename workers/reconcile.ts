@@ -2,11 +2,11 @@ import { messageOf } from '../src/errors.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { throughOutages } from '../src/reconcile/outages.js';
+import { createReconciler } from '../src/reconcile/reconciler.js';
 import { restoreMemory } from '../src/reconcile/restore.js';
 import { leftoverTriggers, readConsul } from '../src/reconcile/sweep.js';
-import { createReconciler } from '../src/reconciler.js';
-import { throughOutages } from './outages.js';
-import { Outage } from './repeat.js';
+import { Outage } from '../src/repeat.js';
 
 /** Durable jobs at once: each waits for what follows from it, and costs no more than memory. */
 const CONCURRENCY = 512;

@@ -1,10 +1,10 @@
 import type { Clock } from '../src/clock.js';
 import type { DecisionLog } from '../src/decisions/log.js';
+import { Publication } from '../src/decisions/publication.js';
 import { messageOf } from '../src/errors.js';
 import type { Logger, Metrics } from '../src/observe.js';
-import type { Facts } from '../src/queue/facts.js';
 import type { Journal } from '../src/queue/journal.js';
-import { Publication } from './publication.js';
+import type { KeyValueStore } from '../src/queue/key-value-store.js';
 
 /** Tells that decisions were settled. */
 export interface Settled {
@@ -15,7 +15,7 @@ export interface Settled {
 export interface RelayDeps {
   readonly journal: Journal;
   readonly log: DecisionLog;
-  readonly facts: Facts;
+  readonly keyValues: KeyValueStore;
   readonly settled: Settled;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.js';
 import { diffConfig, toMapping } from '../config/mapping-revision.js';
-import { plainDecision } from '../src/apply/decision-drafts.js';
 import { messageOf } from '../src/errors.js';
 import { providerKey } from '../src/model/key.js';
+import { plainDecision } from '../src/model/plain-decision.js';
 import { aclTriggers, everyAclTrigger } from '../src/reconcile/acl/fleet-acl.js';
 import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
 import { holdTriggers } from '../src/reconcile/holds.js';

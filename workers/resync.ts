@@ -1,11 +1,11 @@
 import { messageOf } from '../src/errors.js';
+import type { Notifier } from '../src/notifier.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { Queue } from '../src/queue/queue.js';
 import { noteTokens } from '../src/reconcile/acl/token-counts.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { sweep } from '../src/reconcile/sweep.js';
-import type { Bell } from './bell.js';
-import { Outage, repeat } from './repeat.js';
+import { Outage, repeat } from '../src/repeat.js';
 
 /** The complete comparison with Consul, regularly and when it is asked for: whatever a watch missed is found here. */
 export async function runResync(
@@ -14,7 +14,7 @@ export async function runResync(
   queue: Pick<Queue, 'state' | 'unpark'>,
   intervalMs: number,
   swept: (at: number) => void,
-  asked: Bell,
+  asked: Notifier,
   signal: AbortSignal,
 ): Promise<void> {
   const outage = new Outage();

@@ -1,15 +1,15 @@
 import type { Config } from '../config/config.js';
+import type { Provider, Store } from '../src/cli/parts.js';
+import { type ProviderHealth, readProviderHealth } from '../src/cli/provider-health.js';
+import type { ChannelActivity } from '../src/intake/channel-activity.js';
 import { HOLD_REASONS } from '../src/model/decision.js';
 import type { Metrics } from '../src/observe.js';
-import { type ClientId, type Closure, parseClientText } from '../src/plan/world.js';
+import { type ClientBlock, type ClientId, parseClientText } from '../src/plan/world.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { RecordedHold } from '../src/queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
-import type { Heard } from './heard.js';
-import { type ProviderHealth, readProviderHealth } from './provider-health.js';
 import type { WatchAges } from './watch-ages.js';
-import type { Provider, Store } from './wire.js';
 
 /** What `/statusz` answers. Ages are in seconds; null means never. */
 export interface Status {
@@ -29,7 +29,7 @@ export interface Status {
   /** `key`: whose job holds it. */
   readonly holds: readonly (Omit<RecordedHold, 'fingerprint'> & { readonly key: string })[];
   /** Clients that an order closed and no directory shows; null where no part of this process carries orders out. */
-  readonly closures: readonly (ClientId & { readonly closure: Closure })[] | null;
+  readonly closures: readonly (ClientId & { readonly closure: ClientBlock })[] | null;
   readonly outboxDecisions: number;
   readonly providers: readonly ProviderHealth[];
 }
@@ -51,7 +51,7 @@ export async function readStatus(parts: {
   readonly store: Store;
   readonly agenda: Agenda;
   readonly providers: readonly Provider[];
-  readonly heard: Heard;
+  readonly activity: ChannelActivity;
   readonly deps: ReconcilerDeps;
   readonly ages: WatchAges;
   readonly sweptAt: () => number | undefined;
@@ -65,7 +65,7 @@ export async function readStatus(parts: {
     store.journal.overview(),
     Promise.all(
       parts.providers.map((provider) =>
-        readProviderHealth(provider, { ...store, heard: parts.heard, clock: deps.clock, metrics }),
+        readProviderHealth(provider, { ...store, activity: parts.activity, clock: deps.clock, metrics }),
       ),
     ),
   ]);

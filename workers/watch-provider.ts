@@ -1,14 +1,14 @@
 import type { ProviderSettings } from '../config/config.js';
-import type { PausingParts } from '../src/identity/pauses.js';
+import type { BackoffParts } from '../src/identity/rate-limit-backoff.js';
+import type { Channel } from '../src/intake/channel-activity.js';
+import { type PollDeps, runFullReads, runPoll, signalsPollName } from '../src/intake/poll.js';
+import { runRechecks } from '../src/intake/recheck.js';
+import { runSubscription, subscriptionsOf } from '../src/intake/subscription.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
-import type { Channel } from './heard.js';
-import { type PollDeps, runFullReads, runPoll, signalsPollName } from './poll.js';
-import { runRechecks } from './recheck.js';
-import { runSubscription, subscriptionsOf } from './subscription.js';
 
 /** Everything that watches one identity provider, beside its webhook; each ends when the signal aborts. */
 export function watchProvider(
-  parts: PausingParts & { readonly settings: ProviderSettings },
+  parts: BackoffParts & { readonly settings: ProviderSettings },
   deps: PollDeps & { readonly rechecks: Rechecks },
   signal: AbortSignal,
 ): readonly Promise<void>[] {

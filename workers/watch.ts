@@ -2,14 +2,14 @@ import { isAclActive } from '../src/apply/acl/acl-state.js';
 import type { WatchedTable } from '../src/consul/consul.js';
 import { messageOf } from '../src/errors.js';
 import type { Trigger } from '../src/model/trigger.js';
-import type { ClaimStanding } from '../src/plan/claims.js';
+import { createNotifier } from '../src/notifier.js';
+import type { ClaimStatus } from '../src/plan/claims.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { observeJwtProviders } from '../src/reconcile/jwt-provider-plans.js';
 import { hasJwtProviders } from '../src/reconcile/user-token-facts.js';
+import { Outage } from '../src/repeat.js';
 import { standingTriggers, takeCatalog, takeEntries } from '../src/state/observe-consul.js';
-import { createBell } from './bell.js';
-import { Outage } from './repeat.js';
 import type { WatchAges } from './watch-ages.js';
 
 /** How often it is looked whether a service without instances has used up its grace; more often for a shorter grace. */
@@ -71,16 +71,16 @@ async function watch(
   signal: AbortSignal,
 ): Promise<void> {
   const outage = new Outage();
-  const bell = createBell();
+  const notifier = createNotifier();
   /** Something changed that has not been read since: until it is, what is known of the table grows older. */
   let isBehind = false;
   const changed = () => {
     isBehind = true;
-    bell.ring();
+    notifier.ring();
   };
   const looking = (async () => {
     while (!signal.aborted) {
-      await bell.wait(signal);
+      await notifier.wait(signal);
       if (signal.aborted) return;
       isBehind = false;
       try {
@@ -153,8 +153,8 @@ async function watchGraces(deps: ReconcilerDeps, claimGraceMs: number, signal: A
 }
 
 /** Whatever else changes a standing has a job of its own, which knows the cause. */
-function hasVanished(standing: ClaimStanding | undefined): boolean {
-  return standing === undefined || (standing.kind === 'none' && standing.vanished);
+function hasVanished(claimStatus: ClaimStatus | undefined): boolean {
+  return claimStatus === undefined || (claimStatus.kind === 'none' && claimStatus.vanished);
 }
 
 async function add(triggers: readonly Trigger[], deps: ReconcilerDeps): Promise<void> {

@@ -1,28 +1,10 @@
-import type {
-  Decision,
-  DecisionAction,
-  DraftDecision,
-  Outcome,
-  Reason,
-  Resource,
-  ResourceKind,
-  Verb,
-} from '../model/decision.js';
+import type { Decision, DraftDecision, Outcome, Reason } from '../model/decision.js';
+import { type Stamp, typeOf } from '../model/plain-decision.js';
 import type { Cause, Job, Trigger } from '../model/trigger.js';
 import { canonical } from '../plan/access.js';
 import type { ActualAccess, Change, Hold, PlannedClient } from '../plan/plan.js';
 import { clientText } from '../plan/world.js';
 import type { SettledDecision } from '../queue/journal.js';
-
-/** What every decision of this process carries. */
-export interface Stamp {
-  /** `scopemesh/<owner>/<replica>`. */
-  readonly source: string;
-  readonly mappingRevision: string;
-  readonly newId: () => string;
-  /** ISO 8601. */
-  readonly time: string;
-}
 
 /** A draft of an intention write, to be recorded before it. */
 export function draftOf(change: Change, cause: Cause, expectedIndex: number, stamp: Stamp): DraftDecision {
@@ -102,41 +84,6 @@ export function holdDecision(
   };
 }
 
-/** A decision about something that is not an edge: a refused event, a reload, a sweep. */
-export function plainDecision(
-  facts: {
-    resource: Resource;
-    verb: Verb;
-    subject: string;
-    action?: DecisionAction;
-    outcome: Outcome;
-    reason: Reason;
-    cause: Cause;
-    detail?: string;
-    before?: unknown;
-    after?: unknown;
-  },
-  stamp: Stamp,
-): SettledDecision {
-  return {
-    id: stamp.newId(),
-    type: typeOf(facts.resource.kind, facts.verb),
-    subject: facts.subject,
-    source: stamp.source,
-    action: facts.action ?? 'none',
-    outcome: facts.outcome,
-    reason: facts.reason,
-    resource: facts.resource,
-    ...(facts.cause.principal === undefined ? {} : { principal: facts.cause.principal }),
-    cause: facts.cause,
-    ...(facts.detail === undefined ? {} : { detail: facts.detail }),
-    ...(facts.before === undefined ? {} : { before: facts.before }),
-    ...(facts.after === undefined ? {} : { after: facts.after }),
-    mappingRevision: stamp.mappingRevision,
-    time: stamp.time,
-  };
-}
-
 /** An access as decisions show it; null where there is none. Equal access gives equal JSON. */
 export function viewOf(access: ActualAccess): Decision['before'] {
   if (access === undefined) return null;
@@ -185,10 +132,6 @@ export function grantReasonOf(job: Job): 'ScopeGranted' | 'MappingChanged' | 'Cl
     return 'ScopeGranted';
   if (kinds.has('config')) return 'MappingChanged';
   return kinds.has('consul-watch') ? 'ClaimAdded' : 'ScopeGranted';
-}
-
-function typeOf(kind: ResourceKind, verb: Verb): Decision['type'] {
-  return `dev.scopemesh.${kind}.${verb}`;
 }
 
 function clientOf(client: PlannedClient): NonNullable<Decision['client']> {

@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
+import type { Stamp } from '../model/plain-decision.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { WorldState } from '../state/world-state.js';
-import type { Stamp } from './decision-drafts.js';
 
 /** What every journaled write works with. */
 export interface ApplyDeps {

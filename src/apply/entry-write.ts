@@ -3,9 +3,10 @@ import type { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { Stamp } from '../model/plain-decision.js';
+import { toLastAppliedText } from '../plan/last-applied.js';
 import type { Change } from '../plan/plan.js';
-import { toWrittenText } from '../plan/written.js';
-import { draftOf, type Stamp } from './decision-drafts.js';
+import { draftOf } from './decision-drafts.js';
 import type { ApplyDeps } from './deps.js';
 import { entryAfter, isLikeWritten, type Source, sourcesAfter } from './entry-sources.js';
 import { journaledWrite, settleRefused } from './journaled-write.js';
@@ -32,7 +33,7 @@ export interface EntryWrite {
   readonly onWritten: (
     changes: readonly Change[],
     entry: IntentionEntry | undefined,
-    lastWritten: ReadonlyMap<string, string>,
+    lastApplied: ReadonlyMap<string, string>,
   ) => void;
   /** These were not made after all. */
   readonly onNotMade: (changes: readonly Change[]) => void;
@@ -62,10 +63,10 @@ export async function writeEntry(
     const base = entry;
     const drafts = toDrafts(changes, base, write);
     const sources = sourcesAfter(base?.sources ?? [], changes, owner);
-    const lastWritten = new Map(
+    const lastApplied = new Map(
       changes.map(({ subject, after, remembered = after, opensBy }) => [
         subject,
-        toWrittenText(remembered, opensBy),
+        toLastAppliedText(remembered, opensBy),
       ]),
     );
     const reserved = write.reserve(changes);
@@ -77,9 +78,9 @@ export async function writeEntry(
         ...(reserved === undefined ? {} : { reserve: () => reserved }),
         isAsPlanned: () => write.isAsPlanned(changes),
         send: (stop) => send(destination, base, sources, intentions, stop),
-        lastWritten,
+        lastApplied,
         onWritten: (index) =>
-          write.onWritten(changes, entryAfter(base, destination, sources, index ?? 0), lastWritten),
+          write.onWritten(changes, entryAfter(base, destination, sources, index ?? 0), lastApplied),
       },
       deps,
       signal,

@@ -11,7 +11,7 @@ export interface SequencedWrite {
   /** Calls `sending` before the request is sent. Undefined: there is nothing to write any more. */
   readonly run: (sending: () => void) => Promise<Extract<Answer, { kind: 'written' }> | undefined>;
   /** What to remember of each subject once it is written; null forgets. */
-  readonly lastWritten: ReadonlyMap<string, string | null>;
+  readonly lastApplied: ReadonlyMap<string, string | null>;
 }
 
 /**
@@ -29,7 +29,7 @@ export async function journaledSequence(
   await deps.journal.record(key, drafts);
   const unsent = new Set(drafts.map(({ id }) => id));
   const settled: SettledDecision[] = [];
-  const lastWritten = new Map<string, string | null>();
+  const lastApplied = new Map<string, string | null>();
   const settle = (draft: DraftDecision, outcome: WriteOutcome) =>
     settled.push(toSettled(draft, outcome, deps.clock.now()));
   let failure: { readonly error: unknown } | undefined;
@@ -40,7 +40,7 @@ export async function journaledSequence(
       if (answer === undefined) continue;
       const { kind: _, ...said } = answer;
       settle(draft, { outcome: 'applied', ...said });
-      for (const [subject, digest] of write.lastWritten) lastWritten.set(subject, digest);
+      for (const [subject, digest] of write.lastApplied) lastApplied.set(subject, digest);
     } catch (error) {
       failure = { error };
       const outcome = unsent.has(draft.id) ? undefined : failedOutcome(error);
@@ -48,7 +48,7 @@ export async function journaledSequence(
       break;
     }
   }
-  await settleAll(key, settled, { lastWritten }, deps);
+  await settleAll(key, settled, { lastApplied }, deps);
   if (unsent.size > 0) await deps.journal.record(key, [], [...unsent]);
   if (failure !== undefined) throw failure.error;
 }

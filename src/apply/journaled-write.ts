@@ -23,7 +23,7 @@ export interface JournaledWrite {
   readonly isAsPlanned?: () => boolean;
   readonly send: (signal: AbortSignal) => Promise<Answer>;
   /** What to remember of each subject once it is written; null forgets. */
-  readonly lastWritten?: ReadonlyMap<string, string | null>;
+  readonly lastApplied?: ReadonlyMap<string, string | null>;
   /** In the turn in which the answer is known, before the settlement. */
   readonly onWritten?: (modifyIndex: number | undefined) => void;
 }
@@ -64,7 +64,7 @@ export async function journaledWrite(
   }
   const { kind: _, ...said } = result;
   write.onWritten?.(said.modifyIndex);
-  await settleDrafts(key, drafts, { outcome: 'applied', ...said }, write.lastWritten, deps);
+  await settleDrafts(key, drafts, { outcome: 'applied', ...said }, write.lastApplied, deps);
   return { kind: 'written' };
 }
 

@@ -1,7 +1,7 @@
 import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
-import type { StandingJwtProvider } from '../model/jwt-provider.js';
+import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import { type GuardedJwtProvider, jwtProviderFacts, viewOfJwtProvider } from '../plan/jwt-provider-change.js';
 import { entryText } from '../plan/user-tokens.js';
 import type { Contention } from '../state/contention.js';
@@ -15,7 +15,7 @@ type JwtDeps = TargetDeps & { readonly contention: Contention };
 export async function readJwtProviders(
   { consul, world }: Pick<TargetDeps, 'consul' | 'world'>,
   signal: AbortSignal,
-): Promise<readonly StandingJwtProvider[]> {
+): Promise<readonly ExistingJwtProvider[]> {
   const read = world.beginRead();
   const entries = await consul.jwtProviders.list(signal);
   world.userTokens.putEntries(entries, read);
@@ -56,7 +56,7 @@ export async function writeJwtProvider(
         after === undefined
           ? consul.jwtProviders.delete(name, expectedIndex, stop)
           : consul.jwtProviders.write(after, expectedIndex, stop),
-      lastWritten: written,
+      lastApplied: written,
       onWritten: (modifyIndex) => {
         if (reason === 'DriftCorrected') contention.corrected(subject, clock.now());
         world.userTokens.putEntry(name, after, modifyIndex ?? 0, world.beginRead());
@@ -90,17 +90,17 @@ export async function recoverPendingJwtProviders(
 ): Promise<void> {
   const standing = await readJwtProviders(deps, signal);
   const nowMs = deps.clock.now();
-  const lastWritten = new Map<string, string | null>();
+  const lastApplied = new Map<string, string | null>();
   const decisions = pending.map((draft) => {
     const found = standing.find(({ name }) => name === draft.resource.name);
     const content = found?.content;
     const outcome = outcomeByIndex(draft, viewOfJwtProvider(content), found?.modifyIndex ?? 0);
     if (outcome.outcome === 'applied')
-      lastWritten.set(
+      lastApplied.set(
         draft.subject,
         content === undefined || content === 'other' ? null : entryText(content),
       );
     return toSettled(draft, outcome, nowMs);
   });
-  await settleFound(key, decisions, { lastWritten }, deps);
+  await settleFound(key, decisions, { lastApplied }, deps);
 }

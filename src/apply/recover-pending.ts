@@ -1,8 +1,8 @@
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
+import { toLastAppliedText } from '../plan/last-applied.js';
 import { isOwned } from '../plan/ownership.js';
 import { claimSubject } from '../plan/plan.js';
-import { toWrittenText } from '../plan/written.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { Touched } from '../state/touched.js';
@@ -29,8 +29,8 @@ export async function recoverPending(
   entry: IntentionEntry | undefined,
   deps: EntryDeps,
 ): Promise<ReadonlyMap<string, string>> {
-  if (record.pending.length === 0) return record.lastWritten;
-  const lastWritten = new Map(record.lastWritten);
+  if (record.pending.length === 0) return record.lastApplied;
+  const lastApplied = new Map(record.lastApplied);
   const decisions: SettledDecision[] = [];
   for (const draft of record.pending) {
     const now = viewOf(accessNow(draft, entry, deps));
@@ -38,14 +38,14 @@ export async function recoverPending(
     decisions.push(decision);
     if (decision.outcome === 'failed') deps.window.giveBack(draft.subject);
     else deps.window.made(draft.subject);
-    if (decision.outcome === 'applied') lastWritten.set(draft.subject, writtenOf(draft, entry, deps));
+    if (decision.outcome === 'applied') lastApplied.set(draft.subject, writtenOf(draft, entry, deps));
     deps.logger.warn(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
       'settled a write that a crash or a lost answer left open',
     );
   }
-  await settleFound(key, decisions, { lastWritten }, deps);
-  return lastWritten;
+  await settleFound(key, decisions, { lastApplied }, deps);
+  return lastApplied;
 }
 
 /** The same for the records of claims: what stands in KV decides. `took` hears what reading them changed. */
@@ -81,7 +81,7 @@ function accessNow(draft: DraftDecision, entry: IntentionEntry | undefined, deps
 
 function writtenOf(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps): string {
   const access = accessNow(draft, entry, deps);
-  return toWrittenText(
+  return toLastAppliedText(
     access === undefined || access.kind === 'other' ? undefined : access,
     draft.opensBy ?? [],
   );

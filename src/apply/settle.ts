@@ -49,17 +49,17 @@ export async function settleFound(
   deps.onSettled();
 }
 
-/** Settles recorded drafts of one write; null in `lastWritten` forgets. */
+/** Settles recorded drafts of one write; null in `lastApplied` forgets. */
 export function settleDrafts(
   key: string,
   drafts: readonly DraftDecision[],
   outcome: WriteOutcome,
-  lastWritten: ReadonlyMap<string, string | null> | undefined,
+  lastApplied: ReadonlyMap<string, string | null> | undefined,
   deps: ApplyDeps,
 ): Promise<void> {
   const nowMs = deps.clock.now();
   const decisions = drafts.map((draft) => toSettled(draft, outcome, nowMs));
-  return settleAll(key, decisions, lastWritten === undefined ? {} : { lastWritten }, deps);
+  return settleAll(key, decisions, lastApplied === undefined ? {} : { lastApplied }, deps);
 }
 
 /** Settles one recorded draft. */
@@ -67,10 +67,10 @@ export function settle(
   key: string,
   draft: DraftDecision,
   outcome: WriteOutcome,
-  lastWritten: ReadonlyMap<string, string | null> | undefined,
+  lastApplied: ReadonlyMap<string, string | null> | undefined,
   deps: ApplyDeps,
 ): Promise<void> {
-  return settleDrafts(key, [draft], outcome, lastWritten, deps);
+  return settleDrafts(key, [draft], outcome, lastApplied, deps);
 }
 
 /** What became of a write that a crash left, by how the object and its index are now. */

@@ -2,14 +2,9 @@ import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
 import type { AclObjects } from './acl.js';
 import type { JwtProviders } from './jwt-providers.js';
+import type { WriteResult } from './write-result.js';
 
-/**
- * `conflict`: the compare-and-set index was stale and nothing was written; plan again. Consul's answer to a write
- * carries no index: `modifyIndex` is there only where the adapter read the entry afterwards.
- */
-export type WriteResult =
-  | { readonly kind: 'written'; readonly modifyIndex?: number }
-  | { readonly kind: 'conflict' };
+export type { WriteResult } from './write-result.js';
 
 /**
  * service-intentions entries. Every method throws SyncError: ERR_CONSUL_UNREACHABLE or ERR_TIMEOUT (retriable;

@@ -1,5 +1,5 @@
-import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
-import type { WriteResult } from './consul.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
+import type { WriteResult } from './write-result.js';
 
 /**
  * jwt-provider config entries, which Consul has from 1.16 on; an older one answers every call with an error, so its
@@ -7,7 +7,7 @@ import type { WriteResult } from './consul.js';
  */
 export interface JwtProviders {
   /** Every entry, read with `?consistent`; needs `mesh = "read"`. */
-  list(signal: AbortSignal): Promise<readonly StandingJwtProvider[]>;
+  list(signal: AbortSignal): Promise<readonly ExistingJwtProvider[]>;
   /** Compare-and-set of the whole entry; needs `mesh = "write"`. `expectedIndex` 0 creates. The list is read afterwards for the index. */
   write(entry: JwtProviderEntry, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
   /**

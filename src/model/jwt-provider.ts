@@ -14,7 +14,7 @@ export interface JwtProviderEntry {
 }
 
 /** A jwt-provider entry as it stands in Consul, whoever wrote it. */
-export interface StandingJwtProvider {
+export interface ExistingJwtProvider {
   readonly name: string;
   readonly meta: Readonly<Record<string, string>>;
   /** `other` where it has something that scopemesh does not write. */

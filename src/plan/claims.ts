@@ -30,7 +30,7 @@ import {
  * | no instance is left | within the grace | `claimed` as before |
  * | no instance is left | after the grace | `none`, `vanished` |
  */
-export type ClaimStanding =
+export type ClaimStatus =
   | {
       readonly kind: 'claimed';
       readonly service: ServiceName;
@@ -61,12 +61,12 @@ const NO_SUCH_CLIENT =
   'the identity provider knows no such client; correct the claim in Consul or create the client';
 
 /** The standing of every service that the catalog or the memory knows, by `serviceText`, with holds included. */
-export function standings(
+export function claimStatuses(
   world: World,
   mapping: Mapping,
   settings: ClaimSettings,
-): ReadonlyMap<string, ClaimStanding> {
-  const result = new Map<string, ClaimStanding>();
+): ReadonlyMap<string, ClaimStatus> {
+  const result = new Map<string, ClaimStatus>();
   for (const service of world.catalog?.services ?? []) {
     const key = serviceText(service.name);
     result.set(key, judgeService(service.name, service, world, mapping, settings));
@@ -116,7 +116,7 @@ export function judgeService(
   world: World,
   mapping: Mapping,
   settings: ClaimSettings,
-): ClaimStanding {
+): ClaimStatus {
   const { providers } = mapping;
   const remembered = world.remembered.get(serviceText(name));
   const stated =
@@ -150,12 +150,12 @@ function judge(
   addNothing: boolean,
   world: World,
   mapping: Mapping,
-): ClaimStanding {
+): ClaimStatus {
   const client: ClientId = { provider: claim.provider, clientId: claim.clientId };
   const refuse = (
     reason: 'ClaimTaken' | 'ClaimUnconfirmed' | 'InvalidServiceName',
     detail: string,
-  ): ClaimStanding => ({
+  ): ClaimStatus => ({
     kind: 'refused',
     service,
     client,

@@ -1,15 +1,15 @@
 import type { Grant } from '../model/client.js';
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { admits, type HttpRequestShape } from './access.js';
-import type { ClaimStanding } from './claims.js';
+import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
+import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { toGrantText } from './grant-text.js';
 import { isOwned, isSourceOf } from './ownership.js';
 import type { ActualAccess, Change, Hold, Plan } from './plan.js';
 import { openForUser } from './user-tokens.js';
-import { wantedAccess } from './wanted.js';
-import { type Closure, clientText, findClient, serviceText } from './world.js';
+import { type ClientBlock, clientText, findClient, serviceText } from './world.js';
 
 /** Consul's precedence: the source and the destination exact, `* -> destination`, `source -> *`, `* -> *`. */
 export type Precedence = 9 | 8 | 6 | 5;
@@ -46,7 +46,7 @@ export interface Explanation {
   /** Most exact first; the first one decides, and none means the default policy. */
   readonly candidates: readonly Candidate[];
   readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
-  readonly claim: ClaimStanding;
+  readonly claim: ClaimStatus;
   readonly client: ClientView | undefined;
   /** What the scopes of the source's client open at this destination. */
   readonly openings: readonly { readonly scope: string; readonly access: Access }[];
@@ -64,7 +64,7 @@ export interface ClientView {
   readonly actorKind: string;
   readonly exists: boolean;
   readonly enabled: boolean;
-  readonly closure: Closure | undefined;
+  readonly closure: ClientBlock | undefined;
   readonly grants: readonly Grant[];
   /** Scopes that a rule names but this kind of actor may not use. */
   readonly limited: readonly string[];
@@ -83,8 +83,8 @@ export function explain(facts: {
 }): Explanation {
   const { source, request, defaultPolicy, input, plan } = facts;
   const claim =
-    input.standings.get(serviceText(source)) ??
-    ({ kind: 'none', service: source, vanished: false } satisfies ClaimStanding);
+    input.claimStatuses.get(serviceText(source)) ??
+    ({ kind: 'none', service: source, vanished: false } satisfies ClaimStatus);
   const candidates = candidatesOf(source, input);
   const isHere = (each: Hold | Change) => each.resource.source === source.name;
   const ours = input.entry?.sources.find(
@@ -100,7 +100,7 @@ export function explain(facts: {
     claim,
     client: clientOf(claim, input),
     openings: openingsHere(claim, input),
-    wanted: wantedAccess(source, claim, input, ours).access,
+    wanted: desiredAccess(source, claim, input, ours).access,
     holds: [
       ...plan.holds.filter(isHere),
       ...facts.claimHolds.filter((hold) => hold.resource.name === source.name),
@@ -167,7 +167,7 @@ function withoutTokens({ permissions }: Extract<Access, { kind: 'http' }>): Acce
   return { kind: 'http', permissions: permissions.map(({ jwt: _, ...permission }) => permission) };
 }
 
-function clientOf(claim: ClaimStanding, input: DestinationInput): ClientView | undefined {
+function clientOf(claim: ClaimStatus, input: DestinationInput): ClientView | undefined {
   if (claim.kind === 'none') return undefined;
   const { provider, clientId } = claim.client;
   const found = findClient(input.world, claim.client);
@@ -184,7 +184,7 @@ function clientOf(claim: ClaimStanding, input: DestinationInput): ClientView | u
   };
 }
 
-function openingsHere(claim: ClaimStanding, input: DestinationInput): Explanation['openings'] {
+function openingsHere(claim: ClaimStatus, input: DestinationInput): Explanation['openings'] {
   if (claim.kind === 'none') return [];
   const opened = input.openings.get(clientText(claim.client));
   return (opened?.openings ?? [])

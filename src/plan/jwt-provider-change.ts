@@ -1,4 +1,4 @@
-import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { GuardedChange } from './guards/guard.js';
 import type { Guardable } from './guards/guards.js';
 import type { Hold } from './plan.js';
@@ -35,12 +35,12 @@ interface JwtProviderPlan {
  */
 export function guardableJwtProviders(
   changes: readonly JwtProviderChange[],
-  lastWritten: ReadonlyMap<string, string>,
+  lastApplied: ReadonlyMap<string, string>,
 ): Guardable<GuardedJwtProvider, JwtProviderPlan> {
   const toGuarded = (change: JwtProviderChange): GuardedJwtProvider => {
     const subject = jwtProviderSubject(change.name);
     // What is there is not what was written, although nothing else is wanted.
-    const isDrift = change.after !== undefined && lastWritten.get(subject) === entryText(change.after);
+    const isDrift = change.after !== undefined && lastApplied.get(subject) === entryText(change.after);
     return {
       ...change,
       subject,
@@ -71,7 +71,7 @@ export function guardableJwtProviders(
   };
 }
 
-export function viewOfJwtProvider(content: StandingJwtProvider['content'] | undefined): unknown {
+export function viewOfJwtProvider(content: ExistingJwtProvider['content'] | undefined): unknown {
   if (content === undefined) return null;
   if (content === 'other') return { entry: 'other' };
   const { issuer, audiences, jwksUri, caFile }: JwtProviderEntry = content;

@@ -1,10 +1,10 @@
 import type { IntentionSource } from '../model/intention.js';
 import { sameAccess } from './access.js';
+import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { policyOf } from './mode.js';
 import { describeSource, isAnyMarked, isManagedElsewhere, isOwned } from './ownership.js';
 import { type Change, intentionResource, intentionSubject } from './plan.js';
-import { wantedAccess } from './wanted.js';
 import { serviceText } from './world.js';
 
 /**
@@ -23,9 +23,9 @@ function adopt(source: IntentionSource, input: DestinationInput): readonly Chang
   if (source.peer !== undefined || isOwned(mapping.owner, source) || isAnyMarked(source.description))
     return [];
   const name = { partition: source.partition, namespace: source.namespace, name: source.name };
-  const standing = input.standings.get(serviceText(name));
-  if (standing?.kind !== 'claimed' || source.access.kind === 'other') return [];
-  const { access, client, scopes, opensBy } = wantedAccess(name, standing, input, source);
+  const claimStatus = input.claimStatuses.get(serviceText(name));
+  if (claimStatus?.kind !== 'claimed' || source.access.kind === 'other') return [];
+  const { access, client, scopes, opensBy } = desiredAccess(name, claimStatus, input, source);
   if (access === undefined || client === undefined || !sameAccess(access, source.access)) return [];
   const isTwice = entry?.sources.some(
     (other) => other !== source && other.peer === undefined && other.name === source.name,

@@ -2,7 +2,7 @@ import type { ClaimRecord } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { classify } from './actor.js';
-import type { ClaimStanding } from './claims.js';
+import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { claimSubject, type Hold } from './plan.js';
 import { type ClientId, clientText, findClient, serviceText, type World } from './world.js';
@@ -24,17 +24,17 @@ export interface ClientPlan {
 export function planClient(
   client: ClientId,
   world: World,
-  claims: readonly ClaimStanding[],
+  claims: readonly ClaimStatus[],
   mapping: Mapping,
 ): ClientPlan {
   const about = claims.toSorted((a, b) => compareText(serviceText(a.service), serviceText(b.service)));
   const known = findClient(world, client);
   const holds: Hold[] = [];
-  for (const standing of about) {
+  for (const claimStatus of about) {
     const told =
-      standing.kind === 'refused'
-        ? { reason: standing.reason, detail: standing.detail }
-        : standing.kind === 'claimed' && standing.addNothing
+      claimStatus.kind === 'refused'
+        ? { reason: claimStatus.reason, detail: claimStatus.detail }
+        : claimStatus.kind === 'claimed' && claimStatus.addNothing
           ? {
               reason: 'ClaimAmbiguous' as const,
               detail:
@@ -43,12 +43,12 @@ export function planClient(
           : undefined;
     if (told === undefined) continue;
     holds.push({
-      subject: claimSubject(client, standing.service.name),
+      subject: claimSubject(client, claimStatus.service.name),
       resource: {
         kind: 'claim',
-        name: standing.service.name,
-        namespace: standing.service.namespace,
-        partition: standing.service.partition,
+        name: claimStatus.service.name,
+        namespace: claimStatus.service.namespace,
+        partition: claimStatus.service.partition,
       },
       reason: told.reason,
       detail: told.detail,
@@ -63,7 +63,7 @@ export function planClient(
   const stillClaims =
     record !== undefined && about.some(({ service }) => serviceText(service) === serviceText(record.service));
   const [waiting] = about
-    .filter((standing) => standing.kind === 'unrecorded' && !standing.addNothing)
+    .filter((claimStatus) => claimStatus.kind === 'unrecorded' && !claimStatus.addNothing)
     .toSorted((a, b) => sinceOf(a, client, world) - sinceOf(b, client, world));
   return {
     create: record === undefined && known !== undefined ? waiting?.service : undefined,
@@ -72,7 +72,7 @@ export function planClient(
   };
 }
 
-function sinceOf({ service }: ClaimStanding, client: ClientId, { remembered, now }: World): number {
+function sinceOf({ service }: ClaimStatus, client: ClientId, { remembered, now }: World): number {
   const claim = remembered.get(serviceText(service));
   return claim !== undefined && clientText(claim) === clientText(client) ? claim.since : now;
 }

@@ -2,11 +2,12 @@ import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import { digest, narrows, sameAccess, widens } from './access.js';
-import type { ClaimStanding } from './claims.js';
+import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
+import { type DesiredAccess, desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { extendOnly } from './guards/extend.js';
-import { type Loss, lossOf } from './loss.js';
+import { type LastApplied, parseLastAppliedText } from './last-applied.js';
 import { policyOf } from './mode.js';
 import {
   clientOfDescription,
@@ -29,9 +30,8 @@ import {
   toHold,
 } from './plan.js';
 import { opens, takesOver } from './precedence.js';
-import { type Wanted, wantedAccess } from './wanted.js';
+import { type RevocationCause, revocationCause } from './revocation-cause.js';
 import { clientText, serviceText } from './world.js';
-import { parseWrittenText, type Written } from './written.js';
 
 /**
  * Desired × actual of one source:
@@ -108,9 +108,9 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
 }
 
-function hasLostMark(source: IntentionSource, { destination, lastWritten }: DestinationInput): boolean {
-  if (source.peer !== undefined || lastWritten.size === 0) return false;
-  return wasWritten(parseWrittenText(lastWritten.get(intentionSubject(destination, source.name))));
+function hasLostMark(source: IntentionSource, { destination, lastApplied }: DestinationInput): boolean {
+  if (source.peer !== undefined || lastApplied.size === 0) return false;
+  return wasWritten(parseLastAppliedText(lastApplied.get(intentionSubject(destination, source.name))));
 }
 
 /**
@@ -158,19 +158,19 @@ function planEdge(
 ): EdgePlan {
   const { destination, mapping, entry, wildcard } = input;
   const subject = intentionSubject(destination, source.name);
-  const written = parseWrittenText(input.lastWritten.get(subject));
+  const lastApplied = parseLastAppliedText(input.lastApplied.get(subject));
   const present = alike.filter((each) => each.peer === undefined && sameSource(each, source));
   const ours = present.find((each) => isOwned(mapping.owner, each) && isSourceOf(each, source));
   const foreign = present.find((each) => !isOwned(mapping.owner, each));
   const former = formerClient(ours, input);
-  const standing = standingOf(source, former, input);
-  if (isKept(standing, former, input)) return { change: undefined, holds: [], awaits: [] };
-  const wanted = wantedAccess(source, standing, input, ours);
+  const claimStatus = standingOf(source, former, input);
+  if (isKept(claimStatus, former, input)) return { change: undefined, holds: [], awaits: [] };
+  const wanted = desiredAccess(source, claimStatus, input, ours);
 
   if (foreign !== undefined && ours === undefined) {
     return {
       change: undefined,
-      holds: [...wanted.holds, ...foreignHold(source, wanted, foreign, written, input)],
+      holds: [...wanted.holds, ...foreignHold(source, wanted, foreign, lastApplied, input)],
       awaits: [],
     };
   }
@@ -186,8 +186,15 @@ function planEdge(
   const narrowing = before?.kind === 'other' || narrows(before, after);
   const widening =
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
-  const loss = lossOf({ standing, written, former, wanted: wanted.scopes, stood: before, input });
-  const isDrift = written?.digest === digest(after);
+  const loss = revocationCause({
+    claimStatus,
+    lastApplied,
+    former,
+    wanted: wanted.scopes,
+    current: before,
+    input,
+  });
+  const isDrift = lastApplied?.digest === digest(after);
   const reason = reasonOf({ keepsClosed, loses: narrowing || after === undefined, isDrift, loss, input });
   const client = wanted.client ?? former;
   return {
@@ -217,8 +224,8 @@ function standingOf(
   source: ServiceName,
   former: PlannedClient | undefined,
   input: DestinationInput,
-): ClaimStanding {
-  const known = input.standings.get(serviceText(source));
+): ClaimStatus {
+  const known = input.claimStatuses.get(serviceText(source));
   if (known !== undefined) return known;
   if (input.world.catalog !== undefined) return { kind: 'none', service: source, vanished: true };
   return { kind: 'unknown', service: source, client: former ?? { provider: '', clientId: '' } };
@@ -229,16 +236,18 @@ function standingOf(
  * service that claims another client now has left the one that opened the edge, whatever that other one is worth.
  */
 function isKept(
-  standing: ClaimStanding,
+  claimStatus: ClaimStatus,
   former: PlannedClient | undefined,
   { world }: DestinationInput,
 ): boolean {
-  if (standing.kind !== 'unknown') return false;
-  const isClosed = [standing.client, former].some(
+  if (claimStatus.kind !== 'unknown') return false;
+  const isClosed = [claimStatus.client, former].some(
     (client) => client !== undefined && world.closures.has(clientText(client)),
   );
   const hasLeft =
-    world.catalog !== undefined && former !== undefined && clientText(former) !== clientText(standing.client);
+    world.catalog !== undefined &&
+    former !== undefined &&
+    clientText(former) !== clientText(claimStatus.client);
   return !isClosed && !hasLeft;
 }
 
@@ -253,12 +262,12 @@ function wouldOpen(
 
 function foreignHold(
   source: ServiceName,
-  wanted: Wanted,
+  wanted: DesiredAccess,
   foreign: IntentionSource,
-  written: Written | undefined,
+  lastApplied: LastApplied | undefined,
   input: DestinationInput,
 ): readonly Hold[] {
-  const markLost = wasWritten(written);
+  const markLost = wasWritten(lastApplied);
   if (wanted.access === undefined && !markLost) return [];
   const other = otherOwnerOf(input.mapping.owner, foreign.description);
   return [
@@ -281,8 +290,8 @@ function foreignHold(
 }
 
 /** Whether the last that scopemesh wrote of an edge was a source, not its removal. */
-function wasWritten(written: Written | undefined): boolean {
-  return written !== undefined && written.digest !== 'none';
+function wasWritten(lastApplied: LastApplied | undefined): boolean {
+  return lastApplied !== undefined && lastApplied.digest !== 'none';
 }
 
 /** A deny and a kept source keep their Description; an access names the client that it comes from. */
@@ -319,7 +328,7 @@ function reasonOf(facts: {
   keepsClosed: boolean;
   loses: boolean;
   isDrift: boolean;
-  loss: Loss;
+  loss: RevocationCause;
   input: DestinationInput;
 }): ChangeReason {
   if (facts.isDrift) return 'DriftCorrected';

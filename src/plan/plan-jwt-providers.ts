@@ -1,17 +1,18 @@
 import type { IntentionEntry } from '../model/intention.js';
-import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
 import { isOurJwtProvider, providerOfEntry, userRequirement } from './acl/jwt-requirement.js';
 import { compareText } from './compare.js';
 import { policyOf } from './mode.js';
 import type { Change, Plan } from './plan.js';
-import { isSameEntry, jwksUriOf, type UserTokenFacts } from './user-tokens.js';
+import type { UserTokenFacts } from './user-token-facts.js';
+import { isSameEntry, jwksUriOf } from './user-tokens.js';
 
 /** One write of a jwt-provider entry. */
 export interface JwtProviderChange {
   readonly name: string;
   readonly verb: 'created' | 'updated' | 'deleted';
-  readonly before: StandingJwtProvider | undefined;
+  readonly before: ExistingJwtProvider | undefined;
   readonly after: JwtProviderEntry | undefined;
 }
 

@@ -1,31 +1,13 @@
 import type { Access, JwtRequirement } from '../model/intention.js';
-import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import { canonical, covers } from './access.js';
 import { isOurJwtProvider, type UserRequirement, userRequirement } from './acl/jwt-requirement.js';
-import { jwtProviderName } from './acl/quote.js';
+import { jwtProviderName } from './acl/object-names.js';
 import type { DestinationInput } from './destination-input.js';
 import { policyOf } from './mode.js';
 import type { Opening } from './openings.js';
+import type { UserTokenFacts } from './user-token-facts.js';
 import type { ClientId } from './world.js';
-
-/** What must be known of Consul and the providers before a user's token can be required. */
-export interface UserTokenFacts {
-  /** As the agent says it; undefined until it is told. */
-  readonly consulVersion: string | undefined;
-  /** Versions of agents whose proxies would let a call through without the token; undefined until they are told. */
-  readonly laxAgents: readonly string[] | undefined;
-  /** By provider, from its discovery document; absent until that was read. */
-  readonly jwksUris: ReadonlyMap<string, string>;
-  /** The jwt-provider entries by lower-case name, as they meet in Consul; undefined until they were read. */
-  readonly entries: ReadonlyMap<string, StandingJwtProvider> | undefined;
-}
-
-export const NOTHING_KNOWN: UserTokenFacts = {
-  consulVersion: undefined,
-  laxAgents: undefined,
-  jwksUris: new Map(),
-  entries: undefined,
-};
 
 /**
  * What an opening lets through, with the user's token that it asks for.
@@ -159,7 +141,7 @@ function withRequirement(access: Access, jwt: JwtRequirement): Access {
   }
 }
 
-export function isSameEntry(standing: StandingJwtProvider['content'], wanted: JwtProviderEntry): boolean {
+export function isSameEntry(standing: ExistingJwtProvider['content'], wanted: JwtProviderEntry): boolean {
   return standing !== 'other' && entryText(standing) === entryText(wanted);
 }
 

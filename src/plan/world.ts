@@ -53,7 +53,7 @@ export interface RememberedClaim extends ClientId {
 }
 
 /** Why a client is closed although its directory may still grant it scopes. */
-export type Closure = 'ClientQuarantined' | 'RevocationUnconfirmed';
+export type ClientBlock = 'ClientQuarantined' | 'RevocationUnconfirmed';
 
 /**
  * Everything a plan looks at besides the entries themselves. A provider without an entry in `directories` has never
@@ -67,7 +67,7 @@ export interface World {
   readonly claimRecords: ReadonlyMap<string, ClaimRecord>;
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
   /** By `clientText`. */
-  readonly closures: ReadonlyMap<string, Closure>;
+  readonly closures: ReadonlyMap<string, ClientBlock>;
   /** By `clientText`: clients whose record cannot be parsed. They keep what they have and gain nothing. */
   readonly unreadable: ReadonlySet<string>;
   /**

@@ -1,7 +1,7 @@
 import type { DraftDecision } from '../model/decision.js';
 import type { Journal, KeyRecord, RecordUpdate, SettledDecision } from './journal.js';
 
-const EMPTY: KeyRecord = { pending: [], lastWritten: new Map(), holds: new Map() };
+const EMPTY: KeyRecord = { pending: [], lastApplied: new Map(), holds: new Map() };
 
 /**
  * The journal of a process that alone reconciles: the record of each key stays in memory after it was read or written,
@@ -51,11 +51,11 @@ export class JournalMemory implements Journal {
 
   async settle(key: string, decisions: readonly SettledDecision[], update?: RecordUpdate): Promise<void> {
     await this.#certainly(key, () => this.#journal.settle(key, decisions, update));
-    this.#change(key, ({ pending, lastWritten, holds }) => {
+    this.#change(key, ({ pending, lastApplied, holds }) => {
       const settled = new Set(decisions.map(({ id }) => id));
       return {
         pending: pending.length === 0 ? pending : pending.filter(({ id }) => !settled.has(id)),
-        lastWritten: changed(lastWritten, update?.lastWritten),
+        lastApplied: changed(lastApplied, update?.lastApplied),
         holds: changed(holds, update?.holds),
       };
     });
@@ -87,7 +87,7 @@ export class JournalMemory implements Journal {
     const known = this.#records.get(key) ?? (this.#isComplete ? EMPTY : undefined);
     if (known === undefined || this.#doubtful.has(key)) return;
     const next = change(known);
-    const isEmpty = next.pending.length + next.lastWritten.size + next.holds.size === 0;
+    const isEmpty = next.pending.length + next.lastApplied.size + next.holds.size === 0;
     if (isEmpty && this.#isComplete) this.#records.delete(key);
     else this.#records.set(key, next);
   }

@@ -18,7 +18,7 @@ export interface KeyRecord {
   /** Recorded and never settled: a crash left them. */
   readonly pending: readonly DraftDecision[];
   /** Digest of what scopemesh last wrote, by subject; tells drift from an IdP change. */
-  readonly lastWritten: ReadonlyMap<string, string>;
+  readonly lastApplied: ReadonlyMap<string, string>;
   readonly holds: ReadonlyMap<string, RecordedHold>;
 }
 
@@ -27,7 +27,7 @@ export type SettledDecision = Omit<Decision, 'revision'>;
 
 /** Changes to a key's record, made in one step with the settlement; null removes. */
 export interface RecordUpdate {
-  readonly lastWritten?: ReadonlyMap<string, string | null>;
+  readonly lastApplied?: ReadonlyMap<string, string | null>;
   readonly holds?: ReadonlyMap<string, RecordedHold | null>;
 }
 

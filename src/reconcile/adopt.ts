@@ -52,7 +52,7 @@ export async function adopt(
     replaced: [],
     isAsPlanned: () => world.mapping === mapping,
   };
-  world.rememberWritten(text, record.lastWritten);
+  world.rememberWritten(text, record.lastApplied);
   const { kind } = await writePlan(write, () => cause, deps, signal);
   return kind === 'done' ? changes.length : 0;
 }

@@ -1,6 +1,6 @@
-import { plainDecision } from '../apply/decision-drafts.js';
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
+import { plainDecision } from '../model/plain-decision.js';
 import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
 import { endedHold, fingerprintOf, holdKey } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
@@ -30,7 +30,10 @@ export async function ruleOnHold(
   decisionId: string,
   verdict: Ruling['verdict'],
   by: Principal,
-  deps: Pick<ReconcilerDeps, 'facts' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled'> & {
+  deps: Pick<
+    ReconcilerDeps,
+    'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled'
+  > & {
     readonly queue: Pick<ReconcilerDeps['queue'], 'add'>;
   },
 ): Promise<RulingResult> {
@@ -41,7 +44,7 @@ export async function ruleOnHold(
   if (hold.reason !== 'RevocationLimit' || key === undefined) return { kind: 'unsuitable', hold };
   const at = new Date(deps.clock.now()).toISOString();
   const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
-  await deps.facts.set(factOf(hold.subject), JSON.stringify(ruling));
+  await deps.keyValues.set(factOf(hold.subject), JSON.stringify(ruling));
   const cause = { kind: 'command' as const, receivedAt: at };
   if (verdict === 'rejected') {
     const decision = plainDecision(
@@ -67,13 +70,13 @@ export async function ruleOnHold(
 /** Tells the mass guard what is rejected before the first job finds it, for it counts the whole fleet. */
 export async function restoreRejections({
   journal,
-  facts,
+  keyValues,
   window,
-}: Pick<ReconcilerDeps, 'journal' | 'facts' | 'window'>): Promise<void> {
+}: Pick<ReconcilerDeps, 'journal' | 'keyValues' | 'window'>): Promise<void> {
   const byKey = new Map<string, Map<string, Rejection>>();
   for (const { key, subject, reason, decisionId, fingerprint } of (await journal.overview()).holds) {
     if (reason !== 'RevocationLimit') continue;
-    const ruling = parseRuling(await facts.get(factOf(subject)));
+    const ruling = parseRuling(await keyValues.get(factOf(subject)));
     if (ruling?.verdict !== 'rejected') continue;
     if (ruling.decisionId !== decisionId || ruling.fingerprint !== fingerprint) continue;
     byKey.set(key, (byKey.get(key) ?? new Map()).set(subject, ruling));
@@ -84,21 +87,21 @@ export async function restoreRejections({
 /** An approval is good for one removal. */
 export async function forgetRulings(
   used: readonly Hold[],
-  deps: Pick<ReconcilerDeps, 'facts'>,
+  deps: Pick<ReconcilerDeps, 'keyValues'>,
 ): Promise<void> {
-  for (const { subject } of used) await deps.facts.set(factOf(subject), '');
+  for (const { subject } of used) await deps.keyValues.set(factOf(subject), '');
 }
 
 /** What persons said of losses that are held, by subject. `told` are the key's recorded holds. */
 export async function rulingsOn(
   losses: readonly Loss[],
   told: KeyRecord['holds'],
-  deps: { readonly facts: Pick<ReconcilerDeps['facts'], 'get'> },
+  deps: { readonly keyValues: Pick<ReconcilerDeps['keyValues'], 'get'> },
 ): Promise<ReadonlyMap<string, Ruling>> {
   const rulings = new Map<string, Ruling>();
   for (const { subject, hold } of losses) {
     const standing = told.get(holdKey(hold));
-    const ruling = standing && parseRuling(await deps.facts.get(factOf(subject)));
+    const ruling = standing && parseRuling(await deps.keyValues.get(factOf(subject)));
     // About exactly this hold: one that ended and began anew is another one.
     if (ruling?.decisionId === standing?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
       rulings.set(subject, ruling);

@@ -1,8 +1,8 @@
 import type { OAuthClient } from '../model/client.js';
 import { type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
-import { clientName } from '../plan/acl/quote.js';
-import { standingTtlSeconds } from '../plan/acl/standing-acl.js';
-import type { ClientId, Closure } from '../plan/world.js';
+import { clientName } from '../plan/acl/object-names.js';
+import { standingTtlSeconds } from '../plan/acl/owned-acl.js';
+import type { ClientBlock, ClientId } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
 
 /** What a client may do with Consul, and what stands in the way. */
@@ -10,7 +10,7 @@ export interface ClientLogin {
   readonly client: OAuthClient;
   readonly login: DesiredClient;
   /** Why it is closed although its directory has it as enabled. */
-  readonly closure: Closure | undefined;
+  readonly closure: ClientBlock | undefined;
   /** `MaxTokenTTL` of its auth method as it stands in Consul; undefined where none of ours does. */
   readonly standingTtlSeconds: number | undefined;
 }
@@ -43,7 +43,7 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       client,
       mapping,
       settings: mapping.acl,
-      standings: world.catalog === undefined ? undefined : world.claimsOn(client, now),
+      claimStatuses: world.catalog === undefined ? undefined : world.claimsOn(client, now),
       former: role?.object,
       standingTtlSeconds: standingTtl,
       isClosed: closure !== undefined,

@@ -11,7 +11,7 @@ import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { settleClientAcl } from './acl/read-client-acl.js';
 import { settleClaims } from './claims.js';
-import { takeOrders } from './closures.js';
+import { takeOrders } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { evidenceOf, fanOut } from './fan-out.js';
 import { readClient, resolveReference } from './read-client.js';

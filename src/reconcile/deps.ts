@@ -4,8 +4,8 @@ import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { FollowUps } from '../queue/agenda.js';
-import type { Facts } from '../queue/facts.js';
 import type { Journal } from '../queue/journal.js';
+import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Contention } from '../state/contention.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
@@ -22,7 +22,7 @@ export interface ReconcilerDeps {
   /** What follows from a job. */
   readonly queue: FollowUps;
   readonly journal: Journal;
-  readonly facts: Facts;
+  readonly keyValues: KeyValueStore;
   readonly world: WorldState;
   readonly acl: AclState;
   readonly window: RevocationWindow;

@@ -15,7 +15,7 @@ import type { ReconcilerDeps } from './deps.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
 import { tellHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
-import { endOf } from './unread-evidence.js';
+import { jobResult } from './unread-evidence.js';
 import { writePlan } from './write-plan.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
@@ -40,10 +40,10 @@ export async function reconcileDestination(
   let entry = isFresh
     ? await readEntry(destination, deps, signal)
     : world.entries.get(serviceText(destination));
-  const lastWritten = await recoverPending(text, record, entry, deps);
-  world.rememberWritten(text, lastWritten);
-  const known = { ...record, lastWritten };
-  const end = endOf(job, deps);
+  const lastApplied = await recoverPending(text, record, entry, deps);
+  world.rememberWritten(text, lastApplied);
+  const known = { ...record, lastApplied };
+  const end = jobResult(job, deps);
   let replaced: readonly string[] = [];
   let heard = job.triggers;
   for (let plans = 1; ; plans++) {
@@ -68,7 +68,7 @@ export async function reconcileDestination(
     const isAsPlanned = (part: readonly Change[]) => {
       if (world.mapping !== mapping) return isLast;
       if (isLast || factsOf(destination, deps).every((each, at) => each === facts[at])) return true;
-      const input = inputFor(destination, informed, known.lastWritten, deps);
+      const input = inputFor(destination, informed, known.lastApplied, deps);
       return isStillPlanned(part, plan, planDestination({ ...input, entry }));
     };
     const write = { key: text, destination, entry, changes, replaced, isAsPlanned };

@@ -104,8 +104,8 @@ function intentionsAfter(world: WorldState, plans: readonly Plan[]): readonly In
 /** Every client that a service claims or a record names. */
 export function clientsOf(world: WorldState, now: number): readonly ClientId[] {
   const found = new Map<string, ClientId>();
-  for (const standing of world.standings(now).values())
-    if (standing.kind !== 'none') found.set(clientText(standing.client), standing.client);
+  for (const claimStatus of world.claimStatuses(now).values())
+    if (claimStatus.kind !== 'none') found.set(clientText(claimStatus.client), claimStatus.client);
   for (const { provider, clientId } of world.claimRecords)
     found.set(clientText({ provider, clientId }), { provider, clientId });
   return [...found.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, client]) => client);

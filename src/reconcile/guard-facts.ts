@@ -1,6 +1,5 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
-import type { GuardFacts, Loss } from '../plan/guards/guard.js';
-import type { RevocationBudget } from '../plan/guards/revocation-limit.js';
+import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { budgetOf, inferredAcrossFleet } from '../state/fleet.js';
@@ -8,7 +7,7 @@ import { aclBudget } from './acl/acl-budget.js';
 import { rulingsOn } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
 
-type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'facts' | 'contention'>;
+type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'keyValues' | 'contention'>;
 
 /** What guards look at besides a key's plan. `told` are the key's recorded holds. */
 export async function guardFacts(

@@ -18,13 +18,13 @@ import { refreshStanding } from './jwt-waiting.js';
 export function inputFor(
   destination: ServiceName,
   job: Job,
-  lastWritten: ReadonlyMap<string, string>,
+  lastApplied: ReadonlyMap<string, string>,
   { world, clock }: Pick<ReconcilerDeps, 'world' | 'clock'>,
 ): DestinationInput {
   return inputOf(world, destination, clock.now(), {
     evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
     grantReason: grantReasonOf(job),
-    lastWritten,
+    lastApplied,
   });
 }
 
@@ -38,7 +38,7 @@ export async function planGuarded(
   signal: AbortSignal,
 ): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
   const { world, window } = deps;
-  const inputNow = () => inputFor(destination, job, record.lastWritten, deps);
+  const inputNow = () => inputFor(destination, job, record.lastApplied, deps);
   const known = inputNow();
   const isRefreshed = await refreshStanding(planDestination({ ...known, entry }), deps, signal);
   const input = isRefreshed ? inputNow() : known;

@@ -80,6 +80,6 @@ function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | '
   // Told only by whoever could see what it is about.
   if (kind !== 'intention') return false;
   const [partition = '', namespace = '', , name = ''] = rest;
-  const standing = world.standings(deps.clock.now()).get(serviceText({ partition, namespace, name }));
+  const standing = world.claimStatuses(deps.clock.now()).get(serviceText({ partition, namespace, name }));
   return standing?.kind === 'unknown';
 }

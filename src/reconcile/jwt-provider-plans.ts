@@ -4,7 +4,7 @@ import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, providerKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import { providerOfEntry } from '../plan/acl/jwt-requirement.js';
-import { jwtProviderName } from '../plan/acl/quote.js';
+import { jwtProviderName } from '../plan/acl/object-names.js';
 import { jwtProviderSubject } from '../plan/jwt-provider-change.js';
 import type { Plan } from '../plan/plan.js';
 import { type JwtProviderChange, planJwtProviders } from '../plan/plan-jwt-providers.js';
@@ -76,8 +76,8 @@ export function waiting(plans: readonly Plan[]): readonly ServiceName[] {
 export async function restoreJwksUris({ world, journal }: Pick<Deps, 'world' | 'journal'>): Promise<void> {
   const { mapping, userTokens } = world;
   for (const provider of mapping.providers) {
-    const { lastWritten } = await journal.read(formatKey(providerKey(provider)));
-    const written = lastWritten.get(jwtProviderSubject(jwtProviderName(mapping.owner, provider)));
+    const { lastApplied } = await journal.read(formatKey(providerKey(provider)));
+    const written = lastApplied.get(jwtProviderSubject(jwtProviderName(mapping.owner, provider)));
     const keys = written === undefined ? undefined : parseEntryKeys(written);
     if (keys !== undefined && keys.issuer === mapping.acl.providers.get(provider)?.issuer)
       userTokens.putJwksUri(provider, keys.jwksUri);

@@ -49,7 +49,7 @@ export async function reconcileJwtProvider(
   if (world.userTokens.facts !== before) await deps.queue.add(toTriggers(waiting(plans), cause));
   const mine = planned(plans, deps).filter((each) => providerOfChange(each) === provider);
   const guarded = guard(
-    guardableJwtProviders(mine, record.lastWritten),
+    guardableJwtProviders(mine, record.lastApplied),
     await guardFacts([], record.holds, deps),
   );
   let refusal: SyncError | undefined;

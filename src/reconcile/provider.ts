@@ -6,7 +6,7 @@ import type { Job } from '../model/trigger.js';
 import { wordOf } from '../plan/provider-word.js';
 import { clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import { namelessLeft } from '../state/nameless-acl.js';
+import { orphanedNames } from '../state/orphaned-acl.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
@@ -74,14 +74,14 @@ export async function reconcileProvider(
   // Whatever keeps ACL objects from being read kept no intention from being looked at.
   if (aclFailure !== undefined) throw aclFailure;
   // The comparison at the start came before this read and could not tell that nobody has them.
-  if (isFirst && namelessLeft(deps).length > 0) deps.askForSweep();
+  if (isFirst && orphanedNames(deps).length > 0) deps.askForSweep();
   const { requests } = snapshot;
   const lastRead: LastRead = {
     at: new Date(clock.now()).toISOString(),
     clients: snapshot.clients.length,
     requests,
   };
-  await deps.facts.set(lastReadFact(key.name), JSON.stringify(lastRead));
+  await deps.keyValues.set(lastReadFact(key.name), JSON.stringify(lastRead));
   deps.logger.info(
     {
       provider: key.name,

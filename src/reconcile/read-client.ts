@@ -8,7 +8,7 @@ import { hasOrder, ordersToClose } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import type { Touched } from '../state/touched.js';
-import { closeUnconfirmed, releaseIfRotated } from './closures.js';
+import { blockUnconfirmed, releaseIfRotated } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { tellUnreadable } from './unreadable.js';
@@ -37,7 +37,7 @@ export async function readClient(
       if (!ordersToClose(job)) return 'read';
     } else countFailure(id.provider, error, deps);
     if (!(error instanceof SyncError) || !hasOrder(job)) throw error;
-    return (await closeUnconfirmed(id, job, error.code, deps)) ? 'closed' : 'waits';
+    return (await blockUnconfirmed(id, job, error.code, deps)) ? 'closed' : 'waits';
   }
   const wasUnreadable = world.isUnreadable(id);
   const touched = world.putClient(id, client, read);
@@ -46,7 +46,7 @@ export async function readClient(
   await releaseIfRotated(id, client, deps);
   // Before the first complete read nothing follows from a single one; what an order names must not wait for that.
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
-    return (await closeUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';
+    return (await blockUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';
   }
   world.reopen(id, read);
   return 'read';

@@ -1,8 +1,8 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
-import { plainDecision } from '../apply/decision-drafts.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
+import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
 import { planFleet } from '../state/fleet.js';
 import { losingDestinations, takeCatalog, takeEntries, toTriggers } from '../state/observe-consul.js';

@@ -11,7 +11,7 @@ const LATEST_LOOK_MS = 10_000;
  * job stays, or its evidence would be gone when that read shows the loss, and the mass guard would hold for an
  * inference what was told.
  */
-export function endOf(job: Job, deps: ReconcilerDeps): JobResult {
+export function jobResult(job: Job, deps: ReconcilerDeps): JobResult {
   const untold = job.triggers.filter(({ evidence }) =>
     evidence?.some(({ provider }) => deps.directories.has(provider) && !deps.world.hasDirectory(provider)),
   );

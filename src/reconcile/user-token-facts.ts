@@ -1,6 +1,6 @@
 import { readJwtProviders } from '../apply/jwt-provider-write.js';
 import { messageOf } from '../errors.js';
-import type { StandingJwtProvider } from '../model/jwt-provider.js';
+import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
 import { enforcesJwt, isOurJwtProvider } from '../plan/acl/jwt-requirement.js';
 import type { WorldState } from '../state/world-state.js';
@@ -76,7 +76,7 @@ export function lacksFacts({ mapping, userTokens }: Pick<WorldState, 'mapping' |
 /** Of those that were seen, the entries that carry our mark. */
 export function ourJwtProviders(
   world: Pick<WorldState, 'mapping' | 'userTokens'>,
-): readonly StandingJwtProvider[] {
+): readonly ExistingJwtProvider[] {
   const { entries } = world.userTokens.facts;
   return [...(entries?.values() ?? [])].filter((entry) => isOurJwtProvider(world.mapping.owner, entry));
 }

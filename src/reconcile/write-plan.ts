@@ -10,7 +10,7 @@ export async function writePlan(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<EntryEnd> {
-  const { world, window, contention, clock, consul, facts, metrics, queue } = deps;
+  const { world, window, contention, clock, consul, keyValues, metrics, queue } = deps;
   const { key, destination, changes, replaced } = write;
   if (changes.length === 0) {
     if (replaced.length > 0) await deps.journal.record(key, [], replaced);
@@ -26,15 +26,15 @@ export async function writePlan(
       reserve: (part) => {
         const inferred = part.filter(({ isInferred }) => isInferred);
         for (const { subject } of inferred) window.takeEdge(subject, clock.now());
-        return inferred.length === 0 ? undefined : window.store(facts);
+        return inferred.length === 0 ? undefined : window.store(keyValues);
       },
-      onWritten: (part, entry, lastWritten) => {
+      onWritten: (part, entry, lastApplied) => {
         const now = clock.now();
         for (const { subject, reason } of part) {
           if (reason === 'DriftCorrected') contention.corrected(subject, now);
           window.made(subject);
         }
-        world.rememberWritten(key, new Map([...world.lastWritten(key), ...lastWritten]));
+        world.rememberWritten(key, new Map([...world.lastApplied(key), ...lastApplied]));
         world.putEntry(destination, entry);
         metrics.gauge('scopemesh_inferred_removals', window.used(now));
       },

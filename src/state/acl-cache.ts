@@ -7,25 +7,25 @@ import type {
   AclSnapshot,
   Stored,
 } from '../model/acl.js';
-import { isOurs } from '../plan/acl/quote.js';
+import { isOurs } from '../plan/acl/object-names.js';
 import { LastSaid } from './last-said.js';
 
 /** What stands under one name: a client's role, auth method and rules, or a role of one person. */
-export interface StandingAcl {
+export interface OwnedObjects {
   readonly role?: Stored<AclRole>;
   readonly authMethod?: Stored<AclAuthMethod>;
   /** Of this auth method. */
   readonly bindingRules: readonly Stored<AclBindingRule>[];
 }
 
-const NOTHING: StandingAcl = { bindingRules: [] };
+const NOTHING: OwnedObjects = { bindingRules: [] };
 
 /**
  * The ACL objects with names of ours as they were last read or written. Consul tells of a change by table alone, so
  * that what changed is found by comparing. Names are in lower case, as they meet in Consul.
  */
 export class AclCache {
-  #standing = new Map<string, StandingAcl>();
+  #standing = new Map<string, OwnedObjects>();
   #policies = new Map<string, Stored<AclPolicy>>();
   readonly #lastSaid = { names: new LastSaid(), policies: new LastSaid() };
   /** Names under which something changed since `takeChanged`. */
@@ -64,11 +64,11 @@ export class AclCache {
     );
   }
 
-  get standing(): ReadonlyMap<string, StandingAcl> {
+  get owned(): ReadonlyMap<string, OwnedObjects> {
     return this.#standing;
   }
 
-  of(name: string): StandingAcl {
+  of(name: string): OwnedObjects {
     return this.#standing.get(name.toLowerCase()) ?? NOTHING;
   }
 
@@ -135,7 +135,7 @@ export class AclCache {
       return;
     }
     const { role, authMethod, bindingRules } = this.of(name);
-    const left: StandingAcl = {
+    const left: OwnedObjects = {
       ...(role === undefined || kind === 'acl-role' ? {} : { role }),
       ...(authMethod === undefined || kind === 'acl-auth-method' ? {} : { authMethod }),
       bindingRules: kind === 'acl-auth-method' ? [] : bindingRules.filter((rule) => rule.id !== id),
@@ -162,11 +162,11 @@ export class AclCache {
     if (!this.#isComplete) this.#onFirstRoles(roles.map(({ object }) => object));
   }
 
-  #put(name: string, next: StandingAcl, read: number): void {
+  #put(name: string, next: OwnedObjects, read: number): void {
     if (this.#lastSaid.names.accepts(name, read)) this.#set(name, next);
   }
 
-  #set(name: string, next: StandingAcl): boolean {
+  #set(name: string, next: OwnedObjects): boolean {
     if (isSame(this.#standing.get(name) ?? NOTHING, next)) return false;
     if (isPeoplesName(name)) this.#peoplesVersion++;
     this.#changed.add(name);
@@ -195,8 +195,8 @@ export function isPeoplesName(name: string): boolean {
 }
 
 function sorted(snapshot: AclSnapshot) {
-  const standing = new Map<string, StandingAcl>();
-  const put = (name: string, change: (before: StandingAcl) => StandingAcl) => {
+  const standing = new Map<string, OwnedObjects>();
+  const put = (name: string, change: (before: OwnedObjects) => OwnedObjects) => {
     const key = name.toLowerCase();
     standing.set(key, change(standing.get(key) ?? NOTHING));
   };

@@ -13,7 +13,7 @@ export function clientsWithAcl(
   const known = providers.flatMap((name) =>
     [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
   );
-  const standing = [...acl.cache.standing.values()].flatMap((each) => clientOf(each, owner) ?? []);
+  const standing = [...acl.cache.owned.values()].flatMap((each) => clientOf(each, owner) ?? []);
   return uniqueClients(
     [...known, ...standing].filter((id) => provider === undefined || id.provider === provider),
   );

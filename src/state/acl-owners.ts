@@ -1,7 +1,7 @@
-import { clientName } from '../plan/acl/quote.js';
+import { clientName } from '../plan/acl/object-names.js';
 import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import type { ClientId } from '../plan/world.js';
-import type { AclCache, StandingAcl } from './acl-cache.js';
+import type { AclCache, OwnedObjects } from './acl-cache.js';
 
 /** The clients whose objects exist under each name, kept up with what changes in the cache. */
 export class AclOwners {
@@ -16,7 +16,7 @@ export class AclOwners {
   /** By name, in lower case. `onChange` is called with every client whose objects changed since the last call. */
   all(owner: string, onChange: (client: ClientId) => void): ReadonlyMap<string, ClientId> {
     const changed = this.#cache.takeChanged();
-    const names = this.#owner === owner ? changed : [...this.#byName.keys(), ...this.#cache.standing.keys()];
+    const names = this.#owner === owner ? changed : [...this.#byName.keys(), ...this.#cache.owned.keys()];
     this.#owner = owner;
     for (const name of names) {
       const [before, after] = [this.#byName.get(name), clientOf(this.#cache.of(name), owner)];
@@ -32,7 +32,7 @@ export class AclOwners {
 }
 
 /** The client whose objects exist under a name, as their Descriptions say; checked, for anybody can edit those. */
-export function clientOf(standing: StandingAcl, owner: string): ClientId | undefined {
+export function clientOf(standing: OwnedObjects, owner: string): ClientId | undefined {
   const { role, authMethod, bindingRules } = standing;
   for (const { object } of [role, authMethod, ...bindingRules].filter((each) => each !== undefined)) {
     const name = 'authMethod' in object ? object.authMethod : object.name;

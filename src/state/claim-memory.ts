@@ -1,7 +1,7 @@
 import type { AclRole } from '../model/acl.js';
 import type { IntentionEntry } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
-import { clientName, isOurs } from '../plan/acl/quote.js';
+import { clientName, isOurs } from '../plan/acl/object-names.js';
 import type { StatedClaim } from '../plan/claims.js';
 import { clientOfDescription, isOwned } from '../plan/ownership.js';
 import { type ClientId, clientText, type RememberedClaim, serviceText } from '../plan/world.js';

@@ -1,17 +1,16 @@
 import type { Catalog, CatalogService, ClaimRecord, ServiceInstance } from '../model/catalog.js';
 import type { Mapping } from '../model/rule.js';
-import { type ClaimStanding, judgeService, statedClaim } from '../plan/claims.js';
+import { type ClaimStatus, judgeService, statedClaim } from '../plan/claims.js';
 import {
   type ClaimSettings,
-  type ClientId,
-  type Closure,
+  type ClientBlock,
   clientText,
   parseServiceText,
   serviceText,
   type World,
 } from '../plan/world.js';
 import { ClaimMemory, type FormerClaim } from './claim-memory.js';
-import { ClaimStandings } from './claim-standings.js';
+import { ClaimStatuses } from './claim-statuses.js';
 import type { Directories } from './directories.js';
 import type { StandingChange } from './touched.js';
 
@@ -20,11 +19,11 @@ import type { StandingChange } from './touched.js';
  * `serviceText`; nothing else is judged.
  */
 export class Claims {
-  readonly standings = new ClaimStandings();
+  readonly claimStatuses = new ClaimStatuses();
   readonly #memory: ClaimMemory;
   readonly #settings: ClaimSettings;
   readonly #directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>;
-  readonly #closures: ReadonlyMap<string, Closure>;
+  readonly #closures: ReadonlyMap<string, ClientBlock>;
   #mapping: Mapping;
   #catalog: Catalog | undefined;
   #services: ReadonlyMap<string, CatalogService> = new Map();
@@ -37,7 +36,7 @@ export class Claims {
     mapping: Mapping,
     settings: ClaimSettings,
     directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>,
-    closures: ReadonlyMap<string, Closure>,
+    closures: ReadonlyMap<string, ClientBlock>,
   ) {
     this.#mapping = mapping;
     this.#settings = settings;
@@ -75,7 +74,7 @@ export class Claims {
     // Which provider an instance means depends on which there are.
     for (const [key, service] of isOther ? this.#services : [])
       this.#memory.note(key, this.#stated(service), isInhabited(service), this.#now);
-    return new Set([...this.#services.keys(), ...this.#memory.all.keys(), ...this.standings.all.keys()]);
+    return new Set([...this.#services.keys(), ...this.#memory.all.keys(), ...this.claimStatuses.all.keys()]);
   }
 
   takeCatalog(catalog: Catalog, now: number): ReadonlySet<string> {
@@ -131,11 +130,6 @@ export class Claims {
     return changed;
   }
 
-  takeRecord(client: ClientId, record: ClaimRecord | undefined): readonly string[] {
-    this.#recordList = undefined;
-    return this.#putRecord(clientText(client), record);
-  }
-
   /** Services whose grace has ended. */
   takeEnded(now: number): readonly string[] {
     this.#now = now;
@@ -144,14 +138,14 @@ export class Claims {
 
   /** Judges one service again; undefined where its standing is as before. */
   judge(key: string): StandingChange | undefined {
-    const before = this.standings.all.get(key);
+    const before = this.claimStatuses.all.get(key);
     const after = this.#judged(key);
-    if (!this.standings.put(key, after)) return undefined;
+    if (!this.claimStatuses.put(key, after)) return undefined;
     const service = after?.service ?? before?.service ?? parseServiceText(key);
     return { service, before, after };
   }
 
-  #judged(key: string): ClaimStanding | undefined {
+  #judged(key: string): ClaimStatus | undefined {
     const service = this.#services.get(key);
     const claim = this.#memory.all.get(key);
     if (service === undefined && claim === undefined) return undefined;
@@ -170,7 +164,7 @@ export class Claims {
     const id = record ?? before;
     if (id === undefined || (before && record && serviceText(before.service) === serviceText(record.service)))
       return [];
-    return [...this.standings.on(id).keys()];
+    return [...this.claimStatuses.on(id).keys()];
   }
 
   #stated(service: CatalogService | undefined) {

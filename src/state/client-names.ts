@@ -1,4 +1,4 @@
-import { clientName } from '../plan/acl/quote.js';
+import { clientName } from '../plan/acl/object-names.js';
 import type { ClientId } from '../plan/world.js';
 import type { ClientChange } from './directories.js';
 

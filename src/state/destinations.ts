@@ -1,7 +1,7 @@
 import type { ServiceName } from '../model/intention.js';
-import { destinationNames } from '../plan/wanters.js';
+import { destinationNames } from '../plan/sources-by-destination.js';
 import { type ClientId, serviceText } from '../plan/world.js';
-import type { ClaimStandings } from './claim-standings.js';
+import type { ClaimStatuses } from './claim-statuses.js';
 import type { EntryCache } from './entry-cache.js';
 import type { Openings } from './openings.js';
 import { SourcesByDestination } from './sources-by-destination.js';
@@ -9,12 +9,12 @@ import { SourcesByDestination } from './sources-by-destination.js';
 /** Where clients and services reach, by what is wanted and by what exists. */
 export class Destinations {
   readonly sources = new SourcesByDestination();
-  readonly #standings: ClaimStandings;
+  readonly #standings: ClaimStatuses;
   readonly #openings: Openings;
   readonly #entries: Pick<EntryCache, 'owned'>;
 
-  constructor(standings: ClaimStandings, openings: Openings, entries: Pick<EntryCache, 'owned'>) {
-    this.#standings = standings;
+  constructor(claimStatuses: ClaimStatuses, openings: Openings, entries: Pick<EntryCache, 'owned'>) {
+    this.#standings = claimStatuses;
     this.#openings = openings;
     this.#entries = entries;
   }
@@ -42,9 +42,10 @@ export class Destinations {
 
   /** Keeps up where a service wants to be a source, after its standing or what its client opens changed. */
   want(key: string, service: ServiceName): void {
-    const standing = this.#standings.all.get(key);
-    const isWanting = standing !== undefined && standing.kind !== 'none' && standing.kind !== 'refused';
-    const opened = isWanting ? this.#openings.of(standing.client) : undefined;
+    const claimStatus = this.#standings.all.get(key);
+    const isWanting =
+      claimStatus !== undefined && claimStatus.kind !== 'none' && claimStatus.kind !== 'refused';
+    const opened = isWanting ? this.#openings.of(claimStatus.client) : undefined;
     this.sources.put(service, opened === undefined ? [] : destinationNames(opened));
   }
 }

@@ -4,9 +4,8 @@ import type { Evidence } from '../model/trigger.js';
 import { compareText } from '../plan/compare.js';
 import type { DestinationInput } from '../plan/destination-input.js';
 import { guardableEdges } from '../plan/guards/edges.js';
-import type { GuardFacts, Loss } from '../plan/guards/guard.js';
+import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
 import { guard } from '../plan/guards/guards.js';
-import type { RevocationBudget } from '../plan/guards/revocation-limit.js';
 import { policyOf } from '../plan/mode.js';
 import type { Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
@@ -31,23 +30,23 @@ export function inputOf(
   facts: {
     readonly evidence?: readonly Evidence[];
     readonly grantReason?: DestinationInput['grantReason'];
-    readonly lastWritten?: ReadonlyMap<string, string>;
+    readonly lastApplied?: ReadonlyMap<string, string>;
   } = {},
 ): DestinationInput {
   return {
     destination,
     mapping: world.mapping,
     world: world.view(now),
-    standings: world.standings(now),
+    claimStatuses: world.claimStatuses(now),
     openings: world.openings(),
     wanters: world.wanters(now),
     entry: world.entries.get(serviceText(destination)),
     wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
     protocol: world.protocolOf(destination),
     userTokens: world.userTokens.facts,
-    lastWritten:
-      facts.lastWritten ??
-      world.lastWritten(
+    lastApplied:
+      facts.lastApplied ??
+      world.lastApplied(
         formatKey(destinationKey(destination.name, destination.namespace, destination.partition)),
       ),
     evidence: facts.evidence ?? [],
@@ -101,7 +100,7 @@ export function fleetGuardFacts(
 export function inferredAcrossFleet(world: WorldState, window: RevocationWindow, now: number): number {
   const { inferredEdges } = world;
   // Ends of graces touch destinations.
-  world.standings(now);
+  world.claimStatuses(now);
   inferredEdges.update(
     () => world.destinations(now).map(serviceText),
     (key) => inferredIn(planDestination(inputOf(world, parseServiceText(key), now))),

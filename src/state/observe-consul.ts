@@ -3,7 +3,7 @@ import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { clientKey, destinationKey, formatKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
-import type { ClaimStanding } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claims.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import type { Touched } from './touched.js';
@@ -34,12 +34,12 @@ export function takeCatalog(
 /** Triggers for claims whose standing changed. `concerns` says of which new standings. */
 export function standingTriggers(
   world: WorldState,
-  { standings }: Pick<Touched, 'standings'>,
+  { claimStatuses }: Pick<Touched, 'claimStatuses'>,
   cause: Cause,
-  concerns: (standing: ClaimStanding | undefined) => boolean = () => true,
+  concerns: (claimStatus: ClaimStatus | undefined) => boolean = () => true,
 ): readonly Trigger[] {
   const triggers = new Map<string, Trigger>();
-  for (const { service, before, after } of standings) {
+  for (const { service, before, after } of claimStatuses) {
     if (!concerns(after)) continue;
     for (const each of [before, after]) {
       if (each === undefined || each.kind === 'none') continue;

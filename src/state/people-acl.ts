@@ -3,6 +3,7 @@ import { formatKey, providerKey } from '../model/key.js';
 import type { Members } from '../model/members.js';
 import type { Mapping } from '../model/rule.js';
 import { desiredPeople } from '../plan/acl/desired-people.js';
+import { peopleName } from '../plan/acl/object-names.js';
 import { providerOfPeople } from '../plan/acl/person.js';
 import {
   groupsOf,
@@ -11,7 +12,6 @@ import {
   type PeoplePlan,
   planPeople,
 } from '../plan/acl/plan-people.js';
-import { peopleName } from '../plan/acl/quote.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
 import { compareText } from '../plan/compare.js';
 import type { AclCache } from './acl-cache.js';
@@ -60,7 +60,7 @@ export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
     mapping,
     members: knownMembers(provider, deps),
     actual: cachedPeople(provider, deps),
-    lastWritten: deps.world.lastWritten(formatKey(providerKey(provider))),
+    lastApplied: deps.world.lastApplied(formatKey(providerKey(provider))),
     evidence: [],
     grantReason: 'MembershipAdded',
     mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
@@ -83,7 +83,7 @@ function standingProviders({ world, acl }: Known): ReadonlySet<string> {
   if (acl.peoplesProviders?.version === version) return acl.peoplesProviders.providers;
   const { owner } = world.mapping;
   const providers = new Set<string>();
-  for (const [name, { role, authMethod }] of acl.cache.standing) {
+  for (const [name, { role, authMethod }] of acl.cache.owned) {
     // There may be ten thousand names of clients.
     if (!name.includes('-_pe')) continue;
     for (const each of [role, authMethod]) {
@@ -103,7 +103,7 @@ export function peoplesNames(provider: string, { world, acl }: Known): readonly 
   const method = peopleName(owner, provider).toLowerCase();
   const names = new Set([method]);
   for (const { object } of acl.cache.of(method).bindingRules) names.add(object.bindName.toLowerCase());
-  for (const [name, { role }] of acl.cache.standing)
+  for (const [name, { role }] of acl.cache.owned)
     if (
       name.includes('-_pe') &&
       role !== undefined &&

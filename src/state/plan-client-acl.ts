@@ -11,16 +11,16 @@ import {
   digestObject,
   nameOf,
 } from '../plan/acl/acl-change.js';
-import { clientLoss } from '../plan/acl/client-loss.js';
+import { clientRevocationCause } from '../plan/acl/client-revocation-cause.js';
 import { changesProof, type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
 import { diffAcl } from '../plan/acl/diff-acl.js';
 import { rulesOf } from '../plan/acl/granted-rules.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../plan/acl/login.js';
-import { clientName } from '../plan/acl/quote.js';
+import { clientName } from '../plan/acl/object-names.js';
+import { standingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
-import { standingTtlSeconds } from '../plan/acl/standing-acl.js';
 import { classify, needsHuman } from '../plan/actor.js';
-import type { ClaimStanding } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claims.js';
 import { compareText } from '../plan/compare.js';
 import { parseGrantText, sameGrant, toGrantText, toldScopes } from '../plan/grant-text.js';
 import type { PatternCompiler } from '../plan/pattern.js';
@@ -42,7 +42,7 @@ export interface KnownAcl {
 export interface ClientAclFacts {
   /** The objects with the client's name, and the policies that it is to have, also those that lack the mark. */
   readonly actual: AclSnapshot;
-  readonly lastWritten: ReadonlyMap<string, string>;
+  readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: ChangeReason;
   readonly mode: Mode;
@@ -88,8 +88,8 @@ export function planClientAcl(
 
   const wanted = known === undefined ? undefined : wantedOf(known, facts, world, acl, now);
   const desired = wanted?.desired ?? NOTHING_DESIRED;
-  const { lastWritten, grantReason } = facts;
-  const isAsWritten = isUnchanged(desired, lastWritten);
+  const { lastApplied, grantReason } = facts;
+  const isAsWritten = isUnchanged(desired, lastApplied);
   const loss =
     isConfigured || closure !== undefined ? lossOf(client, known, facts, wanted, world, now) : undefined;
   const why = (direction: 'narrow' | 'widen'): AclWhy => {
@@ -103,7 +103,7 @@ export function planClientAcl(
         reason: 'MappingChanged',
         isInferred: false,
         client,
-        scopes: (rememberedScopes(lastWritten, subject) ?? []).map(({ name }) => name),
+        scopes: (rememberedScopes(lastApplied, subject) ?? []).map(({ name }) => name),
       }
     );
   };
@@ -114,10 +114,10 @@ export function planClientAcl(
     actual: facts.actual,
     mayRemove: ({ kind }) => kind !== 'acl-policy',
     why: (_, direction) => why(direction),
-    lastWritten,
+    lastApplied,
   });
   const opensBy = wanted?.opensBy ?? [];
-  const opened = (rememberedScopes(lastWritten, subject) ?? []).map(toGrantText);
+  const opened = (rememberedScopes(lastApplied, subject) ?? []).map(toGrantText);
   return {
     client,
     subject,
@@ -178,10 +178,10 @@ export function scopesKey(subject: string): string {
 }
 
 function rememberedScopes(
-  lastWritten: ReadonlyMap<string, string>,
+  lastApplied: ReadonlyMap<string, string>,
   subject: string,
 ): readonly Grant[] | undefined {
-  const text = lastWritten.get(scopesKey(subject));
+  const text = lastApplied.get(scopesKey(subject));
   if (text === undefined) return undefined;
   const value: unknown = JSON.parse(text);
   return Array.isArray(value)
@@ -199,14 +199,14 @@ function wantedOf(
   const { mapping } = world;
   const [role] = facts.actual.roles;
   const [method] = facts.actual.authMethods;
-  const standings = world.catalog === undefined ? undefined : world.claimsOn(client, now);
+  const claimStatuses = world.catalog === undefined ? undefined : world.claimsOn(client, now);
   const unshown = facts.keepsUnshown ? vanishedServices(role?.object, world, now) : [];
   return desiredClient({
     client,
     mapping,
     settings: mapping.acl,
-    standings: standings && [
-      ...standings,
+    claimStatuses: claimStatuses && [
+      ...claimStatuses,
       ...unshown.map(({ service }) => ({ kind: 'unknown' as const, service, client })),
     ],
     former: role?.object,
@@ -220,7 +220,7 @@ function wantedOf(
 function withUnshown(client: OAuthClient, facts: ClientAclFacts, subject: string): OAuthClient {
   const { provider, grants } = client;
   const told = facts.evidence.filter((each) => each.provider === provider).flatMap(toldScopes);
-  const had = rememberedScopes(facts.lastWritten, subject) ?? [];
+  const had = rememberedScopes(facts.lastApplied, subject) ?? [];
   const unshown = had.filter((grant) => ![...grants, ...told].some((each) => sameGrant(each, grant)));
   return { ...client, grants: [...grants, ...unshown] };
 }
@@ -232,9 +232,9 @@ function vanishedServices(role: AclRole | undefined, world: WorldState, now: num
     .filter((standing) => standing.kind === 'none' && standing.vanished);
 }
 
-function standingOf(name: string, world: WorldState, now: number): ClaimStanding {
+function standingOf(name: string, world: WorldState, now: number): ClaimStatus {
   const service = { partition: 'default', namespace: 'default', name };
-  return world.standings(now).get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
+  return world.claimStatuses(now).get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
 }
 
 function lossOf(
@@ -245,16 +245,16 @@ function lossOf(
   world: WorldState,
   now: number,
 ): AclWhy {
-  const { actual, evidence, lastWritten } = facts;
+  const { actual, evidence, lastApplied } = facts;
   const mine = evidence.filter(({ provider }) => provider === client.provider);
   const keeps = new Set(wanted?.desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities));
   const had = actual.roles.flatMap(({ object }) => object.serviceIdentities);
-  return clientLoss({
+  return clientRevocationCause({
     id: client,
     closure: world.closure(client),
     client: known,
     now: wanted,
-    had: rememberedScopes(lastWritten, roleSubject(world.mapping.owner, client)),
+    had: rememberedScopes(lastApplied, roleSubject(world.mapping.owner, client)),
     lostServices: had.filter((name) => !keeps.has(name)).map((name) => standingOf(name, world, now)),
     needsHuman: needsHuman(client.actorKind, world.mapping),
     changesProof: wanted !== undefined && changesProof(actual.authMethods[0]?.object, wanted),
@@ -264,11 +264,11 @@ function lossOf(
   });
 }
 
-function isUnchanged(desired: DesiredAcl, lastWritten: ReadonlyMap<string, string>): boolean {
+function isUnchanged(desired: DesiredAcl, lastApplied: ReadonlyMap<string, string>): boolean {
   // Another client's job may have made a policy.
   const mine = objectsOf(desired).filter(({ kind }) => kind !== 'acl-policy');
   return (
     mine.length > 0 &&
-    mine.every((each) => lastWritten.get(aclSubject(each.kind, ...nameOf(each))) === digestObject(each))
+    mine.every((each) => lastApplied.get(aclSubject(each.kind, ...nameOf(each))) === digestObject(each))
   );
 }

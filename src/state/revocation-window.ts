@@ -1,4 +1,4 @@
-import { Rejections } from './rejections.js';
+import { RejectedRemovals } from './rejected-removals.js';
 
 /** The name of the durable fact. */
 const FACT = 'guard/window';
@@ -17,7 +17,7 @@ interface Removal {
  * still want it gone. Counted in both places, a loss well below the limit would be held halfway.
  */
 export class RevocationWindow {
-  readonly rejections: Rejections;
+  readonly rejections: RejectedRemovals;
   readonly #windowMs: number;
   #removals: readonly Removal[] = [];
   /** Subjects taken and not known to be made. */
@@ -25,7 +25,7 @@ export class RevocationWindow {
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
-    this.rejections = new Rejections(windowMs);
+    this.rejections = new RejectedRemovals(windowMs);
   }
 
   /** Edges removed within the window that ends now. */
@@ -62,12 +62,14 @@ export class RevocationWindow {
   }
 
   /** Call it before the writes that were counted are made. */
-  async store(facts: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
-    await facts.set(FACT, this.toText());
+  async store(keyValues: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
+    await keyValues.set(FACT, this.toText());
   }
 
-  async restoreFrom(facts: { readonly get: (name: string) => Promise<string | undefined> }): Promise<void> {
-    this.restore(await facts.get(FACT));
+  async restoreFrom(keyValues: {
+    readonly get: (name: string) => Promise<string | undefined>;
+  }): Promise<void> {
+    this.restore(await keyValues.get(FACT));
   }
 
   toText(): string {

@@ -1,9 +1,9 @@
 import type { DecidedPerson, Resource } from '../model/decision.js';
 import type { RevocationOrder } from '../model/order.js';
 import { aclSubject } from '../plan/acl/acl-change.js';
+import { clientName, peopleName, personName } from '../plan/acl/object-names.js';
 import { personOfRole } from '../plan/acl/person.js';
 import { groupsOf } from '../plan/acl/plan-people.js';
-import { clientName, peopleName, personName } from '../plan/acl/quote.js';
 import { classify, needsHuman } from '../plan/actor.js';
 import type { PlannedClient } from '../plan/plan.js';
 import type { AclCache } from './acl-cache.js';
@@ -30,7 +30,7 @@ export function tokensOfSession(
   if (subject !== undefined) {
     for (const group of groupsOf(mapping, provider))
       roles.add(personName(owner, provider, subject, group).toLowerCase());
-    for (const [name, { role }] of acl.cache.standing)
+    for (const [name, { role }] of acl.cache.owned)
       if (role !== undefined && personOfRole(owner, provider, role.object)?.subject === subject)
         roles.add(name);
   }

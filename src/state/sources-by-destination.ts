@@ -1,5 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
-import type { Wanters } from '../plan/wanters.js';
+import type { DestinationSources } from '../plan/sources-by-destination.js';
 import { serviceText } from '../plan/world.js';
 
 /** The services that want each destination, kept up with each service. */
@@ -9,7 +9,7 @@ export class SourcesByDestination {
   readonly #wanted = new Map<string, ReadonlyMap<string, ServiceName>>();
 
   /** By `serviceText` of the destination. */
-  get all(): ReadonlyMap<string, Wanters> {
+  get all(): ReadonlyMap<string, DestinationSources> {
     return this.#sources;
   }
 

@@ -1,12 +1,12 @@
 import type { ServiceName } from '../model/intention.js';
-import type { ClaimStanding } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claims.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 
 /** The standing of one service, before and after an update; undefined where nothing is known about the service. */
 export interface StandingChange {
   readonly service: ServiceName;
-  readonly before: ClaimStanding | undefined;
-  readonly after: ClaimStanding | undefined;
+  readonly before: ClaimStatus | undefined;
+  readonly after: ClaimStatus | undefined;
 }
 
 /** What an update of the state touches: everything whose plan may differ from before. */
@@ -17,7 +17,7 @@ export interface Touched {
   readonly losing: ReadonlySet<string>;
   /** By `serviceText`. `losing`: some service may do less there than before. */
   readonly destinations: ReadonlyMap<string, TouchedDestination>;
-  readonly standings: readonly StandingChange[];
+  readonly claimStatuses: readonly StandingChange[];
 }
 
 export interface TouchedDestination {
@@ -29,7 +29,7 @@ export const NOTHING_TOUCHED: Touched = {
   clients: [],
   losing: new Set(),
   destinations: new Map(),
-  standings: [],
+  claimStatuses: [],
 };
 
 /** Collects what one update touches. */
@@ -54,14 +54,14 @@ export class Touches {
     for (const each of destinations) this.destination(each, losing);
   }
 
-  standing(change: StandingChange): void {
+  claimStatus(change: StandingChange): void {
     this.#standings.push(change);
   }
 
-  merge({ clients, losing, destinations, standings }: Touched): void {
+  merge({ clients, losing, destinations, claimStatuses }: Touched): void {
     for (const each of clients) this.client(each, losing.has(clientText(each)));
     for (const each of destinations.values()) this.destination(each.destination, each.losing);
-    this.#standings.push(...standings);
+    this.#standings.push(...claimStatuses);
   }
 
   done(): Touched {
@@ -70,7 +70,7 @@ export class Touches {
       clients: [...this.#clients.values()],
       losing: this.#losing,
       destinations: this.#destinations,
-      standings: this.#standings,
+      claimStatuses: this.#standings,
     };
   }
 }

@@ -2,7 +2,7 @@ import type { Mapping } from '../model/rule.js';
 import type { AclChange } from '../plan/acl/acl-change.js';
 import { createSteps } from '../plan/acl/acl-steps.js';
 import type { DesiredAcl } from '../plan/acl/login.js';
-import { isOurs } from '../plan/acl/quote.js';
+import { isOurs } from '../plan/acl/object-names.js';
 import { compareText } from '../plan/compare.js';
 import type { AclCache } from './acl-cache.js';
 
@@ -12,18 +12,18 @@ import type { AclCache } from './acl-cache.js';
  */
 export function unlinkedPolicies(
   plans: readonly { readonly desired: DesiredAcl }[],
-  { cache }: { readonly cache: Pick<AclCache, 'standing' | 'policies'> },
+  { cache }: { readonly cache: Pick<AclCache, 'owned' | 'policies'> },
   { owner }: Pick<Mapping, 'owner'>,
 ): readonly AclChange[] {
   const linked = new Set<string>();
   const link = (names: readonly string[]) => {
     for (const name of names) linked.add(name.toLowerCase());
   };
-  for (const { role } of cache.standing.values()) link(role?.object.policies ?? []);
+  for (const { role } of cache.owned.values()) link(role?.object.policies ?? []);
   for (const { desired } of plans) link(desired.policies.map(({ name }) => name));
   const steps = createSteps({
     why: () => ({ reason: 'MappingChanged', isInferred: false, scopes: [] }),
-    lastWritten: new Map(),
+    lastApplied: new Map(),
   });
   return [...cache.policies]
     .filter(([name, { object }]) => !linked.has(name) && isOurs(owner, object.name, object.description))

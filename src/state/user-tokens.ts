@@ -1,5 +1,5 @@
-import type { JwtProviderEntry, StandingJwtProvider } from '../model/jwt-provider.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/user-tokens.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/user-token-facts.js';
 import { LastSaid } from './last-said.js';
 
 /** What this process last saw of what a user's token needs: Consul's version, the providers' keys, the entries. */
@@ -39,7 +39,7 @@ export class UserTokens {
   }
 
   /** A complete list; `read` was begun before it. What a later write said is kept. */
-  putEntries(entries: readonly StandingJwtProvider[], read: number): void {
+  putEntries(entries: readonly ExistingJwtProvider[], read: number): void {
     if (!this.#lastSaid.acceptsAll(read)) return;
     const known = this.#facts.entries;
     const next = new Map(entries.map((each) => [each.name.toLowerCase(), each]));

@@ -4,34 +4,34 @@ import type { OAuthClient } from '../model/client.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { parseKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
-import type { ClaimStanding } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claims.js';
 import type { ClientOpenings } from '../plan/openings.js';
-import type { Wanters } from '../plan/wanters.js';
+import type { DestinationSources } from '../plan/sources-by-destination.js';
 import {
   type ClaimSettings,
+  type ClientBlock,
   type ClientId,
-  type Closure,
   clientText,
   isUnreadable,
   serviceText,
   type World,
 } from '../plan/world.js';
 import { claimsOfEntries, claimsOfRoles } from './claim-memory.js';
-import { losesClaim } from './claim-standings.js';
+import { losesClaim } from './claim-statuses.js';
 import { Claims } from './claims.js';
+import { ClientBlocks } from './client-blocks.js';
 import { ClientNames } from './client-names.js';
-import { Closures } from './closures.js';
 import { Destinations } from './destinations.js';
 import { type ClientChange, Directories, type UnreadableRecord } from './directories.js';
 import { EntryCache } from './entry-cache.js';
 import { InferredRemovals } from './inferred-removals.js';
+import { LastApplied } from './last-applied.js';
 import { LastSaid } from './last-said.js';
-import { LastWritten } from './last-written.js';
+import { Mutex } from './mutex.js';
 import { losesGrants, Openings } from './openings.js';
 import type { OwnedEdges } from './owned-edges.js';
 import { hasSameProtocols, protocolIn } from './protocols.js';
 import { NOTHING_TOUCHED, type Touched, Touches } from './touched.js';
-import { Turns } from './turns.js';
 import { UserTokens } from './user-tokens.js';
 
 /**
@@ -41,22 +41,22 @@ import { UserTokens } from './user-tokens.js';
  */
 export class WorldState {
   #mapping: Mapping;
-  readonly closureTurns = new Turns();
+  readonly closureTurns = new Mutex();
   readonly waitingOrders = new Set<string>();
-  readonly unreadableTurns = new Turns();
+  readonly unreadableTurns = new Mutex();
   readonly userTokens = new UserTokens(() => this.inferredEdges.touchAll());
   /** Of the edges at each destination, by its `serviceText`. */
   readonly inferredEdges = new InferredRemovals();
   /** Of the ACL objects of each client, by its `clientText`. */
   readonly inferredAcl = new InferredRemovals();
   readonly #directories = new Directories();
-  readonly #closures = new Closures();
+  readonly #closures = new ClientBlocks();
   readonly #claims: Claims;
   /** Of the catalog and of the claim records, each read as a whole. */
   readonly #lastSaid = { catalog: new LastSaid(), records: new LastSaid() };
   readonly #entries: EntryCache;
   readonly #openings: Openings;
-  readonly #lastWritten = new LastWritten();
+  readonly #lastApplied = new LastApplied();
   readonly #reach: Destinations;
   readonly #names = new ClientNames();
   #hasEntries = false;
@@ -70,7 +70,7 @@ export class WorldState {
     this.#openings = new Openings(mapping);
     this.#claims = new Claims(mapping, settings, this.#directories, this.#closures.all);
     this.#entries = new EntryCache(mapping.owner);
-    this.#reach = new Destinations(this.#claims.standings, this.#openings, this.#entries);
+    this.#reach = new Destinations(this.#claims.claimStatuses, this.#openings, this.#entries);
   }
 
   /** To look at; what changes them are the methods here. */
@@ -164,7 +164,7 @@ export class WorldState {
     return this.#names.of(name, this.#mapping.owner, () => this.#directories.everybody());
   }
 
-  setClosure(id: ClientId, closure: Closure | undefined): Touched {
+  setClosure(id: ClientId, closure: ClientBlock | undefined): Touched {
     if (!this.#closures.set(id, closure, this.beginRead())) return NOTHING_TOUCHED;
     const touches = new Touches();
     touches.client(id, closure !== undefined);
@@ -177,7 +177,7 @@ export class WorldState {
     return this.#closures.isVouched(id, read) ? this.setClosure(id, undefined) : NOTHING_TOUCHED;
   }
 
-  closure(id: ClientId): Closure | undefined {
+  closure(id: ClientId): ClientBlock | undefined {
     return this.#closures.all.get(clientText(id));
   }
 
@@ -212,13 +212,6 @@ export class WorldState {
       this.#claims.takeRecords(records, (client) => lastSaid.isNewer(client, read)),
       touches,
     );
-    return this.#changed(touches);
-  }
-
-  putClaimRecord(id: ClientId, record: ClaimRecord | undefined, read = this.beginRead()): Touched {
-    if (!this.#lastSaid.records.accepts(clientText(id), read)) return NOTHING_TOUCHED;
-    const touches = new Touches();
-    this.#judge(this.#claims.takeRecord(id, record), touches);
     return this.#changed(touches);
   }
 
@@ -273,15 +266,15 @@ export class WorldState {
     return this.#entries.owned;
   }
 
-  rememberWritten(key: string, lastWritten: ReadonlyMap<string, string>): void {
-    if (!this.#lastWritten.put(key, lastWritten)) return;
+  rememberWritten(key: string, lastApplied: ReadonlyMap<string, string>): void {
+    if (!this.#lastApplied.put(key, lastApplied)) return;
     const of = parseKey(key);
     if (of?.kind === 'destination') this.inferredEdges.touch(serviceText({ ...of, name: of.service }));
     else if (of?.kind === 'client') this.inferredAcl.touch(clientText({ ...of, clientId: of.value }));
   }
 
-  lastWritten(key: string): ReadonlyMap<string, string> {
-    return this.#lastWritten.of(key);
+  lastApplied(key: string): ReadonlyMap<string, string> {
+    return this.#lastApplied.of(key);
   }
 
   protocolOf(service: ServiceName): Protocol {
@@ -294,18 +287,18 @@ export class WorldState {
   }
 
   /** Every service's standing. */
-  standings(now: number): ReadonlyMap<string, ClaimStanding> {
+  claimStatuses(now: number): ReadonlyMap<string, ClaimStatus> {
     this.#endGraces(now);
-    return this.#claims.standings.all;
+    return this.#claims.claimStatuses.all;
   }
 
   /** The standings of the services that claim a client, whatever the claim is worth. */
-  claimsOn(id: ClientId, now: number): readonly ClaimStanding[] {
+  claimsOn(id: ClientId, now: number): readonly ClaimStatus[] {
     this.#endGraces(now);
-    return [...this.#claims.standings.on(id).values()];
+    return [...this.#claims.claimStatuses.on(id).values()];
   }
 
-  wanters(now: number): ReadonlyMap<string, Wanters> {
+  wanters(now: number): ReadonlyMap<string, DestinationSources> {
     this.#endGraces(now);
     return this.#reach.sources.all;
   }
@@ -337,7 +330,7 @@ export class WorldState {
     touches.destinations(this.#reach.of(id));
     const lost = this.#openings.put(id, after);
     touches.client(id, lost.size > 0 || losesGrants(before, after));
-    for (const [text, { service }] of [...this.#claims.standings.on(id)]) {
+    for (const [text, { service }] of [...this.#claims.claimStatuses.on(id)]) {
       for (const name of lost) touches.destination({ ...service, name }, true);
       this.#judge([text], touches);
       this.#reach.want(text, service);
@@ -353,8 +346,9 @@ export class WorldState {
     }
     // Also those with objects that no read has shown.
     this.inferredAcl.touchAll();
-    for (const [key, standing] of this.#claims.standings.all)
-      if (standing.kind !== 'none' && standing.client.provider === provider) this.#judge([key], touches);
+    for (const [key, claimStatus] of this.#claims.claimStatuses.all)
+      if (claimStatus.kind !== 'none' && claimStatus.client.provider === provider)
+        this.#judge([key], touches);
   }
 
   #judge(keys: Iterable<string>, touches: Touches): void {
@@ -363,7 +357,7 @@ export class WorldState {
       if (change === undefined) continue;
       const { service, before, after } = change;
       const losing = losesClaim(before, after);
-      touches.standing(change);
+      touches.claimStatus(change);
       if (before !== undefined && before.kind !== 'none') touches.client(before.client, losing);
       if (after !== undefined && after.kind !== 'none') touches.client(after.client);
       touches.destinations(this.#reach.sources.wantedBy(service).values(), losing);
@@ -391,7 +385,7 @@ export class WorldState {
   #changed(touches: Touches, by: 'entries' | 'claims' = 'claims'): Touched {
     const touched = touches.done();
     if (touched === NOTHING_TOUCHED) return touched;
-    if (by === 'claims' || touched.standings.length > 0) this.#claimsVersion++;
+    if (by === 'claims' || touched.claimStatuses.length > 0) this.#claimsVersion++;
     for (const key of touched.destinations.keys()) this.inferredEdges.touch(key);
     for (const client of touched.clients) this.inferredAcl.touch(clientText(client));
     return touched;

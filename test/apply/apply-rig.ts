@@ -1,4 +1,4 @@
-import { draftOf, type Stamp } from '../../src/apply/decision-drafts.js';
+import { draftOf } from '../../src/apply/decision-drafts.js';
 import type { ApplyDeps } from '../../src/apply/deps.js';
 import { entryAfter } from '../../src/apply/entry-sources.js';
 import type { EntryWrite } from '../../src/apply/entry-write.js';
@@ -7,6 +7,7 @@ import { SyncError } from '../../src/errors.js';
 import type { Cause } from '../../src/model/cause.js';
 import type { DraftDecision } from '../../src/model/decision.js';
 import type { IntentionEntry } from '../../src/model/intention.js';
+import type { Stamp } from '../../src/model/plain-decision.js';
 import { type Labels, noMetrics, silentLogger } from '../../src/observe.js';
 import { type Change, intentionResource, intentionSubject } from '../../src/plan/plan.js';
 import type { RecordUpdate, SettledDecision } from '../../src/queue/journal.js';

@@ -5,12 +5,12 @@ import {
   draftOf,
   grantReasonOf,
   holdDecision,
-  plainDecision,
   settledOf,
   viewOf,
 } from '../../src/apply/decision-drafts.js';
 import type { Cause, CauseKind } from '../../src/model/cause.js';
 import { clientKey, destinationKey } from '../../src/model/key.js';
+import { plainDecision } from '../../src/model/plain-decision.js';
 import type { Job, Trigger } from '../../src/model/trigger.js';
 import { holdKey } from '../../src/plan/holds.js';
 import type { Hold, PlannedClient } from '../../src/plan/plan.js';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type EntryWrite, writeEntry } from '../../src/apply/entry-write.js';
-import { parseWrittenText } from '../../src/plan/written.js';
+import { parseLastAppliedText } from '../../src/plan/last-applied.js';
 import { ALLOW, DENY, named } from '../plan/scene.js';
 import {
   type ApplyRig,
@@ -103,9 +103,9 @@ describe('the write of an entry', () => {
       ['b', ALLOW],
     ]);
     expect(
-      [...(remembered ?? [])].map(([subject, text]) => [subject, parseWrittenText(text)?.grants]),
+      [...(remembered ?? [])].map(([subject, text]) => [subject, parseLastAppliedText(text)?.grants]),
     ).toEqual(['a', 'b'].map((source) => [change(source).subject, [{ name: 'orders:read' }]]));
-    expect(rig.updates).toEqual([{ lastWritten: remembered }]);
+    expect(rig.updates).toEqual([{ lastApplied: remembered }]);
   });
 
   it('makes its reservation before the record, in the same turn', async () => {

@@ -29,7 +29,7 @@ function rig() {
   };
   const write = (id: string, end: () => 'made' | 'nothing'): SequencedWrite => ({
     draft: draft(id),
-    lastWritten: new Map([[id, 'digest']]),
+    lastApplied: new Map([[id, 'digest']]),
     run: async (sending) => {
       const what = end();
       if (what === 'nothing') return undefined;

@@ -101,7 +101,7 @@ describe('a journaled write', () => {
     const end = await journaledWrite(
       writing({
         send: async () => ({ kind: 'conflict' }),
-        lastWritten: new Map([['s', 'x']]),
+        lastApplied: new Map([['s', 'x']]),
         onWritten: () => {
           isKnown = true;
         },
@@ -119,9 +119,9 @@ describe('a journaled write', () => {
   });
 
   it('remembers what it wrote in the step of the settlement', async () => {
-    const lastWritten = new Map([['s', 'x']]);
-    await journaledWrite(writing({ lastWritten }), rig.deps, NEVER);
-    expect(rig.updates).toEqual([{ lastWritten }]);
+    const lastApplied = new Map([['s', 'x']]);
+    await journaledWrite(writing({ lastApplied }), rig.deps, NEVER);
+    expect(rig.updates).toEqual([{ lastApplied }]);
   });
 
   it('that Consul refuses settles nothing itself: its parts or its refusal are settled by the caller', async () => {

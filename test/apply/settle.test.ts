@@ -12,7 +12,7 @@ const applied = (source: string) => toSettled(draft(source, rig), { outcome: 'ap
 
 describe('a settlement', () => {
   it('of nothing writes nothing, and wakes nobody', async () => {
-    await settleAll(KEY, [], { lastWritten: new Map([['s', 'x']]) }, rig.deps);
+    await settleAll(KEY, [], { lastApplied: new Map([['s', 'x']]) }, rig.deps);
     expect(rig.log).toEqual([]);
   });
 
@@ -56,10 +56,10 @@ describe('a settlement', () => {
   });
 
   it('of one draft remembers, or forgets, what the caller says and nothing else', async () => {
-    const lastWritten = new Map([['s', null]]);
-    await settle(KEY, draft('web', rig), { outcome: 'applied' }, lastWritten, rig.deps);
+    const lastApplied = new Map([['s', null]]);
+    await settle(KEY, draft('web', rig), { outcome: 'applied' }, lastApplied, rig.deps);
     await settle(KEY, draft('api', rig), { outcome: 'applied' }, undefined, rig.deps);
-    expect(rig.updates).toEqual([{ lastWritten }, {}]);
+    expect(rig.updates).toEqual([{ lastApplied }, {}]);
   });
 });
 

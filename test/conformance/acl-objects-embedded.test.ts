@@ -1,4 +1,4 @@
-import { createEmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import { describeAclObjects } from './acl-objects.js';
 
 describeAclObjects('an embedded Consul', async () => {

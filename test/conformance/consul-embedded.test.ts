@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import { identityProvider } from './consul-api/identity-provider.js';
 import { describeConsulApi } from './consul-api.js';
 

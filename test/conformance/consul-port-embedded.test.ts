@@ -1,4 +1,4 @@
-import { createEmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import { describeConsulPort } from './consul-port.js';
 
 describeConsulPort('an embedded Consul', async () => {

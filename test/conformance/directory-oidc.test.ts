@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.js';
-import { createEmbeddedIdp } from '../../src/identity/embedded/embedded-idp.js';
+import { createEmbeddedIdp } from '../../src/embedded/identity-provider/embedded-idp.js';
 import { createOidcDirectory } from '../../src/identity/oidc/directory.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';

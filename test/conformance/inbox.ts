@@ -54,8 +54,8 @@ export function describeInbox(name: string, start: StartHarness): void {
       expect(await accept(event('a', ['x', 'y']), event('b'))).toEqual(new Set(['a', 'b']));
       await harness.crash(store);
       store = await harness.open();
-      expect(await store.facts.has(MEMORY.scope, 'a')).toBe(true);
-      expect(await store.facts.has(MEMORY.scope, 'b')).toBe(true);
+      expect(await store.keyValues.has(MEMORY.scope, 'a')).toBe(true);
+      expect(await store.keyValues.has(MEMORY.scope, 'b')).toBe(true);
       expect(await store.rechecks.due('main', 10, 10)).toEqual(
         [event('a'), event('b')].flatMap(({ rechecks }) => rechecks),
       );
@@ -83,7 +83,7 @@ export function describeInbox(name: string, start: StartHarness): void {
     it('accepts again what was remembered in another scope, or long ago', async () => {
       const only = { ...event('a'), triggers: [] };
       expect(await store.inbox.accept('main', [only], { scope: 'x', ttlMs: 1 })).toEqual(new Set(['a']));
-      await eventually('the id is forgotten', async () => !(await store.facts.has('x', 'a')));
+      await eventually('the id is forgotten', async () => !(await store.keyValues.has('x', 'a')));
       expect(await store.inbox.accept('main', [only], { scope: 'x', ttlMs: 60_000 })).toEqual(new Set(['a']));
       expect(await accept(only)).toEqual(new Set(['a']));
     });
@@ -117,7 +117,7 @@ export function describeInbox(name: string, start: StartHarness): void {
       await expect(accept(event('a', ['a'], Number.NaN))).rejects.toMatchObject({
         code: 'ERR_QUEUE_UNREACHABLE',
       });
-      expect(await store.facts.has(MEMORY.scope, 'a')).toBe(false);
+      expect(await store.keyValues.has(MEMORY.scope, 'a')).toBe(false);
       expect(await store.rechecks.count('main')).toBe(0);
       expect((await store.queue.state()).waiting).toBe(0);
       expect(await accept(event('a'))).toEqual(new Set(['a']));

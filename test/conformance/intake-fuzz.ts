@@ -39,17 +39,17 @@ export function describeIntakeFuzz(
             return new Set();
           },
         },
-        facts: {
+        keyValues: {
           async remember() {
             done.push('remember');
           },
         },
-        heard: {
+        activity: {
           async note() {
             done.push('heard');
           },
         },
-        rejections: { record: async () => {} },
+        rejectedEvents: { record: async () => {} },
         clock: { ...systemClock, now: () => NOW },
         logger: silentLogger,
         metrics: noMetrics,

@@ -60,7 +60,7 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
     it('has nothing of a key it does not know', async () => {
       expect(await store.journal.read(KEY)).toEqual({
         pending: [],
-        lastWritten: new Map(),
+        lastApplied: new Map(),
         holds: new Map(),
       });
       expect(await store.journal.overview()).toEqual({ pendingKeys: [], holds: [], outboxLength: 0 });
@@ -105,7 +105,7 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
     });
 
     it('changes nothing when a step is repeated, be it an update that is out of date by now', async () => {
-      const written = (digest: string) => ({ lastWritten: new Map([['s', digest]]) });
+      const written = (digest: string) => ({ lastApplied: new Map([['s', digest]]) });
       await store.journal.record(KEY, [draft('a')]);
       await store.journal.settle(KEY, [settled('a')], written('old'));
       await store.journal.settle(KEY, [settled('b')], written('new'));
@@ -116,12 +116,12 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
         ['a', 1],
         ['b', 2],
       ]);
-      expect((await journal.read(KEY)).lastWritten).toEqual(new Map([['s', 'new']]));
+      expect((await journal.read(KEY)).lastApplied).toEqual(new Map([['s', 'new']]));
     });
 
     it('keeps digests and holds of a key, and removes them on null', async () => {
       await store.journal.settle(KEY, [settled('a')], {
-        lastWritten: new Map([
+        lastApplied: new Map([
           ['s', '1'],
           ['t', '2'],
         ]),
@@ -131,12 +131,12 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
         ]),
       });
       await store.journal.settle(KEY, [], {
-        lastWritten: new Map([['s', null]]),
+        lastApplied: new Map([['s', null]]),
         holds: new Map([['t', null]]),
       });
       const journal = await afterCrash();
       const record = await journal.read(KEY);
-      expect(record.lastWritten).toEqual(new Map([['t', '2']]));
+      expect(record.lastApplied).toEqual(new Map([['t', '2']]));
       expect(record.holds).toEqual(new Map([['s', hold('s')]]));
       expect((await journal.overview()).holds).toEqual([{ ...hold('s'), key: KEY }]);
       await journal.settle(KEY, [], { holds: new Map([['s', null]]) });
@@ -148,13 +148,13 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
       const keys = Array.from({ length: 1203 }, (_, index) => `destination/default/default/ü*[${index}]`);
       await Promise.all(
         keys.map((key, index) =>
-          store.journal.settle(key, [], { lastWritten: new Map([[`${index}`, `digest-${index}`]]) }),
+          store.journal.settle(key, [], { lastApplied: new Map([[`${index}`, `digest-${index}`]]) }),
         ),
       );
       await store.journal.record('pending-alone', [draft('b'), draft('a')]);
       await store.journal.settle('held-alone', [], { holds: new Map([['s', hold('s')]]) });
       await store.journal.record(keys[7] ?? '', [draft('c')]);
-      await store.journal.settle(keys[8] ?? '', [], { lastWritten: new Map([['8', null]]) });
+      await store.journal.settle(keys[8] ?? '', [], { lastApplied: new Map([['8', null]]) });
       const journal = await afterCrash();
       const all = await journal.readAll();
       expect(new Set(all.keys())).toEqual(

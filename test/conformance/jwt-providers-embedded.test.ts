@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Consul } from '../../src/consul/consul.js';
-import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
 import { createHttpConsul } from '../../src/consul/http/http-consul.js';
+import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { jwtProviders } from './consul-api/jwt-providers.js';

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createEmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import type { ConsulUnderTest, Scenario } from './consul-api/exchange.js';
 import { runScenarios } from './consul-api/scenario-run.js';
 import { consulApiScenarios } from './consul-api.js';

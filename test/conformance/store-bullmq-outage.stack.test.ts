@@ -80,7 +80,7 @@ describe('BullMQ while Redis is away', () => {
       const began = performance.now();
       const calls = await Promise.allSettled([
         store.queue.add([trigger('during', 'during')]),
-        store.facts.get('x'),
+        store.keyValues.get('x'),
         store.journal.read('x'),
         store.queue.state(),
       ]);

@@ -2,9 +2,9 @@ import type { Clock } from '../../src/clock.js';
 import { destinationKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import type { Backoff } from '../../src/queue/backoff.js';
-import type { Facts } from '../../src/queue/facts.js';
 import type { Inbox } from '../../src/queue/inbox.js';
 import type { Journal } from '../../src/queue/journal.js';
+import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { JobHandler, JobResult, Queue } from '../../src/queue/queue.js';
 import type { Rechecks } from '../../src/queue/rechecks.js';
 
@@ -12,7 +12,7 @@ export interface Store {
   readonly queue: Queue;
   readonly inbox: Inbox;
   readonly journal: Journal;
-  readonly facts: Facts;
+  readonly keyValues: KeyValueStore;
   readonly rechecks: Rechecks;
   close(): Promise<void>;
 }

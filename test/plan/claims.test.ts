@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CatalogService } from '../../src/model/catalog.js';
-import { type ClaimStanding, standings, statedClaim } from '../../src/plan/claims.js';
+import { type ClaimStatus, claimStatuses, statedClaim } from '../../src/plan/claims.js';
 import { planClient } from '../../src/plan/plan-client.js';
 import {
   claiming,
@@ -15,9 +15,9 @@ import {
   worldOf,
 } from './scene.js';
 
-function standingOf(changes: Partial<Scene>, service = 'web'): ClaimStanding | undefined {
+function standingOf(changes: Partial<Scene>, service = 'web'): ClaimStatus | undefined {
   const it = scene(changes);
-  return standings(worldOf(it), it.mapping, SETTINGS).get(keyOf(service));
+  return claimStatuses(worldOf(it), it.mapping, SETTINGS).get(keyOf(service));
 }
 
 const remembered = (agoMs: number, clientId = 'web', service = 'web') =>
@@ -36,11 +36,11 @@ describe('with confirmed claims a service', () => {
       addNothing: false,
     });
   });
-  test.each<[string, Partial<Scene>, Partial<ClaimStanding>]>([
+  test.each<[string, Partial<Scene>, Partial<ClaimStatus>]>([
     [
       'is refused where the client does not name it',
       { clients: [client('web', [], { attributes: {} })] },
-      { kind: 'refused', reason: 'ClaimUnconfirmed' } as Partial<ClaimStanding>,
+      { kind: 'refused', reason: 'ClaimUnconfirmed' } as Partial<ClaimStatus>,
     ],
     [
       'is refused where the client names it in another case',
@@ -52,27 +52,27 @@ describe('with confirmed claims a service', () => {
     [
       'claims nothing without a tag',
       { services: [claiming('web', '')] },
-      { kind: 'none', vanished: false } as Partial<ClaimStanding>,
+      { kind: 'none', vanished: false } as Partial<ClaimStatus>,
     ],
     [
       'keeps the old claim and adds nothing where instances disagree',
       { services: [claiming('web', 'web', 'other')], remembered: remembered(0) },
-      { kind: 'claimed', addNothing: true } as Partial<ClaimStanding>,
+      { kind: 'claimed', addNothing: true } as Partial<ClaimStatus>,
     ],
     [
       'keeps the old claim where one instance lacks the tag',
       { services: [claiming('web', 'web', '')], remembered: remembered(0) },
-      { kind: 'claimed', addNothing: true } as Partial<ClaimStanding>,
+      { kind: 'claimed', addNothing: true } as Partial<ClaimStatus>,
     ],
     [
       'is ambiguous where instances disagree and nothing is remembered',
       { services: [claiming('web', 'web', 'other')] },
-      { kind: 'refused', reason: 'ClaimAmbiguous' } as Partial<ClaimStanding>,
+      { kind: 'refused', reason: 'ClaimAmbiguous' } as Partial<ClaimStatus>,
     ],
     [
       'keeps its claim within the grace after its last instance',
       { services: [claiming('web')], remembered: remembered(299_999) },
-      { kind: 'claimed', addNothing: false } as Partial<ClaimStanding>,
+      { kind: 'claimed', addNothing: false } as Partial<ClaimStatus>,
     ],
     [
       'keeps it also when it is no more in the catalog',
@@ -82,7 +82,7 @@ describe('with confirmed claims a service', () => {
     [
       'has vanished after the grace',
       { services: [], remembered: remembered(300_000) },
-      { kind: 'none', vanished: true } as Partial<ClaimStanding>,
+      { kind: 'none', vanished: true } as Partial<ClaimStatus>,
     ],
     [
       'gets nothing from a remembered claim that the client no longer confirms',
@@ -168,7 +168,7 @@ describe('with first claims', () => {
     return planClient(
       { provider: 'main', clientId: 'web' },
       world,
-      [...standings(world, it.mapping, SETTINGS).values()].filter(
+      [...claimStatuses(world, it.mapping, SETTINGS).values()].filter(
         (each) => each.kind !== 'none' && each.client.provider === 'main' && each.client.clientId === 'web',
       ),
       it.mapping,

@@ -3,11 +3,11 @@ import { sourcesAfter } from '../../src/apply/entry-sources.js';
 import { MAX_ENTRY_BYTES } from '../../src/plan/guards/entry-size.js';
 import { guard } from '../../src/plan/guards/guards.js';
 import { guardableJwtProviders } from '../../src/plan/jwt-provider-change.js';
+import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import type { Change } from '../../src/plan/plan.js';
 import type { JwtProviderChange } from '../../src/plan/plan-jwt-providers.js';
 import { entryText } from '../../src/plan/user-tokens.js';
 import { clientText } from '../../src/plan/world.js';
-import { toWrittenText } from '../../src/plan/written.js';
 import { guarded, NOTHING_IN_THE_WAY } from './guarded.js';
 import {
   ALLOW,
@@ -61,7 +61,7 @@ describe('a subject that somebody corrects again and again', () => {
     // What is remembered is what is wanted: the rest is drift, and held as long as it is fought over.
     const written = changes.map(({ subject, remembered, opensBy }): [string, string] => [
       subject,
-      toWrittenText(remembered, opensBy),
+      toLastAppliedText(remembered, opensBy),
     ]);
     const after = { ...sceneAfter(edited, [{ ...plan, changes }]), written: new Map(written) };
     expect(guarded(planOf(after), CONTENDED)).toMatchObject({

@@ -4,22 +4,22 @@ import type { OAuthClient } from '../../src/model/client.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../src/model/intention.js';
 import type { Mapping, Rule } from '../../src/model/rule.js';
 import type { Evidence } from '../../src/model/trigger.js';
-import { standings } from '../../src/plan/claims.js';
+import { claimStatuses } from '../../src/plan/claims.js';
 import type { DestinationInput } from '../../src/plan/destination-input.js';
+import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { type ClientOpenings, openingsOf } from '../../src/plan/openings.js';
 import type { Change, Plan } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-tokens.js';
-import { wantersOf } from '../../src/plan/wanters.js';
+import { sourcesByDestination } from '../../src/plan/sources-by-destination.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-token-facts.js';
 import {
   type ClaimSettings,
-  type Closure,
+  type ClientBlock,
   clientText,
   type RememberedClaim,
   serviceText,
   type World,
 } from '../../src/plan/world.js';
-import { toWrittenText } from '../../src/plan/written.js';
 
 /** Everything a plan can see, in the form that is easiest to write down in a test. */
 export interface Scene {
@@ -33,7 +33,7 @@ export interface Scene {
   readonly entries: ReadonlyMap<string, IntentionEntry>;
   readonly records: readonly ClaimRecord[];
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
-  readonly closures: ReadonlyMap<string, Closure>;
+  readonly closures: ReadonlyMap<string, ClientBlock>;
   readonly unreadable: ReadonlySet<string>;
   readonly written: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
@@ -197,14 +197,14 @@ export function worldOf(scene: Scene): World {
 /** The inputs of every destination that anything opens or that has an entry. */
 export function inputsOf(scene: Scene): readonly DestinationInput[] {
   const world = worldOf(scene);
-  const claims = standings(world, scene.mapping, SETTINGS);
+  const claims = claimStatuses(world, scene.mapping, SETTINGS);
   const openings = new Map(
     scene.clients.map((each): [string, ClientOpenings] => [
       clientText(each),
       openingsOf(each, scene.mapping),
     ]),
   );
-  const wanters = wantersOf(claims, openings);
+  const wanters = sourcesByDestination(claims, openings);
   const destinations = new Map([
     ...[...wanters].map(([key, each]): [string, ServiceName] => [key, each.destination]),
     ...[...scene.entries].map(([key, each]): [string, ServiceName] => [key, each.destination]),
@@ -213,14 +213,14 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     destination,
     mapping: scene.mapping,
     world,
-    standings: claims,
+    claimStatuses: claims,
     openings,
     wanters,
     entry: scene.entries.get(serviceText(destination)),
     wildcard: scene.entries.get(keyOf('*')),
     protocol: scene.protocols.get(destination.name) ?? 'http',
     userTokens: scene.userTokens,
-    lastWritten: scene.written,
+    lastApplied: scene.written,
     evidence: scene.evidence,
     grantReason: scene.grantReason,
   }));
@@ -273,7 +273,7 @@ export function sceneAfter(scene: Scene, plans: readonly Plan[]): Scene {
     const { partition, namespace, service } = plan.key;
     for (const change of plan.changes) {
       entries = entriesAfter(entries, { partition, namespace, name: service }, change, scene.mapping.owner);
-      written.set(change.subject, toWrittenText(change.after, change.opensBy));
+      written.set(change.subject, toLastAppliedText(change.after, change.opensBy));
     }
   }
   return { ...scene, entries, written };

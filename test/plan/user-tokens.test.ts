@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Access, IntentionEntry } from '../../src/model/intention.js';
-import type { JwtProviderEntry, StandingJwtProvider } from '../../src/model/jwt-provider.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../../src/model/jwt-provider.js';
 import {
   type JwtProviderChange,
   planJwtProviders,
   providersNamedBy,
   providersWrittenBy,
 } from '../../src/plan/plan-jwt-providers.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-tokens.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-token-facts.js';
 import { ISSUER, loginProvider, settings } from './acl/acl-scene.js';
 import {
   ALLOW,
@@ -36,14 +36,14 @@ const ENTRY: JwtProviderEntry = {
   jwksUri: `${ISSUER}/certs`,
   meta: { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'main' },
 };
-const standing = (changes: Partial<StandingJwtProvider> = {}): StandingJwtProvider => ({
+const standing = (changes: Partial<ExistingJwtProvider> = {}): ExistingJwtProvider => ({
   name: NAME,
   meta: ENTRY.meta,
   content: ENTRY,
   modifyIndex: 3,
   ...changes,
 });
-const facts = (...entries: readonly StandingJwtProvider[]): UserTokenFacts => ({
+const facts = (...entries: readonly ExistingJwtProvider[]): UserTokenFacts => ({
   consulVersion: '1.16.1',
   laxAgents: [],
   jwksUris: new Map([['main', `${ISSUER}/certs`]]),

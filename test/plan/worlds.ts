@@ -8,10 +8,10 @@ import type {
   IntentionSource,
   JwtRequirement,
 } from '../../src/model/intention.js';
-import type { StandingJwtProvider } from '../../src/model/jwt-provider.js';
+import type { ExistingJwtProvider } from '../../src/model/jwt-provider.js';
 import type { Rule } from '../../src/model/rule.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
-import type { UserTokenFacts } from '../../src/plan/user-tokens.js';
+import type { UserTokenFacts } from '../../src/plan/user-token-facts.js';
 import { clientText, type RememberedClaim } from '../../src/plan/world.js';
 import { ISSUER, settings } from './acl/acl-scene.js';
 import { entriesOf, keyOf, mapping, NOW, named, type Scene, scene, source } from './scene.js';
@@ -229,7 +229,7 @@ const someMemory: fc.Arbitrary<ReadonlyMap<string, RememberedClaim>> = fc
       ),
   );
 
-const OUR_JWT_PROVIDER: StandingJwtProvider = {
+const OUR_JWT_PROVIDER: ExistingJwtProvider = {
   name: 'scopemesh-pay-main-_users',
   meta: { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'main' },
   content: {
@@ -241,7 +241,7 @@ const OUR_JWT_PROVIDER: StandingJwtProvider = {
   },
   modifyIndex: 3,
 };
-const byName = (...entries: readonly StandingJwtProvider[]) =>
+const byName = (...entries: readonly ExistingJwtProvider[]) =>
   new Map(entries.map((each) => [each.name, each]));
 
 /** Of Consul and its jwt-providers: all that is needed, mostly; or an old one, a foreign entry, something unknown. */

@@ -36,11 +36,11 @@ it('records, settles and publishes 5,000 decisions in one step each', async () =
   );
   expect((await journal.read('key')).pending.map(({ id }) => id)).toEqual(ids);
   const decisions = ids.map((id) => settled(id, id));
-  await journal.settle('key', [...decisions, settled('id-0')], { lastWritten: digests });
+  await journal.settle('key', [...decisions, settled('id-0')], { lastApplied: digests });
   const outbox = await journal.outbox(6000);
   expect(outbox.map(({ id }) => id)).toEqual(ids);
   expect(new Set(outbox.map(({ revision }) => revision))).toEqual(new Set([1]));
-  expect(await journal.read('key')).toEqual({ pending: [], lastWritten: digests, holds: new Map() });
+  expect(await journal.read('key')).toEqual({ pending: [], lastApplied: digests, holds: new Map() });
   await journal.published(ids);
   expect(await journal.overview()).toEqual({ pendingKeys: [], holds: [], outboxLength: 0 });
 });

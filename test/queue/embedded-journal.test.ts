@@ -126,7 +126,7 @@ describe('a journal of version 1', () => {
     open();
     expect(await journal.read(KEY)).toEqual({
       pending: [draft('b'), draft('a')],
-      lastWritten: new Map([['s', 'digest']]),
+      lastApplied: new Map([['s', 'digest']]),
       holds: new Map([['s', hold('s')]]),
     });
     await file.close();

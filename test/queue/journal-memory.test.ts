@@ -34,11 +34,11 @@ describe('the journal with its records in memory', () => {
     await memory.record('k', [draft('3')], ['1']);
     await isSame();
     await memory.settle('k', [settled('2'), settled('3')], {
-      lastWritten: new Map([['a', 'x']]),
+      lastApplied: new Map([['a', 'x']]),
       holds: new Map([['h', hold('h')]]),
     });
     await isSame();
-    await memory.settle('k', [], { lastWritten: new Map([['a', null]]), holds: new Map([['h', null]]) });
+    await memory.settle('k', [], { lastApplied: new Map([['a', null]]), holds: new Map([['h', null]]) });
     await isSame();
   });
 
@@ -53,11 +53,11 @@ describe('the journal with its records in memory', () => {
   it('asks the store again after a write that failed', async () => {
     await memory.readAll();
     vi.spyOn(store.journal, 'record').mockImplementationOnce(async (key, drafts) => {
-      await store.journal.settle(key, [], { lastWritten: new Map([['made', 'all the same']]) });
+      await store.journal.settle(key, [], { lastApplied: new Map([['made', 'all the same']]) });
       expect(drafts).toHaveLength(1);
       throw new Error('the answer was lost');
     });
     await expect(memory.record('k', [draft('1')])).rejects.toThrow('the answer was lost');
-    expect((await memory.read('k')).lastWritten.get('made')).toBe('all the same');
+    expect((await memory.read('k')).lastApplied.get('made')).toBe('all the same');
   });
 });

@@ -80,12 +80,12 @@ describe('a state directory whose queue.db holds the journal too', () => {
     const store = open();
     expect(await store.journal.read(KEY)).toEqual({
       pending: [draft('b'), draft('a')],
-      lastWritten: new Map([['s', 'digest']]),
+      lastApplied: new Map([['s', 'digest']]),
       holds: new Map([['s', hold('s')]]),
     });
     expect((await store.journal.outbox(10)).map(({ id, revision }) => [id, revision])).toEqual([['old', 4]]);
     expect((await store.queue.state()).waiting).toBe(1);
-    expect(await store.facts.get('cursor')).toBe('7');
+    expect(await store.keyValues.get('cursor')).toBe('7');
     await store.close();
   }
 

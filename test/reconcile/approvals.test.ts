@@ -47,7 +47,7 @@ function heldRemoval(decisionId: string) {
 test('an approval lets the removal pass that it is about, and not the same one when it is held anew', async () => {
   const { raw, holds, recorded } = heldRemoval('first');
   const stored = new Map<string, string>();
-  const facts = {
+  const keyValues = {
     get: async (name: string) => stored.get(name),
     set: async (name: string, value: string) => void stored.set(name, value),
     has: async () => false,
@@ -59,7 +59,7 @@ test('an approval lets the removal pass that it is about, and not the same one w
     'approved',
     { id: 'alice' },
     {
-      facts,
+      keyValues,
       journal: {
         read: refuse,
         readAll: refuse,
@@ -84,13 +84,13 @@ test('an approval lets the removal pass that it is about, and not the same one w
   expect(result.kind).toBe('ruled');
 
   const { losses } = guardableEdges(raw);
-  const ruled = guarded(raw, { budget, rulings: await rulingsOn(losses, holds, { facts }) });
+  const ruled = guarded(raw, { budget, rulings: await rulingsOn(losses, holds, { keyValues }) });
   expect(ruled.changes).toMatchObject([{ verb: 'deleted', approvedBy: { id: 'alice' } }]);
   expect(ruled.used).toMatchObject([{ subject: recorded.subject, reason: 'RevocationLimit' }]);
   expect(ruled.holds).toEqual(raw.holds);
 
   for (const told of [heldRemoval('second').holds, new Map()]) {
-    const later = guarded(raw, { budget, rulings: await rulingsOn(losses, told, { facts }) });
+    const later = guarded(raw, { budget, rulings: await rulingsOn(losses, told, { keyValues }) });
     expect(later).toMatchObject({ changes: [], holds: [{ reason: 'RevocationLimit' }] });
   }
 });

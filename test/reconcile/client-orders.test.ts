@@ -4,12 +4,12 @@ import type { RevocationOrder } from '../../src/model/order.js';
 import type { Job } from '../../src/model/trigger.js';
 import { reconcileClient } from '../../src/reconcile/client.js';
 import {
-  closeUnconfirmed,
+  blockUnconfirmed,
   releaseIfRotated,
   releaseQuarantine,
-  restoreClosures,
+  restoreClientBlocks,
   takeOrders,
-} from '../../src/reconcile/closures.js';
+} from '../../src/reconcile/client-blocks.js';
 import { client, NOW } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
 
@@ -48,7 +48,7 @@ describe('an order about a compromised secret', () => {
     const ids = ['web', 'api'].map((clientId) => ({ provider: 'main', clientId }));
     await Promise.all(ids.map((id) => takeOrders(id, compromised(id.clientId), deps)));
     const restarted = worldWithTwo();
-    await restoreClosures({ facts: deps.facts, world: restarted });
+    await restoreClientBlocks({ keyValues: deps.keyValues, world: restarted });
     expect(ids.map((id) => restarted.closure(id))).toEqual(['ClientQuarantined', 'ClientQuarantined']);
   });
 
@@ -64,7 +64,7 @@ describe('an order about a compromised secret', () => {
     expect(world.closure(id)).toBeUndefined();
 
     const restarted = worldWithTwo();
-    await restoreClosures({ facts: deps.facts, world: restarted });
+    await restoreClientBlocks({ keyValues: deps.keyValues, world: restarted });
     const later = { ...deps, world: restarted };
     await attempt(compromised('web'), later);
     expect(restarted.closure(id)).toBeUndefined();
@@ -112,7 +112,7 @@ describe('an order before the first complete read', () => {
       const world = worldWithTwo();
       world.forgetDirectory('main');
       const { deps, added } = depsOf(world, { read: async () => shown && client('web', ['orders'], shown) });
-      const nothing = { pending: [], lastWritten: new Map(), holds: new Map() };
+      const nothing = { pending: [], lastApplied: new Map(), holds: new Map() };
       const journal = { ...deps.journal, read: async () => nothing };
       const key = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
       const job = ordered(kind, 'web', -6_000);
@@ -135,7 +135,7 @@ describe('an order about a disabled client', () => {
     const { deps } = depsOf(world, {});
     const id = { provider: 'main', clientId: 'web' };
     const job = ordered('client-disabled', 'web', receivedMs);
-    expect(await closeUnconfirmed(id, job, 'ERR_DIRECTORY_UNREACHABLE', deps)).toBe(closure !== undefined);
+    expect(await blockUnconfirmed(id, job, 'ERR_DIRECTORY_UNREACHABLE', deps)).toBe(closure !== undefined);
     expect(world.closure(id)).toBe(closure);
   });
 });

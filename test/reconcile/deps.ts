@@ -3,7 +3,7 @@ import { SyncError } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import type { Facts } from '../../src/queue/facts.js';
+import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { Contention } from '../../src/state/contention.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
@@ -15,17 +15,17 @@ export const UNREACHABLE = new SyncError('ERR_DIRECTORY_UNREACHABLE', 'the direc
 });
 
 /** Facts that answer a turn later than they were asked, as a server would. */
-function slowFacts(): Facts {
-  const facts = new Map<string, string>();
+function slowFacts(): KeyValueStore {
+  const keyValues = new Map<string, string>();
   const later = () => new Promise<void>((resolve) => setImmediate(resolve));
   return {
     get: async (name) => {
       await later();
-      return facts.get(name);
+      return keyValues.get(name);
     },
     set: async (name, value) => {
       await later();
-      facts.set(name, value);
+      keyValues.set(name, value);
     },
     has: async () => false,
     remember: async () => {},
@@ -96,7 +96,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       published: refuse,
       overview: refuse,
     },
-    facts: slowFacts(),
+    keyValues: slowFacts(),
     world,
     acl: new AclState(),
     window: new RevocationWindow(1_000),

@@ -24,7 +24,7 @@ function scene(receivedMsAgo = 0) {
     cause: { kind: 'webhook', receivedAt },
     evidence: [{ provider: 'main', clients: ['web'] }],
   };
-  const record = { pending: [], lastWritten: new Map(), holds: new Map() };
+  const record = { pending: [], lastApplied: new Map(), holds: new Map() };
   const run = (triggers: readonly Trigger[]) => {
     const job: Job = { key: KEY, triggers, attempts: 0 };
     return reconcileDestination(

@@ -19,7 +19,7 @@ import { depsOf, worldWithTwo } from './deps.js';
 
 const never = new AbortController().signal;
 const WEB = { provider: 'main', clientId: 'web' };
-const NOTHING = { pending: [], lastWritten: new Map(), holds: new Map() };
+const NOTHING = { pending: [], lastApplied: new Map(), holds: new Map() };
 const cause = { kind: 'webhook' as const, receivedAt: new Date(NOW).toISOString() };
 
 const [OLD, NEW] = [
@@ -114,7 +114,7 @@ describe('what became known while a read was under way stays, although the read 
       claims: {
         ...made.consul.claims,
         list: async () => {
-          world.putClaimRecord(WEB, undefined, world.beginRead());
+          world.putClaimRecords([], world.beginRead());
           return [RECORD];
         },
       },

@@ -4,8 +4,8 @@ import { recoverPending, recoverPendingClaims } from '../../src/apply/recover-pe
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import type { DraftDecision } from '../../src/model/decision.js';
 import type { IntentionEntry } from '../../src/model/intention.js';
+import { parseLastAppliedText } from '../../src/plan/last-applied.js';
 import { claimSubject } from '../../src/plan/plan.js';
-import { parseWrittenText } from '../../src/plan/written.js';
 import type { KeyRecord, RecordUpdate, SettledDecision } from '../../src/queue/journal.js';
 import { applyRig, CAUSE, change, denial, entryOf, loss, NEVER } from '../apply/apply-rig.js';
 import { ALLOW, DENY, entry, named, ourSource, source } from '../plan/scene.js';
@@ -18,7 +18,7 @@ function rigOf(pending: readonly DraftDecision[], records: readonly ClaimRecord[
   const settled: SettledDecision[] = [];
   const updates: RecordUpdate[] = [];
   const { deps } = depsOf(worldWithTwo(), {});
-  const record: KeyRecord = { pending, lastWritten: new Map([['other', 'kept']]), holds: new Map() };
+  const record: KeyRecord = { pending, lastApplied: new Map([['other', 'kept']]), holds: new Map() };
   return {
     settled,
     updates,
@@ -74,10 +74,10 @@ describe('a write of an edge that a crash left open', () => {
   test('is remembered as written only where it was made, and what else is remembered stays', async () => {
     const rig = rigOf([draftFor(change('web')), draftFor(change('api'))]);
     const remembered = await recoverPending(KEY, rig.record, at(8, entryOf('web')), rig.deps);
-    expect(rig.updates).toEqual([{ lastWritten: remembered }]);
+    expect(rig.updates).toEqual([{ lastApplied: remembered }]);
     expect([...remembered.keys()]).toEqual(['other', change('web').subject]);
     const text = remembered.get(change('web').subject);
-    expect(parseWrittenText(text)?.grants).toEqual([{ name: 'orders:read' }]);
+    expect(parseLastAppliedText(text)?.grants).toEqual([{ name: 'orders:read' }]);
   });
 
   test('gives the mass guard back only what was never made', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
 import { providerKey } from '../../src/model/key.js';
-import { personName } from '../../src/plan/acl/quote.js';
+import { personName } from '../../src/plan/acl/object-names.js';
 import { ruleOnHold } from '../../src/reconcile/approvals.js';
 import { type AclRig, createAclRig } from '../support/acl-rig.js';
 import { clientOf, OWNER } from '../support/daemon.js';

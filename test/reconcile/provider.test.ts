@@ -21,7 +21,7 @@ const JOB = {
   attempts: 0,
 };
 
-const NOTHING_RECORDED: KeyRecord = { pending: [], lastWritten: new Map(), holds: new Map() };
+const NOTHING_RECORDED: KeyRecord = { pending: [], lastApplied: new Map(), holds: new Map() };
 
 function readOf(
   clients: readonly OAuthClient[],

@@ -25,7 +25,7 @@ async function looksAgain(found: OAuthClient, ...triggers: readonly Partial<Trig
     },
   });
   const all = triggers.map((each) => ({ key, cause, isRecheck: true, ...each }));
-  const record = { pending: [], holds: new Map(), lastWritten: new Map() };
+  const record = { pending: [], holds: new Map(), lastApplied: new Map() };
   const journal = { ...deps.journal, read: async () => record };
   const result = await reconcileClient(
     KEY,

@@ -4,7 +4,7 @@ import type { Consul } from '../../src/consul/consul.js';
 import { SyncError } from '../../src/errors.js';
 import { providerKey } from '../../src/model/key.js';
 import type { RevocationOrder } from '../../src/model/order.js';
-import { personName } from '../../src/plan/acl/quote.js';
+import { personName } from '../../src/plan/acl/object-names.js';
 import { endSessions } from '../../src/reconcile/acl/sessions.js';
 import { type AclRig, createAclRig, type Login, loggedIn } from '../support/acl-rig.js';
 import { clientOf, OWNER } from '../support/daemon.js';

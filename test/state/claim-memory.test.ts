@@ -37,7 +37,7 @@ function worldWith(services: readonly ReturnType<typeof claiming>[], roles: read
 }
 
 const standingOf = (world: WorldState, now: number, service = 'web') =>
-  world.standings(now).get(serviceText(named(service)));
+  world.claimStatuses(now).get(serviceText(named(service)));
 
 describe('a claim that only a standing role tells of', () => {
   test('is kept for the grace, which begins with the first read of the role', () => {

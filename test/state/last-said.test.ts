@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AclRole, AclSnapshot } from '../../src/model/acl.js';
-import { NOTHING_KNOWN } from '../../src/plan/user-tokens.js';
+import { NOTHING_KNOWN } from '../../src/plan/user-token-facts.js';
 import { AclCache } from '../../src/state/acl-cache.js';
 import { LastSaid } from '../../src/state/last-said.js';
 import { UserTokens } from '../../src/state/user-tokens.js';
@@ -92,19 +92,6 @@ describe('an older read never overrides a newer one', () => {
     world.putClaimRecords([], quick);
     world.putClaimRecords([{ ...WEB, service: named('web'), modifyIndex: 1 }], slow);
     expect(world.claimRecords).toEqual([]);
-  });
-
-  test('about one claim record, in a list or alone', () => {
-    const world = newWorld();
-    const record = { ...WEB, service: named('web'), modifyIndex: 1 };
-    const other = { provider: 'main', clientId: 'other', service: named('other'), modifyIndex: 1 };
-    const [slow, list, single] = [world.beginRead(), world.beginRead(), world.beginRead()];
-    world.putClaimRecord(WEB, undefined, single);
-    world.putClaimRecord(other, other, single);
-    world.putClaimRecords([record], list);
-    expect(world.claimRecords).toEqual([other]);
-    world.putClaimRecord(WEB, record, slow);
-    expect(world.claimRecords).toEqual([other]);
   });
 
   test('about an entry that is made while a list is read', () => {

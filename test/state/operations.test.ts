@@ -101,7 +101,7 @@ const EVENTS: readonly (readonly [string, (fleet: Fleet) => Touched])[] = [
   ],
   [
     'a claim that is recorded',
-    ({ world }) => world.putClaimRecord(idOf(4), { ...idOf(4), service: named('s4'), modifyIndex: 1 }),
+    ({ world }) => world.putClaimRecords([{ ...idOf(4), service: named('s4'), modifyIndex: 1 }]),
   ],
   ['a look at graces of which none ends', ({ world }) => world.expireGraces(NOW + 1)],
   [

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AclRole } from '../../src/model/acl.js';
-import { standings } from '../../src/plan/claims.js';
+import { claimStatuses } from '../../src/plan/claims.js';
 import { openingsOf } from '../../src/plan/openings.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
-import { wantersOf } from '../../src/plan/wanters.js';
+import { sourcesByDestination } from '../../src/plan/sources-by-destination.js';
 import { clientText, serviceText } from '../../src/plan/world.js';
 import { inputOf } from '../../src/state/fleet.js';
 import { NOTHING_TOUCHED, type Touched } from '../../src/state/touched.js';
@@ -123,14 +123,14 @@ describe('updates in any order', () => {
           const parts = [take(step, world, now, count++), world.expireGraces(now)];
           const after = plansOf(world, now);
 
-          const claims = standings(world.view(now), world.mapping, SETTINGS);
+          const claims = claimStatuses(world.view(now), world.mapping, SETTINGS);
           const clients = [...world.clients('main').values()];
           const openings = new Map(
             clients.map((each) => [clientText(each), openingsOf(each, world.mapping)] as const),
           );
-          expect(sorted(world.standings(now))).toEqual(sorted(claims));
+          expect(sorted(world.claimStatuses(now))).toEqual(sorted(claims));
           expect(sorted(world.openings())).toEqual(sorted(openings));
-          expect(sorted(world.wanters(now))).toEqual(sorted(wantersOf(claims, openings)));
+          expect(sorted(world.wanters(now))).toEqual(sorted(sourcesByDestination(claims, openings)));
           for (const id of CLIENTS.map(idOf)) {
             const about = [...claims.values()].filter(
               (each) => each.kind !== 'none' && clientText(each.client) === clientText(id),
@@ -199,7 +199,7 @@ describe('what is touched', () => {
     };
     expect(summary(world.putCatalog(left, NOW)).destinations).toEqual([]);
     expect(world.expireGraces(NOW + SETTINGS.claimGraceMs - 1)).toBe(NOTHING_TOUCHED);
-    world.standings(NOW + SETTINGS.claimGraceMs);
+    world.claimStatuses(NOW + SETTINGS.claimGraceMs);
     expect(summary(world.expireGraces(NOW + SETTINGS.claimGraceMs))).toEqual({
       clients: ['web'],
       losing: 1,

@@ -36,7 +36,7 @@ function worldOf(it: Scene): WorldState {
 
 /** Looks through everything, as the index must not need to. */
 function destinationsBySearch(world: WorldState, id: ClientId): ReadonlySet<string> {
-  const services = [...world.standings(NOW).values()].filter(
+  const services = [...world.claimStatuses(NOW).values()].filter(
     (each) => each.kind !== 'none' && clientText(each.client) === clientText(id),
   );
   const opened = world.openings().get(clientText(id));

@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { createProgram } from '../../workers/program.js';
+import { createProgram } from '../../src/cli/program.js';
+import { runDaemon } from '../../workers/daemon.js';
+import { parts } from '../../workers/wire.js';
 
 /** What a command did. */
 export interface Ran {
@@ -87,6 +89,8 @@ export function createCommandLine(mesh: ConsulAddress): CommandLine {
       const stdin = Object.assign(new PassThrough(), { isTTY });
       stdin.end(options.typed ?? '');
       const program = createProgram({
+        parts,
+        runDaemon,
         signal: options.signal ?? new AbortController().signal,
         environment: { NO_COLOR: '1', ...options.environment },
         onReload: () => {},

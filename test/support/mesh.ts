@@ -1,4 +1,4 @@
-import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/consul/embedded/embedded-consul.js';
+import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 
 export interface RawEntry {
   readonly Kind: string;

@@ -1,3 +1,6 @@
+import { createCore } from '../../src/cli/create-core.js';
+import { createMetrics } from '../../src/cli/metrics.js';
+import type { Store } from '../../src/cli/parts.js';
 import type { Consul } from '../../src/consul/consul.js';
 import type { Decision } from '../../src/model/decision.js';
 import { type Key, providerKey } from '../../src/model/key.js';
@@ -6,10 +9,9 @@ import { silentLogger } from '../../src/observe.js';
 import type { Journal } from '../../src/queue/journal.js';
 import type { Queue } from '../../src/queue/queue.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
-import { createMetrics } from '../../workers/metrics.js';
 import { runReconcile } from '../../workers/reconcile.js';
 import { queueState } from '../../workers/status.js';
-import { createCore, openConsul, openProvider, openStore, type Store } from '../../workers/wire.js';
+import { openConsul, openProvider, openStore } from '../../workers/wire.js';
 import type { Rig } from './daemon.js';
 import { until } from './until.js';
 
@@ -33,11 +35,11 @@ export async function startWorker(
   wrapJournal: (journal: Journal) => Journal = (it) => it,
 ): Promise<Worker> {
   const config = await rig.load();
-  const ambience = { logger: silentLogger, metrics: createMetrics(), clock: rig.clock };
-  const store = await openStore(config, ambience);
-  const consul = await openConsul(config.consul, config.owner, ambience);
-  const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
-  const core = createCore(config, { consul: wrap(consul), providers, store }, ambience);
+  const runtime = { logger: silentLogger, metrics: createMetrics(), clock: rig.clock };
+  const store = await openStore(config, runtime);
+  const consul = await openConsul(config.consul, config.owner, runtime);
+  const providers = config.providers.map((settings) => openProvider(settings, config.groups, runtime));
+  const core = createCore(config, { consul: wrap(consul), providers, store }, runtime);
   const { agenda, inbox } = core;
   const deps = { ...core.deps, journal: wrapJournal(core.deps.journal) };
   const stop = new AbortController();

@@ -53,15 +53,15 @@ function die(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-const { facts, journal } = store;
+const { keyValues, journal } = store;
 const deps: RelayDeps = {
   ...surroundings,
   settled: { wait: () => new Promise(() => {}) },
-  facts: {
-    get: (name) => facts.get(name),
-    set: (name, value) => step(() => facts.set(name, value)),
-    has: (scope, id) => facts.has(scope, id),
-    remember: (scope, ids, ttlMs) => facts.remember(scope, ids, ttlMs),
+  keyValues: {
+    get: (name) => keyValues.get(name),
+    set: (name, value) => step(() => keyValues.set(name, value)),
+    has: (scope, id) => keyValues.has(scope, id),
+    remember: (scope, ids, ttlMs) => keyValues.remember(scope, ids, ttlMs),
   },
   journal: {
     read: (key) => journal.read(key),

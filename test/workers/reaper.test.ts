@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { reap } from '../../src/apply/acl/reap.js';
 import type { Consul } from '../../src/consul/consul.js';
-import { createBell } from '../../workers/bell.js';
+import { createNotifier } from '../../src/notifier.js';
 import { runReaper } from '../../workers/reaper.js';
 import { type AclRig, createAclRig, loggedIn } from '../support/acl-rig.js';
 import { clientOf, type DaemonOptions } from '../support/daemon.js';
@@ -175,7 +175,7 @@ describe('the reaper', () => {
       looks++;
       return { waiting: 1, delayed: 0, active: 0, parked: [] };
     };
-    const swept = createBell();
+    const swept = createNotifier();
     const stop = new AbortController();
     const running = runReaper(deps, state, swept, stop.signal);
     swept.ring();

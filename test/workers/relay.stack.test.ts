@@ -66,13 +66,13 @@ describe('the relay to Kafka', () => {
   it('creates a topic that is missing, and publishes to it', { timeout: 60_000 }, async () => {
     const topic = `decisions-${randomUUID()}`;
     const store = createEmbeddedStore({ directory: join(directory, 'missing'), ...surroundings });
-    const { journal, facts } = store;
+    const { journal, keyValues } = store;
     const settled = decisions(20, 4);
     await journal.settle('destination/default/default/orders', settled);
     const log = open(topic);
     const stop = new AbortController();
     const idle = { wait: () => new Promise<void>(() => {}) };
-    const running = run({ ...surroundings, facts, settled: idle, journal, log }, stop.signal);
+    const running = run({ ...surroundings, keyValues, settled: idle, journal, log }, stop.signal);
     await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
       timeoutMs: 30_000,
     });
@@ -108,7 +108,7 @@ describe('the relay to Kafka', () => {
     ]);
     const counted = {
       ...surroundings,
-      facts: store.facts,
+      keyValues: store.keyValues,
       settled: { wait: () => new Promise<void>(() => {}) },
       journal: {
         read: journal.read.bind(journal),
@@ -168,7 +168,7 @@ describe('the relay to Kafka', () => {
 
   it('doubles nothing while two relays fight over one outbox', { timeout: 120_000 }, async () => {
     const { topic, store, settled } = await prepare(600, 'two');
-    const { journal, facts } = store;
+    const { journal, keyValues } = store;
     const stop = new AbortController();
     const logs = [open(topic), open(topic)];
     const narrow = {
@@ -182,7 +182,7 @@ describe('the relay to Kafka', () => {
     };
     const idle = { wait: () => new Promise<void>(() => {}) };
     const relays = logs.map((log) =>
-      run({ ...surroundings, facts, settled: idle, journal: narrow, log }, stop.signal),
+      run({ ...surroundings, keyValues, settled: idle, journal: narrow, log }, stop.signal),
     );
     await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
       timeoutMs: 90_000,

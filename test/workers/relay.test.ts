@@ -33,7 +33,7 @@ afterEach(async () => {
 const deps = (changes: Partial<RelayDeps> = {}): RelayDeps => ({
   ...surroundings,
   journal: store.journal,
-  facts: store.facts,
+  keyValues: store.keyValues,
   log,
   settled: { wait: () => new Promise(() => {}) },
   ...changes,
@@ -215,13 +215,13 @@ describe('the relay', () => {
       noted = JSON.stringify({ position: '0', ids });
     };
     let noted: string | undefined;
-    const facts = {
+    const keyValues = {
       get: async () => noted,
       set: async () => {},
       has: async () => false,
       remember: async () => {},
     };
-    const running = run(deps({ facts }), stop.signal);
+    const running = run(deps({ keyValues }), stop.signal);
     await until(emptied);
     stop.abort();
     await running;

@@ -1,8 +1,8 @@
 import type { Cause } from '../../model/cause.js';
 import type { DraftDecision, HoldReason } from '../../model/decision.js';
+import type { Stamp } from '../../model/plain-decision.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Hold } from '../../plan/plan.js';
-import type { Stamp } from '../decision-drafts.js';
 
 /** A draft of an ACL write, to be recorded before it. */
 export function aclDraft(change: AclChange, cause: Cause, stamp: Stamp): DraftDecision {

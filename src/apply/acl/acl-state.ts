@@ -3,10 +3,10 @@ import type { Members } from '../../identity/directory.js';
 import type { Mapping } from '../../model/rule.js';
 import { type AclRules, createRulesParser } from '../../plan/acl/rules-text.js';
 import { createPatternCompiler, type PatternCompiler } from '../../plan/pattern.js';
-import type { Facts } from '../../queue/facts.js';
+import type { KeyValueStore } from '../../queue/key-value-store.js';
 import { AclCache } from '../../state/acl-cache.js';
 import { AclOwners } from '../../state/acl-owners.js';
-import { NamedTurns } from '../../state/turns.js';
+import { KeyedMutex } from '../../state/mutex.js';
 import { KeyFetches } from './key-fetches.js';
 
 const FACT = 'acl/written';
@@ -27,7 +27,7 @@ export class AclState {
   /** By `clientText`: clients that gain something and whose ACL objects come first; their intentions wait meanwhile. */
   readonly opening = new Set<string>();
   /** Policies are shared: one job after the other makes or deletes each. By name, in lower case. */
-  readonly policyTurns = new NamedTurns();
+  readonly policyTurns = new KeyedMutex();
   /** Of all groups that the mapping named when they were last read, by provider. */
   readonly members = new Map<string, Members>();
   /** Names under which people's objects stand, by provider, as of a version of the cache. */
@@ -68,21 +68,21 @@ export class AclState {
     return this.#mayStand;
   }
 
-  async restore(facts: Pick<Facts, 'get'>): Promise<void> {
-    this.#mayStand = (await facts.get(FACT)) === 'yes';
+  async restore(keyValues: Pick<KeyValueStore, 'get'>): Promise<void> {
+    this.#mayStand = (await keyValues.get(FACT)) === 'yes';
   }
 
   /** Before the first write, so that whatever is written is found and cleaned up later. */
-  async noteWrite(facts: Pick<Facts, 'set'>): Promise<void> {
+  async noteWrite(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
     if (this.#mayStand) return;
-    await facts.set(FACT, 'yes');
+    await keyValues.set(FACT, 'yes');
     this.#mayStand = true;
   }
 
   /** After a complete read that found nothing of ours. */
-  async noteNothingLeft(facts: Pick<Facts, 'set'>): Promise<void> {
+  async noteNothingLeft(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
     if (!this.#mayStand) return;
-    await facts.set(FACT, '');
+    await keyValues.set(FACT, '');
     this.#mayStand = false;
   }
 

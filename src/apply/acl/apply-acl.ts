@@ -22,7 +22,7 @@ export interface AclApplication {
   readonly changes: readonly AclChange[];
   readonly cause: Cause;
   /** What is remembered of the key now. */
-  readonly lastWritten: ReadonlyMap<string, string>;
+  readonly lastApplied: ReadonlyMap<string, string>;
   /** Remembered of the key with each change that is made, besides the objects themselves. */
   readonly remember?: ReadonlyMap<string, string>;
   /** Told in the turn in which the last of what narrows is made, or none of it could be. */
@@ -44,7 +44,7 @@ export async function applyAcl(
 ): Promise<void> {
   const { changes } = application;
   if (changes.length === 0) return;
-  await deps.acl.noteWrite(deps.facts);
+  await deps.acl.noteWrite(deps.keyValues);
   const failures: unknown[] = [];
   const lastNarrowing = changes.findLast((change) => change.narrows);
   let narrowed = 0;
@@ -156,7 +156,7 @@ function writeAll(
     return [
       {
         draft: aclDraft(change, application.cause, stampOf(deps)),
-        lastWritten: new Map(application.remember).set(
+        lastApplied: new Map(application.remember).set(
           change.subject,
           digestObject(change.remembered ?? object),
         ),
@@ -259,7 +259,7 @@ async function remove(
   };
   const draft = aclDraft(change, application.cause, stampOf(deps));
   const end = () =>
-    journaledSequence(application.key, [{ draft, run, lastWritten: forgotten(change, application) }], deps);
+    journaledSequence(application.key, [{ draft, run, lastApplied: forgotten(change, application) }], deps);
   return step.kind === 'acl-policy' ? deps.acl.policyTurns.take(name.toLowerCase(), end) : end();
 }
 
@@ -271,7 +271,7 @@ function forgotten(change: AclChange, application: AclApplication): ReadonlyMap<
   update.set(change.subject, null);
   if (change.resource.kind !== 'acl-auth-method') return update;
   const rules = `${aclSubject('acl-binding-rule', change.resource.name ?? '')}/`;
-  for (const subject of application.lastWritten.keys())
+  for (const subject of application.lastApplied.keys())
     if (subject.startsWith(rules)) update.set(subject, null);
   return update;
 }

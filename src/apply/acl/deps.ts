@@ -1,7 +1,7 @@
 import type { Consul } from '../../consul/consul.js';
 import type { Mapping } from '../../model/rule.js';
-import type { Facts } from '../../queue/facts.js';
 import type { Journal } from '../../queue/journal.js';
+import type { KeyValueStore } from '../../queue/key-value-store.js';
 import type { ApplyDeps, StampDeps } from '../deps.js';
 import type { AclState } from './acl-state.js';
 
@@ -10,7 +10,7 @@ export interface AclDeps extends ApplyDeps, StampDeps {
   readonly clock: ApplyDeps['clock'];
   readonly journal: Pick<Journal, 'read' | 'record' | 'settle'>;
   readonly consul: Pick<Consul, 'acl' | 'inspect'>;
-  readonly facts: Facts;
+  readonly keyValues: KeyValueStore;
   readonly world: { readonly mapping: Mapping; beginRead(): number };
   readonly acl: AclState;
   /** Notes that something was put back that somebody else had changed. */

@@ -1,7 +1,7 @@
 import { SyncError } from '../../errors.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
-import { hasOurName } from '../../plan/acl/quote.js';
+import { hasOurName } from '../../plan/acl/object-names.js';
 import { orphans } from '../../plan/acl/tokens.js';
 import { stampOf } from '../deps.js';
 import { settle, settleDrafts } from '../settle.js';

@@ -1,5 +1,5 @@
 import type { AclPolicy, AclSnapshot } from '../../model/acl.js';
-import { isOurs } from '../../plan/acl/quote.js';
+import { isOurs } from '../../plan/acl/object-names.js';
 import type { AclDeps } from './deps.js';
 
 type Deps = Pick<AclDeps, 'consul' | 'world' | 'acl'>;

@@ -11,7 +11,7 @@ import { isZero, parseConfig } from './acl-config.js';
 import { parseGoDuration } from './acl-duration.js';
 import { incomplete } from './answer.js';
 import { createReader, type Reader } from './json.js';
-import type { Operation } from './transport.js';
+import type { Operation } from './request.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 type Stand = Stored<AclObject['object']>;

@@ -3,7 +3,8 @@ import { incomplete, parseJson, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { isRecord } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
-import type { ConsulAnswer, Operation, Transport } from './transport.js';
+import type { Operation } from './request.js';
+import type { ConsulAnswer, Transport } from './transport.js';
 
 export type AclKind = AclObject['kind'];
 

@@ -6,7 +6,8 @@ import { ACL_TABLES, type AclKind, parseRecords, readAcl } from './acl-table.js'
 import { parseJson, parseVerdict, readComplete } from './answer.js';
 import { createReader } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
-import type { Operation, Transport } from './transport.js';
+import type { Operation } from './request.js';
+import type { Transport } from './transport.js';
 
 type Stand = Stored<AclObject['object']>;
 

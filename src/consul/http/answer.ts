@@ -1,5 +1,6 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
-import type { ConsulAnswer, ConsulRequest, Operation, Transport } from './transport.js';
+import type { ConsulRequest, Operation } from './request.js';
+import type { ConsulAnswer, Transport } from './transport.js';
 
 /** A read that is the whole truth: not filtered by ACLs, from a cluster with a leader, with its table's index. */
 export interface CompleteAnswer {

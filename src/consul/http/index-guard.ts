@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
 import { incomplete } from './answer.js';
-import type { Operation } from './transport.js';
+import type { Operation } from './request.js';
 
 const SETTLE_MS = 5_000;
 

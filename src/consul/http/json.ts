@@ -1,5 +1,5 @@
 import { incomplete } from './answer.js';
-import type { Operation } from './transport.js';
+import type { Operation } from './request.js';
 
 /** The shapes of Consul's answers are parsed with these: a wrong one is an incomplete read, never a default. */
 export interface Reader {

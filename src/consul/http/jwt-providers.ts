@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.js';
-import type { JwtProviderEntry, StandingJwtProvider } from '../../model/jwt-provider.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../../model/jwt-provider.js';
 import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../jwt-providers.js';
 import { readAgentVersions } from './agent-versions.js';
@@ -8,7 +8,8 @@ import { isSameContent } from './content.js';
 import type { IndexGuard } from './index-guard.js';
 import { createReader, isRecord } from './json.js';
 import { type Tenancy, toPathName, toTenancyQuery } from './place.js';
-import type { Operation, Transport } from './transport.js';
+import type { Operation } from './request.js';
+import type { Transport } from './transport.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 
@@ -24,7 +25,7 @@ export function createJwtProviders(
   // These entries stand in the default namespace of a partition alone.
   const place = toTenancyQuery({ partition: tenancy.partition });
 
-  const list = async (signal: AbortSignal): Promise<readonly StandingJwtProvider[]> => {
+  const list = async (signal: AbortSignal): Promise<readonly ExistingJwtProvider[]> => {
     const operation = 'jwt-providers.list';
     const query = { ...place, consistent: '' };
     const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
@@ -95,7 +96,7 @@ function toTrust(caFile: string | undefined): Raw {
   return { JWKSCluster: { TLSCertificates: { TrustedCA: { Filename: caFile } } } };
 }
 
-function parseProvider(value: unknown, operation: Operation): StandingJwtProvider {
+function parseProvider(value: unknown, operation: Operation): ExistingJwtProvider {
   const reader = createReader(operation);
   const raw = reader.record(value);
   if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
@@ -120,6 +121,6 @@ function fieldIn(value: unknown, name: string): unknown {
   return isRecord(value) ? value[name] : undefined;
 }
 
-function isSameProvider(a: StandingJwtProvider['content'], b: JwtProviderEntry): boolean {
+function isSameProvider(a: ExistingJwtProvider['content'], b: JwtProviderEntry): boolean {
   return a !== 'other' && isSameContent(toRawProvider(a), toRawProvider(b));
 }

@@ -2,8 +2,8 @@ import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
 import { incomplete } from './answer.js';
 import { isComputedField } from './content.js';
 import { createReader, isRecord, type Reader } from './json.js';
+import type { Operation } from './request.js';
 import { parseAccess } from './source-access.js';
-import type { Operation } from './transport.js';
 
 /**
  * A service-intentions entry as Consul's API writes it. Throws ERR_CONSUL_INCOMPLETE for anything else, and for

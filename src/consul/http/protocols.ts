@@ -1,7 +1,8 @@
 import type { Protocol } from '../../model/catalog.js';
 import { incomplete, parseJson, readComplete } from './answer.js';
 import { createReader, isRecord } from './json.js';
-import type { Operation, Transport } from './transport.js';
+import type { Operation } from './request.js';
+import type { Transport } from './transport.js';
 
 type Query = Readonly<Record<string, string>>;
 

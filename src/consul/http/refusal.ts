@@ -1,6 +1,6 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import type { ConsulRequest } from './transport.js';
+import type { ConsulRequest } from './request.js';
 
 /** Consul's own words go into errors and decisions, so no more than a line of them. */
 const TEXT_LIMIT = 300;

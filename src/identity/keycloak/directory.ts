@@ -8,6 +8,7 @@ import { readingOf, textIn, toUnreadable, WrongShape, wrongShape } from '../reco
 import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
 import { type KeycloakClient, parseClient, toOAuthClient } from './client.js';
+import { createEffectiveClients } from './effective-client.js';
 import { isInternalId, isObject, textAt } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
 import { readKeycloakMembers } from './members.js';
@@ -15,7 +16,6 @@ import { createKeycloakNames, type KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
 import { createScopeRestrictions } from './scope-restrictions.js';
 import { type AccountState, createServiceAccounts, SERVICE_ACCOUNT } from './service-accounts.js';
-import { createStandings } from './standing.js';
 
 export interface KeycloakDirectoryOptions extends AdminApiOptions {
   /** Whether the roles of a client's service account count as scopes; takes the role `view-users`. */
@@ -128,7 +128,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   };
   const accounts = createServiceAccounts(api, names, pageSize);
   const restrictions = createScopeRestrictions(api, names, readScopes);
-  const readStanding = createStandings({ ...options, api, names, restrictions });
+  const readStanding = createEffectiveClients({ ...options, api, names, restrictions });
 
   const exactly = async (clientId: string, signal: AbortSignal): Promise<KeycloakClient | undefined> => {
     const found = await list({ clientId }, signal);

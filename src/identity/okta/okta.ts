@@ -3,8 +3,8 @@ import type { Logger } from '../../observe.js';
 import type { ProviderParts } from '../provider-parts.js';
 import { createOktaApi, type OktaApiOptions } from './api.js';
 import { createOktaDirectory } from './directory.js';
+import { createLogWakeup } from './log-wakeup.js';
 import { createOktaNames } from './names.js';
-import { createOktaNews } from './news.js';
 import { createOktaPoll } from './poll.js';
 import { createOktaSource } from './webhook.js';
 
@@ -24,7 +24,7 @@ export interface OktaOptions extends OktaApiOptions {
 export function createOkta(options: OktaOptions): ProviderParts {
   const { provider, clock, webhookSecrets: secrets } = options;
   const names = createOktaNames();
-  const news = createOktaNews(clock);
+  const news = createLogWakeup(clock);
   const api = createOktaApi(options);
   return {
     directory: createOktaDirectory({ ...options, api, names }),

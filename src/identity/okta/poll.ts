@@ -7,15 +7,15 @@ import type { OktaApi } from './api.js';
 import { LOGGED_TYPES } from './event-types.js';
 import { toIdentityEvents } from './events.js';
 import { parseLogEvent, unreadableEntry } from './log-event.js';
+import type { LogWakeup } from './log-wakeup.js';
 import type { OktaNames } from './names.js';
-import type { OktaNews } from './news.js';
 import { incomplete, parseShape } from './pages.js';
 
 export interface OktaPollOptions {
   /** Shared with the directory, which closes it. */
   readonly api: OktaApi;
   readonly names: OktaNames;
-  readonly news?: OktaNews;
+  readonly news?: LogWakeup;
   /** Events to a page; 1000, the most there is, by default. */
   readonly pageSize?: number;
   readonly clock: Clock;

@@ -6,8 +6,8 @@ import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
 import { isOrder, toIdentityEvents } from './events.js';
 import { type LogEvent, parseLogEvent, unreadableEntry } from './log-event.js';
+import type { LogWakeup } from './log-wakeup.js';
 import type { OktaNames } from './names.js';
-import type { OktaNews } from './news.js';
 
 export interface OktaSourceOptions {
   readonly provider: string;
@@ -15,7 +15,7 @@ export interface OktaSourceOptions {
   readonly secrets: readonly Secret[];
   readonly names: OktaNames;
   /** Told of what only the log proves. */
-  readonly news?: OktaNews;
+  readonly news?: LogWakeup;
 }
 
 const LONGEST_BODY = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { SyncError } from '../../errors.js';
 import type { AccessCheck } from '../directory.js';
-import type { SsfCredentials } from './ssf.js';
+import type { SsfCredentials } from './credentials.js';
 import type { StreamApi } from './stream-api.js';
 
 /** By the scopes of SSF 1.0 where nothing else is asked for. That streams may be changed too is not tried. */

@@ -7,6 +7,7 @@ import { createHttpClient } from '../http-client.js';
 import type { EventSource } from '../source.js';
 import type { SignalFeed } from '../with-signals.js';
 import { checkSsfAccess } from './access-check.js';
+import type { SsfCredentials } from './credentials.js';
 import { createOwnStream } from './own-stream.js';
 import { createSsfPoll } from './poll.js';
 import { createPushSource } from './push.js';
@@ -37,16 +38,6 @@ export interface SsfOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
-
-export type SsfCredentials =
-  | { readonly token: Secret }
-  | {
-      readonly clientId: string;
-      readonly clientSecret: Secret;
-      /** Whose discovery document names the token endpoint. */
-      readonly tokenIssuer: string;
-      readonly scope: string;
-    };
 
 /** The receiver's side of one stream of shared signals. */
 export interface Ssf extends SignalFeed {

@@ -5,7 +5,7 @@ import { type AclChange, type AclStep, type AclWhy, aclSubject, digestObject, na
 export interface AclReasons {
   readonly why: (object: AclObject, direction: 'narrow' | 'widen') => AclWhy;
   /** `digestObject` by subject of what was last written; tells drift from a change at the IdP. */
-  readonly lastWritten: ReadonlyMap<string, string>;
+  readonly lastApplied: ReadonlyMap<string, string>;
 }
 
 export interface AclSteps {
@@ -26,7 +26,7 @@ export interface AclSteps {
   ): AclChange;
 }
 
-export function createSteps({ why, lastWritten }: AclReasons): AclSteps {
+export function createSteps({ why, lastApplied }: AclReasons): AclSteps {
   const make = (
     object: AclObject,
     step: AclStep,
@@ -36,7 +36,7 @@ export function createSteps({ why, lastWritten }: AclReasons): AclSteps {
   ): AclChange => {
     const kind = step.do === 'end-tokens' ? 'acl-token' : object.kind;
     const subject = aclSubject(kind, ...nameOf(object));
-    const isDrift = step.do === 'write' && lastWritten.get(subject) === digestObject(object);
+    const isDrift = step.do === 'write' && lastApplied.get(subject) === digestObject(object);
     return {
       ...why(object, effect === 'narrows' || verb === 'deleted' ? 'narrow' : 'widen'),
       ...(isDrift ? { reason: 'DriftCorrected', isInferred: false } : {}),

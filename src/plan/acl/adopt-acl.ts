@@ -3,8 +3,8 @@ import { isAnyMarked, isOwnedDescription } from '../ownership.js';
 import { type AclChange, digestObject } from './acl-change.js';
 import { createSteps } from './acl-steps.js';
 import type { ForeignInput } from './foreign-acl.js';
-import { hasOurName, isOurs } from './quote.js';
-import { ruleKey } from './standing-acl.js';
+import { hasOurName, isOurs } from './object-names.js';
+import { ruleKey } from './owned-acl.js';
 
 /**
  * The objects without a mark that are in everything else what is desired: taking them over changes nothing but their

@@ -5,7 +5,7 @@ import type { HoldReason } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
 import type { Mapping } from '../../model/rule.js';
 import { classify, needsHuman } from '../actor.js';
-import type { ClaimStanding } from '../claims.js';
+import type { ClaimStatus } from '../claims.js';
 import { compareText } from '../compare.js';
 import { compilePattern, type PatternCompiler } from '../pattern.js';
 import type { Hold } from '../plan.js';
@@ -22,7 +22,7 @@ import {
   NOTHING_DESIRED,
   unverifiable,
 } from './login.js';
-import { clientName, describeClient } from './quote.js';
+import { clientName, describeClient } from './object-names.js';
 import { type AclRules, parseRules } from './rules-text.js';
 import { type ClaimName, Selector } from './selector.js';
 
@@ -31,7 +31,7 @@ export interface ClientInput {
   readonly mapping: Mapping;
   readonly settings: AclSettings;
   /** What the services that claim this client are worth; undefined while the catalog was never read. */
-  readonly standings: readonly ClaimStanding[] | undefined;
+  readonly claimStatuses: readonly ClaimStatus[] | undefined;
   /** The client's role as it stands, if it is ours: what is not known now is kept as it is. */
   readonly former: AclRole | undefined;
   /** `MaxTokenTTL` of the client's auth method as it stands, if that is ours. */
@@ -233,15 +233,15 @@ function identitiesOf(
   const place = input.place ?? { partition: 'default', namespace: 'default' };
   const had = new Set(input.former?.serviceIdentities ?? []);
   const isProtected = (service: string) => input.mapping.protectedServices.includes(service);
-  if (input.standings === undefined)
+  if (input.claimStatuses === undefined)
     return [...had].filter((service) => !isProtected(service)).toSorted(compareText);
   const found = new Set<string>();
-  for (const standing of input.standings) {
-    if (standing.kind === 'none' || standing.kind === 'refused') continue;
-    const { client, service } = standing;
+  for (const claimStatus of input.claimStatuses) {
+    if (claimStatus.kind === 'none' || claimStatus.kind === 'refused') continue;
+    const { client, service } = claimStatus;
     const named = JSON.stringify(service.name);
     if (client.provider !== input.client.provider || client.clientId !== input.client.clientId) continue;
-    const isCertain = standing.kind === 'claimed' && !standing.addNothing;
+    const isCertain = claimStatus.kind === 'claimed' && !claimStatus.addNothing;
     if (!isCertain && !had.has(service.name)) continue;
     if (
       !IDENTITY.test(service.name) ||

@@ -16,7 +16,7 @@ import {
   NOTHING_DESIRED,
   unverifiable,
 } from './login.js';
-import { describe, peopleName, personName } from './quote.js';
+import { describe, peopleName, personName } from './object-names.js';
 import { type AclRules, parseRules } from './rules-text.js';
 import { Selector } from './selector.js';
 

@@ -9,7 +9,7 @@ import { diffRoles, unlinkedPolicies } from './diff-roles.js';
 import { beside, type ForeignInput } from './foreign-acl.js';
 import type { DesiredAcl } from './login.js';
 import { onlyWider } from './only-wider.js';
-import { byName, type OurAcl, ourAcl } from './standing-acl.js';
+import { byName, type OwnedAcl, ownedAcl } from './owned-acl.js';
 
 export interface AclDiffInput extends ForeignInput {
   readonly mode: Mode;
@@ -32,7 +32,7 @@ export interface AclDiffInput extends ForeignInput {
  * opens anything. Narrowing is by link, role, token or method, never by a policy's text, which agents cache.
  */
 export function diffAcl(input: AclDiffInput): AclPlan {
-  const ours = ourAcl(input.owner, input.actual);
+  const ours = ownedAcl(input.owner, input.actual);
   const { desired, holds } = beside(input);
   const steps = createSteps(input);
   const changes = order(desired, ours, steps, input.mayRemove);
@@ -48,7 +48,7 @@ export function diffAcl(input: AclDiffInput): AclPlan {
 /** What narrows; then policy, role, auth method, binding rule; then what nobody uses any more. */
 function order(
   desired: DesiredAcl,
-  ours: OurAcl,
+  ours: OwnedAcl,
   steps: AclSteps,
   mayRemove: AclDiffInput['mayRemove'],
 ): readonly AclChange[] {

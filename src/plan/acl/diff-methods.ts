@@ -1,7 +1,7 @@
 import type { AclAuthMethod, AclBindingRule, AclObject, Stored } from '../../model/acl.js';
 import { type AclChange, digestObject } from './acl-change.js';
 import type { AclSteps } from './acl-steps.js';
-import { inOrder, type OurAcl, ruleKey } from './standing-acl.js';
+import { inOrder, type OwnedAcl, ruleKey } from './owned-acl.js';
 
 export interface MethodDiff {
   /** With their rules and tokens: undesired, or to be made anew. */
@@ -14,7 +14,7 @@ export interface MethodDiff {
 
 export function diffMethods(
   wanted: ReadonlyMap<string, AclAuthMethod>,
-  ours: OurAcl,
+  ours: OwnedAcl,
   steps: AclSteps,
   mayRemove: (object: AclObject) => boolean,
 ): MethodDiff {
@@ -65,7 +65,7 @@ export interface RuleDiff {
 /** Rules of methods that live; those of others go with them. */
 export function diffRules(
   desired: readonly AclBindingRule[],
-  ours: OurAcl,
+  ours: OwnedAcl,
   lives: (method: string) => boolean,
   steps: AclSteps,
   mayRemove: (object: AclObject) => boolean,

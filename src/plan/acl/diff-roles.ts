@@ -2,7 +2,7 @@ import type { AclObject, AclPolicy, AclRole, Stored } from '../../model/acl.js';
 import type { AclChange } from './acl-change.js';
 import type { AclSteps } from './acl-steps.js';
 import type { DesiredAcl } from './login.js';
-import { byName, inOrder, type OurAcl } from './standing-acl.js';
+import { byName, inOrder, type OwnedAcl } from './owned-acl.js';
 
 export interface RoleDiff {
   readonly narrowing: readonly AclChange[];
@@ -15,7 +15,7 @@ export interface RoleDiff {
 /** Roles and the policies they link. */
 export function diffRoles(
   desired: DesiredAcl,
-  ours: OurAcl,
+  ours: OwnedAcl,
   { lives, tainted }: { lives: (method: string) => boolean; tainted: ReadonlySet<string> },
   steps: AclSteps,
   mayRemove: (object: AclObject) => boolean,
@@ -55,7 +55,7 @@ export function diffRoles(
 export function unlinkedPolicies(
   desired: DesiredAcl,
   kept: readonly AclRole[],
-  ours: OurAcl,
+  ours: OwnedAcl,
   steps: AclSteps,
   mayRemove: (object: AclObject) => boolean,
 ): readonly AclChange[] {
@@ -96,7 +96,7 @@ function diffRole(
 }
 
 /** A policy's name stands for its text: one with another text was edited by hand, and makes place for its own. */
-function diffPolicies(desired: DesiredAcl, ours: OurAcl, steps: AclSteps) {
+function diffPolicies(desired: DesiredAcl, ours: OwnedAcl, steps: AclSteps) {
   const spoiled = new Set<string>();
   const unspoiling: AclChange[] = [];
   const policies: AclChange[] = [];

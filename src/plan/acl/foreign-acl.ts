@@ -4,7 +4,7 @@ import type { Hold } from '../plan.js';
 import { aclSubject } from './acl-change.js';
 import type { AclReasons } from './acl-steps.js';
 import { type DesiredAcl, objectsOf } from './login.js';
-import { isOurs } from './quote.js';
+import { isOurs } from './object-names.js';
 
 type NamedAcl = Exclude<AclObject, { readonly kind: 'acl-binding-rule' }>;
 
@@ -82,11 +82,11 @@ function namedHolds(foreign: ReadonlyMap<string, NamedAcl>, input: ForeignInput)
 function besideHold(
   object: NamedAcl,
   description: string,
-  { owner, lastWritten, why }: ForeignInput,
+  { owner, lastApplied, why }: ForeignInput,
 ): readonly Hold[] {
   const other = otherOwnerOf(owner, description);
   const subject = aclSubject(object.kind, object.object.name);
-  const isLost = lastWritten.has(subject);
+  const isLost = lastApplied.has(subject);
   const { client, person } = why(object, 'widen');
   return [
     {
@@ -107,9 +107,9 @@ function besideHold(
 }
 
 /** A policy opens nothing by itself, and may be somebody's who links it. */
-function leftHold(object: NamedAcl, { lastWritten, why }: ForeignInput): readonly Hold[] {
+function leftHold(object: NamedAcl, { lastApplied, why }: ForeignInput): readonly Hold[] {
   const subject = aclSubject(object.kind, object.object.name);
-  if (object.kind === 'acl-policy' || !lastWritten.has(subject)) return [];
+  if (object.kind === 'acl-policy' || !lastApplied.has(subject)) return [];
   const { client, person, scopes } = why(object, 'narrow');
   return [
     {

@@ -8,7 +8,7 @@ import { compareText } from '../compare.js';
 import { toGrantText } from '../grant-text.js';
 import type { PatternCompiler } from '../pattern.js';
 import { capturesOf } from '../rule-match.js';
-import { describe, policyName } from './quote.js';
+import { describe, policyName } from './object-names.js';
 import { RulesFault } from './rules-syntax.js';
 import { type AclRules, type GrantedRules, grantRules } from './rules-text.js';
 

@@ -2,7 +2,7 @@ import type { Protocol } from '../../model/catalog.js';
 import type { ClaimValue, JwtRequirement } from '../../model/intention.js';
 import type { JwtProviderEntry } from '../../model/jwt-provider.js';
 import type { LoginProvider } from '../../model/login.js';
-import { jwtProviderName } from './quote.js';
+import { jwtProviderName } from './object-names.js';
 
 export interface UserRequirementInput {
   readonly owner: string;

@@ -2,7 +2,7 @@ import type { AclRole, Stored } from '../../model/acl.js';
 import { compareText } from '../compare.js';
 import { isUnlimited, letsOthersIn } from './diff-methods.js';
 import type { DesiredAcl } from './login.js';
-import { byName, type OurAcl, ruleKey } from './standing-acl.js';
+import { byName, type OwnedAcl, ruleKey } from './owned-acl.js';
 
 /**
  * What may be desired where nothing is narrowed or deleted (`mode: extend`): roles have what they have and what they
@@ -12,8 +12,8 @@ import { byName, type OurAcl, ruleKey } from './standing-acl.js';
  */
 export function onlyWider(
   desired: DesiredAcl,
-  ours: OurAcl,
-): { readonly desired: DesiredAcl; readonly ours: OurAcl } {
+  ours: OwnedAcl,
+): { readonly desired: DesiredAcl; readonly ours: OwnedAcl } {
   // One of each kind: duplicates stay unseen.
   const rules = new Map(ours.bindingRules.map((stored) => [ruleKey(stored.object), stored]));
   const policies = [...ours.policies.values()].map(({ object }) => object);
@@ -56,7 +56,7 @@ export function onlyWider(
 }
 
 /** By lower-case name. */
-function changedPolicies(desired: DesiredAcl, ours: OurAcl): ReadonlySet<string> {
+function changedPolicies(desired: DesiredAcl, ours: OwnedAcl): ReadonlySet<string> {
   const changed = desired.policies.filter(({ name, rules }) => {
     const stored = ours.policies.get(name.toLowerCase());
     return stored !== undefined && (stored.isAltered || stored.object.rules !== rules);
@@ -65,7 +65,7 @@ function changedPolicies(desired: DesiredAcl, ours: OurAcl): ReadonlySet<string>
 }
 
 /** By lower-case name: those that, as they stand, may admit others than the desired ones would. */
-function changedMethods(desired: DesiredAcl, ours: OurAcl): ReadonlySet<string> {
+function changedMethods(desired: DesiredAcl, ours: OwnedAcl): ReadonlySet<string> {
   const changed = desired.authMethods.filter((method) => {
     const stored = ours.authMethods.get(method.name.toLowerCase());
     return stored !== undefined && letsOthersIn(stored, method);
@@ -74,7 +74,11 @@ function changedMethods(desired: DesiredAcl, ours: OurAcl): ReadonlySet<string> 
 }
 
 /** Roles, by lower-case name, that rules give by a changed method, or to others than the desired rules would. */
-function rolesOfOthers(desired: DesiredAcl, ours: OurAcl, methods: ReadonlySet<string>): ReadonlySet<string> {
+function rolesOfOthers(
+  desired: DesiredAcl,
+  ours: OwnedAcl,
+  methods: ReadonlySet<string>,
+): ReadonlySet<string> {
   const wanted = new Map(desired.bindingRules.map((rule) => [ruleKey(rule), rule]));
   const open = new Set<string>();
   for (const { object, isAltered } of ours.bindingRules) {

@@ -1,4 +1,4 @@
-import { isOurs, peopleName, personName } from './quote.js';
+import { isOurs, peopleName, personName } from './object-names.js';
 
 /** Whose access a role is, as far as it is known. */
 export interface PersonRole {

@@ -7,8 +7,8 @@ import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from './a
 import { desiredPeople } from './desired-people.js';
 import { diffAcl } from './diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from './login.js';
+import { peopleName } from './object-names.js';
 import { hasPersonName, type PersonRole, personOfRole } from './person.js';
-import { peopleName } from './quote.js';
 import type { AclRules } from './rules-text.js';
 
 /** What a plan of the people of one provider is made from. */
@@ -19,7 +19,7 @@ export interface PeopleFacts {
   readonly members: Members | undefined;
   /** The objects of the provider's people, and the policies that they are to have, also those that lack the mark. */
   readonly actual: AclSnapshot;
-  readonly lastWritten: ReadonlyMap<string, string>;
+  readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: ChangeReason;
   readonly mode: Mode;
@@ -43,7 +43,7 @@ export function planPeople(
   facts: PeopleFacts,
   acl: { tools(mapping: Mapping): { readonly parse: (text: string) => AclRules } },
 ): PeoplePlan {
-  const { provider, mapping, actual, lastWritten, kept } = facts;
+  const { provider, mapping, actual, lastApplied, kept } = facts;
   const { owner } = mapping;
   const isConfigured = mapping.providers.includes(provider);
   const desire = (members: Members | undefined) =>
@@ -80,7 +80,7 @@ export function planPeople(
   const asWritten = (object: AclObject) => {
     const subject = aclSubject(object.kind, ...nameOf(object));
     const to = objects.get(subject);
-    return to !== undefined && lastWritten.get(subject) === digestObject(to);
+    return to !== undefined && lastApplied.get(subject) === digestObject(to);
   };
   const why = (object: AclObject, direction: 'narrow' | 'widen'): AclWhy => {
     const name = roleOf(object);
@@ -117,7 +117,7 @@ export function planPeople(
       return !kept.has(name) && !(isUnknown && people.get(name)?.group === undefined);
     },
     why,
-    lastWritten,
+    lastApplied,
   });
   return { desired, changes: plan.changes, holds: [...asked.holds, ...plan.holds], inferred, isUnknown };
 }

@@ -1,6 +1,6 @@
 import { compareText } from '../compare.js';
 import { captureNames, isPlainServiceName, substitute } from '../pattern.js';
-import { rulesString } from './quote.js';
+import { rulesString } from './escape.js';
 import { type Item, type Place, parseItems, RulesFault } from './rules-syntax.js';
 
 export { RulesFault } from './rules-syntax.js';

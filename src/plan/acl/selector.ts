@@ -1,5 +1,5 @@
+import { selectorString } from './escape.js';
 import { type ClaimPath, claimKey } from './login.js';
-import { selectorString } from './quote.js';
 
 /** Names of our own, so that no claim's own name is ever part of a selector. */
 export type ClaimName =

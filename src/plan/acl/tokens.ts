@@ -1,6 +1,6 @@
 import type { AclBindType, AclSnapshot, AclToken } from '../../model/acl.js';
 import { isUnlimited } from './diff-methods.js';
-import { hasOurName, isOurs } from './quote.js';
+import { hasOurName, isOurs } from './object-names.js';
 
 /** Seconds by which Consul's own rounding may lengthen a token's life. */
 const ROUNDING_SECONDS = 1;

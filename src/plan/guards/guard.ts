@@ -1,8 +1,19 @@
 import type { Principal } from '../../model/cause.js';
 import type { ChangeReason, HoldReason } from '../../model/decision.js';
+import type { Mapping } from '../../model/rule.js';
 import type { WritePolicy } from '../mode.js';
 import type { Hold, PlannedClient } from '../plan.js';
-import type { RevocationBudget } from './revocation-limit.js';
+
+/** Counts of the fleet: edges, clients with ACL objects, and memberships. */
+export interface RevocationBudget {
+  /** Owned at the start of the window. */
+  readonly ownedAtStart: number;
+  /** Removals by inference already made within the window. */
+  readonly used: number;
+  /** Removals by inference that all plans of the fleet together want now. */
+  readonly wanted: number;
+  readonly maxRevocations: Mapping['maxRevocations'];
+}
 
 /** What guards see of a change, whatever kind of object it is about. */
 export interface GuardedChange {

@@ -1,16 +1,4 @@
-import type { Mapping } from '../../model/rule.js';
-import { all, type LossGuard } from './guard.js';
-
-/** Counts of the fleet: edges, clients with ACL objects, and memberships. */
-export interface RevocationBudget {
-  /** Owned at the start of the window. */
-  readonly ownedAtStart: number;
-  /** Removals by inference already made within the window. */
-  readonly used: number;
-  /** Removals by inference that all plans of the fleet together want now. */
-  readonly wanted: number;
-  readonly maxRevocations: Mapping['maxRevocations'];
-}
+import { all, type LossGuard, type RevocationBudget } from './guard.js';
 
 /** How many removals may be made by inference within one window. */
 export function revocationLimit({

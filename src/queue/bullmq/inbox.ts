@@ -1,7 +1,7 @@
 import { formatKey } from '../../model/key.js';
 import { type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
-import type { BullmqFacts } from './facts.js';
 import { APPEND_ONE } from './key-scripts.js';
+import type { BullmqFacts } from './key-value-store.js';
 import type { BullmqQueue } from './queue.js';
 import { PUT_ONE } from './rechecks.js';
 import type { RedisLink } from './redis-link.js';

@@ -35,7 +35,7 @@ export class BullmqJournal implements Journal {
     );
     return {
       pending: inOrder(pending).map(parseDraft),
-      lastWritten: new Map(Object.entries(written)),
+      lastApplied: new Map(Object.entries(written)),
       holds: new Map(Object.entries(holds).map(([subject, json]) => [subject, parseHold(json)])),
     };
   }
@@ -72,11 +72,11 @@ export class BullmqJournal implements Journal {
         const [pending, written, holds] = toLists(replies[index]);
         const record = {
           pending: inOrder(toTexts(pending)).map(parseDraft),
-          lastWritten: new Map(toPairs(written)),
+          lastApplied: new Map(toPairs(written)),
           holds: new Map(toPairs(holds).map(([subject, json]) => [subject, parseHold(json)])),
         };
         // Another process may have emptied it since it was found.
-        if (record.pending.length + record.lastWritten.size + record.holds.size > 0) all.set(key, record);
+        if (record.pending.length + record.lastApplied.size + record.holds.size > 0) all.set(key, record);
       }
     }
     return all;
@@ -98,7 +98,7 @@ export class BullmqJournal implements Journal {
       decision.subject,
       JSON.stringify(decision),
     ]);
-    const written = [...(update.lastWritten ?? [])].flatMap(([subject, digest]) => [subject, digest ?? '']);
+    const written = [...(update.lastApplied ?? [])].flatMap(([subject, digest]) => [subject, digest ?? '']);
     const holds = [...(update.holds ?? [])].flatMap(([subject, hold]) => [
       subject,
       hold === null ? '' : JSON.stringify(hold),

@@ -2,15 +2,15 @@ import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
-import type { Facts } from '../facts.js';
 import type { Inbox } from '../inbox.js';
 import type { Journal } from '../journal.js';
+import type { KeyValueStore } from '../key-value-store.js';
 import type { Queue } from '../queue.js';
 import type { Rechecks } from '../rechecks.js';
-import { BullmqFacts } from './facts.js';
 import { BullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
+import { BullmqFacts } from './key-value-store.js';
 import { BullmqQueue } from './queue.js';
 import { BullmqRechecks } from './rechecks.js';
 import { RedisLink } from './redis-link.js';
@@ -33,7 +33,7 @@ export interface BullmqStore {
   readonly queue: Queue;
   readonly inbox: Inbox;
   readonly journal: Journal;
-  readonly facts: Facts;
+  readonly keyValues: KeyValueStore;
   readonly rechecks: Rechecks;
   /** Stops the queue, waits for running jobs and ends the connections. */
   close(): Promise<void>;
@@ -50,12 +50,12 @@ export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
   const schedule = new Schedule(link, store, logger, clock);
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new BullmqQueue(link, store, schedule, allowUnsafe, { logger, metrics, clock, backoff });
-  const facts = new BullmqFacts(intake);
+  const keyValues = new BullmqFacts(intake);
   return {
     queue,
-    inbox: new BullmqInbox(intake, queue, facts),
+    inbox: new BullmqInbox(intake, queue, keyValues),
     journal: new BullmqJournal(link),
-    facts,
+    keyValues,
     rechecks: new BullmqRechecks(intake),
     async close() {
       await queue.close();

@@ -1,5 +1,5 @@
 import { type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
-import type { EmbeddedFacts } from './facts.js';
+import type { EmbeddedFacts } from './key-value-store.js';
 import type { EmbeddedQueue } from './queue.js';
 import type { EmbeddedRechecks } from './rechecks.js';
 import type { StateFile } from './state-file.js';

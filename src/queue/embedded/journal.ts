@@ -18,11 +18,11 @@ const KEPT: Kept = { ids: 100_000, subjects: 100_000, tidyEvery: 1_000 };
 // Some milliseconds of the event loop.
 const KEYS_IN_ONE_TURN = 200;
 
-const EMPTY: KeyRecord = { pending: [], lastWritten: new Map(), holds: new Map() };
+const EMPTY: KeyRecord = { pending: [], lastApplied: new Map(), holds: new Map() };
 
 interface MutableRecord {
   readonly pending: DraftDecision[];
-  readonly lastWritten: Map<string, string>;
+  readonly lastApplied: Map<string, string>;
   readonly holds: Map<string, RecordedHold>;
 }
 
@@ -143,14 +143,14 @@ export class EmbeddedJournal implements Journal {
       const key = row.text('key');
       const known: MutableRecord = records.get(key) ?? {
         pending: [],
-        lastWritten: new Map(),
+        lastApplied: new Map(),
         holds: new Map(),
       };
       records.set(key, known);
       return known;
     };
     for (const row of rows('SELECT key, subject, digest FROM written WHERE key BETWEEN ? AND ?')) {
-      recordOf(row).lastWritten.set(row.text('subject'), row.text('digest'));
+      recordOf(row).lastApplied.set(row.text('subject'), row.text('digest'));
     }
     for (const row of rows('SELECT key, subject, body FROM holds WHERE key BETWEEN ? AND ?')) {
       recordOf(row).holds.set(row.text('subject'), parseHold(row.text('body')));
@@ -228,7 +228,7 @@ export class EmbeddedJournal implements Journal {
 
   #update(key: string, update: RecordUpdate): void {
     const file = this.#file;
-    for (const [subject, digest] of update.lastWritten ?? []) {
+    for (const [subject, digest] of update.lastApplied ?? []) {
       if (digest === null) file.sql('DELETE FROM written WHERE key = ? AND subject = ?').run(key, subject);
       else file.sql('INSERT OR REPLACE INTO written VALUES (?, ?, ?)').run(key, subject, digest);
     }

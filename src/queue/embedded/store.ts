@@ -1,15 +1,15 @@
 import type { Clock } from '../../clock.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
-import type { Facts } from '../facts.js';
 import type { Inbox } from '../inbox.js';
 import type { Journal } from '../journal.js';
+import type { KeyValueStore } from '../key-value-store.js';
 import type { Queue } from '../queue.js';
 import type { Rechecks } from '../rechecks.js';
 import { lockDirectory } from './directory-lock.js';
-import { EmbeddedFacts } from './facts.js';
 import { EmbeddedInbox } from './inbox.js';
 import { EmbeddedJournal } from './journal.js';
+import { EmbeddedFacts } from './key-value-store.js';
 import { EmbeddedQueue } from './queue.js';
 import { EmbeddedRechecks } from './rechecks.js';
 import { JOURNAL_FILE, moveJournal, QUEUE_FILE } from './schemas.js';
@@ -28,7 +28,7 @@ export interface EmbeddedStore {
   readonly queue: Queue;
   readonly inbox: Inbox;
   readonly journal: Journal;
-  readonly facts: Facts;
+  readonly keyValues: KeyValueStore;
   readonly rechecks: Rechecks;
   /** Stops the queue, waits for running jobs, writes what waits, and gives the directory free. */
   close(): Promise<void>;
@@ -58,13 +58,13 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   }
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
-  const facts = new EmbeddedFacts(file, clock);
+  const keyValues = new EmbeddedFacts(file, clock);
   const rechecks = new EmbeddedRechecks(file);
   return {
     queue,
-    inbox: new EmbeddedInbox(file, queue, rechecks, facts),
+    inbox: new EmbeddedInbox(file, queue, rechecks, keyValues),
     journal,
-    facts,
+    keyValues,
     rechecks,
     async close() {
       await queue.close();

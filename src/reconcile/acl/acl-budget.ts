@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
-import { clientName } from '../../plan/acl/quote.js';
+import { clientName } from '../../plan/acl/object-names.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
 import type { AclBudget } from '../../state/fleet.js';
@@ -46,7 +46,7 @@ function countClients(deps: Known, now: number, limit?: number): boolean {
   const { world } = deps;
   const owners = ownersOf(deps);
   // Ends of graces touch clients.
-  world.standings(now);
+  world.claimStatuses(now);
   return world.inferredAcl.update(
     () => [...owners.values()].map(clientText),
     (key) => inferredOf(parseClientText(key), deps, now),
@@ -60,8 +60,8 @@ function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   const name = clientName(world.mapping.owner, id);
   const standing = acl.cache.of(name);
   if (clientOf(standing, world.mapping.owner) === undefined) return [];
-  const lastWritten = world.lastWritten(formatKey(clientKey(id.provider, id.clientId)));
-  const facts = { lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
+  const lastApplied = world.lastApplied(formatKey(clientKey(id.provider, id.clientId)));
+  const facts = { lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
   const plan = planClientAcl(id, { ...facts, actual: acl.cache.snapshot([name], []) }, deps, now);
   return losesByInference(plan.changes) ? [plan.subject] : [];
 }
@@ -71,8 +71,8 @@ function peopleBudget(deps: Counting, now: number): AclBudget {
   let owned = 0;
   let wanted = 0;
   for (const provider of providersOfPeople(deps)) {
-    const lastWritten = world.lastWritten(formatKey(providerKey(provider)));
-    const follows = [world.mapping, acl.members.get(provider), lastWritten, acl.cache.peoplesVersion];
+    const lastApplied = world.lastApplied(formatKey(providerKey(provider)));
+    const follows = [world.mapping, acl.members.get(provider), lastApplied, acl.cache.peoplesVersion];
     const known = acl.peoplesCounts.get(provider);
     const count = known?.follows.every((each, at) => each === follows[at])
       ? known

@@ -49,11 +49,11 @@ export async function adoptAcl(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<number> {
-  const { lastWritten } = await deps.journal.read(formatKey(key));
+  const { lastApplied } = await deps.journal.read(formatKey(key));
   await readAnew(key, deps, signal);
   const subjects = new Set(shown.map(({ subject }) => subject));
   const changes = adoptionOf(key, deps).filter(({ subject }) => subjects.has(subject));
-  await applyAcl({ key: formatKey(key), changes, cause, lastWritten }, deps, signal);
+  await applyAcl({ key: formatKey(key), changes, cause, lastApplied }, deps, signal);
   return changes.length;
 }
 
@@ -73,24 +73,24 @@ function adoptionOf(key: Key, deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'cloc
   if (key.kind === 'provider') {
     const facts = factsOfPeople(key.name, deps);
     const { desired } = planPeople(facts, deps.acl);
-    const { actual, lastWritten } = facts;
+    const { actual, lastApplied } = facts;
     const why = (object: AclObject): AclWhy => ({ ...ADOPTED, ...personOf(object, facts) });
-    return planAclAdoption({ owner, desired, actual, lastWritten, why });
+    return planAclAdoption({ owner, desired, actual, lastApplied, why });
   }
   if (key.kind !== 'client') return [];
   const id = idOf(key);
   const now = deps.clock.now();
   const { name, policies } = namesOf(id, deps);
   const actual = deps.acl.cache.snapshot([name], policies);
-  const lastWritten = deps.world.lastWritten(formatKey(key));
-  const facts = { actual, lastWritten, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
+  const lastApplied = deps.world.lastApplied(formatKey(key));
+  const facts = { actual, lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
   const { desired, client, opensBy } = planClientAcl(id, facts, deps, now);
   const scopes = [...new Set(opensBy.map((text) => parseGrantText(text).name))].toSorted(compareText);
   return planAclAdoption({
     owner,
     desired,
     actual,
-    lastWritten,
+    lastApplied,
     why: () => ({ ...ADOPTED, client, scopes }),
   });
 }

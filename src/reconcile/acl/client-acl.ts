@@ -1,8 +1,8 @@
 import { isAclSubject } from '../../apply/acl/acl-draft.js';
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { applyAcl } from '../../apply/acl/apply-acl.js';
-import { unlessDenied } from '../../apply/acl/denied.js';
 import { fetchesKeys } from '../../apply/acl/key-fetches.js';
+import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
@@ -48,7 +48,7 @@ export async function reconcileClientAcl(
   }
   const key = formatKey(clientKey(id.provider, id.clientId));
   const work = () => deps.acl.whileUnderWay(key, () => reconcile(id, job, evidence, deps, signal));
-  return (await unlessDenied(work, deps)) ?? DONE;
+  return (await tolerateDenied(work, deps)) ?? DONE;
 }
 
 /** What was held of ACL objects that nobody wants any more. */
@@ -70,21 +70,21 @@ async function reconcile(
   const { mapping } = world;
   const key = formatKey(clientKey(id.provider, id.clientId));
   const record = await journal.read(key);
-  const { actual, lastWritten } = await readSettled(id, key, record, isListed(job, deps), deps, signal);
+  const { actual, lastApplied } = await readSettled(id, key, record, isListed(job, deps), deps, signal);
 
   const now = clock.now();
-  const facts = {
+  const keyValues = {
     actual,
-    lastWritten,
+    lastApplied,
     evidence,
     grantReason: grantReasonOf(job),
   };
   const { mode } = mapping;
-  const asked = { ...facts, mode: mode === 'observe' ? 'enforce' : mode } as const;
+  const asked = { ...keyValues, mode: mode === 'observe' ? 'enforce' : mode } as const;
   const plan = planClientAcl(id, asked, deps, now);
   if (plan.isUnknown) {
     // Nothing follows yet, and what was told of the client must be there when something does.
-    const isAwaited = facts.evidence.length > 0 && !world.hasDirectory(id.provider);
+    const isAwaited = keyValues.evidence.length > 0 && !world.hasDirectory(id.provider);
     return isAwaited ? { kind: 'retry', afterMs: UNREAD_RETRY_MS } : DONE;
   }
   const rest = () => planHeldLoss(id, asked, deps, now);
@@ -102,7 +102,7 @@ async function reconcile(
   const isCounted = losesByInference(guarded.changes);
   if (isCounted) {
     deps.window.takeEdge(plan.subject, now);
-    await deps.window.store(deps.facts);
+    await deps.window.store(deps.keyValues);
   }
   const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.plan.opensBy)]]);
   const applying = applyAcl(
@@ -110,7 +110,7 @@ async function reconcile(
       key,
       changes: guarded.changes,
       cause,
-      lastWritten,
+      lastApplied,
       remember,
       narrowed: (isMade) => {
         if (!isCounted) return;
@@ -130,7 +130,7 @@ async function reconcile(
     },
   );
   if (isGivenUp) return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
-  world.rememberWritten(key, (await journal.read(key)).lastWritten);
+  world.rememberWritten(key, (await journal.read(key)).lastApplied);
   if (guarded.used.length > 0) {
     await forgetRulings(guarded.used, deps);
     await tell(guarded.holds, await journal.read(key));

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { isAclActive } from '../../apply/acl/acl-state.js';
-import { unlessDenied } from '../../apply/acl/denied.js';
+import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
-import { hasOurName } from '../../plan/acl/quote.js';
+import { hasOurName } from '../../plan/acl/object-names.js';
 import type { ClientId } from '../../plan/world.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
 import { clientsWithAcl, uniqueClients } from '../../state/acl-clients.js';
@@ -65,7 +65,7 @@ export async function planAcl(
       grantReason: 'ScopeGranted',
       mode: mode === 'observe' ? 'enforce' : mode,
     } as const;
-    const known = { ...facts, lastWritten: world.lastWritten(key) };
+    const known = { ...facts, lastApplied: world.lastApplied(key) };
     plans.push({
       isUnderWay: acl.isUnderWay(key),
       plan: planClientAcl(id, known, deps, now),
@@ -105,7 +105,7 @@ export async function aclTriggersOf(
   if (!isAclActive(deps)) return [];
   const isAll = word.isFirst || acl.uncompared.has(word.provider);
   acl.uncompared.add(word.provider);
-  if (!acl.cache.isComplete && (await unlessDenied(() => readAllAcl(deps, signal), deps)) === undefined)
+  if (!acl.cache.isComplete && (await tolerateDenied(() => readAllAcl(deps, signal), deps)) === undefined)
     return [];
   const all = isAll ? clientsWithAcl(deps, word.provider) : [];
   const triggers = await clientTriggers(
@@ -125,7 +125,7 @@ export async function aclTriggers(
   signal: AbortSignal,
 ): Promise<readonly Trigger[]> {
   if (!isAclActive(deps)) return [];
-  if ((await unlessDenied(() => readAllAcl(deps, signal), deps)) === undefined) return [];
+  if ((await tolerateDenied(() => readAllAcl(deps, signal), deps)) === undefined) return [];
   const clients = await clientTriggers(clientsWithAcl(deps), deps, cause);
   return [...clients, ...peopleTriggers(planPeopleFleet(deps), cause)];
 }

@@ -1,8 +1,8 @@
 import { isAclSubject } from '../../apply/acl/acl-draft.js';
-import { pendingAcl, settleAclLeftovers } from '../../apply/acl/acl-leftovers.js';
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { applyAcl } from '../../apply/acl/apply-acl.js';
-import { unlessDenied } from '../../apply/acl/denied.js';
+import { pendingAcl, recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
+import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { SyncError } from '../../errors.js';
 import type { Members } from '../../identity/directory.js';
@@ -50,7 +50,7 @@ export async function reconcilePeople(
   const { failure } = await refreshMembers(key.name, job, deps, signal);
   try {
     const work = () => reconcile(key, job, deps, signal, mostGrants);
-    if (await unlessDenied(() => deps.acl.whileUnderWay(formatKey(key), work), deps)) await again();
+    if (await tolerateDenied(() => deps.acl.whileUnderWay(formatKey(key), work), deps)) await again();
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT' || signal.aborted) throw error;
     deps.logger.warn(
@@ -118,23 +118,23 @@ async function reconcile(
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
   );
   const actual = await readPeople(key.name, left, deps, signal);
-  const lastWritten = await settleAclLeftovers(text, record, actual, deps, signal);
-  world.rememberWritten(text, lastWritten);
+  const lastApplied = await recoverPendingAcl(text, record, actual, deps, signal);
+  world.rememberWritten(text, lastApplied);
 
   const { mapping } = world;
   const granted = grantReasonOf(job);
-  const facts: PeopleFacts = {
+  const keyValues: PeopleFacts = {
     provider: key.name,
     mapping,
     members: knownMembers(key.name, deps),
     actual,
-    lastWritten,
+    lastApplied,
     evidence: evidenceOf(job),
     grantReason: granted === 'MappingChanged' ? granted : 'MembershipAdded',
     mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
     kept: new Set(),
   };
-  const kind = guardablePeople(facts, deps.acl);
+  const kind = guardablePeople(keyValues, deps.acl);
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   const { isUnknown } = kind.plan;
   // What was ruled is bound to its hold: where it cannot be seen whether that still stands, both do.
@@ -150,7 +150,7 @@ async function reconcile(
   const { counted } = guarded;
   if (counted.length > 0) {
     for (const subject of counted) deps.window.takeEdge(subject, clock.now());
-    await deps.window.store(deps.facts);
+    await deps.window.store(deps.keyValues);
   }
   const narrowing = guarded.changes.filter((change) => change.narrows || change.verb === 'deleted').length;
   const changes = guarded.changes.slice(0, narrowing + mostGrants);
@@ -159,7 +159,7 @@ async function reconcile(
       key: text,
       changes,
       cause,
-      lastWritten,
+      lastApplied,
       narrowed: (isMade) => {
         for (const subject of counted)
           if (isMade) deps.window.made(subject);
@@ -170,7 +170,7 @@ async function reconcile(
     signal,
   );
   const after = await journal.read(text);
-  world.rememberWritten(text, after.lastWritten);
+  world.rememberWritten(text, after.lastApplied);
   if (guarded.used.length > 0) {
     await forgetRulings(guarded.used, deps);
     await tellHolds(text, after, guarded.holds, cause, deps, concerns);

@@ -1,6 +1,6 @@
-import { pendingAcl, settleAclLeftovers } from '../../apply/acl/acl-leftovers.js';
 import { isAclActive } from '../../apply/acl/acl-state.js';
-import { unlessDenied } from '../../apply/acl/denied.js';
+import { pendingAcl, recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
+import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Job } from '../../model/trigger.js';
@@ -18,7 +18,7 @@ export async function readSettled(
   isRead: boolean,
   deps: ReconcilerDeps,
   signal: AbortSignal,
-): Promise<{ readonly actual: AclSnapshot; readonly lastWritten: ReadonlyMap<string, string> }> {
+): Promise<{ readonly actual: AclSnapshot; readonly lastApplied: ReadonlyMap<string, string> }> {
   const { world, acl } = deps;
   const { name, policies } = namesOf(id, deps);
   const left = pendingAcl(record).flatMap(({ resource }) =>
@@ -29,9 +29,9 @@ export async function readSettled(
     isRead && pendingAcl(record).length === 0
       ? acl.cache.snapshot([name], wanted)
       : await readNamed(name, wanted, deps, signal);
-  const lastWritten = await settleAclLeftovers(key, record, actual, deps, signal);
-  world.rememberWritten(key, lastWritten);
-  return { actual, lastWritten };
+  const lastApplied = await recoverPendingAcl(key, record, actual, deps, signal);
+  world.rememberWritten(key, lastApplied);
+  return { actual, lastApplied };
 }
 
 /** Ends what a crash left of a client's ACL objects: that asks nothing of a directory, and waits for none. */
@@ -44,7 +44,7 @@ export async function settleClientAcl(
   const key = formatKey(clientKey(id.provider, id.clientId));
   const record = await deps.journal.read(key);
   if (pendingAcl(record).length === 0) return;
-  await unlessDenied(() => readSettled(id, key, record, false, deps, signal), deps);
+  await tolerateDenied(() => readSettled(id, key, record, false, deps, signal), deps);
 }
 
 /** Whether a complete read has just shown what stands: what only such a read caused needs no other. */

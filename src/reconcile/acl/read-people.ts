@@ -1,6 +1,6 @@
 import type { AclSnapshot } from '../../model/acl.js';
+import { hasOurName } from '../../plan/acl/object-names.js';
 import { isPeoples } from '../../plan/acl/plan-people.js';
-import { hasOurName } from '../../plan/acl/quote.js';
 import { peoplesNames, policiesOfPeople } from '../../state/people-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 

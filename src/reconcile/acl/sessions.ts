@@ -1,6 +1,6 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
-import { unlessDenied } from '../../apply/acl/denied.js';
 import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
+import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { settle } from '../../apply/settle.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { formatKey, type Key } from '../../model/key.js';
@@ -34,9 +34,11 @@ export async function endSessions(
   const carryOut = deps.world.mapping.mode === 'enforce' ? endSession : tellForbidden;
   const failures: unknown[] = [];
   for (const order of sessionOrders(job))
-    await unlessDenied(() => carryOut(formatKey(key), order, deps, signal), deps).catch((error: unknown) => {
-      failures.push(error);
-    });
+    await tolerateDenied(() => carryOut(formatKey(key), order, deps, signal), deps).catch(
+      (error: unknown) => {
+        failures.push(error);
+      },
+    );
   if (failures.length > 0) throw failures[0];
 }
 

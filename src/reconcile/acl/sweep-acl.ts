@@ -1,7 +1,7 @@
-import { settleAclLeftovers } from '../../apply/acl/acl-leftovers.js';
 import { isAclActive, isAclWanted } from '../../apply/acl/acl-state.js';
 import { applyAcl } from '../../apply/acl/apply-acl.js';
-import { unlessDenied } from '../../apply/acl/denied.js';
+import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
+import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
@@ -11,7 +11,7 @@ import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
-import { namelessObjects } from './nameless-objects.js';
+import { orphanedObjects } from './orphaned-objects.js';
 
 /** What the complete comparison of ACL objects found. */
 export interface AclComparison {
@@ -36,7 +36,7 @@ export async function sweepAcl(
   signal: AbortSignal,
 ): Promise<AclComparison> {
   if (!isAclActive(deps)) return NOTHING;
-  return (await unlessDenied(() => compare(deps, cause, signal), deps)) ?? NOTHING;
+  return (await tolerateDenied(() => compare(deps, cause, signal), deps)) ?? NOTHING;
 }
 
 async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal): Promise<AclComparison> {
@@ -55,14 +55,14 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
     },
   );
   if (!isAclWanted(deps.world.mapping) && !cache.holdsMarked(deps.world.mapping.owner))
-    await deps.acl.noteNothingLeft(deps.facts);
+    await deps.acl.noteNothingLeft(deps.keyValues);
   return {
     ...failed,
     triggers: [
       ...planned.filter(isPending).map(({ plan }) => toTrigger(plan, cause)),
       ...peopleTriggers(people, cause),
     ],
-    objects: cache.standing.size + cache.policies.size,
+    objects: cache.owned.size + cache.policies.size,
     changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
     holds: plans.reduce((sum, plan) => sum + plan.holds.length, 0),
   };
@@ -79,14 +79,14 @@ export async function removeLeft(
   const { owner, mode } = world.mapping;
   const key = `acl/${owner}`;
   const record = await journal.read(key);
-  const snapshot = acl.cache.snapshot(acl.cache.standing.keys(), acl.cache.policies.keys());
-  const lastWritten = await settleAclLeftovers(key, record, snapshot, deps, signal);
+  const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
+  const lastApplied = await recoverPendingAcl(key, record, snapshot, deps, signal);
   if (mode !== 'enforce') return;
-  const nameless = namelessObjects(deps);
-  if (nameless.length > 0) await deps.window.store(deps.facts);
-  await applyAcl({ key, changes: nameless, cause, lastWritten }, deps, signal);
+  const nameless = orphanedObjects(deps);
+  if (nameless.length > 0) await deps.window.store(deps.keyValues);
+  await applyAcl({ key, changes: nameless, cause, lastApplied }, deps, signal);
   await applyAcl(
-    { key, changes: unlinkedPolicies(plans, acl, world.mapping), cause, lastWritten },
+    { key, changes: unlinkedPolicies(plans, acl, world.mapping), cause, lastApplied },
     deps,
     signal,
   );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { rulesString, selectorString } from '../../../src/plan/acl/quote.js';
+import { rulesString, selectorString } from '../../../src/plan/acl/escape.js';
 import { failureOf } from '../../support/failure-of.js';
 import { until } from '../../support/until.js';
 import { type AclRig, MARK, methodOf, never, policy, roleOf, ruleOf } from './rig.js';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { stringify } from 'yaml';
 import { systemClock } from '../../../src/clock.js';
-import { createEmbeddedConsul } from '../../../src/consul/embedded/embedded-consul.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
-import { createEmbeddedIdp, type EmbeddedIdp } from '../../../src/identity/embedded/embedded-idp.js';
+import { createEmbeddedConsul } from '../../../src/embedded/consul/embedded-consul.js';
+import { createEmbeddedIdp, type EmbeddedIdp } from '../../../src/embedded/identity-provider/embedded-idp.js';
 import type { Decision } from '../../../src/model/decision.js';
 import { Secret } from '../../../src/model/secret.js';
 import { silentLogger } from '../../../src/observe.js';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parsePage } from '../../../src/identity/oidc/document.js';
-import { type EventReceiver, startEventReceiver } from '../embedded/event-receiver.js';
+import { type EventReceiver, startEventReceiver } from '../../embedded/identity-provider/event-receiver.js';
 
 const run = promisify(execFile);
 const isInstalled = (command: string) => spawnSync(command, ['--help']).error === undefined;

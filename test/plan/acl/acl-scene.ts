@@ -6,8 +6,8 @@ import type { Rule } from '../../../src/model/rule.js';
 import type { AclWhy } from '../../../src/plan/acl/acl-change.js';
 import { type DesiredClient, desiredClient } from '../../../src/plan/acl/desired-client.js';
 import type { AclSettings, DesiredAcl, LoginProvider } from '../../../src/plan/acl/login.js';
-import { clientName } from '../../../src/plan/acl/quote.js';
-import type { ClaimStanding } from '../../../src/plan/claims.js';
+import { clientName } from '../../../src/plan/acl/object-names.js';
+import type { ClaimStatus } from '../../../src/plan/claims.js';
 import { compareText } from '../../../src/plan/compare.js';
 import { client, mapping, named } from '../scene.js';
 
@@ -52,7 +52,7 @@ export function claimed(
   of: Pick<OAuthClient, 'provider' | 'clientId'>,
   service: string | ServiceName,
   addNothing = false,
-): ClaimStanding {
+): ClaimStatus {
   return {
     kind: 'claimed',
     service: typeof service === 'string' ? named(service) : service,
@@ -76,7 +76,7 @@ export function desire(
     client: of,
     mapping: mapping({ rules: [aclRule('config:read', READ_CONFIG)], ...changes.mapping }),
     settings: settings(changes.settings),
-    standings: (changes.services ?? []).map((service) => claimed(of, service)),
+    claimStatuses: (changes.services ?? []).map((service) => claimed(of, service)),
     former: undefined,
     standingTtlSeconds: changes.standingTtlSeconds,
     isClosed: changes.isClosed ?? false,

@@ -23,7 +23,7 @@ function adopt(store: AclStore, desired: DesiredAcl = web) {
     desired,
     actual: store.snapshot(),
     why: because,
-    lastWritten: new Map(),
+    lastApplied: new Map(),
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { desiredClient } from '../../../src/plan/acl/desired-client.js';
 import { NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
-import type { ClaimStanding } from '../../../src/plan/claims.js';
+import type { ClaimStatus } from '../../../src/plan/claims.js';
 import {
   aclRule,
   claimed,
@@ -226,12 +226,12 @@ describe('a claimed service gives its identity', () => {
     ]);
   });
 
-  const standingOf = (standings: readonly ClaimStanding[] | undefined, had: readonly string[]) =>
+  const standingOf = (claimStatuses: readonly ClaimStatus[] | undefined, had: readonly string[]) =>
     desiredClient({
       client: of,
       mapping: mapping(),
       settings: settings(),
-      standings,
+      claimStatuses,
       former:
         had.length === 0
           ? undefined
@@ -240,7 +240,7 @@ describe('a claimed service gives its identity', () => {
     }).desired.roles[0]?.serviceIdentities;
 
   const service = named('web');
-  test.each<readonly [string, readonly ClaimStanding[] | undefined, readonly string[] | undefined]>([
+  test.each<readonly [string, readonly ClaimStatus[] | undefined, readonly string[] | undefined]>([
     ['whose instances disagree', [claimed(of, 'web', true)], ['web']],
     [
       'whose claim is not recorded',
@@ -256,9 +256,9 @@ describe('a claimed service gives its identity', () => {
       [{ kind: 'refused', service, client: of, reason: 'ClaimUnconfirmed', detail: '' }],
       undefined,
     ],
-  ])('%s: only what stood may stay', (_, standings, kept) => {
-    expect(standingOf(standings, ['web'])).toEqual(kept);
-    expect(standingOf(standings, [])).toBeUndefined();
+  ])('%s: only what stood may stay', (_, claimStatuses, kept) => {
+    expect(standingOf(claimStatuses, ['web'])).toEqual(kept);
+    expect(standingOf(claimStatuses, [])).toBeUndefined();
   });
 });
 
@@ -267,7 +267,7 @@ test('a service that is protected now loses its identity although the catalog wa
     client: client('web', []),
     mapping: mapping({ protectedServices: ['vault'] }),
     settings: settings(),
-    standings: undefined,
+    claimStatuses: undefined,
     former: { name: 'x', description: '', policies: [], serviceIdentities: ['vault', 'web'] },
     isClosed: false,
   });

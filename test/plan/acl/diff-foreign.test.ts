@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
-import { ourAcl } from '../../../src/plan/acl/standing-acl.js';
+import { ownedAcl } from '../../../src/plan/acl/owned-acl.js';
 import { AclStore } from './acl-store.js';
 import { edit, NAME, plan, standing, steps, web } from './diff-scene.js';
 
@@ -69,7 +69,7 @@ describe('beside an object of somebody else', () => {
     };
     const actual = standing(web, (store) => store.put(theirs));
     expect(plan(web, actual).changes).toEqual([]);
-    expect(ourAcl('pay', actual).bindingRules.map(({ object }) => object)).toEqual(web.bindingRules);
+    expect(ownedAcl('pay', actual).bindingRules.map(({ object }) => object)).toEqual(web.bindingRules);
   });
 
   test('names meet without regard to case', () => {
@@ -89,8 +89,8 @@ describe('beside an object of somebody else', () => {
       const actual = standing(web, (store) =>
         edit<{ description: string }>(kind === 'acl-role' ? store.roles : store.methods, foreign),
       );
-      const told = (desired: DesiredAcl, lastWritten = written) =>
-        plan(desired, actual, 'enforce', lastWritten).holds.map((hold) => [
+      const told = (desired: DesiredAcl, lastApplied = written) =>
+        plan(desired, actual, 'enforce', lastApplied).holds.map((hold) => [
           hold.subject,
           hold.reason,
           hold.action,

@@ -33,9 +33,9 @@ export function plan(
   desired: DesiredAcl,
   actual: AclSnapshot,
   mode: Mode = 'enforce',
-  lastWritten = new Map<string, string>(),
+  lastApplied = new Map<string, string>(),
 ) {
-  return diffAcl({ owner: 'pay', mode, desired, actual, mayRemove: () => true, why: because, lastWritten });
+  return diffAcl({ owner: 'pay', mode, desired, actual, mayRemove: () => true, why: because, lastApplied });
 }
 
 /** `verb kind` of each step, in order. */

@@ -197,7 +197,7 @@ describe('the steps of an ACL plan', () => {
       actual,
       mayRemove: ({ kind }) => kind === 'acl-policy',
       why: because,
-      lastWritten: new Map(),
+      lastApplied: new Map(),
     });
     expect(changes).toEqual([]);
   });

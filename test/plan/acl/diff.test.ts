@@ -4,7 +4,7 @@ import type { Mode } from '../../../src/model/rule.js';
 import type { AclPlan } from '../../../src/plan/acl/acl-change.js';
 import { diffAcl } from '../../../src/plan/acl/diff-acl.js';
 import type { DesiredAcl } from '../../../src/plan/acl/login.js';
-import { isOurs } from '../../../src/plan/acl/quote.js';
+import { isOurs } from '../../../src/plan/acl/object-names.js';
 import { orphans } from '../../../src/plan/acl/tokens.js';
 import { because } from './acl-scene.js';
 import { AclStore } from './acl-store.js';
@@ -18,7 +18,7 @@ function planOf(store: AclStore, desired: DesiredAcl, mode: Mode = 'enforce', ow
     actual: store.snapshot(),
     mayRemove: () => true,
     why: because,
-    lastWritten: new Map(),
+    lastApplied: new Map(),
   });
 }
 
@@ -214,7 +214,7 @@ describe('an ACL plan', () => {
           actual: store.snapshot(),
           mayRemove: () => false,
           why: because,
-          lastWritten: new Map(),
+          lastApplied: new Map(),
         });
         for (const { step } of plan.changes)
           if (step.do === 'delete' && step.kind !== 'acl-binding-rule')
@@ -235,7 +235,7 @@ describe('an ACL plan', () => {
           bindingRules: after.bindingRules.toReversed(),
         };
         const input = { owner: 'pay', mode: 'enforce' as const, mayRemove: () => true, why: because };
-        const one = diffAcl({ ...input, desired: after, actual, lastWritten: new Map() });
+        const one = diffAcl({ ...input, desired: after, actual, lastApplied: new Map() });
         const other = diffAcl({
           ...input,
           desired: reversed,
@@ -245,7 +245,7 @@ describe('an ACL plan', () => {
             authMethods: actual.authMethods.toReversed(),
             bindingRules: actual.bindingRules.toReversed(),
           },
-          lastWritten: new Map(),
+          lastApplied: new Map(),
         });
         expect(other).toEqual(one);
       }),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Authorizer } from '../../../src/consul/embedded/acl/authorizer.js';
-import { parseAclRules } from '../../../src/consul/embedded/acl/rules.js';
+import { Authorizer } from '../../../src/embedded/consul/acl/authorizer.js';
+import { parseAclRules } from '../../../src/embedded/consul/acl/rules.js';
 import {
   decidingRule,
   intentionLevels,

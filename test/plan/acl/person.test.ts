@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { desiredPeople } from '../../../src/plan/acl/desired-people.js';
+import { personName } from '../../../src/plan/acl/object-names.js';
 import { personOfRole, providerOfPeople } from '../../../src/plan/acl/person.js';
-import { personName } from '../../../src/plan/acl/quote.js';
 import { hostileText, loginProvider, mapping, settings } from './acl-scene.js';
 
 const ACL = 'key_prefix "config/" { policy = "read" }';

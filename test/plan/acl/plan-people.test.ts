@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { AclState } from '../../../src/apply/acl/acl-state.js';
 import type { Evidence } from '../../../src/model/trigger.js';
 import { aclSubject, digestObject } from '../../../src/plan/acl/acl-change.js';
+import { peopleName, personName } from '../../../src/plan/acl/object-names.js';
 import { type PeoplePlan, planPeople } from '../../../src/plan/acl/plan-people.js';
-import { peopleName, personName } from '../../../src/plan/acl/quote.js';
 import { hostileText, ISSUER, loginProvider, mapping, settings } from './acl-scene.js';
 import { AclStore, type Principal } from './acl-store.js';
 
@@ -53,7 +53,7 @@ const everybody: readonly Principal[] = [...SUBJECTS, 'mallory'].flatMap((sub) =
 class People {
   readonly store = new AclStore();
   readonly #acl = new AclState();
-  readonly #lastWritten = new Map<string, string>();
+  readonly #lastApplied = new Map<string, string>();
 
   plan(look: Look, kept: ReadonlySet<string> = new Set(), evidence: readonly Evidence[] = []): PeoplePlan {
     return planPeople(
@@ -67,7 +67,7 @@ class People {
         }),
         members: look.members,
         actual: this.store.snapshot(),
-        lastWritten: this.#lastWritten,
+        lastApplied: this.#lastApplied,
         evidence,
         grantReason: 'MembershipAdded',
         mode: 'enforce',
@@ -80,8 +80,8 @@ class People {
   carryOut(plan: PeoplePlan): void {
     for (const { step, subject } of plan.changes) {
       this.store.take(step);
-      if (step.do === 'write') this.#lastWritten.set(subject, digestObject(step.object));
-      else this.#lastWritten.delete(subject);
+      if (step.do === 'write') this.#lastApplied.set(subject, digestObject(step.object));
+      else this.#lastApplied.delete(subject);
     }
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AclAuthMethod } from '../../../src/model/acl.js';
 import { desiredPeople } from '../../../src/plan/acl/desired-people.js';
-import { rulesString, selectorString } from '../../../src/plan/acl/quote.js';
+import { rulesString, selectorString } from '../../../src/plan/acl/escape.js';
 import { grantRules, parseRules } from '../../../src/plan/acl/rules-text.js';
 import { aclRule, client, desire, HOSTILE_TEXTS, hostileText, mapping, READ_CONFIG } from './acl-scene.js';
 import { type AclServer, methodBody, startAclServer } from './acl-server.js';

@@ -7,10 +7,11 @@ import { stringify } from 'yaml';
 import { loadConfig } from '../../../config/load.js';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { readTextFile } from '../../../config/read-text-file.js';
+import { createCore } from '../../../src/cli/create-core.js';
 import { systemClock } from '../../../src/clock.js';
 import type { Cause } from '../../../src/model/cause.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { clientName, peopleName } from '../../../src/plan/acl/quote.js';
+import { clientName, peopleName } from '../../../src/plan/acl/object-names.js';
 import { orphans } from '../../../src/plan/acl/tokens.js';
 import { readAllAcl } from '../../../src/reconcile/acl/fleet-acl.js';
 import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
@@ -19,7 +20,7 @@ import { NO_FOLLOW_UPS } from '../../../src/reconcile/deps.js';
 import { planEverything } from '../../../src/reconcile/fleet-plan.js';
 import { readBothSides } from '../../../src/reconcile/read-all.js';
 import { Contention } from '../../../src/state/contention.js';
-import { createCore, openConsul, openProvider, openStore } from '../../../workers/wire.js';
+import { openConsul, openProvider, openStore } from '../../../workers/wire.js';
 import { type Idp, type IdpClient, startIdp } from '../../support/idp.js';
 import { startKeySetServer } from '../../support/key-set-server.js';
 
@@ -132,11 +133,11 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
     }),
   );
   const { config } = await loadConfig({ path, environment: {}, readFile: readTextFile });
-  const ambience = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
-  const store = await openStore(config, ambience);
-  const port = await openConsul(config.consul, OWNER, ambience);
-  const providers = config.providers.map((settings) => openProvider(settings, config.groups, ambience));
-  const { deps: core, writes } = createCore(config, { consul: port, providers, store }, ambience);
+  const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+  const store = await openStore(config, runtime);
+  const port = await openConsul(config.consul, OWNER, runtime);
+  const providers = config.providers.map((settings) => openProvider(settings, config.groups, runtime));
+  const { deps: core, writes } = createCore(config, { consul: port, providers, store }, runtime);
   // Nobody here is fought: each edit is another one.
   const contention = new Contention({ limit: 1_000_000, windowMs: 1 });
   const deps = { ...core, contention, queue: NO_FOLLOW_UPS };
@@ -165,10 +166,10 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
           expect(after.jwtProviders).toEqual([]);
           const tokens = await deps.consul.acl.tokens('all', signal);
           await readAllAcl(deps, signal);
-          const { standing } = deps.acl.cache;
+          const { owned } = deps.acl.cache;
           // A token whose role somebody deleted has nothing, and waits for the reaper.
           const live = tokens.filter(({ roles }) => roles.length > 0);
-          expect(orphans(live, OWNER, deps.acl.cache.snapshot(standing.keys(), []))).toEqual([]);
+          expect(orphans(live, OWNER, deps.acl.cache.snapshot(owned.keys(), []))).toEqual([]);
           await logIn(step, keys, consul);
         }
       }),

@@ -1,0 +1,142 @@
+import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import type { DraftDecision } from '../../model/decision.js';
+import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
+import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
+import { INTERRUPTED, settleAll, toSettled } from '../settle.js';
+import { isAclSubject, parseTokensMeant } from './acl-draft.js';
+import type { AclDeps } from './deps.js';
+import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
+
+/** Drafts of ACL writes that a crash or a lost answer left open. */
+export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDecision[] {
+  return record.pending.filter(({ subject }) => isAclSubject(subject));
+}
+
+/**
+ * Settles what a crash left by what Consul holds now. ACL objects have no index to compare, so content decides:
+ *
+ * | the object now | outcome |
+ * |---|---|
+ * | as the draft wanted it | `applied` |
+ * | as it was before | `failed` (`Interrupted`): the write never arrived, or has yet to |
+ * | anything else | `unknown`, and it is said |
+ *
+ * Tokens that were to end are ended now. In a mode that ends none, those that live too long are left to the reaper, and
+ * the others to the next run in a mode that does: no plan would ask for them. Returns what is remembered of the key
+ * afterwards.
+ */
+export async function recoverPendingAcl(
+  key: string,
+  record: KeyRecord,
+  actual: AclSnapshot,
+  deps: AclDeps,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const { mode } = deps.world.mapping;
+  const isLeft = (draft: DraftDecision) => mode !== 'enforce' && isOfNoPlan(draft);
+  const left = pendingAcl(record).filter(isLeft);
+  for (const { subject, id } of left)
+    deps.logger.warn(
+      { subject, decision: id, mode },
+      'tokens that a crash left to be ended go on until the mode is enforce',
+    );
+  const pending = pendingAcl(record).filter((draft) => !isLeft(draft));
+  if (pending.length === 0) return record.lastApplied;
+  const standing = bySubject(actual);
+  const remembered = new Map(record.lastApplied);
+  const update = new Map<string, string | null>();
+  const decisions: SettledDecision[] = [];
+  for (const draft of pending) {
+    const decision =
+      draft.resource.kind === 'acl-token'
+        ? await finishTokens(draft, deps, signal)
+        : await judge(draft, standing.get(draft.subject) ?? [], deps, signal);
+    decisions.push(decision);
+    if (decision.outcome === 'applied' && draft.resource.kind !== 'acl-token') {
+      const [object] = standing.get(draft.subject) ?? [];
+      update.set(draft.subject, object === undefined ? null : digestObject(object));
+      if (object === undefined) remembered.delete(draft.subject);
+      else remembered.set(draft.subject, digestObject(object));
+    }
+    deps.logger.warn(
+      { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
+      'settled an ACL write that a crash or a lost answer left open',
+    );
+  }
+  await settleAll(key, decisions, { lastApplied: update }, deps);
+  return remembered;
+}
+
+async function judge(
+  draft: DraftDecision,
+  now: readonly AclObject[],
+  deps: AclDeps,
+  signal: AbortSignal,
+): Promise<SettledDecision> {
+  const isMade = stands(draft.after, now);
+  const detail = isMade ? await tokensDetail(draft, deps, signal) : {};
+  const nowMs = deps.clock.now();
+  if (isMade) return toSettled(draft, { outcome: 'applied', ...detail }, nowMs);
+  if (stands(draft.before, now)) return toSettled(draft, INTERRUPTED, nowMs);
+  const unknown =
+    'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known';
+  return toSettled(draft, { outcome: 'unknown', reason: 'Interrupted', detail: unknown }, nowMs);
+}
+
+/** What a write took from live tokens; how many a deleted method had is not known any more. */
+async function tokensDetail(
+  { action, resource, after }: DraftDecision,
+  deps: AclDeps,
+  signal: AbortSignal,
+): Promise<{ readonly detail?: string }> {
+  if (action !== 'revoke' || resource.name === undefined) return {};
+  if (resource.kind === 'acl-auth-method' && after === null)
+    return { detail: await endedTokensText(undefined, deps, signal) };
+  if (resource.kind !== 'acl-role' || after === null) return {};
+  const count = await countTokens({ role: resource.name }, deps, signal);
+  return count === 0 ? {} : { detail: await losingTokensText(count, deps, signal) };
+}
+
+function stands(wanted: unknown, now: readonly AclObject[]): boolean {
+  if (wanted === null || wanted === undefined) return now.length === 0;
+  const text = canonicalJson(wanted);
+  return now.some((object) => digestObject(object) === text);
+}
+
+/** Whether a draft is about tokens that neither a plan nor the reaper would find once the object is as it should be. */
+function isOfNoPlan({ resource, before }: DraftDecision): boolean {
+  const meant = resource.kind === 'acl-token' ? parseTokensMeant(before) : undefined;
+  return meant !== undefined && meant.longerThanSeconds === undefined;
+}
+
+async function finishTokens(
+  draft: DraftDecision,
+  deps: AclDeps,
+  signal: AbortSignal,
+): Promise<SettledDecision> {
+  const meant = parseTokensMeant(draft.before);
+  const { authMethod, role, longerThanSeconds } = meant ?? {};
+  const by = authMethod !== undefined ? { authMethod } : role !== undefined ? { role } : undefined;
+  const asked = longerThanSeconds === undefined ? {} : { longerThanSeconds };
+  const { mode } = deps.world.mapping;
+  if (mode !== 'enforce') {
+    const detail = `scopemesh was interrupted before these tokens ended, and mode is ${mode}: they go on`;
+    return toSettled(draft, { ...INTERRUPTED, detail }, deps.clock.now());
+  }
+  const ended = by === undefined ? 0 : await endTokens({ by, reason: draft.reason, ...asked }, deps, signal);
+  const detail = await endedTokensText(ended, deps, signal);
+  return toSettled(draft, { outcome: 'applied', detail }, deps.clock.now());
+}
+
+function bySubject({ policies, roles, authMethods, bindingRules }: AclSnapshot) {
+  const found = new Map<string, AclObject[]>();
+  const add = (object: AclObject) => {
+    const subject = aclSubject(object.kind, ...nameOf(object));
+    found.set(subject, [...(found.get(subject) ?? []), object]);
+  };
+  for (const { object } of policies) add({ kind: 'acl-policy', object });
+  for (const { object } of roles) add({ kind: 'acl-role', object });
+  for (const { object } of authMethods) add({ kind: 'acl-auth-method', object });
+  for (const { object } of bindingRules) add({ kind: 'acl-binding-rule', object });
+  return found;
+}

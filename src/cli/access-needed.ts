@@ -1,0 +1,10 @@
+import type { Config } from '../../config/config.js';
+import type { AccessCheck } from '../identity/directory.js';
+
+/** The permissions that this configuration reads with: what only `groups:` needs is left out where there are none. */
+export function accessNeeded(
+  checks: readonly AccessCheck[],
+  config: Pick<Config, 'groups'>,
+): readonly AccessCheck[] {
+  return checks.filter(({ forGroupsOnly }) => forGroupsOnly !== true || config.groups.length > 0);
+}

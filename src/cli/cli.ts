@@ -1,0 +1,33 @@
+import type { Config } from '../../config/config.js';
+import type { Runtime } from '../runtime.js';
+import type { PrometheusMetrics } from './metrics.js';
+import type { Parts } from './parts.js';
+import type { RunDaemon } from './run-daemon.js';
+import type { Output, Screen } from './terminal/screen.js';
+
+/** What the process hands in; the program itself touches neither signals nor `process`. */
+export interface Surroundings {
+  readonly parts: Parts;
+  readonly runDaemon: RunDaemon;
+  readonly signal: AbortSignal;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly onReload: (listener: () => void) => void;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  /** Who runs the command, for decisions. */
+  readonly user: string;
+}
+
+/** What every command works with. */
+export interface Cli {
+  readonly around: Surroundings;
+  readonly signal: AbortSignal;
+  readonly screen: Screen;
+  /** Reads the configuration file; throws ConfigError with every fault. */
+  openConfig(): Promise<Config>;
+  /** `quiet` leaves the log to errors, for commands that print what they do themselves. */
+  runtime(quiet: boolean): Runtime & { readonly metrics: PrometheusMetrics };
+  /** Sets the exit status of the process; 0 if it is never called. */
+  exit(status: number): void;
+}

@@ -1,0 +1,137 @@
+import type { Command } from 'commander';
+import { messageOf } from '../../errors.js';
+import { applyOnce, type Failure } from '../../reconcile/apply-once.js';
+import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
+import type { Cli } from '../cli.js';
+import { type OneShot, planShot, withOneShot } from '../one-shot.js';
+import { planDocument } from '../plan-view.js';
+import { confirm } from '../terminal/confirm.js';
+import { printPlan } from '../terminal/plan-text.js';
+import { withProgress } from '../terminal/progress.js';
+import { printable } from '../terminal/screen.js';
+
+const FAILED = 1;
+const SOME_HELD = 3;
+
+interface Options {
+  readonly json?: true;
+  readonly yes?: true;
+}
+
+export function addApply(program: Command, cli: Cli): void {
+  program
+    .command('apply')
+    .summary('make Consul equal to the IdP once, after asking')
+    .description(
+      'Plans, asks, and applies the plan once by the same path as the daemon: each write has its decision, ' +
+        'recorded before and settled after it, with you as the principal.',
+    )
+    .option('-y, --yes', 'do not ask')
+    .option('--json', 'print one JSON document; takes --yes where something is to be written')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 3 if some changes are held; 1 on error, or if the answer is no.
+
+Examples:
+  scopemesh apply
+  scopemesh apply --yes --json | jq .summary`,
+    )
+    .action((options: Options) =>
+      withOneShot(
+        cli,
+        'the daemon runs and applies changes itself; scopemesh plan shows what is still to be done',
+        (shot) => apply(shot, options, cli),
+      ),
+    );
+}
+
+async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
+  const { deps, cause } = shot;
+  const { world } = deps;
+  const planAll = () => planShot(shot);
+  const first = await planAll();
+  if (!options.json) printPlan(first, world.mapping, cli.screen);
+  const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);
+  if (plan === undefined) {
+    cli.screen.warn('Nothing was applied.');
+    cli.exit(FAILED);
+    return;
+  }
+  let progress = { done: 0, all: 0 };
+  const failures = await withProgress(
+    cli.around.stderr,
+    () => `applying ${progress.done} of ${progress.all}`,
+    () =>
+      applyOnce(
+        plan,
+        cause,
+        deps,
+        shot.writes,
+        (done, all) => {
+          progress = { done, all };
+        },
+        cli.signal,
+      ),
+  );
+  const publishing = await shot.publish().then(
+    () => undefined,
+    (error: unknown) => messageOf(error),
+  );
+  report(plan, await planAll(), failures, publishing, shot, options, cli);
+}
+
+/** The plan that somebody said yes to, and that is still the one; undefined for a no. */
+async function confirmed(
+  asked: FleetPlan,
+  planAll: () => Promise<FleetPlan>,
+  { reread, deps }: OneShot,
+  cli: Cli,
+): Promise<FleetPlan | undefined> {
+  const { mapping } = deps.world;
+  const textOf = (plan: FleetPlan) => JSON.stringify(planDocument(plan, mapping));
+  let plan = asked;
+  while (isAnythingToDo(plan)) {
+    if (!(await confirm(cli, 'Apply these changes?'))) return undefined;
+    await reread();
+    const now = await planAll();
+    if (textOf(now) === textOf(plan)) return now;
+    cli.screen.warn('What is to be done has changed meanwhile:');
+    printPlan(now, mapping, cli.screen);
+    plan = now;
+  }
+  return plan;
+}
+
+function report(
+  plan: FleetPlan,
+  after: FleetPlan,
+  failures: readonly Failure[],
+  publishing: string | undefined,
+  shot: OneShot,
+  options: Options,
+  cli: Cli,
+): void {
+  const count = (outcome: string) =>
+    shot.settled.filter((decision) => decision.outcome === outcome && decision.reason !== 'Conflict').length;
+  const [applied, failed, unknown] = [count('applied'), count('failed'), count('unknown')];
+  if (options.json) {
+    const document = planDocument({ ...plan, holds: after.holds }, shot.deps.world.mapping);
+    cli.screen.json({
+      ...document,
+      summary: { ...document.summary, applied, failed, unknown },
+      errors: [
+        ...failures.map(({ key, error }) => ({ key, message: error })),
+        ...(publishing === undefined ? [] : [{ key: 'decisions', message: publishing }]),
+      ],
+    });
+  } else if (applied + failed + unknown > 0) {
+    const lost = failed + unknown === 0 ? '' : `, ${failed} failed, ${unknown} unknown`;
+    cli.screen.line(`Applied: ${applied} written${lost}.`);
+  }
+  for (const { key, error } of failures) cli.screen.warn(printable(`scopemesh: ${key}: ${error}`));
+  if (publishing !== undefined)
+    cli.screen.warn(printable(`scopemesh: the decisions are kept but not published yet: ${publishing}`));
+  if (failures.length > 0 || publishing !== undefined) cli.exit(FAILED);
+  else if (after.holds.length > 0) cli.exit(SOME_HELD);
+}

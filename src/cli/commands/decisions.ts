@@ -1,0 +1,193 @@
+import { statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseDuration } from '../../../config/duration.js';
+import { systemClock } from '../../clock.js';
+import { parseCloudEvent, toCloudEvent } from '../../decisions/envelope.js';
+import { messageOf, SyncError } from '../../errors.js';
+import type { Decision } from '../../model/decision.js';
+import type { Cli } from '../cli.js';
+import { hasDecisionLog } from '../has-decision-log.js';
+import { decisionText } from '../terminal/decision-text.js';
+import { printable } from '../terminal/screen.js';
+
+interface Filter {
+  readonly json?: true;
+  readonly since?: string;
+  readonly subject?: string;
+  readonly limit?: number;
+}
+
+export function addDecisions(program: Command, cli: Cli): void {
+  const decisions = program
+    .command('decisions')
+    .summary('the log of every change and refusal, and why')
+    .description(
+      'The decision log: every change, every hold and every refusal, with its cause and its reason.',
+    )
+    .helpCommand(false);
+  withFilter(decisions.command('list'))
+    .summary('print the decisions made so far')
+    .description('Prints the decisions made so far, oldest first.')
+    .option('-n, --limit <number>', 'only the newest so many', parseLimit)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh decisions list --since 1h
+  scopemesh decisions list --subject intention/default/default/orders/web
+  scopemesh decisions list --json | jq 'select(.data.outcome == "held") | .id'`,
+    )
+    .action((filter: Filter) => list(filter, cli));
+  withFilter(decisions.command('tail'))
+    .summary('print decisions as they are made, until ctrl-c')
+    .description('Prints decisions as they are made, until ctrl-c; with --since also those made since then.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh decisions tail
+  scopemesh decisions tail --since 10m --json`,
+    )
+    .action((filter: Filter) => tail(filter, cli));
+  decisions
+    .command('verify')
+    .summary('check the hash chain of the log')
+    .description('Checks the hash chain of the decision log, or of lines that decisions list --json printed.')
+    .option('--input <file>', 'a file of CloudEvents, one a line, instead of the log')
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 if the chain holds; 5 if it is broken; 1 if there is none to check, or on error.
+
+Example:
+  scopemesh decisions list --json > decisions.jsonl
+  scopemesh decisions verify --input decisions.jsonl`,
+    )
+    .action((options: { readonly input?: string; readonly json?: true }) => verify(options, cli));
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .option('--json', 'print one CloudEvent a line')
+    .option('--since <when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseSince)
+    .option('--subject <subject>', 'only those of this subject, or below it with a final /');
+}
+
+async function list(filter: Filter, cli: Cli): Promise<void> {
+  const { limit } = filter;
+  const { kind } = (await cli.openConfig()).decisions;
+  // A topic keeps the order of each subject alone: over all of them it is the time that orders.
+  const isOrdered = kind === 'embedded';
+  const kept: Decision[] = [];
+  for await (const decision of readLog(cli, filter.since ?? 'start', false)) {
+    if (!isAbout(decision, filter.subject)) continue;
+    if (isOrdered && limit === undefined) print(decision, filter, cli);
+    else kept.push(decision);
+    if (isOrdered && limit !== undefined && kept.length > limit) kept.shift();
+  }
+  const sorted = isOrdered ? kept : kept.toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+  for (const decision of sorted.slice(limit === undefined ? 0 : -limit)) print(decision, filter, cli);
+}
+
+async function tail(filter: Filter, cli: Cli): Promise<void> {
+  try {
+    for await (const decision of readLog(cli, filter.since ?? 'end', true))
+      if (isAbout(decision, filter.subject)) print(decision, filter, cli);
+  } catch (error) {
+    // ctrl-c is how it is meant to end.
+    if (!cli.signal.aborted) throw error;
+  }
+}
+
+async function* readLog(cli: Cli, from: string, follow: boolean): AsyncIterable<Decision> {
+  const config = await cli.openConfig();
+  if (!hasDecisionLog(config)) {
+    sayEmpty(config.state.directory, cli);
+    // No decision was ever made here: reading must not leave a file behind.
+    if (!follow) return;
+  }
+  const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
+  try {
+    yield* log.read({ from, follow }, cli.signal);
+  } finally {
+    await log.close();
+  }
+}
+
+/** Silence would look as if nothing had happened, where perhaps another directory was meant. */
+function sayEmpty(directory: string, cli: Cli): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
+    const message = `state.directory ${directory} is no directory; set the one in which the daemon keeps its state`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
+  cli.screen.warn(printable(`no decisions yet in ${directory} (state.directory)`));
+}
+
+function print(decision: Decision, filter: Filter, cli: Cli): void {
+  if (filter.json) cli.screen.jsonLine(toCloudEvent(decision));
+  else cli.screen.line(decisionText(decision, cli.screen.colors));
+}
+
+function isAbout(decision: Decision, subject: string | undefined): boolean {
+  if (subject === undefined) return true;
+  return subject.endsWith('/') ? decision.subject.startsWith(subject) : decision.subject === subject;
+}
+
+/** There is no chain yet, and what cannot be verified must not look as if it were. */
+async function verify(options: { readonly input?: string; readonly json?: true }, cli: Cli): Promise<void> {
+  let count = 0;
+  const source = options.input === undefined ? readLog(cli, 'start', false) : readLines(options.input);
+  for await (const _ of source) count++;
+  const message =
+    `nothing was verified: these ${count} decisions carry no hash chain. This version of scopemesh does not ` +
+    'write one yet, so changes to the log by somebody else cannot be seen';
+  if (options.json) cli.screen.json({ verified: false, decisions: count, chain: 'absent', message });
+  else cli.screen.warn(`scopemesh: ${message}`);
+  cli.exit(1);
+}
+
+async function* readLines(path: string): AsyncIterable<Decision> {
+  const file = await openInput(path);
+  try {
+    let number = 0;
+    for await (const line of file.readLines({ encoding: 'utf8' })) {
+      number++;
+      if (line.trim() === '') continue;
+      try {
+        yield parseCloudEvent(line);
+      } catch (error) {
+        throw new SyncError('ERR_EVENT_INVALID', printable(`${path}:${number}: ${messageOf(error)}`), {
+          retriable: false,
+        });
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function openInput(path: string): Promise<FileHandle> {
+  try {
+    if (statSync(path).isDirectory()) throw new Error('it is a directory');
+    return await open(path);
+  } catch (error) {
+    const message = `--input ${path} cannot be read (${messageOf(error)}); give a file of what scopemesh decisions list --json printed`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+  }
+}
+
+function parseSince(text: string): string {
+  const age = parseDuration(text);
+  if (age !== undefined) return new Date(systemClock.now() - age).toISOString();
+  const instant = Date.parse(text);
+  if (Number.isNaN(instant))
+    throw new InvalidArgumentError('write an instant such as 2026-01-31T12:00:00Z or an age such as 10m.');
+  return new Date(instant).toISOString();
+}
+
+function parseLimit(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('write a whole number from 1 up.');
+  return Number(text);
+}

@@ -1,0 +1,129 @@
+import type { Command } from 'commander';
+import { messageOf } from '../../errors.js';
+import { silentLogger } from '../../observe.js';
+import { NO_FOLLOW_UPS } from '../../reconcile/deps.js';
+import { readConsul } from '../../reconcile/sweep.js';
+import type { Cli } from '../cli.js';
+import { createWorld } from '../create-core.js';
+import { aclFindings } from '../doctor/acl-findings.js';
+import { consulFindings } from '../doctor/consul-findings.js';
+import { type Finding, notice, type Severity } from '../doctor/finding.js';
+import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
+import { meshFindings } from '../doctor/mesh-findings.js';
+import { providerFindings } from '../doctor/provider-findings.js';
+import { storeFindings } from '../doctor/store-findings.js';
+import { tokenFindings } from '../doctor/token-findings.js';
+import { createJwksUris } from '../jwks-uris.js';
+import { withProgress } from '../terminal/progress.js';
+import { printable, type Screen } from '../terminal/screen.js';
+
+export function addDoctor(program: Command, cli: Cli): void {
+  program
+    .command('doctor')
+    .summary('check every server, permission and claim, and say how to mend each')
+    .description(
+      'Checks Consul, the identity providers, the queue and the decision log, what the configured credentials may do, ' +
+        'and whether rules and claims find what they name. Changes nothing in Consul or at the IdP.',
+    )
+    .option('--json', 'print one JSON document: findings and summary')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 1 if there is an error among the findings.
+
+Examples:
+  scopemesh doctor
+  scopemesh doctor --json | jq '.findings[] | select(.severity == "error")'`,
+    )
+    .action(async (options: { readonly json?: true }) => {
+      const findings = await withProgress(
+        cli.around.stderr,
+        () => 'checking',
+        () => examine(cli),
+      );
+      if (options.json) cli.screen.json({ findings, summary: count(findings) });
+      else print(findings, cli.screen);
+      if (findings.some((finding) => finding.severity === 'error')) cli.exit(1);
+    });
+}
+
+async function examine(cli: Cli): Promise<readonly Finding[]> {
+  const config = await cli.openConfig();
+  // What goes wrong is told as a finding: the log would say it twice.
+  const runtime = { ...cli.runtime(true), logger: silentLogger };
+  const { clock } = runtime;
+  const { parts } = cli.around;
+  const consul = await parts.openConsul(config.consul, config.owner, runtime);
+  const closers = [() => consul.close()];
+  try {
+    const world = createWorld(config);
+    const providers = config.providers.map((settings) =>
+      parts.openProvider(settings, config.groups, runtime),
+    );
+    for (const { directory } of providers) closers.push(() => directory.close());
+    const [ofConsul, ofStores, ...ofProviders] = await Promise.all([
+      consulFindings(config, consul, clock.now, cli.signal),
+      storeFindings(config, parts, runtime),
+      ...providers.map((provider) => providerFindings(provider, config, world, runtime, cli.signal)),
+    ]);
+    const isRead = await readConsul(
+      { ...runtime, world, consul, queue: NO_FOLLOW_UPS, jwksUris: createJwksUris(config, runtime) },
+      cli.signal,
+    ).then(
+      () => true,
+      () => false,
+    );
+    const facts = await consul.inspect(cli.signal).catch(() => undefined);
+    const now = clock.now();
+    return [
+      ...ofConsul,
+      ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
+      ...ofProviders.flat(),
+      ...ofStores,
+      ...(isRead ? meshFindings(config, world, now) : [UNREAD]),
+      ...userRuleFindings(world.mapping),
+      ...(facts === undefined
+        ? []
+        : [
+            ...(await aclFindings(config, consul, facts, world.catalog, now, cli.signal)),
+            ...(await jwtFindings(consul, facts, world, cli.signal)),
+          ]),
+    ];
+  } finally {
+    for (const close of closers)
+      await close().catch((error: unknown) => cli.screen.warn(printable(messageOf(error))));
+  }
+}
+
+const UNREAD = notice(
+  'rules',
+  'rules and claims are not checked, because Consul cannot be read completely',
+  'mend what is said of Consul first',
+);
+
+const SEVERITIES: readonly Severity[] = ['error', 'warning', 'notice', 'ok'];
+
+function count(findings: readonly Finding[]): Readonly<Record<Severity, number>> {
+  const of = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;
+  return { error: of('error'), warning: of('warning'), notice: of('notice'), ok: of('ok') };
+}
+
+/** The worst last, where the eye is when it ends. */
+function print(findings: readonly Finding[], screen: Screen): void {
+  const { colors } = screen;
+  const paint = { error: colors.red, warning: colors.yellow, notice: colors.cyan, ok: colors.green };
+  for (const severity of SEVERITIES.toReversed()) {
+    for (const { id, message, remedy } of findings.filter((each) => each.severity === severity)) {
+      screen.line(
+        `${paint[severity](severity.padEnd(7))}  ${printable(message)}  ${colors.dim(printable(id))}`,
+      );
+      if (remedy !== '') screen.line(`         ${printable(remedy)}`);
+    }
+  }
+  const sum = count(findings);
+  screen.line();
+  const words = (['error', 'warning', 'notice'] as const).map(
+    (severity) => `${sum[severity]} ${severity}${sum[severity] === 1 ? '' : 's'}`,
+  );
+  screen.line(colors.bold(`${words.join(', ')}, ${sum.ok} as ${sum.ok === 1 ? 'it' : 'they'} should be.`));
+}

@@ -1,0 +1,113 @@
+import { SyncError } from '../../errors.js';
+import { peopleName, personName } from '../../plan/acl/object-names.js';
+import { groupsOf } from '../../plan/acl/plan-people.js';
+import { knownMembers, plannedPeople } from '../../state/people-acl.js';
+import type { Cli } from '../cli.js';
+import type { BothSides } from '../load-current-state.js';
+import { loginCommand } from '../login-view.js';
+import { holdView } from '../plan-view.js';
+import { durationText } from '../terminal/duration-text.js';
+import { loginVerdict } from '../terminal/login-text.js';
+import { printable } from '../terminal/screen.js';
+
+const CANNOT_LOG_IN = 4;
+
+/** What one mapped group means for a person. */
+export interface GroupOfPerson {
+  readonly group: string;
+  /** Null: the members could not be read. */
+  readonly isMember: boolean | null;
+  readonly role: string;
+  /** ACL rules that the group gives; null where they give nothing. */
+  readonly rules: string | null;
+  /** Whether the role stands in Consul. */
+  readonly stands: boolean;
+}
+
+/** What a person may do with Consul by their groups. */
+function personView(sides: Pick<BothSides, 'world' | 'acl'>, provider: string, subject: string) {
+  const { world, acl } = sides;
+  const { mapping } = world;
+  const { owner } = mapping;
+  const members = knownMembers(provider, sides);
+  const { desired, holds } = plannedPeople(provider, sides);
+  const groups = [...new Set(groupsOf(mapping, provider))].map((group): GroupOfPerson => {
+    const role = personName(owner, provider, subject, group);
+    const wanted = desired.roles.find(({ name }) => name === role);
+    const policies = desired.policies.filter(({ name }) => wanted?.policies.includes(name));
+    return {
+      group,
+      isMember: members === undefined ? null : (members.get(group)?.includes(subject) ?? false),
+      role,
+      rules: policies.length === 0 ? null : policies.map(({ rules }) => rules).join(' '),
+      stands: acl.cache.of(role).role !== undefined,
+    };
+  });
+  const [method] = desired.authMethods;
+  const mayEver = groups.some(({ rules }) => rules !== null);
+  const isMade =
+    method !== undefined &&
+    acl.cache.of(method.name).authMethod !== undefined &&
+    groups.some(({ rules, stands }) => rules !== null && stands);
+  return {
+    person: { provider, subject, actorKind: 'human' as const },
+    /** Now: where it is not made yet, `login` says what it will be. */
+    mayLogIn: mayEver && isMade,
+    isMade,
+    login:
+      mayEver && method !== undefined
+        ? {
+            authMethod: method.name,
+            audiences: method.config.boundAudiences,
+            maxTokenTtlSeconds: method.maxTokenTtlSeconds,
+            command: loginCommand(method.name),
+          }
+        : null,
+    groups,
+    holds: holds.filter(({ subject: about }) => about.includes(peopleName(owner, provider))).map(holdView),
+  };
+}
+
+/** What one person, named `provider/subject`, may do with Consul itself. */
+export function explainPerson(sides: BothSides, name: string, cli: Cli, isJson: boolean): void {
+  const slash = name.indexOf('/');
+  const [provider, subject] = [name.slice(0, slash), name.slice(slash + 1)];
+  const { providers } = sides.world.mapping;
+  if (!providers.includes(provider) || subject === '')
+    throw new SyncError(
+      'ERR_CONFIG',
+      `write PROVIDER/SUBJECT, the sub of the person's tokens, with one of these providers: ${providers.join(', ')}`,
+      { retriable: false },
+    );
+  const view = personView(sides, provider, subject);
+  if (isJson) cli.screen.json(view);
+  else print(view, name, cli);
+  if (!view.mayLogIn) cli.exit(CANNOT_LOG_IN);
+}
+
+function print(
+  { login, isMade, groups, holds }: ReturnType<typeof personView>,
+  name: string,
+  cli: Cli,
+): void {
+  const { colors } = cli.screen;
+  const verdict = loginVerdict(login !== null, isMade, cli.screen);
+  const fact = (word: string, text: string) => cli.screen.line(`  ${word.padEnd(10)} ${printable(text)}`);
+  cli.screen.line(`${verdict}  ${colors.bold(printable(`${name} (human)`))}`);
+  cli.screen.line();
+  if (login !== null) {
+    fact(
+      'consul',
+      `for ${durationText(login.maxTokenTtlSeconds)} at most, by auth method ${login.authMethod}`,
+    );
+    fact('login', login.command);
+    fact('', `with an access token for ${login.audiences.join(' or ')} that lists the group too`);
+  }
+  for (const { group, isMember, rules, stands } of groups) {
+    const note = rules !== null && !stands ? '; not made yet, see scopemesh plan' : '';
+    if (rules !== null) fact('group', `${group}: ${rules}${note}`);
+    else fact('group', `${group}: ${isMember === null ? 'its members could not be read' : 'no member'}`);
+  }
+  if (groups.length === 0) fact('group', 'the configuration maps none of this provider');
+  for (const { reason, detail } of holds) fact('held', `${reason}: ${detail}`);
+}

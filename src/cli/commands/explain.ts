@@ -1,0 +1,244 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Config } from '../../../config/config.js';
+import { systemClock } from '../../clock.js';
+import { toCloudEvent } from '../../decisions/envelope.js';
+import { toPlainValue } from '../../decisions/plain-value.js';
+import { messageOf } from '../../errors.js';
+import type { Decision } from '../../model/decision.js';
+import type { ServiceName } from '../../model/intention.js';
+import type { Key } from '../../model/key.js';
+import { type Explanation, explain } from '../../plan/explain.js';
+import { intentionSubject } from '../../plan/plan.js';
+import { planClient } from '../../plan/plan-client.js';
+import { clientLogin } from '../../reconcile/client-logins.js';
+import { inputOf, planFleet } from '../../state/fleet.js';
+import type { Cli } from '../cli.js';
+import { hasDecisionLog } from '../has-decision-log.js';
+import { type BothSides, withBothSides } from '../load-current-state.js';
+import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
+import { changeView, holdView } from '../plan-view.js';
+import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
+import { loginFacts } from '../terminal/login-text.js';
+import { explainClient } from './explain-client.js';
+import { explainPerson } from './explain-person.js';
+
+const NOT_ALLOWED = 4;
+/** The log may be long, and the rest of the answer does not depend on it. */
+const LOG_TIMEOUT_MS = 5_000;
+
+interface Options {
+  readonly client?: string;
+  readonly person?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly json?: true;
+}
+
+export function addExplain(program: Command, cli: Cli): void {
+  program
+    .command('explain')
+    .summary('why a call is allowed or not')
+    .description(
+      'Says whether SOURCE may call DESTINATION by what Consul has now, which intention decides, and which claim, ' +
+        'client, scopes and rules are behind it; also what is held, what is due, and what keeps an allowed call from ' +
+        'working. Where the client may log in to Consul: by which auth method, for how long, and for what.',
+    )
+    .argument('[source]', 'the calling service')
+    .argument('[destination]', 'the called service')
+    .option('--client <provider/client-id>', 'ask instead what one OAuth client may do with Consul itself')
+    .option(
+      '--person <provider/subject>',
+      'ask instead what one person may do with Consul itself, by their groups',
+    )
+    .option('--method <method>', 'ask about one HTTP request; with --path', parseMethod)
+    .option('--path <path>', 'its path; of a GET without --method', parsePath)
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 if the call is allowed (without --path: if any request is), or if who --client or
+--person names may log in now; 4 if not, or if that is not made yet (scopemesh plan); 1 on error.
+
+Examples:
+  scopemesh explain web orders
+  scopemesh explain web orders --method POST --path /v1/orders/7
+  scopemesh explain web orders --json | jq .verdict
+  scopemesh explain --client main/web-app
+  scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`,
+    )
+    .action(
+      async (
+        source: string | undefined,
+        destination: string | undefined,
+        options: Options,
+        command: Command,
+      ) => {
+        const { client, person } = options;
+        const isJson = options.json === true;
+        if (client !== undefined && source === undefined && person === undefined)
+          return withBothSides(cli, async (sides) => explainClient(sides, client, cli, isJson));
+        if (person !== undefined && source === undefined && client === undefined)
+          return withBothSides(cli, async (sides) => explainPerson(sides, person, cli, isJson));
+        if (client !== undefined || person !== undefined || source === undefined || destination === undefined)
+          return command.error(
+            'error: name a source and a destination, one client with --client, or one person with --person',
+            { exitCode: 1 },
+          );
+        if (options.method !== undefined && options.path === undefined)
+          return command.error('error: give --path too: --method asks about one request', { exitCode: 1 });
+        await withBothSides(cli, async (sides) => {
+          const explanation = await judge(sides, source, destination, options, cli);
+          const circumstances = await look(sides, explanation, cli);
+          const access = consulAccess(sides, explanation);
+          if (options.json)
+            cli.screen.json({
+              ...toDocument(explanation, circumstances),
+              consulAccess: access && loginDocument(access),
+            });
+          else
+            printExplanation(
+              explanation,
+              circumstances,
+              access === null ? [] : loginFacts(access),
+              cli.screen,
+            );
+          if (!isAllowed(explanation.verdict)) cli.exit(NOT_ALLOWED);
+        });
+      },
+    );
+}
+
+async function judge(
+  { config, world, window, consul }: BothSides,
+  sourceName: string,
+  destinationName: string,
+  options: Options,
+  cli: Cli,
+): Promise<Explanation> {
+  const partition = config.consul.partition ?? 'default';
+  const namespace = config.consul.namespace ?? 'default';
+  const source: ServiceName = { partition, namespace, name: sourceName };
+  const destination: ServiceName = { partition, namespace, name: destinationName };
+  const now = systemClock.now();
+  const { defaultPolicy } = await consul.inspect(cli.signal);
+  const plan = planFleet(world, window, now).find(({ key }) => isOf(key, destination));
+  const claim = [...world.claimStatuses(now).values()].find(({ service }) => service.name === sourceName);
+  const { method, path } = options;
+  return explain({
+    source,
+    request: path === undefined ? undefined : { method: method ?? 'GET', path },
+    defaultPolicy,
+    input: inputOf(world, destination, now),
+    plan: plan ?? {
+      key: { kind: 'destination', partition, namespace, service: destinationName },
+      changes: [],
+      holds: [],
+    },
+    claimHolds:
+      claim === undefined || claim.kind === 'none'
+        ? []
+        : planClient(claim.client, world.view(now), world.claimsOn(claim.client, now), world.mapping).holds,
+  });
+}
+
+/** What the client of the source may do with Consul itself; null where that is nothing and nothing is in its way. */
+function consulAccess(sides: BothSides, { client }: Explanation): LoginView | null {
+  const found = client && clientLogin(sides, client, systemClock.now());
+  if (found === undefined) return null;
+  const view = toLoginView(found);
+  const isNothing = view.login === undefined && view.holds.length + view.limited.length === 0;
+  return isNothing && view.standingTtlSeconds === undefined ? null : view;
+}
+
+async function look(
+  { config, world, consul, areOrdersKnown }: BothSides,
+  { source, destination }: Explanation,
+  cli: Cli,
+): Promise<Circumstances> {
+  const inCatalog = (name: string) =>
+    world.catalog?.services.some((each) => each.name.name === name && each.instances.length > 0) ?? false;
+  const proxies = await consul.readProxies(source, cli.signal);
+  return {
+    isSourceKnown: inCatalog(source.name),
+    isDestinationKnown: inCatalog(destination.name),
+    reach:
+      proxies.length === 0
+        ? 'no-proxy'
+        : proxies.every((proxy) => proxy.reachesAll || proxy.upstreams.includes(destination.name))
+          ? 'all'
+          : proxies.some((proxy) => proxy.reachesAll || proxy.upstreams.includes(destination.name))
+            ? 'some'
+            : 'none',
+    mode: config.mode,
+    areOrdersKnown,
+    ...(await lastDecision(config, intentionSubject(destination, source.name), cli)),
+  };
+}
+
+/** Read from the log if that can be done within a few seconds; else it is said why not. */
+async function lastDecision(
+  config: Config,
+  subject: string,
+  cli: Cli,
+): Promise<Pick<Circumstances, 'lastDecision' | 'logTrouble'>> {
+  if (!hasDecisionLog(config)) return {};
+  const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
+  const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
+  let last: Decision | undefined;
+  try {
+    const stop = AbortSignal.any([cli.signal, timeout]);
+    for await (const decision of log.read({ from: 'start', follow: false }, stop))
+      if (decision.subject === subject) last = decision;
+    const logTrouble = timeout.aborted ? { logTrouble: 'it is too long to be read through here' } : {};
+    return { ...(last === undefined ? {} : { lastDecision: last }), ...logTrouble };
+  } catch (error) {
+    cli.signal.throwIfAborted();
+    return { logTrouble: timeout.aborted ? 'it did not answer in time' : messageOf(error) };
+  } finally {
+    await log.close();
+  }
+}
+
+function toDocument(explanation: Explanation, circumstances: Circumstances) {
+  const { holds, pending, candidates, openings, request, source, destination, claim, ...rest } = explanation;
+  const { lastDecision: last, ...around } = circumstances;
+  const { service: _, ...claimStatus } = claim;
+  return {
+    allowed: isAllowed(explanation.verdict),
+    verdict: rest.verdict,
+    source: source.name,
+    destination: destination.name,
+    request: request ?? null,
+    decidedBy: toPlainValue(candidates[0]) ?? { precedence: 0, defaultPolicy: rest.defaultPolicy },
+    intentions: toPlainValue(candidates),
+    defaultPolicy: rest.defaultPolicy,
+    claim: claimStatus,
+    client: rest.client ?? null,
+    openings: toPlainValue(openings),
+    wanted: toPlainValue(rest.wanted) ?? null,
+    holds: holds.map(holdView),
+    pending: pending === undefined ? null : changeView(pending),
+    ...around,
+    lastDecision: last === undefined ? null : toCloudEvent(last),
+  };
+}
+
+function isOf(key: Key, { partition, namespace, name }: ServiceName): boolean {
+  return (
+    key.kind === 'destination' &&
+    key.service === name &&
+    key.namespace === namespace &&
+    key.partition === partition
+  );
+}
+
+function parseMethod(text: string): string {
+  if (!/^[A-Za-z]{1,20}$/.test(text)) throw new InvalidArgumentError('write an HTTP method such as GET.');
+  return text.toUpperCase();
+}
+
+function parsePath(text: string): string {
+  if (!text.startsWith('/'))
+    throw new InvalidArgumentError('write a path that begins with /, such as /v1/orders.');
+  return text;
+}

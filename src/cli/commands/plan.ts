@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { systemClock } from '../../clock.js';
+import { planAclFleet } from '../../reconcile/acl/plan-fleet-acl.js';
+import { isAnythingToDo, planEverything } from '../../reconcile/fleet-plan.js';
+import type { Cli } from '../cli.js';
+import { withBothSides } from '../load-current-state.js';
+import { planDocument } from '../plan-view.js';
+import { printPlan } from '../terminal/plan-text.js';
+
+/** With `--detailed-exitcode`, as terraform has it. */
+const CHANGES_PENDING = 2;
+
+export function addPlan(program: Command, cli: Cli): void {
+  program
+    .command('plan')
+    .summary('show what would change in Consul, and why')
+    .description(
+      'Reads the identity providers and Consul completely and prints the changes, each with its reason. ' +
+        'Writes nothing, needs no state directory, and may run beside the daemon.',
+    )
+    .option('--json', 'print one JSON document: changes, holds and summary')
+    .option('--detailed-exitcode', 'exit 2 if changes are pending; held ones do not count')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; with --detailed-exitcode 2 if changes are pending; 1 on error.
+
+Examples:
+  scopemesh plan
+  scopemesh plan --detailed-exitcode || echo "Consul and the IdP differ"
+  scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'`,
+    )
+    .action(async (options: { readonly json?: true; readonly detailedExitcode?: true }) => {
+      await withBothSides(cli, async ({ world, window, acl }) => {
+        const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
+        const plan = planEverything(world, window, systemClock.now(), aclPlan);
+        if (options.json) cli.screen.json(planDocument(plan, world.mapping));
+        else printPlan(plan, world.mapping, cli.screen);
+        const isPending = isAnythingToDo(plan);
+        if (options.detailedExitcode && isPending) cli.exit(CHANGES_PENDING);
+      });
+    });
+}

@@ -1,0 +1,79 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { Config } from '../../../config/config.js';
+import { messageOf } from '../../errors.js';
+import type { AccessCheck } from '../../identity/directory.js';
+import { silentLogger } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
+import { accessNeeded } from '../access-needed.js';
+import type { Cli } from '../cli.js';
+import { findDaemon } from '../daemon-client.js';
+import type { Parts } from '../parts.js';
+import { ProviderHealth } from '../provider-health.js';
+import { type ProviderView, printProviders } from '../terminal/providers-text.js';
+
+const StatusBody = z.object({ providers: z.array(ProviderHealth) });
+
+export function addProviders(program: Command, cli: Cli): void {
+  program
+    .command('providers')
+    .summary('what works of each identity provider now, and what is missing')
+    .description(
+      'Asks the running daemon for the last event, the last poll, the cursor, shared signals, subscriptions, missed ' +
+        'signals and the last complete read of each provider, and the provider itself for what the configured credentials may read. ' +
+        'Without a daemon the second alone. Changes nothing.',
+    )
+    .option('--json', 'print one JSON document: daemon and providers')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 1 if a provider cannot be asked or its credentials lack something.
+
+Examples:
+  scopemesh providers
+  scopemesh providers --json | jq '.providers[] | select(.health.poll.missedSignals > 0).provider'`,
+    )
+    .action(async (options: { readonly json?: true }) => {
+      const config = await cli.openConfig();
+      const runtime = { ...cli.runtime(true), logger: silentLogger };
+      const daemon = await findDaemon(config, cli.signal);
+      const known = daemon === undefined ? [] : StatusBody.parse(daemon.status).providers;
+      const views = await Promise.all(
+        config.providers.map(async (settings): Promise<ProviderView> => {
+          const health = known.find(({ provider }) => provider === settings.name);
+          return {
+            provider: settings.name,
+            kind: settings.kind,
+            health: health ?? null,
+            ...(await checkAccess(config, settings, cli.around.parts, runtime, cli.signal)),
+          };
+        }),
+      );
+      const isRunning = daemon !== undefined;
+      if (options.json) cli.screen.json({ daemon: isRunning ? 'running' : 'not running', providers: views });
+      else printProviders(views, isRunning, runtime.clock.now(), cli.screen);
+      const isAtFault = ({ access, error }: ProviderView) =>
+        error !== null || access?.some(({ isGranted }) => !isGranted) === true;
+      if (views.some(isAtFault)) cli.exit(1);
+    });
+}
+
+/** `access` is null for a kind that cannot tell. */
+async function checkAccess(
+  config: Config,
+  settings: Config['providers'][number],
+  parts: Parts,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<{ readonly access: readonly AccessCheck[] | null; readonly error: string | null }> {
+  const { directory } = parts.openProvider(settings, config.groups, runtime);
+  try {
+    const checks = await directory.checkAccess?.(signal);
+    return { access: checks === undefined ? null : accessNeeded(checks, config), error: null };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { access: null, error: messageOf(error) };
+  } finally {
+    await directory.close();
+  }
+}

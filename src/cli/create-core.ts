@@ -1,0 +1,109 @@
+import { hostname } from 'node:os';
+import { monotonicFactory } from 'ulid';
+import type { Config } from '../../config/config.js';
+import { toMapping } from '../../config/mapping-revision.js';
+import { AclState } from '../apply/acl/acl-state.js';
+import type { Clock } from '../clock.js';
+import type { Consul } from '../consul/consul.js';
+import { createNotifier, type Notifier } from '../notifier.js';
+import { Agenda } from '../queue/agenda.js';
+import { DEFAULT_BACKOFF } from '../queue/backoff.js';
+import { ConcurrencyLimit } from '../queue/concurrency-limit.js';
+import type { Inbox } from '../queue/inbox.js';
+import { JournalMemory } from '../queue/journal-memory.js';
+import type { Queue } from '../queue/queue.js';
+import type { ReconcilerDeps } from '../reconcile/deps.js';
+import type { Runtime } from '../runtime.js';
+import { Contention } from '../state/contention.js';
+import { RevocationWindow } from '../state/revocation-window.js';
+import { WorldState } from '../state/world-state.js';
+import { createJwksUris } from './jwks-uris.js';
+import type { Provider, Store } from './parts.js';
+
+/** After this many corrections within the window a contested edge is left alone for a while. */
+const CONTENTION = { limit: 5, windowMs: 10 * 60_000 };
+
+/** Destinations written at once: from few up to as many as Consul takes. */
+const WRITES = { least: 8, first: 96, most: 256 };
+/** Clients, directories and people at once: of each identity provider few are read at once in any case. */
+const READS = 64;
+/** Beyond these, for urgent keys alone. */
+const URGENT = 16;
+
+export interface Core {
+  /** Runs what follows from triggers. */
+  readonly agenda: Agenda;
+  /** Writes to Consul at once. */
+  readonly writes: ConcurrencyLimit;
+  /** The durable queue, of which this process knows at once what is added here. */
+  readonly inbox: Pick<Queue, 'add'> & Inbox;
+  readonly deps: ReconcilerDeps;
+  /** Rung at every settlement; the relay waits for it. */
+  readonly settled: Notifier;
+  /** Rung when a complete comparison is wanted before its time. */
+  readonly sweepAsked: Notifier;
+}
+
+/** An empty world under the configuration's mapping. */
+export function createWorld(config: Config): WorldState {
+  const { claimGraceMs, clientMeta, clientTag } = config.services;
+  return new WorldState(toMapping(config), { claimGraceMs, clientMeta, clientTag });
+}
+
+/** What is known of Consul's ACL, whose first reads tell the world which service each role stands for. */
+export function createAclState(world: WorldState, clock: Clock): AclState {
+  return new AclState((roles) => world.putFirstRoles(roles, clock.now()));
+}
+
+/** What the reconciler needs, around an empty world. */
+export function createCore(
+  config: Config,
+  parts: { consul: Consul; providers: readonly Provider[]; store: Store },
+  runtime: Runtime,
+): Core {
+  const settled = createNotifier();
+  const sweepAsked = createNotifier();
+  const world = createWorld(config);
+  const writes = new ConcurrencyLimit(WRITES, runtime.clock);
+  const limits = { writes, reads: READS, urgent: URGENT };
+  const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF });
+  return {
+    agenda,
+    writes,
+    inbox: {
+      async add(triggers) {
+        await parts.store.queue.add(triggers);
+        agenda.news(triggers);
+      },
+      async accept(provider, events, memory) {
+        const accepted = await parts.store.inbox.accept(provider, events, memory);
+        agenda.news(events.flatMap(({ id, triggers }) => (accepted.has(id) ? triggers : [])));
+        return accepted;
+      },
+    },
+    settled,
+    sweepAsked,
+    deps: {
+      ...runtime,
+      ...parts.store,
+      journal: new JournalMemory(parts.store.journal),
+      queue: {
+        add: (triggers) => agenda.add(triggers),
+        note: (triggers) => agenda.note(triggers),
+        late: () => [],
+      },
+      consul: parts.consul,
+      directories: new Map(parts.providers.map(({ settings, directory }) => [settings.name, directory])),
+      jwksUris: createJwksUris(config, runtime),
+      world,
+      acl: createAclState(world, runtime.clock),
+      window: new RevocationWindow(config.guards.maxRevocations.windowMs),
+      contention: new Contention(CONTENTION),
+      source: `scopemesh/${config.owner}/${hostname()}`,
+      // Of one millisecond they count up: random bytes for each cost more than the rest of a decision.
+      newId: monotonicFactory(),
+      onSettled: () => settled.ring(),
+      askForSweep: () => sweepAsked.ring(),
+    },
+  };
+}

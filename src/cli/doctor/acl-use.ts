@@ -1,0 +1,21 @@
+import type { Config } from '../../../config/config.js';
+import { toMapping } from '../../../config/mapping-revision.js';
+import { isAclWanted } from '../../apply/acl/acl-state.js';
+import { needsUserTokens } from '../../reconcile/user-token-facts.js';
+import type { Use } from './known-flaws.js';
+
+/** Whether anything of the configuration gives out tokens of Consul's. */
+export function wantsAcl(config: Config): boolean {
+  return isAclWanted(toMapping(config));
+}
+
+export function useOf(config: Config): Use {
+  const { rules } = config;
+  return {
+    paths: rules.some((rule) =>
+      [rule.path, rule.pathExact, rule.pathPrefix, rule.pathRegex].some((path) => path !== undefined),
+    ),
+    headers: rules.some((rule) => rule.headers !== undefined),
+    users: needsUserTokens(toMapping(config)),
+  };
+}

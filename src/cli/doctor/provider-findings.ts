@@ -1,0 +1,177 @@
+import type { Config, ProviderSettings } from '../../../config/config.js';
+import { abortAfter } from '../../clock.js';
+import { messageOf } from '../../errors.js';
+import type { Directory } from '../../identity/directory.js';
+import type { OAuthClient } from '../../model/client.js';
+import { groupsOf } from '../../plan/acl/plan-people.js';
+import type { Runtime } from '../../runtime.js';
+import type { WorldState } from '../../state/world-state.js';
+import { accessNeeded } from '../access-needed.js';
+import type { Provider } from '../parts.js';
+import { error, type Finding, notice, ok, warning } from './finding.js';
+import { skewFinding } from './skew.js';
+
+const DISCOVERY_TIMEOUT_MS = 5_000;
+
+/** Each identity provider: readable with its credentials, told of changes at once, and its clock. Fills the world. */
+export async function providerFindings(
+  { settings, directory, source }: Provider,
+  config: Config,
+  world: WorldState,
+  { clock }: Runtime,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { name } = settings;
+  const findings: Finding[] = [];
+  let isRead = true;
+  try {
+    const read = world.beginRead();
+    const { clients, unreadable } = await directory.readAll(signal);
+    world.putDirectory(name, clients, read, clock.now(), unreadable);
+    findings.push(
+      ok(`provider.${name}`, `provider ${name} can be read completely: ${clients.length} clients`),
+    );
+    const [first] = unreadable;
+    if (first !== undefined)
+      findings.push(
+        warning(
+          `provider.${name}.unreadable`,
+          `${unreadable.length} clients of provider ${name} cannot be read, so they gain nothing; one is ${JSON.stringify(first.clientId ?? '(no readable id)')}: ${first.why}`,
+          'correct their records at the identity provider',
+        ),
+      );
+    const { length } = clients.filter((client) => client.attributes['consul-services'] !== undefined);
+    if (config.services.claims === 'confirmed' && length === 0)
+      findings.push(
+        warning(
+          `provider.${name}.confirmations`,
+          `no client of provider ${name} names a service, so with services.claims: confirmed no claim counts`,
+          'give each client the attribute consul-services with the services it belongs to',
+        ),
+      );
+    findings.push(...apiFindings(settings, clients), ...(await memberFindings(directory, world, signal)));
+  } catch (cause) {
+    signal.throwIfAborted();
+    isRead = false;
+    const why = messageOf(cause).replace(`provider ${name}, `, '');
+    findings.push(
+      error(
+        `provider.${name}`,
+        `provider ${name} cannot be read: ${why}`,
+        'check its address, its credentials and what they may read',
+      ),
+    );
+  }
+  // Of a document there is one permission to lack, and that is said already.
+  if (isRead || settings.kind !== 'oidc') findings.push(...(await accessFindings(directory, config, signal)));
+  findings.push(
+    source === undefined
+      ? notice(
+          `provider.${name}.webhook`,
+          `provider ${name} has no webhook: a change is seen at the next poll, up to ${settings.pollMs / 1000} s later`,
+          `configure webhook.secrets and let the provider send to POST /events/${name}`,
+        )
+      : ok(`provider.${name}.webhook`, `provider ${name} sends its events to POST /events/${name}`),
+  );
+  findings.push(...(await clockFindings(settings, clock.now, signal)));
+  return findings;
+}
+
+/** An API whose name is mistyped, or that was deleted, opens nothing. */
+function apiFindings(
+  { name, apis = [] }: ProviderSettings,
+  clients: readonly OAuthClient[],
+): readonly Finding[] {
+  const held = new Set(clients.flatMap(({ grants }) => grants.map(({ api }) => api)));
+  const unheld = apis.filter((api) => !held.has(api));
+  if (unheld.length === 0) return [];
+  return [
+    warning(
+      `provider.${name}.apis`,
+      `no client of provider ${name} holds a scope of ${unheld.join(', ')}, so nothing is opened by it`,
+      'if one should, see that it is there and write it under apis as the provider names it',
+    ),
+  ];
+}
+
+/** A group whose name is mistyped admits nobody, and nothing else says so. */
+async function memberFindings(
+  directory: Directory,
+  { mapping }: WorldState,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { provider } = directory;
+  const groups = groupsOf(mapping, provider);
+  if (groups.length === 0 || directory.readMembers === undefined) return [];
+  const id = `provider.${provider}.groups`;
+  try {
+    const members = await directory.readMembers(groups, signal);
+    const empty = groups.filter((group) => (members.get(group) ?? []).length === 0);
+    return empty.length === 0
+      ? [ok(id, `each group of provider ${provider} under groups has members: ${groups.join(', ')}`)]
+      : [
+          warning(
+            id,
+            `nobody of provider ${provider} is in ${empty.join(', ')}, so nobody logs in to Consul by that`,
+            'if somebody should be, write the group as the provider names it',
+          ),
+        ];
+  } catch (cause) {
+    signal.throwIfAborted();
+    return [
+      error(
+        id,
+        `the members of groups of provider ${provider} cannot be read, so nobody is admitted and nobody put out: ${messageOf(cause)}`,
+        'let its credentials read groups and people, or take the groups out of the configuration',
+      ),
+    ];
+  }
+}
+
+/** Each permission by the name under which it is granted at the provider. */
+async function accessFindings(
+  directory: Directory,
+  config: Config,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { provider } = directory;
+  try {
+    const checks = accessNeeded((await directory.checkAccess?.(signal)) ?? [], config);
+    const missing = checks.filter(({ isGranted }) => !isGranted);
+    const id = `provider.${provider}.access`;
+    if (checks.length > 0 && missing.length === 0)
+      return [ok(id, `provider ${provider} grants ${checks.map(({ permission }) => permission).join(', ')}`)];
+    return missing.map(({ permission, neededFor }) =>
+      warning(
+        id,
+        `provider ${provider} does not grant ${permission}: scopemesh cannot read ${neededFor}`,
+        `grant ${permission} to the client or account as which scopemesh reads`,
+      ),
+    );
+  } catch {
+    // That it cannot be asked is a finding already.
+    signal.throwIfAborted();
+    return [];
+  }
+}
+
+/** By the Date header of the discovery document; where there is none, nothing is said. */
+async function clockFindings(
+  { name, issuer }: ProviderSettings,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  try {
+    const answer = await fetch(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`, {
+      method: 'HEAD',
+      redirect: 'manual',
+      signal: abortAfter(signal, DISCOVERY_TIMEOUT_MS),
+    });
+    const date = Date.parse(answer.headers.get('date') ?? '');
+    if (Number.isNaN(date)) return [];
+    return skewFinding(`provider.${name}.clock`, `provider ${name}`, new Date(date).toISOString(), now());
+  } catch {
+    signal.throwIfAborted();
+    return [];
+  }
+}

@@ -1,0 +1,92 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Config } from '../../../config/config.js';
+import { messageOf, SyncError } from '../../errors.js';
+import type { Runtime } from '../../runtime.js';
+import type { Parts } from '../parts.js';
+import { error, type Finding, notice, ok } from './finding.js';
+
+/** Where jobs and decisions are kept: reachable, safe and writable. */
+export async function storeFindings(
+  config: Config,
+  parts: Parts,
+  runtime: Runtime,
+): Promise<readonly Finding[]> {
+  const isEmbedded = config.queue.kind === 'embedded' || config.decisions.kind === 'embedded';
+  if (isEmbedded && !existsSync(config.state.directory)) {
+    const fresh = freshFinding(config.state.directory);
+    const findings = [
+      ...(config.queue.kind === 'embedded' ? [] : [queueFinding(config, parts, runtime)]),
+      ...(config.decisions.kind === 'embedded' ? [] : [decisionsFinding(config, parts, runtime)]),
+    ];
+    return [fresh, ...(await Promise.all(findings))];
+  }
+  return Promise.all([queueFinding(config, parts, runtime), decisionsFinding(config, parts, runtime)]);
+}
+
+/** Of a directory that is not there: whether the first run can make it, by the nearest one above it that is. */
+function freshFinding(directory: string): Finding {
+  const id = 'state';
+  let above = dirname(resolve(directory));
+  while (!existsSync(above) && dirname(above) !== above) above = dirname(above);
+  try {
+    if (!statSync(above).isDirectory()) throw new Error('it is no directory');
+    accessSync(above, constants.W_OK | constants.X_OK);
+    return notice(id, `the state directory ${directory} does not exist yet; the first run makes it`);
+  } catch (cause) {
+    return error(
+      id,
+      `the state directory ${directory} does not exist, and cannot be made in ${above}: ${messageOf(cause)}`,
+      'make it and give it to this user, or set state.directory to one on a local disk that this user may make',
+    );
+  }
+}
+
+async function queueFinding(config: Config, parts: Parts, runtime: Runtime): Promise<Finding> {
+  const what = config.queue.kind === 'embedded' ? `state directory ${config.state.directory}` : 'Redis';
+  try {
+    const store = await parts.openStore(config, runtime);
+    try {
+      await store.queue.check();
+      return ok('queue', `jobs are kept safely (${what})`);
+    } finally {
+      await store.close();
+    }
+  } catch (cause) {
+    if (cause instanceof SyncError && cause.code === 'ERR_STATE_LOCKED')
+      return ok('queue', `a daemon works on the ${what}`);
+    return error(
+      'queue',
+      messageOf(cause),
+      config.queue.kind === 'embedded'
+        ? 'let this user write to state.directory, on a local disk'
+        : 'check queue.url, and that Redis has appendonly yes and maxmemory-policy noeviction',
+    );
+  }
+}
+
+async function decisionsFinding(config: Config, parts: Parts, runtime: Runtime): Promise<Finding> {
+  const { decisions } = config;
+  try {
+    const log = await parts.openDecisionLog(config, runtime);
+    try {
+      await log.check();
+      return ok(
+        'decisions',
+        decisions.kind === 'kafka'
+          ? `decisions go to Kafka topic ${decisions.topic}`
+          : `decisions go to ${config.state.directory}`,
+      );
+    } finally {
+      await log.close();
+    }
+  } catch (cause) {
+    return error(
+      'decisions',
+      messageOf(cause),
+      decisions.kind === 'kafka'
+        ? 'check decisions.brokers, tls and sasl, and the topic'
+        : 'let this user write to state.directory',
+    );
+  }
+}

@@ -1,0 +1,225 @@
+import type { Config } from '../../../config/config.js';
+import type { AclTokenFacts, Consul, ConsulFacts } from '../../consul/consul.js';
+import { messageOf } from '../../errors.js';
+import { wholeLevel } from '../../plan/acl/merged-rules.js';
+import type { AclRules } from '../../plan/acl/rules-text.js';
+import { readRules } from '../../plan/acl/token-power.js';
+import type { WorldState } from '../../state/world-state.js';
+import { useOf, wantsAcl } from './acl-use.js';
+import { error, type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
+import { capturedDestinations, unreadText, writtenDestinations } from './opened.js';
+import {
+  closedDestinations,
+  excessNames,
+  type Lack,
+  lackingCaptured,
+  lackingIntentions,
+  lackingKeys,
+  lackingWhole,
+  writesIntentions,
+} from './token-rules.js';
+
+const ID = 'consul.token';
+
+const LEAST_RULES =
+  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+
+/** Resources that are one for all of Consul and that a token of scopemesh should write only where it has to. */
+const WHOLE = ['acl', 'keyring', 'mesh', 'operator', 'peering'] as const;
+
+/** Whether the token in use can do what the configuration needs, and no more than that; once both sides were read. */
+export async function tokenFindings(
+  consul: Consul,
+  { aclsEnabled }: ConsulFacts,
+  config: Config,
+  world: WorldState,
+  now: number,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const needed = neededRules(config);
+  let token: AclTokenFacts | undefined;
+  try {
+    token = await consul.readAclToken(signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    const message = `the ACL token cannot be used: ${messageOf(cause)}`;
+    return [error(ID, message, 'set consul.token to a valid token')];
+  }
+  if (token === undefined)
+    return aclsEnabled
+      ? [error(ID, 'no ACL token is configured', `set consul.token; its rules: ${needed}`)]
+      : [];
+  return [...powerFindings(token, config, world), ...expiryFindings(token, now)];
+}
+
+function powerFindings(
+  { isManagement, rules }: AclTokenFacts,
+  config: Config,
+  world: WorldState,
+): readonly Finding[] {
+  const needed = neededRules(config);
+  if (isManagement) return [strongFinding('is a management token', needed)];
+  if (rules === undefined) {
+    // Whoever may write ACLs may read them.
+    return [
+      wantsAcl(config)
+        ? error(
+            ID,
+            'the ACL token may not read ACLs, and so not write them, as login, groups and acl: rules need',
+            `give it these rules: ${needed}`,
+          )
+        : notice(
+            ID,
+            'what the ACL token may write cannot be checked without writing, because it may not read its own rules (acl:read)',
+            `run scopemesh doctor once with acl = "read" among its rules, or see that it has these, and none about a single service that gives less: ${needed}`,
+          ),
+    ];
+  }
+  const texts = rules.map(withoutComments).filter((text) => text.trim() !== '');
+  const policies = texts.map(readRules).filter((each) => each !== undefined);
+  return policies.length === texts.length
+    ? readFindings(policies, config, world)
+    : [unreadFinding(texts, config)];
+}
+
+/** By the rules, as Consul decides. */
+function readFindings(policies: readonly AclRules[], config: Config, world: WorldState): readonly Finding[] {
+  const needed = neededRules(config);
+  const keys = claimRecords(config);
+  const closed = closedDestinations(policies, writtenDestinations(world));
+  const lacks = [
+    ...neededWhole(config).map((resource) => lackingWhole(policies, resource)),
+    ...(config.services.claims === 'first' ? [lackingKeys(policies, keys, `${keys}claims/`)] : []),
+    ...(closed.length > 0 ? [lackingIntentions(policies, closed)] : []),
+  ].filter((lack) => lack !== undefined);
+  const findings: Finding[] = [];
+  if (!writesIntentions(policies))
+    findings.push(lackFinding(config, ['intentions'], `give it these rules: ${needed}`));
+  else {
+    if (lacks.length > 0)
+      findings.push(
+        lackFinding(
+          config,
+          lacks.map(({ what }) => what),
+          lackRemedy(lacks),
+        ),
+      );
+    findings.push(...capturedFindings(policies, closed, world));
+  }
+  const whole = WHOLE.filter((resource) => wholeLevel(policies, resource) === 'write');
+  const excess = [
+    ...whole.filter((resource) => !neededWhole(config).includes(resource)),
+    ...excessNames(policies, keys),
+  ];
+  if (excess.length > 0) findings.push(strongFinding(`may write ${excess.join(' and ')}`, needed));
+  return findings.some(({ id }) => id === ID)
+    ? findings
+    : [ok(ID, `the ACL token may write what the configuration needs${unreadText(world)}`), ...findings];
+}
+
+/** What nobody may have a scope for by now: a warning, because a token may be kept narrow on purpose. */
+function capturedFindings(
+  policies: readonly AclRules[],
+  told: readonly string[],
+  world: WorldState,
+): readonly Finding[] {
+  const left = new Set([...told, ...world.mapping.protectedServices]);
+  return [...capturedDestinations(world)].flatMap(([to, scopes]) => {
+    const lack = lackingCaptured(policies, to, (name) => left.has(name));
+    if (lack === undefined) return [];
+    return [
+      warning(
+        'consul.token-captures',
+        `scopes like ${namesText(scopes)} may come to open it, but the rules of the ACL token do not let it write ${lack.what}`,
+        `${lackRemedy([lack])}; if the token is narrow on purpose, put what it keeps closed under guards.protected, or name the destinations in place of ${to}`,
+      ),
+    ];
+  });
+}
+
+/** Where rules are of a kind that is not known here: whether any of them says so, and not whether another takes it away. */
+function unreadFinding(texts: readonly string[], config: Config): Finding {
+  const needed = neededRules(config);
+  const may = (rule: RegExp) => texts.some((text) => rule.test(text));
+  const writes = new Set<string>(
+    WHOLE.filter((resource) => may(new RegExp(`\\b${resource}"?\\s*[=:]\\s*"write"`))),
+  );
+  // Where no rule is about the mesh, that of the operator counts.
+  const hasMesh = writes.has('mesh') || (writes.has('operator') && !may(/\bmesh"?\s*[=:]/));
+  const wanted = neededWhole(config);
+  const lacking = [
+    ...(may(/\bintentions"?\s*[=:]\s*"write"/) ? [] : ['intentions']),
+    ...wanted.filter((resource) => (resource === 'mesh' ? !hasMesh : !writes.has(resource))),
+  ];
+  if (lacking.length > 0) return lackFinding(config, lacking, `give it these rules: ${needed}`);
+  const excess = [...writes].filter((resource) => !wanted.includes(resource));
+  if (excess.length > 0) return strongFinding(`may write ${excess.join(' and ')}`, needed);
+  return notice(
+    ID,
+    'the ACL token has rules for what the configuration needs; others of its rules cannot be read here (those of Consul Enterprise, or words that Consul does not know), so that whether they take some of it away is not checked',
+    'see that none of them is about a service that is opened and says less than intentions = "write"',
+  );
+}
+
+function lackFinding({ mode }: Config, lacking: readonly string[], remedy: string): Finding {
+  const message = `the rules of the ACL token do not let it write ${lacking.join(' and ')}`;
+  return mode === 'observe'
+    ? notice(ID, `${message}; mode: observe writes nothing, any other will have to`, remedy)
+    : error(ID, message, remedy);
+}
+
+function lackRemedy(lacks: readonly Lack[]): string {
+  const rules = lacks.flatMap((lack) => lack.rules);
+  const forbidding = lacks.flatMap((lack) => lack.forbidding);
+  const more = rules.length > NAMES ? ' and the like for the others' : '';
+  return [
+    ...(rules.length > 0 ? [`let its rules say: ${rules.slice(0, NAMES).join(' ')}${more}`] : []),
+    ...(forbidding.length > 0 ? [`take out ${namesText(forbidding)}`] : []),
+  ].join(', and ');
+}
+
+function strongFinding(why: string, needed: string): Finding {
+  return warning(
+    ID,
+    `the ACL token is stronger than this configuration needs (it ${why})`,
+    `use one with these rules: ${needed}`,
+  );
+}
+
+/** Rules as they were written, whose comments may name what they do not give; a `#` within a name stays. */
+function withoutComments(rules: string): string {
+  return rules.replace(/"(?:[^"\\]|\\.)*"|#.*|\/\/.*|\/\*[\s\S]*?\*\//g, (part) =>
+    part.startsWith('"') ? part : ' ',
+  );
+}
+
+function expiryFindings({ expiresAt }: AclTokenFacts, now: number): readonly Finding[] {
+  if (expiresAt === undefined) return [];
+  const hours = Math.round((Date.parse(expiresAt) - now) / 3_600_000);
+  return [
+    warning(
+      'consul.token-expiry',
+      `the ACL token expires in ${hours} h, at ${expiresAt}`,
+      'renew it before, or use one that does not',
+    ),
+  ];
+}
+
+function neededWhole(config: Config): readonly string[] {
+  return [...(wantsAcl(config) ? ['acl'] : []), ...(useOf(config).users ? ['mesh'] : [])];
+}
+
+function neededRules(config: Config): string {
+  return [
+    LEAST_RULES,
+    ...(config.services.claims === 'first'
+      ? [`key_prefix "${claimRecords(config)}" { policy = "write" }`]
+      : []),
+    ...neededWhole(config).map((resource) => `${resource} = "write"`),
+  ].join(' ');
+}
+
+/** Where it is kept which service came first. */
+function claimRecords({ owner }: Config): string {
+  return `scopemesh/${owner}/`;
+}

@@ -1,0 +1,142 @@
+import {
+  decidingPrefix,
+  decidingRule,
+  intentionLevels,
+  type LevelRule,
+  levelsOf,
+  narrowerRules,
+  wholeLevel,
+} from '../../plan/acl/merged-rules.js';
+import type { AclRules, NamedRule } from '../../plan/acl/rules-text.js';
+import { captureNames, compilePattern } from '../../plan/pattern.js';
+import { namesText } from './finding.js';
+
+/** What a token may not write that it should. */
+export interface Lack {
+  readonly what: string;
+  /** What its rules must say. */
+  readonly rules: readonly string[];
+  /** Rules that forbid it whatever else is said, and so have to go. */
+  readonly forbidding: readonly string[];
+}
+
+type Place = Pick<LevelRule, 'name' | 'isPrefix'>;
+
+/** Resources with names in whose writing scopemesh has no part: whoever may write a service may be that service. */
+const NEVER_WRITTEN = [
+  ['agent', 'agents'],
+  ['event', 'events'],
+  ['node', 'nodes'],
+  ['query', 'prepared queries'],
+  ['service', 'services'],
+  ['session', 'sessions'],
+] as const;
+
+/** Of these destinations. `policies`: the rules of all its policies, as of all that follows. */
+export function closedDestinations(
+  policies: readonly AclRules[],
+  destinations: readonly string[],
+): readonly string[] {
+  const levels = intentionLevels(policies);
+  return destinations.filter((name) => decidingRule(levels, name)?.level !== 'write');
+}
+
+export function lackingIntentions(policies: readonly AclRules[], closed: readonly string[]): Lack {
+  const places = closed.map((name) => ({ name, isPrefix: false }));
+  return { what: `the intentions of ${namesText(closed)}`, ...intentionRules(policies, places) };
+}
+
+/** Of what a scope could open by its name, whether or not anybody has such a scope by now. */
+export function lackingCaptured(
+  policies: readonly AclRules[],
+  to: string,
+  isLeftOut: (name: string) => boolean,
+): Lack | undefined {
+  const [capture] = captureNames(to);
+  if (capture === undefined) return undefined;
+  const head = to.slice(0, to.indexOf(`{${capture}}`));
+  const pattern = compilePattern(to);
+  const levels = intentionLevels(policies);
+  const isOpen = decidingPrefix(levels, head)?.level === 'write';
+  const narrower = narrowerRules(levels, head).filter(
+    ({ name, isPrefix, level }) =>
+      level !== 'write' && (isPrefix || (pattern.match(name) !== undefined && !isLeftOut(name))),
+  );
+  const closed: readonly Place[] = isOpen ? narrower : [{ name: head, isPrefix: true }];
+  if (closed.length === 0) return undefined;
+  return {
+    what: `the intentions of ${namesText(closed.map(placeText))}`,
+    ...intentionRules(policies, closed),
+  };
+}
+
+/** Of the keys in a folder, which `prefix` begins. */
+export function lackingKeys(policies: readonly AclRules[], prefix: string, folder: string): Lack | undefined {
+  const levels = levelsOf(policies, 'key');
+  const forbids = ({ level }: LevelRule) => level !== 'write';
+  const isGiven = decidingPrefix(levels, folder)?.level === 'write';
+  if (isGiven && !narrowerRules(levels, folder).some(forbids)) return undefined;
+  const forbidding = [...levels.values()].filter(
+    (rule) =>
+      forbids(rule) && rule.name.startsWith(prefix) && (rule.name !== prefix || rule.level === 'deny'),
+  );
+  return {
+    what: `keys under ${prefix}`,
+    rules: isGiven ? [] : [`key_prefix ${JSON.stringify(prefix)} { policy = "write" }`],
+    forbidding: forbidding.map(
+      ({ name, isPrefix, level }) =>
+        `key${isPrefix ? '_prefix' : ''} ${JSON.stringify(name)} { policy = "${level}" }`,
+    ),
+  };
+}
+
+/** Of a resource that is one for all of Consul. */
+export function lackingWhole(policies: readonly AclRules[], resource: string): Lack | undefined {
+  const said = wholeLevel(policies, resource);
+  // Where no rule is about the mesh, that of the operator counts.
+  const level = said ?? (resource === 'mesh' ? wholeLevel(policies, 'operator') : undefined);
+  if (level === 'write') return undefined;
+  return {
+    what: resource,
+    rules: [`${resource} = "write"`],
+    forbidding: said === 'deny' ? [`${resource} = "deny"`] : [],
+  };
+}
+
+/** Whether it may write any intention at all. */
+export function writesIntentions(policies: readonly AclRules[]): boolean {
+  return [...intentionLevels(policies).values()].some(({ level }) => level === 'write');
+}
+
+/** What has a name, is never written by scopemesh, and could be with this token. */
+export function excessNames(policies: readonly AclRules[], ourKeys: string): readonly string[] {
+  const written = (resource: NamedRule['resource']) =>
+    [...levelsOf(policies, resource).values()].filter(({ level }) => level === 'write');
+  return [
+    ...NEVER_WRITTEN.flatMap(([resource, words]) => (written(resource).length > 0 ? [words] : [])),
+    ...(written('key').every(({ name }) => name.startsWith(ourKeys)) ? [] : [`keys outside of ${ourKeys}`]),
+  ];
+}
+
+function intentionRules(
+  policies: readonly AclRules[],
+  places: readonly Place[],
+): Pick<Lack, 'rules' | 'forbidding'> {
+  const levels = intentionLevels(policies);
+  const isSame = (place: Place) => (rule: LevelRule) =>
+    rule.name === place.name && rule.isPrefix === place.isPrefix;
+  const denied = places.filter((place) => [...levels.values()].find(isSame(place))?.level === 'deny');
+  return {
+    rules: places.map((place) => `${serviceWord(place)} { policy = "read" intentions = "write" }`),
+    forbidding: denied.map((place) => `the denial of ${serviceWord(place)}`),
+  };
+}
+
+function serviceWord({ name, isPrefix }: Place): string {
+  return `service${isPrefix ? '_prefix' : ''} ${JSON.stringify(name)}`;
+}
+
+function placeText({ name, isPrefix }: Place): string {
+  if (!isPrefix) return name;
+  return name === '' ? 'services that they do not name' : `services that begin with ${name}`;
+}

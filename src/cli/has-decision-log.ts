@@ -1,0 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../../config/config.js';
+
+/** Whether a decision log can exist. The first decision creates the embedded one. */
+export function hasDecisionLog(config: Config): boolean {
+  return config.decisions.kind !== 'embedded' || existsSync(join(config.state.directory, 'decisions.db'));
+}

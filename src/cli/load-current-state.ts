@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import type { Config } from '../../config/config.js';
+import type { AclState } from '../apply/acl/acl-state.js';
+import type { Consul } from '../consul/consul.js';
+import type { SyncError } from '../errors.js';
+import { readBothSides } from '../reconcile/read-all.js';
+import { RevocationWindow } from '../state/revocation-window.js';
+import type { WorldState } from '../state/world-state.js';
+import type { Cli } from './cli.js';
+import { createAclState, createWorld } from './create-core.js';
+import { findDaemon } from './daemon-client.js';
+import { createJwksUris } from './jwks-uris.js';
+import { withProgress } from './terminal/progress.js';
+
+/** Both sides as they are now, and the connections they were read by. */
+export interface BothSides {
+  readonly config: Config;
+  readonly consul: Consul;
+  readonly world: WorldState;
+  readonly acl: AclState;
+  readonly window: RevocationWindow;
+  /** Whether the daemon told which clients its orders closed, which neither side shows. */
+  readonly areOrdersKnown: boolean;
+}
+
+const KeptOrders = z.object({
+  closures: z.array(
+    z.object({
+      provider: z.string(),
+      clientId: z.string(),
+      closure: z.enum(['ClientQuarantined', 'RevocationUnconfirmed']),
+    }),
+  ),
+});
+
+/**
+ * Reads every directory and Consul completely, asks a running daemon for the orders that it keeps, hands all to `use`, and
+ * closes the connections. Needs neither queue
+ * nor state directory and writes nothing, so it can run beside the daemon. A directory that cannot be read is an error,
+ * unless `onUnread` takes it.
+ */
+export async function withBothSides<T>(
+  cli: Cli,
+  use: (sides: BothSides) => Promise<T>,
+  onUnread?: (provider: string, error: SyncError) => void,
+): Promise<T> {
+  const config = await cli.openConfig();
+  const runtime = cli.runtime(true);
+  const { parts } = cli.around;
+  const consul = await parts.openConsul(config.consul, config.owner, runtime);
+  const closers = [() => consul.close()];
+  try {
+    const providers = config.providers.map((settings) =>
+      parts.openProvider(settings, config.groups, runtime),
+    );
+    for (const { directory } of providers) closers.push(() => directory.close());
+    const world = createWorld(config);
+    const acl = createAclState(world, runtime.clock);
+    const directories = new Map(providers.map(({ settings, directory }) => [settings.name, directory]));
+    const jwksUris = createJwksUris(config, runtime);
+    await withProgress(
+      cli.around.stderr,
+      () => 'reading the identity providers and Consul',
+      () => readBothSides({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
+    );
+    const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
+    const areOrdersKnown = await takeKeptOrders(config, world, cli.signal);
+    return await use({ config, consul, world, acl, window, areOrdersKnown });
+  } finally {
+    for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
+  }
+}
+
+/** False where no daemon runs on this machine that carries orders out. */
+async function takeKeptOrders(config: Config, world: WorldState, signal: AbortSignal): Promise<boolean> {
+  const kept = KeptOrders.safeParse((await findDaemon(config, signal))?.status);
+  for (const { closure, ...id } of kept.data?.closures ?? []) world.setClosure(id, closure);
+  return kept.success;
+}

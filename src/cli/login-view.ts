@@ -1,0 +1,112 @@
+import { SyncError } from '../errors.js';
+import type { ClassifiedKind } from '../model/actor.js';
+import { createPowers, powerText } from '../plan/acl/token-power.js';
+import type { Hold } from '../plan/plan.js';
+import type { ClientBlock, ClientId } from '../plan/world.js';
+import { type ClientLogin, clientLogin } from '../reconcile/client-logins.js';
+import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { holdView } from './plan-view.js';
+
+/** What an OAuth client may do with Consul by its own token, and how. */
+export interface LoginView {
+  readonly client: {
+    readonly provider: string;
+    readonly clientId: string;
+    readonly actorKind: ClassifiedKind;
+  };
+  /** Why the client may do nothing at all, whatever its scopes; undefined where it may. */
+  readonly barred: 'disabled' | ClientBlock | undefined;
+  /** Undefined: it cannot log in. */
+  readonly login: LoginTerms | undefined;
+  /** Scopes that its kind may not use. */
+  readonly limited: readonly string[];
+  readonly holds: readonly Hold[];
+  /** Of the auth method as it stands in Consul; undefined where none does. */
+  readonly standingTtlSeconds: number | undefined;
+}
+
+export interface LoginTerms {
+  readonly authMethod: string;
+  /** Of the same name as the auth method. */
+  readonly role: string;
+  /** What the access token must be issued for. */
+  readonly audiences: readonly string[];
+  readonly maxTokenTtlSeconds: number;
+  readonly serviceIdentities: readonly string[];
+  readonly policies: readonly { readonly name: string; readonly rules: string }[];
+  /** The same in few words. */
+  readonly can: readonly string[];
+}
+
+/** As the plan wants it, beside what stands. */
+export function toLoginView({ client, login, closure, standingTtlSeconds }: ClientLogin): LoginView {
+  const { provider, clientId } = client;
+  const { desired, actorKind, limited, holds } = login;
+  const [method] = desired.authMethods;
+  const barred: LoginView['barred'] = client.enabled ? closure : 'disabled';
+  const view = { client: { provider, clientId, actorKind }, barred, limited, holds, standingTtlSeconds };
+  if (method === undefined) return { ...view, login: undefined };
+  const serviceIdentities = desired.roles.flatMap((role) => role.serviceIdentities);
+  const stored = desired.policies.map((object) => ({
+    id: object.name,
+    object,
+    isAltered: false,
+    modifyIndex: 0,
+  }));
+  const powerOf = createPowers({ policies: stored, roles: [] });
+  const links = {
+    policies: desired.policies.map(({ name }) => name),
+    roles: [],
+    serviceIdentities,
+    nodeIdentities: [],
+    templatedPolicies: [],
+  };
+  return {
+    ...view,
+    login: {
+      authMethod: method.name,
+      role: desired.roles[0]?.name ?? method.name,
+      audiences: method.config.boundAudiences,
+      maxTokenTtlSeconds: method.maxTokenTtlSeconds,
+      serviceIdentities,
+      policies: desired.policies.map(({ name, rules }) => ({ name, rules })),
+      can: powerText(powerOf(links)),
+    },
+  };
+}
+
+/** As the daemon knows it; undefined for a client that is not there. Throws while its directory was not read. */
+export function readLogin(
+  known: Pick<ReconcilerDeps, 'world' | 'acl'>,
+  id: ClientId,
+  now: number,
+): LoginView | undefined {
+  const { world } = known;
+  if (!world.mapping.providers.includes(id.provider)) return undefined;
+  if (!world.hasDirectory(id.provider)) {
+    const message = `the directory of ${id.provider} has not been read yet`;
+    throw new SyncError('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
+  }
+  const found = clientLogin(known, id, now);
+  return found && toLoginView(found);
+}
+
+/** What to type; the file holds the client's OAuth access token. */
+export function loginCommand(authMethod: string): string {
+  return `consul login -method=${authMethod} -bearer-token-file=ACCESS_TOKEN_FILE -token-sink-file=CONSUL_TOKEN_FILE`;
+}
+
+/** For machines. */
+export function loginDocument({ client, barred, login, limited, holds, standingTtlSeconds }: LoginView) {
+  return {
+    client,
+    barred: barred ?? null,
+    /** Now: where the auth method is not made yet, `login` says what it will be. */
+    mayLogIn: login !== undefined && standingTtlSeconds !== undefined,
+    isMade: standingTtlSeconds !== undefined,
+    login: login === undefined ? null : { ...login, command: loginCommand(login.authMethod) },
+    standingTtlSeconds: standingTtlSeconds ?? null,
+    limited,
+    holds: holds.map(holdView),
+  };
+}

@@ -1,0 +1,35 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type Labels, METRICS, type MetricName, type Metrics } from '../observe.js';
+
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60];
+
+export interface PrometheusMetrics extends Metrics {
+  /** The text exposition format, with its content type. */
+  expose(): Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+/** Everything of `METRICS`, and nothing else. Never throws: a label that a metric does not have is left out. */
+export function createMetrics(): PrometheusMetrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const counters = new Map<string, Counter>();
+  const gauges = new Map<string, Gauge>();
+  const histograms = new Map<string, Histogram>();
+  for (const [name, [kind, help, labels]] of Object.entries(METRICS)) {
+    const options = { name, help, labelNames: [...labels], registers: [registry] };
+    if (kind === 'counter') counters.set(name, new Counter(options));
+    else if (kind === 'gauge') gauges.set(name, new Gauge(options));
+    else histograms.set(name, new Histogram({ ...options, buckets: BUCKETS }));
+  }
+  return {
+    count: (name, labels = {}, by = 1) => counters.get(name)?.inc(known(name, labels), by),
+    gauge: (name, value, labels = {}) => gauges.get(name)?.set(known(name, labels), value),
+    time: (name, seconds, labels = {}) => histograms.get(name)?.observe(known(name, labels), seconds),
+    expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
+}
+
+function known(name: MetricName, labels: Labels): Record<string, string> {
+  const names: readonly string[] = METRICS[name][2];
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => names.includes(label)));
+}

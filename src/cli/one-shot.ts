@@ -1,0 +1,154 @@
+import type { Config } from '../../config/config.js';
+import { Publication } from '../decisions/publication.js';
+import { messageOf, SyncError } from '../errors.js';
+import type { Cause } from '../model/cause.js';
+import type { SettledDecision } from '../queue/journal.js';
+import { planAclFleet } from '../reconcile/acl/plan-fleet-acl.js';
+import type { AtOnce } from '../reconcile/apply-once.js';
+import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
+import { type FleetPlan, planEverything } from '../reconcile/fleet-plan.js';
+import { readBothSides } from '../reconcile/read-all.js';
+import { restoreMemory } from '../reconcile/restore.js';
+import type { Runtime } from '../runtime.js';
+import type { Cli } from './cli.js';
+import { createCore } from './create-core.js';
+import type { Parts, Store } from './parts.js';
+import { withProgress } from './terminal/progress.js';
+
+/** A command that writes, in the place of the daemon. */
+export interface OneShot {
+  readonly deps: ReconcilerDeps;
+  readonly cause: Cause;
+  /** Writes to Consul at once. */
+  readonly writes: AtOnce;
+  /** What was settled so far. */
+  readonly settled: readonly SettledDecision[];
+  /** Reads both sides anew: what was read may be old by the time that somebody has answered. */
+  reread(): Promise<void>;
+  /** Gets every settled decision into the log; throws if that fails, and then they are kept for the next one. */
+  publish(): Promise<void>;
+}
+
+/** Where a running daemon shares the store, it is given this long to publish what the command settled. */
+const DAEMON_PUBLISHES_MS = 3_000;
+const LOOK_MS = 100;
+
+/**
+ * Opens the store and both sides, reads them completely, and hands them to `use`. Throws ERR_STATE_LOCKED with what
+ * to do instead if a daemon holds the store.
+ */
+export async function withOneShot<T>(
+  cli: Cli,
+  /** What a person should do where the daemon holds the store. */
+  whileDaemonRuns: string,
+  use: (shot: OneShot) => Promise<T>,
+): Promise<T> {
+  const config = await cli.openConfig();
+  const runtime = cli.runtime(true);
+  const { parts } = cli.around;
+  const store = await openStoreAlone(parts, config, runtime, whileDaemonRuns);
+  const closers = [() => store.close()];
+  try {
+    await store.queue.check();
+    const consul = await parts.openConsul(config.consul, config.owner, runtime);
+    closers.unshift(() => consul.close());
+    const providers = config.providers.map((settings) =>
+      parts.openProvider(settings, config.groups, runtime),
+    );
+    for (const { directory } of providers) closers.unshift(() => directory.close());
+    const core = createCore(config, { consul, providers, store }, runtime);
+    const { deps, settled } = watchSettlements(core.deps);
+    const reread = () =>
+      withProgress(
+        cli.around.stderr,
+        () => 'reading the identity providers and Consul',
+        async () => {
+          await restoreMemory(deps);
+          await readBothSides(deps, cli.signal);
+        },
+      );
+    await reread();
+    const receivedAt = new Date(deps.clock.now()).toISOString();
+    const cause: Cause = { kind: 'command', receivedAt, principal: { id: cli.around.user } };
+    return await use({
+      deps,
+      cause,
+      writes: core.writes,
+      settled,
+      reread,
+      publish: () => publish(config, parts, store, runtime),
+    });
+  } finally {
+    for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
+  }
+}
+
+/** The whole plan, from what was last read. */
+export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPlan> {
+  const acl = await planAclFleet(deps);
+  return planEverything(deps.world, deps.window, deps.clock.now(), acl);
+}
+
+/** The embedded store belongs to one process. */
+export async function openStoreAlone(
+  parts: Parts,
+  config: Config,
+  runtime: Runtime,
+  whileDaemonRuns: string,
+): Promise<Store> {
+  try {
+    return await parts.openStore(config, runtime);
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'ERR_STATE_LOCKED') throw error;
+    throw new SyncError('ERR_STATE_LOCKED', whileDaemonRuns, { retriable: false, cause: error });
+  }
+}
+
+function watchSettlements(deps: ReconcilerDeps): {
+  readonly deps: ReconcilerDeps;
+  readonly settled: readonly SettledDecision[];
+} {
+  const settled: SettledDecision[] = [];
+  const { journal } = deps;
+  return {
+    settled,
+    deps: {
+      ...deps,
+      // The command goes through everything itself: nothing that a job sends on needs to be queued.
+      queue: NO_FOLLOW_UPS,
+      journal: {
+        read: (key) => journal.read(key),
+        readAll: () => journal.readAll(),
+        record: (key, drafts, replaced) => journal.record(key, drafts, replaced),
+        outbox: (limit) => journal.outbox(limit),
+        published: (ids) => journal.published(ids),
+        overview: () => journal.overview(),
+        async settle(key, decisions, update) {
+          await journal.settle(key, decisions, update);
+          settled.push(...decisions);
+        },
+      },
+    },
+  };
+}
+
+/** Also publishes what an earlier process left. */
+async function publish(config: Config, parts: Parts, store: Store, runtime: Runtime): Promise<void> {
+  const { clock } = runtime;
+  // A daemon that shares the store relays by itself, and two relays would get in each other's way.
+  const until = config.queue.kind === 'embedded' ? 0 : clock.now() + DAEMON_PUBLISHES_MS;
+  while ((await store.journal.overview()).outboxLength > 0 && clock.now() < until) await clock.sleep(LOOK_MS);
+  if ((await store.journal.overview()).outboxLength === 0) return;
+  const log = await parts.openDecisionLog(config, runtime);
+  try {
+    const publication = new Publication({
+      ...runtime,
+      journal: store.journal,
+      keyValues: store.keyValues,
+      log,
+    });
+    while ((await publication.moveBatch()) > 0);
+  } finally {
+    await log.close();
+  }
+}

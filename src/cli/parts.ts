@@ -1,0 +1,33 @@
+import type { Config, ConsulSettings, ProviderSettings } from '../../config/config.js';
+import type { Consul } from '../consul/consul.js';
+import type { DecisionLog } from '../decisions/log.js';
+import type { BackoffParts } from '../identity/rate-limit-backoff.js';
+import type { GroupRules } from '../model/login.js';
+import type { Inbox } from '../queue/inbox.js';
+import type { Journal } from '../queue/journal.js';
+import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { Queue } from '../queue/queue.js';
+import type { Rechecks } from '../queue/rechecks.js';
+import type { Runtime } from '../runtime.js';
+
+export interface Provider extends BackoffParts {
+  readonly settings: ProviderSettings;
+}
+
+export interface Store {
+  readonly queue: Queue;
+  readonly inbox: Inbox;
+  readonly journal: Journal;
+  readonly keyValues: KeyValueStore;
+  readonly rechecks: Rechecks;
+  close(): Promise<void>;
+}
+
+/** Opens the adapters that the configuration chooses. `workers/wire.ts` implements it, and alone names adapters. */
+export interface Parts {
+  openConsul(settings: ConsulSettings, owner: string, runtime: Runtime): Promise<Consul>;
+  /** `groups` are those of the mapping. */
+  openProvider(settings: ProviderSettings, groups: readonly GroupRules[], runtime: Runtime): Provider;
+  openStore(config: Config, runtime: Runtime): Promise<Store>;
+  openDecisionLog(config: Config, runtime: Runtime): Promise<DecisionLog>;
+}

@@ -1,0 +1,144 @@
+import { viewOf } from '../apply/decision-drafts.js';
+import { toPlainValue } from '../decisions/plain-value.js';
+import type { Mapping } from '../model/rule.js';
+import type { AclChange } from '../plan/acl/acl-change.js';
+import { jwtProviderFacts, jwtProviderSubject } from '../plan/jwt-provider-change.js';
+import { type Change, claimSubject, type Hold } from '../plan/plan.js';
+import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
+import type { ClaimChange, FleetPlan } from '../reconcile/fleet-plan.js';
+
+/** How many edges would open, change and close, and how many changes are held. */
+export interface PlanSummary {
+  readonly open: number;
+  readonly change: number;
+  readonly close: number;
+  readonly held: number;
+  /** Records of `claims: first` to be made or taken back. */
+  readonly claims: number;
+  readonly jwtProviders: Counts;
+  /** Consul's ACL objects; tokens that would end are not counted before. */
+  readonly acl: Counts;
+}
+
+interface Counts {
+  readonly create: number;
+  readonly update: number;
+  readonly delete: number;
+}
+
+export function summaryOf(plan: FleetPlan): PlanSummary {
+  const count = (sign: Sign) => plan.changes.filter((change) => signOf(change) === sign).length;
+  return {
+    open: count('+'),
+    change: count('~'),
+    close: count('-'),
+    held: plan.holds.length,
+    claims: plan.claims.length,
+    jwtProviders: countVerbs(plan.jwtProviders),
+    acl: countVerbs(plan.acl.changes.filter(({ step }) => step.do !== 'end-tokens')),
+  };
+}
+
+function countVerbs(changes: readonly { readonly verb: string }[]): Counts {
+  const count = (verb: 'created' | 'updated' | 'deleted') =>
+    changes.filter((change) => change.verb === verb).length;
+  return { create: count('created'), update: count('updated'), delete: count('deleted') };
+}
+
+export type Sign = '+' | '~' | '-';
+
+/** An owned deny closes an edge as its removal does. */
+export function signOf(change: Pick<Change, 'verb' | 'after'>): Sign {
+  if (change.after === undefined || change.after.kind === 'deny') return '-';
+  return change.verb === 'created' ? '+' : '~';
+}
+
+/** The document that `plan --json` prints; changes and holds have the fields of a decision. */
+export function planDocument(plan: FleetPlan, mapping: Mapping) {
+  return {
+    owner: mapping.owner,
+    mode: mapping.mode,
+    mappingRevision: mapping.revision,
+    changes: [
+      ...plan.claims.map(claimView),
+      ...plan.jwtProviders.map(jwtProviderView),
+      ...plan.changes.map(changeView),
+      ...plan.acl.changes.map(aclChangeView),
+    ],
+    holds: plan.holds.map(holdView),
+    summary: summaryOf(plan),
+  };
+}
+
+export function changeView(change: Change) {
+  return {
+    subject: change.subject,
+    action: change.action,
+    verb: change.verb,
+    reason: change.reason,
+    resource: change.resource,
+    ...(change.client === undefined ? {} : { client: change.client }),
+    scopes: change.scopes,
+    before: toPlainValue(viewOf(change.before)),
+    after: toPlainValue(viewOf(change.after)),
+  };
+}
+
+function jwtProviderView(change: JwtProviderChange) {
+  return {
+    subject: jwtProviderSubject(change.name),
+    verb: change.verb,
+    ...jwtProviderFacts(change),
+    scopes: [],
+  };
+}
+
+export function aclChangeView(change: AclChange) {
+  return {
+    subject: change.subject,
+    action: change.action,
+    verb: change.verb,
+    reason: change.reason,
+    resource: change.resource,
+    ...(change.client === undefined ? {} : { client: change.client }),
+    ...(change.person === undefined ? {} : { person: change.person }),
+    scopes: change.scopes,
+    before: change.before ?? null,
+    after: change.after ?? null,
+  };
+}
+
+export function holdView(hold: Hold) {
+  return {
+    subject: hold.subject,
+    action: hold.action,
+    reason: hold.reason,
+    detail: hold.detail,
+    resource: hold.resource,
+    ...(hold.client === undefined ? {} : { client: hold.client }),
+    ...(hold.person === undefined ? {} : { person: hold.person }),
+    scopes: hold.scopes,
+    before: toPlainValue(viewOf(hold.before)),
+    after: toPlainValue(viewOf(hold.after)),
+  };
+}
+
+function claimView({ client, service, verb }: ClaimChange) {
+  const isNew = verb === 'created';
+  return {
+    subject: claimSubject(client, service.name),
+    action: isNew ? 'grant' : 'revoke',
+    verb,
+    reason: isNew ? 'ClaimAdded' : 'ClaimRemoved',
+    resource: {
+      kind: 'claim',
+      name: service.name,
+      namespace: service.namespace,
+      partition: service.partition,
+    },
+    client,
+    scopes: [],
+    before: isNew ? null : { service: service.name },
+    after: isNew ? { service: service.name } : null,
+  };
+}

@@ -1,0 +1,161 @@
+import { Command, CommanderError, Option } from 'commander';
+import { ConfigError } from '../../config/config-error.js';
+import { loadConfig } from '../../config/load.js';
+import { readTextFile } from '../../config/read-text-file.js';
+import { systemClock } from '../clock.js';
+import { type ErrorCode, messageOf, SyncError } from '../errors.js';
+import type { Cli, Surroundings } from './cli.js';
+import { addAdopt } from './commands/adopt.js';
+import { addApply } from './commands/apply.js';
+import { addApprove } from './commands/approve.js';
+import { addCompletion } from './commands/completion.js';
+import { addDecisions } from './commands/decisions.js';
+import { addDemo } from './commands/demo.js';
+import { addDoctor } from './commands/doctor.js';
+import { addExplain } from './commands/explain.js';
+import { addPlan } from './commands/plan.js';
+import { addProviders } from './commands/providers.js';
+import { addRun } from './commands/run.js';
+import { addTokens } from './commands/tokens.js';
+import { addValidate } from './commands/validate.js';
+import { createLogger } from './logger.js';
+import { createMetrics } from './metrics.js';
+import { createScreen, printable, type Screen } from './terminal/screen.js';
+import { readVersion } from './version.js';
+
+export type { Surroundings } from './cli.js';
+
+/** Resolves with the exit status. */
+export function createProgram(around: Surroundings): { run(argv: readonly string[]): Promise<number> } {
+  const screen = createScreen({
+    stdout: around.stdout,
+    stderr: around.stderr,
+    isInputTerminal: around.stdin.isTTY === true,
+    noColor: (around.environment.NO_COLOR ?? '') !== '',
+  });
+  return {
+    async run(argv) {
+      let status = 0;
+      const exit = (next: number) => {
+        status = next;
+      };
+      const program = createCommands(around);
+      const cli = createCli(program, around, screen, exit);
+      for (const add of COMMANDS) add(program, cli);
+      try {
+        await program.parseAsync([...argv]);
+      } catch (error) {
+        return report(error, argv.includes('--json'), screen, around);
+      }
+      return status;
+    },
+  };
+}
+
+const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
+  addRun,
+  addPlan,
+  addApply,
+  addExplain,
+  addValidate,
+  addDoctor,
+  addAdopt,
+  addApprove,
+  addTokens,
+  addProviders,
+  addDecisions,
+  addDemo,
+  addCompletion,
+];
+
+function createCommands({ stdout, stderr }: Surroundings): Command {
+  return new Command('scopemesh')
+    .description("Keeps Consul's mesh authorisation equal to what OAuth clients and scopes say.")
+    .version(readVersion(), '-V, --version')
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? 100,
+      getErrHelpWidth: () => stderr.columns ?? 100,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride()
+    .showHelpAfterError('(see scopemesh --help)')
+    .addOption(
+      new Option('-c, --config <file>', 'the configuration file')
+        .env('SCOPEMESH_CONFIG')
+        .default('./scopemesh.yaml'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'what is logged')
+        .env('LOG_LEVEL')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh validate                  is the file right?
+  scopemesh doctor                    are the servers?
+  scopemesh plan                      what would change, and why?
+  scopemesh run                       keep both sides equal
+  scopemesh explain web orders        may web call orders, and why?
+  scopemesh tokens --static           which static ACL tokens are left?`,
+    );
+}
+
+function createCli(
+  program: Command,
+  around: Surroundings,
+  screen: Screen,
+  exit: (status: number) => void,
+): Cli {
+  return {
+    around,
+    screen,
+    exit,
+    signal: around.signal,
+    async openConfig() {
+      const { config: path } = program.opts<{ config: string }>();
+      const { environment } = around;
+      return (await loadConfig({ path, environment, readFile: readTextFile })).config;
+    },
+    runtime(quiet) {
+      const isDefault = program.getOptionValueSource('logLevel') === 'default';
+      const { logLevel } = program.opts<{ logLevel: string }>();
+      return {
+        logger: createLogger({
+          level: quiet && isDefault ? 'error' : logLevel,
+          isTerminal: around.stderr.isTTY === true,
+          colour: (around.environment.NO_COLOR ?? '') === '',
+        }),
+        metrics: createMetrics(),
+        clock: systemClock,
+      };
+    },
+  };
+}
+
+/** What scopemesh doctor says more of. */
+const OF_A_SERVER = new Set<ErrorCode>([
+  'ERR_CONSUL_UNREACHABLE',
+  'ERR_CONSUL_DENIED',
+  'ERR_DIRECTORY_UNREACHABLE',
+  'ERR_DIRECTORY_DENIED',
+]);
+
+/** With --json stdout has one document also where something went wrong. */
+function report(error: unknown, isJson: boolean, screen: Screen, around: Surroundings): number {
+  if (error instanceof CommanderError) return error.exitCode;
+  const message = around.signal.aborted ? 'stopped by a signal' : messageOf(error);
+  const isConfig = error instanceof ConfigError;
+  // A configuration's faults are written one a line, as compilers do.
+  screen.warn(isConfig ? message : `scopemesh: ${printable(message)}`);
+  if (error instanceof SyncError && OF_A_SERVER.has(error.code))
+    screen.warn('scopemesh doctor looks at each server, and says how to mend what it finds.');
+  if (isJson)
+    screen.json({ error: { code: error instanceof SyncError ? error.code : 'ERR_INTERNAL', message } });
+  return 1;
+}

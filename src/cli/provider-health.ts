@@ -1,0 +1,145 @@
+import { z } from 'zod';
+import type { ProviderSettings } from '../../config/config.js';
+import type { Clock } from '../clock.js';
+import type { BackoffParts } from '../identity/rate-limit-backoff.js';
+import { type Activity, type ChannelActivity, isSilent } from '../intake/channel-activity.js';
+import { pollName, readPolled, signalsPollName } from '../intake/poll.js';
+import { readRenewal, subscriptionsOf } from '../intake/subscription.js';
+import type { Metrics } from '../observe.js';
+import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { Rechecks } from '../queue/rechecks.js';
+import { lastReadFact, parseLastRead } from '../reconcile/last-read.js';
+
+const Instant = z.string().nullable();
+
+/** What works of a provider now. Instants are ISO 8601, ages and lags in seconds; null: never, or not known. */
+export const ProviderHealth = z.object({
+  provider: z.string(),
+  kind: z.string(),
+  /** Null where none is configured. */
+  webhook: z.object({ lastEventAt: Instant, lagSeconds: z.number().nullable() }).nullable(),
+  /** Null where the kind has no log to poll. */
+  poll: z
+    .object({
+      lastPollAt: Instant,
+      lastEventAt: Instant,
+      lagSeconds: z.number().nullable(),
+      /** Its beginning. */
+      cursor: z.string().nullable(),
+      /** Events that the webhook should have brought and only the poll did. */
+      missedSignals: z.number(),
+    })
+    .nullable(),
+  /** Shared signals beside it; null where none are configured. */
+  signals: z
+    .object({
+      delivery: z.enum(['push', 'poll']),
+      lastEventAt: Instant,
+      lagSeconds: z.number().nullable(),
+      /** Null where they are pushed. */
+      lastPollAt: Instant,
+      /** They used to come, and have not for much longer than ever. */
+      isSilent: z.boolean(),
+    })
+    .nullable(),
+  subscriptions: z.array(z.object({ name: z.string(), renewedAt: Instant, expiresAt: Instant })),
+  /** The last complete read. */
+  directory: z.object({
+    readAt: Instant,
+    ageSeconds: z.number().nullable(),
+    clients: z.number().nullable(),
+    requests: z.number().nullable(),
+  }),
+  /** How long nothing is asked yet, because the provider limits the rate. */
+  pausedSeconds: z.number(),
+  /** What is to be looked at again after an event. */
+  rechecks: z.number(),
+});
+export type ProviderHealth = z.infer<typeof ProviderHealth>;
+
+const CURSOR_LENGTH = 32;
+
+/** Gathers what the processes of this instance keep of a provider, and sets its gauges. */
+export async function readProviderHealth(
+  parts: BackoffParts & { readonly settings: ProviderSettings },
+  deps: {
+    readonly keyValues: KeyValueStore;
+    readonly rechecks: Pick<Rechecks, 'count'>;
+    readonly activity: ChannelActivity;
+    readonly clock: Clock;
+    readonly metrics: Metrics;
+  },
+): Promise<ProviderHealth> {
+  const { keyValues, activity, clock, metrics } = deps;
+  const { name: provider, kind } = parts.settings;
+  const now = clock.now();
+  const [byWebhook, byPoll, bySignals, polled, signalsPolled, cursor, read, rechecks] = await Promise.all([
+    activity.of(provider, 'webhook'),
+    activity.of(provider, 'poll'),
+    activity.of(provider, 'signals'),
+    readPolled(pollName(provider), keyValues),
+    readPolled(signalsPollName(provider), keyValues),
+    keyValues.get(pollName(provider)),
+    keyValues.get(lastReadFact(provider)).then(parseLastRead),
+    deps.rechecks.count(provider),
+  ]);
+  const subscriptions = await Promise.all(
+    subscriptionsOf(parts).map(async ({ name }) => {
+      const renewal = await readRenewal(name, keyValues);
+      return { name, renewedAt: renewal?.renewedAt ?? null, expiresAt: renewal?.expiresAt ?? null };
+    }),
+  );
+  const pausedSeconds = Math.max(0, ((parts.pausedUntil() ?? 0) - now) / 1000);
+  metrics.gauge('scopemesh_provider_paused_seconds', pausedSeconds, { provider });
+  metrics.gauge('scopemesh_rechecks', rechecks, { provider });
+  const ends = subscriptions.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
+  if (ends.length > 0) {
+    const seconds = (Math.min(...ends) - now) / 1000;
+    metrics.gauge('scopemesh_subscription_expires_seconds', seconds, { provider });
+  }
+  return {
+    provider,
+    kind,
+    webhook: parts.source === undefined ? null : spoken(byWebhook),
+    poll:
+      parts.poll === undefined
+        ? null
+        : {
+            ...spoken(byPoll),
+            lastPollAt: polled?.at ?? null,
+            cursor: shortened(cursor),
+            missedSignals: polled?.missedSignals ?? 0,
+          },
+    signals:
+      parts.settings.ssf === undefined
+        ? null
+        : {
+            ...spoken(bySignals),
+            delivery: parts.settings.ssf.delivery,
+            lastPollAt: signalsPolled?.at ?? null,
+            isSilent: bySignals !== undefined && isSilent(bySignals, now),
+          },
+    subscriptions,
+    directory: {
+      readAt: read?.at ?? null,
+      ageSeconds: read === undefined ? null : (now - Date.parse(read.at)) / 1000,
+      clients: read?.clients ?? null,
+      requests: read?.requests ?? null,
+    },
+    pausedSeconds,
+    rechecks,
+  };
+}
+
+function spoken(hearing: Activity | undefined): { lastEventAt: string | null; lagSeconds: number | null } {
+  const lagMs = hearing?.lagMs;
+  return {
+    lastEventAt: hearing?.lastEventAt ?? null,
+    lagSeconds: lagMs === undefined ? null : lagMs / 1000,
+  };
+}
+
+function shortened(cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  return cursor.length <= CURSOR_LENGTH ? cursor : `${cursor.slice(0, CURSOR_LENGTH)}…`;
+}

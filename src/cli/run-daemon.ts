@@ -1,0 +1,24 @@
+import type { Config } from '../../config/config.js';
+import type { Runtime } from '../runtime.js';
+import type { PrometheusMetrics } from './metrics.js';
+
+export const ROLES = ['intake', 'watch', 'reconcile', 'relay'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface RunOptions {
+  readonly config: Config;
+  readonly only: readonly Role[];
+  /** Reads the file again; for SIGHUP. */
+  readonly reload: () => Promise<Config>;
+  /** Calls back for each SIGHUP. */
+  readonly onReload: (listener: () => void) => void;
+  /** Told once everything runs. */
+  readonly started?: (address: string) => void;
+}
+
+/** Runs the daemon until the signal aborts. */
+export type RunDaemon = (
+  options: RunOptions,
+  runtime: Runtime & { readonly metrics: PrometheusMetrics },
+  signal: AbortSignal,
+) => Promise<void>;

@@ -1,0 +1,29 @@
+import { createInterface } from 'node:readline/promises';
+import { SyncError } from '../../errors.js';
+import type { Cli } from '../cli.js';
+
+/**
+ * Asks on a terminal; anything but `yes` is a no. Without a terminal there is nobody to ask: throws ERR_CONFIG
+ * with the remedy.
+ */
+export async function confirm(cli: Cli, question: string): Promise<boolean> {
+  if (!cli.screen.isInteractive) {
+    throw new SyncError('ERR_CONFIG', 'there is no terminal to ask on; give --yes to go on without asking', {
+      retriable: false,
+    });
+  }
+  const { stdin, stderr } = cli.around;
+  stderr.write(`${question} (yes/no) `);
+  const lines = createInterface({ input: stdin, terminal: false });
+  try {
+    return (
+      (await new Promise<string>((resolve, reject) => {
+        lines.once('line', resolve);
+        lines.once('close', () => resolve(''));
+        cli.signal.addEventListener('abort', () => reject(cli.signal.reason), { once: true });
+      })) === 'yes'
+    );
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,184 @@
+import type { Decision } from '../../model/decision.js';
+import type { Candidate, Explanation, Verdict } from '../../plan/explain.js';
+import { accessText } from './access-text.js';
+import { decisionText } from './decision-text.js';
+import { printable, type Screen } from './screen.js';
+
+/** What does not decide about the call but about whether it works. */
+export interface Circumstances {
+  readonly isSourceKnown: boolean;
+  readonly isDestinationKnown: boolean;
+  /** Whether the source's sidecars have a listener for the destination: all of them, some, none; or there is none. */
+  readonly reach: 'all' | 'some' | 'none' | 'no-proxy';
+  readonly mode: string;
+  /** Whether the daemon was asked for the orders that it keeps. */
+  readonly areOrdersKnown: boolean;
+  readonly lastDecision?: Decision;
+  /** Why the decision log could not be read. */
+  readonly logTrouble?: string;
+}
+
+/** A client in quarantine looks like any other at the identity provider. */
+export const ORDERS_UNKNOWN =
+  'no daemon answers here, so a quarantine or another order that it keeps is not looked at';
+
+export function isAllowed(verdict: Verdict): boolean {
+  return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
+}
+
+/** `consul`: what the client may do with Consul itself, in named facts. */
+export function printExplanation(
+  explanation: Explanation,
+  around: Circumstances,
+  consul: readonly (readonly [name: string, text: string])[],
+  screen: Screen,
+): void {
+  const { colors } = screen;
+  const { verdict, holds, pending, candidates } = explanation;
+  const call = printable(callText(explanation));
+  const paint = isAllowed(verdict) ? colors.green : colors.red;
+  screen.line(`${paint(verdictText(verdict))}  ${colors.bold(call)}`);
+  screen.line();
+  const fact = (name: string, text: string) => screen.line(`  ${name.padEnd(10)} ${printable(text)}`);
+  fact('intention', decidingText(explanation));
+  for (const other of candidates.slice(1)) fact('', `passed over: ${candidateText(other)}`);
+  fact('claim', claimText(explanation));
+  if (explanation.client !== undefined) fact('client', clientText(explanation));
+  for (const { scope, access } of explanation.openings)
+    fact('rule', `scope ${scope} opens ${accessText(access)}`);
+  if (explanation.openings.length === 0 && explanation.client !== undefined)
+    fact(
+      'rule',
+      isBarred(explanation.client)
+        ? 'its scopes open nothing meanwhile'
+        : 'no scope of this client opens this destination by a rule',
+    );
+  for (const hold of holds) fact('held', `${hold.reason} ${hold.scopes.join(' ')}: ${hold.detail}`);
+  if (pending !== undefined)
+    fact(
+      'due',
+      `${pending.reason}: ${accessText(pending.before)} -> ${accessText(pending.after)}; see scopemesh plan`,
+    );
+  for (const [name, text] of consul) fact(name, text);
+  for (const note of notes(explanation, around)) fact('note', note);
+  if (!around.areOrdersKnown && explanation.client !== undefined) fact('orders', ORDERS_UNKNOWN);
+  if (around.lastDecision !== undefined)
+    screen.line(`  ${'decision'.padEnd(10)} ${decisionText(around.lastDecision, colors)}`);
+  if (around.logTrouble !== undefined)
+    fact('decision', `the decision log could not be read: ${around.logTrouble}`);
+}
+
+function isBarred({ exists, enabled, closure }: NonNullable<Explanation['client']>): boolean {
+  return exists && (!enabled || closure !== undefined);
+}
+
+function callText({ source, destination, request }: Explanation): string {
+  const what = request === undefined ? '' : `  ${request.method} ${request.path}`;
+  return `${source.name} -> ${destination.name}${what}`;
+}
+
+function verdictText(verdict: Verdict): string {
+  switch (verdict) {
+    case 'allowed':
+      return 'allowed';
+    case 'with-token':
+      return "allowed with a user's token";
+    case 'partly':
+      return 'allowed in part';
+    case 'denied':
+      return 'not allowed';
+    case 'unclear':
+      return 'not known to be allowed';
+  }
+}
+
+function decidingText({ candidates, defaultPolicy, request, verdict }: Explanation): string {
+  const [deciding] = candidates;
+  if (deciding === undefined) {
+    return defaultPolicy === 'unknown'
+      ? 'none is about this call, so the default policy decides; it cannot be read (agent:read) and is taken to deny'
+      : `none is about this call, so the mesh's default policy decides: ${defaultPolicy}`;
+  }
+  const unmatched =
+    deciding.access.kind === 'http' && request !== undefined && verdict === 'denied'
+      ? '; no permission matches this request'
+      : '';
+  return candidateText(deciding) + unmatched;
+}
+
+function candidateText({ source, destination, access, precedence, isOwned, description }: Candidate): string {
+  const whose = isOwned
+    ? 'written by scopemesh'
+    : `not scopemesh's${description === '' ? '' : `: ${description}`}`;
+  const what =
+    access.kind === 'other'
+      ? 'has conditions that scopemesh does not judge (tokens of several providers, or denying permissions)'
+      : access.kind === 'http'
+        ? `allows ${accessText(access)}`
+        : { allow: 'allows everything', deny: 'denies everything' }[access.kind];
+  return `${source} -> ${destination} ${what} (precedence ${precedence}, ${whose})`;
+}
+
+function claimText({ claim, source }: Explanation): string {
+  switch (claim.kind) {
+    case 'none':
+      return claim.vanished
+        ? `${source.name} has no instance, so it claims no OAuth client`
+        : `${source.name} claims no OAuth client`;
+    case 'claimed':
+      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, and it counts`;
+    case 'refused':
+      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, but it does not count: ${claim.reason}, ${claim.detail}`;
+    case 'unrecorded':
+      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, which is not recorded yet`;
+    case 'unknown':
+      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, whose provider was not read`;
+  }
+}
+
+/** Of the scopes, those that matter here are named and the others counted. */
+function clientText({ client, openings, holds }: Explanation): string {
+  if (client === undefined) return '';
+  const { provider, clientId, actorKind, exists, enabled, closure, grants, limited } = client;
+  if (!exists) return `${provider}/${clientId} does not exist at the identity provider`;
+  const state = closure ?? (enabled ? 'enabled' : 'disabled');
+  const never = limited.length === 0 ? '' : `; may not use as ${actorKind}: ${limited.join(' ')}`;
+  const told = new Set([
+    ...openings.map(({ scope }) => scope),
+    ...holds.flatMap(({ scopes }) => scopes),
+    ...limited,
+  ]);
+  const named = grants
+    .filter(({ name }) => told.has(name))
+    .map(({ api, name }) => (api === undefined ? name : `${name} of ${api}`));
+  const others = grants.length - named.length;
+  const count =
+    others === 0
+      ? []
+      : [`${others} ${named.length === 0 ? '' : 'other '}${others === 1 ? 'scope' : 'scopes'}`];
+  const held = grants.length === 0 ? 'no scope' : [...named, ...count].join(', ');
+  return `${provider}/${clientId} (${actorKind}, ${state}) holds ${held}${never}`;
+}
+
+function notes(
+  { verdict, source, destination, awaitsJwtProvider }: Explanation,
+  around: Circumstances,
+): readonly string[] {
+  const found: string[] = [];
+  if (awaitsJwtProvider)
+    found.push('the jwt-provider that verifies its users is not written yet; see scopemesh plan');
+  if (!around.isSourceKnown) found.push(`no instance of ${source.name} is registered in Consul`);
+  if (!around.isDestinationKnown) found.push(`no instance of ${destination.name} is registered in Consul`);
+  if (isAllowed(verdict)) {
+    const remedy = `add ${destination.name} to Proxy.Upstreams of its registration`;
+    if (around.reach === 'no-proxy' && around.isSourceKnown)
+      found.push(`${source.name} has no sidecar registered, so it cannot call through the mesh`);
+    if (around.reach === 'none')
+      found.push(
+        `the call is allowed, but the sidecar of ${source.name} has no upstream ${destination.name}; ${remedy}`,
+      );
+    if (around.reach === 'some')
+      found.push(`some sidecars of ${source.name} have no upstream ${destination.name}; ${remedy}`);
+  }
+  return found;
+}

@@ -1,0 +1,179 @@
+import type { DecidedPerson } from '../../model/decision.js';
+import type { Mapping } from '../../model/rule.js';
+import type { AclChange } from '../../plan/acl/acl-change.js';
+import type { Change, Hold, PlannedClient } from '../../plan/plan.js';
+import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
+import { type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
+import { accessText } from './access-text.js';
+import { personText } from './decision-text.js';
+import { columns, printable, type Screen } from './screen.js';
+
+/** Prints a plan as `terraform plan` does: a block for each destination, what is held, one line that sums it up. */
+export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): void {
+  const { colors } = screen;
+  const isEmpty = !isAnythingToDo(plan);
+  if (!isEmpty) {
+    screen.line(`In mode ${mapping.mode}, scopemesh would write to Consul:`);
+    screen.line();
+    printClaims(plan, screen);
+    printJwtProviders(plan, screen);
+    for (const [destination, changes] of byDestination(plan.changes)) {
+      screen.line(`  ${colors.bold(destination)}`);
+      printRows(changes.map(changeRow), screen);
+      screen.line();
+    }
+    printAcl(plan.acl.changes, screen);
+  }
+  printHolds(plan.holds, screen);
+  if (isEmpty)
+    screen.line(plan.holds.length === 0 ? 'No changes. Consul says what the IdP says.' : 'No changes.');
+  if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan))));
+}
+
+function summaryText({ open, change, close, held, claims, jwtProviders, acl }: PlanSummary): string {
+  const records = claims === 0 ? '' : ` ${claims} ${claims === 1 ? 'claim' : 'claims'} to record.`;
+  const objects = `${countsText('jwt-providers', jwtProviders)}${countsText('ACL objects', acl)}`;
+  return `Plan: ${open} to open, ${change} to change, ${close} to close, ${held} held.${records}${objects}`;
+}
+
+function countsText(of: string, counts: PlanSummary['acl']): string {
+  if (counts.create + counts.update + counts.delete === 0) return '';
+  return ` ${of}: ${counts.create} to create, ${counts.update} to update, ${counts.delete} to delete.`;
+}
+
+/** Holds with the reason, and what to do, said once for all that have the same. */
+export function printHolds(holds: readonly Hold[], screen: Screen, title = 'Held, not done:'): void {
+  if (holds.length === 0) return;
+  const { colors } = screen;
+  screen.line(title);
+  screen.line();
+  const groups = new Map<string, Hold[]>();
+  for (const hold of holds) {
+    const key = `${hold.reason}: ${hold.detail}`;
+    groups.set(key, [...(groups.get(key) ?? []), hold]);
+  }
+  for (const [why, group] of groups) {
+    screen.line(`  ${colors.yellow(printable(why))}`);
+    printRows(group.map(holdRow), screen);
+    screen.line();
+  }
+}
+
+interface Row {
+  readonly sign: Sign | '!';
+  readonly cells: readonly string[];
+}
+
+function printRows(rows: readonly Row[], screen: Screen): void {
+  const texts = columns(rows.map(({ cells }) => cells));
+  texts.forEach((text, index) => {
+    const sign = rows[index]?.sign ?? '!';
+    screen.line(`    ${paintSign(sign, screen)} ${text}`);
+  });
+}
+
+function paintSign(sign: Row['sign'], { colors }: Screen): string {
+  const paint = { '+': colors.green, '~': colors.yellow, '-': colors.red, '!': colors.yellow }[sign];
+  return paint(sign);
+}
+
+function changeRow(change: Change): Row {
+  const sign = signOf(change);
+  const access =
+    sign === '+'
+      ? accessText(change.after)
+      : sign === '-'
+        ? `${accessText(change.before)}${change.after === undefined ? '' : ' (closed by a deny)'}`
+        : `${accessText(change.before)} -> ${accessText(change.after)}`;
+  return { sign, cells: [printable(change.source.name), access, change.reason, byText(change)] };
+}
+
+function holdRow(hold: Hold): Row {
+  const { kind, source, destination, name } = hold.resource;
+  if (kind.startsWith('acl-'))
+    return { sign: '!', cells: [printable(name ?? ''), aclKindText(kind), byText(hold)] };
+  if (kind === 'claim') return { sign: '!', cells: [printable(name ?? ''), 'claim', byText(hold)] };
+  const what =
+    hold.before === undefined && hold.after === undefined
+      ? ''
+      : `${accessText(hold.before)} -> ${accessText(hold.after)}`;
+  return { sign: '!', cells: [printable(`${source} -> ${destination}`), what, byText(hold)] };
+}
+
+export function byText(of: {
+  readonly scopes: readonly string[];
+  readonly client?: PlannedClient;
+  readonly person?: DecidedPerson;
+}): string {
+  const { client, person, scopes } = of;
+  const who =
+    client !== undefined
+      ? `client ${client.provider}/${client.clientId} (${client.actorKind})`
+      : person === undefined
+        ? ''
+        : personText(person);
+  const which = scopes.length === 0 ? '' : `scopes ${scopes.join(' ')}`;
+  return printable([which, who].filter((part) => part !== '').join(', '));
+}
+
+function printClaims(plan: FleetPlan, screen: Screen): void {
+  if (plan.claims.length === 0) return;
+  screen.line(`  ${screen.colors.bold('claims')}`);
+  printRows(
+    plan.claims.map(({ client, service, verb }) => ({
+      sign: verb === 'created' ? '+' : '-',
+      cells: [printable(service.name), printable(`client ${client.provider}/${client.clientId}`)],
+    })),
+    screen,
+  );
+  screen.line();
+}
+
+function printJwtProviders({ jwtProviders }: FleetPlan, screen: Screen): void {
+  if (jwtProviders.length === 0) return;
+  const SIGNS = { created: '+', updated: '~', deleted: '-' } as const;
+  screen.line(`  ${screen.colors.bold('jwt-providers')}`);
+  printRows(
+    jwtProviders.map(({ name, verb, after }) => ({
+      sign: SIGNS[verb],
+      cells: [
+        printable(name),
+        printable(after === undefined ? '' : `tokens of ${after.issuer} for ${after.audiences.join(', ')}`),
+      ],
+    })),
+    screen,
+  );
+  screen.line();
+}
+
+/** By object, in the order in which they would be written. */
+function printAcl(changes: readonly AclChange[], screen: Screen): void {
+  if (changes.length === 0) return;
+  screen.line(`  ${screen.colors.bold('ACL objects')}`);
+  printRows(changes.map(aclRow), screen);
+  screen.line();
+}
+
+function aclRow(change: AclChange): Row {
+  const { resource, verb, step } = change;
+  const sign = verb === 'created' ? '+' : verb === 'deleted' ? '-' : '~';
+  const kind = aclKindText(resource.kind);
+  const what = step.do === 'end-tokens' ? 'live tokens' : kind;
+  return { sign, cells: [printable(resource.name ?? ''), what, change.reason, byText(change)] };
+}
+
+/** `acl-auth-method` is an auth method. */
+export function aclKindText(kind: string): string {
+  return kind.replace(/^acl-/, '').replaceAll('-', ' ');
+}
+
+function byDestination(changes: readonly Change[]): ReadonlyMap<string, readonly Change[]> {
+  const groups = new Map<string, Change[]>();
+  for (const change of changes) {
+    const { destination = '', namespace = 'default', partition = 'default' } = change.resource;
+    const place = namespace === 'default' && partition === 'default' ? '' : ` (${partition}/${namespace})`;
+    const key = printable(destination + place);
+    groups.set(key, [...(groups.get(key) ?? []), change]);
+  }
+  return new Map([...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,111 @@
+import type { AccessCheck } from '../../identity/directory.js';
+import type { ProviderHealth } from '../provider-health.js';
+import { printable, type Screen } from './screen.js';
+
+/** One provider as the command shows it. */
+export interface ProviderView {
+  readonly provider: string;
+  readonly kind: string;
+  /** Null where no daemon runs, or the daemon does not know it yet. */
+  readonly health: ProviderHealth | null;
+  /** Null where its kind cannot tell, or it could not be asked. */
+  readonly access: readonly AccessCheck[] | null;
+  /** Why it could not be asked. */
+  readonly error: string | null;
+}
+
+export function printProviders(
+  views: readonly ProviderView[],
+  isRunning: boolean,
+  now: number,
+  screen: Screen,
+): void {
+  const { colors } = screen;
+  if (!isRunning) {
+    screen.line(
+      colors.yellow('No daemon runs here: only what the credentials may read is shown (scopemesh run)'),
+    );
+    screen.line();
+  }
+  for (const { provider, kind, health, access, error } of views) {
+    const fact = (name: string, text: string) => screen.line(`  ${name.padEnd(12)} ${printable(text)}`);
+    screen.line(`${colors.bold(printable(provider))}  ${colors.dim(kind)}`);
+    if (health !== null) for (const [name, text] of factsOf(health, now)) fact(name, text);
+    else if (isRunning) fact('daemon', 'does not know this provider: it was added since the daemon started');
+    if (error !== null) screen.line(`  ${colors.red('access'.padEnd(12))} ${printable(error)}`);
+    for (const { permission, neededFor, isGranted } of access ?? []) {
+      const mark = isGranted ? colors.green('granted'.padEnd(12)) : colors.red('missing'.padEnd(12));
+      screen.line(`  ${mark} ${printable(`${permission}: ${neededFor}`)}`);
+    }
+    screen.line();
+  }
+}
+
+function factsOf(health: ProviderHealth, now: number): readonly (readonly [name: string, text: string])[] {
+  const { provider, webhook, poll, signals, subscriptions, directory, pausedSeconds, rechecks } = health;
+  const ago = (instant: string | null) => (instant === null ? 'never' : `${age(instant, now)} ago`);
+  const lag = (seconds: number | null) =>
+    seconds === null ? '' : `, ${seconds.toFixed(1)} s after it happened`;
+  return [
+    webhook === null
+      ? ['webhook', 'none']
+      : ['webhook', `last event ${ago(webhook.lastEventAt)}${lag(webhook.lagSeconds)}`],
+    ...(poll === null
+      ? [['poll', 'none: the directory is read completely instead'] as const]
+      : [
+          [
+            'poll',
+            `last ${ago(poll.lastPollAt)}; last event ${ago(poll.lastEventAt)}${lag(poll.lagSeconds)}`,
+          ] as const,
+          ['cursor', poll.cursor ?? 'none yet'] as const,
+          ...(webhook === null ? [] : [['missed', `${poll.missedSignals} signals of the webhook`] as const]),
+        ]),
+    ...(signals === null
+      ? []
+      : [
+          [
+            'signals',
+            [
+              ...(signals.delivery === 'push' ? ['pushed'] : [`polled ${ago(signals.lastPollAt)}`]),
+              `last signal ${ago(signals.lastEventAt)}${lag(signals.lagSeconds)}`,
+              ...(signals.isSilent ? ['silent for much longer than ever'] : []),
+            ].join('; '),
+          ] as const,
+        ]),
+    ...subscriptions.map(
+      ({ name, renewedAt, expiresAt }) =>
+        [
+          name === provider ? 'subscription' : 'stream',
+          `renewed ${ago(renewedAt)}${expiresAt === null ? '' : `, ${end(expiresAt, now)}`}`,
+        ] as const,
+    ),
+    [
+      'directory',
+      directory.readAt === null
+        ? 'never read completely'
+        : `read completely ${ago(directory.readAt)}: ${directory.clients} clients, ${directory.requests} requests`,
+    ],
+    ...(rechecks === 0 ? [] : [['rechecks', `${rechecks} wait`] as const]),
+    ...(pausedSeconds === 0
+      ? []
+      : [['paused', `limits the rate: nothing is asked for ${Math.ceil(pausedSeconds)} s`] as const]),
+  ];
+}
+
+function end(instant: string, now: number): string {
+  const rest = Date.parse(instant) - now;
+  return rest <= 0 ? `ended ${age(instant, now)} ago` : `ends in ${length(rest)}`;
+}
+
+function age(instant: string, now: number): string {
+  return length(Math.max(0, now - Date.parse(instant)));
+}
+
+function length(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
+}

@@ -1,0 +1,90 @@
+import { createColors } from 'picocolors';
+
+/** A stream to print to; `isTTY` says whether a person sees it. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export type Colors = ReturnType<typeof createColors>;
+
+/** Where a command prints: text for people with colours if they see them, or JSON. */
+export interface Screen {
+  readonly colors: Colors;
+  /** Whether questions can be asked and progress be shown. */
+  readonly isInteractive: boolean;
+  line(text?: string): void;
+  /** One JSON document, indented for terminals alone. */
+  json(value: unknown): void;
+  /** One JSON document on one line. */
+  jsonLine(value: unknown): void;
+  /** To stderr. */
+  warn(text: string): void;
+}
+
+export function createScreen(facts: {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly isInputTerminal: boolean;
+  readonly noColor: boolean;
+}): Screen {
+  const { stdout, stderr } = facts;
+  const isTerminal = stdout.isTTY === true;
+  const write = (json: string) => void stdout.write(`${isTerminal ? inertJson(json) : json}\n`);
+  return {
+    colors: createColors(isTerminal && !facts.noColor),
+    isInteractive: isTerminal && facts.isInputTerminal,
+    line: (text = '') => void stdout.write(`${text}\n`),
+    json: (value) => write(JSON.stringify(value, null, isTerminal ? 2 : undefined)),
+    jsonLine: (value) => write(JSON.stringify(value)),
+    warn: (text) => void stderr.write(`${text}\n`),
+  };
+}
+
+/** Names come from the IdP and from Consul: nothing in them may move the cursor or rewrite what stands there. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/** Printable, and no longer than `limit` characters. */
+export function bounded(text: string, limit: number): string {
+  const shown = printable(text);
+  return shown.length <= limit ? shown : `${shown.slice(0, limit - 1)}…`;
+}
+
+/** What JSON leaves as it is although a terminal obeys it: controls of eight bits, and what turns text around. */
+const UNESCAPED = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function inertJson(json: string): string {
+  return json.replace(UNESCAPED, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
+/** Columns padded to their widest cell, without trailing spaces. Widths are counted without `paint`. */
+export function columns(
+  rows: readonly (readonly string[])[],
+  paint: (cell: string, column: number, row: number) => string = (cell) => cell,
+): readonly string[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    });
+  return rows.map((row, at) =>
+    row
+      .map((cell, index) => {
+        const isLast = row.slice(index + 1).every((later) => later === '');
+        return paint(cell, index, at) + (isLast ? '' : ' '.repeat((widths[index] ?? 0) - cell.length));
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+}

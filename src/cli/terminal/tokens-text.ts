@@ -1,0 +1,74 @@
+import { isStatic, TOKEN_KINDS, type TokenKind, type TokenReport } from '../../plan/acl/token-report.js';
+import { durationText } from './duration-text.js';
+import { bounded, columns, printable, type Screen } from './screen.js';
+
+export type TokenCounts = Readonly<Record<TokenKind, number>>;
+
+const DESCRIPTION_LIMIT = 60;
+const LINE_LIMIT = 160;
+
+/** Two to four lines a token: what it is, how it came by what it may do, what that is, and whose login would do. */
+export function printTokens(
+  reports: readonly TokenReport[],
+  counts: TokenCounts,
+  facts: {
+    readonly now: number;
+    /** Of the token with which the list was read. */
+    readonly ownId: string | undefined;
+    readonly rulesTrouble: string | undefined;
+    /** Providers whose clients are not known, and why. */
+    readonly unread: ReadonlyMap<string, string>;
+  },
+  screen: Screen,
+): void {
+  const { colors } = screen;
+  const heads = columns(
+    reports.map(({ kind, ageSeconds, token }) => [
+      kind,
+      `${durationText(ageSeconds)} old`,
+      endText(token.expiresAt, facts.now),
+      printable(token.accessorId),
+      bounded(token.description, DESCRIPTION_LIMIT),
+    ]),
+  );
+  for (const [at, { token, kind, can, replaceableBy }] of reports.entries()) {
+    screen.line(isStatic(kind) ? colors.yellow(heads[at] ?? '') : (heads[at] ?? ''));
+    const fact = (name: string, text: string) =>
+      screen.line(`  ${colors.dim(name.padEnd(8))} ${bounded(text, LINE_LIMIT)}`);
+    const links = [
+      ['login', token.authMethod === undefined ? [] : [token.authMethod]],
+      ['roles', token.roles],
+      ['policies', token.policies],
+      ['services', token.serviceIdentities],
+      ['nodes', token.nodeIdentities],
+      ['templates', token.templatedPolicies],
+    ] as const;
+    const told = links.filter(([, names]) => names.length > 0);
+    if (told.length > 0) fact('by', told.map(([word, names]) => `${word} ${names.join(', ')}`).join('; '));
+    if (can !== undefined) fact('may', can.length === 0 ? 'nothing' : can.join('; '));
+    if (token.accessorId === facts.ownId) fact('note', 'scopemesh itself uses it here');
+    else if (can !== undefined && isStatic(kind)) fact('instead', insteadText(replaceableBy, facts.unread));
+  }
+  if (reports.length > 0) screen.line();
+  if (facts.rulesTrouble !== undefined)
+    screen.line(colors.yellow(`What tokens may do is not shown: ${printable(facts.rulesTrouble)}`));
+  for (const [provider, why] of facts.unread)
+    screen.line(
+      colors.yellow(`Which clients of ${provider} could replace a token is not known: ${printable(why)}`),
+    );
+  const sum = TOKEN_KINDS.map((kind) => `${counts[kind]} ${kind}`);
+  screen.line(colors.bold(`Tokens: ${sum.join(', ')}.`));
+}
+
+function endText(expiresAt: string | undefined, now: number): string {
+  if (expiresAt === undefined) return 'never ends';
+  const seconds = (Date.parse(expiresAt) - now) / 1000;
+  return seconds <= 0 ? 'has ended' : `ends in ${durationText(seconds)}`;
+}
+
+function insteadText(clients: TokenReport['replaceableBy'], unread: ReadonlyMap<string, string>): string {
+  const [first, ...others] = clients;
+  if (first === undefined) return unread.size === 0 ? 'none found' : 'unknown';
+  const more = others.length === 0 ? '' : `, or ${others.length} other clients`;
+  return `a login of ${first.provider}/${first.clientId}${more}`;
+}

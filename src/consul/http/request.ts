@@ -1,0 +1,44 @@
+/** What a request is for: a label of metrics and a word in errors, so a closed set. */
+export type Operation =
+  | 'intentions.list'
+  | 'intentions.read'
+  | 'intentions.write'
+  | 'intentions.delete'
+  | 'jwt-providers.list'
+  | 'jwt-providers.write'
+  | 'jwt-providers.delete'
+  | 'claims.list'
+  | 'claims.write'
+  | 'catalog.services'
+  | 'catalog.service'
+  | 'catalog.nodes'
+  | 'catalog.node'
+  | 'protocols.read'
+  | 'proxies.read'
+  | 'acl.token'
+  | 'acl.probe'
+  | 'acl.policies'
+  | 'acl.roles'
+  | 'acl.auth-methods'
+  | 'acl.binding-rules'
+  | 'acl.read'
+  | 'acl.write'
+  | 'acl.delete'
+  | 'tokens.list'
+  | 'tokens.delete'
+  | 'agent.self'
+  | 'agent.members'
+  | 'datacenters.list'
+  | 'watch';
+
+export interface ConsulRequest {
+  readonly operation: Operation;
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  /** Percent-encoded, from `/v1/` on. */
+  readonly path: string;
+  /** A value of '' is a bare flag (`?consistent`). */
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** For the whole exchange; the transport's own by default. A blocking query gives its own. */
+  readonly timeoutMs?: number;
+}

@@ -1,0 +1,63 @@
+import { abortAfter } from '../clock.js';
+import { SyncError } from '../errors.js';
+
+/** A Consul, of whatever make, with its management token. */
+export interface ConsulPlace {
+  /** `http://127.0.0.1:PORT` */
+  readonly address: string;
+  readonly managementToken: string;
+}
+
+export interface ConsulAnswer {
+  readonly status: number;
+  /** `X-Consul-Index`; 0 where there is none. */
+  readonly index: number;
+  readonly json: unknown;
+  readonly text: string;
+}
+
+/**
+ * One call of Consul's HTTP API as its administrator. `timeoutMs` covers the whole exchange. Throws SyncError
+ * ERR_CONSUL_UNREACHABLE, or ERR_CONSUL_REJECTED for a status that is not 2xx and not in `alsoGood`.
+ */
+export async function callConsul(
+  place: ConsulPlace,
+  request: {
+    readonly method: 'GET' | 'PUT';
+    readonly path: string;
+    readonly body?: unknown;
+    readonly timeoutMs?: number;
+    readonly alsoGood?: readonly number[];
+  },
+  signal: AbortSignal,
+): Promise<ConsulAnswer> {
+  const { method, path, body, timeoutMs = 10_000, alsoGood = [] } = request;
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${place.address}${path}`, {
+      method,
+      headers: { 'X-Consul-Token': place.managementToken },
+      signal: abortAfter(signal, timeoutMs),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    text = await response.text();
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new SyncError('ERR_CONSUL_UNREACHABLE', `demo: Consul does not answer ${path}`, {
+      retriable: true,
+      cause,
+    });
+  }
+  if (!response.ok && !alsoGood.includes(response.status)) {
+    const message = `demo: Consul refused ${method} ${path}: ${response.status} ${text.slice(0, 200)}`;
+    throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
+  }
+  const isJson = response.ok && response.headers.get('content-type')?.includes('json') === true;
+  return {
+    status: response.status,
+    index: Number(response.headers.get('x-consul-index') ?? 0),
+    json: isJson && text !== '' ? JSON.parse(text) : undefined,
+    text,
+  };
+}

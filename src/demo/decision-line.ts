@@ -1,0 +1,61 @@
+import { printable } from '../cli/terminal/screen.js';
+import type { Decision } from '../model/decision.js';
+import { type Style, truncate } from './style.js';
+
+const PAIR_CELLS = 20;
+const REASON_CELLS = 20;
+const TIME_CELLS = 6;
+/** Less than this of a text is not worth showing. */
+const LEAST_CELLS = 16;
+
+/**
+ * One decision on one line: time, sign, source and destination, reason, how long it took, scopes, and as much of who
+ * and why as there is room for. Undefined for what a person need not see: a comparison that found nothing to do.
+ */
+export function toDecisionLine(decision: Decision, style: Style): string | undefined {
+  const { colors, signs } = style;
+  const { reason, resource, scopes = [], latencyMs, detail, client, outcome } = decision;
+  if (resource.kind === 'sweep') return undefined;
+  const pair =
+    resource.source === undefined || resource.destination === undefined
+      ? `${resource.kind} ${resource.name ?? ''}`
+      : `${resource.source} ${signs.arrow} ${resource.destination}`;
+  const took = outcome !== 'applied' ? outcome : latencyMs === undefined ? '' : toLatency(latencyMs);
+  const start = [
+    printable(pair).padEnd(PAIR_CELLS),
+    reason.padEnd(REASON_CELLS),
+    took.padStart(TIME_CELLS),
+  ].join(' ');
+  const rest = [
+    scopes.join(' '),
+    outcome === 'applied' ? '' : (detail ?? ''),
+    client === undefined ? '' : `client ${client.clientId} (${client.actorKind})`,
+  ];
+  const room = style.columns() - 1 - `${toTime(decision)} ${signs.opened} `.length;
+  let text = truncate(start, room, style);
+  for (const part of rest.filter((each) => each !== '').map(printable)) {
+    const left = room - text.length - 2;
+    if (part.length > left && left < LEAST_CELLS) break;
+    text += `  ${truncate(part, left, style)}`;
+  }
+  return `${colors.dim(toTime(decision))} ${toSign(decision, style)} ${text.trimEnd()}`;
+}
+
+function toSign({ outcome, action }: Decision, { colors, signs }: Style): string {
+  if (outcome === 'held') return colors.yellow(signs.held);
+  if (outcome !== 'applied') return colors.yellow(signs.other);
+  if (action === 'revoke') return colors.red(signs.closed);
+  return action === 'grant' ? colors.green(signs.opened) : colors.cyan(signs.other);
+}
+
+function toLatency(ms: number): string {
+  return ms < 10_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1000)} s`;
+}
+
+/** In the zone of whoever looks at the screen. */
+function toTime(decision: Decision): string {
+  const time = new Date(decision.time);
+  return [time.getHours(), time.getMinutes(), time.getSeconds()]
+    .map((part) => String(part).padStart(2, '0'))
+    .join(':');
+}

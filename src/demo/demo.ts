@@ -1,0 +1,191 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadConfig } from '../../config/load.js';
+import { readTextFile } from '../../config/read-text-file.js';
+import { createMetrics } from '../cli/metrics.js';
+import type { Parts } from '../cli/parts.js';
+import { ROLES, type RunDaemon } from '../cli/run-daemon.js';
+import { type Clock, isoInstant, systemClock } from '../clock.js';
+import { createEmbeddedIdp } from '../embedded/identity-provider/embedded-idp.js';
+import { Secret } from '../model/secret.js';
+import { toConfigText } from './config-file.js';
+import { openDemoLog, type Warning } from './demo-log.js';
+import { type IntentionWatch, watchIntentions } from './intention-watch.js';
+import { AT_START, CLIENTS, SERVICES } from './mesh.js';
+import { choosePort } from './ports.js';
+import type { Reporter } from './reporter.js';
+import { createLeastToken, registerServices } from './seed-consul.js';
+import { startSidecars } from './sidecar.js';
+import { startConsul } from './start-consul.js';
+import { openStateDirectory } from './state-directory.js';
+import { startUpstreams } from './upstreams.js';
+
+export interface DemoOptions {
+  readonly parts: Parts;
+  readonly runDaemon: RunDaemon;
+  /** Undefined: the usual one, or a free one where that is taken. */
+  readonly port: number | undefined;
+  readonly consulPort: number | undefined;
+  readonly idpPort: number | undefined;
+  readonly isEmbedded: boolean;
+  readonly stateDirectory: string | undefined;
+  readonly logLevel: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const PORTS = { scopemesh: 8080, consul: 8500, idp: 8085, callers: 9101 };
+const READY_TIMEOUT_MS = 20_000;
+
+/** Runs everything until the signal is aborted. Resolves after a clean stop; rejects if anything did not start. */
+export async function runDemo(options: DemoOptions, reporter: Reporter, signal: AbortSignal): Promise<void> {
+  const clock = systemClock;
+  const closers: (() => Promise<void>)[] = [];
+  const opened = <T extends { close(): Promise<void> }>(resource: T): T => {
+    closers.unshift(() => resource.close());
+    return resource;
+  };
+  const notes: string[] = [];
+  const stop = new AbortController();
+  const ended = AbortSignal.any([signal, stop.signal]);
+  try {
+    const state = opened(await openStateDirectory(options.stateDirectory));
+    const [port, consulPort, idpPort] = await choosePorts(options, (note) => notes.push(note));
+    const webhookSecret = `whsec_${randomBytes(24).toString('base64')}`;
+    // Short, so that the lines to copy are; 96 random bits.
+    const idpToken = randomBytes(12).toString('base64url');
+    const starting = [
+      startConsul(
+        {
+          isEmbedded: options.isEmbedded,
+          path: options.environment.PATH ?? '',
+          port: consulPort,
+          state,
+          clock,
+          onNote: (note) => notes.push(note),
+        },
+        ended,
+      ).then(opened),
+      createEmbeddedIdp({
+        listen: `127.0.0.1:${idpPort}`,
+        clients: CLIENTS,
+        managementToken: new Secret(idpToken),
+        webhook: { url: `http://127.0.0.1:${port}/events/main`, secret: new Secret(webhookSecret) },
+        clock,
+      }).then(opened),
+      startUpstreams(SERVICES).then(opened),
+    ] as const;
+    // Should one fail, the others must be there to be closed.
+    await Promise.allSettled(starting);
+    const [consul, idp, upstreams] = await Promise.all(starting);
+    await registerServices(consul, SERVICES, upstreams.ports, ended);
+    const watch = opened(watchIntentions(consul, clock));
+    const sources = SERVICES.filter(({ client }) => client !== undefined).map(({ name }, at) => ({
+      name,
+      preferredPort: PORTS.callers + at,
+    }));
+    const { callers } = opened(await startSidecars({ sources, consul, watch }, ended));
+
+    const configFile = join(state.path, 'scopemesh.yaml');
+    const consulToken = await createLeastToken(consul, ended);
+    const text = toConfigText({
+      consulAddress: consul.address,
+      consulToken,
+      issuer: idp.issuer,
+      directoryToken: idpToken,
+      webhookSecret,
+      port,
+    });
+    await writeFile(configFile, text, { mode: 0o600 });
+    const load = async () =>
+      (await loadConfig({ path: configFile, environment: options.environment, readFile: readTextFile }))
+        .config;
+    const config = await load();
+    const logFile = join(state.path, 'scopemesh.log');
+    const log = openDemoLog(logFile, options.logLevel, (warning: Warning) => reporter.warned(warning));
+    closers.unshift(async () => log.close());
+    const runtime = { logger: log.logger, metrics: createMetrics(), clock };
+
+    const daemon = options.runDaemon(
+      { config, only: ROLES, reload: load, onReload: () => {} },
+      runtime,
+      ended,
+    );
+    closers.unshift(() => daemon.catch(() => {}));
+    const isEqual = await Promise.race([waitUntilEqual(watch, clock, ended), daemon.then(() => false)]);
+    if (!isEqual && !ended.aborted)
+      notes.push(`Consul and the IdP are not equal yet; ${logFile} says what goes on`);
+    signal.throwIfAborted();
+    const readyAt = isoInstant(clock);
+    reporter.ready({
+      scopemesh: `http://127.0.0.1:${port}`,
+      consul: { address: consul.address, managementToken: consul.managementToken },
+      consulKind: consul.kind,
+      idp: { address: idp.issuer, managementToken: idpToken },
+      callers,
+      configFile,
+      stateDirectory: state.path,
+      isStateKept: state.isKept,
+      logFile,
+      services: SERVICES,
+      notes,
+      open: watch.openCount(),
+    });
+
+    const decisions = opened(await options.parts.openDecisionLog(config, runtime));
+    const telling = (async () => {
+      for await (const decision of decisions.read({ from: 'start', follow: true }, ended)) {
+        const isOfStart = decision.cause.receivedAt <= readyAt && decision.outcome === 'applied';
+        if (!isOfStart) reporter.decided(decision);
+      }
+    })();
+    await Promise.race([daemon, telling]);
+  } catch (error) {
+    // Whatever was under way when somebody ended the demo did not fail.
+    if (!signal.aborted) throw error;
+  } finally {
+    stop.abort(new Error('the demo ends'));
+    reporter.stopping();
+    for (const close of closers) await close();
+  }
+}
+
+/** The shop's own state is reached: each call of `AT_START` has the status that it should have. */
+async function waitUntilEqual(watch: IntentionWatch, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  const isEqual = () =>
+    AT_START.every(({ from, to, method, path, status }) => {
+      const { isAllowed } = watch.judge({ source: from, destination: to, method, path, headers: {} });
+      return isAllowed === (status === 200);
+    });
+  const late = new AbortController();
+  const timer = clock.sleep(READY_TIMEOUT_MS, late.signal).then(
+    () => false,
+    () => false,
+  );
+  const equal = watch.until(isEqual, AbortSignal.any([signal, late.signal])).then(
+    () => true,
+    () => false,
+  );
+  const first = await Promise.race([equal, timer]);
+  late.abort();
+  return first;
+}
+
+async function choosePorts(
+  options: DemoOptions,
+  onNote: (note: string) => void,
+): Promise<readonly [number, number, number]> {
+  const wishes = [
+    { name: 'scopemesh', asked: options.port, usual: PORTS.scopemesh },
+    { name: 'Consul', asked: options.consulPort, usual: PORTS.consul },
+    { name: 'the IdP', asked: options.idpPort, usual: PORTS.idp },
+  ];
+  const [scopemesh = 0, consul = 0, idp = 0] = await Promise.all(
+    wishes.map(async ({ name, asked, usual }) => {
+      const port = await choosePort({ name, preferred: asked ?? usual, isExplicit: asked !== undefined });
+      if (asked === undefined && port !== usual) onNote(`port ${usual} is taken; ${name} is at ${port}`);
+      return port;
+    }),
+  );
+  return [scopemesh, consul, idp];
+}

@@ -1,0 +1,105 @@
+import type { EmbeddedClient } from '../embedded/identity-provider/client-store.js';
+
+export interface DemoService {
+  readonly name: string;
+  /** The OAuth client that it claims; none for a service that calls nobody. */
+  readonly client?: string;
+  readonly protocol: 'http' | 'tcp';
+  /** What it is, in a word or two, for the screen. */
+  readonly note?: string;
+  /** What it answers, by path; other paths answer something general. */
+  readonly answers?: Readonly<Record<string, unknown>>;
+}
+
+/** A small shop. Who may call whom follows from the scopes of `CLIENTS` and the rules of `SCOPE_RULES`. */
+export const SERVICES: readonly DemoService[] = [
+  { name: 'web', client: 'web-app', protocol: 'http', note: 'people' },
+  { name: 'checkout', client: 'checkout', protocol: 'http' },
+  {
+    name: 'orders',
+    client: 'orders',
+    protocol: 'http',
+    answers: { '/v1/orders': [{ id: 4711, item: 'kettle', state: 'paid' }] },
+  },
+  { name: 'payments', client: 'payments', protocol: 'http', answers: { '/v1/charges': { charged: true } } },
+  { name: 'reports', client: 'reports-job', protocol: 'http', note: 'a nightly job' },
+  { name: 'assistant', client: 'assistant', protocol: 'http', note: 'an AI agent' },
+  { name: 'shipping', client: 'shipping', protocol: 'http' },
+  { name: 'inventory', protocol: 'http', answers: { '/v1/stock': { kettle: 12 } } },
+  { name: 'ledger', protocol: 'tcp' },
+  { name: 'vault', protocol: 'http' },
+];
+
+export const CLIENTS: readonly EmbeddedClient[] = [
+  client('web-app', 'Web shop', 'web', ['orders:read', 'inventory:read', 'vault:connect'], {
+    grantTypes: ['authorization_code', 'refresh_token'],
+  }),
+  client('checkout', 'Checkout', 'checkout', ['orders:write', 'payments:charge', 'inventory:read']),
+  client('orders', 'Orders', 'orders', ['shipping:connect', 'ledger:connect']),
+  client('payments', 'Payments', 'payments', ['ledger:connect']),
+  client('reports-job', 'Nightly reports', 'reports', ['orders:read', 'payments:read']),
+  client('assistant', 'Shopping assistant', 'assistant', ['orders:read', 'payments:charge'], {
+    actor: 'agent',
+  }),
+  client('shipping', 'Shipping', 'shipping', ['inventory:read']),
+];
+
+/** The mapping, as it stands in the configuration file of the demo. */
+export const SCOPE_RULES = `scopes: # what a scope opens in the mesh
+  "orders:read": { to: orders, methods: [GET, HEAD], path: /v1/orders }
+  "orders:write": { to: orders, methods: [POST, PUT, DELETE], path: /v1/orders }
+  "inventory:read": { to: inventory, methods: [GET, HEAD], path: /v1/stock }
+  "payments:read": { to: payments, methods: [GET, HEAD], path: /v1/charges }
+  "payments:charge": { to: payments, methods: [POST], path: /v1/charges }
+  "{service}:connect": { to: "{service}" } # everything, at L4
+
+actors:
+  classify: [{ attribute: actor, equals: agent, kind: agent }]
+  agent: { never: ["payments:*", "*:write"] } # whatever the identity provider grants an AI agent
+
+guards:
+  protected: [vault] # never opened by scopemesh, whoever holds vault:connect
+`;
+
+/** One request through the stand-in sidecar of a service. */
+export interface DemoCall {
+  readonly from: string;
+  readonly to: string;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+}
+
+/** What holds once both sides are equal: the demo is ready when its sidecars agree. */
+export const AT_START: readonly (DemoCall & { readonly status: 200 | 403 })[] = [
+  { from: 'web', to: 'orders', method: 'GET', path: '/v1/orders', status: 200 },
+  { from: 'web', to: 'orders', method: 'POST', path: '/v1/orders', status: 403 },
+  { from: 'web', to: 'inventory', method: 'GET', path: '/v1/stock', status: 200 },
+  { from: 'web', to: 'vault', method: 'GET', path: '/', status: 403 },
+  { from: 'checkout', to: 'orders', method: 'POST', path: '/v1/orders', status: 200 },
+  { from: 'checkout', to: 'payments', method: 'POST', path: '/v1/charges', status: 200 },
+  { from: 'orders', to: 'shipping', method: 'GET', path: '/', status: 200 },
+  { from: 'orders', to: 'ledger', method: 'GET', path: '/', status: 200 },
+  { from: 'payments', to: 'ledger', method: 'GET', path: '/', status: 200 },
+  { from: 'reports', to: 'orders', method: 'GET', path: '/v1/orders', status: 200 },
+  { from: 'reports', to: 'payments', method: 'GET', path: '/v1/charges', status: 200 },
+  { from: 'assistant', to: 'orders', method: 'GET', path: '/v1/orders', status: 200 },
+  { from: 'assistant', to: 'payments', method: 'POST', path: '/v1/charges', status: 403 },
+  { from: 'shipping', to: 'inventory', method: 'GET', path: '/v1/stock', status: 200 },
+];
+
+function client(
+  clientId: string,
+  name: string,
+  service: string,
+  scopes: readonly string[],
+  more: { readonly grantTypes?: readonly string[]; readonly actor?: string } = {},
+): EmbeddedClient {
+  const { grantTypes, actor } = more;
+  return {
+    clientId,
+    name,
+    scopes,
+    ...(grantTypes === undefined ? {} : { grantTypes }),
+    attributes: { 'consul-services': service, ...(actor === undefined ? {} : { actor }) },
+  };
+}

@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import type { Clock } from '../clock.js';
+import { messageOf } from '../errors.js';
+import { findConsul, type RunningConsul, startConsulChild } from './consul-child.js';
+import type { StateDirectory } from './state-directory.js';
+
+export interface DemoConsul extends RunningConsul {
+  /** `embedded`, or the path of the binary. */
+  readonly kind: string;
+}
+
+/** The `consul` of the PATH unless the embedded one is asked for; should it not start, the embedded one as well. */
+export async function startConsul(
+  options: {
+    readonly isEmbedded: boolean;
+    readonly path: string;
+    readonly port: number;
+    readonly state: StateDirectory;
+    readonly clock: Clock;
+    readonly onNote: (note: string) => void;
+  },
+  signal: AbortSignal,
+): Promise<DemoConsul> {
+  const { port, state, clock } = options;
+  const directory = join(state.path, 'consul');
+  const binary = options.isEmbedded ? undefined : await findConsul(options.path);
+  if (binary !== undefined) {
+    try {
+      const place = { binary, port, directory, isKept: state.isKept, clock };
+      return { ...(await startConsulChild(place, signal)), kind: binary };
+    } catch (error) {
+      signal.throwIfAborted();
+      options.onNote(`${messageOf(error)}; the embedded Consul runs instead`);
+    }
+  }
+  const { createEmbeddedConsul } = await import('../embedded/consul/embedded-consul.js');
+  const consul = await createEmbeddedConsul({
+    listen: { host: '127.0.0.1', port },
+    ...(state.isKept ? { dataDirectory: directory } : {}),
+    defaultPolicy: 'deny',
+    clock,
+  });
+  const { address, managementToken } = consul;
+  return { address, managementToken, close: () => consul.close(), kind: 'embedded' };
+}

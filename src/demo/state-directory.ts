@@ -1,0 +1,39 @@
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { messageOf, SyncError } from '../errors.js';
+import { makeDirectory } from '../make-directory.js';
+
+export interface StateDirectory {
+  /** Absolute. */
+  readonly path: string;
+  readonly isKept: boolean;
+  /** Takes it away again, unless somebody named it. */
+  close(): Promise<void>;
+}
+
+/** The one that was named, or a new one that goes away with the process, however that ends. */
+export async function openStateDirectory(named: string | undefined): Promise<StateDirectory> {
+  if (named !== undefined) {
+    const path = resolve(named);
+    try {
+      makeDirectory(path);
+    } catch (error) {
+      const message = `the state directory ${path} cannot be made: ${messageOf(error)}; name another with --state`;
+      throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+    }
+    return { path, isKept: true, close: async () => {} };
+  }
+  const path = await mkdtemp(join(tmpdir(), 'scopemesh-demo-'));
+  const removeAtExit = () => rmSync(path, { recursive: true, force: true });
+  process.once('exit', removeAtExit);
+  return {
+    path,
+    isKept: false,
+    async close() {
+      await rm(path, { recursive: true, force: true });
+      process.off('exit', removeAtExit);
+    },
+  };
+}

@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { sameName } from '../acl/acl-links.js';
+import { secretOf } from '../acl/acl-resolver.js';
+import { computeBindName } from '../acl/bind-name.js';
+import { contentHash } from '../acl/content-hash.js';
+import { compileSelector } from '../acl/selector.js';
+import { type Identity, identityOf, requireValid } from '../acl/verified-claims.js';
+import type { Shape } from '../entries/shape.js';
+import {
+  badRequest,
+  ConsulFailure,
+  type ConsulReply,
+  type ConsulRequest,
+  goJson,
+  jsonReply,
+} from '../exchange.js';
+import { parseGoDuration } from '../go-duration.js';
+import { quoted } from '../go-errors.js';
+import { fieldOf, isJsonObject, parseJsonBody } from '../json-body.js';
+import type { Route, ServerContext } from '../server-context.js';
+import type { AclAuthMethodRow, AclTokenRow } from '../state/rows.js';
+import { decodeStrictBody, textIn, textMapIn } from '../strict-body.js';
+import { methodNamed } from './acl-auth-methods.js';
+import { tokenView } from './acl-tokens.js';
+
+export const aclLoginRoutes: readonly Route[] = [
+  { path: '/v1/acl/login', methods: { POST: logIn } },
+  { path: '/v1/acl/logout', methods: { POST: logOut } },
+];
+
+const decoding = 'Failed to decode request body';
+const loginShape: Shape = [
+  { name: 'AuthMethod', kind: 'string' },
+  { name: 'BearerToken', kind: 'string' },
+  { name: 'Meta', kind: 'string-map' },
+];
+
+type Grants = Pick<AclTokenRow, 'Roles' | 'ServiceIdentities' | 'NodeIdentities'>;
+
+/** A token for whom a rule of the method admits; who calls, and with which token, does not matter. */
+async function logIn(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
+  const raw = parseJsonBody(request.body, decoding);
+  if (isJsonObject(raw)) requireMeta(fieldOf(raw, 'Meta'));
+  const body = decodeStrictBody(request.body, loginShape, decoding);
+  const method = requireMethod(context, textIn(body, 'AuthMethod'));
+  const claims = await context.keys.verify(method, textIn(body, 'BearerToken'), context.clock.now());
+  const config = await context.keys.configOf(method);
+  requireValid(claims, config, context.clock.now());
+  const identity = identityOf(claims, config);
+  // The method may have gone while its keys were waited for, and its tokens with it.
+  const standing = requireMethod(context, method.Name);
+  const grants = grantsOf(context, standing, identity, new Set(config.claims.values()));
+  const meta = Object.entries(textMapIn(body, 'Meta') ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const about = meta.length === 0 ? '' : `: ${goJson(Object.fromEntries(meta), false)}`;
+  const token = issue(context, standing, `token created via login${about}`, grants);
+  return jsonReply(request, tokenView(context, token, true));
+}
+
+function grantsOf(
+  context: ServerContext,
+  method: AclAuthMethodRow,
+  identity: Identity,
+  known: ReadonlySet<string>,
+): Grants {
+  const roles = new Map<string, { readonly ID: string; readonly Name: string }>();
+  const services = new Set<string>();
+  const nodes = new Set<string>();
+  const rules = context.store
+    .list('acl-binding-rules')
+    .filter((rule) => sameName(rule.AuthMethod, method.Name));
+  for (const rule of rules) {
+    const admits = rule.Selector === '' ? () => true : compileSelector(rule.Selector);
+    if (admits === undefined || !admits(identity)) continue;
+    const name = computeBindName(rule.BindName, rule.BindType, identity.value, known);
+    if (rule.BindType === 'service') services.add(name);
+    else if (rule.BindType === 'node') nodes.add(name);
+    else {
+      const role = context.store.list('acl-roles').find((row) => sameName(row.Name, name));
+      if (role !== undefined) roles.set(role.ID, { ID: role.ID, Name: role.Name });
+    }
+  }
+  if (roles.size + services.size + nodes.size === 0) throw new ConsulFailure(403, 'Permission denied');
+  return {
+    ...(roles.size === 0 ? {} : { Roles: [...roles.values()] }),
+    ...(services.size === 0
+      ? {}
+      : { ServiceIdentities: [...services].map((ServiceName) => ({ ServiceName })) }),
+    ...(nodes.size === 0
+      ? {}
+      : { NodeIdentities: [...nodes].map((NodeName) => ({ NodeName, Datacenter: context.datacenter })) }),
+  };
+}
+
+function issue(
+  context: ServerContext,
+  method: AclAuthMethodRow,
+  description: string,
+  grants: Grants,
+): AclTokenRow {
+  const created = context.clock.now();
+  const ttlNs = parseGoDuration(method.MaxTokenTTL ?? '') ?? 0;
+  return context.store.write((transaction) => {
+    const token: AclTokenRow = {
+      AccessorID: randomUUID(),
+      SecretID: randomUUID(),
+      Description: description,
+      ...grants,
+      Local: method.TokenLocality !== 'global',
+      AuthMethod: method.Name,
+      ...(ttlNs === 0 ? {} : { ExpirationTime: new Date(created + ttlNs / 1e6).toISOString() }),
+      CreateTime: new Date(created).toISOString(),
+      Hash: contentHash(description, grants),
+      CreateIndex: transaction.index,
+      ModifyIndex: transaction.index,
+    };
+    transaction.put('acl-tokens', token.AccessorID, token);
+    transaction.touch('acl-tokens');
+    return token;
+  });
+}
+
+function logOut(context: ServerContext, request: ConsulRequest): ConsulReply {
+  if (secretOf(request) === '') throw new ConsulFailure(403, 'ACL not found');
+  const token = context.acl.tokenOf(request);
+  if (token.AuthMethod === undefined)
+    throw new ConsulFailure(403, "Permission denied: token wasn't created via login");
+  context.store.write((transaction) => {
+    transaction.remove('acl-tokens', token.AccessorID);
+    transaction.touch('acl-tokens');
+  });
+  return jsonReply(request, true);
+}
+
+function requireMethod(context: ServerContext, name: string): AclAuthMethodRow {
+  const method = methodNamed(context, name);
+  if (method === undefined)
+    throw new ConsulFailure(403, `ACL not found: auth method ${quoted(name)} not found`);
+  return method;
+}
+
+function requireMeta(meta: unknown): void {
+  if (meta === undefined || meta === null || isJsonObject(meta)) return;
+  const type = Array.isArray(meta) ? 'array' : typeof meta === 'boolean' ? 'bool' : typeof meta;
+  throw badRequest(
+    `${decoding}: json: cannot unmarshal ${type} into Go struct field ACLLoginParams.Meta of type map[string]string`,
+  );
+}

@@ -1,0 +1,23 @@
+import type { Clock } from '../clock.js';
+import { providerKey } from '../model/key.js';
+import type { Metrics } from '../observe.js';
+import type { Queue } from '../queue/queue.js';
+
+export interface FullReadDeps {
+  readonly queue: Pick<Queue, 'add'>;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** Asks for the complete comparison with a provider's directory; `reason` where events may have been lost. */
+export async function requestFullRead(
+  provider: string,
+  deps: FullReadDeps,
+  reason?: 'log' | 'silence' | 'missed' | 'subscription',
+): Promise<void> {
+  const receivedAt = new Date(deps.clock.now()).toISOString();
+  await deps.queue.add([
+    { key: providerKey(provider), fullRead: true, cause: { kind: 'full-read', receivedAt } },
+  ]);
+  if (reason !== undefined) deps.metrics.count('scopemesh_event_gaps_total', { provider, reason });
+}

@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import type { Clock } from '../clock.js';
+import { messageOf, SyncError } from '../errors.js';
+import type { ProviderParts } from '../identity/provider-parts.js';
+import type { EventSubscription } from '../identity/source.js';
+import type { Logger } from '../observe.js';
+import type { KeyValueStore } from '../queue/key-value-store.js';
+import { Outage, retryMs } from '../repeat.js';
+import { eventScope } from './accept-events.js';
+import { type FullReadDeps, requestFullRead } from './full-read.js';
+
+export interface SubscriptionDeps extends FullReadDeps {
+  readonly keyValues: KeyValueStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const Renewal = z.object({
+  /** What the adapter keeps; opaque. */
+  stored: z.string(),
+  /** ISO 8601. */
+  renewedAt: z.string(),
+  expiresAt: z.string().optional(),
+});
+export type Renewal = z.infer<typeof Renewal>;
+
+const SHORTEST_MS = 1_000;
+/** However far away the end is, it is looked at once a day: somebody may have removed it. */
+const LONGEST_MS = 24 * 3600_000;
+const LONGEST_RETRY_MS = 300_000;
+
+/**
+ * Keeps a subscription alive: renews it when it is due and keeps what the adapter wants kept. Where events may have
+ * been lost everything is compared. `name` is of this subscription among those of its provider.
+ */
+export async function runSubscription(
+  subscription: EventSubscription,
+  name: string,
+  deps: SubscriptionDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { provider } = subscription;
+  const { keyValues, clock, logger, metrics } = deps;
+  const outage = new Outage();
+  const hasSeen = (eventId: string) => keyValues.has(eventScope(provider), eventId);
+  let failures = 0;
+  // An adapter tells of a gap once, and the store may fail then.
+  let isGapOwed = false;
+  while (!signal.aborted) {
+    let waitMs: number;
+    try {
+      const before = await readRenewal(name, keyValues);
+      const state = await subscription.renew(before?.stored, signal, hasSeen);
+      const renewal: Renewal = {
+        stored: state.stored,
+        renewedAt: new Date(clock.now()).toISOString(),
+        ...(state.expiresAt === undefined ? {} : { expiresAt: state.expiresAt }),
+      };
+      isGapOwed ||= state.gap;
+      if (isGapOwed) {
+        logger.warn({ provider }, 'a subscription had ended or was silent: everything is compared');
+        await requestFullRead(provider, deps, 'subscription');
+        isGapOwed = false;
+      }
+      await keyValues.set(factOf(name), JSON.stringify(renewal));
+      failures = 0;
+      const lastedMs = outage.ends(clock.now());
+      if (lastedMs !== undefined) logger.info({ provider, lastedMs }, 'a subscription is alive again');
+      waitMs = Math.min(Math.max(state.renewAfterMs, SHORTEST_MS), LONGEST_MS);
+    } catch (error) {
+      if (signal.aborted) return;
+      const code = error instanceof SyncError ? error.code : 'ERR_INTERNAL';
+      metrics.count('scopemesh_subscription_failures_total', { provider, code });
+      if (outage.begins(clock.now()))
+        logger.warn(
+          { provider, code, error: messageOf(error) },
+          'a subscription cannot be renewed; it goes on trying',
+        );
+      const asked = error instanceof SyncError ? error.retryAfterMs : undefined;
+      waitMs = retryMs(++failures, LONGEST_RETRY_MS, asked ?? 0);
+    }
+    await clock.sleep(waitMs, signal).catch(() => {});
+  }
+}
+
+/** Every subscription of a provider, each under its name. */
+export function subscriptionsOf({
+  directory: { provider },
+  subscription,
+  signals,
+}: ProviderParts): readonly { readonly name: string; readonly subscription: EventSubscription }[] {
+  return [
+    ...(subscription === undefined ? [] : [{ name: provider, subscription }]),
+    ...(signals?.subscription === undefined
+      ? []
+      : [{ name: `signals/${provider}`, subscription: signals.subscription }]),
+  ];
+}
+
+/** What was last said of a subscription, by whatever process. */
+export async function readRenewal(
+  name: string,
+  keyValues: Pick<KeyValueStore, 'get'>,
+): Promise<Renewal | undefined> {
+  const text = await keyValues.get(factOf(name));
+  return text === undefined ? undefined : Renewal.parse(JSON.parse(text));
+}
+
+function factOf(name: string): string {
+  return `subscription/${name}`;
+}

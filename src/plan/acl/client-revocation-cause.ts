@@ -1,0 +1,89 @@
+import type { Grant, OAuthClient } from '../../model/client.js';
+import type { ChangeReason } from '../../model/decision.js';
+import type { ClaimStatus } from '../claims.js';
+import { sameGrant } from '../grant-text.js';
+import type { PlannedClient } from '../plan.js';
+import { type ClientBlock, clientText } from '../world.js';
+import type { AclWhy } from './acl-change.js';
+import type { DesiredClient } from './desired-client.js';
+
+/** What is known when a client's ACL objects lose something. */
+export interface ClientRevocationFacts {
+  readonly id: PlannedClient;
+  readonly closure: ClientBlock | undefined;
+  /** As the directory has it now; undefined where a complete read does not show it. */
+  readonly client: OAuthClient | undefined;
+  readonly now: DesiredClient | undefined;
+  /** The scopes that opened what stands, as remembered; undefined where that is not known. */
+  readonly had: readonly Grant[] | undefined;
+  /** The services that had its identity and have not now. */
+  readonly lostServices: readonly ClaimStatus[];
+  /** A human must stand behind what its kind does, so that no service's identity is its own. */
+  readonly needsHuman: boolean;
+  /** Its tokens must show something else than before, and its kind alone decides that. */
+  readonly changesProof: boolean;
+  /** Whether an event named the client, and the scopes that events named. */
+  readonly isNamed: boolean;
+  readonly toldScopes: readonly Grant[];
+  /** Whether a new file is what caused it. */
+  readonly grantReason: ChangeReason;
+}
+
+/**
+ * | what is seen | reason | explicit? |
+ * |---|---|---|
+ * | an order closed the client | the order's | yes |
+ * | the client is missing | `ClientDeleted` | if an event named it |
+ * | the client is read as disabled | `ClientDisabled` | yes |
+ * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
+ * | its kind may not use a scope it has | `ActorLimited` | if an event named it or the file changed |
+ * | its kind may not have the identity of a service that claims it | `ActorLimited` | if an event named it or the file changed |
+ * | a service has no instance any more | `ClaimRemoved` | no |
+ * | a service claims it no longer | `ClaimRemoved` | yes; if it is not confirmed any more, if an event named the client |
+ * | tokens of its kind must show something else | `ActorLimited` | if an event named it or the file changed |
+ * | anything else | `MappingChanged` | yes |
+ */
+export function clientRevocationCause(facts: ClientRevocationFacts): AclWhy {
+  const { id, client, had: grants = [] } = facts;
+  const had = namesOf(grants);
+  const because = (
+    reason: AclWhy['reason'],
+    isInferred: boolean,
+    scopes: readonly string[] = had,
+  ): AclWhy => ({ reason, isInferred, client: id, scopes });
+  if (facts.closure !== undefined) return because(facts.closure, false);
+  if (client === undefined) return because('ClientDeleted', !facts.isNamed);
+  if (!client.enabled) return because('ClientDisabled', false);
+  const isAmong = (list: readonly Grant[], grant: Grant) => list.some((each) => sameGrant(each, grant));
+  const lost = grants.filter((grant) => !isAmong(client.grants, grant));
+  if (lost.length > 0) {
+    const isTold = lost.every((grant) => isAmong(facts.toldScopes, grant));
+    return because('ScopeRevoked', !facts.isNamed && !isTold, namesOf(lost));
+  }
+  // The kind of a client comes from the same read: one that lost attributes or grant types changes it silently.
+  const isSilent = !facts.isNamed && facts.grantReason !== 'MappingChanged';
+  const limited = had.filter((scope) => facts.now?.limited.includes(scope) ?? false);
+  if (limited.length > 0) return because('ActorLimited', isSilent, limited);
+  if (facts.lostServices.length > 0) {
+    const isInferred = facts.lostServices.some(
+      (claimStatus) =>
+        (claimStatus.kind === 'none' && claimStatus.vanished) ||
+        (claimStatus.kind === 'refused' && claimStatus.reason === 'ClaimUnconfirmed' && !facts.isNamed),
+    );
+    const stillClaim = facts.lostServices.some(
+      (claimStatus) => claimStatus.kind === 'claimed' && clientText(claimStatus.client) === clientText(id),
+    );
+    if (facts.needsHuman && stillClaim) return because('ActorLimited', isSilent || isInferred, []);
+    return because('ClaimRemoved', isInferred, []);
+  }
+  // Nobody remembers what opened it: that the client has fewer scopes cannot be ruled out.
+  if (facts.had === undefined) return because('ScopeRevoked', !facts.isNamed, []);
+  const unopened = had.filter((scope) => !(facts.now?.scopes.includes(scope) ?? false));
+  return facts.changesProof
+    ? because('ActorLimited', isSilent, unopened)
+    : because('MappingChanged', false, unopened);
+}
+
+function namesOf(grants: readonly Grant[]): readonly string[] {
+  return [...new Set(grants.map(({ name }) => name))];
+}

@@ -1,0 +1,31 @@
+/**
+ * A string literal of Consul's selector language. Only printable ASCII other than `"` and `\` is written as it is:
+ * the parser refuses `\"`, and what is escaped cannot be taken for syntax or be normalised. Undefined for a text
+ * with a lone surrogate, which no UTF-8 text, and so no claim, can equal.
+ */
+export function selectorString(text: string): string | undefined {
+  if (!text.isWellFormed()) return undefined;
+  let quoted = '';
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    if (code >= 0x20 && code < 0x7f && character !== '"' && character !== '\\') quoted += character;
+    // `\xNN` is a byte: beyond ASCII it would not be the code point.
+    else if (code < 0x80) quoted += `\\x${hex(code, 2)}`;
+    else if (code < 0x10000) quoted += `\\u${hex(code, 4)}`;
+    else quoted += `\\U${hex(code, 8)}`;
+  }
+  return `"${quoted}"`;
+}
+
+/**
+ * A string of ACL rules in JSON. Consul unquotes it as Go does, not as JSON: half a surrogate pair, escaped, kills the
+ * request, so that characters are written as they are and only `"`, `\` and control characters are escaped.
+ * Undefined for a text with a lone surrogate.
+ */
+export function rulesString(text: string): string | undefined {
+  return text.isWellFormed() ? JSON.stringify(text).replaceAll('\x7f', '\\u007f') : undefined;
+}
+
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, '0');
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { toUriText } from '../../model/uri-text.js';
+import { describeSource, isOwnedDescription } from '../ownership.js';
+import type { ClientId } from '../world.js';
+
+/** Consul's limit for names of ACL objects. */
+const NAME_LIMIT = 128;
+/** What an operator can still read; Consul itself takes more. */
+const DESCRIPTION_LIMIT = 512;
+
+/**
+ * The name of a client's role and auth method: `scopemesh-<owner>-<provider>-<client id>`, or `_` and a hash instead
+ * of the id unless it is lower-case and plain, because names meet without regard to case. A `-` of owner and provider
+ * is written `_`, which no plain id has: no two clients, of whatever owners and providers, have one name, and nobody
+ * can choose an id that gives him the name of another.
+ */
+export function clientName(owner: string, { provider, clientId }: ClientId): string {
+  const plain = /^[a-z0-9][a-z0-9-]*$/.test(clientId) ? nameOf(owner, provider, clientId) : undefined;
+  return plain ?? hashedName(owner, provider, '', clientId);
+}
+
+/** Of a policy: by its rules, so that clients share it and changed rules are another policy. */
+export function policyName(owner: string, rules: string): string {
+  return `${prefixOf(owner)}_rules-${hash(rules)}`;
+}
+
+/** The auth method by which the people of a provider log in. */
+export function peopleName(owner: string, provider: string): string {
+  return nameOf(owner, provider, '_people') ?? hashedName(owner, provider, 'people');
+}
+
+/** The role of one person as a member of one group. */
+export function personName(owner: string, provider: string, subject: string, group: string): string {
+  return hashedName(owner, provider, 'person', subject, group);
+}
+
+export function jwtProviderName(owner: string, provider: string): string {
+  return nameOf(owner, provider, '_users') ?? hashedName(owner, provider, 'users');
+}
+
+/** Whether name and Description both say that an object is this owner's. */
+export function isOurs(owner: string, name: string, description: string): boolean {
+  return hasOurName(owner, name) && isOwnedDescription(owner, description);
+}
+
+/** Whether a name is one that this owner may want, whoever made the object: what a read has to fetch. */
+export function hasOurName(owner: string, name: string): boolean {
+  return name.toLowerCase().startsWith(prefixOf(owner));
+}
+
+/** `scopemesh:<owner> client=<provider>/<client id>`; the mark alone where that is too long. */
+export function describeClient(owner: string, client: ClientId): string {
+  return describeSource(owner, client);
+}
+
+/** `scopemesh:<owner> <word>=<segment>/<segment> …`, percent-encoded; the mark alone where that is too long. */
+export function describe(owner: string, facts: Readonly<Record<string, readonly string[]>>): string {
+  const mark = `scopemesh:${owner}`;
+  const words = Object.entries(facts).map(
+    ([word, segments]) => `${word}=${segments.map(toUriText).join('/')}`,
+  );
+  const text = [mark, ...words].join(' ');
+  return text.length <= DESCRIPTION_LIMIT ? text : mark;
+}
+
+function prefixOf(owner: string): string {
+  return `scopemesh-${owner.replaceAll('-', '_')}-`;
+}
+
+function nameOf(owner: string, provider: string, last: string): string | undefined {
+  const name = `${prefixOf(owner)}${provider.replaceAll('-', '_')}-${last}`;
+  return name.length <= NAME_LIMIT ? name : undefined;
+}
+
+/** With the provider in words where there is room, else in the hash alone. */
+function hashedName(owner: string, provider: string, word: string, ...parts: readonly string[]): string {
+  const last = `_${word === '' ? '' : `${word}-`}${hash(JSON.stringify([provider, ...parts]))}`;
+  return nameOf(owner, provider, last) ?? `${prefixOf(owner)}${last}`;
+}
+
+/** 160 bits: nobody finds two ids of one hash. */
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 40);
+}

@@ -1,0 +1,122 @@
+import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
+import { covers, intersection, union } from './access.js';
+import type { ClaimStatus } from './claims.js';
+import type { DestinationInput } from './destination-input.js';
+import { toGrantText } from './grant-text.js';
+import type { Opening } from './openings.js';
+import { type Hold, intentionResource, intentionSubject, type PlannedClient } from './plan.js';
+import { openForUser, partThatStays } from './user-tokens.js';
+import { clientText } from './world.js';
+
+/** What a source should have at a destination, by which scopes, and what of it is held. */
+export interface DesiredAccess {
+  readonly access: Access | undefined;
+  readonly scopes: readonly string[];
+  /** The same with their APIs, in the form of `toGrantText`. */
+  readonly opensBy: readonly string[];
+  readonly client: PlannedClient | undefined;
+  readonly holds: readonly Hold[];
+  /** Identity providers whose jwt-provider must stand before all of it can be written. */
+  readonly awaits: readonly string[];
+}
+
+/** What the source should have here, with what is held of it. */
+export function desiredAccess(
+  source: ServiceName,
+  claimStatus: ClaimStatus,
+  input: DestinationInput,
+  ours: IntentionSource | undefined,
+): DesiredAccess {
+  const { destination, mapping, world } = input;
+  if (claimStatus.kind !== 'claimed' && claimStatus.kind !== 'unrecorded') {
+    return { access: undefined, scopes: [], opensBy: [], client: undefined, holds: [], awaits: [] };
+  }
+  const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
+  const id = claimStatus.client;
+  const opened = input.openings.get(clientText(id));
+  if (opened === undefined || world.closures.has(clientText(id))) {
+    return {
+      access: undefined,
+      scopes: [],
+      opensBy: [],
+      client: opened && { ...id, actorKind: opened.actorKind },
+      holds: [],
+      awaits: [],
+    };
+  }
+  const client: PlannedClient = { provider: id.provider, clientId: id.clientId, actorKind: opened.actorKind };
+  const holds: Hold[] = [];
+  const hold = (reason: Hold['reason'], detail: string, scopes: readonly string[]) =>
+    holds.push({
+      subject: intentionSubject(destination, source.name),
+      resource: intentionResource(destination, source.name),
+      reason,
+      detail,
+      action: 'grant',
+      client,
+      scopes,
+    });
+  for (const held of opened.held)
+    if (isOpenedAt(destination, source, held)) hold(held.reason, held.detail, [held.scope]);
+
+  const here: Opening[] = [];
+  const awaits = new Set<string>();
+  let access: Access | undefined;
+  for (const opening of opened.openings) {
+    if (!isOpenedAt(destination, source, opening)) continue;
+    const forUser = openForUser(opening, id, input);
+    if (forUser.kind === 'held') hold(forUser.reason, forUser.detail, [opening.scope]);
+    if (forUser.kind === 'awaits') awaits.add(forUser.provider);
+    const part = forUser.kind === 'open' ? forUser.access : partThatStays(kept, forUser.stays);
+    if (part === undefined) continue;
+    here.push(opening);
+    access = union(access, part);
+  }
+  const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
+  const nothing = { access: undefined, scopes: [], opensBy: [], client, holds, awaits: [] };
+  if (access !== undefined && mapping.protectedServices.includes(destination.name.toLowerCase())) {
+    hold('ProtectedDestination', 'guards.protected names this destination; scopemesh never opens it', scopes);
+    return nothing;
+  }
+  if (access?.kind === 'http' && input.protocol === 'tcp') {
+    hold(
+      'ProtocolUnsuitable',
+      'Consul enforces methods and paths only where the destination speaks HTTP; give it service-defaults with Protocol http',
+      scopes,
+    );
+    return nothing;
+  }
+  const mayAdd = claimStatus.kind === 'claimed' && !claimStatus.addNothing;
+  if (!mayAdd && access !== undefined && !covers(kept, access)) {
+    if (claimStatus.addNothing) {
+      hold(
+        'ClaimAmbiguous',
+        'instances of the source disagree about its client; nothing is added until they agree',
+        scopes,
+      );
+    }
+    access = intersection(kept, access);
+  }
+  const waits = mayAdd ? [...awaits].toSorted() : [];
+  if (access === undefined) return { ...nothing, awaits: waits };
+  const opensBy = here.map(({ api, scope }) =>
+    toGrantText({ name: scope, ...(api === undefined ? {} : { api }) }),
+  );
+  return { access, scopes, opensBy: [...new Set(opensBy)].toSorted(), client, holds, awaits: waits };
+}
+
+/**
+ * Whether an opening of a source's client is about this destination: it reaches the source's own partition and
+ * namespace only. Config entries meet without regard to case, and an opening's destination is always lower-case.
+ */
+function isOpenedAt(
+  destination: ServiceName,
+  source: ServiceName,
+  opening: { readonly destination: string },
+): boolean {
+  return (
+    opening.destination === destination.name.toLowerCase() &&
+    source.partition === destination.partition &&
+    source.namespace === destination.namespace
+  );
+}

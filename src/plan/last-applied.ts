@@ -1,0 +1,31 @@
+import type { Grant } from '../model/client.js';
+import type { Access } from '../model/intention.js';
+import { digest } from './access.js';
+import { parseGrantText } from './grant-text.js';
+
+/** What scopemesh last wrote of an edge: tells drift from an IdP change, and a lost scope from a changed rule. */
+export interface LastApplied {
+  readonly digest: string;
+  /** The scopes that opened it. */
+  readonly grants: readonly Grant[];
+}
+
+/** `opensBy` in the form of `toGrantText`. */
+export function toLastAppliedText(access: Access | undefined, opensBy: readonly string[]): string {
+  return JSON.stringify([digest(access), opensBy]);
+}
+
+/** Undefined for a text of another form: it is then as if nothing were remembered. */
+export function parseLastAppliedText(text: string | undefined): LastApplied | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!Array.isArray(value)) return undefined;
+    const [first, second]: unknown[] = value;
+    if (typeof first !== 'string' || !Array.isArray(second)) return undefined;
+    const texts = second.filter((text): text is string => typeof text === 'string');
+    return { digest: first, grants: texts.map(parseGrantText) };
+  } catch {
+    return undefined;
+  }
+}

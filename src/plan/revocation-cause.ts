@@ -1,0 +1,118 @@
+import type { Grant } from '../model/client.js';
+import type { ChangeReason } from '../model/decision.js';
+import type { ClaimStatus } from './claims.js';
+import type { DestinationInput } from './destination-input.js';
+import { sameGrant, toldScopes } from './grant-text.js';
+import type { LastApplied } from './last-applied.js';
+import { destinationsOfScope } from './openings.js';
+import type { ActualAccess } from './plan.js';
+import { type ClientId, clientText, findClient } from './world.js';
+
+/** Why an edge loses something, and whether that is only inferred from what a read did not show. */
+export interface RevocationCause {
+  readonly reason: ChangeReason;
+  readonly scopes: readonly string[];
+  readonly isInferred: boolean;
+}
+
+/**
+ * | what is seen | reason | explicit? |
+ * |---|---|---|
+ * | the client is closed by an order | the order's | yes |
+ * | instances without the tag | `ClaimRemoved` | yes |
+ * | no instance any more | `ClaimRemoved` | no, but for a client that is itself disabled or deleted |
+ * | the service claims another client now | `ClaimRemoved` | yes |
+ * | another service recorded the claim | `ClaimRemoved` | yes |
+ * | the client no longer names the service | `ClaimRemoved` | if an event named the client |
+ * | the client is read as disabled | `ClientDisabled` | yes |
+ * | the client is missing | `ClientDeleted` | if an event named the client |
+ * | destination protected | `ProtectedService` | yes |
+ * | the client still has every scope that opened the edge | `MappingChanged` | yes |
+ * | the same, but its kind may not use them, or not without a human behind it, which nothing asked before | `ActorLimited` | if an event named it or the file changed |
+ * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
+ * | a scope is left at another API only than opened the edge | `ScopeRevoked` | likewise: the read may have lost the API |
+ * | the provider is not configured any more | `MappingChanged` | yes |
+ */
+export function revocationCause(facts: {
+  readonly claimStatus: ClaimStatus;
+  readonly lastApplied: LastApplied | undefined;
+  /** The client that the edge's Description names. */
+  readonly former: ClientId | undefined;
+  readonly wanted: readonly string[];
+  /** The access that stands. */
+  readonly current: ActualAccess;
+  readonly input: DestinationInput;
+}): RevocationCause {
+  const { claimStatus, lastApplied, input } = facts;
+  const before = namesOf(lastApplied?.grants ?? []);
+  const id = claimStatus.kind === 'none' ? facts.former : claimStatus.client;
+  if (id === undefined)
+    return {
+      reason: 'ClaimRemoved',
+      scopes: before,
+      isInferred: claimStatus.kind === 'none' && claimStatus.vanished,
+    };
+  const closing = claimStatus.kind === 'unknown' ? [id, facts.former] : [id];
+  const closure = closing
+    .map((each) => each && input.world.closures.get(clientText(each)))
+    .find((each) => each !== undefined);
+  if (closure !== undefined) return { reason: closure, scopes: before, isInferred: false };
+  if (claimStatus.kind === 'none' && !claimStatus.vanished)
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
+  if (facts.former !== undefined && clientText(facts.former) !== clientText(id))
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
+  if (claimStatus.kind === 'refused' && claimStatus.reason !== 'ClaimUnconfirmed')
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
+  const named = input.evidence.some(
+    (each) => each.provider === id.provider && (each.clients?.includes(id.clientId) ?? false),
+  );
+  const client = findClient(input.world, id);
+  if (claimStatus.kind === 'none' && client?.enabled !== false && !(client === undefined && named))
+    return { reason: 'ClaimRemoved', scopes: before, isInferred: true };
+  if (facts.former !== undefined && !input.mapping.providers.includes(facts.former.provider))
+    return { reason: 'MappingChanged', scopes: before, isInferred: false };
+  if (client === undefined) return { reason: 'ClientDeleted', scopes: before, isInferred: !named };
+  if (!client.enabled) return { reason: 'ClientDisabled', scopes: before, isInferred: false };
+  if (claimStatus.kind === 'refused') return { reason: 'ClaimRemoved', scopes: before, isInferred: !named };
+  if (input.mapping.protectedServices.includes(input.destination.name))
+    return { reason: 'ProtectedService', scopes: before, isInferred: false };
+
+  const has = (grant: Grant) => client.grants.some((each) => sameGrant(each, grant));
+  const lost = (lastApplied?.grants ?? []).filter((grant) => !has(grant));
+  if (before.length > 0 && lost.length === 0) {
+    const { limited = [], openings = [] } = input.openings.get(clientText(id)) ?? {};
+    const needsHuman = openings.some(
+      ({ destination, user }) => destination === input.destination.name && user?.actsForHuman,
+    );
+    const isLimited =
+      before.some((scope) => limited.includes(scope)) || (needsHuman && !asksForActor(facts.current));
+    return {
+      reason: isLimited ? 'ActorLimited' : 'MappingChanged',
+      scopes: before.filter((scope) => !facts.wanted.includes(scope)),
+      // The kind of a client comes from the same read: one that lost attributes or grant types changes it silently.
+      isInferred: isLimited && !named && input.grantReason !== 'MappingChanged',
+    };
+  }
+  const told = input.evidence.filter(({ provider }) => provider === id.provider).flatMap(toldScopes);
+  const reaches = (scope: Grant) =>
+    destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name);
+  // Word of one scope says nothing of another that went at the same time, nor of an equal name at another API. Where
+  // it is not remembered what opened the edge, a scope will do that could have.
+  const isTold =
+    lost.length > 0
+      ? lost.every((scope) => told.some((each) => sameGrant(each, scope)))
+      : told.some((scope) => !has(scope) && reaches(scope));
+  return { reason: 'ScopeRevoked', scopes: namesOf(lost), isInferred: !named && !isTold };
+}
+
+/** Whether every request must show whom its client acts for already. */
+function asksForActor(access: ActualAccess): boolean {
+  return (
+    access?.kind === 'http' &&
+    access.permissions.every(({ jwt }) => jwt?.verifyClaims.some(({ path }) => path.join('/') === 'act/sub'))
+  );
+}
+
+function namesOf(grants: readonly Grant[]): readonly string[] {
+  return [...new Set(grants.map(({ name }) => name))];
+}

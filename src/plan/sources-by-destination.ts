@@ -1,0 +1,45 @@
+import type { ServiceName } from '../model/intention.js';
+import type { ClaimStatus } from './claims.js';
+import type { ClientOpenings } from './openings.js';
+import { clientText, serviceText } from './world.js';
+
+/** A destination, and the services whose clients' scopes open it or are held from opening it. */
+export interface DestinationSources {
+  readonly destination: ServiceName;
+  /** By `serviceText`. */
+  readonly services: ReadonlyMap<string, ServiceName>;
+}
+
+/** Every destination that a client's scopes open or are held from opening, each once. */
+export function destinationNames({ openings, held }: ClientOpenings): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { destination } of openings) names.add(destination);
+  for (const { destination } of held) names.add(destination);
+  return names;
+}
+
+/**
+ * Who wants each destination, by its `serviceText`. An opening reaches the partition and namespace of its source
+ * only. Computed once for all destinations, because looking through every service for each of them is quadratic.
+ */
+export function sourcesByDestination(
+  claimStatuses: ReadonlyMap<string, ClaimStatus>,
+  openings: ReadonlyMap<string, ClientOpenings>,
+): ReadonlyMap<string, DestinationSources> {
+  const found = new Map<string, { destination: ServiceName; services: Map<string, ServiceName> }>();
+  for (const claimStatus of claimStatuses.values()) {
+    if (claimStatus.kind === 'none' || claimStatus.kind === 'refused') continue;
+    const opened = openings.get(clientText(claimStatus.client));
+    if (opened === undefined) continue;
+    for (const name of destinationNames(opened)) {
+      const destination = { ...claimStatus.service, name };
+      const key = serviceText(destination);
+      const known = found.get(key);
+      const service = serviceText(claimStatus.service);
+      if (known === undefined)
+        found.set(key, { destination, services: new Map([[service, claimStatus.service]]) });
+      else known.services.set(service, claimStatus.service);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,39 @@
+import type { KeyValueStore } from '../key-value-store.js';
+import type { RedisLink } from './redis-link.js';
+
+/** Remembered ids expire by Redis' own clock. */
+export class BullmqFacts implements KeyValueStore {
+  readonly #link: RedisLink;
+
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async get(name: string): Promise<string | undefined> {
+    return (await this.#link.call((redis) => redis.hget(this.#name, name))) ?? undefined;
+  }
+
+  async set(name: string, value: string): Promise<void> {
+    await this.#link.call((redis) => redis.hset(this.#name, name, value));
+  }
+
+  async has(scope: string, id: string): Promise<boolean> {
+    return (await this.#link.call((redis) => redis.exists(this.seen(scope, id)))) === 1;
+  }
+
+  async remember(scope: string, ids: readonly string[], ttlMs: number): Promise<void> {
+    const ttl = Math.max(1, Math.ceil(ttlMs));
+    await this.#link.call((redis) =>
+      Promise.all(ids.map((id) => redis.set(this.seen(scope, id), '1', 'PX', ttl))),
+    );
+  }
+
+  get #name(): string {
+    return `${this.#link.prefix}:facts`;
+  }
+
+  /** The name under which the id is remembered. */
+  seen(scope: string, id: string): string {
+    return `${this.#link.prefix}:seen:${encodeURIComponent(scope)}:${id}`;
+  }
+}

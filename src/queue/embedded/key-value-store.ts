@@ -1,0 +1,47 @@
+import type { Clock } from '../../clock.js';
+import type { KeyValueStore } from '../key-value-store.js';
+import type { StateFile } from './state-file.js';
+
+export class EmbeddedFacts implements KeyValueStore {
+  readonly #file: StateFile;
+  readonly #clock: Clock;
+
+  constructor(file: StateFile, clock: Clock) {
+    this.#file = file;
+    this.#clock = clock;
+  }
+
+  async get(name: string): Promise<string | undefined> {
+    return this.#file.read(() =>
+      this.#file.sql('SELECT value FROM facts WHERE name = ?').first(name)?.text('value'),
+    );
+  }
+
+  async set(name: string, value: string): Promise<void> {
+    await this.#file.write(() =>
+      this.#file.sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value),
+    );
+  }
+
+  async has(scope: string, id: string): Promise<boolean> {
+    return this.#file.read(() => this.isRemembered(scope, id));
+  }
+
+  async remember(scope: string, ids: readonly string[], ttlMs: number): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#file.write(() => this.insert(scope, ids, ttlMs));
+  }
+
+  isRemembered(scope: string, id: string): boolean {
+    const query = 'SELECT 1 FROM remembered WHERE scope = ? AND id = ? AND expires_at > ?';
+    return this.#file.sql(query).first(scope, id, this.#clock.now()) !== undefined;
+  }
+
+  /** Belongs inside of a write. */
+  insert(scope: string, ids: readonly string[], ttlMs: number): void {
+    const now = this.#clock.now();
+    const insert = this.#file.sql('INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)');
+    for (const id of ids) insert.run(scope, id, now + ttlMs);
+    this.#file.sql('DELETE FROM remembered WHERE expires_at <= ?').run(now);
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * Small durable facts beside the queue: poll cursors, event ids already seen, the relay's position, the mass
+ * guard's window. Throws SyncError ERR_QUEUE_UNREACHABLE.
+ */
+export interface KeyValueStore {
+  get(name: string): Promise<string | undefined>;
+  set(name: string, value: string): Promise<void>;
+  /** Whether the id was remembered in this scope and has not expired. */
+  has(scope: string, id: string): Promise<boolean>;
+  /** Remembers ids for `ttlMs`. Those of events are remembered by `Inbox.accept`. */
+  remember(scope: string, ids: readonly string[], ttlMs: number): Promise<void>;
+}

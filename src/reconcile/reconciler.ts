@@ -1,0 +1,65 @@
+import { directoryKey, type Key } from '../model/key.js';
+import type { Job } from '../model/trigger.js';
+import type { AgendaHandler } from '../queue/agenda.js';
+import type { JobResult } from '../queue/queue.js';
+import { reconcilePeople } from './acl/people.js';
+import { endSessions } from './acl/sessions.js';
+import { reconcileClient } from './client.js';
+import type { ReconcilerDeps } from './deps.js';
+import { reconcileDestination } from './destination.js';
+import { reconcileJwtProvider } from './jwt-providers.js';
+import { reconcileProvider } from './provider.js';
+
+/**
+ * The one conductor. A client's job reads the client and sends its destinations on; a destination's job reads the
+ * entry, plans, guards, records, writes and settles; a provider's job ends sessions, writes its jwt-provider and admits
+ * its people; a directory's job compares the whole of it.
+ */
+export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
+  return (job, signal, queue) => run(job, { ...deps, queue }, signal);
+}
+
+function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobResult> {
+  switch (job.key.kind) {
+    case 'client':
+      return reconcileClient(job.key, job, deps, signal);
+    case 'destination':
+      return reconcileDestination(job.key, job, deps, signal);
+    case 'provider':
+      return runProvider(job.key, job, deps, signal);
+    case 'directory':
+      return reconcileProvider(job.key, job, deps, signal);
+  }
+}
+
+/** Sessions that ended wait for nobody; whatever is wrong with them or with people keeps no client from being compared. */
+async function runProvider(
+  key: Extract<Key, { kind: 'provider' }>,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const [sessions, people, users, clients] = [
+    await settled(endSessions(key, job, deps, signal)),
+    await settled(reconcilePeople(key, job, deps, signal)),
+    await settled(reconcileJwtProvider(key.name, job, deps, signal)),
+    await settled(compareDirectory(key.name, job, deps)),
+  ];
+  if (sessions.status === 'rejected') throw sessions.reason;
+  if (clients.status === 'rejected') throw clients.reason;
+  if (people.status === 'rejected') throw people.reason;
+  if (users.status === 'rejected') throw users.reason;
+  return people.value;
+}
+
+/** Whoever has to go while it is read waits for no end of it. */
+async function compareDirectory(provider: string, job: Job, { queue }: ReconcilerDeps): Promise<void> {
+  if (!job.triggers.some(({ fullRead }) => fullRead)) return;
+  const key = directoryKey(provider);
+  await queue.add(job.triggers.map(({ order: _, ...trigger }) => ({ ...trigger, key })));
+}
+
+async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [outcome] = await Promise.allSettled([work]);
+  return outcome;
+}

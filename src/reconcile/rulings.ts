@@ -1,0 +1,33 @@
+import type { Principal } from '../model/cause.js';
+import { clientKey } from '../model/key.js';
+import type { ClientId } from '../plan/world.js';
+import { type RulingResult, ruleOnHold } from './approvals.js';
+import { releaseQuarantine } from './client-blocks.js';
+import type { ReconcilerDeps } from './deps.js';
+
+export type Verdict = 'approve' | 'reject';
+
+/** A person's word on what waits for one. */
+export interface Rulings {
+  /** By the id of a `held` decision. */
+  onHold(decisionId: string, verdict: Verdict, by: Principal): Promise<RulingResult>;
+  /** Ends the quarantine of a client and lets it be looked at anew; false if it is in none. */
+  release(client: ClientId, by: Principal): Promise<boolean>;
+}
+
+/** `queue`: of whoever reconciles, in this process or in another. */
+export function createRulings(
+  deps: Omit<ReconcilerDeps, 'queue'> & { readonly queue: Pick<ReconcilerDeps['queue'], 'add'> },
+): Rulings {
+  return {
+    onHold: (decisionId, verdict, by) =>
+      ruleOnHold(decisionId, verdict === 'approve' ? 'approved' : 'rejected', by, deps),
+    async release(client, by) {
+      if (!(await releaseQuarantine(client, deps))) return false;
+      const receivedAt = new Date(deps.clock.now()).toISOString();
+      const cause = { kind: 'command' as const, receivedAt, principal: by };
+      await deps.queue.add([{ key: clientKey(client.provider, client.clientId), cause }]);
+      return true;
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import type { Clock } from './clock.js';
+
+/** Done, or done with more to do at once; or failed, and the other side may have said how long to wait. */
+export type Attempt = 'done' | 'more' | { readonly failed: true; readonly retryAfterMs?: number };
+
+/** The longest wait after a failure, where the caller says nothing else. */
+const LONGEST_RETRY_MS = 10_000;
+
+/**
+ * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` tells of its own
+ * errors; after one it is tried again within a second, then ever less often, but never less often than ordinarily.
+ * `wake` ends the wait before its time, though not that after an error.
+ */
+export async function repeat(
+  intervalMs: number,
+  work: () => Promise<Attempt>,
+  clock: Clock,
+  signal: AbortSignal,
+  longestRetryMs = LONGEST_RETRY_MS,
+  wake?: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    const attempt = await work();
+    failures = typeof attempt === 'string' ? 0 : failures + 1;
+    if (attempt === 'more') continue;
+    const waitMs =
+      attempt === 'done'
+        ? intervalMs * (0.9 + Math.random() * 0.2)
+        : retryMs(failures, Math.min(intervalMs, longestRetryMs), attempt.retryAfterMs ?? 0);
+    try {
+      if (wake === undefined || attempt !== 'done') await clock.sleep(waitMs, signal);
+      else await firstOf(signal, (either) => [clock.sleep(waitMs, either), wake(either)]);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** Waits for one of several, and ends the others then. */
+async function firstOf(
+  signal: AbortSignal,
+  begin: (signal: AbortSignal) => readonly Promise<void>[],
+): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race(begin(AbortSignal.any([signal, over.signal])));
+  } finally {
+    over.abort();
+  }
+}
+
+/** Half of it by chance, so that those who failed together do not come back together. */
+export function retryMs(failures: number, longestMs: number, askedMs: number, random = Math.random): number {
+  const exponential = Math.min(longestMs, 1_000 * 2 ** Math.min(failures - 1, 30));
+  return Math.max(askedMs, exponential * (0.5 + random() / 2));
+}
+
+/** An outage is logged when it begins and when it ends. */
+export class Outage {
+  #since: number | undefined;
+
+  /** True if this failure is the first of its outage. */
+  begins(now: number): boolean {
+    const isFirst = this.#since === undefined;
+    this.#since ??= now;
+    return isFirst;
+  }
+
+  /** Milliseconds that the outage lasted, if there was one. */
+  ends(now: number): number | undefined {
+    const since = this.#since;
+    this.#since = undefined;
+    return since === undefined ? undefined : now - since;
+  }
+}

@@ -1,0 +1,30 @@
+import { type ClientBlock, type ClientId, clientText } from '../plan/world.js';
+
+/** Clients that are closed whatever their directory says, each since the number that a read beginning then has. */
+export class ClientBlocks {
+  readonly #all = new Map<string, ClientBlock>();
+  readonly #since = new Map<string, number>();
+
+  /** By `clientText`. */
+  get all(): ReadonlyMap<string, ClientBlock> {
+    return this.#all;
+  }
+
+  /** True if that is a change. */
+  set(id: ClientId, closure: ClientBlock | undefined, read: number): boolean {
+    const key = clientText(id);
+    if (this.#all.get(key) === closure) return false;
+    this.#all.delete(key);
+    this.#since.delete(key);
+    if (closure === undefined) return true;
+    this.#all.set(key, closure);
+    this.#since.set(key, read);
+    return true;
+  }
+
+  /** Whether a read vouches for a client that was closed without its directory's word: it must have begun later. */
+  isVouched(id: ClientId, read: number): boolean {
+    const key = clientText(id);
+    return this.#all.get(key) === 'RevocationUnconfirmed' && read > (this.#since.get(key) ?? 0);
+  }
+}

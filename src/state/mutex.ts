@@ -1,0 +1,25 @@
+/** Runs one piece of work after the other, for a durable fact that is read, changed and written back. */
+export class Mutex {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work, work);
+    this.#last = result;
+    return result;
+  }
+}
+
+/** The same for each name by itself. */
+export class KeyedMutex {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  take<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const result = (this.#last.get(name) ?? Promise.resolve()).then(work, work);
+    this.#last.set(name, result);
+    const end = () => {
+      if (this.#last.get(name) === result) this.#last.delete(name);
+    };
+    result.then(end, end);
+    return result;
+  }
+}

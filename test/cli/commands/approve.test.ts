@@ -1,0 +1,256 @@
+import { createServer } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { startIdp } from '../../support/idp.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+import { until } from '../../support/until.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+const web = { clientId: 'web-app', scopes: ['orders:connect'], attributes: { 'consul-services': 'web' } };
+const bot = { clientId: 'bot', scopes: ['orders:connect'], attributes: { 'consul-services': 'bot' } };
+/** No removal passes by inference. */
+const guards = { maxRevocations: { percent: 0, atLeast: 0 } };
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  cli.configure({ guards });
+  await mesh.register('orders');
+  await mesh.register('web', { client: 'web-app' });
+  await mesh.register('bot', { client: 'bot' });
+  cli.idp(web, bot);
+  await cli.run(['apply', '--yes']);
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+interface Event {
+  readonly id: string;
+  readonly subject: string;
+  readonly data: Readonly<Record<string, unknown>> & { readonly reason: string; readonly outcome: string };
+}
+
+async function decisions(): Promise<readonly Event[]> {
+  const { out } = await cli.run(['decisions', 'list', '--json']);
+  return out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Event);
+}
+
+async function heldId(source: string): Promise<string | undefined> {
+  return (await decisions()).findLast(
+    ({ subject, data }) =>
+      data.reason === 'RevocationLimit' && data.outcome === 'held' && subject.endsWith(`/${source}`),
+  )?.id;
+}
+
+async function holdBot(): Promise<string> {
+  cli.idp(web);
+  expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+  expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+  return (await heldId('bot')) ?? '';
+}
+
+describe('approve and reject without a daemon', () => {
+  it('an approved removal passes once, and its decision names who approved it', async () => {
+    const id = await holdBot();
+    const approved = await cli.run(['approve', id, '--json'], { user: 'carol' });
+    expect(approved.status).toBe(0);
+    expect(approved.json()).toEqual({
+      approved: [{ id, subject: 'intention/default/default/orders/bot' }],
+      errors: [],
+    });
+    await cli.run(['apply', '--yes']);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
+    const removal = (await decisions()).find(
+      ({ data }) => data.action === 'revoke' && data.outcome === 'applied',
+    );
+    expect(removal?.data).toMatchObject({ reason: 'ClientDeleted', principal: { id: 'carol' } });
+
+    cli.idp(web, bot);
+    await cli.run(['apply', '--yes']);
+    cli.idp(web);
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+  });
+
+  it('an approval lets nothing else pass', async () => {
+    cli.idp({ clientId: 'another', scopes: [] });
+    await cli.run(['apply', '--yes']);
+    await cli.run(['approve', (await heldId('bot')) ?? '']);
+    await cli.run(['apply', '--yes']);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
+  });
+
+  it('a rejected removal is kept, said to be rejected, and not asked about again', async () => {
+    const id = await holdBot();
+    expect((await cli.run(['reject', id])).status).toBe(0);
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+    const told = (await decisions()).filter(({ data }) => data.reason === 'RevocationLimit');
+    expect(told.map(({ data }) => data.outcome)).toEqual(['held', 'refused']);
+    expect(told[1]?.data).toMatchObject({ principal: { id: 'alice' } });
+  });
+
+  it('a rejected removal is kept where the limit would let it pass by now, also in the plan that apply shows', async () => {
+    expect((await cli.run(['reject', await holdBot()])).status).toBe(0);
+    cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 10 } } });
+    const applied = await cli.run(['apply', '--yes', '--json']);
+    expect(applied.status).toBe(3);
+    expect(applied.json()).toMatchObject({
+      changes: [],
+      holds: expect.arrayContaining([expect.objectContaining({ reason: 'RevocationLimit' })]),
+    });
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+  });
+
+  it('refuses ids of anything else with the reason, and rules on the rest', async () => {
+    const id = await holdBot();
+    const unconfirmed = (await decisions()).find(({ data }) => data.reason === 'ClaimUnconfirmed')?.id ?? '';
+    const applied = (await decisions()).find(({ data }) => data.outcome === 'applied')?.id ?? '';
+    const { status, json } = await cli.run(['approve', 'nonsense', unconfirmed, applied, id, '--json']);
+    expect(status).toBe(1);
+    expect(json()).toMatchObject({
+      approved: [{ id }],
+      errors: [
+        { id: 'nonsense', message: expect.stringContaining('no held change') },
+        { id: unconfirmed, message: expect.stringContaining('ClaimUnconfirmed') },
+        { id: applied, message: expect.stringContaining('ScopeGranted') },
+      ],
+    });
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+describe('beside a running daemon', () => {
+  let stop: AbortController;
+  let running: Promise<{ readonly status: number }>;
+  let origin: string;
+
+  async function startDaemon(provider: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const port = await freePort();
+    origin = `http://127.0.0.1:${port}`;
+    cli.configure({
+      guards,
+      http: { listen: `127.0.0.1:${port}` },
+      providers: [
+        {
+          name: 'main',
+          kind: 'oidc',
+          issuer: 'http://127.0.0.1:9',
+          directory: `${cli.directory}/clients.json`,
+          poll: '100ms',
+          fullRead: '1s',
+          ...provider,
+        },
+      ],
+    });
+    stop = new AbortController();
+    running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
+    await until('the daemon answers', async () => {
+      const answer = await fetch(`${origin}/statusz`).catch(() => undefined);
+      const status = answer?.ok
+        ? ((await answer.json()) as { directories: { ageSeconds: number | null }[] })
+        : undefined;
+      return status?.directories.every(({ ageSeconds }) => ageSeconds !== null) ?? false;
+    });
+  }
+
+  beforeEach(() => startDaemon());
+  afterEach(async () => {
+    stop.abort(new Error('stopped by a signal'));
+    expect((await running).status).toBe(0);
+  });
+
+  it('plan works, apply and adopt say who holds the store, doctor says that a daemon runs', async () => {
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+    expect(await cli.run(['apply', '--yes'])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('the daemon runs and applies changes itself'),
+    });
+    expect(await cli.run(['adopt', '--yes'])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('the daemon runs'),
+    });
+    expect((await cli.run(['doctor'])).out).toContain('a daemon works on');
+    expect((await cli.run(['explain', 'web', 'orders'])).status).toBe(0);
+  });
+
+  it('approve lets it remove the edge at once', async () => {
+    cli.idp(web);
+    const id = await until('the removal is held', () => heldId('bot'));
+    expect((await cli.run(['approve', id], { user: 'carol' })).status).toBe(0);
+    await until('the edge is gone', async () => (await mesh.access('orders'))?.bot === undefined);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
+    const removal = await until('its decision is published', async () =>
+      (await decisions()).find(({ data }) => data.action === 'revoke' && data.outcome === 'applied'),
+    );
+    expect(removal.data).toMatchObject({ principal: { id: 'carol' } });
+  });
+
+  it('its API refuses other hosts, web pages and other content, and changes nothing', async () => {
+    cli.idp(web);
+    const id = await until('the removal is held', () => heldId('bot'));
+    const post = async (headers: Readonly<Record<string, string>>, body = '{"principal":"eve"}') =>
+      (await fetch(`${origin}/api/holds/${id}/approve`, { method: 'POST', headers, body })).status;
+    const json = { 'content-type': 'application/json' };
+    expect(await post({ ...json, origin: 'https://evil.example' })).toBe(403);
+    expect(await post({ 'content-type': 'text/plain' })).toBe(403);
+    expect(await post(json, '{}')).toBe(400);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+    expect(await post(json)).toBe(200);
+  });
+
+  /** It is in no directory; only the daemon can tell. */
+  async function knowTheQuarantine(): Promise<void> {
+    const explained = await cli.run(['explain', 'bot', 'orders', '--json']);
+    expect(explained.status).toBe(4);
+    expect(explained.json()).toMatchObject({
+      client: { clientId: 'bot', enabled: true, closure: 'ClientQuarantined' },
+      pending: null,
+      areOrdersKnown: true,
+    });
+    const { out } = await cli.run(['explain', '--client', 'main/bot']);
+    expect(out).toContain('ClientQuarantined');
+    expect(out).not.toContain('no daemon answers');
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+  }
+
+  it('approve ends a quarantine, of which explain and plan know, by the id of a decision that it caused, and reject does not', async () => {
+    const idp = await startIdp({ single: false, now: () => Date.now() });
+    try {
+      stop.abort(new Error('stopped by a signal'));
+      await running;
+      await startDaemon({ webhook: { secrets: [idp.webhookSecret] } });
+      const event = idp.sign({ type: 'client.secret-compromised', data: { clientId: 'bot' } });
+      const sent = await fetch(`${origin}/events/main`, { method: 'POST', ...event });
+      expect(sent.status).toBe(202);
+      await until('the client is closed', async () => (await mesh.access('orders'))?.bot === undefined);
+      const { id } = await until('its decision is published', async () =>
+        (await decisions()).find(({ data }) => data.reason === 'ClientQuarantined'),
+      );
+      await knowTheQuarantine();
+      expect((await cli.run(['reject', id])).status).toBe(1);
+      const approved = await cli.run(['approve', id]);
+      expect(approved).toMatchObject({ status: 0, out: expect.stringContaining('quarantine of main/bot') });
+      await until('the client is open again', async () => (await mesh.access('orders'))?.bot === 'allow');
+      expect(await cli.run(['approve', id])).toMatchObject({
+        status: 1,
+        err: expect.stringContaining('no quarantine'),
+      });
+    } finally {
+      await idp.close();
+    }
+  });
+});

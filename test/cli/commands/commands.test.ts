@@ -1,0 +1,394 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+const web = { clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } };
+const bot = { clientId: 'bot', scopes: ['billing:connect'], attributes: { 'consul-services': 'bot' } };
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  await mesh.speaks('orders', 'http');
+  await mesh.register('orders');
+  await mesh.register('billing');
+  await mesh.register('web', { client: 'web-app' });
+  await mesh.register('bot', { client: 'bot' });
+  cli.idp(web, bot);
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+const OPENED = { web: 'GET+HEAD /v1/orders, GET+HEAD /v1/orders/*' };
+
+describe('plan', () => {
+  it('shows each edge under its destination with access, reason, scope and client, and writes nothing', async () => {
+    const { status, out } = await cli.run(['plan']);
+    expect(status).toBe(0);
+    expect(out).toContain(
+      '  orders\n    + web  GET,HEAD /v1/orders and below  ScopeGranted  scopes orders:read, client main/web-app (workload)',
+    );
+    expect(out).toContain('  billing\n    + bot  everything  ScopeGranted');
+    expect(out).toContain('Plan: 2 to open, 0 to change, 0 to close, 0 held.');
+    expect(await mesh.access('orders')).toBeUndefined();
+    expect(existsSync(join(cli.directory, 'state'))).toBe(false);
+  });
+
+  it('as JSON has changes, holds and a summary', async () => {
+    const { status, json } = await cli.run(['plan', '--json']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({
+      mode: 'enforce',
+      changes: [
+        {
+          subject: 'intention/default/default/orders/web',
+          action: 'grant',
+          verb: 'created',
+          reason: 'ScopeGranted',
+          before: null,
+          after: { access: 'http' },
+          resource: { kind: 'intention', source: 'web', destination: 'orders' },
+          client: { provider: 'main', clientId: 'web-app', actorKind: 'workload' },
+          scopes: ['orders:read'],
+        },
+        { subject: 'intention/default/default/billing/bot', after: { access: 'allow' } },
+      ].toSorted((a, b) => (a.subject < b.subject ? -1 : 1)),
+      holds: [],
+      summary: { open: 2, change: 0, close: 0, held: 0 },
+    });
+  });
+
+  it('exits 2 with --detailed-exitcode while changes are pending, and 0 once there are none', async () => {
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(2);
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+    const after = await cli.run(['plan', '--detailed-exitcode']);
+    expect(after.status).toBe(0);
+    expect(after.out).toContain('No changes.');
+  });
+
+  it('lists what is held with what to do about it, and does not count it as pending', async () => {
+    cli.idp({ ...web, attributes: {} }, { ...bot, scopes: [] });
+    const { status, out } = await cli.run(['plan', '--detailed-exitcode']);
+    expect(status).toBe(0);
+    expect(out).toContain('ClaimUnconfirmed');
+    expect(out).toContain('consul-services');
+    expect(out).toContain('0 to close, 1 held.');
+  });
+
+  it('is an error and no half truth when the IdP cannot be read', async () => {
+    cli.brokenIdp('{ "clients": [');
+    const { status, out, err } = await cli.run(['plan', '--json']);
+    expect(status).toBe(1);
+    expect(err).toContain('clients.json');
+    expect(JSON.parse(out)).toEqual({
+      error: { code: 'ERR_DIRECTORY_INCOMPLETE', message: expect.any(String) },
+    });
+  });
+
+  it('is an error when Consul cannot be reached', async () => {
+    cli.configure({ consul: { address: 'http://127.0.0.1:9' } });
+    const { status, err } = await cli.run(['plan']);
+    expect(status).toBe(1);
+    expect(err).toMatch(/127\.0\.0\.1:9/);
+  });
+
+  it('holds everything in mode observe', async () => {
+    cli.configure({ mode: 'observe' });
+    const { status, json } = await cli.run(['plan', '--json', '--detailed-exitcode']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({ changes: [], summary: { open: 0, held: 2 } });
+    expect((json().holds as { reason: string }[]).map((hold) => hold.reason)).toEqual([
+      'ModeForbids',
+      'ModeForbids',
+    ]);
+  });
+
+  it('shows what the claim records of claims: first will open, before they are made', async () => {
+    cli.configure({ services: { claims: 'first' } });
+    const { json } = await cli.run(['plan', '--json']);
+    expect(json()).toMatchObject({ summary: { open: 2, claims: 2, held: 0 } });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+    expect(await mesh.access('orders')).toEqual(OPENED);
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+  });
+
+  it('prints no control character that a client or a scope brings', async () => {
+    cli.idp({ ...web, attributes: {} });
+    await mesh.register('web', { client: 'web\u001b[2Japp' });
+    const { out } = await cli.run(['plan']);
+    expect(out).toContain('web\\u{1b}[2Japp');
+    expect(out).not.toContain('\u001b');
+  });
+});
+
+describe('apply', () => {
+  it('writes what was planned, leaves foreign content as it is, and the plan is empty afterwards', async () => {
+    await mesh.write('orders', [{ Name: 'legacy', Action: 'allow', Description: 'by hand' }]);
+    await mesh.write('untouched', [{ Name: '*', Action: 'deny' }]);
+    const before = [await mesh.entry('untouched'), (await mesh.entry('orders'))?.Sources[0]];
+    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+    expect(await mesh.access('orders')).toEqual({ ...OPENED, legacy: 'allow' });
+    const legacy = (await mesh.entry('orders'))?.Sources.find((source) => source.Name === 'legacy');
+    expect([await mesh.entry('untouched'), legacy]).toEqual(before);
+    expect((await cli.run(['plan', '--json'])).json()).toMatchObject({ changes: [], holds: [] });
+  });
+
+  it('closes what was revoked, and says which scope', async () => {
+    await cli.run(['apply', '--yes']);
+    cli.idp({ ...web, scopes: [] }, { ...bot, enabled: false });
+    const { status, out } = await cli.run(['apply', '--yes']);
+    expect(status).toBe(0);
+    expect(out).toMatch(/- web {2}GET,HEAD \/v1\/orders and below {2}ScopeRevoked {2}scopes orders:read/);
+    expect(out).toContain('ClientDisabled');
+    expect(await mesh.access('orders')).toBeUndefined();
+    expect(await mesh.access('billing')).toBeUndefined();
+  });
+
+  it('publishes its decisions with the person who ran it', async () => {
+    await cli.run(['apply', '--yes']);
+    const { status, out } = await cli.run(['decisions', 'list', '--json']);
+    expect(status).toBe(0);
+    const events = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events).toHaveLength(2);
+    for (const event of events)
+      expect(event).toMatchObject({
+        specversion: '1.0',
+        type: 'dev.scopemesh.intention.created',
+        data: { outcome: 'applied', cause: { kind: 'command' }, principal: { id: 'alice' } },
+      });
+  });
+
+  it('exits 3 if some changes are held, and applies the others', async () => {
+    cli.idp({ ...web, attributes: {} }, bot);
+    const { status, json } = await cli.run(['apply', '--yes', '--json']);
+    expect(status).toBe(3);
+    expect(json()).toMatchObject({
+      summary: { applied: 1, held: 1 },
+      holds: [{ reason: 'ClaimUnconfirmed' }],
+      errors: [],
+    });
+    expect(await mesh.access('billing')).toEqual({ bot: 'allow' });
+  });
+
+  it('writes nothing in mode observe and exits 3', async () => {
+    cli.configure({ mode: 'observe' });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await mesh.access('orders')).toBeUndefined();
+  });
+
+  it('refuses to go on without a terminal and without --yes', async () => {
+    const { status, err } = await cli.run(['apply']);
+    expect(status).toBe(1);
+    expect(err).toContain('--yes');
+    expect(await mesh.access('orders')).toBeUndefined();
+  });
+
+  it.each([
+    ['yes\n', 0, OPENED],
+    ['no\n', 1, undefined],
+    ['y\n', 1, undefined],
+    ['', 1, undefined],
+  ])('asked on a terminal and answered %j it exits %i', async (typed, status, access) => {
+    expect((await cli.run(['apply'], { typed })).status).toBe(status);
+    expect(await mesh.access('orders')).toEqual(access);
+  });
+
+  it('asks again where the identity provider says something else by the time of the answer', async () => {
+    let isTold = false;
+    const onOut = () => {
+      if (!isTold) cli.idp({ ...web, enabled: false }, { ...bot, enabled: false });
+      isTold = true;
+    };
+    const { status, err } = await cli.run(['apply'], { typed: 'yes\n', onOut });
+    expect(await mesh.access('orders')).toBeUndefined();
+    expect(err).toContain('changed meanwhile');
+    expect(status).toBe(0);
+  });
+
+  it('needs no answer where there is nothing to apply', async () => {
+    await cli.run(['apply', '--yes']);
+    const { status, out } = await cli.run(['apply']);
+    expect(status).toBe(0);
+    expect(out).toContain('No changes.');
+  });
+
+  it('exits 1 and names the destination that Consul refuses, and applies the others', async () => {
+    const token = await mesh.tokenWith(
+      'service_prefix "" { policy = "read" intentions = "read" } service "billing" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" }',
+    );
+    cli.configure({ consul: { address: mesh.consul.address, token } });
+    const { status, err } = await cli.run(['apply', '--yes']);
+    expect(status).toBe(1);
+    expect(err).toContain('destination/default/default/orders');
+    expect(await mesh.access('billing')).toEqual({ bot: 'allow' });
+  });
+});
+
+describe('adopt', () => {
+  const equal = { Name: 'bot', Action: 'allow', Description: 'by hand' };
+
+  it('takes over an equal source, says so in a decision, and changes nothing else', async () => {
+    await mesh.write('billing', [equal, { Name: 'other', Action: 'allow' }]);
+    expect((await cli.run(['plan'])).out).toContain('ForeignSource');
+    const { status, json } = await cli.run(['adopt', '--yes', '--json']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({ changes: [{ reason: 'Adopted' }], summary: { adopted: 1 }, errors: [] });
+    const sources = (await mesh.entry('billing'))?.Sources ?? [];
+    expect(sources.map(({ Name, Action, Description }) => [Name, Action, Description ?? ''])).toEqual([
+      ['bot', 'allow', 'scopemesh:payments client=main/bot'],
+      ['other', 'allow', ''],
+    ]);
+    expect((await cli.run(['decisions', 'list'])).out).toContain('Adopted');
+    expect((await cli.run(['plan'])).out).not.toContain('ForeignSource');
+  });
+
+  it.each([
+    ['another access', { ...equal, Action: 'deny' }],
+    ['the mark of another instance', { ...equal, Description: 'scopemesh:other client=main/bot' }],
+    ['a service that nobody opens', { ...equal, Name: 'other' }],
+  ])('leaves a source with %s alone', async (_what, source) => {
+    await mesh.write('billing', [source]);
+    const before = await mesh.entry('billing');
+    const { status, out } = await cli.run(['adopt', '--yes']);
+    expect(status).toBe(0);
+    expect(out).toContain('Nothing to adopt.');
+    expect(await mesh.entry('billing')).toEqual(before);
+  });
+
+  it('asks first', async () => {
+    await mesh.write('billing', [equal]);
+    expect((await cli.run(['adopt'])).status).toBe(1);
+    expect((await cli.run(['adopt'], { typed: 'no\n' })).status).toBe(1);
+    expect((await mesh.entry('billing'))?.Sources[0]?.Description).toBe('by hand');
+    expect((await cli.run(['adopt'], { typed: 'yes\n' })).status).toBe(0);
+    expect((await mesh.entry('billing'))?.Sources[0]?.Description).toContain('scopemesh:payments');
+  });
+});
+
+describe('decisions', () => {
+  it('lists nothing, and leaves no file, where none was made', async () => {
+    expect(await cli.run(['decisions', 'list', '--json'])).toMatchObject({ status: 0, out: '' });
+    expect(existsSync(join(cli.directory, 'state'))).toBe(false);
+  });
+
+  it('lists by subject, by age and the newest only', async () => {
+    await cli.run(['apply', '--yes']);
+    const count = async (...args: string[]) =>
+      (await cli.run(['decisions', 'list', '--json', ...args])).out.split('\n').length - 1;
+    expect(await count()).toBe(2);
+    expect(await count('--subject', 'intention/default/default/orders/web')).toBe(1);
+    expect(await count('--subject', 'intention/default/default/')).toBe(2);
+    expect(await count('--limit', '1')).toBe(1);
+    expect(await count('--since', '1h')).toBe(2);
+    expect(await count('--since', '2100-01-01T00:00:00Z')).toBe(0);
+    expect((await cli.run(['decisions', 'list', '--since', 'soon'])).status).toBe(1);
+  });
+
+  it('one a line says when, what, where, why and for whom', async () => {
+    await cli.run(['apply', '--yes']);
+    const { out } = await cli.run(['decisions', 'list', '--subject', 'intention/default/default/orders/web']);
+    expect(out).toMatch(
+      /^\S+Z {2}applied {3}grant {3}web -> orders {2}ScopeGranted {2}main\/web-app {2}orders:read {2}by alice\n$/,
+    );
+  });
+
+  it('tail prints what is there since, goes on, and exits 0 at ctrl-c', async () => {
+    await cli.run(['apply', '--yes']);
+    const stop = new AbortController();
+    const { status, out } = await cli.run(['decisions', 'tail', '--since', '1h', '--json'], {
+      signal: stop.signal,
+      onOut: (text) => {
+        if (text.split('\n').length === 3) stop.abort(new Error('stopped by a signal'));
+      },
+    });
+    expect(status).toBe(0);
+    expect(out.trim().split('\n')).toHaveLength(2);
+  });
+
+  it('verify says that there is no chain to verify, of the log and of a file, and exits 1', async () => {
+    await cli.run(['apply', '--yes']);
+    expect(await cli.run(['decisions', 'verify'])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('no hash chain'),
+    });
+    const file = join(cli.directory, 'decisions.jsonl');
+    writeFileSync(file, (await cli.run(['decisions', 'list', '--json'])).out);
+    const { status, json } = await cli.run(['decisions', 'verify', '--input', file, '--json']);
+    expect(status).toBe(1);
+    expect(json()).toMatchObject({ verified: false, decisions: 2, chain: 'absent' });
+    writeFileSync(file, '{"specversion":"1.0"}\n');
+    expect((await cli.run(['decisions', 'verify', '--input', file])).err).toContain('decisions.jsonl:1');
+  });
+});
+
+describe('validate', () => {
+  it('says that a file is valid, or every fault with its line', async () => {
+    expect(await cli.run(['validate'])).toMatchObject({ status: 0, out: 'The configuration is valid.\n' });
+    expect((await cli.run(['validate', '--json'])).json()).toEqual({ valid: true, problems: [] });
+    cli.configure({ mode: 'sometimes', extra: 1 });
+    const { status, json } = await cli.run(['validate', '--json']);
+    expect(status).toBe(1);
+    expect(json()).toMatchObject({ valid: false, problems: [{ line: 1, path: 'mode' }, { path: 'extra' }] });
+    expect((await cli.run(['validate'])).status).toBe(1);
+  });
+});
+
+describe('the program', () => {
+  it('knows its version, explains each command with examples, and exits 0', async () => {
+    expect((await cli.run(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    for (const path of [
+      ['run'],
+      ['plan'],
+      ['apply'],
+      ['explain'],
+      ['validate'],
+      ['doctor'],
+      ['adopt'],
+      ['approve'],
+      ['reject'],
+      ['tokens'],
+      ['providers'],
+      ['completion'],
+      ['decisions', 'list'],
+      ['decisions', 'tail'],
+      ['decisions', 'verify'],
+    ]) {
+      const { status, out } = await cli.run([...path, '--help']);
+      expect([path, status]).toEqual([path, 0]);
+      expect(out).toMatch(/Examples?:/);
+      expect(out.split('\n').filter((line) => line.length > 100)).toEqual([]);
+    }
+  });
+
+  it('suggests the command that was meant', async () => {
+    expect(await cli.run(['pln'])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('Did you mean plan?'),
+    });
+  });
+
+  it('completes commands and options in each shell', async () => {
+    for (const shell of ['bash', 'zsh', 'fish']) {
+      const { status, out } = await cli.run(['completion', shell]);
+      expect(status).toBe(0);
+      for (const word of ['plan', 'doctor', 'verify', 'detailed-exitcode']) expect(out).toContain(word);
+    }
+    expect((await cli.run(['completion', 'tcsh'])).status).toBe(1);
+  });
+
+  it('uses no colour off a terminal, nor with NO_COLOR on one', async () => {
+    const plain = await cli.run(['plan'], { environment: { NO_COLOR: '' } });
+    expect(plain.out).not.toContain('\u001b');
+    const coloured = await cli.run(['plan'], { typed: '', environment: { NO_COLOR: '' } });
+    expect(coloured.out).toContain('\u001b[32m+');
+    expect((await cli.run(['plan'], { typed: '' })).out).not.toContain('\u001b');
+  });
+});

@@ -1,0 +1,55 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+
+let cli: CommandLine;
+
+beforeEach(() => {
+  // No command here asks Consul anything.
+  cli = createCommandLine({ consul: { address: 'http://127.0.0.1:9', managementToken: 'unused' } });
+});
+afterEach(() => cli.close());
+
+describe('decisions without a log', () => {
+  it('list says on stderr alone that there are none, and where it looked', async () => {
+    const state = join(cli.directory, 'state');
+    expect(await cli.run(['decisions', 'list', '--json'])).toMatchObject({
+      status: 0,
+      out: '',
+      err: `no decisions yet in ${state} (state.directory)\n`,
+    });
+    expect(existsSync(state)).toBe(false);
+  });
+
+  it('tail says so too, and goes on', async () => {
+    const stop = AbortSignal.abort(new Error('stopped by a signal'));
+    const { status, err } = await cli.run(['decisions', 'tail'], { signal: stop });
+    expect([status, err]).toEqual([0, expect.stringContaining('no decisions yet in ')]);
+  });
+
+  it('are an error where the state directory is a file', async () => {
+    const file = join(cli.directory, 'file');
+    writeFileSync(file, '');
+    cli.configure({ state: { directory: file } });
+    for (const command of ['list', 'tail', 'verify']) {
+      const { status, err } = await cli.run(['decisions', command]);
+      expect([status, err]).toEqual([
+        1,
+        expect.stringContaining(`state.directory ${file} is no directory; set`),
+      ]);
+    }
+  });
+});
+
+describe('decisions verify of a file that cannot be read', () => {
+  it.each(['nope', ''])('names the option, the file and what to give instead: "%s"', async (name) => {
+    const path = join(cli.directory, name);
+    const { status, err } = await cli.run(['decisions', 'verify', '--input', path]);
+    expect([status, err]).toEqual([
+      1,
+      expect.stringContaining(`scopemesh: --input ${path} cannot be read (`),
+    ]);
+    expect(err).toContain('give a file of what scopemesh decisions list --json printed');
+  });
+});

@@ -1,0 +1,303 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { startKeySetServer } from '../../support/key-set-server.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+const web = { clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } };
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  await mesh.speaks('orders', 'http');
+  await mesh.register('orders');
+  await mesh.register('web', { client: 'web-app' });
+  cli.idp(web);
+  await sidecar('orders');
+  await cli.run(['apply', '--yes']);
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+async function sidecar(upstream: string | undefined, mode = ''): Promise<void> {
+  await mesh.request('PUT', '/v1/catalog/register', {
+    Node: 'machine-1',
+    Address: '10.0.0.1',
+    SkipNodeUpdate: true,
+    Service: {
+      ID: 'web-proxy',
+      Service: 'web-sidecar-proxy',
+      Kind: 'connect-proxy',
+      Port: 21000,
+      Proxy: {
+        DestinationServiceName: 'web',
+        ...(mode === '' ? {} : { Mode: mode }),
+        Upstreams: upstream === undefined ? [] : [{ DestinationName: upstream, LocalBindPort: 9191 }],
+      },
+    },
+  });
+}
+
+describe('explain', () => {
+  it('says which claim, client, scope and intention let a call through, and which decision made it', async () => {
+    const { status, json } = await cli.run(['explain', 'web', 'orders', '--json']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({
+      allowed: true,
+      verdict: 'partly',
+      decidedBy: { precedence: 9, source: 'web', destination: 'orders', isOwned: true },
+      claim: { kind: 'claimed', client: { provider: 'main', clientId: 'web-app' } },
+      client: { clientId: 'web-app', exists: true, enabled: true, grants: [{ name: 'orders:read' }] },
+      openings: [{ scope: 'orders:read' }],
+      holds: [],
+      pending: null,
+      reach: 'all',
+      lastDecision: { data: { reason: 'ScopeGranted', outcome: 'applied' } },
+    });
+  });
+
+  it.each([
+    ['GET', '/v1/orders', 0, 'allowed'],
+    ['get', '/v1/orders/7?x=1', 0, 'allowed'],
+    ['POST', '/v1/orders', 4, 'denied'],
+    ['GET', '/v1/ordersx', 4, 'denied'],
+  ])('judges %s %s and exits %i', async (method, path, status, verdict) => {
+    const ran = await cli.run(['explain', 'web', 'orders', '--method', method, '--path', path, '--json']);
+    expect(ran.status).toBe(status);
+    expect(ran.json()).toMatchObject({ verdict, allowed: status === 0 });
+  });
+
+  it('says, where a client is behind the call, that it cannot know of a quarantine without the daemon', async () => {
+    const note = 'no daemon answers here, so a quarantine';
+    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain(note);
+    expect((await cli.run(['explain', 'web', 'orders', '--json'])).json().areOrdersKnown).toBe(false);
+    expect((await cli.run(['explain', 'orders', 'web'])).out).not.toContain(note);
+    expect((await cli.run(['explain', '--client', 'main/web-app'])).out).toContain(note);
+  });
+
+  it('exits 4 where no intention is about the call, and says that the default policy decides', async () => {
+    const { status, out } = await cli.run(['explain', 'orders', 'web']);
+    expect(status).toBe(4);
+    expect(out).toContain('not allowed  orders -> web');
+    expect(out).toContain("the mesh's default policy decides: deny");
+    expect(out).toContain('orders claims no OAuth client');
+    await mesh.write('web', [{ Name: 'orders', Action: 'deny' }]);
+    expect((await cli.run(['explain', 'orders', 'web'])).out).toContain(
+      'orders -> web denies everything (precedence 9',
+    );
+  });
+
+  it('follows Consul in letting only the most exact intention decide, whoever wrote it', async () => {
+    const decider = async () => (await cli.run(['explain', 'batch', 'billing', '--json'])).json();
+    await mesh.write('*', [{ Name: '*', Action: 'allow' }]);
+    expect(await decider()).toMatchObject({ allowed: true, decidedBy: { precedence: 5, isOwned: false } });
+    await mesh.write('*', [
+      { Name: '*', Action: 'allow' },
+      { Name: 'batch', Action: 'deny' },
+    ]);
+    expect(await decider()).toMatchObject({ allowed: false, decidedBy: { precedence: 6 } });
+    await mesh.write('billing', [{ Name: '*', Action: 'allow' }]);
+    expect(await decider()).toMatchObject({ allowed: true, decidedBy: { precedence: 8 } });
+    await mesh.write('billing', [
+      { Name: '*', Action: 'allow' },
+      { Name: 'batch', Action: 'deny' },
+    ]);
+    expect(await decider()).toMatchObject({ allowed: false, decidedBy: { precedence: 9 } });
+    expect((await decider()).intentions).toHaveLength(4);
+  });
+
+  it('tells what is held, and that the claim does not count', async () => {
+    cli.idp({ ...web, attributes: {} });
+    await mesh.register('api', { client: 'web-app' });
+    const { status, out } = await cli.run(['explain', 'api', 'orders']);
+    expect(status).toBe(4);
+    expect(out).toContain('it does not count: ClaimUnconfirmed');
+    expect(out).toContain('held');
+  });
+
+  it('tells what is due where Consul lags behind the IdP', async () => {
+    cli.idp({ ...web, scopes: [] });
+    const { status, json } = await cli.run(['explain', 'web', 'orders', '--json']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({
+      allowed: true,
+      wanted: null,
+      pending: { action: 'revoke', reason: 'ScopeRevoked' },
+    });
+  });
+
+  it.each([
+    ['another', '', 'has no upstream orders'],
+    [undefined, '', 'has no upstream orders'],
+    ['another', 'transparent', undefined],
+    ['orders', '', undefined],
+  ])('with upstream %s in mode %j it says %s', async (upstream, mode, note) => {
+    await sidecar(upstream, mode);
+    const { status, out } = await cli.run(['explain', 'web', 'orders']);
+    expect(status).toBe(0);
+    if (note === undefined) expect(out).not.toContain('note');
+    else expect(out).toContain(note);
+  });
+
+  it('says that a source without a sidecar cannot call through the mesh', async () => {
+    await mesh.deregister('web-proxy');
+    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain('web has no sidecar registered');
+  });
+
+  it('exits 1 when it cannot read, and for a path that is none', async () => {
+    expect((await cli.run(['explain', 'web', 'orders', '--path', 'orders'])).status).toBe(1);
+    expect((await cli.run(['explain', 'web'])).status).toBe(1);
+    cli.brokenIdp('');
+    expect((await cli.run(['explain', 'web', 'orders'])).status).toBe(1);
+  });
+});
+
+/** The client of web may read keys and log in as web; a bot's tokens live at most 15 minutes. */
+function giveAcl(changes: Readonly<Record<string, unknown>> = {}): void {
+  const document = join(cli.directory, 'clients.json');
+  cli.configure({
+    login: 'on',
+    providers: [
+      { name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory: document, audience: 'consul' },
+    ],
+    scopes: {
+      'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders' },
+      'config:read': { acl: 'key_prefix "config/" { policy = "read" }' },
+      'config:{name}': { acl: 'key_prefix "vault/{name}/" { policy = "read" }' },
+    },
+    actors: { workload: { maxTokenTtl: '15m' } },
+    ...changes,
+  });
+}
+
+describe('explain of access to Consul itself', () => {
+  const reader = { ...web, scopes: ['orders:read', 'config:read'] };
+
+  it('says beside a call how the client of the source logs in, for what and for how long', async () => {
+    giveAcl();
+    cli.idp(reader);
+    const { out } = await cli.run(['explain', 'web', 'orders']);
+    expect(out).toMatch(
+      /^ {2}consul +may log in as service web, for 15m at most, by auth method scopemesh-payments-main-web-app$/m,
+    );
+    expect(out).toMatch(
+      /^ {2}login +consul login -method=scopemesh-payments-main-web-app -bearer-token-file=/m,
+    );
+    expect(out).toMatch(/^ {2}policy +scopemesh-payments-_rules-[0-9a-f]+: \{"key_prefix":\{"config\/":/m);
+    expect(out).toMatch(
+      /^ {2}may +identity of service web; key_prefix "config\/" read; key_prefix "vault\/read\/" read$/m,
+    );
+    const { json } = await cli.run(['explain', 'web', 'orders', '--json']);
+    expect(json().consulAccess).toMatchObject({
+      mayLogIn: false,
+      isMade: false,
+      client: { provider: 'main', clientId: 'web-app', actorKind: 'workload' },
+      login: {
+        authMethod: 'scopemesh-payments-main-web-app',
+        role: 'scopemesh-payments-main-web-app',
+        audiences: ['consul'],
+        maxTokenTtlSeconds: 900,
+        serviceIdentities: ['web'],
+      },
+      holds: [],
+    });
+  });
+
+  it('says nothing of it where the configuration gives nothing in Consul, and reads no ACL for it', async () => {
+    const rules =
+      'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+    cli.configure({ consul: { address: mesh.consul.address, token: await mesh.tokenWith(rules) } });
+    const { json, status } = await cli.run(['explain', 'web', 'orders', '--json']);
+    expect([status, json().consulAccess]).toEqual([0, null]);
+  });
+
+  it('answers for a client without a service, and that it is not made yet', async () => {
+    giveAcl();
+    cli.idp(reader, { clientId: 'Batch|1', scopes: ['config:read'] });
+    const { status, json } = await cli.run(['explain', '--client', 'main/Batch|1', '--json']);
+    expect(status).toBe(4);
+    expect(json()).toMatchObject({
+      mayLogIn: false,
+      isMade: false,
+      login: {
+        serviceIdentities: [],
+        authMethod: expect.stringMatching(/^scopemesh-payments-main-_[0-9a-f]{40}$/),
+      },
+      standingTtlSeconds: null,
+    });
+    const { out } = await cli.run(['explain', '--client', 'main/Batch|1']);
+    expect(out).toMatch(/^may log in once it is made: see scopemesh plan {2}main\/Batch\|1 \(workload\)$/m);
+    expect(out).toContain('the auth method is not made yet; see scopemesh plan');
+  });
+
+  it('says that it is disabled, not that nothing gives it anything', async () => {
+    giveAcl();
+    cli.idp({ ...reader, enabled: false });
+    const { status, out } = await cli.run(['explain', '--client', 'main/web-app']);
+    expect(status).toBe(4);
+    expect(out).toMatch(/^ {2}consul +cannot log in: the client is disabled at the identity provider$/m);
+    const call = await cli.run(['explain', 'web', 'orders']);
+    expect(call.out).toMatch(/^ {2}rule +its scopes open nothing meanwhile$/m);
+    const { json } = await cli.run(['explain', '--client', 'main/web-app', '--json']);
+    expect(json().barred).toBe('disabled');
+  });
+
+  it('tells what stands already, and what is due', async () => {
+    const keys = await startKeySetServer();
+    try {
+      const main = { name: 'main', kind: 'oidc', issuer: keys.address, audience: 'consul' };
+      giveAcl({ providers: [{ ...main, directory: join(cli.directory, 'clients.json') }] });
+      cli.idp(reader);
+      expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+      const made = await cli.run(['explain', '--client', 'main/web-app', '--json']);
+      expect(made.status).toBe(0);
+      expect(made.json()).toMatchObject({ mayLogIn: true, isMade: true, standingTtlSeconds: 900 });
+      const { out } = await cli.run(['explain', '--client', 'main/web-app']);
+      expect(out).toMatch(/^may log in {2}main\/web-app/);
+      expect(out).not.toContain('note');
+      giveAcl({ providers: [{ ...main, directory: join(cli.directory, 'clients.json') }], actors: {} });
+      expect((await cli.run(['explain', '--client', 'main/web-app'])).out).toContain(
+        'its tokens still live 15m',
+      );
+      cli.idp({ ...web, scopes: [], attributes: {} });
+      const gone = await cli.run(['explain', '--client', 'main/web-app']);
+      expect([gone.status, gone.out]).toEqual([
+        4,
+        expect.stringContaining('cannot log in any more, though its auth method stands; see scopemesh plan'),
+      ]);
+    } finally {
+      await keys.close();
+    }
+  });
+
+  it('exits 4 for a client that cannot log in, with what is in the way', async () => {
+    giveAcl({ guards: { protected: ['web'] } });
+    cli.idp(web);
+    const { status, out } = await cli.run(['explain', '--client', 'main/web-app']);
+    expect(status).toBe(4);
+    expect(out).toMatch(/^cannot log in {2}main\/web-app/m);
+    expect(out).toMatch(/^ {2}held +ProtectedDestination: /m);
+  });
+
+  it('is not asked about a method without a path, which would be another question', async () => {
+    const { status, err } = await cli.run(['explain', 'web', 'orders', '--method', 'GET']);
+    expect([status, err]).toEqual([1, expect.stringContaining('give --path too')]);
+  });
+
+  it('is asked about a call or about a client that exists', async () => {
+    giveAcl();
+    const unknown = await cli.run(['explain', '--client', 'main/nobody']);
+    expect([unknown.status, unknown.err]).toEqual([
+      1,
+      expect.stringContaining('no provider has the client main/nobody'),
+    ]);
+    for (const wrong of [[], ['web'], ['web', 'orders', '--client', 'main/web-app']]) {
+      const { status, err } = await cli.run(['explain', ...wrong]);
+      expect([status, err]).toEqual([1, expect.stringContaining('name a source and a destination')]);
+    }
+  });
+});

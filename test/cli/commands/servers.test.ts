@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createHttpServer } from '../../../workers/intake.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { startIdp } from '../../support/idp.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  cli.idp();
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+const DOCTOR = 'scopemesh doctor looks at each server, and says how to mend what it finds.\n';
+
+describe('a server that will not do is named once, with the key of the configuration and what to do', () => {
+  const providerAt = (directory: string, directoryToken?: string) =>
+    cli.configure({
+      providers: [{ name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory, directoryToken }],
+    });
+
+  it('where Consul cannot be reached', async () => {
+    cli.configure({ consul: { address: 'http://127.0.0.1:9' } });
+    const { status, err } = await cli.run(['plan']);
+    expect(status).toBe(1);
+    expect(err).toMatch(
+      /^scopemesh: Consul \S+: http:\/\/127\.0\.0\.1:9 cannot be reached \(\w+\); see that Consul runs there, and that consul\.address is right\n/,
+    );
+    expect(err).toContain(DOCTOR);
+  });
+
+  it('where an identity provider cannot be reached', async () => {
+    providerAt('http://127.0.0.1:9/directory');
+    const { err } = await cli.run(['plan']);
+    expect(err).toMatch(
+      /^scopemesh: provider main, http:\/\/127\.0\.0\.1:9\/directory: cannot be reached \(\w+\); see that it runs, and that directory of this provider is right\n/,
+    );
+    expect(err).toContain(DOCTOR);
+  });
+
+  it('where a directory refuses the credentials, which doctor says once', async () => {
+    const idp = await startIdp({ single: true, now: Date.now });
+    idp.fault = () => ({ status: 401, json: {} });
+    try {
+      providerAt(idp.url);
+      expect((await cli.run(['plan'])).err).toBe(
+        `scopemesh: provider main, ${idp.url}: answered 401, for it refuses the credentials; set directoryToken\n${DOCTOR}`,
+      );
+      providerAt(idp.url, 'wrong');
+      expect((await cli.run(['plan'])).err).toContain('set the directoryToken that it takes');
+      const { out } = await cli.run(['doctor']);
+      expect(out.split('answered 401').length - 1).toBe(1);
+      expect(out).toContain(`provider main cannot be read: ${idp.url}: answered 401`);
+      expect(out).not.toContain('grant GET');
+    } finally {
+      await idp.close();
+    }
+  });
+
+  it('where somebody else listens at http.listen', async () => {
+    const other = createHttpServer();
+    await other.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = Object(other.server.address());
+    try {
+      cli.configure({ http: { listen: `127.0.0.1:${port}` } });
+      expect(await cli.run(['run'])).toMatchObject({
+        status: 1,
+        err: expect.stringContaining(
+          `scopemesh: http.listen 127.0.0.1:${port} cannot be used (already in use); stop what listens there, or set another http.listen\n`,
+        ),
+      });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('where http.listen is no address of this machine', async () => {
+    cli.configure({ http: { listen: '192.0.2.1:8080' } });
+    expect((await cli.run(['run'])).err).toContain(
+      'http.listen 192.0.2.1:8080 cannot be used (no address of this machine); set another http.listen',
+    );
+  });
+});

@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { jwtFindings, userRuleFindings } from '../../../src/cli/doctor/jwt-findings.js';
+import type { Consul, ConsulFacts } from '../../../src/consul/consul.js';
+import type { IntentionEntry } from '../../../src/model/intention.js';
+import { WorldState } from '../../../src/state/world-state.js';
+import { loginProvider, settings } from '../../plan/acl/acl-scene.js';
+import { mapping } from '../../plan/scene.js';
+
+const never = new AbortController().signal;
+const NEW: ConsulFacts = { version: '1.17.0', datacenter: 'dc1', defaultPolicy: 'deny', aclsEnabled: true };
+
+let world: WorldState;
+beforeEach(() => {
+  world = new WorldState(mapping(), {
+    claimGraceMs: 0,
+    clientMeta: 'oauth-client-id',
+    clientTag: 'oauth-client=',
+  });
+  const protocols = new Map([['orders', 'http'] as const]);
+  world.putCatalog({ services: [], protocols, defaultProtocol: 'tcp' }, 0);
+});
+
+const provider = (name: string, ...claims: (readonly [string[], string])[]) => ({
+  Name: name,
+  ...(claims.length === 0 ? {} : { VerifyClaims: claims.map(([Path, Value]) => ({ Path, Value })) }),
+});
+
+/** An entry as Consul has it, with a requirement for all sources or for the permissions of `web`. */
+function stands(name: string, of: 'entry' | 'web', ...providers: readonly object[]): void {
+  const JWT = { Providers: providers };
+  const raw = {
+    Name: 'web',
+    Permissions: [{ Action: 'allow', HTTP: { PathPrefix: '/' }, ...(of === 'web' ? { JWT } : {}) }],
+  };
+  const place = { partition: 'default', namespace: 'default' };
+  const source = {
+    ...place,
+    name: 'web',
+    description: '',
+    access: { kind: 'other' } as const,
+    isLegacy: false,
+    raw,
+  };
+  const entry: IntentionEntry = {
+    destination: { ...place, name },
+    sources: [source],
+    meta: {},
+    modifyIndex: 1,
+    raw: { Sources: [raw], ...(of === 'entry' ? { JWT } : {}) },
+  };
+  world.putEntries([...world.entries.values(), entry], 0);
+}
+
+function withProviders(...names: string[]): Consul {
+  const list = async () =>
+    names.map((name) => ({ name, meta: {}, content: 'other' as const, modifyIndex: 1 }));
+  const refuse = () => Promise.reject(new Error('not asked for here'));
+  const agentVersions = async () => ['1.16.1'];
+  const other: Partial<Consul> = { jwtProviders: { list, write: refuse, delete: refuse, agentVersions } };
+  return other as Consul;
+}
+
+const told = async (facts = NEW, consul = withProviders('okta', 'entra')) =>
+  (await jwtFindings(consul, facts, world, never)).map(({ id, severity }) => `${id} ${severity}`);
+
+describe('requirements of the token of a user', () => {
+  it('are not looked for where there are none', async () => {
+    expect(await told()).toEqual([]);
+  });
+
+  it('are as they should be where http is spoken and the one provider is there', async () => {
+    stands('orders', 'web', provider('okta', [['roles'], 'reader']));
+    expect(await told()).toEqual(['jwt ok']);
+  });
+
+  it('that nobody looks at, because the destination speaks tcp, are an error', async () => {
+    stands('db', 'entry', provider('okta'));
+    expect(await told()).toEqual(['jwt.protocol error']);
+  });
+
+  it('of several providers are alternatives', async () => {
+    stands('orders', 'entry', provider('okta'), provider('entra'));
+    expect(await told()).toEqual(['jwt.alternatives warning']);
+  });
+
+  it('of one scope in a claim that holds all of them are hardly ever met', async () => {
+    stands('orders', 'web', provider('okta', [['realm', 'scope'], 'orders:read'], [['scopes'], 'x']));
+    expect(await told()).toEqual(['jwt.scope-claim warning']);
+  });
+
+  it('of one scope in a claim that is a list at one provider and a text at another are told, but for our own', async () => {
+    const ours = 'scopemesh-pay-main-_users';
+    stands('orders', 'web', provider('entra', [['scp'], 'orders:read']), provider(ours, [['scp'], 'x']));
+    const consul = withProviders('entra', ours);
+    expect(await told(NEW, consul)).toEqual(['jwt.alternatives warning', 'jwt.scope-claim notice']);
+  });
+
+  it('of a provider that is gone close the destination, once for each provider', async () => {
+    stands('orders', 'web', provider('gone'), provider('okta'));
+    const [several, missing, ...others] = await told();
+    expect([several, missing, others]).toEqual(['jwt.alternatives warning', 'jwt.provider error', []]);
+  });
+
+  it('are not compared with providers where Consul has none of them', async () => {
+    stands('orders', 'web', provider('gone'));
+    expect(await told({ ...NEW, version: '1.14.11' })).toEqual(['jwt ok']);
+  });
+
+  it('whose providers cannot be read are said to be unknown', async () => {
+    stands('orders', 'web', provider('okta'));
+    const consul = withProviders();
+    const sick = {
+      ...consul,
+      jwtProviders: { ...consul.jwtProviders, list: () => Promise.reject(new Error('denied')) },
+    };
+    expect(await told(NEW, sick)).toEqual(['jwt.provider notice']);
+  });
+});
+
+describe('rules that ask for a user', () => {
+  const toldOf = (provider: Parameters<typeof loginProvider>[0], userRequired = true, onBehalfOf?: 'human') =>
+    userRuleFindings(
+      mapping({
+        rules: [{ scope: 'a', to: 'orders', userRequired }],
+        limits: {
+          human: { never: [] },
+          workload: { never: [] },
+          agent: { never: [], ...(onBehalfOf && { onBehalfOf }) },
+        },
+        acl: settings({ providers: new Map([['main', loginProvider(provider)]]) }),
+      }),
+    ).map(({ id, severity }) => `${id} ${severity}`);
+  const whole = {
+    userAudience: 'calls',
+    scopes: { claim: ['roles'], isList: true },
+    person: { claim: ['idtyp'], equals: 'user' },
+    keysCaFile: '/etc/ssl/certs/ca-certificates.crt',
+  };
+
+  it('are met by whatever key answers where proxies verify no certificate of the server of the keys', () => {
+    const { keysCaFile: _, ...unverified } = whole;
+    expect(toldOf(unverified)).toEqual(['users.keys warning']);
+    expect(toldOf(unverified, false)).toEqual([]);
+  });
+
+  it('may use the one audience where nobody logs in to Consul', () => {
+    const one = new Map([['main', loginProvider({ ...whole, userAudience: 'consul' })]]);
+    const rules = [{ scope: 'a', to: 'orders', userRequired: true }];
+    const toldWith = (changes: Partial<ReturnType<typeof settings>>, acl?: string) =>
+      userRuleFindings(
+        mapping({
+          rules: [...rules, ...(acl === undefined ? [] : [{ scope: 'b', acl, userRequired: false }])],
+          acl: settings({ providers: one, login: false, ...changes }),
+        }),
+      ).map(({ id }) => id);
+    expect(toldWith({})).toEqual(['users']);
+    expect(toldWith({ groups: [{ group: 'oncall', acl: 'operator = "read"' }] })).toEqual([
+      'users.forwarded',
+    ]);
+    expect(toldWith({ groups: [{ group: 'x', acl: 'operator = "read"', provider: 'other' }] })).toEqual([
+      'users',
+    ]);
+    expect(toldWith({}, 'operator = "read"')).toEqual(['users.forwarded']);
+    expect(toldWith({ login: true })).toEqual(['users.forwarded']);
+  });
+
+  it.each([
+    ['can rely on all of it', whole, ['users ok']],
+    ['stay closed without an audience', { ...whole, userAudience: undefined }, ['users.audience error']],
+    [
+      'hand services a token that logs in to Consul where one audience is for both',
+      { ...whole, userAudience: 'consul' },
+      ['users.forwarded warning'],
+    ],
+    [
+      "are met by a client's own token where no claim shows a person",
+      { ...whole, person: undefined },
+      ['users.person warning'],
+    ],
+    [
+      'do not look at scopes that are one text',
+      { ...whole, scopes: { claim: ['scope'], isList: false } },
+      ['users.scopes notice'],
+    ],
+  ])('%s', (_name, provider, expected) => {
+    expect(toldOf(provider)).toEqual(expected);
+    expect(toldOf(provider, false)).toEqual([]);
+    expect(toldOf(provider, false, 'human')).toEqual(expected);
+  });
+});

@@ -1,0 +1,93 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import type { IdentityEvent } from '../../src/identity/source.js';
+import { acceptEvents, eventScope, lateScope } from '../../src/intake/accept-events.js';
+import { ChannelActivity } from '../../src/intake/channel-activity.js';
+import { clientKey } from '../../src/model/key.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
+import { EmbeddedInbox } from '../../src/queue/embedded/inbox.js';
+import { EmbeddedFacts } from '../../src/queue/embedded/key-value-store.js';
+import { EmbeddedQueue } from '../../src/queue/embedded/queue.js';
+import { EmbeddedRechecks } from '../../src/queue/embedded/rechecks.js';
+import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
+import { StateFile } from '../../src/queue/embedded/state-file.js';
+
+let root: string;
+const opened: { close(): Promise<void> }[] = [];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'scopemesh-accept-'));
+});
+afterEach(async () => {
+  for (const each of opened.splice(0)) await each.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** The embedded store, which calls `sync` for each sync to the disk. */
+function open(directory: string, sync: () => Promise<void> = async () => {}) {
+  const file = new StateFile(directory, QUEUE_FILE, sync);
+  opened.push(file);
+  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
+  const queue = new EmbeddedQueue(file, deps);
+  const keyValues = new EmbeddedFacts(file, systemClock);
+  const rechecks = new EmbeddedRechecks(file);
+  const inbox = new EmbeddedInbox(file, queue, rechecks, keyValues);
+  const activity = new ChannelActivity(keyValues, systemClock);
+  return { queue, keyValues, rechecks, inbox, activity, metrics: noMetrics, clock: systemClock };
+}
+
+function event(id: string): IdentityEvent {
+  const cause = { kind: 'webhook', eventId: id, receivedAt: '2026-11-25T00:00:00Z' } as const;
+  return { id, triggers: [{ key: clientKey('main', 'web'), cause }], orders: [] };
+}
+
+it('An event costs one sync, in which its triggers, its recheck and its id become durable together', async () => {
+  let syncs = 0;
+  const deps = open(root, async () => {
+    syncs++;
+  });
+  expect(await acceptEvents('main', [event('a'), event('b')], 'webhook', deps)).toHaveLength(2);
+  expect(syncs).toBe(1);
+});
+
+it('A crash at any sync leaves an event as a whole or not at all', async () => {
+  const live = join(root, 'live');
+  mkdirSync(live);
+  const copies: string[] = [];
+  const copy = () => {
+    const to = join(root, `copy-${copies.length}`);
+    cpSync(live, to, { recursive: true });
+    copies.push(to);
+  };
+  const deps = open(live, async () => copy());
+  copy();
+  await acceptEvents('main', [event('a')], 'webhook', deps);
+  await acceptEvents('main', [event('b')], 'webhook', deps);
+  for (const directory of copies) {
+    const { queue, keyValues, rechecks } = open(directory);
+    const isKnown = await keyValues.has(eventScope('main'), 'a');
+    expect((await queue.state()).waiting).toBe(isKnown ? 1 : 0);
+    expect(await rechecks.count('main')).toBe(isKnown ? 1 : 0);
+  }
+});
+
+it('A repetition is not new, and that the webhook brought it late is remembered', async () => {
+  const deps = open(root);
+  await acceptEvents('main', [event('a')], 'poll', deps);
+  expect(await acceptEvents('main', [event('a'), event('b'), event('b')], 'webhook', deps)).toEqual([
+    event('b'),
+  ]);
+  expect(await deps.keyValues.has(lateScope('main'), 'a')).toBe(true);
+  expect(await deps.keyValues.has(lateScope('main'), 'b')).toBe(false);
+});
+
+it('An event that concerns nobody is not remembered, but heard', async () => {
+  const deps = open(root);
+  const login = { ...event('a'), triggers: [] };
+  expect(await acceptEvents('main', [login], 'webhook', deps)).toEqual([]);
+  expect(await deps.keyValues.has(eventScope('main'), 'a')).toBe(false);
+  expect(await deps.activity.of('main', 'webhook')).toBeDefined();
+});

@@ -1,0 +1,133 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { IdentityEvent } from '../../src/identity/source.js';
+import { acceptEvents } from '../../src/intake/accept-events.js';
+import { type Channel, ChannelActivity } from '../../src/intake/channel-activity.js';
+import { EventGaps } from '../../src/intake/event-gaps.js';
+import { clientKey } from '../../src/model/key.js';
+import { noMetrics } from '../../src/observe.js';
+import type { KeyValueStore } from '../../src/queue/key-value-store.js';
+import { createFacts, createInbox } from '../support/worker-facts.js';
+
+const MINUTE = 60_000;
+let now: number;
+let keyValues: KeyValueStore;
+let activity: ChannelActivity;
+let gaps: EventGaps;
+const clock = { now: () => now, sleep: async () => {} };
+
+beforeEach(() => {
+  now = Date.parse('2026-11-25T00:00:00Z');
+  keyValues = createFacts();
+  activity = new ChannelActivity(keyValues, clock);
+  gaps = new EventGaps('main', ['webhook', 'poll'], { keyValues, activity, clock });
+});
+
+function event(id: string, isSignalled?: boolean): IdentityEvent {
+  const cause = { kind: 'poll', eventId: id, receivedAt: '2026-11-25T00:00:00Z' } as const;
+  const signalled = isSignalled === undefined ? {} : { isSignalled };
+  return { id, triggers: [{ key: clientKey('main', 'web'), cause }], orders: [], ...signalled };
+}
+const deps = () => ({
+  inbox: createInbox(keyValues),
+  keyValues,
+  activity,
+  metrics: noMetrics,
+  clock,
+});
+const arrives = (channel: Channel, ...events: readonly IdentityEvent[]) =>
+  acceptEvents('main', events, channel, deps());
+const polled = async (...events: readonly IdentityEvent[]) => gaps.look(await arrives('poll', ...events));
+
+describe('A signal is missed', () => {
+  it('where only the poll brought an event that the webhook brings as well', async () => {
+    expect(await polled(event('a', true))).toEqual({ missed: 0, begun: [] });
+    now += MINUTE;
+    expect(await polled()).toEqual({ missed: 1, begun: ['missed'] });
+    now += MINUTE;
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+  });
+
+  it('not where the webhook was merely slower than the poll', async () => {
+    await polled(event('a', true));
+    now += 30_000;
+    await arrives('webhook', event('a'));
+    now += 30_000;
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+  });
+
+  it('not where the webhook was first, nor where it does not bring such events', async () => {
+    await arrives('webhook', event('a'));
+    await polled(event('a', true), event('b', false), event('c'));
+    now += 2 * MINUTE;
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+  });
+
+  it('not without a webhook', async () => {
+    gaps = new EventGaps('main', ['poll'], { keyValues, activity, clock });
+    await polled(event('a', true));
+    now += 2 * MINUTE;
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+  });
+
+  it('and that is told again only after the webhook has spoken', async () => {
+    await polled(event('a', true), event('b', true));
+    now += MINUTE;
+    expect(await polled(event('c', true))).toEqual({ missed: 2, begun: ['missed'] });
+    now += MINUTE;
+    expect(await polled(event('d', true))).toEqual({ missed: 1, begun: [] });
+    now += 1_000;
+    await arrives('webhook', event('e'));
+    now += MINUTE;
+    expect(await polled()).toEqual({ missed: 1, begun: ['missed'] });
+  });
+});
+
+describe('A channel that spoke every few minutes', () => {
+  beforeEach(async () => {
+    for (let at = 0; at < 12; at++) {
+      now += (at % 2 === 0 ? 4 : 6) * MINUTE;
+      await arrives('webhook', event(`event-${at}`));
+    }
+  });
+
+  it('has fallen silent after twice its longest quiet, which is told once', async () => {
+    now += 11 * MINUTE;
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    now += 2 * MINUTE;
+    expect(await polled()).toEqual({ missed: 0, begun: ['silence'] });
+    now += 60 * MINUTE;
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    await arrives('webhook', event('back'));
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+  });
+
+  it('is known to the process that polls, although another one heard it', async () => {
+    const elsewhere = new EventGaps('main', ['webhook', 'poll'], {
+      keyValues,
+      activity: new ChannelActivity(keyValues, clock),
+      clock,
+    });
+    now += 13 * MINUTE;
+    expect(await elsewhere.look([])).toEqual({ missed: 0, begun: ['silence'] });
+  });
+});
+
+describe('Silence means nothing', () => {
+  it('of a channel that has hardly spoken', async () => {
+    for (let at = 0; at < 5; at++) {
+      now += 2 * MINUTE;
+      await arrives('webhook', event(`event-${at}`));
+    }
+    now += 24 * 60 * MINUTE;
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+  });
+
+  it('after a burst, which counts as one', async () => {
+    for (let at = 0; at < 1_000; at++) {
+      now += 5;
+      await arrives('webhook', event(`event-${at}`));
+    }
+    now += 24 * 60 * MINUTE;
+    expect(await polled()).toEqual({ missed: 0, begun: [] });
+  });
+});

@@ -1,0 +1,122 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { clientOf, createRig, type Daemon, type Rig } from '../../support/daemon.js';
+import { until } from '../../support/until.js';
+
+let rig: Rig;
+let daemon: Daemon;
+afterEach(() => rig.close());
+
+const NAMES = Array.from({ length: 15 }, (_, at) => `svc-${String(at).padStart(2, '0')}`);
+
+async function edges(): Promise<number> {
+  const entries = await rig.mesh.request('GET', '/v1/config/service-intentions');
+  return Array.isArray(entries) ? entries.length : 0;
+}
+
+/** Fifteen services that all lose their client, which is more than may go by inference. */
+async function running(provider = {}): Promise<void> {
+  rig = await createRig({
+    provider,
+    clients: [
+      clientOf('other'),
+      ...NAMES.map((name, at) => clientOf(name, `${NAMES[(at + 1) % 15]}:connect`)),
+    ],
+    prepare: async ({ mesh }) => {
+      await Promise.all(NAMES.map((name) => mesh.register(name, { client: `${name}-app` })));
+    },
+  });
+  daemon = await rig.start();
+  await until('fifteen edges', async () => (await daemon.status()).ownedEdges === 15);
+  await daemon.idle();
+}
+
+/** The directory answers as before for a while after the clients were deleted. */
+function deletedBehindOldState(ms = 20_000): void {
+  const before = new Map(rig.idp.clients);
+  const freshAt = rig.clock.now() + ms;
+  for (const name of NAMES) rig.idp.clients.delete(`${name}-app`);
+  rig.idp.fault = (path) => {
+    if (rig.clock.now() >= freshAt) return undefined;
+    const clientId = decodeURIComponent(path.split('/')[2] ?? '');
+    if (clientId === '') return { json: { clients: [...before.values()], single: true } };
+    return { json: before.get(clientId) };
+  };
+}
+
+/** The first of the looks after the event, at each of the fifteen clients. */
+async function looksAgain(): Promise<void> {
+  const jobs = 'scopemesh_jobs_total{key="client",result="done"}';
+  const before = (await daemon.metric(jobs)) ?? 0;
+  rig.clock.advance(6_000);
+  await until('fifteen looks', async () => ((await daemon.metric(jobs)) ?? 0) >= before + 15);
+}
+
+async function closesExplicitly(): Promise<void> {
+  await until('no edge', async () => (await edges()) === 0);
+  await daemon.idle();
+  const decisions = await rig.decisions();
+  expect(decisions.filter(({ reason }) => reason === 'RevocationLimit')).toEqual([]);
+  const closed = decisions.filter(
+    ({ reason, outcome }) => reason === 'ClientDeleted' && outcome === 'applied',
+  );
+  expect(closed).toHaveLength(15);
+  expect(new Set(closed.map(({ cause }) => cause.kind))).toEqual(new Set(['webhook']));
+}
+
+describe('a directory that answers with old state for 20 s after an event', () => {
+  it('is asked again until it tells the truth, and the removal is explicit', async () => {
+    await running();
+    deletedBehindOldState();
+    await Promise.all(NAMES.map((name) => daemon.tell('client.deleted', `${name}-app`)));
+    await daemon.idle();
+    await looksAgain();
+    await daemon.idle();
+    expect(await edges()).toBe(15);
+    rig.clock.advance(25_000);
+    await closesExplicitly();
+  });
+
+  it('is asked again by the next process where this one ends meanwhile', async () => {
+    await running();
+    deletedBehindOldState();
+    await Promise.all(NAMES.map((name) => daemon.tell('client.deleted', `${name}-app`)));
+    await daemon.idle();
+    await daemon.stop();
+    daemon = await rig.start();
+    await until('a complete read', async () => (await daemon.status()).directories[0]?.clients === 16);
+    await daemon.idle();
+    expect(await edges()).toBe(15);
+    rig.clock.advance(31_000);
+    await closesExplicitly();
+  });
+});
+
+describe('a complete read that finds a removal between an event and its recheck', () => {
+  it('knows it as an inference, which is held, until the recheck says that it is meant', async () => {
+    await running({ fullRead: '3s' });
+    deletedBehindOldState(2_500);
+    await Promise.all(NAMES.map((name) => daemon.tell('client.updated', `${name}-app`)));
+    await daemon.idle();
+    rig.clock.advance(3_500);
+    await until('fifteen holds', async () => {
+      const { holds } = await daemon.status();
+      return holds.filter(({ reason }) => reason === 'RevocationLimit').length === 15;
+    });
+    expect(await edges()).toBe(15);
+    rig.clock.advance(2_500);
+    await until('no edge', async () => (await edges()) === 0);
+  });
+});
+
+describe('what is looked at again and found unchanged', () => {
+  it('costs no write and no decision', async () => {
+    await running();
+    await Promise.all(NAMES.map((name) => daemon.tell('client.created', `${name}-app`)));
+    await daemon.idle();
+    const [decisions, writes] = [(await rig.decisions()).length, rig.proxy.writes.length];
+    await looksAgain();
+    await daemon.idle();
+    expect((await rig.decisions()).length).toBe(decisions);
+    expect(rig.proxy.writes.length).toBe(writes);
+  });
+});

@@ -1,0 +1,68 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Daemon, Rig } from '../../support/daemon.js';
+import { EDGE, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
+import { until } from '../../support/until.js';
+
+let rig: Rig;
+let daemon: Daemon;
+afterEach(() => rig.close());
+
+describe('a daemon that is told to stop', () => {
+  it('finishes the job that runs, settles its decision and publishes it', async () => {
+    rig = await ordersRig();
+    let release: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let isWriting = false;
+    rig.proxy.interfere = async ({ method, target }) => {
+      if (method !== 'PUT' || !target.startsWith('/v1/config')) return undefined;
+      isWriting = true;
+      await gate;
+      return undefined;
+    };
+    daemon = await rig.start();
+    await until('a write', () => isWriting);
+    let isEnded = false;
+    const stopped = daemon.stop().then(() => {
+      isEnded = true;
+    });
+    await until('the stop to begin', () => rig.logs.some((line) => line.includes('"stopping:')));
+    await expect(fetch(`${daemon.address}/healthz`)).rejects.toThrow();
+    expect(isEnded).toBe(false);
+    release();
+    await stopped;
+    expect((await rig.mesh.access('orders'))?.web).toBe(READ);
+    const told = (await rig.decisions()).filter(({ subject }) => subject === EDGE);
+    expect(told.map(({ outcome }) => outcome)).toEqual(['applied']);
+  });
+
+  it('stops though Consul and the directory do not answer, and goes on where it was', async () => {
+    rig = await ordersRig();
+    daemon = await rig.start();
+    await isOpen(rig, READ);
+    await daemon.idle();
+    rig.idp.fault = () => ({ status: 503 });
+    await daemon.tell('client.updated', 'web-app');
+    rig.proxy.interfere = () => 'drop';
+    await daemon.stop();
+    rig.proxy.interfere = () => undefined;
+    rig.idp.fault = undefined;
+    rig.idp.put('web-app');
+    daemon = await rig.start();
+    await rig.decided({ subject: EDGE, action: 'revoke', outcome: 'applied' });
+  });
+
+  it('lets go of its directory, which nobody else may use before', async () => {
+    rig = await ordersRig();
+    daemon = await rig.start();
+    await expect(rig.start()).rejects.toMatchObject({ code: 'ERR_STATE_LOCKED' });
+    const { port } = new URL(daemon.address);
+    await daemon.stop();
+    rig.writeFile({ http: { listen: `127.0.0.1:${new URL(rig.proxy.address).port}` } });
+    await expect(rig.start()).rejects.toThrow('cannot be used (already in use)');
+    rig.writeFile({ http: { listen: `127.0.0.1:${port}` } });
+    daemon = await rig.start();
+    await isOpen(rig, READ);
+  });
+});
