@@ -18,19 +18,26 @@ const PAUSE_MS = 10_000;
 export function withRateLimitBackoff(parts: ProviderParts, clock: Clock): BackoffParts {
   const { directory, source } = parts;
   const { provider } = directory;
-  let until: number | undefined;
+  let pause = { since: 0, until: 0 };
+  const restMs = () => {
+    const now = clock.now();
+    // The clock was set back during the pause: how much of it is left is not known, and the provider can say so again.
+    return now < pause.since ? 0 : pause.until - now;
+  };
 
   const ask = async <T>(request: () => Promise<T>, forOrder = false): Promise<T> => {
-    const restMs = (until ?? 0) - clock.now();
-    if (restMs > 0 && !forOrder) {
-      const message = `provider ${provider}: limits the rate of requests; nothing is asked for ${Math.ceil(restMs / 1000)} s`;
-      throw new SyncError('ERR_DIRECTORY_RATE_LIMITED', message, { retriable: true, retryAfterMs: restMs });
+    const rest = restMs();
+    if (rest > 0 && !forOrder) {
+      const message = `provider ${provider}: limits the rate of requests; nothing is asked for ${Math.ceil(rest / 1000)} s`;
+      throw new SyncError('ERR_DIRECTORY_RATE_LIMITED', message, { retriable: true, retryAfterMs: rest });
     }
     try {
       return await request();
     } catch (error) {
-      if (error instanceof SyncError && error.code === 'ERR_DIRECTORY_RATE_LIMITED')
-        until = Math.max(until ?? 0, clock.now() + (error.retryAfterMs ?? PAUSE_MS));
+      if (error instanceof SyncError && error.code === 'ERR_DIRECTORY_RATE_LIMITED') {
+        const since = clock.now();
+        pause = { since, until: since + Math.max(restMs(), error.retryAfterMs ?? PAUSE_MS) };
+      }
       throw error;
     }
   };
@@ -54,7 +61,7 @@ export function withRateLimitBackoff(parts: ProviderParts, clock: Clock): Backof
     directory: pausing(directory, ask),
     ...(source === undefined ? {} : { source }),
     ...feed(parts),
-    pausedUntil: () => until,
+    pausedUntil: () => (restMs() > 0 ? pause.until : undefined),
   };
 }
 

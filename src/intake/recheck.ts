@@ -69,7 +69,9 @@ export async function runRechecks(
   while (!signal.aborted) {
     try {
       if (!isPaused()) {
-        const mayReadAll = clock.now() - completeAt >= COMPLETE_READ_EVERY_MS;
+        const elapsedMs = clock.now() - completeAt;
+        // Negative where the clock was set back.
+        const mayReadAll = elapsedMs < 0 || elapsedMs >= COMPLETE_READ_EVERY_MS;
         if ((await lookAgain(provider, mayReadAll, deps)) === 'complete') completeAt = clock.now();
       }
       outage.ends(clock.now());

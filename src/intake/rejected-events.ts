@@ -22,7 +22,7 @@ export interface RejectedEvents {
 }
 
 export function createRejectedEvents(deps: {
-  readonly journal: Journal;
+  readonly journal: Pick<Journal, 'settle'>;
   readonly stamp: () => Stamp;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -35,7 +35,9 @@ export function createRejectedEvents(deps: {
       const now = deps.clock.now();
       const bucket = buckets.get(provider) ?? { tokens: BURST, filledAt: now, suppressed: 0 };
       buckets.set(provider, bucket);
-      bucket.tokens = Math.min(BURST, bucket.tokens + ((now - bucket.filledAt) / 1000) * PER_SECOND);
+      // The clock may have been set back since.
+      const elapsedMs = Math.max(0, now - bucket.filledAt);
+      bucket.tokens = Math.min(BURST, bucket.tokens + (elapsedMs / 1000) * PER_SECOND);
       bucket.filledAt = now;
       if (bucket.tokens < 1) {
         bucket.suppressed++;

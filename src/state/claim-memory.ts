@@ -12,6 +12,7 @@ export class ClaimMemory {
   /** Of services without instances: milliseconds since the epoch. */
   readonly #graceEnds = new Map<string, number>();
   #firstEnd = Number.POSITIVE_INFINITY;
+  #now = Number.NEGATIVE_INFINITY;
   readonly #graceMs: number;
 
   constructor(graceMs: number) {
@@ -25,6 +26,7 @@ export class ClaimMemory {
 
   /** What the instances of a service say now. The grace begins when the last one is seen to be gone. */
   note(key: string, stated: StatedClaim, wasInhabited: boolean, now: number): void {
+    this.#follow(now);
     this.#graceEnds.delete(key);
     const known = this.#claims.get(key);
     if (stated.kind === 'client') {
@@ -50,6 +52,7 @@ export class ClaimMemory {
 
   /** Services whose grace has ended since the last call. Costs nothing before the first end. */
   takeEnded(now: number): readonly string[] {
+    this.#follow(now);
     if (now < this.#firstEnd) return [];
     const ended: string[] = [];
     this.#firstEnd = Number.POSITIVE_INFINITY;
@@ -69,6 +72,19 @@ export class ClaimMemory {
   forget(key: string): void {
     this.#claims.delete(key);
     this.#graceEnds.delete(key);
+  }
+
+  /** Where the clock was set back, a grace that began in the future begins now: none lasts longer than one more grace. */
+  #follow(now: number): void {
+    const isSetBack = now < this.#now;
+    this.#now = now;
+    if (!isSetBack) return;
+    this.#firstEnd = Number.POSITIVE_INFINITY;
+    for (const key of this.#graceEnds.keys()) {
+      const claim = this.#claims.get(key);
+      if (claim !== undefined && claim.lastSeenAt > now) this.#claims.set(key, { ...claim, lastSeenAt: now });
+      this.#beginGrace(key);
+    }
   }
 
   #beginGrace(key: string): void {

@@ -30,7 +30,10 @@ export class RevocationWindow {
 
   /** Edges removed within the window that ends now. */
   used(now: number): number {
-    this.#removals = this.#removals.filter(({ at }) => at > now - this.#windowMs);
+    // A removal in the future was made before the clock was set back. It would count until the clock is there again.
+    this.#removals = this.#removals
+      .map((each) => (each.at > now ? { ...each, at: now } : each))
+      .filter(({ at }) => at > now - this.#windowMs);
     return this.#removals
       .filter(({ subject }) => subject === undefined || !this.#open.has(subject))
       .reduce((sum, { edges }) => sum + edges, 0);
