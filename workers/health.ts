@@ -16,6 +16,9 @@ export interface HealthDeps {
 /** How long a probe waits for the store. */
 const PROBE_TIMEOUT_MS = 2_000;
 
+/** So long an answer about the status is given again: to read it costs work that grows with the holds. */
+const STATUS_LIFE_MS = 1_000;
+
 /** `/healthz`: the process lives. `/readyz`: events can be accepted durably. `/statusz` and `/metrics`: what it does. */
 export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
   // A page whose name was rebound to 127.0.0.1 could read who may call whom.
@@ -23,6 +26,7 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
     if (isLoopback(deps.host) && !isLoopback(request.hostname))
       return reply.code(403).send({ error: 'ask for localhost: this listener answers to its own machine' });
   };
+  const status = readOnce(deps.status, STATUS_LIFE_MS);
   server.get('/healthz', async () => ({ status: 'ok' }));
   server.get('/readyz', async (_request, reply) => {
     try {
@@ -39,15 +43,35 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
   });
   server.get('/statusz', { preHandler }, async (_request, reply) => {
     try {
-      return await deps.status();
+      return await status();
     } catch (error) {
       return reply.code(503).send({ reason: messageOf(error) });
     }
   });
   server.get('/metrics', { preHandler }, async (_request, reply) => {
     // Its gauges stay as they were while the store is broken; what broke can be seen all the same.
-    await deps.status().catch(() => {});
+    await status().catch(() => {});
     const { contentType, body } = await deps.metrics.expose();
     return reply.type(contentType).send(body);
   });
+}
+
+/** One read at a time, whose result serves everyone who asks while it runs and for `lifeMs` after. A failure is not kept. */
+function readOnce<T>(read: () => Promise<T>, lifeMs: number): () => Promise<T> {
+  let last: Promise<T> | undefined;
+  return () => {
+    last ??= read().then(
+      (value) => {
+        setTimeout(() => {
+          last = undefined;
+        }, lifeMs).unref();
+        return value;
+      },
+      (error: unknown) => {
+        last = undefined;
+        throw error;
+      },
+    );
+    return last;
+  };
 }

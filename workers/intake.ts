@@ -3,6 +3,7 @@ import type { Clock } from '../src/clock.js';
 import { messageOf, RejectedEvent, SyncError } from '../src/errors.js';
 import type { EventSource, RawRequest } from '../src/identity/source.js';
 import { type AcceptDeps, acceptEvents } from '../src/intake/accept-events.js';
+import { limitConnections } from '../src/intake/admission.js';
 import type { RejectedEvents } from '../src/intake/rejected-events.js';
 import type { Logger } from '../src/observe.js';
 
@@ -19,8 +20,8 @@ export interface IntakeDeps extends AcceptDeps {
 const LONGEST_PARAMETER = 512;
 
 /**
- * `connections` stay far below what a process may open, so that whoever floods the listener cannot keep it from
- * reaching Consul; a request is ended `requestMs` after its beginning, which is looked for every `checkMs`.
+ * `connections` stay far below what a process may open, so that a flood of the listener cannot keep it from reaching
+ * Consul. A request is ended `requestMs` after its beginning; that is checked every `checkMs`.
  */
 const LIMITS = { connections: 512, requestMs: 10_000, checkMs: 1_000 };
 
@@ -37,7 +38,9 @@ export function createHttpServer(limits: Partial<typeof LIMITS> = {}): FastifyIn
     keepAliveTimeout: 30_000,
     trustProxy: false,
   });
-  server.server.maxConnections = connections;
+  const admission = limitConnections(server.server, connections);
+  server.addHook('preHandler', async ({ raw }) => admission.answering(raw));
+  server.addHook('onResponse', async ({ raw }) => admission.answered(raw));
   // Webhooks are verified over their raw bytes, so nothing is parsed here.
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -46,6 +46,36 @@ describe('the health of a daemon', () => {
   });
 });
 
+describe('the status of a daemon', () => {
+  const answer = { owner: 'payments' } as Awaited<ReturnType<HealthDeps['status']>>;
+
+  it('is read once for all who ask within a second', async () => {
+    let reads = 0;
+    serve({
+      status: async () => {
+        reads++;
+        return answer;
+      },
+    });
+    await Promise.all(Array.from({ length: 20 }, (_, at) => app.inject(at % 2 ? '/metrics' : '/statusz')));
+    expect((await app.inject('/statusz')).json()).toEqual(answer);
+    expect(reads).toBe(1);
+  });
+
+  it('is read again after a failure', async () => {
+    let reads = 0;
+    serve({
+      status: async () => {
+        reads++;
+        if (reads === 1) throw new Error('the disk is full');
+        return answer;
+      },
+    });
+    expect((await app.inject('/statusz')).statusCode).toBe(503);
+    expect((await app.inject('/statusz')).statusCode).toBe(200);
+  });
+});
+
 describe('what only this machine may read', () => {
   const status = async () => ({ owner: 'payments' }) as Awaited<ReturnType<HealthDeps['status']>>;
   const ask = async (host: string, url: string) => (await app.inject({ url, headers: { host } })).statusCode;

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHttpServer } from '../../workers/intake.js';
@@ -10,9 +10,12 @@ afterEach(async () => {
   await server?.close();
 });
 
-async function listen(limits: Parameters<typeof createHttpServer>[0]): Promise<number> {
+async function listen(
+  limits: Parameters<typeof createHttpServer>[0],
+  answer: () => Promise<string> = async () => 'read',
+): Promise<number> {
   server = createHttpServer(limits);
-  server.post('/', async () => 'read');
+  server.post('/', answer);
   await server.listen({ host: '127.0.0.1', port: 0 });
   return (server.server.address() as AddressInfo).port;
 }
@@ -35,21 +38,46 @@ describe('the HTTP server', () => {
     await once(socket, 'close');
   });
 
-  it('takes no more connections than its limit, and new ones once some have ended', async () => {
+  it('closes the oldest unfinished request for a new connection, once there are as many as it takes', async () => {
     const port = await listen({ connections: 2 });
-    const [first] = [await open(port), await open(port)];
+    const [first, second] = [await open(port), await open(port)];
+    const ended = once(first, 'close');
     const third = await open(port);
-    await once(third, 'close');
-    first.destroy();
-    await once(first, 'close');
-    await expect
-      .poll(async () => (await fetch(`http://127.0.0.1:${port}/`, { method: 'POST' })).text())
-      .toBe('read');
+    await ended;
+    expect(second.destroyed).toBe(false);
+    third.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
+    const [answer] = await once(third, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  it('has a limit of connections by itself', () => {
-    server = createHttpServer();
-    expect(server.server.maxConnections).toBeGreaterThan(100);
-    expect(server.server.maxConnections).toBeLessThan(1024);
+  it('closes no connection whose request is being answered', async () => {
+    const events = new EventEmitter();
+    const started = once(events, 'started');
+    const port = await listen({ connections: 1 }, async () => {
+      events.emit('started');
+      await once(events, 'finish');
+      return 'slow';
+    });
+    const first = await open(port);
+    first.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
+    await started;
+    const second = await open(port);
+    await once(second, 'close');
+    events.emit('finish');
+    const [answer] = await once(first, 'data');
+    expect(String(answer)).toMatch(/slow$/);
+  });
+
+  it('answers each of ten probes while 1,200 requests from one address stay unfinished', async () => {
+    const port = await listen({ connections: 100 });
+    const flood = async () => {
+      const socket = await open(port).catch(() => undefined);
+      socket?.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx');
+    };
+    for (let probe = 0; probe < 10; probe++) {
+      await Promise.all(Array.from({ length: 120 }, flood));
+      const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST' });
+      expect(await answer.text()).toBe('read');
+    }
   });
 });
