@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'ERR_QUEUE_UNSAFE'
   | 'ERR_DECISIONS_UNREACHABLE'
   | 'ERR_STATE_LOCKED'
+  | 'ERR_STATE_DAMAGED'
   | 'ERR_TIMEOUT'
   | 'ERR_INTERNAL';
 

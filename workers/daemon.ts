@@ -159,7 +159,7 @@ export async function runDaemon(
     options.started?.(address);
 
     const failed = Promise.all([...inputs, jobs, relay]).then(() => {});
-    await Promise.race([failed, aborted(signal)]);
+    await Promise.race([failed, aborted(signal), ...(store.damaged === undefined ? [] : [store.damaged])]);
     logger.info({}, 'stopping: no new events, running jobs are finished');
     await server.close();
     await Promise.all(inputs);

@@ -20,6 +20,8 @@ export interface Store {
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
   readonly rechecks: Rechecks;
+  /** Rejects once the store is found to be damaged, so that nothing more can be done with it. */
+  readonly damaged?: Promise<never>;
   close(): Promise<void>;
 }
 

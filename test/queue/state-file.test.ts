@@ -1,4 +1,14 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -50,6 +60,42 @@ describe('the state file', () => {
     file.sql(`PRAGMA max_page_count = ${pages + 1000}`).all();
     await put(file, 'large', 'x'.repeat(100_000));
     expect(names(file)).toEqual(['large']);
+    await file.close();
+  });
+
+  const overwrite = (name: string) => {
+    const fd = openSync(join(directory, name), 'r+');
+    writeSync(fd, Buffer.alloc(statSync(join(directory, name)).size - 4096, 0x55), 0, undefined, 4096);
+    closeSync(fd);
+  };
+  const fill = async (file: StateFile) => {
+    for (let at = 0; at < 20; at++) await put(file, `fact ${at}`, 'x'.repeat(4000));
+  };
+
+  it('refuses a file whose bytes were overwritten, and says what to do', async () => {
+    const file = new StateFile(directory, QUEUE_FILE);
+    await fill(file);
+    file.sql('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    await file.close();
+    overwrite('queue.db');
+    const open = () => new StateFile(directory, QUEUE_FILE);
+    expect(open).toThrow(expect.objectContaining({ code: 'ERR_STATE_DAMAGED', retriable: false }));
+    expect(open).toThrow(/queue\.db is damaged .*move .* away, restore them from a backup/);
+  });
+
+  it('reports damage that it meets while it is used', async () => {
+    const file = new StateFile(directory, QUEUE_FILE);
+    await fill(file);
+    file.sql('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    overwrite('queue.db');
+    const other = new Database(join(directory, 'queue.db'));
+    // Pages that SQLite keeps in memory hide the damage until another process has written.
+    expect(() => other.prepare('INSERT INTO facts (name, value) VALUES (?, ?)').run('x', 'y')).toThrow();
+    other.close();
+    file.sql('PRAGMA cache_size = 0').all();
+    file.sql('PRAGMA shrink_memory').all();
+    await expect(put(file, 'later', 'x'.repeat(9000))).rejects.toMatchObject({ code: 'ERR_STATE_DAMAGED' });
+    await expect(file.damaged).rejects.toMatchObject({ code: 'ERR_STATE_DAMAGED' });
     await file.close();
   });
 

@@ -39,6 +39,9 @@ const ROWS_BETWEEN_CHECKPOINTS = 5000;
  * and the event loop waits for no sync. Throws SyncError ERR_QUEUE_UNREACHABLE.
  */
 export class StateFile {
+  /** Rejects with ERR_STATE_DAMAGED once SQLite finds that the file is damaged. Nothing can be done with it then. */
+  readonly damaged: Promise<never>;
+  #onDamage: (error: SyncError) => void = () => {};
   readonly #path: string;
   readonly #database: Database.Database;
   /** None where the file system has no shared memory: SQLite syncs there by itself. */
@@ -57,12 +60,17 @@ export class StateFile {
 
   constructor(directory: string, schema: StateSchema, sync?: SyncFile) {
     this.#path = join(directory, schema.fileName);
+    this.damaged = new Promise((_resolve, reject) => {
+      this.#onDamage = reject;
+    });
+    this.damaged.catch(() => {});
     try {
       this.#database = new Database(this.#path, { timeout: 5000 });
       // It names who may call whom: only its owner may read it. The side files take its mode.
       chmodSync(this.#path, 0o600);
       this.#database.exec('PRAGMA journal_mode = WAL');
       this.#database.exec('PRAGMA synchronous = FULL');
+      this.#check();
       const version = this.#pragma('user_version').integer('user_version');
       if (version > schema.version) throw new Error(`a newer scopemesh wrote it (version ${version})`);
       this.#database.exec('PRAGMA temp_store = MEMORY');
@@ -76,7 +84,7 @@ export class StateFile {
         this.#pragma('wal_autocheckpoint = 0');
       }
     } catch (error) {
-      throw unreachable(this.#path, error);
+      throw this.#failure(error);
     }
   }
 
@@ -107,7 +115,7 @@ export class StateFile {
     try {
       return query();
     } catch (error) {
-      throw unreachable(this.#path, error);
+      throw this.#failure(error);
     }
   }
 
@@ -126,7 +134,7 @@ export class StateFile {
    */
   write<T>(apply: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#closing !== undefined) throw unreachable(this.#path, new Error('it is closed'));
+      if (this.#closing !== undefined) throw this.#failure(new Error('it is closed'));
       let result: { readonly value: T } | undefined;
       this.#waiting.push({
         apply: () => {
@@ -178,7 +186,7 @@ export class StateFile {
       this.#commit(writes, failures);
       if (failures.size < writes.length) await this.#sync();
     } catch (error) {
-      const failure = unreachable(this.#path, error);
+      const failure = this.#failure(error);
       if (writes.length === 0) writes.push(...this.#waiting.splice(0));
       for (const write of writes) failures.set(write, failure);
     }
@@ -222,7 +230,7 @@ export class StateFile {
     try {
       write.apply();
     } catch (error) {
-      failures.set(write, unreachable(this.#path, error));
+      failures.set(write, this.#failure(error));
       this.sql('ROLLBACK TO one').run();
     }
     this.sql('RELEASE one').run();
@@ -273,6 +281,19 @@ export class StateFile {
     this.#rowsInLog = 0;
   }
 
+  /** Takes about a second for a file of some hundred megabytes. */
+  #check(): void {
+    const found = this.#pragma('quick_check(1)').text('quick_check');
+    if (found !== 'ok') throw damaged(this.#path, new Error(found.replaceAll(/\s+/g, ' ')));
+  }
+
+  #failure(error: unknown): SyncError {
+    if (!isDamage(error)) return unreachable(this.#path, error);
+    const failure = damaged(this.#path, error);
+    this.#onDamage(failure);
+    return failure;
+  }
+
   #pragma(name: string): Row {
     return new Row(this.#database.prepare(`PRAGMA ${name}`).all()[0]);
   }
@@ -287,5 +308,19 @@ export function unreachable(path: string, error: unknown): SyncError {
       retriable: true,
       cause: error,
     },
+  );
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^SQLITE_(CORRUPT|NOTADB)/.test(String(error.code));
+}
+
+function damaged(path: string, error: unknown): SyncError {
+  return new SyncError(
+    'ERR_STATE_DAMAGED',
+    `the state file ${path} is damaged (${messageOf(error)}). ` +
+      `Stop scopemesh, move ${path} with its -wal and -shm files away, restore them from a backup or start without them. ` +
+      'Without them scopemesh reads both sides again; events that waited, rulings and quarantines are lost.',
+    { retriable: false, cause: error },
   );
 }

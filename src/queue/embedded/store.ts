@@ -30,6 +30,8 @@ export interface EmbeddedStore {
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
   readonly rechecks: Rechecks;
+  /** Rejects with ERR_STATE_DAMAGED once a file is found to be damaged. */
+  readonly damaged: Promise<never>;
   /** Stops the queue, waits for running jobs, writes what waits, and gives the directory free. */
   close(): Promise<void>;
 }
@@ -66,6 +68,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     journal,
     keyValues,
     rechecks,
+    damaged: Promise.race([file.damaged, journalFile.damaged]),
     async close() {
       await queue.close();
       await Promise.all([file.close(), journalFile.close()]);
