@@ -38,14 +38,16 @@ export async function planGuarded(
   signal: AbortSignal,
 ): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
   const { world, window } = deps;
-  const inputNow = () => inputFor(destination, job, record.lastApplied, deps);
-  const known = inputNow();
-  const isRefreshed = await refreshStanding(planDestination({ ...known, entry }), deps, signal);
-  const input = isRefreshed ? inputNow() : known;
-  const first = planDestination({ ...input, entry });
+  const inputNow = () => ({ ...inputFor(destination, job, record.lastApplied, deps), entry });
+  let input = inputNow();
+  let first = planDestination(input);
+  if (await refreshStanding(first, deps, signal)) {
+    input = inputNow();
+    first = planDestination(input);
+  }
   // What would take over from a source that goes must not be judged by a wildcard that a watch has yet to show.
   const unguarded = first.changes.some((change) => change.after === undefined)
-    ? planDestination({ ...input, entry, wildcard: await readWildcard(destination, deps, signal) })
+    ? planDestination({ ...input, wildcard: await readWildcard(destination, deps, signal) })
     : first;
   const { owner } = world.mapping;
   const kind = guardableEdges(unguarded, (changes) =>
