@@ -1,109 +1,114 @@
-/** What each key means, where the schema's own words are none or too few; by the path of `configurationKeys`. */
+/** What each key means, where the schema has no description or a short one; by the path of `configurationKeys`. */
 export const MEANINGS: Readonly<Record<string, string>> = {
   owner:
-    'The ownership mark of this instance. It begins the Description of every source that is its own, and is part of its names in Redis, Kafka and Consul’s KV. It cannot change while scopemesh runs; what another owner opened, logins to Consul too, stands on and is nobody’s to take back, so take it back (with empty `scopes` and `groups`) before you change it.',
+    'The ownership mark of this instance. The Description of every source that this instance owns begins with it, and it is part of the names in Redis, Kafka and Consul’s KV. It cannot change while scopemesh runs. What another owner opened stays as it is, logins to Consul too: before you change `owner`, remove that access by running once with empty `scopes` and `groups`.',
   mode: 'See [modes](#modes).',
   'consul.address': 'Where Consul’s HTTP API is; `http://` or `https://`.',
   'consul.token':
-    'The ACL token; [deploy/consul-policy.hcl](../deploy/consul-policy.hcl) has its rules. Empty means none.',
-  'consul.datacenter': 'Asked for with each request; left out, that of the agent.',
-  'consul.partition': 'Consul Enterprise. scopemesh reads and writes in this partition alone.',
-  'consul.namespace': 'Consul Enterprise. scopemesh reads and writes in this namespace alone.',
+    'The ACL token. [deploy/consul-policy.hcl](../../deploy/consul-policy.hcl) has its rules. Empty means no token.',
+  'consul.datacenter': 'The datacenter that each request names. The default is the datacenter of the agent.',
+  'consul.partition': 'Consul Enterprise: scopemesh reads and writes only in this partition.',
+  'consul.namespace': 'Consul Enterprise: scopemesh reads and writes only in this namespace.',
   'consul.tls.caFile': 'The CA that signed Consul’s certificate, in PEM.',
-  'consul.tls.certFile': 'A client certificate, in PEM; only together with `keyFile`.',
-  'consul.tls.keyFile': 'Its key, in PEM.',
-  'consul.tls.serverName': 'The name in Consul’s certificate, where it is not the host of `address`.',
-  providers: 'The identity providers; at least one.',
+  'consul.tls.certFile': 'A client certificate, in PEM. Needs `keyFile`.',
+  'consul.tls.keyFile': 'The key of the client certificate, in PEM.',
+  'consul.tls.serverName': 'The name in Consul’s certificate, if it is not the host of `address`.',
+  providers: 'The identity providers. At least one.',
   'providers[].kind':
-    'Each kind has a chapter of its own: [auth0](providers/auth0.md), [entra](providers/entra.md), [keycloak](providers/keycloak.md), [oidc](providers/oidc.md), [okta](providers/okta.md).',
+    'Each kind has a page: [auth0](../providers/auth0.md), [entra](../providers/entra.md), [keycloak](../providers/keycloak.md), [oidc](../providers/oidc.md), [okta](../providers/okta.md).',
   'providers[].webhook.secrets':
-    'Secrets that events at `POST /events/<name>` may be signed with; each is tried in turn. Without `webhook` there is no such endpoint.',
+    'The secrets that prove events at `POST /events/<name>`. scopemesh tries each in turn. Without `webhook` this endpoint does not exist.',
   'providers[].keysCaFile':
-    'For `user: required`: the CA certificates by which the proxies verify the server that they fetch the provider’s keys from, as a file on their machines. Without it they take any certificate. See [the user behind the call](security.md#the-user-behind-the-call).',
+    'For `user: required`: a file of CA certificates on the machines of the proxies. The proxies use it to verify the server from which they fetch the provider’s keys. Without it they accept any certificate. See [user tokens](../explanation/user-tokens.md).',
   'providers[].audience':
-    'What an access token must be issued for to log in to Consul. Required with `login: on`, with `acl:` rules and with `groups:` of this provider; without it any token of the provider would do.',
+    'The audience that an access token must have to log in to Consul. Required with `login: on`, with `acl:` rules and with `groups:` of this provider: without it Consul would accept any token of the provider.',
   'providers[].userAudience':
-    'For `user: required` and `onBehalfOf`: what the user’s token beside a call must be issued for; `audience` without it. The called service receives that token: with one audience for both it can log in to Consul as the user. See [the user behind the call](security.md#the-user-behind-the-call).',
+    'For `user: required` and `onBehalfOf`: the audience of the user’s token beside a call. The default is `audience`. The called service receives that token, so with one audience for both it can log in to Consul as the user. See [user tokens](../explanation/user-tokens.md).',
   'providers[].claims.client':
-    'The claim of an access token that names its client; a JSON pointer (`/a/b`) for one inside another.',
+    'The claim of an access token that names its client. Use a JSON pointer (`/a/b`) for a claim inside another one.',
   'providers[].claims.scopes':
-    'The claim of an access token with its scopes; where it is a list, `user: required` asks for the scope in it. A JSON pointer for one inside another.',
+    'The claim of an access token that holds its scopes. If it is a list, `user: required` looks for the scope in it. Use a JSON pointer for a claim inside another one.',
   'providers[].claims.groups':
-    'The claim of a person’s access token that lists their groups; a JSON pointer for one inside another.',
-  'providers[].clientSecret': 'Its secret.',
-  'services.clientMeta': 'The key of a service’s meta that names its OAuth client.',
-  'services.clientTag': 'What a tag begins with that names the client: `oauth-client=web-app`.',
+    'The claim of a person’s access token that lists their groups. Use a JSON pointer for a claim inside another one.',
+  'providers[].clientSecret': 'The secret of `clientId`.',
+  'services.clientMeta':
+    'The key of a service’s meta that names its OAuth client. Give each instance its own key if several instances share a Consul: see [several instances](../how-to/run-several-instances.md).',
+  'services.clientTag': 'The beginning of a tag that names the client, as in `oauth-client=web-app`.',
   'services.claims': 'See [claims](#claims).',
   'services.claimGrace':
-    'How long a service without any instance left keeps its claim. A claim that is taken back ends at once.',
+    'How long a service without any instance keeps its claim. A claim that an instance takes back ends at once.',
   scopes: 'See [scopes and rules](#scopes-and-rules).',
-  'scopes.<scope>.provider': 'Only scopes of this provider. Needed as soon as there are several providers.',
+  'scopes.<scope>.provider':
+    'The rule applies only to scopes of this provider. Required if there are several providers.',
   'scopes.<scope>.api':
-    'Only scopes of this API. Needed as soon as the provider has several `apis`; without it a rule is about the only one, or where scopes belong to no API (Keycloak’s client scopes, `oidc`) about those.',
-  'scopes.<scope>.to': 'The destination service; it may use captures of the scope, as in `"{service}"`.',
+    'The rule applies only to scopes of this API. Required if the provider has several `apis`. Without it the rule applies to the only API, or, if scopes belong to no API (Keycloak’s client scopes, `oidc`), to those scopes.',
+  'scopes.<scope>.to': 'The destination service. It may use captures of the scope, as in `"{service}"`.',
   'scopes.<scope>.methods': 'Only requests with one of these methods.',
-  'scopes.<scope>.path': 'Only this path and what lies under it. See [paths](security.md#paths).',
+  'scopes.<scope>.path': 'Only this path and what lies below it. See [paths](paths.md).',
   'scopes.<scope>.pathExact': 'Only exactly this path.',
   'scopes.<scope>.pathPrefix':
-    'Only paths that begin with this text: `/v1/orders` is also the beginning of `/v1/orders-internal`.',
-  'scopes.<scope>.pathRegex': 'Only paths that the whole of this RE2 expression matches.',
+    'Only paths that begin with this text. `/v1/orders` is also the beginning of `/v1/orders-internal`.',
+  'scopes.<scope>.pathRegex': 'Only paths that this RE2 expression matches as a whole.',
   'scopes.<scope>.headers':
-    'Only requests that meet all of these conditions; each has a name and exactly one of `present`, `exact`, `prefix`, `suffix` and `regex`.',
-  'scopes.<scope>.headers[].name': 'The header.',
-  'scopes.<scope>.headers[].present': 'It is there.',
-  'scopes.<scope>.headers[].exact': 'It is exactly this.',
-  'scopes.<scope>.headers[].prefix': 'It begins with this.',
-  'scopes.<scope>.headers[].suffix': 'It ends with this.',
-  'scopes.<scope>.headers[].regex': 'The whole of this RE2 expression matches it.',
+    'Only requests that meet all of these conditions. Each condition has a name and exactly one of `present`, `exact`, `prefix`, `suffix` and `regex`.',
+  'scopes.<scope>.headers[].name': 'The name of the header.',
+  'scopes.<scope>.headers[].present': 'The request has the header.',
+  'scopes.<scope>.headers[].exact': 'The value is exactly this text.',
+  'scopes.<scope>.headers[].prefix': 'The value begins with this text.',
+  'scopes.<scope>.headers[].suffix': 'The value ends with this text.',
+  'scopes.<scope>.headers[].regex': 'This RE2 expression matches the whole value.',
   'scopes.<scope>.headers[].invert':
-    'The condition turned round. A header that is missing meets only an inverted `present`.',
+    'Inverts the condition. A missing header meets only an inverted `present`.',
   'scopes.<scope>.acl':
-    'Instead of `to`: the rules, in Consul’s ACL language, that a client with this scope has when it logs in to Consul. They may use captures of the scope. See [login.md](login.md).',
+    'Instead of `to`: rules in Consul’s ACL language. A client with this scope has them when it logs in to Consul. They may use captures of the scope. See [log in to Consul](../how-to/log-in-to-consul.md).',
   'scopes.<scope>.user':
-    'The request must carry a user’s access token as well, in `Authorization`: of the provider, for its `userAudience`, and with the scope where tokens list scopes. Needs Consul 1.16.1 or newer and a destination that speaks http; else what the rule opens is held (`UserTokenUnenforceable`) and stays closed. See [the user behind the call](security.md#the-user-behind-the-call).',
+    'The request must also carry a user’s access token in `Authorization`: a token of the provider, for its `userAudience`, and with the scope if tokens list scopes. Needs Consul 1.16.1 or newer and a destination that speaks http. Otherwise scopemesh holds what the rule would open (`UserTokenUnenforceable`), and it stays closed. See [user tokens](../explanation/user-tokens.md).',
   'scopes.<scope>.actors':
-    'Only clients of these kinds. A client of unknown kind passes only where all three are listed.',
+    'Only clients of these kinds. A client of unknown kind passes only if all three are listed.',
   login:
-    'Whether a client may log in to Consul as the service that claims it: its token then has that service’s identity. `acl:` rules need no `login: on`. See [login.md](login.md).',
-  groups: 'By the group or role, as the identity provider names it. See [people](login.md#people).',
+    'Whether a client may log in to Consul as the service that claims it. Its token then has the identity of that service. `acl:` rules do not need `login: on`. See [log in to Consul](../how-to/log-in-to-consul.md).',
+  groups:
+    'The key is the name of a group or role as the identity provider writes it in tokens. In Keycloak a group has its full path, as in `/platform-oncall`. See [log in as a person](../how-to/log-in-as-a-person.md).',
   'groups.<group>.acl':
-    'The rules, in Consul’s ACL language, that its members have when they log in to Consul.',
-  'groups.<group>.provider': 'Whose group it is. Needed as soon as there are several providers.',
+    'Rules in Consul’s ACL language. Members of the group have them when they log in to Consul.',
+  'groups.<group>.provider': 'The provider of the group. Required if there are several providers.',
   'actors.classify':
-    'What kind of actor a client is; the first entry that fits decides. See [actors](#actors).',
-  'actors.classify[].attribute': 'The client has this attribute at the identity provider …',
-  'actors.classify[].equals': '… with exactly this value.',
-  'actors.classify[].clientId': 'Instead of the two: the client’s id fits this pattern.',
-  'actors.classify[].kind': 'The kind that it then is.',
+    'Sets the kind of actor of a client. The first entry that matches decides. See [actors](#actors).',
+  'actors.classify[].attribute': 'The client has this attribute at the identity provider,',
+  'actors.classify[].equals': 'and the attribute has exactly this value.',
+  'actors.classify[].clientId': 'Instead of the two: the client’s id matches this pattern.',
+  'actors.classify[].kind': 'The kind of a client that matches.',
   'actors.<kind>.maxTokenTtl':
-    'The longest that a Consul token of this kind may live; the access token’s own lifetime counts where it is shorter. An unknown kind has the shortest of the three.',
+    'The longest lifetime of a Consul token of this kind. The access token’s own lifetime counts if it is shorter. An unknown kind has the shortest of the three.',
   'actors.<kind>.onBehalfOf':
-    'A human must stand behind what this kind does: as with `user: required`, each request must carry a user’s token, here one that the client got to act for that user (`act.sub`). See [the user behind the call](security.md#the-user-behind-the-call).',
-  'guards.maxRevocations.percent': 'See [the mass guard](security.md#the-mass-guard).',
-  'guards.maxRevocations.atLeast': 'So many may always go, however few there are in all.',
-  'guards.maxRevocations.window': 'The sliding window in which they are counted.',
+    'A human must stand behind each action of this kind. As with `user: required`, each request must carry a user’s token: here one that the client got to act for that user (`act.sub`). See [user tokens](../explanation/user-tokens.md).',
+  'guards.maxRevocations.percent':
+    'The share of the owned edges that may go by inference. See [the mass guard](../explanation/mass-guard.md).',
+  'guards.maxRevocations.atLeast': 'This number of edges may always go, even if there are few in all.',
+  'guards.maxRevocations.window': 'The sliding window in which scopemesh counts them.',
   'guards.protected':
-    'Services that scopemesh never opens as a destination. What it had opened there is closed.',
-  'guards.freeze': 'Not built yet: a file with a freeze is refused.',
+    'Services that scopemesh never opens as a destination. It closes what it had opened there.',
+  'guards.freeze': 'Not built yet: scopemesh refuses a file with a freeze.',
   queue:
-    'Where jobs, the journal of writes and small facts are kept. `embedded`: a SQLite file in `state.directory`, one process alone. `bullmq`: Redis.',
+    'Where scopemesh keeps jobs, the journal of writes and small facts. `embedded`: SQLite files in `state.directory`, for one process. `bullmq`: Redis.',
   'queue.kind': 'As above.',
   'queue.url': '`redis://` or `rediss://`, with user and password where needed.',
   decisions:
-    'Where decisions go. `embedded`: a SQLite file in `state.directory`. `kafka`: see [kafka.md](kafka.md).',
+    'Where decisions go. `embedded`: a SQLite file in `state.directory`. `kafka`: see [publish to Kafka](../how-to/publish-to-kafka.md).',
   'decisions.kind': 'As above.',
-  'decisions.brokers': '`host:port` each.',
+  'decisions.brokers': 'The brokers, each as `host:port`.',
   'decisions.topic': 'The topic.',
   'decisions.tls': '`on` for TLS with the system’s CAs, or a map with the files.',
   'decisions.tls.caFile': 'The CA, in PEM.',
-  'decisions.tls.certFile': 'A client certificate, in PEM; only together with `keyFile`.',
-  'decisions.tls.keyFile': 'Its key, in PEM.',
+  'decisions.tls.certFile': 'A client certificate, in PEM. Needs `keyFile`.',
+  'decisions.tls.keyFile': 'The key of the client certificate, in PEM.',
   'decisions.tls.serverName': 'The name in the brokers’ certificates.',
   'decisions.sasl.mechanism': 'How scopemesh logs in to the brokers.',
-  'decisions.sasl.username': 'As whom.',
-  'decisions.sasl.password': 'With what.',
-  'http.listen': 'Where webhooks, probes and metrics are served; `host:port`. In a container `0.0.0.0:8080`.',
+  'decisions.sasl.username': 'The user name.',
+  'decisions.sasl.password': 'The password.',
+  'http.listen':
+    'The address of webhooks, probes, metrics and the API, as `host:port`. In a container use `0.0.0.0:8080`.',
   'state.directory':
-    'For the files of `embedded` queue and decisions; on a local disk. Created with mode 0700.',
-  resync: 'How often everything is compared with Consul (the sweep).',
+    'The directory of the files of the embedded queue and decision log. It must be on a local disk. scopemesh creates it with mode 0700.',
+  resync: 'How often scopemesh compares everything with Consul (the sweep).',
 };

@@ -1,16 +1,24 @@
 import { configJsonSchema } from '../config/json-schema.js';
 import { METRICS } from '../src/observe.js';
+import { COMMANDS, helpOf } from './command-help.js';
 import { type ConfigurationKey, configurationKeys } from './configuration-keys.js';
 import { MEANINGS } from './configuration-meanings.js';
 
-/** The tables of the manual that are made from the code, each by its name in the text. */
-function tables(): ReadonlyMap<string, string> {
+/** The lists of the manual that are made from the code, each by its name in the text. */
+async function lists(): Promise<ReadonlyMap<string, string>> {
   const keys = configurationKeys(configJsonSchema());
+  const help = await Promise.all(
+    ['', ...COMMANDS].map(async (command) => {
+      const name = command === '' ? 'help' : `help of ${command}`;
+      return [name, `\`\`\`\n${await helpOf(command)}\n\`\`\``] as const;
+    }),
+  );
   return new Map([
-    ['metrics', metricsTable()],
+    ['metrics', metricsList()],
+    ...help,
     ...CHAPTERS.map(
       ([name, begins]) =>
-        [`keys of ${name}`, keysTable(keys.filter(({ path }) => begins.test(path)))] as const,
+        [`keys of ${name}`, keysList(keys.filter(({ path }) => begins.test(path)))] as const,
     ),
   ]);
 }
@@ -19,45 +27,58 @@ function tables(): ReadonlyMap<string, string> {
 export const CHAPTERS: readonly (readonly [name: string, begins: RegExp])[] = [
   ['the instance', /^(owner|mode|resync|\$schema)$/],
   ['consul', /^consul\./],
-  ['providers', /^providers\b/],
+  ['every provider', /^providers(\[\]\.(kind|name|issuer|insecure|webhook\.secrets|poll|fullRead))?$/],
+  ['several kinds', /^providers\[\]\.(clientId|clientSecret|apis)$/],
+  ['tokens', /^providers\[\]\.(audience|userAudience|keysCaFile|claims\.\w+)$/],
+  ['auth0', /^providers\[\]\.(tenant|eventStream)$/],
+  ['entra', /^providers\[\]\.(webhook\.url|certificate\.\w+|federatedTokenFile|cloud|graph)$/],
+  ['keycloak', /^providers\[\]\.serviceAccountRoles$/],
+  ['oidc', /^providers\[\]\.(directory|directoryToken)$/],
+  ['okta', /^providers\[\]\.(org|privateKey|keyId|apiToken|aiAgents)$/],
+  ['ssf', /^providers\[\]\.ssf\./],
   ['services', /^services\./],
   ['scopes', /^scopes\b/],
   ['actors', /^actors\./],
   ['guards', /^guards\./],
-  ['stores', /^(queue|decisions|http|state)\b/],
+  ['stores', /^(queue|decisions|state)\b/],
+  ['http', /^http\b/],
   ['login and groups', /^(login|groups)\b/],
 ];
 
 /** A text with each of its generated blocks as it should be. Throws for a block that nothing makes. */
-export function withTables(text: string): string {
-  const made = tables();
+export async function withGenerated(text: string): Promise<string> {
+  const made = await lists();
   return text.replaceAll(BLOCK, (_, name: string) => {
-    const table = made.get(name);
-    if (table === undefined) throw new Error(`no table is called ${name}`);
-    return `<!-- generated: ${name} -->\n\n${table}\n\n<!-- end -->`;
+    const list = made.get(name);
+    if (list === undefined) throw new Error(`no list is called ${name}`);
+    return `<!-- generated: ${name} -->\n\n${list}\n\n<!-- end -->`;
   });
 }
 
-const BLOCK = /<!-- generated: ([a-z ]+) -->.*?<!-- end -->/gs;
+const BLOCK = /<!-- generated: ([a-z0-9 ]+) -->.*?<!-- end -->/gs;
 
-function metricsTable(): string {
-  const rows = Object.entries(METRICS).map(([name, [kind, help, labels]]) => [
-    `\`${name}\``,
-    kind,
-    labels.map((label) => `\`${label}\``).join(', '),
-    help,
-  ]);
-  return table(['metric', 'kind', 'labels', 'meaning'], rows);
+const COLUMNS = 120;
+
+function metricsList(): string {
+  return Object.entries(METRICS)
+    .map(([name, [kind, help, labels]]) => {
+      const by = labels.length === 0 ? '' : `; labels ${labels.map((label) => `\`${label}\``).join(', ')}`;
+      return item(`\`${name}\` (${kind}${by}): ${help}`);
+    })
+    .join('\n');
 }
 
-function keysTable(keys: readonly ConfigurationKey[]): string {
-  const rows = keys.map((key) => [
-    `\`${key.path}\``,
-    key.type,
-    key.isRequired ? 'required' : key.fallback === undefined ? '' : `\`${key.fallback}\``,
-    meaningOf(key),
-  ]);
-  return table(['key', 'type', 'default', 'meaning'], rows);
+function keysList(keys: readonly ConfigurationKey[]): string {
+  return keys
+    .map((key) => {
+      const value = key.isRequired
+        ? '; required'
+        : key.fallback === undefined
+          ? ''
+          : `; default \`${key.fallback}\``;
+      return item(`\`${key.path}\` (${key.type}${value}): ${meaningOf(key)}`);
+    })
+    .join('\n');
 }
 
 /** Where not all kinds have the key: what it means under which. */
@@ -68,20 +89,23 @@ function meaningOf({ path, description, kind, meanings }: ConfigurationKey): str
   return meanings.map(({ kinds, description: text }) => `(${kinds.join(', ')}) ${text}`).join(' ');
 }
 
-/** Padded, as the formatter has it. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, ...rows.map((row) => row.map(escaped))];
-  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
-  const rule = line(widths.map((width) => '-'.repeat(width)));
-  return [line(head), rule, ...cells.slice(1).map(line)].join('\n');
+/** An item of a list, in lines of the manual's width. */
+function item(text: string): string {
+  const lines: string[] = [];
+  let line = '-';
+  // A short piece of code stays in one line.
+  for (const word of escaped(text).match(/(?:`[^`]{1,75}`|\S)+/g) ?? []) {
+    if (line.length + 1 + word.length > COLUMNS) {
+      lines.push(line);
+      line = ' ';
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line].join('\n');
 }
 
-function escaped(cell: string): string {
-  return cell
-    .replaceAll('|', '\\|')
-    .replaceAll(/<(?=[a-z])/g, (found, at: number) => (isCode(cell, at) ? found : '&lt;'));
+function escaped(text: string): string {
+  return text.replaceAll(/<(?=[a-z])/g, (found, at: number) => (isCode(text, at) ? found : '&lt;'));
 }
 
 /** Whether a place lies between backticks, where Markdown takes nothing for a tag. */

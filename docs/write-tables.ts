@@ -1,8 +1,13 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { withTables } from './generated.js';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { withGenerated } from './generated.js';
 
-// Run with `npx tsx docs/write-tables.ts` after a change of METRICS or of the configuration; a test compares.
-for (const name of ['operations.md', 'configuration.md']) {
-  const file = new URL(name, import.meta.url);
-  await writeFile(file, withTables(await readFile(file, 'utf8')));
+// Run with `npx tsx docs/write-tables.ts` after a change of METRICS, of the configuration or of a command's help; a
+// test compares.
+const folder = new URL('.', import.meta.url);
+for (const name of await readdir(folder, { recursive: true })) {
+  if (!name.endsWith('.md')) continue;
+  const file = new URL(name, folder);
+  const text = await readFile(file, 'utf8');
+  const written = await withGenerated(text);
+  if (written !== text) await writeFile(file, written);
 }

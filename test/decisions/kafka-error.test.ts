@@ -24,7 +24,7 @@ describe('an error of the Kafka client', () => {
   ])('waits for a person when the user may not: $message', (error) => {
     const translated = toSyncError(error, 'writing decisions');
     expect(translated.retriable).toBe(false);
-    expect(translated.message).toContain('docs/kafka.md');
+    expect(translated.message).toContain('docs/how-to/publish-to-kafka.md');
   });
 
   it('stays what it is when it was translated before', () => {

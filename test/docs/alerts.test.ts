@@ -2,12 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { HOLD_REASONS } from '../../src/model/decision.js';
 import { METRICS } from '../../src/observe.js';
-import { blocks, codes, filesIn, PAGES, rows, section, textOf } from './manual.js';
+import { blocks, codes, filesIn, PAGES, section, textOf } from './manual.js';
 
-const PAGE = 'docs/operations.md';
-const [file = ''] = blocks(section(PAGE, 'Alerts'), 'yaml');
+const PAGE = 'docs/how-to/monitor.md';
+const [file = ''] = blocks(section(PAGE, 'Rules'), 'yaml');
 const alerts: { alert: string; expr: string }[] = parse(file).groups[0].rules;
-const table = rows(section(PAGE, 'Alerts'));
+/** What the page says about each alert. */
+const sections = section(PAGE, 'What each alert means')
+  .split(/^### /m)
+  .slice(1)
+  .map((text) => ({ alert: text.split('\n')[0] ?? '', text: text.split('\n').slice(1).join('\n') }));
+/** The quoted log lines of a text, each in one line. */
+const linesIn = (text: string) => codes(text).map((line) => line.replaceAll(/\s+/g, ' '));
 const metrics = new Map<string, readonly string[]>(
   Object.entries(METRICS).flatMap(([name, [kind, , labels]]) => {
     const names = kind === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
@@ -42,15 +48,24 @@ describe('the alerts', () => {
     for (const reason of named) expect(HOLD_REASONS).toContain(reason);
   });
 
-  it('have a row each, which says what to do', () => {
-    expect(table.map(([alert = '']) => codes(alert)[0])).toEqual(alerts.map(({ alert }) => alert));
-    for (const [, line, remedy] of table) expect([line, remedy]).not.toContain('');
+  it('have a section each, with the log line and what to do', () => {
+    expect(sections.map(({ alert }) => alert)).toEqual(alerts.map(({ alert }) => alert));
+    for (const { alert, text } of sections) {
+      const [head = '', ...rest] = text.trim().split('\n\n');
+      expect(head, alert).toMatch(/^\*\*Log lines?:\*\*/);
+      expect(rest.join(''), alert).toMatch(/\w/);
+    }
   });
 
   it('point to log lines that the code writes', () => {
     const lines = [
-      ...table.flatMap(([, line = '']) => codes(line)),
-      ...[...section(PAGE, 'Alerts').matchAll(/^- `([^`]+)`/gm)].map(([, line = '']) => line),
+      ...sections.flatMap(({ text }) =>
+        linesIn(/^\*\*Log line.*?(?=\n\n[^-])/ms.exec(text.trim())?.[0] ?? ''),
+      ),
+      ...section(PAGE, 'Log lines without an alert')
+        .split(/^- /m)
+        .slice(1)
+        .flatMap((text) => linesIn(text).slice(0, 1)),
     ].filter((line) => line.includes(' '));
     expect(lines.length).toBeGreaterThan(15);
     for (const line of lines) expect(SOURCES).toContain(`'${line}'`);

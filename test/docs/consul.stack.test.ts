@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { blocks, ROOT, textOf } from './manual.js';
 
-const PAGE = textOf('docs/consul.md');
+const PAGE = textOf('docs/how-to/share-consul-with-other-tools.md');
 
 let consul: ConsulHandle;
 beforeAll(async () => {
@@ -40,7 +40,7 @@ const writeOurs = (destination: string) =>
 const entryOf = (destination: string) =>
   consul.request('GET', `/v1/config/service-intentions/${destination}`);
 
-describe('what consul.md says of Consul', () => {
+describe('what the manual says about the tools of Consul', () => {
   it('is what its command line and its UI do to an entry that scopemesh wrote', async () => {
     await writeOurs('orders');
     const created = await shell('consul intention create -allow other orders');
@@ -71,9 +71,9 @@ describe('what consul.md says of Consul', () => {
   });
 });
 
-describe('what security.md says of the token', () => {
+describe('what the manual says about the token of Consul', () => {
   it('lets the rule for one service keep a stolen token, and a faulty mapping, out of it', async () => {
-    const page = textOf('docs/security.md').replaceAll(/\s+/g, ' ');
+    const page = textOf('docs/how-to/give-scopemesh-a-consul-token.md').replaceAll(/\s+/g, ' ');
     const [, exception = ''] = /`(service "vault" \{[^`]*\})`/.exec(page) ?? [];
     const least = readFileSync(`${ROOT}deploy/consul-policy.hcl`, 'utf8');
     const rules = `${least}\n${exception}`;

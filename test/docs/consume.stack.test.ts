@@ -10,7 +10,7 @@ import { startKafka } from '../stack/kafka.js';
 import { decision } from '../support/decisions.js';
 import { blocks, example, ROOT, textOf } from './manual.js';
 
-it('the program in decisions.md keeps who may call whom, and takes no older word for a newer one', async () => {
+it('the program in read-decisions.md keeps who may call whom, and takes no older word for a newer one', async () => {
   const kafka = await startKafka();
   onTestFinished(() => kafka.stop());
   const topic = 'scopemesh.decisions';
@@ -39,7 +39,7 @@ it('the program in decisions.md keeps who may call whom, and takes no older word
   });
   await producer.disconnect();
 
-  const [, kcat = ''] = blocks(textOf('docs/decisions.md'), 'sh');
+  const [, kcat = ''] = blocks(textOf('docs/how-to/read-decisions.md'), 'sh');
   const { stdout } = await promisify(execFile)('bash', [
     '-c',
     kcat.replace('kafka-1:9092', kafka.broker).replace(/^kcat/, await installed('kcat')),
@@ -48,7 +48,7 @@ it('the program in decisions.md keeps who may call whom, and takes no older word
     written.map((each) => JSON.stringify([each.time, each.outcome, each.reason, each.subject])).toSorted(),
   );
 
-  const code = example('docs/decisions.md', 'topic').replace(
+  const code = example('docs/how-to/read-decisions.md', 'topic').replace(
     "'scopemesh/decisions'",
     "'./src/decisions/index.ts'",
   );

@@ -4,24 +4,25 @@ import { describe, expect, it } from 'vitest';
 import { CLOUD_EVENT } from '../../src/decisions/decision-schema.js';
 import { parseCloudEvent, toCloudEvent } from '../../src/decisions/index.js';
 import { decision } from '../support/decisions.js';
-import { codes, example, ROOT, rows, textOf } from './manual.js';
+import { codes, example, ROOT, rows, section } from './manual.js';
 
-const PAGE = 'docs/decisions.md';
+const EVENT = 'docs/reference/decision-event.md';
+const READ = 'docs/how-to/read-decisions.md';
 
-describe('decisions.md', () => {
+describe('the pages about decisions', () => {
   it('shows an event that is one', () => {
-    const shown: unknown = JSON.parse(example(PAGE, 'decision'));
+    const shown: unknown = JSON.parse(example(EVENT, 'decision'));
     expect(toCloudEvent(parseCloudEvent(shown))).toEqual(shown);
   });
 
   it('names every outcome', () => {
-    const named = rows(textOf(PAGE)).map(([first = '']) => codes(first)[0]);
+    const named = rows(section(EVENT, 'Outcomes')).map(([first = '']) => codes(first)[0]);
     for (const outcome of Object.values(CLOUD_EVENT.shape.data.shape.outcome.enum))
       expect(named).toContain(outcome);
   });
 
   it('has a program that prints what is held, from lines of the log', async () => {
-    const code = example(PAGE, 'lines').replace("'scopemesh/decisions'", "'./src/decisions/index.ts'");
+    const code = example(READ, 'lines').replace("'scopemesh/decisions'", "'./src/decisions/index.ts'");
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
       cwd: ROOT,
       stdio: ['pipe', 'pipe', 'inherit'],

@@ -9,8 +9,8 @@ import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { type Mesh, startMesh } from '../stack/envoy.js';
 import { codes, rows, textOf } from './manual.js';
 
-/** What security.md says a rule `path: /v1/orders` lets through. */
-const TABLE = rows(textOf('docs/security.md').split('<!-- paths of /v1/orders -->')[1] ?? '')
+/** What paths.md says a rule `path: /v1/orders` lets through. */
+const TABLE = rows(textOf('docs/reference/paths.md').split('<!-- paths of /v1/orders -->')[1] ?? '')
   .map(([path = '', answer = '']) => ({ path: codes(path)[0] ?? '', passes: /yes/.test(answer) }))
   .filter(({ path }) => path.startsWith('/'));
 
@@ -101,7 +101,7 @@ function accessOf(path: string): Access {
 }
 
 describe('a rule with a path, at a real Envoy', () => {
-  it('lets through what security.md says, as it was sent, and explain says the same', async () => {
+  it('lets through what paths.md says, as it was sent, and explain says the same', async () => {
     const access = accessOf('/v1/orders');
     await open(access);
     expect(TABLE.length).toBeGreaterThan(20);
@@ -144,7 +144,8 @@ describe('an expression for a path and what lies under it', () => {
   });
 
   it('is what the manual offers for now: names of letters, digits, - and _', async () => {
-    const [offered = ''] = /`(\/v1\/orders\(\/[^`]+)`/.exec(textOf('docs/security.md'))?.slice(1) ?? [];
+    const [offered = ''] =
+      /`(\/v1\/orders\(\/[^`]+)`/.exec(textOf('docs/reference/paths.md'))?.slice(1) ?? [];
     await open({ kind: 'http', permissions: [{ pathRegex: offered }] });
     expect((await ask('/v1/orders/7_a-b/items')).status).toBe(200);
     for (const { path } of TABLE.filter((each) => DECEITFUL.test(each.path)))

@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { configJsonSchema } from '../../config/json-schema.js';
 import { loadConfig } from '../../config/load.js';
+import { COMMANDS } from '../../docs/command-help.js';
 import { configurationKeys, NOT_BUILT } from '../../docs/configuration-keys.js';
 import { MEANINGS } from '../../docs/configuration-meanings.js';
-import { CHAPTERS, withTables } from '../../docs/generated.js';
-import { blocks, section, textOf } from './manual.js';
+import { CHAPTERS, withGenerated } from '../../docs/generated.js';
+import { blocks, PAGES, section, textOf } from './manual.js';
 
 const keys = configurationKeys(configJsonSchema());
 
@@ -28,15 +29,36 @@ const MINIMAL = {
 const load = (file: object) =>
   loadConfig({ path: 'scopemesh.yaml', environment: {}, readFile: async () => stringify(file) });
 
-describe('the tables of the manual', () => {
-  it.each(['operations.md', 'configuration.md'])(
+const GENERATED = PAGES.filter((page) => textOf(page).includes('<!-- generated: '));
+const generated = GENERATED.flatMap((page) =>
+  [...textOf(page).matchAll(/<!-- generated: ([^>]+) -->/g)].map(([, name]) => name),
+);
+
+describe('the lists of the manual', () => {
+  it.each(GENERATED)(
     'in %s are the generated ones (else run `npx tsx docs/write-tables.ts`)',
-    (page) => {
-      const text = textOf(`docs/${page}`);
-      expect(text).toContain('<!-- generated: ');
-      expect(withTables(text)).toBe(text);
+    async (page) => {
+      expect(await withGenerated(textOf(page))).toBe(textOf(page));
     },
   );
+
+  it('have the metrics, every chapter of the configuration and every command', () => {
+    const expected = [
+      'metrics',
+      'help',
+      ...COMMANDS.map((command) => `help of ${command}`),
+      ...CHAPTERS.map(([name]) => `keys of ${name}`),
+    ];
+    expect(generated.toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('have every command that the program lists', () => {
+    const help = textOf('docs/reference/command-line.md');
+    const [top = ''] = blocks(help, '');
+    const listed = [...top.matchAll(/^ {2}([a-z]+) .* {3,}/gm)].map(([, name = '']) => name);
+    expect(listed.length).toBeGreaterThan(10);
+    for (const name of listed) if (name !== 'help') expect(help).toContain(`\n## \`${name}\`\n`);
+  });
 
   it('have every key of the configuration once, with a meaning', () => {
     expect(keys.length).toBeGreaterThan(60);
@@ -47,7 +69,6 @@ describe('the tables of the manual', () => {
       ).toHaveLength(1);
       expect(MEANINGS[path] ?? description, path).not.toBe('');
     }
-    expect(textOf('docs/configuration.md').match(/<!-- generated: /g)).toHaveLength(CHAPTERS.length);
   });
 
   it('give no meaning to a key that is not there', () => {
@@ -90,8 +111,8 @@ describe('what the manual calls not built', () => {
   });
 });
 
-describe('the examples of configuration.md', () => {
-  const examples = blocks(textOf('docs/configuration.md'), 'yaml');
+describe('the examples of the reference', () => {
+  const examples = blocks(textOf('docs/reference/rules.md'), 'yaml');
 
   it.each(examples)('are good parts of a file: %s', async (example) => {
     const rest: Partial<typeof MINIMAL> = { ...MINIMAL };
@@ -105,6 +126,7 @@ describe('the examples of configuration.md', () => {
   it('name every mode', () => {
     const modes = keys.find(({ path }) => path === 'mode')?.type.match(/\w+/g) ?? [];
     expect(modes).toHaveLength(3);
-    for (const mode of modes) expect(section('docs/configuration.md', 'Modes')).toContain(`\`${mode}\``);
+    for (const mode of modes)
+      expect(section('docs/reference/configuration.md', 'Modes')).toContain(`\`${mode}\``);
   });
 });

@@ -45,8 +45,7 @@ const FLAWS: readonly Flaw[] = [
       [1, 19, 3],
     ],
     what: 'paths in intentions are compared as the caller wrote them, so that /v1/orders/../admin passes for /v1/orders',
-    remedy:
-      'use 1.20.1 or newer, or have the services refuse such paths; docs/security.md lists them under Paths',
+    remedy: 'use 1.20.1 or newer, or have the services refuse such paths; docs/reference/paths.md lists them',
     concerns: ({ paths }) => paths,
   },
   {

@@ -42,7 +42,8 @@ export class KafkaTopic {
         });
       } catch (error) {
         if (!isDenied(error)) throw error;
-        const remedy = 'or grant the user of `decisions.sasl` the operation Create on it (docs/kafka.md)';
+        const remedy =
+          'or grant the user of `decisions.sasl` the operation Create on it (docs/how-to/publish-to-kafka.md)';
         throw missingTopic(topic, remedy, error);
       }
     });

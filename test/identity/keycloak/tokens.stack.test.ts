@@ -33,15 +33,14 @@ describe('the mappers of the manual, in a real Keycloak', () => {
     await post(`groups/${idOf(await get('group-by-path/ops'))}/children`, { name: 'oncall' });
     await post('organizations', { name: 'Acme', alias: 'acme', domains: [{ name: 'acme.example' }] });
 
-    const [scope] = await bodiesIn('login.md');
+    const [scope, ...mappers] = await bodiesIn('providers/keycloak.md');
     await post('client-scopes', scope);
     const scopes = await get('client-scopes');
     const consul = Array.isArray(scopes) ? scopes.find((each) => Object(each).name === 'consul') : undefined;
-    const mappers = await bodiesIn('providers/keycloak.md');
     expect(mappers).toHaveLength(3);
     for (const mapper of mappers) await post(`client-scopes/${idOf(consul)}/protocol-mappers/models`, mapper);
     await admin.createClient(REALM, 'console', { publicClient: true, directAccessGrantsEnabled: true });
-    await admin.addScope(REALM, 'console', 'consul');
+    await admin.addScope(REALM, 'console', 'consul', 'optional');
 
     await post('users', {
       username: 'ann',
@@ -70,7 +69,7 @@ describe('the mappers of the manual, in a real Keycloak', () => {
       const token = String(Object(await answer.json()).access_token);
       return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
     };
-    const token = await tokenFor('openid organization:*');
+    const token = await tokenFor('openid consul organization:*');
     expect(token.aud).toContain('consul');
     expect(token.groups).toEqual(
       expect.arrayContaining(['/ops/oncall', 'auditor', 'client/orders-api/reader']),
@@ -84,6 +83,6 @@ describe('the mappers of the manual, in a real Keycloak', () => {
       domains: [{ name: 'acme.example' }],
       enabled: false,
     });
-    expect((await tokenFor('openid organization:*')).organization).toEqual(['zenith']);
+    expect((await tokenFor('openid consul organization:*')).organization).toEqual(['zenith']);
   });
 });

@@ -1,8 +1,11 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parsePage } from '../../../src/identity/oidc/document.js';
+import { createFileDirectory } from '../../../src/identity/oidc/file-directory.js';
 import { type EventReceiver, startEventReceiver } from '../../embedded/identity-provider/event-receiver.js';
 
 const run = promisify(execFile);
@@ -30,10 +33,19 @@ describe('docs/providers/oidc.md', async () => {
   });
   afterEach(() => receiver.close());
 
-  test('its document is one that scopemesh reads', () => {
-    const page = parsePage(JSON.parse(block('json', '"clients"')), 'main', 'docs');
+  test('its document is one that scopemesh reads from a file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'scopemesh-oidc-docs-'));
+    const path = join(folder, 'clients.json');
+    await writeFile(path, block('json', '"people"'));
+    const directory = createFileDirectory({ provider: 'main', path });
+    const { clients } = await directory.readAll(new AbortController().signal);
+    expect(clients[0]?.grants).toHaveLength(2);
+    await rm(folder, { recursive: true });
+  });
+
+  test('its page of a longer document is one that scopemesh reads from a URL', () => {
+    const page = parsePage(JSON.parse(block('json', '"next"')), 'main', 'docs');
     expect(page).toMatchObject({ next: '?page=2', single: true, revision: 812 });
-    expect(page.clients[0]?.grants).toHaveLength(2);
   });
 
   test('its event sent with Node verifies', async () => {
