@@ -5,7 +5,7 @@ import { createHttpConsul } from '../../src/consul/http/http-consul.js';
 import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { jwtProviders } from './consul-api/jwt-providers.js';
+import { readScenarios } from './consul-api/fixtures.js';
 import { ScenarioRun } from './consul-api/scenario-run.js';
 
 const never = new AbortController().signal;
@@ -48,14 +48,18 @@ const tokenWith = async (rules: string): Promise<string> => {
   return String(JSON.parse(text).SecretID);
 };
 
-describe(`an embedded Consul 1.16.1 has ${jwtProviders.name}`, () => {
-  let run: ScenarioRun;
-  beforeAll(async () => {
-    run = await ScenarioRun.begin({ ...consul, stop: async () => {} });
-  });
-  for (const exchange of jwtProviders.exchanges) {
-    it(exchange.name, async () => {
-      expect(await run.answer(exchange)).toEqual(exchange.expected);
+describe('an embedded Consul 1.16.1', () => {
+  for (const scenario of readScenarios('jwt-providers')) {
+    describe(`has ${scenario.name}`, () => {
+      let run: ScenarioRun;
+      beforeAll(async () => {
+        run = await ScenarioRun.begin({ ...consul, stop: async () => {} });
+      });
+      for (const exchange of scenario.exchanges) {
+        it(exchange.name, async () => {
+          expect(await run.answer(exchange)).toEqual(exchange.expected);
+        });
+      }
     });
   }
 });

@@ -1,13 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KeySetServer } from '../../support/key-set-server.js';
-import {
-  type Call,
-  type ConsulUnderTest,
-  type Exchange,
-  type Expectation,
-  isUnsigned,
-  type Scenario,
-} from './exchange.js';
+import type { Call, ConsulUnderTest, Exchange, Expectation, Scenario } from './exchange.js';
 import { identityProvider } from './identity-provider.js';
 import { Labels } from './labels.js';
 import { resetConsul } from './reset.js';
@@ -36,7 +29,7 @@ export class ScenarioRun {
     this.#labels = new Labels(nodeName, idp);
     this.#saved.set('node', nodeName);
     this.#saved.set('idp', idp.address);
-    // As it stands within a JSON text.
+    // Escaped, since it is put into a JSON text.
     this.#saved.set('publicKey', JSON.stringify(idp.publicKey).slice(1, -1));
   }
 
@@ -107,9 +100,11 @@ export class ScenarioRun {
     return { status: response.status, headers: response.headers, text: await response.text() };
   }
 
-  /** With a JWT in place of each `jwt(…)`. */
+  /** Puts a JWT in the place of each `$jwt` and `$forgedJwt`. */
   async #sign(value: unknown): Promise<unknown> {
-    if (isUnsigned(value)) return this.#idp[value.by](Object(JSON.parse(this.#fill(value.claims))));
+    const { $jwt: claims, $forgedJwt: forged } = Object(value ?? {});
+    if (claims !== undefined) return this.#idp.sign(this.#fillAll(claims));
+    if (forged !== undefined) return this.#idp.forge(this.#fillAll(forged));
     if (Array.isArray(value)) return Promise.all(value.map((item) => this.#sign(item)));
     if (typeof value !== 'object' || value === null) return value;
     const signed = Object.entries(value).map(async ([name, inner]) => [name, await this.#sign(inner)]);
@@ -123,6 +118,10 @@ export class ScenarioRun {
     const saved = this.#saved.get(as);
     if (saved === undefined) throw new Error(`no token was saved as ${as}`);
     return saved;
+  }
+
+  #fillAll(claims: unknown): Readonly<Record<string, unknown>> {
+    return Object(JSON.parse(this.#fill(JSON.stringify(claims))));
   }
 
   #fill(text: string): string {
