@@ -1,7 +1,7 @@
 // Makes a fresh clone ready for `npm start` and `npm test`: installs what is missing, builds what is stale.
 // Plain JavaScript on Node's own modules, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -35,5 +35,7 @@ if (process.argv.includes('--build')) {
     process.stderr.write('scopemesh: building ...\n');
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+    // npm makes it executable when it links the command, and a new build is a new file.
+    chmodSync(join(root, 'dist/workers/main.js'), 0o755);
   }
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** The version in package.json, which lies one folder up from the sources and two from what is built of them. */
+/** The version in package.json, which is two folders above the sources and three above what is built from them. */
 export function readVersion(): string {
-  for (const path of ['../../package.json', '../../package.json']) {
+  for (const path of ['../../package.json', '../../../package.json']) {
     try {
       const parsed: unknown = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
       if (typeof parsed !== 'object' || parsed === null) continue;

@@ -54,7 +54,22 @@ export function example(page: string, name: string): string {
   return body;
 }
 
-/** What stands between backticks. */
+/** The texts between backticks. */
 export function codes(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
+}
+
+/** Where a page says that something is: `[file](path) \`name\``. */
+export interface Reference {
+  /** Relative to the root. */
+  readonly file: string;
+  readonly name: string | undefined;
+}
+
+/** The references of a page in `docs/` to files of the repository. */
+export function references(page: string): readonly Reference[] {
+  return [...textOf(page).matchAll(/\]\(\.\.\/([^)#]+)\)(?:\s+`(\w+)`)?/g)].map(([, file = '', name]) => ({
+    file,
+    name,
+  }));
 }

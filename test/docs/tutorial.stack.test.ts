@@ -1,0 +1,97 @@
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, delimiter, join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { installed } from '../stack/installed.js';
+import { freePorts } from '../stack/ports.js';
+import { endOfLog, startProcess } from '../stack/process.js';
+import { ROOT, textOf } from './manual.js';
+
+/** A block of commands, and the lines that the page shows of its output. */
+interface Step {
+  readonly commands: string;
+  readonly shown: readonly string[];
+}
+
+const FENCED = /^```(\w+)\n(.*?)^```/gms;
+const NOT_COPIED = new Set(['node_modules', 'dist', 'coverage', 'data', '.git']);
+
+function stepsOf(page: string): readonly Step[] {
+  const steps: { commands: string; shown: string[] }[] = [];
+  for (const [, language, body = ''] of page.matchAll(FENCED)) {
+    if (language === 'sh') steps.push({ commands: body, shown: [] });
+    if (language === 'text') steps.at(-1)?.shown.push(...body.split('\n').filter((line) => line !== ''));
+  }
+  return steps;
+}
+
+/** `…` in a line of the page stands for anything. */
+function toExpression(line: string): RegExp {
+  const parts = line.split('…').map((part) => part.replaceAll(/[\\^$.|?*+()[\]{}]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 'm');
+}
+
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'scopemesh-tutorial-'));
+});
+afterAll(async () => {
+  await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+});
+
+/** A clone after `npm ci`, and a `consul` that leaves the usual ports alone. */
+async function prepare(http: number, others: readonly number[]): Promise<string> {
+  const clone = join(directory, 'scopemesh');
+  await cp(ROOT, clone, { recursive: true, filter: (path) => !NOT_COPIED.has(basename(path)) });
+  await symlink(join(ROOT, 'node_modules'), join(clone, 'node_modules'));
+  const bin = join(directory, 'bin');
+  await mkdir(bin);
+  await mkdir(join(directory, 'npm'));
+  const [grpc = 0, server = 0, lan = 0, wan = 0] = others;
+  const ports = `-http-port=${http} -grpc-port=${grpc} -grpc-tls-port=-1 -dns-port=-1 -server-port=${server} -serf-lan-port=${lan} -serf-wan-port=${wan}`;
+  await writeFile(
+    join(bin, 'consul'),
+    `#!/bin/sh\n[ "$1" != agent ] || set -- "$@" ${ports}\nexec "${await installed('consul')}" "$@"\n`,
+  );
+  await chmod(join(bin, 'consul'), 0o755);
+  return clone;
+}
+
+it('the tutorial leads from a clone to an enforced mapping, with the output that it shows', async () => {
+  const [http = 0, listen = 0, ...others] = await freePorts(6);
+  const clone = await prepare(http, others);
+  const steps = stepsOf(
+    textOf('docs/tutorial.md')
+      .replaceAll('127.0.0.1:8500', `127.0.0.1:${http}`)
+      .replaceAll('127.0.0.1:8080', `127.0.0.1:${listen}`),
+  );
+  expect(steps.length).toBeGreaterThan(12);
+  expect(steps.flatMap(({ shown }) => shown).length).toBeGreaterThan(20);
+  const script = steps.map(({ commands }, at) => `echo '@@ ${at}'\n${commands}`);
+  await writeFile(
+    join(directory, 'tutorial.sh'),
+    ['set -eo pipefail', ...script, "echo '@@ end'"].join('\n'),
+  );
+
+  const run = await startProcess({
+    name: 'tutorial',
+    command: 'bash',
+    args: [join(directory, 'tutorial.sh')],
+    logFile: join(directory, 'tutorial.log'),
+    cwd: clone,
+    env: {
+      npm_config_prefix: join(directory, 'npm'),
+      PATH: [join(directory, 'npm', 'bin'), join(directory, 'bin'), process.env.PATH].join(delimiter),
+    },
+  });
+  const status = await run.exited.finally(() => run.stop());
+  expect(status, await endOfLog(run.logFile)).toBe(0);
+
+  const [, ...outputs] = (await readFile(run.logFile, 'utf8')).split(/^@@ \w+\n/m);
+  steps.forEach(({ commands, shown }, at) => {
+    for (const line of shown) expect(outputs[at], commands).toMatch(toExpression(line));
+  });
+  // The daemon was told to stop, and drained.
+  expect(await readFile(join(directory, 'tutorial', 'scopemesh.log'), 'utf8')).toContain('"msg":"stopped"');
+}, 240_000);
