@@ -35,7 +35,7 @@ const MAX_ALIASES = 100;
 const MAX_NODES = 50_000;
 const MAX_DEPTH = 32;
 const ALIAS_FAULT: [message: string, remedy: string] = [
-  'this reads as a YAML alias or anchor',
+  'this is parsed as a YAML alias or anchor',
   'put text that begins with * or & in quotes',
 ];
 

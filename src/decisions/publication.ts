@@ -75,7 +75,7 @@ export class Publication {
       const standing = await log.contains(doubtful, noted.position);
       if (standing.size > 0) await journal.published([...standing]);
       const fields = { doubtful: doubtful.length, standing: standing.size };
-      logger.debug(fields, 'asked the decision log what it holds of the last batch');
+      logger.debug(fields, 'checked which decisions of the last batch are in the log');
     }
     this.#position = position;
     this.#sentSince = 0;

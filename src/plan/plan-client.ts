@@ -38,7 +38,7 @@ export function planClient(
           ? {
               reason: 'ClaimAmbiguous' as const,
               detail:
-                'instances of this service claim different clients; the old claim is kept and nothing is added until they agree',
+                'instances of this service claim different clients; the old claim stays in force and gains nothing until all instances agree',
             }
           : undefined;
     if (told === undefined) continue;

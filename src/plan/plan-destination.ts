@@ -81,14 +81,14 @@ function blockOf(
     return {
       reason: 'ManagedElsewhere',
       detail:
-        'another tool manages this entry (its Meta says so); take the intention out of that tool, or protect the destination',
+        'another tool manages this entry, as its Meta shows; remove the intention from that tool, or add the destination to guards.protected',
     };
   }
   if (entry.sources.some((source) => source.isLegacy)) {
     return {
       reason: 'LegacyEntry',
       detail:
-        "the entry has sources made by Consul's old intentions API, which cannot be written back; re-create them as a config entry",
+        "the entry has sources that Consul's old intentions API created, and they cannot be written back unchanged; create them again as a config entry",
     };
   }
   return undefined;
@@ -276,10 +276,10 @@ function foreignHold(
       resource: intentionResource(input.destination, source.name),
       reason: markLost ? 'MarkLost' : 'ForeignSource',
       detail: other
-        ? `the instance of scopemesh with owner ${other} made this source; let one of the two alone have this destination (guards.protected keeps the other from it), or remove the source if that instance is gone`
+        ? `the scopemesh instance with owner ${other} created this source; let only one of the two instances manage this destination (list it in guards.protected of the other one), or remove the source if that instance no longer exists`
         : markLost
-          ? "scopemesh wrote this source and its Description no longer says so; restore the mark ('scopemesh adopt' does) or remove the source"
-          : "somebody else's source of the same name stands here; remove it, or let 'scopemesh adopt' take it over if it is equal",
+          ? "scopemesh wrote this source, but the mark is missing from its Description; restore the mark with 'scopemesh adopt', or remove the source"
+          : "a source with this name exists and scopemesh does not own it; remove it, or run 'scopemesh adopt' if it allows exactly the desired access",
       action: wanted.access === undefined ? 'revoke' : 'grant',
       scopes: wanted.scopes,
       before: foreign.access,

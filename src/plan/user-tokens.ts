@@ -53,7 +53,7 @@ export function openForUser(
       kind: 'held',
       reason: 'UserTokenUnenforceable',
       detail:
-        "Consul's jwt-provider entries could not be read; let the ACL token read them (mesh:read); the access stays closed",
+        "scopemesh could not read Consul's jwt-provider entries; grant mesh:read to its ACL token; the access stays closed",
       stays: access,
     };
   const standing = entries.get(asked.entry.name.toLowerCase());
@@ -62,7 +62,7 @@ export function openForUser(
     return {
       kind: 'held',
       reason: 'ForeignObject',
-      detail: `somebody else's jwt-provider ${asked.entry.name} stands where scopemesh would write its own; rename or remove it; the access stays closed`,
+      detail: `a jwt-provider named ${asked.entry.name} exists and scopemesh does not own it; rename or remove it; the access stays closed`,
       stays: undefined,
     };
   if (isSameEntry(standing.content, asked.entry)) return { kind: 'open', access };
@@ -70,7 +70,7 @@ export function openForUser(
     return {
       kind: 'held',
       reason: 'ModeForbids',
-      detail: `mode is extend: the jwt-provider ${asked.entry.name} stands otherwise and is not changed`,
+      detail: `mode is extend: the jwt-provider ${asked.entry.name} exists with different content and is left unchanged`,
       stays: access,
     };
   return { kind: 'awaits', provider, stays: access };
@@ -97,7 +97,7 @@ function requirementOf(
       kind: 'held',
       reason: 'UserTokenUnenforceable',
       detail:
-        'the identity provider is not configured, so that nothing is known of its tokens; the access stays closed',
+        'the identity provider is not configured, so scopemesh knows nothing about its tokens; add it under providers; the access stays closed',
     };
   return userRequirement({
     owner: mapping.owner,

@@ -91,7 +91,7 @@ async function rulesOf(transport: Transport, tenancy: Tenancy, authMethod: strin
   const answer = await readComplete(transport, { operation, path, query }, signal);
   const rules = parseRecords(answer.body, operation).map((row) => parseBindingRule(row, operation));
   if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
-    throw incomplete(operation, 'the list has rules that were not asked for');
+    throw incomplete(operation, 'the list contains rules that do not match the filter');
   return rules;
 }
 
@@ -107,5 +107,5 @@ async function requireGone(
   const reader = createReader('acl.policies');
   const standing = new Set(rows.map((row) => reader.text(row.Name).toLowerCase()));
   if (!names.some((name) => standing.has(name.toLowerCase()))) return;
-  throw incomplete('acl.read', 'a policy is in the list and cannot be read');
+  throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

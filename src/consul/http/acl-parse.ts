@@ -97,7 +97,7 @@ export function parseAuthMethod(value: unknown, operation: Operation): Stored<Ac
   const name = required(raw.Name, reader, operation);
   const ttl = reader.optionalText(raw.MaxTokenTTL);
   const maxTokenTtlSeconds = ttl === '' ? 0 : parseGoDuration(ttl);
-  if (maxTokenTtlSeconds === undefined) throw incomplete(operation, 'a MaxTokenTTL that is no duration');
+  if (maxTokenTtlSeconds === undefined) throw incomplete(operation, 'a MaxTokenTTL is not a duration');
   const { config, isAltered } = parseConfig(reader.record(raw.Config));
   return {
     id: name,

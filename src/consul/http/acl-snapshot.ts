@@ -84,5 +84,5 @@ async function requireGone(
   const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
   const standing = new Set(rows.map((row) => row.ID));
   if (!ids.some((id) => standing.has(id))) return;
-  throw incomplete('acl.read', 'a policy is in the list and cannot be read');
+  throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

@@ -127,7 +127,7 @@ class KafkaDecisionLog implements DecisionLog {
       return parseCloudEvent(value);
     } catch (error) {
       const { topic, logger } = this.#options;
-      logger.warn({ topic, error: messageOf(error) }, 'passed over a message that is no decision');
+      logger.warn({ topic, error: messageOf(error) }, 'skipped a message that is not a decision');
       return undefined;
     }
   }
@@ -155,7 +155,7 @@ function parsePosition(text: string): Offsets {
       Object.entries(position).map(([partition, offset]) => [Number(partition), BigInt(offset)]),
     );
   } catch (error) {
-    throw new SyncError('ERR_INTERNAL', 'This is no position of a Kafka decision log.', {
+    throw new SyncError('ERR_INTERNAL', 'This is not a position of a Kafka decision log.', {
       retriable: false,
       cause: error,
     });

@@ -6,7 +6,7 @@ export function toSyncError(error: unknown, doing: string): SyncError {
   if (error instanceof SyncError) return error;
   const denied = isDenied(error);
   const remedy = denied
-    ? '; give the user of `decisions.sasl` what docs/how-to/publish-to-kafka.md lists'
+    ? '; grant the user of `decisions.sasl` the permissions that docs/how-to/publish-to-kafka.md lists'
     : '';
   return new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka: ${doing} failed: ${messageOf(error)}${remedy}.`, {
     retriable: !denied,

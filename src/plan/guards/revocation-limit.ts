@@ -26,6 +26,6 @@ export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {
   const detail =
     `${used + wanted} of ${ownedAtStart} edges, clients and memberships would lose access within ${Math.round(maxRevocations.windowMs / 1000)} s ` +
     `only because they are missing from a read; the limit is ${revocationLimit(budget)}. ` +
-    'If that is right, approve it; if not, mend the identity provider';
+    'If these removals are correct, approve them; if not, correct the identity provider';
   return all(guarded, { do: 'hold', reason: 'RevocationLimit', detail });
 };
