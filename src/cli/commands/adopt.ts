@@ -50,8 +50,14 @@ Examples:
     );
 }
 
-/** What stands where scopemesh would write its own. */
-const IN_THE_WAY = new Set<HoldReason>(['ForeignSource', 'ForeignObject', 'MarkLost']);
+/** What exists where scopemesh would write its own. */
+const IN_THE_WAY = new Set<HoldReason>([
+  'ForeignSource',
+  'ForeignObject',
+  'MarkLost',
+  'LegacyEntry',
+  'ManagedElsewhere',
+]);
 
 async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause, publish } = shot;
@@ -98,8 +104,7 @@ async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void
 }
 
 function leftText(count: number): string {
-  const which = 'not equal to what scopemesh would write, or another instance of scopemesh made it';
-  return `${count} left as ${count === 1 ? 'it is' : 'they are'}: ${which}.`;
+  return `${count} left as ${count === 1 ? 'it is' : 'they are'}:`;
 }
 
 function show(

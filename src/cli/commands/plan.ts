@@ -31,9 +31,9 @@ Examples:
   scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'`,
     )
     .action(async (options: { readonly json?: true; readonly detailedExitcode?: true }) => {
-      await withBothSides(cli, async ({ world, window, acl }) => {
+      await withBothSides(cli, async ({ world, window, acl, consul }) => {
         const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
-        const plan = planEverything(world, window, systemClock.now(), aclPlan);
+        const plan = planEverything(world, window, systemClock.now(), aclPlan, consul.intentions);
         if (options.json) cli.screen.json(planDocument(plan, world.mapping));
         else printPlan(plan, world.mapping, cli.screen);
         const isPending = isAnythingToDo(plan);
