@@ -96,6 +96,21 @@ describe('approve and reject without a daemon', () => {
     expect(told[1]?.data).toMatchObject({ principal: { id: 'alice' } });
   });
 
+  it('an approval of a rejected removal is refused with who rejected it, and passes with --override', async () => {
+    const id = await holdBot();
+    await cli.run(['reject', id], { user: 'bob' });
+    const refused = await cli.run(['approve', id], { user: 'carol' });
+    expect(refused).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(/bob rejected this removal at \S+; .*--override/),
+    });
+    await cli.run(['apply', '--yes']);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+    expect((await cli.run(['approve', id, '--override'], { user: 'carol' })).status).toBe(0);
+    await cli.run(['apply', '--yes']);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
+  });
+
   it('a rejected removal is kept where the limit would let it pass by now, also in the plan that apply shows', async () => {
     expect((await cli.run(['reject', await holdBot()])).status).toBe(0);
     cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 10 } } });
@@ -199,6 +214,19 @@ describe('beside a running daemon', () => {
     expect(removal.data).toMatchObject({ principal: { id: 'carol' } });
   });
 
+  it('approve of what somebody rejected is refused by the daemon too, and passes with --override', async () => {
+    cli.idp(web);
+    const id = await until('the removal is held', () => heldId('bot'));
+    expect((await cli.run(['reject', id], { user: 'bob' })).status).toBe(0);
+    expect(await cli.run(['approve', id])).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(/bob rejected this removal at \S+: .*--override/),
+    });
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+    expect((await cli.run(['approve', id, '--override'])).status).toBe(0);
+    await until('the edge is gone', async () => (await mesh.access('orders'))?.bot === undefined);
+  });
+
   it('its API refuses other hosts, web pages and other content, and changes nothing', async () => {
     cli.idp(web);
     const id = await until('the removal is held', () => heldId('bot'));
@@ -227,7 +255,7 @@ describe('beside a running daemon', () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
   }
 
-  it('approve ends a quarantine, of which explain and plan know, by the id of a decision that it caused, and reject does not', async () => {
+  it('approve ends a quarantine, of which explain and plan know, by its name or the ID of a decision that it caused, and reject does not', async () => {
     const idp = await startIdp({ single: false, now: () => Date.now() });
     try {
       stop.abort(new Error('stopped by a signal'));
@@ -242,12 +270,13 @@ describe('beside a running daemon', () => {
       );
       await knowTheQuarantine();
       expect((await cli.run(['reject', id])).status).toBe(1);
-      const approved = await cli.run(['approve', id]);
+      expect((await cli.run(['approve', 'main/other'])).err).toContain('is not in quarantine');
+      const approved = await cli.run(['approve', 'main/bot']);
       expect(approved).toMatchObject({ status: 0, out: expect.stringContaining('quarantine of main/bot') });
       await until('the client is open again', async () => (await mesh.access('orders'))?.bot === 'allow');
       expect(await cli.run(['approve', id])).toMatchObject({
         status: 1,
-        err: expect.stringContaining('no quarantine'),
+        err: expect.stringContaining('not in quarantine'),
       });
     } finally {
       await idp.close();
