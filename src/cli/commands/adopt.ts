@@ -97,7 +97,7 @@ async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void
     cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });
   } else {
     if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
-    if (deps.world.mapping.mode !== 'observe') printHolds(left, cli.screen, leftText(left.length));
+    if (deps.world.mapping.mode !== 'observe') printHolds(left, new Map(), cli.screen, leftText(left.length));
   }
   for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
   if (errors.length > 0) cli.exit(1);

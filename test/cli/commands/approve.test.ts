@@ -55,6 +55,46 @@ async function holdBot(): Promise<string> {
   return (await heldId('bot')) ?? '';
 }
 
+interface HeldRemoval {
+  readonly reason: string;
+  readonly decisionId: string | null;
+  readonly rejectedBy: string | null;
+}
+
+function held({ json }: { json(): Record<string, unknown> }): readonly HeldRemoval[] {
+  return (json().holds as HeldRemoval[]).filter(({ reason }) => reason === 'RevocationLimit');
+}
+
+describe('the command that approves a hold', () => {
+  it('is printed by apply, plan and decisions list, and its ID is a field of the JSON', async () => {
+    cli.idp(web);
+    const applied = await cli.run(['apply', '--yes', '--json']);
+    const id = await heldId('bot');
+    expect(held(applied)).toMatchObject([{ decisionId: id, rejectedBy: null }]);
+    const line = new RegExp(`^ +scopemesh approve ${id}$`, 'm');
+    for (const args of [['apply', '--yes'], ['plan'], ['decisions', 'list']])
+      expect((await cli.run(args)).out).toMatch(line);
+    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: null }]);
+  });
+
+  it('has --override once somebody rejected the removal', async () => {
+    const id = await holdBot();
+    await cli.run(['reject', id], { user: 'bob' });
+    await cli.run(['apply', '--yes']);
+    for (const args of [['apply', '--yes'], ['plan']])
+      expect((await cli.run(args)).out).toContain(`scopemesh approve --override ${id}`);
+    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: 'bob' }]);
+  });
+
+  it('is missing before anything has recorded the hold, and plan says what gives it an ID', async () => {
+    cli.idp(web);
+    const { out } = await cli.run(['plan']);
+    expect(out).toContain('RevocationLimit');
+    expect(out).not.toContain('scopemesh approve ');
+    expect(out).toMatch(/has no ID yet\. .*scopemesh run.*scopemesh apply/);
+  });
+});
+
 describe('approve and reject without a daemon', () => {
   it('an approved removal passes once, and its decision names who approved it', async () => {
     const id = await holdBot();
@@ -212,6 +252,16 @@ describe('beside a running daemon', () => {
       (await decisions()).find(({ data }) => data.action === 'revoke' && data.outcome === 'applied'),
     );
     expect(removal.data).toMatchObject({ principal: { id: 'carol' } });
+  });
+
+  it('plan knows from it by which command a hold is approved, before its decision is published', async () => {
+    cli.idp(web);
+    const id = await until('the removal is held', async () => {
+      const [hold] = held(await cli.run(['plan', '--json']));
+      return hold?.decisionId ?? undefined;
+    });
+    expect((await cli.run(['plan'])).out).toContain(`scopemesh approve ${id}\n`);
+    expect((await cli.run(['approve', id])).status).toBe(0);
   });
 
   it('approve of what somebody rejected is refused by the daemon too, and passes with --override', async () => {
