@@ -4,6 +4,7 @@ import { type LoginView, loginDocument } from '../src/cli/login-view.js';
 import { messageOf } from '../src/errors.js';
 import type { Principal } from '../src/model/cause.js';
 import type { Logger } from '../src/observe.js';
+import { rejectedText } from '../src/plan/guards/approval.js';
 import type { ClientId } from '../src/plan/world.js';
 import type { Rulings, Verdict } from '../src/reconcile/rulings.js';
 
@@ -16,7 +17,7 @@ export interface ApiDeps {
   readonly logger: Logger;
 }
 
-const Body = z.object({ principal: z.string().min(1).max(256) });
+const Body = z.object({ principal: z.string().min(1).max(256), override: z.boolean().optional() });
 
 /**
  * `/api/*`, for commands on the same machine. Nobody is authenticated here, so it answers only where nobody else can
@@ -26,18 +27,23 @@ const Body = z.object({ principal: z.string().min(1).max(256) });
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const rule = (verdict: Verdict) => async (request: FastifyRequest, reply: FastifyReply) =>
-    answer(request, reply, deps, async (by) => {
+    answer(request, reply, deps, async (by, override) => {
       const { id } = z.object({ id: z.string() }).parse(request.params);
-      const result = await deps.rulings.onHold(id, verdict, by);
+      const result = await deps.rulings.onHold(id, verdict, by, override);
       switch (result.kind) {
         case 'ruled':
           return reply.send({ id, subject: result.hold.subject });
         case 'unknown':
-          return reply.code(404).send({ error: 'no held change has this id; it may have ended' });
+          return reply.code(404).send({ error: 'no held change has this ID; the hold may have ended' });
         case 'unsuitable':
           return reply.code(409).send({
-            error: `this change is held as ${result.hold.reason}, which nobody can approve or reject`,
+            error: `this change is held as ${result.hold.reason}, which a person cannot ${verdict}`,
             detail: result.hold.detail ?? '',
+          });
+        case 'rejected':
+          return reply.code(409).send({
+            error: rejectedText(result.rejection),
+            detail: 'to approve it nevertheless, send "override": true (scopemesh approve --override)',
           });
       }
     });
@@ -68,14 +74,14 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
   deps: ApiDeps,
-  act: (by: Principal) => Promise<FastifyReply>,
+  act: (by: Principal, override: boolean) => Promise<FastifyReply>,
 ): Promise<FastifyReply> {
   const refusal = refusalOf(request, deps.host);
   if (refusal !== undefined) return reply.code(403).send({ error: refusal });
   const body = Body.safeParse(parseJson(request.body));
   if (!body.success) return reply.code(400).send({ error: 'send { "principal": "who decides this" }' });
   try {
-    return await act({ id: body.data.principal });
+    return await act({ id: body.data.principal }, body.data.override === true);
   } catch (error) {
     deps.logger.error({ error: messageOf(error) }, 'a ruling could not be carried out');
     return reply.code(503).send({ error: messageOf(error) });

@@ -26,8 +26,11 @@ export interface Status {
   readonly ownedEdges: number;
   readonly queue: { readonly waiting: number; readonly delayed: number; readonly active: number };
   readonly parked: readonly ParkedKey[];
-  /** `key`: whose job holds it. */
-  readonly holds: readonly (Omit<RecordedHold, 'fingerprint'> & { readonly key: string })[];
+  /** `key`: the key whose job holds it. `rejectedBy`: who rejected the removal, as far as this process knows. */
+  readonly holds: readonly (Omit<RecordedHold, 'fingerprint'> & {
+    readonly key: string;
+    readonly rejectedBy: string | null;
+  })[];
   /** Clients that an order closed and no directory shows; null where no part of this process carries orders out. */
   readonly closures: readonly (ClientId & { readonly closure: ClientBlock })[] | null;
   readonly outboxDecisions: number;
@@ -85,7 +88,10 @@ export async function readStatus(parts: {
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
     parked: queue.parked,
     // The fingerprint is for us to compare, and says nothing to anybody else.
-    holds: journal.holds.map(({ fingerprint: _, ...hold }) => hold),
+    holds: journal.holds.map(({ fingerprint: _, ...hold }) => ({
+      ...hold,
+      rejectedBy: deps.window.rejections.of(hold.subject)?.by.id ?? null,
+    })),
     closures: parts.isReconciling
       ? [...deps.world.view(now).closures].map(([text, closure]) => ({ ...parseClientText(text), closure }))
       : null,

@@ -8,7 +8,7 @@ import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import type { Cli } from './cli.js';
 import { createAclState, createWorld } from './create-core.js';
-import { findDaemon } from './daemon-client.js';
+import { type DaemonClient, findDaemon } from './daemon-client.js';
 import { createJwksUris } from './jwks-uris.js';
 import { withProgress } from './terminal/progress.js';
 
@@ -19,7 +19,9 @@ export interface BothSides {
   readonly world: WorldState;
   readonly acl: AclState;
   readonly window: RevocationWindow;
-  /** Whether the daemon told which clients its orders closed, which neither side shows. */
+  /** The daemon of this configuration, if it runs on this machine. */
+  readonly daemon: DaemonClient | undefined;
+  /** Whether the daemon reported which clients its orders closed. Neither side shows them. */
   readonly areOrdersKnown: boolean;
 }
 
@@ -34,10 +36,9 @@ const KeptOrders = z.object({
 });
 
 /**
- * Reads every directory and Consul completely, asks a running daemon for the orders that it keeps, hands all to `use`, and
- * closes the connections. Needs neither queue
- * nor state directory and writes nothing, so it can run beside the daemon. A directory that cannot be read is an error,
- * unless `onUnread` takes it.
+ * Reads every directory and Consul completely, asks a running daemon for its orders, calls `use`, and closes the
+ * connections. It needs neither queue nor state directory and writes nothing, so it can run beside the daemon. A
+ * directory that cannot be read is an error, unless `onUnread` accepts it.
  */
 export async function withBothSides<T>(
   cli: Cli,
@@ -64,16 +65,17 @@ export async function withBothSides<T>(
       () => readBothSides({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
     );
     const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
-    const areOrdersKnown = await takeKeptOrders(config, world, cli.signal);
-    return await use({ config, consul, world, acl, window, areOrdersKnown });
+    const daemon = await findDaemon(config, cli.signal);
+    const areOrdersKnown = takeKeptOrders(daemon, world);
+    return await use({ config, consul, world, acl, window, daemon, areOrdersKnown });
   } finally {
     for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
   }
 }
 
-/** False where no daemon runs on this machine that carries orders out. */
-async function takeKeptOrders(config: Config, world: WorldState, signal: AbortSignal): Promise<boolean> {
-  const kept = KeptOrders.safeParse((await findDaemon(config, signal))?.status);
+/** False if no daemon on this machine carries orders out. */
+function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): boolean {
+  const kept = KeptOrders.safeParse(daemon?.status);
   for (const { closure, ...id } of kept.data?.closures ?? []) world.setClosure(id, closure);
   return kept.success;
 }

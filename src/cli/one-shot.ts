@@ -86,7 +86,7 @@ export async function withOneShot<T>(
 /** The whole plan, from what was last read. */
 export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPlan> {
   const acl = await planAclFleet(deps);
-  return planEverything(deps.world, deps.window, deps.clock.now(), acl);
+  return planEverything(deps.world, deps.window, deps.clock.now(), acl, deps.consul.intentions);
 }
 
 /** The embedded store belongs to one process. */

@@ -2,10 +2,12 @@ import { viewOf } from '../apply/decision-drafts.js';
 import { toPlainValue } from '../decisions/plain-value.js';
 import type { Mapping } from '../model/rule.js';
 import type { AclChange } from '../plan/acl/acl-change.js';
+import { holdKey } from '../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../plan/jwt-provider-change.js';
 import { type Change, claimSubject, type Hold } from '../plan/plan.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import type { ClaimChange, FleetPlan } from '../reconcile/fleet-plan.js';
+import type { KnownHolds } from './recorded-holds.js';
 
 /** How many edges would open, change and close, and how many changes are held. */
 export interface PlanSummary {
@@ -53,8 +55,11 @@ export function signOf(change: Pick<Change, 'verb' | 'after'>): Sign {
   return change.verb === 'created' ? '+' : '~';
 }
 
-/** The document that `plan --json` prints; changes and holds have the fields of a decision. */
-export function planDocument(plan: FleetPlan, mapping: Mapping) {
+/**
+ * The document that `plan --json` prints; changes and holds have the fields of a decision. `decisionId` of a hold is null
+ * where no daemon and no decision log knows it.
+ */
+export function planDocument(plan: FleetPlan, mapping: Mapping, known: KnownHolds = new Map()) {
   return {
     owner: mapping.owner,
     mode: mapping.mode,
@@ -65,7 +70,10 @@ export function planDocument(plan: FleetPlan, mapping: Mapping) {
       ...plan.changes.map(changeView),
       ...plan.acl.changes.map(aclChangeView),
     ],
-    holds: plan.holds.map(holdView),
+    holds: plan.holds.map((hold) => {
+      const { decisionId = null, rejectedBy = null } = known.get(holdKey(hold)) ?? {};
+      return { decisionId, rejectedBy, ...holdView(hold) };
+    }),
     summary: summaryOf(plan),
   };
 }

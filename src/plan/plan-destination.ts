@@ -59,7 +59,11 @@ export function planDestination(input: DestinationInput): Plan {
     return {
       key,
       changes: [],
-      holds: sortHolds([...holds, ...changes.map((change) => toHold(change, block.reason, block.detail))]),
+      holds: sortHolds([
+        // Such an entry is foreign as a whole: it is no use to remove one source of it, or to adopt it.
+        ...holds.map((hold) => (hold.reason === 'ForeignSource' ? { ...hold, ...block } : hold)),
+        ...changes.map((change) => toHold(change, block.reason, block.detail)),
+      ]),
     };
   }
   const awaits = [...new Set(edges.flatMap((edge) => edge.awaits))].toSorted(compareText);

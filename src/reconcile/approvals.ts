@@ -18,13 +18,16 @@ export type RulingResult =
   | { readonly kind: 'ruled'; readonly hold: RecordedHold }
   /** No hold of this id stands: it never did, or it has ended. */
   | { readonly kind: 'unknown' }
-  /** Held for a reason that no word can remove. */
-  | { readonly kind: 'unsuitable'; readonly hold: RecordedHold };
+  /** Held for a reason that no person can remove. */
+  | { readonly kind: 'unsuitable'; readonly hold: RecordedHold }
+  /** A person rejected it, and the approval does not override that. */
+  | { readonly kind: 'rejected'; readonly hold: RecordedHold; readonly rejection: Rejection };
 
 /**
  * Rules on a hold by the id of its `held` decision. Only what the mass guard holds waits for a person; everything
  * else is held until what is wrong has been mended. The key is queued: its next plan makes what was approved, once, and
- * holds what was rejected until it is wanted again, is another removal, or the identity provider itself tells of it.
+ * holds what was rejected until it is wanted again, is another removal, or the identity provider itself tells of it. An
+ * approval of what was rejected needs `override`.
  */
 export async function ruleOnHold(
   decisionId: string,
@@ -36,12 +39,17 @@ export async function ruleOnHold(
   > & {
     readonly queue: Pick<ReconcilerDeps['queue'], 'add'>;
   },
+  override = false,
 ): Promise<RulingResult> {
   const { holds } = await deps.journal.overview();
   const hold = holds.find((each) => each.decisionId === decisionId);
   if (hold === undefined) return { kind: 'unknown' };
   const key = parseKey(hold.key);
   if (hold.reason !== 'RevocationLimit' || key === undefined) return { kind: 'unsuitable', hold };
+  if (verdict === 'approved' && !override) {
+    const rejection = await rejectionOf(hold, deps.keyValues);
+    if (rejection !== undefined) return { kind: 'rejected', hold, rejection };
+  }
   const at = new Date(deps.clock.now()).toISOString();
   const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
   await deps.keyValues.set(factOf(hold.subject), JSON.stringify(ruling));
@@ -74,14 +82,23 @@ export async function restoreRejections({
   window,
 }: Pick<ReconcilerDeps, 'journal' | 'keyValues' | 'window'>): Promise<void> {
   const byKey = new Map<string, Map<string, Rejection>>();
-  for (const { key, subject, reason, decisionId, fingerprint } of (await journal.overview()).holds) {
-    if (reason !== 'RevocationLimit') continue;
-    const ruling = parseRuling(await keyValues.get(factOf(subject)));
-    if (ruling?.verdict !== 'rejected') continue;
-    if (ruling.decisionId !== decisionId || ruling.fingerprint !== fingerprint) continue;
-    byKey.set(key, (byKey.get(key) ?? new Map()).set(subject, ruling));
+  for (const hold of (await journal.overview()).holds) {
+    const { key, subject } = hold;
+    const rejection = await rejectionOf(hold, keyValues);
+    if (rejection !== undefined) byKey.set(key, (byKey.get(key) ?? new Map()).set(subject, rejection));
   }
   for (const [key, rejections] of byKey) window.rejections.put(key, rejections);
+}
+
+/** The rejection of exactly this hold; undefined if nobody rejected it. */
+async function rejectionOf(
+  { subject, reason, decisionId, fingerprint }: RecordedHold,
+  keyValues: Pick<ReconcilerDeps['keyValues'], 'get'>,
+): Promise<Rejection | undefined> {
+  if (reason !== 'RevocationLimit') return undefined;
+  const ruling = parseRuling(await keyValues.get(factOf(subject)));
+  if (ruling?.verdict !== 'rejected') return undefined;
+  return ruling.decisionId === decisionId && ruling.fingerprint === fingerprint ? ruling : undefined;
 }
 
 /** An approval is good for one removal. */

@@ -1,4 +1,5 @@
 import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
+import type { Intentions } from '../consul/consul.js';
 import type { ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
@@ -8,7 +9,7 @@ import type { Change, Hold, Plan } from '../plan/plan.js';
 import { type ClientPlan, planClient } from '../plan/plan-client.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
-import { planFleet } from '../state/fleet.js';
+import { type EntrySizes, planFleet } from '../state/fleet.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
@@ -34,26 +35,35 @@ export interface FleetPlan {
 
 /**
  * The plan of the whole fleet in the mode that is configured. Claims and jwt-providers are taken as they would stand once
- * they are written, so that the plan shows what they open.
+ * they are written, so that the plan shows what they open. Without `intentions` no entry counts as too large.
  */
 export function planEverything(
   world: WorldState,
   window: RevocationWindow,
   now: number,
   acl: AclFleetPlan = NO_ACL_PLAN,
+  intentions?: Pick<Intentions, 'sizeOf'>,
 ): FleetPlan {
+  const sizes: EntrySizes | undefined =
+    intentions &&
+    (({ destination, entry }, changes) =>
+      intentions.sizeOf(
+        destination,
+        entry,
+        sourcesAfter(entry?.sources ?? [], changes, world.mapping.owner),
+      ));
   const before = world.claimRecords;
   const claims = clientsOf(world, now).flatMap((client) =>
     toClaimChanges(client, planOf(client, world, now), world.mapping),
   );
   world.putClaimRecords(withClaims(before, claims));
   try {
-    const first = planFleet(world, window, now, acl.budget);
+    const first = planFleet(world, window, now, acl.budget, sizes);
     const written = planned(first, { world }).filter(({ verb }) => verb !== 'deleted');
     const { plans, removed } = world.userTokens.assuming(
       written.flatMap(({ after }) => after ?? []),
       () => {
-        const after = written.length === 0 ? first : planFleet(world, window, now, acl.budget);
+        const after = written.length === 0 ? first : planFleet(world, window, now, acl.budget, sizes);
         const left = planned(after, { world }, intentionsAfter(world, after));
         return { plans: after, removed: left.filter(({ verb }) => verb === 'deleted') };
       },

@@ -9,8 +9,8 @@ export type Verdict = 'approve' | 'reject';
 
 /** A person's word on what waits for one. */
 export interface Rulings {
-  /** By the id of a `held` decision. */
-  onHold(decisionId: string, verdict: Verdict, by: Principal): Promise<RulingResult>;
+  /** By the ID of a `held` decision. `override`: an approval also releases what a person rejected. */
+  onHold(decisionId: string, verdict: Verdict, by: Principal, override?: boolean): Promise<RulingResult>;
   /** Ends the quarantine of a client and lets it be looked at anew; false if it is in none. */
   release(client: ClientId, by: Principal): Promise<boolean>;
 }
@@ -20,8 +20,8 @@ export function createRulings(
   deps: Omit<ReconcilerDeps, 'queue'> & { readonly queue: Pick<ReconcilerDeps['queue'], 'add'> },
 ): Rulings {
   return {
-    onHold: (decisionId, verdict, by) =>
-      ruleOnHold(decisionId, verdict === 'approve' ? 'approved' : 'rejected', by, deps),
+    onHold: (decisionId, verdict, by, override) =>
+      ruleOnHold(decisionId, verdict === 'approve' ? 'approved' : 'rejected', by, deps, override),
     async release(client, by) {
       if (!(await releaseQuarantine(client, deps))) return false;
       const receivedAt = new Date(deps.clock.now()).toISOString();

@@ -7,7 +7,7 @@ import { guardableEdges } from '../plan/guards/edges.js';
 import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
 import { guard } from '../plan/guards/guards.js';
 import { policyOf } from '../plan/mode.js';
-import type { Plan } from '../plan/plan.js';
+import type { Change, Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { parseServiceText, serviceText } from '../plan/world.js';
 import type { RevocationWindow } from './revocation-window.js';
@@ -54,22 +54,35 @@ export function inputOf(
   };
 }
 
-/** The plan of every destination, guarded together; what `plan` prints and a sweep compares. */
+/** How many bytes the entry of a destination has after these changes. */
+export type EntrySizes = (input: DestinationInput, changes: readonly Change[]) => number;
+
+/**
+ * The plan of every destination, guarded together; what `plan` prints and a sweep compares. Without `sizes` no entry
+ * counts as too large.
+ */
 export function planFleet(
   world: WorldState,
   window: RevocationWindow,
   now: number,
   acl?: AclBudget,
+  sizes?: EntrySizes,
 ): readonly Plan[] {
   // Sorted: the state has them in the order in which they came to be known.
   const plans = world
     .destinations(now)
     .toSorted((a, b) => compareText(serviceText(a), serviceText(b)))
-    .map((destination) => planDestination(inputOf(world, destination, now)));
-  const wanted = window.rejections.countOf(plans.flatMap(inferredIn), now);
+    .map((destination) => {
+      const input = inputOf(world, destination, now);
+      return { input, plan: planDestination(input) };
+    });
+  const wanted = window.rejections.countOf(
+    plans.flatMap(({ plan }) => inferredIn(plan)),
+    now,
+  );
   const budget = budgetOf(world, window, now, wanted, acl);
-  return plans.map((plan) => {
-    const kind = guardableEdges(plan);
+  return plans.map(({ input, plan }) => {
+    const kind = guardableEdges(plan, sizes && ((changes) => sizes(input, changes)));
     const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, budget, { world, window }));
     return { ...plan, changes, holds };
   });

@@ -195,6 +195,18 @@ describe('an entry', () => {
       holds: [{ reason: 'LegacyEntry' }],
     });
   });
+  test('of either kind is the reason for a foreign source of the same name too', () => {
+    const theirs = source('web', ALLOW, '', { isLegacy: true });
+    expect(plan({ entries: entriesOf(entry('orders', theirs)) })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'LegacyEntry', detail: expect.stringContaining('old intentions API') }],
+    });
+    const managedWeb = { ...entry('orders', source('web', ALLOW)), meta: managed.meta };
+    expect(plan({ entries: entriesOf(managedWeb) })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'ManagedElsewhere' }],
+    });
+  });
   test('of either kind is not spoken of where nothing would change', () => {
     expect(plan({ entries: entriesOf(managed) })).toMatchObject({ changes: [], holds: [] });
   });

@@ -37,12 +37,15 @@ async function ask({
   const ruled: string[] = [];
   const hold = { subject: 's', decisionId: '1', since: '', fingerprint: '' };
   const rulings: Rulings = {
-    async onHold(id, verdict, by) {
-      ruled.push(`${verdict} ${id} ${by.id}`);
+    async onHold(id, verdict, by, override) {
+      ruled.push(`${verdict} ${id} ${by.id}${override === true ? ' override' : ''}`);
       if (id === 'gone') return { kind: 'unknown' };
       if (id === 'foreign')
         return { kind: 'unsuitable', hold: { ...hold, reason: 'ForeignSource', detail: 'remove it' } };
-      return { kind: 'ruled', hold: { ...hold, reason: 'RevocationLimit' } };
+      const limited = { ...hold, reason: 'RevocationLimit' as const };
+      if (id === 'rejected' && override !== true)
+        return { kind: 'rejected', hold: limited, rejection: { by: { id: 'bob' }, at: '2026-01-31' } };
+      return { kind: 'ruled', hold: limited };
     },
     async release({ provider, clientId }, by) {
       ruled.push(`release ${provider} ${clientId} ${by.id}`);
@@ -102,6 +105,18 @@ describe('the API', () => {
     expect((await ask({ url: '/api/quarantines/main/free/release' })).status).toBe(404);
     const foreign = await ask({ url: '/api/holds/foreign/approve' });
     expect(foreign).toMatchObject({ status: 409, body: { detail: 'remove it' } });
+  });
+
+  it('approves what somebody rejected only with override, and otherwise names who rejected it', async () => {
+    const url = '/api/holds/rejected/approve';
+    expect(await ask({ url })).toMatchObject({
+      status: 409,
+      body: { error: 'bob rejected this removal at 2026-01-31', detail: expect.stringContaining('override') },
+    });
+    expect(await ask({ url, body: '{"principal":"alice","override":true}' })).toMatchObject({
+      status: 200,
+      ruled: ['approve rejected alice override'],
+    });
   });
 
   it.each<[string, Asked]>([

@@ -50,8 +50,14 @@ Examples:
     );
 }
 
-/** What stands where scopemesh would write its own. */
-const IN_THE_WAY = new Set<HoldReason>(['ForeignSource', 'ForeignObject', 'MarkLost']);
+/** What exists where scopemesh would write its own. */
+const IN_THE_WAY = new Set<HoldReason>([
+  'ForeignSource',
+  'ForeignObject',
+  'MarkLost',
+  'LegacyEntry',
+  'ManagedElsewhere',
+]);
 
 async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause, publish } = shot;
@@ -91,15 +97,14 @@ async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void
     cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });
   } else {
     if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
-    if (deps.world.mapping.mode !== 'observe') printHolds(left, cli.screen, leftText(left.length));
+    if (deps.world.mapping.mode !== 'observe') printHolds(left, new Map(), cli.screen, leftText(left.length));
   }
   for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
   if (errors.length > 0) cli.exit(1);
 }
 
 function leftText(count: number): string {
-  const which = 'not equal to what scopemesh would write, or another instance of scopemesh made it';
-  return `${count} left as ${count === 1 ? 'it is' : 'they are'}: ${which}.`;
+  return `${count} left as ${count === 1 ? 'it is' : 'they are'}:`;
 }
 
 function show(

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { messageOf } from '../../errors.js';
+import { holdKey } from '../../plan/holds.js';
 import { applyOnce, type Failure } from '../../reconcile/apply-once.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import type { Cli } from '../cli.js';
 import { type OneShot, planShot, withOneShot } from '../one-shot.js';
 import { planDocument } from '../plan-view.js';
+import type { KnownHolds } from '../recorded-holds.js';
 import { confirm } from '../terminal/confirm.js';
 import { printPlan } from '../terminal/plan-text.js';
 import { withProgress } from '../terminal/progress.js';
@@ -51,7 +53,7 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { world } = deps;
   const planAll = () => planShot(shot);
   const first = await planAll();
-  if (!options.json) printPlan(first, world.mapping, cli.screen);
+  if (!options.json) printPlan(first, world.mapping, await knownHolds(deps), cli.screen);
   const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);
   if (plan === undefined) {
     cli.screen.warn('Nothing was applied.');
@@ -78,7 +80,7 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
     () => undefined,
     (error: unknown) => messageOf(error),
   );
-  report(plan, await planAll(), failures, publishing, shot, options, cli);
+  report(plan, await planAll(), await knownHolds(deps), failures, publishing, shot, options, cli);
 }
 
 /** The plan that somebody said yes to, and that is still the one; undefined for a no. */
@@ -96,8 +98,8 @@ async function confirmed(
     await reread();
     const now = await planAll();
     if (textOf(now) === textOf(plan)) return now;
-    cli.screen.warn('What is to be done has changed meanwhile:');
-    printPlan(now, mapping, cli.screen);
+    cli.screen.warn('The plan has changed:');
+    printPlan(now, mapping, await knownHolds(deps), cli.screen);
     plan = now;
   }
   return plan;
@@ -106,6 +108,7 @@ async function confirmed(
 function report(
   plan: FleetPlan,
   after: FleetPlan,
+  known: KnownHolds,
   failures: readonly Failure[],
   publishing: string | undefined,
   shot: OneShot,
@@ -116,7 +119,7 @@ function report(
     shot.settled.filter((decision) => decision.outcome === outcome && decision.reason !== 'Conflict').length;
   const [applied, failed, unknown] = [count('applied'), count('failed'), count('unknown')];
   if (options.json) {
-    const document = planDocument({ ...plan, holds: after.holds }, shot.deps.world.mapping);
+    const document = planDocument({ ...plan, holds: after.holds }, shot.deps.world.mapping, known);
     cli.screen.json({
       ...document,
       summary: { ...document.summary, applied, failed, unknown },
@@ -134,4 +137,15 @@ function report(
     cli.screen.warn(printable(`scopemesh: the decisions are kept but not published yet: ${publishing}`));
   if (failures.length > 0 || publishing !== undefined) cli.exit(FAILED);
   else if (after.holds.length > 0) cli.exit(SOME_HELD);
+}
+
+/** The holds of the store, which this command has opened. */
+async function knownHolds({ journal, window }: OneShot['deps']): Promise<KnownHolds> {
+  const { holds } = await journal.overview();
+  return new Map(
+    holds.map((hold) => [
+      holdKey(hold),
+      { decisionId: hold.decisionId, rejectedBy: window.rejections.of(hold.subject)?.by.id ?? null },
+    ]),
+  );
 }

@@ -1,7 +1,11 @@
 import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { messageOf, SyncError } from '../../errors.js';
+import type { Principal } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
+import { rejectedText } from '../../plan/guards/approval.js';
+import type { ClientId } from '../../plan/world.js';
+import type { RecordedHold } from '../../queue/journal.js';
 import { restoreClientBlocks } from '../../reconcile/client-blocks.js';
 import { createRulings, type Rulings, type Verdict } from '../../reconcile/rulings.js';
 import type { Cli } from '../cli.js';
@@ -13,47 +17,57 @@ import { printable } from '../terminal/screen.js';
 
 interface Options {
   readonly json?: true;
+  readonly override?: true;
 }
 
-/** What was ruled on. */
+/** A hold or a quarantine that a person has decided on. */
 interface Ruled {
   readonly id: string;
   readonly subject: string;
 }
 
 export function addApprove(program: Command, cli: Cli): void {
-  const add = (verdict: Verdict, summary: string, description: string) =>
+  const add = (verdict: Verdict, summary: string, description: string, help: string) =>
     program
       .command(verdict)
       .summary(summary)
       .description(description)
-      .argument('<id...>', 'ids of decisions: see scopemesh decisions list')
+      .argument('<id...>', 'IDs of held decisions, as scopemesh plan and decisions list print them')
       .option('--json', 'print one JSON document')
-      .addHelpText(
-        'after',
-        `
-Exit status: 0; 1 if one of them cannot be ruled on.
-
-Only what waits for a person can be ruled on: removals that the mass guard holds (RevocationLimit),
-and the release of a client in quarantine (the id of one of its ClientQuarantined decisions). What
-is held for another reason is released by mending that reason.
-
-Example:
-  scopemesh decisions list --json |
-    jq -r 'select(.data.reason == "RevocationLimit").id' | xargs scopemesh ${verdict}`,
-      )
+      .addHelpText('after', help)
       .action((ids: readonly string[], options: Options) => ruleOnAll(ids, verdict, options, cli));
   add(
     'approve',
-    'let a held removal pass, or release a quarantine',
-    'Lets exactly the held removals of these decisions pass once; the decision names you. A running daemon does it at ' +
-      'once, else the next run or apply does. Of a quarantined client: ends the quarantine.',
-  );
+    'release a held removal, or end a quarantine',
+    'Releases the held removals with these decision IDs, once. Their decisions name you. A running daemon removes the ' +
+      'access at once; without one, the next scopemesh run or scopemesh apply does. For a client in quarantine, give ' +
+      'PROVIDER/CLIENT-ID or the ID of one of its ClientQuarantined decisions: the quarantine ends.',
+    `
+Exit status: 0; 1 if one of the IDs cannot be approved. A removal that somebody rejected is refused
+without --override.
+
+You can approve removals that the mass guard holds (RevocationLimit), and the end of a quarantine.
+Every other hold ends when its reason is gone.
+
+Examples:
+  scopemesh approve 01JDXK4T0QJ5W3M8V7Z2R6N9PB
+  scopemesh approve main/web-app
+  scopemesh plan --json |    # every held removal that nobody rejected
+    jq -r '.holds[] | select(.reason == "RevocationLimit" and .rejectedBy == null)
+      | .decisionId // empty' | xargs scopemesh approve`,
+  ).option('--override', 'also approve a removal that somebody rejected');
   add(
     'reject',
-    'keep an edge whose removal is held',
-    'Says of the held removals of these decisions that they are not wanted: the edges stay, until the removal becomes ' +
-      'another one or the IdP itself says that the scope or client is gone.',
+    'keep the access whose removal is held',
+    'Rejects the held removals with these decision IDs. The access stays until the removal becomes a different one, or ' +
+      'until the IdP itself reports that the scope or client is gone.',
+    `
+Exit status: 0; 1 if one of the IDs cannot be rejected.
+
+You can reject removals that the mass guard holds (RevocationLimit).
+
+Example:
+  scopemesh reject 01JDXK4T0QJ5W3M8V7Z2R6N9PB`,
   );
 }
 
@@ -69,7 +83,7 @@ async function ruleOnAll(
   await withRulings(config, cli, async (rulings) => {
     for (const id of ids) {
       try {
-        ruled.push(await ruleOn(id, verdict, rulings, config, cli));
+        ruled.push(await ruleOn(id, verdict, options.override === true, rulings, config, cli));
       } catch (error) {
         cli.signal.throwIfAborted();
         errors.push({ id, message: messageOf(error) });
@@ -86,30 +100,51 @@ async function ruleOnAll(
 async function ruleOn(
   id: string,
   verdict: Verdict,
+  override: boolean,
   rulings: Rulings,
   config: Config,
   cli: Cli,
 ): Promise<Ruled> {
   const by = { id: cli.around.user };
-  const result = await rulings.onHold(id, verdict, by);
-  if (result.kind === 'ruled') return { id, subject: result.hold.subject };
-  if (result.kind === 'unsuitable') {
-    const { reason, detail = '' } = result.hold;
-    throw refusal(`held as ${reason}, which nobody can ${verdict}: ${detail}`);
+  // No decision ID has a slash.
+  const slash = id.indexOf('/');
+  if (slash > 0) {
+    const client = { provider: id.slice(0, slash), clientId: id.slice(slash + 1) };
+    return endQuarantine(id, client, verdict, rulings, by);
   }
-  const decision = await findDecision(id, config, cli);
-  if (decision?.reason === 'ClientQuarantined' && decision.client !== undefined) {
-    if (verdict === 'reject') throw refusal('a quarantine stays until it is approved to end');
-    const { provider, clientId } = decision.client;
-    if (!(await rulings.release({ provider, clientId }, by)))
-      throw refusal(`client ${provider}/${clientId} is in no quarantine any more`);
-    return { id, subject: `quarantine of ${provider}/${clientId}` };
+  const result = await rulings.onHold(id, verdict, by, override);
+  switch (result.kind) {
+    case 'ruled':
+      return { id, subject: result.hold.subject };
+    case 'unsuitable':
+      throw refusal(unsuitableText(result.hold, verdict));
+    case 'rejected':
+      throw refusal(`${rejectedText(result.rejection)}; to approve it nevertheless, add --override`);
+    case 'unknown': {
+      const decision = await findDecision(id, config, cli);
+      if (decision?.reason === 'ClientQuarantined' && decision.client !== undefined)
+        return endQuarantine(id, decision.client, verdict, rulings, by);
+      throw refusal(
+        decision === undefined
+          ? 'no held change has this ID'
+          : `this decision does not wait for a person: it is ${decision.outcome} (${decision.reason}), or its hold has ended`,
+      );
+    }
   }
-  throw refusal(
-    decision === undefined
-      ? 'no held change has this id'
-      : `nothing waits for a person here: this decision is ${decision.outcome} (${decision.reason}), or its hold has ended`,
-  );
+}
+
+async function endQuarantine(
+  id: string,
+  { provider, clientId }: ClientId,
+  verdict: Verdict,
+  rulings: Rulings,
+  by: Principal,
+): Promise<Ruled> {
+  if (verdict === 'reject')
+    throw refusal('a quarantine cannot be rejected; it lasts until it is approved to end');
+  if (!(await rulings.release({ provider, clientId }, by)))
+    throw refusal(`client ${provider}/${clientId} is not in quarantine`);
+  return { id, subject: `quarantine of ${provider}/${clientId}` };
 }
 
 async function findDecision(id: string, config: Config, cli: Cli): Promise<Decision | undefined> {
@@ -124,7 +159,7 @@ async function findDecision(id: string, config: Config, cli: Cli): Promise<Decis
   }
 }
 
-/** Through the daemon where one runs here, for it holds the store and acts at once; else by opening the store. */
+/** A daemon on this machine holds the store and acts at once, so it is asked first. Without one the store is opened. */
 async function withRulings(
   config: Config,
   cli: Cli,
@@ -133,9 +168,9 @@ async function withRulings(
   const daemon = await findDaemon(config, cli.signal);
   if (daemon !== undefined) {
     await use({
-      async onHold(id, verdict, by) {
+      async onHold(id, verdict, by, override) {
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
-        const said = await daemon.post(path, { principal: by.id });
+        const said = await daemon.post(path, { principal: by.id, override });
         if (said === undefined) return { kind: 'unknown' };
         return { kind: 'ruled', hold: { ...NO_HOLD, decisionId: id, subject: subjectOf(said) } };
       },
@@ -151,7 +186,7 @@ async function withRulings(
     cli.around.parts,
     config,
     runtime,
-    'a daemon holds the state directory but does not answer at http.listen; ask it where it listens, or stop it',
+    'a daemon holds the state directory but does not answer at http.listen; correct http.listen, or stop the daemon',
   );
   const consul = await cli.around.parts.openConsul(config.consul, config.owner, runtime);
   try {
@@ -169,6 +204,12 @@ const NO_HOLD = { reason: 'RevocationLimit', since: '', fingerprint: '' } as con
 
 function subjectOf(said: unknown): string {
   return typeof said === 'object' && said !== null && 'subject' in said ? String(said.subject) : '';
+}
+
+/** Why nobody can approve or reject a hold. */
+function unsuitableText({ reason, detail = '' }: RecordedHold, verdict: Verdict): string {
+  const cannot = `this change is held as ${reason}, which a person cannot ${verdict}`;
+  return detail === '' ? cannot : `${cannot}: ${detail}`;
 }
 
 function refusal(message: string): SyncError {

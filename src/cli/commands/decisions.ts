@@ -9,6 +9,7 @@ import type { Decision } from '../../model/decision.js';
 import type { Cli } from '../cli.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { decisionText } from '../terminal/decision-text.js';
+import { approveCommand, mayBeApproved } from '../terminal/plan-text.js';
 import { printable } from '../terminal/screen.js';
 
 interface Filter {
@@ -127,7 +128,11 @@ function sayEmpty(directory: string, cli: Cli): void {
 
 function print(decision: Decision, filter: Filter, cli: Cli): void {
   if (filter.json) cli.screen.jsonLine(toCloudEvent(decision));
-  else cli.screen.line(decisionText(decision, cli.screen.colors));
+  else {
+    cli.screen.line(decisionText(decision, cli.screen.colors));
+    if (decision.outcome === 'held' && mayBeApproved(decision))
+      cli.screen.line(printable(`    ${approveCommand({ decisionId: decision.id, rejectedBy: null })}`));
+  }
 }
 
 function isAbout(decision: Decision, subject: string | undefined): boolean {

@@ -5,7 +5,8 @@ import { isAnythingToDo, planEverything } from '../../reconcile/fleet-plan.js';
 import type { Cli } from '../cli.js';
 import { withBothSides } from '../load-current-state.js';
 import { planDocument } from '../plan-view.js';
-import { printPlan } from '../terminal/plan-text.js';
+import { readKnownHolds } from '../recorded-holds.js';
+import { mayBeApproved, printPlan } from '../terminal/plan-text.js';
 
 /** With `--detailed-exitcode`, as terraform has it. */
 const CHANGES_PENDING = 2;
@@ -31,11 +32,13 @@ Examples:
   scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'`,
     )
     .action(async (options: { readonly json?: true; readonly detailedExitcode?: true }) => {
-      await withBothSides(cli, async ({ world, window, acl }) => {
+      await withBothSides(cli, async ({ config, world, window, acl, consul, daemon }) => {
         const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
-        const plan = planEverything(world, window, systemClock.now(), aclPlan);
-        if (options.json) cli.screen.json(planDocument(plan, world.mapping));
-        else printPlan(plan, world.mapping, cli.screen);
+        const plan = planEverything(world, window, systemClock.now(), aclPlan, consul.intentions);
+        const needsIds = options.json ? plan.holds.length > 0 : plan.holds.some(mayBeApproved);
+        const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
+        if (options.json) cli.screen.json(planDocument(plan, world.mapping, known));
+        else printPlan(plan, world.mapping, known, cli.screen);
         const isPending = isAnythingToDo(plan);
         if (options.detailedExitcode && isPending) cli.exit(CHANGES_PENDING);
       });

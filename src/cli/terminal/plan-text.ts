@@ -1,15 +1,17 @@
 import type { DecidedPerson } from '../../model/decision.js';
 import type { Mapping } from '../../model/rule.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
+import { holdKey } from '../../plan/holds.js';
 import type { Change, Hold, PlannedClient } from '../../plan/plan.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
+import type { KnownHold, KnownHolds } from '../recorded-holds.js';
 import { accessText } from './access-text.js';
 import { personText } from './decision-text.js';
 import { columns, printable, type Screen } from './screen.js';
 
 /** Prints a plan as `terraform plan` does: a block for each destination, what is held, one line that sums it up. */
-export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): void {
+export function printPlan(plan: FleetPlan, mapping: Mapping, known: KnownHolds, screen: Screen): void {
   const { colors } = screen;
   const isEmpty = !isAnythingToDo(plan);
   if (!isEmpty) {
@@ -24,7 +26,7 @@ export function printPlan(plan: FleetPlan, mapping: Mapping, screen: Screen): vo
     }
     printAcl(plan.acl.changes, screen);
   }
-  printHolds(plan.holds, screen);
+  printHolds(plan.holds, known, screen);
   if (isEmpty)
     screen.line(plan.holds.length === 0 ? 'No changes. Consul says what the IdP says.' : 'No changes.');
   if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan))));
@@ -41,8 +43,13 @@ function countsText(of: string, counts: PlanSummary['acl']): string {
   return ` ${of}: ${counts.create} to create, ${counts.update} to update, ${counts.delete} to delete.`;
 }
 
-/** Holds with the reason, and what to do, said once for all that have the same. */
-export function printHolds(holds: readonly Hold[], screen: Screen, title = 'Held, not done:'): void {
+/** Prints holds by reason and remedy, and the command that approves a hold below it. */
+export function printHolds(
+  holds: readonly Hold[],
+  known: KnownHolds,
+  screen: Screen,
+  title = 'Held, not done:',
+): void {
   if (holds.length === 0) return;
   const { colors } = screen;
   screen.line(title);
@@ -54,21 +61,47 @@ export function printHolds(holds: readonly Hold[], screen: Screen, title = 'Held
   }
   for (const [why, group] of groups) {
     screen.line(`  ${colors.yellow(printable(why))}`);
-    printRows(group.map(holdRow), screen);
+    printRows(
+      group.map((hold) => ({ ...holdRow(hold), below: approveText(hold, known) })),
+      screen,
+    );
+    if (group.some((hold) => mayBeApproved(hold) && !known.has(holdKey(hold))))
+      screen.line(`      ${colors.dim(NO_ID)}`);
     screen.line();
   }
+}
+
+const NO_ID =
+  'A hold without a command has no ID yet. The running daemon gives it one (scopemesh run), and so does scopemesh apply.';
+
+/** Only what the mass guard holds waits for a person. */
+export function mayBeApproved({ reason }: { readonly reason: string }): boolean {
+  return reason === 'RevocationLimit';
+}
+
+function approveText(hold: Hold, known: KnownHolds): string | undefined {
+  const found = mayBeApproved(hold) ? known.get(holdKey(hold)) : undefined;
+  return found && approveCommand(found);
+}
+
+/** The command that releases a hold. */
+export function approveCommand({ decisionId, rejectedBy }: KnownHold): string {
+  return `scopemesh approve ${rejectedBy === null ? '' : '--override '}${decisionId}`;
 }
 
 interface Row {
   readonly sign: Sign | '!';
   readonly cells: readonly string[];
+  /** A line of its own under the row. */
+  readonly below?: string | undefined;
 }
 
 function printRows(rows: readonly Row[], screen: Screen): void {
   const texts = columns(rows.map(({ cells }) => cells));
   texts.forEach((text, index) => {
-    const sign = rows[index]?.sign ?? '!';
+    const { sign = '!', below } = rows[index] ?? {};
     screen.line(`    ${paintSign(sign, screen)} ${text}`);
+    if (below !== undefined) screen.line(`      ${printable(below)}`);
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Loss, LossGuard, Verdict } from './guard.js';
+import type { Loss, LossGuard, Rejection, Verdict } from './guard.js';
 
 /** A person's word comes before the limit: an approved loss passes, a rejected one is kept whatever the limit allows. */
 export const approval: LossGuard = ({ losses }, { rulings }) => {
@@ -6,7 +6,7 @@ export const approval: LossGuard = ({ losses }, { rulings }) => {
   for (const loss of losses) {
     const ruling = rulings.get(loss.subject);
     if (ruling === undefined) continue;
-    const detail = `${ruling.by.id} rejected this removal at ${ruling.at}; the access is kept`;
+    const detail = `${rejectedText(ruling)}; the access is kept`;
     verdicts.set(
       loss,
       ruling.verdict === 'approved'
@@ -16,3 +16,7 @@ export const approval: LossGuard = ({ losses }, { rulings }) => {
   }
   return verdicts;
 };
+
+export function rejectedText({ by, at }: Rejection): string {
+  return `${by.id} rejected this removal at ${at}`;
+}

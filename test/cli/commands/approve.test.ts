@@ -55,6 +55,46 @@ async function holdBot(): Promise<string> {
   return (await heldId('bot')) ?? '';
 }
 
+interface HeldRemoval {
+  readonly reason: string;
+  readonly decisionId: string | null;
+  readonly rejectedBy: string | null;
+}
+
+function held({ json }: { json(): Record<string, unknown> }): readonly HeldRemoval[] {
+  return (json().holds as HeldRemoval[]).filter(({ reason }) => reason === 'RevocationLimit');
+}
+
+describe('the command that approves a hold', () => {
+  it('is printed by apply, plan and decisions list, and its ID is a field of the JSON', async () => {
+    cli.idp(web);
+    const applied = await cli.run(['apply', '--yes', '--json']);
+    const id = await heldId('bot');
+    expect(held(applied)).toMatchObject([{ decisionId: id, rejectedBy: null }]);
+    const line = new RegExp(`^ +scopemesh approve ${id}$`, 'm');
+    for (const args of [['apply', '--yes'], ['plan'], ['decisions', 'list']])
+      expect((await cli.run(args)).out).toMatch(line);
+    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: null }]);
+  });
+
+  it('has --override once somebody rejected the removal', async () => {
+    const id = await holdBot();
+    await cli.run(['reject', id], { user: 'bob' });
+    await cli.run(['apply', '--yes']);
+    for (const args of [['apply', '--yes'], ['plan']])
+      expect((await cli.run(args)).out).toContain(`scopemesh approve --override ${id}`);
+    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: 'bob' }]);
+  });
+
+  it('is missing before anything has recorded the hold, and plan says what gives it an ID', async () => {
+    cli.idp(web);
+    const { out } = await cli.run(['plan']);
+    expect(out).toContain('RevocationLimit');
+    expect(out).not.toContain('scopemesh approve ');
+    expect(out).toMatch(/has no ID yet\. .*scopemesh run.*scopemesh apply/);
+  });
+});
+
 describe('approve and reject without a daemon', () => {
   it('an approved removal passes once, and its decision names who approved it', async () => {
     const id = await holdBot();
@@ -94,6 +134,21 @@ describe('approve and reject without a daemon', () => {
     const told = (await decisions()).filter(({ data }) => data.reason === 'RevocationLimit');
     expect(told.map(({ data }) => data.outcome)).toEqual(['held', 'refused']);
     expect(told[1]?.data).toMatchObject({ principal: { id: 'alice' } });
+  });
+
+  it('an approval of a rejected removal is refused with who rejected it, and passes with --override', async () => {
+    const id = await holdBot();
+    await cli.run(['reject', id], { user: 'bob' });
+    const refused = await cli.run(['approve', id], { user: 'carol' });
+    expect(refused).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(/bob rejected this removal at \S+; .*--override/),
+    });
+    await cli.run(['apply', '--yes']);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+    expect((await cli.run(['approve', id, '--override'], { user: 'carol' })).status).toBe(0);
+    await cli.run(['apply', '--yes']);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
 
   it('a rejected removal is kept where the limit would let it pass by now, also in the plan that apply shows', async () => {
@@ -199,6 +254,29 @@ describe('beside a running daemon', () => {
     expect(removal.data).toMatchObject({ principal: { id: 'carol' } });
   });
 
+  it('plan knows from it by which command a hold is approved, before its decision is published', async () => {
+    cli.idp(web);
+    const id = await until('the removal is held', async () => {
+      const [hold] = held(await cli.run(['plan', '--json']));
+      return hold?.decisionId ?? undefined;
+    });
+    expect((await cli.run(['plan'])).out).toContain(`scopemesh approve ${id}\n`);
+    expect((await cli.run(['approve', id])).status).toBe(0);
+  });
+
+  it('approve of what somebody rejected is refused by the daemon too, and passes with --override', async () => {
+    cli.idp(web);
+    const id = await until('the removal is held', () => heldId('bot'));
+    expect((await cli.run(['reject', id], { user: 'bob' })).status).toBe(0);
+    expect(await cli.run(['approve', id])).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(/bob rejected this removal at \S+: .*--override/),
+    });
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+    expect((await cli.run(['approve', id, '--override'])).status).toBe(0);
+    await until('the edge is gone', async () => (await mesh.access('orders'))?.bot === undefined);
+  });
+
   it('its API refuses other hosts, web pages and other content, and changes nothing', async () => {
     cli.idp(web);
     const id = await until('the removal is held', () => heldId('bot'));
@@ -227,7 +305,7 @@ describe('beside a running daemon', () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
   }
 
-  it('approve ends a quarantine, of which explain and plan know, by the id of a decision that it caused, and reject does not', async () => {
+  it('approve ends a quarantine, of which explain and plan know, by its name or the ID of a decision that it caused, and reject does not', async () => {
     const idp = await startIdp({ single: false, now: () => Date.now() });
     try {
       stop.abort(new Error('stopped by a signal'));
@@ -242,12 +320,13 @@ describe('beside a running daemon', () => {
       );
       await knowTheQuarantine();
       expect((await cli.run(['reject', id])).status).toBe(1);
-      const approved = await cli.run(['approve', id]);
+      expect((await cli.run(['approve', 'main/other'])).err).toContain('is not in quarantine');
+      const approved = await cli.run(['approve', 'main/bot']);
       expect(approved).toMatchObject({ status: 0, out: expect.stringContaining('quarantine of main/bot') });
       await until('the client is open again', async () => (await mesh.access('orders'))?.bot === 'allow');
       expect(await cli.run(['approve', id])).toMatchObject({
         status: 1,
-        err: expect.stringContaining('no quarantine'),
+        err: expect.stringContaining('not in quarantine'),
       });
     } finally {
       await idp.close();

@@ -209,7 +209,7 @@ describe('apply', () => {
     };
     const { status, err } = await cli.run(['apply'], { typed: 'yes\n', onOut });
     expect(await mesh.access('orders')).toBeUndefined();
-    expect(err).toContain('changed meanwhile');
+    expect(err).toContain('The plan has changed:');
     expect(status).toBe(0);
   });
 

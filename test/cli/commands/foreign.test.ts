@@ -35,7 +35,7 @@ describe('a source that stands where scopemesh would write its own', () => {
 
   it('and lets through something else is named by adopt, in JSON too', async () => {
     await mesh.write('billing', [{ ...equal, Action: 'deny' }]);
-    expect((await cli.run(['adopt', '--yes'])).out).toContain('1 left as it is: not equal');
+    expect((await cli.run(['adopt', '--yes'])).out).toContain('1 left as it is:\n');
     expect((await cli.run(['adopt', '--yes', '--json'])).json()).toMatchObject({
       left: [{ reason: 'ForeignSource', resource: { source: 'bot', destination: 'billing' } }],
       summary: { adopted: 0, left: 1 },
@@ -47,5 +47,54 @@ describe('a source that stands where scopemesh would write its own', () => {
     const { out } = await cli.run(['adopt', '--yes']);
     expect(out).toContain('Adopted: 1 of 1.');
     expect(out).not.toContain('left as');
+  });
+
+  it('in an entry of the old intentions API is LegacyEntry to plan and to adopt', async () => {
+    await mesh.request('POST', '/v1/connect/intentions', {
+      SourceName: 'bot',
+      DestinationName: 'billing',
+      SourceType: 'consul',
+      Action: 'allow',
+    });
+    const { out } = await cli.run(['plan']);
+    expect(out).toContain("LegacyEntry: the entry has sources made by Consul's old intentions API");
+    expect(out).not.toContain('ForeignSource');
+    const adopted = await cli.run(['adopt', '--yes', '--json']);
+    expect(adopted.json()).toMatchObject({
+      left: [{ reason: 'LegacyEntry', resource: { source: 'bot', destination: 'billing' } }],
+      summary: { adopted: 0, left: 1 },
+    });
+  });
+
+  it('in an entry that another tool manages is ManagedElsewhere to plan and to adopt', async () => {
+    await mesh.request('PUT', '/v1/config', {
+      Kind: 'service-intentions',
+      Name: 'billing',
+      Meta: { 'external-source': 'kubernetes' },
+      Sources: [equal],
+    });
+    expect((await cli.run(['plan', '--json'])).json()).toMatchObject({
+      holds: [{ reason: 'ManagedElsewhere' }],
+    });
+    expect((await cli.run(['adopt', '--yes', '--json'])).json()).toMatchObject({
+      left: [{ reason: 'ManagedElsewhere' }],
+    });
+  });
+});
+
+describe('an entry that would be too large for Consul', () => {
+  it('is shown by plan as the daemon holds it', async () => {
+    // Foreign sources that fill the entry up to 2 MiB.
+    const sources = Array.from({ length: 4_300 }, (_, at) => ({
+      Name: `other-${at}`,
+      Action: 'deny',
+      Description: 'x'.repeat(480),
+    }));
+    await mesh.write('billing', sources);
+    const { json } = await cli.run(['plan', '--json']);
+    expect(json()).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'EntryTooLarge', resource: { source: 'bot', destination: 'billing' } }],
+    });
   });
 });

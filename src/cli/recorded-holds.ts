@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import type { Config } from '../../config/config.js';
+import { type Decision, HOLD_REASONS } from '../model/decision.js';
+import { holdKey } from '../plan/holds.js';
+import type { Cli } from './cli.js';
+import type { DaemonClient } from './daemon-client.js';
+import { hasDecisionLog } from './has-decision-log.js';
+
+/** A hold under the ID by which `approve` and `reject` name it. */
+export interface KnownHold {
+  readonly decisionId: string;
+  readonly rejectedBy: string | null;
+}
+
+/** By `holdKey`. */
+export type KnownHolds = ReadonlyMap<string, KnownHold>;
+
+const StatusHolds = z.object({
+  holds: z.array(
+    z.object({
+      subject: z.string(),
+      reason: z.enum(HOLD_REASONS),
+      decisionId: z.string(),
+      rejectedBy: z.string().nullable().default(null),
+    }),
+  ),
+});
+
+/** The log may be long, and IDs are only an addition to what a command prints. */
+const LOG_TIMEOUT_MS = 5_000;
+
+/** The recorded holds: from the running daemon, otherwise from the decision log. Empty where neither can be read. */
+export async function readKnownHolds(
+  config: Config,
+  daemon: Pick<DaemonClient, 'status'> | undefined,
+  cli: Cli,
+): Promise<KnownHolds> {
+  const status = StatusHolds.safeParse(daemon?.status);
+  if (status.success) return new Map(status.data.holds.map((hold) => [holdKey(hold), hold]));
+  if (!hasDecisionLog(config)) return new Map();
+  const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
+  try {
+    const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
+    try {
+      const stop = AbortSignal.any([cli.signal, timeout]);
+      return await holdsIn(log.read({ from: 'start', follow: false }, stop));
+    } finally {
+      await log.close();
+    }
+  } catch {
+    cli.signal.throwIfAborted();
+    return new Map();
+  }
+}
+
+/** The holds that no later decision of a log ends. */
+export async function holdsIn(decisions: AsyncIterable<Decision>): Promise<KnownHolds> {
+  const bySubject = new Map<string, Map<string, KnownHold & { readonly time: string }>>();
+  for await (const { id, type, time, subject, outcome, reason, principal } of decisions) {
+    const holds = bySubject.get(subject) ?? new Map<string, KnownHold & { readonly time: string }>();
+    bySubject.set(subject, holds);
+    const before = holds.get(reason);
+    if (outcome === 'held') holds.set(reason, { decisionId: id, rejectedBy: null, time });
+    else if (type.endsWith('.rejected') && before !== undefined)
+      holds.set(reason, { ...before, rejectedBy: principal?.id ?? 'unknown' });
+    // The end of a hold does not say which one ended. One that begins at the same moment takes its place.
+    else if (outcome === 'applied' || reason === 'HoldEnded')
+      for (const [each, hold] of holds) if (hold.time < time) holds.delete(each);
+  }
+  const known = new Map<string, KnownHold>();
+  for (const [subject, holds] of bySubject)
+    for (const [each, { decisionId, rejectedBy }] of holds) {
+      const reason = HOLD_REASONS.find((one) => one === each);
+      if (reason !== undefined) known.set(holdKey({ subject, reason }), { decisionId, rejectedBy });
+    }
+  return known;
+}

@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { holdsIn } from '../../src/cli/recorded-holds.js';
+import type { Decision } from '../../src/model/decision.js';
+
+const decision = (id: string, facts: Partial<Decision>): Decision => ({
+  id,
+  time: '2026-01-31T12:00:00.000Z',
+  type: 'dev.scopemesh.intention.held',
+  subject: 's',
+  source: 'scopemesh/payments/one',
+  action: 'revoke',
+  outcome: 'held',
+  reason: 'RevocationLimit',
+  resource: { kind: 'intention' },
+  cause: { kind: 'retry', receivedAt: '2026-01-31T12:00:00.000Z' },
+  mappingRevision: 'sha256:0',
+  revision: 1,
+  ...facts,
+});
+
+async function known(...decisions: Decision[]): Promise<readonly (readonly [string, unknown])[]> {
+  async function* log() {
+    yield* decisions;
+  }
+  return [...(await holdsIn(log()))];
+}
+
+const LATER = '2026-01-31T12:00:01.000Z';
+const rejected = decision('2', {
+  type: 'dev.scopemesh.intention.rejected',
+  outcome: 'refused',
+  principal: { id: 'bob' },
+});
+const ended = decision('3', {
+  type: 'dev.scopemesh.intention.released',
+  outcome: 'observed',
+  reason: 'HoldEnded',
+  time: LATER,
+});
+
+it('a hold has the ID of its newest held decision', async () => {
+  expect(await known(decision('1', {}), decision('2', {}))).toEqual([
+    ['s RevocationLimit', { decisionId: '2', rejectedBy: null }],
+  ]);
+});
+
+it('a rejection names who rejected it, until the hold begins again', async () => {
+  const hold = ['s RevocationLimit', { decisionId: '1', rejectedBy: 'bob' }];
+  expect(await known(decision('1', {}), rejected)).toEqual([hold]);
+  expect(await known(decision('1', {}), rejected, decision('4', {}))).toEqual([
+    ['s RevocationLimit', { decisionId: '4', rejectedBy: null }],
+  ]);
+});
+
+it('the end of a hold and a change that was made remove it, and nothing else does', async () => {
+  expect(await known(decision('1', {}), ended)).toEqual([]);
+  const applied = decision('3', { outcome: 'applied', reason: 'ClientDeleted', time: LATER });
+  expect(await known(decision('1', {}), applied)).toEqual([]);
+  expect(await known(decision('1', {}), { ...applied, subject: 'other' })).toHaveLength(1);
+});
+
+it('a hold that begins as another one ends is kept', async () => {
+  const next = decision('2', { reason: 'MarkLost', time: LATER });
+  expect(await known(decision('1', {}), next, ended)).toEqual([
+    ['s MarkLost', { decisionId: '2', rejectedBy: null }],
+  ]);
+});
