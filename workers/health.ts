@@ -16,8 +16,9 @@ export interface HealthDeps {
 /** How long a probe waits for the store. */
 const PROBE_TIMEOUT_MS = 2_000;
 
-/** So long an answer about the status is given again: to read it costs work that grows with the holds. */
-const STATUS_LIFE_MS = 1_000;
+/** A status is given again for so many times as long as its read took, so that at most a tenth of the time goes there. */
+const STATUS_REST = 10;
+const LONGEST_STATUS_REST_MS = 1_000;
 
 /** `/healthz`: the process lives. `/readyz`: events can be accepted durably. `/statusz` and `/metrics`: what it does. */
 export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
@@ -26,7 +27,7 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
     if (isLoopback(deps.host) && !isLoopback(request.hostname))
       return reply.code(403).send({ error: 'ask for localhost: this listener answers to its own machine' });
   };
-  const status = readOnce(deps.status, STATUS_LIFE_MS);
+  const status = readSeldom(deps.status);
   server.get('/healthz', async () => ({ status: 'ok' }));
   server.get('/readyz', async (_request, reply) => {
     try {
@@ -56,15 +57,17 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
   });
 }
 
-/** One read at a time, whose result serves everyone who asks while it runs and for `lifeMs` after. A failure is not kept. */
-function readOnce<T>(read: () => Promise<T>, lifeMs: number): () => Promise<T> {
+/** One read at a time, whose result serves everyone who asks meanwhile and for a while after. A failure is not kept. */
+function readSeldom<T>(read: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | undefined;
   return () => {
+    const began = performance.now();
     last ??= read().then(
       (value) => {
+        const restMs = Math.min((performance.now() - began) * STATUS_REST, LONGEST_STATUS_REST_MS);
         setTimeout(() => {
           last = undefined;
-        }, lifeMs).unref();
+        }, restMs).unref();
         return value;
       },
       (error: unknown) => {
