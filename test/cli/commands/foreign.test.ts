@@ -57,7 +57,7 @@ describe('a source that stands where scopemesh would write its own', () => {
       Action: 'allow',
     });
     const { out } = await cli.run(['plan']);
-    expect(out).toContain("LegacyEntry: the entry has sources made by Consul's old intentions API");
+    expect(out).toContain("LegacyEntry: the entry has sources that Consul's old intentions API created");
     expect(out).not.toContain('ForeignSource');
     const adopted = await cli.run(['adopt', '--yes', '--json']);
     expect(adopted.json()).toMatchObject({
