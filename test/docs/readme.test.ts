@@ -27,7 +27,7 @@ const DIALOGUE = blocks(textOf(PAGE), 'console').flatMap((block) =>
   }),
 );
 
-/** `…` stands for anything. */
+/** `…` matches anything. */
 function toExpression(output: string): RegExp {
   const parts = output.split('…').map((part) => part.replaceAll(/[\\^$.|?*+()[\]{}]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}\\s*$`);
