@@ -25,7 +25,6 @@ const MANUAL = [
 function load(text: string) {
   const environment = {
     SCOPEMESH_CONSUL_TOKEN: 't',
-    CONSUL_HTTP_TOKEN: 't',
     KEYCLOAK_CLIENT_SECRET: 's',
     KEYCLOAK_WEBHOOK_SECRET: 'w',
   };
