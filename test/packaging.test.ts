@@ -23,7 +23,11 @@ const MANUAL = [
 
 /** Loads a text as the configuration file; every reference to the environment has a value. */
 function load(text: string) {
-  const environment = { CONSUL_HTTP_TOKEN: 't', KEYCLOAK_CLIENT_SECRET: 's', KEYCLOAK_WEBHOOK_SECRET: 'w' };
+  const environment = {
+    SCOPEMESH_CONSUL_TOKEN: 't',
+    KEYCLOAK_CLIENT_SECRET: 's',
+    KEYCLOAK_WEBHOOK_SECRET: 'w',
+  };
   return loadConfig({ path: 'scopemesh.yaml', environment, readFile: async () => text });
 }
 

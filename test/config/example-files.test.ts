@@ -10,7 +10,7 @@ import { readTextFile } from '../../config/read-text-file.js';
 const file = (name: string) => new URL(`../../config/${name}`, import.meta.url).pathname;
 
 const environment = {
-  CONSUL_HTTP_TOKEN: 'a',
+  SCOPEMESH_CONSUL_TOKEN: 'a',
   KEYCLOAK_CLIENT_SECRET: 'b',
   KEYCLOAK_WEBHOOK_SECRET: 'c',
   PARTNERS_TOKEN: 'd',

@@ -25,7 +25,7 @@ function stepsOf(page: string): readonly Step[] {
   return steps;
 }
 
-/** `…` in a line of the page stands for anything. */
+/** `…` in a line of the page matches anything. */
 function toExpression(line: string): RegExp {
   const parts = line.split('…').map((part) => part.replaceAll(/[\\^$.|?*+()[\]{}]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 'm');
@@ -92,6 +92,6 @@ it('the tutorial leads from a clone to an enforced mapping, with the output that
   steps.forEach(({ commands, shown }, at) => {
     for (const line of shown) expect(outputs[at], commands).toMatch(toExpression(line));
   });
-  // The daemon was told to stop, and drained.
+  // The daemon got SIGTERM, and drained.
   expect(await readFile(join(directory, 'tutorial', 'scopemesh.log'), 'utf8')).toContain('"msg":"stopped"');
 }, 240_000);
