@@ -2,11 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../../clock.js';
 import { AclResolver } from './acl/acl-resolver.js';
 import { MethodKeys } from './acl/method-keys.js';
-import { armChecks } from './api/agent-check-ttl.js';
 import { entryKindsOf } from './entries/entry-kinds.js';
 import { HttpListener } from './http-listener.js';
 import { Router } from './router.js';
-import { routes } from './routes.js';
 import { seedState } from './seed-state.js';
 import type { ServerContext } from './server-context.js';
 import { SessionClock } from './state/session-clock.js';
@@ -69,8 +67,7 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
   };
   const managementToken = seedState(context, options.managementToken ?? randomUUID());
   for (const session of store.list('sessions')) armSession(store, context.sessions, session);
-  armChecks(context);
-  const router = new Router(routes);
+  const router = new Router();
   const listener = new HttpListener((request) => router.answer(context, request));
   try {
     port = await listener.listen(host, port);

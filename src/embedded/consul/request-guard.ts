@@ -1,59 +1,53 @@
-import {
-  badRequest,
-  ConsulFailure,
-  type ConsulReply,
-  type ConsulRequest,
-  serverFailure,
-  textReply,
-} from './exchange.js';
+import { badRequest, ConsulFailure, type ConsulReply, type ConsulRequest, textReply } from './exchange.js';
 import type { ServerContext } from './server-context.js';
 
-/** What Go calls printable: letters, marks, numbers, punctuation, symbols, and of spaces only the common one. */
+/** Go's printable characters: letters, marks, numbers, punctuation, symbols, and only the common space. */
 const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 
 /** Paths that answer for this agent alone, whatever datacenter is named. */
 const localPath = /^\/v1\/(agent\/|catalog\/datacenters$)/;
 
-/** Paths on which Consul takes filter expressions. */
-const filteredPath = /^\/v1\/(catalog\/|health\/|agent\/(services|checks)$|connect\/intentions$)/;
+/** Parameters that are not served, and the paths on which Consul takes them. */
+const unserved: readonly (readonly [string, RegExp])[] = [
+  ['filter', /^\/v1\/(catalog\/|agent\/services$|connect\/intentions$)/],
+  ['keys', /^\/v1\/kv\//],
+  ['policy', /^\/v1\/acl\/(tokens|roles)$/],
+  ['servicename', /^\/v1\/acl\/tokens$/],
+];
 
-/** What is wrong with a request whichever route it is for: an answer to give at once, or undefined. */
+/** The answer to a request that is wrong on every route, or undefined. Throws ConsulFailure likewise. */
 export function guardRequest(context: ServerContext, request: ConsulRequest): ConsulReply | undefined {
-  const { path, rawPath } = request;
+  const { path, rawPath, query } = request;
   if (unprintable.test(path)) return textReply(400, '');
   const clean = cleanPath(rawPath);
-  if (clean !== rawPath) return redirect(clean, request.query);
-  if (!path.startsWith('/v1/')) return undefined;
-  const refusal = parameterRefusal(context, request);
-  return refusal === undefined ? undefined : textReply(refusal.status, refusal.message);
+  if (clean !== rawPath) return redirect(clean, query);
+  if (path.startsWith('/v1/')) requireServed(context, request);
+  return undefined;
 }
 
-function parameterRefusal(context: ServerContext, { path, query }: ConsulRequest): ConsulFailure | undefined {
+function requireServed(context: ServerContext, { path, query }: ConsulRequest): void {
   for (const [name, feature] of [
     ['ns', 'Namespaces'],
     ['partition', 'Partitions'],
   ] as const) {
-    if (query.has(name)) {
-      return badRequest(`Invalid query parameter: "${name}" - ${feature} are a Consul Enterprise feature`);
-    }
+    if (query.has(name))
+      throw badRequest(`Invalid query parameter: "${name}" - ${feature} are a Consul Enterprise feature`);
   }
   const datacenter = query.get('dc') ?? '';
-  if (datacenter !== '' && datacenter !== context.datacenter && !localPath.test(path)) {
-    return serverFailure('No path to datacenter');
-  }
+  if (datacenter !== '' && datacenter !== context.datacenter && !localPath.test(path))
+    throw new ConsulFailure(500, 'No path to datacenter');
   // To answer unfiltered would be worse than not to answer.
-  if ((query.get('filter') ?? '') !== '' && filteredPath.test(path)) {
-    return new ConsulFailure(501, 'filter expressions are not served by the embedded Consul');
-  }
-  return undefined;
+  const refused = unserved.find(([name, paths]) => query.has(name) && paths.test(path));
+  if (refused !== undefined && (refused[0] === 'keys' || query.get(refused[0]) !== ''))
+    throw new ConsulFailure(501, `the embedded Consul does not serve the parameter "${refused[0]}" here`);
 }
 
-/** Without empty, `.` and `../../consul` segments, as Go's router wants it; escaped ones pass, and so address any name. */
+/** Without empty, `.` and `..` segments, as Go's router wants it. Escaped ones stay, so that they can be in a name. */
 function cleanPath(path: string): string {
   const kept: string[] = [];
   for (const segment of path.split('/')) {
     if (segment === '' || segment === '.') continue;
-    if (segment === '../../consul') kept.pop();
+    if (segment === '..') kept.pop();
     else kept.push(segment);
   }
   const clean = `/${kept.join('/')}`;
@@ -62,7 +56,7 @@ function cleanPath(path: string): string {
 
 function redirect(path: string, query: URLSearchParams): ConsulReply {
   const search = query.size === 0 ? '' : `?${query}`;
-  // Go escapes the escapes once more: only plain paths are led to where they meant.
+  // Go escapes the escapes once more: only plain paths lead to where they meant.
   const location = `${path.replaceAll('%', '%25')}${search}`;
   return {
     status: 307,

@@ -1,17 +1,44 @@
+import { aclAuthMethodRoutes } from './api/acl-auth-methods.js';
+import { aclBindingRuleRoutes } from './api/acl-binding-rules.js';
+import { aclLoginRoutes } from './api/acl-login.js';
+import { aclPolicyRoutes } from './api/acl-policies.js';
+import { aclRoleRoutes } from './api/acl-roles.js';
+import { aclTokenRoutes } from './api/acl-tokens.js';
+import { agentRoutes } from './api/agent.js';
+import { catalogRoutes } from './api/catalog.js';
+import { configEntryRoutes } from './api/config-entries.js';
+import { intentionRoutes } from './api/intentions.js';
+import { kvRoutes } from './api/kv.js';
+import { sessionRoutes } from './api/sessions.js';
+import { transactionRoutes } from './api/transactions.js';
+import { Call, type Route } from './call.js';
 import { ConsulFailure, type ConsulReply, type ConsulRequest, textReply } from './exchange.js';
 import { guardRequest } from './request-guard.js';
-import type { Route, ServerContext } from './server-context.js';
+import type { ServerContext } from './server-context.js';
+
+/** Every path that is served. */
+const routes: readonly Route[] = [
+  aclAuthMethodRoutes,
+  aclBindingRuleRoutes,
+  aclLoginRoutes,
+  aclPolicyRoutes,
+  aclRoleRoutes,
+  aclTokenRoutes,
+  agentRoutes,
+  catalogRoutes,
+  configEntryRoutes,
+  intentionRoutes,
+  kvRoutes,
+  sessionRoutes,
+  transactionRoutes,
+].flat();
 
 /** Finds the route of a path: an exact one before the longest that covers it. */
 export class Router {
-  readonly #exact = new Map<string, Route>();
-  readonly #covering: Route[];
-
-  constructor(routes: readonly Route[]) {
-    for (const route of routes) if (!route.path.endsWith('/')) this.#exact.set(route.path, route);
-    this.#covering = routes.filter((route) => route.path.endsWith('/'));
-    this.#covering.sort((left, right) => right.path.length - left.path.length);
-  }
+  readonly #exact = new Map(routes.map((route) => [route.path, route]));
+  readonly #covering = routes
+    .filter(({ path }) => path.endsWith('/'))
+    .sort((left, right) => right.path.length - left.path.length);
 
   /** Never rejects: every failure becomes an answer. */
   async answer(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
@@ -24,17 +51,13 @@ export class Router {
     const guarded = guardRequest(context, request);
     if (guarded !== undefined) return guarded;
     const route =
-      this.#exact.get(request.path) ??
-      this.#covering.find((candidate) => request.path.startsWith(candidate.path));
+      this.#exact.get(request.path) ?? this.#covering.find(({ path }) => request.path.startsWith(path));
     if (route === undefined) return unknownPath(request.path);
-    const allowed = ['OPTIONS', ...Object.keys(route.methods)];
-    if (request.method === 'OPTIONS') return textReply(200, '', { Allow: allowed.join(',') });
+    const headers = { Allow: ['OPTIONS', ...Object.keys(route.methods)].join(',') };
+    if (request.method === 'OPTIONS') return textReply(200, '', headers);
     const handler = route.methods[request.method];
-    if (handler === undefined) {
-      const text = `method ${request.method} not allowed`;
-      return textReply(405, text, { Allow: allowed.join(',') });
-    }
-    return handler(context, request);
+    if (handler === undefined) return textReply(405, `method ${request.method} not allowed`, headers);
+    return handler(new Call(context, request, request.path.slice(route.path.length)));
   }
 }
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { anonymousAccessorId, globalManagementPolicyId } from './acl/acl-resolver.js';
 import { contentHash } from './acl/content-hash.js';
-import { serverPort } from './api/status.js';
+import { serverPort } from './api/agent.js';
 import type { ServerContext } from './server-context.js';
-import { ensureCheck, ensureNode, ensureService } from './state/catalog-writes.js';
+import { ensureNode, ensureService } from './state/catalog-writes.js';
 
 const managementRules = `
 acl = "write"
@@ -98,22 +98,6 @@ function registerSelf(context: ServerContext): void {
       EnableTagOverride: false,
       Proxy: { Mode: '', MeshGateway: {}, Expose: {} },
       Connect: {},
-    });
-    ensureCheck(transaction, {
-      Node: context.nodeName,
-      CheckID: 'serfHealth',
-      Name: 'Serf Health Status',
-      Status: 'passing',
-      Notes: '',
-      Output: 'Agent alive and reachable',
-      ServiceID: '',
-      ServiceName: '',
-      ServiceTags: [],
-      Type: '',
-      Interval: '',
-      Timeout: '',
-      ExposedPort: 0,
-      Definition: {},
     });
   });
 }

@@ -2,17 +2,16 @@ import type { Clock } from '../../clock.js';
 import type { AclResolver } from './acl/acl-resolver.js';
 import type { MethodKeys } from './acl/method-keys.js';
 import type { EntryKind } from './entries/entry-kind.js';
-import type { ConsulReply, ConsulRequest } from './exchange.js';
 import type { SessionClock } from './state/session-clock.js';
 import type { StateStore } from './state/state-store.js';
 
-/** One server that is leader, agent and only node at once: what every API area works on. */
+/** One server that is leader, agent and only node at once: what every handler works on. */
 export interface ServerContext {
   readonly store: StateStore;
   readonly acl: AclResolver;
   readonly clock: Clock;
   readonly sessions: SessionClock;
-  /** The keys by which auth methods verify tokens. */
+  /** The keys with which auth methods verify tokens. */
   readonly keys: MethodKeys;
   readonly version: string;
   /** The kinds of config entries that this version has. */
@@ -23,12 +22,4 @@ export interface ServerContext {
   readonly defaultPolicy: 'deny' | 'allow';
   /** Host and port of the HTTP listener. */
   readonly address: () => { readonly host: string; readonly port: number };
-}
-
-export type Handler = (context: ServerContext, request: ConsulRequest) => ConsulReply | Promise<ConsulReply>;
-
-/** A path, or with a final slash every path under it, and what answers each method. */
-export interface Route {
-  readonly path: string;
-  readonly methods: Readonly<Record<string, Handler>>;
 }

@@ -68,7 +68,6 @@ async function moveIndexes(
     Node: 'reset',
     Address: '10.0.0.9',
     Service: { Service: 'reset' },
-    Check: { Name: 'reset', Status: 'passing' },
   });
   await call('PUT', '/v1/catalog/deregister', { Node: 'reset' });
   const policy = idOf(await call('PUT', '/v1/acl/policy', { Name: 'reset' }));

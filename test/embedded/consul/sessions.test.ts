@@ -55,27 +55,6 @@ describe('time in the embedded Consul', () => {
     expect((await ask('PUT', `/v1/kv/lock?acquire=${next}`)).body).toBe(true);
   });
 
-  it('lets a TTL check turn critical, and the sidecar that follows it, unless it is reported in time', async () => {
-    const check = { TTL: '10s', Status: 'passing' };
-    await ask('PUT', '/v1/agent/service/register', {
-      Name: 'web',
-      Check: check,
-      Connect: { SidecarService: {} },
-    });
-    const statuses = async () => {
-      const { body } = await ask('GET', '/v1/agent/checks');
-      return [body['service:web'].Status, body['service:web-sidecar-proxy:2'].Status];
-    };
-    await clock.move(9_000);
-    await ask('PUT', '/v1/agent/check/pass/service:web?note=fine');
-    await clock.move(9_999);
-    expect(await statuses()).toEqual(['passing', 'passing']);
-    await clock.move(1);
-    expect(await statuses()).toEqual(['critical', 'critical']);
-    const { body } = await ask('GET', '/v1/agent/checks');
-    expect(body['service:web'].Output).toBe('TTL expired (last output before timeout follows): fine');
-  });
-
   it('does not know a token whose time is over', async () => {
     const { body } = await ask('PUT', '/v1/acl/token', { ExpirationTTL: '1m' });
     const token = String(body.SecretID);

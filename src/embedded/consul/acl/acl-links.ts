@@ -1,42 +1,30 @@
-import type { Decoded, Shape } from '../entries/shape.js';
-import { serverFailure } from '../exchange.js';
-import { quoted } from '../go-errors.js';
+import { objectsIn, textIn, textsIn } from '../body.js';
+import { quoted, serverFailure } from '../exchange.js';
+import { type Decoded, list, string, strings } from '../shape.js';
 import type { AclLink, NodeIdentity, ServiceIdentity } from '../state/rows.js';
 import type { StateStore } from '../state/state-store.js';
-import { objectsIn, textIn, textsIn } from '../strict-body.js';
 
-const linkShape: Shape = [
-  { name: 'ID', kind: 'string' },
-  { name: 'Name', kind: 'string' },
+/** What tokens and roles alike consist of. */
+export const grantFields = [
+  ...list('Policies', string('ID Name')),
+  ...list('ServiceIdentities', string('ServiceName'), strings('Datacenters?')),
+  ...list('NodeIdentities', string('NodeName Datacenter')),
 ];
 
-/** What tokens and roles alike are made of. */
-export const grantFields: Shape = [
-  { name: 'Policies', kind: { list: linkShape } },
-  {
-    name: 'ServiceIdentities',
-    kind: {
-      list: [
-        { name: 'ServiceName', kind: 'string' },
-        { name: 'Datacenters', kind: 'strings', omitEmpty: true },
-      ],
-    },
-  },
-  {
-    name: 'NodeIdentities',
-    kind: {
-      list: [
-        { name: 'NodeName', kind: 'string' },
-        { name: 'Datacenter', kind: 'string' },
-      ],
-    },
-  },
-];
+export const roleLinkField = list('Roles', string('ID Name'));
 
-export const roleLinkField: Shape = [{ name: 'Roles', kind: { list: linkShape } }];
+/** The grants in the body of a token or a role. Throws where a link leads nowhere or an identity is malformed. */
+export function grantsIn(store: StateStore, body: Decoded, owner: 'token' | 'role') {
+  return {
+    Roles: resolveLinks(store, 'acl-roles', objectsIn(body, 'Roles')),
+    Policies: resolveLinks(store, 'acl-policies', objectsIn(body, 'Policies')),
+    ServiceIdentities: serviceIdentitiesIn(body, owner),
+    NodeIdentities: nodeIdentitiesIn(body, owner),
+  };
+}
 
 /** Links by id or name to policies or roles, each once. Throws where one does not exist. */
-export function resolveLinks(
+function resolveLinks(
   store: StateStore,
   table: 'acl-policies' | 'acl-roles',
   wanted: readonly Decoded[],
@@ -51,11 +39,8 @@ export function resolveLinks(
         ? rows.find((candidate) => sameName(candidate.Name, name))
         : rows.find((candidate) => candidate.ID === id);
     if (row === undefined) {
-      throw serverFailure(
-        id === ''
-          ? `No such ACL ${noun} with name ${quoted(name)}`
-          : `No such ACL ${noun} with ID ${quoted(id)}`,
-      );
+      const wantedBy = id === '' ? `name ${quoted(name)}` : `ID ${quoted(id)}`;
+      throw serverFailure(`No such ACL ${noun} with ${wantedBy}`);
     }
     links.set(row.ID, { ID: row.ID, Name: row.Name });
   }
@@ -74,7 +59,7 @@ export function currentLinks(
   });
 }
 
-export function serviceIdentitiesIn(body: Decoded, owner: string): ServiceIdentity[] {
+function serviceIdentitiesIn(body: Decoded, owner: string): ServiceIdentity[] {
   return objectsIn(body, 'ServiceIdentities').map((identity) => {
     const name = textIn(identity, 'ServiceName');
     if (name === '')
@@ -89,7 +74,7 @@ export function serviceIdentitiesIn(body: Decoded, owner: string): ServiceIdenti
   });
 }
 
-export function nodeIdentitiesIn(body: Decoded, owner: string): NodeIdentity[] {
+function nodeIdentitiesIn(body: Decoded, owner: string): NodeIdentity[] {
   return objectsIn(body, 'NodeIdentities').map((identity) => {
     const [name, datacenter] = [textIn(identity, 'NodeName'), textIn(identity, 'Datacenter')];
     if (name === '') throw serverFailure(`Node identity is missing the node name field on this ${owner}`);
@@ -99,9 +84,14 @@ export function nodeIdentitiesIn(body: Decoded, owner: string): NodeIdentity[] {
   });
 }
 
-/** Names of policies and roles meet case-insensitively. */
+/** Names of ACL objects are compared case-insensitively. */
 export function sameName(left: string, right: string): boolean {
   return left.toLowerCase() === right.toLowerCase();
+}
+
+/** The order of lists. */
+export function byName(left: { readonly Name: string }, right: { readonly Name: string }): number {
+  return left.Name < right.Name ? -1 : 1;
 }
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -110,7 +100,7 @@ export function isUuid(text: string): boolean {
   return uuidPattern.test(text);
 }
 
-/** The failure of a lookup by something that is no UUID. */
+/** Throws where a lookup is by something that is no UUID. */
 export function requireUuid(text: string, noun: string): void {
   if (text.length !== 36)
     throw serverFailure(`failed acl ${noun} lookup: index error: UUID must be 36 characters`);

@@ -2,7 +2,7 @@ import { ConsulFailure, type ConsulRequest } from '../exchange.js';
 import type { AclTokenRow, NodeIdentity, ServiceIdentity } from '../state/rows.js';
 import type { StateStore } from '../state/state-store.js';
 import { Authorizer } from './authorizer.js';
-import { type AclRules, parseAclRules } from './rules.js';
+import { type AclRules, type NamedRule, parseAclRules } from './rules.js';
 
 export const anonymousAccessorId = '00000000-0000-0000-0000-000000000002';
 export const globalManagementPolicyId = '00000000-0000-0000-0000-000000000001';
@@ -49,14 +49,10 @@ export class AclResolver {
       known?.SecretID === secret
         ? known
         : this.#store.list('acl-tokens').find((each) => each.SecretID === secret);
-    if (row === undefined || this.#isExpired(row)) return undefined;
+    if (row === undefined || isExpired(row, this.#now())) return undefined;
     if (this.#accessors.size > 10_000) this.#accessors.clear();
     this.#accessors.set(secret, row.AccessorID);
     return row;
-  }
-
-  #isExpired(row: AclTokenRow): boolean {
-    return row.ExpirationTime !== undefined && Date.parse(row.ExpirationTime) <= this.#now();
   }
 
   #rulesOf(token: AclTokenRow): AclRules[] {
@@ -85,6 +81,10 @@ export class AclResolver {
   }
 }
 
+export function isExpired({ ExpirationTime: ends }: AclTokenRow, nowMs: number): boolean {
+  return ends !== undefined && Date.parse(ends) <= nowMs;
+}
+
 /** The secret a request carries: `?token=`, `X-Consul-Token`, or a bearer token, in that order. */
 export function secretOf(request: ConsulRequest): string {
   const inQuery = request.query.get('token');
@@ -99,10 +99,10 @@ function serviceRules({ ServiceName }: ServiceIdentity): AclRules {
   return {
     scalars: {},
     named: [
-      { resource: 'service', isPrefix: false, segment: ServiceName, policy: 'write' },
-      { resource: 'service', isPrefix: false, segment: `${ServiceName}-sidecar-proxy`, policy: 'write' },
-      { resource: 'service', isPrefix: true, segment: '', policy: 'read' },
-      { resource: 'node', isPrefix: true, segment: '', policy: 'read' },
+      rule('service', ServiceName, 'write'),
+      rule('service', `${ServiceName}-sidecar-proxy`, 'write'),
+      { ...rule('service', '', 'read'), isPrefix: true },
+      { ...rule('node', '', 'read'), isPrefix: true },
     ],
   };
 }
@@ -110,9 +110,10 @@ function serviceRules({ ServiceName }: ServiceIdentity): AclRules {
 function nodeRules({ NodeName }: NodeIdentity): AclRules {
   return {
     scalars: {},
-    named: [
-      { resource: 'node', isPrefix: false, segment: NodeName, policy: 'write' },
-      { resource: 'service', isPrefix: true, segment: '', policy: 'read' },
-    ],
+    named: [rule('node', NodeName, 'write'), { ...rule('service', '', 'read'), isPrefix: true }],
   };
+}
+
+function rule(resource: 'service' | 'node', segment: string, policy: 'read' | 'write'): NamedRule {
+  return { resource, isPrefix: false, segment, policy };
 }

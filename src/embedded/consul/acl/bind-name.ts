@@ -1,5 +1,4 @@
-import { serverFailure } from '../exchange.js';
-import { quoted } from '../go-errors.js';
+import { quoted, serverFailure } from '../exchange.js';
 
 /** A name with `${value.x}` in it, cut into texts and variables. */
 type Part = { readonly text: string } | { readonly variable: string };

@@ -1,7 +1,15 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { type Decoded, decodeShape, type Shape, ShapeError } from '../entries/shape.js';
-import { serverFailure } from '../exchange.js';
-import { quoted } from '../go-errors.js';
+import { quoted, serverFailure } from '../exchange.js';
+import {
+  type Decoded,
+  decodeShape,
+  int,
+  type Shape,
+  ShapeError,
+  string,
+  stringMap,
+  strings,
+} from '../shape.js';
 
 /** What a method's Config means once Consul has read it. */
 export interface MethodConfig {
@@ -20,19 +28,10 @@ export interface MethodConfig {
 }
 
 const shape: Shape = [
-  { name: 'JWTValidationPubKeys', kind: 'strings' },
-  { name: 'JWKSURL', kind: 'string' },
-  { name: 'JWKSCACert', kind: 'string' },
-  { name: 'OIDCDiscoveryURL', kind: 'string' },
-  { name: 'OIDCDiscoveryCACert', kind: 'string' },
-  { name: 'BoundIssuer', kind: 'string' },
-  { name: 'BoundAudiences', kind: 'strings' },
-  { name: 'JWTSupportedAlgs', kind: 'strings' },
-  { name: 'ClaimMappings', kind: 'string-map' },
-  { name: 'ListClaimMappings', kind: 'string-map' },
-  { name: 'ExpirationLeeway', kind: 'int' },
-  { name: 'NotBeforeLeeway', kind: 'int' },
-  { name: 'ClockSkewLeeway', kind: 'int' },
+  ...strings('JWTValidationPubKeys BoundAudiences JWTSupportedAlgs'),
+  ...string('JWKSURL JWKSCACert OIDCDiscoveryURL OIDCDiscoveryCACert BoundIssuer'),
+  ...stringMap('ClaimMappings ListClaimMappings'),
+  ...int('ExpirationLeeway NotBeforeLeeway ClockSkewLeeway'),
 ];
 
 const algorithms = /^(RS|ES|PS)(256|384|512)$/;

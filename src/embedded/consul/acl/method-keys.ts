@@ -1,7 +1,6 @@
 import { compactVerify, createLocalJWKSet, decodeJwt, type JSONWebKeySet } from 'jose';
 import { Agent, request } from 'undici';
-import { serverFailure } from '../exchange.js';
-import { quoted } from '../go-errors.js';
+import { quoted, serverFailure } from '../exchange.js';
 import type { AclAuthMethodRow } from '../state/rows.js';
 import { type MethodConfig, parseMethodConfig } from './method-config.js';
 

@@ -1,5 +1,4 @@
-import { serverFailure } from '../exchange.js';
-import { quoted } from '../go-errors.js';
+import { quoted, serverFailure } from '../exchange.js';
 import type { MethodConfig } from './method-config.js';
 
 type Claims = Readonly<Record<string, unknown>>;

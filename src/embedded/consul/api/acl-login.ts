@@ -5,21 +5,13 @@ import { computeBindName } from '../acl/bind-name.js';
 import { contentHash } from '../acl/content-hash.js';
 import { compileSelector } from '../acl/selector.js';
 import { type Identity, identityOf, requireValid } from '../acl/verified-claims.js';
-import type { Shape } from '../entries/shape.js';
-import {
-  badRequest,
-  ConsulFailure,
-  type ConsulReply,
-  type ConsulRequest,
-  goJson,
-  jsonReply,
-} from '../exchange.js';
+import { requireMapField, textIn, textMapIn, withoutEmpty } from '../body.js';
+import type { Call, Route } from '../call.js';
+import { ConsulFailure, type ConsulReply, goJson, quoted } from '../exchange.js';
 import { parseGoDuration } from '../go-duration.js';
-import { quoted } from '../go-errors.js';
-import { fieldOf, isJsonObject, parseJsonBody } from '../json-body.js';
-import type { Route, ServerContext } from '../server-context.js';
+import type { ServerContext } from '../server-context.js';
+import { string, stringMap } from '../shape.js';
 import type { AclAuthMethodRow, AclTokenRow } from '../state/rows.js';
-import { decodeStrictBody, textIn, textMapIn } from '../strict-body.js';
 import { methodNamed } from './acl-auth-methods.js';
 import { tokenView } from './acl-tokens.js';
 
@@ -29,31 +21,28 @@ export const aclLoginRoutes: readonly Route[] = [
 ];
 
 const decoding = 'Failed to decode request body';
-const loginShape: Shape = [
-  { name: 'AuthMethod', kind: 'string' },
-  { name: 'BearerToken', kind: 'string' },
-  { name: 'Meta', kind: 'string-map' },
-];
+const loginShape = [...string('AuthMethod BearerToken'), ...stringMap('Meta')];
 
 type Grants = Pick<AclTokenRow, 'Roles' | 'ServiceIdentities' | 'NodeIdentities'>;
 
-/** A token for whom a rule of the method admits; who calls, and with which token, does not matter. */
-async function logIn(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const raw = parseJsonBody(request.body, decoding);
-  if (isJsonObject(raw)) requireMeta(fieldOf(raw, 'Meta'));
-  const body = decodeStrictBody(request.body, loginShape, decoding);
+/** A token for every login that a rule of the method admits. The caller's own ACL token does not matter. */
+async function logIn(call: Call): Promise<ConsulReply> {
+  const { context } = call;
+  const body = call.body(loginShape, decoding, (raw) =>
+    requireMapField(raw, 'Meta', 'ACLLoginParams.Meta', 'map[string]string', decoding),
+  );
   const method = requireMethod(context, textIn(body, 'AuthMethod'));
   const claims = await context.keys.verify(method, textIn(body, 'BearerToken'), context.clock.now());
   const config = await context.keys.configOf(method);
   requireValid(claims, config, context.clock.now());
   const identity = identityOf(claims, config);
-  // The method may have gone while its keys were waited for, and its tokens with it.
-  const standing = requireMethod(context, method.Name);
-  const grants = grantsOf(context, standing, identity, new Set(config.claims.values()));
+  // The method may have gone while its keys were fetched, and its tokens with it.
+  const current = requireMethod(context, method.Name);
+  const grants = grantsOf(context, current, identity, new Set(config.claims.values()));
   const meta = Object.entries(textMapIn(body, 'Meta') ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  const about = meta.length === 0 ? '' : `: ${goJson(Object.fromEntries(meta), false)}`;
-  const token = issue(context, standing, `token created via login${about}`, grants);
-  return jsonReply(request, tokenView(context, token, true));
+  const about = meta.length === 0 ? '' : `: ${goJson(Object.fromEntries(meta))}`;
+  const token = issue(context, current, `token created via login${about}`, grants);
+  return call.json(tokenView(context, token, true));
 }
 
 function grantsOf(
@@ -80,15 +69,11 @@ function grantsOf(
     }
   }
   if (roles.size + services.size + nodes.size === 0) throw new ConsulFailure(403, 'Permission denied');
-  return {
-    ...(roles.size === 0 ? {} : { Roles: [...roles.values()] }),
-    ...(services.size === 0
-      ? {}
-      : { ServiceIdentities: [...services].map((ServiceName) => ({ ServiceName })) }),
-    ...(nodes.size === 0
-      ? {}
-      : { NodeIdentities: [...nodes].map((NodeName) => ({ NodeName, Datacenter: context.datacenter })) }),
-  };
+  return withoutEmpty({
+    Roles: [...roles.values()],
+    ServiceIdentities: [...services].map((ServiceName) => ({ ServiceName })),
+    NodeIdentities: [...nodes].map((NodeName) => ({ NodeName, Datacenter: context.datacenter })),
+  });
 }
 
 function issue(
@@ -119,16 +104,16 @@ function issue(
   });
 }
 
-function logOut(context: ServerContext, request: ConsulRequest): ConsulReply {
-  if (secretOf(request) === '') throw new ConsulFailure(403, 'ACL not found');
-  const token = context.acl.tokenOf(request);
+function logOut(call: Call): ConsulReply {
+  if (secretOf(call.request) === '') throw new ConsulFailure(403, 'ACL not found');
+  const token = call.context.acl.tokenOf(call.request);
   if (token.AuthMethod === undefined)
     throw new ConsulFailure(403, "Permission denied: token wasn't created via login");
-  context.store.write((transaction) => {
+  call.store.write((transaction) => {
     transaction.remove('acl-tokens', token.AccessorID);
     transaction.touch('acl-tokens');
   });
-  return jsonReply(request, true);
+  return call.json(true);
 }
 
 function requireMethod(context: ServerContext, name: string): AclAuthMethodRow {
@@ -136,12 +121,4 @@ function requireMethod(context: ServerContext, name: string): AclAuthMethodRow {
   if (method === undefined)
     throw new ConsulFailure(403, `ACL not found: auth method ${quoted(name)} not found`);
   return method;
-}
-
-function requireMeta(meta: unknown): void {
-  if (meta === undefined || meta === null || isJsonObject(meta)) return;
-  const type = Array.isArray(meta) ? 'array' : typeof meta === 'boolean' ? 'bool' : typeof meta;
-  throw badRequest(
-    `${decoding}: json: cannot unmarshal ${type} into Go struct field ACLLoginParams.Meta of type map[string]string`,
-  );
 }

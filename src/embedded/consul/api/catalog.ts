@@ -1,11 +1,9 @@
 import type { Authorizer } from '../acl/authorizer.js';
-import { catalogDeregisterShape, catalogRegisterShape } from '../entries/service-shape.js';
-import type { Decoded } from '../entries/shape.js';
-import { badRequest, type ConsulReply, type ConsulRequest, jsonReply, serverFailure } from '../exchange.js';
-import { replyWithQuery } from '../read-reply.js';
-import type { Route, ServerContext } from '../server-context.js';
+import { objectIn, textIn, textMapIn } from '../body.js';
+import type { Call, Route } from '../call.js';
+import { badRequest, type ConsulReply, serverFailure } from '../exchange.js';
+import type { Decoded } from '../shape.js';
 import {
-  ensureCheck,
   ensureNode,
   ensureService,
   lastExtinction,
@@ -13,149 +11,110 @@ import {
   memberKey,
   nodeIndex,
   nodeKey,
-  removeCheck,
   removeNode,
   removeService,
   serviceIndex,
   type Unindexed,
 } from '../state/catalog-writes.js';
-import type { CheckRow, NodeRow, ServiceRow } from '../state/rows.js';
+import type { NodeRow, ServiceRow } from '../state/rows.js';
 import { endSessionsOf } from '../state/session-writes.js';
 import type { StateStore } from '../state/state-store.js';
 import {
-  decodeStrictBody,
-  numberIn,
-  objectIn,
-  objectsIn,
-  textIn,
-  textMapIn,
-  textsIn,
-} from '../strict-body.js';
-import { catalogServiceView, nodeServiceView, nodeView } from './catalog-views.js';
+  catalogDeregistration,
+  catalogRegistration,
+  requireServiceAddress,
+  toServiceRow,
+} from './service-body.js';
 
 export const catalogRoutes: readonly Route[] = [
   { path: '/v1/catalog/register', methods: { PUT: register } },
   { path: '/v1/catalog/deregister', methods: { PUT: deregister } },
   { path: '/v1/catalog/nodes', methods: { GET: listNodes } },
   { path: '/v1/catalog/services', methods: { GET: listServices } },
-  {
-    path: '/v1/catalog/service/',
-    methods: { GET: (context, request) => listInstances(context, request, false) },
-  },
-  {
-    path: '/v1/catalog/connect/',
-    methods: { GET: (context, request) => listInstances(context, request, true) },
-  },
+  { path: '/v1/catalog/service/', methods: { GET: (call) => listInstances(call, false) } },
+  { path: '/v1/catalog/connect/', methods: { GET: (call) => listInstances(call, true) } },
   { path: '/v1/catalog/node/', methods: { GET: readNode } },
 ];
 
-/** The index of a service's instances: its own, or, where it has none, when a service last went away. */
-export function instancesIndex(
-  store: StateStore,
-  service: string,
-  exists: boolean,
-  withChecks: boolean,
-): number {
-  const gone = store.indexOf(lastExtinction);
-  if (!exists && gone > 0) return gone;
-  const own = store.indexOf(serviceIndex(service));
-  if (own > 0) return own;
-  return withChecks ? store.indexOf('nodes', 'services', 'checks') : store.indexOf('nodes', 'services');
-}
-
 /** `?node-meta=key:value`, each of which a node must have. */
-export function hasNodeMeta(request: ConsulRequest, node: NodeRow): boolean {
-  return request.query.getAll('node-meta').every((pair) => {
-    const colon = pair.indexOf(':');
-    const key = colon < 0 ? pair : pair.slice(0, colon);
-    const wanted = colon < 0 ? '' : pair.slice(colon + 1);
+function hasNodeMeta(call: Call, node: NodeRow): boolean {
+  return call.request.query.getAll('node-meta').every((pair) => {
+    const [, key = pair, wanted = ''] = /^([^:]*):(.*)$/s.exec(pair) ?? [];
     const value = node.Meta?.[key];
     return value !== undefined && (wanted === '' || value === wanted);
   });
 }
 
-function listNodes(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  return replyWithQuery(
-    context,
-    request,
-    (watch) => {
-      watch.table('nodes');
-      const rows = context.store.list('nodes').filter((row) => hasNodeMeta(request, row));
-      const value = rows.filter((row) => authorizer.isAllowed('node', 'read', row.Node));
-      return {
-        index: context.store.indexOf('nodes'),
-        value: value.map(nodeView),
-        filtered: value.length < rows.length,
-      };
-    },
-    true,
-  );
+function listNodes(call: Call): Promise<ConsulReply> {
+  const authorizer = call.authorize();
+  return call.answer((watch) => {
+    watch.table('nodes');
+    const rows = call.store.list('nodes').filter((row) => hasNodeMeta(call, row));
+    const value = rows.filter((row) => authorizer.isAllowed('node', 'read', row.Node));
+    return { index: call.store.indexOf('nodes'), value, filtered: value.length < rows.length };
+  }, true);
 }
 
-function listServices(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  return replyWithQuery(
-    context,
-    request,
-    (watch) => {
-      watch.table('services');
-      const tags = new Map<string, Set<string>>();
-      let isFiltered = false;
-      for (const row of context.store.list('services')) {
-        const node = context.store.get('nodes', nodeKey(row.Node));
-        if (node === undefined || !hasNodeMeta(request, node)) continue;
-        if (!authorizer.isAllowed('service', 'read', row.Service)) {
-          isFiltered = true;
-          continue;
-        }
-        const known = tags.get(row.Service) ?? new Set();
-        tags.set(row.Service, known);
-        for (const tag of row.Tags ?? []) known.add(tag);
-      }
-      const value = Object.fromEntries([...tags].map(([name, known]) => [name, [...known]]));
-      return { index: context.store.indexOf('services'), value, filtered: isFiltered };
-    },
-    true,
-  );
+/** The names of services with the tags of all their instances. */
+function listServices(call: Call): Promise<ConsulReply> {
+  const authorizer = call.authorize();
+  return call.answer((watch) => {
+    watch.table('services');
+    const tags = new Map<string, Set<string>>();
+    const rows = withNodes(call, call.store.list('services'));
+    const readable = rows.filter(({ row }) => authorizer.isAllowed('service', 'read', row.Service));
+    for (const { row } of readable) {
+      tags.set(row.Service, new Set([...(tags.get(row.Service) ?? []), ...(row.Tags ?? [])]));
+    }
+    const value = Object.fromEntries([...tags].map(([name, known]) => [name, [...known]]));
+    const filtered = readable.length < rows.length;
+    return { index: call.store.indexOf('services'), value, filtered };
+  }, true);
 }
 
-function listInstances(
-  context: ServerContext,
-  request: ConsulRequest,
-  isConnect: boolean,
-): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  const name = request.path.slice(isConnect ? '/v1/catalog/connect/'.length : '/v1/catalog/service/'.length);
+function listInstances(call: Call, isConnect: boolean): Promise<ConsulReply> {
+  const authorizer = call.authorize();
+  const name = call.rest;
   if (name === '') throw badRequest('Missing service name');
-  const tags = request.query.getAll('tag').map((tag) => tag.toLowerCase());
-  return replyWithQuery(
-    context,
-    request,
-    (watch) => {
-      watch.table('services');
-      watch.table('nodes');
-      const rows = instancesOf(context.store, name, isConnect);
-      const tagged = rows.filter((row) =>
-        tags.every((tag) => row.Tags?.some((own) => own.toLowerCase() === tag)),
-      );
-      const found = tagged.flatMap((row) => {
-        const node = context.store.get('nodes', nodeKey(row.Node));
-        return node === undefined || !hasNodeMeta(request, node) ? [] : [{ row, node }];
-      });
-      const value = found.filter(({ row }) => isVisible(authorizer, row));
-      return {
-        index: instancesIndex(context.store, name, rows.length > 0, false),
-        value: value.map(({ row, node }) => catalogServiceView(row, node)),
-        filtered: value.length < found.length,
-      };
-    },
-    true,
-  );
+  const tags = call.request.query.getAll('tag').map((tag) => tag.toLowerCase());
+  return call.answer((watch) => {
+    watch.table('services');
+    watch.table('nodes');
+    const rows = instancesOf(call.store, name, isConnect);
+    const tagged = rows.filter((row) => {
+      const own = (row.Tags ?? []).map((tag) => tag.toLowerCase());
+      return tags.every((tag) => own.includes(tag));
+    });
+    const found = withNodes(call, tagged);
+    // An instance is visible to those who may read both its node and its service.
+    const value = found.filter(
+      ({ row }) =>
+        authorizer.isAllowed('node', 'read', row.Node) &&
+        authorizer.isAllowed('service', 'read', row.Service),
+    );
+    return {
+      index: instancesIndex(call.store, name, rows.length > 0),
+      value: value.map(instanceView),
+      filtered: value.length < found.length,
+    };
+  }, true);
 }
 
-/** Instances of the service, or of the sidecars that stand for it in the mesh. */
-export function instancesOf(store: StateStore, name: string, isConnect: boolean): ServiceRow[] {
+interface Instance {
+  readonly row: ServiceRow;
+  readonly node: NodeRow;
+}
+
+/** The instances whose nodes exist and have the wanted meta. */
+function withNodes(call: Call, rows: readonly ServiceRow[]): Instance[] {
+  return rows.flatMap((row) => {
+    const node = call.store.get('nodes', nodeKey(row.Node));
+    return node === undefined || !hasNodeMeta(call, node) ? [] : [{ row, node }];
+  });
+}
+
+/** Instances of the service, or of its sidecars. */
+function instancesOf(store: StateStore, name: string, isConnect: boolean): ServiceRow[] {
   const wanted = name.toLowerCase();
   return store.list('services').filter((row) => {
     if (!isConnect) return row.Service.toLowerCase() === wanted;
@@ -165,200 +124,147 @@ export function instancesOf(store: StateStore, name: string, isConnect: boolean)
   });
 }
 
-/** An instance is seen by those who may read both its node and its service. */
-export function isVisible(authorizer: Authorizer, row: ServiceRow): boolean {
-  return (
-    authorizer.isAllowed('node', 'read', row.Node) && authorizer.isAllowed('service', 'read', row.Service)
-  );
+/** The index of a service's instances: its own, or, where it has none, when a service last went away. */
+function instancesIndex(store: StateStore, service: string, exists: boolean): number {
+  const gone = store.indexOf(lastExtinction);
+  if (!exists && gone > 0) return gone;
+  return store.indexOf(serviceIndex(service)) || store.indexOf('nodes', 'services');
 }
 
-function readNode(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  const name = request.path.slice('/v1/catalog/node/'.length);
+function instanceView({ row, node }: Instance): Record<string, unknown> {
+  return {
+    ID: node.ID,
+    Node: node.Node,
+    Address: node.Address,
+    Datacenter: node.Datacenter,
+    TaggedAddresses: node.TaggedAddresses,
+    NodeMeta: node.Meta,
+    ServiceKind: row.Kind,
+    ServiceID: row.ID,
+    ServiceName: row.Service,
+    ServiceTags: row.Tags ?? [],
+    ServiceAddress: row.Address,
+    ...(row.TaggedAddresses === null ? {} : { ServiceTaggedAddresses: row.TaggedAddresses }),
+    ServiceWeights: row.Weights,
+    ServiceMeta: row.Meta ?? {},
+    ServicePort: row.Port,
+    ServiceSocketPath: row.SocketPath,
+    ServiceEnableTagOverride: row.EnableTagOverride,
+    ServiceProxy: row.Proxy,
+    ServiceConnect: row.Connect,
+    CreateIndex: row.CreateIndex,
+    ModifyIndex: row.ModifyIndex,
+  };
+}
+
+function readNode(call: Call): Promise<ConsulReply> {
+  const authorizer = call.authorize();
+  const name = call.rest;
   if (name === '') throw badRequest('Missing node name');
-  return replyWithQuery(
-    context,
-    request,
-    (watch) => {
-      const node = context.store.get('nodes', nodeKey(name));
-      watch.table('nodes');
-      watch.prefix('services', `${nodeKey(name)}/`);
-      if (node === undefined) return { index: context.store.indexOf(lastNodeExtinction), value: null };
-      const index = context.store.indexOf(nodeIndex(name));
-      if (!authorizer.isAllowed('node', 'read', node.Node)) return { index, value: null, filtered: true };
-      const rows = context.store.list('services', `${nodeKey(name)}/`);
-      const seen = rows.filter((row) => authorizer.isAllowed('service', 'read', row.Service));
-      const services = Object.fromEntries(seen.map((row) => [row.ID, nodeServiceView(row)]));
-      return {
-        index,
-        value: { Node: nodeView(node), Services: services },
-        filtered: seen.length < rows.length,
-      };
-    },
-    true,
-  );
+  return call.answer((watch) => {
+    const node = call.store.get('nodes', nodeKey(name));
+    watch.table('nodes');
+    watch.prefix('services', `${nodeKey(name)}/`);
+    if (node === undefined) return { index: call.store.indexOf(lastNodeExtinction), value: null };
+    const index = call.store.indexOf(nodeIndex(name));
+    if (!authorizer.isAllowed('node', 'read', node.Node)) return { index, value: null, filtered: true };
+    const rows = call.store.list('services', `${nodeKey(name)}/`);
+    const seen = rows.filter((row) => authorizer.isAllowed('service', 'read', row.Service));
+    const services = Object.fromEntries(seen.map((row) => [row.ID, serviceView(row)]));
+    return { index, value: { Node: node, Services: services }, filtered: seen.length < rows.length };
+  }, true);
 }
 
-function register(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const body = decodeStrictBody(request.body, catalogRegisterShape, 'Request decode failed');
-  const authorizer = context.acl.authorize(request);
-  const nodeName = textIn(body, 'Node');
-  if (nodeName === '') throw serverFailure('Must provide node');
-  const address = textIn(body, 'Address');
+/** A service within its node. */
+function serviceView({ Node: _node, ...row }: ServiceRow): Record<string, unknown> {
+  const { Kind, Port, SocketPath, TaggedAddresses, ...rest } = row;
+  return {
+    ...(Kind === '' ? {} : { Kind }),
+    ...rest,
+    Tags: row.Tags ?? [],
+    ...(TaggedAddresses === null ? {} : { TaggedAddresses }),
+    ...(Port === 0 ? {} : { Port }),
+    ...(SocketPath === '' ? {} : { SocketPath }),
+    PeerName: '',
+  };
+}
+
+function register(call: Call): ConsulReply {
+  const body = call.body(catalogRegistration, 'Request decode failed');
+  const authorizer = call.authorize();
+  const [name, address] = [textIn(body, 'Node'), textIn(body, 'Address')];
+  if (name === '') throw serverFailure('Must provide node');
   const skipsNode = body.SkipNodeUpdate === true;
   if (address === '' && !skipsNode) throw serverFailure('Must provide address if SkipNodeUpdate is not set');
   const node: Unindexed<NodeRow> = {
     ID: textIn(body, 'ID'),
-    Node: nodeName,
+    Node: name,
     Address: address,
-    Datacenter: textIn(body, 'Datacenter') || context.datacenter,
+    Datacenter: textIn(body, 'Datacenter') || call.context.datacenter,
     TaggedAddresses: textMapIn(body, 'TaggedAddresses'),
     Meta: textMapIn(body, 'NodeMeta'),
   };
   const given = objectIn(body, 'Service');
-  const service = given === undefined ? undefined : toServiceRow(nodeName, given, authorizer);
-  const single = objectIn(body, 'Check');
-  const checks = [...objectsIn(body, 'Checks'), ...(single === undefined ? [] : [single])].map((check) =>
-    toCheckRow(nodeName, check),
-  );
-  vetRegistration(context.store, authorizer, node, skipsNode, service, checks);
-  context.store.write((transaction) => {
-    const current = transaction.get('nodes', nodeKey(nodeName));
-    if (current === undefined || !skipsNode) ensureNode(transaction, node);
-    if (service !== undefined) ensureService(transaction, service);
-    for (const check of checks) {
-      ensureCheck(transaction, check);
-      if (check.Status === 'critical') endSessionsOf(transaction, context.sessions, nodeName, check.CheckID);
-    }
-  });
-  return jsonReply(request, true);
-}
-
-function toServiceRow(node: string, given: Decoded, authorizer: Authorizer): Unindexed<ServiceRow> {
-  const name = textIn(given, 'Service');
-  const id = textIn(given, 'ID') || name;
-  if (id !== '' && name === '') {
-    throw serverFailure('Must provide service name (Service.Service) when service ID is provided');
-  }
-  const address = textIn(given, 'Address');
-  if (address === '0.0.0.0' || address === '::' || address === '[::]')
-    throw serverFailure('Invalid service address');
-  if (name !== 'consul') authorizer.require('service', 'write', name);
-  const proxy = objectIn(given, 'Proxy') ?? {};
-  if (textIn(given, 'Kind') === 'connect-proxy') {
-    authorizer.require('service', 'write', textIn(proxy, 'DestinationServiceName'));
-  }
-  const weights = objectIn(given, 'Weights');
-  return {
-    Node: node,
-    Kind: textIn(given, 'Kind'),
-    ID: id,
-    Service: name,
-    Tags: textsIn(given, 'Tags'),
-    Address: address,
-    TaggedAddresses: objectIn(given, 'TaggedAddresses') ?? null,
-    Port: numberIn(given, 'Port'),
-    SocketPath: textIn(given, 'SocketPath'),
-    Meta: textMapIn(given, 'Meta'),
-    Weights: {
-      Passing: numberIn(weights ?? { Passing: 1 }, 'Passing'),
-      Warning: numberIn(weights ?? { Warning: 1 }, 'Warning'),
-    },
-    EnableTagOverride: given.EnableTagOverride === true,
-    Proxy: proxy,
-    Connect: objectIn(given, 'Connect') ?? {},
-  };
-}
-
-function toCheckRow(node: string, given: Decoded): Unindexed<CheckRow> {
-  return {
-    Node: textIn(given, 'Node') || node,
-    CheckID: textIn(given, 'CheckID') || textIn(given, 'Name'),
-    Name: textIn(given, 'Name'),
-    Status: textIn(given, 'Status'),
-    Notes: textIn(given, 'Notes'),
-    Output: textIn(given, 'Output'),
-    ServiceID: textIn(given, 'ServiceID'),
-    ServiceName: textIn(given, 'ServiceName'),
-    ServiceTags: textsIn(given, 'ServiceTags') ?? [],
-    Type: textIn(given, 'Type'),
-    Interval: textIn(given, 'Interval'),
-    Timeout: textIn(given, 'Timeout'),
-    ExposedPort: numberIn(given, 'ExposedPort'),
-    Definition: objectIn(given, 'Definition') ?? {},
-  };
-}
-
-/** Whoever registers must be allowed every part: a new or changed node, the service, and what it replaces. */
-function vetRegistration(
-  store: StateStore,
-  authorizer: Authorizer,
-  node: Unindexed<NodeRow>,
-  skipsNode: boolean,
-  service: Unindexed<ServiceRow> | undefined,
-  checks: readonly Unindexed<CheckRow>[],
-): void {
-  const current = store.get('nodes', nodeKey(node.Node));
-  const changesNode =
-    current === undefined ||
-    (!skipsNode &&
-      (current.Address !== node.Address ||
-        current.ID !== node.ID ||
-        JSON.stringify(current.Meta ?? {}) !== JSON.stringify(node.Meta ?? {}) ||
-        JSON.stringify(current.TaggedAddresses ?? {}) !== JSON.stringify(node.TaggedAddresses ?? {})));
-  if (changesNode) authorizer.require('node', 'write', node.Node);
+  const service = given === undefined ? undefined : catalogService(name, given, authorizer);
+  const current = call.store.get('nodes', nodeKey(name));
+  const writesNode = current === undefined || !skipsNode;
+  if (writesNode && !isSameNode(current, node)) authorizer.require('node', 'write', name);
   if (service !== undefined) {
     authorizer.require('service', 'write', service.Service);
-    const replaced = store.get('services', memberKey(node.Node, service.ID));
+    const replaced = call.store.get('services', memberKey(name, service.ID));
     if (replaced !== undefined) authorizer.require('service', 'write', replaced.Service);
   }
-  for (const check of checks) {
-    if (check.Node.toLowerCase() !== node.Node.toLowerCase()) {
-      throw serverFailure(
-        `Node '${check.Node}' for check '${check.CheckID}' doesn't match register request node '${node.Node}'`,
-      );
-    }
-    if (check.ServiceID === '') authorizer.require('node', 'write', node.Node);
-    else if (check.ServiceID !== service?.ID) {
-      const other = store.get('services', memberKey(node.Node, check.ServiceID));
-      if (other === undefined) {
-        throw serverFailure(`Unknown service ID '${check.ServiceID}' for check ID '${check.CheckID}'`);
-      }
-      authorizer.require('service', 'write', other.Service);
-    }
-  }
+  call.store.write((transaction) => {
+    if (writesNode) ensureNode(transaction, node);
+    if (service !== undefined) ensureService(transaction, service);
+  });
+  return call.json(true);
 }
 
-function deregister(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const body = decodeStrictBody(request.body, catalogDeregisterShape, 'Request decode failed');
-  const [node, serviceId, checkId] = [
-    textIn(body, 'Node'),
-    textIn(body, 'ServiceID'),
-    textIn(body, 'CheckID'),
-  ];
-  if (node === '') throw serverFailure('Must provide node');
-  const authorizer = context.acl.authorize(request);
-  if (!authorizer.isAllowed('node', 'write', node)) {
-    const service = context.store.get('services', memberKey(node, serviceId));
-    const check = context.store.get('checks', memberKey(node, checkId));
-    if (serviceId !== '') {
-      if (service === undefined) throw serverFailure(`Unknown service ID '${serviceId}'`);
-      authorizer.require('service', 'write', service.Service);
-    } else if (checkId !== '') {
-      if (check === undefined) throw serverFailure(`Unknown check ID '${checkId}'`);
-      if (check.ServiceID === '') throw authorizer.refusal('node', 'write', node);
-      authorizer.require('service', 'write', check.ServiceName);
-    } else throw authorizer.refusal('node', 'write', node);
+function catalogService(node: string, given: Decoded, authorizer: Authorizer): Unindexed<ServiceRow> {
+  const name = textIn(given, 'Service');
+  if (name === '' && textIn(given, 'ID') !== '') {
+    throw serverFailure('Must provide service name (Service.Service) when service ID is provided');
   }
-  context.store.write((transaction) => {
+  requireServiceAddress(given, serverFailure);
+  if (name !== 'consul') authorizer.require('service', 'write', name);
+  const service = toServiceRow(node, name, given);
+  if (service.Kind === 'connect-proxy')
+    authorizer.require('service', 'write', String(service.Proxy.DestinationServiceName ?? ''));
+  return service;
+}
+
+function isSameNode(current: NodeRow | undefined, node: Unindexed<NodeRow>): boolean {
+  const isSame = (left: unknown, right: unknown) =>
+    JSON.stringify(left ?? {}) === JSON.stringify(right ?? {});
+  return (
+    current !== undefined &&
+    current.Address === node.Address &&
+    current.ID === node.ID &&
+    isSame(current.Meta, node.Meta) &&
+    isSame(current.TaggedAddresses, node.TaggedAddresses)
+  );
+}
+
+function deregister(call: Call): ConsulReply {
+  const body = call.body(catalogDeregistration, 'Request decode failed');
+  const node = textIn(body, 'Node');
+  const [serviceId, checkId] = [textIn(body, 'ServiceID'), textIn(body, 'CheckID')];
+  if (node === '') throw serverFailure('Must provide node');
+  const authorizer = call.authorize();
+  if (!authorizer.isAllowed('node', 'write', node)) {
+    const service = call.store.get('services', memberKey(node, serviceId));
+    if (serviceId === '' && checkId === '') throw authorizer.refusal('node', 'write', node);
+    if (serviceId === '') throw serverFailure(`Unknown check ID '${checkId}'`);
+    if (service === undefined) throw serverFailure(`Unknown service ID '${serviceId}'`);
+    authorizer.require('service', 'write', service.Service);
+  }
+  call.store.write((transaction) => {
     if (serviceId !== '') removeService(transaction, node, serviceId);
-    else if (checkId !== '') {
-      if (removeCheck(transaction, node, checkId) !== undefined)
-        endSessionsOf(transaction, context.sessions, node, checkId);
-    } else {
+    else if (checkId === '') {
       removeNode(transaction, node);
-      endSessionsOf(transaction, context.sessions, node);
+      endSessionsOf(transaction, call.context.sessions, node);
     }
   });
-  return jsonReply(request, true);
+  return call.json(true);
 }

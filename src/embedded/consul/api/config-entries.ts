@@ -1,20 +1,19 @@
+import { isJsonObject, type JsonObject, parseJsonBody } from '../body.js';
+import type { Call, Route } from '../call.js';
 import { type EntryKind, entryKey } from '../entries/entry-kind.js';
 import { requireProviders } from '../entries/jwt-provider.js';
 import { requireProtocols } from '../entries/protocol.js';
-import { type Decoded, decodeShape, ShapeError } from '../entries/shape.js';
 import {
   badRequest,
   ConsulFailure,
   type ConsulReply,
-  type ConsulRequest,
-  jsonReply,
+  joinErrors,
+  quoted,
   serverFailure,
 } from '../exchange.js';
-import { joinErrors, quoted } from '../go-errors.js';
-import { fieldOf, isJsonObject, type JsonObject, parseJsonBody } from '../json-body.js';
-import { replyWithQuery, replyWithQueryOr404 } from '../read-reply.js';
-import type { Route, ServerContext } from '../server-context.js';
-import type { ConfigEntryRow } from '../state/rows.js';
+import type { ServerContext } from '../server-context.js';
+import { type Decoded, decodeShape, ShapeError } from '../shape.js';
+import { type ConfigEntryRow, isSameContent } from '../state/rows.js';
 import type { StateStore, WriteTransaction } from '../state/state-store.js';
 
 const table = 'config-entries';
@@ -24,25 +23,24 @@ export const configEntryRoutes: readonly Route[] = [
   { path: '/v1/config/', methods: { GET: readEntries, DELETE: deleteEntry } },
 ];
 
-async function readEntries(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const rest = request.path.slice('/v1/config/'.length);
-  const slash = rest.indexOf('/');
+function readEntries(call: Call): Promise<ConsulReply> {
+  const slash = call.rest.indexOf('/');
   return slash < 0
-    ? listEntries(context, request, rest)
-    : readEntry(context, request, rest.slice(0, slash), rest.slice(slash + 1));
+    ? listEntries(call, call.rest)
+    : readEntry(call, call.rest.slice(0, slash), call.rest.slice(slash + 1));
 }
 
-function listEntries(context: ServerContext, request: ConsulRequest, kindName: string): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  const kind = kindName === '' ? undefined : kindOr(context, kindName, serverFailure);
-  return replyWithQuery(context, request, (watch) => {
+function listEntries(call: Call, kindName: string): Promise<ConsulReply> {
+  const authorizer = call.authorize();
+  const kind = kindName === '' ? undefined : kindOr(call.context, kindName, serverFailure);
+  return call.answer((watch) => {
     watch.table(table);
-    const rows = context.store.list(table, kind === undefined ? '' : `${kind.kind}/`);
+    const rows = call.store.list(table, kind === undefined ? '' : `${kind.kind}/`);
     const readable = rows.filter(
-      (row) => context.entryKinds.get(row.Kind)?.canRead(authorizer, row.Name) === true,
+      (row) => call.context.entryKinds.get(row.Kind)?.canRead(authorizer, row.Name) === true,
     );
     return {
-      index: context.store.indexOf(table),
+      index: call.store.indexOf(table),
       value: readable.map(shown),
       filtered: readable.length < rows.length,
       absent: readable.length === 0,
@@ -51,50 +49,46 @@ function listEntries(context: ServerContext, request: ConsulRequest, kindName: s
   });
 }
 
-function readEntry(
-  context: ServerContext,
-  request: ConsulRequest,
-  kindName: string,
-  name: string,
-): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  const kind = kindOr(context, kindName, serverFailure);
+function readEntry(call: Call, kindName: string, name: string): Promise<ConsulReply> {
+  const authorizer = call.authorize();
+  const kind = kindOr(call.context, kindName, serverFailure);
   kind.requireRead(authorizer, name);
   const key = entryKey(kindName, name);
-  return replyWithQueryOr404(
-    context,
-    request,
+  const missing = `Config entry not found for ${quoted(kindName)} / ${quoted(name)}`;
+  return call.answerOr(
     (watch) => {
-      const row = context.store.get(table, key);
-      // As in the radix tree: what is missing is watched by its neighbourhood, which may wake for nothing.
+      const row = call.store.get(table, key);
+      // As in the radix tree: a missing entry is watched by its neighbourhood, which may wake it needlessly.
       if (row === undefined) watch.table(table);
       else watch.row(table, key);
-      return { index: context.store.indexOf(table), value: row && shown(row), absent: row === undefined };
+      return { index: call.store.indexOf(table), value: row && shown(row), absent: row === undefined };
     },
-    `Config entry not found for ${quoted(kindName)} / ${quoted(name)}`,
+    404,
+    missing,
   );
 }
 
-/** An empty Meta is another entry than none, to a write that compares them; but it is not told. */
+/** A write that compares entries tells an empty Meta from an absent one; answers show neither. */
 function shown(row: ConfigEntryRow): JsonObject {
   const { Meta: meta, ...rest } = row;
   return isJsonObject(meta) && Object.keys(meta).length === 0 ? rest : row;
 }
 
-function applyEntry(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const { kind, entry } = decodeEntry(context, parseJsonBody(request.body, 'Request decoding failed'));
-  const cas = casOf(request);
-  const authorizer = context.acl.authorize(request);
+function applyEntry(call: Call): ConsulReply {
+  const raw = parseJsonBody(call.request.body, 'Request decoding failed');
+  const { kind, entry } = decodeEntry(call.context, raw);
+  const cas = casOf(call);
+  const authorizer = call.authorize();
   const normalized = kind.normalize(entry);
   kind.validate(normalized);
   kind.requireWrite(authorizer, String(normalized.Name));
-  return jsonReply(request, putEntry(context.store, kind, normalized, cas));
+  return call.json(putEntry(call.store, kind, normalized, cas));
 }
 
 /** Stores a normalized entry. False where `cas` is stale; an equal entry is left alone and answers true. */
 function putEntry(store: StateStore, kind: EntryKind, entry: Decoded, cas: number | undefined): boolean {
   const current = store.get(table, entryKey(kind.kind, String(entry.Name)));
-  if (current !== undefined && isSameEntry(current, entry)) return true;
+  if (current !== undefined && isSameContent(current, entry)) return true;
   return store.write((transaction) => {
     if (cas !== undefined && cas !== (current?.ModifyIndex ?? 0)) return false;
     storeEntry(transaction, kind, entry);
@@ -102,17 +96,15 @@ function putEntry(store: StateStore, kind: EntryKind, entry: Decoded, cas: numbe
   });
 }
 
-/** The write itself, also for those who come by the intentions API. Throws where protocols forbid it. */
+/** The write itself, which the intentions API uses too. Throws where protocols forbid it. */
 export function storeEntry(transaction: WriteTransaction, kind: EntryKind, entry: Decoded): void {
   const name = String(entry.Name);
   const key = entryKey(kind.kind, name);
   const current = transaction.get(table, key);
-  const merged =
-    current === undefined || kind.updateOver === undefined ? entry : kind.updateOver(entry, current);
-  requireProviders(transaction.list(table), kind.kind, name, merged);
-  requireProtocols(transaction.list(table), kind.kind, name, merged);
+  requireProviders(transaction.list(table), kind.kind, name, entry);
+  requireProtocols(transaction.list(table), kind.kind, name, entry);
   transaction.put(table, key, {
-    ...merged,
+    ...entry,
     Kind: kind.kind,
     Name: name,
     CreateIndex: current?.CreateIndex ?? transaction.index,
@@ -121,7 +113,7 @@ export function storeEntry(transaction: WriteTransaction, kind: EntryKind, entry
   transaction.touch(table);
 }
 
-/** Removes an entry, unless L7 intentions lean on it. */
+/** Removes an entry. Throws where other entries need it. */
 export function removeEntry(transaction: WriteTransaction, kind: string, name: string): void {
   requireProviders(transaction.list(table), kind, name, undefined);
   requireProtocols(transaction.list(table), kind, name, undefined);
@@ -129,23 +121,22 @@ export function removeEntry(transaction: WriteTransaction, kind: string, name: s
   transaction.touch(table);
 }
 
-function deleteEntry(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const rest = request.path.slice('/v1/config/'.length);
-  const slash = rest.indexOf('/');
+function deleteEntry(call: Call): ConsulReply {
+  const slash = call.rest.indexOf('/');
   if (slash < 0) throw new ConsulFailure(404, 'Must provide both a kind and name to delete');
-  const kind = kindOr(context, rest.slice(0, slash), badRequest);
-  const cas = casOf(request);
-  const authorizer = context.acl.authorize(request);
-  const name = String(kind.normalize({ Kind: kind.kind, Name: rest.slice(slash + 1) }).Name);
+  const kind = kindOr(call.context, call.rest.slice(0, slash), badRequest);
+  const cas = casOf(call);
+  const authorizer = call.authorize();
+  const name = String(kind.normalize({ Kind: kind.kind, Name: call.rest.slice(slash + 1) }).Name);
   kind.requireWrite(authorizer, name);
-  const current = context.store.get(table, entryKey(kind.kind, name));
-  if (current === undefined) return jsonReply(request, cas === undefined ? {} : true);
-  const isDeleted = context.store.write((transaction) => {
+  const current = call.store.get(table, entryKey(kind.kind, name));
+  if (current === undefined) return call.json(cas === undefined ? {} : true);
+  const isDeleted = call.store.write((transaction) => {
     if (cas !== undefined && cas !== current.ModifyIndex) return false;
     removeEntry(transaction, kind.kind, name);
     return true;
   });
-  return jsonReply(request, cas === undefined ? {} : isDeleted);
+  return call.json(cas === undefined ? {} : isDeleted);
 }
 
 function decodeEntry(context: ServerContext, body: unknown): { kind: EntryKind; entry: Decoded } {
@@ -183,26 +174,6 @@ function kindOr(context: ServerContext, name: string, failure: (text: string) =>
   return kind;
 }
 
-function casOf(request: ConsulRequest): number | undefined {
-  const text = request.query.get('cas') ?? '';
-  if (text === '') return undefined;
-  if (!/^\d{1,20}$/.test(text))
-    throw serverFailure(`strconv.ParseUint: parsing ${quoted(text)}: invalid syntax`);
-  return Number(text);
-}
-
-/** Equal but for the indexes, which the writer does not choose. */
-function isSameEntry(row: ConfigEntryRow, entry: JsonObject): boolean {
-  const { CreateIndex: _created, ModifyIndex: _modified, ...content } = row;
-  return JSON.stringify(sorted(content)) === JSON.stringify(sorted(entry));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isJsonObject(value)) return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .sort()
-      .map((key) => [key, sorted(fieldOf(value, key))]),
-  );
+function casOf(call: Call): number | undefined {
+  return call.parameter('cas') === '' ? undefined : call.numberParameter('cas');
 }

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Authorizer } from '../acl/authorizer.js';
+import { isJsonObject, objectIn, textIn } from '../body.js';
+import type { Call } from '../call.js';
 import { entryKey } from '../entries/entry-kind.js';
 import {
   normalizeIntentions,
@@ -7,67 +9,32 @@ import {
   serviceIntentions,
   sourcesOf,
   validateIntentions,
+  wildcardError,
 } from '../entries/service-intentions.js';
-import type { Decoded, Shape } from '../entries/shape.js';
-import {
-  badRequest,
-  ConsulFailure,
-  type ConsulReply,
-  type ConsulRequest,
-  jsonReply,
-  serverFailure,
-} from '../exchange.js';
-import { joinErrors, quoted } from '../go-errors.js';
-import type { Handler, ServerContext } from '../server-context.js';
-import type { ConfigEntryRow } from '../state/rows.js';
-import type { StateStore } from '../state/state-store.js';
-import { decodeStrictBody, objectIn, textIn } from '../strict-body.js';
+import { ConsulFailure, type ConsulReply, joinErrors, quoted, serverFailure } from '../exchange.js';
+import { type Decoded, int, list, string, stringMap, time } from '../shape.js';
+import { type ConfigEntryRow, contentOf } from '../state/rows.js';
 import { removeEntry, storeEntry } from './config-entries.js';
-import { toIntentions } from './intention-views.js';
 
-const table = 'config-entries';
-
-const intentionShape: Shape = [
-  { name: 'ID', kind: 'string' },
-  { name: 'Description', kind: 'string', omitEmpty: true },
-  { name: 'SourceNS', kind: 'string' },
-  { name: 'SourceName', kind: 'string' },
-  { name: 'DestinationNS', kind: 'string' },
-  { name: 'DestinationName', kind: 'string' },
-  { name: 'SourcePartition', kind: 'string' },
-  { name: 'DestinationPartition', kind: 'string' },
-  { name: 'SourcePeer', kind: 'string' },
-  { name: 'SourceType', kind: 'string' },
-  { name: 'Action', kind: 'string', omitEmpty: true },
-  { name: 'Permissions', kind: { list: permissionShape }, omitEmpty: true },
-  { name: 'DefaultAddr', kind: 'string' },
-  { name: 'DefaultPort', kind: 'int' },
-  { name: 'Meta', kind: 'string-map' },
-  { name: 'Precedence', kind: 'int' },
-  { name: 'CreatedAt', kind: 'time' },
-  { name: 'UpdatedAt', kind: 'time' },
-  { name: 'Hash', kind: 'string' },
-  { name: 'CreateIndex', kind: 'int' },
-  { name: 'ModifyIndex', kind: 'int' },
+const intentionShape = [
+  ...string('ID Description? SourceNS SourceName DestinationNS DestinationName SourcePartition'),
+  ...string('DestinationPartition SourcePeer SourceType Action?'),
+  ...list('Permissions?', permissionShape),
+  ...string('DefaultAddr Hash'),
+  ...stringMap('Meta'),
+  ...time('CreatedAt UpdatedAt'),
+  ...int('DefaultPort Precedence CreateIndex ModifyIndex'),
 ];
 
-/** `PUT …/exact`: sets one source of a destination's entry and leaves the others. Knows no compare-and-set. */
-export function putExact(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const source = nonEmpty(request, 'source');
-  const destination = nonEmpty(request, 'destination');
-  const body = decodeStrictBody(request.body, intentionShape, 'Request decode failed');
-  if (textIn(body, 'SourcePeer') !== '') {
+/** `PUT …/exact`: sets one source of a destination's entry and keeps the others. Ignores compare-and-set. */
+export function putExact(call: Call): ConsulReply {
+  const [source, destination] = [nameIn(call, 'source'), nameIn(call, 'destination')];
+  const body = call.body(intentionShape, 'Request decode failed');
+  if (textIn(body, 'SourcePeer') !== '')
     throw serverFailure('SourcePeer field is not supported on this endpoint. Use config entries instead');
-  }
-  requireWrite(context.acl.authorize(request), destination);
-  const current = context.store.get(table, entryKey('service-intentions', destination));
-  const meta = objectIn(body, 'Meta') ?? {};
-  if (Object.keys(meta).length > 0) {
-    if (current === undefined) throw serverFailure('Meta must not be specified');
-    if (!isSameMap(current.Meta, meta)) {
-      throw serverFailure('Meta must not be specified, or should be unchanged during an update.');
-    }
-  }
+  requireWrite(call.authorize(), destination);
+  const current = entryOf(call, destination);
+  requireSameMeta(current, objectIn(body, 'Meta') ?? {});
   const written: Decoded = {
     Name: source,
     ...(body.Action === undefined ? {} : { Action: body.Action }),
@@ -77,96 +44,58 @@ export function putExact(context: ServerContext, request: ConsulRequest): Consul
     ...(body.Description === undefined ? {} : { Description: body.Description }),
   };
   const before = current === undefined ? [] : sourcesOf(current);
-  const isKnown = before.some((other) => other.Name === source && other.Peer === undefined);
-  const sources = isKnown
-    ? before.map((other) => (other.Name === source && other.Peer === undefined ? written : other))
-    : [...before, written];
-  writeSources(context.store, destination, current, sources);
-  return jsonReply(request, true);
+  const at = before.findIndex((other) => other.Name === source && other.Peer === undefined);
+  writeSources(call, destination, at < 0 ? [...before, written] : before.with(at, written));
+  return call.json(true);
+}
+
+function requireSameMeta(current: ConfigEntryRow | undefined, meta: Decoded): void {
+  if (Object.keys(meta).length === 0) return;
+  if (current === undefined) throw serverFailure('Meta must not be specified');
+  const text = (value: unknown) => JSON.stringify(Object.entries(Object(value)).sort());
+  if (text(current.Meta) !== text(meta))
+    throw serverFailure('Meta must not be specified, or should be unchanged during an update.');
 }
 
 /** `DELETE …/exact`: true also where there was nothing; the last source takes its entry with it. */
-export function deleteExact(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const source = nonEmpty(request, 'source');
-  const destination = nonEmpty(request, 'destination');
-  requireWrite(context.acl.authorize(request), destination);
-  const current = context.store.get(table, entryKey('service-intentions', destination));
-  if (current === undefined || !sourcesOf(current).some((other) => other.Name === source)) {
-    return jsonReply(request, true);
-  }
-  const left = sourcesOf(current).filter((other) => other.Name !== source);
-  writeSources(context.store, destination, current, left);
-  return jsonReply(request, true);
+export function deleteExact(call: Call): ConsulReply {
+  const [source, destination] = [nameIn(call, 'source'), nameIn(call, 'destination')];
+  requireWrite(call.authorize(), destination);
+  const current = entryOf(call, destination);
+  const before = current === undefined ? [] : sourcesOf(current);
+  const left = before.filter((other) => other.Name !== source);
+  if (left.length < before.length) writeSources(call, destination, left);
+  return call.json(true);
 }
 
-function writeSources(
-  store: StateStore,
-  destination: string,
-  current: ConfigEntryRow | undefined,
-  sources: readonly Decoded[],
-): void {
+function writeSources(call: Call, destination: string, sources: readonly Decoded[]): void {
+  const current = entryOf(call, destination);
   if (current !== undefined && sources.length === 0) {
-    store.write((transaction) => removeEntry(transaction, 'service-intentions', current.Name));
+    call.store.write((transaction) => removeEntry(transaction, 'service-intentions', current.Name));
     return;
   }
-  const base: Decoded =
-    current === undefined ? { Kind: 'service-intentions', Name: destination } : contentOf(current);
-  // Old ids die with the first write of the newer API.
+  // The first write of the newer API drops the old IDs.
   const cleared = sources.map(({ LegacyMeta: _meta, ...source }) => source);
-  const entry = normalizeIntentions({ ...base, Sources: cleared }, false);
+  const entry = normalizeIntentions({ ...draftOf(current, destination), Sources: cleared }, false);
   validateIntentions(entry, false);
-  store.write((transaction) => storeEntry(transaction, serviceIntentions, entry));
+  call.store.write((transaction) => storeEntry(transaction, serviceIntentions, entry));
 }
 
-function contentOf(row: ConfigEntryRow): Decoded {
-  const { CreateIndex: _created, ModifyIndex: _modified, ...content } = row;
-  return content;
-}
-
-/** The refusal of intention writes says nothing about who lacks what. */
-function requireWrite(authorizer: Authorizer, destination: string): void {
-  if (!authorizer.isAllowed('intention', 'write', destination))
-    throw new ConsulFailure(403, 'Permission denied');
-}
-
-/** `POST /v1/connect/intentions`: the old API, whose intentions have ids of their own. */
-export function createIntention(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const body = decodeLegacyBody(request, (why) => serverFailure(`Failed to decode request body: ${why}`));
+/** `POST /v1/connect/intentions`: the old API, whose intentions have IDs of their own. */
+export function createIntention(call: Call): ConsulReply {
+  const body = legacyBody(call);
   const destination = textIn(body, 'DestinationName');
-  requireWrite(context.acl.authorize(request), destination);
+  requireWrite(call.authorize(), destination);
   if (textIn(body, 'ID') !== '') throw serverFailure('ID must be empty when creating a new intention');
   const errors = legacyErrors(body);
   if (errors.length > 0) throw serverFailure(joinErrors(errors));
-  const now = new Date(context.clock.now()).toISOString();
-  const id = randomUUID();
-  const current = context.store.get(table, entryKey('service-intentions', destination));
+  const current = entryOf(call, destination);
   if (current !== undefined) requireLegacy(current);
-  const before = current === undefined ? [] : sourcesOf(current);
-  const base: Decoded =
-    current === undefined ? { Kind: 'service-intentions', Name: destination } : contentOf(current);
-  writeLegacy(context.store, { ...base, Sources: [...before, legacySource(body, id, now)] });
-  return jsonReply(request, { ID: id });
-}
-
-function writeLegacy(store: StateStore, draft: Decoded): void {
-  const entry = normalizeIntentions(draft, true);
-  validateIntentions(entry, true);
-  store.write((transaction) => storeEntry(transaction, serviceIntentions, withoutEmptyMeta(entry)));
-}
-
-function withoutEmptyMeta(entry: Decoded): Decoded {
-  const sources = sourcesOf(entry).map(({ LegacyMeta: meta, ...source }) => {
-    return typeof meta === 'object' && meta !== null && Object.keys(meta).length > 0
-      ? { ...source, LegacyMeta: meta }
-      : source;
-  });
-  return { ...entry, Sources: sources };
-}
-
-function legacySource(body: Decoded, id: string, now: string): Decoded {
-  return {
+  const now = new Date(call.context.clock.now()).toISOString();
+  const id = randomUUID();
+  const source: Decoded = {
     Name: textIn(body, 'SourceName'),
-    ...(body.Action === undefined ? {} : { Action: body.Action }),
+    Action: body.Action,
     Precedence: 0,
     LegacyID: id,
     Type: textIn(body, 'SourceType'),
@@ -175,6 +104,31 @@ function legacySource(body: Decoded, id: string, now: string): Decoded {
     LegacyCreateTime: now,
     LegacyUpdateTime: now,
   };
+  const before = current === undefined ? [] : sourcesOf(current);
+  const entry = normalizeIntentions({ ...draftOf(current, destination), Sources: [...before, source] }, true);
+  validateIntentions(entry, true);
+  call.store.write((transaction) => storeEntry(transaction, serviceIntentions, withoutEmptyMeta(entry)));
+  return call.json({ ID: id });
+}
+
+function legacyBody(call: Call): Decoded {
+  try {
+    return call.body(intentionShape, 'Failed to decode request body');
+  } catch (error) {
+    if (error instanceof ConsulFailure) throw serverFailure(error.message);
+    throw error;
+  }
+}
+
+function legacyErrors(body: Decoded): string[] {
+  const errors = ['SourceName', 'DestinationName'].flatMap((field) => {
+    const name = textIn(body, field);
+    if (name === '') return [`${field} must be set`];
+    const error = wildcardError(name, '');
+    return error === undefined ? [] : [error.replace('Name', field)];
+  });
+  const isActionSet = body.Action === 'allow' || body.Action === 'deny';
+  return isActionSet ? errors : [...errors, "Action must be set to 'allow' or 'deny'"];
 }
 
 function requireLegacy(entry: ConfigEntryRow): void {
@@ -184,102 +138,45 @@ function requireLegacy(entry: ConfigEntryRow): void {
   );
 }
 
-function legacyErrors(body: Decoded): string[] {
-  const errors: string[] = [];
-  for (const field of ['SourceName', 'DestinationName']) {
-    const name = textIn(body, field);
-    if (name === '') errors.push(`${field} must be set`);
-    else if (name !== '*' && name.includes('*')) {
-      errors.push(`${field}: wildcard character '*' cannot be used with partial values`);
-    }
-  }
-  if (body.Action !== 'allow' && body.Action !== 'deny')
-    errors.push("Action must be set to 'allow' or 'deny'");
-  return errors;
+function withoutEmptyMeta(entry: Decoded): Decoded {
+  const sources = sourcesOf(entry).map(({ LegacyMeta: meta, ...source }) => {
+    return isJsonObject(meta) && Object.keys(meta).length > 0 ? { ...source, LegacyMeta: meta } : source;
+  });
+  return { ...entry, Sources: sources };
 }
 
-function decodeLegacyBody(request: ConsulRequest, failure: (why: string) => ConsulFailure): Decoded {
-  try {
-    return decodeStrictBody(request.body, intentionShape, '');
-  } catch (error) {
-    if (error instanceof ConsulFailure) throw failure(error.message.replace(/^: /, ''));
-    throw error;
-  }
+function entryOf(call: Call, destination: string): ConfigEntryRow | undefined {
+  return call.store.get('config-entries', entryKey('service-intentions', destination));
 }
 
-function nonEmpty(request: ConsulRequest, name: string): string {
-  const values = request.query.getAll(name);
-  const value = values[0] ?? '';
-  if (values.length !== 1 || value === '') throw serverFailure(`required query parameter '${name}' not set`);
-  const parts = value.split('/');
-  if (value.startsWith('peer:'))
-    throw serverFailure(`${name} ${quoted(value)} is invalid: cannot specify a peer here`);
-  if (parts.length > 3)
-    throw serverFailure(`${name} ${quoted(value)} is invalid: input can contain at most two '/'`);
+function draftOf(current: ConfigEntryRow | undefined, destination: string): Decoded {
+  return current === undefined ? { Kind: 'service-intentions', Name: destination } : contentOf(current);
+}
+
+/** The refusal of intention writes does not say who lacks what. */
+function requireWrite(authorizer: Authorizer, destination: string): void {
+  if (!authorizer.isAllowed('intention', 'write', destination))
+    throw new ConsulFailure(403, 'Permission denied');
+}
+
+/** The only value of a parameter. */
+export function requireOne(call: Call, name: string): string {
+  const values = call.request.query.getAll(name);
+  if (values.length !== 1) throw serverFailure(`required query parameter '${name}' not set`);
+  return values[0] ?? '';
+}
+
+function nameIn(call: Call, parameter: string): string {
+  const text = requireOne(call, parameter);
+  if (text === '') throw serverFailure(`required query parameter '${parameter}' not set`);
+  return serviceIn(parameter, text);
+}
+
+/** `name`, `default/name` or `default/default/name`. */
+export function serviceIn(parameter: string, text: string): string {
+  const refuse = (why: string) => serverFailure(`${parameter} ${quoted(text)} is invalid: ${why}`);
+  if (text.startsWith('peer:')) throw refuse('cannot specify a peer here');
+  const parts = text.split('/');
+  if (parts.length > 3) throw refuse("input can contain at most two '/'");
   return parts.at(-1) ?? '';
 }
-
-function isSameMap(left: unknown, right: Decoded): boolean {
-  const entries = (value: unknown) => JSON.stringify(Object.entries(Object(value)).sort());
-  return entries(left) === entries(right);
-}
-
-const idPath = '/v1/connect/intentions/';
-
-function byId(context: ServerContext, id: string): { entry: ConfigEntryRow; source: Decoded } | undefined {
-  if (id.length !== 36)
-    throw badRequest('failed config entry lookup: index error: UUID must be 36 characters');
-  for (const entry of context.store.list(table, 'service-intentions/')) {
-    const source = sourcesOf(entry).find((candidate) => candidate.LegacyID === id);
-    if (source !== undefined) return { entry, source };
-  }
-  return undefined;
-}
-
-/** Reads, updates and deletes by the ids of the old API. */
-export const intentionById: Readonly<Record<string, Handler>> = {
-  GET: (context, request) => {
-    const authorizer = context.acl.authorize(request);
-    const found = byId(context, request.path.slice(idPath.length));
-    if (found === undefined) throw new ConsulFailure(404, 'Intention not found');
-    const view = toIntentions(found.entry).find((intention) => intention.ID === found.source.LegacyID);
-    const names = [found.entry.Name, String(found.source.Name)];
-    if (!names.some((name) => authorizer.isAllowed('intention', 'read', name))) {
-      throw new ConsulFailure(403, 'Permission denied');
-    }
-    return jsonReply(request, view);
-  },
-  PUT: (context, request) => {
-    const id = request.path.slice(idPath.length);
-    const body = decodeStrictBody(request.body, intentionShape, 'Request decode failed');
-    const authorizer = context.acl.authorize(request);
-    const found = byId(context, id);
-    if (found === undefined) throw serverFailure(`Cannot modify non-existent intention: '${id}'`);
-    requireWrite(authorizer, found.entry.Name);
-    if (textIn(body, 'DestinationName') !== found.entry.Name) {
-      throw serverFailure(
-        'Cannot modify Destination partition/namespace/name for an intention once it exists.',
-      );
-    }
-    const errors = legacyErrors(body);
-    if (errors.length > 0) throw serverFailure(joinErrors(errors));
-    requireLegacy(found.entry);
-    const updated = legacySource(body, id, new Date(context.clock.now()).toISOString());
-    const sources = sourcesOf(found.entry).map((source) => (source.LegacyID === id ? updated : source));
-    writeLegacy(context.store, { ...contentOf(found.entry), Sources: sources });
-    return jsonReply(request, { ID: id });
-  },
-  DELETE: (context, request) => {
-    const id = request.path.slice(idPath.length);
-    const authorizer = context.acl.authorize(request);
-    const found = byId(context, id);
-    if (found === undefined) throw serverFailure(`Cannot delete non-existent intention: '${id}'`);
-    requireWrite(authorizer, found.entry.Name);
-    requireLegacy(found.entry);
-    const left = sourcesOf(found.entry).filter((source) => source.LegacyID !== id);
-    if (left.length > 0) writeLegacy(context.store, { ...contentOf(found.entry), Sources: left });
-    else
-      context.store.write((transaction) => removeEntry(transaction, 'service-intentions', found.entry.Name));
-    return jsonReply(request, true);
-  },
-};

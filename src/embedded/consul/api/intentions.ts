@@ -1,150 +1,96 @@
-import { blockingQuery, parseQueryOptions } from '../blocking-query.js';
-import { entryKey } from '../entries/entry-kind.js';
-import {
-  ConsulFailure,
-  type ConsulReply,
-  type ConsulRequest,
-  jsonReply,
-  serverFailure,
-} from '../exchange.js';
-import { quoted } from '../go-errors.js';
-import { replyWithQuery } from '../read-reply.js';
-import type { Route, ServerContext } from '../server-context.js';
+import { contentHash } from '../acl/content-hash.js';
+import { isJsonObject } from '../body.js';
+import type { Call, Route } from '../call.js';
+import { sourcesOf } from '../entries/service-intentions.js';
+import { type ConsulReply, quoted, serverFailure } from '../exchange.js';
+import type { Decoded } from '../shape.js';
+import type { ConfigEntryRow } from '../state/rows.js';
 import type { StateStore } from '../state/state-store.js';
-import { compareIntentions, type IntentionView, toIntentions } from './intention-views.js';
-import { createIntention, deleteExact, intentionById, putExact } from './intention-writes.js';
+import { createIntention, deleteExact, putExact, requireOne, serviceIn } from './intention-writes.js';
 
 const table = 'config-entries';
 
 export const intentionRoutes: readonly Route[] = [
   { path: '/v1/connect/intentions', methods: { GET: listIntentions, POST: createIntention } },
-  { path: '/v1/connect/intentions/match', methods: { GET: matchIntentions } },
   { path: '/v1/connect/intentions/check', methods: { GET: checkIntention } },
-  { path: '/v1/connect/intentions/exact', methods: { GET: readExact, PUT: putExact, DELETE: deleteExact } },
-  { path: '/v1/connect/intentions/', methods: intentionById },
+  { path: '/v1/connect/intentions/exact', methods: { PUT: putExact, DELETE: deleteExact } },
 ];
 
-function allIntentions(store: StateStore): IntentionView[] {
-  return store.list(table, 'service-intentions/').flatMap(toIntentions).sort(compareIntentions);
+/** One source of an entry, as the intentions API shows it. */
+interface IntentionView {
+  readonly SourceName: string;
+  readonly DestinationName: string;
+  readonly Precedence: number;
+  readonly Action?: unknown;
+  readonly [field: string]: unknown;
 }
 
 /**
- * As in the radix tree: intentions are watched by their own branch, but where there are none yet, by the one
- * above, so that any config entry wakes the list.
+ * As in the radix tree: intentions are watched by their own branch, but while there are none, by the one above, so
+ * that any config entry wakes the list. A reader of either side may see an intention.
  */
-function listIntentions(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  return replyWithQuery(context, request, (watch) => {
-    const all = allIntentions(context.store);
+function listIntentions(call: Call): Promise<ConsulReply> {
+  const authorizer = call.authorize();
+  return call.answer((watch) => {
+    const all = allIntentions(call.store);
     if (all.length === 0) watch.table(table);
     else watch.prefix(table, 'service-intentions/');
-    const value = all.filter((intention) => isReadable(authorizer, intention));
-    return { index: context.store.indexOf(table), value, filtered: value.length < all.length };
+    const value = all.filter(({ DestinationName, SourceName }) =>
+      [DestinationName, SourceName].some((name) => authorizer.isAllowed('intention', 'read', name)),
+    );
+    return { index: call.store.indexOf(table), value, filtered: value.length < all.length };
   });
 }
 
-/** Either side's reader may see an intention. */
-function isReadable(
-  authorizer: ReturnType<ServerContext['acl']['authorize']>,
-  intention: IntentionView,
-): boolean {
-  return (
-    authorizer.isAllowed('intention', 'read', intention.DestinationName) ||
-    authorizer.isAllowed('intention', 'read', intention.SourceName)
-  );
-}
-
-async function matchIntentions(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  const by = request.query.getAll('by');
-  if (by.length !== 1) throw serverFailure("required query parameter 'by' not set");
-  if (by[0] !== 'source' && by[0] !== 'destination') {
-    throw serverFailure("'by' parameter must be one of 'source' or 'destination'");
-  }
-  const isBySource = by[0] === 'source';
-  const names = request.query.getAll('name');
-  if (names.length === 0) throw serverFailure("required query parameter 'name' not set");
-  const services = names.map((name) => serviceIn('name', name));
-  for (const service of services) authorizer.require('intention', 'read', service);
-  return replyWithQuery(
-    context,
-    request,
-    (watch) => {
-      watch.prefix(table, 'service-intentions/');
-      const matches = services.map((service) => matching(context.store, service, isBySource));
-      const value = Object.fromEntries(names.map((name, index) => [name, orNull(matches[index])]));
-      return {
-        index: context.store.indexOf(table),
-        value,
-        absent: matches.every((match) => match.length === 0),
-        fingerprint: JSON.stringify(matches),
-      };
-    },
-    true,
-  );
-}
-
-/** A service without intentions reads null, not an empty list. */
-function orNull(match: readonly IntentionView[] | undefined): readonly IntentionView[] | null {
-  return match === undefined || match.length === 0 ? null : match;
-}
-
-/** Intentions that touch the service on the given side, wildcards included, the most exact first. */
-function matching(store: StateStore, service: string, isBySource: boolean): IntentionView[] {
-  return allIntentions(store).filter((intention) => {
-    if (!isBySource) {
-      const name = intention.DestinationName.toLowerCase();
-      return name === '*' || name === service.toLowerCase();
-    }
-    return intention.SourceName === '*' || intention.SourceName === service;
-  });
-}
-
-function checkIntention(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const authorizer = context.acl.authorize(request);
-  const type = request.query.get('source-type') ?? 'consul';
-  const source = serviceIn('source', only(request, 'source'));
-  const destination = serviceIn('destination', only(request, 'destination'));
+/** Whether a connection from `source` to `destination` is allowed. */
+function checkIntention(call: Call): ConsulReply {
+  const authorizer = call.authorize();
+  const type = call.request.query.get('source-type') ?? 'consul';
+  const source = serviceIn('source', requireOne(call, 'source'));
+  const destination = serviceIn('destination', requireOne(call, 'destination'));
   if (type !== 'consul') throw serverFailure(`unsupported SourceType: ${quoted(type)}`);
   authorizer.require('service', 'read', destination);
-  const match = matching(context.store, source, true).find((intention) => {
-    return intention.DestinationName === '*' || intention.DestinationName === destination;
-  });
-  // Nobody knows here what a request will look like: an L7 intention never counts as allowing.
-  const isAllowed = match === undefined ? context.acl.isDefaultAllow : match.Action === 'allow';
-  return jsonReply(request, { Allowed: isAllowed });
+  const match = allIntentions(call.store).find(
+    ({ SourceName, DestinationName }) =>
+      ['*', source].includes(SourceName) && ['*', destination].includes(DestinationName),
+  );
+  // The request is unknown here: an L7 intention never counts as allowing.
+  const isAllowed = match === undefined ? call.context.acl.isDefaultAllow : match.Action === 'allow';
+  return call.json({ Allowed: isAllowed });
 }
 
-async function readExact(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const authorizer = context.acl.authorize(request);
-  const source = serviceIn('source', only(request, 'source'));
-  const destination = serviceIn('destination', only(request, 'destination'));
-  const result = await blockingQuery(context, request, parseQueryOptions(request), (watch) => {
-    const key = entryKey('service-intentions', destination);
-    const entry = context.store.get(table, key);
-    if (entry === undefined) watch.table(table);
-    else watch.row(table, key);
-    const found =
-      entry === undefined ? undefined : toIntentions(entry).find((each) => each.SourceName === source);
-    if (found === undefined) throw new ConsulFailure(404, 'Intention not found');
-    if (!isReadable(authorizer, found)) throw new ConsulFailure(403, 'Permission denied');
-    return { index: context.store.indexOf(table), value: found };
-  });
-  return jsonReply(request, result.value);
+/** The most exact first, then by source and destination. */
+function allIntentions(store: StateStore): IntentionView[] {
+  const order = (left: string, right: string) => (left < right ? -1 : left > right ? 1 : 0);
+  return store
+    .list(table, 'service-intentions/')
+    .flatMap((entry) => sourcesOf(entry).map((source) => toView(entry, source)))
+    .sort(
+      (left, right) =>
+        right.Precedence - left.Precedence ||
+        order(left.SourceName, right.SourceName) ||
+        order(left.DestinationName, right.DestinationName),
+    );
 }
 
-/** The only value of a parameter. */
-function only(request: ConsulRequest, name: string): string {
-  const values = request.query.getAll(name);
-  if (values.length !== 1) throw serverFailure(`required query parameter '${name}' not set`);
-  return values[0] ?? '';
-}
-
-/** `name`, `default/name` or `default/default/name`. */
-function serviceIn(parameter: string, text: string): string {
-  const refuse = (why: string) => serverFailure(`${parameter} ${quoted(text)} is invalid: ${why}`);
-  if (text.startsWith('peer:')) throw refuse('cannot specify a peer here');
-  const parts = text.split('/');
-  if (parts.length > 3) throw refuse("input can contain at most two '/'");
-  return parts.at(-1) ?? '';
+function toView(entry: ConfigEntryRow, source: Decoded): IntentionView {
+  const isLegacy = typeof source.LegacyID === 'string';
+  const meta = isLegacy ? source.LegacyMeta : entry.Meta;
+  return {
+    ...(isLegacy ? { ID: source.LegacyID, Hash: contentHash(source) } : {}),
+    ...(typeof source.LegacyCreateTime === 'string' ? { CreatedAt: source.LegacyCreateTime } : {}),
+    ...(typeof source.LegacyUpdateTime === 'string' ? { UpdatedAt: source.LegacyUpdateTime } : {}),
+    ...(typeof source.Description === 'string' ? { Description: source.Description } : {}),
+    SourceNS: 'default',
+    SourceName: String(source.Name),
+    DestinationNS: 'default',
+    DestinationName: entry.Name,
+    SourceType: String(source.Type),
+    ...(typeof source.Action === 'string' ? { Action: source.Action } : {}),
+    ...(Array.isArray(source.Permissions) ? { Permissions: source.Permissions } : {}),
+    ...(isJsonObject(meta) && Object.keys(meta).length > 0 ? { Meta: meta } : {}),
+    Precedence: Number(source.Precedence),
+    CreateIndex: entry.CreateIndex,
+    ModifyIndex: entry.ModifyIndex,
+  };
 }

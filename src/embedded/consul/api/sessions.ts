@@ -1,44 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import type { Decoded, Shape } from '../entries/shape.js';
-import {
-  badRequest,
-  ConsulFailure,
-  type ConsulReply,
-  type ConsulRequest,
-  jsonReply,
-  serverFailure,
-} from '../exchange.js';
+import { decodeLooseBody, textIn, textsIn } from '../body.js';
+import type { Call, Route } from '../call.js';
+import { applied, badRequest, ConsulFailure, type ConsulReply, serverFailure } from '../exchange.js';
 import { formatGoDuration, goDurationError, parseGoDuration } from '../go-duration.js';
-import { applied } from '../go-errors.js';
-import { replyWithQuery } from '../read-reply.js';
-import type { Route, ServerContext } from '../server-context.js';
-import { memberKey, nodeKey } from '../state/catalog-writes.js';
+import { type Decoded, list, string, strings } from '../shape.js';
+import { nodeKey } from '../state/catalog-writes.js';
 import type { SessionRow } from '../state/rows.js';
 import { armSession, endSession } from '../state/session-writes.js';
-import { decodeLooseBody, textIn, textsIn } from '../strict-body.js';
 
 const shortestTtlNs = 10e9;
 const longestTtlNs = 86_400e9;
 const defaultLockDelayNs = 15e9;
+/** The one check of this server's node, which always passes. */
+const nodeCheck = 'serfHealth';
 
-const sessionShape: Shape = [
-  { name: 'ID', kind: 'string' },
-  { name: 'Name', kind: 'string' },
-  { name: 'Node', kind: 'string', omitEmpty: true },
-  { name: 'LockDelay', kind: 'string', omitEmpty: true },
-  { name: 'Behavior', kind: 'string', omitEmpty: true },
-  { name: 'TTL', kind: 'string' },
-  { name: 'NodeChecks', kind: 'strings' },
-  { name: 'Checks', kind: 'strings' },
-  {
-    name: 'ServiceChecks',
-    kind: {
-      list: [
-        { name: 'ID', kind: 'string' },
-        { name: 'Namespace', kind: 'string' },
-      ],
-    },
-  },
+const sessionShape = [
+  ...string('ID Name Node? LockDelay? Behavior? TTL'),
+  ...strings('NodeChecks Checks'),
+  ...list('ServiceChecks', string('ID Namespace')),
 ];
 
 export const sessionRoutes: readonly Route[] = [
@@ -46,30 +25,28 @@ export const sessionRoutes: readonly Route[] = [
   { path: '/v1/session/destroy/', methods: { PUT: destroySession } },
   { path: '/v1/session/renew/', methods: { PUT: renewSession } },
   { path: '/v1/session/info/', methods: { GET: readSession } },
-  { path: '/v1/session/node/', methods: { GET: listSessions } },
   { path: '/v1/session/list', methods: { GET: listSessions } },
 ];
 
-function createSession(context: ServerContext, request: ConsulRequest): ConsulReply {
+function createSession(call: Call): ConsulReply {
+  const { request, context } = call;
   const body: Decoded =
     request.body.length === 0 ? {} : decodeLooseBody(request.body, sessionShape, 'Request decode failed');
   const node = textIn(body, 'Node') || context.nodeName;
-  context.acl.authorize(request).require('session', 'write', node);
+  call.authorize().require('session', 'write', node);
   const behavior = textIn(body, 'Behavior') || 'release';
   if (behavior !== 'release' && behavior !== 'delete')
     throw serverFailure(`Invalid Behavior setting '${behavior}'`);
   const ttl = textIn(body, 'TTL');
   requireTtl(ttl);
-  const checks = textsIn(body, 'NodeChecks') ?? textsIn(body, 'Checks') ?? ['serfHealth'];
+  const checks = textsIn(body, 'NodeChecks') ?? textsIn(body, 'Checks') ?? [nodeCheck];
   const session = applied('apply failed', () =>
-    context.store.write((transaction) => {
+    call.store.write((transaction) => {
       if (transaction.get('nodes', nodeKey(node)) === undefined)
         throw serverFailure('Missing node registration');
-      for (const id of checks) {
-        const check = transaction.get('checks', memberKey(node, id));
-        if (check === undefined) throw serverFailure(`Missing check '${id}' registration`);
-        if (check.Status === 'critical') throw serverFailure(`Check '${id}' is in critical state`);
-      }
+      const isOwnNode = nodeKey(node) === nodeKey(context.nodeName);
+      const missing = checks.find((id) => id !== nodeCheck || !isOwnNode);
+      if (missing !== undefined) throw serverFailure(`Missing check '${missing}' registration`);
       const row: SessionRow = {
         ID: randomUUID(),
         Name: textIn(body, 'Name'),
@@ -87,8 +64,8 @@ function createSession(context: ServerContext, request: ConsulRequest): ConsulRe
       return row;
     }),
   );
-  armSession(context.store, context.sessions, session);
-  return jsonReply(request, { ID: session.ID });
+  armSession(call.store, context.sessions, session);
+  return call.json({ ID: session.ID });
 }
 
 function requireTtl(ttl: string): void {
@@ -114,62 +91,53 @@ function lockDelayOf(body: Decoded): number {
   return ns;
 }
 
-function destroySession(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const id = request.path.slice('/v1/session/destroy/'.length);
-  if (id === '') throw badRequest('Missing session');
-  const authorizer = context.acl.authorize(request);
-  const session = context.store.get('sessions', requireUuid(id));
-  if (session === undefined) return jsonReply(request, true);
+function destroySession(call: Call): ConsulReply {
+  const authorizer = call.authorize();
+  const session = call.store.get('sessions', idIn(call));
+  if (session === undefined) return call.json(true);
   authorizer.require('session', 'write', session.Node);
-  context.store.write((transaction) => endSession(transaction, context.sessions, session));
-  return jsonReply(request, true);
+  call.store.write((transaction) => endSession(transaction, call.context.sessions, session));
+  return call.json(true);
 }
 
-function renewSession(context: ServerContext, request: ConsulRequest): ConsulReply {
-  const id = request.path.slice('/v1/session/renew/'.length);
-  if (id === '') throw badRequest('Missing session');
-  const authorizer = context.acl.authorize(request);
-  const session = context.store.get('sessions', requireUuid(id));
-  if (session === undefined) throw new ConsulFailure(404, `Session id '${id}' not found`);
+function renewSession(call: Call): ConsulReply {
+  const authorizer = call.authorize();
+  const session = call.store.get('sessions', idIn(call));
+  if (session === undefined) throw new ConsulFailure(404, `Session id '${call.rest}' not found`);
   authorizer.require('session', 'write', session.Node);
-  armSession(context.store, context.sessions, session);
-  return jsonReply(request, [session]);
+  armSession(call.store, call.context.sessions, session);
+  return call.json([session]);
 }
 
-function readSession(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const id = request.path.slice('/v1/session/info/'.length);
-  if (id === '') throw badRequest('Missing session');
-  const authorizer = context.acl.authorize(request);
-  const key = requireUuid(id);
-  return replyWithQuery(context, request, (watch) => {
-    const session = context.store.get('sessions', key);
+function readSession(call: Call): Promise<ConsulReply> {
+  const id = idIn(call);
+  const authorizer = call.authorize();
+  return call.answer((watch) => {
+    const session = call.store.get('sessions', id);
     if (session === undefined) watch.table('sessions');
-    else watch.row('sessions', key);
-    const isReadable = session !== undefined && authorizer.isAllowed('session', 'read', session.Node);
+    else watch.row('sessions', id);
+    const value = session === undefined ? [] : [session];
+    const readable = value.filter((row) => authorizer.isAllowed('session', 'read', row.Node));
     return {
-      index: context.store.indexOf('sessions'),
-      value: session !== undefined && isReadable ? [session] : [],
+      index: call.store.indexOf('sessions'),
+      value: readable,
       absent: session === undefined,
-      filtered: session !== undefined && !isReadable,
+      filtered: readable.length < value.length,
     };
   });
 }
 
-function listSessions(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-  const prefix = '/v1/session/node/';
-  const node = request.path.startsWith(prefix) ? request.path.slice(prefix.length) : undefined;
-  if (node === '') throw badRequest('Missing node name');
-  const authorizer = context.acl.authorize(request);
-  return replyWithQuery(context, request, (watch) => {
+function listSessions(call: Call): Promise<ConsulReply> {
+  const authorizer = call.authorize();
+  return call.answer((watch) => {
     watch.table('sessions');
-    const all = context.store.list('sessions');
-    const rows =
-      node === undefined ? all : all.filter((row) => row.Node.toLowerCase() === node.toLowerCase());
+    const rows = call.store.list('sessions');
     const value = rows.filter((row) => authorizer.isAllowed('session', 'read', row.Node));
-    return { index: context.store.indexOf('sessions'), value, filtered: value.length < rows.length };
+    return { index: call.store.indexOf('sessions'), value, filtered: value.length < rows.length };
   });
 }
 
-function requireUuid(id: string): string {
-  return id.toLowerCase();
+function idIn(call: Call): string {
+  if (call.rest === '') throw badRequest('Missing session');
+  return call.rest.toLowerCase();
 }

@@ -1,92 +1,50 @@
-import { serverFailure } from '../exchange.js';
-import { joinErrors, quoted } from '../go-errors.js';
+import { joinErrors, quoted, serverFailure } from '../exchange.js';
+import {
+  anyMap,
+  bool,
+  type Decoded,
+  int,
+  list,
+  object,
+  pointer,
+  string,
+  stringMap,
+  strings,
+} from '../shape.js';
 import { type EntryKind, metaError, metaErrors } from './entry-kind.js';
-import type { Decoded, Field, Shape } from './shape.js';
 
-const meshGateway: Field = {
-  name: 'MeshGateway',
-  kind: { object: [{ name: 'Mode', kind: 'string', omitEmpty: true }] },
-};
+const meshGateway = object('MeshGateway', string('Mode?'));
 
-const proxyFields: readonly Field[] = [
-  { name: 'Mode', kind: 'string', omitEmpty: true },
-  {
-    name: 'TransparentProxy',
-    kind: {
-      object: [
-        { name: 'OutboundListenerPort', kind: 'int', omitEmpty: true },
-        { name: 'DialedDirectly', kind: 'bool', omitEmpty: true },
-      ],
-    },
-  },
-  meshGateway,
-  {
-    name: 'Expose',
-    kind: {
-      object: [
-        { name: 'Checks', kind: 'bool', omitEmpty: true },
-        {
-          name: 'Paths',
-          kind: {
-            list: [
-              { name: 'ListenerPort', kind: 'int', omitEmpty: true },
-              { name: 'Path', kind: 'string', omitEmpty: true },
-              { name: 'LocalPathPort', kind: 'int', omitEmpty: true },
-              { name: 'Protocol', kind: 'string', omitEmpty: true },
-            ],
-          },
-          omitEmpty: true,
-        },
-      ],
-    },
-  },
+const proxyFields = [
+  ...string('Mode?'),
+  ...object('TransparentProxy', int('OutboundListenerPort?'), bool('DialedDirectly?')),
+  ...meshGateway,
+  ...object(
+    'Expose',
+    bool('Checks?'),
+    list('Paths?', int('ListenerPort?'), string('Path?'), int('LocalPathPort?'), string('Protocol?')),
+  ),
 ];
 
-const upstreamShape: Shape = [
-  { name: 'Name', kind: 'string', omitEmpty: true },
-  { name: 'EnvoyListenerJSON', kind: 'string', omitEmpty: true },
-  { name: 'EnvoyClusterJSON', kind: 'string', omitEmpty: true },
-  { name: 'Protocol', kind: 'string', omitEmpty: true },
-  { name: 'ConnectTimeoutMs', kind: 'int', omitEmpty: true },
-  { name: 'Limits', kind: 'any-map', omitEmpty: true },
-  { name: 'PassiveHealthCheck', kind: 'any-map', omitEmpty: true },
-  meshGateway,
-  { name: 'BalanceOutboundConnections', kind: 'string', omitEmpty: true },
+const upstream = [
+  ...string('Name? EnvoyListenerJSON? EnvoyClusterJSON? Protocol?'),
+  ...int('ConnectTimeoutMs?'),
+  ...anyMap('Limits? PassiveHealthCheck?'),
+  ...meshGateway,
+  ...string('BalanceOutboundConnections?'),
 ];
 
 export const serviceDefaults: EntryKind = {
   kind: 'service-defaults',
   shape: [
-    { name: 'Kind', kind: 'string' },
-    { name: 'Name', kind: 'string' },
-    { name: 'Protocol', kind: 'string' },
+    ...string('Kind Name Protocol'),
     ...proxyFields,
-    { name: 'ExternalSNI', kind: 'string', omitEmpty: true },
-    {
-      name: 'UpstreamConfig',
-      kind: {
-        pointer: [
-          { name: 'Overrides', kind: { list: upstreamShape }, omitEmpty: true },
-          { name: 'Defaults', kind: { pointer: upstreamShape }, omitEmpty: true },
-        ],
-      },
-      omitEmpty: true,
-    },
-    {
-      name: 'Destination',
-      kind: {
-        pointer: [
-          { name: 'Addresses', kind: 'strings', omitEmpty: true },
-          { name: 'Port', kind: 'int', omitEmpty: true },
-        ],
-      },
-      omitEmpty: true,
-    },
-    { name: 'MaxInboundConnections', kind: 'int', omitEmpty: true },
-    { name: 'LocalConnectTimeoutMs', kind: 'int', omitEmpty: true },
-    { name: 'LocalRequestTimeoutMs', kind: 'int', omitEmpty: true },
-    { name: 'BalanceInboundConnections', kind: 'string', omitEmpty: true },
-    { name: 'Meta', kind: 'string-map', omitEmpty: true },
+    ...string('ExternalSNI?'),
+    ...pointer('UpstreamConfig?', list('Overrides?', upstream), pointer('Defaults?', upstream)),
+    ...pointer('Destination?', strings('Addresses?'), int('Port?')),
+    ...int('MaxInboundConnections? LocalConnectTimeoutMs? LocalRequestTimeoutMs?'),
+    ...string('BalanceInboundConnections?'),
+    ...stringMap('Meta?'),
   ],
   normalize: (entry) => ({
     ...entry,
@@ -114,13 +72,7 @@ function validateServiceDefaults(entry: Decoded): void {
 
 export const proxyDefaults: EntryKind = {
   kind: 'proxy-defaults',
-  shape: [
-    { name: 'Kind', kind: 'string' },
-    { name: 'Name', kind: 'string' },
-    { name: 'Config', kind: 'any-map' },
-    ...proxyFields,
-    { name: 'Meta', kind: 'string-map', omitEmpty: true },
-  ],
+  shape: [...string('Kind Name'), ...anyMap('Config'), ...proxyFields, ...stringMap('Meta?')],
   normalize: (entry) => {
     if (entry.Name !== '' && entry.Name !== 'global') {
       throw serverFailure(`invalid name (${quoted(String(entry.Name))}), only "global" is supported`);

@@ -1,7 +1,6 @@
 import type { Authorizer } from '../acl/authorizer.js';
-import { joinErrors, quoted } from '../go-errors.js';
-import type { ConfigEntryRow } from '../state/rows.js';
-import type { Decoded, Shape } from './shape.js';
+import { joinErrors, quoted } from '../exchange.js';
+import type { Decoded, Shape } from '../shape.js';
 
 /** What differs between kinds of config entries. */
 export interface EntryKind {
@@ -15,8 +14,6 @@ export interface EntryKind {
   /** Throws the 403 where reading this one entry is refused. */
   requireRead(authorizer: Authorizer, name: string): void;
   requireWrite(authorizer: Authorizer, name: string): void;
-  /** Merges what the entry replaced. Throws ConsulFailure. */
-  updateOver?(entry: Decoded, previous: ConfigEntryRow): Decoded;
 }
 
 const mostMetaPairs = 64;

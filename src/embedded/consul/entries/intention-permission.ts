@@ -1,26 +1,17 @@
-import { quoted } from '../go-errors.js';
-import type { Decoded } from './shape.js';
+import { objectIn, objectsIn } from '../body.js';
+import { quoted } from '../exchange.js';
+import type { Decoded } from '../shape.js';
 
-const knownMethods = new Set([
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'CONNECT',
-  'OPTIONS',
-  'TRACE',
-]);
+const knownMethods = 'GET HEAD POST PUT PATCH DELETE CONNECT OPTIONS TRACE'.split(' ');
 
 /** What is wrong with an L7 permission, to be put behind its path; undefined if nothing is. */
 export function permissionError(permission: Decoded): string | undefined {
   if (permission.Action !== 'allow' && permission.Action !== 'deny') {
     return ".Action must be set to 'allow' or 'deny'";
   }
-  const http = permission.HTTP;
-  if (typeof http !== 'object' || http === null) return '.HTTP is required';
-  const error = httpError(Object.fromEntries(Object.entries(http)));
+  const http = objectIn(permission, 'HTTP');
+  if (http === undefined) return '.HTTP is required';
+  const error = httpError(http);
   return error === undefined ? undefined : `.HTTP${error}`;
 }
 
@@ -34,8 +25,7 @@ function httpError(http: Decoded): string | undefined {
   }
   if (http.PathRegex !== undefined) parts += 1;
   if (parts > 1) return ' should only contain at most one of PathExact, PathPrefix, or PathRegex';
-  const headers: Decoded[] = Array.isArray(http.Header) ? http.Header : [];
-  for (const [index, header] of headers.entries()) {
+  for (const [index, header] of objectsIn(http, 'Header').entries()) {
     if (header.Name === '') return `.Header[${index}] missing required Name field`;
     const matchers = ['Present', 'Exact', 'Regex', 'Prefix', 'Suffix'].filter(
       (name) => header[name] !== undefined,
@@ -48,7 +38,7 @@ function httpError(http: Decoded): string | undefined {
   const methods: unknown[] = Array.isArray(http.Methods) ? http.Methods : [];
   const seen = new Set<string>();
   for (const method of methods.map(String)) {
-    if (!knownMethods.has(method)) return `.Methods contains an invalid method ${quoted(method)}`;
+    if (!knownMethods.includes(method)) return `.Methods contains an invalid method ${quoted(method)}`;
     if (seen.has(method)) return `.Methods contains ${quoted(method)} more than once`;
     seen.add(method);
   }

@@ -1,104 +1,40 @@
-import { serverFailure } from '../exchange.js';
-import { joinErrors, quoted } from '../go-errors.js';
+import { objectIn, objectsIn, textIn } from '../body.js';
+import { joinErrors, quoted, serverFailure } from '../exchange.js';
+import { bool, type Decoded, duration, int, list, pointer, string, stringMap, strings } from '../shape.js';
 import type { ConfigEntryRow } from '../state/rows.js';
 import { type EntryKind, metaError } from './entry-kind.js';
 import { sourcesOf } from './service-intentions.js';
-import type { Decoded, Shape } from './shape.js';
 
-const retryPolicyShape: Shape = [
-  { name: 'NumRetries', kind: 'int', omitEmpty: true },
-  {
-    name: 'RetryPolicyBackOff',
-    kind: {
-      pointer: [
-        { name: 'BaseInterval', kind: 'duration', omitEmpty: true },
-        { name: 'MaxInterval', kind: 'duration', omitEmpty: true },
-      ],
-    },
-    omitEmpty: true,
-  },
+const cluster = [
+  ...string('DiscoveryType?'),
+  ...pointer(
+    'TLSCertificates?',
+    pointer('CaCertificateProviderInstance?', string('InstanceName? CertificateName?')),
+    pointer('TrustedCA?', string('Filename? EnvironmentVariable? InlineString? InlineBytes?')),
+  ),
+  ...duration('ConnectTimeout?'),
 ];
 
-const clusterShape: Shape = [
-  { name: 'DiscoveryType', kind: 'string', omitEmpty: true },
-  {
-    name: 'TLSCertificates',
-    kind: {
-      pointer: [
-        {
-          name: 'CaCertificateProviderInstance',
-          kind: {
-            pointer: [
-              { name: 'InstanceName', kind: 'string', omitEmpty: true },
-              { name: 'CertificateName', kind: 'string', omitEmpty: true },
-            ],
-          },
-          omitEmpty: true,
-        },
-        {
-          name: 'TrustedCA',
-          kind: {
-            pointer: [
-              { name: 'Filename', kind: 'string', omitEmpty: true },
-              { name: 'EnvironmentVariable', kind: 'string', omitEmpty: true },
-              { name: 'InlineString', kind: 'string', omitEmpty: true },
-              { name: 'InlineBytes', kind: 'string', omitEmpty: true },
-            ],
-          },
-          omitEmpty: true,
-        },
-      ],
-    },
-    omitEmpty: true,
-  },
-  { name: 'ConnectTimeout', kind: 'duration', omitEmpty: true },
+const keySet = [
+  ...pointer('Local?', string('JWKS? Filename?')),
+  ...pointer(
+    'Remote?',
+    string('URI?'),
+    int('RequestTimeoutMs?'),
+    duration('CacheDuration?'),
+    bool('FetchAsynchronously?'),
+    pointer(
+      'RetryPolicy?',
+      int('NumRetries?'),
+      pointer('RetryPolicyBackOff?', duration('BaseInterval? MaxInterval?')),
+    ),
+    pointer('JWKSCluster?', cluster),
+  ),
 ];
 
-const keySetShape: Shape = [
-  {
-    name: 'Local',
-    kind: {
-      pointer: [
-        { name: 'JWKS', kind: 'string', omitEmpty: true },
-        { name: 'Filename', kind: 'string', omitEmpty: true },
-      ],
-    },
-    omitEmpty: true,
-  },
-  {
-    name: 'Remote',
-    kind: {
-      pointer: [
-        { name: 'URI', kind: 'string', omitEmpty: true },
-        { name: 'RequestTimeoutMs', kind: 'int', omitEmpty: true },
-        { name: 'CacheDuration', kind: 'duration', omitEmpty: true },
-        { name: 'FetchAsynchronously', kind: 'bool', omitEmpty: true },
-        { name: 'RetryPolicy', kind: { pointer: retryPolicyShape }, omitEmpty: true },
-        { name: 'JWKSCluster', kind: { pointer: clusterShape }, omitEmpty: true },
-      ],
-    },
-    omitEmpty: true,
-  },
-];
-
-const locationShape: Shape = [
-  {
-    name: 'Header',
-    kind: {
-      pointer: [
-        { name: 'Name', kind: 'string', omitEmpty: true },
-        { name: 'ValuePrefix', kind: 'string', omitEmpty: true },
-        { name: 'Forward', kind: 'bool', omitEmpty: true },
-      ],
-    },
-    omitEmpty: true,
-  },
-  {
-    name: 'QueryParam',
-    kind: { pointer: [{ name: 'Name', kind: 'string', omitEmpty: true }] },
-    omitEmpty: true,
-  },
-  { name: 'Cookie', kind: { pointer: [{ name: 'Name', kind: 'string', omitEmpty: true }] }, omitEmpty: true },
+const location = [
+  ...pointer('Header?', string('Name? ValuePrefix?'), bool('Forward?')),
+  ...pointer('QueryParam? Cookie?', string('Name?')),
 ];
 
 /**
@@ -108,33 +44,19 @@ const locationShape: Shape = [
 export const jwtProvider: EntryKind = {
   kind: 'jwt-provider',
   shape: [
-    { name: 'Kind', kind: 'string', omitEmpty: true },
-    { name: 'Name', kind: 'string', omitEmpty: true },
-    { name: 'JSONWebKeySet', kind: { pointer: keySetShape }, omitEmpty: true },
-    { name: 'Issuer', kind: 'string', omitEmpty: true },
-    { name: 'Audiences', kind: 'strings', omitEmpty: true },
-    { name: 'Locations', kind: { list: locationShape }, omitEmpty: true },
-    {
-      name: 'Forwarding',
-      kind: {
-        pointer: [
-          { name: 'HeaderName', kind: 'string', omitEmpty: true },
-          { name: 'PadForwardPayloadHeader', kind: 'bool' },
-        ],
-      },
-      omitEmpty: true,
-    },
-    { name: 'ClockSkewSeconds', kind: 'int', omitEmpty: true },
-    {
-      name: 'CacheConfig',
-      kind: { pointer: [{ name: 'Size', kind: 'int', omitEmpty: true }] },
-      omitEmpty: true,
-    },
-    { name: 'Meta', kind: 'string-map', omitEmpty: true },
+    ...string('Kind? Name?'),
+    ...pointer('JSONWebKeySet?', keySet),
+    ...string('Issuer?'),
+    ...strings('Audiences?'),
+    ...list('Locations?', location),
+    ...pointer('Forwarding?', string('HeaderName?'), bool('PadForwardPayloadHeader')),
+    ...int('ClockSkewSeconds?'),
+    ...pointer('CacheConfig?', int('Size?')),
+    ...stringMap('Meta?'),
   ],
   normalize: (entry) => ({ ...entry, Kind: 'jwt-provider', ClockSkewSeconds: entry.ClockSkewSeconds ?? 30 }),
   validate: validateProvider,
-  // Sidecars read them: whoever may write any service may.
+  // Sidecars read them: who may write any service may read them.
   canRead: (authorizer) =>
     authorizer.isAllowed('mesh', 'read') || authorizer.isAllowedAny('service', 'write'),
   requireRead: (authorizer) => {
@@ -147,15 +69,15 @@ function validateProvider(entry: Decoded): void {
   const error =
     (String(entry.Name ?? '') === '' ? 'Name is required' : undefined) ??
     metaError(entry.Meta) ??
-    keySetError(inner(entry, 'JSONWebKeySet')) ??
-    locationsError(entry.Locations) ??
-    forwardingError(inner(entry, 'Forwarding'));
+    keySetError(objectIn(entry, 'JSONWebKeySet')) ??
+    locationsError(objectsIn(entry, 'Locations')) ??
+    forwardingError(objectIn(entry, 'Forwarding'));
   if (error !== undefined) throw serverFailure(error);
 }
 
 function keySetError(keys: Decoded | undefined): string | undefined {
   if (keys === undefined) return 'JSONWebKeySet is required';
-  const [local, remote] = [inner(keys, 'Local'), inner(keys, 'Remote')];
+  const [local, remote] = [objectIn(keys, 'Local'), objectIn(keys, 'Remote')];
   if ((local === undefined) === (remote === undefined))
     return 'must specify exactly one of Local or Remote JSON Web key set';
   return local === undefined ? remoteError(remote ?? {}) : localError(local);
@@ -176,38 +98,36 @@ function remoteError(remote: Decoded): string | undefined {
   if (uri === '') return 'Remote JWKS URI is required';
   if (!uri.startsWith('/') && !URL.canParse(uri))
     return `Remote JWKS URI is invalid: parse ${quoted(uri)}: invalid URI for request, uri: ${uri}`;
-  const backOff = inner(inner(remote, 'RetryPolicy'), 'RetryPolicyBackOff');
+  const backOff = objectIn(objectIn(remote, 'RetryPolicy'), 'RetryPolicyBackOff');
   const [base, most] = [Number(backOff?.BaseInterval ?? 0), Number(backOff?.MaxInterval ?? 0)];
   if (most !== 0 && base > most)
     return "retry policy backoff's MaxInterval should be greater or equal to BaseInterval";
-  return clusterError(inner(remote, 'JWKSCluster'));
+  return clusterError(objectIn(remote, 'JWKSCluster'));
 }
 
 function clusterError(cluster: Decoded | undefined): string | undefined {
   const type = String(cluster?.DiscoveryType ?? '');
   if (!['', 'STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS', 'ORIGINAL_DST'].includes(type))
     return `unsupported jwks cluster discovery type: ${quoted(type)}`;
-  const certificates = inner(cluster, 'TLSCertificates');
+  const certificates = objectIn(cluster, 'TLSCertificates');
   if (certificates === undefined) return undefined;
-  const trusted = inner(certificates, 'TrustedCA');
-  if ((inner(certificates, 'CaCertificateProviderInstance') === undefined) === (trusted === undefined))
+  const trusted = objectIn(certificates, 'TrustedCA');
+  if ((objectIn(certificates, 'CaCertificateProviderInstance') === undefined) === (trusted === undefined))
     return "must specify exactly one of: CaCertificateProviderInstance or TrustedCA for JKWS' TLSCertificates";
   return trusted === undefined || Object.keys(trusted).length === 1
     ? undefined
     : "must specify exactly one of: Filename, EnvironmentVariable, InlineString or InlineBytes for JWKS' TrustedCA";
 }
 
-function locationsError(locations: unknown): string | undefined {
-  const errors = (Array.isArray(locations) ? locations : []).flatMap((location: Decoded) => {
-    const given = ['Header', 'QueryParam', 'Cookie'].flatMap((name) => {
-      const found = inner(location, name);
-      return found === undefined ? [] : [{ name, found }];
-    });
+function locationsError(locations: readonly Decoded[]): string | undefined {
+  const words = { Header: 'header', QueryParam: 'query param', Cookie: 'cookie' };
+  const errors = locations.flatMap((location) => {
+    const given = Object.entries(words).filter(([name]) => objectIn(location, name) !== undefined);
     const [only] = given;
     if (given.length !== 1 || only === undefined)
       return ['must set exactly one of: JWT location header, query param or cookie'];
-    const words = { Header: 'header', QueryParam: 'query param', Cookie: 'cookie' }[only.name];
-    return only.found.Name === undefined ? [`JWT location ${words} name must be specified`] : [];
+    const isNamed = objectIn(location, only[0])?.Name !== undefined;
+    return isNamed ? [] : [`JWT location ${only[1]} name must be specified`];
   });
   return errors.length === 0 ? undefined : joinErrors(errors);
 }
@@ -216,11 +136,6 @@ function forwardingError(forwarding: Decoded | undefined): string | undefined {
   return forwarding !== undefined && forwarding.HeaderName === undefined
     ? 'Header name required for forwarding config'
     : undefined;
-}
-
-function inner(of: Decoded | undefined, name: string): Decoded | undefined {
-  const value = of?.[name];
-  return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : undefined;
 }
 
 /**
@@ -255,20 +170,7 @@ export function requireProviders(
 
 /** The providers that an intention names, in its own JWT block and those of its permissions. */
 function namedProviders(entry: Readonly<Record<string, unknown>>): readonly string[] {
-  const blocks = [
-    entry.JWT,
-    ...sourcesOf(entry)
-      .flatMap((source) => listOf(source.Permissions))
-      .map((permission) => permission.JWT),
-  ];
-  const names = blocks.flatMap((block) =>
-    typeof block === 'object' && block !== null && 'Providers' in block
-      ? listOf(block.Providers).map((provider) => String(provider.Name ?? ''))
-      : [],
-  );
-  return [...new Set(names)];
-}
-
-function listOf(value: unknown): readonly Decoded[] {
-  return Array.isArray(value) ? value : [];
+  const permissions = sourcesOf(entry).flatMap((source) => objectsIn(source, 'Permissions'));
+  const providers = [entry, ...permissions].flatMap((each) => objectsIn(objectIn(each, 'JWT'), 'Providers'));
+  return [...new Set(providers.map((provider) => textIn(provider, 'Name')))];
 }

@@ -1,8 +1,8 @@
 import { serverFailure } from '../exchange.js';
+import type { Decoded } from '../shape.js';
 import type { ConfigEntryRow } from '../state/rows.js';
 import { entryKey } from './entry-kind.js';
 import { sourcesOf } from './service-intentions.js';
-import type { Decoded } from './shape.js';
 
 const httpProtocols = new Set(['http', 'http2', 'grpc']);
 

@@ -1,105 +1,70 @@
-import { serverFailure } from '../exchange.js';
-import { joinErrors, quoted } from '../go-errors.js';
-import type { ConfigEntryRow } from '../state/rows.js';
+import { isJsonObject, objectIn, objectsIn } from '../body.js';
+import { joinErrors, quoted, serverFailure } from '../exchange.js';
+import {
+  bool,
+  type Decoded,
+  int,
+  list,
+  pointer,
+  type Shape,
+  string,
+  stringMap,
+  strings,
+  time,
+} from '../shape.js';
 import { byteLength, type EntryKind, longestMetaValue, metaError } from './entry-kind.js';
 import { permissionError } from './intention-permission.js';
-import type { Decoded, Field, Shape } from './shape.js';
 
-const httpShape: Shape = [
-  { name: 'PathExact', kind: 'string', omitEmpty: true },
-  { name: 'PathPrefix', kind: 'string', omitEmpty: true },
-  { name: 'PathRegex', kind: 'string', omitEmpty: true },
-  {
-    name: 'Header',
-    kind: {
-      list: [
-        { name: 'Name', kind: 'string' },
-        { name: 'Present', kind: 'bool', omitEmpty: true },
-        { name: 'Exact', kind: 'string', omitEmpty: true },
-        { name: 'Prefix', kind: 'string', omitEmpty: true },
-        { name: 'Suffix', kind: 'string', omitEmpty: true },
-        { name: 'Regex', kind: 'string', omitEmpty: true },
-        { name: 'Invert', kind: 'bool', omitEmpty: true },
-      ],
-    },
-    omitEmpty: true,
-  },
-  { name: 'Methods', kind: 'strings', omitEmpty: true },
+const header = [
+  ...string('Name'),
+  ...bool('Present?'),
+  ...string('Exact? Prefix? Suffix? Regex?'),
+  ...bool('Invert?'),
 ];
 
-export const permissionShape: Shape = [
-  { name: 'Action', kind: 'string' },
-  { name: 'HTTP', kind: { pointer: httpShape }, omitEmpty: true },
+export const permissionShape = [
+  ...string('Action'),
+  ...pointer(
+    'HTTP?',
+    string('PathExact? PathPrefix? PathRegex?'),
+    list('Header?', header),
+    strings('Methods?'),
+  ),
 ];
 
 /** As the source of Consul 1.16 has it (agent/structs/config_entry_intentions.go, hashicorp/consul). */
-const jwtField: Field = {
-  name: 'JWT',
-  kind: {
-    pointer: [
-      {
-        name: 'Providers',
-        kind: {
-          list: [
-            { name: 'Name', kind: 'string', omitEmpty: true },
-            {
-              name: 'VerifyClaims',
-              kind: {
-                list: [
-                  { name: 'Path', kind: 'strings', omitEmpty: true },
-                  { name: 'Value', kind: 'string', omitEmpty: true },
-                ],
-              },
-              omitEmpty: true,
-            },
-          ],
-        },
-        omitEmpty: true,
-      },
-    ],
-  },
-  omitEmpty: true,
-};
+const jwtField = pointer(
+  'JWT?',
+  list('Providers?', string('Name?'), list('VerifyClaims?', strings('Path?'), string('Value?'))),
+);
 
 const sourceShape = (permissions: Shape): Shape => [
-  { name: 'Name', kind: 'string' },
-  { name: 'Action', kind: 'string', omitEmpty: true },
-  { name: 'Permissions', kind: { list: permissions }, omitEmpty: true },
-  { name: 'Precedence', kind: 'int' },
-  { name: 'LegacyID', kind: 'string', omitEmpty: true },
-  { name: 'Type', kind: 'string' },
-  { name: 'Description', kind: 'string', omitEmpty: true },
-  { name: 'LegacyMeta', kind: 'string-map', omitEmpty: true },
-  { name: 'LegacyCreateTime', kind: 'time', omitEmpty: true },
-  { name: 'LegacyUpdateTime', kind: 'time', omitEmpty: true },
-  { name: 'Peer', kind: 'string', omitEmpty: true },
+  ...string('Name Action?'),
+  ...list('Permissions?', permissions),
+  ...int('Precedence'),
+  ...string('LegacyID? Type Description? Peer?'),
+  ...stringMap('LegacyMeta?'),
+  ...time('LegacyCreateTime? LegacyUpdateTime?'),
 ];
 
 export const serviceIntentions: EntryKind = {
   kind: 'service-intentions',
-  shape: [
-    { name: 'Kind', kind: 'string' },
-    { name: 'Name', kind: 'string' },
-    { name: 'Sources', kind: { list: sourceShape(permissionShape) } },
-    { name: 'Meta', kind: 'string-map', omitEmpty: true },
-  ],
+  shape: [...string('Kind Name'), ...list('Sources', sourceShape(permissionShape)), ...stringMap('Meta?')],
   normalize: (entry) => normalizeIntentions(entry, false),
   validate: (entry) => validateIntentions(entry, false),
   canRead: (authorizer, name) => authorizer.isAllowed('intention', 'read', name),
   requireRead: (authorizer, name) => authorizer.require('intention', 'read', name),
   requireWrite: (authorizer, name) => authorizer.require('intention', 'write', name),
-  updateOver: keepLegacyTimes,
 };
 
 /** From Consul 1.16 on. */
 export const serviceIntentionsWithJwt: EntryKind = {
   ...serviceIntentions,
   shape: [
-    { name: 'Kind', kind: 'string' },
-    { name: 'Name', kind: 'string' },
-    { name: 'Sources', kind: { list: sourceShape([...permissionShape, jwtField]) } },
-    jwtField,
-    { name: 'Meta', kind: 'string-map', omitEmpty: true },
+    ...string('Kind Name'),
+    ...list('Sources', sourceShape([...permissionShape, ...jwtField])),
+    ...jwtField,
+    ...stringMap('Meta?'),
   ],
 };
 
@@ -136,8 +101,7 @@ export function normalizeIntentions(entry: Decoded, isLegacy: boolean): Decoded 
 
 function upperMethods(permission: Decoded): Decoded {
   const http = permission.HTTP;
-  if (typeof http !== 'object' || http === null || !('Methods' in http) || !Array.isArray(http.Methods))
-    return permission;
+  if (!isJsonObject(http) || !Array.isArray(http.Methods)) return permission;
   return {
     ...permission,
     HTTP: { ...http, Methods: http.Methods.map((method) => String(method).toUpperCase()) },
@@ -149,7 +113,7 @@ export function validateIntentions(entry: Decoded, isLegacy: boolean): void {
   if (name === '') throw serverFailure('Name is required');
   const wildcard = wildcardError(name, '');
   if (wildcard !== undefined) throw serverFailure(wildcard);
-  const jwt = jwtError(entry.JWT);
+  const jwt = jwtError(objectIn(entry, 'JWT'));
   if (jwt !== undefined) throw serverFailure(jwt);
   const meta = entry.Meta === undefined ? undefined : metaError(entry.Meta);
   if (isLegacy && entry.Meta !== undefined)
@@ -161,8 +125,8 @@ export function validateIntentions(entry: Decoded, isLegacy: boolean): void {
   sources.forEach((source, index) => {
     const error = sourceError(source, name, isLegacy);
     if (error !== undefined) throw serverFailure(`Sources[${index}]${error}`);
-    for (const permission of permissionsOf(source)) {
-      const refused = jwtError(permission.JWT);
+    for (const permission of objectsIn(source, 'Permissions')) {
+      const refused = jwtError(objectIn(permission, 'JWT'));
       if (refused !== undefined) throw serverFailure(refused);
     }
     const identity = `${source.Peer ?? ''} ${source.Name}`;
@@ -183,16 +147,9 @@ function sourceError(source: Decoded, destination: string, isLegacy: boolean): s
     return `.Description exceeds maximum length ${longestMetaValue}`;
   }
   if (isLegacy && source.Peer !== undefined) return '.Peer cannot be set by legacy intentions';
-  const legacyMeta = source.LegacyMeta;
-  if (
-    !isLegacy &&
-    typeof legacyMeta === 'object' &&
-    legacyMeta !== null &&
-    Object.keys(legacyMeta).length > 0
-  ) {
+  if (!isLegacy && Object.keys(objectIn(source, 'LegacyMeta') ?? {}).length > 0)
     return '.LegacyMeta must be omitted';
-  }
-  const permissions = permissionsOf(source);
+  const permissions = objectsIn(source, 'Permissions');
   const isActionSet = source.Action === 'allow' || source.Action === 'deny';
   if (permissions.length === 0 && !isActionSet) return ".Action must be set to 'allow' or 'deny'";
   if (permissions.length > 0 && source.Action !== undefined) {
@@ -209,40 +166,14 @@ function sourceError(source: Decoded, destination: string, isLegacy: boolean): s
   return undefined;
 }
 
-function permissionsOf(source: Decoded): readonly Decoded[] {
-  return Array.isArray(source.Permissions) ? source.Permissions : [];
+function jwtError(requirement: Decoded | undefined): string | undefined {
+  const unnamed = objectsIn(requirement, 'Providers').filter((provider) => provider.Name === undefined);
+  return unnamed.length === 0 ? undefined : joinErrors(unnamed.map(() => 'JWT provider name is required'));
 }
 
-function jwtError(block: unknown): string | undefined {
-  const providers =
-    typeof block === 'object' && block !== null && 'Providers' in block && Array.isArray(block.Providers)
-      ? block.Providers
-      : [];
-  const errors = providers
-    .filter((provider: Decoded) => provider.Name === undefined)
-    .map(() => 'JWT provider name is required');
-  return errors.length === 0 ? undefined : joinErrors(errors);
-}
-
-function wildcardError(name: string, peer: string): string | undefined {
+/** The complaint about a name, or about a peer's, with a wildcard in the wrong place. */
+export function wildcardError(name: string, peer: string): string | undefined {
   if (name !== '*' && name.includes('*'))
     return "Name: wildcard character '*' cannot be used with partial values";
   return peer.includes('*') ? "Peer: cannot use wildcard '*' in peer" : undefined;
-}
-
-function keepLegacyTimes(entry: Decoded, previous: ConfigEntryRow): Decoded {
-  const before = sourcesOf(previous);
-  const sources = sourcesOf(entry).map((source, index) => {
-    if (source.LegacyID === undefined) return source;
-    const named = before.find((other) => other.Name === source.Name && other.Peer === source.Peer);
-    if (named !== undefined && named.LegacyID === undefined) {
-      throw serverFailure(`Sources[${index}].LegacyID: cannot set this field`);
-    }
-    if (named !== undefined && named.LegacyID !== source.LegacyID) {
-      throw serverFailure(`Sources[${index}].LegacyID: cannot set this field to a different value`);
-    }
-    const same = before.find((other) => other.LegacyID === source.LegacyID);
-    return same === undefined ? source : { ...source, LegacyCreateTime: same.LegacyCreateTime };
-  });
-  return { ...entry, Sources: sources };
 }

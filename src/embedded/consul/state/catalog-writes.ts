@@ -1,5 +1,5 @@
 import { serverFailure } from '../exchange.js';
-import type { CheckRow, Indexed, NodeRow, ServiceRow } from './rows.js';
+import { type Indexed, isSameContent, type NodeRow, type ServiceRow } from './rows.js';
 import type { WriteTransaction } from './state-store.js';
 
 export type Unindexed<Row extends Indexed> = Omit<Row, 'CreateIndex' | 'ModifyIndex'>;
@@ -13,7 +13,7 @@ export function memberKey(node: string, id: string): string {
   return `${nodeKey(node)}/${id}`;
 }
 
-/** The index of one service's instances and their health. */
+/** The index of one service's instances. */
 export function serviceIndex(service: string): string {
   return `service.${service.toLowerCase()}`;
 }
@@ -32,7 +32,7 @@ export const lastExtinction = 'service_last_extinction';
 /** Puts the node unless it is there and equal. */
 export function ensureNode(transaction: WriteTransaction, node: Unindexed<NodeRow>): void {
   const current = transaction.get('nodes', nodeKey(node.Node));
-  if (current !== undefined && isSameRow(current, node)) return;
+  if (current !== undefined && isSameContent(current, node)) return;
   transaction.put('nodes', nodeKey(node.Node), stamp(transaction, node, current));
   transaction.touch('nodes');
   transaction.touch(nodeIndex(node.Node));
@@ -46,7 +46,7 @@ export function ensureService(transaction: WriteTransaction, service: Unindexed<
   const key = memberKey(service.Node, service.ID);
   const current = transaction.get('services', key);
   const complete = withVirtualAddress(transaction, service);
-  if (current !== undefined && isSameRow(current, complete)) return;
+  if (current !== undefined && isSameContent(current, complete)) return;
   transaction.put('services', key, stamp(transaction, complete, current));
   transaction.touch('services');
   // Answers about nodes tell their services.
@@ -57,35 +57,10 @@ export function ensureService(transaction: WriteTransaction, service: Unindexed<
     settleExtinction(transaction, current.Service);
 }
 
-/** Puts the check; its service's name and tags come from the instance. Throws where that is missing. */
-export function ensureCheck(transaction: WriteTransaction, check: Unindexed<CheckRow>): void {
-  if (transaction.get('nodes', nodeKey(check.Node)) === undefined)
-    throw serverFailure('Missing node registration');
-  const service =
-    check.ServiceID === '' ? undefined : transaction.get('services', memberKey(check.Node, check.ServiceID));
-  if (check.ServiceID !== '' && service === undefined) throw serverFailure('Missing service registration');
-  const complete: Unindexed<CheckRow> = {
-    ...check,
-    Status: check.Status === '' ? 'critical' : check.Status,
-    ...(service === undefined ? {} : { ServiceName: service.Service, ServiceTags: service.Tags ?? [] }),
-  };
-  const key = memberKey(check.Node, check.CheckID);
-  const current = transaction.get('checks', key);
-  if (current !== undefined && isSameRow(current, complete)) return;
-  transaction.put('checks', key, stamp(transaction, complete, current));
-  transaction.touch('checks');
-  if (service === undefined) touchServicesOf(transaction, check.Node);
-  else transaction.touch(serviceIndex(service.Service));
-}
-
-/** Removes the instance with its checks. */
 export function removeService(transaction: WriteTransaction, node: string, id: string): void {
   const key = memberKey(node, id);
   const current = transaction.get('services', key);
   if (current === undefined) return;
-  for (const check of transaction.list('checks', `${nodeKey(node)}/`)) {
-    if (check.ServiceID === id) dropCheck(transaction, check);
-  }
   transaction.remove('services', key);
   transaction.touch('services');
   transaction.touch('nodes');
@@ -94,34 +69,15 @@ export function removeService(transaction: WriteTransaction, node: string, id: s
   settleExtinction(transaction, current.Service);
 }
 
-export function removeCheck(
-  transaction: WriteTransaction,
-  node: string,
-  checkId: string,
-): CheckRow | undefined {
-  const check = transaction.get('checks', memberKey(node, checkId));
-  if (check === undefined) return undefined;
-  dropCheck(transaction, check);
-  if (check.ServiceID === '') touchServicesOf(transaction, node);
-  else transaction.touch(serviceIndex(check.ServiceName));
-  return check;
-}
-
 /** Removes the node with all that is on it, but for its sessions, which the caller ends. */
 export function removeNode(transaction: WriteTransaction, node: string): void {
   const prefix = `${nodeKey(node)}/`;
   for (const service of transaction.list('services', prefix)) removeService(transaction, node, service.ID);
-  for (const check of transaction.list('checks', prefix)) dropCheck(transaction, check);
   if (transaction.get('nodes', nodeKey(node)) === undefined) return;
   transaction.remove('nodes', nodeKey(node));
   transaction.touch('nodes');
   transaction.forget(nodeIndex(node));
   transaction.touch(lastNodeExtinction);
-}
-
-function dropCheck(transaction: WriteTransaction, check: CheckRow): void {
-  transaction.remove('checks', memberKey(check.Node, check.CheckID));
-  transaction.touch('checks');
 }
 
 function settleExtinction(transaction: WriteTransaction, service: string): void {
@@ -166,19 +122,4 @@ function stamp<Row extends object>(
   current: Indexed | undefined,
 ): Row & Indexed {
   return { ...row, CreateIndex: current?.CreateIndex ?? transaction.index, ModifyIndex: transaction.index };
-}
-
-function isSameRow(current: Indexed, proposed: object): boolean {
-  const { CreateIndex: _created, ModifyIndex: _modified, ...content } = current;
-  return JSON.stringify(canonical(content)) === JSON.stringify(canonical(proposed));
-}
-
-function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([left], [right]) => (left < right ? -1 : 1))
-      .map(([key, inner]) => [key, canonical(inner)]),
-  );
 }

@@ -1,5 +1,4 @@
-import { serverFailure } from '../exchange.js';
-import { quoted } from '../go-errors.js';
+import { quoted, serverFailure } from '../exchange.js';
 import type { KvRow } from './rows.js';
 import type { WriteTransaction } from './state-store.js';
 

@@ -1,7 +1,20 @@
+import { isDeepStrictEqual } from 'node:util';
+
 /** Rows as the store keeps them. Field names are Consul's own, so that a row is its JSON. */
 export interface Indexed {
   readonly CreateIndex: number;
   readonly ModifyIndex: number;
+}
+
+/** A row without its indexes. */
+export function contentOf<Row extends Indexed>(row: Row): Omit<Row, keyof Indexed> {
+  const { CreateIndex: _created, ModifyIndex: _modified, ...content } = row;
+  return content;
+}
+
+/** Whether a row holds this content, whatever the order of its fields. */
+export function isSameContent(row: Indexed, content: object): boolean {
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(contentOf(row))), JSON.parse(JSON.stringify(content)));
 }
 
 /** A config entry of any kind: its kind's fields lie beside the ones named here. */
@@ -49,23 +62,6 @@ export interface ServiceRow extends Indexed {
   readonly EnableTagOverride: boolean;
   readonly Proxy: Readonly<Record<string, unknown>>;
   readonly Connect: Readonly<Record<string, unknown>>;
-}
-
-export interface CheckRow extends Indexed {
-  readonly Node: string;
-  readonly CheckID: string;
-  readonly Name: string;
-  readonly Status: string;
-  readonly Notes: string;
-  readonly Output: string;
-  readonly ServiceID: string;
-  readonly ServiceName: string;
-  readonly ServiceTags: readonly string[];
-  readonly Type: string;
-  readonly Interval: string;
-  readonly Timeout: string;
-  readonly ExposedPort: number;
-  readonly Definition: Readonly<Record<string, unknown>>;
 }
 
 export interface SessionRow extends Indexed {
@@ -159,7 +155,6 @@ export interface Tables {
   tombstones: TombstoneRow;
   nodes: NodeRow;
   services: ServiceRow;
-  checks: CheckRow;
   sessions: SessionRow;
   'acl-tokens': AclTokenRow;
   'acl-policies': AclPolicyRow;
@@ -179,7 +174,6 @@ export const tableNames: readonly TableName[] = [
   'tombstones',
   'nodes',
   'services',
-  'checks',
   'sessions',
   'acl-tokens',
   'acl-policies',

@@ -26,17 +26,10 @@ export function endSession(transaction: WriteTransaction, clock: SessionClock, s
   clock.disarm(session.ID);
 }
 
-/** Ends every session that leans on a check of the node, or on the node itself. */
-export function endSessionsOf(
-  transaction: WriteTransaction,
-  clock: SessionClock,
-  node: string,
-  checkId?: string,
-): void {
+/** Ends every session of the node. */
+export function endSessionsOf(transaction: WriteTransaction, clock: SessionClock, node: string): void {
   for (const session of transaction.list('sessions')) {
-    if (session.Node.toLowerCase() !== node.toLowerCase()) continue;
-    if (checkId !== undefined && !session.NodeChecks.includes(checkId)) continue;
-    endSession(transaction, clock, session);
+    if (session.Node.toLowerCase() === node.toLowerCase()) endSession(transaction, clock, session);
   }
 }
 

@@ -84,7 +84,11 @@ function lockDirectory(directory: string): Database {
 const lastIndexName = '*';
 
 function loadState(database: Database): SavedState {
-  const rows = database.prepare('SELECT kind, key, json FROM rows').all().map(parseRow);
+  // Earlier versions kept health checks, which are not served any more.
+  const rows = database
+    .prepare("SELECT kind, key, json FROM rows WHERE kind <> 'checks'")
+    .all()
+    .map(parseRow);
   const all = database.prepare('SELECT name, value FROM indexes').all().map(parseIndex);
   const last = all.find(([name]) => name === lastIndexName);
   return { rows, indexes: all.filter(([name]) => name !== lastIndexName), lastIndex: last?.[1] ?? 0 };

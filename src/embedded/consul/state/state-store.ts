@@ -162,7 +162,6 @@ function emptyTables(): TableSet {
     tombstones: new Table(),
     nodes: new Table(),
     services: new Table(),
-    checks: new Table(),
     sessions: new Table(),
     'acl-tokens': new Table(),
     'acl-policies': new Table(),

@@ -1,7 +1,6 @@
-import { goDurationError, parseGoDuration } from '../go-duration.js';
+import { goDurationError, parseGoDuration } from './go-duration.js';
 
-/** How one field of a config entry is read and written: the Go structure it stands for, in small. */
-export type FieldKind =
+type FieldKind =
   | 'string'
   | 'int'
   | 'bool'
@@ -10,6 +9,7 @@ export type FieldKind =
   | 'strings'
   | 'string-map'
   | 'any-map'
+  | 'any'
   | 'time'
   | { readonly object: Shape }
   | { readonly pointer: Shape }
@@ -20,12 +20,38 @@ export interface Field {
   readonly name: string;
   readonly kind: FieldKind;
   /** Left out of the JSON when it holds its zero value. */
-  readonly omitEmpty?: boolean;
+  readonly omitEmpty: boolean;
 }
 
+/** A Go structure in small: its fields in the order in which it is written. */
 export type Shape = readonly Field[];
 
 export type Decoded = Record<string, unknown>;
+
+/** The fields of one kind, by name; a `?` marks those that are left out when empty: `string('Kind Name Meta?')`. */
+type Fields = (names: string) => Shape;
+
+export const string: Fields = (names) => fields('string', names);
+export const int: Fields = (names) => fields('int', names);
+export const bool: Fields = (names) => fields('bool', names);
+export const duration: Fields = (names) => fields('duration', names);
+export const time: Fields = (names) => fields('time', names);
+export const strings: Fields = (names) => fields('strings', names);
+export const stringMap: Fields = (names) => fields('string-map', names);
+export const anyMap: Fields = (names) => fields('any-map', names);
+export const any: Fields = (names) => fields('any', names);
+/** An inner structure. */
+export const object = (names: string, ...of: readonly Shape[]) => fields({ object: of.flat() }, names);
+/** An inner structure that may be null. */
+export const pointer = (names: string, ...of: readonly Shape[]) => fields({ pointer: of.flat() }, names);
+export const list = (names: string, ...of: readonly Shape[]) => fields({ list: of.flat() }, names);
+export const map = (names: string, ...of: readonly Shape[]) => fields({ map: of.flat() }, names);
+
+function fields(kind: FieldKind, names: string): Shape {
+  return names
+    .split(' ')
+    .map((name) => ({ name: name.replace('?', ''), kind, omitEmpty: name.endsWith('?') }));
+}
 
 export class ShapeError extends Error {}
 
@@ -43,7 +69,7 @@ export function decodeShape(shape: Shape, raw: unknown, path: string, unused: st
     if (key !== undefined) taken.add(key);
     const at = path === '' ? field.name : `${path}.${field.name}`;
     const value = decodeField(field.kind, key === undefined ? undefined : source[key], at, unused);
-    if (field.omitEmpty === true && isEmpty(value)) continue;
+    if (field.omitEmpty && isEmpty(value)) continue;
     decoded[field.name] = value;
   }
   for (const key of Object.keys(source)) {
@@ -84,6 +110,8 @@ function decodeField(kind: FieldKind, value: unknown, path: string, unused: stri
       return decodeInt(value, path);
     case 'bool':
       return decodeBool(value, path);
+    case 'any':
+      return value ?? null;
     case 'duration':
       return decodeDuration(value, path);
     case 'time':

@@ -1,4 +1,4 @@
-import { badRequest, type ConsulRequest, type ReadResult } from './exchange.js';
+import { badRequest, type ConsulRequest } from './exchange.js';
 import { parseGoDuration } from './go-duration.js';
 import type { ServerContext } from './server-context.js';
 import type { StateStore } from './state/state-store.js';
@@ -11,22 +11,26 @@ export interface QueryOptions {
   /** 0: answer at once. */
   readonly minIndex: number;
   readonly waitMs: number;
-  readonly isStale: boolean;
-  readonly isConsistent: boolean;
+  readonly consistency: 'leader' | 'stale' | 'consistent';
 }
 
-/** What one run of a query saw. `absent` and `same` keep a waiting query asleep though indexes moved. */
-export interface Observation<T> extends ReadResult<T> {
+/** The result of one run of a query. A waiting query sleeps on while it stays `absent` or keeps its `fingerprint`. */
+export interface Observation<T> {
+  /** The index on which the next blocking query waits. */
+  readonly index: number;
+  readonly value: T;
+  /** Rows were left out because the ACL token may not read them. */
+  readonly filtered?: boolean;
   readonly absent?: boolean;
   /** Equal texts in two runs mean that the answer is the same. */
   readonly fingerprint?: string;
 }
 
+export type Query<T> = (watch: WatchSet) => Observation<T>;
+
 /** Throws 400 in Consul's words where a parameter is malformed. */
-export function parseQueryOptions(request: ConsulRequest): QueryOptions {
-  const { query } = request;
-  const isStale = query.has('stale');
-  const isConsistent = query.has('consistent');
+export function parseQueryOptions({ query }: ConsulRequest): QueryOptions {
+  const [isStale, isConsistent] = [query.has('stale'), query.has('consistent')];
   if (isStale && isConsistent) {
     throw badRequest('Cannot specify ?stale with ?consistent, conflicting semantics.');
   }
@@ -35,19 +39,20 @@ export function parseQueryOptions(request: ConsulRequest): QueryOptions {
   if (waitNs === undefined) throw badRequest('Invalid wait time');
   const index = query.get('index') ?? '';
   if (index !== '' && !/^\d{1,20}$/.test(index)) throw badRequest('Invalid index');
-  return { minIndex: index === '' ? 0 : Number(index), waitMs: waitNs / 1e6, isStale, isConsistent };
+  const consistency = isConsistent ? 'consistent' : isStale ? 'stale' : 'leader';
+  return { minIndex: index === '' ? 0 : Number(index), waitMs: waitNs / 1e6, consistency };
 }
 
 /**
- * Runs `query` until its index passes the one asked for, the wait is over, or the client is gone; answers what
- * the last run saw. As in Consul, a wait is lengthened by up to a sixteenth so that clients do not march in step.
+ * Runs `query` until its index passes the requested one, the wait is over, or the client is gone; answers the result
+ * of the last run. As in Consul, a wait is up to a sixteenth longer, so that clients do not come in step.
  */
-export async function blockingQuery<T>(
-  context: Pick<ServerContext, 'store' | 'clock'>,
+export async function runQuery<T>(
+  { store, clock }: Pick<ServerContext, 'store' | 'clock'>,
   request: ConsulRequest,
   options: QueryOptions,
-  query: (watch: WatchSet) => Observation<T>,
-): Promise<ReadResult<T>> {
+  query: Query<T>,
+): Promise<Observation<T>> {
   if (options.minIndex === 0) return query(new WatchSet());
   const limitMs = options.waitMs <= 0 ? defaultWaitMs : Math.min(options.waitMs, longestWaitMs);
   const over = new AbortController();
@@ -55,9 +60,9 @@ export async function blockingQuery<T>(
   request.signal.addEventListener('abort', stop, { once: true });
   if (request.signal.aborted) stop();
   // The same controller ends the sleep, so that an answered query leaves no timer behind.
-  context.clock.sleep(Math.ceil(limitMs + Math.random() * (limitMs / 16)), over.signal).then(stop, () => {});
+  clock.sleep(Math.ceil(limitMs + Math.random() * (limitMs / 16)), over.signal).then(stop, () => {});
   try {
-    return await repeatUntil(context.store, over.signal, options.minIndex, query);
+    return await repeatUntil(store, over.signal, options.minIndex, query);
   } finally {
     stop();
     request.signal.removeEventListener('abort', stop);
@@ -68,8 +73,8 @@ async function repeatUntil<T>(
   store: StateStore,
   signal: AbortSignal,
   from: number,
-  query: (watch: WatchSet) => Observation<T>,
-): Promise<ReadResult<T>> {
+  query: Query<T>,
+): Promise<Observation<T>> {
   let minIndex = from;
   let wasAbsent = false;
   let fingerprint: string | undefined;
