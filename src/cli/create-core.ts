@@ -90,6 +90,7 @@ export function createCore(
       queue: {
         add: (triggers) => agenda.add(triggers),
         note: (triggers) => agenda.note(triggers),
+        addLater: (trigger, afterMs) => agenda.addLater(trigger, afterMs),
         late: () => [],
       },
       consul: parts.consul,

@@ -14,6 +14,8 @@ export interface FollowUps {
   add(triggers: readonly Trigger[]): Promise<void>;
   /** Tells these keys the cause and the evidence of a change, for their next run, without asking for one. */
   note(triggers: readonly Trigger[]): void;
+  /** Runs this key after a while. No job waits for that run, and other triggers of the key do not wait for it. */
+  addLater(trigger: Trigger, afterMs: number): void;
   /** What came for the key of this run since it began: a run that sees a change must know what caused it. */
   late(): readonly Trigger[];
 }
@@ -51,6 +53,8 @@ export class Agenda {
     ordinary: new Set(),
   };
   #handler: AgendaHandler | undefined;
+  /** Keys that are run after a while. */
+  readonly #later = new Set<string>();
   readonly #closing = new AbortController();
   #isStopped = false;
   #idle: (() => void) | undefined;
@@ -71,6 +75,19 @@ export class Agenda {
       const entry = this.#entry(trigger.key);
       entry.triggers = mergeTriggers(entry.triggers, [trigger]);
     }
+  }
+
+  /** One run for all that ask for it before it begins. */
+  addLater(trigger: Trigger, afterMs: number): void {
+    const text = formatKey(trigger.key);
+    if (this.#later.has(text)) return;
+    this.#later.add(text);
+    const add = () => {
+      this.#later.delete(text);
+      return this.add([trigger]);
+    };
+    // The only way the sleep rejects is the end of the agenda.
+    this.#deps.clock.sleep(afterMs, this.#closing.signal).then(add, () => {});
   }
 
   /**
@@ -279,6 +296,7 @@ export class Agenda {
         if (next.some(isAwaited)) followUps.push(...started);
       },
       note: (next) => this.note(next),
+      addLater: (next, afterMs) => this.addLater(next, afterMs),
       late: () => {
         const { triggers: late } = entry;
         noted = mergeTriggers(noted, late);

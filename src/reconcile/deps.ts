@@ -43,5 +43,6 @@ export interface ReconcilerDeps {
 export const NO_FOLLOW_UPS: ReconcilerDeps['queue'] = {
   add: async () => {},
   note() {},
+  addLater() {},
   late: () => [],
 };

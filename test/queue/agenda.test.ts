@@ -297,6 +297,20 @@ describe('the agenda', () => {
     await end();
   });
 
+  it('runs a key after a while, once, and makes no other trigger of the key wait for it', async () => {
+    const runs: (readonly (string | undefined)[])[] = [];
+    const { agenda, end } = agendaOf(async (each) => {
+      runs.push(idsOf(each));
+      return DONE;
+    });
+    agenda.addLater(trigger(ORDERS, 'later'), 50);
+    agenda.addLater(trigger(ORDERS, 'again'), 60_000);
+    await agenda.add([trigger(ORDERS, 'now')]);
+    await until(() => runs.length === 2);
+    await end();
+    expect(runs).toEqual([['now'], ['later']]);
+  });
+
   it('shows a run what was noted for its key after it began', async () => {
     const { opened, open } = gate();
     let seen: readonly Trigger[] = [];
