@@ -1,7 +1,7 @@
 import { onItsWayMs } from '../apply/lost-answers.js';
 import { directoryKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import type { AgendaHandler } from '../queue/agenda.js';
+import type { AgendaHandler } from '../queue/follow-ups.js';
 import type { JobResult } from '../queue/queue.js';
 import { reconcilePeople } from './acl/people.js';
 import { endSessions } from './acl/sessions.js';
