@@ -8,8 +8,6 @@ import { restoreMemory } from '../src/reconcile/restore.js';
 import { leftoverTriggers, readConsul } from '../src/reconcile/sweep.js';
 import { Outage } from '../src/repeat.js';
 
-/** Durable jobs at once: each waits for what follows from it, and costs no more than memory. */
-const CONCURRENCY = 512;
 const RETRY_MS = 1_000;
 
 /** Runs jobs. Before the first one, Consul has been read completely and what a crash left has been queued. */
@@ -22,10 +20,7 @@ export async function runReconcile(
   if (!(await prepare(deps, signal))) return;
   const onOverload = () => agenda.overloaded();
   const handler = throughOutages(createReconciler(deps), { ...deps, onOverload });
-  await Promise.all([
-    agenda.work(handler, signal),
-    queue.work((job, stop) => agenda.run(job, stop), { concurrency: CONCURRENCY }, signal),
-  ]);
+  await Promise.all([agenda.work(handler, signal), agenda.workDurable(queue, signal)]);
 }
 
 /** False if the signal aborted first. */

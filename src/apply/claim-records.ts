@@ -10,18 +10,20 @@ import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import type { Touched } from '../state/touched.js';
 import { stampOf, type TargetDeps } from './deps.js';
-import { journaledWrite, settleRefused } from './journaled-write.js';
+import { journaledWrite, settleRefused, type WriteEnd } from './journaled-write.js';
 
 /**
- * Makes or takes back the record of who claimed a client first; each write with its decision. True if there was
- * anything to write, and so the records were read again; `took` hears what that changed, also about other clients.
+ * Creates or deletes the record of who claimed a client first, each with its decision. True if there was anything to
+ * write. Then the records are read again, and `onTouched` gets what that changed, also about other clients.
+ * `overtaken`: earlier writes of the record whose answer was lost.
  */
 export async function writeClaims(
   key: string,
   client: ClientId,
   plan: ClientPlan,
+  overtaken: readonly DraftDecision[],
   cause: Cause,
-  took: (touched: Touched) => Promise<void>,
+  onTouched: (touched: Touched) => Promise<void>,
   deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -34,32 +36,38 @@ export async function writeClaims(
     ...(create === undefined ? [] : [{ do: 'create' as const, record: { ...client, service: create } }]),
   ];
   let refusal: SyncError | undefined;
-  for (const write of writes) refusal ??= await writeOne(key, write, cause, deps, signal);
+  let open = overtaken;
+  for (const write of writes) {
+    const end = await writeOne(key, write, open, cause, deps, signal);
+    if (end.kind === 'written') open = [];
+    if (end.kind !== 'refused') continue;
+    refusal = end.error;
+    break;
+  }
   if (create === undefined && remove === undefined) return false;
   const read = deps.world.beginRead();
-  await took(deps.world.putClaimRecords(await deps.consul.claims.list(signal), read));
+  await onTouched(deps.world.putClaimRecords(await deps.consul.claims.list(signal), read));
   if (refusal !== undefined) throw refusal;
   return true;
 }
 
-/** Resolves with what Consul said where it refused the record. */
 async function writeOne(
   key: string,
   write: ClaimWrite,
+  overtaken: readonly DraftDecision[],
   cause: Cause,
   deps: TargetDeps,
   signal: AbortSignal,
-): Promise<SyncError | undefined> {
+): Promise<WriteEnd> {
   const draft = toDraft(write, cause, deps);
   const send = async (stop: AbortSignal): Promise<WriteResult> => {
     const [result] = await deps.consul.claims.write([write], stop);
     if (result?.kind !== 'refused') return result ?? { kind: 'conflict' };
     throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
   };
-  const end = await journaledWrite({ key, drafts: [draft], send }, deps, signal);
-  if (end.kind !== 'refused') return undefined;
-  await settleRefused(key, [draft], end.error, deps);
-  return end.error;
+  const end = await journaledWrite({ key, drafts: [draft], overtaken, send }, deps, signal);
+  if (end.kind === 'refused') await settleRefused(key, [draft], end.error, deps);
+  return end;
 }
 
 function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecision {
@@ -87,6 +95,7 @@ function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecisi
     after: isNew ? { service: service.name } : null,
     mappingRevision: stamp.mappingRevision,
     expectedIndex: write.do === 'create' ? 0 : write.record.modifyIndex,
+    recordedAt: stamp.time,
   };
 }
 

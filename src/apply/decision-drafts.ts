@@ -25,6 +25,7 @@ export function draftOf(change: Change, cause: Cause, expectedIndex: number, sta
     after: viewOf(change.after),
     mappingRevision: stamp.mappingRevision,
     expectedIndex,
+    recordedAt: stamp.time,
     opensBy: change.opensBy,
   };
 }
@@ -41,7 +42,7 @@ export function settledOf(
     detail?: string;
   },
 ): SettledDecision {
-  const { expectedIndex: _, opensBy: __, ...rest } = draft;
+  const { expectedIndex: _, recordedAt: __, opensBy: ___, ...rest } = draft;
   const failed = settlement.outcome === 'failed' || settlement.outcome === 'unknown';
   return {
     ...rest,

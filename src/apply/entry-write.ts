@@ -24,6 +24,8 @@ export interface EntryWrite {
   readonly stamp: Stamp;
   /** Ids of drafts that were recorded by an earlier plan and never sent. */
   readonly replaced: readonly string[];
+  /** Earlier writes of the entry whose answer was lost and whose request may still reach Consul. */
+  readonly overtaken: readonly DraftDecision[];
   readonly isAsPlanned: (changes: readonly Change[]) => boolean;
   /** Whether anything came for the key since the changes were planned: the parts of a refused entry wait for it. */
   readonly isTouched: () => boolean;
@@ -56,7 +58,7 @@ export async function writeEntry(
 ): Promise<EntryEnd> {
   const { key, destination, owner } = write;
   const parts: (readonly Change[])[] = [write.changes];
-  let { entry, replaced } = write;
+  let { entry, replaced, overtaken } = write;
   let refusal: SyncError | undefined;
   for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
     const changes = part;
@@ -75,6 +77,7 @@ export async function writeEntry(
         key,
         drafts,
         replaced,
+        overtaken,
         ...(reserved === undefined ? {} : { reserve: () => reserved }),
         isAsPlanned: () => write.isAsPlanned(changes),
         send: (stop) => send(destination, base, sources, intentions, stop),
@@ -86,7 +89,8 @@ export async function writeEntry(
       signal,
     );
     replaced = [];
-    if (end.kind !== 'written') write.onNotMade(changes);
+    if (end.kind === 'written') overtaken = [];
+    else write.onNotMade(changes);
     if (end.kind === 'conflict') return { kind: 'again' };
     if (end.kind === 'stale') return { kind: 'stale', replaced: drafts.map(({ id }) => id) };
     if (end.kind === 'refused') {

@@ -17,6 +17,8 @@ export interface JournaledWrite {
   readonly drafts: readonly DraftDecision[];
   /** Ids recorded before and never sent: these drafts take their place. */
   readonly replaced?: readonly string[];
+  /** Earlier writes of the same object whose answer was lost: where this one is made, none of them can be any more. */
+  readonly overtaken?: readonly DraftDecision[];
   /** Made durable beside the drafts, before the write. */
   readonly reserve?: () => Promise<void>;
   /** Whether the write is still what a plan would make now. Asked once, after the record. */
@@ -47,7 +49,7 @@ export async function journaledWrite(
   deps: ApplyDeps,
   signal: AbortSignal,
 ): Promise<WriteEnd> {
-  const { key, drafts, replaced } = write;
+  const { key, drafts, replaced, overtaken } = write;
   await Promise.all([deps.journal.record(key, drafts, replaced), write.reserve?.()]);
   if (write.isAsPlanned?.() === false) return { kind: 'stale' };
   let result: Answer;
@@ -64,7 +66,7 @@ export async function journaledWrite(
   }
   const { kind: _, ...said } = result;
   write.onWritten?.(said.modifyIndex);
-  await settleDrafts(key, drafts, { outcome: 'applied', ...said }, write.lastApplied, deps);
+  await settleDrafts(key, drafts, { outcome: 'applied', ...said }, write.lastApplied, deps, overtaken);
   return { kind: 'written' };
 }
 

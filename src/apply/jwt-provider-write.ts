@@ -7,7 +7,8 @@ import { entryText } from '../plan/user-tokens.js';
 import type { Contention } from '../state/contention.js';
 import { stampOf, type TargetDeps } from './deps.js';
 import { journaledWrite, settleRefused } from './journaled-write.js';
-import { outcomeByIndex, settleFound, toSettled } from './settle.js';
+import { judgeByIndex } from './lost-answers.js';
+import { settleFound, toSettled } from './settle.js';
 
 type JwtDeps = TargetDeps & { readonly contention: Contention };
 
@@ -22,10 +23,14 @@ export async function readJwtProviders(
   return entries;
 }
 
-/** Resolves with what Consul refused; a lost compare-and-set is thrown, and the entries are read again. */
+/**
+ * Resolves with what Consul refused; a lost compare-and-set is thrown, and the entries are read again. `overtaken`:
+ * earlier writes of the provider's entry whose answer was lost.
+ */
 export async function writeJwtProvider(
   key: string,
   change: GuardedJwtProvider,
+  overtaken: readonly DraftDecision[],
   cause: Cause,
   deps: JwtDeps,
   signal: AbortSignal,
@@ -46,12 +51,14 @@ export async function writeJwtProvider(
     cause,
     mappingRevision: stamp.mappingRevision,
     expectedIndex,
+    recordedAt: stamp.time,
   };
   const written = new Map([[subject, after === undefined ? null : entryText(after)]]);
   const end = await journaledWrite(
     {
       key,
       drafts: [draft],
+      overtaken,
       send: (stop) =>
         after === undefined
           ? consul.jwtProviders.delete(name, expectedIndex, stop)
@@ -81,26 +88,32 @@ export async function writeJwtProvider(
   return undefined;
 }
 
-/** As for intentions: what a crash left is judged by what stands now. */
+/**
+ * Settles what a crash or a lost answer left open, as for intentions. Resolves with the drafts whose request may still
+ * reach Consul.
+ */
 export async function recoverPendingJwtProviders(
   key: string,
   pending: readonly DraftDecision[],
   deps: JwtDeps,
   signal: AbortSignal,
-): Promise<void> {
-  const standing = await readJwtProviders(deps, signal);
+): Promise<readonly DraftDecision[]> {
+  if (pending.length === 0) return [];
+  const existing = await readJwtProviders(deps, signal);
   const nowMs = deps.clock.now();
+  const entryOf = ({ resource }: DraftDecision) => existing.find(({ name }) => name === resource.name);
+  const find = (draft: DraftDecision) => {
+    const entry = entryOf(draft);
+    return { view: viewOfJwtProvider(entry?.content), index: entry?.modifyIndex ?? 0 };
+  };
+  const outcomes = judgeByIndex(pending, find, nowMs);
   const lastApplied = new Map<string, string | null>();
-  const decisions = pending.map((draft) => {
-    const found = standing.find(({ name }) => name === draft.resource.name);
-    const content = found?.content;
-    const outcome = outcomeByIndex(draft, viewOfJwtProvider(content), found?.modifyIndex ?? 0);
-    if (outcome.outcome === 'applied')
-      lastApplied.set(
-        draft.subject,
-        content === undefined || content === 'other' ? null : entryText(content),
-      );
-    return toSettled(draft, outcome, nowMs);
-  });
+  for (const [draft, { outcome }] of outcomes) {
+    const content = entryOf(draft)?.content;
+    const isOurs = content !== undefined && content !== 'other';
+    if (outcome === 'applied') lastApplied.set(draft.subject, isOurs ? entryText(content) : null);
+  }
+  const decisions = [...outcomes].map(([draft, outcome]) => toSettled(draft, outcome, nowMs));
   await settleFound(key, decisions, { lastApplied }, deps);
+  return pending.filter((draft) => !outcomes.has(draft));
 }

@@ -8,33 +8,37 @@ import type { RevocationWindow } from '../state/revocation-window.js';
 import type { Touched } from '../state/touched.js';
 import { viewOf } from './decision-drafts.js';
 import type { ApplyDeps, TargetDeps } from './deps.js';
-import { INTERRUPTED, outcomeByIndex, settleFound, toSettled } from './settle.js';
+import { judgeByIndex, onItsWayMs } from './lost-answers.js';
+import { INTERRUPTED, settleFound, toSettled } from './settle.js';
 
 type EntryDeps = ApplyDeps & Pick<TargetDeps, 'world'> & { readonly window: RevocationWindow };
 
-/**
- * Settles what a crash left: each draft of the key is judged by what Consul holds now.
- *
- * | the source now | entry's index | outcome |
- * |---|---|---|
- * | as the draft wanted it | moved | `applied` |
- * | as it was before | the draft's | `failed` (`Interrupted`): the write never arrived |
- * | anything else | | `unknown`, and it is said |
- *
- * Returns what is remembered of the key's edges afterwards.
- */
+/** What is known of a key once its pending drafts are judged. */
+export interface Recovered {
+  readonly lastApplied: ReadonlyMap<string, string>;
+  /** Drafts whose request may still reach Consul. They stay pending. */
+  readonly open: readonly DraftDecision[];
+}
+
+/** Settles the writes of an entry that a crash or a lost answer left open, by what Consul has now. */
 export async function recoverPending(
   key: string,
   record: KeyRecord,
   entry: IntentionEntry | undefined,
   deps: EntryDeps,
-): Promise<ReadonlyMap<string, string>> {
-  if (record.pending.length === 0) return record.lastApplied;
+): Promise<Recovered> {
+  const { pending } = record;
+  if (pending.length === 0) return { lastApplied: record.lastApplied, open: [] };
   const lastApplied = new Map(record.lastApplied);
   const decisions: SettledDecision[] = [];
-  for (const draft of record.pending) {
-    const now = viewOf(accessNow(draft, entry, deps));
-    const decision = toSettled(draft, outcomeByIndex(draft, now, entry?.modifyIndex ?? 0), deps.clock.now());
+  const nowMs = deps.clock.now();
+  const find = (draft: DraftDecision) => ({
+    view: viewOf(accessNow(draft, entry, deps)),
+    index: entry?.modifyIndex ?? 0,
+  });
+  const outcomes = judgeByIndex(pending, find, nowMs);
+  for (const [draft, outcome] of outcomes) {
+    const decision = toSettled(draft, outcome, nowMs);
     decisions.push(decision);
     if (decision.outcome === 'failed') deps.window.giveBack(draft.subject);
     else deps.window.made(draft.subject);
@@ -44,33 +48,39 @@ export async function recoverPending(
       'settled a write that a crash or a lost answer left open',
     );
   }
+  const open = pending.filter((draft) => !outcomes.has(draft));
+  for (const { subject } of open) deps.window.undecided(subject);
   await settleFound(key, decisions, { lastApplied }, deps);
-  return lastApplied;
+  return { lastApplied, open };
 }
 
-/** The same for the records of claims: what stands in KV decides. `took` hears what reading them changed. */
+/**
+ * Settles the writes of claim records in the same way: what Consul's KV has decides. `onTouched` gets what the read
+ * changed. Resolves with the drafts whose request may still reach Consul.
+ */
 export async function recoverPendingClaims(
   key: string,
   record: KeyRecord,
-  took: (touched: Touched) => Promise<void>,
+  onTouched: (touched: Touched) => Promise<void>,
   deps: TargetDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly DraftDecision[]> {
   const pending = record.pending.filter(({ resource }) => resource.kind === 'claim');
-  if (pending.length === 0) return;
+  if (pending.length === 0) return [];
   const read = deps.world.beginRead();
   const records = await deps.consul.claims.list(signal);
-  await took(deps.world.putClaimRecords(records, read));
+  await onTouched(deps.world.putClaimRecords(records, read));
   const nowMs = deps.clock.now();
-  const decisions = pending.map((draft) => {
-    const stands = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
-    return toSettled(
-      draft,
-      stands === (draft.action === 'grant') ? { outcome: 'applied' } : INTERRUPTED,
-      nowMs,
-    );
-  });
+  const open: DraftDecision[] = [];
+  const decisions: SettledDecision[] = [];
+  for (const draft of pending) {
+    const exists = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
+    const isMade = exists === (draft.action === 'grant');
+    if (!isMade && onItsWayMs(draft, nowMs) > 0) open.push(draft);
+    else decisions.push(toSettled(draft, isMade ? { outcome: 'applied' } : INTERRUPTED, nowMs));
+  }
   await settleFound(key, decisions, {}, deps);
+  return open;
 }
 
 function accessNow(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps) {

@@ -17,6 +17,13 @@ export const INTERRUPTED = {
   detail: 'scopemesh was interrupted before this write reached Consul; it is planned again',
 } as const;
 
+/** A write whose answer was lost, once a later write against the same index was made: only one of them can be. */
+export const OVERTAKEN = {
+  outcome: 'failed',
+  reason: 'Interrupted',
+  detail: 'the answer to this write was lost, and a later write of scopemesh took its place',
+} as const;
+
 /** The draft as a decision that is settled now. */
 export function toSettled(draft: DraftDecision, outcome: WriteOutcome, nowMs: number): SettledDecision {
   return settledOf(draft, { ...outcome, nowMs, time: new Date(nowMs).toISOString() });
@@ -36,13 +43,14 @@ export async function settleAll(
       deps.metrics.time('scopemesh_event_to_commit_seconds', (latencyMs ?? 0) / 1000);
 }
 
-/** The same for what a crash left: when it was written is not known, so that no time is measured. */
+/** Settles what a crash or a lost answer left. The time of the write is unknown, so no latency is measured. */
 export async function settleFound(
   key: string,
   decisions: readonly SettledDecision[],
   update: RecordUpdate,
   deps: ApplyDeps,
 ): Promise<void> {
+  if (decisions.length === 0) return;
   await deps.journal.settle(key, decisions, update);
   for (const { outcome, reason } of decisions)
     deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
@@ -56,9 +64,13 @@ export function settleDrafts(
   outcome: WriteOutcome,
   lastApplied: ReadonlyMap<string, string | null> | undefined,
   deps: ApplyDeps,
+  overtaken: readonly DraftDecision[] = [],
 ): Promise<void> {
   const nowMs = deps.clock.now();
-  const decisions = drafts.map((draft) => toSettled(draft, outcome, nowMs));
+  const decisions = [
+    ...overtaken.map((draft) => toSettled(draft, OVERTAKEN, nowMs)),
+    ...drafts.map((draft) => toSettled(draft, outcome, nowMs)),
+  ];
   return settleAll(key, decisions, lastApplied === undefined ? {} : { lastApplied }, deps);
 }
 
@@ -71,18 +83,4 @@ export function settle(
   deps: ApplyDeps,
 ): Promise<void> {
   return settleDrafts(key, [draft], outcome, lastApplied, deps);
-}
-
-/** What became of a write that a crash left, by how the object and its index are now. */
-export function outcomeByIndex(draft: DraftDecision, now: unknown, index: number): WriteOutcome {
-  const current = JSON.stringify(now);
-  if (current === JSON.stringify(draft.after) && (index !== draft.expectedIndex || index === 0))
-    return { outcome: 'applied', ...(index === 0 ? {} : { modifyIndex: index }) };
-  if (current === JSON.stringify(draft.before) && index === draft.expectedIndex) return INTERRUPTED;
-  return {
-    outcome: 'unknown',
-    reason: 'Interrupted',
-    detail:
-      'scopemesh was interrupted at this write, and the entry has changed since: whether it was made cannot be known',
-  };
 }

@@ -29,6 +29,8 @@ const WRITES = { least: 8, first: 96, most: 256 };
 const READS = 64;
 /** Beyond these, for urgent keys alone. */
 const URGENT = 16;
+/** Jobs of the durable queue at once: each waits for what follows from it, and costs no more than memory. */
+const DURABLE = 512;
 
 export interface Core {
   /** Runs what follows from triggers. */
@@ -65,7 +67,7 @@ export function createCore(
   const sweepAsked = createNotifier();
   const world = createWorld(config);
   const writes = new ConcurrencyLimit(WRITES, runtime.clock);
-  const limits = { writes, reads: READS, urgent: URGENT };
+  const limits = { writes, reads: READS, urgent: URGENT, durable: DURABLE };
   const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF });
   return {
     agenda,
@@ -73,11 +75,11 @@ export function createCore(
     inbox: {
       async add(triggers) {
         await parts.store.queue.add(triggers);
-        agenda.news(triggers);
+        agenda.becameDurable(triggers);
       },
       async accept(provider, events, memory) {
         const accepted = await parts.store.inbox.accept(provider, events, memory);
-        agenda.news(events.flatMap(({ id, triggers }) => (accepted.has(id) ? triggers : [])));
+        agenda.becameDurable(events.flatMap(({ id, triggers }) => (accepted.has(id) ? triggers : [])));
         return accepted;
       },
     },
@@ -90,6 +92,7 @@ export function createCore(
       queue: {
         add: (triggers) => agenda.add(triggers),
         note: (triggers) => agenda.note(triggers),
+        addLater: (trigger, afterMs) => agenda.addLater(trigger, afterMs),
         late: () => [],
       },
       consul: parts.consul,

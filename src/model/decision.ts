@@ -159,6 +159,8 @@ export interface Decision {
 export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision'> & {
   /** ModifyIndex of the entry that the write expects (0: absent); lets the next writer judge what a crash left. */
   readonly expectedIndex: number;
+  /** ISO 8601, when it was recorded: for some time after that its request may still reach Consul. */
+  readonly recordedAt?: string;
   /** The scopes that open the edge once it is written: what the next writer remembers of it. */
   readonly opensBy?: readonly string[];
 };

@@ -1,68 +1,76 @@
 import type { Key } from '../model/key.js';
-import type { Trigger } from '../model/trigger.js';
-import type { AgendaEntry } from './agenda-entry.js';
 import type { ConcurrencyLimit } from './concurrency-limit.js';
+import type { Lane } from './ready-entries.js';
 
 export interface AgendaLimits {
   /** Destinations written at once. */
   readonly writes: ConcurrencyLimit;
   /** Runs of every other kind at once. */
   readonly reads: number;
-  /** Runs of each kind beyond its limit, for urgent keys alone; clients with an order have as many again. */
+  /**
+   * Runs of each kind beyond its limit, for urgent keys alone. Clients with an order have as many again, and each
+   * provider has as many whatever the others do.
+   */
   readonly urgent: number;
+  /** Jobs of the durable queue at once. */
+  readonly durable: number;
 }
 
-/**
- * In the order in which they get places. Clients with an order, and destinations with evidence of a loss, never stand
- * behind clients that wait for an identity provider.
- */
-export const LANES = ['ordered', 'told', 'urgent', 'ordinary'] as const;
-export type Lane = (typeof LANES)[number];
-type Kind = 'writes' | 'reads';
+/** The runs that share a limit: writes of destinations, or reads of one provider. */
+export type Group = 'writes' | `reads of ${string}`;
 
 /** Who may run at once: what fills the places of one kind, or of what is not urgent, leaves those of the others. */
 export class Places {
   readonly #limits: AgendaLimits;
-  readonly #running: Record<Kind, number> = { writes: 0, reads: 0 };
+  readonly #running = new Map<Group, number>();
+  #inUse = 0;
 
   constructor(limits: AgendaLimits) {
     this.#limits = limits;
   }
 
   get inUse(): number {
-    return this.#running.writes + this.#running.reads;
+    return this.#inUse;
   }
 
   hasRoom(key: Key, lane: Lane): boolean {
     const { writes, reads, urgent } = this.#limits;
-    const extra = { ordered: 2 * urgent, told: urgent, urgent, ordinary: 0 }[lane];
-    return this.#running[kindOf(key)] < extra + (kindOf(key) === 'writes' ? writes.now : reads);
+    const extra = { ordered: 2 * urgent, losing: urgent, urgent, ordinary: 0 }[lane];
+    const writing = this.#of('writes');
+    return groupOf(key) === 'writes' ? writing < extra + writes.now : this.#inUse - writing < extra + reads;
+  }
+
+  /** Whether the key's provider has a place that no other provider can fill. */
+  hasOwnRoom(key: Key): boolean {
+    const group = groupOf(key);
+    return group !== 'writes' && this.#of(group) < this.#limits.urgent;
   }
 
   /** Takes a place; returns what gives it back. */
   enter(key: Key): () => void {
-    const kind = kindOf(key);
-    this.#running[kind]++;
+    const group = groupOf(key);
+    this.#add(group, 1);
     return () => {
-      this.#running[kind]--;
-      if (kind === 'writes') this.#limits.writes.completed();
+      this.#add(group, -1);
+      if (group === 'writes') this.#limits.writes.completed();
     };
   }
 
   overloaded(): void {
     this.#limits.writes.overloaded();
   }
+
+  #of(group: Group): number {
+    return this.#running.get(group) ?? 0;
+  }
+
+  #add(group: Group, count: number): void {
+    this.#running.set(group, this.#of(group) + count);
+    this.#inUse += count;
+  }
 }
 
-export function laneOf({ key, triggers, owners, isUrgent }: AgendaEntry): Lane {
-  const of = (is: (trigger: Trigger) => boolean) =>
-    triggers.some(is) || owners.some((owner) => owner.triggers.some(is));
-  if (kindOf(key) === 'reads') {
-    if (of(({ order }) => order !== undefined)) return 'ordered';
-  } else if (isUrgent && of(({ evidence = [] }) => evidence.length > 0)) return 'told';
-  return isUrgent ? 'urgent' : 'ordinary';
-}
-
-function kindOf(key: Key): Kind {
-  return key.kind === 'destination' ? 'writes' : 'reads';
+export function groupOf(key: Key): Group {
+  if (key.kind === 'destination') return 'writes';
+  return `reads of ${key.kind === 'client' ? key.provider : key.name}`;
 }

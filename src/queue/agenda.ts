@@ -3,59 +3,48 @@ import { SyncError } from '../errors.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import { type Ended, type AgendaEntry as Entry, newEntry, PutOff } from './agenda-entry.js';
-import { type AgendaLimits, LANES, type Lane, laneOf, Places } from './agenda-places.js';
-import { mergeTriggers, newsText } from './merge-triggers.js';
-import type { JobResult, QueueState } from './queue.js';
+import { type AgendaLimits, Places } from './agenda-places.js';
+import type { AgendaHandler, FollowUps } from './follow-ups.js';
+import { mergeTriggers, triggerText } from './merge-triggers.js';
+import type { JobResult, Queue, QueueState } from './queue.js';
+import { ReadyEntries } from './ready-entries.js';
 import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 
-/** What follows from a run. Both take effect in the turn of the call, so that nobody can act on a state without them. */
-export interface FollowUps {
-  /** Runs these keys. Whoever waits for the run waits for them too. Resolves at once. */
-  add(triggers: readonly Trigger[]): Promise<void>;
-  /** Tells these keys the cause and the evidence of a change, for their next run, without asking for one. */
-  note(triggers: readonly Trigger[]): void;
-  /** What came for the key of this run since it began: a run that sees a change must know what caused it. */
-  late(): readonly Trigger[];
-}
-
-export type AgendaHandler = (job: Job, signal: AbortSignal, followUps: FollowUps) => Promise<JobResult>;
-
-interface Durable {
+interface DurableJob {
   readonly known: ReadonlySet<string>;
-  hasNews: boolean;
+  /** Whether the durable queue has triggers of the key that the job does not know. */
+  isOutdated: boolean;
   /** Ends the wait for what follows. */
   wake(): void;
 }
 
-const ANEW: JobResult = { kind: 'retry', afterMs: 0 };
-/** A retry this soon is part of the same run for whoever waits; the others are told to come back later. */
+const RUN_AGAIN: JobResult = { kind: 'retry', afterMs: 0 };
+/** A retry this soon belongs to the same run for its waiters; the others come back later. */
 const SOON_MS = 100;
 
 /**
- * What is to be done, in memory: key → triggers. Every update of the state adds the keys that it touches, with the
- * triggers that caused it, in the same turn; a run takes all triggers of its key. At most one run of a key at a time.
- * Urgent keys go first and have places of their own; within a lane the oldest goes first, whatever its kind. What fails is
- * tried again with growing delays. A crash forgets the agenda: the durable queue has every trigger from outside that
- * is not settled, and a start compares everything.
+ * The work to do, in memory: key → triggers. Every update of the state adds the keys that it touches, with the triggers
+ * that caused it, in the same turn. A run takes all triggers of its key, and a key has at most one run at a time. Urgent
+ * keys go first and have places of their own. A failed run is tried again with growing delays. A crash forgets the
+ * agenda: the durable queue has every trigger from outside that is not settled, and a start compares everything.
  */
 export class Agenda {
   readonly #deps: RunDeps;
+  readonly #limits: AgendaLimits;
   readonly #places: Places;
   readonly #entries = new Map<string, Entry>();
   /** Durable jobs, by key, until everything that follows from them is done. */
-  readonly #durable = new Map<string, Durable>();
-  readonly #ready: Readonly<Record<Lane, Set<Entry>>> = {
-    ordered: new Set(),
-    told: new Set(),
-    urgent: new Set(),
-    ordinary: new Set(),
-  };
+  readonly #durable = new Map<string, DurableJob>();
+  readonly #ready = new ReadyEntries();
   #handler: AgendaHandler | undefined;
+  /** Keys that are run after a while. */
+  readonly #later = new Set<string>();
   readonly #closing = new AbortController();
   #isStopped = false;
   #idle: (() => void) | undefined;
 
   constructor(limits: AgendaLimits, deps: RunDeps) {
+    this.#limits = limits;
     this.#places = new Places(limits);
     this.#deps = deps;
     // Every run listens to it: more than ten is no leak.
@@ -73,23 +62,42 @@ export class Agenda {
     }
   }
 
+  /** One run for all that ask for it before it begins. */
+  addLater(trigger: Trigger, afterMs: number): void {
+    const text = formatKey(trigger.key);
+    if (this.#later.has(text)) return;
+    this.#later.add(text);
+    const add = () => {
+      this.#later.delete(text);
+      return this.add([trigger]);
+    };
+    // The only way the sleep rejects is the end of the agenda.
+    this.#deps.clock.sleep(afterMs, this.#closing.signal).then(add, () => {});
+  }
+
+  /** Runs the jobs of the durable queue, until the signal aborts; then waits for what runs. */
+  workDurable(queue: Pick<Queue, 'work'>, signal: AbortSignal): Promise<void> {
+    return queue.work((job, stop) => this.run(job, stop), { concurrency: this.#limits.durable }, signal);
+  }
+
   /**
    * Runs a durable job and waits for everything that follows from it. Resolves with `retry` where that is to be tried
-   * again, and as soon as there are news of the key: the job begins anew with them.
+   * again, and as soon as the key has new triggers: the job begins again with them.
    */
   async run(job: Job, signal: AbortSignal): Promise<JobResult> {
     const entry = this.#entry(job.key);
-    const durable: Durable = { known: new Set(job.triggers.map(newsText)), hasNews: false, wake: () => {} };
+    const known = new Set(job.triggers.map(triggerText));
+    const durable: DurableJob = { known, isOutdated: false, wake: () => {} };
     this.#durable.set(entry.text, durable);
     this.#interrupt(job.triggers);
     try {
       const ended = await this.#own(entry, job, signal);
       if ('result' in ended) return ended.result;
-      if (durable.hasNews || isInterrupted(signal)) return ANEW;
-      const news = new Promise<JobResult>((resolve) => {
-        durable.wake = () => resolve(ANEW);
+      if (durable.isOutdated || isInterrupted(signal)) return RUN_AGAIN;
+      const outdated = new Promise<JobResult>((resolve) => {
+        durable.wake = () => resolve(RUN_AGAIN);
       });
-      return await Promise.race([ended.followUps.then((): JobResult => ({ kind: 'done' })), news]);
+      return await Promise.race([ended.followUps.then((): JobResult => ({ kind: 'done' })), outdated]);
     } catch (error) {
       if (error instanceof PutOff) return { kind: 'retry', afterMs: error.afterMs };
       throw error;
@@ -116,22 +124,28 @@ export class Agenda {
 
   /**
    * Triggers that became durable just now: a run of their key that is under way need not end before the next one knows
-   * them, and a job that only waits begins anew. A job that has them already goes on.
+   * them, and a job that only waits begins again. A job that has them already goes on. Urgent ones do not wait for the
+   * durable queue: where it has many jobs under way, or the key's own job waits for a place, they are added here too.
    */
-  news(triggers: readonly Trigger[]): void {
+  becameDurable(triggers: readonly Trigger[]): void {
     const fresh = triggers.filter(
-      (each) => this.#durable.get(formatKey(each.key))?.known.has(newsText(each)) !== true,
+      (each) => this.#durable.get(formatKey(each.key))?.known.has(triggerText(each)) !== true,
     );
     this.#interrupt(fresh);
+    const isBusy = this.#durable.size >= this.#limits.durable / 2;
+    const urgent: Trigger[] = [];
     for (const trigger of fresh) {
       const text = formatKey(trigger.key);
       const entry = this.#entries.get(text);
-      if (entry?.isRunning) entry.triggers = mergeTriggers(entry.triggers, [trigger]);
       const durable = this.#durable.get(text);
+      const isWaiting = durable === undefined ? isBusy : entry !== undefined && entry.owners.length > 0;
+      if (entry?.isRunning) entry.triggers = mergeTriggers(entry.triggers, [trigger]);
+      else if (trigger.urgent === true && isWaiting) urgent.push(trigger);
       if (durable === undefined) continue;
-      durable.hasNews = true;
+      durable.isOutdated = true;
       durable.wake();
     }
+    void this.add(urgent);
   }
 
   /** Runs what is added, until the signal aborts; then waits for what runs. */
@@ -144,7 +158,7 @@ export class Agenda {
     });
     this.#handler = undefined;
     this.#isStopped = true;
-    // What has not begun stays with its owner, and is compared at the next start.
+    // The owner keeps the triggers of a run that has not begun; the next start compares everything.
     for (const entry of this.#entries.values()) this.#putOff(entry);
     if (this.#places.inUse > 0)
       await new Promise<void>((resolve) => {
@@ -154,7 +168,7 @@ export class Agenda {
     for (const entry of this.#entries.values()) this.#putOff(entry);
   }
 
-  /** The server that is written to says that it is too much. */
+  /** Consul cannot keep up with the writes. */
   overloaded(): void {
     this.#places.overloaded();
   }
@@ -169,7 +183,7 @@ export class Agenda {
     const all = [...this.#entries.values()];
     const count = (is: (entry: Entry) => boolean) => all.filter(is).length;
     return {
-      waiting: LANES.reduce((sum, lane) => sum + this.#ready[lane].size, 0),
+      waiting: this.#ready.size,
       delayed: count(({ isWanted, wake }) => isWanted && wake !== undefined),
       active: count(({ isRunning }) => isRunning),
       parked: all
@@ -191,7 +205,7 @@ export class Agenda {
       const entry = this.#entry(trigger.key);
       const known = entry.triggers.length;
       entry.triggers = mergeTriggers(entry.triggers, [trigger]);
-      // What the last try knew already does not end the wait for the next one.
+      // A trigger that the last try knew does not end the wait for the next one.
       const isNew = entry.triggers.length > known || Date.parse(trigger.cause.receivedAt) >= entry.startedAt;
       entries.add(entry);
       if (trigger.urgent && (isNew || entry.wake === undefined)) urgent.add(entry);
@@ -200,7 +214,7 @@ export class Agenda {
       if (urgent.has(entry)) this.#wantUrgently(entry);
       else this.#want(entry);
       return new Promise<unknown>((resolve, reject) => {
-        // Whoever waited for a key that waits itself would hold a place of the queue as long.
+        // A job that waited for a delayed key would hold a place of the queue as long.
         const isDelayed = entry.wake?.signal.aborted === false;
         if (isDelayed) reject(new PutOff(Math.max(SOON_MS, entry.wakeAt - this.#deps.clock.now())));
         else entry.waiters.push({ resolve, reject });
@@ -208,7 +222,6 @@ export class Agenda {
     });
   }
 
-  /** Orders end the runs of their clients. */
   #interrupt(triggers: readonly Trigger[]): void {
     interrupt(triggers, (text) => this.#entries.get(text)?.stop);
   }
@@ -236,20 +249,16 @@ export class Agenda {
 
   #enqueue(entry: Entry): void {
     if (entry.isRunning || !entry.isWanted || entry.wake !== undefined) return;
-    for (const lane of LANES) this.#ready[lane].delete(entry);
-    this.#ready[laneOf(entry)].add(entry);
-    // After the turn: what a state update adds is known as a whole before the first of it runs.
+    this.#ready.put(entry);
+    // After the turn: all keys that a state update adds are known before the first of them runs.
     queueMicrotask(() => this.#next());
   }
 
   #next(): void {
-    if (this.#handler === undefined) return;
-    for (const lane of LANES) {
-      for (const entry of this.#ready[lane]) {
-        if (!this.#places.hasRoom(entry.key, lane)) break;
-        this.#ready[lane].delete(entry);
-        void this.#start(entry, this.#handler);
-      }
+    while (this.#handler !== undefined) {
+      const entry = this.#ready.take(this.#places);
+      if (entry === undefined) return;
+      void this.#start(entry, this.#handler);
     }
   }
 
@@ -279,10 +288,11 @@ export class Agenda {
         if (next.some(isAwaited)) followUps.push(...started);
       },
       note: (next) => this.note(next),
+      addLater: (next, afterMs) => this.addLater(next, afterMs),
       late: () => {
         const { triggers: late } = entry;
         noted = mergeTriggers(noted, late);
-        // A mere note is used up; what asks for a run gets it.
+        // The run uses up a note; a trigger that asks for a run gets one.
         if (!entry.isWanted) entry.triggers = [];
         return late;
       },
@@ -327,7 +337,7 @@ export class Agenda {
     if (this.#places.inUse === 0) this.#idle?.();
   }
 
-  /** After a run that is not done: owners are answered, and what only the agenda knows waits for the next try. */
+  /** After a run that is not done: answers the owners, and keeps the triggers that only the agenda has for the next try. */
   #again(
     entry: Entry,
     taken: Pick<Entry, 'owners' | 'waiters' | 'isUrgent'> & { readonly noted: readonly Trigger[] },
@@ -338,14 +348,13 @@ export class Agenda {
     if (outcome.kind === 'retry') for (const owner of owners) owner.answer(outcome);
     else for (const owner of owners) owner.reject(failure);
     if (noted.length === 0 && waiters.length === 0) return;
-    // What came back stands before what came meanwhile: the oldest cause stays the first.
+    // The triggers of this run come first, so that the oldest cause stays the first.
     entry.triggers = mergeTriggers(noted, entry.triggers);
     if (outcome.kind === 'failed') {
       entry.attempts = owners.length > 0 ? entry.attempts : outcome.attempts;
       if (entry.attempts === 1) entry.failingSince = this.#deps.clock.now();
       entry.error = outcome.error;
     }
-    // With owners, the key's next run is theirs.
     if (outcome.kind === 'retry' && outcome.afterMs <= SOON_MS) entry.waiters.unshift(...waiters);
     else {
       const error = new PutOff(Math.max(outcome.afterMs, SOON_MS));
@@ -383,7 +392,7 @@ export class Agenda {
   }
 }
 
-/** What the timer asked for has no durable trigger: nobody waits for what follows from it. */
+/** A timer's trigger is not durable: no job waits for what follows from it. */
 function isAwaited({ cause, evidence = [], order }: Trigger): boolean {
   return cause.kind !== 'full-read' || evidence.length > 0 || order !== undefined;
 }

@@ -29,7 +29,7 @@ function textOf({ cause, evidence = [], order, fullRead, members, isRecheck, cli
   ]);
 }
 
-/** What tells whether a job has a trigger that became durable, also once it was stored and read again. */
-export function newsText(trigger: Trigger): string {
+/** Equal for a trigger and for what the store gives back of it: whether a job has a trigger that became durable. */
+export function triggerText(trigger: Trigger): string {
   return `${trigger.cause.receivedAt} ${trigger.cause.eventId ?? ''} ${textOf(trigger)}`;
 }

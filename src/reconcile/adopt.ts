@@ -50,6 +50,7 @@ export async function adopt(
     entry,
     changes,
     replaced: [],
+    overtaken: [],
     isAsPlanned: () => world.mapping === mapping,
   };
   world.rememberWritten(text, record.lastApplied);

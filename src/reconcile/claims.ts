@@ -26,9 +26,9 @@ export async function settleClaims(
   // Of whatever client a list shows another record than was known: nobody else would tell its job.
   const took = (touched: Touched) =>
     deps.queue.add(standingTriggers(world, touched, cause).filter(({ key }) => formatKey(key) !== text));
-  await recoverPendingClaims(text, record, took, deps, signal);
+  const overtaken = await recoverPendingClaims(text, record, took, deps, signal);
   const now = deps.clock.now();
   const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
   await tellHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
-  return writeClaims(text, id, plan, cause, took, deps, signal);
+  return writeClaims(text, id, plan, overtaken, cause, took, deps, signal);
 }

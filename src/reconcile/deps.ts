@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
 import type { Logger, Metrics } from '../observe.js';
-import type { FollowUps } from '../queue/agenda.js';
+import type { FollowUps } from '../queue/follow-ups.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Contention } from '../state/contention.js';
@@ -43,5 +43,6 @@ export interface ReconcilerDeps {
 export const NO_FOLLOW_UPS: ReconcilerDeps['queue'] = {
   add: async () => {},
   note() {},
+  addLater() {},
   late: () => [],
 };

@@ -40,7 +40,7 @@ export async function reconcileDestination(
   let entry = isFresh
     ? await readEntry(destination, deps, signal)
     : world.entries.get(serviceText(destination));
-  const lastApplied = await recoverPending(text, record, entry, deps);
+  const { lastApplied, open: overtaken } = await recoverPending(text, record, entry, deps);
   world.rememberWritten(text, lastApplied);
   const known = { ...record, lastApplied };
   const end = jobResult(job, deps);
@@ -71,7 +71,7 @@ export async function reconcileDestination(
       const input = inputFor(destination, informed, known.lastApplied, deps);
       return isStillPlanned(part, plan, planDestination({ ...input, entry }));
     };
-    const write = { key: text, destination, entry, changes, replaced, isAsPlanned };
+    const write = { key: text, destination, entry, changes, replaced, overtaken, isAsPlanned };
     const written = await writePlan(write, causesOf(informed), deps, signal);
     if (written.kind === 'stale') {
       replaced = written.replaced;

@@ -30,7 +30,7 @@ export async function reconcileJwtProvider(
   const key = formatKey(providerKey(provider));
   const record = await journal.read(key);
   const pending = record.pending.filter(({ resource }) => resource.kind === 'jwt-provider');
-  if (pending.length > 0) await recoverPendingJwtProviders(key, pending, deps, signal);
+  const overtaken = await recoverPendingJwtProviders(key, pending, deps, signal);
   const isNeeded = needsUserTokens(world.mapping);
   const cause = causeOf(job);
   const tell = (holds: readonly Hold[]) => tellHolds(key, record, holds, cause, deps, isJwtSubject);
@@ -60,7 +60,7 @@ export async function reconcileJwtProvider(
       const all = await deps.consul.intentions.list(signal);
       if (!planned(plans, deps, all).some((each) => each.name === name && each.verb === verb)) continue;
     }
-    refusal ??= await writeJwtProvider(key, change, cause, deps, signal);
+    refusal ??= await writeJwtProvider(key, change, overtaken, cause, deps, signal);
   }
   await tell(guarded.holds);
   return refusal;

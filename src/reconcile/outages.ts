@@ -1,7 +1,7 @@
 import { messageOf, SyncError } from '../errors.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Logger } from '../observe.js';
-import type { AgendaHandler } from '../queue/agenda.js';
+import type { AgendaHandler } from '../queue/follow-ups.js';
 import { Outage } from '../repeat.js';
 import type { ReconcilerDeps } from './deps.js';
 

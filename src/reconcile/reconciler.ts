@@ -1,6 +1,7 @@
-import { directoryKey, type Key } from '../model/key.js';
+import { onItsWayMs } from '../apply/lost-answers.js';
+import { directoryKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import type { AgendaHandler } from '../queue/agenda.js';
+import type { AgendaHandler } from '../queue/follow-ups.js';
 import type { JobResult } from '../queue/queue.js';
 import { reconcilePeople } from './acl/people.js';
 import { endSessions } from './acl/sessions.js';
@@ -16,7 +17,21 @@ import { reconcileProvider } from './provider.js';
  * its people; a directory's job compares the whole of it.
  */
 export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
-  return (job, signal, queue) => run(job, { ...deps, queue }, signal);
+  return async (job, signal, queue) => {
+    const result = await run(job, { ...deps, queue }, signal);
+    await lookAgain(job.key, { ...deps, queue });
+    return result;
+  };
+}
+
+/** A key with a write whose answer was lost comes again once the time of its request is over. */
+async function lookAgain(key: Key, { journal, acl, clock, queue }: ReconcilerDeps): Promise<void> {
+  const text = formatKey(key);
+  const now = clock.now();
+  const { pending } = await journal.read(text);
+  const afterMs = Math.max(acl.onItsWayMs(text, now), ...pending.map((draft) => onItsWayMs(draft, now)));
+  const cause = { kind: 'resync', receivedAt: new Date(now).toISOString() } as const;
+  if (afterMs > 0) queue.addLater({ key, cause }, afterMs);
 }
 
 function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobResult> {

@@ -5,13 +5,16 @@ import { type ReconcilerDeps, stampOf } from './deps.js';
 
 /** Writes the changes of a plan, and keeps the state, the mass guard's window and the memory of corrections up. */
 export async function writePlan(
-  write: Pick<EntryWrite, 'key' | 'destination' | 'entry' | 'changes' | 'replaced' | 'isAsPlanned'>,
+  write: Pick<
+    EntryWrite,
+    'key' | 'destination' | 'entry' | 'changes' | 'replaced' | 'overtaken' | 'isAsPlanned'
+  >,
   causeOf: (client: PlannedClient | undefined) => Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<EntryEnd> {
   const { world, window, contention, clock, consul, keyValues, metrics, queue } = deps;
-  const { key, destination, changes, replaced } = write;
+  const { key, destination, changes, replaced, overtaken } = write;
   if (changes.length === 0) {
     if (replaced.length > 0) await deps.journal.record(key, [], replaced);
     return { kind: 'done' };
@@ -30,6 +33,7 @@ export async function writePlan(
       },
       onWritten: (part, entry, lastApplied) => {
         const now = clock.now();
+        for (const { subject } of overtaken) window.giveBack(subject);
         for (const { subject, reason } of part) {
           if (reason === 'DriftCorrected') contention.corrected(subject, now);
           window.made(subject);

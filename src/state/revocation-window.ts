@@ -58,6 +58,11 @@ export class RevocationWindow {
     this.#open.delete(subject);
   }
 
+  /** Whether an edge that an earlier process took was removed is not known yet: the fleet's plans count it. */
+  undecided(subject: string): void {
+    this.#open.add(subject);
+  }
+
   /** The edge was not removed after all. */
   giveBack(subject: string): void {
     this.#open.delete(subject);

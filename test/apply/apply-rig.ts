@@ -160,6 +160,7 @@ export function entryWrite(
     causeOf: () => CAUSE,
     stamp: rig.stamp,
     replaced: [],
+    overtaken: [],
     isAsPlanned: () => true,
     isTouched: () => false,
     reserve: () => undefined,

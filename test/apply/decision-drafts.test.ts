@@ -52,6 +52,7 @@ describe('the draft of a change', () => {
       after: { access: 'allow' },
       mappingRevision: 'sha256:test',
       expectedIndex: 7,
+      recordedAt: new Date(NOW).toISOString(),
       opensBy: ['orders:read'],
     });
   });
@@ -70,7 +71,7 @@ describe('the decision of a settled draft', () => {
     settledOf(draft, { outcome: 'applied', time: 't', nowMs: NOW, ...more });
 
   it('adds the outcome, the time, the index and how long the event waited, and nothing that is not known', () => {
-    const { expectedIndex: _, opensBy: __, ...rest } = draft;
+    const { expectedIndex: _, recordedAt: __, opensBy: ___, ...rest } = draft;
     expect(settle({})).toEqual({ ...rest, outcome: 'applied', time: 't', latencyMs: 1_500 });
     expect(settle({ modifyIndex: 9, detail: 'why' })).toMatchObject({
       consul: { modifyIndex: 9 },

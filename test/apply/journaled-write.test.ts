@@ -38,6 +38,16 @@ describe('a journaled write', () => {
     expect(rig.pending.size).toBe(0);
   });
 
+  it('settles in the same step the earlier writes whose answer was lost, where it is made and only there', async () => {
+    const overtaken = [{ ...draft('old', rig), recordedAt: new Date(NOW).toISOString() }];
+    await journaledWrite(writing({ overtaken }), rig.deps, NEVER);
+    expect(rig.log.at(-2)).toBe(`settle ${KEY} old failed+web applied+api applied`);
+    expect(rig.settled[0]).toMatchObject({ reason: 'Interrupted' });
+    const send = async () => ({ kind: 'conflict' }) as const;
+    await journaledWrite(writing({ overtaken, send }), rig.deps, NEVER);
+    expect(rig.log.at(-2)).toBe(`settle ${KEY} web failed+api failed`);
+  });
+
   it('tells each decision where Consul holds it, when it was settled, and how long its event waited', async () => {
     await journaledWrite(writing(), rig.deps, NEVER);
     for (const each of rig.settled)

@@ -3,8 +3,9 @@ import { systemClock } from '../../src/clock.js';
 import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import type { Job, Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { Agenda, type AgendaHandler } from '../../src/queue/agenda.js';
+import { Agenda } from '../../src/queue/agenda.js';
 import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
+import type { AgendaHandler } from '../../src/queue/follow-ups.js';
 import type { JobResult } from '../../src/queue/queue.js';
 
 const DONE: JobResult = { kind: 'done' };
@@ -28,7 +29,7 @@ function agendaOf(handler: AgendaHandler, writes = 4) {
   const limit = new ConcurrencyLimit({ least: 1, first: writes, most: writes }, systemClock);
   const backoff = { baseMs: 1, capMs: 2, attempts: 3 };
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff };
-  const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1 }, deps);
+  const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1, durable: 512 }, deps);
   const stop = new AbortController();
   const working = agenda.work(handler, stop.signal);
   const end = async () => {
@@ -113,7 +114,7 @@ describe('the agenda', () => {
     const running = agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
     while (runs === 0) await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
-    agenda.news([trigger(WEB, 'b')]);
+    agenda.becameDurable([trigger(WEB, 'b')]);
     expect(await running).toEqual({ kind: 'retry', afterMs: 0 });
     open();
     await end();
@@ -255,7 +256,7 @@ describe('the agenda', () => {
     });
     const running = agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
     await until(() => isRunning);
-    agenda.news([trigger(WEB, 'b')]);
+    agenda.becameDurable([trigger(WEB, 'b')]);
     open();
     expect(await running).toEqual({ kind: 'retry', afterMs: 0 });
     never.open();
@@ -273,7 +274,7 @@ describe('the agenda', () => {
     const told = trigger(WEB, 'a', { urgent: true, order: ORDER });
     const running = agenda.run(job(JSON.parse(JSON.stringify(told))), new AbortController().signal);
     await until(() => isRunning);
-    agenda.news([told]);
+    agenda.becameDurable([told]);
     open();
     expect(await running).toEqual(DONE);
     await end();
@@ -295,6 +296,20 @@ describe('the agenda', () => {
     expect([first.kind, second.kind]).toEqual(['retry', 'retry']);
     expect(runs).toBe(1);
     await end();
+  });
+
+  it('runs a key after a while, once, and makes no other trigger of the key wait for it', async () => {
+    const runs: (readonly (string | undefined)[])[] = [];
+    const { agenda, end } = agendaOf(async (each) => {
+      runs.push(idsOf(each));
+      return DONE;
+    });
+    agenda.addLater(trigger(ORDERS, 'later'), 50);
+    agenda.addLater(trigger(ORDERS, 'again'), 60_000);
+    await agenda.add([trigger(ORDERS, 'now')]);
+    await until(() => runs.length === 2);
+    await end();
+    expect(runs).toEqual([['now'], ['later']]);
   });
 
   it('shows a run what was noted for its key after it began', async () => {

@@ -85,6 +85,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     queue: {
       add: async (triggers) => void added.push(...triggers),
       note: (triggers) => void noted.push(...triggers),
+      addLater: () => {},
       late: () => [],
     },
     journal: {

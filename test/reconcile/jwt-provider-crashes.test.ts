@@ -51,6 +51,8 @@ describe('a process that is killed at any write', () => {
   }
 
   async function settles(): Promise<void> {
+    // Longer than any request is on its way.
+    rig.clock.advance(60_000);
     await until('no open decision', async () =>
       (await worker.store.journal.overview()).pendingKeys.length === 0 ? true : undefined,
     );

@@ -8,11 +8,13 @@ import { parseLastAppliedText } from '../../src/plan/last-applied.js';
 import { claimSubject } from '../../src/plan/plan.js';
 import type { KeyRecord, RecordUpdate, SettledDecision } from '../../src/queue/journal.js';
 import { applyRig, CAUSE, change, denial, entryOf, loss, NEVER } from '../apply/apply-rig.js';
-import { ALLOW, DENY, entry, named, ourSource, source } from '../plan/scene.js';
+import { ALLOW, DENY, entry, NOW, named, ourSource, source } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from './deps.js';
 
 const KEY = 'destination/default/default/orders';
 const AT = 7;
+/** Longer than any request is on its way. */
+const OVER_MS = 60_000;
 
 function rigOf(pending: readonly DraftDecision[], records: readonly ClaimRecord[] = []) {
   const settled: SettledDecision[] = [];
@@ -38,7 +40,12 @@ function rigOf(pending: readonly DraftDecision[], records: readonly ClaimRecord[
 }
 
 /** The draft of a write that was planned from the entry at index 7. */
-const draftFor = (of: ReturnType<typeof change>) => draftOf(of, CAUSE, AT, applyRig().stamp);
+const draftFor = (of: ReturnType<typeof change>, more: Partial<DraftDecision> = {}): DraftDecision => ({
+  ...draftOf(of, CAUSE, AT, applyRig().stamp),
+  writeId: 'one write',
+  recordedAt: new Date(NOW - OVER_MS).toISOString(),
+  ...more,
+});
 const at = (modifyIndex: number, found: IntentionEntry) => ({ ...found, modifyIndex });
 
 const adopted = change('web', ALLOW, { reason: 'Adopted', verb: 'updated', before: ALLOW });
@@ -73,7 +80,12 @@ describe('a write of an edge that a crash left open', () => {
 
   test('is remembered as written only where it was made, and what else is remembered stays', async () => {
     const rig = rigOf([draftFor(change('web')), draftFor(change('api'))]);
-    const remembered = await recoverPending(KEY, rig.record, at(8, entryOf('web')), rig.deps);
+    const { lastApplied: remembered } = await recoverPending(
+      KEY,
+      rig.record,
+      at(8, entryOf('web')),
+      rig.deps,
+    );
     expect(rig.updates).toEqual([{ lastApplied: remembered }]);
     expect([...remembered.keys()]).toEqual(['other', change('web').subject]);
     const text = remembered.get(change('web').subject);
@@ -93,6 +105,43 @@ describe('a write of an edge that a crash left open', () => {
     await recoverPending(KEY, rig.record, found, rig.deps);
     expect(rig.settled.map(({ outcome }) => outcome)).toEqual(['applied', 'unknown', 'unknown']);
     expect(rig.updates).toHaveLength(1);
+  });
+});
+
+describe('writes of one entry whose answers were lost', () => {
+  const recent = { recordedAt: new Date(NOW - 20_000).toISOString() };
+
+  test('stay open while their request may still reach Consul', async () => {
+    const rig = rigOf([draftFor(change('web'), recent)]);
+    const { open } = await recoverPending(KEY, rig.record, at(AT, entry('orders')), rig.deps);
+    expect(open).toEqual(rig.record.pending);
+    expect(rig.settled).toEqual([]);
+  });
+
+  test('stay open no longer than a clock that was set back allows', async () => {
+    const ahead = { recordedAt: new Date(NOW + OVER_MS).toISOString() };
+    const rig = rigOf([draftFor(change('web'), ahead)]);
+    await recoverPending(KEY, rig.record, at(AT, entry('orders')), rig.deps);
+    expect(rig.settled.map(({ outcome }) => outcome)).toEqual(['failed']);
+  });
+
+  test.each([
+    ['the later', ['web'], ['web', 'api'], ['web', 'api'], ['failed', 'applied', 'applied']],
+    [
+      'the earlier',
+      ['web', 'api'],
+      ['web', 'db'],
+      ['web', 'api'],
+      ['applied', 'applied', 'failed', 'failed'],
+    ],
+    ['the later of equal ones', ['web'], ['web'], ['web'], ['failed', 'applied']],
+    ['the one that explains more', ['web', 'api'], ['web'], ['web', 'api'], ['applied', 'applied', 'failed']],
+  ])('are against one index, and only %s is applied', async (_, first, second, found, outcomes) => {
+    const draftsOf = (writeId: string, sources: readonly string[]) =>
+      sources.map((source) => draftFor(change(source), { ...recent, writeId }));
+    const rig = rigOf([...draftsOf('first', first), ...draftsOf('second', second)]);
+    await recoverPending(KEY, rig.record, at(8, entryOf(...found)), rig.deps);
+    expect(rig.settled.map(({ outcome }) => outcome)).toEqual(outcomes);
   });
 });
 
@@ -119,5 +168,12 @@ describe('a write of a claim record that a crash left open', () => {
     const rig = rigOf([draft(action), draftFor(change('api'))], records);
     await recoverPendingClaims('client/main/clientId/web', rig.record, async () => {}, rig.deps, NEVER);
     expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
+  });
+
+  test('stays open while its request may still reach Consul', async () => {
+    const recent = { ...draft('grant'), recordedAt: new Date(NOW).toISOString() };
+    const rig = rigOf([recent]);
+    const open = await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);
+    expect([open, rig.settled]).toEqual([[recent], []]);
   });
 });

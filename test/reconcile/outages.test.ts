@@ -3,7 +3,7 @@ import { systemClock } from '../../src/clock.js';
 import { type ErrorCode, IncompleteRead, SyncError } from '../../src/errors.js';
 import { clientKey, destinationKey, type Key, providerKey } from '../../src/model/key.js';
 import { silentLogger } from '../../src/observe.js';
-import type { AgendaHandler } from '../../src/queue/agenda.js';
+import type { AgendaHandler } from '../../src/queue/follow-ups.js';
 import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 import { throughOutages } from '../../src/reconcile/outages.js';
 

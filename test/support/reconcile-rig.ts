@@ -6,6 +6,7 @@ import type { Decision } from '../../src/model/decision.js';
 import { type Key, providerKey } from '../../src/model/key.js';
 import type { Cause, CauseKind, Trigger } from '../../src/model/trigger.js';
 import { silentLogger } from '../../src/observe.js';
+import type { Agenda } from '../../src/queue/agenda.js';
 import type { Journal } from '../../src/queue/journal.js';
 import type { Queue } from '../../src/queue/queue.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
@@ -19,6 +20,7 @@ import { until } from './until.js';
 export interface Worker {
   readonly deps: ReconcilerDeps;
   readonly store: Store;
+  readonly agenda: Agenda;
   readonly inbox: Pick<Queue, 'add'>;
   add(key: Key, kind?: CauseKind, trigger?: Partial<Trigger>): Promise<void>;
   /** Resolves when no key waits or runs; while all that is left waits for its next try, time goes faster. */
@@ -47,6 +49,7 @@ export async function startWorker(
   const worker: Worker = {
     deps,
     store,
+    agenda,
     inbox,
     add(key, kind = 'resync', trigger = {}) {
       const cause: Cause = { kind, receivedAt: new Date(rig.clock.now()).toISOString() };

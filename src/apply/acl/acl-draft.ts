@@ -25,6 +25,8 @@ export function aclDraft(change: AclChange, cause: Cause, stamp: Stamp): DraftDe
     mappingRevision: stamp.mappingRevision,
     // ACL objects have no compare-and-set; what a crash left is judged by their content.
     expectedIndex: 0,
+    // A late request to end tokens does no harm.
+    ...(change.step.do === 'end-tokens' ? {} : { recordedAt: stamp.time }),
   };
 }
 

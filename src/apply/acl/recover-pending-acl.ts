@@ -2,6 +2,7 @@ import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
+import { onItsWayMs } from '../lost-answers.js';
 import { INTERRUPTED, settleAll, toSettled } from '../settle.js';
 import { isAclSubject, parseTokensMeant } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
@@ -52,6 +53,9 @@ export async function recoverPendingAcl(
         ? await finishTokens(draft, deps, signal)
         : await judge(draft, standing.get(draft.subject) ?? [], deps, signal);
     decisions.push(decision);
+    const nowMs = deps.clock.now();
+    const lateMs = decision.outcome === 'applied' ? 0 : onItsWayMs(draft, nowMs);
+    if (lateMs > 0) deps.acl.noteOnItsWay(key, nowMs + lateMs);
     if (decision.outcome === 'applied' && draft.resource.kind !== 'acl-token') {
       const [object] = standing.get(draft.subject) ?? [];
       update.set(draft.subject, object === undefined ? null : digestObject(object));

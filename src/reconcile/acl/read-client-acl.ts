@@ -25,8 +25,9 @@ export async function readSettled(
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
   );
   const wanted = unique([...policies, ...left]);
+  const isDoubtful = acl.isDoubtful(key, deps.clock.now());
   const actual =
-    isRead && pendingAcl(record).length === 0
+    isRead && pendingAcl(record).length === 0 && !isDoubtful
       ? acl.cache.snapshot([name], wanted)
       : await readNamed(name, wanted, deps, signal);
   const lastApplied = await recoverPendingAcl(key, record, actual, deps, signal);

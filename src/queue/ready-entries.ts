@@ -1,0 +1,73 @@
+import type { Trigger } from '../model/trigger.js';
+import type { AgendaEntry } from './agenda-entry.js';
+import { type Group, groupOf, type Places } from './agenda-places.js';
+
+/**
+ * In the order in which they get places. Clients with an order, and destinations with evidence of a loss, never wait
+ * behind clients that wait for an identity provider.
+ */
+const LANES = ['ordered', 'losing', 'urgent', 'ordinary'] as const;
+export type Lane = (typeof LANES)[number];
+
+/**
+ * The entries that wait for a place. Within a lane the oldest goes first, whatever its kind, and the others wait for it:
+ * a loss of many clients is known as a whole before the first destination closes. Only reads of another provider go
+ * before it: a provider that does not answer keeps no other one waiting.
+ */
+export class ReadyEntries {
+  readonly #lanes: Readonly<Record<Lane, Map<Group, Set<AgendaEntry>>>> = {
+    ordered: new Map(),
+    losing: new Map(),
+    urgent: new Map(),
+    ordinary: new Map(),
+  };
+  /** When each was put here, as a count. */
+  readonly #since = new Map<AgendaEntry, number>();
+  #count = 0;
+
+  get size(): number {
+    return this.#since.size;
+  }
+
+  /** One that waits already goes behind the others of its lane. */
+  put(entry: AgendaEntry): void {
+    this.#remove(entry);
+    this.#since.set(entry, ++this.#count);
+    const lane = this.#lanes[laneOf(entry)];
+    const group = groupOf(entry.key);
+    lane.set(group, (lane.get(group) ?? new Set()).add(entry));
+  }
+
+  /** Takes out the next one that may run now. */
+  take(places: Places): AgendaEntry | undefined {
+    for (const lane of LANES) {
+      const heads = [...this.#lanes[lane].values()].flatMap(([first]) => first ?? []);
+      heads.sort((a, b) => this.#sinceOf(a) - this.#sinceOf(b));
+      const found = heads.find((head, at) =>
+        at === 0 && places.hasRoom(head.key, lane) ? true : places.hasOwnRoom(head.key),
+      );
+      if (found === undefined) continue;
+      this.#remove(found);
+      return found;
+    }
+    return undefined;
+  }
+
+  #sinceOf(entry: AgendaEntry): number {
+    return this.#since.get(entry) ?? 0;
+  }
+
+  #remove(entry: AgendaEntry): void {
+    if (!this.#since.delete(entry)) return;
+    for (const lane of LANES) this.#lanes[lane].get(groupOf(entry.key))?.delete(entry);
+  }
+}
+
+function laneOf({ key, triggers, owners, isUrgent }: AgendaEntry): Lane {
+  const has = (is: (trigger: Trigger) => boolean) =>
+    triggers.some(is) || owners.some((owner) => owner.triggers.some(is));
+  if (key.kind !== 'destination') {
+    if (has(({ order }) => order !== undefined)) return 'ordered';
+  } else if (isUrgent && has(({ evidence = [] }) => evidence.length > 0)) return 'losing';
+  return isUrgent ? 'urgent' : 'ordinary';
+}
