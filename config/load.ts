@@ -6,8 +6,8 @@ import { ConfigError, type ConfigPath, type ConfigProblem } from './config-error
 import { readDocument } from './document.js';
 import { expand, failureOf, MAX_FILE_BYTES } from './expand.js';
 import { toFindings } from './issues.js';
-import { FILE } from './schema.js';
-import { toConfig } from './to-config.js';
+import { FILE, LOG_FILE } from './schema.js';
+import { toConfig, toLogSettings } from './to-config.js';
 import { unsupportedParts } from './unsupported.js';
 
 export interface LoadOptions {
@@ -45,6 +45,37 @@ export async function loadConfig(options: LoadOptions): Promise<{ config: Config
   }
   if (!checked.success || problems.length > 0) throw new ConfigError(options.path, problems);
   return { config: toConfig(checked.data, directory), source };
+}
+
+/** Where the decisions are. What else a file says may be wrong. */
+export interface LogSettings {
+  readonly settings: Pick<Config, 'owner' | 'decisions' | 'state'>;
+  /** Every fault of the file, for a warning; undefined where there is none. */
+  readonly fault: ConfigError | undefined;
+}
+
+/**
+ * Reads only where the decisions are, for commands that look at the log while the rest of the file is wrong. Throws the
+ * ConfigError of the whole file if `owner`, `decisions` or `state` is wrong as well.
+ */
+export async function loadLogSettings(options: LoadOptions): Promise<LogSettings> {
+  try {
+    return { settings: (await loadConfig(options)).config, fault: undefined };
+  } catch (fault) {
+    if (!(fault instanceof ConfigError)) throw fault;
+    const source = resolve(options.path);
+    const document = readDocument(await read(options, source));
+    const { owner, decisions, state } = parseRecord(document.value);
+    const directory = dirname(source);
+    const expanded = await expand({ owner, decisions, state }, { ...options, directory });
+    const checked = LOG_FILE.safeParse(expanded.value);
+    if (!checked.success || expanded.findings.length > 0) throw fault;
+    return { settings: toLogSettings(checked.data, directory), fault };
+  }
+}
+
+function parseRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
 async function read(options: LoadOptions, source: string): Promise<string> {

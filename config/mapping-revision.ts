@@ -65,6 +65,13 @@ export function mappingRevision(config: Config): `sha256:${string}` {
   return `sha256:${createHash('sha256').update(canonicalJson(decisive)).digest('hex')}`;
 }
 
+/** `sha256:…` over every setting. A secret counts only as there or not. */
+export function configRevision(config: Config): `sha256:${string}` {
+  return `sha256:${createHash('sha256')
+    .update(canonicalJson(shown(config)))
+    .digest('hex')}`;
+}
+
 /** One difference between two configurations; `path` as in `providers.main.pollMs`. Absent is `undefined`. */
 export interface ConfigChange {
   readonly path: string;

@@ -167,6 +167,9 @@ export const FILE = z.strictObject({
   resync: duration('1s', '1d').prefault('5m').describe('How often everything is compared with Consul.'),
 });
 
+/** The part of it that says where the decisions are. */
+export const LOG_FILE = FILE.pick({ owner: true, decisions: true, state: true });
+
 export type ParsedFile = z.output<typeof FILE>;
 
 function isTimeZone(value: string): boolean {

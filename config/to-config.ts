@@ -10,12 +10,12 @@ type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
 
 /** The checked file in the form that the program uses; relative paths of files start at `directory`. */
 export function toConfig(file: ParsedFile, directory: string): Config {
-  const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
+  const absolute = absoluteIn(directory);
   const { token, tls, ...consul } = file.consul;
   const { maxRevocations, protected: protectedServices, freeze } = file.guards;
   const { human, workload, agent, classify } = file.actors;
   return {
-    owner: file.owner,
+    ...toLogSettings(file, directory),
     mode: file.mode,
     consul: {
       ...consul,
@@ -52,14 +52,29 @@ export function toConfig(file: ParsedFile, directory: string): Config {
       })),
     },
     queue: file.queue,
-    decisions:
-      file.decisions.kind === 'kafka' && typeof file.decisions.tls === 'object'
-        ? { ...file.decisions, tls: toTlsFiles(file.decisions.tls, absolute) }
-        : file.decisions,
     http: parseHostPort(file.http.listen) ?? { host: '127.0.0.1', port: 8080 },
-    state: { directory: absolute(file.state.directory) },
     resyncMs: file.resync,
   };
+}
+
+/** Where the decisions are. */
+export function toLogSettings(
+  { owner, decisions, state }: Pick<ParsedFile, 'owner' | 'decisions' | 'state'>,
+  directory: string,
+): Pick<Config, 'owner' | 'decisions' | 'state'> {
+  const absolute = absoluteIn(directory);
+  return {
+    owner,
+    decisions:
+      decisions.kind === 'kafka' && typeof decisions.tls === 'object'
+        ? { ...decisions, tls: toTlsFiles(decisions.tls, absolute) }
+        : decisions,
+    state: { directory: absolute(state.directory) },
+  };
+}
+
+function absoluteIn(directory: string): (path: string) => string {
+  return (path) => (isAbsolute(path) ? path : join(directory, path));
 }
 
 function toRule(scope: string, parsed: ParsedRule): Rule {

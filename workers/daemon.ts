@@ -74,6 +74,7 @@ export async function runDaemon(
       activity: new ChannelActivity(store.keyValues, clock),
       rejectedEvents,
     };
+    const reloads = new Reloads(config, options.reload, deps, signal);
     let sweptAt: number | undefined;
     const swept = createNotifier();
 
@@ -96,6 +97,7 @@ export async function runDaemon(
           ages,
           sweptAt: () => sweptAt,
           isReconciling: plays('reconcile'),
+          reloads,
           metrics,
         }),
     });
@@ -115,7 +117,6 @@ export async function runDaemon(
       addIntake(server, { ...ports, sources });
     }
     const address = await listen(server, config.http);
-    const reloads = new Reloads(config, options.reload, deps, signal);
     options.onReload(() => reloads.request());
 
     const end = AbortSignal.any([signal, inputEnd.signal]);
@@ -146,7 +147,7 @@ export async function runDaemon(
       );
     }
     const relay = plays('relay')
-      ? openDecisionLog(config, runtime).then(async (log) => {
+      ? openDecisionLog(config, runtime, { mayCreateTopic: true }).then(async (log) => {
           closers.unshift(() => log.close());
           await runRelay(
             { journal: store.journal, keyValues: store.keyValues, log, settled, logger, metrics, clock },

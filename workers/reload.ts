@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js';
-import { diffConfig, toMapping } from '../config/mapping-revision.js';
+import { configRevision, diffConfig, toMapping } from '../config/mapping-revision.js';
 import { messageOf } from '../src/errors.js';
 import { providerKey } from '../src/model/key.js';
 import { plainDecision } from '../src/model/plain-decision.js';
@@ -35,6 +35,11 @@ export class Reloads {
     this.#turn = this.#turn.then(() => this.#reload());
   }
 
+  /** The file as it was last read, and its settings that take effect only at a restart. */
+  get configuration(): { readonly revision: string; readonly waitingForRestart: readonly string[] } {
+    return { revision: configRevision(this.#last), waitingForRestart: this.#waitingFor(this.#last) };
+  }
+
   /** Resolves when no reload is under way. Never rejects. */
   async idle(): Promise<void> {
     await this.#turn;
@@ -65,9 +70,7 @@ export class Reloads {
   async #apply(next: Config): Promise<void> {
     const { world, queue, clock, logger } = this.#deps;
     const changes = diffConfig(this.#last, next);
-    const waiting = diffConfig(this.#running, next)
-      .map(({ path }) => path)
-      .filter((path) => !isLive(path));
+    const waiting = this.#waitingFor(next);
     const mapping = toMapping(effective(this.#running, next));
     const detail =
       waiting.length === 0 ? {} : { detail: `what takes effect at a restart only: ${waiting.join(', ')}` };
@@ -108,6 +111,12 @@ export class Reloads {
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'what the new configuration changes waits for the next sweep');
     }
+  }
+
+  #waitingFor(next: Config): readonly string[] {
+    return diffConfig(this.#running, next)
+      .map(({ path }) => path)
+      .filter((path) => !isLive(path));
   }
 
   async #decide(

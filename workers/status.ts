@@ -9,6 +9,7 @@ import type { Agenda } from '../src/queue/agenda.js';
 import type { RecordedHold } from '../src/queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import type { Reloads } from './reload.js';
 import type { WatchAges } from './watch-ages.js';
 
 /** What `/statusz` answers. Ages are in seconds; null means never. */
@@ -33,6 +34,7 @@ export interface Status {
   })[];
   /** Clients that an order closed and no directory shows; null where no part of this process carries orders out. */
   readonly closures: readonly (ClientId & { readonly closure: ClientBlock })[] | null;
+  readonly configuration: Reloads['configuration'];
   readonly outboxDecisions: number;
   readonly providers: readonly ProviderHealth[];
 }
@@ -59,6 +61,7 @@ export async function readStatus(parts: {
   readonly ages: WatchAges;
   readonly sweptAt: () => number | undefined;
   readonly isReconciling: boolean;
+  readonly reloads: Pick<Reloads, 'configuration'>;
   readonly metrics: Metrics;
 }): Promise<Status> {
   const { config, store, deps, ages, metrics } = parts;
@@ -95,6 +98,7 @@ export async function readStatus(parts: {
     closures: parts.isReconciling
       ? [...deps.world.view(now).closures].map(([text, closure]) => ({ ...parseClientText(text), closure }))
       : null,
+    configuration: parts.reloads.configuration,
     outboxDecisions: journal.outboxLength,
     providers,
   };

@@ -1,6 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import type { Config, ConsulSettings, ProviderSettings } from '../config/config.js';
-import type { Parts, Provider, Store } from '../src/cli/parts.js';
+import {
+  type DecisionLogSettings,
+  type Parts,
+  type Provider,
+  type Store,
+  TOPIC_PARTITIONS,
+} from '../src/cli/parts.js';
 import type { Consul } from '../src/consul/consul.js';
 import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import type { DecisionLog } from '../src/decisions/log.js';
@@ -87,7 +93,11 @@ export async function openStore(config: Config, runtime: Runtime): Promise<Store
   });
 }
 
-export async function openDecisionLog(config: Config, runtime: Runtime): Promise<DecisionLog> {
+export async function openDecisionLog(
+  config: DecisionLogSettings,
+  runtime: Runtime,
+  { mayCreateTopic } = { mayCreateTopic: false },
+): Promise<DecisionLog> {
   const { decisions } = config;
   if (decisions.kind === 'embedded') {
     const { createEmbeddedDecisionLog } = await import('../src/decisions/embedded/embedded-decision-log.js');
@@ -102,7 +112,7 @@ export async function openDecisionLog(config: Config, runtime: Runtime): Promise
     ...(decisions.sasl === undefined ? {} : { sasl: decisions.sasl }),
     clientId: `scopemesh-${config.owner}`,
     transactionalId: `scopemesh-${config.owner}`,
-    createTopic: { partitions: 6, replicationFactor: -1 },
+    ...(mayCreateTopic ? { createTopic: { partitions: TOPIC_PARTITIONS, replicationFactor: -1 } } : {}),
     timeoutMs: 10_000,
   });
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
 import type { Runtime } from '../runtime.js';
 import type { PrometheusMetrics } from './metrics.js';
-import type { Parts } from './parts.js';
+import type { DecisionLogSettings, Parts } from './parts.js';
 import type { RunDaemon } from './run-daemon.js';
 import type { Output, Screen } from './terminal/screen.js';
 
@@ -26,6 +26,8 @@ export interface Cli {
   readonly screen: Screen;
   /** Reads the configuration file; throws ConfigError with every fault. */
   openConfig(): Promise<Config>;
+  /** Reads where the decisions are, and warns if the rest of the file has faults. */
+  openLogSettings(): Promise<DecisionLogSettings>;
   /** `quiet` leaves the log to errors, for commands that print what they do themselves. */
   runtime(quiet: boolean): Runtime & { readonly metrics: PrometheusMetrics };
   /** Sets the exit status of the process; 0 if it is never called. */

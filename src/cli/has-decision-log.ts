@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config } from '../../config/config.js';
+import type { DecisionLogSettings } from './parts.js';
 
 /** Whether a decision log can exist. The first decision creates the embedded one. */
-export function hasDecisionLog(config: Config): boolean {
+export function hasDecisionLog(config: DecisionLogSettings): boolean {
   return config.decisions.kind !== 'embedded' || existsSync(join(config.state.directory, 'decisions.db'));
 }

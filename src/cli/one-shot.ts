@@ -139,7 +139,7 @@ async function publish(config: Config, parts: Parts, store: Store, runtime: Runt
   const until = config.queue.kind === 'embedded' ? 0 : clock.now() + DAEMON_PUBLISHES_MS;
   while ((await store.journal.overview()).outboxLength > 0 && clock.now() < until) await clock.sleep(LOOK_MS);
   if ((await store.journal.overview()).outboxLength === 0) return;
-  const log = await parts.openDecisionLog(config, runtime);
+  const log = await parts.openDecisionLog(config, runtime, { mayCreateTopic: true });
   try {
     const publication = new Publication({
       ...runtime,

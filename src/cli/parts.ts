@@ -25,11 +25,22 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Of a Kafka topic that scopemesh creates. */
+export const TOPIC_PARTITIONS = 6;
+
+/** The part of a configuration that says where the decisions are. */
+export type DecisionLogSettings = Pick<Config, 'owner' | 'decisions' | 'state'>;
+
 /** Opens the adapters that the configuration chooses. `workers/wire.ts` implements it, and alone names adapters. */
 export interface Parts {
   openConsul(settings: ConsulSettings, owner: string, runtime: Runtime): Promise<Consul>;
   /** `groups` are those of the mapping. */
   openProvider(settings: ProviderSettings, groups: readonly GroupRules[], runtime: Runtime): Provider;
   openStore(config: Config, runtime: Runtime): Promise<Store>;
-  openDecisionLog(config: Config, runtime: Runtime): Promise<DecisionLog>;
+  /** Unless `mayCreateTopic` is true, a missing topic is an error of `check`. */
+  openDecisionLog(
+    settings: DecisionLogSettings,
+    runtime: Runtime,
+    options?: { readonly mayCreateTopic: boolean },
+  ): Promise<DecisionLog>;
 }

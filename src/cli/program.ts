@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.js';
-import { loadConfig } from '../../config/load.js';
+import { loadConfig, loadLogSettings } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
@@ -112,15 +112,24 @@ function createCli(
   screen: Screen,
   exit: (status: number) => void,
 ): Cli {
+  const loadOptions = () => ({
+    path: program.opts<{ config: string }>().config,
+    environment: around.environment,
+    readFile: readTextFile,
+  });
   return {
     around,
     screen,
     exit,
     signal: around.signal,
-    async openConfig() {
-      const { config: path } = program.opts<{ config: string }>();
-      const { environment } = around;
-      return (await loadConfig({ path, environment, readFile: readTextFile })).config;
+    openConfig: async () => (await loadConfig(loadOptions())).config,
+    async openLogSettings() {
+      const { settings, fault } = await loadLogSettings(loadOptions());
+      if (fault !== undefined)
+        screen.warn(
+          `${fault.message}\nscopemesh: the configuration file has faults; this command uses only owner, decisions and state of it`,
+        );
+      return settings;
     },
     runtime(quiet) {
       const isDefault = program.getOptionValueSource('logLevel') === 'default';

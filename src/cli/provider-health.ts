@@ -57,6 +57,13 @@ export const ProviderHealth = z.object({
 });
 export type ProviderHealth = z.infer<typeof ProviderHealth>;
 
+const StatusBody = z.object({ providers: z.array(ProviderHealth) });
+
+/** The providers in what `/statusz` answered; empty for another version's answer. */
+export function providersIn(status: unknown): readonly ProviderHealth[] {
+  return StatusBody.safeParse(status).data?.providers ?? [];
+}
+
 const CURSOR_LENGTH = 32;
 
 /** Gathers what the processes of this instance keep of a provider, and sets its gauges. */

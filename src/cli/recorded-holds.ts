@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.js';
-import { type Decision, HOLD_REASONS } from '../model/decision.js';
+import { type Decision, HOLD_REASONS, type HoldReason } from '../model/decision.js';
 import { holdKey } from '../plan/holds.js';
 import type { Cli } from './cli.js';
 import type { DaemonClient } from './daemon-client.js';
@@ -8,6 +8,7 @@ import { hasDecisionLog } from './has-decision-log.js';
 
 /** A hold under the ID by which `approve` and `reject` name it. */
 export interface KnownHold {
+  readonly reason: HoldReason;
   readonly decisionId: string;
   readonly rejectedBy: string | null;
 }
@@ -55,9 +56,10 @@ export async function readKnownHolds(
 
 /** The holds that no later decision of a log ends. */
 export async function holdsIn(decisions: AsyncIterable<Decision>): Promise<KnownHolds> {
-  const bySubject = new Map<string, Map<string, KnownHold & { readonly time: string }>>();
+  type Held = Omit<KnownHold, 'reason'> & { readonly time: string };
+  const bySubject = new Map<string, Map<string, Held>>();
   for await (const { id, type, time, subject, outcome, reason, principal } of decisions) {
-    const holds = bySubject.get(subject) ?? new Map<string, KnownHold & { readonly time: string }>();
+    const holds = bySubject.get(subject) ?? new Map<string, Held>();
     bySubject.set(subject, holds);
     const before = holds.get(reason);
     if (outcome === 'held') holds.set(reason, { decisionId: id, rejectedBy: null, time });
@@ -71,7 +73,7 @@ export async function holdsIn(decisions: AsyncIterable<Decision>): Promise<Known
   for (const [subject, holds] of bySubject)
     for (const [each, { decisionId, rejectedBy }] of holds) {
       const reason = HOLD_REASONS.find((one) => one === each);
-      if (reason !== undefined) known.set(holdKey({ subject, reason }), { decisionId, rejectedBy });
+      if (reason !== undefined) known.set(holdKey({ subject, reason }), { reason, decisionId, rejectedBy });
     }
   return known;
 }

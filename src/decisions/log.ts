@@ -1,4 +1,8 @@
+import { SyncError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
+
+/** The topic does not exist, or its user may not see it, and it was not created. */
+export class MissingTopic extends SyncError {}
 
 export interface ReadOptions {
   /** `start`: everything; `end`: what comes from now on; or an ISO 8601 instant. */

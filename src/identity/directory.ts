@@ -60,4 +60,6 @@ export interface AccessCheck {
   readonly isGranted: boolean;
   /** Without `groups:` in the mapping nothing is read with it. */
   readonly forGroupsOnly?: boolean;
+  /** What goes unnoticed without it even if no `groups:` are mapped. */
+  readonly withoutIt?: string;
 }

@@ -18,11 +18,11 @@ const decision = (id: string, facts: Partial<Decision>): Decision => ({
   ...facts,
 });
 
-async function known(...decisions: Decision[]): Promise<readonly (readonly [string, unknown])[]> {
+async function known(...decisions: Decision[]): Promise<readonly (readonly [string, object])[]> {
   async function* log() {
     yield* decisions;
   }
-  return [...(await holdsIn(log()))];
+  return [...(await holdsIn(log()))].map(([key, { reason: _, ...hold }]) => [key, hold]);
 }
 
 const LATER = '2026-01-31T12:00:01.000Z';

@@ -2,6 +2,7 @@ import type { Kafka } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { KafkaTopic } from '../../src/decisions/kafka/topic.js';
+import { MissingTopic } from '../../src/decisions/log.js';
 
 /** A cluster without topics, as far as the check of a topic needs one. */
 function clusterThat(createTopics: () => Promise<boolean>): Kafka {
@@ -36,6 +37,20 @@ describe('a topic that is missing', () => {
       });
     },
   );
+
+  it('is a MissingTopic where it may not be created, and is not created', async () => {
+    const created: string[] = [];
+    const topic = new KafkaTopic(
+      async () =>
+        clusterThat(async () => {
+          created.push('decisions');
+          return true;
+        }),
+      { topic: 'decisions', timeoutMs: 5_000, clock: systemClock },
+    );
+    await expect(topic.check()).rejects.toBeInstanceOf(MissingTopic);
+    expect(created).toEqual([]);
+  });
 
   it('may be created by another process at the same moment', async () => {
     await expect(topicOf(clusterThat(async () => false)).check()).resolves.toBeUndefined();

@@ -145,7 +145,7 @@ async function knownHolds({ journal, window }: OneShot['deps']): Promise<KnownHo
   return new Map(
     holds.map((hold) => [
       holdKey(hold),
-      { decisionId: hold.decisionId, rejectedBy: window.rejections.of(hold.subject)?.by.id ?? null },
+      { ...hold, rejectedBy: window.rejections.of(hold.subject)?.by.id ?? null },
     ]),
   );
 }

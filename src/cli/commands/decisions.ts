@@ -8,6 +8,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Cli } from '../cli.js';
 import { hasDecisionLog } from '../has-decision-log.js';
+import type { DecisionLogSettings } from '../parts.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { approveCommand, mayBeApproved } from '../terminal/plan-text.js';
 import { printable } from '../terminal/screen.js';
@@ -78,11 +79,11 @@ function withFilter(command: Command): Command {
 
 async function list(filter: Filter, cli: Cli): Promise<void> {
   const { limit } = filter;
-  const { kind } = (await cli.openConfig()).decisions;
-  // A topic keeps the order of each subject alone: over all of them it is the time that orders.
-  const isOrdered = kind === 'embedded';
+  const settings = await cli.openLogSettings();
+  // A topic keeps only the order of each subject. Over all subjects, the time orders.
+  const isOrdered = settings.decisions.kind === 'embedded';
   const kept: Decision[] = [];
-  for await (const decision of readLog(cli, filter.since ?? 'start', false)) {
+  for await (const decision of readLog(settings, cli, filter.since ?? 'start', false)) {
     if (!isAbout(decision, filter.subject)) continue;
     if (isOrdered && limit === undefined) print(decision, filter, cli);
     else kept.push(decision);
@@ -94,7 +95,8 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
 
 async function tail(filter: Filter, cli: Cli): Promise<void> {
   try {
-    for await (const decision of readLog(cli, filter.since ?? 'end', true))
+    const settings = await cli.openLogSettings();
+    for await (const decision of readLog(settings, cli, filter.since ?? 'end', true))
       if (isAbout(decision, filter.subject)) print(decision, filter, cli);
   } catch (error) {
     // ctrl-c is how it is meant to end.
@@ -102,14 +104,18 @@ async function tail(filter: Filter, cli: Cli): Promise<void> {
   }
 }
 
-async function* readLog(cli: Cli, from: string, follow: boolean): AsyncIterable<Decision> {
-  const config = await cli.openConfig();
-  if (!hasDecisionLog(config)) {
-    sayEmpty(config.state.directory, cli);
+async function* readLog(
+  settings: DecisionLogSettings,
+  cli: Cli,
+  from: string,
+  follow: boolean,
+): AsyncIterable<Decision> {
+  if (!hasDecisionLog(settings)) {
+    sayEmpty(settings.state.directory, cli);
     // No decision was ever made here: reading must not leave a file behind.
     if (!follow) return;
   }
-  const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
+  const log = await cli.around.parts.openDecisionLog(settings, cli.runtime(true));
   try {
     yield* log.read({ from, follow }, cli.signal);
   } finally {
@@ -143,7 +149,10 @@ function isAbout(decision: Decision, subject: string | undefined): boolean {
 /** There is no chain yet, and what cannot be verified must not look as if it were. */
 async function verify(options: { readonly input?: string; readonly json?: true }, cli: Cli): Promise<void> {
   let count = 0;
-  const source = options.input === undefined ? readLog(cli, 'start', false) : readLines(options.input);
+  const source =
+    options.input === undefined
+      ? readLog(await cli.openLogSettings(), cli, 'start', false)
+      : readLines(options.input);
   for await (const _ of source) count++;
   const message =
     `nothing was verified: these ${count} decisions carry no hash chain. This version of scopemesh does not ` +

@@ -5,15 +5,20 @@ import { NO_FOLLOW_UPS } from '../../reconcile/deps.js';
 import { readConsul } from '../../reconcile/sweep.js';
 import type { Cli } from '../cli.js';
 import { createWorld } from '../create-core.js';
+import { findDaemon } from '../daemon-client.js';
 import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
+import { daemonFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
+import { neighbourFindings } from '../doctor/neighbour-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { createJwksUris } from '../jwks-uris.js';
+import { providersIn } from '../provider-health.js';
+import { readKnownHolds } from '../recorded-holds.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
 
@@ -53,6 +58,8 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
   const runtime = { ...cli.runtime(true), logger: silentLogger };
   const { clock } = runtime;
   const { parts } = cli.around;
+  const daemon = await findDaemon(config, cli.signal);
+  const health = daemon && providersIn(daemon.status);
   const consul = await parts.openConsul(config.consul, config.owner, runtime);
   const closers = [() => consul.close()];
   try {
@@ -64,7 +71,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
     const [ofConsul, ofStores, ...ofProviders] = await Promise.all([
       consulFindings(config, consul, clock.now, cli.signal),
       storeFindings(config, parts, runtime),
-      ...providers.map((provider) => providerFindings(provider, config, world, runtime, cli.signal)),
+      ...providers.map((provider) => providerFindings(provider, config, world, health, runtime, cli.signal)),
     ]);
     const isRead = await readConsul(
       { ...runtime, world, consul, queue: NO_FOLLOW_UPS, jwksUris: createJwksUris(config, runtime) },
@@ -80,7 +87,8 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
       ...ofProviders.flat(),
       ...ofStores,
-      ...(isRead ? meshFindings(config, world, now) : [UNREAD]),
+      ...daemonFindings(daemon?.status, await readKnownHolds(config, daemon, cli), config, now),
+      ...(isRead ? [...meshFindings(config, world, now), ...neighbourFindings(config, world)] : [UNREAD]),
       ...userRuleFindings(world.mapping),
       ...(facts === undefined
         ? []

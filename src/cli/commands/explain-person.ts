@@ -1,6 +1,6 @@
 import { SyncError } from '../../errors.js';
 import { peopleName, personName } from '../../plan/acl/object-names.js';
-import { groupsOf } from '../../plan/acl/plan-people.js';
+import { rulesOfGroups } from '../../plan/acl/plan-people.js';
 import { knownMembers, plannedPeople } from '../../state/people-acl.js';
 import type { Cli } from '../cli.js';
 import type { BothSides } from '../load-current-state.js';
@@ -9,6 +9,7 @@ import { holdView } from '../plan-view.js';
 import { durationText } from '../terminal/duration-text.js';
 import { loginVerdict } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
+import { claimText, groupClaim, groupHint, personClaims, type TokenClaim } from '../token-claims.js';
 
 const CANNOT_LOG_IN = 4;
 
@@ -18,6 +19,10 @@ export interface GroupOfPerson {
   /** Null: the members could not be read. */
   readonly isMember: boolean | null;
   readonly role: string;
+  /** What the person's access token must have for this group; null where the provider is unknown. */
+  readonly tokenClaim: TokenClaim | null;
+  /** How to make the provider write it; null where there is no choice. */
+  readonly hint: string | null;
   /** ACL rules that the group gives; null where they give nothing. */
   readonly rules: string | null;
   /** Whether the role stands in Consul. */
@@ -25,13 +30,16 @@ export interface GroupOfPerson {
 }
 
 /** What a person may do with Consul by their groups. */
-function personView(sides: Pick<BothSides, 'world' | 'acl'>, provider: string, subject: string) {
-  const { world, acl } = sides;
+function personView(sides: Pick<BothSides, 'world' | 'acl' | 'config'>, provider: string, subject: string) {
+  const { world, acl, config } = sides;
   const { mapping } = world;
   const { owner } = mapping;
   const members = knownMembers(provider, sides);
   const { desired, holds } = plannedPeople(provider, sides);
-  const groups = [...new Set(groupsOf(mapping, provider))].map((group): GroupOfPerson => {
+  const loginProvider = mapping.acl.providers.get(provider);
+  const kind = config.providers.find(({ name }) => name === provider)?.kind ?? '';
+  const groups = rulesOfGroups(mapping, provider).map((rule): GroupOfPerson => {
+    const { group } = rule;
     const role = personName(owner, provider, subject, group);
     const wanted = desired.roles.find(({ name }) => name === role);
     const policies = desired.policies.filter(({ name }) => wanted?.policies.includes(name));
@@ -39,6 +47,8 @@ function personView(sides: Pick<BothSides, 'world' | 'acl'>, provider: string, s
       group,
       isMember: members === undefined ? null : (members.get(group)?.includes(subject) ?? false),
       role,
+      tokenClaim: loginProvider === undefined ? null : groupClaim(rule, loginProvider),
+      hint: groupHint(kind, rule) ?? null,
       rules: policies.length === 0 ? null : policies.map(({ rules }) => rules).join(' '),
       stands: acl.cache.of(role).role !== undefined,
     };
@@ -60,6 +70,7 @@ function personView(sides: Pick<BothSides, 'world' | 'acl'>, provider: string, s
             authMethod: method.name,
             audiences: method.config.boundAudiences,
             maxTokenTtlSeconds: method.maxTokenTtlSeconds,
+            tokenClaims: loginProvider === undefined ? [] : personClaims(loginProvider, subject),
             command: loginCommand(method.name),
           }
         : null,
@@ -101,12 +112,17 @@ function print(
       `for ${durationText(login.maxTokenTtlSeconds)} at most, by auth method ${login.authMethod}`,
     );
     fact('login', login.command);
-    fact('', `with an access token for ${login.audiences.join(' or ')} that lists the group too`);
+    const [first, ...others] = login.tokenClaims;
+    if (first !== undefined) fact('token', `the access token must fulfil all of these: ${claimText(first)}`);
+    for (const claim of others) fact('', claimText(claim));
   }
-  for (const { group, isMember, rules, stands } of groups) {
+  for (const { group, isMember, rules, stands, tokenClaim, hint } of groups) {
     const note = rules !== null && !stands ? '; not made yet, see scopemesh plan' : '';
     if (rules !== null) fact('group', `${group}: ${rules}${note}`);
     else fact('group', `${group}: ${isMember === null ? 'its members could not be read' : 'no member'}`);
+    if (rules === null || tokenClaim === null) continue;
+    fact('', `in the token, ${claimText(tokenClaim)}`);
+    if (hint !== null) fact('', hint);
   }
   if (groups.length === 0) fact('group', 'the configuration maps none of this provider');
   for (const { reason, detail } of holds) fact('held', `${reason}: ${detail}`);

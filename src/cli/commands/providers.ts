@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { Config } from '../../../config/config.js';
 import { messageOf } from '../../errors.js';
 import type { AccessCheck } from '../../identity/directory.js';
@@ -9,10 +8,8 @@ import { accessNeeded } from '../access-needed.js';
 import type { Cli } from '../cli.js';
 import { findDaemon } from '../daemon-client.js';
 import type { Parts } from '../parts.js';
-import { ProviderHealth } from '../provider-health.js';
+import { providersIn } from '../provider-health.js';
 import { type ProviderView, printProviders } from '../terminal/providers-text.js';
-
-const StatusBody = z.object({ providers: z.array(ProviderHealth) });
 
 export function addProviders(program: Command, cli: Cli): void {
   program
@@ -37,7 +34,7 @@ Examples:
       const config = await cli.openConfig();
       const runtime = { ...cli.runtime(true), logger: silentLogger };
       const daemon = await findDaemon(config, cli.signal);
-      const known = daemon === undefined ? [] : StatusBody.parse(daemon.status).providers;
+      const known = daemon === undefined ? [] : providersIn(daemon.status);
       const views = await Promise.all(
         config.providers.map(async (settings): Promise<ProviderView> => {
           const health = known.find(({ provider }) => provider === settings.name);

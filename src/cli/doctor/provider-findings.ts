@@ -3,21 +3,31 @@ import { abortAfter } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Directory } from '../../identity/directory.js';
 import type { OAuthClient } from '../../model/client.js';
-import { groupsOf } from '../../plan/acl/plan-people.js';
+import { groupsOf, rulesOfGroups } from '../../plan/acl/plan-people.js';
 import type { Runtime } from '../../runtime.js';
 import type { WorldState } from '../../state/world-state.js';
 import { accessNeeded } from '../access-needed.js';
 import type { Provider } from '../parts.js';
-import { error, type Finding, notice, ok, warning } from './finding.js';
+import type { ProviderHealth } from '../provider-health.js';
+import { durationText } from '../terminal/duration-text.js';
+import { claimText, groupClaim, groupHint } from '../token-claims.js';
+import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 import { skewFinding } from './skew.js';
 
 const DISCOVERY_TIMEOUT_MS = 5_000;
 
-/** Each identity provider: readable with its credentials, told of changes at once, and its clock. Fills the world. */
+/** What a running daemon knows of its providers; undefined if no daemon answers. */
+export type KnownHealth = readonly ProviderHealth[] | undefined;
+
+/**
+ * One identity provider: what its credentials can read, whether its events arrive, and its clock. Puts its clients into
+ * the world.
+ */
 export async function providerFindings(
   { settings, directory, source }: Provider,
   config: Config,
   world: WorldState,
+  health: KnownHealth,
   { clock }: Runtime,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
@@ -49,7 +59,11 @@ export async function providerFindings(
           'give each client the attribute consul-services with the services it belongs to',
         ),
       );
-    findings.push(...apiFindings(settings, clients), ...(await memberFindings(directory, world, signal)));
+    findings.push(
+      ...apiFindings(settings, clients),
+      ...(await memberFindings(directory, world, signal)),
+      ...groupClaimFindings(settings, world),
+    );
   } catch (cause) {
     signal.throwIfAborted();
     isRead = false;
@@ -68,13 +82,27 @@ export async function providerFindings(
     source === undefined
       ? notice(
           `provider.${name}.webhook`,
-          `provider ${name} has no webhook: a change is seen at the next poll, up to ${settings.pollMs / 1000} s later`,
+          `provider ${name} has no webhook: scopemesh sees a change at the next poll, up to ${settings.pollMs / 1000} s later`,
           `configure webhook.secrets and let the provider send to POST /events/${name}`,
         )
-      : ok(`provider.${name}.webhook`, `provider ${name} sends its events to POST /events/${name}`),
+      : webhookFinding(name, health, clock.now()),
   );
   findings.push(...(await clockFindings(settings, clock.now, signal)));
   return findings;
+}
+
+/** A secret in the file says nothing about whether the provider sends anything. */
+function webhookFinding(name: string, known: KnownHealth, now: number): Finding {
+  const id = `provider.${name}.webhook`;
+  const url = `POST /events/${name}`;
+  const isSet = `provider ${name} has a webhook secret`;
+  const remedy = `change a client at the provider, and check that the provider sends its events to ${url} of the daemon`;
+  if (known === undefined)
+    return notice(id, `${isSet}; whether events arrive is not known, because no daemon answers`, remedy);
+  const lastEventAt = known.find(({ provider }) => provider === name)?.webhook?.lastEventAt ?? null;
+  if (lastEventAt === null) return notice(id, `${isSet}; last event: never`, remedy);
+  const age = durationText((now - Date.parse(lastEventAt)) / 1000);
+  return ok(id, `provider ${name} sends its events to ${url}; last event: ${age} ago`);
 }
 
 /** An API whose name is mistyped, or that was deleted, opens nothing. */
@@ -128,6 +156,23 @@ async function memberFindings(
   }
 }
 
+/** A token that names a group otherwise than the mapping does is refused by Consul, without a reason. */
+function groupClaimFindings({ name, kind }: ProviderSettings, { mapping }: WorldState): readonly Finding[] {
+  const rules = rulesOfGroups(mapping, name);
+  const provider = mapping.acl.providers.get(name);
+  if (rules.length === 0 || provider === undefined) return [];
+  const claims = rules.map((rule) => claimText(groupClaim(rule, provider)));
+  const [hint] = rules.flatMap((rule) => groupHint(kind, rule) ?? []);
+  const aud = claimText({ claim: 'aud', must: 'contain', value: provider.audience ?? '' });
+  return [
+    notice(
+      `provider.${name}.group-claims`,
+      `doctor sees no tokens: a person of provider ${name} logs in to Consul only if in the access token ${aud} and, by group, ${namesText(claims)}`,
+      `compare that with the payload of a person's access token; scopemesh explain --person ${name}/SUBJECT prints all conditions${hint === undefined ? '' : `. ${hint}`}`,
+    ),
+  ];
+}
+
 /** Each permission by the name under which it is granted at the provider. */
 async function accessFindings(
   directory: Directory,
@@ -136,18 +181,29 @@ async function accessFindings(
 ): Promise<readonly Finding[]> {
   const { provider } = directory;
   try {
-    const checks = accessNeeded((await directory.checkAccess?.(signal)) ?? [], config);
+    const all = (await directory.checkAccess?.(signal)) ?? [];
+    const checks = accessNeeded(all, config);
     const missing = checks.filter(({ isGranted }) => !isGranted);
     const id = `provider.${provider}.access`;
+    const optional = all.flatMap((check) => {
+      const { permission, isGranted, withoutIt } = check;
+      if (isGranted || withoutIt === undefined || checks.includes(check)) return [];
+      const message = `provider ${provider} does not grant ${permission}: ${withoutIt}`;
+      return [notice(id, message, `grant ${permission} to the client or account as which scopemesh reads`)];
+    });
     if (checks.length > 0 && missing.length === 0)
-      return [ok(id, `provider ${provider} grants ${checks.map(({ permission }) => permission).join(', ')}`)];
-    return missing.map(({ permission, neededFor }) =>
+      return [
+        ok(id, `provider ${provider} grants ${checks.map(({ permission }) => permission).join(', ')}`),
+        ...optional,
+      ];
+    const needed = missing.map(({ permission, neededFor }) =>
       warning(
         id,
         `provider ${provider} does not grant ${permission}: scopemesh cannot read ${neededFor}`,
         `grant ${permission} to the client or account as which scopemesh reads`,
       ),
     );
+    return [...needed, ...optional];
   } catch {
     // That it cannot be asked is a finding already.
     signal.throwIfAborted();

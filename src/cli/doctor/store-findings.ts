@@ -1,10 +1,11 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../../../config/config.js';
+import { MissingTopic } from '../../decisions/log.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Runtime } from '../../runtime.js';
-import type { Parts } from '../parts.js';
-import { error, type Finding, notice, ok } from './finding.js';
+import { type Parts, TOPIC_PARTITIONS } from '../parts.js';
+import { error, type Finding, notice, ok, warning } from './finding.js';
 
 /** Where jobs and decisions are kept: reachable, safe and writable. */
 export async function storeFindings(
@@ -81,6 +82,12 @@ async function decisionsFinding(config: Config, parts: Parts, runtime: Runtime):
       await log.close();
     }
   } catch (cause) {
+    if (cause instanceof MissingTopic && decisions.kind === 'kafka')
+      return warning(
+        'decisions',
+        `Kafka has no topic ${decisions.topic} that this user may see, so no decision is published`,
+        `start scopemesh run, which creates the topic with ${TOPIC_PARTITIONS} partitions if its user has Create on it, or create it: kafka-topics.sh --create --topic ${decisions.topic} --partitions ${TOPIC_PARTITIONS} --replication-factor 3`,
+      );
     return error(
       'decisions',
       messageOf(cause),

@@ -85,7 +85,7 @@ function approveText(hold: Hold, known: KnownHolds): string | undefined {
 }
 
 /** The command that releases a hold. */
-export function approveCommand({ decisionId, rejectedBy }: KnownHold): string {
+export function approveCommand({ decisionId, rejectedBy }: Omit<KnownHold, 'reason'>): string {
   return `scopemesh approve ${rejectedBy === null ? '' : '--override '}${decisionId}`;
 }
 

@@ -1,6 +1,7 @@
 import type { Admin, Kafka } from 'kafkajs';
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import type { SyncError } from '../../errors.js';
+import { MissingTopic } from '../log.js';
 import { isDenied, toSyncError, within } from './kafka-error.js';
 
 /** Offsets by partition. */
@@ -102,7 +103,7 @@ export class KafkaTopic {
 }
 
 function missingTopic(topic: string, remedy: string, cause?: unknown): SyncError {
-  return new SyncError(
+  return new MissingTopic(
     'ERR_DECISIONS_UNREACHABLE',
     `Kafka has no topic ${topic} that this user can see, and scopemesh has no permission to create it; create it ` +
       `(kafka-topics.sh --create --topic ${topic} --partitions 6 --replication-factor 3), ${remedy}.`,

@@ -35,6 +35,7 @@ export async function checkKeycloakAccess(
       permission: 'realm-management/view-users',
       neededFor: 'whether service accounts are enabled, their roles, and the members of groups',
       isGranted: await seesUsers(api, signal),
+      withoutIt: 'scopemesh does not see that somebody disables or deletes a service account',
       ...(options.serviceAccountRoles ? {} : { forGroupsOnly: true }),
     },
   ];

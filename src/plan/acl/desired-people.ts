@@ -152,6 +152,14 @@ function selectorFor(provider: LoginProvider, subject: string, { claim, name }: 
 /** Where and how a token names a group. */
 type Place = NonNullable<GroupRules['inToken']>;
 
+/** The claim in which a person's token must list the group, and the name that it must have there. */
+export function groupInToken(
+  { group, inToken }: Pick<GroupRules, 'group' | 'inToken'>,
+  provider: Pick<LoginProvider, 'claims'>,
+): Place {
+  return inToken ?? { claim: provider.claims.groups, name: group };
+}
+
 function policiesByGroup(
   rules: AclSettings['groups'],
   provider: LoginProvider,
@@ -159,7 +167,9 @@ function policiesByGroup(
   parse: (text: string) => AclRules,
   hold: (reason: HoldReason, detail: string) => void,
 ): readonly { readonly group: string; readonly inToken: Place; readonly policy: AclPolicy }[] {
-  return rules.flatMap(({ group, inToken = { claim: provider.claims.groups, name: group }, acl }) => {
+  return rules.flatMap((rule) => {
+    const { group, acl } = rule;
+    const inToken = groupInToken(rule, provider);
     const filled = fill(acl, {}, mapping, parse);
     if (!('reason' in filled)) return [{ group, inToken, policy: toPolicy(mapping.owner, filled.text) }];
     hold(filled.reason, `groups.${group}: ${filled.detail}`);

@@ -1,5 +1,6 @@
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { ChangeReason, DecidedPerson } from '../../model/decision.js';
+import type { GroupRules } from '../../model/login.js';
 import type { Members } from '../../model/members.js';
 import type { Mapping, Mode } from '../../model/rule.js';
 import type { Evidence } from '../../model/trigger.js';
@@ -124,8 +125,13 @@ export function planPeople(
 
 /** The groups that the mapping names at a provider. */
 export function groupsOf(mapping: Mapping, provider: string): readonly string[] {
+  return rulesOfGroups(mapping, provider).map(({ group }) => group);
+}
+
+/** The rules of these groups. */
+export function rulesOfGroups(mapping: Mapping, provider: string): readonly GroupRules[] {
   const only = mapping.providers.length === 1 ? mapping.providers[0] : undefined;
-  return mapping.acl.groups.filter((rule) => (rule.provider ?? only) === provider).map(({ group }) => group);
+  return mapping.acl.groups.filter((rule) => (rule.provider ?? only) === provider);
 }
 
 /** With what stands of people whose record cannot be parsed: they keep it, and gain nothing. */

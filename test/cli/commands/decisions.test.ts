@@ -53,3 +53,32 @@ describe('decisions verify of a file that cannot be read', () => {
     expect(err).toContain('give a file of what scopemesh decisions list --json printed');
   });
 });
+
+describe('decisions beside a configuration file that is wrong', () => {
+  const state = () => join(cli.directory, 'state');
+
+  it.each(['list', 'verify'])(
+    '%s works with what the file says of owner, decisions and state',
+    async (name) => {
+      cli.configure({ scopes: { 'orders:read': { too: 'orders' } }, providers: [] });
+      const { out, err } = await cli.run(['decisions', name]);
+      expect(out).toBe('');
+      expect(err).toContain('scopes."orders:read".too');
+      expect(err).toContain('uses only owner, decisions and state of it');
+      expect(err).toContain(`no decisions yet in ${state()}`);
+      expect(err).not.toContain('scopemesh doctor');
+    },
+  );
+
+  it('exits 0 for list, and 1 where one of those three is wrong too', async () => {
+    cli.configure({ scopes: 7 });
+    expect((await cli.run(['decisions', 'list'])).status).toBe(0);
+    cli.configure({ scopes: 7, decisions: { kind: 'kafka' } });
+    expect(await cli.run(['decisions', 'list'])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('decisions.brokers'),
+    });
+    writeFileSync(cli.configFile, 'owner: [');
+    expect((await cli.run(['decisions', 'list'])).status).toBe(1);
+  });
+});

@@ -58,6 +58,19 @@ describe('doctor', () => {
     return findings.find(({ id }) => id === 'provider.main.groups');
   };
 
+  it('names the claim and the value that a token needs for each group, because it sees no tokens', async () => {
+    idp({ ann: ['oncall'] });
+    const { json } = await cli.run(['doctor', '--json']);
+    const findings = json().findings as readonly { readonly id: string }[];
+    expect(findings.find(({ id }) => id === 'provider.main.group-claims')).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining(
+        'aud must contain "consul" and, by group, groups must contain "oncall"',
+      ),
+      remedy: expect.stringContaining('scopemesh explain --person main/'),
+    });
+  });
+
   it('names the groups that nobody is in, and says that members cannot be read', async () => {
     configure({ groups: { ...GROUPS, 'on-call': GROUPS.oncall } });
     idp({ ann: ['oncall'] });
@@ -155,6 +168,9 @@ describe('explain --person', () => {
     expect(status).toBe(4);
     expect(out).toMatch(/^may log in once it is made: see scopemesh plan {2}main\/auth0\|ann \(human\)$/m);
     expect(out).toMatch(/^ {2}group +oncall: \{"key_prefix".*not made yet/m);
+    expect(out).toContain('in the token, groups must contain "oncall"');
+    expect(out).toContain('aud must contain "consul"');
+    expect(out).toContain('sub must equal "auth0|ann"');
     await cli.run(['apply', '--yes']);
     const made = await cli.run(asked);
     expect(made.status).toBe(0);
@@ -166,7 +182,14 @@ describe('explain --person', () => {
       mayLogIn: true,
       isMade: true,
       login: { authMethod: 'scopemesh-payments-main-_people', audiences: ['consul'] },
-      groups: [{ group: 'oncall', isMember: true, stands: true }],
+      groups: [
+        {
+          group: 'oncall',
+          isMember: true,
+          stands: true,
+          tokenClaim: { claim: 'groups', must: 'contain', value: 'oncall' },
+        },
+      ],
       holds: [],
     });
   });

@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import type { Config } from '../../../config/config.js';
+import { configRevision } from '../../../config/mapping-revision.js';
+import type { KnownHold, KnownHolds } from '../recorded-holds.js';
+import { durationText } from '../terminal/duration-text.js';
+import { approveCommand, mayBeApproved } from '../terminal/plan-text.js';
+import { type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
+
+const StatusBody = z.object({
+  parked: z.array(z.object({ key: z.string(), attempts: z.number(), error: z.string(), since: z.string() })),
+  closures: z.array(z.object({ provider: z.string(), clientId: z.string(), closure: z.string() })).nullable(),
+  configuration: z.object({ revision: z.string(), waitingForRestart: z.array(z.string()) }),
+});
+type StatusBody = z.infer<typeof StatusBody>;
+
+/** What waits for a person, by the running daemon. `known`: its recorded holds, or those of the decision log. */
+export function daemonFindings(
+  status: unknown,
+  known: KnownHolds,
+  config: Config,
+  now: number,
+): readonly Finding[] {
+  const holds = approvableFindings(known);
+  if (status === undefined)
+    return [
+      ...holds,
+      notice(
+        'daemon',
+        'no daemon answers at http.listen, so parked keys, quarantines and settings that wait for a restart are not checked',
+        'run scopemesh doctor on the machine on which scopemesh run runs',
+      ),
+    ];
+  const parsed = StatusBody.safeParse(status);
+  if (!parsed.success)
+    return [
+      ...holds,
+      notice(
+        'daemon',
+        'the running daemon has another version: parked keys, quarantines and settings that wait for a restart are not checked',
+        'restart the daemon with this version of scopemesh',
+      ),
+    ];
+  return [
+    ...holds,
+    ...quarantineFindings(parsed.data),
+    ...parkedFindings(parsed.data, config.resyncMs / 1000, now),
+    ...settingFindings(parsed.data, config),
+  ];
+}
+
+/** Removals that a person can approve or reject. */
+function approvableFindings(known: KnownHolds): readonly Finding[] {
+  const waiting: KnownHold[] = [];
+  let rejected = 0;
+  for (const hold of known.values()) {
+    if (!mayBeApproved(hold)) continue;
+    if (hold.rejectedBy === null) waiting.push(hold);
+    else rejected++;
+  }
+  const findings: Finding[] = [];
+  if (waiting.length > 0) {
+    const commands = waiting.slice(0, NAMES).map(approveCommand);
+    const more = waiting.length > NAMES ? '; scopemesh plan lists the others' : '';
+    findings.push(
+      warning(
+        'holds',
+        `the mass guard holds ${waiting.length} removals until a person approves or rejects them (RevocationLimit)`,
+        `look at them with scopemesh plan; then ${commands.join('; ')}${more}`,
+      ),
+    );
+  }
+  if (rejected > 0)
+    findings.push(
+      notice('holds.rejected', `${rejected} removals are rejected: the access stays`, 'see scopemesh plan'),
+    );
+  return findings;
+}
+
+function quarantineFindings({ closures }: StatusBody): readonly Finding[] {
+  return (closures ?? []).map(({ provider, clientId, closure }) =>
+    closure === 'ClientQuarantined'
+      ? warning(
+          'quarantine',
+          `client ${provider}/${clientId} is in quarantine, because its secret was reported as compromised`,
+          `rotate its secret at the identity provider; to end the quarantine without that: scopemesh approve ${provider}/${clientId}`,
+        )
+      : warning(
+          'unconfirmed',
+          `client ${provider}/${clientId} is closed: an event reported it as disabled or deleted, and its directory cannot be read (${closure})`,
+          'make the directory readable; the next complete read opens or removes the access',
+        ),
+  );
+}
+
+function parkedFindings({ parked }: StatusBody, resyncSeconds: number, now: number): readonly Finding[] {
+  if (parked.length === 0) return [ok('parked', 'no key is parked')];
+  const often = durationText(resyncSeconds);
+  return parked.map(({ key, attempts, error, since }) =>
+    warning(
+      'parked',
+      `the key ${key} is parked since ${durationText((now - Date.parse(since)) / 1000)}: ${attempts} attempts failed, the last with: ${error}`,
+      `correct the cause; the daemon retries a parked key at the next complete comparison (resync, every ${often}), at the next event about it, and when it is restarted`,
+    ),
+  );
+}
+
+function settingFindings({ configuration }: StatusBody, config: Config): readonly Finding[] {
+  const { revision, waitingForRestart } = configuration;
+  if (revision !== configRevision(config))
+    return [
+      warning(
+        'configuration',
+        'the daemon runs with other settings than this file gives with this environment',
+        'have the daemon read the file again (send it SIGHUP), then run scopemesh doctor again',
+      ),
+    ];
+  if (waitingForRestart.length > 0)
+    return [
+      warning(
+        'configuration',
+        `these settings of the file take effect only at a restart of the daemon: ${namesText(waitingForRestart)}`,
+        'restart the daemon',
+      ),
+    ];
+  return [ok('configuration', 'the daemon runs with the settings of this file')];
+}

@@ -1,0 +1,49 @@
+import type { ClaimPath, GroupRules, LoginProvider } from '../model/login.js';
+import { groupInToken } from '../plan/acl/desired-people.js';
+
+/** A condition on the access token with which a person logs in to Consul. */
+export interface TokenClaim {
+  /** The claim's name; the names on the way to it are joined by dots. */
+  readonly claim: string;
+  readonly must: 'equal' | 'contain' | 'be absent' | 'be absent or contain';
+  /** Null where the claim must be absent. */
+  readonly value: string | null;
+}
+
+/**
+ * What the auth method and the binding rule of a person check, but for the group: the signature and `exp` are checked as
+ * well. `plan/acl/desired-people.ts` writes the selector.
+ */
+export function personClaims(provider: LoginProvider, subject: string): readonly TokenClaim[] {
+  const { issuer, audience, claims, person } = provider;
+  return [
+    { claim: 'iss', must: 'equal', value: issuer },
+    { claim: 'aud', must: 'contain', value: audience ?? '' },
+    { claim: nameOf(claims.subject), must: 'equal', value: subject },
+    ...(person === undefined
+      ? [{ claim: 'sub_profile', must: 'be absent or contain' as const, value: 'user' }]
+      : [{ claim: nameOf(person.claim), must: 'equal' as const, value: person.equals }]),
+    { claim: 'act', must: 'be absent', value: null },
+  ];
+}
+
+/** What the token of a member must have for one group. */
+export function groupClaim(rule: GroupRules, provider: LoginProvider): TokenClaim {
+  const { claim, name } = groupInToken(rule, provider);
+  return { claim: nameOf(claim), must: 'contain', value: name };
+}
+
+/** `groups must contain "platform-oncall"`. */
+export function claimText({ claim, must, value }: TokenClaim): string {
+  return `${claim} must ${must}${value === null ? '' : ` ${JSON.stringify(value)}`}`;
+}
+
+/** What the group's name in the token depends on at this kind of provider; undefined where there is no choice. */
+export function groupHint(kind: string, rule: GroupRules): string | undefined {
+  if (kind !== 'keycloak' || rule.inToken !== undefined || rule.group.includes('/')) return undefined;
+  return `Keycloak's group mapper writes "/${rule.group}" while "Full group path" is on; then name the group "/${rule.group}" under groups, or turn that off`;
+}
+
+function nameOf(path: ClaimPath): string {
+  return path.join('.');
+}

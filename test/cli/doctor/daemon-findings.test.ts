@@ -1,0 +1,129 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { daemonFindings } from '../../../src/cli/doctor/daemon-findings.js';
+import type { KnownHolds } from '../../../src/cli/recorded-holds.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { createRig, type Rig } from '../../support/daemon.js';
+
+const NOW = Date.parse('2026-01-31T12:00:00Z');
+let rig: Rig | undefined;
+let cli: CommandLine | undefined;
+afterEach(async () => {
+  cli?.close();
+  await rig?.close();
+  rig = undefined;
+});
+
+async function findings(status: unknown, known: KnownHolds = new Map()) {
+  rig ??= await createRig();
+  return daemonFindings(status, known, await rig.load(), NOW);
+}
+
+const quiet = { parked: [], closures: [], configuration: { revision: '', waitingForRestart: [] } };
+
+describe('what the running daemon waits for', () => {
+  it('is not called ok where no daemon answers, or one of another version', async () => {
+    expect(await findings(undefined)).toMatchObject([
+      { id: 'daemon', severity: 'notice', message: expect.stringContaining('not checked') },
+    ]);
+    expect(await findings({ owner: 'payments' })).toMatchObject([{ id: 'daemon', severity: 'notice' }]);
+  });
+
+  it('names each parked key with its error and how it is retried', async () => {
+    const parked = [
+      { key: 'client/main/web', attempts: 8, error: 'refused: why', since: '2026-01-31T11:58:00Z' },
+    ];
+    const found = await findings({ ...quiet, parked });
+    expect(found.find(({ id }) => id === 'parked')).toMatchObject({
+      severity: 'warning',
+      message: 'the key client/main/web is parked since 2m: 8 attempts failed, the last with: refused: why',
+      remedy: expect.stringMatching(/retries a parked key at the next complete comparison .*restarted/),
+    });
+  });
+
+  it('gives the command for each removal that a person may approve, and not for other holds', async () => {
+    const found = await findings(
+      undefined,
+      new Map([
+        ['a RevocationLimit', { reason: 'RevocationLimit' as const, decisionId: '01A', rejectedBy: null }],
+        ['b RevocationLimit', { reason: 'RevocationLimit' as const, decisionId: '01B', rejectedBy: 'bob' }],
+        ['c MarkLost', { reason: 'MarkLost' as const, decisionId: '01C', rejectedBy: null }],
+      ]),
+    );
+    expect(found.find(({ id }) => id === 'holds')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('holds 1 removals'),
+      remedy: expect.stringMatching(/then scopemesh approve 01A$/),
+    });
+    expect(found.find(({ id }) => id === 'holds.rejected')).toMatchObject({ severity: 'notice' });
+  });
+
+  it('gives the command that ends a quarantine', async () => {
+    const closures = [{ provider: 'main', clientId: 'bot', closure: 'ClientQuarantined' }];
+    expect((await findings({ ...quiet, closures })).find(({ id }) => id === 'quarantine')).toMatchObject({
+      severity: 'warning',
+      remedy: expect.stringContaining('scopemesh approve main/bot'),
+    });
+  });
+});
+
+describe('doctor beside a daemon', () => {
+  it('says which settings wait for a restart, and that the file was not read again', async () => {
+    rig = await createRig();
+    const daemon = await rig.start();
+    const setting = async (status: unknown) =>
+      (await findings(status)).find(({ id }) => id === 'configuration');
+    expect(await setting(await daemon.status())).toMatchObject({ severity: 'ok' });
+    rig.writeFile({}, { audience: 'consul' });
+    expect(await setting(await daemon.status())).toMatchObject({
+      severity: 'warning',
+      remedy: expect.stringContaining('SIGHUP'),
+    });
+    daemon.reload();
+    await rig.decided({ reason: 'ConfigReloaded' });
+    expect(await setting(await daemon.status())).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('providers.main.audience'),
+      remedy: 'restart the daemon',
+    });
+  });
+
+  it('says when the webhook last brought an event, and that it never did', async () => {
+    rig = await createRig({ clients: [{ clientId: 'web-app', grantTypes: [], scopes: [] }] });
+    const daemon = await rig.start();
+    const { port } = new URL(daemon.address);
+    cli = createCommandLine(rig.mesh);
+    const webhook = async (listen: string) => {
+      const [provider] = (await rig?.load())?.providers ?? [];
+      cli?.configure({
+        http: { listen },
+        providers: [
+          {
+            name: 'main',
+            kind: 'oidc',
+            issuer: provider?.issuer,
+            directory: rig?.idp.url,
+            directoryToken: rig?.idp.directoryToken,
+            webhook: { secrets: [rig?.idp.webhookSecret] },
+          },
+        ],
+      });
+      const ran = await cli?.run(['doctor', '--json']);
+      const found = (ran?.json().findings ?? []) as { id: string; severity: string; message: string }[];
+      return found.find(({ id }) => id === 'provider.main.webhook');
+    };
+    const running = `127.0.0.1:${port}`;
+    expect(await webhook('127.0.0.1:9')).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining('no daemon answers'),
+    });
+    expect(await webhook(running)).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining('last event: never'),
+    });
+    await daemon.tell('client.updated', 'web-app');
+    expect(await webhook(running)).toMatchObject({
+      severity: 'ok',
+      message: expect.stringMatching(/last event: \d+s ago/),
+    });
+  });
+});

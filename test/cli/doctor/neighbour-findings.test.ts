@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  cli.idp({ clientId: 'web-app', scopes: [] });
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+async function shared() {
+  const { findings } = (await cli.run(['doctor', '--json'])).json() as {
+    findings: { id: string; severity: string; message: string; remedy: string }[];
+  };
+  return findings.find(({ id }) => id === 'claims.shared');
+}
+
+const sourceOf = (owner: string, provider: string) => ({
+  Name: 'web',
+  Action: 'allow',
+  Description: `scopemesh:${owner} client=${provider}/web-app`,
+});
+
+it('names another instance whose provider has the same name, because both read each other’s claims', async () => {
+  await mesh.write('orders', [sourceOf('shipping', 'main')]);
+  expect(await shared()).toMatchObject({
+    severity: 'notice',
+    message: expect.stringContaining('owner shipping also has a provider named main'),
+    remedy: expect.stringContaining('oauth-provider'),
+  });
+  cli.configure({ services: { claims: 'first' } });
+  expect(await shared()).toMatchObject({ severity: 'warning' });
+});
+
+it('says nothing about an instance whose providers have other names, or about its own marks', async () => {
+  await mesh.write('orders', [sourceOf('shipping', 'other')]);
+  await mesh.write('billing', [sourceOf('payments', 'main')]);
+  expect(await shared()).toBeUndefined();
+});
