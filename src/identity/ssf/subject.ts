@@ -22,10 +22,7 @@ const MOST_ALIASES = 32;
  */
 export function toWhom(identifier: unknown, issuer: string): Whom {
   if (!isRecord(identifier)) return {};
-  // RISC as Google sends it still says subject_type and iss-sub; the older form has no format in a complex subject.
-  const named = identifier.format ?? identifier.subject_type ?? 'complex';
-  const format = typeof named === 'string' ? named.replaceAll('-', '_') : '';
-  switch (format) {
+  switch (formatOf(identifier)) {
     case 'iss_sub': {
       const subject = identifier.iss === issuer ? name(identifier.sub) : undefined;
       return subject === undefined ? {} : { subject };
@@ -37,8 +34,8 @@ export function toWhom(identifier: unknown, issuer: string): Whom {
       return subject === undefined ? {} : { subject };
     }
     case 'complex': {
-      const { user } = identifier;
-      const subject = isRecord(user) && user.format !== 'complex' ? toWhom(user, issuer).subject : undefined;
+      const user = innermostUser(identifier);
+      const subject = user === undefined ? undefined : toWhom(user, issuer).subject;
       if (subject !== undefined) return { subject };
       // Beside somebody or something else the application says only where, and is not what the event is about.
       const isAlone = Object.keys(identifier).every((member) => AROUND_AN_APPLICATION.has(member));
@@ -48,6 +45,19 @@ export function toWhom(identifier: unknown, issuer: string): Whom {
     default:
       return {};
   }
+}
+
+function formatOf({ format, subject_type: type }: Readonly<Record<string, unknown>>): string {
+  // RISC as Google sends it still says subject_type and iss-sub; the older form has no format in a complex subject.
+  const named = format ?? type ?? 'complex';
+  return typeof named === 'string' ? named.replaceAll('-', '_') : '';
+}
+
+/** The user inside of complex subjects. A loop, because a hostile text nests thousands and would exhaust the stack. */
+function innermostUser(identifier: Readonly<Record<string, unknown>>): unknown {
+  let { user } = identifier;
+  while (isRecord(user) && user.format !== 'complex' && formatOf(user) === 'complex') ({ user } = user);
+  return isRecord(user) && user.format !== 'complex' ? user : undefined;
 }
 
 function toSubject(identifier: unknown, issuer: string): string | undefined {
