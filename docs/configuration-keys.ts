@@ -64,7 +64,7 @@ function keysAt(node: Node, path: string, isRequired: boolean, kind?: string): C
   return [own];
 }
 
-/** A key that every choice has stands once; another one says under which kinds it means what. */
+/** A key that every choice has is listed once; any other key says what it means under which kinds. */
 function keysOfChoices(choices: readonly Node[], prefix: string): ConfigurationKey[] {
   const all = choices.map((choice) => {
     const constant = nodeOf(nodeOf(choice.properties).kind).const;

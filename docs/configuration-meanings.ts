@@ -1,7 +1,7 @@
 /** What each key means, where the schema has no description or a short one; by the path of `configurationKeys`. */
 export const MEANINGS: Readonly<Record<string, string>> = {
   owner:
-    'The ownership mark of this instance. The Description of every source that this instance owns begins with it, and it is part of the names in Redis, Kafka and Consul’s KV. It cannot change while scopemesh runs. What another owner opened stays as it is, logins to Consul too: before you change `owner`, remove that access by running once with empty `scopes` and `groups`.',
+    'The ownership mark of this instance. The Description of every source that this instance owns begins with it, and it is part of the names in Redis, Kafka and Consul’s KV. It cannot change while scopemesh runs. What another owner opened stays as it is, logins to Consul too: before you change `owner`, remove that access by running once with empty `scopes` and `groups` and `login: off`.',
   mode: 'See [modes](#modes).',
   'consul.address': 'Where Consul’s HTTP API is; `http://` or `https://`.',
   'consul.token':
@@ -16,6 +16,23 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   providers: 'The identity providers. At least one.',
   'providers[].kind':
     'Each kind has a page: [auth0](../providers/auth0.md), [entra](../providers/entra.md), [keycloak](../providers/keycloak.md), [oidc](../providers/oidc.md), [okta](../providers/okta.md).',
+  'providers[].issuer': 'The issuer exactly as tokens name it. Plain http only on loopback hosts.',
+  'providers[].poll':
+    'How often scopemesh reads the provider’s log, which has what a webhook cannot carry or loses.',
+  'providers[].fullRead': 'How often scopemesh reads and compares the whole directory.',
+  'providers[].certificate.certFile':
+    'A certificate of the app registration, in PEM. scopemesh reads it for each token.',
+  'providers[].federatedTokenFile':
+    'A file with a token that a federated credential trusts. scopemesh reads it for each token.',
+  'providers[].ssf.endpoint':
+    'For push: `POST /events/<name>` as the transmitter reaches it. scopemesh gives it to the transmitter with the stream.',
+  'providers[].ssf.pushTokens':
+    'For push: what follows `Bearer` in the transmitter’s requests. scopemesh tries each in turn, and gives the first one to the transmitter.',
+  'providers[].ssf.token':
+    'A token for the transmitter’s management API and the poll. Use either this or `clientId` and `clientSecret`.',
+  'providers[].ssf.clientId': 'The client as which scopemesh gets such a token.',
+  'providers[].ssf.clientSecret': 'The secret of that client.',
+  'providers[].ssf.tokenIssuer': 'The issuer of tokens for `clientId`. The default is the transmitter.',
   'providers[].webhook.secrets':
     'The secrets that prove events at `POST /events/<name>`. scopemesh tries each in turn. Without `webhook` this endpoint does not exist.',
   'providers[].keysCaFile':
@@ -91,11 +108,11 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'guards.freeze': 'Not built yet: scopemesh refuses a file with a freeze.',
   queue:
     'Where scopemesh keeps jobs, the journal of writes and small facts. `embedded`: SQLite files in `state.directory`, for one process. `bullmq`: Redis.',
-  'queue.kind': 'As above.',
+  'queue.kind': 'The kind of queue.',
   'queue.url': '`redis://` or `rediss://`, with user and password where needed.',
   decisions:
     'Where decisions go. `embedded`: a SQLite file in `state.directory`. `kafka`: see [publish to Kafka](../how-to/publish-to-kafka.md).',
-  'decisions.kind': 'As above.',
+  'decisions.kind': 'The kind of log.',
   'decisions.brokers': 'The brokers, each as `host:port`.',
   'decisions.topic': 'The topic.',
   'decisions.tls': '`on` for TLS with the system’s CAs, or a map with the files.',

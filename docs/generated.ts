@@ -93,8 +93,8 @@ function meaningOf({ path, description, kind, meanings }: ConfigurationKey): str
 function item(text: string): string {
   const lines: string[] = [];
   let line = '-';
-  // A short piece of code stays in one line.
-  for (const word of escaped(text).match(/(?:`[^`]{1,75}`|\S)+/g) ?? []) {
+  // A short piece of code stays in one line, and so does the text of a link.
+  for (const word of escaped(text).match(/(?:`[^`]{1,75}`|\[[^\]]*\](?=\()|\S)+/g) ?? []) {
     if (line.length + 1 + word.length > COLUMNS) {
       lines.push(line);
       line = ' ';

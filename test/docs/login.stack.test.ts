@@ -5,18 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { installed } from '../stack/installed.js';
 import { KEYCLOAK_ADMIN, type KeycloakHandle, startKeycloak } from '../stack/keycloak.js';
 import { Browser } from '../support/browser.js';
+import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { blocks, textOf } from './manual.js';
 
 const PERSON = { username: 'ann', password: 'a password' };
 
 let keycloak: KeycloakHandle;
+let consul: ConsulHandle;
+let commandLine: CommandLine;
 let directory: string;
 
 beforeAll(async () => {
-  keycloak = await startKeycloak();
+  [keycloak, consul] = await Promise.all([startKeycloak(), startConsul()]);
+  commandLine = createCommandLine({
+    consul: { address: consul.httpAddress, managementToken: consul.managementToken },
+  });
   directory = await mkdtemp(join(tmpdir(), 'scopemesh-login-docs-'));
   await keycloak.admin.createRealm('main');
   await keycloak.admin.request('POST', '/main/users', {
@@ -29,16 +37,18 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await keycloak?.stop();
+  commandLine?.close();
+  await Promise.all([keycloak?.stop(), consul?.stop()]);
   await rm(directory, { recursive: true, force: true });
 });
 
-/** The lines of a page on this machine: its `kcadm.sh`, and the address of this Keycloak. */
+/** The lines of a page on this machine: its `kcadm.sh` and `consul`, and the address of this Keycloak. */
 async function shell(script: string): Promise<string> {
   const kcadm = join(await installed('keycloak'), 'bin', 'kcadm.sh');
   const defined = [
     'set -euo pipefail',
     `kcadm.sh() { "${kcadm}" "$@" --config "${join(directory, 'kcadm.config')}"; }`,
+    'consul() { "$CONSUL" "$@"; }',
     script.replaceAll('https://sso.example.com', keycloak.address),
   ].join('\n');
   const env = {
@@ -46,6 +56,8 @@ async function shell(script: string): Promise<string> {
     JAVA_HOME: await installed('java'),
     // Each call starts a machine of its own; this halves the time.
     KC_OPTS: '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+    CONSUL: consul.binary,
+    CONSUL_HTTP_ADDR: consul.httpAddress,
     KEYCLOAK_ADMIN_PASSWORD: KEYCLOAK_ADMIN.password,
   };
   const ran = promisify(execFile)('bash', ['-c', defined], { cwd: directory, env, timeout: 290_000 });
@@ -80,30 +92,53 @@ describe('the lines of keycloak.md and of the pages about logins', () => {
     expect(await keycloak.admin.request('GET', '/main/groups?search=platform-oncall')).toHaveLength(1);
   }, 300_000);
 
-  it('give a client a token with the audience if it requests the scope, and without it otherwise', async () => {
-    const lines = blocks(textOf('docs/how-to/log-in-to-consul.md'), 'sh').join('\n');
+  it('give a client a token that logs in to Consul only if it requests the scope', async () => {
+    const page = textOf('docs/how-to/log-in-to-consul.md');
+    const people = textOf('docs/how-to/log-in-as-a-person.md');
+    const { admin } = keycloak;
+    await admin.createClientScope('main', 'config:read');
+    await admin.addScope('main', 'web-app', 'config:read');
+    await consul.request('PUT', '/v1/kv/config/limits', 100);
+    await consul.request('PUT', '/v1/agent/service/register', {
+      Name: 'web',
+      Meta: { 'oauth-client-id': 'web-app' },
+    });
+    const [settings = ''] = blocks(page, 'yaml');
+    const [groups = ''] = blocks(people, 'yaml');
+    commandLine.configure(
+      parse(`${settings}${groups}`.replaceAll('https://sso.example.com', keycloak.address)),
+    );
+    const secretOf = (client: string) =>
+      shell(
+        `kcadm.sh get clients/$(cat ${client}.id)/client-secret -r main --fields value --format csv --noquotes`,
+      );
+    const environment = { KEYCLOAK_CLIENT_SECRET: await secretOf('scopemesh') };
+    const applied = await commandLine.run(['apply', '--yes'], { environment });
+    expect(applied, applied.err).toMatchObject({ status: 0 });
+
+    const [lines = ''] = blocks(page, 'sh');
+    const secret = `WEB_APP_SECRET=${await secretOf('web-app')}\n`;
     const [token = ''] = /umask 077\ncurl .*?> access-token/s.exec(lines) ?? [];
-    const secret =
-      'WEB_APP_SECRET="$(kcadm.sh get clients/$(cat web-app.id)/client-secret -r main --fields value --format csv --noquotes)"';
-    await shell(`${secret}\n${token}`);
+    await shell(`${secret}${token}`);
     const claims = await claimsOf('access-token');
     expect([claims.aud].flat()).toContain('consul');
     expect(claims).toMatchObject({ azp: 'web-app', client_id: 'web-app' });
+    expect(await shell(`${secret}${lines}`)).toBe('100');
 
-    await shell(`${secret}\n${token.replace(' -d scope=consul', '')}`);
-    expect([(await claimsOf('access-token')).aud].flat()).not.toContain('consul');
+    await expect(shell(`${secret}${lines.replace(' -d scope=consul', '')}`)).rejects.toThrow(/403|audience/);
   });
 
-  it('give a person a token with the audience and the group as the mapping names it', async () => {
+  it('give a person a token that logs in to Consul by the group as the mapping names it', async () => {
     const page = textOf('docs/how-to/log-in-as-a-person.md');
-    const lines = blocks(page, 'sh').find((each) => each.includes('auth/device')) ?? '';
-    await Promise.all([shell(lines), signIn()]);
+    const scripts = blocks(page, 'sh');
+    const scriptWith = (words: string) => scripts.find((each) => each.includes(words)) ?? '';
+    await Promise.all([shell(scriptWith('auth/device')), signIn()]);
     const claims = await claimsOf('access-token');
     expect([claims.aud].flat()).toContain('consul');
-    const [, group = ''] = /^groups:\n {2}([^:]+):/m.exec(page) ?? [];
-    expect(claims).toMatchObject({ azp: 'consul-cli', groups: expect.arrayContaining([group]) });
-
-    const shown = blocks(page, 'sh').find((each) => each.includes('base64')) ?? '';
-    expect(JSON.parse(await shell(shown))).toMatchObject({ groups: expect.arrayContaining([group]) });
+    expect(claims).toMatchObject({ azp: 'consul-cli', groups: expect.arrayContaining(['/platform-oncall']) });
+    expect(JSON.parse(await shell(`set +o pipefail\n${scriptWith('base64')}`))).toMatchObject({
+      sub: claims.sub,
+    });
+    expect(await shell(scriptWith('_people'))).toContain('web');
   });
 });

@@ -39,10 +39,10 @@ export function rows(text: string): string[][] {
   });
 }
 
-/** The fenced blocks of a language in a text. */
+/** The fenced blocks of a language in a text, those in lists too. */
 export function blocks(text: string, language: string): string[] {
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
-    ([, body = '']) => body,
+  return [...text.matchAll(new RegExp(`^( *)\`\`\`${language}\\n(.*?)^\\1\`\`\``, 'gms'))].map(
+    ([, indent = '', body = '']) => body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
   );
 }
 

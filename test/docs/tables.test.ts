@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { configJsonSchema } from '../../config/json-schema.js';
 import { loadConfig } from '../../config/load.js';
 import { COMMANDS } from '../../docs/command-help.js';
@@ -111,15 +111,20 @@ describe('what the manual calls not built', () => {
   });
 });
 
-describe('the examples of the reference', () => {
-  const examples = blocks(textOf('docs/reference/rules.md'), 'yaml');
+describe('the examples of the manual', () => {
+  const examples = PAGES.filter((page) => /^docs\/(how-to|reference)\//.test(page))
+    .flatMap((page) => blocks(textOf(page), 'yaml').map((example) => ({ page, example })))
+    // What is a part of something else, and the rules for Prometheus, are no parts of a file.
+    .filter(({ example }) => !/…|^webhook:|^ {2}- name: scopemesh$/m.test(example));
 
-  it.each(examples)('are good parts of a file: %s', async (example) => {
-    const rest: Partial<typeof MINIMAL> = { ...MINIMAL };
-    if (/^scopes:/m.test(example)) delete rest.scopes;
-    const text = `${stringify(rest)}\n${example}`;
+  it.each(examples)('in $page are good parts of a file', async ({ example }) => {
+    const own = Object.keys(parse(example));
+    const rest = Object.fromEntries(Object.entries(MINIMAL).filter(([key]) => !own.includes(key)));
+    const text = `${Object.keys(rest).length === 0 ? '' : stringify(rest)}${example}`;
+    const names = [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => name);
+    const environment = Object.fromEntries(names.map((name) => [name, 'http://127.0.0.1:9']));
     await expect(
-      loadConfig({ path: 'scopemesh.yaml', environment: {}, readFile: async () => text }),
+      loadConfig({ path: 'scopemesh.yaml', environment, readFile: async () => text }),
     ).resolves.toBeDefined();
   });
 
