@@ -1,13 +1,6 @@
-const unitNs: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
+const unitNs = new Map(
+  Object.entries({ ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }),
+);
 
 /** Nanoseconds of a Go duration string, or undefined where Go's `time.ParseDuration` refuses it. */
 export function parseGoDuration(text: string): number | undefined {
@@ -16,7 +9,7 @@ export function parseGoDuration(text: string): number | undefined {
   if (match === null) return undefined;
   let total = 0;
   for (const part of (match[2] ?? '').matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
-    total += Number(part[1]) * (unitNs[part[2] ?? ''] ?? 0);
+    total += Number(part[1]) * (unitNs.get(part[2] ?? '') ?? 0);
   }
   return match[1] === '-' ? -total : total;
 }

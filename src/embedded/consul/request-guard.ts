@@ -9,7 +9,7 @@ const localPath = /^\/v1\/(agent\/|catalog\/datacenters$)/;
 
 /** Parameters that are not served, and the paths on which Consul takes them. */
 const unserved: readonly (readonly [string, RegExp])[] = [
-  ['filter', /^\/v1\/(catalog\/|agent\/services$|connect\/intentions$)/],
+  ['filter', /^\/v1\/(catalog\/|connect\/intentions$)/],
   ['keys', /^\/v1\/kv\//],
   ['policy', /^\/v1\/acl\/(tokens|roles)$/],
   ['servicename', /^\/v1\/acl\/tokens$/],

@@ -87,21 +87,14 @@ function findKey(source: Readonly<Record<string, unknown>>, name: string): strin
 }
 
 function decodeField(kind: FieldKind, value: unknown, path: string, unused: string[]): unknown {
+  const isAbsent = value === undefined || value === null;
   if (typeof kind === 'object') {
     if ('object' in kind) return decodeShape(kind.object, value ?? {}, path, unused);
-    if ('pointer' in kind)
-      return value === undefined || value === null ? null : decodeShape(kind.pointer, value, path, unused);
-    if (value === undefined || value === null) return null;
-    if ('map' in kind) {
-      return Object.fromEntries(
-        Object.entries(asMap(value, path)).map(([key, inner]) => [
-          key,
-          decodeShape(kind.map, inner, `${path}[${key}]`, unused),
-        ]),
-      );
-    }
-    const items = Array.isArray(value) ? value : [value];
-    return items.map((item, index) => decodeShape(kind.list, item, `${path}[${index}]`, unused));
+    if (isAbsent) return null;
+    if ('pointer' in kind) return decodeShape(kind.pointer, value, path, unused);
+    if ('list' in kind)
+      return asList(value).map((item, at) => decodeShape(kind.list, item, `${path}[${at}]`, unused));
+    return mapValues(value, path, (inner, at) => decodeShape(kind.map, inner, at, unused));
   }
   switch (kind) {
     case 'string':
@@ -110,25 +103,29 @@ function decodeField(kind: FieldKind, value: unknown, path: string, unused: stri
       return decodeInt(value, path);
     case 'bool':
       return decodeBool(value, path);
-    case 'any':
-      return value ?? null;
     case 'duration':
       return decodeDuration(value, path);
+    case 'any':
+      return value ?? null;
     case 'time':
-      return value === undefined || value === null ? null : decodeString(value, path);
+      return isAbsent ? null : decodeString(value, path);
     case 'strings':
-      if (value === undefined || value === null) return null;
-      return (Array.isArray(value) ? value : [value]).map((item, index) =>
-        decodeString(item, `${path}[${index}]`),
-      );
+      return isAbsent ? null : asList(value).map((item, at) => decodeString(item, `${path}[${at}]`));
     case 'any-map':
-      return value === undefined || value === null ? null : asMap(value, path);
-    case 'string-map': {
-      if (value === undefined || value === null) return null;
-      const entries = Object.entries(asMap(value, path)).sort(([left], [right]) => (left < right ? -1 : 1));
-      return Object.fromEntries(entries.map(([key, inner]) => [key, decodeString(inner, `${path}[${key}]`)]));
-    }
+      return isAbsent ? null : asMap(value, path);
+    case 'string-map':
+      return isAbsent ? null : mapValues(value, path, decodeString);
   }
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [value];
+}
+
+/** Sorted by key, as Go writes maps. */
+function mapValues(value: unknown, path: string, decode: (inner: unknown, path: string) => unknown): Decoded {
+  const entries = Object.entries(asMap(value, path)).sort(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, decode(inner, `${path}[${key}]`)]));
 }
 
 function decodeString(value: unknown, path: string): string {
@@ -193,18 +190,18 @@ function goKind(value: unknown): string {
   return typeof value === 'string' ? 'string' : 'map';
 }
 
-function goType(value: unknown): string {
+export function goType(value: unknown): string {
   if (Array.isArray(value)) return '[]interface {}';
   return typeof value === 'object' ? 'map[string]interface {}' : goKind(value);
 }
 
-function goValue(value: unknown): string {
+export function goValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`;
   if (typeof value === 'object' && value !== null) {
     const pairs = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
     return `map[${pairs.map(([key, inner]) => `${key}:${goValue(inner)}`).join(' ')}]`;
   }
-  return String(value);
+  return value === null ? '<nil>' : String(value);
 }
 
 function isEmpty(value: unknown): boolean {

@@ -3,7 +3,7 @@ import { identityProvider } from './identity-provider.js';
 
 const keptPolicies = new Set(['global-management', 'builtin/global-read-only']);
 
-/** Removes whatever earlier scenarios left on the server; resolves to the name of the server's own node. */
+/** Removes what earlier scenarios left on the server; resolves to the name of the server's own node. */
 export async function resetConsul(server: ConsulUnderTest): Promise<string> {
   const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const response = await fetch(`${server.address}${path}`, {
@@ -32,8 +32,9 @@ export async function resetConsul(server: ConsulUnderTest): Promise<string> {
   for (const session of await list('/v1/session/list'))
     await call('PUT', `/v1/session/destroy/${session.ID}`);
   await call('DELETE', '/v1/kv/?recurse');
-  for (const id of Object.keys(Object(await call('GET', '/v1/agent/services')))) {
-    await call('PUT', `/v1/agent/service/deregister/${id}`);
+  const own: unknown = await call('GET', `/v1/catalog/node/${nodeName}`);
+  for (const id of Object.keys(Object(Object(own).Services))) {
+    if (id !== 'consul') await call('PUT', `/v1/agent/service/deregister/${id}`);
   }
   for (const node of await list('/v1/catalog/nodes')) {
     if (node.Node !== nodeName) await call('PUT', '/v1/catalog/deregister', { Node: node.Node });

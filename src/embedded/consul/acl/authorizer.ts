@@ -41,7 +41,7 @@ export class Authorizer {
 
   /** Whether any service at all may be used so. */
   isAllowedAny(resource: 'service', access: AccessLevel): boolean {
-    const decision = this.#any(resource, access);
+    const decision = this.#overAll(resource, access, 'allow');
     return decision === undefined ? this.#fallback.named : decision === 'allow';
   }
 
@@ -58,22 +58,13 @@ export class Authorizer {
 
   /** Whether all keys under the prefix may be written: no rule at, above or under it says otherwise. */
   isKeyTreeWritable(prefix: string): boolean {
-    const tree = this.#trees.get('key') ?? new Map();
-    let base: Decision;
-    let longest = -1;
-    for (const [segment, leaf] of tree) {
-      if (leaf.prefix !== undefined && prefix.startsWith(segment) && segment.length > longest) {
-        longest = segment.length;
-        base = leaf.prefix === 'write' ? 'allow' : 'deny';
-      }
-    }
-    if (base === 'deny') return false;
-    for (const [segment, leaf] of tree) {
+    const above = this.#prefixRule('key', prefix);
+    if (above !== undefined && above !== 'write') return false;
+    for (const [segment, leaf] of this.#treeOf('key')) {
       if (!segment.startsWith(prefix)) continue;
-      if (leaf.prefix !== undefined && leaf.prefix !== 'write') return false;
-      if (leaf.exact !== undefined && leaf.exact !== 'write') return false;
+      if ([leaf.prefix, leaf.exact].some((level) => level !== undefined && level !== 'write')) return false;
     }
-    return base === 'allow' || this.#fallback.named;
+    return above === 'write' || this.#fallback.named;
   }
 
   #decide(resource: AclResource, access: AccessLevel, name: string): Decision {
@@ -86,8 +77,8 @@ export class Authorizer {
       case 'peering':
         return enforce(this.#scalars[resource] ?? this.#scalars.operator, access);
       case 'intention':
-        if (name === '*')
-          return access === 'write' ? this.#all('intention', access) : this.#any('intention', access);
+        // A wildcard destination is readable with any service's intentions, and writable with those of all.
+        if (name === '*') return this.#overAll(resource, access, access === 'write' ? 'deny' : 'allow');
         return enforce(this.#lookup(resource, name), access);
       default:
         return enforce(this.#lookup(resource, name), access);
@@ -95,10 +86,12 @@ export class Authorizer {
   }
 
   #lookup(resource: NamedResource | 'intention', name: string): AccessLevel | undefined {
-    const tree = this.#trees.get(resource);
-    if (tree === undefined) return undefined;
-    const exact = tree.get(name)?.exact;
-    if (exact !== undefined) return exact;
+    return this.#treeOf(resource).get(name)?.exact ?? this.#prefixRule(resource, name);
+  }
+
+  /** The longest prefix decides. */
+  #prefixRule(resource: NamedResource | 'intention', name: string): AccessLevel | undefined {
+    const tree = this.#treeOf(resource);
     for (let length = name.length; length >= 0; length -= 1) {
       const level = tree.get(name.slice(0, length))?.prefix;
       if (level !== undefined) return level;
@@ -106,26 +99,18 @@ export class Authorizer {
     return undefined;
   }
 
-  /** For a wildcard destination: is any service's intention readable? */
-  #any(resource: 'service' | 'intention', access: AccessLevel): Decision {
-    const tree = this.#trees.get(resource) ?? new Map();
-    const decision = enforce(tree.get('')?.prefix, access);
-    if (decision === 'allow') return 'allow';
-    for (const leaf of tree.values()) {
-      if (enforce(leaf.prefix, access) === 'allow' || enforce(leaf.exact, access) === 'allow') return 'allow';
-    }
-    return decision;
+  /** What the rules say about all names together: `deciding` where one of them says so. */
+  #overAll(resource: 'service' | 'intention', access: AccessLevel, deciding: 'allow' | 'deny'): Decision {
+    const tree = this.#treeOf(resource);
+    const levels = [...tree.values()].flatMap((leaf) => [leaf.prefix, leaf.exact]);
+    if (levels.some((level) => enforce(level, access) === deciding)) return deciding;
+    return enforce(tree.get('')?.prefix, access);
   }
 
-  /** For a wildcard destination: is every service's intention writable? */
-  #all(resource: 'intention', access: AccessLevel): Decision {
+  #treeOf(resource: NamedResource | 'intention'): Tree {
     const tree = this.#trees.get(resource) ?? new Map();
-    const decision = enforce(tree.get('')?.prefix, access);
-    if (decision === 'deny') return 'deny';
-    for (const leaf of tree.values()) {
-      if (enforce(leaf.prefix, access) === 'deny' || enforce(leaf.exact, access) === 'deny') return 'deny';
-    }
-    return decision;
+    this.#trees.set(resource, tree);
+    return tree;
   }
 
   #insert(
@@ -134,8 +119,7 @@ export class Authorizer {
     isPrefix: boolean,
     level: AccessLevel,
   ): void {
-    const tree: Tree = this.#trees.get(resource) ?? new Map();
-    this.#trees.set(resource, tree);
+    const tree = this.#treeOf(resource);
     const leaf = tree.get(segment) ?? {};
     tree.set(segment, leaf);
     if (isPrefix) leaf.prefix = stronger(leaf.prefix, level);
@@ -148,7 +132,7 @@ export class Authorizer {
     for (const rule of policies.flatMap((rules) => rules.named)) {
       if (rule.intentions !== undefined) explicit.add(`${rule.isPrefix} ${rule.segment}`);
     }
-    for (const [segment, leaf] of this.#trees.get('service') ?? new Map()) {
+    for (const [segment, leaf] of this.#treeOf('service')) {
       for (const isPrefix of [true, false]) {
         const level = isPrefix ? leaf.prefix : leaf.exact;
         if (level === undefined || explicit.has(`${isPrefix} ${segment}`)) continue;

@@ -12,141 +12,119 @@ export class HclSyntaxError extends Error {}
  * `name "label" { … }`. Throws HclSyntaxError.
  */
 export function parseHcl(text: string): HclItem[] {
-  const trimmed = text.trimStart();
-  if (trimmed.startsWith('{')) return fromJson(trimmed);
-  const tokens = tokenize(text);
-  const reader = new TokenReader(tokens);
-  const items = reader.items(false);
-  return items;
+  if (text.trimStart().startsWith('{')) return itemsOfJson(parseJson(text));
+  return new Reader(text).items(false);
 }
 
 interface Token {
-  readonly kind: 'word' | 'string' | 'sign';
+  readonly kind: 'word' | 'string' | 'sign' | 'end';
   readonly text: string;
-  readonly at: string;
+  /** Its place in the text. */
+  readonly at: number;
 }
 
-function tokenize(text: string): Token[] {
-  const tokens: Token[] = [];
-  const pattern =
-    /(\s+)|((?:#|\/\/)[^\n]*)|(\/\*[\s\S]*?\*\/)|("(?:[^"\\\n]|\\.)*")|([A-Za-z_][\w.-]*)|(-?\d[\w.]*)|([{}=,[\]])/y;
-  while (pattern.lastIndex < text.length) {
-    const start = pattern.lastIndex;
-    const match = pattern.exec(text);
-    if (match === null) throw new HclSyntaxError(`At ${position(text, start)}: illegal character`);
-    const at = position(text, start);
-    if (match[4] !== undefined) tokens.push({ kind: 'string', text: unquote(match[4], at), at });
-    else if (match[5] !== undefined) tokens.push({ kind: 'word', text: match[5], at });
-    else if (match[6] !== undefined) tokens.push({ kind: 'string', text: match[6], at });
-    else if (match[7] !== undefined) tokens.push({ kind: 'sign', text: match[7], at });
-  }
-  return tokens;
-}
+const blank = /(?:\s+|(?:#|\/\/)[^\n]*|\/\*[\s\S]*?\*\/)*/y;
+const string = /"(?:[^"\\\n]|\\.)*"/y;
+const number = /-?\d[\w.]*/y;
+const word = /[A-Za-z_][\w.-]*/y;
+const sign = /[{}=,[\]]/y;
 
-function position(text: string, index: number): string {
-  const before = text.slice(0, index).split('\n');
-  return `${before.length}:${(before.at(-1) ?? '').length + 1}`;
-}
+class Reader {
+  readonly #text: string;
+  #at = 0;
 
-function unquote(quoted: string, at: string): string {
-  try {
-    const text: unknown = JSON.parse(quoted);
-    if (typeof text === 'string') return text;
-  } catch {
-    // falls through to the syntax error
-  }
-  throw new HclSyntaxError(`At ${at}: invalid string literal`);
-}
-
-class TokenReader {
-  readonly #tokens: readonly Token[];
-  #next = 0;
-
-  constructor(tokens: readonly Token[]) {
-    this.#tokens = tokens;
+  constructor(text: string) {
+    this.#text = text;
   }
 
-  items(nested: boolean): HclItem[] {
+  items(isNested: boolean): HclItem[] {
     const items: HclItem[] = [];
     for (;;) {
-      const token = this.#tokens[this.#next];
-      if (token === undefined) {
-        if (nested) throw new HclSyntaxError('object expected closing RBRACE got: EOF');
-        return items;
-      }
-      if (token.kind === 'sign') {
-        if (token.text === '}' && nested) {
-          this.#next += 1;
-          return items;
-        }
-        if (token.text === ',') {
-          this.#next += 1;
-          continue;
-        }
-        throw new HclSyntaxError(`At ${token.at}: unexpected ${token.text}`);
-      }
-      this.#next += 1;
-      items.push(this.#item(token));
+      const token = this.#next();
+      if (token.kind === 'end' && isNested)
+        throw new HclSyntaxError('object expected closing RBRACE got: EOF');
+      if (token.kind === 'end' || (token.text === '}' && token.kind === 'sign' && isNested)) return items;
+      if (token.kind !== 'sign') items.push(this.#item(token));
+      else if (token.text !== ',') throw this.#error(token.at, `unexpected ${token.text}`);
     }
   }
 
   #item(key: Token): HclItem {
-    let token = this.#take(key);
-    let label: string | undefined;
-    if (token.kind === 'string') {
-      label = token.text;
-      token = this.#take(token);
-    }
-    if (token.text === '=' && token.kind === 'sign') token = this.#take(token);
+    let token = this.#next();
+    const label = token.kind === 'string' ? token.text : undefined;
+    if (label !== undefined) token = this.#next();
+    if (token.kind === 'sign' && token.text === '=') token = this.#next();
     if (token.kind === 'sign' && token.text === '{') {
       const value = this.items(true);
       return label === undefined ? { key: key.text, value } : { key: key.text, label, value };
     }
-    if (token.kind === 'sign' || label !== undefined) {
-      throw new HclSyntaxError(`At ${token.at}: unexpected ${token.text}`);
+    if (token.kind === 'end') {
+      const why = `key '${key.text}' expected start of object ('{') or assignment ('=')`;
+      throw this.#error(key.at, why);
     }
-    return { key: key.text, value: token.text };
+    if (token.kind !== 'sign' && label === undefined) return { key: key.text, value: token.text };
+    throw this.#error(token.at, `unexpected ${token.text}`);
   }
 
-  #take(after: Token): Token {
-    const token = this.#tokens[this.#next];
-    if (token === undefined)
-      throw new HclSyntaxError(
-        `At ${after.at}: key '${after.text}' expected start of object ('{') or assignment ('=')`,
-      );
-    this.#next += 1;
-    return token;
+  #next(): Token {
+    this.#take(blank);
+    const at = this.#at;
+    if (at === this.#text.length) return { kind: 'end', text: 'EOF', at };
+    const quoted = this.#take(string);
+    if (quoted !== undefined) return { kind: 'string', text: this.#unquote(quoted, at), at };
+    for (const [kind, pattern] of [
+      ['word', word],
+      ['string', number],
+      ['sign', sign],
+    ] as const) {
+      const text = this.#take(pattern);
+      if (text !== undefined) return { kind, text, at };
+    }
+    throw this.#error(at, 'illegal character');
+  }
+
+  #unquote(quoted: string, at: number): string {
+    try {
+      return String(JSON.parse(quoted));
+    } catch {
+      throw this.#error(at, 'invalid string literal');
+    }
+  }
+
+  #error(at: number, why: string): HclSyntaxError {
+    const before = this.#text.slice(0, at).split('\n');
+    return new HclSyntaxError(`At ${before.length}:${(before.at(-1) ?? '').length + 1}: ${why}`);
+  }
+
+  #take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text)?.[0];
+    this.#at += found?.length ?? 0;
+    return found;
   }
 }
 
-function fromJson(text: string): HclItem[] {
-  let parsed: unknown;
+function parseJson(text: string): unknown {
   try {
-    parsed = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new HclSyntaxError(error instanceof Error ? error.message : 'invalid JSON');
   }
-  return objectItems(parsed);
 }
 
 /** JSON rules nest the label as a key: `{"key_prefix": {"config/": {"policy": "read"}}}`; lists repeat it. */
-function objectItems(value: unknown): HclItem[] {
-  if (Array.isArray(value)) return value.flatMap(objectItems);
+function itemsOfJson(value: unknown): HclItem[] {
+  if (Array.isArray(value)) return value.flatMap(itemsOfJson);
   if (typeof value !== 'object' || value === null) throw new HclSyntaxError('object expected');
-  const items: HclItem[] = [];
-  for (const [key, inner] of Object.entries(value)) {
-    if (typeof inner === 'string') items.push({ key, value: inner });
-    else if (typeof inner === 'number' || typeof inner === 'boolean')
-      items.push({ key, value: String(inner) });
-    else items.push(...labelled(key, objectItems(inner)));
-  }
-  return items;
+  return Object.entries(value).flatMap(([key, inner]) =>
+    typeof inner === 'object' ? blocksOf(key, itemsOfJson(inner)) : [{ key, value: String(inner) }],
+  );
 }
 
-/** An object of plain values is the block itself; else each of its keys is a label. */
-function labelled(key: string, children: readonly HclItem[]): HclItem[] {
+/** An object of plain values is the block itself; otherwise each of its keys is a label. */
+function blocksOf(key: string, children: readonly HclItem[]): HclItem[] {
   const plain = children.filter((child) => typeof child.value === 'string');
-  const blocks = children.filter((child) => typeof child.value !== 'string');
   const own = plain.length === 0 ? [] : [{ key, value: plain }];
-  return [...own, ...blocks.map((child) => ({ key, label: child.key, value: child.value }))];
+  const labelled = children.filter((child) => typeof child.value !== 'string');
+  return [...own, ...labelled.map((child) => ({ key, label: child.key, value: child.value }))];
 }

@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { type JsonObject, numberIn, textIn, textMapIn, textsIn } from '../body.js';
 import { quoted, serverFailure } from '../exchange.js';
 import {
   type Decoded,
@@ -37,14 +38,10 @@ const shape: Shape = [
 const algorithms = /^(RS|ES|PS)(256|384|512)$/;
 
 /** Reads a Config as Consul does, loosely: names in any case, one text for a list. Throws 500 in its words. */
-export function parseMethodConfig(raw: Readonly<Record<string, unknown>>): MethodConfig {
+export function parseMethodConfig(raw: JsonObject): MethodConfig {
   const decoded = decode(raw);
-  const text = (name: string) => String(decoded[name] ?? '');
-  const number = (name: string) => Number(decoded[name] ?? 0);
-  const list = (name: string) => {
-    const value = decoded[name];
-    return Array.isArray(value) ? value.map(String) : [];
-  };
+  const text = (name: string) => textIn(decoded, name);
+  const list = (name: string) => textsIn(decoded, name) ?? [];
   const [pems, jwksUrl, discoveryUrl] = [
     list('JWTValidationPubKeys'),
     text('JWKSURL'),
@@ -72,17 +69,18 @@ export function parseMethodConfig(raw: Readonly<Record<string, unknown>>): Metho
     claims: mappingsIn(decoded, 'ClaimMappings'),
     listClaims: mappingsIn(decoded, 'ListClaimMappings'),
     leeways: {
-      clockSkew: number('ClockSkewLeeway'),
-      expiration: number('ExpirationLeeway'),
-      notBefore: number('NotBeforeLeeway'),
+      clockSkew: numberIn(decoded, 'ClockSkewLeeway'),
+      expiration: numberIn(decoded, 'ExpirationLeeway'),
+      notBefore: numberIn(decoded, 'NotBeforeLeeway'),
     },
   };
 }
 
-function decode(raw: Readonly<Record<string, unknown>>): Decoded {
+function decode(raw: JsonObject): Decoded {
   const known: Record<string, unknown> = {};
   const invalidKeys: string[] = [];
   // An exact name goes before one in another case.
+  const isExact = (key: string) => shape.some(({ name }) => name === key);
   const keys = Object.keys(raw).sort((a, b) => Number(isExact(b)) - Number(isExact(a)));
   for (const key of keys) {
     const field = shape.find(({ name }) => name.toLowerCase() === key.toLowerCase());
@@ -99,18 +97,12 @@ function decode(raw: Readonly<Record<string, unknown>>): Decoded {
   throw undecodable(`'' has invalid keys: ${invalidKeys.sort().join(', ')}`);
 }
 
-function isExact(key: string): boolean {
-  return shape.some(({ name }) => name === key);
-}
-
 function mappingsIn(decoded: Decoded, field: string): ReadonlyMap<string, string> {
-  const mappings = new Map<string, string>();
-  for (const [claim, name] of Object.entries(Object(decoded[field] ?? {}))) {
-    if ([...mappings.values()].includes(String(name)))
-      throw invalid(`${field} contains multiple mappings for key ${quoted(String(name))}`);
-    mappings.set(claim, String(name));
-  }
-  return mappings;
+  const mappings = Object.entries(textMapIn(decoded, field) ?? {});
+  const names = mappings.map(([, name]) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) throw invalid(`${field} contains multiple mappings for key ${quoted(twice)}`);
+  return new Map(mappings);
 }
 
 function parsePublicKey(pem: string, index: number): KeyObject {

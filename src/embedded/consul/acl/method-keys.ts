@@ -1,5 +1,6 @@
 import { compactVerify, createLocalJWKSet, decodeJwt, type JSONWebKeySet } from 'jose';
 import { Agent, request } from 'undici';
+import type { JsonObject } from '../body.js';
 import { quoted, serverFailure } from '../exchange.js';
 import type { AclAuthMethodRow } from '../state/rows.js';
 import { type MethodConfig, parseMethodConfig } from './method-config.js';
@@ -25,7 +26,7 @@ export class MethodKeys {
   }
 
   /** Throws 500 where the Config is wrong or its keys cannot be had; nothing is kept. */
-  async check(raw: Readonly<Record<string, unknown>>): Promise<void> {
+  async check(raw: JsonObject): Promise<void> {
     const config = parseMethodConfig(raw);
     try {
       await this.#fetchKeys(config);
@@ -39,11 +40,7 @@ export class MethodKeys {
   }
 
   /** The claims of a token that a key of the method signed; throws 500. */
-  async verify(
-    method: AclAuthMethodRow,
-    token: string,
-    nowMs: number,
-  ): Promise<Readonly<Record<string, unknown>>> {
+  async verify(method: AclAuthMethodRow, token: string, nowMs: number): Promise<JsonObject> {
     const validator = await this.#validatorOf(method);
     const { discoveryUrl } = validator.config;
     if (token === '') throw serverFailure('missing jwt');
@@ -60,16 +57,20 @@ export class MethodKeys {
 
   async #isSigned(validator: Validator, token: string): Promise<boolean> {
     const { config } = validator;
-    for (const key of config.publicKeys) {
-      if (await isSignedBy(key, token)) return true;
+    if (config.publicKeys.length > 0) {
+      const verifiers = config.publicKeys.map(
+        (key): Verify =>
+          (jwt) =>
+            compactVerify(jwt, key),
+      );
+      return isSigned(token, verifiers);
     }
-    if (config.publicKeys.length > 0) return false;
-    if (await isSignedByOneOf(validator.keySet, token)) return true;
+    if (await isSigned(token, verifiersOf(validator.keySet))) return true;
     // Keys may have been rotated since.
     validator.keySet = await this.#fetchKeys(config).catch((error: unknown) => {
       throw serverFailure(`error verifying token: ${messageOf(error)}`);
     });
-    return isSignedByOneOf(validator.keySet, token);
+    return isSigned(token, verifiersOf(validator.keySet));
   }
 
   async #validatorOf(method: AclAuthMethodRow): Promise<Validator> {
@@ -123,6 +124,7 @@ export class MethodKeys {
     const agent = new Agent({
       headersTimeout: 0,
       bodyTimeout: 0,
+      maxResponseSize: longestKeySetBytes,
       ...(caCert === '' ? {} : { connect: { ca: caCert } }),
     });
     try {
@@ -131,7 +133,7 @@ export class MethodKeys {
           throw new Error(` Get ${quoted(url)}: ${dialError(url, error)}`);
         },
       );
-      const text = await readText(response.body);
+      const text = await response.body.text();
       if (response.statusCode !== 200) throw new Error(`: ${response.statusCode} ${text}`);
       return text;
     } finally {
@@ -140,23 +142,26 @@ export class MethodKeys {
   }
 }
 
-function isSignedBy(key: Parameters<typeof compactVerify>[1], token: string): Promise<boolean> {
-  return compactVerify(token, key).then(
-    () => true,
-    () => false,
-  );
+type Verify = (token: string) => Promise<unknown>;
+
+/** Each key apart, since a token need not name its own. */
+function verifiersOf(keySet: JSONWebKeySet | undefined): readonly Verify[] {
+  return (keySet?.keys ?? []).map((key) => {
+    const keys = createLocalJWKSet({ keys: [key] });
+    return (token) => compactVerify(token, keys);
+  });
 }
 
-async function isSignedByOneOf(keySet: JSONWebKeySet | undefined, token: string): Promise<boolean> {
-  for (const key of keySet?.keys ?? []) {
-    const verified = await compactVerify(token, createLocalJWKSet({ keys: [key] })).catch(() => undefined);
+async function isSigned(token: string, verifiers: readonly Verify[]): Promise<boolean> {
+  for (const verify of verifiers) {
+    const verified = await verify(token).catch(() => undefined);
     if (verified !== undefined) return true;
   }
   return false;
 }
 
 /** Unverified; undefined where the text is no JWT. */
-function claimsOf(token: string): Readonly<Record<string, unknown>> | undefined {
+function claimsOf(token: string): JsonObject | undefined {
   if (token.split('.').length !== 3) return undefined;
   try {
     return decodeJwt(token);
@@ -166,11 +171,7 @@ function claimsOf(token: string): Readonly<Record<string, unknown>> | undefined 
 }
 
 /** Where keys are discovered, issuer and end are looked at before the signature, and to the second. */
-function requireDiscovered(
-  claims: Readonly<Record<string, unknown>>,
-  discoveryUrl: string,
-  nowMs: number,
-): void {
+function requireDiscovered(claims: JsonObject, discoveryUrl: string, nowMs: number): void {
   const place = 'error validating signature: oidc:';
   if (claims.iss !== discoveryUrl) {
     const issuers = `expected ${quoted(discoveryUrl)} got ${quoted(String(claims.iss ?? ''))}`;
@@ -187,18 +188,6 @@ function unsigned({ publicKeys, discoveryUrl }: MethodConfig): string {
   const place =
     discoveryUrl === '' ? 'error verifying token' : 'error validating signature: failed to verify signature';
   return `${place}: failed to verify id token signature`;
-}
-
-async function readText(body: AsyncIterable<unknown>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    if (!(chunk instanceof Uint8Array)) continue;
-    size += chunk.byteLength;
-    if (size > longestKeySetBytes) throw new Error(': the answer is too long');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function dialError(url: string, error: unknown): string {

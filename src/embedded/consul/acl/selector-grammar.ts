@@ -25,34 +25,38 @@ export type Selector =
 
 /** The grammar of go-bexpr as Consul 1.14 has it; undefined for what is not of it. */
 export function parseSelector(text: string): Selector | undefined {
-  const parser = new Parser(text);
-  parser.space();
-  const selector = parser.or();
-  parser.space();
-  return parser.isAtEnd ? selector : undefined;
+  return new Parser(text).whole();
 }
 
+/** An expression that matches where it is applied; `_` stands for one blank. */
+function pattern(source: string): RegExp {
+  return new RegExp(source.replaceAll('_', '[ \\t\\r\\n]'), 'y');
+}
+
+const blanks = pattern('_*');
 const word = /[a-zA-Z][a-zA-Z0-9_]*/y;
-const space = /[ \t\r\n]+/y;
-const number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?=[ \t\r\n)]|$)/y;
+const number = pattern('-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?(?=_|\\)|$)');
 const quotedText = /"[^"]*"|`[^`]*`/y;
+const connectives = { and: pattern('_+and_+'), or: pattern('_+or_+') };
+const [not, open, close] = [pattern('not_+'), pattern('\\(_*'), pattern('_*\\)')];
+const [openIndex, closeIndex] = [pattern('\\[_*'), pattern('_*\\]')];
 /** Longer ones first. */
 const afterSelector: readonly (readonly [RegExp, Operator, boolean])[] = [
-  [/[ \t\r\n]*==[ \t\r\n]*/y, '==', true],
-  [/[ \t\r\n]*!=[ \t\r\n]*/y, '!=', true],
-  [/[ \t\r\n]+contains[ \t\r\n]+/y, 'in', true],
-  [/[ \t\r\n]+not[ \t\r\n]+contains[ \t\r\n]+/y, 'not in', true],
-  [/[ \t\r\n]+matches[ \t\r\n]+/y, 'matches', true],
-  [/[ \t\r\n]+not[ \t\r\n]+matches[ \t\r\n]+/y, 'not matches', true],
-  [/[ \t\r\n]+is[ \t\r\n]+empty/y, 'is empty', false],
-  [/[ \t\r\n]+is[ \t\r\n]+not[ \t\r\n]+empty/y, 'is not empty', false],
+  [pattern('_*==_*'), '==', true],
+  [pattern('_*!=_*'), '!=', true],
+  [pattern('_+contains_+'), 'in', true],
+  [pattern('_+not_+contains_+'), 'not in', true],
+  [pattern('_+matches_+'), 'matches', true],
+  [pattern('_+not_+matches_+'), 'not matches', true],
+  [pattern('_+is_+empty'), 'is empty', false],
+  [pattern('_+is_+not_+empty'), 'is not empty', false],
 ];
 const beforeSelector: readonly (readonly [RegExp, Operator])[] = [
-  [/[ \t\r\n]+in[ \t\r\n]+/y, 'in'],
-  [/[ \t\r\n]+not[ \t\r\n]+in[ \t\r\n]+/y, 'not in'],
+  [pattern('_+in_+'), 'in'],
+  [pattern('_+not_+in_+'), 'not in'],
 ];
 
-/** Each rule leaves the position where it was if it does not match. */
+/** A rule that does not match is undefined and moves nothing. */
 class Parser {
   readonly #text: string;
   #at = 0;
@@ -61,76 +65,55 @@ class Parser {
     this.#text = text;
   }
 
-  get isAtEnd(): boolean {
-    return this.#at === this.#text.length;
+  whole(): Selector | undefined {
+    this.#take(blanks);
+    const selector = this.#or();
+    this.#take(blanks);
+    return this.#at === this.#text.length ? selector : undefined;
   }
 
-  space(): boolean {
-    return this.#take(space) !== undefined;
-  }
-
-  or(): Selector | undefined {
-    return this.#binary('or', () => this.#and());
-  }
-
-  #and(): Selector | undefined {
-    return this.#binary('and', () => this.#not());
+  #or(): Selector | undefined {
+    return this.#binary('or', () => this.#binary('and', () => this.#not()));
   }
 
   #binary(kind: 'and' | 'or', operand: () => Selector | undefined): Selector | undefined {
     const left = operand();
     if (left === undefined) return undefined;
-    const back = this.#at;
-    if (this.space() && this.#literal(kind) && this.space()) {
-      const right = this.#binary(kind, operand);
-      if (right !== undefined) return { kind, left, right };
-    }
-    this.#at = back;
-    return left;
+    const right = this.#try(() => this.#take(connectives[kind]) && this.#binary(kind, operand));
+    return right ? { kind, left, right } : left;
   }
 
   #not(): Selector | undefined {
-    const back = this.#at;
-    if (this.#literal('not') && this.space()) {
-      const inner = this.#not();
-      if (inner !== undefined) return { kind: 'not', inner };
-    }
-    this.#at = back;
-    return this.#parenthesised() ?? this.#comparison();
+    const inner = this.#try(() => this.#take(not) && this.#not());
+    return inner ? { kind: 'not', inner } : (this.#parenthesised() ?? this.#comparison());
   }
 
   #parenthesised(): Selector | undefined {
-    const back = this.#at;
-    if (this.#literal('(')) {
-      this.space();
-      const inner = this.or();
-      this.space();
-      if (inner !== undefined && this.#literal(')')) return inner;
-    }
-    this.#at = back;
-    return undefined;
+    return this.#try(() => {
+      const inner = this.#take(open) === undefined ? undefined : this.#or();
+      return this.#take(close) === undefined ? undefined : inner;
+    });
   }
 
   #comparison(): Selector | undefined {
-    const back = this.#at;
-    const path = this.#path();
-    for (const [pattern, operator, hasValue] of path === undefined ? [] : afterSelector) {
-      const before = this.#at;
-      if (this.#take(pattern) === undefined) continue;
-      const value = hasValue ? this.#value() : '';
-      if (path !== undefined && value !== undefined) return { kind: 'comparison', path, operator, value };
-      this.#at = before;
-    }
-    this.#at = back;
-    const value = this.#value();
-    for (const [pattern, operator] of value === undefined ? [] : beforeSelector) {
-      if (this.#take(pattern) === undefined) continue;
-      const target = this.#path();
-      if (target !== undefined && value !== undefined)
-        return { kind: 'comparison', path: target, operator, value };
-    }
-    this.#at = back;
-    return undefined;
+    const after = this.#try(() => {
+      const path = this.#path();
+      if (path === undefined) return undefined;
+      return this.#first(afterSelector, ([sign, operator, hasValue]) => {
+        if (this.#take(sign) === undefined) return undefined;
+        const value = hasValue ? this.#value() : '';
+        return value === undefined ? undefined : { kind: 'comparison', path, operator, value };
+      });
+    });
+    if (after !== undefined) return after;
+    return this.#try(() => {
+      const value = this.#value();
+      if (value === undefined) return undefined;
+      return this.#first(beforeSelector, ([sign, operator]) => {
+        const path = this.#take(sign) === undefined ? undefined : this.#path();
+        return path === undefined ? undefined : { kind: 'comparison', path, operator, value };
+      });
+    });
   }
 
   #path(): readonly string[] | undefined {
@@ -138,24 +121,16 @@ class Parser {
     if (first === undefined) return undefined;
     const path = [first];
     for (;;) {
-      const back = this.#at;
-      const next = this.#literal('.') ? this.#take(word) : this.#index();
-      if (next === undefined) {
-        this.#at = back;
-        return path;
-      }
+      const next = this.#try(() => (this.#take(/\./y) === undefined ? this.#index() : this.#take(word)));
+      if (next === undefined) return path;
       path.push(next);
     }
   }
 
   #index(): string | undefined {
-    if (!this.#literal('[')) return undefined;
-    this.space();
-    const name = this.#string();
-    this.space();
-    return name !== undefined && this.#literal(']')
-      ? Buffer.from(name, 'latin1').toString('utf8')
-      : undefined;
+    const name = this.#take(openIndex) === undefined ? undefined : this.#string();
+    if (name === undefined || this.#take(closeIndex) === undefined) return undefined;
+    return Buffer.from(name, 'latin1').toString('utf8');
   }
 
   #value(): string | undefined {
@@ -167,16 +142,28 @@ class Parser {
     return text === undefined ? undefined : unquoteGo(text);
   }
 
-  #literal(text: string): boolean {
-    if (!this.#text.startsWith(text, this.#at)) return false;
-    this.#at += text.length;
-    return true;
+  #first<Choice>(
+    choices: readonly Choice[],
+    rule: (choice: Choice) => Selector | undefined,
+  ): Selector | undefined {
+    for (const choice of choices) {
+      const found = this.#try(() => rule(choice));
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
-  #take(pattern: RegExp): string | undefined {
-    pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.#text)?.[0];
-    if (found !== undefined) this.#at += found.length;
+  #try<Result>(rule: () => Result | undefined): Result | undefined {
+    const back = this.#at;
+    const result = rule();
+    if (result === undefined) this.#at = back;
+    return result;
+  }
+
+  #take(expression: RegExp): string | undefined {
+    expression.lastIndex = this.#at;
+    const found = expression.exec(this.#text)?.[0];
+    this.#at += found?.length ?? 0;
     return found;
   }
 }

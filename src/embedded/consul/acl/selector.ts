@@ -1,3 +1,4 @@
+import { bytesOf } from './go-string.js';
 import { toPattern } from './re2.js';
 import { type Comparison, type Operator, parseSelector, type Selector } from './selector-grammar.js';
 import type { Identity } from './verified-claims.js';
@@ -35,41 +36,28 @@ function compile(selector: Selector): Condition | undefined {
 
 function compare({ path, operator, value }: Comparison): Condition | undefined {
   const [root, name, ...more] = path;
-  if (more.length > 0) return undefined;
-  if (root === 'value')
-    return name === undefined ? ofMap('value', operator, value) : ofText(name, operator, value);
-  if (root === 'list')
-    return name === undefined ? ofMap('list', operator, value) : ofList(name, operator, value);
-  return undefined;
+  if (more.length > 0 || (root !== 'value' && root !== 'list')) return undefined;
+  if (name === undefined) return ofItems((identity) => [...identity[root].keys()], operator, value);
+  return root === 'value'
+    ? ofText(name, operator, value)
+    : ofItems((identity) => identity.list.get(name) ?? [], operator, value);
 }
 
-function ofMap(root: 'value' | 'list', operator: Operator, value: string): Condition | undefined {
-  const has = ({ [root]: map }: Identity) => [...map.keys()].some((key) => bytesOf(key) === value);
+/** A list, or the names of a map. */
+function ofItems(
+  itemsOf: (identity: Identity) => readonly string[],
+  operator: Operator,
+  value: string,
+): Condition | undefined {
   switch (operator) {
     case 'in':
-      return has;
+      return (identity) => itemsOf(identity).map(bytesOf).includes(value);
     case 'not in':
-      return (identity) => !has(identity);
+      return (identity) => !itemsOf(identity).map(bytesOf).includes(value);
     case 'is empty':
-      return (identity) => identity[root].size === 0;
+      return (identity) => itemsOf(identity).length === 0;
     case 'is not empty':
-      return (identity) => identity[root].size > 0;
-    default:
-      return undefined;
-  }
-}
-
-function ofList(name: string, operator: Operator, value: string): Condition | undefined {
-  const items = (identity: Identity) => (identity.list.get(name) ?? []).map(bytesOf);
-  switch (operator) {
-    case 'in':
-      return (identity) => items(identity).includes(value);
-    case 'not in':
-      return (identity) => !items(identity).includes(value);
-    case 'is empty':
-      return (identity) => items(identity).length === 0;
-    case 'is not empty':
-      return (identity) => items(identity).length > 0;
+      return (identity) => itemsOf(identity).length > 0;
     default:
       return undefined;
   }
@@ -79,8 +67,7 @@ function ofText(name: string, operator: Operator, value: string): Condition | un
   const test = textTest(operator, value);
   if (test === undefined) return undefined;
   // What Consul answers for a claim that is absent.
-  const absent =
-    operator === '!=' || operator === 'not in' || operator === 'matches' || operator === 'not matches';
+  const absent = ['!=', 'not in', 'matches', 'not matches'].includes(operator);
   return ({ value: values }) => {
     const text = values.get(name);
     return text === undefined ? absent : test(text);
@@ -105,9 +92,4 @@ function textTest(operator: Operator, value: string): ((text: string) => boolean
     default:
       return undefined;
   }
-}
-
-/** One character for each byte of the UTF-8 text. */
-function bytesOf(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
 }

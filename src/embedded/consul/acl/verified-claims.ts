@@ -1,7 +1,9 @@
+import type { JsonObject } from '../body.js';
 import { quoted, serverFailure } from '../exchange.js';
+import { goType, goValue } from '../shape.js';
 import type { MethodConfig } from './method-config.js';
 
-type Claims = Readonly<Record<string, unknown>>;
+type Claims = JsonObject;
 
 /** What selectors and templates see of a token. */
 export interface Identity {
@@ -104,15 +106,4 @@ function leewayOf(seconds: number, whenZero: number): number {
 
 function invalid(why: string) {
   return serverFailure(`error validating claims: square/go-jose/jwt: validation failed, ${why}`);
-}
-
-function goType(value: unknown): string {
-  return Array.isArray(value) ? '[]interface {}' : 'map[string]interface {}';
-}
-
-function goValue(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`;
-  if (typeof value !== 'object' || value === null) return value === null ? '<nil>' : String(value);
-  const pairs = Object.entries(value).map(([key, inner]) => `${key}:${goValue(inner)}`);
-  return `map[${pairs.sort().join(' ')}]`;
 }

@@ -4,8 +4,9 @@ import { textIn } from '../body.js';
 import type { Call, Route } from '../call.js';
 import { badRequest, type ConsulReply, quoted, serverFailure } from '../exchange.js';
 import type { Decoded, Shape } from '../shape.js';
-import type { Indexed, Tables } from '../state/rows.js';
+import type { Indexed } from '../state/rows.js';
 import type { WriteTransaction } from '../state/state-store.js';
+import type { Tables } from '../state/tables.js';
 
 type AclTable = 'acl-policies' | 'acl-roles' | 'acl-tokens' | 'acl-binding-rules' | 'acl-auth-methods';
 

@@ -1,9 +1,10 @@
+import { objectIn, textIn } from '../body.js';
 import type { Call, Route } from '../call.js';
-import { ConsulFailure, type ConsulReply, quoted, textReply } from '../exchange.js';
+import { badRequest, ConsulFailure, type ConsulReply, joinErrors, quoted, textReply } from '../exchange.js';
 import type { ServerContext } from '../server-context.js';
-import { memberKey, nodeKey, removeService } from '../state/catalog-writes.js';
+import { ensureService, memberKey, removeService, type Unindexed } from '../state/catalog-writes.js';
 import type { ServiceRow } from '../state/rows.js';
-import { registerAgentService } from './agent-registration.js';
+import { agentService, requireServiceAddress, toServiceRow } from './service-body.js';
 
 /** Where Consul's servers talk to each other. Nothing listens there: this server has no peers. */
 export const serverPort = 8300;
@@ -11,8 +12,7 @@ export const serverPort = 8300;
 export const agentRoutes: readonly Route[] = [
   { path: '/v1/agent/self', methods: { GET: readSelf } },
   { path: '/v1/agent/members', methods: { GET: listMembers } },
-  { path: '/v1/agent/services', methods: { GET: listOwnServices } },
-  { path: '/v1/agent/service/register', methods: { PUT: registerAgentService } },
+  { path: '/v1/agent/service/register', methods: { PUT: registerOwnService } },
   { path: '/v1/agent/service/deregister/', methods: { PUT: deregisterOwnService } },
   {
     path: '/v1/status/leader',
@@ -45,11 +45,8 @@ function readSelf(call: Call): ConsulReply {
       ConnectEnabled: true,
       HTTPAddrs: [`tcp://${host}:${port}`],
       HTTPPort: port,
-      KVMaxValueSize: 524288,
       ServerMode: true,
       ServerPort: serverPort,
-      SessionTTLMin: '0s',
-      Version: version,
     },
     Coord: null,
     Member: memberOf(call.context),
@@ -63,21 +60,8 @@ function memberOf({ nodeName, nodeId, version, datacenter, address }: ServerCont
     Name: nodeName,
     Addr: address().host,
     Port: serverPort + 1,
-    Tags: {
-      acls: '1',
-      bootstrap: '1',
-      build: `${version}:`,
-      dc: datacenter,
-      id: nodeId,
-      role: 'consul',
-    },
+    Tags: { acls: '1', build: `${version}:`, dc: datacenter, id: nodeId, role: 'consul' },
     Status: 1,
-    ProtocolMin: 1,
-    ProtocolMax: 5,
-    ProtocolCur: 2,
-    DelegateMin: 2,
-    DelegateMax: 5,
-    DelegateCur: 4,
   };
 }
 
@@ -86,36 +70,32 @@ function listMembers(call: Call): ConsulReply {
   return call.json(isReadable ? [memberOf(call.context)] : [], call.filteredHeader(!isReadable));
 }
 
-/** The services registered through this agent: those of its node but for the server itself. */
-function listOwnServices(call: Call): ConsulReply {
-  const { store, context } = call;
+function registerOwnService(call: Call): ConsulReply {
+  const body = call.body(agentService, 'Request decode failed');
+  const name = textIn(body, 'Name');
+  if (name === '') throw badRequest('Missing service name');
+  requireServiceAddress(body, badRequest);
+  if (objectIn(objectIn(body, 'Connect'), 'SidecarService') !== undefined)
+    throw new ConsulFailure(501, 'the embedded Consul serves no sidecars: register the proxy as a service');
   const authorizer = call.authorize();
-  const rows = store.list('services', `${nodeKey(context.nodeName)}/`).filter((row) => row.ID !== 'consul');
-  const readable = rows.filter((row) => authorizer.isAllowed('service', 'read', row.Service));
-  const views = Object.fromEntries(readable.map((row) => [row.ID, agentServiceView(context, row)]));
-  return call.json(views, call.filteredHeader(readable.length < rows.length));
+  const row = toServiceRow(call.context.nodeName, name, body);
+  const service = { ...row, Tags: row.Tags ?? [], Meta: row.Meta ?? {} };
+  authorizer.require('service', 'write', name);
+  const replaced = call.store.get('services', memberKey(service.Node, service.ID));
+  if (replaced !== undefined) authorizer.require('service', 'write', replaced.Service);
+  if (service.Kind === 'connect-proxy') {
+    requireProxy(service);
+    authorizer.require('service', 'write', String(service.Proxy.DestinationServiceName));
+  }
+  call.store.write((transaction) => ensureService(transaction, service));
+  return textReply(200, '');
 }
 
-/** A service as its agent shows it: without indexes, and of a sidecar without the fields that the catalog adds. */
-function agentServiceView(context: ServerContext, row: ServiceRow): Record<string, unknown> {
-  const { Mode: mode, ...proxy } = row.Proxy;
-  const isProxy = row.Kind !== '';
-  const { 'consul-virtual': _virtual, ...tagged } = row.TaggedAddresses ?? {};
-  return {
-    ...(isProxy ? { Kind: row.Kind } : {}),
-    ID: row.ID,
-    Service: row.Service,
-    Tags: row.Tags ?? [],
-    Meta: row.Meta ?? {},
-    Port: row.Port,
-    Address: row.Address,
-    ...(Object.keys(tagged).length === 0 ? {} : { TaggedAddresses: tagged }),
-    Weights: row.Weights,
-    EnableTagOverride: row.EnableTagOverride,
-    ...(isProxy ? { Proxy: mode === '' || mode === undefined ? proxy : row.Proxy } : {}),
-    ...(row.Connect.Native === true ? { Connect: { Native: true } } : {}),
-    Datacenter: context.datacenter,
-  };
+function requireProxy({ Proxy: proxy, Port, SocketPath }: Unindexed<ServiceRow>): void {
+  const invalid = (why: string) => badRequest(`Validation failed: ${joinErrors([why])}`);
+  if ((proxy.DestinationServiceName ?? '') === '')
+    throw invalid('Proxy.DestinationServiceName must be non-empty for Connect proxy services');
+  if (Port === 0 && SocketPath === '') throw invalid('Port or SocketPath must be set for a connect-proxy');
 }
 
 function deregisterOwnService(call: Call): ConsulReply {
@@ -130,12 +110,6 @@ function deregisterOwnService(call: Call): ConsulReply {
     );
   }
   authorizer.require('service', 'write', row.Service);
-  const sidecar = `${id}-sidecar-proxy`;
-  call.store.write((transaction) => {
-    removeService(transaction, nodeName, id);
-    if (transaction.get('facts', `sidecar/${sidecar}`) === undefined) return;
-    removeService(transaction, nodeName, sidecar);
-    transaction.remove('facts', `sidecar/${sidecar}`);
-  });
+  call.store.write((transaction) => removeService(transaction, nodeName, id));
   return textReply(200, '');
 }

@@ -63,11 +63,7 @@ export const agentService = [
   ...serviceFields,
   ...string('Name Token'),
   ...ignoredChecks,
-  ...pointer(
-    'Connect',
-    bool('Native?'),
-    pointer('SidecarService', serviceFields, string('Name'), ignoredChecks),
-  ),
+  ...pointer('Connect', bool('Native?'), anyMap('SidecarService')),
 ];
 
 /** Body of `PUT /v1/catalog/register`. */

@@ -1,4 +1,4 @@
-import type { TableName, Tables } from './rows.js';
+import type { TableName, Tables } from './tables.js';
 
 export type SavedRow<Name extends TableName = TableName> = {
   [Each in Name]: { readonly table: Each; readonly key: string; readonly row: Tables[Each] };

@@ -92,18 +92,21 @@ export interface NodeIdentity {
   readonly Datacenter: string;
 }
 
-export interface AclTokenRow extends Indexed {
+/** What tokens and roles alike grant. */
+export interface Grants {
+  readonly Policies?: readonly AclLink[];
+  readonly ServiceIdentities?: readonly ServiceIdentity[];
+  readonly NodeIdentities?: readonly NodeIdentity[];
+}
+
+export interface AclTokenRow extends Indexed, Grants {
   readonly AccessorID: string;
   readonly SecretID: string;
   readonly Description: string;
-  readonly Policies?: readonly AclLink[];
   readonly Roles?: readonly AclLink[];
-  readonly ServiceIdentities?: readonly ServiceIdentity[];
-  readonly NodeIdentities?: readonly NodeIdentity[];
   readonly Local: boolean;
   readonly AuthMethod?: string;
   readonly ExpirationTime?: string;
-  readonly ExpirationTTL?: string;
   readonly CreateTime: string;
   readonly Hash: string;
 }
@@ -117,13 +120,10 @@ export interface AclPolicyRow extends Indexed {
   readonly Hash: string;
 }
 
-export interface AclRoleRow extends Indexed {
+export interface AclRoleRow extends Indexed, Grants {
   readonly ID: string;
   readonly Name: string;
   readonly Description: string;
-  readonly Policies?: readonly AclLink[];
-  readonly ServiceIdentities?: readonly ServiceIdentity[];
-  readonly NodeIdentities?: readonly NodeIdentity[];
   readonly Hash: string;
 }
 
@@ -147,38 +147,3 @@ export interface AclBindingRuleRow extends Indexed {
   readonly BindType: string;
   readonly BindName: string;
 }
-
-/** Every table of the store with its row; JWT entries will join here. */
-export interface Tables {
-  'config-entries': ConfigEntryRow;
-  kvs: KvRow;
-  tombstones: TombstoneRow;
-  nodes: NodeRow;
-  services: ServiceRow;
-  sessions: SessionRow;
-  'acl-tokens': AclTokenRow;
-  'acl-policies': AclPolicyRow;
-  'acl-roles': AclRoleRow;
-  /** By name in lower case. */
-  'acl-auth-methods': AclAuthMethodRow;
-  'acl-binding-rules': AclBindingRuleRow;
-  /** Facts of the cluster itself, such as that bootstrap was done. */
-  facts: { readonly value: string };
-}
-
-export type TableName = keyof Tables;
-
-export const tableNames: readonly TableName[] = [
-  'config-entries',
-  'kvs',
-  'tombstones',
-  'nodes',
-  'services',
-  'sessions',
-  'acl-tokens',
-  'acl-policies',
-  'acl-roles',
-  'acl-auth-methods',
-  'acl-binding-rules',
-  'facts',
-];

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { makeDirectory } from '../../../make-directory.js';
 import type { Journal, JournaledRow, SavedRow, SavedState } from './journal.js';
-import { type TableName, tableNames } from './rows.js';
+import { createTables, type TableName } from './tables.js';
 
 interface Statement {
   run(...values: unknown[]): unknown;
@@ -94,23 +94,17 @@ function loadState(database: Database): SavedState {
   return { rows, indexes: all.filter(([name]) => name !== lastIndexName), lastIndex: last?.[1] ?? 0 };
 }
 
-function parseRow(stored: unknown): SavedRow {
-  const fields = Object.fromEntries(Object.entries(Object(stored)));
-  const table = tableNames.find((name) => name === fields.kind);
-  if (table === undefined || typeof fields.key !== 'string' || typeof fields.json !== 'string') {
-    throw new Error('the state file holds a row of an unknown kind');
-  }
-  return savedRow(table, fields.key, JSON.parse(fields.json));
-}
-
 /** The file holds what this program wrote: rows are taken as their table's. */
-function savedRow(table: TableName, key: string, row: unknown): SavedRow {
-  return { table, key, row } as SavedRow;
+function parseRow(stored: unknown): SavedRow {
+  const { kind, key, json } = Object(stored);
+  if (!Object.hasOwn(createTables(), String(kind)))
+    throw new Error('the state file holds a row of an unknown kind');
+  return { table: kind as TableName, key: String(key), row: JSON.parse(String(json)) } as SavedRow;
 }
 
 function parseIndex(stored: unknown): readonly [string, number] {
-  const fields = Object.fromEntries(Object.entries(Object(stored)));
-  return [String(fields.name), Number(fields.value)];
+  const { name, value } = Object(stored);
+  return [String(name), Number(value)];
 }
 
 /** The vendor module is CommonJS and loads its native part when required: only a persisted state pays for it. */

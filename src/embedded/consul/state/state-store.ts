@@ -1,10 +1,6 @@
-import { serverFailure } from '../exchange.js';
 import type { Journal, SavedRow } from './journal.js';
-import type { TableName, Tables } from './rows.js';
-import { Table } from './table.js';
+import { createTables, type Table, type TableName, type Tables } from './tables.js';
 import type { RowChange, WatchSet } from './watch-set.js';
-
-type TableSet = { readonly [Name in TableName]: Table<Tables[Name]> };
 
 /** The changes of one write, all applied or none. */
 export interface WriteTransaction {
@@ -24,7 +20,7 @@ export interface WriteTransaction {
  * the program has one thread, so a query that registers its watch right after reading can miss nothing.
  */
 export class StateStore {
-  readonly #tables: TableSet = emptyTables();
+  readonly #tables = createTables();
   readonly #indexes = new Map<string, number>();
   readonly #waiting = new Set<{ watch: WatchSet; wake: () => void }>();
   readonly #journal: Journal | undefined;
@@ -37,10 +33,6 @@ export class StateStore {
     for (const row of saved.rows) this.#restore(row);
     for (const [name, index] of saved.indexes) this.#indexes.set(name, index);
     this.#lastIndex = saved.lastIndex;
-  }
-
-  get lastIndex(): number {
-    return this.#lastIndex;
   }
 
   get<Name extends TableName>(table: Name, key: string): Tables[Name] | undefined {
@@ -62,28 +54,27 @@ export class StateStore {
     const undo: (() => void)[] = [];
     const changed: RowChange[] = [];
     const touched = new Map<string, number | undefined>();
-    const tableOf = <Name extends TableName>(name: Name) => this.#tableOf(name);
+    const replace = <Name extends TableName>(table: Name, key: string, row: Tables[Name] | undefined) => {
+      const before = this.#tableOf(table).set(key, row);
+      undo.push(() => this.#tableOf(table).set(key, before));
+      changed.push({ table, key });
+    };
+    const setIndex = (name: string, value: number | undefined) => {
+      const before = this.#indexes.get(name);
+      undo.push(() => setOrDelete(this.#indexes, name, before));
+      setOrDelete(this.#indexes, name, value);
+      touched.set(name, value);
+    };
     const transaction: WriteTransaction = {
       index,
-      get: (table, key) => tableOf(table).get(key),
-      list: (table, prefix) => tableOf(table).list(prefix),
-      put: (table, key, row) => {
-        const rows = tableOf(table);
-        const before = rows.get(key);
-        undo.push(() => (before === undefined ? rows.remove(key) : rows.set(key, before)));
-        rows.set(key, row);
-        changed.push({ table, key });
-      },
+      get: (table, key) => this.get(table, key),
+      list: (table, prefix) => this.list(table, prefix),
+      put: replace,
       remove: (table, key) => {
-        const rows = tableOf(table);
-        const before = rows.get(key);
-        if (before === undefined) return;
-        undo.push(() => rows.set(key, before));
-        rows.remove(key);
-        changed.push({ table, key });
+        if (this.get(table, key) !== undefined) replace(table, key, undefined);
       },
-      touch: (name) => this.#setIndex(name, index, undo, touched),
-      forget: (name) => this.#setIndex(name, undefined, undo, touched),
+      touch: (name) => setIndex(name, index),
+      forget: (name) => setIndex(name, undefined),
     };
     try {
       const result = change(transaction);
@@ -104,19 +95,15 @@ export class StateStore {
   /** Resolves when something in `watch` changed, or `signal` aborted. Never rejects. */
   changed(watch: WatchSet, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      if (signal.aborted) {
-        resolve();
-        return;
-      }
-      const waiter = { watch, wake: () => {} };
-      const settle = () => {
+      const wake = () => {
         this.#waiting.delete(waiter);
-        signal.removeEventListener('abort', settle);
+        signal.removeEventListener('abort', wake);
         resolve();
       };
-      waiter.wake = settle;
-      signal.addEventListener('abort', settle, { once: true });
+      const waiter = { watch, wake };
       this.#waiting.add(waiter);
+      signal.addEventListener('abort', wake, { once: true });
+      if (signal.aborted) wake();
     });
   }
 
@@ -135,39 +122,12 @@ export class StateStore {
     }
   }
 
-  #setIndex(
-    name: string,
-    index: number | undefined,
-    undo: (() => void)[],
-    touched: Map<string, number | undefined>,
-  ): void {
-    const before = this.#indexes.get(name);
-    undo.push(() => (before === undefined ? this.#indexes.delete(name) : this.#indexes.set(name, before)));
-    if (index === undefined) this.#indexes.delete(name);
-    else this.#indexes.set(name, index);
-    touched.set(name, index);
-  }
-
   #tableOf<Name extends TableName>(name: Name): Table<Tables[Name]> {
-    const table = this.#tables[name];
-    if (table === undefined) throw serverFailure(`unknown table ${name}`);
-    return table;
+    return this.#tables[name];
   }
 }
 
-function emptyTables(): TableSet {
-  return {
-    'config-entries': new Table(),
-    kvs: new Table(),
-    tombstones: new Table(),
-    nodes: new Table(),
-    services: new Table(),
-    sessions: new Table(),
-    'acl-tokens': new Table(),
-    'acl-policies': new Table(),
-    'acl-roles': new Table(),
-    'acl-auth-methods': new Table(),
-    'acl-binding-rules': new Table(),
-    facts: new Table(),
-  };
+function setOrDelete(map: Map<string, number>, name: string, value: number | undefined): void {
+  if (value === undefined) map.delete(name);
+  else map.set(name, value);
 }

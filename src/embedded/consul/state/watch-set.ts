@@ -1,4 +1,4 @@
-import type { TableName } from './rows.js';
+import type { TableName } from './tables.js';
 
 export interface RowChange {
   readonly table: TableName;
