@@ -137,7 +137,7 @@ export async function runDaemon(
           config.resyncMs,
           (at) => {
             sweptAt = at;
-            swept.ring();
+            swept.notify();
           },
           sweepAsked,
           end,
