@@ -1,21 +1,22 @@
-/** Wakes whoever waits. A ring while nobody waits is kept for the next one who does. */
+/** Wakes the loops that wait for work. */
 export interface Notifier {
-  ring(): void;
-  /** Resolves at the next ring, or when the signal aborts. */
+  /** A notification while no loop waits is kept for the next one that does. */
+  notify(): void;
+  /** Resolves at the next notification, or when the signal aborts. */
   wait(signal: AbortSignal): Promise<void>;
 }
 
 export function createNotifier(): Notifier {
-  let rung = false;
+  let isPending = false;
   const waiting = new Set<() => void>();
   return {
-    ring() {
-      if (waiting.size === 0) rung = true;
+    notify() {
+      if (waiting.size === 0) isPending = true;
       for (const wake of [...waiting]) wake();
     },
     wait(signal) {
-      if (rung || signal.aborted) {
-        rung = false;
+      if (isPending || signal.aborted) {
+        isPending = false;
         return Promise.resolve();
       }
       return new Promise((resolve) => {

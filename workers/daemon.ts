@@ -138,7 +138,7 @@ export async function runDaemon(
           config.resyncMs,
           (at) => {
             sweptAt = at;
-            swept.ring();
+            swept.notify();
           },
           sweepAsked,
           end,

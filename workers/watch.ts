@@ -76,7 +76,7 @@ async function watch(
   let isBehind = false;
   const changed = () => {
     isBehind = true;
-    notifier.ring();
+    notifier.notify();
   };
   const looking = (async () => {
     while (!signal.aborted) {

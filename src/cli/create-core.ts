@@ -105,8 +105,8 @@ export function createCore(
       source: `scopemesh/${config.owner}/${hostname()}`,
       // Of one millisecond they count up: random bytes for each cost more than the rest of a decision.
       newId: monotonicFactory(),
-      onSettled: () => settled.ring(),
-      askForSweep: () => sweepAsked.ring(),
+      onSettled: () => settled.notify(),
+      askForSweep: () => sweepAsked.notify(),
     },
   };
 }

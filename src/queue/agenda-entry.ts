@@ -2,12 +2,15 @@ import type { Key } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import type { JobResult } from './queue.js';
 
-/** Whoever waits for a run that was put off tries again after this time. */
-export class PutOff extends Error {
+/** A run that a job waits for is tried again after this time. */
+export class DelayedRun extends Error {
+  /** The key of the run, as `formatKey` text. */
+  readonly by: string;
   readonly afterMs: number;
 
-  constructor(afterMs: number) {
+  constructor(by: string, afterMs: number) {
     super('the work that follows from this job is tried again later');
+    this.by = by;
     this.afterMs = afterMs;
   }
 }

@@ -2,23 +2,15 @@ import { setMaxListeners } from 'node:events';
 import { SyncError } from '../errors.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
-import { type Ended, type AgendaEntry as Entry, newEntry, PutOff } from './agenda-entry.js';
+import { DelayedRun, type Ended, type AgendaEntry as Entry, newEntry } from './agenda-entry.js';
 import { type AgendaLimits, Places } from './agenda-places.js';
+import { DurableJobs } from './durable-jobs.js';
 import type { AgendaHandler, FollowUps } from './follow-ups.js';
-import { mergeTriggers, triggerText } from './merge-triggers.js';
+import { mergeTriggers } from './merge-triggers.js';
 import type { JobResult, Queue, QueueState } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
 import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 
-interface DurableJob {
-  readonly known: ReadonlySet<string>;
-  /** Whether the durable queue has triggers of the key that the job does not know. */
-  isOutdated: boolean;
-  /** Ends the wait for what follows. */
-  wake(): void;
-}
-
-const RUN_AGAIN: JobResult = { kind: 'retry', afterMs: 0 };
 /** A retry this soon belongs to the same run for its waiters; the others come back later. */
 const SOON_MS = 100;
 
@@ -33,8 +25,7 @@ export class Agenda {
   readonly #limits: AgendaLimits;
   readonly #places: Places;
   readonly #entries = new Map<string, Entry>();
-  /** Durable jobs, by key, until everything that follows from them is done. */
-  readonly #durable = new Map<string, DurableJob>();
+  readonly #durable = new DurableJobs();
   readonly #ready = new ReadyEntries();
   #handler: AgendaHandler | undefined;
   /** Keys that are run after a while. */
@@ -67,11 +58,7 @@ export class Agenda {
     const text = formatKey(trigger.key);
     if (this.#later.has(text)) return;
     this.#later.add(text);
-    const add = () => {
-      this.#later.delete(text);
-      return this.add([trigger]);
-    };
-    // The only way the sleep rejects is the end of the agenda.
+    const add = () => void (this.#later.delete(text) && this.add([trigger]));
     this.#deps.clock.sleep(afterMs, this.#closing.signal).then(add, () => {});
   }
 
@@ -86,24 +73,31 @@ export class Agenda {
    */
   async run(job: Job, signal: AbortSignal): Promise<JobResult> {
     const entry = this.#entry(job.key);
-    const known = new Set(job.triggers.map(triggerText));
-    const durable: DurableJob = { known, isOutdated: false, wake: () => {} };
-    this.#durable.set(entry.text, durable);
+    const durable = this.#durable.begin(entry.text, job);
     this.#interrupt(job.triggers);
     try {
+      const blocker = this.#durable.takeBlocker(entry.text, durable);
+      // Nothing changes for this job as long as the key that it waits for fails.
+      if (blocker !== undefined && !durable.isOutdated)
+        await Promise.race([this.#nextRunOf(blocker), durable.outdated]);
       const ended = await this.#own(entry, job, signal);
       if ('result' in ended) return ended.result;
-      if (durable.isOutdated || isInterrupted(signal)) return RUN_AGAIN;
-      const outdated = new Promise<JobResult>((resolve) => {
-        durable.wake = () => resolve(RUN_AGAIN);
-      });
-      return await Promise.race([ended.followUps.then((): JobResult => ({ kind: 'done' })), outdated]);
+      if (isInterrupted(signal)) return { kind: 'retry', afterMs: 0 };
+      const done = ended.followUps.then((): JobResult => ({ kind: 'done' }));
+      return await Promise.race([durable.outdated, done]);
     } catch (error) {
-      if (error instanceof PutOff) return { kind: 'retry', afterMs: error.afterMs };
-      throw error;
+      if (!(error instanceof DelayedRun)) throw error;
+      this.#durable.block(entry.text, durable, error);
+      return { kind: 'retry', afterMs: error.afterMs };
     } finally {
-      this.#durable.delete(entry.text);
+      this.#durable.end(entry.text);
     }
+  }
+
+  /** Resolves at once if no run of the key is asked for. */
+  #nextRunOf(text: string): Promise<unknown> {
+    const entry = this.#entries.get(text);
+    return entry?.isRunning || entry?.isWanted ? this.#endOf(entry) : Promise.resolve();
   }
 
   #own(entry: Entry, { triggers, attempts }: Job, signal: AbortSignal): Promise<Ended> {
@@ -128,22 +122,17 @@ export class Agenda {
    * durable queue: where it has many jobs under way, or the key's own job waits for a place, they are added here too.
    */
   becameDurable(triggers: readonly Trigger[]): void {
-    const fresh = triggers.filter(
-      (each) => this.#durable.get(formatKey(each.key))?.known.has(triggerText(each)) !== true,
-    );
+    const fresh = triggers.filter((each) => !this.#durable.knows(formatKey(each.key), each));
     this.#interrupt(fresh);
     const isBusy = this.#durable.size >= this.#limits.durable / 2;
     const urgent: Trigger[] = [];
     for (const trigger of fresh) {
       const text = formatKey(trigger.key);
       const entry = this.#entries.get(text);
-      const durable = this.#durable.get(text);
-      const isWaiting = durable === undefined ? isBusy : entry !== undefined && entry.owners.length > 0;
+      const isWaiting = this.#durable.has(text) ? entry !== undefined && entry.owners.length > 0 : isBusy;
       if (entry?.isRunning) entry.triggers = mergeTriggers(entry.triggers, [trigger]);
       else if (trigger.urgent === true && isWaiting) urgent.push(trigger);
-      if (durable === undefined) continue;
-      durable.isOutdated = true;
-      durable.wake();
+      this.#durable.outdate(text);
     }
     void this.add(urgent);
   }
@@ -213,13 +202,22 @@ export class Agenda {
     return [...entries].map((entry) => {
       if (urgent.has(entry)) this.#wantUrgently(entry);
       else this.#want(entry);
-      return new Promise<unknown>((resolve, reject) => {
-        // A job that waited for a delayed key would hold a place of the queue as long.
-        const isDelayed = entry.wake?.signal.aborted === false;
-        if (isDelayed) reject(new PutOff(Math.max(SOON_MS, entry.wakeAt - this.#deps.clock.now())));
-        else entry.waiters.push({ resolve, reject });
-      });
+      return this.#endOf(entry);
     });
+  }
+
+  /** Resolves with what follows from the entry's next run. */
+  #endOf(entry: Entry): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      // A job that waited for a delayed key would hold a place of the queue as long.
+      const isDelayed = entry.wake?.signal.aborted === false;
+      if (isDelayed) reject(this.#delayed(entry, entry.wakeAt - this.#deps.clock.now()));
+      else entry.waiters.push({ resolve, reject });
+    });
+  }
+
+  #delayed({ text }: Entry, afterMs: number): DelayedRun {
+    return new DelayedRun(text, Math.max(afterMs, SOON_MS));
   }
 
   #interrupt(triggers: readonly Trigger[]): void {
@@ -357,7 +355,7 @@ export class Agenda {
     }
     if (outcome.kind === 'retry' && outcome.afterMs <= SOON_MS) entry.waiters.unshift(...waiters);
     else {
-      const error = new PutOff(Math.max(outcome.afterMs, SOON_MS));
+      const error = this.#delayed(entry, outcome.afterMs);
       for (const waiter of waiters) waiter.reject(error);
     }
     const isHurried = entry.isUrgent;
@@ -386,7 +384,7 @@ export class Agenda {
 
   #putOff(entry: Entry): void {
     for (const owner of entry.owners) owner.answer({ kind: 'retry', afterMs: 0 });
-    for (const waiter of entry.waiters) waiter.reject(new PutOff(0));
+    for (const waiter of entry.waiters) waiter.reject(new DelayedRun(entry.text, 0));
     entry.owners = [];
     entry.waiters = [];
   }

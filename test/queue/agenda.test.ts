@@ -133,6 +133,33 @@ describe('the agenda', () => {
     await end();
   });
 
+  it('does not run a durable job again while a key that follows from it fails', async () => {
+    const runs: string[] = [];
+    let isBroken = true;
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      runs.push(key.kind);
+      if (key.kind === 'client') await followUps.add([trigger(ORDERS, 'a')]);
+      else if (isBroken) throw new Error('Consul refuses it');
+      return DONE;
+    });
+    const again = (...triggers: readonly [Trigger, ...Trigger[]]) =>
+      agenda.run(job(...triggers), new AbortController().signal);
+    const runsOf = (kind: string) => runs.filter((each) => each === kind).length;
+    for (let tries = 0; tries < 5; tries++) {
+      expect((await again(trigger(WEB, 'a'))).kind).toBe('retry');
+      const before = runsOf('destination');
+      await until(() => runsOf('destination') > before);
+    }
+    expect(runsOf('client')).toBe(1);
+    expect((await again(trigger(WEB, 'a'), trigger(WEB, 'b'))).kind).toBe('retry');
+    expect(runsOf('client')).toBe(2);
+    isBroken = false;
+    await until(() => agenda.state().delayed + agenda.state().active === 0);
+    expect(await again(trigger(WEB, 'a'), trigger(WEB, 'b'))).toEqual(DONE);
+    expect(runsOf('client')).toBe(3);
+    await end();
+  });
+
   it('leaves the triggers of a durable job that failed to the queue', async () => {
     let tries = 0;
     const { agenda, end } = agendaOf(async () => {

@@ -178,7 +178,7 @@ describe('the reaper', () => {
     const swept = createNotifier();
     const stop = new AbortController();
     const running = runReaper(deps, state, swept, stop.signal);
-    swept.ring();
+    swept.notify();
     await until('it has looked three times', () => looks > 2);
     expect(await tokenIds()).toContain(accessorId);
     rig.clock.advance(5_000);

@@ -2,9 +2,9 @@ import { isoInstant } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
+import { createNotifier } from '../../notifier.js';
 import type { JobHandler, Queue, QueueState } from '../queue.js';
 import { interrupt, type JobOutcome, type RunDeps, runJob } from '../run-job.js';
-import { Bell } from './bell.js';
 import { KeyTable } from './key-table.js';
 import type { StateFile } from './state-file.js';
 
@@ -28,7 +28,7 @@ export class EmbeddedQueue implements Queue {
   readonly #deps: RunDeps;
   readonly #file: StateFile;
   readonly #table: KeyTable;
-  readonly #bell: Bell;
+  readonly #notifier = createNotifier();
   readonly #running = new Map<string, AbortController>();
   readonly #loops = new Set<Promise<void>>();
   readonly #closing = new AbortController();
@@ -37,7 +37,6 @@ export class EmbeddedQueue implements Queue {
     this.#file = file;
     this.#deps = deps;
     this.#table = new KeyTable(file);
-    this.#bell = new Bell(deps.clock);
   }
 
   async add(triggers: readonly Trigger[]): Promise<void> {
@@ -55,7 +54,7 @@ export class EmbeddedQueue implements Queue {
     const runs = this.#runsOf(triggers);
     return () => {
       interrupt(triggers, (key) => runs.get(key));
-      this.#bell.ring();
+      this.#notifier.notify();
     };
   }
 
@@ -83,7 +82,7 @@ export class EmbeddedQueue implements Queue {
 
   async unpark(key: string): Promise<boolean> {
     const found = await this.#file.write(() => this.#table.unpark(key));
-    if (found) this.#bell.ring();
+    if (found) this.#notifier.notify();
     return found;
   }
 
@@ -113,11 +112,11 @@ export class EmbeddedQueue implements Queue {
         for (const taken of this.#take(now, concurrency - runs.size)) {
           const run = this.#run(taken, handler, signal).finally(() => {
             runs.delete(run);
-            this.#bell.ring();
+            this.#notifier.notify();
           });
           runs.add(run);
         }
-        await this.#bell.wait(runs.size < concurrency ? this.#nextDueInMs(now) : undefined, signal);
+        await this.#waitForWork(runs.size < concurrency ? this.#nextDueInMs(now) : undefined, signal);
       } catch (error) {
         this.#deps.logger.error({ error: messageOf(error) }, 'queue cannot be read');
         await this.#pause(signal);
@@ -194,6 +193,16 @@ export class EmbeddedQueue implements Queue {
     const dueAt = this.#file.read(() => this.#table.nextDueAt(now));
     if (dueAt === undefined) return undefined;
     return Math.min(Math.max(dueAt - this.#deps.clock.now(), 1), LONGEST_SLEEP_MS);
+  }
+
+  /** Until the next notification, the end of `ms` (if given), or the end of the signal. */
+  async #waitForWork(ms: number | undefined, signal: AbortSignal): Promise<void> {
+    if (ms === undefined) return this.#notifier.wait(signal);
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const sleep = this.#deps.clock.sleep(ms, either).catch(() => {});
+    await Promise.race([this.#notifier.wait(either), sleep]);
+    over.abort();
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
