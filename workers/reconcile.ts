@@ -8,11 +8,11 @@ import { restoreMemory } from '../src/reconcile/restore.js';
 import { leftoverTriggers, readConsul } from '../src/reconcile/sweep.js';
 import { Outage } from '../src/repeat.js';
 
-/** Durable jobs at once: each waits for what follows from it, and costs no more than memory. */
+/** Durable jobs at once. Each waits for the jobs that follow from it, which costs only memory. */
 const CONCURRENCY = 512;
 const RETRY_MS = 1_000;
 
-/** Runs jobs. Before the first one, Consul has been read completely and what a crash left has been queued. */
+/** Runs jobs. Before the first one, it reads Consul completely and queues the keys that a crash left pending. */
 export async function runReconcile(
   deps: ReconcilerDeps,
   agenda: Agenda,
@@ -51,7 +51,7 @@ async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boole
   return false;
 }
 
-/** Every key with a recorded and unsettled decision is looked at, whether or not anything triggers it. */
+/** Queues every key that has a recorded decision without a settlement. */
 async function queueLeftovers(deps: ReconcilerDeps): Promise<void> {
   const cause = { kind: 'retry' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
   const triggers = await leftoverTriggers(cause, deps);
