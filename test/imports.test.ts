@@ -67,6 +67,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   config: { any: ['model', 'ground'], types: ['plan'] },
   embedded: { any: ['model', 'ground'] },
   cli: { any: ['model', 'plan', 'state', 'apply', 'intake', 'reconcile', 'ground', 'config', ...PORTS] },
+  // The parts of the daemon that are no loops: its HTTP routes, its status, the reload.
+  daemon: {
+    any: ['model', 'plan', 'state', 'intake', 'reconcile', 'queue', 'ground', 'config', 'cli'],
+    types: PORTS,
+  },
   demo: { any: ['model', 'ground', 'config', 'cli', 'embedded'], types: PORTS },
   workers: {
     any: [
@@ -79,6 +84,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       'ground',
       'config',
       'cli',
+      'daemon',
       'wire',
       ...PORTS,
     ],

@@ -1,11 +1,16 @@
 import { setMaxListeners } from 'node:events';
-import type { FastifyInstance } from 'fastify';
-import type { Config } from '../config/config.js';
 import { createCore } from '../src/cli/create-core.js';
 import { readLogin } from '../src/cli/login-view.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import type { Role, RunOptions } from '../src/cli/run-daemon.js';
-import { messageOf, SyncError } from '../src/errors.js';
+import { addApi } from '../src/daemon/api.js';
+import { addIntake } from '../src/daemon/events.js';
+import { addHealth } from '../src/daemon/health.js';
+import { createHttpServer, listen } from '../src/daemon/http-server.js';
+import { Reloads } from '../src/daemon/reload.js';
+import { queueState, readStatus } from '../src/daemon/status.js';
+import { WatchAges } from '../src/daemon/watch-ages.js';
+import { messageOf } from '../src/errors.js';
 import { composeSources } from '../src/identity/with-signals.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
@@ -13,23 +18,17 @@ import { createNotifier } from '../src/notifier.js';
 import { stampOf } from '../src/reconcile/deps.js';
 import { createRulings } from '../src/reconcile/rulings.js';
 import type { Runtime } from '../src/runtime.js';
-import { addApi } from './api.js';
-import { addHealth } from './health.js';
-import { addIntake, createHttpServer } from './intake.js';
 import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
 import { run as runRelay } from './relay.js';
-import { Reloads } from './reload.js';
 import { runResync } from './resync.js';
-import { queueState, readStatus } from './status.js';
 import { runWatch } from './watch.js';
-import { WatchAges } from './watch-ages.js';
 import { watchProvider } from './watch-provider.js';
 import { openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
 
 /**
- * The daemon. Resolves after a clean stop: intake, polls and watches end first, then running jobs, then the relay
- * publishes what was settled.
+ * The daemon. Resolves after a clean stop: intake, polls and watches end first, then the running jobs, then the relay,
+ * which publishes the settled decisions.
  */
 export async function runDaemon(
   options: RunOptions,
@@ -41,7 +40,7 @@ export async function runDaemon(
   const plays = (role: Role) => options.only.includes(role);
   const store = await openStore(config, runtime);
   const closers: (() => Promise<void>)[] = [() => store.close()];
-  /** Ends what feeds the queue, at the first signal or when a part fails; jobs and the relay end after it. */
+  /** Ends the parts that feed the queue, at the first signal or when a part fails. Jobs and the relay end later. */
   const inputEnd = new AbortController();
   const reconcileEnd = new AbortController();
   const relayEnd = new AbortController();
@@ -120,7 +119,7 @@ export async function runDaemon(
     options.onReload(() => reloads.request());
 
     const end = AbortSignal.any([signal, inputEnd.signal]);
-    // Every query to Consul waits on it: more than ten is no leak, and Node's warning would only worry people.
+    // Every query to Consul listens to it. Node would report more than ten listeners as a leak.
     setMaxListeners(0, end);
     if (plays('watch')) {
       for (const provider of providers) inputs.push(...watchProvider(provider, ports, end));
@@ -156,12 +155,15 @@ export async function runDaemon(
         })
       : Promise.resolve();
     later.push(jobs, relay);
-    logger.info({ owner: config.owner, mode: config.mode, address, roles: options.only }, 'scopemesh runs');
+    logger.info(
+      { owner: config.owner, mode: config.mode, address, roles: options.only },
+      'scopemesh is running',
+    );
     options.started?.(address);
 
     const failed = Promise.all([...inputs, jobs, relay]).then(() => {});
     await Promise.race([failed, aborted(signal), ...(store.damaged === undefined ? [] : [store.damaged])]);
-    logger.info({}, 'stopping: no new events, running jobs are finished');
+    logger.info({}, 'stopping: no new events are accepted, running jobs are finished');
     await server.close();
     await Promise.all(inputs);
     await reloads.idle();
@@ -171,33 +173,13 @@ export async function runDaemon(
     await relay;
     logger.info({}, 'stopped');
   } finally {
-    // After a failure the other parts must not go on with what is about to be closed.
+    // After a failure, the other parts must not use connections that are about to close.
     for (const part of [inputEnd, reconcileEnd, relayEnd]) part.abort();
     await Promise.allSettled([...inputs, ...later]);
     for (const close of closers)
       await close().catch((error: unknown) =>
         logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
       );
-  }
-}
-
-/** What a person can do about an address that cannot be listened at. */
-const LISTEN_FAULTS: Readonly<Record<string, string>> = {
-  EADDRINUSE: '(already in use); stop what listens there, or set another http.listen',
-  EADDRNOTAVAIL: '(no address of this machine); set another http.listen',
-  EACCES: '(not allowed to this user); set a port from 1024 up in http.listen',
-};
-
-async function listen(server: FastifyInstance, { host, port }: Config['http']): Promise<string> {
-  try {
-    return await server.listen({ host, port });
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const fault = LISTEN_FAULTS[code];
-    if (fault === undefined) throw error;
-    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    const message = `http.listen ${address} cannot be used ${fault}`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
   }
 }
 

@@ -6,7 +6,7 @@ import { runDaemon } from './daemon.js';
 import { parts } from './wire.js';
 
 const stop = new AbortController();
-// Every wait of the process listens to it; Node would call more than ten a leak, in lines that are no JSON.
+// Every wait of the process listens to it. Node would report more than ten listeners as a leak, not as JSON.
 setMaxListeners(0, stop.signal);
 let signals = 0;
 const onSignal = () => {
@@ -18,7 +18,7 @@ const onSignal = () => {
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 
-// Whoever reads us has had enough, as `head` does.
+// The reader of stdout has closed it, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
@@ -36,7 +36,7 @@ process.exitCode = await createProgram({
   user: userName(),
 }).run(process.argv);
 
-/** A user without an entry in the system's list has a number alone. */
+/** A user without an entry in the system's list has only a number. */
 function userName(): string {
   try {
     return userInfo().username;

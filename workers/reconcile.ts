@@ -10,7 +10,7 @@ import { Outage } from '../src/repeat.js';
 
 const RETRY_MS = 1_000;
 
-/** Runs jobs. Before the first one, Consul has been read completely and what a crash left has been queued. */
+/** Runs jobs. Before the first one, it reads Consul completely and queues the keys that a crash left pending. */
 export async function runReconcile(
   deps: ReconcilerDeps,
   agenda: Agenda,
@@ -46,7 +46,7 @@ async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boole
   return false;
 }
 
-/** Every key with a recorded and unsettled decision is looked at, whether or not anything triggers it. */
+/** Queues every key that has a recorded decision without a settlement. */
 async function queueLeftovers(deps: ReconcilerDeps): Promise<void> {
   const cause = { kind: 'retry' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
   const triggers = await leftoverTriggers(cause, deps);

@@ -6,7 +6,7 @@ import type { Logger, Metrics } from '../src/observe.js';
 import type { Journal } from '../src/queue/journal.js';
 import type { KeyValueStore } from '../src/queue/key-value-store.js';
 
-/** Tells that decisions were settled. */
+/** Signals that decisions were settled. */
 export interface Settled {
   /** Resolves at the next settlement, or when the signal is aborted. */
   wait(signal: AbortSignal): Promise<void>;
@@ -22,35 +22,35 @@ export interface RelayDeps {
   readonly clock: Clock;
 }
 
-/** A settlement elsewhere tells nobody here, so the outbox is looked into at least this often. */
+/** Another process may settle decisions without a signal here, so the outbox is checked at least this often. */
 const POLL_MS = 1_000;
 const DRAIN_MS = 5_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 10_000;
 
 /**
- * Moves the journal's outbox to the decision log, in order, each decision exactly once, until the signal is
- * aborted; then for up to 5 s more, so that a clean stop leaves nothing behind. Never throws: what fails is tried
- * again. One relay at a time works on a journal.
+ * Moves the journal's outbox to the decision log, in order, each decision exactly once, until the signal is aborted, and
+ * then for up to 5 s more, so that a clean stop leaves nothing behind. Never throws: a failed batch is retried. Only one
+ * relay at a time may work on a journal.
  */
 export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
   const { settled, clock, logger, metrics } = deps;
   const publication = new Publication(deps);
   let failures = 0;
-  let said: string | undefined;
+  let logged: string | undefined;
   const attempt = async (): Promise<number | undefined> => {
     try {
       const moved = await publication.moveBatch();
       if (failures > 0) logger.info({ failures }, 'decisions are published again');
       failures = 0;
-      said = undefined;
+      logged = undefined;
       return moved;
     } catch (error) {
       metrics.count('scopemesh_relay_failures_total');
       const reason = messageOf(error);
       // A new reason is logged as well: a missing permission often shows only after an outage has ended.
-      if (reason !== said) logger.error({ error: reason }, 'decisions cannot be published; they are kept');
-      said = reason;
+      if (reason !== logged) logger.error({ error: reason }, 'decisions cannot be published; they are kept');
+      logged = reason;
       failures++;
       await publication.measure().catch(() => {}); // the journal may be what failed
       return undefined;
@@ -63,7 +63,7 @@ export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
     const attention = new AbortController();
     const stop = () => attention.abort();
     signal.addEventListener('abort', stop, { once: true });
-    // Before looking, so that what is settled after the look wakes the wait.
+    // Started before the outbox is read, so that a later settlement ends the wait.
     const settlement = settled.wait(attention.signal).catch(() => {});
     const moved = await attempt();
     if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
@@ -88,7 +88,7 @@ export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
   time.abort();
 }
 
-/** Between a half and the whole, so that replicas that failed together do not come back together. */
+/** Between 0.5 and 1, so that replicas that failed together do not retry together. */
 function jitter(): number {
   return 0.5 + Math.random() / 2;
 }

@@ -7,7 +7,7 @@ import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { sweep } from '../src/reconcile/sweep.js';
 import { Outage, repeat } from '../src/repeat.js';
 
-/** The complete comparison with Consul, regularly and when it is asked for: whatever a watch missed is found here. */
+/** The complete comparison with Consul, at an interval and on request. It finds every change that a watch missed. */
 export async function runResync(
   deps: ReconcilerDeps,
   agenda: Pick<Agenda, 'hurry'>,
@@ -22,13 +22,13 @@ export async function runResync(
     intervalMs,
     async () => {
       try {
-        // A key that was given up while a server was away gets another chance, with all that it was told.
+        // A parked key keeps its triggers and is retried now.
         for (const { key } of (await queue.state()).parked) await queue.unpark(key);
         agenda.hurry();
         const summary = await sweep(deps, signal);
         swept(deps.clock.now());
         outage.ends(deps.clock.now());
-        deps.logger.info({ ...summary }, 'compared everything with Consul');
+        deps.logger.info({ ...summary }, 'complete comparison with Consul done');
         await noteTokens(deps, signal);
         return 'done';
       } catch (error) {
@@ -36,7 +36,7 @@ export async function runResync(
         if (outage.begins(deps.clock.now()))
           deps.logger.warn(
             { error: messageOf(error) },
-            'the comparison with Consul failed and changed nothing; it goes on trying',
+            'the complete comparison with Consul failed and changed nothing; scopemesh tries again',
           );
         return { failed: true };
       }

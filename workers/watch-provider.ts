@@ -6,7 +6,7 @@ import { runRechecks } from '../src/intake/recheck.js';
 import { runSubscription, subscriptionsOf } from '../src/intake/subscription.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
 
-/** Everything that watches one identity provider, beside its webhook; each ends when the signal aborts. */
+/** Every loop that watches one identity provider, besides its webhook. Each ends when the signal aborts. */
 export function watchProvider(
   parts: BackoffParts & { readonly settings: ProviderSettings },
   deps: PollDeps & { readonly rechecks: Rechecks },
@@ -20,7 +20,7 @@ export function watchProvider(
     ...(signals !== undefined && signals.poll === undefined ? (['signals'] as const) : []),
   ];
   return [
-    // A provider without a log is compared completely as often as its log would be read.
+    // Without a log to poll, the directory is read completely at the poll interval.
     runFullReads(name, poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs, deps, signal),
     runRechecks(name, isPaused, deps, signal),
     ...(poll === undefined ? [] : [runPoll(poll, { intervalMs: pollMs, beside: pushed }, deps, signal)]),

@@ -23,7 +23,7 @@ import { withSignals } from '../src/identity/with-signals.js';
 import type { GroupRules } from '../src/model/login.js';
 import type { Runtime } from '../src/runtime.js';
 
-/** The only place that names adapters. */
+/** This file is the only place that names adapters. */
 export async function openConsul(settings: ConsulSettings, owner: string, runtime: Runtime): Promise<Consul> {
   const read = (file: string | undefined) => (file === undefined ? undefined : readFile(file));
   const { tls } = settings;
@@ -45,7 +45,7 @@ export async function openConsul(settings: ConsulSettings, owner: string, runtim
   });
 }
 
-/** One line for each kind: an adapter takes its provider's settings as they are. `groups` are those of the mapping. */
+/** An adapter takes its provider's settings as they are. `groups` are those of the mapping. */
 export function openProvider(
   settings: ProviderSettings,
   groups: readonly GroupRules[],
@@ -57,7 +57,7 @@ export function openProvider(
   const pausing = { settings, ...withRateLimitBackoff({ ...parts, directory }, runtime.clock) };
   const { ssf, name: provider, issuer, insecure, pollMs } = settings;
   if (ssf === undefined) return pausing;
-  // Outside of the pauses: a transmitter that limits its rate must not keep us from the directory, nor the reverse.
+  // Outside of the rate limit backoff: a pause of the transmitter must not stop directory reads, and the reverse.
   return withSignals(pausing, createSsf({ ...ssf, ...runtime, provider, issuer, insecure, pollMs }));
 }
 
@@ -77,7 +77,7 @@ function openParts(settings: ProviderSettings, wantsPeople: boolean, runtime: Ru
   }
 }
 
-/** Redis and SQLite are loaded only where they are configured. */
+/** Loads Redis or SQLite only if the configuration chooses it. */
 export async function openStore(config: Config, runtime: Runtime): Promise<Store> {
   if (config.queue.kind === 'embedded') {
     const { createEmbeddedStore } = await import('../src/queue/embedded/store.js');

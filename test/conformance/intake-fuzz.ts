@@ -3,9 +3,10 @@ import { runInNewContext } from 'node:vm';
 import type { InjectOptions } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { addIntake } from '../../src/daemon/events.js';
+import { createHttpServer } from '../../src/daemon/http-server.js';
 import type { RawRequest } from '../../src/identity/source.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { addIntake, createHttpServer } from '../../workers/intake.js';
 import type { EventSourceHarness } from './event-source.js';
 
 const NOW = Date.parse('2026-03-01T12:00:00.000Z');

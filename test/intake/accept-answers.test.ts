@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { addIntake } from '../../src/daemon/events.js';
+import { createHttpServer } from '../../src/daemon/http-server.js';
 import { SyncError } from '../../src/errors.js';
 import type { EventSource, IdentityEvent } from '../../src/identity/source.js';
 import { type AcceptDeps, acceptEvents } from '../../src/intake/accept-events.js';
@@ -6,7 +8,6 @@ import { clientKey } from '../../src/model/key.js';
 import type { RevocationOrder } from '../../src/model/order.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { addIntake, createHttpServer } from '../../workers/intake.js';
 import { NOW } from '../plan/scene.js';
 
 const DAY_MS = 24 * 3600_000;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readJwtProviders } from '../../src/apply/jwt-provider-write.js';
+import { WatchAges } from '../../src/daemon/watch-ages.js';
 import type { Catalog, ClaimRecord } from '../../src/model/catalog.js';
 import { clientKey, directoryKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
@@ -12,7 +13,6 @@ import { observeJwtProviders } from '../../src/reconcile/jwt-provider-plans.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
 import { readConsul } from '../../src/reconcile/sweep.js';
 import { runWatch } from '../../workers/watch.js';
-import { WatchAges } from '../../workers/watch-ages.js';
 import { applyRig, draft } from '../apply/apply-rig.js';
 import { ALLOW, claiming, client, DENY, entry, keyOf, NOW, named, ourSource } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from './deps.js';

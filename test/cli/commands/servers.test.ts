@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createHttpServer } from '../../../workers/intake.js';
+import { createHttpServer } from '../../../src/daemon/http-server.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { startIdp } from '../../support/idp.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
@@ -72,7 +72,7 @@ describe('a server that will not do is named once, with the key of the configura
       expect(await cli.run(['run'])).toMatchObject({
         status: 1,
         err: expect.stringContaining(
-          `scopemesh: http.listen 127.0.0.1:${port} cannot be used (already in use); stop what listens there, or set another http.listen\n`,
+          `scopemesh: http.listen 127.0.0.1:${port} is already in use; stop the program that listens there, or set another http.listen\n`,
         ),
       });
     } finally {
@@ -83,7 +83,7 @@ describe('a server that will not do is named once, with the key of the configura
   it('where http.listen is no address of this machine', async () => {
     cli.configure({ http: { listen: '192.0.2.1:8080' } });
     expect((await cli.run(['run'])).err).toContain(
-      'http.listen 192.0.2.1:8080 cannot be used (no address of this machine); set another http.listen',
+      'http.listen 192.0.2.1:8080 is not an address of this machine; set another http.listen',
     );
   });
 });

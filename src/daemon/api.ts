@@ -1,16 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type LoginView, loginDocument } from '../src/cli/login-view.js';
-import { messageOf } from '../src/errors.js';
-import type { Principal } from '../src/model/cause.js';
-import type { Logger } from '../src/observe.js';
-import { rejectedText } from '../src/plan/guards/approval.js';
-import type { ClientId } from '../src/plan/world.js';
-import type { Rulings, Verdict } from '../src/reconcile/rulings.js';
+import { type LoginView, loginDocument } from '../cli/login-view.js';
+import { messageOf } from '../errors.js';
+import type { Principal } from '../model/cause.js';
+import type { Logger } from '../observe.js';
+import { rejectedText } from '../plan/guards/approval.js';
+import type { ClientId } from '../plan/world.js';
+import type { Rulings, Verdict } from '../reconcile/rulings.js';
+import { isLoopback } from './http-server.js';
 
 export interface ApiDeps {
   readonly rulings: Rulings;
-  /** What a client may do with Consul itself; undefined where its directory was read and does not have it. */
+  /** What a client may do with Consul; undefined if its directory was read and does not have it. */
   readonly login: (id: ClientId) => LoginView | undefined;
   /** Where the server listens. */
   readonly host: string;
@@ -20,10 +21,10 @@ export interface ApiDeps {
 const Body = z.object({ principal: z.string().min(1).max(256), override: z.boolean().optional() });
 
 /**
- * `/api/*`, for commands on the same machine. Nobody is authenticated here, so it answers only where nobody else can
- * reach it: on a loopback listener, to a loopback peer that names a loopback host (which a page whose name was rebound
- * to 127.0.0.1 does not) without an Origin. What changes something is sent as JSON, which no page of another site can.
- * What a proxy passed on is refused: webhooks come through one, and to the listener everybody behind it is this machine.
+ * `/api/*`, for commands on the same machine. The API has no login, so it answers only if nobody else can reach it: on a
+ * loopback listener, to a loopback peer that names a loopback host (a page whose name was rebound to 127.0.0.1 does not)
+ * and sends no Origin. A request that changes something must be JSON, which a page of another site cannot send. A
+ * request through a proxy is refused: webhooks come through one, and behind it every caller looks like this machine.
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const rule = (verdict: Verdict) => async (request: FastifyRequest, reply: FastifyReply) =>
@@ -53,7 +54,7 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
     answer(request, reply, deps, async (by) => {
       const client = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
       if (await deps.rulings.release(client, by)) return reply.send(client);
-      return reply.code(404).send({ error: 'this client is in no quarantine' });
+      return reply.code(404).send({ error: 'this client is not in quarantine' });
     }),
   );
   server.get('/api/clients/:provider/:clientId/login', (request, reply) => {
@@ -62,7 +63,8 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
     const id = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
     try {
       const view = deps.login(id);
-      if (view === undefined) return reply.code(404).send({ error: 'no provider has this client' });
+      if (view === undefined)
+        return reply.code(404).send({ error: 'no configured provider has this client' });
       return reply.send(loginDocument(view));
     } catch (error) {
       return reply.code(503).send({ error: messageOf(error) });
@@ -79,16 +81,19 @@ async function answer(
   const refusal = refusalOf(request, deps.host);
   if (refusal !== undefined) return reply.code(403).send({ error: refusal });
   const body = Body.safeParse(parseJson(request.body));
-  if (!body.success) return reply.code(400).send({ error: 'send { "principal": "who decides this" }' });
+  if (!body.success)
+    return reply
+      .code(400)
+      .send({ error: 'send { "principal": "NAME" } with the name of the person who decides' });
   try {
     return await act({ id: body.data.principal }, body.data.override === true);
   } catch (error) {
-    deps.logger.error({ error: messageOf(error) }, 'a ruling could not be carried out');
+    deps.logger.error({ error: messageOf(error) }, 'an approval or rejection failed');
     return reply.code(503).send({ error: messageOf(error) });
   }
 }
 
-/** What proxies add; one that adds nothing cannot be told, and must pass on /events/ alone. */
+/** Headers that proxies add. A proxy that adds none cannot be recognised and must pass on only /events/. */
 const PASSED_ON = [
   'forwarded',
   'via',
@@ -100,21 +105,16 @@ const PASSED_ON = [
 
 function refusalOf(request: FastifyRequest, host: string): string | undefined {
   if (!isLoopback(host))
-    return 'the API has no login yet and is served on loopback listeners alone; set http.listen to 127.0.0.1:PORT';
+    return 'the API has no login yet, so only a loopback listener serves it; set http.listen to 127.0.0.1:PORT';
   if (!isLoopback(request.ip) || !isLoopback(request.hostname))
-    return 'the API answers to this machine alone';
+    return 'the API answers only requests from this machine';
   if (PASSED_ON.some((name) => request.headers[name] !== undefined))
-    return 'the API does not answer through a proxy; pass on /events/ alone';
-  if (request.headers.origin !== undefined) return 'the API does not answer to web pages';
-  // What only reads is of no use to a page that cannot see the answer.
+    return 'the API does not answer through a proxy; let the proxy pass on only /events/';
+  if (request.headers.origin !== undefined) return 'the API does not answer web pages';
+  // A page of another site cannot read the answer, so a GET needs no such check.
   if (request.method !== 'GET' && request.headers['content-type'] !== 'application/json')
-    return 'send application/json';
+    return 'send the request as application/json';
   return undefined;
-}
-
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').replace(/^::ffff:/, '');
-  return bare === 'localhost' || bare === '::1' || /^127\.\d+\.\d+\.\d+$/.test(bare);
 }
 
 function parseJson(body: unknown): unknown {

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createHttpServer } from '../../workers/intake.js';
+import { createHttpServer } from '../../src/daemon/http-server.js';
 
 let server: ReturnType<typeof createHttpServer> | undefined;
 const sockets: Socket[] = [];

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { LoginTerms, LoginView } from '../../src/cli/login-view.js';
+import { addApi } from '../../src/daemon/api.js';
+import { createHttpServer } from '../../src/daemon/http-server.js';
 import { silentLogger } from '../../src/observe.js';
 import type { ClientId } from '../../src/plan/world.js';
 import type { Rulings } from '../../src/reconcile/rulings.js';
-import { addApi } from '../../workers/api.js';
-import { createHttpServer } from '../../workers/intake.js';
 
 interface Asked {
   readonly host?: string;

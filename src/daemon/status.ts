@@ -1,14 +1,14 @@
-import type { Config } from '../config/config.js';
-import type { Provider, Store } from '../src/cli/parts.js';
-import { type ProviderHealth, readProviderHealth } from '../src/cli/provider-health.js';
-import type { ChannelActivity } from '../src/intake/channel-activity.js';
-import { HOLD_REASONS } from '../src/model/decision.js';
-import type { Metrics } from '../src/observe.js';
-import { type ClientBlock, type ClientId, parseClientText } from '../src/plan/world.js';
-import type { Agenda } from '../src/queue/agenda.js';
-import type { RecordedHold } from '../src/queue/journal.js';
-import type { ParkedKey, Queue, QueueState } from '../src/queue/queue.js';
-import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import type { Config } from '../../config/config.js';
+import type { Provider, Store } from '../cli/parts.js';
+import { type ProviderHealth, readProviderHealth } from '../cli/provider-health.js';
+import type { ChannelActivity } from '../intake/channel-activity.js';
+import { HOLD_REASONS } from '../model/decision.js';
+import type { Metrics } from '../observe.js';
+import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.js';
+import type { Agenda } from '../queue/agenda.js';
+import type { RecordedHold } from '../queue/journal.js';
+import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
+import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Reloads } from './reload.js';
 import type { WatchAges } from './watch-ages.js';
 
@@ -32,14 +32,14 @@ export interface Status {
     readonly key: string;
     readonly rejectedBy: string | null;
   })[];
-  /** Clients that an order closed and no directory shows; null where no part of this process carries orders out. */
+  /** Clients that an order closed, which no directory shows; null if this process does not carry out orders. */
   readonly closures: readonly (ClientId & { readonly closure: ClientBlock })[] | null;
   readonly configuration: Reloads['configuration'];
   readonly outboxDecisions: number;
   readonly providers: readonly ProviderHealth[];
 }
 
-/** The durable jobs and what follows from them. */
+/** The durable jobs, and the jobs in memory that follow from them. */
 export async function queueState(queue: Pick<Queue, 'state'>, agenda: Agenda): Promise<QueueState> {
   const [durable, memory] = [await queue.state(), agenda.state()];
   return {
@@ -50,7 +50,7 @@ export async function queueState(queue: Pick<Queue, 'state'>, agenda: Agenda): P
   };
 }
 
-/** Gathers the status, and sets the gauges that only a look can know. */
+/** Gathers the status and sets the gauges that depend on it. */
 export async function readStatus(parts: {
   readonly config: Config;
   readonly store: Store;
@@ -90,7 +90,7 @@ export async function readStatus(parts: {
     ownedEdges: deps.world.owned.count,
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
     parked: queue.parked,
-    // The fingerprint is for us to compare, and says nothing to anybody else.
+    // The fingerprint has a meaning only for scopemesh.
     holds: journal.holds.map(({ fingerprint: _, ...hold }) => ({
       ...hold,
       rejectedBy: deps.window.rejections.of(hold.subject)?.by.id ?? null,

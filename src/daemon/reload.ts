@@ -1,19 +1,19 @@
-import type { Config } from '../config/config.js';
-import { configRevision, diffConfig, toMapping } from '../config/mapping-revision.js';
-import { messageOf } from '../src/errors.js';
-import { providerKey } from '../src/model/key.js';
-import { plainDecision } from '../src/model/plain-decision.js';
-import { aclTriggers, everyAclTrigger } from '../src/reconcile/acl/fleet-acl.js';
-import { type ReconcilerDeps, stampOf } from '../src/reconcile/deps.js';
-import { holdTriggers } from '../src/reconcile/holds.js';
-import { needsUserTokens } from '../src/reconcile/user-token-facts.js';
-import { planFleet } from '../src/state/fleet.js';
-import { losingDestinations, toTriggers } from '../src/state/observe-consul.js';
+import type { Config } from '../../config/config.js';
+import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
+import { messageOf } from '../errors.js';
+import { providerKey } from '../model/key.js';
+import { plainDecision } from '../model/plain-decision.js';
+import { aclTriggers, everyAclTrigger } from '../reconcile/acl/fleet-acl.js';
+import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
+import { holdTriggers } from '../reconcile/holds.js';
+import { needsUserTokens } from '../reconcile/user-token-facts.js';
+import { planFleet } from '../state/fleet.js';
+import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 
 /**
- * Reloads of the configuration file, one after the other. A good new file takes effect and is a decision; a bad one is
- * refused, and the old one keeps running. Only what decides access changes while scopemesh runs: servers, providers,
- * listeners and intervals keep theirs, and the decision says what waits for a restart.
+ * Reloads of the configuration file, one after the other. A good file takes effect and produces a decision. A bad file is
+ * refused, and the old one stays in effect. Only the settings that decide access change while scopemesh runs. Servers,
+ * providers, listeners and intervals wait for a restart, and the decision lists them.
  */
 export class Reloads {
   readonly #running: Config;
@@ -40,7 +40,7 @@ export class Reloads {
     return { revision: configRevision(this.#last), waitingForRestart: this.#waitingFor(this.#last) };
   }
 
-  /** Resolves when no reload is under way. Never rejects. */
+  /** Resolves when no reload is in progress. Never rejects. */
   async idle(): Promise<void> {
     await this.#turn;
   }
@@ -51,7 +51,7 @@ export class Reloads {
       const next = await this.#read();
       if (next.owner !== this.#running.owner)
         throw new Error(
-          'the owner cannot change while scopemesh runs; stop it, change it, and adopt what the old owner left',
+          'the owner cannot change while scopemesh runs; stop scopemesh, change the owner, and run scopemesh adopt',
         );
       await this.#apply(next);
       this.#last = next;
@@ -73,14 +73,17 @@ export class Reloads {
     const waiting = this.#waitingFor(next);
     const mapping = toMapping(effective(this.#running, next));
     const detail =
-      waiting.length === 0 ? {} : { detail: `what takes effect at a restart only: ${waiting.join(', ')}` };
+      waiting.length === 0
+        ? {}
+        : { detail: `these settings take effect only at a restart: ${waiting.join(', ')}` };
     await this.#decide(
       { verb: 'reloaded', outcome: 'applied', reason: 'ConfigReloaded', after: changes, ...detail },
       mapping.revision,
     );
     const fields = { changes: changes.map(({ path }) => path), waiting };
     if (waiting.length === 0) logger.info(fields, 'configuration reloaded');
-    else logger.warn(fields, 'configuration reloaded; what is waiting takes effect at a restart only');
+    else
+      logger.warn(fields, 'configuration reloaded; the settings in `waiting` take effect only at a restart');
 
     const before = world.destinations(clock.now());
     world.setMapping(mapping);
@@ -89,27 +92,33 @@ export class Reloads {
       const losing = losingDestinations(planFleet(world, this.#deps.window, clock.now()));
       await queue.add([
         ...toTriggers([...before, ...world.destinations(clock.now())], cause, losing),
-        // Who must stand behind a call may be asked for the first time: where the keys are was not known until now.
+        // A rule may require a user for the first time, and then the address of the provider's keys is not known yet.
         ...(needsUserTokens(mapping)
           ? mapping.providers.map((name) => ({ key: providerKey(name), cause }))
           : []),
         ...(await holdTriggers(cause, this.#deps)),
       ]);
     } catch (error) {
-      logger.warn({ error: messageOf(error) }, 'what the new configuration changes waits for the next sweep');
+      logger.warn(
+        { error: messageOf(error) },
+        'the changes of the new configuration wait for the next sweep',
+      );
     }
     try {
       await queue.add(
         await aclTriggers(this.#deps, cause, this.#signal).catch((error: unknown) => {
           logger.warn(
             { error: messageOf(error) },
-            'Consul cannot be read: every client is looked at by itself',
+            'the ACL objects cannot be read; scopemesh checks every client instead',
           );
           return everyAclTrigger(this.#deps, cause);
         }),
       );
     } catch (error) {
-      logger.warn({ error: messageOf(error) }, 'what the new configuration changes waits for the next sweep');
+      logger.warn(
+        { error: messageOf(error) },
+        'the changes of the new configuration wait for the next sweep',
+      );
     }
   }
 
@@ -143,7 +152,7 @@ function isLive(path: string): boolean {
   return /^(mode$|scopes\.|login$|groups\.|actors\.|guards\.protected$|guards\.maxRevocations\.)/.test(path);
 }
 
-/** The running configuration with what may change while it runs. */
+/** The running configuration, with the settings of `next` that take effect without a restart. */
 function effective(running: Config, next: Config): Config {
   const { windowMs } = running.guards.maxRevocations;
   return {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { PrometheusMetrics } from '../src/cli/metrics.js';
-import { messageOf } from '../src/errors.js';
-import { isLoopback } from './api.js';
+import type { PrometheusMetrics } from '../cli/metrics.js';
+import { messageOf } from '../errors.js';
+import { isLoopback } from './http-server.js';
 import type { Status } from './status.js';
 
 export interface HealthDeps {
@@ -20,12 +20,14 @@ const PROBE_TIMEOUT_MS = 2_000;
 const STATUS_REST = 10;
 const LONGEST_STATUS_REST_MS = 1_000;
 
-/** `/healthz`: the process lives. `/readyz`: events can be accepted durably. `/statusz` and `/metrics`: what it does. */
+/** `/healthz`: the process is alive. `/readyz`: events can be accepted durably. `/statusz` and `/metrics`: its state. */
 export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
-  // A page whose name was rebound to 127.0.0.1 could read who may call whom.
+  // Otherwise a page whose name was rebound to 127.0.0.1 could read who may call whom.
   const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
     if (isLoopback(deps.host) && !isLoopback(request.hostname))
-      return reply.code(403).send({ error: 'ask for localhost: this listener answers to its own machine' });
+      return reply
+        .code(403)
+        .send({ error: 'use localhost: this listener answers only requests from its own machine' });
   };
   const status = readSeldom(deps.status);
   server.get('/healthz', async () => ({ status: 'ok' }));
@@ -50,7 +52,7 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
     }
   });
   server.get('/metrics', { preHandler }, async (_request, reply) => {
-    // Its gauges stay as they were while the store is broken; what broke can be seen all the same.
+    // While the store fails, the gauges keep their last values. The other metrics still show the failure.
     await status().catch(() => {});
     const { contentType, body } = await deps.metrics.expose();
     return reply.type(contentType).send(body);

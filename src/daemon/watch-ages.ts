@@ -1,5 +1,5 @@
-import type { Clock } from '../src/clock.js';
-import type { WatchedTable } from '../src/consul/consul.js';
+import type { Clock } from '../clock.js';
+import type { WatchedTable } from '../consul/consul.js';
 
 /** When each watch last proved to be alive. */
 export class WatchAges {
@@ -14,7 +14,7 @@ export class WatchAges {
     this.#aliveAt.set(table, this.#clock.now());
   }
 
-  /** A table that is watched no more has no age. */
+  /** A table that is no longer watched has no age. */
   forget(table: WatchedTable): void {
     this.#aliveAt.delete(table);
   }

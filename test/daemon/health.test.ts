@@ -1,7 +1,7 @@
 import Fastify from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/cli/metrics.js';
-import { addHealth, type HealthDeps } from '../../workers/health.js';
+import { addHealth, type HealthDeps } from '../../src/daemon/health.js';
 import { ordersRig } from '../support/orders-rig.js';
 
 const server = () => Fastify();

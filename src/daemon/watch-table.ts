@@ -1,0 +1,83 @@
+import type { WatchedTable } from '../consul/consul.js';
+import { messageOf } from '../errors.js';
+import { createNotifier } from '../notifier.js';
+import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { Outage } from '../repeat.js';
+import type { WatchAges } from './watch-ages.js';
+
+type Deps = Pick<ReconcilerDeps, 'consul' | 'clock' | 'logger'>;
+
+const RETRY_MS = 1_000;
+/** How often `watchWhile` checks whether the table is needed. */
+const ACTIVITY_CHECK_MS = 1_000;
+
+/** Watches tables that one `read` covers, and calls it after each change. Never throws; a failed read is retried. */
+export async function watchTables(
+  tables: readonly WatchedTable[],
+  read: () => Promise<void>,
+  deps: Deps,
+  ages: WatchAges,
+  signal: AbortSignal,
+): Promise<void> {
+  const outage = new Outage();
+  const notifier = createNotifier();
+  /** A change has not been read yet. Until it is, the table grows older. */
+  let isBehind = false;
+  const changed = () => {
+    isBehind = true;
+    notifier.notify();
+  };
+  const reading = (async () => {
+    while (!signal.aborted) {
+      await notifier.wait(signal);
+      if (signal.aborted) return;
+      isBehind = false;
+      try {
+        await read();
+        const lastedMs = outage.ends(deps.clock.now());
+        if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
+      } catch (error) {
+        if (signal.aborted) return;
+        if (outage.begins(deps.clock.now()))
+          deps.logger.warn(
+            { tables, error: messageOf(error) },
+            'a change in Consul was seen but could not be read; it is tried again',
+          );
+        changed();
+        await deps.clock.sleep(RETRY_MS, signal).catch(() => {});
+      }
+    }
+  })();
+  const watching = tables.map((table) => {
+    const alive = () => {
+      if (!isBehind) ages.alive(table);
+    };
+    return deps.consul.watch(table, { changed, alive }, signal);
+  });
+  await Promise.all([...watching, reading]);
+}
+
+/** Watches a table as long as scopemesh uses it, which a reload can change. */
+export async function watchWhile(
+  table: WatchedTable,
+  isActive: () => boolean,
+  read: (stop: AbortSignal) => Promise<void>,
+  deps: Deps,
+  ages: WatchAges,
+  signal: AbortSignal,
+): Promise<void> {
+  const pause = () => deps.clock.sleep(ACTIVITY_CHECK_MS, signal).catch(() => {});
+  while (!signal.aborted) {
+    if (!isActive()) {
+      await pause();
+      continue;
+    }
+    const end = new AbortController();
+    const stop = AbortSignal.any([signal, end.signal]);
+    const watching = watchTables([table], () => read(stop), deps, ages, stop);
+    while (!signal.aborted && isActive()) await pause();
+    end.abort();
+    await watching;
+    ages.forget(table);
+  }
+}
