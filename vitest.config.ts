@@ -16,6 +16,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.stack.test.ts', 'test/e2e/**'],
           testTimeout: 20_000,
+          globalSetup: ['test/support/scratch-directory.ts'],
           // No module holds state, so that files may share what they load: a third of the time was loading it anew.
           isolate: false,
         },

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -7,13 +7,12 @@ import { loadConfig } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
 import { createMetrics } from '../../src/cli/metrics.js';
 import { ROLES, type Role } from '../../src/cli/run-daemon.js';
-import { systemClock } from '../../src/clock.js';
 import type { Status } from '../../src/daemon/status.js';
-import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import type { Decision } from '../../src/model/decision.js';
-import { type Logger, silentLogger } from '../../src/observe.js';
+import type { Logger } from '../../src/observe.js';
 import { runDaemon } from '../../workers/daemon.js';
 import { type ConsulProxy, startConsulProxy } from './consul-proxy.js';
+import { createDecisionReader } from './decision-reader.js';
 import { type Idp, type IdpClient, type SignableEvent, startIdp } from './idp.js';
 import { type Mesh, startMesh } from './mesh.js';
 import { createMovableClock, type MovableClock } from './movable-clock.js';
@@ -91,6 +90,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
   for (const client of options.clients ?? []) idp.clients.set(client.clientId, client);
   const logs: string[] = [];
   const running = new Set<Daemon>();
+  const log = createDecisionReader(directory);
 
   const rig: Rig = {
     mesh,
@@ -136,18 +136,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
       running.add(daemon);
       return daemon;
     },
-    async decisions() {
-      if (!existsSync(join(directory, 'decisions.db'))) return [];
-      const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
-      const found: Decision[] = [];
-      try {
-        for await (const decision of log.read({ from: 'start', follow: false }, new AbortController().signal))
-          found.push(decision);
-      } finally {
-        await log.close();
-      }
-      return found;
-    },
+    decisions: () => log.read(),
     async decided(like, after = 0) {
       let seen: readonly Decision[] = [];
       const isLike = typeof like === 'function' ? like : (decision: Decision) => matches(decision, like);
@@ -165,6 +154,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
     },
     async close() {
       for (const daemon of running) await daemon.stop();
+      await log.close();
       await Promise.all([proxy.close(), idp.close()]);
       await mesh.consul.close();
       rmSync(directory, { recursive: true, force: true });

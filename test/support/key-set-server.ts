@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, exportSPKI, SignJWT } from 'jose';
+import { giveBackRsaPair, takeRsaPair } from './rsa-keys.js';
 
 /** The part of an identity provider that Consul asks for keys, and that can be as sick as a test wants it. */
 export interface KeySetServer {
@@ -25,7 +27,8 @@ export interface KeySetServer {
 }
 
 export async function startKeySetServer(): Promise<KeySetServer> {
-  const pair = await generateKeyPair('RS256', { extractable: true });
+  const pair = takeRsaPair();
+  const held = [pair];
   const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'key-1', alg: 'RS256', use: 'sig' };
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
@@ -49,7 +52,7 @@ export async function startKeySetServer(): Promise<KeySetServer> {
       );
     } else response.end(JSON.stringify({ keys: [jwk] }));
   };
-  const signed = (key: CryptoKey, claims: Readonly<Record<string, unknown>>) => {
+  const signed = (key: KeyObject, claims: Readonly<Record<string, unknown>>) => {
     const now = Math.floor(Date.now() / 1000);
     const all = { iss: address, aud: 'consul', iat: now, exp: now + 300, ...claims };
     return new SignJWT(Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)))
@@ -84,11 +87,18 @@ export async function startKeySetServer(): Promise<KeySetServer> {
     isAwaited: () =>
       waiting.length > 0 ? Promise.resolve() : new Promise<void>((resolve) => (awaited = resolve)),
     sign: (claims) => signed(pair.privateKey, claims),
-    forge: async (claims) => signed((await generateKeyPair('RS256')).privateKey, claims),
+    forge(claims) {
+      const other = takeRsaPair();
+      held.push(other);
+      return signed(other.privateKey, claims);
+    },
     unref: () => server.unref(),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        server.close(() => {
+          for (const each of held.splice(0)) giveBackRsaPair(each);
+          resolve();
+        });
         for (const socket of sockets) socket.destroy();
       }),
   };

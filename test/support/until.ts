@@ -1,6 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Resolves with the first value that is neither undefined nor false; fails after a while, saying what was awaited. */
+const SHORTEST_MS = 3;
+const LONGEST_MS = 30;
+
+/**
+ * Resolves with the first value that is neither undefined nor false. Fails after the timeout and names what it awaited.
+ * Waits between two looks as long as a look takes, so that looking takes no more than half of the time.
+ */
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
@@ -8,9 +14,10 @@ export async function until<T>(
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
+    const begun = performance.now();
     const value = await look();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
-    await delay(3);
+    if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`);
+    await delay(Math.min(Math.max(SHORTEST_MS, performance.now() - begun), LONGEST_MS));
   }
 }

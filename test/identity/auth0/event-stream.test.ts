@@ -33,6 +33,14 @@ const send = (lines: readonly string[]) => {
 const asked = () => rig.tenant.asked.findLast(({ segments }) => segments[0] === 'events')?.query;
 
 describe('the event stream', () => {
+  it('is read until it is silent, as Auth0 keeps the connection open', async () => {
+    rig.tenant.streamsEnd = false;
+    deleted('1');
+    expect(await subjects()).toEqual(['auth0|1']);
+    deleted('2');
+    expect(await subjects()).toEqual(['auth0|2']);
+  });
+
   it('is resumed where it was left', async () => {
     push('1', 'user.deleted', { user_id: 'auth0|1' });
     const first = await rig.told();

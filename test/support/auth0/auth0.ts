@@ -47,6 +47,8 @@ export interface Auth0 {
   readonly log: LogEntry[];
   /** Events of the event stream, each with its offset. */
   readonly stream: StreamedEvent[];
+  /** Auth0 keeps its stream open, so that a reader waits for silence. True: the stream ends, and a test waits for nothing. */
+  streamsEnd: boolean;
   readonly asked: Asked[];
   /** Told of each entry; for a log stream. */
   onEntry: ((entry: LogEntry) => void) | undefined;
@@ -72,6 +74,7 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
   const server = await startAuth0Server({
     ...READER,
     permissions: () => self.permissions,
+    streamsEnd: () => self.streamsEnd,
     answer(request) {
       asked.push(request);
       return self.fault?.(request) ?? answer(request, shown ?? state, self);
@@ -98,6 +101,7 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
     },
     log: [],
     stream: [],
+    streamsEnd: false,
     asked,
     onEntry: undefined,
     addApi(identifier, scopes, lifetimeSeconds = 86_400) {

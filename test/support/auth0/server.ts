@@ -8,7 +8,7 @@ export interface Asked {
   readonly query: URLSearchParams;
 }
 
-/** `stream`: server-sent events, after which the connection stays open. */
+/** `stream`: server-sent events, after which the connection stays open unless streams end. */
 export type Answer =
   | { readonly status?: number; readonly headers?: Record<string, string>; readonly json: unknown }
   | { readonly stream: string };
@@ -19,6 +19,7 @@ export interface Auth0ServerOptions {
   /** What the application may do; looked at with each request. */
   readonly permissions: () => ReadonlySet<string>;
   readonly answer: (asked: Asked) => Answer | Promise<Answer>;
+  readonly streamsEnd: () => boolean;
 }
 
 /** Which permission a collection takes (auth0.com/docs/api/management/v2). */
@@ -82,6 +83,7 @@ export async function startAuth0Server(options: Auth0ServerOptions) {
     if ('stream' in answer) {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write(answer.stream);
+      if (options.streamsEnd()) response.end();
       return;
     }
     response.writeHead(answer.status ?? 200, {

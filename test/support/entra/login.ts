@@ -1,5 +1,6 @@
-import { createHash, createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
 import { decodeProtectedHeader, exportJWK, jwtVerify, SignJWT } from 'jose';
+import { type RsaPair, takeRsaPair } from '../rsa-keys.js';
 import type { Answer } from './answers.js';
 import { shape } from './shapes.js';
 
@@ -28,7 +29,9 @@ export interface Login {
 /** The login endpoint of one tenant (https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow). */
 export function createLogin(origin: string, tenantId: string, registration: Registration): Login {
   const tokens = new Set<string>();
-  const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  // Made at the first use: most tests need none, and it costs a tenth of a second.
+  let pair: RsaPair | undefined;
+  const keys = () => (pair ??= takeRsaPair());
   const logins: string[] = [];
   const base = `${origin}/${tenantId}`;
   const tokenEndpoint = `${base}/oauth2/v2.0/token`;
@@ -73,7 +76,7 @@ export function createLogin(origin: string, tenantId: string, registration: Regi
         return { status: 200, json: metadata };
       }
       if (path === `/${tenantId}/discovery/v2.0/keys`) {
-        const key = await exportJWK(keys.publicKey);
+        const key = await exportJWK(keys().publicKey);
         return { status: 200, json: { keys: [{ ...key, use: 'sig', kid: 'example', alg: 'RS256' }] } };
       }
       if (path !== `/${tenantId}/oauth2/v2.0/token`) return undefined;
@@ -103,7 +106,7 @@ export function createLogin(origin: string, tenantId: string, registration: Regi
         .setAudience('consul')
         .setIssuedAt()
         .setExpirationTime('1h')
-        .sign(keys.privateKey),
+        .sign(keys().privateKey),
     isValid: (authorization) => tokens.has((authorization ?? '').replace(/^Bearer /, '')),
     revokeTokens: () => tokens.clear(),
   };

@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DecisionFile } from '../../src/decisions/embedded/decision-file.js';
+import { parseCloudEvent } from '../../src/decisions/envelope.js';
+import type { Decision } from '../../src/model/decision.js';
+
+/** The decision log of a state directory, which a test reads again and again while a daemon appends. */
+export interface DecisionReader {
+  /** Every decision so far. */
+  read(): Promise<readonly Decision[]>;
+  close(): Promise<void>;
+}
+
+const PAGE = 500;
+
+/** Keeps the file open and what it has read, so that awaiting a decision costs one small query a time. */
+export function createDecisionReader(directory: string): DecisionReader {
+  const seen: Decision[] = [];
+  let file: DecisionFile | undefined;
+  let last = 0;
+  return {
+    async read() {
+      if (file === undefined && !existsSync(join(directory, 'decisions.db'))) return [];
+      file ??= new DecisionFile(directory);
+      for (;;) {
+        const page = file.page(last, PAGE);
+        for (const { seq, event } of page) {
+          seen.push(parseCloudEvent(event));
+          last = seq;
+        }
+        if (page.length < PAGE) return [...seen];
+      }
+    },
+    async close() {
+      await file?.close();
+      file = undefined;
+    },
+  };
+}
