@@ -36,8 +36,8 @@ export async function recoverPending(
     const now = viewOf(accessNow(draft, entry, deps));
     const decision = toSettled(draft, outcomeByIndex(draft, now, entry?.modifyIndex ?? 0), deps.clock.now());
     decisions.push(decision);
-    if (decision.outcome === 'failed') deps.window.giveBack(draft.subject);
-    else deps.window.made(draft.subject);
+    if (decision.outcome === 'failed') deps.window.releaseEdge(draft.subject);
+    else deps.window.confirmEdge(draft.subject);
     if (decision.outcome === 'applied') lastApplied.set(draft.subject, writtenOf(draft, entry, deps));
     deps.logger.warn(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
