@@ -2,7 +2,7 @@ import { parseRules, RulesFault } from '../src/plan/acl/rules-text.js';
 import { asList, asMap, eachRule } from './checks.js';
 import type { ConfigPath } from './config-error.js';
 import { type Finding, finding } from './finding.js';
-import { capturesOf, patternFault } from './pattern.js';
+import { captureNames, patternFault } from './pattern.js';
 
 /** What is wrong with the parts of an expanded file that give Consul's ACL tokens. */
 export function aclFindings(file: unknown): Finding[] {
@@ -28,7 +28,7 @@ function rulesFindings(acl: unknown, path: ConfigPath, scope: string): Finding[]
     if (!(error instanceof RulesFault)) throw error;
     return [finding(path, `the ACL rules are invalid at ${error.message}`)];
   }
-  const captured = patternFault(scope) === undefined ? capturesOf(scope) : [];
+  const captured = patternFault(scope) === undefined ? captureNames(scope) : [];
   if (scope !== '' && patternFault(scope) !== undefined) return [];
   const missing = captures.filter((name) => !captured.includes(name));
   if (missing.length === 0) return [];

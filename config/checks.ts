@@ -1,7 +1,7 @@
 import type { ConfigPath } from './config-error.js';
 import { parseUrl } from './fields.js';
 import { type Finding, finding } from './finding.js';
-import { capturesOf, patternFault, templateFault } from './pattern.js';
+import { captureNames, patternFault, templateFault } from './pattern.js';
 
 // These checks span several keys and run beside the schema, also on a file that the schema refuses, so that
 // every fault is told at once: they judge what has the right type and leave the rest to the schema.
@@ -194,8 +194,8 @@ function destinationFindings(scope: string, to: string, path: ConfigPath): Findi
   const fault = templateFault(to);
   if (fault !== undefined) return [finding(path, fault)];
   if (patternFault(scope) !== undefined) return [];
-  const captured = capturesOf(scope);
-  if (capturesOf(to).every((name) => captured.includes(name))) return [];
+  const captured = captureNames(scope);
+  if (captureNames(to).every((name) => captured.includes(name))) return [];
   const available = captured.map((name) => `{${name}}`).join(', ');
   return [
     finding(

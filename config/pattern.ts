@@ -29,6 +29,6 @@ export function templateFault(template: string): string | undefined {
 }
 
 /** The names of the captures, in order. */
-export function capturesOf(text: string): readonly string[] {
+export function captureNames(text: string): readonly string[] {
   return [...text.matchAll(CAPTURE)].map(([, name = '']) => name);
 }

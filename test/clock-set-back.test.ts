@@ -14,7 +14,7 @@ const signal = new AbortController().signal;
 describe('a clock that is set back by an hour', () => {
   it('keeps removals in the window of the mass guard for one window, not for an hour more', () => {
     const window = new RevocationWindow(600_000);
-    window.take(7, NOW);
+    window.addRemovals(7, NOW);
     expect(window.used(NOW - HOUR_MS)).toBe(7);
     expect(window.used(NOW - HOUR_MS + 599_999)).toBe(7);
     expect(window.used(NOW - HOUR_MS + 600_000)).toBe(0);

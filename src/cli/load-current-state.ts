@@ -76,6 +76,6 @@ export async function withBothSides<T>(
 /** False if no daemon on this machine carries orders out. */
 function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): boolean {
   const kept = KeptOrders.safeParse(daemon?.status);
-  for (const { closure, ...id } of kept.data?.closures ?? []) world.setClosure(id, closure);
+  for (const { closure, ...id } of kept.data?.closures ?? []) world.setClientBlock(id, closure);
   return kept.success;
 }

@@ -96,7 +96,10 @@ export async function readStatus(parts: {
       rejectedBy: deps.window.rejections.of(hold.subject)?.by.id ?? null,
     })),
     closures: parts.isReconciling
-      ? [...deps.world.view(now).closures].map(([text, closure]) => ({ ...parseClientText(text), closure }))
+      ? [...deps.world.view(now).clientBlocks].map(([text, closure]) => ({
+          ...parseClientText(text),
+          closure,
+        }))
       : null,
     configuration: parts.reloads.configuration,
     outboxDecisions: journal.outboxLength,

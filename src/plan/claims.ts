@@ -69,7 +69,7 @@ export function claimStatuses(
   const result = new Map<string, ClaimStatus>();
   for (const service of world.catalog?.services ?? []) {
     const key = serviceText(service.name);
-    result.set(key, judgeService(service.name, service, world, mapping, settings));
+    result.set(key, claimStatusOf(service.name, service, world, mapping, settings));
   }
   for (const [key, { provider, clientId }] of world.remembered) {
     if (result.has(key)) continue;
@@ -78,7 +78,7 @@ export function claimStatuses(
       key,
       world.catalog === undefined
         ? { kind: 'unknown', service, client: { provider, clientId } }
-        : judgeService(service, undefined, world, mapping, settings),
+        : claimStatusOf(service, undefined, world, mapping, settings),
     );
   }
   return result;
@@ -110,7 +110,7 @@ export function statedClaim(
 }
 
 /** The standing of one service; `service` is undefined where a complete catalog does not show it. */
-export function judgeService(
+export function claimStatusOf(
   name: ServiceName,
   service: CatalogService | undefined,
   world: World,
@@ -123,11 +123,11 @@ export function judgeService(
     service === undefined ? ({ kind: 'vacant' } as const) : statedClaim(service, settings, providers);
   switch (stated.kind) {
     case 'client':
-      return judge(name, stated.client, false, world, mapping);
+      return statusOfClaim(name, stated.client, false, world, mapping);
     case 'nothing':
       return { kind: 'none', service: name, vanished: false };
     case 'several':
-      if (remembered !== undefined) return judge(name, remembered, true, world, mapping);
+      if (remembered !== undefined) return statusOfClaim(name, remembered, true, world, mapping);
       return {
         kind: 'refused',
         service: name,
@@ -138,13 +138,13 @@ export function judgeService(
       };
     case 'vacant':
       if (remembered !== undefined && world.now - remembered.lastSeenAt < settings.claimGraceMs) {
-        return judge(name, remembered, false, world, mapping);
+        return statusOfClaim(name, remembered, false, world, mapping);
       }
       return { kind: 'none', service: name, vanished: true };
   }
 }
 
-function judge(
+function statusOfClaim(
   service: ServiceName,
   claim: ClientId,
   addNothing: boolean,

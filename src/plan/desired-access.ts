@@ -34,7 +34,7 @@ export function desiredAccess(
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
   const id = claimStatus.client;
   const opened = input.openings.get(clientText(id));
-  if (opened === undefined || world.closures.has(clientText(id))) {
+  if (opened === undefined || world.clientBlocks.has(clientText(id))) {
     return {
       access: undefined,
       scopes: [],

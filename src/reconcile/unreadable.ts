@@ -19,7 +19,7 @@ export async function tellUnreadable(
   only?: ClientId,
 ): Promise<void> {
   const { world, journal, metrics, logger } = deps;
-  await world.unreadableTurns.take(async () => {
+  await world.unreadableMutex.run(async () => {
     const { clients: unreadable, hasUnnamed } = world.directories.unreadableOf(provider);
     const all = [...unreadable].toSorted(([a], [b]) => (a < b ? -1 : 1));
     metrics.gauge('scopemesh_directory_unreadable_clients', all.length + (hasUnnamed ? 1 : 0), { provider });

@@ -51,7 +51,7 @@ export class ClaimMemory {
   }
 
   /** Services whose grace has ended since the last call. Costs nothing before the first end. */
-  takeEnded(now: number): readonly string[] {
+  endGraces(now: number): readonly string[] {
     this.#follow(now);
     if (now < this.#firstEnd) return [];
     const ended: string[] = [];

@@ -14,7 +14,7 @@ import { createReader, type Reader } from './json.js';
 import type { Operation } from './request.js';
 
 type Raw = Readonly<Record<string, unknown>>;
-type Stand = Stored<AclObject['object']>;
+type StoredObject = Stored<AclObject['object']>;
 
 /** Fields of every object that are modelled, or Consul's own. */
 const COMMON = ['ID', 'Name', 'Description', 'Namespace', 'Partition', 'Hash', 'CreateIndex', 'ModifyIndex'];
@@ -30,7 +30,7 @@ export function parseAclObject(
   kind: AclObject['kind'],
   value: unknown,
   operation: Operation,
-): { readonly object: AclObject; readonly stored: Stand } {
+): { readonly object: AclObject; readonly stored: StoredObject } {
   switch (kind) {
     case 'acl-policy': {
       const stored = parsePolicy(value, operation);

@@ -9,7 +9,7 @@ import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
-type Stand = Stored<AclObject['object']>;
+type StoredObject = Stored<AclObject['object']>;
 
 export interface AclWriting {
   readonly transport: Transport;
@@ -26,11 +26,11 @@ export async function writeAcl(
   object: AclObject,
   signal: AbortSignal,
   known: { readonly isAbsent: boolean } = { isAbsent: false },
-): Promise<Stand> {
+): Promise<StoredObject> {
   requireSafe(id, object);
   if (id === undefined && !known.isAbsent) {
-    const standing = await standingInstead(writing, object, signal);
-    if (standing !== undefined) return standing;
+    const existing = await existingInstead(writing, object, signal);
+    if (existing !== undefined) return existing;
   }
   const put = await send(writing, id, object, signal);
   // A new object's two indexes are one.
@@ -90,16 +90,16 @@ function requireSafe(id: string | undefined, object: AclObject): void {
  * Before a creation: Consul overwrites an auth method of the same name without a word, and takes a second equal
  * binding rule. Policies and roles it refuses by itself.
  */
-async function standingInstead(
+async function existingInstead(
   { transport, tenancy }: AclWriting,
   object: AclObject,
   signal: AbortSignal,
-): Promise<Stand | undefined> {
+): Promise<StoredObject | undefined> {
   if (object.kind === 'acl-auth-method') {
     // Consul finds the name in any case.
-    const standing = await readAcl(transport, object.kind, object.object.name, tenancy, signal);
-    if (standing === undefined) return undefined;
-    const name = createReader('acl.read').record(standing).Name;
+    const existing = await readAcl(transport, object.kind, object.object.name, tenancy, signal);
+    if (existing === undefined) return undefined;
+    const name = createReader('acl.read').record(existing).Name;
     throw rejected(
       `an auth method with this name already exists as ${JSON.stringify(name)} and would be overwritten; plan again, or remove the existing one`,
     );
@@ -146,11 +146,11 @@ async function send(
 }
 
 function requireSame(
-  wanted: AclObject,
-  { object, stored }: { readonly object: AclObject; readonly stored: Stand },
+  written: AclObject,
+  { object, stored }: { readonly object: AclObject; readonly stored: StoredObject },
   why: string,
 ): void {
-  if (stored.isAltered || !isSameAcl(wanted, object)) throw conflict(why);
+  if (stored.isAltered || !isSameAcl(written, object)) throw conflict(why);
 }
 
 function conflict(why: string, operation: Operation = 'acl.write'): SyncError {

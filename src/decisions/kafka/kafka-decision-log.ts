@@ -66,11 +66,11 @@ class KafkaDecisionLog implements DecisionLog {
     const { low } = await this.#topic.offsets();
     const end = await this.#writer.probe([...low.keys()]);
     const start = startingAt(parsePosition(since), low, end);
-    const wanted = new Set(ids);
+    const asked = new Set(ids);
     const found = new Set<string>();
     for await (const value of this.#read({ start, end }, this.#closing.signal)) {
       const id = idOf(value);
-      if (id !== undefined && wanted.has(id)) found.add(id);
+      if (id !== undefined && asked.has(id)) found.add(id);
     }
     this.#refuseIfClosed(); // what was read until then may not be all
     return found;

@@ -35,7 +35,7 @@ export interface ClientInput {
   /** The client's role as it stands, if it is ours: what is not known now is kept as it is. */
   readonly former: AclRole | undefined;
   /** `MaxTokenTTL` of the client's auth method as it stands, if that is ours. */
-  readonly standingTtlSeconds?: number | undefined;
+  readonly existingTtlSeconds?: number | undefined;
   /** An order closed the client. */
   readonly isClosed: boolean;
   /** Where this Consul's services are. */
@@ -116,7 +116,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
     return nothing();
   }
   const maxTtl = maxTokenTtlSeconds(
-    lifetimeOf(client, input.standingTtlSeconds),
+    lifetimeOf(client, input.existingTtlSeconds),
     (actorKind === 'unknown' ? ACTOR_KINDS : [actorKind]).map((kind) => mapping.limits[kind]),
   );
   if (maxTtl === undefined) {

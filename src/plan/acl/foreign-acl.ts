@@ -68,13 +68,13 @@ export function foreignObjects(
 }
 
 function namedHolds(foreign: ReadonlyMap<string, NamedAcl>, input: ForeignInput): readonly Hold[] {
-  const wanted = new Map(
+  const desiredByKey = new Map(
     objectsOf(input.desired).flatMap((each) =>
       each.kind === 'acl-binding-rule' ? [] : [[keyOf(each), each] as const],
     ),
   );
   return [...foreign].flatMap(([key, object]) => {
-    const to = wanted.get(key);
+    const to = desiredByKey.get(key);
     return to === undefined ? leftHold(object, input) : besideHold(to, object.object.description, input);
   });
 }

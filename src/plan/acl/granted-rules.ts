@@ -7,7 +7,7 @@ import { admitsKind, mayUseScope } from '../actor.js';
 import { compareText } from '../compare.js';
 import { toGrantText } from '../grant-text.js';
 import type { PatternCompiler } from '../pattern.js';
-import { capturesOf } from '../rule-match.js';
+import { matchRule } from '../rule-match.js';
 import { describe, policyName } from './object-names.js';
 import { RulesFault } from './rules-syntax.js';
 import { type AclRules, type GrantedRules, grantRules } from './rules-text.js';
@@ -45,7 +45,7 @@ export function rulesOf(
   const held: HeldRules[] = [];
   for (const grant of client.enabled ? client.grants : []) {
     for (const rule of mapping.rules) {
-      const captures = capturesOf(rule, client.provider, grant, mapping, compile);
+      const captures = matchRule(rule, client.provider, grant, mapping, compile);
       if (rule.acl === undefined || captures === undefined) continue;
       const scope = grant.name;
       if (!admitsKind(rule.actors, kind) || !mayUseScope(kind, scope, mapping, compile)) {

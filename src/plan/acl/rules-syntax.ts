@@ -149,7 +149,7 @@ function placesIn(text: string): (at: number) => Place {
   };
 }
 
-function unexpected(lexeme: Lexeme, wanted: string): RulesFault {
+function unexpected(lexeme: Lexeme, expected: string): RulesFault {
   const found = lexeme.kind === 'end' ? 'the text ends' : `found "${lexeme.text.slice(0, 40)}"`;
-  return new RulesFault(lexeme.place, `expected ${wanted}, but ${found}`);
+  return new RulesFault(lexeme.place, `expected ${expected}, but ${found}`);
 }

@@ -60,9 +60,12 @@ export function parseRules(text: string): AclRules {
     );
   const seen = new Set<string>();
   for (const rule of named) {
-    const key = JSON.stringify([wordOf(rule), rule.name]);
+    const key = JSON.stringify([keywordOf(rule), rule.name]);
     if (seen.has(key))
-      throw new RulesFault(rule.place, `${wordOf(rule)} ${JSON.stringify(rule.name)} is set twice; keep one`);
+      throw new RulesFault(
+        rule.place,
+        `${keywordOf(rule)} ${JSON.stringify(rule.name)} is set twice; keep one`,
+      );
     seen.add(key);
   }
   const captures = [...new Set(named.flatMap((rule) => captureNames(rule.name)))].toSorted(compareText);
@@ -95,7 +98,7 @@ export function grantRules(
   const seen = new Set<string>();
   for (const rule of rules.named) {
     const name = substitute(rule.name, captures);
-    const key = JSON.stringify([wordOf(rule), name]);
+    const key = JSON.stringify([keywordOf(rule), name]);
     if (name === undefined || seen.has(key)) return undefined;
     seen.add(key);
     filled.push({ ...rule, name });
@@ -109,9 +112,9 @@ export function grantRules(
 function toCanonicalText(whole: AclRules['whole'], named: readonly NamedRule[]): string | undefined {
   const words = new Map<string, string>();
   for (const [word, policy] of Object.entries(whole)) words.set(word, JSON.stringify(policy));
-  for (const word of new Set(named.map(wordOf))) {
+  for (const word of new Set(named.map(keywordOf))) {
     const rules = named
-      .filter((rule) => wordOf(rule) === word)
+      .filter((rule) => keywordOf(rule) === word)
       .toSorted((a, b) => compareText(a.name, b.name));
     const bodies: string[] = [];
     for (const rule of rules) {
@@ -217,7 +220,7 @@ function checkedPolicy(value: string, known: readonly string[], item: Item): str
   return value;
 }
 
-function wordOf(rule: NamedRule): string {
+function keywordOf(rule: NamedRule): string {
   return rule.isPrefix ? `${rule.resource}_prefix` : rule.resource;
 }
 
