@@ -1,6 +1,6 @@
 import type { Key } from '../model/key.js';
+import type { Lane } from './agenda-entry.js';
 import type { ConcurrencyLimit } from './concurrency-limit.js';
-import type { Lane } from './ready-entries.js';
 
 export interface AgendaLimits {
   /** Destinations written at once. */
