@@ -137,7 +137,7 @@ describe('an embedded Consul that closes', () => {
 });
 
 describe('an embedded Consul that allows by default', () => {
-  it('lets nobody do all but touch ACLs', async () => {
+  it('allows callers without a token everything except ACLs', async () => {
     const consul = await createEmbeddedConsul({ defaultPolicy: 'allow' });
     try {
       const status = async (method: string, path: string) => {
