@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -105,6 +106,18 @@ describe('an embedded Consul with a data directory', () => {
     expect((await ask(second, 'GET', '/v1/kv/b')).index).toBeGreaterThan(before.index);
   });
 
+  it('opens a state of an earlier version, which kept health checks', async () => {
+    await write(await start());
+    await consul?.close();
+    const Database: new (path: string) => { exec(sql: string): void; close(): void } = createRequire(
+      import.meta.url,
+    )('libsql');
+    const state = new Database(join(directory, 'consul.sqlite'));
+    state.exec(`INSERT INTO rows VALUES ('checks', 'embedded/serfHealth', '{"CheckID":"serfHealth"}')`);
+    state.close();
+    expect((await ask(await start(), 'GET', '/v1/kv/a')).status).toBe(200);
+  });
+
   it('refuses a directory that another one holds', async () => {
     await start();
     await expect(createEmbeddedConsul({ defaultPolicy: 'deny', dataDirectory: directory })).rejects.toThrow(
@@ -137,7 +150,7 @@ describe('an embedded Consul that closes', () => {
 });
 
 describe('an embedded Consul that allows by default', () => {
-  it('lets nobody do all but touch ACLs', async () => {
+  it('allows callers without a token everything except ACLs', async () => {
     const consul = await createEmbeddedConsul({ defaultPolicy: 'allow' });
     try {
       const status = async (method: string, path: string) => {

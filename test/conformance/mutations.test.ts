@@ -14,7 +14,7 @@ interface ProxiedCall {
   body: Buffer;
 }
 
-/** What the embedded Consul answered, on its way back. */
+/** An answer of the embedded Consul on its way back. */
 interface ProxiedAnswer {
   status: number;
   headers: Map<string, string>;
@@ -24,7 +24,7 @@ interface ProxiedAnswer {
 /** One way in which an imitation of Consul could be wrong. */
 interface Mutation {
   readonly name: string;
-  /** Scenarios that are enough to notice it; few, so that ten of them stay quick. */
+  /** The scenarios that notice it: few, so that the test stays quick. */
   readonly scenarios: readonly string[];
   onCall?(call: ProxiedCall, managementToken: string): void;
   onAnswer?(answer: ProxiedAnswer, call: ProxiedCall): void;
@@ -37,7 +37,7 @@ const mutations: readonly Mutation[] = [
     onCall: ({ url }) => url.searchParams.delete('cas'),
   },
   {
-    name: 'a conflict is told as done',
+    name: 'a conflict is reported as done',
     scenarios: ['compare-and-set of config entries'],
     onAnswer: (answer, call) => {
       if (call.method === 'PUT' && answer.body === 'false') answer.body = 'true';
@@ -63,7 +63,7 @@ const mutations: readonly Mutation[] = [
     onAnswer: ({ headers }) => headers.delete('x-consul-results-filtered-by-acls'),
   },
   {
-    name: 'a filtered list says so to nobody as well',
+    name: 'a filtered list also tells callers without a token',
     scenarios: ['without a token'],
     onAnswer: (answer, call) => {
       const isEmpty = answer.body === '[]' || answer.body === '{}';
@@ -72,7 +72,7 @@ const mutations: readonly Mutation[] = [
     },
   },
   {
-    name: 'whoever has no token may do everything',
+    name: 'a caller without a token may do everything',
     scenarios: ['without a token'],
     onCall: (call, managementToken) => {
       call.token ??= managementToken;
@@ -84,7 +84,7 @@ const mutations: readonly Mutation[] = [
     onCall: ({ url }) => url.searchParams.delete('index'),
   },
   {
-    name: 'a blocking query waits to the end whatever happens',
+    name: 'a blocking query always waits to the end',
     scenarios: ['waiting on keys'],
     onCall: ({ url }) => {
       // No index is ever reached.
@@ -92,7 +92,7 @@ const mutations: readonly Mutation[] = [
     },
   },
   {
-    name: 'L7 permissions are let through on a tcp destination',
+    name: 'L7 permissions are accepted on a tcp destination',
     scenarios: ['L7 intentions and the destination’s protocol'],
     onAnswer: (answer) => {
       if (!answer.body.includes('incompatible with L7 intentions')) return;
@@ -165,7 +165,7 @@ function scenariosOf(mutation: Mutation): Scenario[] {
   });
 }
 
-/** An embedded Consul behind a proxy that makes it wrong: the server itself has no place for such. */
+/** An embedded Consul behind a proxy that makes it wrong. */
 async function startMutated(mutation: Mutation): Promise<ConsulUnderTest> {
   const consul = await createEmbeddedConsul({ defaultPolicy: 'deny' });
   const proxy = createServer(async (incoming, outgoing) => {

@@ -23,7 +23,7 @@ export interface Route {
   readonly methods: Readonly<Record<string, Handler>>;
 }
 
-/** A request with what its handler works on. */
+/** A request together with the server that answers it. */
 export class Call {
   readonly context: ServerContext;
   readonly request: ConsulRequest;
@@ -59,7 +59,7 @@ export class Call {
     return Number(text);
   }
 
-  /** The body, which may hold only the fields of `shape`. `vet` sees it first, as parsed. Throws 400 `<prefix>: <why>`. */
+  /** The body, which may hold only the fields of `shape`. `vet` checks it first, as parsed. Throws 400 `<prefix>: <why>`. */
   body(shape: Shape, prefix: string, vet?: (raw: unknown) => void): Decoded {
     const raw = parseJsonBody(this.request.body, prefix) ?? {};
     vet?.(raw);

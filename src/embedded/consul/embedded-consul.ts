@@ -7,8 +7,7 @@ import { HttpListener } from './http-listener.js';
 import { Router } from './router.js';
 import { seedState } from './seed-state.js';
 import type { ServerContext } from './server-context.js';
-import { SessionClock } from './state/session-clock.js';
-import { armSession } from './state/session-writes.js';
+import { armSession, SessionClock } from './state/sessions.js';
 import { openSqliteJournal } from './state/sqlite-journal.js';
 import { StateStore } from './state/state-store.js';
 
@@ -17,12 +16,12 @@ export interface EmbeddedConsulOptions {
   readonly listen?: { readonly host?: string; readonly port?: number };
   /** The state survives restarts in `consul.sqlite` here; in memory alone if absent. */
   readonly dataDirectory?: string;
-  /** The initial management secret, made up if absent. A persisted state keeps the one it was created with. */
+  /** The initial management secret, random if absent. A persisted state keeps the one it was created with. */
   readonly managementToken?: string;
   readonly defaultPolicy: 'deny' | 'allow';
   /**
-   * The version that `/v1/agent/self` tells; 1.14.11 if absent. From 1.16 on there are jwt-provider entries, and
-   * intentions take JWT requirements; everything else stays as 1.14.11 has it.
+   * The version in `/v1/agent/self`; 1.14.11 if absent. From 1.16 on there are jwt-provider entries, and
+   * intentions take JWT requirements; everything else is as in 1.14.11.
    */
   readonly version?: string;
   readonly datacenter?: string;
@@ -40,7 +39,7 @@ export interface EmbeddedConsul {
 
 /**
  * Serves the part of Consul's HTTP API that a mesh needs, as one server that is its own leader and agent.
- * Rejects where the address is taken or the data directory cannot be opened or is another process's.
+ * Rejects where the address is taken or the data directory cannot be opened or is in use by another process.
  */
 export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Promise<EmbeddedConsul> {
   const clock = options.clock ?? systemClock;

@@ -27,7 +27,7 @@ export class HttpListener {
     });
   }
 
-  /** Ends waiting queries with what they have, then every connection. */
+  /** Answers waiting queries at once, then ends every connection. */
   close(): Promise<void> {
     for (const request of this.#underWay) request.abort();
     return new Promise((resolve) => {
@@ -75,7 +75,7 @@ function toRequest(incoming: IncomingMessage, body: Buffer, signal: AbortSignal)
   };
 }
 
-/** Bytes that are no UTF-8 become the replacement character; a broken escape throws. */
+/** Bytes that are not UTF-8 become the replacement character; a broken escape throws. */
 function decodePath(rawPath: string): string {
   if (/%(?![0-9a-f]{2})/i.test(rawPath)) throw new Error('malformed escape in the path');
   const bytes = rawPath.replace(/%([0-9a-f]{2})/gi, (_all, hex: string) =>

@@ -14,7 +14,7 @@ export interface QueryOptions {
   readonly consistency: 'leader' | 'stale' | 'consistent';
 }
 
-/** The result of one run of a query. A waiting query sleeps on while it stays `absent` or keeps its `fingerprint`. */
+/** The result of one run of a query. A waiting query continues to sleep while it stays `absent` or keeps its `fingerprint`. */
 export interface Observation<T> {
   /** The index on which the next blocking query waits. */
   readonly index: number;
@@ -43,9 +43,15 @@ export function parseQueryOptions({ query }: ConsulRequest): QueryOptions {
   return { minIndex: index === '' ? 0 : Number(index), waitMs: waitNs / 1e6, consistency };
 }
 
+/** The rows that the ACL token may read, and whether others were left out. */
+export function readable<Row>(rows: readonly Row[], isReadable: (row: Row) => boolean) {
+  const value = rows.filter(isReadable);
+  return { value, filtered: value.length < rows.length };
+}
+
 /**
  * Runs `query` until its index passes the requested one, the wait is over, or the client is gone; answers the result
- * of the last run. As in Consul, a wait is up to a sixteenth longer, so that clients do not come in step.
+ * of the last run. As in Consul, a wait is up to a sixteenth longer, so that clients do not wake together.
  */
 export async function runQuery<T>(
   { store, clock }: Pick<ServerContext, 'store' | 'clock'>,

@@ -7,7 +7,7 @@ const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 /** Paths that answer for this agent alone, whatever datacenter is named. */
 const localPath = /^\/v1\/(agent\/|catalog\/datacenters$)/;
 
-/** Parameters that are not served, and the paths on which Consul takes them. */
+/** Parameters that are not served, with the paths on which Consul accepts them. */
 const unserved: readonly (readonly [string, RegExp])[] = [
   ['filter', /^\/v1\/(catalog\/|connect\/intentions$)/],
   ['keys', /^\/v1\/kv\//],
@@ -15,7 +15,7 @@ const unserved: readonly (readonly [string, RegExp])[] = [
   ['servicename', /^\/v1\/acl\/tokens$/],
 ];
 
-/** The answer to a request that is wrong on every route, or undefined. Throws ConsulFailure likewise. */
+/** Answers or refuses a request that is wrong on every route. Otherwise returns undefined. */
 export function guardRequest(context: ServerContext, request: ConsulRequest): ConsulReply | undefined {
   const { path, rawPath, query } = request;
   if (unprintable.test(path)) return textReply(400, '');
@@ -36,7 +36,7 @@ function requireServed(context: ServerContext, { path, query }: ConsulRequest): 
   const datacenter = query.get('dc') ?? '';
   if (datacenter !== '' && datacenter !== context.datacenter && !localPath.test(path))
     throw new ConsulFailure(500, 'No path to datacenter');
-  // To answer unfiltered would be worse than not to answer.
+  // An answer without the filter would be worse than none.
   const refused = unserved.find(([name, paths]) => query.has(name) && paths.test(path));
   if (refused !== undefined && (refused[0] === 'keys' || query.get(refused[0]) !== ''))
     throw new ConsulFailure(501, `the embedded Consul does not serve the parameter "${refused[0]}" here`);
@@ -56,7 +56,7 @@ function cleanPath(path: string): string {
 
 function redirect(path: string, query: URLSearchParams): ConsulReply {
   const search = query.size === 0 ? '' : `?${query}`;
-  // Go escapes the escapes once more: only plain paths lead to where they meant.
+  // Go escapes the escapes once more: only plain paths reach their destination.
   const location = `${path.replaceAll('%', '%25')}${search}`;
   return {
     status: 307,

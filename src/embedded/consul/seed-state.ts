@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { anonymousAccessorId, globalManagementPolicyId } from './acl/acl-resolver.js';
 import { contentHash } from './acl/content-hash.js';
 import { serverPort } from './api/agent.js';
+import { toServiceRow } from './api/service-body.js';
 import type { ServerContext } from './server-context.js';
 import { ensureNode, ensureService } from './state/catalog-writes.js';
 
@@ -21,7 +22,7 @@ session_prefix "" { policy = "write" }`;
 
 /**
  * Gives a new state what a fresh server has: the built-in policy, the initial management and the anonymous token,
- * and itself in the catalog. A state that has them is left alone. Returns the management secret in force.
+ * and itself in the catalog. Does not change a state that has them. Returns the management secret in force.
  */
 export function seedState(context: ServerContext, secret: string): string {
   const { store } = context;
@@ -37,35 +38,24 @@ export function seedState(context: ServerContext, secret: string): string {
       Description: 'Builtin Policy that grants unlimited access',
       Rules: managementRules,
       Hash: contentHash(managementRules),
-      CreateIndex: transaction.index,
-      ModifyIndex: transaction.index,
+      ...transaction.stamp('acl-policies', globalManagementPolicyId),
     });
-    transaction.touch('acl-policies');
   });
   store.write((transaction) => {
-    const accessorId = randomUUID();
-    const indexes = { CreateIndex: transaction.index, ModifyIndex: transaction.index };
-    transaction.put('facts', 'bootstrap-index', { value: String(transaction.index) });
-    transaction.put('acl-tokens', accessorId, {
-      AccessorID: accessorId,
-      SecretID: secret,
-      Description: 'Initial Management Token',
-      Policies: [{ ID: globalManagementPolicyId, Name: 'global-management' }],
-      Local: false,
-      CreateTime: created,
-      Hash: contentHash(accessorId),
-      ...indexes,
-    });
-    transaction.put('acl-tokens', anonymousAccessorId, {
-      AccessorID: anonymousAccessorId,
-      SecretID: 'anonymous',
-      Description: 'Anonymous Token',
-      Local: false,
-      CreateTime: created,
-      Hash: contentHash('anonymous'),
-      ...indexes,
-    });
-    transaction.touch('acl-tokens');
+    const put = (AccessorID: string, SecretID: string, Description: string, policies: object) =>
+      transaction.put('acl-tokens', AccessorID, {
+        AccessorID,
+        SecretID,
+        Description,
+        ...policies,
+        Local: false,
+        CreateTime: created,
+        Hash: contentHash(AccessorID),
+        ...transaction.stamp('acl-tokens', AccessorID),
+      });
+    const management = [{ ID: globalManagementPolicyId, Name: 'global-management' }];
+    put(randomUUID(), secret, 'Initial Management Token', { Policies: management });
+    put(anonymousAccessorId, 'anonymous', 'Anonymous Token', {});
   });
   store.write((transaction) => transaction.touch('config-entries'));
   registerSelf(context);
@@ -83,21 +73,8 @@ function registerSelf(context: ServerContext): void {
       TaggedAddresses: { lan: host, lan_ipv4: host, wan: host, wan_ipv4: host },
       Meta: { 'consul-network-segment': '' },
     });
-    ensureService(transaction, {
-      Node: context.nodeName,
-      Kind: '',
-      ID: 'consul',
-      Service: 'consul',
-      Tags: [],
-      Address: '',
-      TaggedAddresses: null,
-      Port: serverPort,
-      SocketPath: '',
-      Meta: { version: context.version },
-      Weights: { Passing: 1, Warning: 1 },
-      EnableTagOverride: false,
-      Proxy: { Mode: '', MeshGateway: {}, Expose: {} },
-      Connect: {},
-    });
+    const proxy = { Mode: '', MeshGateway: {}, Expose: {} };
+    const body = { Tags: [], Port: serverPort, Meta: { version: context.version }, Proxy: proxy };
+    ensureService(transaction, toServiceRow(context.nodeName, 'consul', body));
   });
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import type { AclResolver } from './acl/acl-resolver.js';
 import type { MethodKeys } from './acl/method-keys.js';
 import type { EntryKind } from './entries/entry-kind.js';
-import type { SessionClock } from './state/session-clock.js';
+import type { SessionClock } from './state/sessions.js';
 import type { StateStore } from './state/state-store.js';
 
 /** One server that is leader, agent and only node at once: what every handler works on. */

@@ -57,8 +57,8 @@ export class ShapeError extends Error {}
 
 /**
  * Reads `raw` by `shape`, loosely as Consul does: names in any case and with or without underscores, numbers as
- * strings and the reverse, one element where a list is wanted. Collects unknown keys in `unused`. The result has
- * every field of the shape in its order, but for empty ones marked so. Throws ShapeError with Consul's text.
+ * strings and the reverse, one element in place of a list. Collects unknown keys in `unused`. The result has
+ * every field of the shape in its order, except empty ones that are marked with `?`. Throws ShapeError with Consul's text.
  */
 export function decodeShape(shape: Shape, raw: unknown, path: string, unused: string[]): Decoded {
   const source = asMap(raw, path);

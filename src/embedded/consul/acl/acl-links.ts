@@ -4,7 +4,7 @@ import { type Decoded, list, string, strings } from '../shape.js';
 import type { AclLink, NodeIdentity, ServiceIdentity } from '../state/rows.js';
 import type { StateStore } from '../state/state-store.js';
 
-/** What tokens and roles alike consist of. */
+/** The fields that tokens and roles share. */
 export const grantFields = [
   ...list('Policies', string('ID Name')),
   ...list('ServiceIdentities', string('ServiceName'), strings('Datacenters?')),
@@ -100,7 +100,7 @@ export function isUuid(text: string): boolean {
   return uuidPattern.test(text);
 }
 
-/** Throws where a lookup is by something that is no UUID. */
+/** Throws where the ID of a lookup is not a UUID. */
 export function requireUuid(text: string, noun: string): void {
   if (text.length !== 36)
     throw serverFailure(`failed acl ${noun} lookup: index error: UUID must be 36 characters`);

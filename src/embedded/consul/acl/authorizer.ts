@@ -13,8 +13,8 @@ export class Authorizer {
   readonly #fallback: { readonly named: boolean; readonly acl: boolean };
 
   /**
-   * @param fallback what a question no rule answers gets; `acl` is apart because even a cluster that allows by
-   *   default leaves the ACL system to those who were granted it.
+   * @param fallback the decision where no rule applies. `acl` is separate: even a cluster that allows by default
+   *   protects the ACL system.
    */
   constructor(accessorId: string, policies: readonly AclRules[], fallback: { named: boolean; acl: boolean }) {
     this.accessorId = accessorId;
@@ -39,7 +39,7 @@ export class Authorizer {
     return resource === 'acl' ? this.#fallback.acl : this.#fallback.named;
   }
 
-  /** Whether any service at all may be used so. */
+  /** Whether the token has this access to at least one service. */
   isAllowedAny(resource: 'service', access: AccessLevel): boolean {
     const decision = this.#overAll(resource, access, 'allow');
     return decision === undefined ? this.#fallback.named : decision === 'allow';
@@ -126,7 +126,7 @@ export class Authorizer {
     else leaf.exact = stronger(leaf.exact, level);
   }
 
-  /** A service rule that says nothing of intentions lets those who see the service read them. */
+  /** A service rule without `intentions` allows to read the intentions of a service that may be read. */
   #deriveIntentions(policies: readonly AclRules[]): void {
     const explicit = new Set<string>();
     for (const rule of policies.flatMap((rules) => rules.named)) {

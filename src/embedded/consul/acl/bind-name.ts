@@ -1,64 +1,49 @@
 import { quoted, serverFailure } from '../exchange.js';
 
-/** A name with `${value.x}` in it, cut into texts and variables. */
-type Part = { readonly text: string } | { readonly variable: string };
-
 const roleName = /^[A-Za-z0-9\-_]{1,256}$/;
 const serviceName = /^[a-z0-9]([a-z0-9\-_]{0,254}[a-z0-9])?$/;
 
-/** Throws 500 where a rule's name is none, or its template asks for what the method does not map. */
+/** Throws 500 where a rule's BindName cannot be a name, or its template asks for what the method does not map. */
 export function requireBindName(template: string, bindType: string, known: ReadonlySet<string>): void {
-  const parts = parseTemplate(template, known);
-  const sample = parts.map((part) => ('text' in part ? part.text : 'fake')).join('');
-  if (!isBindName(parts, sample, bindType)) throw serverFailure('Invalid Binding Rule: invalid BindName');
+  if (!expand(template, bindType, known, () => 'fake').isValid)
+    throw serverFailure('Invalid Binding Rule: invalid BindName');
 }
 
-/** The name for one login; throws 500 where it is none. An absent claim is the empty text. */
+/** The name for one login, in which an absent claim is the empty text. Throws 500 where it cannot be a name. */
 export function computeBindName(
   template: string,
   bindType: string,
   values: ReadonlyMap<string, string>,
   known: ReadonlySet<string>,
 ): string {
-  const parts = parseTemplate(template, known);
-  const name = parts.map((part) => ('text' in part ? part.text : (values.get(part.variable) ?? ''))).join('');
-  const computed = isTemplate(parts) ? name.toLowerCase() : name;
-  if (isBindName(parts, name, bindType)) return computed;
-  throw serverFailure(
-    `computed ${quoted(bindType)} bind name for bind target is invalid: ${quoted(computed)}`,
-  );
+  const { name, isValid } = expand(template, bindType, known, (variable) => values.get(variable) ?? '');
+  if (isValid) return name;
+  throw serverFailure(`computed ${quoted(bindType)} bind name for bind target is invalid: ${quoted(name)}`);
 }
 
-function isBindName(parts: readonly Part[], name: string, bindType: string): boolean {
-  const text = isTemplate(parts) ? name.toLowerCase() : name;
-  return (bindType === 'service' ? serviceName : roleName).test(text);
-}
-
-function isTemplate(parts: readonly Part[]): boolean {
-  return parts.some((part) => 'variable' in part);
-}
-
-function parseTemplate(template: string, known: ReadonlySet<string>): readonly Part[] {
-  const parts: Part[] = [];
-  let at = 0;
-  while (at < template.length) {
-    const start = template.indexOf('${', at);
-    if (start < 0) {
-      parts.push({ text: template.slice(at) });
-      break;
-    }
-    parts.push({ text: template.slice(at, start) });
-    // A doubled dollar is an escape: no name can hold what it stands for.
+/** Puts values in the place of each `${value.x}`; the name that comes of it is in lower case. */
+function expand(
+  template: string,
+  bindType: string,
+  known: ReadonlySet<string>,
+  substitute: (variable: string) => string,
+) {
+  let [name, at, isTemplate] = ['', 0, false];
+  for (let start = template.indexOf('${'); start >= 0; start = template.indexOf('${', at)) {
+    name += template.slice(at, start);
     if (template[start - 1] === '$') {
-      parts.push({ text: '${' });
+      // A doubled dollar is an escape: no name can hold what it means.
+      name += '${';
       at = start + 2;
       continue;
     }
     const { variable, end } = parseVariable(template, start + 2, known);
-    parts.push({ variable });
-    at = end;
+    name += substitute(variable);
+    [at, isTemplate] = [end, true];
   }
-  return parts;
+  name += template.slice(at);
+  if (isTemplate) name = name.toLowerCase();
+  return { name, isValid: (bindType === 'service' ? serviceName : roleName).test(name) };
 }
 
 function parseVariable(template: string, from: number, known: ReadonlySet<string>) {

@@ -24,7 +24,7 @@ export interface MethodConfig {
   /** Claim, or JSON pointer, to the name by which selectors see it. */
   readonly claims: ReadonlyMap<string, string>;
   readonly listClaims: ReadonlyMap<string, string>;
-  /** Seconds; 0 is the default, less is none. */
+  /** Seconds; 0 means the default, a negative number no leeway. */
   readonly leeways: { readonly clockSkew: number; readonly expiration: number; readonly notBefore: number };
 }
 

@@ -15,7 +15,7 @@ interface Validator {
 
 /**
  * Fetches and keeps the keys of auth methods as Consul does: when a method is written, and once more when it is first
- * used, be it for a binding rule or a login. There is no limit to how long an answer is waited for.
+ * used, be it for a binding rule or a login. It waits for an answer without a limit.
  */
 export class MethodKeys {
   readonly #closing: AbortSignal;
@@ -25,7 +25,7 @@ export class MethodKeys {
     this.#closing = closing;
   }
 
-  /** Throws 500 where the Config is wrong or its keys cannot be had; nothing is kept. */
+  /** Throws 500 where the Config is wrong or its keys cannot be fetched. Keeps nothing. */
   async check(raw: JsonObject): Promise<void> {
     const config = parseMethodConfig(raw);
     try {
@@ -170,7 +170,7 @@ function claimsOf(token: string): JsonObject | undefined {
   }
 }
 
-/** Where keys are discovered, issuer and end are looked at before the signature, and to the second. */
+/** With discovered keys, Consul checks issuer and expiry before the signature, without leeway. */
 function requireDiscovered(claims: JsonObject, discoveryUrl: string, nowMs: number): void {
   const place = 'error validating signature: oidc:';
   if (claims.iss !== discoveryUrl) {

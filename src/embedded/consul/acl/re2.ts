@@ -1,8 +1,8 @@
 const longestPattern = 1000;
 
 /**
- * A regular expression of RE2 as one of JavaScript; undefined where RE2 refuses it, and for what the two read
- * differently and is rare (named classes, `\Q`, flags in the middle).
+ * Converts a regular expression of RE2 to JavaScript. Undefined where RE2 refuses it, and for rare syntax that the
+ * two read differently (named classes, `\Q`, flags in the middle).
  */
 export function toPattern(text: string): RegExp | undefined {
   if (text.length > longestPattern) return undefined;

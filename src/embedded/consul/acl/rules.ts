@@ -23,7 +23,7 @@ export interface AclRules {
   readonly named: readonly NamedRule[];
 }
 
-/** Rules of an ACL policy. Throws an Error with Consul's text; words it does not know are passed over. */
+/** Rules of an ACL policy. Throws an Error with Consul's text; unknown words are ignored. */
 export function parseAclRules(text: string): AclRules {
   let items: HclItem[];
   try {

@@ -23,7 +23,7 @@ export type Selector =
   | { readonly kind: 'not'; readonly inner: Selector }
   | { readonly kind: 'and' | 'or'; readonly left: Selector; readonly right: Selector };
 
-/** The grammar of go-bexpr as Consul 1.14 has it; undefined for what is not of it. */
+/** The grammar of go-bexpr as Consul 1.14 has it; undefined for any other text. */
 export function parseSelector(text: string): Selector | undefined {
   return new Parser(text).whole();
 }
@@ -56,7 +56,7 @@ const beforeSelector: readonly (readonly [RegExp, Operator])[] = [
   [pattern('_+not_+in_+'), 'not in'],
 ];
 
-/** A rule that does not match is undefined and moves nothing. */
+/** A rule that does not match returns undefined and leaves the position where it was. */
 class Parser {
   readonly #text: string;
   #at = 0;

@@ -3,12 +3,12 @@ import { toPattern } from './re2.js';
 import { type Comparison, type Operator, parseSelector, type Selector } from './selector-grammar.js';
 import type { Identity } from './verified-claims.js';
 
-/** A selector that can be asked. Strings are held as their bytes, as Go compares them. */
+/** A compiled selector. Strings are compared as bytes, as in Go. */
 export type Condition = (identity: Identity) => boolean;
 
 /**
  * Compiles a selector of a binding rule; undefined where Consul refuses it. `value.x` is a text, `list.x` a list, and
- * `value` and `list` are maps by name. Whatever Consul takes for true of an absent claim is true here as well.
+ * `value` and `list` are maps by name. A condition on an absent claim holds where it holds in Consul.
  */
 export function compileSelector(text: string): Condition | undefined {
   const selector = parseSelector(text);

@@ -25,7 +25,7 @@ export function expirationOf(created: number, ttl: string, time: string): string
   return new Date(at).toISOString();
 }
 
-/** Throws where an auth method's MaxTokenTTL is out of range; 0 is none. */
+/** Throws where an auth method's MaxTokenTTL is out of range; 0 means no TTL. */
 export function requireMethodTtl(ns: number): void {
   if (ns === 0) return;
   const was = `MaxTokenTTL ${formatGoDuration(ns)}`;

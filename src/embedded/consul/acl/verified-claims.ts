@@ -5,7 +5,7 @@ import type { MethodConfig } from './method-config.js';
 
 type Claims = JsonObject;
 
-/** What selectors and templates see of a token. */
+/** The claims of a token that selectors and templates use. */
 export interface Identity {
   readonly value: ReadonlyMap<string, string>;
   readonly list: ReadonlyMap<string, readonly string[]>;
@@ -14,7 +14,7 @@ export interface Identity {
 const defaultLeewaySeconds = 150;
 const defaultClockSkewSeconds = 60;
 
-/** Throws 500 in Consul's words where a token is not for this method, or not now. */
+/** Throws 500 in Consul's words where a token is not valid now, or not for this method. */
 export function requireValid(claims: Claims, config: MethodConfig, nowMs: number): void {
   const seconds = (name: string) => {
     const value = claims[name];

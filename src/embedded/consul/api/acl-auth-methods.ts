@@ -68,14 +68,12 @@ const authMethods: AclKind<typeof table> = {
     };
     return { key: name.toLowerCase(), row: (indexes) => ({ ...row, ...indexes }) };
   },
-  /** Its rules and its tokens. */
+  /** Deletes its rules and its tokens. */
   cascade(transaction, name) {
     const rules = transaction.list('acl-binding-rules').filter((rule) => sameName(rule.AuthMethod, name));
     for (const rule of rules) transaction.remove('acl-binding-rules', rule.ID);
-    if (rules.length > 0) transaction.touch('acl-binding-rules');
     const tokens = transaction.list('acl-tokens').filter((token) => sameName(token.AuthMethod ?? '', name));
     for (const token of tokens) transaction.remove('acl-tokens', token.AccessorID);
-    if (tokens.length > 0) transaction.touch('acl-tokens');
   },
 };
 

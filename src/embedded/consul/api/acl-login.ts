@@ -85,8 +85,9 @@ function issue(
   const created = context.clock.now();
   const ttlNs = parseGoDuration(method.MaxTokenTTL ?? '') ?? 0;
   return context.store.write((transaction) => {
+    const id = randomUUID();
     const token: AclTokenRow = {
-      AccessorID: randomUUID(),
+      AccessorID: id,
       SecretID: randomUUID(),
       Description: description,
       ...grants,
@@ -95,11 +96,9 @@ function issue(
       ...(ttlNs === 0 ? {} : { ExpirationTime: new Date(created + ttlNs / 1e6).toISOString() }),
       CreateTime: new Date(created).toISOString(),
       Hash: contentHash(description, grants),
-      CreateIndex: transaction.index,
-      ModifyIndex: transaction.index,
+      ...transaction.stamp('acl-tokens', id),
     };
     transaction.put('acl-tokens', token.AccessorID, token);
-    transaction.touch('acl-tokens');
     return token;
   });
 }
@@ -111,7 +110,6 @@ function logOut(call: Call): ConsulReply {
     throw new ConsulFailure(403, "Permission denied: token wasn't created via login");
   call.store.write((transaction) => {
     transaction.remove('acl-tokens', token.AccessorID);
-    transaction.touch('acl-tokens');
   });
   return call.json(true);
 }

@@ -17,35 +17,35 @@ export interface Draft<Row> {
   row(indexes: Indexed, transaction: WriteTransaction): Row;
 }
 
-/** What one kind of ACL object has of its own. All texts are Consul's. */
+/** What distinguishes one kind of ACL object from the others. All texts are Consul's. */
 export interface AclKind<Table extends AclTable> {
   readonly table: Table;
   /** The last part of `/v1/acl/<one>` and `/v1/acl/<many>`. */
   readonly one: string;
   readonly many: string;
   readonly shape: Shape;
-  /** Of a body that cannot be read: `Policy decoding failed`. */
+  /** The error for a body that cannot be read: `Policy decoding failed`. */
   readonly undecodable: string;
-  /** The field that identifies an object, and how texts call it: `Policy ID`. */
+  /** The field that identifies an object, and its name in error texts: `Policy ID`. */
   readonly id: readonly [field: string, title: string];
-  /** Of a path without its ID. */
+  /** The error for a path without an ID. */
   readonly missingId: string;
-  /** The refusal of an ID in the body of a new object; absent where it may be chosen. */
+  /** The error for an ID in the body of a new object; absent where the client may choose one. */
   readonly chosenId?: string;
   /** Whether `/v1/acl/<one>/name/<name>` is served: the noun of `Missing <noun> Name`. */
   readonly readByName?: string;
   /** Status and text where there is no such object. */
   readonly notFound: readonly [status: number, text: string];
   key(row: Tables[Table]): string;
-  /** Throws where the ID cannot be one. */
+  /** Throws where `id` is malformed. */
   find(call: Call, id: string): Tables[Table] | undefined;
   list(call: Call, rows: Tables[Table][], authorizer: Authorizer): readonly unknown[];
   view(call: Call, row: Tables[Table], authorizer: Authorizer): unknown;
-  /** Refuses bodies in ways that the shape does not tell. */
+  /** Refuses bodies that the shape alone accepts. */
   vetBody?(raw: unknown): void;
   /**
-   * Checks what is to be written; `id` is empty where an object is created. A promise where keys have to be fetched;
-   * otherwise at once, so that no other write comes between the checks and this one.
+   * Checks the object before it is written; `id` is empty for a new one. Returns a promise only where keys have to be
+   * fetched: otherwise no other write comes between the checks and this one.
    */
   draft(call: Call, body: Decoded, id: string): Draft<Tables[Table]> | Promise<Draft<Tables[Table]>>;
   /** Throws where the object may not be deleted. */
@@ -105,13 +105,9 @@ function readObject<Table extends AclTable>(
   return call.answerOr(
     (watch) => {
       const row = find();
-      const index = call.store.indexOf(kind.table);
-      if (row === undefined) {
-        watch.table(kind.table);
-        return { index, value: undefined, absent: true };
-      }
-      watch.row(kind.table, kind.key(row));
-      return { index, value: kind.view(call, row, authorizer) };
+      watch.lookup(kind.table, row === undefined ? '' : kind.key(row), row);
+      const value = row === undefined ? undefined : kind.view(call, row, authorizer);
+      return { index: call.store.indexOf(kind.table), value, absent: row === undefined };
     },
     ...kind.notFound,
   );
@@ -130,24 +126,15 @@ function writeObject<Table extends AclTable>(
   const authorizer = call.authorize();
   authorizer.require('acl', 'write');
   const store = (draft: Draft<Tables[Table]>) => {
-    const row = call.store.write((transaction) => putObject(kind, transaction, draft));
+    const row = call.store.write((transaction) => {
+      const written = draft.row(transaction.stamp(kind.table, draft.key), transaction);
+      transaction.put(kind.table, draft.key, written);
+      return written;
+    });
     return call.json(kind.view(call, row, authorizer));
   };
   const draft = kind.draft(call, body, call.rest);
   return draft instanceof Promise ? draft.then(store) : store(draft);
-}
-
-function putObject<Table extends AclTable>(
-  { table }: AclKind<Table>,
-  transaction: WriteTransaction,
-  draft: Draft<Tables[Table]>,
-): Tables[Table] {
-  const { index } = transaction;
-  const created = transaction.get(table, draft.key)?.CreateIndex ?? index;
-  const row = draft.row({ CreateIndex: created, ModifyIndex: index }, transaction);
-  transaction.put(table, draft.key, row);
-  transaction.touch(table);
-  return row;
 }
 
 /** Deleting a missing object succeeds. */
@@ -161,7 +148,6 @@ function deleteObject<Table extends AclTable>(kind: AclKind<Table>, call: Call):
   if (row === undefined) return call.json(true);
   call.store.write((transaction) => {
     transaction.remove(kind.table, kind.key(row));
-    transaction.touch(kind.table);
     kind.cascade?.(transaction, id);
   });
   return call.json(true);

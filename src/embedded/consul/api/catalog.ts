@@ -2,6 +2,7 @@ import type { Authorizer } from '../acl/authorizer.js';
 import { objectIn, textIn, textMapIn } from '../body.js';
 import type { Call, Route } from '../call.js';
 import { badRequest, type ConsulReply, serverFailure } from '../exchange.js';
+import { readable } from '../query.js';
 import type { Decoded } from '../shape.js';
 import {
   ensureNode,
@@ -17,7 +18,7 @@ import {
   type Unindexed,
 } from '../state/catalog-writes.js';
 import type { NodeRow, ServiceRow } from '../state/rows.js';
-import { endSessionsOf } from '../state/session-writes.js';
+import { endSessionsOf } from '../state/sessions.js';
 import type { StateStore } from '../state/state-store.js';
 import {
   catalogDeregistration,
@@ -50,8 +51,8 @@ function listNodes(call: Call): Promise<ConsulReply> {
   return call.answer((watch) => {
     watch.table('nodes');
     const rows = call.store.list('nodes').filter((row) => hasNodeMeta(call, row));
-    const value = rows.filter((row) => authorizer.isAllowed('node', 'read', row.Node));
-    return { index: call.store.indexOf('nodes'), value, filtered: value.length < rows.length };
+    const found = readable(rows, (row) => authorizer.isAllowed('node', 'read', row.Node));
+    return { index: call.store.indexOf('nodes'), ...found };
   }, true);
 }
 
@@ -62,13 +63,12 @@ function listServices(call: Call): Promise<ConsulReply> {
     watch.table('services');
     const tags = new Map<string, Set<string>>();
     const rows = withNodes(call, call.store.list('services'));
-    const readable = rows.filter(({ row }) => authorizer.isAllowed('service', 'read', row.Service));
-    for (const { row } of readable) {
+    const seen = readable(rows, ({ row }) => authorizer.isAllowed('service', 'read', row.Service));
+    for (const { row } of seen.value) {
       tags.set(row.Service, new Set([...(tags.get(row.Service) ?? []), ...(row.Tags ?? [])]));
     }
     const value = Object.fromEntries([...tags].map(([name, known]) => [name, [...known]]));
-    const filtered = readable.length < rows.length;
-    return { index: call.store.indexOf('services'), value, filtered };
+    return { index: call.store.indexOf('services'), value, filtered: seen.filtered };
   }, true);
 }
 
@@ -85,18 +85,15 @@ function listInstances(call: Call, isConnect: boolean): Promise<ConsulReply> {
       const own = (row.Tags ?? []).map((tag) => tag.toLowerCase());
       return tags.every((tag) => own.includes(tag));
     });
-    const found = withNodes(call, tagged);
     // An instance is visible to those who may read both its node and its service.
-    const value = found.filter(
+    const { value, filtered } = readable(
+      withNodes(call, tagged),
       ({ row }) =>
         authorizer.isAllowed('node', 'read', row.Node) &&
         authorizer.isAllowed('service', 'read', row.Service),
     );
-    return {
-      index: instancesIndex(call.store, name, rows.length > 0),
-      value: value.map(instanceView),
-      filtered: value.length < found.length,
-    };
+    const index = instancesIndex(call.store, name, rows.length > 0);
+    return { index, value: value.map(instanceView), filtered };
   }, true);
 }
 
@@ -169,9 +166,9 @@ function readNode(call: Call): Promise<ConsulReply> {
     const index = call.store.indexOf(nodeIndex(name));
     if (!authorizer.isAllowed('node', 'read', node.Node)) return { index, value: null, filtered: true };
     const rows = call.store.list('services', `${nodeKey(name)}/`);
-    const seen = rows.filter((row) => authorizer.isAllowed('service', 'read', row.Service));
-    const services = Object.fromEntries(seen.map((row) => [row.ID, serviceView(row)]));
-    return { index, value: { Node: node, Services: services }, filtered: seen.length < rows.length };
+    const seen = readable(rows, (row) => authorizer.isAllowed('service', 'read', row.Service));
+    const services = Object.fromEntries(seen.value.map((row) => [row.ID, serviceView(row)]));
+    return { index, value: { Node: node, Services: services }, filtered: seen.filtered };
   }, true);
 }
 

@@ -11,6 +11,7 @@ import {
   quoted,
   serverFailure,
 } from '../exchange.js';
+import { readable } from '../query.js';
 import type { ServerContext } from '../server-context.js';
 import { type Decoded, decodeShape, ShapeError } from '../shape.js';
 import { type ConfigEntryRow, isSameContent } from '../state/rows.js';
@@ -36,15 +37,16 @@ function listEntries(call: Call, kindName: string): Promise<ConsulReply> {
   return call.answer((watch) => {
     watch.table(table);
     const rows = call.store.list(table, kind === undefined ? '' : `${kind.kind}/`);
-    const readable = rows.filter(
+    const { value, filtered } = readable(
+      rows,
       (row) => call.context.entryKinds.get(row.Kind)?.canRead(authorizer, row.Name) === true,
     );
     return {
       index: call.store.indexOf(table),
-      value: readable.map(shown),
-      filtered: readable.length < rows.length,
-      absent: readable.length === 0,
-      fingerprint: JSON.stringify(readable),
+      value: value.map(shown),
+      filtered,
+      absent: value.length === 0,
+      fingerprint: JSON.stringify(value),
     };
   });
 }
@@ -58,9 +60,7 @@ function readEntry(call: Call, kindName: string, name: string): Promise<ConsulRe
   return call.answerOr(
     (watch) => {
       const row = call.store.get(table, key);
-      // As in the radix tree: a missing entry is watched by its neighbourhood, which may wake it needlessly.
-      if (row === undefined) watch.table(table);
-      else watch.row(table, key);
+      watch.lookup(table, key, row);
       return { index: call.store.indexOf(table), value: row && shown(row), absent: row === undefined };
     },
     404,
@@ -68,7 +68,7 @@ function readEntry(call: Call, kindName: string, name: string): Promise<ConsulRe
   );
 }
 
-/** A write that compares entries tells an empty Meta from an absent one; answers show neither. */
+/** Answers do not show an empty Meta, although a write that compares entries distinguishes it from an absent one. */
 function shown(row: ConfigEntryRow): JsonObject {
   const { Meta: meta, ...rest } = row;
   return isJsonObject(meta) && Object.keys(meta).length === 0 ? rest : row;
@@ -85,7 +85,7 @@ function applyEntry(call: Call): ConsulReply {
   return call.json(putEntry(call.store, kind, normalized, cas));
 }
 
-/** Stores a normalized entry. False where `cas` is stale; an equal entry is left alone and answers true. */
+/** Stores a normalized entry. False where `cas` is stale; an equal entry is not written and answers true. */
 function putEntry(store: StateStore, kind: EntryKind, entry: Decoded, cas: number | undefined): boolean {
   const current = store.get(table, entryKey(kind.kind, String(entry.Name)));
   if (current !== undefined && isSameContent(current, entry)) return true;
@@ -100,17 +100,10 @@ function putEntry(store: StateStore, kind: EntryKind, entry: Decoded, cas: numbe
 export function storeEntry(transaction: WriteTransaction, kind: EntryKind, entry: Decoded): void {
   const name = String(entry.Name);
   const key = entryKey(kind.kind, name);
-  const current = transaction.get(table, key);
   requireProviders(transaction.list(table), kind.kind, name, entry);
   requireProtocols(transaction.list(table), kind.kind, name, entry);
-  transaction.put(table, key, {
-    ...entry,
-    Kind: kind.kind,
-    Name: name,
-    CreateIndex: current?.CreateIndex ?? transaction.index,
-    ModifyIndex: transaction.index,
-  });
-  transaction.touch(table);
+  const indexes = transaction.stamp(table, key);
+  transaction.put(table, key, { ...entry, Kind: kind.kind, Name: name, ...indexes });
 }
 
 /** Removes an entry. Throws where other entries need it. */
@@ -118,7 +111,6 @@ export function removeEntry(transaction: WriteTransaction, kind: string, name: s
   requireProviders(transaction.list(table), kind, name, undefined);
   requireProtocols(transaction.list(table), kind, name, undefined);
   transaction.remove(table, entryKey(kind, name));
-  transaction.touch(table);
 }
 
 function deleteEntry(call: Call): ConsulReply {

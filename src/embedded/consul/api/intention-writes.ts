@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Authorizer } from '../acl/authorizer.js';
-import { isJsonObject, objectIn, textIn } from '../body.js';
+import { objectIn, textIn } from '../body.js';
 import type { Call } from '../call.js';
 import { entryKey } from '../entries/entry-kind.js';
 import {
@@ -92,6 +92,7 @@ export function createIntention(call: Call): ConsulReply {
   const current = entryOf(call, destination);
   if (current !== undefined) requireLegacy(current);
   const now = new Date(call.context.clock.now()).toISOString();
+  const meta = objectIn(body, 'Meta') ?? {};
   const id = randomUUID();
   const source: Decoded = {
     Name: textIn(body, 'SourceName'),
@@ -100,14 +101,14 @@ export function createIntention(call: Call): ConsulReply {
     LegacyID: id,
     Type: textIn(body, 'SourceType'),
     ...(body.Description === undefined ? {} : { Description: body.Description }),
-    LegacyMeta: objectIn(body, 'Meta') ?? {},
+    ...(Object.keys(meta).length === 0 ? {} : { LegacyMeta: meta }),
     LegacyCreateTime: now,
     LegacyUpdateTime: now,
   };
   const before = current === undefined ? [] : sourcesOf(current);
   const entry = normalizeIntentions({ ...draftOf(current, destination), Sources: [...before, source] }, true);
   validateIntentions(entry, true);
-  call.store.write((transaction) => storeEntry(transaction, serviceIntentions, withoutEmptyMeta(entry)));
+  call.store.write((transaction) => storeEntry(transaction, serviceIntentions, entry));
   return call.json({ ID: id });
 }
 
@@ -136,13 +137,6 @@ function requireLegacy(entry: ConfigEntryRow): void {
   throw serverFailure(
     `cannot use legacy intention API to edit intentions with a destination of ${quoted(entry.Name)} after editing them via a service-intentions config entry`,
   );
-}
-
-function withoutEmptyMeta(entry: Decoded): Decoded {
-  const sources = sourcesOf(entry).map(({ LegacyMeta: meta, ...source }) => {
-    return isJsonObject(meta) && Object.keys(meta).length > 0 ? { ...source, LegacyMeta: meta } : source;
-  });
-  return { ...entry, Sources: sources };
 }
 
 function entryOf(call: Call, destination: string): ConfigEntryRow | undefined {

@@ -3,6 +3,7 @@ import { isJsonObject } from '../body.js';
 import type { Call, Route } from '../call.js';
 import { sourcesOf } from '../entries/service-intentions.js';
 import { type ConsulReply, quoted, serverFailure } from '../exchange.js';
+import { readable } from '../query.js';
 import type { Decoded } from '../shape.js';
 import type { ConfigEntryRow } from '../state/rows.js';
 import type { StateStore } from '../state/state-store.js';
@@ -35,10 +36,10 @@ function listIntentions(call: Call): Promise<ConsulReply> {
     const all = allIntentions(call.store);
     if (all.length === 0) watch.table(table);
     else watch.prefix(table, 'service-intentions/');
-    const value = all.filter(({ DestinationName, SourceName }) =>
+    const found = readable(all, ({ DestinationName, SourceName }) =>
       [DestinationName, SourceName].some((name) => authorizer.isAllowed('intention', 'read', name)),
     );
-    return { index: call.store.indexOf(table), value, filtered: value.length < all.length };
+    return { index: call.store.indexOf(table), ...found };
   });
 }
 
@@ -54,7 +55,7 @@ function checkIntention(call: Call): ConsulReply {
     ({ SourceName, DestinationName }) =>
       ['*', source].includes(SourceName) && ['*', destination].includes(DestinationName),
   );
-  // The request is unknown here: an L7 intention never counts as allowing.
+  // The request is unknown here, so an L7 intention never allows.
   const isAllowed = match === undefined ? call.context.acl.isDefaultAllow : match.Action === 'allow';
   return call.json({ Allowed: isAllowed });
 }

@@ -1,6 +1,6 @@
 import type { Call, Route } from '../call.js';
 import { applied, badRequest, ConsulFailure, type ConsulReply, textReply } from '../exchange.js';
-import { parseQueryOptions } from '../query.js';
+import { parseQueryOptions, readable } from '../query.js';
 import {
   deleteKey,
   deleteKeyIf,
@@ -32,9 +32,8 @@ async function readTree(call: Call): Promise<ConsulReply> {
     watch.prefix('kvs', call.rest);
     watch.prefix('tombstones', call.rest);
     const rows = call.store.list('kvs', call.rest);
-    const readable = rows.filter((row) => authorizer.isAllowed('key', 'read', row.Key));
     const index = treeIndex(call.store, call.rest);
-    return { index, value: readable, filtered: readable.length < rows.length };
+    return { index, ...readable(rows, (row) => authorizer.isAllowed('key', 'read', row.Key)) };
   });
   return value.length === 0 ? textReply(404, '', headers) : call.json(value, headers);
 }
@@ -55,8 +54,7 @@ async function readKey(call: Call, key: string): Promise<ConsulReply> {
   const { value, headers } = await call.read((watch) => {
     authorizer.require('key', 'read', key);
     const row = call.store.get('kvs', key);
-    if (row === undefined) watch.table('kvs');
-    else watch.row('kvs', key);
+    watch.lookup('kvs', key, row);
     const index = row?.ModifyIndex ?? call.store.indexOf('kvs', 'tombstones');
     return { index, value: row, absent: row === undefined };
   });

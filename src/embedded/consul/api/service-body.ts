@@ -1,4 +1,5 @@
 import { numberIn, objectIn, textIn, textMapIn, textsIn } from '../body.js';
+import { expose, meshGateway } from '../entries/defaults.js';
 import type { ConsulFailure } from '../exchange.js';
 import {
   any,
@@ -23,14 +24,8 @@ const upstream = [
   ...int('LocalBindPort?'),
   ...string('LocalBindSocketPath? LocalBindSocketMode?'),
   ...anyMap('Config?'),
-  ...object('MeshGateway', string('Mode?')),
+  ...meshGateway,
 ];
-
-export const exposeField = object(
-  'Expose',
-  bool('Checks?'),
-  list('Paths?', int('ListenerPort?'), string('Path?'), int('LocalPathPort?'), string('Protocol?')),
-);
 
 /** A sidecar's settings, as the catalog keeps them. */
 const proxy = [
@@ -39,8 +34,8 @@ const proxy = [
   ...string('LocalServiceSocketPath? Mode'),
   ...anyMap('Config?'),
   ...list('Upstreams?', upstream),
-  ...object('MeshGateway', string('Mode?')),
-  ...exposeField,
+  ...meshGateway,
+  ...expose,
   ...anyMap('TransparentProxy?'),
 ];
 

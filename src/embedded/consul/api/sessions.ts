@@ -3,10 +3,11 @@ import { decodeLooseBody, textIn, textsIn } from '../body.js';
 import type { Call, Route } from '../call.js';
 import { applied, badRequest, ConsulFailure, type ConsulReply, serverFailure } from '../exchange.js';
 import { formatGoDuration, goDurationError, parseGoDuration } from '../go-duration.js';
+import { readable } from '../query.js';
 import { type Decoded, list, string, strings } from '../shape.js';
 import { nodeKey } from '../state/catalog-writes.js';
 import type { SessionRow } from '../state/rows.js';
-import { armSession, endSession } from '../state/session-writes.js';
+import { armSession, endSession } from '../state/sessions.js';
 
 const shortestTtlNs = 10e9;
 const longestTtlNs = 86_400e9;
@@ -47,8 +48,9 @@ function createSession(call: Call): ConsulReply {
       const isOwnNode = nodeKey(node) === nodeKey(context.nodeName);
       const missing = checks.find((id) => id !== nodeCheck || !isOwnNode);
       if (missing !== undefined) throw serverFailure(`Missing check '${missing}' registration`);
+      const id = randomUUID();
       const row: SessionRow = {
-        ID: randomUUID(),
+        ID: id,
         Name: textIn(body, 'Name'),
         Node: node,
         LockDelay: lockDelayOf(body),
@@ -56,11 +58,9 @@ function createSession(call: Call): ConsulReply {
         TTL: ttl,
         NodeChecks: checks,
         ServiceChecks: null,
-        CreateIndex: transaction.index,
-        ModifyIndex: transaction.index,
+        ...transaction.stamp('sessions', id),
       };
       transaction.put('sessions', row.ID, row);
-      transaction.touch('sessions');
       return row;
     }),
   );
@@ -114,15 +114,12 @@ function readSession(call: Call): Promise<ConsulReply> {
   const authorizer = call.authorize();
   return call.answer((watch) => {
     const session = call.store.get('sessions', id);
-    if (session === undefined) watch.table('sessions');
-    else watch.row('sessions', id);
-    const value = session === undefined ? [] : [session];
-    const readable = value.filter((row) => authorizer.isAllowed('session', 'read', row.Node));
+    watch.lookup('sessions', id, session);
+    const rows = session === undefined ? [] : [session];
     return {
       index: call.store.indexOf('sessions'),
-      value: readable,
       absent: session === undefined,
-      filtered: readable.length < value.length,
+      ...readable(rows, (row) => authorizer.isAllowed('session', 'read', row.Node)),
     };
   });
 }
@@ -131,9 +128,10 @@ function listSessions(call: Call): Promise<ConsulReply> {
   const authorizer = call.authorize();
   return call.answer((watch) => {
     watch.table('sessions');
-    const rows = call.store.list('sessions');
-    const value = rows.filter((row) => authorizer.isAllowed('session', 'read', row.Node));
-    return { index: call.store.indexOf('sessions'), value, filtered: value.length < rows.length };
+    return {
+      index: call.store.indexOf('sessions'),
+      ...readable(call.store.list('sessions'), (row) => authorizer.isAllowed('session', 'read', row.Node)),
+    };
   });
 }
 

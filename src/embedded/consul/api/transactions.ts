@@ -122,7 +122,7 @@ function toOperation(raw: unknown): Operation {
   };
 }
 
-/** Plain reads are filtered afterwards instead; checks would tell about keys that one may not read. */
+/** Reads are filtered afterwards; checks would reveal keys that the ACL token may not read. */
 function vet(authorizer: Authorizer, { verb, key }: Operation, index: number): OperationError[] {
   if (key === '') return [{ OpIndex: index, What: 'Must provide key' }];
   if (verb === 'get') return [];

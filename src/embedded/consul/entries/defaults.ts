@@ -13,17 +13,19 @@ import {
 } from '../shape.js';
 import { type EntryKind, metaError, metaErrors } from './entry-kind.js';
 
-const meshGateway = object('MeshGateway', string('Mode?'));
+export const meshGateway = object('MeshGateway', string('Mode?'));
+
+export const expose = object(
+  'Expose',
+  bool('Checks?'),
+  list('Paths?', int('ListenerPort?'), string('Path?'), int('LocalPathPort?'), string('Protocol?')),
+);
 
 const proxyFields = [
   ...string('Mode?'),
   ...object('TransparentProxy', int('OutboundListenerPort?'), bool('DialedDirectly?')),
   ...meshGateway,
-  ...object(
-    'Expose',
-    bool('Checks?'),
-    list('Paths?', int('ListenerPort?'), string('Path?'), int('LocalPathPort?'), string('Protocol?')),
-  ),
+  ...expose,
 ];
 
 const upstream = [

@@ -6,7 +6,7 @@ import type { Decoded, Shape } from '../shape.js';
 export interface EntryKind {
   readonly kind: string;
   readonly shape: Shape;
-  /** Brings what a client sent into stored form. Throws ConsulFailure. */
+  /** Converts a client's entry into its stored form. Throws ConsulFailure. */
   normalize(entry: Decoded): Decoded;
   /** Throws ConsulFailure with Consul's text. */
   validate(entry: Decoded): void;
@@ -20,7 +20,7 @@ const mostMetaPairs = 64;
 const longestMetaKey = 128;
 export const longestMetaValue = 512;
 
-/** Consul's complaints about an entry's Meta; none if it is in order. */
+/** The errors of an entry's Meta; empty if it is valid. */
 export function metaErrors(meta: unknown): string[] {
   if (typeof meta !== 'object' || meta === null) return [];
   const pairs = Object.entries(meta);
@@ -47,7 +47,7 @@ export function byteLength(text: string): number {
   return Buffer.byteLength(text, 'utf8');
 }
 
-/** Names of config entries meet case-insensitively. */
+/** Names of config entries are compared case-insensitively. */
 export function entryKey(kind: string, name: string): string {
   return `${kind}/${name.toLowerCase()}`;
 }

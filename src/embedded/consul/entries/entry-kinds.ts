@@ -3,7 +3,7 @@ import type { EntryKind } from './entry-kind.js';
 import { jwtProvider } from './jwt-provider.js';
 import { serviceIntentions, serviceIntentionsWithJwt } from './service-intentions.js';
 
-/** The kinds served by a Consul of this version; another one is an invalid kind. */
+/** The kinds of entries that a Consul of this version has. */
 export function entryKindsOf(version: string): ReadonlyMap<string, EntryKind> {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const hasJwt = major > 1 || (major === 1 && minor >= 16);

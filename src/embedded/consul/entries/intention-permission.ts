@@ -4,7 +4,7 @@ import type { Decoded } from '../shape.js';
 
 const knownMethods = 'GET HEAD POST PUT PATCH DELETE CONNECT OPTIONS TRACE'.split(' ');
 
-/** What is wrong with an L7 permission, to be put behind its path; undefined if nothing is. */
+/** The error of an L7 permission, without the path of the permission; undefined if it is valid. */
 export function permissionError(permission: Decoded): string | undefined {
   if (permission.Action !== 'allow' && permission.Action !== 'deny') {
     return ".Action must be set to 'allow' or 'deny'";

@@ -56,7 +56,7 @@ export const jwtProvider: EntryKind = {
   ],
   normalize: (entry) => ({ ...entry, Kind: 'jwt-provider', ClockSkewSeconds: entry.ClockSkewSeconds ?? 30 }),
   validate: validateProvider,
-  // Sidecars read them: who may write any service may read them.
+  // Sidecars read them, so write access to any service is enough.
   canRead: (authorizer) =>
     authorizer.isAllowed('mesh', 'read') || authorizer.isAllowedAny('service', 'write'),
   requireRead: (authorizer) => {
@@ -139,7 +139,7 @@ function forwardingError(forwarding: Decoded | undefined): string | undefined {
 }
 
 /**
- * Refuses an intention that names a provider which is not there, and the deletion of one that an intention names
+ * Refuses an intention that names a missing provider, and the deletion of a provider that an intention names
  * (agent/consul/state/config_entry.go; https://github.com/hashicorp/consul/pull/17755).
  *
  * @param proposed the entry as it would be, undefined where it would be deleted

@@ -9,8 +9,8 @@ const httpProtocols = new Set(['http', 'http2', 'grpc']);
 type Lookup = (kind: string, name: string) => Readonly<Record<string, unknown>> | undefined;
 
 /**
- * Refuses a change after which an intention with L7 permissions would stand on a destination whose protocol
- * cannot carry them. A service-defaults without Protocol means tcp, whatever proxy-defaults says.
+ * Refuses a change after which an intention with L7 permissions would have a destination whose protocol cannot carry
+ * them. A service-defaults without Protocol means tcp, whatever proxy-defaults says.
  *
  * @param proposed the entry as it would be, undefined where it would be deleted
  */

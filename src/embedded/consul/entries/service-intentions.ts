@@ -81,18 +81,13 @@ function precedenceOf(destination: string, source: string): number {
 export function normalizeIntentions(entry: Decoded, isLegacy: boolean): Decoded {
   const destination = String(entry.Name);
   const sources = sourcesOf(entry).map((source): Decoded => {
-    const { Type: type, LegacyID, LegacyMeta, LegacyCreateTime, LegacyUpdateTime, ...rest } = source;
-    const legacy = isLegacy
-      ? { LegacyID, LegacyMeta: LegacyMeta ?? {}, LegacyCreateTime, LegacyUpdateTime }
-      : LegacyMeta === undefined
-        ? {}
-        : { LegacyMeta };
+    const { LegacyID: _id, LegacyCreateTime: _created, LegacyUpdateTime: _updated, ...current } = source;
+    const kept = isLegacy ? source : current;
     return {
-      ...rest,
-      ...(Array.isArray(rest.Permissions) ? { Permissions: rest.Permissions.map(upperMethods) } : {}),
-      Precedence: precedenceOf(destination, String(source.Name)),
-      Type: type === '' ? 'consul' : type,
-      ...legacy,
+      ...kept,
+      ...(Array.isArray(kept.Permissions) ? { Permissions: kept.Permissions.map(upperMethods) } : {}),
+      Precedence: precedenceOf(destination, String(kept.Name)),
+      Type: kept.Type === '' ? 'consul' : kept.Type,
     };
   });
   sources.sort((left, right) => Number(right.Precedence) - Number(left.Precedence));
@@ -115,9 +110,7 @@ export function validateIntentions(entry: Decoded, isLegacy: boolean): void {
   if (wildcard !== undefined) throw serverFailure(wildcard);
   const jwt = jwtError(objectIn(entry, 'JWT'));
   if (jwt !== undefined) throw serverFailure(jwt);
-  const meta = entry.Meta === undefined ? undefined : metaError(entry.Meta);
-  if (isLegacy && entry.Meta !== undefined)
-    throw serverFailure('Meta must be omitted for legacy intention writes');
+  const meta = metaError(entry.Meta);
   if (meta !== undefined) throw serverFailure(meta);
   const sources = sourcesOf(entry);
   if (sources.length === 0) throw serverFailure('At least one source is required');
@@ -146,7 +139,6 @@ function sourceError(source: Decoded, destination: string, isLegacy: boolean): s
   if (byteLength(String(source.Description ?? '')) > longestMetaValue) {
     return `.Description exceeds maximum length ${longestMetaValue}`;
   }
-  if (isLegacy && source.Peer !== undefined) return '.Peer cannot be set by legacy intentions';
   if (!isLegacy && Object.keys(objectIn(source, 'LegacyMeta') ?? {}).length > 0)
     return '.LegacyMeta must be omitted';
   const permissions = objectsIn(source, 'Permissions');
@@ -171,7 +163,7 @@ function jwtError(requirement: Decoded | undefined): string | undefined {
   return unnamed.length === 0 ? undefined : joinErrors(unnamed.map(() => 'JWT provider name is required'));
 }
 
-/** The complaint about a name, or about a peer's, with a wildcard in the wrong place. */
+/** The error of a wildcard in the wrong place of a name or of a peer. */
 export function wildcardError(name: string, peer: string): string | undefined {
   if (name !== '*' && name.includes('*'))
     return "Name: wildcard character '*' cannot be used with partial values";

@@ -4,7 +4,7 @@ import type { WriteTransaction } from './state-store.js';
 
 export type Unindexed<Row extends Indexed> = Omit<Row, 'CreateIndex' | 'ModifyIndex'>;
 
-/** Node names meet case-insensitively; ids of services and checks on a node do not. */
+/** Node names are compared case-insensitively; IDs of services on a node are not. */
 export function nodeKey(node: string): string {
   return node.toLowerCase();
 }
@@ -33,8 +33,10 @@ export const lastExtinction = 'service_last_extinction';
 export function ensureNode(transaction: WriteTransaction, node: Unindexed<NodeRow>): void {
   const current = transaction.get('nodes', nodeKey(node.Node));
   if (current !== undefined && isSameContent(current, node)) return;
-  transaction.put('nodes', nodeKey(node.Node), stamp(transaction, node, current));
-  transaction.touch('nodes');
+  transaction.put('nodes', nodeKey(node.Node), {
+    ...node,
+    ...transaction.stamp('nodes', nodeKey(node.Node)),
+  });
   transaction.touch(nodeIndex(node.Node));
   touchServicesOf(transaction, node.Node);
 }
@@ -47,12 +49,8 @@ export function ensureService(transaction: WriteTransaction, service: Unindexed<
   const current = transaction.get('services', key);
   const complete = withVirtualAddress(transaction, service);
   if (current !== undefined && isSameContent(current, complete)) return;
-  transaction.put('services', key, stamp(transaction, complete, current));
-  transaction.touch('services');
-  // Answers about nodes tell their services.
-  transaction.touch('nodes');
-  transaction.touch(nodeIndex(service.Node));
-  transaction.touch(serviceIndex(service.Service));
+  transaction.put('services', key, { ...complete, ...transaction.stamp('services', key) });
+  touchService(transaction, service);
   if (current !== undefined && current.Service !== service.Service)
     settleExtinction(transaction, current.Service);
 }
@@ -62,10 +60,7 @@ export function removeService(transaction: WriteTransaction, node: string, id: s
   const current = transaction.get('services', key);
   if (current === undefined) return;
   transaction.remove('services', key);
-  transaction.touch('services');
-  transaction.touch('nodes');
-  transaction.touch(nodeIndex(node));
-  transaction.touch(serviceIndex(current.Service));
+  touchService(transaction, current);
   settleExtinction(transaction, current.Service);
 }
 
@@ -75,7 +70,6 @@ export function removeNode(transaction: WriteTransaction, node: string): void {
   for (const service of transaction.list('services', prefix)) removeService(transaction, node, service.ID);
   if (transaction.get('nodes', nodeKey(node)) === undefined) return;
   transaction.remove('nodes', nodeKey(node));
-  transaction.touch('nodes');
   transaction.forget(nodeIndex(node));
   transaction.touch(lastNodeExtinction);
 }
@@ -87,6 +81,11 @@ function settleExtinction(transaction: WriteTransaction, service: string): void 
   if (isLeft) return;
   transaction.forget(serviceIndex(service));
   transaction.touch(lastExtinction);
+}
+
+/** Answers about a node show its services. */
+function touchService(transaction: WriteTransaction, { Node, Service }: Unindexed<ServiceRow>): void {
+  for (const name of ['nodes', nodeIndex(Node), serviceIndex(Service)]) transaction.touch(name);
 }
 
 function touchServicesOf(transaction: WriteTransaction, node: string): void {
@@ -114,12 +113,4 @@ function withVirtualAddress(
     'consul-virtual': { Address: address, Port: service.Port },
   };
   return { ...service, TaggedAddresses: taggedAddresses };
-}
-
-function stamp<Row extends object>(
-  transaction: WriteTransaction,
-  row: Row,
-  current: Indexed | undefined,
-): Row & Indexed {
-  return { ...row, CreateIndex: current?.CreateIndex ?? transaction.index, ModifyIndex: transaction.index };
 }

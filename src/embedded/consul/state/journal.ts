@@ -17,7 +17,7 @@ export interface JournaledRow {
   readonly row: unknown;
 }
 
-/** Where writes are kept before they are acknowledged. `commit` returns once they would survive a kill. */
+/** Stores writes before they are acknowledged. `commit` returns once they would survive a kill. */
 export interface Journal {
   load(): SavedState;
   commit(

@@ -1,17 +1,17 @@
 import { quoted, serverFailure } from '../exchange.js';
-import type { KvRow } from './rows.js';
+import { contentOf, isSameContent, type KvRow } from './rows.js';
 import type { WriteTransaction } from './state-store.js';
 
-/** What a write brings: indexes, lock count and session are the store's to decide. */
+/** What a client writes; the store decides indexes, lock count and session. */
 export interface KvWrite {
   readonly Key: string;
   readonly Flags: number;
   readonly Value: string | null;
 }
 
-/** Sets the key, keeping whoever holds its lock. An equal value changes nothing, not even the index. */
+/** Sets the key and keeps its lock. An equal value changes nothing, not even the index. */
 export function setKey(transaction: WriteTransaction, write: KvWrite): KvRow {
-  // A plain write resets the lock count: the key's history begins anew though its session stays.
+  // A plain write resets the lock count although the session stays.
   return putKey(transaction, write, transaction.get('kvs', write.Key)?.Session, 0);
 }
 
@@ -40,13 +40,11 @@ export function unlockKey(transaction: WriteTransaction, write: KvWrite, session
   return putKey(transaction, write, undefined, current.LockIndex);
 }
 
-/** Removes the key and leaves a tombstone, by which waiting lists see that something went. */
+/** Removes the key and leaves a tombstone, which wakes waiting lists. */
 export function deleteKey(transaction: WriteTransaction, key: string): void {
   if (transaction.get('kvs', key) === undefined) return;
   transaction.put('tombstones', key, { Key: key, Index: transaction.index });
-  transaction.touch('tombstones');
   transaction.remove('kvs', key);
-  transaction.touch('kvs');
 }
 
 /** True also where there is nothing to delete; false where the index is stale. */
@@ -75,20 +73,9 @@ function putKey(
     Flags: write.Flags,
     Value: write.Value,
     ...(session === undefined ? {} : { Session: session }),
-    CreateIndex: current?.CreateIndex ?? transaction.index,
-    ModifyIndex: transaction.index,
+    ...transaction.stamp('kvs', write.Key),
   };
-  if (current !== undefined && isSameKv(current, row)) return current;
+  if (current !== undefined && isSameContent(current, contentOf(row))) return current;
   transaction.put('kvs', write.Key, row);
-  transaction.touch('kvs');
   return row;
-}
-
-function isSameKv(left: KvRow, right: KvRow): boolean {
-  return (
-    left.LockIndex === right.LockIndex &&
-    left.Flags === right.Flags &&
-    left.Value === right.Value &&
-    left.Session === right.Session
-  );
 }

@@ -14,7 +14,7 @@ export function contentOf<Row extends Indexed>(row: Row): Omit<Row, keyof Indexe
 
 /** Whether a row holds this content, whatever the order of its fields. */
 export function isSameContent(row: Indexed, content: object): boolean {
-  return isDeepStrictEqual(JSON.parse(JSON.stringify(contentOf(row))), JSON.parse(JSON.stringify(content)));
+  return isDeepStrictEqual(contentOf(row), content);
 }
 
 /** A config entry of any kind: its kind's fields lie beside the ones named here. */

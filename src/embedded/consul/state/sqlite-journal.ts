@@ -66,7 +66,7 @@ export function openSqliteJournal(directory: string): Journal {
   };
 }
 
-/** Held for as long as this process lives, on a file of its own: a lock that no stale file can outlive. */
+/** Locks a separate file for the life of this process, so that no stale lock remains. */
 function lockDirectory(directory: string): Database {
   const lock = openDatabase(join(directory, 'consul.lock'));
   try {
@@ -80,7 +80,7 @@ function lockDirectory(directory: string): Database {
   }
 }
 
-/** The greatest index of all, beside the named ones; no table can be called so. */
+/** The name of the greatest index, beside those of tables; no table has it. */
 const lastIndexName = '*';
 
 function loadState(database: Database): SavedState {

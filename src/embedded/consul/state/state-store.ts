@@ -1,4 +1,5 @@
 import type { Journal, SavedRow } from './journal.js';
+import type { Indexed } from './rows.js';
 import { createTables, type Table, type TableName, type Tables } from './tables.js';
 import type { RowChange, WatchSet } from './watch-set.js';
 
@@ -8,15 +9,18 @@ export interface WriteTransaction {
   readonly index: number;
   get<Name extends TableName>(table: Name, key: string): Tables[Name] | undefined;
   list<Name extends TableName>(table: Name, prefix?: string): Tables[Name][];
+  /** The indexes of a row that this write puts. */
+  stamp(table: Exclude<TableName, 'facts' | 'tombstones'>, key: string): Indexed;
+  /** Puts and removes raise the table's index. */
   put<Name extends TableName>(table: Name, key: string, row: Tables[Name]): void;
   remove(table: TableName, key: string): void;
-  /** Raises a named index (a table's, or a finer one such as a service's) to this write's. */
+  /** Raises another index, such as a service's, to this write's. */
   touch(name: string): void;
   forget(name: string): void;
 }
 
 /**
- * Consul's state: tables, the index of each, and who waits for a change. Reads and writes are synchronous and
+ * Consul's state: tables, the index of each, and the queries that wait for a change. Reads and writes are synchronous and
  * the program has one thread, so a query that registers its watch right after reading can miss nothing.
  */
 export class StateStore {
@@ -58,6 +62,7 @@ export class StateStore {
       const before = this.#tableOf(table).set(key, row);
       undo.push(() => this.#tableOf(table).set(key, before));
       changed.push({ table, key });
+      setIndex(table, index);
     };
     const setIndex = (name: string, value: number | undefined) => {
       const before = this.#indexes.get(name);
@@ -69,6 +74,10 @@ export class StateStore {
       index,
       get: (table, key) => this.get(table, key),
       list: (table, prefix) => this.list(table, prefix),
+      stamp: (table, key) => ({
+        CreateIndex: this.get(table, key)?.CreateIndex ?? index,
+        ModifyIndex: index,
+      }),
       put: replace,
       remove: (table, key) => {
         if (this.get(table, key) !== undefined) replace(table, key, undefined);

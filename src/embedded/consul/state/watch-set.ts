@@ -18,6 +18,12 @@ export class WatchSet {
     this.#tests.push((change) => change.table === table && change.key === key);
   }
 
+  /** The row if it exists; otherwise its whole table, as in a radix tree, which may wake the query needlessly. */
+  lookup(table: TableName, key: string, row: object | undefined): void {
+    if (row === undefined) this.table(table);
+    else this.row(table, key);
+  }
+
   prefix(table: TableName, prefix: string): void {
     this.#tests.push((change) => change.table === table && change.key.startsWith(prefix));
   }
