@@ -15,10 +15,10 @@ export interface PlanSummary {
   readonly change: number;
   readonly close: number;
   readonly held: number;
-  /** Records of `claims: first` to be made or taken back. */
+  /** Records of `claims: first` to create or delete. */
   readonly claims: number;
   readonly jwtProviders: Counts;
-  /** Consul's ACL objects; tokens that would end are not counted before. */
+  /** ACL objects in Consul. Tokens that would end are not counted. */
   readonly acl: Counts;
 }
 

@@ -232,13 +232,13 @@ describe('beside a running daemon', () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
     expect(await cli.run(['apply', '--yes'])).toMatchObject({
       status: 1,
-      err: expect.stringContaining('the daemon runs and applies changes itself'),
+      err: expect.stringContaining('the daemon is running and applies changes itself'),
     });
     expect(await cli.run(['adopt', '--yes'])).toMatchObject({
       status: 1,
-      err: expect.stringContaining('the daemon runs'),
+      err: expect.stringContaining('the daemon is running'),
     });
-    expect((await cli.run(['doctor'])).out).toContain('a daemon works on');
+    expect((await cli.run(['doctor'])).out).toContain('a daemon uses');
     expect((await cli.run(['explain', 'web', 'orders'])).status).toBe(0);
   });
 

@@ -17,7 +17,7 @@ describe('decisions without a log', () => {
     expect(await cli.run(['decisions', 'list', '--json'])).toMatchObject({
       status: 0,
       out: '',
-      err: `no decisions yet in ${state} (state.directory)\n`,
+      err: `there are no decisions yet in ${state} (state.directory)\n`,
     });
     expect(existsSync(state)).toBe(false);
   });
@@ -36,7 +36,7 @@ describe('decisions without a log', () => {
       const { status, err } = await cli.run(['decisions', command]);
       expect([status, err]).toEqual([
         1,
-        expect.stringContaining(`state.directory ${file} is no directory; set`),
+        expect.stringContaining(`state.directory ${file} is not a directory; set`),
       ]);
     }
   });
@@ -50,7 +50,7 @@ describe('decisions verify of a file that cannot be read', () => {
       1,
       expect.stringContaining(`scopemesh: --input ${path} cannot be read (`),
     ]);
-    expect(err).toContain('give a file of what scopemesh decisions list --json printed');
+    expect(err).toContain('give a file that scopemesh decisions list --json printed');
   });
 });
 
@@ -64,7 +64,7 @@ describe('decisions beside a configuration file that is wrong', () => {
       const { out, err } = await cli.run(['decisions', name]);
       expect(out).toBe('');
       expect(err).toContain('scopes."orders:read".too');
-      expect(err).toContain('uses only owner, decisions and state of it');
+      expect(err).toContain('uses only owner, decisions and state from it');
       expect(err).toContain(`no decisions yet in ${state()}`);
       expect(err).not.toContain('scopemesh doctor');
     },

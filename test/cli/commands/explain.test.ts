@@ -72,7 +72,7 @@ describe('explain', () => {
   });
 
   it('says, where a client is behind the call, that it cannot know of a quarantine without the daemon', async () => {
-    const note = 'no daemon answers here, so a quarantine';
+    const note = 'no daemon answers here, so quarantines';
     expect((await cli.run(['explain', 'web', 'orders'])).out).toContain(note);
     expect((await cli.run(['explain', 'web', 'orders', '--json'])).json().areOrdersKnown).toBe(false);
     expect((await cli.run(['explain', 'orders', 'web'])).out).not.toContain(note);
@@ -83,7 +83,7 @@ describe('explain', () => {
     const { status, out } = await cli.run(['explain', 'orders', 'web']);
     expect(status).toBe(4);
     expect(out).toContain('not allowed  orders -> web');
-    expect(out).toContain("the mesh's default policy decides: deny");
+    expect(out).toContain('the default policy of the mesh decides: deny');
     expect(out).toContain('orders claims no OAuth client');
     await mesh.write('web', [{ Name: 'orders', Action: 'deny' }]);
     expect((await cli.run(['explain', 'orders', 'web'])).out).toContain(
@@ -115,7 +115,7 @@ describe('explain', () => {
     await mesh.register('api', { client: 'web-app' });
     const { status, out } = await cli.run(['explain', 'api', 'orders']);
     expect(status).toBe(4);
-    expect(out).toContain('it does not count: ClaimUnconfirmed');
+    expect(out).toContain('the claim does not count: ClaimUnconfirmed');
     expect(out).toContain('held');
   });
 
@@ -145,7 +145,7 @@ describe('explain', () => {
 
   it('says that a source without a sidecar cannot call through the mesh', async () => {
     await mesh.deregister('web-proxy');
-    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain('web has no sidecar registered');
+    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain('web has no registered sidecar');
   });
 
   it('exits 1 when it cannot read, and for a path that is none', async () => {
@@ -182,7 +182,7 @@ describe('explain of access to Consul itself', () => {
     cli.idp(reader);
     const { out } = await cli.run(['explain', 'web', 'orders']);
     expect(out).toMatch(
-      /^ {2}consul +may log in as service web, for 15m at most, by auth method scopemesh-payments-main-web-app$/m,
+      /^ {2}consul +may log in as service web, for at most 15m, by auth method scopemesh-payments-main-web-app$/m,
     );
     expect(out).toMatch(
       /^ {2}login +consul login -method=scopemesh-payments-main-web-app -bearer-token-file=/m,
@@ -230,7 +230,9 @@ describe('explain of access to Consul itself', () => {
       standingTtlSeconds: null,
     });
     const { out } = await cli.run(['explain', '--client', 'main/Batch|1']);
-    expect(out).toMatch(/^may log in once it is made: see scopemesh plan {2}main\/Batch\|1 \(workload\)$/m);
+    expect(out).toMatch(
+      /^may log in once Consul has the auth method: see scopemesh plan {2}main\/Batch\|1 \(workload\)$/m,
+    );
     expect(out).toContain('the auth method is not made yet; see scopemesh plan');
   });
 
@@ -241,7 +243,7 @@ describe('explain of access to Consul itself', () => {
     expect(status).toBe(4);
     expect(out).toMatch(/^ {2}consul +cannot log in: the client is disabled at the identity provider$/m);
     const call = await cli.run(['explain', 'web', 'orders']);
-    expect(call.out).toMatch(/^ {2}rule +its scopes open nothing meanwhile$/m);
+    expect(call.out).toMatch(/^ {2}rule +its scopes open nothing now$/m);
     const { json } = await cli.run(['explain', '--client', 'main/web-app', '--json']);
     expect(json().barred).toBe('disabled');
   });
@@ -261,7 +263,7 @@ describe('explain of access to Consul itself', () => {
       expect(out).not.toContain('note');
       giveAcl({ providers: [{ ...main, directory: join(cli.directory, 'clients.json') }], actors: {} });
       expect((await cli.run(['explain', '--client', 'main/web-app'])).out).toContain(
-        'its tokens still live 15m',
+        'Consul still gives tokens that last 15m',
       );
       cli.idp({ ...web, scopes: [], attributes: {} });
       const gone = await cli.run(['explain', '--client', 'main/web-app']);
@@ -285,7 +287,7 @@ describe('explain of access to Consul itself', () => {
 
   it('is not asked about a method without a path, which would be another question', async () => {
     const { status, err } = await cli.run(['explain', 'web', 'orders', '--method', 'GET']);
-    expect([status, err]).toEqual([1, expect.stringContaining('give --path too')]);
+    expect([status, err]).toEqual([1, expect.stringContaining('--method needs --path')]);
   });
 
   it('is asked about a call or about a client that exists', async () => {
@@ -297,7 +299,7 @@ describe('explain of access to Consul itself', () => {
     ]);
     for (const wrong of [[], ['web'], ['web', 'orders', '--client', 'main/web-app']]) {
       const { status, err } = await cli.run(['explain', ...wrong]);
-      expect([status, err]).toEqual([1, expect.stringContaining('name a source and a destination')]);
+      expect([status, err]).toEqual([1, expect.stringContaining('give a source and a destination')]);
     }
   });
 });

@@ -76,7 +76,7 @@ describe('doctor', () => {
     idp({ ann: ['oncall'] });
     expect(await groupsFound()).toMatchObject({
       severity: 'warning',
-      message: expect.stringMatching(/is in on-call, so/),
+      message: expect.stringMatching(/^on-call of provider main has no members/),
     });
     idp({ ann: ['oncall'], ben: ['on-call'] });
     expect(await groupsFound()).toMatchObject({ severity: 'ok' });
@@ -166,8 +166,10 @@ describe('explain --person', () => {
     const asked = ['explain', '--person', 'main/auth0|ann'];
     const { status, out } = await cli.run(asked);
     expect(status).toBe(4);
-    expect(out).toMatch(/^may log in once it is made: see scopemesh plan {2}main\/auth0\|ann \(human\)$/m);
-    expect(out).toMatch(/^ {2}group +oncall: \{"key_prefix".*not made yet/m);
+    expect(out).toMatch(
+      /^may log in once Consul has the auth method: see scopemesh plan {2}main\/auth0\|ann \(human\)$/m,
+    );
+    expect(out).toMatch(/^ {2}group +oncall: \{"key_prefix".*not in Consul yet/m);
     expect(out).toContain('in the token, groups must contain "oncall"');
     expect(out).toContain('aud must contain "consul"');
     expect(out).toContain('sub must equal "auth0|ann"');
@@ -175,7 +177,7 @@ describe('explain --person', () => {
     const made = await cli.run(asked);
     expect(made.status).toBe(0);
     expect(made.out).toMatch(/^may log in {2}main/);
-    expect(made.out).not.toContain('not made yet');
+    expect(made.out).not.toContain('not in Consul yet');
     const { json } = await cli.run([...asked, '--json']);
     expect(json()).toMatchObject({
       person: { provider: 'main', subject: 'auth0|ann', actorKind: 'human' },
@@ -197,7 +199,7 @@ describe('explain --person', () => {
   it('exits 4 for somebody of no mapped group, and while the members are not known', async () => {
     idp({ ann: ['oncall'] });
     const { status, out } = await cli.run(['explain', '--person', 'main/ben']);
-    expect([status, out]).toEqual([4, expect.stringContaining('oncall: no member')]);
+    expect([status, out]).toEqual([4, expect.stringContaining('oncall: not a member')]);
     idp(undefined);
     const unknown = await cli.run(['explain', '--person', 'main/ann']);
     expect(unknown.status).toBe(4);

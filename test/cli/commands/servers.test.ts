@@ -17,7 +17,7 @@ afterEach(async () => {
   await mesh.consul.close();
 });
 
-const DOCTOR = 'scopemesh doctor looks at each server, and says how to mend what it finds.\n';
+const DOCTOR = 'Run scopemesh doctor: it checks each server and says how to fix what it finds.\n';
 
 describe('a server that will not do is named once, with the key of the configuration and what to do', () => {
   const providerAt = (directory: string, directoryToken?: string) =>

@@ -125,12 +125,12 @@ describe('tokens', () => {
     expect(status).toBe(0);
     assertNoSecret(out, [SecretID, mesh.consul.managementToken]);
     expect(out).toMatch(
-      new RegExp(`^static +\\d+\\w old +never ends +${AccessorID} +ci\\\\u\\{1b\\}\\[2J`, 'm'),
+      new RegExp(`^static +\\d+\\w old +does not expire +${AccessorID} +ci\\\\u\\{1b\\}\\[2J`, 'm'),
     );
     for (const obeyed of ['\u001b', '\u202e']) expect(out).not.toContain(obeyed);
     expect(out).toMatch(/^ {2}may +key "kkk/m);
     expect(out).toMatch(/^ {2}instead +none found$/m);
-    expect(out).toMatch(/^ {2}note +scopemesh itself uses it here$/m);
+    expect(out).toMatch(/^ {2}note +scopemesh uses it here$/m);
     expect(out).toMatch(/^Tokens: 1 management, 1 static, 0 static-expiring, 1 anonymous, 0 login\.$/m);
     for (const line of out.split('\n')) expect(line.length).toBeLessThan(180);
   });
@@ -155,7 +155,7 @@ describe('tokens', () => {
     expect(status).toBe(0);
     expect(out).toContain(made.AccessorID);
     expect(out).toMatch(/^ {2}instead +unknown$/m);
-    expect(out).toMatch(/^Which clients of main could replace a token is not known: .+$/m);
+    expect(out).toMatch(/^The clients of main were not checked as replacements: .+$/m);
     const { json } = await cli.run(['tokens', '--json']);
     expect(json().unreadProviders).toEqual({ main: expect.stringMatching(/./) });
     expect((await cli.run(['plan'])).status).toBe(1);

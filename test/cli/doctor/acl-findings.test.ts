@@ -80,10 +80,10 @@ describe('tokens of a sidecar', () => {
   it('that a login renews in time are told calmly, one that nobody has renewed is not', async () => {
     const renewed = await told('sidecars.tokens', withTokens(token('a', 10, 'm'), token('b', 45, 'm')));
     expect(renewed).toMatchObject([
-      { severity: 'notice', message: expect.stringContaining('the last of them in 45m') },
+      { severity: 'notice', message: expect.stringContaining('the last one in 45m') },
     ]);
     const late = await told('sidecars.tokens', withTokens(token('a', 15, 'm')));
-    expect(late).toMatchObject([{ severity: 'warning', message: expect.stringContaining('ends in 15m') }]);
+    expect(late).toMatchObject([{ severity: 'warning', message: expect.stringContaining('expires in 15m') }]);
   });
 
   it('that somebody made with an end are renewed by nobody', async () => {
@@ -99,7 +99,7 @@ describe('the ACL cache of an agent', () => {
     expect(await told('acl.cache', withTokens(), slow)).toMatchObject([
       {
         severity: 'warning',
-        message: expect.stringContaining('outlived by 1m 30s'),
+        message: expect.stringContaining('outlive a revocation by 1m 30s'),
         remedy: expect.stringContaining('acl.role_ttl = "0s"'),
       },
     ]);

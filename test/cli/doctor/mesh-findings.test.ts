@@ -53,7 +53,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(finding).toMatchObject({
       severity: 'warning',
       message: expect.stringMatching(
-        /^methods, paths and headers .* tcp, .* held: billing \(by billing:read\)$/,
+        /^Consul enforces methods, paths and headers .* tcp, .* held: billing \(by billing:read\)$/,
       ),
       remedy: expect.stringContaining(
         'set Protocol = "http" (or http2, grpc) in the service-defaults entry of billing',
@@ -69,7 +69,11 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     configure({ scopes: { '{service}:read': { to: '{service}', user: 'required' } } });
     grant(['billing:read']);
     expect(await examined('rules.protocol')).toMatchObject([
-      { message: expect.stringMatching(/^user: required .* held: billing \(by billing:read\)$/) },
+      {
+        message: expect.stringMatching(
+          /^Consul enforces user: required .* held: billing \(by billing:read\)$/,
+        ),
+      },
     ]);
     expect(await heldReasons()).toEqual(['UserTokenUnenforceable']);
   });
@@ -86,7 +90,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(await examined('rules.protocol')).toMatchObject([
       {
         message: expect.stringMatching(
-          /^onBehalfOf: human .* held: billing \(by billing:connect of main\/web-app, whose kind is agent, x:y of /,
+          /^Consul enforces onBehalfOf: human .* held: billing \(by billing:connect of main\/web-app, of actor kind agent, x:y of /,
         ),
         remedy: expect.stringContaining('service-defaults entry of billing'),
       },
@@ -118,7 +122,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     configure({ scopes: { '{service}:read': { to: '{service}', methods: ['GET'] } } });
     cli.brokenIdp('{');
     expect(await examined('rules')).toMatchObject([
-      { severity: 'ok', message: expect.stringContaining('what clients of main open is not looked at') },
+      { severity: 'ok', message: expect.stringContaining('the scopes of main are not checked') },
     ]);
   });
 });

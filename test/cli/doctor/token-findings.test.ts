@@ -71,7 +71,7 @@ describe('doctor asks whether the ACL token may write', () => {
     expect(of('consul.token')).toMatchObject({
       severity: 'error',
       message: 'the rules of the ACL token do not let it write the intentions of billing',
-      remedy: `let its rules say: ${rule}`,
+      remedy: `add these rules: ${rule}`,
     });
     expect((await cli.run(['apply', '--yes'])).status).toBe(1);
     // What is said is all that it takes.
@@ -89,7 +89,7 @@ describe('doctor asks whether the ACL token may write', () => {
     expect(of('consul.token')).toMatchObject({
       severity: 'error',
       message: expect.stringContaining('intentions of billing'),
-      remedy: 'let its rules say: service "billing" { policy = "read" intentions = "write" }',
+      remedy: 'add these rules: service "billing" { policy = "read" intentions = "write" }',
     });
     expect((await cli.run(['apply', '--yes'])).status).toBe(1);
   });
@@ -102,7 +102,7 @@ describe('doctor asks whether the ACL token may write', () => {
     ]);
     expect(of('consul.token')).toMatchObject({
       severity: 'error',
-      remedy: expect.stringMatching(/, and take out the denial of service "billing"$/),
+      remedy: expect.stringMatching(/, and remove the denial of service "billing"$/),
     });
   });
 
@@ -114,7 +114,7 @@ describe('doctor asks whether the ACL token may write', () => {
     expect(some.of('consul.token-captures')).toMatchObject({
       severity: 'warning',
       message: expect.stringMatching(
-        /^scopes like \{service\}:connect .* the intentions of ledger, services that begin with pay-$/,
+        /^future scopes like \{service\}:connect .* the intentions of ledger, services whose name begins with pay-$/,
       ),
       remedy: expect.stringContaining(
         'service "ledger" { policy = "read" intentions = "write" } service_prefix "pay-" { policy = "read" intentions = "write" }',
@@ -123,7 +123,7 @@ describe('doctor asks whether the ACL token may write', () => {
     const one = await examined([READS_ALL, 'service "orders" { policy = "read" intentions = "write" }']);
     expect(one.of('consul.token-captures')).toMatchObject({
       severity: 'warning',
-      message: expect.stringContaining('services that they do not name'),
+      message: expect.stringContaining('services without a rule of their own'),
     });
     expect(one.of('consul.token')?.severity).toBe('ok');
   });
@@ -146,7 +146,7 @@ describe('doctor asks whether the ACL token may write', () => {
     expect((await examined([WRITES_ALL, keys, longer], parts)).of('consul.token')).toMatchObject({
       severity: 'error',
       message: expect.stringContaining('keys under scopemesh/payments/'),
-      remedy: `take out ${longer}`,
+      remedy: `remove ${longer}`,
     });
     const only = 'key_prefix "scopemesh/payments/claims/" { policy = "write" }';
     expect((await examined([WRITES_ALL, only], parts)).of('consul.token')?.severity).toBe('ok');
@@ -164,7 +164,7 @@ describe('doctor asks whether the ACL token may write', () => {
     expect(of('consul.token')).toMatchObject({
       severity: 'error',
       message: expect.stringContaining('write mesh'),
-      remedy: 'let its rules say: mesh = "write", and take out mesh = "deny"',
+      remedy: 'add these rules: mesh = "write", and remove mesh = "deny"',
     });
   });
 
@@ -189,7 +189,7 @@ describe('doctor asks whether the ACL token may write', () => {
     const { of } = await examined([READS_ALL, 'service "orders" { policy = "read" intentions = "write" }']);
     expect(of('consul.token')).toMatchObject({
       message: expect.stringMatching(/svc-00, .*svc-09 and 2 more$/),
-      remedy: expect.stringMatching(/service "svc-09" \{[^}]*\} and the like for the others$/),
+      remedy: expect.stringMatching(/service "svc-09" \{[^}]*\} and likewise for the others$/),
     });
   });
 });
@@ -199,7 +199,7 @@ describe('doctor says of the ACL token', () => {
     const strong = `${READ} service_prefix "" { policy = "write" intentions = "write" } key_prefix "" { policy = "write" }`;
     expect((await examined([strong])).of('consul.token')).toMatchObject({
       severity: 'warning',
-      message: expect.stringContaining('it may write services and keys outside of scopemesh/payments/'),
+      message: expect.stringContaining('it may write services and keys outside scopemesh/payments/'),
     });
   });
 
@@ -217,7 +217,7 @@ describe('doctor says of the ACL token', () => {
     const odd = 'namespace_prefix "" { policy = "read" }';
     expect((await examined([WRITES_ALL, odd])).of('consul.token')).toMatchObject({
       severity: 'notice',
-      message: expect.stringContaining('cannot be read here'),
+      message: expect.stringContaining('cannot parse its other rules'),
     });
     const weak = await examined([READS_ALL, odd]);
     expect([weak.status, weak.of('consul.token')?.severity]).toEqual([1, 'error']);
@@ -227,7 +227,7 @@ describe('doctor says of the ACL token', () => {
     cli.brokenIdp('{');
     expect((await examined([WRITES_ALL])).of('consul.token')).toMatchObject({
       severity: 'ok',
-      message: expect.stringContaining('what clients of main open is not looked at'),
+      message: expect.stringContaining('the scopes of main are not checked'),
     });
   });
 });
