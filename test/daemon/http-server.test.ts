@@ -35,7 +35,7 @@ describe('the HTTP server', () => {
     await once(socket, 'close');
   });
 
-  it('takes no more connections than its limit, and new ones once some have ended', async () => {
+  it('accepts no more connections than its limit, and new ones once some have ended', async () => {
     const port = await listen({ connections: 2 });
     const [first] = [await open(port), await open(port)];
     const third = await open(port);
@@ -47,7 +47,7 @@ describe('the HTTP server', () => {
       .toBe('read');
   });
 
-  it('has a limit of connections by itself', () => {
+  it('has a limit of connections by default', () => {
     server = createHttpServer();
     expect(server.server.maxConnections).toBeGreaterThan(100);
     expect(server.server.maxConnections).toBeLessThan(1024);

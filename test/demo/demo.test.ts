@@ -52,7 +52,7 @@ const NO_CLIENTS = `data:text/javascript,${encodeURIComponent(`
 `)}`;
 
 describe('scopemesh demo', () => {
-  it('prints lines that do what they say, and shows each decision', async () => {
+  it('prints commands that do what they say, and shows each decision', async () => {
     const demo = start([]);
     await demo.until((stdout) => stdout.includes('\nDecisions'));
     const [read, write, grant, revoke, agent, disable, drift, plan, explain, decisions] = parseThings(

@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => cli.close());
 
 describe('decisions without a log', () => {
-  it('list says on stderr alone that there are none, and where it looked', async () => {
+  it('list says only on stderr that there are none, and names the directory', async () => {
     const state = join(cli.directory, 'state');
     expect(await cli.run(['decisions', 'list', '--json'])).toMatchObject({
       status: 0,
@@ -22,13 +22,13 @@ describe('decisions without a log', () => {
     expect(existsSync(state)).toBe(false);
   });
 
-  it('tail says so too, and goes on', async () => {
+  it('tail says so too, and continues', async () => {
     const stop = AbortSignal.abort(new Error('stopped by a signal'));
     const { status, err } = await cli.run(['decisions', 'tail'], { signal: stop });
     expect([status, err]).toEqual([0, expect.stringContaining('no decisions yet in ')]);
   });
 
-  it('are an error where the state directory is a file', async () => {
+  it('are an error if the state directory is a file', async () => {
     const file = join(cli.directory, 'file');
     writeFileSync(file, '');
     cli.configure({ state: { directory: file } });
@@ -43,7 +43,7 @@ describe('decisions without a log', () => {
 });
 
 describe('decisions verify of a file that cannot be read', () => {
-  it.each(['nope', ''])('names the option, the file and what to give instead: "%s"', async (name) => {
+  it.each(['nope', ''])('names the option, the file and the remedy: "%s"', async (name) => {
     const path = join(cli.directory, name);
     const { status, err } = await cli.run(['decisions', 'verify', '--input', path]);
     expect([status, err]).toEqual([

@@ -62,7 +62,7 @@ async function sidecar(service: string): Promise<void> {
 }
 
 describe('doctor', () => {
-  it('finds nothing wrong in a mesh that is right, and flags a token stronger than needed', async () => {
+  it('finds no error in a correct mesh, and flags a token stronger than needed', async () => {
     const { status, of } = await examine();
     expect(status).toBe(0);
     for (const id of [
@@ -84,7 +84,7 @@ describe('doctor', () => {
     expect(of('provider.main.webhook')?.severity).toBe('notice');
   });
 
-  it('every finding that is not ok says how to mend it, and the summary counts them', async () => {
+  it('gives a remedy with every warning and error, and counts them in the summary', async () => {
     cli.configure({ scopes: { 'x:read': { to: 'nowhere', methods: ['GET'] } } });
     cli.idp({ ...web, attributes: {} });
     const { findings, of } = await examine();
@@ -99,7 +99,7 @@ describe('doctor', () => {
     expect(json().summary).toMatchObject({ error: errors });
   });
 
-  it('takes the least token that works without a complaint it can check', async () => {
+  it('accepts the least token that works', async () => {
     await useToken(LEAST);
     const { status, of } = await examine();
     expect(status).toBe(0);
@@ -107,7 +107,7 @@ describe('doctor', () => {
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
   });
 
-  it('reads the rules of a token that may, and finds that it cannot write intentions', async () => {
+  it('reads the rules of a token that may read ACLs, and finds that it cannot write intentions', async () => {
     await useToken(`acl = "read" ${LEAST.replace('intentions = "write"', 'intentions = "read"')}`);
     const { status, of } = await examine();
     expect(status).toBe(1);
@@ -118,7 +118,7 @@ describe('doctor', () => {
     expect((await examine()).of('consul.token')?.severity).toBe('warning');
   });
 
-  it('wants a token that may write down who came first, where that counts', async () => {
+  it('wants a token that may write claim records with claims: first', async () => {
     const examined = async (rules: string) => {
       const consul = { address: mesh.consul.address, token: await mesh.tokenWith(rules) };
       cli.configure({ services: { claims: 'first' }, consul });
@@ -134,7 +134,7 @@ describe('doctor', () => {
     expect((await examined(`acl = "read" ${LEAST} ${write}`))?.severity).toBe('ok');
   });
 
-  it('wants a token that may write jwt-providers, where a user must stand behind a call', async () => {
+  it('wants a token that may write jwt-providers if a rule requires a user', async () => {
     const directory = join(cli.directory, 'clients.json');
     const examined = async (rules: string) => {
       cli.configure({
@@ -160,7 +160,7 @@ describe('doctor', () => {
     expect((await examined('operator = "write"'))?.severity).toBe('warning');
   });
 
-  it('tells a token that sees only a part, none, and a wrong one', async () => {
+  it('finds a token that sees only a part, a missing token, and a wrong one', async () => {
     await useToken('service "orders" { policy = "read" intentions = "write" }');
     const partial = await examine();
     expect(partial.status).toBe(1);
@@ -173,7 +173,7 @@ describe('doctor', () => {
     expect((await examine()).of('consul.reachable')?.severity).toBe('error');
   });
 
-  it('exits 1 for an unreachable Consul or IdP, and still tells of the other', async () => {
+  it('exits 1 for an unreachable Consul or IdP, and still checks the other', async () => {
     cli.brokenIdp('{');
     const idp = await examine();
     expect(idp.status).toBe(1);
@@ -236,7 +236,7 @@ describe('doctor', () => {
     }
   });
 
-  it('wants a token that may write ACLs where tokens are given out, and says how long agents outlive a revocation', async () => {
+  it('wants a token that may write ACLs if clients log in, and says how long agents cache revoked tokens', async () => {
     const login = {
       login: 'on',
       providers: [
@@ -280,7 +280,7 @@ describe('doctor', () => {
     });
   });
 
-  it('counts the static tokens of others, and says so where it may not see them', async () => {
+  it('counts static tokens other than its own, and says if it may not see them', async () => {
     const of = (id: string) => async () => (await examine()).of(id);
     expect(await of('acl.tokens')()).toMatchObject({
       severity: 'ok',
@@ -300,7 +300,7 @@ describe('doctor', () => {
     });
   });
 
-  it('says of which services the sidecars may run with a dead or dying token, and how to look at an Envoy', async () => {
+  it('names services whose sidecars may use an expired or expiring token, and says how to check an Envoy', async () => {
     expect((await examine()).of('envoy.drain-time')).toBeUndefined();
     await sidecar('web');
     const strange = await examine();
@@ -326,7 +326,7 @@ describe('doctor', () => {
     expect((await examine()).of('sidecars.tokens')).toMatchObject({ severity: 'ok' });
   });
 
-  it('finds an agent whose every token ends', async () => {
+  it('finds an agent whose tokens all expire', async () => {
     const NodeIdentities = [{ NodeName: 'machine-1', Datacenter: 'dc1' }];
     await mesh.request('PUT', '/v1/acl/token', { NodeIdentities, ExpirationTTL: '2h' });
     expect((await examine()).of('agents.tokens')).toMatchObject({
@@ -344,7 +344,7 @@ describe('doctor', () => {
     });
   });
 
-  it('finds a state directory that cannot be made', async () => {
+  it('finds a state directory that cannot be created', async () => {
     expect((await examine()).of('state')).toMatchObject({ severity: 'notice' });
     cli.configure({ state: { directory: join(cli.configFile, 'state') } });
     const { status, of } = await examine();
@@ -354,7 +354,7 @@ describe('doctor', () => {
     ]);
   });
 
-  it('says what it did not look at, where Consul cannot be read completely', async () => {
+  it('says what it did not check if Consul cannot be read completely', async () => {
     await useToken('service "orders" { policy = "read" }');
     expect((await examine()).of('rules')).toMatchObject({
       severity: 'notice',
@@ -362,7 +362,7 @@ describe('doctor', () => {
     });
   });
 
-  it('says it to people too, with how to mend it', async () => {
+  it('prints findings as text too, with the remedies', async () => {
     const { out } = await cli.run(['doctor']);
     expect(out).toMatch(/^ok {7}Consul answers/m);
     expect(out).toMatch(/warning {2}the ACL token is stronger/);

@@ -77,7 +77,7 @@ describe('scopemesh providers', () => {
     expect(health?.poll?.cursor).toMatch(/^sha256:.{25}…$/);
   });
 
-  it('tells it to people', async () => {
+  it('prints text', async () => {
     const daemon = await running();
     await daemon.tell('client.updated', 'web-app');
     const { out } = await cli.run(['providers']);
@@ -88,7 +88,7 @@ describe('scopemesh providers', () => {
     expect(out).toMatch(/^ {2}granted {6}GET http:.*: the clients and their scopes$/m);
   });
 
-  it('tells people of missed signals, of subscriptions, and of shared signals and their silence', () => {
+  it('prints missed events, subscriptions, and shared signals and their silence', () => {
     const health: ProviderHealth = {
       provider: 'main',
       kind: 'oidc',
