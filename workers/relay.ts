@@ -49,8 +49,7 @@ export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
       metrics.count('scopemesh_relay_failures_total');
       const reason = messageOf(error);
       // A new reason is logged as well: a missing permission often shows only after an outage has ended.
-      if (reason !== logged)
-        logger.error({ error: reason }, 'decisions cannot be published; they are kept');
+      if (reason !== logged) logger.error({ error: reason }, 'decisions cannot be published; they are kept');
       logged = reason;
       failures++;
       await publication.measure().catch(() => {}); // the journal may be what failed

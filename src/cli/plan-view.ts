@@ -57,7 +57,7 @@ export function signOf(change: Pick<Change, 'verb' | 'after'>): Sign {
 
 /**
  * The document that `plan --json` prints; changes and holds have the fields of a decision. `decisionId` of a hold is null
- * where no daemon and no decision log knows it.
+ * if neither a daemon nor the decision log knows it.
  */
 export function planDocument(plan: FleetPlan, mapping: Mapping, known: KnownHolds = new Map()) {
   return {

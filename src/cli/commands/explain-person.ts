@@ -19,9 +19,9 @@ export interface GroupOfPerson {
   /** Null: the members could not be read. */
   readonly isMember: boolean | null;
   readonly role: string;
-  /** What the person's access token must have for this group; null where the provider is unknown. */
+  /** What the person's access token must have for this group; null if the provider is unknown. */
   readonly tokenClaim: TokenClaim | null;
-  /** How to make the provider write it; null where there is no choice. */
+  /** A setting of the provider that changes the group's name in the token; null if there is none. */
   readonly hint: string | null;
   /** The ACL rules that the person gets by the group; null if none. */
   readonly rules: string | null;
