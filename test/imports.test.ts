@@ -68,10 +68,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   embedded: { any: ['model', 'ground'] },
   cli: { any: ['model', 'plan', 'state', 'apply', 'intake', 'reconcile', 'ground', 'config', ...PORTS] },
   // The parts of the daemon that are no loops: its HTTP routes, its status, the reload.
-  daemon: {
-    any: ['model', 'plan', 'state', 'intake', 'reconcile', 'queue', 'ground', 'config', 'cli'],
-    types: PORTS,
-  },
+  daemon: { any: ['model', 'plan', 'state', 'intake', 'reconcile', 'ground', 'config', 'cli', ...PORTS] },
   demo: { any: ['model', 'ground', 'config', 'cli', 'embedded'], types: PORTS },
   workers: {
     any: [

@@ -1,22 +1,17 @@
 import { setMaxListeners } from 'node:events';
 import { createCore } from '../src/cli/create-core.js';
-import { readLogin } from '../src/cli/login-view.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import type { Role, RunOptions } from '../src/cli/run-daemon.js';
-import { addApi } from '../src/daemon/api.js';
-import { addIntake } from '../src/daemon/events.js';
-import { addHealth } from '../src/daemon/health.js';
 import { createHttpServer, listen } from '../src/daemon/http-server.js';
 import { Reloads } from '../src/daemon/reload.js';
-import { queueState, readStatus } from '../src/daemon/status.js';
+import { addRoutes } from '../src/daemon/routes.js';
+import { queueState } from '../src/daemon/status.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
 import { messageOf } from '../src/errors.js';
-import { composeSources } from '../src/identity/with-signals.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
 import { createNotifier } from '../src/notifier.js';
 import { stampOf } from '../src/reconcile/deps.js';
-import { createRulings } from '../src/reconcile/rulings.js';
 import type { Runtime } from '../src/runtime.js';
 import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
@@ -79,42 +74,22 @@ export async function runDaemon(
 
     const server = createHttpServer();
     closers.unshift(() => server.close());
-    addHealth(server, {
-      host: config.http.host,
+    addRoutes(server, {
+      config,
+      store,
+      agenda,
+      providers,
+      activity: ports.activity,
+      deps,
+      ages,
+      sweptAt: () => sweptAt,
+      reloads,
       metrics,
-      canStore: async () => {
-        await store.keyValues.set('probe', new Date(clock.now()).toISOString());
-      },
-      status: () =>
-        readStatus({
-          config,
-          store,
-          agenda,
-          providers,
-          activity: ports.activity,
-          deps,
-          ages,
-          sweptAt: () => sweptAt,
-          isReconciling: plays('reconcile'),
-          reloads,
-          metrics,
-        }),
+      intake: ports,
+      queue: inbox,
+      isReconciling: plays('reconcile'),
+      isIntake: plays('intake'),
     });
-    addApi(server, {
-      rulings: createRulings(plays('reconcile') ? deps : { ...deps, queue: inbox }),
-      login: (id) => readLogin(deps, id, clock.now()),
-      host: config.http.host,
-      logger,
-    });
-    if (plays('intake')) {
-      const sources = new Map(
-        providers.flatMap((provider) => {
-          const source = composeSources(provider);
-          return source === undefined ? [] : [[source.provider, source] as const];
-        }),
-      );
-      addIntake(server, { ...ports, sources });
-    }
     const address = await listen(server, config.http);
     options.onReload(() => reloads.request());
 

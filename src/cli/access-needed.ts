@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
 import type { AccessCheck } from '../identity/directory.js';
 
-/** The permissions that this configuration reads with: what only `groups:` needs is left out where there are none. */
+/** The permissions that this configuration needs: without `groups:`, those that only groups need are left out. */
 export function accessNeeded(
   checks: readonly AccessCheck[],
   config: Pick<Config, 'groups'>,

@@ -5,7 +5,7 @@ import type { DecisionLogSettings, Parts } from './parts.js';
 import type { RunDaemon } from './run-daemon.js';
 import type { Output, Screen } from './terminal/screen.js';
 
-/** What the process hands in; the program itself touches neither signals nor `process`. */
+/** What the process provides. The program itself uses neither signals nor `process`. */
 export interface Surroundings {
   readonly parts: Parts;
   readonly runDaemon: RunDaemon;
@@ -15,7 +15,7 @@ export interface Surroundings {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  /** Who runs the command, for decisions. */
+  /** The user who runs the command; decisions name them. */
   readonly user: string;
 }
 
@@ -28,7 +28,7 @@ export interface Cli {
   openConfig(): Promise<Config>;
   /** Reads where the decisions are, and warns if the rest of the file has faults. */
   openLogSettings(): Promise<DecisionLogSettings>;
-  /** `quiet` leaves the log to errors, for commands that print what they do themselves. */
+  /** `quiet` logs only errors, for commands that print what they do. */
   runtime(quiet: boolean): Runtime & { readonly metrics: PrometheusMetrics };
   /** Sets the exit status of the process; 0 if it is never called. */
   exit(status: number): void;

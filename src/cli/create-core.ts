@@ -20,29 +20,29 @@ import { WorldState } from '../state/world-state.js';
 import { createJwksUris } from './jwks-uris.js';
 import type { Provider, Store } from './parts.js';
 
-/** After this many corrections within the window a contested edge is left alone for a while. */
+/** After this many corrections within the window, a contested edge is not widened for a while. */
 const CONTENTION = { limit: 5, windowMs: 10 * 60_000 };
 
-/** Destinations written at once: from few up to as many as Consul takes. */
+/** Destinations written at once. The limit climbs while Consul keeps up. */
 const WRITES = { least: 8, first: 96, most: 256 };
-/** Clients, directories and people at once: of each identity provider few are read at once in any case. */
+/** Reads of clients, directories and people at once. Each identity provider has a smaller limit of its own. */
 const READS = 64;
-/** Beyond these, for urgent keys alone. */
+/** Additional places for urgent keys only. */
 const URGENT = 16;
 /** Jobs of the durable queue at once: each waits for what follows from it, and costs no more than memory. */
 const DURABLE = 512;
 
 export interface Core {
-  /** Runs what follows from triggers. */
+  /** Runs the jobs that follow from triggers. */
   readonly agenda: Agenda;
   /** Writes to Consul at once. */
   readonly writes: ConcurrencyLimit;
-  /** The durable queue, of which this process knows at once what is added here. */
+  /** The durable queue. This process learns of what is added here at once. */
   readonly inbox: Pick<Queue, 'add'> & Inbox;
   readonly deps: ReconcilerDeps;
   /** Rung at every settlement; the relay waits for it. */
   readonly settled: Notifier;
-  /** Rung when a complete comparison is wanted before its time. */
+  /** Rung when a complete comparison is needed before its time. */
   readonly sweepAsked: Notifier;
 }
 
@@ -52,7 +52,7 @@ export function createWorld(config: Config): WorldState {
   return new WorldState(toMapping(config), { claimGraceMs, clientMeta, clientTag });
 }
 
-/** What is known of Consul's ACL, whose first reads tell the world which service each role stands for. */
+/** The known ACL objects. The first reads tell the world which service each role belongs to. */
 export function createAclState(world: WorldState, clock: Clock): AclState {
   return new AclState((roles) => world.putFirstRoles(roles, clock.now()));
 }
@@ -103,7 +103,7 @@ export function createCore(
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       contention: new Contention(CONTENTION),
       source: `scopemesh/${config.owner}/${hostname()}`,
-      // Of one millisecond they count up: random bytes for each cost more than the rest of a decision.
+      // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.
       newId: monotonicFactory(),
       onSettled: () => settled.notify(),
       askForSweep: () => sweepAsked.notify(),

@@ -5,9 +5,9 @@ import { messageOf, SyncError } from '../errors.js';
 
 /** The daemon of this configuration, if it runs on this machine. */
 export interface DaemonClient {
-  /** What `/statusz` said when the daemon was found. */
+  /** The answer of `/statusz` when the daemon was found. */
   readonly status: unknown;
-  /** Throws with what the daemon said; undefined if it knows no such thing. */
+  /** Throws the daemon's error; undefined for its 404. */
   post(path: string, body: object): Promise<unknown>;
 }
 
@@ -15,7 +15,7 @@ const TIMEOUT_MS = 5_000;
 const StatusBody = z.object({ owner: z.string() });
 const ErrorBody = z.object({ error: z.string(), detail: z.string().optional() });
 
-/** Undefined if nothing answers at `http.listen`, or something else than this instance does. */
+/** Undefined if nothing, or another program or instance, answers at `http.listen`. */
 export async function findDaemon(config: Config, signal: AbortSignal): Promise<DaemonClient | undefined> {
   const { host, port } = config.http;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;

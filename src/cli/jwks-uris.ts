@@ -3,7 +3,7 @@ import { readJwksUri } from '../identity/discovery.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
 
-/** How the address of each provider's keys is read, by provider name. */
+/** Readers of the address of each provider's keys, by provider name. */
 export function createJwksUris(
   { providers }: Pick<Config, 'providers'>,
   { clock, metrics }: Runtime,

@@ -4,12 +4,15 @@ import pretty from 'pino-pretty';
 import type { Logger } from '../observe.js';
 import { printable } from './terminal/screen.js';
 
-/** JSON lines on stderr; readable lines where stderr is a terminal. Fields that hold secrets are never logged; this is the second net. */
+/**
+ * JSON lines on stderr, or readable lines on a terminal. Callers never log secrets; the redaction here is a second
+ * barrier.
+ */
 export function createLogger(options: {
   readonly level: string;
   readonly isTerminal: boolean;
   readonly colour: boolean;
-  /** Instead of stderr: gets each line. */
+  /** Gets each line instead of stderr. */
   readonly destination?: DestinationStream;
 }): Logger {
   const sink = options.destination ?? pino.destination({ dest: 2, sync: true });
@@ -17,7 +20,7 @@ export function createLogger(options: {
     ? pretty({
         destination: toInert(sink),
         colorize: options.colour,
-        // The last two would be written as they are, between the time and the message.
+        // pino-pretty would print `name` and `caller` unescaped, between the time and the message.
         ignore: 'pid,hostname,name,caller',
         translateTime: 'SYS:HH:MM:ss.l',
       })
@@ -44,8 +47,8 @@ export function createLogger(options: {
   );
 }
 
-/** A line of a log but for its colours: nothing else in it may be obeyed by a terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one.
+/** The only control sequences that a log line may send to a terminal. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with a control character.
 const COLOUR_OR_BREAK = /(\u001b\[\d+m|\n)/;
 
 function toInert(sink: DestinationStream): Writable {

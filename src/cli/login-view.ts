@@ -7,38 +7,38 @@ import { type ClientLogin, clientLogin } from '../reconcile/client-logins.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { holdView } from './plan-view.js';
 
-/** What an OAuth client may do with Consul by its own token, and how. */
+/** What an OAuth client may do with Consul by its own token. */
 export interface LoginView {
   readonly client: {
     readonly provider: string;
     readonly clientId: string;
     readonly actorKind: ClassifiedKind;
   };
-  /** Why the client may do nothing at all, whatever its scopes; undefined where it may. */
+  /** Why the client gets no access, whatever its scopes; undefined if it may get access. */
   readonly barred: 'disabled' | ClientBlock | undefined;
   /** Undefined: it cannot log in. */
   readonly login: LoginTerms | undefined;
-  /** Scopes that its kind may not use. */
+  /** Scopes that its actor kind may not use. */
   readonly limited: readonly string[];
   readonly holds: readonly Hold[];
-  /** Of the auth method as it stands in Consul; undefined where none does. */
+  /** The lifetime in the present auth method in Consul; undefined if there is none. */
   readonly standingTtlSeconds: number | undefined;
 }
 
 export interface LoginTerms {
   readonly authMethod: string;
-  /** Of the same name as the auth method. */
+  /** The role has the name of the auth method. */
   readonly role: string;
-  /** What the access token must be issued for. */
+  /** The access token must have one of these audiences. */
   readonly audiences: readonly string[];
   readonly maxTokenTtlSeconds: number;
   readonly serviceIdentities: readonly string[];
   readonly policies: readonly { readonly name: string; readonly rules: string }[];
-  /** The same in few words. */
+  /** A summary of the permissions. */
   readonly can: readonly string[];
 }
 
-/** As the plan wants it, beside what stands. */
+/** The planned login, beside the present one. */
 export function toLoginView({ client, login, closure, standingTtlSeconds }: ClientLogin): LoginView {
   const { provider, clientId } = client;
   const { desired, actorKind, limited, holds } = login;
@@ -75,7 +75,7 @@ export function toLoginView({ client, login, closure, standingTtlSeconds }: Clie
   };
 }
 
-/** As the daemon knows it; undefined for a client that is not there. Throws while its directory was not read. */
+/** The login as the daemon knows it; undefined for an unknown client. Throws before its directory was read. */
 export function readLogin(
   known: Pick<ReconcilerDeps, 'world' | 'acl'>,
   id: ClientId,
@@ -91,17 +91,17 @@ export function readLogin(
   return found && toLoginView(found);
 }
 
-/** What to type; the file holds the client's OAuth access token. */
+/** The command to log in with. The file holds the OAuth access token. */
 export function loginCommand(authMethod: string): string {
   return `consul login -method=${authMethod} -bearer-token-file=ACCESS_TOKEN_FILE -token-sink-file=CONSUL_TOKEN_FILE`;
 }
 
-/** For machines. */
+/** The login as JSON. */
 export function loginDocument({ client, barred, login, limited, holds, standingTtlSeconds }: LoginView) {
   return {
     client,
     barred: barred ?? null,
-    /** Now: where the auth method is not made yet, `login` says what it will be. */
+    /** True only if Consul has the auth method already; `login` also shows one that is only planned. */
     mayLogIn: login !== undefined && standingTtlSeconds !== undefined,
     isMade: standingTtlSeconds !== undefined,
     login: login === undefined ? null : { ...login, command: loginCommand(login.authMethod) },

@@ -8,7 +8,7 @@ export interface PrometheusMetrics extends Metrics {
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
-/** Everything of `METRICS`, and nothing else. Never throws: a label that a metric does not have is left out. */
+/** The metrics of `METRICS` and no others. Never throws: unknown labels are left out. */
 export function createMetrics(): PrometheusMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

@@ -15,31 +15,31 @@ import { createCore } from './create-core.js';
 import type { Parts, Store } from './parts.js';
 import { withProgress } from './terminal/progress.js';
 
-/** A command that writes, in the place of the daemon. */
+/** The tools of a command that writes instead of the daemon. */
 export interface OneShot {
   readonly deps: ReconcilerDeps;
   readonly cause: Cause;
   /** Writes to Consul at once. */
   readonly writes: AtOnce;
-  /** What was settled so far. */
+  /** The decisions settled so far. */
   readonly settled: readonly SettledDecision[];
-  /** Reads both sides anew: what was read may be old by the time that somebody has answered. */
+  /** Reads both sides again, because time may have passed until a person answered. */
   reread(): Promise<void>;
-  /** Gets every settled decision into the log; throws if that fails, and then they are kept for the next one. */
+  /** Publishes every settled decision. If it throws, the decisions stay in the outbox for the next command. */
   publish(): Promise<void>;
 }
 
-/** Where a running daemon shares the store, it is given this long to publish what the command settled. */
+/** A daemon that shares the store gets this much time to publish the decisions of the command. */
 const DAEMON_PUBLISHES_MS = 3_000;
 const LOOK_MS = 100;
 
 /**
- * Opens the store and both sides, reads them completely, and hands them to `use`. Throws ERR_STATE_LOCKED with what
- * to do instead if a daemon holds the store.
+ * Opens the store, reads both sides completely, and calls `use`. Throws ERR_STATE_LOCKED with the text of
+ * `whileDaemonRuns` if a daemon holds the store.
  */
 export async function withOneShot<T>(
   cli: Cli,
-  /** What a person should do where the daemon holds the store. */
+  /** What a person should do while the daemon holds the store. */
   whileDaemonRuns: string,
   use: (shot: OneShot) => Promise<T>,
 ): Promise<T> {
@@ -114,7 +114,7 @@ function watchSettlements(deps: ReconcilerDeps): {
     settled,
     deps: {
       ...deps,
-      // The command goes through everything itself: nothing that a job sends on needs to be queued.
+      // The command handles every key itself, so follow-up jobs need not be queued.
       queue: NO_FOLLOW_UPS,
       journal: {
         read: (key) => journal.read(key),
@@ -132,10 +132,10 @@ function watchSettlements(deps: ReconcilerDeps): {
   };
 }
 
-/** Also publishes what an earlier process left. */
+/** Also publishes decisions that an earlier process left. */
 async function publish(config: Config, parts: Parts, store: Store, runtime: Runtime): Promise<void> {
   const { clock } = runtime;
-  // A daemon that shares the store relays by itself, and two relays would get in each other's way.
+  // A daemon that shares the store publishes by itself, and only one relay may work at a time.
   const until = config.queue.kind === 'embedded' ? 0 : clock.now() + DAEMON_PUBLISHES_MS;
   while ((await store.journal.overview()).outboxLength > 0 && clock.now() < until) await clock.sleep(LOOK_MS);
   if ((await store.journal.overview()).outboxLength === 0) return;

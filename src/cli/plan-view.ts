@@ -15,10 +15,10 @@ export interface PlanSummary {
   readonly change: number;
   readonly close: number;
   readonly held: number;
-  /** Records of `claims: first` to be made or taken back. */
+  /** Records of `claims: first` to create or delete. */
   readonly claims: number;
   readonly jwtProviders: Counts;
-  /** Consul's ACL objects; tokens that would end are not counted before. */
+  /** ACL objects in Consul. Tokens that would end are not counted. */
   readonly acl: Counts;
 }
 
@@ -57,7 +57,7 @@ export function signOf(change: Pick<Change, 'verb' | 'after'>): Sign {
 
 /**
  * The document that `plan --json` prints; changes and holds have the fields of a decision. `decisionId` of a hold is null
- * where no daemon and no decision log knows it.
+ * if neither a daemon nor the decision log knows it.
  */
 export function planDocument(plan: FleetPlan, mapping: Mapping, known: KnownHolds = new Map()) {
   return {

@@ -70,7 +70,9 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
 
 function createCommands({ stdout, stderr }: Surroundings): Command {
   return new Command('scopemesh')
-    .description("Keeps Consul's mesh authorisation equal to what OAuth clients and scopes say.")
+    .description(
+      "Keeps Consul's service mesh authorisation equal to the OAuth clients and scopes of the IdP.",
+    )
     .version(readVersion(), '-V, --version')
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
@@ -88,7 +90,7 @@ function createCommands({ stdout, stderr }: Surroundings): Command {
         .default('./scopemesh.yaml'),
     )
     .addOption(
-      new Option('--log-level <level>', 'what is logged')
+      new Option('--log-level <level>', 'the lowest level that is logged')
         .env('LOG_LEVEL')
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
@@ -97,12 +99,12 @@ function createCommands({ stdout, stderr }: Surroundings): Command {
       'after',
       `
 Examples:
-  scopemesh validate                  is the file right?
-  scopemesh doctor                    are the servers?
-  scopemesh plan                      what would change, and why?
-  scopemesh run                       keep both sides equal
-  scopemesh explain web orders        may web call orders, and why?
-  scopemesh tokens --static           which static ACL tokens are left?`,
+  scopemesh validate                  check the configuration file
+  scopemesh doctor                    check the servers and permissions
+  scopemesh plan                      show what would change, and why
+  scopemesh run                       keep Consul equal to the IdP
+  scopemesh explain web orders        explain whether web may call orders
+  scopemesh tokens --static           list the remaining static ACL tokens`,
     );
 }
 
@@ -127,7 +129,7 @@ function createCli(
       const { settings, fault } = await loadLogSettings(loadOptions());
       if (fault !== undefined)
         screen.warn(
-          `${fault.message}\nscopemesh: the configuration file has faults; this command uses only owner, decisions and state of it`,
+          `${fault.message}\nscopemesh: the configuration file has faults; this command uses only owner, decisions and state from it`,
         );
       return settings;
     },
@@ -147,23 +149,23 @@ function createCli(
   };
 }
 
-/** What scopemesh doctor says more of. */
-const OF_A_SERVER = new Set<ErrorCode>([
+/** Errors that scopemesh doctor explains in more detail. */
+const SERVER_ERRORS = new Set<ErrorCode>([
   'ERR_CONSUL_UNREACHABLE',
   'ERR_CONSUL_DENIED',
   'ERR_DIRECTORY_UNREACHABLE',
   'ERR_DIRECTORY_DENIED',
 ]);
 
-/** With --json stdout has one document also where something went wrong. */
+/** With --json, stdout has one document also after an error. */
 function report(error: unknown, isJson: boolean, screen: Screen, around: Surroundings): number {
   if (error instanceof CommanderError) return error.exitCode;
   const message = around.signal.aborted ? 'stopped by a signal' : messageOf(error);
   const isConfig = error instanceof ConfigError;
-  // A configuration's faults are written one a line, as compilers do.
+  // Faults of the configuration are printed one per line, as compilers do.
   screen.warn(isConfig ? message : `scopemesh: ${printable(message)}`);
-  if (error instanceof SyncError && OF_A_SERVER.has(error.code))
-    screen.warn('scopemesh doctor looks at each server, and says how to mend what it finds.');
+  if (error instanceof SyncError && SERVER_ERRORS.has(error.code))
+    screen.warn('Run scopemesh doctor: it checks each server and says how to fix what it finds.');
   if (isJson)
     screen.json({ error: { code: error instanceof SyncError ? error.code : 'ERR_INTERNAL', message } });
   return 1;

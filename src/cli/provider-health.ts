@@ -12,33 +12,33 @@ import { lastReadFact, parseLastRead } from '../reconcile/last-read.js';
 
 const Instant = z.string().nullable();
 
-/** What works of a provider now. Instants are ISO 8601, ages and lags in seconds; null: never, or not known. */
+/** The state of a provider. Instants are ISO 8601, ages and lags are in seconds; null means never or unknown. */
 export const ProviderHealth = z.object({
   provider: z.string(),
   kind: z.string(),
-  /** Null where none is configured. */
+  /** Null if none is configured. */
   webhook: z.object({ lastEventAt: Instant, lagSeconds: z.number().nullable() }).nullable(),
-  /** Null where the kind has no log to poll. */
+  /** Null if the provider kind has no log to poll. */
   poll: z
     .object({
       lastPollAt: Instant,
       lastEventAt: Instant,
       lagSeconds: z.number().nullable(),
-      /** Its beginning. */
+      /** The first characters of the cursor. */
       cursor: z.string().nullable(),
-      /** Events that the webhook should have brought and only the poll did. */
+      /** Events that the webhook should have brought and only the poll found. */
       missedSignals: z.number(),
     })
     .nullable(),
-  /** Shared signals beside it; null where none are configured. */
+  /** Shared signals; null if none are configured. */
   signals: z
     .object({
       delivery: z.enum(['push', 'poll']),
       lastEventAt: Instant,
       lagSeconds: z.number().nullable(),
-      /** Null where they are pushed. */
+      /** Null for pushed signals. */
       lastPollAt: Instant,
-      /** They used to come, and have not for much longer than ever. */
+      /** No signal came for much longer than usual. */
       isSilent: z.boolean(),
     })
     .nullable(),
@@ -50,9 +50,9 @@ export const ProviderHealth = z.object({
     clients: z.number().nullable(),
     requests: z.number().nullable(),
   }),
-  /** How long nothing is asked yet, because the provider limits the rate. */
+  /** How long scopemesh still waits because the provider limits the rate. */
   pausedSeconds: z.number(),
-  /** What is to be looked at again after an event. */
+  /** Rechecks that are due after events. */
   rechecks: z.number(),
 });
 export type ProviderHealth = z.infer<typeof ProviderHealth>;
@@ -66,7 +66,7 @@ export function providersIn(status: unknown): readonly ProviderHealth[] {
 
 const CURSOR_LENGTH = 32;
 
-/** Gathers what the processes of this instance keep of a provider, and sets its gauges. */
+/** Gathers the state of a provider over all processes of this instance, and sets its gauges. */
 export async function readProviderHealth(
   parts: BackoffParts & { readonly settings: ProviderSettings },
   deps: {

@@ -12,7 +12,7 @@ export interface RunOptions {
   readonly reload: () => Promise<Config>;
   /** Calls back for each SIGHUP. */
   readonly onReload: (listener: () => void) => void;
-  /** Told once everything runs. */
+  /** Called once everything runs. */
   readonly started?: (address: string) => void;
 }
 

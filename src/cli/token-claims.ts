@@ -6,13 +6,13 @@ export interface TokenClaim {
   /** The claim's name; the names on the way to it are joined by dots. */
   readonly claim: string;
   readonly must: 'equal' | 'contain' | 'be absent' | 'be absent or contain';
-  /** Null where the claim must be absent. */
+  /** Null if the claim must be absent. */
   readonly value: string | null;
 }
 
 /**
- * What the auth method and the binding rule of a person check, but for the group: the signature and `exp` are checked as
- * well. `plan/acl/desired-people.ts` writes the selector.
+ * What the auth method and the binding rule of a person check, besides the group, the signature and `exp`.
+ * `plan/acl/desired-people.ts` writes the selector.
  */
 export function personClaims(provider: LoginProvider, subject: string): readonly TokenClaim[] {
   const { issuer, audience, claims, person } = provider;
@@ -38,7 +38,7 @@ export function claimText({ claim, must, value }: TokenClaim): string {
   return `${claim} must ${must}${value === null ? '' : ` ${JSON.stringify(value)}`}`;
 }
 
-/** What the group's name in the token depends on at this kind of provider; undefined where there is no choice. */
+/** A setting of the provider that changes the group's name in the token; undefined if there is none. */
 export function groupHint(kind: string, rule: GroupRules): string | undefined {
   if (kind !== 'keycloak' || rule.inToken !== undefined || rule.group.includes('/')) return undefined;
   return `Keycloak's group mapper writes "/${rule.group}" while "Full group path" is on; then name the group "/${rule.group}" under groups, or turn that off`;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The version in package.json, which is two folders above the sources and three above what is built from them. */
+/** The version in package.json, which is two folders above the sources and three above the built files. */
 export function readVersion(): string {
   for (const path of ['../../package.json', '../../../package.json']) {
     try {
@@ -9,7 +9,7 @@ export function readVersion(): string {
       const { name, version }: { name?: unknown; version?: unknown } = parsed;
       if (name === 'scopemesh' && typeof version === 'string') return version;
     } catch {
-      // Not here: look further up.
+      // Not in this folder: try the next one.
     }
   }
   return 'unknown';

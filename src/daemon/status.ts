@@ -50,8 +50,8 @@ export async function queueState(queue: Pick<Queue, 'state'>, agenda: Agenda): P
   };
 }
 
-/** Gathers the status and sets the gauges that depend on it. */
-export async function readStatus(parts: {
+/** What the status is read from. */
+export interface StatusParts {
   readonly config: Config;
   readonly store: Store;
   readonly agenda: Agenda;
@@ -63,7 +63,10 @@ export async function readStatus(parts: {
   readonly isReconciling: boolean;
   readonly reloads: Pick<Reloads, 'configuration'>;
   readonly metrics: Metrics;
-}): Promise<Status> {
+}
+
+/** Gathers the status and sets the gauges that depend on it. */
+export async function readStatus(parts: StatusParts): Promise<Status> {
   const { config, store, deps, ages, metrics } = parts;
   const now = deps.clock.now();
   const [queue, journal, providers] = await Promise.all([

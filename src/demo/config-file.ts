@@ -9,10 +9,10 @@ export interface ConfigFacts {
   readonly port: number;
 }
 
-/** The configuration file of the demo's daemon, written as a person would; secrets stand in it, for they are only of this demo. */
+/** The configuration file of the demo's daemon. It contains its secrets, which are valid only for this demo. */
 export function toConfigText(facts: ConfigFacts): string {
   const { consulAddress, consulToken, issuer, directoryToken, webhookSecret, port } = facts;
-  return `# Written by scopemesh demo for this run. A real one takes its secrets from \${NAME} or \${file:PATH}.
+  return `# Written by scopemesh demo for this run. A real file takes its secrets from \${NAME} or \${file:PATH}.
 owner: demo
 mode: enforce
 

@@ -1,7 +1,7 @@
 import { abortAfter } from '../clock.js';
 import { SyncError } from '../errors.js';
 
-/** A Consul, of whatever make, with its management token. */
+/** A real or an embedded Consul, with its management token. */
 export interface ConsulPlace {
   /** `http://127.0.0.1:PORT` */
   readonly address: string;
@@ -10,14 +10,14 @@ export interface ConsulPlace {
 
 export interface ConsulAnswer {
   readonly status: number;
-  /** `X-Consul-Index`; 0 where there is none. */
+  /** `X-Consul-Index`; 0 without that header. */
   readonly index: number;
   readonly json: unknown;
   readonly text: string;
 }
 
 /**
- * One call of Consul's HTTP API as its administrator. `timeoutMs` covers the whole exchange. Throws SyncError
+ * Calls Consul's HTTP API with the management token. `timeoutMs` covers the whole exchange. Throws SyncError
  * ERR_CONSUL_UNREACHABLE, or ERR_CONSUL_REJECTED for a status that is not 2xx and not in `alsoGood`.
  */
 export async function callConsul(

@@ -17,7 +17,7 @@ const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 1_000;
 const LOOK_MS = 100;
 
-/** The first executable `consul` of a PATH; undefined if there is none. */
+/** The first executable `consul` on a PATH; undefined if there is none. */
 export async function findConsul(path: string): Promise<string | undefined> {
   for (const folder of path.split(delimiter).filter((each) => each !== '')) {
     const file = join(folder, process.platform === 'win32' ? 'consul.exe' : 'consul');
@@ -31,15 +31,15 @@ export async function findConsul(path: string): Promise<string | undefined> {
 }
 
 /**
- * One real Consul server as a child, on the loopback, with ACLs that deny by default. Resolves once it leads and
- * its ACLs work. Throws ERR_CONSUL_UNREACHABLE, with where its log is, if that takes more than 20 s.
+ * Starts a real Consul server as a child process on the loopback interface, with default-deny ACLs. Resolves once it
+ * leads and its ACLs work. Throws ERR_CONSUL_UNREACHABLE with the path of its log if that takes more than 20 s.
  */
 export async function startConsulChild(
   options: {
     readonly binary: string;
     readonly port: number;
     readonly directory: string;
-    /** Its state is worth a clean stop. */
+    /** The state is kept, so Consul is stopped cleanly. */
     readonly isKept: boolean;
     readonly clock: Clock;
   },
@@ -72,7 +72,7 @@ export async function startConsulChild(
   await writeFile(configFile, JSON.stringify(configuration, null, 2), { mode: 0o600 });
   const logFile = join(directory, 'consul.log');
   const log = await open(logFile, 'a', 0o600);
-  // In a group of its own: ctrl-c at the terminal is for us alone, and we stop it last.
+  // In its own process group, so that ctrl-c does not reach Consul. The demo stops it last.
   const child = spawn(binary, ['agent', `-config-file=${configFile}`], {
     stdio: ['ignore', log.fd, log.fd],
     detached: true,
@@ -113,7 +113,7 @@ export async function startConsulChild(
   return { ...place, close };
 }
 
-/** It leads, its token works, and its own node is in the catalog. */
+/** Whether Consul leads, its token works, and its own node is in the catalog. */
 async function isReady(place: ConsulPlace, signal: AbortSignal): Promise<boolean> {
   try {
     const path = '/v1/catalog/nodes?consistent';

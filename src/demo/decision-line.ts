@@ -5,12 +5,12 @@ import { type Style, truncate } from './style.js';
 const PAIR_CELLS = 20;
 const REASON_CELLS = 20;
 const TIME_CELLS = 6;
-/** Less than this of a text is not worth showing. */
+/** A text is not shown with fewer cells than this. */
 const LEAST_CELLS = 16;
 
 /**
- * One decision on one line: time, sign, source and destination, reason, how long it took, scopes, and as much of who
- * and why as there is room for. Undefined for what a person need not see: a comparison that found nothing to do.
+ * One decision on one line: time, sign, source and destination, reason, latency, scopes, and as much of the client and
+ * detail as there is room for. Undefined for the summary of a complete comparison, which a person need not see.
  */
 export function toDecisionLine(decision: Decision, style: Style): string | undefined {
   const { colors, signs } = style;
@@ -52,7 +52,7 @@ function toLatency(ms: number): string {
   return ms < 10_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1000)} s`;
 }
 
-/** In the zone of whoever looks at the screen. */
+/** The local time. */
 function toTime(decision: Decision): string {
   const time = new Date(decision.time);
   return [time.getHours(), time.getMinutes(), time.getSeconds()]

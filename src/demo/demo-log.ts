@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { createLogger } from '../cli/logger.js';
 import type { Logger } from '../observe.js';
 
-/** A warning or an error of the daemon, for the screen. */
+/** A warning or an error of the daemon that the screen shows. */
 export interface Warning {
   readonly message: string;
   /** Its fields as JSON. */
@@ -17,17 +17,17 @@ export interface DemoLog {
 
 const LINE = z.looseObject({ level: z.string(), time: z.string(), msg: z.string() });
 
-/** Warnings of what the screen shows as decisions anyway. */
-const SHOWN_OTHERWISE = new Set(['a change is held']);
+/** Warnings about events that the screen shows as decisions. */
+const SHOWN_AS_DECISIONS = new Set(['a change is held']);
 
-/** The daemon's log as JSON lines in a file; warnings and errors go to `onWarning` too. */
+/** Writes the daemon's log as JSON lines to a file; warnings and errors also go to `onWarning`. */
 export function openDemoLog(file: string, level: string, onWarning: (warning: Warning) => void): DemoLog {
   const descriptor = openSync(file, 'a', 0o600);
   let isOpen = true;
   const write = (line: string) => {
     if (isOpen) writeSync(descriptor, line);
     const parsed = LINE.safeParse(JSON.parse(line));
-    if (!parsed.success || SHOWN_OTHERWISE.has(parsed.data.msg)) return;
+    if (!parsed.success || SHOWN_AS_DECISIONS.has(parsed.data.msg)) return;
     const { level: at, msg, time: _, ...fields } = parsed.data;
     if (at === 'warn' || at === 'error') onWarning({ message: msg, fields: JSON.stringify(fields) });
   };

@@ -10,17 +10,20 @@ export interface ScreenFacts extends Places {
   readonly isStateKept: boolean;
   readonly logFile: string;
   readonly services: readonly DemoService[];
-  /** What a person should know, such as ports that were taken. */
+  /** Notes for the person, for example about ports in use. */
   readonly notes: readonly string[];
-  /** How many pairs of services may talk now. */
+  /** How many pairs of services have an intention that allows something. */
   readonly open: number;
 }
 
 const INDENT = '  ';
 
-/** The one screen of the demo: what runs, who is whom, what to try. No line is wider than the terminal, but for a long path. */
+/**
+ * The first screen of the demo: what runs, the ports of the services, what to try. Only a long path makes a line wider
+ * than the terminal.
+ */
 export function toScreen(facts: ScreenFacts, style: Style): string {
-  const { colors, signs } = style;
+  const { colors } = style;
   const width = style.columns() - 1;
   const lines: string[] = [];
   const paragraph = (text: string, paint = (line: string) => line) => {
@@ -33,7 +36,7 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
     ['state', facts.stateDirectory, facts.isStateKept ? '' : 'removed at the end'],
     ['log', facts.logFile, ''],
   ];
-  const title = `${colors.bold('scopemesh demo')}  ${colors.dim('a shop of ten services; ctrl-c ends it')}`;
+  const title = `${colors.bold('scopemesh demo')}  ${colors.dim('a shop of ten services; press ctrl-c to end it')}`;
   lines.push('', title, '');
   const placeCells = Math.max(...running.map(([, place, note]) => (note === '' ? 0 : place.length)));
   for (const [name, place, note] of running) {
@@ -42,14 +45,16 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
   }
   for (const note of facts.notes) paragraph(note, colors.yellow);
   lines.push('');
-  paragraph('What a service may call follows from the scopes of its OAuth client. Each caller has its port:');
+  paragraph(
+    'The scopes of its OAuth client decide what a service may call. Each calling service has a port:',
+  );
   const ports = Object.entries(facts.callers).map(([name, address]) => {
     const note = facts.services.find((service) => service.name === name)?.note;
     return `${new URL(address).port} ${name}${note === undefined ? '' : ` (${note})`}`;
   });
   for (const line of pack(ports, width - 2 * INDENT.length)) lines.push(INDENT + INDENT + line);
   const example = facts.callers.web ?? '';
-  paragraph(`${example}/orders/v1/orders is: web ${signs.arrow} orders, /v1/orders`);
+  paragraph(`${example}/orders/v1/orders means: web calls orders, /v1/orders`);
   lines.push('', colors.bold('Try in another terminal'), '');
   const things = thingsToTry(facts).map((thing, at) => ({ ...thing, number: `${at + 1}`.padStart(2) }));
   const whatCells = Math.max(...things.map(({ what }) => what.length));
@@ -65,12 +70,12 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
     lines.push(`${number}${thing.what}`);
     lines.push(...breakCommand(thing, width - margin.length).map((line) => margin + line));
   }
-  const open = `${facts.open} intentions stand already`;
-  lines.push('', `${colors.bold('Decisions')} ${colors.dim(`as they are taken; ${open}`)}`, '');
+  const open = `${facts.open} intentions exist already`;
+  lines.push('', `${colors.bold('Decisions')} ${colors.dim(`as scopemesh makes them; ${open}`)}`, '');
   return `${lines.join('\n')}\n`;
 }
 
-/** The shell takes `\` at the end of a line as going on in the next. */
+/** A `\` at the end of a line continues the command in the shell. */
 function breakCommand(thing: ThingToTry, width: number): readonly string[] {
   const lines: string[] = [];
   let line = '';
@@ -83,7 +88,7 @@ function breakCommand(thing: ThingToTry, width: number): readonly string[] {
   return [...lines, line];
 }
 
-/** As many cells on a line as fit, each as wide as the widest. */
+/** As many cells per line as fit, each as wide as the widest. */
 function pack(cells: readonly string[], width: number): readonly string[] {
   const cell = Math.max(...cells.map(({ length }) => length)) + 2;
   const perLine = Math.max(1, Math.floor((width + 2) / cell));

@@ -24,7 +24,7 @@ import { startUpstreams } from './upstreams.js';
 export interface DemoOptions {
   readonly parts: Parts;
   readonly runDaemon: RunDaemon;
-  /** Undefined: the usual one, or a free one where that is taken. */
+  /** Undefined: the default port, or a free port if that is in use. */
   readonly port: number | undefined;
   readonly consulPort: number | undefined;
   readonly idpPort: number | undefined;
@@ -52,7 +52,7 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
     const state = opened(await openStateDirectory(options.stateDirectory));
     const [port, consulPort, idpPort] = await choosePorts(options, (note) => notes.push(note));
     const webhookSecret = `whsec_${randomBytes(24).toString('base64')}`;
-    // Short, so that the lines to copy are; 96 random bits.
+    // 96 random bits: a short token keeps the commands to copy short.
     const idpToken = randomBytes(12).toString('base64url');
     const starting = [
       startConsul(
@@ -75,7 +75,7 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
       }).then(opened),
       startUpstreams(SERVICES).then(opened),
     ] as const;
-    // Should one fail, the others must be there to be closed.
+    // If one fails, the others must have started before they are closed.
     await Promise.allSettled(starting);
     const [consul, idp, upstreams] = await Promise.all(starting);
     await registerServices(consul, SERVICES, upstreams.ports, ended);
@@ -113,8 +113,7 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
     );
     closers.unshift(() => daemon.catch(() => {}));
     const isEqual = await Promise.race([waitUntilEqual(watch, clock, ended), daemon.then(() => false)]);
-    if (!isEqual && !ended.aborted)
-      notes.push(`Consul and the IdP are not equal yet; ${logFile} says what goes on`);
+    if (!isEqual && !ended.aborted) notes.push(`Consul does not match the IdP yet; see ${logFile}`);
     signal.throwIfAborted();
     const readyAt = isoInstant(clock);
     reporter.ready({
@@ -133,15 +132,15 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
     });
 
     const decisions = opened(await options.parts.openDecisionLog(config, runtime));
-    const telling = (async () => {
+    const reporting = (async () => {
       for await (const decision of decisions.read({ from: 'start', follow: true }, ended)) {
         const isOfStart = decision.cause.receivedAt <= readyAt && decision.outcome === 'applied';
         if (!isOfStart) reporter.decided(decision);
       }
     })();
-    await Promise.race([daemon, telling]);
+    await Promise.race([daemon, reporting]);
   } catch (error) {
-    // Whatever was under way when somebody ended the demo did not fail.
+    // An error that comes from ending the demo is not a failure.
     if (!signal.aborted) throw error;
   } finally {
     stop.abort(new Error('the demo ends'));
@@ -150,7 +149,7 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
   }
 }
 
-/** The shop's own state is reached: each call of `AT_START` has the status that it should have. */
+/** Resolves with true once each call of `AT_START` gets its status, and with false after a timeout. */
 async function waitUntilEqual(watch: IntentionWatch, clock: Clock, signal: AbortSignal): Promise<boolean> {
   const isEqual = () =>
     AT_START.every(({ from, to, method, path, status }) => {
@@ -183,7 +182,7 @@ async function choosePorts(
   const [scopemesh = 0, consul = 0, idp = 0] = await Promise.all(
     wishes.map(async ({ name, asked, usual }) => {
       const port = await choosePort({ name, preferred: asked ?? usual, isExplicit: asked !== undefined });
-      if (asked === undefined && port !== usual) onNote(`port ${usual} is taken; ${name} is at ${port}`);
+      if (asked === undefined && port !== usual) onNote(`port ${usual} is in use; ${name} uses port ${port}`);
       return port;
     }),
   );

@@ -3,16 +3,16 @@ import type { Clock } from '../clock.js';
 import { type ConsulPlace, callConsul } from './consul-api.js';
 import { type Call, type Intention, judge, type Verdict } from './rbac.js';
 
-/** What the sidecars know of Consul: its intentions and the services' protocols, always the newest. */
+/** The intentions and protocols in Consul, as the sidecars last read them. */
 export interface IntentionWatch {
   judge(call: Call): Verdict;
-  /** What a destination speaks; `tcp` where nobody said, as in Consul. */
+  /** The protocol of a destination; `tcp` if none is set, as in Consul. */
   protocolOf(service: string): string;
-  /** How many pairs of services have an intention that lets something through. */
+  /** How many pairs of services have an intention that allows something. */
   openCount(): number;
-  /** Resolves as soon as `isSo` holds, looked at after each change; rejects when the signal is aborted. */
+  /** Resolves once `isSo` returns true, checked after each change; rejects when the signal is aborted. */
   until(isSo: () => boolean, signal: AbortSignal): Promise<void>;
-  /** Resolves once no query runs any more. */
+  /** Resolves once no query is running. */
   close(): Promise<void>;
 }
 
@@ -57,8 +57,8 @@ const INTENTIONS = z.array(z.object({ Name: z.string(), Sources: z.array(SOURCE)
 const DEFAULTS = z.array(z.object({ Name: z.string(), Protocol: z.string().optional() }));
 
 /**
- * Follows Consul by blocking queries, as a proxy does, and goes on with what it last knew while Consul is away.
- * Nothing known yet means that nothing is let through.
+ * Follows Consul by blocking queries, as a proxy does. While Consul is unreachable, the last answer stays valid. Before
+ * the first answer, every call is denied.
  */
 export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWatch {
   const stop = new AbortController();
@@ -72,7 +72,7 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
       try {
         const path = `/v1/config/${kind}?index=${index}&wait=${WAIT_MS}ms`;
         const answer = await callConsul(consul, { method: 'GET', path, timeoutMs: WAIT_MS * 2 }, stop.signal);
-        // An index that went back is another history: begin anew.
+        // An index that went back means that Consul was restored: start again.
         const isBehind = answer.index < index;
         index = isBehind ? 0 : Math.max(1, answer.index);
         if (isBehind) continue;

@@ -2,12 +2,12 @@ import type { EmbeddedClient } from '../embedded/identity-provider/client-store.
 
 export interface DemoService {
   readonly name: string;
-  /** The OAuth client that it claims; none for a service that calls nobody. */
+  /** The OAuth client that it claims; none for a service that calls no other service. */
   readonly client?: string;
   readonly protocol: 'http' | 'tcp';
-  /** What it is, in a word or two, for the screen. */
+  /** A short note for the screen. */
   readonly note?: string;
-  /** What it answers, by path; other paths answer something general. */
+  /** Its answers by path; other paths get a general answer. */
   readonly answers?: Readonly<Record<string, unknown>>;
 }
 
@@ -44,7 +44,7 @@ export const CLIENTS: readonly EmbeddedClient[] = [
   client('shipping', 'Shipping', 'shipping', ['inventory:read']),
 ];
 
-/** The mapping, as it stands in the configuration file of the demo. */
+/** The mapping in the configuration file of the demo. */
 export const SCOPE_RULES = `scopes: # what a scope opens in the mesh
   "orders:read": { to: orders, methods: [GET, HEAD], path: /v1/orders }
   "orders:write": { to: orders, methods: [POST, PUT, DELETE], path: /v1/orders }
@@ -55,13 +55,13 @@ export const SCOPE_RULES = `scopes: # what a scope opens in the mesh
 
 actors:
   classify: [{ attribute: actor, equals: agent, kind: agent }]
-  agent: { never: ["payments:*", "*:write"] } # whatever the identity provider grants an AI agent
+  agent: { never: ["payments:*", "*:write"] } # even if the identity provider grants these scopes to an AI agent
 
 guards:
-  protected: [vault] # never opened by scopemesh, whoever holds vault:connect
+  protected: [vault] # never opened, even for a client with the scope vault:connect
 `;
 
-/** One request through the stand-in sidecar of a service. */
+/** One request through the sidecar of a service. */
 export interface DemoCall {
   readonly from: string;
   readonly to: string;
@@ -69,7 +69,7 @@ export interface DemoCall {
   readonly path: string;
 }
 
-/** What holds once both sides are equal: the demo is ready when its sidecars agree. */
+/** The expected status of calls once Consul matches the IdP. The demo is then ready. */
 export const AT_START: readonly (DemoCall & { readonly status: 200 | 403 })[] = [
   { from: 'web', to: 'orders', method: 'GET', path: '/v1/orders', status: 200 },
   { from: 'web', to: 'orders', method: 'POST', path: '/v1/orders', status: 403 },

@@ -4,26 +4,26 @@ import { SyncError } from '../errors.js';
 const HOST = '127.0.0.1';
 
 export interface PortWish {
-  /** What it is for, in messages. */
+  /** The name of the server, for messages. */
   readonly name: string;
   readonly preferred: number;
-  /** The port was asked for: another one will not do. 0 takes any. */
+  /** The user chose this port, so no other port will do. 0 means any port. */
   readonly isExplicit: boolean;
 }
 
-/** The wished port if it is free, else any free one. Throws ERR_CONFIG if it was asked for and is taken. */
+/** The preferred port if it is free, otherwise any free port. Throws ERR_CONFIG if the user chose a port in use. */
 export async function choosePort(wish: PortWish): Promise<number> {
   const probe = createServer();
   const port = await listenNear(probe, wish.preferred);
   await new Promise<void>((resolve) => probe.close(() => resolve()));
   if (wish.isExplicit && wish.preferred !== 0 && port !== wish.preferred) {
-    const message = `demo: port ${wish.preferred} for ${wish.name} is taken; choose another, or leave the option out for a free one`;
+    const message = `demo: port ${wish.preferred} for ${wish.name} is in use; choose another port, or omit the option to use a free one`;
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
   return port;
 }
 
-/** Listens on the loopback at `preferred`, or at any free port if that one cannot be had. Resolves to the port. */
+/** Listens on the loopback interface at `preferred`, or at any free port. Resolves with the port. */
 export async function listenNear(server: Server, preferred: number): Promise<number> {
   return (await listen(server, preferred)) ?? (await listen(server, 0)) ?? fail();
 }
@@ -41,5 +41,5 @@ function listen(server: Server, port: number): Promise<number | undefined> {
 }
 
 function fail(): never {
-  throw new SyncError('ERR_CONFIG', 'demo: no port of the loopback can be had', { retriable: false });
+  throw new SyncError('ERR_CONFIG', 'demo: no port is free on the loopback interface', { retriable: false });
 }

@@ -1,7 +1,7 @@
 /** One HTTP permission of a source, as Consul writes it. */
 export interface Permission {
   readonly action: 'allow' | 'deny';
-  /** What else it asks for, as a token of a user, that the stand-in cannot verify. */
+  /** It also requires a user's token, which the demo cannot verify. */
   readonly isUnverifiable: boolean;
   readonly methods: readonly string[];
   readonly pathExact: string;
@@ -20,7 +20,7 @@ export interface HeaderRule {
   readonly isInverted: boolean;
 }
 
-/** One source of one destination's intentions; with permissions it is L7, else `action` decides. */
+/** One source in a destination's intentions. It is L7 if it has permissions; otherwise `action` decides. */
 export interface Intention {
   readonly source: string;
   readonly destination: string;
@@ -40,14 +40,14 @@ export interface Call {
 
 export interface Verdict {
   readonly isAllowed: boolean;
-  /** In words, for the body of a 403. */
+  /** A sentence for the body of a 403. */
   readonly reason: string;
 }
 
 /**
- * What Envoy decides by Consul's intentions in a mesh that denies by default. Only the most exact intention counts
- * (precedence 9, 8, 6, 5: source -> destination, * -> destination, source -> *, * -> *). Of its permissions the first
- * that matches decides; if none does, the default does, and no wider intention. A tcp destination knows no L7.
+ * Decides as Envoy does with Consul's intentions in a default-deny mesh. Only the most exact intention counts
+ * (precedence 9, 8, 6, 5: source -> destination, * -> destination, source -> *, * -> *). The first matching permission
+ * decides. If none matches, the call is denied, and no wider intention is used. A tcp destination has no L7.
  */
 export function judge(call: Call, intentions: readonly Intention[], protocol: string): Verdict {
   const { source, destination } = call;
@@ -57,7 +57,7 @@ export function judge(call: Call, intentions: readonly Intention[], protocol: st
     find(intentions, source, '*') ??
     find(intentions, '*', '*');
   if (intention === undefined)
-    return { isAllowed: false, reason: `no intention lets ${source} call ${destination}` };
+    return { isAllowed: false, reason: `no intention allows ${source} to call ${destination}` };
   const name = `the intention ${intention.source} -> ${intention.destination}`;
   if (intention.permissions.length === 0) {
     const isAllowed = intention.action === 'allow';
@@ -70,7 +70,7 @@ export function judge(call: Call, intentions: readonly Intention[], protocol: st
     return { isAllowed: false, reason: `${name} has only ${known}` };
   }
   if (first.isUnverifiable)
-    return { isAllowed: false, reason: `${name} asks for a user's token, which the demo cannot verify` };
+    return { isAllowed: false, reason: `${name} requires a user's token, which the demo cannot verify` };
   const isAllowed = first.action === 'allow';
   return { isAllowed, reason: `${name} ${isAllowed ? 'allows' : 'denies'} ${describe(first)}` };
 }
@@ -90,7 +90,7 @@ function matches(permission: Permission, call: Call): boolean {
   );
 }
 
-/** As in Envoy, a header that is missing fits no value, not even an inverted one. */
+/** As in Envoy, a missing header matches no value, not even an inverted one. */
 function matchesHeader(rule: HeaderRule, value: string | undefined): boolean {
   if (rule.isPresent) return (value !== undefined) !== rule.isInverted;
   if (value === undefined) return false;
@@ -105,7 +105,7 @@ function matchesHeader(rule: HeaderRule, value: string | undefined): boolean {
   return fits !== rule.isInverted;
 }
 
-/** Envoy's RE2 matches the whole; an expression that only RE2 knows matches nothing here. */
+/** As in Envoy, the expression must match the whole text. An expression that only RE2 supports matches nothing here. */
 function matchesWhole(expression: string, text: string): boolean {
   try {
     return new RegExp(`^(?:${expression})$`, 'su').test(text);

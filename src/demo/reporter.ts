@@ -6,7 +6,7 @@ import type { Warning } from './demo-log.js';
 import { type ScreenFacts, toScreen } from './demo-screen.js';
 import { createStyle, truncate } from './style.js';
 
-/** What the demo tells, to a person or to a program. */
+/** Prints the output of the demo, for a person or for a program. */
 export interface Reporter {
   ready(facts: ScreenFacts): void;
   decided(decision: Decision): void;
@@ -36,13 +36,13 @@ export function createTextReporter(
       stdout.write(`${colors.yellow(text)}\n`);
     },
     stopping() {
-      // After the ^C that a terminal shows.
+      // On a new line, after the ^C that the terminal shows.
       if (isReady) stdout.write(`\n${colors.dim('stopping')}\n`);
     },
   };
 }
 
-/** One line on stdout once all runs; warnings go to stderr. */
+/** One line on stdout once everything runs; warnings go to stderr. */
 export function createJsonReporter(stdout: Output, stderr: Output): Reporter {
   return {
     ready(facts) {

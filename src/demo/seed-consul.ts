@@ -4,7 +4,7 @@ import type { DemoService } from './mesh.js';
 
 const POLICY = 'scopemesh';
 
-/** What scopemesh needs of Consul and no more, for an instance whose owner is `demo`. */
+/** The least rules for a scopemesh whose owner is `demo`. */
 const RULES = `service_prefix "" {
   policy = "read"
   intentions = "write"
@@ -20,7 +20,7 @@ key_prefix "scopemesh/demo/" {
 }
 `;
 
-/** Puts the shop into Consul: protocols, then services with their claims. Repeating it changes nothing. */
+/** Registers the shop in Consul: protocols, then services with their claims. Repeating it is safe. */
 export async function registerServices(
   consul: ConsulPlace,
   services: readonly DemoService[],
@@ -42,7 +42,7 @@ export async function registerServices(
   );
 }
 
-/** A new token with the least that scopemesh needs. */
+/** A new token with the least rules that scopemesh needs. */
 export async function createLeastToken(consul: ConsulPlace, signal: AbortSignal): Promise<string> {
   const policy = { Name: POLICY, Rules: RULES };
   const path = `/v1/acl/policy/name/${POLICY}`;

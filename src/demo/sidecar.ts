@@ -6,7 +6,7 @@ import { listenNear } from './ports.js';
 import { CALLER_HEADER, closeAll } from './upstreams.js';
 
 export interface Sidecars {
-  /** `http://127.0.0.1:PORT` of each source, by its name. */
+  /** `http://127.0.0.1:PORT` by the name of the source. */
   readonly callers: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
@@ -28,9 +28,9 @@ const INSTANCES = z.array(
 );
 
 /**
- * Stands in for the Envoy proxies: one listener for each source. `/orders/v1/orders` at the listener of `web` is
- * `web` calling `/v1/orders` of `orders`. It enforces Consul's intentions for http with a 403 and Envoy's words, for
- * tcp by closing the connection. Unlike Envoy it proves nobody's identity: the port alone says who calls.
+ * Replaces the Envoy proxies: one listener for each source. `/orders/v1/orders` at the listener of `web` means that
+ * `web` calls `/v1/orders` of `orders`. A call that an intention forbids gets a 403 with Envoy's text, or with tcp a
+ * closed connection. Unlike Envoy, it verifies no identity: only the port says who calls.
  */
 export async function startSidecars(
   options: {
@@ -55,12 +55,16 @@ export async function startSidecars(
   return { callers, close: () => closeAll(servers) };
 
   async function serve(source: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    // The URL class takes dots out of paths, so that what is judged is what is sent on.
+    // The URL class resolves dots in paths, so the path that is checked is the path that is sent.
     const url = new URL(incoming.url ?? '/', 'http://localhost');
     const [, destination = '', rest = ''] = /^\/([^/]*)(\/.*)?$/.exec(url.pathname) ?? [];
     const path = rest === '' ? '/' : rest;
     if (destination === '') {
-      answer(outgoing, 404, `this is ${source}; ask for /<service>/<path>, as in /orders/v1/orders`);
+      answer(
+        outgoing,
+        404,
+        `this is the sidecar of ${source}; request /<service>/<path>, for example /orders/v1/orders`,
+      );
       return;
     }
     const { watch } = options;

@@ -9,7 +9,7 @@ export interface DemoConsul extends RunningConsul {
   readonly kind: string;
 }
 
-/** The `consul` of the PATH unless the embedded one is asked for; should it not start, the embedded one as well. */
+/** Starts the `consul` on the PATH. Starts the embedded one if that fails, or if the user asked for it. */
 export async function startConsul(
   options: {
     readonly isEmbedded: boolean;
@@ -30,7 +30,7 @@ export async function startConsul(
       return { ...(await startConsulChild(place, signal)), kind: binary };
     } catch (error) {
       signal.throwIfAborted();
-      options.onNote(`${messageOf(error)}; the embedded Consul runs instead`);
+      options.onNote(`${messageOf(error)}; the demo uses the embedded Consul instead`);
     }
   }
   const { createEmbeddedConsul } = await import('../embedded/consul/embedded-consul.js');

@@ -9,18 +9,18 @@ export interface StateDirectory {
   /** Absolute. */
   readonly path: string;
   readonly isKept: boolean;
-  /** Takes it away again, unless somebody named it. */
+  /** Removes the directory unless the user named it. */
   close(): Promise<void>;
 }
 
-/** The one that was named, or a new one that goes away with the process, however that ends. */
+/** The named directory, or a temporary one that is removed when the process ends, also after a failure. */
 export async function openStateDirectory(named: string | undefined): Promise<StateDirectory> {
   if (named !== undefined) {
     const path = resolve(named);
     try {
       makeDirectory(path);
     } catch (error) {
-      const message = `the state directory ${path} cannot be made: ${messageOf(error)}; name another with --state`;
+      const message = `the state directory ${path} cannot be created: ${messageOf(error)}; choose another with --state`;
       throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
     }
     return { path, isKept: true, close: async () => {} };

@@ -1,10 +1,10 @@
 import { createColors } from 'picocolors';
 import type { Output } from '../cli/terminal/screen.js';
 
-/** How to write on the terminal at hand. */
+/** How to print on this terminal. */
 export interface Style {
   readonly colors: ReturnType<typeof createColors>;
-  /** Cells in a line, as of now: people resize their windows. */
+  /** The present width of the terminal, because people resize windows. */
   columns(): number;
   readonly signs: {
     readonly opened: string;
@@ -34,13 +34,13 @@ export function createStyle(
   };
 }
 
-/** By POSIX the first of the three that is set and not empty says it. */
+/** In POSIX, the first of the three that is set and not empty decides. */
 function speaksUnicode(environment: Readonly<Record<string, string | undefined>>): boolean {
   const { LC_ALL, LC_CTYPE, LANG } = environment;
   return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '');
 }
 
-/** The text in at most `width` cells. */
+/** The text, cut to at most `width` cells. */
 export function truncate(text: string, width: number, style: Style): string {
   if (text.length <= width) return text;
   return text.slice(0, Math.max(0, width - style.signs.ellipsis.length)).trimEnd() + style.signs.ellipsis;

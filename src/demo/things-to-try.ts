@@ -1,7 +1,7 @@
 export interface ThingToTry {
-  /** What it does and what to expect. */
+  /** What the command does, and the result to expect. */
   readonly what: string;
-  /** The command in its words; a narrow screen breaks it between them. */
+  /** The words of the command. A narrow screen breaks lines between them. */
   readonly words: readonly string[];
 }
 
@@ -12,7 +12,7 @@ export interface Places {
   readonly configFile: string;
 }
 
-/** Lines to copy, in an order that tells a story; each stands for itself. */
+/** Commands to copy. Each works on its own; in this order they tell a story. */
 export function thingsToTry(places: Places): readonly ThingToTry[] {
   const { callers, consul, idp, configFile } = places;
   const at = (source: string, path: string) => `${callers[source]}${path}`;
@@ -22,21 +22,21 @@ export function thingsToTry(places: Places): readonly ThingToTry[] {
   return [
     { what: 'web reads orders: 200', words: ['curl', '-i', at('web', '/orders/v1/orders')] },
     {
-      what: 'web places one: 403, its client lacks the scope orders:write',
+      what: 'web places an order: 403, its client lacks the scope orders:write',
       words: ['curl', '-i', '-X POST', at('web', '/orders/v1/orders')],
     },
-    { what: 'grant the scope: line 2 is 200', words: ['curl', '-X POST', asAdmin, scope] },
-    { what: 'take it away: line 2 is 403 again', words: ['curl', '-X DELETE', asAdmin, scope] },
+    { what: 'grant the scope: command 2 gets 200', words: ['curl', '-X POST', asAdmin, scope] },
+    { what: 'revoke it: command 2 gets 403 again', words: ['curl', '-X DELETE', asAdmin, scope] },
     {
-      what: 'an AI agent may not charge, whatever scope it holds: 403',
+      what: 'an AI agent may not charge, although it has the scope: 403',
       words: ['curl', '-i', '-X POST', at('assistant', '/payments/v1/charges')],
     },
     {
-      what: 'disable the client of reports: it reaches nothing more',
+      what: 'disable the client of reports: its calls get 403',
       words: ['curl', '-X PATCH', asAdmin, disable, `${idp.address}/clients/reports-job`],
     },
     {
-      what: 'delete intentions by hand: scopemesh puts them back',
+      what: 'delete intentions by hand: scopemesh restores them',
       words: [
         'curl',
         '-X DELETE',
@@ -45,14 +45,14 @@ export function thingsToTry(places: Places): readonly ThingToTry[] {
       ],
     },
     {
-      what: 'what would change: nothing, but one is held',
+      what: 'show what would change: nothing, and one hold',
       words: ['npx scopemesh plan', `-c ${configFile}`],
     },
     {
-      what: 'why web may not place orders',
+      what: 'explain why web may not place orders',
       words: ['npx scopemesh explain', `-c ${configFile}`, 'web orders --method POST --path /v1/orders'],
     },
-    { what: 'every decision so far', words: ['npx scopemesh decisions list', `-c ${configFile}`] },
+    { what: 'list all decisions so far', words: ['npx scopemesh decisions list', `-c ${configFile}`] },
   ];
 }
 

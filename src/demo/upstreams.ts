@@ -3,15 +3,15 @@ import type { DemoService } from './mesh.js';
 import { listenNear } from './ports.js';
 
 export interface Upstreams {
-  /** Where each service listens, by its name. */
+  /** The port of each service, by its name. */
   readonly ports: ReadonlyMap<string, number>;
   close(): Promise<void>;
 }
 
-/** Says who called, for the answers; set by the sidecar alone. */
+/** Names the caller in the answers. Only the sidecar sets it. */
 export const CALLER_HEADER = 'x-demo-caller';
 
-/** The services themselves: each answers any request with a few words of JSON, and asks nobody for leave. */
+/** The services: each answers every request with a little JSON, without any check. */
 export async function startUpstreams(services: readonly DemoService[]): Promise<Upstreams> {
   const servers: Server[] = [];
   const ports = new Map<string, number>();

@@ -33,16 +33,19 @@ describe('a log on a terminal', () => {
 });
 
 describe('JSON on a terminal', () => {
-  it.each(['json', 'jsonLine'] as const)('moves nothing there by %s, and means the same', (form) => {
-    let text = '';
-    const write = (part: string) => {
-      text += part;
-      return true;
-    };
-    const stdout = { isTTY: true, write };
-    const screen = createScreen({ stdout, stderr: stdout, isInputTerminal: true, noColor: true });
-    screen[form]({ name: HOSTILE });
-    expect(text).not.toMatch(ACTIVE);
-    expect(JSON.parse(text)).toEqual({ name: HOSTILE });
-  });
+  it.each(['json', 'jsonLine'] as const)(
+    'contains no control characters with %s and has the same meaning',
+    (form) => {
+      let text = '';
+      const write = (part: string) => {
+        text += part;
+        return true;
+      };
+      const stdout = { isTTY: true, write };
+      const screen = createScreen({ stdout, stderr: stdout, isInputTerminal: true, noColor: true });
+      screen[form]({ name: HOSTILE });
+      expect(text).not.toMatch(ACTIVE);
+      expect(JSON.parse(text)).toEqual({ name: HOSTILE });
+    },
+  );
 });

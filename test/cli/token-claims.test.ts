@@ -48,7 +48,7 @@ it.each([
   ]);
 });
 
-it('says what Keycloak writes for a group at the top, and nothing where there is no choice', () => {
+it('says what Keycloak writes for a top-level group, and nothing if there is no choice', () => {
   const rule = { group: 'platform-oncall', acl: '' };
   expect(groupHint('keycloak', rule)).toContain('writes "/platform-oncall" while "Full group path" is on');
   expect(groupHint('oidc', rule)).toBeUndefined();

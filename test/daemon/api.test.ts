@@ -83,7 +83,7 @@ async function ask({
 }
 
 describe('the API', () => {
-  it('rules on holds and quarantines in the name of who asks', async () => {
+  it('approves, rejects and releases in the name of the caller', async () => {
     expect(await ask({})).toEqual({
       status: 200,
       body: { id: '1', subject: 's' },
@@ -94,13 +94,13 @@ describe('the API', () => {
     expect(await ask({ url })).toMatchObject({ status: 200, ruled: ['release main a/b alice'] });
   });
 
-  it('releases a client whose id is as long as ids may be', async () => {
+  it('releases a client with the longest possible ID', async () => {
     const clientId = 'ä'.repeat(255);
     const url = `/api/quarantines/main/${encodeURIComponent(clientId)}/release`;
     expect(await ask({ url })).toMatchObject({ status: 200, ruled: [`release main ${clientId} alice`] });
   });
 
-  it('says what it does not know, and what nobody can rule on', async () => {
+  it('answers 404 for an unknown hold, and 409 for one that a person cannot decide', async () => {
     expect((await ask({ url: '/api/holds/gone/approve' })).status).toBe(404);
     expect((await ask({ url: '/api/quarantines/main/free/release' })).status).toBe(404);
     const foreign = await ask({ url: '/api/holds/foreign/approve' });
@@ -129,7 +129,7 @@ describe('the API', () => {
     ['what a proxy that keeps to the RFC passed on', { headers: { forwarded: 'for=192.0.2.9' } }],
     ['what names a proxy on its way', { headers: { via: '1.1 proxy' } }],
     ['a form', { headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
-  ])('refuses %s with the reason, and rules on nothing', async (_what, asked) => {
+  ])('refuses %s with the reason, and changes nothing', async (_what, asked) => {
     const { status, body, ruled } = await ask(asked);
     expect(status).toBe(403);
     expect(body.error).toMatch(/\w+ \w+/);
@@ -145,7 +145,7 @@ describe('how a client logs in to Consul', () => {
   const of = (client: string, asked: Asked = {}) =>
     ask({ method: 'GET', url: `/api/clients/${client}/login`, ...asked });
 
-  it('is told by its provider and id, whatever characters are in it', async () => {
+  it('is shown for a provider and any client ID', async () => {
     expect(await of('main/a%2Fb')).toMatchObject({
       status: 200,
       body: {
@@ -158,7 +158,7 @@ describe('how a client logs in to Consul', () => {
     expect(await of('main/weak')).toMatchObject({ status: 200, body: { login: null } });
   });
 
-  it('is not known of a client that is not there, or not yet', async () => {
+  it('is 404 for an unknown client, and 503 before the directory was read', async () => {
     expect((await of('main/gone')).status).toBe(404);
     expect(await of('unread/web')).toMatchObject({
       status: 503,
@@ -172,7 +172,7 @@ describe('how a client logs in to Consul', () => {
     { headers: { host: 'evil.example.com' } },
     { headers: { origin: 'https://evil.example.com' } },
     { headers: { 'x-forwarded-for': '10.0.0.7' } },
-  ])('is told to this machine alone: %j', async (asked) => {
+  ])('is shown only to this machine: %j', async (asked) => {
     expect((await of('main/web', asked)).status).toBe(403);
   });
 });

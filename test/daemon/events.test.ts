@@ -27,7 +27,7 @@ async function post(body: string | Buffer, headers: Record<string, string> = {},
 const rejected = async () =>
   (await rig.decisions()).filter(({ type }) => type === 'dev.scopemesh.event.rejected');
 
-describe('an event that is not to be believed', () => {
+describe('an event that fails verification', () => {
   it('is refused with a status and a decision of its own, and changes nothing', async () => {
     await running();
     const requests = rig.proxy.requests.length;
@@ -55,7 +55,7 @@ describe('an event that is not to be believed', () => {
     expect(await daemon.metric('scopemesh_events_total{provider="main",result="rejected"}')).toBe(7);
   });
 
-  it('is recorded too if it is longer than anything is read', async () => {
+  it('is recorded also if it is too long', async () => {
     await running();
     expect(await post(Buffer.alloc(3_000_000, 0x20), { 'content-type': 'application/json' })).toBe(413);
     await rig.decided({ type: 'dev.scopemesh.event.rejected', reason: 'EventInvalid' });
@@ -75,7 +75,7 @@ describe('an event that is not to be believed', () => {
     expect(await rejected()).toEqual([]);
   });
 
-  it('meets 404 where no provider of that name has a webhook', async () => {
+  it('gets 404 if no provider with this name has a webhook', async () => {
     await running();
     const { headers, body } = rig.idp.sign(UPDATED);
     expect(await post(body, headers, 'nobody')).toBe(404);
@@ -99,7 +99,7 @@ describe('an event of an unknown type', () => {
 });
 
 describe('old order of events', () => {
-  it('does no harm: an old deletion of a client that is there again takes nothing away', async () => {
+  it('does no harm: an old deletion of a client that exists again removes nothing', async () => {
     await running();
     expect(await daemon.send({ type: 'client.deleted', data: { clientId: 'web-app' } })).toBe(202);
     expect(await daemon.send({ type: 'client.disabled', data: { clientId: 'web-app' } })).toBe(202);

@@ -24,7 +24,7 @@ function serve(deps: Partial<HealthDeps>): void {
 }
 
 describe('the health of a daemon', () => {
-  it('is not ready while nothing can be stored, and alive all the same', async () => {
+  it('is alive but not ready while the store fails', async () => {
     serve({ canStore: broken });
     const ready = await app.inject('/readyz');
     expect(ready.statusCode).toBe(503);
@@ -37,7 +37,7 @@ describe('the health of a daemon', () => {
     expect((await app.inject('/readyz')).statusCode).toBe(503);
   });
 
-  it('shows its metrics although the store is broken, when they are needed most', async () => {
+  it('shows its metrics while the store fails', async () => {
     serve({});
     const metrics = await app.inject('/metrics');
     expect(metrics.statusCode).toBe(200);
@@ -77,11 +77,11 @@ describe('the status of a daemon', () => {
   });
 });
 
-describe('what only this machine may read', () => {
+describe('status and metrics on a loopback listener', () => {
   const status = async () => ({ owner: 'payments' }) as Awaited<ReturnType<HealthDeps['status']>>;
   const ask = async (host: string, url: string) => (await app.inject({ url, headers: { host } })).statusCode;
 
-  it.each(['/statusz', '/metrics'])('is not told at %s to a page whose name was rebound', async (url) => {
+  it.each(['/statusz', '/metrics'])('are refused at %s to a page whose name was rebound', async (url) => {
     serve({ status });
     expect(await ask('evil.example:8080', url)).toBe(403);
     expect(await ask('127.0.0.1:8080', url)).toBe(200);
@@ -89,14 +89,14 @@ describe('what only this machine may read', () => {
     expect(await ask('[::1]:8080', url)).toBe(200);
   });
 
-  it('is told under every name where others reach the listener anyway', async () => {
+  it('are served under every name if the listener is not loopback', async () => {
     serve({ status, host: '0.0.0.0' });
     expect(await ask('scopemesh.example', '/metrics')).toBe(200);
   });
 });
 
 describe('a running daemon', () => {
-  it('says that it is ready and how old what it knows is', async () => {
+  it('says that it is ready, and shows the age of its state', async () => {
     app = server();
     const rig = await ordersRig();
     try {

@@ -26,7 +26,7 @@ const pathsOf = (decision: Decision): readonly string[] =>
   Array.isArray(decision.after) ? decision.after.map(({ path }: { path: string }) => path) : [];
 
 describe('a reload', () => {
-  it('lets the edges follow the file, and is a decision with the difference', async () => {
+  it('changes the edges and produces a decision with the difference', async () => {
     await running();
     const { mappingRevision } = await daemon.status();
     rig.writeFile({ scopes: NARROW });
@@ -56,7 +56,7 @@ describe('a reload', () => {
     await rig.decided({ subject: EDGE, reason: 'HoldEnded' });
   });
 
-  it('of a bad file is refused, said and counted, and the old one keeps running', async () => {
+  it('of a bad file is refused, logged and counted, and the old file stays in effect', async () => {
     await running();
     const { mappingRevision } = await daemon.status();
     writeFileSync(join(rig.directory, 'scopemesh.yaml'), 'owner: payments\nmode: enforced\n');
@@ -93,7 +93,7 @@ describe('a reload', () => {
     expect([fourth?.after, fifth?.after]).toEqual([[], []]);
   });
 
-  it('shows no secret, and says what waits for a restart', async () => {
+  it('shows no secret, and lists the settings that wait for a restart', async () => {
     await running();
     const token = 'another-consul-token-0123456789';
     rig.writeFile({
@@ -116,7 +116,7 @@ describe('a reload', () => {
     expect((await rig.mesh.access('orders'))?.web).toBe(READ);
   });
 
-  it('that takes a provider out of the file closes nothing before the restart', async () => {
+  it('that removes a provider from the file closes nothing before the restart', async () => {
     await running();
     rig.writeFile({}, { name: 'renamed' });
     daemon.reload();

@@ -20,7 +20,7 @@ const FACTS: ScreenFacts = {
   isStateKept: false,
   logFile: '/tmp/scopemesh-demo-abcdef/scopemesh.log',
   services: SERVICES,
-  notes: ['port 8080 is taken; scopemesh is at 48080'],
+  notes: ['port 8080 is in use; scopemesh uses port 48080'],
   open: 12,
 };
 

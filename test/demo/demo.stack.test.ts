@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 describe('scopemesh demo with a consul on the PATH', () => {
-  it('runs that one, with the same access, and takes it down at the end', async () => {
+  it('runs it with the same access, and stops it at the end', async () => {
     const binary = await installed('consul');
     demo = startDemo(['--json'], { isEmbedded: false, environment: { PATH: dirname(binary) } });
     await demo.until((stdout) => stdout.includes('\n'));

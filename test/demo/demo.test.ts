@@ -52,7 +52,7 @@ const NO_CLIENTS = `data:text/javascript,${encodeURIComponent(`
 `)}`;
 
 describe('scopemesh demo', () => {
-  it('prints lines that do what they say, and shows each decision', async () => {
+  it('prints commands that do what they say, and shows each decision', async () => {
     const demo = start([]);
     await demo.until((stdout) => stdout.includes('\nDecisions'));
     const [read, write, grant, revoke, agent, disable, drift, plan, explain, decisions] = parseThings(
@@ -80,7 +80,7 @@ describe('scopemesh demo', () => {
 
     expect(await runCurl(agent ?? '')).toMatchObject({
       status: 403,
-      body: expect.stringContaining('no intention lets assistant call payments'),
+      body: expect.stringContaining('no intention allows assistant to call payments'),
     });
 
     expect((await runCurl(reports)).status).toBe(200);
@@ -148,14 +148,14 @@ describe('scopemesh demo', () => {
     await expect(demo.until(() => false)).rejects.toThrow('loaded kafkajs');
   });
 
-  it('refuses a port that was asked for and is taken', async () => {
+  it('refuses a port that the user chose and that is in use', async () => {
     const { createServer } = await import('node:http');
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     const port = typeof address === 'object' ? String(address?.port) : '';
     const demo = start(['--json', '--port', port]);
-    await expect(demo.until(() => false)).rejects.toThrow(`port ${port} for scopemesh is taken`);
+    await expect(demo.until(() => false)).rejects.toThrow(`port ${port} for scopemesh is in use`);
     server.close();
   });
 });

@@ -40,12 +40,12 @@ function passes(permissions: readonly Permission[], call: Partial<Call> = {}, pr
 }
 
 describe('the stand-in for Envoy', () => {
-  it('denies what no intention speaks of', () => {
+  it('denies a call that no intention matches', () => {
     expect(judge(CALL, [], 'http').isAllowed).toBe(false);
     expect(judge(CALL, [intention('other', 'orders', 'allow')], 'http').isAllowed).toBe(false);
   });
 
-  it('goes by the most exact intention alone, whatever the order', () => {
+  it('uses only the most exact intention, in any order', () => {
     const byPrecedence = [
       intention('web', 'orders', 'deny'),
       intention('*', 'orders', 'allow'),
@@ -58,7 +58,7 @@ describe('the stand-in for Envoy', () => {
     expect(verdicts).toEqual([false, true, false, true]);
   });
 
-  it('takes the first permission that matches, and denies if none does, even where a wider one would allow', () => {
+  it('uses the first matching permission, and denies if none matches, even if a wider intention would allow', () => {
     const deny = permission({ action: 'deny', pathPrefix: '/v1/orders/secret' });
     const allow = permission({ methods: ['GET'], pathPrefix: '/v1' });
     expect(passes([deny, allow])).toBe(true);
@@ -77,7 +77,7 @@ describe('the stand-in for Envoy', () => {
     expect(passes([permission({ pathRegex: '(' })])).toBe(false);
   });
 
-  it('matches headers, where a missing one fits no value, not even an inverted one', () => {
+  it('matches headers; a missing header matches no value, not even an inverted one', () => {
     const sent = { headers: { 'x-key': 'abc' } };
     for (const [rule, withHeader, without] of [
       [header({ isPresent: true }), true, false],
@@ -92,7 +92,7 @@ describe('the stand-in for Envoy', () => {
       expect([passes([rule], sent), passes([rule])]).toEqual([withHeader, without]);
   });
 
-  it('lets nothing pass that it cannot verify, nor L7 where tcp is spoken', () => {
+  it('denies what it cannot verify, and L7 intentions of a tcp destination', () => {
     expect(passes([permission({ isUnverifiable: true })])).toBe(false);
     expect(passes([permission({})], {}, 'tcp')).toBe(false);
     expect(judge(CALL, [intention('web', 'orders', 'allow')], 'tcp').isAllowed).toBe(true);

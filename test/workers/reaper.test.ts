@@ -50,7 +50,7 @@ const ended = async ({ settled }: Worker) =>
   );
 
 describe('the reaper', () => {
-  it('ends orphans alone, and tells of them in one decision that counts', async () => {
+  it('ends only orphaned tokens, with one decision that has their number', async () => {
     await start();
     const rates: unknown[] = [];
     const { deps } = await startReconciled((consul) =>
@@ -92,7 +92,7 @@ describe('the reaper', () => {
     expect(worker === undefined ? [] : await ended(worker)).toHaveLength(1);
   });
 
-  it('looks once other work is done: what is being mended then makes no orphans', async () => {
+  it('runs after other jobs: a repair in progress leaves no orphans', async () => {
     await start();
     const { deps } = await startReconciled();
     const token = loggedIn(await rig.login('web-app'));
@@ -108,7 +108,7 @@ describe('the reaper', () => {
     expect(await rig.readKey(token, 'config/a')).toBe(200);
   });
 
-  it('ends nothing where the mode ends nothing, and nothing on an incomplete read', async () => {
+  it('ends nothing in modes that remove nothing, or after an incomplete read', async () => {
     await start({ file: { mode: 'extend' } });
     let isSick = false;
     const { deps } = await startReconciled((consul) => ({
@@ -132,7 +132,7 @@ describe('the reaper', () => {
     expect(await reap(deps, nobodyFirst, signal)).toBe(1);
   });
 
-  it('tells what it ended when it is stopped amid its batches, and goes on at the next comparison', async () => {
+  it('reports the ended tokens if it is stopped between batches, and continues at the next comparison', async () => {
     await start();
     const { deps } = await startReconciled();
     for (let at = 0; at < 60; at++) await rig.login('web-app');
@@ -152,7 +152,7 @@ describe('the reaper', () => {
     expect(await reap(deps, nobodyFirst, signal)).toBe(10);
   });
 
-  it('says that it is not known how much a process ended that died', async () => {
+  it('says that the number is unknown if the process died', async () => {
     await start();
     const { deps, store } = await startReconciled();
     await rig.login('web-app');
@@ -165,7 +165,7 @@ describe('the reaper', () => {
     expect(told.map(({ outcome }) => outcome)).toEqual(['unknown', 'applied']);
   });
 
-  it('lets all other work go before it, but not for ever', async () => {
+  it('waits for other jobs, but not for ever', async () => {
     await start();
     const { deps } = await startReconciled();
     const { accessorId } = loggedIn(await rig.login('web-app'));
@@ -187,7 +187,7 @@ describe('the reaper', () => {
     await running;
   });
 
-  it('comes after each complete comparison of the daemon', async () => {
+  it('runs after each complete comparison of the daemon', async () => {
     await start();
     rig.writeFile();
     const daemon = await rig.start();

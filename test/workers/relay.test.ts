@@ -58,7 +58,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 const emptied = async () => (await store.journal.overview()).outboxLength === 0;
 
 describe('the relay', () => {
-  it('moves what was settled to the log, in order, and forgets it', async () => {
+  it('moves settled decisions to the log in order, and forgets them', async () => {
     const settled = await settle(1_203);
     const running = run(deps(), stop.signal);
     await until(emptied);
@@ -89,7 +89,7 @@ describe('the relay', () => {
     await running;
   });
 
-  it('finds by its poll what nobody told it of', async () => {
+  it('finds settlements without a signal by its poll', async () => {
     const running = run(deps(), stop.signal);
     await until(() => log.asked.length > 0);
     await settle(2);
@@ -98,7 +98,7 @@ describe('the relay', () => {
     await running;
   });
 
-  it('does not double a batch whose append failed although it is in', async () => {
+  it('does not repeat a batch whose append failed although the log has it', async () => {
     const settled = await settle(3);
     let fails = 1;
     log.onAppend = (_, keep) => {
@@ -113,7 +113,7 @@ describe('the relay', () => {
     expect(log.asked.at(-1)).toEqual(settled.map((each) => each.id));
   });
 
-  it('sends a batch again that is not in, before anything later', async () => {
+  it('repeats a batch that the log does not have before any later one', async () => {
     const settled = await settle(3);
     let fails = 2;
     log.onAppend = async (_, keep) => {
@@ -132,7 +132,7 @@ describe('the relay', () => {
     expect(log.held).toHaveLength(6);
   });
 
-  it('does not send anything while it cannot learn what stands', async () => {
+  it('sends nothing while it cannot learn what the log has', async () => {
     await settle(3);
     let answers = false;
     let asked = 0;
@@ -181,7 +181,7 @@ describe('the relay', () => {
     expect(checked).toEqual([false, false]);
   });
 
-  it('keeps everything and says what is missing until somebody grants it', async () => {
+  it('keeps all decisions and names the missing permission until it is granted', async () => {
     const settled = await settle(3);
     let reason: string | undefined = 'the brokers are away';
     let checks = 0;
@@ -205,7 +205,7 @@ describe('the relay', () => {
     expect(said).toEqual([{ error: 'the brokers are away' }, { error: 'grant Create' }]);
   });
 
-  it('shuts earlier writers out before it looks what they noted', async () => {
+  it('fences earlier writers before it reads what they noted', async () => {
     const settled = await settle(2);
     const ids = settled.map((each) => each.id);
     // Another relay notes and appends just before it is shut out, and gets no further.
@@ -228,7 +228,7 @@ describe('the relay', () => {
     expect(log.held).toHaveLength(2);
   });
 
-  it('does not read back what it knows to be published', async () => {
+  it('does not read back decisions that it knows to be published', async () => {
     await settle(2);
     const first = run(deps(), stop.signal);
     await until(emptied);
@@ -269,7 +269,7 @@ describe('the relay', () => {
     expect(gauges.at(-1)).toBe(0);
   });
 
-  it('tells how the outbox grows while the log is away', async () => {
+  it('reports the growth of the outbox while the log is unreachable', async () => {
     await settle(2);
     log.onContains = () => {
       throw new Error('away');

@@ -23,28 +23,28 @@ interface Options {
 export function addAdopt(program: Command, cli: Cli): void {
   program
     .command('adopt')
-    .summary('take over unmarked intentions and ACL objects that equal the desired ones')
+    .summary('adopt unmarked intentions and ACL objects that already match the desired state')
     .description(
-      'Finds intention sources and ACL objects without a mark that let through exactly what scopemesh would, and ' +
-        'after asking writes its mark into their Description. From then on scopemesh may change and remove them. ' +
-        'Access stays as it is. What stands in its way and is left is listed with the reason.',
+      'Finds intention sources and ACL objects without a mark that give exactly the access that scopemesh would give, ' +
+        'asks, and writes its mark into their Description. From then on scopemesh may change and remove them. Access ' +
+        'stays as it is. Lists the objects that it leaves unchanged, with the reason.',
     )
     .option('-y, --yes', 'do not ask')
-    .option('--json', 'print one JSON document; takes --yes where something is to be written')
+    .option('--json', 'print one JSON document; needs --yes if there is something to write')
     .addHelpText(
       'after',
       `
-Exit status: 0; 1 on error, or if the answer is no.
+Exit status: 0; 1 on error or if you answer no.
 
 Examples:
-  scopemesh plan     # what is held as ForeignSource, ForeignObject or MarkLost may be adoptable
+  scopemesh plan     # shows holds; ForeignSource, ForeignObject and MarkLost may be adoptable
   scopemesh adopt
   scopemesh adopt --yes --json`,
     )
     .action((options: Options) =>
       withOneShot(
         cli,
-        'the daemon runs and holds the state directory; stop it for as long as scopemesh adopt takes',
+        'the daemon is running and holds the state directory; stop it while scopemesh adopt runs',
         (shot) => takeOver(shot, options, cli),
       ),
     );
@@ -69,7 +69,7 @@ async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void
   };
   const count = found.intentions.length + found.acl.length;
   if (!options.json) show(found, deps.world.mapping.mode, cli);
-  if (count > 0 && !options.yes && !(await confirm(cli, `Adopt these ${count}?`))) {
+  if (count > 0 && !options.yes && !(await confirm(cli, `Adopt these ${count} objects?`))) {
     cli.screen.warn('Nothing was adopted.');
     cli.exit(1);
     return;
@@ -89,7 +89,7 @@ async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void
   for (const adoption of acl)
     await attempt(formatKey(adoption.key), () => adoptAcl(adoption, cause, deps, cli.signal));
   await publish().catch((error: unknown) =>
-    errors.push(`the decisions are kept but not published yet: ${messageOf(error)}`),
+    errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
   );
   const left = (await planShot(shot)).holds.filter(({ reason }) => IN_THE_WAY.has(reason));
   if (options.json) {
@@ -113,7 +113,7 @@ function show(
   { screen }: Cli,
 ): void {
   if (intentions.length + acl.length === 0)
-    screen.line(mode === 'observe' ? 'Mode is observe: nothing is adopted.' : 'Nothing to adopt.');
+    screen.line(mode === 'observe' ? 'Nothing is adopted in mode observe.' : 'Nothing to adopt.');
   const rows = intentions.map((change) => [
     printable(`${change.source.name} -> ${change.resource.destination}`),
     accessText(change.before),

@@ -23,17 +23,17 @@ interface Options {
 export function addApply(program: Command, cli: Cli): void {
   program
     .command('apply')
-    .summary('make Consul equal to the IdP once, after asking')
+    .summary('make Consul match the IdP once, after asking')
     .description(
-      'Plans, asks, and applies the plan once by the same path as the daemon: each write has its decision, ' +
-        'recorded before and settled after it, with you as the principal.',
+      'Plans, asks, and applies the plan once, as the daemon would. Each write has a decision that is recorded before ' +
+        'it and settled after it, and names you as the principal.',
     )
     .option('-y, --yes', 'do not ask')
-    .option('--json', 'print one JSON document; takes --yes where something is to be written')
+    .option('--json', 'print one JSON document; needs --yes if there is something to write')
     .addHelpText(
       'after',
       `
-Exit status: 0; 3 if some changes are held; 1 on error, or if the answer is no.
+Exit status: 0; 3 if some changes are held; 1 on error or if you answer no.
 
 Examples:
   scopemesh apply
@@ -42,7 +42,7 @@ Examples:
     .action((options: Options) =>
       withOneShot(
         cli,
-        'the daemon runs and applies changes itself; scopemesh plan shows what is still to be done',
+        'the daemon is running and applies changes itself; scopemesh plan shows what is pending',
         (shot) => apply(shot, options, cli),
       ),
     );
@@ -83,7 +83,7 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   report(plan, await planAll(), await knownHolds(deps), failures, publishing, shot, options, cli);
 }
 
-/** The plan that somebody said yes to, and that is still the one; undefined for a no. */
+/** The plan that a person confirmed and that has not changed since; undefined for a no. */
 async function confirmed(
   asked: FleetPlan,
   planAll: () => Promise<FleetPlan>,
@@ -134,7 +134,7 @@ function report(
   }
   for (const { key, error } of failures) cli.screen.warn(printable(`scopemesh: ${key}: ${error}`));
   if (publishing !== undefined)
-    cli.screen.warn(printable(`scopemesh: the decisions are kept but not published yet: ${publishing}`));
+    cli.screen.warn(printable(`scopemesh: the decisions are stored but not published yet: ${publishing}`));
   if (failures.length > 0 || publishing !== undefined) cli.exit(FAILED);
   else if (after.holds.length > 0) cli.exit(SOME_HELD);
 }

@@ -9,7 +9,7 @@ export function addCompletion(program: Command, cli: Cli): void {
     .command('completion')
     .summary('print a completion script for a shell')
     .description('Prints a completion script for bash, zsh or fish.')
-    .addArgument(new Argument('<shell>', 'whose script').choices(SHELLS))
+    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
     .addHelpText(
       'after',
       `
@@ -21,7 +21,7 @@ Examples:
     .action((shell: Shell) => cli.screen.line(completionScript(program, shell)));
 }
 
-/** What may follow each command: its commands and its options, those of the program included. */
+/** What may follow each command: its subcommands and options, and the options of the program. */
 interface Node {
   /** The words that lead here, without the program's name. */
   readonly path: readonly string[];
@@ -45,7 +45,7 @@ function nodesOf(command: Command, path: readonly string[], inherited: Node['wor
     ...command.options.flatMap(({ long, description }) =>
       typeof long === 'string' ? [{ word: long, help: description }] : [],
     ),
-    { word: '--help', help: 'display help for command' },
+    { word: '--help', help: 'show help' },
   ];
   const all = [...new Map([...inherited, ...options].map((each) => [each.word, each])).values()];
   const commands = command.commands.map((each) => ({ word: each.name(), help: each.summary() }));
@@ -58,7 +58,7 @@ function nodesOf(command: Command, path: readonly string[], inherited: Node['wor
   ];
 }
 
-/** The longest path of commands that was typed decides; words that begin with - are no commands. */
+/** The longest path of commands that was typed decides. Words that begin with - are not commands. */
 function bashScript(nodes: readonly Node[]): string {
   const cases = nodes
     .map(

@@ -23,15 +23,18 @@ interface Filter {
 export function addDecisions(program: Command, cli: Cli): void {
   const decisions = program
     .command('decisions')
-    .summary('the log of every change and refusal, and why')
+    .summary('show the log of every change and refusal, with the reason')
     .description(
-      'The decision log: every change, every hold and every refusal, with its cause and its reason.',
+      'Shows the decision log: every change, every hold and every refusal, with its cause and its reason.',
     )
     .helpCommand(false);
   withFilter(decisions.command('list'))
     .summary('print the decisions made so far')
-    .description('Prints the decisions made so far, oldest first.')
-    .option('-n, --limit <number>', 'only the newest so many', parseLimit)
+    .description(
+      'Prints the decisions made so far, oldest first. Works also if the configuration file has faults elsewhere than ' +
+        'in owner, decisions and state.',
+    )
+    .option('-n, --limit <number>', 'print only this many of the newest decisions', parseLimit)
     .addHelpText(
       'after',
       `
@@ -42,8 +45,10 @@ Examples:
     )
     .action((filter: Filter) => list(filter, cli));
   withFilter(decisions.command('tail'))
-    .summary('print decisions as they are made, until ctrl-c')
-    .description('Prints decisions as they are made, until ctrl-c; with --since also those made since then.')
+    .summary('print decisions as they are made, until you press ctrl-c')
+    .description(
+      'Prints decisions as they are made, until you press ctrl-c. With --since also those made since then.',
+    )
     .addHelpText(
       'after',
       `
@@ -55,13 +60,13 @@ Examples:
   decisions
     .command('verify')
     .summary('check the hash chain of the log')
-    .description('Checks the hash chain of the decision log, or of lines that decisions list --json printed.')
-    .option('--input <file>', 'a file of CloudEvents, one a line, instead of the log')
+    .description('Checks the hash chain of the decision log, or of lines printed by decisions list --json.')
+    .option('--input <file>', 'check a file with one CloudEvent per line instead of the log')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
-Exit status: 0 if the chain holds; 5 if it is broken; 1 if there is none to check, or on error.
+Exit status: 0 if the chain is intact; 5 if it is broken; 1 if there is no chain, or on error.
 
 Example:
   scopemesh decisions list --json > decisions.jsonl
@@ -72,9 +77,12 @@ Example:
 
 function withFilter(command: Command): Command {
   return command
-    .option('--json', 'print one CloudEvent a line')
+    .option('--json', 'print one CloudEvent per line')
     .option('--since <when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseSince)
-    .option('--subject <subject>', 'only those of this subject, or below it with a final /');
+    .option(
+      '--subject <subject>',
+      'print only decisions about this subject; with a final / also those below it',
+    );
 }
 
 async function list(filter: Filter, cli: Cli): Promise<void> {
@@ -99,7 +107,7 @@ async function tail(filter: Filter, cli: Cli): Promise<void> {
     for await (const decision of readLog(settings, cli, filter.since ?? 'end', true))
       if (isAbout(decision, filter.subject)) print(decision, filter, cli);
   } catch (error) {
-    // ctrl-c is how it is meant to end.
+    // ctrl-c is the normal end.
     if (!cli.signal.aborted) throw error;
   }
 }
@@ -112,7 +120,7 @@ async function* readLog(
 ): AsyncIterable<Decision> {
   if (!hasDecisionLog(settings)) {
     sayEmpty(settings.state.directory, cli);
-    // No decision was ever made here: reading must not leave a file behind.
+    // There are no decisions: reading must not create a file.
     if (!follow) return;
   }
   const log = await cli.around.parts.openDecisionLog(settings, cli.runtime(true));
@@ -123,13 +131,13 @@ async function* readLog(
   }
 }
 
-/** Silence would look as if nothing had happened, where perhaps another directory was meant. */
+/** An empty answer could also mean that state.directory is the wrong one. */
 function sayEmpty(directory: string, cli: Cli): void {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
-    const message = `state.directory ${directory} is no directory; set the one in which the daemon keeps its state`;
+    const message = `state.directory ${directory} is not a directory; set it to the directory in which the daemon keeps its state`;
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
-  cli.screen.warn(printable(`no decisions yet in ${directory} (state.directory)`));
+  cli.screen.warn(printable(`there are no decisions yet in ${directory} (state.directory)`));
 }
 
 function print(decision: Decision, filter: Filter, cli: Cli): void {
@@ -146,7 +154,7 @@ function isAbout(decision: Decision, subject: string | undefined): boolean {
   return subject.endsWith('/') ? decision.subject.startsWith(subject) : decision.subject === subject;
 }
 
-/** There is no chain yet, and what cannot be verified must not look as if it were. */
+/** There is no hash chain yet, and the answer must not look as if one had been verified. */
 async function verify(options: { readonly input?: string; readonly json?: true }, cli: Cli): Promise<void> {
   let count = 0;
   const source =
@@ -155,8 +163,8 @@ async function verify(options: { readonly input?: string; readonly json?: true }
       : readLines(options.input);
   for await (const _ of source) count++;
   const message =
-    `nothing was verified: these ${count} decisions carry no hash chain. This version of scopemesh does not ` +
-    'write one yet, so changes to the log by somebody else cannot be seen';
+    `nothing was verified: these ${count} decisions have no hash chain. This version of scopemesh does not write ` +
+    'one yet, so nobody can see whether somebody changed the log';
   if (options.json) cli.screen.json({ verified: false, decisions: count, chain: 'absent', message });
   else cli.screen.warn(`scopemesh: ${message}`);
   cli.exit(1);
@@ -187,7 +195,7 @@ async function openInput(path: string): Promise<FileHandle> {
     if (statSync(path).isDirectory()) throw new Error('it is a directory');
     return await open(path);
   } catch (error) {
-    const message = `--input ${path} cannot be read (${messageOf(error)}); give a file of what scopemesh decisions list --json printed`;
+    const message = `--input ${path} cannot be read (${messageOf(error)}); give a file that scopemesh decisions list --json printed`;
     throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
   }
 }

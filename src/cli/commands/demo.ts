@@ -13,17 +13,20 @@ interface Flags {
 export function addDemo(program: Command, cli: Cli): void {
   program
     .command('demo')
-    .summary('a small mesh and identity provider to play with')
+    .summary('run a small mesh and identity provider to try scopemesh')
     .description(
-      'Starts a Consul, an identity provider, a shop of ten services and scopemesh, all on the loopback, and shows ' +
-        'what to try. Nothing outside of its state directory is touched. A consul on the PATH is used if there is one.',
+      'Starts Consul, an identity provider, a shop of ten services and scopemesh, all on the loopback interface, and ' +
+        'shows what to try. It writes only to its state directory. It uses a consul on the PATH if there is one.',
     )
-    .option('--port <port>', 'where scopemesh listens (8080, or a free one)', parsePort)
-    .option('--consul-port <port>', 'where Consul listens (8500, or a free one)', parsePort)
-    .option('--idp-port <port>', 'where the identity provider listens (8085, or a free one)', parsePort)
-    .option('--embedded', 'the embedded Consul, even if there is a consul on the PATH')
-    .option('--state <directory>', 'keep what it writes here (a temporary directory, removed at the end)')
-    .option('--json', 'print one line of JSON with addresses and tokens once ready, and nothing else')
+    .option('--port <port>', 'port of scopemesh (default: 8080, or a free port)', parsePort)
+    .option('--consul-port <port>', 'port of Consul (default: 8500, or a free port)', parsePort)
+    .option('--idp-port <port>', 'port of the identity provider (default: 8085, or a free port)', parsePort)
+    .option('--embedded', 'use the embedded Consul even if there is a consul on the PATH')
+    .option(
+      '--state <directory>',
+      'keep the state here (default: a temporary directory that is removed at the end)',
+    )
+    .option('--json', 'print only one line of JSON with addresses and tokens once everything runs')
     .addHelpText(
       'after',
       `
@@ -39,7 +42,7 @@ Examples:
         import('../../demo/reporter.js'),
       ]);
       const { stdout, stderr, environment, onReload, parts, runDaemon } = cli.around;
-      // There is nothing to reload here: SIGHUP says that the terminal was closed.
+      // The demo has nothing to reload: SIGHUP means that the terminal was closed.
       const hangUp = new AbortController();
       onReload(() => hangUp.abort());
       await runDemo(
@@ -63,5 +66,5 @@ Examples:
 function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError('A port is a number from 0 (any free one) to 65535.');
+  throw new InvalidArgumentError('write a number from 0 (any free port) to 65535.');
 }

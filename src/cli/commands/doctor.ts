@@ -25,16 +25,17 @@ import { printable, type Screen } from '../terminal/screen.js';
 export function addDoctor(program: Command, cli: Cli): void {
   program
     .command('doctor')
-    .summary('check every server, permission and claim, and say how to mend each')
+    .summary('check servers, permissions and claims, and say how to fix each problem')
     .description(
-      'Checks Consul, the identity providers, the queue and the decision log, what the configured credentials may do, ' +
-        'and whether rules and claims find what they name. Changes nothing in Consul or at the IdP.',
+      'Checks Consul, the identity providers, the queue and the decision log, the permissions of the configured ' +
+        'credentials, and whether rules and claims match what exists. Asks the running daemon what waits for a ' +
+        'person. Changes nothing.',
     )
     .option('--json', 'print one JSON document: findings and summary')
     .addHelpText(
       'after',
       `
-Exit status: 0; 1 if there is an error among the findings.
+Exit status: 0; 1 if one of the findings is an error.
 
 Examples:
   scopemesh doctor
@@ -54,7 +55,7 @@ Examples:
 
 async function examine(cli: Cli): Promise<readonly Finding[]> {
   const config = await cli.openConfig();
-  // What goes wrong is told as a finding: the log would say it twice.
+  // Findings report every failure, so the log would repeat it.
   const runtime = { ...cli.runtime(true), logger: silentLogger };
   const { clock } = runtime;
   const { parts } = cli.around;
@@ -105,8 +106,8 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
 
 const UNREAD = notice(
   'rules',
-  'rules and claims are not checked, because Consul cannot be read completely',
-  'mend what is said of Consul first',
+  'rules and claims are not checked, because Consul could not be read completely',
+  'fix the findings about Consul first',
 );
 
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'notice', 'ok'];
@@ -116,7 +117,7 @@ function count(findings: readonly Finding[]): Readonly<Record<Severity, number>>
   return { error: of('error'), warning: of('warning'), notice: of('notice'), ok: of('ok') };
 }
 
-/** The worst last, where the eye is when it ends. */
+/** The worst findings come last, next to the prompt. */
 function print(findings: readonly Finding[], screen: Screen): void {
   const { colors } = screen;
   const paint = { error: colors.red, warning: colors.yellow, notice: colors.cyan, ok: colors.green };
@@ -133,5 +134,5 @@ function print(findings: readonly Finding[], screen: Screen): void {
   const words = (['error', 'warning', 'notice'] as const).map(
     (severity) => `${sum[severity]} ${severity}${sum[severity] === 1 ? '' : 's'}`,
   );
-  screen.line(colors.bold(`${words.join(', ')}, ${sum.ok} as ${sum.ok === 1 ? 'it' : 'they'} should be.`));
+  screen.line(colors.bold(`${words.join(', ')}, ${sum.ok} ok.`));
 }

@@ -10,7 +10,7 @@ import { printable } from '../terminal/screen.js';
 
 const CANNOT_LOG_IN = 4;
 
-/** What one client, named `provider/client id`, may do with Consul itself. */
+/** Explains what one client, named `provider/client id`, may do with Consul. */
 export function explainClient(sides: BothSides, name: string, cli: Cli, isJson: boolean): void {
   const { world, areOrdersKnown } = sides;
   const slash = name.indexOf('/');
@@ -18,7 +18,7 @@ export function explainClient(sides: BothSides, name: string, cli: Cli, isJson: 
   const found = clientLogin(sides, id, systemClock.now());
   if (found === undefined) {
     const providers = world.mapping.providers.join(', ');
-    const message = `no provider has the client ${name}; write PROVIDER/CLIENT-ID, with one of these providers: ${providers}`;
+    const message = `no provider has the client ${name}; write PROVIDER/CLIENT-ID with one of these providers: ${providers}`;
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
   const view = toLoginView(found);

@@ -13,23 +13,23 @@ import { claimText, groupClaim, groupHint, personClaims, type TokenClaim } from 
 
 const CANNOT_LOG_IN = 4;
 
-/** What one mapped group means for a person. */
+/** What one mapped group gives a person. */
 export interface GroupOfPerson {
   readonly group: string;
   /** Null: the members could not be read. */
   readonly isMember: boolean | null;
   readonly role: string;
-  /** What the person's access token must have for this group; null where the provider is unknown. */
+  /** What the person's access token must have for this group; null if the provider is unknown. */
   readonly tokenClaim: TokenClaim | null;
-  /** How to make the provider write it; null where there is no choice. */
+  /** A setting of the provider that changes the group's name in the token; null if there is none. */
   readonly hint: string | null;
-  /** ACL rules that the group gives; null where they give nothing. */
+  /** The ACL rules that the person gets by the group; null if none. */
   readonly rules: string | null;
-  /** Whether the role stands in Consul. */
+  /** Whether Consul has the role. */
   readonly stands: boolean;
 }
 
-/** What a person may do with Consul by their groups. */
+/** What a person may do with Consul because of their groups. */
 function personView(sides: Pick<BothSides, 'world' | 'acl' | 'config'>, provider: string, subject: string) {
   const { world, acl, config } = sides;
   const { mapping } = world;
@@ -61,7 +61,7 @@ function personView(sides: Pick<BothSides, 'world' | 'acl' | 'config'>, provider
     groups.some(({ rules, stands }) => rules !== null && stands);
   return {
     person: { provider, subject, actorKind: 'human' as const },
-    /** Now: where it is not made yet, `login` says what it will be. */
+    /** True only if Consul has the auth method already; `login` also shows one that is only planned. */
     mayLogIn: mayEver && isMade,
     isMade,
     login:
@@ -79,7 +79,7 @@ function personView(sides: Pick<BothSides, 'world' | 'acl' | 'config'>, provider
   };
 }
 
-/** What one person, named `provider/subject`, may do with Consul itself. */
+/** Explains what one person, named `provider/subject`, may do with Consul. */
 export function explainPerson(sides: BothSides, name: string, cli: Cli, isJson: boolean): void {
   const slash = name.indexOf('/');
   const [provider, subject] = [name.slice(0, slash), name.slice(slash + 1)];
@@ -87,7 +87,7 @@ export function explainPerson(sides: BothSides, name: string, cli: Cli, isJson: 
   if (!providers.includes(provider) || subject === '')
     throw new SyncError(
       'ERR_CONFIG',
-      `write PROVIDER/SUBJECT, the sub of the person's tokens, with one of these providers: ${providers.join(', ')}`,
+      `write PROVIDER/SUBJECT, where SUBJECT is the sub of the person's tokens, with one of these providers: ${providers.join(', ')}`,
       { retriable: false },
     );
   const view = personView(sides, provider, subject);
@@ -109,21 +109,20 @@ function print(
   if (login !== null) {
     fact(
       'consul',
-      `for ${durationText(login.maxTokenTtlSeconds)} at most, by auth method ${login.authMethod}`,
+      `for at most ${durationText(login.maxTokenTtlSeconds)}, by auth method ${login.authMethod}`,
     );
     fact('login', login.command);
-    const [first, ...others] = login.tokenClaims;
-    if (first !== undefined) fact('token', `the access token must fulfil all of these: ${claimText(first)}`);
-    for (const claim of others) fact('', claimText(claim));
+    fact('token', 'the access token must meet all of these conditions:');
+    for (const claim of login.tokenClaims) fact('', claimText(claim));
   }
   for (const { group, isMember, rules, stands, tokenClaim, hint } of groups) {
-    const note = rules !== null && !stands ? '; not made yet, see scopemesh plan' : '';
+    const note = rules !== null && !stands ? '; not in Consul yet, see scopemesh plan' : '';
     if (rules !== null) fact('group', `${group}: ${rules}${note}`);
-    else fact('group', `${group}: ${isMember === null ? 'its members could not be read' : 'no member'}`);
+    else fact('group', `${group}: ${isMember === null ? 'its members could not be read' : 'not a member'}`);
     if (rules === null || tokenClaim === null) continue;
     fact('', `in the token, ${claimText(tokenClaim)}`);
     if (hint !== null) fact('', hint);
   }
-  if (groups.length === 0) fact('group', 'the configuration maps none of this provider');
+  if (groups.length === 0) fact('group', 'no group of this provider is mapped in the configuration');
   for (const { reason, detail } of holds) fact('held', `${reason}: ${detail}`);
 }

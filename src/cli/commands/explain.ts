@@ -23,7 +23,7 @@ import { explainClient } from './explain-client.js';
 import { explainPerson } from './explain-person.js';
 
 const NOT_ALLOWED = 4;
-/** The log may be long, and the rest of the answer does not depend on it. */
+/** The log may be long, and the rest of the answer does not need it. */
 const LOG_TIMEOUT_MS = 5_000;
 
 interface Options {
@@ -37,27 +37,27 @@ interface Options {
 export function addExplain(program: Command, cli: Cli): void {
   program
     .command('explain')
-    .summary('why a call is allowed or not')
+    .summary('explain why a call is allowed or not')
     .description(
-      'Says whether SOURCE may call DESTINATION by what Consul has now, which intention decides, and which claim, ' +
-        'client, scopes and rules are behind it; also what is held, what is due, and what keeps an allowed call from ' +
-        'working. Where the client may log in to Consul: by which auth method, for how long, and for what.',
+      'Shows whether Consul lets SOURCE call DESTINATION now, which intention decides, and the claim, client, scopes ' +
+        'and rules behind it. Also shows holds, pending changes, and why an allowed call may still fail. If the client ' +
+        'may log in to Consul, shows the auth method, the lifetime and the permissions.',
     )
     .argument('[source]', 'the calling service')
     .argument('[destination]', 'the called service')
-    .option('--client <provider/client-id>', 'ask instead what one OAuth client may do with Consul itself')
+    .option('--client <provider/client-id>', 'explain what one OAuth client may do with Consul instead')
     .option(
       '--person <provider/subject>',
-      'ask instead what one person may do with Consul itself, by their groups',
+      'explain what one person may do with Consul because of their groups instead',
     )
-    .option('--method <method>', 'ask about one HTTP request; with --path', parseMethod)
-    .option('--path <path>', 'its path; of a GET without --method', parsePath)
+    .option('--method <method>', 'explain one HTTP request; needs --path', parseMethod)
+    .option('--path <path>', 'the path of the request; without --method it is a GET', parsePath)
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
-Exit status: 0 if the call is allowed (without --path: if any request is), or if who --client or
---person names may log in now; 4 if not, or if that is not made yet (scopemesh plan); 1 on error.
+Exit status: 0 if the call is allowed (without --path: if any request is allowed), or if the client
+or person may log in now; 4 if not, also if the login is only planned (scopemesh plan); 1 on error.
 
 Examples:
   scopemesh explain web orders
@@ -80,12 +80,11 @@ Examples:
         if (person !== undefined && source === undefined && client === undefined)
           return withBothSides(cli, async (sides) => explainPerson(sides, person, cli, isJson));
         if (client !== undefined || person !== undefined || source === undefined || destination === undefined)
-          return command.error(
-            'error: name a source and a destination, one client with --client, or one person with --person',
-            { exitCode: 1 },
-          );
+          return command.error('error: give a source and a destination, or --client, or --person', {
+            exitCode: 1,
+          });
         if (options.method !== undefined && options.path === undefined)
-          return command.error('error: give --path too: --method asks about one request', { exitCode: 1 });
+          return command.error('error: --method needs --path', { exitCode: 1 });
         await withBothSides(cli, async (sides) => {
           const explanation = await judge(sides, source, destination, options, cli);
           const circumstances = await look(sides, explanation, cli);
@@ -141,7 +140,7 @@ async function judge(
   });
 }
 
-/** What the client of the source may do with Consul itself; null where that is nothing and nothing is in its way. */
+/** What the client of the source may do with Consul; null if that is nothing and no hold or limit explains it. */
 function consulAccess(sides: BothSides, { client }: Explanation): LoginView | null {
   const found = client && clientLogin(sides, client, systemClock.now());
   if (found === undefined) return null;
@@ -175,7 +174,7 @@ async function look(
   };
 }
 
-/** Read from the log if that can be done within a few seconds; else it is said why not. */
+/** The last decision if the log can be read within a few seconds; otherwise the reason why not. */
 async function lastDecision(
   config: Config,
   subject: string,
@@ -189,7 +188,7 @@ async function lastDecision(
     const stop = AbortSignal.any([cli.signal, timeout]);
     for await (const decision of log.read({ from: 'start', follow: false }, stop))
       if (decision.subject === subject) last = decision;
-    const logTrouble = timeout.aborted ? { logTrouble: 'it is too long to be read through here' } : {};
+    const logTrouble = timeout.aborted ? { logTrouble: 'it is too long' } : {};
     return { ...(last === undefined ? {} : { lastDecision: last }), ...logTrouble };
   } catch (error) {
     cli.signal.throwIfAborted();

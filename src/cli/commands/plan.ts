@@ -8,7 +8,7 @@ import { planDocument } from '../plan-view.js';
 import { readKnownHolds } from '../recorded-holds.js';
 import { mayBeApproved, printPlan } from '../terminal/plan-text.js';
 
-/** With `--detailed-exitcode`, as terraform has it. */
+/** With `--detailed-exitcode`, as in terraform. */
 const CHANGES_PENDING = 2;
 
 export function addPlan(program: Command, cli: Cli): void {
@@ -16,11 +16,11 @@ export function addPlan(program: Command, cli: Cli): void {
     .command('plan')
     .summary('show what would change in Consul, and why')
     .description(
-      'Reads the identity providers and Consul completely and prints the changes, each with its reason. ' +
+      'Reads the identity providers and Consul completely and prints the changes and holds, each with its reason. ' +
         'Writes nothing, needs no state directory, and may run beside the daemon.',
     )
     .option('--json', 'print one JSON document: changes, holds and summary')
-    .option('--detailed-exitcode', 'exit 2 if changes are pending; held ones do not count')
+    .option('--detailed-exitcode', 'exit with 2 if changes are pending; holds do not count')
     .addHelpText(
       'after',
       `

@@ -14,17 +14,17 @@ import { type ProviderView, printProviders } from '../terminal/providers-text.js
 export function addProviders(program: Command, cli: Cli): void {
   program
     .command('providers')
-    .summary('what works of each identity provider now, and what is missing')
+    .summary('show the state of each identity provider, and what is missing')
     .description(
       'Asks the running daemon for the last event, the last poll, the cursor, shared signals, subscriptions, missed ' +
-        'signals and the last complete read of each provider, and the provider itself for what the configured credentials may read. ' +
-        'Without a daemon the second alone. Changes nothing.',
+        'events and the last complete read of each provider. Asks each provider what the configured credentials may ' +
+        'read; without a daemon this is all that it shows. Changes nothing.',
     )
     .option('--json', 'print one JSON document: daemon and providers')
     .addHelpText(
       'after',
       `
-Exit status: 0; 1 if a provider cannot be asked or its credentials lack something.
+Exit status: 0; 1 if a provider cannot be reached or its credentials lack a permission.
 
 Examples:
   scopemesh providers
@@ -55,7 +55,7 @@ Examples:
     });
 }
 
-/** `access` is null for a kind that cannot tell. */
+/** `access` is null for a provider kind that cannot report it. */
 async function checkAccess(
   config: Config,
   settings: Config['providers'][number],

@@ -5,11 +5,12 @@ import { ROLES, type Role } from '../run-daemon.js';
 export function addRun(program: Command, cli: Cli): void {
   program
     .command('run')
-    .summary('the daemon: keep both sides equal until it is stopped')
+    .summary('run the daemon: keep Consul equal to the IdP until it is stopped')
     .description(
-      'The daemon. SIGTERM or ctrl-c finishes what runs and exits 0, a second one exits 1; SIGHUP reads the file again.',
+      'Runs the daemon. At SIGTERM or ctrl-c it finishes running jobs and exits with 0; at a second one it exits with 1 at ' +
+        'once. At SIGHUP it reads the configuration file again.',
     )
-    .option('--only <roles>', `only some of its parts: ${ROLES.join(',')}`, parseRoles, [...ROLES])
+    .option('--only <roles>', `run only these parts of it: ${ROLES.join(',')}`, parseRoles, [...ROLES])
     .addHelpText(
       'after',
       `
@@ -27,7 +28,7 @@ Examples:
           signal,
         );
       } catch (error) {
-        // Stopped before it ran: as clean a stop as any.
+        // A stop during the start is a clean stop as well.
         if (!signal.aborted || error !== signal.reason) throw error;
       }
     });

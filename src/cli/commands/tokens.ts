@@ -18,19 +18,19 @@ interface Options {
 export function addTokens(program: Command, cli: Cli): void {
   program
     .command('tokens')
-    .summary('list every ACL token of Consul, and whose login could replace the static ones')
+    .summary('list the ACL tokens of Consul, and the logins that could replace static ones')
     .description(
-      'Lists the ACL tokens of Consul: from a login, static, anonymous or for everything; how old they are, when they ' +
-        'end, what they may do, and which OAuth client certainly gets as much by logging in. Never their secrets. ' +
-        'Where a provider cannot be read, its clients are not looked at, which is said. ' +
-        'Changes nothing. The token of scopemesh needs acl = "read" for it.',
+      'Lists the ACL tokens of Consul: their kind (login, static, anonymous or management), age, expiry and ' +
+        'permissions, and an OAuth client that gets at least the same permissions by logging in. Never shows secrets. ' +
+        'If a provider cannot be read, its clients are not checked. Changes nothing. The token of scopemesh needs ' +
+        'acl = "read".',
     )
-    .option('--static', 'only those that somebody made and keeps')
+    .option('--static', 'list only static tokens')
     .option('--json', 'print one JSON document: tokens and summary')
     .addHelpText(
       'after',
       `
-Exit status: 0; 1 on error, and where the list cannot be read completely.
+Exit status: 0; 1 on error or if the list is incomplete.
 
 Examples:
   scopemesh tokens
@@ -41,7 +41,7 @@ Examples:
       const unread = new Map<string, string>();
       const show = async ({ consul, world, acl }: BothSides) => {
         const now = systemClock.now();
-        // Where ACLs are off there is nothing to list, which is no error.
+        // If ACLs are off, an empty list is correct.
         const { aclsEnabled } = await consul.inspect(cli.signal);
         const tokens = aclsEnabled ? await consul.acl.tokens('all', cli.signal) : [];
         const ownId = (await consul.readAclToken(cli.signal))?.accessorId;
@@ -72,7 +72,7 @@ Examples:
 
 const NONE: GrantObjects = { policies: [], roles: [] };
 
-/** Policies and roles; why not, where this token may not see them. */
+/** Policies and roles; the reason as text if this token may not read them. */
 async function readObjects(consul: Consul, signal: AbortSignal): Promise<GrantObjects | string> {
   try {
     return await consul.acl.read(() => true, signal);

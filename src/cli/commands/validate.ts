@@ -7,13 +7,13 @@ export function addValidate(program: Command, cli: Cli): void {
     .command('validate')
     .summary('check the configuration file without any server')
     .description(
-      'Checks the configuration file without any server; every fault is told at once, with its line and column.',
+      'Checks the configuration file without any server and reports every fault with its line and column.',
     )
     .option('--json', 'print one JSON document: valid, and problems')
     .addHelpText(
       'after',
       `
-Exit status: 0 if the file is right; 1 if not.
+Exit status: 0 if the file is valid; 1 if not.
 
 Examples:
   scopemesh validate

@@ -9,13 +9,13 @@ import { durationText } from '../terminal/duration-text.js';
 import { wantsAcl } from './acl-use.js';
 import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 
-/** So much of its life a token has left when whoever logs in has renewed it. */
+/** A sidecar that renews its token does so before less than this share of its life is left. */
 const RENEWED = 1 / 3;
 
 const RENEW =
-  'let a sidecar renew as deploy/sidecar-login.sh does, by registering the service again and restarting the proxy, or give it a token that does not end';
+  'renew the token as deploy/sidecar-login.sh does (register the service again and restart the proxy), or use a token that does not expire';
 
-/** Tokens that are static, that sidecars and agents depend on, and how long agents honour what was taken away. */
+/** Static tokens, the tokens of sidecars and agents, and how long agents accept a revoked token. */
 export async function aclFindings(
   config: Config,
   consul: Consul,
@@ -52,8 +52,8 @@ async function tokenReads(
       notice(
         'acl.tokens',
         isWeak
-          ? 'static tokens, and those of sidecars, cannot be seen, because the ACL token may not read ACLs'
-          : `the ACL tokens cannot be read completely: ${messageOf(cause)}`,
+          ? 'static tokens and the tokens of sidecars are not checked, because the ACL token may not read ACLs'
+          : `the list of ACL tokens is incomplete: ${messageOf(cause)}`,
         'run scopemesh doctor once with a token that has acl = "read"',
       ),
     ];
@@ -64,18 +64,18 @@ function countFinding(tokens: readonly AclToken[], ownId: string | undefined): F
   const id = 'acl.tokens';
   const counts = countTokens(tokens.filter(({ accessorId }) => accessorId !== ownId));
   const still = counts.static + counts['static-expiring'];
-  const all = `of ${tokens.length} ACL tokens ${still} are static (${counts['static-expiring']} of them with an end), ${counts.management} for management, ${counts.login} from logins`;
-  const beside = `${all}; the one in use here is left out`;
+  const all = `${tokens.length} ACL tokens: ${still} static (${counts['static-expiring']} of them expire), ${counts.management} for management, ${counts.login} from logins`;
+  const beside = `${all}; without the token in use here`;
   return still === 0
     ? ok(id, beside)
     : notice(
         id,
         beside,
-        'see scopemesh tokens --static for what each may do and whose login would do instead',
+        'run scopemesh tokens --static to see what each may do and which login could replace it',
       );
 }
 
-/** Consul tells nobody which token a proxy uses, so that a service is told by the tokens that it could be. */
+/** Consul does not show which token a proxy uses, so each service is judged by the tokens that it could use. */
 function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: number): readonly Finding[] {
   const id = 'sidecars.tokens';
   const findings: Finding[] = [];
@@ -85,7 +85,7 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
     const last = lastToEnd(own);
     if (last === undefined || unclear.length > 0) continue;
     const left = (last.end - now) / 1000;
-    const message = `${endText(own.length, service, left)}; a sidecar whose token has ended is never told of a denial again, and looks healthy`;
+    const message = `${endText(own.length, service, left)}; a sidecar whose token has expired receives no further denials, and still looks healthy`;
     const isRenewed = last.token.authMethod !== undefined && left > RENEWED * last.lifeSeconds;
     findings.push(isRenewed ? notice(id, message, RENEW) : warning(id, message, RENEW));
   }
@@ -93,24 +93,24 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
     findings.push(
       error(
         id,
-        `no live ACL token may write ${namesText(dead)}: their sidecars run with a token that is gone, and are never told of a denial again`,
-        'register these services again with a live token, and restart their proxies with it',
+        `no valid ACL token may write ${namesText(dead)}: their sidecars use a token that no longer exists and receive no further denials`,
+        'register these services again with a valid token, and restart their proxies with it',
       ),
     );
   if (strange.length > 0)
     findings.push(
       warning(
         id,
-        `no live ACL token is that of ${namesText(strange)}: their sidecars run with one that may write every service, or with one that is gone and are then never told of a denial again; Consul does not say which`,
-        'give each service a token of its own, register it again with that and restart its proxy; of an Envoy whose own token is gone ADMIN/stats?filter=control_plane.connected_state says 0, and of a registration whose token is gone nothing tells',
+        `services without a valid ACL token of their own: ${namesText(strange)}; their sidecars use either a token that may write every service, or one that no longer exists and then receive no further denials; Consul does not show which`,
+        'give each service its own token, register it again with that token and restart its proxy; if the token of an Envoy itself is gone, ADMIN/stats?filter=control_plane.connected_state is 0; nothing shows that the token of a registration is gone',
       ),
     );
   return findings.length === 0
-    ? [ok(id, 'every service with a sidecar has a live ACL token of its own that does not end')]
+    ? [ok(id, 'every service with a sidecar has a valid ACL token of its own that does not expire')]
     : findings;
 }
 
-/** Of tokens that all end. */
+/** The token that expires last; undefined if one of them does not expire. */
 function lastToEnd(tokens: readonly AclToken[]) {
   const ends = tokens.map((token) => {
     const end = Date.parse(token.expiresAt ?? '');
@@ -123,11 +123,11 @@ function lastToEnd(tokens: readonly AclToken[]) {
 function endText(count: number, whose: string, seconds: number): string {
   const last = durationText(seconds);
   return count === 1
-    ? `the only ACL token of ${whose} ends in ${last}`
-    : `all ${count} ACL tokens of ${whose} end, the last of them in ${last}`;
+    ? `the only ACL token of ${whose} expires in ${last}`
+    : `all ${count} ACL tokens of ${whose} expire, the last one in ${last}`;
 }
 
-/** An agent whose token has ended can register nothing and answers to no change. */
+/** An agent whose token has expired cannot register anything. */
 function agentFindings(tokens: readonly AclToken[], now: number): readonly Finding[] {
   const byNode = new Map<string, AclToken[]>();
   for (const token of tokens)
@@ -138,47 +138,44 @@ function agentFindings(tokens: readonly AclToken[], now: number): readonly Findi
     return [
       warning(
         'agents.tokens',
-        `${endText(own.length, `node ${node}`, (last.end - now) / 1000)}; an agent that uses one registers nothing after that`,
-        'give agents tokens that do not end, or set a new one with consul acl set-agent-token before',
+        `${endText(own.length, `node ${node}`, (last.end - now) / 1000)}; an agent that uses one cannot register anything after that`,
+        'give agents tokens that do not expire, or set a new one in time with consul acl set-agent-token',
       ),
     ];
   });
 }
 
-/** From the configuration of the one agent that answers; servers have no such caches for their own. */
+/** From the configuration of the one agent that answers. Servers do not cache their own tokens. */
 function cacheFindings(cache: AclCacheSeconds | undefined): readonly Finding[] {
   const id = 'acl.cache';
   if (cache === undefined)
     return [
       notice(
         id,
-        'how long agents honour a token that was revoked cannot be read: 30 s by default, and at once for what comes of a role',
+        'how long agents accept a revoked token cannot be read: by default 30 s, but access by a role ends at once',
         'give the token agent:read',
       ),
     ];
   const { role, policy, token } = cache;
-  const times = `of roles for ${role} s, of tokens for ${token} s, of policies for ${policy} s`;
+  const times = `roles for ${role} s, tokens for ${token} s, policies for ${policy} s`;
   if (role > 0)
     return [
       warning(
         id,
-        `a revocation can be outlived by ${durationText(Math.max(role, token))}: the agent asked honours what it knows ${times}`,
-        'set acl.role_ttl = "0s" on every client agent; what scopemesh gives comes of roles and then ends at once',
+        `access can outlive a revocation by ${durationText(Math.max(role, token))}: this agent caches ${times}`,
+        'set acl.role_ttl = "0s" on every client agent; all access that scopemesh gives comes from roles, so it then ends at once',
       ),
     ];
   return [
-    ok(
-      id,
-      `what comes of a role ends at once; the agent asked honours what it knows ${times}, and others have settings of their own`,
-    ),
+    ok(id, `access by a role ends at once: this agent caches ${times}; other agents may have other settings`),
   ];
 }
 
 function drainFinding(): Finding {
   return notice(
     'envoy.drain-time',
-    'an open connection outlives a denial by the drain time of its Envoy, 600 s unless it was started otherwise; Consul does not know it',
-    'look at each Envoy: curl -s ADMIN/server_info | jq .command_line_options.drain_time; start it with -- --drain-time-s 5 or what you can bear',
+    'an open connection outlives a denial by the drain time of its Envoy, which is 600 s by default; Consul does not know it',
+    'check each Envoy: curl -s ADMIN/server_info | jq .command_line_options.drain_time; start it with -- --drain-time-s 5, or another time that you accept',
   );
 }
 

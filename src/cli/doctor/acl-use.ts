@@ -4,7 +4,7 @@ import { isAclWanted } from '../../apply/acl/acl-state.js';
 import { needsUserTokens } from '../../reconcile/user-token-facts.js';
 import type { Use } from './known-flaws.js';
 
-/** Whether anything of the configuration gives out tokens of Consul's. */
+/** Whether the configuration lets anyone log in to Consul. */
 export function wantsAcl(config: Config): boolean {
   return isAclWanted(toMapping(config));
 }

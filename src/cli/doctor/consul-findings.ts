@@ -10,10 +10,10 @@ import { flawFindings } from './known-flaws.js';
 import { skewFinding } from './skew.js';
 
 const OLDEST = [1, 14, 0] as const;
-/** JWT requirements in intentions that its proxies enforce. */
+/** The oldest version whose proxies enforce JWT requirements in intentions. */
 const ENFORCES_USERS = [1, 16, 1] as const;
 
-/** Consul itself: reachable, new enough, closed by default, and open to our token as far as is needed. */
+/** Whether Consul is reachable, new enough, default-deny, and readable with our token. */
 export async function consulFindings(
   config: Config,
   consul: Consul,
@@ -28,7 +28,7 @@ export async function consulFindings(
     return [
       error(
         'consul.reachable',
-        `Consul at ${config.consul.address} does not answer as it should: ${messageOf(cause)}`,
+        `Consul at ${config.consul.address} does not answer, or not as expected: ${messageOf(cause)}`,
         'check consul.address, consul.token and the network',
       ),
     ];
@@ -54,14 +54,14 @@ function versionFinding(version: string, config: Config): Finding {
   if (needsUsers && isOlder(version, ENFORCES_USERS)) {
     return error(
       id,
-      `Consul ${version} cannot enforce user: required and onBehalfOf, so what those open stays closed`,
-      'use Consul 1.16.1 or newer, or take user: required out of the rules and onBehalfOf out of the actors',
+      `Consul ${version} cannot enforce user: required and onBehalfOf, so access by these rules stays closed`,
+      'use Consul 1.16.1 or newer, or remove user: required from the rules and onBehalfOf from the actors',
     );
   }
   return ok(id, `Consul ${version}`);
 }
 
-/** An agent makes the configuration of its own proxies, and an old one leaves out what it does not know. */
+/** Each agent configures its own proxies, and an old agent leaves out what it does not know. */
 async function agentFindings(
   version: string,
   config: Config,
@@ -73,12 +73,12 @@ async function agentFindings(
   try {
     const versions = await consul.jwtProviders.agentVersions(signal);
     const old = versions.filter((each) => isOlder(each, ENFORCES_USERS));
-    if (old.length === 0) return [ok(id, 'every agent of Consul can enforce user: required')];
+    if (old.length === 0) return [ok(id, 'every Consul agent can enforce user: required')];
     return [
       error(
         id,
-        `agents of Consul ${old.join(', ')} would let calls through without a token, so what user: required and onBehalfOf open stays closed`,
-        'bring every agent to Consul 1.16.1 or newer, and remove those that are gone (consul force-leave)',
+        `agents with Consul ${old.join(', ')} would let calls through without a token, so access by user: required and onBehalfOf stays closed`,
+        'update every agent to Consul 1.16.1 or newer, and remove agents that no longer exist (consul force-leave)',
       ),
     ];
   } catch (cause) {
@@ -86,8 +86,8 @@ async function agentFindings(
     return [
       error(
         id,
-        `the agents of Consul cannot be listed: ${messageOf(cause)}`,
-        'give the token node:read on all',
+        `the list of Consul agents cannot be read: ${messageOf(cause)}`,
+        'give the token node:read on every node',
       ),
     ];
   }
@@ -107,7 +107,7 @@ function aclFinding({ aclsEnabled }: ConsulFacts): Finding {
     ? ok('consul.acl', 'ACLs are on')
     : error(
         'consul.acl',
-        'ACLs are off: anyone who reaches Consul may change intentions and claims',
+        'ACLs are off: everyone who can reach Consul may change intentions and claims',
         'set acl.enabled = true and acl.default_policy = "deny" in the configuration of Consul',
       );
 }
@@ -116,11 +116,11 @@ function policyFinding({ defaultPolicy }: ConsulFacts): Finding {
   const id = 'consul.default-policy';
   switch (defaultPolicy) {
     case 'deny':
-      return ok(id, 'the mesh denies what no intention allows');
+      return ok(id, 'the mesh denies every call that no intention allows');
     case 'allow':
       return error(
         id,
-        'the mesh allows what no intention denies, so a revoked scope closes nothing',
+        'the mesh allows every call that no intention denies, so revoking a scope closes nothing',
         'set acl.default_policy = "deny" (or default_intention_policy) in the configuration of Consul',
       );
     case 'unknown':
@@ -128,7 +128,7 @@ function policyFinding({ defaultPolicy }: ConsulFacts): Finding {
   }
 }
 
-/** The reads that the daemon depends on; one that ACLs filter is told apart from an empty one. */
+/** The reads that the daemon depends on. An answer that ACLs filter is not the same as an empty one. */
 async function readFindings(
   config: Config,
   consul: Consul,
@@ -152,8 +152,11 @@ async function readFindings(
     attempt('intentions', 'consul.read-intentions', 'intentions:read on every service', () =>
       consul.intentions.list(signal),
     ),
-    attempt('the catalog', 'consul.read-catalog', 'service:read and node:read on everything', () =>
-      consul.readCatalog(signal),
+    attempt(
+      'the catalog',
+      'consul.read-catalog',
+      'service:read and node:read on every service and node',
+      () => consul.readCatalog(signal),
     ),
     ...(config.services.claims === 'first'
       ? [
@@ -173,16 +176,16 @@ async function readFindings(
   return objects === undefined ? findings : [...findings, markFinding(config.owner, objects)];
 }
 
-/** Somebody who has such an object keeps what it gives, whatever the identity provider says. */
+/** Such an object keeps giving access, whatever the identity provider says. */
 function markFinding(owner: string, objects: AclSnapshot): Finding {
   const id = 'acl.marks';
   const foreign = foreignObjects(owner, objects).map(
     ({ kind, object }) => `${kind.replace(/^acl-/, '')} ${object.name}`,
   );
-  if (foreign.length === 0) return ok(id, "every ACL object with a name of scopemesh's carries its mark");
+  if (foreign.length === 0) return ok(id, 'every ACL object with a scopemesh name has its mark');
   return warning(
     id,
-    `${foreign.length} ACL objects have a name of scopemesh's and not its mark, and stay with what they give: ${namesText(foreign)}`,
-    'scopemesh adopt takes over those that are as they should be; remove the others',
+    `${foreign.length} ACL objects have a scopemesh name without its mark, so scopemesh leaves them and their access unchanged: ${namesText(foreign)}`,
+    'scopemesh adopt adopts those that already match the desired state; remove the others',
   );
 }

@@ -65,7 +65,7 @@ function approvableFindings(known: KnownHolds): readonly Finding[] {
       warning(
         'holds',
         `the mass guard holds ${waiting.length} removals until a person approves or rejects them (RevocationLimit)`,
-        `look at them with scopemesh plan; then ${commands.join('; ')}${more}`,
+        `check them with scopemesh plan, then run ${commands.join('; ')}${more}`,
       ),
     );
   }

@@ -1,7 +1,7 @@
-/** `error`: it does not work, or is not safe. `warning`: it works less than it could. `ok` and `notice`: as it should be. */
+/** `error`: something does not work or is not safe. `warning`: something works only in part. `notice`: good to know. */
 export type Severity = 'error' | 'warning' | 'notice' | 'ok';
 
-/** As many names as are told in one finding. */
+/** The most names in one finding. */
 export const NAMES = 10;
 
 export interface Finding {
@@ -9,7 +9,7 @@ export interface Finding {
   readonly id: string;
   readonly severity: Severity;
   readonly message: string;
-  /** What to do; empty where there is nothing to. */
+  /** What to do; empty if there is nothing to do. */
   readonly remedy: string;
 }
 
@@ -29,7 +29,7 @@ export function error(id: string, message: string, remedy: string): Finding {
   return { id, severity: 'error', message, remedy };
 }
 
-/** The first of them, and how many more there are. */
+/** The first names, and how many more there are. */
 export function namesText(names: readonly string[]): string {
   const more = names.length > NAMES ? ` and ${names.length - NAMES} more` : '';
   return `${names.slice(0, NAMES).join(', ')}${more}`;

@@ -3,15 +3,15 @@ import { compilePattern, isPlainServiceName } from '../../plan/pattern.js';
 import { parseClientText } from '../../plan/world.js';
 import type { WorldState } from '../../state/world-state.js';
 
-/** What Consul enforces only where the destination speaks HTTP. */
+/** What Consul enforces only if the destination speaks HTTP. */
 export type HttpNeed = 'permissions' | 'user' | 'human';
 
-/** Who needs it, in words, by destination and need. */
+/** Which scopes need it, by need and destination. */
 export type HttpNeeds = ReadonlyMap<HttpNeed, ReadonlyMap<string, ReadonlySet<string>>>;
 
 /**
- * By what clients' scopes open, whether or not a service claims them, and by the rules that name their destination,
- * which need it of whoever will have the scope. Protected destinations stay closed for another reason.
+ * From the scopes that clients hold, with or without a claim on the client, and from the rules that name a destination,
+ * with or without a client that holds the scope. Protected destinations stay closed anyway.
  */
 export function httpNeeds(world: WorldState): HttpNeeds {
   const needs = new Map<HttpNeed, Map<string, Set<string>>>();
@@ -30,7 +30,7 @@ export function httpNeeds(world: WorldState): HttpNeeds {
       if (access.kind === 'http') askers('permissions', destination).add(scope);
       if (user?.actsForHuman === false) askers('user', destination).add(scope);
       if (user?.actsForHuman === true)
-        askers('human', destination).add(`${scope} of ${provider}/${clientId}, whose kind is ${actorKind}`);
+        askers('human', destination).add(`${scope} of ${provider}/${clientId}, of actor kind ${actorKind}`);
     }
   }
   for (const rule of rules) {
@@ -42,7 +42,7 @@ export function httpNeeds(world: WorldState): HttpNeeds {
     ];
     for (const need of needed) {
       const found = askers(need, to);
-      // A scope that it matches says as much already.
+      // A scope that the pattern matches is listed already.
       if (![...found].some((each) => compilePattern(scope).match(each) !== undefined)) found.add(scope);
     }
   }

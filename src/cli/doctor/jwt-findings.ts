@@ -10,7 +10,7 @@ import { needsUserTokens } from '../../reconcile/user-token-facts.js';
 import type { WorldState } from '../../state/world-state.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 
-/** What rules that ask for a user's token, or kinds of actors that act for a human, can rely on. */
+/** How well the tokens of a provider suit rules with `user: required` and actor kinds with `onBehalfOf`. */
 export function userRuleFindings(mapping: Mapping): readonly Finding[] {
   const { rules, limits, acl } = mapping;
   if (!needsUserTokens(mapping)) return [];
@@ -22,14 +22,14 @@ export function userRuleFindings(mapping: Mapping): readonly Finding[] {
     .flatMap((provider) => providerRules(provider, logsIn(provider.name, mapping)));
 }
 
-/** Whether anybody logs in to Consul with a token of this provider. */
+/** Whether tokens of this provider are also used to log in to Consul. */
 function logsIn(provider: string, { acl, rules, providers }: Mapping): boolean {
   const isIts = (named: string | undefined) =>
     (named ?? (providers.length === 1 ? providers[0] : undefined)) === provider;
   return (
     acl.login ||
     acl.groups.some((group) => isIts(group.provider)) ||
-    // A rule that names no provider is about the scopes of every one.
+    // A rule without a provider covers the scopes of every provider.
     rules.some((rule) => rule.acl !== undefined && (rule.provider === undefined || isIts(rule.provider)))
   );
 }
@@ -42,8 +42,8 @@ function providerRules(
     return [
       error(
         'users.audience',
-        `provider ${name} has no audience, so that any of its tokens would pass for a user's: what user: required and onBehalfOf open stays closed`,
-        "set the provider's userAudience to what users' tokens are issued for",
+        `provider ${name} has no audience, so every token of it would count as a user's token: access by user: required and onBehalfOf stays closed`,
+        "set the provider's userAudience to the audience of users' tokens",
       ),
     ];
   const findings: Finding[] = [];
@@ -51,40 +51,45 @@ function providerRules(
     findings.push(
       warning(
         'users.forwarded',
-        `a user's token of provider ${name} beside a call is issued for ${audience}, as those are that log in to Consul: the called service receives it, and can log in as the user`,
-        "have users' tokens for calls issued for another audience, and set the provider's userAudience to it",
+        `users' tokens of provider ${name} have the audience ${audience}, which also logs in to Consul: a called service receives the token and can log in as the user`,
+        "issue users' tokens for calls with another audience, and set the provider's userAudience to it",
       ),
     );
   if (person === undefined)
     findings.push(
       warning(
         'users.person',
-        `a token of provider ${name} does not show whether a person or a client got it, so that either is enough where a user is required`,
-        `issue tokens for the audience ${userAudience} to people alone`,
+        `a token of provider ${name} does not show whether it belongs to a person or a client, so both are accepted where a user is required`,
+        `issue tokens with the audience ${userAudience} only to people`,
       ),
     );
   if (keysCaFile === undefined)
     findings.push(
       warning(
         'users.keys',
-        `proxies fetch the keys of provider ${name} from a server whose certificate they do not verify: whoever stands between can sign tokens of any user`,
-        "set the provider's keysCaFile to a file of CA certificates on the proxies' machines",
+        `proxies fetch the keys of provider ${name} without verifying the server's certificate: an attacker in between can forge the token of any user`,
+        "set the provider's keysCaFile to a file with CA certificates on the machines of the proxies",
       ),
     );
   if (!scopes.isList)
     findings.push(
       notice(
         'users.scopes',
-        `tokens of provider ${name} carry their scopes as one text in ${scopes.claim.join('.')}, in which Consul finds no single one: a user's token is required, and not what the user may`,
-        'name a claim that is a list under claims.scopes, if the provider has one',
+        `tokens of provider ${name} have all scopes in one string in ${scopes.claim.join('.')}, in which Consul cannot find a single scope: a user's token is required, but its scopes are not checked`,
+        'if the provider has a claim with the scopes as a list, name it under claims.scopes',
       ),
     );
   return findings.length === 0
-    ? [ok('users', `a user's token of provider ${name} is known by its audience, its scopes and its person`)]
+    ? [
+        ok(
+          'users',
+          `the audience, the scopes and the person of a user's token of provider ${name} can be checked`,
+        ),
+      ]
     : findings;
 }
 
-/** JWT requirements that stand in intentions, whoever wrote them, and do not do what they look like. */
+/** JWT requirements in intentions, of scopemesh or of others, that do not do what they seem to do. */
 export async function jwtFindings(
   consul: Consul,
   { version }: ConsulFacts,
@@ -98,12 +103,12 @@ export async function jwtFindings(
   const findings = blocks.flatMap((block) => blockFindings(block, ours, (name) => world.protocolOf(name)));
   if (enforcesJwt(version)) findings.push(...(await providerFindings(consul, blocks, signal)));
   return findings.length === 0
-    ? [ok('jwt', `requirements of a user's token in intentions: ${blocks.length}, all of them enforceable`)]
+    ? [ok('jwt', `${blocks.length} JWT requirements in intentions, and all of them can be enforced`)]
     : findings;
 }
 
 const SCOPES_AS_LIST =
-  'have the provider put the scopes into a list, under another claim, and compare that one';
+  'let the provider write the scopes as a list into another claim, and compare that claim';
 
 function blockFindings(
   { destination, source, providers }: JwtBlock,
@@ -116,16 +121,16 @@ function blockFindings(
     findings.push(
       error(
         'jwt.protocol',
-        `${where} requires a token, but ${destination.name} speaks tcp, where that is not looked at`,
-        `give it Protocol http: consul config write a service-defaults entry named ${destination.name}`,
+        `${where} requires a token, but ${destination.name} speaks tcp, for which Consul ignores the requirement`,
+        `set Protocol = "http" in the service-defaults entry of ${destination.name} (consul config write)`,
       ),
     );
   if (providers.length > 1)
     findings.push(
       warning(
         'jwt.alternatives',
-        `${where} names ${providers.length} providers of tokens in one block: a token of any one of them is enough`,
-        'write one block for each provider where both must be there',
+        `${where} names ${providers.length} JWT providers in one block: a token of any one of them is enough`,
+        'if a token of each is required, write one block for each provider',
       ),
     );
   for (const { name, claims } of providers)
@@ -134,7 +139,7 @@ function blockFindings(
         findings.push(
           warning(
             'jwt.scope-claim',
-            `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, and a scope claim is one text with all scopes (RFC 9068, section 2.2.3): it is met only by a token with no other scope`,
+            `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, but a scope claim is one string with all scopes (RFC 9068, section 2.2.3): only a token with no other scope passes`,
             SCOPES_AS_LIST,
           ),
         );
@@ -142,36 +147,36 @@ function blockFindings(
         findings.push(
           notice(
             'jwt.scope-claim',
-            `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, which is a list at Okta, and at Entra ID one text with all scopes: there it is met only by a token with no other scope`,
+            `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}; that claim is a list at Okta, but at Entra ID one string with all scopes, where only a token with no other scope passes`,
             SCOPES_AS_LIST,
           ),
         );
   return findings;
 }
 
-/** Without its provider a requirement leaves the destination without a listener. */
+/** A requirement whose provider is missing leaves the destination without a listener. */
 async function providerFindings(
   consul: Consul,
   blocks: readonly JwtBlock[],
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const id = 'jwt.provider';
-  let standing: ReadonlySet<string>;
+  let existing: ReadonlySet<string>;
   try {
-    standing = new Set((await consul.jwtProviders.list(signal)).map(({ name }) => name));
+    existing = new Set((await consul.jwtProviders.list(signal)).map(({ name }) => name));
   } catch (cause) {
     signal.throwIfAborted();
-    const message = `whether the JWT providers that intentions name are there cannot be read: ${messageOf(cause)}`;
+    const message = `the JWT providers that intentions name are not checked: ${messageOf(cause)}`;
     return [notice(id, message, 'give the token mesh = "read"')];
   }
   const missing = new Map<string, string>();
   for (const { destination, providers } of blocks)
-    for (const { name } of providers) if (!standing.has(name)) missing.set(name, destination.name);
+    for (const { name } of providers) if (!existing.has(name)) missing.set(name, destination.name);
   return [...missing].map(([name, destination]) =>
     error(
       id,
-      `an intention of ${destination} requires a token of the JWT provider ${name}, which does not exist: the proxies of ${destination} get no listener, and nobody reaches it`,
-      `write the jwt-provider entry ${name}, or take the requirement out of the intention`,
+      `an intention of ${destination} requires a token of the JWT provider ${name}, which does not exist: the proxies of ${destination} get no listener, so no call reaches it`,
+      `write the jwt-provider entry ${name}, or remove the requirement from the intention`,
     ),
   );
 }

@@ -1,6 +1,6 @@
 import { type Finding, notice, ok, warning } from './finding.js';
 
-/** A flaw of Consul by which a call or a token gets further than intentions and ACLs say. */
+/** A vulnerability of Consul by which a call or a token gets more access than intentions and ACLs allow. */
 interface Flaw {
   readonly cve: string;
   /** HashiCorp's own bulletin. */
@@ -10,11 +10,11 @@ interface Flaw {
   readonly from: Version;
   /** The first release without it. */
   readonly fixed: Version;
-  /** Earlier lines in which it was mended as well, those of Consul Enterprise alone: from there to the next minor. */
+  /** Releases of Consul Enterprise that fixed earlier minor versions as well. */
   readonly enterpriseFixed: readonly Version[];
   readonly what: string;
   readonly remedy: string;
-  /** Whether anything here is open to it. */
+  /** Whether this configuration is affected. */
   readonly concerns: (use: Use) => boolean;
 }
 
@@ -28,7 +28,7 @@ export interface Use {
 }
 
 /**
- * Of 1.14 and newer. Versions are those of the CVE records (https://www.cve.org/CVERecord?id=…), and differ from some
+ * For 1.14 and newer. Versions are from the CVE records (https://www.cve.org/CVERecord?id=…), and differ from some
  * release notes in the patch numbers of Enterprise.
  */
 const FLAWS: readonly Flaw[] = [
@@ -44,8 +44,8 @@ const FLAWS: readonly Flaw[] = [
       [1, 18, 5],
       [1, 19, 3],
     ],
-    what: 'paths in intentions are compared as the caller wrote them, so that /v1/orders/../admin passes for /v1/orders',
-    remedy: 'use 1.20.1 or newer, or have the services refuse such paths; docs/reference/paths.md lists them',
+    what: 'intentions compare the path as the caller wrote it, so /v1/orders/../admin passes a rule for /v1/orders',
+    remedy: 'use 1.20.1 or newer, or let the services refuse such paths; docs/reference/paths.md lists them',
     concerns: ({ paths }) => paths,
   },
   {
@@ -60,8 +60,8 @@ const FLAWS: readonly Flaw[] = [
       [1, 18, 5],
       [1, 19, 3],
     ],
-    what: 'a header sent in another case or several times can get past the headers of an intention',
-    remedy: 'use 1.20.1 or newer, and open nothing by a header that the caller writes',
+    what: 'a header that is sent in another case, or several times, can bypass the header rules of an intention',
+    remedy: 'use 1.20.1 or newer, and write no rule with a header that the caller sets',
     concerns: ({ headers }) => headers,
   },
   {
@@ -72,7 +72,7 @@ const FLAWS: readonly Flaw[] = [
     from: [1, 16, 0],
     fixed: [1, 16, 1],
     enterpriseFixed: [],
-    what: 'JWT requirements let services through that the intention does not name',
+    what: 'JWT requirements let through services that the intention does not name',
     remedy: 'use 1.16.1 or newer',
     concerns: ({ users }) => users,
   },
@@ -84,13 +84,13 @@ const FLAWS: readonly Flaw[] = [
     from: [1, 15, 0],
     fixed: [1, 15, 3],
     enterpriseFixed: [],
-    what: 'whoever may write one service can change the proxies of the services that call it',
+    what: 'everyone who may write a service can change the proxies of the services that call it',
     remedy: 'use 1.15.3 or newer',
     concerns: () => true,
   },
 ];
 
-/** `warning` where the configuration relies on what the flaw breaks. */
+/** `warning` if the configuration relies on the broken check. */
 export function flawFindings(version: string, use: Use): readonly Finding[] {
   const id = 'consul.flaws';
   const at = parseVersion(version);
@@ -98,17 +98,20 @@ export function flawFindings(version: string, use: Use): readonly Finding[] {
     return [
       notice(
         id,
-        'known flaws cannot be looked up, because the version of Consul cannot be read',
+        'known vulnerabilities are not checked, because the version of Consul cannot be read',
         'give the token agent:read',
       ),
     ];
   const found = FLAWS.filter((flaw) => isAffected(at, flaw));
   if (found.length === 0)
-    return [ok(id, `no flaw of Consul ${version} is known here by which a call passes that should not`)];
+    return [
+      ok(id, `scopemesh knows no vulnerability of Consul ${version} that lets a forbidden call through`),
+    ];
   return found.map((flaw) => {
     const { cve, bulletin, published, what, remedy } = flaw;
     const message = `Consul ${version} has ${cve} (${bulletin}, ${published}): ${what}`;
-    if (!flaw.concerns(use)) return notice(id, `${message}; no rule relies on it here`, remedy);
+    if (!flaw.concerns(use))
+      return notice(id, `${message}; no rule of this configuration relies on it`, remedy);
     return warning(id, message, remedy);
   });
 }

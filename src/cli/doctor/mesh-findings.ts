@@ -5,12 +5,12 @@ import { type Finding, namesText, notice, ok, warning } from './finding.js';
 import { type HttpNeed, httpNeeds } from './http-needs.js';
 import { unreadText } from './opened.js';
 
-/** What rules and claims find in the catalog; to be called once both sides were read. */
+/** Whether the catalog has what rules and claims name. Call it after both sides were read. */
 export function meshFindings(config: Config, world: WorldState, now: number): readonly Finding[] {
   const rules = [...destinationFindings(world), ...protocolFindings(config, world)];
   return [
     ...(rules.length === 0
-      ? [ok('rules', `every rule has a destination that can enforce it${unreadText(world)}`)]
+      ? [ok('rules', `every rule has a destination that exists and can enforce it${unreadText(world)}`)]
       : rules),
     ...claimFindings(config, world, now),
   ];
@@ -34,18 +34,18 @@ function destinationFindings(world: WorldState): readonly Finding[] {
 }
 
 const NEEDS: Readonly<Record<HttpNeed, string>> = {
-  permissions: 'methods, paths and headers count',
-  user: 'user: required can be enforced',
-  human: 'onBehalfOf: human can be enforced',
+  permissions: 'Consul enforces methods, paths and headers',
+  user: 'Consul enforces user: required',
+  human: 'Consul enforces onBehalfOf: human',
 };
 
 const INSTEAD: Readonly<Record<HttpNeed, string>> = {
-  permissions: 'what is no HTTP service is opened only by a rule without methods, paths and headers',
-  user: 'what is no HTTP service is opened only by a rule without user: required',
-  human: 'what is no HTTP service stays closed to clients of that kind',
+  permissions: 'for a service that does not speak HTTP, write a rule without methods, paths and headers',
+  user: 'for a service that does not speak HTTP, write a rule without user: required',
+  human: 'a service that does not speak HTTP stays closed to clients of that kind',
 };
 
-/** What is opened where tcp is spoken, and so is held, by what asks for more than that. */
+/** Access that is held because it needs HTTP and the destination speaks tcp. */
 function protocolFindings(config: Config, world: WorldState): readonly Finding[] {
   const place = {
     partition: config.consul.partition ?? 'default',
@@ -60,13 +60,14 @@ function protocolFindings(config: Config, world: WorldState): readonly Finding[]
     found.push(
       warning(
         'rules.protocol',
-        `${NEEDS[need]} only where a destination speaks HTTP; these speak tcp, so that this is held: ${namesText(where)}${unreadText(world)}`,
+        `${NEEDS[need]} only if the destination speaks HTTP; these destinations speak tcp, so the access is held: ${namesText(where)}${unreadText(world)}`,
         `set Protocol = "http" (or http2, grpc) in the service-defaults entry of ${names} (consul config write); ${INSTEAD[need]}`,
       ),
     );
   }
   return found;
 }
+
 function claimFindings(config: Config, world: WorldState, now: number): readonly Finding[] {
   const findings: Finding[] = [];
   const without: string[] = [];
@@ -87,7 +88,7 @@ function claimFindings(config: Config, world: WorldState, now: number): readonly
       findings.push(
         warning(
           'claims.refused',
-          `${name} claims client ${claimStatus.client.provider}/${claimStatus.client.clientId}, which does not count: ${claimStatus.reason}`,
+          `the claim of ${name} on client ${claimStatus.client.provider}/${claimStatus.client.clientId} does not count: ${claimStatus.reason}`,
           claimStatus.detail,
         ),
       );
@@ -96,7 +97,7 @@ function claimFindings(config: Config, world: WorldState, now: number): readonly
         warning(
           'claims.ambiguous',
           `instances of ${name} claim different clients; the old claim is kept and nothing is added`,
-          'make its instances agree',
+          'let all instances claim the same client',
         ),
       );
   }
@@ -105,16 +106,16 @@ function claimFindings(config: Config, world: WorldState, now: number): readonly
       findings.push(
         warning(
           'claims.several',
-          `client ${client} is claimed by ${services.toSorted().join(' and ')}: each of them has all that its scopes open${config.login ? ', and whoever logs in to Consul as it may register all of them' : ''}`,
-          'give each service a client of its own, unless they are one application',
+          `client ${client} is claimed by ${services.toSorted().join(' and ')}: each of them gets all access of its scopes${config.login ? ', and a login to Consul with its token may register all of them' : ''}`,
+          'give each service its own client, unless they are one application',
         ),
       );
   if (without.length > 0)
     findings.push(
       notice(
         'claims.missing',
-        `without a claim, and so never opened as a source: ${without.toSorted().join(', ')}`,
-        `where one should be: register the service with meta ${config.services.clientMeta}=<client id>`,
+        `services without a claim, which get no access as a source: ${without.toSorted().join(', ')}`,
+        `if a service should have one, register it with meta ${config.services.clientMeta}=<client id>`,
       ),
     );
   if (claimed > 0) findings.unshift(ok('claims', `claims that count: ${claimed}`));

@@ -5,10 +5,10 @@ import type { WorldState } from '../../state/world-state.js';
 import { type Finding, namesText, notice, warning } from './finding.js';
 
 /**
- * Other instances of scopemesh on the same Consul, by the marks in the intentions. A claim in service meta names a
- * provider, not an owner: two instances whose providers have one name both take it for theirs, although the provider may
- * be another one. With `claims: confirmed` the client at each identity provider must name the service, so only `first`
- * opens something by that.
+ * Finds other instances of scopemesh on the same Consul by the marks in the intentions. A claim in service meta names a
+ * provider and no owner. If two instances have different providers with the same name, both read the claim as theirs.
+ * With `claims: confirmed` the client at each identity provider must name the service, so only `first` can open access
+ * in error.
  */
 export function neighbourFindings(config: Config, world: WorldState): readonly Finding[] {
   const { owner, providers } = world.mapping;

@@ -2,21 +2,21 @@ import { isOwned } from '../../plan/ownership.js';
 import { captureNames, isPlainServiceName } from '../../plan/pattern.js';
 import type { WorldState } from '../../state/world-state.js';
 
-/** The destinations at which scopemesh writes, or would if their clients were claimed. */
+/** The destinations whose intentions scopemesh writes, or would write if their clients were claimed. */
 export function writtenDestinations(world: WorldState): readonly string[] {
   const { mapping, entries } = world;
   const opened = [
     ...mapping.rules.flatMap(({ to }) => (to === undefined || !isPlainServiceName(to) ? [] : [to])),
     ...[...world.openings().values()].flatMap(({ openings }) => openings.map((each) => each.destination)),
   ].filter((name) => !mapping.protectedServices.includes(name));
-  // What stands at a protected one too is taken away.
+  // Owned sources at a protected destination are removed.
   const owned = [...entries.values()].filter(({ sources }) =>
     sources.some((source) => isOwned(mapping.owner, source)),
   );
   return [...new Set([...opened, ...owned.map(({ destination }) => destination.name)])].toSorted();
 }
 
-/** The rules whose destination is a part of the scope's name, by what they say of it. */
+/** The scopes of the rules that capture the destination from the scope's name, by the rule's `to`. */
 export function capturedDestinations({ mapping }: WorldState): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const { to, scope } of mapping.rules)
@@ -24,10 +24,10 @@ export function capturedDestinations({ mapping }: WorldState): ReadonlyMap<strin
   return found;
 }
 
-/** What is not known of openings, as the end of a sentence. */
+/** The end of a sentence that says which clients were not checked; empty if all were. */
 export function unreadText(world: WorldState): string {
   const unread = world.mapping.providers.filter((provider) => !world.hasDirectory(provider));
   return unread.length === 0
     ? ''
-    : `; what clients of ${unread.join(' and ')} open is not looked at, because the provider cannot be read`;
+    : `; the scopes of ${unread.join(' and ')} are not checked, because the provider cannot be read`;
 }

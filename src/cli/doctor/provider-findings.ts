@@ -46,8 +46,8 @@ export async function providerFindings(
       findings.push(
         warning(
           `provider.${name}.unreadable`,
-          `${unreadable.length} clients of provider ${name} cannot be read, so they gain nothing; one is ${JSON.stringify(first.clientId ?? '(no readable id)')}: ${first.why}`,
-          'correct their records at the identity provider',
+          `${unreadable.length} clients of provider ${name} cannot be read, so they gain nothing; for example ${JSON.stringify(first.clientId ?? '(no readable id)')}: ${first.why}`,
+          'correct these records at the identity provider',
         ),
       );
     const { length } = clients.filter((client) => client.attributes['consul-services'] !== undefined);
@@ -55,8 +55,8 @@ export async function providerFindings(
       findings.push(
         warning(
           `provider.${name}.confirmations`,
-          `no client of provider ${name} names a service, so with services.claims: confirmed no claim counts`,
-          'give each client the attribute consul-services with the services it belongs to',
+          `no client of provider ${name} names a service, so no claim counts (services.claims: confirmed)`,
+          'give each client the attribute consul-services with the names of its services',
         ),
       );
     findings.push(
@@ -72,11 +72,11 @@ export async function providerFindings(
       error(
         `provider.${name}`,
         `provider ${name} cannot be read: ${why}`,
-        'check its address, its credentials and what they may read',
+        'check its address, its credentials and their permissions',
       ),
     );
   }
-  // Of a document there is one permission to lack, and that is said already.
+  // A document has only one permission, and the finding above reports it.
   if (isRead || settings.kind !== 'oidc') findings.push(...(await accessFindings(directory, config, signal)));
   findings.push(
     source === undefined
@@ -105,7 +105,7 @@ function webhookFinding(name: string, known: KnownHealth, now: number): Finding 
   return ok(id, `provider ${name} sends its events to ${url}; last event: ${age} ago`);
 }
 
-/** An API whose name is mistyped, or that was deleted, opens nothing. */
+/** An API with a mistyped name, or one that was deleted, opens nothing. */
 function apiFindings(
   { name, apis = [] }: ProviderSettings,
   clients: readonly OAuthClient[],
@@ -116,13 +116,13 @@ function apiFindings(
   return [
     warning(
       `provider.${name}.apis`,
-      `no client of provider ${name} holds a scope of ${unheld.join(', ')}, so nothing is opened by it`,
-      'if one should, see that it is there and write it under apis as the provider names it',
+      `no client of provider ${name} holds a scope of ${unheld.join(', ')}, so this API opens nothing`,
+      'if a client should, check that the API exists, and write it under apis exactly as the provider names it',
     ),
   ];
 }
 
-/** A group whose name is mistyped admits nobody, and nothing else says so. */
+/** Nothing else reports a group with a mistyped name, which admits nobody. */
 async function memberFindings(
   directory: Directory,
   { mapping }: WorldState,
@@ -136,12 +136,12 @@ async function memberFindings(
     const members = await directory.readMembers(groups, signal);
     const empty = groups.filter((group) => (members.get(group) ?? []).length === 0);
     return empty.length === 0
-      ? [ok(id, `each group of provider ${provider} under groups has members: ${groups.join(', ')}`)]
+      ? [ok(id, `every mapped group of provider ${provider} has members: ${groups.join(', ')}`)]
       : [
           warning(
             id,
-            `nobody of provider ${provider} is in ${empty.join(', ')}, so nobody logs in to Consul by that`,
-            'if somebody should be, write the group as the provider names it',
+            `${empty.join(', ')} of provider ${provider} has no members, so it lets nobody log in to Consul`,
+            'if it should have members, write the group exactly as the provider names it',
           ),
         ];
   } catch (cause) {
@@ -149,14 +149,14 @@ async function memberFindings(
     return [
       error(
         id,
-        `the members of groups of provider ${provider} cannot be read, so nobody is admitted and nobody put out: ${messageOf(cause)}`,
-        'let its credentials read groups and people, or take the groups out of the configuration',
+        `the members of the groups of provider ${provider} cannot be read, so nobody gains or loses access by a group: ${messageOf(cause)}`,
+        'let its credentials read groups and people, or remove the groups from the configuration',
       ),
     ];
   }
 }
 
-/** A token that names a group otherwise than the mapping does is refused by Consul, without a reason. */
+/** Consul refuses a token that names the group differently than the mapping, and does not say why. */
 function groupClaimFindings({ name, kind }: ProviderSettings, { mapping }: WorldState): readonly Finding[] {
   const rules = rulesOfGroups(mapping, name);
   const provider = mapping.acl.providers.get(name);
@@ -173,7 +173,7 @@ function groupClaimFindings({ name, kind }: ProviderSettings, { mapping }: World
   ];
 }
 
-/** Each permission by the name under which it is granted at the provider. */
+/** The missing permissions, by their names at the provider. */
 async function accessFindings(
   directory: Directory,
   config: Config,
@@ -189,7 +189,7 @@ async function accessFindings(
       const { permission, isGranted, withoutIt } = check;
       if (isGranted || withoutIt === undefined || checks.includes(check)) return [];
       const message = `provider ${provider} does not grant ${permission}: ${withoutIt}`;
-      return [notice(id, message, `grant ${permission} to the client or account as which scopemesh reads`)];
+      return [notice(id, message, `grant ${permission} to the client or account that scopemesh reads with`)];
     });
     if (checks.length > 0 && missing.length === 0)
       return [
@@ -200,18 +200,18 @@ async function accessFindings(
       warning(
         id,
         `provider ${provider} does not grant ${permission}: scopemesh cannot read ${neededFor}`,
-        `grant ${permission} to the client or account as which scopemesh reads`,
+        `grant ${permission} to the client or account that scopemesh reads with`,
       ),
     );
     return [...needed, ...optional];
   } catch {
-    // That it cannot be asked is a finding already.
+    // Another finding reports that the provider cannot be reached.
     signal.throwIfAborted();
     return [];
   }
 }
 
-/** By the Date header of the discovery document; where there is none, nothing is said. */
+/** The clock by the Date header of the discovery document; no finding without that header. */
 async function clockFindings(
   { name, issuer }: ProviderSettings,
   now: () => number,

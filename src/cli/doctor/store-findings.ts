@@ -7,7 +7,7 @@ import type { Runtime } from '../../runtime.js';
 import { type Parts, TOPIC_PARTITIONS } from '../parts.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 
-/** Where jobs and decisions are kept: reachable, safe and writable. */
+/** Whether the stores of jobs and decisions are reachable, safe and writable. */
 export async function storeFindings(
   config: Config,
   parts: Parts,
@@ -25,20 +25,20 @@ export async function storeFindings(
   return Promise.all([queueFinding(config, parts, runtime), decisionsFinding(config, parts, runtime)]);
 }
 
-/** Of a directory that is not there: whether the first run can make it, by the nearest one above it that is. */
+/** Whether the first run can create a missing directory, by the nearest existing directory above it. */
 function freshFinding(directory: string): Finding {
   const id = 'state';
   let above = dirname(resolve(directory));
   while (!existsSync(above) && dirname(above) !== above) above = dirname(above);
   try {
-    if (!statSync(above).isDirectory()) throw new Error('it is no directory');
+    if (!statSync(above).isDirectory()) throw new Error('it is not a directory');
     accessSync(above, constants.W_OK | constants.X_OK);
-    return notice(id, `the state directory ${directory} does not exist yet; the first run makes it`);
+    return notice(id, `the state directory ${directory} does not exist yet; the first run creates it`);
   } catch (cause) {
     return error(
       id,
-      `the state directory ${directory} does not exist, and cannot be made in ${above}: ${messageOf(cause)}`,
-      'make it and give it to this user, or set state.directory to one on a local disk that this user may make',
+      `the state directory ${directory} does not exist and cannot be created in ${above}: ${messageOf(cause)}`,
+      'create it for this user, or set state.directory to a directory on a local disk that this user may create',
     );
   }
 }
@@ -49,19 +49,19 @@ async function queueFinding(config: Config, parts: Parts, runtime: Runtime): Pro
     const store = await parts.openStore(config, runtime);
     try {
       await store.queue.check();
-      return ok('queue', `jobs are kept safely (${what})`);
+      return ok('queue', `jobs are stored safely (${what})`);
     } finally {
       await store.close();
     }
   } catch (cause) {
     if (cause instanceof SyncError && cause.code === 'ERR_STATE_LOCKED')
-      return ok('queue', `a daemon works on the ${what}`);
+      return ok('queue', `a daemon uses the ${what}`);
     return error(
       'queue',
       messageOf(cause),
       config.queue.kind === 'embedded'
-        ? 'let this user write to state.directory, on a local disk'
-        : 'check queue.url, and that Redis has appendonly yes and maxmemory-policy noeviction',
+        ? 'let this user write to state.directory, which must be on a local disk'
+        : 'check queue.url, and set appendonly yes and maxmemory-policy noeviction in Redis',
     );
   }
 }
@@ -92,7 +92,7 @@ async function decisionsFinding(config: Config, parts: Parts, runtime: Runtime):
       'decisions',
       messageOf(cause),
       decisions.kind === 'kafka'
-        ? 'check decisions.brokers, tls and sasl, and the topic'
+        ? 'check decisions.brokers, tls, sasl and topic'
         : 'let this user write to state.directory',
     );
   }

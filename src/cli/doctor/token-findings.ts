@@ -24,10 +24,10 @@ const ID = 'consul.token';
 const LEAST_RULES =
   'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
 
-/** Resources that are one for all of Consul and that a token of scopemesh should write only where it has to. */
+/** Resources without names. A scopemesh token should write them only if the configuration needs it. */
 const WHOLE = ['acl', 'keyring', 'mesh', 'operator', 'peering'] as const;
 
-/** Whether the token in use can do what the configuration needs, and no more than that; once both sides were read. */
+/** Whether the token can do what the configuration needs, and no more. Call it after both sides were read. */
 export async function tokenFindings(
   consul: Consul,
   { aclsEnabled }: ConsulFacts,
@@ -42,12 +42,12 @@ export async function tokenFindings(
     token = await consul.readAclToken(signal);
   } catch (cause) {
     signal.throwIfAborted();
-    const message = `the ACL token cannot be used: ${messageOf(cause)}`;
+    const message = `the ACL token does not work: ${messageOf(cause)}`;
     return [error(ID, message, 'set consul.token to a valid token')];
   }
   if (token === undefined)
     return aclsEnabled
-      ? [error(ID, 'no ACL token is configured', `set consul.token; its rules: ${needed}`)]
+      ? [error(ID, 'no ACL token is configured', `set consul.token to a token with these rules: ${needed}`)]
       : [];
   return [...powerFindings(token, config, world), ...expiryFindings(token, now)];
 }
@@ -60,18 +60,18 @@ function powerFindings(
   const needed = neededRules(config);
   if (isManagement) return [strongFinding('is a management token', needed)];
   if (rules === undefined) {
-    // Whoever may write ACLs may read them.
+    // A token that may write ACLs may also read them.
     return [
       wantsAcl(config)
         ? error(
             ID,
-            'the ACL token may not read ACLs, and so not write them, as login, groups and acl: rules need',
+            'the ACL token may neither read nor write ACLs, which login, groups and acl: rules need',
             `give it these rules: ${needed}`,
           )
         : notice(
             ID,
-            'what the ACL token may write cannot be checked without writing, because it may not read its own rules (acl:read)',
-            `run scopemesh doctor once with acl = "read" among its rules, or see that it has these, and none about a single service that gives less: ${needed}`,
+            'doctor cannot check what the ACL token may write, because the token may not read its own rules (acl:read)',
+            `run scopemesh doctor once with acl = "read" among its rules, or make sure that it has these rules, and no rule for a single service that gives less: ${needed}`,
           ),
     ];
   }
@@ -82,7 +82,7 @@ function powerFindings(
     : [unreadFinding(texts, config)];
 }
 
-/** By the rules, as Consul decides. */
+/** From the rules, evaluated as Consul does. */
 function readFindings(policies: readonly AclRules[], config: Config, world: WorldState): readonly Finding[] {
   const needed = neededRules(config);
   const keys = claimRecords(config);
@@ -117,34 +117,34 @@ function readFindings(policies: readonly AclRules[], config: Config, world: Worl
     : [ok(ID, `the ACL token may write what the configuration needs${unreadText(world)}`), ...findings];
 }
 
-/** What nobody may have a scope for by now: a warning, because a token may be kept narrow on purpose. */
+/** Destinations for which no scope may exist yet. Only a warning, because a token may be narrow on purpose. */
 function capturedFindings(
   policies: readonly AclRules[],
-  told: readonly string[],
+  reported: readonly string[],
   world: WorldState,
 ): readonly Finding[] {
-  const left = new Set([...told, ...world.mapping.protectedServices]);
+  const left = new Set([...reported, ...world.mapping.protectedServices]);
   return [...capturedDestinations(world)].flatMap(([to, scopes]) => {
     const lack = lackingCaptured(policies, to, (name) => left.has(name));
     if (lack === undefined) return [];
     return [
       warning(
         'consul.token-captures',
-        `scopes like ${namesText(scopes)} may come to open it, but the rules of the ACL token do not let it write ${lack.what}`,
-        `${lackRemedy([lack])}; if the token is narrow on purpose, put what it keeps closed under guards.protected, or name the destinations in place of ${to}`,
+        `future scopes like ${namesText(scopes)} may need it, but the rules of the ACL token do not let it write ${lack.what}`,
+        `${lackRemedy([lack])}; if the token is narrow on purpose, list these services under guards.protected, or name the destinations instead of ${to}`,
       ),
     ];
   });
 }
 
-/** Where rules are of a kind that is not known here: whether any of them says so, and not whether another takes it away. */
+/** For rules that cannot be parsed: whether one of them gives the access, but not whether another takes it away. */
 function unreadFinding(texts: readonly string[], config: Config): Finding {
   const needed = neededRules(config);
   const may = (rule: RegExp) => texts.some((text) => rule.test(text));
   const writes = new Set<string>(
     WHOLE.filter((resource) => may(new RegExp(`\\b${resource}"?\\s*[=:]\\s*"write"`))),
   );
-  // Where no rule is about the mesh, that of the operator counts.
+  // Without a rule for mesh, the rule for operator counts.
   const hasMesh = writes.has('mesh') || (writes.has('operator') && !may(/\bmesh"?\s*[=:]/));
   const wanted = neededWhole(config);
   const lacking = [
@@ -156,25 +156,25 @@ function unreadFinding(texts: readonly string[], config: Config): Finding {
   if (excess.length > 0) return strongFinding(`may write ${excess.join(' and ')}`, needed);
   return notice(
     ID,
-    'the ACL token has rules for what the configuration needs; others of its rules cannot be read here (those of Consul Enterprise, or words that Consul does not know), so that whether they take some of it away is not checked',
-    'see that none of them is about a service that is opened and says less than intentions = "write"',
+    'the ACL token has the rules that the configuration needs, but doctor cannot parse its other rules (Consul Enterprise, or unknown words) and does not check whether they take some of that away',
+    'make sure that none of them gives an opened service less than intentions = "write"',
   );
 }
 
 function lackFinding({ mode }: Config, lacking: readonly string[], remedy: string): Finding {
   const message = `the rules of the ACL token do not let it write ${lacking.join(' and ')}`;
   return mode === 'observe'
-    ? notice(ID, `${message}; mode: observe writes nothing, any other will have to`, remedy)
+    ? notice(ID, `${message}; mode: observe writes nothing, but the other modes do`, remedy)
     : error(ID, message, remedy);
 }
 
 function lackRemedy(lacks: readonly Lack[]): string {
   const rules = lacks.flatMap((lack) => lack.rules);
   const forbidding = lacks.flatMap((lack) => lack.forbidding);
-  const more = rules.length > NAMES ? ' and the like for the others' : '';
+  const more = rules.length > NAMES ? ' and likewise for the others' : '';
   return [
-    ...(rules.length > 0 ? [`let its rules say: ${rules.slice(0, NAMES).join(' ')}${more}`] : []),
-    ...(forbidding.length > 0 ? [`take out ${namesText(forbidding)}`] : []),
+    ...(rules.length > 0 ? [`add these rules: ${rules.slice(0, NAMES).join(' ')}${more}`] : []),
+    ...(forbidding.length > 0 ? [`remove ${namesText(forbidding)}`] : []),
   ].join(', and ');
 }
 
@@ -182,11 +182,11 @@ function strongFinding(why: string, needed: string): Finding {
   return warning(
     ID,
     `the ACL token is stronger than this configuration needs (it ${why})`,
-    `use one with these rules: ${needed}`,
+    `use a token with these rules: ${needed}`,
   );
 }
 
-/** Rules as they were written, whose comments may name what they do not give; a `#` within a name stays. */
+/** Removes comments, which may name access that the rules do not give. A `#` within a name stays. */
 function withoutComments(rules: string): string {
   return rules.replace(/"(?:[^"\\]|\\.)*"|#.*|\/\/.*|\/\*[\s\S]*?\*\//g, (part) =>
     part.startsWith('"') ? part : ' ',
@@ -200,7 +200,7 @@ function expiryFindings({ expiresAt }: AclTokenFacts, now: number): readonly Fin
     warning(
       'consul.token-expiry',
       `the ACL token expires in ${hours} h, at ${expiresAt}`,
-      'renew it before, or use one that does not',
+      'replace it in time, or use a token that does not expire',
     ),
   ];
 }
@@ -219,7 +219,7 @@ function neededRules(config: Config): string {
   ].join(' ');
 }
 
-/** Where it is kept which service came first. */
+/** The KV folder that records which service claimed a client first. */
 function claimRecords({ owner }: Config): string {
   return `scopemesh/${owner}/`;
 }

@@ -11,18 +11,18 @@ import type { AclRules, NamedRule } from '../../plan/acl/rules-text.js';
 import { captureNames, compilePattern } from '../../plan/pattern.js';
 import { namesText } from './finding.js';
 
-/** What a token may not write that it should. */
+/** Something that a token should write and may not. */
 export interface Lack {
   readonly what: string;
-  /** What its rules must say. */
+  /** Rules to add. */
   readonly rules: readonly string[];
-  /** Rules that forbid it whatever else is said, and so have to go. */
+  /** Rules that forbid it whatever the other rules say; they must be removed. */
   readonly forbidding: readonly string[];
 }
 
 type Place = Pick<LevelRule, 'name' | 'isPrefix'>;
 
-/** Resources with names in whose writing scopemesh has no part: whoever may write a service may be that service. */
+/** Named resources that scopemesh never writes. A token that may write a service can act as that service. */
 const NEVER_WRITTEN = [
   ['agent', 'agents'],
   ['event', 'events'],
@@ -32,7 +32,7 @@ const NEVER_WRITTEN = [
   ['session', 'sessions'],
 ] as const;
 
-/** Of these destinations. `policies`: the rules of all its policies, as of all that follows. */
+/** The destinations whose intentions the token may not write. `policies`: the rules of all its policies, here and below. */
 export function closedDestinations(
   policies: readonly AclRules[],
   destinations: readonly string[],
@@ -46,7 +46,7 @@ export function lackingIntentions(policies: readonly AclRules[], closed: readonl
   return { what: `the intentions of ${namesText(closed)}`, ...intentionRules(policies, places) };
 }
 
-/** Of what a scope could open by its name, whether or not anybody has such a scope by now. */
+/** For the destinations that a scope could open by its name, whether or not such a scope exists yet. */
 export function lackingCaptured(
   policies: readonly AclRules[],
   to: string,
@@ -70,7 +70,7 @@ export function lackingCaptured(
   };
 }
 
-/** Of the keys in a folder, which `prefix` begins. */
+/** For the keys in `folder`, which begins with `prefix`. */
 export function lackingKeys(policies: readonly AclRules[], prefix: string, folder: string): Lack | undefined {
   const levels = levelsOf(policies, 'key');
   const forbids = ({ level }: LevelRule) => level !== 'write';
@@ -90,10 +90,10 @@ export function lackingKeys(policies: readonly AclRules[], prefix: string, folde
   };
 }
 
-/** Of a resource that is one for all of Consul. */
+/** For a resource without names. */
 export function lackingWhole(policies: readonly AclRules[], resource: string): Lack | undefined {
   const said = wholeLevel(policies, resource);
-  // Where no rule is about the mesh, that of the operator counts.
+  // Without a rule for mesh, the rule for operator counts.
   const level = said ?? (resource === 'mesh' ? wholeLevel(policies, 'operator') : undefined);
   if (level === 'write') return undefined;
   return {
@@ -108,13 +108,13 @@ export function writesIntentions(policies: readonly AclRules[]): boolean {
   return [...intentionLevels(policies).values()].some(({ level }) => level === 'write');
 }
 
-/** What has a name, is never written by scopemesh, and could be with this token. */
+/** Named resources that scopemesh never writes and this token may write. */
 export function excessNames(policies: readonly AclRules[], ourKeys: string): readonly string[] {
   const written = (resource: NamedRule['resource']) =>
     [...levelsOf(policies, resource).values()].filter(({ level }) => level === 'write');
   return [
     ...NEVER_WRITTEN.flatMap(([resource, words]) => (written(resource).length > 0 ? [words] : [])),
-    ...(written('key').every(({ name }) => name.startsWith(ourKeys)) ? [] : [`keys outside of ${ourKeys}`]),
+    ...(written('key').every(({ name }) => name.startsWith(ourKeys)) ? [] : [`keys outside ${ourKeys}`]),
   ];
 }
 
@@ -138,5 +138,5 @@ function serviceWord({ name, isPrefix }: Place): string {
 
 function placeText({ name, isPrefix }: Place): string {
   if (!isPrefix) return name;
-  return name === '' ? 'services that they do not name' : `services that begin with ${name}`;
+  return name === '' ? 'services without a rule of their own' : `services whose name begins with ${name}`;
 }

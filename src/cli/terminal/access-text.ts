@@ -11,9 +11,9 @@ export function accessText(access: ActualAccess): string {
     case 'allow':
       return 'everything';
     case 'deny':
-      return 'nothing (a deny stands here)';
+      return 'nothing (denied)';
     case 'other':
-      return 'something that scopemesh does not write';
+      return 'conditions that scopemesh does not write';
     case 'http': {
       const form = canonical(access);
       return form.kind === 'http' ? permissionTexts(form.permissions).join('; ') : accessText(form);
@@ -24,7 +24,7 @@ export function accessText(access: ActualAccess): string {
 function permissionTexts(permissions: readonly HttpPermission[]): readonly string[] {
   const isSame = (a: HttpPermission, b: HttpPermission) =>
     JSON.stringify([a.methods, a.headers, a.jwt]) === JSON.stringify([b.methods, b.headers, b.jwt]);
-  // A rule's `path` is the path itself and what lies under it: two permissions, one thought.
+  // A rule's `path` means the path itself and everything below it, which takes two permissions.
   const below = (exact: HttpPermission) =>
     exact.pathExact === undefined
       ? undefined
@@ -53,8 +53,8 @@ function requirementText({ provider, verifyClaims }: JwtRequirement): string {
   return `with a user's token of ${provider}${claims.length === 0 ? '' : ` (${claims.join(', ')})`}`;
 }
 
-/** The value of a header may be a credential and is left out. */
+/** The value of a header may be a credential, so it is not shown. */
 function headerText(match: HeaderMatch): string {
   const not = match.invert === true ? 'not ' : '';
-  return `${not}header ${match.name} ${match.present === true ? 'is there' : 'matches'}`;
+  return `${not}header ${match.name} ${match.present === true ? 'is present' : 'matches'}`;
 }

@@ -3,14 +3,17 @@ import { SyncError } from '../../errors.js';
 import type { Cli } from '../cli.js';
 
 /**
- * Asks on a terminal; anything but `yes` is a no. Without a terminal there is nobody to ask: throws ERR_CONFIG
- * with the remedy.
+ * Asks on a terminal; every answer except `yes` means no. Throws ERR_CONFIG with the remedy if there is no terminal.
  */
 export async function confirm(cli: Cli, question: string): Promise<boolean> {
   if (!cli.screen.isInteractive) {
-    throw new SyncError('ERR_CONFIG', 'there is no terminal to ask on; give --yes to go on without asking', {
-      retriable: false,
-    });
+    throw new SyncError(
+      'ERR_CONFIG',
+      'there is no terminal to ask for confirmation; add --yes to continue without asking',
+      {
+        retriable: false,
+      },
+    );
   }
   const { stdin, stderr } = cli.around;
   stderr.write(`${question} (yes/no) `);

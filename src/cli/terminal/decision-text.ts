@@ -1,7 +1,7 @@
 import type { DecidedPerson, Decision, Outcome } from '../../model/decision.js';
 import { type Colors, printable } from './screen.js';
 
-/** One calm line: time, outcome, action, source -> destination, reason, client or person, scopes. */
+/** One line: time, outcome, action, source -> destination, reason, client or person, scopes. */
 export function decisionText(decision: Decision, colors: Colors): string {
   const { client, person, scopes = [], detail, principal } = decision;
   const by = principal === undefined ? '' : `by ${principal.id}`;
@@ -15,15 +15,15 @@ export function decisionText(decision: Decision, colors: Colors): string {
     printable(person === undefined ? '' : personText(person)),
     printable(scopes.join(' ')),
     printable(by),
-    // What was applied needs no explanation; what was not, does.
+    // A change that was applied needs no explanation.
     decision.outcome === 'applied' || detail === undefined ? '' : colors.dim(printable(detail)),
   ];
   return parts.filter((part) => part !== '').join('  ');
 }
 
-/** Whose access it is, and which group gives it. */
+/** The person, and the group that gives the access. */
 export function personText({ provider, subject, group }: DecidedPerson): string {
-  return `person ${provider}/${subject ?? 'unknown'} by ${group ?? 'a group that is not known'}`;
+  return `person ${provider}/${subject ?? 'unknown'} by ${group ?? 'an unknown group'}`;
 }
 
 function about({ resource, subject }: Decision): string {

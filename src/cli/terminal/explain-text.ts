@@ -4,29 +4,28 @@ import { accessText } from './access-text.js';
 import { decisionText } from './decision-text.js';
 import { printable, type Screen } from './screen.js';
 
-/** What does not decide about the call but about whether it works. */
+/** What does not decide whether a call is allowed, but whether it works. */
 export interface Circumstances {
   readonly isSourceKnown: boolean;
   readonly isDestinationKnown: boolean;
-  /** Whether the source's sidecars have a listener for the destination: all of them, some, none; or there is none. */
+  /** How many of the source's sidecars have a listener for the destination; `no-proxy`: it has no sidecar. */
   readonly reach: 'all' | 'some' | 'none' | 'no-proxy';
   readonly mode: string;
-  /** Whether the daemon was asked for the orders that it keeps. */
+  /** Whether a running daemon reported its orders. */
   readonly areOrdersKnown: boolean;
   readonly lastDecision?: Decision;
   /** Why the decision log could not be read. */
   readonly logTrouble?: string;
 }
 
-/** A client in quarantine looks like any other at the identity provider. */
-export const ORDERS_UNKNOWN =
-  'no daemon answers here, so a quarantine or another order that it keeps is not looked at';
+/** The identity provider does not show that a client is in quarantine. */
+export const ORDERS_UNKNOWN = 'no daemon answers here, so quarantines and other orders are not checked';
 
 export function isAllowed(verdict: Verdict): boolean {
   return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
 }
 
-/** `consul`: what the client may do with Consul itself, in named facts. */
+/** `consul`: what the client may do with Consul, as named facts. */
 export function printExplanation(
   explanation: Explanation,
   around: Circumstances,
@@ -41,7 +40,7 @@ export function printExplanation(
   screen.line();
   const fact = (name: string, text: string) => screen.line(`  ${name.padEnd(10)} ${printable(text)}`);
   fact('intention', decidingText(explanation));
-  for (const other of candidates.slice(1)) fact('', `passed over: ${candidateText(other)}`);
+  for (const other of candidates.slice(1)) fact('', `overridden: ${candidateText(other)}`);
   fact('claim', claimText(explanation));
   if (explanation.client !== undefined) fact('client', clientText(explanation));
   for (const { scope, access } of explanation.openings)
@@ -50,8 +49,8 @@ export function printExplanation(
     fact(
       'rule',
       isBarred(explanation.client)
-        ? 'its scopes open nothing meanwhile'
-        : 'no scope of this client opens this destination by a rule',
+        ? 'its scopes open nothing now'
+        : 'no rule opens this destination for a scope of this client',
     );
   for (const hold of holds) fact('held', `${hold.reason} ${hold.scopes.join(' ')}: ${hold.detail}`);
   if (pending !== undefined)
@@ -84,11 +83,11 @@ function verdictText(verdict: Verdict): string {
     case 'with-token':
       return "allowed with a user's token";
     case 'partly':
-      return 'allowed in part';
+      return 'partly allowed';
     case 'denied':
       return 'not allowed';
     case 'unclear':
-      return 'not known to be allowed';
+      return 'unclear';
   }
 }
 
@@ -96,8 +95,8 @@ function decidingText({ candidates, defaultPolicy, request, verdict }: Explanati
   const [deciding] = candidates;
   if (deciding === undefined) {
     return defaultPolicy === 'unknown'
-      ? 'none is about this call, so the default policy decides; it cannot be read (agent:read) and is taken to deny'
-      : `none is about this call, so the mesh's default policy decides: ${defaultPolicy}`;
+      ? 'none matches this call, so the default policy decides; it cannot be read (agent:read), and scopemesh assumes deny'
+      : `none matches this call, so the default policy of the mesh decides: ${defaultPolicy}`;
   }
   const unmatched =
     deciding.access.kind === 'http' && request !== undefined && verdict === 'denied'
@@ -109,10 +108,10 @@ function decidingText({ candidates, defaultPolicy, request, verdict }: Explanati
 function candidateText({ source, destination, access, precedence, isOwned, description }: Candidate): string {
   const whose = isOwned
     ? 'written by scopemesh'
-    : `not scopemesh's${description === '' ? '' : `: ${description}`}`;
+    : `not owned by scopemesh${description === '' ? '' : `: ${description}`}`;
   const what =
     access.kind === 'other'
-      ? 'has conditions that scopemesh does not judge (tokens of several providers, or denying permissions)'
+      ? 'has conditions that scopemesh cannot evaluate (tokens of several providers, or permissions that deny)'
       : access.kind === 'http'
         ? `allows ${accessText(access)}`
         : { allow: 'allows everything', deny: 'denies everything' }[access.kind];
@@ -126,30 +125,30 @@ function claimText({ claim, source }: Explanation): string {
         ? `${source.name} has no instance, so it claims no OAuth client`
         : `${source.name} claims no OAuth client`;
     case 'claimed':
-      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, and it counts`;
+      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, and the claim counts`;
     case 'refused':
-      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, but it does not count: ${claim.reason}, ${claim.detail}`;
+      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, but the claim does not count: ${claim.reason}, ${claim.detail}`;
     case 'unrecorded':
-      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, which is not recorded yet`;
+      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}; the claim is not recorded yet`;
     case 'unknown':
       return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, whose provider was not read`;
   }
 }
 
-/** Of the scopes, those that matter here are named and the others counted. */
+/** Names the scopes that matter for this call and counts the others. */
 function clientText({ client, openings, holds }: Explanation): string {
   if (client === undefined) return '';
   const { provider, clientId, actorKind, exists, enabled, closure, grants, limited } = client;
   if (!exists) return `${provider}/${clientId} does not exist at the identity provider`;
   const state = closure ?? (enabled ? 'enabled' : 'disabled');
   const never = limited.length === 0 ? '' : `; may not use as ${actorKind}: ${limited.join(' ')}`;
-  const told = new Set([
+  const relevant = new Set([
     ...openings.map(({ scope }) => scope),
     ...holds.flatMap(({ scopes }) => scopes),
     ...limited,
   ]);
   const named = grants
-    .filter(({ name }) => told.has(name))
+    .filter(({ name }) => relevant.has(name))
     .map(({ api, name }) => (api === undefined ? name : `${name} of ${api}`));
   const others = grants.length - named.length;
   const count =
@@ -166,13 +165,13 @@ function notes(
 ): readonly string[] {
   const found: string[] = [];
   if (awaitsJwtProvider)
-    found.push('the jwt-provider that verifies its users is not written yet; see scopemesh plan');
+    found.push("the jwt-provider that verifies users' tokens is not written yet; see scopemesh plan");
   if (!around.isSourceKnown) found.push(`no instance of ${source.name} is registered in Consul`);
   if (!around.isDestinationKnown) found.push(`no instance of ${destination.name} is registered in Consul`);
   if (isAllowed(verdict)) {
     const remedy = `add ${destination.name} to Proxy.Upstreams of its registration`;
     if (around.reach === 'no-proxy' && around.isSourceKnown)
-      found.push(`${source.name} has no sidecar registered, so it cannot call through the mesh`);
+      found.push(`${source.name} has no registered sidecar, so it cannot call through the mesh`);
     if (around.reach === 'none')
       found.push(
         `the call is allowed, but the sidecar of ${source.name} has no upstream ${destination.name}; ${remedy}`,

@@ -3,15 +3,15 @@ import { type LoginView, loginCommand } from '../login-view.js';
 import { durationText } from './duration-text.js';
 import type { Screen } from './screen.js';
 
-/** In a word whether somebody may log in to Consul; `isMade`: what the plan gives them stands. */
+/** Whether somebody may log in to Consul. `isMade`: Consul has the ACL objects that the plan gives them. */
 export function loginVerdict(mayEver: boolean, isMade: boolean, { colors }: Screen): string {
   if (!mayEver) return colors.red('cannot log in');
   return isMade
     ? colors.green('may log in')
-    : colors.yellow('may log in once it is made: see scopemesh plan');
+    : colors.yellow('may log in once Consul has the auth method: see scopemesh plan');
 }
 
-/** Facts about a client's access to Consul itself, each a name and a line. */
+/** Facts about a client's access to Consul, each a name and a line. */
 export function loginFacts({
   login,
   limited,
@@ -25,23 +25,26 @@ export function loginFacts({
     facts.push([
       'consul',
       standingTtlSeconds !== undefined
-        ? 'cannot log in any more, though its auth method stands; see scopemesh plan'
-        : `cannot log in: ${barred === undefined ? 'neither an acl: rule nor a claim that counts gives it anything there' : barredText(barred)}`,
+        ? 'must not log in any more, but Consul still has its auth method; see scopemesh plan'
+        : `cannot log in: ${barred === undefined ? 'neither an acl: rule nor a claim that counts gives it access to Consul' : barredText(barred)}`,
     ]);
   else {
     const as =
       login.serviceIdentities.length === 0 ? '' : ` as service ${login.serviceIdentities.join(', ')}`;
     const ttl = durationText(login.maxTokenTtlSeconds);
-    facts.push(['consul', `may log in${as}, for ${ttl} at most, by auth method ${login.authMethod}`]);
+    facts.push(['consul', `may log in${as}, for at most ${ttl}, by auth method ${login.authMethod}`]);
     facts.push(['login', loginCommand(login.authMethod)]);
-    facts.push(['', `with an access token that was issued for ${login.audiences.join(' or ')}`]);
+    facts.push(['', `with an access token whose aud contains ${login.audiences.join(' or ')}`]);
     facts.push(['role', login.role]);
     for (const { name, rules } of login.policies) facts.push(['policy', `${name}: ${rules}`]);
     facts.push(['may', login.can.join('; ')]);
     if (standingTtlSeconds === undefined)
-      facts.push(['note', 'the auth method is not made yet; see scopemesh plan']);
+      facts.push(['note', 'Consul does not have the auth method yet; see scopemesh plan']);
     else if (standingTtlSeconds !== login.maxTokenTtlSeconds)
-      facts.push(['note', `its tokens still live ${durationText(standingTtlSeconds)}; see scopemesh plan`]);
+      facts.push([
+        'note',
+        `Consul still gives tokens that last ${durationText(standingTtlSeconds)}; see scopemesh plan`,
+      ]);
   }
   if (limited.length > 0) facts.push(['limited', `may not use as ${client.actorKind}: ${limited.join(' ')}`]);
   for (const hold of holds) facts.push(['held', holdText(hold)]);
@@ -55,7 +58,7 @@ function barredText(barred: NonNullable<LoginView['barred']>): string {
     case 'ClientQuarantined':
       return 'its secret was reported as compromised (ClientQuarantined)';
     case 'RevocationUnconfirmed':
-      return 'it was reported as disabled or deleted, and its directory does not answer (RevocationUnconfirmed)';
+      return 'an event reported it as disabled or deleted, and its directory does not answer (RevocationUnconfirmed)';
   }
 }
 

@@ -10,7 +10,7 @@ import { accessText } from './access-text.js';
 import { personText } from './decision-text.js';
 import { columns, printable, type Screen } from './screen.js';
 
-/** Prints a plan as `terraform plan` does: a block for each destination, what is held, one line that sums it up. */
+/** Prints a plan as `terraform plan` does: a block for each destination, the holds, and a summary in one line. */
 export function printPlan(plan: FleetPlan, mapping: Mapping, known: KnownHolds, screen: Screen): void {
   const { colors } = screen;
   const isEmpty = !isAnythingToDo(plan);
@@ -27,8 +27,7 @@ export function printPlan(plan: FleetPlan, mapping: Mapping, known: KnownHolds, 
     printAcl(plan.acl.changes, screen);
   }
   printHolds(plan.holds, known, screen);
-  if (isEmpty)
-    screen.line(plan.holds.length === 0 ? 'No changes. Consul says what the IdP says.' : 'No changes.');
+  if (isEmpty) screen.line(plan.holds.length === 0 ? 'No changes. Consul matches the IdP.' : 'No changes.');
   if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan))));
 }
 
@@ -44,12 +43,7 @@ function countsText(of: string, counts: PlanSummary['acl']): string {
 }
 
 /** Prints holds by reason and remedy, and the command that approves a hold below it. */
-export function printHolds(
-  holds: readonly Hold[],
-  known: KnownHolds,
-  screen: Screen,
-  title = 'Held, not done:',
-): void {
+export function printHolds(holds: readonly Hold[], known: KnownHolds, screen: Screen, title = 'Held:'): void {
   if (holds.length === 0) return;
   const { colors } = screen;
   screen.line(title);
@@ -179,7 +173,7 @@ function printJwtProviders({ jwtProviders }: FleetPlan, screen: Screen): void {
   screen.line();
 }
 
-/** By object, in the order in which they would be written. */
+/** The ACL objects, in the order of their writes. */
 function printAcl(changes: readonly AclChange[], screen: Screen): void {
   if (changes.length === 0) return;
   screen.line(`  ${screen.colors.bold('ACL objects')}`);
@@ -191,7 +185,7 @@ function aclRow(change: AclChange): Row {
   const { resource, verb, step } = change;
   const sign = verb === 'created' ? '+' : verb === 'deleted' ? '-' : '~';
   const kind = aclKindText(resource.kind);
-  const what = step.do === 'end-tokens' ? 'live tokens' : kind;
+  const what = step.do === 'end-tokens' ? 'tokens' : kind;
   return { sign, cells: [printable(resource.name ?? ''), what, change.reason, byText(change)] };
 }
 

@@ -1,10 +1,10 @@
 import type { Output } from '../terminal/screen.js';
 
-/** Shown only once something takes longer than this. */
+/** Progress is shown only after this time. */
 const PATIENCE_MS = 700;
 const FRAME_MS = 100;
 
-/** Says on stderr what takes long, on a terminal alone; the line is gone when it is over. */
+/** Shows progress in one line on stderr, only on a terminal. The line is removed at the end. */
 export async function withProgress<T>(
   stderr: Output,
   text: () => string,

@@ -6,11 +6,11 @@ import { printable, type Screen } from './screen.js';
 export interface ProviderView {
   readonly provider: string;
   readonly kind: string;
-  /** Null where no daemon runs, or the daemon does not know it yet. */
+  /** Null if no daemon runs, or the daemon does not know the provider yet. */
   readonly health: ProviderHealth | null;
-  /** Null where its kind cannot tell, or it could not be asked. */
+  /** Null if the provider kind cannot report it, or the provider could not be reached. */
   readonly access: readonly AccessCheck[] | null;
-  /** Why it could not be asked. */
+  /** Why the provider could not be reached. */
   readonly error: string | null;
 }
 
@@ -23,7 +23,9 @@ export function printProviders(
   const { colors } = screen;
   if (!isRunning) {
     screen.line(
-      colors.yellow('No daemon runs here: only what the credentials may read is shown (scopemesh run)'),
+      colors.yellow(
+        'No daemon runs here (scopemesh run), so only the permissions of the credentials are shown.',
+      ),
     );
     screen.line();
   }
@@ -31,7 +33,7 @@ export function printProviders(
     const fact = (name: string, text: string) => screen.line(`  ${name.padEnd(12)} ${printable(text)}`);
     screen.line(`${colors.bold(printable(provider))}  ${colors.dim(kind)}`);
     if (health !== null) for (const [name, text] of factsOf(health, now)) fact(name, text);
-    else if (isRunning) fact('daemon', 'does not know this provider: it was added since the daemon started');
+    else if (isRunning) fact('daemon', 'does not know this provider yet; restart the daemon');
     if (error !== null) screen.line(`  ${colors.red('access'.padEnd(12))} ${printable(error)}`);
     for (const { permission, neededFor, isGranted } of access ?? []) {
       const mark = isGranted ? colors.green('granted'.padEnd(12)) : colors.red('missing'.padEnd(12));
@@ -45,20 +47,22 @@ function factsOf(health: ProviderHealth, now: number): readonly (readonly [name:
   const { provider, webhook, poll, signals, subscriptions, directory, pausedSeconds, rechecks } = health;
   const ago = (instant: string | null) => (instant === null ? 'never' : `${age(instant, now)} ago`);
   const lag = (seconds: number | null) =>
-    seconds === null ? '' : `, ${seconds.toFixed(1)} s after it happened`;
+    seconds === null ? '' : `, received after ${seconds.toFixed(1)} s`;
   return [
     webhook === null
       ? ['webhook', 'none']
       : ['webhook', `last event ${ago(webhook.lastEventAt)}${lag(webhook.lagSeconds)}`],
     ...(poll === null
-      ? [['poll', 'none: the directory is read completely instead'] as const]
+      ? [['poll', 'none; the directory is read completely instead'] as const]
       : [
           [
             'poll',
             `last ${ago(poll.lastPollAt)}; last event ${ago(poll.lastEventAt)}${lag(poll.lagSeconds)}`,
           ] as const,
           ['cursor', poll.cursor ?? 'none yet'] as const,
-          ...(webhook === null ? [] : [['missed', `${poll.missedSignals} signals of the webhook`] as const]),
+          ...(webhook === null
+            ? []
+            : [['missed', `${poll.missedSignals} events that the webhook did not bring`] as const]),
         ]),
     ...(signals === null
       ? []
@@ -68,7 +72,7 @@ function factsOf(health: ProviderHealth, now: number): readonly (readonly [name:
             [
               ...(signals.delivery === 'push' ? ['pushed'] : [`polled ${ago(signals.lastPollAt)}`]),
               `last signal ${ago(signals.lastEventAt)}${lag(signals.lagSeconds)}`,
-              ...(signals.isSilent ? ['silent for much longer than ever'] : []),
+              ...(signals.isSilent ? ['no signal for much longer than usual'] : []),
             ].join('; '),
           ] as const,
         ]),
@@ -85,10 +89,10 @@ function factsOf(health: ProviderHealth, now: number): readonly (readonly [name:
         ? 'never read completely'
         : `read completely ${ago(directory.readAt)}: ${directory.clients} clients, ${directory.requests} requests`,
     ],
-    ...(rechecks === 0 ? [] : [['rechecks', `${rechecks} wait`] as const]),
+    ...(rechecks === 0 ? [] : [['rechecks', `${rechecks} waiting`] as const]),
     ...(pausedSeconds === 0
       ? []
-      : [['paused', `limits the rate: nothing is asked for ${Math.ceil(pausedSeconds)} s`] as const]),
+      : [['paused', `for ${Math.ceil(pausedSeconds)} s, because the provider limits the rate`] as const]),
   ];
 }
 

@@ -9,13 +9,13 @@ export interface Output {
 
 export type Colors = ReturnType<typeof createColors>;
 
-/** Where a command prints: text for people with colours if they see them, or JSON. */
+/** Where a command prints: text for people, in colour on a terminal, or JSON. */
 export interface Screen {
   readonly colors: Colors;
-  /** Whether questions can be asked and progress be shown. */
+  /** Whether a person can answer questions. */
   readonly isInteractive: boolean;
   line(text?: string): void;
-  /** One JSON document, indented for terminals alone. */
+  /** One JSON document, indented only on a terminal. */
   json(value: unknown): void;
   /** One JSON document on one line. */
   jsonLine(value: unknown): void;
@@ -42,7 +42,7 @@ export function createScreen(facts: {
   };
 }
 
-/** Names come from the IdP and from Consul: nothing in them may move the cursor or rewrite what stands there. */
+/** Names come from the IdP and from Consul: they must not move the cursor or overwrite other text. */
 export function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu,
@@ -56,7 +56,7 @@ export function bounded(text: string, limit: number): string {
   return shown.length <= limit ? shown : `${shown.slice(0, limit - 1)}…`;
 }
 
-/** What JSON leaves as it is although a terminal obeys it: controls of eight bits, and what turns text around. */
+/** Characters that JSON does not escape and a terminal obeys: 8-bit controls and marks of text direction. */
 const UNESCAPED = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 function inertJson(json: string): string {
@@ -68,7 +68,7 @@ function inertJson(json: string): string {
   );
 }
 
-/** Columns padded to their widest cell, without trailing spaces. Widths are counted without `paint`. */
+/** Columns padded to their widest cell, without trailing spaces. `paint` does not count for the width. */
 export function columns(
   rows: readonly (readonly string[])[],
   paint: (cell: string, column: number, row: number) => string = (cell) => cell,

@@ -7,16 +7,16 @@ export type TokenCounts = Readonly<Record<TokenKind, number>>;
 const DESCRIPTION_LIMIT = 60;
 const LINE_LIMIT = 160;
 
-/** Two to four lines a token: what it is, how it came by what it may do, what that is, and whose login would do. */
+/** Two to four lines for each token: kind, links, permissions, and the login that could replace it. */
 export function printTokens(
   reports: readonly TokenReport[],
   counts: TokenCounts,
   facts: {
     readonly now: number;
-    /** Of the token with which the list was read. */
+    /** Accessor ID of the token that read the list. */
     readonly ownId: string | undefined;
     readonly rulesTrouble: string | undefined;
-    /** Providers whose clients are not known, and why. */
+    /** Providers that could not be read, and why. */
     readonly unread: ReadonlyMap<string, string>;
   },
   screen: Screen,
@@ -43,27 +43,29 @@ export function printTokens(
       ['nodes', token.nodeIdentities],
       ['templates', token.templatedPolicies],
     ] as const;
-    const told = links.filter(([, names]) => names.length > 0);
-    if (told.length > 0) fact('by', told.map(([word, names]) => `${word} ${names.join(', ')}`).join('; '));
+    const shown = links.filter(([, names]) => names.length > 0);
+    if (shown.length > 0) fact('by', shown.map(([word, names]) => `${word} ${names.join(', ')}`).join('; '));
     if (can !== undefined) fact('may', can.length === 0 ? 'nothing' : can.join('; '));
-    if (token.accessorId === facts.ownId) fact('note', 'scopemesh itself uses it here');
+    if (token.accessorId === facts.ownId) fact('note', 'scopemesh uses it here');
     else if (can !== undefined && isStatic(kind)) fact('instead', insteadText(replaceableBy, facts.unread));
   }
   if (reports.length > 0) screen.line();
   if (facts.rulesTrouble !== undefined)
-    screen.line(colors.yellow(`What tokens may do is not shown: ${printable(facts.rulesTrouble)}`));
+    screen.line(
+      colors.yellow(`The permissions of the tokens are not shown: ${printable(facts.rulesTrouble)}`),
+    );
   for (const [provider, why] of facts.unread)
     screen.line(
-      colors.yellow(`Which clients of ${provider} could replace a token is not known: ${printable(why)}`),
+      colors.yellow(`The clients of ${provider} were not checked as replacements: ${printable(why)}`),
     );
   const sum = TOKEN_KINDS.map((kind) => `${counts[kind]} ${kind}`);
   screen.line(colors.bold(`Tokens: ${sum.join(', ')}.`));
 }
 
 function endText(expiresAt: string | undefined, now: number): string {
-  if (expiresAt === undefined) return 'never ends';
+  if (expiresAt === undefined) return 'does not expire';
   const seconds = (Date.parse(expiresAt) - now) / 1000;
-  return seconds <= 0 ? 'has ended' : `ends in ${durationText(seconds)}`;
+  return seconds <= 0 ? 'expired' : `expires in ${durationText(seconds)}`;
 }
 
 function insteadText(clients: TokenReport['replaceableBy'], unread: ReadonlyMap<string, string>): string {

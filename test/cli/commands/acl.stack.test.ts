@@ -77,10 +77,10 @@ describe('tokens of a real Consul, on the command line', () => {
     const of = (id: string) => findings.find((finding) => finding.id === id);
     for (const id of ['consul.token', 'consul.read-acl', 'acl.cache'])
       expect([id, of(id)?.severity]).toEqual([id, 'ok']);
-    expect(of('acl.cache')?.message).toContain('of roles for 0 s, of tokens for 30 s, of policies for 30 s');
-    expect(of('sidecars.tokens')?.message).toMatch(/^the only ACL token of web ends in 2h 59m/);
+    expect(of('acl.cache')?.message).toContain('roles for 0 s, tokens for 30 s, policies for 30 s');
+    expect(of('sidecars.tokens')?.message).toMatch(/^the only ACL token of web expires in 2h 59m/);
     expect(of('consul.flaws')).toBeDefined();
-    expect(of('acl.tokens')?.message).toContain('2 are static (1 of them with an end), 1 for management');
+    expect(of('acl.tokens')?.message).toContain('2 static (1 of them expire), 1 for management');
   });
 
   it('explain tells what is due, and after apply what stands and how to log in', async () => {

@@ -41,7 +41,7 @@ const web = (...scopes: string[]) => ({ clientId: 'web-app', scopes });
 const roles = async () => ((await mesh.request('GET', '/v1/acl/roles')) ?? []) as readonly object[];
 
 describe('plan', () => {
-  it('shows the ACL objects to be made, with their client and scopes, and counts them', async () => {
+  it('shows the ACL objects to create, with their client and scopes, and counts them', async () => {
     const { status, out } = await cli.run(['plan']);
     expect(status).toBe(0);
     expect(out).toMatch(/ACL objects\n/);
@@ -66,7 +66,7 @@ describe('plan', () => {
     );
   });
 
-  it('exits 2 with --detailed-exitcode while ACL objects alone are to be written', async () => {
+  it('exits 2 with --detailed-exitcode if only ACL objects are pending', async () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(2);
     await cli.run(['apply', '--yes']);
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
@@ -81,7 +81,7 @@ describe('plan', () => {
 });
 
 describe('apply', () => {
-  it('makes them, takes them back with the tokens, and says what it did', async () => {
+  it('creates them, removes them with their tokens, and reports both', async () => {
     expect((await cli.run(['apply', '--yes', '--json'])).json()).toMatchObject({
       summary: { applied: 4, failed: 0, unknown: 0 },
       errors: [],
@@ -102,7 +102,7 @@ describe('apply', () => {
     expect(policies.map(({ Name }) => Name)).toEqual(['global-management']);
   });
 
-  it('says what keeps it from making them where the identity provider answers no keys', async () => {
+  it('says why it cannot create them if the identity provider serves no keys', async () => {
     keys.setHealth('failing');
     const { status, err } = await cli.run(['apply', '--yes']);
     expect(status).toBe(1);
@@ -138,7 +138,7 @@ describe('adopt', () => {
       (await cli.run(['apply', '--yes', '--json'])).json().holds as readonly { readonly reason: string }[]
     ).map(({ reason }) => reason);
 
-  it('takes over ACL objects that lost their mark and are as they should be', async () => {
+  it('adopts ACL objects that lost their mark and match the desired state', async () => {
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     await takeMarks();
     const { status, json } = await cli.run(['adopt', '--yes', '--json']);

@@ -96,7 +96,7 @@ describe('the command that approves a hold', () => {
 });
 
 describe('approve and reject without a daemon', () => {
-  it('an approved removal passes once, and its decision names who approved it', async () => {
+  it('an approved removal happens once, and its decision names who approved it', async () => {
     const id = await holdBot();
     const approved = await cli.run(['approve', id, '--json'], { user: 'carol' });
     expect(approved.status).toBe(0);
@@ -118,7 +118,7 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
   });
 
-  it('an approval lets nothing else pass', async () => {
+  it('an approval releases nothing else', async () => {
     cli.idp({ clientId: 'another', scopes: [] });
     await cli.run(['apply', '--yes']);
     await cli.run(['approve', (await heldId('bot')) ?? '']);
@@ -126,7 +126,7 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
 
-  it('a rejected removal is kept, said to be rejected, and not asked about again', async () => {
+  it('a rejected removal is not made, has a decision, and is not held again', async () => {
     const id = await holdBot();
     expect((await cli.run(['reject', id])).status).toBe(0);
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
@@ -151,7 +151,7 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
 
-  it('a rejected removal is kept where the limit would let it pass by now, also in the plan that apply shows', async () => {
+  it('a rejected removal is not made even if the limit would allow it now, also in the plan of apply', async () => {
     expect((await cli.run(['reject', await holdBot()])).status).toBe(0);
     cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 10 } } });
     const applied = await cli.run(['apply', '--yes', '--json']);
@@ -163,7 +163,7 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
   });
 
-  it('refuses ids of anything else with the reason, and rules on the rest', async () => {
+  it('refuses other IDs with the reason, and decides the rest', async () => {
     const id = await holdBot();
     const unconfirmed = (await decisions()).find(({ data }) => data.reason === 'ClaimUnconfirmed')?.id ?? '';
     const applied = (await decisions()).find(({ data }) => data.outcome === 'applied')?.id ?? '';
@@ -228,17 +228,17 @@ describe('beside a running daemon', () => {
     expect((await running).status).toBe(0);
   });
 
-  it('plan works, apply and adopt say who holds the store, doctor says that a daemon runs', async () => {
+  it('plan works, apply and adopt say that the daemon holds the store, and doctor reports the daemon', async () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
     expect(await cli.run(['apply', '--yes'])).toMatchObject({
       status: 1,
-      err: expect.stringContaining('the daemon runs and applies changes itself'),
+      err: expect.stringContaining('the daemon is running and applies changes itself'),
     });
     expect(await cli.run(['adopt', '--yes'])).toMatchObject({
       status: 1,
-      err: expect.stringContaining('the daemon runs'),
+      err: expect.stringContaining('the daemon is running'),
     });
-    expect((await cli.run(['doctor'])).out).toContain('a daemon works on');
+    expect((await cli.run(['doctor'])).out).toContain('a daemon uses');
     expect((await cli.run(['explain', 'web', 'orders'])).status).toBe(0);
   });
 
@@ -254,7 +254,7 @@ describe('beside a running daemon', () => {
     expect(removal.data).toMatchObject({ principal: { id: 'carol' } });
   });
 
-  it('plan knows from it by which command a hold is approved, before its decision is published', async () => {
+  it('plan gets the command that approves a hold from the daemon, before the decision is published', async () => {
     cli.idp(web);
     const id = await until('the removal is held', async () => {
       const [hold] = held(await cli.run(['plan', '--json']));
@@ -264,7 +264,7 @@ describe('beside a running daemon', () => {
     expect((await cli.run(['approve', id])).status).toBe(0);
   });
 
-  it('approve of what somebody rejected is refused by the daemon too, and passes with --override', async () => {
+  it('the daemon refuses to approve a rejected removal, and accepts it with --override', async () => {
     cli.idp(web);
     const id = await until('the removal is held', () => heldId('bot'));
     expect((await cli.run(['reject', id], { user: 'bob' })).status).toBe(0);
@@ -305,7 +305,7 @@ describe('beside a running daemon', () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
   }
 
-  it('approve ends a quarantine, of which explain and plan know, by its name or the ID of a decision that it caused, and reject does not', async () => {
+  it('approve ends a quarantine by the name of the client or a decision ID, and reject does not', async () => {
     const idp = await startIdp({ single: false, now: () => Date.now() });
     try {
       stop.abort(new Error('stopped by a signal'));

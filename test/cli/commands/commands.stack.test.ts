@@ -71,7 +71,7 @@ describe('the command line on a real Consul, Redis and Kafka', () => {
     expect(json()).toMatchObject({ summary: { error: 0 } });
   });
 
-  it('apply does what plan shows, keeps what is foreign, and publishes to the topic', async () => {
+  it('apply makes the planned changes, keeps foreign sources, and publishes to the topic', async () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(2);
     const applied = await cli.run(['apply', '--yes', '--json']);
     expect([applied.status, applied.json()]).toMatchObject([
@@ -89,7 +89,7 @@ describe('the command line on a real Consul, Redis and Kafka', () => {
     ).toEqual(['applied', 'applied']);
   });
 
-  it('explain judges by what Consul has, and misses the upstream', async () => {
+  it('explain uses the intentions in Consul, and reports the missing upstream', async () => {
     const { status, json } = await cli.run([
       'explain',
       'web',
@@ -111,7 +111,7 @@ describe('the command line on a real Consul, Redis and Kafka', () => {
     ).toBe(4);
   });
 
-  it('adopt takes over an equal source by its Description alone', async () => {
+  it('adopt changes only the Description of an equal source', async () => {
     cli.idp(web, { ...bot, scopes: ['billing:connect', 'orders:connect'] });
     await consul.request('PUT', '/v1/config', {
       Kind: 'service-intentions',

@@ -71,7 +71,7 @@ describe('plan', () => {
     expect(after.out).toContain('No changes.');
   });
 
-  it('lists what is held with what to do about it, and does not count it as pending', async () => {
+  it('lists holds with their remedies, and does not count them as pending', async () => {
     cli.idp({ ...web, attributes: {} }, { ...bot, scopes: [] });
     const { status, out } = await cli.run(['plan', '--detailed-exitcode']);
     expect(status).toBe(0);
@@ -80,7 +80,7 @@ describe('plan', () => {
     expect(out).toContain('0 to close, 1 held.');
   });
 
-  it('is an error and no half truth when the IdP cannot be read', async () => {
+  it('is an error without a partial plan if the IdP cannot be read', async () => {
     cli.brokenIdp('{ "clients": [');
     const { status, out, err } = await cli.run(['plan', '--json']);
     expect(status).toBe(1);
@@ -201,7 +201,7 @@ describe('apply', () => {
     expect(await mesh.access('orders')).toEqual(access);
   });
 
-  it('asks again where the identity provider says something else by the time of the answer', async () => {
+  it('asks again if the identity provider has changed before the answer', async () => {
     let isTold = false;
     const onOut = () => {
       if (!isTold) cli.idp({ ...web, enabled: false }, { ...bot, enabled: false });
@@ -213,7 +213,7 @@ describe('apply', () => {
     expect(status).toBe(0);
   });
 
-  it('needs no answer where there is nothing to apply', async () => {
+  it('does not ask if there is nothing to apply', async () => {
     await cli.run(['apply', '--yes']);
     const { status, out } = await cli.run(['apply']);
     expect(status).toBe(0);
@@ -235,7 +235,7 @@ describe('apply', () => {
 describe('adopt', () => {
   const equal = { Name: 'bot', Action: 'allow', Description: 'by hand' };
 
-  it('takes over an equal source, says so in a decision, and changes nothing else', async () => {
+  it('adopts an equal source with a decision, and changes nothing else', async () => {
     await mesh.write('billing', [equal, { Name: 'other', Action: 'allow' }]);
     expect((await cli.run(['plan'])).out).toContain('ForeignSource');
     const { status, json } = await cli.run(['adopt', '--yes', '--json']);
@@ -274,7 +274,7 @@ describe('adopt', () => {
 });
 
 describe('decisions', () => {
-  it('lists nothing, and leaves no file, where none was made', async () => {
+  it('lists nothing and creates no file if there is no decision', async () => {
     expect(await cli.run(['decisions', 'list', '--json'])).toMatchObject({ status: 0, out: '' });
     expect(existsSync(join(cli.directory, 'state'))).toBe(false);
   });
@@ -292,7 +292,7 @@ describe('decisions', () => {
     expect((await cli.run(['decisions', 'list', '--since', 'soon'])).status).toBe(1);
   });
 
-  it('one a line says when, what, where, why and for whom', async () => {
+  it('prints one line per decision with time, action, edge, reason and client', async () => {
     await cli.run(['apply', '--yes']);
     const { out } = await cli.run(['decisions', 'list', '--subject', 'intention/default/default/orders/web']);
     expect(out).toMatch(
@@ -300,7 +300,7 @@ describe('decisions', () => {
     );
   });
 
-  it('tail prints what is there since, goes on, and exits 0 at ctrl-c', async () => {
+  it('tail prints the decisions since an instant and new ones, and exits 0 at ctrl-c', async () => {
     await cli.run(['apply', '--yes']);
     const stop = new AbortController();
     const { status, out } = await cli.run(['decisions', 'tail', '--since', '1h', '--json'], {
@@ -313,7 +313,7 @@ describe('decisions', () => {
     expect(out.trim().split('\n')).toHaveLength(2);
   });
 
-  it('verify says that there is no chain to verify, of the log and of a file, and exits 1', async () => {
+  it('verify says for the log and for a file that there is no chain, and exits 1', async () => {
     await cli.run(['apply', '--yes']);
     expect(await cli.run(['decisions', 'verify'])).toMatchObject({
       status: 1,
@@ -384,7 +384,7 @@ describe('the program', () => {
     expect((await cli.run(['completion', 'tcsh'])).status).toBe(1);
   });
 
-  it('uses no colour off a terminal, nor with NO_COLOR on one', async () => {
+  it('uses no colour without a terminal or with NO_COLOR', async () => {
     const plain = await cli.run(['plan'], { environment: { NO_COLOR: '' } });
     expect(plain.out).not.toContain('\u001b');
     const coloured = await cli.run(['plan'], { typed: '', environment: { NO_COLOR: '' } });

@@ -12,23 +12,23 @@ beforeEach(() => {
 afterEach(() => cli.close());
 
 describe('decisions without a log', () => {
-  it('list says on stderr alone that there are none, and where it looked', async () => {
+  it('list says only on stderr that there are none, and names the directory', async () => {
     const state = join(cli.directory, 'state');
     expect(await cli.run(['decisions', 'list', '--json'])).toMatchObject({
       status: 0,
       out: '',
-      err: `no decisions yet in ${state} (state.directory)\n`,
+      err: `there are no decisions yet in ${state} (state.directory)\n`,
     });
     expect(existsSync(state)).toBe(false);
   });
 
-  it('tail says so too, and goes on', async () => {
+  it('tail says so too, and continues', async () => {
     const stop = AbortSignal.abort(new Error('stopped by a signal'));
     const { status, err } = await cli.run(['decisions', 'tail'], { signal: stop });
     expect([status, err]).toEqual([0, expect.stringContaining('no decisions yet in ')]);
   });
 
-  it('are an error where the state directory is a file', async () => {
+  it('are an error if the state directory is a file', async () => {
     const file = join(cli.directory, 'file');
     writeFileSync(file, '');
     cli.configure({ state: { directory: file } });
@@ -36,21 +36,21 @@ describe('decisions without a log', () => {
       const { status, err } = await cli.run(['decisions', command]);
       expect([status, err]).toEqual([
         1,
-        expect.stringContaining(`state.directory ${file} is no directory; set`),
+        expect.stringContaining(`state.directory ${file} is not a directory; set`),
       ]);
     }
   });
 });
 
 describe('decisions verify of a file that cannot be read', () => {
-  it.each(['nope', ''])('names the option, the file and what to give instead: "%s"', async (name) => {
+  it.each(['nope', ''])('names the option, the file and the remedy: "%s"', async (name) => {
     const path = join(cli.directory, name);
     const { status, err } = await cli.run(['decisions', 'verify', '--input', path]);
     expect([status, err]).toEqual([
       1,
       expect.stringContaining(`scopemesh: --input ${path} cannot be read (`),
     ]);
-    expect(err).toContain('give a file of what scopemesh decisions list --json printed');
+    expect(err).toContain('give a file that scopemesh decisions list --json printed');
   });
 });
 
@@ -64,7 +64,7 @@ describe('decisions beside a configuration file that is wrong', () => {
       const { out, err } = await cli.run(['decisions', name]);
       expect(out).toBe('');
       expect(err).toContain('scopes."orders:read".too');
-      expect(err).toContain('uses only owner, decisions and state of it');
+      expect(err).toContain('uses only owner, decisions and state from it');
       expect(err).toContain(`no decisions yet in ${state()}`);
       expect(err).not.toContain('scopemesh doctor');
     },

@@ -62,7 +62,7 @@ async function sidecar(service: string): Promise<void> {
 }
 
 describe('doctor', () => {
-  it('finds nothing wrong in a mesh that is right, and flags a token stronger than needed', async () => {
+  it('finds no error in a correct mesh, and flags a token stronger than needed', async () => {
     const { status, of } = await examine();
     expect(status).toBe(0);
     for (const id of [
@@ -84,7 +84,7 @@ describe('doctor', () => {
     expect(of('provider.main.webhook')?.severity).toBe('notice');
   });
 
-  it('every finding that is not ok says how to mend it, and the summary counts them', async () => {
+  it('gives a remedy with every warning and error, and counts them in the summary', async () => {
     cli.configure({ scopes: { 'x:read': { to: 'nowhere', methods: ['GET'] } } });
     cli.idp({ ...web, attributes: {} });
     const { findings, of } = await examine();
@@ -99,7 +99,7 @@ describe('doctor', () => {
     expect(json().summary).toMatchObject({ error: errors });
   });
 
-  it('takes the least token that works without a complaint it can check', async () => {
+  it('accepts the least token that works', async () => {
     await useToken(LEAST);
     const { status, of } = await examine();
     expect(status).toBe(0);
@@ -107,7 +107,7 @@ describe('doctor', () => {
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
   });
 
-  it('reads the rules of a token that may, and finds that it cannot write intentions', async () => {
+  it('reads the rules of a token that may read ACLs, and finds that it cannot write intentions', async () => {
     await useToken(`acl = "read" ${LEAST.replace('intentions = "write"', 'intentions = "read"')}`);
     const { status, of } = await examine();
     expect(status).toBe(1);
@@ -118,7 +118,7 @@ describe('doctor', () => {
     expect((await examine()).of('consul.token')?.severity).toBe('warning');
   });
 
-  it('wants a token that may write down who came first, where that counts', async () => {
+  it('wants a token that may write claim records with claims: first', async () => {
     const examined = async (rules: string) => {
       const consul = { address: mesh.consul.address, token: await mesh.tokenWith(rules) };
       cli.configure({ services: { claims: 'first' }, consul });
@@ -134,7 +134,7 @@ describe('doctor', () => {
     expect((await examined(`acl = "read" ${LEAST} ${write}`))?.severity).toBe('ok');
   });
 
-  it('wants a token that may write jwt-providers, where a user must stand behind a call', async () => {
+  it('wants a token that may write jwt-providers if a rule requires a user', async () => {
     const directory = join(cli.directory, 'clients.json');
     const examined = async (rules: string) => {
       cli.configure({
@@ -160,7 +160,7 @@ describe('doctor', () => {
     expect((await examined('operator = "write"'))?.severity).toBe('warning');
   });
 
-  it('tells a token that sees only a part, none, and a wrong one', async () => {
+  it('finds a token that sees only a part, a missing token, and a wrong one', async () => {
     await useToken('service "orders" { policy = "read" intentions = "write" }');
     const partial = await examine();
     expect(partial.status).toBe(1);
@@ -173,7 +173,7 @@ describe('doctor', () => {
     expect((await examine()).of('consul.reachable')?.severity).toBe('error');
   });
 
-  it('exits 1 for an unreachable Consul or IdP, and still tells of the other', async () => {
+  it('exits 1 for an unreachable Consul or IdP, and still checks the other', async () => {
     cli.brokenIdp('{');
     const idp = await examine();
     expect(idp.status).toBe(1);
@@ -236,7 +236,7 @@ describe('doctor', () => {
     }
   });
 
-  it('wants a token that may write ACLs where tokens are given out, and says how long agents outlive a revocation', async () => {
+  it('wants a token that may write ACLs if clients log in, and says how long agents cache revoked tokens', async () => {
     const login = {
       login: 'on',
       providers: [
@@ -272,7 +272,7 @@ describe('doctor', () => {
     expect(writer.of('consul.read-acl')?.severity).toBe('ok');
     expect(writer.of('acl.cache')).toMatchObject({
       severity: 'ok',
-      message: expect.stringContaining('of tokens for 30 s'),
+      message: expect.stringContaining('tokens for 30 s'),
     });
     expect((await withRules(`acl = "write" operator = "write" ${LEAST}`)).of('consul.token')).toMatchObject({
       severity: 'warning',
@@ -280,19 +280,17 @@ describe('doctor', () => {
     });
   });
 
-  it('counts the static tokens of others, and says so where it may not see them', async () => {
+  it('counts static tokens other than its own, and says if it may not see them', async () => {
     const of = (id: string) => async () => (await examine()).of(id);
     expect(await of('acl.tokens')()).toMatchObject({
       severity: 'ok',
-      message: expect.stringContaining(
-        'of 2 ACL tokens 0 are static (0 of them with an end), 0 for management',
-      ),
+      message: expect.stringContaining('2 ACL tokens: 0 static (0 of them expire), 0 for management'),
     });
     await mesh.tokenWith('key "a" { policy = "read" }');
     await mesh.request('PUT', '/v1/acl/token', { ExpirationTTL: '1h' });
     expect(await of('acl.tokens')()).toMatchObject({
       severity: 'notice',
-      message: expect.stringContaining('of 4 ACL tokens 2 are static (1 of them with an end)'),
+      message: expect.stringContaining('4 ACL tokens: 2 static (1 of them expire)'),
       remedy: expect.stringContaining('scopemesh tokens --static'),
     });
     await useToken(LEAST);
@@ -302,13 +300,13 @@ describe('doctor', () => {
     });
   });
 
-  it('says of which services the sidecars may run with a dead or dying token, and how to look at an Envoy', async () => {
+  it('names services whose sidecars may use an expired or expiring token, and says how to check an Envoy', async () => {
     expect((await examine()).of('envoy.drain-time')).toBeUndefined();
     await sidecar('web');
     const strange = await examine();
     expect(strange.of('sidecars.tokens')).toMatchObject({
       severity: 'warning',
-      message: expect.stringContaining('no live ACL token is that of web'),
+      message: expect.stringContaining('services without a valid ACL token of their own: web'),
     });
     expect(strange.of('envoy.drain-time')).toMatchObject({
       severity: 'notice',
@@ -318,22 +316,22 @@ describe('doctor', () => {
     await mesh.request('PUT', '/v1/acl/token', { ...identity, ExpirationTTL: '2h' });
     expect((await examine()).of('sidecars.tokens')).toMatchObject({
       severity: 'warning',
-      message: expect.stringMatching(/^the only ACL token of web ends in 1h 59m/),
+      message: expect.stringMatching(/^the only ACL token of web expires in 1h 59m/),
     });
     await mesh.request('PUT', '/v1/acl/token', { ...identity, ExpirationTTL: '23h' });
     expect((await examine()).of('sidecars.tokens')?.message).toMatch(
-      /^all 2 ACL tokens of web end, the last of them in 22h 59m/,
+      /^all 2 ACL tokens of web expire, the last one in 22h 59m/,
     );
     await mesh.request('PUT', '/v1/acl/token', identity);
     expect((await examine()).of('sidecars.tokens')).toMatchObject({ severity: 'ok' });
   });
 
-  it('finds an agent whose every token ends', async () => {
+  it('finds an agent whose tokens all expire', async () => {
     const NodeIdentities = [{ NodeName: 'machine-1', Datacenter: 'dc1' }];
     await mesh.request('PUT', '/v1/acl/token', { NodeIdentities, ExpirationTTL: '2h' });
     expect((await examine()).of('agents.tokens')).toMatchObject({
       severity: 'warning',
-      message: expect.stringContaining('of node dc1/machine-1 ends in 1h 59m'),
+      message: expect.stringContaining('of node dc1/machine-1 expires in 1h 59m'),
     });
   });
 
@@ -346,17 +344,17 @@ describe('doctor', () => {
     });
   });
 
-  it('finds a state directory that cannot be made', async () => {
+  it('finds a state directory that cannot be created', async () => {
     expect((await examine()).of('state')).toMatchObject({ severity: 'notice' });
     cli.configure({ state: { directory: join(cli.configFile, 'state') } });
     const { status, of } = await examine();
     expect([status, of('state')]).toMatchObject([
       1,
-      { severity: 'error', message: expect.stringContaining(`cannot be made in ${cli.configFile}`) },
+      { severity: 'error', message: expect.stringContaining(`cannot be created in ${cli.configFile}`) },
     ]);
   });
 
-  it('says what it did not look at, where Consul cannot be read completely', async () => {
+  it('says what it did not check if Consul cannot be read completely', async () => {
     await useToken('service "orders" { policy = "read" }');
     expect((await examine()).of('rules')).toMatchObject({
       severity: 'notice',
@@ -364,11 +362,11 @@ describe('doctor', () => {
     });
   });
 
-  it('says it to people too, with how to mend it', async () => {
+  it('prints findings as text too, with the remedies', async () => {
     const { out } = await cli.run(['doctor']);
     expect(out).toMatch(/^ok {7}Consul answers/m);
     expect(out).toMatch(/warning {2}the ACL token is stronger/);
-    expect(out).toMatch(/\d+ errors?, \d+ warnings?, \d+ notices?, \d+ as they should be\.$/m);
+    expect(out).toMatch(/\d+ errors?, \d+ warnings?, \d+ notices?, \d+ ok\.$/m);
     expect(out).not.toMatch(/\b1 (?:errors|warnings|notices)\b/);
   });
 });

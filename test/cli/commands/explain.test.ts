@@ -71,19 +71,19 @@ describe('explain', () => {
     expect(ran.json()).toMatchObject({ verdict, allowed: status === 0 });
   });
 
-  it('says, where a client is behind the call, that it cannot know of a quarantine without the daemon', async () => {
-    const note = 'no daemon answers here, so a quarantine';
+  it('says for a call of a client that quarantines are unknown without the daemon', async () => {
+    const note = 'no daemon answers here, so quarantines';
     expect((await cli.run(['explain', 'web', 'orders'])).out).toContain(note);
     expect((await cli.run(['explain', 'web', 'orders', '--json'])).json().areOrdersKnown).toBe(false);
     expect((await cli.run(['explain', 'orders', 'web'])).out).not.toContain(note);
     expect((await cli.run(['explain', '--client', 'main/web-app'])).out).toContain(note);
   });
 
-  it('exits 4 where no intention is about the call, and says that the default policy decides', async () => {
+  it('exits 4 if no intention matches the call, and says that the default policy decides', async () => {
     const { status, out } = await cli.run(['explain', 'orders', 'web']);
     expect(status).toBe(4);
     expect(out).toContain('not allowed  orders -> web');
-    expect(out).toContain("the mesh's default policy decides: deny");
+    expect(out).toContain('the default policy of the mesh decides: deny');
     expect(out).toContain('orders claims no OAuth client');
     await mesh.write('web', [{ Name: 'orders', Action: 'deny' }]);
     expect((await cli.run(['explain', 'orders', 'web'])).out).toContain(
@@ -91,7 +91,7 @@ describe('explain', () => {
     );
   });
 
-  it('follows Consul in letting only the most exact intention decide, whoever wrote it', async () => {
+  it('lets only the most exact intention decide, as Consul does, owned or foreign', async () => {
     const decider = async () => (await cli.run(['explain', 'batch', 'billing', '--json'])).json();
     await mesh.write('*', [{ Name: '*', Action: 'allow' }]);
     expect(await decider()).toMatchObject({ allowed: true, decidedBy: { precedence: 5, isOwned: false } });
@@ -110,16 +110,16 @@ describe('explain', () => {
     expect((await decider()).intentions).toHaveLength(4);
   });
 
-  it('tells what is held, and that the claim does not count', async () => {
+  it('shows holds, and that the claim does not count', async () => {
     cli.idp({ ...web, attributes: {} });
     await mesh.register('api', { client: 'web-app' });
     const { status, out } = await cli.run(['explain', 'api', 'orders']);
     expect(status).toBe(4);
-    expect(out).toContain('it does not count: ClaimUnconfirmed');
+    expect(out).toContain('the claim does not count: ClaimUnconfirmed');
     expect(out).toContain('held');
   });
 
-  it('tells what is due where Consul lags behind the IdP', async () => {
+  it('shows the pending change if Consul lags behind the IdP', async () => {
     cli.idp({ ...web, scopes: [] });
     const { status, json } = await cli.run(['explain', 'web', 'orders', '--json']);
     expect(status).toBe(0);
@@ -145,10 +145,10 @@ describe('explain', () => {
 
   it('says that a source without a sidecar cannot call through the mesh', async () => {
     await mesh.deregister('web-proxy');
-    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain('web has no sidecar registered');
+    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain('web has no registered sidecar');
   });
 
-  it('exits 1 when it cannot read, and for a path that is none', async () => {
+  it('exits 1 if it cannot read, and for an invalid path', async () => {
     expect((await cli.run(['explain', 'web', 'orders', '--path', 'orders'])).status).toBe(1);
     expect((await cli.run(['explain', 'web'])).status).toBe(1);
     cli.brokenIdp('');
@@ -174,15 +174,15 @@ function giveAcl(changes: Readonly<Record<string, unknown>> = {}): void {
   });
 }
 
-describe('explain of access to Consul itself', () => {
+describe('explain of access to Consul', () => {
   const reader = { ...web, scopes: ['orders:read', 'config:read'] };
 
-  it('says beside a call how the client of the source logs in, for what and for how long', async () => {
+  it('shows for a call how the client of the source logs in, its permissions and the lifetime', async () => {
     giveAcl();
     cli.idp(reader);
     const { out } = await cli.run(['explain', 'web', 'orders']);
     expect(out).toMatch(
-      /^ {2}consul +may log in as service web, for 15m at most, by auth method scopemesh-payments-main-web-app$/m,
+      /^ {2}consul +may log in as service web, for at most 15m, by auth method scopemesh-payments-main-web-app$/m,
     );
     expect(out).toMatch(
       /^ {2}login +consul login -method=scopemesh-payments-main-web-app -bearer-token-file=/m,
@@ -207,7 +207,7 @@ describe('explain of access to Consul itself', () => {
     });
   });
 
-  it('says nothing of it where the configuration gives nothing in Consul, and reads no ACL for it', async () => {
+  it('shows nothing about it if the configuration gives no access to Consul, and reads no ACL', async () => {
     const rules =
       'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
     cli.configure({ consul: { address: mesh.consul.address, token: await mesh.tokenWith(rules) } });
@@ -215,7 +215,7 @@ describe('explain of access to Consul itself', () => {
     expect([status, json().consulAccess]).toEqual([0, null]);
   });
 
-  it('answers for a client without a service, and that it is not made yet', async () => {
+  it('answers for a client without a service, and says that Consul does not have the auth method yet', async () => {
     giveAcl();
     cli.idp(reader, { clientId: 'Batch|1', scopes: ['config:read'] });
     const { status, json } = await cli.run(['explain', '--client', 'main/Batch|1', '--json']);
@@ -230,23 +230,25 @@ describe('explain of access to Consul itself', () => {
       standingTtlSeconds: null,
     });
     const { out } = await cli.run(['explain', '--client', 'main/Batch|1']);
-    expect(out).toMatch(/^may log in once it is made: see scopemesh plan {2}main\/Batch\|1 \(workload\)$/m);
-    expect(out).toContain('the auth method is not made yet; see scopemesh plan');
+    expect(out).toMatch(
+      /^may log in once Consul has the auth method: see scopemesh plan {2}main\/Batch\|1 \(workload\)$/m,
+    );
+    expect(out).toContain('Consul does not have the auth method yet; see scopemesh plan');
   });
 
-  it('says that it is disabled, not that nothing gives it anything', async () => {
+  it('says that the client is disabled, not that no rule gives it access', async () => {
     giveAcl();
     cli.idp({ ...reader, enabled: false });
     const { status, out } = await cli.run(['explain', '--client', 'main/web-app']);
     expect(status).toBe(4);
     expect(out).toMatch(/^ {2}consul +cannot log in: the client is disabled at the identity provider$/m);
     const call = await cli.run(['explain', 'web', 'orders']);
-    expect(call.out).toMatch(/^ {2}rule +its scopes open nothing meanwhile$/m);
+    expect(call.out).toMatch(/^ {2}rule +its scopes open nothing now$/m);
     const { json } = await cli.run(['explain', '--client', 'main/web-app', '--json']);
     expect(json().barred).toBe('disabled');
   });
 
-  it('tells what stands already, and what is due', async () => {
+  it('shows what Consul has already, and what is pending', async () => {
     const keys = await startKeySetServer();
     try {
       const main = { name: 'main', kind: 'oidc', issuer: keys.address, audience: 'consul' };
@@ -261,20 +263,22 @@ describe('explain of access to Consul itself', () => {
       expect(out).not.toContain('note');
       giveAcl({ providers: [{ ...main, directory: join(cli.directory, 'clients.json') }], actors: {} });
       expect((await cli.run(['explain', '--client', 'main/web-app'])).out).toContain(
-        'its tokens still live 15m',
+        'Consul still gives tokens that last 15m',
       );
       cli.idp({ ...web, scopes: [], attributes: {} });
       const gone = await cli.run(['explain', '--client', 'main/web-app']);
       expect([gone.status, gone.out]).toEqual([
         4,
-        expect.stringContaining('cannot log in any more, though its auth method stands; see scopemesh plan'),
+        expect.stringContaining(
+          'must not log in any more, but Consul still has its auth method; see scopemesh plan',
+        ),
       ]);
     } finally {
       await keys.close();
     }
   });
 
-  it('exits 4 for a client that cannot log in, with what is in the way', async () => {
+  it('exits 4 for a client that cannot log in, with the reason', async () => {
     giveAcl({ guards: { protected: ['web'] } });
     cli.idp(web);
     const { status, out } = await cli.run(['explain', '--client', 'main/web-app']);
@@ -283,12 +287,12 @@ describe('explain of access to Consul itself', () => {
     expect(out).toMatch(/^ {2}held +ProtectedDestination: /m);
   });
 
-  it('is not asked about a method without a path, which would be another question', async () => {
+  it('refuses --method without --path', async () => {
     const { status, err } = await cli.run(['explain', 'web', 'orders', '--method', 'GET']);
-    expect([status, err]).toEqual([1, expect.stringContaining('give --path too')]);
+    expect([status, err]).toEqual([1, expect.stringContaining('--method needs --path')]);
   });
 
-  it('is asked about a call or about a client that exists', async () => {
+  it('needs a call, or a client that exists', async () => {
     giveAcl();
     const unknown = await cli.run(['explain', '--client', 'main/nobody']);
     expect([unknown.status, unknown.err]).toEqual([
@@ -297,7 +301,7 @@ describe('explain of access to Consul itself', () => {
     ]);
     for (const wrong of [[], ['web'], ['web', 'orders', '--client', 'main/web-app']]) {
       const { status, err } = await cli.run(['explain', ...wrong]);
-      expect([status, err]).toEqual([1, expect.stringContaining('name a source and a destination')]);
+      expect([status, err]).toEqual([1, expect.stringContaining('give a source and a destination')]);
     }
   });
 });

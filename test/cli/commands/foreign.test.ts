@@ -17,10 +17,10 @@ afterEach(async () => {
   await mesh.consul.close();
 });
 
-describe('a source that stands where scopemesh would write its own', () => {
+describe('a foreign source where scopemesh would write its own', () => {
   const equal = { Name: 'bot', Action: 'allow', Description: 'by hand' };
 
-  it('of another instance is said to be that, with what to do, by plan and by adopt', async () => {
+  it('of another instance is named as such, with the remedy, by plan and by adopt', async () => {
     await mesh.write('billing', [{ ...equal, Description: 'scopemesh:other client=main/bot' }]);
     const { out } = await cli.run(['plan']);
     expect(out).toContain('ForeignSource: the scopemesh instance with owner other created this source');
@@ -33,7 +33,7 @@ describe('a source that stands where scopemesh would write its own', () => {
     expect(adopted.out).toContain('! bot -> billing  everything -> everything');
   });
 
-  it('and lets through something else is named by adopt, in JSON too', async () => {
+  it('with other access is listed by adopt, in JSON too', async () => {
     await mesh.write('billing', [{ ...equal, Action: 'deny' }]);
     expect((await cli.run(['adopt', '--yes'])).out).toContain('1 left as it is:\n');
     expect((await cli.run(['adopt', '--yes', '--json'])).json()).toMatchObject({

@@ -58,7 +58,7 @@ describe('doctor', () => {
     return findings.find(({ id }) => id === 'provider.main.groups');
   };
 
-  it('names the claim and the value that a token needs for each group, because it sees no tokens', async () => {
+  it('names the claim and the value that a token needs for each group', async () => {
     idp({ ann: ['oncall'] });
     const { json } = await cli.run(['doctor', '--json']);
     const findings = json().findings as readonly { readonly id: string }[];
@@ -71,12 +71,12 @@ describe('doctor', () => {
     });
   });
 
-  it('names the groups that nobody is in, and says that members cannot be read', async () => {
+  it('names groups without members, and says if members cannot be read', async () => {
     configure({ groups: { ...GROUPS, 'on-call': GROUPS.oncall } });
     idp({ ann: ['oncall'] });
     expect(await groupsFound()).toMatchObject({
       severity: 'warning',
-      message: expect.stringMatching(/is in on-call, so/),
+      message: expect.stringMatching(/^on-call of provider main has no members/),
     });
     idp({ ann: ['oncall'], ben: ['on-call'] });
     expect(await groupsFound()).toMatchObject({ severity: 'ok' });
@@ -86,7 +86,7 @@ describe('doctor', () => {
 });
 
 describe('plan and apply', () => {
-  it('admit the members of a mapped group, and then have nothing more to do', async () => {
+  it('admit the members of a mapped group, and then have nothing left to do', async () => {
     idp({ ann: ['oncall'], ben: ['oncall'], cy: [] });
     const plan = await cli.run(['plan']);
     expect(plan.out).toMatch(/_person-\w+ +role +MembershipAdded +person main\/ann by oncall/);
@@ -99,7 +99,7 @@ describe('plan and apply', () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
   });
 
-  it('put out who left, and hold what the mass guard does not let pass, with the person’s name', async () => {
+  it('remove people who left, and hold removals beyond the limit with the person’s name', async () => {
     idp({ ann: ['oncall'], ben: ['oncall'], cy: ['oncall'] });
     await cli.run(['apply', '--yes']);
     idp({ ann: ['oncall'], ben: ['oncall'], cy: [] });
@@ -118,7 +118,7 @@ describe('plan and apply', () => {
     expect(await roles()).toHaveLength(2);
   });
 
-  it('say that the members are not known, and leave everybody as they are', async () => {
+  it('say that the members are unknown, and change nobody', async () => {
     idp({ ann: ['oncall'] });
     await cli.run(['apply', '--yes']);
     idp(undefined);
@@ -131,7 +131,7 @@ describe('plan and apply', () => {
     expect(await roles()).toHaveLength(1);
   });
 
-  it('write nothing in observe, and put nobody out in extend, and say so', async () => {
+  it('write nothing in observe, remove nobody in extend, and report the holds', async () => {
     idp({ ann: ['oncall'], ben: ['oncall'] });
     configure({ mode: 'observe' });
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
@@ -145,7 +145,7 @@ describe('plan and apply', () => {
     expect(held(await cli.run(['plan', '--json'])).map(({ reason }) => reason)).toContain('ModeForbids');
   });
 
-  it('take everything of people away where no group is mapped any more', async () => {
+  it('remove all objects of people if no group is mapped any more', async () => {
     idp({ ann: ['oncall'] });
     await cli.run(['apply', '--yes']);
     configure({ groups: {} });
@@ -161,13 +161,15 @@ describe('plan and apply', () => {
 });
 
 describe('explain --person', () => {
-  it('says what their groups give and how they log in, and that it is not made yet', async () => {
+  it('shows what the groups give and how to log in, and what Consul does not have yet', async () => {
     idp({ 'auth0|ann': ['oncall'], ben: [] });
     const asked = ['explain', '--person', 'main/auth0|ann'];
     const { status, out } = await cli.run(asked);
     expect(status).toBe(4);
-    expect(out).toMatch(/^may log in once it is made: see scopemesh plan {2}main\/auth0\|ann \(human\)$/m);
-    expect(out).toMatch(/^ {2}group +oncall: \{"key_prefix".*not made yet/m);
+    expect(out).toMatch(
+      /^may log in once Consul has the auth method: see scopemesh plan {2}main\/auth0\|ann \(human\)$/m,
+    );
+    expect(out).toMatch(/^ {2}group +oncall: \{"key_prefix".*not in Consul yet/m);
     expect(out).toContain('in the token, groups must contain "oncall"');
     expect(out).toContain('aud must contain "consul"');
     expect(out).toContain('sub must equal "auth0|ann"');
@@ -175,7 +177,7 @@ describe('explain --person', () => {
     const made = await cli.run(asked);
     expect(made.status).toBe(0);
     expect(made.out).toMatch(/^may log in {2}main/);
-    expect(made.out).not.toContain('not made yet');
+    expect(made.out).not.toContain('not in Consul yet');
     const { json } = await cli.run([...asked, '--json']);
     expect(json()).toMatchObject({
       person: { provider: 'main', subject: 'auth0|ann', actorKind: 'human' },
@@ -194,10 +196,10 @@ describe('explain --person', () => {
     });
   });
 
-  it('exits 4 for somebody of no mapped group, and while the members are not known', async () => {
+  it('exits 4 for a person without a mapped group, and while the members are unknown', async () => {
     idp({ ann: ['oncall'] });
     const { status, out } = await cli.run(['explain', '--person', 'main/ben']);
-    expect([status, out]).toEqual([4, expect.stringContaining('oncall: no member')]);
+    expect([status, out]).toEqual([4, expect.stringContaining('oncall: not a member')]);
     idp(undefined);
     const unknown = await cli.run(['explain', '--person', 'main/ann']);
     expect(unknown.status).toBe(4);
@@ -205,7 +207,7 @@ describe('explain --person', () => {
     expect(unknown.out).toContain('IncompleteRead');
   });
 
-  it('is an error for a provider that is not configured, or beside a client or a call', async () => {
+  it('is an error for an unknown provider, or together with a client or a call', async () => {
     idp({});
     expect((await cli.run(['explain', '--person', 'other/ann'])).status).toBe(1);
     expect((await cli.run(['explain', '--person', 'main/ann', '--client', 'main/x'])).status).toBe(1);

@@ -77,18 +77,18 @@ describe('scopemesh providers', () => {
     expect(health?.poll?.cursor).toMatch(/^sha256:.{25}…$/);
   });
 
-  it('tells it to people', async () => {
+  it('prints text', async () => {
     const daemon = await running();
     await daemon.tell('client.updated', 'web-app');
     const { out } = await cli.run(['providers']);
     expect(out).toMatch(/^main {2}oidc$/m);
-    expect(out).toMatch(/^ {2}webhook {6}last event \d+ s ago, \d+\.\d s after it happened$/m);
+    expect(out).toMatch(/^ {2}webhook {6}last event \d+ s ago, received after \d+\.\d s$/m);
     expect(out).toMatch(/^ {2}poll {9}last \d+ s ago; last event never$/m);
     expect(out).toMatch(/^ {2}directory {4}read completely \d+ s ago: 1 clients, 1 requests$/m);
     expect(out).toMatch(/^ {2}granted {6}GET http:.*: the clients and their scopes$/m);
   });
 
-  it('tells people of missed signals, of subscriptions, and of shared signals and their silence', () => {
+  it('prints missed events, subscriptions, and shared signals and their silence', () => {
     const health: ProviderHealth = {
       provider: 'main',
       kind: 'oidc',
@@ -118,11 +118,11 @@ describe('scopemesh providers', () => {
     const view = { provider: 'main', kind: 'oidc', health, access: null, error: null };
     printProviders([view], true, Date.parse('2026-01-01T03:00:00Z'), screen);
     expect(out).toMatch(
-      /^ {2}signals {6}polled 10 s ago; last signal 3 h ago, 0\.5 s after it happened; silent for much longer than ever$/m,
+      /^ {2}signals {6}polled 10 s ago; last signal 3 h ago, received after 0\.5 s; no signal for much longer than usual$/m,
     );
     expect(out).toMatch(/^ {2}stream {7}renewed 60 s ago$/m);
     expect(out).toMatch(/^ {2}subscription renewed 60 s ago, ends in 29 days$/m);
-    expect(out).toMatch(/^ {2}missed {7}3 signals of the webhook$/m);
+    expect(out).toMatch(/^ {2}missed {7}3 events that the webhook did not bring$/m);
   });
 
   it('keeps what it knows over a restart', async () => {

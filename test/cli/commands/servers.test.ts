@@ -17,15 +17,15 @@ afterEach(async () => {
   await mesh.consul.close();
 });
 
-const DOCTOR = 'scopemesh doctor looks at each server, and says how to mend what it finds.\n';
+const DOCTOR = 'Run scopemesh doctor: it checks each server and says how to fix what it finds.\n';
 
-describe('a server that will not do is named once, with the key of the configuration and what to do', () => {
+describe('an error about a server names it once, with the configuration key and the remedy', () => {
   const providerAt = (directory: string, directoryToken?: string) =>
     cli.configure({
       providers: [{ name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory, directoryToken }],
     });
 
-  it('where Consul cannot be reached', async () => {
+  it('Consul cannot be reached', async () => {
     cli.configure({ consul: { address: 'http://127.0.0.1:9' } });
     const { status, err } = await cli.run(['plan']);
     expect(status).toBe(1);
@@ -35,7 +35,7 @@ describe('a server that will not do is named once, with the key of the configura
     expect(err).toContain(DOCTOR);
   });
 
-  it('where an identity provider cannot be reached', async () => {
+  it('an identity provider cannot be reached', async () => {
     providerAt('http://127.0.0.1:9/directory');
     const { err } = await cli.run(['plan']);
     expect(err).toMatch(
@@ -44,7 +44,7 @@ describe('a server that will not do is named once, with the key of the configura
     expect(err).toContain(DOCTOR);
   });
 
-  it('where a directory refuses the credentials, which doctor says once', async () => {
+  it('a directory refuses the credentials, which doctor reports once', async () => {
     const idp = await startIdp({ single: true, now: Date.now });
     idp.fault = () => ({ status: 401, json: {} });
     try {
@@ -63,7 +63,7 @@ describe('a server that will not do is named once, with the key of the configura
     }
   });
 
-  it('where somebody else listens at http.listen', async () => {
+  it('another program listens at http.listen', async () => {
     const other = createHttpServer();
     await other.listen({ host: '127.0.0.1', port: 0 });
     const { port } = Object(other.server.address());
@@ -80,7 +80,7 @@ describe('a server that will not do is named once, with the key of the configura
     }
   });
 
-  it('where http.listen is no address of this machine', async () => {
+  it('http.listen is not an address of this machine', async () => {
     cli.configure({ http: { listen: '192.0.2.1:8080' } });
     expect((await cli.run(['run'])).err).toContain(
       'http.listen 192.0.2.1:8080 is not an address of this machine; set another http.listen',

@@ -110,14 +110,14 @@ describe('tokens', () => {
     });
   });
 
-  it('shows those alone that somebody keeps, if asked', async () => {
+  it('shows only static tokens with --static', async () => {
     const still = await make({ ServiceIdentities: [{ ServiceName: 'web' }] });
     await logIn();
     const { tokens } = await list('--static');
     expect(tokens.map(({ accessorId }) => accessorId)).toEqual([still.AccessorID]);
   });
 
-  it('tells people, in lines of bounded length that no name can break out of', async () => {
+  it('prints text in lines of bounded length, and escapes names', async () => {
     const hostile = `ci\u001b[2J\u202e\n${'x'.repeat(300)}`;
     await policy('wide', `key "${'k'.repeat(400)}" { policy = "read" }`);
     const { AccessorID, SecretID } = await make({ Description: hostile, Policies: [{ Name: 'wide' }] });
@@ -125,17 +125,17 @@ describe('tokens', () => {
     expect(status).toBe(0);
     assertNoSecret(out, [SecretID, mesh.consul.managementToken]);
     expect(out).toMatch(
-      new RegExp(`^static +\\d+\\w old +never ends +${AccessorID} +ci\\\\u\\{1b\\}\\[2J`, 'm'),
+      new RegExp(`^static +\\d+\\w old +does not expire +${AccessorID} +ci\\\\u\\{1b\\}\\[2J`, 'm'),
     );
     for (const obeyed of ['\u001b', '\u202e']) expect(out).not.toContain(obeyed);
     expect(out).toMatch(/^ {2}may +key "kkk/m);
     expect(out).toMatch(/^ {2}instead +none found$/m);
-    expect(out).toMatch(/^ {2}note +scopemesh itself uses it here$/m);
+    expect(out).toMatch(/^ {2}note +scopemesh uses it here$/m);
     expect(out).toMatch(/^Tokens: 1 management, 1 static, 0 static-expiring, 1 anonymous, 0 login\.$/m);
     for (const line of out.split('\n')) expect(line.length).toBeLessThan(180);
   });
 
-  it('is an error with its remedy where the token may not list tokens', async () => {
+  it('is an error with a remedy if the token may not list tokens', async () => {
     const rules =
       'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
     cli.configure({ consul: { address: mesh.consul.address, token: await mesh.tokenWith(rules) } });
@@ -148,14 +148,14 @@ describe('tokens', () => {
     expect((await cli.run(['tokens'])).status).toBe(0);
   });
 
-  it('lists them all while the identity provider cannot be read, and says that it knows no replacement', async () => {
+  it('lists all tokens while the identity provider cannot be read, and says that replacements are unknown', async () => {
     const made = await make({ ServiceIdentities: [{ ServiceName: 'web' }] });
     cli.brokenIdp('{');
     const { out, status } = await cli.run(['tokens']);
     expect(status).toBe(0);
     expect(out).toContain(made.AccessorID);
     expect(out).toMatch(/^ {2}instead +unknown$/m);
-    expect(out).toMatch(/^Which clients of main could replace a token is not known: .+$/m);
+    expect(out).toMatch(/^The clients of main were not checked as replacements: .+$/m);
     const { json } = await cli.run(['tokens', '--json']);
     expect(json().unreadProviders).toEqual({ main: expect.stringMatching(/./) });
     expect((await cli.run(['plan'])).status).toBe(1);
@@ -163,7 +163,7 @@ describe('tokens', () => {
     expect((await cli.run(['tokens', '--json'])).json().unreadProviders).toEqual({});
   });
 
-  it('names the client whose login gives what a static token does, and stays silent where that is not certain', async () => {
+  it('names the client whose login can replace a static token, and only if that is certain', async () => {
     const document = join(cli.directory, 'clients.json');
     cli.configure({
       login: 'on',

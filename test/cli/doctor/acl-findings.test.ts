@@ -77,16 +77,16 @@ async function told(id: string, consul: Consul, facts = FACTS) {
 }
 
 describe('tokens of a sidecar', () => {
-  it('that a login renews in time are told calmly, one that nobody has renewed is not', async () => {
+  it('are a notice if a login renews them in time, and a warning if not', async () => {
     const renewed = await told('sidecars.tokens', withTokens(token('a', 10, 'm'), token('b', 45, 'm')));
     expect(renewed).toMatchObject([
-      { severity: 'notice', message: expect.stringContaining('the last of them in 45m') },
+      { severity: 'notice', message: expect.stringContaining('the last one in 45m') },
     ]);
     const late = await told('sidecars.tokens', withTokens(token('a', 15, 'm')));
-    expect(late).toMatchObject([{ severity: 'warning', message: expect.stringContaining('ends in 15m') }]);
+    expect(late).toMatchObject([{ severity: 'warning', message: expect.stringContaining('expires in 15m') }]);
   });
 
-  it('that somebody made with an end are renewed by nobody', async () => {
+  it('are a warning if a person made them with an expiry', async () => {
     expect(await told('sidecars.tokens', withTokens(token('a', 59)))).toMatchObject([
       { severity: 'warning' },
     ]);
@@ -94,12 +94,12 @@ describe('tokens of a sidecar', () => {
 });
 
 describe('the ACL cache of an agent', () => {
-  it('is told where it lets a revocation be outlived, with how to mend it', async () => {
+  it('is a warning with a remedy if access can outlive a revocation', async () => {
     const slow = { ...FACTS, aclCache: { role: 90, policy: 30, token: 30 } };
     expect(await told('acl.cache', withTokens(), slow)).toMatchObject([
       {
         severity: 'warning',
-        message: expect.stringContaining('outlived by 1m 30s'),
+        message: expect.stringContaining('outlive a revocation by 1m 30s'),
         remedy: expect.stringContaining('acl.role_ttl = "0s"'),
       },
     ]);

@@ -52,7 +52,7 @@ describe('what the running daemon waits for', () => {
     expect(found.find(({ id }) => id === 'holds')).toMatchObject({
       severity: 'warning',
       message: expect.stringContaining('holds 1 removals'),
-      remedy: expect.stringMatching(/then scopemesh approve 01A$/),
+      remedy: expect.stringMatching(/then run scopemesh approve 01A$/),
     });
     expect(found.find(({ id }) => id === 'holds.rejected')).toMatchObject({ severity: 'notice' });
   });

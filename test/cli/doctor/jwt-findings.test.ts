@@ -64,16 +64,16 @@ const told = async (facts = NEW, consul = withProviders('okta', 'entra')) =>
   (await jwtFindings(consul, facts, world, never)).map(({ id, severity }) => `${id} ${severity}`);
 
 describe('requirements of the token of a user', () => {
-  it('are not looked for where there are none', async () => {
+  it('cause no finding if there are none', async () => {
     expect(await told()).toEqual([]);
   });
 
-  it('are as they should be where http is spoken and the one provider is there', async () => {
+  it('are ok if the destination speaks http and the one provider exists', async () => {
     stands('orders', 'web', provider('okta', [['roles'], 'reader']));
     expect(await told()).toEqual(['jwt ok']);
   });
 
-  it('that nobody looks at, because the destination speaks tcp, are an error', async () => {
+  it('are an error if the destination speaks tcp, because Consul ignores them', async () => {
     stands('db', 'entry', provider('okta'));
     expect(await told()).toEqual(['jwt.protocol error']);
   });
@@ -83,30 +83,30 @@ describe('requirements of the token of a user', () => {
     expect(await told()).toEqual(['jwt.alternatives warning']);
   });
 
-  it('of one scope in a claim that holds all of them are hardly ever met', async () => {
+  it('for one scope in a claim with all scopes are a warning, because hardly any token meets them', async () => {
     stands('orders', 'web', provider('okta', [['realm', 'scope'], 'orders:read'], [['scopes'], 'x']));
     expect(await told()).toEqual(['jwt.scope-claim warning']);
   });
 
-  it('of one scope in a claim that is a list at one provider and a text at another are told, but for our own', async () => {
+  it('for one scope in a claim that is a list at one provider and a string at another are a notice, except for our own', async () => {
     const ours = 'scopemesh-pay-main-_users';
     stands('orders', 'web', provider('entra', [['scp'], 'orders:read']), provider(ours, [['scp'], 'x']));
     const consul = withProviders('entra', ours);
     expect(await told(NEW, consul)).toEqual(['jwt.alternatives warning', 'jwt.scope-claim notice']);
   });
 
-  it('of a provider that is gone close the destination, once for each provider', async () => {
+  it('for a missing provider are an error, once for each provider', async () => {
     stands('orders', 'web', provider('gone'), provider('okta'));
     const [several, missing, ...others] = await told();
     expect([several, missing, others]).toEqual(['jwt.alternatives warning', 'jwt.provider error', []]);
   });
 
-  it('are not compared with providers where Consul has none of them', async () => {
+  it('are not compared with providers if this Consul version has no JWT providers', async () => {
     stands('orders', 'web', provider('gone'));
     expect(await told({ ...NEW, version: '1.14.11' })).toEqual(['jwt ok']);
   });
 
-  it('whose providers cannot be read are said to be unknown', async () => {
+  it('are a notice if their providers cannot be read', async () => {
     stands('orders', 'web', provider('okta'));
     const consul = withProviders();
     const sick = {
@@ -117,7 +117,7 @@ describe('requirements of the token of a user', () => {
   });
 });
 
-describe('rules that ask for a user', () => {
+describe('rules that require a user', () => {
   const toldOf = (provider: Parameters<typeof loginProvider>[0], userRequired = true, onBehalfOf?: 'human') =>
     userRuleFindings(
       mapping({
@@ -137,13 +137,13 @@ describe('rules that ask for a user', () => {
     keysCaFile: '/etc/ssl/certs/ca-certificates.crt',
   };
 
-  it('are met by whatever key answers where proxies verify no certificate of the server of the keys', () => {
+  it('are a warning if proxies do not verify the certificate of the key server', () => {
     const { keysCaFile: _, ...unverified } = whole;
     expect(toldOf(unverified)).toEqual(['users.keys warning']);
     expect(toldOf(unverified, false)).toEqual([]);
   });
 
-  it('may use the one audience where nobody logs in to Consul', () => {
+  it('may use the one audience if nobody logs in to Consul', () => {
     const one = new Map([['main', loginProvider({ ...whole, userAudience: 'consul' })]]);
     const rules = [{ scope: 'a', to: 'orders', userRequired: true }];
     const toldWith = (changes: Partial<ReturnType<typeof settings>>, acl?: string) =>

@@ -17,7 +17,7 @@ const [PATHS, HEADERS, JWT, EXTENSIONS] = [
   'CVE-2023-2816',
 ];
 
-describe('known flaws of Consul', () => {
+describe('known vulnerabilities of Consul', () => {
   it.each([
     ['1.14.11', [PATHS, HEADERS]],
     ['1.15.2', [PATHS, HEADERS, EXTENSIONS]],
@@ -37,7 +37,7 @@ describe('known flaws of Consul', () => {
     expect(found(version)).toEqual(cves.map((cve) => `${cve} warning`));
   });
 
-  it('are told calmly where no rule relies on what they break', () => {
+  it('are a notice if no rule relies on the broken check', () => {
     expect(found('1.16.0', nothing)).toEqual([`${PATHS} notice`, `${HEADERS} notice`, `${JWT} notice`]);
     expect(found('1.15.0', { ...nothing, paths: true })).toEqual([
       `${PATHS} warning`,
@@ -46,7 +46,7 @@ describe('known flaws of Consul', () => {
     ]);
   });
 
-  it('each say how to mend them, and that none is known is said as well', () => {
+  it('each have a remedy, and it is ok if none is known', () => {
     for (const { remedy, id } of flawFindings('1.15.0', all))
       expect([id, remedy]).toEqual(['consul.flaws', expect.stringMatching(/^use 1/)]);
     expect(flawFindings('1.20.1', all)).toMatchObject([{ severity: 'ok' }]);

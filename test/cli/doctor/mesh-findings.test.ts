@@ -45,7 +45,7 @@ async function heldReasons(): Promise<readonly unknown[]> {
 }
 
 describe('doctor finds what is held because the destination speaks tcp', () => {
-  it('where the destination is a part of the scope and the rule has methods', async () => {
+  it('if the scope names the destination and the rule has methods', async () => {
     configure({ scopes: { '{service}:read': { to: '{service}', methods: ['GET'] } } });
     grant(['billing:read']);
     const [finding, ...others] = await examined('rules.protocol');
@@ -53,7 +53,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(finding).toMatchObject({
       severity: 'warning',
       message: expect.stringMatching(
-        /^methods, paths and headers .* tcp, .* held: billing \(by billing:read\)$/,
+        /^Consul enforces methods, paths and headers .* tcp, .* held: billing \(by billing:read\)$/,
       ),
       remedy: expect.stringContaining(
         'set Protocol = "http" (or http2, grpc) in the service-defaults entry of billing',
@@ -65,16 +65,20 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(await heldReasons()).toEqual([]);
   });
 
-  it('where the destination is a part of the scope and a user is required', async () => {
+  it('if the scope names the destination and the rule requires a user', async () => {
     configure({ scopes: { '{service}:read': { to: '{service}', user: 'required' } } });
     grant(['billing:read']);
     expect(await examined('rules.protocol')).toMatchObject([
-      { message: expect.stringMatching(/^user: required .* held: billing \(by billing:read\)$/) },
+      {
+        message: expect.stringMatching(
+          /^Consul enforces user: required .* held: billing \(by billing:read\)$/,
+        ),
+      },
     ]);
     expect(await heldReasons()).toEqual(['UserTokenUnenforceable']);
   });
 
-  it('where the kind of the client asks for the user, and no rule does', async () => {
+  it('if the actor kind of the client requires the user and no rule does', async () => {
     configure({
       scopes: { '{service}:connect': { to: '{service}' }, 'x:y': { to: 'billing' } },
       actors: {
@@ -86,7 +90,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(await examined('rules.protocol')).toMatchObject([
       {
         message: expect.stringMatching(
-          /^onBehalfOf: human .* held: billing \(by billing:connect of main\/web-app, whose kind is agent, x:y of /,
+          /^Consul enforces onBehalfOf: human .* held: billing \(by billing:connect of main\/web-app, of actor kind agent, x:y of /,
         ),
         remedy: expect.stringContaining('service-defaults entry of billing'),
       },
@@ -95,7 +99,7 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(await examined('rules.protocol')).toEqual([]);
   });
 
-  it('once, where the rule names it and a client has the scope', async () => {
+  it('once if the rule names it and a client has the scope', async () => {
     configure({ scopes: { 'b:*': { to: 'billing', methods: ['GET'] } } });
     grant([]);
     const [unheld] = await examined('rules.protocol');
@@ -114,11 +118,11 @@ describe('doctor finds what is held because the destination speaks tcp', () => {
     expect(await examined('rules.protocol')).toEqual([]);
   });
 
-  it('as far as the directories could be read, and says which could not', async () => {
+  it('only for directories that could be read, and names the others', async () => {
     configure({ scopes: { '{service}:read': { to: '{service}', methods: ['GET'] } } });
     cli.brokenIdp('{');
     expect(await examined('rules')).toMatchObject([
-      { severity: 'ok', message: expect.stringContaining('what clients of main open is not looked at') },
+      { severity: 'ok', message: expect.stringContaining('the scopes of main are not checked') },
     ]);
   });
 });

@@ -105,37 +105,34 @@ const findings = async (): Promise<readonly { id: string; message: string; remed
 const configure = (more: object = {}) =>
   cli.configure({ providers: [{ name: 'main', audience: 'consul', ...scene.settings }], ...more });
 
-describe('doctor and providers name what is to be granted as the identity provider calls it', () => {
+describe('doctor and providers name a missing permission as the identity provider does', () => {
   it.each<[string, string, string]>([
     ['auth0', 'read:logs', 'read:roles'],
     ['entra', 'Policy.Read.All', ''],
     ['okta', 'okta.logs.read', 'okta.groups.read'],
     ['keycloak', 'realm-management/view-events', 'realm-management/view-users'],
     ['shared signals', 'ssf.read ssf.manage', ''],
-  ])(
-    '%s: %s, and what only members of groups take where there are groups',
-    async (kind, always, forGroups) => {
-      scene = (await SCENES[kind]?.()) as Scene;
-      const groups = forGroups === '' ? [] : [forGroups];
-      configure();
-      expect(await findings()).toEqual([]);
-      scene.take(always, ...groups);
-      configure();
-      const found = await findings();
-      expect(found.map(({ message }) => message)).toEqual([expect.stringContaining(`not grant ${always}:`)]);
-      expect(found[0]?.remedy).toContain(`grant ${always} to`);
-      if (kind === 'keycloak') {
-        const { out } = await cli.run(['doctor']);
-        expect(out).toMatch(/^notice .* not grant realm-management\/view-users: .*service account/m);
-      }
-      const providers = await cli.run(['providers']);
-      expect(providers.status).toBe(1);
-      expect(providers.out).toMatch(new RegExp(`^ {2}missing {6}${always}: `, 'm'));
-      configure({ groups: { oncall: { acl: 'service_prefix "" { policy = "read" }' } } });
-      expect((await findings()).map(({ remedy }) => /^grant (.+) to the client/.exec(remedy)?.[1])).toEqual([
-        always,
-        ...groups,
-      ]);
-    },
-  );
+  ])('%s: %s, and the permission for groups only if groups are mapped', async (kind, always, forGroups) => {
+    scene = (await SCENES[kind]?.()) as Scene;
+    const groups = forGroups === '' ? [] : [forGroups];
+    configure();
+    expect(await findings()).toEqual([]);
+    scene.take(always, ...groups);
+    configure();
+    const found = await findings();
+    expect(found.map(({ message }) => message)).toEqual([expect.stringContaining(`not grant ${always}:`)]);
+    expect(found[0]?.remedy).toContain(`grant ${always} to`);
+    if (kind === 'keycloak') {
+      const { out } = await cli.run(['doctor']);
+      expect(out).toMatch(/^notice .* not grant realm-management\/view-users: .*service account/m);
+    }
+    const providers = await cli.run(['providers']);
+    expect(providers.status).toBe(1);
+    expect(providers.out).toMatch(new RegExp(`^ {2}missing {6}${always}: `, 'm'));
+    configure({ groups: { oncall: { acl: 'service_prefix "" { policy = "read" }' } } });
+    expect((await findings()).map(({ remedy }) => /^grant (.+) to the client/.exec(remedy)?.[1])).toEqual([
+      always,
+      ...groups,
+    ]);
+  });
 });

@@ -29,7 +29,7 @@ const findings = async (apis: readonly string[]) => {
   return all.filter(({ id }) => id === 'provider.main.apis');
 };
 
-it('doctor names an API of which nobody holds a scope, as one that is gone or mistyped', async () => {
+it('doctor names an API of which no client holds a scope, because it may be deleted or mistyped', async () => {
   await world.addClient('web-app', 'web', ['orders:read']);
   expect(await findings([API])).toEqual([]);
   expect(await findings([API, 'https://nowhere.example.com'])).toMatchObject([

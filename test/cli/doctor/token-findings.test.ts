@@ -62,8 +62,8 @@ async function examined(
   return { status, of: (id) => findings.find((finding) => finding.id === id) };
 }
 
-describe('doctor asks whether the ACL token may write', () => {
-  it('each destination that is opened, and names those it may not with the rule that lets it', async () => {
+describe('doctor checks whether the ACL token may write', () => {
+  it('each opened destination, and gives the missing rule for those that it may not', async () => {
     const narrow = `${READS_ALL} service "orders" { policy = "read" intentions = "write" }`;
     const { status, of } = await examined([narrow]);
     expect(status).toBe(1);
@@ -71,7 +71,7 @@ describe('doctor asks whether the ACL token may write', () => {
     expect(of('consul.token')).toMatchObject({
       severity: 'error',
       message: 'the rules of the ACL token do not let it write the intentions of billing',
-      remedy: `let its rules say: ${rule}`,
+      remedy: `add these rules: ${rule}`,
     });
     expect((await cli.run(['apply', '--yes'])).status).toBe(1);
     // What is said is all that it takes.
@@ -89,12 +89,12 @@ describe('doctor asks whether the ACL token may write', () => {
     expect(of('consul.token')).toMatchObject({
       severity: 'error',
       message: expect.stringContaining('intentions of billing'),
-      remedy: 'let its rules say: service "billing" { policy = "read" intentions = "write" }',
+      remedy: 'add these rules: service "billing" { policy = "read" intentions = "write" }',
     });
     expect((await cli.run(['apply', '--yes'])).status).toBe(1);
   });
 
-  it('where a denial has to go, since no other rule outweighs it', async () => {
+  it('also if a denial must be removed, because no other rule outweighs it', async () => {
     const { of } = await examined([
       WRITES_ALL,
       'service "billing" { policy = "read" intentions = "deny" }',
@@ -102,11 +102,11 @@ describe('doctor asks whether the ACL token may write', () => {
     ]);
     expect(of('consul.token')).toMatchObject({
       severity: 'error',
-      remedy: expect.stringMatching(/, and take out the denial of service "billing"$/),
+      remedy: expect.stringMatching(/, and remove the denial of service "billing"$/),
     });
   });
 
-  it('what anybody may come to open by the name of a scope, and warns, because a narrow token may be meant', async () => {
+  it('what a future scope may open by its name, and only warns, because a token may be narrow on purpose', async () => {
     grant();
     const kept = 'service "ledger" { policy = "read" } service_prefix "pay-" { policy = "read" }';
     const some = await examined([WRITES_ALL, kept]);
@@ -114,7 +114,7 @@ describe('doctor asks whether the ACL token may write', () => {
     expect(some.of('consul.token-captures')).toMatchObject({
       severity: 'warning',
       message: expect.stringMatching(
-        /^scopes like \{service\}:connect .* the intentions of ledger, services that begin with pay-$/,
+        /^future scopes like \{service\}:connect .* the intentions of ledger, services whose name begins with pay-$/,
       ),
       remedy: expect.stringContaining(
         'service "ledger" { policy = "read" intentions = "write" } service_prefix "pay-" { policy = "read" intentions = "write" }',
@@ -123,12 +123,12 @@ describe('doctor asks whether the ACL token may write', () => {
     const one = await examined([READS_ALL, 'service "orders" { policy = "read" intentions = "write" }']);
     expect(one.of('consul.token-captures')).toMatchObject({
       severity: 'warning',
-      message: expect.stringContaining('services that they do not name'),
+      message: expect.stringContaining('services without a rule of their own'),
     });
     expect(one.of('consul.token')?.severity).toBe('ok');
   });
 
-  it('no protected destination, which a rule may keep from it, unless something of its own stands there', async () => {
+  it('no protected destination, unless the destination has a source that scopemesh owns', async () => {
     const kept = 'service "billing" { policy = "read" intentions = "read" }';
     const parts = { scopes: SCOPES, guards: { protected: ['billing'] } };
     const { status, of } = await examined([WRITES_ALL, kept], parts);
@@ -139,20 +139,20 @@ describe('doctor asks whether the ACL token may write', () => {
     expect((await examined([WRITES_ALL, kept], parts)).of('consul.token')?.severity).toBe('error');
   });
 
-  it('claim records, though a longer prefix keeps some of them from it', async () => {
+  it('claim records, also if a rule with a longer prefix forbids some of them', async () => {
     const parts = { scopes: ONLY_LITERAL, services: { claims: 'first' } };
     const keys = 'key_prefix "scopemesh/payments/" { policy = "write" }';
     const longer = 'key_prefix "scopemesh/payments/claims/main/" { policy = "read" }';
     expect((await examined([WRITES_ALL, keys, longer], parts)).of('consul.token')).toMatchObject({
       severity: 'error',
       message: expect.stringContaining('keys under scopemesh/payments/'),
-      remedy: `take out ${longer}`,
+      remedy: `remove ${longer}`,
     });
     const only = 'key_prefix "scopemesh/payments/claims/" { policy = "write" }';
     expect((await examined([WRITES_ALL, only], parts)).of('consul.token')?.severity).toBe('ok');
   });
 
-  it('jwt-providers, though another policy of the token denies them', async () => {
+  it('jwt-providers, also if another policy of the token denies them', async () => {
     const directory = join(cli.directory, 'clients.json');
     const parts = {
       scopes: { 'orders:write': { to: 'orders', user: 'required' } },
@@ -164,11 +164,11 @@ describe('doctor asks whether the ACL token may write', () => {
     expect(of('consul.token')).toMatchObject({
       severity: 'error',
       message: expect.stringContaining('write mesh'),
-      remedy: 'let its rules say: mesh = "write", and take out mesh = "deny"',
+      remedy: 'add these rules: mesh = "write", and remove mesh = "deny"',
     });
   });
 
-  it('with the policies that are documented, and has nothing to say of them', async () => {
+  it('with the documented policies, and finds them ok', async () => {
     const least = readFileSync('deploy/consul-policy.hcl', 'utf8');
     for (const claims of ['confirmed', 'first']) {
       const { status, of } = await examined([least, 'acl = "read"'], {
@@ -183,27 +183,27 @@ describe('doctor asks whether the ACL token may write', () => {
     }
   });
 
-  it('more destinations than are named, and says so', async () => {
+  it('more destinations than it names, and says so', async () => {
     const names = Array.from({ length: 12 }, (_, at) => `svc-${String(at).padStart(2, '0')}`);
     grant(...names.map((name) => `${name}:connect`));
     const { of } = await examined([READS_ALL, 'service "orders" { policy = "read" intentions = "write" }']);
     expect(of('consul.token')).toMatchObject({
       message: expect.stringMatching(/svc-00, .*svc-09 and 2 more$/),
-      remedy: expect.stringMatching(/service "svc-09" \{[^}]*\} and the like for the others$/),
+      remedy: expect.stringMatching(/service "svc-09" \{[^}]*\} and likewise for the others$/),
     });
   });
 });
 
-describe('doctor says of the ACL token', () => {
+describe('doctor reports about the ACL token', () => {
   it('that it may register services, which scopemesh never does', async () => {
     const strong = `${READ} service_prefix "" { policy = "write" intentions = "write" } key_prefix "" { policy = "write" }`;
     expect((await examined([strong])).of('consul.token')).toMatchObject({
       severity: 'warning',
-      message: expect.stringContaining('it may write services and keys outside of scopemesh/payments/'),
+      message: expect.stringContaining('it may write services and keys outside scopemesh/payments/'),
     });
   });
 
-  it('that nothing is written in mode observe, where it may only read', async () => {
+  it('that mode observe writes nothing, if the token may only read', async () => {
     const { status, of } = await examined([READS_ALL], { mode: 'observe', scopes: SCOPES });
     expect(status).toBe(0);
     expect(of('consul.token')).toMatchObject({
@@ -213,21 +213,21 @@ describe('doctor says of the ACL token', () => {
     });
   });
 
-  it('that rules which cannot be read here are not looked at closely', async () => {
+  it('that rules which it cannot parse are not fully checked', async () => {
     const odd = 'namespace_prefix "" { policy = "read" }';
     expect((await examined([WRITES_ALL, odd])).of('consul.token')).toMatchObject({
       severity: 'notice',
-      message: expect.stringContaining('cannot be read here'),
+      message: expect.stringContaining('cannot parse its other rules'),
     });
     const weak = await examined([READS_ALL, odd]);
     expect([weak.status, weak.of('consul.token')?.severity]).toEqual([1, 'error']);
   });
 
-  it('whose clients it could not look at', async () => {
+  it('the providers whose clients it could not check', async () => {
     cli.brokenIdp('{');
     expect((await examined([WRITES_ALL])).of('consul.token')).toMatchObject({
       severity: 'ok',
-      message: expect.stringContaining('what clients of main open is not looked at'),
+      message: expect.stringContaining('the scopes of main are not checked'),
     });
   });
 });

@@ -60,7 +60,7 @@ describe('a daemon that is told to stop', () => {
     const { port } = new URL(daemon.address);
     await daemon.stop();
     rig.writeFile({ http: { listen: `127.0.0.1:${new URL(rig.proxy.address).port}` } });
-    await expect(rig.start()).rejects.toThrow('cannot be used (already in use)');
+    await expect(rig.start()).rejects.toThrow('is already in use');
     rig.writeFile({ http: { listen: `127.0.0.1:${port}` } });
     daemon = await rig.start();
     await isOpen(rig, READ);
