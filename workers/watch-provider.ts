@@ -23,7 +23,9 @@ export function watchProvider(
     // A provider without a log is compared completely as often as its log would be read.
     runFullReads(name, poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs, deps, signal),
     runRechecks(name, isPaused, deps, signal),
-    ...(poll === undefined ? [] : [runPoll(poll, { intervalMs: pollMs, beside: pushed }, deps, signal)]),
+    ...(poll === undefined
+      ? []
+      : [runPoll(poll, { intervalMs: pollMs, otherChannels: pushed }, deps, signal)]),
     ...(signals?.poll === undefined
       ? []
       : [

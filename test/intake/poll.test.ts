@@ -84,7 +84,9 @@ it('A log that may have lost something has everything compared, before its curso
 });
 
 it('What is pushed beside a poll and falls silent has everything compared', async () => {
-  const { clock, activity, queued, gaps, cursors, start } = polling(() => ({}), { beside: ['signals'] });
+  const { clock, activity, queued, gaps, cursors, start } = polling(() => ({}), {
+    otherChannels: ['signals'],
+  });
   for (let at = 0; at < 12; at++) {
     clock.advance(5 * MINUTE);
     await activity.note('main', 'signals', [{ id: `event-${at}`, triggers: [], orders: [] }]);

@@ -115,8 +115,8 @@ describe('A subscription', () => {
     expect(calls).toEqual([undefined, undefined, undefined, undefined]);
     await until('its end is told', () => logs.length >= 2);
     expect(logs).toEqual([
-      'a subscription cannot be renewed; it goes on trying',
-      'a subscription is alive again',
+      'a subscription cannot be renewed; scopemesh tries again',
+      'a subscription is active again',
     ]);
   });
 
