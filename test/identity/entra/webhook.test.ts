@@ -78,9 +78,7 @@ describe('a notification', () => {
     expect(await source.receive(requestOf({ value }))).toMatchObject({
       kind: 'events',
       events: [{ triggers: [{ members: true }] }],
-      rejected: [
-        { code: 'ERR_SIGNATURE', message: '2 of 3 notifications have no clientState that is known' },
-      ],
+      rejected: [{ code: 'ERR_SIGNATURE', message: '2 of 3 notifications have no known clientState' }],
     });
     expect(await source.receive(requestOf({ value: [proven()] }))).not.toHaveProperty('rejected');
     await expect(receive(forged, notification())).rejects.toBeInstanceOf(RejectedEvent);

@@ -4,6 +4,7 @@ import type { AdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import { parseIssuer } from '../../../src/identity/keycloak/issuer.js';
 import { readKeycloakMembers } from '../../../src/identity/keycloak/members.js';
 import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { wrongShape } from '../../../src/identity/read-errors.js';
 
 type Answers = Readonly<Record<string, unknown>>;
 
@@ -24,7 +25,13 @@ function realm(answers: Answers): AdminApi {
     issuer: parseIssuer('https://x/realms/r'),
     clientId: 'scopemesh',
     requests: 0,
+    placeOf: (what) => `provider main, realm r, ${what}`,
     get: async (segments, query) => answerOf(segments, query) ?? [],
+    list: async (segments, query) => {
+      const answer = answerOf(segments, query) ?? [];
+      if (!Array.isArray(answer)) throw wrongShape('members', 'the answer is not a list');
+      return answer;
+    },
     peek: () => Promise.reject(new Error('not asked')),
     find: async (segments) => answerOf(segments),
     close: async () => {},

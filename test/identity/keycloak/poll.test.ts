@@ -276,9 +276,9 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(idsOf(result)).toEqual(['e-1', 'e-2', 'e-4', 'e-6', 'e-7', 'e-8']);
     expect(result.gap).toBe(true);
     expect(result.rejected?.map(({ code, message }) => [code, message])).toEqual([
-      ['ERR_EVENT_INVALID', expect.stringMatching(/ e-3 .*end them once more/)],
+      ['ERR_EVENT_INVALID', expect.stringMatching(/ e-3 .*end them again/)],
       ['ERR_EVENT_INVALID', expect.stringMatching(/ e-5 /)],
-      ['ERR_EVENT_INVALID', expect.stringMatching(/ of an impossible id /)],
+      ['ERR_EVENT_INVALID', expect.stringMatching(/ with an impossible id /)],
     ]);
     const after = await open().poll(result.cursor, signal);
     expect(after).toMatchObject({ events: [], rejected: [], gap: false });
@@ -310,7 +310,7 @@ describe('the poll of Keycloak’s admin events', () => {
           eventId: 'of-one',
           remedy: expect.stringContaining('Logout all sessions'),
         }),
-        expect.stringContaining('does not say whose'),
+        expect.stringContaining('does not name its person'),
       ],
     ]);
   });

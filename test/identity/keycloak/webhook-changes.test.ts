@@ -170,8 +170,8 @@ describe('the Keycloak webhook', () => {
 
   it('follows a client that gets another client id, and a scope that gets another name', async () => {
     const names = createKeycloakNames();
-    names.learnClient(CLIENT, 'old');
-    names.learnScope(WRITE_SCOPE, 'old:scope');
+    names.addClient(CLIENT, 'old');
+    names.addScope(WRITE_SCOPE, 'old:scope');
     const source = open({ names });
     const renamed = admin('UPDATE', `clients/${CLIENT}`, { representation: '{"clientId":"new"}' });
     expect(told(await one(source, renamed))).toEqual([

@@ -5,7 +5,7 @@ import { admin, byUser, CLIENT, one, open, person, told, USER } from './webhook-
 describe('the Keycloak webhook', () => {
   it('takes roles for nothing but memberships where they open nothing', async () => {
     const names = createKeycloakNames();
-    names.learnRestrictions(false);
+    names.setRestrictions(false);
     const source = open({ names, serviceAccountRoles: false });
     expect(told(await one(source, admin('DELETE', `users/${USER}/role-mappings/realm`)))).toEqual([person]);
     expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
@@ -29,7 +29,7 @@ describe('the Keycloak webhook', () => {
     const read = async (path: string) =>
       told(await one(source, admin('DELETE', path))).filter((line) => !line.includes('@'));
     for (const [path, line] of Object.entries(paths)) expect(await read(path)).toEqual([line]);
-    names.learnRestrictions(false);
+    names.setRestrictions(false);
     for (const path of Object.keys(paths)) expect(await read(path)).toEqual([]);
   });
 
@@ -37,8 +37,8 @@ describe('the Keycloak webhook', () => {
     'reads everything at once where a client scope takes other roles: %s',
     async (operation) => {
       const names = createKeycloakNames();
-      names.learnRestrictions(false);
-      names.learnScope('s', 'orders:read');
+      names.setRestrictions(false);
+      names.addScope('s', 'orders:read');
       const source = open({ names, serviceAccountRoles: false });
       const event = await one(source, admin(operation, 'client-scopes/s/scope-mappings/realm'));
       expect(told(event)).toEqual(['provider/main ! * < orders:read']);
@@ -48,8 +48,8 @@ describe('the Keycloak webhook', () => {
   describe('of a service account', () => {
     const learned = () => {
       const names = createKeycloakNames();
-      names.learnClient(CLIENT, 'web-app');
-      names.learnServiceAccount(USER, CLIENT);
+      names.addClient(CLIENT, 'web-app');
+      names.addServiceAccount(USER, CLIENT);
       return names;
     };
     const lines = async (names: KeycloakNames, operation: string, representation?: object) => {
@@ -68,7 +68,7 @@ describe('the Keycloak webhook', () => {
       const names = createKeycloakNames();
       expect(await lines(names, 'UPDATE', { enabled: false })).toEqual([`${byUser} !`, person]);
       expect(await lines(names, 'DELETE')).toEqual(['provider/main ! *', person]);
-      names.learnAllServiceAccounts();
+      names.completeServiceAccounts();
       const named = { id: USER, username: 'service-account-web-app' };
       expect(await lines(names, 'DELETE', named)).toEqual(['provider/main ! *', person]);
     });
@@ -77,17 +77,17 @@ describe('the Keycloak webhook', () => {
       const names = createKeycloakNames();
       for (const operation of ['UPDATE', 'DELETE'])
         expect(await lines(names, operation, { id: USER, username: 'ann' })).toEqual([person]);
-      names.learnAllServiceAccounts();
+      names.completeServiceAccounts();
       for (const operation of ['UPDATE', 'DELETE']) expect(await lines(names, operation)).toEqual([person]);
     });
   });
 
   it('names roles of clients and organizations as the mapping may', async () => {
     const names = createKeycloakNames();
-    names.learnRestrictions(false);
-    names.learnClient(CLIENT, 'orders-api');
-    names.learnRole('r1', { api: 'orders-api', name: 'reader' });
-    names.learnGroup('o', 'organization/acme');
+    names.setRestrictions(false);
+    names.addClient(CLIENT, 'orders-api');
+    names.addRole('r1', { api: 'orders-api', name: 'reader' });
+    names.addGroup('o', 'organization/acme');
     const lines = async (operation: string, path: string, more: object = {}) =>
       told(await one(open({ names, serviceAccountRoles: false }), admin(operation, path, more)));
     const reader = ['provider/main ! @ < client/orders-api/reader'];
@@ -107,9 +107,9 @@ describe('the Keycloak webhook', () => {
 
   it('names a group as the mapping may, and takes a known service account for no person', async () => {
     const names = createKeycloakNames();
-    names.learnRestrictions(false);
-    names.learnGroup('g', '/ops/oncall');
-    names.learnServiceAccount(USER, CLIENT);
+    names.setRestrictions(false);
+    names.addGroup('g', '/ops/oncall');
+    names.addServiceAccount(USER, CLIENT);
     const source = open({ names, serviceAccountRoles: false });
     expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual([
       'provider/main ! @ < /ops/oncall,ops/oncall',
@@ -122,11 +122,11 @@ describe('the Keycloak webhook', () => {
     const reader = { id: 'r1', name: 'reader', clientRole: true, containerId: API };
     const learned = () => {
       const names = createKeycloakNames();
-      names.learnRestrictions(false);
-      names.learnClient(API, 'orders-api');
-      names.learnRole('r1', { api: 'orders-api', name: 'reader' });
-      names.learnRole('r2', { api: 'orders-api', name: 'writer' });
-      names.learnRole('r3', { name: 'writer' });
+      names.setRestrictions(false);
+      names.addClient(API, 'orders-api');
+      names.addRole('r1', { api: 'orders-api', name: 'reader' });
+      names.addRole('r2', { api: 'orders-api', name: 'writer' });
+      names.addRole('r3', { name: 'writer' });
       return names;
     };
     const list = (...roles: object[]) => ({ representation: JSON.stringify(roles) });

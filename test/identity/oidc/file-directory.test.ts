@@ -63,7 +63,7 @@ describe('the oidc directory in a file', () => {
 
   test.each([
     ['no client', '{"clients":[]}', /set its "enabled" to false/],
-    ['a next page', '{"clients":[{"clientId":"a","scopes":[]}],"next":"b.json"}', /a file has one page/],
+    ['a next page', '{"clients":[{"clientId":"a","scopes":[]}],"next":"b.json"}', /a file has only one page/],
     ['bytes that are no UTF-8', Buffer.from([0x22, 0xff, 0x22]), /is not UTF-8/],
   ])('with %s is an incomplete read', async (_, content, message) => {
     await writeFile(path, content);

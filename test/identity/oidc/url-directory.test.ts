@@ -146,7 +146,7 @@ describe('the oidc directory at a URL', () => {
     const directory = open();
     await directory.readAll(signal());
     revision = 6;
-    await expect(directory.readAll(signal())).rejects.toThrow(/revision 6 is older than 7/);
+    await expect(directory.readAll(signal())).rejects.toThrow(/revision 6 is older than revision 7/);
     revision = 7;
     await expect(directory.readAll(signal())).resolves.toMatchObject({ requests: 1 });
   });

@@ -173,9 +173,12 @@ describe('checkAccess', () => {
 describe('the address of an org', () => {
   it.each([
     [{ issuer: 'https://acme.okta.com' }, /custom authorization server/],
-    [{ issuer: 'https://acme.okta.com/oauth2/default', org: 'https://acme.okta.com/admin' }, /looks like/],
+    [
+      { issuer: 'https://acme.okta.com/oauth2/default', org: 'https://acme.okta.com/admin' },
+      /must be the address of/,
+    ],
     [{ issuer: 'http://acme.okta.com/oauth2/default' }, /plain http/],
-    [{ issuer: 'https://a:b@acme.okta.com/oauth2/default' }, /no user name or password/],
+    [{ issuer: 'https://a:b@acme.okta.com/oauth2/default' }, /must not contain a user name or password/],
   ])('that cannot be right is refused: %j', (options, message) => {
     expect(() => world.open(options)).toThrow(message);
   });

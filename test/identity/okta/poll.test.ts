@@ -85,7 +85,7 @@ describe('the System Log', () => {
     const { events, rejected = [], gap } = await next();
     expect(proven(events)).toHaveLength(1);
     expect(rejected).toMatchObject([{ code: 'ERR_EVENT_INVALID' }, { code: 'ERR_EVENT_INVALID' }]);
-    expect(rejected[0]?.message).toMatch(new RegExp(`${odd.uuid}.*end them once more`));
+    expect(rejected[0]?.message).toMatch(new RegExp(`${odd.uuid}.*end them again`));
     expect(rejected[1]?.message).toMatch(/without a uuid/);
     expect(gap).toBe(true);
     expect(await next()).toMatchObject({ events: [], rejected: [], gap: false });

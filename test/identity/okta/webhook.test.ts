@@ -107,7 +107,7 @@ describe('an event hook', () => {
     ['a form that is none', { target: [7] }],
   ])('with %s is refused, those beside it are taken, and the log is read', async (_, fields) => {
     const told = vi.fn();
-    const hook = createOktaSource({ ...options, news: { tell: told, wait: async () => {} } });
+    const hook = createOktaSource({ ...options, wakeup: { wake: told, wait: async () => {} } });
     const good = event('application.lifecycle.update');
     const reception = await hook.receive(post([{ ...good, ...fields }, good]));
     expect(reception).toMatchObject({

@@ -146,7 +146,7 @@ describe('a compromise that is dated too far from now', () => {
       expect(event.triggers[0]?.evidence).toBeUndefined();
       expect(receiver.logs).toContainEqual({
         message:
-          'a shared signal says that a client is compromised, and is dated too far from now to close it: rotate its secret, or disable it',
+          'a shared signal says that a client is compromised, but its time is too far from now to quarantine the client: rotate its secret, or disable it',
         fields: expect.objectContaining({ provider: 'main', clientId: 'web-app', eventId: event.id }),
       });
       expect(receiver.counted).toEqual(['scopemesh_events_total untimely']);
@@ -246,7 +246,7 @@ describe('whom an event is about', () => {
     const event = await tell(`${CAEP}session-revoked`, {}, subject);
     expect(event).toMatchObject({ triggers: [], orders: [] });
     expect(receiver.logs.map(({ message }) => message)).toEqual([
-      'a shared signal names nobody whom a token or a client names',
+      'the subject of a shared signal is unknown: it names neither the sub of a token nor a client',
     ]);
     expect(receiver.counted).toContain('scopemesh_events_total unresolved');
   });
@@ -306,7 +306,7 @@ describe('when an event happened', () => {
 });
 
 describe('a set that is dated ahead of the clock here', () => {
-  const AHEAD = 'a shared signal is dated ahead of the clock here, and counts: compare the clocks';
+  const AHEAD = 'the time of a shared signal is in the future; it counts, but compare the clocks';
   const inSeconds = (seconds: number) => Math.floor(receiver.clock.now() / 1000) + seconds;
   const said = () => receiver.logs.filter(({ message }) => message === AHEAD);
   beforeEach(() => {

@@ -111,7 +111,7 @@ describe('the stream', () => {
     const second = await renew(first.stored);
     expect(second.gap).toBe(true);
     expect((await renew(second.stored)).gap).toBe(false);
-    expect(messages()).toContain('the stream of shared signals was made anew');
+    expect(messages()).toContain('the stream of shared signals was created again');
   });
 
   it.each<[string, Record<string, unknown>]>([
@@ -128,7 +128,7 @@ describe('the stream', () => {
     expect(second.gap).toBe(true);
     expect(streams().map(({ stream_id }) => stream_id)).toEqual([JSON.parse(second.stored).streamId]);
     expect((await renew(second.stored)).gap).toBe(false);
-    expect(messages()).toContain('the stream of shared signals was made anew');
+    expect(messages()).toContain('the stream of shared signals was created again');
   });
 
   it.each([404, 410])(
@@ -153,7 +153,7 @@ describe('the stream', () => {
         asked: { state: expect.any(String), atMs: expect.any(Number) },
       });
       expect((await renew(second.stored)).gap).toBe(false);
-      expect(messages()).toEqual(['the stream of shared signals was made anew']);
+      expect(messages()).toEqual(['the stream of shared signals was created again']);
     },
   );
 
@@ -184,7 +184,7 @@ describe('the stream', () => {
       expect(streams()[0]?.status).toBe('enabled');
       expect((await renew(first.stored)).gap).toBe(false);
       expect(receiver.logs).toContainEqual({
-        message: 'the transmitter has stopped its stream; it is asked to go on',
+        message: 'the transmitter has stopped the stream; scopemesh asks it to start the stream again',
         fields: expect.objectContaining({ status }),
       });
     },
@@ -212,7 +212,7 @@ describe('the stream', () => {
     await renew();
     expect(receiver.logs).toHaveLength(1);
     expect(messages()).toContain(
-      'the transmitter sends events only of subjects that it was told to: add them there',
+      'the transmitter sends events only of subjects that were added to the stream: add them there',
     );
   });
 
@@ -286,7 +286,7 @@ describe('silence', () => {
     receiver.clock.advance(1_500);
     const second = await renew(early.stored);
     expect(second.gap).toBe(true);
-    expect(messages()).toContain('a verification that was asked for did not come');
+    expect(messages()).toContain('a requested verification of the stream did not arrive');
     receiver.clock.advance(121_000);
     const third = await renew(second.stored);
     expect(third.gap).toBe(true);
