@@ -51,7 +51,7 @@ describe('the members of an Auth0 role', () => {
     ['without an id', {}],
     ['with an id that is no string', { user_id: 7 }],
     ['that is no object', 'auth0|bob'],
-  ])('include all others if one user is a record %s', async (_, record) => {
+  ])('include all others if the record of one user is %s', async (_, record) => {
     const members = await read(
       {
         roles: ROLES,

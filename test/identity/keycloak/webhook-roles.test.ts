@@ -3,7 +3,7 @@ import { createKeycloakNames, type KeycloakNames } from '../../../src/identity/k
 import { admin, byUser, CLIENT, one, open, person, told, USER } from './webhook-source.js';
 
 describe('the Keycloak webhook', () => {
-  it('takes roles for nothing but memberships where they open nothing', async () => {
+  it('uses roles only for memberships if they open nothing', async () => {
     const names = createKeycloakNames();
     names.setRestrictions(false);
     const source = open({ names, serviceAccountRoles: false });
@@ -16,7 +16,7 @@ describe('the Keycloak webhook', () => {
     ]);
   });
 
-  it('reads whoever may have a role that a client scope takes, as long as there may be one', async () => {
+  it('reads everybody who may have a role that a client scope requires, while there may be one', async () => {
     const names = createKeycloakNames();
     const source = open({ names, serviceAccountRoles: false, apis: ['orders-api'] });
     const paths = {
@@ -34,7 +34,7 @@ describe('the Keycloak webhook', () => {
   });
 
   it.each(['CREATE', 'DELETE'])(
-    'reads everything at once where a client scope takes other roles: %s',
+    'reads everything at once if a client scope requires other roles: %s',
     async (operation) => {
       const names = createKeycloakNames();
       names.setRestrictions(false);
@@ -58,13 +58,13 @@ describe('the Keycloak webhook', () => {
       return told(await one(source, admin(operation, `users/${USER}`, more)));
     };
 
-    it('that is disabled or deleted, leads to its client, named as what was changed', async () => {
+    it('that is disabled or deleted leads to its client, as evidence', async () => {
       const client = ['client/main/web-app ! < web-app'];
       expect(await lines(learned(), 'UPDATE', { enabled: false })).toEqual(client);
       expect(await lines(learned(), 'DELETE')).toEqual(client);
     });
 
-    it('that nobody knows, is asked for; deleted, it leads to everything', async () => {
+    it('that is unknown is read; if deleted, it leads to everything', async () => {
       const names = createKeycloakNames();
       expect(await lines(names, 'UPDATE', { enabled: false })).toEqual([`${byUser} !`, person]);
       expect(await lines(names, 'DELETE')).toEqual(['provider/main ! *', person]);
@@ -73,7 +73,7 @@ describe('the Keycloak webhook', () => {
       expect(await lines(names, 'DELETE', named)).toEqual(['provider/main ! *', person]);
     });
 
-    it('is none of a person, whom the event names or who is no known account', async () => {
+    it('is not a person, whom the event names or who is no known account', async () => {
       const names = createKeycloakNames();
       for (const operation of ['UPDATE', 'DELETE'])
         expect(await lines(names, operation, { id: USER, username: 'ann' })).toEqual([person]);
@@ -82,7 +82,7 @@ describe('the Keycloak webhook', () => {
     });
   });
 
-  it('names roles of clients and organizations as the mapping may', async () => {
+  it('names roles of clients and organizations as the mapping does', async () => {
     const names = createKeycloakNames();
     names.setRestrictions(false);
     names.addClient(CLIENT, 'orders-api');
@@ -105,7 +105,7 @@ describe('the Keycloak webhook', () => {
     expect(await lines('DELETE', `organizations/o/members/${USER}`)).toEqual([person]);
   });
 
-  it('names a group as the mapping may, and takes a known service account for no person', async () => {
+  it('names a group as the mapping does, and knows that a service account is no person', async () => {
     const names = createKeycloakNames();
     names.setRestrictions(false);
     names.addGroup('g', '/ops/oncall');
@@ -117,7 +117,7 @@ describe('the Keycloak webhook', () => {
     expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([]);
   });
 
-  describe('where roles count', () => {
+  describe('if roles count', () => {
     const API = '0b1b0e35-5a0e-4b43-a7b5-0e6d3d9f5b11';
     const reader = { id: 'r1', name: 'reader', clientRole: true, containerId: API };
     const learned = () => {
@@ -200,12 +200,12 @@ describe('the Keycloak webhook', () => {
         { representation: '{"clientId":"orders"}' },
         all('orders-api#reader', 'orders-api#writer'),
       ],
-    ])('says which: %s', async (_, operation, path, more, expectation) => {
+    ])('names the lost ones: %s', async (_, operation, path, more, expectation) => {
       const event = await one(open({ names: learned() }), admin(operation, path, more));
       expect(told(event).filter((line) => / \*/.test(line))).toEqual(expectation);
     });
 
-    it('reads nobody for roles of a client that is none of the APIs', async () => {
+    it('reads nothing for roles of a client that is not one of the APIs', async () => {
       const other = { names: learned(), apis: ['billing-api'] };
       const named = { representation: '{"clientId":"orders-api"}' };
       for (const [operation, path, more] of [

@@ -8,7 +8,7 @@ const isSettled = async (promise: Promise<void>): Promise<boolean> =>
     new Promise<false>((resolve) => setImmediate(() => resolve(false))),
   ]);
 
-it('of one hook has the log read at once and once more, since the log may be a little behind', async () => {
+it('of one hook reads the log at once and once more, because the log may be a little behind', async () => {
   const clock = createMovableClock();
   const wakeup = createLogWakeup(clock);
   const { signal } = new AbortController();
@@ -25,7 +25,7 @@ it('of one hook has the log read at once and once more, since the log may be a l
   expect(await isSettled(third)).toBe(false);
 });
 
-it('of many hooks has the log read every second at most', async () => {
+it('of many hooks reads the log at most once a second', async () => {
   const clock = createMovableClock();
   const wakeup = createLogWakeup(clock);
   const { signal } = new AbortController();
@@ -39,13 +39,13 @@ it('of many hooks has the log read every second at most', async () => {
   await next;
 });
 
-it('that come while nobody waits are kept', async () => {
+it('are kept while nothing waits for them', async () => {
   const wakeup = createLogWakeup(createMovableClock());
   wakeup.wake();
   await wakeup.wait(new AbortController().signal);
 });
 
-it('ends with the reason of its signal', async () => {
+it('rejects with the reason of its signal', async () => {
   const wakeup = createLogWakeup(createMovableClock());
   const stop = new AbortController();
   const waiting = wakeup.wait(stop.signal);
