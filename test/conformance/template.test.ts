@@ -190,7 +190,7 @@ describe('the template', () => {
     fault('/clients', 200, JSON.stringify({ items: [spoilt, { id: 'y' }], next: null }));
     const { clients, unreadable } = await parts.directory.readAll(signal);
     expect(clients).toEqual([]);
-    const why = 'it has another form than expected';
+    const why = 'it does not have the documented form';
     expect(unreadable).toEqual([{ clientId: 'spoilt', why }, { why }]);
   });
 
