@@ -54,30 +54,28 @@ export function clientEvidence(provider: string, { clientId, internalId }: Named
   };
 }
 
+interface ReadOptions {
+  /** True by default. Only a read that can find nothing but new access is not urgent. */
+  readonly urgent?: boolean;
+  readonly evidence?: readonly Evidence[];
+}
+
 /** A complete comparison with the directory. */
-export function fullRead(
-  provider: string,
-  cause: Cause,
-  {
-    urgent = true,
-    evidence = [],
-  }: { readonly urgent?: boolean; readonly evidence?: readonly Evidence[] } = {},
-): Trigger {
-  const key = providerKey(provider);
-  return { key, cause, fullRead: true, urgent, ...(evidence.length === 0 ? {} : { evidence }) };
+export function fullRead(provider: string, cause: Cause, options: ReadOptions = {}): Trigger {
+  return { ...providerTrigger(provider, cause, options), fullRead: true };
 }
 
 /** A new read of who belongs to the mapped groups. */
-export function membersRead(
+export function membersRead(provider: string, cause: Cause, options: ReadOptions = {}): Trigger {
+  return { ...providerTrigger(provider, cause, options), members: true };
+}
+
+function providerTrigger(
   provider: string,
   cause: Cause,
-  {
-    urgent = true,
-    evidence = [],
-  }: { readonly urgent?: boolean; readonly evidence?: readonly Evidence[] } = {},
+  { urgent = true, evidence = [] }: ReadOptions,
 ): Trigger {
-  const key = providerKey(provider);
-  return { key, cause, members: true, urgent, ...(evidence.length === 0 ? {} : { evidence }) };
+  return { key: providerKey(provider), cause, urgent, ...(evidence.length === 0 ? {} : { evidence }) };
 }
 
 export function clientOrder(

@@ -31,20 +31,20 @@ export function parseClientBody(json: unknown, clientId: string): EmbeddedClient
   const { clientSecret, clientId: named, ...client } = whole.parse(json);
   if (named !== undefined && named !== clientId)
     throw new TypeError('clientId differs from the client in the path');
-  return defined({ ...client, clientId, secret: toSecret(clientSecret) });
+  return { ...client, clientId, secret: toSecret(clientSecret) };
 }
 
 /** Parses the body of PATCH /clients/<id>. Attributes are merged one by one, and null removes one. */
 export function applyPatch(json: unknown, before: StoredClient): EmbeddedClient {
   const { clientSecret, attributes = {}, ...client } = patch.parse(json);
   const merged = Object.entries({ ...before.attributes, ...attributes });
-  return defined({
+  return {
     ...before,
     ...client,
     scopes: client.scopes ?? before.scopes,
     attributes: Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== null)),
     secret: toSecret(clientSecret) ?? before.secret,
-  });
+  };
 }
 
 /** The client in the `oidc` document: everything except the secret. */
@@ -55,24 +55,4 @@ export function toDocument(client: StoredClient): Readonly<Record<string, unknow
 
 function toSecret(value: string | undefined): Secret | undefined {
   return value === undefined ? undefined : new Secret(value);
-}
-
-type Optional<T> = { [K in keyof T]: T[K] | undefined };
-
-/** Absent keys instead of undefined ones. */
-function defined(
-  client: Optional<EmbeddedClient> & Pick<EmbeddedClient, 'clientId' | 'scopes'>,
-): EmbeddedClient {
-  const { clientId, name, enabled, grantTypes, scopes, accessTokenLifetimeSeconds, attributes, secret } =
-    client;
-  return {
-    clientId,
-    scopes,
-    ...(name === undefined ? {} : { name }),
-    ...(enabled === undefined ? {} : { enabled }),
-    ...(grantTypes === undefined ? {} : { grantTypes }),
-    ...(accessTokenLifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds }),
-    ...(attributes === undefined ? {} : { attributes }),
-    ...(secret === undefined ? {} : { secret }),
-  };
 }

@@ -2,26 +2,27 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, isoInstant } from '../../clock.js';
 import { Secret } from '../../model/secret.js';
 
-/** A client as configured. Absent fields have the defaults of the `oidc` document. */
-export interface EmbeddedClient {
+export interface StoredClient {
   readonly clientId: string;
   readonly name?: string;
-  /** True by default. */
-  readonly enabled?: boolean;
-  /** `['client_credentials']` by default, the only grant for which this server issues tokens. */
-  readonly grantTypes?: readonly string[];
+  readonly enabled: boolean;
+  readonly grantTypes: readonly string[];
   readonly scopes: readonly string[];
-  /** 300 by default. */
-  readonly accessTokenLifetimeSeconds?: number;
-  readonly attributes?: Readonly<Record<string, string>>;
-  /** Random by default. */
-  readonly secret?: Secret;
-}
-
-export type StoredClient = Required<Omit<EmbeddedClient, 'name'>> & {
-  readonly name?: string;
+  readonly accessTokenLifetimeSeconds: number;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly secret: Secret;
   /** ISO 8601. */
   readonly secretCreatedAt: string;
+}
+
+type Optional = Omit<StoredClient, 'clientId' | 'scopes' | 'secretCreatedAt'>;
+
+/**
+ * A client as configured. By default it is enabled, has the grant type client_credentials (the only one for which this server
+ * issues tokens), a token lifetime of 300 s, and a random secret.
+ */
+export type EmbeddedClient = Pick<StoredClient, 'clientId' | 'scopes'> & {
+  readonly [Field in keyof Optional]?: Optional[Field] | undefined;
 };
 
 /** A change, as an `oidc` event reports it. */

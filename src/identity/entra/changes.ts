@@ -82,9 +82,9 @@ export function chunks<T>(items: readonly T[], size: number): readonly (readonly
 
 function applicationEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
   const { names } = context;
-  const clientId = change.appId ?? names.clientIdOfApplication(change.id);
+  const clientId = change.appId ?? names.applications.get(change.id);
   if (clientId === undefined) return unknownObjectEffect(change, cause, context);
-  names.addApplication(change.id, clientId);
+  names.applications.set(change.id, clientId);
   // Without its registration a client gets no tokens, nor while the registration is deactivated.
   return namedClientEffect({ clientId }, change, cause, context);
 }
@@ -94,10 +94,10 @@ function principalEffect(change: Change, cause: Cause, context: ChangeContext): 
   const resource = resources.find(({ principalId }) => principalId === change.id);
   // An agent identity may have no appId. Then its object ID is its client ID.
   const own = change.servicePrincipalType === 'ServiceIdentity' ? change.id : undefined;
-  const clientId = change.appId ?? names.clientIdOfPrincipal(change.id) ?? own;
-  if (clientId !== undefined) names.addPrincipal(change.id, clientId);
+  const clientId = change.appId ?? names.principals.get(change.id) ?? own;
+  if (clientId !== undefined) names.principals.set(change.id, clientId);
   if (change.agentIdentityBlueprintId != null)
-    names.addAgent(change.id, change.agentIdentityBlueprintId.toLowerCase());
+    names.agents.set(change.id, { blueprint: change.agentIdentityBlueprintId.toLowerCase() });
   const ofApi: readonly Trigger[] =
     resource !== undefined
       ? [lostScopesTrigger(resource, change, cause, provider)]
@@ -149,22 +149,22 @@ function agentTriggers(
   // A deleted blueprint says nothing about its agents.
   if (endOf(change) !== 'client-disabled') return [fullRead(provider, cause)];
   return chunks(agents, MAX_NAMED).map((internalIds) => {
-    const clients = internalIds.map((id) => names.clientIdOfPrincipal(id) ?? id);
+    const clients = internalIds.map((id) => names.principals.get(id) ?? id);
     return fullRead(provider, cause, { evidence: [{ provider, clients, internalIds }] });
   });
 }
 
 function grantEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
   const { names, provider, resources } = context;
-  const known = names.principalOfGrant(change.id);
+  const known = names.grants.get(change.id);
   const principalId = change.clientId ?? known;
   if (principalId === undefined) return unknownObjectEffect(change, cause, context);
   const counts = resources.some((resource) => resource.principalId === change.resourceId);
   const isElsewhere = change.resourceId != null && !counts;
   // The consent of one person never counts.
   if (known === undefined && (isElsewhere || change.consentType === 'Principal')) return NO_EFFECT;
-  names.addGrant(change.id, principalId);
-  const clientId = names.clientIdOfPrincipal(principalId);
+  names.grants.set(change.id, principalId);
+  const clientId = names.principals.get(principalId);
   const key = keyOfClient(provider, clientId, principalId);
   return onlyTriggers(clientChanged(provider, key, { clientId, internalId: principalId }, cause));
 }

@@ -164,8 +164,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       const ofBlueprint = unreadable.find((each) => each.clientId === id)?.why ?? faults.get(id);
       if (ofBlueprint !== undefined) faults.set(principal.id, `its blueprint: ${ofBlueprint}`);
     }
-    for (const principal of principals) names.addPrincipal(principal.id, clientIdOf(principal));
-    for (const application of applications) names.addApplication(application.id, application.appId);
+    for (const principal of principals) names.principals.set(principal.id, clientIdOf(principal));
+    for (const application of applications) names.applications.set(application.id, application.appId);
     names.complete();
     const found = clients.flatMap((principal) => {
       const clientId = clientIdOf(principal);
@@ -211,8 +211,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const permissionGrants = validRecords(granted);
     const isOld = assignments.some((assignment) => isUnknownRole(assignment, apis));
     const current = isOld ? await resources.read(0, signal) : apis;
-    names.addPrincipal(principal.id, clientId);
-    if (application !== undefined) names.addApplication(application.id, clientId);
+    names.principals.set(principal.id, clientId);
+    if (application !== undefined) names.applications.set(application.id, clientId);
     const grants = toGrants(current, assignments, permissionGrants, names).get(principal.id) ?? [];
     return toClient(principal, application, blueprint, grants, current, lifetimes);
   };
@@ -230,7 +230,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       return principal === undefined || !isClient(principal) ? undefined : complete(principal, signal);
     },
     readMembers(groups, signal) {
-      if (groups.length > 0) names.wantPeople();
+      if (groups.length > 0) names.wantsPeople = true;
       return readMembersOf(api, groups, pageSize, signal);
     },
     checkAccess: (signal) => checkAccess(api, signal),

@@ -5,7 +5,7 @@ import type { ProviderParts } from '../provider-parts.js';
 import type { EventPoll } from '../source.js';
 import { createEntraDirectory } from './directory.js';
 import { createGraphApi, type GraphApiOptions } from './graph-api.js';
-import { createEntraNames } from './names.js';
+import { EntraNames } from './names.js';
 import { createEntraPoll } from './poll.js';
 import { createEntraResources } from './resources.js';
 import { createEntraSubscription, createUpkeep } from './subscription.js';
@@ -29,7 +29,7 @@ export interface EntraOptions extends GraphApiOptions {
 /** A tenant. All parts share one access token, one transport and one name cache. */
 export function createEntra(options: EntraOptions): ProviderParts & { readonly poll: EventPoll } {
   const api = createGraphApi(options);
-  const names = createEntraNames(options);
+  const names = new EntraNames(options);
   const resources = createEntraResources({ ...options, api });
   const parts = {
     directory: createEntraDirectory({ ...options, api, resources, names }),

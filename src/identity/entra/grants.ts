@@ -109,7 +109,7 @@ export function toGrants(
   for (const { id, clientId, consentType, resourceId, scope } of permissionGrants) {
     const resource = byId.get(resourceId);
     if (resource === undefined) continue;
-    names.addGrant(id, clientId);
+    names.grants.set(id, clientId);
     if (consentType !== 'AllPrincipals') continue;
     for (const name of (scope ?? '').split(' '))
       if (resource.scopes.has(name)) add(clientId, resource.api, name);

@@ -79,12 +79,12 @@ export function createEntraObjects(options: {
       // The blueprint of an agent identity never changes, so it is read once if the list does not state it.
       const known =
         principal.agentIdentityBlueprintId == null
-          ? names.agent(principal.id)
+          ? names.agents.get(principal.id)
           : { blueprint: principal.agentIdentityBlueprintId };
       const found = known === undefined ? await self.principalById(principal.id, signal) : undefined;
       const id = known === undefined ? found?.agentIdentityBlueprintId : known.blueprint;
       const blueprint = id?.toLowerCase();
-      names.addAgent(principal.id, blueprint);
+      names.agents.set(principal.id, { blueprint });
       return blueprint;
     },
     async blueprintOf(principal, signal) {

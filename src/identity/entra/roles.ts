@@ -69,7 +69,7 @@ export function toRoleEvents(
     // The ID contains the time, because a client that changes back is a second event and not the first one repeated.
     const id = `roles/${principalId}/${receivedAt}`;
     const cause = { kind: 'poll', eventId: id, receivedAt } as const;
-    const clientId = names.clientIdOfPrincipal(principalId);
+    const clientId = names.principals.get(principalId);
     const key = keyOfClient(provider, clientId, principalId);
     const evidence = confirmed.has(principalId)
       ? { evidence: [clientEvidence(provider, { clientId, internalId: principalId })] }

@@ -119,13 +119,13 @@ export async function readAuthorizationServers(
       { ...part('scopes', ['scopes']), query: { limit: 200 }, entry: SCOPE },
       signal,
     );
-    for (const { id, name: text } of scopes) names.addScope(id, name, text);
+    for (const { id, name: text } of scopes) names.scopes.set(id, { api: name, name: text });
     const policies: AccessPolicy[] = [];
     for (const policy of await readList(api, { ...part('policies', ['policies']), entry: POLICY }, signal)) {
       const clients = policy.conditions?.clients?.include ?? [];
       const path = ['policies', policy.id, 'rules'];
       const rules = await readList(api, { ...part('policies/rules', path), entry: RULE }, signal);
-      for (const id of [policy.id, ...rules.map((rule) => rule.id)]) names.addPolicy(id, clients);
+      for (const id of [policy.id, ...rules.map((rule) => rule.id)]) names.policies.set(id, clients);
       if (policy.status !== 'ACTIVE') continue;
       policies.push({ clients, rules: rules.filter(({ status }) => status === 'ACTIVE').map(toRule) });
     }

@@ -83,7 +83,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     const raw = record.fault === undefined ? record.value : record.raw;
     const mode = textIn(raw, 'signOnMode');
     if (record.fault !== undefined && mode !== undefined && mode !== 'OPENID_CONNECT') return undefined;
-    const clientId = textIn(raw, 'credentials', 'oauthClient', 'client_id') ?? names.clientId(record.id);
+    const clientId = textIn(raw, 'credentials', 'oauthClient', 'client_id') ?? names.clientIds.get(record.id);
     if (record.fault !== undefined) return toUnreadable(clientId, record.fault);
     try {
       return toApp(record.value, place);
@@ -131,7 +131,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   const confirmAbsence = async (signal: AbortSignal): Promise<undefined> => {
     const { clientId } = api;
     if (clientId === undefined) return undefined;
-    const own = await findApp(names.appId(clientId) ?? clientId, signal);
+    const own = await findApp(names.appIds.get(clientId) ?? clientId, signal);
     if (own?.clientId !== clientId) await readApps(signal);
     return undefined;
   };
@@ -141,7 +141,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
 
   const byClientId = async (clientId: string, signal: AbortSignal): Promise<OktaApp | undefined> => {
     // The ID of an app is its client ID too, unless somebody chose another client ID.
-    const known = names.appId(clientId);
+    const known = names.appIds.get(clientId);
     const app = await findApp(known ?? clientId, signal);
     if (app?.clientId === clientId) return app;
     if (app === undefined && known === clientId) return confirmAbsence(signal);

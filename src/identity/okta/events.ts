@@ -104,8 +104,8 @@ function appEffect(event: LogEvent, takes: Taken, cause: Cause, { provider, name
   // The event does not name the client, so only a complete comparison finds it.
   if (app === undefined) return onlyTriggers(fullRead(provider, cause, { urgent: takes !== 'nothing' }));
   // Entries about OAuth clients name the client ID. It is the app's ID, unless somebody chose another client ID.
-  const appId = names.clientId(app.id) === undefined ? (names.appId(app.id) ?? app.id) : app.id;
-  const clientId = names.clientId(appId);
+  const appId = names.clientIds.get(app.id) === undefined ? (names.appIds.get(app.id) ?? app.id) : app.id;
+  const clientId = names.clientIds.get(appId);
   const ids = { clientId, internalId: appId };
   const key = keyOfClient(provider, clientId, appId);
   if (takes === 'nothing') return onlyTriggers({ key, cause });
@@ -147,10 +147,10 @@ function accessEvidence(
 ): readonly Evidence[] {
   if (takes === 'nothing') return [];
   // An event about a rule names its policy too. Both have the same clients.
-  const clients = new Set(targets.flatMap(({ id }) => names.policyClients(id) ?? []));
+  const clients = new Set(targets.flatMap(({ id }) => names.policies.get(id) ?? []));
   const named = clients.size === 0 || clients.has(ALL_CLIENTS) ? [] : [{ provider, clients: [...clients] }];
   const lost = targets.flatMap(({ id }): readonly Evidence[] => {
-    const scope = takes === 'scope' ? names.scope(id) : undefined;
+    const scope = takes === 'scope' ? names.scopes.get(id) : undefined;
     return scope === undefined ? [] : [{ provider, scopes: [scope.name], api: scope.api }];
   });
   return [...named, ...lost];

@@ -4,7 +4,7 @@ import type { ProviderParts } from '../provider-parts.js';
 import { createOktaApi, type OktaApiOptions } from './api.js';
 import { createOktaDirectory } from './directory.js';
 import { createLogWakeup } from './log-wakeup.js';
-import { createOktaNames } from './names.js';
+import { OktaNames } from './names.js';
 import { createOktaPoll } from './poll.js';
 import { createOktaSource } from './webhook.js';
 
@@ -23,7 +23,7 @@ export interface OktaOptions extends OktaApiOptions {
 /** An org. All parts share one transport and one name cache. */
 export function createOkta(options: OktaOptions): ProviderParts {
   const { provider, clock, webhookSecrets: secrets } = options;
-  const names = createOktaNames();
+  const names = new OktaNames();
   const wakeup = createLogWakeup(clock);
   const api = createOktaApi(options);
   return {

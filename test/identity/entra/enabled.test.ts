@@ -79,7 +79,10 @@ describe('a client', () => {
     }
     const reads = ['applications', 'one application', 'one service principal', 'service principals'];
     expect(warn.mock.calls.map(([fields]) => fields.what).toSorted()).toEqual(reads);
-    expect(warn.mock.calls[0]).toMatchObject([{ properties: ['isDisabled'] }, /does not know these properties/]);
+    expect(warn.mock.calls[0]).toMatchObject([
+      { properties: ['isDisabled'] },
+      /does not know these properties/,
+    ]);
     await parts.directory.close();
   });
 

@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { RejectedEvent } from '../../../src/errors.js';
 import { LOGGED_TYPES } from '../../../src/identity/okta/event-types.js';
-import { createOktaNames } from '../../../src/identity/okta/names.js';
+import { OktaNames } from '../../../src/identity/okta/names.js';
 import { createOktaSource } from '../../../src/identity/okta/webhook.js';
 import type { RawRequest } from '../../../src/identity/source.js';
 import { Secret } from '../../../src/model/secret.js';
 import { shape, type Wire } from '../../support/okta/shapes.js';
 
 const SECRET = 'Basic dXNlcjpwYXNz';
-const options = { provider: 'main', secrets: [new Secret(SECRET)], names: createOktaNames() };
+const options = { provider: 'main', secrets: [new Secret(SECRET)], names: new OktaNames() };
 const source = createOktaSource(options);
 
 const get = (headers: Readonly<Record<string, string>>): RawRequest => ({
