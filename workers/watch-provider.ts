@@ -23,7 +23,9 @@ export function watchProvider(
     // Without a log to poll, the directory is read completely at the poll interval.
     runFullReads(name, poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs, deps, signal),
     runRechecks(name, isPaused, deps, signal),
-    ...(poll === undefined ? [] : [runPoll(poll, { intervalMs: pollMs, beside: pushed }, deps, signal)]),
+    ...(poll === undefined
+      ? []
+      : [runPoll(poll, { intervalMs: pollMs, otherChannels: pushed }, deps, signal)]),
     ...(signals?.poll === undefined
       ? []
       : [

@@ -3,7 +3,7 @@ import type { ProviderSettings } from '../../config/config.js';
 import type { Clock } from '../clock.js';
 import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import { type Activity, type ChannelActivity, isSilent } from '../intake/channel-activity.js';
-import { pollName, readPolled, signalsPollName } from '../intake/poll.js';
+import { pollName, readPollStatus, signalsPollName } from '../intake/poll.js';
 import { readRenewal, subscriptionsOf } from '../intake/subscription.js';
 import type { Metrics } from '../observe.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -84,8 +84,8 @@ export async function readProviderHealth(
     activity.of(provider, 'webhook'),
     activity.of(provider, 'poll'),
     activity.of(provider, 'signals'),
-    readPolled(pollName(provider), keyValues),
-    readPolled(signalsPollName(provider), keyValues),
+    readPollStatus(pollName(provider), keyValues),
+    readPollStatus(signalsPollName(provider), keyValues),
     keyValues.get(pollName(provider)),
     keyValues.get(lastReadFact(provider)).then(parseLastRead),
     deps.rechecks.count(provider),

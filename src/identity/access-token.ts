@@ -1,36 +1,38 @@
 import * as oauth from 'openid-client';
 import type { Clock } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
+import { abortable } from './abortable.js';
 import type { HttpClient } from './http-client.js';
+import { configError, denied } from './read-errors.js';
 
 /** Access tokens for an IdP's own API, by client credentials (RFC 6749, section 4.4). */
 export interface AccessTokenSource {
   /**
-   * A token that is good for some time yet. `stale` is one that the API refused: a new one is got unless somebody
-   * else has done so already. Throws ERR_DIRECTORY_DENIED (the IdP refuses the client), ERR_DIRECTORY_UNREACHABLE,
-   * ERR_CONFIG (another issuer answers), or the signal's reason.
+   * A token that stays valid for some time. `refused` is a token that the API refused: it is replaced, unless another
+   * caller has replaced it already. Throws ERR_DIRECTORY_DENIED (the IdP refuses the client), ERR_DIRECTORY_UNREACHABLE,
+   * ERR_CONFIG (the issuer does not match), or the signal's reason.
    */
-  get(signal: AbortSignal, stale?: string): Promise<string>;
+  get(signal: AbortSignal, refused?: string): Promise<string>;
   close(): void;
 }
 
 export interface AccessTokenOptions {
   readonly provider: string;
-  /** Whose discovery document names the token endpoint (OpenID Connect Discovery 1.0, section 4). */
+  /** Its discovery document names the token endpoint (OpenID Connect Discovery 1.0, section 4). */
   readonly issuer: URL;
-  /** Plain http is allowed. */
+  /** Allows plain http. */
   readonly plain: boolean;
   readonly clientId: string;
   readonly authentication: oauth.ClientAuth;
-  /** What is asked for: `scope`, `audience`. */
+  /** Parameters of the token request: `scope`, `audience`. */
   readonly parameters?: Readonly<Record<string, string>>;
-  /** What to do where the IdP refuses the client. */
+  /** What to do if the IdP refuses the client. */
   readonly remedy: string;
   readonly http: HttpClient;
   readonly clock: Clock;
 }
 
-interface Held {
+interface CachedToken {
   readonly text: string;
   readonly renewAt: number;
 }
@@ -39,31 +41,33 @@ export function createAccessTokenSource(options: AccessTokenOptions): AccessToke
   const { clock } = options;
   const closing = new AbortController();
   let configuration: oauth.Configuration | undefined;
-  let held: Held | undefined;
-  let refresh: Promise<Held> | undefined;
+  let cached: CachedToken | undefined;
+  let refresh: Promise<CachedToken> | undefined;
 
-  const renew = async (): Promise<Held> => {
+  const renew = async (): Promise<CachedToken> => {
     configuration ??= await discover(options, closing.signal);
-    const asked = clock.now();
-    const answer = await translated(options, closing.signal, configuration, (it) =>
-      oauth.clientCredentialsGrant(it, { ...options.parameters }),
-    );
+    const requestedAt = clock.now();
+    const answer = await requestToken(options, closing.signal, configuration);
     const lifetimeMs = (answer.expires_in ?? 60) * 1000;
-    // Renewed a little early, so that no request leaves with a token that expires on its way.
-    return { text: answer.access_token, renewAt: asked + lifetimeMs - Math.min(30_000, lifetimeMs / 5) };
+    // Renewed a little early, so that no token expires while a request is on its way.
+    return {
+      text: answer.access_token,
+      renewAt: requestedAt + lifetimeMs - Math.min(30_000, lifetimeMs / 5),
+    };
   };
 
   return {
-    async get(signal, stale) {
+    async get(signal, refused) {
       signal.throwIfAborted();
-      if (held !== undefined && (held.text === stale || clock.now() >= held.renewAt)) held = undefined;
-      if (held !== undefined) return held.text;
+      if (cached !== undefined && (cached.text === refused || clock.now() >= cached.renewAt))
+        cached = undefined;
+      if (cached !== undefined) return cached.text;
       // One refresh serves every caller, so it must not end with the first caller's signal.
       refresh ??= renew().finally(() => {
         refresh = undefined;
       });
-      held = await abortable(refresh, signal);
-      return held.text;
+      cached = await abortable(refresh, signal);
+      return cached.text;
     },
     close: () => closing.abort(new Error('closed')),
   };
@@ -81,22 +85,19 @@ async function discover(options: AccessTokenOptions, signal: AbortSignal): Promi
   });
 }
 
-async function translated<T>(
+async function requestToken(
   options: AccessTokenOptions,
   signal: AbortSignal,
   configuration: oauth.Configuration,
-  ask: (configuration: oauth.Configuration) => Promise<T>,
-): Promise<T> {
+): Promise<oauth.TokenEndpointResponse> {
   const failures: SyncError[] = [];
   configuration[oauth.customFetch] = fetchOver(options, signal, failures);
-  try {
-    return await ask(configuration);
-  } catch (error) {
+  return oauth.clientCredentialsGrant(configuration, { ...options.parameters }).catch((error: unknown) => {
     throw failures[0] ?? toSyncError(error, options);
-  }
+  });
 }
 
-/** The library's fetch over the provider's own bounded transport; keeps the error that the library would wrap. */
+/** A fetch for the library over the provider's own transport. It keeps the error that the library would wrap. */
 function fetchOver(options: AccessTokenOptions, signal: AbortSignal, failures: SyncError[]) {
   const send: oauth.CustomFetch = async (address, { method, headers, body }) => {
     const form = body instanceof URLSearchParams ? body.toString() : body;
@@ -120,37 +121,29 @@ function fetchOver(options: AccessTokenOptions, signal: AbortSignal, failures: S
   return send;
 }
 
-// The library's errors carry the response, and through it what the IdP said; only codes are taken over.
+// The library's errors contain the response, and so text of the IdP. Only error codes are taken from them.
 function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
   const place = placeOf(options);
-  // What a client authentication of ours threw, such as a file that is missing.
+  // Our own client authentication failed, for example because a file is missing.
   if (error instanceof Error && error.cause instanceof SyncError) return error.cause;
   if (error instanceof oauth.ResponseBodyError && error.status === 429) {
     return new SyncError('ERR_DIRECTORY_RATE_LIMITED', `${place}: answered 429`, { retriable: true });
   }
   if (error instanceof oauth.ResponseBodyError && error.status < 500) {
-    const said = /^[a-z_]{1,60}$/.test(error.error) ? error.error : 'an error';
-    const message = `${place}: the client is refused (${said}); ${options.remedy}`;
-    return new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
+    const reason = /^[a-z_]{1,60}$/.test(error.error) ? error.error : 'an unknown error';
+    return denied(place, `the identity provider refuses the client (${reason}); ${options.remedy}`);
   }
   const code =
     error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';
   if (code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') {
-    const message = `${place}: it names itself by another issuer; write the issuer as its discovery document does`;
-    return new SyncError('ERR_CONFIG', message, { retriable: false });
+    return configError(
+      `${place}: the discovery document names another issuer; write the issuer exactly as the document does`,
+    );
   }
-  const message = `${place}: no token (${code === 'unknown' ? messageOf(error) : code})`;
+  const message = `${place}: cannot get an access token (${code === 'unknown' ? messageOf(error) : code})`;
   return new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true });
 }
 
 function placeOf(options: AccessTokenOptions): string {
   return `provider ${options.provider}, token of ${options.issuer.origin}`;
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

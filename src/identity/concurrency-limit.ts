@@ -2,47 +2,41 @@ import type { Clock } from '../clock.js';
 import { SyncError } from '../errors.js';
 import type { Directory } from './directory.js';
 
-/** Reads of single clients at once: half of the jobs that a provider may have, and as many as an IdP has connections. */
-const MOST = 4;
-/** Orders have a place more, so that they find one while all others hang. */
-const MOST_WITH_ORDERS = MOST + 1;
-/** How long a directory may answer nobody before whoever finds no place gives up. */
+/** Reads of single clients at once: half of the jobs of a provider, and as many as there are connections to an IdP. */
+const MAX_READS = 4;
+/** One more for orders, so that an order is read while all other reads hang. */
+const MAX_READS_WITH_ORDERS = MAX_READS + 1;
+/** If no read was answered for this long, waiting reads fail. */
 const SILENCE_MS = 1_000;
-/** One client that the IdP cannot answer for is no sign that it is away; so many in a row are. */
-const MOST_UNANSWERED = 3;
-/** Between attempts to find out whether a directory is back. */
+/** The IdP may be unable to answer for one client. If it does not answer for this many, it is unavailable. */
+const MAX_UNANSWERED = 3;
+/** Between attempts to reach an unavailable directory. */
 const PAUSE_MS = 1_000;
 
 /**
- * The same directory, of which few clients are read at once, so that the jobs that ask a silent one leave places to
- * those that close access. Whoever finds no place waits for one as long as answers come. While none comes, one read a
- * second finds out whether the directory is back, and all others are ERR_DIRECTORY_UNREACHABLE at once and have not
- * been made; but what an order needs is asked wherever there is a place.
+ * The same directory, with a limit on the number of single reads at once. So the jobs that wait for a silent IdP leave
+ * capacity to those that close access. A read over the limit waits while other reads are answered. While none is answered,
+ * one read per second tests the directory, and all others fail at once with ERR_DIRECTORY_UNREACHABLE. A read for an order
+ * runs whenever there is a free slot.
  */
 export function withConcurrencyLimit(directory: Directory, clock: Clock): Directory {
-  const places = new ReadSlots(directory.provider, clock);
-  const readMembers = directory.readMembers?.bind(directory);
-  const checkAccess = directory.checkAccess?.bind(directory);
+  const slots = new ReadSlots(directory.provider, clock);
   return {
-    provider: directory.provider,
-    readAll: (signal) => directory.readAll(signal),
+    ...directory,
     read: (by, value, signal, forOrder = false) =>
-      places.run(() => directory.read(by, value, signal, forOrder), `${by} ${value}`, forOrder, signal),
-    ...(readMembers && { readMembers }),
-    ...(checkAccess && { checkAccess }),
-    close: () => directory.close(),
+      slots.run(() => directory.read(by, value, signal, forOrder), `${by} ${value}`, forOrder, signal),
   };
 }
 
 class ReadSlots {
   readonly #provider: string;
   readonly #clock: Clock;
-  /** In the order in which they get places. */
+  /** In the order in which they get slots. */
   #waiting = new Set<() => void>();
   #running = 0;
-  /** Nobody who had a place was answered for long enough. */
+  /** No running read was answered for `SILENCE_MS`. */
   #isSilent = false;
-  /** What was asked in vain since the last answer. */
+  /** The reads that were not answered since the last answer. */
   readonly #unanswered = new Set<string>();
   #failedAt = 0;
   #answeredAt = 0;
@@ -79,49 +73,47 @@ class ReadSlots {
 
   async #enter(forOrder: boolean, signal: AbortSignal): Promise<void> {
     const since = this.#clock.now();
-    while (!this.#hasPlace(forOrder)) {
+    while (!this.#hasSlot(forOrder)) {
       if (this.#isAway()) {
-        // All who wait learn it now.
         for (const wake of [...this.#waiting]) wake();
         throw this.#refusal();
       }
-      await this.#turn(forOrder, signal);
-      if (this.#isQuietSince(since)) this.#isSilent = true;
+      await this.#waitForSlot(forOrder, signal);
+      if (this.#isSilentSince(since)) this.#isSilent = true;
     }
     this.#running++;
   }
 
-  /** Whether nobody was answered for so long that no place can be hoped for. */
-  #isQuietSince(waitingSince: number): boolean {
+  #isSilentSince(waitingSince: number): boolean {
     const now = this.#clock.now();
-    // What lies in the future is from before the clock was set back.
+    // A time in the future is from before the clock was set back.
     const answeredAt = this.#answeredAt > now ? 0 : this.#answeredAt;
     return this.#running > 0 && now - Math.max(waitingSince, answeredAt) >= SILENCE_MS;
   }
 
-  /** One place is free: waking all who wait would cost as much as there are, for each read. */
+  /** Wakes only one, because only one slot is free. */
   #wakeNext(): void {
     const [next] = this.#waiting;
     next?.();
   }
 
-  #hasPlace(forOrder: boolean): boolean {
-    if (forOrder) return this.#running < MOST_WITH_ORDERS;
-    return this.#isAway() ? this.#running === 0 && !this.#pauses() : this.#running < MOST;
+  #hasSlot(forOrder: boolean): boolean {
+    if (forOrder) return this.#running < MAX_READS_WITH_ORDERS;
+    return this.#isAway() ? this.#running === 0 && !this.#isPausing() : this.#running < MAX_READS;
   }
 
   #isAway(): boolean {
-    return this.#isSilent || this.#unanswered.size >= MOST_UNANSWERED;
+    return this.#isSilent || this.#unanswered.size >= MAX_UNANSWERED;
   }
 
-  /** A failure that lies in the future is one from before the clock was set back. */
-  #pauses(): boolean {
+  #isPausing(): boolean {
+    // Below zero if the clock was set back since.
     const sinceMs = this.#clock.now() - this.#failedAt;
     return sinceMs >= 0 && sinceMs < PAUSE_MS;
   }
 
-  /** Resolves when a place may be free, and now and then to see whether anybody is answered. */
-  async #turn(forOrder: boolean, signal: AbortSignal): Promise<void> {
+  /** Resolves when a slot may be free, and after `SILENCE_MS`. */
+  async #waitForSlot(forOrder: boolean, signal: AbortSignal): Promise<void> {
     const freed = new AbortController();
     const wake = () => {
       this.#waiting.delete(wake);
@@ -138,7 +130,7 @@ class ReadSlots {
   }
 
   #refusal(): SyncError {
-    const message = `provider ${this.#provider}: does not answer; it is asked for few clients until it does`;
+    const message = `provider ${this.#provider}: the identity provider does not answer; scopemesh tests it once a second and reads again when it answers`;
     return new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true });
   }
 }

@@ -2,37 +2,37 @@ import type { OAuthClient } from '../model/client.js';
 import type { ClientReference } from '../model/key.js';
 import type { Members } from '../model/members.js';
 
-/** A complete read; there is no partial one. */
+/** A complete read. There is no partial one. */
 export interface DirectorySnapshot {
   readonly clients: readonly OAuthClient[];
-  /** Records that cannot be parsed; of these clients nothing is known, and `clients` does not have them. */
+  /** Client records that cannot be parsed. Nothing is known about these clients, and `clients` does not contain them. */
   readonly unreadable: readonly UnreadableClient[];
-  /** Requests that the read cost, since large tenants have limits; those that ran beside it may be among them. */
+  /** Requests that the read cost, because large tenants have limits. Concurrent requests may be counted too. */
   readonly requests: number;
 }
 
 /** A record of a client that cannot be parsed. */
 export interface UnreadableClient {
-  /** Absent where the record does not say whose it is: then no client that the read does not show is known to be gone. */
+  /** Absent if the record does not name its client. Then no client that is missing from the read is known to be gone. */
   readonly clientId?: string;
-  /** What is wrong and where, never what the record says. */
+  /** What is wrong and where. It never quotes the record. */
   readonly why: string;
 }
 
 /**
  * What an IdP's directory says now. Throws SyncError: ERR_DIRECTORY_UNREACHABLE (network, timeout, 5xx),
  * ERR_DIRECTORY_DENIED (401, 403), ERR_DIRECTORY_RATE_LIMITED (429, with retryAfterMs), and IncompleteRead
- * (ERR_DIRECTORY_INCOMPLETE) for an answer that cannot be the whole truth: a page that fails, repeats or
- * overlaps, a body of the wrong shape, a truncated one. A read of one client whose record cannot be parsed throws
- * ClientUnreadable (ERR_CLIENT_UNREADABLE).
+ * (ERR_DIRECTORY_INCOMPLETE) for an answer that cannot be complete: a page that fails, repeats or overlaps, a body of
+ * the wrong shape, a truncated body. A read of one client whose record cannot be parsed throws ClientUnreadable
+ * (ERR_CLIENT_UNREADABLE).
  */
 export interface Directory {
   readonly provider: string;
   /** All clients, or an error. */
   readAll(signal: AbortSignal): Promise<DirectorySnapshot>;
   /**
-   * One client; undefined only if a healthy IdP says that it does not exist. With `forOrder` it is asked although the
-   * IdP limits the rate: adapters need not look at it.
+   * One client. Undefined only if a healthy IdP says that it does not exist. A read with `forOrder` runs even while the
+   * IdP limits the rate; adapters may ignore it.
    */
   read(
     by: ClientReference,
@@ -41,24 +41,24 @@ export interface Directory {
     forOrder?: boolean,
   ): Promise<OAuthClient | undefined>;
   /**
-   * Subjects (`sub` of their tokens) of the enabled members of each of these groups or roles, complete, or an error as
-   * for `readAll`; a group that does not exist has none. Absent where the IdP cannot tell.
+   * The subjects (`sub` in tokens) of the enabled members of each group or role: complete, or an error as for `readAll`. A
+   * group that does not exist has no members. Absent if the IdP cannot say.
    */
   readMembers?(groups: readonly string[], signal: AbortSignal): Promise<Members>;
-  /** What the credentials may read and what they lack; never throws for a permission that is missing. */
+  /** What the credentials may read and what they may not. Never throws because of a missing permission. */
   checkAccess?(signal: AbortSignal): Promise<readonly AccessCheck[]>;
   close(): Promise<void>;
 }
 
 export type { Members, UnreadablePeople } from '../model/members.js';
 
-/** One permission at the IdP, under the exact name by which it is granted there. */
+/** One permission at the IdP, by the exact name under which it is granted there. */
 export interface AccessCheck {
   readonly permission: string;
   /** What scopemesh reads with it. */
   readonly neededFor: string;
   readonly isGranted: boolean;
-  /** Without `groups:` in the mapping nothing is read with it. */
+  /** Only `groups:` in the mapping need it. */
   readonly forGroupsOnly?: boolean;
   /** What goes unnoticed without it even if no `groups:` are mapped. */
   readonly withoutIt?: string;

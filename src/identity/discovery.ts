@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.js';
-import { IncompleteRead } from '../errors.js';
 import type { Metrics } from '../observe.js';
 import { createHttpClient, parseJson, refusalOf } from './http-client.js';
+import { incomplete } from './read-errors.js';
 
 export interface DiscoveryOptions {
   readonly provider: string;
-  /** As it stands in tokens. */
+  /** The `iss` of tokens. */
   readonly issuer: string;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -17,9 +17,9 @@ export interface DiscoveryOptions {
 const MOST_BYTES = 1024 * 1024;
 
 /**
- * Where a provider's keys are, by its discovery document (OpenID Connect Discovery 1.0, section 4). The connection
- * lasts for the one request. Throws as `HttpClient.request`, and ERR_DIRECTORY_INCOMPLETE for a document of another
- * issuer (section 4.3), or one whose keys come by a worse transport than the document itself.
+ * The address of a provider's key set, from its discovery document (OpenID Connect Discovery 1.0, section 4). The
+ * connection lasts for this one request. Throws as `HttpClient.request`, and ERR_DIRECTORY_INCOMPLETE if the document is
+ * for another issuer (section 4.3), or if it names keys over a less secure transport than its own.
  */
 export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal): Promise<string> {
   const { provider, issuer, clock, metrics, timeoutMs = 5_000 } = options;
@@ -29,13 +29,15 @@ export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal
   try {
     const answer = await client.request(url, place, {}, signal);
     if (answer.status !== 200) throw refusalOf(answer, place, clock);
-    const found = Object(parseJson(answer, place));
-    if (found.issuer !== issuer)
-      throw incomplete(place, "it is another issuer's; write the issuer exactly as the provider does");
-    const keys = typeof found.jwks_uri === 'string' ? parseUrl(found.jwks_uri) : undefined;
+    const document = Object(parseJson(answer, place));
+    if (document.issuer !== issuer) {
+      const why = 'it names another issuer; write the issuer exactly as the provider does';
+      throw incomplete(place, why, false);
+    }
+    const keys = typeof document.jwks_uri === 'string' ? parseUrl(document.jwks_uri) : undefined;
     const isSafe = keys?.protocol === 'https:' || (keys?.protocol === 'http:' && url.protocol === 'http:');
     if (keys === undefined || !isSafe || keys.username !== '' || keys.password !== '')
-      throw incomplete(place, 'it names no key set that could be fetched safely');
+      throw incomplete(place, 'it names no https address for the key set (jwks_uri)', false);
     return keys.href;
   } finally {
     await client.close();
@@ -44,8 +46,4 @@ export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal
 
 function parseUrl(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
-}
-
-function incomplete(place: string, why: string): IncompleteRead {
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: ${why}`, { retriable: false });
 }

@@ -2,8 +2,9 @@ import { Agent, type Dispatcher, errors } from 'undici';
 import type { Clock } from '../clock.js';
 import { IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
 import type { Metrics } from '../observe.js';
+import { incomplete } from './read-errors.js';
 
-/** What came back, whatever the status; the body is whole, or `request` threw. */
+/** An answer of any status. Its body is complete; otherwise `request` throws. */
 export interface HttpAnswer {
   readonly status: number;
   /** Lower-case names; a repeated header is joined with a comma. */
@@ -16,16 +17,16 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   /**
-   * For an answer that never ends (server-sent events): what came until it is silent for so long is its body; of one
-   * that is never silent, what came in half of the time there is.
+   * For an answer that never ends (server-sent events): the body is what arrives until nothing has arrived for this long,
+   * and at most what arrives in half of the timeout.
    */
   readonly quietMs?: number;
 }
 
 export interface HttpClient {
   /**
-   * One request, without following redirects. `place` names it in errors, so it must hold no secret. Throws
-   * ERR_DIRECTORY_UNREACHABLE (no connection, timeout), IncompleteRead (a body cut off or too long), or the
+   * Sends one request and follows no redirect. `place` names it in errors, so it must hold no secret. Throws
+   * ERR_DIRECTORY_UNREACHABLE (no connection, timeout), IncompleteRead (a body that is truncated or too long), or the
    * signal's reason when aborted.
    */
   request(url: URL, place: string, request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
@@ -35,7 +36,7 @@ export interface HttpClient {
 export interface HttpClientOptions {
   readonly provider: string;
   readonly metrics: Metrics;
-  /** The key of the provider's configuration that says where it is; `issuer` by default. */
+  /** The configuration key that holds the address; `issuer` by default. */
   readonly addressKey?: string;
   /** For the whole exchange, the body included; 10,000 by default. */
   readonly timeoutMs?: number;
@@ -45,7 +46,7 @@ export interface HttpClientOptions {
   readonly connections?: number;
 }
 
-/** A pooled transport to an IdP in which nothing is unbounded. */
+/** A pooled transport to an IdP. Time, size and connections are bounded. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const {
     provider,
@@ -95,12 +96,12 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           throw new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true });
         }
         if (answered || error instanceof errors.ResponseContentLengthMismatchError) {
-          const message = `${place}: the answer was cut off`;
+          const message = `${place}: the answer is truncated`;
           throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true, cause: error });
         }
-        const what = place.includes(url.origin) ? '' : `${url.origin} `;
-        const remedy = `see that it runs, and that ${addressKey} of this provider is right`;
-        const message = `${place}: ${what}cannot be reached (${codeOf(error)}); ${remedy}`;
+        const origin = place.includes(url.origin) ? '' : `${url.origin} `;
+        const remedy = `check that it runs, and that ${addressKey} of this provider is correct`;
+        const message = `${place}: ${origin}cannot be reached (${codeOf(error)}); ${remedy}`;
         throw new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true, cause: error });
       } finally {
         clearTimeout(timer);
@@ -111,50 +112,49 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   };
 }
 
-/** The JSON of an answer; IncompleteRead if it is none, because half a document must not read as a whole one. */
+/** The JSON of an answer. Throws IncompleteRead if it is not JSON, because half a document must not look complete. */
 export function parseJson(answer: HttpAnswer, place: string): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(answer.body));
   } catch {
     // The parser's own message quotes the body, which may hold client secrets.
-    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: the answer is not valid JSON`, {
-      retriable: true,
-    });
+    throw incomplete(place, 'the answer is not valid JSON');
   }
 }
 
-/** The error that an answer other than the expected one stands for. The body is left out: it is hostile. */
+/** The error for an answer with an unexpected status. It never quotes the body, which is untrusted. */
 export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): SyncError {
   const { status } = answer;
-  const said = `${place}: answered ${status}`;
-  if (status === 401) return new RefusedCredentials('ERR_DIRECTORY_DENIED', said, { retriable: false });
+  const message = `${place}: answered ${status}`;
+  if (status === 401) return new RefusedCredentials('ERR_DIRECTORY_DENIED', message, { retriable: false });
   if (status === 403) {
-    return new SyncError('ERR_DIRECTORY_DENIED', said, { retriable: false });
+    return new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
   }
   const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], nowThere(answer, clock));
   const after = retryAfterMs === undefined ? {} : { retryAfterMs };
-  if (status === 429) return new SyncError('ERR_DIRECTORY_RATE_LIMITED', said, { retriable: true, ...after });
+  if (status === 429)
+    return new SyncError('ERR_DIRECTORY_RATE_LIMITED', message, { retriable: true, ...after });
   if (status >= 500 || status === 408) {
-    return new SyncError('ERR_DIRECTORY_UNREACHABLE', said, { retriable: true, ...after });
+    return new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true, ...after });
   }
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', said, { retriable: status === 404 });
+  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: status === 404 });
 }
 
-/** By the other side's clock, where it tells: instants that it names are by that too, and ours may be another. */
+/** The time by the IdP's clock if the answer states it, because that clock may differ from ours. */
 export function nowThere(answer: HttpAnswer, clock: Clock): number {
   const there = Date.parse(answer.headers.date ?? '');
   return Number.isNaN(there) ? clock.now() : there;
 }
 
-const LONGEST_RETRY_AFTER_MS = 3_600_000;
+const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** RFC 9110, section 10.2.3: seconds or an HTTP date; held to an hour. */
+/** Seconds or an HTTP date (RFC 9110, section 10.2.3); at most one hour. */
 export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined;
   const text = value.trim();
   const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
   if (Number.isNaN(waitMs)) return undefined;
-  return Math.min(Math.max(waitMs, 0), LONGEST_RETRY_AFTER_MS);
+  return Math.min(Math.max(waitMs, 0), MAX_RETRY_AFTER_MS);
 }
 
 async function readBody(
@@ -169,7 +169,8 @@ async function readBody(
     if (!(chunk instanceof Uint8Array)) continue;
     size += chunk.byteLength;
     // Leaving the loop destroys the body, and with it the connection.
-    if (size > maxBytes) throw tooLong(place, maxBytes);
+    if (size > maxBytes)
+      throw incomplete(place, `the answer is longer than ${maxBytes} bytes; read smaller pages`, false);
     chunks.push(chunk);
   }
   const body = new Uint8Array(size);
@@ -186,7 +187,7 @@ interface Endless {
   readonly longestMs: number;
 }
 
-/** The chunks until none comes for a while, or they came for long enough; leaving it destroys the body. */
+/** The chunks until none has arrived for `quietMs`, or until `longestMs` is over. Leaving the loop destroys the body. */
 async function* untilQuiet(
   body: Dispatcher.ResponseData['body'],
   { quietMs, longestMs }: Endless,
@@ -203,7 +204,7 @@ async function* untilQuiet(
         timer = setTimeout(() => resolve(undefined), quietMs);
       });
       const next = chunks.next();
-      // The read that is given up ends with the body; its failure is nobody's.
+      // The abandoned read ends with the body. Its failure concerns no caller.
       next.catch(() => {});
       const result = await Promise.race([next, quiet]).finally(() => clearTimeout(timer));
       if (result === undefined || result.done === true) return;
@@ -212,14 +213,9 @@ async function* untilQuiet(
     }
   } finally {
     clearTimeout(longest);
-    // The iterator's own end would wait for the chunk that does not come.
+    // The iterator's own end would wait for the next chunk.
     body.destroy();
   }
-}
-
-function tooLong(place: string, maxBytes: number): IncompleteRead {
-  const message = `${place}: the answer is longer than ${maxBytes} bytes; read smaller pages`;
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: false });
 }
 
 function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ClientUnreadable, IncompleteRead } from '../errors.js';
+import { ClientUnreadable } from '../errors.js';
 import type { Members, UnreadableClient, UnreadablePeople } from './directory.js';
+import { WrongShape, wrongShape } from './read-errors.js';
 
-/** A whole answer in another form than documented, as against one that was cut off or leads elsewhere. */
-export class WrongShape extends IncompleteRead {}
-
-/** A record of a list: parsed, or with what is wrong with it. `id` is a digest where the record has none. */
+/** A list record: its value, or why it is invalid. `id` is a digest if the record has no ID. */
 export type ListRecord<T> =
   | { readonly id: string; readonly value: T; readonly fault?: undefined }
   | { readonly id: string; readonly fault: string; readonly raw: unknown };
 
-/** The entry of a list whose records are parsed each by itself, so that one that cannot be parsed spoils no other. */
-export function eachAlone<T>(entry: z.ZodType<T>, idField: string): z.ZodType<ListRecord<T>> {
+type InvalidRecord = Extract<ListRecord<unknown>, { fault: string }>;
+
+/** A list entry that is parsed on its own, so that an invalid record does not affect the others. */
+export function recordOf<T>(entry: z.ZodType<T>, idField: string): z.ZodType<ListRecord<T>> {
   return z.unknown().transform((raw): ListRecord<T> => {
     const parsed = entry.safeParse(raw);
     const id = textIn(raw, idField) ?? `?${createHash('sha256').update(JSON.stringify(raw)).digest('hex')}`;
@@ -20,17 +20,15 @@ export function eachAlone<T>(entry: z.ZodType<T>, idField: string): z.ZodType<Li
   });
 }
 
-export function readable<T>(records: readonly ListRecord<T>[]): readonly T[] {
+export function validRecords<T>(records: readonly ListRecord<T>[]): readonly T[] {
   return records.flatMap((record) => (record.fault === undefined ? [record.value] : []));
 }
 
-export function spoilt<T>(
-  records: readonly ListRecord<T>[],
-): readonly { readonly fault: string; readonly raw: unknown }[] {
+export function invalidRecords<T>(records: readonly ListRecord<T>[]): readonly InvalidRecord[] {
   return records.flatMap((record) => (record.fault === undefined ? [] : [record]));
 }
 
-/** A text in parsed JSON that nobody vouches for; undefined for an empty one. */
+/** A non-empty string in untrusted JSON. */
 export function textIn(value: unknown, ...path: readonly string[]): string | undefined {
   let at = value;
   for (const name of path) at = typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined;
@@ -41,7 +39,23 @@ export function toUnreadable(clientId: string | undefined, why: string): Unreada
   return clientId === undefined ? { why } : { clientId, why };
 }
 
-/** The members with the people that cannot be read, if there are any. */
+/** Collects the people whose records are invalid. */
+export class UnreadablePeopleList {
+  readonly #subjects = new Set<string>();
+  #hasUnnamed = false;
+
+  /** `subject` is undefined if the record does not say whom it describes. */
+  add(subject: string | undefined): void {
+    if (subject === undefined) this.#hasUnnamed = true;
+    else this.#subjects.add(subject);
+  }
+
+  /** The members, with the unreadable people if there are any. */
+  addTo(members: ReadonlyMap<string, readonly string[]>): Members {
+    return withUnreadable(members, { subjects: this.#subjects, hasUnnamed: this.#hasUnnamed });
+  }
+}
+
 export function withUnreadable(
   members: ReadonlyMap<string, readonly string[]>,
   unreadable: UnreadablePeople | undefined,
@@ -50,21 +64,15 @@ export function withUnreadable(
   return isAny ? Object.assign(new Map(members), { unreadable }) : members;
 }
 
-/**
- * Where every record is wrong it is the answer that is: another version of the API, or rights that show all in part.
- */
-export function refuseIfAllSpoilt(records: readonly ListRecord<unknown>[], place: string): void {
-  const [first] = spoilt(records);
-  if (first === undefined || readable(records).length > 0) return;
+/** If no record of a list is valid, the fault is in the answer: a new API version, or rights that show records in part. */
+export function requireValidRecord(records: readonly ListRecord<unknown>[], place: string): void {
+  const [first] = invalidRecords(records);
+  if (first === undefined || validRecords(records).length > 0) return;
   throw wrongShape(place, `no record can be read: ${first.fault}`);
 }
 
-export function wrongShape(place: string, what: string): WrongShape {
-  return new WrongShape('ERR_DIRECTORY_INCOMPLETE', `${place}: ${what}`, { retriable: true });
-}
-
-/** A read that is about one client: an answer of another form spoils this client alone. */
-export async function readingOf<T>(
+/** Runs a read that concerns one client: a WrongShape makes only this client unreadable. */
+export async function readForClient<T>(
   clientId: string | undefined,
   place: string,
   read: () => Promise<T>,
@@ -77,8 +85,24 @@ export async function readingOf<T>(
   }
 }
 
-/** The field that is wrong and no value: those are hostile and may be secret. */
-function faultOf(error: z.ZodError): string {
+/** The value in its documented shape, or WrongShape. */
+export function parseShape<T>(shape: z.ZodType<T>, value: unknown, place: string): T {
+  const parsed = shape.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw wrongShape(place, faultOf(parsed.error, 'the answer'));
+}
+
+/** The JSON that an earlier run stored, or undefined if another version wrote it in another form. */
+export function parseStored<T>(shape: z.ZodType<T>, text: string | undefined): T | undefined {
+  try {
+    return shape.safeParse(JSON.parse(text ?? 'null')).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names the field that is wrong. The value is left out, because it is untrusted and may be secret. */
+function faultOf(error: z.ZodError, whole = 'the record'): string {
   const at = (error.issues[0]?.path ?? []).map((part) => JSON.stringify(part)).join('.');
-  return `${at === '' ? 'the record' : at.slice(0, 100)} has not the documented form`;
+  return `${at === '' ? whole : at.slice(0, 100)} does not have the documented form`;
 }

@@ -2,10 +2,10 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Secret } from '../model/secret.js';
 
 /**
- * Whether `signature` is the HMAC-SHA256 of `body` under one of `secrets` (several while one is rotated).
- * Every secret is tried in constant time whichever fits, so that the time tells nothing. A secret's text is the
- * key as it stands, in UTF-8; pass `Uint8Array` keys where the scheme encodes them (Standard Webhooks). An empty
- * secret never verifies: anyone could sign with it.
+ * Whether `signature` is the HMAC-SHA256 of `body` under one of `secrets` (several during a rotation). All secrets are
+ * compared in constant time, so that the time reveals nothing. The key is the secret's text in UTF-8. For schemes that
+ * encode keys (Standard Webhooks), pass `Uint8Array` keys. An empty secret never verifies, because anyone could sign with
+ * it.
  */
 export function verifyHmacSha256(
   secrets: readonly (Secret | Uint8Array)[],
@@ -26,22 +26,22 @@ export function verifyHmacSha256(
 }
 
 /**
- * Whether `given` is one of `secrets`, for schemes that prove themselves by a header that never changes. Compared by
- * digest, so that neither content nor length shows in the time. An empty secret never verifies.
+ * Whether `given` is one of `secrets`, for schemes whose proof is a constant header. Digests are compared, so that the time
+ * reveals neither content nor length. An empty secret never verifies.
  */
 export function verifyStaticSecret(secrets: readonly Secret[], given: string | undefined): boolean {
   const digest = (text: string) => createHash('sha256').update(text, 'utf8').digest();
-  const told = digest(given ?? '');
+  const givenDigest = digest(given ?? '');
   let verified = false;
   for (const secret of secrets) {
     const text = secret.reveal();
-    const equal = timingSafeEqual(digest(text), told);
+    const equal = timingSafeEqual(digest(text), givenDigest);
     if (equal && given !== undefined && text !== '') verified = true;
   }
   return verified;
 }
 
-// Buffer.from skips what it cannot decode, so the text's form is checked first: exactly 32 bytes, canonical.
+// Buffer.from skips what it cannot decode, so the form is checked first: exactly 32 bytes, in canonical spelling.
 const FORM = { hex: /^[0-9a-f]{64}$/i, base64: /^[A-Za-z0-9+/]{43}=$/ } as const;
 
 function decode(signature: string | undefined, encoding: 'hex' | 'base64'): Uint8Array | undefined {

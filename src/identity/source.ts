@@ -2,7 +2,7 @@ import type { RejectedEvent } from '../errors.js';
 import type { RevocationOrder } from '../model/order.js';
 import type { Trigger } from '../model/trigger.js';
 
-/** A request as it came off the wire; nothing in it is trusted and the body is not parsed. */
+/** A request as received. Nothing in it is trusted, and the body is not parsed. */
 export interface RawRequest {
   readonly method: string;
   /** Lower-case names; several values are joined as Node does. */
@@ -13,20 +13,20 @@ export interface RawRequest {
   readonly receivedAt: string;
 }
 
-/** One event of an IdP. `id` is the provider's own, the same by webhook and by poll, for de-duplication. */
+/** One event of an IdP. `id` is the provider's own ID, the same by webhook and by poll, so that duplicates are found. */
 export interface IdentityEvent {
   readonly id: string;
-  /** ISO 8601 by the IdP's clock; only a hint for order. */
+  /** ISO 8601 by the IdP's clock; only a hint at the order. */
   readonly occurredAt?: string;
-  /** Empty for an event that concerns no client (a login). */
+  /** Empty if the event concerns no client (a login). */
   readonly triggers: readonly Trigger[];
   readonly orders: readonly RevocationOrder[];
   /**
-   * Of an event that a poll brought: the webhook brings such events too, so that it is a missed signal if it never
-   * comes there under the same id.
+   * For an event from a poll: the webhook delivers such events too. If it never does so under the same ID, that is a
+   * missed signal.
    */
   readonly isSignalled?: boolean;
-  /** A subscription asked for it to see that events arrive: its id is remembered although it concerns nobody. */
+  /** A subscription requested this event to test delivery. Its ID is remembered although it concerns no client. */
   readonly isProof?: boolean;
 }
 
@@ -34,56 +34,56 @@ export type Reception =
   | {
       readonly kind: 'events';
       readonly events: readonly IdentityEvent[];
-      /** What the same request held and is not believed, to be recorded as a whole request is that is refused. */
+      /** Parts of the request that are not accepted. They are recorded as a refused request is. */
       readonly rejected?: readonly RejectedEvent[];
-      /** They came as a shared signal: once all are durable the answer is 202 with no body (RFC 8935, section 2.2). */
+      /** A shared signal: once all events are durable, the answer is 202 without a body (RFC 8935, section 2.2). */
       readonly isSignal?: boolean;
     }
-  /** A handshake: answer exactly this. */
+  /** A handshake: send exactly this answer. */
   | { readonly kind: 'reply'; readonly status: number; readonly contentType: string; readonly body: string };
 
-/** Turns what an IdP sends into triggers and orders. */
+/** Turns requests of an IdP into triggers and orders. */
 export interface EventSource {
   readonly provider: string;
-  /** Verifies the raw bytes before parsing them; throws RejectedEvent. Not called if the kind has no webhook. */
+  /** Verifies the raw bytes before it parses them. Throws RejectedEvent. Not called if the kind has no webhook. */
   receive(request: RawRequest): Promise<Reception>;
 }
 
-/** The backstop: events read from the IdP's own log since a stored cursor. */
+/** The backstop: events from the IdP's own log since a stored cursor. */
 export interface EventPoll {
   readonly provider: string;
   /**
-   * Events since `cursor` (opaque; undefined: from now on), oldest first, and the cursor to store once they are
-   * durably queued. `gap` says that events may have been lost (log expired, cursor unknown): a complete
-   * comparison is due. Throws SyncError as a Directory does.
+   * Events since `cursor` (opaque; undefined: from now on), oldest first, and the cursor to store once they are durably
+   * queued. `gap`: events may be lost (the log expired, the cursor is unknown), so a complete comparison is due. Throws
+   * SyncError as a Directory does.
    */
   poll(cursor: string | undefined, signal: AbortSignal): Promise<PollResult>;
   /**
-   * Resolves once this process has heard by the webhook of something that only the log proves, so that the log is read
-   * now and not at its next time; rejects with the signal's reason. Absent where the webhook proves what it says.
+   * Resolves when the log should be read before its next time, because the webhook announced something that only the log
+   * proves. Rejects with the signal's reason. Absent if the webhook proves its events.
    */
-  hasNews?(signal: AbortSignal): Promise<void>;
+  nextWakeup?(signal: AbortSignal): Promise<void>;
 }
 
 export interface PollResult {
   readonly events: readonly IdentityEvent[];
   readonly cursor: string;
   readonly gap: boolean;
-  /** Events that the log gave and that were refused, to be recorded as those of a webhook are. */
+  /** Log entries that were refused. They are recorded as those of a webhook are. */
   readonly rejected?: readonly RejectedEvent[];
-  /** There is more already: poll again at once. */
+  /** More events are available: poll again at once. */
   readonly isMore?: boolean;
 }
 
 /**
- * What must be kept alive at the IdP so that events come at all: a subscription that ends, a stream that falls
- * silent. An adapter keeps no state of its own: `stored` is what it last returned, kept durably by the caller.
+ * Keeps alive at the IdP what events depend on: a subscription that expires, a stream that may stop. An adapter keeps no
+ * state of its own: `stored` is what it last returned, and the caller keeps it durably.
  */
 export interface EventSubscription {
   readonly provider: string;
   /**
-   * Creates, verifies or renews whatever is due. Safe to repeat. `hasSeen` tells whether the event of this id came,
-   * by whatever process received it. Throws SyncError as a Directory does; what it said before then stands.
+   * Creates, verifies or renews what is due. Safe to repeat. `hasSeen` says whether the event with this ID arrived, in any
+   * process. Throws SyncError as a Directory does; the last returned state then stays valid.
    */
   renew(
     stored: string | undefined,
@@ -95,10 +95,10 @@ export interface EventSubscription {
 export interface SubscriptionState {
   /** Opaque; holds no secret. */
   readonly stored: string;
-  /** ISO 8601; absent where it does not end. */
+  /** ISO 8601; absent if it does not expire. */
   readonly expiresAt?: string;
   /** When `renew` is to be called again. */
   readonly renewAfterMs: number;
-  /** Events may have been lost (it had ended, or was silent where it should have spoken): compare completely. */
+  /** Events may be lost, because it had expired or was silent: compare completely. */
   readonly gap: boolean;
 }

@@ -2,14 +2,14 @@ import type { AccessCheck } from './directory.js';
 import type { EventFeed, ProviderParts } from './provider-parts.js';
 import type { EventSource } from './source.js';
 
-/** Shared signals as they stand beside a provider of any kind. */
+/** Shared signals in addition to a provider of any kind. */
 export interface SignalFeed extends EventFeed {
-  /** What the credentials at the transmitter may do; nothing where it cannot be asked now. */
+  /** What the credentials at the transmitter may do. Empty if the transmitter does not answer now. */
   checkAccess?(signal: AbortSignal): Promise<readonly AccessCheck[]>;
   close(): Promise<void>;
 }
 
-/** A provider with shared signals beside its own events; its directory's `close` ends their connections too. */
+/** A provider with shared signals in addition to its own events. Its directory's `close` ends their connections too. */
 export function withSignals<Parts extends ProviderParts>(parts: Parts, signals: SignalFeed): Parts {
   const { close, checkAccess, ...feed } = signals;
   const { directory } = parts;
@@ -31,8 +31,8 @@ export function withSignals<Parts extends ProviderParts>(parts: Parts, signals: 
 }
 
 /**
- * What receives at a provider's one address: what says that it is a security event token (RFC 8935, section 2) is a
- * shared signal, and all else one of the provider's own events.
+ * The receiver at a provider's address. Requests with the content type of a security event token (RFC 8935, section 2) are
+ * shared signals. All others are the provider's own events.
  */
 export function composeSources({ source: own, signals }: ProviderParts): EventSource | undefined {
   const sets = signals?.source;
@@ -45,7 +45,7 @@ export function composeSources({ source: own, signals }: ProviderParts): EventSo
 
 export const SET_TYPE = 'application/secevent+jwt';
 
-/** Whether a request carries a security event token by its own word. */
+/** By the content type that the sender states. */
 export function isSet(contentType: string | undefined): boolean {
   return contentType?.split(';', 1)[0]?.trim().toLowerCase() === SET_TYPE;
 }

@@ -9,9 +9,9 @@ import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Channel, ChannelActivity } from './channel-activity.js';
 import { toRechecks } from './recheck.js';
 
-/** How long an event's id is remembered; longer than any sender repeats itself. */
+/** How long an event ID is remembered; longer than any sender repeats an event. */
 const REMEMBER_MS = 7 * 24 * 3600_000;
-/** How long it is remembered that the webhook brought what the poll had brought before. */
+/** How long it is remembered that the webhook delivered an event after the poll. */
 const REMEMBER_LATE_MS = 3600_000;
 
 export interface AcceptDeps {
@@ -23,8 +23,8 @@ export interface AcceptDeps {
 }
 
 /**
- * Takes in what events say, once for each event id, whether it came by webhook or by poll, and that it is looked at
- * again. Resolves when all is durable. Returns the events that were new.
+ * Queues what the events ask for, and rechecks of it. Each event ID is accepted once, by webhook or by poll. Resolves when
+ * everything is durable. Returns the new events.
  */
 export async function acceptEvents(
   provider: string,
@@ -34,22 +34,22 @@ export async function acceptEvents(
 ): Promise<readonly IdentityEvent[]> {
   const { inbox, keyValues, activity, metrics, clock } = deps;
   const now = clock.now();
-  // An event that concerns nobody needs no memory: most are logins.
-  const ours = [...new Map(events.map((each) => [each.id, each])).values()].filter(
+  // Events that concern no client are not remembered: most are logins.
+  const relevant = [...new Map(events.map((each) => [each.id, each])).values()].filter(
     ({ triggers, orders, isProof }) => triggers.length > 0 || orders.length > 0 || isProof === true,
   );
-  const incoming = ours.map((event) => ({
+  const incoming = relevant.map((event) => ({
     id: event.id,
     triggers: [...event.triggers, ...event.orders.flatMap(toTrigger)],
     rechecks: toRechecks([event], now),
   }));
-  // In one turn, so that the store makes both durable at once.
+  // Both calls start together, so that the store makes both durable at once.
   const [accepted] = await Promise.all([
     inbox.accept(provider, incoming, { scope: eventScope(provider), ttlMs: REMEMBER_MS }),
     activity.note(provider, channel, events),
   ]);
-  const fresh = ours.filter(({ id }) => accepted.has(id));
-  const known = ours.filter(({ id }) => !accepted.has(id)).map(({ id }) => id);
+  const fresh = relevant.filter(({ id }) => accepted.has(id));
+  const known = relevant.filter(({ id }) => !accepted.has(id)).map(({ id }) => id);
   const count = (result: string, times: number) => {
     if (times > 0) metrics.count('scopemesh_events_total', { provider, result }, times);
   };
@@ -60,25 +60,26 @@ export async function acceptEvents(
   return fresh;
 }
 
-/** Under which the ids of a provider's events are remembered. */
+/** The scope in which the event IDs of a provider are remembered. */
 export function eventScope(provider: string): string {
   return `event/${provider}`;
 }
 
-/** Under which is remembered what the webhook brought although it was known: a poll had been faster. */
+/** The scope of the events that the webhook delivered after the poll. */
 export function lateScope(provider: string): string {
   return `late/${provider}`;
 }
 
-/** An order travels in a trigger of the client that it names; that of a session, of the provider of the people. */
+/** An order travels in a trigger: of the client that it names, or, for a session, of the provider. */
 function toTrigger(order: RevocationOrder): readonly Trigger[] {
-  const key: Key | undefined =
-    order.kind === 'session-revoked'
-      ? providerKey(order.provider)
-      : order.clientId !== undefined
-        ? clientKey(order.provider, order.clientId)
-        : order.internalId !== undefined
-          ? { kind: 'client', provider: order.provider, by: 'internalId', value: order.internalId }
-          : undefined;
+  const key = keyOf(order);
   return key === undefined ? [] : [{ key, cause: order.cause, urgent: true, order }];
+}
+
+function keyOf({ kind, provider, clientId, internalId }: RevocationOrder): Key | undefined {
+  if (kind === 'session-revoked') return providerKey(provider);
+  if (clientId !== undefined) return clientKey(provider, clientId);
+  return internalId === undefined
+    ? undefined
+    : { kind: 'client', provider, by: 'internalId', value: internalId };
 }

@@ -3,80 +3,80 @@ import type { Clock } from '../clock.js';
 import type { IdentityEvent } from '../identity/source.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 
-/** By which way events of a provider come; shared signals are told apart, for they may go on where its own events stop. */
+/** How events of a provider arrive. Shared signals are separate: they may continue when its own events stop. */
 export type Channel = 'webhook' | 'poll' | 'signals';
 
 const Activity = z.object({
-  /** ISO 8601: when the last event came. */
+  /** ISO 8601: when the last event arrived. */
   lastEventAt: z.string(),
-  /** How much later that was than its own time, by both clocks. */
+  /** The time from the event to its arrival, by the clocks of both sides. */
   lagMs: z.number().optional(),
-  /** How long it was quiet between events, the last of them last; what came within a minute counts as one. */
+  /** Pauses between events, the last one at the end. Events within one minute count as one. */
   quietMs: z.array(z.number()),
 });
 export type Activity = z.infer<typeof Activity>;
 
-const MOST_QUIETS = 20;
-const FEWEST_QUIETS = 10;
-const ONE_MS = 60_000;
-const SHORTEST_SILENCE_MS = 600_000;
+const MAX_PAUSES = 20;
+const MIN_PAUSES = 10;
+const MIN_PAUSE_MS = 60_000;
+const MIN_SILENCE_MS = 600_000;
 const WRITE_EVERY_MS = 1_000;
 
-/** What each channel brought, and when; kept over restarts, and readable by another process than the one that heard. */
+/** When events arrived on each channel. It is kept over restarts, and other processes can read it. */
 export class ChannelActivity {
-  readonly #facts: KeyValueStore;
+  readonly #keyValues: KeyValueStore;
   readonly #clock: Clock;
-  readonly #own = new Map<string, { readonly hearing: Activity; readonly writtenAt: number }>();
+  readonly #own = new Map<string, { readonly activity: Activity; readonly writtenAt: number }>();
 
   constructor(keyValues: KeyValueStore, clock: Clock) {
-    this.#facts = keyValues;
+    this.#keyValues = keyValues;
     this.#clock = clock;
   }
 
-  /** Also of events that concern nobody: they too show that the channel works. */
+  /** Pass events that concern no client too: they also show that the channel works. */
   async note(provider: string, channel: Channel, events: readonly IdentityEvent[]): Promise<void> {
     const last = events.at(-1);
     if (last === undefined) return;
     const now = this.#clock.now();
-    const name = factOf(provider, channel);
+    const name = activityName(provider, channel);
     const own = this.#own.get(name);
-    const before = own?.hearing ?? (await this.#read(name));
+    const before = own?.activity ?? (await this.#read(name));
     const writtenAt = own?.writtenAt ?? 0;
     const lagMs = last.occurredAt === undefined ? Number.NaN : now - Date.parse(last.occurredAt);
-    const hearing: Activity = {
+    const activity: Activity = {
       lastEventAt: new Date(now).toISOString(),
-      quietMs: quietsOf(before, now),
+      quietMs: pausesUntil(now, before),
       ...(Number.isNaN(lagMs) ? {} : { lagMs: Math.max(0, lagMs) }),
     };
     const isDue = now - writtenAt >= WRITE_EVERY_MS;
-    this.#own.set(name, { hearing, writtenAt: isDue ? now : writtenAt });
-    if (isDue) await this.#facts.set(name, JSON.stringify(hearing));
+    this.#own.set(name, { activity, writtenAt: isDue ? now : writtenAt });
+    if (isDue) await this.#keyValues.set(name, JSON.stringify(activity));
   }
 
   async of(provider: string, channel: Channel): Promise<Activity | undefined> {
-    const name = factOf(provider, channel);
-    return this.#own.get(name)?.hearing ?? this.#read(name);
+    const name = activityName(provider, channel);
+    return this.#own.get(name)?.activity ?? this.#read(name);
   }
 
   async #read(name: string): Promise<Activity | undefined> {
-    const text = await this.#facts.get(name);
+    const text = await this.#keyValues.get(name);
     return text === undefined ? undefined : Activity.parse(JSON.parse(text));
   }
 }
 
-/** Whether a channel that used to speak regularly has been silent for longer than twice its longest quiet. */
-export function isSilent(hearing: Activity, now: number): boolean {
-  if (hearing.quietMs.length < FEWEST_QUIETS) return false;
-  const usualMs = Math.max(...hearing.quietMs);
-  return now - Date.parse(hearing.lastEventAt) > Math.max(SHORTEST_SILENCE_MS, 2 * usualMs);
+/** Whether a channel with regular events has been silent for more than twice its longest pause. */
+export function isSilent(activity: Activity, now: number): boolean {
+  if (activity.quietMs.length < MIN_PAUSES) return false;
+  const longestMs = Math.max(...activity.quietMs);
+  return now - Date.parse(activity.lastEventAt) > Math.max(MIN_SILENCE_MS, 2 * longestMs);
 }
 
-function quietsOf(before: Activity | undefined, now: number): number[] {
+function pausesUntil(now: number, before: Activity | undefined): number[] {
   if (before === undefined) return [];
-  const quietMs = now - Date.parse(before.lastEventAt);
-  return quietMs < ONE_MS ? before.quietMs : [...before.quietMs, quietMs].slice(-MOST_QUIETS);
+  const pauseMs = now - Date.parse(before.lastEventAt);
+  return pauseMs < MIN_PAUSE_MS ? before.quietMs : [...before.quietMs, pauseMs].slice(-MAX_PAUSES);
 }
 
-function factOf(provider: string, channel: Channel): string {
+function activityName(provider: string, channel: Channel): string {
   return `heard/${channel}/${provider}`;
 }

@@ -4,7 +4,7 @@ import type { KeyValueStore } from '../queue/key-value-store.js';
 import { lateScope } from './accept-events.js';
 import { type Channel, type ChannelActivity, isSilent } from './channel-activity.js';
 
-/** Why events may have been lost, beside what the provider's own log says. */
+/** Why events may be lost, in addition to what the provider's own log says. */
 export type GapReason = 'missed' | 'silence';
 
 export interface EventGapsDeps {
@@ -13,19 +13,20 @@ export interface EventGapsDeps {
   readonly clock: Clock;
 }
 
-/** How long the webhook may be slower than the poll. */
-const PATIENCE_MS = 60_000;
-const MOST_AWAITED = 10_000;
+/** How much later than the poll the webhook may deliver an event. */
+const WEBHOOK_DELAY_MS = 60_000;
+const MAX_AWAITED = 10_000;
 
 /**
- * Notices between polls that a channel does not bring what it should: the webhook never brought what the poll did
- * (a missed signal), or a channel is silent that used to speak. Each is told once, until the channel speaks again.
+ * Finds between polls that a channel does not deliver what it should: the webhook did not deliver an event that the poll
+ * delivered (a missed signal), or a channel with regular events is silent. Each gap is reported once, until the channel
+ * delivers again.
  */
 export class EventGaps {
   readonly #provider: string;
   readonly #channels: readonly Channel[];
   readonly #deps: EventGapsDeps;
-  /** Event ids, and since when each is awaited at the webhook. */
+  /** Event IDs, and since when the webhook is expected to deliver each. */
   readonly #awaited = new Map<string, number>();
   readonly #silent = new Set<Channel>();
   #missedSince: number | undefined;
@@ -36,35 +37,35 @@ export class EventGaps {
     this.#deps = deps;
   }
 
-  /** To be called after each poll, with what only the poll brought. */
-  async look(
+  /** Call it after each poll, with the events that only the poll delivered. */
+  async check(
     fresh: readonly IdentityEvent[],
-  ): Promise<{ readonly missed: number; readonly begun: readonly GapReason[] }> {
+  ): Promise<{ readonly missed: number; readonly newGaps: readonly GapReason[] }> {
     const now = this.#deps.clock.now();
     if (this.#channels.includes('webhook')) {
       for (const { id, isSignalled } of fresh)
-        if (isSignalled === true && this.#awaited.size < MOST_AWAITED) this.#awaited.set(id, now);
+        if (isSignalled === true && this.#awaited.size < MAX_AWAITED) this.#awaited.set(id, now);
     }
     const missed = await this.#countMissed(now);
-    const begun: GapReason[] = [];
-    if ((await this.#beginsToMiss(missed, now)) === true) begun.push('missed');
-    if ((await this.#fallsSilent(now)) === true) begun.push('silence');
-    return { missed, begun };
+    const newGaps: GapReason[] = [];
+    if (await this.#startsToMiss(missed, now)) newGaps.push('missed');
+    if (await this.#fallsSilent(now)) newGaps.push('silence');
+    return { missed, newGaps };
   }
 
   async #countMissed(now: number): Promise<number> {
     let missed = 0;
     for (const [id, since] of this.#awaited) {
-      if (now - since < PATIENCE_MS) break;
+      if (now - since < WEBHOOK_DELAY_MS) break;
       this.#awaited.delete(id);
       if (!(await this.#deps.keyValues.has(lateScope(this.#provider), id))) missed++;
     }
     return missed;
   }
 
-  async #beginsToMiss(missed: number, now: number): Promise<boolean> {
-    const heardAt = (await this.#deps.activity.of(this.#provider, 'webhook'))?.lastEventAt;
-    if (this.#missedSince !== undefined && Date.parse(heardAt ?? '') > this.#missedSince)
+  async #startsToMiss(missed: number, now: number): Promise<boolean> {
+    const lastAt = (await this.#deps.activity.of(this.#provider, 'webhook'))?.lastEventAt;
+    if (this.#missedSince !== undefined && Date.parse(lastAt ?? '') > this.#missedSince)
       this.#missedSince = undefined;
     if (missed === 0 || this.#missedSince !== undefined) return false;
     this.#missedSince = now;
@@ -72,15 +73,15 @@ export class EventGaps {
   }
 
   async #fallsSilent(now: number): Promise<boolean> {
-    let begins = false;
+    let isNew = false;
     for (const channel of this.#channels) {
-      const hearing = await this.#deps.activity.of(this.#provider, channel);
-      if (hearing === undefined || !isSilent(hearing, now)) this.#silent.delete(channel);
+      const activity = await this.#deps.activity.of(this.#provider, channel);
+      if (activity === undefined || !isSilent(activity, now)) this.#silent.delete(channel);
       else if (!this.#silent.has(channel)) {
         this.#silent.add(channel);
-        begins = true;
+        isNew = true;
       }
     }
-    return begins;
+    return isNew;
   }
 }

@@ -9,7 +9,7 @@ export interface FullReadDeps {
   readonly metrics: Metrics;
 }
 
-/** Asks for the complete comparison with a provider's directory; `reason` where events may have been lost. */
+/** Queues the complete comparison with a provider's directory. `reason`: why events may be lost. */
 export async function requestFullRead(
   provider: string,
   deps: FullReadDeps,

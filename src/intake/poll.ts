@@ -22,25 +22,25 @@ export interface PollDeps extends AcceptDeps {
 
 export interface PollOptions {
   readonly intervalMs: number;
-  /** Under which the cursor is kept; `poll/<provider>` by default. */
+  /** The key of the stored cursor; `poll/<provider>` by default. */
   readonly name?: string;
-  /** By which ways events of the provider come beside this one, so that their silence is noticed. */
-  readonly beside?: readonly Channel[];
-  /** By which way these events come; `poll` by default. */
+  /** Other channels on which events of the provider arrive, so that their silence is noticed. */
+  readonly otherChannels?: readonly Channel[];
+  /** The channel of these events; `poll` by default. */
   readonly channel?: Channel;
 }
 
-const Polled = z.object({
+const PollStatus = z.object({
   /** ISO 8601: when the last poll succeeded. */
   at: z.string(),
-  /** How many events the webhook should have brought and only the poll did, in all. */
+  /** The total number of events that the webhook did not deliver and the poll did. */
   missedSignals: z.number(),
 });
 
-/** An IdP that refuses is asked less and less often, up to this. */
-const LONGEST_RETRY_MS = 60_000;
+/** After failures the wait grows to this. */
+const MAX_RETRY_MS = 60_000;
 
-/** What a webhook cannot carry or loses: the IdP's own log, read on from a stored cursor. */
+/** Reads the IdP's own log from a stored cursor: it has what a webhook cannot carry, or loses. */
 export async function runPoll(
   poll: EventPoll,
   options: PollOptions,
@@ -51,7 +51,7 @@ export async function runPoll(
   const { keyValues, clock, logger, metrics } = deps;
   const { intervalMs, name = pollName(provider), channel = 'poll' } = options;
   const outage = new Outage();
-  const gaps = new EventGaps(provider, [...(options.beside ?? []), channel], deps);
+  const gaps = new EventGaps(provider, [...(options.otherChannels ?? []), channel], deps);
   await repeat(
     intervalMs,
     async () => {
@@ -65,28 +65,31 @@ export async function runPoll(
           await deps.rejectedEvents.record(provider, error, { kind: 'poll', receivedAt });
         }
         if (gap) {
-          logger.warn({ provider }, 'events may have been lost: everything is compared');
+          logger.warn({ provider }, 'events may be lost: scopemesh compares everything with the directory');
           await requestFullRead(provider, deps, 'log');
         } else if (from === undefined) {
-          // What changed after the first complete read and before this first cursor is in neither.
+          // A change after the first complete read and before this first cursor is in neither.
           await requestFullRead(provider, deps);
         }
         await keyValues.set(name, cursor);
-        const { missed, begun } = await gaps.look(fresh);
+        const { missed, newGaps } = await gaps.check(fresh);
         if (missed > 0) metrics.count('scopemesh_missed_signals_total', { provider }, missed);
-        for (const reason of begun) {
-          logger.warn({ provider, reason }, 'events do not come as they used to: everything is compared');
+        for (const reason of newGaps) {
+          logger.warn(
+            { provider, reason },
+            'events do not arrive as expected: scopemesh compares everything with the directory',
+          );
           await requestFullRead(provider, deps, reason);
         }
-        const before = await readPolled(name, keyValues);
-        const polled = {
+        const before = await readPollStatus(name, keyValues);
+        const status = {
           at: new Date(clock.now()).toISOString(),
           missedSignals: (before?.missedSignals ?? 0) + missed,
         };
-        await keyValues.set(polledFact(name), JSON.stringify(polled));
-        const lasted = outage.ends(clock.now());
-        if (lasted !== undefined)
-          logger.info({ provider, lastedMs: lasted }, 'polling the identity provider works again');
+        await keyValues.set(statusName(name), JSON.stringify(status));
+        const lastedMs = outage.ends(clock.now());
+        if (lastedMs !== undefined)
+          logger.info({ provider, lastedMs }, 'polling the identity provider works again');
         return isMore === true ? 'more' : 'done';
       } catch (error) {
         if (signal.aborted) return { failed: true };
@@ -95,44 +98,44 @@ export async function runPoll(
         if (outage.begins(clock.now())) {
           logger.warn(
             { provider, code, error: messageOf(error) },
-            'polling the identity provider failed; it goes on trying',
+            'polling the identity provider failed; scopemesh tries again',
           );
         }
-        const asked = error instanceof SyncError ? error.retryAfterMs : undefined;
-        return { failed: true, ...(asked === undefined ? {} : { retryAfterMs: asked }) };
+        const retryAfterMs = error instanceof SyncError ? error.retryAfterMs : undefined;
+        return { failed: true, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
       }
     },
     clock,
     signal,
-    LONGEST_RETRY_MS,
-    poll.hasNews?.bind(poll),
+    MAX_RETRY_MS,
+    poll.nextWakeup?.bind(poll),
   );
 }
 
-/** Under which the cursor of a provider's own log is kept. */
+/** The key of the cursor of a provider's own log. */
 export function pollName(provider: string): string {
   return `poll/${provider}`;
 }
 
-/** Under which the cursor of the shared signals beside a provider is kept. */
+/** The key of the cursor of the shared signals of a provider. */
 export function signalsPollName(provider: string): string {
   return `signals/${provider}`;
 }
 
-/** The last successful poll of a log, by whatever process; `name` as of its cursor. */
-export async function readPolled(
+/** The last successful poll of a log, by any process. `name` is the key of its cursor. */
+export async function readPollStatus(
   name: string,
   keyValues: Pick<KeyValueStore, 'get'>,
-): Promise<z.infer<typeof Polled> | undefined> {
-  const text = await keyValues.get(polledFact(name));
-  return text === undefined ? undefined : Polled.parse(JSON.parse(text));
+): Promise<z.infer<typeof PollStatus> | undefined> {
+  const text = await keyValues.get(statusName(name));
+  return text === undefined ? undefined : PollStatus.parse(JSON.parse(text));
 }
 
-function polledFact(name: string): string {
+function statusName(name: string): string {
   return `polled/${name}`;
 }
 
-/** The complete comparison with the directory, at the start and then regularly. */
+/** Queues a complete comparison with the directory, at the start and then at each interval. */
 export async function runFullReads(
   provider: string,
   intervalMs: number,
@@ -149,7 +152,7 @@ export async function runFullReads(
         if (!signal.aborted)
           deps.logger.warn(
             { provider, error: messageOf(error) },
-            'a complete comparison could not be queued',
+            'a complete comparison could not be queued; scopemesh tries again',
           );
         return { failed: true };
       }

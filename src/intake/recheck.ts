@@ -8,24 +8,24 @@ import type { Queue } from '../queue/queue.js';
 import type { Recheck, Rechecks } from '../queue/rechecks.js';
 import { Outage } from '../repeat.js';
 
-/** How long after an event a directory is asked again: many answer with old state for a while. */
-const LOOK_AFTER_MS: readonly number[] = [5_000, 30_000, 120_000];
+/** How long after an event the directory is read again: many directories answer with old state for a while. */
+const RECHECK_AFTER_MS: readonly number[] = [5_000, 30_000, 120_000];
 
 const TICK_MS = 1_000;
-/** Single reads of one provider a tick, so that no event waits behind them. */
-const MOST_A_TICK = 20;
-/** Where more than this is due, one complete read costs less than all the single ones. */
-const MOST_SINGLE = 100;
+/** Single reads of one provider per tick, so that events do not wait behind rechecks. */
+const MAX_PER_TICK = 20;
+/** If more are due, one complete read costs less than all single reads. */
+const MAX_SINGLE = 100;
 const COMPLETE_READ_EVERY_MS = 15_000;
-/** What one complete read answers for. */
-const MOST_TOGETHER = 10_000;
-/** So that an event that comes meanwhile need not wait for thousands of them. */
-const MOST_A_WRITE = 500;
+/** Rechecks that one complete read replaces. */
+const MAX_MERGED = 10_000;
+/** A small write, so that an event need not wait for thousands of rechecks. */
+const MAX_PER_WRITE = 500;
 
 /**
- * What events ask to be looked at again. A later event about the same key begins anew, so that ten thousand about one
- * client give three looks and not thirty thousand; events that know of other removals stand beside each other, so
- * that what is seen only at a recheck is as explicit as it would have been at once.
+ * The rechecks that events ask for. A later event about the same key starts them again, so that ten thousand events about
+ * one client lead to three reads and not to thirty thousand. Events with other evidence get rechecks of their own, so that
+ * a removal that only a recheck finds is as explicit as it would have been at once.
  */
 export function toRechecks(events: readonly IdentityEvent[], now: number): readonly Recheck[] {
   const found = new Map<string, Recheck>();
@@ -37,14 +37,14 @@ export function toRechecks(events: readonly IdentityEvent[], now: number): reado
       key,
       cause,
       isRecheck: true,
-      // What it finds taken away at last must not have waited behind grants.
+      // A removal that it finds must not wait behind grants.
       ...(urgent === true ? { urgent } : {}),
       ...(fullRead === undefined ? {} : { fullRead }),
       ...(members === undefined ? {} : { members }),
       ...(evidence === undefined ? {} : { evidence }),
     };
     const id = JSON.stringify([formatKey(key), fullRead ?? false, members ?? false, evidence ?? []]);
-    found.set(id, { id, trigger, eventAt: now, looks: 0, dueAt: now + (LOOK_AFTER_MS[0] ?? 0) });
+    found.set(id, { id, trigger, eventAt: now, looks: 0, dueAt: now + (RECHECK_AFTER_MS[0] ?? 0) });
   }
   return [...found.values()];
 }
@@ -56,7 +56,7 @@ export interface RecheckDeps {
   readonly logger: Logger;
 }
 
-/** Queues what is due of one provider, until the signal aborts. While the provider asks for patience, all of it waits. */
+/** Queues the due rechecks of one provider until the signal aborts. While the provider is paused, all of them wait. */
 export async function runRechecks(
   provider: string,
   isPaused: () => boolean,
@@ -72,45 +72,48 @@ export async function runRechecks(
         const elapsedMs = clock.now() - completeAt;
         // Negative where the clock was set back.
         const mayReadAll = elapsedMs < 0 || elapsedMs >= COMPLETE_READ_EVERY_MS;
-        if ((await lookAgain(provider, mayReadAll, deps)) === 'complete') completeAt = clock.now();
+        if ((await queueDue(provider, mayReadAll, deps)) === 'complete') completeAt = clock.now();
       }
       outage.ends(clock.now());
     } catch (error) {
       if (outage.begins(clock.now()))
-        logger.warn({ provider, error: messageOf(error) }, 'rechecks wait for the store');
+        logger.warn(
+          { provider, error: messageOf(error) },
+          'rechecks cannot be read from the store; scopemesh tries again',
+        );
     }
     await clock.sleep(TICK_MS, signal).catch(() => {});
   }
 }
 
-async function lookAgain(
+async function queueDue(
   provider: string,
   mayReadAll: boolean,
   { queue, rechecks, clock }: RecheckDeps,
 ): Promise<'single' | 'complete'> {
   const now = clock.now();
-  const due = await rechecks.due(provider, now, MOST_SINGLE + 1);
-  const isMany = due.length > MOST_SINGLE;
+  const due = await rechecks.due(provider, now, MAX_SINGLE + 1);
+  const isMany = due.length > MAX_SINGLE;
   if (isMany && !mayReadAll) return 'single';
-  const taken = isMany ? await rechecks.due(provider, now, MOST_TOGETHER) : due.slice(0, MOST_A_TICK);
+  const taken = isMany ? await rechecks.due(provider, now, MAX_MERGED) : due.slice(0, MAX_PER_TICK);
   if (taken.length === 0) return 'single';
   const triggers = taken.map(({ trigger }) => trigger);
-  await queue.add(isMany ? [together(provider, triggers)] : triggers);
-  for (let from = 0; from < taken.length; from += MOST_A_WRITE)
+  await queue.add(isMany ? [merge(provider, triggers)] : triggers);
+  for (let from = 0; from < taken.length; from += MAX_PER_WRITE)
     await rechecks.move(
       provider,
-      taken.slice(from, from + MOST_A_WRITE).map((each) => ({ from: each, to: next(each, now) })),
+      taken.slice(from, from + MAX_PER_WRITE).map((each) => ({ from: each, to: next(each, now) })),
     );
   return isMany ? 'complete' : 'single';
 }
 
-/** One complete comparison that knows of every removal of which the single ones knew. */
-function together(provider: string, triggers: readonly Trigger[]): Trigger {
-  const told = triggers.flatMap(({ evidence = [] }) => evidence);
-  const clients = [...new Set(told.flatMap((each) => each.clients ?? []))];
-  const internalIds = [...new Set(told.flatMap((each) => each.internalIds ?? []))];
-  // All clients in one piece; what else was told stands beside it, each once.
-  const others = told.map(({ clients: _, internalIds: __, ...other }): Evidence => other);
+/** One complete comparison with the evidence of all single rechecks. */
+function merge(provider: string, triggers: readonly Trigger[]): Trigger {
+  const all = triggers.flatMap(({ evidence = [] }) => evidence);
+  const clients = [...new Set(all.flatMap((each) => each.clients ?? []))];
+  const internalIds = [...new Set(all.flatMap((each) => each.internalIds ?? []))];
+  // All clients in one piece of evidence; other evidence is kept once each.
+  const others = all.map(({ clients: _, internalIds: __, ...other }): Evidence => other);
   const rest = new Map(
     others.filter((other) => Object.keys(other).length > 1).map((other) => [JSON.stringify(other), other]),
   );
@@ -129,10 +132,10 @@ function together(provider: string, triggers: readonly Trigger[]): Trigger {
   };
 }
 
-/** What was due late goes on from its event all the same, but never looks twice at one moment. */
+/** A late recheck keeps the times since its event, but there is always a pause between two rechecks. */
 function next(recheck: Recheck, now: number): Recheck | undefined {
   const looks = recheck.looks + 1;
-  const afterMs = LOOK_AFTER_MS[looks];
+  const afterMs = RECHECK_AFTER_MS[looks];
   if (afterMs === undefined) return undefined;
-  return { ...recheck, looks, dueAt: Math.max(recheck.eventAt + afterMs, now + (LOOK_AFTER_MS[0] ?? 0)) };
+  return { ...recheck, looks, dueAt: Math.max(recheck.eventAt + afterMs, now + (RECHECK_AFTER_MS[0] ?? 0)) };
 }

@@ -4,11 +4,11 @@ import { plainDecision, type Stamp } from '../model/plain-decision.js';
 import type { Logger } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 
-/** A flood of forged events must not fill the topic: so many decisions at once for a provider, then so many a second. */
+/** A flood of forged events must not fill the topic: this many decisions at once for a provider, then one per second. */
 const BURST = 2_000;
 const PER_SECOND = 1;
 
-/** By which way a refused event came; `ip` is of who sent it, where it was sent. */
+/** How a refused event arrived. `ip` is the address of the sender of a request. */
 export interface RejectedFrom {
   readonly kind: 'webhook' | 'poll';
   readonly ip?: string;
@@ -16,7 +16,7 @@ export interface RejectedFrom {
   readonly receivedAt: string;
 }
 
-/** Records refused events as decisions, each one up to a generous rate, the rest counted. */
+/** Records refused events as decisions, one each up to a generous rate. The rest is counted. */
 export interface RejectedEvents {
   record(provider: string, error: RejectedEvent, from: RejectedFrom): Promise<void>;
 }
@@ -28,7 +28,7 @@ export function createRejectedEvents(deps: {
   readonly logger: Logger;
   readonly onSettled: () => void;
 }): RejectedEvents {
-  /** By provider, so that a flood on one hides nothing on another. Only configured providers come here. */
+  /** By provider, so that a flood at one hides nothing at another. All providers here are configured ones. */
   const buckets = new Map<string, { tokens: number; filledAt: number; suppressed: number }>();
   return {
     async record(provider, error, from) {
@@ -47,9 +47,9 @@ export function createRejectedEvents(deps: {
       const detail =
         bucket.suppressed === 0
           ? error.message
-          : `${error.message}; ${bucket.suppressed} more were refused and not recorded one by one`;
+          : `${error.message}; ${bucket.suppressed} more events were refused and not recorded separately`;
       bucket.suppressed = 0;
-      deps.logger.warn({ provider, ip: from.ip, reason: error.code, detail }, 'an event was refused');
+      deps.logger.warn({ provider, ip: from.ip, reason: error.code, detail }, 'an event is refused');
       const subject = `event/${encodeURIComponent(provider)}`;
       const decision = plainDecision(
         {
@@ -71,7 +71,7 @@ export function createRejectedEvents(deps: {
         await deps.journal.settle(subject, [decision]);
         deps.onSettled();
       } catch (cause) {
-        // The event is refused all the same; that it was cannot be recorded now.
+        // The event stays refused. Only the record of it is lost.
         deps.logger.error({ provider, error: messageOf(cause) }, 'a refused event could not be recorded');
       }
     },

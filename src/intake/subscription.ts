@@ -16,7 +16,7 @@ export interface SubscriptionDeps extends FullReadDeps {
 }
 
 const Renewal = z.object({
-  /** What the adapter keeps; opaque. */
+  /** The adapter's state; opaque. */
   stored: z.string(),
   /** ISO 8601. */
   renewedAt: z.string(),
@@ -24,14 +24,14 @@ const Renewal = z.object({
 });
 export type Renewal = z.infer<typeof Renewal>;
 
-const SHORTEST_MS = 1_000;
-/** However far away the end is, it is looked at once a day: somebody may have removed it. */
-const LONGEST_MS = 24 * 3600_000;
-const LONGEST_RETRY_MS = 300_000;
+const MIN_WAIT_MS = 1_000;
+/** A subscription is checked at least once a day, because somebody may have removed it. */
+const MAX_WAIT_MS = 24 * 3600_000;
+const MAX_RETRY_MS = 300_000;
 
 /**
- * Keeps a subscription alive: renews it when it is due and keeps what the adapter wants kept. Where events may have
- * been lost everything is compared. `name` is of this subscription among those of its provider.
+ * Keeps a subscription alive: renews it when it is due, and stores what the adapter returns. If events may be lost,
+ * everything is compared. `name` is the name of this subscription among those of its provider.
  */
 export async function runSubscription(
   subscription: EventSubscription,
@@ -44,8 +44,8 @@ export async function runSubscription(
   const outage = new Outage();
   const hasSeen = (eventId: string) => keyValues.has(eventScope(provider), eventId);
   let failures = 0;
-  // An adapter tells of a gap once, and the store may fail then.
-  let isGapOwed = false;
+  // An adapter reports a gap once, and the store may fail at that moment.
+  let hasUnreportedGap = false;
   while (!signal.aborted) {
     let waitMs: number;
     try {
@@ -56,17 +56,20 @@ export async function runSubscription(
         renewedAt: new Date(clock.now()).toISOString(),
         ...(state.expiresAt === undefined ? {} : { expiresAt: state.expiresAt }),
       };
-      isGapOwed ||= state.gap;
-      if (isGapOwed) {
-        logger.warn({ provider }, 'a subscription had ended or was silent: everything is compared');
+      hasUnreportedGap ||= state.gap;
+      if (hasUnreportedGap) {
+        logger.warn(
+          { provider },
+          'a subscription had expired or was silent: scopemesh compares everything with the directory',
+        );
         await requestFullRead(provider, deps, 'subscription');
-        isGapOwed = false;
+        hasUnreportedGap = false;
       }
-      await keyValues.set(factOf(name), JSON.stringify(renewal));
+      await keyValues.set(renewalName(name), JSON.stringify(renewal));
       failures = 0;
       const lastedMs = outage.ends(clock.now());
-      if (lastedMs !== undefined) logger.info({ provider, lastedMs }, 'a subscription is alive again');
-      waitMs = Math.min(Math.max(state.renewAfterMs, SHORTEST_MS), LONGEST_MS);
+      if (lastedMs !== undefined) logger.info({ provider, lastedMs }, 'a subscription is active again');
+      waitMs = Math.min(Math.max(state.renewAfterMs, MIN_WAIT_MS), MAX_WAIT_MS);
     } catch (error) {
       if (signal.aborted) return;
       const code = error instanceof SyncError ? error.code : 'ERR_INTERNAL';
@@ -74,16 +77,16 @@ export async function runSubscription(
       if (outage.begins(clock.now()))
         logger.warn(
           { provider, code, error: messageOf(error) },
-          'a subscription cannot be renewed; it goes on trying',
+          'a subscription cannot be renewed; scopemesh tries again',
         );
-      const asked = error instanceof SyncError ? error.retryAfterMs : undefined;
-      waitMs = retryMs(++failures, LONGEST_RETRY_MS, asked ?? 0);
+      const retryAfterMs = error instanceof SyncError ? error.retryAfterMs : undefined;
+      waitMs = retryMs(++failures, MAX_RETRY_MS, retryAfterMs ?? 0);
     }
     await clock.sleep(waitMs, signal).catch(() => {});
   }
 }
 
-/** Every subscription of a provider, each under its name. */
+/** Every subscription of a provider, with its name. */
 export function subscriptionsOf({
   directory: { provider },
   subscription,
@@ -97,15 +100,15 @@ export function subscriptionsOf({
   ];
 }
 
-/** What was last said of a subscription, by whatever process. */
+/** The last renewal of a subscription, by any process. */
 export async function readRenewal(
   name: string,
   keyValues: Pick<KeyValueStore, 'get'>,
 ): Promise<Renewal | undefined> {
-  const text = await keyValues.get(factOf(name));
+  const text = await keyValues.get(renewalName(name));
   return text === undefined ? undefined : Renewal.parse(JSON.parse(text));
 }
 
-function factOf(name: string): string {
+function renewalName(name: string): string {
   return `subscription/${name}`;
 }

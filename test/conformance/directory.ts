@@ -71,7 +71,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
       expect(own(client)).toEqual(['t:read', 't:write']);
     });
 
-    it('says the same of a client alone as among all', async () => {
+    it('gives the same client in a single read and in a complete read', async () => {
       await world.addClient({
         clientId: idOf('twin'),
         scopes: ['t:read'],
@@ -85,7 +85,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
       }
     });
 
-    it('shows at once that a scope was added and taken away', async () => {
+    it('shows at once that a scope was added and removed', async () => {
       await world.addClient({ clientId: idOf('changing'), scopes: ['t:read'] });
       await world.addScope(idOf('changing'), 't:write');
       expect(own(await one(idOf('changing')))).toEqual(['t:read', 't:write']);
@@ -94,7 +94,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
       expect(own((await all()).get(idOf('changing')))).toEqual(['t:write']);
     });
 
-    it('still shows a disabled client, as disabled', async () => {
+    it('shows a disabled client as disabled', async () => {
       await world.addClient({ clientId: idOf('disabled'), scopes: ['t:read'] });
       await world.setEnabled(idOf('disabled'), false);
       expect(await one(idOf('disabled'))).toMatchObject({ enabled: false });
@@ -103,7 +103,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
       expect(await one(idOf('disabled'))).toMatchObject({ enabled: true });
     });
 
-    it('shows a deleted client neither alone nor among all', async () => {
+    it('shows a deleted client neither in a single read nor in a complete read', async () => {
       await world.addClient({ clientId: idOf('deleted'), scopes: ['t:read'] });
       const before = await one(idOf('deleted'));
       expect(before).toBeDefined();
@@ -115,13 +115,13 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
       expect((await all()).has(idOf('deleted'))).toBe(false);
     });
 
-    it('finds nothing under an id that nobody has', async () => {
+    it('finds nothing under an unknown ID', async () => {
       for (const clientId of ['nobody', '', ' ', '.', '..', '../twin', '*', '%', "' or 1=1 --", 'TWIN']) {
         expect(await one(clientId), clientId).toBeUndefined();
       }
     });
 
-    it('tells clients apart whatever characters their ids have', async () => {
+    it('distinguishes clients whatever characters their IDs contain', async () => {
       const odd = [
         'odd/../x',
         'odd?max=1&first=0',
@@ -139,7 +139,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
       }
     });
 
-    it('shows every client where they fill several pages', async () => {
+    it('shows every client of several pages', async () => {
       const many = Array.from({ length: 45 }, (_, at) => idOf(`many-${at}`));
       for (const clientId of many) await world.addClient({ clientId, scopes: ['t:read'] });
       const clients = await all();
@@ -149,7 +149,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
       expect(requests).toBeGreaterThan(0);
     });
 
-    it('gives up with the reason of its signal when that is aborted', async () => {
+    it('rejects with the reason of its signal when that aborts', async () => {
       const reason = new Error('stopping');
       await expect(world.directory.readAll(AbortSignal.abort(reason))).rejects.toBe(reason);
       await expect(world.directory.read('clientId', 'twin', AbortSignal.abort(reason))).rejects.toBe(reason);
@@ -198,7 +198,7 @@ export function describeMembers(name: string, start: () => Promise<MembersWorld>
     };
     const of = async (group: string) => [...((await read(group)).get(group) ?? [])].sort();
 
-    it('are its enabled people, each group with its own', async () => {
+    it('are its enabled people, separately for each group', async () => {
       const [one, two] = [await world.addGroup('one'), await world.addGroup('two')];
       const ann = await world.addPerson('ann', [one]);
       const ben = await world.addPerson('ben', [one, two]);
@@ -208,7 +208,7 @@ export function describeMembers(name: string, start: () => Promise<MembersWorld>
       expect([...members.keys()].sort()).toEqual([one, two].sort());
     });
 
-    it('come and go', async () => {
+    it('change when somebody joins or leaves', async () => {
       const group = await world.addGroup('moving');
       const other = await world.addGroup('staying');
       const subject = await world.addPerson('mover', [other]);
@@ -220,7 +220,7 @@ export function describeMembers(name: string, start: () => Promise<MembersWorld>
       expect(await of(other)).toEqual([subject]);
     });
 
-    it('are no members while they are disabled, or once they are deleted', async () => {
+    it('do not include disabled or deleted people', async () => {
       const group = await world.addGroup('leaving');
       const subject = await world.addPerson('leaver', [group]);
       await world.setPersonEnabled(subject, false);
@@ -231,7 +231,7 @@ export function describeMembers(name: string, start: () => Promise<MembersWorld>
       expect(await of(group)).toEqual([]);
     });
 
-    it('are none of a group that does not exist, whatever it is called', async () => {
+    it('are empty for a group that does not exist, whatever its name', async () => {
       const group = await world.addGroup('real');
       await world.addPerson('somebody', [group]);
       for (const name of [
@@ -250,14 +250,14 @@ export function describeMembers(name: string, start: () => Promise<MembersWorld>
         expect(await of(name), name).toEqual([]);
     });
 
-    it('are all told where they fill several pages', async () => {
+    it('are complete over several pages', async () => {
       const group = await world.addGroup('many');
       const people = [];
       for (let at = 0; at < 45; at++) people.push(await world.addPerson(`many-${at}`, [group]));
       expect(await of(group)).toEqual(people.sort());
     });
 
-    it('are not told to a signal that is aborted', async () => {
+    it('are not read if the signal is aborted', async () => {
       const reason = new Error('stopping');
       const reading = world.directory.readMembers?.(['real'], AbortSignal.abort(reason));
       await expect(reading).rejects.toBe(reason);

@@ -3,7 +3,7 @@ import { createAuth0Names } from '../../src/identity/auth0/names.js';
 import { createAuth0Source } from '../../src/identity/auth0/webhook.js';
 import { createKeycloakSource } from '../../src/identity/keycloak/webhook.js';
 import { createOidcSource } from '../../src/identity/oidc/webhook.js';
-import { createOktaNames } from '../../src/identity/okta/names.js';
+import { OktaNames } from '../../src/identity/okta/names.js';
 import { createOktaSource } from '../../src/identity/okta/webhook.js';
 import { Secret } from '../../src/model/secret.js';
 import { clockAt, secretOf, signedRequest } from '../identity/oidc/webhook-request.js';
@@ -109,7 +109,7 @@ export const OKTA_EVENTS: EventSourceHarness = {
     createOktaSource({
       provider: 'main',
       secrets: [new Secret(OKTA.current), new Secret(OKTA.previous)],
-      names: createOktaNames(),
+      names: new OktaNames(),
     }),
   request({ id, atMs, secret }) {
     const event = shape('log-event', {

@@ -60,7 +60,7 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
       : { ...request, body: place.write(request.body, signature) };
 
   describe(`the event source ${name}`, () => {
-    test('an authentic event becomes triggers with their cause', async () => {
+    test('turns an authentic event into triggers with their cause', async () => {
       const request = authentic();
       const event = await receive(request);
       expect(event.triggers.length).toBeGreaterThan(0);
@@ -69,28 +69,28 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
       }
     });
 
-    test('what may take something away is urgent', async () => {
+    test('marks what may take something away as urgent', async () => {
       expect((await receive(authentic())).triggers.some(({ urgent }) => urgent)).toBe(true);
     });
 
-    test('the same event sent again has the same id, which the intake remembers', async () => {
+    test('gives an event that is sent again the same ID, which the intake remembers', async () => {
       const again = harness.request({ id: ID, atMs: NOW - 1000, secret: 'current' });
       expect((await receive(again)).id).toBe((await receive(authentic())).id);
       const other = harness.request({ id: ID.replace(/1$/, '2'), atMs: NOW, secret: 'current' });
       expect((await receive(other)).id).not.toBe((await receive(authentic())).id);
     });
 
-    test('either secret is trusted while one is rotated', async () => {
+    test('accepts both secrets during a rotation', async () => {
       const previous = await receive(harness.request({ id: ID, atMs: NOW, secret: 'previous' }));
       expect(previous).toEqual(await receive(authentic()));
     });
 
-    test('an event under another secret is forged', async () => {
+    test('refuses an event under another secret as forged', async () => {
       const refusal = await refusalOf(harness.request({ id: ID, atMs: NOW, secret: 'unknown' }));
       expect(refusal).toMatchObject(forged);
     });
 
-    test('an event without a signature, or with that of another event, is forged', async () => {
+    test('refuses an event without a signature, or with that of another event, as forged', async () => {
       const other = signatureOf(harness.signed(new TextEncoder().encode('{}'), NOW));
       for (const signature of [undefined, '', 'v1,', ...(coversBody ? [other] : [])]) {
         expect(await refusalOf(withSignature(authentic(), signature))).toMatchObject(forged);
@@ -98,7 +98,7 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
     });
 
     if (coversBody) {
-      test('a body of which any byte was changed, added or lost is forged', async () => {
+      test('refuses a body with any changed, added or missing byte as forged', async () => {
         const request = authentic();
         await fc.assert(
           fc.asyncProperty(
@@ -122,12 +122,12 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
         );
       });
     } else {
-      test('brings hints alone, never an order', async () => {
+      test('brings only hints, never an order', async () => {
         expect((await receive(authentic())).orders).toEqual([]);
       });
     }
 
-    test('a signature that was changed anywhere does not verify', async () => {
+    test('does not verify a signature with any change', async () => {
       const request = authentic();
       const signature = signatureOf(request) ?? '';
       await fc.assert(
@@ -148,18 +148,18 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
       ['a list', new TextEncoder().encode('[1,2,3]')],
       ['null', new TextEncoder().encode('null')],
       ['an object of nothing', new TextEncoder().encode('{}')],
-    ])('an authentic request with %s is refused as invalid', async (_, body) => {
+    ])('refuses an authentic request with %s as invalid', async (_, body) => {
       const refusal = await refusalOf(harness.signed(body, NOW));
       expect(refusal).toMatchObject({ code: 'ERR_EVENT_INVALID', status: 400 });
       expect(refusal).not.toBeInstanceOf(StaleEvent);
     });
 
-    test('an oversized body is refused with 413 before anything is computed over it', async () => {
+    test('refuses an oversized body with 413 before it computes anything over it', async () => {
       const huge = new Uint8Array(8 * 1024 * 1024).fill(0x20);
       expect(await refusalOf({ ...authentic(), body: huge })).toMatchObject({ status: 413 });
     });
 
-    test('nothing that a stranger sends brings out anything but a refusal', async () => {
+    test('never answers a stranger with anything but a refusal', async () => {
       const headers = fc.dictionary(
         fc.constantFrom(...(typeof place === 'string' ? [place] : []), ...Object.keys(authentic().headers)),
         fc.string({ unit: 'binary' }),
@@ -180,7 +180,7 @@ export function describeEventSource(name: string, harness: EventSourceHarness): 
     if (harness.toleranceMs === undefined) return;
     const { toleranceMs } = harness;
 
-    test('an authentic event outside the tolerance is stale, and told apart from a forged one', async () => {
+    test('reports an authentic event outside the tolerance as stale, not as forged', async () => {
       for (const atMs of [NOW - toleranceMs - 1000, NOW + toleranceMs + 1000]) {
         const refusal = await refusalOf(harness.request({ id: ID, atMs, secret: 'current' }));
         expect(refusal).toBeInstanceOf(StaleEvent);

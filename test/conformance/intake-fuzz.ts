@@ -26,7 +26,7 @@ export function describeIntakeFuzz(
   options: { readonly requests: number; readonly seed: number },
 ): void {
   describe(`${options.requests} mutated requests to ${name}`, () => {
-    it('crash nothing, change nothing, keep nothing, and are each refused', {
+    it('crash nothing, change nothing, store nothing, and are all refused', {
       timeout: 240_000,
     }, async () => {
       const done: string[] = [];

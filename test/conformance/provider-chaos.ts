@@ -22,8 +22,8 @@ export function describeProviderChaos(
   start: () => Promise<ProviderWorld>,
   options: { readonly events: number; readonly seed: number },
 ): void {
-  describe(`${name}: many events, some twice, some forged, some lost, none in order`, () => {
-    it('end in the state that none at all end in, and each forged one is recorded', {
+  describe(`${name}: many events, some duplicated, forged, lost or out of order`, () => {
+    it('end in the same state as no events, and each forged one is recorded', {
       timeout: 600_000,
     }, async () => {
       const random = mulberry(options.seed);

@@ -119,7 +119,7 @@ export function describeProviderFlow(
         await changeEverything(web, () => deliver(daemon), SOON_MS);
       });
 
-    it('does the same within a poll and two seconds where no event comes', async () => {
+    it('does the same within a poll and two seconds without an event', async () => {
       const { web } = await running('100ms');
       const noticed = async () => {
         world.takeDeliveries();
@@ -129,7 +129,7 @@ export function describeProviderFlow(
     });
 
     if (options.tellsOfClients)
-      it('refuses and records what is forged, and does nothing by it', async () => {
+      it('refuses and records forged events, which have no effect', async () => {
         const { daemon, web } = await running('1h');
         await world.setScopes(web, []);
         for (const delivery of world.takeDeliveries()) {

@@ -190,11 +190,11 @@ describe('the template', () => {
     fault('/clients', 200, JSON.stringify({ items: [spoilt, { id: 'y' }], next: null }));
     const { clients, unreadable } = await parts.directory.readAll(signal);
     expect(clients).toEqual([]);
-    const why = 'it has another form than expected';
+    const why = 'it does not have the documented form';
     expect(unreadable).toEqual([{ clientId: 'spoilt', why }, { why }]);
   });
 
-  it('says how long an IdP that limits the rate wants to be left alone', async () => {
+  it('states how long to wait if the IdP limits the rate', async () => {
     fault('/clients', 429, '{}', { 'retry-after': '7' });
     await expect(parts.directory.readAll(signal)).rejects.toMatchObject({
       code: 'ERR_DIRECTORY_RATE_LIMITED',
@@ -202,14 +202,14 @@ describe('the template', () => {
     });
   });
 
-  it('takes no gateway at its word that a client is gone', async () => {
+  it('does not believe a gateway that a client is gone', async () => {
     fault('/client', 404, '{"error":"no route"}');
     await expect(parts.directory.read('clientId', 'client-1', signal)).rejects.toMatchObject({
       code: 'ERR_DIRECTORY_INCOMPLETE',
     });
   });
 
-  it('reads its log from now on, then from where it was, and tells of a gap', async () => {
+  it('reads its log from now on, then from its cursor, and reports a gap', async () => {
     const happens = (seq: number, type: string) =>
       idp.log.push({
         seq,
@@ -227,7 +227,7 @@ describe('the template', () => {
     expect(await parts.poll?.poll(second?.cursor, signal)).toMatchObject({ cursor: '9', gap: true });
   });
 
-  it('names the permission that is missing', async () => {
+  it('names the missing permission', async () => {
     fault('/events', 403, '{}');
     const checks = await parts.directory.checkAccess?.(signal);
     expect(checks?.map(({ permission, isGranted }) => [permission, isGranted])).toEqual([

@@ -33,8 +33,8 @@ async function refusal(status: number, json: object): Promise<unknown> {
   return source.get(signal).catch((error: unknown) => error);
 }
 
-describe('an access token that is not given', () => {
-  it('is denied where the client is refused, and only there', async () => {
+describe('a failed request for an access token', () => {
+  it('is denied only if the client is refused', async () => {
     expect(await refusal(401, { error: 'invalid_client' })).toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
     const ill = { error: 'temporarily_unavailable' };
     for (const status of [500, 503])
@@ -45,7 +45,7 @@ describe('an access token that is not given', () => {
     expect(await refusal(429, ill)).toMatchObject({ code: 'ERR_DIRECTORY_RATE_LIMITED' });
   });
 
-  it('is told without what the endpoint said, nor what it was sent', async () => {
+  it('quotes neither the answer of the endpoint nor the request', async () => {
     const error = await refusal(400, { error: 'invalid_scope', error_description: 'said-by-the-endpoint' });
     expect(String(error)).toContain('invalid_scope');
     for (const text of ['said-by-the-endpoint', 'only-the-endpoint-sees-this'])

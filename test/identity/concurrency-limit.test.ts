@@ -64,7 +64,7 @@ const fill = async () => {
 };
 
 describe('single reads of a directory', () => {
-  it('go four at once, and the next when one is answered, whatever the answer', async () => {
+  it('run four at once, and the next one after any answer', async () => {
     await fill();
     read('e');
     read('f');
@@ -76,7 +76,7 @@ describe('single reads of a directory', () => {
     expect([...open.keys()]).toEqual(['a', 'd', 'e', 'f']);
   });
 
-  it('give up a directory that answers nobody for a second, and are not made until it answers', async () => {
+  it('fail if the directory answers none for a second, and are not sent until it answers', async () => {
     await fill();
     const fifth = read('e');
     clock.advance(1_000);
@@ -91,7 +91,7 @@ describe('single reads of a directory', () => {
     await isAsked('f');
   });
 
-  it('find a place for an order while all others hang, and for one alone', async () => {
+  it('have one slot for an order while all others hang', async () => {
     await fill();
     await asks('order', true);
     const second = read('another order', true);
@@ -100,7 +100,7 @@ describe('single reads of a directory', () => {
     expect([...open.keys()]).toEqual(['a', 'b', 'c', 'd', 'order']);
   });
 
-  it('ask a directory that is away once a second, and for orders always', async () => {
+  it('reach an unavailable directory once a second, and always for orders', async () => {
     for (const client of ['a', 'b', 'c']) await fails(client);
     await expect(read('d')).rejects.toMatchObject(AWAY);
     await fails('order', true);
@@ -113,18 +113,18 @@ describe('single reads of a directory', () => {
     await asks('g');
   });
 
-  it('are not kept back by one client for which the IdP has no answer', async () => {
+  it('are not stopped by one client for which the IdP has no answer', async () => {
     for (let times = 0; times < 5; times++) await fails('broken');
     await asks('a');
   });
 
-  it('do not wait for a clock that was set back', async () => {
+  it('do not depend on a clock that was set back', async () => {
     for (const client of ['a', 'b', 'c']) await fails(client);
     offsetMs = -3_600_000;
     await asks('d');
   });
 
-  it('end with their signal while they wait for a place', async () => {
+  it('reject with their signal while they wait for a slot', async () => {
     await fill();
     const fifth = read('e');
     stop.abort(new Error('stopped'));
@@ -132,8 +132,8 @@ describe('single reads of a directory', () => {
   });
 });
 
-describe('everything else of a directory', () => {
-  it('waits for no place', async () => {
+describe('the other calls of a directory', () => {
+  it('need no slot', async () => {
     await fill();
     await expect(directory.readAll(stop.signal)).resolves.toEqual({
       clients: [],

@@ -21,14 +21,14 @@ const answers = (answer: ScriptedAnswer) => {
   server.answer = (path) => (path === PATH ? answer : { status: 404 });
 };
 
-describe('the address of the keys', () => {
-  it('is what the discovery document says', async () => {
+describe('the address of the key set', () => {
+  it('comes from the discovery document', async () => {
     answers({ json: { issuer, jwks_uri: 'https://sso.example.com/certs?a=1' } });
     expect(await read()).toBe('https://sso.example.com/certs?a=1');
     expect(server.seen.map(({ line }) => line)).toEqual([`GET ${PATH}`]);
   });
 
-  it('is found where the issuer ends with a slash', async () => {
+  it('is found if the issuer ends with a slash', async () => {
     answers({ json: { issuer: `${issuer}/`, jwks_uri: `${issuer}/certs` } });
     expect(await read(`${issuer}/`)).toBe(`${issuer}/certs`);
   });

@@ -42,7 +42,7 @@ describe('the transport to an IdP', () => {
       from,
     );
 
-  it('returns whatever status came, with its headers and its whole body', async () => {
+  it('returns any status, with its headers and its complete body', async () => {
     answer = (request, response) => {
       response.writeHead(418, { 'X-Path': String(request.url) }).write('{"a":');
       response.end('1}');
@@ -57,7 +57,7 @@ describe('the transport to an IdP', () => {
     });
   });
 
-  it('takes what came until silence for the body of an answer that never ends, where that is asked for', async () => {
+  it('ends an endless answer at its first silence if that is requested', async () => {
     let closed = false;
     answer = (_, response) => {
       response.on('close', () => {
@@ -72,7 +72,7 @@ describe('the transport to an IdP', () => {
     await vi.waitFor(() => expect(closed).toBe(true));
   });
 
-  it('reads of an answer that neither ends nor falls silent what came in half of its time', async () => {
+  it('ends an endless answer without silence after half of the timeout', async () => {
     answer = (_, response) => {
       const beat = setInterval(() => response.write('\n'), 5);
       response.on('close', () => clearInterval(beat));
@@ -83,7 +83,7 @@ describe('the transport to an IdP', () => {
     expect(new TextDecoder().decode(got.body)).toMatch(/^id: 1\n\n/);
   });
 
-  it('follows no redirect, which could carry a token elsewhere', async () => {
+  it('follows no redirect, which could take a token elsewhere', async () => {
     let requests = 0;
     answer = (_, response) => {
       requests++;
@@ -109,12 +109,12 @@ describe('the transport to an IdP', () => {
   it.each([
     ['before the headers', () => undefined],
     ['within the body', (_: unknown, response: { write(text: string): unknown }) => response.write('[')],
-  ])('gives up on silence %s', async (_, listener) => {
+  ])('fails on silence %s', async (_, listener) => {
     answer = listener as RequestListener;
     await expect(get()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE', retriable: true });
   });
 
-  it('calls a body that was cut off incomplete, and a connection that was refused unreachable', async () => {
+  it('reports a truncated body as incomplete, and a refused connection as unreachable', async () => {
     answer = (_, response) => {
       response.writeHead(200, { 'content-length': '50' });
       response.write('[1,', () => response.destroy());
@@ -124,7 +124,7 @@ describe('the transport to an IdP', () => {
     await expect(get()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
   });
 
-  it('ends with the reason of the signal, also in the middle of a body', async () => {
+  it('rejects with the reason of the signal, even in the middle of a body', async () => {
     await http.close();
     // So long that only the signal can be what ends the request.
     http = createHttpClient({ provider: 'main', metrics: noMetrics, timeoutMs: 600_000 });
@@ -135,7 +135,7 @@ describe('the transport to an IdP', () => {
     await expect(get('/', stopping.signal)).rejects.toBe(reason);
   });
 
-  it('translates refusals without quoting what the other side said', () => {
+  it('translates refusals without quoting the other side', () => {
     const body = Uint8Array.from(Buffer.from('client secret'));
     const codes = [401, 403, 408, 429, 500, 404, 302].map((status) => {
       const error = refusalOf({ status, headers: {}, body }, 'a place', systemClock);
@@ -153,7 +153,7 @@ describe('the transport to an IdP', () => {
     ]);
   });
 
-  it('counts a wait until an instant from the other side’s now, whatever our clock says', () => {
+  it('computes a wait until a time by the other side’s clock', () => {
     const headers = { date: 'Wed, 25 Nov 2026 00:00:00 GMT', 'retry-after': 'Wed, 25 Nov 2026 00:00:30 GMT' };
     const answer = { status: 429, headers, body: new Uint8Array() };
     for (const ours of ['2026-11-24T23:40:00Z', '2026-11-25T00:20:00Z']) {
@@ -162,7 +162,7 @@ describe('the transport to an IdP', () => {
     }
   });
 
-  it('takes nothing but whole JSON in UTF-8, and does not quote it', () => {
+  it('accepts only complete JSON in UTF-8, and does not quote it', () => {
     for (const bytes of [
       Buffer.from('{"secret":"never-keep'),
       Buffer.from(''),

@@ -48,7 +48,7 @@ const everything = () => [
 ];
 
 describe('After a 429 of one part of a provider', () => {
-  it('nothing of it is asked until the time that it named', async () => {
+  it('nothing is sent to it until the stated time', async () => {
     await expect(parts.poll?.poll(undefined, signal)).rejects.toMatchObject({ retryAfterMs: 30_000 });
     now += 10_000;
     for (const each of everything())
@@ -65,14 +65,14 @@ describe('After a 429 of one part of a provider', () => {
     expect(asked).toEqual(['poll', 'readAll', 'read', 'readMembers', 'poll', 'renew']);
   });
 
-  it('what an order needs is asked all the same', async () => {
+  it('what an order needs is sent anyway', async () => {
     await expect(parts.directory.readAll(signal)).rejects.toThrow('429');
     limited = false;
     await expect(parts.directory.read('clientId', 'web', signal, true)).resolves.toBeUndefined();
     await expect(parts.directory.read('clientId', 'web', signal)).rejects.toThrow('limits the rate');
   });
 
-  it('a second one makes the pause longer, never shorter', async () => {
+  it('a second 429 makes the pause longer, never shorter', async () => {
     await expect(parts.directory.readAll(signal)).rejects.toThrow();
     retryAfterMs = 1_000;
     await expect(parts.directory.read('clientId', 'web', signal, true)).rejects.toThrow();
@@ -82,14 +82,14 @@ describe('After a 429 of one part of a provider', () => {
     expect(parts.pausedUntil()).toBe(1_060_000);
   });
 
-  it('without a time it lasts 10 s', async () => {
+  it('without a stated time the pause is 10 s', async () => {
     retryAfterMs = undefined;
     await expect(parts.directory.readAll(signal)).rejects.toThrow();
     expect(parts.pausedUntil()).toBe(1_010_000);
   });
 });
 
-it('Another error makes no pause', async () => {
+it('Another error causes no pause', async () => {
   limited = false;
   const denied = new SyncError('ERR_DIRECTORY_DENIED', 'answered 403', { retriable: false, retryAfterMs: 5 });
   const failing = withRateLimitBackoff(

@@ -17,7 +17,7 @@ describe('a signature', () => {
     expect(verifyHmacSha256([], body, sign('new'), 'hex')).toBe(false);
   });
 
-  it('verifies in base64 and under a key that is no text', () => {
+  it('verifies in base64 and with a binary key', () => {
     const key = Uint8Array.from([0, 255, 128, 7]);
     expect(verifyHmacSha256([key], body, sign(key, 'base64'), 'base64')).toBe(true);
     expect(verifyHmacSha256([key], body, sign(key, 'hex'), 'base64')).toBe(false);
@@ -47,7 +47,7 @@ describe('a signature', () => {
     }
   });
 
-  it('does not verify for another body, nor under another secret', () => {
+  it('does not verify for another body or another secret', () => {
     const bytes = fc.uint8Array({ minLength: 1, maxLength: 200 });
     fc.assert(
       fc.property(
@@ -69,17 +69,17 @@ describe('a signature', () => {
   });
 });
 
-describe('a secret that stands in a header', () => {
+describe('a secret in a header', () => {
   const secrets = [new Secret('new'), new Secret('old'), new Secret('')];
 
-  it('is any of several, as it is written', () => {
+  it('is any of several, exactly as written', () => {
     expect(verifyStaticSecret(secrets, 'new')).toBe(true);
     expect(verifyStaticSecret(secrets, 'old')).toBe(true);
     for (const given of ['New', 'new ', ' new', 'ne', 'newold', 'older'])
       expect([given, verifyStaticSecret(secrets, given)]).toEqual([given, false]);
   });
 
-  it('is not an empty one, nor one that is not there', () => {
+  it('is not an empty or missing one', () => {
     expect(verifyStaticSecret(secrets, '')).toBe(false);
     expect(verifyStaticSecret(secrets, undefined)).toBe(false);
     expect(verifyStaticSecret([], 'new')).toBe(false);

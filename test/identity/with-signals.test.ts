@@ -28,8 +28,8 @@ const receivedBy = async (of: EventSource | undefined, type: string | undefined)
   return reception?.kind === 'reply' ? reception.body : undefined;
 };
 
-describe('what comes to the one address of a provider', () => {
-  it('is a shared signal by its content type, and else one of its own events', async () => {
+describe('a request to the address of a provider', () => {
+  it('is a shared signal by its content type, and otherwise one of its own events', async () => {
     const both = composeSources({ directory, source: source('own'), signals: { source: source('sets') } });
     for (const type of [
       'application/secevent+jwt',
@@ -41,7 +41,7 @@ describe('what comes to the one address of a provider', () => {
       expect(await receivedBy(both, type)).toBe('own');
   });
 
-  it('goes to the only one that there is', async () => {
+  it('goes to the only receiver', async () => {
     const sets = composeSources({ directory, signals: { source: source('sets') } });
     expect(await receivedBy(sets, 'application/json')).toBe('sets');
     expect(await receivedBy(composeSources({ directory, source: source('own') }), undefined)).toBe('own');
@@ -49,7 +49,7 @@ describe('what comes to the one address of a provider', () => {
   });
 });
 
-it('shared signals leave a provider’s own webhook and its absence as they are, and end with its directory', async () => {
+it('shared signals keep a provider’s own webhook as it is, and end with its directory', async () => {
   const close = async () => {
     closed.push('signals');
   };

@@ -54,12 +54,12 @@ describe('an event that is accepted', () => {
     },
   );
 
-  it('is not, where the store refuses it', async () => {
+  it('is refused if the store refuses it', async () => {
     deps = { ...deps, inbox: { accept: () => Promise.reject(AWAY) } };
     await expect(accept(changed)).rejects.toBe(AWAY);
   });
 
-  it('is answered only once the store has it for certain', async () => {
+  it('is answered only once the store has it durably', async () => {
     let durable = () => {};
     const stored = new Promise<void>((resolve) => {
       durable = resolve;
@@ -75,13 +75,13 @@ describe('an event that is accepted', () => {
     await accepted;
   });
 
-  it('has no effect when it comes again', async () => {
+  it('has no effect if it comes again', async () => {
     await accept(changed, changed);
     await accept(changed);
     expect(added).toHaveLength(1);
   });
 
-  it('is remembered for longer than the six days for which evidence is believed, by clocks that differ', async () => {
+  it('is remembered for longer than the six days in which evidence counts, whatever the clocks', async () => {
     await accept(changed);
     expect(remembered[0]?.ttlMs).toBeGreaterThanOrEqual(7 * DAY_MS);
   });
@@ -110,7 +110,7 @@ describe('the answer to an event', () => {
     expect(added).toHaveLength(1);
   });
 
-  it('is 503 with a time to come again where the store refuses it', async () => {
+  it('is 503 with a retry time if the store refuses it', async () => {
     deps = { ...deps, inbox: { accept: () => Promise.reject(AWAY) } };
     const answer = await answered();
     expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '2']);

@@ -44,7 +44,7 @@ function event(id: string): IdentityEvent {
   return { id, triggers: [{ key: clientKey('main', 'web'), cause }], orders: [] };
 }
 
-it('An event costs one sync, in which its triggers, its recheck and its id become durable together', async () => {
+it('An event costs one sync, which makes its triggers, its recheck and its ID durable together', async () => {
   let syncs = 0;
   const deps = open(root, async () => {
     syncs++;
@@ -53,7 +53,7 @@ it('An event costs one sync, in which its triggers, its recheck and its id becom
   expect(syncs).toBe(1);
 });
 
-it('A crash at any sync leaves an event as a whole or not at all', async () => {
+it('A crash at any sync keeps an event completely or not at all', async () => {
   const live = join(root, 'live');
   mkdirSync(live);
   const copies: string[] = [];
@@ -74,7 +74,7 @@ it('A crash at any sync leaves an event as a whole or not at all', async () => {
   }
 });
 
-it('A repetition is not new, and that the webhook brought it late is remembered', async () => {
+it('A duplicate is not new, and its late delivery by webhook is remembered', async () => {
   const deps = open(root);
   await acceptEvents('main', [event('a')], 'poll', deps);
   expect(await acceptEvents('main', [event('a'), event('b'), event('b')], 'webhook', deps)).toEqual([
@@ -84,7 +84,7 @@ it('A repetition is not new, and that the webhook brought it late is remembered'
   expect(await deps.keyValues.has(lateScope('main'), 'b')).toBe(false);
 });
 
-it('An event that concerns nobody is not remembered, but heard', async () => {
+it('An event that concerns no client is not remembered, but counts as activity', async () => {
   const deps = open(root);
   const login = { ...event('a'), triggers: [] };
   expect(await acceptEvents('main', [login], 'webhook', deps)).toEqual([]);

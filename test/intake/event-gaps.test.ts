@@ -36,53 +36,53 @@ const deps = () => ({
 });
 const arrives = (channel: Channel, ...events: readonly IdentityEvent[]) =>
   acceptEvents('main', events, channel, deps());
-const polled = async (...events: readonly IdentityEvent[]) => gaps.look(await arrives('poll', ...events));
+const polled = async (...events: readonly IdentityEvent[]) => gaps.check(await arrives('poll', ...events));
 
 describe('A signal is missed', () => {
-  it('where only the poll brought an event that the webhook brings as well', async () => {
-    expect(await polled(event('a', true))).toEqual({ missed: 0, begun: [] });
+  it('if the webhook did not deliver an event of the poll that it should deliver', async () => {
+    expect(await polled(event('a', true))).toEqual({ missed: 0, newGaps: [] });
     now += MINUTE;
-    expect(await polled()).toEqual({ missed: 1, begun: ['missed'] });
+    expect(await polled()).toEqual({ missed: 1, newGaps: ['missed'] });
     now += MINUTE;
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
   });
 
-  it('not where the webhook was merely slower than the poll', async () => {
+  it('but not if the webhook was only slower than the poll', async () => {
     await polled(event('a', true));
     now += 30_000;
     await arrives('webhook', event('a'));
     now += 30_000;
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
   });
 
-  it('not where the webhook was first, nor where it does not bring such events', async () => {
+  it('but not if the webhook was first, or does not deliver such events', async () => {
     await arrives('webhook', event('a'));
     await polled(event('a', true), event('b', false), event('c'));
     now += 2 * MINUTE;
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
   });
 
-  it('not without a webhook', async () => {
+  it('but not without a webhook', async () => {
     gaps = new EventGaps('main', ['poll'], { keyValues, activity, clock });
     await polled(event('a', true));
     now += 2 * MINUTE;
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
   });
 
-  it('and that is told again only after the webhook has spoken', async () => {
+  it('and is reported again only after the webhook has delivered an event', async () => {
     await polled(event('a', true), event('b', true));
     now += MINUTE;
-    expect(await polled(event('c', true))).toEqual({ missed: 2, begun: ['missed'] });
+    expect(await polled(event('c', true))).toEqual({ missed: 2, newGaps: ['missed'] });
     now += MINUTE;
-    expect(await polled(event('d', true))).toEqual({ missed: 1, begun: [] });
+    expect(await polled(event('d', true))).toEqual({ missed: 1, newGaps: [] });
     now += 1_000;
     await arrives('webhook', event('e'));
     now += MINUTE;
-    expect(await polled()).toEqual({ missed: 1, begun: ['missed'] });
+    expect(await polled()).toEqual({ missed: 1, newGaps: ['missed'] });
   });
 });
 
-describe('A channel that spoke every few minutes', () => {
+describe('A channel with an event every few minutes', () => {
   beforeEach(async () => {
     for (let at = 0; at < 12; at++) {
       now += (at % 2 === 0 ? 4 : 6) * MINUTE;
@@ -90,44 +90,44 @@ describe('A channel that spoke every few minutes', () => {
     }
   });
 
-  it('has fallen silent after twice its longest quiet, which is told once', async () => {
+  it('is silent after twice its longest pause, which is reported once', async () => {
     now += 11 * MINUTE;
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
     now += 2 * MINUTE;
-    expect(await polled()).toEqual({ missed: 0, begun: ['silence'] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: ['silence'] });
     now += 60 * MINUTE;
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
     await arrives('webhook', event('back'));
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
   });
 
-  it('is known to the process that polls, although another one heard it', async () => {
+  it('is silent for the polling process although another process received its events', async () => {
     const elsewhere = new EventGaps('main', ['webhook', 'poll'], {
       keyValues,
       activity: new ChannelActivity(keyValues, clock),
       clock,
     });
     now += 13 * MINUTE;
-    expect(await elsewhere.look([])).toEqual({ missed: 0, begun: ['silence'] });
+    expect(await elsewhere.check([])).toEqual({ missed: 0, newGaps: ['silence'] });
   });
 });
 
-describe('Silence means nothing', () => {
-  it('of a channel that has hardly spoken', async () => {
+describe('Silence does not matter', () => {
+  it('for a channel with few events', async () => {
     for (let at = 0; at < 5; at++) {
       now += 2 * MINUTE;
       await arrives('webhook', event(`event-${at}`));
     }
     now += 24 * 60 * MINUTE;
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
   });
 
-  it('after a burst, which counts as one', async () => {
+  it('after a burst, which counts as one event', async () => {
     for (let at = 0; at < 1_000; at++) {
       now += 5;
       await arrives('webhook', event(`event-${at}`));
     }
     now += 24 * 60 * MINUTE;
-    expect(await polled()).toEqual({ missed: 0, begun: [] });
+    expect(await polled()).toEqual({ missed: 0, newGaps: [] });
   });
 });

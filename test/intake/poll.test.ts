@@ -61,7 +61,7 @@ function polling(say: (times: number) => Partial<PollResult>, options: Partial<P
 
 const everything = { key: providerKey('main'), fullRead: true };
 
-it('The first cursor of a log is followed by a complete comparison, and no later one is', async () => {
+it('Only the first cursor of a log leads to a complete comparison', async () => {
   const { cursors, queued, start, polled } = polling((times) => {
     // As where the right to read the log is granted long after the directory was read.
     if (times === 1) throw new Error('not yet');
@@ -73,7 +73,7 @@ it('The first cursor of a log is followed by a complete comparison, and no later
   expect(queued).toMatchObject([everything]);
 });
 
-it('A log that may have lost something has everything compared, before its cursor goes on', async () => {
+it('A log that may have lost events leads to a complete comparison, before its cursor is stored', async () => {
   const { queued, gaps, start, polled } = polling((times) => ({ gap: times === 3 }));
   start();
   await polled(3);
@@ -83,8 +83,10 @@ it('A log that may have lost something has everything compared, before its curso
   expect(gaps).toEqual(['log']);
 });
 
-it('What is pushed beside a poll and falls silent has everything compared', async () => {
-  const { clock, activity, queued, gaps, cursors, start } = polling(() => ({}), { beside: ['signals'] });
+it('A pushed channel that falls silent leads to a complete comparison', async () => {
+  const { clock, activity, queued, gaps, cursors, start } = polling(() => ({}), {
+    otherChannels: ['signals'],
+  });
   for (let at = 0; at < 12; at++) {
     clock.advance(5 * MINUTE);
     await activity.note('main', 'signals', [{ id: `event-${at}`, triggers: [], orders: [] }]);

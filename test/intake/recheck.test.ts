@@ -65,7 +65,7 @@ async function pass(seconds: number): Promise<void> {
   }
 }
 
-describe('After an event its client is looked at again', () => {
+describe('After an event its client is read again', () => {
   it('three times, 5, 30 and 120 s later, however many events there were', async () => {
     for (let part = 0; part < 10; part++) await happened(...Array.from({ length: 1_000 }, () => event(web)));
     expect(await store.rechecks.count('main')).toBe(1);
@@ -89,7 +89,7 @@ describe('After an event its client is looked at again', () => {
     });
   });
 
-  it('before all grants, where it may be a removal that shows late, and else behind them', async () => {
+  it('before all grants if it may find a removal late, and otherwise after them', async () => {
     await happened(event(web), event(clientKey('main', 'new'), undefined, { urgent: false }));
     await pass(7);
     const haste = queued.map(({ key, urgent }) => [formatKey(key), urgent]);
@@ -99,7 +99,7 @@ describe('After an event its client is looked at again', () => {
     ]);
   });
 
-  it('anew where another event follows', async () => {
+  it('from the start if another event follows', async () => {
     await happened(event(web));
     await pass(4);
     await happened(event(web));
@@ -109,7 +109,7 @@ describe('After an event its client is looked at again', () => {
     expect(queued).toHaveLength(1);
   });
 
-  it('with everything that the events knew of removals', async () => {
+  it('with all evidence of the events', async () => {
     const told = [{ provider: 'main', clients: ['web'] }];
     await happened(event(web, told), event(web), event(web, told));
     await pass(7);
@@ -117,7 +117,7 @@ describe('After an event its client is looked at again', () => {
     expect(queued).toHaveLength(2);
   });
 
-  it('and the whole directory, where that was asked for', async () => {
+  it('and the whole directory, if an event asked for it', async () => {
     await happened(event(providerKey('main'), [{ provider: 'main', scopes: ['a'] }], { fullRead: true }));
     await pass(7);
     expect(queued).toMatchObject([
@@ -125,7 +125,7 @@ describe('After an event its client is looked at again', () => {
     ]);
   });
 
-  it('not by what an order said: its order is not given twice', () => {
+  it('but its order is not queued again', () => {
     const order = {
       kind: 'client-disabled',
       provider: 'main',
@@ -138,14 +138,14 @@ describe('After an event its client is looked at again', () => {
   });
 });
 
-describe('Where more is due than can be read one by one', () => {
+describe('If more rechecks are due than single reads are possible', () => {
   const many = (from: number, to: number) =>
     Array.from({ length: to - from }, (_, at) => {
       const clientId = `client-${from + at}`;
       return event(clientKey('main', clientId), [{ provider: 'main', clients: [clientId] }]);
     });
 
-  it('one complete read looks for all, and knows of every removal', async () => {
+  it('one complete read replaces all, with all evidence', async () => {
     await happened(...many(0, 1_000));
     await pass(7);
     expect(queued).toMatchObject([
@@ -154,7 +154,7 @@ describe('Where more is due than can be read one by one', () => {
     expect(queued[0]?.evidence?.[0]?.clients).toHaveLength(1_000);
   });
 
-  it('the next complete read waits 15 s, and nothing is lost', async () => {
+  it('the next complete read waits 15 s, and no recheck is lost', async () => {
     await happened(...many(0, 500));
     await pass(7);
     await happened(...many(500, 1_000));
@@ -166,7 +166,7 @@ describe('Where more is due than can be read one by one', () => {
     expect(queued[1]?.evidence?.[0]?.clients).toContain('client-999');
   });
 
-  it('up to 20 clients a second are read alone', async () => {
+  it('up to 20 clients a second are read one by one', async () => {
     await happened(...many(0, 50));
     clock.advance(6_000);
     await until('the first', async () => (queued.length > 0 ? true : undefined));
@@ -176,7 +176,7 @@ describe('Where more is due than can be read one by one', () => {
   });
 });
 
-it('Nothing is looked at again while the provider asks for patience, and all of it after', async () => {
+it('No client is read again while the provider is paused, and all are read after the pause', async () => {
   isPaused = true;
   await happened(event(web));
   await pass(40);

@@ -62,7 +62,7 @@ function subscribed(...said: readonly [Said, ...Said[]]) {
 }
 
 describe('A subscription', () => {
-  it('is renewed when its adapter asks for it, with what the adapter stored', async () => {
+  it('is renewed when its adapter requests it, with the state of the adapter', async () => {
     const { clock, keyValues, calls, called } = subscribed({ expiresAt: '2027-01-01T00:00:00Z' });
     await called(1);
     await until('it is stored', () => keyValues.values.get('subscription/main'));
@@ -76,14 +76,14 @@ describe('A subscription', () => {
     });
   });
 
-  it('that had ended or was silent makes everything be compared', async () => {
+  it('that had expired or was silent leads to a complete comparison', async () => {
     const { queued, called } = subscribed({ gap: true });
     await called(1);
     await until('a comparison', () => queued.length > 0);
     expect(queued).toMatchObject([{ key: { kind: 'provider', name: 'main' }, fullRead: true }]);
   });
 
-  it('makes everything be compared later, where the store failed when it told of its end', async () => {
+  it('leads to a complete comparison later if the store failed when it reported the gap', async () => {
     const { clock, queued, ills, called } = subscribed({ gap: true }, { gap: false });
     ills.push(new Error('the store is away'));
     await called(1);
@@ -95,7 +95,7 @@ describe('A subscription', () => {
     expect(queued).toHaveLength(1);
   });
 
-  it('can ask whether its proof came', async () => {
+  it('can ask whether its proof arrived', async () => {
     const { keyValues, clock, seen, called } = subscribed({});
     await called(1);
     await keyValues.remember('event/main', ['proof'], 1_000);
@@ -104,7 +104,7 @@ describe('A subscription', () => {
     expect(seen).toEqual([false, true]);
   });
 
-  it('that fails is tried again soon, then less often, and is told once', async () => {
+  it('that fails is renewed soon, then less often, and is logged once', async () => {
     const failure = new SyncError('ERR_DIRECTORY_UNREACHABLE', 'away', { retriable: true });
     const { clock, logs, calls, called } = subscribed(failure, failure, failure, {});
     await called(1);
@@ -115,12 +115,12 @@ describe('A subscription', () => {
     expect(calls).toEqual([undefined, undefined, undefined, undefined]);
     await until('its end is told', () => logs.length >= 2);
     expect(logs).toEqual([
-      'a subscription cannot be renewed; it goes on trying',
-      'a subscription is alive again',
+      'a subscription cannot be renewed; scopemesh tries again',
+      'a subscription is active again',
     ]);
   });
 
-  it('waits for as long as the provider asks', async () => {
+  it('waits for as long as the provider states', async () => {
     const limited = new SyncError('ERR_DIRECTORY_RATE_LIMITED', '429', {
       retriable: true,
       retryAfterMs: 120_000,

@@ -1,78 +1,58 @@
-import type { Clock } from '../../../src/clock.js';
-import {
-  createHttpClient,
-  type HttpAnswer,
-  parseJson,
-  refusalOf,
-} from '../../../src/identity/http-client.js';
+import { type ApiOptions, createApiClient, saysAbsent } from '../../../src/identity/api-client.js';
+import { parseJson } from '../../../src/identity/http-client.js';
 import type { Secret } from '../../../src/model/secret.js';
-import type { Metrics } from '../../../src/observe.js';
 
-/** The IdP's API, read only. */
+/** The API of the IdP, read only. */
 export interface TemplateApi {
-  /** JSON of a 200; anything else is an error by the codes of `Directory`. */
+  /** The JSON of a 200. Any other answer is an error with the codes of `Directory`. */
   get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<unknown>;
-  /** The same, but undefined where the IdP itself says that the one thing asked for does not exist. */
+  /** As `get`, but undefined if the IdP itself says that the object does not exist. */
   find(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<unknown>;
-  /** Whether the token may read this. */
+  /** Whether the access token may read this path. */
   may(path: string, signal: AbortSignal): Promise<boolean>;
-  /** Requests sent so far; large tenants have limits, so each comparison says what it cost. */
+  /** Requests sent so far. Large tenants have limits, so each comparison states what it cost. */
   readonly requests: number;
   close(): Promise<void>;
 }
 
-export interface TemplateApiOptions {
-  readonly provider: string;
+export interface TemplateApiOptions extends ApiOptions {
   readonly issuer: string;
   readonly apiToken: Secret;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
 }
 
-// Time-outs, the longest body, and waiting after a 429 are not the adapter's: the transport, the queue and the poll
-// have them. For OAuth client credentials take src/identity/access-token.ts instead of a fixed token.
+// The adapter needs no timeouts, no limits of the body, and no waits after a 429: the transport, the queue and the poll have
+// them. For OAuth client credentials use src/identity/access-token.ts instead of a constant token.
 export function createTemplateApi(options: TemplateApiOptions): TemplateApi {
-  const { provider, issuer, apiToken, clock } = options;
-  const http = createHttpClient(options);
-  let requests = 0;
-  // Named in errors, which reach logs: no ids, no query, no secret.
+  const { provider, issuer, apiToken } = options;
+  const client = createApiClient(options);
+  const authorize = async () => `Bearer ${apiToken.reveal()}`;
+  // The place is in errors, which reach logs. So it contains no ID, no query and no secret.
   const placeOf = (path: string) => `provider ${provider}, ${path}`;
 
   const send = (path: string, query: Readonly<Record<string, string>>, signal: AbortSignal) => {
-    requests++;
     const url = new URL(issuer + path);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    const headers = { authorization: `Bearer ${apiToken.reveal()}` };
-    return http.request(url, placeOf(path), { headers }, signal);
+    return client.send(url, placeOf(path), {}, authorize, signal);
   };
 
   return {
-    async get(path, query, signal) {
-      const answer = await send(path, query, signal);
-      if (answer.status !== 200) throw refusalOf(answer, placeOf(path), clock);
-      return parseJson(answer, placeOf(path));
-    },
+    get: async (path, query, signal) => client.json(await send(path, query, signal), placeOf(path)),
     async find(path, query, signal) {
       const answer = await send(path, query, signal);
       if (answer.status === 200) return parseJson(answer, placeOf(path));
-      // A gateway that lost its route says 404 as well: absence needs the IdP's own words.
-      if (answer.status === 404 && saysAbsent(answer, placeOf(path))) return undefined;
-      throw refusalOf(answer, placeOf(path), clock);
+      // A gateway that lost its route answers 404 too. Only the IdP's own error code proves the absence.
+      if (saysAbsent(answer, 'error', 'client_not_found', placeOf(path))) return undefined;
+      throw client.refusal(answer, placeOf(path));
     },
     async may(path, signal) {
       const answer = await send(path, { limit: '1' }, signal);
       if (answer.status === 200) return true;
       if (answer.status === 403) return false;
-      throw refusalOf(answer, placeOf(path), clock);
+      throw client.refusal(answer, placeOf(path));
     },
     get requests() {
-      return requests;
+      return client.requests;
     },
-    close: () => http.close(),
+    close: () => client.http.close(),
   };
-}
-
-function saysAbsent(answer: HttpAnswer, place: string): boolean {
-  const body = parseJson(answer, place);
-  return typeof body === 'object' && body !== null && 'error' in body && body.error === 'client_not_found';
 }

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { ClientUnreadable } from '../../../src/errors.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 
-// Only what is read is named: an IdP may add what it likes. But what is read must be there, and be of the type that
-// the IdP's documentation says; name the page here.
+// Only the fields that are read: an IdP may add others. But these fields must exist and have the documented type. Name the
+// page of the documentation here.
 const CLIENT = z.object({
   id: z.string().min(1),
   clientId: z.string().min(1),
@@ -15,8 +15,8 @@ const CLIENT = z.object({
 });
 
 /**
- * One client of an answer, or ClientUnreadable, which the complete read lists: left out it would look deleted, and what
- * it may do would be closed.
+ * One client of an answer. Throws ClientUnreadable, which the complete read lists. If it were left out, it would look deleted,
+ * and its access would be closed.
  */
 export function parseClient(
   value: unknown,
@@ -26,7 +26,7 @@ export function parseClient(
   const parsed = CLIENT.safeParse(value);
   if (!parsed.success) {
     const clientId = z.object({ clientId: CLIENT.shape.clientId }).safeParse(value).data?.clientId;
-    throw new ClientUnreadable(place, clientId, 'it has another form than expected');
+    throw new ClientUnreadable(place, clientId, 'it does not have the documented form');
   }
   const { id, clientId, enabled, grantTypes, grants, tokenLifetime, metadata } = parsed.data;
   return {
@@ -35,11 +35,11 @@ export function parseClient(
     internalId: id,
     enabled,
     grantTypes,
-    // A scope is (provider, api, name). Those of APIs that nobody listed are none of ours.
+    // A scope is (provider, api, name). Scopes of APIs that are not configured do not count.
     grants: grants
       .filter(({ api }) => options.apis.includes(api))
       .map(({ api, scope }) => ({ api, name: scope })),
-    // Where the IdP gives a range: its lower end.
+    // If the IdP gives a range, its lower end.
     ...(tokenLifetime === undefined ? {} : { accessTokenLifetimeSeconds: tokenLifetime }),
     // `consul-services` names the services that may claim the client.
     attributes: metadata,

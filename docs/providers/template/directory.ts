@@ -1,6 +1,9 @@
 import { z } from 'zod';
-import { ClientUnreadable, IncompleteRead } from '../../../src/errors.js';
+import { ClientUnreadable } from '../../../src/errors.js';
 import type { Directory, UnreadableClient } from '../../../src/identity/directory.js';
+import { readLinkedPages } from '../../../src/identity/linked-pages.js';
+import { incomplete } from '../../../src/identity/read-errors.js';
+import { parseShape, toUnreadable } from '../../../src/identity/records.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 import type { TemplateApi } from './api.js';
 import { parseClient } from './client.js';
@@ -12,64 +15,57 @@ export interface TemplateDirectoryOptions {
 }
 
 const PAGE = z.object({ items: z.array(z.unknown()), next: z.string().min(1).nullable() });
-const MOST_PAGES = 10_000;
 
 export function createTemplateDirectory(options: TemplateDirectoryOptions): Directory {
   const { provider, api } = options;
   const place = `provider ${provider}, /clients`;
 
-  /** One record that cannot be parsed spoils no other. */
-  const parseOrNote = (item: unknown, unreadable: UnreadableClient[]): OAuthClient | undefined => {
-    try {
-      return parseClient(item, options, place);
-    } catch (error) {
-      if (!(error instanceof ClientUnreadable)) throw error;
-      const { clientId, why } = error;
-      unreadable.push(clientId === undefined ? { why } : { clientId, why });
-      return undefined;
-    }
-  };
+  /** An invalid record does not affect the others. */
+  const parseAll = (items: readonly unknown[], unreadable: UnreadableClient[]): readonly OAuthClient[] =>
+    items.flatMap((item) => {
+      try {
+        return [parseClient(item, options, place)];
+      } catch (error) {
+        if (!(error instanceof ClientUnreadable)) throw error;
+        unreadable.push(toUnreadable(error.clientId, error.why));
+        return [];
+      }
+    });
 
   return {
     provider,
-    // Everything, or an error: a read that was cut, that repeats itself or that anybody refused is never a shorter list,
-    // because what is missing from it would be closed.
+    // Everything, or an error. A truncated, repeated or refused read must not look like a shorter list, because the access of
+    // missing clients is closed.
     async readAll(signal) {
       const before = api.requests;
-      const clients = new Map<string, OAuthClient>();
       const unreadable: UnreadableClient[] = [];
-      const cursors = new Set<string>();
-      for (let next: string | null = ''; next !== null; ) {
-        if (cursors.has(next)) throw incomplete(place, 'the list leads back to a page already read');
-        if (cursors.size === MOST_PAGES) throw incomplete(place, `there are more than ${MOST_PAGES} pages`);
-        cursors.add(next);
-        const page = PAGE.safeParse(await api.get('/clients', next === '' ? {} : { after: next }, signal));
-        if (!page.success) throw incomplete(place, 'a page has another form than expected');
-        for (const item of page.data.items) {
-          const client = parseOrNote(item, unreadable);
-          if (client === undefined) continue;
-          if (clients.has(client.clientId)) throw incomplete(place, 'a client is in the list twice');
-          clients.set(client.clientId, client);
-        }
-        next = page.data.next;
-      }
-      // Where an IdP leaves out of its lists what the token may not see, ask for something that must be there: the
-      // client as which scopemesh reads.
-      return { clients: [...clients.values()], unreadable, requests: api.requests - before };
+      const clients = await readLinkedPages({
+        place,
+        first: '',
+        read: async (after: string) => {
+          const answer = await api.get('/clients', after === '' ? {} : { after }, signal);
+          const { items, next } = parseShape(PAGE, answer, place);
+          return { entries: parseAll(items, unreadable), next: next ?? undefined };
+        },
+        idOf: ({ clientId }) => clientId,
+      });
+      // If an IdP leaves out of its lists what the token may not see, check for something that must be there: the client of
+      // scopemesh.
+      return { clients, unreadable, requests: api.requests - before };
     },
     async read(by, value, signal) {
       // No event of this IdP names a client by a user.
       if (by === 'serviceAccount' || value === '') return undefined;
-      // In the query, because ids hold slashes and dots, which a path would resolve.
+      // In the query, because IDs may contain slashes and dots, which a path would resolve.
       const key = by === 'clientId' ? 'clientId' : 'id';
       const found = await api.find('/client', { [key]: value }, signal);
       if (found === undefined) return undefined;
       const client = parseClient(found, options, place);
-      const said = by === 'clientId' ? client.clientId : client.internalId;
-      if (said !== value) throw incomplete(place, 'a read of one client found another');
+      const id = by === 'clientId' ? client.clientId : client.internalId;
+      if (id !== value) throw incomplete(place, 'a read of one client returned another');
       return client;
     },
-    // Each permission under the exact name by which somebody grants it.
+    // Each permission by the exact name under which it is granted.
     checkAccess: async (signal) => [
       {
         permission: 'clients:read',
@@ -82,11 +78,7 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
         isGranted: await api.may('/events', signal),
       },
     ],
-    // readMembers: people of the groups under `groups:`, where the IdP can tell.
+    // readMembers: the people of the groups under `groups:`, if the IdP can say.
     close: () => api.close(),
   };
-}
-
-function incomplete(place: string, reason: string): IncompleteRead {
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: ${reason}`, { retriable: true });
 }

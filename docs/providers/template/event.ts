@@ -1,12 +1,19 @@
 import { z } from 'zod';
+import {
+  clientEvidence,
+  clientOrder,
+  fullRead,
+  NO_EFFECT,
+  onlyTriggers,
+} from '../../../src/identity/effects.js';
 import type { IdentityEvent } from '../../../src/identity/source.js';
 import type { Cause } from '../../../src/model/cause.js';
-import { clientKey, providerKey } from '../../../src/model/key.js';
+import { clientKey } from '../../../src/model/key.js';
 import type { RevocationOrder } from '../../../src/model/order.js';
 import type { Evidence } from '../../../src/model/trigger.js';
 
 export const EVENT = z.object({
-  /** The same by webhook and in the log: it is how an event is known to have been taken already. */
+  /** The same by webhook and in the log, so that duplicates are found. */
   id: z.string().min(1).max(255),
   at: z.iso.datetime(),
   type: z.string().min(1).max(255),
@@ -17,15 +24,15 @@ export const EVENT = z.object({
 export type TemplateEvent = z.infer<typeof EVENT>;
 
 /**
- * | type | what follows |
+ * | type | leads to |
  * |---|---|
- * | `client.created`, `client.updated` | the client is read |
- * | `client.disabled`, `client.deleted` | the same; closed where it cannot be read (an order) |
- * | `scope.deleted` | everything is read: every holder has lost it |
+ * | `client.created`, `client.updated` | a read of the client |
+ * | `client.disabled`, `client.deleted` | the same, and an order: the client is closed if it cannot be read |
+ * | `scope.deleted` | a complete read: every holder has lost it |
  * | anything else | nothing |
  *
- * An event only says where to look. What it says of removals is kept as evidence, so that a removal that is found
- * later is known to be meant.
+ * An event only says where to look. What it says about removals is kept as evidence, so that a removal that a read finds is
+ * known to be intended.
  */
 export function toIdentityEvent(
   event: TemplateEvent,
@@ -37,18 +44,20 @@ export function toIdentityEvent(
   const base = { id, occurredAt: at };
   if (type === 'scope.deleted' && scope !== undefined) {
     const evidence: Evidence = { provider, scopes: [scope], ...(api === undefined ? {} : { api }) };
-    const trigger = { key: providerKey(provider), cause, urgent: true, fullRead: true, evidence: [evidence] };
-    return { ...base, triggers: [trigger], orders: [] };
+    return { ...base, ...onlyTriggers(fullRead(provider, cause, { evidence: [evidence] })) };
   }
-  if (!type.startsWith('client.') || clientId === undefined) return { ...base, triggers: [], orders: [] };
-  const evidence: Evidence = { provider, clients: [clientId] };
-  // All but a creation may take something away, and goes before what only grants.
+  if (!type.startsWith('client.') || clientId === undefined) return { ...base, ...NO_EFFECT };
+  // Everything except a creation may take something away, and is handled before grants.
   const urgent = type === 'client.created' ? {} : { urgent: true };
-  const trigger = { key: clientKey(provider, clientId), cause, evidence: [evidence], ...urgent };
-  return { ...base, triggers: [trigger], orders: ordersOf(event, clientId, provider, cause) };
+  const evidence = [clientEvidence(provider, { clientId })];
+  return {
+    ...base,
+    triggers: [{ key: clientKey(provider, clientId), cause, evidence, ...urgent }],
+    orders: ordersOf(event, clientId, provider, cause),
+  };
 }
 
-/** Only from what is proven: a signed event, or a log that was read with our token. Never by a static header. */
+/** Orders need proof: a signed event, or a log that was read with our credentials. A constant header is no proof. */
 function ordersOf(
   { type, at }: TemplateEvent,
   clientId: string,
@@ -57,5 +66,5 @@ function ordersOf(
 ): readonly RevocationOrder[] {
   if (type !== 'client.disabled' && type !== 'client.deleted') return [];
   const kind = type === 'client.disabled' ? 'client-disabled' : 'client-deleted';
-  return [{ kind, provider, clientId, at, cause }];
+  return [clientOrder(kind, provider, { clientId }, at, cause)];
 }

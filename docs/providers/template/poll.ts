@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../../src/clock.js';
 import { isoInstant } from '../../../src/clock.js';
-import { IncompleteRead } from '../../../src/errors.js';
+import { parseShape } from '../../../src/identity/records.js';
 import type { EventPoll } from '../../../src/identity/source.js';
 import type { TemplateApi } from './api.js';
 import { EVENT, toIdentityEvent } from './event.js';
@@ -14,36 +14,31 @@ export interface TemplatePollOptions {
 
 const LOG = z.object({
   events: z.array(EVENT),
-  /** The number of the last event given, or that asked after. */
+  /** The number of the last event in the answer, or the number that was requested. */
   last: z.number().int(),
-  /** The first number that is still kept. */
+  /** The first number that the log still keeps. */
   oldest: z.number().int(),
 });
 
-/** The IdP's log since the cursor: what a webhook cannot carry, or lost. */
+/** The IdP's log since the cursor: it has what a webhook cannot carry, or loses. */
 export function createTemplatePoll(options: TemplatePollOptions): EventPoll {
   const { provider, api, clock } = options;
   return {
     provider,
-    // The cursor is ours alone: it is kept once the events are durable, and given back as it was. Without one the log
-    // begins now, since the directory is read completely at the start anyway.
+    // Only the adapter reads the cursor. It is stored once the events are durable, and passed back unchanged. Without a cursor
+    // the log starts now, because the directory is read completely at the start.
     async poll(cursor, signal) {
       const receivedAt = isoInstant(clock);
-      const after = cursor === undefined ? 'end' : cursor;
-      const answer = LOG.safeParse(await api.get('/events', { after }, signal));
-      if (!answer.success) {
-        const message = `provider ${provider}, /events: the log has another form than expected`;
-        throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
-      }
-      const { events, last, oldest } = answer.data;
+      const answer = await api.get('/events', { after: cursor ?? 'end' }, signal);
+      const { events, last, oldest } = parseShape(LOG, answer, `provider ${provider}, /events`);
       return {
         events: events.map((event) => ({
           ...toIdentityEvent(event, { provider, kind: 'poll', receivedAt }),
-          // Where the webhook brings the same events: one that it never brings is a missed signal, which is told.
+          // If the webhook delivers the same events: one that it never delivers is reported as a missed signal.
           isSignalled: true,
         })),
         cursor: String(last),
-        // What was not read is no longer kept, or the log began anew: everything is compared then.
+        // Unread events are gone, or the log started again: then everything is compared.
         gap: cursor !== undefined && (Number(cursor) < oldest - 1 || Number(cursor) > last),
       };
     },

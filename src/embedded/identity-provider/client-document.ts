@@ -26,27 +26,28 @@ const patch = z
   .strictObject({ ...fields, attributes: z.record(z.string(), z.string().max(16_384).nullable()) })
   .partial();
 
-/** The body of PUT /clients/<id>; throws ZodError, also for an unknown key, since a mistyped one would be lost. */
+/** Parses the body of PUT /clients/<id>. Throws ZodError, also for an unknown key, because it may be mistyped. */
 export function parseClientBody(json: unknown, clientId: string): EmbeddedClient {
   const { clientSecret, clientId: named, ...client } = whole.parse(json);
-  if (named !== undefined && named !== clientId) throw new TypeError('clientId differs from the path');
-  return defined({ ...client, clientId, secret: toSecret(clientSecret) });
+  if (named !== undefined && named !== clientId)
+    throw new TypeError('clientId differs from the client in the path');
+  return { ...client, clientId, secret: toSecret(clientSecret) };
 }
 
-/** The body of PATCH /clients/<id>; attributes are merged one by one, and null takes one away. */
+/** Parses the body of PATCH /clients/<id>. Attributes are merged one by one, and null removes one. */
 export function applyPatch(json: unknown, before: StoredClient): EmbeddedClient {
   const { clientSecret, attributes = {}, ...client } = patch.parse(json);
   const merged = Object.entries({ ...before.attributes, ...attributes });
-  return defined({
+  return {
     ...before,
     ...client,
     scopes: client.scopes ?? before.scopes,
     attributes: Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== null)),
     secret: toSecret(clientSecret) ?? before.secret,
-  });
+  };
 }
 
-/** The client as the `oidc` document shows it: all but the secret. */
+/** The client in the `oidc` document: everything except the secret. */
 export function toDocument(client: StoredClient): Readonly<Record<string, unknown>> {
   const { secret: _secret, ...shown } = client;
   return shown;
@@ -54,24 +55,4 @@ export function toDocument(client: StoredClient): Readonly<Record<string, unknow
 
 function toSecret(value: string | undefined): Secret | undefined {
   return value === undefined ? undefined : new Secret(value);
-}
-
-type Optional<T> = { [K in keyof T]: T[K] | undefined };
-
-/** Absent keys instead of undefined ones. */
-function defined(
-  client: Optional<EmbeddedClient> & Pick<EmbeddedClient, 'clientId' | 'scopes'>,
-): EmbeddedClient {
-  const { clientId, name, enabled, grantTypes, scopes, accessTokenLifetimeSeconds, attributes, secret } =
-    client;
-  return {
-    clientId,
-    scopes,
-    ...(name === undefined ? {} : { name }),
-    ...(enabled === undefined ? {} : { enabled }),
-    ...(grantTypes === undefined ? {} : { grantTypes }),
-    ...(accessTokenLifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds }),
-    ...(attributes === undefined ? {} : { attributes }),
-    ...(secret === undefined ? {} : { secret }),
-  };
 }

@@ -2,29 +2,30 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, isoInstant } from '../../clock.js';
 import { Secret } from '../../model/secret.js';
 
-/** A client as it is configured; absent fields take the defaults of the `oidc` document. */
-export interface EmbeddedClient {
+export interface StoredClient {
   readonly clientId: string;
   readonly name?: string;
-  /** True by default. */
-  readonly enabled?: boolean;
-  /** `['client_credentials']` by default, the only grant that this server issues tokens for. */
-  readonly grantTypes?: readonly string[];
+  readonly enabled: boolean;
+  readonly grantTypes: readonly string[];
   readonly scopes: readonly string[];
-  /** 300 by default. */
-  readonly accessTokenLifetimeSeconds?: number;
-  readonly attributes?: Readonly<Record<string, string>>;
-  /** A random one by default. */
-  readonly secret?: Secret;
-}
-
-export type StoredClient = Required<Omit<EmbeddedClient, 'name'>> & {
-  readonly name?: string;
+  readonly accessTokenLifetimeSeconds: number;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly secret: Secret;
   /** ISO 8601. */
   readonly secretCreatedAt: string;
+}
+
+type Optional = Omit<StoredClient, 'clientId' | 'scopes' | 'secretCreatedAt'>;
+
+/**
+ * A client as configured. By default it is enabled, has the grant type client_credentials (the only one for which this server
+ * issues tokens), a token lifetime of 300 s, and a random secret.
+ */
+export type EmbeddedClient = Pick<StoredClient, 'clientId' | 'scopes'> & {
+  readonly [Field in keyof Optional]?: Optional[Field] | undefined;
 };
 
-/** What a change was, as the `oidc` event tells it. */
+/** A change, as an `oidc` event reports it. */
 export interface ClientChange {
   readonly type:
     | 'client.created'
@@ -35,17 +36,17 @@ export interface ClientChange {
   readonly clientId: string;
 }
 
-/** The clients in memory, in the order of their ids. Each change is told to `onChange` once it is in force. */
+/** The clients in memory, ordered by ID. Each change is reported to `onChange` once it is in force. */
 export interface ClientStore {
-  /** Goes up with each change; begins at the clock's milliseconds, so that a restart does not rewind it. */
+  /** Grows with each change. It starts at the clock's milliseconds, so that a restart does not set it back. */
   readonly revision: number;
   get(clientId: string): StoredClient | undefined;
   /** Sorted by client id, those after `after`. */
   list(after: string, limit: number): readonly StoredClient[];
-  /** Creates or replaces; without a secret it keeps the old one. */
+  /** Creates or replaces a client. Without a new secret it keeps the old one. */
   put(client: EmbeddedClient): StoredClient;
   delete(clientId: string): boolean;
-  /** Tells of it; the secret itself goes on working until `rotateSecret`. False if there is no such client. */
+  /** Reports it. The secret stays valid until `rotateSecret`. False if there is no such client. */
   reportCompromised(clientId: string): boolean;
   rotateSecret(clientId: string): StoredClient | undefined;
 }

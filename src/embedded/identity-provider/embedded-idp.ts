@@ -17,13 +17,13 @@ export interface EmbeddedIdpOptions {
   readonly listen?: string;
   readonly clients: readonly EmbeddedClient[];
   readonly people?: readonly EmbeddedPerson[];
-  /** Where changes are told, signed with `whsec_<base64>`. */
+  /** The webhook to which changes are reported, signed with `whsec_<base64>`. */
   readonly webhook?: { readonly url: string; readonly secret: Secret };
-  /** If set, reading the directory needs it too; a random one that only writes need otherwise. */
+  /** If set, reading the directory needs it too. Otherwise a random one, which only writes need. */
   readonly managementToken?: Secret;
   /** The `aud` of access tokens; `consul` by default. */
   readonly audience?: string;
-  /** Clients on one page of the directory; 500 by default. */
+  /** Clients per page of the directory; 500 by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
   readonly logger?: Logger;
@@ -34,18 +34,18 @@ export interface EmbeddedIdp {
   readonly issuer: string;
   readonly address: { readonly host: string; readonly port: number };
   readonly managementToken: Secret;
-  /** The secret of a client that was given none, so that somebody can use it. */
+  /** The secret of a client, also if it is a random one. */
   clientSecret(clientId: string): Secret | undefined;
-  /** Resolves once every event so far was delivered or given up. */
+  /** Resolves once every event so far is delivered or given up. */
   settled(): Promise<void>;
-  /** Ends connections and drops events not yet delivered. Repeating is harmless. */
+  /** Ends connections and drops events that are not yet delivered. Safe to repeat. */
   close(): Promise<void>;
 }
 
 /**
- * A real OIDC server for demos, tests and small installations: tokens by client_credentials, and clients and
- * people that are changed over HTTP and kept in memory. Each change is in force when its request is answered, and is told
- * to the webhook. Throws ERR_CONFIG if it cannot listen.
+ * A real OIDC server for demos, tests and small installations. It issues tokens by client_credentials. Clients and people are
+ * changed over HTTP and kept in memory. Each change is in force when its request is answered, and is reported to the webhook.
+ * Throws ERR_CONFIG if it cannot listen.
  */
 export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<EmbeddedIdp> {
   const { clients, webhook, clock, logger = silentLogger, audience = 'consul', pageSize = 500 } = options;
@@ -57,7 +57,7 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   const people = createPersonStore(options.people ?? [], (subject) =>
     sender?.send('person.updated', { subject }),
   );
-  let signPersonToken: SignPersonToken = () => Promise.reject(new Error('the server is not ready'));
+  let signPersonToken: SignPersonToken = () => Promise.reject(new Error('the server is still starting'));
   const management = createManagementApi({
     store,
     people,
@@ -69,7 +69,7 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
       sender?.send('session.revoked', clientId === undefined ? { subject } : { subject, clientId }),
   });
 
-  // The issuer holds the port, which is known only once the server listens.
+  // The issuer contains the port, which is known only once the server listens.
   let tokens: RequestListener = (_request, response) => response.writeHead(503).end();
   const server = createServer((request, response) => {
     const listener = isManagementPath(request.url ?? '/') ? management : tokens;
@@ -104,7 +104,7 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   function listen(): Promise<{ host: string; port: number }> {
     return new Promise((resolve, reject) => {
       server.once('error', (cause) => {
-        const message = `embedded IdP: cannot listen on ${options.listen}: ${cause.message}`;
+        const message = `embedded identity provider: cannot listen on ${options.listen}: ${cause.message}`;
         reject(new SyncError('ERR_CONFIG', message, { retriable: false, cause }));
       });
       server.listen({ host, port }, () => resolve({ host, port: toPort(server.address()) }));
@@ -127,9 +127,8 @@ function parseListen(listen: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-f:]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(listen);
   const host = match?.[1] ?? match?.[2];
   if (host === undefined) {
-    throw new SyncError('ERR_CONFIG', `embedded IdP: listen is not host:port: ${listen}`, {
-      retriable: false,
-    });
+    const message = `embedded identity provider: listen must be host:port, and is ${listen}`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
   return { host, port: Number(match?.[3]) };
 }

@@ -14,19 +14,19 @@ export interface EventSenderOptions {
 
 /** Delivers events one after the other, so that they arrive in the order of the changes. */
 export interface EventSender {
-  /** Returns at once; delivery is retried in memory for about two minutes, then given up and logged. */
+  /** Returns at once. Delivery is retried in memory for about two minutes, then given up and logged. */
   send(type: string, content: Readonly<Record<string, unknown>>): void;
-  /** Resolves once nothing waits to be delivered. */
+  /** Resolves once no event waits. */
   settled(): Promise<void>;
-  /** Drops what waits. */
+  /** Drops waiting events. */
   close(): Promise<void>;
 }
 
 const BACKOFF_MS = [100, 250, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000];
 const ATTEMPT_TIMEOUT_MS = 5000;
-const MOST_WAITING = 10_000;
+const MAX_WAITING = 10_000;
 
-/** Signed webhooks by Standard Webhooks 1.0; each attempt has a fresh timestamp, each event one id. */
+/** Signed webhooks by Standard Webhooks 1.0. Each attempt has its own timestamp, each event one ID. */
 export function createEventSender(options: EventSenderOptions): EventSender {
   const { url, secret, clock, logger } = options;
   const key = parseKey(secret);
@@ -39,10 +39,10 @@ export function createEventSender(options: EventSenderOptions): EventSender {
       const failure = await attempt(id, body);
       if (failure === undefined || stop.signal.aborted) return;
       if (backoffMs === undefined) {
-        logger.error({ eventId: id, failure }, 'webhook event given up');
+        logger.error({ eventId: id, failure }, 'a webhook event could not be delivered and is dropped');
         return;
       }
-      logger.warn({ eventId: id, failure, retryMs: backoffMs }, 'webhook delivery failed');
+      logger.warn({ eventId: id, failure, retryMs: backoffMs }, 'a webhook delivery failed');
       await clock.sleep(backoffMs, stop.signal);
     }
   };
@@ -75,13 +75,13 @@ export function createEventSender(options: EventSenderOptions): EventSender {
     send(type, content) {
       if (stop.signal.aborted) return;
       const id = `msg_${randomUUID()}`;
-      if (waiting >= MOST_WAITING) {
-        logger.error({ eventId: id, failure: 'too many events wait' }, 'webhook event given up');
+      if (waiting >= MAX_WAITING) {
+        logger.error({ eventId: id }, 'too many webhook events wait: this one is dropped');
         return;
       }
       const body = JSON.stringify({ type, timestamp: new Date(clock.now()).toISOString(), data: content });
       waiting += 1;
-      // A sleep that close() cuts short rejects; there is nobody left to tell.
+      // close() interrupts a sleep, which then rejects. No caller waits for it.
       chain = chain
         .then(() => (stop.signal.aborted ? undefined : deliver(id, body)))
         .catch(() => {})
@@ -101,7 +101,9 @@ function parseKey(secret: Secret): Uint8Array {
   const text = secret.reveal();
   const key = text.startsWith('whsec_') ? Buffer.from(text.slice(6), 'base64') : Buffer.alloc(0);
   if (key.byteLength > 0) return key;
-  throw new SyncError('ERR_CONFIG', 'embedded IdP: the webhook secret is not whsec_ and base64', {
-    retriable: false,
-  });
+  throw new SyncError(
+    'ERR_CONFIG',
+    'embedded identity provider: the webhook secret must be whsec_ and base64',
+    { retriable: false },
+  );
 }

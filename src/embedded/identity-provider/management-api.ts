@@ -15,7 +15,7 @@ export interface ManagementApiOptions {
   readonly managementToken: Secret;
   /** Reading the directory needs it too. */
   readonly readsNeedToken: boolean;
-  /** Clients on one page of the directory. */
+  /** Clients per page of the directory. */
   readonly pageSize: number;
   readonly onSessionRevoked: (subject: string, clientId: string | undefined) => void;
 }
@@ -26,7 +26,7 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Whether the request is for this API and not for the token server, which shares the port. */
+/** Whether the request is for this API. The token server has the same port. */
 export function isManagementPath(url: string): boolean {
   return /^\/(directory|clients|people|sessions)(\/|\?|$)/.test(url);
 }
@@ -36,15 +36,15 @@ export function isManagementPath(url: string): boolean {
  * GET    /directory                     the `oidc` document, page by page, with ETag
  * GET    /directory/<id>                one client; 404 names the id
  * PUT    /clients/<id>                  creates or replaces
- * PATCH  /clients/<id>                  changes the fields given
+ * PATCH  /clients/<id>                  changes the given fields
  * DELETE /clients/<id>
- * POST   /clients/<id>/scopes/<scope>   grants one scope; DELETE takes it away
+ * POST   /clients/<id>/scopes/<scope>   grants one scope; DELETE removes it
  * POST   /clients/<id>/compromised      reports its secret as compromised
- * POST   /clients/<id>/secret           makes a new secret, answered once
+ * POST   /clients/<id>/secret           creates a new secret, which only this answer contains
  * PUT    /people/<subject>             creates or replaces: { enabled, groups }
  * DELETE /people/<subject>
- * POST   /people/<subject>/token       ?client=<id>: an access token of the person, as the client would get it
- * POST   /sessions/<subject>/revoked    ?client=<id> for one client's session only
+ * POST   /people/<subject>/token       ?client=<id>: an access token of the person, as this client would get it
+ * POST   /sessions/<subject>/revoked    ?client=<id>: only the session of one client
  * ```
  */
 export function createManagementApi(options: ManagementApiOptions): RequestListener {
@@ -56,40 +56,47 @@ export function createManagementApi(options: ManagementApiOptions): RequestListe
 }
 
 async function answer(request: IncomingMessage, options: ManagementApiOptions): Promise<Answer> {
+  const { store, people, managementToken, readsNeedToken, onSessionRevoked } = options;
   const url = new URL(`http://idp.invalid${request.url ?? '/'}`);
-  const [collection = '', id, part, name, ...rest] = url.pathname.slice(1).split('/').map(decode);
+  const [collection = '', id, part, name, ...rest] = url.pathname.slice(1).split('/').map(decodeURIComponent);
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
   const isRead = method === 'GET' && collection === 'directory';
-  if ((!isRead || options.readsNeedToken) && !isAuthorised(request, options.managementToken)) {
+  if ((!isRead || readsNeedToken) && !isAuthorised(request, managementToken))
     return problem(401, 'unauthorized', {}, { 'www-authenticate': 'Bearer realm="management"' });
-  }
+  const client = url.searchParams.get('client') ?? undefined;
+  const isPart = (expected: string) => part === expected && name === undefined;
+  const post = (respond: () => Answer | Promise<Answer>) =>
+    method === 'POST' ? respond() : methodNotAllowed('POST');
   if (rest.length > 0) return notFound();
-  if (collection === 'directory' && part === undefined) {
-    if (method !== 'GET') return methodNotAllowed('GET');
-    return id === undefined ? readDirectory(url, request, options) : readClient(id, options.store);
+  switch (collection) {
+    case 'directory':
+      if (part !== undefined) return notFound();
+      if (method !== 'GET') return methodNotAllowed('GET');
+      return id === undefined ? readDirectory(url, request, options) : readClient(id, store);
+    case 'sessions':
+      if (!id || !isPart('revoked')) return notFound();
+      return post(() => {
+        onSessionRevoked(id, client);
+        return { status: 204 };
+      });
+    case 'people':
+      if (!id || name !== undefined) return notFound();
+      if (part === undefined) return changePerson(method, id, request, people);
+      return part === 'token' ? post(() => issuePersonToken(id, client ?? '', options)) : notFound();
+    case 'clients':
+      if (!id) return notFound();
+      if (part === undefined) return changeClient(method, id, request, store);
+      if (part === 'scopes' && name) return changeScope(method, id, name, store);
+      if (isPart('compromised'))
+        return post(() => (store.reportCompromised(id) ? { status: 204 } : noClient(id)));
+      if (!isPart('secret')) return notFound();
+      return post(() => {
+        const rotated = store.rotateSecret(id);
+        return rotated === undefined ? noClient(id) : { status: 200, json: withSecret(rotated) };
+      });
+    default:
+      return notFound();
   }
-  if (collection === 'sessions' && id && part === 'revoked' && name === undefined) {
-    if (method !== 'POST') return methodNotAllowed('POST');
-    options.onSessionRevoked(id, url.searchParams.get('client') ?? undefined);
-    return { status: 204 };
-  }
-  if (collection === 'people' && id && name === undefined) {
-    if (part === undefined) return changePerson(method, id, request, options.people);
-    if (part !== 'token') return notFound();
-    if (method !== 'POST') return methodNotAllowed('POST');
-    return issuePersonToken(id, url.searchParams.get('client') ?? '', options);
-  }
-  if (collection !== 'clients' || !id) return notFound();
-  if (part === undefined) return changeClient(method, id, request, options.store);
-  if (part === 'scopes' && name) return changeScope(method, id, name, options.store);
-  if (name !== undefined) return notFound();
-  if (part !== 'compromised' && part !== 'secret') return notFound();
-  if (method !== 'POST') return methodNotAllowed('POST');
-  if (part === 'secret') {
-    const client = options.store.rotateSecret(id);
-    return client === undefined ? noClient(id) : { status: 200, json: withSecret(client) };
-  }
-  return options.store.reportCompromised(id) ? { status: 204 } : noClient(id);
 }
 
 function readDirectory(url: URL, request: IncomingMessage, options: ManagementApiOptions): Answer {
@@ -178,20 +185,20 @@ function changeScope(method: string, id: string, scope: string, store: ClientSto
   return { status: 200, json: toDocument(store.put(applyPatch({ scopes }, client))) };
 }
 
-const LONGEST_BODY = 256 * 1024;
+const MAX_BODY_BYTES = 256 * 1024;
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request) {
     length += chunk.length;
-    if (length > LONGEST_BODY) throw new RangeError('body is too long');
+    if (length > MAX_BODY_BYTES) throw new RangeError('the request body is too long');
     chunks.push(chunk);
   }
   return JSON.parse(Buffer.concat(chunks).toString('utf8'));
 }
 
-/** Digests have one length, so that comparing them tells nothing of the token. */
+/** Digests have the same length, so the comparison reveals nothing about the token. */
 function isAuthorised(request: IncomingMessage, token: Secret): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token.reveal()}`));
@@ -199,10 +206,6 @@ function isAuthorised(request: IncomingMessage, token: Secret): boolean {
 
 function withSecret(client: StoredClient): unknown {
   return { ...toDocument(client), clientSecret: client.secret.reveal() };
-}
-
-function decode(segment: string): string {
-  return decodeURIComponent(segment);
 }
 
 function toErrorAnswer(error: unknown): Answer {

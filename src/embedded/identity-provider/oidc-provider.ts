@@ -23,12 +23,12 @@ export async function createSigningKey(): Promise<SigningKey> {
   return { privateKey, kid: await calculateJwkThumbprint(await exportJWK(publicKey)) };
 }
 
-/** The one API whose scopes the clients hold; a token request may name it as `resource`, and need not. */
+/** The only API whose scopes the clients have. A token request may name it as `resource`, but need not. */
 const API_RESOURCE = 'urn:scopemesh:api';
 
 /**
- * An OAuth token server on `oidc-provider`: discovery, JWKS and the client_credentials grant with JWT access
- * tokens. Its clients are looked up in the store at each request, so that a change acts on the next one.
+ * An OAuth token server on `oidc-provider`: discovery, JWKS and the client_credentials grant with JWT access tokens. Clients
+ * are looked up in the store for each request, so that a change applies to the next one.
  */
 export async function createTokenServer(options: TokenServerOptions): Promise<RequestListener> {
   const { store, audience, signingKey } = options;
@@ -42,7 +42,7 @@ export async function createTokenServer(options: TokenServerOptions): Promise<Re
     clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
     scopes: [],
     responseTypes: [],
-    // Only reached with a resource server, which has each client's own lifetime.
+    // Used only with a resource server, which has the client's own lifetime.
     ttl: { ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 300 },
     features: {
       clientCredentials: { enabled: true },
@@ -59,7 +59,7 @@ export async function createTokenServer(options: TokenServerOptions): Promise<Re
           if (resource !== API_RESOURCE || stored === undefined) throw new errors.InvalidTarget();
           const asked = ctx.oidc.params?.scope;
           const scopes = typeof asked === 'string' ? asked.split(' ') : [];
-          // Left to itself the server drops such scopes from the token and answers 200.
+          // By default the server drops such scopes from the token and answers 200.
           const refused = scopes.find((scope) => !stored.scopes.includes(scope));
           if (refused !== undefined) {
             throw new errors.InvalidScope('requested scope is not granted to this client', refused);
@@ -88,7 +88,7 @@ function clientAdapter(store: ClientStore): Adapter {
   };
 }
 
-/** RFC 7591 metadata. Grants of other kinds stand in the directory only: this server has no login page. */
+/** RFC 7591 metadata. Other grant types are only in the directory, because this server has no login page. */
 function toMetadata(client: StoredClient): AdapterPayload {
   return {
     client_id: client.clientId,
@@ -99,7 +99,7 @@ function toMetadata(client: StoredClient): AdapterPayload {
   };
 }
 
-/** JWT access tokens are not kept, and client_credentials has no session, code or refresh token. */
+/** JWT access tokens are not stored, and client_credentials has no session, code or refresh token. */
 const nothingStored: Adapter = {
   upsert: async () => undefined,
   find: async () => undefined,
@@ -116,8 +116,8 @@ interface OidcProviderModules {
 }
 
 /**
- * The package's entry point prints a warning on Node 20 when it is imported; the modules behind it, which it
- * only re-exports, do not. The version is pinned, so the paths hold.
+ * The entry point of the package prints a warning on Node 20. The modules that it re-exports do not. The version is pinned,
+ * so the paths are stable.
  */
 async function loadOidcProvider(): Promise<OidcProviderModules> {
   const [provider, errors]: [unknown, unknown] = await Promise.all([
@@ -125,11 +125,11 @@ async function loadOidcProvider(): Promise<OidcProviderModules> {
     import(modulePath('helpers/errors')),
   ]);
   if (!hasProvider(provider) || !hasErrors(errors))
-    throw new TypeError('oidc-provider has changed its layout');
+    throw new TypeError('oidc-provider has another layout than its pinned version');
   return { Provider: provider.Provider, errors };
 }
 
-// Not a literal, because these modules have no types of their own.
+// Not a literal, because these modules have no types.
 function modulePath(name: string): string {
   return `oidc-provider/lib/${name}.js`;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Somebody who may sign in; `subject` is the `sub` of their tokens. */
+/** A person who may sign in. `subject` is the `sub` of the person's tokens. */
 export interface EmbeddedPerson {
   readonly subject: string;
   /** True by default. */
@@ -10,9 +10,9 @@ export interface EmbeddedPerson {
 
 export type StoredPerson = Required<EmbeddedPerson>;
 
-/** The people in memory. Each change is told to `onChange` once it is in force. */
+/** The people in memory. Each change is reported to `onChange` once it is in force. */
 export interface PersonStore {
-  /** Goes up with each change. */
+  /** Grows with each change. */
   readonly changes: number;
   get(subject: string): StoredPerson | undefined;
   /** Sorted by subject. */
@@ -29,10 +29,11 @@ const body = z.strictObject({
   groups: z.array(text).max(5000),
 });
 
-/** The body of PUT /people/<subject>; throws ZodError, also for an unknown key. */
+/** Parses the body of PUT /people/<subject>. Throws ZodError, also for an unknown key. */
 export function parsePersonBody(json: unknown, subject: string): EmbeddedPerson {
   const { subject: named, enabled, groups } = body.parse(json);
-  if (named !== undefined && named !== subject) throw new TypeError('subject differs from the path');
+  if (named !== undefined && named !== subject)
+    throw new TypeError('subject differs from the person in the path');
   return { subject: text.parse(subject), enabled, groups };
 }
 

@@ -5,7 +5,7 @@ import type { StoredClient } from './client-store.js';
 import type { SigningKey } from './oidc-provider.js';
 import type { StoredPerson } from './person-store.js';
 
-/** Signs a person's access token as one client would get it by its login page, which this server has not. */
+/** Signs a person's access token, as a client would get it from a login page, which this server does not have. */
 export type SignPersonToken = (person: StoredPerson, client: StoredClient) => Promise<string>;
 
 /** RFC 9068, with the person's groups. */

@@ -15,13 +15,13 @@ export interface Auth0Options extends ManagementApiOptions {
   readonly apis: readonly string[];
   /** Whether the tenant's event stream is read too. */
   readonly eventStream: boolean;
-  /** Whole values of the `Authorization` header of the log stream; empty where none is configured. */
+  /** Complete values of the `Authorization` header of the log stream. Empty if none is configured. */
   readonly webhookSecrets: readonly Secret[];
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** A tenant with all its parts on one token, one transport and one memory of names. */
+/** A tenant. All parts share one access token, one transport and one name cache. */
 export function createAuth0(options: Auth0Options): ProviderParts & { readonly poll: EventPoll } {
   const { provider, webhookSecrets: secrets } = options;
   const api = createManagementApi(options);

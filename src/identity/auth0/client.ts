@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { Grant, OAuthClient } from '../../model/client.js';
 
 /**
- * What is read of an application (auth0.com/docs/api/management/v2/clients/get-clients): its secret and signing keys are
- * never asked for. `grant_types` and `is_first_party` come only with the permission read:clients, so that an answer
- * without them is no whole client.
+ * The fields of an application that are read (auth0.com/docs/api/management/v2/clients/get-clients). Its secret and signing
+ * keys are never requested. Auth0 states `grant_types` and `is_first_party` only with the permission read:clients, so an
+ * answer without them is not a complete client.
  */
 export const CLIENT = z.object({
   client_id: z.string().min(1).max(255),
@@ -21,7 +21,7 @@ export const CLIENT_FIELDS = {
   include_fields: true,
 } as const;
 
-/** Auth0's own name of a grant type, by which it stands in `grant_types`. */
+/** Auth0's own names of grant types in `grant_types`. */
 const GRANT_TYPES: Readonly<Record<string, string>> = {
   'http://auth0.com/oauth/grant-type/password-realm': 'password',
   'http://auth0.com/oauth/grant-type/mfa-oob': 'password',
@@ -33,7 +33,7 @@ const GRANT_TYPES: Readonly<Record<string, string>> = {
 /** A client grant: what a client may obtain of one API (auth0.com/docs/api/management/v2/client-grants). */
 export const CLIENT_GRANT = z.object({
   id: z.string().min(1),
-  /** Absent for a default that is given to all third-party clients, which opens nothing here. */
+  /** Absent for a default that all third-party clients get, which opens nothing here. */
   client_id: z.string().optional(),
   audience: z.string(),
   scope: z.array(z.string()).nullish(),
@@ -56,8 +56,8 @@ export const RESOURCE_SERVER = z.object({
 export type ResourceServer = z.output<typeof RESOURCE_SERVER>;
 
 /**
- * Whether a token can be got by the grant: for the client itself, which takes its grant type, or for a user, which takes
- * one by which a user can come in the first place, and either only where the API does not deny it to all. One for
+ * Whether the client can get a token by the grant. A grant for the client itself needs the grant type client_credentials; a
+ * grant for users needs a grant type with which a user can sign in. Neither helps if the API denies it to all. A grant for
  * anonymous users opens nothing.
  */
 function isUsable(
@@ -69,7 +69,7 @@ function isUsable(
   if (subject !== 'client' && subject !== 'user') return false;
   if (apis.get(audience)?.subject_type_authorization?.[subject]?.policy === 'deny_all') return false;
   if (subject === 'client') return grantTypes.includes('client_credentials');
-  // A refresh token is got by another flow; alone it signs nobody in.
+  // A refresh token comes from another flow. It signs nobody in.
   return grantTypes.some((type) => !['client_credentials', 'refresh_token'].includes(type));
 }
 
@@ -89,7 +89,7 @@ export function toOAuthClient(
     provider,
     clientId: client.client_id,
     ...(client.name === undefined ? {} : { name: client.name }),
-    // Auth0 has no switch for a client; one without a grant type gets no token.
+    // Auth0 cannot disable a client. A client without a grant type gets no token.
     enabled: grantTypes.length > 0,
     grantTypes,
     grants: counted.flatMap((grant) => grantsOf(grant, apis)),
@@ -102,7 +102,7 @@ function grantsOf(grant: ClientGrant, apis: ReadonlyMap<string, ResourceServer>)
   const api = apis.get(grant.audience);
   if (api === undefined) return [];
   const offered = scopesOf(api);
-  // A grant may go on naming a scope that its API has no more.
+  // A grant may still name a scope that its API no longer has.
   const named = (grant.scope ?? []).filter((name) => api.scopes == null || offered.includes(name));
   const names = grant.allow_all_scopes ? offered : named;
   return [...new Set(names)].sort().map((name) => ({ api: grant.audience, name }));
@@ -112,7 +112,7 @@ export function scopesOf(api: ResourceServer): readonly string[] {
   return (api.scopes ?? []).map(({ value }) => value);
 }
 
-/** The shortest of the APIs that the client has tokens of: a lifetime belongs to the API, and browsers may have one of their own. */
+/** The shortest lifetime of the APIs of the client's grants. An API may have another lifetime for browsers. */
 function lifetimeOf(
   grants: readonly ClientGrant[],
   apis: ReadonlyMap<string, ResourceServer>,

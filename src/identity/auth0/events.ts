@@ -1,8 +1,10 @@
-import { clientKey, providerKey } from '../../model/key.js';
+import { clientKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
+import { fullRead, membersRead } from '../effects.js';
+import { textIn } from '../records.js';
 import type { IdentityEvent } from '../source.js';
-import type { LogEntry } from './log-entry.js';
+import type { LogEntry, Operation } from './log-entry.js';
 import type { Auth0Names } from './names.js';
 
 export interface EventContext {
@@ -13,180 +15,171 @@ export interface EventContext {
   readonly names: Auth0Names;
 }
 
-/** What an entry leads to, before it has its cause. */
-interface Told {
+/** What an operation leads to, before the cause is added. */
+interface OperationEffect {
   readonly clients?: readonly string[];
-  /** The directory as a whole: it is not known which clients are concerned. */
+  /** The directory as a whole: the clients are unknown. */
   readonly everything?: boolean;
-  /** Who belongs to the mapped roles. */
+  /** The members of the mapped roles. */
   readonly members?: boolean;
   readonly evidence?: Omit<Evidence, 'provider'>;
   readonly order?: Pick<RevocationOrder, 'kind' | 'clientId' | 'subject'>;
-  /** The entry itself does not say it: only a read has shown whose the grant, or which API it was. */
+  /** The entry has only an ID. A read found whose grant, or which API, it is. */
   readonly isByName?: boolean;
   readonly isCreation?: boolean;
 }
 
-const NOTHING: Told = {};
+const NOTHING: OperationEffect = {};
 
 /**
- * What a log entry says of clients, told apart by method and path of the operation.
+ * What a log entry means for clients, by method and path of the operation.
  *
  * | operation | leads to |
  * |---|---|
  * | `clients` and below | the client; an order if it was deleted and the entry was polled |
- * | `client-grants` and below | the client of the grant; everything, where no read has shown whose it is |
- * | `resource-servers` and below | everything, with the scopes that the API had and has no more |
- * | `users/ID` blocked, deleted, or its sessions, refresh tokens or access ended | an order for the subject, where the entry was polled |
+ * | `client-grants` and below | the client of the grant; everything if that client is unknown |
+ * | `resource-servers` and below | everything, with the scopes that the API no longer has |
+ * | `users/ID` blocked, deleted, or its sessions, refresh tokens or access ended | an order for the subject if the entry was polled |
  * | `users` and `roles` and below | the members of the mapped roles |
  *
- * A log stream proves itself by a header that never changes: what it brings is a hint and never an order; and it may have
- * come before a read had shown of what it tells. The polled entry is the same hint under the same id, and beside it, under
- * an id of its own, the order that the log proves and what only names told: the one is a duplicate where the stream came
- * before, the other never is.
+ * A log stream proves itself by a constant header. So it brings hints and never orders, and it may arrive before a read has
+ * found the name of an ID. The polled entry gives the same hint under the same ID, and in addition, under an ID of its own,
+ * the order that the log proves and what a name adds. So the hint is a duplicate if the stream came first, and the proof
+ * never is.
  */
 export function toIdentityEvents(entry: LogEntry, context: EventContext): readonly IdentityEvent[] {
   const { provider, kind, receivedAt, names } = context;
+  const { id, occurredAt, operation, principal } = entry;
   const unclear = entry.isUnclear === true ? { everything: true, members: true } : NOTHING;
-  const told = entry.done === undefined ? unclear : interpret(entry.done, names);
+  const effect = operation === undefined ? unclear : effectOf(operation, names);
   const cause: Cause = {
     kind,
-    eventId: entry.id,
+    eventId: id,
     receivedAt,
-    ...(entry.principal === undefined ? {} : { principal: entry.principal }),
+    ...(principal === undefined ? {} : { principal }),
   };
-  const evidence = told.evidence === undefined ? {} : { evidence: [{ provider, ...told.evidence }] };
-  const urgent = told.isCreation === true ? {} : { urgent: true };
-  const triggers: Trigger[] = (told.clients ?? []).map((clientId) => ({
-    key: clientKey(provider, clientId),
-    cause,
-    ...urgent,
-    ...evidence,
-  }));
-  if (told.everything === true)
-    triggers.push({ key: providerKey(provider), cause, fullRead: true, ...urgent, ...evidence });
-  if (told.members === true)
-    triggers.push({ key: providerKey(provider), cause, members: true, ...urgent, ...evidence });
+  const triggers = toTriggers(effect, provider, cause);
+  // A log stream delivers all relevant entries, under the same IDs.
   const hint: IdentityEvent = {
-    id: entry.id,
-    occurredAt: entry.occurredAt,
+    id,
+    occurredAt,
     triggers,
     orders: [],
-    // A log stream brings all entries that mean something here, under the same ids.
     ...(kind === 'poll' ? { isSignalled: true } : {}),
   };
-  if (kind !== 'poll' || (told.order === undefined && told.isByName !== true)) return [hint];
-  const at = notAfter(entry.occurredAt, receivedAt);
+  if (kind !== 'poll' || (effect.order === undefined && effect.isByName !== true)) return [hint];
+  // An order voids what is older than its time. A time in the future would void what is not issued yet.
+  const [at = receivedAt] = [occurredAt, receivedAt].sort();
   const proof: IdentityEvent = {
-    id: `log/${entry.id}`,
-    occurredAt: entry.occurredAt,
-    triggers: told.isByName === true ? triggers : [],
-    orders: told.order === undefined ? [] : [{ ...told.order, provider, at, cause }],
+    id: `log/${id}`,
+    occurredAt,
+    triggers: effect.isByName === true ? triggers : [],
+    orders: effect.order === undefined ? [] : [{ ...effect.order, provider, at, cause }],
   };
   return [hint, proof];
 }
 
-/** Whether an entry tells of the end of a session of which it gives the id alone, so that nobody knows whose it was. */
-export function endsUnknownSession({ done }: LogEntry): boolean {
-  const [collection, id, below] = done?.path ?? [];
+/** Whether an entry ends a session and has only its ID, so that its person is unknown. */
+export function endsUnknownSession({ operation }: LogEntry): boolean {
+  const [collection, id, below] = operation?.path ?? [];
   if (collection !== 'sessions' || id === undefined) return false;
-  return below === undefined ? done?.method === 'DELETE' : done?.method === 'POST' && below === 'revoke';
+  return below === undefined
+    ? operation?.method === 'DELETE'
+    : operation?.method === 'POST' && below === 'revoke';
 }
 
-/** An order voids what is older than its instant: one dated ahead would void what is yet to be issued. */
-function notAfter(instant: string, now: string): string {
-  return instant < now ? instant : now;
+function toTriggers(effect: OperationEffect, provider: string, cause: Cause): readonly Trigger[] {
+  const evidence = effect.evidence === undefined ? {} : { evidence: [{ provider, ...effect.evidence }] };
+  const urgent = effect.isCreation === true ? {} : { urgent: true };
+  const clients = (effect.clients ?? []).map((id) => ({
+    key: clientKey(provider, id),
+    cause,
+    ...urgent,
+    ...evidence,
+  }));
+  return [
+    ...clients,
+    ...(effect.everything === true ? [fullRead(provider, cause, evidence)] : []),
+    ...(effect.members === true ? [membersRead(provider, cause, evidence)] : []),
+  ];
 }
 
-function interpret(done: NonNullable<LogEntry['done']>, names: Auth0Names): Told {
-  const [collection, id] = done.path;
+function effectOf(operation: Operation, names: Auth0Names): OperationEffect {
+  const [collection, id] = operation.path;
+  if (operation.method === 'GET') return NOTHING;
   switch (collection) {
     case 'clients':
-      return ofClient(done, id);
+      return clientEffect(operation, id);
     case 'client-grants':
-      return ofGrant(done, id, names);
+      return grantEffect(operation, id, names);
     case 'resource-servers':
-      return ofApi(done, id, names);
+      return apiEffect(operation, id, names);
     case 'users':
-      return ofUser(done, id);
+      return id === undefined ? NOTHING : userEffect(operation, id);
     case 'roles':
-      return done.method === 'GET' || id === undefined ? NOTHING : { members: true };
+      return id === undefined ? NOTHING : { members: true };
     default:
       return NOTHING;
   }
 }
 
-function ofClient({ method, path, answered }: NonNullable<LogEntry['done']>, id: string | undefined): Told {
+function clientEffect({ method, path, response }: Operation, id: string | undefined): OperationEffect {
   if (id === undefined) {
-    const made = textOf(answered.client_id);
-    return made === undefined ? { everything: true } : { clients: [made], isCreation: true };
+    const created = textIn(response, 'client_id');
+    return created === undefined ? { everything: true } : { clients: [created], isCreation: true };
   }
-  const told: Told = { clients: [id], evidence: { clients: [id] } };
-  if (method === 'DELETE' && path.length === 2)
-    return { ...told, order: { kind: 'client-deleted', clientId: id } };
-  return method === 'GET' ? NOTHING : told;
+  const effect: OperationEffect = { clients: [id], evidence: { clients: [id] } };
+  const isDeleted = method === 'DELETE' && path.length === 2;
+  return isDeleted ? { ...effect, order: { kind: 'client-deleted', clientId: id } } : effect;
 }
 
-function ofGrant(
-  { method, sent, answered }: NonNullable<LogEntry['done']>,
+function grantEffect(
+  { method, request, response }: Operation,
   id: string | undefined,
   names: Auth0Names,
-): Told {
-  if (method === 'GET') return NOTHING;
-  const said = textOf(answered.client_id) ?? textOf(sent.client_id);
-  const clientId = (id === undefined ? undefined : names.clientOfGrant(id)) ?? said;
+): OperationEffect {
+  const stated = textIn(response, 'client_id') ?? textIn(request, 'client_id');
+  const clientId = (id === undefined ? undefined : names.clientOfGrant(id)) ?? stated;
   if (clientId === undefined) return { everything: true };
-  const isCreation = method === 'POST' && id === undefined;
-  return isCreation
-    ? { clients: [clientId], isCreation }
-    : { clients: [clientId], evidence: { clients: [clientId] }, isByName: said === undefined };
+  if (method === 'POST' && id === undefined) return { clients: [clientId], isCreation: true };
+  return { clients: [clientId], evidence: { clients: [clientId] }, isByName: stated === undefined };
 }
 
-function ofApi(
-  { method, sent }: NonNullable<LogEntry['done']>,
+function apiEffect(
+  { method, request }: Operation,
   id: string | undefined,
   names: Auth0Names,
-): Told {
-  if (method === 'GET') return NOTHING;
+): OperationEffect {
   const api = id === undefined ? undefined : names.api(id);
   if (api === undefined) return { everything: true };
-  const kept = method === 'DELETE' ? [] : scopesIn(sent.scopes);
+  const kept = method === 'DELETE' ? [] : scopesIn(request.scopes);
   const lost = kept === undefined ? [] : api.scopes.filter((scope) => !kept.includes(scope));
   if (lost.length === 0) return { everything: true };
   return { everything: true, evidence: { api: api.identifier, scopes: lost }, isByName: true };
 }
 
 /**
- * A user who may not sign in any more, or whose sessions were ended, loses what was issued before; all of it also where one
- * session alone was meant, for no token tells of which it is.
+ * A user who may not sign in any more, or whose sessions ended, loses everything that was issued before. That includes other
+ * sessions if only one ended, because tokens do not name their session.
  */
-function ofUser({ method, path, sent }: NonNullable<LogEntry['done']>, subject: string | undefined): Told {
-  if (subject === undefined || method === 'GET') return NOTHING;
+function userEffect({ method, path, request }: Operation, subject: string): OperationEffect {
   const [, , below] = path;
   const isSession =
     method === 'DELETE'
       ? below === 'sessions' || below === 'refresh-tokens'
       : method === 'POST' && below === 'revoke-access';
-  const isGone = method === 'DELETE' && below === undefined;
-  const isBlocked = method === 'PATCH' && below === undefined && sent.blocked === true;
+  const isDeleted = method === 'DELETE' && below === undefined;
+  const isBlocked = method === 'PATCH' && below === undefined && request.blocked === true;
   const order = { kind: 'session-revoked' as const, subject };
   const evidence = { people: [subject] };
   if (isSession) return { order };
-  if (isGone || isBlocked) return { members: true, evidence, order };
-  const isMembership = below === 'roles' || (below === undefined && 'blocked' in sent);
+  if (isDeleted || isBlocked) return { members: true, evidence, order };
+  const isMembership = below === 'roles' || (below === undefined && 'blocked' in request);
   return isMembership ? { members: true, evidence } : NOTHING;
 }
 
-/** Undefined where the operation did not touch the scopes. */
+/** Undefined if the operation did not change the scopes. */
 function scopesIn(value: unknown): readonly string[] | undefined {
   if (!Array.isArray(value)) return undefined;
-  return value.flatMap((each: unknown) =>
-    typeof each === 'object' && each !== null && 'value' in each && typeof each.value === 'string'
-      ? [each.value]
-      : [],
-  );
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return value.flatMap((each: unknown) => textIn(each, 'value') ?? []);
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
-/** What is read of a tenant log entry (auth0.com/docs/deploy-monitor/logs/log-event-type-codes). */
+/** The fields of a tenant log entry that are read (auth0.com/docs/deploy-monitor/logs/log-event-type-codes). */
 const ENTRY = z.object({
-  // Of a form of its own, so that no hint of a stream passes for what the log proves, or for a shared signal.
+  // Restricted, so that no hint of a stream can look like the proof of the log, or like a shared signal.
   log_id: z.string().regex(/^[A-Za-z0-9_-]{1,100}$/),
   date: z.string().max(64),
   type: z.string().max(64),
@@ -13,7 +13,7 @@ const ENTRY = z.object({
   details: z.unknown().optional(),
 });
 
-/** Of an operation; other entries have details of their own. */
+/** The details of an operation. Other entries have other details. */
 const DETAILS = z
   .object({
     request: z
@@ -33,27 +33,30 @@ const DETAILS = z
   })
   .nullish();
 
-/** One entry, by log stream or by poll. */
+/** What was done through the Management API. */
+export interface Operation {
+  /** In upper case. */
+  readonly method: string;
+  /** Decoded segments below `/api/v2`. */
+  readonly path: readonly string[];
+  readonly request: Readonly<Record<string, unknown>>;
+  readonly response: Readonly<Record<string, unknown>>;
+}
+
+/** One entry, from a log stream or from a poll. */
 export interface LogEntry {
   /** The same in both. */
   readonly id: string;
   /** ISO 8601 by Auth0's clock. */
   readonly occurredAt: string;
-  /** What was done by the Management API; absent for every other entry (a login). */
-  readonly done?: {
-    /** Upper case. */
-    readonly method: string;
-    /** Segments below `/api/v2`, decoded. */
-    readonly path: readonly string[];
-    readonly sent: Readonly<Record<string, unknown>>;
-    readonly answered: Readonly<Record<string, unknown>>;
-  };
-  /** Something was done, and the entry does not say what in a form that is known here. */
+  /** Absent for every other entry (a login). */
+  readonly operation?: Operation;
+  /** There was an operation, in an unknown form. */
   readonly isUnclear?: boolean;
   readonly principal?: { readonly id: string; readonly ip?: string };
 }
 
-/** Undefined for anything that is no log entry. Streams wrap an entry in `data`, the Management API does not. */
+/** Undefined if the value is no log entry. Streams wrap an entry in `data`, the Management API does not. */
 export function parseLogEntry(value: unknown): LogEntry | undefined {
   const wrapped = z.looseObject({ log_id: z.string(), data: z.looseObject({}) }).safeParse(value);
   const parsed = ENTRY.safeParse(
@@ -62,7 +65,7 @@ export function parseLogEntry(value: unknown): LogEntry | undefined {
   const instant = parsed.success ? Date.parse(parsed.data.date) : Number.NaN;
   if (!parsed.success || Number.isNaN(instant)) return undefined;
   const entry = parsed.data;
-  // What one entry says in another form must keep back neither those beside it nor those after it.
+  // Unknown details of one entry must not stop the other entries.
   const details = DETAILS.safeParse(entry.details);
   const request = details.data?.request;
   const by = request?.auth?.user?.email ?? request?.auth?.user?.user_id ?? request?.auth?.subject;
@@ -76,11 +79,11 @@ export function parseLogEntry(value: unknown): LogEntry | undefined {
     ...(entry.type !== 'sapi' || request == null || path === undefined
       ? {}
       : {
-          done: {
+          operation: {
             method: request.method.toUpperCase(),
             path,
-            sent: objectOf(request.body),
-            answered: objectOf(details.data?.response?.body),
+            request: objectOf(request.body),
+            response: objectOf(details.data?.response?.body),
           },
         }),
     ...(principal == null || principal === ''
@@ -89,7 +92,7 @@ export function parseLogEntry(value: unknown): LogEntry | undefined {
   };
 }
 
-/** The dashboard's entries begin with `/v2`, those of other callers with `/api/v2`. */
+/** Entries of the dashboard begin with `/v2`, those of other callers with `/api/v2`. */
 function pathOf(path: string): readonly string[] | undefined {
   const [, below] = /^(?:\/api)?\/v2\/([^?#]*)/.exec(path) ?? [];
   if (below === undefined) return undefined;

@@ -1,54 +1,71 @@
 import { z } from 'zod';
-import { IncompleteRead } from '../../errors.js';
 import type { Members } from '../directory.js';
+import { incomplete } from '../read-errors.js';
+import { invalidRecords, recordOf, textIn, UnreadablePeopleList, validRecords } from '../records.js';
 import type { ManagementApi } from './management-api.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
 
 const ROLE = z.object({ id: z.string().min(1), name: z.string() });
 const USER = z.object({ user_id: z.string().min(1) });
 
-/** A search shows no more than this many (auth0.com/docs/manage-users/user-search/view-search-results-by-page). */
+const idOf = ({ id }: { readonly id: string }) => id;
+const ROLES = { segments: ['roles'], field: 'roles', entry: recordOf(ROLE, 'id'), idOf };
+const BLOCKED = {
+  segments: ['users'],
+  query: { q: 'blocked:true', search_engine: 'v3', fields: 'user_id', include_fields: true },
+  field: 'users',
+  entry: USER,
+  idOf: ({ user_id }: { readonly user_id: string }) => user_id,
+};
+
+/** A search shows at most this many (auth0.com/docs/manage-users/user-search/view-search-results-by-page). */
 const SEARCH_LIMIT = 1000;
 
 /**
- * Users by role, without those who are blocked: their ids are the `sub` of their tokens. Blocked users are found by a
- * search, which may be some seconds behind.
+ * The users of each role, without blocked ones. Their subject is the user ID, which is the `sub` of their tokens. Blocked
+ * users are found by a search, which may be some seconds behind.
  */
 export async function readMembers(
   api: ManagementApi,
   groups: readonly string[],
   signal: AbortSignal,
 ): Promise<Members> {
-  const roles = await readByNumber(
-    api,
-    { segments: ['roles'], field: 'roles', entry: ROLE, idOf: ({ id }) => id },
-    signal,
-  );
+  const unreadable = new UnreadablePeopleList();
+  const records = await readByNumber(api, ROLES, signal);
+  // The users of an invalid role are unknown: everybody keeps their memberships, and nobody gains that role.
+  for (const { raw } of invalidRecords(records)) {
+    const name = textIn(raw, 'name');
+    if (name === undefined || groups.includes(name)) unreadable.add(undefined);
+  }
+  const roles = validRecords(records);
   const blocked = await readBlocked(api, signal);
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) {
     const subjects = new Set<string>();
     for (const { id } of roles.filter(({ name }) => name === group)) {
-      const users = await readByCheckpoint(
-        api,
-        { segments: ['roles', id, 'users'], field: 'users', entry: USER, idOf: (user) => user.user_id },
-        signal,
-      );
-      for (const { user_id } of users) if (!blocked.has(user_id)) subjects.add(user_id);
+      const list = {
+        segments: ['roles', id, 'users'],
+        field: 'users',
+        entry: recordOf(USER, 'user_id'),
+        idOf,
+      };
+      const users = await readByCheckpoint(api, list, signal);
+      for (const { raw } of invalidRecords(users)) unreadable.add(textIn(raw, 'user_id'));
+      for (const { user_id } of validRecords(users)) if (!blocked.has(user_id)) subjects.add(user_id);
     }
     members.set(group, [...subjects].sort());
   }
-  return members;
+  return unreadable.addTo(members);
 }
 
+/** An invalid record refuses this read: any user may be the blocked one, and would then be admitted. */
 async function readBlocked(api: ManagementApi, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const query = { q: 'blocked:true', search_engine: 'v3', fields: 'user_id', include_fields: true };
-  const users = await readByNumber(
-    api,
-    { segments: ['users'], query, field: 'users', entry: USER, idOf: (user) => user.user_id },
-    signal,
-  );
+  const users = await readByNumber(api, BLOCKED, signal);
   if (users.length < SEARCH_LIMIT) return new Set(users.map((user) => user.user_id));
-  const message = `provider ${api.provider}: more users are blocked than a search shows; delete blocked users, or take them out of the roles that groups: names`;
-  throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: false });
+  const remedy = 'delete blocked users, or remove them from the roles under groups:';
+  throw incomplete(
+    `provider ${api.provider}, blocked users`,
+    `there are more than a search shows; ${remedy}`,
+    false,
+  );
 }

@@ -1,15 +1,16 @@
+import { createNameCache } from '../name-cache.js';
 import type { ClientGrant, ResourceServer } from './client.js';
 import { scopesOf } from './client.js';
 
 /**
- * What reads have shown of things that log entries name by an id alone. It is kept when a later read shows it no more: the
- * log tells of a removal only after the first read that lacks what was removed.
+ * What reads found for IDs, because many log entries carry only an ID. A name is kept when a later read does not show it any
+ * more: the log reports a removal only after the first read without the removed object.
  */
 export interface Auth0Names {
-  learn(grants: readonly ClientGrant[], apis: readonly ResourceServer[]): void;
+  add(grants: readonly ClientGrant[], apis: readonly ResourceServer[]): void;
   /** The client of a client grant. */
   clientOfGrant(grantId: string): string | undefined;
-  /** An API with all scopes that it was seen with, by its id or identifier. */
+  /** An API with all scopes that reads found, by its ID or identifier. */
   api(idOrIdentifier: string): KnownApi | undefined;
 }
 
@@ -19,33 +20,24 @@ interface KnownApi {
   readonly scopes: readonly string[];
 }
 
-const LIMIT = 200_000;
-/** Twice as many as Auth0 lets an API have (auth0.com/docs/troubleshoot/customer-support/operational-policies/entity-limit-policy). */
-const SCOPES_LIMIT = 2_000;
+/** Twice Auth0's maximum (auth0.com/docs/troubleshoot/customer-support/operational-policies/entity-limit-policy). */
+const MAX_SCOPES = 2_000;
 
 export function createAuth0Names(): Auth0Names {
-  const clients = new Map<string, string>();
-  const known = new Map<string, KnownApi>();
+  const clients = createNameCache<string>();
+  const known = createNameCache<KnownApi>();
   return {
-    learn(grants, apis) {
-      for (const { id, client_id } of grants) if (client_id !== undefined) keep(clients, id, client_id);
+    add(grants, apis) {
+      for (const { id, client_id } of grants) if (client_id !== undefined) clients.set(id, client_id);
       for (const api of apis) {
-        // By its id: one that is made anew under the identifier of a deleted one is another.
+        // By ID: a new API with the identifier of a deleted one is another API.
         const seen = new Set([...scopesOf(api), ...(known.get(api.id)?.scopes ?? [])]);
-        const entry = { identifier: api.identifier, scopes: [...seen].slice(0, SCOPES_LIMIT) };
-        keep(known, api.id, entry);
-        keep(known, api.identifier, entry);
+        const entry = { identifier: api.identifier, scopes: [...seen].slice(0, MAX_SCOPES) };
+        known.set(api.id, entry);
+        known.set(api.identifier, entry);
       }
     },
     clientOfGrant: (grantId) => clients.get(grantId),
     api: (id) => known.get(id),
   };
-}
-
-/** The oldest goes first; no tenant has that many, but what comes from outside must not fill the memory. */
-function keep<T>(names: Map<string, T>, key: string, value: T): void {
-  names.delete(key);
-  names.set(key, value);
-  const oldest = names.keys().next();
-  if (names.size > LIMIT && !oldest.done) names.delete(oldest.value);
 }

@@ -1,19 +1,20 @@
-import { badAddress, parseAddress } from '../address.js';
+import { parseAddress } from '../address.js';
+import { configError } from '../read-errors.js';
 
-/** Where a tenant is found. */
+/** The addresses of a tenant. */
 export interface Auth0Tenant {
   /** The `iss` of its tokens, with its trailing slash. */
   readonly issuer: URL;
   /** `https://<tenant>.<region>.auth0.com/api/v2/`: base of the Management API, and its audience. */
   readonly api: string;
-  /** The tenant may be asked without TLS. */
+  /** The tenant may be read over plain http. */
   readonly plain: boolean;
 }
 
 /**
- * The tenant behind an issuer. Behind a custom domain the Management API is still that of the tenant's own address,
- * which only the configuration knows (auth0.com/docs/customize/custom-domains). ERR_CONFIG for addresses that cannot
- * be right, or plain http to another machine unless `insecure` allows it.
+ * The tenant of an issuer. If the issuer is a custom domain, the Management API is still at the tenant's own address, which
+ * only the configuration knows (auth0.com/docs/customize/custom-domains). Throws ERR_CONFIG for impossible addresses, and
+ * for plain http to another machine unless `insecure` allows it.
  */
 export function parseTenant(issuer: string, tenant: string | undefined, insecure = false): Auth0Tenant {
   const url = parse(issuer, 'issuer', insecure);
@@ -28,5 +29,7 @@ export function parseTenant(issuer: string, tenant: string | undefined, insecure
 function parse(text: string, field: string, insecure: boolean): URL {
   const url = parseAddress(text, field, insecure);
   if (url.pathname === '/') return url;
-  throw badAddress(`the ${field} of an Auth0 provider looks like https://acme.eu.auth0.com/`);
+  throw configError(
+    `${field} must be the address of an Auth0 tenant, for example https://acme.eu.auth0.com/`,
+  );
 }

@@ -1,52 +1,52 @@
-import { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import { invalidEvent } from '../event-body.js';
+import { invalidEvent, unprovenEvent } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
-import type { EventSource, RawRequest } from '../source.js';
+import type { EventSource } from '../source.js';
+import { createWebhook } from '../webhook.js';
 import { toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { Auth0Names } from './names.js';
 
 export interface Auth0SourceOptions {
   readonly provider: string;
-  /** The whole value of the `Authorization` header; several while one is rotated. */
+  /** The complete `Authorization` header; several during a rotation. */
   readonly secrets: readonly Secret[];
   readonly names: Auth0Names;
-  /** The longest body; 1 MiB by default. */
   readonly maxBytes?: number;
 }
 
-/** Entries to one request. */
-const MOST_ENTRIES = 10_000;
+/** Entries per request. */
+const MAX_ENTRIES = 10_000;
 
 /**
- * Log entries as a custom webhook stream sends them, as JSON lines, an array, or an object
- * (auth0.com/docs/customize/log-streams/custom-log-streams). The header proves only that the sender knows the secret:
- * what comes is a hint, and the id of each entry tells it apart when it comes again.
+ * Log entries from a custom webhook stream, as JSON lines, an array, or an object
+ * (auth0.com/docs/customize/log-streams/custom-log-streams). The header proves only that the sender knows the secret. So an
+ * entry is a hint, and its ID shows whether it was received before.
  */
 export function createAuth0Source(options: Auth0SourceOptions): EventSource {
-  const { provider, secrets, names, maxBytes = 1024 * 1024 } = options;
-  return {
-    provider,
-    async receive(request) {
-      if (request.body.byteLength > maxBytes)
-        throw new RejectedEvent('ERR_EVENT_INVALID', `the event is longer than ${maxBytes} bytes`, 413);
-      if (!verifyStaticSecret(secrets, request.headers.authorization))
-        throw new RejectedEvent('ERR_SIGNATURE', 'the event has not the Authorization of this stream', 401);
-      const context = { provider, kind: 'webhook', receivedAt: request.receivedAt, names } as const;
-      return { kind: 'events', events: parse(request).flatMap((entry) => toIdentityEvents(entry, context)) };
+  const { provider, secrets, names } = options;
+  return createWebhook({
+    ...options,
+    verify({ headers }) {
+      if (!verifyStaticSecret(secrets, headers.authorization))
+        throw unprovenEvent('the Authorization header matches none of the secrets');
     },
-  };
+    receive({ body, receivedAt }) {
+      const context = { provider, kind: 'webhook', receivedAt, names } as const;
+      return { events: parse(body).flatMap((entry) => toIdentityEvents(entry, context)) };
+    },
+  });
 }
 
-function parse(request: RawRequest): readonly LogEntry[] {
-  const values = valuesIn(textOf(request.body));
+function parse(body: Uint8Array): readonly LogEntry[] {
+  const values = valuesIn(textOf(body));
   if (values === undefined || values.length === 0)
-    throw invalidEvent('the event is not JSON, as lines, an array or an object');
-  if (values.length > MOST_ENTRIES) throw invalidEvent(`the event has more than ${MOST_ENTRIES} entries`);
+    throw invalidEvent('the request body is not JSON, as lines, an array or an object');
+  if (values.length > MAX_ENTRIES)
+    throw invalidEvent(`the request body has more than ${MAX_ENTRIES} entries`);
   return values.map((value) => {
     const entry = parseLogEntry(value);
-    if (entry === undefined) throw invalidEvent('an entry is none that Auth0 sends');
+    if (entry === undefined) throw invalidEvent('an entry is not a log entry of Auth0');
     return entry;
   });
 }
@@ -55,7 +55,7 @@ function textOf(body: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
-    throw invalidEvent('the event is not UTF-8');
+    throw invalidEvent('the request body is not UTF-8');
   }
 }
 

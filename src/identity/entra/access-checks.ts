@@ -1,7 +1,7 @@
 import type { AccessCheck } from '../directory.js';
 import type { GraphApi } from './graph-api.js';
 
-/** Each permission by the first thing that Graph refuses without it: its access tokens are not to be read by clients. */
+/** For each permission, the reads that Graph refuses without it. Clients must not read the access tokens for Graph. */
 const CHECKS = [
   {
     permission: 'Application.Read.All',
@@ -15,7 +15,7 @@ const CHECKS = [
   },
   {
     permission: 'Policy.Read.All',
-    neededFor: 'token lifetimes; 10 minutes are assumed without it',
+    neededFor: 'token lifetimes; without it 10 minutes are assumed',
     paths: ['/policies/tokenLifetimePolicies'],
   },
   {

@@ -1,7 +1,16 @@
-import { createHash } from 'node:crypto';
-import { clientKey, type Key, providerKey } from '../../model/key.js';
-import type { RevocationOrder } from '../../model/order.js';
-import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
+import { clientKey } from '../../model/key.js';
+import type { Cause, Trigger } from '../../model/trigger.js';
+import { digestOf } from '../digest.js';
+import {
+  clientChanged,
+  clientOrder,
+  type Effect,
+  fullRead,
+  keyOfClient,
+  type NamedClient,
+  NO_EFFECT,
+  onlyTriggers,
+} from '../effects.js';
 import type { IdentityEvent } from '../source.js';
 import type { Change, Collection } from './delta.js';
 import type { EntraNames } from './names.js';
@@ -12,110 +21,110 @@ export interface ChangeContext {
   readonly names: EntraNames;
   /** The APIs that count, as they were before the change. */
   readonly resources: readonly EntraResource[];
-  /** As configured: one that did not exist may be the one that now does. */
+  /** The configured names: an API that did not exist may exist now. */
   readonly apis: readonly string[];
-  /** Of the round that told it: the same round read again gives the same event ids. */
+  /** The link of the round: if the same round is read again, it gives the same event IDs. */
   readonly link: string;
-  /** ISO 8601; Graph does not say when something changed. */
+  /** ISO 8601. Graph does not state when something changed. */
   readonly receivedAt: string;
 }
 
-type Effect = Pick<IdentityEvent, 'triggers' | 'orders'>;
-const NOTHING: Effect = { triggers: [], orders: [] };
-
-/** What Graph itself said of one object: an authenticated read, so that it is evidence and may be an order. */
+/** Graph itself states the change in an authenticated read, so the event carries evidence and may carry an order. */
 export function toIdentityEvent(
   collection: Collection,
   change: Change,
   context: ChangeContext,
 ): IdentityEvent {
-  const digest = createHash('sha256')
-    .update(JSON.stringify([context.link, change]))
-    .digest('base64url');
-  const id = `delta/${collection}/${digest}`;
+  const id = `delta/${collection}/${digestOf([context.link, change])}`;
   const cause: Cause = { kind: 'poll', eventId: id, receivedAt: context.receivedAt };
   switch (collection) {
     case 'applications':
-      return { id, ...ofApplication(change, cause, context) };
+      return { id, ...applicationEffect(change, cause, context) };
     case 'servicePrincipals':
-      return { id, ...ofPrincipal(change, cause, context) };
+      return { id, ...principalEffect(change, cause, context) };
     case 'oauth2PermissionGrants':
-      return { id, ...ofGrant(change, cause, context) };
+      return { id, ...grantEffect(change, cause, context) };
   }
 }
 
-/** Above this many, one complete comparison costs less than a read of each. */
-const MOST_EVENTS = 200;
-/** So that no trigger grows without end; those of one key are worked off together. */
-const MOST_NAMED = 2000;
+/** With more changes, one complete comparison costs less than a read of each. */
+const MAX_EVENTS = 200;
+/** Clients that one trigger names. Triggers of one key are processed together. */
+const MAX_NAMED = 2000;
 
-/** Very many changes as a few events that ask for the complete comparison, with all that Graph said as their evidence. */
+/** Replaces very many events by a few that ask for the complete comparison, with all evidence. */
 export function mergeMany(
   events: readonly IdentityEvent[],
   provider: string,
   receivedAt: string,
 ): readonly IdentityEvent[] {
-  if (events.length <= MOST_EVENTS) return events;
-  const merged: IdentityEvent[] = [];
-  for (let at = 0; at < events.length; at += MOST_NAMED) {
-    const some = events.slice(at, at + MOST_NAMED);
-    const digest = createHash('sha256')
-      .update(JSON.stringify(some.map(({ id }) => id)))
-      .digest('base64url');
-    const id = `delta/many/${digest}`;
-    const told = some.flatMap(({ triggers }) => triggers.flatMap(({ evidence = [] }) => evidence));
-    const clients = [...new Set(told.flatMap((each) => each.clients ?? []))];
-    const internalIds = [...new Set(told.flatMap((each) => each.internalIds ?? []))];
+  if (events.length <= MAX_EVENTS) return events;
+  return chunks(events, MAX_NAMED).map((some) => {
+    const id = `delta/many/${digestOf(some.map((event) => event.id))}`;
+    const all = some.flatMap(({ triggers }) => triggers.flatMap(({ evidence = [] }) => evidence));
+    const clients = [...new Set(all.flatMap((each) => each.clients ?? []))];
+    const internalIds = [...new Set(all.flatMap((each) => each.internalIds ?? []))];
     const evidence = [
       { provider, clients, internalIds },
-      ...told.filter(({ scopes }) => scopes !== undefined),
+      ...all.filter(({ scopes }) => scopes !== undefined),
     ];
     const cause = { kind: 'poll', eventId: id, receivedAt } as const;
-    const trigger = { key: providerKey(provider), cause, fullRead: true, urgent: true, evidence };
-    merged.push({ id, triggers: [trigger], orders: some.flatMap(({ orders }) => orders) });
-  }
-  return merged;
+    const trigger = fullRead(provider, cause, { evidence });
+    return { id, triggers: [trigger], orders: some.flatMap(({ orders }) => orders) };
+  });
 }
 
-function ofApplication(change: Change, cause: Cause, context: ChangeContext): Effect {
-  const { names, provider } = context;
-  const clientId = change.appId ?? names.clientIdOfApplication(change.id);
-  if (clientId === undefined) return ofStranger(change, cause, context);
-  names.learnApplication(change.id, clientId);
-  const trigger = touched(clientKey(provider, clientId), { clients: [clientId] }, cause, provider);
-  // Without its registration no token is issued to the client any more, nor while that is deactivated.
-  const kind = endOf(change);
-  return {
-    triggers: [trigger, ...ofAgents(clientId, change, cause, context)],
-    orders: kind === undefined ? [] : [orderOf(kind, { clientId }, cause, provider)],
-  };
+export function chunks<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
+    items.slice(at * size, (at + 1) * size),
+  );
 }
 
-function ofPrincipal(change: Change, cause: Cause, context: ChangeContext): Effect {
+function applicationEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
+  const { names } = context;
+  const clientId = change.appId ?? names.applications.get(change.id);
+  if (clientId === undefined) return unknownObjectEffect(change, cause, context);
+  names.applications.set(change.id, clientId);
+  // Without its registration a client gets no tokens, nor while the registration is deactivated.
+  return namedClientEffect({ clientId }, change, cause, context);
+}
+
+function principalEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
   const { names, provider, resources, apis } = context;
   const resource = resources.find(({ principalId }) => principalId === change.id);
-  // An agent identity may have no appId: its object id is its client id.
+  // An agent identity may have no appId. Then its object ID is its client ID.
   const own = change.servicePrincipalType === 'ServiceIdentity' ? change.id : undefined;
-  const clientId = change.appId ?? names.clientIdOfPrincipal(change.id) ?? own;
-  if (clientId !== undefined) names.learnPrincipal(change.id, clientId);
+  const clientId = change.appId ?? names.principals.get(change.id) ?? own;
+  if (clientId !== undefined) names.principals.set(change.id, clientId);
   if (change.agentIdentityBlueprintId != null)
-    names.learnAgent(change.id, change.agentIdentityBlueprintId.toLowerCase());
-  const ofApi =
+    names.agents.set(change.id, { blueprint: change.agentIdentityBlueprintId.toLowerCase() });
+  const ofApi: readonly Trigger[] =
     resource !== undefined
-      ? [everything(cause, provider, { api: resource.api, scopes: lostScopes(resource, change) })]
+      ? [lostScopesTrigger(resource, change, cause, provider)]
       : apis.some((api) => api.toLowerCase() === change.appId)
-        ? [everything(cause, provider)]
+        ? [fullRead(provider, cause)]
         : [];
-  if (clientId === undefined) {
-    const stranger = ofStranger(change, cause, context);
-    return { ...stranger, triggers: [...ofApi, ...stranger.triggers] };
-  }
-  const id = { clientId, internalId: change.id };
-  const evidence = { clients: [clientId], internalIds: [change.id] };
-  const trigger = touched(clientKey(provider, clientId), evidence, cause, provider);
+  const effect =
+    clientId === undefined
+      ? unknownObjectEffect(change, cause, context)
+      : namedClientEffect({ clientId, internalId: change.id }, change, cause, context);
+  return { ...effect, triggers: [...ofApi, ...effect.triggers] };
+}
+
+function namedClientEffect(
+  client: NamedClient & { readonly clientId: string },
+  change: Change,
+  cause: Cause,
+  context: ChangeContext,
+): Effect {
+  const { provider } = context;
+  const { clientId } = client;
+  const trigger = clientChanged(provider, clientKey(provider, clientId), client, cause);
   const kind = endOf(change);
-  const orders = kind === undefined ? [] : [orderOf(kind, id, cause, provider)];
-  return { triggers: [...ofApi, trigger, ...ofAgents(clientId, change, cause, context)], orders };
+  return {
+    triggers: [trigger, ...agentTriggers(clientId, change, cause, context)],
+    orders: kind === undefined ? [] : [clientOrder(kind, provider, client, cause.receivedAt, cause)],
+  };
 }
 
 /** https://learn.microsoft.com/graph/api/resources/agentidentityblueprint, and …/agentidentityblueprintprincipal */
@@ -124,8 +133,8 @@ const BLUEPRINTS = [
   '#microsoft.graph.agentIdentityBlueprintPrincipal',
 ];
 
-/** A blueprint that is disabled takes its agent identities with it, and they come back with it. */
-function ofAgents(
+/** A blueprint that is disabled disables its agent identities, and enables them again with itself. */
+function agentTriggers(
   clientId: string,
   change: Change,
   cause: Cause,
@@ -133,62 +142,58 @@ function ofAgents(
 ): readonly Trigger[] {
   const agents = names.agentsOf(clientId);
   if (agents.length === 0) {
-    // Before everything was read nobody knows which they are.
+    // Before everything was read, the agents of a blueprint are unknown.
     const hasUnknown = !names.isComplete && BLUEPRINTS.includes(change['@odata.type'] ?? '');
-    return hasUnknown ? [everything(cause, provider)] : [];
+    return hasUnknown ? [fullRead(provider, cause)] : [];
   }
-  // Without the blueprint itself nothing is known of them.
-  if (endOf(change) !== 'client-disabled') return [everything(cause, provider)];
-  const triggers: Trigger[] = [];
-  for (let at = 0; at < agents.length; at += MOST_NAMED) {
-    const internalIds = agents.slice(at, at + MOST_NAMED);
-    const clients = internalIds.map((id) => names.clientIdOfPrincipal(id) ?? id);
-    triggers.push({ ...everything(cause, provider), evidence: [{ provider, clients, internalIds }] });
-  }
-  return triggers;
+  // A deleted blueprint says nothing about its agents.
+  if (endOf(change) !== 'client-disabled') return [fullRead(provider, cause)];
+  return chunks(agents, MAX_NAMED).map((internalIds) => {
+    const clients = internalIds.map((id) => names.principals.get(id) ?? id);
+    return fullRead(provider, cause, { evidence: [{ provider, clients, internalIds }] });
+  });
 }
 
-function ofGrant(change: Change, cause: Cause, context: ChangeContext): Effect {
+function grantEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
   const { names, provider, resources } = context;
-  const known = names.principalOfGrant(change.id);
+  const known = names.grants.get(change.id);
   const principalId = change.clientId ?? known;
-  if (principalId === undefined) return ofStranger(change, cause, context);
-  const isOurs = resources.some((resource) => resource.principalId === change.resourceId);
-  const isElsewhere = change.resourceId != null && !isOurs;
-  // What one person consents to never counts.
-  if (known === undefined && (isElsewhere || change.consentType === 'Principal')) return NOTHING;
-  names.learnGrant(change.id, principalId);
-  const clientId = names.clientIdOfPrincipal(principalId);
-  const key: Key =
-    clientId === undefined
-      ? { kind: 'client', provider, by: 'internalId', value: principalId }
-      : clientKey(provider, clientId);
-  const named = clientId === undefined ? {} : { clients: [clientId] };
-  return { triggers: [touched(key, { internalIds: [principalId], ...named }, cause, provider)], orders: [] };
+  if (principalId === undefined) return unknownObjectEffect(change, cause, context);
+  const counts = resources.some((resource) => resource.principalId === change.resourceId);
+  const isElsewhere = change.resourceId != null && !counts;
+  // The consent of one person never counts.
+  if (known === undefined && (isElsewhere || change.consentType === 'Principal')) return NO_EFFECT;
+  names.grants.set(change.id, principalId);
+  const clientId = names.principals.get(principalId);
+  const key = keyOfClient(provider, clientId, principalId);
+  return onlyTriggers(clientChanged(provider, key, { clientId, internalId: principalId }, cause));
 }
 
-/** An object that nothing told the owner of: once everything was read, it is one that never counted. */
-function ofStranger(change: Change, cause: Cause, context: ChangeContext): Effect {
-  if (isRemoved(change) && context.names.isComplete) return NOTHING;
-  return { triggers: [everything(cause, context.provider)], orders: [] };
+/** An object with an unknown owner. Once everything was read, it is one that never counted. */
+function unknownObjectEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
+  if (isRemoved(change) && context.names.isComplete) return NO_EFFECT;
+  return onlyTriggers(fullRead(context.provider, cause));
 }
 
-/** What an API no longer offers to anybody, by name; where a delta leaves a list out, that did not change. */
-function lostScopes(resource: EntraResource, change: Change): readonly string[] {
-  const gone = (known: Iterable<string>, offered: Change['appRoles']) => {
-    // No token is issued for an API that is disabled.
+/** A complete comparison, with the scopes that an API no longer offers as evidence. */
+function lostScopesTrigger(resource: EntraResource, change: Change, cause: Cause, provider: string): Trigger {
+  const lostOf = (known: Iterable<string>, offered: Change['appRoles']) => {
+    // A disabled API issues no tokens.
     if (isRemoved(change) || change.accountEnabled === false) return [...known];
+    // If a delta leaves a list out, that list did not change.
     if (offered == null) return [];
     const still = new Set(offered.filter(({ isEnabled }) => isEnabled !== false).map(({ value }) => value));
     return [...known].filter((name) => !still.has(name));
   };
-  return [
-    ...gone(resource.roles.values(), change.appRoles),
-    ...gone(resource.scopes, change.oauth2PermissionScopes),
+  const scopes = [
+    ...lostOf(resource.roles.values(), change.appRoles),
+    ...lostOf(resource.scopes, change.oauth2PermissionScopes),
   ];
+  const evidence = scopes.length === 0 ? [] : [{ provider, api: resource.api, scopes }];
+  return fullRead(provider, cause, { evidence });
 }
 
-/** What Graph says has happened to what a client needs for its tokens, if it is no longer there or switched off. */
+/** Whether Graph says that something that the client needs for its tokens is deleted or disabled. */
 function endOf(change: Change): 'client-deleted' | 'client-disabled' | undefined {
   if (isRemoved(change)) return 'client-deleted';
   return change.accountEnabled === false || change.isDisabled === true ? 'client-disabled' : undefined;
@@ -196,28 +201,4 @@ function endOf(change: Change): 'client-deleted' | 'client-disabled' | undefined
 
 function isRemoved(change: Change): boolean {
   return change['@removed'] !== undefined;
-}
-
-function everything(
-  cause: Cause,
-  provider: string,
-  lost?: { readonly api: string; readonly scopes: readonly string[] },
-): Trigger {
-  const trigger: Trigger = { key: providerKey(provider), cause, fullRead: true, urgent: true };
-  if (lost === undefined || lost.scopes.length === 0) return trigger;
-  return { ...trigger, evidence: [{ provider, ...lost }] };
-}
-
-/** Somebody changed this one client, so whatever the re-read finds missing from it was taken away on purpose. */
-function touched(key: Key, named: Omit<Evidence, 'provider'>, cause: Cause, provider: string): Trigger {
-  return { key, cause, urgent: true, evidence: [{ provider, ...named }] };
-}
-
-function orderOf(
-  kind: RevocationOrder['kind'],
-  id: Pick<RevocationOrder, 'clientId' | 'internalId'>,
-  cause: Cause,
-  provider: string,
-): RevocationOrder {
-  return { kind, provider, ...id, at: cause.receivedAt, cause };
 }

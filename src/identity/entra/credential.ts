@@ -5,26 +5,26 @@ import { type ClientAuth, ClientSecretPost, modifyAssertion, PrivateKeyJwt } fro
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 
-/** What proves scopemesh to the login endpoint; exactly one. */
+/** How scopemesh authenticates to the login endpoint. */
 export type EntraCredential =
   | { readonly kind: 'secret'; readonly clientSecret: Secret }
   /** PEM files. */
   | { readonly kind: 'certificate'; readonly certFile: string; readonly keyFile: string }
-  /** A file with a JWT of another issuer that the app registration trusts, replaced by whoever issues it. */
+  /** A file with a JWT from another issuer that the app registration trusts. The issuer replaces the file. */
   | { readonly kind: 'federated'; readonly assertionFile: string };
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 /**
- * Files are read anew for each token, so that what rotates them needs no restart. An assertion of a certificate is
- * signed with PS256 and names the certificate by `x5t#S256`
+ * Files are read again for each token, so that a rotation needs no restart. The assertion of a certificate is signed with
+ * PS256 and names the certificate by `x5t#S256`
  * (https://learn.microsoft.com/entra/identity-platform/certificate-credentials).
  */
 export function toClientAuth(credential: EntraCredential): ClientAuth {
   switch (credential.kind) {
     case 'secret':
       return ClientSecretPost(credential.clientSecret.reveal());
-    // The library awaits what a client authentication returns, which its type does not say.
+    // The library awaits the returned promise, although the type does not say so.
     case 'certificate':
       return async (server, client, body, headers) => {
         const { certFile, keyFile } = credential;
@@ -51,13 +51,13 @@ export function toClientAuth(credential: EntraCredential): ClientAuth {
   }
 }
 
-/** ERR_CONFIG with the file's name alone: what is in it is secret. */
+/** Throws ERR_CONFIG with only the name of the file, because its content is secret. */
 async function read<T>(file: string, parse: (content: Buffer) => T): Promise<T> {
   try {
     return parse(await readFile(file));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    const message = `the credential in ${file} cannot be read (${code}); it must be there, in PEM for a certificate`;
+    const message = `the credential file ${file} cannot be read (${code}); check that it exists and, for a certificate, that it is PEM`;
     throw new SyncError('ERR_CONFIG', message, { retriable: true });
   }
 }

@@ -1,13 +1,14 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Logger } from '../../observe.js';
+import { digestOf } from '../digest.js';
 import { parseJson } from '../http-client.js';
-import { errorCodeOf, type GraphApi, incomplete } from './graph-api.js';
-import { parse } from './pages.js';
+import { incomplete } from '../read-errors.js';
+import { parseShape } from '../records.js';
+import { errorCodeOf, type GraphApi } from './graph-api.js';
 import { APPLICATION_OPTIONAL, guid, PRINCIPAL_OPTIONAL } from './principal.js';
 import { createSelection, type Selection } from './selection.js';
 
-/** The collections of which Graph tells the changes, with what of each is watched. */
+/** The collections whose changes Graph reports, and the watched properties of each. */
 const WATCHED = {
   applications: 'id,appId,isFallbackPublicClient,passwordCredentials,keyCredentials',
   servicePrincipals:
@@ -16,16 +17,13 @@ const WATCHED = {
   users: 'id,accountEnabled',
   groups: 'id,members',
 } as const;
-/** Watched too, where Graph knows them. */
+/** Watched too if Graph knows them. */
 const OPTIONAL: Partial<Record<keyof typeof WATCHED, readonly string[]>> = {
   applications: APPLICATION_OPTIONAL,
   servicePrincipals: PRINCIPAL_OPTIONAL,
 };
-/** A delta link watches for ever what was selected when it began: one of another making would miss the rest. */
-export const WATCHING = createHash('sha256')
-  .update(JSON.stringify([WATCHED, OPTIONAL]))
-  .digest('base64url')
-  .slice(0, 8);
+/** A delta link watches what was selected when it was created, so a link for other properties cannot be used. */
+export const WATCHING = digestOf([WATCHED, OPTIONAL]).slice(0, 8);
 
 export type Selections = Readonly<Record<keyof typeof WATCHED, Selection>>;
 
@@ -54,7 +52,7 @@ export const COLLECTIONS = ['applications', 'servicePrincipals', 'oauth2Permissi
 
 const offered = z.array(z.object({ value: z.string().nullish(), isEnabled: z.boolean().nullish() }));
 
-/** An object that changed: its id, and at least the properties that did. */
+/** A changed object: its ID, and at least the properties that changed. */
 const CHANGE = z.object({
   id: z.string().min(1).max(255),
   '@odata.type': z.string().optional(),
@@ -83,18 +81,18 @@ const PAGE = z.object({
 
 export interface Round {
   readonly changes: readonly Change[];
-  /** Where the next round begins. */
+  /** The start of the next round. */
   readonly link: string;
-  /** `link` was not understood any more, or too much changed to tell: changes are lost. */
+  /** Graph did not accept `link` any more, or too much changed: changes are lost. */
   readonly gap: boolean;
 }
 
-const MOST_PAGES = 500;
+const MAX_PAGES = 500;
 
 /**
- * One round of a delta query (https://learn.microsoft.com/graph/delta-query-overview) from `link`, or from now on. A
- * link that Graph has forgotten (410, or 400 for a token it cannot use; those of a directory last seven days) makes a
- * gap and a new beginning.
+ * One round of a delta query (https://learn.microsoft.com/graph/delta-query-overview) from `link`, or from now on. If Graph
+ * has forgotten the link (410, or 400 for a token that it cannot use; directory links last seven days), there is a gap and a
+ * new start.
  */
 export async function readDelta(
   api: GraphApi,
@@ -103,43 +101,44 @@ export async function readDelta(
   selections: Selections,
   signal: AbortSignal,
 ): Promise<Round> {
-  const told =
+  const place = api.placeOf(`changes of ${collection}`);
+  const continued =
     link === undefined ? undefined : await follow(api, collection, new URL(link), undefined, signal);
-  if (told !== undefined) return { ...told, gap: false };
+  if (continued !== undefined) return { ...continued, gap: false };
   const selection = selections[collection];
-  const begun = await follow(api, collection, startOf(api, collection, selection), selection, signal);
-  if (begun === undefined) throw incomplete(`${api.placeOf(`changes of ${collection}`)}: no end in sight`);
-  return { changes: [], link: begun.link, gap: link !== undefined };
+  const started = await follow(api, collection, startOf(api, collection, selection), selection, signal);
+  if (started === undefined) throw incomplete(place, `there are more than ${MAX_PAGES} pages`);
+  return { changes: [], link: started.link, gap: link !== undefined };
 }
 
 function startOf(api: GraphApi, collection: keyof typeof WATCHED, selection: Selection): URL {
   return api.addressOf(`/${collection}/delta`, { $deltatoken: 'latest', $select: selection.fields });
 }
 
-/** `begun` with, where it does not go on from a stored link. */
+/** `selection` is undefined if `from` is a stored link. */
 async function follow(
   api: GraphApi,
   collection: keyof typeof WATCHED,
   from: URL,
-  begun: Selection | undefined,
+  selection: Selection | undefined,
   signal: AbortSignal,
 ): Promise<Omit<Round, 'gap'> | undefined> {
   const place = api.placeOf(`changes of ${collection}`);
   const changes: Change[] = [];
   const seen = new Set<string>();
   for (let url = from; ; ) {
-    if (seen.has(url.href)) throw incomplete(`${place}: nextLink leads back to a page already read`);
-    if (seen.size === MOST_PAGES) return undefined;
+    if (seen.has(url.href)) throw incomplete(place, 'a page leads back to one that was already read');
+    if (seen.size === MAX_PAGES) return undefined;
     seen.add(url.href);
     const answer = await api.send(url, place, {}, signal);
-    if (begun === undefined && isForgotten(answer.status, errorCodeOf(answer))) return undefined;
-    if (seen.size === 1 && begun?.narrow(answer, url)) {
+    if (selection === undefined && isForgotten(answer.status, errorCodeOf(answer))) return undefined;
+    if (seen.size === 1 && selection?.narrow(answer, url)) {
       seen.clear();
-      url = startOf(api, collection, begun);
+      url = startOf(api, collection, selection);
       continue;
     }
     if (answer.status !== 200) throw api.refusalOf(answer, place);
-    const page = parse(PAGE, parseJson(answer, place), place);
+    const page = parseShape(PAGE, parseJson(answer, place), place);
     changes.push(...page.value);
     const deltaLink = page['@odata.deltaLink'];
     if (deltaLink !== undefined) return { changes, link: api.linkOf(deltaLink, place).href };

@@ -1,18 +1,18 @@
 import type { Clock } from '../../clock.js';
-import { ClientUnreadable, SyncError } from '../../errors.js';
+import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
+import { incomplete, wrongShape } from '../read-errors.js';
 import {
-  eachAlone,
+  invalidRecords,
   type ListRecord,
-  readable,
-  readingOf,
-  refuseIfAllSpoilt,
-  spoilt,
+  readForClient,
+  recordOf,
+  requireValidRecord,
   textIn,
   toUnreadable,
-  wrongShape,
+  validRecords,
 } from '../records.js';
 import { checkAccess } from './access-checks.js';
 import {
@@ -24,7 +24,7 @@ import {
   readPermissionGrants,
   toGrants,
 } from './grants.js';
-import { type GraphApi, incomplete } from './graph-api.js';
+import type { GraphApi } from './graph-api.js';
 import { createTokenLifetimeReader, type TokenLifetimes } from './lifetimes.js';
 import { readMembersOf } from './members.js';
 import type { EntraNames } from './names.js';
@@ -53,21 +53,22 @@ export interface EntraDirectoryOptions {
   readonly api: GraphApi;
   readonly resources: EntraResources;
   readonly names: EntraNames;
-  /** Entries to a page; 999, the most that Graph gives, by default. */
+  /** Entries per page; 999, the maximum, by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-const ANY_PRINCIPAL = eachAlone(SERVICE_PRINCIPAL, 'id');
-const ANY_APPLICATION = eachAlone(APPLICATION, 'id');
+const ANY_PRINCIPAL = recordOf(SERVICE_PRINCIPAL, 'id');
+const ANY_APPLICATION = recordOf(APPLICATION, 'id');
 
-/** For a read of one client: what its APIs offer and the lifetimes that hang on them change seldom. */
+/** For reads of one client: what its APIs offer, and token lifetimes, change seldom. */
 const AGE_MS = 60_000;
 
 /**
- * The service principals of a tenant as clients: what may get tokens there, be its registration in this tenant or in
- * another, a managed identity, or an agent identity. Graph refuses what the token may not read rather than leave it out.
+ * The service principals of a tenant as clients: everything that may get tokens there. Its registration may be in this
+ * tenant or in another, or it may be a managed identity or an agent identity. Graph refuses what the token may not read; it
+ * does not leave it out.
  */
 export function createEntraDirectory(options: EntraDirectoryOptions): Directory {
   const { api, resources, names, clock, pageSize = 999 } = options;
@@ -75,11 +76,11 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   const objects = createEntraObjects(options);
   const lifetimeReader = createTokenLifetimeReader(options);
   const place = api.placeOf('service principals');
-  const selecting = (what: string, fields: string, optional: readonly string[]) =>
+  const selectionOf = (what: string, fields: string, optional: readonly string[]) =>
     createSelection({ provider, logger: options.logger, what, fields, optional });
-  const ofAll = {
-    principals: selecting('service principals', PRINCIPAL_FIELDS, PRINCIPAL_OPTIONAL),
-    applications: selecting('applications', APPLICATION_FIELDS, APPLICATION_OPTIONAL),
+  const selections = {
+    principals: selectionOf('service principals', PRINCIPAL_FIELDS, PRINCIPAL_OPTIONAL),
+    applications: selectionOf('applications', APPLICATION_FIELDS, APPLICATION_OPTIONAL),
   };
   const toClient = (
     principal: ServicePrincipal,
@@ -109,53 +110,51 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const lifetimes = await lifetimeReader.read(0, signal);
     const principalRecords = await readCollection(
       api,
-      { path: '/servicePrincipals', query, selection: ofAll.principals, what: 'service principals' },
+      { path: '/servicePrincipals', query, selection: selections.principals, what: 'service principals' },
       ANY_PRINCIPAL,
       signal,
     );
     const applicationRecords = await readCollection(
       api,
-      { path: '/applications', query, selection: ofAll.applications, what: 'applications' },
+      { path: '/applications', query, selection: selections.applications, what: 'applications' },
       ANY_APPLICATION,
       signal,
     );
-    refuseIfAllSpoilt(principalRecords, place);
-    const principals = readable(principalRecords);
-    const applications = readable(applicationRecords);
-    /** Why it cannot be told what a service principal is or holds: by its object id, and by its `appId`. */
+    requireValidRecord(principalRecords, place);
+    const principals = validRecords(principalRecords);
+    const applications = validRecords(applicationRecords);
+    /** Why a service principal, or its grants, are unknown: by its object ID, and by its `appId`. */
     const faults = new Map<string, string>();
-    const note = (records: readonly ListRecord<unknown>[], field: string, what: string) => {
-      for (const { fault, raw } of spoilt(records)) {
+    const addFaults = (records: readonly ListRecord<unknown>[], field: string, what: string) => {
+      for (const { fault, raw } of invalidRecords(records)) {
         const owner = textIn(raw, field);
-        // It may be anybody's, and so anybody may have lost it.
+        // A record without an owner may belong to any client, so any client may have lost something.
         if (owner === undefined) throw wrongShape(api.placeOf(what), fault);
         faults.set(owner, `${what}: ${fault}`);
       }
     };
-    note(applicationRecords, 'appId', 'applications');
+    addFaults(applicationRecords, 'appId', 'applications');
     const assignments: RoleAssignment[] = [];
     const permissionGrants: PermissionGrant[] = [];
     for (const resource of apis) {
       const assigned = await readAssignedTo(api, resource, pageSize, signal);
-      assignments.push(...assigned.read);
-      note(assigned.records, 'principalId', 'app role assignments');
+      assignments.push(...validRecords(assigned));
+      addFaults(assigned, 'principalId', 'app role assignments');
       const filter = `resourceId eq '${resource.principalId}'`;
       const granted = await readPermissionGrants(api, filter, pageSize, signal);
-      permissionGrants.push(...readable(granted));
-      note(granted, 'clientId', 'permission grants');
+      permissionGrants.push(...validRecords(granted));
+      addFaults(granted, 'clientId', 'permission grants');
     }
     const grants = toGrants(apis, assignments, permissionGrants, names);
     const byAppId = new Map(applications.map((each) => [each.appId, each]));
     const clients = principals.filter(isClient);
     const ids = new Set(clients.map(clientIdOf));
-    if (ids.size !== clients.length) throw incomplete(`${place}: two have the same client id`);
-    const unreadable: UnreadableClient[] = spoilt(principalRecords).flatMap(({ fault, raw }) =>
+    if (ids.size !== clients.length) throw incomplete(place, 'two have the same client id');
+    const unreadable: UnreadableClient[] = invalidRecords(principalRecords).flatMap(({ fault, raw }) =>
       isClientRecord(raw) ? [toUnreadable(clientIdIn(raw), fault)] : [],
     );
-    if (!ids.has(api.clientId) && !unreadable.some(({ clientId }) => clientId === api.clientId)) {
-      const message = `${place}: the one that reads is not among them; check clientId`;
-      throw new SyncError('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
-    }
+    if (!ids.has(api.clientId) && !unreadable.some(({ clientId }) => clientId === api.clientId))
+      throw incomplete(place, 'the service principal of scopemesh is not in the list; check clientId');
     const principalOf = new Map(principals.map((each) => [clientIdOf(each), each]));
     const blueprints = new Map<ServicePrincipal, Blueprint>();
     for (const principal of clients) {
@@ -165,9 +164,9 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       const ofBlueprint = unreadable.find((each) => each.clientId === id)?.why ?? faults.get(id);
       if (ofBlueprint !== undefined) faults.set(principal.id, `its blueprint: ${ofBlueprint}`);
     }
-    for (const principal of principals) names.learnPrincipal(principal.id, clientIdOf(principal));
-    for (const application of applications) names.learnApplication(application.id, application.appId);
-    names.learnedAll();
+    for (const principal of principals) names.principals.set(principal.id, clientIdOf(principal));
+    for (const application of applications) names.applications.set(application.id, application.appId);
+    names.complete();
     const found = clients.flatMap((principal) => {
       const clientId = clientIdOf(principal);
       const fault = faults.get(principal.id) ?? faults.get(clientId);
@@ -190,14 +189,14 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   const byClientId = async (clientId: string, signal: AbortSignal) => {
     const found = await objects.principalByAppId(clientId, signal);
     if (found !== undefined) return found;
-    // An agent identity may have no appId: its object id is its client id.
+    // An agent identity may have no appId. Then its object ID is its client ID.
     const agent = await objects.principalById(clientId, signal);
     return agent !== undefined && clientIdOf(agent) === clientId ? agent : undefined;
   };
 
   const complete = async (principal: ServicePrincipal, signal: AbortSignal): Promise<OAuthClient> => {
     const clientId = clientIdOf(principal);
-    const own = <T>(read: () => Promise<T>) => readingOf(clientId, place, read);
+    const own = <T>(read: () => Promise<T>) => readForClient(clientId, place, read);
     const [lifetimes, apis, application, blueprint, assigned, granted] = await Promise.all([
       lifetimeReader.read(AGE_MS, signal),
       resources.read(AGE_MS, signal),
@@ -206,14 +205,14 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       own(() => readAssignmentsOf(api, principal.id, pageSize, signal)),
       own(() => readPermissionGrants(api, `clientId eq '${principal.id}'`, pageSize, signal)),
     ]);
-    const [fault] = [...spoilt(assigned.records), ...spoilt(granted)];
+    const [fault] = [...invalidRecords(assigned), ...invalidRecords(granted)];
     if (fault !== undefined) throw new ClientUnreadable(place, clientId, fault.fault);
-    const assignments = assigned.read;
-    const permissionGrants = readable(granted);
+    const assignments = validRecords(assigned);
+    const permissionGrants = validRecords(granted);
     const isOld = assignments.some((assignment) => isUnknownRole(assignment, apis));
     const current = isOld ? await resources.read(0, signal) : apis;
-    names.learnPrincipal(principal.id, clientId);
-    if (application !== undefined) names.learnApplication(application.id, clientId);
+    names.principals.set(principal.id, clientId);
+    if (application !== undefined) names.applications.set(application.id, clientId);
     const grants = toGrants(current, assignments, permissionGrants, names).get(principal.id) ?? [];
     return toClient(principal, application, blueprint, grants, current, lifetimes);
   };
@@ -223,7 +222,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     readAll,
     async read(by, value, signal) {
       signal.throwIfAborted();
-      // Graph compares ids without case, but one client has one client id; nothing else is an id here.
+      // Graph ignores the case of IDs, but a client has one client ID. Any other value is no ID here.
       if (!isGuid(value) || value !== value.toLowerCase()) return undefined;
       const principal = await (by === 'clientId'
         ? byClientId(value, signal)
@@ -231,7 +230,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       return principal === undefined || !isClient(principal) ? undefined : complete(principal, signal);
     },
     readMembers(groups, signal) {
-      if (groups.length > 0) names.wantPeople();
+      if (groups.length > 0) names.wantsPeople = true;
       return readMembersOf(api, groups, pageSize, signal);
     },
     checkAccess: (signal) => checkAccess(api, signal),
@@ -239,7 +238,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   };
 }
 
-/** Whose record it is, as far as that can be told. */
+/** The client ID of an invalid record, as far as the record states it. */
 function clientIdIn(raw: unknown): string | undefined {
   const appId = textIn(raw, 'appId');
   if (appId !== undefined) return isGuid(appId) ? appId : undefined;

@@ -5,7 +5,7 @@ import type { ProviderParts } from '../provider-parts.js';
 import type { EventPoll } from '../source.js';
 import { createEntraDirectory } from './directory.js';
 import { createGraphApi, type GraphApiOptions } from './graph-api.js';
-import { createEntraNames } from './names.js';
+import { EntraNames } from './names.js';
 import { createEntraPoll } from './poll.js';
 import { createEntraResources } from './resources.js';
 import { createEntraSubscription, createUpkeep } from './subscription.js';
@@ -14,22 +14,22 @@ import { createEntraSource } from './webhook.js';
 export interface EntraOptions extends GraphApiOptions {
   /** The APIs whose scopes count: the `appId` of each, or one of its identifier URIs. */
   readonly apis: readonly string[];
-  /** Empty where no webhook is configured. */
+  /** Empty if no webhook is configured. */
   readonly webhookSecrets: readonly Secret[];
-  /** Where Graph can reach the webhook; without it nothing is subscribed to. */
+  /** The address of the webhook as Graph reaches it. Without it, nothing is subscribed to. */
   readonly webhookUrl?: string;
-  /** Whether changes of people matter from the start: the members of groups may be read in another process. */
+  /** Changes of people matter from the start: another process may read the members of groups. */
   readonly wantsPeople: boolean;
-  /** Entries to a page; 999 by default. */
+  /** Entries per page; 999 by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** A tenant with all its parts on one token, one transport and one memory of names. */
+/** A tenant. All parts share one access token, one transport and one name cache. */
 export function createEntra(options: EntraOptions): ProviderParts & { readonly poll: EventPoll } {
   const api = createGraphApi(options);
-  const names = createEntraNames(options);
+  const names = new EntraNames(options);
   const resources = createEntraResources({ ...options, api });
   const parts = {
     directory: createEntraDirectory({ ...options, api, resources, names }),

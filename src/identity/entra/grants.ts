@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Grant } from '../../model/client.js';
-import { eachAlone, type ListRecord, readable, textIn } from '../records.js';
+import { type ListRecord, recordOf, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import { readCollection } from './pages.js';
@@ -29,24 +29,20 @@ export type PermissionGrant = z.output<typeof PERMISSION_GRANT>;
 
 const NO_ROLE = '00000000-0000-0000-0000-000000000000';
 
-/** App roles of one API that service principals hold. */
+/** The app roles of one API that service principals hold. People and groups can hold app roles too. */
 export async function readAssignedTo(
   api: GraphApi,
   resource: EntraResource,
   pageSize: number,
   signal: AbortSignal,
-): Promise<Assignments> {
+): Promise<readonly ListRecord<RoleAssignment>[]> {
   const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo`;
-  const { read, records } = await readAssignments(api, path, pageSize, signal);
-  return {
-    read: read.filter(({ principalType }) => principalType === 'ServicePrincipal'),
-    // People and groups have app roles as well.
-    records: records.filter(
-      (each) =>
-        each.fault === undefined ||
-        (textIn(each.raw, 'principalType') ?? 'ServicePrincipal') === 'ServicePrincipal',
-    ),
-  };
+  const records = await readAssignments(api, path, pageSize, signal);
+  return records.filter((record) => {
+    const type =
+      record.fault === undefined ? record.value.principalType : textIn(record.raw, 'principalType');
+    return (type ?? 'ServicePrincipal') === 'ServicePrincipal';
+  });
 }
 
 export function readAssignmentsOf(
@@ -54,28 +50,21 @@ export function readAssignmentsOf(
   principalId: string,
   pageSize: number,
   signal: AbortSignal,
-): Promise<Assignments> {
+): Promise<readonly ListRecord<RoleAssignment>[]> {
   return readAssignments(api, `/servicePrincipals/${principalId}/appRoleAssignments`, pageSize, signal);
 }
 
-/** With the records that cannot be parsed. */
-export interface Assignments {
-  readonly read: readonly RoleAssignment[];
-  readonly records: readonly ListRecord<RoleAssignment>[];
-}
-
-async function readAssignments(
+function readAssignments(
   api: GraphApi,
   path: string,
   pageSize: number,
   signal: AbortSignal,
-): Promise<Assignments> {
+): Promise<readonly ListRecord<RoleAssignment>[]> {
   const collection = { path, query: { $top: pageSize }, what: 'app role assignments' };
-  const records = await readCollection(api, collection, eachAlone(ASSIGNMENT, 'id'), signal);
-  return { read: readable(records), records };
+  return readCollection(api, collection, recordOf(ASSIGNMENT, 'id'), signal);
 }
 
-/** Delegated scopes that an administrator consented to for everybody; `filter` says of which client or API. */
+/** The delegated scopes to which an administrator consented for everybody. `filter` selects a client or an API. */
 export function readPermissionGrants(
   api: GraphApi,
   filter: string,
@@ -83,15 +72,11 @@ export function readPermissionGrants(
   signal: AbortSignal,
 ): Promise<readonly ListRecord<PermissionGrant>[]> {
   const query = { $filter: `${filter} and consentType eq 'AllPrincipals'`, $top: pageSize };
-  return readCollection(
-    api,
-    { path: '/oauth2PermissionGrants', query, what: 'permission grants' },
-    eachAlone(PERMISSION_GRANT, 'id'),
-    signal,
-  );
+  const collection = { path: '/oauth2PermissionGrants', query, what: 'permission grants' };
+  return readCollection(api, collection, recordOf(PERMISSION_GRANT, 'id'), signal);
 }
 
-/** Whether an assignment is to a role that its API was not known to have: that knowledge is old, or the role disabled. */
+/** Whether an assigned role is unknown for its API. Then `resources` is old, or the role is disabled. */
 export function isUnknownRole(assignment: RoleAssignment, resources: readonly EntraResource[]): boolean {
   const resource = resources.find(({ principalId }) => principalId === assignment.resourceId);
   return (
@@ -100,9 +85,9 @@ export function isUnknownRole(assignment: RoleAssignment, resources: readonly En
 }
 
 /**
- * What each service principal may obtain. An app role counts for whom it is assigned to; a delegated scope only where
- * an administrator consented for everybody (`AllPrincipals`): the consent of one person lets the client act for that
- * person alone, and is no standing fact about the client.
+ * What each service principal may obtain. An app role counts for the principal to which it is assigned. A delegated scope
+ * counts only if an administrator consented for everybody (`AllPrincipals`): the consent of one person lets the client act
+ * for that person only, and is no property of the client.
  */
 export function toGrants(
   resources: readonly EntraResource[],
@@ -124,7 +109,7 @@ export function toGrants(
   for (const { id, clientId, consentType, resourceId, scope } of permissionGrants) {
     const resource = byId.get(resourceId);
     if (resource === undefined) continue;
-    names.learnGrant(id, clientId);
+    names.grants.set(id, clientId);
     if (consentType !== 'AllPrincipals') continue;
     for (const name of (scope ?? '').split(' '))
       if (resource.scopes.has(name)) add(clientId, resource.api, name);

@@ -1,26 +1,25 @@
-import type { Clock } from '../../clock.js';
-import { IncompleteRead } from '../../errors.js';
-import type { Metrics } from '../../observe.js';
 import { createAccessTokenSource } from '../access-token.js';
-import { createHttpClient, type HttpAnswer, type HttpRequest, parseJson, refusalOf } from '../http-client.js';
+import { type ApiOptions, bearer, createApiClient, type Query } from '../api-client.js';
+import { type HttpAnswer, type HttpRequest, parseJson } from '../http-client.js';
+import { incomplete } from '../read-errors.js';
 import { type EntraCredential, toClientAuth } from './credential.js';
 import { type EntraTenant, parseTenant } from './tenant.js';
 
-/** Microsoft Graph 1.0 for one tenant, as the application that scopemesh is there. */
+/** Microsoft Graph 1.0 for one tenant, read as the application of scopemesh there. */
 export interface GraphApi {
   readonly provider: string;
   readonly tenant: EntraTenant;
   /** In lower case, as Graph writes it. */
   readonly clientId: string;
-  /** `path` below `/v1.0`, its ids already known to be safe. */
+  /** `path` below `/v1.0`. Its IDs must be valid already. */
   addressOf(path: string, query: Query): URL;
-  /** A link that Graph wrote (`@odata.nextLink`), which must not lead elsewhere with the token. */
+  /** A link that Graph wrote (`@odata.nextLink`). It must not lead elsewhere, because it is requested with our token. */
   linkOf(link: unknown, place: string): URL;
-  /** The names of things asked for, for messages: no id, no client id. */
+  /** What was requested, for messages. It contains no object ID and no client ID. */
   placeOf(what: string): string;
-  /** The answer, whatever its status. */
+  /** Resolves with the answer, whatever its status. */
   send(url: URL, place: string, request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
-  /** JSON of a 200; undefined if Graph itself says that there is no such thing; else an error as of a Directory. */
+  /** The JSON of a 200. Undefined if Graph itself says that the object does not exist. Otherwise an error as of Directory. */
   find(path: string, query: Query, what: string, signal: AbortSignal): Promise<unknown>;
   refusalOf(answer: HttpAnswer, place: string): Error;
   /** Requests sent so far. */
@@ -28,47 +27,37 @@ export interface GraphApi {
   close(): Promise<void>;
 }
 
-export type Query = Readonly<Record<string, string | number>>;
-
-export interface GraphApiOptions {
-  readonly provider: string;
+export interface GraphApiOptions extends ApiOptions {
   readonly issuer: string;
   /** The origin of Microsoft Graph in the tenant's cloud. */
   readonly graph: string;
   readonly clientId: string;
   readonly credential: EntraCredential;
-  /** Allows plain http to other machines. */
-  readonly insecure?: boolean;
-  /** For one request; 10,000 by default. */
-  readonly timeoutMs?: number;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
 }
 
 export function createGraphApi(options: GraphApiOptions): GraphApi {
-  const { provider, clock, metrics, timeoutMs } = options;
+  const { provider } = options;
   const clientId = options.clientId.toLowerCase();
   const tenant = parseTenant(options.issuer, options.graph, options.insecure);
-  const http = createHttpClient({ provider, metrics, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  const client = createApiClient(options);
   const tokens = createAccessTokenSource({
-    provider,
+    ...options,
     issuer: tenant.issuer,
     plain: tenant.plain,
     clientId,
     authentication: toClientAuth(options.credential),
     parameters: { scope: `${tenant.graph}/.default` },
-    remedy: 'check clientId, its credential and that its enterprise application is enabled',
-    http,
-    clock,
+    remedy: 'check clientId and its credential, and that its enterprise application is enabled',
+    http: client.http,
   });
-  let requests = 0;
+  const authorize = bearer(tokens);
 
   const self: GraphApi = {
     provider,
     tenant,
     clientId,
     addressOf(path, query) {
-      // A space must be %20 and $ itself: Graph does not read the form encoding of URLSearchParams everywhere.
+      // A space must be %20 and $ must stay $. Graph does not accept the form encoding of URLSearchParams everywhere.
       const parts = Object.entries(query).map(
         ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
       );
@@ -76,46 +65,39 @@ export function createGraphApi(options: GraphApiOptions): GraphApi {
     },
     linkOf(link, place) {
       const url = typeof link === 'string' && URL.canParse(link) ? new URL(link) : undefined;
-      if (url === undefined || url.origin !== tenant.graph || !url.pathname.startsWith('/v1.0/')) {
-        throw incomplete(`${place}: a link leaves ${tenant.graph}/v1.0, where the token must not go`);
-      }
-      return url;
+      if (url?.origin === tenant.graph && url.pathname.startsWith('/v1.0/')) return url;
+      throw incomplete(
+        place,
+        `a link leads away from ${tenant.graph}/v1.0, where the access token must not go`,
+      );
     },
     placeOf: (what) => `provider ${provider}, Microsoft Graph, ${what}`,
-    async send(url, place, request, signal) {
-      let token = await tokens.get(signal);
-      for (let attempt = 1; ; attempt++) {
-        requests++;
-        const headers = { ...request.headers, authorization: `Bearer ${token}` };
-        const answer = await http.request(url, place, { ...request, headers }, signal);
-        // Continuous access evaluation may end a token early: worth one new one.
-        if (answer.status !== 401 || attempt > 1) return answer;
-        token = await tokens.get(signal, token);
-      }
-    },
+    send: (url, place, request, signal) => client.send(url, place, request, authorize, signal),
     async find(path, query, what, signal) {
       const place = self.placeOf(what);
       const answer = await self.send(self.addressOf(path, query), place, {}, signal);
       if (answer.status === 200) return parseJson(answer, place);
-      if (answer.status === 404 && errorCodeOf(answer) === 'Request_ResourceNotFound') return undefined;
-      throw self.refusalOf(answer, place);
+      if (isNotFound(answer)) return undefined;
+      throw client.refusal(answer, place);
     },
-    refusalOf: (answer, place) => refusalOf(answer, place, clock),
+    refusalOf: client.refusal,
     get requests() {
-      return requests;
+      return client.requests;
     },
     async close() {
       tokens.close();
-      await http.close();
+      await client.http.close();
     },
   };
   return self;
 }
 
-/**
- * `error.code` of Graph's error (https://learn.microsoft.com/graph/errors); undefined for the answer of anybody else,
- * say of a proxy.
- */
+/** Graph itself says that the object does not exist. */
+export function isNotFound(answer: HttpAnswer): boolean {
+  return answer.status === 404 && errorCodeOf(answer) === 'Request_ResourceNotFound';
+}
+
+/** `error.code` of Graph's error (https://learn.microsoft.com/graph/errors). Undefined if another server answers. */
 export function errorCodeOf(answer: HttpAnswer): string | undefined {
   try {
     const body: unknown = JSON.parse(new TextDecoder().decode(answer.body));
@@ -125,8 +107,4 @@ export function errorCodeOf(answer: HttpAnswer): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-export function incomplete(message: string): IncompleteRead {
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
 }

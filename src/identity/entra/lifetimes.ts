@@ -6,21 +6,21 @@ import type { GraphApi } from './graph-api.js';
 import { readCollection } from './pages.js';
 import { guid } from './principal.js';
 
-/** How long access tokens last, by what their policies hang on. */
+/** The lifetimes of access tokens, by the objects that their policies apply to. */
 export interface TokenLifetimes {
-  /** The shortest that can govern a token between these objects (applications, service principals), in seconds. */
+  /** The shortest lifetime that can apply to a token between these applications and service principals, in seconds. */
   shortest(holders: readonly (string | undefined)[]): number;
 }
 
 export interface TokenLifetimeReader {
-  /** Not older than `maxAgeMs`. Throws as a Directory does, but not where the permission is missing. */
+  /** Not older than `maxAgeMs`. Throws as a Directory does, except for a missing permission. */
   read(maxAgeMs: number, signal: AbortSignal): Promise<TokenLifetimes>;
 }
 
-/** Without a policy a lifetime is picked at random between 60 and 90 minutes: the lower end. */
+/** Without a policy Entra chooses a random lifetime between 60 and 90 minutes. The lower end counts. */
 const DEFAULT_SECONDS = 3600;
-/** No policy can make it shorter: what is assumed where policies cannot be read. */
-const LEAST_SECONDS = 600;
+/** The shortest lifetime that a policy can set. It is assumed if policies cannot be read. */
+const MIN_SECONDS = 600;
 
 const POLICY = z.object({
   id: guid,
@@ -30,8 +30,8 @@ const POLICY = z.object({
 const HOLDER = z.object({ id: guid });
 
 /**
- * Token lifetime policies (https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes). Which of
- * several governs depends on the API more than on the client; the shortest of all that may is never too long.
+ * Token lifetime policies (https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes). The API rather
+ * than the client decides which of several policies applies. The shortest of all candidates is never too long.
  */
 export function createTokenLifetimeReader(options: {
   readonly api: GraphApi;
@@ -39,8 +39,8 @@ export function createTokenLifetimeReader(options: {
   readonly logger: Logger;
 }): TokenLifetimeReader {
   const { api, clock, logger } = options;
-  let held: { readonly lifetimes: TokenLifetimes; readonly readAt: number } | undefined;
-  let warned = false;
+  let cached: { readonly lifetimes: TokenLifetimes; readonly readAt: number } | undefined;
+  let hasWarned = false;
 
   const readPolicies = async (signal: AbortSignal): Promise<TokenLifetimes> => {
     const path = '/policies/tokenLifetimePolicies';
@@ -67,24 +67,27 @@ export function createTokenLifetimeReader(options: {
 
   return {
     async read(maxAgeMs, signal) {
-      if (held !== undefined && clock.now() - held.readAt < maxAgeMs) return held.lifetimes;
+      if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.lifetimes;
       const readAt = clock.now();
       const lifetimes = await readPolicies(signal).catch((error: unknown): TokenLifetimes => {
         if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
-        if (!warned) {
+        if (!hasWarned) {
           const remedy = 'grant the application permission Policy.Read.All';
-          logger.warn({ provider: api.provider, remedy }, 'token lifetime policies cannot be read');
+          logger.warn(
+            { provider: api.provider, remedy },
+            'token lifetime policies cannot be read: 10 minutes are assumed',
+          );
         }
-        warned = true;
-        return { shortest: () => LEAST_SECONDS };
+        hasWarned = true;
+        return { shortest: () => MIN_SECONDS };
       });
-      held = { lifetimes, readAt };
+      cached = { lifetimes, readAt };
       return lifetimes;
     },
   };
 }
 
-/** Seconds of `AccessTokenLifetime`; undefined where the policy is about other tokens. */
+/** Seconds of `AccessTokenLifetime`; undefined if the policy is about other tokens. */
 function secondsOf(definition: readonly string[]): number | undefined {
   const lifetimes = definition.flatMap((text) => {
     const found = /"AccessTokenLifetime"\s*:\s*"([^"]*)"/.exec(text);
@@ -93,10 +96,10 @@ function secondsOf(definition: readonly string[]): number | undefined {
   return lifetimes.length === 0 ? undefined : Math.min(...lifetimes);
 }
 
-/** `[d.]hh:mm:ss`; of another form it is taken for the shortest there can be. */
+/** `[d.]hh:mm:ss`. Any other form counts as the shortest possible lifetime. */
 function toSeconds(text: string): number {
   const parts = /^(?:(\d{1,3})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})$/.exec(text);
-  if (parts === null) return LEAST_SECONDS;
+  if (parts === null) return MIN_SECONDS;
   const [days, hours, minutes, seconds] = parts.slice(1).map((part) => Number(part ?? 0));
   return (((days ?? 0) * 24 + (hours ?? 0)) * 60 + (minutes ?? 0)) * 60 + (seconds ?? 0);
 }

@@ -1,10 +1,9 @@
 import type { z } from 'zod';
 import { ClientUnreadable } from '../../errors.js';
 import type { Logger } from '../../observe.js';
-import { textIn } from '../records.js';
+import { parseShape, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
-import { parse } from './pages.js';
 import {
   APPLICATION,
   APPLICATION_OPTIONAL,
@@ -17,12 +16,12 @@ import {
 } from './principal.js';
 import { createSelection, findSelected, type Selection } from './selection.js';
 
-/** Service principals and applications, one at a time. Undefined is what Graph itself says is not there. */
+/** Single service principals and applications. Undefined if Graph itself says that the object does not exist. */
 export interface EntraObjects {
   principalById(id: string, signal: AbortSignal): Promise<ServicePrincipal | undefined>;
   principalByAppId(appId: string, signal: AbortSignal): Promise<ServicePrincipal | undefined>;
   application(appId: string, signal: AbortSignal): Promise<Application | undefined>;
-  /** The `appId` of an agent identity's blueprint; undefined for another, and where Graph tells of none. */
+  /** The `appId` of an agent identity's blueprint. Undefined for other principals, and if Graph states none. */
   blueprintIdOf(principal: ServicePrincipal, signal: AbortSignal): Promise<string | undefined>;
   blueprintOf(principal: ServicePrincipal, signal: AbortSignal): Promise<Blueprint | undefined>;
 }
@@ -33,62 +32,59 @@ export function createEntraObjects(options: {
   readonly logger: Logger;
 }): EntraObjects {
   const { api, names, logger } = options;
-  const selecting = (what: string, optional: readonly string[]) =>
+  const selectionOf = (what: string, optional: readonly string[]) =>
     createSelection({ provider: api.provider, logger, what, fields: 'id', optional });
-  const moreOfPrincipal = selecting('one service principal', PRINCIPAL_OPTIONAL);
-  const moreOfApplication = selecting('one application', APPLICATION_OPTIONAL);
 
   const find = async <T>(
     schema: z.ZodType<T>,
     path: string,
     what: string,
-    more: { readonly selection: Selection; readonly isTold: (found: T) => boolean },
+    more: { readonly selection: Selection; readonly isStated: (found: T) => boolean },
     signal: AbortSignal,
   ): Promise<T | undefined> => {
-    // All fields: Graph allows few requests that select the credentials.
+    // Without `$select`, because Graph limits the number of requests that select credentials.
     const answer = await api.find(path, {}, what, signal);
     if (answer === undefined) return undefined;
+    const place = api.placeOf(what);
     const parsed = schema.safeParse(answer);
     const [id, appId] = [textIn(answer, 'id'), textIn(answer, 'appId')];
-    // The object that was asked for, and no answer of something in between.
+    // It is the requested object, and not the answer of a server in between.
     if (!parsed.success && [id, appId].some((each) => each !== undefined && path.includes(each)))
-      throw new ClientUnreadable(api.placeOf(what), appId ?? id, 'a field has not the documented form');
-    const found = parse(schema, answer, api.placeOf(what));
-    if (more.isTold(found) || !more.selection.isWhole) return found;
-    // Some are told only where they are selected; without them this read would open what the complete one closed.
+      throw new ClientUnreadable(place, appId ?? id, 'a field does not have the documented form');
+    const found = parseShape(schema, answer, place);
+    if (more.isStated(found) || !more.selection.hasOptional) return found;
+    // Graph states some properties only if they are selected. Without them this read would open what the complete one closed.
     const rest = await findSelected(api, path, more.selection, what, signal);
-    return rest === undefined ? undefined : parse(schema, Object.assign({}, answer, rest), api.placeOf(what));
+    return rest === undefined ? undefined : parseShape(schema, Object.assign({}, answer, rest), place);
   };
-  const ofPrincipal = {
-    selection: moreOfPrincipal,
-    isTold: (found: ServicePrincipal) =>
+  const principalExtras = {
+    selection: selectionOf('one service principal', PRINCIPAL_OPTIONAL),
+    isStated: (found: ServicePrincipal) =>
       found.isDisabled !== undefined && (!isAgent(found) || found.agentIdentityBlueprintId !== undefined),
   };
-  const ofApplication = {
-    selection: moreOfApplication,
-    isTold: (found: Application) => found.isDisabled !== undefined,
+  const applicationExtras = {
+    selection: selectionOf('one application', APPLICATION_OPTIONAL),
+    isStated: (found: Application) => found.isDisabled !== undefined,
   };
+  const findPrincipal = (path: string, signal: AbortSignal) =>
+    find(SERVICE_PRINCIPAL, path, 'service principals', principalExtras, signal);
 
   const self: EntraObjects = {
-    principalById: (id, signal) =>
-      find(SERVICE_PRINCIPAL, `/servicePrincipals/${id}`, 'service principals', ofPrincipal, signal),
-    principalByAppId: (appId, signal) =>
-      find(
-        SERVICE_PRINCIPAL,
-        `/servicePrincipals(appId='${appId}')`,
-        'service principals',
-        ofPrincipal,
-        signal,
-      ),
+    principalById: (id, signal) => findPrincipal(`/servicePrincipals/${id}`, signal),
+    principalByAppId: (appId, signal) => findPrincipal(`/servicePrincipals(appId='${appId}')`, signal),
     application: (appId, signal) =>
-      find(APPLICATION, `/applications(appId='${appId}')`, 'applications', ofApplication, signal),
+      find(APPLICATION, `/applications(appId='${appId}')`, 'applications', applicationExtras, signal),
     async blueprintIdOf(principal, signal) {
       if (!isAgent(principal)) return undefined;
-      // An agent identity keeps the blueprint that it was made from: what no list tells is asked for once.
-      const known = principal.agentIdentityBlueprintId ?? names.blueprintOf(principal.id);
+      // The blueprint of an agent identity never changes, so it is read once if the list does not state it.
+      const known =
+        principal.agentIdentityBlueprintId == null
+          ? names.agents.get(principal.id)
+          : { blueprint: principal.agentIdentityBlueprintId };
       const found = known === undefined ? await self.principalById(principal.id, signal) : undefined;
-      const blueprint = (known ?? found?.agentIdentityBlueprintId)?.toLowerCase();
-      names.learnAgent(principal.id, blueprint ?? null);
+      const id = known === undefined ? found?.agentIdentityBlueprintId : known.blueprint;
+      const blueprint = id?.toLowerCase();
+      names.agents.set(principal.id, { blueprint });
       return blueprint;
     },
     async blueprintOf(principal, signal) {

@@ -1,14 +1,15 @@
-import { createHash } from 'node:crypto';
-import { providerKey } from '../../model/key.js';
+import { digestOf } from '../digest.js';
+import { membersRead } from '../effects.js';
 import type { IdentityEvent } from '../source.js';
+import { chunks } from './changes.js';
 import type { Change, PeopleCollection, Round } from './delta.js';
 
-/** So that no trigger grows without end; those of one key are worked off together. */
-const MOST_NAMED = 500;
+/** People and groups that one trigger names. Triggers of one key are processed together. */
+const MAX_NAMED = 500;
 
 /**
- * One event for a whole round of changes of users or groups: whoever belongs to the mapped groups is read anew. Graph
- * itself said whose account ended and who left which group, so that is evidence.
+ * One event for a round of changes of users or groups: the members of the mapped groups are read again. Graph itself says
+ * whose account ended and who left which group, so that is evidence.
  */
 export function toPeopleEvents(
   collection: PeopleCollection,
@@ -16,17 +17,12 @@ export function toPeopleEvents(
   context: { readonly provider: string; readonly link: string | undefined; readonly receivedAt: string },
 ): readonly IdentityEvent[] {
   const { provider, link, receivedAt } = context;
-  const changes = round.changes.filter((change) => concerns(collection, change));
-  // A round that begins tells nothing of what came before it.
+  const changes = round.changes.filter((change) => isRelevant(collection, change));
+  // A first round says nothing about the changes before it, so it always leads to a read.
   if (changes.length === 0 && link !== undefined && !round.gap) return [];
-  const parts = Array.from({ length: Math.max(Math.ceil(changes.length / MOST_NAMED), 1) }, (_, at) =>
-    changes.slice(at * MOST_NAMED, (at + 1) * MOST_NAMED),
-  );
+  const parts = changes.length === 0 ? [[]] : chunks(changes, MAX_NAMED);
   return parts.map((part) => {
-    const digest = createHash('sha256')
-      .update(JSON.stringify([link ?? receivedAt, part]))
-      .digest('base64url');
-    const id = `delta/${collection}/${digest}`;
+    const id = `delta/${collection}/${digestOf([link ?? receivedAt, part])}`;
     const cause = { kind: 'poll', eventId: id, receivedAt } as const;
     const groups = collection === 'groups' ? part.map((change) => change.id) : [];
     const people = part.flatMap(lostPeople);
@@ -34,14 +30,13 @@ export function toPeopleEvents(
       ...(groups.length === 0 ? {} : { groups }),
       ...(people.length === 0 ? {} : { people }),
     };
-    const evidence = groups.length + people.length === 0 ? {} : { evidence: [{ provider, ...named }] };
-    const trigger = { key: providerKey(provider), cause, urgent: true, members: true, ...evidence };
-    return { id, triggers: [trigger], orders: [] };
+    const evidence = groups.length + people.length === 0 ? [] : [{ provider, ...named }];
+    return { id, triggers: [membersRead(provider, cause, { evidence })], orders: [] };
   });
 }
 
-/** Groups change their names too. */
-function concerns(collection: PeopleCollection, change: Change): boolean {
+/** A group that only changes its name does not matter. */
+function isRelevant(collection: PeopleCollection, change: Change): boolean {
   return collection === 'users' || change['@removed'] !== undefined || change['members@delta'] != null;
 }
 

@@ -8,7 +8,7 @@ export const guid = z.string().refine(isGuid);
 const credential = z.object({ startDateTime: z.string().nullish(), endDateTime: z.string().nullish() });
 type Credential = z.output<typeof credential>;
 
-/** Some kinds of principals have no such list; without it a client is told less of, and confirms nothing. */
+/** Some kinds of principals have no such list. */
 const list = <T>(entry: z.ZodType<T>) =>
   z
     .array(entry)
@@ -16,9 +16,9 @@ const list = <T>(entry: z.ZodType<T>) =>
     .transform((entries) => entries ?? []);
 
 /**
- * _Deactivate_ of an app registration, reflected on its service principals; null is enabled
- * (https://learn.microsoft.com/entra/identity/enterprise-apps/deactivate-app-registration). Where Graph 1.0 does not tell
- * it, nothing is known of it.
+ * _Deactivate_ of an app registration, which its service principals show too; null means enabled
+ * (https://learn.microsoft.com/entra/identity/enterprise-apps/deactivate-app-registration). Undefined if Graph 1.0 does not
+ * report it.
  */
 const isDisabled = z.boolean().nullish();
 
@@ -28,13 +28,13 @@ export const SERVICE_PRINCIPAL = z.object({
   id: guid,
   appId: guid.nullish(),
   displayName: z.string().max(1024).nullish(),
-  // What Graph leaves out must not pass for enabled; null, which it may say, does not either.
+  // Required, because a missing value must not count as enabled. Graph may say null, which does not either.
   accountEnabled: z.boolean().nullable(),
   disabledByMicrosoftStatus: z.string().nullish(),
   isDisabled,
   servicePrincipalType: z.string().nullish(),
   appOwnerOrganizationId: z.string().nullish(),
-  /** Of an agent identity alone: the `appId` of what it was made from (https://learn.microsoft.com/graph/api/resources/agentidentity). */
+  /** Only of an agent identity: the `appId` of its blueprint (https://learn.microsoft.com/graph/api/resources/agentidentity). */
   agentIdentityBlueprintId: guid.nullish(),
   notes: z.string().max(16_384).nullish(),
   tags: list(z.string().max(16_384)),
@@ -47,7 +47,7 @@ export type ServicePrincipal = z.output<typeof SERVICE_PRINCIPAL>;
 export const PRINCIPAL_FIELDS =
   'id,appId,displayName,accountEnabled,disabledByMicrosoftStatus,servicePrincipalType,appOwnerOrganizationId,notes,tags,replyUrls,passwordCredentials,keyCredentials';
 
-/** Asked for where Graph knows them. */
+/** Selected if Graph knows them. */
 export const PRINCIPAL_OPTIONAL = ['isDisabled', 'agentIdentityBlueprintId'] as const;
 
 /** https://learn.microsoft.com/graph/api/resources/application */
@@ -64,58 +64,58 @@ export type Application = z.output<typeof APPLICATION>;
 export const APPLICATION_FIELDS = 'id,appId,isFallbackPublicClient,passwordCredentials,keyCredentials';
 export const APPLICATION_OPTIONAL = ['isDisabled'] as const;
 
-/** An agent identity has no application of its own: it signs in by its object id. */
+/** An agent identity has no application of its own. It signs in with its object ID. */
 export function clientIdOf(principal: ServicePrincipal): string {
   return principal.appId ?? principal.id;
 }
 
-/** Whether tokens are issued to such a principal; `Legacy` ones and those of social providers get none. */
+/** Whether tokens are issued to such a principal. `Legacy` ones and those of social providers get none. */
 export function isClient(principal: Pick<ServicePrincipal, 'servicePrincipalType'>): boolean {
   return !['Legacy', 'SocialIdp'].includes(principal.servicePrincipalType ?? '');
 }
 
-/** What of an agent identity's blueprint is in this tenant. */
+/** The parts of an agent identity's blueprint that are in this tenant. */
 export interface Blueprint {
   readonly principal: ServicePrincipal | undefined;
   readonly application: Application | undefined;
 }
 
-export interface Surroundings {
+export interface PrincipalContext {
   readonly provider: string;
   readonly tenantId: string;
   readonly nowMs: number;
-  /** The registration in this tenant, if it is here. */
+  /** The registration, if it is in this tenant. */
   readonly application: Application | undefined;
-  /** Of an agent identity, as far as it is known. */
+  /** Of an agent identity, as far as known. */
   readonly blueprint?: Blueprint | undefined;
   readonly grants: readonly Grant[];
   readonly lifetimeSeconds: number;
 }
 
-export function toOAuthClient(principal: ServicePrincipal, around: Surroundings): OAuthClient {
-  const { application } = around;
+export function toOAuthClient(principal: ServicePrincipal, context: PrincipalContext): OAuthClient {
+  const { application } = context;
   const kind = actorKindOf(principal);
   const credentials = [principal, ...(application === undefined ? [] : [application])].flatMap((each) => [
     ...each.passwordCredentials,
     ...each.keyCredentials,
   ]);
-  const secretCreatedAt = oldestInUse(credentials, around.nowMs);
+  const secretCreatedAt = oldestInUse(credentials, context.nowMs);
   return {
-    provider: around.provider,
+    provider: context.provider,
     clientId: clientIdOf(principal),
     internalId: principal.id,
     ...(principal.displayName == null ? {} : { name: principal.displayName }),
-    enabled: isEnabled(principal, around),
+    enabled: isEnabled(principal, context),
     grantTypes: grantTypesOf(principal, application, credentials.length > 0),
-    grants: around.grants,
-    accessTokenLifetimeSeconds: around.lifetimeSeconds,
+    grants: context.grants,
+    accessTokenLifetimeSeconds: context.lifetimeSeconds,
     ...(secretCreatedAt === undefined ? {} : { secretCreatedAt }),
     attributes: attributesOf(principal, application),
     ...(kind === undefined ? {} : { actorKind: kind }),
   };
 }
 
-/** Whether neither an administrator nor Microsoft disabled it; where it is not said (null) it does not pass for enabled. */
+/** Whether neither an administrator nor Microsoft disabled it. An unknown value (null) does not count as enabled. */
 export function isSwitchedOn(
   principal: Pick<ServicePrincipal, 'accountEnabled' | 'disabledByMicrosoftStatus'>,
 ): boolean {
@@ -123,17 +123,17 @@ export function isSwitchedOn(
   return principal.accountEnabled === true && ['', 'NotDisabled'].includes(byMicrosoft);
 }
 
-function isEnabled(principal: ServicePrincipal, around: Surroundings): boolean {
-  if (isOff({ principal, application: around.application })) return false;
+function isEnabled(principal: ServicePrincipal, context: PrincipalContext): boolean {
+  if (isOff({ principal, application: context.application })) return false;
   // "Disabling an agent identity blueprint prevents all its agent identities from authenticating"
   // (https://learn.microsoft.com/entra/agent-id/agent-blueprint).
-  if (around.blueprint !== undefined && isOff(around.blueprint)) return false;
-  // Without its registration no token is issued, and where that is another tenant's it cannot be seen from here.
-  const isOwn = principal.appOwnerOrganizationId?.toLowerCase() === around.tenantId;
-  return !(isOwn && principal.servicePrincipalType === 'Application' && around.application === undefined);
+  if (context.blueprint !== undefined && isOff(context.blueprint)) return false;
+  // Without its registration no token is issued. A registration of another tenant is not visible here.
+  const isOwn = principal.appOwnerOrganizationId?.toLowerCase() === context.tenantId;
+  return !(isOwn && principal.servicePrincipalType === 'Application' && context.application === undefined);
 }
 
-/** By what of it is here; absence says nothing. */
+/** A missing part says nothing. */
 function isOff({ principal, application }: Blueprint): boolean {
   const isPrincipalOff =
     principal !== undefined && (!isSwitchedOn(principal) || principal.isDisabled === true);
@@ -150,7 +150,7 @@ function actorKindOf(principal: ServicePrincipal): ActorKind | undefined {
   return principal.servicePrincipalType === 'ManagedIdentity' ? 'workload' : undefined;
 }
 
-/** Entra has no list of grant types: what a client can do follows from its redirect URIs and credentials. */
+/** Entra has no list of grant types. They follow from redirect URIs and credentials. */
 function grantTypesOf(
   principal: ServicePrincipal,
   application: Application | undefined,
@@ -158,7 +158,7 @@ function grantTypesOf(
 ): readonly string[] {
   const hasRedirect = principal.replyUrls.length > 0;
   const hasDeviceCode = application?.isFallbackPublicClient === true;
-  // Another tenant's credentials cannot be seen, nor federated ones; a client that cannot sign people in has some.
+  // Credentials of another tenant and federated ones are not visible. A client that cannot sign people in has some.
   const isConfidential = hasCredential || application === undefined || (!hasRedirect && !hasDeviceCode);
   return [
     ...(hasRedirect ? ['authorization_code'] : []),
@@ -167,12 +167,12 @@ function grantTypesOf(
   ];
 }
 
-/** A compromise is over when no credential from before it works any more: so the oldest that does counts. */
+/** A compromise is over when no credential from before it is valid any more. So the oldest valid one counts. */
 function oldestInUse(credentials: readonly Credential[], nowMs: number): string | undefined {
   const starts = credentials
     .filter(({ endDateTime }) => !(Date.parse(endDateTime ?? '') <= nowMs))
     .map(({ startDateTime }) => Date.parse(startDateTime ?? ''));
-  // One of unknown age may be the oldest.
+  // A credential of unknown age may be the oldest.
   const oldest = Math.min(...starts);
   return Number.isFinite(oldest) ? new Date(oldest).toISOString() : undefined;
 }
@@ -180,9 +180,9 @@ function oldestInUse(credentials: readonly Credential[], nowMs: number): string 
 const ATTRIBUTE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
 /**
- * `name: value` in the lines of the principal's notes and in its tags; notes come first. Tags of a registration in
- * another tenant appear on the principal here (as an agent identity's do from its blueprint), so that they would let a
- * stranger confirm a claim: they count only where the registration is this tenant's, or there is none.
+ * `name: value` in the lines of the principal's notes and in its tags; notes take precedence. Tags of a registration in
+ * another tenant appear on the principal here (as those of a blueprint appear on its agent identities), so a stranger could
+ * confirm a claim with them. They count only if the registration is in this tenant, or if there is none.
  */
 function attributesOf(
   principal: ServicePrincipal,
@@ -192,7 +192,7 @@ function attributesOf(
   const lines = [...(isOurs ? principal.tags : []), principal.notes ?? ''].flatMap((text) =>
     text.split(/\r?\n/),
   );
-  // Whoever may write notes must not make each read slow by them: no pattern that tries again and again.
+  // No backtracking pattern: long notes must not make each read slow.
   const found = lines.flatMap((line) => {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0)).trim();

@@ -1,28 +1,30 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
-import { type GraphApi, incomplete } from './graph-api.js';
-import { parse, readCollection } from './pages.js';
+import { incomplete } from '../read-errors.js';
+import { parseShape } from '../records.js';
+import type { GraphApi } from './graph-api.js';
+import { readCollection } from './pages.js';
 import { guid, isSwitchedOn } from './principal.js';
 import { isGuid } from './tenant.js';
 
-/** An API whose scopes count: a resource service principal with what it offers. */
+/** An API whose scopes count: a resource service principal and what it offers. */
 export interface EntraResource {
-  /** As configured, and as rules name it. */
+  /** The name in the configuration and in rules. */
   readonly api: string;
   readonly principalId: string;
-  /** Of its registration, if that is in this tenant: token lifetime policies may hang on it. */
+  /** Its registration, if it is in this tenant: token lifetime policies may apply to it. */
   readonly applicationId: string | undefined;
-  /** Enabled app roles for applications, by their ids; none while the API is disabled. */
+  /** Enabled app roles for applications, by ID. Empty while the API is disabled. */
   readonly roles: ReadonlyMap<string, string>;
-  /** Enabled delegated scopes; none while the API is disabled. */
+  /** Enabled delegated scopes. Empty while the API is disabled. */
   readonly scopes: ReadonlySet<string>;
 }
 
 export interface EntraResources {
   /** Every configured API that exists, not older than `maxAgeMs`. Throws as a Directory does. */
   read(maxAgeMs: number, signal: AbortSignal): Promise<readonly EntraResource[]>;
-  /** What was read last, however old. */
+  /** The last read, however old. */
   readonly known: readonly EntraResource[];
 }
 
@@ -52,7 +54,7 @@ export function createEntraResources(options: {
   readonly logger: Logger;
 }): EntraResources {
   const { api, apis, clock, logger } = options;
-  let held: { readonly resources: readonly EntraResource[]; readonly readAt: number } | undefined;
+  let cached: { readonly resources: readonly EntraResource[]; readonly readAt: number } | undefined;
   const missing = new Set<string>();
 
   const find = async (name: string, signal: AbortSignal): Promise<z.output<typeof RESOURCE> | undefined> => {
@@ -60,7 +62,7 @@ export function createEntraResources(options: {
     if (isGuid(name)) {
       const path = `/servicePrincipals(appId='${name.toLowerCase()}')`;
       const answer = await api.find(path, { $select: FIELDS }, WHAT, signal);
-      return answer === undefined ? undefined : parse(RESOURCE, answer, place);
+      return answer === undefined ? undefined : parseShape(RESOURCE, answer, place);
     }
     const query = {
       // A quote in an OData literal is doubled.
@@ -74,7 +76,10 @@ export function createEntraResources(options: {
       signal,
     );
     if (found.length > 1)
-      throw incomplete(`${place}: several have one identifier URI; write an appId under apis`);
+      throw incomplete(
+        place,
+        'several have the same identifier URI; write the appId of one of them under apis',
+      );
     return found[0];
   };
 
@@ -82,8 +87,8 @@ export function createEntraResources(options: {
     const found = await find(name, signal);
     if (found === undefined) {
       if (!missing.has(name)) {
-        const remedy = 'check apis: an appId or identifier URI of an enterprise application of this tenant';
-        logger.warn({ provider: api.provider, remedy }, 'an API whose scopes should count does not exist');
+        const remedy = 'check apis: write the appId or an identifier URI of an enterprise application';
+        logger.warn({ provider: api.provider, remedy }, 'an API under apis does not exist in the tenant');
       }
       missing.add(name);
       return [];
@@ -96,24 +101,24 @@ export function createEntraResources(options: {
 
   return {
     get known() {
-      return held?.resources ?? [];
+      return cached?.resources ?? [];
     },
     async read(maxAgeMs, signal) {
-      if (held !== undefined && clock.now() - held.readAt < maxAgeMs) return held.resources;
+      if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.resources;
       const readAt = clock.now();
       const resources: EntraResource[] = [];
       for (const name of apis) resources.push(...(await complete(name, signal)));
       const distinct = new Set(resources.map(({ principalId }) => principalId));
       if (distinct.size !== resources.length)
-        throw incomplete(`${api.placeOf(WHAT)}: two entries under apis mean the same API; write each once`);
-      held = { resources, readAt };
+        throw incomplete(api.placeOf(WHAT), 'two entries under apis are the same API; write each API once');
+      cached = { resources, readAt };
       return resources;
     },
   };
 }
 
 function idIn(application: unknown, api: GraphApi): string {
-  return parse(z.object({ id: guid }), application, api.placeOf('application')).id;
+  return parseShape(z.object({ id: guid }), application, api.placeOf('application')).id;
 }
 
 function toResource(
@@ -121,7 +126,7 @@ function toResource(
   found: z.output<typeof RESOURCE>,
   applicationId: string | undefined,
 ): EntraResource {
-  // No token is issued for an API that is disabled (AADSTS500014,
+  // No token is issued for a disabled API (AADSTS500014,
   // https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
   if (!isSwitchedOn(found))
     return { api, principalId: found.id, applicationId, roles: new Map(), scopes: new Set() };

@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
-import { clientKey, type Key } from '../../model/key.js';
+import { digestOf } from '../digest.js';
+import { clientEvidence, keyOfClient } from '../effects.js';
+import { incomplete } from '../read-errors.js';
+import { validRecords } from '../records.js';
 import type { IdentityEvent } from '../source.js';
 import { readAssignedTo } from './grants.js';
-import { type GraphApi, incomplete } from './graph-api.js';
+import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import type { EntraResource } from './resources.js';
 
-/** By service principal: its app role assignments at the APIs that count, each as the path under which it is found. */
+/** By service principal: its app role assignments at the APIs that count, each as the path of the assignment. */
 export type Roles = ReadonlyMap<string, readonly string[]>;
 
 export async function readRoles(
@@ -16,28 +18,25 @@ export async function readRoles(
   signal: AbortSignal,
 ): Promise<Roles> {
   const roles = new Map<string, string[]>();
-  for (const resource of resources) {
-    const { read } = await readAssignedTo(api, resource, pageSize, signal);
-    for (const { id, principalId } of read) {
+  for (const resource of resources)
+    for (const { id, principalId } of validRecords(await readAssignedTo(api, resource, pageSize, signal))) {
       const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo/${encodeURIComponent(id)}`;
       roles.set(principalId, [...(roles.get(principalId) ?? []), path]);
     }
-  }
   return new Map([...roles].map(([id, held]) => [id, held.toSorted()]));
 }
 
-/** With the APIs: where they change, so does what counts. */
-export function digestOf(roles: Roles, apis: readonly string[]): string {
-  const text = JSON.stringify([apis.toSorted(), [...roles].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
-  return createHash('sha256').update(text).digest('base64url');
+/** Includes the APIs, because other APIs mean that other roles count. */
+export function digestOfRoles(roles: Roles, apis: readonly string[]): string {
+  return digestOf([apis.toSorted(), [...roles].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
-/** Above this many, what is missing stays an inference, which the mass guard judges. */
-const MOST_CONFIRMED = 50;
+/** If more assignments are missing, they stay inferences, which the mass guard judges. */
+const MAX_CONFIRMED = 50;
 
 /**
- * The service principals of which Graph says, of each assignment by its id, that it is gone
- * (https://learn.microsoft.com/graph/api/approleassignment-get). IncompleteRead if one that the list lacks is there.
+ * The service principals for which Graph confirms, for each missing assignment by its ID, that it does not exist
+ * (https://learn.microsoft.com/graph/api/approleassignment-get). Throws IncompleteRead if one exists that the list lacks.
  */
 export async function confirmLost(
   api: GraphApi,
@@ -47,15 +46,15 @@ export async function confirmLost(
 ): Promise<ReadonlySet<string>> {
   const losers = [...before.keys()].filter((id) => lostOf(id, before, after).length > 0);
   const lost = losers.flatMap((id) => lostOf(id, before, after));
-  if (lost.length > MOST_CONFIRMED) return new Set();
+  if (lost.length > MAX_CONFIRMED) return new Set();
   const what = 'app role assignments';
   for (const path of lost)
     if ((await api.find(path, {}, what, signal)) !== undefined)
-      throw incomplete(`${api.placeOf(what)}: the list lacks one that is still there`);
+      throw incomplete(api.placeOf(what), 'an existing assignment is missing from the list');
   return new Set(losers);
 }
 
-/** One event for each service principal whose roles differ. */
+/** One event for each service principal whose roles changed. */
 export function toRoleEvents(
   before: Roles,
   after: Roles,
@@ -67,17 +66,13 @@ export function toRoleEvents(
   return ids.flatMap((principalId) => {
     const [had, has] = [before.get(principalId) ?? [], after.get(principalId) ?? []];
     if (JSON.stringify(had) === JSON.stringify(has)) return [];
-    // With the instant, because a client that changes back is a second event and not the first one again.
+    // The ID contains the time, because a client that changes back is a second event and not the first one repeated.
     const id = `roles/${principalId}/${receivedAt}`;
     const cause = { kind: 'poll', eventId: id, receivedAt } as const;
-    const clientId = names.clientIdOfPrincipal(principalId);
-    const key: Key =
-      clientId === undefined
-        ? { kind: 'client', provider, by: 'internalId', value: principalId }
-        : clientKey(provider, clientId);
-    const named = clientId === undefined ? {} : { clients: [clientId] };
+    const clientId = names.principals.get(principalId);
+    const key = keyOfClient(provider, clientId, principalId);
     const evidence = confirmed.has(principalId)
-      ? { evidence: [{ provider, internalIds: [principalId], ...named }] }
+      ? { evidence: [clientEvidence(provider, { clientId, internalId: principalId })] }
       : {};
     const urgent = lostOf(principalId, before, after).length > 0 ? { urgent: true } : {};
     return [{ id, triggers: [{ key, cause, ...urgent, ...evidence }], orders: [] }];

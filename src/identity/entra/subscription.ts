@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
+import { type Clock, isoInstant } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { type HttpAnswer, parseJson } from '../http-client.js';
+import { configError } from '../read-errors.js';
+import { parseShape, parseStored } from '../records.js';
 import type { EventSubscription } from '../source.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';
-import { parse, readCollection } from './pages.js';
+import { readCollection } from './pages.js';
 
-/** What lifecycle notifications asked for, until it is done. */
+/** The subscriptions for which a lifecycle notification requested a renewal. */
 export interface Upkeep {
-  note(lifecycleEvent: string, subscriptionId: string): void;
+  add(subscriptionId: string): void;
   isDue(subscriptionId: string): boolean;
   done(subscriptionId: string): void;
 }
@@ -18,8 +20,8 @@ export interface Upkeep {
 export function createUpkeep(): Upkeep {
   const due = new Set<string>();
   return {
-    note(_lifecycleEvent, subscriptionId) {
-      // The sender has proven itself; the bound is against one that has gone mad.
+    add(subscriptionId) {
+      // The sender is proven, but its errors must not fill the memory.
       if (due.size < 1000) due.add(subscriptionId);
     },
     isDue: (subscriptionId) => due.has(subscriptionId),
@@ -29,35 +31,35 @@ export function createUpkeep(): Upkeep {
 
 export interface EntraSubscriptionOptions {
   readonly api: GraphApi;
-  /** Where Graph is to send notifications: the address of this provider's webhook as seen from the internet. */
+  /** The address of this provider's webhook as Graph reaches it. */
   readonly url: string;
-  /** The first becomes the `clientState`. */
+  /** The first one becomes the `clientState`. */
   readonly secrets: readonly [Secret, ...Secret[]];
   readonly upkeep: Upkeep;
   readonly clock: Clock;
 }
 
 const MINUTE_MS = 60_000;
-/** The longest that Graph keeps a subscription to users or groups is 41,760 minutes; a little less, for clocks differ. */
+/** Graph keeps a subscription to users or groups for 41,760 minutes. A little less, because clocks differ. */
 const LIFETIME_MS = (41_760 - 60) * MINUTE_MS;
 /**
- * A renewal authorises again too, so it is done while the access token of the one before is good, and not only when Graph
- * asks for it: that may have reached another process.
+ * A renewal also authorizes the subscription again. So it is done while the last access token is valid, and not only when
+ * Graph requests it: that request may have reached another process.
  */
 const RENEW_EVERY_MS = 30 * MINUTE_MS;
-/** How soon a lifecycle notification is acted upon. */
+/** How often lifecycle notifications are looked for. */
 const LOOK_EVERY_MS = MINUTE_MS;
 
 const RESOURCES = ['users', 'groups'] as const;
 type Resource = (typeof RESOURCES)[number];
-/** What it takes to subscribe to them (https://learn.microsoft.com/graph/api/subscription-post-subscriptions). */
+/** The permission that a subscription needs (https://learn.microsoft.com/graph/api/subscription-post-subscriptions). */
 const PERMISSION: Readonly<Record<Resource, string>> = { users: 'User.Read.All', groups: 'Group.Read.All' };
 
 const HELD = z.object({
   id: z.string().min(1).max(255),
   expiresAt: z.iso.datetime(),
   renewedAt: z.iso.datetime(),
-  /** Of the address and the secret it was made for; short, so that no secret can be found from it. */
+  /** A digest of its address and secret; short, so that nobody can find the secret from it. */
   made: z.string(),
 });
 type Held = z.output<typeof HELD>;
@@ -75,9 +77,9 @@ const LISTED = z.object({
 });
 
 /**
- * Subscriptions to users and groups (https://learn.microsoft.com/graph/api/resources/subscription), renewed long before
- * their end, and made anew where one is gone or was made for another address or secret. While Graph makes one it asks
- * the address itself, so the webhook must answer already.
+ * Subscriptions to users and groups (https://learn.microsoft.com/graph/api/resources/subscription). They are renewed long
+ * before they expire, and created again if one is missing or was made for another address or secret. Graph tests the
+ * address while it creates one, so the webhook must answer already.
  */
 export function createEntraSubscription(options: EntraSubscriptionOptions): EventSubscription {
   const { api, url, secrets, upkeep, clock } = options;
@@ -95,11 +97,11 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     return api.send(api.addressOf(path, {}), place, request, signal);
   };
   const toHeld = (answer: HttpAnswer): Held => {
-    const { id, expirationDateTime } = parse(SUBSCRIPTION, parseJson(answer, place), place);
-    return { id, expiresAt: new Date(expirationDateTime).toISOString(), renewedAt: instantIn(0), made };
+    const { id, expirationDateTime } = parseShape(SUBSCRIPTION, parseJson(answer, place), place);
+    return { id, expiresAt: new Date(expirationDateTime).toISOString(), renewedAt: isoInstant(clock), made };
   };
 
-  /** Undefined if Graph does not know it any more. */
+  /** Undefined if Graph does not know the subscription any more. */
   const extend = async (held: Held, signal: AbortSignal): Promise<Held | undefined> => {
     const body = { expirationDateTime: instantIn(LIFETIME_MS) };
     const answer = await send('PATCH', pathOf(held), body, signal);
@@ -113,14 +115,16 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     if (answer.status !== 204 && answer.status !== 404) throw api.refusalOf(answer, place);
   };
 
-  /** Graph allows one subscription of an application to a resource; ours from before its state was lost goes. */
+  /** Graph allows one subscription per application and resource. Ours from before the state was lost is removed. */
   const removeTwin = async (resource: Resource, signal: AbortSignal): Promise<void> => {
     const collection = { path: '/subscriptions', query: {}, what: 'subscription' };
     const known = await readCollection(api, collection, LISTED, signal);
     for (const twin of known.filter((each) => each.resource === resource)) {
       if (twin.notificationUrl !== url) {
-        const message = `${place}: the application already has one to ${resource} for another address; give each scopemesh an app registration of its own`;
-        throw new SyncError('ERR_CONFIG', message, { retriable: false });
+        const remedy = 'give each scopemesh an app registration of its own';
+        throw configError(
+          `${place}: the application already has a subscription to ${resource} for another address; ${remedy}`,
+        );
       }
       await remove(twin.id, signal);
     }
@@ -128,7 +132,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
 
   const create = async (resource: Resource, signal: AbortSignal): Promise<Held> => {
     const subscription = {
-      // `updated` tells of new and softly deleted ones too.
+      // `updated` also reports new and softly deleted ones.
       changeType: 'updated,deleted',
       notificationUrl: url,
       lifecycleNotificationUrl: url,
@@ -149,15 +153,15 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     throw api.refusalOf(answer, place);
   };
 
-  /** What was made in a renewal that failed later on, and so was never stored. */
+  /** Created by a renewal that failed later, and so was never stored. */
   let unstored: Partial<Record<Resource, Held>> = {};
-  /** One was made anew, and no renewal came to its end since, to say so. */
-  let isGapOwed = false;
+  /** One was created again, and no renewal has completed since to report the gap. */
+  let hasUnreportedGap = false;
 
   return {
     provider: api.provider,
     async renew(text, signal) {
-      const before = { ...parseStored(text), ...unstored };
+      const before = { ...parseStored(STORED, text), ...unstored };
       const after: Partial<Record<Resource, Held>> = {};
       for (const resource of RESOURCES) {
         const held = before[resource];
@@ -175,11 +179,11 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
         if (held === undefined) continue;
         upkeep.done(held.id);
         if (extended !== undefined) continue;
-        // Between the end of the old one and the new one nothing was told.
-        isGapOwed = true;
+        // Nothing was delivered between the end of the old one and the new one.
+        hasUnreportedGap = true;
       }
-      const gap = isGapOwed;
-      isGapOwed = false;
+      const gap = hasUnreportedGap;
+      hasUnreportedGap = false;
       unstored = {};
       const [first] = Object.values(after)
         .map(({ expiresAt }) => expiresAt)
@@ -196,13 +200,4 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
 
 function pathOf({ id }: Pick<Held, 'id'>): string {
   return `/subscriptions/${encodeURIComponent(id)}`;
-}
-
-function parseStored(text: string | undefined): z.output<typeof STORED> {
-  if (text === undefined) return {};
-  try {
-    return STORED.parse(JSON.parse(text));
-  } catch {
-    return {};
-  }
 }

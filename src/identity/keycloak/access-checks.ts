@@ -1,10 +1,11 @@
 import type { AccessCheck } from '../directory.js';
 import type { AdminApi } from './admin-api.js';
-import { isObject, textAt } from './json.js';
+import { isObject } from './json.js';
+import { readOwnAccountId } from './own-account.js';
 
 /**
- * The roles of `realm-management` that are read with, each by what Keycloak answers without it: it refuses, or leaves
- * out what the token may not see. `builtIn` is a client that every realm has.
+ * The roles of `realm-management` that the reads need. Without a role Keycloak refuses a read, or leaves out of the answer
+ * what the token may not see. `builtIn` is a client that every realm has.
  */
 export async function checkKeycloakAccess(
   api: AdminApi,
@@ -15,6 +16,9 @@ export async function checkKeycloakAccess(
   const clients = await api.peek(['clients'], { clientId: options.builtIn }, signal);
   const scopes = await api.peek(['client-scopes'], {}, signal);
   const events = await api.peek(['admin-events'], { max: 1 }, signal);
+  // A list of users is merely empty without the role, but a read of one user is refused.
+  const account = await readOwnAccountId(api, signal);
+  const user = account === undefined ? undefined : await api.peek(['users', account], {}, signal);
   return [
     {
       permission: 'realm-management/view-clients',
@@ -34,22 +38,11 @@ export async function checkKeycloakAccess(
     {
       permission: 'realm-management/view-users',
       neededFor: 'whether service accounts are enabled, their roles, and the members of groups',
-      isGranted: await seesUsers(api, signal),
+      isGranted: user !== undefined,
       withoutIt: 'scopemesh does not see that somebody disables or deletes a service account',
       ...(options.serviceAccountRoles ? {} : { forGroupsOnly: true }),
     },
   ];
-}
-
-/** By its own account: a list of users is merely empty without the role, a user is refused. */
-async function seesUsers(api: AdminApi, signal: AbortSignal): Promise<boolean> {
-  const clients = await api.peek(['clients'], { clientId: api.clientId }, signal);
-  const [own]: unknown[] = Array.isArray(clients) ? clients : [];
-  const client = isObject(own) ? textAt(own, 'id') : undefined;
-  if (client === undefined) return false;
-  const account = await api.peek(['clients', client, 'service-account-user'], {}, signal);
-  const user = isObject(account) ? textAt(account, 'id') : undefined;
-  return user !== undefined && (await api.peek(['users', user], {}, signal)) !== undefined;
 }
 
 function isFilled(list: unknown): boolean {

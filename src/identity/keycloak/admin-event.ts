@@ -1,43 +1,49 @@
-import { isObject, type JsonObject, objectIn, objectsIn, textAt } from './json.js';
+import { textIn } from '../records.js';
+import { isObject, type JsonObject, valueIn } from './json.js';
 
-/** One event of Keycloak, by webhook or read from the log; the two differ in a few fields only. */
+/** What an administrator did. */
+export interface AdminOperation {
+  readonly operation: string;
+  readonly resourceType: string;
+  /** Segments below the realm; none for the realm itself. */
+  readonly path: readonly string[];
+  /** The body of the administrator's request, or a part of it, if the realm keeps details. */
+  readonly representation?: JsonObject;
+  /** The same if the body is a list. */
+  readonly items?: readonly JsonObject[];
+  readonly failed: boolean;
+}
+
+/** An event of Keycloak, from the webhook or from the log. The two differ only in a few fields. */
 export interface KeycloakEvent {
   readonly id: string;
   /** ISO 8601 by Keycloak's clock. */
   readonly occurredAt: string;
   /** Only webhooks name the realm. */
   readonly realm?: string;
-  /** What an administrator did; absent for an event of a user (a login). */
-  readonly admin?: {
-    readonly operation: string;
-    readonly resourceType: string;
-    /** Segments below the realm; none for the realm itself. */
-    readonly path: readonly string[];
-    /** The body of the administrator's request, or part of it, if the realm keeps details. */
-    readonly representation?: JsonObject;
-    /** The same, where the body is a list. */
-    readonly items?: readonly JsonObject[];
-    readonly failed: boolean;
-  };
-  /** What a user or a client did: the type as in `LOGIN`. */
+  /** Absent for an event of a user (a login). */
+  readonly admin?: AdminOperation;
+  /** What a user or a client did. The type has a form like `LOGIN`. */
   readonly access?: { readonly type: string; readonly clientId?: string };
   readonly principal?: { readonly id: string; readonly ip?: string };
-  /** Of the principal, where it is a user of this very realm whose name is not told. */
+  /** The principal's user ID, if it is a user of this realm and the event does not state the user name. */
   readonly userId?: string;
 }
 
-/** Undefined for anything that is not an event of Keycloak. */
+/** Undefined if the value is not an event of Keycloak. */
 export function parseEvent(value: unknown): KeycloakEvent | undefined {
   if (!isObject(value)) return undefined;
-  const id = textAt(value, 'id');
+  const id = textIn(value, 'id');
   const occurredAt = instantOf(value.time);
   if (id === undefined || id.length > 100 || occurredAt === undefined) return undefined;
-  const realm = textAt(value, 'realmName');
-  const by = isObject(value.authDetails) ? value.authDetails : {};
-  const ip = textAt(by, 'ipAddress');
-  const who = textAt(by, 'username') ?? textAt(by, 'userId') ?? textAt(by, 'clientId');
-  const userId = textAt(by, 'username') === undefined ? textAt(by, 'userId') : undefined;
-  const isOfRealm = textAt(by, 'realmId') !== undefined && by.realmId === value.realmId;
+  const realm = textIn(value, 'realmName');
+  const by = value.authDetails;
+  const ip = textIn(by, 'ipAddress');
+  const username = textIn(by, 'username');
+  const clientId = textIn(by, 'clientId');
+  const who = username ?? textIn(by, 'userId') ?? clientId;
+  const userId = username === undefined ? textIn(by, 'userId') : undefined;
+  const isOfRealm = textIn(by, 'realmId') !== undefined && textIn(by, 'realmId') === value.realmId;
   const origin = {
     id,
     occurredAt,
@@ -45,28 +51,29 @@ export function parseEvent(value: unknown): KeycloakEvent | undefined {
     ...(userId === undefined || !isOfRealm ? {} : { userId }),
     ...(who === undefined ? {} : { principal: { id: who, ...(ip === undefined ? {} : { ip }) } }),
   };
-  const operation = textAt(value, 'operationType');
-  const resourceType = textAt(value, 'resourceType');
+  const operation = textIn(value, 'operationType');
+  const resourceType = textIn(value, 'resourceType');
   if (operation !== undefined && resourceType !== undefined) {
-    const representation = objectIn(value.representation);
-    const path = (textAt(value, 'resourcePath') ?? '').split('/').filter((segment) => segment !== '');
-    const failed = textAt(value, 'error') !== undefined;
-    const items = representation === undefined ? objectsIn(value.representation) : undefined;
-    const body = { ...(representation && { representation }), ...(items && { items }) };
+    const path = (textIn(value, 'resourcePath') ?? '').split('/').filter((segment) => segment !== '');
+    const failed = textIn(value, 'error') !== undefined;
+    const sent = valueIn(value.representation);
+    const body = isObject(sent)
+      ? { representation: sent }
+      : Array.isArray(sent) && sent.every(isObject)
+        ? { items: sent }
+        : {};
     return { ...origin, admin: { operation, resourceType, path, failed, ...body } };
   }
-  const type = textAt(value, 'type');
-  if (type === undefined) return undefined;
-  // An administrator's event without its operation is broken; everything else is somebody's doing.
-  if (type.startsWith('admin.')) return undefined;
-  const clientId = textAt(by, 'clientId');
+  const type = textIn(value, 'type');
+  // An admin event without an operation is invalid.
+  if (type === undefined || type.startsWith('admin.')) return undefined;
   const access = { type: type.replace(/^access\./, '') };
   return { ...origin, access: clientId === undefined ? access : { ...access, clientId } };
 }
 
-/** ISO 8601 of what Keycloak gives as a time; undefined for what is none. */
+/** A time of Keycloak as ISO 8601; undefined if it is no valid time. */
 export function instantOf(time: unknown): string | undefined {
-  // Four-digit years: what lies beyond has another form in ISO 8601.
+  // Only four-digit years: ISO 8601 writes later years in another form.
   if (typeof time !== 'number' || !Number.isSafeInteger(time) || time < 0 || time > 253_402_300_799_999) {
     return undefined;
   }

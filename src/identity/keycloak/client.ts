@@ -1,38 +1,39 @@
 import type { Grant, OAuthClient } from '../../model/client.js';
-import { wrongShape } from '../records.js';
-import { isObject, type JsonObject, textAt, textsIn } from './json.js';
+import { wrongShape } from '../read-errors.js';
+import { textIn } from '../records.js';
+import { isObject, type JsonObject, textsIn } from './json.js';
 
-/** What the directory needs of a ClientRepresentation; its `secret` is never taken over. */
+/** The part of a ClientRepresentation that the directory needs. It never contains the `secret`. */
 export interface KeycloakClient {
   readonly internalId: string;
   readonly clientId: string;
-  /** False for SAML clients, which are no OAuth clients. */
+  /** False for SAML clients, which are not OAuth clients. */
   readonly isOAuth: boolean;
   readonly name?: string;
   readonly enabled: boolean;
   readonly grantTypes: readonly string[];
-  /** Names of default and optional client scopes. */
+  /** The names of the default and optional client scopes. */
   readonly scopes: readonly string[];
   readonly hasServiceAccount: boolean;
-  /** Every role of its service account goes into its tokens; otherwise only those in its scope mappings. */
+  /** Every role of its service account goes into its tokens. Otherwise only roles in its scope mappings do. */
   readonly fullScopeAllowed: boolean;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
 /**
- * Parses a ClientRepresentation. WrongShape if it lacks what a full view of a client always has: Keycloak
- * shows some administrators only an id and a name, which must not read as a client without scopes.
+ * Parses a ClientRepresentation. Throws WrongShape if a field is missing that a full view always has: Keycloak shows some
+ * administrators only an ID and a name, and that must not look like a client without scopes.
  */
 export function parseClient(value: unknown, place: string): KeycloakClient {
   if (!isObject(value)) throw wrongShape(place, 'a client is not an object');
-  const internalId = textAt(value, 'id');
-  const clientId = textAt(value, 'clientId');
+  const internalId = textIn(value, 'id');
+  const clientId = textIn(value, 'clientId');
   if (internalId === undefined || clientId === undefined) throw wrongShape(place, 'a client has no id');
-  if (typeof value.enabled !== 'boolean') throw wrongShape(place, 'a client is shown in part');
-  const isOAuth = (textAt(value, 'protocol') ?? 'openid-connect') === 'openid-connect';
+  if (typeof value.enabled !== 'boolean') throw wrongShape(place, 'a client is shown only in part');
+  const isOAuth = (textIn(value, 'protocol') ?? 'openid-connect') === 'openid-connect';
   const bearerOnly = value.bearerOnly === true;
   const attributes = attributesOf(value.attributes, place);
-  const name = textAt(value, 'name');
+  const name = textIn(value, 'name');
   const hasServiceAccount = value.serviceAccountsEnabled === true && value.publicClient !== true;
   return {
     internalId,
@@ -52,7 +53,7 @@ export function toOAuthClient(
   provider: string,
   client: KeycloakClient,
   roles: readonly Grant[],
-  /** Undefined where it cannot be read: every client has one. */
+  /** Undefined if it cannot be read. Every client has one. */
   lifetimeSeconds: number | undefined,
 ): OAuthClient {
   return {
@@ -71,13 +72,13 @@ export function toOAuthClient(
   };
 }
 
-/** Keycloak notes when a secret was made, in seconds since the epoch; a whole second, so it may seem to be a little older. */
+/** Keycloak records when a secret was created, in whole seconds since the epoch. So a secret may seem a little older. */
 function secretCreatedAt(seconds: string | undefined): { readonly secretCreatedAt?: string } {
   if (seconds === undefined || !/^\d{1,11}$/.test(seconds)) return {};
   return { secretCreatedAt: new Date(Number(seconds) * 1000).toISOString() };
 }
 
-/** Seconds of a Keycloak lifespan; 0, -1 and the like mean that another one counts. */
+/** The seconds of a Keycloak lifespan. Undefined for 0, -1 and the like, which mean that another lifespan applies. */
 export function secondsOf(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
   return typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds > 0 ? seconds : undefined;
@@ -87,7 +88,7 @@ function scopesOf(client: JsonObject, place: string): readonly string[] {
   const scopes = textsIn(client.defaultClientScopes);
   const optional = textsIn(client.optionalClientScopes);
   if (scopes === undefined || optional === undefined)
-    throw wrongShape(place, 'a client comes without scopes');
+    throw wrongShape(place, 'a client has no list of scopes');
   return [...new Set([...scopes, ...optional])].sort();
 }
 
@@ -118,13 +119,13 @@ function grantTypesOf(
   return types.filter(([, is]) => is).map(([type]) => type);
 }
 
-// A rotated client secret and SAML keys live among the attributes; the time of a secret's creation may stay,
-// since it shows that a compromised secret was changed.
+// Attributes also contain rotated client secrets and SAML keys. The time of a secret's creation is kept, because it shows
+// that a compromised secret was replaced.
 const CONFIDENTIAL = /secret(?!\.creation\.time$)|private|password/i;
 
 function attributesOf(value: unknown, place: string): Record<string, string> {
   if (value === undefined || value === null) return {};
-  if (!isObject(value)) throw wrongShape(place, 'attributes of a client are not an object');
+  if (!isObject(value)) throw wrongShape(place, 'the attributes of a client are not an object');
   const attributes: [string, string][] = [];
   for (const [name, text] of Object.entries(value)) {
     if (typeof text === 'string' && !CONFIDENTIAL.test(name)) attributes.push([name, text]);

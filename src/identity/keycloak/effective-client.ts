@@ -1,6 +1,6 @@
-import { SyncError } from '../../errors.js';
 import type { Grant } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
+import { denied } from '../read-errors.js';
 import type { AdminApi } from './admin-api.js';
 import type { KeycloakClient } from './client.js';
 import type { KeycloakNames } from './names.js';
@@ -17,16 +17,16 @@ export interface EffectiveClientOptions {
   readonly logger: Logger;
 }
 
-/** A client as Keycloak would let it have tokens, and the roles that it holds as scopes. */
+/** A client with the scopes and roles for which Keycloak would really issue tokens. */
 export interface EffectiveClient {
   readonly client: KeycloakClient;
   readonly roles: readonly Grant[];
 }
 
 /**
- * What a client can really have: no login of its own where its service account is gone or disabled, and of the client
- * scopes that take a role only those for which its account has one. People who sign in at it may have such a scope or
- * not, one by one, so it counts by the account alone.
+ * The effective grants of a client. It has no login of its own if its service account is missing or disabled. It has a
+ * client scope that requires a role only if its account has such a role: people who sign in may or may not have the scope,
+ * so only the account counts.
  */
 export function createEffectiveClients({
   api,
@@ -37,14 +37,13 @@ export function createEffectiveClients({
   logger,
 }: EffectiveClientOptions) {
   const remedy = 'give its service account the role view-users of realm-management';
-  let saidUnseen = false;
-
-  const sayUnseen = () => {
-    if (saidUnseen) return;
-    saidUnseen = true;
+  let warnedOfUnseen = false;
+  const warnUnseen = () => {
+    if (warnedOfUnseen) return;
+    warnedOfUnseen = true;
     logger.warn(
       { provider: api.provider, remedy },
-      'service accounts cannot be seen: client scopes that take a role count for no client',
+      'service accounts cannot be read: no client gets a client scope that requires a role',
     );
   };
   return async (
@@ -52,14 +51,11 @@ export function createEffectiveClients({
     account: AccountState,
     signal: AbortSignal,
   ): Promise<EffectiveClient> => {
-    if (account === 'unseen' && serviceAccountRoles) {
-      const place = `provider ${api.provider}, realm ${api.issuer.realm}, service accounts`;
-      const message = `${place}: the token may not see them; ${remedy}`;
-      throw new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
-    }
+    if (account === 'unseen' && serviceAccountRoles)
+      throw denied(api.placeOf('service accounts'), `the access token may not see them; ${remedy}`);
     const user = typeof account === 'object' && account.enabled ? account : undefined;
     const client = user === undefined && account !== 'unseen' ? withoutAccount(original) : original;
-    // No flow is left by which it could get a token.
+    // Without a grant type it cannot get a token.
     if (client.grantTypes.length === 0) return { client: { ...client, scopes: [] }, roles: [] };
     const restricted = await restrictions.among(client.scopes, signal);
     const held =
@@ -71,10 +67,9 @@ export function createEffectiveClients({
       const roles = restricted.get(name);
       return roles === undefined || [...roles].some((id) => ids.has(id));
     });
-    if (account === 'unseen' && restricted.size > 0) sayUnseen();
-    const which = { names, ...(apis === undefined ? {} : { apis }) };
+    if (account === 'unseen' && restricted.size > 0) warnUnseen();
     const isHolder = serviceAccountRoles && held.length > 0;
-    const roles = isHolder ? await readRoleGrants(api, client, held, which, signal) : [];
+    const roles = isHolder ? await readRoleGrants(api, client, held, { names, apis }, signal) : [];
     return { client: { ...client, scopes }, roles };
   };
 }

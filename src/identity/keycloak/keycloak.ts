@@ -8,11 +8,11 @@ import { createKeycloakPoll } from './poll.js';
 import { createKeycloakSource } from './webhook.js';
 
 export interface KeycloakOptions extends Omit<KeycloakDirectoryOptions, 'names' | 'api'> {
-  /** Empty where no webhook is configured. */
+  /** Empty if no webhook is configured. */
   readonly webhookSecrets: readonly Secret[];
 }
 
-/** A realm with all its parts on one token, one transport and one memory of names. */
+/** A realm. All parts share one access token, one transport and one name cache. */
 export function createKeycloak(options: KeycloakOptions): ProviderParts & { readonly poll: EventPoll } {
   const api = createAdminApi(options);
   const names = createKeycloakNames();

@@ -1,7 +1,7 @@
 import { type KeycloakClient, secondsOf } from './client.js';
 import type { JsonObject } from './json.js';
 
-/** What a realm says of lifespans, in seconds, as far as the token may see it. */
+/** The lifespans of a realm in seconds, as far as the access token may see them. */
 export interface RealmLifespans {
   readonly access?: number;
   readonly implicit?: number;
@@ -21,15 +21,15 @@ export function toRealmLifespans(realm: JsonObject): RealmLifespans {
 }
 
 /**
- * How long an access token of the client lasts, the shortest where its flows differ: its own lifespan or the realm's,
- * the implicit flow's of the realm alone, and never longer than the session behind it, which each login of a client by
- * itself has too. Undefined where what counts cannot be read.
+ * The lifetime of the client's access tokens, the shortest if its flows differ. It is the client's own lifespan or else the
+ * realm's; for the implicit flow always the realm's. It is never longer than the session, which a client's own login has
+ * too. Undefined if a value that counts cannot be read.
  */
 export function lifetimeOf(client: KeycloakClient, realm: RealmLifespans): number | undefined {
   const { attributes, grantTypes } = client;
   const ownSession = secondsOf(attributes['client.session.max.lifespan']);
   const session = least([ownSession ?? realm.clientSession, realm.session]);
-  // Its own -1 means the session's.
+  // The client's own -1 means the lifespan of the session.
   const access =
     attributes['access.token.lifespan'] === '-1'
       ? session

@@ -1,36 +1,35 @@
 import type { Grant } from '../../model/client.js';
 import type { Evidence } from '../../model/trigger.js';
-import type { KeycloakEvent } from './admin-event.js';
-import { type JsonObject, textAt } from './json.js';
+import { textIn } from '../records.js';
+import type { AdminOperation } from './admin-event.js';
+import type { JsonObject } from './json.js';
 import type { KeycloakNames } from './names.js';
 
-type Admin = NonNullable<KeycloakEvent['admin']>;
-
 /**
- * The roles that an event says were deleted, renamed, or taken from a group or out of another role, as far as the path
- * and the details tell. What such a role contained is not told: that is found by the read alone.
+ * The roles that an event deleted, renamed, or took from a group or out of another role, as far as the path and the details
+ * say. The event does not say what such a role contained; only a read finds that.
  *
  *   roles/NAME, clients/ID/roles/NAME, roles-by-id/ID   the role itself, deleted or renamed
  *   .../composites, groups/ID/role-mappings/...         the roles in the list that the administrator sent
- *   clients/ID                                          every known role of a client that is gone or has another id
+ *   clients/ID                                          every known role of a client that is deleted or renamed
  */
-export function lostRoles(admin: Admin, names: KeycloakNames): readonly Grant[] {
+export function lostRoles(admin: AdminOperation, names: KeycloakNames): readonly Grant[] {
   const [kind, id = '', part] = admin.path;
   const { items = [], operation } = admin;
   const isTaken = operation === 'DELETE';
   if (kind === 'groups')
-    return isTaken && part === 'role-mappings' ? items.flatMap((item) => sent(item, names)) : [];
-  if (kind === 'clients' && part === undefined) return ofClient(admin, id, names);
+    return isTaken && part === 'role-mappings' ? items.flatMap((item) => parseSentRole(item, names)) : [];
+  if (kind === 'clients' && part === undefined) return rolesLostWithClient(admin, id, names);
   const { role, rest } = roleOf(admin, names);
   if (rest.length === 1 && rest[0] === 'composites')
-    return isTaken ? items.flatMap((item) => sent(item, names)) : [];
+    return isTaken ? items.flatMap((item) => parseSentRole(item, names)) : [];
   if (role === undefined || rest.length > 0) return [];
-  const named = admin.representation === undefined ? undefined : textAt(admin.representation, 'name');
+  const named = textIn(admin.representation, 'name');
   const isRenamed = operation === 'UPDATE' && named !== undefined && named !== role.name;
   return isTaken || isRenamed ? [role] : [];
 }
 
-/** The same as evidence: one for each API. */
+/** Lost roles as evidence, one piece for each API. */
 export function toRoleEvidence(provider: string, roles: readonly Grant[]): readonly Evidence[] {
   const byApi = new Map<string | undefined, string[]>();
   for (const { api, name } of roles) byApi.set(api, [...(byApi.get(api) ?? []), name]);
@@ -39,9 +38,9 @@ export function toRoleEvidence(provider: string, roles: readonly Grant[]): reado
   );
 }
 
-/** The role that a path is about, and what comes behind it; none where it has an id that nobody knows. */
+/** The role that a path is about, and the segments after it. Undefined for an unknown role ID. */
 function roleOf(
-  { path }: Admin,
+  { path }: AdminOperation,
   names: KeycloakNames,
 ): { readonly role?: Grant; readonly rest: readonly string[] } {
   const [kind, id = ''] = path;
@@ -55,19 +54,19 @@ function roleOf(
   return { ...(api === undefined || name === undefined ? {} : { role: { api, name } }), rest: path.slice(4) };
 }
 
-function ofClient(admin: Admin, id: string, names: KeycloakNames): readonly Grant[] {
+function rolesLostWithClient(admin: AdminOperation, id: string, names: KeycloakNames): readonly Grant[] {
   const known = names.clientId(id);
   if (known === undefined) return [];
-  const named = admin.representation === undefined ? undefined : textAt(admin.representation, 'clientId');
+  const named = textIn(admin.representation, 'clientId');
   const isRenamed = admin.operation === 'UPDATE' && named !== undefined && named !== known;
   return admin.operation === 'DELETE' || isRenamed ? names.rolesOf(known) : [];
 }
 
-/** A role as the body of a request has it. */
-function sent(item: JsonObject, names: KeycloakNames): readonly Grant[] {
-  const name = textAt(item, 'name');
+/** A role from the body of the administrator's request. */
+function parseSentRole(item: JsonObject, names: KeycloakNames): readonly Grant[] {
+  const name = textIn(item, 'name');
   if (name === undefined) return [];
   if (item.clientRole !== true) return [{ name }];
-  const api = names.clientId(textAt(item, 'containerId') ?? '');
+  const api = names.clientId(textIn(item, 'containerId') ?? '');
   return api === undefined ? [] : [{ api, name }];
 }

@@ -1,9 +1,9 @@
-/** What a name under `groups:` means in Keycloak. */
+/** The meaning of a name under `groups:` in Keycloak. */
 export type MemberName =
   | { readonly kind: 'group'; readonly path: string }
   | { readonly kind: 'clientRole'; readonly clientId: string; readonly role: string }
   | { readonly kind: 'organization'; readonly alias: string }
-  /** The group at the top of that name or, where there is none, the realm role. */
+  /** The top-level group with this name or, if there is none, the realm role. */
   | { readonly kind: 'bare'; readonly name: string };
 
 const CLIENT_ROLE = 'client/';
@@ -11,9 +11,9 @@ const ORGANIZATION = 'organization/';
 
 /**
  *   /ops/oncall                a group by its path
- *   client/orders-api/reader   a role of a client; the role is what follows the last slash
+ *   client/orders-api/reader   a role of a client; the role follows the last slash
  *   organization/acme          an organization by its alias
- *   oncall                     a group at the top, or a role of the realm
+ *   oncall                     a top-level group, or a role of the realm
  */
 export function parseMemberName(text: string): MemberName {
   if (text.startsWith('/')) return { kind: 'group', path: text };

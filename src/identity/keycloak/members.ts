@@ -1,15 +1,16 @@
 import type { Members } from '../directory.js';
-import { withUnreadable, wrongShape } from '../records.js';
+import { wrongShape } from '../read-errors.js';
+import { textIn, UnreadablePeopleList } from '../records.js';
 import type { AdminApi } from './admin-api.js';
-import { isInternalId, isObject, textAt } from './json.js';
+import { isInternalId, isObject } from './json.js';
 import { parseMemberName } from './member-names.js';
 import type { KeycloakNames } from './names.js';
 import { createOrganizations } from './organizations.js';
-import { readPages } from './pages.js';
+import { readList } from './pages.js';
 import { SERVICE_ACCOUNT } from './service-accounts.js';
 
 const MEMBER_LIMIT = 200_000;
-/** Roles, and groups below one another; nobody has so many. */
+/** More roles, or subgroups, than a realm has. */
 const NAMED_LIMIT = 20_000;
 
 const REALM_ROLES = ['roles'] as const;
@@ -21,88 +22,75 @@ interface Named {
 
 interface Role extends Named {
   readonly isComposite: boolean;
-  /** Of its list: the realm's, or that of its client. */
+  /** The path of the list that it belongs to: the realm's, or its client's. */
   readonly list: readonly string[];
 }
 
 /**
- * Enabled people by group, role or organization, as `parseMemberName` reads the names. A group of a bare name further
- * down is not meant, because whoever may make groups there would choose who is a member. Members of a group are its own,
- * as in a token's groups. Holders of a role are those who have it by themselves, by a group or one above it, or by
- * another role that contains it, of the realm or of the same client; who has it by another client's role alone is left
- * out. People are known by their user id, the `sub` of their tokens.
+ * The enabled people of each group, role or organization. `parseMemberName` says how names are read. A bare name never
+ * means a subgroup, because anybody who may create subgroups could then choose the members. The members of a group are its
+ * own, as in a token's groups. The holders of a role have it directly, through a group or one above it, or through another
+ * role of the realm or of the same client. A holder through another client's role is left out. The subject of a person is
+ * the user ID, which is the `sub` of the person's tokens.
  */
 export async function readKeycloakMembers(
   api: AdminApi,
   names: KeycloakNames,
-  options: { readonly pageSize: number },
+  { pageSize }: { readonly pageSize: number },
   groups: readonly string[],
   signal: AbortSignal,
 ): Promise<Members> {
-  const place = `provider ${api.provider}, realm ${api.issuer.realm}, members`;
+  const place = api.placeOf('members');
+  const organizations = createOrganizations(api, names, pageSize);
+  const unreadable = new UnreadablePeopleList();
 
-  const pagesOf = async <T extends Named>(
+  const read = <T extends Named>(
     segments: readonly string[],
-    limit: number,
     parse: (value: unknown) => T,
-  ) =>
-    readPages({
-      place,
-      pageSize: options.pageSize,
-      limit,
-      read: async (first, max) => {
-        const answer = await api.get(segments, { first, max, briefRepresentation: true }, signal);
-        if (!Array.isArray(answer)) throw wrongShape(place, 'the answer is not a list');
-        return answer.map(parse);
-      },
-      idOf: ({ id }) => id,
-    });
-  const named = (value: unknown): Named => {
-    const id = isObject(value) ? textAt(value, 'id') : undefined;
-    const name = isObject(value) ? textAt(value, 'name') : undefined;
-    if (!isObject(value) || id === undefined || name === undefined || !isInternalId(id))
+    limit = NAMED_LIMIT,
+  ) => readList(api, { segments, place, pageSize, limit, parse }, signal);
+
+  const parseNamed = (value: unknown): Named => {
+    const id = textIn(value, 'id');
+    const name = textIn(value, 'name');
+    if (id === undefined || name === undefined || !isInternalId(id))
       throw wrongShape(place, 'a group or role has no id');
     return { id, name };
   };
-  const roleIn =
+  const parseRole =
     (list: readonly string[]) =>
     (value: unknown): Role => ({
-      ...named(value),
+      ...parseNamed(value),
       isComposite: isObject(value) && value.composite === true,
       list,
     });
 
-  const organizations = createOrganizations(api, names, options.pageSize);
-
-  const subjects = new Set<string>();
-  let hasUnnamed = false;
   const addUsers = async (segments: readonly string[], found: Set<string>) => {
     const enabled = new Set<string>();
-    const users = await pagesOf(segments, MEMBER_LIMIT, (value) => {
-      const id = isObject(value) ? textAt(value, 'id') : undefined;
-      const name = isObject(value) ? textAt(value, 'username') : undefined;
+    const parseUser = (value: unknown): Named => {
+      const id = textIn(value, 'id');
+      const name = textIn(value, 'username');
       if (!isObject(value) || id === undefined || name === undefined || typeof value.enabled !== 'boolean') {
-        if (id === undefined) hasUnnamed = true;
-        else subjects.add(id);
+        unreadable.add(id);
         return { id: id ?? `? ${JSON.stringify(value)}`, name: '' };
       }
       if (value.enabled && !name.toLowerCase().startsWith(SERVICE_ACCOUNT)) enabled.add(id);
       else enabled.delete(id);
       return { id, name };
-    });
+    };
+    const users = await read(segments, parseUser, MEMBER_LIMIT);
     for (const { id } of users) if (enabled.has(id)) found.add(id);
   };
 
   const findGroup = async (path: string): Promise<string | undefined> => {
     const segments = path.split('/').slice(1);
-    // A URL would resolve these away, and lead to another group.
+    // A URL resolves these segments, so the request would reach another group.
     if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) return undefined;
     const answer = await api.find(['group-by-path', ...segments], 'Group path does not exist', signal);
     if (answer === undefined) return undefined;
-    const { id } = named(answer);
-    if (!isObject(answer) || answer.path !== path)
-      throw wrongShape(place, 'a read of one group found another');
-    names.learnGroup(id, path);
+    const { id } = parseNamed(answer);
+    if (textIn(answer, 'path') !== path) throw wrongShape(place, 'a read of one group returned another');
+    names.addGroup(id, path);
     return id;
   };
 
@@ -110,24 +98,23 @@ export async function readKeycloakMembers(
     if (seen.has(groupId)) return;
     seen.add(groupId);
     await addUsers(['groups', groupId, 'members'], found);
-    for (const child of await pagesOf(['groups', groupId, 'children'], NAMED_LIMIT, named))
+    for (const child of await read(['groups', groupId, 'children'], parseNamed))
       await addBranch(child.id, found, seen);
   };
 
-  const containers = new Map<string, ReadonlyMap<string, readonly Role[]>>();
-  /** Which roles of a list contain a role, by the id of what is contained. */
+  const containersByList = new Map<string, ReadonlyMap<string, readonly Role[]>>();
+  /** The roles of a list that contain other roles, by the ID of the contained role. */
   const containersIn = async (list: readonly string[]): Promise<ReadonlyMap<string, readonly Role[]>> => {
-    const known = containers.get(list.join('/'));
+    const known = containersByList.get(list.join('/'));
     if (known !== undefined) return known;
-    const all = new Map<string, Role[]>();
-    for (const role of await pagesOf(list, NAMED_LIMIT, roleIn(list))) {
+    const containers = new Map<string, Role[]>();
+    for (const role of await read(list, parseRole(list))) {
       if (!role.isComposite) continue;
-      const parts = await api.get(['roles-by-id', role.id, 'composites'], {}, signal);
-      if (!Array.isArray(parts)) throw wrongShape(place, 'the parts of a role are not a list');
-      for (const { id } of parts.map(named)) all.set(id, [...(all.get(id) ?? []), role]);
+      const parts = await api.list(['roles-by-id', role.id, 'composites'], {}, signal);
+      for (const { id } of parts.map(parseNamed)) containers.set(id, [...(containers.get(id) ?? []), role]);
     }
-    containers.set(list.join('/'), all);
-    return all;
+    containersByList.set(list.join('/'), containers);
+    return containers;
   };
 
   const addHolders = async (role: Role, found: Set<string>, seen: Set<string>): Promise<void> => {
@@ -135,7 +122,7 @@ export async function readKeycloakMembers(
     seen.add(role.id);
     await addUsers([...role.list, role.name, 'users'], found);
     const branches = new Set<string>();
-    for (const group of await pagesOf([...role.list, role.name, 'groups'], NAMED_LIMIT, named))
+    for (const group of await read([...role.list, role.name, 'groups'], parseNamed))
       await addBranch(group.id, found, branches);
     const lists = role.list.length === 1 ? [REALM_ROLES] : [REALM_ROLES, role.list];
     for (const list of lists)
@@ -143,29 +130,30 @@ export async function readKeycloakMembers(
         await addHolders(container, found, seen);
   };
 
-  const addHoldersOf = async (
+  const addHoldersByName = async (
     list: readonly string[],
     name: string,
     found: Set<string>,
-    owner?: string,
+    clientId?: string,
   ): Promise<void> => {
-    // A URL would resolve these away, and lead to another role.
+    // A URL resolves these segments, so the request would reach another role.
     if (name === '' || name === '.' || name === '..') return;
     const answer = await api.find([...list, name], 'Could not find role', signal);
     if (answer === undefined) return;
-    const role = roleIn(list)(answer);
-    if (role.name !== name) throw wrongShape(place, 'a read of one role found another');
-    names.learnRole(role.id, owner === undefined ? { name } : { api: owner, name });
+    const role = parseRole(list)(answer);
+    if (role.name !== name) throw wrongShape(place, 'a read of one role returned another');
+    names.addRole(role.id, clientId === undefined ? { name } : { api: clientId, name });
     await addHolders(role, found, new Set());
   };
 
   const findClient = async (clientId: string): Promise<string | undefined> => {
-    // Keycloak takes a blank filter for none at all.
+    // Keycloak treats a blank filter as no filter.
     if (clientId.trim() === '') return undefined;
-    const answer = await api.get(['clients'], { clientId }, signal);
-    if (!Array.isArray(answer)) throw wrongShape(place, 'the answer is not a list');
-    const found: unknown = answer.find((each) => isObject(each) && each.clientId === clientId);
-    const id = isObject(found) ? textAt(found, 'id') : undefined;
+    const answer = await api.list(['clients'], { clientId }, signal);
+    const id = textIn(
+      answer.find((each) => textIn(each, 'clientId') === clientId),
+      'id',
+    );
     if (id !== undefined && !isInternalId(id)) throw wrongShape(place, 'a client has an impossible id');
     return id;
   };
@@ -173,11 +161,11 @@ export async function readKeycloakMembers(
   const addClientHolders = async (clientId: string, role: string, found: Set<string>): Promise<void> => {
     const id = await findClient(clientId);
     if (id !== undefined) {
-      names.learnClient(id, clientId);
-      await addHoldersOf(['clients', id, 'roles'], role, found, clientId);
+      names.addClient(id, clientId);
+      await addHoldersByName(['clients', id, 'roles'], role, found, clientId);
     } else if ((await findClient(api.clientId)) === undefined) {
       // Keycloak leaves out what the token may not see.
-      throw wrongShape(place, 'the token does not see its client');
+      throw wrongShape(place, 'the access token does not see its own client');
     }
   };
 
@@ -189,7 +177,7 @@ export async function readKeycloakMembers(
       case 'bare': {
         const groupId = await findGroup(name.kind === 'group' ? name.path : `/${name.name}`);
         if (groupId !== undefined) await addUsers(['groups', groupId, 'members'], found);
-        else if (name.kind === 'bare') await addHoldersOf(REALM_ROLES, name.name, found);
+        else if (name.kind === 'bare') await addHoldersByName(REALM_ROLES, name.name, found);
         break;
       }
       case 'clientRole':
@@ -206,5 +194,5 @@ export async function readKeycloakMembers(
 
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) members.set(group, await readOne(group));
-  return withUnreadable(members, { subjects, hasUnnamed });
+  return unreadable.addTo(members);
 }

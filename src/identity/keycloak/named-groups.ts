@@ -1,25 +1,23 @@
-import type { KeycloakEvent } from './admin-event.js';
-import { textAt } from './json.js';
+import { textIn } from '../records.js';
+import type { AdminOperation } from './admin-event.js';
 import { lostRoles } from './lost-roles.js';
 import { clientRoleName } from './member-names.js';
 import type { KeycloakNames } from './names.js';
 
-type Admin = NonNullable<KeycloakEvent['admin']>;
-
 /**
- * The groups, roles and organizations whose members an event may have changed, each as `groups:` may name it: a group by
- * its path and by its name, a role that is gone or taken away, or one that contains others.
+ * The groups, roles and organizations whose members an event may have changed, by the names that `groups:` may use: a group
+ * by its path and by its name, a role that is deleted or taken away, or a role that contains others.
  */
-export function namedGroups(admin: Admin, names: KeycloakNames): readonly string[] {
+export function namedGroups(admin: AdminOperation, names: KeycloakNames): readonly string[] {
   const [kind, id = ''] = admin.path;
   const lost = lostRoles(admin, names).map(({ api, name }) =>
     api === undefined ? name : clientRoleName(api, name),
   );
-  return [...new Set([...itself(admin, kind, id, names), ...lost])];
+  return [...new Set([...namesOfObject(admin, kind, id, names), ...lost])];
 }
 
-function itself(
-  { path, representation }: Admin,
+function namesOfObject(
+  { path, representation }: AdminOperation,
   kind: string | undefined,
   id: string,
   names: KeycloakNames,
@@ -40,7 +38,7 @@ function itself(
         : [];
     }
     default: {
-      const name = representation === undefined ? undefined : textAt(representation, 'name');
+      const name = textIn(representation, 'name');
       return name === undefined || path.length > 2 ? [] : [name];
     }
   }

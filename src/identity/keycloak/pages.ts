@@ -1,13 +1,14 @@
-import { IncompleteRead } from '../../errors.js';
+import { incomplete } from '../read-errors.js';
+import type { AdminApi } from './admin-api.js';
 
-/** A list that is read by `first` and `max`, in an order of the server. */
+/** A list that is read by `first` and `max`, in the order of the server. */
 export interface Paged<T> {
   readonly place: string;
   /** At least 2. */
   readonly pageSize: number;
-  /** Beyond this many entries the read fails rather than fill the memory. */
+  /** With more entries the read fails, so that it cannot fill the memory. */
   readonly limit: number;
-  /** For a list in which what was read first is whole by itself: at the limit the read ends instead. */
+  /** At the limit the read ends instead: what was read first is complete by itself. */
   readonly stopAtLimit?: boolean;
   read(first: number, max: number): Promise<readonly T[]>;
   idOf(entry: T): string;
@@ -16,10 +17,10 @@ export interface Paged<T> {
 const ATTEMPTS = 3;
 
 /**
- * The whole list, or IncompleteRead. Whatever is added or deleted while it is read shifts the pages, so that
- * an entry could fall between two of them. Each page therefore begins with the last entry of the one before;
- * if it doesn't, or an entry comes twice, everything is read again. The end is not a short page, which a
- * server that filters after paging may send anywhere, but a page that holds nothing beyond its first entry.
+ * The complete list, or IncompleteRead. An entry that is added or deleted during the read shifts the pages, so that another
+ * entry could fall between two of them. So each page begins with the last entry of the page before. If it does not, or if
+ * an entry comes twice, everything is read again. A short page does not end the list, because a server that filters after
+ * paging may send one anywhere. The end is a page with nothing after its first entry.
  *
  *   page 1   a b c
  *   page 2       c d e
@@ -30,35 +31,46 @@ export async function readPages<T>(list: Paged<T>): Promise<readonly T[]> {
     const entries = await readOnce(list);
     if (entries !== undefined) return entries;
   }
-  throw incomplete(`${list.place}: the list changed during each of ${ATTEMPTS} reads`, true);
+  throw incomplete(list.place, `the list changed during each of ${ATTEMPTS} reads`);
+}
+
+/** A complete list of the Admin API. `parse` throws for an entry that it cannot parse. */
+export function readList<T extends { readonly id: string }>(
+  api: AdminApi,
+  list: Pick<Paged<T>, 'place' | 'pageSize' | 'limit'> & {
+    readonly segments: readonly string[];
+    readonly query?: Readonly<Record<string, string>>;
+    readonly parse: (value: unknown) => T;
+  },
+  signal: AbortSignal,
+): Promise<readonly T[]> {
+  const { segments, query, parse } = list;
+  return readPages({
+    ...list,
+    read: async (first, max) =>
+      (await api.list(segments, { ...query, first, max, briefRepresentation: true }, signal)).map(parse),
+    idOf: ({ id }) => id,
+  });
 }
 
 async function readOnce<T>(list: Paged<T>): Promise<readonly T[] | undefined> {
+  const { place, idOf, limit } = list;
   const entries: T[] = [];
   const seen = new Set<string>();
   for (;;) {
-    const first = Math.max(entries.length - 1, 0);
-    const page = await list.read(first, list.pageSize);
-    if (page.length > list.pageSize)
-      throw incomplete(`${list.place}: a page is longer than asked for`, false);
+    const page = await list.read(Math.max(entries.length - 1, 0), list.pageSize);
+    if (page.length > list.pageSize) throw incomplete(place, 'a page is longer than requested', false);
     const last = entries.at(-1);
     const [anchor, ...rest] = page;
-    if (last !== undefined && (anchor === undefined || list.idOf(anchor) !== list.idOf(last)))
-      return undefined;
+    if (last !== undefined && (anchor === undefined || idOf(anchor) !== idOf(last))) return undefined;
     const fresh = last === undefined ? page : rest;
     if (fresh.length === 0) return entries;
     for (const entry of fresh) {
-      if (seen.has(list.idOf(entry))) return undefined;
-      seen.add(list.idOf(entry));
+      if (seen.has(idOf(entry))) return undefined;
+      seen.add(idOf(entry));
       entries.push(entry);
     }
-    if (entries.length >= list.limit && list.stopAtLimit) return entries;
-    if (entries.length > list.limit) {
-      throw incomplete(`${list.place}: more than ${list.limit} entries`, false);
-    }
+    if (entries.length >= limit && list.stopAtLimit) return entries;
+    if (entries.length > limit) throw incomplete(place, `there are more than ${limit} entries`, false);
   }
-}
-
-function incomplete(message: string, retriable: boolean): IncompleteRead {
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable });
 }

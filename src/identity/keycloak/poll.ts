@@ -1,13 +1,15 @@
-import type { Clock } from '../../clock.js';
-import { IncompleteRead, type RejectedEvent } from '../../errors.js';
+import { z } from 'zod';
+import { isoInstant } from '../../clock.js';
+import type { RejectedEvent } from '../../errors.js';
 import type { Logger } from '../../observe.js';
 import { invalidEvent } from '../event-body.js';
-import { wrongShape } from '../records.js';
+import { incomplete, wrongShape } from '../read-errors.js';
+import { parseStored, textIn } from '../records.js';
 import type { EventPoll } from '../source.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
 import { instantOf, type KeycloakEvent, parseEvent } from './admin-event.js';
 import { endsUnknownSession, toIdentityEvent } from './events.js';
-import { isInternalId, isObject, objectIn, textAt, textsIn } from './json.js';
+import { isInternalId, isObject } from './json.js';
 import { createKeycloakNames, type KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
 import { createPrincipals } from './principals.js';
@@ -15,26 +17,22 @@ import { createPrincipals } from './principals.js';
 export interface KeycloakPollOptions extends AdminApiOptions {
   readonly serviceAccountRoles: boolean;
   readonly apis?: readonly string[];
-  /** Events to a page; 200 by default. */
+  /** Events per page; 200 by default. */
   readonly pageSize?: number;
-  readonly clock: Clock;
   readonly logger: Logger;
   readonly names?: KeycloakNames;
-  /** Shared with the directory, which closes it; a poll has no end of its own. */
+  /** Shared with the directory, which closes it. */
   readonly api?: AdminApi;
 }
 
 /**
- * How far the log was read: the time of its newest event, and the ids of the events within `OVERLAP_MS` before
- * it, which are read again each time, since an event can be committed after a younger one.
+ * How far the log was read: the time of its newest event in milliseconds (0 if the log was empty), and the IDs of the events
+ * within `OVERLAP_MS` before it. Those are read again each time, because an event can be committed after a younger one.
  */
-interface Cursor {
-  /** Milliseconds by Keycloak's clock; 0 if the log was empty. */
-  readonly time: number;
-  readonly ids: readonly string[];
-}
+const CURSOR = z.object({ time: z.int().nonnegative(), ids: z.array(z.string()) });
+type Cursor = z.output<typeof CURSOR>;
 
-/** What stands in the log; the event is absent where it cannot be read, which must not stop the poll for ever. */
+/** A log entry. The event is absent if it cannot be parsed: one bad entry must not stop the poll for ever. */
 interface Entry {
   readonly id: string;
   /** Milliseconds by Keycloak's clock. */
@@ -43,51 +41,51 @@ interface Entry {
 }
 
 const OVERLAP_MS = 60_000;
-/** Events to one poll; the next goes on from there. */
+/** Events per poll; the next poll continues after them. */
 const EVENT_LIMIT = 20_000;
 
+const EMPTY: Cursor = { time: 0, ids: [] };
+
 /**
- * The realm's admin events since the last poll. The log must be switched on, or its silence would look like
- * peace. It expires, and can be cleared: if the newest event seen is no longer in it, there is a gap.
+ * The realm's admin events since the last poll. The log must be switched on; otherwise it would look as if nothing changed.
+ * It expires, and somebody can clear it: if the newest known event is no longer in it, there is a gap.
  */
 export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
-  const { provider, clock, logger, metrics, serviceAccountRoles } = options;
+  const { provider, clock, logger, metrics, serviceAccountRoles, apis } = options;
   const api = options.api ?? createAdminApi(options);
   const names = options.names ?? createKeycloakNames();
-  const whichApis = options.apis === undefined ? {} : { apis: options.apis };
-  const place = `provider ${provider}, realm ${api.issuer.realm}, admin events`;
+  const place = api.placeOf('admin events');
   const principals = createPrincipals(api);
-  let saidDetails = false;
+  let warnedOfDetails = false;
 
   const requireLog = async (signal: AbortSignal): Promise<void> => {
     const config = await api.get(['events', 'config'], {}, signal);
     if (!isObject(config)) throw wrongShape(place, 'the configuration of events is not an object');
     if (config.adminEventsEnabled !== true) {
-      const message = `${place}: the realm keeps none; turn on "Save events" under Realm settings, Events, Admin events settings`;
-      throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: false });
+      const remedy = 'turn on "Save events" under Realm settings, Events, Admin events settings';
+      throw incomplete(place, `the realm does not save them; ${remedy}`, false);
     }
-    if (config.adminEventsDetailsEnabled !== true && !saidDetails) {
-      saidDetails = true;
+    if (config.adminEventsDetailsEnabled !== true && !warnedOfDetails) {
+      warnedOfDetails = true;
       logger.warn(
         { provider, remedy: 'turn on "Include representation" in the realm’s admin event settings' },
-        'admin events come without details: a deleted client is known by its id only',
+        'admin events have no details: a deleted client is known only by its internal ID',
       );
     }
   };
 
   const read = async (query: Record<string, string | number>, signal: AbortSignal) => {
-    const answer = await api.get(['admin-events'], query, signal);
-    if (!Array.isArray(answer)) throw wrongShape(place, 'the answer is not a list');
-    return answer.map((item: unknown): Entry => {
-      const id = isObject(item) ? textAt(item, 'id') : undefined;
+    const answer = await api.list(['admin-events'], query, signal);
+    return answer.map((item): Entry => {
+      const id = textIn(item, 'id');
       const instant = isObject(item) ? instantOf(item.time) : undefined;
       if (id === undefined || instant === undefined)
-        throw wrongShape(place, 'an entry has no id or no time, by which the log is read');
+        throw wrongShape(place, 'an entry has no id or no time, which the poll needs to read on');
       const event = parseEvent(item);
       return { id, time: Date.parse(instant), ...(event?.admin === undefined ? {} : { event }) };
     });
   };
-  // Oldest first, so that events that come while it is read join at the end and shift no page.
+  // Oldest first: events that arrive during the read are added at the end and shift no page.
   const readSince = (dateFrom: number, signal: AbortSignal) =>
     readPages({
       place,
@@ -100,13 +98,13 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
   /** The cursor at the end of the log. */
   const readEnd = async (signal: AbortSignal): Promise<Cursor> => {
     const [newest] = await read({ first: 0, max: 1, direction: 'desc' }, signal);
-    if (newest === undefined) return { time: 0, ids: [] };
+    if (newest === undefined) return EMPTY;
     const from = Math.max(newest.time - OVERLAP_MS, 0);
-    return toCursor(await readSince(from, signal), { time: 0, ids: [] });
+    return toCursor(await readSince(from, signal), EMPTY);
   };
 
-  /** Told here alone, since the log has every event, also those that the webhook brought. */
-  const tellUnresolved = (event: KeycloakEvent): void => {
+  /** Only the poll reports it: the log has all events, and the webhook delivers the same ones. */
+  const reportUnresolved = (event: KeycloakEvent): void => {
     metrics.count('scopemesh_events_total', { provider, result: 'unresolved' });
     logger.warn(
       {
@@ -114,16 +112,16 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
         eventId: event.id,
         remedy: "end all of that person's sessions (Users, the user, Sessions, Logout all sessions)",
       },
-      'an administrator ended a session, and the event does not say whose: its Consul tokens live on',
+      'an administrator ended a session, but the event does not name its person: the Consul tokens stay valid',
     );
   };
 
   return {
     provider,
     async poll(text, signal) {
-      const receivedAt = new Date(clock.now()).toISOString();
+      const receivedAt = isoInstant(clock);
       await requireLog(signal);
-      const cursor = text === undefined ? undefined : parseCursor(text);
+      const cursor = parseStored(CURSOR, text);
       if (cursor === undefined) {
         const end = await readEnd(signal);
         return { events: [], cursor: JSON.stringify(end), gap: text !== undefined };
@@ -131,26 +129,21 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
       const found = await readSince(Math.max(cursor.time - OVERLAP_MS, 0), signal);
       const seen = new Set(cursor.ids);
       const fresh = found.filter(({ id }) => !seen.has(id)).sort((a, b) => a.time - b.time);
-      // Cut short without the oldest first, or without getting ahead: only a comparison of everything helps.
+      // At the limit, without new events or not oldest first, only a complete comparison helps.
       if (found.length >= EVENT_LIMIT && (fresh.length === 0 || !isAscending(found))) {
         return { events: [], cursor: JSON.stringify(await readEnd(signal)), gap: true };
       }
       const isLost = cursor.ids.length > 0 && !found.some(({ time }) => time === cursor.time);
-      const context = {
-        provider,
-        kind: 'poll',
-        receivedAt,
-        serviceAccountRoles,
-        ...whichApis,
-        names,
-      } as const;
-      // Behind a gap the log counts as it is now: a database put back in time would show the same gap for ever.
-      const next = toCursor(found, isLost ? { time: 0, ids: [] } : cursor);
+      const context = { provider, kind: 'poll', receivedAt, serviceAccountRoles, apis, names } as const;
+      // After a gap the log counts as it is now. A database that was restored would show the same gap for ever.
+      const next = toCursor(found, isLost ? EMPTY : cursor);
       const events = fresh.flatMap(({ event }) => event ?? []);
-      for (const event of events.filter(endsUnknownSession)) tellUnresolved(event);
-      const rejected = fresh.flatMap(({ id, event }) => (event === undefined ? [unreadable(id, place)] : []));
+      for (const event of events.filter(endsUnknownSession)) reportUnresolved(event);
+      const rejected = fresh.flatMap(({ id, event }) =>
+        event === undefined ? [invalidEntry(id, place)] : [],
+      );
       return {
-        // The webhook sends all that is in the log, under the same ids.
+        // The webhook delivers all log entries, under the same IDs.
         events: (await principals.name(events, signal)).map((event) => ({
           ...toIdentityEvent(event, context),
           isSignalled: true,
@@ -163,26 +156,16 @@ export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
   };
 }
 
-function unreadable(id: string, place: string): RejectedEvent {
-  return invalidEvent(
-    `${place}: the entry ${isInternalId(id) ? id : 'of an impossible id'} is none that Keycloak writes and was left out; look it up under Events, Admin events, and if it ended somebody's sessions, end them once more`,
-  );
+function invalidEntry(id: string, place: string): RejectedEvent {
+  const entry = `entry ${isInternalId(id) ? id : 'with an impossible id'}`;
+  const remedy = 'look it up under Events, Admin events; if it ended sessions, end them again';
+  return invalidEvent(`${place}: ${entry} does not have Keycloak's form and is skipped; ${remedy}`);
 }
 
 function toCursor(found: readonly Entry[], before: Cursor): Cursor {
   const time = found.reduce((newest, entry) => Math.max(newest, entry.time), before.time);
   const recent = found.filter((entry) => entry.time >= time - OVERLAP_MS);
   return { time, ids: recent.map(({ id }) => id) };
-}
-
-/** Undefined for a text of another making: the log is then taken up anew, with a gap. */
-function parseCursor(text: string): Cursor | undefined {
-  const value = objectIn(text);
-  const ids = textsIn(value?.ids);
-  const time = value?.time;
-  if (ids === undefined || typeof time !== 'number' || !Number.isSafeInteger(time) || time < 0)
-    return undefined;
-  return { time, ids };
 }
 
 function isAscending(entries: readonly Entry[]): boolean {

@@ -1,100 +1,77 @@
 import type { Grant } from '../../model/client.js';
-import { wrongShape } from '../records.js';
+import { wrongShape } from '../read-errors.js';
+import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
 import type { KeycloakClient } from './client.js';
-import { isObject, textAt } from './json.js';
 import type { KeycloakNames } from './names.js';
 
-/** A role as a grant: one of the realm without `api`, one of a client with its client id. */
+/** A role as a grant: a realm role has no `api`, a client role has its client ID as `api`. */
 export interface Role {
   readonly id: string;
   readonly grant: Grant;
 }
 
 /** The effective roles of a user, through composites and groups. */
-export async function readRolesOfUser(
+export function readRolesOfUser(
   api: AdminApi,
   userId: string,
   signal: AbortSignal,
 ): Promise<readonly Role[]> {
-  const place = placeOf(api);
-  const realmRoles = await api.get(['users', userId, 'role-mappings', 'realm', 'composite'], {}, signal);
-  // The one request for the effective roles of all clients, which the admin console itself uses; the documented
-  // way asks once for each client of the realm.
-  const clientRoles = await api.get(['ui-ext', 'effective-roles', 'users', userId], {}, signal);
-  return [
-    ...parseRoles(realmRoles, 'name', undefined, place),
-    ...parseRoles(clientRoles, 'role', 'client', place),
-  ];
+  const realmPath = ['users', userId, 'role-mappings', 'realm', 'composite'];
+  return readEffectiveRoles(api, realmPath, ['users', userId], signal);
 }
 
 /**
- * What a client holds by the roles of its service account, those of a client where that is one of `apis`. A client without
- * `fullScopeAllowed` gets only what its own scope mappings let into its tokens; roles that come in through a
- * client scope's mappings are left out there, which errs on the closed side.
+ * Reads realm roles by `realmPath`, and client roles by the request that the admin console uses: the documented way takes
+ * one request for each client of the realm.
+ */
+export async function readEffectiveRoles(
+  api: AdminApi,
+  realmPath: readonly string[],
+  holder: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly Role[]> {
+  const realmRoles = await api.list(realmPath, {}, signal);
+  const clientRoles = await api.list(['ui-ext', 'effective-roles', ...holder], {}, signal);
+  const place = api.placeOf('roles');
+  return [
+    ...realmRoles.map((role) => parseRole(role, textIn(role, 'name'), undefined, place)),
+    ...clientRoles.map((role) => parseRole(role, textIn(role, 'role'), textIn(role, 'client') ?? '', place)),
+  ];
+}
+
+function parseRole(role: unknown, name: string | undefined, api: string | undefined, place: string): Role {
+  const id = textIn(role, 'id');
+  if (id === undefined || name === undefined || api === '') throw wrongShape(place, 'a role has no name');
+  return { id, grant: api === undefined ? { name } : { api, name } };
+}
+
+/**
+ * The roles of a client's service account as grants. Of client roles, those of `apis` count. A client without
+ * `fullScopeAllowed` gets only what its own scope mappings allow into its tokens. Roles that only a client scope's mappings
+ * would allow are left out, which is the safe side.
  */
 export async function readRoleGrants(
   api: AdminApi,
   client: KeycloakClient,
   held: readonly Role[],
-  { names, apis }: { readonly names: KeycloakNames; readonly apis?: readonly string[] },
+  { names, apis }: { readonly names: KeycloakNames; readonly apis: readonly string[] | undefined },
   signal: AbortSignal,
 ): Promise<readonly Grant[]> {
   const roles = held.filter(
     ({ grant }) => grant.api === undefined || apis === undefined || apis.includes(grant.api),
   );
-  for (const { id, grant } of roles) names.learnRole(id, grant);
+  for (const { id, grant } of roles) names.addRole(id, grant);
   if (client.fullScopeAllowed) return sorted(roles.map(({ grant }) => grant));
-  const allowed = await readScopeMappings(api, client, signal);
+  const realmPath = ['clients', client.internalId, 'scope-mappings', 'realm', 'composite'];
+  const mapped = await readEffectiveRoles(api, realmPath, ['clients', client.internalId], signal);
+  const allowed = new Set(mapped.map(({ id }) => id));
   return sorted(
     roles.flatMap(({ id, grant }) => (grant.api === client.clientId || allowed.has(id) ? [grant] : [])),
   );
 }
 
-/** Ids of the roles in its own scope mappings, and of those within them. */
-async function readScopeMappings(
-  api: AdminApi,
-  client: KeycloakClient,
-  signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
-  const place = placeOf(api);
-  const path = ['clients', client.internalId, 'scope-mappings', 'realm', 'composite'];
-  const realmRoles = await api.get(path, {}, signal);
-  const clientRoles = await api.get(['ui-ext', 'effective-roles', 'clients', client.internalId], {}, signal);
-  const roles = [
-    ...parseRoles(realmRoles, 'name', undefined, place),
-    ...parseRoles(clientRoles, 'role', 'client', place),
-  ];
-  return new Set(roles.map(({ id }) => id));
-}
-
-function placeOf(api: AdminApi): string {
-  return `provider ${api.provider}, realm ${api.issuer.realm}, service account`;
-}
-
-export function parseRoles(
-  value: unknown,
-  nameField: string,
-  apiField: string | undefined,
-  place: string,
-): Role[] {
-  if (!Array.isArray(value)) throw wrongShape(place, 'roles are not a list');
-  return value.map((role: unknown) => {
-    const id = isObject(role) ? textAt(role, 'id') : undefined;
-    const name = isObject(role) ? textAt(role, nameField) : undefined;
-    const api = isObject(role) && apiField !== undefined ? textAt(role, apiField) : undefined;
-    if (id === undefined || name === undefined || (apiField !== undefined && api === undefined)) {
-      throw wrongShape(place, 'a role has no name');
-    }
-    return { id, grant: api === undefined ? { name } : { api, name } };
-  });
-}
-
-function keyOf(grant: Grant): string {
-  return JSON.stringify([grant.api ?? '', grant.name]);
-}
-
 function sorted(grants: readonly Grant[]): readonly Grant[] {
-  const byKey = new Map(grants.map((grant) => [keyOf(grant), grant]));
+  const byKey = new Map(grants.map((grant) => [JSON.stringify([grant.api ?? '', grant.name]), grant]));
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, grant]) => grant);
 }

@@ -1,7 +1,7 @@
 import { RefusedCredentials, SyncError } from '../../errors.js';
 import type { AccessCheck, Directory } from '../directory.js';
 
-/** The one thing that is read: the document, under its address or its path. */
+/** The only permission is to read the document. `permission` names it by its address or path. */
 export async function checkDocumentAccess(
   readAll: Directory['readAll'],
   permission: string,
@@ -11,7 +11,7 @@ export async function checkDocumentAccess(
     () => true,
     (error: unknown) => {
       const isDenied = error instanceof SyncError && error.code === 'ERR_DIRECTORY_DENIED';
-      // Whose credentials are refused lacks no permission.
+      // Refused credentials are an error, and not a missing permission.
       if (isDenied && !(error instanceof RefusedCredentials)) return false;
       throw error;
     },

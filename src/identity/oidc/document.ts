@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ClientUnreadable, IncompleteRead } from '../../errors.js';
+import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type {
   Directory,
@@ -8,21 +8,22 @@ import type {
   UnreadableClient,
   UnreadablePeople,
 } from '../directory.js';
+import { incomplete, wrongShape } from '../read-errors.js';
 import { withUnreadable } from '../records.js';
 
-/** One page of the directory's JSON document, typed and checked; keys that scopemesh does not know are left out. */
+/** One page of the JSON document, typed and checked. Unknown keys are left out. */
 export interface DocumentPage {
   readonly clients: readonly OAuthClient[];
   readonly unreadable: readonly UnreadableClient[];
-  /** Absent where the page says nothing of people. */
+  /** Absent if the page has no `people`. */
   readonly people?: readonly Person[];
-  /** The subjects of people that cannot be parsed; undefined where not even that can be read. */
+  /** The subjects of people that cannot be parsed. Undefined for a record without a readable subject. */
   readonly unreadablePeople?: readonly (string | undefined)[];
-  /** As written: absolute, or relative to the page's own address. */
+  /** Absolute, or relative to the page's own address. */
   readonly next?: string;
-  /** One client alone can be read at `<directory>/<clientId>`. */
+  /** A single client can be read at `<directory>/<clientId>`. */
   readonly single: boolean;
-  /** A count that only goes up; lets a page from an older copy of the directory be told. */
+  /** A count that only grows, so that a page from an older copy of the directory is recognised. */
   readonly revision?: number;
 }
 
@@ -33,12 +34,12 @@ export interface Person {
   readonly groups: readonly string[];
 }
 
-/** A directory in a document, which is read as a whole in any case. */
+/** A directory in a document, which is always read as a whole. */
 export interface DocumentDirectory extends Directory {
   readAll(signal: AbortSignal): Promise<DocumentSnapshot>;
 }
 
-/** A complete read with the people, absent where the document says nothing of them. */
+/** A complete read. `people` is absent if the document has none. */
 export interface DocumentSnapshot extends DirectorySnapshot {
   readonly people?: readonly Person[];
   readonly unreadablePeople?: UnreadablePeople;
@@ -51,16 +52,16 @@ const identifier = (longest: number) =>
     .string()
     .min(1)
     .max(longest)
-    .refine((text) => !UNPRINTABLE.test(text), 'must not hold control characters or half a character');
+    .refine((text) => !UNPRINTABLE.test(text), 'must not contain control characters or half a character');
 
-// RFC 6749, section 3.3, parts scopes by spaces: one with a space in it would be two elsewhere.
-const scopeName = identifier(512).refine((name) => !name.includes(' '), 'must not hold spaces');
+// RFC 6749, section 3.3, separates scopes by spaces. A scope with a space would be two scopes elsewhere.
+const scopeName = identifier(512).refine((name) => !name.includes(' '), 'must not contain spaces');
 const scope = z.union([scopeName, z.object({ api: identifier(512).optional(), name: scopeName })]);
 
 const scalar = z.union([z.string().max(16_384), z.number(), z.boolean()]);
 const attribute = z.union([scalar, z.array(scalar).max(1000)]);
 
-// `enabled` and `scopes` have no null: a field that a broken export emptied must not pass for an answer.
+// `enabled` and `scopes` allow no null: a field that a faulty export emptied must not count as a value.
 const client = z.object({
   clientId: identifier(255),
   name: z.string().max(1024).nullish(),
@@ -72,7 +73,7 @@ const client = z.object({
   attributes: z.record(z.string(), attribute.nullable()).default({}),
 });
 
-// As with clients: an emptied `groups` must not pass for an answer.
+// As with clients: emptied `groups` must not count as a value.
 const person = z.object({
   subject: identifier(255),
   enabled: z.boolean().default(true),
@@ -88,13 +89,13 @@ const page = z.object({
 });
 
 /**
- * A page from parsed JSON. Unknown keys are tolerated, so that a document may say more than scopemesh reads. A client
- * with a key of the wrong type is unreadable, because what the key meant to say is lost; a page with one is
- * IncompleteRead naming the place.
+ * A page from parsed JSON. Unknown keys are allowed, so that a document may contain more than scopemesh reads. A client with
+ * a key of the wrong type is unreadable, because the meaning of the key is lost. A page with one is an IncompleteRead that
+ * names the place.
  */
 export function parsePage(json: unknown, provider: string, place: string): DocumentPage {
   const result = page.safeParse(json);
-  if (!result.success) throw wrongShape(result.error, place);
+  if (!result.success) throw wrongShape(place, faultOf(result.error));
   const { clients, people, next, single, revision } = result.data;
   return {
     ...parseClients(clients, provider),
@@ -105,11 +106,11 @@ export function parsePage(json: unknown, provider: string, place: string): Docum
   };
 }
 
-/** The answer of a single read: the client's own object, as it would stand in `clients`. */
+/** The answer of a single read: the client's own object, as in `clients`. */
 export function parseClient(json: unknown, asked: string, provider: string, place: string): OAuthClient {
   const result = client.safeParse(json);
-  // What does not even name the client may come from anything that stands in between.
-  if (!result.success && clientIdIn(json) !== asked) throw wrongShape(result.error, place);
+  // An answer that does not name the client may come from a server in between.
+  if (!result.success && clientIdIn(json) !== asked) throw wrongShape(place, faultOf(result.error));
   if (!result.success) throw new ClientUnreadable(place, asked, faultOf(result.error));
   return toClient(result.data, provider);
 }
@@ -148,12 +149,12 @@ function subjectIn(record: unknown): string | undefined {
   return z.object({ subject: person.shape.subject }).safeParse(record).data?.subject;
 }
 
-/** Whose record it is, also where nothing else of it can be read. */
+/** The client ID of a record, even if nothing else of it can be parsed. */
 function clientIdIn(record: unknown): string | undefined {
   return z.object({ clientId: client.shape.clientId }).safeParse(record).data?.clientId;
 }
 
-/** The client in a complete read; undefined if it is certainly not there. */
+/** The client in a complete read. Undefined if it certainly does not exist. */
 export function clientIn(
   snapshot: DirectorySnapshot,
   clientId: string,
@@ -163,16 +164,16 @@ export function clientIn(
   if (found !== undefined) return found;
   const record =
     snapshot.unreadable.find((each) => each.clientId === clientId) ??
-    // It may be anybody's.
+    // A record without a client ID may be this client's.
     snapshot.unreadable.find((each) => each.clientId === undefined);
   if (record !== undefined) throw new ClientUnreadable(place, clientId, record.why);
   return undefined;
 }
 
 /**
- * All pages of one read as a snapshot. IncompleteRead if a client id or a subject comes twice (pages overlap, so others
- * may be missing between them), or if there is no client at all: an empty document is what a lost database, an
- * export that failed and a filter look like.
+ * The pages of one read as a snapshot. Throws IncompleteRead if a client ID or a subject comes twice (the pages overlap, so
+ * others may be missing between them), and if there is no client: a lost database, a failed export and a filter look like
+ * an empty document.
  */
 export function toSnapshot(
   pages: readonly DocumentPage[],
@@ -184,20 +185,20 @@ export function toSnapshot(
   const unreadable = pages.flatMap((each) => each.unreadable);
   for (const { clientId } of [...clients, ...unreadable]) {
     if (clientId === undefined) continue;
-    if (seen.has(clientId)) throw incomplete(`${place}: client ${quote(clientId)} is listed twice`);
+    if (seen.has(clientId)) throw incomplete(place, `client ${quote(clientId)} is listed twice`);
     seen.add(clientId);
   }
   if (clients.length + unreadable.length === 0) {
     const remedy = 'to take all access away, keep each client and set its "enabled" to false';
-    throw incomplete(`${place}: lists no client, which is not taken for an answer; ${remedy}`);
+    throw incomplete(place, `lists no client, which does not count as complete; ${remedy}`);
   }
-  const tellPeople = pages.some((each) => each.people !== undefined);
+  const hasPeople = pages.some((each) => each.people !== undefined);
   const people = pages.flatMap((each) => each.people ?? []);
   const subjects = new Set<string>();
   const unnamed = pages.flatMap((each) => each.unreadablePeople ?? []);
   const named = unnamed.filter((subject) => subject !== undefined);
   for (const subject of [...people.map((each) => each.subject), ...named]) {
-    if (subjects.has(subject)) throw incomplete(`${place}: person ${quote(subject)} is listed twice`);
+    if (subjects.has(subject)) throw incomplete(place, `person ${quote(subject)} is listed twice`);
     subjects.add(subject);
   }
   const unreadablePeople = { subjects: new Set(named), hasUnnamed: named.length < unnamed.length };
@@ -205,22 +206,20 @@ export function toSnapshot(
     clients,
     unreadable,
     requests,
-    ...(tellPeople ? { people } : {}),
+    ...(hasPeople ? { people } : {}),
     ...(unnamed.length > 0 ? { unreadablePeople } : {}),
   };
 }
 
-/** Enabled people by group. IncompleteRead, and no answer of "nobody", where the document says nothing of people. */
+/** The enabled people by group. Throws IncompleteRead if the document has no people: that does not mean "nobody". */
 export function membersOf(
   { people, unreadablePeople }: Pick<DocumentSnapshot, 'people' | 'unreadablePeople'>,
   groups: readonly string[],
   place: string,
 ): Members {
   if (people === undefined) {
-    const remedy = 'write "people" into it, each with "subject" and "groups"';
-    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: says nothing of people; ${remedy}`, {
-      retriable: false,
-    });
+    const remedy = 'add "people", each with "subject" and "groups"';
+    throw incomplete(place, `contains no people; ${remedy}`, false);
   }
   const enabled = people.filter((person) => person.enabled);
   const members = new Map(
@@ -232,11 +231,7 @@ export function membersOf(
   return withUnreadable(members, unreadablePeople);
 }
 
-export function incomplete(message: string, cause?: unknown): IncompleteRead {
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true, cause });
-}
-
-/** A hostile string, safe and short enough for a message. */
+/** An untrusted string, safe and short enough for a message. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
@@ -276,16 +271,12 @@ function toAttributes(attributes: Record<string, z.infer<typeof attribute> | nul
   );
 }
 
-function wrongShape(error: z.ZodError, place: string): IncompleteRead {
-  return incomplete(`${place}: ${faultOf(error)}`);
-}
-
-/** The field that is wrong and why, without what it says. */
+/** Names the field that is wrong and the reason, without the value. */
 function faultOf(error: z.ZodError): string {
   const [issue] = error.issues;
   const where = (issue?.path ?? [])
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${quote(String(part)).slice(1, -1)}`))
     .join('')
     .replace(/^\./, '');
-  return `${where === '' ? 'the document' : where}: ${issue?.message ?? 'wrong shape'}`;
+  return `${where === '' ? 'the document' : where}: ${issue?.message ?? 'wrong form'}`;
 }

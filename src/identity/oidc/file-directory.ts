@@ -1,14 +1,8 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { SyncError } from '../../errors.js';
+import { incomplete } from '../read-errors.js';
 import { checkDocumentAccess } from './access-check.js';
-import {
-  clientIn,
-  type DocumentDirectory,
-  incomplete,
-  membersOf,
-  parsePage,
-  toSnapshot,
-} from './document.js';
+import { clientIn, type DocumentDirectory, membersOf, parsePage, toSnapshot } from './document.js';
 import { requireClientId } from './reference.js';
 
 export interface FileDirectoryOptions {
@@ -18,8 +12,8 @@ export interface FileDirectoryOptions {
 }
 
 /**
- * The document in a file, read whole each time. Whoever writes it should rename a finished file into place; one
- * that is caught half-written is IncompleteRead and read again.
+ * The document in a file. Each read reads the whole file. Write a new file and rename it into place: a file that is
+ * half-written is an IncompleteRead and is read again.
  */
 export function createFileDirectory(options: FileDirectoryOptions): DocumentDirectory {
   const { provider, path, maxBytes = 32 * 1024 * 1024 } = options;
@@ -27,9 +21,8 @@ export function createFileDirectory(options: FileDirectoryOptions): DocumentDire
   const readAll: DocumentDirectory['readAll'] = async (signal) => {
     const text = await readFile(path, maxBytes, signal);
     const page = parsePage(parse(text, path), provider, path);
-    if (page.next !== undefined) {
-      throw incomplete(`${path}: next: a file has one page; write all clients into it`);
-    }
+    if (page.next !== undefined)
+      throw incomplete(path, 'next: a file has only one page; write all clients into it and remove "next"');
     return toSnapshot([page], path, 1);
   };
 
@@ -50,11 +43,11 @@ async function readFile(path: string, maxBytes: number, signal: AbortSignal): Pr
   signal.throwIfAborted();
   let file: FileHandle | undefined;
   try {
-    // Before opening, because opening a named pipe waits for its writer.
-    if (!(await stat(path)).isFile()) throw incomplete(`${path}: is not a regular file`);
+    // Checked first, because opening a named pipe waits for its writer.
+    if (!(await stat(path)).isFile()) throw incomplete(path, 'is not a regular file');
     file = await open(path, 'r');
     const before = await file.stat();
-    if (before.size > maxBytes) throw incomplete(`${path}: is longer than ${maxBytes} bytes`);
+    if (before.size > maxBytes) throw incomplete(path, `is longer than ${maxBytes} bytes`);
     const bytes = Buffer.alloc(before.size);
     let length = 0;
     while (length < bytes.length) {
@@ -64,9 +57,8 @@ async function readFile(path: string, maxBytes: number, signal: AbortSignal): Pr
       length += bytesRead;
     }
     const after = await file.stat();
-    if (length < before.size || after.size !== before.size || after.mtimeMs !== before.mtimeMs) {
-      throw incomplete(`${path}: was changed while it was read`);
-    }
+    if (length < before.size || after.size !== before.size || after.mtimeMs !== before.mtimeMs)
+      throw incomplete(path, 'changed during the read');
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     throw toSyncError(error, path, signal);
@@ -79,23 +71,17 @@ function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The parser's message quotes the text, so it is left out.
-    throw incomplete(`${path}: is not valid JSON (half-written?)`);
+    // Without the parser's message, which quotes the text.
+    throw incomplete(path, 'is not valid JSON; it may be half-written');
   }
 }
 
 function toSyncError(error: unknown, path: string, signal: AbortSignal): unknown {
   if (error instanceof SyncError || signal.aborted) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return incomplete(`${path}: is not UTF-8`);
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new SyncError('ERR_DIRECTORY_DENIED', `${path}: may not be read (${code})`, {
-      retriable: false,
-      cause: error,
-    });
-  }
-  return new SyncError('ERR_DIRECTORY_UNREACHABLE', `${path}: cannot be read (${code})`, {
-    retriable: true,
-    cause: error,
-  });
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return incomplete(path, 'is not UTF-8');
+  const message = `${path}: cannot be read (${code})`;
+  return code === 'EACCES' || code === 'EPERM'
+    ? new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false, cause: error })
+    : new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true, cause: error });
 }

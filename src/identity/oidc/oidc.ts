@@ -5,11 +5,11 @@ import { createOidcPoll } from './poll.js';
 import { createOidcSource } from './webhook.js';
 
 export interface OidcOptions extends OidcDirectoryOptions {
-  /** Empty where no webhook is configured. */
+  /** Empty if no webhook is configured. */
   readonly webhookSecrets: readonly Secret[];
 }
 
-/** A directory document with its signed events. */
+/** A directory document with signed events. */
 export function createOidc(options: OidcOptions): ProviderParts {
   const { provider, clock, webhookSecrets: secrets } = options;
   const directory = createOidcDirectory(options);

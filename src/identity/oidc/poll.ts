@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.js';
 import type { OAuthClient } from '../../model/client.js';
-import { clientKey, providerKey } from '../../model/key.js';
+import { clientKey } from '../../model/key.js';
+import { digestOf } from '../digest.js';
+import { membersRead } from '../effects.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import type { DocumentDirectory, Person } from './document.js';
 
@@ -10,13 +11,14 @@ export interface OidcPollOptions {
   readonly clock: Clock;
 }
 
-/** Above this many changed clients, one complete comparison costs less than a read of each. */
-const MOST_EVENTS = 200;
+/** With more changed clients, one complete comparison costs less than a read of each. */
+const MAX_EVENTS = 200;
 
 /**
- * The backstop of a provider that has no log of events: the document itself is read (unchanged pages cost a
- * 304) and compared with what it said last time. The cursor is the digest of all clients and people. After a restart
- * only the digest is known: if it differs, something changed that cannot be named any more, which is a gap.
+ * The backstop of a provider without a log of events: reads the document (an unchanged page costs a 304) and compares it
+ * with the last poll. The cursor is a digest of all clients and people. After a restart only the digest is known: if it
+ * differs, something unknown changed, which is a gap. A record that is missing or has less than before is only an
+ * inference, so the events carry no evidence.
  */
 export function createOidcPoll(options: OidcPollOptions): EventPoll {
   const { directory, clock } = options;
@@ -30,8 +32,8 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
     async poll(cursor, signal) {
       const snapshot = await directory.readAll(signal);
       const digests = new Map([
-        ...snapshot.clients.map((client) => [client.clientId, digestOf(client)] as const),
-        // Readable or not is a change as well; one that nobody can name is left to the complete comparison.
+        ...snapshot.clients.map((client) => [client.clientId, digestOfClient(client)] as const),
+        // A client that becomes unreadable has changed too. One without an ID is left to the complete comparison.
         ...snapshot.unreadable.flatMap(({ clientId, why }) =>
           clientId === undefined ? [] : [[clientId, `unreadable: ${why}`] as const],
         ),
@@ -44,7 +46,7 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
       if (cursor === undefined || cursor === current.cursor) return nothing;
       if (before?.cursor !== cursor) return { ...nothing, gap: true };
       const changed = changedIds(before.digests, digests);
-      if (changed.length > MOST_EVENTS) return { ...nothing, gap: true };
+      if (changed.length > MAX_EVENTS) return { ...nothing, gap: true };
       return {
         ...nothing,
         events: [
@@ -55,26 +57,22 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
     },
   };
 
-  /** Somebody's membership changed: who belongs where is read anew, and nobody is named, as below. */
   function toPeopleEvent(): IdentityEvent {
-    const now = clock.now();
-    const id = `people/${now}`;
-    const cause = { kind: 'poll', eventId: id, receivedAt: new Date(now).toISOString() } as const;
-    return {
-      id,
-      triggers: [{ key: providerKey(provider), cause, members: true, urgent: true }],
-      orders: [],
-    };
+    const { id, cause } = causeOf('people');
+    return { id, triggers: [membersRead(provider, cause)], orders: [] };
   }
 
   function toEvent(clientId: string, wasKnown: boolean): IdentityEvent {
-    const now = clock.now();
-    // With the instant, because a client that changes back is a second event and not the first one again.
-    const id = `directory/${encodeURIComponent(clientId)}/${now}`;
-    const cause = { kind: 'poll', eventId: id, receivedAt: new Date(now).toISOString() } as const;
-    // What is merely missing or less than before is an inference, so there is no evidence.
+    const { id, cause } = causeOf(`directory/${encodeURIComponent(clientId)}`);
     const trigger = { key: clientKey(provider, clientId), cause, ...(wasKnown ? { urgent: true } : {}) };
     return { id, triggers: [trigger], orders: [] };
+  }
+
+  /** The ID contains the time, because a client that changes back is a second event and not the first one repeated. */
+  function causeOf(what: string) {
+    const now = clock.now();
+    const id = `${what}/${now}`;
+    return { id, cause: { kind: 'poll', eventId: id, receivedAt: new Date(now).toISOString() } as const };
   }
 }
 
@@ -83,30 +81,27 @@ function changedIds(before: ReadonlyMap<string, string>, after: ReadonlyMap<stri
   return [...ids].filter((id) => before.get(id) !== after.get(id)).sort();
 }
 
-/** Over everything that scopemesh reads of a client, whatever order it came in. */
-function digestOf(client: OAuthClient): string {
+/** Covers everything that scopemesh reads of a client, independent of the order. */
+function digestOfClient(client: OAuthClient): string {
   const { attributes, grants, grantTypes, ...rest } = client;
-  const text = JSON.stringify([
+  return digestOf([
     Object.entries(rest).sort(byText),
     Object.entries(attributes).sort(byText),
     grants.map(({ api, name }) => [api ?? null, name]).sort(byText),
     [...grantTypes].sort(),
   ]);
-  return createHash('sha256').update(text).digest('base64url');
 }
 
 function digestOfPeople(people: readonly Person[] | undefined): string {
   if (people === undefined) return '';
-  const text = JSON.stringify(
+  return digestOf(
     people.map(({ subject, enabled, groups }) => [subject, enabled, [...groups].sort()]).sort(byText),
   );
-  return createHash('sha256').update(text).digest('base64url');
 }
 
 function digestOfAll(digests: ReadonlyMap<string, string>, people: string): string {
   const clients = [...digests].sort(byText);
-  const text = JSON.stringify(people === '' ? clients : [clients, people]);
-  return `sha256:${createHash('sha256').update(text).digest('base64url')}`;
+  return `sha256:${digestOf(people === '' ? clients : [clients, people])}`;
 }
 
 function byText(a: unknown, b: unknown): number {

@@ -4,12 +4,12 @@ import type { OAuthClient } from '../../model/client.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
+import { incomplete } from '../read-errors.js';
 import { checkDocumentAccess } from './access-check.js';
 import {
   clientIn,
   type DocumentDirectory,
   type DocumentPage,
-  incomplete,
   membersOf,
   parseClient,
   parsePage,
@@ -35,15 +35,15 @@ interface CachedPage {
 }
 
 /**
- * The document at a URL, page by page, each with its ETag. No redirect is followed and no `next` leaves the
- * origin, so the token reaches nobody else.
+ * The document at a URL, page by page, each with its ETag. No redirect is followed and no `next` leaves the origin, so that
+ * no other server gets the token.
  */
 export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirectory {
   const { provider, url, directoryToken, clock, maxPages = 1000 } = options;
   const http = createHttpClient({ ...options, addressKey: 'directory' });
   const placeOf = (target: URL) => `provider ${provider}, ${addressOf(target)}`;
   let cached: ReadonlyMap<string, CachedPage> = new Map();
-  /** Of the last complete read; one page from an older copy must not undo what a newer one said. */
+  /** The revision of the last complete read. A page from an older copy must not undo a newer one. */
   let revision = 0;
   let single: boolean | undefined;
 
@@ -75,31 +75,30 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
     let newest = revision;
     for (let target: URL | undefined = url; target !== undefined; ) {
       const place = placeOf(target);
-      if (seen.has(target.href)) throw incomplete(`${place}: next leads back to a page already read`);
-      if (seen.size === maxPages) throw incomplete(`${place}: has more than ${maxPages} pages`);
+      if (seen.has(target.href)) throw incomplete(place, 'next leads back to a page that was already read');
+      if (seen.size === maxPages) throw incomplete(place, `there are more than ${maxPages} pages`);
       seen.add(target.href);
       const { page, etag } = await readPage(target, signal);
-      if (page.revision !== undefined && page.revision < newest) {
+      if (page.revision !== undefined && page.revision < newest)
         throw incomplete(
-          `${place}: revision ${page.revision} is older than ${newest}, which was read before`,
+          place,
+          `revision ${page.revision} is older than revision ${newest}, which was read before`,
         );
-      }
       newest = page.revision ?? newest;
       pages.push(page);
       if (etag !== undefined) toCache.set(target.href, { etag, page });
       target = page.next === undefined ? undefined : nextUrl(page.next, target, place);
     }
     const snapshot = toSnapshot(pages, placeOf(url), pages.length);
-    // Only now: pages of a read that failed say nothing about the next one.
+    // Only now, because the pages of a failed read say nothing about the next one.
     cached = toCache;
     revision = Math.max(revision, newest);
     single = pages[0]?.single;
     return snapshot;
   };
 
-  const readAmongAll = async (clientId: string, signal: AbortSignal): Promise<OAuthClient | undefined> => {
-    return clientIn(await readAll(signal), clientId, placeOf(url));
-  };
+  const readAmongAll = async (clientId: string, signal: AbortSignal): Promise<OAuthClient | undefined> =>
+    clientIn(await readAll(signal), clientId, placeOf(url));
 
   return {
     provider,
@@ -116,14 +115,16 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
       if (answer.status === 404) {
         const json = parseJson(answer, place);
         if (namesClient(json, value)) return undefined;
-        // A gateway says 404 in JSON too, for a route it has lost: absence then needs the document's word.
+        // A gateway answers 404 in JSON too, so the complete document must confirm the absence.
         return readAmongAll(value, signal);
       }
       if (answer.status !== 200) throw refuse(answer, place);
       const client = parseClient(parseJson(answer, place), value, provider, place);
-      if (client.clientId !== value) {
-        throw incomplete(`${place}: clientId: asked for ${quote(value)}, got ${quote(client.clientId)}`);
-      }
+      if (client.clientId !== value)
+        throw incomplete(
+          place,
+          `clientId: requested ${quote(value)}, but the answer is about ${quote(client.clientId)}`,
+        );
       return client;
     },
     readMembers: async (groups, signal) => membersOf(await readAll(signal), groups, placeOf(url)),
@@ -132,32 +133,26 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
   };
 
   function refuse(answer: HttpAnswer, place: string): Error {
-    if (answer.status >= 300 && answer.status < 400) {
+    if (answer.status >= 300 && answer.status < 400)
       return incomplete(
-        `${place}: answered ${answer.status}; redirects are not followed, write the final URL`,
+        place,
+        `answered ${answer.status}; redirects are not followed, so write the final URL`,
       );
-    }
     const refusal = refusalOf(answer, place, clock);
     if (answer.status === 401) {
-      const remedy =
-        directoryToken === undefined ? 'set directoryToken' : 'set the directoryToken that it takes';
-      return new RefusedCredentials(
-        refusal.code,
-        `${refusal.message}, for it refuses the credentials; ${remedy}`,
-        {
-          retriable: false,
-        },
-      );
+      const remedy = directoryToken === undefined ? 'set directoryToken' : 'set a valid directoryToken';
+      const message = `${refusal.message}: the credentials are refused; ${remedy}`;
+      return new RefusedCredentials(refusal.code, message, { retriable: false });
     }
     if (answer.status === 403) {
-      const remedy = 'let the bearer of directoryToken read it';
+      const remedy = 'allow the owner of directoryToken to read it';
       return new SyncError(refusal.code, `${refusal.message}; ${remedy}`, { retriable: false });
     }
     return refusal;
   }
 }
 
-/** `undefined` where no path segment can carry the id: `.` and `..` are resolved away, however encoded. */
+/** Undefined if no path segment can carry the ID: URLs resolve `.` and `..`, however encoded. */
 export function singleUrl(directory: URL, clientId: string): URL | undefined {
   if (clientId === '' || clientId === '.' || clientId === '..' || /\p{Surrogate}/u.test(clientId)) {
     return undefined;
@@ -168,12 +163,11 @@ export function singleUrl(directory: URL, clientId: string): URL | undefined {
 }
 
 function nextUrl(next: string, current: URL, place: string): URL {
-  if (!URL.canParse(next, current.href)) throw incomplete(`${place}: next: is not a URL`);
+  if (!URL.canParse(next, current.href)) throw incomplete(place, 'next: is not a URL');
   const url = new URL(next, current.href);
   url.hash = '';
-  if (url.origin !== current.origin || url.username !== '' || url.password !== '') {
-    throw incomplete(`${place}: next: leaves ${current.origin}, where the token must not go`);
-  }
+  if (url.origin !== current.origin || url.username !== '' || url.password !== '')
+    throw incomplete(place, `next: leads away from ${current.origin}, where the token must not go`);
   return url;
 }
 
@@ -181,7 +175,7 @@ function namesClient(json: unknown, clientId: string): boolean {
   return typeof json === 'object' && json !== null && 'clientId' in json && json.clientId === clientId;
 }
 
-/** Without the query, which may carry a signature or a cursor with secrets in it. */
+/** Without the query, which may contain secrets. */
 function addressOf(url: URL): string {
   return url.origin + url.pathname;
 }

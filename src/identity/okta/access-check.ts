@@ -2,7 +2,7 @@ import { SyncError } from '../../errors.js';
 import type { AccessCheck } from '../directory.js';
 import type { OktaApi, OktaScope } from './api.js';
 
-/** Each scope with a read that costs little and needs it. */
+/** For each scope, a cheap read that needs it. */
 const READS: readonly {
   readonly scope: OktaScope;
   readonly neededFor: string;
@@ -12,7 +12,7 @@ const READS: readonly {
   { scope: 'okta.apps.read', neededFor: 'the apps that are OAuth clients', segments: ['api', 'v1', 'apps'] },
   {
     scope: 'okta.authorizationServers.read',
-    neededFor: 'the scopes of authorization servers, and who may obtain them',
+    neededFor: 'the scopes of authorization servers, and which clients may obtain them',
     segments: ['api', 'v1', 'authorizationServers'],
   },
   { scope: 'okta.logs.read', neededFor: 'changes, from the System Log', segments: ['api', 'v1', 'logs'] },
@@ -30,13 +30,13 @@ const AGENTS = {
   segments: ['workload-principals', 'api', 'v1', 'ai-agents'],
 } as const;
 
-/** Administrator roles beside the scopes: a service app without one is shown nothing. */
+/** Administrator roles, in addition to the scopes: without one, Okta shows a service app nothing. */
 const ROLE = 'READ_ONLY_ADMIN';
 const AGENTS_ROLE = 'SUPER_ADMIN';
 
 /**
- * Which okta.* scopes are granted, found by asking for each alone and by reading what it opens, and whether the role
- * behind them may. An API token has no scopes of its own; there a refused read says that its owner's role lacks it.
+ * Which okta.* scopes are granted, and whether the administrator role is sufficient. Each scope is requested alone and
+ * tested with a read. An API token has no scopes: there a refused read means that its owner's role is not sufficient.
  */
 export async function checkOktaAccess(
   api: OktaApi,
@@ -47,12 +47,12 @@ export async function checkOktaAccess(
   const refused = new Set<OktaScope>();
   const reads = [
     ...READS,
-    ...(options.readsGrants ? grantsOfItself(api) : []),
+    ...(options.readsGrants ? ownGrants(api) : []),
     ...(options.readsAgents ? [AGENTS] : []),
   ];
   for (const { scope, segments, ...about } of reads) {
     const outcome = await tryRead(api, scope, segments, signal);
-    // With the scope in its token, what is refused is the administrator role.
+    // The token has the scope, so the administrator role is not sufficient.
     if (outcome === 'refused') refused.add(scope);
     checks.push({ permission: scope, ...about, isGranted: outcome !== 'no token' });
   }
@@ -65,8 +65,8 @@ export async function checkOktaAccess(
   return checks;
 }
 
-/** Of the app that reads; an API token belongs to no app. */
-function grantsOfItself({ clientId }: OktaApi): typeof READS {
+/** The grants of the app that reads. An API token belongs to no app. */
+function ownGrants({ clientId }: OktaApi): typeof READS {
   if (clientId === undefined) return [];
   const segments = ['api', 'v1', 'apps', clientId, 'grants'];
   return [{ scope: 'okta.appGrants.read', neededFor: 'the Okta API scopes of apps', segments }];

@@ -9,17 +9,17 @@ import {
 
 export interface ClientAccess {
   readonly grants: readonly Grant[];
-  /** Of the shortest-lived token among those that the rules would give; undefined where none would. */
+  /** Of the shortest-lived token that the rules allow; undefined if they allow none. */
   readonly lifetimeSeconds: number | undefined;
 }
 
 /**
- * What a client may obtain. Okta takes the first policy and rule that fits a request, and no rule refuses: whatever any
- * rule lets a client have, it gets by asking for that alone. So the rules add up, and only the lifetime depends on
- * which one answers: its lower end counts.
+ * What a client may obtain. Okta applies the first policy and rule that match a request, and no rule refuses: a client gets
+ * whatever any rule allows by requesting that alone. So the rules add up. Only the lifetime depends on which rule answers:
+ * the shortest counts.
  *
- *   client credentials   every scope of the rule that needs no person's consent, for an app that has this grant type
- *   in someone's name    every scope of the rule, where it is for everyone; one for some people alone says nothing of
+ *   client credentials   every scope of the rule that needs no person's consent, for an app with this grant type
+ *   for a person         every scope of the rule if it is for everyone; a rule for some people says nothing about
  *                        the client
  */
 export function accessOf(app: OktaApp, servers: readonly AuthorizationServer[]): ClientAccess {
@@ -29,15 +29,15 @@ export function accessOf(app: OktaApp, servers: readonly AuthorizationServer[]):
     const rules = policies
       .filter(({ clients }) => clients.some((each) => each === ALL_CLIENTS || each === app.clientId))
       .flatMap((policy) => policy.rules);
-    const obtained = scopes.filter((scope) => rules.some((rule) => lets(app, rule, scope)));
+    const obtained = scopes.filter((scope) => rules.some((rule) => allows(app, rule, scope)));
     grants.push(...obtained.map(({ name }) => ({ api, name })).toSorted(byName));
     for (const rule of rules)
-      if (obtained.some((scope) => lets(app, rule, scope))) lifetimes.push(rule.lifetimeSeconds);
+      if (obtained.some((scope) => allows(app, rule, scope))) lifetimes.push(rule.lifetimeSeconds);
   }
   return { grants, lifetimeSeconds: lifetimes.length === 0 ? undefined : Math.min(...lifetimes) };
 }
 
-function lets(app: OktaApp, rule: AccessRule, scope: CustomScope): boolean {
+function allows(app: OktaApp, rule: AccessRule, scope: CustomScope): boolean {
   if (!rule.scopes.includes('*') && !rule.scopes.includes(scope.name)) return false;
   return rule.grantTypes.some(
     (type) =>

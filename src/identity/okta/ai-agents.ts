@@ -1,56 +1,56 @@
 import { z } from 'zod';
+import { readLinkedPages } from '../linked-pages.js';
+import { parseShape } from '../records.js';
 import { followLink, type OktaApi } from './api.js';
-import { incomplete, parseShape } from './pages.js';
 
-/** What the org's register of AI agents says of OAuth clients. */
+/** The org's register of AI agents. */
 export interface AiAgents {
-  /** Undefined where no agent has to do with the app. */
+  /** Undefined if the app belongs to no agent. */
   of(app: { readonly id: string; readonly clientId: string }): AgentLink | undefined;
 }
 
 export interface AgentLink {
-  /** Whether the client is the agent itself, and not only the app at which people sign in to it. */
+  /** True if the client is the agent. False if it is only the app at which people sign in to the agent. */
   readonly isItself: boolean;
   /** Only an active agent can use its credentials. */
   readonly isActive: boolean;
 }
 
+const AGENT = z.looseObject({ id: z.string().min(1), status: z.string(), appId: z.string().nullish() });
 const PAGE = z.looseObject({
-  data: z.array(z.looseObject({ id: z.string().min(1), status: z.string(), appId: z.string().nullish() })),
+  data: z.array(AGENT),
   _links: z.looseObject({ next: z.looseObject({ href: z.string() }).nullish() }).nullish(),
 });
 
-const PAGE_LIMIT = 1000;
-
 /**
- * The AI agents of an org (developer.okta.com/docs/api/secures-ai, AI Agent Registrations; a beta when this was written).
- * An agent's id is its client id; the app linked to it is named by `appId`.
+ * Reads the AI agents of an org (developer.okta.com/docs/api/secures-ai, AI Agent Registrations; a beta when this was
+ * written). The ID of an agent is its client ID. `appId` names the app that is linked to it.
  */
 export async function readAiAgents(api: OktaApi, signal: AbortSignal): Promise<AiAgents> {
   const place = `provider ${api.provider}, AI agents`;
-  const agents = new Map<string, { readonly isActive: boolean }>();
+  const found = await readLinkedPages({
+    place,
+    first: api.address(['workload-principals', 'api', 'v1', 'ai-agents'], { limit: 200 }),
+    maxPages: 1000,
+    read: async (address: URL) => {
+      const { value } = await api.get(address, 'okta.aiAgents.read', place, signal);
+      const page = parseShape(PAGE, value, place);
+      const next = page._links?.next?.href;
+      return { entries: page.data, next: next === undefined ? undefined : followLink(next, address, place) };
+    },
+    idOf: ({ id }) => id,
+  });
+  const agents = new Map<string, boolean>();
   const linked = new Map<string, boolean>();
-  const seen = new Set<string>();
-  const path = ['workload-principals', 'api', 'v1', 'ai-agents'];
-  for (let address: URL | undefined = api.address(path, { limit: 200 }); address !== undefined; ) {
-    if (seen.has(address.href) || seen.size === PAGE_LIMIT)
-      throw incomplete(`${place}: the pages do not end, or lead back to one that was read`);
-    seen.add(address.href);
-    const { value } = await api.get(address, 'okta.aiAgents.read', place, signal);
-    const page = parseShape(PAGE, value, place);
-    for (const { id, status, appId } of page.data) {
-      if (agents.has(id)) throw incomplete(`${place}: an entry comes twice`);
-      const isActive = status === 'ACTIVE';
-      agents.set(id, { isActive });
-      if (typeof appId === 'string') linked.set(appId, isActive || linked.get(appId) === true);
-    }
-    const next = page._links?.next?.href;
-    address = next === undefined ? undefined : followLink(next, address, place);
+  for (const { id, status, appId } of found) {
+    const isActive = status === 'ACTIVE';
+    agents.set(id, isActive);
+    if (typeof appId === 'string') linked.set(appId, isActive || linked.get(appId) === true);
   }
   return {
     of({ id, clientId }) {
-      const agent = agents.get(clientId);
-      if (agent !== undefined) return { isItself: true, isActive: agent.isActive };
+      const own = agents.get(clientId);
+      if (own !== undefined) return { isItself: true, isActive: own };
       const isActive = linked.get(id);
       return isActive === undefined ? undefined : { isItself: false, isActive };
     },

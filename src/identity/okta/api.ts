@@ -1,13 +1,20 @@
-import type { Clock } from '../../clock.js';
-import { IncompleteRead, SyncError } from '../../errors.js';
+import type { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import type { Metrics } from '../../observe.js';
 import { type AccessTokenSource, createAccessTokenSource } from '../access-token.js';
-import { createHttpClient, type HttpAnswer, nowThere, parseJson, refusalOf } from '../http-client.js';
+import {
+  type ApiOptions,
+  type Authorize,
+  bearer,
+  createApiClient,
+  type Query,
+  saysAbsent,
+} from '../api-client.js';
+import { type HttpAnswer, parseJson } from '../http-client.js';
+import { incomplete } from '../read-errors.js';
 import { authenticateByKey, type OktaPrivateKey } from './client-authentication.js';
 import { type OktaOrg, parseOrg } from './org.js';
 
-/** The scopes by which Okta opens its own API (developer.okta.com/docs/api/oauth2). */
+/** The scopes of Okta's own API (developer.okta.com/docs/api/oauth2). */
 export type OktaScope =
   | 'okta.apps.read'
   | 'okta.authorizationServers.read'
@@ -21,44 +28,36 @@ export type OktaCredentials =
   | ({ readonly clientId: string } & OktaPrivateKey)
   | { readonly apiToken: Secret };
 
-export interface OktaApiOptions {
-  readonly provider: string;
-  /** Of a custom authorization server: `https://acme.okta.com/oauth2/default`. */
+export interface OktaApiOptions extends ApiOptions {
+  /** The issuer of a custom authorization server: `https://acme.okta.com/oauth2/default`. */
   readonly issuer: string;
-  /** Where the API is; the issuer's host by default. */
+  /** The address of the API; the issuer's host by default. */
   readonly org?: string;
   readonly credentials: OktaCredentials;
-  /** For one request; 10,000 by default. */
-  readonly timeoutMs?: number;
-  readonly insecure?: boolean;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
 }
 
 /** The Okta API of one org, read only. `place` names a request in errors. */
 export interface OktaApi {
   readonly provider: string;
   readonly org: OktaOrg;
-  /** Of the service app that reads; absent with an API token. */
+  /** The client ID of the service app; undefined with an API token. */
   readonly clientId: string | undefined;
-  /** Segments are encoded here. */
+  /** Encodes the segments. */
   address(segments: readonly string[], query?: Query): URL;
-  /** JSON of a 200 and its `next` link, or an error by the codes of Directory. */
+  /** The JSON of a 200 and its `next` link, or an error with the codes of Directory. */
   get(address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<OktaAnswer>;
-  /** The same, but undefined where Okta itself says that the one thing asked for does not exist. */
+  /** As `get`, but undefined if Okta itself says that the object does not exist. */
   find(address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<OktaAnswer | undefined>;
-  /** Whatever comes back. */
+  /** Resolves with the answer, whatever its status. */
   send(address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<HttpAnswer>;
-  /** The error that an unexpected answer stands for. */
+  /** The error for an unexpected answer. */
   refusal(answer: HttpAnswer, place: string): SyncError;
-  /** The answer's JSON, and its `next` link, which leads to the same place or is refused. */
+  /** The answer's JSON and its `next` link. The link must lead to the same path; otherwise it is refused. */
   parse(answer: HttpAnswer, address: URL, place: string): OktaAnswer;
   /** Requests sent so far. */
   readonly requests: number;
   close(): Promise<void>;
 }
-
-export type Query = Readonly<Record<string, string | number | boolean>>;
 
 export interface OktaAnswer {
   readonly value: unknown;
@@ -67,66 +66,59 @@ export interface OktaAnswer {
 
 const REMEDY =
   'check clientId and the key, turn off "Require DPoP" of the service app, and grant it this scope under "Okta API Scopes"';
-const LONGEST_WAIT_MS = 3_600_000;
+
+/**
+ * `X-Rate-Limit-Reset` (developer.okta.com/docs/reference/rl-best-practices). After too many simultaneous requests Okta
+ * states a reset in the past.
+ */
+const RATE_LIMIT_RESET = { header: 'x-rate-limit-reset', minMs: 1000 };
+/** "Not found" (developer.okta.com/docs/reference/error-codes). */
+const NOT_FOUND = 'E0000007';
 
 export function createOktaApi(options: OktaApiOptions): OktaApi {
-  const { provider, clock, metrics, timeoutMs, credentials } = options;
+  const { credentials } = options;
   const org = parseOrg(options.issuer, options.org, options.insecure);
-  const http = createHttpClient({ provider, metrics, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  const client = createApiClient(options, RATE_LIMIT_RESET);
   const tokens = new Map<OktaScope, AccessTokenSource>();
-  const authentication = 'apiToken' in credentials ? undefined : authenticateByKey(credentials, org);
-  let requests = 0;
 
-  // A token for each scope: what is not granted then fails alone, and each request shows no more than it needs.
-  const tokenFor = (scope: OktaScope): AccessTokenSource | undefined => {
-    if ('apiToken' in credentials || authentication === undefined) return undefined;
-    const known = tokens.get(scope);
-    if (known !== undefined) return known;
-    const source = createAccessTokenSource({
-      provider,
-      issuer: org.address,
-      plain: org.plain,
-      clientId: credentials.clientId,
-      authentication,
-      parameters: { scope },
-      remedy: `${REMEDY}: ${scope}`,
-      http,
-      clock,
-    });
-    tokens.set(scope, source);
-    return source;
+  const authorization = (): ((scope: OktaScope) => Authorize) => {
+    if ('apiToken' in credentials) return () => async () => `SSWS ${credentials.apiToken.reveal()}`;
+    const authentication = authenticateByKey(credentials, org);
+    // One token per scope: a scope that is not granted fails alone, and each request carries only what it needs.
+    return (scope) => {
+      const source =
+        tokens.get(scope) ??
+        createAccessTokenSource({
+          ...options,
+          issuer: org.address,
+          plain: org.plain,
+          clientId: credentials.clientId,
+          authentication,
+          parameters: { scope },
+          remedy: `${REMEDY}: ${scope}`,
+          http: client.http,
+        });
+      tokens.set(scope, source);
+      return bearer(source);
+    };
   };
-  const proofOf = async (source: AccessTokenSource | undefined, signal: AbortSignal, stale?: string) => {
-    if (source !== undefined) return source.get(signal, stale);
-    return 'apiToken' in credentials ? credentials.apiToken.reveal() : '';
-  };
+  const authorize = authorization();
 
-  const send: OktaApi['send'] = async (address, scope, place, signal) => {
-    const source = tokenFor(scope);
-    const scheme = source === undefined ? 'SSWS' : 'Bearer';
-    let proof = await proofOf(source, signal);
-    for (let attempt = 1; ; attempt++) {
-      requests++;
-      const headers = { authorization: `${scheme} ${proof}` };
-      const answer = await http.request(address, place, { headers }, signal);
-      if (answer.status !== 401 || source === undefined || attempt > 1) return answer;
-      proof = await proofOf(source, signal, proof);
-    }
-  };
-  const refusal: OktaApi['refusal'] = (answer, place) => {
-    const refused = refusalOf(answer, place, clock);
-    const retryAfterMs = resetAfterMs(answer, nowThere(answer, clock));
-    if (answer.status !== 429 || refused.retryAfterMs !== undefined || retryAfterMs === undefined)
-      return refused;
-    return new SyncError(refused.code, refused.message, { retriable: true, retryAfterMs });
-  };
+  const send: OktaApi['send'] = (address, scope, place, signal) =>
+    client.send(address, place, {}, authorize(scope), signal);
   const parse: OktaApi['parse'] = (answer, address, place) => ({
     value: parseJson(answer, place),
     next: nextLink(answer.headers.link, address, place),
   });
+  const find: OktaApi['find'] = async (address, scope, place, signal) => {
+    const answer = await send(address, scope, place, signal);
+    if (answer.status === 200) return parse(answer, address, place);
+    if (saysAbsent(answer, 'errorCode', NOT_FOUND, place)) return undefined;
+    throw client.refusal(answer, place);
+  };
 
   return {
-    provider,
+    provider: options.provider,
     org,
     clientId: 'apiToken' in credentials ? undefined : credentials.clientId,
     address(segments, query = {}) {
@@ -135,46 +127,22 @@ export function createOktaApi(options: OktaApiOptions): OktaApi {
       return url;
     },
     send,
-    refusal,
+    refusal: client.refusal,
     parse,
     async get(address, scope, place, signal) {
       const answer = await send(address, scope, place, signal);
-      if (answer.status !== 200) throw refusal(answer, place);
+      if (answer.status !== 200) throw client.refusal(answer, place);
       return parse(answer, address, place);
     },
-    async find(address, scope, place, signal) {
-      const answer = await send(address, scope, place, signal);
-      if (answer.status === 200) return parse(answer, address, place);
-      if (answer.status === 404 && saysAbsent(answer, place)) return undefined;
-      throw refusal(answer, place);
-    },
+    find,
     get requests() {
-      return requests;
+      return client.requests;
     },
     async close() {
       for (const source of tokens.values()) source.close();
-      await http.close();
+      await client.http.close();
     },
   };
-}
-
-/** E0000007, "Not found" (developer.okta.com/docs/reference/error-codes); any other 404 is a proxy's, or a wrong address. */
-function saysAbsent(answer: HttpAnswer, place: string): boolean {
-  if (!(answer.headers['content-type'] ?? '').startsWith('application/json')) return false;
-  const body = parseJson(answer, place);
-  return typeof body === 'object' && body !== null && 'errorCode' in body && body.errorCode === 'E0000007';
-}
-
-/**
- * When the window of the rate limit ends, from the answer: `X-Rate-Limit-Reset` is in seconds since the epoch by Okta's
- * clock, which its `Date` tells (developer.okta.com/docs/reference/rl-best-practices).
- */
-function resetAfterMs(answer: HttpAnswer, nowMs: number): number | undefined {
-  const reset = answer.headers['x-rate-limit-reset'];
-  if (reset === undefined || !/^\d{1,11}$/.test(reset)) return undefined;
-  const waitMs = Number(reset) * 1000 - nowMs;
-  // A limit of simultaneous requests is told with a reset that is over already.
-  return Math.min(Math.max(waitMs, 1000), LONGEST_WAIT_MS);
 }
 
 const LINK = /<([^<>]*)>\s*;([^<>]*)/g;
@@ -184,19 +152,14 @@ function nextLink(header: string | undefined, from: URL, place: string): URL | u
   const found = [...(header ?? '').matchAll(LINK)].filter(([, , parameters]) =>
     /(?:^|;)\s*rel\s*=\s*"?next"?\s*(?:[;,]|$)/i.test(parameters ?? ''),
   );
-  if (found.length > 1) throw elsewhere(from, place);
-  const [target] = found.map(([, url]) => url);
+  const [target, other] = found.map(([, url]) => url);
+  if (other !== undefined) throw incomplete(place, 'the answer has several links to a next page', false);
   return target === undefined ? undefined : followLink(target, from, place);
 }
 
-/** Where a link leads on. It carries a cursor and is followed with a token, so it may lead nowhere but to the same place. */
+/** The target of a link. It is requested with our access token, so it must lead to the same origin and path. */
 export function followLink(target: string, from: URL, place: string): URL {
   const next = URL.canParse(target, from.href) ? new URL(target, from.href) : undefined;
-  if (next?.origin !== from.origin || next.pathname !== from.pathname) throw elsewhere(from, place);
-  return next;
-}
-
-function elsewhere(from: URL, place: string): IncompleteRead {
-  const message = `${place}: the next page is said to lie elsewhere than under ${from.origin}${from.pathname}`;
-  return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: false });
+  if (next?.origin === from.origin && next.pathname === from.pathname) return next;
+  throw incomplete(place, `the link to the next page leads away from ${from.origin}${from.pathname}`, false);
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { parseShape } from '../records.js';
 import type { AgentLink } from './ai-agents.js';
-import { parseShape } from './pages.js';
 
-/** An app integration; only those of OpenID Connect are OAuth clients. */
+/** An app integration. Only OpenID Connect apps are OAuth clients. */
 export interface OktaApp {
   readonly id: string;
-  /** Absent for an app that is no OAuth client. */
+  /** Absent if the app is not an OAuth client. */
   readonly clientId?: string;
   readonly label: string;
   readonly enabled: boolean;
@@ -17,8 +17,8 @@ export interface OktaApp {
 }
 
 /**
- * What is read of an application object (developer.okta.com/docs/api/openapi/okta-management, Applications); its
- * secrets are not in it. Fields we do not read may hold anything.
+ * The fields of an application object that are read (developer.okta.com/docs/api/openapi/okta-management, Applications).
+ * They contain no secrets. Other fields may contain anything.
  */
 export const APP = z.looseObject({
   id: z.string().min(1),
@@ -42,8 +42,8 @@ const SETTINGS = z.looseObject({
 });
 
 /**
- * IncompleteRead for an app that an administrator made for OpenID Connect and that lacks what each of them has. Those of
- * Okta's own and of its catalog may show less: without a client id they are no clients, without settings they get nothing.
+ * Throws WrongShape for an app that an administrator created for OpenID Connect and that lacks a required field. Okta's own
+ * apps and catalog apps may show less: without a client ID they are no clients, without settings they have no grant types.
  */
 export function toApp(value: z.output<typeof APP>, place: string): OktaApp {
   const { id, label, status } = value;
@@ -64,8 +64,8 @@ export function toApp(value: z.output<typeof APP>, place: string): OktaApp {
 }
 
 /**
- * Attributes are what the app's profile says; its label and type come beside them under Okta's own names. A client that
- * is an AI agent lives as long as the agent; an app at which people sign in to one is its own.
+ * The attributes are the app's profile, and its label and type under Okta's names. A client that is an AI agent is enabled
+ * only while the agent is active. An app at which people sign in to an agent does not depend on it.
  */
 export function toOAuthClient(
   provider: string,
@@ -92,7 +92,7 @@ export function toOAuthClient(
   };
 }
 
-// A profile is free text of administrators; what is called a secret in it is none of our business.
+// A profile is free text of administrators. Entries whose names suggest a secret are left out.
 const CONFIDENTIAL = /secret|password|private|token/i;
 
 function attributesIn(profile: Readonly<Record<string, unknown>>): Record<string, string> {

@@ -1,26 +1,27 @@
 import { z } from 'zod';
+import { incomplete } from '../read-errors.js';
 import type { OktaApi } from './api.js';
 import type { OktaNames } from './names.js';
-import { incomplete, readList } from './pages.js';
+import { readList } from './pages.js';
 
-/** A custom authorization server whose scopes count, as far as they can be had at all. */
+/** A custom authorization server whose scopes count. */
 export interface AuthorizationServer {
-  /** As the configuration names it. */
+  /** The name in the configuration. */
   readonly api: string;
-  /** Its custom scopes; empty while the server is inactive. Those of OpenID Connect say who a person is and open nothing. */
+  /** Its custom scopes; empty while the server is inactive. OpenID Connect scopes describe persons and open nothing. */
   readonly scopes: readonly CustomScope[];
-  /** Active ones, with their active rules. */
+  /** Active policies with their active rules. */
   readonly policies: readonly AccessPolicy[];
 }
 
 export interface CustomScope {
   readonly name: string;
-  /** Whether an app may have it for itself, without anybody's consent. */
+  /** Whether an app may have it without a person's consent. */
   readonly isForServices: boolean;
 }
 
 export interface AccessPolicy {
-  /** Client ids, or `ALL_CLIENTS`. */
+  /** Client IDs, or `ALL_CLIENTS`. */
   readonly clients: readonly string[];
   readonly rules: readonly AccessRule[];
 }
@@ -29,7 +30,7 @@ export interface AccessRule {
   readonly grantTypes: readonly string[];
   /** Names, or `*`. */
   readonly scopes: readonly string[];
-  /** Whether it is for anyone who may use the client, and not for some people alone. */
+  /** Whether the rule is for everyone who may use the client, and not only for some people. */
   readonly isForEveryone: boolean;
   readonly lifetimeSeconds: number;
 }
@@ -71,21 +72,21 @@ const RULE = z.looseObject({
   actions: z.looseObject({ token: z.looseObject({ accessTokenLifetimeMinutes: z.number().positive() }) }),
 });
 
-/** `apis` that no server answers to are in `unknown`: it was deleted, or never was. */
+/** `unknown` has the entries of `apis` that match no server: it was deleted, or never existed. */
 export interface ServersRead {
   readonly servers: readonly AuthorizationServer[];
   readonly unknown: readonly string[];
 }
 
 /**
- * The servers that the configuration names by id, issuer or audience, with everything that decides what a client may
- * obtain from them (developer.okta.com/docs/api/openapi/okta-management, Authorization Servers). IncompleteRead where a
- * name fits several, and where there is none at all.
+ * The servers that the configuration names by ID, issuer or audience, with everything that decides what a client may obtain
+ * from them (developer.okta.com/docs/api/openapi/okta-management, Authorization Servers). Throws IncompleteRead if a name
+ * matches several servers, and if the list is empty.
  */
 export async function readAuthorizationServers(
   api: OktaApi,
   apis: readonly string[],
-  learned: OktaNames,
+  names: OktaNames,
   signal: AbortSignal,
 ): Promise<ServersRead> {
   if (apis.length === 0) return { servers: [], unknown: [] };
@@ -93,18 +94,17 @@ export async function readAuthorizationServers(
   const scope = 'okta.authorizationServers.read';
   const segments = ['api', 'v1', 'authorizationServers'];
   const found = await readList(api, { segments, query: { limit: 200 }, scope, place, entry: SERVER }, signal);
-  // An org whose issuer is a custom authorization server has one: a role that may see none is shown an empty list.
-  if (found.length === 0)
-    throw incomplete(
-      `${place}: none is in the list; give the service app the role Read-Only Administrator`,
-      false,
-    );
+  // An org whose issuer is a custom authorization server has one. A role that may see none gets an empty list.
+  if (found.length === 0) {
+    const remedy = 'give the service app the role Read-Only Administrator';
+    throw incomplete(place, `the list is empty; ${remedy}`, false);
+  }
   const servers: AuthorizationServer[] = [];
   const unknown: string[] = [];
   for (const name of apis) {
-    const named = found.filter(({ id, issuer, audiences }) => [id, issuer, ...audiences].includes(name));
-    if (named.length > 1) throw incomplete(`${place}: an api fits several; write the issuer of one`, false);
-    const [server] = named;
+    const [server, other] = found.filter((each) => [each.id, each.issuer, ...each.audiences].includes(name));
+    if (other !== undefined)
+      throw incomplete(place, 'an entry of apis matches several; write the issuer of one', false);
     if (server === undefined) unknown.push(name);
     else servers.push(await readServer(name, server));
   }
@@ -119,13 +119,13 @@ export async function readAuthorizationServers(
       { ...part('scopes', ['scopes']), query: { limit: 200 }, entry: SCOPE },
       signal,
     );
-    for (const { id, name: text } of scopes) learned.learnScope(id, name, text);
+    for (const { id, name: text } of scopes) names.scopes.set(id, { api: name, name: text });
     const policies: AccessPolicy[] = [];
     for (const policy of await readList(api, { ...part('policies', ['policies']), entry: POLICY }, signal)) {
       const clients = policy.conditions?.clients?.include ?? [];
       const path = ['policies', policy.id, 'rules'];
       const rules = await readList(api, { ...part('policies/rules', path), entry: RULE }, signal);
-      for (const id of [policy.id, ...rules.map((rule) => rule.id)]) learned.learnPolicy(id, clients);
+      for (const id of [policy.id, ...rules.map((rule) => rule.id)]) names.policies.set(id, clients);
       if (policy.status !== 'ACTIVE') continue;
       policies.push({ clients, rules: rules.filter(({ status }) => status === 'ACTIVE').map(toRule) });
     }
@@ -137,9 +137,9 @@ export async function readAuthorizationServers(
 }
 
 /**
- * A scope that needs the consent of a person (REQUIRED, _Block services from requesting this scope_) is refused to
- * client credentials; FLEXIBLE is granted to them without (developer.okta.com/docs/guides/request-user-consent). One
- * without the property is IMPLICIT, Okta's default; a value that is not known counts as refused.
+ * Client credentials do not get a scope that needs the consent of a person (REQUIRED, _Block services from requesting this
+ * scope_). They get a FLEXIBLE one without consent (developer.okta.com/docs/guides/request-user-consent). A scope without
+ * the property is IMPLICIT, Okta's default. An unknown value counts as refused.
  */
 function needsNoPerson(consent: string | null | undefined): boolean {
   return ['IMPLICIT', 'FLEXIBLE'].includes(consent ?? 'IMPLICIT');

@@ -1,19 +1,19 @@
 import { createPrivateKey, type KeyObject, webcrypto } from 'node:crypto';
 import { type ClientAuth, modifyAssertion, PrivateKeyJwt } from 'openid-client';
-import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
+import { configError } from '../read-errors.js';
 import type { OktaOrg } from './org.js';
 
 export interface OktaPrivateKey {
   /** PKCS #8 in PEM, or a JWK in JSON. */
   readonly privateKey: Secret;
-  /** `kid` of the public key at Okta; a JWK may bring its own. */
+  /** `kid` of the public key at Okta. A JWK may have its own. */
   readonly keyId?: string;
 }
 
 /**
- * `private_key_jwt` as Okta wants it: the audience is the token endpoint
- * (developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp). ERR_CONFIG for a key that is none.
+ * `private_key_jwt` with the token endpoint as audience, as Okta requires
+ * (developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp). Throws ERR_CONFIG for an invalid key.
  */
 export function authenticateByKey(options: OktaPrivateKey, org: OktaOrg): ClientAuth {
   const { key, kid, algorithm } = parseKey(options);
@@ -28,7 +28,7 @@ export function authenticateByKey(options: OktaPrivateKey, org: OktaOrg): Client
     });
   };
   let prepared: Promise<ClientAuth> | undefined;
-  // The library waits for what this returns, although its type does not say so.
+  // The library awaits the returned promise, although its type does not say so.
   return async (...request): Promise<void> => {
     prepared ??= prepare();
     const authenticate = await prepared;
@@ -54,9 +54,8 @@ function parseKey({ privateKey, keyId }: OktaPrivateKey): ParsedKey {
     const own = typeof jwk.kid === 'string' && jwk.kid !== '' ? jwk.kid : undefined;
     return { key, kid: keyId ?? own, algorithm: algorithmOf(key) };
   } catch {
-    // A parser may quote what it could not parse, and that is a key.
-    const message = 'privateKey is no RSA or EC private key, neither in PEM (PKCS #8) nor as a JWK';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+    // A parser may quote the text that it could not parse, and that is a key.
+    throw configError('privateKey must be an RSA or EC private key in PEM (PKCS #8) or as a JWK');
   }
 }
 
@@ -69,6 +68,6 @@ const CURVES: ReadonlyMap<string | undefined, string> = new Map([
 function algorithmOf(key: KeyObject): ParsedKey['algorithm'] {
   if (key.asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
   const namedCurve = CURVES.get(key.asymmetricKeyDetails?.namedCurve);
-  if (namedCurve === undefined) throw new Error('no signing key that Okta takes');
+  if (namedCurve === undefined) throw new Error('Okta does not accept this kind of key');
   return { name: 'ECDSA', namedCurve };
 }

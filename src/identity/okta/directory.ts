@@ -2,9 +2,11 @@ import type { z } from 'zod';
 import { ClientUnreadable, SyncError } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
+import { abortable } from '../abortable.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { mapBounded } from '../map-bounded.js';
-import { eachAlone, type ListRecord, readingOf, textIn, toUnreadable, WrongShape } from '../records.js';
+import { incomplete, WrongShape } from '../read-errors.js';
+import { type ListRecord, parseShape, readForClient, recordOf, textIn, toUnreadable } from '../records.js';
 import { accessOf } from './access.js';
 import { checkOktaAccess } from './access-check.js';
 import { type AiAgents, readAiAgents } from './ai-agents.js';
@@ -15,43 +17,42 @@ import { type AuthorizationServer, readAuthorizationServers } from './authorizat
 import { joinReads } from './joined-read.js';
 import { readOktaMembers } from './members.js';
 import type { OktaNames } from './names.js';
-import { incomplete, parseShape, readList } from './pages.js';
+import { readList } from './pages.js';
 
 export interface OktaDirectoryOptions {
   /** Shared with the poll; closed with the directory. */
   readonly api: OktaApi;
   readonly names: OktaNames;
-  /** Authorization servers by id, issuer or audience; the org's own address for its own scopes. */
+  /** Authorization servers by ID, issuer or audience; the org's address for the org's own scopes. */
   readonly apis: readonly string[];
   /** Whether the org's register of AI agents is read. */
   readonly aiAgents?: boolean;
-  /** Apps to a page; 200, the most there is, by default. */
+  /** Apps per page; 200, the maximum, by default. */
   readonly pageSize?: number;
   readonly logger: Logger;
 }
 
 type Client = OktaApp & { readonly clientId: string };
 
-/** What is read beside an app to know what it may do. */
-interface Surroundings {
+/** What decides, in addition to the app, what it may obtain. */
+interface AccessContext {
   readonly servers: readonly AuthorizationServer[];
   readonly agents: AiAgents | undefined;
 }
 
 const GRANT_READERS = 4;
 const APPS = ['api', 'v1', 'apps'];
-const ANY_APP = eachAlone(APP, 'id');
+const ANY_APP = recordOf(APP, 'id');
 
-/** The apps of a list, and those that cannot be parsed and may be clients. */
+/** The apps of a list, and the records that cannot be parsed and may be clients. */
 interface Apps {
   readonly apps: readonly OktaApp[];
   readonly unreadable: readonly UnreadableClient[];
 }
 
 /**
- * The apps of an org that are OAuth clients. An administrator role over some resources alone sees some apps alone, with
- * status 200; so no list is believed in which the app that reads is missing, and none without any app, since an org has
- * some of its own.
+ * The apps of an org that are OAuth clients. An administrator role for some resources sees only some apps, with status 200.
+ * So a list without the app that reads does not count, nor does an empty list, because every org has apps of its own.
  */
 export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   const { api, names, logger } = options;
@@ -60,29 +61,29 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   const orgApi = options.apis.find((each) => isOrg(each, api.org.address));
   const serverApis = options.apis.filter((each) => each !== orgApi);
   const closing = new AbortController();
-  const told = new Set<string>();
+  const warned = new Set<string>();
 
   const readAgents = joinReads(() => readAiAgents(api, closing.signal));
   const readServers = joinReads(async () => {
     const { servers, unknown } = await readAuthorizationServers(api, serverApis, names, closing.signal);
     for (const name of unknown) {
-      if (told.has(name)) continue;
-      told.add(name);
+      if (warned.has(name)) continue;
+      warned.add(name);
       logger.warn(
         { provider, api: name },
-        'no authorization server has the id, issuer or audience of an api',
+        'no authorization server has this id, issuer or audience, which apis names',
       );
     }
-    for (const { api: name } of servers) told.delete(name);
+    for (const { api: name } of servers) warned.delete(name);
     return servers;
   });
 
-  /** The app of a record, or why it cannot be parsed; undefined for what is no client whatever else it says. */
+  /** The app of a record, or why it cannot be parsed. Undefined if it is certainly no client. */
   const appIn = (record: ListRecord<z.output<typeof APP>>): OktaApp | UnreadableClient | undefined => {
     const raw = record.fault === undefined ? record.value : record.raw;
     const mode = textIn(raw, 'signOnMode');
     if (record.fault !== undefined && mode !== undefined && mode !== 'OPENID_CONNECT') return undefined;
-    const clientId = textIn(raw, 'credentials', 'oauthClient', 'client_id') ?? names.clientId(record.id);
+    const clientId = textIn(raw, 'credentials', 'oauthClient', 'client_id') ?? names.clientIds.get(record.id);
     if (record.fault !== undefined) return toUnreadable(clientId, record.fault);
     try {
       return toApp(record.value, place);
@@ -93,24 +94,23 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   };
 
   const readApps = async (signal: AbortSignal): Promise<Apps> => {
-    // Deactivated apps are clients still; without the parameter some lists leave them out.
+    // Deactivated apps are still clients. Without this parameter some lists leave them out.
     const query = { limit: options.pageSize ?? 200, includeNonDeleted: true };
     const found = await readList(
       api,
       { segments: APPS, query, scope: 'okta.apps.read', place, entry: ANY_APP },
       signal,
     );
-    if (found.length === 0) throw unseen('no app is in the list');
+    if (found.length === 0) throw notVisible('no app is in the list');
     const read = found.flatMap((record) => appIn(record) ?? []);
     const apps = read.filter(isApp);
     const unreadable = read.filter(isUnreadable);
     const [first] = unreadable;
-    // That is another version of the API, and not one client's fault.
-    if (apps.length === 0 && first !== undefined)
-      throw incomplete(`${place}: no app can be read: ${first.why}`);
+    // Then the API has another version, and the fault is not in single records.
+    if (apps.length === 0 && first !== undefined) throw incomplete(place, `no app can be read: ${first.why}`);
     if (api.clientId !== undefined && !read.some(({ clientId }) => clientId === api.clientId))
-      throw unseen('the app that reads is not in the list');
-    for (const app of apps) if (app.clientId !== undefined) names.learnClient(app.id, app.clientId);
+      throw notVisible('the app of scopemesh is not in the list');
+    for (const app of apps) if (app.clientId !== undefined) names.addClient(app.id, app.clientId);
     return { apps, unreadable };
   };
 
@@ -119,19 +119,19 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     const answer = await api.find(api.address([...APPS, id]), 'okta.apps.read', place, signal);
     if (answer === undefined) return undefined;
     const record = parseShape(ANY_APP, answer.value, place);
-    if (record.id !== id) throw incomplete(`${place}: a read of one app found another`);
+    if (record.id !== id) throw incomplete(place, 'a read of one app returned another');
     const app = appIn(record);
-    if (app !== undefined && !isApp(app)) throw new ClientUnreadable(place, app.clientId, app.why);
     if (app === undefined) return undefined;
-    if (app.clientId !== undefined) names.learnClient(app.id, app.clientId);
+    if (!isApp(app)) throw new ClientUnreadable(place, app.clientId, app.why);
+    if (app.clientId !== undefined) names.addClient(app.id, app.clientId);
     return app;
   };
 
-  /** Throws unless this very token sees the app that reads. */
+  /** Throws unless this access token sees the app that reads. */
   const confirmAbsence = async (signal: AbortSignal): Promise<undefined> => {
     const { clientId } = api;
     if (clientId === undefined) return undefined;
-    const own = await findApp(names.appId(clientId) ?? clientId, signal);
+    const own = await findApp(names.appIds.get(clientId) ?? clientId, signal);
     if (own?.clientId !== clientId) await readApps(signal);
     return undefined;
   };
@@ -140,22 +140,23 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     (await findApp(id, signal)) ?? confirmAbsence(signal);
 
   const byClientId = async (clientId: string, signal: AbortSignal): Promise<OktaApp | undefined> => {
-    // An app's id is its client id too, unless whoever made it chose another.
-    const known = names.appId(clientId);
+    // The ID of an app is its client ID too, unless somebody chose another client ID.
+    const known = names.appIds.get(clientId);
     const app = await findApp(known ?? clientId, signal);
     if (app?.clientId === clientId) return app;
     if (app === undefined && known === clientId) return confirmAbsence(signal);
     const { apps, unreadable } = await readApps(signal);
     const among = apps.find((each) => each.clientId === clientId);
-    const spoilt =
+    const invalid =
       unreadable.find((each) => each.clientId === clientId) ??
-      // It may be anybody's.
+      // A record without a client ID may be this client's.
       unreadable.find((each) => each.clientId === undefined);
-    if (among === undefined && spoilt !== undefined) throw new ClientUnreadable(place, clientId, spoilt.why);
+    if (among === undefined && invalid !== undefined)
+      throw new ClientUnreadable(place, clientId, invalid.why);
     return among;
   };
 
-  const readSurroundings = async (signal: AbortSignal): Promise<Surroundings> => {
+  const readContext = async (signal: AbortSignal): Promise<AccessContext> => {
     const agents = options.aiAgents === true ? readAgents() : undefined;
     const [servers, register] = await abortable(Promise.all([readServers(), agents]), signal);
     return { servers, agents: register };
@@ -163,7 +164,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
 
   const complete = async (
     app: Client,
-    { servers, agents }: Surroundings,
+    { servers, agents }: AccessContext,
     signal: AbortSignal,
   ): Promise<OAuthClient> => {
     const access = accessOf(app, servers);
@@ -175,34 +176,26 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     return toOAuthClient(provider, app, obtained, agents?.of(app));
   };
 
-  const completeAlone = (app: Client, around: Surroundings, signal: AbortSignal) =>
-    readingOf(app.clientId, place, () => complete(app, around, signal));
-
   return {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
       signal.throwIfAborted();
       const before = api.requests;
-      const [{ apps, unreadable }, surroundings] = await Promise.all([
-        readApps(signal),
-        readSurroundings(signal),
-      ]);
+      const [{ apps, unreadable }, context] = await Promise.all([readApps(signal), readContext(signal)]);
       const clients = apps.filter(isClient);
       if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
-        throw incomplete(`${place}: two apps have the same client id`);
-      const spoiltLater: UnreadableClient[] = [];
+        throw incomplete(place, 'two apps have the same client id');
       const found = await mapBounded(clients, GRANT_READERS, async (app) => {
         try {
-          return await complete(app, surroundings, signal);
+          return await complete(app, context, signal);
         } catch (error) {
           if (!(error instanceof WrongShape)) throw error;
-          spoiltLater.push({ clientId: app.clientId, why: error.message });
-          return [];
+          return { clientId: app.clientId, why: error.message };
         }
       });
       return {
-        clients: found.flat(),
-        unreadable: [...unreadable, ...spoiltLater],
+        clients: found.filter((each) => 'grants' in each),
+        unreadable: [...unreadable, ...found.filter((each) => 'why' in each)],
         requests: api.requests - before,
       };
     },
@@ -210,9 +203,9 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       signal.throwIfAborted();
       if (by === 'serviceAccount') throw noServiceAccounts(provider);
       const app = by === 'clientId' ? await byClientId(value, signal) : await byAppId(value, signal);
-      return app !== undefined && isClient(app)
-        ? completeAlone(app, await readSurroundings(signal), signal)
-        : undefined;
+      if (app === undefined || !isClient(app)) return undefined;
+      const context = await readContext(signal);
+      return readForClient(app.clientId, place, () => complete(app, context, signal));
     },
     readMembers: (groups, signal) => readOktaMembers(api, groups, signal),
     checkAccess: (signal) =>
@@ -227,9 +220,9 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     },
   };
 
-  function unseen(what: string) {
+  function notVisible(what: string) {
     const remedy = 'give its service app the role Read-Only Administrator, for all resources';
-    return incomplete(`${place}: ${what}; ${remedy}`, false);
+    return incomplete(place, `${what}; ${remedy}`, false);
   }
 }
 
@@ -252,13 +245,4 @@ function isOrg(name: string, org: URL): boolean {
 function noServiceAccounts(provider: string): SyncError {
   const message = `provider ${provider}: Okta has no service accounts`;
   return new SyncError('ERR_INTERNAL', message, { retriable: false });
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

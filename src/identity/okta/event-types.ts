@@ -1,13 +1,13 @@
 /**
- * What an event of the System Log means, by its type (developer.okta.com/docs/reference/api/event-types). Types that are
- * not here concern scopemesh in nothing.
+ * The meaning of each event type of the System Log (developer.okta.com/docs/reference/api/event-types). Other types do not
+ * concern scopemesh.
  */
 export type TypeEffect =
-  /** One app: nothing but more, something less, its being enabled, or all of it. */
+  /** One app: what the event takes from it. */
   | { readonly about: 'app'; readonly takes: 'nothing' | 'something' | 'enabled' | 'everything' }
-  /** Authorization servers: whom they give what. */
+  /** Authorization servers: what the event takes from their clients. */
   | { readonly about: 'access'; readonly takes: 'nothing' | 'something' | 'scope' }
-  /** Who is in a group, or may sign in at all, and whose sessions ended. */
+  /** Members of groups, who may sign in, and whose sessions ended. */
   | {
       readonly about: 'people';
       readonly takes: 'nothing' | 'something' | 'session';
@@ -17,7 +17,7 @@ export type TypeEffect =
 
 interface Entry {
   readonly effect: TypeEffect;
-  /** Wanted by an event hook; tagged `event-hook-eligible` in Okta's catalog. */
+  /** Whether event hooks are subscribed to it. Okta's catalog tags the possible types `event-hook-eligible`. */
   readonly hook: boolean;
 }
 
@@ -85,8 +85,8 @@ const TYPES: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ['user.account.lock', people('something', true)],
   ['user.account.unlock', people('nothing', true)],
   ['user.account.unlock_by_admin', people('nothing', true)],
-  // A password that is reset or expired takes somebody out of ACTIVE until another is set. People set passwords all day
-  // long, and a hook that was made without these types would seem to lose each: the log is soon enough.
+  // A password that is reset or expired makes a user not ACTIVE until another is set. People set passwords often, and a
+  // hook without these types would seem to miss each event. The log is fast enough.
   ['user.account.reset_password', people('something', false)],
   ['user.account.expire_password', people('something', false)],
   ['user.account.update_password', people('nothing', false)],
@@ -97,17 +97,17 @@ const TYPES: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ['user.lifecycle.deactivate', people('session', true)],
   ['user.lifecycle.delete.initiated', people('session', true)],
   ['user.session.clear', people('session', true, { changesMembers: false })],
-  // Okta would send it by a hook too, but people sign out all day long: the log is soon enough.
+  // Event hooks could carry it, but people sign out often. The log is fast enough.
   ['user.session.end', people('session', false, { whose: 'actor', changesMembers: false })],
   ['user.authentication.universal_logout', people('session', true, { changesMembers: false })],
 ]);
 
-export function effectOf(type: string): TypeEffect | undefined {
+export function typeEffectOf(type: string): TypeEffect | undefined {
   return TYPES.get(type)?.effect;
 }
 
-/** What the log is asked for. */
+/** The types that the log is read for. */
 export const LOGGED_TYPES: readonly string[] = [...TYPES.keys()];
 
-/** What an event hook is subscribed to. */
+/** The types to which an event hook is subscribed. */
 export const HOOK_TYPES: readonly string[] = [...TYPES].flatMap(([type, { hook }]) => (hook ? [type] : []));

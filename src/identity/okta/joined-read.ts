@@ -1,6 +1,6 @@
 /**
- * One read for all who ask at about the same time. Who comes while one is under way waits for the next, since that one
- * may have passed what they ask about already; so a thousand events cost two reads, and nobody gets an old answer.
+ * One read for all callers of about the same time. A caller that comes during a read waits for the next one, because the
+ * current one may have passed what it asks for. So a thousand events cost two reads, and no caller gets an old answer.
  */
 export function joinReads<T>(read: () => Promise<T>): () => Promise<T> {
   let running: Promise<unknown> | undefined;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RejectedEvent } from '../../errors.js';
 import { invalidEvent } from '../event-body.js';
 
-/** An event of the System Log; an event hook carries the same ones. */
+/** An event of the System Log. Event hooks carry the same events. */
 export interface LogEvent {
   readonly uuid: string;
   /** ISO 8601 by Okta's clock. */
@@ -12,11 +12,11 @@ export interface LogEvent {
   readonly actor: LogParty;
   readonly ip?: string;
   readonly targets: readonly LogParty[];
-  /** Attributes of a profile, where the event tells which were changed. */
+  /** The profile attributes that changed, if the event says so. */
   readonly changed?: readonly string[];
 }
 
-/** Whom an event is by or about. Okta writes `unknown` where it has no alternate id. */
+/** The actor or a target of an event. Okta writes `unknown` if there is no alternate ID. */
 export interface LogParty {
   readonly id: string;
   /** `User`, `AppInstance`, `UserGroup`, `PublicClientApp`, … */
@@ -26,7 +26,7 @@ export interface LogParty {
   readonly displayName?: string;
 }
 
-/** What is too long to be a name is none: one such entry must not keep back those after it. */
+/** A text that is too long for a name counts as absent, so that such an entry does not stop those after it. */
 const text = z.string().transform((value) => (value.length > 1024 ? '' : value));
 const PARTY = z.looseObject({
   id: text.nullish(),
@@ -46,7 +46,7 @@ const EVENT = z.looseObject({
   debugContext: z.looseObject({ debugData: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
-/** Undefined for anything that is no event of the System Log (developer.okta.com, System Log API, LogEvent). */
+/** Undefined if the value is no event of the System Log (developer.okta.com, System Log API, LogEvent). */
 export function parseLogEvent(value: unknown): LogEvent | undefined {
   const parsed = EVENT.safeParse(value);
   if (!parsed.success) return undefined;
@@ -65,11 +65,12 @@ export function parseLogEvent(value: unknown): LogEvent | undefined {
   };
 }
 
-/** The refusal of an entry that `parseLogEvent` cannot read, so that those beside it are not kept back. */
-export function unreadableEntry(value: unknown, place: string): RejectedEvent {
+/** The refusal of an entry that `parseLogEvent` cannot parse, so that the other entries are still accepted. */
+export function invalidEntry(value: unknown, place: string): RejectedEvent {
   const uuid = z.looseObject({ uuid: z.string().regex(UUID) }).safeParse(value).data?.uuid;
+  const remedy = 'look it up in the System Log; if it ended sessions, end them again';
   return invalidEvent(
-    `${place}: the entry ${uuid ?? 'without a uuid'} has another form than documented and was left out; look it up in the System Log, and if it ended somebody's sessions, end them once more`,
+    `${place}: entry ${uuid ?? 'without a uuid'} does not have the documented form and is skipped; ${remedy}`,
   );
 }
 
@@ -77,11 +78,11 @@ function toParty({ id, type, alternateId, displayName }: z.output<typeof PARTY>)
   return {
     id: id ?? '',
     type: type ?? '',
-    ...(isSaid(alternateId) ? { alternateId } : {}),
-    ...(isSaid(displayName) ? { displayName } : {}),
+    ...(isPresent(alternateId) ? { alternateId } : {}),
+    ...(isPresent(displayName) ? { displayName } : {}),
   };
 }
 
-function isSaid(value: string | null | undefined): value is string {
+function isPresent(value: string | null | undefined): value is string {
   return typeof value === 'string' && value !== '' && value !== 'unknown';
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Members } from '../directory.js';
-import { eachAlone, readable, spoilt, textIn, withUnreadable } from '../records.js';
+import { incomplete } from '../read-errors.js';
+import { invalidRecords, recordOf, textIn, UnreadablePeopleList, validRecords } from '../records.js';
 import type { OktaApi } from './api.js';
-import { incomplete, readList } from './pages.js';
+import { readList } from './pages.js';
 
 const GROUP = z.looseObject({
   id: z.string().min(1),
@@ -18,10 +19,10 @@ const USER = z.looseObject({
 const SCOPE = 'okta.groups.read';
 
 /**
- * Active people by group, known by their login: that is the `sub` of their access tokens from a custom authorization
- * server (developer.okta.com/docs/api/openapi/okta-oauth/guides/overview). Where an app or a directory brought a group
- * of the same name along, the group that was made in Okta is meant; where that does not decide it, the read is refused,
- * since whoever may name groups elsewhere would choose who is a member.
+ * The active people of each group. Their subject is their login: the `sub` of access tokens from a custom authorization
+ * server (developer.okta.com/docs/api/openapi/okta-oauth/guides/overview). If an app or a directory imported a group with
+ * the same name, the group that was created in Okta counts. If that does not decide it, the read fails: otherwise anybody
+ * who may name groups elsewhere could choose the members.
  */
 export async function readOktaMembers(
   api: OktaApi,
@@ -37,14 +38,14 @@ export async function readOktaMembers(
     const found = await readList(api, { segments, query, scope: SCOPE, place, entry: GROUP }, signal);
     const exact = found.filter(({ profile }) => profile.name === name);
     const own = exact.filter(({ type }) => type !== 'APP_GROUP');
-    const [meant, other] = own.length === 0 ? exact : own;
-    if (other !== undefined) throw incomplete(`${place}: several groups have a name of the mapping`, false);
-    return meant?.id;
+    const [group, other] = own.length === 0 ? exact : own;
+    if (other !== undefined)
+      throw incomplete(place, 'several groups have the same name of groups:; rename all but one', false);
+    return group?.id;
   };
 
   const members = new Map<string, readonly string[]>();
-  const subjects = new Set<string>();
-  let hasUnnamed = false;
+  const unreadable = new UnreadablePeopleList();
   for (const name of new Set(groups)) {
     const id = await findGroup(name);
     if (id === undefined) {
@@ -58,18 +59,13 @@ export async function readOktaMembers(
         query: { limit: 200 },
         scope: SCOPE,
         place: `${place}/users`,
-        entry: eachAlone(USER, 'id'),
+        entry: recordOf(USER, 'id'),
       },
       signal,
     );
-    for (const { raw } of spoilt(records)) {
-      const login = textIn(raw, 'profile', 'login');
-      if (login === undefined) hasUnnamed = true;
-      else subjects.add(login);
-    }
-    const users = readable(records);
-    const active = users.filter(({ status }) => status === 'ACTIVE').map(({ profile }) => profile.login);
-    members.set(name, [...new Set(active)].sort());
+    for (const { raw } of invalidRecords(records)) unreadable.add(textIn(raw, 'profile', 'login'));
+    const active = validRecords(records).filter(({ status }) => status === 'ACTIVE');
+    members.set(name, [...new Set(active.map(({ profile }) => profile.login))].sort());
   }
-  return withUnreadable(members, { subjects, hasUnnamed });
+  return unreadable.addTo(members);
 }

@@ -1,26 +1,27 @@
-import { badAddress, parseAddress } from '../address.js';
+import { parseAddress } from '../address.js';
+import { configError } from '../read-errors.js';
 
-/** Where an organization is found. */
+/** The addresses of an organization. */
 export interface OktaOrg {
-  /** `https://acme.okta.com`: where the API is, and the issuer of the org authorization server. */
+  /** `https://acme.okta.com`: the address of the API, and the issuer of the org authorization server. */
   readonly address: URL;
-  /** The org may be asked without TLS. */
+  /** The org may be read over plain http. */
   readonly plain: boolean;
 }
 
 /**
- * The org behind an issuer. The issuer is that of a custom authorization server, whose access tokens others can verify;
- * those of the org authorization server are for Okta alone (developer.okta.com/docs/concepts/auth-servers). ERR_CONFIG
- * for addresses that cannot be right, or plain http to another machine unless `insecure` allows it.
+ * The org of an issuer. The issuer must be a custom authorization server: only Okta itself can verify the access tokens of
+ * the org authorization server (developer.okta.com/docs/concepts/auth-servers). Throws ERR_CONFIG for impossible addresses,
+ * and for plain http to another machine unless `insecure` allows it.
  */
 export function parseOrg(issuer: string, org: string | undefined, insecure = false): OktaOrg {
   const server = parseAddress(issuer, 'issuer', insecure);
   if (!/^\/oauth2\/[A-Za-z0-9_-]+\/?$/.test(server.pathname)) {
     const form = 'https://acme.okta.com/oauth2/default';
-    throw badAddress(`the issuer of an Okta provider is a custom authorization server's, as in ${form}`);
+    throw configError(`issuer must be a custom authorization server of Okta, for example ${form}`);
   }
   const address = org === undefined ? new URL(server.origin) : parseAddress(org, 'org', insecure);
   if (address.pathname !== '/')
-    throw badAddress('the org of an Okta provider looks like https://acme.okta.com');
+    throw configError('org must be the address of an Okta organization, for example https://acme.okta.com');
   return { address, plain: address.protocol === 'http:' };
 }

@@ -1,24 +1,24 @@
 import { z } from 'zod';
-import { RejectedEvent } from '../../errors.js';
+import type { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import { invalidEvent, parseEventBody } from '../event-body.js';
+import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
+import { createWebhook } from '../webhook.js';
 import { isOrder, toIdentityEvents } from './events.js';
-import { type LogEvent, parseLogEvent, unreadableEntry } from './log-event.js';
+import { invalidEntry, type LogEvent, parseLogEvent } from './log-event.js';
 import type { LogWakeup } from './log-wakeup.js';
 import type { OktaNames } from './names.js';
 
 export interface OktaSourceOptions {
   readonly provider: string;
-  /** What the hook sends as `Authorization`, whole; several while one is rotated. */
+  /** The complete `Authorization` header of the hook; several during a rotation. */
   readonly secrets: readonly Secret[];
   readonly names: OktaNames;
-  /** Told of what only the log proves. */
-  readonly news?: LogWakeup;
+  /** Wakes the poll for what only the log proves. */
+  readonly wakeup?: LogWakeup;
 }
 
-const LONGEST_BODY = 1024 * 1024;
 const CHALLENGE = 'x-okta-verification-challenge';
 
 /** The envelope of an event hook (developer.okta.com/docs/concepts/event-hooks). */
@@ -28,54 +28,45 @@ const ENVELOPE = z.looseObject({
 });
 
 /**
- * Event hooks. Once, Okta asks by GET whether the address is ours, and gets its challenge back; from then on it sends
- * events by POST, each batch with a header that never changes and no signature. So a hook is a hint and no more; where the
- * log would have an order, it is told to look. Okta sends a batch that was refused never again, so what cannot be read in
- * one is refused alone, and looked for in the log.
+ * Event hooks. Okta verifies the address once by GET with a challenge. After that it sends events by POST, each batch with
+ * a constant header and no signature. So a hook is only a hint. If the log would contain an order, the hook wakes the poll
+ * of the log. Okta never repeats a refused batch, so an entry that cannot be parsed is refused alone, and the log is read.
  */
 export function createOktaSource(options: OktaSourceOptions): EventSource {
-  const { provider, secrets, names, news } = options;
-  return {
+  const { provider, secrets, names, wakeup } = options;
+  return createWebhook({
     provider,
-    async receive(request): Promise<Reception> {
-      if (request.method === 'GET') return answerChallenge(request);
-      if (request.body.byteLength > LONGEST_BODY) {
-        throw new RejectedEvent('ERR_EVENT_INVALID', `the event is longer than ${LONGEST_BODY} bytes`, 413);
-      }
-      if (!verifyStaticSecret(secrets, request.headers.authorization)) {
-        throw new RejectedEvent('ERR_SIGNATURE', 'the Authorization header is none of the secrets', 401);
-      }
-      const { receivedAt } = request;
-      const context = { provider, kind: 'webhook', receivedAt, names } as const;
-      const { events, rejected } = parse(request.body, `provider ${provider}, event hook`);
-      if (rejected.length > 0 || events.some((event) => isOrder(event, context))) news?.tell();
-      return {
-        kind: 'events',
-        events: events.flatMap((event) => toIdentityEvents(event, context)),
-        rejected,
-      };
+    handshake: (request) => (request.method === 'GET' ? answerChallenge(request) : undefined),
+    verify({ headers }) {
+      if (!verifyStaticSecret(secrets, headers.authorization))
+        throw unprovenEvent('the Authorization header matches none of the secrets');
     },
-  };
+    receive({ body, receivedAt }) {
+      const context = { provider, kind: 'webhook', receivedAt, names } as const;
+      const { events, rejected } = parse(body, `provider ${provider}, event hook`);
+      if (rejected.length > 0 || events.some((event) => isOrder(event, context))) wakeup?.wake();
+      return { events: events.flatMap((event) => toIdentityEvents(event, context)), rejected };
+    },
+  });
 }
 
-/** The challenge proves nothing about who asks, so nothing but the challenge is said. */
+/** The challenge does not prove who sends it, so the answer contains nothing but the challenge. */
 function answerChallenge(request: RawRequest): Reception {
   const challenge = request.headers[CHALLENGE];
-  if (challenge === undefined || !/^[\x21-\x7e]{1,512}$/.test(challenge)) {
-    throw new RejectedEvent('ERR_EVENT_INVALID', `a GET without a valid ${CHALLENGE}`, 400);
-  }
+  if (challenge === undefined || !/^[\x21-\x7e]{1,512}$/.test(challenge))
+    throw invalidEvent(`the GET request has no valid ${CHALLENGE} header`);
   const body = JSON.stringify({ verification: challenge });
   return { kind: 'reply', status: 200, contentType: 'application/json', body };
 }
 
 function parse(body: Uint8Array, place: string) {
   const envelope = ENVELOPE.safeParse(parseEventBody(body));
-  if (!envelope.success) throw invalidEvent('the body is none that an event hook sends');
+  if (!envelope.success) throw invalidEvent('the request body is not an event hook of Okta');
   const events: LogEvent[] = [];
   const rejected: RejectedEvent[] = [];
   for (const each of envelope.data.data.events) {
     const event = parseLogEvent(each);
-    if (event === undefined) rejected.push(unreadableEntry(each, place));
+    if (event === undefined) rejected.push(invalidEntry(each, place));
     else events.push(event);
   }
   return { events, rejected };

@@ -3,7 +3,7 @@ import type { AccessCheck } from '../directory.js';
 import type { SsfCredentials } from './credentials.js';
 import type { StreamApi } from './stream-api.js';
 
-/** By the scopes of SSF 1.0 where nothing else is asked for. That streams may be changed too is not tried. */
+/** The scopes of SSF 1.0, if no other scope is configured. That streams can be changed is not tested. */
 const SCOPES = 'ssf.read ssf.manage';
 
 export async function checkSsfAccess(
@@ -11,15 +11,14 @@ export async function checkSsfAccess(
   credentials: SsfCredentials | undefined,
   signal: AbortSignal,
 ): Promise<readonly AccessCheck[]> {
-  const asked = credentials !== undefined && 'scope' in credentials ? credentials.scope : '';
-  const permission = asked === '' ? SCOPES : asked;
-  const neededFor = 'the stream of shared signals';
+  const scope = credentials !== undefined && 'scope' in credentials ? credentials.scope : '';
+  const check = { permission: scope === '' ? SCOPES : scope, neededFor: 'the stream of shared signals' };
   try {
     await api.list(signal);
-    return [{ permission, neededFor, isGranted: true }];
+    return [{ ...check, isGranted: true }];
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof SyncError)) throw error;
-    return error.code === 'ERR_DIRECTORY_DENIED' ? [{ permission, neededFor, isGranted: false }] : [];
+    return error.code === 'ERR_DIRECTORY_DENIED' ? [{ ...check, isGranted: false }] : [];
   }
 }

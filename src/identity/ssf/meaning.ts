@@ -1,12 +1,12 @@
 import type { RevocationOrder } from '../../model/order.js';
 
-/** What an event means for whom it is about. */
+/** The meaning of an event for its subject. */
 export interface Meaning {
   /** Sessions and tokens from before the event are void. */
   readonly endsSessions?: boolean;
-  /** Which groups a person is in may have changed. */
+  /** The groups of a person may have changed. */
   readonly isRead?: boolean;
-  /** What a client has become, or that it is to be read, where the event is about one. */
+  /** If the subject is a client: the order about it, or that it must be read. */
   readonly client?: RevocationOrder['kind'] | 'read';
 }
 
@@ -22,17 +22,16 @@ const NOTHING: Meaning = {};
 const ENDS: Meaning = { endsSessions: true };
 
 /**
- * Every type that means something here, as the table of docs/providers/ssf.md tells it: CAEP 1.0, section 3, and RISC
- * 1.0, section 2. What a transmitter left out, or said in words that are not the specification's, counts as the graver
- * case.
+ * Every type with a meaning here, as in the table of docs/providers/ssf.md: CAEP 1.0, section 3, and RISC 1.0, section 2. A
+ * missing value, or one that the specification does not define, counts as the more serious case.
  */
 const MEANINGS: ReadonlyMap<string, (said: Said) => Meaning> = new Map<string, (said: Said) => Meaning>([
   [`${CAEP}session-revoked`, () => ENDS],
-  // A login took groups and scopes out of the claims as they were.
+  // A login used the old claims, with the old groups and scopes.
   [`${CAEP}token-claims-change`, () => ({ endsSessions: true, isRead: true })],
   [
     `${CAEP}credential-change`,
-    // A client's new secret is read and ends nothing: it is rotated while it works.
+    // A new secret of a client is read and ends nothing: it is added while the old one still works.
     ({ change_type }) => ({ endsSessions: change_type !== 'create', client: 'read' }),
   ],
   [
@@ -55,12 +54,12 @@ const MEANINGS: ReadonlyMap<string, (said: Said) => Meaning> = new Map<string, (
   [`${RISC}sessions-revoked`, () => ENDS],
 ]);
 
-/** Undefined for a type that means nothing here. */
+/** Undefined for a type without a meaning here. */
 export function meaningOf(type: string, said: Said): Meaning | undefined {
   return MEANINGS.get(type)?.(said);
 }
 
-/** What a stream is asked for: each type that means something. */
+/** The types that a stream requests: each type with a meaning. */
 export const EVENTS_REQUESTED: readonly string[] = [...MEANINGS.keys()].sort();
 
 const VERIFICATION: ReadonlySet<string> = new Set([

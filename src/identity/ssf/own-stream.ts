@@ -1,23 +1,23 @@
-import { SyncError } from '../../errors.js';
 import type { Logger } from '../../observe.js';
+import { configError } from '../read-errors.js';
 import { EVENTS_REQUESTED } from './meaning.js';
 import { POLL, PUSH, type Stream, type StreamApi, type StreamRequest } from './stream-api.js';
 import type { Transmitter } from './transmitter.js';
 
-/** The stream of this receiver, found or made once and then known. */
+/** The stream of this receiver. It is found or created once, and then known. */
 export interface OwnStream {
-  /** Throws as StreamApi does; ERR_CONFIG where its audience is not ours. */
+  /** Throws as StreamApi does, and ERR_CONFIG if its audience is not ours. */
   find(signal: AbortSignal): Promise<Stream>;
-  /** It is gone, or not as it was: the next `find` asks again. */
+  /** The stream is gone or changed: the next `find` asks the transmitter again. */
   forget(): void;
 }
 
 export interface OwnStreamOptions {
   readonly provider: string;
   readonly delivery: 'push' | 'poll';
-  /** Where the transmitter reaches us; for `push`. */
+  /** The address where the transmitter reaches us; for `push`. */
   readonly endpoint?: string;
-  /** Sent with each push, as it stands in the header. */
+  /** The complete header that each push carries. */
   readonly authorizationHeader?: () => string | undefined;
   readonly audiences: readonly string[];
   readonly api: StreamApi;
@@ -25,7 +25,7 @@ export interface OwnStreamOptions {
   readonly logger: Logger;
 }
 
-/** Each way by its names, of which the second is of the time before RFC 8935 and 8936; Okta and Google still know it. */
+/** The names of each method. The second ones are older than RFC 8935 and 8936; Okta and Google still know them. */
 const METHODS = {
   push: [PUSH, 'https://schemas.openid.net/secevent/risc/delivery-method/push'],
   poll: [POLL, 'https://schemas.openid.net/secevent/risc/delivery-method/poll'],
@@ -44,7 +44,7 @@ export function createOwnStream(options: OwnStreamOptions): OwnStream {
     },
     forget() {
       known = undefined;
-      logger.info({ provider }, 'the stream of shared signals is looked for again');
+      logger.info({ provider }, 'scopemesh looks for the stream of shared signals again');
     },
   };
 }
@@ -54,54 +54,55 @@ async function findOrCreate(options: OwnStreamOptions, signal: AbortSignal): Pro
   const { defaultSubjects, deliveryMethods } = await options.metadata.read(signal);
   const wanted = toRequest(methodOf(deliveryMethods, options), options);
   const existing = await api.list(signal);
-  const mine = existing.find((each) => isMine(each, options));
+  const own = existing.find((each) => isOwn(each, options));
   const stream =
-    mine === undefined
-      ? ((await api.create(wanted, signal)) ?? (await takeOver(options, wanted, signal)))
-      : // The tokens of pushes and the events may have changed since.
-        await api.update(mine.streamId, toUpdate(mine, wanted), signal);
+    own === undefined
+      ? ((await api.create(wanted, signal)) ?? (await adoptOnly(options, wanted, signal)))
+      : // The push token and the requested events may have changed since.
+        await api.update(own.streamId, toUpdate(own, wanted), signal);
   if (!stream.audiences.some((each) => audiences.includes(each))) {
-    const message = `provider ${provider}: the stream is for another audience than ssf.audience; write what the transmitter calls this receiver`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+    const remedy = 'write the name that the transmitter has for this receiver';
+    throw configError(`provider ${provider}: the stream has another audience than ssf.audience; ${remedy}`);
   }
   if ((stream.defaultSubjects ?? defaultSubjects) === 'NONE')
     logger.warn(
       { provider },
-      'the transmitter sends events only of subjects that it was told to: add them there',
+      'the transmitter sends events only of subjects that were added to the stream: add them there',
     );
   const missing = EVENTS_REQUESTED.filter((each) => stream.eventsDelivered?.includes(each) === false);
-  logger.info({ provider, streamId: stream.streamId, missing }, 'the stream of shared signals is set up');
+  logger.info({ provider, streamId: stream.streamId, missing }, 'the stream of shared signals is configured');
   return stream;
 }
 
-/** The transmitter allows one stream to a receiver, and there is one that is set up otherwise. */
-async function takeOver(
+/** The transmitter allows one stream per receiver, and there is one with another configuration. */
+async function adoptOnly(
   options: OwnStreamOptions,
   wanted: StreamRequest,
   signal: AbortSignal,
 ): Promise<Stream> {
   const [only, ...others] = await options.api.list(signal);
-  if (only === undefined || others.length > 0) {
-    const message = `provider ${options.provider}: the transmitter makes no stream, since it has some; delete those that are not used`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (only === undefined || others.length > 0)
+    throw configError(
+      `provider ${options.provider}: the transmitter allows no further stream; delete the streams that are not used`,
+    );
   return options.api.update(only.streamId, toUpdate(only, wanted), signal);
 }
 
-function isMine({ method, endpoint }: Stream, { delivery, endpoint: ours }: OwnStreamOptions): boolean {
+function isOwn({ method, endpoint }: Stream, { delivery, endpoint: ours }: OwnStreamOptions): boolean {
   const isSame = METHODS[delivery].some((each) => each === method);
   return isSame && (delivery === 'poll' || endpoint === ours);
 }
 
-/** What the transmitter calls our way of delivery. Where it does not tell, it is asked by the name of the RFC. */
+/** The transmitter's name of our delivery method. If it does not state its methods, the name in the RFC is used. */
 function methodOf(offered: readonly string[] | undefined, { provider, delivery }: OwnStreamOptions): string {
   const [name] = METHODS[delivery];
   if (offered === undefined) return name;
   const method = METHODS[delivery].find((each) => offered.includes(each));
   if (method !== undefined) return method;
   const other = delivery === 'push' ? 'poll' : 'push';
-  const message = `provider ${provider}: the transmitter does not deliver by ${delivery}; write "delivery: ${other}" under ssf`;
-  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  throw configError(
+    `provider ${provider}: the transmitter does not deliver by ${delivery}; write "delivery: ${other}" under ssf`,
+  );
 }
 
 function toRequest(method: string, options: OwnStreamOptions): StreamRequest {
@@ -117,7 +118,7 @@ function toRequest(method: string, options: OwnStreamOptions): StreamRequest {
   return { delivery, events_requested: EVENTS_REQUESTED };
 }
 
-/** The endpoint of a poll is the transmitter's own, so a stream that is polled already is asked for events alone. */
+/** The poll endpoint is the transmitter's own, so for a polled stream only the events are requested. */
 function toUpdate(existing: Stream, { delivery, events_requested }: StreamRequest): StreamRequest {
   return METHODS.poll.some((each) => each === existing.method) && delivery?.endpoint_url === undefined
     ? { events_requested }

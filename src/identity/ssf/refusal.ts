@@ -10,34 +10,31 @@ export type SetError =
   | 'authentication_failed'
   | 'access_denied';
 
-/** What a transmitter is told, in a push (RFC 8935, section 2.3) and in `setErrs` of a poll (RFC 8936, section 2.4). */
+/** The answer to a transmitter: of a push (RFC 8935, section 2.3), or in `setErrs` of a poll (RFC 8936, section 2.4). */
 export interface SetRefusal {
   readonly err: SetError;
   readonly description: string;
 }
 
-/** Nothing proves that the transmitter sent it. */
-export class UnprovenSet extends RejectedEvent {
+export abstract class RefusedSet extends RejectedEvent {
   readonly refusal: SetRefusal;
 
+  constructor(code: 'ERR_SIGNATURE' | 'ERR_EVENT_INVALID', status: 400 | 413, refusal: SetRefusal) {
+    super(code, refusal.description, status, refusal);
+    this.refusal = refusal;
+  }
+}
+
+/** Nothing proves that the transmitter sent the set. */
+export class UnprovenSet extends RefusedSet {
   constructor(err: SetError, description: string) {
-    super('ERR_SIGNATURE', description, 400, { err, description });
-    this.refusal = { err, description };
+    super('ERR_SIGNATURE', 400, { err, description });
   }
 }
 
-/** The transmitter signed it, and yet it is not for us, or is no event. */
-export class InvalidSet extends RejectedEvent {
-  readonly refusal: SetRefusal;
-
+/** The transmitter signed the set, but it is not for this receiver, or is no event. */
+export class InvalidSet extends RefusedSet {
   constructor(err: SetError, description: string, status: 400 | 413 = 400) {
-    super('ERR_EVENT_INVALID', description, status, { err, description });
-    this.refusal = { err, description };
+    super('ERR_EVENT_INVALID', status, { err, description });
   }
-}
-
-export type RefusedSet = UnprovenSet | InvalidSet;
-
-export function isRefusedSet(error: unknown): error is RefusedSet {
-  return error instanceof UnprovenSet || error instanceof InvalidSet;
 }

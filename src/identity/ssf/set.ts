@@ -4,38 +4,38 @@ import type { Clock } from '../../clock.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
 import type { SigningKeys } from './signing-keys.js';
 
-/** A security event token (RFC 8417) that the transmitter signed for us; what it says is typed, and still hostile. */
+/** A security event token (RFC 8417) that the transmitter signed for us. Its values are typed, but still untrusted. */
 export interface SecurityEventSet {
   readonly jti: string;
-  /** Seconds since the epoch, as all times of a token. */
+  /** Seconds since the epoch, as all times in a token. */
   readonly issuedAt: number;
   /** When the event happened, by the token's `toe`. */
   readonly happenedAt?: number;
-  /** `sub_id` of the final form; undefined in the older one, where it stands inside of the event. */
+  /** `sub_id` of the final form. Undefined in the older form, where the subject is inside the event. */
   readonly subject: unknown;
-  /** By the URI of the type; several only where they are names of the same event. */
+  /** By the URI of the type. Several types name the same event. */
   readonly events: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 }
 
 export interface SetVerifierOptions {
   /** The transmitter's issuer. */
   readonly transmitter: string;
-  /** What `aud` may be. */
+  /** The accepted values of `aud`. */
   readonly audiences: readonly string[];
   readonly keys: SigningKeys;
   readonly clock: Clock;
 }
 
 /**
- * The set of a compact JWS. Throws RefusedSet, or as a Directory does where the keys cannot be read: then it is to be
- * sent again.
+ * Verifies a compact JWS. Throws RefusedSet, or, as a Directory does, an error if the keys cannot be read: then the set must
+ * be sent again.
  */
 export type SetVerifier = (text: string, signal: AbortSignal) => Promise<SecurityEventSet>;
 
-/** One set; far more than any has. */
-export const LONGEST_SET = 64 * 1024;
+/** Far more than any set has. */
+export const MAX_SET_BYTES = 64 * 1024;
 
-/** Signatures that only the transmitter can make: with an HMAC whoever verifies can sign, and `none` is none. */
+/** Signatures that only the transmitter can make. With an HMAC, everybody who verifies can sign. */
 const ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
@@ -43,15 +43,15 @@ const ALGORITHMS = [
 
 export function createSetVerifier(options: SetVerifierOptions): SetVerifier {
   return async (text, signal) => {
-    if (text.length > LONGEST_SET) {
-      throw new InvalidSet('invalid_request', `a set is longer than ${LONGEST_SET} bytes`, 413);
+    if (text.length > MAX_SET_BYTES) {
+      throw new InvalidSet('invalid_request', `a set is longer than ${MAX_SET_BYTES} bytes`, 413);
     }
     const since = options.clock.now();
     const header = parseHeader(text);
-    // Before a key is looked for, so that strangers cannot make us ask for keys by naming others.
+    // Before the key lookup, so that strangers cannot cause requests for keys by naming other keys.
     const claimed = claimedIssuer(text);
     if (claimed !== undefined && claimed !== options.transmitter)
-      throw new UnprovenSet('invalid_issuer', 'the set is of another issuer');
+      throw new UnprovenSet('invalid_issuer', 'the set has another issuer');
     const payload = await verify(text, header, options.keys, since, signal);
     return toSet(payload, options);
   };
@@ -77,29 +77,29 @@ function isCanonical(part: string): boolean {
 function parseHeader(text: string): Header {
   const parts = text.split('.');
   if (parts.length !== 3 || !parts.every(isCanonical)) {
-    throw new UnprovenSet('invalid_request', 'the body is no signed token in compact form');
+    throw new UnprovenSet('invalid_request', 'the request body is not a signed token in compact form');
   }
   let decoded: unknown;
   try {
     decoded = decodeProtectedHeader(text);
   } catch {
-    throw new UnprovenSet('invalid_request', 'the token has no header');
+    throw new UnprovenSet('invalid_request', 'the token has no valid header');
   }
   const parsed = header.safeParse(decoded);
   if (!parsed.success)
-    throw new UnprovenSet('invalid_request', 'the token has a header that is not understood');
+    throw new UnprovenSet('invalid_request', 'the header of the token has an unknown form');
   const { alg, typ, kid } = parsed.data;
-  // RFC 8417, section 2.3: whatever else the issuer signs, an ID token or an access token, is no event.
+  // RFC 8417, section 2.3: any other token of the issuer, such as an ID token or an access token, is no event.
   if (typ === undefined || !/^(application\/)?secevent\+jwt$/i.test(typ)) {
-    throw new UnprovenSet('invalid_request', 'the token has not the type secevent+jwt');
+    throw new UnprovenSet('invalid_request', 'the type of the token is not secevent+jwt');
   }
   if (!ALGORITHMS.includes(alg)) {
-    throw new UnprovenSet('invalid_key', 'the token is signed by an algorithm that is not accepted');
+    throw new UnprovenSet('invalid_key', 'the signature algorithm of the token is not accepted');
   }
   return { alg, ...(kid === undefined ? {} : { kid }) };
 }
 
-/** Read before it is proven, and believed only to refuse. What is no JSON passes for ours: the signature decides. */
+/** Read before it is proven, and used only to refuse. If it is no JSON, the signature decides. */
 function claimedIssuer(text: string): unknown {
   try {
     const json: unknown = JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString('utf8'));
@@ -120,13 +120,13 @@ async function verify(
   const current = await (await keys.current(signal))(name);
   const payload = await verifyByAny(current, text, alg);
   if (payload !== undefined) return payload;
-  // A transmitter may drop a set that is refused, so none is for a key that is newer than the last reading. Under the name
-  // of a key that is known there is no other.
+  // A transmitter may drop a refused set, so a set is refused only after a read of the keys that is newer than the set. If the
+  // key with this name is known, there is no other key with it.
   const mayBeNew = current.length === 0 || kid === undefined;
   const latest = mayBeNew ? await (await keys.readSince(since, signal))(name) : current;
-  if (latest.length === 0) throw new UnprovenSet('invalid_key', 'the transmitter publishes no such key');
+  if (latest.length === 0) throw new UnprovenSet('invalid_key', 'the transmitter does not publish this key');
   const proven = mayBeNew ? await verifyByAny(latest, text, alg) : undefined;
-  if (proven === undefined) throw new UnprovenSet('invalid_key', 'the signature does not verify');
+  if (proven === undefined) throw new UnprovenSet('invalid_key', 'the signature is not valid');
   return proven;
 }
 
@@ -146,7 +146,7 @@ async function verifyBy(key: CryptoKey, text: string, alg: string): Promise<Uint
   try {
     return (await compactVerify(text, key, { algorithms: [alg] })).payload;
   } catch {
-    // Also a key that the library holds too weak.
+    // The library also refuses weak keys.
     return undefined;
   }
 }
@@ -183,16 +183,17 @@ function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventS
     throw new InvalidSet('invalid_request', `the set: ${String(first?.path[0] ?? 'it')} is missing or wrong`);
   }
   const { iss, aud, jti, iat, toe, sub_id: subject, events } = parsed.data;
-  if (iss !== transmitter) throw new InvalidSet('invalid_issuer', 'the set is of another issuer');
-  // SSF 1.0, section 4.1.3: an ID token or access token has these, an event never.
+  if (iss !== transmitter) throw new InvalidSet('invalid_issuer', 'the set has another issuer');
+  // SSF 1.0, section 4.1.3: ID tokens and access tokens have these claims, an event never has.
   for (const claim of ['sub', 'exp'])
     if (Object.hasOwn(Object(json), claim))
-      throw new InvalidSet('invalid_request', `the set has ${claim}, which no event has`);
+      throw new InvalidSet('invalid_request', `the set has the claim ${claim}, which no event has`);
   if (![aud].flat().some((each) => audiences.includes(each))) {
-    throw new InvalidSet('invalid_audience', 'the set is for another audience');
+    throw new InvalidSet('invalid_audience', 'the set has another audience');
   }
   const number = Object.keys(events).length;
-  if (number === 0 || number > 8) throw new InvalidSet('invalid_request', 'the set holds no event, or many');
+  if (number === 0 || number > 8)
+    throw new InvalidSet('invalid_request', 'the set contains no event, or more than 8');
   return {
     jti,
     issuedAt: iat,

@@ -1,23 +1,23 @@
 import { type CryptoKey, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { IncompleteRead } from '../../errors.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
+import { incomplete } from '../read-errors.js';
 import type { Transmitter } from './transmitter.js';
 
 /**
- * The keys of one transmitter at one time, found by `kid` and `alg` alone: a header may carry a key of its own, or the
- * address of one (jwk, jku, x5u), which anybody can write. None where none fits; several only without a `kid`.
+ * The keys of one transmitter at one time. They are looked up only by `kid` and `alg`: a header may contain a key, or its
+ * address (jwk, jku, x5u), but anybody can write that. Without a `kid`, several keys may match.
  */
 export type KeySet = (name: { readonly alg: string; readonly kid?: string }) => Promise<readonly CryptoKey[]>;
 
 export interface SigningKeys {
-  /** Throws as a Directory does where no key set could ever be read, or not for too long. */
+  /** Throws as a Directory does if no key set was ever read, or not for too long. */
   current(signal: AbortSignal): Promise<KeySet>;
   /**
-   * For a key that is not in the current set: one that was read no earlier than `since`, so that a key which it has not
-   * is none. Since strangers may name any key, it waits until the set may be read again. Throws as a Directory does
-   * where that fails: whether there is such a key is then not known.
+   * For a key that is not in the current set: a set that was read no earlier than `since`, so that a missing key does not
+   * exist. Strangers may name any key, so this waits until the set may be read again. Throws as a Directory does if that
+   * fails: then it is unknown whether the key exists.
    */
   readSince(since: number, signal: AbortSignal): Promise<KeySet>;
 }
@@ -27,23 +27,23 @@ export interface SigningKeysOptions {
   readonly transmitter: Transmitter;
   readonly http: HttpClient;
   readonly clock: Clock;
-  /** Between two readings for keys that are not known; 2,000 by default, so that no sender waits for long. */
+  /** Between two reads for unknown keys; 2,000 by default, so that no sender waits long. */
   readonly cooldownMs?: number;
 }
 
-/** After this a set is read anew, so that a key that was withdrawn ends. */
+/** After this time the set is read again, so that a withdrawn key is dropped. */
 const FRESH_MS = 10 * 60_000;
-/** A set that cannot be read anew serves so long in all. */
+/** If it cannot be read again, a set is used for this time in all. */
 const STALE_MS = 3_600_000;
-const LONGEST_SET = 256 * 1024;
-const MOST_KEYS = 64;
+const MAX_KEY_SET_BYTES = 256 * 1024;
+const MAX_KEYS = 64;
 
-// Keys are checked by the library as they are used; here only that it is a set, and of which size.
-const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(MOST_KEYS) });
+// The library checks the keys when they are used. Here only the form and the size are checked.
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(MAX_KEYS) });
 
 export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
   const { clock, cooldownMs = 2_000 } = options;
-  let held: { readonly keys: KeySet; readonly readAt: number } | undefined;
+  let cached: { readonly keys: KeySet; readonly readAt: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
   let failure: unknown;
   let reading: Promise<KeySet> | undefined;
@@ -55,7 +55,7 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
     triedAt = readAt;
     reading = readKeySet(options, signal)
       .then((keys) => {
-        held = { keys, readAt };
+        cached = { keys, readAt };
         failure = undefined;
         return keys;
       })
@@ -68,7 +68,7 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
       });
     return reading;
   };
-  /** Begun once the last one is over and long enough ago; who asks after its beginning has it come too early. */
+  /** Starts after the last read is over and the cooldown has passed. A caller after its start would be too early for it. */
   const readNext = async (signal: AbortSignal): Promise<KeySet> => {
     try {
       for (;;) {
@@ -85,21 +85,21 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
 
   return {
     async current(signal) {
-      const ageMs = held === undefined ? Number.POSITIVE_INFINITY : clock.now() - held.readAt;
-      if (held !== undefined && ageMs < FRESH_MS) return held.keys;
-      // While nothing can be read, every event would ask anew.
-      if (held !== undefined && ageMs < STALE_MS && clock.now() - triedAt < cooldownMs) return held.keys;
+      const ageMs = cached === undefined ? Number.POSITIVE_INFINITY : clock.now() - cached.readAt;
+      if (cached !== undefined && ageMs < FRESH_MS) return cached.keys;
+      // While the set cannot be read, not every event causes a request.
+      if (cached !== undefined && ageMs < STALE_MS && clock.now() - triedAt < cooldownMs) return cached.keys;
       try {
         return await read(signal);
       } catch (error) {
-        if (held !== undefined && ageMs < STALE_MS) return held.keys;
+        if (cached !== undefined && ageMs < STALE_MS) return cached.keys;
         throw error;
       }
     },
     async readSince(since, signal) {
-      if (held !== undefined && held.readAt >= since) return held.keys;
+      if (cached !== undefined && cached.readAt >= since) return cached.keys;
       if (failure !== undefined && clock.now() - triedAt < cooldownMs) throw failure;
-      // One reading for all who wait.
+      // One read for all waiting callers.
       next ??= readNext(signal);
       return next;
     },
@@ -113,12 +113,8 @@ async function readKeySet(options: SigningKeysOptions, signal: AbortSignal): Pro
   const answer = await http.request(jwksUri, place, {}, signal);
   if (answer.status !== 200) throw refusalOf(answer, place, clock);
   const parsed =
-    answer.body.byteLength > LONGEST_SET ? undefined : keySet.safeParse(parseJson(answer, place));
-  if (parsed?.success !== true) {
-    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: no key set, or too long a one`, {
-      retriable: true,
-    });
-  }
+    answer.body.byteLength > MAX_KEY_SET_BYTES ? undefined : keySet.safeParse(parseJson(answer, place));
+  if (parsed?.success !== true) throw incomplete(place, 'the answer is not a key set, or is too long');
   return toKeySet(parsed.data);
 }
 

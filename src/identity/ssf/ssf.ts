@@ -20,7 +20,7 @@ import { createTransmitter, secureUrl } from './transmitter.js';
 
 export interface SsfOptions {
   readonly provider: string;
-  /** Of the provider's tokens. */
+  /** The issuer of the provider's tokens. */
   readonly issuer: string;
   readonly insecure: boolean;
   /** The transmitter's issuer, exactly as its configuration names it. */
@@ -30,7 +30,7 @@ export interface SsfOptions {
   /** The URL of `POST /events/<provider>` as the transmitter reaches it. */
   readonly endpoint?: string;
   readonly pushTokens: readonly Secret[];
-  /** For the management API and the poll; absent where the stream is made by hand. */
+  /** For the management API and the poll. Absent if the stream is configured manually. */
   readonly credentials?: SsfCredentials;
   readonly verifyMs: number;
   readonly pollMs: number;
@@ -39,14 +39,14 @@ export interface SsfOptions {
   readonly metrics: Metrics;
 }
 
-/** The receiver's side of one stream of shared signals. */
+/** The receiver of one stream of shared signals. */
 export interface Ssf extends SignalFeed {
   readonly source: EventSource;
 }
 
-const LONGEST_ANSWER = 8 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
-/** Throws ERR_CONFIG for an address that would be plain http to another machine. */
+/** Throws ERR_CONFIG for an address that is plain http to another machine. */
 export function createSsf(options: SsfOptions): Ssf {
   const { provider, clock, insecure, delivery, pushTokens } = options;
   const place = `provider ${provider}, ssf`;
@@ -54,7 +54,7 @@ export function createSsf(options: SsfOptions): Ssf {
   const http = createHttpClient({
     ...options,
     addressKey: 'ssf.transmitter',
-    maxBytes: LONGEST_ANSWER,
+    maxBytes: MAX_ANSWER_BYTES,
     timeoutMs: 5_000,
   });
   const closing = new AbortController();
@@ -73,12 +73,12 @@ export function createSsf(options: SsfOptions): Ssf {
   };
   if (managed === undefined) return { source, close };
   const { stream, api, states } = managed;
-  // A polled event is on its way until the poll after the next at the latest; for pushes some transmitters have a
-  // queue that is looked at twice a minute.
-  const patienceMs = delivery === 'poll' ? 2 * options.pollMs + 30_000 : 120_000;
+  // A polled event arrives at the latest with the next poll but one. For pushes, some transmitters have a queue that they
+  // process twice a minute.
+  const verificationTimeoutMs = delivery === 'poll' ? 2 * options.pollMs + 30_000 : 120_000;
   return {
     source,
-    subscription: createSsfSubscription({ ...options, stream, api, states, patienceMs }),
+    subscription: createSsfSubscription({ ...options, stream, api, states, verificationTimeoutMs }),
     ...(delivery === 'poll' ? { poll: createSsfPoll({ ...context, states, stream, api }) } : {}),
     checkAccess: (signal) => checkSsfAccess(api, options.credentials, signal),
     close,

@@ -2,8 +2,8 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Secret } from '../../model/secret.js';
 
 /**
- * The states of verification requests (SSF 1.0, section 8.1.4.2). One process asks and another may receive the answer,
- * so a state proves by itself that it is ours. `key` is a secret that both have.
+ * The states of verification requests (SSF 1.0, section 8.1.4.2). One process sends the request and another may receive the
+ * answer, so a state proves itself. `key` is a secret that both processes have.
  */
 export interface VerificationStates {
   create(): string;
@@ -26,7 +26,7 @@ export function createVerificationStates(key: Secret): VerificationStates {
   };
 }
 
-/** The id of the event that answers a request, which the intake remembers. */
+/** The ID of the event that answers a request. The intake remembers it. */
 export function verificationEventId(state: string): string {
   return `set/verification/${state}`;
 }

@@ -1,30 +1,32 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { IncompleteRead, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { AccessTokenSource } from '../access-token.js';
+import { type Authorize, bearer, sendAuthorized } from '../api-client.js';
 import { type HttpAnswer, type HttpClient, parseJson, refusalOf } from '../http-client.js';
+import { configError, incomplete } from '../read-errors.js';
+import { parseShape } from '../records.js';
 import type { Transmitter, TransmitterMetadata } from './transmitter.js';
 
 export const PUSH = 'urn:ietf:rfc:8935';
 export const POLL = 'urn:ietf:rfc:8936';
 
-/** A stream as its transmitter has it (SSF 1.0, section 8.1.1), as far as scopemesh uses it. */
+/** A stream at its transmitter (SSF 1.0, section 8.1.1): the fields that scopemesh uses. */
 export interface Stream {
   readonly streamId: string;
   readonly audiences: readonly string[];
   /** A method URI. */
   readonly method: string;
   readonly endpoint?: string;
-  /** What it will send, by event type. */
+  /** The event types that it delivers. */
   readonly eventsDelivered?: readonly string[];
-  /** Whether all subjects are on it; some transmitters tell it of each stream, beside their configuration. */
+  /** Whether it includes all subjects. Some transmitters state it per stream, in addition to their configuration. */
   readonly defaultSubjects?: string;
-  /** The least time between two requests for verification. */
+  /** The shortest time between two verification requests. */
   readonly minVerificationMs: number;
 }
 
-/** What a receiver may ask of a stream. */
+/** What a receiver may request for a stream. */
 export interface StreamRequest {
   readonly delivery?: {
     readonly method: string;
@@ -35,20 +37,20 @@ export interface StreamRequest {
 }
 
 /**
- * The management API of a transmitter (SSF 1.0, section 8.1), with one token. Throws as a Directory does; ERR_CONFIG
- * where the transmitter has not the endpoint.
+ * The management API of a transmitter (SSF 1.0, section 8.1). Throws as a Directory does, and ERR_CONFIG if the transmitter
+ * lacks the endpoint.
  */
 export interface StreamApi {
   list(signal: AbortSignal): Promise<readonly Stream[]>;
-  /** Undefined where there is one already and the transmitter allows no second. */
+  /** Undefined if a stream exists already and the transmitter allows no second one. */
   create(request: StreamRequest, signal: AbortSignal): Promise<Stream | undefined>;
   update(streamId: string, request: StreamRequest, signal: AbortSignal): Promise<Stream>;
-  /** `enabled`, `paused`, `disabled`, or `gone`; undefined of a stream whose transmitter tells none. */
+  /** `enabled`, `paused`, `disabled`, or `gone`. Undefined if the transmitter does not state it. */
   status(streamId: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Asks that a stopped stream go on. */
+  /** Asks the transmitter to start a stopped stream again. */
   enable(streamId: string, signal: AbortSignal): Promise<void>;
-  /** `unasked` where it cannot be asked for now, or never; `gone` where there is no such stream. */
-  verify(streamId: string, state: string, signal: AbortSignal): Promise<'asked' | 'unasked' | 'gone'>;
+  /** `skipped`: it cannot be requested now, or never. `gone`: there is no such stream. */
+  verify(streamId: string, state: string, signal: AbortSignal): Promise<'requested' | 'skipped' | 'gone'>;
   /** POSTs to the stream's own endpoint. */
   send(endpoint: URL, body: object, signal: AbortSignal): Promise<HttpAnswer>;
 }
@@ -57,7 +59,7 @@ export interface StreamApiOptions {
   readonly provider: string;
   readonly transmitter: string;
   readonly metadata: Transmitter;
-  /** A token that stays, or where to get one. */
+  /** A constant access token, or a source of access tokens. */
   readonly credentials: Secret | AccessTokenSource;
   readonly http: HttpClient;
   readonly clock: Clock;
@@ -79,57 +81,46 @@ const statusAnswer = z.object({ status: z.string().max(64) });
 export function createStreamApi(options: StreamApiOptions): StreamApi {
   const { provider, http, clock, metadata } = options;
   const place = `provider ${provider}, streams of ${new URL(options.transmitter).origin}`;
-  const authorize = createAuthorization(options.credentials);
+  const { credentials } = options;
+  const authorize: Authorize =
+    'reveal' in credentials ? async () => `Bearer ${credentials.reveal()}` : bearer(credentials);
 
-  const send = async (
+  const send = (
     url: URL,
     method: 'GET' | 'POST' | 'PATCH',
     body: object | undefined,
     signal: AbortSignal,
-  ): Promise<HttpAnswer> => {
-    const ask = async (accessToken: string) => {
-      const headers = {
-        authorization: `Bearer ${accessToken}`,
-        // RFC 8936, section 2.6, asks for the language of what `setErrs` describe.
-        ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-language': 'en' }),
-      };
+  ): Promise<HttpAnswer> =>
+    sendAuthorized(authorize, signal, (authorization) => {
+      // RFC 8936, section 2.6: the language of the descriptions in `setErrs`.
+      const json = body === undefined ? {} : { 'content-type': 'application/json', 'content-language': 'en' };
+      const headers = { authorization, ...json };
       const request = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
       return http.request(url, place, request, signal);
-    };
-    const first = await authorize(signal);
-    const answer = await ask(first);
-    if (answer.status !== 401) return answer;
-    const renewed = await authorize(signal, first);
-    return renewed === first ? answer : ask(renewed);
-  };
+    });
   const at = async (name: EndpointName, signal: AbortSignal): Promise<URL> => {
     const url = (await metadata.read(signal))[name];
     if (url !== undefined) return url;
-    const message = `${place}: it has no ${name}; make the stream by hand, and leave out token and clientId`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+    const remedy = 'configure the stream manually, and remove token and clientId from ssf';
+    throw configError(`${place}: the transmitter has no ${name}; ${remedy}`);
   };
   const expect = (answer: HttpAnswer, ...statuses: readonly number[]): void => {
     if (!statuses.includes(answer.status)) throw refusalOf(answer, place, clock);
   };
-  const parse = (answer: HttpAnswer): readonly Stream[] => {
-    const parsed = streams.safeParse(parseJson(answer, place));
-    if (!parsed.success) throw wrong('a stream of the wrong shape');
-    return parsed.data.map((each) => {
-      if (each.iss !== options.transmitter) throw wrong('a stream of another issuer');
+  const parse = (answer: HttpAnswer): readonly Stream[] =>
+    parseShape(streams, parseJson(answer, place), place).map((each) => {
+      if (each.iss !== options.transmitter) throw incomplete(place, 'a stream has another issuer');
       return toStream(each);
     });
-  };
   const parseOne = (answer: HttpAnswer): Stream => {
     const [one] = parse(answer);
-    if (one === undefined) throw wrong('no stream');
+    if (one === undefined) throw incomplete(place, 'the answer has no stream');
     return one;
   };
-  const wrong = (what: string) =>
-    new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: answered ${what}`, { retriable: true });
 
   const list = async (signal: AbortSignal): Promise<readonly Stream[]> => {
     const answer = await send(await at('configurationEndpoint', signal), 'GET', undefined, signal);
-    // Some say 404 for no stream.
+    // Some transmitters answer 404 if there is no stream.
     if (answer.status === 404) return [];
     expect(answer, 200);
     return parse(answer);
@@ -158,9 +149,7 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
       const answer = await send(url, 'GET', undefined, signal);
       if (isGone(answer)) return 'gone';
       expect(answer, 200);
-      const parsed = statusAnswer.safeParse(parseJson(answer, place));
-      if (!parsed.success) throw wrong('a status of the wrong shape');
-      return parsed.data.status;
+      return parseShape(statusAnswer, parseJson(answer, place), place).status;
     },
     async enable(streamId, signal) {
       const body = { stream_id: streamId, status: 'enabled' };
@@ -169,12 +158,12 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
     },
     async verify(streamId, state, signal) {
       const endpoint = (await metadata.read(signal)).verificationEndpoint;
-      if (endpoint === undefined) return 'unasked';
+      if (endpoint === undefined) return 'skipped';
       const answer = await send(endpoint, 'POST', { stream_id: streamId, state }, signal);
-      if (answer.status === 429) return 'unasked';
+      if (answer.status === 429) return 'skipped';
       if (isGone(answer)) return 'gone';
       expect(answer, 204, 200, 202);
-      return 'asked';
+      return 'requested';
     },
     send: (endpoint, body, signal) => send(endpoint, 'POST', body, signal),
   };
@@ -184,7 +173,7 @@ type EndpointName = keyof {
   [Name in keyof TransmitterMetadata as Name extends `${string}Endpoint` ? Name : never]: Name;
 };
 
-/** SSF 1.0, section 8.1, has 404 for a stream that this receiver has not. */
+/** SSF 1.0, section 8.1: 404 if this receiver has no such stream. */
 export function isGone({ status }: HttpAnswer): boolean {
   return status === 404 || status === 410;
 }
@@ -200,12 +189,4 @@ function toStream(parsed: z.output<typeof stream>): Stream {
     ...(parsed.default_subjects == null ? {} : { defaultSubjects: parsed.default_subjects }),
     minVerificationMs: (parsed.min_verification_interval ?? 0) * 1000,
   };
-}
-
-function createAuthorization(
-  credentials: Secret | AccessTokenSource,
-): (signal: AbortSignal, stale?: string) => Promise<string> {
-  return 'reveal' in credentials
-    ? () => Promise.resolve(credentials.reveal())
-    : (signal, stale) => credentials.get(signal, stale);
 }

@@ -1,26 +1,26 @@
 /**
- * Whom an event is about, as far as scopemesh can tell: a person or a client. Both members are absent where it names its
- * subject in a form that neither tokens nor clients have (an address, a telephone number, a session, a device alone).
+ * The subject of an event: a person or a client. Both are absent if the event names its subject in a form that neither
+ * tokens nor clients use (an address, a telephone number, only a session or a device).
  */
-export interface Whom {
+export interface EventSubject {
   /** The `sub` of a person's tokens. */
   readonly subject?: string;
-  /** `isCertain`: the issuer of the tokens is named with it, so that it can be no other's. */
+  /** `isCertain`: the event also names the issuer of the tokens, so it cannot be a client of another issuer. */
   readonly client?: { readonly clientId: string; readonly isCertain: boolean };
 }
 
 /** Longer than any `sub` (OpenID Connect Core, section 2: 255 ASCII characters). */
-const LONGEST = 255;
+const MAX_LENGTH = 255;
 const AROUND_AN_APPLICATION: ReadonlySet<string> = new Set(['format', 'application', 'tenant', 'org_unit']);
-/** Deeper nesting than aliases inside of a complex subject there is none. */
-const MOST_ALIASES = 32;
+/** More aliases than a subject has. */
+const MAX_ALIASES = 32;
 
 /**
- * Reads a subject identifier (RFC 9493, SSF 1.0 section 3): `iss_sub` whose issuer is that of the provider's tokens is
- * certain. A complex subject is what its members say together: a session or a device of a person is taken as all of
- * that person's, which closes more than was told and never less. `issuer` is compared as it stands.
+ * Parses a subject identifier (RFC 9493, SSF 1.0 section 3). `iss_sub` with the issuer of the provider's tokens is certain.
+ * The members of a complex subject belong together: a session or a device of a person counts as everything of that person,
+ * which closes more than the event says and never less. `issuer` is compared exactly.
  */
-export function toWhom(identifier: unknown, issuer: string): Whom {
+export function parseSubject(identifier: unknown, issuer: string): EventSubject {
   if (!isRecord(identifier)) return {};
   switch (formatOf(identifier)) {
     case 'iss_sub': {
@@ -29,15 +29,15 @@ export function toWhom(identifier: unknown, issuer: string): Whom {
     }
     case 'aliases': {
       const aliases = Array.isArray(identifier.identifiers) ? identifier.identifiers : [];
-      const found = aliases.slice(0, MOST_ALIASES).map((alias) => toSubject(alias, issuer));
+      const found = aliases.slice(0, MAX_ALIASES).map((alias) => subjectOf(alias, issuer));
       const subject = found.find((each) => each !== undefined);
       return subject === undefined ? {} : { subject };
     }
     case 'complex': {
       const user = innermostUser(identifier);
-      const subject = user === undefined ? undefined : toWhom(user, issuer).subject;
+      const subject = user === undefined ? undefined : parseSubject(user, issuer).subject;
       if (subject !== undefined) return { subject };
-      // Beside somebody or something else the application says only where, and is not what the event is about.
+      // With other members, the application only says where it happened, and is not the subject.
       const isAlone = Object.keys(identifier).every((member) => AROUND_AN_APPLICATION.has(member));
       const client = isAlone ? toClient(identifier.application, issuer) : undefined;
       return client === undefined ? {} : { client };
@@ -60,14 +60,14 @@ function innermostUser(identifier: Readonly<Record<string, unknown>>): unknown {
   return isRecord(user) && user.format !== 'complex' ? user : undefined;
 }
 
-function toSubject(identifier: unknown, issuer: string): string | undefined {
+function subjectOf(identifier: unknown, issuer: string): string | undefined {
   return isRecord(identifier) && (identifier.format ?? identifier.subject_type) === 'iss_sub'
-    ? toWhom(identifier, issuer).subject
+    ? parseSubject(identifier, issuer).subject
     : undefined;
 }
 
-/** The specification leaves open how an application is named: as the `sub` of its own tokens, or by an id alone. */
-function toClient(application: unknown, issuer: string): Whom['client'] {
+/** The specification does not say how an application is named: as the `sub` of its own tokens, or only by an ID. */
+function toClient(application: unknown, issuer: string): EventSubject['client'] {
   if (!isRecord(application)) return undefined;
   if (application.format === 'iss_sub') {
     const clientId = application.iss === issuer ? name(application.sub) : undefined;
@@ -80,7 +80,7 @@ function toClient(application: unknown, issuer: string): Whom['client'] {
 function name(value: unknown): string | undefined {
   return typeof value === 'string' &&
     value !== '' &&
-    value.length <= LONGEST &&
+    value.length <= MAX_LENGTH &&
     !/\p{Cc}|\p{Surrogate}/u.test(value)
     ? value
     : undefined;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { IncompleteRead } from '../../errors.js';
 import type { Logger } from '../../observe.js';
+import { incomplete } from '../read-errors.js';
+import { parseStored } from '../records.js';
 import type { EventSubscription } from '../source.js';
 import type { OwnStream } from './own-stream.js';
 import { type VerificationStates, verificationEventId } from './states.js';
@@ -12,52 +13,54 @@ export interface SsfSubscriptionOptions {
   readonly stream: OwnStream;
   readonly api: StreamApi;
   readonly states: VerificationStates;
-  /** How often delivery is proven. */
+  /** The time between two verifications. */
   readonly verifyMs: number;
-  /** How long a verification event may be on its way. */
-  readonly patienceMs: number;
+  /** The longest time until a verification event arrives. */
+  readonly verificationTimeoutMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Kept by the caller between two runs. A state is no secret: it is seen by the transmitter and proves nothing else. */
-const storedShape = z.object({
+/** Kept by the caller. A state is no secret: the transmitter sees it, and it proves nothing else. */
+const STORED = z.object({
   streamId: z.string(),
   asked: z.object({ state: z.string(), atMs: z.number() }).optional(),
 });
-type Stored = z.output<typeof storedShape>;
-type Asked = NonNullable<Stored['asked']>;
+type Verification = NonNullable<z.output<typeof STORED>['asked']>;
 
 /**
- * Keeps the stream there and enabled, and has the transmitter send a verification event every `verifyMs` (SSF 1.0,
- * section 8.1.4). A stream that is new in the place of another, that was not enabled, or whose verification did not come
- * in `patienceMs`, may have lost events: a gap.
+ * Keeps the stream existing and enabled, and requests a verification event every `verifyMs` (SSF 1.0, section 8.1.4). Events
+ * may be lost (a gap) if the stream replaces another, if it was not enabled, or if its verification did not arrive in time.
  */
 export function createSsfSubscription(options: SsfSubscriptionOptions): EventSubscription {
-  const { provider, stream, api, states, verifyMs, patienceMs, clock, logger } = options;
-  /** It was stopped, and no renewal came to its end since, to say so: the next finds it enabled. */
+  const { provider, stream, api, states, verifyMs, verificationTimeoutMs, clock, logger } = options;
+  /** The stream was stopped, and no renewal has completed since to report it. */
   let wasStopped = false;
 
   return {
     provider,
     async renew(text, signal, hasSeen) {
-      const stored = parseStored(text);
+      const stored = parseStored(STORED, text);
       const found = await findRunning(signal);
       const known = stored?.streamId === found.streamId ? stored.asked : undefined;
-      const { isSilent, isDue } = await judge(known, periodOf(found), hasSeen);
-      const { stream: current, asked } = isDue ? await ask(found, signal) : { stream: found, asked: known };
+      const { isSilent, isDue } = await check(known, periodOf(found), hasSeen);
+      const { stream: current, asked } = isDue
+        ? await request(found, signal)
+        : { stream: found, asked: known };
       const { streamId } = current;
       const isOther = stored !== undefined && stored.streamId !== streamId;
-      if (isOther) logger.warn({ provider, streamId }, 'the stream of shared signals was made anew');
-      if (isSilent) logger.warn({ provider, streamId }, 'a verification that was asked for did not come');
+      if (isOther) logger.warn({ provider, streamId }, 'the stream of shared signals was created again');
+      if (isSilent)
+        logger.warn({ provider, streamId }, 'a requested verification of the stream did not arrive');
       const gap = isOther || wasStopped || isSilent;
       wasStopped = false;
-      const waited = isDue || asked === undefined ? 0 : clock.now() - asked.atMs;
-      // Looked at as soon as it should have come, and then when the next one is due.
-      const lookedAtMs = asked !== undefined && waited < patienceMs ? patienceMs : periodOf(current);
+      const waitedMs = isDue || asked === undefined ? 0 : clock.now() - asked.atMs;
+      // The next check is when the verification should have arrived, and then when the next one is due.
+      const checkAtMs =
+        asked !== undefined && waitedMs < verificationTimeoutMs ? verificationTimeoutMs : periodOf(current);
       return {
-        stored: format({ streamId, ...(asked === undefined ? {} : { asked }) }),
-        renewAfterMs: Math.max(1_000, lookedAtMs - waited),
+        stored: JSON.stringify({ streamId, ...(asked === undefined ? {} : { asked }) }),
+        renewAfterMs: Math.max(1_000, checkAtMs - waitedMs),
         gap,
       };
     },
@@ -67,12 +70,15 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
     return Math.max(verifyMs, minVerificationMs);
   }
 
-  /** Asks for a verification: of the stream, or of the one in its place where only this shows that it is gone. */
-  async function ask(found: Stream, signal: AbortSignal): Promise<{ stream: Stream; asked?: Asked }> {
+  /** Requests a verification of the stream, or of its replacement if only this request shows that it is gone. */
+  async function request(
+    found: Stream,
+    signal: AbortSignal,
+  ): Promise<{ stream: Stream; asked?: Verification }> {
     const state = states.create();
     const verify = async (stream: Stream) => {
       const outcome = await api.verify(stream.streamId, state, signal);
-      return outcome === 'asked' ? { stream, asked: { state, atMs: clock.now() } } : { stream, outcome };
+      return outcome === 'requested' ? { stream, asked: { state, atMs: clock.now() } } : { stream, outcome };
     };
     const first = await verify(found);
     if (first.outcome !== 'gone') return first;
@@ -80,11 +86,10 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
     stream.forget();
     const second = await verify(await stream.find(signal));
     if (second.outcome !== 'gone') return second;
-    const message = `provider ${provider}: the transmitter lists a stream, and verifies none of that name`;
-    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
+    throw incomplete(`provider ${provider}`, 'the transmitter lists a stream, but cannot verify it');
   }
 
-  /** The stream, enabled; one that is gone is made again. */
+  /** The stream, enabled. If it is gone, it is created again. */
   async function findRunning(signal: AbortSignal): Promise<Stream> {
     const found = await stream.find(signal);
     const status = await api.status(found.streamId, signal);
@@ -97,15 +102,15 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
     const { streamId } = found;
     logger.warn(
       { provider, streamId, status },
-      'the transmitter has stopped its stream; it is asked to go on',
+      'the transmitter has stopped the stream; scopemesh asks it to start the stream again',
     );
     await api.enable(streamId, signal);
     return found;
   }
 
-  /** A verification that came late, after it was given up, is no second silence. */
-  async function judge(
-    asked: Asked | undefined,
+  /** A verification that arrives after its timeout is not a second silence. */
+  async function check(
+    asked: Verification | undefined,
     periodMs: number,
     hasSeen: (eventId: string) => Promise<boolean>,
   ): Promise<{ readonly isSilent: boolean; readonly isDue: boolean }> {
@@ -113,19 +118,7 @@ export function createSsfSubscription(options: SsfSubscriptionOptions): EventSub
     const waitedMs = clock.now() - asked.atMs;
     if (await hasSeen(verificationEventId(asked.state)))
       return { isSilent: false, isDue: waitedMs >= periodMs };
-    const isSilent = waitedMs >= patienceMs;
+    const isSilent = waitedMs >= verificationTimeoutMs;
     return { isSilent, isDue: isSilent };
   }
-}
-
-function parseStored(text: string | undefined): Stored | undefined {
-  try {
-    return storedShape.safeParse(JSON.parse(text ?? 'null')).data;
-  } catch {
-    return undefined;
-  }
-}
-
-function format(stored: Stored): string {
-  return JSON.stringify(stored);
 }

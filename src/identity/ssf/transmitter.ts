@@ -1,24 +1,26 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { IncompleteRead, SyncError } from '../../errors.js';
+import { isLoopback } from '../address.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
+import { configError, incomplete } from '../read-errors.js';
+import { parseShape } from '../records.js';
 
-/** What a transmitter says of itself (SSF 1.0, section 7.1), as far as scopemesh uses it. */
+/** The configuration of a transmitter (SSF 1.0, section 7.1): the fields that scopemesh uses. */
 export interface TransmitterMetadata {
   readonly jwksUri: URL;
-  /** Absent where streams are made by hand. */
+  /** Absent if streams are configured manually. */
   readonly configurationEndpoint?: URL;
   readonly statusEndpoint?: URL;
   readonly verificationEndpoint?: URL;
-  /** Method URIs; absent where it does not tell. */
+  /** Method URIs. Absent if the transmitter does not state them. */
   readonly deliveryMethods?: readonly string[];
   readonly defaultSubjects?: string;
 }
 
 export interface Transmitter {
   /**
-   * Read once an hour. Throws as a Directory does, IncompleteRead for a document of the wrong shape, ERR_CONFIG where
-   * another issuer answers or an address would be plain http.
+   * Read once an hour. Throws as a Directory does, IncompleteRead for a document of the wrong shape, and ERR_CONFIG if the
+   * issuer is another or an address is plain http.
    */
   read(signal: AbortSignal): Promise<TransmitterMetadata>;
 }
@@ -27,7 +29,7 @@ export interface TransmitterOptions {
   readonly provider: string;
   /** Its issuer: the `iss` of its events. */
   readonly transmitter: string;
-  /** Plain http to hosts that are not loopback is allowed. */
+  /** Allows plain http to hosts that are not loopback. */
   readonly insecure: boolean;
   readonly http: HttpClient;
   readonly clock: Clock;
@@ -73,14 +75,12 @@ async function readMetadata(
     if (answer.status !== 200) throw refusalOf(answer, place, clock);
     return parseMetadata(parseJson(answer, place), options, place);
   }
-  throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: publishes no ${WELL_KNOWN}`, {
-    retriable: true,
-  });
+  throw incomplete(place, `the transmitter does not publish ${WELL_KNOWN}`);
 }
 
 /**
- * SSF 1.0, section 7.2.1: the name goes between host and path. Second, where it would be without that rule: a Keycloak
- * that is not at the root of its host has it there alone.
+ * SSF 1.0, section 7.2.1: the name goes between host and path. The second address is without that rule: a Keycloak below a
+ * path publishes only that one.
  */
 export function metadataUrls(issuer: URL): readonly URL[] {
   const path = issuer.pathname.replace(/\/+$/, '');
@@ -89,36 +89,29 @@ export function metadataUrls(issuer: URL): readonly URL[] {
 }
 
 function parseMetadata(json: unknown, options: TransmitterOptions, place: string): TransmitterMetadata {
-  const parsed = document.safeParse(json);
-  if (!parsed.success) {
-    const at = parsed.error.issues[0]?.path.join('.') ?? '';
-    throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', `${place}: its configuration: ${at} is wrong`, {
-      retriable: true,
-    });
-  }
-  const { data: said } = parsed;
-  if (said.issuer !== options.transmitter) {
-    const message = `${place}: names itself by another issuer; write "transmitter" exactly as its configuration does`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  const found = parseShape(document, json, place);
+  if (found.issuer !== options.transmitter) {
+    const remedy = 'write "transmitter" exactly as its configuration does';
+    throw configError(`${place}: the transmitter names another issuer; ${remedy}`);
   }
   const optional = (name: string, text: string | undefined) =>
     text === undefined ? undefined : secureUrl(text, name, options, place);
-  const configurationEndpoint = optional('configuration_endpoint', said.configuration_endpoint);
-  const statusEndpoint = optional('status_endpoint', said.status_endpoint);
-  const verificationEndpoint = optional('verification_endpoint', said.verification_endpoint);
+  const configurationEndpoint = optional('configuration_endpoint', found.configuration_endpoint);
+  const statusEndpoint = optional('status_endpoint', found.status_endpoint);
+  const verificationEndpoint = optional('verification_endpoint', found.verification_endpoint);
   return {
-    jwksUri: secureUrl(said.jwks_uri, 'jwks_uri', options, place),
+    jwksUri: secureUrl(found.jwks_uri, 'jwks_uri', options, place),
     ...(configurationEndpoint === undefined ? {} : { configurationEndpoint }),
     ...(statusEndpoint === undefined ? {} : { statusEndpoint }),
     ...(verificationEndpoint === undefined ? {} : { verificationEndpoint }),
-    ...(said.delivery_methods_supported === undefined
+    ...(found.delivery_methods_supported === undefined
       ? {}
-      : { deliveryMethods: said.delivery_methods_supported }),
-    ...(said.default_subjects === undefined ? {} : { defaultSubjects: said.default_subjects }),
+      : { deliveryMethods: found.delivery_methods_supported }),
+    ...(found.default_subjects === undefined ? {} : { defaultSubjects: found.default_subjects }),
   };
 }
 
-/** https, or plain http on this machine or where the provider is marked insecure: keys and credentials pass here. */
+/** https, or plain http to this machine or with `insecure`, because keys and credentials are sent to it. */
 export function secureUrl(
   text: string,
   name: string,
@@ -126,7 +119,7 @@ export function secureUrl(
   place: string,
 ): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isLoopback = url !== undefined && /^(localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/.test(url.hostname);
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && (isLoopback || insecure))) return url;
-  throw new SyncError('ERR_CONFIG', `${place}: ${name} is no https address`, { retriable: false });
+  const mayBePlain = url !== undefined && (insecure || isLoopback(url.hostname));
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && mayBePlain)) return url;
+  throw configError(`${place}: ${name} must be an https address`);
 }

@@ -127,7 +127,7 @@ describe('plan and apply', () => {
     expect(out).toContain('IncompleteRead');
     const applied = await cli.run(['apply', '--yes']);
     expect(applied.status).toBe(1);
-    expect(applied.err + applied.out).toContain('says nothing of people');
+    expect(applied.err + applied.out).toContain('contains no people');
     expect(await roles()).toHaveLength(1);
   });
 

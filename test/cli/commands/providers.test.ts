@@ -156,7 +156,7 @@ describe('scopemesh providers', () => {
     const { status, out } = await cli.run(['providers']);
     expect(status).toBe(1);
     expect(out).toContain(
-      `  access       provider main, ${rig.idp.url}: answered 401, for it refuses the credentials; set the directoryToken`,
+      `  access       provider main, ${rig.idp.url}: answered 401: the credentials are refused; set a valid directoryToken`,
     );
     expect(out).not.toContain('missing');
   });

@@ -39,7 +39,7 @@ describe('an error about a server names it once, with the configuration key and 
     providerAt('http://127.0.0.1:9/directory');
     const { err } = await cli.run(['plan']);
     expect(err).toMatch(
-      /^scopemesh: provider main, http:\/\/127\.0\.0\.1:9\/directory: cannot be reached \(\w+\); see that it runs, and that directory of this provider is right\n/,
+      /^scopemesh: provider main, http:\/\/127\.0\.0\.1:9\/directory: cannot be reached \(\w+\); check that it runs, and that directory of this provider is correct\n/,
     );
     expect(err).toContain(DOCTOR);
   });
@@ -50,10 +50,10 @@ describe('an error about a server names it once, with the configuration key and 
     try {
       providerAt(idp.url);
       expect((await cli.run(['plan'])).err).toBe(
-        `scopemesh: provider main, ${idp.url}: answered 401, for it refuses the credentials; set directoryToken\n${DOCTOR}`,
+        `scopemesh: provider main, ${idp.url}: answered 401: the credentials are refused; set directoryToken\n${DOCTOR}`,
       );
       providerAt(idp.url, 'wrong');
-      expect((await cli.run(['plan'])).err).toContain('set the directoryToken that it takes');
+      expect((await cli.run(['plan'])).err).toContain('set a valid directoryToken');
       const { out } = await cli.run(['doctor']);
       expect(out.split('answered 401').length - 1).toBe(1);
       expect(out).toContain(`provider main cannot be read: ${idp.url}: answered 401`);

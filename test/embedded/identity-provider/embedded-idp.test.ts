@@ -7,7 +7,7 @@ import { createEmbeddedIdp, type EmbeddedIdp } from '../../../src/embedded/ident
 import { Secret } from '../../../src/model/secret.js';
 import { type EventReceiver, startEventReceiver } from './event-receiver.js';
 
-describe('the embedded IdP', () => {
+describe('the embedded identity provider', () => {
   let receiver: EventReceiver;
   let idp: EmbeddedIdp;
 
@@ -67,7 +67,7 @@ describe('the embedded IdP', () => {
   };
 
   describe('people', () => {
-    test('are created, changed and deleted, each change told', async () => {
+    test('are created, changed and deleted, and each change is reported', async () => {
       expect(await call('PUT', '/people/ann', { groups: ['ops', 'ops'] })).toMatchObject({ status: 200 });
       await call('PUT', '/people/ann', { groups: ['ops'] });
       await call('PUT', '/people/ben', { groups: [], enabled: false });
@@ -85,7 +85,7 @@ describe('the embedded IdP', () => {
       ]);
     });
 
-    test('get tokens with their groups, for as long as they are enabled and by clients that are', async () => {
+    test('get tokens with their groups while they and the client are enabled', async () => {
       await call('PUT', '/people/ann', { groups: ['ops'] });
       const { status, body } = await call('POST', '/people/ann/token?client=web-app');
       expect(status).toBe(200);
@@ -122,7 +122,7 @@ describe('the embedded IdP', () => {
       expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(77);
     });
 
-    test('refuses a wrong secret, an unknown client and a client of another grant', async () => {
+    test('refuses a wrong secret, an unknown client and a client without this grant type', async () => {
       expect(await token('nobody', 'orders:read')).toMatchObject({ status: 401 });
       expect(await token('portal', 'orders:read')).toMatchObject({ status: 400 });
       await call('PATCH', '/clients/portal', { grantTypes: ['client_credentials'] });
@@ -138,7 +138,7 @@ describe('the embedded IdP', () => {
       expect(response.status).toBe(401);
     });
 
-    test('refuses a scope the client does not hold, beside ones it does', async () => {
+    test('refuses a scope that the client does not have, together with scopes that it has', async () => {
       expect(await token('web-app', 'orders:read orders:admin')).toMatchObject({
         status: 400,
         body: { error: 'invalid_scope', scope: 'orders:admin' },
@@ -150,7 +150,7 @@ describe('the embedded IdP', () => {
       expect([status, body.error]).toEqual([400, 'invalid_target']);
     });
 
-    test('acts on each change at the next request', async () => {
+    test('applies each change to the next request', async () => {
       expect((await token('web-app', 'orders:write')).status).toBe(200);
       await call('DELETE', '/clients/web-app/scopes/orders:write');
       expect((await token('web-app', 'orders:write')).body.error).toBe('invalid_scope');
@@ -166,7 +166,7 @@ describe('the embedded IdP', () => {
       expect((await token('web-app', 'orders:write')).status).toBe(401);
     });
 
-    test('takes no secret but the new one once it is rotated', async () => {
+    test('accepts only the new secret after a rotation', async () => {
       const old = idp.clientSecret('web-app');
       const before = (await call('GET', '/directory/web-app')).body.secretCreatedAt;
       await call('POST', '/clients/web-app/scopes/x');
@@ -202,7 +202,7 @@ describe('the embedded IdP', () => {
       expect(JSON.stringify(body)).not.toContain('web-app-secret');
     });
 
-    test('has an ETag that holds until something changes', async () => {
+    test('has an ETag that changes only with the content', async () => {
       const etag = (await call('GET', '/directory')).headers.get('etag') ?? '';
       const again = () => fetch(`${idp.issuer}/directory`, { headers: { 'if-none-match': `"x", ${etag}` } });
       expect((await again()).status).toBe(304);
@@ -212,7 +212,7 @@ describe('the embedded IdP', () => {
       expect((await again()).status).toBe(200);
     });
 
-    test('serves one client, and says by name which one there is not', async () => {
+    test('serves one client, and names the ID of a missing one', async () => {
       expect((await call('GET', '/directory/web-app')).body).toEqual(webApp);
       expect(await call('GET', '/directory/gone%2Fby')).toMatchObject({
         status: 404,
@@ -222,7 +222,7 @@ describe('the embedded IdP', () => {
   });
 
   describe('as a place to change clients', () => {
-    test('tells each change once, signed, in order', async () => {
+    test('reports each change once, signed, in order', async () => {
       await call('PUT', '/clients/bot', { scopes: ['a'], attributes: { actor: 'agent' } });
       await call('POST', '/clients/bot/scopes/b');
       await call('POST', '/clients/bot/scopes/b');
@@ -252,7 +252,7 @@ describe('the embedded IdP', () => {
       ]);
     });
 
-    test('retries a delivery under the same id until it is taken, before the next one', async () => {
+    test('retries a delivery under the same ID until it succeeds, before the next one', async () => {
       receiver.failures.push(503, 500);
       await call('POST', '/clients/web-app/scopes/c');
       await call('DELETE', '/clients/web-app');
@@ -260,7 +260,7 @@ describe('the embedded IdP', () => {
       expect(receiver.refused).toEqual([receiver.received[0]?.id, receiver.received[0]?.id]);
     });
 
-    test('answers a change although nobody takes its event, and closes without waiting', async () => {
+    test('answers a change if the webhook does not accept its event, and closes without waiting', async () => {
       receiver.failures.push(...Array(50).fill(503));
       expect((await call('DELETE', '/clients/web-app')).status).toBe(204);
       await idp.close();
@@ -268,13 +268,13 @@ describe('the embedded IdP', () => {
       expect(receiver.received).toEqual([]);
     });
 
-    test('merges attributes one by one, and null takes one away', async () => {
+    test('merges attributes one by one, and null removes one', async () => {
       await call('PATCH', '/clients/web-app', { attributes: { actor: 'agent' } });
       const { body } = await call('PATCH', '/clients/web-app', { attributes: { 'consul-services': null } });
       expect(body.attributes).toEqual({ actor: 'agent' });
     });
 
-    test('keeps the secret of a client that is replaced, and answers a new one only at creation', async () => {
+    test('keeps the secret of a replaced client, and shows a new one only at creation', async () => {
       const created = await call('PUT', '/clients/bot', { scopes: [] });
       expect(created.status).toBe(201);
       expect(created.body.clientSecret).toBe(idp.clientSecret('bot')?.reveal());
@@ -297,7 +297,7 @@ describe('the embedded IdP', () => {
       ['a path there is not', 'POST', '/clients/web-app/scopes', undefined, 404],
       ['a method there is not', 'POST', '/clients/web-app', {}, 405],
       ['a change of the directory itself', 'DELETE', '/directory/web-app', undefined, 405],
-    ])('%s is refused, changes nothing and tells nothing', async (_, method, path, json, status) => {
+    ])('%s is refused, changes nothing and reports nothing', async (_, method, path, json, status) => {
       const before = (await call('GET', '/directory')).body;
       expect((await call(method, path, json)).status).toBe(status);
       expect((await call('GET', '/directory')).body).toEqual(before);
@@ -313,7 +313,7 @@ describe('the embedded IdP', () => {
     });
   });
 
-  test('with a management token of its own, reading the directory needs it too', async () => {
+  test('with a configured management token, reading the directory needs it too', async () => {
     const managementToken = new Secret('of-my-own');
     const other = await createEmbeddedIdp({ clients: [], managementToken, clock: systemClock });
     expect((await fetch(`${other.issuer}/directory`)).status).toBe(401);
@@ -322,7 +322,7 @@ describe('the embedded IdP', () => {
     await other.close();
   });
 
-  test('an address in use is refused with its reason', async () => {
+  test('an address in use is refused with the reason', async () => {
     const listen = `127.0.0.1:${idp.address.port}`;
     const start = createEmbeddedIdp({ listen, clients: [], clock: systemClock });
     await expect(start).rejects.toMatchObject({ code: 'ERR_CONFIG' });
@@ -331,7 +331,7 @@ describe('the embedded IdP', () => {
     );
   });
 
-  test('it prints nothing, also where oidc-provider would warn of the runtime', async () => {
+  test('it prints nothing, even if oidc-provider would warn about the runtime', async () => {
     const script = `
       const { createEmbeddedIdp } = await import('./src/embedded/identity-provider/embedded-idp.ts');
       const { systemClock } = await import('./src/clock.ts');

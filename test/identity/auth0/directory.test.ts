@@ -23,7 +23,7 @@ const all = async () =>
   new Map((await directory.readAll(signal)).clients.map((each) => [each.clientId, each]));
 
 describe('what an Auth0 application may obtain', () => {
-  it('is the scopes of its grants at the APIs that are configured, under their identifiers', async () => {
+  it('is the scopes of its grants at the configured APIs, under their identifiers', async () => {
     tenant.addApi('https://other.example.com', ['read:orders']);
     tenant.addClient('app');
     tenant.grant('app', ['read:orders']);
@@ -31,7 +31,7 @@ describe('what an Auth0 application may obtain', () => {
     expect((await all()).get('app')?.grants).toEqual([{ api: API, name: 'read:orders' }]);
   });
 
-  it('is never what another application was granted', async () => {
+  it('is never the grant of another application', async () => {
     tenant.addClient('app');
     tenant.addClient('App');
     tenant.grant('App', ['read:orders']);
@@ -39,7 +39,7 @@ describe('what an Auth0 application may obtain', () => {
     expect((await directory.read('clientId', 'app', signal))?.grants).toEqual([]);
   });
 
-  it('is nothing where it cannot ask as the grant is meant, or the API denies it to all', async () => {
+  it('is nothing if its grant types do not fit the grant, or if the API denies it to all', async () => {
     const grantTypes: Record<string, readonly string[]> = {
       machine: ['client_credentials'],
       website: ['authorization_code', 'refresh_token'],
@@ -86,7 +86,7 @@ describe('what an Auth0 application may obtain', () => {
     }
   });
 
-  it('is no scope that the API has no more, although the grant still names it', async () => {
+  it('is no scope that the API no longer has, even if the grant still names it', async () => {
     tenant.addClient('app');
     tenant.grant('app', ['read:orders', 'write:orders']);
     tenant.changeApi(API, ['read:orders']);
@@ -94,7 +94,7 @@ describe('what an Auth0 application may obtain', () => {
     expect((await directory.read('clientId', 'app', signal))?.grants).toHaveLength(1);
   });
 
-  it('lives as long as the shortest token of its APIs', async () => {
+  it('has the shortest lifetime of its APIs', async () => {
     const [short, long] = ['https://short.example.com', 'https://long.example.com'];
     tenant.addApi(short, ['a'], 600);
     tenant.addApi(long, ['a'], 86_400);
@@ -106,7 +106,7 @@ describe('what an Auth0 application may obtain', () => {
     expect((await all()).get('app')?.accessTokenLifetimeSeconds).toBe(600);
   });
 
-  it('is asked for without secrets', async () => {
+  it('is read without secrets', async () => {
     tenant.addClient('app');
     await all();
     await directory.read('clientId', 'app', signal);
@@ -119,23 +119,23 @@ describe('what an Auth0 application may obtain', () => {
   });
 });
 
-describe('a read of an Auth0 tenant is refused whole', () => {
+describe('a read of an Auth0 tenant is refused as a whole', () => {
   const refusal = async () => directory.readAll(signal).catch((error: unknown) => error);
 
-  it('where the application that reads is not in the list', async () => {
+  it('if the application of scopemesh is not in the list', async () => {
     tenant.changeClient(READER.clientId, undefined);
     tenant.addClient('app');
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
-  it('where no API is in the list, also once all were seen', async () => {
+  it('if no API is in the list, even after an earlier complete read', async () => {
     await directory.readAll(signal);
     tenant.fault = ({ segments }) =>
       segments[0] === 'resource-servers' ? { json: { resource_servers: [], total: 0 } } : undefined;
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
-  it('where clients are shown in part, as a weak token sees them', async () => {
+  it('if clients are shown in part, as a weak token sees them', async () => {
     tenant.fault = ({ segments }) =>
       segments[0] === 'clients'
         ? { json: { start: 0, limit: 100, total: 1, clients: [{ client_id: READER.clientId, name: 'x' }] } }
@@ -143,7 +143,7 @@ describe('a read of an Auth0 tenant is refused whole', () => {
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
-  it('where every page of applications is the first', async () => {
+  it('if every page of applications is the first one', async () => {
     await directory.close();
     directory = openAuth0(tenant, { pageSize: 2 }).directory;
     for (const name of ['a', 'b', 'c']) tenant.addClient(name);
@@ -159,7 +159,7 @@ describe('a read of an Auth0 tenant is refused whole', () => {
     ['is refused to a new token too', { status: 401, json: {} }, 'ERR_DIRECTORY_DENIED'],
     ['is forbidden', { status: 403, json: {} }, 'ERR_DIRECTORY_DENIED'],
     ['is no list', { json: [] }, 'ERR_DIRECTORY_INCOMPLETE'],
-  ])('where a page after the first %s', async (_, answer, code) => {
+  ])('if a page after the first %s', async (_, answer, code) => {
     await directory.close();
     directory = openAuth0(tenant, { pageSize: 2 }).directory;
     for (const name of ['a', 'b', 'c']) tenant.addClient(name);
@@ -168,13 +168,13 @@ describe('a read of an Auth0 tenant is refused whole', () => {
     expect(await refusal()).toMatchObject({ code });
   });
 
-  it('where a checkpoint leads back', async () => {
+  it('if a checkpoint leads back', async () => {
     tenant.fault = ({ segments }) =>
       segments[0] === 'client-grants' ? { json: { client_grants: [], next: 'again' } } : undefined;
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
-  it('where an entry comes twice', async () => {
+  it('if an entry comes twice', async () => {
     const grant = { id: 'cgr_1', client_id: 'a', audience: API, scope: ['read:orders'] };
     tenant.fault = ({ segments, query }) =>
       segments[0] === 'client-grants'
@@ -183,7 +183,7 @@ describe('a read of an Auth0 tenant is refused whole', () => {
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
-  it('where fewer clients come than Auth0 counts', async () => {
+  it('if there are fewer clients than Auth0 states', async () => {
     tenant.fault = ({ segments, query }) =>
       segments[0] === 'clients'
         ? {
@@ -199,7 +199,7 @@ describe('a read of an Auth0 tenant is refused whole', () => {
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
-  it('where Auth0 counts APIs that it does not show', async () => {
+  it('if Auth0 states more APIs than it shows', async () => {
     tenant.fault = ({ segments, query }) =>
       segments[0] === 'resource-servers'
         ? {
@@ -212,7 +212,7 @@ describe('a read of an Auth0 tenant is refused whole', () => {
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
-  it('where Auth0 counts another number of APIs on each page', async () => {
+  it('if Auth0 states another number of APIs on each page', async () => {
     tenant.fault = ({ segments, query }) => {
       if (segments[0] !== 'resource-servers') return undefined;
       const page = Number(query.get('page'));
@@ -222,14 +222,14 @@ describe('a read of an Auth0 tenant is refused whole', () => {
     expect(await refusal()).toBeInstanceOf(IncompleteRead);
   });
 
-  it('where a permission is missing, and checkAccess names it', async () => {
+  it('if a permission is missing, which checkAccess names', async () => {
     tenant.permissions = new Set([...tenant.permissions].filter((each) => each !== 'read:client_grants'));
     expect(await refusal()).toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
     const missing = (await directory.checkAccess?.(signal))?.filter(({ isGranted }) => !isGranted);
     expect(missing?.map(({ permission }) => permission)).toEqual(['read:client_grants']);
   });
 
-  it('where Auth0 limits requests, until the time that it says', async () => {
+  it('if Auth0 limits requests, until the stated time', async () => {
     const reset = Math.ceil(Date.now() / 1000) + 30;
     tenant.fault = () => ({
       status: 429,
@@ -246,8 +246,8 @@ describe('a read of an Auth0 tenant is refused whole', () => {
   });
 });
 
-describe('a list of applications that shifts while it is read', () => {
-  it('is read again until it stands still, and nobody is missed', async () => {
+describe('a list of applications that changes during the read', () => {
+  it('is read again until it is stable, and no application is missed', async () => {
     await directory.close();
     directory = openAuth0(tenant, { pageSize: 2 }).directory;
     for (const name of ['a', 'b', 'c', 'd', 'e']) tenant.addClient(name);
@@ -285,7 +285,7 @@ describe('the list of APIs', () => {
     expect(pages.some(({ query }) => query.has('from') || query.has('take'))).toBe(false);
   });
 
-  it('is read again where it shifts between two pages, so that no API is taken for gone', async () => {
+  it('is read again if pages shift, so that no API counts as deleted', async () => {
     let changed = false;
     tenant.fault = ({ segments, query }) => {
       // One goes and one comes: the count stays, and that which counts would fall between the pages.
@@ -321,7 +321,7 @@ describe('an API of the configuration that the tenant does not have', () => {
     tenant.changeApi(API, undefined);
   });
 
-  it('gives nobody a scope, and holds up nothing that happens at the others', async () => {
+  it('gives no client a scope, and does not affect the other APIs', async () => {
     expect(await granted()).toEqual(['a', 'b']);
     expect(await granted()).toEqual(['a', 'b']);
     tenant.grant('app', ['a'], OTHER);
@@ -329,7 +329,7 @@ describe('an API of the configuration that the tenant does not have', () => {
     expect((await directory.read('clientId', 'app', signal))?.grants).toEqual([{ api: OTHER, name: 'a' }]);
   });
 
-  it('is told once, and once more when it was there again', async () => {
+  it('is logged once, and again if it disappears again', async () => {
     for (let at = 0; at < 3; at++) await all();
     expect(warnings).toEqual([{ provider: 'main', api: API }]);
     tenant.addApi(API, ['read:orders']);
@@ -346,7 +346,7 @@ describe('an API of the configuration that the tenant does not have', () => {
     expect(warnings).toEqual([{ provider: 'main', api: API }]);
   });
 
-  it('is not taken for gone by a token that may read no API', async () => {
+  it('is not assumed for an access token that may read no API', async () => {
     const { permissions } = tenant;
     tenant.permissions = new Set([...permissions].filter((each) => each !== 'read:resource_servers'));
     await expect(all()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
@@ -358,7 +358,7 @@ describe('an API of the configuration that the tenant does not have', () => {
   });
 });
 
-it('a token that was withdrawn is exchanged once for another', async () => {
+it('a revoked token is replaced once', async () => {
   tenant.addClient('app');
   await all();
   tenant.forgetTokens();

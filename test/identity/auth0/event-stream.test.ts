@@ -41,7 +41,7 @@ describe('the event stream', () => {
     expect(await subjects()).toEqual(['auth0|2']);
   });
 
-  it('is resumed where it was left', async () => {
+  it('continues from its last offset', async () => {
     push('1', 'user.deleted', { user_id: 'auth0|1' });
     const first = await rig.told();
     expect(first.orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
@@ -52,7 +52,7 @@ describe('the event stream', () => {
     expect((await rig.told()).triggers).toEqual([]);
   });
 
-  it('of a quiet tenant, which has given no offset yet, loses nothing between polls', async () => {
+  it('loses nothing between polls while a quiet tenant has given no offset', async () => {
     for (const name of ['1', '2', '3']) {
       // Quiet polls, after which the stream has still given nothing to go on from.
       rig.clock.advance(MINUTE_MS);
@@ -67,7 +67,7 @@ describe('the event stream', () => {
     }
   });
 
-  it('goes on from the offset of a heartbeat', async () => {
+  it('continues from the offset of a heartbeat', async () => {
     send(['id: beat', 'event: offset-only', 'data: {"offset":"beat"}']);
     await rig.told();
     rig.tenant.fault = undefined;
@@ -75,7 +75,7 @@ describe('the event stream', () => {
     expect(asked()?.get('from')).toBe('beat');
   });
 
-  it('compares everything where its offset has expired (410), and goes on from then', async () => {
+  it('leads to a complete comparison if its offset has expired (410), and continues from now', async () => {
     deleted('1');
     await rig.told();
     rig.tenant.stream.length = 0;
@@ -86,7 +86,7 @@ describe('the event stream', () => {
     expect(await rig.told()).toMatchObject({ orders: [{ subject: 'auth0|2' }], gap: false });
   });
 
-  it('compares everything where a message says that its offset has expired', async () => {
+  it('leads to a complete comparison if a message says that its offset has expired', async () => {
     deleted('1');
     await rig.told();
     send(['event: error', 'data: {"error":{"code":"cursor_expired","message":"too old"}}']);
@@ -96,7 +96,7 @@ describe('the event stream', () => {
     expect(asked()?.has('from_timestamp')).toBe(true);
   });
 
-  it('compares everything where its offset is refused (400), and goes on', async () => {
+  it('leads to a complete comparison if its offset is refused (400), and continues', async () => {
     deleted('1');
     await rig.told();
     rig.tenant.fault = ({ segments, query }) =>
@@ -106,7 +106,7 @@ describe('the event stream', () => {
     expect(rig.warnings).toEqual([]);
   });
 
-  it('passes by an event that cannot be read, names it, and has everything compared', async () => {
+  it('skips an event that cannot be parsed, names it, and leads to a complete comparison', async () => {
     const cut = ['id: 7', 'event: user.deleted', 'data: {"offset":"7","event":{"id":'];
     // Of another type, and so nothing to anybody here.
     const other = ['id: 8', 'event: user.invented', 'data: {}'];
@@ -119,7 +119,7 @@ describe('the event stream', () => {
     expect(asked()?.get('from')).toBe('8');
   });
 
-  it('that cannot be read does not hold up the log, and goes on where it was left', async () => {
+  it('does not stop the log if it cannot be read, and continues later', async () => {
     push('1', 'user.updated', { user_id: 'auth0|1' });
     await rig.told();
     deleted('2');
@@ -130,7 +130,7 @@ describe('the event stream', () => {
     expect(await subjects()).toEqual(['auth0|2']);
   });
 
-  it('that can be read only later is read from the first poll on, also after a restart', async () => {
+  it('that can be read only later is read from the first poll on, even after a restart', async () => {
     await rig.restart('nothing');
     allow(false);
     await rig.next();
@@ -144,7 +144,7 @@ describe('the event stream', () => {
     expect(await subjects()).toEqual(['auth0|1']);
   });
 
-  it('that could not be read for longer than it may be kept has everything compared', async () => {
+  it('leads to a complete comparison if it could not be read for longer than its retention', async () => {
     allow(false);
     await rig.next();
     rig.clock.advance(20 * 60 * MINUTE_MS);
@@ -155,7 +155,7 @@ describe('the event stream', () => {
     expect((await rig.next()).gap).toBe(false);
   });
 
-  it('takes a permission, which is named where it is missing', async () => {
+  it('needs a permission, which is named if it is missing', async () => {
     const missing = async () =>
       (await rig.parts.directory.checkAccess?.(signal))?.filter(({ isGranted }) => !isGranted);
     expect(await missing()).toEqual([]);

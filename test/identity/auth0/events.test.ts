@@ -14,7 +14,7 @@ describe('a log entry of Auth0', () => {
     rig = await startPollRig(false);
   });
 
-  it('about an application names it, and a deleted one is ordered closed', async () => {
+  it('about an application names it, and a deletion is an order', async () => {
     rig.tenant.changeClient('app', { grant_types: [] });
     expect(await rig.told()).toMatchObject({
       keys: ['client/main/app'],
@@ -27,7 +27,7 @@ describe('a log entry of Auth0', () => {
     ]);
   });
 
-  it('about a grant names its client, also where the entry names the grant alone', async () => {
+  it('about a grant names its client, even if the entry has only the ID of the grant', async () => {
     rig.tenant.grant('app', ['write:orders']);
     expect((await rig.told()).keys).toEqual(['client/main/app']);
     rig.tenant.grant('app', []);
@@ -37,7 +37,7 @@ describe('a log entry of Auth0', () => {
     });
   });
 
-  it('about the grant of an application that no read has shown asks for everything', async () => {
+  it('about the grant of an unknown application leads to a complete read', async () => {
     rig.tenant.addClient('late');
     rig.tenant.grant('late', ['read:orders']);
     await rig.told();
@@ -45,7 +45,7 @@ describe('a log entry of Auth0', () => {
     expect(await rig.told()).toMatchObject({ keys: ['provider/main'], triggers: [{ fullRead: true }] });
   });
 
-  it('about an API asks for everything and says which of its scopes went', async () => {
+  it('about an API leads to a complete read, and names its lost scopes', async () => {
     rig.tenant.changeApi(API, ['read:orders']);
     expect((await rig.told()).triggers).toMatchObject([
       { fullRead: true, evidence: [{ provider: 'main', api: API, scopes: ['write:orders'] }] },
@@ -56,7 +56,7 @@ describe('a log entry of Auth0', () => {
     ]);
   });
 
-  it('about a user who is blocked or deleted orders an end to the sessions', async () => {
+  it('about a user who is blocked or deleted orders the end of the sessions', async () => {
     rig.tenant.putUser('auth0|1', ['oncall']);
     expect(await rig.told()).toMatchObject({
       triggers: [{ members: true, evidence: [{ people: ['auth0|1'] }] }],
@@ -84,7 +84,7 @@ describe('a log entry of Auth0', () => {
   it.each([
     ['DELETE', '/sessions/sess_1'],
     ['POST', '/sessions/sess_1/revoke'],
-  ])('counts and tells the end of a session of which %s %s gives the id alone', async (method, path) => {
+  ])('counts and reports the end of a session of which %s %s has only the ID', async (method, path) => {
     rig.tenant.operate({ method, path });
     const { log_id } = rig.tenant.log.at(-1) as LogEntry;
     expect(await rig.told()).toMatchObject({ triggers: [], orders: [] });
@@ -98,7 +98,7 @@ describe('a log entry of Auth0', () => {
     expect(counted()).toHaveLength(1);
   });
 
-  it('still says what was lost where a read came between the removal and its entry', async () => {
+  it('names the lost scopes even if a read came between the removal and its entry', async () => {
     rig.tenant.grant('app', []);
     await rig.parts.directory.readAll(signal);
     expect((await rig.told()).triggers).toMatchObject([{ evidence: [{ clients: ['app'] }] }]);
@@ -112,7 +112,7 @@ describe('a log entry of Auth0', () => {
     ]);
   });
 
-  it('says of an API made anew under an old identifier only what that one lost', async () => {
+  it('about a new API with an old identifier names only the scopes lost by that API', async () => {
     rig.tenant.changeApi(API, undefined);
     rig.tenant.addApi(API, ['read:bills', 'write:bills']);
     await rig.parts.directory.readAll(signal);
@@ -121,7 +121,7 @@ describe('a log entry of Auth0', () => {
     expect((await rig.told()).triggers).toMatchObject([{ evidence: [{ scopes: ['write:bills'] }] }]);
   });
 
-  it('of something that failed, or was only read, leads to nothing', async () => {
+  it('about a failed operation or a read leads to nothing', async () => {
     const base = { date: new Date(rig.clock.now()).toISOString(), log_id: '9', client_id: 'app' };
     const request = (method: string) => ({ method, path: '/api/v2/clients/app', body: {} });
     for (const entry of [
@@ -134,7 +134,7 @@ describe('a log entry of Auth0', () => {
     }
   });
 
-  it('in another form hides none beside it, and asks for everything where it may be a change', async () => {
+  it('in an unknown form hides no other entry, and leads to a complete read if it may be a change', async () => {
     const login = { request: { ip: '203.0.113.7' } };
     const long = { request: { method: 'patch', path: `/api/v2/clients/app?${'x'.repeat(5_000)}`, body: {} } };
     for (const [type, details] of [
@@ -152,7 +152,7 @@ describe('a log entry of Auth0', () => {
     expect(triggers).toMatchObject([{ fullRead: true }, { members: true }]);
   });
 
-  it('says who did it', async () => {
+  it('names who did it', async () => {
     rig.tenant.changeClient('app', { grant_types: [] });
     expect((await rig.told()).triggers).toMatchObject([
       { cause: { kind: 'poll', principal: { id: 'alice@example.com', ip: '203.0.113.7' } } },
@@ -170,7 +170,7 @@ describe('a log stream of Auth0', () => {
     return rig.tenant.log.at(-1) as LogEntry;
   };
 
-  it('is read as lines, as an array, as an object and as one entry, under the ids of the poll', async () => {
+  it('is accepted as lines, as an array, as an object and as one entry, under the IDs of the poll', async () => {
     const one = entry();
     const wrapped = { log_id: one.log_id, data: one };
     const line = JSON.stringify(wrapped);
@@ -192,7 +192,7 @@ describe('a log stream of Auth0', () => {
     ]);
   });
 
-  it('does not keep back the order in the log by having been faster', async () => {
+  it('does not suppress the order in the log when it comes first', async () => {
     rig.tenant.putUser('auth0|1', [], true);
     const received = await rig.receive(JSON.stringify(rig.tenant.log.at(-1)));
     const streamed = received.kind === 'events' ? received.events.map(({ id }) => id) : [];
@@ -204,7 +204,7 @@ describe('a log stream of Auth0', () => {
     ]);
   });
 
-  it('that knew no names yet does not keep back what the log says with them', async () => {
+  it('without known names does not suppress what the log says with them', async () => {
     await rig.restart();
     // The directory still shows what was there when the stream tells of it.
     rig.tenant.isBehind = true;
@@ -230,14 +230,14 @@ describe('a log stream of Auth0', () => {
     ]);
   });
 
-  it('cannot take the id of what the log proves', async () => {
+  it('cannot use the ID of what the log proves', async () => {
     const one = entry();
     const log_id = `log/${one.log_id}`;
     const forged = JSON.stringify({ log_id, data: { ...one, log_id } });
     await expect(rig.receive(forged)).rejects.toMatchObject({ code: 'ERR_EVENT_INVALID' });
   });
 
-  it('is refused whole where one of its entries is none', async () => {
+  it('is refused as a whole if one of its entries is invalid', async () => {
     const line = JSON.stringify({ log_id: '1', data: entry() });
     for (const body of [`${line}\n{}`, `[${line},1]`, `${line}\nx`])
       await expect(rig.receive(body)).rejects.toMatchObject({ code: 'ERR_EVENT_INVALID', status: 400 });

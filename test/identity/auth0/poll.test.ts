@@ -12,7 +12,7 @@ describe('the poll of the log', () => {
     rig = await startPollRig(false);
   });
 
-  it('reads on over many pages, each entry once, and then nothing', async () => {
+  it('reads many pages, each entry once, and then nothing', async () => {
     for (let at = 0; at < 250; at++) rig.tenant.changeClient('app', { name: `app-${at}` });
     const { events, gap } = await rig.next();
     expect(new Set(events.map(({ id }) => id)).size).toBe(250);
@@ -20,7 +20,7 @@ describe('the poll of the log', () => {
     expect(await rig.next()).toMatchObject({ events: [], gap: false });
   });
 
-  it('is refused whole where a page leads back to one that was read', async () => {
+  it('is refused as a whole if a page leads back to an earlier one', async () => {
     const last = rig.tenant.log.at(-1) as LogEntry;
     const page = (from: string) =>
       Array.from({ length: 100 }, (_, at) => ({ ...last, log_id: `${from}${String(at).padStart(3, '0')}` }));
@@ -33,7 +33,7 @@ describe('the poll of the log', () => {
     expect((await rig.next()).gap).toBe(false);
   });
 
-  it('goes on at once where there is more than one poll reads', async () => {
+  it('continues at once if there are more entries than one poll reads', async () => {
     const last = rig.tenant.log.at(-1) as LogEntry;
     for (let at = 0; at < 5_001; at++) {
       const id = `91${String(at).padStart(6, '0')}`;
@@ -43,14 +43,14 @@ describe('the poll of the log', () => {
     expect(await rig.next()).toMatchObject({ isMore: false });
   });
 
-  it('sees a gap where it paused longer than a log is kept', async () => {
+  it('reports a gap if the pause was longer than the log retention', async () => {
     rig.clock.advance(25 * 3600_000);
     expect((await rig.next()).gap).toBe(true);
     expect((await rig.next()).gap).toBe(false);
   });
 
   it.each([400, 404])(
-    'sees a gap where the checkpoint is answered %d, and goes on from the end',
+    'reports a gap if the checkpoint is answered with %d, and continues from the end',
     async (status) => {
       rig.tenant.fault = ({ segments, query }) =>
         segments[0] === 'logs' && query.has('from') ? { status, json: { statusCode: status } } : undefined;
@@ -62,19 +62,19 @@ describe('the poll of the log', () => {
     },
   );
 
-  it('takes a cursor of another making for a gap', async () => {
+  it('reports a gap for a cursor of another version', async () => {
     for (const text of ['', '{}', 'null', '{"log":1,"at":2}'])
       expect((await rig.parts.poll.poll(text, signal)).gap, text).toBe(true);
   });
 
-  it('is refused whole for an answer that is no log', async () => {
+  it('is refused as a whole for an answer that is no log', async () => {
     for (const json of [{}, 'x', [{}], [{ log_id: '' }]]) {
       rig.tenant.fault = ({ segments }) => (segments[0] === 'logs' ? { json } : undefined);
       await expect(rig.next()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
     }
   });
 
-  it('passes by an entry that cannot be read, names it, and has everything compared', async () => {
+  it('skips an entry that cannot be parsed, names it, and leads to a complete comparison', async () => {
     rig.tenant.changeClient('app', { name: 'x' });
     const before = rig.tenant.log.at(-1) as LogEntry;
     rig.tenant.log.push({ ...before, log_id: `${before.log_id}a`, date: 'yesterday' });
@@ -86,7 +86,7 @@ describe('the poll of the log', () => {
     expect(await rig.next()).toMatchObject({ events: [], gap: false, rejected: [] });
   });
 
-  it('goes on past an entry that cannot be read and is the last', async () => {
+  it('continues after an entry that cannot be parsed and is the last', async () => {
     const last = rig.tenant.log.at(-1) as LogEntry;
     rig.tenant.log.push({ ...last, log_id: `${last.log_id}!`, type: 'x'.repeat(100) });
     expect(await rig.next()).toMatchObject({ events: [], gap: true, rejected: [{}] });
@@ -95,7 +95,7 @@ describe('the poll of the log', () => {
     expect(await rig.next()).toMatchObject({ gap: false });
   });
 
-  it('goes on past an entry without an id as soon as another follows', async () => {
+  it('continues after an entry without an ID as soon as another follows', async () => {
     const last = rig.tenant.log.at(-1) as LogEntry;
     const next = { ...last, log_id: `${last.log_id}a` };
     const show = (...json: readonly object[]) => {

@@ -37,13 +37,13 @@ const readTwice = async (credential: EntraCredential, between: () => Promise<voi
 };
 
 describe('the credential of scopemesh', () => {
-  it('may be a secret; a token that was ended early is replaced once', async () => {
+  it('may be a secret, and a token that was revoked early is replaced once', async () => {
     const clientSecret = new Secret(entra.login.registration.clientSecret);
     expect(await readTwice({ kind: 'secret', clientSecret })).toBeDefined();
     expect(entra.login.logins).toEqual(['secret', 'secret']);
   });
 
-  it('may be a certificate, read anew for each token', async () => {
+  it('may be a certificate, which is read again for each token', async () => {
     const write = async () => {
       const { certificate, key } = selfSigned();
       entra.login.registration.certificate = certificate;
@@ -55,7 +55,7 @@ describe('the credential of scopemesh', () => {
     expect(entra.login.logins).toEqual(['certificate', 'certificate']);
   });
 
-  it('may be the assertion of another issuer, read anew for each token', async () => {
+  it('may be the assertion of another issuer, which is read again for each token', async () => {
     const write = async (assertion: string) => {
       entra.login.registration.assertion = assertion;
       await writeFile(file('token'), `${assertion}\n`);
@@ -66,7 +66,7 @@ describe('the credential of scopemesh', () => {
     expect(entra.login.logins).toEqual(['federated', 'federated']);
   });
 
-  it('that is wrong is told without being shown', async () => {
+  it('is reported as wrong without being shown', async () => {
     const clientSecret = new Secret('hunter2-hunter2');
     const outcome = await readTwice({ kind: 'secret', clientSecret }).catch((error: unknown) => error);
     expect(outcome).toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
@@ -74,7 +74,7 @@ describe('the credential of scopemesh', () => {
     expect(JSON.stringify(outcome) + String(outcome)).not.toContain('hunter2');
   });
 
-  it('whose file is missing is told by its name', async () => {
+  it('is named by its file if that is missing', async () => {
     const outcome = await readTwice({ kind: 'federated', assertionFile: file('missing') }).catch(
       (error: unknown) => error,
     );
@@ -94,7 +94,7 @@ describe('a tenant', () => {
     expect(() => partsOf(entra, [], { issuer })).toThrow(expect.objectContaining({ code: 'ERR_CONFIG' }));
   });
 
-  it('cannot have a Graph without TLS elsewhere, or below a path', () => {
+  it('cannot have a Graph without TLS on another machine, or below a path', () => {
     for (const graph of ['http://graph.example.com', 'https://graph.example.com/v1.0'])
       expect(() => partsOf(entra, [], { graph }), graph).toThrow(
         expect.objectContaining({ code: 'ERR_CONFIG' }),

@@ -35,7 +35,7 @@ const client = async (name: string) => {
 };
 
 describe('the grants of a client', () => {
-  it('are its app roles and the scopes consented to for everybody, each with its API', async () => {
+  it('are its app roles and the scopes with consent for everybody, each with its API', async () => {
     entra.addClient('web');
     entra.assignRole('web', 'orders', 'orders.read');
     entra.consent('web', 'orders', 'openid orders.browse');
@@ -45,20 +45,20 @@ describe('the grants of a client', () => {
     ]);
   });
 
-  it('are none for an equal name at an API that is not configured', async () => {
+  it('do not include the same name at an API that is not configured', async () => {
     entra.addClient('web');
     entra.assignRole('web', 'other', 'orders.read');
     entra.consent('web', 'other', 'orders.browse');
     expect((await client('web'))?.grants).toEqual([]);
   });
 
-  it('are none for what a single person consented to', async () => {
+  it('do not include the consent of a single person', async () => {
     entra.addClient('web');
     entra.consent('web', 'orders', 'orders.browse', 'Principal');
     expect((await client('web'))?.grants).toEqual([]);
   });
 
-  it('are none for a role or scope that is disabled, and none for the default access without a role', async () => {
+  it('do not include a disabled role or scope, or the default access without a role', async () => {
     entra.addClient('web');
     entra.assignRole('web', 'orders', 'orders.read');
     entra.consent('web', 'orders', 'orders.browse');
@@ -80,7 +80,7 @@ describe('the grants of a client', () => {
     expect((await alone('web'))?.grants).toEqual([]);
   });
 
-  it('are none at an API that an administrator or Microsoft disabled, until it is enabled again', async () => {
+  it('are empty at a disabled API until it is enabled again', async () => {
     entra.addClient('web');
     entra.assignRole('web', 'orders', 'orders.read');
     entra.consent('web', 'orders', 'orders.browse');
@@ -97,7 +97,7 @@ describe('the grants of a client', () => {
     }
   });
 
-  it('include a role that its API was given a moment ago', async () => {
+  it('include a role that its API got just now', async () => {
     entra.addClient('web');
     expect((await alone('web'))?.grants).toEqual([]);
     entra.addApi('orders', ['orders.read', 'orders.write', 'orders.cancel'], ['orders.browse']);
@@ -105,7 +105,7 @@ describe('the grants of a client', () => {
     expect((await alone('web'))?.grants).toEqual([{ api: guidOf('orders'), name: 'orders.cancel' }]);
   });
 
-  it('have the API by its identifier URI where that is how it is configured', async () => {
+  it('have the API by its identifier URI if that is configured', async () => {
     const parts = partsOf(entra, [], { apis: ['api://orders'] });
     entra.addClient('web');
     entra.assignRole('web', 'orders', 'orders.read');
@@ -114,7 +114,7 @@ describe('the grants of a client', () => {
     await parts.directory.close();
   });
 
-  it('are none, and no error, where an API does not exist; quotes in its URI find no other', async () => {
+  it('are empty, without an error, for an API that does not exist, and quotes in its URI find no other', async () => {
     const parts = partsOf(entra, [], { apis: ["x' or n ne '", guidOf('nobody')] });
     const { clients } = await parts.directory.readAll(signal);
     expect(clients.flatMap(({ grants }) => grants)).toEqual([]);
@@ -130,7 +130,7 @@ describe('a client', () => {
     expect((await client('worker'))?.attributes).toEqual({ 'consul-services': 'worker' });
   });
 
-  it('with notes of any form costs no more time than they are long', () => {
+  it('with notes of any form takes time in proportion to their length', () => {
     const spaces = ' '.repeat(16_000);
     const read = (notes: string) => {
       const principal = SERVICE_PRINCIPAL.parse(shape('service-principal', { notes }));
@@ -146,7 +146,7 @@ describe('a client', () => {
     expect(performance.now() - before).toBeLessThan(2_000);
   });
 
-  it('does not name them by tags that came from a registration in another tenant', async () => {
+  it('does not name its services by tags of a registration in another tenant', async () => {
     entra.addClient('web', {
       principal: { tags: ['consul-services:vault'], appOwnerOrganizationId: guidOf('elsewhere') },
     });
@@ -156,7 +156,7 @@ describe('a client', () => {
     expect(web?.attributes).toEqual({});
   });
 
-  it('is an agent or a workload where Entra says so', async () => {
+  it('is an agent or a workload if Entra says so', async () => {
     entra.addClient('agent', {
       principal: { appId: null, servicePrincipalType: 'ServiceIdentity', tags: ['consul-services:vault'] },
     });
@@ -175,7 +175,7 @@ describe('a client', () => {
     expect((await client('scopemesh'))?.actorKind).toBeUndefined();
   });
 
-  it('may be an agent identity with no more fields than Graph documents for one', async () => {
+  it('may be an agent identity with only the fields that Graph documents for one', async () => {
     const id = guidOf('agent');
     entra.tenant.put('servicePrincipals', shape('agent-identity', { id }));
     const agent = await directory.read('clientId', id, signal);
@@ -189,7 +189,7 @@ describe('a client', () => {
     expect(clients).toContainEqual(agent);
   });
 
-  it('signs people in where it has redirect URIs', async () => {
+  it('signs people in if it has redirect URIs', async () => {
     entra.addClient('site', { principal: { replyUrls: ['https://site.example.com/callback'] } });
     entra.addClient('spa', {
       principal: { replyUrls: ['https://spa.example.com'] },
@@ -202,7 +202,7 @@ describe('a client', () => {
     ]);
   });
 
-  it('has the age of the oldest credential that still works', async () => {
+  it('has the age of its oldest valid credential', async () => {
     const from = (startDateTime: string, endDateTime: string) => ({ startDateTime, endDateTime });
     entra.addClient('web', {
       principal: { keyCredentials: [from('2026-03-01T00:00:00Z', '2099-01-01T00:00:00Z')] },
@@ -216,7 +216,7 @@ describe('a client', () => {
     expect((await client('web'))?.secretCreatedAt).toBe('2026-02-01T00:00:00.000Z');
   });
 
-  it('is none where it is of a type that gets no tokens, or is asked for in capitals', async () => {
+  it('does not exist for a type without tokens, or for an ID in capitals', async () => {
     entra.addClient('old', { principal: { servicePrincipalType: 'Legacy' } });
     expect(await client('old')).toBeUndefined();
     expect(await directory.read('clientId', guidOf('scopemesh').toUpperCase(), signal)).toBeUndefined();
@@ -228,7 +228,7 @@ describe('the lifetime of access tokens', () => {
     expect((await client('scopemesh'))?.accessTokenLifetimeSeconds).toBe(3600);
   });
 
-  it('is the shortest of the policies of the client, its APIs and the organisation', async () => {
+  it('is the shortest in the policies of the client, its APIs and the organisation', async () => {
     entra.addClient('web');
     entra.assignRole('web', 'orders', 'orders.read');
     entra.setLifetime('everywhere', '8:00:00', []);
@@ -238,20 +238,20 @@ describe('the lifetime of access tokens', () => {
     expect((await amongAll('scopemesh'))?.accessTokenLifetimeSeconds).toBe(28_800);
   });
 
-  it('is taken for ten minutes where policies may not be read', async () => {
+  it('is ten minutes if policies may not be read', async () => {
     entra.permissions.delete('Policy.Read.All');
     expect((await client('scopemesh'))?.accessTokenLifetimeSeconds).toBe(600);
   });
 });
 
 describe('a complete read', () => {
-  it('costs its pages and no more', async () => {
+  it('costs only its pages', async () => {
     const { requests } = await directory.readAll(signal);
     // The API and its registration, the policies, both lists, and who holds its roles and scopes.
     expect(requests).toBe(7);
   });
 
-  it('is refused whole where a page repeats, leads elsewhere, or is of another shape', async () => {
+  it('is refused as a whole if a page repeats, leads elsewhere, or has another shape', async () => {
     const one = { id: guidOf('x'), appId: guidOf('x'), passwordCredentials: [], keyCredentials: [] };
     const here = `${entra.origin}/v1.0/applications?again`;
     const pages = [
@@ -269,14 +269,14 @@ describe('a complete read', () => {
     }
   });
 
-  it('ends at once where an empty page leads back to itself', async () => {
+  it('fails at once if an empty page leads back to itself', async () => {
     const json = { value: [], '@odata.nextLink': `${entra.origin}/v1.0/applications?again` };
     entra.fault = (url) => (url.pathname === '/v1.0/applications' ? { status: 200, json } : undefined);
     await expect(directory.readAll(signal)).rejects.toBeInstanceOf(IncompleteRead);
     expect(entra.requests.filter((request) => request === 'GET /v1.0/applications')).toHaveLength(2);
   });
 
-  it('is refused whole where a page fails after the first', async () => {
+  it('is refused as a whole if a page fails after the first', async () => {
     for (let at = 0; at < 30; at++) entra.addClient(`many-${at}`);
     entra.shape.maxPage = 10;
     expect((await directory.readAll(signal)).clients.length).toBe(33);
@@ -290,12 +290,12 @@ describe('a complete read', () => {
     });
   });
 
-  it('is refused where the client that reads is not among them', async () => {
+  it('is refused if the client of scopemesh is not in the list', async () => {
     entra.deleteClient('scopemesh');
     await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
   });
 
-  it('waits as long as Graph says when it is throttled', async () => {
+  it('waits as long as Graph states when it is throttled', async () => {
     entra.fault = () => ({ status: 429, headers: { 'retry-after': '12' } });
     await expect(directory.readAll(signal)).rejects.toMatchObject({
       code: 'ERR_DIRECTORY_RATE_LIMITED',
@@ -305,7 +305,7 @@ describe('a complete read', () => {
 });
 
 describe('absence', () => {
-  it('is believed only if Graph says so itself', async () => {
+  it('counts only if Graph itself states it', async () => {
     expect(await alone('nobody')).toBeUndefined();
     entra.fault = (url) =>
       url.pathname.includes('servicePrincipals') ? { status: 404, json: {} } : undefined;
@@ -314,7 +314,7 @@ describe('absence', () => {
 });
 
 describe('permissions', () => {
-  it('are told by their exact names where they are missing', async () => {
+  it('are named exactly if they are missing', async () => {
     const missing = async () =>
       (await directory.checkAccess?.(signal))
         ?.filter(({ isGranted }) => !isGranted)
@@ -330,7 +330,7 @@ describe('permissions', () => {
 });
 
 describe('members', () => {
-  it('come through groups in groups, once each, and only people', async () => {
+  it('include nested groups, once each, and only people', async () => {
     const person = (name: string, accountEnabled: boolean) =>
       entra.tenant.put('users', { id: guidOf(name), displayName: name, accountEnabled });
     person('ann', true);
@@ -342,14 +342,14 @@ describe('members', () => {
     expect(members?.get('outer')).toEqual([]);
   });
 
-  it('are refused where it cannot be seen whether they are enabled', async () => {
+  it('are refused if it is not visible whether they are enabled', async () => {
     entra.tenant.put('users', { id: guidOf('ann'), accountEnabled: true });
     entra.tenant.put('groups', { id: guidOf('team'), members: [guidOf('ann')] });
     for (const permission of ['User.Read.All', 'Directory.Read.All']) entra.permissions.delete(permission);
     await expect(directory.readMembers?.([guidOf('team')], signal)).rejects.toThrow(/User\.Read\.All/);
   });
 
-  it('are refused where a group with hidden members shows none', async () => {
+  it('are refused if a group with hidden members shows none', async () => {
     entra.tenant.put('groups', { id: guidOf('team'), visibility: 'HiddenMembership', members: [] });
     await expect(directory.readMembers?.([guidOf('team')], signal)).rejects.toThrow(/Member\.Read\.Hidden/);
   });

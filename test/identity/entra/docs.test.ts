@@ -9,8 +9,8 @@ const text = await readFile(new URL('../../../docs/providers/entra.md', import.m
 const blocks = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml = '']) => yaml);
 const filled = (yaml: string) => yaml.replace(/TENANT_ID|[A-Z]+_CLIENT_ID/g, guidOf('example'));
 
-describe('The manual on Entra', () => {
-  it('shows a configuration that is good, also with its webhook', async () => {
+describe('The manual about Entra', () => {
+  it('shows a valid configuration, also with its webhook', async () => {
     const [provider = '', webhook = ''] = blocks;
     expect(await faultsOf(fileWith(filled(provider), 'providers', 'scopes'))).toEqual([]);
     const indented = webhook.replace(/^(?=.)/gm, '    ');

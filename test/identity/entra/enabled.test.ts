@@ -29,7 +29,7 @@ const client = async (name: string) => {
 };
 
 describe('a client', () => {
-  it('is disabled by an administrator, by Microsoft, or for want of its registration', async () => {
+  it('is disabled by an administrator, by Microsoft, or without its registration', async () => {
     entra.addClient('off', { principal: { accountEnabled: false } });
     entra.addClient('unknown', { principal: { accountEnabled: null } });
     entra.addClient('banned', {
@@ -41,7 +41,7 @@ describe('a client', () => {
       expect(await client(name), name).toMatchObject({ enabled: false });
   });
 
-  it('is disabled by the deactivation of its registration, here or in another tenant, until that is over', async () => {
+  it('is disabled while its registration is deactivated, here or in another tenant', async () => {
     entra.addClient('web');
     entra.addClient('foreign', { principal: { appOwnerOrganizationId: guidOf('elsewhere') } });
     entra.tenant.remove('applications', applicationOf('foreign'));
@@ -56,14 +56,14 @@ describe('a client', () => {
     }
   });
 
-  it('is disabled as soon as its registration is, though its service principal does not reflect that yet', async () => {
+  it('is disabled as soon as its registration is, even before its service principal shows it', async () => {
     entra.addClient('web');
     entra.deactivate('web');
     entra.changePrincipal('web', { isDisabled: null });
     expect(await client('web')).toMatchObject({ enabled: false });
   });
 
-  it('is read as well where Graph does not know of deactivation, which is told once for each kind of read', async () => {
+  it('is read if Graph does not know deactivation, which is logged once for each kind of read', async () => {
     entra.shape.unknownProperties.add('isDisabled');
     const warn = vi.fn();
     const parts = partsOf(entra, ['orders'], { logger: { ...silentLogger, warn } });
@@ -79,11 +79,14 @@ describe('a client', () => {
     }
     const reads = ['applications', 'one application', 'one service principal', 'service principals'];
     expect(warn.mock.calls.map(([fields]) => fields.what).toSorted()).toEqual(reads);
-    expect(warn.mock.calls[0]).toMatchObject([{ properties: ['isDisabled'] }, /does not tell a property/]);
+    expect(warn.mock.calls[0]).toMatchObject([
+      { properties: ['isDisabled'] },
+      /does not know these properties/,
+    ]);
     await parts.directory.close();
   });
 
-  it('is read as well where Graph refuses deactivation in words that name no property', async () => {
+  it('is read if Graph refuses deactivation in words that name no property', async () => {
     entra.addClient('web');
     const refusal = { status: 400, json: { error: { code: 'Request_BadRequest', message: 'Bad request.' } } };
     entra.fault = (url) =>
@@ -91,7 +94,7 @@ describe('a client', () => {
     expect(await client('web')).toMatchObject({ enabled: true });
   });
 
-  it('is refused where Graph refuses for another reason, and is asked about deactivation again afterwards', async () => {
+  it('is refused if Graph refuses for another reason, and deactivation is selected again later', async () => {
     entra.addClient('web');
     entra.deactivate('web');
     for (const property of ['accountEnabled', 'isFallbackPublicClient']) {
@@ -116,7 +119,7 @@ describe('an agent identity', () => {
     entra.addAgent('bot', 'blueprint');
   });
 
-  it('is enabled only while its blueprint is not disabled, by an administrator, Microsoft or deactivation', async () => {
+  it('is enabled only while no administrator, Microsoft or deactivation disables its blueprint', async () => {
     const disabled = { disabledByMicrosoftStatus: 'DisabledDueToViolationOfServicesAgreement' };
     expect(await agent('bot')).toMatchObject({ enabled: true, actorKind: 'agent' });
     for (const change of [{ accountEnabled: false }, disabled]) {
@@ -131,7 +134,7 @@ describe('an agent identity', () => {
     expect(await agent('bot')).toMatchObject({ enabled: false });
   });
 
-  it('is disabled by no other blueprint, and not by the absence of its own', async () => {
+  it('is not disabled by another blueprint, nor by a missing blueprint', async () => {
     entra.addBlueprint('other');
     entra.changePrincipal('other', { accountEnabled: false });
     entra.deleteClient('blueprint');
@@ -139,7 +142,7 @@ describe('an agent identity', () => {
     for (const name of ['bot', 'single']) expect(await agent(name), name).toMatchObject({ enabled: true });
   });
 
-  it('is asked for its blueprint once, alone, where Graph does not tell it in the list', async () => {
+  it('is read alone once for its blueprint if the list does not state it', async () => {
     entra.shape.unknownProperties.add('agentIdentityBlueprintId');
     const parts = partsOf(entra, ['orders']);
     const asked = () =>

@@ -17,27 +17,24 @@ describe('a change of the blueprint of agent identities', () => {
   it.each([
     ['disabled', () => rig.entra.changePrincipal('blueprint', { accountEnabled: false })],
     ['deactivated', () => rig.entra.deactivate('blueprint')],
-  ])(
-    'that is %s has everything compared, and is evidence about its agents and no others',
-    async (_, disable) => {
-      const { parts, poll } = rig;
-      await parts.directory.readAll(signal);
-      await poll();
-      disable();
-      const result = await poll();
-      expect(keysOf(result)).toContain(`clientId ${guidOf('blueprint')}`);
-      const ofAgents = triggersOf(result).filter(({ fullRead }) => fullRead);
-      expect(ofAgents.length).toBeGreaterThan(0);
-      for (const trigger of ofAgents)
-        expect(trigger).toMatchObject({
-          key: { kind: 'provider' },
-          urgent: true,
-          evidence: [{ provider: 'main', clients: [principalOf('bot')], internalIds: [principalOf('bot')] }],
-        });
-    },
-  );
+  ])('that is %s leads to a complete comparison, with evidence about only its agents', async (_, disable) => {
+    const { parts, poll } = rig;
+    await parts.directory.readAll(signal);
+    await poll();
+    disable();
+    const result = await poll();
+    expect(keysOf(result)).toContain(`clientId ${guidOf('blueprint')}`);
+    const ofAgents = triggersOf(result).filter(({ fullRead }) => fullRead);
+    expect(ofAgents.length).toBeGreaterThan(0);
+    for (const trigger of ofAgents)
+      expect(trigger).toMatchObject({
+        key: { kind: 'provider' },
+        urgent: true,
+        evidence: [{ provider: 'main', clients: [principalOf('bot')], internalIds: [principalOf('bot')] }],
+      });
+  });
 
-  it('that is enabled again has everything compared, without evidence', async () => {
+  it('that is enabled again leads to a complete comparison, without evidence', async () => {
     const { entra, parts, poll } = rig;
     entra.changePrincipal('blueprint', { accountEnabled: false });
     await parts.directory.readAll(signal);
@@ -48,7 +45,7 @@ describe('a change of the blueprint of agent identities', () => {
     expect(ofAgents).not.toHaveProperty('evidence');
   });
 
-  it('has everything compared where nothing was read yet, so that nobody knows its agents', async () => {
+  it('leads to a complete comparison before anything was read, because its agents are unknown', async () => {
     const { entra, poll } = rig;
     await poll();
     entra.changePrincipal('blueprint', { accountEnabled: false });
@@ -57,7 +54,7 @@ describe('a change of the blueprint of agent identities', () => {
     expect(keysOf(await poll())).toEqual([`clientId ${guidOf('web')}`]);
   });
 
-  it('names an agent that was made since everything was read', async () => {
+  it('names an agent that was created since the last complete read', async () => {
     const { entra, parts, poll } = rig;
     await parts.directory.readAll(signal);
     await poll();

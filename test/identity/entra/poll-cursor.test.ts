@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe('the cursor', () => {
-  it('goes on after a restart, also over pages', async () => {
+  it('continues after a restart, also over pages', async () => {
     const { entra, poll, restart } = rig;
     await poll();
     entra.shape.maxPage = 2;
@@ -22,7 +22,7 @@ describe('the cursor', () => {
       expect(keysOf(result), name).toContain(`clientId ${guidOf(name)}`);
   });
 
-  it('notices after a restart that roles changed meanwhile: a gap, since nobody knows whose', async () => {
+  it('reports a gap if roles changed during a restart', async () => {
     const { entra, poll, restart } = rig;
     await poll();
     entra.assignRole('web', 'orders', 'orders.read');
@@ -31,7 +31,7 @@ describe('the cursor', () => {
     expect((await poll()).gap).toBe(false);
   });
 
-  it('is taken up anew with a gap where Graph has forgotten it', async () => {
+  it('starts again with a gap if Graph has forgotten it', async () => {
     const { entra, poll } = rig;
     await poll();
     entra.changePrincipal('web', { accountEnabled: false });
@@ -41,7 +41,7 @@ describe('the cursor', () => {
     expect(await poll()).toMatchObject({ gap: false, events: [{}] });
   });
 
-  it('is taken up anew with a gap whatever words Graph has for having forgotten it', async () => {
+  it('starts again with a gap in whatever words Graph says so', async () => {
     const { entra, poll } = rig;
     await poll();
     const answers = [
@@ -60,7 +60,7 @@ describe('the cursor', () => {
     expect((await poll()).gap).toBe(false);
   });
 
-  it('is taken up anew with a gap where it watches other properties than are looked at now', async () => {
+  it('starts again with a gap if it watches other properties', async () => {
     const { parts, poll } = rig;
     const { watching, ...rest } = JSON.parse((await poll()).cursor) as { readonly watching: string };
     for (const older of [rest, { ...rest, watching: `${watching}x` }])
@@ -68,7 +68,7 @@ describe('the cursor', () => {
     expect((await poll()).gap).toBe(false);
   });
 
-  it('begins where Graph does not know of deactivation, and tells the rest', async () => {
+  it('starts if Graph does not know deactivation, and reports the other changes', async () => {
     const { entra, poll } = rig;
     entra.shape.unknownProperties.add('isDisabled');
     await poll();
@@ -80,7 +80,7 @@ describe('the cursor', () => {
     expect(ordersOf(result)).toMatchObject([{ kind: 'client-disabled', clientId: guidOf('web') }]);
   });
 
-  it('is taken up anew with a gap where it is of another making, or leads elsewhere with the token', async () => {
+  it('starts again with a gap for another version, or for a link to another origin', async () => {
     const { entra, parts, poll } = rig;
     const own = (await poll()).cursor;
     const elsewhere = own.replaceAll(entra.origin, 'https://evil.example.com');
@@ -91,7 +91,7 @@ describe('the cursor', () => {
     }
   });
 
-  it('stays where a round fails, and a page that leads back or elsewhere is refused', async () => {
+  it('stays if a round fails, and a page that leads back or elsewhere is refused', async () => {
     const { entra, parts, poll } = rig;
     await poll();
     entra.changePrincipal('web', { accountEnabled: false });
@@ -115,8 +115,8 @@ describe('the cursor', () => {
   });
 });
 
-describe('what a restart forgot', () => {
-  it('is compared completely: a consent that is gone, before anything was read', async () => {
+describe('what a restart lost', () => {
+  it('leads to a complete comparison before anything was read', async () => {
     const { entra, poll, restart } = rig;
     entra.consent('web', 'orders', 'orders.browse');
     await poll();
@@ -127,7 +127,7 @@ describe('what a restart forgot', () => {
     ]);
   });
 
-  it('is nothing once everything was read', async () => {
+  it('leads to nothing once everything was read', async () => {
     const { entra, parts, poll } = rig;
     entra.consent('web', 'other', 'orders.browse');
     await poll();

@@ -15,7 +15,7 @@ describe('people', () => {
   const person = (name: string, accountEnabled: boolean) =>
     rig.entra.tenant.put('users', { id: guidOf(name), displayName: name, accountEnabled });
 
-  it('are asked about only once somebody wants the members of groups', async () => {
+  it('are read only once the members of groups are', async () => {
     const { entra, poll } = rig;
     await poll();
     person('ann', true);
@@ -52,7 +52,7 @@ describe('people', () => {
     ]);
   });
 
-  it('who are very many are told in several events, each of a bounded size', async () => {
+  it('are split over several events of a bounded size', async () => {
     const { parts, poll } = rig;
     await parts.directory.readMembers?.([guidOf('team')], signal);
     await poll();
@@ -61,7 +61,7 @@ describe('people', () => {
     expect(triggers.map(({ evidence }) => evidence?.[0]?.people?.length)).toEqual([500, 100]);
   });
 
-  it('of a group that only changed its name are the same', async () => {
+  it('of a group that only changed its name do not matter', async () => {
     const { entra, parts, poll } = rig;
     group('ann');
     await parts.directory.readMembers?.([guidOf('team')], signal);
@@ -74,7 +74,7 @@ describe('people', () => {
     expect((await poll()).events).toEqual([]);
   });
 
-  it('who may not be read do not hold up what is told of clients', async () => {
+  it('do not stop the changes of clients if they may not be read', async () => {
     const { entra, parts, poll } = rig;
     await parts.directory.readAll(signal);
     await parts.directory.readMembers?.([guidOf('team')], signal);

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe('the first poll', () => {
-  it('begins with now, and tells nothing of what was there', async () => {
+  it('starts now, without events', async () => {
     const { poll } = rig;
     expect(await poll()).toMatchObject({ events: [], gap: false });
     expect(await poll()).toMatchObject({ events: [], gap: false });
@@ -63,7 +63,7 @@ describe('a change of a client', () => {
     expect(ordersOf(again)).toEqual([]);
   });
 
-  it('that deletes it names it, though Graph tells only ids of objects', async () => {
+  it('that deletes it names it, although Graph gives only object IDs', async () => {
     const { entra, poll } = rig;
     entra.deleteClient('web');
     const result = await poll();
@@ -74,7 +74,7 @@ describe('a change of a client', () => {
     ]);
   });
 
-  it('of its registration, its consent or its roles leads to it', async () => {
+  it('of its registration, consent or roles leads to it', async () => {
     const { entra, poll } = rig;
     entra.tenant.put('applications', {
       ...entra.tenant.get('applications', applicationOf('web')),
@@ -100,7 +100,7 @@ describe('a change of a client', () => {
     expect(others).toEqual([]);
   });
 
-  it('whose role the list lacks although it is still there is not believed', async () => {
+  it('that only the list of roles shows is refused if the role still exists', async () => {
     const { entra, parts, poll } = rig;
     entra.assignRole('web', 'orders', 'orders.read');
     await poll();
@@ -111,7 +111,7 @@ describe('a change of a client', () => {
     expect((await poll()).events).toEqual([]);
   });
 
-  it('that takes roles from very many at once is an inference, for the mass guard to judge', async () => {
+  it('that takes roles from very many at once is an inference for the mass guard', async () => {
     const { entra, poll } = rig;
     for (let at = 0; at < 60; at++) {
       entra.addClient(`many-${at}`);
@@ -124,7 +124,7 @@ describe('a change of a client', () => {
     expect(triggers.every(({ urgent, evidence }) => urgent === true && evidence === undefined)).toBe(true);
   });
 
-  it('at an API that does not count says nothing', async () => {
+  it('at an API that does not count has no effect', async () => {
     const { entra, poll } = rig;
     entra.consent('web', 'other', 'orders.browse');
     entra.assignRole('web', 'other', 'orders.read');
@@ -133,7 +133,7 @@ describe('a change of a client', () => {
     expect(triggersOf(await poll())).toEqual([]);
   });
 
-  it('that is the consent of a single person says nothing, nor does its end', async () => {
+  it('that is the consent of a single person has no effect, nor does its end', async () => {
     const { entra, poll } = rig;
     entra.consent('web', 'orders', 'orders.browse', 'Principal');
     expect(triggersOf(await poll())).toEqual([]);
@@ -144,7 +144,7 @@ describe('a change of a client', () => {
     expect(triggersOf(await poll())).toEqual([]);
   });
 
-  it('has the same event id if the round is read again, and another if it happens again', async () => {
+  it('has the same event ID if the round is read again, and another if it happens again', async () => {
     const { entra, parts, poll } = rig;
     entra.changePrincipal('web', { accountEnabled: false });
     const before = rig.cursor;
@@ -158,7 +158,7 @@ describe('a change of a client', () => {
     expect(later?.id).not.toBe(first?.id);
   });
 
-  it('of an API compares everything, with what it no longer offers as evidence for it alone', async () => {
+  it('of an API leads to a complete comparison, with its lost scopes as evidence', async () => {
     const { entra, poll } = rig;
     const api = entra.tenant.get('servicePrincipals', principalOf('orders'));
     const roles = Array.isArray(api?.appRoles) ? api.appRoles : [];
@@ -178,7 +178,7 @@ describe('a change of a client', () => {
 });
 
 describe('an API that is disabled', () => {
-  it('compares everything, with all that it offered as evidence', async () => {
+  it('leads to a complete comparison, with all its scopes as evidence', async () => {
     const { entra, poll } = rig;
     await poll();
     entra.changePrincipal('orders', { accountEnabled: false });
@@ -193,8 +193,8 @@ describe('an API that is disabled', () => {
   });
 });
 
-describe('an agent identity that is new', () => {
-  it('is told by its object id, without a complete comparison', async () => {
+describe('a new agent identity', () => {
+  it('is named by its object ID, without a complete comparison', async () => {
     const { entra, poll } = rig;
     await poll();
     entra.tenant.put('servicePrincipals', shape('agent-identity', { id: guidOf('agent') }));
@@ -203,7 +203,7 @@ describe('an agent identity that is new', () => {
 });
 
 describe('very many changes', () => {
-  it('become one complete comparison, but what was taken away is told by name', async () => {
+  it('become one complete comparison, with the removals by name', async () => {
     const { entra, parts, poll } = rig;
     await parts.directory.readAll(signal);
     await poll();
@@ -220,7 +220,7 @@ describe('very many changes', () => {
 });
 
 describe('an API that is deleted', () => {
-  it('does not hold up the poll, and is told with all that it offered', async () => {
+  it('does not stop the poll, and all its scopes are reported as lost', async () => {
     const { entra, parts, poll } = rig;
     await parts.directory.readAll(signal);
     await poll();
@@ -236,8 +236,8 @@ describe('an API that is deleted', () => {
   });
 });
 
-describe('a directory that lags behind its changes', () => {
-  it('is told of by the poll although a read still shows the old state', async () => {
+describe('a directory that is behind its changes', () => {
+  it('is reported by the poll although a read still shows the old state', async () => {
     const { entra, parts, poll } = rig;
     await parts.directory.readAll(signal);
     await poll();

@@ -44,7 +44,7 @@ const takeLog = () => entra.subscriptions.log.splice(0);
 const [CURRENT] = WEBHOOK_SECRETS;
 
 describe('the subscriptions', () => {
-  it('are made for users and groups, the address proving itself, for as long as Graph allows', async () => {
+  it('are created for users and groups with a proven address, for as long as Graph allows', async () => {
     const state = await renew();
     expect(active().map(({ resource }) => resource)).toEqual(['users', 'groups']);
     for (const subscription of active()) {
@@ -58,7 +58,7 @@ describe('the subscriptions', () => {
     expect(state.expiresAt).toBe(active()[0]?.expirationDateTime);
   });
 
-  it('keep no secret, and cost nothing while nothing is due', async () => {
+  it('store no secret, and send nothing while nothing is due', async () => {
     const state = await renew();
     for (const secret of WEBHOOK_SECRETS) expect(state.stored).not.toContain(secret);
     takeLog();
@@ -67,7 +67,7 @@ describe('the subscriptions', () => {
     expect(takeLog()).toEqual([]);
   });
 
-  it('are renewed long before their end', async () => {
+  it('are renewed long before they expire', async () => {
     await renew();
     const [first] = active();
     const end = first?.expirationDateTime;
@@ -78,7 +78,7 @@ describe('the subscriptions', () => {
     expect(first?.expirationDateTime).not.toBe(end);
   });
 
-  it('are renewed at once when Graph wants a new authorisation', async () => {
+  it('are renewed at once when Graph requests an authorization', async () => {
     await renew();
     takeLog();
     const [first] = active();
@@ -89,7 +89,7 @@ describe('the subscriptions', () => {
     expect(takeLog()).toEqual([]);
   });
 
-  it('are made anew with a gap when Graph removed one, or it ended', async () => {
+  it('are created again with a gap if Graph removed one, or if it expired', async () => {
     await renew();
     const [first] = active();
     await entra.subscriptions.lifecycle(first?.id ?? '', 'subscriptionRemoved');
@@ -103,7 +103,7 @@ describe('the subscriptions', () => {
     expect((await renew()).gap).toBe(false);
   });
 
-  it('are a gap also where the renewal that made one anew failed afterwards', async () => {
+  it('are a gap even if the renewal that created one failed later', async () => {
     await renew();
     const [users, groups] = active();
     entra.subscriptions.active.delete(users?.id ?? '');
@@ -115,7 +115,7 @@ describe('the subscriptions', () => {
     expect((await renew()).gap).toBe(false);
   });
 
-  it('are made anew under another secret or address, and the old ones are given up', async () => {
+  it('are created again for another secret or address, and the old ones are removed', async () => {
     await renew();
     await parts.directory.close();
     open({ webhookSecrets: ['the next one', CURRENT].map((text) => new Secret(text)) });
@@ -123,7 +123,7 @@ describe('the subscriptions', () => {
     expect(active().map(({ clientState }) => clientState)).toEqual(['the next one', 'the next one']);
   });
 
-  it('are found again where what was stored is lost', async () => {
+  it('are found again if the stored state is lost', async () => {
     await renew();
     const lost = active().map(({ id }) => id);
     stored = undefined;
@@ -134,7 +134,7 @@ describe('the subscriptions', () => {
     for (const { id } of active()) expect(lost).not.toContain(id);
   });
 
-  it('of another address of the same application are left alone, and told', async () => {
+  it('of another address of the same application are left alone and reported', async () => {
     await renew();
     const [first] = active();
     if (first === undefined) throw new Error('no subscription');
@@ -146,7 +146,7 @@ describe('the subscriptions', () => {
     expect(entra.subscriptions.active.has(first.id)).toBe(true);
   });
 
-  it('are not made twice where one of them fails', async () => {
+  it('are not created twice if one of them fails', async () => {
     entra.permissions.delete('Group.Read.All');
     entra.permissions.delete('Directory.Read.All');
     await expect(renew()).rejects.toThrow(/Group\.Read\.All/);
@@ -157,13 +157,13 @@ describe('the subscriptions', () => {
     expect(active().map(({ resource }) => resource)).toEqual(['users', 'groups']);
   });
 
-  it('are not there where the address does not answer as Graph asks', async () => {
+  it('are not created if the address does not answer as Graph expects', async () => {
     receiver.source = undefined;
     await expect(renew()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
     expect(active()).toEqual([]);
   });
 
-  it('bring what changes', async () => {
+  it('deliver changes', async () => {
     await renew();
     entra.tenant.put('users', { id: guidOf('ann'), accountEnabled: false });
     const [entry] = entra.tenant.changes.slice(-1);

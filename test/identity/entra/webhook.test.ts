@@ -31,7 +31,7 @@ const receive = async (...value: readonly object[]) => {
 const proven = (fields: object = {}) => notification({ clientState: STATE, ...fields });
 
 describe('the validation of the address', () => {
-  it('is answered with the token as it is, as plain text', async () => {
+  it('is answered with the same token, as plain text', async () => {
     const token = 'Validation: Testing client application reachability for subscription Request-Id: 4e0f-1';
     expect(await source.receive(requestOf('', { validationToken: token }))).toEqual({
       kind: 'reply',
@@ -41,7 +41,7 @@ describe('the validation of the address', () => {
     });
   });
 
-  it('is refused for what could be markup, is no text, or has no end', async () => {
+  it('is refused for a token that could be markup, is no text, or is too long', async () => {
     for (const token of ['<script>', '"', 'a\nb', '', 'ü', 'x'.repeat(5000)]) {
       const asked = source.receive(requestOf('', { validationToken: token }));
       await expect(asked, token).rejects.toMatchObject({ status: 400 });
@@ -50,7 +50,7 @@ describe('the validation of the address', () => {
 });
 
 describe('a notification', () => {
-  it('asks for the members of groups again, urgently, and proves nothing', async () => {
+  it('leads to an urgent read of the members, without evidence', async () => {
     const [event] = await receive(proven());
     expect(event?.triggers).toMatchObject([
       { key: { kind: 'provider', name: 'main' }, members: true, urgent: true },
@@ -59,12 +59,12 @@ describe('a notification', () => {
     expect(event?.orders).toEqual([]);
   });
 
-  it('is one of a batch, each with its own id', async () => {
+  it('in a batch has an ID of its own', async () => {
     const events = await receive(proven(), proven(), proven({ resource: `Groups/${guidOf('team')}` }));
     expect(new Set(events.map(({ id }) => id)).size).toBe(3);
   });
 
-  it('about the same object later is not taken for a repetition', async () => {
+  it('about the same object later is not a duplicate', async () => {
     const at = async (ms: number) => {
       const reception = await source.receive(requestOf({ value: [proven()] }, {}, ms));
       return reception.kind === 'events' ? reception.events[0]?.id : undefined;
@@ -72,22 +72,20 @@ describe('a notification', () => {
     expect(await at(1)).not.toBe(await at(2));
   });
 
-  it('that nobody proves is refused, and not the proven ones beside it; none proven is forged', async () => {
+  it('without proof is refused and proven ones are accepted; without any proof all are forged', async () => {
     const forged = notification({ clientState: 'something else' });
     const value = [forged, proven(), notification({ clientState: undefined })];
     expect(await source.receive(requestOf({ value }))).toMatchObject({
       kind: 'events',
       events: [{ triggers: [{ members: true }] }],
-      rejected: [
-        { code: 'ERR_SIGNATURE', message: '2 of 3 notifications have no clientState that is known' },
-      ],
+      rejected: [{ code: 'ERR_SIGNATURE', message: '2 of 3 notifications have no known clientState' }],
     });
     expect(await source.receive(requestOf({ value: [proven()] }))).not.toHaveProperty('rejected');
     await expect(receive(forged, notification())).rejects.toBeInstanceOf(RejectedEvent);
     await expect(receive(forged)).rejects.toMatchObject({ code: 'ERR_SIGNATURE', status: 401 });
   });
 
-  it('of another tenant says nothing', async () => {
+  it('of another tenant has no effect', async () => {
     const [event] = await receive(proven({ tenantId: guidOf('other tenant') }));
     expect(event?.triggers).toEqual([]);
   });
@@ -97,13 +95,13 @@ describe('a lifecycle notification', () => {
   const lifecycle = (lifecycleEvent: string) =>
     proven({ lifecycleEvent, changeType: undefined, resource: undefined, resourceData: undefined });
 
-  it('that asks for a new authorisation has lost nothing, and is noted', async () => {
+  it('that requests an authorization lost nothing, and is stored', async () => {
     const [event] = await receive(lifecycle('reauthorizationRequired'));
     expect(event?.triggers).toEqual([]);
     expect(upkeep.isDue(guidOf('subscription'))).toBe(true);
   });
 
-  it('that tells of missed notifications or of a removed subscription compares everything', async () => {
+  it('about missed notifications or a removed subscription leads to a complete comparison', async () => {
     for (const name of ['missed', 'subscriptionRemoved']) {
       const [event] = await receive(lifecycle(name));
       expect(event?.triggers, name).toMatchObject([{ fullRead: true, urgent: true }]);

@@ -32,7 +32,7 @@ describe('a client as Keycloak gives it', () => {
     expect(JSON.stringify(client)).not.toContain(recorded.secret);
   });
 
-  it('is refused when a part of it is missing or has another shape', () => {
+  it('is refused if a part is missing or has another shape', () => {
     for (const field of ['id', 'clientId', 'enabled', 'defaultClientScopes', 'optionalClientScopes']) {
       expect(() => parseClient({ ...recorded, [field]: undefined }, 'here'), field).toThrow(/^here: /);
       expect(() => parseClient({ ...recorded, [field]: [7] }, 'here'), field).toThrow(/^here: /);

@@ -32,7 +32,7 @@ describe('the Keycloak directory', () => {
       };
     };
 
-    it('where it may read everything', async () => {
+    it('if it may read everything', async () => {
       const { open } = rig;
       without();
       const everything = { 'view-clients': true, 'view-realm': true, 'view-events': true };
@@ -42,7 +42,7 @@ describe('the Keycloak directory', () => {
       await withRoles.close();
     });
 
-    it('where it is refused, or sees less', async () => {
+    it('if it is refused, or sees less', async () => {
       const { keycloak } = rig;
       without('admin-events', 'users');
       keycloak.realmFields = { realm: 'main' };
@@ -55,7 +55,7 @@ describe('the Keycloak directory', () => {
       });
     });
 
-    it('not where it cannot be asked', async () => {
+    it('but not if Keycloak cannot be reached', async () => {
       const { onPath } = rig;
       onPath('/admin/', (_url, response) => {
         json(response, 503, {});
@@ -66,7 +66,7 @@ describe('the Keycloak directory', () => {
   });
 
   describe('and its access token', () => {
-    it('is asked for once by reads that start together, and kept', async () => {
+    it('is requested once by reads that start together, and kept', async () => {
       const { keycloak, directory } = rig;
       await Promise.all([
         directory.readAll(signal),
@@ -88,7 +88,7 @@ describe('the Keycloak directory', () => {
       expect(keycloak.tokens).toBe(2);
     });
 
-    it('is got anew once when the Admin API refuses it, and the read goes on', async () => {
+    it('is replaced once when the Admin API refuses it, and the read continues', async () => {
       const { keycloak, directory, ids } = rig;
       await directory.readAll(signal);
       keycloak.tokens++; // Someone ended all sessions.
@@ -96,14 +96,14 @@ describe('the Keycloak directory', () => {
       expect(keycloak.tokens).toBe(3);
     });
 
-    it('is not asked for again and again when the Admin API refuses every one', async () => {
+    it('is not requested again and again if the Admin API refuses every one', async () => {
       const { keycloak, directory, onPath } = rig;
       onPath('/admin/', (_, response) => sent(() => json(response, 401, {})));
       expect(await failureOf(directory.readAll(signal))).toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
       expect(keycloak.tokens).toBe(2);
     });
 
-    it('is asked for again after a failure', async () => {
+    it('is requested again after a failure', async () => {
       const { keycloak, directory, onPath, ids } = rig;
       onPath('/token', (_, response) => sent(() => response.writeHead(503).end()));
       expect(await failureOf(directory.readAll(signal))).toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
@@ -111,7 +111,7 @@ describe('the Keycloak directory', () => {
       expect(await ids()).toHaveLength(13);
     });
 
-    it('survives that the read which asked for it is aborted', async () => {
+    it('survives if the read that requested it is aborted', async () => {
       const { keycloak, directory, onPath } = rig;
       const stopping = new AbortController();
       onPath('/token', () => {
@@ -125,7 +125,7 @@ describe('the Keycloak directory', () => {
       expect(keycloak.tokens).toBe(1);
     });
 
-    it('comes only from the issuer that was configured', async () => {
+    it('is accepted only from the configured issuer', async () => {
       const { keycloak, directory, onPath } = rig;
       onPath('openid-configuration', (_, response) =>
         sent(() =>

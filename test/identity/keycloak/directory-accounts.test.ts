@@ -34,7 +34,7 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
     directory = rig.open({ serviceAccountRoles, names: createKeycloakNames() });
   });
 
-  it('that was deleted opens nothing, and no read makes it anew', async () => {
+  it('that was deleted opens nothing, and no read creates it again', async () => {
     const { keycloak } = rig;
     expect(await told('svc-1', directory)).toEqual(OPEN);
     const { id } = keycloak.account('svc-1');
@@ -56,7 +56,7 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
     expect(await told('svc-1', directory)).toEqual(OPEN);
   });
 
-  it('that is gone takes the client its own login alone, and leaves what people get at it', async () => {
+  it('that is missing ends the client’s own login, and leaves what people get at it', async () => {
     rig.keycloak.add('portal', { standardFlowEnabled: true });
     rig.keycloak.removeAccount('portal');
     expect(await told('portal', directory)).toEqual({
@@ -65,7 +65,7 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
     });
   });
 
-  it('is found by the client id in lower case, and is no other user with such a name', async () => {
+  it('is found by the client ID in lower case, and is no other user with such a name', async () => {
     const { keycloak } = rig;
     keycloak.add('Svc-Big');
     keycloak.addUser('old-service-account-svc-big');
@@ -77,7 +77,7 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
     expect(await directory.read('serviceAccount', id, signal)).toBeUndefined();
   });
 
-  it('is not taken for gone where the list leaves it out or ends early', async () => {
+  it('does not count as deleted if the list leaves it out or ends early', async () => {
     rig.onPath('users?username=service-account-', (url, response) => {
       if (url.searchParams.has('exact')) return false;
       response.writeHead(200, { 'content-type': 'application/json' }).end('[]');
@@ -86,7 +86,7 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
     expect(await failureOf(directory.readAll(signal))).toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
   });
 
-  it('costs a read of its client one request, once it is known', async () => {
+  it('costs a read of its client one request once it is known', async () => {
     const { keycloak } = rig;
     await directory.readAll(signal);
     keycloak.requests.length = 0;
@@ -97,7 +97,7 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
 });
 
 describe('service accounts that the token may not see', () => {
-  it('are taken for what their clients say, where their roles are no scopes', async () => {
+  it('count as their clients state, if their roles are no scopes', async () => {
     const { keycloak, directory } = rig;
     const { id } = keycloak.account('svc-1');
     keycloak.removeAccount('svc-1');
@@ -112,7 +112,7 @@ describe('service accounts that the token may not see', () => {
     expect((await directory.readAll(signal)).clients).toHaveLength(13);
   });
 
-  it('are refused, by the role to grant, where their roles are scopes', async () => {
+  it('are refused with the role to grant, if their roles are scopes', async () => {
     const directory = rig.open({ serviceAccountRoles: true });
     rig.keycloak.showsUsers = false;
     const denied = { code: 'ERR_DIRECTORY_DENIED', message: expect.stringContaining('view-users') };
@@ -121,7 +121,7 @@ describe('service accounts that the token may not see', () => {
   });
 });
 
-it('a client with every flow switched off opens nothing; one that has a flow by an attribute does', async () => {
+it('a client with every flow switched off opens nothing, and one with a flow by an attribute does', async () => {
   const { keycloak } = rig;
   keycloak.add('off', { serviceAccountsEnabled: false });
   expect(await told('off')).toEqual(CLOSED);
@@ -136,7 +136,7 @@ it('a client with every flow switched off opens nothing; one that has a flow by 
   }
 });
 
-describe('a client scope that takes a role', () => {
+describe('a client scope that requires a role', () => {
   const restrict = (...roles: readonly FakeRole[]) => {
     rig.keycloak.scopes.push({ id: 's-orders', name: 'orders:write', roles });
     for (const client of ['svc-1', 'svc-2'])
@@ -145,7 +145,7 @@ describe('a client scope that takes a role', () => {
       });
   };
 
-  it.each([WRITER, READER])('counts for a client whose service account has it: %o', async (role) => {
+  it.each([WRITER, READER])('counts for a client whose service account has the role: %o', async (role) => {
     restrict(role, { id: 'r9', name: 'other' });
     rig.keycloak.giveRoles('svc-1', role);
     rig.keycloak.giveRoles('svc-2', { ...role, id: 'r8' });
@@ -162,7 +162,7 @@ describe('a client scope that takes a role', () => {
     expect((await told('portal')).grants).toEqual(['profile']);
   });
 
-  it('counts for nobody where the token may not see users, which the log says once', async () => {
+  it('counts for no client if the token may not see users, which is logged once', async () => {
     restrict(WRITER);
     rig.keycloak.giveRoles('svc-1', WRITER);
     rig.keycloak.showsUsers = false;
@@ -173,7 +173,7 @@ describe('a client scope that takes a role', () => {
     expect(warn.mock.calls[0]?.[0]).toMatchObject({ remedy: expect.stringContaining('view-users') });
   });
 
-  it('is looked for once by a complete read, and by reads of clients only where it is new', async () => {
+  it('is read once by a complete read, and by reads of clients only if it is new', async () => {
     const { keycloak, directory } = rig;
     restrict(WRITER);
     await directory.readAll(signal);
@@ -186,7 +186,7 @@ describe('a client scope that takes a role', () => {
     expect(keycloak.count('/scope-mappings')).toBe(1);
   });
 
-  it('is seen to take a role by the next complete read, which tells whether events of roles matter', async () => {
+  it('is found by the next complete read, which decides whether events of roles matter', async () => {
     const { keycloak } = rig;
     const names = createKeycloakNames();
     const directory = rig.open({ names });
@@ -201,7 +201,7 @@ describe('a client scope that takes a role', () => {
     expect(names.mayRestrict).toBe(true);
   });
 
-  it('is not asked for where it is offline_access, which opens no API', async () => {
+  it('is not read for offline_access, which opens no API', async () => {
     const { keycloak } = rig;
     keycloak.scopes.push({ id: 's-offline', name: 'offline_access', roles: [WRITER] });
     keycloak.add('old', { optionalClientScopes: ['offline_access'] });
@@ -210,7 +210,7 @@ describe('a client scope that takes a role', () => {
   });
 });
 
-it('roles that its own scope mappings let through count for a client, also those within others', async () => {
+it('roles that its own scope mappings allow count for a client, also nested ones', async () => {
   const { keycloak } = rig;
   const directory = rig.open({ serviceAccountRoles: true });
   keycloak.add('narrow', {

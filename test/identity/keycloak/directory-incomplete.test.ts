@@ -90,7 +90,7 @@ describe('the Keycloak directory', () => {
     expect(error.code).toBe('ERR_DIRECTORY_INCOMPLETE');
   });
 
-  it('says so when a server heeds no page size', async () => {
+  it('is incomplete if a server ignores the page size', async () => {
     const { keycloak, directory, onPath } = rig;
     onPath('first=', (_, response) => sent(() => json(response, 200, keycloak.clients)));
     expect(await failureOf(directory.readAll(signal))).toMatchObject({ retriable: false });
@@ -98,7 +98,7 @@ describe('the Keycloak directory', () => {
   });
 
   it.each(['scopemesh', 'realm-management'])(
-    'calls a list without %s incomplete and says what to grant',
+    'is incomplete for a list without %s, and names the role to grant',
     async (hidden) => {
       const { keycloak, directory } = rig;
       keycloak.remove(hidden);
@@ -127,21 +127,21 @@ describe('the Keycloak directory', () => {
     if (status === 429) expect(error.retryAfterMs).toBe(7000);
   });
 
-  it('gives up on an answer that does not end', async () => {
+  it('fails on an endless answer', async () => {
     const { open, onPath } = rig;
     const directory = open({ timeoutMs: 150 });
     onPath('first=3', (_, response) => sent(() => response.writeHead(200).write('[')));
     expect(await failureOf(directory.readAll(signal))).toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
   });
 
-  it('calls a server that is gone unreachable', async () => {
+  it('reports a stopped server as unreachable', async () => {
     const { keycloak, directory } = rig;
     await keycloak.stop();
     expect(await failureOf(directory.readAll(signal))).toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
     await keycloak.start();
   });
 
-  it('takes a client for absent only if Keycloak itself says so and would have shown it', async () => {
+  it('reports a client as absent only if Keycloak itself says so and would have shown it', async () => {
     const { keycloak, directory } = rig;
     const absent = '5cc257c9-81f6-4900-9913-868a79dc25ab';
     expect(await directory.read('internalId', absent, signal)).toBeUndefined();
@@ -171,7 +171,7 @@ describe('the Keycloak directory', () => {
     expect(await failureOf(reading)).toBeInstanceOf(IncompleteRead);
   });
 
-  it('does not take a client for absent when the token sees no client at all', async () => {
+  it('does not report a client as absent if the token sees no client', async () => {
     const { directory, onPath } = rig;
     onPath('/clients?', (_, response) => sent(() => json(response, 200, [])));
     const error = await failureOf(directory.read('clientId', 'svc-1', signal));
@@ -179,13 +179,13 @@ describe('the Keycloak directory', () => {
     expect(error.message).toContain('view-clients');
   });
 
-  it('does not believe a search that finds strangers', async () => {
+  it('refuses a search that finds other clients', async () => {
     const { keycloak, directory, onPath } = rig;
     onPath('/clients?', (_, response) => sent(() => json(response, 200, keycloak.clients)));
     expect(await failureOf(directory.read('clientId', 'nobody', signal))).toBeInstanceOf(IncompleteRead);
   });
 
-  it('asks for no address that an id of a key could bend', async () => {
+  it('sends no request to an address that the ID of a key could change', async () => {
     const { keycloak, directory } = rig;
     for (const id of ['../users', 'a/b', '..', '', 'a?b', 'x'.repeat(37)]) {
       expect(await failureOf(directory.read('internalId', id, signal)), id).toBeInstanceOf(IncompleteRead);

@@ -24,7 +24,7 @@ describe('the Keycloak directory', () => {
     );
   });
 
-  it('reads again when a client is deleted between two pages, and misses nobody', async () => {
+  it('reads again if a client is deleted between two pages, and misses none', async () => {
     const { keycloak, onPath, ids } = rig;
     let done = false;
     onPath('first=6', () => {
@@ -37,7 +37,7 @@ describe('the Keycloak directory', () => {
     expect(clients).toHaveLength(12);
   });
 
-  it('reads again when a client is added between two pages, and shows nobody twice', async () => {
+  it('reads again if a client is added between two pages, and shows none twice', async () => {
     const { keycloak, onPath, ids } = rig;
     let done = false;
     onPath('first=6', () => {
@@ -50,7 +50,7 @@ describe('the Keycloak directory', () => {
     expect(clients).toHaveLength(14);
   });
 
-  it('calls the read incomplete when the list changes during every attempt', async () => {
+  it('is incomplete if the list changes during every attempt', async () => {
     const { keycloak, directory, onPath } = rig;
     let round = 0;
     onPath('first=6', () => {
@@ -61,7 +61,7 @@ describe('the Keycloak directory', () => {
     expect(round).toBe(3);
   });
 
-  it('maps flags, lifetimes and attributes, and skips what is no OAuth client', async () => {
+  it('maps flags, lifetimes and attributes, and skips clients that are not OAuth clients', async () => {
     const { keycloak, directory } = rig;
     keycloak.add('saml', { protocol: 'saml' });
     keycloak.add('bearer', { bearerOnly: true, standardFlowEnabled: true });
@@ -118,7 +118,7 @@ describe('the Keycloak directory', () => {
     });
   });
 
-  describe('whose token may not see the lifespan of the realm', () => {
+  describe('without the right to see the lifespan of the realm', () => {
     const lifetimes = async (directory: Directory) =>
       new Map(
         (await directory.readAll(signal)).clients.map(
@@ -130,7 +130,7 @@ describe('the Keycloak directory', () => {
       );
 
     it.each([undefined, null, 0, -1, 'soon'])(
-      'says so of each client without its own: %s',
+      'marks the lifetime of each client without its own as unread: %s',
       async (accessTokenLifespan) => {
         const { keycloak, directory } = rig;
         keycloak.add('own', { attributes: { 'access.token.lifespan': '60' } });
@@ -143,7 +143,7 @@ describe('the Keycloak directory', () => {
       },
     );
 
-    it('keeps the last that it saw, and warns once until it is mended', async () => {
+    it('keeps the last visible one, and warns once until it is visible again', async () => {
       const { keycloak, open, advance } = rig;
       const warn = vi.fn();
       const directory = open({ logger: { ...silentLogger, warn } });
@@ -169,17 +169,14 @@ describe('the Keycloak directory', () => {
     ['is cut off', (_, response) => sent(() => response.destroy()), 'ERR_DIRECTORY_UNREACHABLE'],
     ['is no realm', (_, response) => sent(() => json(response, 200, [])), 'ERR_DIRECTORY_INCOMPLETE'],
     ['is refused', (_, response) => sent(() => json(response, 403, {})), 'ERR_DIRECTORY_DENIED'],
-  ])(
-    'reads nothing, rather than less of a lifetime, where the answer about the realm %s',
-    async (_, fault, code) => {
-      const { keycloak, directory } = rig;
-      keycloak.fault = (url, ...rest) => url.pathname === '/admin/realms/main' && fault(url, ...rest);
-      expect(await failureOf(directory.readAll(signal))).toMatchObject({ code });
-      expect(await failureOf(directory.read('clientId', 'svc-1', signal))).toMatchObject({ code });
-    },
-  );
+  ])('fails instead of shortening lifetimes if the answer about the realm %s', async (_, fault, code) => {
+    const { keycloak, directory } = rig;
+    keycloak.fault = (url, ...rest) => url.pathname === '/admin/realms/main' && fault(url, ...rest);
+    expect(await failureOf(directory.readAll(signal))).toMatchObject({ code });
+    expect(await failureOf(directory.read('clientId', 'svc-1', signal))).toMatchObject({ code });
+  });
 
-  it('keeps no secret, neither in what it returns nor in its errors', async () => {
+  it('keeps no secret, neither in its result nor in its errors', async () => {
     const { directory, open, onPath } = rig;
     const texts: string[] = [JSON.stringify(await directory.readAll(signal))];
     onPath('first=3', (_, response) =>

@@ -95,8 +95,8 @@ async function accountOf(clientId: string): Promise<string | undefined> {
   return Array.isArray(users) && users.length > 0 ? String(field(users[0], 'id')) : undefined;
 }
 
-describe('what scopemesh says of a client, beside the tokens that a real Keycloak gives it', () => {
-  it('is closed while its service account is disabled, and after somebody deleted it, which no read undoes', async () => {
+describe('what scopemesh reads of a client, compared with the tokens of a real Keycloak', () => {
+  it('is closed while its service account is disabled, and after it is deleted, which no read undoes', async () => {
     const client = await add('worker');
     expect(await word('worker')).toMatchObject({ logsIn: true });
     const account = await accountOf('worker');
@@ -136,7 +136,7 @@ describe('what scopemesh says of a client, beside the tokens that a real Keycloa
     expect(await word('off')).toMatchObject({ logsIn: false, grants: [] });
   });
 
-  it('has a client scope that takes a role only if its service account has one of them, or of those within', async () => {
+  it('has a client scope that requires a role only if its service account has it, also nested', async () => {
     await add('caller');
     const api = await add('stock-api');
     await post(`clients/${api}/roles`, { name: 'keeper' });
@@ -186,7 +186,7 @@ describe('what scopemesh says of a client, beside the tokens that a real Keycloa
     await directory.close();
   });
 
-  it('has tokens that live no longer than the session behind them', async () => {
+  it('has tokens that expire no later than the session', async () => {
     await add('lasting');
     const agree = async (attributes: Record<string, string>, expected: number) => {
       await server.admin.updateClient(REALM, 'lasting', { attributes });
@@ -205,7 +205,7 @@ describe('what scopemesh says of a client, beside the tokens that a real Keycloa
     await agree({ 'access.token.lifespan': '' }, 200);
   });
 
-  it('has a client’s role within a role that its own scope mappings let through', async () => {
+  it('has a client’s nested role that its own scope mappings allow', async () => {
     await add('narrow', { fullScopeAllowed: false });
     const api = await add('orders-api');
     await post(`clients/${api}/roles`, { name: 'reader' });

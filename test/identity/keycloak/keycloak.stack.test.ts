@@ -87,7 +87,7 @@ describe('a real Keycloak', () => {
   });
   const read = (clientId: string) => keycloak.directory.read('clientId', clientId, signal);
 
-  it('gives the lifespan of the realm where the client has none', async () => {
+  it('gives the lifespan of the realm if the client has none', async () => {
     await server.admin.createClient(realm, 'plain');
     expect(await read('plain')).toMatchObject({ accessTokenLifetimeSeconds: 240 });
   });
@@ -133,7 +133,7 @@ describe('a real Keycloak', () => {
     expect(clients.find((client) => client.clientId === 'worker')).toEqual(await read('worker'));
   });
 
-  it('shows roles of the listed APIs alone, and tells which a change took away', async () => {
+  it('shows only roles of the listed APIs, and reports which one a change took away', async () => {
     const { admin } = server;
     const reader = await secondReader('reads-apis');
     const some = await open(realm, reader, ['orders-api']);
@@ -202,7 +202,7 @@ describe('a real Keycloak', () => {
     await some.directory.close();
   });
 
-  it('finds a client by the user of its service account, whatever the case of its id, and none by a person', async () => {
+  it('finds a client by the user of its service account in any case of its ID, and none by a person', async () => {
     const { admin } = server;
     const id = await admin.createClient(realm, 'Mixed-Case');
     const user = await admin.request('GET', `/${realm}/clients/${id}/service-account-user`);
@@ -245,7 +245,7 @@ describe('a real Keycloak', () => {
     ],
     ['those to query people', ['view-clients', 'view-realm', 'view-events', 'query-users'], ['view-users']],
     ['all but one', ['view-clients', 'view-events', 'view-users'], ['view-realm']],
-  ])('names the roles that its token lacks, with %s', async (name, roles, lacking) => {
+  ])('names the missing roles of its token with %s', async (name, roles, lacking) => {
     const { directory } = await open(realm, await secondReader(`asks-${name.replaceAll(' ', '-')}`, roles));
     const checks = (await directory.checkAccess?.(signal)) ?? [];
     const missing = checks.flatMap(({ permission, isGranted }) => (isGranted ? [] : [permission]));
@@ -253,7 +253,7 @@ describe('a real Keycloak', () => {
     await directory.close();
   });
 
-  it('is never read as empty where fine-grained permissions show a few clients', async () => {
+  it('is never read as empty if fine-grained permissions show only some clients', async () => {
     const { admin } = server;
     const id = await admin.createClient(realm, 'partial', { secret: 'partial-secret' });
     await admin.request('PUT', `/${realm}`, { adminPermissionsEnabled: true });
@@ -284,13 +284,13 @@ describe('a real Keycloak', () => {
     await admin.request('PUT', `/${realm}`, { adminPermissionsEnabled: false });
   });
 
-  it('goes on after all sessions were ended', async () => {
+  it('continues after all sessions ended', async () => {
     await keycloak.directory.readAll(signal);
     await server.admin.request('POST', `/${realm}/logout-all`);
     expect((await keycloak.directory.readAll(signal)).clients.length).toBeGreaterThan(3);
   });
 
-  it('tells the same events by webhook and by poll, and nothing twice', async () => {
+  it('reports the same events by webhook and by poll, and none twice', async () => {
     const { admin } = server;
     const received: IdentityEvent[] = [];
     const { address, close } = await receiver(keycloak, received);

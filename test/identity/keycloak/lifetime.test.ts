@@ -19,7 +19,7 @@ const lifetime = (attributes: Record<string, string>, realm: object = {}, flows:
   );
 
 describe('the lifetime of access tokens', () => {
-  it('is a positive number of seconds of the client, or else the realm’s', () => {
+  it('is a positive number of seconds of the client, or else of the realm', () => {
     const own = (text: string) => lifetime({ 'access.token.lifespan': text });
     expect(['60', '', '0', '1.5', 'x', '1e9'].map(own)).toEqual([60, 300, 300, 300, 300, 300]);
     expect(secondsOf(Number.NaN)).toBeUndefined();
@@ -37,14 +37,14 @@ describe('the lifetime of access tokens', () => {
     expect(lifetime({ 'client.session.max.lifespan': '60' })).toBe(60);
   });
 
-  it('is the session’s where the client says -1', () => {
+  it('is the session’s if the client says -1', () => {
     const unlimited = { 'access.token.lifespan': '-1' };
     expect(lifetime(unlimited)).toBe(36_000);
     expect(lifetime(unlimited, { clientSessionMaxLifespan: 100 })).toBe(100);
     expect(lifetime(unlimited, { ssoSessionMaxLifespan: undefined })).toBeUndefined();
   });
 
-  it('is the realm’s own of the implicit flow, and the shorter where there is another flow', () => {
+  it('is always the realm’s for the implicit flow, and the shorter one with another flow', () => {
     const implicit = { implicitFlowEnabled: true, serviceAccountsEnabled: false };
     const own = { 'access.token.lifespan': '60' };
     expect(lifetime(own, {}, implicit)).toBe(900);
@@ -56,7 +56,7 @@ describe('the lifetime of access tokens', () => {
     expect(lifetime(own, unread, implicit)).toBeUndefined();
   });
 
-  it('cannot be told of the realm that is not shown, and can of a client with its own', () => {
+  it('is unknown if the realm is not visible, and known for a client with its own', () => {
     const hidden = { accessTokenLifespan: undefined, ssoSessionMaxLifespan: undefined };
     expect(lifetime({}, hidden)).toBeUndefined();
     expect(lifetime({ 'client.session.max.lifespan': '60' }, hidden)).toBeUndefined();

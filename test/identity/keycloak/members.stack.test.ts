@@ -116,7 +116,7 @@ describe('a real Keycloak', () => {
   const members = async (group: string) =>
     [...((await keycloak.directory.readMembers?.([group], signal))?.get(group) ?? [])].sort();
 
-  it('gives a role to whoever has it alone, by a group, by one above it, or within another role', async () => {
+  it('gives a role to everybody who has it directly, through a group, through one above it, or nested', async () => {
     for (const role of ['auditor', 'chief', 'board'])
       await server.admin.request('POST', `/${realm}/roles`, { name: role });
     await people.giveRole(`roles/chief/composites`, 'auditor');
@@ -136,7 +136,7 @@ describe('a real Keycloak', () => {
     expect(await members('chief')).toEqual([within]);
   });
 
-  it('means the group at the top by a bare name, and no role while there is such a group', async () => {
+  it('uses a bare name for the top-level group, and not for a role while there is such a group', async () => {
     await people.addGroup('/ops');
     await people.addGroup('/ops/oncall');
     const low = await people.addPerson('low', ['/ops/oncall']);
@@ -149,7 +149,7 @@ describe('a real Keycloak', () => {
     expect(await members('ops')).toEqual([]);
   });
 
-  it('counts a service account among no people', async () => {
+  it('counts no service account as a person', async () => {
     await people.addGroup('/robots');
     const client = await server.admin.clientUuid(realm, 'scopemesh');
     const account = textAt(
@@ -161,7 +161,7 @@ describe('a real Keycloak', () => {
     expect(await members('robots')).toEqual([person]);
   });
 
-  it('gives a role of a client to whoever has it alone, by a group, or within a role of the realm or of the same client', async () => {
+  it('gives a client role to everybody who has it directly, through a group, or nested in a role', async () => {
     const { admin } = server;
     const api = await admin.createClient(realm, 'orders-api');
     const other = await admin.createClient(realm, 'billing-api');
@@ -205,7 +205,7 @@ describe('a real Keycloak', () => {
       expect(await members(none), none).toEqual([]);
   });
 
-  it('knows the members of an organization, and takes none for gone that it may not see', async () => {
+  it('knows the members of an organization, and reports none as gone that it may not see', async () => {
     const { admin } = server;
     expect(await members('organization/acme')).toEqual([]);
     await admin.request('PUT', `/${realm}`, { organizationsEnabled: true });
@@ -255,7 +255,7 @@ describe('a real Keycloak', () => {
     expect(told.every(({ urgent }) => urgent)).toBe(true);
   });
 
-  it('tells nothing, rather than less, where the token may not see users', async () => {
+  it('fails instead of showing fewer members if the token may not see users', async () => {
     await people.addGroup('/seen');
     await server.admin.createClient(realm, 'blind', { secret: 'blind-secret', fullScopeAllowed: true });
     await server.admin.grantClientRoles(realm, 'blind', 'realm-management', ['view-clients', 'view-realm']);
@@ -267,7 +267,7 @@ describe('a real Keycloak', () => {
     await directory.close();
   });
 
-  it('tells in its log whose membership changed, and whose sessions an administrator ended', async () => {
+  it('states in its log whose membership changed, and whose sessions an administrator ended', async () => {
     const first = await keycloak.poll.poll(undefined, signal);
     await people.addGroup('/watched');
     const subject = await people.addPerson('watched');

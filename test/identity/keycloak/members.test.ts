@@ -4,6 +4,7 @@ import type { AdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import { parseIssuer } from '../../../src/identity/keycloak/issuer.js';
 import { readKeycloakMembers } from '../../../src/identity/keycloak/members.js';
 import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { wrongShape } from '../../../src/identity/read-errors.js';
 
 type Answers = Readonly<Record<string, unknown>>;
 
@@ -24,7 +25,13 @@ function realm(answers: Answers): AdminApi {
     issuer: parseIssuer('https://x/realms/r'),
     clientId: 'scopemesh',
     requests: 0,
+    placeOf: (what) => `provider main, realm r, ${what}`,
     get: async (segments, query) => answerOf(segments, query) ?? [],
+    list: async (segments, query) => {
+      const answer = answerOf(segments, query) ?? [];
+      if (!Array.isArray(answer)) throw wrongShape('members', 'the answer is not a list');
+      return answer;
+    },
     peek: () => Promise.reject(new Error('not asked')),
     find: async (segments) => answerOf(segments),
     close: async () => {},
@@ -44,12 +51,12 @@ const read = async (answers: Answers, group: string) => (await readAll(answers, 
 const OPS = { 'group-by-path/ops': { ...named('g1', 'ops'), path: '/ops' } };
 
 describe('the members of a Keycloak group', () => {
-  it('are read page by page, with the ids of users that a federation keeps', async () => {
+  it('are read page by page, with the IDs of federated users', async () => {
     const users = [user('u1'), user('f:3:ann@x'), user('u2', { enabled: false }), user('u3')];
     expect(await read({ ...OPS, 'groups/g1/members': users }, 'ops')).toEqual(['f:3:ann@x', 'u1', 'u3']);
   });
 
-  it('have no service account among them, however its name is written', async () => {
+  it('include no service account, in any case of its name', async () => {
     const users = [user('u1', { username: 'Service-Account-web' }), user('u2')];
     expect(await read({ ...OPS, 'groups/g1/members': users }, '/ops')).toEqual(['u2']);
   });
@@ -58,7 +65,7 @@ describe('the members of a Keycloak group', () => {
     ['no list at all', { error: 'x' }],
     ['one page again and again', () => [user('u1'), user('u2')]],
     ['pages longer than asked for', () => [user('u1'), user('u2'), user('u3')]],
-  ])('are not known from %s', async (_, members) => {
+  ])('are unknown for %s', async (_, members) => {
     await expect(read({ ...OPS, 'groups/g1/members': members }, 'ops')).rejects.toBeInstanceOf(
       IncompleteRead,
     );
@@ -67,13 +74,13 @@ describe('the members of a Keycloak group', () => {
   it.each<[string, object]>([
     ['without a name', { id: 'u1', enabled: true }],
     ['of whom it is not said whether they are enabled', { id: 'u1', username: 'a' }],
-  ])('are read beside a user %s, who is unknown', async (_, spoilt) => {
+  ])('include all others beside a user %s, who is unknown', async (_, spoilt) => {
     const members = await readAll({ ...OPS, 'groups/g1/members': [spoilt, user('u2')] }, 'ops');
     expect(members.get('ops')).toEqual(['u2']);
     expect(members.unreadable).toEqual({ subjects: new Set(['u1']), hasUnnamed: false });
   });
 
-  it('are not known where the page after the first fails, or another group was found', async () => {
+  it('are unknown if a later page fails, or another group was found', async () => {
     const denied = new SyncError('ERR_DIRECTORY_DENIED', 'no', { retriable: false });
     const failing = ({ first }: { first: number }) => {
       if (first > 0) throw denied;
@@ -88,7 +95,7 @@ describe('the members of a Keycloak group', () => {
 describe('the holders of a Keycloak role', () => {
   const ROLE = { 'roles/auditor': named('r1', 'auditor') };
 
-  it('are found through roles that contain each other in a circle, and groups below one another', async () => {
+  it('are found through roles that contain each other, and through nested groups', async () => {
     const answers = {
       ...ROLE,
       roles: [named('r1', 'auditor', { composite: true }), named('r2', 'chief', { composite: true })],
@@ -105,7 +112,7 @@ describe('the holders of a Keycloak role', () => {
     expect(await read(answers, 'auditor')).toEqual(['u1', 'u2', 'u3', 'u4']);
   });
 
-  it('are not known where one of these reads fails', async () => {
+  it('are unknown if one of these reads fails', async () => {
     const away = new SyncError('ERR_DIRECTORY_UNREACHABLE', 'away', { retriable: true });
     for (const path of ['roles/auditor/users', 'roles/auditor/groups', 'roles'])
       await expect(read({ ...ROLE, [path]: away }, 'auditor'), path).rejects.toBe(away);

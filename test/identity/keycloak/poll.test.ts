@@ -58,7 +58,7 @@ describe('the poll of Keycloak’s admin events', () => {
     await keycloak.stop();
   });
 
-  it('names the users of its realm by one read each, and leaves others their ids', async () => {
+  it('looks up the user names of its realm once each, and keeps the IDs of others', async () => {
     const users = [
       { id: 'u-1', username: 'alice' },
       { id: 'u-2', username: 'bob' },
@@ -100,7 +100,7 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(principalsOf(await denied.poll(cursor, signal))).toContain('u-1');
   });
 
-  it('gives of the recorded log what the webhook gave of the same actions, oldest first', async () => {
+  it('gives the same events from the recorded log as the webhook, oldest first', async () => {
     const poll = open();
     const start = await poll.poll(undefined, signal);
     const log = recordedLog();
@@ -136,7 +136,7 @@ describe('the poll of Keycloak’s admin events', () => {
     });
   });
 
-  it('begins with what comes from now on', async () => {
+  it('starts with the next event', async () => {
     for (let at = 1; at <= 12; at++) add(`old-${at}`, at * 1000);
     const start = await open().poll(undefined, signal);
     expect(start).toMatchObject({ events: [], gap: false });
@@ -146,7 +146,7 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(idsOf(await open().poll(start.cursor, signal))).toEqual(['new']);
   });
 
-  it('gives each event once over many polls, and again for a cursor that was not moved on', async () => {
+  it('gives each event once over many polls, and again for the same cursor', async () => {
     let { cursor } = await open().poll(undefined, signal);
     const seen: string[] = [];
     for (let at = 1; at <= 30; at++) {
@@ -173,7 +173,7 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(result.gap).toBe(false);
   });
 
-  it('reports a gap once when the newest event it saw is gone from the log', async () => {
+  it('reports a gap once if the newest known event is gone from the log', async () => {
     add('seen', 100_000);
     let { cursor } = await open().poll(undefined, signal);
     keycloak.events = [];
@@ -187,7 +187,7 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(idsOf(after)).toEqual(['after']);
   });
 
-  it('reports a gap once when the log was put back in time', async () => {
+  it('reports a gap once if the log was restored to an earlier time', async () => {
     add('kept', 90_000);
     add('undone', 100_000);
     const { cursor } = await open().poll(undefined, signal);
@@ -200,7 +200,7 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(idsOf(next)).toEqual(['next']);
   });
 
-  it('reports a gap and still gives what is left when only the older part of the log is gone', async () => {
+  it('reports a gap and still gives the rest if only the older part of the log is gone', async () => {
     add('seen', 100_000);
     const { cursor } = await open().poll(undefined, signal);
     keycloak.events = [];
@@ -220,14 +220,14 @@ describe('the poll of Keycloak’s admin events', () => {
     '{"time":"1","ids":[]}',
     '{"time":-1,"ids":[]}',
     '{"time":1,"ids":[2]}',
-  ])('takes up the log anew, with a gap, on the unknown cursor %j', async (cursor) => {
+  ])('starts again with a gap for the unknown cursor %j', async (cursor) => {
     add('old', 1000);
     const result = await open().poll(cursor, signal);
     expect(result).toMatchObject({ events: [], gap: true });
     expect(await open().poll(result.cursor, signal)).toMatchObject({ events: [], gap: false });
   });
 
-  it('says how to mend a realm that keeps no admin events, instead of hearing peace', async () => {
+  it('says how to switch on admin events in a realm that does not save them', async () => {
     keycloak.eventConfig = { adminEventsEnabled: false };
     const failure = open().poll(undefined, signal);
     await expect(failure).rejects.toBeInstanceOf(IncompleteRead);
@@ -235,7 +235,7 @@ describe('the poll of Keycloak’s admin events', () => {
     await expect(failure).rejects.toMatchObject({ retriable: false });
   });
 
-  it('warns once of a realm that keeps no details', async () => {
+  it('warns once about a realm without details', async () => {
     keycloak.eventConfig = { adminEventsEnabled: true, adminEventsDetailsEnabled: false };
     const poll = open();
     const { cursor } = await poll.poll(undefined, signal);
@@ -249,7 +249,7 @@ describe('the poll of Keycloak’s admin events', () => {
     ['an entry has no id', [{ time: 1, operationType: 'UPDATE', resourceType: 'CLIENT' }]],
     ['an entry is nothing', [null]],
     ['the log is no list', { error: 'x' }],
-  ])('gives nothing rather than a part when %s', async (_, body) => {
+  ])('fails instead of giving a part if %s', async (_, body) => {
     const { cursor } = await open().poll(undefined, signal);
     keycloak.fault = (url, response) => {
       if (!url.pathname.endsWith('admin-events')) return false;
@@ -259,7 +259,7 @@ describe('the poll of Keycloak’s admin events', () => {
     await expect(open().poll(cursor, signal)).rejects.toBeInstanceOf(IncompleteRead);
   });
 
-  it('goes on behind an entry that cannot be read: it is refused by name, and everything is compared', async () => {
+  it('continues after an entry that cannot be parsed: it is refused by ID, and everything is compared', async () => {
     add('seen', 1_000);
     const { cursor } = await open().poll(undefined, signal);
     // As an extension may write: without a resource type, or what is no admin's doing.
@@ -276,9 +276,9 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(idsOf(result)).toEqual(['e-1', 'e-2', 'e-4', 'e-6', 'e-7', 'e-8']);
     expect(result.gap).toBe(true);
     expect(result.rejected?.map(({ code, message }) => [code, message])).toEqual([
-      ['ERR_EVENT_INVALID', expect.stringMatching(/ e-3 .*end them once more/)],
+      ['ERR_EVENT_INVALID', expect.stringMatching(/ e-3 .*end them again/)],
       ['ERR_EVENT_INVALID', expect.stringMatching(/ e-5 /)],
-      ['ERR_EVENT_INVALID', expect.stringMatching(/ of an impossible id /)],
+      ['ERR_EVENT_INVALID', expect.stringMatching(/ with an impossible id /)],
     ]);
     const after = await open().poll(result.cursor, signal);
     expect(after).toMatchObject({ events: [], rejected: [], gap: false });
@@ -286,7 +286,7 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(idsOf(await open().poll(after.cursor, signal))).toEqual(['e-10']);
   });
 
-  it('says of a session that an administrator ended that nobody knows whose it was, and counts it once', async () => {
+  it('reports once that an administrator ended a session of an unknown person', async () => {
     add('seen', 1_000);
     const count = vi.fn();
     const { cursor } = await open().poll(undefined, signal);
@@ -310,12 +310,12 @@ describe('the poll of Keycloak’s admin events', () => {
           eventId: 'of-one',
           remedy: expect.stringContaining('Logout all sessions'),
         }),
-        expect.stringContaining('does not say whose'),
+        expect.stringContaining('does not name its person'),
       ],
     ]);
   });
 
-  it('gives nothing when a later page fails', async () => {
+  it('gives nothing if a later page fails', async () => {
     const { cursor } = await open().poll(undefined, signal);
     for (let at = 1; at <= 12; at++) add(`e-${at}`, at * 1000);
     keycloak.fault = (url, response) => {
@@ -326,7 +326,7 @@ describe('the poll of Keycloak’s admin events', () => {
     await expect(open().poll(cursor, signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
   });
 
-  it('goes on from poll to poll where more happened than one poll takes', async () => {
+  it('continues in the next poll if more happened than one poll reads', async () => {
     let { cursor } = await open().poll(undefined, signal);
     const total = 20_500;
     keycloak.events = Array.from({ length: total }, (_, at) => ({

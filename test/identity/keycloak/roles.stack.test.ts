@@ -24,7 +24,7 @@ afterAll(async () => {
 const idOf = (value: unknown): string => String(Reflect.get(Object(value), 'id'));
 
 describe('a role of a client, as a scope of its API', () => {
-  it('opens what its rule says and no equal name does; lost by any way it closes that, told and not inferred', async () => {
+  it('opens what its rule says and no equal name does; every loss closes that, explicitly and not inferred', async () => {
     const { admin } = server;
     const post = (path: string, body: unknown) => admin.request('POST', `/${REALM}/${path}`, body);
     await admin.createRealm(REALM);

@@ -41,7 +41,7 @@ const request = (method: string, path: string, body?: unknown) =>
 const idOf = (list: unknown) => String(Object(Array.isArray(list) ? list[0] : undefined).id);
 
 describe('a real Keycloak', () => {
-  it('tells whose sessions an administrator ended: a person’s, everybody’s, or nobody knows whose', async () => {
+  it('reports whose sessions an administrator ended: a person’s, everybody’s, or an unknown person’s', async () => {
     const { poll } = open(await server.admin.createReader(REALM));
     await server.admin.createClient(REALM, 'console', {
       publicClient: true,
@@ -98,7 +98,7 @@ describe('a real Keycloak', () => {
     ]);
   });
 
-  it('leaves the lifespan of the realm out of its answer to whom lacks view-realm', async () => {
+  it('leaves the lifespan of the realm out of its answer without view-realm', async () => {
     const { admin } = server;
     const lifetimeOf = async ({ directory }: ReturnType<typeof createKeycloak>) => {
       const { clients } = await directory.readAll(signal);

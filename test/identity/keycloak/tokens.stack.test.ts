@@ -21,7 +21,7 @@ async function bodiesIn(page: string): Promise<readonly unknown[]> {
 const idOf = (value: unknown): string => String(Reflect.get(Object(value), 'id'));
 
 describe('the mappers of the manual, in a real Keycloak', () => {
-  it('put into a token the audience, and each group under the name that the mapping has', async () => {
+  it('put the audience into a token, and each group under the name of the mapping', async () => {
     const { admin } = server;
     const get = (path: string) => admin.request('GET', `/${REALM}/${path}`);
     const post = (path: string, body: unknown) => admin.request('POST', `/${REALM}/${path}`, body);

@@ -159,7 +159,7 @@ describe('the Keycloak webhook', () => {
     expect(told(await one(open(), admin(operation, path, more)))).toEqual(expectation);
   });
 
-  it('ends of everybody what is older than the event, or than the time that the realm says', async () => {
+  it('ends everything that is older than the event, or than the realm’s not-before time', async () => {
     const voidBefore = async (operation: string, path: string | null, representation: object) => {
       const more = { resourceType: 'REALM', representation: JSON.stringify(representation) };
       return (await one(open(), admin(operation, path, more))).orders.map(({ at }) => at);
@@ -168,10 +168,10 @@ describe('the Keycloak webhook', () => {
     expect(await voidBefore('UPDATE', null, { notBefore: 1795560000 })).toEqual(['2026-11-24T22:40:00.000Z']);
   });
 
-  it('follows a client that gets another client id, and a scope that gets another name', async () => {
+  it('follows a client with a new client ID, and a scope with a new name', async () => {
     const names = createKeycloakNames();
-    names.learnClient(CLIENT, 'old');
-    names.learnScope(WRITE_SCOPE, 'old:scope');
+    names.addClient(CLIENT, 'old');
+    names.addScope(WRITE_SCOPE, 'old:scope');
     const source = open({ names });
     const renamed = admin('UPDATE', `clients/${CLIENT}`, { representation: '{"clientId":"new"}' });
     expect(told(await one(source, renamed))).toEqual([
@@ -186,7 +186,7 @@ describe('the Keycloak webhook', () => {
     expect(told(await one(source, scope))).toEqual(['provider/main ! *']);
   });
 
-  it('looks at a client that changed itself by dynamic registration', async () => {
+  it('reads a client that changed itself by dynamic registration', async () => {
     const event = (type: string) =>
       signed({ id: 'e', time: 1, realmName: 'wh2', type, authDetails: { clientId: 'self' } });
     expect(told(await one(open(), event('access.CLIENT_DELETE')))).toEqual(['client/main/self !']);

@@ -3,9 +3,9 @@ import { createKeycloakNames, type KeycloakNames } from '../../../src/identity/k
 import { admin, byUser, CLIENT, one, open, person, told, USER } from './webhook-source.js';
 
 describe('the Keycloak webhook', () => {
-  it('takes roles for nothing but memberships where they open nothing', async () => {
+  it('uses roles only for memberships if they open nothing', async () => {
     const names = createKeycloakNames();
-    names.learnRestrictions(false);
+    names.setRestrictions(false);
     const source = open({ names, serviceAccountRoles: false });
     expect(told(await one(source, admin('DELETE', `users/${USER}/role-mappings/realm`)))).toEqual([person]);
     expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
@@ -16,7 +16,7 @@ describe('the Keycloak webhook', () => {
     ]);
   });
 
-  it('reads whoever may have a role that a client scope takes, as long as there may be one', async () => {
+  it('reads everybody who may have a role that a client scope requires, while there may be one', async () => {
     const names = createKeycloakNames();
     const source = open({ names, serviceAccountRoles: false, apis: ['orders-api'] });
     const paths = {
@@ -29,16 +29,16 @@ describe('the Keycloak webhook', () => {
     const read = async (path: string) =>
       told(await one(source, admin('DELETE', path))).filter((line) => !line.includes('@'));
     for (const [path, line] of Object.entries(paths)) expect(await read(path)).toEqual([line]);
-    names.learnRestrictions(false);
+    names.setRestrictions(false);
     for (const path of Object.keys(paths)) expect(await read(path)).toEqual([]);
   });
 
   it.each(['CREATE', 'DELETE'])(
-    'reads everything at once where a client scope takes other roles: %s',
+    'reads everything at once if a client scope requires other roles: %s',
     async (operation) => {
       const names = createKeycloakNames();
-      names.learnRestrictions(false);
-      names.learnScope('s', 'orders:read');
+      names.setRestrictions(false);
+      names.addScope('s', 'orders:read');
       const source = open({ names, serviceAccountRoles: false });
       const event = await one(source, admin(operation, 'client-scopes/s/scope-mappings/realm'));
       expect(told(event)).toEqual(['provider/main ! * < orders:read']);
@@ -48,8 +48,8 @@ describe('the Keycloak webhook', () => {
   describe('of a service account', () => {
     const learned = () => {
       const names = createKeycloakNames();
-      names.learnClient(CLIENT, 'web-app');
-      names.learnServiceAccount(USER, CLIENT);
+      names.addClient(CLIENT, 'web-app');
+      names.addServiceAccount(USER, CLIENT);
       return names;
     };
     const lines = async (names: KeycloakNames, operation: string, representation?: object) => {
@@ -58,36 +58,36 @@ describe('the Keycloak webhook', () => {
       return told(await one(source, admin(operation, `users/${USER}`, more)));
     };
 
-    it('that is disabled or deleted, leads to its client, named as what was changed', async () => {
+    it('that is disabled or deleted leads to its client, as evidence', async () => {
       const client = ['client/main/web-app ! < web-app'];
       expect(await lines(learned(), 'UPDATE', { enabled: false })).toEqual(client);
       expect(await lines(learned(), 'DELETE')).toEqual(client);
     });
 
-    it('that nobody knows, is asked for; deleted, it leads to everything', async () => {
+    it('that is unknown is read; if deleted, it leads to everything', async () => {
       const names = createKeycloakNames();
       expect(await lines(names, 'UPDATE', { enabled: false })).toEqual([`${byUser} !`, person]);
       expect(await lines(names, 'DELETE')).toEqual(['provider/main ! *', person]);
-      names.learnAllServiceAccounts();
+      names.completeServiceAccounts();
       const named = { id: USER, username: 'service-account-web-app' };
       expect(await lines(names, 'DELETE', named)).toEqual(['provider/main ! *', person]);
     });
 
-    it('is none of a person, whom the event names or who is no known account', async () => {
+    it('is not a person, whom the event names or who is no known account', async () => {
       const names = createKeycloakNames();
       for (const operation of ['UPDATE', 'DELETE'])
         expect(await lines(names, operation, { id: USER, username: 'ann' })).toEqual([person]);
-      names.learnAllServiceAccounts();
+      names.completeServiceAccounts();
       for (const operation of ['UPDATE', 'DELETE']) expect(await lines(names, operation)).toEqual([person]);
     });
   });
 
-  it('names roles of clients and organizations as the mapping may', async () => {
+  it('names roles of clients and organizations as the mapping does', async () => {
     const names = createKeycloakNames();
-    names.learnRestrictions(false);
-    names.learnClient(CLIENT, 'orders-api');
-    names.learnRole('r1', { api: 'orders-api', name: 'reader' });
-    names.learnGroup('o', 'organization/acme');
+    names.setRestrictions(false);
+    names.addClient(CLIENT, 'orders-api');
+    names.addRole('r1', { api: 'orders-api', name: 'reader' });
+    names.addGroup('o', 'organization/acme');
     const lines = async (operation: string, path: string, more: object = {}) =>
       told(await one(open({ names, serviceAccountRoles: false }), admin(operation, path, more)));
     const reader = ['provider/main ! @ < client/orders-api/reader'];
@@ -105,11 +105,11 @@ describe('the Keycloak webhook', () => {
     expect(await lines('DELETE', `organizations/o/members/${USER}`)).toEqual([person]);
   });
 
-  it('names a group as the mapping may, and takes a known service account for no person', async () => {
+  it('names a group as the mapping does, and knows that a service account is no person', async () => {
     const names = createKeycloakNames();
-    names.learnRestrictions(false);
-    names.learnGroup('g', '/ops/oncall');
-    names.learnServiceAccount(USER, CLIENT);
+    names.setRestrictions(false);
+    names.addGroup('g', '/ops/oncall');
+    names.addServiceAccount(USER, CLIENT);
     const source = open({ names, serviceAccountRoles: false });
     expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual([
       'provider/main ! @ < /ops/oncall,ops/oncall',
@@ -117,16 +117,16 @@ describe('the Keycloak webhook', () => {
     expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([]);
   });
 
-  describe('where roles count', () => {
+  describe('if roles count', () => {
     const API = '0b1b0e35-5a0e-4b43-a7b5-0e6d3d9f5b11';
     const reader = { id: 'r1', name: 'reader', clientRole: true, containerId: API };
     const learned = () => {
       const names = createKeycloakNames();
-      names.learnRestrictions(false);
-      names.learnClient(API, 'orders-api');
-      names.learnRole('r1', { api: 'orders-api', name: 'reader' });
-      names.learnRole('r2', { api: 'orders-api', name: 'writer' });
-      names.learnRole('r3', { name: 'writer' });
+      names.setRestrictions(false);
+      names.addClient(API, 'orders-api');
+      names.addRole('r1', { api: 'orders-api', name: 'reader' });
+      names.addRole('r2', { api: 'orders-api', name: 'writer' });
+      names.addRole('r3', { name: 'writer' });
       return names;
     };
     const list = (...roles: object[]) => ({ representation: JSON.stringify(roles) });
@@ -200,12 +200,12 @@ describe('the Keycloak webhook', () => {
         { representation: '{"clientId":"orders"}' },
         all('orders-api#reader', 'orders-api#writer'),
       ],
-    ])('says which: %s', async (_, operation, path, more, expectation) => {
+    ])('names the lost ones: %s', async (_, operation, path, more, expectation) => {
       const event = await one(open({ names: learned() }), admin(operation, path, more));
       expect(told(event).filter((line) => / \*/.test(line))).toEqual(expectation);
     });
 
-    it('reads nobody for roles of a client that is none of the APIs', async () => {
+    it('reads nothing for roles of a client that is not one of the APIs', async () => {
       const other = { names: learned(), apis: ['billing-api'] };
       const named = { representation: '{"clientId":"orders-api"}' };
       for (const [operation, path, more] of [

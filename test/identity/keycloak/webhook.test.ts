@@ -49,7 +49,7 @@ describe('the Keycloak webhook', () => {
     expect(recorded.map((each) => each.name)).toEqual(expected.map(([name]) => name));
   });
 
-  it('turns the whole recording, in order, into what each event may have changed', async () => {
+  it('turns the whole recording, in order, into the possible changes of each event', async () => {
     const source = open();
     const seen: [string, readonly string[]][] = [];
     for (const { name, request } of recorded) seen.push([name, told(await one(source, request))]);
@@ -96,14 +96,14 @@ describe('the Keycloak webhook', () => {
     },
   );
 
-  it('gives the same for an event that comes again', async () => {
+  it('gives the same result for an event that comes again', async () => {
     const source = open();
     for (const { request } of recorded) await one(source, request);
     const last = recorded[25]?.request as RawRequest;
     expect(await one(source, last)).toEqual(await one(source, last));
   });
 
-  it('takes an event that is older than ids are remembered for a hint alone', async () => {
+  it('accepts an event that is older than remembered IDs only as a hint', async () => {
     const request = admin('DELETE', `clients/${CLIENT}`, { representation: '{"clientId":"web"}' });
     const later = (days: number) => ({
       ...request,
@@ -122,7 +122,7 @@ describe('the Keycloak webhook', () => {
     ]);
   });
 
-  it('does nothing on an event of another realm that shares the secret', async () => {
+  it('ignores an event of another realm with the same secret', async () => {
     const request = admin('DELETE', `clients/${CLIENT}`, { realmName: 'other', id: 'other-1' });
     expect(await one(open(), request)).toEqual({
       id: 'other-1',

@@ -37,7 +37,7 @@ describe('the oidc document', () => {
     ]);
   });
 
-  test('what a client leaves out takes its default', () => {
+  test('a missing field of a client has its default', () => {
     const { clients, single, next } = page({ clientId: 'web-app', scopes: [] });
     expect(clients[0]).toEqual({
       provider: 'main',
@@ -50,7 +50,7 @@ describe('the oidc document', () => {
     expect({ single, next }).toEqual({ single: false, next: undefined });
   });
 
-  test('keys that scopemesh does not know are tolerated at every level', () => {
+  test('unknown keys are allowed at every level', () => {
     const json = {
       clients: [{ clientId: 'a', scopes: [{ name: 's', note: 1 }], owner: 'x' }],
       generated: 'now',
@@ -58,7 +58,7 @@ describe('the oidc document', () => {
     expect(parsePage(json, 'main', 'd').clients[0]?.grants).toEqual([{ name: 's' }]);
   });
 
-  test('an attribute named __proto__ stays an attribute and touches no prototype', () => {
+  test('an attribute named __proto__ stays an attribute and changes no prototype', () => {
     const json: unknown = JSON.parse('{"clientId":"a","scopes":[],"attributes":{"__proto__":"x","b":"c"}}');
     const { attributes } = parseClient(json, 'a', 'main', 'd');
     expect(Object.getPrototypeOf(attributes)).toBe(Object.prototype);
@@ -100,7 +100,7 @@ describe('the oidc document', () => {
       'attributes.a',
     ],
     ['a secret made at no instant', { ...ok, secretCreatedAt: 'now' }, 'a', 'secretCreatedAt'],
-  ])('%s spoils one client and no other, and the place is named', (_, record, clientId, place) => {
+  ])('%s affects one client and no other, and the place is named', (_, record, clientId, place) => {
     const others: unknown[] = ['b', 'c', 'd'].map((id) => ({ clientId: id, scopes: [`of-${id}`] }));
     for (let at = 0; at <= others.length; at++) {
       const { clients, unreadable } = parsePage({ clients: others.toSpliced(at, 0, record) }, 'main', 'd');
@@ -123,7 +123,7 @@ describe('the oidc document', () => {
     );
   });
 
-  test('a hostile attribute name cannot write lines into the message', () => {
+  test('an untrusted attribute name cannot add lines to the message', () => {
     const json = { clients: [{ ...ok, attributes: { ['x\n'.repeat(5000)]: {} } }] };
     const [{ why = '' } = {}] = parsePage(json, 'main', 'd').unreadable;
     expect(why).toContain('attributes');
@@ -136,7 +136,7 @@ describe('the oidc document', () => {
     expect(() => toSnapshot(twice, 'd', 2)).toThrow(/client "a" is listed twice/);
   });
 
-  test('no client at all is no answer, and the message says what to write instead', () => {
+  test('a document without a client is refused, and the message says what to write instead', () => {
     expect(() => toSnapshot([page()], 'd', 1)).toThrow(IncompleteRead);
     expect(() => toSnapshot([page()], 'd', 1)).toThrow(/set its "enabled" to false/);
   });
@@ -145,7 +145,7 @@ describe('the oidc document', () => {
     const clients = [{ clientId: 'a', scopes: [] }];
     const read = (...people: unknown[]) => toSnapshot([parsePage({ clients, people }, 'main', 'd')], 'd', 1);
 
-    test('are members of their groups, while they are enabled', () => {
+    test('are members of their groups while they are enabled', () => {
       const snapshot = read(
         { subject: 'ann', groups: ['x', 'y'] },
         { subject: 'ben', enabled: false, groups: ['x'] },
@@ -161,7 +161,7 @@ describe('the oidc document', () => {
       expect(membersOf(read(), ['x'], 'd')).toEqual(new Map([['x', []]]));
     });
 
-    test('that the document does not speak of are not known, which is another thing than none', () => {
+    test('are unknown if the document does not mention them', () => {
       const snapshot = toSnapshot([parsePage({ clients }, 'main', 'd')], 'd', 1);
       expect(() => membersOf(snapshot, ['x'], 'd')).toThrow(IncompleteRead);
     });

@@ -36,7 +36,7 @@ describe('the oidc directory in a file', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  test('is read anew each time', async () => {
+  test('is read again each time', async () => {
     await writeFile(path, DOCUMENT);
     const directory = open();
     expect((await directory.readAll(signal)).clients.map(({ clientId }) => clientId)).toEqual([
@@ -50,7 +50,7 @@ describe('the oidc directory in a file', () => {
     expect(await directory.read('clientId', 'gone', signal)).toBeUndefined();
   });
 
-  test('half-written at any byte, is never taken for an answer', async () => {
+  test('counts at no byte as complete while it is half-written', async () => {
     const bytes = Buffer.from(DOCUMENT);
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: bytes.length - 1 }), async (length) => {
@@ -63,7 +63,7 @@ describe('the oidc directory in a file', () => {
 
   test.each([
     ['no client', '{"clients":[]}', /set its "enabled" to false/],
-    ['a next page', '{"clients":[{"clientId":"a","scopes":[]}],"next":"b.json"}', /a file has one page/],
+    ['a next page', '{"clients":[{"clientId":"a","scopes":[]}],"next":"b.json"}', /a file has only one page/],
     ['bytes that are no UTF-8', Buffer.from([0x22, 0xff, 0x22]), /is not UTF-8/],
   ])('with %s is an incomplete read', async (_, content, message) => {
     await writeFile(path, content);

@@ -38,12 +38,12 @@ const a = { clientId: 'a', scopes: ['x', 'y'], attributes: { p: '1', q: '2' } };
 const b = { clientId: 'b', scopes: [] };
 
 describe('the poll of an oidc directory', () => {
-  test('begins from now on: the first read has no events and no gap', async () => {
+  test('starts now: the first read has no events and no gap', async () => {
     const { poll } = polled([a, b]);
     expect(await poll.poll(undefined, signal)).toMatchObject({ events: [], gap: false });
   });
 
-  test('has the members read anew where a person changed, without evidence', async () => {
+  test('reads the members again if a person changed, without evidence', async () => {
     const { world, poll } = polled([a]);
     world.people = [
       { subject: 'ann', groups: ['x', 'y'] },
@@ -67,7 +67,7 @@ describe('the poll of an oidc directory', () => {
     ]);
   });
 
-  test('names the clients that changed, came and went, and the latter without evidence', async () => {
+  test('names the clients that changed, appeared and disappeared, without evidence', async () => {
     const { world, poll } = polled([a, b]);
     const { cursor } = await poll.poll(undefined, signal);
     world.clients = [
@@ -86,14 +86,14 @@ describe('the poll of an oidc directory', () => {
     expect(triggers[0]?.cause).toMatchObject({ kind: 'poll', eventId: events[0]?.id });
   });
 
-  test('says nothing when nothing changed, in whatever order it is written', async () => {
+  test('reports nothing if nothing changed, in any order', async () => {
     const { world, poll } = polled([a, b]);
     const { cursor } = await poll.poll(undefined, signal);
     world.clients = [b, { attributes: { q: '2', p: '1' }, scopes: ['y', 'x'], clientId: 'a' }];
     expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
   });
 
-  test('gives a change back a new id, so that it is not taken for the first change again', async () => {
+  test('gives a reverted change a new ID, so that it is not a duplicate of the first', async () => {
     const { world, poll } = polled([a]);
     const ids: string[] = [];
     let { cursor } = await poll.poll(undefined, signal);
@@ -106,7 +106,7 @@ describe('the poll of an oidc directory', () => {
     expect(new Set(ids).size).toBe(3);
   });
 
-  test('tells again what was not stored: an older cursor is a gap', async () => {
+  test('reports again what was not stored: an older cursor is a gap', async () => {
     const { world, poll } = polled([a]);
     const { cursor } = await poll.poll(undefined, signal);
     world.clients = [b];
@@ -114,7 +114,7 @@ describe('the poll of an oidc directory', () => {
     expect(await poll.poll(cursor, signal)).toMatchObject({ events: [], gap: true });
   });
 
-  test('after a restart, knows whether something changed though not what', async () => {
+  test('knows after a restart whether something changed, but not what', async () => {
     const { world, poll, restarted } = polled([a]);
     const { cursor } = await poll.poll(undefined, signal);
     expect(await restarted().poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
@@ -124,7 +124,7 @@ describe('the poll of an oidc directory', () => {
     expect(late.cursor).not.toBe(cursor);
   });
 
-  test('asks for one complete comparison when very many changed', async () => {
+  test('leads to one complete comparison if very many changed', async () => {
     const many = Array.from({ length: 201 }, (_, at) => ({ clientId: `c${at}`, scopes: [] as string[] }));
     const { world, poll } = polled(many);
     const { cursor } = await poll.poll(undefined, signal);
@@ -142,7 +142,7 @@ describe('the poll of an oidc directory', () => {
     expect((await poll.poll(cursor, signal)).events).toHaveLength(2);
   });
 
-  test('any difference that scopemesh reads of a client is noticed', async () => {
+  test('reports any difference in what scopemesh reads of a client', async () => {
     const client = fc.record(
       {
         enabled: fc.boolean(),

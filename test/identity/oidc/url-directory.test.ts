@@ -39,7 +39,7 @@ describe('the oidc directory at a URL', () => {
     await server.close();
   });
 
-  test('pages are followed by relative and by absolute next, with the token on each', async () => {
+  test('follows relative and absolute next links, with the token on each page', async () => {
     server.answer = (path) => {
       if (path === '/clients') return { json: { clients: [client('a')], next: '?page=2' } };
       if (path === '/clients?page=2') {
@@ -56,7 +56,7 @@ describe('the oidc directory at a URL', () => {
     );
   });
 
-  test('a next at another origin is refused, and nothing is sent there', async () => {
+  test('refuses a next link to another origin, and sends nothing there', async () => {
     const other = await startDirectoryServer();
     server.answer = () => ({ json: { clients: [client('a')], next: `${other.origin}/clients` } });
     const directory = open({ directoryToken: new Secret('open-sesame') });
@@ -82,7 +82,7 @@ describe('the oidc directory at a URL', () => {
     await other.close();
   });
 
-  test('a next that leads back to a page already read is an incomplete read', async () => {
+  test('a next link to an earlier page is an incomplete read', async () => {
     server.answer = (path) =>
       path === '/clients?b'
         ? { json: { clients: [client('b')], next: '/clients#again' } }
@@ -91,7 +91,7 @@ describe('the oidc directory at a URL', () => {
     expect(server.seen).toHaveLength(2);
   });
 
-  test('pages without an end stop at the limit', async () => {
+  test('endless pages stop at the limit', async () => {
     server.answer = (path) => {
       const page = Number(path.split('=')[1] ?? 0);
       return { json: { clients: [client(`c${page}`)], next: `?p=${page + 1}` } };
@@ -108,7 +108,7 @@ describe('the oidc directory at a URL', () => {
     await expect(open().readAll(signal())).rejects.toThrow(/"a" is listed twice/);
   });
 
-  test('each page is asked for with its own ETag, and 304 stands for what it said last', async () => {
+  test('each page is requested with its own ETag, and 304 means the last content', async () => {
     let second = { etag: '"two"', clients: [client('b', 'old')] };
     server.answer = (path, headers) => {
       const page =
@@ -132,7 +132,7 @@ describe('the oidc directory at a URL', () => {
     ]);
   });
 
-  test('304 to a request that carried no ETag is no answer', async () => {
+  test('304 to a request without an ETag is refused', async () => {
     server.answer = () => ({ status: 304 });
     await expect(open().readAll(signal())).rejects.toThrow(IncompleteRead);
     server.answer = (path) =>
@@ -140,13 +140,13 @@ describe('the oidc directory at a URL', () => {
     await expect(open().readAll(signal())).rejects.toThrow(IncompleteRead);
   });
 
-  test('a page whose revision went back is an incomplete read, and a later one is read again', async () => {
+  test('a page with an older revision is an incomplete read, and a later one is read again', async () => {
     let revision = 7;
     server.answer = () => ({ json: { clients: [client('a')], revision } });
     const directory = open();
     await directory.readAll(signal());
     revision = 6;
-    await expect(directory.readAll(signal())).rejects.toThrow(/revision 6 is older than 7/);
+    await expect(directory.readAll(signal())).rejects.toThrow(/revision 6 is older than revision 7/);
     revision = 7;
     await expect(directory.readAll(signal())).resolves.toMatchObject({ requests: 1 });
   });
@@ -187,7 +187,7 @@ describe('the oidc directory at a URL', () => {
     return open({ timeoutMs: 300, maxBytes: 4096 });
   }
 
-  test('how long to wait is handed on', async () => {
+  test('the stated wait is passed on', async () => {
     server.answer = () => ({ status: 429, headers: { 'retry-after': '7' } });
     await expect(open().readAll(signal())).rejects.toMatchObject({ retryAfterMs: 7000, retriable: true });
   });
@@ -200,14 +200,14 @@ describe('the oidc directory at a URL', () => {
     await expect(read).rejects.toThrow('stopping');
   });
 
-  describe('of which one client is read alone', () => {
+  describe('with single reads', () => {
     const single = (answer: ReturnType<DirectoryServer['answer']>) => {
       server.answer = (path) =>
         path === '/clients' ? { json: { clients: [client('a', 'of-all')], single: true } } : answer;
       return open();
     };
 
-    test('only the client is asked for once the document is known to allow it', async () => {
+    test('requests only the client once the document allows it', async () => {
       const directory = single({ json: client('a', 'alone') });
       await directory.readAll(signal());
       const read = await directory.read('clientId', 'a', signal());
@@ -215,13 +215,13 @@ describe('the oidc directory at a URL', () => {
       expect(lines()).toEqual(['GET /clients', 'GET /clients/a']);
     });
 
-    test('without an earlier read, the document is asked whether it allows it', async () => {
+    test('without an earlier read, the document is read to know whether it allows it', async () => {
       const directory = single({ json: client('a', 'alone') });
       expect((await directory.read('clientId', 'a', signal()))?.grants).toEqual([{ name: 'alone' }]);
       expect(lines()).toEqual(['GET /clients', 'GET /clients/a']);
     });
 
-    test('a document that does not allow it is read whole', async () => {
+    test('a document without single reads is read as a whole', async () => {
       server.answer = () => ({ json: { clients: [client('a'), client('b', 's')] } });
       const directory = open();
       expect((await directory.read('clientId', 'b', signal()))?.grants).toEqual([{ name: 's' }]);
@@ -236,7 +236,7 @@ describe('the oidc directory at a URL', () => {
       expect(lines()).toEqual(['GET /clients', 'GET /clients/gone']);
     });
 
-    test('404 in JSON that names nothing counts only with the whole document', async () => {
+    test('404 in JSON that names nothing counts only with the complete document', async () => {
       const directory = single({ status: 404, json: { message: 'no Route matched' } });
       expect((await directory.read('clientId', 'a', signal()))?.grants).toEqual([{ name: 'of-all' }]);
       expect(await directory.read('clientId', 'b', signal())).toBeUndefined();
@@ -253,13 +253,16 @@ describe('the oidc directory at a URL', () => {
       await expect(single(answer).read('clientId', 'a', signal())).rejects.toThrow(IncompleteRead);
     });
 
-    test.each(['.', '..', '\ud800'])('an id that no path can carry (%j) is read among all', async (id) => {
-      const directory = single({ json: client('wrong') });
-      expect(await directory.read('clientId', id, signal())).toBeUndefined();
-      expect(lines()).toEqual(['GET /clients']);
-    });
+    test.each(['an ID that no path can carry (%j) is looked up in the complete document', '..', '\ud800'])(
+      'an id that no path can carry (%j) is read among all',
+      async (id) => {
+        const directory = single({ json: client('wrong') });
+        expect(await directory.read('clientId', id, signal())).toBeUndefined();
+        expect(lines()).toEqual(['GET /clients']);
+      },
+    );
 
-    test('any id stays one segment below the directory', () => {
+    test('any ID stays one segment below the directory', () => {
       const base = new URL('https://idp.example/v1/clients/?tenant=x');
       fc.assert(
         fc.property(fc.string({ unit: 'binary', minLength: 1 }), (id) => {
@@ -273,7 +276,7 @@ describe('the oidc directory at a URL', () => {
       );
     });
 
-    test('a client by another name than its id cannot be asked for', async () => {
+    test('a client can be read only by its client ID', async () => {
       const directory = single({ json: client('a') });
       await expect(directory.read('internalId', 'a', signal())).rejects.toMatchObject({
         code: 'ERR_INTERNAL',
@@ -296,7 +299,7 @@ describe('the oidc directory at a URL', () => {
     );
   });
 
-  test('neither the token nor the query of the URL comes into a message', async () => {
+  test('no message contains the token or the query of the URL', async () => {
     server.answer = () => ({ status: 500, body: 'open-sesame' });
     const options = {
       directory: `${server.origin}/c?sig=hunter2`,

@@ -38,7 +38,7 @@ describe('an event of the provider kind oidc', () => {
   test.each([
     ['client.created', trigger],
     ['client.updated', { ...trigger, urgent: true }],
-  ])('%s has its client read again, and orders nothing', async (type, expected) => {
+  ])('%s leads to a read of its client, without an order', async (type, expected) => {
     const event = await receive(signed({ ...updated, type }));
     expect(event).toEqual({ id: 'msg_1', occurredAt: AT, triggers: [expected], orders: [] });
   });
@@ -69,7 +69,7 @@ describe('an event of the provider kind oidc', () => {
   test.each([
     ['group.updated', { group: 'ops' }, { groups: ['ops'] }],
     ['person.updated', { subject: 'alice' }, { people: ['alice'] }],
-  ])('%s has the members read anew, and is evidence for those it names', async (type, data, named) => {
+  ])('%s leads to a read of the members, with evidence about the named ones', async (type, data, named) => {
     expect(await receive(signed({ type, timestamp: AT, data }))).toEqual({
       id: 'msg_1',
       occurredAt: AT,
@@ -87,24 +87,24 @@ describe('an event of the provider kind oidc', () => {
     await expect(receive(signed({ type, timestamp: AT, data: {} }))).rejects.toMatchObject({ status: 400 });
   });
 
-  test('session.revoked at one client has that client looked at, without evidence of a removal', async () => {
+  test('session.revoked for one client leads to a read of that client, without evidence', async () => {
     const data = { subject: 'alice', clientId: 'web-app' };
     const event = await receive(signed({ type: 'session.revoked', timestamp: AT, data }));
     expect(event?.triggers).toEqual([{ key: trigger.key, cause, urgent: true }]);
     expect(event?.orders[0]).toMatchObject({ subject: 'alice', clientId: 'web-app' });
   });
 
-  test('a type that scopemesh does not know is accepted and does nothing', async () => {
+  test('an unknown type is accepted and ignored', async () => {
     const event = await receive(signed({ type: 'user.created', data: 7 }));
     expect(event).toEqual({ id: 'msg_1', triggers: [], orders: [] });
   });
 
-  test('an event without an instant of its own takes that of its signature', async () => {
+  test('an event without a time has the time of its signature', async () => {
     const { timestamp: _, ...rest } = updated;
     expect((await receive(signed(rest)))?.occurredAt).toBe(new Date(NOW).toISOString());
   });
 
-  test('an offset is turned into UTC', async () => {
+  test('an offset is converted to UTC', async () => {
     const timestamp = '2026-03-01T12:59:59+01:00';
     expect((await receive(signed({ ...updated, timestamp })))?.occurredAt).toBe('2026-03-01T11:59:59.000Z');
   });
@@ -151,21 +151,21 @@ describe('the signature by Standard Webhooks', () => {
     await expect(its.receive(forged)).rejects.toMatchObject({ status: 401, code: 'ERR_SIGNATURE' });
   });
 
-  test('one fitting signature in a list is enough, beside those of other versions and secrets', async () => {
+  test('one matching signature in a list is enough, together with other versions and secrets', async () => {
     const request = signed(updated);
     const foreign = signed(updated, { secret: secretOf(9) }).headers['webhook-signature'];
     const list = `v1a,AAAA ${foreign} ${request.headers['webhook-signature']}`;
     expect(await receive(withHeader(request, 'webhook-signature', list))).toMatchObject({ id: 'msg_1' });
   });
 
-  test('a fitting signature behind a flood of others is not looked for', async () => {
+  test('a matching signature after too many others is not checked', async () => {
     const request = signed(updated);
     const foreign = signed(updated, { secret: secretOf(9) }).headers['webhook-signature'];
     const list = `${`${foreign} `.repeat(16)}${request.headers['webhook-signature']}`;
     await expect(receive(withHeader(request, 'webhook-signature', list))).rejects.toThrow(RejectedEvent);
   });
 
-  test('the tolerance holds to the second, both ways', async () => {
+  test('the tolerance is exact to the second, in both directions', async () => {
     for (const skew of [-300_000, 300_000]) {
       await expect(receive(signed(updated, { atMs: NOW + skew }))).resolves.toBeDefined();
     }
@@ -176,13 +176,13 @@ describe('the signature by Standard Webhooks', () => {
     }
   });
 
-  test('a forged event is called forged, however old it says it is', async () => {
+  test('a forged event is reported as forged, whatever its age', async () => {
     const old = signed(updated, { atMs: NOW - 86_400_000, secret: secretOf(9) });
     await expect(receive(old)).rejects.toMatchObject({ code: 'ERR_SIGNATURE', status: 401 });
   });
 
   test.each(['webhook-id', 'webhook-timestamp', 'webhook-signature'])(
-    'without %s nothing is proven',
+    'a request without %s is unproven',
     async (name) => {
       await expect(receive(withHeader(signed(updated), name, undefined))).rejects.toMatchObject({
         status: 401,
@@ -191,11 +191,11 @@ describe('the signature by Standard Webhooks', () => {
     },
   );
 
-  test('an id with a dot is refused, because it could be divided elsewhere', async () => {
+  test('an ID with a dot is refused, because the signed content could be divided elsewhere', async () => {
     await expect(receive(signed(updated, { id: 'msg.1' }))).rejects.toMatchObject({ status: 401 });
   });
 
-  test('a signature has one spelling: spare bits that are set are refused', async () => {
+  test('a signature with spare bits is refused, because each has one spelling', async () => {
     const request = signed(updated);
     const signature = request.headers['webhook-signature'] ?? '';
     const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -207,7 +207,7 @@ describe('the signature by Standard Webhooks', () => {
     });
   });
 
-  test('whatever one byte of the body becomes, it is not accepted', async () => {
+  test('any change of one byte in the body is refused', async () => {
     const request = signed(updated);
     await fc.assert(
       fc.asyncProperty(
@@ -221,7 +221,7 @@ describe('the signature by Standard Webhooks', () => {
     );
   });
 
-  test('whatever one character of a signed header becomes, it is not accepted', async () => {
+  test('any change of one character in a signed header is refused', async () => {
     const request = signed(updated);
     await fc.assert(
       fc.asyncProperty(
@@ -244,7 +244,7 @@ describe('the signature by Standard Webhooks', () => {
     );
   });
 
-  test('no body and no headers make it throw anything but a refusal', async () => {
+  test('any body and headers lead at most to a refusal', async () => {
     const header = fc.option(fc.string({ unit: 'binary' }), { nil: undefined });
     await fc.assert(
       fc.asyncProperty(fc.uint8Array(), header, header, header, async (body, id, timestamp, signature) => {
@@ -255,7 +255,7 @@ describe('the signature by Standard Webhooks', () => {
     );
   });
 
-  test('whatever an authentic body holds, it is an event or a refusal', async () => {
+  test('any authentic body is an event or a refusal', async () => {
     const body = fc.oneof(
       fc.json(),
       fc.record({ type: fc.constantFrom('client.updated', 'session.revoked'), data: fc.jsonValue() }),

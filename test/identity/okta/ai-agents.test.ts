@@ -21,7 +21,7 @@ afterEach(async () => {
 const read = (clientId: string) => directory.read('clientId', clientId, signal);
 
 describe('a client of an AI agent', () => {
-  it('is one where its client id is that of the agent, and is enabled as long as the agent is active', async () => {
+  it('has the client ID of the agent, and is enabled while the agent is active', async () => {
     const agent = world.server.org.addAgent();
     world.addClient({ clientId: agent.id }, ['orders:read']);
     expect(await read(agent.id)).toMatchObject({ actorKind: 'agent', enabled: true });
@@ -31,7 +31,7 @@ describe('a client of an AI agent', () => {
     expect(clients.find(({ clientId }) => clientId === agent.id)).toEqual(await read(agent.id));
   });
 
-  it('is one where the agent names its app, which stays enabled for those who sign in there', async () => {
+  it('can be the app of the agent, which stays enabled for people who sign in there', async () => {
     const app = world.addClient({}, ['orders:read']);
     const agent = world.server.org.addAgent({ appId: app.id });
     expect(await read(app.id)).toMatchObject({ actorKind: 'agent', enabled: true });
@@ -39,13 +39,13 @@ describe('a client of an AI agent', () => {
     expect(await read(app.id)).toMatchObject({ actorKind: 'agent', enabled: true });
   });
 
-  it('is told from one that has to do with none', async () => {
+  it('differs from a client that belongs to no agent', async () => {
     world.server.org.addAgent();
     const app = world.addClient({}, ['orders:read']);
     expect(await read(app.id)).not.toHaveProperty('actorKind');
   });
 
-  it('is found on whatever page of the register the agent stands', async () => {
+  it('is found on any page of the register', async () => {
     world.server.pageLimit = 2;
     const agents = Array.from({ length: 5 }, () => world.server.org.addAgent());
     for (const { id } of agents) world.addClient({ clientId: id }, []);
@@ -55,7 +55,7 @@ describe('a client of an AI agent', () => {
 });
 
 describe('the register of AI agents', () => {
-  it('is not read unless asked for', async () => {
+  it('is read only if that is configured', async () => {
     const other = world.open();
     await other.directory.readAll(signal);
     await other.directory.close();
@@ -70,7 +70,7 @@ describe('the register of AI agents', () => {
       'leads back',
       { data: [], _links: { next: { href: '/workload-principals/api/v1/ai-agents?limit=200' } } },
     ],
-  ])('that %s refuses the read whole', async (_, body) => {
+  ])('fails the whole read if it %s', async (_, body) => {
     world.server.fault = (url, response) => {
       if (!url.pathname.endsWith('/ai-agents')) return false;
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -79,7 +79,7 @@ describe('the register of AI agents', () => {
     await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
   });
 
-  it('takes a super administrator, which is said under the name of that role', async () => {
+  it('needs a super administrator, and the check names that role', async () => {
     const check = async () =>
       Object.fromEntries(
         ((await directory.checkAccess?.(signal)) ?? []).map(({ permission, isGranted }) => [

@@ -43,7 +43,7 @@ describe('the service app', () => {
   });
 
   it.each(['not a key', '{"kty":"RSA"}', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'])(
-    'is refused at once with a key that is none, and the key is not quoted: %s',
+    'is refused at once with an invalid key, and the key is not quoted: %s',
     (text) => {
       const credentials = { ...world.server.credentials, privateKey: new Secret(text) };
       let said = '';
@@ -58,7 +58,7 @@ describe('the service app', () => {
     },
   );
 
-  it('keeps its tokens until they are nearly over', async () => {
+  it('keeps its access tokens until shortly before they expire', async () => {
     const directory = directoryOf();
     await directory.readAll(signal);
     await directory.readAll(signal);
@@ -68,7 +68,7 @@ describe('the service app', () => {
     expect(world.server.tokens.asked).toHaveLength(4);
   });
 
-  it('gets a new token once where Okta refuses the one it has', async () => {
+  it('gets a new access token once if Okta refuses the old one', async () => {
     const directory = directoryOf();
     await directory.readAll(signal);
     world.server.tokens.revokeAll();
@@ -76,19 +76,19 @@ describe('the service app', () => {
     expect(world.server.tokens.asked).toHaveLength(4);
   });
 
-  it('is told which scope it was not granted', async () => {
+  it('names a scope that was not granted', async () => {
     world.server.org.changeApp(world.server.reader.id, {
       orgScopes: ALL_SCOPES.filter((scope) => scope !== 'okta.authorizationServers.read'),
     });
     await expect(directoryOf().readAll(signal)).rejects.toThrow(/okta\.authorizationServers\.read/);
   });
 
-  it('is told to turn off DPoP, which new service apps ask for', async () => {
+  it('says that DPoP, which new service apps require, must be turned off', async () => {
     world.server.tokens.wantsDpop = true;
     await expect(directoryOf().readAll(signal)).rejects.toThrow(/invalid_dpop_proof.*DPoP/);
   });
 
-  it('never sends its proof to another host, and its requests name no secret', async () => {
+  it('never sends its proof to another host, and its requests contain no secret', async () => {
     await directoryOf().readAll(signal);
     const shown = JSON.stringify(world.server.credentials) + world.server.requests.join();
     expect(shown).not.toContain('PRIVATE KEY');
@@ -96,7 +96,7 @@ describe('the service app', () => {
 });
 
 describe('a rate limit', () => {
-  it('is told with the time that is left of its window, by the clock of Okta', async () => {
+  it('states the rest of its window by the clock of Okta', async () => {
     const directory = directoryOf();
     await directory.readAll(signal);
     world.server.remaining = 0;
@@ -108,7 +108,7 @@ describe('a rate limit', () => {
     expect(retryAfterMs).toBeLessThanOrEqual(43_000);
   });
 
-  it('of simultaneous requests, which is told with a reset that is over, waits a second at least', async () => {
+  it('for simultaneous requests, with a reset in the past, waits at least a second', async () => {
     const directory = directoryOf();
     await directory.readAll(signal);
     world.server.remaining = 0;
@@ -119,7 +119,7 @@ describe('a rate limit', () => {
     });
   });
 
-  it('refuses a read whole when it strikes in the middle', async () => {
+  it('fails the whole read if it occurs in the middle', async () => {
     for (let at = 0; at < 5; at++) world.addClient({}, ['orders:read']);
     const directory = directoryOf();
     await directory.readAll(signal);
@@ -151,7 +151,7 @@ describe('checkAccess', () => {
     expect(await check({ apis: [API, world.server.address] })).toHaveProperty(['okta.appGrants.read'], true);
   });
 
-  it('tells a scope that was not granted from a role that is missing', async () => {
+  it('distinguishes a scope that was not granted from a missing role', async () => {
     world.server.org.changeApp(world.server.reader.id, {
       orgScopes: ALL_SCOPES.filter((scope) => scope !== 'okta.logs.read'),
     });
@@ -164,7 +164,7 @@ describe('checkAccess', () => {
     expect(await check()).toMatchObject({ 'okta.apps.read': true, READ_ONLY_ADMIN: false });
   });
 
-  it('throws where Okta cannot be asked, for that says nothing of permissions', async () => {
+  it('fails if Okta cannot be reached, because that says nothing about permissions', async () => {
     world.server.remaining = 0;
     await expect(check()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_RATE_LIMITED' });
   });
@@ -173,10 +173,13 @@ describe('checkAccess', () => {
 describe('the address of an org', () => {
   it.each([
     [{ issuer: 'https://acme.okta.com' }, /custom authorization server/],
-    [{ issuer: 'https://acme.okta.com/oauth2/default', org: 'https://acme.okta.com/admin' }, /looks like/],
+    [
+      { issuer: 'https://acme.okta.com/oauth2/default', org: 'https://acme.okta.com/admin' },
+      /must be the address of/,
+    ],
     [{ issuer: 'http://acme.okta.com/oauth2/default' }, /plain http/],
-    [{ issuer: 'https://a:b@acme.okta.com/oauth2/default' }, /no user name or password/],
-  ])('that cannot be right is refused: %j', (options, message) => {
+    [{ issuer: 'https://a:b@acme.okta.com/oauth2/default' }, /must not contain a user name or password/],
+  ])('is refused if it is impossible: %j', (options, message) => {
     expect(() => world.open(options)).toThrow(message);
   });
 });

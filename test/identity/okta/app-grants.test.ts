@@ -28,12 +28,12 @@ describe('what an app may obtain', () => {
     for (const name of ['orders:read', 'orders:write']) world.server.org.addScope(world.mesh.id, name);
   });
 
-  it('is every custom scope where a rule for all clients says *, and none of those that say who a person is', async () => {
+  it('is every custom scope if a rule for all clients says *, and no OpenID Connect scope', async () => {
     rule(['ALL_CLIENTS'], { scopes: ['*'] });
     expect(await grantsOf(app().id)).toEqual([`${API} orders:read`, `${API} orders:write`]);
   });
 
-  it('is what any rule of any policy lets it have, and the shortest of their lifetimes', async () => {
+  it('is what any rule of any policy allows, with the shortest lifetime', async () => {
     const client = app();
     rule([client.id], { scopes: ['orders:read'], lifetimeMinutes: 90 });
     rule(['ALL_CLIENTS', 'another'], { scopes: ['orders:write'], lifetimeMinutes: 15 });
@@ -42,7 +42,7 @@ describe('what an app may obtain', () => {
     expect(read?.accessTokenLifetimeSeconds).toBe(900);
   });
 
-  it('takes no lifetime from a rule that gives it nothing', async () => {
+  it('does not have the lifetime of a rule that allows nothing', async () => {
     const client = app();
     rule([client.id], { scopes: ['orders:read'], lifetimeMinutes: 90 });
     rule([client.id], { scopes: ['openid'], lifetimeMinutes: 5 });
@@ -51,7 +51,7 @@ describe('what an app may obtain', () => {
     expect(read?.accessTokenLifetimeSeconds).toBe(5400);
   });
 
-  it('is nothing by a policy for others, by what is inactive, or by a scope that is gone', async () => {
+  it('does not come from a policy for others, inactive parts, or a deleted scope', async () => {
     const client = app();
     rule(['another'], { scopes: ['orders:read'] });
     rule([client.id], { scopes: ['orders:read'], status: 'INACTIVE' });
@@ -61,7 +61,7 @@ describe('what an app may obtain', () => {
     expect(await grantsOf(client.id)).toEqual([]);
   });
 
-  it('is nothing at a server that is inactive', async () => {
+  it('is nothing at an inactive server', async () => {
     rule(['ALL_CLIENTS'], {});
     const client = app();
     expect(await grantsOf(client.id)).toHaveLength(2);
@@ -69,7 +69,7 @@ describe('what an app may obtain', () => {
     expect(await grantsOf(client.id)).toEqual([]);
   });
 
-  it('in the name of people counts where the rule is for everyone and the app has its grant type', async () => {
+  it('for people counts if the rule is for everyone and the app has its grant type', async () => {
     rule(['ALL_CLIENTS'], { scopes: ['orders:read'], grantTypes: ['authorization_code'] });
     rule(['ALL_CLIENTS'], {
       scopes: ['orders:write'],
@@ -83,25 +83,22 @@ describe('what an app may obtain', () => {
   it.each([
     ['users', { users: ['00umallory'], groups: [] }],
     ['groups', { users: [], groups: ['00gcontractors'] }],
-  ])(
-    'in the name of people counts for nothing where the rule is for everyone but some %s',
-    async (_, excluded) => {
-      rule(['ALL_CLIENTS'], { scopes: ['orders:read'], grantTypes: ['authorization_code'], excluded });
-      rule(['ALL_CLIENTS'], {
-        scopes: ['orders:write'],
-        grantTypes: ['authorization_code'],
-        excluded: { users: [], groups: [] },
-      });
-      expect(await grantsOf(app(['authorization_code']).id)).toEqual([`${API} orders:write`]);
-    },
-  );
+  ])('for people does not count if the rule is for everyone except some %s', async (_, excluded) => {
+    rule(['ALL_CLIENTS'], { scopes: ['orders:read'], grantTypes: ['authorization_code'], excluded });
+    rule(['ALL_CLIENTS'], {
+      scopes: ['orders:write'],
+      grantTypes: ['authorization_code'],
+      excluded: { users: [], groups: [] },
+    });
+    expect(await grantsOf(app(['authorization_code']).id)).toEqual([`${API} orders:write`]);
+  });
 
-  it('for itself asks nothing about people', async () => {
+  it('for itself does not depend on people', async () => {
     rule(['ALL_CLIENTS'], { scopes: ['orders:read'], people: [] });
     expect(await grantsOf(app().id)).toEqual([`${API} orders:read`]);
   });
 
-  it('for itself is no scope that a person must consent to, and none whose kind of consent is not known', async () => {
+  it('for itself includes no scope that needs consent, and none with an unknown kind of consent', async () => {
     // https://developer.okta.com/docs/guides/request-user-consent: Block services from requesting this scope.
     const { org } = world.server;
     for (const consent of ['FLEXIBLE', 'REQUIRED', 'BY_POST'])
@@ -113,7 +110,7 @@ describe('what an app may obtain', () => {
     expect(await grantsOf(app(flows).id)).toEqual([...ofAll, `${API} required`]);
   });
 
-  it('has no lifetime from a rule for client credentials whose only scope a person must consent to', async () => {
+  it('has no lifetime from a client credentials rule whose only scope needs consent', async () => {
     world.server.org.addScope(world.mesh.id, 'asked', 'REQUIRED');
     const client = app();
     rule([client.id], { scopes: ['asked'], lifetimeMinutes: 5 });
@@ -122,7 +119,7 @@ describe('what an app may obtain', () => {
     expect(read).toMatchObject({ grants: [{ name: 'orders:read' }], accessTokenLifetimeSeconds: 5400 });
   });
 
-  it('belongs to the server as the configuration names it: by id, issuer or audience', async () => {
+  it('belongs to the server by its configured name: ID, issuer or audience', async () => {
     rule(['ALL_CLIENTS'], { scopes: ['orders:read'] });
     const other = world.server.org.addServer('api://other');
     world.server.org.addScope(other.id, 'orders:read');
@@ -137,7 +134,7 @@ describe('what an app may obtain', () => {
     ]);
   });
 
-  it('is refused where a name of the configuration fits several servers', async () => {
+  it('is refused if a configured name matches several servers', async () => {
     world.server.org.addServer(API);
     await expect(directoryOf().readAll(signal)).rejects.toMatchObject({
       code: 'ERR_DIRECTORY_INCOMPLETE',
@@ -145,7 +142,7 @@ describe('what an app may obtain', () => {
     });
   });
 
-  it('is nothing at a server that was deleted, which is told once', async () => {
+  it('is nothing at a deleted server, which is logged once', async () => {
     const warnings: unknown[] = [];
     const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
     rule(['ALL_CLIENTS'], {});
@@ -159,7 +156,7 @@ describe('what an app may obtain', () => {
     expect(warnings).toEqual([{ provider: 'main', api: API }]);
   });
 
-  it('of Okta itself is what an administrator granted, where the org is one of the APIs', async () => {
+  it('of Okta itself is what an administrator granted, if the org is one of the APIs', async () => {
     const org = world.server.address;
     const client = world.server.org.addApp({ orgScopes: ['okta.users.read', 'okta.groups.manage'] });
     expect(await grantsOf(client.id)).toEqual([]);

@@ -24,7 +24,7 @@ const json =
   };
 
 describe('an app', () => {
-  it('shows its label, its type, and what its profile says in text', async () => {
+  it('shows its label, its type, and the texts of its profile', async () => {
     const { id } = world.server.org.addApp({
       label: 'Web shop',
       applicationType: 'web',
@@ -67,7 +67,7 @@ describe('an app', () => {
     expect(await directoryOf().read('clientId', id, signal)).toMatchObject({ enabled });
   });
 
-  it('that is no OAuth client is none here, alone or among all', async () => {
+  it('that is no OAuth client is not shown, in single and complete reads', async () => {
     const console = world.server.org.shown.apps.find(({ clientId }) => clientId === undefined);
     const directory = directoryOf();
     expect(await directory.read('internalId', console?.id ?? '', signal)).toBeUndefined();
@@ -95,7 +95,7 @@ describe('an app', () => {
     ]);
   });
 
-  it('is found by one request where its client id is its id, and by the list where it is not', async () => {
+  it('is found by one request if its client ID is its ID, and by the list otherwise', async () => {
     const app = world.server.org.addApp();
     world.server.org.addApp({ clientId: 'chosen' });
     const directory = directoryOf();
@@ -109,7 +109,7 @@ describe('an app', () => {
 });
 
 describe('a read of all apps', () => {
-  it('asks for pages of 200, follows their links, and counts its requests', async () => {
+  it('reads pages of 200, follows their links, and counts its requests', async () => {
     for (let at = 0; at < 25; at++) world.server.org.addApp();
     world.server.pageLimit = 10;
     const { clients, requests } = await directoryOf().readAll(signal);
@@ -155,7 +155,7 @@ describe('a read of all apps', () => {
       'ERR_DIRECTORY_INCOMPLETE',
     ],
     ['is moved', () => json(302, {}, { location: 'https://evil.example/' }), 'ERR_DIRECTORY_INCOMPLETE'],
-  ])('is refused whole where the answer %s', async (_, fault, code) => {
+  ])('is refused as a whole if the answer %s', async (_, fault, code) => {
     const directory = directoryOf();
     await directory.readAll(signal);
     world.server.fault = fault();
@@ -164,7 +164,7 @@ describe('a read of all apps', () => {
     await expect(directory.readAll(signal)).resolves.toBeDefined();
   });
 
-  it('is refused where a page repeats an app', async () => {
+  it('is refused if a page repeats an app', async () => {
     for (let at = 0; at < 3; at++) world.server.org.addApp();
     world.server.pageLimit = 3;
     world.server.fault = (url) => {
@@ -175,7 +175,7 @@ describe('a read of all apps', () => {
     await expect(directoryOf().readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
   });
 
-  it('is refused where the app that reads is not among them, as with a role over some apps alone', async () => {
+  it('is refused if the app of scopemesh is not in the list, as with a role for some apps', async () => {
     const app = world.server.org.addApp();
     const directory = directoryOf();
     const seen = (await directory.read('clientId', app.id, signal)) !== undefined;
@@ -186,7 +186,7 @@ describe('a read of all apps', () => {
     await expect(directory.readAll(signal)).rejects.toThrow(/Read-Only Administrator/);
   });
 
-  it('is refused where no authorization server is in the list, as with a role that may see none', async () => {
+  it('is refused if no authorization server is in the list, as with a role without any', async () => {
     const app = world.server.org.addApp();
     const directory = directoryOf();
     await directory.readAll(signal);
@@ -195,7 +195,7 @@ describe('a read of all apps', () => {
     await expect(directory.read('clientId', app.id, signal)).rejects.toThrow(/Read-Only Administrator/);
   });
 
-  it('is refused where one authorization server cannot be read', async () => {
+  it('is refused if one authorization server cannot be read', async () => {
     const path = `/api/v1/authorizationServers/${world.mesh.id}/policies`;
     world.server.fault = json(503, {}, {}, path);
     await expect(directoryOf().readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
@@ -203,7 +203,7 @@ describe('a read of all apps', () => {
 });
 
 describe('an app that is not found', () => {
-  it('is gone only if Okta says so in its own words', async () => {
+  it('is deleted only if Okta itself says so', async () => {
     const app = world.server.org.addApp();
     const directory = directoryOf();
     await directory.readAll(signal);
@@ -220,7 +220,7 @@ describe('an app that is not found', () => {
     expect(await directory.read('internalId', app.id, signal)).toBeUndefined();
   });
 
-  it('is not gone while the app that reads is not seen either', async () => {
+  it('is not deleted if the app of scopemesh is not found either', async () => {
     const app = world.server.org.addApp();
     const directory = directoryOf();
     await directory.readAll(signal);
@@ -236,7 +236,7 @@ describe('an app that is not found', () => {
     });
   });
 
-  it('is shown as it was while Okta answers with old state, and as it is afterwards', async () => {
+  it('is shown in its old state while Okta returns that, and in its new state afterwards', async () => {
     const app = world.addClient({}, ['orders:read']);
     const directory = directoryOf();
     world.server.org.lag();
@@ -248,7 +248,7 @@ describe('an app that is not found', () => {
 });
 
 describe('many reads at once', () => {
-  it('ask for the policies together, and none gets an answer older than its question', async () => {
+  it('share one read of the policies, and none gets an answer older than its request', async () => {
     const apps = Array.from({ length: 20 }, () => world.addClient({}, ['orders:read']));
     const directory = directoryOf();
     const before = world.server.count('/policies?') + world.server.count('/policies ');
@@ -264,7 +264,7 @@ describe('many reads at once', () => {
 });
 
 describe('an API token', () => {
-  it('reads as well, without any OAuth', async () => {
+  it('can read too, without OAuth', async () => {
     const app = world.addClient({}, ['orders:read']);
     const directory = directoryOf({ credentials: { apiToken: new Secret(world.server.apiToken) } });
     const { clients } = await directory.readAll(signal);

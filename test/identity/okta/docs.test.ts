@@ -24,14 +24,14 @@ describe('docs/providers/okta.md', async () => {
     return found.content;
   };
 
-  it('subscribes its hook to every type that Okta can send and that matters', () => {
+  it('subscribes its hook to every relevant type that Okta can send', () => {
     const types = [...block('eventHooks').matchAll(/"([a-z0-9_]+(?:\.[a-z0-9_]+)+)"/g)].map(
       ([, type]) => type,
     );
     expect(types.filter((type) => type !== '1.0.0').sort()).toEqual([...HOOK_TYPES].sort());
   });
 
-  it('makes a key of which scopemesh takes the one half and Okta the other', async () => {
+  it('creates a key with one half for scopemesh and the other for Okta', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'scopemesh-okta-'));
     try {
       await run('sh', ['-ec', block('openssl genpkey')], { cwd: directory });

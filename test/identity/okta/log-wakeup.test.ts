@@ -8,47 +8,47 @@ const isSettled = async (promise: Promise<void>): Promise<boolean> =>
     new Promise<false>((resolve) => setImmediate(() => resolve(false))),
   ]);
 
-it('of one hook has the log read at once and once more, since the log may be a little behind', async () => {
+it('of one hook reads the log at once and once more, because the log may be a little behind', async () => {
   const clock = createMovableClock();
-  const news = createLogWakeup(clock);
+  const wakeup = createLogWakeup(clock);
   const { signal } = new AbortController();
-  const first = news.wait(signal);
+  const first = wakeup.wait(signal);
   expect(await isSettled(first)).toBe(false);
-  news.tell();
+  wakeup.wake();
   await first;
-  const second = news.wait(signal);
+  const second = wakeup.wait(signal);
   expect(await isSettled(second)).toBe(false);
   clock.advance(3_000);
   await second;
-  const third = news.wait(signal);
+  const third = wakeup.wait(signal);
   clock.advance(3_600_000);
   expect(await isSettled(third)).toBe(false);
 });
 
-it('of many hooks has the log read every second at most', async () => {
+it('of many hooks reads the log at most once a second', async () => {
   const clock = createMovableClock();
-  const news = createLogWakeup(clock);
+  const wakeup = createLogWakeup(clock);
   const { signal } = new AbortController();
-  news.tell();
-  await news.wait(signal);
-  const next = news.wait(signal);
-  for (let times = 0; times < 100; times++) news.tell();
+  wakeup.wake();
+  await wakeup.wait(signal);
+  const next = wakeup.wait(signal);
+  for (let times = 0; times < 100; times++) wakeup.wake();
   clock.advance(700);
   expect(await isSettled(next)).toBe(false);
   clock.advance(400);
   await next;
 });
 
-it('that come while nobody waits are kept', async () => {
-  const news = createLogWakeup(createMovableClock());
-  news.tell();
-  await news.wait(new AbortController().signal);
+it('are kept while nothing waits for them', async () => {
+  const wakeup = createLogWakeup(createMovableClock());
+  wakeup.wake();
+  await wakeup.wait(new AbortController().signal);
 });
 
-it('ends with the reason of its signal', async () => {
-  const news = createLogWakeup(createMovableClock());
+it('rejects with the reason of its signal', async () => {
+  const wakeup = createLogWakeup(createMovableClock());
   const stop = new AbortController();
-  const waiting = news.wait(stop.signal);
+  const waiting = wakeup.wait(stop.signal);
   const reason = new Error('stopping');
   stop.abort(reason);
   await expect(waiting).rejects.toBe(reason);

@@ -30,13 +30,13 @@ describe('the members of a group', () => {
     });
   });
 
-  it('are none where there is no such group, or one whose name differs in case alone', async () => {
+  it('are empty without such a group, or if the name of a group differs only in case', async () => {
     const { org } = world.server;
     org.setMembers(org.addGroup('OnCall').id, [org.addUser('ada@example.com')]);
     expect(await membersOf('oncall', 'nobody')).toEqual({ oncall: [], nobody: [] });
   });
 
-  it('are found whatever characters the name has', async () => {
+  it('are found with any characters in the name', async () => {
     const { org } = world.server;
     const names = ['a "quoted" one', 'back\\slash', 'or profile.name pr', '" or "1" eq "1', 'ü & /'];
     for (const [at, name] of names.entries())
@@ -45,14 +45,14 @@ describe('the members of a group', () => {
       expect(await membersOf(name)).toEqual({ [name]: [`p${at}@example.com`] });
   });
 
-  it('are those of the group that was made in Okta where a directory brought one of the same name', async () => {
+  it('are those of the group that was created in Okta if a directory imported one with the same name', async () => {
     const { org } = world.server;
     org.setMembers(org.addGroup('oncall', 'APP_GROUP').id, [org.addUser('mallory@example.com')]);
     org.setMembers(org.addGroup('oncall').id, [org.addUser('ada@example.com')]);
     expect(await membersOf('oncall')).toEqual({ oncall: ['ada@example.com'] });
   });
 
-  it('are not guessed at where two directories brought groups of one name', async () => {
+  it('are not guessed if two directories imported groups with the same name', async () => {
     world.server.org.addGroup('oncall', 'APP_GROUP');
     world.server.org.addGroup('oncall', 'APP_GROUP');
     await expect(membersOf('oncall')).rejects.toMatchObject({
@@ -61,7 +61,7 @@ describe('the members of a group', () => {
     });
   });
 
-  it('are refused whole where a page fails', async () => {
+  it('are refused as a whole if a page fails', async () => {
     const { org } = world.server;
     world.server.pageLimit = 2;
     const people = ['ada', 'bob', 'cyd'].map((name) => org.addUser(`${name}@example.com`));

@@ -36,7 +36,7 @@ const proven = (events: readonly IdentityEvent[]) => events.filter(({ id }) => i
 const logRequests = () => world.server.requests.filter((line) => line.includes('/api/v1/logs'));
 
 describe('the System Log', () => {
-  it('is read oldest first, from now on, without an end, for the types that matter alone', async () => {
+  it('is read oldest first, from now on, without an end, for the relevant types', async () => {
     await begin();
     const [first = ''] = logRequests();
     const query = new URL(first.split(' ')[1] ?? '', 'http://okta').searchParams;
@@ -49,7 +49,7 @@ describe('the System Log', () => {
     expect(types).toEqual(LOGGED_TYPES);
   });
 
-  it('goes on from where it was, by the links of the answers alone, and shows nothing twice', async () => {
+  it('continues only by the links of the answers, and gives nothing twice', async () => {
     await begin();
     expect((await next()).events).toEqual([]);
     const app = world.server.org.addApp();
@@ -67,7 +67,7 @@ describe('the System Log', () => {
     ).toBe(true);
   });
 
-  it('goes on behind an entry with a name that is none', async () => {
+  it('continues after an entry with an invalid name', async () => {
     await begin();
     const { log } = world.server.org;
     const displayName = 'x'.repeat(5_000);
@@ -76,7 +76,7 @@ describe('the System Log', () => {
     expect(proven((await next()).events)).toHaveLength(2);
   });
 
-  it('goes on behind an entry that cannot be read: it is refused by name, and everything is compared', async () => {
+  it('continues after an entry that cannot be parsed: it is refused by ID, and everything is compared', async () => {
     await begin();
     const { log } = world.server.org;
     const odd = log.write('user.session.clear', [], { published: 'yesterday' });
@@ -85,19 +85,19 @@ describe('the System Log', () => {
     const { events, rejected = [], gap } = await next();
     expect(proven(events)).toHaveLength(1);
     expect(rejected).toMatchObject([{ code: 'ERR_EVENT_INVALID' }, { code: 'ERR_EVENT_INVALID' }]);
-    expect(rejected[0]?.message).toMatch(new RegExp(`${odd.uuid}.*end them once more`));
+    expect(rejected[0]?.message).toMatch(new RegExp(`${odd.uuid}.*end them again`));
     expect(rejected[1]?.message).toMatch(/without a uuid/);
     expect(gap).toBe(true);
     expect(await next()).toMatchObject({ events: [], rejected: [], gap: false });
   });
 
-  it('is taken up from now on where its first entries cannot be read, and everything is compared', async () => {
+  it('starts from now if its first entries cannot be parsed, and everything is compared', async () => {
     world.server.org.log.write('user.session.clear', [], { target: 'everybody' });
     expect(await next()).toMatchObject({ rejected: [{ code: 'ERR_EVENT_INVALID' }], gap: true });
     expect(await next()).toMatchObject({ events: [], gap: false });
   });
 
-  it('is read whole where an entry is about more people than any before', async () => {
+  it('is read completely if an entry is about more people than any before', async () => {
     await begin();
     const people = Array.from({ length: 1_500 }, (_, at) => ({
       id: `00u${at}`,
@@ -110,7 +110,7 @@ describe('the System Log', () => {
     expect(proven(events).flatMap(({ orders }) => orders)).toHaveLength(1_500);
   });
 
-  it('reads several pages at once, and says when there is more', async () => {
+  it('reads several pages at once, and says if there are more', async () => {
     await begin();
     for (let at = 0; at < 64; at++) world.server.org.addApp();
     const first = await next();
@@ -120,7 +120,7 @@ describe('the System Log', () => {
     expect(new Set([...first.events, ...second.events].map(({ id }) => id)).size).toBe(64);
   });
 
-  it('that has expired behind the cursor is a gap, and is read on from there', async () => {
+  it('that expired before the cursor is a gap, and is read from there', async () => {
     await begin();
     world.clock.advance(91 * DAY_MS);
     const { gap } = await next();
@@ -128,7 +128,7 @@ describe('the System Log', () => {
     expect((await next()).gap).toBe(false);
   });
 
-  it('whose cursor Okta does not know any more is a gap, and is read again from where the cursor was', async () => {
+  it('with a cursor that Okta does not know any more is a gap, and is read again from that time', async () => {
     await begin();
     world.server.org.log.expire();
     const app = world.server.org.addApp();
@@ -142,7 +142,7 @@ describe('the System Log', () => {
     'nonsense',
     '{}',
     JSON.stringify({ next: 'https://evil.example/api/v1/logs?after=1', at: Date.now(), types: 'x' }),
-  ])('with a cursor of another making is a gap: %s', async (text) => {
+  ])('with a cursor of another version is a gap: %s', async (text) => {
     cursor = text;
     expect((await next()).gap).toBe(true);
     expect((await next()).gap).toBe(false);
@@ -164,7 +164,7 @@ describe('the System Log', () => {
     };
   };
 
-  it('is refused where the answer does not say where to go on, or to elsewhere, or is none', async () => {
+  it('is refused if the answer has no link, a link to elsewhere, or is no list', async () => {
     await begin();
     const before = cursor;
     const { address } = world.server;
@@ -183,7 +183,7 @@ describe('the System Log', () => {
     }
   });
 
-  it('that is limited says how long to wait', async () => {
+  it('states how long to wait if it is rate limited', async () => {
     await begin();
     world.server.remaining = 0;
     await expect(next()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_RATE_LIMITED' });
@@ -222,7 +222,7 @@ describe('an entry of the log', () => {
     });
   });
 
-  it('about a deleted app that nobody has read is an order, and asks for the comparison of everything', async () => {
+  it('about a deleted unknown app is an order, and leads to a complete comparison', async () => {
     const fresh = world.server.org.addApp({ status: 'INACTIVE' });
     world.server.org.deleteApp(fresh.id);
     const { triggers, orders } = await one();
@@ -235,14 +235,14 @@ describe('an entry of the log', () => {
     expect(orders[0]).not.toHaveProperty('clientId');
   });
 
-  it('about a client that is named by its client id leads to the same client', async () => {
+  it('about a client that is named by its client ID leads to the same client', async () => {
     world.server.org.log.write('app.oauth2.client.lifecycle.deactivate', [
       { id: 'web-app', type: 'PublicClientApp' },
     ]);
     expect((await one()).orders).toMatchObject([{ kind: 'client-disabled', clientId: 'web-app' }]);
   });
 
-  it('about what failed changes nothing', async () => {
+  it('about a failed operation has no effect', async () => {
     const target = [{ id: app().id, type: 'AppInstance' }];
     world.server.org.log.write('application.lifecycle.deactivate', target, {
       outcome: { result: 'FAILURE' },
@@ -258,7 +258,7 @@ describe('an entry of the log', () => {
     ]);
   });
 
-  it('about a policy for all clients is a hint alone: what it takes away stays with the mass guard', async () => {
+  it('about a policy for all clients is only a hint: the mass guard decides what it takes away', async () => {
     const { org } = world.server;
     const policy = org.addPolicy(world.mesh.id, ['ALL_CLIENTS']);
     await parts.directory.readAll(signal);
@@ -294,7 +294,7 @@ describe('an entry of the log', () => {
     );
   });
 
-  it('about a password that was set has the members read, since whoever set it may be active again', async () => {
+  it('about a new password leads to a read of the members, because the user may be active again', async () => {
     world.server.org.addUser('ada@example.com', 'PASSWORD_EXPIRED');
     world.server.org.setUserStatus('ada@example.com', 'ACTIVE', 'user.account.update_password');
     const { events } = await next();
@@ -304,7 +304,7 @@ describe('an entry of the log', () => {
     expect(events[0]?.triggers[0]).not.toHaveProperty('evidence');
   });
 
-  it('about cleared sessions ends them, and asks nobody about groups', async () => {
+  it('about cleared sessions ends them, without a read of groups', async () => {
     world.server.org.addUser('ada@example.com');
     world.server.org.clearSessions('ada@example.com');
     const { triggers, orders } = await one();
@@ -312,7 +312,7 @@ describe('an entry of the log', () => {
     expect(orders).toMatchObject([{ kind: 'session-revoked', subject: 'ada@example.com' }]);
   });
 
-  it('about one who left a group is evidence about that person, and not about the whole group', async () => {
+  it('about a person who left a group is evidence about that person only', async () => {
     const { org } = world.server;
     const ada = org.addUser('ada@example.com');
     const group = org.addGroup('oncall');
@@ -324,7 +324,7 @@ describe('an entry of the log', () => {
     expect(triggers[0]?.evidence?.[0]).not.toHaveProperty('groups');
   });
 
-  it('is the same hint under the same id as a hook brings, and its proof is known by another', async () => {
+  it('is the same hint under the same ID as from a hook, with the proof under another ID', async () => {
     world.server.org.setStatus(app().id, 'INACTIVE');
     const { events } = await next();
     const uuid = world.server.org.log.events.at(-1)?.uuid;
@@ -335,10 +335,10 @@ describe('an entry of the log', () => {
 });
 
 describe('the types of events', () => {
-  it('that a hook is subscribed to are all asked for in the log as well', () => {
+  it('of a hook are all read from the log too', () => {
     expect(HOOK_TYPES.filter((type) => !LOGGED_TYPES.includes(type))).toEqual([]);
   });
-  it('leave to the log what Okta sends by no hook', () => {
+  it('that Okta does not send by hook are read only from the log', () => {
     for (const type of [
       'oauth2.scope.deleted',
       'oauth2.as.deactivated',

@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { RejectedEvent } from '../../../src/errors.js';
 import { LOGGED_TYPES } from '../../../src/identity/okta/event-types.js';
-import { createOktaNames } from '../../../src/identity/okta/names.js';
+import { OktaNames } from '../../../src/identity/okta/names.js';
 import { createOktaSource } from '../../../src/identity/okta/webhook.js';
 import type { RawRequest } from '../../../src/identity/source.js';
 import { Secret } from '../../../src/model/secret.js';
 import { shape, type Wire } from '../../support/okta/shapes.js';
 
 const SECRET = 'Basic dXNlcjpwYXNz';
-const options = { provider: 'main', secrets: [new Secret(SECRET)], names: createOktaNames() };
+const options = { provider: 'main', secrets: [new Secret(SECRET)], names: new OktaNames() };
 const source = createOktaSource(options);
 
 const get = (headers: Readonly<Record<string, string>>): RawRequest => ({
@@ -41,7 +41,7 @@ const received = async (request: RawRequest) => {
 };
 
 describe('the one-time verification', () => {
-  it('is answered with its challenge, and with nothing else', async () => {
+  it('is answered with only its challenge', async () => {
     const reception = await source.receive(get({ 'x-okta-verification-challenge': 'a-challenge_0123' }));
     expect(reception).toEqual({
       kind: 'reply',
@@ -52,7 +52,7 @@ describe('the one-time verification', () => {
   });
 
   it.each([undefined, '', 'two words', '<script>\n', 'x'.repeat(513)])(
-    'is refused for what is no challenge: %s',
+    'is refused without a valid challenge: %s',
     async (text) => {
       const headers: Record<string, string> =
         text === undefined ? {} : { 'x-okta-verification-challenge': text };
@@ -60,7 +60,7 @@ describe('the one-time verification', () => {
     },
   );
 
-  it('proves nothing: a challenge opens no way for an event without the secret', async () => {
+  it('proves nothing: an event after it still needs the secret', async () => {
     const request = post([event('application.lifecycle.update')]);
     const headers = { 'x-okta-verification-challenge': 'abc', authorization: 'another' };
     await expect(source.receive({ ...request, headers })).rejects.toMatchObject({ code: 'ERR_SIGNATURE' });
@@ -68,14 +68,14 @@ describe('the one-time verification', () => {
 });
 
 describe('an event hook', () => {
-  it('is a hint whatever it says, and never an order', async () => {
+  it('is always a hint and never an order', async () => {
     const events = await received(post(LOGGED_TYPES.map((type) => event(type))));
     expect(events).toHaveLength(LOGGED_TYPES.length);
     expect(events.flatMap(({ orders }) => orders)).toEqual([]);
     expect(events.every(({ triggers }) => triggers.every(({ order }) => order === undefined))).toBe(true);
   });
 
-  it('is evidence while it is fresh, and a mere hint once it may be a replay', async () => {
+  it('is evidence while it is recent, and only a hint once it may be a replay', async () => {
     const sent = { ...post([event('application.lifecycle.deactivate')]) };
     const evidence = async (receivedAt: string) =>
       (await received({ ...sent, receivedAt })).flatMap(({ triggers }) => triggers[0]?.evidence ?? []);
@@ -85,7 +85,7 @@ describe('an event hook', () => {
     expect(await evidence('2026-01-08T00:00:05.000Z')).toEqual([]);
   });
 
-  it('may carry several events, each under its own uuid', async () => {
+  it('may contain several events, each with its own uuid', async () => {
     const two = [event('application.lifecycle.update'), event('group.user_membership.add')];
     expect((await received(post(two))).map(({ id }) => id)).toEqual([
       'u-application-lifecycle-update',
@@ -93,7 +93,7 @@ describe('an event hook', () => {
     ]);
   });
 
-  it('of a type that means nothing here is accepted, and does nothing', async () => {
+  it('of an unknown type is accepted and ignored', async () => {
     const [only] = await received(post([event('user.session.start')]));
     expect(only).toMatchObject({ triggers: [], orders: [] });
   });
@@ -105,9 +105,9 @@ describe('an event hook', () => {
     ['a type that is no text', { eventType: 7 }],
     ['targets that are none', { target: 'everybody' }],
     ['a form that is none', { target: [7] }],
-  ])('with %s is refused, those beside it are taken, and the log is read', async (_, fields) => {
+  ])('with %s is refused, the other events are accepted, and the log is read', async (_, fields) => {
     const told = vi.fn();
-    const hook = createOktaSource({ ...options, news: { tell: told, wait: async () => {} } });
+    const hook = createOktaSource({ ...options, wakeup: { wake: told, wait: async () => {} } });
     const good = event('application.lifecycle.update');
     const reception = await hook.receive(post([{ ...good, ...fields }, good]));
     expect(reception).toMatchObject({
@@ -127,7 +127,7 @@ describe('an event hook', () => {
     ],
     ['has no list of events', shape('event-hook', { data: { events: 'all' } })],
     ['has no event', shape('event-hook', { data: { events: [] } })],
-  ])('whose body %s is refused whole', async (_, body) => {
+  ])('with a body that %s is refused as a whole', async (_, body) => {
     const request = { ...post([]), body: new TextEncoder().encode(JSON.stringify(body)) };
     await expect(source.receive(request)).rejects.toMatchObject({ status: 400 });
   });
@@ -136,13 +136,13 @@ describe('an event hook', () => {
     ['login,email', 1],
     ['mobilePhone', 0],
     [undefined, 1],
-  ])('about the attributes %s of a profile leads to %i looks', async (changedAttributes, looks) => {
+  ])('about the profile attributes %s leads to %i reads', async (changedAttributes, looks) => {
     const debugContext = { debugData: { changedAttributes } };
     const [only] = await received(post([event('user.account.update_profile', { debugContext })]));
     expect(only?.triggers).toHaveLength(looks);
   });
 
-  it('with any part of it changed is taken or refused, and nothing else', async () => {
+  it('with any change is accepted or refused, and never fails otherwise', async () => {
     const authentic = JSON.stringify(
       shape('event-hook', { data: { events: [event('application.lifecycle.deactivate')] } }),
     );
@@ -158,7 +158,7 @@ describe('an event hook', () => {
     );
   });
 
-  it('about an app whose id could not be one leads to no such client', async () => {
+  it('about an app with an impossible ID leads to no such client', async () => {
     const odd = event('application.lifecycle.update', {
       target: [{ id: '../../users', type: 'AppInstance' }],
     });

@@ -16,8 +16,8 @@ const claims = (rest: Record<string, unknown> = {}) =>
 const sign = (payload: object | Uint8Array, header: Record<string, unknown> = {}) =>
   receiver.transmitter.signers[0]?.sign(payload, header) ?? '';
 
-describe('what nobody should send', () => {
-  it('is refused, however a set is changed', async () => {
+describe('an invalid set', () => {
+  it('is refused after any change', async () => {
     const set = sign(claims());
     const changes = fc.array(
       fc.record({
@@ -47,7 +47,7 @@ describe('what nobody should send', () => {
     );
   });
 
-  it('is an event or a refusal, whatever the transmitter itself signs', async () => {
+  it('is an event or a refusal, whatever the transmitter signs', async () => {
     const json = fc.jsonValue({ maxDepth: 4 });
     const said = fc.dictionary(
       fc.constantFrom('event_timestamp', 'change_type', 'subject', 'state', 'status', 'claims', '__proto__'),
@@ -88,7 +88,7 @@ describe('what nobody should send', () => {
     );
   });
 
-  it('names nobody, where its subject cannot be read as text, or has no end', async () => {
+  it('has no subject if that is no readable text, or is too long', async () => {
     const deep = `${'{"user":'.repeat(4_500)}{}${'}'.repeat(4_500)}`;
     for (const subject of ['{"format":{"toString":1}}', '{"user":{"format":{"toString":1}}}', deep]) {
       const text = JSON.stringify(claims({ sub_id: 'here' })).replace('"here"', subject);
@@ -97,7 +97,7 @@ describe('what nobody should send', () => {
     }
   });
 
-  it('is refused, whatever stands in a header that the transmitter signs', async () => {
+  it('is refused, whatever is in a header that the transmitter signs', async () => {
     const members = fc.dictionary(
       fc.constantFrom('alg', 'typ', 'kid', 'crit', 'b64', 'jwk', 'zip', 'enc'),
       fc.jsonValue({ maxDepth: 2 }),
@@ -122,7 +122,7 @@ describe('memory', () => {
     return process.memoryUsage().heapUsed / 1024 / 1024;
   };
 
-  it('does not grow with the sets that were received, nor with those that were refused', async () => {
+  it('does not grow with accepted or refused sets', async () => {
     // As long as they may be, so that to remember them would show: ten thousand are 4 MB and more.
     const name = (index: number) => `${index}`.padStart(400, '-');
     const round = async (from: number, to: number) => {

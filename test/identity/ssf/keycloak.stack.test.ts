@@ -126,7 +126,7 @@ async function endEverything(heard: (what: string) => Promise<IdentityEvent>): P
 }
 
 describe('the transmitter of a real Keycloak', () => {
-  it('makes a stream that is polled, proves it and tells of sessions and credentials', async () => {
+  it('creates a polled stream, verifies it, and reports sessions and credentials', async () => {
     const ssf = await receiver('polling', { delivery: 'poll' });
     const seen = new Set<string>();
     let cursor: string | undefined;
@@ -149,7 +149,7 @@ describe('the transmitter of a real Keycloak', () => {
     await endEverything(heard);
   }, 180_000);
 
-  it('pushes to a receiver that answers by the letter', async () => {
+  it('pushes to a receiver that answers as specified', async () => {
     const events: IdentityEvent[] = [];
     const refused: unknown[] = [];
     let ssf: Ssf | undefined;

@@ -25,12 +25,12 @@ const emit = (jti: string, rest: Record<string, unknown> = {}) =>
 const waiting = () => [...receiver.transmitter.waiting.keys()];
 
 describe('events by poll', () => {
-  it('are asked for at once and in a number', async () => {
+  it('are requested at once and in a limited number', async () => {
     await poll();
     expect(receiver.transmitter.polled).toEqual([{ maxEvents: 100, returnImmediately: true }]);
   });
 
-  it('are acknowledged by the poll after the one that brought them, which is made once they are durable', async () => {
+  it('are acknowledged by the next poll, after they are durable', async () => {
     await emit('a');
     await emit('b');
     const first = await poll();
@@ -46,7 +46,7 @@ describe('events by poll', () => {
     expect(waiting()).toEqual(['c']);
   });
 
-  it('come again where nothing was acknowledged, under the same id', async () => {
+  it('come again under the same ID if nothing was acknowledged', async () => {
     await emit('a');
     const first = await poll();
     // The process ended before the cursor was stored.
@@ -55,7 +55,7 @@ describe('events by poll', () => {
     expect(waiting()).toEqual(['a']);
   });
 
-  it('say that there are more, and then that there are none', async () => {
+  it('say whether there are more', async () => {
     receiver.transmitter.mostSets = 2;
     for (const jti of ['a', 'b', 'c']) await emit(jti);
     const first = await poll();
@@ -67,7 +67,7 @@ describe('events by poll', () => {
     expect(waiting()).toEqual([]);
   });
 
-  it('that are forged or for others are given back with their errors and hold up nothing', async () => {
+  it('that are forged or for others are refused with their errors and stop no other', async () => {
     await emit('good');
     await emit('other', { aud: 'https://other.example.com' });
     const { transmitter } = receiver;
@@ -99,7 +99,7 @@ describe('events by poll', () => {
     expect(waiting()).toEqual([]);
   });
 
-  it('are acknowledged where they are dated ahead of the clock here, and not given back for good', async () => {
+  it('are acknowledged if they are from the future, and not refused for ever', async () => {
     await emit('ahead', { iat: Math.floor(receiver.clock.now() / 1000) + 3_600 });
     const first = await poll();
     expect(first).toMatchObject({
@@ -122,7 +122,7 @@ describe('events by poll', () => {
   const signed = (jti: string) =>
     receiver.transmitter.signers[0]?.sign(receiver.transmitter.claims(REVOKED, { jti, sub_id: JANE }));
 
-  it('that are no text, too long, or under a name longer than any are given back, and hold up nothing', async () => {
+  it('that are no text, too long, or under a name that is too long are refused, and stop no other', async () => {
     const name = 'j'.repeat(600);
     answerOnce({ a: {}, b: null, c: 'x'.repeat(70_000), [name]: signed(name), good: signed('good') });
     const first = await poll();
@@ -136,7 +136,7 @@ describe('events by poll', () => {
     });
   });
 
-  it('beyond the number that was asked for stay with the transmitter, and are asked for at once', async () => {
+  it('beyond the requested number stay with the transmitter, and are requested at once', async () => {
     const jtis = Array.from({ length: 101 }, (_, at) => `set-${at}`);
     answerOnce(Object.fromEntries(jtis.map((jti) => [jti, signed(jti)])));
     const first = await poll();
@@ -145,13 +145,13 @@ describe('events by poll', () => {
     expect(JSON.parse(first.cursor).ack).toEqual(jtis.slice(0, 100));
   });
 
-  it('that are all refused are not asked for again and again at once', async () => {
+  it('that are all refused are not requested again and again at once', async () => {
     receiver.transmitter.mostSets = 1;
     for (const jti of ['a', 'b']) receiver.transmitter.waiting.set(jti, 'nonsense');
     expect(await poll()).toMatchObject({ events: [], isMore: false });
   });
 
-  it('are left where they are while the keys cannot be read', async () => {
+  it('stay with the transmitter while the keys cannot be read', async () => {
     await emit('a');
     receiver.transmitter.fault = ({ path }) => (path === '/jwks' ? { status: 503 } : undefined);
     await expect(poll()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
@@ -164,12 +164,12 @@ describe('events by poll', () => {
     ['that it is not allowed', 403, {}, 'ERR_DIRECTORY_DENIED'],
     ['no sets', 200, { moreAvailable: false }, 'ERR_DIRECTORY_INCOMPLETE'],
     ['sets in a list', 200, { sets: [] }, 'ERR_DIRECTORY_INCOMPLETE'],
-  ])('fail as a whole where the answer is %s', async (_, status, json, code) => {
+  ])('fail as a whole if the answer is %s', async (_, status, json, code) => {
     receiver.transmitter.fault = ({ path }) => (path.startsWith('/ssf/poll/') ? { status, json } : undefined);
     await expect(poll()).rejects.toMatchObject({ code });
   });
 
-  it('are found again where the stream was deleted and another made', async () => {
+  it('are found again if the stream was deleted and another created', async () => {
     await poll();
     receiver.transmitter.streams.clear();
     await expect(poll()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
@@ -181,7 +181,7 @@ describe('events by poll', () => {
 });
 
 describe('the credentials', () => {
-  it('may be a client’s, whose token is got again when it is refused', async () => {
+  it('may be a client’s, with a new access token when one is refused', async () => {
     const { transmitter } = receiver;
     const client = {
       clientId: 'scopemesh',
@@ -197,7 +197,7 @@ describe('the credentials', () => {
     expect(transmitter.seen.filter((each) => each === 'POST /token')).toHaveLength(2);
   });
 
-  it('that stay and are refused are told as such', async () => {
+  it('that are constant and refused are reported as refused', async () => {
     receiver.transmitter.fault = ({ path }) => (path.startsWith('/ssf/poll/') ? { status: 401 } : undefined);
     await expect(poll()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_DENIED', retriable: false });
   });

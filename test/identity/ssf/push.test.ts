@@ -46,20 +46,20 @@ describe('a set that is pushed', () => {
     expect((await receiver.push(revoked())).orders).toHaveLength(1);
   });
 
-  it('may be for several audiences, of which one is ours', async () => {
+  it('may be for several audiences, one of which is ours', async () => {
     const event = await receiver.push(
       revoked({ aud: ['https://other.example.com', 'https://scopemesh.example.com'] }),
     );
     expect(event.orders).toHaveLength(1);
   });
 
-  it('may name its type in full, in any case, and the content with parameters', async () => {
+  it('may have its type in full, in any case, and a content type with parameters', async () => {
     const set = sign(revoked(), { typ: 'application/SecEvent+JWT' });
     const headers = { 'content-type': 'Application/SecEvent+JWT; charset=utf-8' };
     expect((await receiver.push(set, headers)).orders).toHaveLength(1);
   });
 
-  it('of a key without an id is verified by each key that could have signed it', async () => {
+  it('without a key ID is verified by each key that may have signed it', async () => {
     const signers = [createSigner('a'), createSigner('b')];
     receiver.transmitter.signers = signers;
     const set = signers[1]?.sign(revoked(), { kid: undefined }) ?? '';
@@ -83,7 +83,7 @@ describe('invalid_request', () => {
     ['another type: an access token', () => sign(revoked(), { typ: 'at+jwt' })],
     ['no type', () => sign(revoked(), { typ: undefined })],
     ['an extension that must be understood', () => sign(revoked(), { crit: ['b64'], b64: false })],
-  ])('is told for %s', async (_, set) => {
+  ])('is the answer to %s', async (_, set) => {
     expect(await refusalOf(set())).toMatchObject(refused('invalid_request', 'ERR_SIGNATURE'));
   });
 
@@ -100,11 +100,11 @@ describe('invalid_request', () => {
     ['events in a list', { events: [REVOKED] }],
     ['an event that is no object', { events: { [`${CAEP}session-revoked`]: true } }],
     ['many events', { events: Object.fromEntries([...Array(9)].map((_, index) => [`urn:${index}`, {}])) }],
-  ])('is told for a set with %s', async (_, rest) => {
+  ])('is the answer to a set with %s', async (_, rest) => {
     expect(await refusalOf(revoked(rest))).toMatchObject(refused('invalid_request', 'ERR_EVENT_INVALID'));
   });
 
-  it('is told for another content type', async () => {
+  it('is the answer to another content type', async () => {
     const set = sign(revoked());
     for (const type of ['application/jwt', 'application/json', '']) {
       expect(await refusalOf(set, { 'content-type': type })).toMatchObject(
@@ -113,7 +113,7 @@ describe('invalid_request', () => {
     }
   });
 
-  it('is told with 413 for a set longer than any', async () => {
+  it('is the answer, with 413, to a set that is too long', async () => {
     const refusal = await refusalOf(revoked({ filler: 'x'.repeat(70_000) }));
     expect(refusal).toMatchObject({ status: 413, answer: { err: 'invalid_request' } });
   });
@@ -155,11 +155,11 @@ describe('invalid_key', () => {
         return `${head}.${sign(revoked({ sub_id: { ...JANE, sub: 'john' } })).split('.')[1]}.${seal}`;
       },
     ],
-  ])('is told for %s', async (_, set) => {
+  ])('is the answer to %s', async (_, set) => {
     expect(await refusalOf(set())).toMatchObject(refused('invalid_key', 'ERR_SIGNATURE'));
   });
 
-  it('is told for a signature in another spelling, which would be the same to a lenient reader', async () => {
+  it('is the answer to a signature in another spelling, which a lenient reader would accept', async () => {
     const set = sign(revoked());
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const last = alphabet.indexOf(set.at(-1) ?? '');
@@ -173,13 +173,13 @@ describe('invalid_key', () => {
 });
 
 describe('invalid_issuer', () => {
-  it('is told for a set of another issuer, without asking anybody for keys', async () => {
+  it('is the answer to a set of another issuer, without a request for keys', async () => {
     const set = createSigner('key-1').sign(revoked({ iss: 'https://other.example.com' }));
     expect(await refusalOf(set)).toMatchObject(refused('invalid_issuer', 'ERR_SIGNATURE'));
     expect(receiver.transmitter.seen).toEqual([]);
   });
 
-  it('is told for a set without an issuer, though the key is right', async () => {
+  it('is the answer to a set without an issuer, even with the right key', async () => {
     expect(await refusalOf(revoked({ iss: undefined }))).toMatchObject(
       refused('invalid_request', 'ERR_EVENT_INVALID'),
     );
@@ -187,7 +187,7 @@ describe('invalid_issuer', () => {
 });
 
 describe('invalid_audience', () => {
-  it('is told for a set that is for others', async () => {
+  it('is the answer to a set for other audiences', async () => {
     for (const aud of ['https://other.example.com', [], ['https://scopemesh.example.com/']]) {
       expect(await refusalOf(revoked({ aud }))).toMatchObject(
         refused('invalid_audience', 'ERR_EVENT_INVALID'),
@@ -197,7 +197,7 @@ describe('invalid_audience', () => {
 });
 
 describe('authentication_failed', () => {
-  it('is told where the Authorization header is missing or another, before the set is read', async () => {
+  it('is the answer to a missing or wrong Authorization header, before the set is read', async () => {
     await receiver.close();
     receiver = await startReceiver({ pushTokens: [new Secret('new-token'), new Secret('old-token')] });
     const set = sign(revoked());
@@ -219,7 +219,7 @@ describe('authentication_failed', () => {
 });
 
 describe('access_denied', () => {
-  it('is told for a push of a transmitter that is to be polled', async () => {
+  it('is the answer to a push of a transmitter that must be polled', async () => {
     await receiver.close();
     receiver = await startReceiver({ delivery: 'poll' });
     expect(await refusalOf(revoked())).toMatchObject(refused('access_denied', 'ERR_EVENT_INVALID'));
@@ -231,7 +231,7 @@ describe('access_denied', () => {
 });
 
 describe('while the keys cannot be read', () => {
-  it('nothing is refused: the transmitter is to send it again', async () => {
+  it('nothing is refused: the transmitter must send it again', async () => {
     receiver.transmitter.fault = ({ path }) => (path === '/jwks' ? { status: 503 } : undefined);
     const set = sign(revoked());
     await expect(receiver.push(set)).rejects.toMatchObject({
@@ -244,7 +244,7 @@ describe('while the keys cannot be read', () => {
   });
 });
 
-test('a transmitter that would be read in plain http from another machine is not opened', () => {
+test('a transmitter over plain http on another machine is refused', () => {
   const open = () =>
     createSsf({
       ...{ provider: 'main', issuer: 'https://tokens.example.com', insecure: false, audiences: ['a'] },

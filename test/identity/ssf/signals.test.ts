@@ -88,7 +88,7 @@ describe('what an event means for a client', () => {
     );
   });
 
-  it('is not meant where a person’s account there is: the client keeps what it has', async () => {
+  it('does not apply to a person’s account: the client keeps what it has', async () => {
     for (const type of ['account-disabled', 'account-purged', 'credential-compromise']) {
       const event = await tell(`${RISC}${type}`, {}, { ...WEB, user: JANE });
       expect(ended(event)).toEqual(['session-revoked jane']);
@@ -96,14 +96,14 @@ describe('what an event means for a client', () => {
     }
   });
 
-  it('may stand in its tenant', async () => {
+  it('may be in its tenant', async () => {
     const tenant = { format: 'opaque', id: 'acme' };
     expect(ended(await tell(`${RISC}account-disabled`, {}, { ...WEB, tenant }))).toEqual([
       'client-disabled web-app',
     ]);
   });
 
-  it('a client named by an id alone is read and ordered nothing', async () => {
+  it('leads to a read without an order for a client that is named only by an ID', async () => {
     const event = await tell(
       `${RISC}account-disabled`,
       {},
@@ -117,7 +117,7 @@ describe('what an event means for a client', () => {
     expect(event.triggers[0]?.evidence).toBeUndefined();
   });
 
-  it('an old event about a client is a hint alone, since its id is not remembered any more', async () => {
+  it('is only a hint in an old event, because its ID is not remembered any more', async () => {
     const iat = Math.floor(receiver.clock.now() / 1000) - 7 * 86_400;
     const event = await tell(`${RISC}account-disabled`, {}, WEB, { iat });
     expect(event.orders).toEqual([]);
@@ -126,14 +126,14 @@ describe('what an event means for a client', () => {
   });
 });
 
-describe('a compromise that is dated too far from now', () => {
+describe('a compromise with a time too far from now', () => {
   beforeEach(() => {
     receiver.logs.length = 0;
     receiver.counted.length = 0;
   });
 
   test.each([-7 * 86_400, 2 * 86_400])(
-    'by %i seconds quarantines nobody again, ends what the client got before it, and is said and counted',
+    'by %i seconds quarantines nothing again, ends what the client got before it, and is logged and counted',
     async (bySeconds) => {
       const iat = Math.floor(receiver.clock.now() / 1000) + bySeconds;
       const event = await tell(`${RISC}credential-compromise`, { event_timestamp: 1_700_000_000 }, WEB, {
@@ -146,14 +146,14 @@ describe('a compromise that is dated too far from now', () => {
       expect(event.triggers[0]?.evidence).toBeUndefined();
       expect(receiver.logs).toContainEqual({
         message:
-          'a shared signal says that a client is compromised, and is dated too far from now to close it: rotate its secret, or disable it',
+          'a shared signal says that a client is compromised, but its time is too far from now to quarantine the client: rotate its secret, or disable it',
         fields: expect.objectContaining({ provider: 'main', clientId: 'web-app', eventId: event.id }),
       });
       expect(receiver.counted).toEqual(['scopemesh_events_total untimely']);
     },
   );
 
-  it('is nothing to say where it is timely, about a person, or of a client that is not certain', async () => {
+  it('is not logged if it is timely, about a person, or about an uncertain client', async () => {
     const iat = Math.floor(receiver.clock.now() / 1000) - 7 * 86_400;
     const type = `${RISC}credential-compromise`;
     await tell(type, {}, WEB);
@@ -169,7 +169,7 @@ describe('a compromise that is dated too far from now', () => {
 describe('a set with several types', () => {
   const tellAll = (events: object) => receiver.push(receiver.transmitter.claims(events, { sub_id: JANE }));
 
-  it('says what each of them says, and the same once', async () => {
+  it('has the effects of each of them, and equal ones once', async () => {
     const both = { event_timestamp: 1_700_000_000 };
     const same = await tellAll({ [`${CAEP}session-revoked`]: both, [`${RISC}sessions-revoked`]: both });
     expect(ended(same)).toEqual(['session-revoked jane']);
@@ -182,7 +182,7 @@ describe('a set with several types', () => {
   });
 });
 
-describe('whom an event is about', () => {
+describe('the subject of an event', () => {
   const session = { format: 'opaque', id: 'dMTlD|1600802906337.16' };
   test.each<[string, unknown]>([
     ['iss_sub', JANE],
@@ -196,13 +196,13 @@ describe('whom an event is about', () => {
     ],
     ['a person at an application', { format: 'complex', user: JANE, application: WEB.application }],
     ['a device of a person', { format: 'complex', user: JANE, device: { ...JANE, sub: 'a-device' } }],
-  ])('a subject is known by %s, in both places', async (_, subject) => {
+  ])('is known by %s, in both places', async (_, subject) => {
     const type = `${CAEP}session-revoked`;
     expect(ended(await tell(type, {}, subject))).toEqual(['session-revoked jane']);
     expect(ended(await tell(type, { subject }, undefined))).toEqual(['session-revoked jane']);
   });
 
-  it('the older forms are a complex subject without a format, and subject_type', async () => {
+  it('in the older forms is a complex subject without a format, or has a subject_type', async () => {
     const type = `${CAEP}session-revoked`;
     expect(ended(await tell(type, { subject: { user: JANE, session } }, undefined))).toEqual([
       'session-revoked jane',
@@ -215,7 +215,7 @@ describe('whom an event is about', () => {
     }
   });
 
-  it('what stands at the top is the subject, whatever stands inside', async () => {
+  it('is the one at the top, whatever is inside the event', async () => {
     const event = await tell(`${CAEP}session-revoked`, { subject: { ...JANE, sub: 'john' } }, JANE);
     expect(ended(event)).toEqual(['session-revoked jane']);
   });
@@ -241,12 +241,12 @@ describe('whom an event is about', () => {
     ['nothing', undefined],
     ['a text', 'jane'],
     ['a list', [JANE]],
-  ])('%s is nobody: that is said, and nothing is read for a session', async (_, subject) => {
+  ])('is unknown for %s: that is logged, and a session leads to no read', async (_, subject) => {
     receiver.logs.length = 0;
     const event = await tell(`${CAEP}session-revoked`, {}, subject);
     expect(event).toMatchObject({ triggers: [], orders: [] });
     expect(receiver.logs.map(({ message }) => message)).toEqual([
-      'a shared signal names nobody whom a token or a client names',
+      'the subject of a shared signal is unknown: it names neither the sub of a token nor a client',
     ]);
     expect(receiver.counted).toContain('scopemesh_events_total unresolved');
   });
@@ -255,7 +255,7 @@ describe('whom an event is about', () => {
     [`${CAEP}token-claims-change`, { members: true }],
     [`${RISC}account-disabled`, { fullRead: true }],
     [`${RISC}account-enabled`, { fullRead: true }],
-  ])('%s of somebody unknown has everybody read', async (type, read) => {
+  ])('is unknown, so %s leads to a read of everybody', async (type, read) => {
     const event = await tell(type, {}, { format: 'email', email: 'jane@example.com' });
     expect(event.orders).toEqual([]);
     expect(event.triggers).toEqual([
@@ -263,7 +263,7 @@ describe('whom an event is about', () => {
     ]);
   });
 
-  it('who gained something without being known leads to nothing', async () => {
+  it('is unknown and gained something, which leads to nothing', async () => {
     const event = await tell(
       `${CAEP}credential-change`,
       { change_type: 'create' },
@@ -277,7 +277,7 @@ describe('when an event happened', () => {
   const atOf = async (said: object, rest: Record<string, unknown> = {}) =>
     (await tell(`${CAEP}session-revoked`, said, JANE, rest)).orders[0]?.at;
 
-  it('is its own instant, else that of the token, else when it was signed, to the end of the second', async () => {
+  it('is its own time, or that of the token, or when it was signed, to the end of the second', async () => {
     const iat = 1_700_000_300;
     expect(await atOf({ event_timestamp: 1_700_000_000 }, { iat, toe: 1_700_000_200 })).toBe(
       '2023-11-14T22:13:21.000Z',
@@ -287,12 +287,12 @@ describe('when an event happened', () => {
     expect(await atOf({ event_timestamp: 'yesterday' }, { iat })).toBe('2023-11-14T22:18:21.000Z');
   });
 
-  it('is exact where it is told exactly', async () => {
+  it('is exact if it is stated exactly', async () => {
     const iat = 1_700_000_300;
     expect(await atOf({ event_timestamp: 1_700_000_000.25 }, { iat })).toBe('2023-11-14T22:13:20.250Z');
   });
 
-  it('is never later than it was signed or received: what is yet to be issued is not void', async () => {
+  it('is never later than it was signed or received: later tokens stay valid', async () => {
     const before = receiver.clock.now();
     const seconds = Math.floor(before / 1000);
     for (const ahead of [100, 1e9, seconds * 1000]) {
@@ -305,15 +305,15 @@ describe('when an event happened', () => {
   });
 });
 
-describe('a set that is dated ahead of the clock here', () => {
-  const AHEAD = 'a shared signal is dated ahead of the clock here, and counts: compare the clocks';
+describe('a set from the future', () => {
+  const AHEAD = 'the time of a shared signal is in the future; it counts, but compare the clocks';
   const inSeconds = (seconds: number) => Math.floor(receiver.clock.now() / 1000) + seconds;
   const said = () => receiver.logs.filter(({ message }) => message === AHEAD);
   beforeEach(() => {
     receiver.logs.length = 0;
   });
 
-  it('counts as any other, by the instant that it names, and is said where clocks that are kept differ less', async () => {
+  it('counts as any other, by its own time, and is logged if synchronized clocks differ less', async () => {
     const iat = inSeconds(1_000);
     const event = await tell(`${CAEP}session-revoked`, {}, JANE, { iat });
     // What was issued while the clock here stood still is void too.
@@ -332,7 +332,7 @@ describe('a set that is dated ahead of the clock here', () => {
     expect(said()).toHaveLength(2);
   });
 
-  it('closes no client from a day on: its id may be forgotten before it seems old', async () => {
+  it('closes no client from a day on, because its ID may be forgotten before it seems old', async () => {
     expect(ended(await tell(`${RISC}account-disabled`, {}, WEB, { iat: inSeconds(86_300) }))).toEqual([
       'client-disabled web-app',
     ]);
@@ -344,8 +344,8 @@ describe('a set that is dated ahead of the clock here', () => {
   });
 });
 
-describe('what the stream says of itself', () => {
-  it('a stop is said and leads to a complete comparison', async () => {
+describe('an event about the stream', () => {
+  it('that stops it is logged and leads to a complete comparison', async () => {
     receiver.logs.length = 0;
     for (const status of ['paused', 'disabled', 'enabled']) {
       const event = await tell(`${SSF}stream-updated`, { status }, { format: 'opaque', id: 'a-stream' });
@@ -354,14 +354,14 @@ describe('what the stream says of itself', () => {
     }
   });
 
-  it('a verification that the transmitter began by itself says nothing', async () => {
+  it('that verifies it without a request has no effect', async () => {
     const event = await tell(`${SSF}verification`, {}, { format: 'opaque', id: 'a-stream' });
     expect(event).toMatchObject({ triggers: [], orders: [] });
     expect(event.isProof).toBeUndefined();
   });
 });
 
-test('what a stream is asked for is what means something', () => {
+test('a stream requests all types with a meaning', () => {
   expect(EVENTS_REQUESTED).toContain(`${CAEP}session-revoked`);
   expect(EVENTS_REQUESTED).not.toContain(`${CAEP}session-established`);
   expect(EVENTS_REQUESTED).toHaveLength(12);

@@ -37,7 +37,7 @@ describe('the keys of a transmitter', () => {
     expect(asked()).toBe(1);
   });
 
-  it('are read anew for a key that is not known: a rotation needs nobody', async () => {
+  it('are read again for an unknown key: a rotation needs no intervention', async () => {
     await receiver.push(claims());
     receiver.transmitter.signers = [createSigner('key-2'), ...receiver.transmitter.signers];
     receiver.clock.advance(10_000);
@@ -45,7 +45,7 @@ describe('the keys of a transmitter', () => {
     expect(asked()).toBe(2);
   });
 
-  it('wait for the next reading where a set comes moments after the last with a key that it had not', async () => {
+  it('wait for the next read if a set with an unknown key comes moments after the last one', async () => {
     await receiver.push(claims());
     receiver.transmitter.signers = [createSigner('key-2'), ...receiver.transmitter.signers];
     // Not refused, for many a transmitter sends nothing again that was refused.
@@ -55,7 +55,7 @@ describe('the keys of a transmitter', () => {
     expect(asked()).toBe(2);
   });
 
-  it('are read anew also where a set names no key, and none that is known signed it', async () => {
+  it('are read again if a set names no key and no known key signed it', async () => {
     const unnamed = () => receiver.transmitter.signers[0]?.sign(claims(), { kid: undefined }) ?? '';
     await receiver.push(unnamed());
     receiver.transmitter.signers = [createSigner('key-2')];
@@ -64,7 +64,7 @@ describe('the keys of a transmitter', () => {
     expect(asked()).toBe(2);
   });
 
-  it('are asked for once for all who wait, whatever keys strangers name', async () => {
+  it('are read once for all waiting sets, whatever keys strangers name', async () => {
     await receiver.push(claims());
     const from = receiver.clock.now();
     for (let round = 1; round <= 3; round++) {
@@ -78,7 +78,7 @@ describe('the keys of a transmitter', () => {
     expect((await receiver.push(claims())).orders).toHaveLength(1);
   });
 
-  it('that cannot be read now say of no key that there is none, however soon its set comes again', async () => {
+  it('that cannot be read now do not make a key unknown, however soon its set comes again', async () => {
     await receiver.push(claims());
     receiver.transmitter.signers = [createSigner('key-2')];
     receiver.transmitter.fault = ({ path }) => (path === '/jwks' ? { status: 500 } : undefined);
@@ -91,7 +91,7 @@ describe('the keys of a transmitter', () => {
     expect((await receiver.push(claims())).orders).toHaveLength(1);
   });
 
-  it('that were withdrawn end within ten minutes', async () => {
+  it('that were withdrawn are dropped within ten minutes', async () => {
     const old = receiver.transmitter.signers[0];
     await receiver.push(claims());
     receiver.transmitter.signers = [createSigner('key-2')];
@@ -99,7 +99,7 @@ describe('the keys of a transmitter', () => {
     await expect(receiver.push(old?.sign(claims()) ?? '')).rejects.toMatchObject(invalidKey);
   });
 
-  it('serve an hour while they cannot be read anew, and not longer', async () => {
+  it('are used for an hour while they cannot be read again, and not longer', async () => {
     await receiver.push(claims());
     receiver.transmitter.fault = ({ path }) => (path === '/jwks' ? { status: 500 } : undefined);
     receiver.clock.advance(11 * 60_000);
@@ -116,12 +116,12 @@ describe('the keys of a transmitter', () => {
     ['a list', []],
     ['more keys than any transmitter has', { keys: [...Array(65)].map(() => ({ kty: 'EC' })) }],
     ['too much', { keys: [{ kty: 'EC', filler: 'x'.repeat(300_000) }] }],
-  ])('are not believed where the answer is %s', async (_, json) => {
+  ])('are not accepted if the answer is %s', async (_, json) => {
     receiver.transmitter.fault = ({ path }) => (path === '/jwks' ? { status: 200, json } : undefined);
     await expect(receiver.push(claims())).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
   });
 
-  it('among which one is no key of ours are used as far as they are', async () => {
+  it('with one unsupported key are used without it', async () => {
     const keys = [
       { kty: 'oct', k: 'c2VjcmV0', kid: 'key-1', alg: 'HS256' },
       receiver.transmitter.signers[0]?.jwk,

@@ -40,7 +40,7 @@ const streams = () => [...receiver.transmitter.streams.values()];
 const messages = () => receiver.logs.map(({ message }) => message);
 
 describe('the stream', () => {
-  it('is made with what scopemesh understands, where it is reached and how it is told apart', async () => {
+  it('is created with the known event types, our address and the push token', async () => {
     receiver.transmitter.isSilent = true;
     await renew();
     expect(streams()).toMatchObject([
@@ -55,7 +55,7 @@ describe('the stream', () => {
     ]);
   });
 
-  it('is made once, and found and brought up to date after a restart', async () => {
+  it('is created once, and found and updated after a restart', async () => {
     receiver.transmitter.isSilent = true;
     const first = await renew();
     await renew(first.stored);
@@ -75,7 +75,7 @@ describe('the stream', () => {
     ]);
   });
 
-  it('of others is left alone, unless the transmitter allows but one', async () => {
+  it('of others is left alone, unless the transmitter allows only one', async () => {
     receiver.transmitter.isSilent = true;
     const other = {
       stream_id: 'theirs',
@@ -98,12 +98,12 @@ describe('the stream', () => {
     ]);
   });
 
-  it('for another audience than ours is not taken', async () => {
+  it('for another audience than ours is refused', async () => {
     receiver.transmitter.aud = 'another';
     await expect(renew()).rejects.toMatchObject({ code: 'ERR_CONFIG' });
   });
 
-  it('that was made anew in the place of another is a gap', async () => {
+  it('that replaces another is a gap', async () => {
     receiver.transmitter.isSilent = true;
     const first = await renew();
     expect(first.gap).toBe(false);
@@ -111,13 +111,13 @@ describe('the stream', () => {
     const second = await renew(first.stored);
     expect(second.gap).toBe(true);
     expect((await renew(second.stored)).gap).toBe(false);
-    expect(messages()).toContain('the stream of shared signals was made anew');
+    expect(messages()).toContain('the stream of shared signals was created again');
   });
 
   it.each<[string, Record<string, unknown>]>([
     ['no status', { status_endpoint: undefined }],
     ['neither status nor verification', { status_endpoint: undefined, verification_endpoint: undefined }],
-  ])('that was deleted at a transmitter that tells %s is made again, and is a gap', async (_, metadata) => {
+  ])('that was deleted at a transmitter without %s is created again, and is a gap', async (_, metadata) => {
     receiver.transmitter.isSilent = true;
     receiver.transmitter.metadata = metadata;
     const first = await renew();
@@ -128,11 +128,11 @@ describe('the stream', () => {
     expect(second.gap).toBe(true);
     expect(streams().map(({ stream_id }) => stream_id)).toEqual([JSON.parse(second.stored).streamId]);
     expect((await renew(second.stored)).gap).toBe(false);
-    expect(messages()).toContain('the stream of shared signals was made anew');
+    expect(messages()).toContain('the stream of shared signals was created again');
   });
 
   it.each([404, 410])(
-    'whose verification is answered with %i is looked for and made again at once, and is a gap',
+    'with a verification that is answered %i is created again at once, and is a gap',
     async (status) => {
       const { transmitter } = receiver;
       transmitter.isSilent = true;
@@ -153,11 +153,11 @@ describe('the stream', () => {
         asked: { state: expect.any(String), atMs: expect.any(Number) },
       });
       expect((await renew(second.stored)).gap).toBe(false);
-      expect(messages()).toEqual(['the stream of shared signals was made anew']);
+      expect(messages()).toEqual(['the stream of shared signals was created again']);
     },
   );
 
-  it('that is listed and never verified is made no second time, and is a gap once it is', async () => {
+  it('that is listed and cannot be verified is not created again, and is a gap once it works', async () => {
     const { transmitter } = receiver;
     transmitter.isSilent = true;
     const first = await renew();
@@ -184,13 +184,13 @@ describe('the stream', () => {
       expect(streams()[0]?.status).toBe('enabled');
       expect((await renew(first.stored)).gap).toBe(false);
       expect(receiver.logs).toContainEqual({
-        message: 'the transmitter has stopped its stream; it is asked to go on',
+        message: 'the transmitter has stopped the stream; scopemesh asks it to start the stream again',
         fields: expect.objectContaining({ status }),
       });
     },
   );
 
-  it('that was stopped is a gap also where the renewal that enabled it failed afterwards', async () => {
+  it('that was stopped is a gap even if the renewal that enabled it failed later', async () => {
     receiver.transmitter.isSilent = true;
     const first = await renew();
     const [stream] = streams();
@@ -206,17 +206,17 @@ describe('the stream', () => {
     expect((await renew(second.stored)).gap).toBe(false);
   });
 
-  it('whose subjects must be added at the transmitter says so', async () => {
+  it('with subjects that must be added at the transmitter says so', async () => {
     receiver.transmitter.isSilent = true;
     receiver.transmitter.metadata = { default_subjects: 'NONE' };
     await renew();
     expect(receiver.logs).toHaveLength(1);
     expect(messages()).toContain(
-      'the transmitter sends events only of subjects that it was told to: add them there',
+      'the transmitter sends events only of subjects that were added to the stream: add them there',
     );
   });
 
-  it('that has all subjects, though others of the transmitter have none, says nothing', async () => {
+  it('that has all subjects, although other streams have none, logs nothing', async () => {
     receiver.transmitter.isSilent = true;
     receiver.transmitter.metadata = { default_subjects: 'NONE' };
     receiver.transmitter.ofStreams = { default_subjects: 'ALL' };
@@ -224,7 +224,7 @@ describe('the stream', () => {
     expect(receiver.logs).toEqual([]);
   });
 
-  it('is asked for by the name that the transmitter knows, and not where it knows none', async () => {
+  it('has the method name that the transmitter knows, and fails without one', async () => {
     const { transmitter } = receiver;
     transmitter.isSilent = true;
     transmitter.metadata = { delivery_methods_supported: ['urn:ietf:rfc:8936'] };
@@ -242,12 +242,12 @@ describe('the stream', () => {
     expect(streams()).toHaveLength(1);
   });
 
-  it('of a transmitter without management is told to be made by hand', async () => {
+  it('of a transmitter without management must be configured manually', async () => {
     receiver.transmitter.metadata = { configuration_endpoint: undefined };
     await expect(renew()).rejects.toMatchObject({ code: 'ERR_CONFIG' });
   });
 
-  it('is no part of this where there are no credentials', async () => {
+  it('is not managed without credentials', async () => {
     await receiver.close();
     receiver = await startReceiver({});
     expect(receiver.ssf.subscription).toBeUndefined();
@@ -261,7 +261,7 @@ describe('silence', () => {
     receiver.transmitter.isSilent = true;
   });
 
-  it('is none where the verification comes', async () => {
+  it('is no gap if the verification arrives', async () => {
     const first = await renew();
     expect(first).toMatchObject({ gap: false, renewAfterMs: 120_000 });
     await verified(askedState(first));
@@ -277,7 +277,7 @@ describe('silence', () => {
     expect(askedState(third)).not.toBe(askedState(first));
   });
 
-  it('is a gap where it does not, each time anew', async () => {
+  it('is a gap each time that it does not', async () => {
     const first = await renew();
     receiver.clock.advance(119_000);
     const early = await renew(first.stored);
@@ -286,7 +286,7 @@ describe('silence', () => {
     receiver.clock.advance(1_500);
     const second = await renew(early.stored);
     expect(second.gap).toBe(true);
-    expect(messages()).toContain('a verification that was asked for did not come');
+    expect(messages()).toContain('a requested verification of the stream did not arrive');
     receiver.clock.advance(121_000);
     const third = await renew(second.stored);
     expect(third.gap).toBe(true);
@@ -295,7 +295,7 @@ describe('silence', () => {
     expect((await renew(third.stored)).gap).toBe(false);
   });
 
-  it('is not ended by the verification of another time, nor by one that nobody asked for', async () => {
+  it('is not ended by an older verification, nor by one that was not requested', async () => {
     const first = await renew();
     receiver.clock.advance(121_000);
     const second = await renew(first.stored);
@@ -311,14 +311,14 @@ describe('silence', () => {
     expect((await renew(second.stored)).gap).toBe(true);
   });
 
-  it('is found after a restart too: what was asked is kept by the caller', async () => {
+  it('is found after a restart too: the caller keeps the pending request', async () => {
     const first = await renew();
     await receiver.restart();
     receiver.clock.advance(121_000);
     expect((await renew(first.stored)).gap).toBe(true);
   });
 
-  it('is not looked for where the transmitter cannot be asked, or not now', async () => {
+  it('is not checked if no verification can be requested now', async () => {
     receiver.transmitter.fault = ({ path }) => (path === '/ssf/verify' ? { status: 429 } : undefined);
     const first = await renew();
     expect(first).toMatchObject({ gap: false, renewAfterMs: 900_000 });
@@ -326,7 +326,7 @@ describe('silence', () => {
     expect(JSON.parse((await renew(first.stored)).stored)).toHaveProperty('asked');
   });
 
-  it('is heard through the transmitter’s own verification, with its state echoed', async () => {
+  it('ends with a verification of the real transmitter, which returns the state', async () => {
     await receiver.close();
     await start({ delivery: 'poll', pushTokens: [] });
     const first = await renew();
@@ -339,7 +339,7 @@ describe('silence', () => {
   });
 
   it.each(['', 'nonsense', '{}', '{"streamId":7}'])(
-    'starts anew from what was stored as %j',
+    'starts again from the stored text %j',
     async (stored) => {
       expect((await renew(stored)).gap).toBe(false);
     },

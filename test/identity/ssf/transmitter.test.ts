@@ -23,7 +23,7 @@ describe('the configuration of a transmitter', () => {
     expect(metadataUrls(new URL(issuer))[0]?.href).toBe(address);
   });
 
-  it('is found where a path is inserted, and where a Keycloak under a path has it', async () => {
+  it('is found with an inserted path, and for a Keycloak below a path', async () => {
     receiver = await startReceiver({ path: '/realms/main' });
     expect(await revoke(receiver)).toHaveLength(1);
     await receiver.close();
@@ -41,13 +41,13 @@ describe('the configuration of a transmitter', () => {
     ['names no keys', { jwks_uri: undefined }, 'ERR_DIRECTORY_INCOMPLETE'],
     ['has its keys in plain http', { jwks_uri: 'http://idp.example.com/jwks' }, 'ERR_CONFIG'],
     ['has its keys in a file', { jwks_uri: 'file:///etc/passwd' }, 'ERR_CONFIG'],
-  ])('is not believed where it %s', async (_, metadata, code) => {
+  ])('is refused if it %s', async (_, metadata, code) => {
     receiver = await startReceiver();
     receiver.transmitter.metadata = metadata;
     await expect(revoke(receiver)).rejects.toMatchObject({ code });
   });
 
-  it('that cannot be read is asked for again at the next event', async () => {
+  it('that cannot be read is requested again at the next event', async () => {
     receiver = await startReceiver();
     receiver.transmitter.fault = () => ({ status: 429, headers: { 'retry-after': '7' } });
     await expect(revoke(receiver)).rejects.toMatchObject({

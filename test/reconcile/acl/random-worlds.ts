@@ -158,7 +158,7 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
           const failures = await applyOnce(await plan(), cause, deps, writes, () => {}, signal);
           // That nobody is told of is no success, and keeps nothing else from being made.
           const isUntold = ({ error }: { readonly error: string }) =>
-            step.people === undefined && error.includes('says nothing of people');
+            step.people === undefined && error.includes('contains no people');
           expect(failures.filter((failure) => !isUntold(failure))).toEqual([]);
           const after = await plan();
           expect(after.acl.changes.map(({ subject, verb }) => `${verb} ${subject}`)).toEqual([]);

@@ -184,7 +184,7 @@ describe('shared signals that are pushed', () => {
 
 describe('a stream of shared signals that brings nothing', () => {
   const compared = () =>
-    rig.logs.filter((line) => line.includes('a subscription had ended or was silent')).length;
+    rig.logs.filter((line) => line.includes('a subscription had expired or was silent')).length;
 
   it('has everything compared, and is asked again', async () => {
     await running('push', {}, true);

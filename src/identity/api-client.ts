@@ -1,0 +1,118 @@
+import type { Clock } from '../clock.js';
+import { SyncError } from '../errors.js';
+import type { Metrics } from '../observe.js';
+import type { AccessTokenSource } from './access-token.js';
+import {
+  createHttpClient,
+  type HttpAnswer,
+  type HttpClient,
+  type HttpRequest,
+  nowThere,
+  parseJson,
+  refusalOf,
+} from './http-client.js';
+
+/** What the API of every provider is given. */
+export interface ApiOptions {
+  readonly provider: string;
+  /** For one request; 10,000 by default. */
+  readonly timeoutMs?: number;
+  /** Allows plain http to other machines. */
+  readonly insecure?: boolean;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+export type Query = Readonly<Record<string, string | number | boolean>>;
+
+/** The value of the `Authorization` header. `refused` is the one that the API just answered with 401. */
+export type Authorize = (signal: AbortSignal, refused?: string) => Promise<string>;
+
+export function bearer(tokens: AccessTokenSource): Authorize {
+  return async (signal, refused) => `Bearer ${await tokens.get(signal, refused?.slice('Bearer '.length))}`;
+}
+
+/** What the APIs of all providers have in common: authorization, the meaning of answers, and rate limits. */
+export interface ApiClient {
+  readonly http: HttpClient;
+  /** Requests sent so far. */
+  readonly requests: number;
+  /** Resolves with the answer, whatever its status. */
+  send(
+    url: URL,
+    place: string,
+    request: HttpRequest,
+    authorize: Authorize,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer>;
+  /** The JSON of a 200. Any other answer throws, with the codes of Directory. */
+  json(answer: HttpAnswer, place: string): unknown;
+  /** The error for an unexpected answer. */
+  refusal(answer: HttpAnswer, place: string): SyncError;
+}
+
+/** A rate limit that the API states in a header, in seconds since the epoch, instead of in `Retry-After`. */
+export interface RateLimitReset {
+  readonly header: string;
+  /** The shortest wait: some APIs state a reset in the past. */
+  readonly minMs: number;
+}
+
+const MAX_WAIT_MS = 3_600_000;
+
+export function createApiClient(options: ApiOptions, reset?: RateLimitReset): ApiClient {
+  const { clock } = options;
+  const http = createHttpClient(options);
+  let requests = 0;
+  const refusal: ApiClient['refusal'] = (answer, place) => {
+    const error = refusalOf(answer, place, clock);
+    if (answer.status !== 429 || error.retryAfterMs !== undefined || reset === undefined) return error;
+    const seconds = answer.headers[reset.header];
+    if (seconds === undefined || !/^\d{1,11}$/.test(seconds)) return error;
+    const waitMs = Number(seconds) * 1000 - nowThere(answer, clock);
+    const retryAfterMs = Math.min(Math.max(waitMs, reset.minMs), MAX_WAIT_MS);
+    return new SyncError(error.code, error.message, { retriable: true, retryAfterMs });
+  };
+  return {
+    http,
+    get requests() {
+      return requests;
+    },
+    send(url, place, request, authorize, signal) {
+      return sendAuthorized(authorize, signal, (authorization) => {
+        requests++;
+        const headers = { ...request.headers, authorization };
+        return http.request(url, place, { ...request, headers }, signal);
+      });
+    },
+    json(answer, place) {
+      if (answer.status !== 200) throw refusal(answer, place);
+      return parseJson(answer, place);
+    },
+    refusal,
+  };
+}
+
+/** Repeats a request once after a 401: a token can be revoked before it expires. */
+export async function sendAuthorized(
+  authorize: Authorize,
+  signal: AbortSignal,
+  request: (authorization: string) => Promise<HttpAnswer>,
+): Promise<HttpAnswer> {
+  const first = await authorize(signal);
+  const answer = await request(first);
+  if (answer.status !== 401) return answer;
+  const renewed = await authorize(signal, first);
+  return renewed === first ? answer : request(renewed);
+}
+
+/**
+ * Whether a 404 comes from the API itself, which says with its own error code that the object does not exist. Any other
+ * 404 may come from a proxy, or from a wrong address.
+ */
+export function saysAbsent(answer: HttpAnswer, field: string, code: string, place: string): boolean {
+  if (answer.status !== 404) return false;
+  if (!(answer.headers['content-type'] ?? '').startsWith('application/json')) return false;
+  const body = parseJson(answer, place);
+  return typeof body === 'object' && body !== null && Reflect.get(body, field) === code;
+}

@@ -1,0 +1,35 @@
+import { RejectedEvent } from '../errors.js';
+import type { EventSource, RawRequest, Reception } from './source.js';
+
+export interface WebhookOptions<Proof> {
+  readonly provider: string;
+  /** 1 MiB by default. */
+  readonly maxBytes?: number;
+  /** The answer to a request that carries no events; undefined for any other request. */
+  readonly handshake?: (request: RawRequest) => Reception | undefined;
+  /** Throws RejectedEvent unless the request proves its sender. The body is not parsed before. */
+  readonly verify: (request: RawRequest) => Proof;
+  readonly receive: (request: RawRequest, proof: Proof) => Omit<Reception & { kind: 'events' }, 'kind'>;
+}
+
+/** The steps that every webhook takes, in this order: handshake, length, proof, content. */
+export function createWebhook<Proof>(options: WebhookOptions<Proof>): EventSource {
+  const { provider, maxBytes = 1024 * 1024, handshake, verify, receive } = options;
+  return {
+    provider,
+    async receive(request): Promise<Reception> {
+      const reply = handshake?.(request);
+      if (reply !== undefined) return reply;
+      if (request.body.byteLength > maxBytes)
+        throw new RejectedEvent(
+          'ERR_EVENT_INVALID',
+          `the request body is longer than ${maxBytes} bytes`,
+          413,
+        );
+      return { kind: 'events', ...receive(request, verify(request)) };
+    },
+  };
+}
+
+/** Ends the time in which a replayed event counts as evidence. Event IDs are remembered for longer. */
+export const MAX_REPLAY_AGE_MS = 6 * 24 * 3600_000;
