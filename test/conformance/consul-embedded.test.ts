@@ -131,7 +131,8 @@ describe('an embedded Consul that closes', () => {
   it('can be closed again', async () => {
     const consul = await createEmbeddedConsul({ defaultPolicy: 'deny' });
     await consul.close();
-    await consul.close();
+    await expect(consul.close()).resolves.toBeUndefined();
+    await expect(fetch(`${consul.address}/v1/status/leader`)).rejects.toThrow();
   });
 });
 

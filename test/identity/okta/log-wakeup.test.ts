@@ -42,7 +42,9 @@ it('of many hooks has the log read every second at most', async () => {
 it('that come while nobody waits are kept', async () => {
   const news = createLogWakeup(createMovableClock());
   news.tell();
-  await news.wait(new AbortController().signal);
+  const { signal } = new AbortController();
+  expect(await isSettled(news.wait(signal))).toBe(true);
+  expect(await isSettled(news.wait(signal))).toBe(false);
 });
 
 it('ends with the reason of its signal', async () => {
