@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { SpecReporter } from './test/plan/spec-reporter.js';
 
@@ -6,8 +7,8 @@ const report = process.env.TEST_REPORT;
 
 export default defineConfig({
   test: {
-    // One more than the default, which leaves a core idle. On two cores that halves the time.
-    maxWorkers: '100%',
+    // More than cores, as many tests wait for a timer or another process while they run.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     reporters: ['default', new SpecReporter(), ...(report === undefined ? [] : ['json'])],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
     projects: [

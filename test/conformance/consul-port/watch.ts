@@ -104,11 +104,11 @@ export function watch(theRig: () => ConsulRig): void {
       };
       await consul.watch('catalog', { changed: call('changed'), alive: call('alive') }, stop.signal);
     };
-    await watchUntil('changed');
-    expect(calls).toEqual(['alive', 'changed']);
-    calls.length = 0;
-    // The abort comes before the first change is reported.
-    await watchUntil('alive');
-    expect(calls).toEqual(['alive']);
+    for (const last of ['changed', 'alive'] as const) {
+      calls.length = 0;
+      await watchUntil(last);
+      // What one answer says is said whole.
+      expect(calls).toEqual(['alive', 'changed']);
+    }
   });
 }
