@@ -1,13 +1,15 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { SpecReporter } from './test/plan/spec-reporter.js';
 
-// With TEST_REPORT=FILE the counts are written there as well, for whoever adds up several suites.
+// With TEST_REPORT=FILE the results are also written there, so that several suites can be added up.
 const report = process.env.TEST_REPORT;
 
 export default defineConfig({
   test: {
-    // One more than the default, which leaves a core idle: on two cores that halves the time.
-    maxWorkers: '100%',
-    reporters: report === undefined ? ['default'] : ['default', 'json'],
+    // More than cores, as many tests wait for a timer or another process while they run.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    reporters: ['default', new SpecReporter(), ...(report === undefined ? [] : ['json'])],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
     projects: [
       {
@@ -17,7 +19,7 @@ export default defineConfig({
           exclude: ['test/**/*.stack.test.ts', 'test/e2e/**'],
           testTimeout: 20_000,
           globalSetup: ['test/support/scratch-directory.ts'],
-          // No module holds state, so that files may share what they load: a third of the time was loading it anew.
+          // No module holds state, so files share what they load. Loading it again took a third of the time.
           isolate: false,
         },
       },

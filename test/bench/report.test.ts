@@ -22,7 +22,7 @@ describe('the statistics of the bench', () => {
 describe('the verdict of the bench', () => {
   const figure = { id: 'rate', label: 'rate', unit: '/s', targets: [{ against: LIMIT, atLeast: 0.6 }] };
 
-  it('is about the ratio within each repetition, not about the ratio of the medians', () => {
+  it('uses the ratio within each repetition, not the ratio of the medians', () => {
     const samples = new Map([
       [OURS, [{ rate: 50 }, { rate: 90 }, { rate: 30 }]],
       [LIMIT, [{ rate: 100 }, { rate: 100 }, { rate: 30 }]],
@@ -32,7 +32,7 @@ describe('the verdict of the bench', () => {
     expect(targets[0]?.isMet).toBe(true);
   });
 
-  it('is missing where one side was not measured', () => {
+  it('is missing if one side was not measured', () => {
     const samples = new Map([[OURS, [{ rate: 50 }, undefined]]]);
     const { ratios, targets } = judge(figure, samples);
     expect(ratios).toEqual({});

@@ -135,6 +135,7 @@ export function describeInbox(name: string, start: StartHarness): void {
       await accept(event('b'));
       await eventually('the second run', () => runs.length === 2);
       await working.stop();
+      expect(runs).toEqual(['a', 'b']);
     });
 
     it('takes thousands at once, each once', async () => {

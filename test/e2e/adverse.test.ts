@@ -85,7 +85,7 @@ describe('a sick Keycloak', () => {
     ['hang', 'does not answer', 2],
   ];
   it.each(faults)(
-    'that has the fault %s (%s) takes nothing away, and is believed again afterwards',
+    'that has the fault %s (%s) takes nothing away, and is trusted again afterwards',
     async (...[fault, , lists]) => {
       const { keycloakFaults, consulWrites, stack } = scene;
       const before = consulWrites.accepted().length;
@@ -111,7 +111,7 @@ describe('a sick Keycloak', () => {
     },
   );
 
-  it('that cannot be read completely when the daemon starts delays what it told of, and makes it no inference', async () => {
+  it('that cannot be read completely at the start delays what its events say, and makes it no inference', async () => {
     for (const name of OTHERS) await grant(`${name}-app`, 'orders:read');
     await untilOwned(['web', ...OTHERS]);
     await daemon.idle();
@@ -136,7 +136,7 @@ describe('a sick Keycloak', () => {
     expect(new Set(revoked.map(({ reason }) => reason))).toEqual(new Set(['ScopeRevoked']));
   });
 
-  it('has made the daemon hold, lose and double nothing', async () => {
+  it('made the daemon hold nothing, lose nothing and write nothing twice', async () => {
     await daemon.idle();
     // The entry that is managed elsewhere is held from the start.
     const { holds } = await daemon.status();
@@ -185,7 +185,7 @@ describe('events', () => {
     await untouched();
   });
 
-  it('that are replayed, or old news under a new id, do nothing', async () => {
+  it('that are replayed, or repeat an old change under a new id, do nothing', async () => {
     const { mesh } = scene.stack;
     await grant('web-app', 'orders:write');
     await mesh.waitForStatus(200, POST);
@@ -208,7 +208,7 @@ describe('events', () => {
     expect(await status(GET)).toBe(200);
   });
 
-  it('that are for no provider, or too long, are refused', async () => {
+  it('for an unknown provider, or too long ones, are refused', async () => {
     const body = changeOfClient(scene.stack.realm, webApp);
     const signed = sign(body, scene.stack.webhookSecret);
     expect((await deliver(daemon.address, signed, 'nobody')).status).toBe(404);
@@ -217,7 +217,7 @@ describe('events', () => {
     await untouched();
   });
 
-  it('that no webhook brings are found by the poll', async () => {
+  it('that no webhook delivers are found by the poll', async () => {
     const { mesh } = scene.stack;
     putBack = await suppressWebhook(scene.stack, daemon.address);
     const mark = await scene.topic.mark();
@@ -382,7 +382,7 @@ describe('signals', () => {
 });
 
 describe('after all of it', () => {
-  it('nothing foreign has changed, and each accepted write has its decision', async () => {
+  it('nothing foreign changed, and each accepted write has its decision', async () => {
     expect(await digestForeign(scene.stack.consul)).toEqual(foreignBefore);
     const applied = (await scene.topic.read()).filter(({ outcome }) => outcome === 'applied');
     expect(writesOf(applied)).toBe(scene.consulWrites.accepted().length);

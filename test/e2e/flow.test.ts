@@ -66,7 +66,7 @@ const owned = async (name: string) =>
   (await sourcesOf(name)).filter(({ Description }) => String(Description).startsWith(`${MARK} `));
 
 describe('a scope of an OAuth client, through Keycloak, Redis, Consul, Envoy and Kafka', () => {
-  it('opens on a grant what it says and nothing else', async () => {
+  it('opens exactly what it says when it is granted', async () => {
     const { mesh } = scene.stack;
     await mesh.waitForStatus(200, GET);
     expect(await status(POST)).toBe(403);
@@ -190,7 +190,7 @@ describe('a scope of an OAuth client, through Keycloak, Redis, Consul, Envoy and
     expect(await status(GET)).toBe(200);
   });
 
-  it('is put right when somebody changes by hand what carries our mark', async () => {
+  it('is corrected when somebody changes an intention with our mark by hand', async () => {
     const { consul, mesh } = scene.stack;
     const drifted = { subject: EDGE, reason: 'DriftCorrected', cause: 'consul-watch' } as const;
     const put = async (change: (source: Readonly<Record<string, unknown>>) => unknown) => {
@@ -217,7 +217,7 @@ describe('a scope of an OAuth client, through Keycloak, Redis, Consul, Envoy and
     await mesh.waitForStatus(200, GET);
   });
 
-  it('is put right when somebody deletes an entry that is all ours', async () => {
+  it('is corrected when somebody deletes an entry that is all ours', async () => {
     const { consul, keycloak, realm } = scene.stack;
     const subject = 'intention/default/default/billing/web';
     const mark = await scene.topic.mark();
@@ -236,7 +236,7 @@ describe('a scope of an OAuth client, through Keycloak, Redis, Consul, Envoy and
     expect(await entry('billing')).toBeUndefined();
   });
 
-  it('writes a denial of its own where a wider allow of somebody else would take over', async () => {
+  it('writes a deny intention if a wider foreign allow intention would take over', async () => {
     const { consul, keycloak, mesh, realm } = scene.stack;
     const wildcard = {
       Kind: 'service-intentions',
@@ -266,7 +266,7 @@ describe('a scope of an OAuth client, through Keycloak, Redis, Consul, Envoy and
     });
   });
 
-  it('has left no decision out, doubled none, and written nothing without one', async () => {
+  it('has exactly one decision for each write', async () => {
     await daemon.idle();
     expect(await scene.topic.faults()).toEqual([]);
     const applied = (await scene.topic.read()).filter(
@@ -276,7 +276,7 @@ describe('a scope of an OAuth client, through Keycloak, Redis, Consul, Envoy and
     expect((await daemon.status()).parked).toEqual([]);
   });
 
-  it('has changed nothing that is not its own', async () => {
+  it('changed nothing foreign', async () => {
     expect(await digestForeign(scene.stack.consul)).toEqual(foreignBefore);
     expect(Object.keys(foreignBefore).length).toBeGreaterThan(10);
   });

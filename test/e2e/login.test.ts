@@ -82,7 +82,7 @@ describe('a client that logs in to Consul with its access token of Keycloak', ()
     expect(await read(SecretID, 'config/a')).toBe(403);
   });
 
-  it('cannot log in with neither a rule nor a claim, by no method', async () => {
+  it('cannot log in by any method without a rule or a claim', async () => {
     await scene.createClient('nobody', []);
     await loggedIn('reader-app');
     await scene.daemon.idle();
@@ -92,7 +92,7 @@ describe('a client that logs in to Consul with its access token of Keycloak', ()
     expect(JSON.stringify(methods)).not.toContain('nobody');
   });
 
-  it('is told by the API how to log in', async () => {
+  it('learns from the API how to log in', async () => {
     await loggedIn('reader-app');
     const answer = await fetch(`${scene.daemon.address}/api/clients/main/reader-app/login`);
     const told = TOLD.parse(await answer.json()).login;
@@ -121,7 +121,7 @@ describe('a client that logs in to Consul with its access token of Keycloak', ()
     expect(await scene.login('both-app')).toBe(403);
   });
 
-  it('is out within two seconds of being disabled, and its token is gone', async () => {
+  it('loses its token within two seconds of being disabled', async () => {
     await scene.createClient('gone-app', ['config:read']);
     const { SecretID } = await loggedIn('gone-app');
     const ms = await refusedAfter(
@@ -131,7 +131,7 @@ describe('a client that logs in to Consul with its access token of Keycloak', ()
     expect(ms).toBeLessThan(2_000);
   });
 
-  it('gets a token that dies after the 60 s that its access tokens live', async () => {
+  it('gets a token that ends after 60 s, the lifetime of its access tokens', async () => {
     await scene.createClient('short-app', ['config:read'], { 'access.token.lifespan': '60' });
     const token = await loggedIn('short-app');
     expect(lifeOf(token)).toBe(60);

@@ -140,7 +140,7 @@ describe(`among ${CLIENTS * TOKENS_EACH} live tokens of ${CLIENTS} clients`, () 
     await daemon.idle();
   });
 
-  it('orphans go at a bounded rate while a revocation passes them by', async () => {
+  it('orphans are removed at a bounded rate, and a revocation does not wait for them', async () => {
     const orphaned = [100, 101, 102, 103, 104, 105, 106, 107, 108, 109];
     const before = await ourTokens();
     await daemon.stop();

@@ -82,7 +82,7 @@ function loggedIn(username: string): Promise<ConsulToken> {
 const read = (secret: string, key: string) => scene.status(secret, 'GET', `/v1/kv/${key}`);
 
 describe('a person who logs in to Consul', () => {
-  it('has the rules of their groups, and nobody of no mapped group gets in', async () => {
+  it('has the rules of their groups, and nobody outside a mapped group gets in', async () => {
     await addPerson('ann', '/oncall', '/others');
     await addPerson('carl', '/others');
     const token = await loggedIn('ann');
@@ -93,7 +93,7 @@ describe('a person who logs in to Consul', () => {
     expect(await login('carl')).toBe(403);
   });
 
-  it('loses the tokens of a group within two seconds of leaving it, and keeps what another one gives', async () => {
+  it('loses the tokens of a group within two seconds of leaving it, and keeps the rules of another group', async () => {
     const id = await addPerson('bea', '/oncall', '/keys');
     const other = await loggedIn('ann');
     const token = await until('both groups count', async () => {
@@ -147,7 +147,7 @@ describe('a person who logs in to Consul', () => {
     expect(await read((await loggedIn('fred')).SecretID, 'config/a')).toBe(200);
   });
 
-  it('is out within two seconds of being disabled', async () => {
+  it('loses access within two seconds of being disabled', async () => {
     const id = await addPerson('dora', '/oncall');
     const { SecretID } = await loggedIn('dora');
     await scene.keycloak.admin.request('PUT', `/${scene.realm}/users/${id}`, { enabled: false });
@@ -159,7 +159,7 @@ describe('a person who logs in to Consul', () => {
     expect(performance.now() - at).toBeLessThan(2_000);
   });
 
-  it('has to log in again within two seconds of an administrator ending their sessions, and nobody else has', async () => {
+  it('must log in again within two seconds after an administrator ends their sessions, and nobody else must', async () => {
     const id = await addPerson('emil', '/oncall');
     const { SecretID } = await loggedIn('emil');
     const other = await loggedIn('ann');

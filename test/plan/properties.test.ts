@@ -27,15 +27,11 @@ const MODES = fc.constantFrom('enforce' as const, 'extend' as const);
 const RUNS = { numRuns: 600 };
 
 /**
- * Consul's own rule, written anew: of all intentions about a pair the one of the highest precedence decides, alone;
- * none means the default, which is deny. What cannot be read is taken to let everything through.
+ * The requests of a pair that Consul lets through. Consul's own rule, written a second time: of all intentions about a
+ * pair the one of the highest precedence decides alone. Without one the default decides, which is deny. What cannot be
+ * read is taken to let everything through.
  */
-function isLetThrough(
-  entries: Entries,
-  source: string,
-  destination: string,
-  request: HttpRequestShape,
-): boolean {
+function openedBy(entries: Entries, source: string, destination: string): readonly HttpRequestShape[] {
   const about = (name: string) =>
     (entries.get(keyOf(name))?.sources ?? []).filter((each) => each.peer === undefined);
   const ranked = [
@@ -45,12 +41,9 @@ function isLetThrough(
     [5, about('*').find((each) => each.name === '*')],
   ] as const;
   const deciding = ranked.find(([, each]) => each !== undefined)?.[1];
-  if (deciding === undefined) return false;
-  return deciding.access.kind === 'other' || admits(deciding.access, request);
-}
-
-function openedBy(entries: Entries, source: string, destination: string): readonly HttpRequestShape[] {
-  return SAMPLES.filter((request) => isLetThrough(entries, source, destination, request));
+  if (deciding === undefined) return [];
+  const { access } = deciding;
+  return access.kind === 'other' ? SAMPLES : SAMPLES.filter((request) => admits(access, request));
 }
 
 const PAIRS = ['web', 'api', 'job', 'Web', 'old', 'never'].flatMap((source) =>

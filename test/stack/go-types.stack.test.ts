@@ -96,7 +96,7 @@ const PERMISSIONS: readonly HttpPermission[] = [
 ];
 
 describe("what scopemesh writes, as the types of Consul's Go client have it", () => {
-  it('has no field that they do not know, and nothing of it is lost', async () => {
+  it('has no field that the types do not know, and loses none', async () => {
     await consul.jwtProviders.write(PROVIDER, 0, never);
     const named = (name: string) => ({ name, namespace: 'default', partition: 'default' });
     const description = 'scopemesh:payments client=main/web-app';

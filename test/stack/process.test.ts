@@ -29,7 +29,7 @@ function startShell(script: string): Promise<ServerProcess> {
 }
 
 describe('a process of the stack', () => {
-  it('ends the wait for it when it exits, with the end of its log', async () => {
+  it('that exits ends the wait for it, with the end of its log', async () => {
     const shell = await startShell('echo no such disk >&2; exit 3');
     const waiting = until('the disk spins', () => false, { process: shell });
     await expect(waiting).rejects.toThrow(/the disk spins: its process exited\nno such disk/);
@@ -80,7 +80,7 @@ describe('waiting', () => {
     expect(asked).toBe(3);
   });
 
-  it('tells the last error when the time is up', async () => {
+  it('reports the last error when the time is up', async () => {
     const waiting = until('never', () => Promise.reject(new Error('refused')), {
       timeoutMs: 5,
       intervalMs: 1,

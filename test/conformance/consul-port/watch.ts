@@ -95,8 +95,20 @@ export function watch(theRig: () => ConsulRig): void {
 
   it('ends when it is aborted', async () => {
     const { consul } = theRig();
-    const stop = new AbortController();
-    await consul.watch('catalog', { changed: () => stop.abort(), alive() {} }, stop.signal);
-    await consul.watch('intentions', { changed() {}, alive: () => stop.abort() }, stop.signal);
+    const calls: string[] = [];
+    const watchUntil = async (last: 'changed' | 'alive') => {
+      const stop = new AbortController();
+      const call = (name: string) => () => {
+        calls.push(name);
+        if (name === last) stop.abort();
+      };
+      await consul.watch('catalog', { changed: call('changed'), alive: call('alive') }, stop.signal);
+    };
+    for (const last of ['changed', 'alive'] as const) {
+      calls.length = 0;
+      await watchUntil(last);
+      // What one answer says is said whole.
+      expect(calls).toEqual(['alive', 'changed']);
+    }
   });
 }

@@ -173,12 +173,15 @@ describe('a watch', () => {
   });
 
   it('ends at once when aborted while Consul holds the query', async () => {
-    const { ended, stop } = await observe('catalog', (exchange, count, abort) => {
+    let queries = 0;
+    const { ended, events } = await observe('catalog', (exchange, count, abort) => {
+      queries = count;
       if (count === 1) exchange.reply(200, {});
       else abort();
     });
     await ended;
-    stop();
+    expect(events).toEqual(['alive', 'changed']);
+    expect(queries).toBe(2);
   });
 
   it('ends at once when aborted during a pause', async () => {

@@ -42,7 +42,9 @@ it('of many hooks reads the log at most once a second', async () => {
 it('are kept while nothing waits for them', async () => {
   const wakeup = createLogWakeup(createMovableClock());
   wakeup.wake();
-  await wakeup.wait(new AbortController().signal);
+  const { signal } = new AbortController();
+  expect(await isSettled(wakeup.wait(signal))).toBe(true);
+  expect(await isSettled(wakeup.wait(signal))).toBe(false);
 });
 
 it('rejects with the reason of its signal', async () => {

@@ -66,7 +66,7 @@ describe('what an identity provider says opens and closes a call', () => {
     await rig.decided({ reason: 'ClientDeleted' });
   });
 
-  it('notices a poll that cannot name what changed while scopemesh was down', async () => {
+  it('finds what changed while scopemesh was down when a poll cannot name it', async () => {
     const daemon = await running({ provider: { poll: '100ms' } });
     await isOpen(rig, READ);
     await daemon.idle();
@@ -136,7 +136,7 @@ describe('what a service says of its client', () => {
     expect(rig.proxy.writes).toHaveLength(1);
   });
 
-  it('keeps the old claim of instances that disagree, adds nothing, and tells it once', async () => {
+  it('keeps the old claim of instances that disagree, adds nothing, and reports it once', async () => {
     const daemon = await running();
     await isOpen(rig, READ);
     await rig.mesh.register('web', { client: 'other-app', id: 'web-2' });
@@ -156,7 +156,7 @@ describe('what a service says of its client', () => {
     expect(told).toHaveLength(2);
   });
 
-  it('does not believe a claim that the client does not confirm, and tells when it does', async () => {
+  it('ignores a claim until the client confirms it, and reports both', async () => {
     const daemon = await running();
     await isOpen(rig, READ);
     await rig.mesh.register('rogue', { client: 'web-app' });
@@ -205,7 +205,7 @@ describe('claims first', () => {
     await rig.decided({ subject: 'claim/main/web-app/worker', reason: 'HoldEnded' });
   });
 
-  it('closes what it opened although Consul refuses to keep a record of the claim', async () => {
+  it('closes what it opened although Consul refuses to store a record of the claim', async () => {
     const daemon = await running(first);
     await isOpen(rig, READ);
     await daemon.idle();

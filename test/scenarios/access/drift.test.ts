@@ -26,7 +26,7 @@ const reasons = async (subject = EDGE) =>
     .map(({ outcome, reason }) => `${outcome} ${reason}`);
 
 describe('what somebody changes by hand', () => {
-  it('is put back from the watch, and called by its name', async () => {
+  it('is corrected as soon as the watch shows it, with the reason DriftCorrected', async () => {
     await open();
     await rig.mesh.remove('orders');
     await until('a correction', async () => (await reasons()).length === 2);
@@ -44,7 +44,7 @@ describe('what somebody changes by hand', () => {
     expect(rig.proxy.writes).toHaveLength(3);
   });
 
-  it('is found by a sweep where the watch does not see it', async () => {
+  it('is corrected by a sweep if the watch misses it', async () => {
     await open({ file: { resync: '1s' } });
     rig.proxy.interfere = ({ target }) => (target.includes('index=') ? { status: 500 } : undefined);
     await rig.mesh.remove('orders');
@@ -55,7 +55,7 @@ describe('what somebody changes by hand', () => {
     await isOpen(rig, READ);
   });
 
-  it('again and again is contended in the end: scopemesh stops, says so, and tries once more later', async () => {
+  it('again and again makes scopemesh stop, report it as contended, and try once more later', async () => {
     await open({ file: { resync: '1s' } });
     for (let round = 1; round <= 5; round++) {
       await rig.mesh.remove('orders');
@@ -71,7 +71,7 @@ describe('what somebody changes by hand', () => {
     await rig.decided({ subject: EDGE, reason: 'HoldEnded' });
   });
 
-  it('that takes the mark off is told and left alone', async () => {
+  it('to remove the mark is reported and left alone', async () => {
     await open();
     const entry = await rig.mesh.entry('orders');
     const bare = (entry?.Sources ?? []).map((source) => ({ ...source, Description: 'mine now' }));
@@ -108,7 +108,7 @@ describe('what somebody changes by hand', () => {
 });
 
 describe('a mode', () => {
-  it('that observes plans and tells each change once, and writes nothing', async () => {
+  it('of observation plans and reports each change once, and writes nothing', async () => {
     await running({ file: { mode: 'observe', resync: '1s' } });
     const planned = await rig.decided({ subject: EDGE, outcome: 'observed' });
     expect(planned).toMatchObject({
@@ -123,7 +123,7 @@ describe('a mode', () => {
     expect(rig.proxy.writes).toEqual([]);
   });
 
-  it('that extends adds and widens, and holds what would narrow or delete', async () => {
+  it('of extension adds and widens, and holds what would narrow or delete', async () => {
     await open({ file: { mode: 'extend' } });
     rig.idp.put('web-app', 'orders:read', 'orders:write');
     await daemon.tell('client.updated', 'web-app');

@@ -29,7 +29,7 @@ describe('nothing to do', () => {
     expect(await others()).toHaveLength(told);
   });
 
-  it('is done at a restart that finds everything as it was', async () => {
+  it('follows from a restart that finds everything unchanged', async () => {
     rig = await ordersRig();
     const first = await rig.start();
     await isOpen(rig, READ);
@@ -48,7 +48,7 @@ describe('nothing to do', () => {
 describe('a hold', () => {
   const held = async () => (await others()).filter(({ outcome }) => outcome === 'held');
 
-  it('is told once, also over sweeps and restarts, and its end once', async () => {
+  it('is reported once when it begins and once when it ends, also over sweeps and restarts', async () => {
     rig = await ordersRig({ file: { resync: '1s' } });
     await rig.mesh.speaks('orders', 'tcp');
     const first = await rig.start();
@@ -74,7 +74,7 @@ describe('a hold', () => {
     expect((await second.status()).holds).toEqual([]);
   });
 
-  it('ends although what it was about vanished while scopemesh was down', async () => {
+  it('ends although its subject vanished while scopemesh was down', async () => {
     rig = await ordersRig();
     await rig.mesh.speaks('orders', 'tcp');
     await rig.mesh.register('rogue', { client: 'web-app' });

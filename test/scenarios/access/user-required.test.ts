@@ -23,7 +23,7 @@ async function running(options: DaemonOptions = {}): Promise<void> {
 describe("a daemon whose rule requires a user's token", () => {
   afterEach(() => rig.close());
 
-  it('opens the access with the requirement, and takes both away within moments of the event', async () => {
+  it('opens the access with the requirement, and removes both soon after the event', async () => {
     await running();
     await isOpen(rig, WITH_USER);
     expect(await rig.decided({ subject: `jwt-provider/${JWT_PROVIDER}`, outcome: 'applied' })).toMatchObject({
@@ -51,7 +51,7 @@ describe("a daemon whose rule requires a user's token", () => {
     expect((await rig.decisions()).filter(({ outcome }) => outcome === 'failed')).toEqual([]);
   });
 
-  it('mends a jwt-provider that somebody changed, without waiting for the sweep', async () => {
+  it('repairs a jwt-provider that somebody changed, without waiting for the sweep', async () => {
     await running();
     await isOpen(rig, WITH_USER);
     await daemon.idle();
@@ -70,7 +70,7 @@ describe("a daemon whose rule requires a user's token", () => {
     expect(rig.proxy.writes).toHaveLength(before);
   });
 
-  it('asks for the token after a reload, and for none after the next', async () => {
+  it('requires the token after one reload, and no token after the next', async () => {
     await running({ file: {} });
     rig.writeFile(requiringUsers(false), provider(rig));
     daemon.reload();
@@ -84,7 +84,7 @@ describe("a daemon whose rule requires a user's token", () => {
     expect(await jwtProviders(rig)).toHaveLength(1);
   });
 
-  it('asks for one that does not log in to Consul, where users have an audience of their own', async () => {
+  it('requires a token that cannot log in to Consul if users have their own audience', async () => {
     await running();
     await isOpen(rig, WITH_USER);
     await daemon.idle();
@@ -96,7 +96,7 @@ describe("a daemon whose rule requires a user's token", () => {
     expect(await rig.mesh.access('orders')).toEqual({ web: WITH_USER });
   });
 
-  it('asks for it by a reload although nothing asked before and the keys were never looked for', async () => {
+  it('requires it after a reload although nothing required it before and the keys were never read', async () => {
     rig = await usersRig({ prepare: (it) => it.writeFile(requiringUsers(false), provider(it)) });
     daemon = await rig.start();
     await isOpen(rig, READ);
@@ -106,7 +106,7 @@ describe("a daemon whose rule requires a user's token", () => {
     await isOpen(rig, WITH_USER);
   });
 
-  it('asks of an agent for its client and for whom it acts', async () => {
+  it('requires the client and the subject of an agent', async () => {
     await running({
       clients: [{ ...clientOf('web', 'orders:read'), clientId: 'web-app' }, clientOf('other')],
       prepare: (it) =>
@@ -122,7 +122,7 @@ describe("a daemon whose rule requires a user's token", () => {
     await isOpen(rig, `GET+HEAD /v1/orders ${asked}, GET+HEAD /v1/orders/* ${asked}`);
   });
 
-  it('leaves it closed on a Consul that cannot require one, and says why', async () => {
+  it('leaves the access closed on a Consul that cannot require a token, and says why', async () => {
     await running({ consulVersion: '1.14.11' });
     expect(await rig.decided({ subject: EDGE })).toMatchObject({
       outcome: 'held',
@@ -134,7 +134,7 @@ describe("a daemon whose rule requires a user's token", () => {
     expect(rig.proxy.requests.filter((line) => line.includes('jwt-provider'))).toEqual([]);
   });
 
-  it('in mode observe plans it and writes nothing', async () => {
+  it('plans the access in mode observe and writes nothing', async () => {
     await running({ file: { mode: 'observe' } });
     expect(await rig.decided({ subject: EDGE })).toMatchObject({
       type: 'dev.scopemesh.intention.planned',
@@ -211,7 +211,7 @@ describe('the commands', () => {
     expect(await jwtProviders(rig)).toEqual([]);
   });
 
-  it('count a jwt-provider that alone is to be mended as a change that is pending', async () => {
+  it('count a jwt-provider that needs a repair as a pending change', async () => {
     await cli.run(['apply', '--yes']);
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
     const [standing] = await jwtProviders(rig);
@@ -234,7 +234,7 @@ describe('the commands', () => {
     expect(explained.out).toContain('UserTokenUnenforceable');
   });
 
-  it('fail, and leave the access closed, where the jwt-provider may not be written', async () => {
+  it('fail, and leave the access closed, if the ACL token may not write the jwt-provider', async () => {
     const rules =
       'operator = "read" agent_prefix "" { policy = "read" } node_prefix "" { policy = "read" } ' +
       'service_prefix "" { policy = "read" intentions = "write" } mesh = "read" key_prefix "" { policy = "write" }';

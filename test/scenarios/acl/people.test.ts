@@ -46,7 +46,7 @@ const tell = async (type: string, data: Record<string, unknown>) => {
 };
 
 describe('a member of a mapped group', () => {
-  it('logs in and has the rules of the groups that the directory and the token both tell', async () => {
+  it('logs in and has the rules of the groups that both the directory and the token name', async () => {
     await start({ 'auth0|ann': ['oncall', 'audit'], ben: ['audit'] });
     expect(await may(loggedIn(await login('auth0|ann', ['oncall', 'audit'])))).toEqual([200, 200]);
     expect(await may(loggedIn(await login('auth0|ann', ['audit'])))).toEqual([403, 200]);
@@ -61,14 +61,14 @@ describe('a member of a mapped group', () => {
     });
   });
 
-  it('is nobody who acts for them: a delegated token is refused, however it names the actor', async () => {
+  it('cannot be represented: a delegated token is refused, however it names the actor', async () => {
     await start({ ann: ['oncall'] });
     loggedIn(await login('ann', ['oncall']));
     for (const act of [{ sub: 'agent' }, { client_id: 'agent' }, { sub: ['agent'] }, {}, ['agent'], 'agent'])
       expect([act, await login('ann', ['oncall'], { act })]).toEqual([act, act === 'agent' ? 403 : 500]);
   });
 
-  it('who left a group has lost the token too, and nobody else has', async () => {
+  it('who leaves a group loses the token too, and no other member does', async () => {
     await start({ ann: ['oncall', 'audit'], ben: ['oncall'] });
     const [ann, both, ben] = [
       loggedIn(await login('ann', ['oncall'])),
@@ -91,7 +91,7 @@ describe('a member of a mapped group', () => {
     expect(ended.detail).toMatch(/^ended 1 live token;/);
   });
 
-  it('has what somebody deleted or widened by hand again as it was', async () => {
+  it('gets back what somebody deleted or widened by hand', async () => {
     await start({ ann: ['oncall'] });
     const role = roleOf('ann', 'oncall');
     const rules = (await rig.objects('binding-rules')).filter(({ BindName }) => BindName === role);
@@ -113,7 +113,7 @@ describe('a member of a mapped group', () => {
     expect(await may(token)).toEqual([200, 403]);
   });
 
-  it('who left while scopemesh was away has lost the token, also where the directory answers late', async () => {
+  it('who left while scopemesh was away loses the token, also if the directory answers late', async () => {
     await start({ ann: ['oncall', 'audit'] });
     const token = loggedIn(await login('ann', ['oncall']));
     await daemon.stop();
@@ -133,7 +133,7 @@ describe('a member of a mapped group', () => {
     expect(await may(token)).toEqual([403, 403]);
   });
 
-  it('may come by a group event as well, and nothing is told twice', async () => {
+  it('is also admitted by a group event, and nothing is reported twice', async () => {
     await start({ ann: [] });
     expect(await login('ann', ['oncall'])).toBe(403);
     rig.idp.people?.set('ann', ['oncall']);
@@ -144,7 +144,7 @@ describe('a member of a mapped group', () => {
     expect(await told()).toEqual(before);
   });
 
-  it('is put out where the group is taken out of the configuration', async () => {
+  it('loses access when the group is removed from the configuration', async () => {
     await start({ ann: ['oncall', 'audit'] });
     const token = loggedIn(await login('ann', ['oncall']));
     rig.writeFile({ groups: { audit: GROUPS.audit } });
@@ -159,8 +159,8 @@ describe('a member of a mapped group', () => {
   });
 });
 
-describe('people whose directory does not tell them', () => {
-  it('are kept as they stand, and that is said; nobody is admitted', async () => {
+describe('people whose directory does not list them', () => {
+  it('keep what they have, which is reported, and nobody is admitted', async () => {
     await start({ ann: ['oncall'] });
     const token = loggedIn(await login('ann', ['oncall']));
     await daemon.stop();
@@ -177,7 +177,7 @@ describe('people whose directory does not tell them', () => {
 });
 
 describe('a person whose record cannot be parsed', () => {
-  it('keeps what they have, and the removal of another passes', async () => {
+  it('keeps what they have, and the removal of another person passes', async () => {
     await start({ ann: ['oncall'], ben: ['oncall'] });
     const [ann, ben] = [loggedIn(await login('ann', ['oncall'])), loggedIn(await login('ben', ['oncall']))];
     // What no valid document could say.
@@ -198,7 +198,7 @@ describe('the mass guard', () => {
   const many = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`p${at}`, ['oncall']]));
   const file = { guards: { maxRevocations: { percent: 20, atLeast: 3, window: '10m' } } };
 
-  it('holds memberships that went missing all at once, and passes those that an event names', async () => {
+  it('holds memberships that vanish all at once, and passes those that an event names', async () => {
     await start(many, { file });
     const tokens = await Promise.all(
       ['p0', 'p1', 'p2'].map(async (subject) => loggedIn(await login(subject, ['oncall']))),
@@ -213,7 +213,7 @@ describe('the mass guard', () => {
     expect(await login('p1', ['oncall'])).toBe(403);
   });
 
-  it('lets a few pass', async () => {
+  it('lets a few memberships pass', async () => {
     await start(many, { file });
     const token = loggedIn(await login('p0', ['oncall']));
     rig.idp.people?.delete('p0');
@@ -252,7 +252,7 @@ describe('a session that ended', () => {
     loggedIn(await login('ann', ['oncall']));
   });
 
-  it('leaves what was issued after its instant', async () => {
+  it('leaves tokens that were issued after it ended', async () => {
     await start({ ann: ['oncall'] });
     const token = loggedIn(await login('ann', ['oncall']));
     await daemon.send({
@@ -264,7 +264,7 @@ describe('a session that ended', () => {
     expect(await may(token)).toEqual([200, 403]);
   });
 
-  it('is only told where the mode ends nothing', async () => {
+  it('is only reported in a mode that ends nothing', async () => {
     await start({ ann: ['oncall'] });
     const token = loggedIn(await login('ann', ['oncall']));
     rig.writeFile({ mode: 'extend' });
@@ -280,8 +280,8 @@ describe('a session that ended', () => {
   });
 });
 
-describe('somebody who undoes what one member has again and again', () => {
-  it('keeps nothing from being mended that somebody gives to another', async () => {
+describe('somebody who undoes the access of one member again and again', () => {
+  it('does not stop the repair of what somebody gives to another member', async () => {
     await start({ ann: ['oncall'], ben: ['oncall'] });
     const edit = async (subject: string, Policies: readonly object[]) => {
       const name = roleOf(subject, 'oncall');

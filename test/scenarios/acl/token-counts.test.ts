@@ -26,7 +26,7 @@ describe('the number of ACL tokens', () => {
     await is('login', 1);
   });
 
-  it('comes to no static one, where scopemesh itself has one and the others are gone', async () => {
+  it('counts no static token if scopemesh has the only one', async () => {
     rig = await createAclRig({ file: { resync: '1s' } });
     const token = await rig.mesh.tokenWith(`${LEAST} acl = "write"`);
     rig.writeFile({ consul: { address: rig.proxy.address, token } });
@@ -42,7 +42,7 @@ describe('the number of ACL tokens', () => {
     await is(0);
   });
 
-  it('that ended is counted by the reason, whether by themselves or with their method', async () => {
+  it('that ended is counted by reason, for tokens that end alone and with their method', async () => {
     const lasting = { ...clientOf('web', 'config:read'), accessTokenLifetimeSeconds: 600 };
     rig = await createAclRig({ clients: [lasting] });
     const daemon = await rig.start();
@@ -62,7 +62,7 @@ describe('the number of ACL tokens', () => {
     expect(await ended('LifetimeChanged')).toBe(1);
   });
 
-  it('is not asked for where no tokens are given out', async () => {
+  it('is not read if no login is configured', async () => {
     rig = await createAclRig({ file: { scopes: { 'orders:call': { to: 'orders' } } } });
     const token = await rig.mesh.tokenWith(LEAST);
     rig.writeFile({ consul: { address: rig.proxy.address, token } });

@@ -11,7 +11,7 @@ afterEach(() => rig.close());
 const failures = async (code: string) =>
   (await daemon.metric(`scopemesh_directory_failures_total{provider="main",code="${code}"}`)) ?? 0;
 
-describe('a directory that does not tell the whole truth', () => {
+describe('a directory that answers incompletely', () => {
   const page: ScriptedAnswer = {
     json: { clients: [clientOf('other')], next: '/directory?page=2', single: true },
   };
@@ -63,7 +63,7 @@ describe('a directory that does not tell the whole truth', () => {
 });
 
 describe('a directory that refuses for long', () => {
-  it('is asked again by the next sweep for what was given up meanwhile', async () => {
+  it('is asked again by the next sweep for what was given up', async () => {
     rig = await ordersRig({ file: { resync: '10m' } });
     daemon = await rig.start();
     await isOpen(rig, READ);
@@ -84,11 +84,11 @@ describe('a directory that refuses for long', () => {
   });
 });
 
-describe('a Consul that does not tell the whole truth', () => {
+describe('a Consul that answers incompletely', () => {
   const sweepFailed = () =>
     until('a failed sweep', () => rig.logs.some((line) => line.includes('comparison with Consul failed')));
 
-  it('takes nothing away while it filters its lists', async () => {
+  it('loses no intention while it filters its lists', async () => {
     rig = await ordersRig({ file: { resync: '1s' } });
     daemon = await rig.start();
     await isOpen(rig, READ);
@@ -108,7 +108,7 @@ describe('a Consul that does not tell the whole truth', () => {
     expect(rig.proxy.writes).toHaveLength(1);
   });
 
-  it('takes nothing away with a token that may see nothing, and does not start with it', async () => {
+  it('loses no intention with an ACL token that may read nothing, and scopemesh does not start with it', async () => {
     rig = await ordersRig();
     daemon = await rig.start();
     await isOpen(rig, READ);
@@ -127,7 +127,7 @@ describe('a Consul that does not tell the whole truth', () => {
     expect(rig.proxy.writes).toHaveLength(1);
   });
 
-  it('takes nothing away while it answers 500, and catches up afterwards', async () => {
+  it('loses no intention while it answers 500, and scopemesh catches up afterwards', async () => {
     rig = await ordersRig({ file: { resync: '1s' } });
     daemon = await rig.start();
     await isOpen(rig, READ);

@@ -33,7 +33,7 @@ const applied = async () =>
     .length;
 
 describe('the mass guard', () => {
-  it('holds the removal of 30 of 50 clients that merely vanish, says it of each, and ends when they return', async () => {
+  it('holds the removal of 30 of 50 clients that merely vanish, one hold each, until they return', async () => {
     await running();
     const gone = NAMES.slice(0, 30).map((name) => [name, rig.idp.clients.get(`${name}-app`)] as const);
     for (const [name] of gone) rig.idp.clients.delete(`${name}-app`);
@@ -54,7 +54,7 @@ describe('the mass guard', () => {
     expect(rig.proxy.writes).toHaveLength(50);
   });
 
-  it('holds what would close because a read lost by what clients are no agents', async () => {
+  it('holds what would close because a read lost the grant types that show that clients are no agents', async () => {
     await running('1s', { actors: { agent: { onBehalfOf: 'human' } } });
     for (const name of NAMES.slice(0, 30)) rig.idp.change(`${name}-app`, { grantTypes: [] });
     rig.clock.advance(1_500);
@@ -66,7 +66,7 @@ describe('the mass guard', () => {
     expect(await applied()).toBe(0);
   });
 
-  it('lets them pass where signed events say that they were deleted', async () => {
+  it('lets removals pass if signed events report the deletions', async () => {
     // No poll comes between: what it finds first is an inference until the event is there.
     await running('1h');
     for (const name of NAMES.slice(0, 30)) rig.idp.clients.delete(`${name}-app`);
@@ -82,7 +82,7 @@ describe('the mass guard', () => {
     expect(new Set(causes)).toEqual(new Set(['webhook']));
   });
 
-  it('lets a loss as large as the limit pass, and then no more of it within the window', async () => {
+  it('lets a loss as large as the limit pass, and then no other within the window', async () => {
     await running();
     for (const name of NAMES.slice(0, 10)) rig.idp.clients.delete(`${name}-app`);
     rig.clock.advance(1_500);

@@ -71,7 +71,7 @@ describe('one client that cannot be parsed', () => {
     expect((await rig.mesh.access('orders'))?.web).toBe(READ);
   });
 
-  it('is told once when it begins and once when it ends, and then gains', async () => {
+  it('is reported once when it begins and once when it ends, and gains access afterwards', async () => {
     await start();
     spoil({ scopes: ['orders:read', 'orders:write', 'a b'] });
     await readCompletely();
@@ -93,7 +93,7 @@ describe('one client that cannot be parsed', () => {
     expect(await unreadable()).toBe(0);
   });
 
-  it('is told by its own event too, whose job then is done', async () => {
+  it('is also reported when its own event comes, and the job of the event is done', async () => {
     await start();
     spoil({ scopes: ['a b'] });
     await daemon.tell('client.updated', 'web-app');
@@ -107,7 +107,7 @@ describe('one client that cannot be parsed', () => {
     expect((await told()).at(-1)).toMatchObject({ reason: 'HoldEnded' });
   });
 
-  it('gains nothing by a change of the mapping', async () => {
+  it('gains no access through a change of the mapping', async () => {
     await start();
     spoil({ scopes: ['a b'] });
     await readCompletely();

@@ -64,7 +64,7 @@ async function closesExplicitly(): Promise<void> {
 }
 
 describe('a directory that answers with old state for 20 s after an event', () => {
-  it('is asked again until it tells the truth, and the removal is explicit', async () => {
+  it('is asked again until it answers with new state, and the removal is explicit', async () => {
     await running();
     deletedBehindOldState();
     await Promise.all(NAMES.map((name) => daemon.tell('client.deleted', `${name}-app`)));
@@ -76,7 +76,7 @@ describe('a directory that answers with old state for 20 s after an event', () =
     await closesExplicitly();
   });
 
-  it('is asked again by the next process where this one ends meanwhile', async () => {
+  it('is asked again by the next process if this one ends', async () => {
     await running();
     deletedBehindOldState();
     await Promise.all(NAMES.map((name) => daemon.tell('client.deleted', `${name}-app`)));
@@ -92,7 +92,7 @@ describe('a directory that answers with old state for 20 s after an event', () =
 });
 
 describe('a complete read that finds a removal between an event and its recheck', () => {
-  it('knows it as an inference, which is held, until the recheck says that it is meant', async () => {
+  it('holds it as an inference until the recheck confirms it', async () => {
     await running({ fullRead: '3s' });
     deletedBehindOldState(2_500);
     await Promise.all(NAMES.map((name) => daemon.tell('client.updated', `${name}-app`)));
@@ -108,7 +108,7 @@ describe('a complete read that finds a removal between an event and its recheck'
   });
 });
 
-describe('what is looked at again and found unchanged', () => {
+describe('a recheck that finds no change', () => {
   it('costs no write and no decision', async () => {
     await running();
     await Promise.all(NAMES.map((name) => daemon.tell('client.created', `${name}-app`)));

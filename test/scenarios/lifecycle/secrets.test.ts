@@ -9,7 +9,7 @@ let rig: Rig;
 afterEach(() => rig.close());
 
 describe('a secret of the configuration', () => {
-  it('stands in no log line, decision, metric or status of a session in which much goes wrong', async () => {
+  it('appears in no log line, decision, metric or status of a run in which much goes wrong', async () => {
     rig = await ordersRig({ file: { resync: '1s' }, provider: { poll: '100ms' } });
     const daemon = await rig.start();
     await isOpen(rig, READ);

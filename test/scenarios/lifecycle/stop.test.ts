@@ -7,8 +7,8 @@ let rig: Rig;
 let daemon: Daemon;
 afterEach(() => rig.close());
 
-describe('a daemon that is told to stop', () => {
-  it('finishes the job that runs, settles its decision and publishes it', async () => {
+describe('a daemon that gets a signal to stop', () => {
+  it('finishes the running job, settles its decision and publishes it', async () => {
     rig = await ordersRig();
     let release: () => void = () => {};
     const gate = new Promise<void>((resolve) => {
@@ -37,7 +37,7 @@ describe('a daemon that is told to stop', () => {
     expect(told.map(({ outcome }) => outcome)).toEqual(['applied']);
   });
 
-  it('stops though Consul and the directory do not answer, and goes on where it was', async () => {
+  it('stops although Consul and the directory do not answer, and continues at the next start', async () => {
     rig = await ordersRig();
     daemon = await rig.start();
     await isOpen(rig, READ);
@@ -53,7 +53,7 @@ describe('a daemon that is told to stop', () => {
     await rig.decided({ subject: EDGE, action: 'revoke', outcome: 'applied' });
   });
 
-  it('lets go of its directory, which nobody else may use before', async () => {
+  it('releases its state directory, which no other daemon may use before', async () => {
     rig = await ordersRig();
     daemon = await rig.start();
     await expect(rig.start()).rejects.toMatchObject({ code: 'ERR_STATE_LOCKED' });

@@ -29,7 +29,7 @@ describe('an order to disable a client whose directory cannot be read', () => {
     ['answers 401', { status: 401 }],
     ['answers half', { json: { clients: [] } }],
   ])(
-    'closes it once the directory that %s has done so for 5 s, and a complete read opens it again',
+    'closes it after the directory that %s has failed for 5 s, and a complete read opens it again',
     async (_, answer) => {
       await running();
       rig.idp.fault = () => answer;
@@ -54,7 +54,7 @@ describe('an order to disable a client whose directory cannot be read', () => {
     ['disabled', () => rig.idp.change('web-app', { enabled: false })],
     ['deleted', () => rig.idp.clients.delete('web-app')],
   ])(
-    'closes it also before the first complete read, if the client alone is read as %s',
+    'closes it before the first complete read too, if the read of the client says %s',
     async (what, change) => {
       await running();
       await daemon.stop();
@@ -110,7 +110,7 @@ describe('an order to disable a client whose directory cannot be read', () => {
 });
 
 describe('an order about a compromised secret', () => {
-  it('quarantines at once, over a restart, until the secret is seen to be newer', async () => {
+  it('quarantines the client at once, also over a restart, until it has a newer secret', async () => {
     await running();
     rig.idp.fault = () => ({ status: 500 });
     await daemon.tell('client.secret-compromised', 'web-app');

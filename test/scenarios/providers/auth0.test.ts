@@ -31,7 +31,7 @@ const running = async () => {
 };
 
 describe('a log stream of Auth0 that loses an entry', () => {
-  it('is found by the poll: the change acts, it counts as missed, and everything is compared', async () => {
+  it('is replaced by the poll: the change acts, counts as missed, and everything is compared', async () => {
     const { daemon, web } = await running();
     const gaps = () => daemon.metric('scopemesh_event_gaps_total{provider="main",reason="missed"}');
     await world.setScopes(web, []);
@@ -49,7 +49,7 @@ describe('a log stream of Auth0 that loses an entry', () => {
 });
 
 describe('an entry in the log of Auth0 that cannot be read', () => {
-  it('is refused aloud and has everything compared, and what follows it acts', async () => {
+  it('is refused with a log line, causes a complete comparison, and does not stop what follows it', async () => {
     const { daemon, web } = await running();
     const last = world.tenant.log.at(-1) as LogEntry;
     world.tenant.log.push({ ...last, log_id: `${last.log_id}a`, date: 'yesterday' });

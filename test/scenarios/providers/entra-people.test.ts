@@ -52,7 +52,7 @@ async function login(claims: Readonly<Record<string, unknown>>): Promise<number 
 const loginOf = (name: string) => login({ oid: guidOf(name), sub: 'pairwise-0123', idtyp: 'user' });
 
 describe('People of a tenant', () => {
-  it('log in to Consul by oid, with the rules of their groups; an app under the same id does not', async () => {
+  it('log in to Consul by oid, with the rules of their groups, and an app with the same id does not', async () => {
     await start('ann');
     expect(await rig.readKey(loggedIn(await loginOf('ann')), 'config/a')).toBe(200);
     expect(await loginOf('eve')).toBe(403);
@@ -61,7 +61,7 @@ describe('People of a tenant', () => {
     expect(await login({ oid: guidOf('ann'), sub: guidOf('ann') })).toBe(403);
   });
 
-  it('who leave the group, or whose account ends, have lost their tokens within a poll', async () => {
+  it('who leave the group, or whose account ends, lose their tokens within a poll', async () => {
     await start('ann', 'ben');
     const [ann, ben] = [loggedIn(await loginOf('ann')), loggedIn(await loginOf('ben'))];
     group('ben');
@@ -74,7 +74,7 @@ describe('People of a tenant', () => {
     expect(held).toEqual([]);
   });
 
-  it('are polled also by a process that reads no members itself', async () => {
+  it('are also polled by a process that reads no members itself', async () => {
     await prepare('ann');
     const daemon = await rig.start(['watch']);
     const { requests } = world.entra;

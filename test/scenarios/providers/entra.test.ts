@@ -47,7 +47,7 @@ async function polledAgain(): Promise<void> {
 }
 
 describe('A tenant whose replicas lag', () => {
-  it('is looked at again after an event, until it shows what the event told', async () => {
+  it('is read again after an event until it shows what the event said', async () => {
     const { daemon, web } = await running();
     world.entra.tenant.freezeReads();
     await world.setEnabled(web, false);

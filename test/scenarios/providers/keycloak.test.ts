@@ -64,7 +64,7 @@ const changed = async () =>
   (await rig.decisions()).filter(({ reason }) => reason === 'LifetimeChanged').map(({ action }) => action);
 
 describe('Consul tokens of a realm whose lifespan cannot be read any more', () => {
-  it('live as long as they did, over a restart too, and those of a new client a minute', async () => {
+  it('keep their lifetime, also over a restart, and those of a new client live for a minute', async () => {
     add('web');
     add('own', { 'access.token.lifespan': '120' });
     await start();
@@ -84,7 +84,7 @@ describe('Consul tokens of a realm whose lifespan cannot be read any more', () =
     expect(new Set(await changed())).toEqual(new Set(['grant']));
   });
 
-  it('go on where the realm does not answer for a while, and nothing is made shorter', async () => {
+  it('keep their lifetime while the realm does not answer', async () => {
     add('web');
     await start();
     await live({ web: '5m0s' });

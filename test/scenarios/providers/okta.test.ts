@@ -65,7 +65,7 @@ describe('an event hook of Okta', () => {
     expect(hook.deliveries.at(-1)?.statuses).toEqual([202]);
   });
 
-  it('is answered in time although Okta itself answers nothing: the work is not done in the request', async () => {
+  it('is answered in time although Okta does not answer, as the work is not done in the request', async () => {
     await running('1h');
     const waiting: ServerResponse[] = [];
     world.server.fault = (_, response) => {
@@ -85,14 +85,14 @@ describe('an event hook of Okta', () => {
     await isClosed(rig);
   });
 
-  it('under either of two secrets is taken while one is rotated', async () => {
+  it('is accepted with either of two secrets while one is rotated', async () => {
     await running('1h', { provider: { webhook: { secrets: [HOOK_SECRET, 'the-next-secret'] } } });
     hook.secret = 'the-next-secret';
     world.server.org.setStatus(web.id, 'INACTIVE');
     await isClosed(rig);
   });
 
-  it('that was refused is never sent again, so that only the log tells', async () => {
+  it('that was refused is never sent again, so that only the log brings its change', async () => {
     await running('1h');
     hook.secret = 'a-mistyped-secret';
     world.server.org.setStatus(web.id, 'INACTIVE');
@@ -104,7 +104,7 @@ describe('an event hook of Okta', () => {
     await isClosed(rig);
   });
 
-  it('in whose batch one event cannot be read brings the others, and that one is refused and looked for in the log', async () => {
+  it('with one unreadable event in its batch brings the others, and the log brings the refused one', async () => {
     await running('1h');
     const { log } = world.server.org;
     const odd = { ...log.write('user.session.start', []), published: 'yesterday' };
@@ -121,7 +121,7 @@ describe('an event hook of Okta', () => {
     await until('a read of the log', () => polls() > before);
   });
 
-  it('to which Okta still answers with old state is followed by another look', async () => {
+  it('that is followed by an answer with old state makes scopemesh read again', async () => {
     await running('1h');
     world.server.org.lag();
     world.server.org.setStatus(web.id, 'INACTIVE');
@@ -135,7 +135,7 @@ describe('an event hook of Okta', () => {
 });
 
 describe('with every event hook lost', () => {
-  it('the log tells within one poll interval, of apps, policies, scopes and servers', async () => {
+  it('the log brings changes of apps, policies, scopes and servers within one poll interval', async () => {
     await running('200ms');
     hook.isCut = true;
     const { org } = world.server;
@@ -164,7 +164,7 @@ describe('with every event hook lost', () => {
 });
 
 describe('what the log proves', () => {
-  it('closes a deactivated app that cannot be read any more, although the hook had brought the same event', async () => {
+  it('closes a deactivated app that can no longer be read, although the hook brought the same event', async () => {
     await running('200ms');
     world.server.fault = (url, response) => {
       if (!url.pathname.startsWith('/api/v1/apps')) return false;
@@ -184,7 +184,7 @@ describe('what the log proves', () => {
     ['by the log, where every hook is lost', '200ms', true],
     ['by a hook, which has the log read at once', '1h', false],
   ])(
-    'puts a suspended person out of Consul, and one whose sessions were cleared, %s',
+    'ends the access of a suspended person, and of one whose sessions were cleared, %s',
     async (_, poll, isCut) => {
       await running(poll, {
         provider: { audience: AUDIENCE },

@@ -7,7 +7,7 @@ let rig: Rig;
 let daemon: Daemon;
 afterEach(() => rig.close());
 
-it('A provider that limits the rate is left alone until the time that it named, but for orders', async () => {
+it('a provider that limits the rate gets no request before the time that it named, except for orders', async () => {
   rig = await ordersRig({ provider: { poll: '1s', fullRead: '1s' } });
   daemon = await rig.start();
   await isOpen(rig, READ);

@@ -78,7 +78,7 @@ describe('a person in Consul', () => {
     });
   });
 
-  it('whose account was disabled has lost the membership too, as soon as the directory says so', async () => {
+  it('whose account was disabled loses the membership too, as soon as the directory says so', async () => {
     await start();
     const before = await login('ann');
     rig.idp.people?.set('ann', []);
@@ -87,7 +87,7 @@ describe('a person in Consul', () => {
     expect(await rig.login('web-app', { sub: 'ann', groups: ['oncall'] }, METHOD)).toBe(403);
   });
 
-  it('keeps what a signal does not take: another issuer’s person, a lower risk, a session that ended before', async () => {
+  it('keeps access after signals about another issuer’s person, a lower risk or an earlier session', async () => {
     await start();
     const token = await login('ann');
     await signal(`${CAEP}session-revoked`, {}, { ...ann(), iss: 'https://other.example.com' });

@@ -91,7 +91,7 @@ const disabled = () => transmitter.claims({ [`${RISC}account-disabled`]: {} }, {
 const accepted = () => daemon.metric('scopemesh_events_total{provider="main",result="accepted"}');
 
 describe('shared signals that are pushed', () => {
-  it('come down a stream that scopemesh made and proved, and are answered by the letter of RFC 8935', async () => {
+  it('come through a stream that scopemesh created and verified, and are answered as RFC 8935 says', async () => {
     await running('push');
     await until('the verification', () => transmitter.answered.length > 0);
     expect(transmitter.answered[0]).toEqual({ status: 202, body: '' });
@@ -99,7 +99,7 @@ describe('shared signals that are pushed', () => {
     expect(transmitter.answered.at(-1)).toEqual({ status: 202, body: '' });
   });
 
-  it('show in the status of their provider, with their stream', async () => {
+  it('appear in the status of their provider, with their stream', async () => {
     await running('push');
     await until('the verification', async () => (await accepted()) === 1);
     const [health] = (await daemon.status()).providers;
@@ -109,7 +109,7 @@ describe('shared signals that are pushed', () => {
     expect(health?.webhook?.lastEventAt).toBeNull();
   });
 
-  it('close a client at once where its directory says so too', async () => {
+  it('close a client at once if its directory confirms it', async () => {
     await running('push');
     rig.idp.change('web-app', { enabled: false });
     await transmitter.emit(disabled());
@@ -127,7 +127,7 @@ describe('shared signals that are pushed', () => {
     await rig.decided(({ reason }) => reason === 'RevocationUnconfirmed');
   });
 
-  it('are refused with their error and recorded where they are forged', async () => {
+  it('are refused with their error and recorded if they are forged', async () => {
     await running('push');
     const refused = [
       await post(createSigner('key-1').sign(disabled())),
@@ -165,7 +165,7 @@ describe('shared signals that are pushed', () => {
     expect(await daemon.metric('scopemesh_events_total{provider="main",result="duplicate"}')).toBe(2);
   });
 
-  it('are asked for again while the keys cannot be read', async () => {
+  it('are requested again while the keys cannot be read', async () => {
     await running('push');
     await until('the verification', async () => (await accepted()) === 1);
     transmitter.fault = ({ path }) => (path === '/jwks' ? { status: 503 } : undefined);
@@ -186,7 +186,7 @@ describe('a stream of shared signals that brings nothing', () => {
   const compared = () =>
     rig.logs.filter((line) => line.includes('a subscription had expired or was silent')).length;
 
-  it('has everything compared, and is asked again', async () => {
+  it('causes a complete comparison, and is asked again', async () => {
     await running('push', {}, true);
     const asked = () => transmitter.seen.filter((each) => each === 'POST /ssf/verify').length;
     await until('a request for verification', () => asked() === 1);
@@ -197,7 +197,7 @@ describe('a stream of shared signals that brings nothing', () => {
     await until('another request', () => asked() === 2);
   });
 
-  it('is set going again where it was stopped', async () => {
+  it('is enabled again after somebody disabled it', async () => {
     await running('push');
     await until('the verification', () => transmitter.answered.length > 0);
     for (const stream of transmitter.streams.values()) stream.status = 'disabled';
@@ -219,7 +219,7 @@ describe('shared signals that are polled', () => {
     expect(health?.signals).toMatchObject({ delivery: 'poll', lastPollAt: expect.any(String) });
   });
 
-  it('are refused, told to the transmitter and recorded where they are forged', async () => {
+  it('are refused, reported to the transmitter and recorded if they are forged', async () => {
     await running('poll', { poll: '200ms' });
     transmitter.signers = [createSigner('key-1')];
     await transmitter.emit(disabled());
@@ -239,7 +239,7 @@ describe('shared signals that are polled', () => {
     await isOpen(rig, READ);
   });
 
-  it('come whole, though the transmitter gives few at a time', async () => {
+  it('arrive completely although the transmitter gives few at a time', async () => {
     await running('poll', { poll: '1h' });
     await daemon.stop();
     transmitter.mostSets = 10;

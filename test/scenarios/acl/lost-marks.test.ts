@@ -26,7 +26,7 @@ const lost = async () =>
     .filter(({ reason, outcome }) => reason === 'MarkLost' && outcome === 'held')
     .map(({ subject, action }) => `${action} ${subject}`);
 
-describe('what has lost the mark stays and is told, for nobody takes it away', () => {
+describe('an object that lost its mark is reported and never removed', () => {
   it('of a client that is disabled while scopemesh is away', async () => {
     rig = await createAclRig({ clients: [clientOf('web', 'config:read')] });
     daemon = await rig.start();
@@ -57,7 +57,7 @@ describe('what has lost the mark stays and is told, for nobody takes it away', (
     ]);
   });
 
-  it("somebody else's role with the name of a person's is held, and not written again and again", async () => {
+  it("a foreign role with the name of a person's role is held, and not written again and again", async () => {
     const role = personName(OWNER, 'main', 'ann', 'oncall');
     rig = await createAclRig({ clients: [clientOf('web')], file: { groups: GROUPS } });
     rig.idp.people = new Map([['ann', ['oncall']]]);

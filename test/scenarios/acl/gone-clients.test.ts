@@ -27,7 +27,7 @@ async function running(options: DaemonOptions = {}): Promise<void> {
 const methods = async () => (await rig.objects('auth-methods')).length;
 
 describe('ACL objects of a client that went while scopemesh was away', () => {
-  it('go at the next start', async () => {
+  it('are removed at the next start', async () => {
     await running();
     const token = loggedIn(await rig.login('web-app'));
     await daemon.stop();
@@ -41,7 +41,7 @@ describe('ACL objects of a client that went while scopemesh was away', () => {
     expect(await methods()).toBe(1);
   });
 
-  it('go also where no Description can say whose they are', async () => {
+  it('are removed although no Description says whose they are', async () => {
     const long = { ...clientOf('web', 'config:read'), clientId: LONG };
     await running({ clients: [long, clientOf('api', 'config:read')] });
     await daemon.stop();
@@ -52,7 +52,7 @@ describe('ACL objects of a client that went while scopemesh was away', () => {
     expect(await rig.objects('roles')).toHaveLength(1);
   });
 
-  it('stay while the directory does not answer, also where no Description can say whose they are, and go when it does', async () => {
+  it('stay while the directory does not answer, and are removed when it does, also without a Description', async () => {
     const long = { ...clientOf('web', 'config:read'), clientId: LONG };
     await running({ clients: [long, clientOf('api', 'config:read')] });
     await daemon.stop();
@@ -68,7 +68,7 @@ describe('ACL objects of a client that went while scopemesh was away', () => {
     await until('one method', async () => (await methods()) === 1);
   });
 
-  it('go where their provider is not configured any more', async () => {
+  it('are removed if their provider is no longer configured', async () => {
     await running();
     await daemon.stop();
     rig.writeFile({}, { name: 'other', issuer: rig.keys.address, audience: 'consul' });
@@ -82,7 +82,7 @@ describe('ACL objects of a client that went while scopemesh was away', () => {
 });
 
 describe('a client whose secret is compromised', () => {
-  it('loses its method and tokens at once, while its directory answers nothing', async () => {
+  it('loses its method and tokens at once while its directory does not answer', async () => {
     await running();
     const token = loggedIn(await rig.login('web-app'));
     rig.idp.fault = () => ({ status: 503, json: {} });
@@ -94,7 +94,7 @@ describe('a client whose secret is compromised', () => {
     rig.idp.fault = undefined;
   });
 
-  it('loses them also after a restart, where a backup of Consul brought them back and its directory says nothing', async () => {
+  it('loses them after a restart too, if a backup of Consul restored them and its directory does not answer', async () => {
     await running();
     const [role] = (await rig.objects('roles')).filter(({ Name }) => Name === ROLE);
     const [method] = (await rig.objects('auth-methods')).filter(({ Name }) => Name === ROLE);
@@ -122,7 +122,7 @@ describe('a client whose secret is compromised', () => {
 });
 
 describe('an ACL token that may not clean up what another one wrote', () => {
-  it('is told of, and keeps nothing else from being done', async () => {
+  it('is reported, and blocks nothing else', async () => {
     await running();
     await daemon.stop();
     const token = await rig.mesh.tokenWith(

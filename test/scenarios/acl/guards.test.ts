@@ -39,7 +39,7 @@ describe('the mass guard', () => {
     await daemon.idle();
   }
 
-  it('holds clients that merely vanish, one hold each, and lets those pass that a person approves', async () => {
+  it('holds each client that merely vanishes, and lets those pass that a person approves', async () => {
     await running();
     const token = loggedIn(await rig.login('svc-00-app'));
     await vanish(NAMES.slice(0, 10));
@@ -67,7 +67,7 @@ describe('the mass guard', () => {
     expect(await methods()).toBe(19);
   });
 
-  it('lets a few pass, and counts them', async () => {
+  it('lets a few losses pass, and counts them', async () => {
     await running();
     await vanish(NAMES.slice(0, 2));
     await until('eighteen methods', async () => (await methods()) === 18);
@@ -79,7 +79,7 @@ describe('the mass guard', () => {
     expect(await methods()).toBe(18);
   });
 
-  it('lets pass what signed events say', async () => {
+  it('lets losses pass that signed events report', async () => {
     await start(20, { file: all.file });
     await until('twenty methods', async () => (await rig.objects('binding-rules')).length === 20);
     for (const name of NAMES.slice(0, 10)) rig.idp.clients.delete(`${name}-app`);
@@ -90,7 +90,7 @@ describe('the mass guard', () => {
   });
 });
 
-describe('a read that lost what clients are of a kind by', () => {
+describe('a read that lost the attributes that tell the kind of a client', () => {
   const provider = { poll: '1s' };
   const guards = { maxRevocations: { percent: 20, atLeast: 3 } };
   const people = ['authorization_code', 'client_credentials'];
@@ -140,7 +140,7 @@ describe('a read that lost what clients are of a kind by', () => {
 });
 
 describe('the modes', () => {
-  it('observe writes nothing and tells what would be written', async () => {
+  it('observe writes nothing and reports what it would write', async () => {
     await start(1, { file: { mode: 'observe' } });
     const planned = await rig.decided({ type: 'dev.scopemesh.acl-auth-method.planned' });
     expect(planned).toMatchObject({ reason: 'ModeForbids', outcome: 'observed', action: 'grant' });
@@ -162,7 +162,7 @@ describe('the modes', () => {
 });
 
 describe('somebody who undoes a change again and again', () => {
-  it('is told of instead of fought', async () => {
+  it('is reported, and scopemesh stops correcting it', async () => {
     await start(1);
     await until('the rule', async () => (await rig.objects('binding-rules')).length === 1);
     await daemon.idle();
@@ -183,7 +183,7 @@ describe('somebody who undoes a change again and again', () => {
 });
 
 describe('a hold', () => {
-  it('ends where nothing of ACL is wanted any more', async () => {
+  it('ends when no ACL object is wanted any more', async () => {
     rig = await createAclRig({
       clients: [{ ...clientOf('svc-00', 'config:read'), accessTokenLifetimeSeconds: 30 }],
     });
@@ -196,7 +196,7 @@ describe('a hold', () => {
     expect(await holds('LifetimeTooShort')).toEqual([]);
   });
 
-  it('for an object of somebody else ends when that goes, and the client gets what it was to have', async () => {
+  it('for a foreign object ends when the object is removed, and the client gets its access', async () => {
     rig = await createAclRig({ clients: [clientOf('svc-00', 'config:read')] });
     await rig.mesh.request('PUT', '/v1/acl/role', { Name: roleOf('svc-00'), Description: 'mine' });
     daemon = await rig.start();

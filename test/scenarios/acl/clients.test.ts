@@ -163,7 +163,7 @@ describe('a client with an intention and ACL rules', () => {
     await until('no intention', async () => (await rig.mesh.access('orders')) === undefined);
   });
 
-  it('logs in as the service that claims it, and no longer once the claim is gone', async () => {
+  it('logs in as the service that claims it, until the claim is gone', async () => {
     await running(['orders:call'], { login: true });
     await rig.decided({ subject: RULE, outcome: 'applied' });
     const token = loggedIn(await rig.login('web-app'));
@@ -213,7 +213,7 @@ describe('a service that has no instance while scopemesh starts', () => {
     expect(await rig.login('web-app')).toBe(403);
   });
 
-  it('has no grace where its instances had taken the claim back', async () => {
+  it('has no grace if its instances withdrew the claim', async () => {
     await start([], { ...withLogin, prepare: ({ mesh }) => mesh.register('web', { client: 'web-app' }) });
     await rig.decided({ subject: RULE, outcome: 'applied' });
     await daemon.idle();
@@ -236,7 +236,7 @@ describe('drift', () => {
     expect(await rig.readKey(token, 'config/a')).toBe(200);
   });
 
-  it('in an auth method takes the tokens along that it may have let in', async () => {
+  it('in an auth method also ends the tokens that it may have admitted', async () => {
     await startGranted(['config:read']);
     const token = loggedIn(await rig.login('web-app'));
     const raw = (await method()) as { Config: object };
@@ -256,7 +256,7 @@ describe('drift', () => {
     ]);
   });
 
-  it('in a deleted policy is repaired for every client that shares it, and the policy goes with the last one', async () => {
+  it('in a deleted policy is repaired for every client that shares it, and the policy is removed with the last one', async () => {
     await startGranted(['config:read'], {
       clients: [clientOf('web', 'config:read'), clientOf('api', 'config:read')],
       file: { resync: '1s' },
@@ -279,8 +279,8 @@ describe('drift', () => {
   });
 });
 
-describe('a write that Consul carries out late', () => {
-  it('is undone where it is wanted no more', async () => {
+describe('a write that Consul completes late', () => {
+  it('is undone if it is no longer wanted', async () => {
     await start(['config:read'], {}, (keys) => keys.setHealth('hanging'));
     await rig.keys.isAwaited();
     await until('the write given up', () => rig.logs.some((line) => line.includes('given up for now')));
@@ -296,7 +296,7 @@ describe('a write that Consul carries out late', () => {
 });
 
 describe('a reload', () => {
-  it('takes away what the mapping gives no more although Consul fails at that moment', async () => {
+  it('removes what the mapping no longer grants although Consul fails at that moment', async () => {
     await startGranted(['config:read']);
     const token = loggedIn(await rig.login('web-app'));
     let failures = 0;
@@ -310,7 +310,7 @@ describe('a reload', () => {
     expect(failures).toBeGreaterThan(0);
   });
 
-  it('gives and takes back ACL objects, and ends looking at them once none is left', async () => {
+  it('creates and removes ACL objects, and stops reading them when none is left', async () => {
     const plain = { 'orders:call': { to: 'orders' } };
     await start(['config:read', 'orders:call'], { file: { scopes: plain, resync: '1s' } });
     await rig.decided({ reason: 'SweepCompleted' });
@@ -350,7 +350,7 @@ describe('nothing to do', () => {
     expect(rig.proxy.requests.filter((request) => !request.startsWith('GET'))).toEqual([]);
   });
 
-  it('costs a complete read of the directory no read of auth methods', async () => {
+  it('makes a complete read of the directory read no auth methods', async () => {
     await startGranted(['config:read'], { provider: { fullRead: '1s' } });
     const reads = () => rig.logs.filter((line) => line.includes('directory read completely')).length;
     // The last look of the watch at what was just written may come between.
@@ -364,7 +364,7 @@ describe('nothing to do', () => {
     });
   });
 
-  it('after a restart, either', async () => {
+  it('costs nothing after a restart but the sweep summary', async () => {
     await startGranted(['config:read']);
     await daemon.stop();
     const before = await rig.decisions();
@@ -379,7 +379,7 @@ describe('nothing to do', () => {
   });
 });
 
-describe('where no ACL rule, group or login is wanted', () => {
+describe('without an ACL rule, group or login', () => {
   it('no ACL object is read', async () => {
     await start(['orders:call'], { file: { scopes: { 'orders:call': { to: 'orders' } } } });
     await rig.decided({ reason: 'SweepCompleted' });
