@@ -95,15 +95,15 @@ export async function forgetRulings(
 /** What persons said of losses that are held, by subject. `told` are the key's recorded holds. */
 export async function rulingsOn(
   losses: readonly Loss[],
-  told: KeyRecord['holds'],
+  recordedHolds: KeyRecord['holds'],
   deps: { readonly keyValues: Pick<ReconcilerDeps['keyValues'], 'get'> },
 ): Promise<ReadonlyMap<string, Ruling>> {
   const rulings = new Map<string, Ruling>();
   for (const { subject, hold } of losses) {
-    const standing = told.get(holdKey(hold));
-    const ruling = standing && parseRuling(await deps.keyValues.get(factOf(subject)));
+    const recorded = recordedHolds.get(holdKey(hold));
+    const ruling = recorded && parseRuling(await deps.keyValues.get(factOf(subject)));
     // About exactly this hold: one that ended and began anew is another one.
-    if (ruling?.decisionId === standing?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
+    if (ruling?.decisionId === recorded?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
       rulings.set(subject, ruling);
   }
   return rulings;

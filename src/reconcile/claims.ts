@@ -8,7 +8,7 @@ import type { ClientId } from '../plan/world.js';
 import { standingTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
-import { tellHolds } from './holds.js';
+import { recordHolds } from './holds.js';
 
 /**
  * Records or takes back a claim (`claims: first`) and tells what is held of the claims on this client. True if what
@@ -29,6 +29,6 @@ export async function settleClaims(
   const overtaken = await recoverPendingClaims(text, record, took, deps, signal);
   const now = deps.clock.now();
   const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
-  await tellHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
+  await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
   return writeClaims(text, id, plan, overtaken, cause, took, deps, signal);
 }

@@ -63,8 +63,8 @@ export async function blockUnconfirmed(
   if (orders.length === 0 || Math.abs(now - oldest) < UNCONFIRMED_AFTER_MS) return false;
   if (deps.world.closure(id) !== undefined) return true;
   const acl = aclBudget(deps, now);
-  const standing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
-  const edges = deps.world.owned.countOf(id) + (standing.authMethod === undefined ? 0 : 1);
+  const existing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
+  const edges = deps.world.owned.countOf(id) + (existing.authMethod === undefined ? 0 : 1);
   const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, wanted: 0 });
   if (isBeyondLimit(budget)) {
     const { waitingOrders } = deps.world;

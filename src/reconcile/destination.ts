@@ -13,7 +13,7 @@ import type { JobResult } from '../queue/queue.js';
 import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
-import { tellHolds } from './holds.js';
+import { recordHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { jobResult } from './unread-evidence.js';
 import { writePlan } from './write-plan.js';
@@ -60,7 +60,7 @@ export async function reconcileDestination(
       continue;
     }
     const cause = causeOf(informed);
-    await tellHolds(text, await deps.journal.read(text), [...plan.holds, ...used], cause, deps);
+    await recordHolds(text, await deps.journal.read(text), [...plan.holds, ...used], cause, deps);
     if (!policyOf(mapping).writes) return end;
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
     const isLast = plans > MOST_PLANS;
@@ -84,7 +84,7 @@ export async function reconcileDestination(
     }
     if (used.length > 0) {
       await forgetRulings(used, deps);
-      await tellHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
+      await recordHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
     }
     const released = releasedProviders(plan, mapping);
     if (released.length > 0)

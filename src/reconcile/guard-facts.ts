@@ -12,12 +12,12 @@ type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'keyValu
 /** What guards look at besides a key's plan. `told` are the key's recorded holds. */
 export async function guardFacts(
   losses: readonly Loss[],
-  told: KeyRecord['holds'],
+  recordedHolds: KeyRecord['holds'],
   deps: Deps,
 ): Promise<GuardFacts> {
   const { world, acl, contention, clock } = deps;
   const now = clock.now();
-  const rulings = await rulingsOn(losses, told, deps);
+  const rulings = await rulingsOn(losses, recordedHolds, deps);
   return {
     policy: policyOf(world.mapping),
     rulings,

@@ -12,7 +12,7 @@ import type { KeyRecord } from '../queue/journal.js';
 import { inputOf } from '../state/fleet.js';
 import type { ReconcilerDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
-import { refreshStanding } from './jwt-waiting.js';
+import { refreshJwtProviders } from './jwt-waiting.js';
 
 /** What a destination is planned from now, with what the job's triggers know. */
 export function inputFor(
@@ -40,7 +40,7 @@ export async function planGuarded(
   const { world, window } = deps;
   const inputNow = () => inputFor(destination, job, record.lastApplied, deps);
   const known = inputNow();
-  const isRefreshed = await refreshStanding(planDestination({ ...known, entry }), deps, signal);
+  const isRefreshed = await refreshJwtProviders(planDestination({ ...known, entry }), deps, signal);
   const input = isRefreshed ? inputNow() : known;
   const first = planDestination({ ...input, entry });
   // What would take over from a source that goes must not be judged by a wildcard that a watch has yet to show.

@@ -12,7 +12,7 @@ import { type ReconcilerDeps, stampOf } from './deps.js';
  * Tells each hold once, when it begins, and its end once; between them silence. `concerns`: of which subjects `holds`
  * are all there is; what else the key's record has was told by another part of its job.
  */
-export async function tellHolds(
+export async function recordHolds(
   key: string,
   record: KeyRecord,
   holds: readonly Hold[],
@@ -80,6 +80,6 @@ function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | '
   // Told only by whoever could see what it is about.
   if (kind !== 'intention') return false;
   const [partition = '', namespace = '', , name = ''] = rest;
-  const standing = world.claimStatuses(deps.clock.now()).get(serviceText({ partition, namespace, name }));
-  return standing?.kind === 'unknown';
+  const existing = world.claimStatuses(deps.clock.now()).get(serviceText({ partition, namespace, name }));
+  return existing?.kind === 'unknown';
 }

@@ -11,7 +11,7 @@ import { toTriggers } from '../state/observe-consul.js';
 import { aclBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
-import { tellHolds } from './holds.js';
+import { recordHolds } from './holds.js';
 import { planned, providerOfChange, waiting } from './jwt-provider-plans.js';
 import { lacksFacts, needsUserTokens, ourJwtProviders, readUserTokenFacts } from './user-token-facts.js';
 
@@ -33,7 +33,7 @@ export async function reconcileJwtProvider(
   const overtaken = await recoverPendingJwtProviders(key, pending, deps, signal);
   const isNeeded = needsUserTokens(world.mapping);
   const cause = causeOf(job);
-  const tell = (holds: readonly Hold[]) => tellHolds(key, record, holds, cause, deps, isJwtSubject);
+  const tell = (holds: readonly Hold[]) => recordHolds(key, record, holds, cause, deps, isJwtSubject);
   if (!isNeeded && ourJwtProviders(world).length === 0) {
     await tell([]);
     return undefined;

@@ -19,7 +19,7 @@ const LONGEST_WAIT_MS = 60_000;
  * if it did, and the plan is to be made again. Between this look and the write Consul itself watches over it: it
  * refuses an intention whose provider is gone, and the deletion of one that is named.
  */
-export async function refreshStanding(
+export async function refreshJwtProviders(
   plan: Plan,
   deps: Pick<ReconcilerDeps, 'consul' | 'world'>,
   signal: AbortSignal,

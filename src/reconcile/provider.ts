@@ -13,7 +13,7 @@ import { countFailure } from './directory-failures.js';
 import { evidenceOf, type Reached } from './fan-out.js';
 import { type LastRead, lastReadFact } from './last-read.js';
 import { sendReached } from './send-reached.js';
-import { tellUnreadable } from './unreadable.js';
+import { reportUnreadable } from './unreadable.js';
 
 type DirectoryKey = Extract<Key, { kind: 'directory' }>;
 
@@ -26,7 +26,7 @@ export async function reconcileProvider(
 ): Promise<JobResult> {
   const directory = deps.directories.get(key.name);
   if (directory === undefined) {
-    await tellUnreadable(key.name, causeOf(job), deps);
+    await reportUnreadable(key.name, causeOf(job), deps);
     return { kind: 'done' };
   }
   if (!job.triggers.some((trigger) => trigger.fullRead)) return { kind: 'done' };
@@ -70,7 +70,7 @@ export async function reconcileProvider(
   });
   const found = { reaches, touched, isFirst, about: word.about };
   const aclFailure = await sendReached(key.name, found, job, deps, signal);
-  await tellUnreadable(key.name, causeOf(job), deps);
+  await reportUnreadable(key.name, causeOf(job), deps);
   // Whatever keeps ACL objects from being read kept no intention from being looked at.
   if (aclFailure !== undefined) throw aclFailure;
   // The comparison at the start came before this read and could not tell that nobody has them.

@@ -11,7 +11,7 @@ import type { Touched } from '../state/touched.js';
 import { blockUnconfirmed, releaseIfRotated } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
-import { tellUnreadable } from './unreadable.js';
+import { reportUnreadable } from './unreadable.js';
 
 /**
  * Takes in what the directory says of the client. `closed` and `waits`: it does not say, and an order to close the
@@ -33,7 +33,7 @@ export async function readClient(
   } catch (error) {
     if (error instanceof ClientUnreadable) {
       world.putUnreadable(id, error.why, read);
-      await tellUnreadable(id.provider, causeOf(job), deps, id);
+      await reportUnreadable(id.provider, causeOf(job), deps, id);
       if (!ordersToClose(job)) return 'read';
     } else countFailure(id.provider, error, deps);
     if (!(error instanceof SyncError) || !hasOrder(job)) throw error;
@@ -42,7 +42,7 @@ export async function readClient(
   const wasUnreadable = world.isUnreadable(id);
   const touched = world.putClient(id, client, read);
   tell(touched);
-  if (wasUnreadable) await tellUnreadable(id.provider, causeOf(job), deps, id);
+  if (wasUnreadable) await reportUnreadable(id.provider, causeOf(job), deps, id);
   await releaseIfRotated(id, client, deps);
   // Before the first complete read nothing follows from a single one; what an order names must not wait for that.
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {

@@ -3,16 +3,16 @@ import { directoryKey, formatKey } from '../model/key.js';
 import { clientSubject, type Hold } from '../plan/plan.js';
 import type { ClientId } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
-import { tellHolds } from './holds.js';
+import { recordHolds } from './holds.js';
 
 /** Beyond this many of one provider the rest is counted in the log: a change of the API may spoil every record. */
-const MOST_TOLD = 100;
+const MOST_REPORTED = 100;
 
 /**
  * Tells once which clients of a provider cannot be read, and once that they can be again. `only`: what is known of the
  * others may be from before the first complete read.
  */
-export async function tellUnreadable(
+export async function reportUnreadable(
   provider: string,
   cause: Cause,
   deps: ReconcilerDeps,
@@ -27,12 +27,12 @@ export async function tellUnreadable(
     const record = await journal.read(key);
     // Who was told of already stays told of: the limit must not make the holds change places.
     const known = new Set([...record.holds.values()].map(({ subject }) => subject));
-    const isTold = ([clientId]: readonly [string, string]) =>
+    const isReported = ([clientId]: readonly [string, string]) =>
       known.has(clientSubject({ provider, clientId }));
-    const told = [...all.filter(isTold), ...all.filter((each) => !isTold(each))].slice(0, MOST_TOLD);
-    const holds = told.map(([clientId, why]) => holdOf({ provider, clientId }, why));
+    const reported = [...all.filter(isReported), ...all.filter((each) => !isReported(each))].slice(0, MOST_REPORTED);
+    const holds = reported.map(([clientId, why]) => holdOf({ provider, clientId }, why));
     const concerns = only === undefined ? undefined : (subject: string) => subject === clientSubject(only);
-    await tellHolds(
+    await recordHolds(
       key,
       record,
       hasUnnamed ? [...holds, unnamedHold(provider)] : holds,
@@ -40,8 +40,8 @@ export async function tellUnreadable(
       deps,
       concerns,
     );
-    if (all.length > MOST_TOLD)
-      logger.warn({ provider, unreadable: all.length, told: MOST_TOLD }, 'many clients cannot be read');
+    if (all.length > MOST_REPORTED)
+      logger.warn({ provider, unreadable: all.length, reported: MOST_REPORTED }, 'many clients cannot be read');
   });
 }
 

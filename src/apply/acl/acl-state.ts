@@ -29,7 +29,7 @@ export class AclState {
   /** By `clientText`: clients that gain something and whose ACL objects come first; their intentions wait meanwhile. */
   readonly opening = new Set<string>();
   /** Policies are shared: one job after the other makes or deletes each. By name, in lower case. */
-  readonly policyTurns = new KeyedMutex();
+  readonly policyMutex = new KeyedMutex();
   /** Of all groups that the mapping named when they were last read, by provider. */
   readonly members = new Map<string, Members>();
   /** Names under which people's objects stand, by provider, as of a version of the cache. */
@@ -45,7 +45,7 @@ export class AclState {
   #compile = createPatternCompiler();
   #mapping: Mapping | undefined;
   /** Objects of ours may stand, for this instance wrote some. */
-  #mayStand = false;
+  #mayHaveObjects = false;
   #agentCache: { readonly at: number; readonly seconds: AclCacheSeconds | undefined } | undefined;
 
   constructor(onFirstRoles?: ConstructorParameters<typeof AclCache>[0]) {
@@ -83,26 +83,26 @@ export class AclState {
     return isKnown;
   }
 
-  get mayStand(): boolean {
-    return this.#mayStand;
+  get mayHaveObjects(): boolean {
+    return this.#mayHaveObjects;
   }
 
   async restore(keyValues: Pick<KeyValueStore, 'get'>): Promise<void> {
-    this.#mayStand = (await keyValues.get(FACT)) === 'yes';
+    this.#mayHaveObjects = (await keyValues.get(FACT)) === 'yes';
   }
 
   /** Before the first write, so that whatever is written is found and cleaned up later. */
   async noteWrite(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
-    if (this.#mayStand) return;
+    if (this.#mayHaveObjects) return;
     await keyValues.set(FACT, 'yes');
-    this.#mayStand = true;
+    this.#mayHaveObjects = true;
   }
 
   /** After a complete read that found nothing of ours. */
-  async noteNothingLeft(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
-    if (!this.#mayStand) return;
+  async noteNoObjects(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
+    if (!this.#mayHaveObjects) return;
     await keyValues.set(FACT, '');
-    this.#mayStand = false;
+    this.#mayHaveObjects = false;
   }
 
   /** Compiled once for each mapping. */
@@ -137,5 +137,5 @@ export function isAclActive(deps: {
   readonly acl: AclState;
   readonly world: { readonly mapping: Mapping };
 }): boolean {
-  return isAclWanted(deps.world.mapping) || deps.acl.mayStand;
+  return isAclWanted(deps.world.mapping) || deps.acl.mayHaveObjects;
 }

@@ -186,7 +186,7 @@ async function write<T>(
   if (fetchesKeys(object)) return acl.keyFetches.run(sendNow, clock, signal);
   if (object.kind !== 'acl-policy' || id !== undefined) return sendNow();
   // Another client's job may have made it since the plan was made.
-  return acl.policyTurns.take(object.object.name.toLowerCase(), async () =>
+  return acl.policyMutex.take(object.object.name.toLowerCase(), async () =>
     isKnownPolicy(object.object, { acl, world }) ? undefined : sendNow(),
   );
 }
@@ -260,7 +260,7 @@ async function remove(
   const draft = aclDraft(change, application.cause, stampOf(deps));
   const end = () =>
     journaledSequence(application.key, [{ draft, run, lastApplied: forgotten(change, application) }], deps);
-  return step.kind === 'acl-policy' ? deps.acl.policyTurns.take(name.toLowerCase(), end) : end();
+  return step.kind === 'acl-policy' ? deps.acl.policyMutex.take(name.toLowerCase(), end) : end();
 }
 
 /** A deleted object is remembered no more, nor are the rules of a deleted method. */

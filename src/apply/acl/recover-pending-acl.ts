@@ -43,7 +43,7 @@ export async function recoverPendingAcl(
     );
   const pending = pendingAcl(record).filter((draft) => !isLeft(draft));
   if (pending.length === 0) return record.lastApplied;
-  const standing = bySubject(actual);
+  const existing = bySubject(actual);
   const remembered = new Map(record.lastApplied);
   const update = new Map<string, string | null>();
   const decisions: SettledDecision[] = [];
@@ -51,13 +51,13 @@ export async function recoverPendingAcl(
     const decision =
       draft.resource.kind === 'acl-token'
         ? await finishTokens(draft, deps, signal)
-        : await judge(draft, standing.get(draft.subject) ?? [], deps, signal);
+        : await judge(draft, existing.get(draft.subject) ?? [], deps, signal);
     decisions.push(decision);
     const nowMs = deps.clock.now();
     const lateMs = decision.outcome === 'applied' ? 0 : onItsWayMs(draft, nowMs);
     if (lateMs > 0) deps.acl.noteOnItsWay(key, nowMs + lateMs);
     if (decision.outcome === 'applied' && draft.resource.kind !== 'acl-token') {
-      const [object] = standing.get(draft.subject) ?? [];
+      const [object] = existing.get(draft.subject) ?? [];
       update.set(draft.subject, object === undefined ? null : digestObject(object));
       if (object === undefined) remembered.delete(draft.subject);
       else remembered.set(draft.subject, digestObject(object));
@@ -77,11 +77,11 @@ async function judge(
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<SettledDecision> {
-  const isMade = stands(draft.after, now);
+  const isMade = isAsExpected(draft.after, now);
   const detail = isMade ? await tokensDetail(draft, deps, signal) : {};
   const nowMs = deps.clock.now();
   if (isMade) return toSettled(draft, { outcome: 'applied', ...detail }, nowMs);
-  if (stands(draft.before, now)) return toSettled(draft, INTERRUPTED, nowMs);
+  if (isAsExpected(draft.before, now)) return toSettled(draft, INTERRUPTED, nowMs);
   const unknown =
     'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known';
   return toSettled(draft, { outcome: 'unknown', reason: 'Interrupted', detail: unknown }, nowMs);
@@ -101,7 +101,7 @@ async function tokensDetail(
   return count === 0 ? {} : { detail: await losingTokensText(count, deps, signal) };
 }
 
-function stands(wanted: unknown, now: readonly AclObject[]): boolean {
+function isAsExpected(wanted: unknown, now: readonly AclObject[]): boolean {
   if (wanted === null || wanted === undefined) return now.length === 0;
   const text = canonicalJson(wanted);
   return now.some((object) => digestObject(object) === text);

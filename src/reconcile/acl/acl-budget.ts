@@ -58,8 +58,8 @@ function countClients(deps: Known, now: number, limit?: number): boolean {
 function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   const { world, acl } = deps;
   const name = clientName(world.mapping.owner, id);
-  const standing = acl.cache.of(name);
-  if (clientOf(standing, world.mapping.owner) === undefined) return [];
+  const existing = acl.cache.of(name);
+  if (clientOf(existing, world.mapping.owner) === undefined) return [];
   const lastApplied = world.lastApplied(formatKey(clientKey(id.provider, id.clientId)));
   const facts = { lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
   const plan = planClientAcl(id, { ...facts, actual: acl.cache.snapshot([name], []) }, deps, now);

@@ -16,7 +16,7 @@ import { forgetRulings } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
-import { tellHolds } from '../holds.js';
+import { recordHolds } from '../holds.js';
 import { readAllAcl } from './fleet-acl.js';
 import { guardableClient } from './guard-acl.js';
 import { isListed, readSettled } from './read-client-acl.js';
@@ -56,7 +56,7 @@ async function endHolds(id: ClientId, job: Job, deps: ReconcilerDeps): Promise<v
   const key = formatKey(clientKey(id.provider, id.clientId));
   const record = await deps.journal.read(key);
   const isHeld = [...record.holds.values()].some(({ subject }) => isAclSubject(subject));
-  if (isHeld) await tellHolds(key, record, [], causeOf(job), deps, isAclSubject);
+  if (isHeld) await recordHolds(key, record, [], causeOf(job), deps, isAclSubject);
 }
 
 async function reconcile(
@@ -95,7 +95,7 @@ async function reconcile(
   deps.window.rejections.put(key, guarded.rejections);
   const cause = causeOf(job);
   const tell = async (holds: typeof guarded.holds, of = record) =>
-    tellHolds(key, of, holds, cause, deps, isAclSubject);
+    recordHolds(key, of, holds, cause, deps, isAclSubject);
   await tell([...guarded.holds, ...guarded.used]);
   if (guarded.changes.length === 0) return DONE;
 

@@ -76,7 +76,7 @@ export async function planAcl(
 }
 
 /** What one provider's complete read says. */
-export interface ProviderWord {
+export interface CompleteRead {
   readonly provider: string;
   /** Those that it may have changed something for. */
   readonly clients: readonly ClientId[];
@@ -96,7 +96,7 @@ type TriggerDeps = Pick<
  * is the watch's.
  */
 export async function aclTriggersOf(
-  word: ProviderWord,
+  word: CompleteRead,
   deps: TriggerDeps,
   cause: Cause,
   signal: AbortSignal,
@@ -143,7 +143,7 @@ async function clientTriggers(
   clients: readonly ClientId[],
   deps: TriggerDeps,
   cause: Cause,
-  evidenceOf?: ProviderWord['evidenceOf'],
+  evidenceOf?: CompleteRead['evidenceOf'],
 ): Promise<readonly Trigger[]> {
   const plans = await planAcl(clients, deps, deps.clock.now(), evidenceOf);
   if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());

@@ -18,7 +18,7 @@ import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
-import { tellHolds } from '../holds.js';
+import { recordHolds } from '../holds.js';
 import { guardablePeople } from './guard-people.js';
 import { readPeople } from './read-people.js';
 import { isSessionSubject } from './sessions.js';
@@ -144,7 +144,7 @@ async function reconcile(
   const cause = causeOf(job);
   const concerns = (subject: string) =>
     isAclSubject(subject) && !isSessionSubject(subject, job, deps) && !isUndecided(subject);
-  await tellHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
+  await recordHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
   if (guarded.changes.length === 0) return false;
 
   const { counted } = guarded;
@@ -173,7 +173,7 @@ async function reconcile(
   world.rememberWritten(text, after.lastApplied);
   if (guarded.used.length > 0) {
     await forgetRulings(guarded.used, deps);
-    await tellHolds(text, after, guarded.holds, cause, deps, concerns);
+    await recordHolds(text, after, guarded.holds, cause, deps, concerns);
   }
   return changes.length < guarded.changes.length;
 }

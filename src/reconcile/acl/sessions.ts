@@ -10,7 +10,7 @@ import { tokensToEnd } from '../../plan/acl/tokens.js';
 import type { Hold } from '../../plan/plan.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
-import { tellHolds } from '../holds.js';
+import { recordHolds } from '../holds.js';
 
 /** Clocks of identity providers and Consul differ, and some events tell whole seconds: whoever is caught logs in again. */
 const CLOCKS_DIFFER_MS = 5_000;
@@ -31,7 +31,7 @@ export async function endSessions(
   signal: AbortSignal,
 ): Promise<void> {
   if (!isAclActive(deps)) return;
-  const carryOut = deps.world.mapping.mode === 'enforce' ? endSession : tellForbidden;
+  const carryOut = deps.world.mapping.mode === 'enforce' ? endSession : reportForbidden;
   const failures: unknown[] = [];
   for (const order of sessionOrders(job))
     await tolerateDenied(() => carryOut(formatKey(key), order, deps, signal), deps).catch(
@@ -84,7 +84,7 @@ async function endSession(
 }
 
 /** In a mode that ends nothing it is told, once, what would have ended. */
-async function tellForbidden(
+async function reportForbidden(
   key: string,
   order: RevocationOrder,
   deps: ReconcilerDeps,
@@ -108,7 +108,7 @@ async function tellForbidden(
     ...(person === undefined ? {} : { person }),
   };
   // Only told here: the people's part of the next job ends it.
-  await tellHolds(key, await deps.journal.read(key), [hold], order.cause, deps, () => false);
+  await recordHolds(key, await deps.journal.read(key), [hold], order.cause, deps, () => false);
 }
 
 /** What this job's orders tell by themselves. */

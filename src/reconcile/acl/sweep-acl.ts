@@ -55,7 +55,7 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
     },
   );
   if (!isAclWanted(deps.world.mapping) && !cache.holdsMarked(deps.world.mapping.owner))
-    await deps.acl.noteNothingLeft(deps.keyValues);
+    await deps.acl.noteNoObjects(deps.keyValues);
   return {
     ...failed,
     triggers: [
