@@ -8,23 +8,25 @@ import { isAclSubject, parseTokensMeant } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
 
-/** Drafts of ACL writes that a crash or a lost answer left open. */
+/** The drafts of ACL writes that a crash or a lost answer left open. */
 export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDecision[] {
   return record.pending.filter(({ subject }) => isAclSubject(subject));
 }
 
 /**
- * Settles what a crash left by what Consul holds now. ACL objects have no index to compare, so content decides:
+ * Settles writes that a crash or a lost answer left open, by what Consul has now. ACL objects have no index to compare,
+ * so the content decides:
  *
  * | the object now | outcome |
  * |---|---|
  * | as the draft wanted it | `applied` |
- * | as it was before | `failed` (`Interrupted`): the write never arrived, or has yet to |
- * | anything else | `unknown`, and it is said |
+ * | as it was before | `failed` (`Interrupted`): the request did not arrive, or is still on its way |
+ * | anything else | `unknown` |
  *
- * Tokens that were to end are ended now. In a mode that ends none, those that live too long are left to the reaper, and
- * the others to the next run in a mode that does: no plan would ask for them. Returns what is remembered of the key
- * afterwards.
+ * A request that may still arrive can undo later writes, so the key is read again once its time is over
+ * (`AclState.noteOnItsWay`). Tokens that a draft should end are ended now. In a mode that ends none, the reaper ends those
+ * that live too long, and the next run in mode `enforce` the others, because no plan asks for them. Returns what the key
+ * has applied last.
  */
 export async function recoverPendingAcl(
   key: string,
@@ -39,7 +41,7 @@ export async function recoverPendingAcl(
   for (const { subject, id } of left)
     deps.logger.warn(
       { subject, decision: id, mode },
-      'tokens that a crash left to be ended go on until the mode is enforce',
+      'tokens that an interrupted run should have ended stay valid until the mode is enforce',
     );
   const pending = pendingAcl(record).filter((draft) => !isLeft(draft));
   if (pending.length === 0) return record.lastApplied;
@@ -87,7 +89,7 @@ async function judge(
   return toSettled(draft, { outcome: 'unknown', reason: 'Interrupted', detail: unknown }, nowMs);
 }
 
-/** What a write took from live tokens; how many a deleted method had is not known any more. */
+/** What a write took from live tokens. The number of tokens of a deleted method is no longer known. */
 async function tokensDetail(
   { action, resource, after }: DraftDecision,
   deps: AclDeps,
@@ -107,7 +109,7 @@ function isAsExpected(wanted: unknown, now: readonly AclObject[]): boolean {
   return now.some((object) => digestObject(object) === text);
 }
 
-/** Whether a draft is about tokens that neither a plan nor the reaper would find once the object is as it should be. */
+/** Whether neither a plan nor the reaper would find the draft's tokens once the object is as desired. */
 function isOfNoPlan({ resource, before }: DraftDecision): boolean {
   const meant = resource.kind === 'acl-token' ? parseTokensMeant(before) : undefined;
   return meant !== undefined && meant.longerThanSeconds === undefined;
