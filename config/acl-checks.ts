@@ -2,7 +2,7 @@ import { parseRules, RulesFault } from '../src/plan/acl/rules-text.js';
 import { asList, asMap, eachRule } from './checks.js';
 import type { ConfigPath } from './config-error.js';
 import { type Finding, finding } from './finding.js';
-import { capturesOf, patternFault } from './pattern.js';
+import { captureNames, patternFault } from './pattern.js';
 
 /** What is wrong with the parts of an expanded file that give Consul's ACL tokens. */
 export function aclFindings(file: unknown): Finding[] {
@@ -26,9 +26,9 @@ function rulesFindings(acl: unknown, path: ConfigPath, scope: string): Finding[]
     captures = parseRules(acl).captures;
   } catch (error) {
     if (!(error instanceof RulesFault)) throw error;
-    return [finding(path, `the ACL rules cannot be read, at ${error.message}`)];
+    return [finding(path, `the ACL rules are invalid at ${error.message}`)];
   }
-  const captured = patternFault(scope) === undefined ? capturesOf(scope) : [];
+  const captured = patternFault(scope) === undefined ? captureNames(scope) : [];
   if (scope !== '' && patternFault(scope) !== undefined) return [];
   const missing = captures.filter((name) => !captured.includes(name));
   if (missing.length === 0) return [];
@@ -50,7 +50,7 @@ function groupFindings(provider: unknown, path: ConfigPath, names: readonly unkn
     return [
       finding(
         path,
-        `does not say of which provider the group is; add "provider" with one of ${known.join(', ')}`,
+        `does not name the provider of the group; add "provider" with one of ${known.join(', ')}`,
       ),
     ];
   if (typeof provider === 'string' && known.length > 0 && !known.includes(provider))
@@ -79,14 +79,14 @@ function audienceFindings(root: ReturnType<typeof asMap>): Finding[] {
       return [
         finding(
           place,
-          'has no audience, so that any of its tokens would log in to Consul; add "audience", what tokens for Consul are issued for',
+          'has no audience, so any of its tokens could log in to Consul; add "audience" with the audience of tokens for Consul',
         ),
       ];
     return isNamed(forUsers) && provider.userAudience === undefined
       ? [
           finding(
             place,
-            'has no audience, so that any of its tokens would pass for a user\'s where a rule has "user: required"; add "userAudience", what users\' tokens are issued for',
+            'has no audience, so any of its tokens would count as a user token where a rule has "user: required"; add "userAudience" with the audience of user tokens',
           ),
         ]
       : [];

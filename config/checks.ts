@@ -1,7 +1,7 @@
 import type { ConfigPath } from './config-error.js';
 import { parseUrl } from './fields.js';
 import { type Finding, finding } from './finding.js';
-import { capturesOf, patternFault, templateFault } from './pattern.js';
+import { captureNames, patternFault, templateFault } from './pattern.js';
 
 // These checks span several keys and run beside the schema, also on a file that the schema refuses, so that
 // every fault is told at once: they judge what has the right type and leave the rest to the schema.
@@ -89,9 +89,7 @@ function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
   }
   const hasRoles = [true, 'on', 'true'].some((value) => value === provider.serviceAccountRoles);
   if (provider.kind === 'keycloak' && Object.hasOwn(provider, 'apis') && !hasRoles)
-    findings.push(
-      finding([...path, 'apis'], 'has a meaning only for roles; add "serviceAccountRoles: on"', 'key'),
-    );
+    findings.push(finding([...path, 'apis'], 'applies only to roles; add "serviceAccountRoles: on"', 'key'));
   if (provider.kind !== 'oidc') return findings;
   for (const [index, secret] of asList(asMap(provider.webhook).secrets).entries()) {
     if (
@@ -129,11 +127,13 @@ function ruleFindings(scope: string, rule: KeyValues, path: ConfigPath): Finding
   if (!has('to') && !has('acl'))
     findings.push(finding(path, 'opens nothing; name a destination with "to" or ACL rules with "acl"'));
   if (has('to') && has('acl'))
-    findings.push(finding([...path, 'acl'], 'stands beside "to"; write two rules as a list', 'key'));
+    findings.push(
+      finding([...path, 'acl'], 'cannot be combined with "to"; write two rules as a list', 'key'),
+    );
   if (!has('to')) {
     for (const key of [...HTTP_KEYS, 'user'].filter(has)) {
       findings.push(
-        finding([...path, key], 'has a meaning only beside "to"; remove it or name a destination', 'key'),
+        finding([...path, key], 'applies only together with "to"; remove it or name a destination', 'key'),
       );
     }
   }
@@ -172,18 +172,17 @@ function ownerFindings(rule: KeyValues, path: ConfigPath, providers: readonly Ke
     ];
   if (rule.provider === undefined && names.length > 1)
     return [
-      finding(
-        path,
-        `does not say of which provider its scope is; add "provider" with one of ${listed(names)}`,
-      ),
+      finding(path, `does not name the provider of its scope; add "provider" with one of ${listed(names)}`),
     ];
   const owner = providers.find(({ name }) => names.length === 1 || name === rule.provider);
   const apis = asList(owner?.apis).filter((api) => typeof api === 'string');
   if (typeof rule.api === 'string' && apis.length > 0 && !apis.includes(rule.api))
-    return [finding([...path, 'api'], `is none of the "apis" of its provider; write one of ${listed(apis)}`)];
+    return [
+      finding([...path, 'api'], `is not one of the "apis" of its provider; write one of ${listed(apis)}`),
+    ];
   // In Keycloak a scope need not belong to an API, and a rule without one is about those that do not.
   if (rule.api === undefined && apis.length > 1 && owner?.kind !== 'keycloak')
-    return [finding(path, `does not say of which API its scope is; add "api" with one of ${listed(apis)}`)];
+    return [finding(path, `does not name the API of its scope; add "api" with one of ${listed(apis)}`)];
   return [];
 }
 
@@ -195,8 +194,8 @@ function destinationFindings(scope: string, to: string, path: ConfigPath): Findi
   const fault = templateFault(to);
   if (fault !== undefined) return [finding(path, fault)];
   if (patternFault(scope) !== undefined) return [];
-  const captured = capturesOf(scope);
-  if (capturesOf(to).every((name) => captured.includes(name))) return [];
+  const captured = captureNames(scope);
+  if (captureNames(to).every((name) => captured.includes(name))) return [];
   const available = captured.map((name) => `{${name}}`).join(', ');
   return [
     finding(
@@ -209,5 +208,5 @@ function destinationFindings(scope: string, to: string, path: ConfigPath): Findi
 function tlsFindings(tls: KeyValues, path: ConfigPath): Finding[] {
   const [one, other] = Object.hasOwn(tls, 'certFile') ? ['certFile', 'keyFile'] : ['keyFile', 'certFile'];
   if (!Object.hasOwn(tls, one) || Object.hasOwn(tls, other)) return [];
-  return [finding([...path, one], `needs its other half; add "${other}"`, 'key')];
+  return [finding([...path, one], `is only half of the key pair; add "${other}"`, 'key')];
 }

@@ -35,7 +35,7 @@ const MAX_ALIASES = 100;
 const MAX_NODES = 50_000;
 const MAX_DEPTH = 32;
 const ALIAS_FAULT: [message: string, remedy: string] = [
-  'this reads as a YAML alias or anchor',
+  'this is parsed as a YAML alias or anchor',
   'put text that begins with * or & in quotes',
 ];
 
@@ -169,9 +169,9 @@ class Walk {
       const next = isSeq(node) && typeof part === 'number' ? node.items[part] : pair?.value;
       if (next === undefined && pair === undefined) return place;
       const keyPlace = this.#at(pair?.key, place);
-      const wantsKey = at === 'key' || index < path.length - 1 || (isMap(next) && next.flow !== true);
+      const isKey = at === 'key' || index < path.length - 1 || (isMap(next) && next.flow !== true);
       node = next;
-      place = pair !== undefined && wantsKey ? keyPlace : this.#at(next, keyPlace);
+      place = pair !== undefined && isKey ? keyPlace : this.#at(next, keyPlace);
     }
     return place;
   }

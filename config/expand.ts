@@ -80,7 +80,7 @@ async function resolve(reference: string | undefined, sources: Sources): Promise
   if (variable === null) {
     return {
       fault:
-        '${ begins a reference that is not complete; write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the text itself',
+        'the reference that begins with ${ is incomplete; write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the text itself',
     };
   }
   const [, name = '', fallback] = variable;

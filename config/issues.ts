@@ -89,13 +89,13 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 };
 
 function wrongType(expected: string, value: unknown): string {
-  const wanted = TYPE_WORDS[expected] ?? `must be a ${expected}`;
-  if (value === null) return `is empty, but ${wanted}; give it a value or remove the key`;
+  const requirement = TYPE_WORDS[expected] ?? `must be a ${expected}`;
+  if (value === null) return `is empty, but ${requirement}; give it a value or remove the key`;
   if (expected !== 'string')
-    return `${wanted}; ${expected === 'array' ? 'write [ … ] or lines that begin with -' : 'write key: value'}`;
+    return `${requirement}; ${expected === 'array' ? 'write [ … ] or lines that begin with -' : 'write key: value'}`;
   return typeof value === 'object'
-    ? `${wanted}; put text that begins with { or [ in quotes`
-    : `${wanted}; put it in quotes`;
+    ? `${requirement}; put text that begins with { or [ in quotes`
+    : `${requirement}; put it in quotes`;
 }
 
 function oneOf(options: readonly string[], value: unknown): string {

@@ -23,12 +23,12 @@ export function patternFault(pattern: string): string | undefined {
 export function templateFault(template: string): string | undefined {
   if (template === '') return 'must not be empty';
   if (/[{}]/.test(template.replace(CAPTURE, ''))) {
-    return 'has a brace that is no capture; write {name} with a lower-case letter first, then letters and digits';
+    return 'has a brace that is not part of a capture; write {name} with a lower-case letter first, then letters and digits';
   }
   return undefined;
 }
 
 /** The names of the captures, in order. */
-export function capturesOf(text: string): readonly string[] {
+export function captureNames(text: string): readonly string[] {
   return [...text.matchAll(CAPTURE)].map(([, name = '']) => name);
 }

@@ -26,7 +26,7 @@ export function regexFault(pattern: string): string | undefined {
     );
     return undefined;
   } catch {
-    return 'is no regular expression; check its brackets, parentheses and quantifiers';
+    return 'is not a regular expression; check its brackets, parentheses and quantifiers';
   }
 }
 

@@ -42,7 +42,7 @@ const RULE = z.strictObject({
   user: z
     .literal('required')
     .exactOptional()
-    .describe("A user's token must stand beside the service's certificate."),
+    .describe("A call must carry a user's token besides the service's certificate."),
   actors: z
     .array(ACTOR_KIND)
     .min(1, 'must name an actor kind; leave the key out for all of them')

@@ -38,11 +38,13 @@ const SERVICES = z.strictObject({
   clientMeta: text()
     .prefault('oauth-client-id')
     .describe("The service meta key that names the service's OAuth client."),
-  clientTag: text().prefault('oauth-client=').describe('What a tag that names the client begins with.'),
+  clientTag: text().prefault('oauth-client=').describe('The prefix of a tag that names the client.'),
   claims: z
     .enum(['confirmed', 'first'])
     .prefault('confirmed')
-    .describe('What makes a claim count: the client names the service, or it came first.'),
+    .describe(
+      'When a claim counts. confirmed: the client names the service. first: the service claimed the client first.',
+    ),
   claimGrace: duration('100ms', '7d')
     .prefault('5m')
     .describe('How long a service without instances keeps its claim.'),
@@ -66,7 +68,7 @@ const ACTORS = z.strictObject({
       ),
     )
     .prefault([])
-    .describe('The first match wins; else the grant types decide.'),
+    .describe('The first match wins; otherwise the grant types decide.'),
   human: ACTOR_LIMIT.prefault({}),
   workload: ACTOR_LIMIT.prefault({}),
   agent: ACTOR_LIMIT.prefault({}),
@@ -83,7 +85,7 @@ const GUARDS = z.strictObject({
     .describe(
       'Removals by inference above max(atLeast, percent of the owned edges) within the window are held.',
     ),
-  protected: z.array(serviceName()).prefault([]).describe('Services never opened by scopemesh.'),
+  protected: z.array(serviceName()).prefault([]).describe('Services that scopemesh never opens.'),
   freeze: z
     .array(
       z.strictObject({
@@ -155,7 +157,7 @@ export const FILE = z.strictObject({
   groups: z
     .record(text(), z.strictObject({ acl: multiline(), provider: name().exactOptional() }))
     .prefault({})
-    .describe('The ACL rules that members of a group or role get who log in to Consul.'),
+    .describe('The ACL rules for members of a group or role who log in to Consul.'),
   actors: ACTORS.prefault({}),
   guards: GUARDS.prefault({}),
   queue: QUEUE.prefault({ kind: 'embedded' }),

@@ -57,7 +57,8 @@ export class ClientUnreadable extends SyncError {
 
   constructor(place: string, clientId: string | undefined, why: string) {
     const whose = clientId === undefined ? 'a client without a readable id' : `client ${quoteId(clientId)}`;
-    const remedy = 'correct its record at the identity provider; it keeps what it has and gains nothing';
+    const remedy =
+      'correct its record at the identity provider; until then it keeps its access and gains none';
     super('ERR_CLIENT_UNREADABLE', `${place}: ${whose} cannot be read: ${why}; ${remedy}`, {
       retriable: false,
     });

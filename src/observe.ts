@@ -20,7 +20,7 @@ export interface Metrics {
 export const METRICS = {
   scopemesh_events_total: [
     'counter',
-    'Events received, by provider and result: accepted, duplicate, rejected, unresolved (something that ends a session, and nobody knows whose), or untimely (one of a compromised client, dated too far from now to close it).',
+    'Events received, by provider and result: accepted, duplicate, rejected, unresolved (it ends a session, but scopemesh cannot tell whose), or untimely (it reports a compromised client, but its date is too far from now to act on it).',
     ['provider', 'result'],
   ],
   scopemesh_jobs_total: [
@@ -35,14 +35,10 @@ export const METRICS = {
     [],
   ],
   scopemesh_decisions_total: ['counter', 'Decisions settled, by outcome and reason.', ['outcome', 'reason']],
-  scopemesh_holds: ['gauge', 'Changes deliberately not made, by reason.', ['reason']],
+  scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
-  scopemesh_outbox_decisions: ['gauge', 'Settled decisions not yet in the topic.', []],
-  scopemesh_publish_seconds: [
-    'histogram',
-    'How long it took to get one batch of decisions into the topic.',
-    [],
-  ],
+  scopemesh_outbox_decisions: ['gauge', 'Settled decisions that are not published yet.', []],
+  scopemesh_publish_seconds: ['histogram', 'Time to publish one batch of decisions.', []],
   scopemesh_relay_failures_total: ['counter', 'Failed attempts to publish decisions.', []],
   scopemesh_directory_age_seconds: [
     'gauge',
@@ -56,7 +52,7 @@ export const METRICS = {
   ],
   scopemesh_directory_read_requests: [
     'gauge',
-    'Requests that the last complete read of the directory took, by provider; those of polls and single reads that ran meanwhile may be among them, those for the members of groups are not.',
+    'Requests of the last complete directory read, by provider. Includes polls and single reads that ran at the same time; excludes requests for group members.',
     ['provider'],
   ],
   scopemesh_directory_failures_total: [
@@ -77,13 +73,13 @@ export const METRICS = {
   ],
   scopemesh_provider_paused_seconds: [
     'gauge',
-    'How long nothing is asked of the IdP yet, because it limits the rate, by provider.',
+    'Seconds until scopemesh sends requests again after a rate limit of the IdP, by provider.',
     ['provider'],
   ],
-  scopemesh_rechecks: ['gauge', 'What is to be looked at again after an event, by provider.', ['provider']],
+  scopemesh_rechecks: ['gauge', 'Rechecks that are scheduled after events, by provider.', ['provider']],
   scopemesh_missed_signals_total: [
     'counter',
-    'Events that a poll brought and the webhook should have, by provider.',
+    'Events that a poll found and the webhook did not deliver, by provider.',
     ['provider'],
   ],
   scopemesh_event_gaps_total: [
@@ -113,29 +109,29 @@ export const METRICS = {
   ],
   scopemesh_acl_cleanup_denied_total: [
     'counter',
-    'Attempts to remove ACL objects that are wanted no more, for which the ACL token does not suffice.',
+    'Attempts to remove ACL objects that are no longer needed which failed because the ACL token lacks a permission.',
     [],
   ],
   scopemesh_consul_watch_age_seconds: [
     'gauge',
-    'Seconds since the watch last proved to be alive, by table.',
+    'Seconds since the watch last proved that it is alive, by table.',
     ['table'],
   ],
   scopemesh_consul_default_allow: [
     'gauge',
-    '1 if the mesh allows what no intention denies: a misconfiguration.',
+    '1 if the mesh allows calls that no intention covers, which is a misconfiguration.',
     [],
   ],
   scopemesh_sweep_age_seconds: ['gauge', 'Seconds since the last complete comparison with Consul.', []],
   scopemesh_owned_edges: ['gauge', 'Edges in Consul that carry the mark of this instance.', []],
   scopemesh_acl_tokens: [
     'gauge',
-    'ACL tokens in Consul but its own, by kind (management, static, static-expiring, anonymous, login); only where ACL rules, groups or logins are configured.',
+    'ACL tokens in Consul except the one that scopemesh uses, by kind (management, static, static-expiring, anonymous, login). Only if ACL rules, groups or logins are configured.',
     ['kind'],
   ],
   scopemesh_acl_tokens_ended_total: [
     'counter',
-    "ACL tokens from logins that scopemesh ended, by the decision's reason; those that ended with their auth method only where they could be counted.",
+    'Login tokens that scopemesh ended, by the reason of the decision. Tokens that ended with their auth method are included only if they could be counted.',
     ['reason'],
   ],
   scopemesh_inferred_removals: ['gauge', 'Removals by inference within the window of the mass guard.', []],

@@ -87,7 +87,10 @@ export async function readStatus(parts: {
     // The fingerprint is for us to compare, and says nothing to anybody else.
     holds: journal.holds.map(({ fingerprint: _, ...hold }) => hold),
     closures: parts.isReconciling
-      ? [...deps.world.view(now).closures].map(([text, closure]) => ({ ...parseClientText(text), closure }))
+      ? [...deps.world.view(now).clientBlocks].map(([text, closure]) => ({
+          ...parseClientText(text),
+          closure,
+        }))
       : null,
     outboxDecisions: journal.outboxLength,
     providers,

@@ -9,7 +9,7 @@ import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { observeJwtProviders } from '../src/reconcile/jwt-provider-plans.js';
 import { hasJwtProviders } from '../src/reconcile/user-token-facts.js';
 import { Outage } from '../src/repeat.js';
-import { standingTriggers, takeCatalog, takeEntries } from '../src/state/observe-consul.js';
+import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/observe-consul.js';
 import type { WatchAges } from './watch-ages.js';
 
 /** How often it is looked whether a service without instances has used up its grace; more often for a shorter grace. */
@@ -30,17 +30,20 @@ export async function runWatch(
   const onIntentions = async () => {
     const read = deps.world.beginRead();
     const entries = await deps.consul.intentions.list(signal);
-    await add(takeEntries(deps.world, entries, deps.clock.now(), causeOf(deps), read), deps);
+    await add(applyEntries(deps.world, entries, deps.clock.now(), causeOf(deps), read), deps);
   };
   const onCatalog = async () => {
     const read = deps.world.beginRead();
     const catalog = await deps.consul.readCatalog(signal);
-    await add(takeCatalog(deps.world, catalog, deps.clock.now(), causeOf(deps), read), deps);
+    await add(applyCatalog(deps.world, catalog, deps.clock.now(), causeOf(deps), read), deps);
   };
   const onClaims = async () => {
     const read = deps.world.beginRead();
     const records = await deps.consul.claims.list(signal);
-    await add(standingTriggers(deps.world, deps.world.putClaimRecords(records, read), causeOf(deps)), deps);
+    await add(
+      claimStatusTriggers(deps.world, deps.world.putClaimRecords(records, read), causeOf(deps)),
+      deps,
+    );
   };
   const onAcl = async (stop: AbortSignal) => {
     const began = deps.clock.now();
@@ -139,7 +142,7 @@ async function watchGraces(deps: ReconcilerDeps, claimGraceMs: number, signal: A
     await deps.clock.sleep(lookMs, signal).catch(() => {});
     if (signal.aborted) return;
     const ended = deps.world.expireGraces(deps.clock.now());
-    waiting = [...waiting, ...standingTriggers(deps.world, ended, causeOf(deps), hasVanished)];
+    waiting = [...waiting, ...claimStatusTriggers(deps.world, ended, causeOf(deps), hasVanished)];
     try {
       await add(waiting, deps);
       waiting = [];

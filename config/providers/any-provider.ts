@@ -45,26 +45,24 @@ const CLAIM_NAMES = z
 
 export const everyKind = {
   name: name().describe('The name of this provider in mappings, keys and the webhook path.'),
-  issuer: url('https:', 'http:').describe(
-    'The issuer as it stands in tokens; plain http on loopback hosts only.',
-  ),
-  insecure: toggle().prefault(false).describe('Allows plain http to hosts that are not loopback.'),
+  issuer: url('https:', 'http:').describe('The issuer as tokens name it; plain http only on loopback hosts.'),
+  insecure: toggle().prefault(false).describe('Allows plain http to hosts other than loopback.'),
   webhook: WEBHOOK.exactOptional(),
   poll: duration('100ms', '1d')
     .prefault('30s')
-    .describe('The backstop for what a webhook cannot carry or loses.'),
-  fullRead: duration('1s', '30d').prefault('1h').describe('How often the directory is compared completely.'),
-  audience: text().exactOptional().describe('What a token must be issued for to count in Consul.'),
+    .describe('How often events are polled, for changes that a webhook cannot deliver or loses.'),
+  fullRead: duration('1s', '30d').prefault('1h').describe('How often the whole directory is compared.'),
+  audience: text().exactOptional().describe('The audience that a token needs to log in to Consul.'),
   userAudience: text()
     .exactOptional()
-    .describe("With user: required, what a user's token must be issued for to stand beside a call."),
+    .describe("With user: required, the audience that a user's token needs."),
   keysCaFile: text()
     .refine(
       (path) => path.startsWith('/'),
       'must be a path from the root; write for example /etc/ssl/certs/ca-certificates.crt',
     )
     .exactOptional()
-    .describe('With user: required, the CA file by which proxies verify the server of the keys.'),
+    .describe('With user: required, the CA file with which proxies verify the server of the signing keys.'),
   claims: CLAIM_NAMES.exactOptional(),
   ssf: SSF.exactOptional(),
 };

@@ -15,7 +15,9 @@ export interface Auth0Settings extends AnyProvider {
 export const AUTH0 = z.strictObject({
   kind: z.literal('auth0'),
   ...everyKind,
-  clientId: text().describe('The machine-to-machine application as which the Management API is read.'),
+  clientId: text().describe(
+    'The machine-to-machine application that scopemesh uses to read the Management API.',
+  ),
   clientSecret: secret(),
   tenant: url('https:', 'http:')
     .exactOptional()
@@ -26,7 +28,9 @@ export const AUTH0 = z.strictObject({
     .describe('Identifiers of the APIs whose scopes count; a rule names one of them under api.'),
   eventStream: toggle()
     .prefault(false)
-    .describe("Whether the tenant's event stream is read, which tells of users and groups."),
+    .describe(
+      "Whether scopemesh reads the tenant's event stream, which reports changes of users and groups.",
+    ),
 });
 
 export function toAuth0(parsed: z.output<typeof AUTH0>): Auth0Settings {

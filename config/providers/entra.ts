@@ -28,7 +28,9 @@ const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 const CERTIFICATE = z
   .strictObject({
-    certFile: text().describe('A certificate of the app registration, in PEM, read anew for each token.'),
+    certFile: text().describe(
+      'A certificate of the app registration, in PEM. It is read again for each token.',
+    ),
     keyFile: text().describe('Its RSA key, in PEM.'),
   })
   .describe('A certificate that proves scopemesh to the tenant.');
@@ -36,7 +38,7 @@ const CERTIFICATE = z
 const WEBHOOK = z
   .strictObject({
     url: url('https:', 'http:')
-      .refine(isEncryptedOrHere, 'is plain http, to which Microsoft Graph sends nothing; write https://…')
+      .refine(isEncryptedOrHere, 'is plain http, and Microsoft Graph sends only to https; write https://…')
       .describe(
         'This webhook as Microsoft Graph reaches it, like https://scopemesh.example.com/events/main; with it scopemesh subscribes to users and groups.',
       ),
@@ -58,26 +60,26 @@ export const ENTRA = z
       .refine((value) => {
         const parts = parseUrl(value)?.pathname.split('/') ?? [];
         return parts.length === 3 && GUID.test(parts[1] ?? '') && parts[2] === 'v2.0';
-      }, "is not that of one tenant; write https://login.microsoftonline.com/<tenant id>/v2.0 with the tenant's id")
+      }, "is not the issuer of a single tenant; write https://login.microsoftonline.com/<tenant id>/v2.0 with the tenant's id")
       .describe('https://login.microsoftonline.com/<tenant id>/v2.0, or the login host of another cloud.'),
     webhook: WEBHOOK.exactOptional(),
     clientId: text()
       .regex(GUID, 'must be the application (client) id; write it as the app registration shows it')
-      .describe('The app registration as which Microsoft Graph is read.'),
+      .describe('The app registration that scopemesh uses to read Microsoft Graph.'),
     clientSecret: secret()
       .exactOptional()
       .describe('A client secret; or certificate, or federatedTokenFile.'),
     certificate: CERTIFICATE.exactOptional(),
     federatedTokenFile: text()
       .exactOptional()
-      .describe('A file with a token that a federated credential trusts, read anew for each token.'),
+      .describe('A file with a token that a federated credential trusts. It is read again for each token.'),
     cloud: z
       .enum(['global', 'usgov', 'dod', 'china'], 'must be global, usgov, dod or china')
       .prefault('global')
       .describe('Which Microsoft Graph belongs to the tenant.'),
     graph: url('https:', 'http:')
       .exactOptional()
-      .describe('The origin of another Microsoft Graph than the one of the cloud.'),
+      .describe('The origin of Microsoft Graph, if it differs from that of the cloud.'),
     apis: z
       .array(text())
       .min(1, 'must name an API; write the application (client) id of its app registration')

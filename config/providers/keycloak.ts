@@ -13,7 +13,7 @@ export interface KeycloakSettings extends AnyProvider {
 export const KEYCLOAK = z.strictObject({
   kind: z.literal('keycloak'),
   ...everyKind,
-  clientId: text().describe('The client as which the Admin REST API is read.'),
+  clientId: text().describe('The client that scopemesh uses to read the Admin REST API.'),
   clientSecret: secret(),
   serviceAccountRoles: toggle()
     .prefault(false)
@@ -23,7 +23,7 @@ export const KEYCLOAK = z.strictObject({
     .min(1, 'must name a client; write its client id, like orders-api')
     .exactOptional()
     .describe(
-      'With serviceAccountRoles, the client ids of the clients whose roles count; all of them without it. A rule names one under api.',
+      'With serviceAccountRoles, the client IDs of the clients whose roles count; by default all of them. A rule names one under api.',
     ),
 });
 

@@ -29,16 +29,16 @@ export const OKTA = z
     kind: z.literal('okta'),
     ...everyKind,
     issuer: url('https:', 'http:').describe(
-      'The issuer of a custom authorization server, as it stands in tokens: https://acme.okta.com/oauth2/default',
+      'The issuer of a custom authorization server as tokens name it: https://acme.okta.com/oauth2/default',
     ),
     org: url('https:', 'http:')
       .exactOptional()
-      .describe("Where the Okta API is: https://acme.okta.com; the issuer's host where it is left out."),
-    clientId: text().exactOptional().describe('The service app as which the Okta API is read.'),
+      .describe("The address of the Okta API: https://acme.okta.com. By default the issuer's host."),
+    clientId: text().exactOptional().describe('The service app that scopemesh uses to read the Okta API.'),
     privateKey: privateKey
       .exactOptional()
       .describe('Its private key, in PEM (PKCS #8) or as a JWK; for private_key_jwt.'),
-    keyId: text().exactOptional().describe('The kid of its public key, where the key itself does not say.'),
+    keyId: text().exactOptional().describe('The kid of its public key, if the key itself does not have one.'),
     apiToken: secret()
       .exactOptional()
       .describe("An administrator's API token (SSWS), instead of clientId and privateKey; only a fallback."),
@@ -46,12 +46,12 @@ export const OKTA = z
       .array(text())
       .min(1, 'must name an API; write the issuer, audience or id of an authorization server')
       .describe(
-        "Whose scopes count: authorization servers, each by its issuer, audience or id, and the org's own address for Okta API scopes; a rule names one of them under api.",
+        "The APIs whose scopes count: authorization servers, each by its issuer, audience or ID, and the org's own address for Okta API scopes. A rule names one of them under api.",
       ),
     aiAgents: toggle()
       .prefault(false)
       .describe(
-        'Whether the register of AI agents is read, so that a client that is one counts as such; takes Okta for AI Agents and the role SUPER_ADMIN.',
+        'Whether scopemesh reads the register of AI agents, so that clients in it count as agents. Needs Okta for AI Agents and the role SUPER_ADMIN.',
       ),
   })
   .superRefine((provider, context) => {
@@ -62,7 +62,7 @@ export const OKTA = z
       const missing = clientId === undefined ? 'clientId' : key === undefined ? 'privateKey' : undefined;
       if (missing !== undefined) fault(missing, 'is missing; write both clientId and privateKey');
     } else if (clientId !== undefined || key !== undefined || keyId !== undefined) {
-      fault('apiToken', 'stands beside clientId or a key; keep one way to log in, best the key');
+      fault('apiToken', 'cannot be combined with clientId or a key; keep one of them, preferably the key');
     }
     if (!/^\/oauth2\/[A-Za-z0-9_-]+\/?$/.test(parseUrl(issuer)?.pathname ?? '')) {
       fault(

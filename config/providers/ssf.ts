@@ -28,29 +28,31 @@ export const SSF = z
     ),
     audience: z
       .union([text(), z.array(text()).min(1, 'must hold at least one audience')])
-      .describe('What the transmitter calls this receiver: the aud of its events.'),
+      .describe('The name of this receiver at the transmitter: the aud of its events.'),
     delivery: z
       .enum(['push', 'poll'])
       .prefault('push')
       .describe('Whether the transmitter sends events (RFC 8935) or they are fetched (RFC 8936).'),
     endpoint: url('https:', 'http:')
       .exactOptional()
-      .describe('For push: POST /events/<name> as the transmitter reaches it; told to it with the stream.'),
+      .describe(
+        'For push: the URL of POST /events/<name> as the transmitter reaches it. scopemesh sends it with the stream.',
+      ),
     pushTokens: z
       .array(secret())
       .min(1, 'must hold at least one token; several are accepted during a rotation')
       .exactOptional()
       .describe(
-        'For push: what follows Bearer in its requests; each is tried in turn, and the first is told to it.',
+        'For push: the bearer tokens that its requests may carry. Each is tried in turn; the first is sent to the transmitter.',
       ),
     token: secret()
       .exactOptional()
       .describe('A token for its management API and the poll; or clientId and clientSecret.'),
-    clientId: text().exactOptional().describe('The client as which a token is got for the same.'),
+    clientId: text().exactOptional().describe('The client that obtains a token for the same purpose.'),
     clientSecret: secret().exactOptional().describe('Its secret.'),
     tokenIssuer: url('https:', 'http:')
       .exactOptional()
-      .describe('Who gives a token for clientId; the transmitter itself if left out.'),
+      .describe('The issuer of tokens for clientId; by default the transmitter.'),
     scope: z
       .string()
       .max(1024)
@@ -69,15 +71,16 @@ export const SSF = z
       ['clientSecret', 'clientId'],
     ] as const)
       if (ssf[one] !== undefined && ssf[other] === undefined)
-        fault(`goes with ${other}; write both, or token alone`, one);
-    if (ssf.token !== undefined && hasClient) fault('stands beside clientId; keep one of the two', 'token');
+        fault(`requires ${other}; write both, or only token`, one);
+    if (ssf.token !== undefined && hasClient)
+      fault('cannot be combined with clientId; keep one of the two', 'token');
     const isManaged = ssf.token !== undefined || hasClient;
     if (ssf.delivery === 'poll' && !isManaged)
       fault('a poll needs credentials; write token, or clientId and clientSecret');
     if (ssf.delivery === 'poll' && ssf.pushTokens !== undefined)
-      fault('a poll is sent no events; remove them, or write "delivery: push"', 'pushTokens');
+      fault('have no use with "delivery: poll"; remove them, or write "delivery: push"', 'pushTokens');
     if (ssf.delivery === 'push' && isManaged && ssf.endpoint === undefined)
-      fault('the transmitter must be told where to send events; write endpoint');
+      fault('the transmitter needs an address for events; write endpoint');
   })
   .describe('Shared signals (SSF 1.0, CAEP, RISC) about what happens to sessions, credentials and accounts.');
 

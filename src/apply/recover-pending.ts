@@ -40,8 +40,8 @@ export async function recoverPending(
   for (const [draft, outcome] of outcomes) {
     const decision = toSettled(draft, outcome, nowMs);
     decisions.push(decision);
-    if (decision.outcome === 'failed') deps.window.giveBack(draft.subject);
-    else deps.window.made(draft.subject);
+    if (decision.outcome === 'failed') deps.window.releaseEdge(draft.subject);
+    else deps.window.confirmEdge(draft.subject);
     if (decision.outcome === 'applied') lastApplied.set(draft.subject, writtenOf(draft, entry, deps));
     deps.logger.warn(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
@@ -49,7 +49,7 @@ export async function recoverPending(
     );
   }
   const open = pending.filter((draft) => !outcomes.has(draft));
-  for (const { subject } of open) deps.window.undecided(subject);
+  for (const { subject } of open) deps.window.reopenEdge(subject);
   await settleFound(key, decisions, { lastApplied }, deps);
   return { lastApplied, open };
 }

@@ -74,6 +74,6 @@ export async function withBothSides<T>(
 /** False where no daemon runs on this machine that carries orders out. */
 async function takeKeptOrders(config: Config, world: WorldState, signal: AbortSignal): Promise<boolean> {
   const kept = KeptOrders.safeParse((await findDaemon(config, signal))?.status);
-  for (const { closure, ...id } of kept.data?.closures ?? []) world.setClosure(id, closure);
+  for (const { closure, ...id } of kept.data?.closures ?? []) world.setClientBlock(id, closure);
   return kept.success;
 }

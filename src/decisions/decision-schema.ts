@@ -162,7 +162,7 @@ export const CLOUD_EVENT = z.object({
   datacontenttype: z.literal('application/json'),
   data: z.object({
     action: z.enum(ACTIONS),
-    outcome: z.enum(OUTCOMES).describe('unknown: a crash left it undecidable.'),
+    outcome: z.enum(OUTCOMES).describe('unknown: after a crash the outcome could not be determined.'),
     reason: z.enum(REASONS),
     resource: z.object({
       kind: z.enum(KINDS),
@@ -189,22 +189,22 @@ export const CLOUD_EVENT = z.object({
     principal: z
       .object({ id: z.string(), ip: z.string().exactOptional() })
       .exactOptional()
-      .describe('Who caused the change at the identity provider, as far as it tells.'),
+      .describe('Who caused the change at the identity provider, if the provider reports it.'),
     cause: z.object({
       kind: z.enum(CAUSES),
       eventId: z.string().exactOptional(),
       receivedAt: instant().describe('When scopemesh first saw the cause.'),
     }),
-    before: z.unknown().exactOptional().describe('What the resource was.'),
-    after: z.unknown().exactOptional().describe('What it is, or what it would become.'),
+    before: z.unknown().exactOptional().describe('The resource before the change.'),
+    after: z.unknown().exactOptional().describe('The resource after the change, or what it would become.'),
     consul: z.object({ modifyIndex: z.int().min(0) }).exactOptional(),
-    detail: z.string().exactOptional().describe('What a person should know.'),
-    mappingRevision: z.string().describe('Digest of the mapping that was in force.'),
+    detail: z.string().exactOptional().describe('An explanation for people.'),
+    mappingRevision: z.string().describe('Digest of the mapping in effect.'),
     revision: z
       .int()
       .min(1)
       .describe(
-        'Counts up within the subject, from 1. Skips numbers only for a subject that had no decision for long.',
+        'Counts the decisions of the subject from 1. Skips numbers only for a subject that had no decision for a long time.',
       ),
     writeId: z.string().exactOptional().describe('The same for all decisions of one write to Consul.'),
     latencyMs: z.number().min(0).exactOptional().describe('From the cause to the settlement.'),

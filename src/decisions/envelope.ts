@@ -62,13 +62,9 @@ export function parseCloudEvent(event: unknown): Decision {
   if (!result.success) {
     const issue = result.error.issues[0];
     const where = issue?.path.map(String).join('.') || 'the event';
-    throw new SyncError(
-      'ERR_EVENT_INVALID',
-      `Not a decision event: ${where} is missing or has another form.`,
-      {
-        retriable: false,
-      },
-    );
+    throw new SyncError('ERR_EVENT_INVALID', `Not a decision event: ${where} is missing or invalid.`, {
+      retriable: false,
+    });
   }
   const { data, id, time, source, type, subject } = result.data;
   return { id, time, type, subject, source, ...data };

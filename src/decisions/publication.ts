@@ -72,10 +72,10 @@ export class Publication {
     // A batch is noted when it is at the head of the outbox; what is gone from there was found published before.
     const doubtful = noted?.ids.filter((id) => waiting.has(id)) ?? [];
     if (noted !== undefined && doubtful.length > 0) {
-      const standing = await log.contains(doubtful, noted.position);
-      if (standing.size > 0) await journal.published([...standing]);
-      const fields = { doubtful: doubtful.length, standing: standing.size };
-      logger.debug(fields, 'asked the decision log what it holds of the last batch');
+      const present = await log.contains(doubtful, noted.position);
+      if (present.size > 0) await journal.published([...present]);
+      const fields = { doubtful: doubtful.length, present: present.size };
+      logger.debug(fields, 'checked which decisions of the last batch are in the log');
     }
     this.#position = position;
     this.#sentSince = 0;

@@ -18,7 +18,7 @@ export interface Rule {
   readonly pathRegex?: string;
   readonly headers?: readonly HeaderMatch[];
   readonly acl?: string;
-  /** A user's token must stand beside the service's certificate. */
+  /** A call must carry a user's token besides the service's certificate. */
   readonly userRequired: boolean;
   /** Only these kinds of actor; absent means all. */
   readonly actors?: readonly ActorKind[];

@@ -58,7 +58,7 @@ export type ClaimStatus =
 const SOURCE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 const NO_SUCH_CLIENT =
-  'the identity provider knows no such client; correct the claim in Consul or create the client';
+  'the identity provider has no such client; correct the claim in Consul, or create the client';
 
 /** The standing of every service that the catalog or the memory knows, by `serviceText`, with holds included. */
 export function claimStatuses(
@@ -69,7 +69,7 @@ export function claimStatuses(
   const result = new Map<string, ClaimStatus>();
   for (const service of world.catalog?.services ?? []) {
     const key = serviceText(service.name);
-    result.set(key, judgeService(service.name, service, world, mapping, settings));
+    result.set(key, claimStatusOf(service.name, service, world, mapping, settings));
   }
   for (const [key, { provider, clientId }] of world.remembered) {
     if (result.has(key)) continue;
@@ -78,7 +78,7 @@ export function claimStatuses(
       key,
       world.catalog === undefined
         ? { kind: 'unknown', service, client: { provider, clientId } }
-        : judgeService(service, undefined, world, mapping, settings),
+        : claimStatusOf(service, undefined, world, mapping, settings),
     );
   }
   return result;
@@ -110,7 +110,7 @@ export function statedClaim(
 }
 
 /** The standing of one service; `service` is undefined where a complete catalog does not show it. */
-export function judgeService(
+export function claimStatusOf(
   name: ServiceName,
   service: CatalogService | undefined,
   world: World,
@@ -123,28 +123,28 @@ export function judgeService(
     service === undefined ? ({ kind: 'vacant' } as const) : statedClaim(service, settings, providers);
   switch (stated.kind) {
     case 'client':
-      return judge(name, stated.client, false, world, mapping);
+      return statusOfClaim(name, stated.client, false, world, mapping);
     case 'nothing':
       return { kind: 'none', service: name, vanished: false };
     case 'several':
-      if (remembered !== undefined) return judge(name, remembered, true, world, mapping);
+      if (remembered !== undefined) return statusOfClaim(name, remembered, true, world, mapping);
       return {
         kind: 'refused',
         service: name,
         client: stated.clients[0] ?? { provider: providers[0] ?? '', clientId: '' },
         reason: 'ClaimAmbiguous',
         detail:
-          'instances of this service claim different clients, or a client without saying of which provider; make them agree',
+          'instances of this service claim different clients, or do not name the provider of the client; make all instances claim the same client',
       };
     case 'vacant':
       if (remembered !== undefined && world.now - remembered.lastSeenAt < settings.claimGraceMs) {
-        return judge(name, remembered, false, world, mapping);
+        return statusOfClaim(name, remembered, false, world, mapping);
       }
       return { kind: 'none', service: name, vanished: true };
   }
 }
 
-function judge(
+function statusOfClaim(
   service: ServiceName,
   claim: ClientId,
   addNothing: boolean,
@@ -165,13 +165,13 @@ function judge(
   if (!SOURCE_NAME.test(service.name)) {
     return refuse(
       'InvalidServiceName',
-      'a service of this name cannot be the source of an intention; rename it',
+      'a service with this name cannot be the source of an intention; rename the service',
     );
   }
   if (!mapping.providers.includes(client.provider)) {
     return refuse(
       'ClaimUnconfirmed',
-      'no identity provider of this name is configured; correct the claim in Consul or configure the provider',
+      'no identity provider with this name is configured; correct the claim in Consul, or configure the provider',
     );
   }
   if (!world.directories.has(client.provider) || isUnreadable(world, client))
@@ -185,7 +185,7 @@ function judge(
         'ClaimUnconfirmed',
         found === undefined
           ? NO_SUCH_CLIENT
-          : "the client does not name this service; add it to the client's attribute consul-services",
+          : "the client does not name this service; add the service to the client's attribute consul-services",
       );
     }
     case 'first': {
@@ -196,7 +196,7 @@ function judge(
       if (record === undefined) return { kind: 'unrecorded', service, client, addNothing };
       return refuse(
         'ClaimTaken',
-        `another service claimed this client first: ${record.service.name}; give this one a client of its own`,
+        `the service ${record.service.name} claimed this client first; give this service its own client`,
       );
     }
   }

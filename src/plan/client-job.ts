@@ -6,7 +6,11 @@ import type { ClientId } from './world.js';
  * The job without the rechecks that found what is known already, and know of no removal that the mass guard may hold:
  * what else is done now is not their event's doing.
  */
-export function heardOf(job: Job, known: OAuthClient | undefined, now: OAuthClient | undefined): Job {
+export function withoutSettledRechecks(
+  job: Job,
+  known: OAuthClient | undefined,
+  now: OAuthClient | undefined,
+): Job {
   // What a read does not change stays the same object.
   if (known === undefined || known !== now) return job;
   const triggers = job.triggers.filter(({ isRecheck, evidence = [] }) => !isRecheck || evidence.length > 0);

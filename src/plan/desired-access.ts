@@ -34,7 +34,7 @@ export function desiredAccess(
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
   const id = claimStatus.client;
   const opened = input.openings.get(clientText(id));
-  if (opened === undefined || world.closures.has(clientText(id))) {
+  if (opened === undefined || world.clientBlocks.has(clientText(id))) {
     return {
       access: undefined,
       scopes: [],
@@ -75,13 +75,17 @@ export function desiredAccess(
   const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
   const nothing = { access: undefined, scopes: [], opensBy: [], client, holds, awaits: [] };
   if (access !== undefined && mapping.protectedServices.includes(destination.name.toLowerCase())) {
-    hold('ProtectedDestination', 'guards.protected names this destination; scopemesh never opens it', scopes);
+    hold(
+      'ProtectedDestination',
+      'guards.protected lists this destination, so scopemesh never opens it; to allow access, remove it from guards.protected',
+      scopes,
+    );
     return nothing;
   }
   if (access?.kind === 'http' && input.protocol === 'tcp') {
     hold(
       'ProtocolUnsuitable',
-      'Consul enforces methods and paths only where the destination speaks HTTP; give it service-defaults with Protocol http',
+      'Consul enforces methods and paths only for HTTP destinations, and this destination uses tcp; set Protocol http in its service-defaults',
       scopes,
     );
     return nothing;
@@ -91,7 +95,7 @@ export function desiredAccess(
     if (claimStatus.addNothing) {
       hold(
         'ClaimAmbiguous',
-        'instances of the source disagree about its client; nothing is added until they agree',
+        'instances of the source claim different clients; the source gains no access until all instances agree',
         scopes,
       );
     }

@@ -19,7 +19,7 @@ export interface DestinationInput {
   /** What each client opens, by `clientText`; absent for a client that does not exist. */
   readonly openings: ReadonlyMap<string, ClientOpenings>;
   /** `wantersOf` the two. */
-  readonly wanters: ReadonlyMap<string, DestinationSources>;
+  readonly sourcesByDestination: ReadonlyMap<string, DestinationSources>;
   readonly entry: IntentionEntry | undefined;
   /** The entry of destination `*`, for what would take over. */
   readonly wildcard: IntentionEntry | undefined;

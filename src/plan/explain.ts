@@ -50,7 +50,7 @@ export interface Explanation {
   readonly client: ClientView | undefined;
   /** What the scopes of the source's client open at this destination. */
   readonly openings: readonly { readonly scope: string; readonly access: Access }[];
-  readonly wanted: Access | undefined;
+  readonly desired: Access | undefined;
   readonly holds: readonly Hold[];
   /** Whether the destination waits for the jwt-provider of the client's provider. */
   readonly awaitsJwtProvider: boolean;
@@ -94,13 +94,13 @@ export function explain(facts: {
     source,
     destination: input.destination,
     request,
-    verdict: judge(candidates[0]?.access, request, defaultPolicy),
+    verdict: verdictOn(candidates[0]?.access, request, defaultPolicy),
     candidates,
     defaultPolicy,
     claim,
     client: clientOf(claim, input),
     openings: openingsHere(claim, input),
-    wanted: desiredAccess(source, claim, input, ours).access,
+    desired: desiredAccess(source, claim, input, ours).access,
     holds: [
       ...plan.holds.filter(isHere),
       ...facts.claimHolds.filter((hold) => hold.resource.name === source.name),
@@ -140,7 +140,7 @@ function isLocal(candidate: IntentionSource, name: ServiceName): boolean {
   return candidate.peer === undefined && isSourceOf(candidate, name);
 }
 
-function judge(
+function verdictOn(
   access: ActualAccess,
   request: HttpRequestShape | undefined,
   defaultPolicy: Explanation['defaultPolicy'],
@@ -178,7 +178,7 @@ function clientOf(claim: ClaimStatus, input: DestinationInput): ClientView | und
     actorKind: opened?.actorKind ?? 'unknown',
     exists: found !== undefined,
     enabled: found?.enabled ?? false,
-    closure: input.world.closures.get(clientText(claim.client)),
+    closure: input.world.clientBlocks.get(clientText(claim.client)),
     grants: (found?.grants ?? []).toSorted((a, b) => compareText(toGrantText(a), toGrantText(b))),
     limited: opened?.limited ?? [],
   };

@@ -25,6 +25,6 @@ export function sameGrant(a: Grant, b: Grant): boolean {
 }
 
 /** The scopes that an event named. */
-export function toldScopes({ api, scopes = [] }: Evidence): readonly Grant[] {
+export function namedScopes({ api, scopes = [] }: Evidence): readonly Grant[] {
   return scopes.map((name) => (api === undefined ? { name } : { api, name }));
 }

@@ -35,11 +35,11 @@ export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
     if (first === undefined || others.length === 0) return first ?? [];
     const all = [first, ...others];
     const details = [...new Set(all.map(({ detail }) => detail))].toSorted();
-    const told = details.slice(0, MOST_DETAILS);
-    const more = details.length - told.length;
+    const shown = details.slice(0, MOST_DETAILS);
+    const more = details.length - shown.length;
     return {
       ...first,
-      detail: [...told, ...(more === 0 ? [] : [`and ${more} more`])].join('; '),
+      detail: [...shown, ...(more === 0 ? [] : [`and ${more} more`])].join('; '),
       scopes: [...new Set(all.flatMap(({ scopes }) => scopes))].toSorted(),
     };
   });

@@ -67,7 +67,7 @@ export function guardableJwtProviders(
     narrowing: () => undefined,
     opensLast: false,
     contendedText:
-      'somebody removes this jwt-provider again and again, and what needs it stays closed; find out who does (Terraform, a script) and keep one writer',
+      'another writer repeatedly removes this jwt-provider, so the access that needs it stays closed; find that writer (Terraform, a script) and keep only one writer',
   };
 }
 

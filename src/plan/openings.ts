@@ -12,7 +12,7 @@ import {
   type PatternCompiler,
   substitute,
 } from './pattern.js';
-import { capturesOf } from './rule-match.js';
+import { matchRule } from './rule-match.js';
 
 /** What one scope of a client opens at one destination. */
 export interface Opening {
@@ -104,7 +104,7 @@ function destinationOf(
   compile: PatternCompiler,
 ): string | undefined {
   if (rule.to === undefined) return undefined;
-  const captures = capturesOf(rule, provider, grant, mapping, compile);
+  const captures = matchRule(rule, provider, grant, mapping, compile);
   return captures === undefined ? undefined : substitute(rule.to, captures);
 }
 

@@ -31,17 +31,17 @@ export function planClient(
   const known = findClient(world, client);
   const holds: Hold[] = [];
   for (const claimStatus of about) {
-    const told =
+    const held =
       claimStatus.kind === 'refused'
         ? { reason: claimStatus.reason, detail: claimStatus.detail }
         : claimStatus.kind === 'claimed' && claimStatus.addNothing
           ? {
               reason: 'ClaimAmbiguous' as const,
               detail:
-                'instances of this service claim different clients; the old claim is kept and nothing is added until they agree',
+                'instances of this service claim different clients; the old claim stays in force and gains nothing until all instances agree',
             }
           : undefined;
-    if (told === undefined) continue;
+    if (held === undefined) continue;
     holds.push({
       subject: claimSubject(client, claimStatus.service.name),
       resource: {
@@ -50,8 +50,8 @@ export function planClient(
         namespace: claimStatus.service.namespace,
         partition: claimStatus.service.partition,
       },
-      reason: told.reason,
-      detail: told.detail,
+      reason: held.reason,
+      detail: held.detail,
       action: 'grant',
       scopes: [],
       client: { ...client, actorKind: known === undefined ? 'unknown' : classify(known, mapping) },

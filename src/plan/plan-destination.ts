@@ -81,14 +81,14 @@ function blockOf(
     return {
       reason: 'ManagedElsewhere',
       detail:
-        'another tool manages this entry (its Meta says so); take the intention out of that tool, or protect the destination',
+        'another tool manages this entry, as its Meta shows; remove the intention from that tool, or add the destination to guards.protected',
     };
   }
   if (entry.sources.some((source) => source.isLegacy)) {
     return {
       reason: 'LegacyEntry',
       detail:
-        "the entry has sources made by Consul's old intentions API, which cannot be written back; re-create them as a config entry",
+        "the entry has sources that Consul's old intentions API created, and they cannot be written back unchanged; create them again as a config entry",
     };
   }
   return undefined;
@@ -98,7 +98,8 @@ function blockOf(
 function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
   const at = { ...input.destination, name: input.destination.name.toLowerCase() };
-  for (const [key, service] of input.wanters.get(serviceText(at))?.services ?? []) found.set(key, service);
+  for (const [key, service] of input.sourcesByDestination.get(serviceText(at))?.services ?? [])
+    found.set(key, service);
   for (const source of input.entry?.sources ?? []) {
     if (isOwned(input.mapping.owner, source) || hasLostMark(source, input)) {
       const name = { partition: source.partition, namespace: source.namespace, name: source.name };
@@ -163,25 +164,25 @@ function planEdge(
   const ours = present.find((each) => isOwned(mapping.owner, each) && isSourceOf(each, source));
   const foreign = present.find((each) => !isOwned(mapping.owner, each));
   const former = formerClient(ours, input);
-  const claimStatus = standingOf(source, former, input);
+  const claimStatus = statusOfSource(source, former, input);
   if (isKept(claimStatus, former, input)) return { change: undefined, holds: [], awaits: [] };
-  const wanted = desiredAccess(source, claimStatus, input, ours);
+  const desired = desiredAccess(source, claimStatus, input, ours);
 
   if (foreign !== undefined && ours === undefined) {
     return {
       change: undefined,
-      holds: [...wanted.holds, ...foreignHold(source, wanted, foreign, lastApplied, input)],
+      holds: [...desired.holds, ...foreignHold(source, desired, foreign, lastApplied, input)],
       awaits: [],
     };
   }
 
   const before: ActualAccess = ours?.access;
-  const goes = wanted.access === undefined && ours !== undefined;
+  const goes = desired.access === undefined && ours !== undefined;
   const keepsClosed = goes && wouldOpen(source, entry, wildcard);
-  const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : wanted.access;
-  const description = descriptionFor(after, wanted.client, ours, mapping.owner);
+  const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : desired.access;
+  const description = descriptionFor(after, desired.client, ours, mapping.owner);
   if (isSettled(before, after, ours, description))
-    return { change: undefined, holds: wanted.holds, awaits: wanted.awaits };
+    return { change: undefined, holds: desired.holds, awaits: desired.awaits };
 
   const narrowing = before?.kind === 'other' || narrows(before, after);
   const widening =
@@ -190,16 +191,16 @@ function planEdge(
     claimStatus,
     lastApplied,
     former,
-    wanted: wanted.scopes,
+    desiredScopes: desired.scopes,
     current: before,
     input,
   });
   const isDrift = lastApplied?.digest === digest(after);
   const reason = reasonOf({ keepsClosed, loses: narrowing || after === undefined, isDrift, loss, input });
-  const client = wanted.client ?? former;
+  const client = desired.client ?? former;
   return {
-    holds: wanted.holds,
-    awaits: wanted.awaits,
+    holds: desired.holds,
+    awaits: desired.awaits,
     change: {
       subject,
       resource: intentionResource(destination, source.name),
@@ -211,8 +212,8 @@ function planEdge(
       after,
       description,
       ...(client === undefined ? {} : { client }),
-      scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : wanted.scopes,
-      opensBy: wanted.opensBy,
+      scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : desired.scopes,
+      opensBy: desired.opensBy,
       isInferred: narrowing && !isDrift && loss.isInferred,
       narrows: narrowing,
       widens: widening,
@@ -220,7 +221,7 @@ function planEdge(
   };
 }
 
-function standingOf(
+function statusOfSource(
   source: ServiceName,
   former: PlannedClient | undefined,
   input: DestinationInput,
@@ -242,7 +243,7 @@ function isKept(
 ): boolean {
   if (claimStatus.kind !== 'unknown') return false;
   const isClosed = [claimStatus.client, former].some(
-    (client) => client !== undefined && world.closures.has(clientText(client)),
+    (client) => client !== undefined && world.clientBlocks.has(clientText(client)),
   );
   const hasLeft =
     world.catalog !== undefined &&
@@ -262,13 +263,13 @@ function wouldOpen(
 
 function foreignHold(
   source: ServiceName,
-  wanted: DesiredAccess,
+  desired: DesiredAccess,
   foreign: IntentionSource,
   lastApplied: LastApplied | undefined,
   input: DestinationInput,
 ): readonly Hold[] {
   const markLost = wasWritten(lastApplied);
-  if (wanted.access === undefined && !markLost) return [];
+  if (desired.access === undefined && !markLost) return [];
   const other = otherOwnerOf(input.mapping.owner, foreign.description);
   return [
     {
@@ -276,15 +277,15 @@ function foreignHold(
       resource: intentionResource(input.destination, source.name),
       reason: markLost ? 'MarkLost' : 'ForeignSource',
       detail: other
-        ? `the instance of scopemesh with owner ${other} made this source; let one of the two alone have this destination (guards.protected keeps the other from it), or remove the source if that instance is gone`
+        ? `the scopemesh instance with owner ${other} created this source; let only one of the two instances manage this destination (list it in guards.protected of the other one), or remove the source if that instance no longer exists`
         : markLost
-          ? "scopemesh wrote this source and its Description no longer says so; restore the mark ('scopemesh adopt' does) or remove the source"
-          : "somebody else's source of the same name stands here; remove it, or let 'scopemesh adopt' take it over if it is equal",
-      action: wanted.access === undefined ? 'revoke' : 'grant',
-      scopes: wanted.scopes,
+          ? "scopemesh wrote this source, but the mark is missing from its Description; restore the mark with 'scopemesh adopt', or remove the source"
+          : "a source with this name exists and scopemesh does not own it; remove it, or run 'scopemesh adopt' if it allows exactly the desired access",
+      action: desired.access === undefined ? 'revoke' : 'grant',
+      scopes: desired.scopes,
       before: foreign.access,
-      after: wanted.access,
-      ...(wanted.client === undefined ? {} : { client: wanted.client }),
+      after: desired.access,
+      ...(desired.client === undefined ? {} : { client: desired.client }),
     },
   ];
 }

@@ -2,7 +2,7 @@ import type { Grant } from '../model/client.js';
 import type { ChangeReason } from '../model/decision.js';
 import type { ClaimStatus } from './claims.js';
 import type { DestinationInput } from './destination-input.js';
-import { sameGrant, toldScopes } from './grant-text.js';
+import { namedScopes, sameGrant } from './grant-text.js';
 import type { LastApplied } from './last-applied.js';
 import { destinationsOfScope } from './openings.js';
 import type { ActualAccess } from './plan.js';
@@ -38,7 +38,7 @@ export function revocationCause(facts: {
   readonly lastApplied: LastApplied | undefined;
   /** The client that the edge's Description names. */
   readonly former: ClientId | undefined;
-  readonly wanted: readonly string[];
+  readonly desiredScopes: readonly string[];
   /** The access that stands. */
   readonly current: ActualAccess;
   readonly input: DestinationInput;
@@ -53,27 +53,27 @@ export function revocationCause(facts: {
       isInferred: claimStatus.kind === 'none' && claimStatus.vanished,
     };
   const closing = claimStatus.kind === 'unknown' ? [id, facts.former] : [id];
-  const closure = closing
-    .map((each) => each && input.world.closures.get(clientText(each)))
+  const block = closing
+    .map((each) => each && input.world.clientBlocks.get(clientText(each)))
     .find((each) => each !== undefined);
-  if (closure !== undefined) return { reason: closure, scopes: before, isInferred: false };
+  if (block !== undefined) return { reason: block, scopes: before, isInferred: false };
   if (claimStatus.kind === 'none' && !claimStatus.vanished)
     return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
   if (facts.former !== undefined && clientText(facts.former) !== clientText(id))
     return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
   if (claimStatus.kind === 'refused' && claimStatus.reason !== 'ClaimUnconfirmed')
     return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
-  const named = input.evidence.some(
+  const isNamed = input.evidence.some(
     (each) => each.provider === id.provider && (each.clients?.includes(id.clientId) ?? false),
   );
   const client = findClient(input.world, id);
-  if (claimStatus.kind === 'none' && client?.enabled !== false && !(client === undefined && named))
+  if (claimStatus.kind === 'none' && client?.enabled !== false && !(client === undefined && isNamed))
     return { reason: 'ClaimRemoved', scopes: before, isInferred: true };
   if (facts.former !== undefined && !input.mapping.providers.includes(facts.former.provider))
     return { reason: 'MappingChanged', scopes: before, isInferred: false };
-  if (client === undefined) return { reason: 'ClientDeleted', scopes: before, isInferred: !named };
+  if (client === undefined) return { reason: 'ClientDeleted', scopes: before, isInferred: !isNamed };
   if (!client.enabled) return { reason: 'ClientDisabled', scopes: before, isInferred: false };
-  if (claimStatus.kind === 'refused') return { reason: 'ClaimRemoved', scopes: before, isInferred: !named };
+  if (claimStatus.kind === 'refused') return { reason: 'ClaimRemoved', scopes: before, isInferred: !isNamed };
   if (input.mapping.protectedServices.includes(input.destination.name))
     return { reason: 'ProtectedService', scopes: before, isInferred: false };
 
@@ -88,21 +88,21 @@ export function revocationCause(facts: {
       before.some((scope) => limited.includes(scope)) || (needsHuman && !asksForActor(facts.current));
     return {
       reason: isLimited ? 'ActorLimited' : 'MappingChanged',
-      scopes: before.filter((scope) => !facts.wanted.includes(scope)),
+      scopes: before.filter((scope) => !facts.desiredScopes.includes(scope)),
       // The kind of a client comes from the same read: one that lost attributes or grant types changes it silently.
-      isInferred: isLimited && !named && input.grantReason !== 'MappingChanged',
+      isInferred: isLimited && !isNamed && input.grantReason !== 'MappingChanged',
     };
   }
-  const told = input.evidence.filter(({ provider }) => provider === id.provider).flatMap(toldScopes);
+  const named = input.evidence.filter(({ provider }) => provider === id.provider).flatMap(namedScopes);
   const reaches = (scope: Grant) =>
     destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name);
   // Word of one scope says nothing of another that went at the same time, nor of an equal name at another API. Where
   // it is not remembered what opened the edge, a scope will do that could have.
-  const isTold =
+  const areNamed =
     lost.length > 0
-      ? lost.every((scope) => told.some((each) => sameGrant(each, scope)))
-      : told.some((scope) => !has(scope) && reaches(scope));
-  return { reason: 'ScopeRevoked', scopes: namesOf(lost), isInferred: !named && !isTold };
+      ? lost.every((scope) => named.some((each) => sameGrant(each, scope)))
+      : named.some((scope) => !has(scope) && reaches(scope));
+  return { reason: 'ScopeRevoked', scopes: namesOf(lost), isInferred: !isNamed && !areNamed };
 }
 
 /** Whether every request must show whom its client acts for already. */

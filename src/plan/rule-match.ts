@@ -7,7 +7,7 @@ import type { PatternCompiler } from './pattern.js';
  * (provider, api, name): a rule without an API is about scopes of no API, one without a provider about those of the
  * only provider there is.
  */
-export function capturesOf(
+export function matchRule(
   rule: Pick<Rule, 'scope' | 'provider' | 'api'>,
   provider: string,
   grant: Grant,

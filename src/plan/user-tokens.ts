@@ -53,24 +53,24 @@ export function openForUser(
       kind: 'held',
       reason: 'UserTokenUnenforceable',
       detail:
-        "Consul's jwt-provider entries could not be read; let the ACL token read them (mesh:read); the access stays closed",
+        "scopemesh could not read Consul's jwt-provider entries; grant mesh:read to its ACL token; the access stays closed",
       stays: access,
     };
-  const standing = entries.get(asked.entry.name.toLowerCase());
-  if (standing === undefined) return { kind: 'awaits', provider, stays: access };
-  if (!isOurJwtProvider(mapping.owner, standing))
+  const existing = entries.get(asked.entry.name.toLowerCase());
+  if (existing === undefined) return { kind: 'awaits', provider, stays: access };
+  if (!isOurJwtProvider(mapping.owner, existing))
     return {
       kind: 'held',
       reason: 'ForeignObject',
-      detail: `somebody else's jwt-provider ${asked.entry.name} stands where scopemesh would write its own; rename or remove it; the access stays closed`,
+      detail: `a jwt-provider named ${asked.entry.name} exists and scopemesh does not own it; rename or remove it; the access stays closed`,
       stays: undefined,
     };
-  if (isSameEntry(standing.content, asked.entry)) return { kind: 'open', access };
+  if (isSameEntry(existing.content, asked.entry)) return { kind: 'open', access };
   if (!policyOf(mapping).plansNarrowing)
     return {
       kind: 'held',
       reason: 'ModeForbids',
-      detail: `mode is extend: the jwt-provider ${asked.entry.name} stands otherwise and is not changed`,
+      detail: `mode is extend: the jwt-provider ${asked.entry.name} exists with different content and is left unchanged`,
       stays: access,
     };
   return { kind: 'awaits', provider, stays: access };
@@ -97,7 +97,7 @@ function requirementOf(
       kind: 'held',
       reason: 'UserTokenUnenforceable',
       detail:
-        'the identity provider is not configured, so that nothing is known of its tokens; the access stays closed',
+        'the identity provider is not configured, so scopemesh knows nothing about its tokens; add it under providers; the access stays closed',
     };
   return userRequirement({
     owner: mapping.owner,
@@ -119,10 +119,10 @@ export function jwksUriOf(
   { entries, jwksUris }: UserTokenFacts,
 ): string | undefined {
   const discovered = jwksUris.get(name);
-  const standing = entries?.get(jwtProviderName(owner, name).toLowerCase());
-  if (discovered !== undefined || standing === undefined) return discovered;
-  if (standing.content === 'other' || !isOurJwtProvider(owner, standing)) return undefined;
-  const { content } = standing;
+  const existing = entries?.get(jwtProviderName(owner, name).toLowerCase());
+  if (discovered !== undefined || existing === undefined) return discovered;
+  if (existing.content === 'other' || !isOurJwtProvider(owner, existing)) return undefined;
+  const { content } = existing;
   return content.issuer === issuer && content.jwksUri !== '' ? content.jwksUri : undefined;
 }
 
@@ -141,8 +141,8 @@ function withRequirement(access: Access, jwt: JwtRequirement): Access {
   }
 }
 
-export function isSameEntry(standing: ExistingJwtProvider['content'], wanted: JwtProviderEntry): boolean {
-  return standing !== 'other' && entryText(standing) === entryText(wanted);
+export function isSameEntry(existing: ExistingJwtProvider['content'], desired: JwtProviderEntry): boolean {
+  return existing !== 'other' && entryText(existing) === entryText(desired);
 }
 
 /** Of what `entryText` wrote: whose keys, and where they are. */

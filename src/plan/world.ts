@@ -67,7 +67,7 @@ export interface World {
   readonly claimRecords: ReadonlyMap<string, ClaimRecord>;
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
   /** By `clientText`. */
-  readonly closures: ReadonlyMap<string, ClientBlock>;
+  readonly clientBlocks: ReadonlyMap<string, ClientBlock>;
   /** By `clientText`: clients whose record cannot be parsed. They keep what they have and gain nothing. */
   readonly unreadable: ReadonlySet<string>;
   /**

@@ -5,7 +5,7 @@ import type { Cause } from '../model/cause.js';
 import { clientKey, formatKey } from '../model/key.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
-import { standingTriggers } from '../state/observe-consul.js';
+import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
 import { recordHolds } from './holds.js';
@@ -25,7 +25,7 @@ export async function settleClaims(
   const record = await journal.read(text);
   // Of whatever client a list shows another record than was known: nobody else would tell its job.
   const took = (touched: Touched) =>
-    deps.queue.add(standingTriggers(world, touched, cause).filter(({ key }) => formatKey(key) !== text));
+    deps.queue.add(claimStatusTriggers(world, touched, cause).filter(({ key }) => formatKey(key) !== text));
   const overtaken = await recoverPendingClaims(text, record, took, deps, signal);
   const now = deps.clock.now();
   const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);

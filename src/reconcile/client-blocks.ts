@@ -25,9 +25,9 @@ export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): 
   let isNew = false;
   await changeStored(id, deps, (known) => {
     if (known?.closure === 'Released' && !isNewer(order, known)) return known;
-    isNew = deps.world.closure(id) !== 'ClientQuarantined';
+    isNew = deps.world.clientBlock(id) !== 'ClientQuarantined';
     // In force at once; in memory again and again, because the durable part may have failed the last time.
-    deps.world.setClosure(id, 'ClientQuarantined');
+    deps.world.setClientBlock(id, 'ClientQuarantined');
     return {
       provider: id.provider,
       clientId: id.clientId,
@@ -61,11 +61,11 @@ export async function blockUnconfirmed(
   const now = deps.clock.now();
   // An order from the future is one from before the clock was set back: how long it has waited cannot be told.
   if (orders.length === 0 || Math.abs(now - oldest) < UNCONFIRMED_AFTER_MS) return false;
-  if (deps.world.closure(id) !== undefined) return true;
+  if (deps.world.clientBlock(id) !== undefined) return true;
   const acl = aclBudget(deps, now);
   const existing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
   const edges = deps.world.owned.countOf(id) + (existing.authMethod === undefined ? 0 : 1);
-  const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, wanted: 0 });
+  const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, planned: 0 });
   if (isBeyondLimit(budget)) {
     const { waitingOrders } = deps.world;
     if (!waitingOrders.has(clientText(id)))
@@ -76,9 +76,9 @@ export async function blockUnconfirmed(
     waitingOrders.add(clientText(id));
     return false;
   }
-  deps.window.take(edges, now);
+  deps.window.addRemovals(edges, now);
   await deps.window.store(deps.keyValues);
-  deps.world.setClosure(id, 'RevocationUnconfirmed');
+  deps.world.setClientBlock(id, 'RevocationUnconfirmed');
   deps.logger.warn(
     { provider: id.provider, clientId: id.clientId, code },
     'client closed by an order while its directory cannot be read',
@@ -89,7 +89,7 @@ export async function blockUnconfirmed(
 /** Puts the quarantines of earlier runs into the world. */
 export async function restoreClientBlocks(deps: Pick<ReconcilerDeps, 'keyValues' | 'world'>): Promise<void> {
   for (const each of parseStored(await deps.keyValues.get(FACT)))
-    if (each.closure === 'ClientQuarantined') deps.world.setClosure(each, each.closure);
+    if (each.closure === 'ClientQuarantined') deps.world.setClientBlock(each, each.closure);
 }
 
 /** Ends the quarantine of a client whose secret is seen to be newer than the order that said it was compromised. */
@@ -98,7 +98,7 @@ export async function releaseIfRotated(
   client: OAuthClient | undefined,
   deps: ReconcilerDeps,
 ): Promise<void> {
-  if (client?.secretCreatedAt === undefined || deps.world.closure(id) !== 'ClientQuarantined') return;
+  if (client?.secretCreatedAt === undefined || deps.world.clientBlock(id) !== 'ClientQuarantined') return;
   const stored = parseStored(await deps.keyValues.get(FACT)).find(
     (each) => clientText(each) === clientText(id),
   );
@@ -111,9 +111,9 @@ export async function releaseQuarantine(
   id: ClientId,
   deps: Pick<ReconcilerDeps, 'world' | 'keyValues' | 'logger'>,
 ): Promise<boolean> {
-  if (deps.world.closure(id) !== 'ClientQuarantined') return false;
+  if (deps.world.clientBlock(id) !== 'ClientQuarantined') return false;
   await changeStored(id, deps, (known) => {
-    deps.world.setClosure(id, undefined);
+    deps.world.setClientBlock(id, undefined);
     return known && { ...known, closure: 'Released' };
   });
   deps.logger.info({ provider: id.provider, clientId: id.clientId }, 'quarantine ended');
@@ -126,7 +126,7 @@ async function changeStored(
   deps: Pick<ReconcilerDeps, 'keyValues' | 'world'>,
   change: (known: StoredBlock | undefined) => StoredBlock | undefined,
 ): Promise<void> {
-  await deps.world.closureTurns.take(async () => {
+  await deps.world.clientBlockMutex.run(async () => {
     const all = parseStored(await deps.keyValues.get(FACT));
     const known = all.find((each) => clientText(each) === clientText(id));
     const changed = change(known);

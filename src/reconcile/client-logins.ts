@@ -1,7 +1,7 @@
 import type { OAuthClient } from '../model/client.js';
 import { type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
 import { clientName } from '../plan/acl/object-names.js';
-import { standingTtlSeconds } from '../plan/acl/owned-acl.js';
+import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { ClientBlock, ClientId } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
 
@@ -34,8 +34,8 @@ export function clientLogins(known: Known, now: number): readonly ClientLogin[] 
 function loginOf(client: OAuthClient, { world, acl }: Known, now: number): ClientLogin {
   const { mapping } = world;
   const { role, authMethod } = acl.cache.of(clientName(mapping.owner, client));
-  const standingTtl = standingTtlSeconds(mapping.owner, authMethod?.object);
-  const closure = world.closure(client);
+  const standingTtl = existingTtlSeconds(mapping.owner, authMethod?.object);
+  const closure = world.clientBlock(client);
   return {
     client,
     closure,
@@ -45,7 +45,7 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       settings: mapping.acl,
       claimStatuses: world.catalog === undefined ? undefined : world.claimsOn(client, now),
       former: role?.object,
-      standingTtlSeconds: standingTtl,
+      existingTtlSeconds: standingTtl,
       isClosed: closure !== undefined,
       ...acl.tools(mapping),
     }),

@@ -4,7 +4,7 @@ import { messageOf } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import { hasOrder, heardOf, needsRead, withClientId } from '../plan/client-job.js';
+import { hasOrder, needsRead, withClientId, withoutSettledRechecks } from '../plan/client-job.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
@@ -48,7 +48,7 @@ export async function reconcileClient(
     deps.queue.note(fanOut(before, job, [], true, id));
   await takeOrders(id, job, deps);
   // A quarantine needs no word of the directory, and does not wait for one.
-  if (hasOrder(job) && deps.world.closure(id) !== undefined) {
+  if (hasOrder(job) && deps.world.clientBlock(id) !== undefined) {
     await deps.queue.add(fanOut(before, job, [], true, id));
     await reconcileClientAcl(id, job, deps, signal).catch((error: unknown) => {
       // Tried again below, and with the job: a directory that tells of a new secret is heard all the same.
@@ -58,7 +58,7 @@ export async function reconcileClient(
       );
     });
   }
-  const heard = () => heardOf(job, known, deps.world.client(id));
+  const heard = () => withoutSettledRechecks(job, known, deps.world.client(id));
   const triggersNow = () => {
     const now = heard();
     // Soon after a start an event names a client by its internal id alone, and only this read shows whose that is.
@@ -121,7 +121,9 @@ export async function reconcileClient(
 /** Whether the client is known, and nothing closes it. */
 function isOpen(id: ClientId, { world }: ReconcilerDeps): boolean {
   return (
-    world.hasDirectory(id.provider) && world.closure(id) === undefined && world.client(id)?.enabled === true
+    world.hasDirectory(id.provider) &&
+    world.clientBlock(id) === undefined &&
+    world.client(id)?.enabled === true
   );
 }
 

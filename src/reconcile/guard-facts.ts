@@ -31,6 +31,6 @@ export async function guardFacts(
 function budgetFor(losses: readonly Loss[], { world, acl, window }: Deps, now: number): RevocationBudget {
   const counted = aclBudget({ world, acl, window }, now);
   const own = losses.map(({ subject }) => subject).filter(isAclSubject);
-  const wanted = Math.max(counted.wanted, window.rejections.countOf(own, now));
-  return budgetOf(world, window, now, inferredAcrossFleet(world, window, now), { ...counted, wanted });
+  const planned = Math.max(counted.planned, window.rejections.countOf(own, now));
+  return budgetOf(world, window, now, inferredAcrossFleet(world, window, now), { ...counted, planned });
 }

@@ -32,7 +32,7 @@ export async function observeJwtProviders(
 ): Promise<readonly Trigger[]> {
   const { world, clock } = deps;
   await readJwtProviders(deps, signal);
-  if (!world.userTokens.takeChanged()) return [];
+  if (!world.userTokens.drainChanged()) return [];
   const now = clock.now();
   const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
   return [...jwtProviderTriggers(plans, cause, deps), ...toTriggers(waiting(plans), cause)];

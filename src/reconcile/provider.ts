@@ -3,7 +3,7 @@ import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import { wordOf } from '../plan/provider-word.js';
+import { toProviderEvidence } from '../plan/provider-evidence.js';
 import { clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { orphanedNames } from '../state/orphaned-acl.js';
@@ -51,24 +51,24 @@ export async function reconcileProvider(
     .map(({ clientId }) => clientId)
     .filter((clientId) => world.reopen({ provider: key.name, clientId }, read) !== NOTHING_TOUCHED);
 
-  const word = wordOf(key.name, evidenceOf(job), [...before.values(), ...snapshot.clients]);
+  const word = toProviderEvidence(key.name, evidenceOf(job), [...before.values(), ...snapshot.clients]);
   // With evidence about a scope every destination is looked at: the scope may have been lost before the last read.
   const ids = new Set([
-    ...(word.ofAll.length > 0 ? before.keys() : []),
-    ...word.named,
+    ...(word.forEveryClient.length > 0 ? before.keys() : []),
+    ...word.clientIds,
     ...changed,
     ...reopened,
   ]);
   const isRecheck = job.triggers.every((trigger) => trigger.isRecheck);
   const reaches = [...ids].map((clientId): Reached => {
     const id = { provider: key.name, clientId };
-    const evidence = word.about(clientId);
+    const evidence = word.forClient(clientId);
     // A recheck comes long after the event: what it does not find changed has no haste.
     const urgent = (evidence.length > 0 && !isRecheck) || touched.losing.has(clientText(id));
     const at = [...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now())];
-    return { clientId, isNamed: word.named.has(clientId), evidence, urgent, at };
+    return { clientId, isNamed: word.clientIds.has(clientId), evidence, urgent, at };
   });
-  const found = { reaches, touched, isFirst, about: word.about };
+  const found = { reaches, touched, isFirst, about: word.forClient };
   const aclFailure = await sendReached(key.name, found, job, deps, signal);
   await reportUnreadable(key.name, causeOf(job), deps);
   // Whatever keeps ACL objects from being read kept no intention from being looked at.

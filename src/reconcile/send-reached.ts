@@ -3,7 +3,7 @@ import { causeOf } from '../apply/decision-drafts.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import { type ClientId, clientText } from '../plan/world.js';
-import { standingTriggers } from '../state/observe-consul.js';
+import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import { aclTriggersOf } from './acl/fleet-acl.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -84,5 +84,7 @@ function fullReadCause(job: Job): Cause {
 
 /** The clients whose claims are worth something else now: their jobs make the records and tell the holds. */
 function claimTriggers(touched: Touched, job: Job, deps: ReconcilerDeps): readonly Trigger[] {
-  return standingTriggers(deps.world, touched, fullReadCause(job)).filter(({ key }) => key.kind === 'client');
+  return claimStatusTriggers(deps.world, touched, fullReadCause(job)).filter(
+    ({ key }) => key.kind === 'client',
+  );
 }

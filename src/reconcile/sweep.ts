@@ -5,7 +5,7 @@ import { parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
 import { planFleet } from '../state/fleet.js';
-import { losingDestinations, takeCatalog, takeEntries, toTriggers } from '../state/observe-consul.js';
+import { applyCatalog, applyEntries, losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
@@ -39,8 +39,8 @@ export async function readConsul(
   const now = deps.clock.now();
   world.putClaimRecords(records, read);
   const triggers = [
-    ...takeEntries(world, entries, now, cause, read),
-    ...takeCatalog(world, catalog, now, cause, read),
+    ...applyEntries(world, entries, now, cause, read),
+    ...applyCatalog(world, catalog, now, cause, read),
   ];
   if (triggers.length > 0) await deps.queue.add(triggers);
 }

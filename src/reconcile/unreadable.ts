@@ -19,7 +19,7 @@ export async function reportUnreadable(
   only?: ClientId,
 ): Promise<void> {
   const { world, journal, metrics, logger } = deps;
-  await world.unreadableTurns.take(async () => {
+  await world.unreadableMutex.run(async () => {
     const { clients: unreadable, hasUnnamed } = world.directories.unreadableOf(provider);
     const all = [...unreadable].toSorted(([a], [b]) => (a < b ? -1 : 1));
     metrics.gauge('scopemesh_directory_unreadable_clients', all.length + (hasUnnamed ? 1 : 0), { provider });
@@ -29,7 +29,10 @@ export async function reportUnreadable(
     const known = new Set([...record.holds.values()].map(({ subject }) => subject));
     const isReported = ([clientId]: readonly [string, string]) =>
       known.has(clientSubject({ provider, clientId }));
-    const reported = [...all.filter(isReported), ...all.filter((each) => !isReported(each))].slice(0, MOST_REPORTED);
+    const reported = [...all.filter(isReported), ...all.filter((each) => !isReported(each))].slice(
+      0,
+      MOST_REPORTED,
+    );
     const holds = reported.map(([clientId, why]) => holdOf({ provider, clientId }, why));
     const concerns = only === undefined ? undefined : (subject: string) => subject === clientSubject(only);
     await recordHolds(
@@ -41,7 +44,10 @@ export async function reportUnreadable(
       concerns,
     );
     if (all.length > MOST_REPORTED)
-      logger.warn({ provider, unreadable: all.length, reported: MOST_REPORTED }, 'many clients cannot be read');
+      logger.warn(
+        { provider, unreadable: all.length, reported: MOST_REPORTED },
+        'many clients cannot be read',
+      );
   });
 }
 

@@ -28,22 +28,23 @@ export async function writePlan(
       isTouched: () => queue.late().length > 0,
       reserve: (part) => {
         const inferred = part.filter(({ isInferred }) => isInferred);
-        for (const { subject } of inferred) window.takeEdge(subject, clock.now());
+        for (const { subject } of inferred) window.reserveEdge(subject, clock.now());
         return inferred.length === 0 ? undefined : window.store(keyValues);
       },
       onWritten: (part, entry, lastApplied) => {
         const now = clock.now();
-        for (const { subject } of overtaken) window.giveBack(subject);
+        const written = new Set(part.map(({ subject }) => subject));
+        for (const { subject } of overtaken) if (!written.has(subject)) window.releaseEdge(subject);
         for (const { subject, reason } of part) {
           if (reason === 'DriftCorrected') contention.corrected(subject, now);
-          window.made(subject);
+          window.confirmEdge(subject);
         }
         world.rememberWritten(key, new Map([...world.lastApplied(key), ...lastApplied]));
         world.putEntry(destination, entry);
         metrics.gauge('scopemesh_inferred_removals', window.used(now));
       },
       onNotMade: (part: readonly Change[]) => {
-        for (const { subject } of part) window.giveBack(subject);
+        for (const { subject } of part) window.releaseEdge(subject);
       },
     },
     consul.intentions,

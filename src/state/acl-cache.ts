@@ -8,7 +8,7 @@ import type {
   Stored,
 } from '../model/acl.js';
 import { isOurs } from '../plan/acl/object-names.js';
-import { LastSaid } from './last-said.js';
+import { ReadOrder } from './read-order.js';
 
 /** What stands under one name: a client's role, auth method and rules, or a role of one person. */
 export interface OwnedObjects {
@@ -25,9 +25,9 @@ const NOTHING: OwnedObjects = { bindingRules: [] };
  * that what changed is found by comparing. Names are in lower case, as they meet in Consul.
  */
 export class AclCache {
-  #standing = new Map<string, OwnedObjects>();
+  #objects = new Map<string, OwnedObjects>();
   #policies = new Map<string, Stored<AclPolicy>>();
-  readonly #lastSaid = { names: new LastSaid(), policies: new LastSaid() };
+  readonly #readOrder = { names: new ReadOrder(), policies: new ReadOrder() };
   /** Names under which something changed since `takeChanged`. */
   #changed = new Set<string>();
   readonly #onFirstRoles: (roles: readonly AclRole[]) => void;
@@ -50,7 +50,7 @@ export class AclCache {
   }
 
   /** The names under which something changed since the last call, in lower case. */
-  takeChanged(): ReadonlySet<string> {
+  drainChanged(): ReadonlySet<string> {
     const changed = this.#changed;
     this.#changed = new Set();
     return changed;
@@ -58,36 +58,37 @@ export class AclCache {
 
   /** Whether anything of this owner stands; what merely has such a name is somebody else's. */
   holdsMarked(owner: string): boolean {
-    const named = [...this.#standing.values()].flatMap(({ role, authMethod }) => [role, authMethod]);
+    const named = [...this.#objects.values()].flatMap(({ role, authMethod }) => [role, authMethod]);
     return [...named, ...this.#policies.values()].some(
       (each) => each !== undefined && isOurs(owner, each.object.name, each.object.description),
     );
   }
 
   get owned(): ReadonlyMap<string, OwnedObjects> {
-    return this.#standing;
+    return this.#objects;
   }
 
   of(name: string): OwnedObjects {
-    return this.#standing.get(name.toLowerCase()) ?? NOTHING;
+    return this.#objects.get(name.toLowerCase()) ?? NOTHING;
   }
 
   /** Takes in everything; returns the names under which something else stands than before. */
   replaceAll(snapshot: AclSnapshot, read: number): ReadonlySet<string> {
     this.#noteFirst(snapshot);
     this.#isComplete = true;
-    const { standing, policies } = sorted(snapshot);
+    const { objects, policies } = sorted(snapshot);
     const changed = new Set<string>();
-    const said = this.#lastSaid;
-    if (!said.names.acceptsAll(read) || !said.policies.acceptsAll(read)) return changed;
-    for (const name of new Set([...standing.keys(), ...this.#standing.keys()]))
-      if (!said.names.isNewer(name, read) && this.#set(name, standing.get(name) ?? NOTHING))
+    const readOrder = this.#readOrder;
+    if (!readOrder.names.acceptsAll(read) || !readOrder.policies.acceptsAll(read)) return changed;
+    for (const name of new Set([...objects.keys(), ...this.#objects.keys()]))
+      if (!readOrder.names.isNewer(name, read) && this.#set(name, objects.get(name) ?? NOTHING))
         changed.add(name);
     const texts = new Set<string>();
     for (const name of new Set([...policies.keys(), ...this.#policies.keys()]))
-      if (!said.policies.isNewer(name, read) && this.#setPolicy(name, policies.get(name))) texts.add(name);
+      if (!readOrder.policies.isNewer(name, read) && this.#setPolicy(name, policies.get(name)))
+        texts.add(name);
     // Whoever has a policy whose text is another one now.
-    for (const [key, { role }] of texts.size === 0 ? [] : this.#standing)
+    for (const [key, { role }] of texts.size === 0 ? [] : this.#objects)
       if (role?.object.policies.some((each) => texts.has(each.toLowerCase()))) changed.add(key);
     return changed;
   }
@@ -97,7 +98,7 @@ export class AclCache {
     this.#noteFirst(snapshot);
     const found = sorted(snapshot);
     for (const name of names)
-      this.#put(name.toLowerCase(), found.standing.get(name.toLowerCase()) ?? NOTHING, read);
+      this.#put(name.toLowerCase(), found.objects.get(name.toLowerCase()) ?? NOTHING, read);
     for (const name of policies)
       this.#putPolicy(name.toLowerCase(), found.policies.get(name.toLowerCase()), read);
   }
@@ -163,21 +164,21 @@ export class AclCache {
   }
 
   #put(name: string, next: OwnedObjects, read: number): void {
-    if (this.#lastSaid.names.accepts(name, read)) this.#set(name, next);
+    if (this.#readOrder.names.accepts(name, read)) this.#set(name, next);
   }
 
   #set(name: string, next: OwnedObjects): boolean {
-    if (isSame(this.#standing.get(name) ?? NOTHING, next)) return false;
+    if (isSame(this.#objects.get(name) ?? NOTHING, next)) return false;
     if (isPeoplesName(name)) this.#peoplesVersion++;
     this.#changed.add(name);
     if (next.role === undefined && next.authMethod === undefined && next.bindingRules.length === 0)
-      this.#standing.delete(name);
-    else this.#standing.set(name, next);
+      this.#objects.delete(name);
+    else this.#objects.set(name, next);
     return true;
   }
 
   #putPolicy(name: string, next: Stored<AclPolicy> | undefined, read: number): void {
-    if (this.#lastSaid.policies.accepts(name, read)) this.#setPolicy(name, next);
+    if (this.#readOrder.policies.accepts(name, read)) this.#setPolicy(name, next);
   }
 
   #setPolicy(name: string, next: Stored<AclPolicy> | undefined): boolean {
@@ -195,10 +196,10 @@ export function isPeoplesName(name: string): boolean {
 }
 
 function sorted(snapshot: AclSnapshot) {
-  const standing = new Map<string, OwnedObjects>();
+  const objects = new Map<string, OwnedObjects>();
   const put = (name: string, change: (before: OwnedObjects) => OwnedObjects) => {
     const key = name.toLowerCase();
-    standing.set(key, change(standing.get(key) ?? NOTHING));
+    objects.set(key, change(objects.get(key) ?? NOTHING));
   };
   for (const role of snapshot.roles) put(role.object.name, (before) => ({ ...before, role }));
   for (const authMethod of snapshot.authMethods)
@@ -206,7 +207,7 @@ function sorted(snapshot: AclSnapshot) {
   for (const rule of snapshot.bindingRules)
     put(rule.object.authMethod, (before) => ({ ...before, bindingRules: [...before.bindingRules, rule] }));
   const policies = new Map(snapshot.policies.map((each) => [each.object.name.toLowerCase(), each]));
-  return { standing, policies };
+  return { objects, policies };
 }
 
 /** Rewrites that change nothing count up the index all the same. */

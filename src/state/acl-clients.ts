@@ -13,9 +13,9 @@ export function clientsWithAcl(
   const known = providers.flatMap((name) =>
     [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
   );
-  const standing = [...acl.cache.owned.values()].flatMap((each) => clientOf(each, owner) ?? []);
+  const existing = [...acl.cache.owned.values()].flatMap((each) => clientOf(each, owner) ?? []);
   return uniqueClients(
-    [...known, ...standing].filter((id) => provider === undefined || id.provider === provider),
+    [...known, ...existing].filter((id) => provider === undefined || id.provider === provider),
   );
 }
 

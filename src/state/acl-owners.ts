@@ -15,7 +15,7 @@ export class AclOwners {
 
   /** By name, in lower case. `onChange` is called with every client whose objects changed since the last call. */
   all(owner: string, onChange: (client: ClientId) => void): ReadonlyMap<string, ClientId> {
-    const changed = this.#cache.takeChanged();
+    const changed = this.#cache.drainChanged();
     const names = this.#owner === owner ? changed : [...this.#byName.keys(), ...this.#cache.owned.keys()];
     this.#owner = owner;
     for (const name of names) {
@@ -32,8 +32,8 @@ export class AclOwners {
 }
 
 /** The client whose objects exist under a name, as their Descriptions say; checked, for anybody can edit those. */
-export function clientOf(standing: OwnedObjects, owner: string): ClientId | undefined {
-  const { role, authMethod, bindingRules } = standing;
+export function clientOf(objects: OwnedObjects, owner: string): ClientId | undefined {
+  const { role, authMethod, bindingRules } = objects;
   for (const { object } of [role, authMethod, ...bindingRules].filter((each) => each !== undefined)) {
     const name = 'authMethod' in object ? object.authMethod : object.name;
     const id = isOwnedDescription(owner, object.description)

@@ -49,7 +49,7 @@ export class ClaimMemory {
   }
 
   /** Services whose grace has ended since the last call. Costs nothing before the first end. */
-  takeEnded(now: number): readonly string[] {
+  endGraces(now: number): readonly string[] {
     if (now < this.#firstEnd) return [];
     const ended: string[] = [];
     this.#firstEnd = Number.POSITIVE_INFINITY;

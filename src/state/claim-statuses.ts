@@ -3,12 +3,12 @@ import { type ClientId, clientText, serviceText } from '../plan/world.js';
 
 /** The standing of every service, and the services by the client that they claim; changed in place. */
 export class ClaimStatuses {
-  readonly #standings = new Map<string, ClaimStatus>();
+  readonly #statuses = new Map<string, ClaimStatus>();
   readonly #byClient = new Map<string, Map<string, ClaimStatus>>();
 
   /** By `serviceText`. */
   get all(): ReadonlyMap<string, ClaimStatus> {
-    return this.#standings;
+    return this.#statuses;
   }
 
   /** Of every service that claims the client, whatever the claim is worth; by `serviceText`. */
@@ -18,11 +18,11 @@ export class ClaimStatuses {
 
   /** Returns false where the service has this standing already. */
   put(key: string, claimStatus: ClaimStatus | undefined): boolean {
-    const before = this.#standings.get(key);
+    const before = this.#statuses.get(key);
     if (isSame(before, claimStatus)) return false;
     if (before !== undefined && before.kind !== 'none') this.#remove(clientText(before.client), key);
-    if (claimStatus === undefined) this.#standings.delete(key);
-    else this.#standings.set(key, claimStatus);
+    if (claimStatus === undefined) this.#statuses.delete(key);
+    else this.#statuses.set(key, claimStatus);
     if (claimStatus !== undefined && claimStatus.kind !== 'none')
       this.#add(clientText(claimStatus.client), key, claimStatus);
     return true;

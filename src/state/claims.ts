@@ -1,6 +1,6 @@
 import type { Catalog, CatalogService, ClaimRecord, ServiceInstance } from '../model/catalog.js';
 import type { Mapping } from '../model/rule.js';
-import { type ClaimStatus, judgeService, statedClaim } from '../plan/claims.js';
+import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claims.js';
 import {
   type ClaimSettings,
   type ClientBlock,
@@ -12,7 +12,7 @@ import {
 import { ClaimMemory, type FormerClaim } from './claim-memory.js';
 import { ClaimStatuses } from './claim-statuses.js';
 import type { Directories } from './directories.js';
-import type { StandingChange } from './touched.js';
+import type { ClaimStatusChange } from './touched.js';
 
 /**
  * Who claims which client, and what each claim is worth. Whatever changes returns the services to judge again, by their
@@ -23,7 +23,7 @@ export class Claims {
   readonly #memory: ClaimMemory;
   readonly #settings: ClaimSettings;
   readonly #directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>;
-  readonly #closures: ReadonlyMap<string, ClientBlock>;
+  readonly #clientBlocks: ReadonlyMap<string, ClientBlock>;
   #mapping: Mapping;
   #catalog: Catalog | undefined;
   #services: ReadonlyMap<string, CatalogService> = new Map();
@@ -36,13 +36,13 @@ export class Claims {
     mapping: Mapping,
     settings: ClaimSettings,
     directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>,
-    closures: ReadonlyMap<string, ClientBlock>,
+    clientBlocks: ReadonlyMap<string, ClientBlock>,
   ) {
     this.#mapping = mapping;
     this.#settings = settings;
     this.#memory = new ClaimMemory(settings.claimGraceMs);
     this.#directories = directories;
-    this.#closures = closures;
+    this.#clientBlocks = clientBlocks;
   }
 
   get catalog(): Catalog | undefined {
@@ -63,7 +63,7 @@ export class Claims {
       catalog: this.#catalog,
       claimRecords: this.#records,
       remembered: this.#memory.all,
-      closures: this.#closures,
+      clientBlocks: this.#clientBlocks,
       now,
     };
   }
@@ -77,7 +77,7 @@ export class Claims {
     return new Set([...this.#services.keys(), ...this.#memory.all.keys(), ...this.claimStatuses.all.keys()]);
   }
 
-  takeCatalog(catalog: Catalog, now: number): ReadonlySet<string> {
+  applyCatalog(catalog: Catalog, now: number): ReadonlySet<string> {
     this.#now = now;
     const [before, isFirst] = [this.#services, this.#catalog === undefined];
     const services = new Map(catalog.services.map((service) => [serviceText(service.name), service]));
@@ -118,7 +118,7 @@ export class Claims {
   }
 
   /** `isKept` says of which clients, by `clientText`, a newer read spoke. */
-  takeRecords(
+  applyRecords(
     records: readonly ClaimRecord[],
     isKept: (client: string) => boolean = () => false,
   ): ReadonlySet<string> {
@@ -131,21 +131,21 @@ export class Claims {
   }
 
   /** Services whose grace has ended. */
-  takeEnded(now: number): readonly string[] {
+  endGraces(now: number): readonly string[] {
     this.#now = now;
-    return this.#memory.takeEnded(now);
+    return this.#memory.endGraces(now);
   }
 
   /** Judges one service again; undefined where its standing is as before. */
-  judge(key: string): StandingChange | undefined {
+  updateStatus(key: string): ClaimStatusChange | undefined {
     const before = this.claimStatuses.all.get(key);
-    const after = this.#judged(key);
+    const after = this.#currentStatus(key);
     if (!this.claimStatuses.put(key, after)) return undefined;
     const service = after?.service ?? before?.service ?? parseServiceText(key);
     return { service, before, after };
   }
 
-  #judged(key: string): ClaimStatus | undefined {
+  #currentStatus(key: string): ClaimStatus | undefined {
     const service = this.#services.get(key);
     const claim = this.#memory.all.get(key);
     if (service === undefined && claim === undefined) return undefined;
@@ -154,7 +154,7 @@ export class Claims {
       return { kind: 'unknown', service: parseServiceText(key), client: { provider, clientId } };
     }
     const name = service?.name ?? parseServiceText(key);
-    return judgeService(name, service, this.world(this.#now), this.#mapping, this.#settings);
+    return claimStatusOf(name, service, this.world(this.#now), this.#mapping, this.#settings);
   }
 
   #putRecord(key: string, record: ClaimRecord | undefined): readonly string[] {

@@ -11,13 +11,13 @@ export class ClientBlocks {
   }
 
   /** True if that is a change. */
-  set(id: ClientId, closure: ClientBlock | undefined, read: number): boolean {
+  set(id: ClientId, block: ClientBlock | undefined, read: number): boolean {
     const key = clientText(id);
-    if (this.#all.get(key) === closure) return false;
+    if (this.#all.get(key) === block) return false;
     this.#all.delete(key);
     this.#since.delete(key);
-    if (closure === undefined) return true;
-    this.#all.set(key, closure);
+    if (block === undefined) return true;
+    this.#all.set(key, block);
     this.#since.set(key, read);
     return true;
   }

@@ -9,12 +9,12 @@ import { SourcesByDestination } from './sources-by-destination.js';
 /** Where clients and services reach, by what is wanted and by what exists. */
 export class Destinations {
   readonly sources = new SourcesByDestination();
-  readonly #standings: ClaimStatuses;
+  readonly #statuses: ClaimStatuses;
   readonly #openings: Openings;
   readonly #entries: Pick<EntryCache, 'owned'>;
 
   constructor(claimStatuses: ClaimStatuses, openings: Openings, entries: Pick<EntryCache, 'owned'>) {
-    this.#standings = claimStatuses;
+    this.#statuses = claimStatuses;
     this.#openings = openings;
     this.#entries = entries;
   }
@@ -33,7 +33,7 @@ export class Destinations {
     const opened = this.#openings.of(id);
     const names = opened === undefined ? [] : destinationNames(opened);
     for (const each of this.#entries.owned.ofClient(id)) add(each);
-    for (const { service } of this.#standings.on(id).values()) {
+    for (const { service } of this.#statuses.on(id).values()) {
       for (const name of names) add({ ...service, name });
       for (const each of this.#entries.owned.ofService(service)) add(each);
     }
@@ -41,11 +41,11 @@ export class Destinations {
   }
 
   /** Keeps up where a service wants to be a source, after its standing or what its client opens changed. */
-  want(key: string, service: ServiceName): void {
-    const claimStatus = this.#standings.all.get(key);
-    const isWanting =
+  updateSource(key: string, service: ServiceName): void {
+    const claimStatus = this.#statuses.all.get(key);
+    const isSource =
       claimStatus !== undefined && claimStatus.kind !== 'none' && claimStatus.kind !== 'refused';
-    const opened = isWanting ? this.#openings.of(claimStatus.client) : undefined;
+    const opened = isSource ? this.#openings.of(claimStatus.client) : undefined;
     this.sources.put(service, opened === undefined ? [] : destinationNames(opened));
   }
 }

@@ -1,6 +1,6 @@
 import type { OAuthClient } from '../model/client.js';
 import { type ClientId, clientText } from '../plan/world.js';
-import { LastSaid } from './last-said.js';
+import { ReadOrder } from './read-order.js';
 
 /** What was read of one provider's clients. */
 interface Directory {
@@ -9,7 +9,7 @@ interface Directory {
   /** Client ids by the IdP's own identifier. */
   readonly byInternalId: Map<string, string>;
   /** Of clients, by client id. */
-  readonly lastSaid: LastSaid;
+  readonly readOrder: ReadOrder;
   /** Milliseconds since the epoch of the last complete read. */
   readAt: number | undefined;
   /** Why a client's record cannot be parsed, by client id. */
@@ -80,7 +80,7 @@ export class Directories {
   /** Undefined where a newer read spoke already, or says the same. */
   put(id: ClientId, after: OAuthClient | undefined, read: number): ClientChange | undefined {
     const directory = this.#directoryOf(id.provider);
-    if (!directory.lastSaid.accepts(id.clientId, read)) return undefined;
+    if (!directory.readOrder.accepts(id.clientId, read)) return undefined;
     if (after === undefined) directory.absent.add(id.clientId);
     return this.#shown(directory, id, after);
   }
@@ -88,7 +88,7 @@ export class Directories {
   /** A single read showed a client whose record cannot be parsed: what was known of it is kept. */
   putUnreadable(id: ClientId, why: string, read: number): ClientChange | undefined {
     const directory = this.#directoryOf(id.provider);
-    return directory.lastSaid.accepts(id.clientId, read) ? this.#unread(directory, id, why) : undefined;
+    return directory.readOrder.accepts(id.clientId, read) ? this.#unread(directory, id, why) : undefined;
   }
 
   /**
@@ -103,8 +103,8 @@ export class Directories {
     unreadable: readonly UnreadableRecord[] = [],
   ): readonly ClientChange[] | undefined {
     const directory = this.#directoryOf(provider);
-    const { lastSaid } = directory;
-    if (!lastSaid.acceptsAll(read)) return undefined;
+    const { readOrder } = directory;
+    if (!readOrder.acceptsAll(read)) return undefined;
     directory.readAt = now;
     this.#complete.set(provider, directory.clients);
     const shown = new Map(clients.map((client) => [client.clientId, client]));
@@ -119,7 +119,7 @@ export class Directories {
     const known = [...directory.clients.keys(), ...directory.unreadable.keys()];
     const changes: ClientChange[] = [];
     for (const clientId of new Set([...known, ...shown.keys(), ...spoilt.keys()])) {
-      if (lastSaid.isNewer(clientId, read)) continue;
+      if (readOrder.isNewer(clientId, read)) continue;
       const id = { provider, clientId };
       const why =
         spoilt.get(clientId) ?? (directory.hasUnnamed && !shown.has(clientId) ? MISSING : undefined);
@@ -160,7 +160,7 @@ export class Directories {
   #setUnnamed(provider: string, directory: Directory, hasUnnamed: boolean): void {
     directory.hasUnnamed = hasUnnamed;
     for (const clientId of directory.absent)
-      if (!directory.lastSaid.isNewer(clientId, 0)) directory.absent.delete(clientId);
+      if (!directory.readOrder.isNewer(clientId, 0)) directory.absent.delete(clientId);
     if (hasUnnamed) this.#unnamed.set(provider, directory.absent);
     else this.#unnamed.delete(provider);
   }
@@ -176,7 +176,7 @@ export class Directories {
     const directory: Directory = {
       clients: new Map(),
       byInternalId: new Map(),
-      lastSaid: new LastSaid(),
+      readOrder: new ReadOrder(),
       readAt: undefined,
       unreadable: new Map(),
       hasUnnamed: false,

@@ -1,13 +1,13 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { digest } from '../plan/access.js';
 import { serviceText } from '../plan/world.js';
-import { LastSaid } from './last-said.js';
 import { OwnedEdges } from './owned-edges.js';
+import { ReadOrder } from './read-order.js';
 
 /** The entries as they were last read or written. */
 export class EntryCache {
   readonly #entries = new Map<string, IntentionEntry>();
-  readonly #lastSaid = new LastSaid();
+  readonly #readOrder = new ReadOrder();
   #owned: OwnedEdges;
 
   constructor(owner: string) {
@@ -35,20 +35,20 @@ export class EntryCache {
   ): { readonly changed: readonly IntentionEntry[]; readonly gone: readonly ServiceName[] } {
     const changed: IntentionEntry[] = [];
     const gone: ServiceName[] = [];
-    if (!this.#lastSaid.acceptsAll(read)) return { changed, gone };
+    if (!this.#readOrder.acceptsAll(read)) return { changed, gone };
     const listed = new Set<string>();
     for (const listedEntry of entries) {
       const entry = inLowerCase(listedEntry);
       const key = serviceText(entry.destination);
       listed.add(key);
       const known = this.#entries.get(key);
-      if (known?.modifyIndex === entry.modifyIndex || this.#lastSaid.isNewer(key, read)) continue;
+      if (known?.modifyIndex === entry.modifyIndex || this.#readOrder.isNewer(key, read)) continue;
       this.#set(key, entry);
       // Our own write, whose answer had no index: this is where it is read back.
       if (known === undefined || known.modifyIndex !== 0 || !isSameEntry(known, entry)) changed.push(entry);
     }
     for (const [key, entry] of this.#entries) {
-      if (listed.has(key) || this.#lastSaid.isNewer(key, read)) continue;
+      if (listed.has(key) || this.#readOrder.isNewer(key, read)) continue;
       this.#set(key, undefined);
       gone.push(entry.destination);
     }
@@ -58,7 +58,7 @@ export class EntryCache {
   /** What a single read, or our own write, says of one entry; false if that is nothing new. */
   replace(destination: ServiceName, entry: IntentionEntry | undefined, read: number): boolean {
     const key = serviceText({ ...destination, name: destination.name.toLowerCase() });
-    if (!this.#lastSaid.accepts(key, read)) return false;
+    if (!this.#readOrder.accepts(key, read)) return false;
     const known = this.#entries.get(key);
     if (known?.modifyIndex === entry?.modifyIndex && known?.modifyIndex !== 0) return false;
     this.#set(key, entry === undefined ? undefined : inLowerCase(entry));

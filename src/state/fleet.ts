@@ -17,10 +17,10 @@ import type { WorldState } from './world-state.js';
 export interface AclBudget {
   readonly owned: number;
   /** Clients and memberships that would lose something by inference now. */
-  readonly wanted: number;
+  readonly planned: number;
 }
 
-const NO_ACL: AclBudget = { owned: 0, wanted: 0 };
+const NO_ACL: AclBudget = { owned: 0, planned: 0 };
 
 /** The input of one destination's plan from what this process last saw. */
 export function inputOf(
@@ -39,7 +39,7 @@ export function inputOf(
     world: world.view(now),
     claimStatuses: world.claimStatuses(now),
     openings: world.openings(),
-    wanters: world.wanters(now),
+    sourcesByDestination: world.sourcesByDestination(now),
     entry: world.entries.get(serviceText(destination)),
     wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
     protocol: world.protocolOf(destination),
@@ -66,8 +66,8 @@ export function planFleet(
     .destinations(now)
     .toSorted((a, b) => compareText(serviceText(a), serviceText(b)))
     .map((destination) => planDestination(inputOf(world, destination, now)));
-  const wanted = window.rejections.countOf(plans.flatMap(inferredIn), now);
-  const budget = budgetOf(world, window, now, wanted, acl);
+  const planned = window.rejections.countOf(plans.flatMap(inferredIn), now);
+  const budget = budgetOf(world, window, now, planned, acl);
   return plans.map((plan) => {
     const kind = guardableEdges(plan);
     const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, budget, { world, window }));
@@ -113,13 +113,13 @@ export function budgetOf(
   world: WorldState,
   window: RevocationWindow,
   now: number,
-  wanted: number,
+  planned: number,
   acl: AclBudget = NO_ACL,
 ): RevocationBudget {
   const used = window.used(now);
   return {
     used,
-    wanted: wanted + acl.wanted,
+    planned: planned + acl.planned,
     ownedAtStart: world.owned.count + acl.owned + used,
     maxRevocations: world.mapping.maxRevocations,
   };

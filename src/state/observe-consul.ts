@@ -13,7 +13,7 @@ import type { WorldState } from './world-state.js';
  * Takes in a complete catalog; triggers for every claim whose standing changed and every destination whose protocol did.
  * `read` was begun before it.
  */
-export function takeCatalog(
+export function applyCatalog(
   world: WorldState,
   catalog: Catalog,
   now: number,
@@ -28,11 +28,11 @@ export function takeCatalog(
     const old = oldProtocols.get(serviceText(destination));
     return old !== undefined && old !== world.protocolOf(destination) ? destination : [];
   });
-  return [...standingTriggers(world, touched, cause), ...toTriggers(others, cause)];
+  return [...claimStatusTriggers(world, touched, cause), ...toTriggers(others, cause)];
 }
 
 /** Triggers for claims whose standing changed. `concerns` says of which new standings. */
-export function standingTriggers(
+export function claimStatusTriggers(
   world: WorldState,
   { claimStatuses }: Pick<Touched, 'claimStatuses'>,
   cause: Cause,
@@ -54,7 +54,7 @@ export function standingTriggers(
 }
 
 /** Takes in a complete list of entries; triggers for what differs from what was known. `read` was begun before it. */
-export function takeEntries(
+export function applyEntries(
   world: WorldState,
   entries: readonly IntentionEntry[],
   now: number,

@@ -23,8 +23,8 @@ export function orphanedNames({
   )
     return [];
   const candidates = [...acl.cache.owned].filter(
-    ([name, standing]) =>
-      HASHED.test(name) && isMarked(standing, owner) && clientOf(standing, owner) === undefined,
+    ([name, objects]) =>
+      HASHED.test(name) && isMarked(objects, owner) && clientOf(objects, owner) === undefined,
   );
   if (candidates.length === 0) return [];
   const known = new Set(

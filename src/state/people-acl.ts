@@ -75,10 +75,10 @@ export function providersOfPeople(deps: Known): readonly string[] {
     (provider) =>
       groupsOf(mapping, provider).length > 0 || deps.acl.isUnderWay(formatKey(providerKey(provider))),
   );
-  return [...new Set([...mapped, ...standingProviders(deps)])].toSorted(compareText);
+  return [...new Set([...mapped, ...existingProviders(deps)])].toSorted(compareText);
 }
 
-function standingProviders({ world, acl }: Known): ReadonlySet<string> {
+function existingProviders({ world, acl }: Known): ReadonlySet<string> {
   const version = acl.cache.peoplesVersion;
   if (acl.peoplesProviders?.version === version) return acl.peoplesProviders.providers;
   const { owner } = world.mapping;

@@ -17,12 +17,12 @@ import { diffAcl } from '../plan/acl/diff-acl.js';
 import { rulesOf } from '../plan/acl/granted-rules.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../plan/acl/login.js';
 import { clientName } from '../plan/acl/object-names.js';
-import { standingTtlSeconds } from '../plan/acl/owned-acl.js';
+import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
 import { classify, needsHuman } from '../plan/actor.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import { compareText } from '../plan/compare.js';
-import { parseGrantText, sameGrant, toGrantText, toldScopes } from '../plan/grant-text.js';
+import { namedScopes, parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
 import type { PatternCompiler } from '../plan/pattern.js';
 import type { PlannedClient } from '../plan/plan.js';
 import { type ClientId, serviceText } from '../plan/world.js';
@@ -73,7 +73,7 @@ export function planClientAcl(
 ): ClientAclPlan {
   const { mapping } = world;
   const subject = roleSubject(mapping.owner, id);
-  const closure = world.closure(id);
+  const clientBlock = world.clientBlock(id);
   const isConfigured = mapping.providers.includes(id.provider);
   const shown = isConfigured ? world.client(id) : undefined;
   const known = facts.keepsUnshown && shown ? withUnshown(shown, facts, subject) : shown;
@@ -82,24 +82,26 @@ export function planClientAcl(
     actorKind: known === undefined ? 'unknown' : classify(known, mapping, acl.tools(mapping).compile),
   };
   const isUnknown =
-    closure === undefined && isConfigured && (!world.hasDirectory(id.provider) || world.isUnreadable(id));
+    clientBlock === undefined && isConfigured && (!world.hasDirectory(id.provider) || world.isUnreadable(id));
   if (isUnknown)
     return { client, subject, desired: NOTHING_DESIRED, opensBy: [], changes: [], holds: [], isUnknown };
 
-  const wanted = known === undefined ? undefined : wantedOf(known, facts, world, acl, now);
-  const desired = wanted?.desired ?? NOTHING_DESIRED;
+  const desiredState = known === undefined ? undefined : desiredFor(known, facts, world, acl, now);
+  const desired = desiredState?.desired ?? NOTHING_DESIRED;
   const { lastApplied, grantReason } = facts;
   const isAsWritten = isUnchanged(desired, lastApplied);
-  const loss =
-    isConfigured || closure !== undefined ? lossOf(client, known, facts, wanted, world, now) : undefined;
+  const cause =
+    isConfigured || clientBlock !== undefined
+      ? causeOf(client, known, facts, desiredState, world, now)
+      : undefined;
   const why = (direction: 'narrow' | 'widen'): AclWhy => {
     if (direction === 'widen')
-      return { reason: grantReason, isInferred: false, client, scopes: wanted?.scopes ?? [] };
+      return { reason: grantReason, isInferred: false, client, scopes: desiredState?.scopes ?? [] };
     // Whatever differs although nothing else is wanted than was written was changed by hand.
     if (isAsWritten)
-      return { reason: 'DriftCorrected', isInferred: false, client, scopes: wanted?.scopes ?? [] };
+      return { reason: 'DriftCorrected', isInferred: false, client, scopes: desiredState?.scopes ?? [] };
     return (
-      loss ?? {
+      cause ?? {
         reason: 'MappingChanged',
         isInferred: false,
         client,
@@ -116,7 +118,7 @@ export function planClientAcl(
     why: (_, direction) => why(direction),
     lastApplied,
   });
-  const opensBy = wanted?.opensBy ?? [];
+  const opensBy = desiredState?.opensBy ?? [];
   const opened = (rememberedScopes(lastApplied, subject) ?? []).map(toGrantText);
   return {
     client,
@@ -126,7 +128,7 @@ export function planClientAcl(
     opensBy: facts.mode === 'extend' ? [...new Set([...opensBy, ...opened])].toSorted(compareText) : opensBy,
     isUnknown,
     changes: plan.changes,
-    holds: [...(wanted?.holds ?? []), ...plan.holds],
+    holds: [...(desiredState?.holds ?? []), ...plan.holds],
   };
 }
 
@@ -145,16 +147,16 @@ export function planHeldLoss(
 }
 
 /** The names that a client's plan needs to see. */
-export function namesOf(
+export function objectNamesOf(
   id: ClientId,
   { world, acl }: { readonly world: WorldState; readonly acl: KnownAcl },
 ): { readonly name: string; readonly policies: readonly string[] } {
   const name = clientName(world.mapping.owner, id);
   const known = world.client(id);
-  const wanted = known === undefined ? [] : policiesOf(known, world, acl);
+  const desiredState = known === undefined ? [] : policiesOf(known, world, acl);
   // What its role has already may have to stay.
   const linked = acl.cache.of(name).role?.object.policies ?? [];
-  return { name, policies: [...new Set([...wanted.map((policy) => policy.name), ...linked])] };
+  return { name, policies: [...new Set([...desiredState.map((policy) => policy.name), ...linked])] };
 }
 
 /** What its scopes give it, whether or not it can log in. */
@@ -189,7 +191,7 @@ function rememberedScopes(
     : undefined;
 }
 
-function wantedOf(
+function desiredFor(
   client: OAuthClient,
   facts: Pick<ClientAclFacts, 'actual' | 'keepsUnshown'>,
   world: WorldState,
@@ -210,8 +212,8 @@ function wantedOf(
       ...unshown.map(({ service }) => ({ kind: 'unknown' as const, service, client })),
     ],
     former: role?.object,
-    standingTtlSeconds: standingTtlSeconds(mapping.owner, method?.object),
-    isClosed: world.closure(client) !== undefined,
+    existingTtlSeconds: existingTtlSeconds(mapping.owner, method?.object),
+    isClosed: world.clientBlock(client) !== undefined,
     ...acl.tools(mapping),
   });
 }
@@ -219,47 +221,47 @@ function wantedOf(
 /** With the scopes that opened what stands, and that neither the read shows nor an event told of. */
 function withUnshown(client: OAuthClient, facts: ClientAclFacts, subject: string): OAuthClient {
   const { provider, grants } = client;
-  const told = facts.evidence.filter((each) => each.provider === provider).flatMap(toldScopes);
+  const named = facts.evidence.filter((each) => each.provider === provider).flatMap(namedScopes);
   const had = rememberedScopes(facts.lastApplied, subject) ?? [];
-  const unshown = had.filter((grant) => ![...grants, ...told].some((each) => sameGrant(each, grant)));
+  const unshown = had.filter((grant) => ![...grants, ...named].some((each) => sameGrant(each, grant)));
   return { ...client, grants: [...grants, ...unshown] };
 }
 
 /** The services of a role of which no instance is left. */
 function vanishedServices(role: AclRole | undefined, world: WorldState, now: number) {
   return (role?.serviceIdentities ?? [])
-    .map((name) => standingOf(name, world, now))
-    .filter((standing) => standing.kind === 'none' && standing.vanished);
+    .map((name) => statusOfService(name, world, now))
+    .filter((status) => status.kind === 'none' && status.vanished);
 }
 
-function standingOf(name: string, world: WorldState, now: number): ClaimStatus {
+function statusOfService(name: string, world: WorldState, now: number): ClaimStatus {
   const service = { partition: 'default', namespace: 'default', name };
   return world.claimStatuses(now).get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
 }
 
-function lossOf(
+function causeOf(
   client: PlannedClient,
   known: OAuthClient | undefined,
   facts: ClientAclFacts,
-  wanted: DesiredClient | undefined,
+  desiredState: DesiredClient | undefined,
   world: WorldState,
   now: number,
 ): AclWhy {
   const { actual, evidence, lastApplied } = facts;
   const mine = evidence.filter(({ provider }) => provider === client.provider);
-  const keeps = new Set(wanted?.desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities));
+  const keeps = new Set(desiredState?.desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities));
   const had = actual.roles.flatMap(({ object }) => object.serviceIdentities);
   return clientRevocationCause({
     id: client,
-    closure: world.closure(client),
+    clientBlock: world.clientBlock(client),
     client: known,
-    now: wanted,
+    now: desiredState,
     had: rememberedScopes(lastApplied, roleSubject(world.mapping.owner, client)),
-    lostServices: had.filter((name) => !keeps.has(name)).map((name) => standingOf(name, world, now)),
+    lostServices: had.filter((name) => !keeps.has(name)).map((name) => statusOfService(name, world, now)),
     needsHuman: needsHuman(client.actorKind, world.mapping),
-    changesProof: wanted !== undefined && changesProof(actual.authMethods[0]?.object, wanted),
+    changesProof: desiredState !== undefined && changesProof(actual.authMethods[0]?.object, desiredState),
     isNamed: mine.some(({ clients }) => clients?.includes(client.clientId) ?? false),
-    toldScopes: mine.flatMap(toldScopes),
+    namedScopes: mine.flatMap(namedScopes),
     grantReason: facts.grantReason,
   });
 }

@@ -37,12 +37,12 @@ export class RevocationWindow {
   }
 
   /** Counts removals that are not among what the fleet's plans want. */
-  take(edges: number, now: number): void {
+  addRemovals(edges: number, now: number): void {
     if (edges > 0) this.#removals = [...this.#removals, { at: now, edges }];
   }
 
   /** Call it before the write of an edge, and then `made` or `giveBack`; a process that dies between counts it. */
-  takeEdge(subject: string, now: number): void {
+  reserveEdge(subject: string, now: number): void {
     this.#removals = [
       ...this.#removals.filter((each) => each.subject !== subject),
       { at: now, edges: 1, subject },
@@ -51,17 +51,17 @@ export class RevocationWindow {
   }
 
   /** In the same turn in which the world learns that the edge is gone. */
-  made(subject: string): void {
+  confirmEdge(subject: string): void {
     this.#open.delete(subject);
   }
 
-  /** Whether an edge that an earlier process took was removed is not known yet: the fleet's plans count it. */
-  undecided(subject: string): void {
+  /** It is unknown whether an edge that an earlier process reserved was removed: the fleet's plans count it. */
+  reopenEdge(subject: string): void {
     this.#open.add(subject);
   }
 
   /** The edge was not removed after all. */
-  giveBack(subject: string): void {
+  releaseEdge(subject: string): void {
     this.#open.delete(subject);
     this.#removals = this.#removals.filter((each) => each.subject !== subject);
   }

@@ -6,30 +6,31 @@ import { serviceText } from '../plan/world.js';
 export class SourcesByDestination {
   readonly #sources = new Map<string, { destination: ServiceName; services: Map<string, ServiceName> }>();
   /** By the `serviceText` of the source: the destinations that it wants, by theirs. */
-  readonly #wanted = new Map<string, ReadonlyMap<string, ServiceName>>();
+  readonly #destinations = new Map<string, ReadonlyMap<string, ServiceName>>();
 
   /** By `serviceText` of the destination. */
   get all(): ReadonlyMap<string, DestinationSources> {
     return this.#sources;
   }
 
-  wantedBy(service: ServiceName): ReadonlyMap<string, ServiceName> {
-    return this.#wanted.get(serviceText(service)) ?? NOTHING;
+  destinationsOf(service: ServiceName): ReadonlyMap<string, ServiceName> {
+    return this.#destinations.get(serviceText(service)) ?? NOTHING;
   }
 
   /** `names`: everything that the service wants now, in its own partition and namespace. */
   put(service: ServiceName, names: Iterable<string>): void {
     const key = serviceText(service);
-    const wanted = new Map<string, ServiceName>();
+    const destinations = new Map<string, ServiceName>();
     for (const name of names) {
       const destination = { ...service, name };
-      wanted.set(serviceText(destination), destination);
+      destinations.set(serviceText(destination), destination);
     }
-    const before = this.wantedBy(service);
-    for (const at of before.keys()) if (!wanted.has(at)) this.#remove(at, key);
-    for (const [at, destination] of wanted) if (!before.has(at)) this.#add(at, destination, key, service);
-    if (wanted.size === 0) this.#wanted.delete(key);
-    else this.#wanted.set(key, wanted);
+    const before = this.destinationsOf(service);
+    for (const at of before.keys()) if (!destinations.has(at)) this.#remove(at, key);
+    for (const [at, destination] of destinations)
+      if (!before.has(at)) this.#add(at, destination, key, service);
+    if (destinations.size === 0) this.#destinations.delete(key);
+    else this.#destinations.set(key, destinations);
   }
 
   #add(at: string, destination: ServiceName, key: string, service: ServiceName): void {

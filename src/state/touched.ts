@@ -3,7 +3,7 @@ import type { ClaimStatus } from '../plan/claims.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 
 /** The standing of one service, before and after an update; undefined where nothing is known about the service. */
-export interface StandingChange {
+export interface ClaimStatusChange {
   readonly service: ServiceName;
   readonly before: ClaimStatus | undefined;
   readonly after: ClaimStatus | undefined;
@@ -17,7 +17,7 @@ export interface Touched {
   readonly losing: ReadonlySet<string>;
   /** By `serviceText`. `losing`: some service may do less there than before. */
   readonly destinations: ReadonlyMap<string, TouchedDestination>;
-  readonly claimStatuses: readonly StandingChange[];
+  readonly claimStatuses: readonly ClaimStatusChange[];
 }
 
 export interface TouchedDestination {
@@ -37,7 +37,7 @@ export class Touches {
   readonly #clients = new Map<string, ClientId>();
   readonly #losing = new Set<string>();
   readonly #destinations = new Map<string, TouchedDestination>();
-  readonly #standings: StandingChange[] = [];
+  readonly #claimStatuses: ClaimStatusChange[] = [];
 
   client({ provider, clientId }: ClientId, losing = false): void {
     const key = clientText({ provider, clientId });
@@ -54,23 +54,24 @@ export class Touches {
     for (const each of destinations) this.destination(each, losing);
   }
 
-  claimStatus(change: StandingChange): void {
-    this.#standings.push(change);
+  claimStatus(change: ClaimStatusChange): void {
+    this.#claimStatuses.push(change);
   }
 
   merge({ clients, losing, destinations, claimStatuses }: Touched): void {
     for (const each of clients) this.client(each, losing.has(clientText(each)));
     for (const each of destinations.values()) this.destination(each.destination, each.losing);
-    this.#standings.push(...claimStatuses);
+    this.#claimStatuses.push(...claimStatuses);
   }
 
   done(): Touched {
-    if (this.#clients.size + this.#destinations.size + this.#standings.length === 0) return NOTHING_TOUCHED;
+    if (this.#clients.size + this.#destinations.size + this.#claimStatuses.length === 0)
+      return NOTHING_TOUCHED;
     return {
       clients: [...this.#clients.values()],
       losing: this.#losing,
       destinations: this.#destinations,
-      claimStatuses: this.#standings,
+      claimStatuses: this.#claimStatuses,
     };
   }
 }

@@ -1,13 +1,13 @@
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/user-token-facts.js';
-import { LastSaid } from './last-said.js';
+import { ReadOrder } from './read-order.js';
 
 /** What this process last saw of what a user's token needs: Consul's version, the providers' keys, the entries. */
 export class UserTokens {
   #facts: UserTokenFacts = NOTHING_KNOWN;
   /** By key, milliseconds since the epoch. */
   readonly #waiting = new Map<string, number>();
-  readonly #lastSaid = new LastSaid();
+  readonly #readOrder = new ReadOrder();
   #observed: UserTokenFacts | undefined;
   readonly #onChange: () => void;
 
@@ -22,7 +22,7 @@ export class UserTokens {
   }
 
   /** Whether anything changed since this was last asked, whoever read it. */
-  takeChanged(): boolean {
+  drainChanged(): boolean {
     const isChanged = this.#observed !== this.#facts;
     this.#observed = this.#facts;
     return isChanged;
@@ -40,11 +40,11 @@ export class UserTokens {
 
   /** A complete list; `read` was begun before it. What a later write said is kept. */
   putEntries(entries: readonly ExistingJwtProvider[], read: number): void {
-    if (!this.#lastSaid.acceptsAll(read)) return;
+    if (!this.#readOrder.acceptsAll(read)) return;
     const known = this.#facts.entries;
     const next = new Map(entries.map((each) => [each.name.toLowerCase(), each]));
     for (const key of new Set([...next.keys(), ...(known?.keys() ?? [])])) {
-      if (!this.#lastSaid.isNewer(key, read)) continue;
+      if (!this.#readOrder.isNewer(key, read)) continue;
       const later = known?.get(key);
       if (later === undefined) next.delete(key);
       else next.set(key, later);
@@ -54,7 +54,7 @@ export class UserTokens {
 
   /** What our own write says of one entry; `modifyIndex` 0: what stands there now is not known. */
   putEntry(name: string, entry: JwtProviderEntry | undefined, modifyIndex: number, read: number): void {
-    if (!this.#lastSaid.accepts(name.toLowerCase(), read)) return;
+    if (!this.#readOrder.accepts(name.toLowerCase(), read)) return;
     this.#put({ entries: this.#entriesWith(name, entry, modifyIndex) });
   }
 

@@ -26,11 +26,11 @@ import { type ClientChange, Directories, type UnreadableRecord } from './directo
 import { EntryCache } from './entry-cache.js';
 import { InferredRemovals } from './inferred-removals.js';
 import { LastApplied } from './last-applied.js';
-import { LastSaid } from './last-said.js';
 import { Mutex } from './mutex.js';
 import { losesGrants, Openings } from './openings.js';
 import type { OwnedEdges } from './owned-edges.js';
 import { hasSameProtocols, protocolIn } from './protocols.js';
+import { ReadOrder } from './read-order.js';
 import { NOTHING_TOUCHED, type Touched, Touches } from './touched.js';
 import { UserTokens } from './user-tokens.js';
 
@@ -41,23 +41,23 @@ import { UserTokens } from './user-tokens.js';
  */
 export class WorldState {
   #mapping: Mapping;
-  readonly closureTurns = new Mutex();
+  readonly clientBlockMutex = new Mutex();
   readonly waitingOrders = new Set<string>();
-  readonly unreadableTurns = new Mutex();
+  readonly unreadableMutex = new Mutex();
   readonly userTokens = new UserTokens(() => this.inferredEdges.touchAll());
   /** Of the edges at each destination, by its `serviceText`. */
   readonly inferredEdges = new InferredRemovals();
   /** Of the ACL objects of each client, by its `clientText`. */
   readonly inferredAcl = new InferredRemovals();
   readonly #directories = new Directories();
-  readonly #closures = new ClientBlocks();
+  readonly #clientBlocks = new ClientBlocks();
   readonly #claims: Claims;
   /** Of the catalog and of the claim records, each read as a whole. */
-  readonly #lastSaid = { catalog: new LastSaid(), records: new LastSaid() };
+  readonly #readOrder = { catalog: new ReadOrder(), records: new ReadOrder() };
   readonly #entries: EntryCache;
   readonly #openings: Openings;
   readonly #lastApplied = new LastApplied();
-  readonly #reach: Destinations;
+  readonly #destinations: Destinations;
   readonly #names = new ClientNames();
   #hasEntries = false;
   #reads = 0;
@@ -68,9 +68,9 @@ export class WorldState {
   constructor(mapping: Mapping, settings: ClaimSettings) {
     this.#mapping = mapping;
     this.#openings = new Openings(mapping);
-    this.#claims = new Claims(mapping, settings, this.#directories, this.#closures.all);
+    this.#claims = new Claims(mapping, settings, this.#directories, this.#clientBlocks.all);
     this.#entries = new EntryCache(mapping.owner);
-    this.#reach = new Destinations(this.#claims.claimStatuses, this.#openings, this.#entries);
+    this.#destinations = new Destinations(this.#claims.claimStatuses, this.#openings, this.#entries);
   }
 
   /** To look at; what changes them are the methods here. */
@@ -94,13 +94,13 @@ export class WorldState {
 
   setMapping(mapping: Mapping): Touched {
     const touches = new Touches();
-    touches.destinations(this.#reach.all());
+    touches.destinations(this.#destinations.all());
     this.#mapping = mapping;
     this.#openings.setMapping(mapping);
     this.#entries.setOwner(mapping.owner);
     for (const change of this.#directories.everybody()) this.#reopen(change, touches);
-    this.#judge(this.#claims.setMapping(mapping), touches);
-    touches.destinations(this.#reach.all());
+    this.#updateStatuses(this.#claims.setMapping(mapping), touches);
+    touches.destinations(this.#destinations.all());
     this.inferredEdges.touchAll();
     this.inferredAcl.touchAll();
     return this.#changed(touches);
@@ -122,7 +122,7 @@ export class WorldState {
     for (const change of changes) this.#reopen(change, touches);
     // What was not known is worth something now, or nothing.
     if (isFirst || hasUnnamed !== this.#directories.unreadableOf(provider).hasUnnamed)
-      this.#judgeProvider(provider, touches);
+      this.#updateProvider(provider, touches);
     return this.#changed(touches);
   }
 
@@ -143,7 +143,7 @@ export class WorldState {
   forgetDirectory(provider: string): Touched {
     if (!this.#directories.forget(provider)) return NOTHING_TOUCHED;
     const touches = new Touches();
-    this.#judgeProvider(provider, touches);
+    this.#updateProvider(provider, touches);
     return this.#changed(touches);
   }
 
@@ -164,35 +164,35 @@ export class WorldState {
     return this.#names.of(name, this.#mapping.owner, () => this.#directories.everybody());
   }
 
-  setClosure(id: ClientId, closure: ClientBlock | undefined): Touched {
-    if (!this.#closures.set(id, closure, this.beginRead())) return NOTHING_TOUCHED;
+  setClientBlock(id: ClientId, clientBlock: ClientBlock | undefined): Touched {
+    if (!this.#clientBlocks.set(id, clientBlock, this.beginRead())) return NOTHING_TOUCHED;
     const touches = new Touches();
-    touches.client(id, closure !== undefined);
-    touches.destinations(this.#reach.of(id), closure !== undefined);
+    touches.client(id, clientBlock !== undefined);
+    touches.destinations(this.#destinations.of(id), clientBlock !== undefined);
     return this.#changed(touches);
   }
 
   /** Opens a client that was closed without its directory's word, if the read that vouches for it began later. */
   reopen(id: ClientId, read: number): Touched {
-    return this.#closures.isVouched(id, read) ? this.setClosure(id, undefined) : NOTHING_TOUCHED;
+    return this.#clientBlocks.isVouched(id, read) ? this.setClientBlock(id, undefined) : NOTHING_TOUCHED;
   }
 
-  closure(id: ClientId): ClientBlock | undefined {
-    return this.#closures.all.get(clientText(id));
+  clientBlock(id: ClientId): ClientBlock | undefined {
+    return this.#clientBlocks.all.get(clientText(id));
   }
 
   putCatalog(catalog: Catalog, now: number, read: number = this.beginRead()): Touched {
-    if (!this.#lastSaid.catalog.acceptsAll(read)) return NOTHING_TOUCHED;
+    if (!this.#readOrder.catalog.acceptsAll(read)) return NOTHING_TOUCHED;
     const touches = new Touches();
     const before = this.#claims.catalog;
-    this.#judge(this.#claims.takeCatalog(catalog, now), touches);
+    this.#updateStatuses(this.#claims.applyCatalog(catalog, now), touches);
     if (before === undefined) {
       // Services that nothing shows are gone now, and were unknown before.
-      touches.destinations(this.#reach.all());
+      touches.destinations(this.#destinations.all());
       this.inferredAcl.touchAll();
     }
     if (!hasSameProtocols(before, catalog))
-      for (const each of this.#reach.all()) {
+      for (const each of this.#destinations.all()) {
         const [old, next] = [protocolIn(before, each), this.protocolOf(each)];
         // Conditions on requests cannot hold there any more.
         if (old !== next) touches.destination(each, next === 'tcp');
@@ -205,11 +205,11 @@ export class WorldState {
   }
 
   putClaimRecords(records: readonly ClaimRecord[], read: number = this.beginRead()): Touched {
-    const { records: lastSaid } = this.#lastSaid;
-    if (!lastSaid.acceptsAll(read)) return NOTHING_TOUCHED;
+    const { records: readOrder } = this.#readOrder;
+    if (!readOrder.acceptsAll(read)) return NOTHING_TOUCHED;
     const touches = new Touches();
-    this.#judge(
-      this.#claims.takeRecords(records, (client) => lastSaid.isNewer(client, read)),
+    this.#updateStatuses(
+      this.#claims.applyRecords(records, (client) => readOrder.isNewer(client, read)),
       touches,
     );
     return this.#changed(touches);
@@ -227,14 +227,15 @@ export class WorldState {
     const touches = new Touches();
     const named = changed.map(({ destination }) => destination);
     for (const each of [...named, ...gone]) this.#touchEntry(each, touches);
-    if (isFirst) this.#judge(this.#claims.restore(claimsOfEntries(changed, this.#mapping), now), touches);
+    if (isFirst)
+      this.#updateStatuses(this.#claims.restore(claimsOfEntries(changed, this.#mapping), now), touches);
     return this.#changed(touches, 'entries');
   }
 
   /** Restores claims from the roles that an earlier process wrote. */
   putFirstRoles(roles: readonly AclRole[], now: number): Touched {
     const touches = new Touches();
-    this.#judge(this.#claims.restore(claimsOfRoles(roles, this.#mapping), now), touches);
+    this.#updateStatuses(this.#claims.restore(claimsOfRoles(roles, this.#mapping), now), touches);
     return this.#changed(touches, 'entries');
   }
 
@@ -298,9 +299,9 @@ export class WorldState {
     return [...this.#claims.claimStatuses.on(id).values()];
   }
 
-  wanters(now: number): ReadonlyMap<string, DestinationSources> {
+  sourcesByDestination(now: number): ReadonlyMap<string, DestinationSources> {
     this.#endGraces(now);
-    return this.#reach.sources.all;
+    return this.#destinations.sources.all;
   }
 
   openings(): ReadonlyMap<string, ClientOpenings> {
@@ -309,12 +310,12 @@ export class WorldState {
 
   destinationsOf(id: ClientId, now: number): readonly ServiceName[] {
     this.#endGraces(now);
-    return this.#reach.of(id);
+    return this.#destinations.of(id);
   }
 
   destinations(now: number): readonly ServiceName[] {
     this.#endGraces(now);
-    return [...this.#reach.all()];
+    return [...this.#destinations.all()];
   }
 
   #put(change: ClientChange | undefined): Touched {
@@ -327,58 +328,58 @@ export class WorldState {
   #reopen(change: ClientChange, touches: Touches): void {
     const { id, before, after } = change;
     this.#names.put(change);
-    touches.destinations(this.#reach.of(id));
+    touches.destinations(this.#destinations.of(id));
     const lost = this.#openings.put(id, after);
     touches.client(id, lost.size > 0 || losesGrants(before, after));
     for (const [text, { service }] of [...this.#claims.claimStatuses.on(id)]) {
       for (const name of lost) touches.destination({ ...service, name }, true);
-      this.#judge([text], touches);
-      this.#reach.want(text, service);
+      this.#updateStatuses([text], touches);
+      this.#destinations.updateSource(text, service);
     }
-    touches.destinations(this.#reach.of(id));
+    touches.destinations(this.#destinations.of(id));
   }
 
   /** Every service that claims a client of this provider. */
-  #judgeProvider(provider: string, touches: Touches): void {
+  #updateProvider(provider: string, touches: Touches): void {
     for (const [clientId] of this.#directories.clients(provider)) {
       touches.client({ provider, clientId });
-      touches.destinations(this.#reach.of({ provider, clientId }));
+      touches.destinations(this.#destinations.of({ provider, clientId }));
     }
     // Also those with objects that no read has shown.
     this.inferredAcl.touchAll();
     for (const [key, claimStatus] of this.#claims.claimStatuses.all)
       if (claimStatus.kind !== 'none' && claimStatus.client.provider === provider)
-        this.#judge([key], touches);
+        this.#updateStatuses([key], touches);
   }
 
-  #judge(keys: Iterable<string>, touches: Touches): void {
+  #updateStatuses(keys: Iterable<string>, touches: Touches): void {
     for (const key of keys) {
-      const change = this.#claims.judge(key);
+      const change = this.#claims.updateStatus(key);
       if (change === undefined) continue;
       const { service, before, after } = change;
       const losing = losesClaim(before, after);
       touches.claimStatus(change);
       if (before !== undefined && before.kind !== 'none') touches.client(before.client, losing);
       if (after !== undefined && after.kind !== 'none') touches.client(after.client);
-      touches.destinations(this.#reach.sources.wantedBy(service).values(), losing);
+      touches.destinations(this.#destinations.sources.destinationsOf(service).values(), losing);
       touches.destinations(this.#entries.owned.holding(service), losing);
-      this.#reach.want(key, service);
-      touches.destinations(this.#reach.sources.wantedBy(service).values());
+      this.#destinations.updateSource(key, service);
+      touches.destinations(this.#destinations.sources.destinationsOf(service).values());
     }
   }
 
   #touchEntry(destination: ServiceName, touches: Touches): void {
     // A wildcard decides what takes over everywhere.
     const isWildcard = destination.name === '*';
-    touches.destinations(isWildcard ? this.#reach.all() : [destination]);
+    touches.destinations(isWildcard ? this.#destinations.all() : [destination]);
     if (isWildcard) this.inferredEdges.touchAll();
   }
 
   #endGraces(now: number): void {
-    const ended = this.#claims.takeEnded(now);
+    const ended = this.#claims.endGraces(now);
     if (ended.length === 0) return;
     const touches = new Touches();
-    this.#judge(ended, touches);
+    this.#updateStatuses(ended, touches);
     this.#ended.merge(this.#changed(touches));
   }
 

@@ -51,10 +51,10 @@ describe('References in values', () => {
   it.each([
     ['${MISSING}', 'the environment variable MISSING is not set'],
     ['${toString}', 'the environment variable toString is not set'],
-    ['${', '${ begins a reference that is not complete'],
-    ['${}', '${ begins a reference that is not complete'],
-    ['${A B}', '${ begins a reference that is not complete'],
-    ['${A-b}', '${ begins a reference that is not complete'],
+    ['${', 'the reference that begins with ${ is incomplete'],
+    ['${}', 'the reference that begins with ${ is incomplete'],
+    ['${A B}', 'the reference that begins with ${ is incomplete'],
+    ['${A-b}', 'the reference that begins with ${ is incomplete'],
     ['${file:}', '${file:} names no file'],
     ['${file:none}', 'the file "none" cannot be read (ENOENT)'],
   ])('%s is a fault', async (text, fault) => {
@@ -71,7 +71,7 @@ describe('References in values', () => {
     const scopes = 'scopes: { "a:$${X}": { to: orders } }';
 
     expect(await faultsOf(fileWith(scopes, 'scopes'))).toEqual([
-      '1:11: scopes."a:$${X}": has a brace that is no capture; write {name} with a lower-case letter first, then letters and digits',
+      '1:11: scopes."a:$${X}": has a brace that is not part of a capture; write {name} with a lower-case letter first, then letters and digits',
     ]);
   });
 

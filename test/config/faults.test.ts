@@ -9,7 +9,7 @@ const keycloak = (rest: string) =>
 const oidc = (rest: string) => provider(`kind: oidc, issuer: "https://id.example.com", ${rest}`);
 
 const NO_AUDIENCE =
-  'providers[0]: has no audience, so that any of its tokens would log in to Consul; add "audience", what tokens for Consul are issued for';
+  'providers[0]: has no audience, so any of its tokens could log in to Consul; add "audience" with the audience of tokens for Consul';
 
 /** [what is wrong, the lines written, the keys they replace, the faults]. */
 const CASES: readonly [string, string, readonly string[], readonly string[]][] = [
@@ -74,7 +74,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'half a client certificate',
     'consul: { address: "https://c", tls: { keyFile: k } }',
     ['consul'],
-    ['1:40: consul.tls.keyFile: needs its other half; add "certFile"'],
+    ['1:40: consul.tls.keyFile: is only half of the key pair; add "certFile"'],
   ],
   [
     'two credentials of Entra',
@@ -93,7 +93,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ),
     ['providers'],
     [
-      "1:48: providers[0].issuer: is not that of one tenant; write https://login.microsoftonline.com/<tenant id>/v2.0 with the tenant's id",
+      "1:48: providers[0].issuer: is not the issuer of a single tenant; write https://login.microsoftonline.com/<tenant id>/v2.0 with the tenant's id",
       '1:48: providers[0].issuer: is not at the login host of this cloud; write https://login.microsoftonline.com/…, or another cloud',
     ],
   ],
@@ -246,7 +246,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'actors: { agent: { never: ["{a-b}"] } }',
     [],
     [
-      '1:28: actors.agent.never[0]: has a brace that is no capture; write {name} with a lower-case letter first, then letters and digits',
+      '1:28: actors.agent.never[0]: has a brace that is not part of a capture; write {name} with a lower-case letter first, then letters and digits',
     ],
   ],
   ['a queue without its Redis', 'queue: { kind: bullmq }', [], ['1:1: queue.url: is missing; add the key']],
@@ -300,7 +300,7 @@ providers: [ { name: a, kind: oidc, issuer: "https://a", directory: a.json, audi
   { name: b, kind: oidc, issuer: "https://b", directory: b.json, audience: consul } ]
 scopes: {}`,
     ['providers', 'scopes'],
-    ['1:19: groups.oncall: does not say of which provider the group is; add "provider" with one of a, b'],
+    ['1:19: groups.oncall: does not name the provider of the group; add "provider" with one of a, b'],
   ],
   [
     'a provider without audience beside logins',
@@ -330,7 +330,7 @@ providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json },
   { name: b, kind: oidc, issuer: "https://b", directory: b.json }]`,
     ['providers', 'scopes'],
     [
-      '2:13: providers[0]: has no audience, so that any of its tokens would pass for a user\'s where a rule has "user: required"; add "userAudience", what users\' tokens are issued for',
+      '2:13: providers[0]: has no audience, so any of its tokens would count as a user token where a rule has "user: required"; add "userAudience" with the audience of user tokens',
     ],
   ],
   [

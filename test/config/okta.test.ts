@@ -56,7 +56,7 @@ describe('a provider of the kind okta', () => {
     [
       'two ways to log in',
       { clientId: '0oa1', privateKey: KEY_FILE, apiToken: 'x' },
-      /apiToken: stands beside/,
+      /apiToken: cannot be combined with/,
     ],
     ['a key that is none', { clientId: '0oa1', privateKey: 'hunter2' }, /privateKey: must be a private key/],
     [

@@ -34,11 +34,11 @@ describe('A regular expression', () => {
     ['/\\y', 'escape'],
     ['/a{1001}', '1000'],
     ['/a{1,1001}', '1000'],
-    ['/(a', 'no regular expression'],
-    ['/a)', 'no regular expression'],
-    ['/[a', 'no regular expression'],
-    ['/[z-a]', 'no regular expression'],
-    ['*a', 'no regular expression'],
+    ['/(a', 'not a regular expression'],
+    ['/a)', 'not a regular expression'],
+    ['/[a', 'not a regular expression'],
+    ['/[z-a]', 'not a regular expression'],
+    ['*a', 'not a regular expression'],
     [`/${'a'.repeat(1024)}`, 'longer'],
   ])('%s is none (%s)', (pattern, fault) => {
     expect(regexFault(pattern)).toContain(fault);

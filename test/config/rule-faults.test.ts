@@ -23,13 +23,13 @@ const RULES: readonly [string, string, readonly string[]][] = [
   [
     'both forms',
     '{ a: { to: b, acl: \'operator = "read"\' } }',
-    ['1:23: scopes.a.acl: stands beside "to"; write two rules as a list'],
+    ['1:23: scopes.a.acl: cannot be combined with "to"; write two rules as a list'],
   ],
   [
     'ACL rules with a word that Consul would take without a sound',
     '{ a: { acl: \'keys "x" { policy = "read" }\' } }',
     [
-      '1:21: scopes.a.acl: the ACL rules cannot be read, at line 1, column 1: "keys" is no resource of Consul\'s ACL language; write one of acl, agent, agent_prefix, event, event_prefix, key, key_prefix, keyring, mesh, node, node_prefix, operator, peering, query, query_prefix, service, service_prefix, session, session_prefix',
+      '1:21: scopes.a.acl: the ACL rules are invalid at line 1, column 1: "keys" is not a resource of Consul\'s ACL language; write one of acl, agent, agent_prefix, event, event_prefix, key, key_prefix, keyring, mesh, node, node_prefix, operator, peering, query, query_prefix, service, service_prefix, session, session_prefix',
     ],
   ],
   [
@@ -45,7 +45,7 @@ const RULES: readonly [string, string, readonly string[]][] = [
   [
     'a method beside ACL rules',
     '{ a: { acl: \'operator = "read"\', methods: [GET] } }',
-    ['1:42: scopes.a.methods: has a meaning only beside "to"; remove it or name a destination'],
+    ['1:42: scopes.a.methods: applies only together with "to"; remove it or name a destination'],
   ],
   [
     'an unquoted capture',
@@ -66,14 +66,14 @@ const RULES: readonly [string, string, readonly string[]][] = [
     'a brace in a destination',
     '{ x: { to: "a{" } }',
     [
-      '1:20: scopes.x.to: has a brace that is no capture; write {name} with a lower-case letter first, then letters and digits',
+      '1:20: scopes.x.to: has a brace that is not part of a capture; write {name} with a lower-case letter first, then letters and digits',
     ],
   ],
   [
     'a brace in a scope',
     '{ "a{b": { to: a } }',
     [
-      '1:11: scopes."a{b": has a brace that is no capture; write {name} with a lower-case letter first, then letters and digits',
+      '1:11: scopes."a{b": has a brace that is not part of a capture; write {name} with a lower-case letter first, then letters and digits',
     ],
   ],
   [

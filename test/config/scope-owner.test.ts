@@ -19,7 +19,7 @@ describe('A rule says whose scope it means', () => {
   it('by its provider, where there are several', () => {
     const two = [okta('main', 'a'), okta('partners', 'a')];
     expect(faults(two, { to: 'orders' })).toEqual([
-      'scopes.orders:read: does not say of which provider its scope is; add "provider" with one of main, partners',
+      'scopes.orders:read: does not name the provider of its scope; add "provider" with one of main, partners',
     ]);
     expect(faults(two, { to: 'orders', provider: 'main' })).toEqual([]);
   });
@@ -27,7 +27,7 @@ describe('A rule says whose scope it means', () => {
   it('by its API, where its provider has several', () => {
     const several = [okta('main', 'orders-api', 'billing-api')];
     expect(faults(several, { to: 'orders' })).toEqual([
-      'scopes.orders:read: does not say of which API its scope is; add "api" with one of orders-api, billing-api',
+      'scopes.orders:read: does not name the API of its scope; add "api" with one of orders-api, billing-api',
     ]);
     expect(faults(several, { to: 'orders', api: 'billing-api' })).toEqual([]);
     const [first] = several;
@@ -36,7 +36,7 @@ describe('A rule says whose scope it means', () => {
 
   it('by an API that its provider has', () => {
     expect(faults([okta('main', 'orders-api')], { to: 'orders', api: 'orders-Api' })).toEqual([
-      'scopes.orders:read.api: is none of the "apis" of its provider; write one of orders-api',
+      'scopes.orders:read.api: is not one of the "apis" of its provider; write one of orders-api',
     ]);
   });
 
@@ -48,7 +48,7 @@ describe('A rule says whose scope it means', () => {
   it('by APIs in Keycloak only where roles count', () => {
     const keycloak = { ...okta('main', 'a'), kind: 'keycloak', serviceAccountRoles: 'off' };
     expect(faults([keycloak], { to: 'orders' })).toEqual([
-      'providers.0.apis: has a meaning only for roles; add "serviceAccountRoles: on"',
+      'providers.0.apis: applies only to roles; add "serviceAccountRoles: on"',
     ]);
   });
 });

@@ -50,16 +50,16 @@ describe('shared signals in the configuration', () => {
 
   it.each([
     ['delivery: poll', 'ssf: a poll needs credentials; write token, or clientId and clientSecret'],
-    ['token: abc', 'ssf: the transmitter must be told where to send events; write endpoint'],
-    ['clientId: me', 'ssf.clientId: goes with clientSecret; write both, or token alone'],
-    ['clientSecret: abc', 'ssf.clientSecret: goes with clientId; write both, or token alone'],
+    ['token: abc', 'ssf: the transmitter needs an address for events; write endpoint'],
+    ['clientId: me', 'ssf.clientId: requires clientSecret; write both, or only token'],
+    ['clientSecret: abc', 'ssf.clientSecret: requires clientId; write both, or only token'],
     [
       'delivery: poll, clientId: me, clientSecret: abc, token: abc',
-      'ssf.token: stands beside clientId; keep one of the two',
+      'ssf.token: cannot be combined with clientId; keep one of the two',
     ],
     [
       'delivery: poll, token: abc, pushTokens: [abc]',
-      'ssf.pushTokens: a poll is sent no events; remove them, or write "delivery: push"',
+      'ssf.pushTokens: have no use with "delivery: poll"; remove them, or write "delivery: push"',
     ],
   ])('with %s are told what is missing', async (keys, fault) => {
     expect(await faults(`{ ${PUSH}, ${keys} }`)).toEqual([fault]);

@@ -135,7 +135,7 @@ describe('the decision event', () => {
     ['another version of CloudEvents', { ...toCloudEvent(decision()), specversion: '0.3' }],
     ['a type of another program', { ...toCloudEvent(decision()), type: 'com.example.created' }],
     ['no revision', { ...toCloudEvent(decision()), data: { ...toCloudEvent(decision()).data, revision: 0 } }],
-    ['a time that is none', { ...toCloudEvent(decision()), time: 'now' }],
+    ['a time is invalid', { ...toCloudEvent(decision()), time: 'now' }],
   ])('refuses %s', (_, event) => {
     expect(() => parseCloudEvent(event)).toThrowError(expect.objectContaining({ code: 'ERR_EVENT_INVALID' }));
   });

@@ -90,7 +90,7 @@ describe('the explanation of a call', () => {
       claim: { kind: 'claimed' },
       client: { clientId: 'web', exists: true, enabled: true, grants: [{ name: 'orders' }] },
       openings: [{ scope: 'orders', access: ALLOW }],
-      wanted: ALLOW,
+      desired: ALLOW,
       pending: { action: 'grant', reason: 'ScopeGranted' },
     });
   });

@@ -32,7 +32,7 @@ function fleet(size: number): Scene {
   return sceneAfter(before, plansOf(before));
 }
 
-const BUDGET = { ownedAtStart: 8, used: 0, wanted: 0, maxRevocations: limits(20, 3) };
+const BUDGET = { ownedAtStart: 8, used: 0, planned: 0, maxRevocations: limits(20, 3) };
 
 describe('the mass guard', () => {
   test('holds every inferred removal above the limit and nothing else', () => {
@@ -46,7 +46,7 @@ describe('the mass guard', () => {
       closures: closed,
       services: [...before.services, claiming('new', 's4')],
     };
-    const plans = plansOf(after).map((plan) => guarded(plan, { budget: { ...BUDGET, wanted: 6 } }));
+    const plans = plansOf(after).map((plan) => guarded(plan, { budget: { ...BUDGET, planned: 6 } }));
     const changes = plans.flatMap((plan) => plan.changes);
     expect(changes.map((change) => [change.source.name, change.reason])).toEqual([
       ['s0', 'ClientQuarantined'],
@@ -60,7 +60,7 @@ describe('the mass guard', () => {
   test('lets inferred removals within the limit through', () => {
     const before = fleet(8);
     const plan = planOf({ ...before, clients: before.clients.slice(3) }, 'd0');
-    const budget = { ...BUDGET, wanted: 3 };
+    const budget = { ...BUDGET, planned: 3 };
     expect(guarded(plan, { budget }).changes).toEqual(plan.changes);
     expect(guarded(plan, { budget: { ...budget, used: 1 } }).changes).toEqual([]);
   });
@@ -73,7 +73,7 @@ describe('the mass guard', () => {
     expect([first?.source.name, second?.source.name]).toEqual(['s0', 's4']);
     const ruled = (verdict: Ruling['verdict'], at = second) =>
       new Map([[at?.subject ?? '', { verdict, by: { id: 'bob' }, at: '2026-01-01T00:00:00.000Z' }]]);
-    const none = { ...BUDGET, used: 3, wanted: 2 };
+    const none = { ...BUDGET, used: 3, planned: 2 };
     const passing = guarded(plan, { budget: none, rulings: ruled('approved', first) });
     expect(passing.changes).toMatchObject([{ source: { name: 's0' }, approvedBy: { id: 'bob' } }]);
     expect(passing.holds).toMatchObject([{ reason: 'RevocationLimit', resource: { source: 's4' } }]);
@@ -119,17 +119,17 @@ describe('the mass guard', () => {
           for (const { key } of plansOf(state)) {
             if (key.kind !== 'destination') continue;
             const all = plansOf(state);
-            const wanted = all.flatMap((each) => each.changes).filter((change) => change.isInferred).length;
+            const planned = all.flatMap((each) => each.changes).filter((change) => change.isInferred).length;
             const owned = [...state.entries.values()].flatMap((each) => each.sources).length;
             const used = window.used(now);
             const raw = planOf(state, key.service);
             const { maxRevocations } = state.mapping;
-            const budget = { ownedAtStart: owned + used, used, wanted, maxRevocations };
+            const budget = { ownedAtStart: owned + used, used, planned, maxRevocations };
             const plan = { ...raw, changes: guarded(raw, { budget }).changes };
             const explicit = raw.changes.filter((change) => !change.isInferred);
             expect(plan.changes).toEqual(expect.arrayContaining(explicit));
             const inferred = plan.changes.filter((change) => change.isInferred).length;
-            window.take(inferred, now);
+            window.addRemovals(inferred, now);
             const limit = revocationLimit(budget);
             for (let count = 0; count < inferred; count++) made.push({ at: now, limit });
             const within = made.filter(({ at }) => at > now - 1_000);
@@ -146,13 +146,13 @@ describe('the mass guard', () => {
 describe('the window', () => {
   test('forgets what is older than it', () => {
     const window = new RevocationWindow(1_000);
-    window.take(2, 100);
-    window.take(1, 900);
+    window.addRemovals(2, 100);
+    window.addRemovals(1, 900);
     expect([window.used(1_000), window.used(1_100), window.used(1_900)]).toEqual([3, 1, 0]);
   });
   test('takes in what an earlier process wrote, however often', () => {
     const window = new RevocationWindow(1_000);
-    window.take(2, 100);
+    window.addRemovals(2, 100);
     const text = window.toText();
     window.restore(text);
     window.restore(text);

@@ -187,7 +187,7 @@ export function worldOf(scene: Scene): World {
     catalog: scene.isCatalogRead ? catalog : undefined,
     claimRecords: new Map(scene.records.map((record) => [clientText(record), record])),
     remembered: scene.remembered,
-    closures: scene.closures,
+    clientBlocks: scene.closures,
     unreadable: scene.unreadable,
     unnamed: new Map(),
     now: scene.now,
@@ -204,9 +204,9 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
       openingsOf(each, scene.mapping),
     ]),
   );
-  const wanters = sourcesByDestination(claims, openings);
+  const sources = sourcesByDestination(claims, openings);
   const destinations = new Map([
-    ...[...wanters].map(([key, each]): [string, ServiceName] => [key, each.destination]),
+    ...[...sources].map(([key, each]): [string, ServiceName] => [key, each.destination]),
     ...[...scene.entries].map(([key, each]): [string, ServiceName] => [key, each.destination]),
   ]);
   return [...destinations.values()].map((destination) => ({
@@ -215,7 +215,7 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     world,
     claimStatuses: claims,
     openings,
-    wanters,
+    sourcesByDestination: sources,
     entry: scene.entries.get(serviceText(destination)),
     wildcard: scene.entries.get(keyOf('*')),
     protocol: scene.protocols.get(destination.name) ?? 'http',

@@ -24,7 +24,7 @@ const limited = mapping({
 });
 
 const { maxRevocations } = limited;
-const budget = { ownedAtStart: 1, used: 0, wanted: 1, maxRevocations };
+const budget = { ownedAtStart: 1, used: 0, planned: 1, maxRevocations };
 
 /** The one removal that the guard holds, told by the decision of this id. */
 function heldRemoval(decisionId: string) {

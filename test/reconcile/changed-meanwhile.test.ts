@@ -93,7 +93,7 @@ describe('a plan that is recorded and not yet written', () => {
   it('opens nothing to a client that was quarantined meanwhile', async () => {
     await start((record) => {
       if (record === 1)
-        worker.deps.world.setClosure({ provider: 'main', clientId: 's4-app' }, 'ClientQuarantined');
+        worker.deps.world.setClientBlock({ provider: 'main', clientId: 's4-app' }, 'ClientQuarantined');
     });
     expect(await sources()).toEqual(['s0', 's1', 's2', 's3', 's5']);
   });

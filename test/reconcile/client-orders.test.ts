@@ -40,7 +40,7 @@ describe('an order about a compromised secret', () => {
     expect(result.kind).toBe('retry');
     expect(before).toEqual([1]);
     expect(added[0]).toMatchObject({ key: { kind: 'destination', service: 'orders' }, urgent: true });
-    expect(world.closure({ provider: 'main', clientId: 'web' })).toBe('ClientQuarantined');
+    expect(world.clientBlock({ provider: 'main', clientId: 'web' })).toBe('ClientQuarantined');
   });
 
   test('outlives a restart, for each of several clients whose jobs run at once', async () => {
@@ -49,7 +49,7 @@ describe('an order about a compromised secret', () => {
     await Promise.all(ids.map((id) => takeOrders(id, compromised(id.clientId), deps)));
     const restarted = worldWithTwo();
     await restoreClientBlocks({ keyValues: deps.keyValues, world: restarted });
-    expect(ids.map((id) => restarted.closure(id))).toEqual(['ClientQuarantined', 'ClientQuarantined']);
+    expect(ids.map((id) => restarted.clientBlock(id))).toEqual(['ClientQuarantined', 'ClientQuarantined']);
   });
 
   test('closes the client no more once a person released it, over restarts, until the next report', async () => {
@@ -61,16 +61,16 @@ describe('an order about a compromised secret', () => {
     await attempt(compromised('web'));
     expect(await releaseQuarantine(id, deps)).toBe(true);
     expect((await attempt(compromised('web'))).kind).toBe('retry');
-    expect(world.closure(id)).toBeUndefined();
+    expect(world.clientBlock(id)).toBeUndefined();
 
     const restarted = worldWithTwo();
     await restoreClientBlocks({ keyValues: deps.keyValues, world: restarted });
     const later = { ...deps, world: restarted };
     await attempt(compromised('web'), later);
-    expect(restarted.closure(id)).toBeUndefined();
+    expect(restarted.clientBlock(id)).toBeUndefined();
     // Another report, though of an earlier moment than the one that was released.
     await attempt(compromised('web', 5_000, -60_000), later);
-    expect(restarted.closure(id)).toBe('ClientQuarantined');
+    expect(restarted.clientBlock(id)).toBe('ClientQuarantined');
   });
 
   test('does not close the client again whose secret was seen rotated, where its job is tried once more', async () => {
@@ -81,7 +81,7 @@ describe('an order about a compromised secret', () => {
     await takeOrders(id, compromised('web'), deps);
     await releaseIfRotated(id, rotated, deps);
     await takeOrders(id, compromised('web'), deps);
-    expect(world.closure(id)).toBeUndefined();
+    expect(world.clientBlock(id)).toBeUndefined();
   });
 });
 
@@ -97,7 +97,7 @@ describe('a secret', () => {
     await takeOrders(id, compromised('web'), deps);
     const secretCreatedAt = new Date(NOW + madeMs).toISOString();
     await releaseIfRotated(id, { ...client('web', []), secretCreatedAt }, deps);
-    expect(world.closure(id)).toBe(closure);
+    expect(world.clientBlock(id)).toBe(closure);
   });
 });
 
@@ -117,7 +117,7 @@ describe('an order before the first complete read', () => {
       const key = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
       const job = ordered(kind, 'web', -6_000);
       const result = await reconcileClient(key, job, { ...deps, journal }, AbortSignal.timeout(5_000));
-      expect(world.closure({ provider: 'main', clientId: 'web' })).toBe(closure);
+      expect(world.clientBlock({ provider: 'main', clientId: 'web' })).toBe(closure);
       if (closure === undefined) return;
       expect(result.kind).toBe('retry');
       expect(added).toMatchObject([{ key: { kind: 'destination', service: 'orders' }, urgent: true }]);
@@ -136,6 +136,6 @@ describe('an order about a disabled client', () => {
     const id = { provider: 'main', clientId: 'web' };
     const job = ordered('client-disabled', 'web', receivedMs);
     expect(await blockUnconfirmed(id, job, 'ERR_DIRECTORY_UNREACHABLE', deps)).toBe(closure !== undefined);
-    expect(world.closure(id)).toBe(closure);
+    expect(world.clientBlock(id)).toBe(closure);
   });
 });

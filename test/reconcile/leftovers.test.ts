@@ -94,7 +94,7 @@ describe('a write of an edge that a crash left open', () => {
 
   test('gives the mass guard back only what was never made', async () => {
     const { deps, record } = rigOf([draftFor(loss('web')), draftFor(loss('api'))]);
-    for (const { subject } of record.pending) deps.window.takeEdge(subject, deps.clock.now());
+    for (const { subject } of record.pending) deps.window.reserveEdge(subject, deps.clock.now());
     await recoverPending(KEY, record, at(AT, entryOf('web')), deps);
     expect(deps.window.used(deps.clock.now())).toBe(1);
   });

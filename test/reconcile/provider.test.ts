@@ -65,22 +65,22 @@ describe('a complete read of a directory', () => {
 
   test('ends what an order closed without its word, and sends that on', async () => {
     const { world, added, run } = readOf([client('web', ['orders']), client('api', ['orders'])]);
-    world.setClosure({ provider: 'main', clientId: 'web' }, 'RevocationUnconfirmed');
-    world.setClosure({ provider: 'main', clientId: 'api' }, 'ClientQuarantined');
+    world.setClientBlock({ provider: 'main', clientId: 'web' }, 'RevocationUnconfirmed');
+    world.setClientBlock({ provider: 'main', clientId: 'api' }, 'ClientQuarantined');
     await run();
     expect(added).toMatchObject([{ key: { service: 'orders' } }]);
-    expect(world.closure({ provider: 'main', clientId: 'web' })).toBeUndefined();
-    expect(world.closure({ provider: 'main', clientId: 'api' })).toBe('ClientQuarantined');
+    expect(world.clientBlock({ provider: 'main', clientId: 'web' })).toBeUndefined();
+    expect(world.clientBlock({ provider: 'main', clientId: 'api' })).toBe('ClientQuarantined');
   });
 
   test('keeps closed what an order closed while it was under way', async () => {
     const { world, added, run } = readOf(
       [client('web', ['orders']), client('api', ['orders'])],
       {},
-      (world) => world.setClosure({ provider: 'main', clientId: 'web' }, 'RevocationUnconfirmed'),
+      (world) => world.setClientBlock({ provider: 'main', clientId: 'web' }, 'RevocationUnconfirmed'),
     );
     await run();
-    expect(world.closure({ provider: 'main', clientId: 'web' })).toBe('RevocationUnconfirmed');
+    expect(world.clientBlock({ provider: 'main', clientId: 'web' })).toBe('RevocationUnconfirmed');
     expect(added).toEqual([]);
   });
 

@@ -27,12 +27,12 @@ function costAt(size: number): number {
   const roles = at.map((each) => ({ id: `${each}`, modifyIndex: 1, isAltered: false, object: roleOf(each) }));
   acl.cache.replaceAll({ roles, policies: [], authMethods: [], bindingRules: [] }, world.beginRead());
   const deps = { world, acl, window: new RevocationWindow(600_000) };
-  expect(aclBudget(deps, NOW)).toEqual({ owned: size, wanted: 0 });
+  expect(aclBudget(deps, NOW)).toEqual({ owned: size, planned: 0 });
   const cost = countOperations(() => {
     world.putClient({ provider: 'main', clientId: 'c7' }, undefined, world.beginRead());
     aclBudget(deps, NOW);
   });
-  expect(aclBudget(deps, NOW)).toEqual({ owned: size, wanted: 1 });
+  expect(aclBudget(deps, NOW)).toEqual({ owned: size, planned: 1 });
   return cost;
 }
 

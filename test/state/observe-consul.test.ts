@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { planFleet } from '../../src/state/fleet.js';
 import {
+  applyCatalog,
+  applyEntries,
+  claimStatusTriggers,
   losingDestinations,
-  standingTriggers,
-  takeCatalog,
-  takeEntries,
   toTriggers,
 } from '../../src/state/observe-consul.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
@@ -39,7 +39,7 @@ const keys = (triggers: readonly { key: object }[]) => triggers.map(({ key }) =>
 
 describe('a catalog that changed', () => {
   test('sends on the client of a new claim and every destination that holds the service, marked or not', () => {
-    const triggers = takeCatalog(world(), catalogOf(claiming('web', 'web')), NOW, CAUSE);
+    const triggers = applyCatalog(world(), catalogOf(claiming('web', 'web')), NOW, CAUSE);
     expect(keys(triggers)).toMatchObject([
       { kind: 'client', value: 'web' },
       { kind: 'destination', service: 'orders' },
@@ -49,17 +49,17 @@ describe('a catalog that changed', () => {
 
   test('sends on nothing where no standing changed', () => {
     const it = world();
-    takeCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
-    expect(takeCatalog(it, catalogOf(claiming('web', 'web')), NOW + 1, CAUSE)).toEqual([]);
+    applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
+    expect(applyCatalog(it, catalogOf(claiming('web', 'web')), NOW + 1, CAUSE)).toEqual([]);
   });
 
   test('is no news where a read that was begun later has spoken: a tag that was removed stays removed', () => {
     const it = world();
     const slow = it.beginRead();
-    takeCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE, it.beginRead());
-    takeCatalog(it, catalogOf({ ...claiming('web', 'web'), instances: [] }), NOW, CAUSE, it.beginRead());
+    applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE, it.beginRead());
+    applyCatalog(it, catalogOf({ ...claiming('web', 'web'), instances: [] }), NOW, CAUSE, it.beginRead());
     const known = it.catalog;
-    expect(takeCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE, slow)).toEqual([]);
+    expect(applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE, slow)).toEqual([]);
     expect(it.catalog).toBe(known);
   });
 
@@ -74,16 +74,16 @@ describe('a catalog that changed', () => {
     );
     const touched = it.putCatalog(catalogOf(...services), NOW);
     const startedAt = performance.now();
-    expect(standingTriggers(it, touched, CAUSE)).toHaveLength(8_000 + 10_000 + 8_000);
+    expect(claimStatusTriggers(it, touched, CAUSE)).toHaveLength(8_000 + 10_000 + 8_000);
     expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 });
 
 test('a wildcard entry that changed sends on every destination that could be reached through it', () => {
   const it = world();
-  takeCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
+  applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
   const changed = { ...entry('*', ourSource('api', ALLOW)), modifyIndex: 9 };
-  const triggers = takeEntries(it, [entry('orders', source('web', ALLOW)), changed], NOW, CAUSE);
+  const triggers = applyEntries(it, [entry('orders', source('web', ALLOW)), changed], NOW, CAUSE);
   expect(keys(triggers)).toMatchObject([{ kind: 'destination', service: 'orders' }]);
 });
 
@@ -103,7 +103,7 @@ test('a comparison sends on first where something is taken away', () => {
   );
   it.putDirectory('main', [client('web', ['more'])], it.beginRead(), NOW);
   it.putEntries([entry('orders', ourSource('web', ALLOW))], NOW);
-  takeCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
+  applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
   const losing = losingDestinations(planFleet(it, new RevocationWindow(1_000), NOW));
   const triggers = toTriggers(it.destinations(NOW), CAUSE, losing);
   expect(triggers.map(({ key, urgent }) => [Object(key).service, urgent])).toEqual([
@@ -119,7 +119,7 @@ test('the plan of the fleet is sorted, whichever side was read first', () => {
     const readDirectory = () =>
       it.putDirectory('main', [client('web', ['b']), client('api', ['a'])], it.beginRead(), NOW);
     if (isDirectoryFirst) readDirectory();
-    takeCatalog(it, catalogOf(claiming('api', 'api'), claiming('web', 'web')), NOW, CAUSE);
+    applyCatalog(it, catalogOf(claiming('api', 'api'), claiming('web', 'web')), NOW, CAUSE);
     if (!isDirectoryFirst) readDirectory();
     return planFleet(it, new RevocationWindow(1_000), NOW).map(({ key }) => Object(key).service);
   };

@@ -93,7 +93,7 @@ const EVENTS: readonly (readonly [string, (fleet: Fleet) => Touched])[] = [
     'a client that comes',
     ({ world }) => world.putClient(idOf(-1), client('c-1', ['d5:read']), world.beginRead()),
   ],
-  ['a quarantine', ({ world }) => world.setClosure(idOf(9), 'ClientQuarantined')],
+  ['a quarantine', ({ world }) => world.setClientBlock(idOf(9), 'ClientQuarantined')],
   [
     'an entry that somebody changed',
     ({ world }) =>

@@ -73,9 +73,9 @@ function take(step: Step, world: WorldState, now: number, count: number): Touche
     case 'forget':
       return world.forgetDirectory('main');
     case 'closure':
-      return world.setClosure(
+      return world.setClientBlock(
         idOf(clientId),
-        world.closure(idOf(clientId)) ? undefined : 'ClientQuarantined',
+        world.clientBlock(idOf(clientId)) ? undefined : 'ClientQuarantined',
       );
     case 'catalog':
       return world.putCatalog(
@@ -130,7 +130,9 @@ describe('updates in any order', () => {
           );
           expect(sorted(world.claimStatuses(now))).toEqual(sorted(claims));
           expect(sorted(world.openings())).toEqual(sorted(openings));
-          expect(sorted(world.wanters(now))).toEqual(sorted(sourcesByDestination(claims, openings)));
+          expect(sorted(world.sourcesByDestination(now))).toEqual(
+            sorted(sourcesByDestination(claims, openings)),
+          );
           for (const id of CLIENTS.map(idOf)) {
             const about = [...claims.values()].filter(
               (each) => each.kind !== 'none' && clientText(each.client) === clientText(id),
@@ -223,10 +225,10 @@ describe('what is touched', () => {
   test('by a quarantine is everything that the client has, by its claims or by what exists', () => {
     const world = worldOf();
     world.putEntries([entry('vault', ourSource('old', ALLOW, 'web'))], NOW);
-    expect(summary(world.setClosure(idOf('web'), 'ClientQuarantined')).destinations).toEqual([
+    expect(summary(world.setClientBlock(idOf('web'), 'ClientQuarantined')).destinations).toEqual([
       'vault loses',
       'orders loses',
     ]);
-    expect(world.setClosure(idOf('web'), 'ClientQuarantined')).toBe(NOTHING_TOUCHED);
+    expect(world.setClientBlock(idOf('web'), 'ClientQuarantined')).toBe(NOTHING_TOUCHED);
   });
 });

@@ -108,7 +108,7 @@ describe('the world', () => {
         check();
         world.putDirectory('main', second.clients, world.beginRead(), NOW);
         check();
-        world.setClosure({ provider: 'main', clientId: 'web' }, 'ClientQuarantined');
+        world.setClientBlock({ provider: 'main', clientId: 'web' }, 'ClientQuarantined');
         check();
         for (const each of second.entries.values())
           world.putEntry(each.destination, { ...each, modifyIndex: 9 });

@@ -185,7 +185,7 @@ async function write<T>(
   if (fetchesKeys(object)) return acl.keyFetches.run(sendNow, clock, signal);
   if (object.kind !== 'acl-policy' || id !== undefined) return sendNow();
   // Another client's job may have created it since the plan.
-  return acl.policyMutex.take(object.object.name.toLowerCase(), async () =>
+  return acl.policyMutex.run(object.object.name.toLowerCase(), async () =>
     isKnownPolicy(object.object, { acl, world }) ? undefined : sendNow(),
   );
 }
@@ -259,7 +259,7 @@ async function remove(
   const draft = aclDraft(change, application.cause, stampOf(deps));
   const end = () =>
     journaledSequence(application.key, [{ draft, run, lastApplied: forgotten(change, application) }], deps);
-  return step.kind === 'acl-policy' ? deps.acl.policyMutex.take(name.toLowerCase(), end) : end();
+  return step.kind === 'acl-policy' ? deps.acl.policyMutex.run(name.toLowerCase(), end) : end();
 }
 
 /** Forgets a deleted object, and the rules of a deleted method. */

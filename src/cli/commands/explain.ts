@@ -215,7 +215,7 @@ function toDocument(explanation: Explanation, circumstances: Circumstances) {
     claim: claimStatus,
     client: rest.client ?? null,
     openings: toPlainValue(openings),
-    wanted: toPlainValue(rest.wanted) ?? null,
+    wanted: toPlainValue(rest.desired) ?? null,
     holds: holds.map(holdView),
     pending: pending === undefined ? null : changeView(pending),
     ...around,

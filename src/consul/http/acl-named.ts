@@ -79,8 +79,8 @@ async function readByName(
     return isUnclear ? 'unclear' : parseJson((await transport.send(request, signal)).body, operation);
   }
   const value = parseJson(answer.body, operation);
-  const told = createReader(operation).text(createReader(operation).record(value).Name);
-  if (told.toLowerCase() !== name.toLowerCase())
+  const answeredName = createReader(operation).text(createReader(operation).record(value).Name);
+  if (answeredName.toLowerCase() !== name.toLowerCase())
     throw incomplete(operation, 'answered with an object of another name');
   return value;
 }
@@ -91,7 +91,7 @@ async function rulesOf(transport: Transport, tenancy: Tenancy, authMethod: strin
   const answer = await readComplete(transport, { operation, path, query }, signal);
   const rules = parseRecords(answer.body, operation).map((row) => parseBindingRule(row, operation));
   if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
-    throw incomplete(operation, 'the list has rules that were not asked for');
+    throw incomplete(operation, 'the list contains rules that do not match the filter');
   return rules;
 }
 
@@ -105,7 +105,7 @@ async function requireGone(
 ): Promise<void> {
   const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
   const reader = createReader('acl.policies');
-  const standing = new Set(rows.map((row) => reader.text(row.Name).toLowerCase()));
-  if (!names.some((name) => standing.has(name.toLowerCase()))) return;
-  throw incomplete('acl.read', 'a policy is in the list and cannot be read');
+  const listed = new Set(rows.map((row) => reader.text(row.Name).toLowerCase()));
+  if (!names.some((name) => listed.has(name.toLowerCase()))) return;
+  throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

@@ -14,7 +14,7 @@ import { createReader, type Reader } from './json.js';
 import type { Operation } from './request.js';
 
 type Raw = Readonly<Record<string, unknown>>;
-type Stand = Stored<AclObject['object']>;
+type StoredObject = Stored<AclObject['object']>;
 
 /** Fields of every object that are modelled, or Consul's own. */
 const COMMON = ['ID', 'Name', 'Description', 'Namespace', 'Partition', 'Hash', 'CreateIndex', 'ModifyIndex'];
@@ -30,7 +30,7 @@ export function parseAclObject(
   kind: AclObject['kind'],
   value: unknown,
   operation: Operation,
-): { readonly object: AclObject; readonly stored: Stand } {
+): { readonly object: AclObject; readonly stored: StoredObject } {
   switch (kind) {
     case 'acl-policy': {
       const stored = parsePolicy(value, operation);
@@ -97,7 +97,7 @@ export function parseAuthMethod(value: unknown, operation: Operation): Stored<Ac
   const name = required(raw.Name, reader, operation);
   const ttl = reader.optionalText(raw.MaxTokenTTL);
   const maxTokenTtlSeconds = ttl === '' ? 0 : parseGoDuration(ttl);
-  if (maxTokenTtlSeconds === undefined) throw incomplete(operation, 'a MaxTokenTTL that is no duration');
+  if (maxTokenTtlSeconds === undefined) throw incomplete(operation, 'a MaxTokenTTL is not a duration');
   const { config, isAltered } = parseConfig(reader.record(raw.Config));
   return {
     id: name,

@@ -82,7 +82,7 @@ async function requireGone(
   signal: AbortSignal,
 ): Promise<void> {
   const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
-  const standing = new Set(rows.map((row) => row.ID));
-  if (!ids.some((id) => standing.has(id))) return;
-  throw incomplete('acl.read', 'a policy is in the list and cannot be read');
+  const listed = new Set(rows.map((row) => row.ID));
+  if (!ids.some((id) => listed.has(id))) return;
+  throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

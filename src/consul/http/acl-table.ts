@@ -70,7 +70,10 @@ export async function readAcl(
 /** A 404 of Consul's own: that of some proxy, which knows no such path, must not read as none. */
 export function requireConsul(answer: ConsulAnswer, operation: Operation): void {
   if (answer.headers['x-consul-default-acl-policy'] === undefined)
-    throw incomplete(operation, 'answered 404, and not as Consul does');
+    throw incomplete(
+      operation,
+      'answered 404, but not as Consul does; check that consul.address points to Consul',
+    );
 }
 
 /** A list of objects. */
@@ -80,7 +83,6 @@ export function parseRecords(
 ): readonly Readonly<Record<string, unknown>>[] {
   const list = parseJson(body, operation);
   if (!Array.isArray(list)) throw incomplete(operation, 'the answer is not a list');
-  if (!list.every(isRecord))
-    throw incomplete(operation, 'the list has something else where an object belongs');
+  if (!list.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
   return list;
 }

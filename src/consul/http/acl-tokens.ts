@@ -33,7 +33,8 @@ export async function listTokens(
   const rows = parseRecords(answer.body, operation);
   // The text of the answer may hold SecretIDs, and goes no further than here.
   answer.body.fill(0);
-  if (!rows.every(filter.isMeant)) throw incomplete(operation, 'the list has tokens that were not asked for');
+  if (!rows.every(filter.isMeant))
+    throw incomplete(operation, 'the list contains tokens that do not match the filter');
   const tokens: AclToken[] = [];
   for (const [at, row] of rows.entries()) {
     // Other work goes on between the slices of a long list.
@@ -90,7 +91,7 @@ async function toFilter(
   if (by === 'all') return { query: {}, isMeant: () => true };
   const name = 'role' in by ? by.role : by.authMethod;
   if (!NAME.test(name)) {
-    const message = `Consul tokens.list: ${JSON.stringify(name.slice(0, 100))} is no name of a role or auth method`;
+    const message = `Consul tokens.list: ${JSON.stringify(name.slice(0, 100))} is not a valid name of a role or auth method`;
     throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
   }
   if ('authMethod' in by) {
@@ -130,7 +131,7 @@ function parseToken(raw: Readonly<Record<string, unknown>>): AclToken {
   const reader = createReader(operation);
   const instant = (value: unknown) => {
     const text = reader.text(value);
-    if (Number.isNaN(Date.parse(text))) throw incomplete(operation, 'a time that is none');
+    if (Number.isNaN(Date.parse(text))) throw incomplete(operation, 'a time is invalid');
     return text;
   };
   const authMethod = reader.optionalText(raw.AuthMethod);

@@ -9,7 +9,7 @@ import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
-type Stand = Stored<AclObject['object']>;
+type StoredObject = Stored<AclObject['object']>;
 
 export interface AclWriting {
   readonly transport: Transport;
@@ -26,17 +26,19 @@ export async function writeAcl(
   object: AclObject,
   signal: AbortSignal,
   known: { readonly isAbsent: boolean } = { isAbsent: false },
-): Promise<Stand> {
+): Promise<StoredObject> {
   requireSafe(id, object);
   if (id === undefined && !known.isAbsent) {
-    const standing = await standingInstead(writing, object, signal);
-    if (standing !== undefined) return standing;
+    const existing = await existingInstead(writing, object, signal);
+    if (existing !== undefined) return existing;
   }
   const put = await send(writing, id, object, signal);
   // A new object's two indexes are one.
   if (id === undefined && put.createIndex !== put.stored.modifyIndex)
-    throw conflict('somebody made an object of this name meanwhile, and it has been overwritten');
-  requireSame(object, put, 'Consul keeps something else than was written');
+    throw conflict(
+      'another writer created an object with this name at the same time, and it has been overwritten',
+    );
+  requireSame(object, put, 'Consul stored different content than was written');
   return put.stored;
 }
 
@@ -49,12 +51,12 @@ export async function deleteAcl(
   isOurs: (description: string) => boolean = () => true,
 ): Promise<boolean> {
   const operation = 'acl.delete';
-  if (!ID.test(id)) throw rejected(`${JSON.stringify(id.slice(0, 100))} is no id of Consul's`);
+  if (!ID.test(id)) throw rejected(`${JSON.stringify(id.slice(0, 100))} is not a valid Consul ID`);
   const before = await readAcl(transport, kind, id, tenancy, signal);
   const reader = createReader('acl.read');
   const isThere = before !== undefined && before !== 'unclear';
   if (isThere && !isOurs(reader.optionalText(reader.record(before).Description)))
-    throw conflict('the object lost the mark after it was read, and is not deleted', operation);
+    throw conflict('the object lost its mark after it was read, so it was not deleted', operation);
   const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
   const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;
   const isDone = parseVerdict(await transport.send(request, signal), operation);
@@ -66,12 +68,12 @@ export async function deleteAcl(
 /** What Consul would take and scopemesh must never write, wherever it comes from. */
 function requireSafe(id: string | undefined, object: AclObject): void {
   if (id !== undefined && !ID.test(id))
-    throw rejected(`${JSON.stringify(id.slice(0, 100))} is no id of Consul's`);
+    throw rejected(`${JSON.stringify(id.slice(0, 100))} is not a valid Consul ID`);
   if (object.kind === 'acl-auth-method') {
     const { name, maxTokenTtlSeconds: ttl } = object.object;
     if (!(ttl >= 60 && ttl <= 86_400))
       throw rejected(
-        'tokens of a method live from one minute to 24 hours; with no limit they would never end',
+        'MaxTokenTTL must be from one minute to 24 hours; without a limit tokens would never expire',
       );
     if (id !== undefined && id.toLowerCase() !== name.toLowerCase())
       throw rejected('an auth method cannot be renamed; delete it and create another');
@@ -80,7 +82,7 @@ function requireSafe(id: string | undefined, object: AclObject): void {
     const { selector, bindName } = object.object;
     if (selector.trim() === '') throw rejected('a binding rule without a selector admits everyone');
     if (!/^[A-Za-z0-9_-]{1,256}$/.test(bindName))
-      throw rejected('a binding rule binds one name, in letters, digits, - and _');
+      throw rejected('BindName of a binding rule must be one name of letters, digits, - and _');
   }
 }
 
@@ -88,18 +90,18 @@ function requireSafe(id: string | undefined, object: AclObject): void {
  * Before a creation: Consul overwrites an auth method of the same name without a word, and takes a second equal
  * binding rule. Policies and roles it refuses by itself.
  */
-async function standingInstead(
+async function existingInstead(
   { transport, tenancy }: AclWriting,
   object: AclObject,
   signal: AbortSignal,
-): Promise<Stand | undefined> {
+): Promise<StoredObject | undefined> {
   if (object.kind === 'acl-auth-method') {
     // Consul finds the name in any case.
-    const standing = await readAcl(transport, object.kind, object.object.name, tenancy, signal);
-    if (standing === undefined) return undefined;
-    const name = createReader('acl.read').record(standing).Name;
+    const existing = await readAcl(transport, object.kind, object.object.name, tenancy, signal);
+    if (existing === undefined) return undefined;
+    const name = createReader('acl.read').record(existing).Name;
     throw rejected(
-      `an auth method of this name stands already, as ${JSON.stringify(name)}, and would be overwritten; plan again, or remove that one`,
+      `an auth method with this name already exists as ${JSON.stringify(name)} and would be overwritten; plan again, or remove the existing one`,
     );
   }
   if (object.kind !== 'acl-binding-rule') return undefined;
@@ -132,7 +134,7 @@ async function send(
   } as const;
   const answer = await transport.send(request, signal).catch((error: unknown) => {
     if (!fetchesKeys || !(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT') throw error;
-    const message = `${error.message}: Consul fetches the identity provider's keys for this write; see that the JWKS or discovery URL answers its servers. Consul may still carry the write out when it does`;
+    const message = `${error.message}: Consul fetches the identity provider's keys for this write; check that Consul's servers can reach the JWKS or discovery URL. Consul may still complete the write later`;
     throw new SyncError('ERR_TIMEOUT', message, { retriable: true, cause: error });
   });
   const value = parseJson(answer.body, operation);
@@ -144,11 +146,11 @@ async function send(
 }
 
 function requireSame(
-  wanted: AclObject,
-  { object, stored }: { readonly object: AclObject; readonly stored: Stand },
+  written: AclObject,
+  { object, stored }: { readonly object: AclObject; readonly stored: StoredObject },
   why: string,
 ): void {
-  if (stored.isAltered || !isSameAcl(wanted, object)) throw conflict(why);
+  if (stored.isAltered || !isSameAcl(written, object)) throw conflict(why);
 }
 
 function conflict(why: string, operation: Operation = 'acl.write'): SyncError {

@@ -16,11 +16,14 @@ export async function readAgentVersions(
   const operation = 'agent.members';
   const answer = await transport.send({ operation, method: 'GET', path: '/v1/agent/members' }, signal);
   if (answer.headers['x-consul-results-filtered-by-acls'] === 'true')
-    throw incomplete(operation, 'the ACL token may not read every node, so the answer leaves agents out');
+    throw incomplete(
+      operation,
+      'the ACL token cannot read every node, so the list of agents is incomplete; grant it node:read on all nodes',
+    );
   const reader = createReader(operation);
   const members = reader.list(parseJson(answer.body, operation)).map(reader.record);
   // The agent that answers is a member itself; without a token Consul leaves things out and does not say so.
-  if (members.length === 0) throw incomplete(operation, 'the list has no agent at all');
+  if (members.length === 0) throw incomplete(operation, 'the list of agents is empty');
   const staying = members.filter(({ Status }) => Status !== LEFT);
   // `1.16.1:0e046bbb`, with `+ent` before the colon.
   const versions = staying.map(

@@ -53,7 +53,7 @@ export function requireComplete(answer: ConsulAnswer, operation: Operation): Com
   const { headers, status, body } = answer;
   if (status !== 200 && status !== 404) throw incomplete(operation, `answered ${status}`);
   if (headers['x-consul-results-filtered-by-acls'] === 'true') {
-    const message = `Consul ${operation}: the ACL token may not read everything, so the answer leaves things out`;
+    const message = `Consul ${operation}: the ACL token cannot read everything, so the answer is incomplete; grant it the missing read permissions`;
     throw new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });
   }
   if (headers['x-consul-knownleader'] === 'false') throw incomplete(operation, 'the cluster has no leader');
@@ -68,6 +68,6 @@ async function requireAclsOff(transport: Transport, signal: AbortSignal): Promis
   const said = new TextDecoder().decode(answer.body.subarray(0, 200));
   if (answer.status === 401 && /ACL support disabled/i.test(said)) return;
   const message =
-    'Consul: ACLs are on and there is no ACL token, so reads leave things out; set consul.token';
+    'Consul: ACLs are enabled and no ACL token is configured, so reads are incomplete; set consul.token';
   throw new SyncError('ERR_CONSUL_DENIED', message, { retriable: false });
 }

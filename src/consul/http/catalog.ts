@@ -134,7 +134,7 @@ async function readInstances(
 ): Promise<readonly ServiceInstance[]> {
   // Nobody can ask for such a name, so it has no claim that could be honoured.
   if (!isAddressable(name)) {
-    logger.warn({ service: JSON.stringify(name) }, 'consul service has a name that cannot be asked for');
+    logger.warn({ service: JSON.stringify(name) }, 'consul service has a name that the API cannot address');
     return [];
   }
   const operation = 'catalog.service';

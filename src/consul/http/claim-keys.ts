@@ -20,7 +20,7 @@ export function toClaimKey(
 function encodeSegment(text: string): string {
   if (text === '' || /\p{Surrogate}/u.test(text)) {
     const message =
-      'Consul claims: a provider or client id is empty or not valid Unicode, so nothing can be kept of it';
+      'Consul claims: a provider or client ID is empty or not valid Unicode, so its claim cannot be stored';
     throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
   }
   return /^\.+$/.test(text) ? text.replaceAll('.', '%2E') : encodeURIComponent(text);

@@ -106,13 +106,13 @@ async function send(
   const request = { operation: OPERATION, method: 'PUT', path: '/v1/txn', body } as const;
   const answer = await transport.send(request, signal, [200, 409]);
   const reader = createReader(OPERATION);
-  const told = reader.record(parseJson(answer.body, OPERATION));
+  const answered = reader.record(parseJson(answer.body, OPERATION));
   if (answer.status === 200) {
-    if (!Array.isArray(told.Results) || reader.list(told.Errors).length > 0) throw unclear();
+    if (!Array.isArray(answered.Results) || reader.list(answered.Errors).length > 0) throw unclear();
     return new Map();
   }
   const failures = new Map<Prepared, ClaimResult>();
-  for (const error of reader.list(told.Errors).map(reader.record)) {
+  for (const error of reader.list(answered.Errors).map(reader.record)) {
     const owner = owners[reader.index(error.OpIndex)];
     if (owner !== undefined && !failures.has(owner)) failures.set(owner, toResult(reader.text(error.What)));
   }

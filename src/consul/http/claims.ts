@@ -74,6 +74,6 @@ function parseClaimJson(base64: string, key: string): unknown {
 function unreadable(key: string) {
   return incomplete(
     'claims.list',
-    `the record ${JSON.stringify(key.slice(0, 200))} is not one of scopemesh; delete it`,
+    `the record ${JSON.stringify(key.slice(0, 200))} was not written by scopemesh; delete it`,
   );
 }

@@ -16,7 +16,7 @@ export interface Reader {
 
 export function createReader(operation: Operation): Reader {
   const wrong = (what: string) =>
-    incomplete(operation, `the answer has something else where ${what} belongs`);
+    incomplete(operation, `the answer does not have ${what} where one is expected`);
   const reader: Reader = {
     record(value) {
       if (!isRecord(value)) throw wrong('an object');

@@ -19,7 +19,7 @@ export function parseEntry(value: unknown, operation: Operation): IntentionEntry
     if (!isComputedField(field) && !isLossless(content)) {
       throw incomplete(
         operation,
-        `the entry ${JSON.stringify(name)} has a number that JavaScript cannot hold`,
+        `the entry ${JSON.stringify(name)} has a number that JavaScript cannot represent`,
       );
     }
   }

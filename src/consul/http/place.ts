@@ -33,6 +33,6 @@ export function isAddressable(name: string): boolean {
 /** Percent-encoded. Throws ERR_CONSUL_REJECTED for a name that no GET could find. */
 export function toPathName(name: string): string {
   if (isAddressable(name)) return encodeURIComponent(name);
-  const message = `Consul cannot be asked for the name ${JSON.stringify(name.slice(0, 100))}, so it is not written`;
+  const message = `Consul's API cannot address the name ${JSON.stringify(name.slice(0, 100))}, so scopemesh does not write it; rename the service`;
   throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
 }

@@ -46,7 +46,7 @@ export function refusalOf(
 }
 
 export function timeoutOf(request: ConsulRequest, timeoutMs: number): SyncError {
-  const message = `Consul ${request.operation}: no whole answer within ${timeoutMs} ms`;
+  const message = `Consul ${request.operation}: no complete answer within ${timeoutMs} ms`;
   return new SyncError('ERR_TIMEOUT', message, { retriable: true });
 }
 
@@ -64,7 +64,7 @@ export function failureOf(
   }
   const why = status === undefined ? codeOf(cause) : 'the answer was cut off';
   const keys = origin.startsWith('https:') ? 'consul.address and consul.tls are' : 'consul.address is';
-  const message = `${place}: ${origin} cannot be reached (${why}); see that Consul runs there, and that ${keys} right`;
+  const message = `${place}: ${origin} cannot be reached (${why}); check that Consul runs there and that ${keys} correct`;
   return new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true, cause });
 }
 

@@ -141,7 +141,7 @@ async function openWriter(path: string): Promise<AsyncDatabase> {
 function unreachable(path: string, error: unknown): SyncError {
   return new SyncError(
     'ERR_DECISIONS_UNREACHABLE',
-    `the decision log ${path} cannot be used (${messageOf(error)}); see that its directory may be written and the disk is not full.`,
+    `the decision log ${path} cannot be used (${messageOf(error)}); check that its directory is writable and that the disk is not full.`,
     { retriable: true, cause: error },
   );
 }

@@ -95,10 +95,7 @@ class EmbeddedDecisionLog implements DecisionLog {
     try {
       return parseCloudEvent(event);
     } catch (error) {
-      this.#options.logger.warn(
-        { seq, error: messageOf(error) },
-        'passed over a decision that cannot be read',
-      );
+      this.#options.logger.warn({ seq, error: messageOf(error) }, 'skipped a decision that cannot be parsed');
       return undefined;
     }
   }

@@ -66,7 +66,7 @@ export async function consumeDecisions(
       else
         logger.warn(
           { topic, offset, key: key?.toString('utf8'), error: error.message },
-          'passed over no decision',
+          'skipped a message that is not a decision',
         );
     });
     if (decision === undefined || handled.has(decision.id)) return;
@@ -103,7 +103,7 @@ export async function consumeDecisions(
   const leaving = running.then(() => consumer.disconnect());
   // The handler may take its time; only the leaving itself is bounded.
   await within(DISCONNECT_MS + timeoutMs, 'leaving the group', clock, leaving).catch((error: unknown) =>
-    logger.debug({ error: messageOf(error) }, 'the group was not left in order'),
+    logger.debug({ error: messageOf(error) }, 'could not leave the consumer group'),
   );
   if (failure !== undefined) throw failure.error;
 }

@@ -66,11 +66,11 @@ class KafkaDecisionLog implements DecisionLog {
     const { low } = await this.#topic.offsets();
     const end = await this.#writer.probe([...low.keys()]);
     const start = startingAt(parsePosition(since), low, end);
-    const wanted = new Set(ids);
+    const asked = new Set(ids);
     const found = new Set<string>();
     for await (const value of this.#read({ start, end }, this.#closing.signal)) {
       const id = idOf(value);
-      if (id !== undefined && wanted.has(id)) found.add(id);
+      if (id !== undefined && asked.has(id)) found.add(id);
     }
     this.#refuseIfClosed(); // what was read until then may not be all
     return found;
@@ -127,7 +127,7 @@ class KafkaDecisionLog implements DecisionLog {
       return parseCloudEvent(value);
     } catch (error) {
       const { topic, logger } = this.#options;
-      logger.warn({ topic, error: messageOf(error) }, 'passed over a message that is no decision');
+      logger.warn({ topic, error: messageOf(error) }, 'skipped a message that is not a decision');
       return undefined;
     }
   }
@@ -155,7 +155,7 @@ function parsePosition(text: string): Offsets {
       Object.entries(position).map(([partition, offset]) => [Number(partition), BigInt(offset)]),
     );
   } catch (error) {
-    throw new SyncError('ERR_INTERNAL', 'This is no position of a Kafka decision log.', {
+    throw new SyncError('ERR_INTERNAL', 'This is not a position of a Kafka decision log.', {
       retriable: false,
       cause: error,
     });

@@ -5,7 +5,9 @@ import { messageOf, SyncError } from '../../errors.js';
 export function toSyncError(error: unknown, doing: string): SyncError {
   if (error instanceof SyncError) return error;
   const denied = isDenied(error);
-  const remedy = denied ? '; give the user of `decisions.sasl` what docs/kafka.md lists' : '';
+  const remedy = denied
+    ? '; grant the user of `decisions.sasl` the permissions that docs/kafka.md lists'
+    : '';
   return new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka: ${doing} failed: ${messageOf(error)}${remedy}.`, {
     retriable: !denied,
     cause: error,

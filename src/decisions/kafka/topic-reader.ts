@@ -156,7 +156,7 @@ async function watch(
     return;
   }
   queue.end(
-    new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka gave no decisions for ${patienceMs} ms.`, {
+    new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka returned no decisions for ${patienceMs} ms.`, {
       retriable: true,
     }),
   );

@@ -31,7 +31,8 @@ export class KafkaTopic {
     await this.#use('looking for the topic', async (admin) => {
       // Asking for a topic's metadata can create it, with the broker's defaults; the list does not.
       if ((await admin.listTopics()).includes(topic)) return;
-      if (createTopic === undefined) throw missingTopic(topic, 'or let scopemesh describe it');
+      if (createTopic === undefined)
+        throw missingTopic(topic, 'or grant scopemesh the operation Describe on it');
       const { partitions, replicationFactor } = createTopic;
       try {
         // Resolves as well if another process creates the topic at the same time.
@@ -102,7 +103,7 @@ export class KafkaTopic {
 function missingTopic(topic: string, remedy: string, cause?: unknown): SyncError {
   return new SyncError(
     'ERR_DECISIONS_UNREACHABLE',
-    `Kafka has no topic ${topic} that this user may see, and scopemesh may not create it; create it ` +
+    `Kafka has no topic ${topic} that this user can see, and scopemesh has no permission to create it; create it ` +
       `(kafka-topics.sh --create --topic ${topic} --partitions 6 --replication-factor 3), ${remedy}.`,
     { retriable: false, cause },
   );

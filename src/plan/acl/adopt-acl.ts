@@ -14,14 +14,14 @@ export function planAclAdoption(input: ForeignInput): readonly AclChange[] {
   const { owner, desired, actual } = input;
   const steps = createSteps(input);
   const found: AclChange[] = [];
-  const take = <T extends AclObject['object']>(
+  const adopt = <T extends AclObject['object']>(
     stored: Stored<T> | undefined,
-    wanted: AclObject,
+    target: AclObject,
     isEqual: (object: T) => boolean,
   ) => {
     if (stored === undefined || stored.isAltered || isAnyMarked(stored.object.description)) return;
     if (!isEqual(stored.object)) return;
-    const change = steps.update(stored.id, wanted, stored.object, 'neither');
+    const change = steps.update(stored.id, target, stored.object, 'neither');
     found.push({ ...change, reason: 'Adopted', isInferred: false });
   };
   const unmarked = <T extends { readonly name: string; readonly description: string }>(
@@ -35,22 +35,22 @@ export function planAclAdoption(input: ForeignInput): readonly AclChange[] {
   for (const policy of desired.policies) {
     const stored = unmarked(actual.policies, policy.name);
     const object = { ...policy, name: stored?.object.name ?? policy.name };
-    take(stored, { kind: 'acl-policy', object }, ({ rules }) => rules === policy.rules);
+    adopt(stored, { kind: 'acl-policy', object }, ({ rules }) => rules === policy.rules);
   }
   for (const role of desired.roles) {
     const stored = unmarked(actual.roles, role.name);
     const object = { ...role, name: stored?.object.name ?? role.name };
-    take(stored, { kind: 'acl-role', object }, (other) => isSameRole(other, role));
+    adopt(stored, { kind: 'acl-role', object }, (other) => isSameRole(other, role));
   }
   for (const method of desired.authMethods) {
     const stored = unmarked(actual.authMethods, method.name);
-    take(stored, { kind: 'acl-auth-method', object: method }, (other) => isSameMethod(other, method));
+    adopt(stored, { kind: 'acl-auth-method', object: method }, (other) => isSameMethod(other, method));
   }
-  const standing = actual.bindingRules.filter(({ object }) => hasOurName(owner, object.authMethod));
+  const existing = actual.bindingRules.filter(({ object }) => hasOurName(owner, object.authMethod));
   for (const rule of desired.bindingRules) {
-    const same = standing.filter(({ object }) => isSameRule(object, rule));
+    const same = existing.filter(({ object }) => isSameRule(object, rule));
     if (same.some(({ object }) => isOwnedDescription(owner, object.description))) continue;
-    take(same[0], { kind: 'acl-binding-rule', object: rule }, () => true);
+    adopt(same[0], { kind: 'acl-binding-rule', object: rule }, () => true);
   }
   return found;
 }

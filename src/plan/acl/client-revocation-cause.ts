@@ -10,7 +10,7 @@ import type { DesiredClient } from './desired-client.js';
 /** What is known when a client's ACL objects lose something. */
 export interface ClientRevocationFacts {
   readonly id: PlannedClient;
-  readonly closure: ClientBlock | undefined;
+  readonly clientBlock: ClientBlock | undefined;
   /** As the directory has it now; undefined where a complete read does not show it. */
   readonly client: OAuthClient | undefined;
   readonly now: DesiredClient | undefined;
@@ -24,7 +24,7 @@ export interface ClientRevocationFacts {
   readonly changesProof: boolean;
   /** Whether an event named the client, and the scopes that events named. */
   readonly isNamed: boolean;
-  readonly toldScopes: readonly Grant[];
+  readonly namedScopes: readonly Grant[];
   /** Whether a new file is what caused it. */
   readonly grantReason: ChangeReason;
 }
@@ -51,14 +51,14 @@ export function clientRevocationCause(facts: ClientRevocationFacts): AclWhy {
     isInferred: boolean,
     scopes: readonly string[] = had,
   ): AclWhy => ({ reason, isInferred, client: id, scopes });
-  if (facts.closure !== undefined) return because(facts.closure, false);
+  if (facts.clientBlock !== undefined) return because(facts.clientBlock, false);
   if (client === undefined) return because('ClientDeleted', !facts.isNamed);
   if (!client.enabled) return because('ClientDisabled', false);
   const isAmong = (list: readonly Grant[], grant: Grant) => list.some((each) => sameGrant(each, grant));
   const lost = grants.filter((grant) => !isAmong(client.grants, grant));
   if (lost.length > 0) {
-    const isTold = lost.every((grant) => isAmong(facts.toldScopes, grant));
-    return because('ScopeRevoked', !facts.isNamed && !isTold, namesOf(lost));
+    const areNamed = lost.every((grant) => isAmong(facts.namedScopes, grant));
+    return because('ScopeRevoked', !facts.isNamed && !areNamed, namesOf(lost));
   }
   // The kind of a client comes from the same read: one that lost attributes or grant types changes it silently.
   const isSilent = !facts.isNamed && facts.grantReason !== 'MappingChanged';

@@ -35,7 +35,7 @@ export interface ClientInput {
   /** The client's role as it stands, if it is ours: what is not known now is kept as it is. */
   readonly former: AclRole | undefined;
   /** `MaxTokenTTL` of the client's auth method as it stands, if that is ours. */
-  readonly standingTtlSeconds?: number | undefined;
+  readonly existingTtlSeconds?: number | undefined;
   /** An order closed the client. */
   readonly isClosed: boolean;
   /** Where this Consul's services are. */
@@ -104,7 +104,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
   if (isDelegated && identities.length > 0)
     hold(
       'UserTokenUnenforceable',
-      `a human must stand behind what this client does, and whoever has the identity of a service acts alone, so that it has none of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or take the claim off the service`,
+      `this client must act for a human, and a token with the identity of a service acts for nobody, so the client does not get the identity of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or remove the claim from the service`,
     );
   const serviceIdentities = isDelegated ? [] : identities;
   if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing();
@@ -116,13 +116,13 @@ export function desiredClient(input: ClientInput): DesiredClient {
     return nothing();
   }
   const maxTtl = maxTokenTtlSeconds(
-    lifetimeOf(client, input.standingTtlSeconds),
+    lifetimeOf(client, input.existingTtlSeconds),
     (actorKind === 'unknown' ? ACTOR_KINDS : [actorKind]).map((kind) => mapping.limits[kind]),
   );
   if (maxTtl === undefined) {
     hold(
       'LifetimeTooShort',
-      'its access tokens live less than a minute, and Consul tokens cannot; lengthen the lifetime at the identity provider, or let the client use its token without Consul',
+      'the access tokens of this client live less than one minute, which is the shortest lifetime of a Consul token; increase the lifetime at the identity provider, or let the client work without a Consul token',
       rules.scopes,
     );
     return nothing();
@@ -133,7 +133,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
   if (selector === undefined) {
     hold(
       'LoginUnverifiable',
-      "it is not known how the provider's tokens show that a client got them for itself, and a person's token must not act as the client",
+      "scopemesh does not know how tokens of this provider show that a client requested them for itself, and a person's token must not act as the client",
       rules.scopes,
     );
     return nothing();
@@ -141,7 +141,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
   if (selector.text === undefined) {
     hold(
       'InvalidClientId',
-      'the client id is empty or holds half a surrogate pair, which Consul cannot compare; give the client another id',
+      'the client ID is empty or contains an unpaired surrogate, so Consul cannot compare it; give the client another ID',
       rules.scopes,
     );
     return nothing();
@@ -250,12 +250,12 @@ function identitiesOf(
     )
       hold(
         'InvalidServiceName',
-        `the service ${named} can have no identity: Consul gives them only to names in lower-case letters, digits, - and _, of its own partition and namespace; rename the service`,
+        `the service ${named} cannot have a service identity: its name must consist of lower-case letters, digits, - and _, and it must be in the partition and namespace that scopemesh uses; rename the service`,
       );
     else if (isProtected(service.name))
       hold(
         'ProtectedDestination',
-        `guards.protected names the service ${named}, whose identity scopemesh gives nobody; take it out of guards.protected, or the claim off the service`,
+        `guards.protected lists the service ${named}, so scopemesh gives its identity to no client; remove it from guards.protected, or remove the claim from the service`,
       );
     else found.add(service.name);
   }

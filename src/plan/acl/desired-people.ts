@@ -70,14 +70,14 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   if (maxTtl === undefined) {
     hold(
       'LifetimeTooShort',
-      'people may hold a token for less than a minute, which Consul cannot do; lengthen it',
+      'people may hold a token for less than one minute, which is the shortest lifetime of a Consul token; increase actors.human.maxTokenTtl',
     );
     return { desired: NOTHING_DESIRED, holds };
   }
   if (input.members === undefined) {
     hold(
       'IncompleteRead',
-      'the members of the groups were not read; nobody is admitted and nobody is put out',
+      'scopemesh has not read the members of the groups; it adds and removes nobody until a read succeeds',
     );
     return { desired: undefined, holds };
   }
@@ -94,7 +94,7 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
       if (selector.text === undefined) {
         hold(
           'InvalidClientId',
-          `${JSON.stringify(subject)} in the group ${JSON.stringify(group)} is left out: one of the two names is empty or holds half a surrogate pair, which Consul cannot compare; give the person or the group another name at the identity provider`,
+          `${JSON.stringify(subject)} in the group ${JSON.stringify(group)} is left out: one of the two names is empty or contains an unpaired surrogate, so Consul cannot compare it; rename the person or the group at the identity provider`,
         );
       } else if (known !== undefined) {
         const linked = [...new Set([...known.policies, policy.name])].toSorted(compareText);

@@ -13,7 +13,7 @@ export interface MethodDiff {
 }
 
 export function diffMethods(
-  wanted: ReadonlyMap<string, AclAuthMethod>,
+  desired: ReadonlyMap<string, AclAuthMethod>,
   ours: OwnedAcl,
   steps: AclSteps,
   mayRemove: (object: AclObject) => boolean,
@@ -23,13 +23,13 @@ export function diffMethods(
   const shortened: AclChange[] = [];
   const written: AclChange[] = [];
   for (const [key, stored] of inOrder(ours.authMethods)) {
-    const to = wanted.get(key);
+    const to = desired.get(key);
     const object = methodObject(stored.object);
     if (to === undefined ? !mayRemove(object) : !letsOthersIn(stored, to)) continue;
     gone.add(key);
     deleted.push(steps.remove(stored.id, object));
   }
-  for (const [key, method] of inOrder(wanted)) {
+  for (const [key, method] of inOrder(desired)) {
     const stored = ours.authMethods.get(key);
     if (stored === undefined || gone.has(key)) {
       written.push(steps.create(methodObject(method)));
@@ -70,14 +70,14 @@ export function diffRules(
   steps: AclSteps,
   mayRemove: (object: AclObject) => boolean,
 ): RuleDiff {
-  const wanted = new Map(desired.map((rule) => [ruleKey(rule), rule]));
+  const desiredByKey = new Map(desired.map((rule) => [ruleKey(rule), rule]));
   const admitted = new Set<string>();
   const tainted = new Set<string>();
   const narrowing: AclChange[] = [];
   const widening: AclChange[] = [];
   for (const stored of ours.bindingRules.filter(({ object }) => lives(object.authMethod))) {
     const key = ruleKey(stored.object);
-    const to = wanted.get(key);
+    const to = desiredByKey.get(key);
     const object = ruleObject(stored.object);
     if (to === undefined && !mayRemove(object)) continue;
     const isEqual = to?.selector === stored.object.selector && !stored.isAltered;
@@ -94,7 +94,7 @@ export function diffRules(
     if (stored.object.bindType === 'role' && ours.roles.has(role)) tainted.add(role);
     else narrowing.push(steps.endTokens(object, { authMethod: stored.object.authMethod }));
   }
-  for (const [key, rule] of inOrder(wanted))
+  for (const [key, rule] of inOrder(desiredByKey))
     if (!admitted.has(key)) widening.push(steps.create(ruleObject(rule)));
   return { narrowing, widening, tainted };
 }

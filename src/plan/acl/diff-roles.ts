@@ -20,13 +20,13 @@ export function diffRoles(
   steps: AclSteps,
   mayRemove: (object: AclObject) => boolean,
 ): RoleDiff {
-  const wanted = byName(desired.roles);
+  const desiredByName = byName(desired.roles);
   const { spoiled, unspoiling, policies } = diffPolicies(desired, ours, steps);
   const narrowing: AclChange[] = [];
   const widening: AclChange[] = [];
   const kept: AclRole[] = [];
   for (const [key, stored] of inOrder(ours.roles)) {
-    const to = wanted.get(key);
+    const to = desiredByName.get(key);
     const object = roleObject(stored.object);
     if (to === undefined && !mayRemove(object)) {
       kept.push(stored.object);
@@ -46,7 +46,7 @@ export function diffRoles(
     narrowing.push(steps.remove(stored.id, object));
     if (to !== undefined) widening.push(steps.create(roleObject(to)));
   }
-  for (const [key, role] of inOrder(wanted))
+  for (const [key, role] of inOrder(desiredByName))
     if (!ours.roles.has(key)) widening.push(steps.create(roleObject(role)));
   return { narrowing: [...narrowing, ...unspoiling], policies, widening, kept };
 }
@@ -60,22 +60,24 @@ export function unlinkedPolicies(
   mayRemove: (object: AclObject) => boolean,
 ): readonly AclChange[] {
   const linked = new Set([...desired.roles, ...kept].flatMap((role) => role.policies.map(lower)));
-  const wanted = byName(desired.policies);
+  const desiredByName = byName(desired.policies);
   return inOrder(ours.policies)
-    .filter(([key, { object }]) => !wanted.has(key) && !linked.has(key) && mayRemove(policyObject(object)))
+    .filter(
+      ([key, { object }]) => !desiredByName.has(key) && !linked.has(key) && mayRemove(policyObject(object)),
+    )
     .map(([, stored]) => steps.remove(stored.id, policyObject(stored.object), 'neither'));
 }
 
 /** A role that keeps its tokens: they lose at once what it loses. */
 function diffRole(
   stored: Stored<AclRole>,
-  wanted: AclRole,
+  desired: AclRole,
   spoiled: ReadonlySet<string>,
   steps: AclSteps,
 ): Pick<RoleDiff, 'narrowing' | 'widening'> {
   const from = stored.object;
   // Consul refuses to change a name's case alone.
-  const to: AclRole = { ...wanted, name: from.name };
+  const to: AclRole = { ...desired, name: from.name };
   const linked = new Set(to.policies.map(lower));
   const remaining: AclRole = {
     ...to,

@@ -5,16 +5,16 @@
  */
 export function selectorString(text: string): string | undefined {
   if (!text.isWellFormed()) return undefined;
-  let quoted = '';
+  let escaped = '';
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;
-    if (code >= 0x20 && code < 0x7f && character !== '"' && character !== '\\') quoted += character;
+    if (code >= 0x20 && code < 0x7f && character !== '"' && character !== '\\') escaped += character;
     // `\xNN` is a byte: beyond ASCII it would not be the code point.
-    else if (code < 0x80) quoted += `\\x${hex(code, 2)}`;
-    else if (code < 0x10000) quoted += `\\u${hex(code, 4)}`;
-    else quoted += `\\U${hex(code, 8)}`;
+    else if (code < 0x80) escaped += `\\x${hex(code, 2)}`;
+    else if (code < 0x10000) escaped += `\\u${hex(code, 4)}`;
+    else escaped += `\\U${hex(code, 8)}`;
   }
-  return `"${quoted}"`;
+  return `"${escaped}"`;
 }
 
 /**

@@ -68,13 +68,13 @@ export function foreignObjects(
 }
 
 function namedHolds(foreign: ReadonlyMap<string, NamedAcl>, input: ForeignInput): readonly Hold[] {
-  const wanted = new Map(
+  const desiredByKey = new Map(
     objectsOf(input.desired).flatMap((each) =>
       each.kind === 'acl-binding-rule' ? [] : [[keyOf(each), each] as const],
     ),
   );
   return [...foreign].flatMap(([key, object]) => {
-    const to = wanted.get(key);
+    const to = desiredByKey.get(key);
     return to === undefined ? leftHold(object, input) : besideHold(to, object.object.description, input);
   });
 }
@@ -94,10 +94,10 @@ function besideHold(
       resource: { kind: object.kind, name: object.object.name },
       reason: isLost ? 'MarkLost' : 'ForeignObject',
       detail: other
-        ? `the instance of scopemesh with owner ${other} marked this object, and one instance alone can have it; rename it, or remove it if that instance is gone`
+        ? `the scopemesh instance with owner ${other} marked this object, and only one instance can own it; rename the object, or remove it if that instance no longer exists`
         : isLost
-          ? "scopemesh wrote this object and its Description no longer says so; restore the mark ('scopemesh adopt' does if nothing else of it was changed) or remove the object"
-          : "somebody else's object of this name stands here; remove or rename it, or let 'scopemesh adopt' take it over if it is equal",
+          ? "scopemesh wrote this object, but the mark is missing from its Description; restore the mark ('scopemesh adopt' does this if the rest of the object is unchanged), or remove the object"
+          : "an object with this name exists and scopemesh does not own it; remove or rename it, or run 'scopemesh adopt' if it already matches the desired object",
       action: 'grant',
       scopes: [],
       ...(client === undefined ? {} : { client }),
@@ -117,7 +117,7 @@ function leftHold(object: NamedAcl, { lastApplied, why }: ForeignInput): readonl
       resource: { kind: object.kind, name: object.object.name },
       reason: 'MarkLost',
       detail:
-        'scopemesh wrote this object and would take it away, but its Description no longer says whose it is, so it stays with what it gives; remove it, or restore the mark',
+        'scopemesh wrote this object and would remove it, but the mark is missing from its Description, so the object and its access stay; remove the object, or restore the mark',
       action: 'revoke',
       scopes,
       ...(client === undefined ? {} : { client }),
@@ -134,7 +134,7 @@ function ruleHolds(used: ReadonlySet<string>, { owner, actual }: ForeignInput): 
       resource: { kind: 'acl-auth-method', name: object.authMethod },
       reason: 'ForeignObject',
       detail:
-        "somebody added a binding rule of their own to this auth method, or took the mark from scopemesh's, which admits others or gives more; remove the rule, or move it to a method of its own",
+        'this auth method has a binding rule that does not carry the mark of scopemesh and may admit others or grant more; remove the rule, or move it to another auth method',
       action: 'grant',
       scopes: [],
     }));

@@ -7,7 +7,7 @@ import { admitsKind, mayUseScope } from '../actor.js';
 import { compareText } from '../compare.js';
 import { toGrantText } from '../grant-text.js';
 import type { PatternCompiler } from '../pattern.js';
-import { capturesOf } from '../rule-match.js';
+import { matchRule } from '../rule-match.js';
 import { describe, policyName } from './object-names.js';
 import { RulesFault } from './rules-syntax.js';
 import { type AclRules, type GrantedRules, grantRules } from './rules-text.js';
@@ -45,7 +45,7 @@ export function rulesOf(
   const held: HeldRules[] = [];
   for (const grant of client.enabled ? client.grants : []) {
     for (const rule of mapping.rules) {
-      const captures = capturesOf(rule, client.provider, grant, mapping, compile);
+      const captures = matchRule(rule, client.provider, grant, mapping, compile);
       if (rule.acl === undefined || captures === undefined) continue;
       const scope = grant.name;
       if (!admitsKind(rule.actors, kind) || !mayUseScope(kind, scope, mapping, compile)) {
@@ -56,7 +56,8 @@ export function rulesOf(
         held.push({
           scope,
           reason: 'UserTokenUnenforceable',
-          detail: "a client's ACL token has no user behind it; give people their ACL rules under groups:",
+          detail:
+            'the ACL token of a client belongs to no user, so "user: required" cannot be enforced; give people their ACL rules under groups:',
         });
         continue;
       }
@@ -95,14 +96,14 @@ export function fill(
     rules = parse(text);
   } catch (error) {
     if (!(error instanceof RulesFault)) throw error;
-    return { reason: 'InvalidRules', detail: `the ACL rules cannot be read: ${error.message}` };
+    return { reason: 'InvalidRules', detail: `the ACL rules are invalid: ${error.message}` };
   }
   const granted = grantRules(rules, captures);
   if (granted === undefined) {
     return {
       reason: 'InvalidRules',
       detail:
-        'the scope does not give every name that the ACL rules ask for, as a plain name (a-z, 0-9 and -), or makes two rules one; rename the scope or write the names in the rule',
+        'the scope does not supply a plain name (a-z, 0-9 and -) for every capture in the ACL rules, or it makes two rules equal; rename the scope, or write the names in the rule',
     };
   }
   const opened = mapping.protectedServices.find((service) =>
@@ -113,7 +114,7 @@ export function fill(
   if (opened !== undefined)
     return {
       reason: 'ProtectedDestination',
-      detail: `guards.protected names the service ${opened} that the scope asks for; scopemesh never opens it; take it out of guards.protected, or the scope from the client`,
+      detail: `guards.protected lists the service ${opened} that the scope asks for, so scopemesh never opens it; remove it from guards.protected, or remove the scope from the client`,
     };
   return granted;
 }

@@ -59,18 +59,18 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     ...(stays === undefined ? {} : { stays }),
   });
   if (consulVersion !== undefined && !enforcesJwt(consulVersion))
-    return held('this Consul cannot require a token; JWT requirements need Consul 1.16.1 or newer');
+    return held('this version of Consul cannot require a user token; upgrade Consul to 1.16.1 or newer');
   if (laxAgents !== undefined && laxAgents.length > 0)
     return held(
-      `agents of Consul ${laxAgents.map((version) => (version === '' ? 'an unknown version' : version)).join(', ')} would let calls through without a token; bring every agent to 1.16.1 or newer, and remove those that are gone (consul force-leave)`,
+      `Consul agents of version ${laxAgents.map((version) => version || '(unknown)').join(', ')} would let calls through without a token; upgrade every agent to 1.16.1 or newer, and remove agents that no longer exist (consul force-leave)`,
     );
   if (input.protocol === 'tcp')
     return held(
-      'the destination speaks tcp, where Consul requires no token without a word; give it service-defaults with Protocol http',
+      'the destination uses tcp, where Consul silently ignores the token requirement; set Protocol http in its service-defaults',
     );
   if ((provider.userAudience ?? '') === '' || provider.userAudience === undefined || provider.issuer === '')
     return held(
-      'the provider has no audience for users or no issuer, so that any token would pass; set its userAudience, or audience, and issuer',
+      'the provider has no audience for users or no issuer, so any token would be accepted; set userAudience (or audience) and issuer of the provider',
     );
   const claims: ClaimValue[] = [];
   if (provider.person !== undefined)
@@ -82,17 +82,19 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
   }
   if (provider.scopes.isList) claims.push({ path: provider.scopes.claim, value: input.scope });
   if (!claims.every(({ path, value }) => path.length > 0 && value !== '' && value.isWellFormed()))
-    return held('a claim or value is empty or holds half a surrogate pair, which no token equals');
+    return held(
+      'a required claim is empty or contains an unpaired surrogate, so no token can match it; rename the client or the scope, or correct the claims of the provider',
+    );
   const name = jwtProviderName(input.owner, provider.name);
   const requirement = { provider: name, verifyClaims: claims };
   if (consulVersion === undefined || laxAgents === undefined)
     return held(
-      'the version of Consul, or of its agents, is not known, and one before 1.16.1 requires no token; let the ACL token read the agent and all nodes (agent:read, node:read)',
+      'the version of Consul or of its agents is unknown, and versions before 1.16.1 do not require the token; grant agent:read and node:read on all nodes to the ACL token',
       requirement,
     );
   if (jwksUri === undefined)
     return held(
-      "the provider's discovery document could not be read, or names no key set that Envoy could fetch",
+      "scopemesh could not read the provider's discovery document, or the document names no key set that Envoy can fetch; check the issuer",
       requirement,
     );
   return {

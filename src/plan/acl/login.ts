@@ -74,9 +74,9 @@ export function unverifiable(name: string, provider: LoginProvider | undefined):
   if (provider === undefined)
     return `the identity provider ${name} is not configured; add it under providers, with its issuer and an audience`;
   if ((provider.audience ?? '') === '')
-    return `the provider ${name} has no audience, so that any of its tokens would pass; set the provider's audience`;
+    return `the provider ${name} has no audience, so any of its tokens would be accepted; set the audience of the provider`;
   if (provider.issuer === '' || provider.signingAlgorithms.length === 0)
-    return `the provider ${name} has no issuer or no signing algorithm, so that any token would pass; set them`;
+    return `the provider ${name} has no issuer or no signing algorithm, so any token would be accepted; set both`;
   return undefined;
 }
 

@@ -56,21 +56,23 @@ export function levelsOf(policies: readonly AclRules[], resource: NamedRule['res
 
 /** Of intentions by their destination: where a service's rules say nothing of them, who may see it may read them. */
 export function intentionLevels(policies: readonly AclRules[]): Levels {
-  const said = mergeLevels(
+  const explicit = mergeLevels(
     namedRules(policies, 'service').flatMap(({ name, isPrefix, intentions }) =>
       intentions === undefined ? [] : [{ name, isPrefix, level: intentions }],
     ),
   );
   const implied = [...levelsOf(policies, 'service')]
-    .filter(([key]) => !said.has(key))
+    .filter(([key]) => !explicit.has(key))
     .map(([, rule]) => ({ ...rule, level: rule.level === 'deny' ? 'deny' : 'read' }));
-  return mergeLevels([...said.values(), ...implied]);
+  return mergeLevels([...explicit.values(), ...implied]);
 }
 
 /** Of a resource that is one for all of Consul; undefined where no policy speaks of it. */
 export function wholeLevel(policies: readonly AclRules[], resource: string): string | undefined {
-  const said = policies.map(({ whole }) => (Object.hasOwn(whole, resource) ? whole[resource] : undefined));
-  return STRENGTH.find((level) => said.includes(level));
+  const explicit = policies.map(({ whole }) =>
+    Object.hasOwn(whole, resource) ? whole[resource] : undefined,
+  );
+  return STRENGTH.find((level) => explicit.includes(level));
 }
 
 function namedRules(policies: readonly AclRules[], resource: NamedRule['resource']): readonly NamedRule[] {

@@ -79,11 +79,11 @@ function rolesOfOthers(
   ours: OwnedAcl,
   methods: ReadonlySet<string>,
 ): ReadonlySet<string> {
-  const wanted = new Map(desired.bindingRules.map((rule) => [ruleKey(rule), rule]));
+  const desiredByKey = new Map(desired.bindingRules.map((rule) => [ruleKey(rule), rule]));
   const open = new Set<string>();
   for (const { object, isAltered } of ours.bindingRules) {
-    const isAsWanted = !isAltered && wanted.get(ruleKey(object))?.selector === object.selector;
-    if (object.bindType === 'role' && (!isAsWanted || methods.has(object.authMethod.toLowerCase())))
+    const isAsDesired = !isAltered && desiredByKey.get(ruleKey(object))?.selector === object.selector;
+    if (object.bindType === 'role' && (!isAsDesired || methods.has(object.authMethod.toLowerCase())))
       open.add(object.bindName.toLowerCase());
   }
   return open;

@@ -45,7 +45,7 @@ export function ownedAcl(owner: string, snapshot: AclSnapshot): OwnedAcl {
 }
 
 /** `MaxTokenTTL` of an auth method as it stands, if it is ours. */
-export function standingTtlSeconds(owner: string, method: AclAuthMethod | undefined): number | undefined {
+export function existingTtlSeconds(owner: string, method: AclAuthMethod | undefined): number | undefined {
   const isOwn = method !== undefined && isOurs(owner, method.name, method.description);
   return isOwn ? method.maxTokenTtlSeconds : undefined;
 }

@@ -16,11 +16,12 @@ export function personOfRole(
   role: { readonly name: string; readonly description: string },
 ): PersonRole | undefined {
   if (!isOurs(owner, role.name, role.description)) return undefined;
-  const said = saidOf(role.description);
-  if (said !== undefined && said.provider !== provider) return undefined;
-  if (said !== undefined) {
-    const name = personName(owner, provider, said.subject, said.group);
-    if (name.toLowerCase() === role.name.toLowerCase()) return { subject: said.subject, group: said.group };
+  const parsed = parseDescription(role.description);
+  if (parsed !== undefined && parsed.provider !== provider) return undefined;
+  if (parsed !== undefined) {
+    const name = personName(owner, provider, parsed.subject, parsed.group);
+    if (name.toLowerCase() === role.name.toLowerCase())
+      return { subject: parsed.subject, group: parsed.group };
   }
   return hasPersonName(owner, provider, role.name) ? {} : undefined;
 }
@@ -38,13 +39,13 @@ export function providerOfPeople(
 ): string | undefined {
   if (!isOurs(owner, object.name, object.description)) return undefined;
   const provider =
-    saidOf(object.description)?.provider ?? decoded(/ people=(\S+)$/.exec(object.description)?.[1]);
+    parseDescription(object.description)?.provider ?? decoded(/ people=(\S+)$/.exec(object.description)?.[1]);
   if (provider === undefined) return undefined;
   const isPeoples = object.name.toLowerCase() === peopleName(owner, provider).toLowerCase();
   return isPeoples || personOfRole(owner, provider, object) !== undefined ? provider : undefined;
 }
 
-function saidOf(description: string) {
+function parseDescription(description: string) {
   const [, provider, subject, group] = / person=([^/\s]+)\/(\S+) group=(\S+)$/.exec(description) ?? [];
   const found = [provider, subject, group].map(decoded);
   const [a, b, c] = found;

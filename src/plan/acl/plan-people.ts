@@ -49,10 +49,10 @@ export function planPeople(
   const desire = (members: Members | undefined) =>
     desiredPeople({ provider, mapping, settings: mapping.acl, members, parse: acl.tools(mapping).parse });
   const asked = isConfigured
-    ? desire(facts.members && withStanding(facts.members, facts))
+    ? desire(facts.members && withExisting(facts.members, facts))
     : { desired: NOTHING_DESIRED, holds: [] };
   const isUnknown = asked.desired === undefined;
-  const desired = asked.desired ?? desire(standingMembers(facts)).desired ?? NOTHING_DESIRED;
+  const desired = asked.desired ?? desire(existingMembers(facts)).desired ?? NOTHING_DESIRED;
 
   const people = new Map(
     actual.roles.flatMap(({ object }) => {
@@ -61,7 +61,7 @@ export function planPeople(
     }),
   );
   const groups = new Set(groupsOf(mapping, provider));
-  const wanted = new Set(desired.roles.map(({ name }) => name.toLowerCase()));
+  const desiredNames = new Set(desired.roles.map(({ name }) => name.toLowerCase()));
   const isNamed = ({ subject, group }: PersonRole) =>
     facts.evidence.some(
       (each) =>
@@ -71,7 +71,7 @@ export function planPeople(
     );
   const isInferred = (person: PersonRole) =>
     groups.size > 0 && (person.group === undefined || groups.has(person.group)) && !isNamed(person);
-  const lost = new Map([...people].filter(([name]) => !wanted.has(name)));
+  const lost = new Map([...people].filter(([name]) => !desiredNames.has(name)));
   const inferred = new Map([...lost].filter(([, person]) => isInferred(person)));
 
   const objects = new Map(
@@ -85,7 +85,7 @@ export function planPeople(
   const why = (object: AclObject, direction: 'narrow' | 'widen'): AclWhy => {
     const name = roleOf(object);
     const person = name === undefined ? undefined : (people.get(name) ?? personIn(object, facts));
-    const whose = toldPerson(person, provider);
+    const whose = toDecidedPerson(person, provider);
     if (direction === 'widen') return { reason: facts.grantReason, isInferred: false, scopes: [], ...whose };
     const because = (reason: ChangeReason, guessed: boolean): AclWhy => ({
       reason,
@@ -98,7 +98,8 @@ export function planPeople(
       if (goes && lost.size > 0) return because('MembershipRemoved', inferred.size > 0);
       return because(asWritten(object) ? 'DriftCorrected' : 'MappingChanged', false);
     }
-    if (wanted.has(name)) return because(asWritten(object) ? 'DriftCorrected' : 'MappingChanged', false);
+    if (desiredNames.has(name))
+      return because(asWritten(object) ? 'DriftCorrected' : 'MappingChanged', false);
     const { group } = person ?? {};
     if (groups.size === 0 || (group !== undefined && !groups.has(group)))
       return because('MappingChanged', false);
@@ -129,14 +130,14 @@ export function groupsOf(mapping: Mapping, provider: string): readonly string[] 
 }
 
 /** With what stands of people whose record cannot be parsed: they keep it, and gain nothing. */
-function withStanding(members: Members, facts: PeopleFacts): Members {
+function withExisting(members: Members, facts: PeopleFacts): Members {
   const { unreadable } = members;
   if (unreadable === undefined) return members;
-  const standing = standingMembers(facts);
+  const existing = existingMembers(facts);
   const { subjects, hasUnnamed } = unreadable;
   return new Map(
     [...members].map(([group, known]) => {
-      const kept = (standing.get(group) ?? []).filter((subject) => hasUnnamed || subjects.has(subject));
+      const kept = (existing.get(group) ?? []).filter((subject) => hasUnnamed || subjects.has(subject));
       // Of whom one list can be read and another cannot, nothing new is taken either.
       const shown = known.filter((subject) => !subjects.has(subject));
       return [group, [...new Set([...shown, ...kept])]];
@@ -145,7 +146,7 @@ function withStanding(members: Members, facts: PeopleFacts): Members {
 }
 
 /** Who can log in now: a role without its rule is one that was about to go. */
-function standingMembers({ actual, mapping, provider }: PeopleFacts): Members {
+function existingMembers({ actual, mapping, provider }: PeopleFacts): Members {
   const bound = new Set(actual.bindingRules.map(({ object }) => object.bindName.toLowerCase()));
   const members = new Map<string, string[]>();
   for (const { object } of actual.roles) {
@@ -171,10 +172,13 @@ function roleOf(object: AclObject): string | undefined {
 
 /** Of a desired object, as a decision tells it. */
 export function personOf(object: AclObject, facts: Pick<PeopleFacts, 'mapping' | 'provider'>) {
-  return toldPerson(personIn(object, facts), facts.provider);
+  return toDecidedPerson(personIn(object, facts), facts.provider);
 }
 
-function toldPerson(person: PersonRole | undefined, provider: string): { readonly person?: DecidedPerson } {
+function toDecidedPerson(
+  person: PersonRole | undefined,
+  provider: string,
+): { readonly person?: DecidedPerson } {
   return person === undefined ? {} : { person: { provider, ...person, actorKind: 'human' } };
 }
 

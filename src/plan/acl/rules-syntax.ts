@@ -110,7 +110,7 @@ function lex(text: string): readonly Lexeme[] {
     const place = placeOf(pattern.lastIndex);
     const groups = pattern.exec(text)?.groups;
     if (groups === undefined)
-      throw new RulesFault(place, 'cannot be read; texts stand in double quotes on one line');
+      throw new RulesFault(place, 'cannot be parsed; write texts in double quotes on one line');
     if (groups.text !== undefined) lexemes.push({ kind: 'text', text: unquote(groups.text, place), place });
     else if (groups.word !== undefined) lexemes.push({ kind: 'word', text: groups.word, place });
     else if (groups.sign !== undefined) lexemes.push({ kind: 'sign', text: groups.sign, place });
@@ -125,15 +125,12 @@ function unquote(quoted: string, place: Place): string {
   try {
     text = JSON.parse(quoted);
   } catch {
-    throw new RulesFault(
-      place,
-      'has an escape or control character that cannot be read; write it as in JSON',
-    );
+    throw new RulesFault(place, 'has an invalid escape or a control character; write it as in JSON');
   }
   if (typeof text !== 'string' || !text.isWellFormed())
-    throw new RulesFault(place, 'holds half a surrogate pair; remove it');
+    throw new RulesFault(place, 'contains an unpaired surrogate; remove it');
   if (text.includes('$' + '{'))
-    throw new RulesFault(place, 'looks like an interpolation, which Consul does not make; remove the "$"');
+    throw new RulesFault(place, 'looks like an interpolation, which Consul does not support; remove the "$"');
   return text;
 }
 
@@ -152,7 +149,7 @@ function placesIn(text: string): (at: number) => Place {
   };
 }
 
-function unexpected(lexeme: Lexeme, wanted: string): RulesFault {
-  const what = lexeme.kind === 'end' ? 'the text ends' : `"${lexeme.text.slice(0, 40)}" stands`;
-  return new RulesFault(lexeme.place, `${what} where ${wanted} should be`);
+function unexpected(lexeme: Lexeme, expected: string): RulesFault {
+  const found = lexeme.kind === 'end' ? 'the text ends' : `found "${lexeme.text.slice(0, 40)}"`;
+  return new RulesFault(lexeme.place, `expected ${expected}, but ${found}`);
 }

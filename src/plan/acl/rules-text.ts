@@ -48,22 +48,23 @@ export function parseRules(text: string): AclRules {
   const named: NamedRule[] = [];
   for (const item of parseItems(text)) {
     if (isOneOf(WHOLE, item.key)) {
-      if (Object.hasOwn(whole, item.key)) throw new RulesFault(item.place, `${item.key} is said twice`);
+      if (Object.hasOwn(whole, item.key))
+        throw new RulesFault(item.place, `${item.key} is set twice; keep one`);
       whole[item.key] = wholePolicy(item);
     } else named.push(...namedRules(item));
   }
   if (Object.keys(whole).length === 0 && named.length === 0)
     throw new RulesFault(
       { line: 1, column: 1 },
-      'no rule is written here; write for example key "a" { policy = "read" }',
+      'there is no rule here; write for example key "a" { policy = "read" }',
     );
   const seen = new Set<string>();
   for (const rule of named) {
-    const key = JSON.stringify([wordOf(rule), rule.name]);
+    const key = JSON.stringify([keywordOf(rule), rule.name]);
     if (seen.has(key))
       throw new RulesFault(
         rule.place,
-        `${wordOf(rule)} ${JSON.stringify(rule.name)} is said twice; keep one`,
+        `${keywordOf(rule)} ${JSON.stringify(rule.name)} is set twice; keep one`,
       );
     seen.add(key);
   }
@@ -97,7 +98,7 @@ export function grantRules(
   const seen = new Set<string>();
   for (const rule of rules.named) {
     const name = substitute(rule.name, captures);
-    const key = JSON.stringify([wordOf(rule), name]);
+    const key = JSON.stringify([keywordOf(rule), name]);
     if (name === undefined || seen.has(key)) return undefined;
     seen.add(key);
     filled.push({ ...rule, name });
@@ -111,9 +112,9 @@ export function grantRules(
 function toCanonicalText(whole: AclRules['whole'], named: readonly NamedRule[]): string | undefined {
   const words = new Map<string, string>();
   for (const [word, policy] of Object.entries(whole)) words.set(word, JSON.stringify(policy));
-  for (const word of new Set(named.map(wordOf))) {
+  for (const word of new Set(named.map(keywordOf))) {
     const rules = named
-      .filter((rule) => wordOf(rule) === word)
+      .filter((rule) => keywordOf(rule) === word)
       .toSorted((a, b) => compareText(a.name, b.name));
     const bodies: string[] = [];
     for (const rule of rules) {
@@ -130,7 +131,7 @@ function toCanonicalText(whole: AclRules['whole'], named: readonly NamedRule[]):
 
 function wholePolicy(item: Item): string {
   if (typeof item.value !== 'string' || item.labels.length > 0)
-    throw new RulesFault(item.place, `${item.key} takes a policy alone; write ${item.key} = "read"`);
+    throw new RulesFault(item.place, `${item.key} takes only a policy; write ${item.key} = "read"`);
   return checkedPolicy(item.value, ['deny', 'read', 'write'], item);
 }
 
@@ -140,14 +141,14 @@ function namedRules(item: Item): readonly NamedRule[] {
   if (ENTERPRISE.includes(item.key))
     throw new RulesFault(
       item.place,
-      `${item.key} is of Consul Enterprise, which scopemesh does not write rules for`,
+      `${item.key} is a Consul Enterprise resource, which scopemesh does not support`,
     );
   const resource = NAMED.find((known) => known === word);
   if (resource === undefined) {
     const known = [...WHOLE, ...NAMED.flatMap((each) => [each, `${each}_prefix`])].toSorted(compareText);
     throw new RulesFault(
       item.place,
-      `"${item.key.slice(0, 40)}" is no resource of Consul's ACL language; write one of ${known.join(', ')}`,
+      `"${item.key.slice(0, 40)}" is not a resource of Consul's ACL language; write one of ${known.join(', ')}`,
     );
   }
   if (typeof item.value === 'string' || item.labels.length > 1)
@@ -158,7 +159,8 @@ function namedRules(item: Item): readonly NamedRule[] {
   const [label] = item.labels;
   if (label !== undefined) return [namedRule(resource, isPrefix, label, item.value, item.place)];
   // The JSON form: each key of the block is a name.
-  if (item.value.length === 0) throw new RulesFault(item.place, `${item.key} names nothing`);
+  if (item.value.length === 0)
+    throw new RulesFault(item.place, `${item.key} has no name; write ${item.key} "a" { policy = "read" }`);
   return item.value.map((each) => {
     if (typeof each.value === 'string' || each.labels.length > 0)
       throw new RulesFault(
@@ -179,15 +181,18 @@ function namedRule(
   if (isPrefix && /\{[a-z][a-zA-Z0-9]*\}$/.test(name))
     throw new RulesFault(
       place,
-      `the prefix ${JSON.stringify(name)} ends in a capture, so that "web" would reach "web-admin" too; end it with "/" or the like, or name it exactly`,
+      `the prefix ${JSON.stringify(name)} ends in a capture, so "web" would also match "web-admin"; end it with a character such as "/", or write an exact name`,
     );
   let policy: string | undefined;
   let intentions: string | undefined;
   for (const item of body) {
     if (typeof item.value !== 'string' || item.labels.length > 0)
-      throw new RulesFault(item.place, `"${item.key.slice(0, 40)}" takes a text; write policy = "read"`);
+      throw new RulesFault(
+        item.place,
+        `"${item.key.slice(0, 40)}" takes a quoted text; write policy = "read"`,
+      );
     const isFirst = item.key === 'policy' ? policy === undefined : intentions === undefined;
-    if (!isFirst) throw new RulesFault(item.place, `${item.key} is said twice`);
+    if (!isFirst) throw new RulesFault(item.place, `${item.key} is set twice; keep one`);
     if (item.key === 'policy')
       policy = checkedPolicy(
         item.value,
@@ -199,7 +204,7 @@ function namedRule(
     else
       throw new RulesFault(
         item.place,
-        `"${item.key.slice(0, 40)}" is no word of a ${resource} rule; write policy${resource === 'service' ? ' or intentions' : ''}`,
+        `"${item.key.slice(0, 40)}" is not a field of a ${resource} rule; write policy${resource === 'service' ? ' or intentions' : ''}`,
       );
   }
   if (policy === undefined) throw new RulesFault(place, 'has no policy; write policy = "read"');
@@ -210,12 +215,12 @@ function checkedPolicy(value: string, known: readonly string[], item: Item): str
   if (!known.includes(value))
     throw new RulesFault(
       item.place,
-      `${item.key} says ${JSON.stringify(value.slice(0, 40))}; write ${known.map((each) => `"${each}"`).join(' or ')}`,
+      `${item.key} cannot be ${JSON.stringify(value.slice(0, 40))}; write ${known.map((each) => `"${each}"`).join(' or ')}`,
     );
   return value;
 }
 
-function wordOf(rule: NamedRule): string {
+function keywordOf(rule: NamedRule): string {
   return rule.isPrefix ? `${rule.resource}_prefix` : rule.resource;
 }
 

@@ -32,8 +32,8 @@ export class Selector {
     return this.#compare(name, claim, '!=', value);
   }
 
-  holds(wanted: ClaimName, claim: ClaimPath, member: string): this {
-    const name = nameFor(this.lists, wanted, claim);
+  holds(preferred: ClaimName, claim: ClaimPath, member: string): this {
+    const name = nameFor(this.lists, preferred, claim);
     const text = this.#string(member);
     this.#parts.push(`"${name}" in list and ${text} in list.${name}`);
     return this;
@@ -43,8 +43,8 @@ export class Selector {
    * A claim that is a list in one text, parted by spaces and written in any case, holds a word of ours, where the token
    * has the claim at all: it can only narrow.
    */
-  holdsWordIfThere(wanted: ClaimName, claim: ClaimPath, word: 'user' | 'ai_agent'): this {
-    const name = nameFor(this.values, wanted, claim);
+  holdsWordIfThere(preferred: ClaimName, claim: ClaimPath, word: 'user' | 'ai_agent'): this {
+    const name = nameFor(this.values, preferred, claim);
     const pattern = this.#string(`(?i)(^| )${word}( |$)`);
     this.#parts.push(`("${name}" not in value or value.${name} matches ${pattern})`);
     return this;
@@ -54,8 +54,8 @@ export class Selector {
    * The token has no such claim, of whatever shape: one that is no plain value makes Consul refuse the whole login, which
    * a JSON pointer into it would not.
    */
-  lacks(wanted: ClaimName, claim: readonly [name: string]): this {
-    this.#parts.push(`"${nameFor(this.values, wanted, claim)}" not in value`);
+  lacks(preferred: ClaimName, claim: readonly [name: string]): this {
+    this.#parts.push(`"${nameFor(this.values, preferred, claim)}" not in value`);
     return this;
   }
 
@@ -64,8 +64,8 @@ export class Selector {
     return this.#isWritable && this.#parts.length > 0 ? this.#parts.join(' and ') : undefined;
   }
 
-  #compare(wanted: ClaimName, claim: ClaimPath, operator: '==' | '!=', value: string): this {
-    const name = nameFor(this.values, wanted, claim);
+  #compare(preferred: ClaimName, claim: ClaimPath, operator: '==' | '!=', value: string): this {
+    const name = nameFor(this.values, preferred, claim);
     const text = this.#string(value);
     this.#parts.push(`"${name}" in value and value.${name} ${operator} ${text}`);
     return this;
@@ -79,9 +79,9 @@ export class Selector {
   }
 }
 
-function nameFor(names: Map<string, string>, wanted: ClaimName, claim: ClaimPath): string {
+function nameFor(names: Map<string, string>, preferred: ClaimName, claim: ClaimPath): string {
   const key = claimKey(claim);
-  const name = names.get(key) ?? wanted;
+  const name = names.get(key) ?? preferred;
   names.set(key, name);
   return name;
 }

@@ -24,7 +24,7 @@ export function serviceTokens(
   // Thousands of tokens have a handful of powers.
   const groups = new Map<
     string,
-    { readonly judge: (service: string) => Verdict; readonly tokens: AclToken[] }
+    { readonly verdictOn: (service: string) => Verdict; readonly tokens: AclToken[] }
   >();
   for (const token of tokens) {
     const power = powerOf(token);
@@ -33,20 +33,20 @@ export function serviceTokens(
       ...[power.rules, power.services, power.more].map((each) => [...each]),
     ]);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { judge: judgeOf(power), tokens: [token] });
+    if (group === undefined) groups.set(key, { verdictOn: createVerdict(power), tokens: [token] });
     else group.tokens.push(token);
   }
   return new Map(
     services.map((service) => {
       const found: Record<Verdict, AclToken[]> = { own: [], wide: [], unclear: [], no: [] };
-      for (const { judge, tokens: alike } of groups.values()) found[judge(service)].push(...alike);
+      for (const { verdictOn, tokens: alike } of groups.values()) found[verdictOn(service)].push(...alike);
       return [service, { own: found.own, wide: found.wide, unclear: found.unclear }];
     }),
   );
 }
 
 /** Whether a token may write a service. */
-function judgeOf(power: Power): (service: string) => Verdict {
+function createVerdict(power: Power): (service: string) => Verdict {
   if (power.isManagement) return () => 'wide';
   const read = [...power.rules].map(readRules);
   const isUnclear = power.more.size > 0 || read.includes(undefined);

@@ -23,7 +23,7 @@ export function guardableEdges(
     narrowing: narrowingOf,
     opensLast: true,
     contendedText:
-      'somebody undoes this again and again; find out who writes this entry (consul-k8s, Terraform, a script) and keep one writer',
+      'another writer repeatedly reverts this change; find out what writes this entry (consul-k8s, Terraform, a script) and keep only one writer',
     ...(sizeAfter === undefined ? {} : { sizeAfter }),
   };
 }

@@ -11,7 +11,7 @@ export function extendOnly(
 ): { readonly change: Change | undefined; readonly held: Hold | undefined } {
   if (change.before === undefined && isNarrowerThanWildcard(change, input)) {
     const detail =
-      'mode is extend: an intention of its own would take from this source what a wider intention gives it';
+      'mode is extend: an exact intention would take away access that a wider intention gives to this source';
     return { change: undefined, held: toHold(change, 'ModeForbids', detail) };
   }
   if (!change.narrows && change.after !== undefined) return { change, held: undefined };

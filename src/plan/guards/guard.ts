@@ -11,7 +11,7 @@ export interface RevocationBudget {
   /** Removals by inference already made within the window. */
   readonly used: number;
   /** Removals by inference that all plans of the fleet together want now. */
-  readonly wanted: number;
+  readonly planned: number;
   readonly maxRevocations: Mapping['maxRevocations'];
 }
 
@@ -95,6 +95,6 @@ export type ChangeGuard = <C extends GuardedChange>(
 ) => ReadonlyMap<C, Verdict>;
 
 /** The same verdict on each of them. */
-export function all<T>(judged: readonly T[], verdict: Verdict): ReadonlyMap<T, Verdict> {
-  return new Map(judged.map((each) => [each, verdict]));
+export function all<T>(targets: readonly T[], verdict: Verdict): ReadonlyMap<T, Verdict> {
+  return new Map(targets.map((each) => [each, verdict]));
 }

@@ -71,8 +71,8 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
   let changes =
     approvals.size === 0 ? plan.changes : plan.changes.map((each) => kind.approved(each, approvals));
   const holds = [...plan.holds, ...held.values()];
-  for (const judge of GUARDS.changes) {
-    const verdicts = judge({ ...kind, losses: passing, changes }, facts);
+  for (const evaluate of GUARDS.changes) {
+    const verdicts = evaluate({ ...kind, losses: passing, changes }, facts);
     if (verdicts.size === 0) continue;
     const next = changes.flatMap((change) => {
       const verdict = verdicts.get(change);
@@ -110,8 +110,8 @@ function guardLosses<C extends GuardedChange, P extends Planned<C>>(
   let passing = kind.losses;
   const held = new Map<string, Hold>();
   const approvals = new Map<string, Principal>();
-  for (const judge of passing.length === 0 ? [] : GUARDS.losses) {
-    const verdicts = judge({ ...kind, losses: passing, changes: kind.plan.changes }, facts);
+  for (const evaluate of passing.length === 0 ? [] : GUARDS.losses) {
+    const verdicts = evaluate({ ...kind, losses: passing, changes: kind.plan.changes }, facts);
     passing = passing.flatMap((loss) => {
       const verdict = verdicts.get(loss);
       if (verdict === undefined) return loss;

@@ -10,7 +10,7 @@ export function revocationLimit({
 
 /** Whether one window cannot take everything that is wanted. */
 export function isBeyondLimit(budget: RevocationBudget): boolean {
-  return budget.used + budget.wanted > revocationLimit(budget);
+  return budget.used + budget.planned > revocationLimit(budget);
 }
 
 /**
@@ -20,12 +20,12 @@ export function isBeyondLimit(budget: RevocationBudget): boolean {
 export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {
   const guarded = losses.filter(({ approvedBy }) => approvedBy === undefined);
   if (guarded.length === 0 || budget === undefined) return new Map();
-  const wanted = Math.max(budget.wanted, guarded.length);
-  if (!isBeyondLimit({ ...budget, wanted })) return new Map();
+  const planned = Math.max(budget.planned, guarded.length);
+  if (!isBeyondLimit({ ...budget, planned })) return new Map();
   const { ownedAtStart, used, maxRevocations } = budget;
   const detail =
-    `${used + wanted} of ${ownedAtStart} edges, clients and memberships would lose access within ${Math.round(maxRevocations.windowMs / 1000)} s ` +
+    `${used + planned} of ${ownedAtStart} edges, clients and memberships would lose access within ${Math.round(maxRevocations.windowMs / 1000)} s ` +
     `only because they are missing from a read; the limit is ${revocationLimit(budget)}. ` +
-    'If that is right, approve it; if not, mend the identity provider';
+    'If these removals are correct, approve them; if not, correct the identity provider';
   return all(guarded, { do: 'hold', reason: 'RevocationLimit', detail });
 };

@@ -17,13 +17,13 @@ type Counting = Pick<ReconcilerDeps, 'world' | 'acl' | 'window'>;
 
 /** From what was last read: a read that lost many clients is seen whole, whichever of their jobs comes first. */
 export function aclBudget(deps: Counting, now: number): AclBudget {
-  if (!isAclActive(deps)) return { owned: 0, wanted: 0 };
-  const { owned, wanted } = peopleBudget(deps, now);
+  if (!isAclActive(deps)) return { owned: 0, planned: 0 };
+  const { owned, planned } = peopleBudget(deps, now);
   countClients(deps, now);
   const { world, window } = deps;
   return {
     owned: owned + ownersOf(deps).size,
-    wanted: wanted + window.rejections.countIn(world.inferredAcl, now),
+    planned: planned + window.rejections.countIn(world.inferredAcl, now),
   };
 }
 
@@ -69,7 +69,7 @@ function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
 function peopleBudget(deps: Counting, now: number): AclBudget {
   const { world, acl } = deps;
   let owned = 0;
-  let wanted = 0;
+  let planned = 0;
   for (const provider of providersOfPeople(deps)) {
     const lastApplied = world.lastApplied(formatKey(providerKey(provider)));
     const follows = [world.mapping, acl.members.get(provider), lastApplied, acl.cache.peoplesVersion];
@@ -85,7 +85,7 @@ function peopleBudget(deps: Counting, now: number): AclBudget {
         };
     acl.peoplesCounts.set(provider, count);
     owned += count.owned;
-    wanted += deps.window.rejections.countOf(count.inferred, now);
+    planned += deps.window.rejections.countOf(count.inferred, now);
   }
-  return { owned, wanted };
+  return { owned, planned };
 }

@@ -11,7 +11,7 @@ import { parseGrantText } from '../../plan/grant-text.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-clients.js';
 import { factsOfPeople, providersOfPeople } from '../../state/people-acl.js';
-import { namesOf, planClientAcl } from '../../state/plan-client-acl.js';
+import { objectNamesOf, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { readPeople } from './read-people.js';
 
@@ -63,7 +63,7 @@ async function readAnew(key: Key, deps: ReconcilerDeps, signal: AbortSignal): Pr
     return;
   }
   if (key.kind !== 'client') return;
-  const { name, policies } = namesOf(idOf(key), deps);
+  const { name, policies } = objectNamesOf(idOf(key), deps);
   const read = deps.world.beginRead();
   deps.acl.cache.put([name], policies, await deps.consul.acl.readNamed([name], policies, signal), read);
 }
@@ -80,7 +80,7 @@ function adoptionOf(key: Key, deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'cloc
   if (key.kind !== 'client') return [];
   const id = idOf(key);
   const now = deps.clock.now();
-  const { name, policies } = namesOf(id, deps);
+  const { name, policies } = objectNamesOf(id, deps);
   const actual = deps.acl.cache.snapshot([name], policies);
   const lastApplied = deps.world.lastApplied(formatKey(key));
   const facts = { actual, lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;

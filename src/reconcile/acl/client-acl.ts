@@ -101,7 +101,7 @@ async function reconcile(
 
   const isCounted = losesByInference(guarded.changes);
   if (isCounted) {
-    deps.window.takeEdge(plan.subject, now);
+    deps.window.reserveEdge(plan.subject, now);
     await deps.window.store(deps.keyValues);
   }
   const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.plan.opensBy)]]);
@@ -114,8 +114,8 @@ async function reconcile(
       remember,
       narrowed: (isMade) => {
         if (!isCounted) return;
-        if (isMade) deps.window.made(plan.subject);
-        else deps.window.giveBack(plan.subject);
+        if (isMade) deps.window.confirmEdge(plan.subject);
+        else deps.window.releaseEdge(plan.subject);
       },
     },
     deps,

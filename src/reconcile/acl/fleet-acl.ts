@@ -13,7 +13,7 @@ import { providersOfPeople } from '../../state/people-acl.js';
 import {
   type ClientAclPlan,
   losesByInference,
-  namesOf,
+  objectNamesOf,
   planClientAcl,
   planHeldLoss,
 } from '../../state/plan-client-acl.js';
@@ -58,7 +58,7 @@ export async function planAcl(
     // Other work goes on between the plans of thousands.
     if (at % SLICE === SLICE - 1) await setImmediate();
     const key = formatKey(clientKey(id.provider, id.clientId));
-    const { name, policies } = namesOf(id, deps);
+    const { name, policies } = objectNamesOf(id, deps);
     const facts = {
       actual: acl.cache.snapshot([name], policies),
       evidence: evidenceOf(id),

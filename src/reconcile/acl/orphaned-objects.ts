@@ -23,7 +23,7 @@ export function orphanedObjects(
     );
     return [];
   }
-  window.take(names.length, clock.now());
+  window.addRemovals(names.length, clock.now());
   return diffAcl({
     owner,
     mode: 'enforce',

@@ -149,7 +149,7 @@ async function reconcile(
 
   const { counted } = guarded;
   if (counted.length > 0) {
-    for (const subject of counted) deps.window.takeEdge(subject, clock.now());
+    for (const subject of counted) deps.window.reserveEdge(subject, clock.now());
     await deps.window.store(deps.keyValues);
   }
   const narrowing = guarded.changes.filter((change) => change.narrows || change.verb === 'deleted').length;
@@ -162,8 +162,8 @@ async function reconcile(
       lastApplied,
       narrowed: (isMade) => {
         for (const subject of counted)
-          if (isMade) deps.window.made(subject);
-          else deps.window.giveBack(subject);
+          if (isMade) deps.window.confirmEdge(subject);
+          else deps.window.releaseEdge(subject);
       },
     },
     deps,

@@ -31,7 +31,7 @@ export const NO_ACL_PLAN: AclFleetPlan = {
   holds: [],
   clients: [],
   people: [],
-  budget: { owned: 0, wanted: 0 },
+  budget: { owned: 0, planned: 0 },
 };
 
 /** The ACL part of the plan of the whole fleet, from what was last read. */

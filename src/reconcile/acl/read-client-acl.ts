@@ -6,7 +6,7 @@ import { clientKey, formatKey } from '../../model/key.js';
 import type { Job } from '../../model/trigger.js';
 import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
-import { namesOf } from '../../state/plan-client-acl.js';
+import { objectNamesOf } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { isOfList } from '../fan-out.js';
 
@@ -20,7 +20,7 @@ export async function readSettled(
   signal: AbortSignal,
 ): Promise<{ readonly actual: AclSnapshot; readonly lastApplied: ReadonlyMap<string, string> }> {
   const { world, acl } = deps;
-  const { name, policies } = namesOf(id, deps);
+  const { name, policies } = objectNamesOf(id, deps);
   const left = pendingAcl(record).flatMap(({ resource }) =>
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
   );

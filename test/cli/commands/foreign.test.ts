@@ -23,13 +23,13 @@ describe('a source that stands where scopemesh would write its own', () => {
   it('of another instance is said to be that, with what to do, by plan and by adopt', async () => {
     await mesh.write('billing', [{ ...equal, Description: 'scopemesh:other client=main/bot' }]);
     const { out } = await cli.run(['plan']);
-    expect(out).toContain('ForeignSource: the instance of scopemesh with owner other made this source');
+    expect(out).toContain('ForeignSource: the scopemesh instance with owner other created this source');
     expect(out).toContain('guards.protected');
     expect(out).not.toContain('scopemesh adopt');
     const adopted = await cli.run(['adopt', '--yes']);
     expect(adopted.status).toBe(0);
     expect(adopted.out).toContain('Nothing to adopt.\n1 left as it is');
-    expect(adopted.out).toContain('the instance of scopemesh with owner other made this source');
+    expect(adopted.out).toContain('the scopemesh instance with owner other created this source');
     expect(adopted.out).toContain('! bot -> billing  everything -> everything');
   });
 

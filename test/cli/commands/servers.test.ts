@@ -30,7 +30,7 @@ describe('a server that will not do is named once, with the key of the configura
     const { status, err } = await cli.run(['plan']);
     expect(status).toBe(1);
     expect(err).toMatch(
-      /^scopemesh: Consul \S+: http:\/\/127\.0\.0\.1:9 cannot be reached \(\w+\); see that Consul runs there, and that consul\.address is right\n/,
+      /^scopemesh: Consul \S+: http:\/\/127\.0\.0\.1:9 cannot be reached \(\w+\); check that Consul runs there and that consul\.address is correct\n/,
     );
     expect(err).toContain(DOCTOR);
   });

@@ -78,7 +78,7 @@ export function desire(
     settings: settings(changes.settings),
     claimStatuses: (changes.services ?? []).map((service) => claimed(of, service)),
     former: undefined,
-    standingTtlSeconds: changes.standingTtlSeconds,
+    existingTtlSeconds: changes.standingTtlSeconds,
     isClosed: changes.isClosed ?? false,
   });
 }

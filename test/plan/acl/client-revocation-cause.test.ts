@@ -23,7 +23,7 @@ const scopes = (...names: readonly string[]) => names.map((name) => ({ name }));
 function loss(changes: Partial<ClientRevocationFacts>) {
   const found = clientRevocationCause({
     id: { ...of, actorKind: 'workload' },
-    closure: undefined,
+    clientBlock: undefined,
     client: web,
     now: desire(web),
     had: scopes('config:read'),
@@ -31,7 +31,7 @@ function loss(changes: Partial<ClientRevocationFacts>) {
     isNamed: false,
     needsHuman: false,
     changesProof: false,
-    toldScopes: [],
+    namedScopes: [],
     grantReason: 'ScopeGranted',
     ...changes,
   });
@@ -43,7 +43,7 @@ describe('what a client loses', () => {
     [
       [
         'by an order',
-        { closure: 'ClientQuarantined', client: undefined },
+        { clientBlock: 'ClientQuarantined', client: undefined },
         ['ClientQuarantined', false, ['config:read']],
       ],
       ['by missing from a read', { client: undefined }, ['ClientDeleted', true, ['config:read']]],
@@ -64,24 +64,24 @@ describe('what a client loses', () => {
       ],
       [
         'with a scope that an event names',
-        { had: scopes('a'), toldScopes: scopes('a', 'b') },
+        { had: scopes('a'), namedScopes: scopes('a', 'b') },
         ['ScopeRevoked', false, ['a']],
       ],
       [
         'with one named scope and one that is not',
-        { had: scopes('a', 'c'), toldScopes: scopes('a') },
+        { had: scopes('a', 'c'), namedScopes: scopes('a') },
         ['ScopeRevoked', true, ['a', 'c']],
       ],
       [
         'with a scope at one API, although it has one of that name at another',
-        { had: [{ api: 'a', name: 'config:read' }], toldScopes: scopes('config:read') },
+        { had: [{ api: 'a', name: 'config:read' }], namedScopes: scopes('config:read') },
         ['ScopeRevoked', true, ['config:read']],
       ],
       [
         'with a scope at the API that an event names',
         {
           had: [{ api: 'a', name: 'config:read' }],
-          toldScopes: [{ api: 'a', name: 'config:read' }],
+          namedScopes: [{ api: 'a', name: 'config:read' }],
         },
         ['ScopeRevoked', false, ['config:read']],
       ],

@@ -212,7 +212,7 @@ describe('a claimed service gives its identity', () => {
     expect(desired).toEqual(NOTHING_DESIRED);
     expect(holds.map((hold) => hold.reason)).toEqual([reason]);
     expect(holds[0]?.detail).toContain(`the service "${service}"`);
-    expect(holds[0]?.detail).toMatch(/; (rename|take) /);
+    expect(holds[0]?.detail).toMatch(/; (rename|remove) /);
   });
 
   test('to no client that acts for people, and that is held with the services and what to do', () => {

@@ -213,8 +213,8 @@ describe('the auth method for people', () => {
     expect(desired?.roles).toHaveLength(1);
     expect(holds.map(({ reason }) => reason)).toEqual(['InvalidClientId', 'InvalidClientId']);
     expect(holds.map(({ detail }) => detail)).toEqual([
-      expect.stringMatching(/^"" in the group "oncall" is left out.*; give /),
-      expect.stringMatching(/^"a\\ud800" in the group "admins" is left out.*; give /),
+      expect.stringMatching(/^"" in the group "oncall" is left out.*; rename /),
+      expect.stringMatching(/^"a\\ud800" in the group "admins" is left out.*; rename /),
     ]);
   });
 

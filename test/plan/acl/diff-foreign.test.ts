@@ -35,7 +35,7 @@ describe('beside an object of somebody else', () => {
   test('of another instance, it is said whose it is, and not that it could be adopted', () => {
     const actual = standing(web, (store) => edit(store.roles, { description: 'scopemesh:other' }));
     expect(plan(web, actual).holds.map(({ detail }) => detail)).toEqual([
-      expect.stringMatching(/^the instance of scopemesh with owner other marked this object(?!.*adopt)/),
+      expect.stringMatching(/^the scopemesh instance with owner other marked this object(?!.*adopt)/),
     ]);
   });
 
@@ -53,7 +53,7 @@ describe('beside an object of somebody else', () => {
     );
     expect(changes).toEqual([]);
     expect(holds.map(({ reason, detail }) => [reason, detail])).toEqual([
-      ['ForeignObject', expect.stringContaining('somebody added a binding rule')],
+      ['ForeignObject', expect.stringContaining('this auth method has a binding rule')],
     ]);
   });
 

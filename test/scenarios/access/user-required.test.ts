@@ -228,7 +228,7 @@ describe('the commands', () => {
     rig = await usersRig({ consulVersion: '1.14.11' });
     configure(rig.mesh.consul.managementToken);
     const { out } = await cli.run(['plan']);
-    expect(out).toContain('UserTokenUnenforceable: this Consul cannot require a token');
+    expect(out).toContain('UserTokenUnenforceable: this version of Consul cannot require a user token');
     const explained = await cli.run(['explain', 'web', 'orders']);
     expect(explained.status).toBe(4);
     expect(explained.out).toContain('UserTokenUnenforceable');

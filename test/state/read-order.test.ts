@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { AclRole, AclSnapshot } from '../../src/model/acl.js';
 import { NOTHING_KNOWN } from '../../src/plan/user-token-facts.js';
 import { AclCache } from '../../src/state/acl-cache.js';
-import { LastSaid } from '../../src/state/last-said.js';
+import { ReadOrder } from '../../src/state/read-order.js';
 import { UserTokens } from '../../src/state/user-tokens.js';
 import { WorldState } from '../../src/state/world-state.js';
 import {
@@ -160,7 +160,7 @@ describe('an older read never overrides a newer one', () => {
 });
 
 test('numbers of single reads are kept until a newer complete read', () => {
-  const said = new LastSaid();
+  const said = new ReadOrder();
   for (let at = 1; at <= 1_000; at++) said.accepts(`client ${at}`, at);
   expect(said.size).toBe(1_000);
   expect(said.acceptsAll(900)).toBe(true);

@@ -3,7 +3,7 @@
  * overrides a newer one, whether it is the read of one object, a complete list, or the answer to a write of our own.
  * Numbers tell the order, not Consul's indexes: a restored snapshot brings back lower ones.
  */
-export class LastSaid {
+export class ReadOrder {
   /** The newest complete read. It also speaks about every object that it does not show. */
   #complete = 0;
   /** Reads of single objects that are newer than that. */
