@@ -30,13 +30,13 @@ export type AtOnce = Pick<ConcurrencyLimit, 'forEach' | 'overloaded'>;
 
 const OVERLOADED: ReadonlySet<ErrorCode> = new Set(['ERR_CONSUL_UNREACHABLE', 'ERR_TIMEOUT']);
 
-/** A destination that somebody else keeps writing is given up after so many plans. */
+/** A destination that another writer keeps changing is given up after so many plans. */
 const MOST_TRIES = 20;
 
 /**
- * Applies a plan once, by the same path as the daemon's jobs, many keys at once: claims first, then every destination,
- * those that lose something before those that only gain. A key that fails does not keep the others from being applied. `progress` is
- * told after each key.
+ * Applies a plan once, in the same way as the daemon's jobs, many keys at once: claims first, then the destinations that
+ * lose access, then ACL objects, then the destinations that only gain. A key that fails does not stop the others.
+ * `progress` is called after each key.
  */
 export async function applyOnce(
   plan: FleetPlan,
@@ -53,7 +53,7 @@ export async function applyOnce(
   const losing = destinations.filter(({ service }) => names.has(service));
   const others = destinations.filter(({ service }) => !names.has(service));
   const { people } = plan.acl;
-  // Their jwt-providers come before the intentions that name them, and once more after those that did.
+  // The jwt-provider of a provider is written before the intentions that need it, and removed after them.
   const users = new Set(plan.jwtProviders.flatMap((change) => providerOfChange(change) ?? []));
   const all =
     clients.length + plan.acl.clients.length + people.length + destinations.length + 1 + 2 * users.size;
@@ -76,7 +76,7 @@ export async function applyOnce(
   );
   for (const name of users)
     await attempt(`jwt-provider of ${name}`, () => applyJwtProvider(name, cause, deps, signal));
-  // What is lost closes in the mesh first; what is gained opens there last, when its client may log in.
+  // Losses close first. Gains open last, when the client may log in.
   const applyAll = (keys: readonly DestinationKey[]) =>
     limit.forEach(keys, (key) => attempt(formatKey(key), () => applyDestination(key, cause, deps, signal)));
   await applyAll(losing);
@@ -130,7 +130,7 @@ function jobOf(key: Key, cause: Cause): Job {
   return { key, triggers: [{ key, cause }], attempts: 0 };
 }
 
-/** Policies that nobody has any more once everything else is applied. */
+/** Removes the policies that nothing links once everything else is applied. */
 async function applyUnlinked(cause: Cause, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
   if (isAclActive(deps)) await removeLeft([], cause, deps, signal);
 }
@@ -145,8 +145,8 @@ async function applyDestination(
     const result = await reconcileDestination(key, jobOf(key, cause), deps, signal);
     if (result.kind === 'done') return;
     if (deps.world.userTokens.isWaiting(formatKey(key)))
-      throw new Error('its jwt-provider does not stand, so what needs it stays closed');
-    if (tries === MOST_TRIES) throw new Error('somebody else keeps changing this entry; try again later');
+      throw new Error('its jwt-provider does not exist, so access that needs it stays closed');
+    if (tries === MOST_TRIES) throw new Error('another writer keeps changing this entry; try again later');
     await deps.clock.sleep(result.afterMs, signal);
   }
 }

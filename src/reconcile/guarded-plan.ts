@@ -14,7 +14,7 @@ import type { ReconcilerDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
 import { refreshJwtProviders } from './jwt-waiting.js';
 
-/** What a destination is planned from now, with what the job's triggers know. */
+/** The input of a destination's plan now, with the evidence of the job's triggers. */
 export function inputFor(
   destination: ServiceName,
   job: Job,
@@ -28,7 +28,7 @@ export function inputFor(
   });
 }
 
-/** The plan of one destination as it may be carried out now, and the holds that an approval lifts. */
+/** The guarded plan of one destination, and the holds that an approval ends. */
 export async function planGuarded(
   destination: ServiceName,
   entry: IntentionEntry | undefined,
@@ -43,7 +43,7 @@ export async function planGuarded(
   const isRefreshed = await refreshJwtProviders(planDestination({ ...known, entry }), deps, signal);
   const input = isRefreshed ? inputNow() : known;
   const first = planDestination({ ...input, entry });
-  // What would take over from a source that goes must not be judged by a wildcard that a watch has yet to show.
+  // A removal needs a fresh wildcard entry: the watch may not have shown one that takes effect instead.
   const unguarded = first.changes.some((change) => change.after === undefined)
     ? planDestination({ ...input, entry, wildcard: await readWildcard(destination, deps, signal) })
     : first;
@@ -56,7 +56,7 @@ export async function planGuarded(
   return { plan: { ...unguarded, changes, holds }, used };
 }
 
-/** Not put into the world: whoever watches must still see that it changed, for all destinations. */
+/** Not put into the world: the watch must still see the change, for all destinations. */
 function readWildcard(
   destination: ServiceName,
   deps: ReconcilerDeps,

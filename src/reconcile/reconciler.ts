@@ -10,6 +10,7 @@ import type { ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
 import { reconcileJwtProvider } from './jwt-providers.js';
 import { reconcileProvider } from './provider.js';
+import { settled } from './settled.js';
 
 /**
  * The one conductor. A client's job reads the client and sends its destinations on; a destination's job reads the
@@ -55,10 +56,10 @@ async function runProvider(
   signal: AbortSignal,
 ): Promise<JobResult> {
   const [sessions, people, users, clients] = [
-    await settled(endSessions(key, job, deps, signal)),
-    await settled(reconcilePeople(key, job, deps, signal)),
-    await settled(reconcileJwtProvider(key.name, job, deps, signal)),
-    await settled(compareDirectory(key.name, job, deps)),
+    await settled(() => endSessions(key, job, deps, signal)),
+    await settled(() => reconcilePeople(key, job, deps, signal)),
+    await settled(() => reconcileJwtProvider(key.name, job, deps, signal)),
+    await settled(() => compareDirectory(key.name, job, deps)),
   ];
   if (sessions.status === 'rejected') throw sessions.reason;
   if (clients.status === 'rejected') throw clients.reason;
@@ -72,9 +73,4 @@ async function compareDirectory(provider: string, job: Job, { queue }: Reconcile
   if (!job.triggers.some(({ fullRead }) => fullRead)) return;
   const key = directoryKey(provider);
   await queue.add(job.triggers.map(({ order: _, ...trigger }) => ({ ...trigger, key })));
-}
-
-async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
-  const [outcome] = await Promise.allSettled([work]);
-  return outcome;
 }
