@@ -5,12 +5,12 @@ import type { ClientId } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
 import { recordHolds } from './holds.js';
 
-/** Beyond this many of one provider the rest is counted in the log: a change of the API may spoil every record. */
+/** The most holds of one provider; the log counts the rest. A change of the IdP's API may make every record unreadable. */
 const MOST_REPORTED = 100;
 
 /**
- * Tells once which clients of a provider cannot be read, and once that they can be again. `only`: what is known of the
- * others may be from before the first complete read.
+ * Records a hold for each client of a provider that cannot be read, and its end. `only`: reports this client alone, because
+ * the others may be unknown before the first complete read.
  */
 export async function reportUnreadable(
   provider: string,
@@ -25,7 +25,7 @@ export async function reportUnreadable(
     metrics.gauge('scopemesh_directory_unreadable_clients', all.length + (hasUnnamed ? 1 : 0), { provider });
     const key = formatKey(directoryKey(provider));
     const record = await journal.read(key);
-    // Who was told of already stays told of: the limit must not make the holds change places.
+    // Reported clients stay reported: the limit must not exchange holds.
     const known = new Set([...record.holds.values()].map(({ subject }) => subject));
     const isReported = ([clientId]: readonly [string, string]) =>
       known.has(clientSubject({ provider, clientId }));

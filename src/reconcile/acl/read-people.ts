@@ -4,7 +4,7 @@ import { isPeoples } from '../../plan/acl/plan-people.js';
 import { peoplesNames, policiesOfPeople } from '../../state/people-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 
-/** Reads the objects of a provider's people, and the policies that they are to have or that are named. */
+/** Reads the objects of a provider's people, and the policies that they need or that are named. */
 export async function readPeople(
   provider: string,
   named: readonly string[],
