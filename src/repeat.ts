@@ -1,15 +1,15 @@
 import type { Clock } from './clock.js';
 
-/** Done, or done with more to do at once; or failed, and the other side may have said how long to wait. */
+/** Done, done with more to do at once, or failed. The other side may have said how long to wait. */
 export type Attempt = 'done' | 'more' | { readonly failed: true; readonly retryAfterMs?: number };
 
-/** The longest wait after a failure, where the caller says nothing else. */
+/** The longest wait after a failure, by default. */
 const LONGEST_RETRY_MS = 10_000;
 
 /**
- * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` tells of its own
- * errors; after one it is tried again within a second, then ever less often, but never less often than ordinarily.
- * `wake` ends the wait before its time, though not that after an error.
+ * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` logs its own errors.
+ * After an error it runs again within a second, then less and less often, but at least every `intervalMs`. `wake` ends
+ * the wait early, except after an error.
  */
 export async function repeat(
   intervalMs: number,
@@ -37,7 +37,7 @@ export async function repeat(
   }
 }
 
-/** Waits for one of several, and ends the others then. */
+/** Waits for the first of several, then ends the others. */
 async function firstOf(
   signal: AbortSignal,
   begin: (signal: AbortSignal) => readonly Promise<void>[],
@@ -50,7 +50,7 @@ async function firstOf(
   }
 }
 
-/** Half of it by chance, so that those who failed together do not come back together. */
+/** Half of it is random, so that loops that failed together do not return together. */
 export function retryMs(failures: number, longestMs: number, askedMs: number, random = Math.random): number {
   const exponential = Math.min(longestMs, 1_000 * 2 ** Math.min(failures - 1, 30));
   return Math.max(askedMs, exponential * (0.5 + random() / 2));

@@ -6,7 +6,7 @@ import type { ActualAccess, Change, Hold, PlannedClient } from '../plan/plan.js'
 import { clientText } from '../plan/world.js';
 import type { SettledDecision } from '../queue/journal.js';
 
-/** A draft of an intention write, to be recorded before it. */
+/** The draft of an intention write, recorded before it. */
 export function draftOf(change: Change, cause: Cause, expectedIndex: number, stamp: Stamp): DraftDecision {
   const principal = change.approvedBy ?? cause.principal;
   return {
@@ -30,7 +30,7 @@ export function draftOf(change: Change, cause: Cause, expectedIndex: number, sta
   };
 }
 
-/** The draft with what only the settlement knows. */
+/** The decision of a draft that is settled. */
 export function settledOf(
   draft: DraftDecision,
   settlement: {
@@ -56,7 +56,7 @@ export function settledOf(
   };
 }
 
-/** A hold told for the first time, or (`verb: 'released'`) one that ended. */
+/** The decision about a new hold, or (`verb: 'released'`) about one that ended. */
 export function holdDecision(
   hold: Hold,
   verb: 'held' | 'planned' | 'released',
@@ -85,7 +85,7 @@ export function holdDecision(
   };
 }
 
-/** An access as decisions show it; null where there is none. Equal access gives equal JSON. */
+/** An access as decisions show it; null for no access. Equal access gives equal JSON. */
 export function viewOf(access: ActualAccess): Decision['before'] {
   if (access === undefined) return null;
   if (access.kind === 'other') return { access: 'other' };
@@ -93,7 +93,7 @@ export function viewOf(access: ActualAccess): Decision['before'] {
   return form.kind === 'http' ? { access: 'http', permissions: form.permissions } : { access: form.kind };
 }
 
-/** The cause of each client's changes: what its own job or event sent here, else what the job's decisions name. */
+/** The cause of each client's changes: of the triggers that name the client, or else of the whole job. */
 export function causesOf(job: Job): (client: PlannedClient | undefined) => Cause {
   const whole = causeOf(job);
   const byClient = new Map<string, Trigger[]>();
@@ -108,7 +108,7 @@ export function causesOf(job: Job): (client: PlannedClient | undefined) => Cause
   };
 }
 
-/** The cause that a job's decisions name: what an IdP event or order said comes before what was merely noticed. */
+/** The cause in a job's decisions: orders first, then IdP events, then commands and files, then everything else. */
 export function causeOf(job: Job): Cause {
   const rank = (trigger: Trigger): number => {
     const { kind } = trigger.cause;
@@ -126,7 +126,7 @@ export function causeOf(job: Job): Cause {
   return first?.cause ?? { kind: 'retry', receivedAt: new Date(0).toISOString() };
 }
 
-/** What an opened edge is called: by an IdP's word a grant, by the catalog's a claim, by a new file the mapping. */
+/** Why an edge opens: the IdP granted a scope, a service claimed a client, or the mapping changed. */
 export function grantReasonOf(job: Job): 'ScopeGranted' | 'MappingChanged' | 'ClaimAdded' {
   const kinds = new Set(job.triggers.map((trigger) => trigger.cause.kind));
   if (kinds.has('webhook') || kinds.has('poll') || kinds.has('full-read') || kinds.has('order'))

@@ -5,7 +5,7 @@ import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { WorldState } from '../state/world-state.js';
 
-/** What every journaled write works with. */
+/** The dependencies of every journaled write. */
 export interface ApplyDeps {
   readonly journal: Pick<Journal, 'record' | 'settle'>;
   readonly clock: Clock;
@@ -15,7 +15,7 @@ export interface ApplyDeps {
   readonly onSettled: () => void;
 }
 
-/** What the stamp of this process's decisions is made from. */
+/** The dependencies of the stamp of a decision. */
 export interface StampDeps {
   /** `scopemesh/<owner>/<replica>`. */
   readonly source: string;
@@ -24,7 +24,7 @@ export interface StampDeps {
   readonly world: { readonly mapping: { readonly revision: string } };
 }
 
-/** What a target works with that reads Consul itself, and keeps the state up. */
+/** The dependencies of a target that reads Consul itself and updates the state. */
 export interface TargetDeps extends ApplyDeps {
   readonly consul: Pick<Consul, 'claims' | 'jwtProviders'>;
   readonly world: WorldState;

@@ -5,7 +5,7 @@ import { serviceText } from '../plan/world.js';
 
 export type Source = IntentionSource | NewSource;
 
-/** The sources after all changes; every other source stays where and as it is, and new ones come last. */
+/** The sources after all changes. Every other source keeps its place and content, and new ones come last. */
 export function sourcesAfter(
   sources: readonly Source[],
   changes: readonly Change[],
@@ -27,7 +27,7 @@ export function sourcesAfter(
   return next;
 }
 
-/** The entry as it is after a write; `modifyIndex` 0: its index is not known. Undefined where no source is left. */
+/** The entry after a write; undefined if no source is left. `modifyIndex` 0: its index is unknown. */
 export function entryAfter(
   base: IntentionEntry | undefined,
   destination: IntentionEntry['destination'],
@@ -44,7 +44,7 @@ export function entryAfter(
   };
 }
 
-/** Whether nobody but the write changed the sources or who keeps the entry; Consul puts sources in an order of its own. */
+/** Whether only the write changed the sources and the Meta. Consul sorts the sources in its own order. */
 export function isLikeWritten(
   read: IntentionEntry | undefined,
   written: IntentionEntry | undefined,
@@ -59,7 +59,7 @@ function textOf(entry: IntentionEntry | undefined): string {
   return JSON.stringify([sources?.toSorted(), Object.entries(entry?.meta ?? {}).toSorted()]);
 }
 
-/** An unmarked source is meant by its adoption alone. */
+/** Only an adoption changes an unmarked source. */
 function isMeant(source: Source, change: Change, owner: string): boolean {
   return (
     !('raw' in source) || isOwned(owner, source) || (change.reason === 'Adopted' && source.peer === undefined)

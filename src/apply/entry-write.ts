@@ -27,9 +27,9 @@ export interface EntryWrite {
   /** Earlier writes of the entry whose answer was lost and whose request may still reach Consul. */
   readonly overtaken: readonly DraftDecision[];
   readonly isAsPlanned: (changes: readonly Change[]) => boolean;
-  /** Whether anything came for the key since the changes were planned: the parts of a refused entry wait for it. */
+  /** Whether the key has new triggers since the plan. Then the parts of a refused entry are planned again. */
   readonly isTouched: () => boolean;
-  /** Before the record, in its turn; what it resolves with is durable before the write. */
+  /** Called in the turn of the record. It must resolve before the write. */
   readonly reserve: (changes: readonly Change[]) => Promise<void> | undefined;
   /** In the turn in which the answer is known. */
   readonly onWritten: (
@@ -37,7 +37,7 @@ export interface EntryWrite {
     entry: IntentionEntry | undefined,
     lastApplied: ReadonlyMap<string, string>,
   ) => void;
-  /** These were not made after all. */
+  /** The write of these changes was not made. */
   readonly onNotMade: (changes: readonly Change[]) => void;
 }
 
@@ -47,8 +47,9 @@ export type EntryEnd =
   | { readonly kind: 'stale'; readonly replaced: readonly string[] };
 
 /**
- * Writes all changes of an entry by one compare-and-set. An entry that Consul refuses is split, what narrows first, then
- * halves, until the refused edge is found: one bad edge never blocks the others. Then the first refusal is thrown.
+ * Writes all changes of an entry in one compare-and-set. If Consul refuses the entry, the narrowing changes are written
+ * first, and the rest is halved until the refused edge is found: one bad edge never blocks the others. Then the first
+ * refusal is thrown.
  */
 export async function writeEntry(
   write: EntryWrite,
@@ -107,7 +108,7 @@ export async function writeEntry(
     if (end.kind === 'written') {
       if (write.isTouched()) return { kind: 'again' };
       entry = await intentions.read(destination, signal);
-      // What is left was planned beside other sources: somebody may have made the entry theirs.
+      // The rest was planned beside other sources: another writer may have changed the entry.
       if (!isLikeWritten(entry, entryAfter(base, destination, sources, 0))) return { kind: 'again' };
     }
   }
@@ -140,7 +141,7 @@ function send(
     : intentions.write(destination, base, sources, index, signal);
 }
 
-/** What only narrows apart from the rest, else two halves; one change alone stays whole. */
+/** The narrowing changes and the rest, or else two halves. A single change stays whole. */
 function split(changes: readonly Change[]): readonly (readonly Change[])[] {
   const narrowing = changes.filter(({ widens }) => !widens);
   if (narrowing.length > 0 && narrowing.length < changes.length)

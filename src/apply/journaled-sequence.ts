@@ -8,17 +8,16 @@ import { settleAll, toSettled, type WriteOutcome } from './settle.js';
 /** One write of a sequence, with its decision. */
 export interface SequencedWrite {
   readonly draft: DraftDecision;
-  /** Calls `sending` before the request is sent. Undefined: there is nothing to write any more. */
+  /** Calls `sending` before it sends the request. Undefined: there was nothing to write. */
   readonly run: (sending: () => void) => Promise<Extract<Answer, { kind: 'written' }> | undefined>;
-  /** What to remember of each subject once it is written; null forgets. */
+  /** By subject, for the record after the write; null deletes. */
   readonly lastApplied: ReadonlyMap<string, string | null>;
 }
 
 /**
- * Records the decisions of several writes in one step, makes one after the other, and settles all in one step. The
- * first failure ends the sequence and is thrown; what was not sent by then ends without a decision. An error that leaves
- * open whether its write happened leaves its draft pending, as a crash leaves all of them: the next run of the key
- * judges each by what it reads.
+ * Records the decisions of several writes in one step, makes the writes one after the other, and settles all in one step.
+ * The first failure ends the sequence and is thrown. A write that was not sent has no decision. An error that leaves open
+ * whether its write was made leaves the draft pending: the next run of the key judges it by what it reads.
  */
 export async function journaledSequence(
   key: string,

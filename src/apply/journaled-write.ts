@@ -3,7 +3,7 @@ import type { DraftDecision } from '../model/decision.js';
 import type { ApplyDeps } from './deps.js';
 import { settleDrafts } from './settle.js';
 
-/** What Consul said. `detail`: what the decisions say of it. */
+/** Consul's answer. `detail`: for the decisions. */
 export type Answer =
   | { readonly kind: 'written'; readonly modifyIndex?: number; readonly detail?: string }
   | { readonly kind: 'conflict'; readonly detail?: string };
@@ -15,16 +15,16 @@ export interface JournaledWrite {
   /** `formatKey` text, or another key of the journal. */
   readonly key: string;
   readonly drafts: readonly DraftDecision[];
-  /** Ids recorded before and never sent: these drafts take their place. */
+  /** IDs of recorded drafts that were not sent: the new drafts replace them. */
   readonly replaced?: readonly string[];
-  /** Earlier writes of the same object whose answer was lost: where this one is made, none of them can be any more. */
+  /** Earlier writes of the same object whose answer was lost. If this write is made, none of them was and none can be. */
   readonly overtaken?: readonly DraftDecision[];
   /** Made durable beside the drafts, before the write. */
   readonly reserve?: () => Promise<void>;
-  /** Whether the write is still what a plan would make now. Asked once, after the record. */
+  /** Whether a new plan would make the same write. Asked once, after the record. */
   readonly isAsPlanned?: () => boolean;
   readonly send: (signal: AbortSignal) => Promise<Answer>;
-  /** What to remember of each subject once it is written; null forgets. */
+  /** By subject, for the record after the write; null deletes. */
   readonly lastApplied?: ReadonlyMap<string, string | null>;
   /** In the turn in which the answer is known, before the settlement. */
   readonly onWritten?: (modifyIndex: number | undefined) => void;
@@ -33,8 +33,9 @@ export interface JournaledWrite {
 /**
  * - `written`: settled as applied.
  * - `conflict`: the compare-and-set was lost and nothing was written; settled as failed.
- * - `refused`: Consul refuses the content. Still recorded: record the parts of it in its place, or settle it.
- * - `stale`: what it was planned from has changed and nothing was sent. Still recorded: record the next plan in its place.
+ * - `refused`: Consul refuses the content. The drafts are still recorded: replace them by their parts, or settle them.
+ * - `stale`: the facts of the plan have changed, and nothing was sent. The drafts are still recorded: replace them by the
+ *   drafts of the next plan.
  */
 export type WriteEnd =
   | { readonly kind: 'written' | 'conflict' | 'stale' }
@@ -42,7 +43,7 @@ export type WriteEnd =
 
 /**
  * Records all decisions of a write in one step, writes, and settles them in one step. An error that leaves open whether
- * the write happened is thrown, and its drafts stay pending: the next run of the key judges them by what it reads.
+ * the write was made is thrown and leaves the drafts pending: the next run of the key judges them by what it reads.
  */
 export async function journaledWrite(
   write: JournaledWrite,
@@ -70,7 +71,7 @@ export async function journaledWrite(
   return { kind: 'written' };
 }
 
-/** Settles drafts that Consul refused, and would refuse again. */
+/** Settles drafts whose content Consul refuses. */
 export function settleRefused(
   key: string,
   drafts: readonly DraftDecision[],
@@ -81,7 +82,7 @@ export function settleRefused(
   return settleDrafts(key, drafts, refused, undefined, deps);
 }
 
-/** Only these say for certain that nothing was written. */
+/** Only these errors are certain to mean that nothing was written. */
 export function isRefusal(error: SyncError): boolean {
   return error.code === 'ERR_CONSUL_REJECTED' || error.code === 'ERR_CONSUL_DENIED';
 }

@@ -12,7 +12,7 @@ import { settleFound, toSettled } from './settle.js';
 
 type JwtDeps = TargetDeps & { readonly contention: Contention };
 
-/** Takes in every jwt-provider entry. */
+/** Reads every jwt-provider entry into the state. */
 export async function readJwtProviders(
   { consul, world }: Pick<TargetDeps, 'consul' | 'world'>,
   signal: AbortSignal,
@@ -76,7 +76,7 @@ export async function writeJwtProvider(
     await settleRefused(key, [draft], end.error, deps);
     logger.warn(
       { subject, error: end.error.message },
-      'Consul refuses a jwt-provider; what needs it stays closed',
+      'Consul refuses a jwt-provider; access that needs it stays closed',
     );
     return end.error;
   }

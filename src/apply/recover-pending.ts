@@ -49,7 +49,7 @@ export async function recoverPending(
     );
   }
   const open = pending.filter((draft) => !outcomes.has(draft));
-  for (const { subject } of open) deps.window.undecided(subject);
+  for (const { subject } of open) deps.window.reopenEdge(subject);
   await settleFound(key, decisions, { lastApplied }, deps);
   return { lastApplied, open };
 }

@@ -29,7 +29,7 @@ export function toSettled(draft: DraftDecision, outcome: WriteOutcome, nowMs: nu
   return settledOf(draft, { ...outcome, nowMs, time: new Date(nowMs).toISOString() });
 }
 
-/** Settles decisions of one key in one step, with what is remembered of the key from now on. */
+/** Settles decisions of one key in one step, together with the key's record. */
 export async function settleAll(
   key: string,
   decisions: readonly SettledDecision[],
@@ -57,7 +57,7 @@ export async function settleFound(
   deps.onSettled();
 }
 
-/** Settles recorded drafts of one write; null in `lastApplied` forgets. */
+/** Settles the recorded drafts of one write, after the earlier writes that it overtook. Null in `lastApplied` deletes. */
 export function settleDrafts(
   key: string,
   drafts: readonly DraftDecision[],

@@ -10,8 +10,8 @@ export interface Backoff {
 export const DEFAULT_BACKOFF: Backoff = { baseMs: 1000, capMs: 60_000, attempts: 8 };
 
 /**
- * How long to wait after the `attempts`th failure in a row (from 1): exponential with full jitter, so that keys
- * that failed together (Consul was away) do not come back together.
+ * How long to wait after the `attempts`th failure in a row (from 1). Exponential with full jitter, so that keys that
+ * failed together do not return together.
  */
 export function backoffDelayMs(
   backoff: Backoff,

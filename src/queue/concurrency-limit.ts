@@ -8,15 +8,15 @@ export interface ConcurrencyLimitOptions {
 
 /** The rate is measured over windows of about this length. */
 const WINDOW_MS = 100;
-/** A rate that rose by more than this is worth another step; one that fell by more is not worth the last one. */
+/** A rate that rose by more than this allows another step; one that fell by more takes the last step back. */
 const GAIN = 1.05;
 const LOSS = 0.75;
 const STEP = 1.4;
 
 /**
- * How much may be under way at once. The limit climbs while more under way completes more per second, goes back a step
- * where it does not, and halves when the server says that it is too much (429, 503, a timeout). Latency alone is no
- * signal: with 64 under way at 4,000 a second each takes 16 ms.
+ * How many requests may run at once. The limit grows while more requests at once complete more per second, goes back a
+ * step if they do not, and halves when the server is overloaded (429, 503, a timeout). Latency alone is no signal: with
+ * 64 at once and 4,000 per second each takes 16 ms.
  */
 export class ConcurrencyLimit {
   readonly #options: ConcurrencyLimitOptions;
@@ -40,7 +40,7 @@ export class ConcurrencyLimit {
     const now = this.#clock.now();
     this.#completed++;
     const elapsedMs = now - this.#windowStart;
-    // Few completions say nothing about the rate that the limit allows.
+    // Too few completions to measure a rate.
     if (elapsedMs < WINDOW_MS || this.#completed < this.now) {
       if (elapsedMs < 0 || elapsedMs > 4 * WINDOW_MS) this.#begin(now);
       return;
@@ -66,7 +66,7 @@ export class ConcurrencyLimit {
     await Promise.all(running);
   }
 
-  /** The server said that it is too much. */
+  /** The server is overloaded. */
   overloaded(): void {
     this.#set(this.#limit / 2);
     this.#lastRate = 0;

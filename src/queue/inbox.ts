@@ -1,7 +1,7 @@
 import type { Trigger } from '../model/trigger.js';
 import type { Recheck } from './rechecks.js';
 
-/** What is taken in of one event. */
+/** What follows from one event. */
 export interface IncomingEvent {
   readonly id: string;
   readonly triggers: readonly Trigger[];
@@ -14,15 +14,13 @@ export interface EventMemory {
 }
 
 /**
- * Takes events in. Of each event, its triggers are queued as by `Queue.add`, its rechecks are listed as by
- * `Rechecks.put`, and its id is remembered as by `Facts.remember`, in one atomic step. Throws SyncError
- * ERR_QUEUE_UNREACHABLE.
+ * Accepts events. In one atomic step it queues the triggers of an event as `Queue.add` does, lists its rechecks as
+ * `Rechecks.put` does, and remembers its ID as `KeyValueStore.remember` does. Throws SyncError ERR_QUEUE_UNREACHABLE.
  */
 export interface Inbox {
   /**
-   * Passes over events whose ids are remembered. Resolves once the others are durable, with their ids; triggers keep
-   * the order of the events. Where it rejects, each event is accepted as a whole or not at all, so that repeating is
-   * harmless.
+   * Skips events whose IDs are remembered. Resolves with the IDs of the others once they are durable. Triggers keep the
+   * order of the events. If it rejects, each event is accepted as a whole or not at all, so repeating is harmless.
    */
   accept(
     provider: string,
@@ -34,7 +32,7 @@ export interface Inbox {
 /** Some milliseconds of the store's thread. */
 const MOST_IN_ONE_STEP = 500;
 
-/** Parts of the list, in order, each of which is little enough for one step. */
+/** Splits the list, in order, into parts that are small enough for one step. */
 export function toSteps(events: readonly IncomingEvent[]): readonly (readonly IncomingEvent[])[] {
   const steps: IncomingEvent[][] = [];
   let size = MOST_IN_ONE_STEP;

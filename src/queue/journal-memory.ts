@@ -4,13 +4,13 @@ import type { Journal, KeyRecord, RecordUpdate, SettledDecision } from './journa
 const EMPTY: KeyRecord = { pending: [], lastApplied: new Map(), holds: new Map() };
 
 /**
- * The journal of a process that alone reconciles: the record of each key stays in memory after it was read or written,
- * so that a job costs no read. What could not be written for certain is read again.
+ * The journal of the only process that reconciles. The record of each key stays in memory after a read or a write, so
+ * that a job costs no read. After a failed write the record is read again.
  */
 export class JournalMemory implements Journal {
   readonly #journal: Journal;
   readonly #records = new Map<string, KeyRecord>();
-  /** Keys of which a write failed: what the store has of them is not known. */
+  /** Keys with a failed write: it is unknown what the store has of them. */
   readonly #doubtful = new Set<string>();
   #isComplete = false;
 
@@ -82,7 +82,7 @@ export class JournalMemory implements Journal {
     }
   }
 
-  /** A record that is not known stays unknown: the next read brings it. */
+  /** An unknown record stays unknown until the next read. */
   #change(key: string, change: (record: KeyRecord) => KeyRecord): void {
     const known = this.#records.get(key) ?? (this.#isComplete ? EMPTY : undefined);
     if (known === undefined || this.#doubtful.has(key)) return;

@@ -1,6 +1,6 @@
 import type { Decision, DraftDecision, HoldReason } from '../model/decision.js';
 
-/** A hold that was told already, so that it is told once. */
+/** A hold that was reported, so that it is reported once. */
 export interface RecordedHold {
   readonly subject: string;
   readonly reason: HoldReason;
@@ -9,15 +9,15 @@ export interface RecordedHold {
   /** ISO 8601. */
   readonly since: string;
   readonly detail?: string;
-  /** Changes when the hold is another one than was told. */
+  /** Changes when the hold is another one. */
   readonly fingerprint: string;
 }
 
-/** What is remembered of a key. */
+/** The record of one key. */
 export interface KeyRecord {
-  /** Recorded and never settled: a crash left them. */
+  /** Recorded and not settled: a crash or a lost answer left them. */
   readonly pending: readonly DraftDecision[];
-  /** Digest of what scopemesh last wrote, by subject; tells drift from an IdP change. */
+  /** Digest of what scopemesh last wrote, by subject; distinguishes drift from an IdP change. */
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly holds: ReadonlyMap<string, RecordedHold>;
 }
@@ -36,7 +36,7 @@ export interface RecordUpdate {
  * texts. Throws SyncError ERR_QUEUE_UNREACHABLE.
  */
 export interface Journal {
-  /** What is remembered of one key; empty for a key without a record. */
+  /** Empty for a key without a record. */
   read(key: string): Promise<KeyRecord>;
   /**
    * The record of every key that has one, for memory at a start. Each record is of one moment, but not all of the

@@ -1,6 +1,6 @@
 /**
- * Small durable facts beside the queue: poll cursors, event ids already seen, the relay's position, the mass
- * guard's window. Throws SyncError ERR_QUEUE_UNREACHABLE.
+ * Small durable values beside the queue: poll cursors, IDs of seen events, the relay's position, the mass guard's
+ * window. Throws SyncError ERR_QUEUE_UNREACHABLE.
  */
 export interface KeyValueStore {
   get(name: string): Promise<string | undefined>;

@@ -1,8 +1,8 @@
 import type { Trigger } from '../model/trigger.js';
 
 /**
- * One list of triggers, oldest first, that says no more than once what each of them says. Triggers without evidence
- * and without an order differ in their kind of cause and their flags alone: of equal ones the oldest stays.
+ * One list of triggers, oldest first, without duplicates. Triggers without evidence and order are equal if they have
+ * the same kind of cause and the same flags. Of equal ones the oldest stays.
  */
 export function mergeTriggers(known: readonly Trigger[], added: readonly Trigger[]): readonly Trigger[] {
   if (known.length === 0 && added.length <= 1) return added;

@@ -25,17 +25,17 @@ export interface RunDeps {
   readonly backoff: Backoff;
 }
 
-/** Ends a run that is to begin anew at once. */
-class OrderCame extends Error {}
+/** Ends a run that begins again at once. */
+class OrderArrived extends Error {}
 
 /** Whether an order ended the run of this signal. */
 export function isInterrupted(signal: AbortSignal): boolean {
-  return signal.reason instanceof OrderCame;
+  return signal.reason instanceof OrderArrived;
 }
 
 /**
- * Ends the runs of clients for which an order came: they may wait ten seconds for an identity provider that hangs, and
- * an order waits for none. Whatever a run was at, the next one sees what became of it.
+ * Ends the runs of clients for which an order arrived. They may wait ten seconds for an identity provider that does not
+ * answer, and an order must not wait for that. The next run sees what became of the work of the ended one.
  */
 export function interrupt(
   triggers: readonly Trigger[],
@@ -43,14 +43,14 @@ export function interrupt(
 ): void {
   for (const { key, order } of triggers) {
     if (key.kind !== 'client' || order === undefined) continue;
-    runOf(formatKey(key))?.abort(new OrderCame('An order came: the job begins anew.'));
+    runOf(formatKey(key))?.abort(new OrderArrived('An order arrived: the job begins again.'));
   }
 }
 
-// An error's text may quote a whole response; what is stored and shown of it is bounded.
+// An error's text may quote a whole response. This bounds what is stored and shown.
 const MOST_ERROR_LENGTH = 1000;
 
-/** Runs the handler and judges the outcome; never rejects. */
+/** Runs the handler and turns its end into an outcome. Never rejects. */
 export async function runJob(
   deps: RunDeps,
   handler: JobHandler,
@@ -71,7 +71,7 @@ export async function runJob(
     }
     const attempts = job.attempts + 1;
     const exhausted = attempts >= backoff.attempts;
-    // An IdP or Consul that says how long to wait knows better.
+    // The IdP or Consul may say how long to wait.
     const asked = error instanceof SyncError ? (error.retryAfterMs ?? 0) : 0;
     const afterMs = Math.max(asked, backoffDelayMs(backoff, attempts));
     metrics.count('scopemesh_jobs_total', { key: keyKind, result: exhausted ? 'parked' : 'failed' });

@@ -8,7 +8,7 @@ import type { WorldState } from '../state/world-state.js';
 import type { ReconcilerDeps } from './deps.js';
 import { writePlan } from './write-plan.js';
 
-/** What could be adopted at one destination. */
+/** The sources that can be adopted at one destination. */
 export interface Adoption {
   readonly destination: ServiceName;
   readonly changes: readonly Change[];
@@ -23,8 +23,8 @@ export function planAdoptions(world: WorldState, now: number): readonly Adoption
 }
 
 /**
- * Writes the marks at one destination, by compare-and-set against a fresh read. Resolves with how many were written;
- * what has changed since it was shown, so that it is no longer equal, is left alone.
+ * Writes the marks at one destination, by compare-and-set against a fresh read. A source that no longer equals the desired
+ * one is left unchanged. Resolves with the number of marks.
  */
 export async function adopt(
   destination: ServiceName,

@@ -4,8 +4,8 @@ import type { Cause } from '../model/cause.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
-import type { ClientId } from '../plan/world.js';
 import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
+import type { JobResult } from '../queue/queue.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { reconcilePeople } from './acl/people.js';
 import { removeLeft } from './acl/sweep-acl.js';
@@ -30,13 +30,13 @@ export type AtOnce = Pick<ConcurrencyLimit, 'forEach' | 'overloaded'>;
 
 const OVERLOADED: ReadonlySet<ErrorCode> = new Set(['ERR_CONSUL_UNREACHABLE', 'ERR_TIMEOUT']);
 
-/** A destination that somebody else keeps writing is given up after so many plans. */
+/** A destination that another writer keeps changing is given up after so many plans. */
 const MOST_TRIES = 20;
 
 /**
- * Applies a plan once, by the same path as the daemon's jobs, many keys at once: claims first, then every destination,
- * those that lose something before those that only gain. A key that fails does not keep the others from being applied. `progress` is
- * told after each key.
+ * Applies a plan once, in the same way as the daemon's jobs, many keys at once: claims first, then the destinations that
+ * lose access, then ACL objects, then the destinations that only gain. A key that fails does not stop the others.
+ * `progress` is called after each key.
  */
 export async function applyOnce(
   plan: FleetPlan,
@@ -52,11 +52,10 @@ export async function applyOnce(
   const names = losingNames(plan);
   const losing = destinations.filter(({ service }) => names.has(service));
   const others = destinations.filter(({ service }) => !names.has(service));
-  const { people } = plan.acl;
-  // Their jwt-providers come before the intentions that name them, and once more after those that did.
+  const { people, clients: logins } = plan.acl;
+  // The jwt-provider of a provider is written before the intentions that need it, and removed after them.
   const users = new Set(plan.jwtProviders.flatMap((change) => providerOfChange(change) ?? []));
-  const all =
-    clients.length + plan.acl.clients.length + people.length + destinations.length + 1 + 2 * users.size;
+  const all = clients.length + logins.length + people.length + destinations.length + 1 + 2 * users.size;
   let done = 0;
   const attempt = async (key: string, work: () => Promise<unknown>) => {
     signal.throwIfAborted();
@@ -69,84 +68,57 @@ export async function applyOnce(
     }
     progress(++done, all);
   };
+  const jobOf = (key: Key): Job => ({ key, triggers: [{ key, cause }], attempts: 0 });
+  const run = (key: Key, work: (job: Job) => Promise<unknown>) =>
+    attempt(formatKey(key), () => work(jobOf(key)));
+  const applyJwtProviders = async () => {
+    for (const name of users)
+      await attempt(`jwt-provider of ${name}`, async () => {
+        const refusal = await reconcileJwtProvider(name, jobOf(providerKey(name)), deps, signal);
+        if (refusal !== undefined) throw refusal;
+      });
+  };
+  const applyDestinations = (keys: readonly DestinationKey[]) =>
+    limit.forEach(keys, (key) => run(key, (job) => applyDestination(key, job, deps, signal)));
+
   await limit.forEach(clients, (client) =>
-    attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
-      settleClaims(client, cause, deps, signal),
+    run(clientKey(client.provider, client.clientId), () => settleClaims(client, cause, deps, signal)),
+  );
+  await applyJwtProviders();
+  // Losses close first. Gains open last, when the client may log in.
+  await applyDestinations(losing);
+  await limit.forEach(logins, (client) =>
+    run(clientKey(client.provider, client.clientId), (job) =>
+      withKeys(reconcileClientAcl(client, job, deps, signal)),
     ),
   );
-  for (const name of users)
-    await attempt(`jwt-provider of ${name}`, () => applyJwtProvider(name, cause, deps, signal));
-  // What is lost closes in the mesh first; what is gained opens there last, when its client may log in.
-  const applyAll = (keys: readonly DestinationKey[]) =>
-    limit.forEach(keys, (key) => attempt(formatKey(key), () => applyDestination(key, cause, deps, signal)));
-  await applyAll(losing);
-  await limit.forEach(plan.acl.clients, (client) =>
-    attempt(formatKey(clientKey(client.provider, client.clientId)), () =>
-      applyClientAcl(client, cause, deps, signal),
-    ),
-  );
-  for (const provider of people)
-    await attempt(formatKey(providerKey(provider)), () => applyPeople(provider, cause, deps, signal));
-  await applyAll(others);
-  await attempt('acl', () => applyUnlinked(cause, deps, signal));
-  for (const name of users)
-    await attempt(`jwt-provider of ${name}`, () => applyJwtProvider(name, cause, deps, signal));
+  for (const name of people) {
+    const key = { kind: 'provider', name } as const;
+    await run(key, (job) => withKeys(reconcilePeople(key, job, deps, signal, Number.POSITIVE_INFINITY)));
+  }
+  await applyDestinations(others);
+  // Policies that nothing links once everything else is applied.
+  await attempt('acl', async () => isAclActive(deps) && removeLeft([], cause, deps, signal));
+  await applyJwtProviders();
   return failures;
 }
 
-async function applyClientAcl(
-  client: ClientId,
-  cause: Cause,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const job = jobOf(clientKey(client.provider, client.clientId), cause);
-  const result = await reconcileClientAcl(client, job, deps, signal);
-  if (result.kind === 'retry') throw new Error(KEYS_AWAITED);
-}
-
-async function applyPeople(
-  provider: string,
-  cause: Cause,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const key = { kind: 'provider' as const, name: provider };
-  const result = await reconcilePeople(key, jobOf(key, cause), deps, signal, Number.POSITIVE_INFINITY);
-  if (result.kind === 'retry') throw new Error(KEYS_AWAITED);
-}
-
-async function applyJwtProvider(
-  provider: string,
-  cause: Cause,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const refusal = await reconcileJwtProvider(provider, jobOf(providerKey(provider), cause), deps, signal);
-  if (refusal !== undefined) throw refusal;
-}
-
-function jobOf(key: Key, cause: Cause): Job {
-  return { key, triggers: [{ key, cause }], attempts: 0 };
-}
-
-/** Policies that nobody has any more once everything else is applied. */
-async function applyUnlinked(cause: Cause, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
-  if (isAclActive(deps)) await removeLeft([], cause, deps, signal);
+async function withKeys(result: Promise<JobResult>): Promise<void> {
+  if ((await result).kind === 'retry') throw new Error(KEYS_AWAITED);
 }
 
 async function applyDestination(
   key: DestinationKey,
-  cause: Cause,
+  job: Job,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<void> {
   for (let tries = 1; ; tries++) {
-    const result = await reconcileDestination(key, jobOf(key, cause), deps, signal);
+    const result = await reconcileDestination(key, job, deps, signal);
     if (result.kind === 'done') return;
     if (deps.world.userTokens.isWaiting(formatKey(key)))
-      throw new Error('its jwt-provider does not stand, so what needs it stays closed');
-    if (tries === MOST_TRIES) throw new Error('somebody else keeps changing this entry; try again later');
+      throw new Error('its jwt-provider does not exist, so access that needs it stays closed');
+    if (tries === MOST_TRIES) throw new Error('another writer keeps changing this entry; try again later');
     await deps.clock.sleep(result.afterMs, signal);
   }
 }

@@ -7,27 +7,27 @@ import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
-/** It is about exactly that removal: another one has another fingerprint. */
+/** A ruling on one removal, which its fingerprint identifies. */
 interface StoredRuling extends Ruling {
   readonly fingerprint: string;
-  /** Of the `held` decision that was ruled on: a hold that ended and began anew is another one. */
+  /** ID of the `held` decision. A hold that ended and began again has another one. */
   readonly decisionId: string;
 }
 
 export type RulingResult =
   | { readonly kind: 'ruled'; readonly hold: RecordedHold }
-  /** No hold of this id stands: it never did, or it has ended. */
+  /** No hold has this ID, or it has ended. */
   | { readonly kind: 'unknown' }
-  /** Held for a reason that no person can remove. */
+  /** A person cannot release a hold with this reason. */
   | { readonly kind: 'unsuitable'; readonly hold: RecordedHold }
   /** A person rejected it, and the approval does not override that. */
   | { readonly kind: 'rejected'; readonly hold: RecordedHold; readonly rejection: Rejection };
 
 /**
- * Rules on a hold by the id of its `held` decision. Only what the mass guard holds waits for a person; everything
- * else is held until what is wrong has been mended. The key is queued: its next plan makes what was approved, once, and
- * holds what was rejected until it is wanted again, is another removal, or the identity provider itself tells of it. An
- * approval of what was rejected needs `override`.
+ * Rules on a hold by the ID of its `held` decision. Only holds of the mass guard wait for a person; all others end when
+ * their cause is fixed. The key is queued. Its next plan makes an approved removal once. It holds a rejected one until the
+ * access is wanted again, the removal is another one, or the identity provider reports it. An approval of what was
+ * rejected needs `override`.
  */
 export async function ruleOnHold(
   decisionId: string,
@@ -63,19 +63,19 @@ export async function ruleOnHold(
         outcome: 'refused',
         reason: hold.reason,
         cause: { ...cause, principal: by },
-        detail: `${by.id} rejected this removal: the edge stays as it is`,
+        detail: `${by.id} rejected this removal; the edge stays as it is`,
       },
       stampOf(deps),
     );
     await deps.journal.settle(hold.key, [decision]);
     deps.onSettled();
   }
-  // Without the person: what else the key's plan makes was not their word.
+  // Without the person, who did not decide about the other changes of the key's plan.
   await deps.queue.add([{ key, cause, urgent: true }]);
   return { kind: 'ruled', hold };
 }
 
-/** Tells the mass guard what is rejected before the first job finds it, for it counts the whole fleet. */
+/** Restores the rejections before the first job, because the mass guard counts the whole fleet. */
 export async function restoreRejections({
   journal,
   keyValues,
@@ -101,7 +101,7 @@ async function rejectionOf(
   return ruling.decisionId === decisionId && ruling.fingerprint === fingerprint ? ruling : undefined;
 }
 
-/** An approval is good for one removal. */
+/** An approval is valid for one removal. */
 export async function forgetRulings(
   used: readonly Hold[],
   deps: Pick<ReconcilerDeps, 'keyValues'>,
@@ -109,18 +109,18 @@ export async function forgetRulings(
   for (const { subject } of used) await deps.keyValues.set(factOf(subject), '');
 }
 
-/** What persons said of losses that are held, by subject. `told` are the key's recorded holds. */
+/** The rulings on held losses, by subject. */
 export async function rulingsOn(
   losses: readonly Loss[],
-  told: KeyRecord['holds'],
+  recordedHolds: KeyRecord['holds'],
   deps: { readonly keyValues: Pick<ReconcilerDeps['keyValues'], 'get'> },
 ): Promise<ReadonlyMap<string, Ruling>> {
   const rulings = new Map<string, Ruling>();
   for (const { subject, hold } of losses) {
-    const standing = told.get(holdKey(hold));
-    const ruling = standing && parseRuling(await deps.keyValues.get(factOf(subject)));
-    // About exactly this hold: one that ended and began anew is another one.
-    if (ruling?.decisionId === standing?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
+    const recorded = recordedHolds.get(holdKey(hold));
+    const ruling = recorded && parseRuling(await deps.keyValues.get(factOf(subject)));
+    // The ruling must be about this hold: a hold that ended and began again is another one.
+    if (ruling?.decisionId === recorded?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
       rulings.set(subject, ruling);
   }
   return rulings;

@@ -8,11 +8,11 @@ import type { ClientId } from '../plan/world.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
-import { tellHolds } from './holds.js';
+import { recordHolds } from './holds.js';
 
 /**
- * Records or takes back a claim (`claims: first`) and tells what is held of the claims on this client. True if what
- * the claims are worth may have changed by it.
+ * Creates or deletes the record of a claim (`claims: first`), and records the holds of claims on this client. True if the
+ * status of a claim may have changed.
  */
 export async function settleClaims(
   id: ClientId,
@@ -23,12 +23,12 @@ export async function settleClaims(
   const { world, journal } = deps;
   const text = formatKey(clientKey(id.provider, id.clientId));
   const record = await journal.read(text);
-  // Of whatever client a list shows another record than was known: nobody else would tell its job.
-  const took = (touched: Touched) =>
+  // The list may show changed records of other clients, whose jobs nothing else would start.
+  const onTouched = (touched: Touched) =>
     deps.queue.add(claimStatusTriggers(world, touched, cause).filter(({ key }) => formatKey(key) !== text));
-  const overtaken = await recoverPendingClaims(text, record, took, deps, signal);
+  const overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
   const now = deps.clock.now();
   const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
-  await tellHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
-  return writeClaims(text, id, plan, overtaken, cause, took, deps, signal);
+  await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
+  return writeClaims(text, id, plan, overtaken, cause, onTouched, deps, signal);
 }

@@ -9,15 +9,15 @@ import { budgetOf } from '../state/fleet.js';
 import { aclBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
 
-/** How long a directory may be unreadable before the client that an order names is closed without its word. */
+/** How long a directory may be unreadable before the client of an order is closed without a read. */
 const UNCONFIRMED_AFTER_MS = 5_000;
 
 const FACT = 'orders/closures';
 
 /**
- * Carries out the orders that need no read: a compromised client is quarantined at once, and stays so over restarts
- * until its secret is seen rotated or a person releases it. An order stays with its job until the directory could be
- * read: what it said before the release it says no more.
+ * Carries out the orders that need no read. A compromised client is quarantined at once, over restarts too, until its
+ * secret is seen rotated or a person releases it. An order stays with its job until the directory could be read; an order
+ * from before the release has no effect.
  */
 export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): Promise<void> {
   const order = newestCompromise(job);
@@ -26,7 +26,7 @@ export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): 
   await changeStored(id, deps, (known) => {
     if (known?.closure === 'Released' && !isNewer(order, known)) return known;
     isNew = deps.world.clientBlock(id) !== 'ClientQuarantined';
-    // In force at once; in memory again and again, because the durable part may have failed the last time.
+    // In memory at once, and at each run, because the durable part may have failed before.
     deps.world.setClientBlock(id, 'ClientQuarantined');
     return {
       provider: id.provider,
@@ -45,8 +45,8 @@ export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): 
 }
 
 /**
- * Closes one client whose disabling or deletion was ordered while its directory has not answered for 5 s. Within the
- * limit of the mass guard: beyond it nothing is closed this way and it is said. True if the client is closed now.
+ * Closes the client of an order to disable or delete it, if its directory has not answered for 5 s. The mass guard limits
+ * these removals: beyond its limit the order waits, and that is logged. True if the client is closed now.
  */
 export async function blockUnconfirmed(
   id: ClientId,
@@ -59,19 +59,19 @@ export async function blockUnconfirmed(
   );
   const oldest = Math.min(...orders.map((order) => Date.parse(order.cause.receivedAt)));
   const now = deps.clock.now();
-  // An order from the future is one from before the clock was set back: how long it has waited cannot be told.
+  // An order from the future is from before the clock was set back. How long it has waited is unknown.
   if (orders.length === 0 || Math.abs(now - oldest) < UNCONFIRMED_AFTER_MS) return false;
   if (deps.world.clientBlock(id) !== undefined) return true;
   const acl = aclBudget(deps, now);
-  const standing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
-  const edges = deps.world.owned.countOf(id) + (standing.authMethod === undefined ? 0 : 1);
+  const existing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
+  const edges = deps.world.owned.countOf(id) + (existing.authMethod === undefined ? 0 : 1);
   const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, planned: 0 });
   if (isBeyondLimit(budget)) {
     const { waitingOrders } = deps.world;
     if (!waitingOrders.has(clientText(id)))
       deps.logger.error(
         { provider: id.provider, clientId: id.clientId, used: budget.used, edges, code },
-        'an ordered revocation waits: the directory cannot be read and the mass guard allows no more removals without its word',
+        'an ordered revocation waits: the directory cannot be read and the mass guard allows no more removals without a read',
       );
     waitingOrders.add(clientText(id));
     return false;
@@ -86,13 +86,13 @@ export async function blockUnconfirmed(
   return true;
 }
 
-/** Puts the quarantines of earlier runs into the world. */
+/** Restores the quarantines of earlier processes. */
 export async function restoreClientBlocks(deps: Pick<ReconcilerDeps, 'keyValues' | 'world'>): Promise<void> {
   for (const each of parseStored(await deps.keyValues.get(FACT)))
     if (each.closure === 'ClientQuarantined') deps.world.setClientBlock(each, each.closure);
 }
 
-/** Ends the quarantine of a client whose secret is seen to be newer than the order that said it was compromised. */
+/** Ends the quarantine of a client whose secret is newer than the order about the compromised one. */
 export async function releaseIfRotated(
   id: ClientId,
   client: OAuthClient | undefined,
@@ -106,7 +106,7 @@ export async function releaseIfRotated(
     await releaseQuarantine(id, deps);
 }
 
-/** Ends a quarantine (a person's word, or the secret seen rotated). False if there was none. */
+/** Ends a quarantine. False if there was none. */
 export async function releaseQuarantine(
   id: ClientId,
   deps: Pick<ReconcilerDeps, 'world' | 'keyValues' | 'logger'>,
@@ -120,7 +120,7 @@ export async function releaseQuarantine(
   return true;
 }
 
-/** One change after the other: jobs of several clients run at once, and each quarantine must outlive a restart. */
+/** One change at a time: several jobs run at once, and each quarantine must outlive a restart. */
 async function changeStored(
   id: ClientId,
   deps: Pick<ReconcilerDeps, 'keyValues' | 'world'>,

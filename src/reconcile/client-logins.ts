@@ -5,11 +5,11 @@ import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { ClientBlock, ClientId } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
 
-/** What a client may do with Consul, and what stands in the way. */
+/** What a client may do in Consul, and what prevents it. */
 export interface ClientLogin {
   readonly client: OAuthClient;
   readonly login: DesiredClient;
-  /** Why it is closed although its directory has it as enabled. */
+  /** Why it is blocked although its directory has it as enabled. */
   readonly closure: ClientBlock | undefined;
   /** `MaxTokenTTL` of its auth method as it stands in Consul; undefined where none of ours does. */
   readonly standingTtlSeconds: number | undefined;

@@ -12,7 +12,7 @@ import type { WorldState } from '../state/world-state.js';
 
 export { stampOf } from '../apply/deps.js';
 
-/** What the reconciler works with; ports, never adapters. */
+/** The dependencies of the reconciler: ports, never adapters. */
 export interface ReconcilerDeps {
   readonly consul: Consul;
   /** By provider name. */
@@ -33,13 +33,13 @@ export interface ReconcilerDeps {
   /** `scopemesh/<owner>/<replica>`. */
   readonly source: string;
   readonly newId: () => string;
-  /** Called after every settlement, so that the relay need not wait for its next look. */
+  /** Called after every settlement, so that the relay publishes it at once. */
   readonly onSettled: () => void;
-  /** Asks for a complete comparison with Consul before its time. */
+  /** Starts a complete comparison with Consul early. */
   readonly askForSweep: () => void;
 }
 
-/** For whoever goes through everything itself. */
+/** For callers that plan everything themselves. */
 export const NO_FOLLOW_UPS: ReconcilerDeps['queue'] = {
   add: async () => {},
   note() {},

@@ -13,7 +13,7 @@ import type { JobResult } from '../queue/queue.js';
 import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
-import { tellHolds } from './holds.js';
+import { recordHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { jobResult } from './unread-evidence.js';
 import { writePlan } from './write-plan.js';
@@ -22,10 +22,10 @@ type DestinationKey = Extract<Key, { kind: 'destination' }>;
 
 /** After a lost compare-and-set the key is read and planned again at once, but not in a tight loop. */
 const CONFLICT_RETRY_MS = 20;
-/** So often what is recorded may give way to a newer plan; then what narrows is written whatever comes. */
+/** So often a newer plan may replace recorded drafts. After that the narrowing changes are written in any case. */
 const MOST_PLANS = 2;
 
-/** Makes one destination's entry equal to what the world says, and tells what is held. */
+/** Makes one destination's entry equal to the desired state, and records the holds. */
 export async function reconcileDestination(
   key: DestinationKey,
   job: Job,
@@ -45,22 +45,22 @@ export async function reconcileDestination(
   const known = { ...record, lastApplied };
   const end = jobResult(job, deps);
   let replaced: readonly string[] = [];
-  let heard = job.triggers;
+  let triggers = job.triggers;
   for (let plans = 1; ; plans++) {
-    // What a plan sees change it must know the cause of.
-    heard = [...heard, ...deps.queue.late()];
-    const informed: Job = { ...job, triggers: heard };
+    // A plan must know the cause of every change that it sees.
+    triggers = [...triggers, ...deps.queue.late()];
+    const informed: Job = { ...job, triggers: triggers };
     const { mapping } = world;
     const facts = factsOf(destination, deps);
     const { plan, used } = await planGuarded(destination, entry, informed, known, deps, signal);
-    // What goes must go from what stands now: what a watch has not shown yet could take over.
+    // A removal needs a fresh entry: a source that the watch has not shown yet could take effect instead.
     if (!isFresh && plan.changes.some(({ after }) => after === undefined)) {
       entry = await readEntry(destination, deps, signal);
       isFresh = true;
       continue;
     }
     const cause = causeOf(informed);
-    await tellHolds(text, await deps.journal.read(text), [...plan.holds, ...used], cause, deps);
+    await recordHolds(text, await deps.journal.read(text), [...plan.holds, ...used], cause, deps);
     if (!policyOf(mapping).writes) return end;
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
     const isLast = plans > MOST_PLANS;
@@ -78,13 +78,13 @@ export async function reconcileDestination(
       continue;
     }
     if (written.kind === 'again' || isLast) {
-      // The next run may plan from what is known: it must not be what lost.
+      // The next run may plan from the known entry, which must not be the one that lost the compare-and-set.
       await readEntry(destination, deps, signal);
       return { kind: 'retry', afterMs: CONFLICT_RETRY_MS };
     }
     if (used.length > 0) {
       await forgetRulings(used, deps);
-      await tellHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
+      await recordHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
     }
     const released = releasedProviders(plan, mapping);
     if (released.length > 0)
@@ -94,15 +94,15 @@ export async function reconcileDestination(
 }
 
 /**
- * Whether the entry is read before it is planned. The watch keeps what is known of it current, and compare-and-set finds
- * out what has changed since; after a write of our own its index is not known until the watch shows it.
+ * Whether the entry is read before the plan. The watch keeps the known entry current, and compare-and-set finds later
+ * changes. After a write of our own the index is unknown until the watch shows it.
  */
 function needsRead(destination: ServiceName, { pending }: KeyRecord, { world }: ReconcilerDeps): boolean {
   const known = world.entries.get(serviceText(destination));
   return pending.length > 0 || known?.modifyIndex === 0 || !world.hasEntries;
 }
 
-/** What a plan depends on beside the entry: the same objects until something changes. */
+/** The facts of a plan beside the entry: the same objects until one of them changes. */
 function factsOf(destination: ServiceName, { world }: ReconcilerDeps): readonly unknown[] {
   const wildcard = world.entries.get(serviceText({ ...destination, name: '*' }));
   return [world.claimsVersion, world.userTokens.facts, wildcard];

@@ -24,14 +24,14 @@ export function fanOut(
   }));
 }
 
-/** Causes that follow a list of what stands, so that it need not be read once more: a write finds out what has changed. */
+/** Causes that follow a complete list, so that no other read is needed: a write finds later changes. */
 const LISTED: readonly CauseKind[] = ['resync', 'full-read', 'command'];
 
 export function isOfList({ kind }: Cause): boolean {
   return LISTED.includes(kind);
 }
 
-/** Everything the job's triggers know of removals, each said once. */
+/** All evidence of removals in the job's triggers, without duplicates. */
 export function evidenceOf(job: Job): readonly Evidence[] {
   const seen = new Map<string, Evidence>();
   for (const trigger of job.triggers)
@@ -39,7 +39,7 @@ export function evidenceOf(job: Job): readonly Evidence[] {
   return [...seen.values()];
 }
 
-/** The destinations that a client's change reaches, and what they are to be told. */
+/** The destinations that a client's change reaches, with its evidence. */
 export interface Reached {
   readonly clientId: string;
   readonly isNamed: boolean;
@@ -48,7 +48,7 @@ export interface Reached {
   readonly at: readonly ServiceName[];
 }
 
-/** Each destination once for all that is told it alike. */
+/** One trigger per destination for all reaches with the same content. */
 export function reachTriggers(provider: string, reaches: readonly Reached[], job: Job): readonly Trigger[] {
   const groups = new Map<string, Reached[]>();
   for (const reach of reaches) {

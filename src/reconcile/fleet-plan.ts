@@ -15,14 +15,14 @@ import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
 import { planned } from './jwt-provider-plans.js';
 
-/** A record of `claims: first` that would be made or taken back. */
+/** A record of `claims: first` that would be created or deleted. */
 export interface ClaimChange {
   readonly client: ClientId;
   readonly service: ServiceName;
   readonly verb: 'created' | 'deleted';
 }
 
-/** Everything that would be done now, and everything that is held. */
+/** All changes that would be made now, and all holds. */
 export interface FleetPlan {
   readonly claims: readonly ClaimChange[];
   readonly changes: readonly Change[];
@@ -34,8 +34,8 @@ export interface FleetPlan {
 }
 
 /**
- * The plan of the whole fleet in the mode that is configured. Claims and jwt-providers are taken as they would stand once
- * they are written, so that the plan shows what they open. Without `intentions` no entry counts as too large.
+ * The plan of the whole fleet in the configured mode. It assumes that the claims and jwt-providers of the plan are
+ * written, so that it shows what they open. Without `intentions` no entry counts as too large.
  */
 export function planEverything(
   world: WorldState,
@@ -91,7 +91,7 @@ export function isAnythingToDo({ claims, changes, jwtProviders, acl }: FleetPlan
   return claims.length + changes.length + jwtProviders.length + acl.changes.length > 0;
 }
 
-/** Every intention as it would be. */
+/** All intentions after the plan. */
 function intentionsAfter(world: WorldState, plans: readonly Plan[]): readonly IntentionEntry[] {
   const changes = new Map(
     plans.flatMap(({ key, changes: all }) =>
@@ -125,7 +125,7 @@ function planOf(client: ClientId, world: WorldState, now: number): ClientPlan {
   return planClient(client, world.view(now), world.claimsOn(client, now), world.mapping);
 }
 
-/** In `extend` no record is taken back; in `observe` the plan still shows what the records would open. */
+/** In `extend` no record is deleted. In `observe` the plan still shows what the records would open. */
 function toClaimChanges(client: ClientId, plan: ClientPlan, mapping: Mapping): readonly ClaimChange[] {
   const { create, remove } = plan;
   return [

@@ -9,15 +9,15 @@ import type { ReconcilerDeps } from './deps.js';
 
 type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'keyValues' | 'contention'>;
 
-/** What guards look at besides a key's plan. `told` are the key's recorded holds. */
+/** The facts that guards use besides a key's plan. */
 export async function guardFacts(
   losses: readonly Loss[],
-  told: KeyRecord['holds'],
+  recordedHolds: KeyRecord['holds'],
   deps: Deps,
 ): Promise<GuardFacts> {
   const { world, acl, contention, clock } = deps;
   const now = clock.now();
-  const rulings = await rulingsOn(losses, told, deps);
+  const rulings = await rulingsOn(losses, recordedHolds, deps);
   return {
     policy: policyOf(world.mapping),
     rulings,
@@ -27,7 +27,7 @@ export async function guardFacts(
   };
 }
 
-/** Counted across the fleet; the ACL objects of a key are counted at least as often as its own plan loses them. */
+/** Counts across the fleet. The ACL losses of a key count at least as often as its own plan has them. */
 function budgetFor(losses: readonly Loss[], { world, acl, window }: Deps, now: number): RevocationBudget {
   const counted = aclBudget({ world, acl, window }, now);
   const own = losses.map(({ subject }) => subject).filter(isAclSubject);

@@ -12,9 +12,9 @@ import type { KeyRecord } from '../queue/journal.js';
 import { inputOf } from '../state/fleet.js';
 import type { ReconcilerDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
-import { refreshStanding } from './jwt-waiting.js';
+import { refreshJwtProviders } from './jwt-waiting.js';
 
-/** What a destination is planned from now, with what the job's triggers know. */
+/** The input of a destination's plan now, with the evidence of the job's triggers. */
 export function inputFor(
   destination: ServiceName,
   job: Job,
@@ -28,7 +28,7 @@ export function inputFor(
   });
 }
 
-/** The plan of one destination as it may be carried out now, and the holds that an approval lifts. */
+/** The guarded plan of one destination, and the holds that an approval ends. */
 export async function planGuarded(
   destination: ServiceName,
   entry: IntentionEntry | undefined,
@@ -41,11 +41,11 @@ export async function planGuarded(
   const inputNow = () => ({ ...inputFor(destination, job, record.lastApplied, deps), entry });
   let input = inputNow();
   let first = planDestination(input);
-  if (await refreshStanding(first, deps, signal)) {
+  if (await refreshJwtProviders(first, deps, signal)) {
     input = inputNow();
     first = planDestination(input);
   }
-  // What would take over from a source that goes must not be judged by a wildcard that a watch has yet to show.
+  // A removal needs a fresh wildcard entry: the watch may not have shown one that takes effect instead.
   const unguarded = first.changes.some((change) => change.after === undefined)
     ? planDestination({ ...input, wildcard: await readWildcard(destination, deps, signal) })
     : first;
@@ -58,7 +58,7 @@ export async function planGuarded(
   return { plan: { ...unguarded, changes, holds }, used };
 }
 
-/** Not put into the world: whoever watches must still see that it changed, for all destinations. */
+/** Not put into the world: the watch must still see the change, for all destinations. */
 function readWildcard(
   destination: ServiceName,
   deps: ReconcilerDeps,

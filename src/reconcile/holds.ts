@@ -9,10 +9,10 @@ import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
 /**
- * Tells each hold once, when it begins, and its end once; between them silence. `concerns`: of which subjects `holds`
- * are all there is; what else the key's record has was told by another part of its job.
+ * Records a decision when a hold begins, and one when it ends. `concerns`: the subjects for which `holds` is complete;
+ * another part of the job records the other holds of the key.
  */
-export async function tellHolds(
+export async function recordHolds(
   key: string,
   record: KeyRecord,
   holds: readonly Hold[],
@@ -56,7 +56,7 @@ export async function tellHolds(
   deps.onSettled();
 }
 
-/** Every key with a hold that was told, so that its end is noticed although nothing points there any more. */
+/** Every key with a recorded hold, so that its end is noticed even if nothing else triggers the key. */
 export async function holdTriggers(
   cause: Cause,
   deps: Pick<ReconcilerDeps, 'journal'>,
@@ -68,7 +68,7 @@ export async function holdTriggers(
   });
 }
 
-/** Whether what it was held for cannot be seen now: the catalog, or the client's directory, was never read completely. */
+/** Whether the cause of the hold is unknown now, because the catalog or the directory was never read completely. */
 function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | 'clock'>): boolean {
   const { world } = deps;
   if (world.catalog === undefined) return true;
@@ -77,9 +77,9 @@ function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | '
     const [provider = ''] = rest;
     return world.mapping.providers.includes(provider) && !world.hasDirectory(provider);
   }
-  // Told only by whoever could see what it is about.
+  // Recorded only by a job that could see the cause.
   if (kind !== 'intention') return false;
   const [partition = '', namespace = '', , name = ''] = rest;
-  const standing = world.claimStatuses(deps.clock.now()).get(serviceText({ partition, namespace, name }));
-  return standing?.kind === 'unknown';
+  const existing = world.claimStatuses(deps.clock.now()).get(serviceText({ partition, namespace, name }));
+  return existing?.kind === 'unknown';
 }

@@ -24,7 +24,7 @@ export function jwtProviderTriggers(
   return [...new Set(names)].map((name) => ({ key: providerKey(name), cause, urgent: true }));
 }
 
-/** Takes in the entries that a watch saw change; the jobs of what they make necessary. */
+/** Reads the entries after a watch saw a change; triggers for the keys with work. */
 export async function observeJwtProviders(
   deps: Pick<Deps, 'consul' | 'world' | 'window' | 'clock' | 'acl'>,
   cause: Cause,
@@ -38,7 +38,7 @@ export async function observeJwtProviders(
   return [...jwtProviderTriggers(plans, cause, deps), ...toTriggers(waiting(plans), cause)];
 }
 
-/** What would be written of jwt-provider entries now, by the plans of the whole fleet. */
+/** The changes of jwt-provider entries that the plans of the whole fleet need. */
 export function planned(
   plans: readonly Plan[],
   { world }: Pick<Deps, 'world'>,
@@ -60,7 +60,7 @@ export function providerOfChange({ before, after }: JwtProviderChange): string |
   return providerOfEntry(after ?? before ?? { meta: {} });
 }
 
-/** The destinations that have something to write or held, or wait to write. */
+/** The destinations with changes, holds, or changes that wait for a jwt-provider. */
 export function waiting(plans: readonly Plan[]): readonly ServiceName[] {
   return plans.flatMap(({ key, changes, holds, awaits = [] }) =>
     key.kind === 'destination' && changes.length + holds.length + awaits.length > 0
@@ -70,7 +70,7 @@ export function waiting(plans: readonly Plan[]): readonly ServiceName[] {
 }
 
 /**
- * Takes the addresses of keys that were written for those of the providers, until these can be asked: what stands may be
+ * Takes the key addresses of the last write for those of the providers until these answer. The existing entries may be
  * somebody's edit.
  */
 export async function restoreJwksUris({ world, journal }: Pick<Deps, 'world' | 'journal'>): Promise<void> {

@@ -9,17 +9,17 @@ import { providersWrittenBy } from '../plan/plan-jwt-providers.js';
 import type { JobResult } from '../queue/queue.js';
 import type { ReconcilerDeps } from './deps.js';
 
-/** Between looks whether a jwt-provider stands; longer the longer it takes, until the sweep takes over. */
+/** Between reads whether a jwt-provider exists; longer the longer it takes, until the sweep goes on. */
 const SOONEST_LOOK_MS = 50;
 const LATEST_LOOK_MS = 5_000;
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * Reads the entries anew where a destination's plan would name one: what is written must name only what stands. True
- * if it did, and the plan is to be made again. Between this look and the write Consul itself watches over it: it
- * refuses an intention whose provider is gone, and the deletion of one that is named.
+ * Reads the entries again if a destination's plan names one, because an intention must name only existing ones. True if it
+ * read, and the plan must be made again. After this read Consul itself prevents errors: it refuses an intention whose
+ * provider is missing, and the deletion of a provider that is named.
  */
-export async function refreshStanding(
+export async function refreshJwtProviders(
   plan: Plan,
   deps: Pick<ReconcilerDeps, 'consul' | 'world'>,
   signal: AbortSignal,
@@ -30,8 +30,8 @@ export async function refreshStanding(
 }
 
 /**
- * A destination whose jwt-provider does not stand yet: its provider's job writes it, and the destination is planned
- * again. Undefined where nothing is waited for, or for too long.
+ * Queues the provider whose jwt-provider a destination waits for, and plans the destination again later. Undefined if it
+ * waits for none, or for too long.
  */
 export async function waitForJwtProviders(
   key: string,
@@ -43,12 +43,12 @@ export async function waitForJwtProviders(
   const waitedMs = world.userTokens.waitedMs(key, awaits.length > 0, clock.now());
   if (awaits.length === 0 || waitedMs > LONGEST_WAIT_MS) return undefined;
   const cause = causeOf(job);
-  // Once: what Consul refuses it refuses again, and each time is a decision.
+  // Once: Consul would refuse the same content again, and each refusal is a decision.
   if (isFirst) await queue.add(awaits.map((name) => ({ key: providerKey(name), cause, urgent: true })));
   return { kind: 'retry', afterMs: Math.min(Math.max(waitedMs / 2, SOONEST_LOOK_MS), LATEST_LOOK_MS) };
 }
 
-/** The providers whose entry this plan's writes leave unnamed here: their jobs look whether anything else names it. */
+/** The providers whose entry this plan no longer names: their jobs check whether another intention names it. */
 export function releasedProviders({ changes }: Plan, mapping: Mapping): readonly string[] {
   const before = changes.flatMap((change) =>
     change.before?.kind === 'http' ? providersWrittenBy({ after: change.before }) : [],

@@ -1,4 +1,4 @@
-/** The last complete read of a directory, as it is kept for people. */
+/** The last complete read of a directory, kept for people. */
 export interface LastRead {
   /** ISO 8601. */
   readonly at: string;
@@ -6,7 +6,7 @@ export interface LastRead {
   readonly requests: number;
 }
 
-/** The fact under which it is kept. */
+/** The name of its value in the store. */
 export function lastReadFact(provider: string): string {
   return `directory/${provider}`;
 }

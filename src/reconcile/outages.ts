@@ -7,22 +7,21 @@ import type { ReconcilerDeps } from './deps.js';
 
 /** How long a job of a server that is away waits. */
 const PAUSE_MS = 1_000;
-/** Where many jobs wait for one server, so much more for each that is not urgent, so that they come back no faster than can be tried. */
+/** An extra wait per waiting job for jobs that are not urgent, so that not all of them return at once. */
 const SPREAD_MS = 4;
-/** A directory that answers and does not let itself be read completely: asked again, but not at every moment. */
+/** The pause for a directory that answers but cannot be read completely. */
 const UNREADABLE_PAUSE_MS = 5_000;
 
 interface Waiting {
   readonly outage: Outage;
-  /** The keys whose jobs met it. */
+  /** The keys of the jobs that failed by it. */
   readonly keys: Set<string>;
 }
 
 /**
- * A server that is away is no fault of the key. Its jobs are asked again about once a second, however long that
- * lasts, so that a revocation closes within moments of the server's return: neither waiting out a delay that grew
- * meanwhile, nor parked. They keep no place while they wait, for whoever can do without that server goes on. Everything
- * else is left to the queue's counting.
+ * An outage of a server is not a failure of the key. Its jobs are tried again about once a second as long as the outage
+ * lasts, without growing delays and without parking, so that a revocation closes within moments of the server's return.
+ * They hold no place while they wait, so that other jobs go on. The queue counts all other failures.
  */
 export function throughOutages(
   handler: AgendaHandler,
@@ -41,7 +40,7 @@ export function throughOutages(
     try {
       const result = await handler(job, signal, followUps);
       const waiting = outages.get(server);
-      // Of a job that did not meet the outage nobody knows whether it asked the server anything.
+      // A job that did not fail by the outage may not have sent a request to the server.
       if (result.kind === 'done' && waiting?.keys.has(key)) {
         const lastedMs = waiting.outage.ends(deps.clock.now());
         outages.delete(server);
@@ -69,14 +68,14 @@ export function throughOutages(
   };
 }
 
-/** It answers, and what it answers will not do: whoever reads the log looks at permissions, and not at the network. */
+/** The directory answers, but not as needed: the cause is a permission, not the network. */
 function isUnreadable(error: unknown): boolean {
   return (
     error instanceof SyncError && ['ERR_DIRECTORY_DENIED', 'ERR_DIRECTORY_INCOMPLETE'].includes(error.code)
   );
 }
 
-/** Undefined: the error is the key's own. */
+/** Undefined: the error is a failure of the key itself. */
 function pauseFor(error: SyncError, key: Key): number | undefined {
   switch (error.code) {
     case 'ERR_CONSUL_UNREACHABLE':
@@ -84,7 +83,7 @@ function pauseFor(error: SyncError, key: Key): number | undefined {
     case 'ERR_DIRECTORY_UNREACHABLE':
     case 'ERR_DIRECTORY_RATE_LIMITED':
       return Math.max(PAUSE_MS, error.retryAfterMs ?? 0);
-    // Without a complete directory nothing is decided at all, so it is not given up for the hour until the next look.
+    // Without a complete directory nothing is decided, so it does not wait for the next regular read.
     case 'ERR_DIRECTORY_DENIED':
     case 'ERR_DIRECTORY_INCOMPLETE':
       return key.kind === 'provider' || key.kind === 'directory' ? UNREADABLE_PAUSE_MS : undefined;
@@ -93,7 +92,7 @@ function pauseFor(error: SyncError, key: Key): number | undefined {
   }
 }
 
-/** Whom a job of this key talks to first. */
+/** The server that a job of this key asks first. */
 function serverOf(key: Key): string {
   switch (key.kind) {
     case 'destination':

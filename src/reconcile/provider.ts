@@ -13,11 +13,11 @@ import { countFailure } from './directory-failures.js';
 import { evidenceOf, type Reached } from './fan-out.js';
 import { type LastRead, lastReadFact } from './last-read.js';
 import { sendReached } from './send-reached.js';
-import { tellUnreadable } from './unreadable.js';
+import { reportUnreadable } from './unreadable.js';
 
 type DirectoryKey = Extract<Key, { kind: 'directory' }>;
 
-/** The complete comparison with a directory: read all, and send on what changed. An incomplete read changes nothing. */
+/** The complete comparison with a directory: reads all of it and queues what changed. An incomplete read changes nothing. */
 export async function reconcileProvider(
   key: DirectoryKey,
   job: Job,
@@ -26,7 +26,7 @@ export async function reconcileProvider(
 ): Promise<JobResult> {
   const directory = deps.directories.get(key.name);
   if (directory === undefined) {
-    await tellUnreadable(key.name, causeOf(job), deps);
+    await reportUnreadable(key.name, causeOf(job), deps);
     return { kind: 'done' };
   }
   if (!job.triggers.some((trigger) => trigger.fullRead)) return { kind: 'done' };
@@ -52,7 +52,7 @@ export async function reconcileProvider(
     .filter((clientId) => world.reopen({ provider: key.name, clientId }, read) !== NOTHING_TOUCHED);
 
   const word = toProviderEvidence(key.name, evidenceOf(job), [...before.values(), ...snapshot.clients]);
-  // With evidence about a scope every destination is looked at: the scope may have been lost before the last read.
+  // Evidence about a scope plans every destination: the scope may have been lost before the last read.
   const ids = new Set([
     ...(word.forEveryClient.length > 0 ? before.keys() : []),
     ...word.clientIds,
@@ -63,17 +63,17 @@ export async function reconcileProvider(
   const reaches = [...ids].map((clientId): Reached => {
     const id = { provider: key.name, clientId };
     const evidence = word.forClient(clientId);
-    // A recheck comes long after the event: what it does not find changed has no haste.
+    // A recheck comes long after the event. It is urgent only if it finds a loss.
     const urgent = (evidence.length > 0 && !isRecheck) || touched.losing.has(clientText(id));
     const at = [...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now())];
     return { clientId, isNamed: word.clientIds.has(clientId), evidence, urgent, at };
   });
   const found = { reaches, touched, isFirst, about: word.forClient };
   const aclFailure = await sendReached(key.name, found, job, deps, signal);
-  await tellUnreadable(key.name, causeOf(job), deps);
-  // Whatever keeps ACL objects from being read kept no intention from being looked at.
+  await reportUnreadable(key.name, causeOf(job), deps);
+  // A failed read of ACL objects has not delayed any intention.
   if (aclFailure !== undefined) throw aclFailure;
-  // The comparison at the start came before this read and could not tell that nobody has them.
+  // The comparison at the start came before this read and could not find that these objects have no client.
   if (isFirst && orphanedNames(deps).length > 0) deps.askForSweep();
   const { requests } = snapshot;
   const lastRead: LastRead = {

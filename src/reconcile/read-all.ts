@@ -7,10 +7,9 @@ import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
 import { readConsul } from './sweep.js';
 
 /**
- * Reads both sides completely into the world: every directory and all that Consul has to say. Throws if any part
- * cannot be read completely, for a plan from half the truth would be a wrong one. Members of groups may stay unknown: a
- * plan then holds what depends on them, and says so. Who plans nothing may do without a directory: `onUnread` is told
- * which could not be read, and why.
+ * Reads both sides completely into the world: every directory, and all of Consul. Throws if a part cannot be read
+ * completely, because a plan from a part would be wrong. Members of groups may stay unknown: a plan then holds the changes
+ * that depend on them. A caller that plans nothing may pass `onUnread`, which gets each directory that could not be read.
  */
 export async function readBothSides(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock' | 'jwksUris' | 'logger'>,
@@ -21,7 +20,7 @@ export async function readBothSides(
 ): Promise<void> {
   const { world, clock } = deps;
   await Promise.all([
-    // What differs from before goes nowhere: whoever reads everything plans everything.
+    // The differences are not queued: the caller plans everything.
     readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal),
     isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
     ...[...deps.directories].map(async ([provider, directory]) => {

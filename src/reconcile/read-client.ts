@@ -11,17 +11,17 @@ import type { Touched } from '../state/touched.js';
 import { blockUnconfirmed, releaseIfRotated } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
-import { tellUnreadable } from './unreadable.js';
+import { reportUnreadable } from './unreadable.js';
 
 /**
- * Takes in what the directory says of the client. `closed` and `waits`: it does not say, and an order to close the
- * client is to be tried again soon, with the client closed meanwhile or not.
+ * Reads the client into the state. `closed` and `waits`: the directory does not answer for the client, and an order to
+ * close it is tried again soon. With `closed` the client is closed meanwhile.
  */
 export async function readClient(
   id: ClientId,
   job: Job,
   directory: Directory,
-  tell: (touched: Touched) => void,
+  onRead: (touched: Touched) => void,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<'read' | 'closed' | 'waits'> {
@@ -33,7 +33,7 @@ export async function readClient(
   } catch (error) {
     if (error instanceof ClientUnreadable) {
       world.putUnreadable(id, error.why, read);
-      await tellUnreadable(id.provider, causeOf(job), deps, id);
+      await reportUnreadable(id.provider, causeOf(job), deps, id);
       if (!ordersToClose(job)) return 'read';
     } else countFailure(id.provider, error, deps);
     if (!(error instanceof SyncError) || !hasOrder(job)) throw error;
@@ -41,10 +41,10 @@ export async function readClient(
   }
   const wasUnreadable = world.isUnreadable(id);
   const touched = world.putClient(id, client, read);
-  tell(touched);
-  if (wasUnreadable) await tellUnreadable(id.provider, causeOf(job), deps, id);
+  onRead(touched);
+  if (wasUnreadable) await reportUnreadable(id.provider, causeOf(job), deps, id);
   await releaseIfRotated(id, client, deps);
-  // Before the first complete read nothing follows from a single one; what an order names must not wait for that.
+  // Before the first complete read a single read has no effect, but an order must not wait for that.
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
     return (await blockUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';
   }
@@ -52,7 +52,7 @@ export async function readClient(
   return 'read';
 }
 
-/** A client named by another id than its client id: find that, and let the client's own key do the work. */
+/** Finds the client ID of a client that is named by another ID, and queues the client's own key. */
 export async function resolveReference(
   key: Extract<Key, { kind: 'client' }>,
   job: Job,
@@ -67,17 +67,29 @@ export async function resolveReference(
       return (await directory.read(key.by, key.value, signal, hasOrder(job)))?.clientId;
     } catch (error) {
       countFailure(key.provider, error, deps);
-      // Its own key tells it. Where nobody knows whose the record is, only an order is worth another try.
+      // The client's own key reports it. If the record's client is unknown, only an order is tried again.
       if (error instanceof ClientUnreadable && (error.clientId !== undefined || !hasOrder(job)))
         return error.clientId;
       throw error;
     }
   };
   const clientId = cached ?? (await read());
-  // Unknown to the IdP and to us: it came and went between two reads, and nothing was ever opened for it.
+  // Unknown to the IdP and to scopemesh: it was created and deleted between two reads, and never had access.
   if (clientId === undefined) return { kind: 'done' };
   await deps.queue.add(
     job.triggers.map((trigger) => ({ ...trigger, key: clientKey(key.provider, clientId) })),
   );
   return { kind: 'done' };
+}
+
+/** A client that is gone under its client ID may have another one now, which its internal ID finds. */
+export async function followRename(
+  id: ClientId,
+  known: OAuthClient | undefined,
+  job: Job,
+  deps: ReconcilerDeps,
+): Promise<void> {
+  if (known?.internalId === undefined || deps.world.client(id) !== undefined) return;
+  const key: Key = { kind: 'client', provider: id.provider, by: 'internalId', value: known.internalId };
+  await deps.queue.add(job.triggers.map((trigger) => ({ ...trigger, key })));
 }

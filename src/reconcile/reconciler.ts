@@ -10,11 +10,12 @@ import type { ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
 import { reconcileJwtProvider } from './jwt-providers.js';
 import { reconcileProvider } from './provider.js';
+import { settled } from './settled.js';
 
 /**
- * The one conductor. A client's job reads the client and sends its destinations on; a destination's job reads the
- * entry, plans, guards, records, writes and settles; a provider's job ends sessions, writes its jwt-provider and admits
- * its people; a directory's job compares the whole of it.
+ * Runs the job of each kind of key. A client's job reads the client and queues its destinations. A destination's job reads
+ * the entry, plans, guards, records, writes and settles. A provider's job ends sessions, and writes its jwt-provider and
+ * the objects of its people. A directory's job compares all of it.
  */
 export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
   return async (job, signal, queue) => {
@@ -47,7 +48,7 @@ function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobRe
   }
 }
 
-/** Sessions that ended wait for nobody; whatever is wrong with them or with people keeps no client from being compared. */
+/** Ended sessions go first. A failure of one part does not keep the other parts, and the clients, from being compared. */
 async function runProvider(
   key: Extract<Key, { kind: 'provider' }>,
   job: Job,
@@ -55,10 +56,10 @@ async function runProvider(
   signal: AbortSignal,
 ): Promise<JobResult> {
   const [sessions, people, users, clients] = [
-    await settled(endSessions(key, job, deps, signal)),
-    await settled(reconcilePeople(key, job, deps, signal)),
-    await settled(reconcileJwtProvider(key.name, job, deps, signal)),
-    await settled(compareDirectory(key.name, job, deps)),
+    await settled(() => endSessions(key, job, deps, signal)),
+    await settled(() => reconcilePeople(key, job, deps, signal)),
+    await settled(() => reconcileJwtProvider(key.name, job, deps, signal)),
+    await settled(() => compareDirectory(key.name, job, deps)),
   ];
   if (sessions.status === 'rejected') throw sessions.reason;
   if (clients.status === 'rejected') throw clients.reason;
@@ -67,14 +68,9 @@ async function runProvider(
   return people.value;
 }
 
-/** Whoever has to go while it is read waits for no end of it. */
+/** As a job of its own, so that a revocation does not wait until the read ends. */
 async function compareDirectory(provider: string, job: Job, { queue }: ReconcilerDeps): Promise<void> {
   if (!job.triggers.some(({ fullRead }) => fullRead)) return;
   const key = directoryKey(provider);
   await queue.add(job.triggers.map(({ order: _, ...trigger }) => ({ ...trigger, key })));
-}
-
-async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
-  const [outcome] = await Promise.allSettled([work]);
-  return outcome;
 }

@@ -3,9 +3,9 @@ import { restoreClientBlocks } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { restoreJwksUris } from './jwt-provider-plans.js';
 
-/** Takes in what earlier processes knew and no read tells, before anything is planned. */
+/** Restores what earlier processes knew and no read shows, before the first plan. */
 export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
-  // Losses are told apart from drift by what was written.
+  // The last writes distinguish losses from drift.
   for (const [key, { lastApplied }] of await deps.journal.readAll())
     deps.world.rememberWritten(key, lastApplied);
   await restoreClientBlocks(deps);

@@ -7,15 +7,15 @@ import type { ReconcilerDeps } from './deps.js';
 
 export type Verdict = 'approve' | 'reject';
 
-/** A person's word on what waits for one. */
+/** Decisions of people about holds and quarantines. */
 export interface Rulings {
   /** By the ID of a `held` decision. `override`: an approval also releases what a person rejected. */
   onHold(decisionId: string, verdict: Verdict, by: Principal, override?: boolean): Promise<RulingResult>;
-  /** Ends the quarantine of a client and lets it be looked at anew; false if it is in none. */
+  /** Ends the quarantine of a client and queues it; false if it is not in one. */
   release(client: ClientId, by: Principal): Promise<boolean>;
 }
 
-/** `queue`: of whoever reconciles, in this process or in another. */
+/** `queue`: of the process that reconciles, this one or another. */
 export function createRulings(
   deps: Omit<ReconcilerDeps, 'queue'> & { readonly queue: Pick<ReconcilerDeps['queue'], 'add'> },
 ): Rulings {

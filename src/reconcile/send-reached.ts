@@ -10,18 +10,18 @@ import type { ReconcilerDeps } from './deps.js';
 import { type Reached, reachTriggers } from './fan-out.js';
 import { holdTriggers } from './holds.js';
 
-/** What a complete read of a directory found. */
+/** The result of a complete read of a directory. */
 export interface Found {
   readonly reaches: readonly Reached[];
   readonly touched: Touched;
   readonly isFirst: boolean;
-  /** All that was told of one client. */
+  /** All evidence about one client. */
   readonly about: (clientId: string) => readonly Evidence[];
 }
 
 /**
- * Sends on what a complete read reaches: what is lost first, and what is gained once its clients may log in. Resolves with
- * why ACL objects could not be read, which kept no intention from being looked at.
+ * Queues the keys that a complete read reaches: losses first, and gains once their clients may log in. Resolves with the
+ * error if ACL objects could not be read, which does not delay any intention.
  */
 export async function sendReached(
   provider: string,
@@ -30,7 +30,7 @@ export async function sendReached(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<unknown> {
-  // Who only gains may have logins to be made before an intention opens.
+  // A client that only gains may need its login before its intention opens.
   const mayWait = ({ urgent, evidence }: Reached) => isAclActive(deps) && !urgent && evidence.length === 0;
   const first = reachTriggers(
     provider,
@@ -45,7 +45,7 @@ export async function sendReached(
     await deps.queue.add([
       ...first,
       ...claimTriggers(touched, job, deps),
-      // Holds of an earlier process whose reason is gone are about nothing that this read would show.
+      // An earlier process may have recorded holds whose reason is gone, which this read does not show.
       ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
     ]);
     const said = {
@@ -58,7 +58,7 @@ export async function sendReached(
       aclFailure = error;
       return [];
     });
-    // Their jobs send their destinations on once they may log in.
+    // The jobs of these clients queue their destinations once the client may log in.
     const sendOn = new Set(ofAcl.map((trigger) => formatKey(trigger.key)));
     for (const text of opening) deps.acl.opening.delete(text);
     for (const { key: to } of ofAcl)
@@ -69,7 +69,7 @@ export async function sendReached(
     );
     await deps.queue.add([...ofAcl, ...reachTriggers(provider, waiting, job)]);
   } catch (error) {
-    // The difference would be forgotten: make the directory unknown, so that the next read compares everything.
+    // The difference would be lost: the directory becomes unknown, so that the next read compares everything.
     deps.world.forgetDirectory(provider);
     for (const text of opening) deps.acl.opening.delete(text);
     throw error;
@@ -77,12 +77,12 @@ export async function sendReached(
   return aclFailure;
 }
 
-/** For clients' jobs, which need not read again what was just read. */
+/** The cause for clients' jobs, which then do not read the client again. */
 function fullReadCause(job: Job): Cause {
   return { ...causeOf(job), kind: 'full-read' };
 }
 
-/** The clients whose claims are worth something else now: their jobs make the records and tell the holds. */
+/** The clients with claims whose status changed: their jobs write the claim records and record the holds. */
 function claimTriggers(touched: Touched, job: Job, deps: ReconcilerDeps): readonly Trigger[] {
   return claimStatusTriggers(deps.world, touched, fullReadCause(job)).filter(
     ({ key }) => key.kind === 'client',

@@ -18,11 +18,11 @@ export interface SweepSummary {
   readonly ownedEdges: number;
   readonly changes: number;
   readonly holds: number;
-  /** Names and policies of ours in Consul's ACL; absent where nothing of it is looked at. */
+  /** Names and policies of ours in Consul's ACL; absent if ACL objects are not read. */
   readonly aclObjects?: number;
 }
 
-/** Reads everything Consul has to say into the world; throws, and changes nothing, if any part is incomplete. */
+/** Reads all of Consul into the world. Throws, and changes nothing, if a part is incomplete. */
 export async function readConsul(
   deps: Pick<ReconcilerDeps, 'world' | 'consul' | 'queue' | 'clock' | 'jwksUris' | 'logger'>,
   signal: AbortSignal,
@@ -45,7 +45,7 @@ export async function readConsul(
   if (triggers.length > 0) await deps.queue.add(triggers);
 }
 
-/** The complete comparison: every destination is planned from a fresh read, and those with work are queued. */
+/** The complete comparison: plans every destination from a fresh read, and queues those with work. */
 export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<SweepSummary> {
   await readConsul(deps, signal);
   const now = deps.clock.now();
@@ -66,7 +66,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
     ...(await holdTriggers(cause, deps)),
     ...(await leftoverTriggers(cause, deps)),
   ]);
-  // After the edges' keys are queued: whatever is wrong with ACL objects keeps no edge from being compared.
+  // After the destinations are queued: a failure with ACL objects does not keep an edge from being compared.
   const acl = await sweepAcl(deps, cause, signal);
   await deps.queue.add(acl.triggers);
   if (acl.failure !== undefined) throw acl.failure;
@@ -98,7 +98,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   return summary;
 }
 
-/** Every key with a write that was recorded and never settled: by a crash, or by a job that was given up. */
+/** Every key with a recorded and unsettled write, left by a crash or a lost answer. */
 export async function leftoverTriggers(
   cause: Cause,
   deps: Pick<ReconcilerDeps, 'journal'>,

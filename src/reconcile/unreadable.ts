@@ -3,16 +3,16 @@ import { directoryKey, formatKey } from '../model/key.js';
 import { clientSubject, type Hold } from '../plan/plan.js';
 import type { ClientId } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
-import { tellHolds } from './holds.js';
+import { recordHolds } from './holds.js';
 
-/** Beyond this many of one provider the rest is counted in the log: a change of the API may spoil every record. */
-const MOST_TOLD = 100;
+/** The most holds of one provider; the log counts the rest. A change of the IdP's API may make every record unreadable. */
+const MOST_REPORTED = 100;
 
 /**
- * Tells once which clients of a provider cannot be read, and once that they can be again. `only`: what is known of the
- * others may be from before the first complete read.
+ * Records a hold for each client of a provider that cannot be read, and its end. `only`: reports this client alone, because
+ * the others may be unknown before the first complete read.
  */
-export async function tellUnreadable(
+export async function reportUnreadable(
   provider: string,
   cause: Cause,
   deps: ReconcilerDeps,
@@ -25,14 +25,17 @@ export async function tellUnreadable(
     metrics.gauge('scopemesh_directory_unreadable_clients', all.length + (hasUnnamed ? 1 : 0), { provider });
     const key = formatKey(directoryKey(provider));
     const record = await journal.read(key);
-    // Who was told of already stays told of: the limit must not make the holds change places.
+    // Reported clients stay reported: the limit must not exchange holds.
     const known = new Set([...record.holds.values()].map(({ subject }) => subject));
-    const isTold = ([clientId]: readonly [string, string]) =>
+    const isReported = ([clientId]: readonly [string, string]) =>
       known.has(clientSubject({ provider, clientId }));
-    const told = [...all.filter(isTold), ...all.filter((each) => !isTold(each))].slice(0, MOST_TOLD);
-    const holds = told.map(([clientId, why]) => holdOf({ provider, clientId }, why));
+    const reported = [...all.filter(isReported), ...all.filter((each) => !isReported(each))].slice(
+      0,
+      MOST_REPORTED,
+    );
+    const holds = reported.map(([clientId, why]) => holdOf({ provider, clientId }, why));
     const concerns = only === undefined ? undefined : (subject: string) => subject === clientSubject(only);
-    await tellHolds(
+    await recordHolds(
       key,
       record,
       hasUnnamed ? [...holds, unnamedHold(provider)] : holds,
@@ -40,8 +43,11 @@ export async function tellUnreadable(
       deps,
       concerns,
     );
-    if (all.length > MOST_TOLD)
-      logger.warn({ provider, unreadable: all.length, told: MOST_TOLD }, 'many clients cannot be read');
+    if (all.length > MOST_REPORTED)
+      logger.warn(
+        { provider, unreadable: all.length, reported: MOST_REPORTED },
+        'many clients cannot be read',
+      );
   });
 }
 

@@ -6,7 +6,7 @@ import { enforcesJwt, isOurJwtProvider } from '../plan/acl/jwt-requirement.js';
 import type { WorldState } from '../state/world-state.js';
 import type { ReconcilerDeps } from './deps.js';
 
-/** Whether anything in the mapping asks for a user's token. */
+/** Whether the mapping has a rule that needs a user's token. */
 export function needsUserTokens({ rules, limits }: Pick<Mapping, 'rules' | 'limits'>): boolean {
   return (
     rules.some(({ userRequired }) => userRequired) ||
@@ -15,9 +15,9 @@ export function needsUserTokens({ rules, limits }: Pick<Mapping, 'rules' | 'limi
 }
 
 /**
- * Reads what a user's token needs: Consul's version, its jwt-providers, and where each provider has its keys. What
- * cannot be read stays as it was known and is told. Where nothing asks for such a token the entries are looked for
- * once, for what an earlier mapping left. Throws only when aborted.
+ * Reads the facts that user tokens need: Consul's version, its jwt-providers, and the key address of each provider. A fact
+ * that cannot be read keeps its last value, and that is logged. If no rule needs such a token, the entries are read once,
+ * to find those of an earlier mapping. Throws only when aborted.
  */
 export async function readUserTokenFacts(
   deps: Pick<ReconcilerDeps, 'consul' | 'world' | 'jwksUris' | 'logger'>,
@@ -34,13 +34,14 @@ export async function readUserTokenFacts(
     } catch (error) {
       signal.throwIfAborted();
       const fields = { what, error: messageOf(error) };
-      if (isNeeded) logger.warn(fields, "what a user's token needs could not be read; what was known stands");
-      else logger.debug(fields, "what a user's token would need could not be read");
+      if (isNeeded)
+        logger.warn(fields, 'a fact that user tokens need could not be read; its last value is used');
+      else logger.debug(fields, 'a fact that user tokens would need could not be read');
     }
   };
   const readEntries = async () => {
     const { version } = await consul.inspect(signal);
-    // One that is too old itself need not be asked for others.
+    // A server that is too old makes the versions of the agents irrelevant.
     const isAsked = isNeeded && enforcesJwt(version);
     const agents = isAsked ? await consul.jwtProviders.agentVersions(signal) : undefined;
     userTokens.putVersion(
@@ -48,7 +49,7 @@ export async function readUserTokenFacts(
       agents?.filter((each) => !enforcesJwt(each)),
     );
     const { consulVersion } = userTokens.facts;
-    // Before 1.16 Consul knows no such entries, and answers a question for them with an error.
+    // Before 1.16 Consul has no such entries, and answers a read with an error.
     if (consulVersion !== undefined)
       if (enforcesJwt(consulVersion)) await readJwtProviders(deps, signal);
       else userTokens.putEntries([], world.beginRead());
@@ -59,11 +60,11 @@ export async function readUserTokenFacts(
       attempt(`the keys of ${provider}`, async () => userTokens.putJwksUri(provider, await read(signal))),
     ),
   ]);
-  // Nobody asks, and nothing could be read: there is nothing of ours that could be known.
+  // No rule needs them and nothing could be read: there are no entries of ours.
   if (!isNeeded && userTokens.facts.entries === undefined) userTokens.putEntries([], world.beginRead());
 }
 
-/** Whether something that a user's token needs was never read. */
+/** Whether a fact that user tokens need was never read. */
 export function lacksFacts({ mapping, userTokens }: Pick<WorldState, 'mapping' | 'userTokens'>): boolean {
   const { consulVersion, entries, jwksUris } = userTokens.facts;
   return (
@@ -73,7 +74,7 @@ export function lacksFacts({ mapping, userTokens }: Pick<WorldState, 'mapping' |
   );
 }
 
-/** Of those that were seen, the entries that carry our mark. */
+/** The known entries with our mark. */
 export function ourJwtProviders(
   world: Pick<WorldState, 'mapping' | 'userTokens'>,
 ): readonly ExistingJwtProvider[] {
@@ -81,7 +82,7 @@ export function ourJwtProviders(
   return [...(entries?.values() ?? [])].filter((entry) => isOurJwtProvider(world.mapping.owner, entry));
 }
 
-/** Whether this Consul has such entries and any of them matters: on an older one the question is an error. */
+/** Whether this Consul has such entries and any of them matters. An older Consul answers a read with an error. */
 export function hasJwtProviders(world: Pick<WorldState, 'mapping' | 'userTokens'>): boolean {
   const { consulVersion } = world.userTokens.facts;
   const isUsed = needsUserTokens(world.mapping) || ourJwtProviders(world).length > 0;

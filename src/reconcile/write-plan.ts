@@ -3,7 +3,7 @@ import type { Cause } from '../model/cause.js';
 import type { Change, PlannedClient } from '../plan/plan.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
-/** Writes the changes of a plan, and keeps the state, the mass guard's window and the memory of corrections up. */
+/** Writes the changes of a plan, and updates the state, the mass guard's window and the record of corrections. */
 export async function writePlan(
   write: Pick<
     EntryWrite,

@@ -58,8 +58,8 @@ export class RevocationWindow {
     this.#open.delete(subject);
   }
 
-  /** Whether an edge that an earlier process took was removed is not known yet: the fleet's plans count it. */
-  undecided(subject: string): void {
+  /** It is unknown whether an edge that an earlier process reserved was removed: the fleet's plans count it. */
+  reopenEdge(subject: string): void {
     this.#open.add(subject);
   }
 

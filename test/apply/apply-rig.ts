@@ -51,7 +51,7 @@ export function applyRig() {
         counted.push([name, ...Object.values(labels).toSorted()].join(' ')),
       time: (name, seconds) => timed.push(`${name} ${seconds}`),
     },
-    onSettled: () => log.push('told the relay'),
+    onSettled: () => log.push('woke the relay'),
   };
   let ids = 0;
   const stamp: Stamp = {

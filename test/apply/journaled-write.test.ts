@@ -33,7 +33,7 @@ describe('a journaled write', () => {
       'send',
       'known at 9',
       `settle ${KEY} web applied+api applied`,
-      'told the relay',
+      'woke the relay',
     ]);
     expect(rig.pending.size).toBe(0);
   });

@@ -19,7 +19,7 @@ describe('a settlement', () => {
   it('of many decisions is one step, and is counted decision by decision', async () => {
     const failed = toSettled(draft('api', rig), { outcome: 'failed', reason: 'Conflict' }, NOW);
     await settleAll(KEY, [applied('web'), failed], {}, rig.deps);
-    expect(rig.log).toEqual([`settle ${KEY} web applied+api failed`, 'told the relay']);
+    expect(rig.log).toEqual([`settle ${KEY} web applied+api failed`, 'woke the relay']);
     expect(rig.counted).toEqual([
       'scopemesh_decisions_total ScopeGranted applied',
       'scopemesh_decisions_total Conflict failed',

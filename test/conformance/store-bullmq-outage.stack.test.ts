@@ -286,7 +286,7 @@ describe('the check of Redis', () => {
     const args = ['--rename-command', 'CONFIG', ''];
     const safe = await start({ args });
     await open(safe.url).queue.check();
-    expect(said('redis does not tell all of its settings, check that it keeps every write')).toBe(1);
+    expect(said('Redis does not report all of its settings; check that it keeps every write')).toBe(1);
     await safe.stop();
     const unsafe = await start({ args, appendOnly: false, maxMemoryPolicy: 'allkeys-lru' });
     await expect(open(unsafe.url).queue.check()).rejects.toEqual(UNSAFE('maxmemory-policy is allkeys-lru'));

@@ -10,7 +10,7 @@ import { clientKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
 import { EmbeddedInbox } from '../../src/queue/embedded/inbox.js';
-import { EmbeddedFacts } from '../../src/queue/embedded/key-value-store.js';
+import { EmbeddedKeyValueStore } from '../../src/queue/embedded/key-value-store.js';
 import { EmbeddedQueue } from '../../src/queue/embedded/queue.js';
 import { EmbeddedRechecks } from '../../src/queue/embedded/rechecks.js';
 import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
@@ -32,7 +32,7 @@ function open(directory: string, sync: () => Promise<void> = async () => {}) {
   opened.push(file);
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
   const queue = new EmbeddedQueue(file, deps);
-  const keyValues = new EmbeddedFacts(file, systemClock);
+  const keyValues = new EmbeddedKeyValueStore(file, systemClock);
   const rechecks = new EmbeddedRechecks(file);
   const inbox = new EmbeddedInbox(file, queue, rechecks, keyValues);
   const activity = new ChannelActivity(keyValues, systemClock);

@@ -4,7 +4,7 @@ import { SyncError } from '../../src/errors.js';
 import { clientKey } from '../../src/model/key.js';
 import type { Rig } from '../support/daemon.js';
 import { Death } from '../support/death.js';
-import { BOTH, EDGE, isClosed, isOpen, ordersRig } from '../support/orders-rig.js';
+import { BOTH, EDGE, isClosed, isOpen, ordersRig, READ } from '../support/orders-rig.js';
 import { startWorker, type Worker, withIntentions } from '../support/reconcile-rig.js';
 import { until } from '../support/until.js';
 
@@ -125,6 +125,27 @@ describe('a write of an edge whose answer is lost', () => {
     await until('the settlement', async () => (await edges()).length > 0);
     expect(await edges()).toEqual(['grant failed Interrupted']);
     expect(late.writes).toBe(1);
+  });
+
+  it('counts once for the mass guard, if it is a removal by inference', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, READ);
+    await worker.idle();
+    await worker.stop();
+    rig.idp.clients.delete('web-app');
+    let deletions = 0;
+    worker = await startWorker(rig, (consul) =>
+      withIntentions(consul, ({ delete: remove }) => ({
+        delete: (...args) => {
+          if (++deletions > 1) return remove(...args);
+          throw new SyncError('ERR_TIMEOUT', 'no whole answer within 10000 ms', { retriable: true });
+        },
+      })),
+    );
+    await isClosed(rig);
+    await worker.idle();
+    expect((await edges()).slice(1)).toEqual(['revoke failed Interrupted', 'revoke applied ClientDeleted']);
+    expect(worker.deps.window.used(rig.clock.now())).toBe(1);
   });
 
   it('is one of two that a kill left open, of which one alone is applied', async () => {

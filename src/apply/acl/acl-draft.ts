@@ -23,14 +23,14 @@ export function aclDraft(change: AclChange, cause: Cause, stamp: Stamp): DraftDe
     before: change.step.do === 'end-tokens' ? tokensMeant(change.step) : (change.before ?? null),
     after: change.after ?? null,
     mappingRevision: stamp.mappingRevision,
-    // ACL objects have no compare-and-set; what a crash left is judged by their content.
+    // ACL objects have no compare-and-set: recovery compares their content.
     expectedIndex: 0,
     // A late request to end tokens does no harm.
     ...(change.step.do === 'end-tokens' ? {} : { recordedAt: stamp.time }),
   };
 }
 
-/** Which tokens a step is about, in the draft's `before`, so that whoever finds it can end them. */
+/** The tokens of a step, in the draft's `before`, so that recovery can end them. */
 export interface TokensMeant {
   readonly authMethod?: string;
   readonly role?: string;

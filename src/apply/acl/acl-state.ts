@@ -12,31 +12,31 @@ import { KeyFetches } from './key-fetches.js';
 const FACT = 'acl/written';
 const AGENT_CACHE_MS = 60_000;
 
-/** What this process knows of Consul's ACL objects, and whether it has to look at them at all. */
+/** What this process knows about Consul's ACL objects, and whether it must read them at all. */
 export class AclState {
   readonly cache: AclCache;
   readonly owners: AclOwners;
   readonly keyFetches = new KeyFetches();
   /**
-   * Keys whose job has planned and not ended: what stands is about to change by a plan from before, so that whoever
-   * compares now cannot tell from what stands that nothing is to do.
+   * Keys whose job has planned and not ended. Their objects are about to change by an earlier plan, so a comparison with
+   * the present objects cannot find that there is nothing to do.
    */
   readonly #underWay = new Set<string>();
   /** Keys with a write whose answer was lost, and until when its request may still reach Consul. */
   readonly #onTheirWay = new Map<string, number>();
-  /** Providers whose last complete read could not be compared with what stands. */
+  /** Providers whose last complete read could not be compared with the existing objects. */
   readonly uncompared = new Set<string>();
-  /** By `clientText`: clients that gain something and whose ACL objects come first; their intentions wait meanwhile. */
+  /** By `clientText`: clients that gain access and whose intentions wait for their ACL objects. */
   readonly opening = new Set<string>();
-  /** Policies are shared: one job after the other makes or deletes each. By name, in lower case. */
-  readonly policyTurns = new KeyedMutex();
-  /** Of all groups that the mapping named when they were last read, by provider. */
+  /** By name, in lower case: clients share policies, so only one job at a time creates or deletes one. */
+  readonly policyMutex = new KeyedMutex();
+  /** By provider: the members of all groups that the mapping named at the last read. */
   readonly members = new Map<string, Members>();
-  /** Names under which people's objects stand, by provider, as of a version of the cache. */
+  /** By provider: the names of people's objects, at a version of the cache. */
   readonly peoplesNames = new Map<string, { readonly version: number; readonly names: readonly string[] }>();
-  /** Providers whose people have something, as of a version of the cache. */
+  /** Providers with objects of people, at a version of the cache. */
   peoplesProviders: { readonly version: number; readonly providers: ReadonlySet<string> } | undefined;
-  /** What the mass guard counts of each provider's people, as of what it follows from. */
+  /** What the mass guard counts for each provider's people, and the inputs of the count. */
   readonly peoplesCounts = new Map<
     string,
     { readonly follows: readonly unknown[]; readonly owned: number; readonly inferred: readonly string[] }
@@ -44,8 +44,8 @@ export class AclState {
   #parse = createRulesParser();
   #compile = createPatternCompiler();
   #mapping: Mapping | undefined;
-  /** Objects of ours may stand, for this instance wrote some. */
-  #mayStand = false;
+  /** This instance wrote objects that may still exist. */
+  #mayHaveObjects = false;
   #agentCache: { readonly at: number; readonly seconds: AclCacheSeconds | undefined } | undefined;
 
   constructor(onFirstRoles?: ConstructorParameters<typeof AclCache>[0]) {
@@ -83,26 +83,26 @@ export class AclState {
     return isKnown;
   }
 
-  get mayStand(): boolean {
-    return this.#mayStand;
+  get mayHaveObjects(): boolean {
+    return this.#mayHaveObjects;
   }
 
   async restore(keyValues: Pick<KeyValueStore, 'get'>): Promise<void> {
-    this.#mayStand = (await keyValues.get(FACT)) === 'yes';
+    this.#mayHaveObjects = (await keyValues.get(FACT)) === 'yes';
   }
 
-  /** Before the first write, so that whatever is written is found and cleaned up later. */
+  /** Call it before the first write, so that every written object is cleaned up later. */
   async noteWrite(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
-    if (this.#mayStand) return;
+    if (this.#mayHaveObjects) return;
     await keyValues.set(FACT, 'yes');
-    this.#mayStand = true;
+    this.#mayHaveObjects = true;
   }
 
-  /** After a complete read that found nothing of ours. */
-  async noteNothingLeft(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
-    if (!this.#mayStand) return;
+  /** Call it after a complete read that found no object of ours. */
+  async noteNoObjects(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
+    if (!this.#mayHaveObjects) return;
     await keyValues.set(FACT, '');
-    this.#mayStand = false;
+    this.#mayHaveObjects = false;
   }
 
   /** Compiled once for each mapping. */
@@ -115,7 +115,7 @@ export class AclState {
     return { parse: this.#parse, compile: this.#compile };
   }
 
-  /** How long agents keep what they know, asked for at most once a minute; undefined where it cannot be read. */
+  /** How long agents cache tokens, read at most once a minute; undefined if it cannot be read. */
   async agentCache(inspect: () => Promise<ConsulFacts>, now: number): Promise<AclCacheSeconds | undefined> {
     if (this.#agentCache === undefined || now - this.#agentCache.at > AGENT_CACHE_MS) {
       const { aclCache } = await inspect().catch(() => ({ aclCache: undefined }));
@@ -125,17 +125,17 @@ export class AclState {
   }
 }
 
-/** Whether the mapping gives anybody a token of Consul's. */
+/** Whether the mapping gives a client or a person a Consul token. */
 export function isAclWanted(mapping: Pick<Mapping, 'rules' | 'acl'>): boolean {
   return (
     mapping.acl.login || mapping.acl.groups.length > 0 || mapping.rules.some((rule) => rule.acl !== undefined)
   );
 }
 
-/** Whether ACL objects are to be read: some are wanted, or some that were written may still stand. */
+/** Whether ACL objects must be read: the mapping wants some, or some that were written may still exist. */
 export function isAclActive(deps: {
   readonly acl: AclState;
   readonly world: { readonly mapping: Mapping };
 }): boolean {
-  return isAclWanted(deps.world.mapping) || deps.acl.mayStand;
+  return isAclWanted(deps.world.mapping) || deps.acl.mayHaveObjects;
 }

@@ -18,22 +18,21 @@ import { isKnownPolicy, readPolicy } from './shared-policies.js';
 export interface AclApplication {
   /** `formatKey` text, or another key of the journal. */
   readonly key: string;
-  /** In their order. */
+  /** Made in this order. */
   readonly changes: readonly AclChange[];
   readonly cause: Cause;
-  /** What is remembered of the key now. */
+  /** What the key applied last. */
   readonly lastApplied: ReadonlyMap<string, string>;
-  /** Remembered of the key with each change that is made, besides the objects themselves. */
+  /** Recorded with each change, besides the objects themselves. */
   readonly remember?: ReadonlyMap<string, string>;
-  /** Told in the turn in which the last of what narrows is made, or none of it could be. */
+  /** Called in the turn in which the last narrowing change is made, or has failed. */
   readonly narrowed?: (isMade: boolean) => void;
 }
 
 /**
- * Makes the changes in their order, each recorded before and settled after it; writes that take nothing away share both.
- * One that fails stops everything that widens and nothing that narrows; then the first failure is thrown. What exists is
- * known only after it was read: an error that leaves open whether a write happened leaves its draft pending, for the
- * next run of the key to judge.
+ * Makes the changes in their order. Each is recorded before and settled after it; consecutive writes that do not narrow
+ * share both steps. A failure stops all later widening changes, but no narrowing one. Then the first failure is thrown.
+ * An error that leaves open whether a write was made leaves its draft pending: the next run of the key judges it.
  *
  * An auth method that cannot be narrowed, because Consul does not get the identity provider's keys, is deleted.
  */
@@ -76,7 +75,7 @@ export async function applyAcl(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Consecutive writes that take nothing away. */
+/** Consecutive writes that do not narrow. */
 function writesFrom(at: number, changes: readonly AclChange[]): readonly AclChange[] {
   const end = changes.findIndex(
     ({ step, narrows }, index) => index >= at && (narrows || step.do !== 'write'),
@@ -87,8 +86,8 @@ function writesFrom(at: number, changes: readonly AclChange[]): readonly AclChan
 type EndTokens = Extract<AclChange['step'], { do: 'end-tokens' }>;
 
 /**
- * The later step about tokens that no plan may ask for any more once this change is made: those that live longer than a
- * shortened lifetime, and those of a rule that goes, whose role may be wanted by the time of the next plan.
+ * The later step about tokens that no plan asks for once this change is made: those that live longer than a shortened
+ * lifetime, and those of a deleted rule, whose role the next plan may want again.
  */
 function tokensLeftBy({ step, narrows }: AclChange, later: readonly AclChange[]): AclChange | undefined {
   if (!narrows) return undefined;
@@ -103,7 +102,7 @@ function tokensLeftBy({ step, narrows }: AclChange, later: readonly AclChange[])
   });
 }
 
-/** Recorded before the change that leaves them: whoever finds the draft ends them. */
+/** Records these tokens before the change that leaves them, so that recovery ends them. */
 async function recordLeftTokens(
   left: AclChange,
   application: AclApplication,
@@ -111,7 +110,7 @@ async function recordLeftTokens(
   signal: AbortSignal,
 ): Promise<DraftDecision | undefined> {
   if (left.step.do !== 'end-tokens') return undefined;
-  // That they cannot be listed now must not keep the change from being made, nor them from being recorded.
+  // If they cannot be listed now, they are recorded and the change is made all the same.
   const tokens = await deps.consul.acl.tokens(left.step.by, signal).catch(() => undefined);
   const isNone =
     tokens !== undefined && tokensToEnd(tokens, deps.world.mapping.owner, left.step).length === 0;
@@ -135,7 +134,7 @@ async function carryOut(
       try {
         return await writeAll([change], application, deps, signal);
       } catch (error) {
-        // Whatever keeps a method from being narrowed, it can be deleted.
+        // A method that cannot be narrowed, for whatever reason, can be deleted.
         if (fetchesKeys(step.object) && change.narrows && step.id !== undefined && !signal.aborted)
           await remove(asDeletion(change, step.id, step.object), step.id, application, deps, signal);
         throw error;
@@ -176,7 +175,7 @@ function writeAll(
   return journaledSequence(application.key, writes, deps);
 }
 
-/** Sends a write in the turn of its policy, or where there is room for one that fetches keys. */
+/** Sends a write under the mutex of its policy, or when there is room for one more that fetches keys. */
 async function write<T>(
   { id, object }: { readonly id?: string | undefined; readonly object: AclObject },
   sendNow: () => Promise<T>,
@@ -185,8 +184,8 @@ async function write<T>(
 ): Promise<T | undefined> {
   if (fetchesKeys(object)) return acl.keyFetches.run(sendNow, clock, signal);
   if (object.kind !== 'acl-policy' || id !== undefined) return sendNow();
-  // Another client's job may have made it since the plan was made.
-  return acl.policyTurns.run(object.object.name.toLowerCase(), async () =>
+  // Another client's job may have created it since the plan.
+  return acl.policyMutex.run(object.object.name.toLowerCase(), async () =>
     isKnownPolicy(object.object, { acl, world }) ? undefined : sendNow(),
   );
 }
@@ -200,7 +199,7 @@ async function send(
 ) {
   let stored: Stored<AclObject['object']>;
   try {
-    // The names were read for this job: what is not there is to be created, and an overwrite shows in the answer.
+    // The names were read for this job: a missing object is created, and the answer shows an overwrite.
     stored = await deps.consul.acl.write(id, object, signal, { isAbsent: id === undefined });
   } catch (error) {
     if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
@@ -213,7 +212,7 @@ async function send(
   return { kind: 'written', modifyIndex: stored.modifyIndex, ...detail } as const;
 }
 
-/** A role takes what it loses from live tokens at once; counted after the write, for which nothing waits. */
+/** Live tokens lose at once what their role loses. They are counted after the write, so that it does not wait. */
 async function lossDetail(
   object: AclObject,
   deps: AclDeps,
@@ -224,7 +223,7 @@ async function lossDetail(
   return count === 0 ? {} : { detail: await losingTokensText(count, deps, signal) };
 }
 
-/** A policy's name says what it is: one of two equal ones that are made at once is refused, and as good as made. */
+/** A policy's name is derived from its content: of two equal ones that are created at once, Consul refuses one. */
 async function isMadeByAnother(
   id: string | undefined,
   object: AclObject,
@@ -260,10 +259,10 @@ async function remove(
   const draft = aclDraft(change, application.cause, stampOf(deps));
   const end = () =>
     journaledSequence(application.key, [{ draft, run, lastApplied: forgotten(change, application) }], deps);
-  return step.kind === 'acl-policy' ? deps.acl.policyTurns.run(name.toLowerCase(), end) : end();
+  return step.kind === 'acl-policy' ? deps.acl.policyMutex.run(name.toLowerCase(), end) : end();
 }
 
-/** A deleted object is remembered no more, nor are the rules of a deleted method. */
+/** Forgets a deleted object, and the rules of a deleted method. */
 function forgotten(change: AclChange, application: AclApplication): ReadonlyMap<string, string | null> {
   const { remembered } = change;
   const update = new Map<string, string | null>(application.remember);
@@ -276,7 +275,7 @@ function forgotten(change: AclChange, application: AclApplication): ReadonlyMap<
   return update;
 }
 
-/** The lifetime could not be shortened: with the method its tokens end too. */
+/** The lifetime could not be shortened. The deletion of the method ends its tokens too. */
 function asDeletion(change: AclChange, id: string, object: AclObject): AclChange {
   const { after: _, ...rest } = change;
   const name = nameOf(object).join('/');
@@ -296,7 +295,7 @@ async function endLiveTokens(
   const ended = await endTokens({ ...step, reason: change.reason }, deps, signal, async () => {
     draft ??= await recordTokens(change, application, deps);
   });
-  // Nothing to end is no decision.
+  // Without tokens there is no decision.
   if (draft === undefined) return;
   const detail = await endedTokensText(ended, deps, signal);
   await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);

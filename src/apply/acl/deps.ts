@@ -5,7 +5,7 @@ import type { KeyValueStore } from '../../queue/key-value-store.js';
 import type { ApplyDeps, StampDeps } from '../deps.js';
 import type { AclState } from './acl-state.js';
 
-/** What writing ACL objects works with. */
+/** The dependencies of writes of ACL objects. */
 export interface AclDeps extends ApplyDeps, StampDeps {
   readonly clock: ApplyDeps['clock'];
   readonly journal: Pick<Journal, 'read' | 'record' | 'settle'>;
@@ -13,6 +13,6 @@ export interface AclDeps extends ApplyDeps, StampDeps {
   readonly keyValues: KeyValueStore;
   readonly world: { readonly mapping: Mapping; beginRead(): number };
   readonly acl: AclState;
-  /** Notes that something was put back that somebody else had changed. */
+  /** Notes the correction of an object that another writer changed. */
   readonly contention: { corrected(subject: string, now: number): void };
 }

@@ -7,7 +7,7 @@ import type { AclDeps } from './deps.js';
 
 export interface TokensToEnd {
   readonly by: Exclude<TokenFilter, 'all'>;
-  /** Of the decision that tells it. */
+  /** The reason of the decision. */
   readonly reason: Reason;
   /** Only those that were given a longer life. */
   readonly longerThanSeconds?: number;
@@ -15,14 +15,14 @@ export interface TokensToEnd {
   readonly issuedBefore?: number;
 }
 
-/** A list can miss a token that is issued at the same moment; after so many that found some, the next job goes on. */
+/** A list can miss a token that is issued at the same moment. After so many lists with tokens the next job goes on. */
 const MOST_LISTS = 5;
-/** A count is worth no more: what follows it may narrow. */
+/** A count must not delay the change after it, which may narrow. */
 const COUNT_MS = 1_000;
 
 /**
- * Ends live tokens that a filter finds, and lists them again until there is none; resolves with how many it ended.
- * `found` is called once, before the first ends.
+ * Ends the live tokens that a filter finds, and lists them again until none is left. Resolves with the number of ended
+ * tokens. Calls `found` once, before it ends the first one.
  */
 export async function endTokens(
   { by, reason, ...asked }: TokensToEnd,
@@ -43,12 +43,12 @@ export async function endTokens(
   return ended;
 }
 
-/** Every way by which tokens end is counted, by the reason of its decision. */
+/** Counts ended tokens by the reason of the decision. */
 export function noteEnded(ended: number, reason: Reason, { metrics }: Pick<AclDeps, 'metrics'>): void {
   if (ended > 0) metrics.count('scopemesh_acl_tokens_ended_total', { reason }, ended);
 }
 
-/** How many live tokens a filter finds, to be told with what they lose; undefined where that cannot be read. */
+/** How many live tokens a filter finds, for the decision; undefined if they cannot be read. */
 export async function countTokens(
   by: Exclude<TokenFilter, 'all'>,
   deps: Pick<AclDeps, 'consul' | 'logger'>,
@@ -58,12 +58,12 @@ export async function countTokens(
     return (await deps.consul.acl.tokens(by, abortAfter(signal, COUNT_MS))).length;
   } catch (error) {
     signal.throwIfAborted();
-    deps.logger.warn({ ...by, error: messageOf(error) }, 'tokens that lose something not counted');
+    deps.logger.warn({ ...by, error: messageOf(error) }, 'the tokens that lose access could not be counted');
     return undefined;
   }
 }
 
-/** What a decision says of ended tokens: their number, and what outlives it. */
+/** The detail of a decision about ended tokens: their number, and the caches that outlive it. */
 export async function endedTokensText(
   ended: number | undefined,
   deps: Pick<AclDeps, 'consul' | 'acl' | 'clock'>,
@@ -73,7 +73,7 @@ export async function endedTokensText(
   return `ended ${count}; ${await outlivesText(deps, signal)}`;
 }
 
-/** What a decision says of live tokens whose role lost something: they go on with what is left of it. */
+/** The detail of a decision about live tokens whose role lost access: they keep the rest of the role. */
 export async function losingTokensText(
   count: number | undefined,
   deps: Pick<AclDeps, 'consul' | 'acl' | 'clock'>,

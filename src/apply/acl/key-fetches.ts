@@ -2,23 +2,23 @@ import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { AclObject } from '../../model/acl.js';
 
-/** While they hang: half of the places of revocations, so that those find one beside writes that wait for an IdP. */
+/** Half of the places of revocations, so that these find a place beside writes that wait for an IdP. */
 const LEAST = 4;
 /** A write that takes longer hangs. */
 const SLOW_MS = 500;
 const LONGEST_SILENCE_MS = 500;
 const LONGEST_WAIT_MS = 2_000;
 
-/** Whether Consul asks the identity provider for its keys when it takes this write. */
+/** Whether Consul fetches the identity provider's keys for this write. */
 export function fetchesKeys(object: AclObject): boolean {
   return object.kind === 'acl-auth-method' || object.kind === 'acl-binding-rule';
 }
 
 /**
- * Writes for which Consul fetches an identity provider's keys: where that hangs, each takes seconds, and only a few may
- * hang at once. Each that is answered soon makes room for one more; one that is not takes the limit back to the least.
- * A write that finds no place while none is answered for half a second, or within two seconds, is ERR_TIMEOUT and has
- * not been made.
+ * Limits the writes for which Consul fetches an identity provider's keys. If the provider hangs, each of them takes
+ * seconds, so only a few may hang at once. A quick answer raises the limit by one; a slow one resets it to the least. A
+ * write that finds no place fails with ERR_TIMEOUT after half a second without any answer, or after two seconds. It was
+ * not made then.
  */
 export class KeyFetches {
   #most = LEAST;
@@ -38,7 +38,7 @@ export class KeyFetches {
     } finally {
       this.#running.delete(write);
       if (clock.now() - write.at > SLOW_MS) this.#most = LEAST;
-      // Room that is not asked for would let more hang before the first is seen to.
+      // The limit grows only while it is used: otherwise more writes would hang before the first is noticed.
       else if (this.#running.size >= this.#most / 2) this.#most++;
       let free = this.#most - this.#running.size;
       for (const wake of this.#waiting) if (free-- > 0) wake();

@@ -9,16 +9,16 @@ import { isAclActive } from './acl-state.js';
 import type { AclDeps } from './deps.js';
 import { endedTokensText, noteEnded } from './end-tokens.js';
 
-/** What Consul takes beside its other work without noticing. */
+/** A rate that does not disturb Consul's other work. */
 const PER_SECOND = 200;
-/** Between two of these others are let by. */
+/** More urgent work goes first between two batches. */
 const BATCH = 50;
 
 /**
- * Ends live tokens of ours that no login would give any more, at a bounded rate, and tells their number in one
- * decision. Complete reads only, the tokens before the objects: a login between the two looks like nothing. `letBy` is
- * called before they are read and before each further batch, and resolves when there is nothing more urgent. Resolves
- * with how many ended.
+ * Ends the live tokens of ours that no login would issue now, at a bounded rate, with one decision for all. It reads
+ * completely, and the tokens before the objects, so that the token of a login in between is not an orphan. `letBy`
+ * resolves when there is no more urgent work; it is called before the read and before each further batch. Resolves with
+ * the number of ended tokens.
  */
 export async function reap(
   deps: AclDeps,
@@ -30,7 +30,7 @@ export async function reap(
   if (!isAclActive(deps) || mode !== 'enforce') return 0;
   const key = `reaper/${owner}`;
   await settleInterrupted(key, deps);
-  // A rule that is about to be made again would make orphans of all that came by it.
+  // The tokens of a rule that is about to be created again would look like orphans.
   await letBy(signal);
   const tokens = await consul.acl.tokens('all', signal);
   const snapshot = await consul.acl.read((name) => hasOurName(owner, name), signal);
@@ -47,7 +47,7 @@ export async function reap(
       try {
         ended += await consul.acl.deleteTokens(ids.slice(at, at + BATCH), signal, PER_SECOND);
       } catch (error) {
-        // One that Consul refuses keeps none of the others.
+        // A refused token does not keep the others alive.
         if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_REJECTED') throw error;
         refused = error;
       }
@@ -69,7 +69,7 @@ async function settleReaped(key: string, draft: DraftDecision, ended: number, de
   await settle(key, draft, { outcome, detail }, undefined, deps);
 }
 
-/** A process that died amid its batches: what it left is found again, how much it ended is not known. */
+/** Settles what a process left that died between its batches: how many tokens it ended is unknown. */
 async function settleInterrupted(key: string, deps: AclDeps): Promise<void> {
   const { pending } = await deps.journal.read(key);
   if (pending.length === 0) return;

@@ -8,23 +8,25 @@ import { isAclSubject, parseTokensMeant } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
 
-/** Drafts of ACL writes that a crash or a lost answer left open. */
+/** The drafts of ACL writes that a crash or a lost answer left open. */
 export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDecision[] {
   return record.pending.filter(({ subject }) => isAclSubject(subject));
 }
 
 /**
- * Settles what a crash left by what Consul holds now. ACL objects have no index to compare, so content decides:
+ * Settles writes that a crash or a lost answer left open, by what Consul has now. ACL objects have no index to compare,
+ * so the content decides:
  *
  * | the object now | outcome |
  * |---|---|
  * | as the draft wanted it | `applied` |
- * | as it was before | `failed` (`Interrupted`): the write never arrived, or has yet to |
- * | anything else | `unknown`, and it is said |
+ * | as it was before | `failed` (`Interrupted`): the request did not arrive, or is still on its way |
+ * | anything else | `unknown` |
  *
- * Tokens that were to end are ended now. In a mode that ends none, those that live too long are left to the reaper, and
- * the others to the next run in a mode that does: no plan would ask for them. Returns what is remembered of the key
- * afterwards.
+ * A request that may still arrive can undo later writes, so the key is read again once its time is over
+ * (`AclState.noteOnItsWay`). Tokens that a draft should end are ended now. In a mode that ends none, the reaper ends those
+ * that live too long, and the next run in mode `enforce` the others, because no plan asks for them. Returns what the key
+ * has applied last.
  */
 export async function recoverPendingAcl(
   key: string,
@@ -39,11 +41,11 @@ export async function recoverPendingAcl(
   for (const { subject, id } of left)
     deps.logger.warn(
       { subject, decision: id, mode },
-      'tokens that a crash left to be ended go on until the mode is enforce',
+      'tokens that an interrupted run should have ended stay valid until the mode is enforce',
     );
   const pending = pendingAcl(record).filter((draft) => !isLeft(draft));
   if (pending.length === 0) return record.lastApplied;
-  const standing = bySubject(actual);
+  const existing = bySubject(actual);
   const remembered = new Map(record.lastApplied);
   const update = new Map<string, string | null>();
   const decisions: SettledDecision[] = [];
@@ -51,13 +53,13 @@ export async function recoverPendingAcl(
     const decision =
       draft.resource.kind === 'acl-token'
         ? await finishTokens(draft, deps, signal)
-        : await judge(draft, standing.get(draft.subject) ?? [], deps, signal);
+        : await judge(draft, existing.get(draft.subject) ?? [], deps, signal);
     decisions.push(decision);
     const nowMs = deps.clock.now();
     const lateMs = decision.outcome === 'applied' ? 0 : onItsWayMs(draft, nowMs);
     if (lateMs > 0) deps.acl.noteOnItsWay(key, nowMs + lateMs);
     if (decision.outcome === 'applied' && draft.resource.kind !== 'acl-token') {
-      const [object] = standing.get(draft.subject) ?? [];
+      const [object] = existing.get(draft.subject) ?? [];
       update.set(draft.subject, object === undefined ? null : digestObject(object));
       if (object === undefined) remembered.delete(draft.subject);
       else remembered.set(draft.subject, digestObject(object));
@@ -77,17 +79,17 @@ async function judge(
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<SettledDecision> {
-  const isMade = stands(draft.after, now);
+  const isMade = isAsExpected(draft.after, now);
   const detail = isMade ? await tokensDetail(draft, deps, signal) : {};
   const nowMs = deps.clock.now();
   if (isMade) return toSettled(draft, { outcome: 'applied', ...detail }, nowMs);
-  if (stands(draft.before, now)) return toSettled(draft, INTERRUPTED, nowMs);
+  if (isAsExpected(draft.before, now)) return toSettled(draft, INTERRUPTED, nowMs);
   const unknown =
     'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known';
   return toSettled(draft, { outcome: 'unknown', reason: 'Interrupted', detail: unknown }, nowMs);
 }
 
-/** What a write took from live tokens; how many a deleted method had is not known any more. */
+/** What a write took from live tokens. The number of tokens of a deleted method is no longer known. */
 async function tokensDetail(
   { action, resource, after }: DraftDecision,
   deps: AclDeps,
@@ -101,13 +103,13 @@ async function tokensDetail(
   return count === 0 ? {} : { detail: await losingTokensText(count, deps, signal) };
 }
 
-function stands(wanted: unknown, now: readonly AclObject[]): boolean {
+function isAsExpected(wanted: unknown, now: readonly AclObject[]): boolean {
   if (wanted === null || wanted === undefined) return now.length === 0;
   const text = canonicalJson(wanted);
   return now.some((object) => digestObject(object) === text);
 }
 
-/** Whether a draft is about tokens that neither a plan nor the reaper would find once the object is as it should be. */
+/** Whether neither a plan nor the reaper would find the draft's tokens once the object is as desired. */
 function isOfNoPlan({ resource, before }: DraftDecision): boolean {
   const meant = resource.kind === 'acl-token' ? parseTokensMeant(before) : undefined;
   return meant !== undefined && meant.longerThanSeconds === undefined;

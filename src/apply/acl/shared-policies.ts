@@ -4,7 +4,7 @@ import type { AclDeps } from './deps.js';
 
 type Deps = Pick<AclDeps, 'consul' | 'world' | 'acl'>;
 
-/** Whether a policy exists as wanted, from what was last read or written. Clients share it, and any job may make it. */
+/** Whether a policy exists as wanted, by the last read or write. Clients share policies, and any job may create one. */
 export function isKnownPolicy(policy: AclPolicy, { acl, world }: Pick<Deps, 'world' | 'acl'>): boolean {
   return isAsWanted(policy, acl.cache.snapshot([], [policy.name]), world.mapping.owner);
 }

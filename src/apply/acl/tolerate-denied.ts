@@ -3,8 +3,8 @@ import { isAclWanted } from './acl-state.js';
 import type { AclDeps } from './deps.js';
 
 /**
- * Runs work with ACL objects. Where nothing of Consul's ACL is wanted any more, that the ACL token may not do it is told
- * and no failure: what was written with another token cannot be cleaned up without. Undefined then.
+ * Runs work with ACL objects. If the mapping no longer wants ACL objects, a permission error is logged, not thrown:
+ * objects that another token wrote cannot be cleaned up with this one. Resolves with undefined then.
  */
 export async function tolerateDenied<T>(
   work: () => Promise<T>,

@@ -1,7 +1,7 @@
 import { formatKey } from '../../model/key.js';
 import { type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
 import { APPEND_ONE } from './key-scripts.js';
-import type { BullmqFacts } from './key-value-store.js';
+import type { BullmqKeyValueStore } from './key-value-store.js';
 import type { BullmqQueue } from './queue.js';
 import { PUT_ONE } from './rechecks.js';
 import type { RedisLink } from './redis-link.js';
@@ -31,9 +31,9 @@ return accepted`);
 export class BullmqInbox implements Inbox {
   readonly #link: RedisLink;
   readonly #queue: BullmqQueue;
-  readonly #facts: BullmqFacts;
+  readonly #facts: BullmqKeyValueStore;
 
-  constructor(link: RedisLink, queue: BullmqQueue, facts: BullmqFacts) {
+  constructor(link: RedisLink, queue: BullmqQueue, facts: BullmqKeyValueStore) {
     this.#link = link;
     this.#queue = queue;
     this.#facts = facts;

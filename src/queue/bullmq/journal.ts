@@ -5,9 +5,9 @@ import * as scripts from './journal-scripts.js';
 import type { RedisLink } from './redis-link.js';
 import { toLists, toPairs, toTexts } from './script.js';
 
-// How many settled ids are remembered: far more than can be under way when a step is repeated.
+// How many settled IDs are kept: far more than a repeated step can name.
 const SETTLED_KEPT = 100_000;
-// Of so many subjects at least, the last revision is remembered exactly.
+// So many subjects, at least, whose last revision is known exactly.
 const SUBJECTS_KEPT = 100_000;
 
 const SCANNED_AT_ONCE = 2000;
@@ -75,7 +75,7 @@ export class BullmqJournal implements Journal {
           lastApplied: new Map(toPairs(written)),
           holds: new Map(toPairs(holds).map(([subject, json]) => [subject, parseHold(json)])),
         };
-        // Another process may have emptied it since it was found.
+        // Another process may have emptied the record meanwhile.
         if (record.pending.length + record.lastApplied.size + record.holds.size > 0) all.set(key, record);
       }
     }
@@ -153,7 +153,7 @@ function inOrder(values: readonly string[]): string[] {
     .map(({ json }) => json);
 }
 
-/** For a pattern that matches the text alone. */
+/** Escapes the text for a pattern that matches only it. */
 function quote(text: string): string {
   return text.replace(/[\\*?[\]^-]/g, '\\$&');
 }

@@ -6,7 +6,7 @@ import * as scripts from './key-scripts.js';
 import type { RedisLink } from './redis-link.js';
 import { toTexts } from './script.js';
 
-/** How the BullMQ job of a key should stand. */
+/** How the BullMQ job of a key should be. */
 export interface KeyPlan {
   readonly key: string;
   readonly urgent: boolean;
@@ -23,7 +23,7 @@ export interface Appended {
 // One script call stops Redis for its length; some hundred pushes take about a millisecond.
 const BATCH = 500;
 
-/** The triggers and what follows from them, in plain Redis structures; each method is one atomic step. */
+/** The triggers and the state of their keys, in plain Redis structures. Each method is one atomic step. */
 export class KeyStore {
   readonly #link: RedisLink;
   readonly #intake: RedisLink;
@@ -54,7 +54,7 @@ export class KeyStore {
     return this.#link.call((redis) => redis.smembers(`${this.#link.prefix}:fresh`));
   }
 
-  /** Begins a run; undefined if there is nothing to run for. */
+  /** Begins a run; undefined if the key has no triggers. */
   async take(
     key: string,
     runToken: string,
@@ -64,7 +64,7 @@ export class KeyStore {
     return { attempts: Number(attempts), triggers: bodies.map(parseTrigger) };
   }
 
-  /** Ends a run; false if it lost the key meanwhile to another, which then settles it. */
+  /** Ends a run; false if another run took over the key and settles it. */
   async settle(
     key: string,
     runToken: string,

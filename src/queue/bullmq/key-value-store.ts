@@ -2,7 +2,7 @@ import type { KeyValueStore } from '../key-value-store.js';
 import type { RedisLink } from './redis-link.js';
 
 /** Remembered ids expire by Redis' own clock. */
-export class BullmqFacts implements KeyValueStore {
+export class BullmqKeyValueStore implements KeyValueStore {
   readonly #link: RedisLink;
 
   constructor(link: RedisLink) {

@@ -85,7 +85,7 @@ export class BullmqQueue implements Queue {
       this.#schedule.counts(),
       this.#store.parked(),
     ]);
-    // What waits includes the keys whose job is being made.
+    // `waiting` includes the keys whose job is not created yet.
     return { waiting: Math.max(0, dirty - delayed - active), delayed, active, parked };
   }
 
@@ -125,7 +125,7 @@ export class BullmqQueue implements Queue {
       concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
-      // A job that stalls is run again as often as it takes; what fails too often is counted and parked here.
+      // A stalled job runs again without a limit. This class counts and parks keys that fail too often.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       runRetryDelay: RETRY_MS,
       skipVersionCheck: true,
@@ -153,7 +153,7 @@ export class BullmqQueue implements Queue {
   }
 
   async #run(key: string, handler: JobHandler): Promise<void> {
-    // A run of this process that lost its lock may still be at it.
+    // A run of this process that lost its lock may still go on.
     const earlier = this.#running.get(key);
     if (earlier !== undefined) {
       this.#abort([key]);
@@ -187,7 +187,7 @@ export class BullmqQueue implements Queue {
     }
   }
 
-  /** Finds keys without a job, and those that a clock set back would keep waiting, at the start and every few seconds. */
+  /** Finds keys without a job, and waits that began before the clock was set back, at the start and every few seconds. */
   async #sweepUntil(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -201,7 +201,7 @@ export class BullmqQueue implements Queue {
     }
   }
 
-  /** Waits for running jobs however long they take, but not for a Redis that is away. */
+  /** Waits for running jobs as long as they take, but not for a Redis that does not answer. */
   async #closeWorkers(workers: readonly Worker[]): Promise<void> {
     const gone = Promise.all(workers.map((worker) => worker.close()));
     gone.catch(() => {});

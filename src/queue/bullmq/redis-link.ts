@@ -40,7 +40,7 @@ export class RedisLink {
       ...reconnect,
       commandTimeout: COMMAND_TIMEOUT_MS,
       socketTimeout: COMMAND_TIMEOUT_MS,
-      // What is in flight when the connection breaks is told to the caller, who knows whether to repeat it.
+      // Commands in flight when the connection breaks fail: the caller knows whether to repeat them.
       autoResendUnfulfilledCommands: false,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,

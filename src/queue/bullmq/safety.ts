@@ -28,7 +28,7 @@ export async function checkSafety(link: RedisLink, allowUnsafe: boolean, logger:
   }
   const { evictionPolicy, appendOnly, appendFsync } = settings;
   if (evictionPolicy === undefined || appendOnly === undefined || appendFsync === undefined) {
-    logger.warn({ settings }, 'redis does not tell all of its settings, check that it keeps every write');
+    logger.warn({ settings }, 'Redis does not report all of its settings; check that it keeps every write');
   }
 }
 
@@ -48,19 +48,19 @@ function judge(settings: Settings): string[] {
   return faults;
 }
 
-// Managed Redis often forbids CONFIG; INFO tells most of it.
+// Managed Redis often forbids CONFIG. INFO reports most of it.
 async function readSettings(redis: Redis): Promise<Settings> {
-  const told = await readTold(redis);
+  const reported = await readReported(redis);
   try {
     return {
-      version: told.version,
-      evictionPolicy: (await readSetting(redis, 'maxmemory-policy')) ?? told.evictionPolicy,
-      appendOnly: (await readSetting(redis, 'appendonly')) ?? told.appendOnly,
+      version: reported.version,
+      evictionPolicy: (await readSetting(redis, 'maxmemory-policy')) ?? reported.evictionPolicy,
+      appendOnly: (await readSetting(redis, 'appendonly')) ?? reported.appendOnly,
       appendFsync: await readSetting(redis, 'appendfsync'),
     };
   } catch (error) {
     if (!isForbidden(error)) throw error;
-    return told;
+    return reported;
   }
 }
 
@@ -70,7 +70,7 @@ async function readSetting(redis: Redis, name: string): Promise<string | undefin
   return typeof value === 'string' ? value : undefined;
 }
 
-async function readTold(redis: Redis): Promise<Settings> {
+async function readReported(redis: Redis): Promise<Settings> {
   try {
     const text = await redis.info();
     const line = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1];

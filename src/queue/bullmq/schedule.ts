@@ -17,13 +17,13 @@ const EVENTS_KEPT = 100;
 // How many of the longest waits are looked at for a clock that was set back.
 const WAITS_CHECKED = 200;
 
-/** Why a job is requested: an urgent trigger was stored, another one was, or the job before it ended. */
+/** Why a job is requested: an urgent or an ordinary trigger was stored, or the job before it ended. */
 export type RequestKind = 'urgent' | 'ordinary' | 'finished';
 
 /**
- * The BullMQ jobs: one for each key that must run, with the key as its id. BullMQ ignores the making of a job
- * whose id exists, which is what keeps a key from having two; so whoever ends a job looks again whether the key
- * must run (`request`), because a trigger may have come between the end of the run and the end of the job.
+ * The BullMQ jobs: one for each key that must run, with the key as its ID. BullMQ ignores a new job whose ID exists, so
+ * that a key never has two. A trigger may come between the end of a run and the end of its job. Therefore the end of
+ * every job calls `request`, which checks again whether the key must run.
  */
 export class Schedule {
   readonly #link: RedisLink;
@@ -59,17 +59,17 @@ export class Schedule {
     };
   }
 
-  /** Makes the key have its job soon. A failure is left to the sweep. */
+  /** Creates the key's job soon if it must run. The sweep repairs a failure. */
   request(key: string, kind: RequestKind): void {
     this.#requests[kind].add(key);
   }
 
-  /** Resolves once everything that was requested has its job, or is left to the sweep. */
+  /** Resolves once every requested key has its job, or is left to the sweep. */
   async idle(): Promise<void> {
     await Promise.all(Object.values(this.#requests).map((requests) => requests.idle()));
   }
 
-  /** Makes each key that must run have its job. */
+  /** Creates the missing job of each key that must run. */
   async ensure(keys: readonly string[]): Promise<void> {
     for (const batch of batches(keys)) await this.#follow(await this.#store.plan(batch));
   }
@@ -80,9 +80,9 @@ export class Schedule {
   }
 
   /**
-   * Makes the jobs of these plans. Where another process made a job for an earlier plan between, that one stands;
-   * so what is urgent is then moved up, and as everyone who adds something urgent does so after it is stored,
-   * the last of them finds the job wherever it is.
+   * Creates the jobs of these plans. A job that another process created for an earlier plan stays, so the urgent ones are
+   * then moved up. Every process that adds an urgent trigger does this after it is stored, so the last of them finds the
+   * job wherever it is.
    */
   async #follow(plans: readonly KeyPlan[]): Promise<void> {
     if (plans.length === 0) return;
@@ -120,7 +120,7 @@ export class Schedule {
     );
   }
 
-  /** Makes the jobs, and moves up the urgent ones, that a crash or a failure after the append left. Gives how many it made. */
+  /** Creates the jobs and moves up the urgent ones that a crash or a failure left. Resolves with how many it created. */
   async sweep(): Promise<number> {
     const [dirty, fresh] = await Promise.all([this.#store.dirty(), this.#store.fresh()]);
     if (dirty.length === 0) return 0;
@@ -137,7 +137,7 @@ export class Schedule {
     return orphans.length;
   }
 
-  /** Ends the waits that began in the future: the clock was set back since, and they would wait for it. */
+  /** Ends the waits that began in the future: the clock was set back since. */
   async wakeRewound(): Promise<void> {
     const now = this.#clock.now();
     await this.#link.call(async () => {
@@ -161,7 +161,7 @@ export class Schedule {
   }
 }
 
-// The job ran, or someone else moved it, between the look and the move: both are what was wanted.
+// Between the look and the move the job ran, or another process moved it. Both are the wanted result.
 function ignoreIfGone(error: unknown): void {
   if (!(error instanceof Error) || !/Missing key for job|is not in the delayed state/.test(error.message)) {
     throw error;

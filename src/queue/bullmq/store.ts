@@ -10,7 +10,7 @@ import type { Rechecks } from '../rechecks.js';
 import { BullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
-import { BullmqFacts } from './key-value-store.js';
+import { BullmqKeyValueStore } from './key-value-store.js';
 import { BullmqQueue } from './queue.js';
 import { BullmqRechecks } from './rechecks.js';
 import { RedisLink } from './redis-link.js';
@@ -21,7 +21,7 @@ export interface BullmqStoreOptions {
   readonly url: Secret | string;
   /** Begins the name of every key, one for each instance: `scopemesh:<owner>`. */
   readonly prefix: string;
-  /** Lets `check` pass a Redis that can lose acknowledged work. For tests. */
+  /** `check` accepts a Redis that can lose acknowledged work. For tests. */
   readonly allowUnsafe: boolean;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -39,18 +39,18 @@ export interface BullmqStore {
   close(): Promise<void>;
 }
 
-/** Queue, journal and facts in one Redis. Connects in the background: whether Redis is there, `queue.check` says. */
+/** Queue, journal and key-value store in one Redis. Connects in the background; `queue.check` checks the connection. */
 export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
   const { prefix, allowUnsafe, logger, metrics, clock } = options;
   const url = typeof options.url === 'string' ? options.url : options.url.reveal();
   const link = new RedisLink(url, prefix, logger, clock);
-  // Of the intake and its small, quick steps: they do not wait behind the scripts of jobs and journal.
+  // For the small, quick steps of the intake, which do not wait behind the scripts of jobs and journal.
   const intake = link.openSecond();
   const store = new KeyStore(link, intake);
   const schedule = new Schedule(link, store, logger, clock);
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new BullmqQueue(link, store, schedule, allowUnsafe, { logger, metrics, clock, backoff });
-  const keyValues = new BullmqFacts(intake);
+  const keyValues = new BullmqKeyValueStore(intake);
   return {
     queue,
     inbox: new BullmqInbox(intake, queue, keyValues),

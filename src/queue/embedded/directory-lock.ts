@@ -20,7 +20,7 @@ export function lockDirectory(directory: string): DirectoryLock {
   try {
     makeDirectory(directory);
     file = new Database(join(directory, 'daemon.lock'), { timeout: 0 });
-    // Whoever may open it could hold the lock, and keep the daemon from starting.
+    // Anyone who may open it could hold the lock and keep the daemon from starting.
     chmodSync(join(directory, 'daemon.lock'), 0o600);
     file.exec('BEGIN EXCLUSIVE');
   } catch (error) {

@@ -1,5 +1,5 @@
 import { type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
-import type { EmbeddedFacts } from './key-value-store.js';
+import type { EmbeddedKeyValueStore } from './key-value-store.js';
 import type { EmbeddedQueue } from './queue.js';
 import type { EmbeddedRechecks } from './rechecks.js';
 import type { StateFile } from './state-file.js';
@@ -9,9 +9,14 @@ export class EmbeddedInbox implements Inbox {
   readonly #file: StateFile;
   readonly #queue: EmbeddedQueue;
   readonly #rechecks: EmbeddedRechecks;
-  readonly #facts: EmbeddedFacts;
+  readonly #facts: EmbeddedKeyValueStore;
 
-  constructor(file: StateFile, queue: EmbeddedQueue, rechecks: EmbeddedRechecks, facts: EmbeddedFacts) {
+  constructor(
+    file: StateFile,
+    queue: EmbeddedQueue,
+    rechecks: EmbeddedRechecks,
+    facts: EmbeddedKeyValueStore,
+  ) {
     this.#file = file;
     this.#queue = queue;
     this.#rechecks = rechecks;

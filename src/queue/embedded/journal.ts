@@ -4,13 +4,13 @@ import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import type { Row } from './rows.js';
 import type { StateFile } from './state-file.js';
 
-/** What is remembered. */
+/** How much the journal keeps. */
 interface Kept {
-  /** Settled ids: far more than can be under way when a step is repeated. */
+  /** Settled IDs: far more than a repeated step can name. */
   readonly ids: number;
-  /** Subjects of which the last revision is remembered exactly, at least. */
+  /** Subjects, at least, whose last revision is known exactly. */
   readonly subjects: number;
-  /** What is more goes after so many settlements. */
+  /** The rest is deleted after so many settlements. */
   readonly tidyEvery: number;
 }
 const KEPT: Kept = { ids: 100_000, subjects: 100_000, tidyEvery: 1_000 };
@@ -88,11 +88,11 @@ export class EmbeddedJournal implements Journal {
       let fresh = 0;
       for (const [index, { id, subject }] of decisions.entries())
         if (this.#settleOne(key, id, subject, bodies[index] ?? '')) fresh++;
-      // The step was atomic: where all of it was done before, its update was too, and may be out of date now.
+      // If all of an atomic step was done before, so was its update, which may be out of date now.
       if (update !== undefined && (fresh > 0 || decisions.length === 0)) this.#update(key, update);
     });
     this.#settledSince += decisions.length;
-    // What fails is left to the next time.
+    // The next settlement tries again after a failure.
     if (this.#settledSince >= this.#kept.tidyEvery && !this.#isTidying) this.#tidy().catch(() => {});
   }
 
@@ -185,7 +185,7 @@ export class EmbeddedJournal implements Journal {
     this.#file.sql('DELETE FROM drafts WHERE key = ? AND id = ?').run(key, id);
   }
 
-  /** Forgets the oldest ids, and the revisions of subjects that have had none for long. */
+  /** Deletes the oldest IDs, and the revisions of subjects without a recent decision. */
   async #tidy(): Promise<void> {
     this.#isTidying = true;
     try {
@@ -197,8 +197,8 @@ export class EmbeddedJournal implements Journal {
   }
 
   /**
-   * True where the tables of revisions have changed places. Until that is on disk, settlements go on with the table that
-   * is the earlier one now. The floor counts at once: to be too high does no harm, also where this is undone.
+   * True if the two tables of revisions were swapped. Until that is on disk, settlements go on with the table that is the
+   * earlier one now. The floor counts at once: a floor that is too high does no harm, even if the swap is undone.
    */
   #forget(): boolean {
     const { ids, subjects, tidyEvery } = this.#kept;

@@ -4,8 +4,8 @@ import { parseTrigger } from '../stored.js';
 import type { StateFile } from './state-file.js';
 
 /**
- * A clock that is before the moment at which a key was told to wait was set back since: the key may have waited long
- * enough, and would wait for the clock. The parameter is now.
+ * If the clock is before the moment at which a key began to wait, it was set back since. The key may have waited long
+ * enough, so it is due. The parameter is now.
  */
 const IS_DUE = '(due_at <= ?1 OR delayed_at > ?1)';
 const IS_IDLE = 'key NOT IN (SELECT key FROM running)';
@@ -25,7 +25,7 @@ export class KeyTable {
   append(key: string, urgent: boolean, body: string): void {
     const flag = urgent ? 1 : 0;
     this.#file.sql('INSERT INTO triggers (key, urgent, body) VALUES (?, ?, ?)').run(key, flag, body);
-    // Parked or not, a new trigger is a new chance; an urgent one does not wait out a backoff.
+    // A new trigger unparks the key. An urgent one also ends its backoff.
     this.#file
       .sql(`
       INSERT INTO keys (key, urgent, seq, due_at, attempts, error) VALUES (?, ?, last_insert_rowid(), 0, 0, '')
@@ -37,7 +37,7 @@ export class KeyTable {
       .run(key, flag);
   }
 
-  /** The first keys to run of those that do not run, urgent ones before others, then by place. */
+  /** The next keys to run, without those that run now: urgent ones first, then by place. */
   due(now: number, limit: number): { readonly key: string; readonly attempts: number }[] {
     return this.#file
       .sql(`
@@ -61,7 +61,7 @@ export class KeyTable {
     );
   }
 
-  /** Forgets the triggers up to `seq`, and the key too unless newer ones wait. */
+  /** Deletes the triggers up to `seq`, and the key too if it has no newer ones. */
   done(key: string, seq: number): void {
     this.#file.sql('DELETE FROM triggers WHERE key = ? AND seq <= ?').run(key, seq);
     const rest = this.#file
@@ -78,8 +78,8 @@ export class KeyTable {
   }
 
   /**
-   * Runs the key again after a while, or at once if something urgent came that the run did not know; in either case
-   * behind what waits already, or keys that come back again and again would let nobody else run.
+   * Runs the key again after a while, or at once if an urgent trigger came that the run did not know. In both cases the
+   * key goes behind all waiting keys. Otherwise keys that return again and again would keep the others from running.
    */
   delay(
     key: string,
@@ -157,7 +157,7 @@ export class KeyTable {
     return row?.integer('due_at');
   }
 
-  /** Numbered with the triggers, so that what comes from now on stands behind it. */
+  /** Numbered with the triggers, so that later triggers go behind it. */
   #lastPlace(): number {
     this.#file.sql(`UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'triggers'`).run();
     const row = this.#file.sql(`SELECT seq FROM sqlite_sequence WHERE name = 'triggers'`).first();

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import type { KeyValueStore } from '../key-value-store.js';
 import type { StateFile } from './state-file.js';
 
-export class EmbeddedFacts implements KeyValueStore {
+export class EmbeddedKeyValueStore implements KeyValueStore {
   readonly #file: StateFile;
   readonly #clock: Clock;
 
@@ -37,7 +37,7 @@ export class EmbeddedFacts implements KeyValueStore {
     return this.#file.sql(query).first(scope, id, this.#clock.now()) !== undefined;
   }
 
-  /** Belongs inside of a write. */
+  /** Call it inside a write. */
   insert(scope: string, ids: readonly string[], ttlMs: number): void {
     const now = this.#clock.now();
     const insert = this.#file.sql('INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)');

@@ -20,9 +20,8 @@ interface Taken {
 }
 
 /**
- * The queue in one process, over the tables `triggers` and `keys`. Which keys run is kept in memory alone (with
- * SQL in the temporary table `running`): a crash forgets it, and the triggers that are still in the table make the
- * keys run again.
+ * The queue in one process, over the tables `triggers` and `keys`. Only memory (and the temporary table `running`) has
+ * the keys that run. After a crash the triggers in the table make these keys run again.
  */
 export class EmbeddedQueue implements Queue {
   readonly #deps: RunDeps;
@@ -45,7 +44,7 @@ export class EmbeddedQueue implements Queue {
     wake();
   }
 
-  /** Belongs inside of a write. Call what it returns once the write is durable. */
+  /** Call it inside a write, and call what it returns once the write is durable. */
   append(triggers: readonly Trigger[]): () => void {
     if (this.#closing.signal.aborted) throw closed();
     for (const trigger of triggers) {
@@ -118,14 +117,14 @@ export class EmbeddedQueue implements Queue {
         }
         await this.#waitForWork(runs.size < concurrency ? this.#nextDueInMs(now) : undefined, signal);
       } catch (error) {
-        this.#deps.logger.error({ error: messageOf(error) }, 'queue cannot be read');
+        this.#deps.logger.error({ error: messageOf(error) }, 'the queue cannot be read');
         await this.#pause(signal);
       }
     }
     await Promise.all(runs);
   }
 
-  /** Those that run now and do not know the triggers; a run may begin before the triggers are on disk. */
+  /** The current runs, which do not know the triggers. A run may begin before the triggers are on disk. */
   #runsOf(triggers: readonly Trigger[]): ReadonlyMap<string, AbortController> {
     const keys = triggers.map((trigger) => formatKey(trigger.key));
     return new Map(
@@ -158,8 +157,11 @@ export class EmbeddedQueue implements Queue {
       const outcome = await runJob(this.#deps, handler, taken.job, abort.signal);
       await this.#file.write(() => this.#settle(taken, outcome));
     } catch (error) {
-      // The key stays as it was before the run and comes again.
-      this.#deps.logger.error({ key: taken.key, error: messageOf(error) }, 'outcome of a job was not stored');
+      // The key stays as it was before the run, and runs again.
+      this.#deps.logger.error(
+        { key: taken.key, error: messageOf(error) },
+        'the outcome of a job could not be stored; the job runs again',
+      );
       await this.#pause(stop);
     } finally {
       this.#running.delete(taken.key);
@@ -180,7 +182,7 @@ export class EmbeddedQueue implements Queue {
         if (outcome.exhausted && !this.#table.hasNewer(key, lastSeq)) {
           this.#table.park(key, outcome.attempts, outcome.error, isoInstant(this.#deps.clock));
         } else {
-          // What came during the last run has not been tried: it begins a new count.
+          // Triggers that came during the last run were not tried: the count begins again.
           const attempts = outcome.exhausted ? 0 : outcome.attempts;
           const { afterMs, error } = outcome;
           this.#table.delay(key, lastSeq, { now, afterMs }, { attempts, error });

@@ -44,7 +44,7 @@ export class EmbeddedRechecks implements Rechecks {
     return this.#file.read(() => this.#file.sql(query).first(provider)?.integer('n') ?? 0);
   }
 
-  /** Belongs inside of a write. */
+  /** Call it inside a write. */
   insert(provider: string, recheck: Recheck): void {
     this.#file
       .sql('INSERT OR REPLACE INTO rechecks (provider, id, due_at, body) VALUES (?, ?, ?, ?)')

@@ -34,9 +34,9 @@ const ROWS_IN_ONE_COMMIT = 400;
 const ROWS_BETWEEN_CHECKPOINTS = 5000;
 
 /**
- * A SQLite file in the state directory. Writes that come in one turn of the event loop, or while a sync is in flight,
- * share one transaction and one sync, and each of them is all or nothing by itself. No write waits for another file,
- * and the event loop waits for no sync. Throws SyncError ERR_QUEUE_UNREACHABLE.
+ * A SQLite file in the state directory. Writes of one turn of the event loop, or during a sync, share one transaction and
+ * one sync. Each of them is all or nothing by itself. No write waits for another file, and the event loop waits for no
+ * sync. Throws SyncError ERR_QUEUE_UNREACHABLE.
  */
 export class StateFile {
   /** Rejects with ERR_STATE_DAMAGED once SQLite finds that the file is damaged. Nothing can be done with it then. */
@@ -66,7 +66,7 @@ export class StateFile {
     this.damaged.catch(() => {});
     try {
       this.#database = new Database(this.#path, { timeout: 5000 });
-      // It names who may call whom: only its owner may read it. The side files take its mode.
+      // It says who may call whom, so only its owner may read it. SQLite gives its other files the same mode.
       chmodSync(this.#path, 0o600);
       this.#database.exec('PRAGMA journal_mode = WAL');
       this.#database.exec('PRAGMA synchronous = FULL');
@@ -110,7 +110,7 @@ export class StateFile {
     return prepared;
   }
 
-  /** Reads without waiting; sees every write that was resolved, and may see one that is not on disk yet. */
+  /** Reads without waiting. Sees every resolved write, and may see one that is not on disk yet. */
   read<T>(query: () => T): T {
     try {
       return query();
@@ -119,7 +119,7 @@ export class StateFile {
     }
   }
 
-  /** As `read`, for what leaves the process: resolves once everything that was read is on disk. */
+  /** As `read`, for data that leaves the process: resolves once everything that was read is on disk. */
   async readDurable<T>(query: () => T): Promise<T> {
     const value = this.read(query);
     await this.#syncing?.catch(() => {});
@@ -129,8 +129,8 @@ export class StateFile {
   }
 
   /**
-   * Resolves with what `apply` returned once its writes are on disk. Where it rejects, they may be there all the same.
-   * `apply` may run twice, where another write of the transaction fails; then its first run was undone.
+   * Resolves with the result of `apply` once its writes are on disk. If it rejects, they may still be there. `apply` runs
+   * twice if another write of the transaction fails; its first run is undone then.
    */
   write<T>(apply: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -149,12 +149,12 @@ export class StateFile {
     });
   }
 
-  /** False where the file system does not give what durability needs (a network share without shared memory). */
+  /** False if the file system cannot provide durability (a network share without shared memory). */
   isDurable(): boolean {
     return this.#log !== undefined && this.#pragma('journal_mode').text('journal_mode') === 'wal';
   }
 
-  /** Writes what waits, then closes. Later calls throw. Repeating is harmless. */
+  /** Makes the waiting writes, then closes. Later calls throw. Repeating is harmless. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -170,14 +170,14 @@ export class StateFile {
   /** Never rejects. */
   async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // What else comes in this turn shares the commit.
+      // Other writes of this turn share the commit.
       await new Promise((resolve) => setImmediate(resolve));
       await this.#writeSome();
     }
     this.#writing = undefined;
   }
 
-  /** Writes the first of those that wait, one at least. */
+  /** Makes the first of the waiting writes, at least one. */
   async #writeSome(): Promise<void> {
     const writes: Write[] = [];
     const failures = new Map<Write, Error>();
@@ -194,7 +194,7 @@ export class StateFile {
     await this.#checkpoint();
   }
 
-  /** Moves what it commits from those that wait to `writes`. */
+  /** Moves the committed writes from the waiting ones to `writes`. */
   #commit(writes: Write[], failures: Map<Write, Error>): void {
     try {
       this.#transact(() => {
@@ -206,7 +206,7 @@ export class StateFile {
         }
       });
     } catch {
-      // Savepoints cost as much as the writes, so they are used only to find out which of them fails.
+      // Savepoints cost as much as the writes, so they are used only to find the write that fails.
       this.#transact(() => {
         for (const write of writes) this.#applyAlone(write, failures);
       });
@@ -248,7 +248,7 @@ export class StateFile {
     }
   }
 
-  /** Copies the log into the database, so that it begins again: the bulk while writes go on, then the rest. */
+  /** Copies the log into the database, so that the log starts again: most of it while writes go on, then the rest. */
   async #checkpoint(): Promise<void> {
     if (this.#isBroken || this.#copying !== undefined) return;
     if (this.#isBulkCopied) {
@@ -263,7 +263,7 @@ export class StateFile {
   }
 
   async #copy(): Promise<void> {
-    // What fails leaves the log as it was; the next write repairs, or fails with the reason.
+    // A failure leaves the log as it was. The next write repairs it, or fails with the reason.
     await this.#log?.checkpoint().catch(() => {
       this.#isBroken = true;
     });

@@ -9,7 +9,7 @@ import type { Rechecks } from '../rechecks.js';
 import { lockDirectory } from './directory-lock.js';
 import { EmbeddedInbox } from './inbox.js';
 import { EmbeddedJournal } from './journal.js';
-import { EmbeddedFacts } from './key-value-store.js';
+import { EmbeddedKeyValueStore } from './key-value-store.js';
 import { EmbeddedQueue } from './queue.js';
 import { EmbeddedRechecks } from './rechecks.js';
 import { JOURNAL_FILE, moveJournal, QUEUE_FILE } from './schemas.js';
@@ -32,14 +32,13 @@ export interface EmbeddedStore {
   readonly rechecks: Rechecks;
   /** Rejects with ERR_STATE_DAMAGED once a file is found to be damaged. */
   readonly damaged: Promise<never>;
-  /** Stops the queue, waits for running jobs, writes what waits, and gives the directory free. */
+  /** Stops the queue, waits for running jobs, makes the waiting writes, and releases the directory. */
   close(): Promise<void>;
 }
 
 /**
- * Queue, facts and rechecks in the SQLite file `queue.db` of the directory, the journal in `journal.db`. Throws
- * SyncError ERR_STATE_LOCKED if a daemon works on the directory already, ERR_QUEUE_UNREACHABLE if a file cannot be
- * used.
+ * Queue, key-value store and rechecks in the SQLite file `queue.db` of the directory, the journal in `journal.db`. Throws
+ * SyncError ERR_STATE_LOCKED if a daemon uses the directory already, ERR_QUEUE_UNREACHABLE if a file cannot be used.
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, logger, metrics, clock } = options;
@@ -60,7 +59,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   }
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
-  const keyValues = new EmbeddedFacts(file, clock);
+  const keyValues = new EmbeddedKeyValueStore(file, clock);
   const rechecks = new EmbeddedRechecks(file);
   return {
     queue,

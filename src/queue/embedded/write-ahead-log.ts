@@ -38,13 +38,13 @@ export class WriteAheadLog {
     return this.#sync(this.#fd);
   }
 
-  /** Copies the log into the database, as far as nobody reads an older state. Call it while nothing is written. */
+  /** Copies the log into the database, as far as no reader needs an older state. Call it while nothing is written. */
   async checkpoint(): Promise<void> {
     await this.#checkpoints.exec('PRAGMA wal_checkpoint(PASSIVE)');
   }
 
   /**
-   * After a failed sync nobody knows which frames are on disk, and a later sync may succeed without them. Copies all
+   * After a failed sync it is unknown which frames are on disk, and a later sync may succeed without them. Copies all
    * of them from memory into the database, syncs that, and empties the log. Throws if that is not possible now.
    */
   async repair(): Promise<void> {

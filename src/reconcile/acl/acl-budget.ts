@@ -15,7 +15,7 @@ const SLICE = 100;
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 type Counting = Pick<ReconcilerDeps, 'world' | 'acl' | 'window'>;
 
-/** From what was last read: a read that lost many clients is seen whole, whichever of their jobs comes first. */
+/** Counts from the last reads, so that the loss of many clients is counted as a whole, whichever job comes first. */
 export function aclBudget(deps: Counting, now: number): AclBudget {
   if (!isAclActive(deps)) return { owned: 0, planned: 0 };
   const { owned, planned } = peopleBudget(deps, now);
@@ -28,15 +28,15 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
 }
 
 /**
- * Counts ahead, with other work between: after a read that renewed everything, the first count of thousands would hold
- * up a revocation for as long as it takes.
+ * Counts in advance, with other work in between. After a read that renewed everything, the first count of thousands would
+ * otherwise delay a revocation.
  */
 export async function countAhead(deps: Known, now: number): Promise<void> {
   if (!isAclActive(deps)) return;
   while (!countClients(deps, now, SLICE)) await setImmediate();
 }
 
-/** The clients whose objects exist; what changed since the last look is planned again. */
+/** The clients with existing objects. Those that changed since the last call are planned again. */
 function ownersOf({ world, acl }: Known): ReadonlyMap<string, ClientId> {
   return acl.owners.all(world.mapping.owner, (id) => world.inferredAcl.touch(clientText(id)));
 }
@@ -45,7 +45,7 @@ function ownersOf({ world, acl }: Known): ReadonlyMap<string, ClientId> {
 function countClients(deps: Known, now: number, limit?: number): boolean {
   const { world } = deps;
   const owners = ownersOf(deps);
-  // Ends of graces touch clients.
+  // The end of a claim's grace touches its client.
   world.claimStatuses(now);
   return world.inferredAcl.update(
     () => [...owners.values()].map(clientText),
@@ -54,12 +54,12 @@ function countClients(deps: Known, now: number, limit?: number): boolean {
   );
 }
 
-/** The client's one subject where it would lose something by inference. */
+/** The client's subject, if the client would lose access by inference. */
 function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   const { world, acl } = deps;
   const name = clientName(world.mapping.owner, id);
-  const standing = acl.cache.of(name);
-  if (clientOf(standing, world.mapping.owner) === undefined) return [];
+  const existing = acl.cache.of(name);
+  if (clientOf(existing, world.mapping.owner) === undefined) return [];
   const lastApplied = world.lastApplied(formatKey(clientKey(id.provider, id.clientId)));
   const facts = { lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
   const plan = planClientAcl(id, { ...facts, actual: acl.cache.snapshot([name], []) }, deps, now);

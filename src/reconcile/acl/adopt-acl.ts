@@ -15,13 +15,13 @@ import { objectNamesOf, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { readPeople } from './read-people.js';
 
-/** What could be adopted of one client's ACL objects, or of those of a provider's people. */
+/** The ACL objects of one client, or of a provider's people, that can be adopted. */
 export interface AclAdoption {
   readonly key: Key;
   readonly changes: readonly AclChange[];
 }
 
-/** Every ACL object with a name of ours that lacks the mark and is as it should be, from what was last read. */
+/** Every ACL object with a name of ours and without the mark that equals the desired one, by the last read. */
 export function planAclAdoptions(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>,
 ): readonly AclAdoption[] {
@@ -30,7 +30,7 @@ export function planAclAdoptions(
     ...clientsWithAcl(deps).map(({ provider, clientId }) => clientKey(provider, clientId)),
     ...providersOfPeople(deps).map((provider) => providerKey(provider)),
   ];
-  // Clients and people share policies: each is taken over once.
+  // Clients and people share policies: each is adopted once.
   const seen = new Set<string>();
   return keys.flatMap((key) => {
     const changes = adoptionOf(key, deps).filter(({ subject }) => !seen.has(subject));
@@ -40,8 +40,8 @@ export function planAclAdoptions(
 }
 
 /**
- * Writes the marks of one adoption, from a fresh read: what has changed since it was shown, so that it is no longer
- * equal, is left alone, and so is what was not shown. Resolves with how many were written.
+ * Writes the marks of one adoption, from a fresh read. Objects that no longer equal the desired ones, or that were not
+ * shown, are left unchanged. Resolves with the number of marks.
  */
 export async function adoptAcl(
   { key, changes: shown }: AclAdoption,
@@ -50,14 +50,14 @@ export async function adoptAcl(
   signal: AbortSignal,
 ): Promise<number> {
   const { lastApplied } = await deps.journal.read(formatKey(key));
-  await readAnew(key, deps, signal);
+  await readAgain(key, deps, signal);
   const subjects = new Set(shown.map(({ subject }) => subject));
   const changes = adoptionOf(key, deps).filter(({ subject }) => subjects.has(subject));
   await applyAcl({ key: formatKey(key), changes, cause, lastApplied }, deps, signal);
   return changes.length;
 }
 
-async function readAnew(key: Key, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+async function readAgain(key: Key, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
   if (key.kind === 'provider') {
     await readPeople(key.name, [], deps, signal);
     return;

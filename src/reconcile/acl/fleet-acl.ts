@@ -25,7 +25,7 @@ const SLICE = 100;
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 
-/** Reads every ACL object with a name of ours; returns the names under which something else stands than was known. */
+/** Reads every ACL object with a name of ours. Resolves with the names whose objects changed. */
 export async function readAllAcl(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul'>,
   signal: AbortSignal,
@@ -38,13 +38,13 @@ export async function readAllAcl(
 
 export interface PlannedAcl {
   readonly plan: ClientAclPlan;
-  /** What is left of it where its loss is held. */
+  /** The plan without the loss, if that is held. */
   readonly rest: () => ClientAclPlan;
   /** A job of the client was writing by an earlier plan when this one was made. */
   readonly isUnderWay: boolean;
 }
 
-/** The plans of clients from what was last read, before the guards. */
+/** The plans of clients by the last read, before the guards. */
 export async function planAcl(
   ids: readonly ClientId[],
   deps: Known,
@@ -55,7 +55,7 @@ export async function planAcl(
   const { mode } = world.mapping;
   const plans: PlannedAcl[] = [];
   for (const [at, id] of ids.entries()) {
-    // Other work goes on between the plans of thousands.
+    // Other work runs between the plans of thousands.
     if (at % SLICE === SLICE - 1) await setImmediate();
     const key = formatKey(clientKey(id.provider, id.clientId));
     const { name, policies } = objectNamesOf(id, deps);
@@ -75,12 +75,12 @@ export async function planAcl(
   return plans;
 }
 
-/** What one provider's complete read says. */
-export interface ProviderWord {
+/** The result of one provider's complete read. */
+export interface CompleteRead {
   readonly provider: string;
-  /** Those that it may have changed something for. */
+  /** The clients that it may have changed. */
   readonly clients: readonly ClientId[];
-  /** Nothing of this provider was compared before: all of them are looked at, also those that the read does not show. */
+  /** The first read of this provider compares all clients, also those that it does not show. */
   readonly isFirst: boolean;
   readonly evidenceOf: (id: ClientId) => readonly Evidence[];
 }
@@ -91,34 +91,33 @@ type TriggerDeps = Pick<
 >;
 
 /**
- * Triggers for the clients of one provider whose objects are to change or are held after a complete read of it. From
- * what is known of Consul: reading thousands of auth methods with each poll would keep it busy, and what changed there
- * is the watch's.
+ * Triggers for the clients of one provider with changes or holds of ACL objects after a complete read of it. It uses the
+ * known state of Consul: to read thousands of auth methods at each poll would load Consul, and the watch finds changes.
  */
 export async function aclTriggersOf(
-  word: ProviderWord,
+  read: CompleteRead,
   deps: TriggerDeps,
   cause: Cause,
   signal: AbortSignal,
 ): Promise<readonly Trigger[]> {
   const { acl } = deps;
   if (!isAclActive(deps)) return [];
-  const isAll = word.isFirst || acl.uncompared.has(word.provider);
-  acl.uncompared.add(word.provider);
+  const isAll = read.isFirst || acl.uncompared.has(read.provider);
+  acl.uncompared.add(read.provider);
   if (!acl.cache.isComplete && (await tolerateDenied(() => readAllAcl(deps, signal), deps)) === undefined)
     return [];
-  const all = isAll ? clientsWithAcl(deps, word.provider) : [];
+  const all = isAll ? clientsWithAcl(deps, read.provider) : [];
   const triggers = await clientTriggers(
-    uniqueClients([...word.clients, ...all]),
+    uniqueClients([...read.clients, ...all]),
     deps,
     cause,
-    word.evidenceOf,
+    read.evidenceOf,
   );
-  acl.uncompared.delete(word.provider);
+  acl.uncompared.delete(read.provider);
   return triggers;
 }
 
-/** Triggers for everybody whose objects are to change or are held, from a fresh and complete read. */
+/** Triggers for all keys with changes or holds of ACL objects, from a fresh and complete read. */
 export async function aclTriggers(
   deps: TriggerDeps,
   cause: Cause,
@@ -130,7 +129,7 @@ export async function aclTriggers(
   return [...clients, ...peopleTriggers(planPeopleFleet(deps), cause)];
 }
 
-/** Triggers for everybody who is known, where Consul cannot be read to see whose objects are to change. */
+/** Triggers for all known keys, if Consul cannot be read to find those with changes. */
 export function everyAclTrigger(deps: Known, cause: Cause): readonly Trigger[] {
   const keys = [
     ...clientsWithAcl(deps).map((id) => clientKey(id.provider, id.clientId)),
@@ -143,14 +142,14 @@ async function clientTriggers(
   clients: readonly ClientId[],
   deps: TriggerDeps,
   cause: Cause,
-  evidenceOf?: ProviderWord['evidenceOf'],
+  evidenceOf?: CompleteRead['evidenceOf'],
 ): Promise<readonly Trigger[]> {
   const plans = await planAcl(clients, deps, deps.clock.now(), evidenceOf);
   if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
   return plans.filter(isPending).map(({ plan }) => toTrigger(plan, cause, evidenceOf?.(plan.client)));
 }
 
-/** Whether its client's job has, or may have, anything to do or to say. */
+/** Whether the client's job has, or may have, changes or holds. */
 export function isPending({ plan, isUnderWay }: PlannedAcl): boolean {
   return isUnderWay || plan.changes.length + plan.holds.length > 0;
 }
@@ -168,7 +167,7 @@ export function toTrigger(
   };
 }
 
-/** The keys under whose names something changed in Consul: clients', and providers' for people. */
+/** Triggers for the keys whose objects changed in Consul: of clients, and of providers for people. */
 export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): readonly Trigger[] {
   const { world, acl } = deps;
   const { owner } = world.mapping;
@@ -176,7 +175,7 @@ export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): read
   if (changed.size === 0) return [];
   const clients: ClientId[] = [];
   for (const name of changed) {
-    // What is gone, or lost its Description, is found by the name that a known client has.
+    // Objects that are gone, or lost their Description, are found by the names of known clients.
     for (const id of [clientOf(acl.cache.of(name), owner), world.clientNamed(name)])
       if (id !== undefined) clients.push(id);
   }

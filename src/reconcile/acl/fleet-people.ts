@@ -15,7 +15,7 @@ export interface PlannedPeople {
   readonly isUnderWay: boolean;
 }
 
-/** The plans of all people from what was last read. */
+/** The plans of all people by the last read. */
 export function planPeopleFleet(deps: Pick<ReconcilerDeps, 'world' | 'acl'>): readonly PlannedPeople[] {
   return providersOfPeople(deps).map((provider) => ({
     provider,
@@ -25,7 +25,7 @@ export function planPeopleFleet(deps: Pick<ReconcilerDeps, 'world' | 'acl'>): re
   }));
 }
 
-/** One for each provider whose people's job has anything to do, to say or to find out. */
+/** One for each provider whose people have changes or holds, or whose members are unknown. */
 export function peopleTriggers(plans: readonly PlannedPeople[], cause: Cause): readonly Trigger[] {
   return plans
     .filter(

@@ -5,7 +5,7 @@ import type { Guardable } from '../../plan/guards/guards.js';
 import type { Hold } from '../../plan/plan.js';
 import { type ClientAclPlan, losesByInference } from '../../state/plan-client-acl.js';
 
-/** The plan of a client's ACL objects, as guards see it. `rest` is what is left of it where its loss is held. */
+/** The plan of a client's ACL objects for the guards. `rest`: the plan without the loss, if that is held. */
 export function guardableClient(
   plan: ClientAclPlan,
   rest: () => ClientAclPlan,
@@ -22,12 +22,12 @@ export function guardableClient(
   };
 }
 
-/** What all plans of ACL objects have in common. */
+/** The parts that all plans of ACL objects share. */
 export const ACL_KIND = {
   toHold: aclHold,
-  // What narrows and what widens are steps of their own.
+  // Narrowing and widening are separate steps.
   narrowing: () => undefined,
-  /** What widens hangs together, so all of it waits. */
+  /** Widening steps depend on each other, so all of them wait. */
   without: (changes, held) => {
     if (held.size === 0) return changes;
     const wanted = new Map(
@@ -41,7 +41,7 @@ export const ACL_KIND = {
   },
   opensLast: false,
   contendedText:
-    'somebody undoes this again and again; find out who writes this object (Terraform, a script) and keep one writer',
+    'another writer undoes this change again and again; find out what writes this object (Terraform, a script) and keep one writer',
 } satisfies Pick<
   Guardable<AclChange, ClientAclPlan>,
   'toHold' | 'narrowing' | 'without' | 'opensLast' | 'contendedText'

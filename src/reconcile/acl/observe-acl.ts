@@ -6,8 +6,8 @@ import type { ReconcilerDeps } from '../deps.js';
 import { keysOf, readAllAcl } from './fleet-acl.js';
 
 /**
- * Reads ACL objects after a watch woke; triggers for the keys under whose names something else stands than was last
- * read or written. The first look only takes in what is there: the complete comparison plans all of it.
+ * Reads ACL objects after a watch saw a change. Triggers for the keys whose objects differ from the last read or write.
+ * The first read triggers nothing: the complete comparison plans all objects.
  */
 export async function observeAcl(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul'>,
@@ -19,7 +19,7 @@ export async function observeAcl(
     const changed = await readAllAcl(deps, signal);
     return isFirst ? [] : keysOf(changed, deps, cause);
   } catch (error) {
-    // What is left of an earlier configuration, and may not be looked at, is the comparison's to tell.
+    // The complete comparison reports objects of an earlier configuration that the ACL token may not read.
     if (error instanceof SyncError && error.code === 'ERR_CONSUL_DENIED' && !isAclWanted(deps.world.mapping))
       return [];
     throw error;

@@ -7,7 +7,10 @@ import { orphanedNames } from '../../state/orphaned-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { aclBudget } from './acl-budget.js';
 
-/** The removal of clients' objects of ours that say no client, within the limit of the mass guard: they are missing from a read, and no event can name them. */
+/**
+ * The removal of ACL objects of ours whose client is unknown, within the limit of the mass guard: their clients are missing
+ * from a read, and no event can name them.
+ */
 export function orphanedObjects(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'logger'>,
 ): readonly AclChange[] {
@@ -19,7 +22,7 @@ export function orphanedObjects(
   if (isBeyondLimit(budget)) {
     logger.error(
       { objects: names.length, used: budget.used },
-      'ACL objects of clients that are gone stay: the mass guard allows no more removals by inference',
+      'ACL objects of deleted clients stay: the mass guard allows no more removals by inference',
     );
     return [];
   }

@@ -18,23 +18,23 @@ import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
-import { tellHolds } from '../holds.js';
+import { recordHolds } from '../holds.js';
 import { guardablePeople } from './guard-people.js';
 import { readPeople } from './read-people.js';
 import { isSessionSubject } from './sessions.js';
 
-/** So many grants to one run: whoever is to be put out meanwhile waits for no more. */
+/** The most grants of one run, so that a revocation does not wait for more. */
 const MOST_GRANTS = 200;
-/** Between looks at what became of a write that was given up. */
+/** Before the next run after a write without an answer. */
 const ABANDONED_RETRY_MS = 5_000;
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
 /**
- * Makes the ACL objects of a provider's people equal to who belongs to the mapped groups. The members are read where
- * something may have changed them, and never the rest of the directory. A read that fails changes nothing but what the
- * configuration took away, and the members are asked for again. What is more than a run takes, and what has to be tried
- * again, are jobs without the complete comparison that this one may be. `mostGrants`: for who knows no next run.
+ * Makes the ACL objects of a provider's people equal to the members of the mapped groups. It reads the members if they may
+ * have changed, and never the rest of the directory. After a failed read only removals by the configuration are made, and
+ * the members are read again. Further grants and retries are jobs without the complete comparison that this job may be.
+ * `mostGrants`: for a caller without a next run.
  */
 export async function reconcilePeople(
   key: ProviderKey,
@@ -55,7 +55,7 @@ export async function reconcilePeople(
     if (!(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT' || signal.aborted) throw error;
     deps.logger.warn(
       { provider: key.name, error: error.message },
-      "a write of people's ACL objects is given up for now",
+      "a write of people's ACL objects has no answer yet; it is tried again",
     );
     if (!isComparison) return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
     await again();
@@ -66,7 +66,7 @@ export async function reconcilePeople(
   return { kind: 'done' };
 }
 
-/** Reads the members anew where a trigger asks for it, or where they are not known of every mapped group. */
+/** Reads the members if a trigger asks for it, or if those of a mapped group are unknown. */
 async function refreshMembers(
   provider: string,
   job: Job,
@@ -86,7 +86,7 @@ async function refreshMembers(
     if (unreadable > 0 && unreadable !== countOf(known))
       deps.logger.warn(
         { provider, unreadable },
-        'people cannot be read: they keep what they have and gain nothing; correct their records',
+        'people cannot be read; they keep their access and gain none; correct their records',
       );
     return {};
   } catch (failure) {
@@ -101,7 +101,7 @@ function countOf(members: Members | undefined): number {
   return subjects.size + (hasUnnamed ? 1 : 0);
 }
 
-/** True if there are more grants than one run makes. */
+/** True if grants are left for the next run. */
 async function reconcile(
   key: ProviderKey,
   job: Job,
@@ -112,7 +112,7 @@ async function reconcile(
   const { world, journal, clock } = deps;
   const text = formatKey(key);
   const whole = await journal.read(text);
-  // What an order left is its own to finish: it comes again with the job.
+  // An order settles its own drafts: it comes again with the job.
   const record = { ...whole, pending: whole.pending.filter(({ reason }) => reason !== 'SessionRevoked') };
   const left = pendingAcl(record).flatMap(({ resource }) =>
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
@@ -123,7 +123,7 @@ async function reconcile(
 
   const { mapping } = world;
   const granted = grantReasonOf(job);
-  const keyValues: PeopleFacts = {
+  const facts: PeopleFacts = {
     provider: key.name,
     mapping,
     members: knownMembers(key.name, deps),
@@ -134,17 +134,17 @@ async function reconcile(
     mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
     kept: new Set(),
   };
-  const kind = guardablePeople(keyValues, deps.acl);
+  const kind = guardablePeople(facts, deps.acl);
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   const { isUnknown } = kind.plan;
-  // What was ruled is bound to its hold: where it cannot be seen whether that still stands, both do.
+  // A ruling belongs to its hold. If it is unknown whether the hold goes on, both stay.
   const isUndecided = (subject: string) =>
     isUnknown && record.holds.has(holdKey({ subject, reason: 'RevocationLimit' }));
   if (!isUnknown) deps.window.rejections.put(text, guarded.rejections);
   const cause = causeOf(job);
   const concerns = (subject: string) =>
     isAclSubject(subject) && !isSessionSubject(subject, job, deps) && !isUndecided(subject);
-  await tellHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
+  await recordHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
   if (guarded.changes.length === 0) return false;
 
   const { counted } = guarded;
@@ -154,26 +154,17 @@ async function reconcile(
   }
   const narrowing = guarded.changes.filter((change) => change.narrows || change.verb === 'deleted').length;
   const changes = guarded.changes.slice(0, narrowing + mostGrants);
-  await applyAcl(
-    {
-      key: text,
-      changes,
-      cause,
-      lastApplied,
-      narrowed: (isMade) => {
-        for (const subject of counted)
-          if (isMade) deps.window.confirmEdge(subject);
-          else deps.window.releaseEdge(subject);
-      },
-    },
-    deps,
-    signal,
-  );
+  const narrowed = (isMade: boolean) => {
+    for (const subject of counted)
+      if (isMade) deps.window.confirmEdge(subject);
+      else deps.window.releaseEdge(subject);
+  };
+  await applyAcl({ key: text, changes, cause, lastApplied, narrowed }, deps, signal);
   const after = await journal.read(text);
   world.rememberWritten(text, after.lastApplied);
   if (guarded.used.length > 0) {
     await forgetRulings(guarded.used, deps);
-    await tellHolds(text, after, guarded.holds, cause, deps, concerns);
+    await recordHolds(text, after, guarded.holds, cause, deps, concerns);
   }
   return changes.length < guarded.changes.length;
 }

@@ -14,15 +14,15 @@ import { planPeopleFleet } from './fleet-people.js';
 import { guardableClient } from './guard-acl.js';
 import { guardablePeople } from './guard-people.js';
 
-/** Everything that would be done to ACL objects now, and everything that is held. */
+/** All changes of ACL objects that would be made now, and all holds. */
 export interface AclFleetPlan {
   readonly changes: readonly AclChange[];
   readonly holds: readonly Hold[];
-  /** The clients that anything of it is about, those that lose something first. */
+  /** The clients with changes or holds, those with losses first. */
   readonly clients: readonly ClientId[];
-  /** The providers of the people that anything of it is about. */
+  /** The providers whose people have changes or holds. */
   readonly people: readonly string[];
-  /** What the mass guard counts of them. */
+  /** The count for the mass guard. */
   readonly budget: AclBudget;
 }
 
@@ -34,7 +34,7 @@ export const NO_ACL_PLAN: AclFleetPlan = {
   budget: { owned: 0, planned: 0 },
 };
 
-/** The ACL part of the plan of the whole fleet, from what was last read. */
+/** The ACL part of the plan of the whole fleet, by the last read. */
 export async function planAclFleet(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock'>,
 ): Promise<AclFleetPlan> {
@@ -79,7 +79,7 @@ export async function planAclFleet(
   };
 }
 
-/** Clients and people share policies: each is made once. */
+/** Clients and people share policies: each is written once. */
 function unique(changes: readonly AclChange[]): readonly AclChange[] {
   const seen = new Set<string>();
   return changes.filter(({ resource, subject, verb }) => {

@@ -10,7 +10,7 @@ import { objectNamesOf } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { isOfList } from '../fan-out.js';
 
-/** What stands of the client's objects, and what is remembered of them once what a crash left is settled. */
+/** Reads the client's existing objects, settles what a crash or a lost answer left, and resolves with both. */
 export async function readSettled(
   id: ClientId,
   key: string,
@@ -35,7 +35,7 @@ export async function readSettled(
   return { actual, lastApplied };
 }
 
-/** Ends what a crash left of a client's ACL objects: that asks nothing of a directory, and waits for none. */
+/** Settles the ACL drafts that a crash or a lost answer left, without waiting for a directory. */
 export async function settleClientAcl(
   id: ClientId,
   deps: ReconcilerDeps,
@@ -48,7 +48,7 @@ export async function settleClientAcl(
   await tolerateDenied(() => readSettled(id, key, record, false, deps, signal), deps);
 }
 
-/** Whether a complete read has just shown what stands: what only such a read caused needs no other. */
+/** Whether a complete read has just shown the objects, so that the job needs no other read. */
 export function isListed({ triggers, attempts }: Job, { acl }: ReconcilerDeps): boolean {
   return (
     acl.cache.isComplete &&

@@ -4,7 +4,7 @@ import { isPeoples } from '../../plan/acl/plan-people.js';
 import { peoplesNames, policiesOfPeople } from '../../state/people-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 
-/** Reads the objects of a provider's people, and the policies that they are to have or that are named. */
+/** Reads the objects of a provider's people, and the policies that they need or that are named. */
 export async function readPeople(
   provider: string,
   named: readonly string[],
@@ -13,16 +13,16 @@ export async function readPeople(
 ): Promise<AclSnapshot> {
   const { owner } = deps.world.mapping;
   const policies = new Set([...policiesOfPeople(provider, deps), ...named].map((name) => name.toLowerCase()));
-  const standing = new Set(peoplesNames(provider, deps));
+  const existing = new Set(peoplesNames(provider, deps));
   const read = deps.world.beginRead();
   const snapshot = await deps.consul.acl.read((name, description) => {
     const key = name.toLowerCase();
     return (
       hasOurName(owner, name) &&
-      (policies.has(key) || standing.has(key) || isPeoples(owner, provider, name, description))
+      (policies.has(key) || existing.has(key) || isPeoples(owner, provider, name, description))
     );
   }, signal);
-  const names = new Set([...standing, ...snapshot.roles.map(({ object }) => object.name.toLowerCase())]);
+  const names = new Set([...existing, ...snapshot.roles.map(({ object }) => object.name.toLowerCase())]);
   deps.acl.cache.put(names, policies, snapshot, read);
   return snapshot;
 }

@@ -10,19 +10,22 @@ import { tokensToEnd } from '../../plan/acl/tokens.js';
 import type { Hold } from '../../plan/plan.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
-import { tellHolds } from '../holds.js';
+import { recordHolds } from '../holds.js';
 
-/** Clocks of identity providers and Consul differ, and some events tell whole seconds: whoever is caught logs in again. */
+/** The clocks of identity providers and Consul differ, and some events have whole seconds. A valid login repeats. */
 const CLOCKS_DIFFER_MS = 5_000;
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
 /**
- * Carries out orders about sessions that ended: the Consul tokens of that person's roles that were issued before the
- * order's instant, or hardly after it, end, and where the order names a client at which people sign in, all that the
- * client's method gave before it, because Consul does not record for whom; where it names nobody, everybody's. Needs no
- * word of the directory. An order lives with its job until it is done; carried out again it finds nothing, and says
- * nothing.
+ * Carries out orders about ended sessions, without a read of the directory.
+ * - An order that names a person ends the Consul tokens of that person's roles that were issued before its instant, or
+ *   shortly after it.
+ * - An order that names a client at which people sign in ends all such tokens of the client's method, because Consul does
+ *   not record for whom they were issued.
+ * - An order that names neither ends the tokens of all people.
+ *
+ * An order stays with its job until it is done. Carried out again it finds no token and makes no decision.
  */
 export async function endSessions(
   key: ProviderKey,
@@ -31,7 +34,7 @@ export async function endSessions(
   signal: AbortSignal,
 ): Promise<void> {
   if (!isAclActive(deps)) return;
-  const carryOut = deps.world.mapping.mode === 'enforce' ? endSession : tellForbidden;
+  const carryOut = deps.world.mapping.mode === 'enforce' ? endSession : reportForbidden;
   const failures: unknown[] = [];
   for (const order of sessionOrders(job))
     await tolerateDenied(() => carryOut(formatKey(key), order, deps, signal), deps).catch(
@@ -42,7 +45,7 @@ export async function endSessions(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Each order once, however often it came. */
+/** The job's orders, without duplicates. */
 function sessionOrders(job: Job): readonly RevocationOrder[] {
   const orders = job.triggers.flatMap(({ order }) => (order?.kind === 'session-revoked' ? [order] : []));
   const known = new Map(
@@ -61,7 +64,7 @@ async function endSession(
   signal: AbortSignal,
 ): Promise<void> {
   const subject = sessionSubject(order, deps);
-  // Recorded by a run that did not come to its end: how many it ended is not known.
+  // A run that was interrupted recorded it: how many tokens it ended is unknown.
   const { pending } = await deps.journal.read(key);
   const left = pending.find((each) => each.subject === subject && each.reason === 'SessionRevoked');
   let draft = left;
@@ -83,8 +86,8 @@ async function endSession(
   await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
 }
 
-/** In a mode that ends nothing it is told, once, what would have ended. */
-async function tellForbidden(
+/** In a mode that ends no token, records once how many would have ended. */
+async function reportForbidden(
   key: string,
   order: RevocationOrder,
   deps: ReconcilerDeps,
@@ -101,17 +104,17 @@ async function tellForbidden(
     subject: sessionSubject(order, deps),
     resource: sessionResource(order, deps),
     reason: 'ModeForbids',
-    detail: `mode is ${mode}: ${found} live ${found === 1 ? 'token' : 'tokens'} of a session that ended go on`,
+    detail: `mode is ${mode}: ${found} live ${found === 1 ? 'token' : 'tokens'} of an ended session stay valid`,
     action: 'revoke',
     scopes: [],
     ...(client === undefined ? {} : { client }),
     ...(person === undefined ? {} : { person }),
   };
-  // Only told here: the people's part of the next job ends it.
-  await tellHolds(key, await deps.journal.read(key), [hold], order.cause, deps, () => false);
+  // Only recorded here: the people's part of the next job ends the hold.
+  await recordHolds(key, await deps.journal.read(key), [hold], order.cause, deps, () => false);
 }
 
-/** What this job's orders tell by themselves. */
+/** Whether this job's orders record the holds of the subject. */
 export function isSessionSubject(subject: string, job: Job, deps: Pick<ReconcilerDeps, 'world'>): boolean {
   return sessionOrders(job).some((order) => sessionSubject(order, deps) === subject);
 }

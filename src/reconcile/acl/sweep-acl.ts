@@ -13,22 +13,22 @@ import { isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { orphanedObjects } from './orphaned-objects.js';
 
-/** What the complete comparison of ACL objects found. */
+/** The result of the complete comparison of ACL objects. */
 export interface AclComparison {
   readonly triggers: readonly Trigger[];
-  /** Names of ours that something stands under. */
+  /** Names of ours with existing objects, and policies. */
   readonly objects: number;
   readonly changes: number;
   readonly holds: number;
-  /** Of the removals that are made here: whatever is wrong with them keeps nobody's job from being queued. */
+  /** Of the removals that are made here. It does not keep the jobs from being queued. */
   readonly failure?: unknown;
 }
 
 const NOTHING: AclComparison = { triggers: [], objects: 0, changes: 0, holds: 0 };
 
 /**
- * Reads every ACL object of ours and plans every client, known or not, and all people. Policies that nothing links go
- * here and nowhere else. Where ACL objects are wanted no more, the comparison that finds none left is the last.
+ * Reads every ACL object of ours, and plans every client, known or not, and all people. Only this comparison removes
+ * policies that nothing links. If the mapping wants no ACL objects, the comparison that finds none is the last.
  */
 export async function sweepAcl(
   deps: ReconcilerDeps,
@@ -55,7 +55,7 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
     },
   );
   if (!isAclWanted(deps.world.mapping) && !cache.holdsMarked(deps.world.mapping.owner))
-    await deps.acl.noteNothingLeft(deps.keyValues);
+    await deps.acl.noteNoObjects(deps.keyValues);
   return {
     ...failed,
     triggers: [
@@ -68,7 +68,7 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
   };
 }
 
-/** What no client's and no provider's job takes away: policies that nothing links, objects that name nobody. */
+/** Removes what no job of a client or provider removes: policies that nothing links, and objects without a client. */
 export async function removeLeft(
   plans: readonly { readonly desired: DesiredAcl }[],
   cause: Cause,

@@ -4,9 +4,9 @@ import { countTokens } from '../../plan/acl/token-report.js';
 import type { ReconcilerDeps } from '../deps.js';
 
 /**
- * Measures how many ACL tokens of each kind there are, so that the static ones can be followed to none: that of
- * scopemesh itself, which no login can replace, is left out. Only where the mapping gives out tokens at all; that they
- * cannot be read is told and stops nothing.
+ * Measures how many ACL tokens of each kind exist, so that the static ones can be reduced to none. scopemesh's own token,
+ * which no login can replace, does not count. Only if the mapping gives out tokens. A failed read is logged and stops
+ * nothing.
  */
 export async function noteTokens(
   { consul, world, metrics, logger }: Pick<ReconcilerDeps, 'consul' | 'world' | 'metrics' | 'logger'>,
@@ -23,7 +23,7 @@ export async function noteTokens(
     if (!signal.aborted)
       logger.warn(
         { error: messageOf(error) },
-        'the ACL tokens could not be counted; nothing else depends on it',
+        'the ACL tokens could not be counted; only the metric is missing',
       );
   }
 }
