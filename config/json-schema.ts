@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { definedFields } from '../src/model/defined-fields.js';
 import { FILE } from './schema.js';
 
 /** A string with a reference in it: what it stands for is checked when the file is loaded, not by an editor. */
@@ -19,8 +20,7 @@ export function configJsonSchema(): Record<string, unknown> {
       const { description, default: fallback, ...constraint } = jsonSchema;
       for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key);
       Object.assign(jsonSchema, {
-        ...(description === undefined ? {} : { description }),
-        ...(fallback === undefined ? {} : { default: fallback }),
+        ...definedFields({ description, default: fallback }),
         anyOf: [constraint, REFERENCE],
       });
     },

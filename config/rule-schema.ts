@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { ACTOR_KINDS } from '../src/model/actor.js';
 import { multiline, name, path, regex, text, toggle } from './fields.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE'] as const;
 
-export const ACTOR_KIND = z.enum(['human', 'workload', 'agent']);
+export const ACTOR_KIND = z.enum(ACTOR_KINDS);
 
 const HEADER = z
   .strictObject({

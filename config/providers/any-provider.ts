@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { definedFields } from '../../src/model/defined-fields.js';
 import type { Secret } from '../../src/model/secret.js';
 import { duration, name, secret, text, toggle, url } from '../fields.js';
 import { SSF, type SsfSettings, toSsf } from './ssf.js';
@@ -81,9 +82,11 @@ export function toAnyProvider(
     webhookSecrets: parsed.webhook?.secrets ?? [],
     pollMs: parsed.poll,
     fullReadMs: parsed.fullRead,
-    ...(parsed.audience === undefined ? {} : { audience: parsed.audience }),
-    ...(parsed.userAudience === undefined ? {} : { userAudience: parsed.userAudience }),
-    ...(parsed.keysCaFile === undefined ? {} : { keysCaFile: parsed.keysCaFile }),
+    ...definedFields({
+      audience: parsed.audience,
+      userAudience: parsed.userAudience,
+      keysCaFile: parsed.keysCaFile,
+    }),
     claims: { ...claims, ...parsed.claims },
     ...(parsed.ssf === undefined ? {} : { ssf: toSsf(parsed.ssf) }),
   };

@@ -1,5 +1,6 @@
 import { SyncError } from '../errors.js';
 import type { Decision, Resource } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
 import { CLOUD_EVENT, type CloudEvent } from './decision-schema.js';
 import { toPlainText, toPlainValue } from './plain-value.js';
 
@@ -74,11 +75,7 @@ function toResource(resource: Resource): CloudEvent['data']['resource'] {
   const { kind, source, destination, namespace, partition, name } = resource;
   return {
     kind,
-    ...(source === undefined ? {} : { source }),
-    ...(destination === undefined ? {} : { destination }),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(partition === undefined ? {} : { partition }),
-    ...(name === undefined ? {} : { name }),
+    ...definedFields({ source, destination, namespace, partition, name }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { SyncError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 
 export interface ReadOptions {
@@ -24,4 +25,16 @@ export interface DecisionLog {
   contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>>;
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision>;
   close(): Promise<void>;
+}
+
+/** Milliseconds of an instant, undefined for `start` and `end`. */
+export function instantOf(from: ReadOptions['from']): number | undefined {
+  if (from === 'start' || from === 'end') return undefined;
+  const instant = Date.parse(from);
+  if (Number.isNaN(instant)) {
+    throw new SyncError('ERR_INTERNAL', 'Decisions are read from start, end or an ISO 8601 instant.', {
+      retriable: false,
+    });
+  }
+  return instant;
 }

@@ -9,25 +9,25 @@ import type { DestinationSources } from './sources-by-destination.js';
 import type { UserTokenFacts } from './user-token-facts.js';
 import type { World } from './world.js';
 
-/** Everything the plan of one destination looks at. */
+/** Everything that the plan of one destination depends on. */
 export interface DestinationInput {
   readonly destination: ServiceName;
   readonly mapping: Mapping;
   readonly world: World;
-  /** Standing of every service, by `serviceText`. */
+  /** The claim status of every service, by `serviceText`. */
   readonly claimStatuses: ReadonlyMap<string, ClaimStatus>;
   /** What each client opens, by `clientText`; absent for a client that does not exist. */
   readonly openings: ReadonlyMap<string, ClientOpenings>;
-  /** `wantersOf` the two. */
+  /** `sourcesByDestination` of `claimStatuses` and `openings`. */
   readonly sourcesByDestination: ReadonlyMap<string, DestinationSources>;
   readonly entry: IntentionEntry | undefined;
-  /** The entry of destination `*`, for what would take over. */
+  /** The entry of destination `*`, which applies if an exact intention is missing. */
   readonly wildcard: IntentionEntry | undefined;
   readonly protocol: Protocol;
   readonly userTokens: UserTokenFacts;
   /** `toWrittenText` by subject. */
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
-  /** What a change is called that only widens, by what set the job off. */
+  /** The reason of changes that only widen, by the cause of the job. */
   readonly grantReason: Extract<ChangeReason, 'ScopeGranted' | 'ClaimAdded' | 'MappingChanged'>;
 }

@@ -1,4 +1,5 @@
 import type { JwtMethodConfig } from '../../model/acl.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from './json.js';
 
 /** A method's Config, and whether it says more, or otherwise, than the model can. */
@@ -25,11 +26,7 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>): ParsedConfi
   const caCert = take(jwksUrl === undefined ? 'OIDCDiscoveryCACert' : 'JWKSCACert', isText);
   const boundIssuer = take('BoundIssuer', isText);
   const config: JwtMethodConfig = {
-    ...(jwksUrl === undefined ? {} : { jwksUrl }),
-    ...(oidcDiscoveryUrl === undefined ? {} : { oidcDiscoveryUrl }),
-    ...(validationPubKeys === undefined ? {} : { validationPubKeys }),
-    ...(caCert === undefined ? {} : { caCert }),
-    ...(boundIssuer === undefined ? {} : { boundIssuer }),
+    ...definedFields({ jwksUrl, oidcDiscoveryUrl, validationPubKeys, caCert, boundIssuer }),
     boundAudiences: (take('BoundAudiences', isTexts) ?? []).toSorted(),
     signingAlgorithms: (take('JWTSupportedAlgs', isTexts) ?? []).toSorted(),
     claimMappings: take('ClaimMappings', isTextMap) ?? {},

@@ -1,7 +1,7 @@
 import type { AclSnapshot } from '../../model/acl.js';
-import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
-import { ACL_TABLES, listAcl, parseRecords, requireConsul } from './acl-table.js';
-import { incomplete, parseJson, readComplete } from './answer.js';
+import { parseAuthMethod, parsePolicy, parseRole } from './acl-parse.js';
+import { listRulesOf, requireConsul, requireNoPolicy } from './acl-table.js';
+import { incomplete, parseJson } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { createReader } from './json.js';
 import { mapBounded } from './map-bounded.js';
@@ -36,7 +36,7 @@ export async function readNamed(
   const unclear: string[] = [];
   const found = await mapBounded(asked, WIDTH, signal, async ({ kind, name }, stop): Promise<AclSnapshot> => {
     if (kind === 'acl-binding-rule')
-      return { ...NOTHING, bindingRules: await rulesOf(transport, tenancy, name, stop) };
+      return { ...NOTHING, bindingRules: await listRulesOf(transport, tenancy, name, stop) };
     const value = await readByName(transport, tenancy, kind, name, stop);
     if (value === 'unclear') unclear.push(name);
     if (value === undefined || value === 'unclear') return NOTHING;
@@ -45,7 +45,7 @@ export async function readNamed(
     const isJwt = createReader('acl.read').record(value).Type === 'jwt';
     return isJwt ? { ...NOTHING, authMethods: [parseAuthMethod(value, 'acl.read')] } : NOTHING;
   });
-  if (unclear.length > 0) await requireGone(unclear, transport, tenancy, guard, signal);
+  if (unclear.length > 0) await requireNoPolicy('Name', unclear, transport, tenancy, guard, signal);
   return {
     policies: found.flatMap((each) => each.policies),
     roles: found.flatMap((each) => each.roles),
@@ -83,29 +83,4 @@ async function readByName(
   if (answeredName.toLowerCase() !== name.toLowerCase())
     throw incomplete(operation, 'answered with an object of another name');
   return value;
-}
-
-async function rulesOf(transport: Transport, tenancy: Tenancy, authMethod: string, signal: AbortSignal) {
-  const { operation, list: path } = ACL_TABLES['acl-binding-rule'];
-  const query = { ...toTenancyQuery(tenancy), authmethod: authMethod, consistent: '' };
-  const answer = await readComplete(transport, { operation, path, query }, signal);
-  const rules = parseRecords(answer.body, operation).map((row) => parseBindingRule(row, operation));
-  if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
-    throw incomplete(operation, 'the list contains rules that do not match the filter');
-  return rules;
-}
-
-/** A list tells a policy that is missing from an ACL token that is unknown. */
-async function requireGone(
-  names: readonly string[],
-  transport: Transport,
-  tenancy: Tenancy,
-  guard: IndexGuard,
-  signal: AbortSignal,
-): Promise<void> {
-  const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
-  const reader = createReader('acl.policies');
-  const listed = new Set(rows.map((row) => reader.text(row.Name).toLowerCase()));
-  if (!names.some((name) => listed.has(name.toLowerCase()))) return;
-  throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

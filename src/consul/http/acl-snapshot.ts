@@ -1,6 +1,6 @@
 import type { AclSnapshot } from '../../model/acl.js';
 import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, listAcl, readAcl } from './acl-table.js';
+import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy } from './acl-table.js';
 import { incomplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { createReader } from './json.js';
@@ -41,7 +41,7 @@ export async function readSnapshot(
   const wholePolicies = await whole('acl-policy', policies, 'ID');
   const wholeMethods = await whole('acl-auth-method', methods, 'Name');
   const unclear = wholePolicies.filter(({ value }) => value === 'unclear').map(({ id }) => id);
-  if (unclear.length > 0) await requireGone(unclear, transport, tenancy, guard, signal);
+  if (unclear.length > 0) await requireNoPolicy('ID', unclear, transport, tenancy, guard, signal);
   return {
     policies: wholePolicies
       .filter(({ value }) => value !== undefined && value !== 'unclear')
@@ -71,18 +71,4 @@ function ourRows(kind: AclKind, rows: readonly Raw[], isOurs: IsOurs): readonly 
     if (kind === 'acl-auth-method') reader.text(row.Type);
     return isOurs(name, reader.optionalText(row.Description));
   });
-}
-
-/** Consul's words were those for a missing policy and for an unknown ACL token alike: a list tells which. */
-async function requireGone(
-  ids: readonly string[],
-  transport: Transport,
-  tenancy: Tenancy,
-  guard: IndexGuard,
-  signal: AbortSignal,
-): Promise<void> {
-  const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
-  const listed = new Set(rows.map((row) => row.ID));
-  if (!ids.some((id) => listed.has(id))) return;
-  throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

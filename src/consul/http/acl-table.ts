@@ -1,7 +1,8 @@
-import type { AclObject } from '../../model/acl.js';
+import type { AclBindingRule, AclObject, Stored } from '../../model/acl.js';
+import { parseBindingRule } from './acl-parse.js';
 import { incomplete, parseJson, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { isRecord } from './json.js';
+import { createReader, parseRecords } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { ConsulAnswer, Transport } from './transport.js';
@@ -76,13 +77,37 @@ export function requireConsul(answer: ConsulAnswer, operation: Operation): void 
     );
 }
 
-/** A list of objects. */
-export function parseRecords(
-  body: Uint8Array,
-  operation: Operation,
-): readonly Readonly<Record<string, unknown>>[] {
-  const list = parseJson(body, operation);
-  if (!Array.isArray(list)) throw incomplete(operation, 'the answer is not a list');
-  if (!list.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
-  return list;
+/** The binding rules of one auth method. */
+export async function listRulesOf(
+  transport: Transport,
+  tenancy: Tenancy,
+  authMethod: string,
+  signal: AbortSignal,
+): Promise<readonly Stored<AclBindingRule>[]> {
+  const { operation, list: path } = ACL_TABLES['acl-binding-rule'];
+  const query = { ...toTenancyQuery(tenancy), authmethod: authMethod, consistent: '' };
+  const answer = await readComplete(transport, { operation, path, query }, signal);
+  const rules = parseRecords(answer.body, operation).map((row) => parseBindingRule(row, operation));
+  if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
+    throw incomplete(operation, 'the list contains rules that do not match the filter');
+  return rules;
+}
+
+/**
+ * For reads that were answered 'unclear': throws ERR_CONSUL_INCOMPLETE where the list of policies has one of them, so that
+ * it exists and could not be read.
+ */
+export async function requireNoPolicy(
+  key: 'ID' | 'Name',
+  values: readonly string[],
+  transport: Transport,
+  tenancy: Tenancy,
+  guard: IndexGuard,
+  signal: AbortSignal,
+): Promise<void> {
+  const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
+  const reader = createReader('acl.policies');
+  const listed = new Set(rows.map((row) => reader.text(row[key]).toLowerCase()));
+  if (values.some((value) => listed.has(value.toLowerCase())))
+    throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

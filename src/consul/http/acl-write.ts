@@ -1,9 +1,9 @@
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
 import { isSameAcl, toAclBody } from './acl-body.js';
-import { parseAclObject, parseBindingRule } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, parseRecords, readAcl } from './acl-table.js';
-import { parseJson, parseVerdict, readComplete } from './answer.js';
+import { parseAclObject } from './acl-parse.js';
+import { ACL_TABLES, type AclKind, listRulesOf, readAcl } from './acl-table.js';
+import { parseJson, parseVerdict } from './answer.js';
 import { createReader } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
@@ -105,12 +105,10 @@ async function existingInstead(
     );
   }
   if (object.kind !== 'acl-binding-rule') return undefined;
-  const { operation, list: path } = ACL_TABLES[object.kind];
-  const query = { ...toTenancyQuery(tenancy), authmethod: object.object.authMethod, consistent: '' };
-  const answer = await readComplete(transport, { operation, path, query }, signal);
-  return parseRecords(answer.body, operation)
-    .map((row) => parseBindingRule(row, operation))
-    .find((rule) => !rule.isAltered && isSameAcl({ kind: object.kind, object: rule.object }, object));
+  const rules = await listRulesOf(transport, tenancy, object.object.authMethod, signal);
+  return rules.find(
+    (rule) => !rule.isAltered && isSameAcl({ kind: object.kind, object: rule.object }, object),
+  );
 }
 
 async function send(

@@ -1,6 +1,6 @@
 import type { ServiceInstance } from '../../model/catalog.js';
-import { incomplete, parseJson, readComplete } from './answer.js';
-import { createReader, isRecord, type Reader } from './json.js';
+import { parseJson, readComplete } from './answer.js';
+import { createReader, isRecord, parseRecords, type Reader } from './json.js';
 import { mapBounded } from './map-bounded.js';
 import { isAddressable } from './place.js';
 import type { Transport } from './transport.js';
@@ -15,10 +15,8 @@ export async function readNodeNames(
 ): Promise<readonly string[] | undefined> {
   const operation = 'catalog.nodes';
   const answer = await readComplete(transport, { operation, path: '/v1/catalog/nodes', query }, signal);
-  const nodes = parseJson(answer.body, operation);
-  if (!Array.isArray(nodes)) throw incomplete(operation, 'the answer is not a list');
   const reader = createReader(operation);
-  const names = reader.list(nodes).map((node) => reader.text(reader.record(node).Node));
+  const names = parseRecords(answer.body, operation).map(({ Node }) => reader.text(Node));
   return names.every(isAddressable) ? names : undefined;
 }
 

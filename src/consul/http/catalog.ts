@@ -1,10 +1,10 @@
 import type { Clock } from '../../clock.js';
 import type { Catalog, CatalogService, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
-import { incomplete, parseJson, readComplete, requireComplete } from './answer.js';
+import { parseJson, readComplete, requireComplete } from './answer.js';
 import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader } from './json.js';
+import { createReader, parseRecords } from './json.js';
 import { mapBounded } from './map-bounded.js';
 import { isAddressable, type Tenancy, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
@@ -142,11 +142,8 @@ async function readInstances(
   const answer = await transport.send({ operation, method: 'GET', path, query }, signal, [200, 400]);
   // An empty 400 is Go's HTTP server, whose Unicode is older: to it the name is not printable.
   if (answer.status === 400 && answer.body.byteLength === 0) return [];
-  const instances = parseJson(requireComplete(answer, operation).body, operation);
-  if (!Array.isArray(instances)) throw incomplete(operation, 'the answer is not a list');
   const reader = createReader(operation);
-  return reader.list(instances).map((instance) => {
-    const raw = reader.record(instance);
+  return parseRecords(requireComplete(answer, operation).body, operation).map((raw) => {
     const { ServiceID: id, Node: node, ServiceKind: kind, ServiceMeta: meta, ServiceTags: tags } = raw;
     return toInstance(reader, { id, node, kind, meta, tags, proxy: raw.ServiceProxy });
   });

@@ -1,4 +1,5 @@
 import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { ClaimResult, ClaimWrite } from '../consul.js';
 import { parseJson } from './answer.js';
 import { toClaimKey } from './claim-keys.js';
@@ -65,8 +66,7 @@ function toOperations(write: ClaimWrite, tenancy: Tenancy, folder: string): read
   }
   const place = {
     Key: key,
-    ...(tenancy.namespace === undefined ? {} : { Namespace: tenancy.namespace }),
-    ...(tenancy.partition === undefined ? {} : { Partition: tenancy.partition }),
+    ...definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition }),
   };
   const value = Buffer.from(JSON.stringify({ provider, clientId, service })).toString('base64');
   const operations =

@@ -1,5 +1,6 @@
 import type { IntentionEntry } from '../../model/intention.js';
-import { incomplete, parseJson } from './answer.js';
+import { parseJson } from './answer.js';
+import { parseRecords } from './json.js';
 import { parseEntry } from './parse-entry.js';
 
 const OPERATION = 'intentions.list';
@@ -113,7 +114,5 @@ function isBlank(text: Buffer, from: number): boolean {
 }
 
 function parseWhole(body: Uint8Array<ArrayBuffer>): readonly IntentionEntry[] {
-  const entries = parseJson(body, OPERATION);
-  if (!Array.isArray(entries)) throw incomplete(OPERATION, 'the answer is not a list');
-  return entries.map((entry: unknown) => parseEntry(entry, OPERATION));
+  return parseRecords(body, OPERATION).map((entry) => parseEntry(entry, OPERATION));
 }

@@ -1,4 +1,4 @@
-import { incomplete } from './answer.js';
+import { incomplete, parseJson } from './answer.js';
 import type { Operation } from './request.js';
 
 /** The shapes of Consul's answers are parsed with these: a wrong one is an incomplete read, never a default. */
@@ -50,4 +50,15 @@ export function createReader(operation: Operation): Reader {
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A list of objects. */
+export function parseRecords(
+  body: Uint8Array,
+  operation: Operation,
+): readonly Readonly<Record<string, unknown>>[] {
+  const list = parseJson(body, operation);
+  if (!Array.isArray(list)) throw incomplete(operation, 'the answer is not a list');
+  if (!list.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
+  return list;
 }

@@ -3,10 +3,10 @@ import type { ExistingJwtProvider, JwtProviderEntry } from '../../model/jwt-prov
 import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../jwt-providers.js';
 import { readAgentVersions } from './agent-versions.js';
-import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
+import { incomplete, parseVerdict, readComplete } from './answer.js';
 import { isSameContent } from './content.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader, isRecord } from './json.js';
+import { createReader, isRecord, parseRecords } from './json.js';
 import { type Tenancy, toPathName, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
@@ -30,9 +30,7 @@ export function createJwtProviders(
     const query = { ...place, consistent: '' };
     const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
     guard.check(operation, answer.index);
-    const entries = parseJson(answer.body, operation);
-    if (!Array.isArray(entries)) throw incomplete(operation, 'the answer is not a list');
-    return entries.map((entry) => parseProvider(entry, operation));
+    return parseRecords(answer.body, operation).map((entry) => parseProvider(entry, operation));
   };
   const find = async (name: string, signal: AbortSignal) =>
     (await list(signal)).find((each) => each.name.toLowerCase() === name.toLowerCase());
@@ -96,9 +94,8 @@ function toTrust(caFile: string | undefined): Raw {
   return { JWKSCluster: { TLSCertificates: { TrustedCA: { Filename: caFile } } } };
 }
 
-function parseProvider(value: unknown, operation: Operation): ExistingJwtProvider {
+function parseProvider(raw: Raw, operation: Operation): ExistingJwtProvider {
   const reader = createReader(operation);
-  const raw = reader.record(value);
   if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
   const name = reader.text(raw.Name);
   const meta = reader.textMap(raw.Meta);

@@ -1,4 +1,5 @@
 import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { ServiceName } from '../../model/intention.js';
 
 /** The tenancy that lists are read in; both absent outside Consul Enterprise, which refuses the parameters. */
@@ -9,8 +10,7 @@ export interface Tenancy {
 
 export function toTenancyQuery(tenancy: Tenancy): Readonly<Record<string, string>> {
   return {
-    ...(tenancy.partition === undefined ? {} : { partition: tenancy.partition }),
-    ...(tenancy.namespace === undefined ? {} : { ns: tenancy.namespace }),
+    ...definedFields({ partition: tenancy.partition, ns: tenancy.namespace }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { definedFields } from '../../model/defined-fields.js';
 import type {
   Access,
   ClaimValue,
@@ -127,9 +128,7 @@ function parseHeader(value: unknown): HeaderMatch | undefined {
 function toRawPermission(permission: HttpPermission): Raw {
   const { methods, pathExact, pathPrefix, pathRegex, headers, jwt } = permission;
   const http = {
-    ...(pathExact === undefined ? {} : { PathExact: pathExact }),
-    ...(pathPrefix === undefined ? {} : { PathPrefix: pathPrefix }),
-    ...(pathRegex === undefined ? {} : { PathRegex: pathRegex }),
+    ...definedFields({ PathExact: pathExact, PathPrefix: pathPrefix, PathRegex: pathRegex }),
     ...(headers === undefined || headers.length === 0 ? {} : { Header: headers.map(toRawHeader) }),
     ...(methods === undefined || methods.length === 0 ? {} : { Methods: methods }),
   };
@@ -144,12 +143,14 @@ function toRawRequirement({ provider, verifyClaims }: JwtRequirement): Raw {
 function toRawHeader(match: HeaderMatch): Raw {
   return {
     Name: match.name,
-    ...(match.present === undefined ? {} : { Present: match.present }),
-    ...(match.exact === undefined ? {} : { Exact: match.exact }),
-    ...(match.prefix === undefined ? {} : { Prefix: match.prefix }),
-    ...(match.suffix === undefined ? {} : { Suffix: match.suffix }),
-    ...(match.regex === undefined ? {} : { Regex: match.regex }),
-    ...(match.invert === undefined ? {} : { Invert: match.invert }),
+    ...definedFields({
+      Present: match.present,
+      Exact: match.exact,
+      Prefix: match.prefix,
+      Suffix: match.suffix,
+      Regex: match.regex,
+      Invert: match.invert,
+    }),
   };
 }
 

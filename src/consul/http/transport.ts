@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Pool } from 'undici';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { type ConsulAnswer, Exchange } from './exchange.js';
@@ -135,10 +136,7 @@ function parseAddress(text: string): URL {
 function toTlsOptions(tls: TlsFiles | undefined) {
   if (tls === undefined) return {};
   return {
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+    ...definedFields({ ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.serverName }),
   };
 }
 

@@ -3,7 +3,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
 import { parseCloudEvent, toCloudEvent } from '../envelope.js';
-import type { DecisionLog, ReadOptions } from '../log.js';
+import { type DecisionLog, instantOf, type ReadOptions } from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
 export interface EmbeddedDecisionLogOptions {
@@ -128,16 +128,4 @@ class EmbeddedDecisionLog implements DecisionLog {
     });
     timer.abort();
   }
-}
-
-/** Milliseconds of an instant, undefined for `start` and `end`. */
-function instantOf(from: ReadOptions['from']): number | undefined {
-  if (from === 'start' || from === 'end') return undefined;
-  const instant = Date.parse(from);
-  if (Number.isNaN(instant)) {
-    throw new SyncError('ERR_INTERNAL', 'Decisions are read from start, end or an ISO 8601 instant.', {
-      retriable: false,
-    });
-  }
-  return instant;
 }

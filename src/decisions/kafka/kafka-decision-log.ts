@@ -4,7 +4,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Metrics } from '../../observe.js';
 import { CONTENT_TYPE, parseCloudEvent, toCloudEvent } from '../envelope.js';
-import type { DecisionLog, ReadOptions } from '../log.js';
+import { type DecisionLog, instantOf, type ReadOptions } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { KafkaTopic, type Offsets, type TopicOptions } from './topic.js';
 import { readCommitted, type TopicReaderOptions } from './topic-reader.js';
@@ -185,16 +185,4 @@ function idOf(value: string): string | undefined {
   } catch {
     return undefined; // written by another program
   }
-}
-
-/** Milliseconds of an instant, undefined for `start` and `end`. */
-function instantOf(from: ReadOptions['from']): number | undefined {
-  if (from === 'start' || from === 'end') return undefined;
-  const instant = Date.parse(from);
-  if (Number.isNaN(instant)) {
-    throw new SyncError('ERR_INTERNAL', 'Decisions are read from start, end or an ISO 8601 instant.', {
-      retriable: false,
-    });
-  }
-  return instant;
 }

@@ -1,7 +1,7 @@
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { ChangeReason } from '../../model/decision.js';
 import type { ClaimStatus } from '../claims.js';
-import { sameGrant } from '../grant-text.js';
+import { namesOf, sameGrant } from '../grant-text.js';
 import type { PlannedClient } from '../plan.js';
 import { type ClientBlock, clientText } from '../world.js';
 import type { AclWhy } from './acl-change.js';
@@ -82,8 +82,4 @@ export function clientRevocationCause(facts: ClientRevocationFacts): AclWhy {
   return facts.changesProof
     ? because('ActorLimited', isSilent, unopened)
     : because('MappingChanged', false, unopened);
-}
-
-function namesOf(grants: readonly Grant[]): readonly string[] {
-  return [...new Set(grants.map(({ name }) => name))];
 }

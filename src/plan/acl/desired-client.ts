@@ -87,17 +87,21 @@ export function desiredClient(input: ClientInput): DesiredClient {
       client: { ...id, actorKind },
     });
   };
-  const nothing = (): DesiredClient => ({
+  const rules = rulesOf(client, actorKind, mapping, compile, input.parse ?? parseRules);
+  const { limited } = rules;
+  const nothing: DesiredClient = {
     desired: NOTHING_DESIRED,
     actorKind,
     scopes: [],
     opensBy: [],
-    limited: rules.limited,
+    limited,
     holds,
-  });
-
-  const rules = rulesOf(client, actorKind, mapping, compile, input.parse ?? parseRules);
-  if (input.isClosed || !client.enabled) return nothing();
+  };
+  const refuse = (reason: HoldReason, detail: string): DesiredClient => {
+    hold(reason, detail, rules.scopes);
+    return nothing;
+  };
+  if (input.isClosed || !client.enabled) return nothing;
   for (const held of rules.held) hold(held.reason, held.detail, [held.scope]);
   const isDelegated = needsHuman(actorKind, mapping);
   const identities = settings.login ? identitiesOf(input, hold) : [];
@@ -107,51 +111,39 @@ export function desiredClient(input: ClientInput): DesiredClient {
       `this client must act for a human, and a token with the identity of a service acts for nobody, so the client does not get the identity of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or remove the claim from the service`,
     );
   const serviceIdentities = isDelegated ? [] : identities;
-  if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing();
+  if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing;
 
   const provider = settings.providers.get(client.provider);
   const why = unverifiable(client.provider, provider);
-  if (provider === undefined || why !== undefined) {
-    hold('LoginUnverifiable', why ?? '', rules.scopes);
-    return nothing();
-  }
+  if (provider === undefined || why !== undefined) return refuse('LoginUnverifiable', why ?? '');
   const maxTtl = maxTokenTtlSeconds(
     lifetimeOf(client, input.existingTtlSeconds),
     (actorKind === 'unknown' ? ACTOR_KINDS : [actorKind]).map((kind) => mapping.limits[kind]),
   );
-  if (maxTtl === undefined) {
-    hold(
+  if (maxTtl === undefined)
+    return refuse(
       'LifetimeTooShort',
       'the access tokens of this client live less than one minute, which is the shortest lifetime of a Consul token; increase the lifetime at the identity provider, or let the client work without a Consul token',
-      rules.scopes,
     );
-    return nothing();
-  }
   const isOwn = !isDelegated && (serviceIdentities.length > 0 || actorKind !== 'human');
   const proof = isDelegated ? 'delegated' : isOwn ? 'own' : 'any';
   const selector = selectorFor(client.clientId, actorKind, provider, proof);
-  if (selector === undefined) {
-    hold(
+  if (selector === undefined)
+    return refuse(
       'LoginUnverifiable',
       "scopemesh does not know how tokens of this provider show that a client requested them for itself, and a person's token must not act as the client",
-      rules.scopes,
     );
-    return nothing();
-  }
-  if (selector.text === undefined) {
-    hold(
+  if (selector.text === undefined)
+    return refuse(
       'InvalidClientId',
       'the client ID is empty or contains an unpaired surrogate, so Consul cannot compare it; give the client another ID',
-      rules.scopes,
     );
-    return nothing();
-  }
   const description = describeClient(mapping.owner, client);
   return {
     actorKind,
     scopes: rules.scopes,
     opensBy: rules.opensBy,
-    limited: rules.limited,
+    limited,
     holds,
     desired: {
       policies: rules.policies,

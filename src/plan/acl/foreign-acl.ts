@@ -1,4 +1,5 @@
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isOwnedDescription, otherOwnerOf } from '../ownership.js';
 import type { Hold } from '../plan.js';
 import { aclSubject } from './acl-change.js';
@@ -100,8 +101,7 @@ function besideHold(
           : "an object with this name exists and scopemesh does not own it; remove or rename it, or run 'scopemesh adopt' if it already matches the desired object",
       action: 'grant',
       scopes: [],
-      ...(client === undefined ? {} : { client }),
-      ...(person === undefined ? {} : { person }),
+      ...definedFields({ client, person }),
     },
   ];
 }
@@ -120,8 +120,7 @@ function leftHold(object: NamedAcl, { lastApplied, why }: ForeignInput): readonl
         'scopemesh wrote this object and would remove it, but the mark is missing from its Description, so the object and its access stay; remove the object, or restore the mark',
       action: 'revoke',
       scopes,
-      ...(client === undefined ? {} : { client }),
-      ...(person === undefined ? {} : { person }),
+      ...definedFields({ client, person }),
     },
   ];
 }

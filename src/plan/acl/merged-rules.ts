@@ -69,7 +69,9 @@ export function intentionLevels(policies: readonly AclRules[]): Levels {
 
 /** Of a resource that is one for all of Consul; undefined where no policy speaks of it. */
 export function wholeLevel(policies: readonly AclRules[], resource: string): string | undefined {
-  const explicit = policies.map(({ whole }) => (Object.hasOwn(whole, resource) ? whole[resource] : undefined));
+  const explicit = policies.map(({ whole }) =>
+    Object.hasOwn(whole, resource) ? whole[resource] : undefined,
+  );
   return STRENGTH.find((level) => explicit.includes(level));
 }
 

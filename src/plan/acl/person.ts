@@ -20,7 +20,8 @@ export function personOfRole(
   if (parsed !== undefined && parsed.provider !== provider) return undefined;
   if (parsed !== undefined) {
     const name = personName(owner, provider, parsed.subject, parsed.group);
-    if (name.toLowerCase() === role.name.toLowerCase()) return { subject: parsed.subject, group: parsed.group };
+    if (name.toLowerCase() === role.name.toLowerCase())
+      return { subject: parsed.subject, group: parsed.group };
   }
   return hasPersonName(owner, provider, role.name) ? {} : undefined;
 }
