@@ -8,7 +8,7 @@ import { destinationsOfScope } from './openings.js';
 import type { ActualAccess } from './plan.js';
 import { type ClientId, clientText, findClient } from './world.js';
 
-/** Why an edge loses something, and whether that is only inferred from what a read did not show. */
+/** Why an edge loses access, and whether that is only inferred from a read. */
 export interface RevocationCause {
   readonly reason: ChangeReason;
   readonly scopes: readonly string[];
@@ -16,22 +16,22 @@ export interface RevocationCause {
 }
 
 /**
- * | what is seen | reason | explicit? |
+ * | observed | reason | explicit? |
  * |---|---|---|
- * | the client is closed by an order | the order's | yes |
+ * | an order closed the client | the order's | yes |
  * | instances without the tag | `ClaimRemoved` | yes |
- * | no instance any more | `ClaimRemoved` | no, but for a client that is itself disabled or deleted |
+ * | no instance left | `ClaimRemoved` | no, unless the client itself is disabled or deleted |
  * | the service claims another client now | `ClaimRemoved` | yes |
  * | another service recorded the claim | `ClaimRemoved` | yes |
  * | the client no longer names the service | `ClaimRemoved` | if an event named the client |
  * | the client is read as disabled | `ClientDisabled` | yes |
  * | the client is missing | `ClientDeleted` | if an event named the client |
- * | destination protected | `ProtectedService` | yes |
+ * | the destination is protected | `ProtectedService` | yes |
  * | the client still has every scope that opened the edge | `MappingChanged` | yes |
- * | the same, but its kind may not use them, or not without a human behind it, which nothing asked before | `ActorLimited` | if an event named it or the file changed |
+ * | the same, but its kind may not use them, or now must act for a human | `ActorLimited` | if an event named it or the file changed |
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
- * | a scope is left at another API only than opened the edge | `ScopeRevoked` | likewise: the read may have lost the API |
- * | the provider is not configured any more | `MappingChanged` | yes |
+ * | a scope exists only at another API than the one that opened the edge | `ScopeRevoked` | likewise: the read may have lost the API |
+ * | the provider is no longer configured | `MappingChanged` | yes |
  */
 export function revocationCause(facts: {
   readonly claimStatus: ClaimStatus;
@@ -39,7 +39,7 @@ export function revocationCause(facts: {
   /** The client that the edge's Description names. */
   readonly former: ClientId | undefined;
   readonly desiredScopes: readonly string[];
-  /** The access that stands. */
+  /** The access in Consul. */
   readonly current: ActualAccess;
   readonly input: DestinationInput;
 }): RevocationCause {
@@ -104,7 +104,7 @@ export function revocationCause(facts: {
   return because('ScopeRevoked', !isNamed && !areNamed, namesOf(lost));
 }
 
-/** Whether every request must show whom its client acts for already. */
+/** Whether every request already must show the actor (`act.sub`). */
 function asksForActor(access: ActualAccess): boolean {
   return (
     access?.kind === 'http' &&

@@ -1,14 +1,14 @@
 import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 
-/** What must be known of Consul and the providers before a user's token can be required. */
+/** The facts about Consul and the providers that are needed before a user's token can be required. */
 export interface UserTokenFacts {
-  /** As the agent says it; undefined until it is told. */
+  /** As the agent reports it; undefined until then. */
   readonly consulVersion: string | undefined;
-  /** Versions of agents whose proxies would let a call through without the token; undefined until they are told. */
+  /** Versions of agents whose proxies would allow a call without the token; undefined until they are known. */
   readonly laxAgents: readonly string[] | undefined;
-  /** By provider, from its discovery document; absent until that was read. */
+  /** By provider, from its discovery document; absent until the document was read. */
   readonly jwksUris: ReadonlyMap<string, string>;
-  /** The jwt-provider entries by lower-case name, as they meet in Consul; undefined until they were read. */
+  /** The jwt-provider entries by lower-case name, because Consul ignores case; undefined until they were read. */
   readonly entries: ReadonlyMap<string, ExistingJwtProvider> | undefined;
 }
 

@@ -4,7 +4,7 @@ import type { AclCache } from './acl-cache.js';
 import { clientOf } from './acl-owners.js';
 import type { WorldState } from './world-state.js';
 
-/** Every client that is known or has objects, of one provider or of all. */
+/** Every client that is known or has ACL objects, of one provider or of all. */
 export function clientsWithAcl(
   { world, acl }: { readonly world: WorldState; readonly acl: { readonly cache: AclCache } },
   provider?: string,

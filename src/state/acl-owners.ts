@@ -3,7 +3,7 @@ import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import type { ClientId } from '../plan/world.js';
 import type { AclCache, OwnedObjects } from './acl-cache.js';
 
-/** The clients whose objects exist under each name, kept up with what changes in the cache. */
+/** The client whose objects exist under each name, updated with the changes of the cache. */
 export class AclOwners {
   readonly #cache: AclCache;
   readonly #byName = new Map<string, ClientId>();
@@ -13,7 +13,7 @@ export class AclOwners {
     this.#cache = cache;
   }
 
-  /** By name, in lower case. `onChange` is called with every client whose objects changed since the last call. */
+  /** By lower-case name. Calls `onChange` with every client whose objects changed since the last call. */
   all(owner: string, onChange: (client: ClientId) => void): ReadonlyMap<string, ClientId> {
     const changed = this.#cache.drainChanged();
     const names = this.#owner === owner ? changed : [...this.#byName.keys(), ...this.#cache.owned.keys()];
@@ -31,7 +31,7 @@ export class AclOwners {
   }
 }
 
-/** The client whose objects exist under a name, as their Descriptions say; checked, for anybody can edit those. */
+/** The client whose objects exist under a name, by their Descriptions. Verified by the name, because anybody can edit them. */
 export function clientOf(objects: OwnedObjects, owner: string): ClientId | undefined {
   const { role, authMethod, bindingRules } = objects;
   for (const { object } of [role, authMethod, ...bindingRules].filter((each) => each !== undefined)) {

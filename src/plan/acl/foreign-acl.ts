@@ -12,14 +12,14 @@ type NamedAcl = Exclude<AclObject, { readonly kind: 'acl-binding-rule' }>;
 export interface ForeignInput extends AclReasons {
   readonly owner: string;
   readonly desired: DesiredAcl;
-  /** With every object whose name may be ours (`hasOurName`), also those that lack the mark. */
+  /** All objects with our name prefix (`hasOurName`), also without the mark. */
   readonly actual: AclSnapshot;
 }
 
 /**
- * What can be made of the desired objects beside somebody else's of the same names. A rule that would bind to a role
- * that is not ours would give whatever that role has: so what depends on a foreign object is not desired either. What
- * scopemesh wrote and has lost the mark is told also where it is not desired any more, for nobody takes it away.
+ * The desired objects that are possible beside foreign objects with the same names. A rule that binds to a foreign role
+ * would grant whatever that role has, so objects that depend on a foreign object are dropped too. An object that scopemesh
+ * wrote and that lost its mark is held even if it is no longer desired, because nothing removes it.
  */
 export function beside(input: ForeignInput): {
   readonly desired: DesiredAcl;
@@ -56,7 +56,7 @@ export function beside(input: ForeignInput): {
   };
 }
 
-/** What has a name of ours and not our mark. */
+/** Objects with our name prefix but without our mark. */
 export function foreignObjects(
   owner: string,
   { policies, roles, authMethods }: AclSnapshot,
@@ -106,7 +106,7 @@ function besideHold(
   ];
 }
 
-/** A policy opens nothing by itself, and may be somebody's who links it. */
+/** Holds an unmarked object that scopemesh wrote and no longer desires. Not a policy: it opens nothing by itself. */
 function leftHold(object: NamedAcl, { lastApplied, why }: ForeignInput): readonly Hold[] {
   const subject = aclSubject(object.kind, object.object.name);
   if (object.kind === 'acl-policy' || !lastApplied.has(subject)) return [];
