@@ -23,7 +23,7 @@ const HEADER = z
   })
   .describe('One condition on a request header; exactly one of present, exact, prefix, suffix, regex.');
 
-/** What one scope opens. Which keys go together, and the scope's pattern, are checked by `crossFindings`. */
+/** What one scope opens. `crossFindings` checks combinations of keys and the scope's pattern. */
 const RULE = z.strictObject({
   provider: name().exactOptional().describe('Only scopes of this provider.'),
   api: text().exactOptional().describe('Only scopes of this API.'),

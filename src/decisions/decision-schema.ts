@@ -7,8 +7,8 @@ const instant = () => z.iso.datetime({ offset: true });
 const text = () => z.string().min(1);
 
 /**
- * A decision as a CloudEvent 1.0 in structured mode: the one definition, of the parser and of the JSON Schema.
- * Fields that a later version adds are passed over.
+ * A decision as a CloudEvent 1.0 in structured mode: the definition of both the parser and the JSON Schema. Unknown fields,
+ * which a later version may add, are ignored.
  */
 export const CLOUD_EVENT = z.object({
   specversion: z.literal('1.0'),
@@ -75,7 +75,7 @@ export type CloudEvent = z.infer<typeof CLOUD_EVENT>;
 
 /** The JSON Schema (2020-12) of the decision event; `docs/decision.schema.json` is this, written down. */
 export function decisionJsonSchema(): Readonly<Record<string, unknown>> {
-  // `input`: a consumer that validates must let pass the fields that a later version adds.
+  // `input`: a consumer must accept fields that a later version adds.
   const { $schema, ...schema } = z.toJSONSchema(CLOUD_EVENT, { io: 'input' });
   return {
     $schema,

@@ -8,17 +8,17 @@ import { mapBounded } from './map-bounded.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
-/** Single reads in flight: as many as a client has objects. */
+/** Concurrent single reads: as many as a client has objects. */
 const WIDTH = 8;
 
-/** Where one object is found by its name, in any case. */
+/** The path of one object by its name, in any case. */
 const BY_NAME = {
   'acl-policy': '/v1/acl/policy/name/',
   'acl-role': '/v1/acl/role/name/',
   'acl-auth-method': '/v1/acl/auth-method/',
 } as const;
 
-/** What stands under names: a role, an auth method of type jwt and its rules each; and the policies of these names. */
+/** The objects with these names: a role, an auth method of type jwt and its rules for each; and these policies. */
 export async function readNamed(
   transport: Transport,
   tenancy: Tenancy,
@@ -56,7 +56,7 @@ export async function readNamed(
 
 const NOTHING: AclSnapshot = { policies: [], roles: [], authMethods: [], bindingRules: [] };
 
-/** As `readAcl`: undefined where there is none; a missing policy has the words for an unknown ACL token. */
+/** As `readAcl`: undefined if there is none, and 'unclear' for a policy that may be missing. */
 async function readByName(
   transport: Transport,
   tenancy: Tenancy,
@@ -75,7 +75,7 @@ async function readByName(
   }
   if (answer.status === 403) {
     const isUnclear = /acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)));
-    // Else once more, for the refusal in its usual words.
+    // Otherwise send it again, to throw the usual error.
     return isUnclear ? 'unclear' : parseJson((await transport.send(request, signal)).body, operation);
   }
   const value = parseJson(answer.body, operation);

@@ -11,12 +11,12 @@ import type { Transport } from './transport.js';
 type Raw = Readonly<Record<string, unknown>>;
 export type IsOurs = (name: string, description: string) => boolean;
 
-/** Single reads in flight: few of the connections, so that a revocation finds one free. */
+/** Concurrent single reads: only a part of the connections, so that a revocation always finds a free one. */
 const WIDTH = 16;
 
 /**
- * Four lists, then what they leave out: each policy's Rules, each method's Config. What goes away between the list
- * and the single read is left out of the snapshot.
+ * Four lists, then what they omit: the Rules of policies and the Config of methods. An object that disappears between the
+ * list and the single read is not in the snapshot.
  */
 export async function readSnapshot(
   transport: Transport,
@@ -62,7 +62,7 @@ function ourRows(kind: AclKind, rows: readonly Raw[], isOurs: IsOurs): readonly 
   const reader = createReader(operation);
   const seen = new Set<string>();
   return rows.filter((row) => {
-    // A binding rule has no name; its method's stands for it.
+    // A binding rule has no name, so the name of its method counts.
     const name = reader.text(kind === 'acl-binding-rule' ? row.AuthMethod : row.Name);
     const key = kind === 'acl-auth-method' ? name.toLowerCase() : reader.text(row.ID);
     if (key === '' || name === '') throw incomplete(operation, 'the list has an empty name or id');

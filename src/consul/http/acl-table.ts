@@ -9,7 +9,7 @@ import type { ConsulAnswer, Transport } from './transport.js';
 
 export type AclKind = AclObject['kind'];
 
-/** Where the objects of a kind are: all at `list`, each at `one/<id>`. */
+/** The paths of each kind: all objects at `list`, one object at `one/<id>`. */
 export const ACL_TABLES = {
   'acl-policy': { operation: 'acl.policies', list: '/v1/acl/policies', one: '/v1/acl/policy' },
   'acl-role': { operation: 'acl.roles', list: '/v1/acl/roles', one: '/v1/acl/role' },
@@ -25,7 +25,7 @@ export const ACL_TABLES = {
   },
 } as const satisfies Record<AclKind, { operation: Operation; list: string; one: string }>;
 
-/** A complete list of a kind. Throws as `readComplete`, and ERR_CONSUL_INCOMPLETE for one that went back in time. */
+/** A complete list of a kind. Throws as `readComplete`, and ERR_CONSUL_INCOMPLETE if the index went back. */
 export async function listAcl(
   transport: Transport,
   kind: AclKind,
@@ -42,8 +42,8 @@ export async function listAcl(
 }
 
 /**
- * What a single read says of one object, undefined where Consul says that there is none. A missing policy is answered
- * with the words for an unknown ACL token: 'unclear'.
+ * One object by a single read; undefined if Consul answers that it does not exist. 'unclear' for a policy: Consul answers
+ * the same for a missing policy and for an unknown ACL token.
  */
 export async function readAcl(
   transport: Transport,
@@ -64,11 +64,11 @@ export async function readAcl(
     return undefined;
   }
   if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) return 'unclear';
-  // Once more, for the refusal in its usual words.
+  // Send it again, to throw the usual error.
   return parseJson((await transport.send(request, signal)).body, operation);
 }
 
-/** A 404 of Consul's own: that of some proxy, which knows no such path, must not read as none. */
+/** Throws unless the 404 comes from Consul: the 404 of a proxy must not count as absence. */
 export function requireConsul(answer: ConsulAnswer, operation: Operation): void {
   if (answer.headers['x-consul-default-acl-policy'] === undefined)
     throw incomplete(

@@ -2,12 +2,12 @@ import { incomplete, parseJson } from './answer.js';
 import { createReader } from './json.js';
 import type { Transport } from './transport.js';
 
-/** Of serf's states: it said itself that it goes for good. */
+/** The serf state of a member that left on purpose. */
 const LEFT = 3;
 
 /**
- * The versions of all agents of the datacenter, each once, those that cannot be reached now included: they may be back at
- * any moment, with their proxies. From `/v1/agent/members`, which needs node:read on each.
+ * The versions of all agents of the datacenter, each once, including unreachable agents, which can return at any moment with
+ * their proxies. From `/v1/agent/members`, which needs node:read on each node.
  */
 export async function readAgentVersions(
   transport: Transport,
@@ -22,7 +22,7 @@ export async function readAgentVersions(
     );
   const reader = createReader(operation);
   const members = reader.list(parseJson(answer.body, operation)).map(reader.record);
-  // The agent that answers is a member itself; without a token Consul leaves things out and does not say so.
+  // The answering agent is a member itself. Without a token Consul omits members silently.
   if (members.length === 0) throw incomplete(operation, 'the list of agents is empty');
   const staying = members.filter(({ Status }) => Status !== LEFT);
   // `1.16.1:0e046bbb`, with `+ent` before the colon.

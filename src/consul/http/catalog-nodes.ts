@@ -7,7 +7,7 @@ import type { Transport } from './transport.js';
 
 type Query = Readonly<Record<string, string>>;
 
-/** The names of all nodes; undefined where one of them has a name that cannot be asked for. */
+/** The names of all nodes; undefined if the API cannot address one of them. */
 export async function readNodeNames(
   transport: Transport,
   query: Query,
@@ -35,7 +35,7 @@ export async function readInstancesOnNodes(
     const path = `/v1/catalog/node/${encodeURIComponent(name)}`;
     const { body } = await readComplete(transport, { operation, path, query }, stop);
     const value = parseJson(body, operation);
-    // It went away after the list.
+    // The node disappeared after the list.
     if (value === null) return;
     const { Node, Services } = reader.record(value);
     const node = reader.text(reader.record(Node).Node);
@@ -51,7 +51,7 @@ export async function readInstancesOnNodes(
   return byService;
 }
 
-/** Consul spells the fields of an instance in two ways. */
+/** An instance from normalised fields, because Consul uses two spellings. */
 export function toInstance(
   reader: Reader,
   raw: Readonly<Record<'id' | 'node' | 'kind' | 'meta' | 'tags' | 'proxy', unknown>>,

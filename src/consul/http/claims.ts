@@ -21,7 +21,7 @@ export function createClaimRecords(transport: Transport, tenancy: Tenancy, owner
         query: { ...query, recurse: '', consistent: '' },
       } as const;
       const answer = await readComplete(transport, request, signal, [200, 404]);
-      // An empty 404 with an index is Consul's "no such key".
+      // An empty 404 with an index means that the key does not exist.
       if (answer.status === 404) {
         if (answer.body.byteLength === 0) return [];
         throw incomplete(operation, 'answered 404 without saying that there is no such key');
@@ -35,7 +35,7 @@ export function createClaimRecords(transport: Transport, tenancy: Tenancy, owner
   };
 }
 
-/** A record that is not ours to understand makes the whole list unknown: a claim must not be lost silently. */
+/** An unreadable record makes the whole list unknown, because a claim must not be lost silently. */
 function parseClaim(pair: Readonly<Record<string, unknown>>, folder: string): ClaimRecord {
   const operation = 'claims.list';
   const reader = createReader(operation);

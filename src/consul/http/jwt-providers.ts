@@ -22,7 +22,7 @@ export function createJwtProviders(
   guard: IndexGuard,
   logger: Logger,
 ): JwtProviders {
-  // These entries stand in the default namespace of a partition alone.
+  // These entries exist only in the default namespace of a partition.
   const place = toTenancyQuery({ partition: tenancy.partition });
 
   const list = async (signal: AbortSignal): Promise<readonly ExistingJwtProvider[]> => {
@@ -49,7 +49,7 @@ export function createJwtProviders(
         logger.warn({ provider: entry.name, error: messageOf(error) }, 'consul write not read back');
         return undefined;
       });
-      // `true` is also said of equal content, and for a write that somebody has replaced since.
+      // Consul also answers `true` for equal content, and for a write that was replaced since.
       if (after === undefined) return { kind: 'written' };
       if (isSameProvider(after.content, entry)) return { kind: 'written', modifyIndex: after.modifyIndex };
       return after.modifyIndex > expectedIndex ? { kind: 'written' } : CONFLICT;
@@ -57,7 +57,7 @@ export function createJwtProviders(
 
     async delete(name, expectedIndex, signal) {
       const operation = 'jwt-providers.delete';
-      // `DELETE ?cas` answers true for an entry that is not there.
+      // `DELETE ?cas` answers true for a missing entry.
       if ((await find(name, signal))?.modifyIndex !== expectedIndex) return CONFLICT;
       const path = `/v1/config/${KIND}/${toPathName(name)}`;
       const query = { ...place, cas: String(expectedIndex) };
@@ -70,9 +70,9 @@ export function createJwtProviders(
 }
 
 /**
- * The entry as https://developer.hashicorp.com/consul/docs/reference/config-entry/jwt-provider has it. The token is
- * taken from the Authorization header alone (RFC 6750, section 2.1; a query stays in logs) and is left there for the
- * destination. A proxy's listener does not wait for the keys: without them no token passes.
+ * The entry as in https://developer.hashicorp.com/consul/docs/reference/config-entry/jwt-provider. The token is taken only
+ * from the Authorization header (RFC 6750, section 2.1; a query appears in logs) and is forwarded to the destination. The
+ * listener of a proxy does not wait for the keys: without them no token is valid.
  */
 function toRawProvider(entry: JwtProviderEntry): Raw {
   return {
@@ -82,13 +82,13 @@ function toRawProvider(entry: JwtProviderEntry): Raw {
     Audiences: entry.audiences,
     JSONWebKeySet: { Remote: { URI: entry.jwksUri, FetchAsynchronously: true, ...toTrust(entry.caFile) } },
     Locations: [{ Header: { Name: 'Authorization', ValuePrefix: 'Bearer ', Forward: true } }],
-    // Consul's default, which it writes into an entry that says nothing.
+    // Consul's default, which it adds to an entry without the field.
     ClockSkewSeconds: 30,
     Meta: entry.meta,
   };
 }
 
-/** Without it a proxy takes whatever certificate the server of the keys shows. */
+/** Without a CA a proxy accepts any certificate of the key server. */
 function toTrust(caFile: string | undefined): Raw {
   if (caFile === undefined) return {};
   return { JWKSCluster: { TLSCertificates: { TrustedCA: { Filename: caFile } } } };

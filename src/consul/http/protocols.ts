@@ -6,7 +6,7 @@ import type { Transport } from './transport.js';
 
 type Query = Readonly<Record<string, string>>;
 
-/** What `service-defaults` say, by service name. */
+/** The protocols of `service-defaults`, by service name. */
 export async function readProtocols(
   transport: Transport,
   query: Query,
@@ -18,7 +18,7 @@ export async function readProtocols(
   return new Map(entries.map(({ Name, Protocol: protocol }) => [reader.text(Name), toProtocol(protocol)]));
 }
 
-/** What `proxy-defaults` say, which there is at most one of. */
+/** The protocol of `proxy-defaults`, of which there is at most one. */
 export async function readDefaultProtocol(
   transport: Transport,
   query: Query,
@@ -40,7 +40,7 @@ async function readEntries(
   return parseRecords(answer.body, operation);
 }
 
-/** What Consul does not know as an http family it treats as tcp, an empty Protocol included. */
+/** Consul treats every protocol outside the http family as tcp, also an empty one. */
 function toProtocol(value: unknown): Protocol {
   const text = typeof value === 'string' ? value.toLowerCase() : '';
   return text === 'http' || text === 'http2' || text === 'grpc' ? text : 'tcp';
