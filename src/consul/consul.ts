@@ -1,10 +1,15 @@
 import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { AclObjects } from './acl.js';
-import type { JwtProviders } from './jwt-providers.js';
-import type { WriteResult } from './write-result.js';
 
-export type { WriteResult } from './write-result.js';
+/**
+ * `conflict`: the compare-and-set index was stale and nothing was written; plan again. Consul's answer to a write has no
+ * index: `modifyIndex` is present only if the adapter read the entry afterwards.
+ */
+export type WriteResult =
+  | { readonly kind: 'written'; readonly modifyIndex?: number }
+  | { readonly kind: 'conflict' };
 
 /**
  * service-intentions entries. Every method throws SyncError: ERR_CONSUL_UNREACHABLE or ERR_TIMEOUT (retriable;
@@ -50,6 +55,27 @@ export interface Intentions {
     base: IntentionEntry | undefined,
     sources: readonly (IntentionSource | NewSource)[],
   ): number;
+}
+
+/**
+ * jwt-provider config entries, which exist since Consul 1.16. An older Consul answers every call with an error, so check its
+ * version first. Every method throws SyncError as `Intentions` does.
+ */
+export interface JwtProviders {
+  /** Every entry, read with `?consistent`; needs `mesh = "read"`. */
+  list(signal: AbortSignal): Promise<readonly ExistingJwtProvider[]>;
+  /** Compare-and-set of the whole entry; needs `mesh = "write"`. `expectedIndex` 0 creates. The list is read afterwards for the index. */
+  write(entry: JwtProviderEntry, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+  /**
+   * Compare-and-set delete. An entry that is already gone is `conflict`. Consul refuses to delete an entry that an intention
+   * names, because the proxies of the destination would get no listener.
+   */
+  delete(name: string, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+  /**
+   * The versions of all agents of the datacenter, sorted; needs `node = "read"` on each. An agent creates the configuration
+   * of its own proxies; an agent without support for JWT requirements omits them.
+   */
+  agentVersions(signal: AbortSignal): Promise<readonly string[]>;
 }
 
 export type ClaimWrite =

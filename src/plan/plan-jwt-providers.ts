@@ -3,9 +3,9 @@ import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provide
 import type { Mapping } from '../model/rule.js';
 import { isOurJwtProvider, providerOfEntry, userRequirement } from './acl/jwt-requirement.js';
 import { compareText } from './compare.js';
+import type { UserTokenFacts } from './destination-input.js';
 import { policyOf } from './mode.js';
 import type { Change, Plan } from './plan.js';
-import type { UserTokenFacts } from './user-token-facts.js';
 import { isSameEntry, jwksUriOf } from './user-tokens.js';
 
 /** One write of a jwt-provider entry. */

@@ -3,10 +3,9 @@ import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provide
 import { canonical, covers } from './access.js';
 import { isOurJwtProvider, type UserRequirement, userRequirement } from './acl/jwt-requirement.js';
 import { jwtProviderName } from './acl/object-names.js';
-import type { DestinationInput } from './destination-input.js';
+import type { DestinationInput, UserTokenFacts } from './destination-input.js';
 import { policyOf } from './mode.js';
 import type { Opening } from './openings.js';
-import type { UserTokenFacts } from './user-token-facts.js';
 import type { ClientId } from './world.js';
 
 /**

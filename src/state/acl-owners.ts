@@ -1,7 +1,10 @@
 import { clientName } from '../plan/acl/object-names.js';
+import { compareText } from '../plan/compare.js';
 import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import type { ClientId } from '../plan/world.js';
+import { clientText } from '../plan/world.js';
 import type { AclCache, OwnedObjects } from './acl-cache.js';
+import type { WorldState } from './world-state.js';
 
 /** The client whose objects exist under each name, updated with the changes of the cache. */
 export class AclOwners {
@@ -42,4 +45,25 @@ export function clientOf(objects: OwnedObjects, owner: string): ClientId | undef
     if (id !== undefined && clientName(owner, id).toLowerCase() === name.toLowerCase()) return id;
   }
   return undefined;
+}
+
+/** Every client that is known or has ACL objects, of one provider or of all. */
+export function clientsWithAcl(
+  { world, acl }: { readonly world: WorldState; readonly acl: { readonly cache: AclCache } },
+  provider?: string,
+): readonly ClientId[] {
+  const { owner, providers } = world.mapping;
+  const known = providers.flatMap((name) =>
+    [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
+  );
+  const existing = [...acl.cache.owned.values()].flatMap((each) => clientOf(each, owner) ?? []);
+  return uniqueClients(
+    [...known, ...existing].filter((id) => provider === undefined || id.provider === provider),
+  );
+}
+
+/** Sorted, each once. */
+export function uniqueClients(ids: Iterable<ClientId>): readonly ClientId[] {
+  const found = new Map([...ids].map((id) => [clientText(id), id] as const));
+  return [...found].toSorted(([a], [b]) => compareText(a, b)).map(([, id]) => id);
 }

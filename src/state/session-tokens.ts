@@ -7,7 +7,7 @@ import { groupsOf } from '../plan/acl/plan-people.js';
 import { classify, needsHuman } from '../plan/actor.js';
 import type { PlannedClient } from '../plan/plan.js';
 import type { AclCache } from './acl-cache.js';
-import { clientsWithAcl } from './acl-clients.js';
+import { clientsWithAcl } from './acl-owners.js';
 import type { WorldState } from './world-state.js';
 
 interface Known {

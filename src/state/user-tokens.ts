@@ -1,5 +1,5 @@
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/user-token-facts.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/destination-input.js';
 import { ReadOrder } from './read-order.js';
 
 /** The last read facts that a user's token needs: Consul's version, the providers' keys, the jwt-provider entries. */

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Access, IntentionEntry } from '../../src/model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../src/model/jwt-provider.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/destination-input.js';
 import {
   type JwtProviderChange,
   planJwtProviders,
   providersNamedBy,
   providersWrittenBy,
 } from '../../src/plan/plan-jwt-providers.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-token-facts.js';
 import { ISSUER, loginProvider, settings } from './acl/acl-scene.js';
 import {
   ALLOW,

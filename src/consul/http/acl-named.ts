@@ -1,10 +1,10 @@
+import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { parseAuthMethod, parsePolicy, parseRole } from './acl-parse.js';
 import { listRulesOf, requireConsul, requireNoPolicy } from './acl-table.js';
 import { incomplete, parseJson } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { createReader } from './json.js';
-import { mapBounded } from './map-bounded.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
@@ -34,17 +34,21 @@ export async function readNamed(
     ...policies.map((name) => ({ kind: 'acl-policy' as const, name })),
   ];
   const unclear: string[] = [];
-  const found = await mapBounded(asked, WIDTH, signal, async ({ kind, name }, stop): Promise<AclSnapshot> => {
-    if (kind === 'acl-binding-rule')
-      return { ...NOTHING, bindingRules: await listRulesOf(transport, tenancy, name, stop) };
-    const value = await readByName(transport, tenancy, kind, name, stop);
-    if (value === 'unclear') unclear.push(name);
-    if (value === undefined || value === 'unclear') return NOTHING;
-    if (kind === 'acl-policy') return { ...NOTHING, policies: [parsePolicy(value, 'acl.read')] };
-    if (kind === 'acl-role') return { ...NOTHING, roles: [parseRole(value, 'acl.read')] };
-    const isJwt = createReader('acl.read').record(value).Type === 'jwt';
-    return isJwt ? { ...NOTHING, authMethods: [parseAuthMethod(value, 'acl.read')] } : NOTHING;
-  });
+  const found = await mapBounded(
+    asked,
+    { width: WIDTH, signal },
+    async ({ kind, name }, stop): Promise<AclSnapshot> => {
+      if (kind === 'acl-binding-rule')
+        return { ...NOTHING, bindingRules: await listRulesOf(transport, tenancy, name, stop) };
+      const value = await readByName(transport, tenancy, kind, name, stop);
+      if (value === 'unclear') unclear.push(name);
+      if (value === undefined || value === 'unclear') return NOTHING;
+      if (kind === 'acl-policy') return { ...NOTHING, policies: [parsePolicy(value, 'acl.read')] };
+      if (kind === 'acl-role') return { ...NOTHING, roles: [parseRole(value, 'acl.read')] };
+      const isJwt = createReader('acl.read').record(value).Type === 'jwt';
+      return isJwt ? { ...NOTHING, authMethods: [parseAuthMethod(value, 'acl.read')] } : NOTHING;
+    },
+  );
   if (unclear.length > 0) await requireNoPolicy('Name', unclear, transport, tenancy, guard, signal);
   return {
     policies: found.flatMap((each) => each.policies),

@@ -1,10 +1,10 @@
+import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
 import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy } from './acl-table.js';
 import { incomplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { createReader } from './json.js';
-import { mapBounded } from './map-bounded.js';
 import type { Tenancy } from './place.js';
 import type { Transport } from './transport.js';
 
@@ -26,7 +26,7 @@ export async function readSnapshot(
   signal: AbortSignal,
 ): Promise<AclSnapshot> {
   const kinds = ['acl-policy', 'acl-role', 'acl-auth-method', 'acl-binding-rule'] as const;
-  const lists = await mapBounded(kinds, kinds.length, signal, async (kind, stop) => {
+  const lists = await mapBounded(kinds, { width: kinds.length, signal }, async (kind, stop) => {
     const rows = await listAcl(transport, kind, tenancy, guard, stop);
     return ourRows(kind, rows, isOurs);
   });
@@ -34,7 +34,7 @@ export async function readSnapshot(
   const methods = named.filter(({ Type }) => Type === 'jwt');
   const others = named.filter(({ Type }) => Type !== 'jwt');
   const whole = async (kind: 'acl-policy' | 'acl-auth-method', rows: readonly Raw[], key: 'ID' | 'Name') =>
-    mapBounded(rows, WIDTH, signal, async (row, stop) => {
+    mapBounded(rows, { width: WIDTH, signal }, async (row, stop) => {
       const id = createReader('acl.read').text(row[key]);
       return { id, value: await readAcl(transport, kind, id, tenancy, stop) };
     });

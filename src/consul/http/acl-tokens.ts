@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
+import { mapBounded } from '../../map-bounded.js';
 import { type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import type { TokenFilter } from '../acl.js';
 import { linkNames, required, sortedOnce } from './acl-parse.js';
 import { requireConsul } from './acl-table.js';
 import { incomplete, parseJson, readComplete } from './answer.js';
 import { createReader, parseRecords } from './json.js';
-import { mapBounded } from './map-bounded.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import { createTokenBucket } from './token-bucket.js';
 import type { Transport } from './transport.js';
@@ -60,7 +60,7 @@ export async function deleteTokens(
   const bucket = perSecond === undefined ? undefined : createTokenBucket(clock, perSecond, 1);
   const refused: SyncError[] = [];
   const ids = [...new Set(accessorIds)];
-  await mapBounded(ids, WIDTH, signal, async (id, stop) => {
+  await mapBounded(ids, { width: WIDTH, signal }, async (id, stop) => {
     await bucket?.take(stop);
     const path = `/v1/acl/token/${encodeURIComponent(id)}`;
     const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;

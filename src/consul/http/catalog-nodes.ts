@@ -1,7 +1,7 @@
+import { mapBounded } from '../../map-bounded.js';
 import type { ServiceInstance } from '../../model/catalog.js';
 import { parseJson, readComplete } from './answer.js';
 import { createReader, isRecord, parseRecords, type Reader } from './json.js';
-import { mapBounded } from './map-bounded.js';
 import { isAddressable } from './place.js';
 import type { Transport } from './transport.js';
 
@@ -31,7 +31,7 @@ export async function readInstancesOnNodes(
   const operation = 'catalog.node';
   const reader = createReader(operation);
   const byService = new Map<string, ServiceInstance[]>();
-  await mapBounded(nodes, width, signal, async (name, stop) => {
+  await mapBounded(nodes, { width, signal }, async (name, stop) => {
     const path = `/v1/catalog/node/${encodeURIComponent(name)}`;
     const { body } = await readComplete(transport, { operation, path, query }, stop);
     const value = parseJson(body, operation);

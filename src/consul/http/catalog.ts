@@ -1,11 +1,11 @@
 import type { Clock } from '../../clock.js';
+import { mapBounded } from '../../map-bounded.js';
 import type { Catalog, CatalogService, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
 import { parseJson, readComplete, requireComplete } from './answer.js';
 import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
 import { createReader, parseRecords } from './json.js';
-import { mapBounded } from './map-bounded.js';
 import { isAddressable, type Tenancy, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
 import type { Transport } from './transport.js';
@@ -81,7 +81,7 @@ export function createCatalogReader(
       readAt - remembered.readAt < LONGEST_REUSE_MS;
     if (isCurrent && remembered !== undefined) return remembered.services;
     const onNodes = await readByNode(list, signal);
-    const services = await mapBounded(names, CONCURRENCY, signal, async (name, stop) => ({
+    const services = await mapBounded(names, { width: CONCURRENCY, signal }, async (name, stop) => ({
       name: { partition: tenancy.partition ?? 'default', namespace: tenancy.namespace ?? 'default', name },
       instances:
         onNodes.get(name.toLowerCase()) ?? (await readInstances(transport, name, query, logger, stop)),

@@ -1,9 +1,9 @@
 import { ClientUnreadable, IncompleteRead } from '../../errors.js';
+import { mapBounded } from '../../map-bounded.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
-import { mapBounded } from '../map-bounded.js';
 import { readingOf, textIn, toUnreadable, WrongShape, wrongShape } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
@@ -238,7 +238,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
         .filter(isSpoilt)
         .filter(({ isOAuth }) => isOAuth)
         .map(({ clientId, fault }) => toUnreadable(clientId, fault));
-      const found = await mapBounded(relevant, CLIENT_READERS, async (client) => {
+      const found = await mapBounded(relevant, { width: CLIENT_READERS }, async (client) => {
         try {
           return await toClient(client, accountOf(client), lifespans, signal);
         } catch (error) {

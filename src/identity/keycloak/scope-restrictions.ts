@@ -1,5 +1,5 @@
 import { IncompleteRead } from '../../errors.js';
-import { mapBounded } from '../map-bounded.js';
+import { mapBounded } from '../../map-bounded.js';
 import { wrongShape } from '../records.js';
 import type { AdminApi } from './admin-api.js';
 import { isObject } from './json.js';
@@ -54,7 +54,7 @@ export function createScopeRestrictions(
     return new Set(roles.map((role) => role.id));
   };
   const readAll = (scopes: readonly string[], ids: ReadonlyMap<string, string>, signal: AbortSignal) =>
-    mapBounded(scopes, SCOPE_READERS, async (name) => {
+    mapBounded(scopes, { width: SCOPE_READERS }, async (name) => {
       const id = ids.get(name);
       // It may have been made between the two reads: that is no fault of the client's record.
       if (id === undefined) {

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import { ClientUnreadable, SyncError } from '../../errors.js';
+import { mapBounded } from '../../map-bounded.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
-import { mapBounded } from '../map-bounded.js';
 import { eachAlone, type ListRecord, readingOf, textIn, toUnreadable, WrongShape } from '../records.js';
 import { accessOf } from './access.js';
 import { checkOktaAccess } from './access-check.js';
@@ -191,7 +191,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
         throw incomplete(`${place}: two apps have the same client id`);
       const spoiltLater: UnreadableClient[] = [];
-      const found = await mapBounded(clients, GRANT_READERS, async (app) => {
+      const found = await mapBounded(clients, { width: GRANT_READERS }, async (app) => {
         try {
           return await complete(app, surroundings, signal);
         } catch (error) {

@@ -1,5 +1,4 @@
 import type { AclObject } from '../../model/acl.js';
-import type { Principal } from '../../model/cause.js';
 import type {
   ChangeReason,
   DecidedPerson,
@@ -7,6 +6,7 @@ import type {
   Resource,
   ResourceKind,
 } from '../../model/decision.js';
+import type { Principal } from '../../model/trigger.js';
 import { toUriText } from '../../model/uri-text.js';
 import type { Hold, PlannedClient } from '../plan.js';
 

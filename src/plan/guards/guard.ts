@@ -1,6 +1,6 @@
-import type { Principal } from '../../model/cause.js';
 import type { ChangeReason, HoldReason } from '../../model/decision.js';
 import type { Mapping } from '../../model/rule.js';
+import type { Principal } from '../../model/trigger.js';
 import type { WritePolicy } from '../mode.js';
 import type { Hold, PlannedClient } from '../plan.js';
 
