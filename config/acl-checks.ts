@@ -4,7 +4,7 @@ import type { ConfigPath } from './config-error.js';
 import { type Finding, finding } from './finding.js';
 import { captureNames, patternFault } from './pattern.js';
 
-/** What is wrong with the parts of an expanded file that give Consul's ACL tokens. */
+/** The faults in those parts of an expanded file that configure Consul's ACL tokens. */
 export function aclFindings(file: unknown): Finding[] {
   const root = asMap(file);
   const groups = Object.entries(asMap(root.groups)).map(([group, value]) => ({ group, ...asMap(value) }));
@@ -60,7 +60,7 @@ function groupFindings(provider: unknown, path: ConfigPath, names: readonly unkn
   return [];
 }
 
-/** A token that was issued for anything at all would log in, or would pass for a user's. */
+/** Without an audience any token could log in, or count as a user's token. */
 function audienceFindings(root: ReturnType<typeof asMap>): Finding[] {
   const isLogin = [true, 'on', 'true'].some((value) => value === root.login);
   const rules = eachRule(root).map(({ rule }) => rule);

@@ -8,10 +8,10 @@ import {
 } from '../src/model/login.js';
 import type { Config, ProviderSettings } from './config.js';
 
-/** Signatures by a key that only the provider has; a shared secret (HS256) is none. */
+/** Algorithms with a key that only the provider has; HS256 uses a shared secret. */
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;
 
-/** What the configuration says of Consul's ACL tokens, as the plan takes it. */
+/** The settings of Consul's ACL tokens in the form for the plan. */
 export function toAclSettings(config: Pick<Config, 'login' | 'groups' | 'providers'>): AclSettings {
   return {
     login: config.login,
@@ -21,8 +21,8 @@ export function toAclSettings(config: Pick<Config, 'login' | 'groups' | 'provide
 }
 
 /**
- * Keycloak's tokens name an organization by its alias alone, and in a claim of its own: mapped into the claim of groups,
- * one would overwrite the other, by an order that the ids of the mappers decide.
+ * Keycloak's tokens name an organization by its alias, in a separate claim. In the groups claim one mapper would overwrite
+ * the other, in an order that depends on the IDs of the mappers.
  */
 function inTokens(rule: GroupRules, providers: readonly ProviderSettings[]): GroupRules {
   const provider = providers.find(({ name }) => providers.length === 1 || name === rule.provider);

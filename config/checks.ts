@@ -3,12 +3,12 @@ import { parseUrl } from './fields.js';
 import { type Finding, finding } from './finding.js';
 import { captureNames, patternFault, templateFault } from './pattern.js';
 
-// These checks span several keys and run beside the schema, also on a file that the schema refuses, so that
-// every fault is told at once: they judge what has the right type and leave the rest to the schema.
+// These checks span several keys. They also run on a file that the schema refuses, so that all faults are reported at
+// once: they check values of the right type and leave the rest to the schema.
 
 export type KeyValues = Readonly<Record<string, unknown>>;
 
-/** What is wrong with how the keys of an expanded file go together. */
+/** The faults in combinations of keys of an expanded file. */
 export function crossFindings(file: unknown): Finding[] {
   const root = asMap(file);
   const providers = asList(root.providers).map(asMap);
@@ -25,7 +25,7 @@ export function crossFindings(file: unknown): Finding[] {
   ];
 }
 
-/** Every rule of the mapping with its place, whether a scope has one or a list. */
+/** Every rule of the mapping with its path, for scopes with one rule or a list. */
 export function eachRule(file: unknown): { scope: string; rule: KeyValues; path: ConfigPath }[] {
   return Object.entries(asMap(asMap(file).scopes)).flatMap(([scope, value]) =>
     (Array.isArray(value) ? value : [value]).flatMap((rule: unknown, index) => {
@@ -161,7 +161,7 @@ function ruleFindings(scope: string, rule: KeyValues, path: ConfigPath): Finding
   return findings;
 }
 
-/** A scope is (provider, api, name): where there are several of one, a rule says which it means. */
+/** A scope is (provider, api, name): with several providers or APIs, a rule must name one. */
 function ownerFindings(rule: KeyValues, path: ConfigPath, providers: readonly KeyValues[]): Finding[] {
   const given = providers.map(({ name }) => name).filter((name) => typeof name === 'string');
   const names = [...new Set(given)];
@@ -180,7 +180,7 @@ function ownerFindings(rule: KeyValues, path: ConfigPath, providers: readonly Ke
     return [
       finding([...path, 'api'], `is not one of the "apis" of its provider; write one of ${listed(apis)}`),
     ];
-  // In Keycloak a scope need not belong to an API, and a rule without one is about those that do not.
+  // In Keycloak scopes need no API, and a rule without an API matches scopes without one.
   if (rule.api === undefined && apis.length > 1 && owner?.kind !== 'keycloak')
     return [finding(path, `does not name the API of its scope; add "api" with one of ${listed(apis)}`)];
   return [];

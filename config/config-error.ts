@@ -3,14 +3,14 @@ import { SyncError } from '../src/errors.js';
 /** Keys and list positions from the top of the file down to the value. */
 export type ConfigPath = readonly (string | number)[];
 
-/** One fault of a configuration file. Never holds a value of the file, which could be a secret. */
+/** One fault of a configuration file. It never contains a value of the file, which could be a secret. */
 export interface ConfigProblem {
   readonly path: ConfigPath;
   /** Counted from 1, as editors do. */
   readonly line: number;
   readonly column: number;
   readonly message: string;
-  /** What to write instead; empty where the message says it. */
+  /** What to write instead; empty if the message says it. */
   readonly remedy: string;
 }
 
@@ -38,7 +38,7 @@ export function formatProblem(source: string, problem: ConfigProblem): string {
   return `${where}: ${path}${problem.message}${remedy}`;
 }
 
-/** `providers[0].webhook.secrets[1]`; keys that are not plain words stand in quotes. */
+/** `providers[0].webhook.secrets[1]`; keys that are not plain words are quoted. */
 export function formatPath(path: ConfigPath): string {
   return path
     .map((part, index) => {

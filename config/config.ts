@@ -7,7 +7,7 @@ import type { ProviderSettings } from './providers/providers.js';
 
 export type { ProviderSettings } from './providers/providers.js';
 
-/** A configuration that was read, checked and completed with defaults. Paths of files are absolute. */
+/** A checked configuration with defaults. Paths of files are absolute. */
 export interface Config {
   readonly owner: string;
   readonly mode: Mode;

@@ -23,11 +23,11 @@ export interface PlacedFault extends Place {
   readonly remedy: string;
 }
 
-/** A parsed file: plain values, and where each of them stands. */
+/** A parsed file: plain values and their positions. */
 export interface SourceDocument {
   readonly value: unknown;
   readonly faults: readonly PlacedFault[];
-  /** The place of the key or value at `path`; of the nearest enclosing thing where that is missing. */
+  /** The position of the key or value at `path`, or of the nearest enclosing value if it is missing. */
   locate(path: ConfigPath, at: 'key' | 'value'): Place;
 }
 
@@ -39,7 +39,7 @@ const ALIAS_FAULT: [message: string, remedy: string] = [
   'put text that begins with * or & in quotes',
 ];
 
-/** Reads one YAML 1.2 (or JSON) document. Never throws: what is wrong is in `faults`. */
+/** Parses one YAML 1.2 (or JSON) document. Never throws: `faults` has the faults. */
 export function readDocument(text: string): SourceDocument {
   const lines = new LineCounter();
   const place = (offset: number): Place => {
@@ -47,7 +47,7 @@ export function readDocument(text: string): SourceDocument {
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   try {
-    // uniqueKeys compares each key with every other; the walk below finds duplicates faster and says where.
+    // uniqueKeys is quadratic; the walk below finds duplicates faster and with their position.
     const documents = [
       ...parseAllDocuments(text, {
         lineCounter: lines,
@@ -77,7 +77,7 @@ export function readDocument(text: string): SourceDocument {
     if (faults.length > 0) return { value: undefined, faults, locate: () => place(0) };
     return new Walk(document, place).read();
   } catch {
-    // The parser recurses: a file of nothing but brackets exhausts the stack.
+    // The parser recurses: a file with only brackets exhausts the stack.
     return broken(place(0), 'the file cannot be parsed', 'check its nesting');
   }
 }
@@ -161,7 +161,7 @@ class Walk {
     let node: unknown = this.#document.contents;
     let place = this.#at(node);
     for (const [index, part] of path.entries()) {
-      // What an alias repeats is wrong where it is repeated.
+      // A fault in a repeated part is reported at the alias.
       if (isAlias(node)) return this.#at(node);
       const pair = isMap(node)
         ? node.items.find(({ key }) => isScalar(key) && key.value === part)
@@ -191,7 +191,7 @@ function isNode(value: unknown): value is Node {
   return isScalar(value) || isMap(value) || isSeq(value) || isAlias(value);
 }
 
-/** Own words where the parser's would quote the file, which may hold a secret at that place. */
+/** Messages that do not quote the file as the parser's messages do, because the text may be a secret. */
 function syntaxFault(code: string, message: string): [message: string, remedy: string] {
   switch (code) {
     case 'BAD_ALIAS':

@@ -3,10 +3,10 @@ import { isAbsolute, join } from 'node:path';
 import type { ConfigPath } from './config-error.js';
 import { type Finding, finding } from './finding.js';
 
-/** Where the values of `${NAME}` and `${file:PATH}` come from. */
+/** The sources of `${NAME}` and `${file:PATH}`. */
 export interface Sources {
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Relative paths of files start here. */
+  /** Relative paths start here. */
   readonly directory: string;
   /** Rejects where the file cannot be read. */
   readonly readFile: (path: string) => Promise<string>;
@@ -18,8 +18,8 @@ const REFERENCE = /\$\$\{|\$\{([^}]*)\}|\$\{/g;
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/;
 
 /**
- * Replaces `${NAME}`, `${NAME:-default}` (also where NAME is empty) and `${file:PATH}` in every string value,
- * never in a key; `$${` stands for `${`. What is put in is text: it is neither parsed nor expanded again.
+ * Replaces `${NAME}`, `${NAME:-default}` (also if NAME is empty) and `${file:PATH}` in every string value, never in a key.
+ * `$${` becomes `${`. The inserted text is neither parsed nor expanded again.
  */
 export async function expand(
   value: unknown,
@@ -50,7 +50,7 @@ async function visit(
   return Object.fromEntries(entries);
 }
 
-/** Undefined where something in it could not be replaced, so that no further fault is reported for it. */
+/** Undefined if a reference could not be replaced, so that no further fault is reported for the value. */
 async function expandText(
   text: string,
   path: ConfigPath,
@@ -106,7 +106,7 @@ async function readReferenced(path: string, sources: Sources): Promise<string | 
   }
 }
 
-/** The system's error code alone: a message could quote content. */
+/** Only the system's error code, because a message could quote content. */
 export function failureOf(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^E[A-Z0-9_]+$/.test(code) ? code : 'unknown failure';

@@ -5,9 +5,9 @@ import { DURATION, parseDuration } from './duration.js';
 import { patternFault } from './pattern.js';
 import { regexFault } from './regex-fault.js';
 
-// Messages have the form `what is wrong; what to write instead` and never quote the value.
+// Messages have the form `fault; what to write instead` and never quote the value.
 
-/** The charset of owners and provider names: they go into marks, URLs and KV paths. */
+/** The name of an owner or provider, which is part of marks, URLs and KV paths. */
 export const name = () =>
   z
     .string()
@@ -22,7 +22,7 @@ export const serviceName = () =>
     .regex(/^[a-z0-9][a-z0-9-]*$/, 'must be a plain service name; use lower-case letters, digits and -')
     .max(128, 'is longer than 128 characters');
 
-/** A variable that is not set gives it as often as a slip does. */
+/** The usual cause is a variable that is not set. */
 const EMPTY = 'must not be empty; write a value, or leave the key out if it has none';
 
 export const text = () =>
@@ -49,7 +49,7 @@ export const path = () =>
       'must be a plain path; leave out spaces, braces, queries and fragments (captures work in "to")',
     );
 
-/** Parsed to milliseconds; the bounds are durations as well and are meant inclusively. */
+/** Parsed to milliseconds. The bounds are inclusive durations. */
 export const duration = (least: string, most: string) =>
   z
     .string('must be a duration; write a number with its unit, such as 30s, 5m or 1h')
@@ -63,7 +63,7 @@ export const duration = (least: string, most: string) =>
     }, `must be from ${least} to ${most}`)
     .transform((value) => parseDuration(value) ?? 0);
 
-/** A whole number, also as text, for it may come from a variable. */
+/** A whole number, also as text, because it may come from a variable. */
 export const wholeNumber = (least: number, most: number) => {
   const fault = `must be a whole number from ${least} to ${most}; write its digits alone, without % or a unit`;
   return z.preprocess(
@@ -72,7 +72,7 @@ export const wholeNumber = (least: number, most: number) => {
   );
 };
 
-/** `on`, `off`, true, false; also as text, for it may come from a variable (YAML 1.2 reads a bare `off` as text). */
+/** `on`, `off`, true or false, also as text, because it may come from a variable (YAML 1.2 parses a bare `off` as text). */
 export const toggle = () =>
   z.union(
     [
@@ -82,7 +82,7 @@ export const toggle = () =>
     'must be on or off; write on, off, true or false',
   );
 
-/** `mayBeEmpty` where an empty text means none, as an unset variable with an empty default gives. */
+/** `mayBeEmpty`: an empty text, for example from an unset variable with an empty default, means that there is no secret. */
 export const secret = (options: { mayBeEmpty: boolean } = { mayBeEmpty: false }) =>
   z
     .string()
@@ -91,7 +91,7 @@ export const secret = (options: { mayBeEmpty: boolean } = { mayBeEmpty: false })
     .refine(isPrintable, 'holds a line break or another control character; remove it')
     .transform((value) => new Secret(value));
 
-/** A URL of one of the protocols (`http:`), without credentials, query or fragment; kept as written. */
+/** A URL with one of the protocols (`http:`), without credentials, query or fragment; unchanged. */
 export const url = (...protocols: readonly string[]) => {
   const forms = protocols.map((protocol) => `${protocol}//…`).join(' or ');
   return z.string().superRefine((value, context) => {
@@ -110,7 +110,7 @@ export function parseUrl(value: string): URL | undefined {
   return URL.canParse(value) ? new URL(value) : undefined;
 }
 
-/** `host:port`; IPv6 addresses stand in brackets, as in a URL. */
+/** `host:port`, with IPv6 addresses in brackets as in a URL. */
 export const hostPort = () => {
   const fault = 'must be host:port; write for example 127.0.0.1:8080 or [::1]:8080';
   return z.string(fault).superRefine((value, context) => {

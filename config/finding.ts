@@ -1,6 +1,6 @@
 import type { ConfigPath } from './config-error.js';
 
-/** A fault before its place in the file is looked up. `at` says whether the key or its value is wrong. */
+/** A fault without its position in the file. `at`: whether the key or its value is wrong. */
 export interface Finding {
   readonly path: ConfigPath;
   readonly at: 'key' | 'value';
@@ -8,7 +8,7 @@ export interface Finding {
   readonly remedy: string;
 }
 
-/** A fault of the value at `path`, from a text of the form `what is wrong; what to write instead`. */
+/** A fault of the value at `path`, from a text of the form `fault; what to write instead`. */
 export function finding(path: ConfigPath, text: string, at: Finding['at'] = 'value'): Finding {
   const split = text.indexOf('; ');
   return split < 0

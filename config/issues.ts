@@ -5,7 +5,7 @@ import { suggestion } from './suggestion.js';
 
 type Issue = z.core.$ZodIssue;
 
-/** The schema's issues in the words of this project. `root` is the value that was checked. */
+/** The schema's issues as findings. `root` is the checked value. */
 export function toFindings(issues: readonly Issue[], root: unknown, schema: z.core.$ZodType): Finding[] {
   return issues.flatMap((issue) => fromIssue(issue, [], root, schema));
 }
@@ -32,7 +32,7 @@ function fromIssue(issue: Issue, prefix: ConfigPath, root: unknown, schema: z.co
   return [finding(path, 'is not valid; see the documentation of this key')];
 }
 
-/** The issues of the branch that the value was meant for: the one whose outer type or form it has. */
+/** The issues of the branch that fits the value best: the one with its outer type or form. */
 function fromUnion(
   issue: z.core.$ZodIssueInvalidUnion,
   path: ConfigPath,
@@ -75,7 +75,7 @@ function unknownKey(path: ConfigPath, key: string, known: readonly string[], sib
   );
 }
 
-/** A message of this project's schema; undefined for zod's own, which speak of types and quote patterns. */
+/** A message of this schema; undefined for zod's messages, which mention types and quote patterns. */
 function ownWords(message: string): string | undefined {
   return /^(?:Invalid|Unrecognized|Too )/.test(message) ? undefined : message;
 }
@@ -113,7 +113,7 @@ function valueAt(root: unknown, path: ConfigPath): unknown {
   return value;
 }
 
-/** The keys that the schema knows for the map at `path`, over all branches whose `kind` is the written one. */
+/** The known keys of the map at `path`, over all branches with its `kind`. */
 function knownKeys(schema: z.core.$ZodType, path: ConfigPath, root: unknown): ReadonlySet<string> {
   const [part, ...rest] = path;
   if (schema instanceof z.ZodUnion) {
@@ -142,7 +142,7 @@ function knownKeys(schema: z.core.$ZodType, path: ConfigPath, root: unknown): Re
   return inner === undefined ? new Set() : knownKeys(inner, rest, valueAt(root, [part]));
 }
 
-/** The literal that a branch of a discriminated union has as its `kind`. */
+/** The literal `kind` of a branch of a discriminated union. */
 function kindOf(schema: z.core.$ZodType): unknown {
   const kind = schema instanceof z.ZodObject ? schema.shape.kind : undefined;
   return kind instanceof z.ZodLiteral ? kind.value : undefined;

@@ -1,16 +1,17 @@
 import { z } from 'zod';
+import { definedFields } from '../src/model/defined-fields.js';
 import { FILE } from './schema.js';
 
-/** A string with a reference in it: what it stands for is checked when the file is loaded, not by an editor. */
+/** A string with a reference. Its value is checked when the file is loaded, not by an editor. */
 const REFERENCE = { type: 'string', pattern: '\\$\\{' } as const;
 
-/** The JSON Schema (draft 2020-12) of the file as it is written, with references allowed in place of values. */
+/** The JSON Schema (draft 2020-12) of the written file, in which references can replace values. */
 export function configJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(FILE, {
     io: 'input',
     unrepresentable: 'any',
     override: ({ jsonSchema, zodSchema }) => {
-      // A key is never expanded, and neither are the `kind`s, by which an editor chooses the branch.
+      // Keys are never expanded, nor is `kind`, with which an editor chooses the branch.
       const isExpandable =
         jsonSchema.type === 'number' ||
         jsonSchema.type === 'integer' ||
@@ -19,8 +20,7 @@ export function configJsonSchema(): Record<string, unknown> {
       const { description, default: fallback, ...constraint } = jsonSchema;
       for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key);
       Object.assign(jsonSchema, {
-        ...(description === undefined ? {} : { description }),
-        ...(fallback === undefined ? {} : { default: fallback }),
+        ...definedFields({ description, default: fallback }),
         anyOf: [constraint, REFERENCE],
       });
     },

@@ -19,8 +19,8 @@ export interface LoadOptions {
 }
 
 /**
- * Reads, expands and checks a configuration file. `source` is its absolute path.
- * Throws one ConfigError with every fault; it holds no value of the file.
+ * Reads, expands and checks a configuration file. `source` is its absolute path. Throws one ConfigError with all faults,
+ * which contains no value of the file.
  */
 export async function loadConfig(options: LoadOptions): Promise<{ config: Config; source: string }> {
   const source = resolve(options.path);

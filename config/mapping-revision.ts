@@ -4,7 +4,7 @@ import { Secret } from '../src/model/secret.js';
 import { toAclSettings } from './acl-settings.js';
 import type { Config, ProviderSettings } from './config.js';
 
-/** The part of a configuration that decides access, as the plan takes it. */
+/** The part of a configuration that decides access, in the form for the plan. */
 export function toMapping(config: Config): Mapping {
   return {
     owner: config.owner,
@@ -22,8 +22,7 @@ export function toMapping(config: Config): Mapping {
 }
 
 /**
- * Where every scope of a rule's provider belongs to the one API that counts there, the rule need not name it. In Keycloak
- * a rule without one is about the scopes of no API.
+ * Adds the API to a rule whose provider has only one. In Keycloak a rule without an API matches scopes without an API.
  */
 function withApi(rule: Rule, providers: readonly ProviderSettings[]): Rule {
   const [only] = providers.length === 1 ? providers : [];
@@ -33,8 +32,8 @@ function withApi(rule: Rule, providers: readonly ProviderSettings[]): Rule {
 }
 
 /**
- * `sha256:…` over everything that decides access. Order counts only where it decides something: rules add up,
- * so they may be moved about in the file without a new revision.
+ * `sha256:…` over everything that decides access. The order of rules is irrelevant, so they can be moved in the file without
+ * a new revision.
  */
 export function mappingRevision(config: Config): `sha256:${string}` {
   const decisive = {
@@ -72,7 +71,7 @@ export function configRevision(config: Config): `sha256:${string}` {
     .digest('hex')}`;
 }
 
-/** One difference between two configurations; `path` as in `providers.main.pollMs`. Absent is `undefined`. */
+/** One difference between two configurations; `path` as in `providers.main.pollMs`. `undefined` means absent. */
 export interface ConfigChange {
   readonly path: string;
   readonly before: unknown;
@@ -80,8 +79,8 @@ export interface ConfigChange {
 }
 
 /**
- * What differs between two configurations, sorted by path, for the decision of a reload. A changed secret
- * shows as `[secret]` on both sides. Providers and groups are compared by name, rules by scope and number.
+ * The differences between two configurations, sorted by path, for the decision about a reload. A changed secret is
+ * `[secret]` on both sides. Providers and groups are compared by name, rules by scope and number.
  */
 export function diffConfig(old: Config, next: Config): readonly ConfigChange[] {
   const [before, after] = [leaves(old), leaves(next)];
@@ -124,12 +123,12 @@ function isSame(a: unknown, b: unknown): boolean {
   return canonicalJson(a) === canonicalJson(b);
 }
 
-/** A copy without secrets: Secret writes itself as its mask. */
+/** A copy without secrets: a Secret serialises as its mask. */
 function shown(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
 
-/** JSON with the keys of every map sorted, so that equal content gives equal text. */
+/** JSON with sorted keys, so that equal content has equal texts. */
 function canonicalJson(value: unknown): string {
   return (
     JSON.stringify(value, (_, inner: unknown) => {

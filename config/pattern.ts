@@ -1,11 +1,11 @@
 const CAPTURE = /\{([a-z][a-zA-Z0-9]*)\}/g;
 
-// Matching backtracks, and scope names come from outside: each wildcard multiplies the worst case by their length.
+// Keeps patterns readable and bounds the cost of matching scope names, which come from outside.
 const MAX_WILDCARDS = 4;
 
 /**
- * What is wrong with a pattern (literal text, `*` for anything, `{name}` for a service-like name), or undefined. A
- * name used twice must match equally. Two wildcards side by side are refused: which takes what is a guess.
+ * The fault of a pattern (literal text, `*` for anything, `{name}` for a service-like name), or undefined. A name that is
+ * used twice must match equally. Adjacent wildcards are refused, because it is unclear which one matches what.
  */
 export function patternFault(pattern: string): string | undefined {
   const fault = templateFault(pattern);
@@ -19,7 +19,7 @@ export function patternFault(pattern: string): string | undefined {
   return undefined;
 }
 
-/** What is wrong with a text that uses captures, or undefined. */
+/** The fault of a text that uses captures, or undefined. */
 export function templateFault(template: string): string | undefined {
   if (template === '') return 'must not be empty';
   if (/[{}]/.test(template.replace(CAPTURE, ''))) {

@@ -2,8 +2,8 @@ import { open } from 'node:fs/promises';
 import { MAX_FILE_BYTES } from './expand.js';
 
 /**
- * The text of a file. Reads at most one byte more than the limit of configuration files, so that a device or
- * a huge file named by mistake costs nothing; rejects with the system's error, or where it is not UTF-8.
+ * The text of a file. Reads at most one byte more than the limit of configuration files, in case the path names a device or
+ * a huge file. Rejects with the system's error, or if the file is not UTF-8.
  */
 export async function readTextFile(path: string): Promise<string> {
   const file = await open(path, 'r');

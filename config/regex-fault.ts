@@ -1,6 +1,6 @@
 /**
- * What is wrong with a regular expression for RE2, which Envoy uses (google/re2 doc/syntax.txt), or undefined.
- * RE2 has no lookaround and no backreferences; what JavaScript and RE2 share is checked by compiling it.
+ * The fault of a regular expression for RE2, which Envoy uses (google/re2 doc/syntax.txt), or undefined. RE2 has no
+ * lookaround and no backreferences. The syntax that JavaScript and RE2 share is checked by compiling it.
  */
 export function regexFault(pattern: string): string | undefined {
   if (pattern.length > 1024) return 'is longer than 1024 characters; shorten it';
@@ -30,7 +30,7 @@ export function regexFault(pattern: string): string | undefined {
   }
 }
 
-/** The pattern with each character class and each escaped backslash blanked, so that `[(?=]` is no lookaround. */
+/** The pattern with character classes and escaped backslashes replaced, so that `[(?=]` does not look like lookaround. */
 function outsideClasses(pattern: string): string {
   return pattern
     .replaceAll('\\\\', '__')

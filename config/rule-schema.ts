@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { ACTOR_KINDS } from '../src/model/actor.js';
 import { multiline, name, path, regex, text, toggle } from './fields.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE'] as const;
 
-export const ACTOR_KIND = z.enum(['human', 'workload', 'agent']);
+export const ACTOR_KIND = z.enum(ACTOR_KINDS);
 
 const HEADER = z
   .strictObject({
@@ -22,7 +23,7 @@ const HEADER = z
   })
   .describe('One condition on a request header; exactly one of present, exact, prefix, suffix, regex.');
 
-/** What one scope opens. Which keys go together, and the scope's pattern, are checked by `crossFindings`. */
+/** What one scope opens. `crossFindings` checks combinations of keys and the scope's pattern. */
 const RULE = z.strictObject({
   provider: name().exactOptional().describe('Only scopes of this provider.'),
   api: text().exactOptional().describe('Only scopes of this API.'),

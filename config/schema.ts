@@ -109,7 +109,7 @@ const QUEUE = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('embedded') }),
   z.strictObject({
     kind: z.literal('bullmq'),
-    // A Redis URL may hold the password, so the whole of it is a secret.
+    // A Redis URL may contain the password, so the whole URL is a secret.
     url: secret().refine(
       (value) => /^rediss?:$/.test(parseUrl(value.reveal())?.protocol ?? ''),
       'must be a Redis URL; write redis://host:6379 or rediss://…',
@@ -140,7 +140,7 @@ const DECISIONS = z.discriminatedUnion('kind', [
   }),
 ]);
 
-/** The configuration file with its references expanded: the one definition, also of the JSON Schema. */
+/** The configuration file with expanded references: the definition of the parser and of the JSON Schema. */
 export const FILE = z.strictObject({
   $schema: z.string().exactOptional().describe('For editors; scopemesh does not read it.'),
   owner: name().describe('The ownership mark of this instance.'),

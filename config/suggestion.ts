@@ -1,4 +1,4 @@
-/** The one of `candidates` that `word` was probably meant to be, by edit distance; else undefined. */
+/** The candidate that `word` probably should be, by edit distance; otherwise undefined. */
 export function suggestion(word: string, candidates: Iterable<string>): string | undefined {
   const written = word.toLowerCase().slice(0, 40);
   let best: { candidate: string; distance: number } | undefined;

@@ -8,7 +8,7 @@ import type { ParsedFile } from './schema.js';
 type ParsedScope = ParsedFile['scopes'][string];
 type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
 
-/** The checked file in the form that the program uses; relative paths of files start at `directory`. */
+/** The checked file as a `Config`; relative paths start at `directory`. */
 export function toConfig(file: ParsedFile, directory: string): Config {
   const absolute = absoluteIn(directory);
   const { token, tls, ...consul } = file.consul;

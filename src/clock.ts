@@ -32,8 +32,8 @@ export function isoInstant(clock: Clock): string {
 }
 
 /**
- * Aborts with `signal`, or after `ms`. In Node 20 a timeout within `AbortSignal.any` is collected as garbage, and then
- * never fires; a listener of its own keeps it.
+ * Aborts with `signal`, or after `ms`. Node 20 garbage-collects a timeout inside `AbortSignal.any`, which then never fires;
+ * the listener keeps it alive.
  */
 export function abortAfter(signal: AbortSignal, ms: number): AbortSignal {
   const timeout = AbortSignal.timeout(ms);

@@ -22,8 +22,8 @@ export type ErrorCode =
   | 'ERR_INTERNAL';
 
 /**
- * The one error of scopemesh. `retriable` says whether the same call may succeed later without a person
- * changing something. Messages name the place and the remedy and hold no secret.
+ * The error class of scopemesh. `retriable`: the same call may succeed later without a change by a person. Messages name
+ * the place and the remedy and contain no secret.
  */
 export class SyncError extends Error {
   readonly code: ErrorCode;
@@ -44,15 +44,15 @@ export class SyncError extends Error {
   }
 }
 
-/** A read that is not the whole truth: it must delete nothing. */
+/** A read that returned only a part. Nothing may be deleted because of it. */
 export class IncompleteRead extends SyncError {}
 
 /**
- * The directory shows one client in a form that cannot be parsed: it keeps what it has and gains nothing until its
- * record is corrected. Everybody else is handled as usual.
+ * The record of one client cannot be parsed. The client keeps its access and gains none until the record is corrected.
+ * All other clients are handled as usual.
  */
 export class ClientUnreadable extends SyncError {
-  /** Absent where the record does not say whose it is. */
+  /** Absent if the record names no client. */
   readonly clientId?: string;
   readonly why: string;
 
@@ -72,12 +72,12 @@ function quoteId(clientId: string): string {
   return JSON.stringify(clientId.length > 80 ? `${clientId.slice(0, 80)}…` : clientId);
 }
 
-/** The other side does not take our credentials at all, as against one that lets them do too little. */
+/** The other side rejects our credentials, as opposed to granting them too few permissions. */
 export class RefusedCredentials extends SyncError {}
 
 /**
- * A forged, malformed, stale or oversized event; refused and recorded. `status` is the HTTP answer, and `answer` its
- * JSON where the sender's protocol prescribes one.
+ * A forged, malformed, stale or oversized event, which is refused and recorded. `status` is the HTTP status of the answer
+ * and `answer` its JSON body, if the sender's protocol requires one.
  */
 export class RejectedEvent extends SyncError {
   readonly status: 400 | 401 | 413;
@@ -95,7 +95,7 @@ export class RejectedEvent extends SyncError {
   }
 }
 
-/** An authentic event whose time lies outside the tolerance: a replay, a long delay, or a wrong clock. */
+/** An authentic event whose time is outside the tolerance: a replay, a long delay, or a wrong clock. */
 export class StaleEvent extends RejectedEvent {}
 
 /** The text of an unknown error, for logs. */

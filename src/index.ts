@@ -3,8 +3,14 @@
  * a program that wants the decisions alone imports `scopemesh/decisions`.
  */
 export type { Clock } from './clock.js';
-export type { ClaimRecords, Consul, Intentions, WatchedTable, WriteResult } from './consul/consul.js';
-export type { JwtProviders } from './consul/jwt-providers.js';
+export type {
+  ClaimRecords,
+  Consul,
+  Intentions,
+  JwtProviders,
+  WatchedTable,
+  WriteResult,
+} from './consul/consul.js';
 export type { DecisionLog, ReadOptions } from './decisions/log.js';
 export { type ErrorCode, IncompleteRead, RejectedEvent, SyncError } from './errors.js';
 export type { Directory, DirectorySnapshot } from './identity/directory.js';
@@ -29,10 +35,9 @@ export type { ActorClassification, ActorLimit, Mapping, Mode, Rule } from './mod
 export { Secret } from './model/secret.js';
 export type { Evidence, Job, Trigger } from './model/trigger.js';
 export type { Logger, MetricName, Metrics } from './observe.js';
-export type { DestinationInput } from './plan/destination-input.js';
+export type { DestinationInput, UserTokenFacts } from './plan/destination-input.js';
 export type { Change, Hold, Plan } from './plan/plan.js';
 export { planDestination } from './plan/plan-destination.js';
-export type { UserTokenFacts } from './plan/user-token-facts.js';
 export type { Journal } from './queue/journal.js';
 export type { KeyValueStore } from './queue/key-value-store.js';
 export type { JobHandler, JobResult, Queue } from './queue/queue.js';

@@ -16,7 +16,7 @@ export interface Metrics {
   time(name: MetricName, seconds: number, labels?: Labels): void;
 }
 
-/** Every metric with its kind, its help text and its labels; the exporter registers exactly these. */
+/** Every metric with its kind, help text and labels. The exporter registers exactly these. */
 export const METRICS = {
   scopemesh_events_total: [
     'counter',

@@ -32,7 +32,16 @@ const imports: readonly Import[] = SOURCES.flatMap((from) =>
 /** Stages whose root files are ports and whose folders are adapters. */
 const STAGES = ['identity', 'queue', 'consul', 'decisions'];
 /** Files in `src/` that every folder except `model`, `plan` and `state` may import. */
-const GROUND = ['errors', 'observe', 'clock', 'runtime', 'notifier', 'repeat', 'make-directory'];
+const GROUND = [
+  'errors',
+  'observe',
+  'clock',
+  'runtime',
+  'notifier',
+  'repeat',
+  'make-directory',
+  'map-bounded',
+];
 
 /**
  * Where a file belongs: `model`, `plan`, a port (`identity`), an adapter (`identity/okta`), `ground`, `entry` (what the

@@ -1,25 +1,26 @@
 import { z } from 'zod';
+import { definedFields } from '../../src/model/defined-fields.js';
 import type { Secret } from '../../src/model/secret.js';
 import { duration, name, secret, text, toggle, url } from '../fields.js';
 import { SSF, type SsfSettings, toSsf } from './ssf.js';
 
-/** What every kind of provider has. */
+/** The settings of every kind of provider. */
 export interface AnyProvider {
   readonly name: string;
   readonly issuer: string;
   /** Plain http to hosts that are not loopback is allowed. */
   readonly insecure: boolean;
-  /** Empty where no webhook is configured. */
+  /** Empty if no webhook is configured. */
   readonly webhookSecrets: readonly Secret[];
   readonly pollMs: number;
   readonly fullReadMs: number;
   readonly audience?: string;
   readonly userAudience?: string;
-  /** On the machines of the proxies. */
+  /** A path on the machines of the proxies. */
   readonly keysCaFile?: string;
   /**
-   * The APIs whose scopes count, as rules name them. A rule that names none is about the only one, but in Keycloak,
-   * where scopes need not belong to an API.
+   * The APIs whose scopes count, by their names in rules. A rule without an API means the only one, except in Keycloak,
+   * where scopes need no API.
    */
   readonly apis?: readonly string[];
   /** The claims of an access token that hold the client id, the scopes, the groups. */
@@ -69,7 +70,7 @@ export const everyKind = {
 
 const EVERY_KIND = z.strictObject(everyKind);
 
-/** `claims` are the kind's own names; what the file says comes before them. */
+/** `claims` are the defaults of the kind; the file can override them. */
 export function toAnyProvider(
   parsed: z.output<typeof EVERY_KIND>,
   claims: AnyProvider['claims'],
@@ -81,9 +82,11 @@ export function toAnyProvider(
     webhookSecrets: parsed.webhook?.secrets ?? [],
     pollMs: parsed.poll,
     fullReadMs: parsed.fullRead,
-    ...(parsed.audience === undefined ? {} : { audience: parsed.audience }),
-    ...(parsed.userAudience === undefined ? {} : { userAudience: parsed.userAudience }),
-    ...(parsed.keysCaFile === undefined ? {} : { keysCaFile: parsed.keysCaFile }),
+    ...definedFields({
+      audience: parsed.audience,
+      userAudience: parsed.userAudience,
+      keysCaFile: parsed.keysCaFile,
+    }),
     claims: { ...claims, ...parsed.claims },
     ...(parsed.ssf === undefined ? {} : { ssf: toSsf(parsed.ssf) }),
   };

@@ -13,7 +13,7 @@ export interface OktaSettings extends AnyProvider {
   readonly aiAgents: boolean;
 }
 
-/** A key has several lines, which other secrets must not have. */
+/** A private key may have several lines, unlike other secrets. */
 const privateKey = z
   .string()
   .max(16_384, 'is longer than 16384 characters')

@@ -5,7 +5,7 @@ import { KEYCLOAK, type KeycloakSettings, toKeycloak } from './keycloak.js';
 import { OIDC, type OidcSettings, toOidc } from './oidc.js';
 import { OKTA, type OktaSettings, toOkta } from './okta.js';
 
-/** Every kind of provider there is: one line each here and in the switch. */
+/** Every kind of provider. A new kind needs an entry here and in the switch. */
 export type ProviderSettings = Auth0Settings | EntraSettings | KeycloakSettings | OidcSettings | OktaSettings;
 
 export const PROVIDER = z.discriminatedUnion('kind', [AUTH0, ENTRA, KEYCLOAK, OIDC, OKTA]);

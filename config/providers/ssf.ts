@@ -2,14 +2,14 @@ import { z } from 'zod';
 import type { Secret } from '../../src/model/secret.js';
 import { duration, secret, text, url } from '../fields.js';
 
-/** The stream of shared signals of one provider. */
+/** The shared-signals stream of one provider. */
 export interface SsfSettings {
   readonly transmitter: string;
   readonly audiences: readonly string[];
   readonly delivery: 'push' | 'poll';
   readonly endpoint?: string;
   readonly pushTokens: readonly Secret[];
-  /** Absent where the stream is made by hand. */
+  /** Absent if the stream is created manually. */
   readonly credentials?:
     | { readonly token: Secret }
     | {

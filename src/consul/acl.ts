@@ -6,39 +6,39 @@ export type { AclObject, AclSnapshot } from '../model/acl.js';
 export type TokenFilter = { readonly authMethod: string } | { readonly role: string } | 'all';
 
 /**
- * ACL objects. They have no compare-and-set, so there is one writer per object. A write is one request and is not read
- * back: the caller compares all objects after a wake-up of the watch and from time to time, and sees there what
- * another writer did right after the write.
+ * ACL objects. They have no compare-and-set, so each object has one writer. A write is one request and is not read back:
+ * the caller compares all objects after the watch reports a change, and regularly, and so sees what another writer did.
  * Throws SyncError as `Intentions` does; a list that a weak token filters or hides fields of is ERR_CONSUL_INCOMPLETE,
  * one that it may not read ERR_CONSUL_DENIED.
  */
 export interface AclObjects {
   /**
-   * All objects that `isOurs` says are ours by name and description, with everything in them; of others nothing is
-   * read but the list. A binding rule goes by its auth method's name. Objects of auth-method types other than jwt are
-   * never ours.
+   * All objects for which `isOurs` returns true, by name and description, with their full content. Of other objects only
+   * the list is read. For a binding rule the name of its auth method counts. Auth methods of other types than jwt, and
+   * their rules, are never ours.
    */
   read(isOurs: (name: string, description: string) => boolean, signal: AbortSignal): Promise<AclSnapshot>;
   /**
-   * What stands under these names, in any case: a role, an auth method of type jwt and its binding rules each; and the
-   * policies of these names. Complete, and cheap however many others there are. Marked or not.
+   * The objects with these names, in any case and with or without the mark: a role, an auth method of type jwt and its
+   * binding rules for each name, and the policies with these names. The cost does not depend on other objects.
    */
   readNamed(names: readonly string[], policies: readonly string[], signal: AbortSignal): Promise<AclSnapshot>;
   /**
-   * Creates (no `id`) or replaces; resolves with the object as Consul answers that it keeps it. Repeating is safe.
-   * - ERR_CONSUL_REJECTED: Consul refuses the content; an object of this name, in any case, stands where one was to be
-   *   created; the IdP's keys cannot be fetched, for which alone the error is retriable. A binding rule equal to the
-   *   one to be created is no error: it stands already.
-   * - ERR_CONSUL_CONFLICT: Consul keeps something else than was written, or the creation replaced an auth method that
-   *   somebody made meanwhile; read and plan again.
-   * - ERR_TIMEOUT: for an auth method or a binding rule Consul fetches the IdP's keys, and waits for them without end.
-   *   Consul carries an abandoned write out when the IdP answers at last: what stands must be read again, later too.
+   * Creates (no `id`) or replaces; resolves with the object as Consul stored it. Repeating is safe.
+   * - ERR_CONSUL_REJECTED: Consul refuses the content; an object with this name, in any case, exists and should have been
+   *   created; or Consul cannot fetch the IdP's keys (only this error is retriable). An existing equal binding rule is not
+   *   an error.
+   * - ERR_CONSUL_CONFLICT: Consul stored something else, or the creation replaced an auth method that another writer
+   *   created at the same time; read and plan again.
+   * - ERR_TIMEOUT: for an auth method or a binding rule Consul fetches the IdP's keys and waits for them without a limit.
+   *   Consul completes an abandoned write when the IdP answers, so the object must be read again, also later.
    *
-   * Refused before they reach Consul, which would take them: lifetimes outside one minute to 24 hours, binding rules
+   * Refused without a request, because Consul would accept them: lifetimes outside one minute to 24 hours, and binding rules
    * that admit everyone or bind a template.
    *
-   * A creation looks first for an auth method of this name and for an equal binding rule, since Consul would replace the
-   * one and double the other. A caller that has just read these names says `isAbsent`, and the write is one request.
+   * A creation first looks for an auth method with this name and for an equal binding rule, because Consul would replace the
+   * former and duplicate the latter. A caller that has just read these names passes `isAbsent`; then the write is one
+   * request.
    */
   write(
     id: string | undefined,
@@ -47,9 +47,9 @@ export interface AclObjects {
     known?: { readonly isAbsent: boolean },
   ): Promise<Stored<AclObject['object']>>;
   /**
-   * Deletes by id; false if it was gone. Deleting an auth method ends its rules and tokens at once. Needs no IdP.
-   * After a binding rule is deleted, one list can miss a token that was issued at that moment: list again.
-   * ERR_CONSUL_CONFLICT, and nothing is deleted, where `isOurs` does not say so of the Description that stands there now.
+   * Deletes by ID; false if the object was already gone. The deletion of an auth method ends its rules and tokens at once
+   * and needs no IdP. After the deletion of a binding rule a list can miss a token that was just issued: list again.
+   * ERR_CONSUL_CONFLICT, and nothing is deleted, if `isOurs` returns false for the current Description.
    */
   delete(
     kind: AclObject['kind'],
@@ -57,11 +57,11 @@ export interface AclObjects {
     signal: AbortSignal,
     isOurs?: (description: string) => boolean,
   ): Promise<boolean>;
-  /** Tokens by one filter (Consul takes one at a time); never their secrets. None where there is no such role. */
+  /** Tokens by one filter (Consul accepts one per request), without their secrets. Empty if the role does not exist. */
   tokens(by: TokenFilter, signal: AbortSignal): Promise<readonly AclToken[]>;
   /**
-   * Deletes at most 16 at a time, and at most `perSecond` where it is given; resolves with how many are gone. A token
-   * that is gone already counts. One that Consul refuses to delete is ERR_CONSUL_REJECTED, after all the others.
+   * Deletes at most 16 at a time, and at most `perSecond` per second if given; resolves with the number of deleted tokens,
+   * including those that were already gone. A token that Consul refuses to delete is ERR_CONSUL_REJECTED, after the others.
    */
   deleteTokens(accessorIds: readonly string[], signal: AbortSignal, perSecond?: number): Promise<number>;
 }

@@ -1,23 +1,28 @@
 import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { AclObjects } from './acl.js';
-import type { JwtProviders } from './jwt-providers.js';
-import type { WriteResult } from './write-result.js';
 
-export type { WriteResult } from './write-result.js';
+/**
+ * `conflict`: the compare-and-set index was stale and nothing was written; plan again. Consul's answer to a write has no
+ * index: `modifyIndex` is present only if the adapter read the entry afterwards.
+ */
+export type WriteResult =
+  | { readonly kind: 'written'; readonly modifyIndex?: number }
+  | { readonly kind: 'conflict' };
 
 /**
  * service-intentions entries. Every method throws SyncError: ERR_CONSUL_UNREACHABLE or ERR_TIMEOUT (retriable;
  * a write may have happened), ERR_CONSUL_DENIED (403), ERR_CONSUL_REJECTED (Consul refused the content; carries
  * its text), ERR_CONSUL_INCOMPLETE (filtered, rewound or partial answer).
  *
- * A write is one request and is not read back. The caller learns what Consul holds from the watch: it lists all
- * entries after a change, compares them with what it wrote, and a complete comparison does the same from time to time.
+ * A write is one request and is not read back. After the watch reports a change, and regularly, the caller lists all entries
+ * and compares them with what it wrote.
  */
 export interface Intentions {
   /**
-   * Every entry, read with `?consistent`. One that is unchanged since the last list is the same object, so that
-   * a list costs its length in bytes and the parse of what changed.
+   * Every entry, read with `?consistent`. An entry that is unchanged since the last list is the same object; only changed
+   * entries are parsed.
    */
   list(signal: AbortSignal): Promise<readonly IntentionEntry[]>;
   /** One entry, read with `?consistent`; undefined if there is none. */
@@ -27,9 +32,9 @@ export interface Intentions {
    * (`toRawSource`); every other field of the entry comes from `base`. `expectedIndex` 0 creates. Not safe to
    * repeat blindly.
    *
-   * `written` means that Consul held this content when it answered. Consul says so of a write, and also of content
-   * that it has already: then the index stays, and a stale `expectedIndex` is no conflict. Of two equal writes both can
-   * be `written`; of two different writes at one index at most one is.
+   * `written` means that Consul had this content when it answered. Consul also answers this if it already had the content:
+   * then the index stays, and a stale `expectedIndex` is not a conflict. Two equal writes can both be `written`; of two
+   * different writes at one index at most one is.
    */
   write(
     destination: ServiceName,
@@ -39,9 +44,9 @@ export interface Intentions {
     signal: AbortSignal,
   ): Promise<WriteResult>;
   /**
-   * Compare-and-set delete. The caller must have read the entry at `expectedIndex` in the same job: Consul answers
-   * `written` for an entry that somebody else removed meanwhile, and for one that never was. An entry that changed, or
-   * was made again, is `conflict`.
+   * Compare-and-set delete. The caller must have read the entry at `expectedIndex` in the same job, because Consul also
+   * answers `written` for an entry that is gone or never existed. An entry that changed, or was created again, is
+   * `conflict`.
    */
   delete(destination: ServiceName, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
   /** Bytes of the body that `write` would send; pure. */
@@ -52,13 +57,34 @@ export interface Intentions {
   ): number;
 }
 
+/**
+ * jwt-provider config entries, which exist since Consul 1.16. An older Consul answers every call with an error, so check its
+ * version first. Every method throws SyncError as `Intentions` does.
+ */
+export interface JwtProviders {
+  /** Every entry, read with `?consistent`; needs `mesh = "read"`. */
+  list(signal: AbortSignal): Promise<readonly ExistingJwtProvider[]>;
+  /** Compare-and-set of the whole entry; needs `mesh = "write"`. `expectedIndex` 0 creates. The list is read afterwards for the index. */
+  write(entry: JwtProviderEntry, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+  /**
+   * Compare-and-set delete. An entry that is already gone is `conflict`. Consul refuses to delete an entry that an intention
+   * names, because the proxies of the destination would get no listener.
+   */
+  delete(name: string, expectedIndex: number, signal: AbortSignal): Promise<WriteResult>;
+  /**
+   * The versions of all agents of the datacenter, sorted; needs `node = "read"` on each. An agent creates the configuration
+   * of its own proxies; an agent without support for JWT requirements omits them.
+   */
+  agentVersions(signal: AbortSignal): Promise<readonly string[]>;
+}
+
 export type ClaimWrite =
   | { readonly do: 'create'; readonly record: Omit<ClaimRecord, 'modifyIndex'> }
   | { readonly do: 'delete'; readonly record: ClaimRecord };
 
 /**
- * `conflict`: there is a record already, or the one to delete changed or is gone. `refused`: Consul does not take the
- * write (no permission, an id that no key can hold), and repeating it does not help.
+ * `conflict`: a record exists already, or the one to delete changed or is gone. `refused`: Consul rejects the write (no
+ * permission, an ID that does not fit into a key), and repeating it does not help.
  */
 export type ClaimResult =
   | { readonly kind: 'written' }
@@ -69,15 +95,15 @@ export type ClaimResult =
 export interface ClaimRecords {
   list(signal: AbortSignal): Promise<readonly ClaimRecord[]>;
   /**
-   * Each write by compare-and-set, many to a request; resolves with a result for each, in their order. One that fails
-   * harms no other. Throws as `Intentions` does; then each of the writes may have happened, and the list tells.
+   * Writes by compare-and-set, many per request; resolves with a result for each write, in order. A failed write does not
+   * affect the others. Throws as `Intentions` does; then each write may have happened, which the list shows.
    */
   write(writes: readonly ClaimWrite[], signal: AbortSignal): Promise<readonly ClaimResult[]>;
 }
 
 /**
- * What a watch looks at; `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. `acl` are
- * policies, roles, auth methods and binding rules; tokens are no table to watch, for they change with every login.
+ * The tables to watch. `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. `acl` are
+ * policies, roles, auth methods and binding rules, but not tokens, which change with every login.
  */
 export type WatchedTable = 'intentions' | 'protocols' | 'catalog' | 'claims' | 'jwt-providers' | 'acl';
 
@@ -93,34 +119,34 @@ export interface ConsulFacts {
   readonly datacenter: string;
   readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
   readonly aclsEnabled: boolean;
-  /** How long agents may use what they know of ACL objects before they ask anew; absent where it was not told. */
+  /** How long agents may cache ACL objects; absent if the agent does not report it. */
   readonly aclCache?: AclCacheSeconds;
-  /** ISO 8601, by the server's clock, to the second; absent where the answer told none. */
+  /** ISO 8601, by the server's clock, to the second; absent if the answer has no time. */
   readonly serverTime?: string;
 }
 
-/** A sidecar, or a service that speaks to the mesh itself. */
+/** A sidecar, or a service with native mesh integration. */
 export interface ServiceProxy {
   readonly id: string;
-  /** The services it has a local listener for. */
+  /** The services for which it has a local listener. */
   readonly upstreams: readonly string[];
-  /** Reaches every service without naming it (transparent proxy, or a service integrated natively). */
+  /** Reaches every service without an upstream (transparent proxy, or native integration). */
   readonly reachesAll: boolean;
 }
 
-/** What the ACL token in use is. */
+/** The properties of the configured ACL token. */
 export interface AclTokenFacts {
   readonly accessorId: string;
   /** Names of the policies linked to it directly. */
   readonly policies: readonly string[];
   readonly isManagement: boolean;
-  /** The rules of all its policies, roles' included; absent where the token may not read them (acl:read). */
+  /** The rules of all its policies, including those of roles; absent if the token cannot read them (acl:read). */
   readonly rules?: readonly string[];
   /** ISO 8601; absent for a token that does not expire. */
   readonly expiresAt?: string;
 }
 
-/** Everything scopemesh needs of Consul; the adapter owns its connections. */
+/** Everything that scopemesh needs from Consul. The adapter owns its connections. */
 export interface Consul {
   readonly intentions: Intentions;
   readonly claims: ClaimRecords;
@@ -129,8 +155,8 @@ export interface Consul {
   /** All services with instances, and the protocols; complete or throws. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
   /**
-   * Calls `changed` whenever the table may have changed (and once at the start), `alive` on each proof of life;
-   * resolves when aborted, reconnects by itself, never throws for an unreachable Consul.
+   * Calls `changed` whenever the table may have changed (and once at the start), and `alive` on each sign of life. Resolves
+   * when aborted; reconnects itself and never throws for an unreachable Consul.
    */
   watch(
     table: WatchedTable,
@@ -139,9 +165,9 @@ export interface Consul {
   ): Promise<void>;
   /** Version and default policy; throws as above. */
   inspect(signal: AbortSignal): Promise<ConsulFacts>;
-  /** What stands between the service and the mesh, by its registrations; throws as above. */
+  /** The proxies between the service and the mesh, by their registrations; throws as above. */
   readProxies(service: ServiceName, signal: AbortSignal): Promise<readonly ServiceProxy[]>;
-  /** The token in use; undefined where ACLs are off or no token is configured. */
+  /** The configured token; undefined if ACLs are disabled or no token is configured. */
   readAclToken(signal: AbortSignal): Promise<AclTokenFacts | undefined>;
   close(): Promise<void>;
 }

@@ -1,12 +1,13 @@
 import { SyncError } from '../errors.js';
 import type { Decision, Resource } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
 import { CLOUD_EVENT, type CloudEvent } from './decision-schema.js';
 import { toPlainText, toPlainValue } from './plain-value.js';
 
 /** The media type of a decision event in structured mode. */
 export const CONTENT_TYPE = 'application/cloudevents+json';
 
-/** The decision as the topic carries it: plain JSON, absent fields left out, secrets masked. */
+/** The decision in the form of the topic: plain JSON, without absent fields, with masked secrets. */
 export function toCloudEvent(decision: Decision): CloudEvent {
   const { client, person, writeId, scopes, detail, consul, latencyMs, cause, before, after } = decision;
   const principal = decision.principal ?? cause.principal;
@@ -54,8 +55,8 @@ export function toCloudEvent(decision: Decision): CloudEvent {
 }
 
 /**
- * A decision event, or its JSON text, as a decision; fields that a later version added are passed over.
- * Throws SyncError ERR_EVENT_INVALID that names the first field at fault and repeats no value.
+ * Parses a decision event, or its JSON text; ignores fields that a later version added. Throws SyncError ERR_EVENT_INVALID,
+ * which names the first invalid field and contains no value.
  */
 export function parseCloudEvent(event: unknown): Decision {
   const result = CLOUD_EVENT.safeParse(typeof event === 'string' ? parseJson(event) : event);
@@ -74,11 +75,7 @@ function toResource(resource: Resource): CloudEvent['data']['resource'] {
   const { kind, source, destination, namespace, partition, name } = resource;
   return {
     kind,
-    ...(source === undefined ? {} : { source }),
-    ...(destination === undefined ? {} : { destination }),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(partition === undefined ? {} : { partition }),
-    ...(name === undefined ? {} : { name }),
+    ...definedFields({ source, destination, namespace, partition, name }),
   };
 }
 

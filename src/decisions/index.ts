@@ -1,4 +1,4 @@
-/** What `scopemesh/decisions` exports: for programs that subscribe to the decision topic. */
+/** The exports of `scopemesh/decisions`, for programs that subscribe to the decision topic. */
 
 export { type ErrorCode, SyncError } from '../errors.js';
 export type {

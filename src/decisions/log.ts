@@ -5,9 +5,9 @@ import type { Decision } from '../model/decision.js';
 export class MissingTopic extends SyncError {}
 
 export interface ReadOptions {
-  /** `start`: everything; `end`: what comes from now on; or an ISO 8601 instant. */
+  /** `start`: all decisions; `end`: only new ones; or an ISO 8601 instant. */
   readonly from: 'start' | 'end' | string;
-  /** Keep waiting for more (`tail`) or end at the newest (`list`). */
+  /** Whether to wait for more (`tail`) or to end at the newest (`list`). */
   readonly follow: boolean;
 }
 
@@ -16,16 +16,28 @@ export interface ReadOptions {
  */
 export interface DecisionLog {
   /**
-   * Makes sure that the topic exists, and creates it if it is missing. Repeating is safe. Throws what to do, not
-   * retriable, if a person must create it or grant a permission.
+   * Makes sure that the topic exists, and creates it if it is missing. Repeating is safe. If a person must create it or
+   * grant a permission, throws an error that is not retriable and says what to do.
    */
   check(): Promise<void>;
   /** An opaque position before which nothing appended later can be. */
   position(): Promise<string>;
   /** All or none; durable when it resolves. After an error it is unknown whether they are in: ask `contains`. */
   append(decisions: readonly Decision[]): Promise<void>;
-  /** Which of the ids stand in the log at or after `since`. Also ends whatever an earlier, dead writer left open. */
+  /** Which of the IDs are in the log at or after `since`. Also ends open transactions of an earlier writer. */
   contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>>;
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision>;
   close(): Promise<void>;
+}
+
+/** Milliseconds of an instant, undefined for `start` and `end`. */
+export function instantOf(from: ReadOptions['from']): number | undefined {
+  if (from === 'start' || from === 'end') return undefined;
+  const instant = Date.parse(from);
+  if (Number.isNaN(instant)) {
+    throw new SyncError('ERR_INTERNAL', 'Decisions are read from start, end or an ISO 8601 instant.', {
+      retriable: false,
+    });
+  }
+  return instant;
 }

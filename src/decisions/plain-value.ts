@@ -3,7 +3,7 @@ import { Secret } from '../model/secret.js';
 const MASK = '[secret]';
 /** Three base64url parts of which the first is a JSON object: a JWT, wherever it came from. */
 const JWT = /\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*/g;
-/** With a digit or of some length, so that `basic permissions` stays what it is. */
+/** Requires a digit or a minimum length, so that `basic permissions` is not masked. */
 const CREDENTIALS = /\b(Bearer|Basic)\s+(?=\S*\d|\S{24})[A-Za-z0-9._~+/=-]{8,}/gi;
 const SECRET_HEADERS = new Set([
   'authorization',
@@ -18,8 +18,8 @@ const HEADER_VALUES = new Set(['exact', 'prefix', 'suffix', 'regex']);
 const MOST_DEPTH = 32;
 
 /**
- * The value as JSON would keep it, with what must not leave the process masked: a `Secret`, a JWT, the
- * credentials of an Authorization header, and what a header match compares such a header with.
+ * The value in the form of JSON, with secrets masked: a `Secret`, a JWT, the credentials of an Authorization header, and
+ * the value that a header match compares with such a header.
  */
 export function toPlainValue(value: unknown, depth = 0): unknown {
   if (value instanceof Secret) return MASK;

@@ -15,13 +15,13 @@ export interface PublicationDeps {
 const BATCH = 500;
 const INFLIGHT = 'relay/inflight';
 const Inflight = z.object({ position: z.string(), ids: z.array(z.string()) });
-/** After so many decisions the position is read anew, which bounds what must be read back after a failure. */
+/** After this many decisions the position is read again, which bounds what must be read after a failure. */
 const POSITION_LIFE = 5_000;
 
 /**
- * Before a batch is sent, its ids are noted together with a position before which the log cannot hold them. After a
- * failure, or in the process that follows one that died, the log is asked which of them stand: whatever the answer
- * to the sending was, and whether or not it came.
+ * Moves decisions from the journal to the log, each exactly once. Before a batch is sent, its IDs are stored with a position
+ * before which the log cannot contain them. After a failure or a crash, the log is asked which of them it contains,
+ * regardless of the answer to the sending.
  */
 export class Publication {
   readonly #deps: PublicationDeps;
@@ -33,7 +33,7 @@ export class Publication {
     this.#deps = deps;
   }
 
-  /** Resolves with how many were moved; 0 means that the outbox was empty. */
+  /** Resolves with the number of moved decisions; 0 means that the outbox was empty. */
   async moveBatch(): Promise<number> {
     const { journal, log, keyValues, metrics } = this.#deps;
     if (this.#isInDoubt) await this.#settleDoubt();
@@ -51,16 +51,16 @@ export class Publication {
     return batch.length;
   }
 
-  /** Tells the length of the outbox while nothing can be moved. */
+  /** Updates the metric of the outbox while nothing can be moved. */
   async measure(): Promise<void> {
     const { outboxLength } = await this.#deps.journal.overview();
     this.#deps.metrics.gauge('scopemesh_outbox_decisions', outboxLength);
   }
 
   /**
-   * First makes sure that the log can be written, which creates a missing topic. Then shuts out whoever wrote before
-   * (a relay on another machine may still be at it while this one starts), and only then looks what that one noted:
-   * nothing noted later can get into the log.
+   * First makes sure that the log can be written, which creates a missing topic. Then fences earlier writers (a relay on
+   * another machine may still be running), and only then reads their stored batch: a batch that is stored later cannot get
+   * into the log.
    */
   async #settleDoubt(): Promise<void> {
     const { journal, log, keyValues, logger } = this.#deps;
@@ -69,7 +69,7 @@ export class Publication {
     await log.contains([], position);
     const noted = parseInflight(await keyValues.get(INFLIGHT));
     const waiting = new Set((await journal.outbox(BATCH)).map((decision) => decision.id));
-    // A batch is noted when it is at the head of the outbox; what is gone from there was found published before.
+    // A batch is stored while it is at the head of the outbox; IDs that are no longer there are published.
     const doubtful = noted?.ids.filter((id) => waiting.has(id)) ?? [];
     if (noted !== undefined && doubtful.length > 0) {
       const present = await log.contains(doubtful, noted.position);

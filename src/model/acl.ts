@@ -23,7 +23,7 @@ export interface AclRole {
 export interface AclAuthMethod {
   readonly name: string;
   readonly description: string;
-  /** Consul allows one minute to 24 hours; 0 as read: none is set, and tokens never end. */
+  /** Consul allows one minute to 24 hours. 0, which only a read returns: no limit is set, and tokens never expire. */
   readonly maxTokenTtlSeconds: number;
   readonly config: JwtMethodConfig;
 }
@@ -48,7 +48,7 @@ export type AclBindType = 'role' | 'service' | 'node' | 'policy' | 'templated-po
 export interface AclBindingRule {
   readonly description: string;
   readonly authMethod: string;
-  /** scopemesh writes `role` and `service`; the others are somebody's edits. */
+  /** scopemesh writes `role` and `service`; the others are manual edits. */
   readonly bindType: AclBindType;
   readonly bindName: string;
   readonly selector: string;
@@ -58,12 +58,12 @@ export interface AclBindingRule {
 export interface Stored<T> {
   readonly id: string;
   readonly object: T;
-  /** What Consul keeps and scopemesh does not model differs from what scopemesh writes (an edit by hand). */
+  /** A field that scopemesh does not model differs from what scopemesh writes: somebody edited the object. */
   readonly isAltered: boolean;
   readonly modifyIndex: number;
 }
 
-/** Of the built-in policy for everything, in every cluster, whatever its name is. */
+/** The ID of the built-in management policy in every cluster, even if the policy was renamed. */
 export const MANAGEMENT_POLICY_ID = '00000000-0000-0000-0000-000000000001';
 
 /** A token without its secret, which scopemesh never asks for. */
@@ -71,13 +71,13 @@ export interface AclToken {
   readonly accessorId: string;
   readonly description: string;
   readonly policies: readonly string[];
-  /** Linked to the policy for everything, without a role between. */
+  /** Linked directly to the built-in management policy. */
   readonly isManagement: boolean;
   readonly roles: readonly string[];
   readonly serviceIdentities: readonly string[];
   /** Each as `<datacenter>/<node>`. */
   readonly nodeIdentities: readonly string[];
-  /** Names of Consul's templates (1.17 and newer), whatever they are filled with. */
+  /** Names of Consul's templated policies (1.17 and newer), without their variables. */
   readonly templatedPolicies: readonly string[];
   /** Present for tokens that came from a login. */
   readonly authMethod?: string;
@@ -93,7 +93,7 @@ export interface AclSnapshot {
   readonly roles: readonly Stored<AclRole>[];
   readonly authMethods: readonly Stored<AclAuthMethod>[];
   readonly bindingRules: readonly Stored<AclBindingRule>[];
-  /** Names of auth methods of other types than jwt, with names of ours; whatever came from them is somebody else's. */
+  /** Names of auth methods that have our name prefix but another type than jwt; their tokens are foreign. */
   readonly otherMethods?: readonly string[];
 }
 

@@ -8,7 +8,7 @@ export interface ServiceInstance {
   readonly kind: string;
   readonly meta: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
-  /** Of a sidecar: the service that it stands before. */
+  /** For a sidecar: the service that it belongs to. */
   readonly proxyOf?: string;
 }
 
@@ -25,7 +25,7 @@ export interface Catalog {
   readonly services: readonly CatalogService[];
   /** By service name (`service-defaults`); an entry without a protocol means tcp. */
   readonly protocols: ReadonlyMap<string, Protocol>;
-  /** Of `proxy-defaults`, for services without service-defaults; tcp where there is none. */
+  /** From `proxy-defaults`, for services without service-defaults; tcp if there are none. */
   readonly defaultProtocol: Protocol;
 }
 

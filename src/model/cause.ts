@@ -1,22 +1,24 @@
-export type CauseKind =
-  | 'webhook'
-  | 'poll'
-  | 'full-read'
-  | 'consul-watch'
-  | 'resync'
-  | 'fan-out'
-  | 'order'
-  | 'command'
-  | 'config'
-  | 'retry';
+export const CAUSE_KINDS = [
+  'webhook',
+  'poll',
+  'full-read',
+  'consul-watch',
+  'resync',
+  'fan-out',
+  'order',
+  'command',
+  'config',
+  'retry',
+] as const;
+export type CauseKind = (typeof CAUSE_KINDS)[number];
 
-/** Who caused an IdP change, as far as the IdP tells. */
+/** Who caused an IdP change, if the IdP reports it. */
 export interface Principal {
   readonly id: string;
   readonly ip?: string;
 }
 
-/** Why a key was looked at; travels into the decision. */
+/** Why a key was processed. The decision contains it. */
 export interface Cause {
   readonly kind: CauseKind;
   readonly eventId?: string;

@@ -9,7 +9,7 @@ export interface Grant {
   readonly name: string;
 }
 
-/** An OAuth client as its IdP describes it; every string in it is hostile. */
+/** An OAuth client as its IdP describes it. Treat every string in it as hostile. */
 export interface OAuthClient {
   readonly provider: string;
   readonly clientId: string;
@@ -21,12 +21,12 @@ export interface OAuthClient {
   readonly grantTypes: readonly string[];
   readonly grants: readonly Grant[];
   readonly accessTokenLifetimeSeconds?: number;
-  /** The IdP has a lifetime for the client's tokens, and does not let it be read: nothing may live longer for that. */
+  /** The IdP limits the lifetime of the client's tokens but does not show it, so no lifetime may be extended. */
   readonly isLifetimeUnread?: boolean;
-  /** ISO 8601, where the IdP tells: later than a report of a compromise, it shows that the secret was changed. */
+  /** ISO 8601, if the IdP reports it. A value after a reported compromise proves that the secret was changed. */
   readonly secretCreatedAt?: string;
   readonly attributes: Readonly<Record<string, string>>;
-  /** What the IdP itself says of who stands behind it (an agent identity, a service account); absent where it does not. */
+  /** The kind that the IdP itself reports (an agent identity, a service account); otherwise absent. */
   readonly actorKind?: ActorKind;
 }
 

@@ -2,28 +2,30 @@ import type { ClassifiedKind } from './actor.js';
 import type { Cause, Principal } from './cause.js';
 
 /** Why a change is made. */
-export type ChangeReason =
-  | 'ScopeGranted'
-  | 'ScopeRevoked'
-  | 'ClientDisabled'
-  | 'ClientEnabled'
-  | 'ClientDeleted'
-  | 'ClaimAdded'
-  | 'ClaimRemoved'
-  | 'MappingChanged'
-  | 'ActorLimited'
-  | 'ProtectedService'
-  | 'WildcardWouldAllow'
-  | 'DriftCorrected'
-  | 'RevocationUnconfirmed'
-  | 'ClientQuarantined'
-  | 'LifetimeChanged'
-  | 'MembershipAdded'
-  | 'MembershipRemoved'
-  | 'SessionRevoked'
-  | 'Adopted';
+export const CHANGE_REASONS = [
+  'ScopeGranted',
+  'ScopeRevoked',
+  'ClientDisabled',
+  'ClientEnabled',
+  'ClientDeleted',
+  'ClaimAdded',
+  'ClaimRemoved',
+  'MappingChanged',
+  'ActorLimited',
+  'ProtectedService',
+  'WildcardWouldAllow',
+  'DriftCorrected',
+  'RevocationUnconfirmed',
+  'ClientQuarantined',
+  'LifetimeChanged',
+  'MembershipAdded',
+  'MembershipRemoved',
+  'SessionRevoked',
+  'Adopted',
+] as const;
+export type ChangeReason = (typeof CHANGE_REASONS)[number];
 
-/** Why a change is deliberately not made yet. */
+/** Why a change is held. */
 export const HOLD_REASONS = [
   'RevocationLimit',
   'IncompleteRead',
@@ -49,54 +51,62 @@ export const HOLD_REASONS = [
   'Frozen',
   'ModeForbids',
 ] as const;
-
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
-/** Why nothing came of something: a refused event, an interrupted write, a summary. */
-export type OtherReason =
-  | 'SignatureInvalid'
-  | 'EventInvalid'
-  | 'EventStale'
-  | 'Interrupted'
-  | 'ConsulRefused'
-  | 'Conflict'
-  | 'SweepCompleted'
-  | 'ConfigReloaded'
-  | 'ConfigRefused'
-  | 'HoldEnded';
+/** Reasons of decisions that neither change nor hold anything: a refused event, an interrupted write, a summary. */
+export const OTHER_REASONS = [
+  'SignatureInvalid',
+  'EventInvalid',
+  'EventStale',
+  'Interrupted',
+  'ConsulRefused',
+  'Conflict',
+  'SweepCompleted',
+  'ConfigReloaded',
+  'ConfigRefused',
+  'HoldEnded',
+] as const;
+export type OtherReason = (typeof OTHER_REASONS)[number];
 
-export type Reason = ChangeReason | HoldReason | OtherReason;
+export const REASONS = [...CHANGE_REASONS, ...HOLD_REASONS, ...OTHER_REASONS] as const;
+export type Reason = (typeof REASONS)[number];
 
-export type ResourceKind =
-  | 'intention'
-  | 'claim'
-  | 'client'
-  | 'jwt-provider'
-  | 'acl-policy'
-  | 'acl-role'
-  | 'acl-binding-rule'
-  | 'acl-auth-method'
-  | 'acl-token'
-  | 'event'
-  | 'config'
-  | 'sweep';
+export const RESOURCE_KINDS = [
+  'intention',
+  'claim',
+  'client',
+  'jwt-provider',
+  'acl-policy',
+  'acl-role',
+  'acl-binding-rule',
+  'acl-auth-method',
+  'acl-token',
+  'event',
+  'config',
+  'sweep',
+] as const;
+export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 
-export type Verb =
-  | 'planned'
-  | 'created'
-  | 'updated'
-  | 'deleted'
-  | 'held'
-  | 'released'
-  | 'failed'
-  | 'drifted'
-  | 'rejected'
-  | 'reloaded'
-  | 'completed';
+export const VERBS = [
+  'planned',
+  'created',
+  'updated',
+  'deleted',
+  'held',
+  'released',
+  'failed',
+  'drifted',
+  'rejected',
+  'reloaded',
+  'completed',
+] as const;
+export type Verb = (typeof VERBS)[number];
 
-export type Outcome = 'applied' | 'held' | 'refused' | 'failed' | 'unknown' | 'observed';
+export const OUTCOMES = ['applied', 'held', 'refused', 'failed', 'unknown', 'observed'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
 
-export type DecisionAction = 'grant' | 'revoke' | 'change' | 'none';
+export const DECISION_ACTIONS = ['grant', 'revoke', 'change', 'none'] as const;
+export type DecisionAction = (typeof DECISION_ACTIONS)[number];
 
 export interface Resource {
   readonly kind: ResourceKind;
@@ -107,7 +117,7 @@ export interface Resource {
   readonly name?: string;
 }
 
-/** Whose access it is, where it is a person's. */
+/** The person whose access changes. */
 export interface DecidedPerson {
   readonly provider: string;
   /** The `sub` of the person's tokens; absent where it is not known. */
@@ -118,8 +128,8 @@ export interface DecidedPerson {
 }
 
 /**
- * A change, or a refusal, with its cause, reason and outcome. `subject` orders decisions: `revision` counts up
- * from 1 per subject, in the order of settlement. It skips numbers only for a subject that had no decision for long.
+ * A change, or a refusal, with its cause, reason and outcome. `revision` counts the decisions of a subject from 1, in the
+ * order of settlement. It skips numbers only for a subject that had no decision for a long time.
  */
 export interface Decision {
   /** ULID. */
@@ -148,19 +158,19 @@ export interface Decision {
   /** The same for all decisions of one write to Consul. */
   readonly writeId?: string;
   readonly consul?: { readonly modifyIndex: number };
-  /** What a person should know: why it is held and what would release it, or what outlives it. */
+  /** An explanation for people: why it is held and what would release it, or which access outlives it. */
   readonly detail?: string;
   readonly mappingRevision: string;
   readonly revision: number;
   readonly latencyMs?: number;
 }
 
-/** A decision before its write: all but what only the settlement knows. */
+/** A decision before its write, without the fields that the settlement adds. */
 export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision'> & {
-  /** ModifyIndex of the entry that the write expects (0: absent); lets the next writer judge what a crash left. */
+  /** ModifyIndex of the entry that the write expects (0: absent); tells the next writer whether a crash lost the write. */
   readonly expectedIndex: number;
   /** ISO 8601, when it was recorded: for some time after that its request may still reach Consul. */
   readonly recordedAt?: string;
-  /** The scopes that open the edge once it is written: what the next writer remembers of it. */
+  /** The scopes that open the edge after the write, for the next writer. */
   readonly opensBy?: readonly string[];
 };

@@ -8,18 +8,18 @@ export interface HttpPermission {
   readonly pathPrefix?: string;
   readonly pathRegex?: string;
   readonly headers?: readonly HeaderMatch[];
-  /** The token that must stand beside the caller's certificate; Consul 1.16.1 or newer. */
+  /** The token that a call must carry besides the caller's certificate; needs Consul 1.16.1 or newer. */
   readonly jwt?: JwtRequirement;
 }
 
-/** What a request's token must be and say: of one jwt-provider, and with all of the claims. */
+/** The token that a request must carry: issued by this jwt-provider, with all of these claims. */
 export interface JwtRequirement {
   /** The name of a jwt-provider entry. */
   readonly provider: string;
   readonly verifyClaims: readonly ClaimValue[];
 }
 
-/** A claim, by the names on the way to it; met by a text that equals the value, or by a list that holds it. */
+/** A claim by its path. It matches a text that equals the value, or a list that contains the value. */
 export interface ClaimValue {
   readonly path: readonly string[];
   readonly value: string;
@@ -49,8 +49,8 @@ export interface ServiceName {
 }
 
 /**
- * One element of `Sources` of a service-intentions entry. `raw` is the parsed JSON as Consul sent it and is
- * written back untouched for every source that is not ours.
+ * One element of `Sources` of a service-intentions entry. `raw` is the parsed JSON from Consul; foreign sources are
+ * written back with it unchanged.
  */
 export interface IntentionSource {
   readonly name: string;
@@ -59,7 +59,7 @@ export interface IntentionSource {
   /** Set for sources of another cluster or of a sameness group: always foreign. */
   readonly peer?: string;
   readonly description: string;
-  /** `other` where the content has something scopemesh does not write (several providers of tokens, unknown fields). */
+  /** `other` if the content has something that scopemesh does not write (several JWT providers, unknown fields). */
   readonly access: Access | { readonly kind: 'other' };
   readonly isLegacy: boolean;
   readonly raw: Readonly<Record<string, unknown>>;
@@ -74,7 +74,7 @@ export interface NewSource {
   readonly access: Access;
 }
 
-/** A service-intentions entry as read; `raw` holds every field, known or not. */
+/** A service-intentions entry as read. `raw` contains every field, including unknown ones. */
 export interface IntentionEntry {
   readonly destination: ServiceName;
   readonly sources: readonly IntentionSource[];

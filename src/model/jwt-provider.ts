@@ -1,6 +1,6 @@
 /**
- * A jwt-provider config entry as scopemesh writes it: whose tokens Envoy accepts, for whom, and where their keys are.
- * Config entries have no Description, so the mark is in its Meta.
+ * A jwt-provider config entry as scopemesh writes it: the issuer and audiences that Envoy accepts, and where the keys are.
+ * Config entries have no Description, so the mark is in the Meta.
  */
 export interface JwtProviderEntry {
   readonly name: string;
@@ -8,16 +8,16 @@ export interface JwtProviderEntry {
   readonly audiences: readonly string[];
   /** From where Envoy fetches the keys. */
   readonly jwksUri: string;
-  /** By which it verifies that server, on its own machine; without it, it does not. */
+  /** The CA file on Envoy's machine with which Envoy verifies the key server; without it Envoy verifies nothing. */
   readonly caFile?: string;
   readonly meta: Readonly<Record<string, string>>;
 }
 
-/** A jwt-provider entry as it stands in Consul, whoever wrote it. */
+/** A jwt-provider entry in Consul, owned or foreign. */
 export interface ExistingJwtProvider {
   readonly name: string;
   readonly meta: Readonly<Record<string, string>>;
-  /** `other` where it has something that scopemesh does not write. */
+  /** `other` if it has something that scopemesh does not write. */
   readonly content: JwtProviderEntry | 'other';
   readonly modifyIndex: number;
 }

@@ -1,8 +1,8 @@
 import { toUriText } from './uri-text.js';
 
 /**
- * What a job is about. A `client` key may name a client by what an event carried instead of its client id
- * (`by`), which the reconciler resolves to the client id before anything else.
+ * What a job is about. If an event carries another identifier than the client ID, `by` says which; the reconciler
+ * resolves it to the client ID first.
  */
 export type Key =
   | {
@@ -18,7 +18,7 @@ export type Key =
       readonly service: string;
     }
   | { readonly kind: 'provider'; readonly name: string }
-  /** The complete read of a provider's clients, which may take minutes: nothing else of the provider waits for it. */
+  /** The complete read of a provider's clients. It can take minutes, so no other job of the provider waits for it. */
   | { readonly kind: 'directory'; readonly name: string };
 
 /** `clientId`; or the IdP's internal id; or the internal id of the client's service-account user. */
@@ -46,7 +46,7 @@ export function directoryKey(provider: string): Key {
 
 const MARK: Record<ClientReference, string> = { clientId: '', internalId: '~id/', serviceAccount: '~user/' };
 
-/** The text form: path segments, percent-encoded, so that no id can look like another key. */
+/** The text form: percent-encoded path segments, so that no ID can imitate another key. */
 export function formatKey(key: Key): string {
   switch (key.kind) {
     case 'client':

@@ -1,7 +1,7 @@
-/** A claim of a token: the names on the way to it, so `['act', 'sub']` is `sub` inside `act`. */
+/** The path of a claim in a token: `['act', 'sub']` is `sub` inside `act`. */
 export type ClaimPath = readonly string[];
 
-/** A claim that shows something by its value: a fixed one, or the client id between two texts. */
+/** A claim that proves something by its value: a fixed text, or the client ID between two texts. */
 export type ClaimProof =
   | { readonly claim: ClaimPath; readonly equals: string }
   | { readonly claim: ClaimPath; readonly clientIdBetween: readonly [before: string, after: string] };
@@ -12,29 +12,29 @@ export type SigningKeys =
   | { readonly oidcDiscoveryUrl: string }
   | { readonly validationPubKeys: readonly string[] };
 
-/** What Consul must know of a provider to admit its tokens. */
+/** What Consul needs to know about a provider to accept its tokens. */
 export interface LoginProvider {
   readonly name: string;
   readonly issuer: string;
-  /** What a token must be issued for; without it nobody logs in, because Consul would look at no audience at all. */
+  /** The required audience. Without it nobody can log in, because Consul would not check the audience at all. */
   readonly audience: string | undefined;
-  /** What a user's token beside a call must be issued for. The called service sees that token, and could log in with one for `audience`. */
+  /** The required audience of a user's token in a call. The called service sees that token; with `audience` it could log in with it. */
   readonly userAudience: string | undefined;
   readonly keys: SigningKeys;
   readonly caCert?: string;
-  /** By which proxies verify the server of the keys: a path on their machines. */
+  /** The CA file with which proxies verify the key server: a path on their machines. */
   readonly keysCaFile?: string;
   readonly signingAlgorithms: readonly string[];
   readonly claims: { readonly client: ClaimPath; readonly subject: ClaimPath; readonly groups: ClaimPath };
-  /** The claim with the scopes, and whether it is a list; of a text with several, no proxy finds a single one. */
+  /** The claim with the scopes. A proxy can find a single scope only in a list, not in a text with several scopes. */
   readonly scopes: { readonly claim: ClaimPath; readonly isList: boolean };
-  /** What only a token that the client got for itself shows: a person's token at the same client must not act as it. */
+  /** Proof that the client requested the token for itself. A person's token for the same client must not act as the client. */
   readonly ownToken: ClaimProof | undefined;
-  /** What only a person's token shows. */
+  /** Proof that the token is a person's. */
   readonly person: { readonly claim: ClaimPath; readonly equals: string } | undefined;
 }
 
-/** What the mapping says of Consul's ACL tokens, besides the `acl:` rules. */
+/** What the mapping says about Consul's ACL tokens, besides the `acl:` rules. */
 export interface AclSettings {
   /** Whether a client may log in as the service that claims it. */
   readonly login: boolean;
@@ -44,15 +44,15 @@ export interface AclSettings {
 }
 
 export interface GroupRules {
-  /** Absent: the only provider there is. */
+  /** Absent: the only configured provider. */
   readonly provider?: string;
   readonly group: string;
-  /** Where and how a token names the group, if not in the claim of groups and as the mapping does. */
+  /** The claim and the name of the group in tokens, if they differ from the groups claim and the mapping. */
   readonly inToken?: { readonly claim: ClaimPath; readonly name: string };
   readonly acl: string;
 }
 
-/** What the tokens of each kind's providers tell clients and people apart by; the configuration may say another `client`. */
+/** The claims that distinguish clients and people in tokens of each provider kind. The configuration can override `client`. */
 export const TOKEN_SHAPES = {
   // `client_id` comes from the mapper of service accounts alone; `azp` is in every token of the client.
   keycloak: {
@@ -68,7 +68,7 @@ export const TOKEN_SHAPES = {
     subject: ['sub'],
     ownToken: { claim: ['sub'], clientIdBetween: ['', '@clients'] },
   },
-  // `sub` is another for every client; `oid` is the person's, or the service principal's. Only `idtyp` tells these apart.
+  // `sub` differs for every client; `oid` identifies the person or the service principal. Only `idtyp` distinguishes the two.
   entra: {
     client: ['azp'],
     subject: ['oid'],
@@ -80,7 +80,7 @@ export const TOKEN_SHAPES = {
   { client: ClaimPath; subject: ClaimPath; ownToken: ClaimProof; person?: LoginProvider['person'] }
 >;
 
-/** By the last name of a claim: where a kind's tokens carry scopes or roles as a list, and not as a text. */
+/** The claims, by the last name of their path, in which tokens of a kind carry scopes or roles as a list. */
 export const SCOPE_LISTS = {
   // `realm_access.roles` and `resource_access.<client>.roles`; `scope` is a text.
   keycloak: ['roles'],

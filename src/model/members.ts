@@ -1,11 +1,11 @@
 /** Subjects by group. */
 export interface Members extends ReadonlyMap<string, readonly string[]> {
-  /** People whose record cannot be parsed: they keep the memberships that stand, and gain none. */
+  /** People whose record cannot be parsed: they keep their memberships and gain none. */
   readonly unreadable?: UnreadablePeople;
 }
 
 export interface UnreadablePeople {
   readonly subjects: ReadonlySet<string>;
-  /** A record does not say whose it is: nobody who is missing is known to have left. */
+  /** A record names no person, so a person who is missing is not known to have left. */
   readonly hasUnnamed: boolean;
 }

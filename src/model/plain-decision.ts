@@ -1,7 +1,8 @@
 import type { Cause } from './cause.js';
 import type { Decision, DecisionAction, Outcome, Reason, Resource, ResourceKind, Verb } from './decision.js';
+import { definedFields } from './defined-fields.js';
 
-/** What every decision of this process carries. */
+/** The fields that all decisions of this process share. */
 export interface Stamp {
   /** `scopemesh/<owner>/<replica>`. */
   readonly source: string;
@@ -38,9 +39,7 @@ export function plainDecision(
     resource: facts.resource,
     ...(facts.cause.principal === undefined ? {} : { principal: facts.cause.principal }),
     cause: facts.cause,
-    ...(facts.detail === undefined ? {} : { detail: facts.detail }),
-    ...(facts.before === undefined ? {} : { before: facts.before }),
-    ...(facts.after === undefined ? {} : { after: facts.after }),
+    ...definedFields({ detail: facts.detail, before: facts.before, after: facts.after }),
     mappingRevision: stamp.mappingRevision,
     time: stamp.time,
   };

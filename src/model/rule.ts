@@ -2,7 +2,7 @@ import type { ActorKind } from './actor.js';
 import type { HeaderMatch } from './intention.js';
 import type { AclSettings } from './login.js';
 
-/** What a scope opens. Exactly one of `to` (a destination) and `acl` (Consul ACL rules). */
+/** What a scope opens: exactly one of `to` (a destination) and `acl` (Consul ACL rules). */
 export interface Rule {
   /** Pattern over the scope's name: literal text, `*`, `{name}`. */
   readonly scope: string;
@@ -40,7 +40,7 @@ export interface ActorLimit {
 export interface Mapping {
   readonly owner: string;
   readonly mode: Mode;
-  /** `sha256:…` over everything here; travels into each decision. */
+  /** `sha256:…` over the whole mapping. Every decision contains it. */
   readonly revision: string;
   /** Names of the configured providers. */
   readonly providers: readonly string[];

@@ -3,8 +3,8 @@ import { inspect } from 'node:util';
 const MASK = '[secret]';
 
 /**
- * A value that must never be printed, logged or serialised. `reveal()` is the only way to the text,
- * so that every use of a secret can be found by searching for it.
+ * A value that must never be printed, logged or serialised. Only `reveal()` returns the text, so a search for it finds
+ * every use of a secret.
  */
 export class Secret {
   readonly #value: string;

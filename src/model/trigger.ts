@@ -5,28 +5,28 @@ import type { RevocationOrder } from './order.js';
 export type { Cause, CauseKind, Principal } from './cause.js';
 
 /**
- * What the IdP itself said of a removal, carried with the trigger so that it is as durable as the job: a
- * removal with evidence is explicit and passes the mass guard, one without is inferred from a read.
- * `clients` are client ids of `provider`; `scopes` are scope names lost for every client. `internalIds` are the
- * IdP's own ids of clients, where the event told no client id: whoever resolves one to a client id by a read
- * takes that client as named. `people` are subjects whose memberships or accounts were changed, `groups` are groups or
- * roles, by the names of the mapping, whose members were.
+ * What the IdP itself reported about a removal. It is stored with the trigger, so it is as durable as the job. A removal
+ * with evidence is explicit and passes the mass guard; a removal without evidence is inferred from a read.
+ * `clients` are client IDs of `provider`; `scopes` are scope names that every client lost. `internalIds` are the IdP's own
+ * IDs of clients, if the event has no client ID; the client that a read finds for one counts as named. `people` are
+ * subjects whose memberships or accounts changed; `groups` are groups or roles, by their names in the mapping, whose
+ * members changed.
  */
 export interface Evidence {
   readonly provider: string;
   readonly clients?: readonly string[];
   readonly internalIds?: readonly string[];
   readonly scopes?: readonly string[];
-  /** Whose `scopes` they are; absent where scopes belong to no API. */
+  /** The API of `scopes`; absent if they belong to no API. */
   readonly api?: string;
   readonly people?: readonly string[];
   readonly groups?: readonly string[];
 }
 
 /**
- * A hint that a key may have changed. `urgent` puts it before ordinary work (it may be a revocation);
- * `fullRead` on a provider key asks for the complete comparison with the directory, `members` only for who belongs to
- * the mapped groups, which a complete comparison asks for too.
+ * A hint that a key may have changed. `urgent` puts it before ordinary work, because it may be a revocation. On a provider
+ * key `fullRead` requests a complete comparison with the directory; `members` requests only the members of the mapped
+ * groups, which a complete comparison includes.
  */
 export interface Trigger {
   readonly key: Key;
@@ -34,16 +34,16 @@ export interface Trigger {
   readonly urgent?: boolean;
   readonly fullRead?: boolean;
   readonly members?: boolean;
-  /** Looks again after an event, for a directory may have answered with old state: nothing to do unless it finds a change. */
+  /** A second read after an event, because a directory may have answered with old state. Without a change it does nothing. */
   readonly isRecheck?: boolean;
   readonly evidence?: readonly Evidence[];
-  /** The client whose job sent it here: the cause of that client's changes. */
+  /** The client whose job sent the trigger. The cause applies to changes of this client. */
   readonly client?: { readonly provider: string; readonly clientId: string };
-  /** The revocation order that came with it, so that it lives as long as the job. */
+  /** The revocation order of the trigger, so that it is as durable as the job. */
   readonly order?: RevocationOrder;
 }
 
-/** The queued unit of work for a key: every trigger that came since its last run, oldest first. */
+/** The queued work for a key: every trigger since its last run, oldest first. */
 export interface Job {
   readonly key: Key;
   readonly triggers: readonly Trigger[];

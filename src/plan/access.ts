@@ -1,13 +1,14 @@
+import { definedFields } from '../model/defined-fields.js';
 import type { Access, ClaimValue, HeaderMatch, HttpPermission, JwtRequirement } from '../model/intention.js';
 import { compareText } from './compare.js';
 
 /**
- * The algebra of access. What a set of permissions lets through is compared through atoms (one method, one path
- * matcher, one set of headers, one token): `covers` may say no where the truth is yes (two regular expressions), never the
- * reverse, so that a change is taken for a narrowing rather than missed as one.
+ * The algebra of access. Sets of permissions are compared by atoms (one method, one path matcher, one set of headers, one
+ * token). `covers` can return false although the truth is yes (two regular expressions), but never the reverse: a change
+ * may count as narrowing without being one, and no narrowing is missed.
  */
 
-/** Everything that either lets through, in the one canonical form. */
+/** Everything that either access allows, in canonical form. */
 export function union(a: Access | undefined, b: Access | undefined): Access | undefined {
   if (a === undefined || a.kind === 'deny') return b === undefined ? a : canonical(b);
   if (b === undefined || b.kind === 'deny') return canonical(a);
@@ -15,14 +16,14 @@ export function union(a: Access | undefined, b: Access | undefined): Access | un
   return canonical({ kind: 'http', permissions: [...a.permissions, ...b.permissions] });
 }
 
-/** Sorted, without duplicates and without permissions that another one covers: equal access reads equal. */
+/** Sorted, without duplicates and without permissions that another one covers, so that equal access looks equal. */
 export function canonical(access: Access): Access {
   return access.kind === 'http' ? formOf(access) : { kind: access.kind };
 }
 
 type HttpAccess = Extract<Access, { readonly kind: 'http' }>;
 
-/** The forms of accesses, which never change: thousands of edges share the access of one rule. */
+/** Cached canonical forms. Accesses are immutable, and thousands of edges share the access of one rule. */
 const forms = new WeakMap<HttpAccess, HttpAccess>();
 const digests = new WeakMap<HttpAccess, string>();
 
@@ -54,7 +55,7 @@ export function sameAccess(a: Access | undefined, b: Access | undefined): boolea
   return a === b || digest(a) === digest(b);
 }
 
-/** A stable text of an access, for comparison and for remembering what was written. */
+/** A stable text of an access, for comparison and to record what was written. */
 export function digest(access: Access | undefined): string {
   if (access === undefined) return 'none';
   if (access.kind !== 'http') return access.kind;
@@ -66,7 +67,7 @@ export function digest(access: Access | undefined): string {
   return text;
 }
 
-/** Whether `outer` lets through everything that `inner` does. */
+/** Whether `outer` allows everything that `inner` allows. */
 export function covers(outer: Access | undefined, inner: Access | undefined): boolean {
   if (inner === undefined || inner.kind === 'deny') return true;
   if (outer === undefined || outer.kind === 'deny') return false;
@@ -81,17 +82,17 @@ export function covers(outer: Access | undefined, inner: Access | undefined): bo
   );
 }
 
-/** Whether going from `before` to `after` takes something away. */
+/** Whether a change from `before` to `after` removes access. */
 export function narrows(before: Access | undefined, after: Access | undefined): boolean {
   return !covers(after, before);
 }
 
-/** Whether going from `before` to `after` opens something. */
+/** Whether a change from `before` to `after` adds access. */
 export function widens(before: Access | undefined, after: Access | undefined): boolean {
   return !covers(before, after);
 }
 
-/** A lower bound of what both let through; never more than either. */
+/** A lower bound of what both allow; never more than either. */
 export function intersection(a: Access | undefined, b: Access | undefined): Access | undefined {
   if (covers(a, b)) return b;
   if (covers(b, a)) return a;
@@ -103,16 +104,16 @@ export function intersection(a: Access | undefined, b: Access | undefined): Acce
   return permissions.length === 0 ? undefined : canonical({ kind: 'http', permissions });
 }
 
-/** What a request needs to know of itself to be judged. */
+/** The properties of a request that an access depends on. */
 export interface HttpRequestShape {
   readonly method: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Of the token that stands beside it, verified: its jwt-provider and what it claims. */
+  /** The jwt-provider and the claims of the verified token in the request. */
   readonly token?: JwtRequirement;
 }
 
-/** Whether Envoy, told this access, lets the request through (for `explain` and tests). */
+/** Whether Envoy allows the request if it enforces this access (for `explain` and tests). */
 export function admits(access: Access | undefined, request: HttpRequestShape): boolean {
   if (access === undefined || access.kind === 'deny') return false;
   if (access.kind === 'allow') return true;
@@ -129,7 +130,7 @@ export function admits(access: Access | undefined, request: HttpRequestShape): b
   });
 }
 
-/** Envoy lets a missing header match only where its absence is what is asked for, also under `invert`. */
+/** In Envoy a missing header matches only a condition on its absence, also with `invert`. */
 function headerMatches(match: HeaderMatch, headers: Readonly<Record<string, string>>): boolean {
   const name = match.name.toLowerCase();
   const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
@@ -154,16 +155,18 @@ function normalise(permission: HttpPermission): HttpPermission {
           .toSorted(([x], [y]) => compareText(x, y))
           .map(([, each]) => each);
   return {
-    ...(methods === undefined ? {} : { methods }),
-    ...(permission.pathExact === undefined ? {} : { pathExact: permission.pathExact }),
-    ...(permission.pathPrefix === undefined ? {} : { pathPrefix: permission.pathPrefix }),
-    ...(permission.pathRegex === undefined ? {} : { pathRegex: permission.pathRegex }),
-    ...(headers === undefined ? {} : { headers }),
+    ...definedFields({
+      methods,
+      pathExact: permission.pathExact,
+      pathPrefix: permission.pathPrefix,
+      pathRegex: permission.pathRegex,
+      headers,
+    }),
     ...(permission.jwt === undefined ? {} : { jwt: jwtForm(permission.jwt) }),
   };
 }
 
-/** All of the claims must hold, so that their order and repetition say nothing. */
+/** All claims must match, so their order and repetition are irrelevant. */
 function jwtForm({ provider, verifyClaims }: JwtRequirement): JwtRequirement {
   const claims = new Map(
     verifyClaims.map(({ path, value }): [string, ClaimValue] => [
@@ -177,7 +180,7 @@ function jwtForm({ provider, verifyClaims }: JwtRequirement): JwtRequirement {
   };
 }
 
-/** Whether `strict` asks for all that `lax` asks for: the same provider's token, with at least the same claims. */
+/** Whether `strict` requires everything that `lax` requires: a token of the same provider with at least the same claims. */
 function requires(strict: JwtRequirement | undefined, lax: JwtRequirement): boolean {
   if (strict?.provider !== lax.provider) return false;
   const asked = new Set(strict.verifyClaims.map(claimText));
@@ -193,10 +196,7 @@ function headerForm(match: HeaderMatch): HeaderMatch {
   return {
     name: match.name,
     ...(match.present === true ? { present: true } : {}),
-    ...(match.exact === undefined ? {} : { exact: match.exact }),
-    ...(match.prefix === undefined ? {} : { prefix: match.prefix }),
-    ...(match.suffix === undefined ? {} : { suffix: match.suffix }),
-    ...(match.regex === undefined ? {} : { regex: match.regex }),
+    ...definedFields({ exact: match.exact, prefix: match.prefix, suffix: match.suffix, regex: match.regex }),
     ...(match.invert === true ? { invert: true } : {}),
   };
 }
@@ -220,7 +220,7 @@ function permissionCovers(outer: HttpPermission, inner: HttpPermission): boolean
     if (inner.methods === undefined) return false;
     if (!inner.methods.every((method) => outer.methods?.includes(method))) return false;
   }
-  // Every header that the outer one asks for must be asked for by the inner one too.
+  // The inner permission must require every header that the outer one requires.
   const innerHeaders = new Set((inner.headers ?? []).map((header) => JSON.stringify(header)));
   if (!(outer.headers ?? []).every((header) => innerHeaders.has(JSON.stringify(header)))) return false;
   if (outer.jwt !== undefined && !requires(inner.jwt, outer.jwt)) return false;
@@ -253,7 +253,7 @@ function textOf(permission: HttpPermission): string {
     permission.pathRegex ?? null,
     permission.headers ?? null,
     permission.methods ?? null,
-    // Absent without one, so that what was remembered before there were any still reads equal.
+    // Absent without a JWT, so that texts from versions without JWT requirements still compare equal.
     ...(permission.jwt === undefined ? [] : [permission.jwt]),
   ]);
 }

@@ -12,7 +12,7 @@ const INTERACTIVE = new Set([
   'urn:openid:params:grant-type:ciba',
 ]);
 
-/** The client's kind: the first matching classification, else what its IdP says, else by its grant types, else unknown. */
+/** The client's kind: by the first matching classification, then the IdP, then the grant types; otherwise unknown. */
 export function classify(
   client: OAuthClient,
   mapping: Pick<Mapping, 'classify'>,
@@ -33,7 +33,7 @@ export function classify(
   return 'unknown';
 }
 
-/** Whether a kind may use a scope at all; unknown may use only what every kind may. */
+/** Whether a kind may use a scope. `unknown` may use only what every kind may use. */
 export function mayUseScope(
   kind: ClassifiedKind,
   scope: string,
@@ -45,12 +45,12 @@ export function mayUseScope(
   );
 }
 
-/** Whether a rule's list of kinds admits this one; unknown only where every kind is listed. */
+/** Whether a rule's list of kinds contains this kind. `unknown` needs every kind in the list. */
 export function admitsKind(listed: readonly ActorKind[] | undefined, kind: ClassifiedKind): boolean {
   return listed === undefined || kindsOf(kind).every((each) => listed.includes(each));
 }
 
-/** Whether a person must stand behind what this kind does. */
+/** Whether this kind must act on behalf of a human. */
 export function needsHuman(kind: ClassifiedKind, mapping: Pick<Mapping, 'limits'>): boolean {
   return kindsOf(kind).some((each) => mapping.limits[each].onBehalfOf === 'human');
 }

@@ -15,20 +15,20 @@ import {
 } from './world.js';
 
 /**
- * What a service's claim is worth.
+ * The status of a service's claim.
  *
- * | instances say | confirmed / recorded | standing |
+ * | instances claim | confirmed / recorded | status |
  * |---|---|---|
  * | one client | yes | `claimed` |
  * | one client | no | `refused` (ClaimUnconfirmed, ClaimTaken) |
- * | one client | nobody recorded it yet (`first`) | `unrecorded`: may lose, not gain |
- * | one client | its directory, or the catalog, was never read completely | `unknown`: keep what is |
- * | one client | its record cannot be parsed | `unknown`: keep what is |
- * | one client | its provider is not configured (any more) | `refused` (ClaimUnconfirmed) |
+ * | one client | not recorded yet (`first`) | `unrecorded`: may lose, not gain |
+ * | one client | its directory, or the catalog, was never read completely | `unknown`: keep the access |
+ * | one client | its record cannot be parsed | `unknown`: keep the access |
+ * | one client | its provider is not (or no longer) configured | `refused` (ClaimUnconfirmed) |
  * | nothing | | `none` |
- * | different things | old claim still good | `claimed`, but `addNothing` |
- * | no instance is left | within the grace | `claimed` as before |
- * | no instance is left | after the grace | `none`, `vanished` |
+ * | different clients | the old claim is still valid | `claimed`, but `addNothing` |
+ * | (no instance left) | within the grace | `claimed` as before |
+ * | (no instance left) | after the grace | `none`, `vanished` |
  */
 export type ClaimStatus =
   | {
@@ -48,19 +48,19 @@ export type ClaimStatus =
       readonly kind: 'unrecorded';
       readonly service: ServiceName;
       readonly client: ClientId;
-      /** Its instances disagree: it is not to be recorded now. */
+      /** The instances disagree, so the claim must not be recorded now. */
       readonly addNothing: boolean;
     }
   | { readonly kind: 'unknown'; readonly service: ServiceName; readonly client: ClientId }
   | { readonly kind: 'none'; readonly service: ServiceName; readonly vanished: boolean };
 
-/** What may be a source of an intention: never `*`, nothing that Consul could read as something else. */
+/** Names that may be a source of an intention: not `*`, and nothing that Consul could interpret differently. */
 const SOURCE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 const NO_SUCH_CLIENT =
   'the identity provider has no such client; correct the claim in Consul, or create the client';
 
-/** The standing of every service that the catalog or the memory knows, by `serviceText`, with holds included. */
+/** The claim status of every service in the catalog or the claim memory, by `serviceText`. */
 export function claimStatuses(
   world: World,
   mapping: Mapping,
@@ -89,7 +89,7 @@ export type StatedClaim =
   | { readonly kind: 'several'; readonly clients: readonly ClientId[] }
   | { readonly kind: 'nothing' | 'vacant' };
 
-/** What the instances of one service say, before it is judged: one client, nothing, or several things. */
+/** What the instances of one service claim, before validation: one client, nothing, or several clients. */
 export function statedClaim(
   service: CatalogService,
   settings: ClaimSettings,
@@ -109,7 +109,7 @@ export function statedClaim(
   return isOne ? { kind: 'client', client: first } : { kind: 'several', clients };
 }
 
-/** The standing of one service; `service` is undefined where a complete catalog does not show it. */
+/** The claim status of one service. `service` is undefined if a complete catalog does not contain it. */
 export function claimStatusOf(
   name: ServiceName,
   service: CatalogService | undefined,
@@ -202,7 +202,7 @@ function statusOfClaim(
   }
 }
 
-/** `isClear` is false where it cannot be told which provider's client is meant. */
+/** `isClear` is false if the provider of the client is ambiguous. */
 function claimsOfInstance(
   instance: ServiceInstance,
   settings: ClaimSettings,

@@ -8,7 +8,7 @@ import { type Hold, intentionResource, intentionSubject, type PlannedClient } fr
 import { openForUser, partThatStays } from './user-tokens.js';
 import { clientText } from './world.js';
 
-/** What a source should have at a destination, by which scopes, and what of it is held. */
+/** The access that a source should have at a destination, the scopes that open it, and the holds. */
 export interface DesiredAccess {
   readonly access: Access | undefined;
   readonly scopes: readonly string[];
@@ -16,11 +16,20 @@ export interface DesiredAccess {
   readonly opensBy: readonly string[];
   readonly client: PlannedClient | undefined;
   readonly holds: readonly Hold[];
-  /** Identity providers whose jwt-provider must stand before all of it can be written. */
+  /** Identity providers whose jwt-provider must exist before the whole access can be written. */
   readonly awaits: readonly string[];
 }
 
-/** What the source should have here, with what is held of it. */
+const NOTHING: DesiredAccess = {
+  access: undefined,
+  scopes: [],
+  opensBy: [],
+  client: undefined,
+  holds: [],
+  awaits: [],
+};
+
+/** What the source should have at the destination, and what is held. */
 export function desiredAccess(
   source: ServiceName,
   claimStatus: ClaimStatus,
@@ -29,20 +38,13 @@ export function desiredAccess(
 ): DesiredAccess {
   const { destination, mapping, world } = input;
   if (claimStatus.kind !== 'claimed' && claimStatus.kind !== 'unrecorded') {
-    return { access: undefined, scopes: [], opensBy: [], client: undefined, holds: [], awaits: [] };
+    return NOTHING;
   }
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
   const id = claimStatus.client;
   const opened = input.openings.get(clientText(id));
   if (opened === undefined || world.clientBlocks.has(clientText(id))) {
-    return {
-      access: undefined,
-      scopes: [],
-      opensBy: [],
-      client: opened && { ...id, actorKind: opened.actorKind },
-      holds: [],
-      awaits: [],
-    };
+    return { ...NOTHING, client: opened && { ...id, actorKind: opened.actorKind } };
   }
   const client: PlannedClient = { provider: id.provider, clientId: id.clientId, actorKind: opened.actorKind };
   const holds: Hold[] = [];
@@ -73,7 +75,7 @@ export function desiredAccess(
     access = union(access, part);
   }
   const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
-  const nothing = { access: undefined, scopes: [], opensBy: [], client, holds, awaits: [] };
+  const nothing = { ...NOTHING, client, holds };
   if (access !== undefined && mapping.protectedServices.includes(destination.name.toLowerCase())) {
     hold(
       'ProtectedDestination',
@@ -110,8 +112,8 @@ export function desiredAccess(
 }
 
 /**
- * Whether an opening of a source's client is about this destination: it reaches the source's own partition and
- * namespace only. Config entries meet without regard to case, and an opening's destination is always lower-case.
+ * Whether an opening of a source's client applies to this destination, which must be in the source's partition and
+ * namespace. Names of config entries are case-insensitive, and the destination of an opening is always lower-case.
  */
 function isOpenedAt(
   destination: ServiceName,

@@ -1,33 +1,52 @@
 import type { Protocol } from '../model/catalog.js';
 import type { ChangeReason } from '../model/decision.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
 import type { Evidence } from '../model/trigger.js';
 import type { ClaimStatus } from './claims.js';
 import type { ClientOpenings } from './openings.js';
 import type { DestinationSources } from './sources-by-destination.js';
-import type { UserTokenFacts } from './user-token-facts.js';
 import type { World } from './world.js';
 
-/** Everything the plan of one destination looks at. */
+/** Everything that the plan of one destination depends on. */
 export interface DestinationInput {
   readonly destination: ServiceName;
   readonly mapping: Mapping;
   readonly world: World;
-  /** Standing of every service, by `serviceText`. */
+  /** The claim status of every service, by `serviceText`. */
   readonly claimStatuses: ReadonlyMap<string, ClaimStatus>;
   /** What each client opens, by `clientText`; absent for a client that does not exist. */
   readonly openings: ReadonlyMap<string, ClientOpenings>;
-  /** `wantersOf` the two. */
+  /** `sourcesByDestination` of `claimStatuses` and `openings`. */
   readonly sourcesByDestination: ReadonlyMap<string, DestinationSources>;
   readonly entry: IntentionEntry | undefined;
-  /** The entry of destination `*`, for what would take over. */
+  /** The entry of destination `*`, which applies if an exact intention is missing. */
   readonly wildcard: IntentionEntry | undefined;
   readonly protocol: Protocol;
   readonly userTokens: UserTokenFacts;
   /** `toWrittenText` by subject. */
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
-  /** What a change is called that only widens, by what set the job off. */
+  /** The reason of changes that only widen, by the cause of the job. */
   readonly grantReason: Extract<ChangeReason, 'ScopeGranted' | 'ClaimAdded' | 'MappingChanged'>;
 }
+
+/** The facts about Consul and the providers that are needed before a user's token can be required. */
+export interface UserTokenFacts {
+  /** As the agent reports it; undefined until then. */
+  readonly consulVersion: string | undefined;
+  /** Versions of agents whose proxies would allow a call without the token; undefined until they are known. */
+  readonly laxAgents: readonly string[] | undefined;
+  /** By provider, from its discovery document; absent until the document was read. */
+  readonly jwksUris: ReadonlyMap<string, string>;
+  /** The jwt-provider entries by lower-case name, because Consul ignores case; undefined until they were read. */
+  readonly entries: ReadonlyMap<string, ExistingJwtProvider> | undefined;
+}
+
+export const NOTHING_KNOWN: UserTokenFacts = {
+  consulVersion: undefined,
+  laxAgents: undefined,
+  jwksUris: new Map(),
+  entries: undefined,
+};

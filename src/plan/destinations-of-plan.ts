@@ -8,7 +8,7 @@ interface Planned {
   readonly holds: readonly Hold[];
 }
 
-/** Every destination with a change or a hold, narrowing ones first. */
+/** Every destination with a change or a hold; those with narrowing changes first. */
 export function destinationsOf(plan: Planned): readonly DestinationKey[] {
   const found = new Map<string, DestinationKey>();
   const narrowing = plan.changes.filter((change) => change.narrows);
@@ -21,7 +21,7 @@ export function destinationsOf(plan: Planned): readonly DestinationKey[] {
   return [...found.values()];
 }
 
-/** Destinations at which the plan takes something away, by their names. */
+/** The names of destinations at which the plan removes access. */
 export function losingNames({ changes }: Pick<Planned, 'changes'>): ReadonlySet<string> {
   return new Set(changes.flatMap(({ narrows, resource }) => (narrows ? (resource.destination ?? []) : [])));
 }

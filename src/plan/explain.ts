@@ -14,7 +14,7 @@ import { type ClientBlock, clientText, findClient, serviceText } from './world.j
 /** Consul's precedence: the source and the destination exact, `* -> destination`, `source -> *`, `* -> *`. */
 export type Precedence = 9 | 8 | 6 | 5;
 
-/** An intention that is about the call; only the first of them decides. */
+/** An intention that matches the call. Only the first one decides. */
 export interface Candidate {
   readonly precedence: Precedence;
   readonly source: string;
@@ -25,16 +25,16 @@ export interface Candidate {
 }
 
 /**
- * | deciding intention | request asked about | verdict |
+ * | deciding intention | request | verdict |
  * |---|---|---|
  * | allow | | `allowed` |
  * | deny | | `denied` |
  * | permissions | one that matches | `allowed` |
- * | permissions | one that matches with a user's token alone | `with-token` |
+ * | permissions | one that matches only with a user's token | `with-token` |
  * | permissions | one that does not match | by the default policy |
  * | permissions | none | `partly` |
  * | content that scopemesh does not write (tokens of several providers, deny permissions) | | `unclear` |
- * | none | | by the default policy; `denied` where it cannot be read |
+ * | none | | by the default policy; `denied` if the policy cannot be read |
  */
 export type Verdict = 'allowed' | 'with-token' | 'partly' | 'denied' | 'unclear';
 
@@ -43,7 +43,7 @@ export interface Explanation {
   readonly destination: ServiceName;
   readonly request: HttpRequestShape | undefined;
   readonly verdict: Verdict;
-  /** Most exact first; the first one decides, and none means the default policy. */
+  /** The most exact first, which decides. If empty, the default policy decides. */
   readonly candidates: readonly Candidate[];
   readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
   readonly claim: ClaimStatus;
@@ -70,7 +70,7 @@ export interface ClientView {
   readonly limited: readonly string[];
 }
 
-/** Judges one call by what Consul has now, and beside it what scopemesh would have there. */
+/** Evaluates one call by the current state of Consul, and shows the desired state beside it. */
 export function explain(facts: {
   readonly source: ServiceName;
   readonly request: HttpRequestShape | undefined;
@@ -110,7 +110,7 @@ export function explain(facts: {
   };
 }
 
-/** The intentions that are about the call, most exact first. Sources of peers are other services. */
+/** The intentions that match the call, most exact first. Sources of peers are other services. */
 function candidatesOf(
   source: ServiceName,
   input: Pick<DestinationInput, 'entry' | 'wildcard' | 'mapping' | 'destination'>,
@@ -162,7 +162,7 @@ function verdictOn(
   }
 }
 
-/** What is let through once the tokens that it asks for are shown. */
+/** The access of a caller that has all required tokens. */
 function withoutTokens({ permissions }: Extract<Access, { kind: 'http' }>): Access {
   return { kind: 'http', permissions: permissions.map(({ jwt: _, ...permission }) => permission) };
 }
@@ -191,7 +191,7 @@ function openingsHere(claim: ClaimStatus, input: DestinationInput): Explanation[
     .filter((opening) => opening.destination === input.destination.name)
     .flatMap((opening) => {
       const forUser = openForUser(opening, claim.client, input);
-      // What is held is told with its reason.
+      // `holds` shows what is held, with the reason.
       const access = forUser.kind === 'open' ? forUser.access : forUser.stays;
       return access === undefined ? [] : [{ scope: opening.scope, access }];
     });

@@ -7,7 +7,7 @@ export function toGrantText({ api, name }: Grant): string {
   return name.startsWith('[') ? JSON.stringify([name]) : name;
 }
 
-/** The inverse of `toGrantText`; any other text is the name of a scope of no API. */
+/** The inverse of `toGrantText`. Any other text is the name of a scope without an API. */
 export function parseGrantText(text: string): Grant {
   if (!text.startsWith('[')) return { name: text };
   try {
@@ -27,4 +27,9 @@ export function sameGrant(a: Grant, b: Grant): boolean {
 /** The scopes that an event named. */
 export function namedScopes({ api, scopes = [] }: Evidence): readonly Grant[] {
   return scopes.map((name) => (api === undefined ? { name } : { api, name }));
+}
+
+/** The names of scopes, each once; the same name at two APIs counts once. */
+export function namesOf(grants: readonly Grant[]): readonly string[] {
+  return [...new Set(grants.map(({ name }) => name))];
 }

@@ -1,4 +1,5 @@
 import type { HoldReason, Resource } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
 import type { Hold } from './plan.js';
 
 /** One key per hold of a subject. */
@@ -6,7 +7,7 @@ export function holdKey(hold: { readonly subject: string; readonly reason: HoldR
   return `${hold.subject} ${hold.reason}`;
 }
 
-/** What makes a hold another one than was told before. */
+/** A text that changes if a hold must be reported again. */
 export function fingerprintOf(hold: Hold): string {
   return JSON.stringify([
     hold.action,
@@ -17,17 +18,17 @@ export function fingerprintOf(hold: Hold): string {
   ]);
 }
 
-/** Of which only the detail says which service or person they are about. */
+/** Reasons whose service or person is named only in the detail. */
 const NAMED_IN_DETAIL: ReadonlySet<HoldReason> = new Set([
   'InvalidServiceName',
   'ProtectedDestination',
   'InvalidClientId',
 ]);
 
-/** Beyond these the rest is counted. */
+/** The merged detail lists this many details and counts the rest. */
 const MOST_DETAILS = 5;
 
-/** One hold for each subject and reason, naming every scope it is about and what each was held for. */
+/** One hold for each subject and reason, with all scopes and details. */
 export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
   const alike = new Map<string, Hold[]>();
   for (const hold of holds) alike.set(holdKey(hold), [...(alike.get(holdKey(hold)) ?? []), hold]);
@@ -45,7 +46,7 @@ export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
   });
 }
 
-/** Kinds whose subjects are a kind and names. */
+/** Kinds whose subject consists of the kind and names. */
 const NAMED_KINDS = [
   'acl-policy',
   'acl-role',
@@ -55,7 +56,7 @@ const NAMED_KINDS = [
   'jwt-provider',
 ] as const;
 
-/** The hold as its end is told: what is known of it is its subject. */
+/** The hold for the decision about its end. Only its subject and reason are known. */
 export function endedHold({ subject, reason }: Pick<Hold, 'subject' | 'reason'>): Hold {
   return {
     subject,
@@ -76,9 +77,6 @@ function resourceOf(subject: string): Resource {
   const [partition, namespace, destination, source] = rest;
   return {
     kind: 'intention',
-    ...(source === undefined ? {} : { source }),
-    ...(destination === undefined ? {} : { destination }),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(partition === undefined ? {} : { partition }),
+    ...definedFields({ source, destination, namespace, partition }),
   };
 }

@@ -5,7 +5,7 @@ import type { Hold } from './plan.js';
 import type { JwtProviderChange } from './plan-jwt-providers.js';
 import { entryText } from './user-tokens.js';
 
-/** What a decision, and a plan, say of a change. */
+/** What a decision and a plan report about a change. */
 export function jwtProviderFacts({ name, verb, before, after }: JwtProviderChange) {
   const ACTIONS = { created: 'grant', updated: 'change', deleted: 'revoke' } as const;
   const REASONS = { created: 'ScopeGranted', updated: 'MappingChanged', deleted: 'ScopeRevoked' } as const;
@@ -30,8 +30,8 @@ interface JwtProviderPlan {
 }
 
 /**
- * Changes of jwt-providers, as guards see them. One that somebody changed takes other tokens than it should: to mend it
- * narrows, and only one that somebody removes again and again is contended.
+ * Changes of jwt-providers in the form for guards. A jwt-provider that somebody changed accepts other tokens than it
+ * should, so the correction narrows. Only a jwt-provider that somebody repeatedly removes is contended.
  */
 export function guardableJwtProviders(
   changes: readonly JwtProviderChange[],
@@ -39,7 +39,7 @@ export function guardableJwtProviders(
 ): Guardable<GuardedJwtProvider, JwtProviderPlan> {
   const toGuarded = (change: JwtProviderChange): GuardedJwtProvider => {
     const subject = jwtProviderSubject(change.name);
-    // What is there is not what was written, although nothing else is wanted.
+    // The entry differs from the last write, although the desired entry is the same.
     const isDrift = change.after !== undefined && lastApplied.get(subject) === entryText(change.after);
     return {
       ...change,

@@ -3,7 +3,7 @@ import type { Access } from '../model/intention.js';
 import { digest } from './access.js';
 import { parseGrantText } from './grant-text.js';
 
-/** What scopemesh last wrote of an edge: tells drift from an IdP change, and a lost scope from a changed rule. */
+/** The last write of an edge. It distinguishes drift from an IdP change, and a lost scope from a changed rule. */
 export interface LastApplied {
   readonly digest: string;
   /** The scopes that opened it. */
@@ -15,7 +15,7 @@ export function toLastAppliedText(access: Access | undefined, opensBy: readonly 
   return JSON.stringify([digest(access), opensBy]);
 }
 
-/** Undefined for a text of another form: it is then as if nothing were remembered. */
+/** Undefined for a text in another form, as if nothing had been written. */
 export function parseLastAppliedText(text: string | undefined): LastApplied | undefined {
   if (text === undefined) return undefined;
   try {

@@ -1,10 +1,10 @@
 import type { Mapping, Mode } from '../model/rule.js';
 
-/** What a mode lets scopemesh write. Plans and jobs ask this, never the mode itself. */
+/** What a mode allows scopemesh to write. Plans and jobs use this, never the mode itself. */
 export interface WritePolicy {
-  /** Whether anything is written. Where nothing is, plans show what `enforce` would do, and all of it is held. */
+  /** Whether anything is written. If not, plans show what `enforce` would do, and all changes are held. */
   readonly writes: boolean;
-  /** Whether plans take access away. Where they do not, what would narrow is held. */
+  /** Whether plans remove access. If not, narrowing changes are held. */
   readonly plansNarrowing: boolean;
   /** Whether anything that exists is narrowed, replaced or removed: records, entries, objects, tokens and sessions. */
   readonly removes: boolean;

@@ -21,11 +21,11 @@ export interface Opening {
   readonly scope: string;
   /** Whose scope it is; absent where scopes belong to no API. */
   readonly api?: string;
-  /** A user's token must stand beside the call; of an agent, one that it got to act for a person. */
+  /** A call must carry a user's token; for an agent, a token that it obtained to act for a person. */
   readonly user?: { readonly actsForHuman: boolean };
 }
 
-/** What a scope would open, were it not held. */
+/** An opening that is held. */
 export interface HeldOpening {
   readonly destination: string;
   readonly scope: string;
@@ -41,12 +41,12 @@ export interface ClientOpenings {
   readonly limited: readonly string[];
 }
 
-/** What the mapping opens for a client, over all destinations. A disabled client opens nothing. */
+/** What the mapping opens for a client at all destinations; nothing for a disabled client. */
 export function openingsOf(client: OAuthClient, mapping: Mapping): ClientOpenings {
   return createOpener(mapping)(client);
 }
 
-/** `openingsOf` for many clients: patterns are compiled, and accesses built, once for each rule. */
+/** `openingsOf` for many clients. Patterns are compiled, and accesses built, once per rule. */
 export function createOpener(mapping: Mapping): (client: OAuthClient) => ClientOpenings {
   const compile = createPatternCompiler();
   const accesses = new Map(mapping.rules.map((rule) => [rule, accessOf(rule)]));
@@ -89,13 +89,13 @@ function open(
   return { actorKind, openings, held, limited: [...limited].toSorted() };
 }
 
-/** The destinations that a scope opens, whoever holds it; for evidence that names only a scope. */
+/** The destinations that a scope opens for any client; for evidence that names only a scope. */
 export function destinationsOfScope(provider: string, scope: Grant, mapping: Mapping): ReadonlySet<string> {
   const found = mapping.rules.map((rule) => destinationOf(rule, provider, scope, mapping, compilePattern));
   return new Set(found.filter((destination) => destination !== undefined));
 }
 
-/** The destination a rule gives a grant; undefined where the rule does not apply. */
+/** The destination that a rule opens for a grant; undefined if the rule does not apply. */
 function destinationOf(
   rule: Rule,
   provider: string,
@@ -108,7 +108,7 @@ function destinationOf(
   return captures === undefined ? undefined : substitute(rule.to, captures);
 }
 
-/** The access of a rule: `path` means the path itself and what lies under it. */
+/** The access of a rule. `path` means the path itself and everything under it. */
 function accessOf(rule: Rule): Access {
   const methods = rule.methods === undefined || rule.methods.length === 0 ? {} : { methods: rule.methods };
   const headers = rule.headers === undefined || rule.headers.length === 0 ? {} : { headers: rule.headers };

@@ -6,8 +6,8 @@ const DESCRIPTION_LIMIT = 512;
 
 /**
  * The mark of this instance in a source's Description: `scopemesh:<owner>` followed by a space or the end, so
- * that owner `pay` does not own what `payments` wrote. What follows names the client, for people and for
- * decisions about a claim that is gone.
+ * that owner `pay` does not own what `payments` wrote. The rest names the client, for people and for decisions about a
+ * removed claim.
  */
 export function describeSource(
   owner: string,
@@ -21,12 +21,12 @@ export function isOwnedDescription(owner: string, description: string): boolean 
   return description === mark(owner) || description.startsWith(`${mark(owner)} `);
 }
 
-/** Whether a Description says of what it is of that an instance of scopemesh owns it, whichever. */
+/** Whether a Description carries the mark of any scopemesh instance. */
 export function isAnyMarked(description: string): boolean {
   return description.startsWith('scopemesh:');
 }
 
-/** The owner of another instance that a Description names as its own. */
+/** The owner in the mark of a Description, if it is another instance. */
 export function otherOwnerOf(owner: string, description: string): string | undefined {
   const other = /^scopemesh:(\S+)/.exec(description)?.[1];
   return other === owner ? undefined : other;
@@ -46,14 +46,14 @@ export function clientOfDescription(
 }
 
 /**
- * Owned sources are local ones (no peer) of one service that carry the mark. scopemesh never writes a wildcard: one
- * with the mark was made by hand, and taking it for ours would close it to everybody.
+ * Owned sources are local (no peer), belong to one service and carry the mark. scopemesh never writes a wildcard: a marked
+ * one was created manually, and treating it as owned would close it to everybody.
  */
 export function isOwned(owner: string, source: IntentionSource): boolean {
   return source.peer === undefined && source.name !== '*' && isOwnedDescription(owner, source.description);
 }
 
-/** Meta keys by which consul-k8s, replication and other tools mark entries as theirs. */
+/** Meta keys with which consul-k8s, replication and other tools mark their entries. */
 const MANAGED_META = ['external-source', 'consul.hashicorp.com/source-datacenter'] as const;
 
 export function isManagedElsewhere(entry: IntentionEntry): boolean {
@@ -73,8 +73,8 @@ const PLAIN_FIELDS = new Set([
 ]);
 
 /**
- * Whether an entry has more than sources: a JWT requirement, Meta, fields that scopemesh does not know. It never writes
- * any, so they are somebody else's, and would go with the entry.
+ * Whether an entry has other fields than sources: a JWT requirement, Meta, unknown fields. scopemesh never writes them, so
+ * they are foreign and would be lost with the entry.
  */
 export function hasFieldsOfOthers({ raw }: Pick<IntentionEntry, 'raw'>): boolean {
   return Object.entries(raw).some(([field, value]) => !PLAIN_FIELDS.has(field) && !isEmpty(value));
@@ -85,7 +85,7 @@ function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === '' || value === 0 || value === false;
 }
 
-/** Whether a source is the one of exactly this service; two names that differ in case are two services to Envoy. */
+/** Whether a source is exactly this service. For Envoy, names that differ in case are different services. */
 export function isSourceOf(
   source: { readonly name: string; readonly namespace: string; readonly partition: string },
   name: ServiceName,
@@ -95,7 +95,7 @@ export function isSourceOf(
   );
 }
 
-/** Whether two names meet where case is not looked at: good for suspicion, never for ownership. */
+/** Whether two names are equal regardless of case. Use it to detect conflicts, never to decide ownership. */
 export function sameSource(
   source: { readonly name: string; readonly namespace: string; readonly partition: string },
   name: ServiceName,

@@ -1,4 +1,4 @@
-/** A name of a service that scopemesh may open: what `{name}` captures, and nothing else. */
+/** A service name that scopemesh may open: exactly what `{name}` captures. */
 const PLAIN_SERVICE = /^[a-z0-9][a-z0-9-]{0,127}$/;
 
 export function isPlainServiceName(text: string): boolean {
@@ -75,7 +75,7 @@ export function captureNames(text: string): readonly string[] {
   return parse(text).flatMap((part) => (part.kind === 'name' ? [part.name] : []));
 }
 
-/** Walks the one reading in which each wildcard, from the left, takes as much as the rest allows. */
+/** The captures of the one match in which each wildcard, from the left, takes as much as the rest allows. */
 function capturesOf(parts: readonly Part[], text: string): Captures | undefined {
   const reach = reachOf(parts, text);
   const canFollow = (part: number, at: number) => reach[part]?.[at] === 1;
@@ -107,7 +107,7 @@ function reachOf(parts: readonly Part[], text: string): readonly Uint8Array[] {
   for (let index = parts.length - 1; index >= 0; index--) {
     const [part, here, next] = [parts[index], reach[index], reach[index + 1]];
     if (part === undefined || here === undefined || next === undefined) continue;
-    // Whether a name that has begun before a position may go on from there, or end.
+    // Whether a name that began before a position can continue or end there.
     let goesOn = false;
     for (let at = end; at >= 0; at--) {
       const canEnd = next[at] === 1;

@@ -8,8 +8,8 @@ import { type Change, intentionResource, intentionSubject } from './plan.js';
 import { serviceText } from './world.js';
 
 /**
- * The unmarked sources of an entry that already let through exactly what scopemesh would: taking them over changes
- * nothing but their Description. Sources of peers, of another instance, of a managed or a legacy entry are left alone.
+ * Adopts the unmarked sources of an entry that already allow exactly the desired access; only their Description changes.
+ * Sources of peers, of another instance, of a managed or a legacy entry stay unchanged.
  */
 export function planAdoption(input: DestinationInput): readonly Change[] {
   const { entry, mapping } = input;

@@ -7,19 +7,19 @@ import { compareText } from './compare.js';
 import { claimSubject, type Hold } from './plan.js';
 import { type ClientId, clientText, findClient, serviceText, type World } from './world.js';
 
-/** What a client's job does to claims: at most one record made, at most one taken back, and what is held. */
+/** What a client's job does to claims: at most one record created, at most one removed, and the holds. */
 export interface ClientPlan {
   /** With `claims: first`: the record to create for the first service that claims the client. */
   readonly create: ServiceName | undefined;
-  /** A record whose service claims the client no longer. */
+  /** A record whose service no longer claims the client. */
   readonly remove: ClaimRecord | undefined;
   readonly holds: readonly Hold[];
 }
 
 /**
- * The claims on one client. Of several services that claim an unrecorded client, the one is recorded that claimed it
- * first as far as is remembered: what another holds of the client's edges it would lose at once. Of several that came
- * at the same time, the first by name. `claims` are the standings of all services that claim the client.
+ * Plans the claims on one client. If several services claim an unrecorded client, the service that is known to have
+ * claimed it first gets the record, because the others lose their edges of the client at once. Services that came at the
+ * same time are ordered by name. `claims` are the statuses of all services that claim the client.
  */
 export function planClient(
   client: ClientId,

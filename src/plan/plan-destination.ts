@@ -34,22 +34,22 @@ import { type RevocationCause, revocationCause } from './revocation-cause.js';
 import { clientText, serviceText } from './world.js';
 
 /**
- * Desired × actual of one source:
+ * Desired and actual state of one source ("ours" is the owned source):
  *
  * | desired | ours: equal | ours: differs | foreign source | absent |
  * |---|---|---|---|---|
  * | access | nothing | update | hold `ForeignSource` or `MarkLost` | create |
- * | nothing, nothing wider takes over | | delete | nothing | nothing |
- * | nothing, a foreign allow would take over | | update to deny | nothing | nothing |
- * | nothing, the last source of an entry of ours that has fields of others | a deny: keep | update to deny | nothing | nothing |
- * | not known (unread directory or catalog, unreadable client) | keep | keep | nothing | nothing |
- * | not known, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
- * | only to narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
+ * | nothing, and no wider intention applies | | delete | nothing | nothing |
+ * | nothing, but a wider foreign allow would apply | | update to deny | nothing | nothing |
+ * | nothing, the last source of an entry with foreign fields | a deny: keep | update to deny | nothing | nothing |
+ * | unknown (unread directory or catalog, unreadable client) | keep | keep | nothing | nothing |
+ * | unknown, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
+ * | may only narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
  */
 export function planDestination(input: DestinationInput): Plan {
   const { destination, entry, mapping } = input;
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
-  // No opening reaches a wildcard, and nothing there is ours.
+  // No opening reaches a wildcard, and scopemesh owns nothing there.
   if (destination.name === '*') return { key, changes: [], holds: [] };
   const edges = planEdges(input);
   const changes = edges.flatMap((edge) => (edge.change === undefined ? [] : [edge.change]));
@@ -98,7 +98,7 @@ function blockOf(
   return undefined;
 }
 
-/** Every service that wants this destination, or has an owned source there or one that lost its mark, by name. */
+/** Every service that should have access here, or has a source here that is owned or lost its mark; sorted by name. */
 function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
   const at = { ...input.destination, name: input.destination.name.toLowerCase() };
@@ -119,14 +119,14 @@ function hasLostMark(source: IntentionSource, { destination, lastApplied }: Dest
 }
 
 /**
- * Consul keeps no entry without a source. One that somebody gave a JWT requirement or Meta would lose them with its last
- * source, and what opens next would open without them: where all sources are ours and go, one stays in it as a deny.
- * It stays beside what of ours comes later too, so that a plan that is carried out leaves nothing to do.
+ * Consul keeps no entry without a source. An entry with a foreign JWT requirement or Meta would lose them with its last
+ * source, and a later source would open without them. So if all sources are owned and all are removed, one stays as a
+ * deny. It also stays beside sources that are added later, so that the plan is empty after it was applied.
  */
 function planEdges(input: DestinationInput): readonly EdgePlan[] {
   const { entry, mapping } = input;
   const sources = entry?.sources ?? [];
-  // Looked up, for an entry may have thousands: a search for each would be most of what a plan costs.
+  // Indexed, because an entry can have thousands of sources.
   const present = new Map<string, IntentionSource[]>();
   for (const each of sources)
     present.set(inLowerCase(each), [...(present.get(inLowerCase(each)) ?? []), each]);
@@ -137,7 +137,7 @@ function planEdges(input: DestinationInput): readonly EdgePlan[] {
   if (!sources.every((each) => isOwned(mapping.owner, each))) return edges;
   const going = edges.filter(({ change }) => change !== undefined && change.after === undefined);
   const denies = going.filter(({ change }) => change?.before?.kind === 'deny');
-  // Whether or not something is gained: what only narrows is written before that.
+  // Also if other sources are added, because narrowing changes are written first.
   const [stays] = denies.length > 0 ? denies : going.length === sources.length ? going : [];
   if (stays?.change === undefined) return edges;
   const kept = plan(stays.change.source, true);
@@ -154,7 +154,7 @@ interface EdgePlan {
   readonly awaits: readonly string[];
 }
 
-/** `alike`: what the entry has under such a name. `staysInEntry`: the source may lose everything, but not go. */
+/** `alike`: sources of that name in any case. `staysInEntry`: the source may lose its access, but must stay in the entry. */
 function planEdge(
   source: ServiceName,
   alike: readonly IntentionSource[],
@@ -237,8 +237,8 @@ function statusOfSource(
 }
 
 /**
- * What cannot be judged now is kept as it is: nothing opens and nothing goes. But an order needs no read, and a
- * service that claims another client now has left the one that opened the edge, whatever that other one is worth.
+ * An edge with an unknown claim stays as it is. Two facts need no read: an order closed the client, or the service now
+ * claims another client than the one that opened the edge.
  */
 function isKept(
   claimStatus: ClaimStatus,
@@ -294,12 +294,12 @@ function foreignHold(
   ];
 }
 
-/** Whether the last that scopemesh wrote of an edge was a source, not its removal. */
+/** Whether the last write of an edge wrote a source and did not remove it. */
 function wasWritten(lastApplied: LastApplied | undefined): boolean {
   return lastApplied !== undefined && lastApplied.digest !== 'none';
 }
 
-/** A deny and a kept source keep their Description; an access names the client that it comes from. */
+/** A deny keeps its Description. The Description of an access names the client that the access comes from. */
 function descriptionFor(
   after: Access | undefined,
   client: PlannedClient | undefined,

@@ -3,9 +3,9 @@ import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provide
 import type { Mapping } from '../model/rule.js';
 import { isOurJwtProvider, providerOfEntry, userRequirement } from './acl/jwt-requirement.js';
 import { compareText } from './compare.js';
+import type { UserTokenFacts } from './destination-input.js';
 import { policyOf } from './mode.js';
 import type { Change, Plan } from './plan.js';
-import type { UserTokenFacts } from './user-token-facts.js';
 import { isSameEntry, jwksUriOf } from './user-tokens.js';
 
 /** One write of a jwt-provider entry. */
@@ -21,20 +21,20 @@ export interface JwtProviderInput {
   readonly userTokens: UserTokenFacts;
   /** Of every destination. */
   readonly plans: readonly Plan[];
-  /** Every intention, whoever made it. */
+  /** Every intention, owned or foreign. */
   readonly intentions: Iterable<IntentionEntry>;
   /** Whether a provider's directory was read completely. */
   readonly isRead: (provider: string) => boolean;
 }
 
 /**
- * | wanted | ours: equal | ours: differs | foreign | absent |
+ * | desired | ours: equal | ours: differs | foreign | absent |
  * |---|---|---|---|---|
  * | a destination awaits it | | update | nothing (each edge is held) | create |
  * | nothing awaits or names it, and every client is known | delete | delete | nothing | nothing |
  * | otherwise | nothing | nothing | nothing | nothing |
  *
- * An entry that any intention names stays, for without it that destination's proxies have no listener.
+ * An entry that any intention names stays, because without it the proxies of that destination have no listener.
  */
 export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderChange[] {
   const { mapping, userTokens, plans } = input;
@@ -60,7 +60,7 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
   );
   for (const before of entries.values()) {
     const provider = providerOfEntry(before);
-    // Without the provider's name somebody edited it, and no job would be about it.
+    // Without the provider's name somebody edited the entry, and it belongs to no job.
     if (
       provider === undefined ||
       !isOurJwtProvider(mapping.owner, before) ||
@@ -74,7 +74,7 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
   return sorted(changes);
 }
 
-/** The entry of a provider as it should be; undefined while something that it needs is not known. */
+/** The desired entry of a provider; undefined while a required fact is unknown. */
 function entryFor(
   provider: string,
   mapping: Mapping,
@@ -84,7 +84,7 @@ function entryFor(
   if (settings === undefined) return undefined;
   const asked = userRequirement({
     owner: mapping.owner,
-    // No claim is a matter of the entry.
+    // The entry contains no claims.
     provider: { ...settings, person: undefined, scopes: { claim: [], isList: false } },
     jwksUri: jwksUriOf(settings, mapping.owner, userTokens),
     consulVersion: userTokens.consulVersion,

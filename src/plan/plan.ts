@@ -1,8 +1,8 @@
 import type { ClassifiedKind } from '../model/actor.js';
-import type { Principal } from '../model/cause.js';
 import type { ChangeReason, DecidedPerson, DecisionAction, HoldReason, Resource } from '../model/decision.js';
 import type { Access, ServiceName } from '../model/intention.js';
 import type { Key } from '../model/key.js';
+import type { Principal } from '../model/trigger.js';
 import { toUriText } from '../model/uri-text.js';
 import type { ClientId } from './world.js';
 
@@ -10,7 +10,7 @@ export interface PlannedClient extends ClientId {
   readonly actorKind: ClassifiedKind;
 }
 
-/** What an edge has now: an access, nothing, or content of ours that somebody changed beyond recognition. */
+/** The current state of an edge: an access, nothing, or `other`: owned content that somebody changed to something unknown. */
 export type ActualAccess = Access | { readonly kind: 'other' } | undefined;
 
 /** One write of one edge. */
@@ -22,26 +22,26 @@ export interface Change {
   readonly verb: 'created' | 'updated' | 'deleted';
   readonly reason: ChangeReason;
   readonly before: ActualAccess;
-  /** Undefined: the source is taken out of the entry. */
+  /** Undefined: the source is removed from the entry. */
   readonly after: Access | undefined;
   /** The Description to write, with the mark. */
   readonly description: string;
   readonly client?: PlannedClient;
-  /** What opens the edge, or, for a revocation, what was lost. */
+  /** The scopes that open the edge or, for a revocation, the lost scopes. */
   readonly scopes: readonly string[];
-  /** What scopemesh will remember of the edge once it is written. */
+  /** The scopes to record with the edge after the write, in the form of `toGrantText`. */
   readonly opensBy: readonly string[];
-  /** Takes something away only because a read did not show it; counts for the mass guard. */
+  /** Removes access only because a read did not show a fact; counts for the mass guard. */
   readonly isInferred: boolean;
-  /** Who let it pass although the mass guard held it; it counts all the same. */
+  /** Who approved it although the mass guard held it. It still counts. */
   readonly approvedBy?: Principal;
-  /** What scopemesh will remember to have written, where a guard let less of it pass than is wanted. */
+  /** The access to record as written, if a guard allowed only a part of the change. */
   readonly remembered?: Access | undefined;
   readonly narrows: boolean;
   readonly widens: boolean;
 }
 
-/** A change deliberately not made. */
+/** A change that is not made, with the reason. */
 export interface Hold {
   readonly subject: string;
   readonly resource: Resource;
@@ -53,7 +53,7 @@ export interface Hold {
   readonly scopes: readonly string[];
   readonly before?: ActualAccess;
   readonly after?: Access | undefined;
-  /** What a removal of ACL objects leaves: an approval is good for this outcome alone. */
+  /** What a removal of ACL objects leaves. An approval is valid only for this outcome. */
   readonly leaves?: string;
 }
 
@@ -62,7 +62,7 @@ export interface Plan {
   readonly key: Key;
   readonly changes: readonly Change[];
   readonly holds: readonly Hold[];
-  /** Identity providers whose jwt-provider must be written before the rest can be; absent where none is missing. */
+  /** Identity providers whose jwt-provider must be written first; absent if none is missing. */
   readonly awaits?: readonly string[];
 }
 

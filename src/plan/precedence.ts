@@ -2,8 +2,8 @@ import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../mo
 import { isSourceOf } from './ownership.js';
 
 /**
- * Consul applies only the most exact intention (its precedence 9 to 5). These are the wider ones that would decide
- * about a source at a destination if its exact source were gone, most exact first:
+ * Consul applies only the most exact intention (precedence 9 to 5). These are the wider intentions that would apply to a
+ * source at a destination without the exact one, most exact first:
  * 8 `* -> destination`, 6 `source -> *`, 5 `* -> *`.
  */
 function widerSources(
@@ -21,7 +21,7 @@ function widerSources(
   ];
 }
 
-/** What would take over if the exact source were gone; undefined means the mesh's default policy. */
+/** The intention that would apply without the exact source; undefined means the default policy of the mesh. */
 export function takesOver(
   source: ServiceName,
   exact: IntentionEntry | undefined,
@@ -30,7 +30,7 @@ export function takesOver(
   return widerSources(source, exact, wildcard)[0];
 }
 
-/** Whether a source lets anything at all through; content that is not understood counts as letting through. */
+/** Whether a source allows anything. Unknown content counts as allowing. */
 export function opens(access: Access | { readonly kind: 'other' }): boolean {
   return access.kind !== 'deny';
 }

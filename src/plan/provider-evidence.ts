@@ -1,17 +1,17 @@
 import type { OAuthClient } from '../model/client.js';
 import type { Evidence } from '../model/trigger.js';
 
-/** What was told of a provider's clients. */
+/** The evidence about the clients of one provider. */
 export interface ProviderEvidence {
   readonly forEveryClient: readonly Evidence[];
   readonly clientIds: ReadonlySet<string>;
-  /** All that was told of one client. */
+  /** All evidence about one client. */
   readonly forClient: (clientId: string) => readonly Evidence[];
 }
 
 /**
- * Word of a scope concerns everybody; word of a client that client alone, so that a comparison for ten thousand events
- * does not send all of them to every destination.
+ * Evidence about a scope applies to every client; evidence about a client only to that client. So a comparison after ten
+ * thousand events does not send all of them to every destination.
  */
 export function toProviderEvidence(
   provider: string,

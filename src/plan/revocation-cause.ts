@@ -2,13 +2,13 @@ import type { Grant } from '../model/client.js';
 import type { ChangeReason } from '../model/decision.js';
 import type { ClaimStatus } from './claims.js';
 import type { DestinationInput } from './destination-input.js';
-import { namedScopes, sameGrant } from './grant-text.js';
+import { namedScopes, namesOf, sameGrant } from './grant-text.js';
 import type { LastApplied } from './last-applied.js';
 import { destinationsOfScope } from './openings.js';
 import type { ActualAccess } from './plan.js';
 import { type ClientId, clientText, findClient } from './world.js';
 
-/** Why an edge loses something, and whether that is only inferred from what a read did not show. */
+/** Why an edge loses access, and whether that is only inferred from a read. */
 export interface RevocationCause {
   readonly reason: ChangeReason;
   readonly scopes: readonly string[];
@@ -16,22 +16,22 @@ export interface RevocationCause {
 }
 
 /**
- * | what is seen | reason | explicit? |
+ * | observed | reason | explicit? |
  * |---|---|---|
- * | the client is closed by an order | the order's | yes |
+ * | an order closed the client | the order's | yes |
  * | instances without the tag | `ClaimRemoved` | yes |
- * | no instance any more | `ClaimRemoved` | no, but for a client that is itself disabled or deleted |
+ * | no instance left | `ClaimRemoved` | no, unless the client itself is disabled or deleted |
  * | the service claims another client now | `ClaimRemoved` | yes |
  * | another service recorded the claim | `ClaimRemoved` | yes |
  * | the client no longer names the service | `ClaimRemoved` | if an event named the client |
  * | the client is read as disabled | `ClientDisabled` | yes |
  * | the client is missing | `ClientDeleted` | if an event named the client |
- * | destination protected | `ProtectedService` | yes |
+ * | the destination is protected | `ProtectedService` | yes |
  * | the client still has every scope that opened the edge | `MappingChanged` | yes |
- * | the same, but its kind may not use them, or not without a human behind it, which nothing asked before | `ActorLimited` | if an event named it or the file changed |
+ * | the same, but its kind may not use them, or now must act for a human | `ActorLimited` | if an event named it or the file changed |
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
- * | a scope is left at another API only than opened the edge | `ScopeRevoked` | likewise: the read may have lost the API |
- * | the provider is not configured any more | `MappingChanged` | yes |
+ * | a scope exists only at another API than the one that opened the edge | `ScopeRevoked` | likewise: the read may have lost the API |
+ * | the provider is no longer configured | `MappingChanged` | yes |
  */
 export function revocationCause(facts: {
   readonly claimStatus: ClaimStatus;
@@ -39,46 +39,47 @@ export function revocationCause(facts: {
   /** The client that the edge's Description names. */
   readonly former: ClientId | undefined;
   readonly desiredScopes: readonly string[];
-  /** The access that stands. */
+  /** The access in Consul. */
   readonly current: ActualAccess;
   readonly input: DestinationInput;
 }): RevocationCause {
   const { claimStatus, lastApplied, input } = facts;
-  const before = namesOf(lastApplied?.grants ?? []);
+  const opened = lastApplied?.grants ?? [];
+  const before = namesOf(opened);
+  const because = (
+    reason: ChangeReason,
+    isInferred: boolean,
+    scopes: readonly string[] = before,
+  ): RevocationCause => ({ reason, scopes, isInferred });
   const id = claimStatus.kind === 'none' ? facts.former : claimStatus.client;
-  if (id === undefined)
-    return {
-      reason: 'ClaimRemoved',
-      scopes: before,
-      isInferred: claimStatus.kind === 'none' && claimStatus.vanished,
-    };
+  const hasVanished = claimStatus.kind === 'none' && claimStatus.vanished;
+  if (id === undefined) return because('ClaimRemoved', hasVanished);
   const closing = claimStatus.kind === 'unknown' ? [id, facts.former] : [id];
   const block = closing
     .map((each) => each && input.world.clientBlocks.get(clientText(each)))
     .find((each) => each !== undefined);
-  if (block !== undefined) return { reason: block, scopes: before, isInferred: false };
-  if (claimStatus.kind === 'none' && !claimStatus.vanished)
-    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
-  if (facts.former !== undefined && clientText(facts.former) !== clientText(id))
-    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
-  if (claimStatus.kind === 'refused' && claimStatus.reason !== 'ClaimUnconfirmed')
-    return { reason: 'ClaimRemoved', scopes: before, isInferred: false };
+  if (block !== undefined) return because(block, false);
+  const hasLeft =
+    (claimStatus.kind === 'none' && !claimStatus.vanished) ||
+    (facts.former !== undefined && clientText(facts.former) !== clientText(id)) ||
+    (claimStatus.kind === 'refused' && claimStatus.reason !== 'ClaimUnconfirmed');
+  if (hasLeft) return because('ClaimRemoved', false);
   const isNamed = input.evidence.some(
     (each) => each.provider === id.provider && (each.clients?.includes(id.clientId) ?? false),
   );
   const client = findClient(input.world, id);
   if (claimStatus.kind === 'none' && client?.enabled !== false && !(client === undefined && isNamed))
-    return { reason: 'ClaimRemoved', scopes: before, isInferred: true };
+    return because('ClaimRemoved', true);
   if (facts.former !== undefined && !input.mapping.providers.includes(facts.former.provider))
-    return { reason: 'MappingChanged', scopes: before, isInferred: false };
-  if (client === undefined) return { reason: 'ClientDeleted', scopes: before, isInferred: !isNamed };
-  if (!client.enabled) return { reason: 'ClientDisabled', scopes: before, isInferred: false };
-  if (claimStatus.kind === 'refused') return { reason: 'ClaimRemoved', scopes: before, isInferred: !isNamed };
+    return because('MappingChanged', false);
+  if (client === undefined) return because('ClientDeleted', !isNamed);
+  if (!client.enabled) return because('ClientDisabled', false);
+  if (claimStatus.kind === 'refused') return because('ClaimRemoved', !isNamed);
   if (input.mapping.protectedServices.includes(input.destination.name))
-    return { reason: 'ProtectedService', scopes: before, isInferred: false };
+    return because('ProtectedService', false);
 
   const has = (grant: Grant) => client.grants.some((each) => sameGrant(each, grant));
-  const lost = (lastApplied?.grants ?? []).filter((grant) => !has(grant));
+  const lost = opened.filter((grant) => !has(grant));
   if (before.length > 0 && lost.length === 0) {
     const { limited = [], openings = [] } = input.openings.get(clientText(id)) ?? {};
     const needsHuman = openings.some(
@@ -86,33 +87,27 @@ export function revocationCause(facts: {
     );
     const isLimited =
       before.some((scope) => limited.includes(scope)) || (needsHuman && !asksForActor(facts.current));
-    return {
-      reason: isLimited ? 'ActorLimited' : 'MappingChanged',
-      scopes: before.filter((scope) => !facts.desiredScopes.includes(scope)),
-      // The kind of a client comes from the same read: one that lost attributes or grant types changes it silently.
-      isInferred: isLimited && !isNamed && input.grantReason !== 'MappingChanged',
-    };
+    // The kind of a client comes from the same read: a client that lost attributes or grant types changes it silently.
+    const isInferred = isLimited && !isNamed && input.grantReason !== 'MappingChanged';
+    const scopes = before.filter((scope) => !facts.desiredScopes.includes(scope));
+    return because(isLimited ? 'ActorLimited' : 'MappingChanged', isInferred, scopes);
   }
   const named = input.evidence.filter(({ provider }) => provider === id.provider).flatMap(namedScopes);
   const reaches = (scope: Grant) =>
     destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name);
-  // Word of one scope says nothing of another that went at the same time, nor of an equal name at another API. Where
-  // it is not remembered what opened the edge, a scope will do that could have.
+  // Evidence about one scope says nothing about another scope that was lost at the same time, nor about a scope of that
+  // name at another API. If it is not recorded what opened the edge, any named scope that could have opened it counts.
   const areNamed =
     lost.length > 0
       ? lost.every((scope) => named.some((each) => sameGrant(each, scope)))
       : named.some((scope) => !has(scope) && reaches(scope));
-  return { reason: 'ScopeRevoked', scopes: namesOf(lost), isInferred: !isNamed && !areNamed };
+  return because('ScopeRevoked', !isNamed && !areNamed, namesOf(lost));
 }
 
-/** Whether every request must show whom its client acts for already. */
+/** Whether every request already must show the actor (`act.sub`). */
 function asksForActor(access: ActualAccess): boolean {
   return (
     access?.kind === 'http' &&
     access.permissions.every(({ jwt }) => jwt?.verifyClaims.some(({ path }) => path.join('/') === 'act/sub'))
   );
-}
-
-function namesOf(grants: readonly Grant[]): readonly string[] {
-  return [...new Set(grants.map(({ name }) => name))];
 }

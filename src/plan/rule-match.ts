@@ -3,9 +3,8 @@ import type { Mapping, Rule } from '../model/rule.js';
 import type { PatternCompiler } from './pattern.js';
 
 /**
- * What the pattern of a rule captures of a grant; undefined where the rule is about another scope. A scope is
- * (provider, api, name): a rule without an API is about scopes of no API, one without a provider about those of the
- * only provider there is.
+ * The captures of a rule's pattern for a grant; undefined if the rule does not match. A scope is (provider, api, name): a
+ * rule without an API matches scopes without an API, and a rule without a provider those of the only provider.
  */
 export function matchRule(
   rule: Pick<Rule, 'scope' | 'provider' | 'api'>,

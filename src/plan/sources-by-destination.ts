@@ -19,8 +19,8 @@ export function destinationNames({ openings, held }: ClientOpenings): ReadonlySe
 }
 
 /**
- * Who wants each destination, by its `serviceText`. An opening reaches the partition and namespace of its source
- * only. Computed once for all destinations, because looking through every service for each of them is quadratic.
+ * The sources of each destination, by its `serviceText`. An opening reaches only the partition and namespace of its source.
+ * Computed once for all destinations, because a search of all services per destination is quadratic.
  */
 export function sourcesByDestination(
   claimStatuses: ReadonlyMap<string, ClaimStatus>,

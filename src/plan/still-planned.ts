@@ -2,9 +2,9 @@ import { sameAccess } from './access.js';
 import type { Change, Plan } from './plan.js';
 
 /**
- * Whether recorded changes are still what a plan made now would make: nothing that widens is withdrawn or made
- * otherwise, and nothing more is to be closed. What only narrows is written whatever was learnt of clients. `planned`
- * is the plan that the changes were taken from: what it holds is not closed anew.
+ * Whether recorded changes still agree with a new plan: no widening change is withdrawn or different, and nothing else must
+ * be closed. Narrowing changes are written in any case. `planned` is the plan of the recorded changes; what it holds does
+ * not count as newly closed.
  */
 export function isStillPlanned(changes: readonly Change[], planned: Plan, fresh: Plan): boolean {
   const now = new Map(fresh.changes.map((change) => [change.subject, change]));

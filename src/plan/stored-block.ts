@@ -1,10 +1,10 @@
 import type { Job } from '../model/trigger.js';
 import type { ClientId } from './world.js';
 
-/** What outlives a restart of an order about a compromise. */
+/** The stored part of an order about a compromised client, which survives a restart. */
 export interface StoredBlock extends ClientId {
   readonly closure: 'ClientQuarantined' | 'Released';
-  /** ISO 8601: of the newest order carried out, the instant that it names and the one when it was received. */
+  /** ISO 8601, of the newest applied order: the instant that it names, and when it was received. */
   readonly at: string;
   readonly receivedAt: string;
 }
@@ -20,7 +20,7 @@ export function newestCompromise(job: Job): Instants | undefined {
   };
 }
 
-/** A report that came later is another one, also where it is about an earlier moment. */
+/** A report that was received later is a new report, even if it names an earlier instant. */
 export function isNewer(order: Instants, known: Instants): boolean {
   return (
     Date.parse(order.at) > Date.parse(known.at) || Date.parse(order.receivedAt) > Date.parse(known.receivedAt)
@@ -43,7 +43,7 @@ export function parseStored(text: string | undefined): readonly StoredBlock[] {
     const { provider, clientId, closure, at, receivedAt }: Partial<Record<string, unknown>> = { ...each };
     if (typeof provider !== 'string' || typeof clientId !== 'string' || typeof at !== 'string') return [];
     if (closure !== 'ClientQuarantined' && closure !== 'Released') return [];
-    // Earlier versions did not remember when an order was received.
+    // Earlier versions did not store when an order was received.
     return [
       { provider, clientId, closure, at, receivedAt: typeof receivedAt === 'string' ? receivedAt : at },
     ];

@@ -3,22 +3,21 @@ import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provide
 import { canonical, covers } from './access.js';
 import { isOurJwtProvider, type UserRequirement, userRequirement } from './acl/jwt-requirement.js';
 import { jwtProviderName } from './acl/object-names.js';
-import type { DestinationInput } from './destination-input.js';
+import type { DestinationInput, UserTokenFacts } from './destination-input.js';
 import { policyOf } from './mode.js';
 import type { Opening } from './openings.js';
-import type { UserTokenFacts } from './user-token-facts.js';
 import type { ClientId } from './world.js';
 
 /**
- * What an opening lets through, with the user's token that it asks for.
+ * The access of an opening with the required user's token.
  *
- * | what is seen | access |
+ * | state | access |
  * |---|---|
- * | nobody need stand behind it | open |
- * | Consul or the destination cannot require a token, or somebody else's entry has the provider's name | held, closed |
- * | the version, the keys' address or the entries are not known | held; what stands with the requirement stays |
- * | the provider's entry does not stand yet as it should | awaits it; what stands with the requirement stays |
- * | the entry stands | open, with the requirement |
+ * | no user's token is required | open |
+ * | Consul or the destination cannot require a token, or a foreign entry has the provider's name | held, closed |
+ * | the version, the address of the keys or the entries are unknown | held; existing access with the requirement stays |
+ * | the provider's entry does not exist as desired yet | awaits it; existing access with the requirement stays |
+ * | the entry exists as desired | open, with the requirement |
  */
 export type UserOpening =
   | { readonly kind: 'open'; readonly access: Access }
@@ -45,7 +44,7 @@ export function openForUser(
   }
   const access = withRequirement(opening.access, asked.requirement);
   const { entries } = userTokens;
-  // Nothing is written: what would be is planned as if the entry had been.
+  // If nothing is written, the plan assumes that the entry exists.
   const isPlanned = !policyOf(mapping).writes && entries?.has(asked.entry.name.toLowerCase()) === false;
   if (isPlanned) return { kind: 'open', access };
   if (entries === undefined)
@@ -76,7 +75,7 @@ export function openForUser(
   return { kind: 'awaits', provider, stays: access };
 }
 
-/** The part of an access that stands with a requirement of a user's token and is within `stays`. */
+/** The part of an existing access that requires a user's token and is within `stays`. */
 export function partThatStays(kept: Access | undefined, stays: Access | undefined): Access | undefined {
   if (kept?.kind !== 'http' || stays === undefined) return undefined;
   const permissions = kept.permissions.filter(
@@ -112,7 +111,7 @@ function requirementOf(
   });
 }
 
-/** Where a provider's keys are: while its discovery document cannot be read, where our own entry says. */
+/** The address of a provider's keys. While its discovery document cannot be read, the address in the owned entry. */
 export function jwksUriOf(
   { name, issuer }: { readonly name: string; readonly issuer: string },
   owner: string,
@@ -131,7 +130,7 @@ function withRequirement(access: Access, jwt: JwtRequirement): Access {
     case 'deny':
       return access;
     case 'allow':
-      // Tokens are a matter of requests: where there was no condition, every request is one.
+      // Only L7 permissions can require a token, so an unconditional allow becomes a permission for every path.
       return { kind: 'http', permissions: [{ pathPrefix: '/', jwt }] };
     case 'http':
       return canonical({
@@ -145,7 +144,7 @@ export function isSameEntry(existing: ExistingJwtProvider['content'], desired: J
   return existing !== 'other' && entryText(existing) === entryText(desired);
 }
 
-/** Of what `entryText` wrote: whose keys, and where they are. */
+/** The issuer and the key address in a text of `entryText`. */
 export function parseEntryKeys(
   text: string,
 ): { readonly issuer: string; readonly jwksUri: string } | undefined {

@@ -9,12 +9,12 @@ export interface ClientId {
 
 /** A text under which a client is unique; for maps. */
 export function clientText({ provider, clientId }: ClientId): string {
-  // The same text without the work, for it is needed for every edge.
+  // A fast path, because every edge needs this text.
   if (PLAIN.test(provider) && PLAIN.test(clientId)) return `["${provider}","${clientId}"]`;
   return JSON.stringify([provider, clientId]);
 }
 
-/** What JSON writes as it is. */
+/** Texts that JSON does not escape. */
 const PLAIN = /^[A-Za-z0-9 ._:/@-]*$/;
 
 /** The reverse of `clientText`. */
@@ -42,13 +42,13 @@ export interface ClaimSettings {
 }
 
 /**
- * What a service last claimed, remembered for the grace of a service without instances and for instances that
- * disagree. After a restart it is taken from the Descriptions of owned sources and of our clients' roles.
+ * The last claim of a service, for the grace of a service without instances and for instances that disagree. After a
+ * restart it is restored from the Descriptions of owned sources and of the clients' roles.
  */
 export interface RememberedClaim extends ClientId {
-  /** Milliseconds since the epoch when an instance last said so. */
+  /** Milliseconds since the epoch when an instance last made the claim. */
   readonly lastSeenAt: number;
-  /** When the service was first seen to claim this client; 0: what stood in Consul before this process says so. */
+  /** When the service was first seen to claim this client; 0 if objects in Consul from before this process show the claim. */
   readonly since: number;
 }
 
@@ -56,8 +56,8 @@ export interface RememberedClaim extends ClientId {
 export type ClientBlock = 'ClientQuarantined' | 'RevocationUnconfirmed';
 
 /**
- * Everything a plan looks at besides the entries themselves. A provider without an entry in `directories` has never
- * been read completely: nothing may be concluded about its clients.
+ * Everything that a plan depends on besides the entries. A provider without an entry in `directories` was never read
+ * completely: nothing may be concluded about its clients.
  */
 export interface World {
   readonly directories: ReadonlyMap<string, ReadonlyMap<string, OAuthClient>>;
@@ -71,8 +71,8 @@ export interface World {
   /** By `clientText`: clients whose record cannot be parsed. They keep what they have and gain nothing. */
   readonly unreadable: ReadonlySet<string>;
   /**
-   * By provider whose directory has a record that does not say whose it is: the client ids that it certainly does not
-   * have. Every other client that it does not show is unreadable too.
+   * By provider whose directory has a record without a readable client ID: the client IDs that certainly do not exist.
+   * Every other client that the directory does not show counts as unreadable.
    */
   readonly unnamed: ReadonlyMap<string, ReadonlySet<string>>;
   /** Milliseconds since the epoch. */
@@ -83,7 +83,7 @@ export function findClient(world: World, id: ClientId): OAuthClient | undefined 
   return world.directories.get(id.provider)?.get(id.clientId);
 }
 
-/** Whether nothing is known of this one client, although its directory was read completely. */
+/** Whether nothing is known about this client, although its directory was read completely. */
 export function isUnreadable(world: World, id: ClientId): boolean {
   if (world.unreadable.has(clientText(id))) return true;
   const absent = world.unnamed.get(id.provider);

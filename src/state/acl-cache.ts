@@ -10,19 +10,19 @@ import type {
 import { isOurs } from '../plan/acl/object-names.js';
 import { ReadOrder } from './read-order.js';
 
-/** What stands under one name: a client's role, auth method and rules, or a role of one person. */
+/** The objects with one name: a client's role, auth method and rules, or the role of one person. */
 export interface OwnedObjects {
   readonly role?: Stored<AclRole>;
   readonly authMethod?: Stored<AclAuthMethod>;
-  /** Of this auth method. */
+  /** The rules of this auth method. */
   readonly bindingRules: readonly Stored<AclBindingRule>[];
 }
 
 const NOTHING: OwnedObjects = { bindingRules: [] };
 
 /**
- * The ACL objects with names of ours as they were last read or written. Consul tells of a change by table alone, so
- * that what changed is found by comparing. Names are in lower case, as they meet in Consul.
+ * The ACL objects with our name prefix, as last read or written. Consul reports changes only per table, so changed objects
+ * are found by comparison. Names are in lower case, because Consul ignores case.
  */
 export class AclCache {
   #objects = new Map<string, OwnedObjects>();
@@ -34,7 +34,7 @@ export class AclCache {
   #isComplete = false;
   #peoplesVersion = 0;
 
-  /** `onFirstRoles` takes the roles of every read up to the first of everything: what stood before this process. */
+  /** `onFirstRoles` receives the roles of every read until the first complete one: roles from before this process. */
   constructor(onFirstRoles: (roles: readonly AclRole[]) => void = () => {}) {
     this.#onFirstRoles = onFirstRoles;
   }
@@ -44,7 +44,7 @@ export class AclCache {
     return this.#isComplete;
   }
 
-  /** Counts up with every change of a person's objects or of a policy. */
+  /** Increases with every change of a person's objects or of a policy. */
   get peoplesVersion(): number {
     return this.#peoplesVersion;
   }
@@ -56,7 +56,7 @@ export class AclCache {
     return changed;
   }
 
-  /** Whether anything of this owner stands; what merely has such a name is somebody else's. */
+  /** Whether an object of this owner exists. An object with only the name prefix is foreign. */
   holdsMarked(owner: string): boolean {
     const named = [...this.#objects.values()].flatMap(({ role, authMethod }) => [role, authMethod]);
     return [...named, ...this.#policies.values()].some(
@@ -72,7 +72,7 @@ export class AclCache {
     return this.#objects.get(name.toLowerCase()) ?? NOTHING;
   }
 
-  /** Takes in everything; returns the names under which something else stands than before. */
+  /** Applies a complete read; returns the names whose objects changed. */
   replaceAll(snapshot: AclSnapshot, read: number): ReadonlySet<string> {
     this.#noteFirst(snapshot);
     this.#isComplete = true;
@@ -87,13 +87,13 @@ export class AclCache {
     for (const name of new Set([...policies.keys(), ...this.#policies.keys()]))
       if (!readOrder.policies.isNewer(name, read) && this.#setPolicy(name, policies.get(name)))
         texts.add(name);
-    // Whoever has a policy whose text is another one now.
+    // Roles that link a policy whose text changed.
     for (const [key, { role }] of texts.size === 0 ? [] : this.#objects)
       if (role?.object.policies.some((each) => texts.has(each.toLowerCase()))) changed.add(key);
     return changed;
   }
 
-  /** Takes in what a read says of these names and policies. */
+  /** Applies a read of these names and policies. */
   put(names: Iterable<string>, policies: Iterable<string>, snapshot: AclSnapshot, read: number): void {
     this.#noteFirst(snapshot);
     const found = sorted(snapshot);
@@ -103,7 +103,7 @@ export class AclCache {
       this.#putPolicy(name.toLowerCase(), found.policies.get(name.toLowerCase()), read);
   }
 
-  /** What a write left standing. */
+  /** Applies the result of a write. */
   wrote({ kind, object }: AclObject, { id, modifyIndex }: Stored<unknown>, read: number): void {
     const stored = { id, modifyIndex, isAltered: false };
     switch (kind) {
@@ -129,7 +129,7 @@ export class AclCache {
     }
   }
 
-  /** What a deletion took away; with an auth method go its rules. A rule goes by its method's name. */
+  /** Applies a deletion. The rules of an auth method are deleted with it. For a rule, `name` is that of its method. */
   removed(kind: AclObject['kind'], name: string, id: string, read: number): void {
     if (kind === 'acl-policy') {
       this.#putPolicy(name.toLowerCase(), undefined, read);
@@ -144,7 +144,7 @@ export class AclCache {
     this.#put(name.toLowerCase(), left, read);
   }
 
-  /** As a read of these names and policies would say it. */
+  /** The snapshot that a read of these names and policies would return. */
   snapshot(names: Iterable<string>, policies: Iterable<string>): AclSnapshot {
     const all = [...names].map((name) => this.of(name));
     return {
@@ -190,7 +190,7 @@ export class AclCache {
   }
 }
 
-/** Whether a name may be one of a person's role or of the method by which people log in. */
+/** Whether a name may be that of a person's role or of the auth method for people. */
 export function isPeoplesName(name: string): boolean {
   return name.toLowerCase().includes('-_pe');
 }
@@ -210,11 +210,11 @@ function sorted(snapshot: AclSnapshot) {
   return { objects, policies };
 }
 
-/** Rewrites that change nothing count up the index all the same. */
+/** Ignores the index, which increases even if a write changes nothing. */
 function isSame(a: unknown, b: unknown): boolean {
   const [one, other] = [textOf(a), textOf(b)];
   if (one === other) return true;
-  // The order of keys changes no length.
+  // Objects that differ only in the order of keys have texts of equal length.
   return one?.length === other?.length && textOf(inOrder(a)) === textOf(inOrder(b));
 }
 

@@ -1,9 +1,12 @@
 import { clientName } from '../plan/acl/object-names.js';
+import { compareText } from '../plan/compare.js';
 import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import type { ClientId } from '../plan/world.js';
+import { clientText } from '../plan/world.js';
 import type { AclCache, OwnedObjects } from './acl-cache.js';
+import type { WorldState } from './world-state.js';
 
-/** The clients whose objects exist under each name, kept up with what changes in the cache. */
+/** The client whose objects exist under each name, updated with the changes of the cache. */
 export class AclOwners {
   readonly #cache: AclCache;
   readonly #byName = new Map<string, ClientId>();
@@ -13,7 +16,7 @@ export class AclOwners {
     this.#cache = cache;
   }
 
-  /** By name, in lower case. `onChange` is called with every client whose objects changed since the last call. */
+  /** By lower-case name. Calls `onChange` with every client whose objects changed since the last call. */
   all(owner: string, onChange: (client: ClientId) => void): ReadonlyMap<string, ClientId> {
     const changed = this.#cache.drainChanged();
     const names = this.#owner === owner ? changed : [...this.#byName.keys(), ...this.#cache.owned.keys()];
@@ -31,7 +34,7 @@ export class AclOwners {
   }
 }
 
-/** The client whose objects exist under a name, as their Descriptions say; checked, for anybody can edit those. */
+/** The client whose objects exist under a name, by their Descriptions. Verified by the name, because anybody can edit them. */
 export function clientOf(objects: OwnedObjects, owner: string): ClientId | undefined {
   const { role, authMethod, bindingRules } = objects;
   for (const { object } of [role, authMethod, ...bindingRules].filter((each) => each !== undefined)) {
@@ -42,4 +45,25 @@ export function clientOf(objects: OwnedObjects, owner: string): ClientId | undef
     if (id !== undefined && clientName(owner, id).toLowerCase() === name.toLowerCase()) return id;
   }
   return undefined;
+}
+
+/** Every client that is known or has ACL objects, of one provider or of all. */
+export function clientsWithAcl(
+  { world, acl }: { readonly world: WorldState; readonly acl: { readonly cache: AclCache } },
+  provider?: string,
+): readonly ClientId[] {
+  const { owner, providers } = world.mapping;
+  const known = providers.flatMap((name) =>
+    [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
+  );
+  const existing = [...acl.cache.owned.values()].flatMap((each) => clientOf(each, owner) ?? []);
+  return uniqueClients(
+    [...known, ...existing].filter((id) => provider === undefined || id.provider === provider),
+  );
+}
+
+/** Sorted, each once. */
+export function uniqueClients(ids: Iterable<ClientId>): readonly ClientId[] {
+  const found = new Map([...ids].map((id) => [clientText(id), id] as const));
+  return [...found].toSorted(([a], [b]) => compareText(a, b)).map(([, id]) => id);
 }

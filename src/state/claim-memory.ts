@@ -6,10 +6,10 @@ import type { StatedClaim } from '../plan/claims.js';
 import { clientOfDescription, isOwned } from '../plan/ownership.js';
 import { type ClientId, clientText, type RememberedClaim, serviceText } from '../plan/world.js';
 
-/** What services last claimed, and when the grace of those without instances ends. */
+/** The last claims of services, and when the grace of services without instances ends. */
 export class ClaimMemory {
   readonly #claims = new Map<string, RememberedClaim>();
-  /** Of services without instances: milliseconds since the epoch. */
+  /** For services without instances: milliseconds since the epoch. */
   readonly #graceEnds = new Map<string, number>();
   #firstEnd = Number.POSITIVE_INFINITY;
   #now = Number.NEGATIVE_INFINITY;
@@ -24,7 +24,7 @@ export class ClaimMemory {
     return this.#claims;
   }
 
-  /** What the instances of a service say now. The grace begins when the last one is seen to be gone. */
+  /** Records the current claim of a service's instances. The grace begins when the last instance is seen to be gone. */
   note(key: string, stated: StatedClaim, wasInhabited: boolean, now: number): void {
     this.#follow(now);
     this.#graceEnds.delete(key);
@@ -40,7 +40,7 @@ export class ClaimMemory {
   }
 
   /**
-   * What Consul still has of an earlier process says that the claim is old, and nothing about a claim on another client.
+   * Restores a claim from objects of an earlier process: the claim is old. It does not affect a claim on another client.
    * The grace begins now.
    */
   restore(key: string, client: ClientId, isVacant: boolean, now: number): void {
@@ -50,7 +50,7 @@ export class ClaimMemory {
     if (isVacant) this.#beginGrace(key);
   }
 
-  /** Services whose grace has ended since the last call. Costs nothing before the first end. */
+  /** Services whose grace has ended since the last call. Fast before the first end. */
   endGraces(now: number): readonly string[] {
     this.#follow(now);
     if (now < this.#firstEnd) return [];
@@ -61,7 +61,7 @@ export class ClaimMemory {
       else {
         this.#graceEnds.delete(key);
         const claim = this.#claims.get(key);
-        // It does not begin again where the clock is set back.
+        // The grace does not begin again if the clock is set back.
         if (claim !== undefined) this.#claims.set(key, { ...claim, lastSeenAt: Number.NEGATIVE_INFINITY });
         ended.push(key);
       }
@@ -96,14 +96,14 @@ export class ClaimMemory {
   }
 }
 
-/** A service and the client that it claimed, as something that an earlier process wrote says. */
+/** A service and the client that it claimed, according to an object that an earlier process wrote. */
 export interface FormerClaim {
   /** `serviceText`. */
   readonly key: string;
   readonly client: ClientId;
 }
 
-/** What the Descriptions of owned sources say. */
+/** The claims in the Descriptions of owned sources. */
 export function* claimsOfEntries(
   entries: Iterable<IntentionEntry>,
   { owner }: Pick<Mapping, 'owner'>,
@@ -117,7 +117,7 @@ export function* claimsOfEntries(
   }
 }
 
-/** What the identities of our clients' roles say. */
+/** The claims in the service identities of clients' roles. */
 export function* claimsOfRoles(
   roles: Iterable<AclRole>,
   { owner }: Pick<Mapping, 'owner'>,

@@ -1,7 +1,7 @@
 import type { ClaimStatus } from '../plan/claims.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 
-/** The standing of every service, and the services by the client that they claim; changed in place. */
+/** The claim status of every service, and the services by the client that they claim; updated in place. */
 export class ClaimStatuses {
   readonly #statuses = new Map<string, ClaimStatus>();
   readonly #byClient = new Map<string, Map<string, ClaimStatus>>();
@@ -11,12 +11,12 @@ export class ClaimStatuses {
     return this.#statuses;
   }
 
-  /** Of every service that claims the client, whatever the claim is worth; by `serviceText`. */
+  /** The statuses of all claims on the client, by `serviceText` of the service. */
   on(client: ClientId): ReadonlyMap<string, ClaimStatus> {
     return this.#byClient.get(clientText(client)) ?? NOTHING;
   }
 
-  /** Returns false where the service has this standing already. */
+  /** Returns false if the service already has this status. */
   put(key: string, claimStatus: ClaimStatus | undefined): boolean {
     const before = this.#statuses.get(key);
     if (isSame(before, claimStatus)) return false;
@@ -43,7 +43,7 @@ export class ClaimStatuses {
 
 const NOTHING: ReadonlyMap<string, ClaimStatus> = new Map();
 
-/** Whether a service that had `before` may do less with `after`. What is not known yet has lost nothing. */
+/** Whether a service may do less with status `after` than with `before`. An unknown status loses nothing. */
 export function losesClaim(before: ClaimStatus | undefined, after: ClaimStatus | undefined): boolean {
   if (before?.kind !== 'claimed' && before?.kind !== 'unrecorded') return false;
   if (after === undefined || after.kind === 'none' || after.kind === 'refused') return true;

@@ -15,8 +15,8 @@ import type { Directories } from './directories.js';
 import type { ClaimStatusChange } from './touched.js';
 
 /**
- * Who claims which client, and what each claim is worth. Whatever changes returns the services to judge again, by their
- * `serviceText`; nothing else is judged.
+ * The claims on clients and their statuses. Each update returns the services whose status may change, by `serviceText`;
+ * only these are evaluated again.
  */
 export class Claims {
   readonly claimStatuses = new ClaimStatuses();
@@ -71,7 +71,7 @@ export class Claims {
   setMapping(mapping: Mapping): ReadonlySet<string> {
     const isOther = mapping.providers.join(' ') !== this.#mapping.providers.join(' ');
     this.#mapping = mapping;
-    // Which provider an instance means depends on which there are.
+    // The provider that an instance means depends on the configured providers.
     for (const [key, service] of isOther ? this.#services : [])
       this.#memory.note(key, this.#stated(service), isInhabited(service), this.#now);
     return new Set([...this.#services.keys(), ...this.#memory.all.keys(), ...this.claimStatuses.all.keys()]);
@@ -93,7 +93,7 @@ export class Claims {
     for (const [key, old] of before) if (!services.has(key)) note(key, undefined, old);
     for (const [key, claim] of this.#memory.all) {
       if (isInhabited(services.get(key))) continue;
-      // Until now it was not known whether there are instances.
+      // Until now it was unknown whether the service has instances.
       if (isFirst) note(key, services.get(key), undefined);
       if (now - claim.lastSeenAt <= this.#settings.claimGraceMs || isInhabited(before.get(key))) continue;
       changed.add(key);
@@ -104,7 +104,7 @@ export class Claims {
     return changed;
   }
 
-  /** A claim that the instances of a service have taken back is not restored. */
+  /** Does not restore a claim that the instances of a service have removed. */
   restore(claims: Iterable<FormerClaim>, now: number): ReadonlySet<string> {
     this.#now = now;
     const changed = new Set<string>();
@@ -117,7 +117,7 @@ export class Claims {
     return changed;
   }
 
-  /** `isKept` says of which clients, by `clientText`, a newer read spoke. */
+  /** `isKept`: whether a newer read returned the record of this client (`clientText`). */
   applyRecords(
     records: readonly ClaimRecord[],
     isKept: (client: string) => boolean = () => false,
@@ -136,7 +136,7 @@ export class Claims {
     return this.#memory.endGraces(now);
   }
 
-  /** Judges one service again; undefined where its standing is as before. */
+  /** Evaluates one service again; undefined if its status is unchanged. */
   updateStatus(key: string): ClaimStatusChange | undefined {
     const before = this.claimStatuses.all.get(key);
     const after = this.#currentStatus(key);
@@ -178,7 +178,7 @@ function isInhabited(service: CatalogService | undefined): boolean {
   return service?.instances.some((instance) => instance.kind === '') ?? false;
 }
 
-/** Whether the instances say the same, in whatever order. */
+/** Whether the instances have the same properties, in the same order. */
 function isSameService(a: CatalogService, b: CatalogService): boolean {
   if (a.instances === b.instances) return true;
   return (
@@ -190,7 +190,7 @@ function isSameService(a: CatalogService, b: CatalogService): boolean {
   );
 }
 
-/** What a claim depends on. */
+/** The properties that a claim depends on. */
 function instanceText({ kind, meta, tags }: ServiceInstance): string {
   return JSON.stringify([kind, meta, tags]);
 }

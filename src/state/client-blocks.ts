@@ -1,6 +1,6 @@
 import { type ClientBlock, type ClientId, clientText } from '../plan/world.js';
 
-/** Clients that are closed whatever their directory says, each since the number that a read beginning then has. */
+/** Clients that are closed regardless of their directory, each with the read number at which it was closed. */
 export class ClientBlocks {
   readonly #all = new Map<string, ClientBlock>();
   readonly #since = new Map<string, number>();
@@ -10,7 +10,7 @@ export class ClientBlocks {
     return this.#all;
   }
 
-  /** True if that is a change. */
+  /** True if the block changed. */
   set(id: ClientId, block: ClientBlock | undefined, read: number): boolean {
     const key = clientText(id);
     if (this.#all.get(key) === block) return false;
@@ -22,7 +22,7 @@ export class ClientBlocks {
     return true;
   }
 
-  /** Whether a read vouches for a client that was closed without its directory's word: it must have begun later. */
+  /** Whether a read can reopen a client that was closed while its directory was unreadable: it must have begun later. */
   isVouched(id: ClientId, read: number): boolean {
     const key = clientText(id);
     return this.#all.get(key) === 'RevocationUnconfirmed' && read > (this.#since.get(key) ?? 0);

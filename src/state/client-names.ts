@@ -2,7 +2,7 @@ import { clientName } from '../plan/acl/object-names.js';
 import type { ClientId } from '../plan/world.js';
 import type { ClientChange } from './directories.js';
 
-/** The known clients by the name that their ACL objects have, in lower case; built when it is first asked for. */
+/** The known clients by the lower-case name of their ACL objects; built at first use. */
 export class ClientNames {
   #owner: string | undefined;
   readonly #byName = new Map<string, ClientId>();
@@ -16,7 +16,7 @@ export class ClientNames {
     return this.#byName.get(name.toLowerCase());
   }
 
-  /** Keeps up with a client that comes or goes. */
+  /** Applies a client that appears or disappears. */
   put({ id, before, after }: ClientChange): void {
     if (this.#owner === undefined || (before === undefined) === (after === undefined)) return;
     if (after === undefined) this.#byName.delete(nameOf(this.#owner, id));

@@ -1,6 +1,6 @@
 /**
- * Notices that somebody undoes what scopemesh writes. After `limit` corrections of one subject within the window the
- * subject is contended until the oldest of them has left the window: then one more correction is tried.
+ * Detects that another writer reverts what scopemesh writes. After `limit` corrections of one subject within the window the
+ * subject is contended until the oldest correction has left the window; then one more correction is tried.
  */
 export class Contention {
   readonly #limit: number;
@@ -21,7 +21,7 @@ export class Contention {
   }
 
   #recent(subject: string, now: number): number[] {
-    // What lies in the future is from before the clock was set back, and would be recent until the clock is there again.
+    // Times in the future are from before the clock was set back, and would stay recent for too long.
     const recent = (this.#corrections.get(subject) ?? []).filter(
       (at) => at <= now && at > now - this.#windowMs,
     );

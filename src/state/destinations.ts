@@ -6,7 +6,7 @@ import type { EntryCache } from './entry-cache.js';
 import type { Openings } from './openings.js';
 import { SourcesByDestination } from './sources-by-destination.js';
 
-/** Where clients and services reach, by what is wanted and by what exists. */
+/** The destinations of clients and services, by desired access and by owned sources. */
 export class Destinations {
   readonly sources = new SourcesByDestination();
   readonly #statuses: ClaimStatuses;
@@ -19,14 +19,14 @@ export class Destinations {
     this.#entries = entries;
   }
 
-  /** Every destination that anything opens or that holds an owned source. */
+  /** Every destination that an opening reaches or that has an owned source. */
   *all(): Iterable<ServiceName> {
     const owned = this.#entries.owned.destinations();
     yield* owned.values();
     for (const [key, { destination }] of this.sources.all) if (!owned.has(key)) yield destination;
   }
 
-  /** Destinations that a client's services may reach or hold an owned source at. */
+  /** Destinations that a client's services may reach or where they have an owned source. */
   of(id: ClientId): readonly ServiceName[] {
     const found = new Map<string, ServiceName>();
     const add = (name: ServiceName) => found.set(serviceText(name), name);
@@ -40,7 +40,7 @@ export class Destinations {
     return [...found.values()];
   }
 
-  /** Keeps up where a service wants to be a source, after its standing or what its client opens changed. */
+  /** Updates the destinations of a service after its claim status or the openings of its client changed. */
   updateSource(key: string, service: ServiceName): void {
     const claimStatus = this.#statuses.all.get(key);
     const isSource =

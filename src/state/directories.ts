@@ -2,9 +2,9 @@ import type { OAuthClient } from '../model/client.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import { ReadOrder } from './read-order.js';
 
-/** What was read of one provider's clients. */
+/** The clients of one provider, as read. */
 interface Directory {
-  /** By client id; until the first complete read, what single reads said. */
+  /** By client ID; until the first complete read, the results of single reads. */
   readonly clients: Map<string, OAuthClient>;
   /** Client ids by the IdP's own identifier. */
   readonly byInternalId: Map<string, string>;
@@ -14,9 +14,9 @@ interface Directory {
   readAt: number | undefined;
   /** Why a client's record cannot be parsed, by client id. */
   readonly unreadable: Map<string, string>;
-  /** The last complete read had a record that does not say whose it is: what it did not show may be there. */
+  /** The last complete read had a record without a readable client ID, so clients that it did not show may exist. */
   hasUnnamed: boolean;
-  /** Client ids that a single read since the last complete one said do not exist. */
+  /** Client IDs that do not exist according to a single read after the last complete one. */
   readonly absent: Set<string>;
 }
 
@@ -36,7 +36,7 @@ export interface ClientChange {
   readonly after: OAuthClient | undefined;
 }
 
-/** The clients of every provider, as they were last read; changed in place. */
+/** The clients of every provider, as last read; updated in place. */
 export class Directories {
   readonly #all = new Map<string, Directory>();
   readonly #complete = new Map<string, ReadonlyMap<string, OAuthClient>>();
@@ -53,7 +53,7 @@ export class Directories {
     return this.#unnamed;
   }
 
-  /** Those that were read completely, by provider and client id. */
+  /** The directories that were read completely, by provider and client ID. */
   get complete(): ReadonlyMap<string, ReadonlyMap<string, OAuthClient>> {
     return this.#complete;
   }
@@ -66,7 +66,7 @@ export class Directories {
     return this.#all.get(provider)?.clients ?? NOBODY;
   }
 
-  /** Every client, as if it had been read again and nothing had changed. */
+  /** Every client, as a change without a difference. */
   *everybody(): Iterable<ClientChange> {
     for (const [provider, { clients }] of this.#all)
       for (const [clientId, client] of clients)
@@ -77,7 +77,7 @@ export class Directories {
     return this.#all.get(provider)?.byInternalId.get(internalId);
   }
 
-  /** Undefined where a newer read spoke already, or says the same. */
+  /** Undefined if a newer read was applied already, or nothing changed. */
   put(id: ClientId, after: OAuthClient | undefined, read: number): ClientChange | undefined {
     const directory = this.#directoryOf(id.provider);
     if (!directory.readOrder.accepts(id.clientId, read)) return undefined;
@@ -85,15 +85,15 @@ export class Directories {
     return this.#shown(directory, id, after);
   }
 
-  /** A single read showed a client whose record cannot be parsed: what was known of it is kept. */
+  /** Applies a single read that found an unparsable record: the known data of the client is kept. */
   putUnreadable(id: ClientId, why: string, read: number): ClientChange | undefined {
     const directory = this.#directoryOf(id.provider);
     return directory.readOrder.accepts(id.clientId, read) ? this.#unread(directory, id, why) : undefined;
   }
 
   /**
-   * Takes in a complete read; undefined where a newer one spoke already. What was known of a client that cannot be
-   * parsed is kept, and of every missing one where a record does not say whose it is.
+   * Applies a complete read; undefined if a newer one was applied already. Keeps the known data of clients that cannot be
+   * parsed, and of every missing client if a record has no readable client ID.
    */
   putAll(
     provider: string,
@@ -132,7 +132,7 @@ export class Directories {
     return changes;
   }
 
-  /** Why clients of a provider cannot be read, by client id, and whether a record does not say whose it is. */
+  /** Why clients of a provider cannot be read, by client ID, and whether a record has no readable client ID. */
   unreadableOf(provider: string): {
     readonly clients: ReadonlyMap<string, string>;
     readonly hasUnnamed: boolean;
@@ -165,7 +165,7 @@ export class Directories {
     else this.#unnamed.delete(provider);
   }
 
-  /** Until the next complete read nothing is known of the provider; false where nothing was. */
+  /** Makes a provider unknown until its next complete read; false if it already was. */
   forget(provider: string): boolean {
     return this.#complete.delete(provider);
   }
@@ -189,7 +189,7 @@ export class Directories {
 
 const NOBODY: ReadonlyMap<string, OAuthClient> = new Map();
 
-/** What a read does not change stays the same object. */
+/** A read that changes nothing keeps the same object. */
 function change(
   { clients, byInternalId }: Directory,
   id: ClientId,

@@ -4,7 +4,7 @@ import { serviceText } from '../plan/world.js';
 import { OwnedEdges } from './owned-edges.js';
 import { ReadOrder } from './read-order.js';
 
-/** The entries as they were last read or written. */
+/** The entries, as last read or written. */
 export class EntryCache {
   readonly #entries = new Map<string, IntentionEntry>();
   readonly #readOrder = new ReadOrder();
@@ -28,7 +28,7 @@ export class EntryCache {
     for (const entry of this.#entries.values()) this.#owned.replace(undefined, entry);
   }
 
-  /** Takes in a complete list; returns what came or changed, and the destinations of what went. */
+  /** Applies a complete list; returns new and changed entries, and the destinations of removed ones. */
   replaceAll(
     entries: readonly IntentionEntry[],
     read: number,
@@ -44,7 +44,7 @@ export class EntryCache {
       const known = this.#entries.get(key);
       if (known?.modifyIndex === entry.modifyIndex || this.#readOrder.isNewer(key, read)) continue;
       this.#set(key, entry);
-      // Our own write, whose answer had no index: this is where it is read back.
+      // The answer to an own write has no index, so the list is the first read of its result.
       if (known === undefined || known.modifyIndex !== 0 || !isSameEntry(known, entry)) changed.push(entry);
     }
     for (const [key, entry] of this.#entries) {
@@ -55,7 +55,7 @@ export class EntryCache {
     return { changed, gone };
   }
 
-  /** What a single read, or our own write, says of one entry; false if that is nothing new. */
+  /** Applies a single read, or an own write, of one entry; false if nothing changed. */
   replace(destination: ServiceName, entry: IntentionEntry | undefined, read: number): boolean {
     const key = serviceText({ ...destination, name: destination.name.toLowerCase() });
     if (!this.#readOrder.accepts(key, read)) return false;
@@ -72,7 +72,7 @@ export class EntryCache {
   }
 }
 
-/** Whether the sources say the same, in whatever order. */
+/** Whether the sources are equal, in any order. */
 function isSameEntry(a: IntentionEntry, b: IntentionEntry): boolean {
   const texts = new Set(b.sources.map(sourceText));
   return a.sources.length === b.sources.length && a.sources.every((each) => texts.has(sourceText(each)));
@@ -83,7 +83,7 @@ function sourceText({ peer, description, access, ...name }: IntentionSource): st
   return JSON.stringify([serviceText(name), peer ?? null, description, content]);
 }
 
-/** Names of config entries meet in Consul without regard to case: `Orders` is the one entry of `orders`. */
+/** Names of config entries are case-insensitive in Consul: `Orders` is the entry of `orders`. */
 function inLowerCase(entry: IntentionEntry): IntentionEntry {
   const name = entry.destination.name.toLowerCase();
   return name === entry.destination.name ? entry : { ...entry, destination: { ...entry.destination, name } };

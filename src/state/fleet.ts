@@ -13,16 +13,16 @@ import { parseServiceText, serviceText } from '../plan/world.js';
 import type { RevocationWindow } from './revocation-window.js';
 import type { WorldState } from './world-state.js';
 
-/** What the revocation limit counts of ACL objects: each client is one, and each membership of a person. */
+/** The ACL objects that the revocation limit counts: one per client and one per membership of a person. */
 export interface AclBudget {
   readonly owned: number;
-  /** Clients and memberships that would lose something by inference now. */
+  /** Clients and memberships that the current plans would remove by inference. */
   readonly planned: number;
 }
 
 const NO_ACL: AclBudget = { owned: 0, planned: 0 };
 
-/** The input of one destination's plan from what this process last saw. */
+/** The input of one destination's plan, from the last read state. */
 export function inputOf(
   world: WorldState,
   destination: ServiceName,
@@ -58,7 +58,7 @@ export function inputOf(
 export type EntrySizes = (input: DestinationInput, changes: readonly Change[]) => number;
 
 /**
- * The plan of every destination, guarded together; what `plan` prints and a sweep compares. Without `sizes` no entry
+ * The plans of all destinations, guarded together. `plan` prints them and a sweep compares them. Without `sizes` no entry
  * counts as too large.
  */
 export function planFleet(
@@ -68,7 +68,7 @@ export function planFleet(
   acl?: AclBudget,
   sizes?: EntrySizes,
 ): readonly Plan[] {
-  // Sorted: the state has them in the order in which they came to be known.
+  // Sorted, because the state has them in the order of discovery.
   const plans = world
     .destinations(now)
     .toSorted((a, b) => compareText(serviceText(a), serviceText(b)))
@@ -88,7 +88,7 @@ export function planFleet(
   });
 }
 
-/** What guards look at for plans of the whole fleet, which know of rejections alone and of no earlier plan. */
+/** The guard facts for plans of the whole fleet, which use rejections but no approvals and no earlier plan. */
 export function fleetGuardFacts(
   losses: readonly Loss[],
   budget: RevocationBudget,
@@ -109,10 +109,10 @@ export function fleetGuardFacts(
   };
 }
 
-/** How many edges of the whole fleet would go by inference now. */
+/** The number of edges of the whole fleet that would be removed by inference now. */
 export function inferredAcrossFleet(world: WorldState, window: RevocationWindow, now: number): number {
   const { inferredEdges } = world;
-  // Ends of graces touch destinations.
+  // The end of a grace touches destinations.
   world.claimStatuses(now);
   inferredEdges.update(
     () => world.destinations(now).map(serviceText),
@@ -121,7 +121,7 @@ export function inferredAcrossFleet(world: WorldState, window: RevocationWindow,
   return window.rejections.countIn(inferredEdges, now);
 }
 
-/** `acl`: the clients with ACL objects, which count beside the edges. */
+/** `acl`: the counts of ACL objects, which are added to those of edges. */
 export function budgetOf(
   world: WorldState,
   window: RevocationWindow,

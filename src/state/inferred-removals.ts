@@ -1,23 +1,23 @@
 const LEAST_KEPT = 1_000;
 
 /**
- * What each key's plan would take away by inference, for the mass guard, which counts it over the whole fleet. Only keys
- * that were touched since are planned again.
+ * The removals by inference in each key's plan. The mass guard counts them over the whole fleet. Only touched keys are
+ * planned again.
  */
 export class InferredRemovals {
   readonly #byKey = new Map<string, readonly string[]>();
   readonly #counts = new Map<string, number>();
   #touched = new Set<string>();
-  /** Nothing was counted yet, or everything may differ. */
+  /** Nothing was counted yet, or everything may have changed. */
   #isUnknown = true;
   #total = 0;
-  /** How many there were when all were planned. */
+  /** The number of keys when all were planned. */
   #keys = 0;
 
   touch(key: string): void {
     if (this.#isUnknown) return;
     this.#touched.add(key);
-    // Nobody asks, and keys that are gone would pile up.
+    // Without calls of `update`, removed keys would accumulate.
     if (this.#touched.size > Math.max(LEAST_KEPT, 2 * this.#keys)) this.touchAll();
   }
 
@@ -27,8 +27,8 @@ export class InferredRemovals {
   }
 
   /**
-   * Plans the keys that were touched, at most `limit` of them; false where more are left. `keys` are all there are;
-   * `plan` returns the subjects that a key would lose.
+   * Plans at most `limit` touched keys; false if more are left. `keys` returns all keys; `plan` returns the subjects that a
+   * key would lose.
    */
   update(
     keys: () => Iterable<string>,

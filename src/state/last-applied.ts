@@ -1,4 +1,4 @@
-/** What was last written of each key's subjects, by the texts of `formatKey`. */
+/** The last writes of each key's subjects, by the texts of `formatKey`. */
 export class LastApplied {
   readonly #byKey = new Map<string, ReadonlyMap<string, string>>();
 
@@ -6,7 +6,7 @@ export class LastApplied {
     return this.#byKey.get(key) ?? NOTHING;
   }
 
-  /** False where that is known. */
+  /** False if nothing changed. */
   put(key: string, lastApplied: ReadonlyMap<string, string>): boolean {
     if (this.#byKey.get(key) === lastApplied) return false;
     if (lastApplied.size === 0) return this.#byKey.delete(key);

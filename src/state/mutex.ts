@@ -1,4 +1,4 @@
-/** Runs one piece of work after the other, for a durable fact that is read, changed and written back. */
+/** Runs work one after the other; for a stored value that is read, changed and written back. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 
@@ -9,7 +9,7 @@ export class Mutex {
   }
 }
 
-/** The same for each name by itself. */
+/** One `Mutex` per name. */
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>();
 

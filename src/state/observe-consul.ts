@@ -1,8 +1,7 @@
 import type { Catalog } from '../model/catalog.js';
-import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { clientKey, destinationKey, formatKey } from '../model/key.js';
-import type { Trigger } from '../model/trigger.js';
+import type { Cause, Trigger } from '../model/trigger.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
@@ -10,8 +9,8 @@ import type { Touched } from './touched.js';
 import type { WorldState } from './world-state.js';
 
 /**
- * Takes in a complete catalog; triggers for every claim whose standing changed and every destination whose protocol did.
- * `read` was begun before it.
+ * Applies a complete catalog; returns triggers for every claim whose status changed and every destination whose protocol
+ * changed. `read` must begin before the catalog is read.
  */
 export function applyCatalog(
   world: WorldState,
@@ -31,7 +30,7 @@ export function applyCatalog(
   return [...claimStatusTriggers(world, touched, cause), ...toTriggers(others, cause)];
 }
 
-/** Triggers for claims whose standing changed. `concerns` says of which new standings. */
+/** Triggers for claims whose status changed. `concerns` selects the new statuses. */
 export function claimStatusTriggers(
   world: WorldState,
   { claimStatuses }: Pick<Touched, 'claimStatuses'>,
@@ -43,7 +42,7 @@ export function claimStatusTriggers(
     if (!concerns(after)) continue;
     for (const each of [before, after]) {
       if (each === undefined || each.kind === 'none') continue;
-      // The client's job tells what is held of its claims and sends its destinations on.
+      // The client's job reports the holds of its claims and triggers its destinations.
       const key = clientKey(each.client.provider, each.client.clientId);
       triggers.set(formatKey(key), { key, cause, urgent: true });
     }
@@ -53,7 +52,7 @@ export function claimStatusTriggers(
   return [...triggers.values()];
 }
 
-/** Takes in a complete list of entries; triggers for what differs from what was known. `read` was begun before it. */
+/** Applies a complete list of entries; returns triggers for changed ones. `read` must begin before the list is read. */
 export function applyEntries(
   world: WorldState,
   entries: readonly IntentionEntry[],
@@ -68,7 +67,7 @@ export function applyEntries(
   );
 }
 
-/** `losing`: of which the plan takes something away, by their `serviceText`; they go before what only gains. */
+/** `losing`: destinations, by `serviceText`, at which the plan removes access; they are urgent. */
 export function toTriggers(
   destinations: readonly ServiceName[],
   cause: Cause,
@@ -81,7 +80,7 @@ export function toTriggers(
   }));
 }
 
-/** Destinations at which a plan takes something away, by their `serviceText`. */
+/** Destinations at which a plan removes access, by their `serviceText`. */
 export function losingDestinations(plans: readonly Plan[]): ReadonlySet<string> {
   return new Set(
     plans.flatMap(({ key, changes }) =>

@@ -3,12 +3,12 @@ import type { AclCache, OwnedObjects } from './acl-cache.js';
 import { clientOf } from './acl-owners.js';
 import type { WorldState } from './world-state.js';
 
-/** What a client's id ends in where it does not fit into a name as it is. */
+/** The end of a name whose client ID is replaced by a hash. */
 const HASHED = /-_[0-9a-f]{40}$/;
 
 /**
- * The names of clients' objects of ours that no longer say whose they are, because the client's id did not fit into a
- * Description, and that no known client has. None while a directory is not complete: its clients may have them.
+ * The names of owned client objects whose client is unknown: the client ID did not fit into the Description, and no known
+ * client has this name. Empty while a directory is incomplete, because its clients may have these names.
  */
 export function orphanedNames({
   world,

@@ -3,14 +3,14 @@ import { clientOfDescription, isOwned } from '../plan/ownership.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 
 /**
- * Where owned sources stand: by the client that their Description names and by their service, kept up with each
- * entry, so that a client's job need not look at every entry of the fleet.
+ * The destinations of owned sources, by the client in their Description and by their service. Updated with each entry, so
+ * that a client's job does not need to search every entry of the fleet.
  */
 export class OwnedEdges {
   readonly #owner: string;
   readonly #byClient = new Map<string, Map<string, ServiceName>>();
   readonly #byService = new Map<string, Map<string, ServiceName>>();
-  /** Of every source, ours or not. */
+  /** For every source, owned or foreign. */
   readonly #bySource = new Map<string, Map<string, ServiceName>>();
   readonly #destinations = new Map<string, ServiceName>();
   readonly #countByClient = new Map<string, number>();
@@ -20,7 +20,7 @@ export class OwnedEdges {
     this.#owner = owner;
   }
 
-  /** Edges that carry the mark and let something through: what the mass guard measures removals against. */
+  /** Owned edges that allow something. The mass guard compares removals with this number. */
   get count(): number {
     return this.#count;
   }
@@ -30,12 +30,12 @@ export class OwnedEdges {
     if (after !== undefined) this.#change(after, 1);
   }
 
-  /** Every destination that holds one, by its `serviceText`. */
+  /** Every destination with an owned source, by its `serviceText`. */
   destinations(): ReadonlyMap<string, ServiceName> {
     return this.#destinations;
   }
 
-  /** Edges that let the client in, by their Descriptions. */
+  /** The number of edges that admit the client, by their Descriptions. */
   countOf(client: ClientId): number {
     return this.#countByClient.get(clientText(client)) ?? 0;
   }
@@ -48,7 +48,7 @@ export class OwnedEdges {
     return [...(this.#byService.get(serviceText(service))?.values() ?? [])];
   }
 
-  /** Destinations that hold a source of this service, whoever made it: one of ours may have lost its mark. */
+  /** Destinations with a source of this service, also a foreign one, because an owned source may have lost its mark. */
   holding(service: ServiceName): readonly ServiceName[] {
     return [...(this.#bySource.get(serviceText(service))?.values() ?? [])];
   }
@@ -60,7 +60,7 @@ export class OwnedEdges {
   }
 
   #change(entry: IntentionEntry, by: 1 | -1): void {
-    // scopemesh writes nothing there.
+    // scopemesh never writes wildcard destinations.
     if (entry.destination.name === '*') return;
     for (const source of entry.sources) {
       note(this.#bySource, serviceText(source), entry.destination, by);
@@ -78,7 +78,7 @@ export class OwnedEdges {
   }
 }
 
-/** One entry is the only one of its destination, so that nothing needs to be counted. */
+/** A destination has only one entry, so no reference counts are needed. */
 function note(
   index: Map<string, Map<string, ServiceName>>,
   key: string,

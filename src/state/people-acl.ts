@@ -17,14 +17,14 @@ import { compareText } from '../plan/compare.js';
 import type { AclCache } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
 
-/** What this process knows of people and their objects. */
+/** What this process knows about people and their ACL objects. */
 export interface PeoplesAcl {
   readonly cache: AclCache;
-  /** Of all groups that the mapping named when they were last read, by provider. */
+  /** Members of all groups that the mapping named at the last read, by provider. */
   readonly members: ReadonlyMap<string, Members>;
-  /** Names under which people's objects exist, by provider, as of a version of the cache. */
+  /** The names of people's objects, by provider, for a version of the cache. */
   readonly peoplesNames: Map<string, { readonly version: number; readonly names: readonly string[] }>;
-  /** Providers whose people have something, as of a version of the cache. */
+  /** Providers whose people have objects, for a version of the cache. */
   peoplesProviders: { readonly version: number; readonly providers: ReadonlySet<string> } | undefined;
   isUnderWay(key: string): boolean;
   tools(mapping: Mapping): { readonly parse: (text: string) => AclRules };
@@ -35,24 +35,24 @@ interface Known {
   readonly acl: PeoplesAcl;
 }
 
-/** What is known of the members of every mapped group; undefined while it is not known of each. */
+/** The members of every mapped group; undefined until they are known for each group. */
 export function knownMembers(provider: string, { acl, world }: Known): Members | undefined {
   const known = acl.members.get(provider);
   const groups = groupsOf(world.mapping, provider);
   return known !== undefined && groups.every((group) => known.has(group)) ? known : undefined;
 }
 
-/** What exists of a provider's people, as it was last read. */
+/** The objects of a provider's people, as last read. */
 export function cachedPeople(provider: string, deps: Known): AclSnapshot {
   return deps.acl.cache.snapshot(peoplesNames(provider, deps), policiesOfPeople(provider, deps));
 }
 
-/** The plan of a provider's people from what was last read, before the guards; nothing is held for the mass guard. */
+/** The plan of a provider's people from the last read state, before the guards. */
 export function plannedPeople(provider: string, deps: Known): PeoplePlan {
   return planPeople(factsOfPeople(provider, deps), deps.acl);
 }
 
-/** What is known without asking anybody. */
+/** The facts from the last read state. */
 export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
   const { mapping } = deps.world;
   return {
@@ -68,7 +68,7 @@ export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
   };
 }
 
-/** Every provider whose people have something, are to have it, or may be getting it by an earlier plan. */
+/** Every provider whose people have objects, should have objects, or may get objects through a plan that is under way. */
 export function providersOfPeople(deps: Known): readonly string[] {
   const { mapping } = deps.world;
   const mapped = mapping.providers.filter(
@@ -84,7 +84,7 @@ function existingProviders({ world, acl }: Known): ReadonlySet<string> {
   const { owner } = world.mapping;
   const providers = new Set<string>();
   for (const [name, { role, authMethod }] of acl.cache.owned) {
-    // There may be ten thousand names of clients.
+    // A fast check, because there can be ten thousand names of clients.
     if (!name.includes('-_pe')) continue;
     for (const each of [role, authMethod]) {
       const provider = each && providerOfPeople(owner, each.object);
@@ -95,7 +95,7 @@ function existingProviders({ world, acl }: Known): ReadonlySet<string> {
   return providers;
 }
 
-/** In lower case: the auth method, the roles that its rules give, and every role of a person. */
+/** In lower case: the auth method, the roles that its rules bind, and every role of a person. */
 export function peoplesNames(provider: string, { world, acl }: Known): readonly string[] {
   const known = acl.peoplesNames.get(provider);
   if (known?.version === acl.cache.peoplesVersion) return known.names;
@@ -114,7 +114,7 @@ export function peoplesNames(provider: string, { world, acl }: Known): readonly 
   return [...names];
 }
 
-/** Of all mapped groups, whoever their members are. */
+/** The policies of all mapped groups, independent of their members. */
 export function policiesOfPeople(provider: string, { world, acl }: Known): readonly string[] {
   const { mapping } = world;
   if (!mapping.providers.includes(provider)) return [];

@@ -29,7 +29,7 @@ import { type ClientId, serviceText } from '../plan/world.js';
 import type { AclCache } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
 
-/** What exists at Consul, and what reads the mapping. */
+/** The cached ACL objects, and the parsers of the mapping. */
 export interface KnownAcl {
   readonly cache: Pick<AclCache, 'of'>;
   tools(mapping: Mapping): {
@@ -38,32 +38,32 @@ export interface KnownAcl {
   };
 }
 
-/** What a plan of a client's ACL objects is made from, besides the world. */
+/** The input of the plan of a client's ACL objects, besides the world. */
 export interface ClientAclFacts {
-  /** The objects with the client's name, and the policies that it is to have, also those that lack the mark. */
+  /** The objects with the client's name and its desired policies, also without the mark. */
   readonly actual: AclSnapshot;
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: ChangeReason;
   readonly mode: Mode;
-  /** What a read did not show, and nobody told of, is taken to be there still. */
+  /** What a read did not show counts as existing, unless evidence names it. */
   readonly keepsUnshown?: boolean;
 }
 
 export interface ClientAclPlan extends AclPlan {
   readonly client: PlannedClient;
-  /** What the client's one removal is counted and held under. */
+  /** The subject under which a removal of the client is counted and held. */
   readonly subject: string;
   readonly desired: DesiredAcl;
-  /** What opens the desired objects, to be remembered; in the form of `toGrantText`. */
+  /** The scopes that open the desired objects, to be recorded; in the form of `toGrantText`. */
   readonly opensBy: readonly string[];
-  /** The client's directory was not read completely, or its record cannot be parsed: nothing follows. */
+  /** The client's directory was not read completely, or its record cannot be parsed: nothing is concluded. */
   readonly isUnknown: boolean;
 }
 
 /**
- * The plan of one client's ACL objects. Nothing follows from a directory that was not read completely, unless an order
- * closed the client. Policies are shared: a client's plan makes them and never takes one away that is as it should be.
+ * The plan of one client's ACL objects. Nothing is concluded from a directory that was not read completely, unless an order
+ * closed the client. Policies are shared: a client's plan creates them and never removes an unchanged one.
  */
 export function planClientAcl(
   id: ClientId,
@@ -97,7 +97,7 @@ export function planClientAcl(
   const why = (direction: 'narrow' | 'widen'): AclWhy => {
     if (direction === 'widen')
       return { reason: grantReason, isInferred: false, client, scopes: desiredState?.scopes ?? [] };
-    // Whatever differs although nothing else is wanted than was written was changed by hand.
+    // If the desired objects equal the last write, every difference was made by somebody else.
     if (isAsWritten)
       return { reason: 'DriftCorrected', isInferred: false, client, scopes: desiredState?.scopes ?? [] };
     return (
@@ -124,7 +124,7 @@ export function planClientAcl(
     client,
     subject,
     desired,
-    // Where nothing is narrowed, what is lost stands on.
+    // If nothing is narrowed, lost scopes still open the objects.
     opensBy: facts.mode === 'extend' ? [...new Set([...opensBy, ...opened])].toSorted(compareText) : opensBy,
     isUnknown,
     changes: plan.changes,
@@ -133,8 +133,8 @@ export function planClientAcl(
 }
 
 /**
- * The plan of a client whose loss by inference is held: what a read did not show stands on, and everything else goes its
- * way. Where it is not known what that is, nothing is narrowed.
+ * The plan of a client whose loss by inference is held: what a read did not show stays, and everything else is planned as
+ * usual. If it is unknown what that is, nothing is narrowed.
  */
 export function planHeldLoss(
   id: ClientId,
@@ -146,7 +146,7 @@ export function planHeldLoss(
   return losesByInference(plan.changes) ? planClientAcl(id, { ...facts, mode: 'extend' }, deps, now) : plan;
 }
 
-/** The names that a client's plan needs to see. */
+/** The object names that a client's plan needs. */
 export function objectNamesOf(
   id: ClientId,
   { world, acl }: { readonly world: WorldState; readonly acl: KnownAcl },
@@ -154,12 +154,12 @@ export function objectNamesOf(
   const name = clientName(world.mapping.owner, id);
   const known = world.client(id);
   const desiredState = known === undefined ? [] : policiesOf(known, world, acl);
-  // What its role has already may have to stay.
+  // Policies that the role already links may have to stay.
   const linked = acl.cache.of(name).role?.object.policies ?? [];
   return { name, policies: [...new Set([...desiredState.map((policy) => policy.name), ...linked])] };
 }
 
-/** What its scopes give it, whether or not it can log in. */
+/** The policies that its scopes grant, whether or not it can log in. */
 function policiesOf(client: OAuthClient, { mapping }: WorldState, acl: KnownAcl): readonly AclPolicy[] {
   const { compile, parse } = acl.tools(mapping);
   return rulesOf(client, classify(client, mapping, compile), mapping, compile, parse).policies;
@@ -174,7 +174,7 @@ export function losesByInference(changes: readonly AclChange[]): boolean {
   return changes.some((change) => change.narrows && change.isInferred);
 }
 
-/** Under which name the scopes that opened a client's objects are remembered beside them. */
+/** The name under which the scopes that opened a client's objects are recorded. */
 export function scopesKey(subject: string): string {
   return `${subject} scopes`;
 }
@@ -218,7 +218,7 @@ function desiredFor(
   });
 }
 
-/** With the scopes that opened what stands, and that neither the read shows nor an event told of. */
+/** Adds the recorded scopes that the read does not show and that no evidence names. */
 function withUnshown(client: OAuthClient, facts: ClientAclFacts, subject: string): OAuthClient {
   const { provider, grants } = client;
   const named = facts.evidence.filter((each) => each.provider === provider).flatMap(namedScopes);
@@ -227,7 +227,7 @@ function withUnshown(client: OAuthClient, facts: ClientAclFacts, subject: string
   return { ...client, grants: [...grants, ...unshown] };
 }
 
-/** The services of a role of which no instance is left. */
+/** The services of a role that have no instance left. */
 function vanishedServices(role: AclRole | undefined, world: WorldState, now: number) {
   return (role?.serviceIdentities ?? [])
     .map((name) => statusOfService(name, world, now))
@@ -267,7 +267,7 @@ function causeOf(
 }
 
 function isUnchanged(desired: DesiredAcl, lastApplied: ReadonlyMap<string, string>): boolean {
-  // Another client's job may have made a policy.
+  // Policies are left out, because the job of another client may have created them.
   const mine = objectsOf(desired).filter(({ kind }) => kind !== 'acl-policy');
   return (
     mine.length > 0 &&

@@ -1,22 +1,22 @@
 /**
- * Which read last spoke about each object of one collection, by the numbers of `beginRead`. An older read never
- * overrides a newer one, whether it is the read of one object, a complete list, or the answer to a write of our own.
- * Numbers tell the order, not Consul's indexes: a restored snapshot brings back lower ones.
+ * The newest read of each object of one collection, by the numbers of `beginRead`. An older read never overrides a newer
+ * one. A read is the read of one object, a complete list, or the answer to an own write. The order is that of the numbers,
+ * not of Consul's indexes, which go back after a snapshot is restored.
  */
 export class ReadOrder {
-  /** The newest complete read. It also speaks about every object that it does not show. */
+  /** The newest complete read. It also covers every object that it does not show. */
   #complete = 0;
-  /** Reads of single objects that are newer than that. */
+  /** Newer reads of single objects. */
   readonly #single = new Map<string, number>();
 
-  /** Whether the read of one object is news; it then counts as the last one. */
+  /** Whether the read of one object is the newest, and if so records it. */
   accepts(key: string, read: number): boolean {
     if (read < this.#complete || this.isNewer(key, read)) return false;
     this.#single.set(key, read);
     return true;
   }
 
-  /** The same for a complete read. It forgets the single reads that are older, so that numbers do not pile up. */
+  /** The same for a complete read. Forgets older single reads, so that the numbers stay bounded. */
   acceptsAll(read: number): boolean {
     if (read < this.#complete) return false;
     this.#complete = read;
@@ -24,12 +24,12 @@ export class ReadOrder {
     return true;
   }
 
-  /** Whether a read of this one object is newer than `read`: what a complete read says about it is old. */
+  /** Whether a read of this object is newer than the complete read `read`. */
   isNewer(key: string, read: number): boolean {
     return (this.#single.get(key) ?? 0) > read;
   }
 
-  /** How many numbers are kept. */
+  /** The number of stored numbers. */
   get size(): number {
     return this.#single.size;
   }

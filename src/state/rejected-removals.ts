@@ -2,8 +2,8 @@ import type { Rejection } from '../plan/guards/guard.js';
 import type { InferredRemovals } from './inferred-removals.js';
 
 /**
- * Which removals a person said no to, as the jobs of their keys last found: the plans of the whole fleet hold and count
- * by it. What stands in the store and with the key's holds is the truth, and is taken in anew by each of those jobs.
+ * The removals that a person rejected, as the jobs of their keys last found them. Plans of the whole fleet hold and count by
+ * them. The source of truth is the store with the key's holds, which each of those jobs reads again.
  */
 export class RejectedRemovals {
   readonly #windowMs: number;
@@ -14,7 +14,7 @@ export class RejectedRemovals {
     this.#windowMs = windowMs;
   }
 
-  /** All of a key's rejections that stand, by subject. */
+  /** Replaces the rejections of a key, by subject. */
   put(key: string, rejections: ReadonlyMap<string, Rejection>): void {
     for (const subject of this.#byKey.get(key)?.keys() ?? []) this.#bySubject.delete(subject);
     this.#byKey.delete(key);
@@ -27,15 +27,15 @@ export class RejectedRemovals {
   }
 
   /**
-   * How many of these removals the mass guard counts among what the fleet's plans want. A rejected one counts for one
-   * window more, as one that was made does, or a person's no to the first would let those pass that nobody ruled on yet;
-   * after that it no longer does, or more rejections than the limit would hold every later loss for ever.
+   * The number of these removals that the mass guard counts. A rejected one counts for one more window, like a removal that
+   * was made; otherwise the rejection of the first removals would let others pass that nobody ruled on yet. After that it
+   * does not count; otherwise more rejections than the limit would hold every later loss forever.
    */
   countOf(subjects: readonly string[], now: number): number {
     return subjects.filter((subject) => !this.#isOver(this.#bySubject.get(subject), now)).length;
   }
 
-  /** The same for what the whole fleet would lose, without looking at each of it. */
+  /** The same for the removals of the whole fleet, without a look at each one. */
   countIn(removals: Pick<InferredRemovals, 'total' | 'countOf'>, now: number): number {
     let count = removals.total;
     for (const [subject, rejection] of this.#bySubject)

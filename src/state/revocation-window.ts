@@ -1,26 +1,26 @@
 import { RejectedRemovals } from './rejected-removals.js';
 
-/** The name of the durable fact. */
+/** The key of the stored value. */
 const FACT = 'guard/window';
 
 interface Removal {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly edges: number;
-  /** The edge, where it is a single one; taken twice it still counts once. */
+  /** The edge, if it is a single one; reserved twice it counts once. */
   readonly subject?: string;
 }
 
 /**
- * Removals by inference within the sliding window of the mass guard, kept in a durable fact across restarts. A single
- * edge is taken before its write and counts from the moment it is made: until then the fleet's plans count it, which
- * still want it gone. Counted in both places, a loss well below the limit would be held halfway.
+ * Removals by inference within the sliding window of the mass guard, stored across restarts. A single edge is reserved
+ * before its write and counts from the moment of the write. Until then the plans of the fleet still contain its removal
+ * and count it; if both counted, a loss well below the limit would be held halfway.
  */
 export class RevocationWindow {
   readonly rejections: RejectedRemovals;
   readonly #windowMs: number;
   #removals: readonly Removal[] = [];
-  /** Subjects taken and not known to be made. */
+  /** Reserved subjects that are not confirmed yet. */
   readonly #open = new Set<string>();
 
   constructor(windowMs: number) {
@@ -39,12 +39,12 @@ export class RevocationWindow {
       .reduce((sum, { edges }) => sum + edges, 0);
   }
 
-  /** Counts removals that are not among what the fleet's plans want. */
+  /** Counts removals that the plans of the fleet no longer contain. */
   addRemovals(edges: number, now: number): void {
     if (edges > 0) this.#removals = [...this.#removals, { at: now, edges }];
   }
 
-  /** Call it before the write of an edge, and then `made` or `giveBack`; a process that dies between counts it. */
+  /** Call it before the write of an edge, then `confirmEdge` or `releaseEdge`. After a crash in between it counts. */
   reserveEdge(subject: string, now: number): void {
     this.#removals = [
       ...this.#removals.filter((each) => each.subject !== subject),
@@ -53,7 +53,7 @@ export class RevocationWindow {
     this.#open.add(subject);
   }
 
-  /** In the same turn in which the world learns that the edge is gone. */
+  /** Call it in the same turn in which the world learns that the edge is gone. */
   confirmEdge(subject: string): void {
     this.#open.delete(subject);
   }
@@ -69,7 +69,7 @@ export class RevocationWindow {
     this.#removals = this.#removals.filter((each) => each.subject !== subject);
   }
 
-  /** Call it before the writes that were counted are made. */
+  /** Call it before the counted writes. */
   async store(keyValues: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
     await keyValues.set(FACT, this.toText());
   }
@@ -84,13 +84,13 @@ export class RevocationWindow {
     return JSON.stringify(this.#removals);
   }
 
-  /** Takes in what an earlier process wrote; a text of another form is as good as none. */
+  /** Restores what an earlier process stored; ignores a text in another form. */
   restore(text: string | undefined): void {
     if (text === undefined) return;
     try {
       const value: unknown = JSON.parse(text);
       if (!Array.isArray(value)) return;
-      // Taken in anew with each attempt to start: never twice.
+      // Replaced, not added, because each attempt to start calls this.
       this.#removals = value.flatMap((each: unknown) => parseRemoval(each));
     } catch {
       // Not JSON: nothing can be restored.

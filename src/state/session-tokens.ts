@@ -7,7 +7,7 @@ import { groupsOf } from '../plan/acl/plan-people.js';
 import { classify, needsHuman } from '../plan/actor.js';
 import type { PlannedClient } from '../plan/plan.js';
 import type { AclCache } from './acl-cache.js';
-import { clientsWithAcl } from './acl-clients.js';
+import { clientsWithAcl } from './acl-owners.js';
 import type { WorldState } from './world-state.js';
 
 interface Known {
@@ -16,8 +16,8 @@ interface Known {
 }
 
 /**
- * Roles of the person, by every group that is mapped or that something stands for; and the client's method. Of an order
- * that names nobody, every method by which people may have logged in.
+ * The roles of the person, for every mapped group and every existing role, and the client's auth method. For an order
+ * without a subject and a client: every auth method with which people may have logged in.
  */
 export function tokensOfSession(
   order: RevocationOrder,
@@ -56,7 +56,7 @@ function methodsOfPeople(provider: string, deps: Known): readonly string[] {
   return [peopleName(owner, provider), ...clients.map((client) => clientName(owner, client))];
 }
 
-/** Whether a client's Consul tokens may be a person's; of one that is not known they may. */
+/** Whether a client's Consul tokens may belong to a person; true for an unknown client. */
 function isPeoples(provider: string, clientId: string, { world }: Pick<Known, 'world'>): boolean {
   const client = world.client({ provider, clientId });
   if (client === undefined) return true;
@@ -94,7 +94,7 @@ export function sessionResource(order: RevocationOrder, deps: Pick<Known, 'world
   return { kind: 'acl-token', name: methodOf(order, deps) };
 }
 
-/** The auth method that the tokens came by: of the people of the provider, or of the client that is named. */
+/** The auth method of the tokens: that of the provider's people, or of the named client. */
 function methodOf({ provider, clientId }: RevocationOrder, { world }: Pick<Known, 'world'>): string {
   const { owner } = world.mapping;
   return clientId === undefined ? peopleName(owner, provider) : clientName(owner, { provider, clientId });

@@ -2,10 +2,10 @@ import type { ServiceName } from '../model/intention.js';
 import type { DestinationSources } from '../plan/sources-by-destination.js';
 import { serviceText } from '../plan/world.js';
 
-/** The services that want each destination, kept up with each service. */
+/** The sources of each destination, updated with each service. */
 export class SourcesByDestination {
   readonly #sources = new Map<string, { destination: ServiceName; services: Map<string, ServiceName> }>();
-  /** By the `serviceText` of the source: the destinations that it wants, by theirs. */
+  /** The destinations of each source, both by `serviceText`. */
   readonly #destinations = new Map<string, ReadonlyMap<string, ServiceName>>();
 
   /** By `serviceText` of the destination. */
@@ -17,7 +17,7 @@ export class SourcesByDestination {
     return this.#destinations.get(serviceText(service)) ?? NOTHING;
   }
 
-  /** `names`: everything that the service wants now, in its own partition and namespace. */
+  /** `names`: the current destinations of the service, in its own partition and namespace. */
   put(service: ServiceName, names: Iterable<string>): void {
     const key = serviceText(service);
     const destinations = new Map<string, ServiceName>();

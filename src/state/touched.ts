@@ -2,7 +2,7 @@ import type { ServiceName } from '../model/intention.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 
-/** The standing of one service, before and after an update; undefined where nothing is known about the service. */
+/** The claim status of one service before and after an update; undefined if nothing is known about the service. */
 export interface ClaimStatusChange {
   readonly service: ServiceName;
   readonly before: ClaimStatus | undefined;

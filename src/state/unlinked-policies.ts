@@ -7,8 +7,8 @@ import { compareText } from '../plan/compare.js';
 import type { AclCache } from './acl-cache.js';
 
 /**
- * The removal of policies of ours that no role has and no plan is about to give to one. Clients and people share
- * policies, so that whoever plans one of them cannot know.
+ * Removes owned policies that no role links and no plan will link. Clients and people share policies, so the plan of one
+ * client cannot know whether a policy is unused.
  */
 export function unlinkedPolicies(
   plans: readonly { readonly desired: DesiredAcl }[],

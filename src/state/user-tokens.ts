@@ -1,8 +1,8 @@
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/user-token-facts.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/destination-input.js';
 import { ReadOrder } from './read-order.js';
 
-/** What this process last saw of what a user's token needs: Consul's version, the providers' keys, the entries. */
+/** The last read facts that a user's token needs: Consul's version, the providers' keys, the jwt-provider entries. */
 export class UserTokens {
   #facts: UserTokenFacts = NOTHING_KNOWN;
   /** By key, milliseconds since the epoch. */
@@ -11,7 +11,7 @@ export class UserTokens {
   #observed: UserTokenFacts | undefined;
   readonly #onChange: () => void;
 
-  /** `onChange` is called whenever another token may be needed, or none may be had. */
+  /** Calls `onChange` whenever the facts change. */
   constructor(onChange: () => void = () => {}) {
     this.#onChange = onChange;
   }
@@ -21,14 +21,14 @@ export class UserTokens {
     return this.#facts;
   }
 
-  /** Whether anything changed since this was last asked, whoever read it. */
+  /** Whether the facts changed since the last call. */
   drainChanged(): boolean {
     const isChanged = this.#observed !== this.#facts;
     this.#observed = this.#facts;
     return isChanged;
   }
 
-  /** As the agent says it; a text that is no version says nothing, and what was known stands. */
+  /** As the agent reports it. A text that is not a version is ignored. */
   putVersion(version: string, laxAgents: readonly string[] | undefined): void {
     if (/^v?\d+\./.test(version)) this.#put({ consulVersion: version, laxAgents });
   }
@@ -38,7 +38,7 @@ export class UserTokens {
     this.#put({ jwksUris: new Map(this.#facts.jwksUris).set(provider, uri) });
   }
 
-  /** A complete list; `read` was begun before it. What a later write said is kept. */
+  /** Applies a complete list; `read` must begin before it. Newer writes are kept. */
   putEntries(entries: readonly ExistingJwtProvider[], read: number): void {
     if (!this.#readOrder.acceptsAll(read)) return;
     const known = this.#facts.entries;
@@ -52,7 +52,7 @@ export class UserTokens {
     this.#put({ entries: next });
   }
 
-  /** What our own write says of one entry; `modifyIndex` 0: what stands there now is not known. */
+  /** Applies an own write of one entry; `modifyIndex` 0: the current index is unknown. */
   putEntry(name: string, entry: JwtProviderEntry | undefined, modifyIndex: number, read: number): void {
     if (!this.#readOrder.accepts(name.toLowerCase(), read)) return;
     this.#put({ entries: this.#entriesWith(name, entry, modifyIndex) });
@@ -65,7 +65,7 @@ export class UserTokens {
     return entries;
   }
 
-  /** Calls `use` as if the entries stood as they are wanted: for a plan of what writing them would bring. */
+  /** Calls `use` as if the desired entries existed; for a plan of the state after they are written. */
   assuming<T>(entries: readonly JwtProviderEntry[], use: () => T): T {
     const before = this.#facts;
     try {
@@ -77,7 +77,7 @@ export class UserTokens {
     }
   }
 
-  /** How long a key has waited for a jwt-provider without a break; 0 the first time. */
+  /** How long a key has waited for a jwt-provider without interruption; 0 at first. */
   waitedMs(key: string, waits: boolean, now: number): number {
     const since = this.#waiting.get(key) ?? now;
     if (waits) this.#waiting.set(key, since);

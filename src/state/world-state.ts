@@ -35,9 +35,9 @@ import { NOTHING_TOUCHED, type Touched, Touches } from './touched.js';
 import { UserTokens } from './user-tokens.js';
 
 /**
- * What this process last saw of both sides, with indexes of what follows from it. It is a cache of reads, never a source
- * of truth: it starts empty, and a provider or a catalog that was not read completely is unknown, not empty. Every
- * update costs what it touches, and returns that. The maps that it gives out are live: they hold until the next update.
+ * The last read state of both sides, with derived indexes. It is a cache of reads, not a source of truth: it starts empty,
+ * and a provider or catalog that was not read completely is unknown, not empty. The cost of an update depends on what it
+ * touches, and the update returns that. The returned maps are live: they are valid until the next update.
  */
 export class WorldState {
   #mapping: Mapping;
@@ -45,14 +45,14 @@ export class WorldState {
   readonly waitingOrders = new Set<string>();
   readonly unreadableMutex = new Mutex();
   readonly userTokens = new UserTokens(() => this.inferredEdges.touchAll());
-  /** Of the edges at each destination, by its `serviceText`. */
+  /** For the edges at each destination, by its `serviceText`. */
   readonly inferredEdges = new InferredRemovals();
-  /** Of the ACL objects of each client, by its `clientText`. */
+  /** For the ACL objects of each client, by its `clientText`. */
   readonly inferredAcl = new InferredRemovals();
   readonly #directories = new Directories();
   readonly #clientBlocks = new ClientBlocks();
   readonly #claims: Claims;
-  /** Of the catalog and of the claim records, each read as a whole. */
+  /** For the catalog and for the claim records, each read as a whole. */
   readonly #readOrder = { catalog: new ReadOrder(), records: new ReadOrder() };
   readonly #entries: EntryCache;
   readonly #openings: Openings;
@@ -62,7 +62,7 @@ export class WorldState {
   #hasEntries = false;
   #reads = 0;
   #claimsVersion = 0;
-  /** What ends of graces touched that nobody was told yet. */
+  /** What ended graces touched since the last call of `expireGraces`. */
   #ended = new Touches();
 
   constructor(mapping: Mapping, settings: ClaimSettings) {
@@ -73,7 +73,7 @@ export class WorldState {
     this.#destinations = new Destinations(this.#claims.claimStatuses, this.#openings, this.#entries);
   }
 
-  /** To look at; what changes them are the methods here. */
+  /** Read-only. Use the methods of this class for updates. */
   get directories(): Omit<Directories, 'put' | 'putAll' | 'putUnreadable' | 'forget'> {
     return this.#directories;
   }
@@ -82,12 +82,12 @@ export class WorldState {
     return this.#mapping;
   }
 
-  /** Counts up with every change that a plan could see, but for entries: those change with every write. */
+  /** Increases with every change that affects plans, except changes of entries, which change with every write. */
   get claimsVersion(): number {
     return this.#claimsVersion;
   }
 
-  /** Take a number before a read and hand it in with the result. */
+  /** Returns a number. Call it before a read and pass the number with the result. */
   beginRead(): number {
     return ++this.#reads;
   }
@@ -106,7 +106,7 @@ export class WorldState {
     return this.#changed(touches);
   }
 
-  /** Replaces the provider's clients by a complete read; what a later single read said is kept. */
+  /** Replaces the provider's clients by a complete read; results of newer single reads are kept. */
   putDirectory(
     provider: string,
     clients: readonly OAuthClient[],
@@ -120,7 +120,7 @@ export class WorldState {
     if (changes === undefined) return NOTHING_TOUCHED;
     const touches = new Touches();
     for (const change of changes) this.#reopen(change, touches);
-    // What was not known is worth something now, or nothing.
+    // Claims that were unknown now have a status.
     if (isFirst || hasUnnamed !== this.#directories.unreadableOf(provider).hasUnnamed)
       this.#updateProvider(provider, touches);
     return this.#changed(touches);
@@ -139,7 +139,7 @@ export class WorldState {
     return isUnreadable(this.#claims.world(0), id);
   }
 
-  /** Makes a provider unknown again: nothing follows from it until the next complete read. */
+  /** Makes a provider unknown until its next complete read. */
   forgetDirectory(provider: string): Touched {
     if (!this.#directories.forget(provider)) return NOTHING_TOUCHED;
     const touches = new Touches();
@@ -172,7 +172,7 @@ export class WorldState {
     return this.#changed(touches);
   }
 
-  /** Opens a client that was closed without its directory's word, if the read that vouches for it began later. */
+  /** Reopens a client that was closed while its directory was unreadable, if this read began after that. */
   reopen(id: ClientId, read: number): Touched {
     return this.#clientBlocks.isVouched(id, read) ? this.setClientBlock(id, undefined) : NOTHING_TOUCHED;
   }
@@ -187,14 +187,14 @@ export class WorldState {
     const before = this.#claims.catalog;
     this.#updateStatuses(this.#claims.applyCatalog(catalog, now), touches);
     if (before === undefined) {
-      // Services that nothing shows are gone now, and were unknown before.
+      // Services that are not in the catalog were unknown, and are now known to be gone.
       touches.destinations(this.#destinations.all());
       this.inferredAcl.touchAll();
     }
     if (!hasSameProtocols(before, catalog))
       for (const each of this.#destinations.all()) {
         const [old, next] = [protocolIn(before, each), this.protocolOf(each)];
-        // Conditions on requests cannot hold there any more.
+        // With tcp, L7 permissions cannot be enforced any more.
         if (old !== next) touches.destination(each, next === 'tcp');
       }
     return this.#changed(touches);
@@ -219,7 +219,7 @@ export class WorldState {
     return this.#claims.records;
   }
 
-  /** Takes in a complete list of entries. The first one also restores claims from the Descriptions of owned sources. */
+  /** Applies a complete list of entries. The first list also restores claims from the Descriptions of owned sources. */
   putEntries(entries: readonly IntentionEntry[], now: number, read: number = this.beginRead()): Touched {
     const isFirst = !this.#hasEntries;
     this.#hasEntries = true;
@@ -246,7 +246,7 @@ export class WorldState {
     return this.#changed(touches, 'entries');
   }
 
-  /** Ends the graces that are over; returns what that touches, and what earlier ends did since the last call. */
+  /** Ends expired graces; returns what graces that ended since the last call touched. */
   expireGraces(now: number): Touched {
     this.#endGraces(now);
     const touched = this.#ended.done();
@@ -254,7 +254,7 @@ export class WorldState {
     return touched;
   }
 
-  /** Whether the entries were listed once: one that is not known is not there. */
+  /** Whether the entries were listed at least once, so that an unknown entry does not exist. */
   get hasEntries(): boolean {
     return this.#hasEntries;
   }
@@ -282,18 +282,18 @@ export class WorldState {
     return protocolIn(this.catalog, service);
   }
 
-  /** The world as plans take it. */
+  /** The world in the form for plans. */
   view(now: number): World {
     return this.#claims.world(now);
   }
 
-  /** Every service's standing. */
+  /** The claim status of every service. */
   claimStatuses(now: number): ReadonlyMap<string, ClaimStatus> {
     this.#endGraces(now);
     return this.#claims.claimStatuses.all;
   }
 
-  /** The standings of the services that claim a client, whatever the claim is worth. */
+  /** The statuses of all claims on a client. */
   claimsOn(id: ClientId, now: number): readonly ClaimStatus[] {
     this.#endGraces(now);
     return [...this.#claims.claimStatuses.on(id).values()];
@@ -324,7 +324,7 @@ export class WorldState {
     return this.#changed(touches);
   }
 
-  /** What a client opens may have changed. */
+  /** Applies a change of a client to its openings. */
   #reopen(change: ClientChange, touches: Touches): void {
     const { id, before, after } = change;
     this.#names.put(change);
@@ -339,13 +339,13 @@ export class WorldState {
     touches.destinations(this.#destinations.of(id));
   }
 
-  /** Every service that claims a client of this provider. */
+  /** Updates the status of every service that claims a client of this provider. */
   #updateProvider(provider: string, touches: Touches): void {
     for (const [clientId] of this.#directories.clients(provider)) {
       touches.client({ provider, clientId });
       touches.destinations(this.#destinations.of({ provider, clientId }));
     }
-    // Also those with objects that no read has shown.
+    // Also clients with ACL objects that no read has shown.
     this.inferredAcl.touchAll();
     for (const [key, claimStatus] of this.#claims.claimStatuses.all)
       if (claimStatus.kind !== 'none' && claimStatus.client.provider === provider)
@@ -369,7 +369,7 @@ export class WorldState {
   }
 
   #touchEntry(destination: ServiceName, touches: Touches): void {
-    // A wildcard decides what takes over everywhere.
+    // A wildcard entry can apply to every destination.
     const isWildcard = destination.name === '*';
     touches.destinations(isWildcard ? this.#destinations.all() : [destination]);
     if (isWildcard) this.inferredEdges.touchAll();

@@ -9,7 +9,7 @@ function faults(text: string): readonly string[] {
   );
 }
 
-describe('A document that is no good YAML is refused with the place of the fault:', () => {
+describe('A document that is not valid YAML is refused with the place of the fault:', () => {
   it.each([
     ['an empty file', '', ['1:1  the file is empty']],
     ['only a comment', '# nothing\n', ['1:1  the file is empty']],
@@ -57,7 +57,7 @@ describe('A document that is no good YAML is refused with the place of the fault
     );
   });
 
-  it('an alias to what it stands in', () => {
+  it('an alias to a value that contains it', () => {
     expect(faults('a: &a [*a]\n')[0]).toContain('nested more than 32 deep');
   });
 

@@ -61,7 +61,7 @@ describe('A provider of the kind entra', () => {
     expect(long).toEqual([expect.stringContaining('128 characters')]);
   });
 
-  it('knows people by oid, and tells their tokens from those of clients by idtyp', async () => {
+  it('identifies people by oid, and distinguishes their tokens from those of clients by idtyp', async () => {
     const config = await loadText(fileOf('clientSecret: s, audience: consul'));
     expect(toAclSettings(config).providers.get('main')).toMatchObject({
       claims: { client: ['azp'], subject: ['oid'], groups: ['groups'] },

@@ -105,7 +105,7 @@ queue: { kind: "\${QUEUE}", url: "redis://r", allowUnsafeRedis: "\${UNSAFE}" }`;
     expect(config).toContain('1:24: services.clientTag: holds a control character; remove it');
   });
 
-  it('that fail are told once and with their place, and hide no other fault', async () => {
+  it('that fail are reported once with their place, and hide no other fault', async () => {
     const text = `mode: \${MISSING}
 services:
   clientTag: "\${ALSO_MISSING}"

@@ -351,7 +351,7 @@ providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json },
   ],
 ];
 
-describe('A fault of the file is told with its line, its column and what to write instead:', () => {
+describe('A fault of the file is reported with its line, its column and what to write instead:', () => {
   it.each(CASES)('%s', async (_, written, keys, faults) => {
     expect(await faultsOf(fileWith(written, ...keys))).toEqual(faults);
   });

@@ -143,7 +143,7 @@ decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], tls: on, sasl: { m
     expect(config.http).toEqual({ host: '::1', port: 0 });
   });
 
-  it('that cannot be read is told with the failure of the system', async () => {
+  it('that cannot be read is reported with the error of the system', async () => {
     const { loadConfig } = await import('../../config/load.js');
     const load = loadConfig({
       path: 'missing.yaml',

@@ -157,7 +157,7 @@ const RULES: readonly [string, string, readonly string[]][] = [
   ],
 ];
 
-describe('A fault of a rule is told with its line, its column and what to write instead:', () => {
+describe('A fault of a rule is reported with its line, its column and what to write instead:', () => {
   it.each(RULES)('%s', async (_, scopes, faults) => {
     expect(await faultsOf(fileWith(`scopes: ${scopes}`, 'scopes'))).toEqual(faults);
   });

@@ -33,7 +33,7 @@ describe('Secrets', () => {
     expect(inspect(config, { depth: null, showHidden: true })).not.toContain('hunter2');
   });
 
-  it('that changed are told as changed and stay masked', async () => {
+  it('that changed are reported as changed and stay masked', async () => {
     const changes = diffConfig(await load(SECRET), await load(`${SECRET}-rotated`));
 
     expect(changes.map(({ path }) => path)).toEqual([

@@ -18,7 +18,7 @@ const faults = async (ssf: string, provider?: string) =>
 const PUSH = 'transmitter: https://idp.example.com, audience: us';
 
 describe('shared signals in the configuration', () => {
-  it('need a transmitter and an audience, and are pushed unless told otherwise', async () => {
+  it('need a transmitter and an audience, and are pushed by default', async () => {
     const { providers } = await loadText(file(`{ ${PUSH} }`));
     expect(providers[0]?.ssf).toEqual({
       transmitter: 'https://idp.example.com',

@@ -80,7 +80,7 @@ describe('consuming decisions', () => {
     expect((await take(2)).map((each) => each.revision)).toEqual([2, 3]);
   });
 
-  it('tells of what is no decision, and passes it over', async () => {
+  it('reports what is not a decision, and skips it', async () => {
     await producer.send({ topic, messages: [{ key: 'k', value: 'not JSON' }] });
     const written = decision({ subject: 'k' });
     await send([{ ...written, subject: 'k' }]);

@@ -62,7 +62,7 @@ describe('the decision log on Kafka', () => {
     expect(new Set(messages.map((message) => message.partition)).size).toBeGreaterThan(1);
   });
 
-  it('ends what a writer left open, and shuts that out, before it says what stands', async () => {
+  it('fences an earlier writer and ends its transaction before it reports what exists', async () => {
     const topic = `decisions-${randomUUID()}`;
     const log = open(topic);
     await log.check();
@@ -100,7 +100,7 @@ describe('the decision log on Kafka', () => {
     await Promise.all([log.close(), earlier.close()]);
   });
 
-  it('waits for the open transaction of another writer before it says what stands behind it', async () => {
+  it('waits for the open transaction of another writer before it reports what comes after it', async () => {
     const topic = `decisions-${randomUUID()}`;
     const log = open(topic, { createTopic: { partitions: 1, replicationFactor: 1 } });
     await log.check();

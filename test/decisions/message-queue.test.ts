@@ -36,7 +36,7 @@ describe('the queue between the brokers and a reader', () => {
     expect(isRoomy).toBe(true);
   });
 
-  it('lets go whoever waits for room when nobody reads any longer', async () => {
+  it('releases producers that wait for room when nobody reads any longer', async () => {
     const queue = new MessageQueue<number>(1);
     queue.push(1);
     const room = queue.room;

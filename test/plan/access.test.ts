@@ -135,7 +135,7 @@ test('an intersection never lets through more than either', () => {
 });
 
 describe('the canonical form', () => {
-  test('lets through the same, is its own canonical form and knows no order', () => {
+  test('allows the same, is its own canonical form and has no order', () => {
     fc.assert(
       fc.property(
         anyAccess,

@@ -147,7 +147,7 @@ describe('an instance', () => {
       client: { provider: 'other', clientId: 'web' },
     });
   });
-  test('that names a provider nobody configured states nothing clear', () => {
+  test('that names a provider that is not configured is not clear', () => {
     const meta = { 'oauth-client-id': 'web', 'oauth-provider': 'evil' };
     expect(stated(instanceOf(claiming('web', 'web'), { meta })).kind).toBe('several');
   });
@@ -175,7 +175,7 @@ describe('with first claims', () => {
     );
   };
 
-  test('the service of the record has the client, another one is told that it is taken', () => {
+  test('the service of the record has the client, and another one is held as ClaimTaken', () => {
     const both = {
       ...first,
       services: [claiming('api', 'web'), claiming('web', 'web')],
@@ -224,7 +224,7 @@ describe('with first claims', () => {
       remove: undefined,
     });
   });
-  test('a refused claim is told as a hold of the client', () => {
+  test('a refused claim is a hold of the client', () => {
     const { holds } = plan({
       services: [claiming('api', 'web'), claiming('web', 'web')],
       records: record('web'),

@@ -44,7 +44,7 @@ describe('a source that should have access', () => {
       },
     ]);
   });
-  test('is left alone where it is as it should be', () => {
+  test('stays unchanged if it is as desired', () => {
     expect(plan({ entries: ours() })).toMatchObject({ changes: [], holds: [] });
   });
   test('is widened and narrowed in place', () => {
@@ -62,7 +62,7 @@ describe('a source that should have access', () => {
       { after: { kind: 'http', permissions: [{ methods: ['GET', 'PUT'] }] } },
     ]);
   });
-  test('is told of a new client even where the access stays', () => {
+  test('gets the Description of a new client even if the access stays', () => {
     const entries = entriesOf(entry('orders', ourSource('web', ALLOW, 'former')));
     expect(plan({ entries }).changes).toMatchObject([
       { verb: 'updated', description: 'scopemesh:pay client=main/web' },
@@ -76,7 +76,7 @@ describe('a source that should have access', () => {
       { kind: 'destination', partition: 'default', namespace: 'default', service: 'orders' },
     ]);
   });
-  test('stands in the entry whose name differs in case, for Consul keeps one of the two', () => {
+  test('is in the entry whose name differs in case, because Consul keeps only one of the two', () => {
     const upper = { ...entry('Orders', ourSource('web', ALLOW)) };
     expect(plan({ entries: new Map([[keyOf('Orders'), upper]]) }, 'Orders').changes).toEqual([]);
   });
@@ -119,7 +119,7 @@ describe('a source that should have nothing', () => {
       { verb: 'deleted', reason: 'ScopeRevoked' },
     ]);
   });
-  test('is written over where somebody made it into something else', () => {
+  test('is overwritten if somebody changed it to something else', () => {
     expect(plan({ ...gone, entries: ours({ kind: 'other' }) }).changes).toMatchObject([
       { verb: 'deleted', action: 'revoke' },
     ]);
@@ -127,7 +127,7 @@ describe('a source that should have nothing', () => {
 });
 
 describe('what is not ours', () => {
-  test('is held as ForeignSource where it stands in the way', () => {
+  test('is held as ForeignSource if it has the name of a desired source', () => {
     expect(plan({ entries: entries(['web', DENY]) })).toMatchObject({
       changes: [],
       holds: [{ reason: 'ForeignSource' }],
@@ -139,7 +139,7 @@ describe('what is not ours', () => {
     ]);
     expect(plan({ entries: entries(['WEB', ALLOW]) }).holds).toMatchObject([{ reason: 'ForeignSource' }]);
   });
-  test('is none of our business where nothing of ours should stand there', () => {
+  test('is ignored if no access is desired there', () => {
     expect(plan({ ...gone, entries: entries(['web', ALLOW]) })).toMatchObject({ changes: [], holds: [] });
   });
   test('is a wildcard, also with our mark, which scopemesh never writes', () => {
@@ -151,11 +151,11 @@ describe('what is not ours', () => {
     const everywhere = { ...gone, entries: entriesOf(entry('*', any, ourSource('web', ALLOW))) };
     expect(plan(everywhere, '*')).toMatchObject({ changes: [], holds: [] });
   });
-  test('of a peer does not stand in the way', () => {
+  test('of a peer does not conflict', () => {
     const all = entriesOf(entry('orders', source('web', ALLOW, 'scopemesh:pay', { peer: 'east' })));
     expect(plan({ entries: all }).changes).toMatchObject([{ verb: 'created' }]);
   });
-  test('is told as MarkLost where scopemesh wrote it, also when it should go', () => {
+  test('is held as MarkLost if scopemesh wrote it, also if it should be removed', () => {
     const before = scene();
     const { written } = sceneAfter(before, [planOf(before)]);
     const stripped = { entries: entries(['web', ALLOW]), written };
@@ -295,7 +295,7 @@ describe('an entry with fields of others', () => {
 describe('access is held', () => {
   const L7 = mapping({ rules: [rule('orders', 'orders', { methods: ['GET'] })] });
   const tcp = { protocols: new Map([['orders', 'tcp' as const]]) };
-  test('at a protected destination, and what stood there goes', () => {
+  test('at a protected destination, and existing access is removed', () => {
     const guarded = {
       mapping: mapping({ rules: [rule('orders', 'orders')], protectedServices: ['orders'] }),
     };
@@ -353,7 +353,7 @@ describe('in mode extend', () => {
       holds: [{ reason: 'ModeForbids' }],
     });
   });
-  test('what would be exchanged is added to what stands, as a grant, and the rest held', () => {
+  test('what would be replaced is added to the existing access as a grant, and the rest is held', () => {
     const put = extend({ rules: [rule('orders', 'orders', { methods: ['PUT'] })] });
     const before = scene({ mapping: put, entries: ours(GET) });
     const first = planOf(before);

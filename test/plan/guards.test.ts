@@ -39,7 +39,7 @@ function editedTo(by: Parameters<typeof ourSource>[1] | undefined, methods = ['G
 const CONTENDED = { isContended: () => true };
 
 describe('a subject that somebody corrects again and again', () => {
-  test('is still narrowed: only what widens is held', () => {
+  test('is still narrowed, and only the widening part is held', () => {
     const narrowing = planOf(editedTo(ALLOW));
     expect(narrowing.changes).toMatchObject([{ reason: 'DriftCorrected', narrows: true, widens: false }]);
     expect(guarded(narrowing, CONTENDED)).toMatchObject({ changes: narrowing.changes, holds: [] });
@@ -51,7 +51,7 @@ describe('a subject that somebody corrects again and again', () => {
     expect(guarded(widening).changes).toEqual(widening.changes);
   });
 
-  test('keeps of an exchange what was and shall be, and stays contended', () => {
+  test('becomes the intersection of old and new access, and stays contended', () => {
     const edited = editedTo(access('GET', 'DELETE'));
     const plan = planOf(edited);
     expect(plan.changes).toMatchObject([{ reason: 'DriftCorrected', narrows: true, widens: true }]);
@@ -71,7 +71,7 @@ describe('a subject that somebody corrects again and again', () => {
     expect(guarded(planOf(after)).changes).toMatchObject([{ action: 'grant', reason: 'DriftCorrected' }]);
   });
 
-  test('is closed where what stands cannot be compared', () => {
+  test('is closed if the existing access cannot be compared', () => {
     const { changes } = guarded(planOf(editedTo({ kind: 'other' })), CONTENDED);
     expect(changes).toMatchObject([{ after: DENY, widens: false }]);
   });
@@ -93,7 +93,7 @@ describe('a jwt-provider', () => {
       { ...NOTHING_IN_THE_WAY, ...CONTENDED },
     );
 
-  test('that somebody removes again and again is left alone, and one that takes other tokens is not', () => {
+  test('that somebody repeatedly removes is held, and one that accepts other tokens is corrected', () => {
     expect(judged(undefined)).toMatchObject({ changes: [], holds: [{ reason: 'Contended' }] });
     const edited = { name: 'idp', content: entryOf('theirs'), meta: {}, modifyIndex: 7 };
     expect(judged(edited)).toMatchObject({ changes: [{ reason: 'DriftCorrected' }], holds: [] });
@@ -132,7 +132,7 @@ describe('an entry that is too large for Consul', () => {
 });
 
 describe('a widening', () => {
-  test('waits for the ACL objects of its client, and is not told', () => {
+  test('waits for the ACL objects of its client without a hold', () => {
     const plan = planOf(scene());
     const opening = new Set([clientText({ provider: 'main', clientId: 'web' })]);
     expect(guarded(plan, { opening })).toMatchObject({ changes: [], holds: [] });

@@ -91,7 +91,7 @@ describe("a user's token is asked for", () => {
   });
 });
 
-test('a scope that the kind of client may never use opens nothing and is told', () => {
+test('a scope that the kind of client may never use opens nothing and is reported', () => {
   const limited = mapping({
     rules: [rule('a:admin', 'orders'), rule('b', 'orders', { actors: ['human'] })],
     limits: { human: { never: [] }, workload: { never: ['*:admin'] }, agent: { never: [] } },

@@ -48,7 +48,7 @@ describe('a pattern', () => {
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
-  test('reads every text as the regular expression that it stands for', () => {
+  test('matches every text like the equivalent regular expression', () => {
     const piece = fc.constantFrom('a', 'b', '-', ':', '*', '{x}', '{y}');
     fc.assert(
       fc.property(
@@ -90,7 +90,7 @@ describe('a right-hand side', () => {
     expect(substitute(text, captures)).toBe(result);
   });
 
-  test('tells which captures it uses', () => {
+  test('returns the captures that it uses', () => {
     expect(captureNames('{a}-*-{b}')).toEqual(['a', 'b']);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { opens, takesOver } from '../../src/plan/precedence.js';
 import { ALLOW, DENY, entry, named, source } from './scene.js';
 
-describe('what would take over from a source', () => {
+describe('the intention that applies without a source', () => {
   const at8 = source('*', ALLOW, '8');
   const at6 = source('web', ALLOW, '6');
   const at5 = source('*', ALLOW, '5');

@@ -90,7 +90,7 @@ function prefixes(scene: Scene, plans: readonly Plan[]): readonly Entries[] {
 }
 
 describe('for any world', () => {
-  test('after a plan is carried out the next one is empty', () => {
+  test('after a plan is applied the next one is empty', () => {
     fc.assert(
       fc.property(twoScenes, ([first, second]) => {
         for (const start of [first, { ...second, ...pick(sceneAfter(first, plansOf(first))) }]) {
@@ -127,7 +127,7 @@ describe('for any world', () => {
     );
   });
 
-  test('foreign content stays byte for byte over any sequence of plans', () => {
+  test('foreign content stays unchanged byte for byte over any sequence of plans', () => {
     fc.assert(
       fc.property(twoScenes, ([first, second]) => {
         const one = sceneAfter(first, plansOf(first));
@@ -183,7 +183,7 @@ describe('for any world', () => {
     );
   });
 
-  test('a change that only narrows never opens anything to anyone, whatever wildcards stand beside it', () => {
+  test('a change that only narrows never opens anything to anyone, for all wildcard intentions', () => {
     fc.assert(
       fc.property(someScene, (it) => {
         const narrowing = plansOf(it).map((plan) => ({
@@ -200,7 +200,7 @@ describe('for any world', () => {
     );
   });
 
-  test('what is owned and not desired is closed, unless it is held', () => {
+  test('owned access that is not desired is closed, unless it is held', () => {
     fc.assert(
       fc.property(someScene, (it) => {
         const closed: Scene = { ...it, clients: it.clients.map((each) => ({ ...each, enabled: false })) };
@@ -245,7 +245,7 @@ describe('for any world', () => {
     );
   });
 
-  test('a closed client has nothing left that is not held, whatever is unread', () => {
+  test('a closed client keeps only what is held, for all unread facts', () => {
     fc.assert(
       fc.property(someScene, fc.boolean(), fc.boolean(), (it, isCatalogRead, isDirectoryRead) => {
         const closed: Scene = { ...it, isCatalogRead, unread: isDirectoryRead ? [] : ['main'] };

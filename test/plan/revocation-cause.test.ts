@@ -231,7 +231,7 @@ describe('an edge that goes is explained', () => {
   });
 });
 
-test('word of one scope does not make the loss of another explicit', () => {
+test('evidence about one scope does not make the loss of another explicit', () => {
   const rules = mapping({
     rules: [rule('a', 'orders', { methods: ['GET'] }), rule('b', 'orders', { methods: ['PUT'] })],
   });
@@ -255,7 +255,7 @@ describe('a scope revoked at one API', () => {
   const opened = sceneAfter(before, [planOf(before)]);
   const at = (api: string) => ({ evidence: [{ provider: 'main', api, scopes: ['read'] }] });
 
-  test('is lost although the client still has one of that name at another API', () => {
+  test('is lost although the client still has a scope with that name at another API', () => {
     const one = { ...opened, clients: [client('web', [], { grants: [{ api: 'b', name: 'read' }] })] };
     expect(planOf(one).changes).toMatchObject([
       { reason: 'ScopeRevoked', scopes: ['read'], isInferred: true },
@@ -279,7 +279,7 @@ describe('a scope revoked at one API', () => {
   });
 });
 
-test('where nothing is remembered, word of a scope that could have opened the edge makes its loss explicit', () => {
+test('if nothing is recorded, evidence about a scope that could have opened the edge makes its loss explicit', () => {
   const entries = entriesOf(entry('orders', ourSource('web', ALLOW)));
   expect(planOf(scene({ ...without, entries, ...about('orders') })).changes).toMatchObject([
     { isInferred: false },

@@ -6,12 +6,12 @@ import type { Mapping, Rule } from '../../src/model/rule.js';
 import type { Evidence } from '../../src/model/trigger.js';
 import { claimStatuses } from '../../src/plan/claims.js';
 import type { DestinationInput } from '../../src/plan/destination-input.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/destination-input.js';
 import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { type ClientOpenings, openingsOf } from '../../src/plan/openings.js';
 import type { Change, Plan } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { sourcesByDestination } from '../../src/plan/sources-by-destination.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-token-facts.js';
 import {
   type ClaimSettings,
   type ClientBlock,

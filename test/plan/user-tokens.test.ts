@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Access, IntentionEntry } from '../../src/model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../src/model/jwt-provider.js';
+import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/destination-input.js';
 import {
   type JwtProviderChange,
   planJwtProviders,
   providersNamedBy,
   providersWrittenBy,
 } from '../../src/plan/plan-jwt-providers.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/user-token-facts.js';
 import { ISSUER, loginProvider, settings } from './acl/acl-scene.js';
 import {
   ALLOW,
@@ -58,7 +58,7 @@ const withUser = (...claims: readonly { path: readonly string[]; value: string }
 const plan = (changes: Partial<Scene>) => planOf(scene({ mapping: USER, userTokens: facts(), ...changes }));
 
 describe("a rule that requires a user's token", () => {
-  test('opens with the requirement where the jwt-provider stands', () => {
+  test('opens with the requirement if the jwt-provider exists', () => {
     expect(plan({ userTokens: facts(standing()) })).toMatchObject({
       changes: [{ verb: 'created', action: 'grant', after: withUser() }],
       holds: [],
@@ -102,7 +102,7 @@ describe("a rule that requires a user's token", () => {
     ]);
   });
 
-  test('waits for the jwt-provider without a word, and opens nothing until it stands', () => {
+  test('waits for the jwt-provider without a hold, and opens nothing until it exists', () => {
     expect(plan({})).toEqual({
       key: { kind: 'destination', partition: 'default', namespace: 'default', service: 'orders' },
       changes: [],
@@ -205,7 +205,7 @@ describe('for any world', () => {
     access?.kind === 'allow' ||
     (access?.kind === 'http' && access.permissions.some(({ jwt }) => jwt === undefined));
 
-  test('nothing of ours opens without a token, whatever is known of Consul and the provider', () => {
+  test('nothing owned opens without a token, for all known facts about Consul and the provider', () => {
     fc.assert(
       fc.property(users, (it) => {
         for (const change of plansOf(it).flatMap((each) => each.changes))
@@ -215,7 +215,7 @@ describe('for any world', () => {
     );
   });
 
-  test('no change names a jwt-provider that does not stand as it should', () => {
+  test('no change names a jwt-provider that does not exist as desired', () => {
     fc.assert(
       fc.property(someScene, (it) => {
         for (const change of plansOf(it).flatMap((each) => each.changes))
@@ -230,7 +230,7 @@ describe('for any world', () => {
     );
   });
 
-  test('what is not known takes nothing away that stands with the requirement', () => {
+  test('unknown facts remove no existing access with the requirement', () => {
     fc.assert(
       fc.property(users, fc.constantFrom('version', 'keys', 'entries'), (it, what) => {
         const known = sceneAfter(
@@ -254,7 +254,7 @@ describe('for any world', () => {
     );
   });
 
-  test('no entry goes that an intention names, and foreign ones never change', () => {
+  test('no entry that an intention names is deleted, and foreign ones never change', () => {
     fc.assert(
       fc.property(someScene, (it) => {
         const changes = providerPlan(it);
@@ -304,7 +304,7 @@ describe('the jwt-provider of a provider', () => {
     expect(providerPlan({ ...it, mapping: { ...USER, mode: 'observe' } })).toEqual([]);
   });
 
-  test('goes when nothing names it any more, unless something is not known or it is not ours', () => {
+  test('is deleted when nothing names it any more, unless something is unknown or it is foreign', () => {
     const idle = { ...awaiting, clients: [client('web', [])], userTokens: facts(standing()) };
     expect(providerPlan(idle)).toMatchObject([{ name: NAME, verb: 'deleted' }]);
     expect(providerPlan({ ...idle, unread: ['main'] })).toEqual([]);
@@ -313,7 +313,7 @@ describe('the jwt-provider of a provider', () => {
       expect(providerPlan({ ...idle, userTokens: facts(standing({ meta, content: 'other' })) })).toEqual([]);
   });
 
-  test('of a provider that is not configured any more goes too', () => {
+  test('of a provider that is no longer configured is deleted too', () => {
     const meta = { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'gone' };
     const name = 'scopemesh-pay-gone-_users';
     const it = { ...awaiting, userTokens: facts(standing(), standing({ name, meta, content: 'other' })) };
@@ -345,7 +345,7 @@ describe('the jwt-provider of a provider', () => {
     expect(providerPlan(idle)).toEqual([]);
   });
 
-  test('is left alone while nothing is known', () => {
+  test('stays unchanged while nothing is known', () => {
     expect(providerPlan({ ...awaiting, userTokens: NOTHING_KNOWN })).toEqual([]);
   });
 });

@@ -11,7 +11,7 @@ import type {
 import type { ExistingJwtProvider } from '../../src/model/jwt-provider.js';
 import type { Rule } from '../../src/model/rule.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
-import type { UserTokenFacts } from '../../src/plan/user-token-facts.js';
+import type { UserTokenFacts } from '../../src/plan/destination-input.js';
 import { clientText, type RememberedClaim } from '../../src/plan/world.js';
 import { ISSUER, settings } from './acl/acl-scene.js';
 import { entriesOf, keyOf, mapping, NOW, named, type Scene, scene, source } from './scene.js';

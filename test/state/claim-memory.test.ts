@@ -39,7 +39,7 @@ function worldWith(services: readonly ReturnType<typeof claiming>[], roles: read
 const standingOf = (world: WorldState, now: number, service = 'web') =>
   world.claimStatuses(now).get(serviceText(named(service)));
 
-describe('a claim that only a standing role tells of', () => {
+describe('a claim that only an existing role shows', () => {
   test('is kept for the grace, which begins with the first read of the role', () => {
     const world = worldWith([], [role()]);
     expect(standingOf(world, NOW + 299_999)).toMatchObject({ kind: 'claimed', client: { clientId: 'web' } });

@@ -36,7 +36,7 @@ describe('removals by inference', () => {
     expect([removals.total, removals.countOf('a'), removals.countOf('b')]).toEqual([2, 0, 1]);
   });
 
-  test('are all planned again once everything may differ, also of keys that are gone', () => {
+  test('are all planned again once everything may differ, also those of removed keys', () => {
     const { removals, wanted, update, takePlanned } = counted();
     update();
     takePlanned();
@@ -47,7 +47,7 @@ describe('removals by inference', () => {
     expect(removals.total).toBe(2);
   });
 
-  test('are all planned again rather than that keys pile up while nobody asks', () => {
+  test('are all planned again instead of accumulating keys while nobody asks', () => {
     const { removals, update, takePlanned } = counted();
     update();
     takePlanned();

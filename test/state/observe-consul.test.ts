@@ -47,13 +47,13 @@ describe('a catalog that changed', () => {
     expect(triggers.every((trigger) => trigger.urgent === true)).toBe(true);
   });
 
-  test('sends on nothing where no standing changed', () => {
+  test('triggers nothing if no claim status changed', () => {
     const it = world();
     applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
     expect(applyCatalog(it, catalogOf(claiming('web', 'web')), NOW + 1, CAUSE)).toEqual([]);
   });
 
-  test('is no news where a read that was begun later has spoken: a tag that was removed stays removed', () => {
+  test('is ignored after a read that began later: a removed tag stays removed', () => {
     const it = world();
     const slow = it.beginRead();
     applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE, it.beginRead());

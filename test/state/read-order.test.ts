@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AclRole, AclSnapshot } from '../../src/model/acl.js';
-import { NOTHING_KNOWN } from '../../src/plan/user-token-facts.js';
+import { NOTHING_KNOWN } from '../../src/plan/destination-input.js';
 import { AclCache } from '../../src/state/acl-cache.js';
 import { ReadOrder } from '../../src/state/read-order.js';
 import { UserTokens } from '../../src/state/user-tokens.js';

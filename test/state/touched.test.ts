@@ -192,7 +192,7 @@ describe('what is touched', () => {
     expect(world.putClient(idOf('web'), client('web', ['orders']), world.beginRead())).toBe(NOTHING_TOUCHED);
   });
 
-  test('by the end of a grace is told once, whoever looked first', () => {
+  test('by the end of a grace is returned once', () => {
     const world = worldOf();
     const left = {
       services: [claiming('api', 'api')],

@@ -94,7 +94,7 @@ describe('the world', () => {
     );
   });
 
-  test('counts inferred losses as if every destination were planned anew', () => {
+  test('counts inferred losses as if every destination were planned again', () => {
     fc.assert(
       fc.property(someScene, someScene, (first, second) => {
         const world = worldOf(first);

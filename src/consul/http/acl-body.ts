@@ -1,7 +1,7 @@
 import type { AclObject } from '../../model/acl.js';
 import { toConfigBody } from './acl-config.js';
 
-/** As it goes into a PUT. */
+/** The body of a PUT. */
 export function toAclBody(object: AclObject): Readonly<Record<string, unknown>> {
   switch (object.kind) {
     case 'acl-policy': {
@@ -23,7 +23,7 @@ export function toAclBody(object: AclObject): Readonly<Record<string, unknown>> 
         Name: name,
         Type: 'jwt',
         Description: description,
-        // None at all would make tokens that never end: 0 is written as it is, and Consul refuses it.
+        // Without a limit tokens would never expire: 0 is written as it is, and Consul rejects it.
         MaxTokenTTL: `${maxTokenTtlSeconds}s`,
         Config: toConfigBody(config),
       };
@@ -41,7 +41,7 @@ export function toAclBody(object: AclObject): Readonly<Record<string, unknown>> 
   }
 }
 
-/** Whether two objects say the same to Consul: links and names of methods meet without regard to case. */
+/** Whether two objects are equal for Consul, where links and names of methods are case-insensitive. */
 export function isSameAcl(a: AclObject, b: AclObject): boolean {
   return JSON.stringify(toComparable(a)) === JSON.stringify(toComparable(b));
 }

@@ -1,15 +1,16 @@
 import type { JwtMethodConfig } from '../../model/acl.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from './json.js';
 
-/** A method's Config, and whether it says more, or otherwise, than the model can. */
+/** A method's Config, and whether it has content that the model cannot represent. */
 export interface ParsedConfig {
   readonly config: JwtMethodConfig;
   readonly isAltered: boolean;
 }
 
 /**
- * Consul keeps Config as it was given, and reads it with an open hand: names of any case, a text for a list, a number
- * for a text. So nothing of it is wrong, but whatever is not exactly what scopemesh writes is altered and left out.
+ * Consul stores Config as it was written and parses it leniently: names in any case, a text for a list, a number for a text.
+ * So nothing in it is an error, but everything that scopemesh would not write is left out and makes the object altered.
  */
 export function parseConfig(raw: Readonly<Record<string, unknown>>): ParsedConfig {
   const rest = new Map(Object.entries(raw).filter(([, value]) => !isZero(value)));
@@ -25,11 +26,7 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>): ParsedConfi
   const caCert = take(jwksUrl === undefined ? 'OIDCDiscoveryCACert' : 'JWKSCACert', isText);
   const boundIssuer = take('BoundIssuer', isText);
   const config: JwtMethodConfig = {
-    ...(jwksUrl === undefined ? {} : { jwksUrl }),
-    ...(oidcDiscoveryUrl === undefined ? {} : { oidcDiscoveryUrl }),
-    ...(validationPubKeys === undefined ? {} : { validationPubKeys }),
-    ...(caCert === undefined ? {} : { caCert }),
-    ...(boundIssuer === undefined ? {} : { boundIssuer }),
+    ...definedFields({ jwksUrl, oidcDiscoveryUrl, validationPubKeys, caCert, boundIssuer }),
     boundAudiences: (take('BoundAudiences', isTexts) ?? []).toSorted(),
     signingAlgorithms: (take('JWTSupportedAlgs', isTexts) ?? []).toSorted(),
     claimMappings: take('ClaimMappings', isTextMap) ?? {},
@@ -38,7 +35,7 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>): ParsedConfi
   return { config, isAltered: rest.size > 0 };
 }
 
-/** As it goes into a PUT; empty lists and maps are left out, as Consul would read them alike. */
+/** The Config of a PUT. Empty lists and maps are left out, which is the same for Consul. */
 export function toConfigBody(config: JwtMethodConfig): Readonly<Record<string, unknown>> {
   const { jwksUrl, oidcDiscoveryUrl, validationPubKeys, caCert, boundIssuer } = config;
   const body = {
@@ -56,7 +53,7 @@ export function toConfigBody(config: JwtMethodConfig): Readonly<Record<string, u
   return Object.fromEntries(Object.entries(body).filter(([, value]) => !isZero(value)));
 }
 
-/** What Go writes for nothing, or leaves out. */
+/** Whether Go writes or omits the value as a zero value. */
 export function isZero(value: unknown): boolean {
   if (Array.isArray(value)) return value.length === 0;
   if (isRecord(value)) return Object.keys(value).length === 0;

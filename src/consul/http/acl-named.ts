@@ -1,24 +1,24 @@
+import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
-import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
-import { ACL_TABLES, listAcl, parseRecords, requireConsul } from './acl-table.js';
-import { incomplete, parseJson, readComplete } from './answer.js';
+import { parseAuthMethod, parsePolicy, parseRole } from './acl-parse.js';
+import { listRulesOf, requireConsul, requireNoPolicy } from './acl-table.js';
+import { incomplete, parseJson } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { createReader } from './json.js';
-import { mapBounded } from './map-bounded.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
-/** Single reads in flight: as many as a client has objects. */
+/** Concurrent single reads: as many as a client has objects. */
 const WIDTH = 8;
 
-/** Where one object is found by its name, in any case. */
+/** The path of one object by its name, in any case. */
 const BY_NAME = {
   'acl-policy': '/v1/acl/policy/name/',
   'acl-role': '/v1/acl/role/name/',
   'acl-auth-method': '/v1/acl/auth-method/',
 } as const;
 
-/** What stands under names: a role, an auth method of type jwt and its rules each; and the policies of these names. */
+/** The objects with these names: a role, an auth method of type jwt and its rules for each; and these policies. */
 export async function readNamed(
   transport: Transport,
   tenancy: Tenancy,
@@ -34,18 +34,22 @@ export async function readNamed(
     ...policies.map((name) => ({ kind: 'acl-policy' as const, name })),
   ];
   const unclear: string[] = [];
-  const found = await mapBounded(asked, WIDTH, signal, async ({ kind, name }, stop): Promise<AclSnapshot> => {
-    if (kind === 'acl-binding-rule')
-      return { ...NOTHING, bindingRules: await rulesOf(transport, tenancy, name, stop) };
-    const value = await readByName(transport, tenancy, kind, name, stop);
-    if (value === 'unclear') unclear.push(name);
-    if (value === undefined || value === 'unclear') return NOTHING;
-    if (kind === 'acl-policy') return { ...NOTHING, policies: [parsePolicy(value, 'acl.read')] };
-    if (kind === 'acl-role') return { ...NOTHING, roles: [parseRole(value, 'acl.read')] };
-    const isJwt = createReader('acl.read').record(value).Type === 'jwt';
-    return isJwt ? { ...NOTHING, authMethods: [parseAuthMethod(value, 'acl.read')] } : NOTHING;
-  });
-  if (unclear.length > 0) await requireGone(unclear, transport, tenancy, guard, signal);
+  const found = await mapBounded(
+    asked,
+    { width: WIDTH, signal },
+    async ({ kind, name }, stop): Promise<AclSnapshot> => {
+      if (kind === 'acl-binding-rule')
+        return { ...NOTHING, bindingRules: await listRulesOf(transport, tenancy, name, stop) };
+      const value = await readByName(transport, tenancy, kind, name, stop);
+      if (value === 'unclear') unclear.push(name);
+      if (value === undefined || value === 'unclear') return NOTHING;
+      if (kind === 'acl-policy') return { ...NOTHING, policies: [parsePolicy(value, 'acl.read')] };
+      if (kind === 'acl-role') return { ...NOTHING, roles: [parseRole(value, 'acl.read')] };
+      const isJwt = createReader('acl.read').record(value).Type === 'jwt';
+      return isJwt ? { ...NOTHING, authMethods: [parseAuthMethod(value, 'acl.read')] } : NOTHING;
+    },
+  );
+  if (unclear.length > 0) await requireNoPolicy('Name', unclear, transport, tenancy, guard, signal);
   return {
     policies: found.flatMap((each) => each.policies),
     roles: found.flatMap((each) => each.roles),
@@ -56,7 +60,7 @@ export async function readNamed(
 
 const NOTHING: AclSnapshot = { policies: [], roles: [], authMethods: [], bindingRules: [] };
 
-/** As `readAcl`: undefined where there is none; a missing policy has the words for an unknown ACL token. */
+/** As `readAcl`: undefined if there is none, and 'unclear' for a policy that may be missing. */
 async function readByName(
   transport: Transport,
   tenancy: Tenancy,
@@ -75,7 +79,7 @@ async function readByName(
   }
   if (answer.status === 403) {
     const isUnclear = /acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)));
-    // Else once more, for the refusal in its usual words.
+    // Otherwise send it again, to throw the usual error.
     return isUnclear ? 'unclear' : parseJson((await transport.send(request, signal)).body, operation);
   }
   const value = parseJson(answer.body, operation);
@@ -83,29 +87,4 @@ async function readByName(
   if (answeredName.toLowerCase() !== name.toLowerCase())
     throw incomplete(operation, 'answered with an object of another name');
   return value;
-}
-
-async function rulesOf(transport: Transport, tenancy: Tenancy, authMethod: string, signal: AbortSignal) {
-  const { operation, list: path } = ACL_TABLES['acl-binding-rule'];
-  const query = { ...toTenancyQuery(tenancy), authmethod: authMethod, consistent: '' };
-  const answer = await readComplete(transport, { operation, path, query }, signal);
-  const rules = parseRecords(answer.body, operation).map((row) => parseBindingRule(row, operation));
-  if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
-    throw incomplete(operation, 'the list contains rules that do not match the filter');
-  return rules;
-}
-
-/** A list tells a policy that is missing from an ACL token that is unknown. */
-async function requireGone(
-  names: readonly string[],
-  transport: Transport,
-  tenancy: Tenancy,
-  guard: IndexGuard,
-  signal: AbortSignal,
-): Promise<void> {
-  const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
-  const reader = createReader('acl.policies');
-  const listed = new Set(rows.map((row) => reader.text(row.Name).toLowerCase()));
-  if (!names.some((name) => listed.has(name.toLowerCase()))) return;
-  throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

@@ -13,7 +13,7 @@ export interface AclObjectsOptions {
   readonly tenancy: Tenancy;
   readonly guard: IndexGuard;
   readonly clock: Clock;
-  /** For writes of auth methods and binding rules, for which Consul fetches keys; 5 s by default. */
+  /** For writes of auth methods and binding rules, which make Consul fetch keys; 5 s by default. */
   readonly keyFetchTimeoutMs?: number | undefined;
 }
 

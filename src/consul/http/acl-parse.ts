@@ -16,15 +16,15 @@ import type { Operation } from './request.js';
 type Raw = Readonly<Record<string, unknown>>;
 type StoredObject = Stored<AclObject['object']>;
 
-/** Fields of every object that are modelled, or Consul's own. */
+/** Fields that every object has: modelled ones and those that Consul computes. */
 const COMMON = ['ID', 'Name', 'Description', 'Namespace', 'Partition', 'Hash', 'CreateIndex', 'ModifyIndex'];
 const BIND_TYPES: readonly AclBindType[] = ['role', 'service', 'node', 'policy', 'templated-policy'];
-/** What Consul writes in place of what the token may not see. */
+/** What Consul returns instead of content that the token cannot read. */
 const HIDDEN = '<hidden>';
 
 /**
- * One object as a single read or a write answers it. Throws ERR_CONSUL_INCOMPLETE for another shape, and where rules
- * or configuration are hidden.
+ * Parses one object from the answer to a single read or a write. Throws ERR_CONSUL_INCOMPLETE for another shape, and if
+ * rules or configuration are hidden.
  */
 export function parseAclObject(
   kind: AclObject['kind'],
@@ -82,7 +82,7 @@ export function parseRole(value: unknown, operation: Operation): Stored<AclRole>
     },
     isAltered:
       hasMore(raw, ['Policies', 'ServiceIdentities']) ||
-      // An identity that counts in some datacenters only.
+      // An identity that is valid only in some datacenters.
       identities.some((identity) => hasMore(identity, ['ServiceName'])),
     modifyIndex: reader.index(raw.ModifyIndex),
   };
@@ -104,7 +104,7 @@ export function parseAuthMethod(value: unknown, operation: Operation): Stored<Ac
     object: { name, description: reader.optionalText(raw.Description), maxTokenTtlSeconds, config },
     isAltered:
       isAltered ||
-      // `local` is what an absent locality means.
+      // An absent locality means `local`.
       (!isZero(raw.TokenLocality) && raw.TokenLocality !== 'local') ||
       hasMore(raw, ['Type', 'MaxTokenTTL', 'Config', 'TokenLocality']),
     modifyIndex: reader.index(raw.ModifyIndex),
@@ -130,7 +130,7 @@ export function parseBindingRule(value: unknown, operation: Operation): Stored<A
   };
 }
 
-/** Names of linked policies or roles; Consul writes the names that they have now. */
+/** Names of linked policies or roles; Consul returns their current names. */
 export function linkNames(value: unknown, reader: Reader, operation: Operation): readonly string[] {
   return sortedOnce(reader.list(value).map((link) => required(reader.record(link).Name, reader, operation)));
 }

@@ -1,22 +1,22 @@
+import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, listAcl, readAcl } from './acl-table.js';
+import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy } from './acl-table.js';
 import { incomplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { createReader } from './json.js';
-import { mapBounded } from './map-bounded.js';
 import type { Tenancy } from './place.js';
 import type { Transport } from './transport.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 export type IsOurs = (name: string, description: string) => boolean;
 
-/** Single reads in flight: few of the connections, so that a revocation finds one free. */
+/** Concurrent single reads: only a part of the connections, so that a revocation always finds a free one. */
 const WIDTH = 16;
 
 /**
- * Four lists, then what they leave out: each policy's Rules, each method's Config. What goes away between the list
- * and the single read is left out of the snapshot.
+ * Four lists, then what they omit: the Rules of policies and the Config of methods. An object that disappears between the
+ * list and the single read is not in the snapshot.
  */
 export async function readSnapshot(
   transport: Transport,
@@ -26,7 +26,7 @@ export async function readSnapshot(
   signal: AbortSignal,
 ): Promise<AclSnapshot> {
   const kinds = ['acl-policy', 'acl-role', 'acl-auth-method', 'acl-binding-rule'] as const;
-  const lists = await mapBounded(kinds, kinds.length, signal, async (kind, stop) => {
+  const lists = await mapBounded(kinds, { width: kinds.length, signal }, async (kind, stop) => {
     const rows = await listAcl(transport, kind, tenancy, guard, stop);
     return ourRows(kind, rows, isOurs);
   });
@@ -34,14 +34,14 @@ export async function readSnapshot(
   const methods = named.filter(({ Type }) => Type === 'jwt');
   const others = named.filter(({ Type }) => Type !== 'jwt');
   const whole = async (kind: 'acl-policy' | 'acl-auth-method', rows: readonly Raw[], key: 'ID' | 'Name') =>
-    mapBounded(rows, WIDTH, signal, async (row, stop) => {
+    mapBounded(rows, { width: WIDTH, signal }, async (row, stop) => {
       const id = createReader('acl.read').text(row[key]);
       return { id, value: await readAcl(transport, kind, id, tenancy, stop) };
     });
   const wholePolicies = await whole('acl-policy', policies, 'ID');
   const wholeMethods = await whole('acl-auth-method', methods, 'Name');
   const unclear = wholePolicies.filter(({ value }) => value === 'unclear').map(({ id }) => id);
-  if (unclear.length > 0) await requireGone(unclear, transport, tenancy, guard, signal);
+  if (unclear.length > 0) await requireNoPolicy('ID', unclear, transport, tenancy, guard, signal);
   return {
     policies: wholePolicies
       .filter(({ value }) => value !== undefined && value !== 'unclear')
@@ -62,7 +62,7 @@ function ourRows(kind: AclKind, rows: readonly Raw[], isOurs: IsOurs): readonly 
   const reader = createReader(operation);
   const seen = new Set<string>();
   return rows.filter((row) => {
-    // A binding rule has no name; its method's stands for it.
+    // A binding rule has no name, so the name of its method counts.
     const name = reader.text(kind === 'acl-binding-rule' ? row.AuthMethod : row.Name);
     const key = kind === 'acl-auth-method' ? name.toLowerCase() : reader.text(row.ID);
     if (key === '' || name === '') throw incomplete(operation, 'the list has an empty name or id');
@@ -71,18 +71,4 @@ function ourRows(kind: AclKind, rows: readonly Raw[], isOurs: IsOurs): readonly 
     if (kind === 'acl-auth-method') reader.text(row.Type);
     return isOurs(name, reader.optionalText(row.Description));
   });
-}
-
-/** Consul's words were those for a missing policy and for an unknown ACL token alike: a list tells which. */
-async function requireGone(
-  ids: readonly string[],
-  transport: Transport,
-  tenancy: Tenancy,
-  guard: IndexGuard,
-  signal: AbortSignal,
-): Promise<void> {
-  const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
-  const listed = new Set(rows.map((row) => row.ID));
-  if (!ids.some((id) => listed.has(id))) return;
-  throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

@@ -1,14 +1,15 @@
-import type { AclObject } from '../../model/acl.js';
+import type { AclBindingRule, AclObject, Stored } from '../../model/acl.js';
+import { parseBindingRule } from './acl-parse.js';
 import { incomplete, parseJson, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { isRecord } from './json.js';
+import { createReader, parseRecords } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { ConsulAnswer, Transport } from './transport.js';
 
 export type AclKind = AclObject['kind'];
 
-/** Where the objects of a kind are: all at `list`, each at `one/<id>`. */
+/** The paths of each kind: all objects at `list`, one object at `one/<id>`. */
 export const ACL_TABLES = {
   'acl-policy': { operation: 'acl.policies', list: '/v1/acl/policies', one: '/v1/acl/policy' },
   'acl-role': { operation: 'acl.roles', list: '/v1/acl/roles', one: '/v1/acl/role' },
@@ -24,7 +25,7 @@ export const ACL_TABLES = {
   },
 } as const satisfies Record<AclKind, { operation: Operation; list: string; one: string }>;
 
-/** A complete list of a kind. Throws as `readComplete`, and ERR_CONSUL_INCOMPLETE for one that went back in time. */
+/** A complete list of a kind. Throws as `readComplete`, and ERR_CONSUL_INCOMPLETE if the index went back. */
 export async function listAcl(
   transport: Transport,
   kind: AclKind,
@@ -41,8 +42,8 @@ export async function listAcl(
 }
 
 /**
- * What a single read says of one object, undefined where Consul says that there is none. A missing policy is answered
- * with the words for an unknown ACL token: 'unclear'.
+ * One object by a single read; undefined if Consul answers that it does not exist. 'unclear' for a policy: Consul answers
+ * the same for a missing policy and for an unknown ACL token.
  */
 export async function readAcl(
   transport: Transport,
@@ -63,11 +64,11 @@ export async function readAcl(
     return undefined;
   }
   if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) return 'unclear';
-  // Once more, for the refusal in its usual words.
+  // Send it again, to throw the usual error.
   return parseJson((await transport.send(request, signal)).body, operation);
 }
 
-/** A 404 of Consul's own: that of some proxy, which knows no such path, must not read as none. */
+/** Throws unless the 404 comes from Consul: the 404 of a proxy must not count as absence. */
 export function requireConsul(answer: ConsulAnswer, operation: Operation): void {
   if (answer.headers['x-consul-default-acl-policy'] === undefined)
     throw incomplete(
@@ -76,13 +77,37 @@ export function requireConsul(answer: ConsulAnswer, operation: Operation): void 
     );
 }
 
-/** A list of objects. */
-export function parseRecords(
-  body: Uint8Array,
-  operation: Operation,
-): readonly Readonly<Record<string, unknown>>[] {
-  const list = parseJson(body, operation);
-  if (!Array.isArray(list)) throw incomplete(operation, 'the answer is not a list');
-  if (!list.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
-  return list;
+/** The binding rules of one auth method. */
+export async function listRulesOf(
+  transport: Transport,
+  tenancy: Tenancy,
+  authMethod: string,
+  signal: AbortSignal,
+): Promise<readonly Stored<AclBindingRule>[]> {
+  const { operation, list: path } = ACL_TABLES['acl-binding-rule'];
+  const query = { ...toTenancyQuery(tenancy), authmethod: authMethod, consistent: '' };
+  const answer = await readComplete(transport, { operation, path, query }, signal);
+  const rules = parseRecords(answer.body, operation).map((row) => parseBindingRule(row, operation));
+  if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
+    throw incomplete(operation, 'the list contains rules that do not match the filter');
+  return rules;
+}
+
+/**
+ * For reads that were answered 'unclear': throws ERR_CONSUL_INCOMPLETE where the list of policies has one of them, so that
+ * it exists and could not be read.
+ */
+export async function requireNoPolicy(
+  key: 'ID' | 'Name',
+  values: readonly string[],
+  transport: Transport,
+  tenancy: Tenancy,
+  guard: IndexGuard,
+  signal: AbortSignal,
+): Promise<void> {
+  const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
+  const reader = createReader('acl.policies');
+  const listed = new Set(rows.map((row) => reader.text(row[key]).toLowerCase()));
+  if (values.some((value) => listed.has(value.toLowerCase())))
+    throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

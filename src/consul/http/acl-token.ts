@@ -7,8 +7,8 @@ import type { Transport } from './transport.js';
 const OPERATION = 'acl.token';
 
 /**
- * `/v1/acl/token/self`, which every token may read, and its rules by `/v1/acl/token/<accessor>?expanded`, which takes
- * acl:read (the first one heeds no `expanded`). The SecretID in the answers is dropped here.
+ * Reads `/v1/acl/token/self`, which every token may read, and the rules from `/v1/acl/token/<accessor>?expanded`, which
+ * needs acl:read (the first path ignores `expanded`). The SecretID in the answers is dropped here.
  */
 export async function readAclToken(
   transport: Transport,

@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
+import { mapBounded } from '../../map-bounded.js';
 import { type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import type { TokenFilter } from '../acl.js';
 import { linkNames, required, sortedOnce } from './acl-parse.js';
-import { parseRecords, requireConsul } from './acl-table.js';
+import { requireConsul } from './acl-table.js';
 import { incomplete, parseJson, readComplete } from './answer.js';
-import { createReader } from './json.js';
-import { mapBounded } from './map-bounded.js';
+import { createReader, parseRecords } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import { createTokenBucket } from './token-bucket.js';
 import type { Transport } from './transport.js';
@@ -15,10 +15,10 @@ import type { Transport } from './transport.js';
 const WIDTH = 16;
 const SLICE = 1_000;
 const NAME = /^[A-Za-z0-9_-]{1,256}$/;
-/** Go's zero time: no end. */
+/** Go's zero time: no expiry. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 
-/** An empty filter would be none, and a filter that was not heeded would name the tokens of everybody. */
+/** Lists tokens and checks that each matches the filter, because an ignored filter would return everybody's tokens. */
 export async function listTokens(
   transport: Transport,
   tenancy: Tenancy,
@@ -31,13 +31,13 @@ export async function listTokens(
   const query = { ...toTenancyQuery(tenancy), ...filter.query, consistent: '' };
   const answer = await readComplete(transport, { operation, path: '/v1/acl/tokens', query }, signal);
   const rows = parseRecords(answer.body, operation);
-  // The text of the answer may hold SecretIDs, and goes no further than here.
+  // The answer may contain SecretIDs, so it is erased here.
   answer.body.fill(0);
   if (!rows.every(filter.isMeant))
     throw incomplete(operation, 'the list contains tokens that do not match the filter');
   const tokens: AclToken[] = [];
   for (const [at, row] of rows.entries()) {
-    // Other work goes on between the slices of a long list.
+    // Lets other work run between the slices of a long list.
     if (at % SLICE === SLICE - 1) await setImmediate();
     tokens.push(parseToken(row));
   }
@@ -45,8 +45,8 @@ export async function listTokens(
 }
 
 /**
- * Deletes all of them, or throws: at once when Consul is sick or denies it, and after the others when it refuses one
- * (its own token, the anonymous one).
+ * Deletes all tokens, or throws: at once if Consul is unavailable or denies it, and after the others if it refuses one (its
+ * own token, the anonymous token).
  */
 export async function deleteTokens(
   transport: Transport,
@@ -60,7 +60,7 @@ export async function deleteTokens(
   const bucket = perSecond === undefined ? undefined : createTokenBucket(clock, perSecond, 1);
   const refused: SyncError[] = [];
   const ids = [...new Set(accessorIds)];
-  await mapBounded(ids, WIDTH, signal, async (id, stop) => {
+  await mapBounded(ids, { width: WIDTH, signal }, async (id, stop) => {
     await bucket?.take(stop);
     const path = `/v1/acl/token/${encodeURIComponent(id)}`;
     const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;
@@ -81,7 +81,7 @@ interface Filter {
   readonly isMeant: (row: Readonly<Record<string, unknown>>) => boolean;
 }
 
-/** Undefined where there is no such role, and so no token that has it. */
+/** Undefined if the role does not exist, so that no token has it. */
 async function toFilter(
   transport: Transport,
   tenancy: Tenancy,
@@ -125,7 +125,7 @@ async function readRoleId(
   return required(reader.record(parseJson(answer.body, operation)).ID, reader, operation);
 }
 
-/** Field by field, so that the SecretID, which Consul sends to whoever has acl:write, is left behind. */
+/** Copies field by field, so that the SecretID, which Consul sends to tokens with acl:write, is dropped. */
 function parseToken(raw: Readonly<Record<string, unknown>>): AclToken {
   const operation = 'tokens.list';
   const reader = createReader(operation);

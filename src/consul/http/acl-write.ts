@@ -1,9 +1,9 @@
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
 import { isSameAcl, toAclBody } from './acl-body.js';
-import { parseAclObject, parseBindingRule } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, parseRecords, readAcl } from './acl-table.js';
-import { parseJson, parseVerdict, readComplete } from './answer.js';
+import { parseAclObject } from './acl-parse.js';
+import { ACL_TABLES, type AclKind, listRulesOf, readAcl } from './acl-table.js';
+import { parseJson, parseVerdict } from './answer.js';
 import { createReader } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
@@ -14,7 +14,7 @@ type StoredObject = Stored<AclObject['object']>;
 export interface AclWriting {
   readonly transport: Transport;
   readonly tenancy: Tenancy;
-  /** For writes that may make Consul fetch an identity provider's keys, which it waits for without end. */
+  /** For writes that may make Consul fetch an identity provider's keys, for which it waits without a limit. */
   readonly keyFetchTimeoutMs: number;
 }
 
@@ -33,7 +33,7 @@ export async function writeAcl(
     if (existing !== undefined) return existing;
   }
   const put = await send(writing, id, object, signal);
-  // A new object's two indexes are one.
+  // The two indexes of a new object are equal.
   if (id === undefined && put.createIndex !== put.stored.modifyIndex)
     throw conflict(
       'another writer created an object with this name at the same time, and it has been overwritten',
@@ -42,7 +42,7 @@ export async function writeAcl(
   return put.stored;
 }
 
-/** Consul says true to a DELETE of what is not there, so it is read before. */
+/** Reads the object first, because Consul answers true to a DELETE of a missing object. */
 export async function deleteAcl(
   { transport, tenancy }: AclWriting,
   kind: AclKind,
@@ -65,7 +65,7 @@ export async function deleteAcl(
   return isThere;
 }
 
-/** What Consul would take and scopemesh must never write, wherever it comes from. */
+/** Refuses content that Consul would accept and scopemesh must never write. */
 function requireSafe(id: string | undefined, object: AclObject): void {
   if (id !== undefined && !ID.test(id))
     throw rejected(`${JSON.stringify(id.slice(0, 100))} is not a valid Consul ID`);
@@ -87,8 +87,8 @@ function requireSafe(id: string | undefined, object: AclObject): void {
 }
 
 /**
- * Before a creation: Consul overwrites an auth method of the same name without a word, and takes a second equal
- * binding rule. Policies and roles it refuses by itself.
+ * Checks before a creation: Consul silently overwrites an auth method with the same name, and accepts a second equal binding
+ * rule. It refuses duplicate policies and roles itself.
  */
 async function existingInstead(
   { transport, tenancy }: AclWriting,
@@ -96,7 +96,7 @@ async function existingInstead(
   signal: AbortSignal,
 ): Promise<StoredObject | undefined> {
   if (object.kind === 'acl-auth-method') {
-    // Consul finds the name in any case.
+    // Consul ignores the case of the name.
     const existing = await readAcl(transport, object.kind, object.object.name, tenancy, signal);
     if (existing === undefined) return undefined;
     const name = createReader('acl.read').record(existing).Name;
@@ -105,12 +105,10 @@ async function existingInstead(
     );
   }
   if (object.kind !== 'acl-binding-rule') return undefined;
-  const { operation, list: path } = ACL_TABLES[object.kind];
-  const query = { ...toTenancyQuery(tenancy), authmethod: object.object.authMethod, consistent: '' };
-  const answer = await readComplete(transport, { operation, path, query }, signal);
-  return parseRecords(answer.body, operation)
-    .map((row) => parseBindingRule(row, operation))
-    .find((rule) => !rule.isAltered && isSameAcl({ kind: object.kind, object: rule.object }, object));
+  const rules = await listRulesOf(transport, tenancy, object.object.authMethod, signal);
+  return rules.find(
+    (rule) => !rule.isAltered && isSameAcl({ kind: object.kind, object: rule.object }, object),
+  );
 }
 
 async function send(
@@ -121,7 +119,7 @@ async function send(
 ) {
   const operation = 'acl.write';
   const { one } = ACL_TABLES[object.kind];
-  // An auth method is addressed by the name in the body, letter by letter.
+  // An auth method is addressed by exactly the name in the body.
   const key = object.kind === 'acl-auth-method' && id !== undefined ? object.object.name : id;
   const fetchesKeys = object.kind === 'acl-auth-method' || object.kind === 'acl-binding-rule';
   const request = {

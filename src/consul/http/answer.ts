@@ -2,7 +2,7 @@ import { IncompleteRead, SyncError } from '../../errors.js';
 import type { ConsulRequest, Operation } from './request.js';
 import type { ConsulAnswer, Transport } from './transport.js';
 
-/** A read that is the whole truth: not filtered by ACLs, from a cluster with a leader, with its table's index. */
+/** A complete read: not filtered by ACLs, from a cluster with a leader, with the index of its table. */
 export interface CompleteAnswer {
   readonly status: number;
   /** X-Consul-Index, at least 1. */
@@ -11,8 +11,8 @@ export interface CompleteAnswer {
 }
 
 /**
- * A GET of a table. Throws as `Transport.send`, and ERR_CONSUL_INCOMPLETE where the answer leaves something out
- * or does not come from Consul's API (an answer of some proxy has no X-Consul-Index, and must not read as none).
+ * A GET of a table. Throws as `Transport.send`, and ERR_CONSUL_INCOMPLETE if the answer omits something or does not come
+ * from Consul's API (the answer of a proxy has no X-Consul-Index and must not count as absence).
  */
 export async function readComplete(
   transport: Transport,
@@ -21,12 +21,12 @@ export async function readComplete(
   expected: readonly number[] = [200],
 ): Promise<CompleteAnswer> {
   const answer = await transport.send({ ...request, method: 'GET' }, signal, expected);
-  // Consul sends no filtered-results header to requests without a token: it would say what there is to be seen.
+  // Consul sends no filtered-results header to requests without a token.
   if (!transport.hasAclToken) await requireAclsOff(transport, signal);
   return requireComplete(answer, request.operation);
 }
 
-/** The JSON of an answer; half a document must not read as a whole one. */
+/** The JSON of an answer. A truncated document must not count as a whole one. */
 export function parseJson(body: Uint8Array, operation: Operation): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
@@ -35,7 +35,7 @@ export function parseJson(body: Uint8Array, operation: Operation): unknown {
   }
 }
 
-/** PUT and DELETE answer `true` or `false` alone. */
+/** The answer to PUT and DELETE, which is only `true` or `false`. */
 export function parseVerdict(answer: ConsulAnswer, operation: Operation): boolean {
   const { buffer, byteOffset, byteLength } = answer.body;
   const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1', 0, 16).trim();
@@ -48,7 +48,7 @@ export function incomplete(operation: Operation, why: string): IncompleteRead {
   return new IncompleteRead('ERR_CONSUL_INCOMPLETE', `Consul ${operation}: ${why}`, { retriable: true });
 }
 
-/** Throws ERR_CONSUL_INCOMPLETE; whether ACLs hide things from a caller without a token is not in the answer. */
+/** Throws ERR_CONSUL_INCOMPLETE. The answer does not show whether ACLs hide something from a caller without a token. */
 export function requireComplete(answer: ConsulAnswer, operation: Operation): CompleteAnswer {
   const { headers, status, body } = answer;
   if (status !== 200 && status !== 404) throw incomplete(operation, `answered ${status}`);

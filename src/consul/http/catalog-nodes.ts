@@ -1,13 +1,13 @@
+import { mapBounded } from '../../map-bounded.js';
 import type { ServiceInstance } from '../../model/catalog.js';
-import { incomplete, parseJson, readComplete } from './answer.js';
-import { createReader, isRecord, type Reader } from './json.js';
-import { mapBounded } from './map-bounded.js';
+import { parseJson, readComplete } from './answer.js';
+import { createReader, isRecord, parseRecords, type Reader } from './json.js';
 import { isAddressable } from './place.js';
 import type { Transport } from './transport.js';
 
 type Query = Readonly<Record<string, string>>;
 
-/** The names of all nodes; undefined where one of them has a name that cannot be asked for. */
+/** The names of all nodes; undefined if the API cannot address one of them. */
 export async function readNodeNames(
   transport: Transport,
   query: Query,
@@ -15,10 +15,8 @@ export async function readNodeNames(
 ): Promise<readonly string[] | undefined> {
   const operation = 'catalog.nodes';
   const answer = await readComplete(transport, { operation, path: '/v1/catalog/nodes', query }, signal);
-  const nodes = parseJson(answer.body, operation);
-  if (!Array.isArray(nodes)) throw incomplete(operation, 'the answer is not a list');
   const reader = createReader(operation);
-  const names = reader.list(nodes).map((node) => reader.text(reader.record(node).Node));
+  const names = parseRecords(answer.body, operation).map(({ Node }) => reader.text(Node));
   return names.every(isAddressable) ? names : undefined;
 }
 
@@ -33,11 +31,11 @@ export async function readInstancesOnNodes(
   const operation = 'catalog.node';
   const reader = createReader(operation);
   const byService = new Map<string, ServiceInstance[]>();
-  await mapBounded(nodes, width, signal, async (name, stop) => {
+  await mapBounded(nodes, { width, signal }, async (name, stop) => {
     const path = `/v1/catalog/node/${encodeURIComponent(name)}`;
     const { body } = await readComplete(transport, { operation, path, query }, stop);
     const value = parseJson(body, operation);
-    // It went away after the list.
+    // The node disappeared after the list.
     if (value === null) return;
     const { Node, Services } = reader.record(value);
     const node = reader.text(reader.record(Node).Node);
@@ -53,7 +51,7 @@ export async function readInstancesOnNodes(
   return byService;
 }
 
-/** Consul spells the fields of an instance in two ways. */
+/** An instance from normalised fields, because Consul uses two spellings. */
 export function toInstance(
   reader: Reader,
   raw: Readonly<Record<'id' | 'node' | 'kind' | 'meta' | 'tags' | 'proxy', unknown>>,

@@ -1,21 +1,21 @@
 import type { Clock } from '../../clock.js';
+import { mapBounded } from '../../map-bounded.js';
 import type { Catalog, CatalogService, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
-import { incomplete, parseJson, readComplete, requireComplete } from './answer.js';
+import { parseJson, readComplete, requireComplete } from './answer.js';
 import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader } from './json.js';
-import { mapBounded } from './map-bounded.js';
+import { createReader, parseRecords } from './json.js';
 import { isAddressable, type Tenancy, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
 import type { Transport } from './transport.js';
 
 const CONCURRENCY = 8;
 
-/** From how many services on they are read by node, where there are at most half as many nodes. */
+/** From this number of services on, instances are read by node, if there are at most half as many nodes. */
 const FEWEST_BY_NODE = 64;
 
-/** How long instances are reused at most, should all the signs below be wrong. */
+/** The maximum time to reuse instances, in case all the signs below are wrong. */
 const LONGEST_REUSE_MS = 300_000;
 
 export interface CatalogReader {
@@ -23,7 +23,7 @@ export interface CatalogReader {
   read(signal: AbortSignal): Promise<Catalog>;
 }
 
-/** The instances as they were while the table of services stood at `index`. */
+/** The instances as read while the table of services had this index. */
 interface Remembered {
   readonly index: number;
   readonly services: readonly CatalogService[];
@@ -32,14 +32,12 @@ interface Remembered {
 }
 
 /**
- * The whole catalog: the list of services, then their instances, by node or each service's, eight reads at a time, and
- * the protocols. A
- * service that goes away in between has no instance; one that comes in between wakes the catalog's watch.
+ * The whole catalog: the list of services, then their instances, by node or by service, eight reads at a time, and the
+ * protocols. A service that disappears in between has no instances; a new one triggers the catalog's watch.
  *
- * Each change of a registration, of its meta or tags too, moves the index of the list, and no index comes twice
- * in the life of a cluster: while a consistent read gives the index under which the instances were read, they
- * are still the same and are not read again. Whatever may be the sign of another cluster behind the address (an
- * exchange that failed, an index that went back) ends that.
+ * Every change of a registration, including meta and tags, increases the index of the list, and a cluster never reuses an
+ * index. While a consistent read returns the index under which the instances were read, they are unchanged and are not read
+ * again. Any sign of another cluster behind the address (a failed exchange, an index that went back) ends the reuse.
  */
 export function createCatalogReader(
   transport: Transport,
@@ -58,8 +56,8 @@ export function createCatalogReader(
     });
 
   /**
-   * An instance that moves from one node to another while they are read could be missed on both: what was read counts
-   * only while the list keeps its index. A service that is in the list and on no node is read by itself.
+   * An instance that moves between nodes during the read could be missed on both, so the result counts only if the list
+   * keeps its index. A service that is in the list but on no node is read by itself.
    */
   const readByNode = async (
     { index, names }: ServiceList,
@@ -83,7 +81,7 @@ export function createCatalogReader(
       readAt - remembered.readAt < LONGEST_REUSE_MS;
     if (isCurrent && remembered !== undefined) return remembered.services;
     const onNodes = await readByNode(list, signal);
-    const services = await mapBounded(names, CONCURRENCY, signal, async (name, stop) => ({
+    const services = await mapBounded(names, { width: CONCURRENCY, signal }, async (name, stop) => ({
       name: { partition: tenancy.partition ?? 'default', namespace: tenancy.namespace ?? 'default', name },
       instances:
         onNodes.get(name.toLowerCase()) ?? (await readInstances(transport, name, query, logger, stop)),
@@ -132,7 +130,7 @@ async function readInstances(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<readonly ServiceInstance[]> {
-  // Nobody can ask for such a name, so it has no claim that could be honoured.
+  // The API cannot address such a name, so its claims cannot be read.
   if (!isAddressable(name)) {
     logger.warn({ service: JSON.stringify(name) }, 'consul service has a name that the API cannot address');
     return [];
@@ -140,13 +138,10 @@ async function readInstances(
   const operation = 'catalog.service';
   const path = `/v1/catalog/service/${encodeURIComponent(name)}`;
   const answer = await transport.send({ operation, method: 'GET', path, query }, signal, [200, 400]);
-  // An empty 400 is Go's HTTP server, whose Unicode is older: to it the name is not printable.
+  // An empty 400 comes from Go's HTTP server, whose older Unicode tables treat the name as not printable.
   if (answer.status === 400 && answer.body.byteLength === 0) return [];
-  const instances = parseJson(requireComplete(answer, operation).body, operation);
-  if (!Array.isArray(instances)) throw incomplete(operation, 'the answer is not a list');
   const reader = createReader(operation);
-  return reader.list(instances).map((instance) => {
-    const raw = reader.record(instance);
+  return parseRecords(requireComplete(answer, operation).body, operation).map((raw) => {
     const { ServiceID: id, Node: node, ServiceKind: kind, ServiceMeta: meta, ServiceTags: tags } = raw;
     return toInstance(reader, { id, node, kind, meta, tags, proxy: raw.ServiceProxy });
   });

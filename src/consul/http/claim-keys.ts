@@ -4,7 +4,7 @@ export function claimsFolder(owner: string): string {
   return `scopemesh/${encodeSegment(owner)}/claims/`;
 }
 
-/** The key's own percent signs are encoded once more on the way. */
+/** Encodes the percent signs of the key once more. */
 export function toKvPath(key: string): string {
   return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
 }
@@ -16,7 +16,7 @@ export function toClaimKey(
   return `${folder}${encodeSegment(record.provider)}/${encodeSegment(record.clientId)}`;
 }
 
-/** Consul's KV refuses control characters and dot segments; what is left in the key is printable ASCII. */
+/** Consul's KV refuses control characters and dot segments; the encoded key is printable ASCII. */
 function encodeSegment(text: string): string {
   if (text === '' || /\p{Surrogate}/u.test(text)) {
     const message =

@@ -1,4 +1,5 @@
 import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { ClaimResult, ClaimWrite } from '../consul.js';
 import { parseJson } from './answer.js';
 import { toClaimKey } from './claim-keys.js';
@@ -9,20 +10,20 @@ import type { Transport } from './transport.js';
 
 const OPERATION = 'claims.write';
 
-/** Consul takes 128 operations in a transaction; older versions take 64. */
+/** Consul accepts 128 operations in a transaction; older versions accept 64. */
 const MOST_OPERATIONS = 64;
-/** So that no transaction is longer than Consul reads: 512 KiB by default (`txn_max_req_len`). */
+/** Keeps a transaction below Consul's limit, 512 KiB by default (`txn_max_req_len`). */
 const LONGEST_WRITE_BYTES = 7 * 1024;
 
-/** The operations of one write, and where its result belongs. */
+/** The operations of one write, and the position of its result. */
 interface Prepared {
   readonly index: number;
   readonly operations: readonly object[];
 }
 
 /**
- * A transaction applies all of its operations or none. A failed one names those that failed: they are taken out, and
- * the others are sent again.
+ * A transaction applies all of its operations or none. The answer names the failed operations; they are removed, and the
+ * others are sent again.
  */
 export async function writeClaims(
   transport: Transport,
@@ -51,8 +52,8 @@ export async function writeClaims(
 }
 
 /**
- * Or why there are none. `delete-cas` of a missing key succeeds, so the index is checked by an operation of its own,
- * which fails for a missing key.
+ * The operations of a write, or why there are none. `delete-cas` of a missing key succeeds, so a separate operation, which
+ * fails for a missing key, checks the index.
  */
 function toOperations(write: ClaimWrite, tenancy: Tenancy, folder: string): readonly object[] | string {
   const { provider, clientId, service } = write.record;
@@ -65,8 +66,7 @@ function toOperations(write: ClaimWrite, tenancy: Tenancy, folder: string): read
   }
   const place = {
     Key: key,
-    ...(tenancy.namespace === undefined ? {} : { Namespace: tenancy.namespace }),
-    ...(tenancy.partition === undefined ? {} : { Partition: tenancy.partition }),
+    ...definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition }),
   };
   const value = Buffer.from(JSON.stringify({ provider, clientId, service })).toString('base64');
   const operations =
@@ -95,7 +95,7 @@ function toChunks(writes: readonly Prepared[]): readonly (readonly Prepared[])[]
   return chunks;
 }
 
-/** The writes for which Consul did none of them; empty if all are done. */
+/** The writes that made the transaction fail; empty if all writes were applied. */
 async function send(
   transport: Transport,
   writes: readonly Prepared[],
@@ -121,7 +121,7 @@ async function send(
 }
 
 function toResult(text: string): ClaimResult {
-  // What is quoted is a key, which a client names.
+  // A quoted text is a key, which a client can choose.
   return /index is stale|failed index check|doesn't exist/.test(text.replace(/"[^"]*"/g, ''))
     ? { kind: 'conflict' }
     : { kind: 'refused', detail: `Consul ${OPERATION}: ${toRefusalText(text)}` };

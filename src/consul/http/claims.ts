@@ -1,9 +1,9 @@
 import type { ClaimRecord } from '../../model/catalog.js';
 import type { ClaimRecords } from '../consul.js';
-import { incomplete, parseJson, readComplete } from './answer.js';
+import { incomplete, readComplete } from './answer.js';
 import { claimsFolder, toClaimKey, toKvPath } from './claim-keys.js';
 import { writeClaims } from './claims-write.js';
-import { createReader } from './json.js';
+import { createReader, parseRecords } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
@@ -21,28 +21,21 @@ export function createClaimRecords(transport: Transport, tenancy: Tenancy, owner
         query: { ...query, recurse: '', consistent: '' },
       } as const;
       const answer = await readComplete(transport, request, signal, [200, 404]);
-      // An empty 404 with an index is Consul's "no such key".
+      // An empty 404 with an index means that the key does not exist.
       if (answer.status === 404) {
         if (answer.body.byteLength === 0) return [];
         throw incomplete(operation, 'answered 404 without saying that there is no such key');
       }
-      const pairs = parseJson(answer.body, operation);
-      if (!Array.isArray(pairs)) throw incomplete(operation, 'the answer is not a list');
-      const reader = createReader(operation);
-      return (
-        pairs
-          .map((pair) => reader.record(pair))
-          // A key that ends in a slash is a folder made in Consul's UI.
-          .filter((pair) => !String(pair.Key).endsWith('/'))
-          .map((pair) => parseClaim(pair, folder))
-      );
+      // A key that ends in a slash is a folder that somebody created in Consul's UI.
+      const pairs = parseRecords(answer.body, operation).filter(({ Key }) => !String(Key).endsWith('/'));
+      return pairs.map((pair) => parseClaim(pair, folder));
     },
 
     write: (writes, signal) => writeClaims(transport, tenancy, folder, writes, signal),
   };
 }
 
-/** A record that is not ours to understand makes the whole list unknown: a claim must not be lost silently. */
+/** An unreadable record makes the whole list unknown, because a claim must not be lost silently. */
 function parseClaim(pair: Readonly<Record<string, unknown>>, folder: string): ClaimRecord {
   const operation = 'claims.list';
   const reader = createReader(operation);

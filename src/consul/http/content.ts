@@ -3,8 +3,8 @@ import { isRecord } from './json.js';
 type Raw = Readonly<Record<string, unknown>>;
 
 /**
- * What Consul computes for an entry by itself: dropped before a write and ignored in a comparison. Hash (newer
- * versions) is a 64-bit number that JavaScript cannot hold.
+ * Fields that Consul computes: dropped before a write and ignored in a comparison. Hash (newer versions) is a 64-bit number
+ * that JavaScript cannot represent.
  */
 const COMPUTED = new Set(['CreateIndex', 'ModifyIndex', 'Hash']);
 
@@ -12,14 +12,14 @@ export function isComputedField(name: string): boolean {
   return COMPUTED.has(name);
 }
 
-/** The entry's fields as they go into a PUT. */
+/** The fields of the entry for a PUT. */
 export function withoutComputed(raw: Raw): Raw {
   return Object.fromEntries(Object.entries(raw).filter(([name]) => !isComputedField(name)));
 }
 
 /**
- * Whether two raw entries say the same, as far as they can differ by Consul's own doing: it sorts sources by a
- * Precedence that it computes, fills in the Type, and writes a zero value or leaves it out as it pleases.
+ * Whether two raw entries are equal apart from what Consul changes itself: it sorts sources by a computed Precedence, fills
+ * in the Type, and writes or omits zero values.
  */
 export function isSameContent(a: Raw, b: Raw): boolean {
   return toComparable(a) === toComparable(b);
@@ -34,7 +34,7 @@ function toComparable(entry: Raw): string {
     toPlain(rest),
     notDefault(Namespace),
     notDefault(Partition),
-    // An empty value in Meta is a value.
+    // An empty value in Meta is significant.
     isRecord(meta) ? Object.entries(meta).toSorted(byName) : [],
     list.toSorted(),
   ]);
@@ -55,7 +55,7 @@ function toComparableSource(source: unknown): unknown {
 function toPlain(value: unknown, field = ''): unknown {
   if (Array.isArray(value)) {
     if (value.length === 0) return undefined;
-    // An element that says nothing is an element still. Consul writes methods in capitals.
+    // An empty element still counts as an element. Consul writes methods in upper case.
     const items = value.map((item) => toPlain(item) ?? null);
     return field === 'Methods'
       ? items.map((item) => (typeof item === 'string' ? item.toUpperCase() : item))

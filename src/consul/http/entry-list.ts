@@ -1,10 +1,11 @@
 import type { IntentionEntry } from '../../model/intention.js';
-import { incomplete, parseJson } from './answer.js';
+import { parseJson } from './answer.js';
+import { parseRecords } from './json.js';
 import { parseEntry } from './parse-entry.js';
 
 const OPERATION = 'intentions.list';
 
-/** An entry, and where its text is in the answer. */
+/** An entry, and the position of its text in the answer. */
 interface Slice {
   readonly start: number;
   readonly end: number;
@@ -14,19 +15,19 @@ interface Slice {
 interface List {
   readonly text: Buffer;
   readonly slices: readonly Slice[];
-  /** Places in `slices`. */
+  /** Positions in `slices`. */
   readonly placeOf: ReadonlyMap<string, number>;
 }
 
 /** Parses lists of entries, and remembers the last one. */
 export interface EntryListParser {
-  /** An entry whose text is the same as in the last list is the same object, and is not parsed again. */
+  /** An entry with the same text as in the last list is the same object and is not parsed again. */
   parse(body: Uint8Array<ArrayBuffer>): readonly IntentionEntry[];
 }
 
 /**
- * Consul lists every entry, however few have changed. Equal bytes alone count as unchanged, and not equal indexes: a
- * restored snapshot gives the same indexes to other content.
+ * Consul lists every entry, even if few have changed. An entry is unchanged if its bytes are equal. Equal indexes are not
+ * enough, because after a snapshot is restored other content can have the same index.
  */
 export function createEntryListParser(): EntryListParser {
   let last: List = { text: Buffer.alloc(0), slices: [], placeOf: new Map() };
@@ -41,12 +42,12 @@ export function createEntryListParser(): EntryListParser {
   };
 }
 
-/** Undefined for a list that is empty, or not written without spaces. */
+/** Undefined for a list that is empty or contains spaces between its elements. */
 function parseCompact(text: Buffer, last: List): List | undefined {
   if (text[0] !== code('[')) return undefined;
   const slices: Slice[] = [];
   const placeOf = new Map<string, number>();
-  /** Of the next entry in the last list, for the order is by name. */
+  /** The expected position in the last list; lists are ordered by name. */
   let place = 0;
   for (let start = 1; ; ) {
     const slice = sliceAt(text, start, last, place);
@@ -69,7 +70,7 @@ function sliceAt(text: Buffer, start: number, last: List, place: number): Slice 
   const end = endOfObject(text, start);
   if (end === undefined) return undefined;
   const entry = parseEntry(parseJson(text.subarray(start, end), OPERATION), OPERATION);
-  // Where the entry before it went, it is not where it was expected.
+  // If the entry before it was removed, it is at another position than expected.
   return sameAt(text, start, last, last.placeOf.get(entry.destination.name)) ?? { start, end, entry };
 }
 
@@ -78,11 +79,11 @@ function sameAt(text: Buffer, start: number, last: List, place: number | undefin
   if (known === undefined) return undefined;
   const end = start + known.end - known.start;
   const isSame = end <= text.length && text.compare(last.text, known.start, known.end, start, end) === 0;
-  // The bytes of a whole object are a whole object here too.
+  // Equal bytes contain a whole object here too.
   return isSame ? { start, end, entry: known.entry } : undefined;
 }
 
-/** After the brace that closes the one at `start`. */
+/** The position after the brace that closes the object at `start`. */
 function endOfObject(text: Buffer, start: number): number | undefined {
   if (text[start] !== code('{')) return undefined;
   let depth = 0;
@@ -113,7 +114,5 @@ function isBlank(text: Buffer, from: number): boolean {
 }
 
 function parseWhole(body: Uint8Array<ArrayBuffer>): readonly IntentionEntry[] {
-  const entries = parseJson(body, OPERATION);
-  if (!Array.isArray(entries)) throw incomplete(OPERATION, 'the answer is not a list');
-  return entries.map((entry: unknown) => parseEntry(entry, OPERATION));
+  return parseRecords(body, OPERATION).map((entry) => parseEntry(entry, OPERATION));
 }

@@ -10,13 +10,13 @@ export interface ConsulAnswer {
 }
 
 /**
- * One request and its whole answer, as undici's dispatcher tells of it. `Pool.request` does the same with a stream and
- * an AbortController for each request, which cost as much as all the rest.
+ * One request and its whole answer, as a handler for undici's dispatcher. `Pool.request` does the same with a stream and an
+ * AbortController per request, which cost as much as everything else.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
-  /** Rejects with what `fail` was given, ERR_CONSUL_INCOMPLETE past `maxBytes`, or undici's own error. */
+  /** Rejects with the argument of `fail`, ERR_CONSUL_INCOMPLETE beyond `maxBytes`, or undici's error. */
   readonly answer: Promise<ConsulAnswer>;
-  /** Once the answer has begun. */
+  /** Set when the answer begins. */
   status: number | undefined;
 
   readonly #place: string;
@@ -38,7 +38,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     });
   }
 
-  /** Ends it now. A request that waits for a connection is not sent; one in flight loses its connection. */
+  /** Ends the exchange. A request that waits for a connection is not sent; one in flight loses its connection. */
   fail(reason: unknown): void {
     this.#failed = reason ?? new Error('aborted');
     this.#reject(this.#failed);
@@ -55,7 +55,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Readonly<Record<string, string | readonly string[] | undefined>>,
   ): void {
-    // An answer of 1xx announces another.
+    // Another answer follows a 1xx answer.
     if (status < 200) return;
     this.status = status;
     for (const name in headers) {

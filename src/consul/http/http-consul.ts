@@ -17,10 +17,10 @@ import { watchTable } from './watch.js';
 export interface HttpConsulOptions {
   /** `http://host:port` or `https://host:port`; throws ERR_CONFIG for anything else. */
   readonly address: string;
-  /** Absent where Consul has no ACLs; where it has them, reads without a token throw ERR_CONSUL_DENIED. */
+  /** Absent if Consul has no ACLs. If it has ACLs, reads without a token throw ERR_CONSUL_DENIED. */
   readonly token?: Secret | undefined;
   readonly datacenter?: string | undefined;
-  /** Consul Enterprise alone. */
+  /** Only for Consul Enterprise. */
   readonly partition?: string | undefined;
   readonly namespace?: string | undefined;
   readonly tls?: TlsFiles | undefined;
@@ -29,13 +29,13 @@ export interface HttpConsulOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** For each exchange but blocking queries; 10 s by default. */
+  /** For each exchange except blocking queries; 10 s by default. */
   readonly requestTimeoutMs?: number | undefined;
-  /** For writes of auth methods and binding rules, for which Consul fetches keys; 5 s by default. */
+  /** For writes of auth methods and binding rules, which make Consul fetch keys; 5 s by default. */
   readonly keyFetchTimeoutMs?: number | undefined;
   /** How long a blocking query waits; 30 s by default. */
   readonly watchWaitMs?: number | undefined;
-  /** How late a blocking query's answer may be before the connection counts as hung; 10 s by default. */
+  /** How late the answer to a blocking query may be before the connection counts as dead; 10 s by default. */
   readonly watchGraceMs?: number | undefined;
   /** The longest answer that is read; 64 MiB by default. */
   readonly maxBytes?: number | undefined;
@@ -44,8 +44,8 @@ export interface HttpConsulOptions {
 /**
  * Consul over its HTTP API, version 1.14 or newer.
  *
- * The npm client `consul` is left out: it has no config entries and brings its own transport, while one pool
- * gives every call the same timeouts, size limits and errors.
+ * The npm client `consul` is not used: it has no config entries and its own transport. One pool gives every call the same
+ * timeouts, size limits and errors.
  */
 export function createHttpConsul(options: HttpConsulOptions): Consul {
   const { owner, logger, metrics, clock, datacenter } = options;

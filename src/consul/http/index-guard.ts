@@ -6,13 +6,13 @@ import type { Operation } from './request.js';
 const SETTLE_MS = 5_000;
 
 /**
- * The index of a whole table never falls while a cluster lives on. If it does, a snapshot was restored or
- * another cluster answers, perhaps one that is still being filled: for five seconds such answers are no reads.
+ * The index of a table never decreases in the life of a cluster. If it does, a snapshot was restored or another cluster
+ * answers, which may still be incomplete: for five seconds such answers are rejected.
  */
 export interface IndexGuard {
   /**
-   * Throws ERR_CONSUL_INCOMPLETE for a rewound answer: below `floor`, by default what any answer had before. Where
-   * several reads of a table are in flight, the floor is what was known when the read began.
+   * Throws ERR_CONSUL_INCOMPLETE for an index below `floor`, by default the highest one so far. For concurrent reads of a
+   * table the floor is the highest index when the read began.
    */
   check(operation: Operation, index: number, floor?: number): void;
   /** The highest index so far, 0 at first. */
@@ -29,7 +29,7 @@ export function createIndexGuard(clock: Clock, logger: Logger): IndexGuard {
       if (index >= floor && index < known) return;
       if (index < known) {
         const now = clock.now();
-        // A clock that was set back begins the wait anew, and does not have to make up for what it went back.
+        // If the clock is set back, the wait begins again and is not extended by the difference.
         const since = Math.min(rewoundSince.get(operation) ?? now, now);
         rewoundSince.set(operation, since);
         if (now - since < SETTLE_MS) {

@@ -5,7 +5,7 @@ import { parseJson } from './answer.js';
 import { createReader, isRecord } from './json.js';
 import type { Transport } from './transport.js';
 
-/** From `/v1/agent/self`; where the token may not read it (agent:read), from what every token may see. */
+/** From `/v1/agent/self`; if the token cannot read it (agent:read), from what every token may read. */
 export async function inspectConsul(
   transport: Transport,
   datacenter: string | undefined,
@@ -15,7 +15,7 @@ export async function inspectConsul(
   const request = { operation, method: 'GET', path: '/v1/agent/self' } as const;
   const answer = await transport.send(request, signal, [200, 403]);
   if (answer.status === 403) {
-    // A token that Consul does not know is no lack of agent:read; the list of datacenters would hide it.
+    // An unknown token is another fault than a lack of agent:read; the list of datacenters would hide it.
     if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) {
       const message =
         'Consul agent.self: Consul does not know this ACL token; set consul.token to a valid one';
@@ -48,7 +48,7 @@ export async function inspectConsul(
   };
 }
 
-/** `30s` as versions from 1.10 on write it, or nanoseconds. */
+/** `30s` in versions from 1.10 on, otherwise nanoseconds. */
 function aclCacheOf(resolver: Readonly<Record<string, unknown>>): { readonly aclCache?: AclCacheSeconds } {
   const [role, policy, token] = [resolver.ACLRoleTTL, resolver.ACLPolicyTTL, resolver.ACLTokenTTL].map(
     (ttl) =>
@@ -68,7 +68,7 @@ function toPolicy(value: unknown): 'allow' | 'deny' | undefined {
   return value === 'allow' || value === 'deny' ? value : undefined;
 }
 
-/** `/v1/catalog/datacenters` needs no permission; of several it does not say which one is ours. */
+/** `/v1/catalog/datacenters` needs no permission. With several datacenters it does not show which one is ours. */
 async function readOnlyDatacenter(transport: Transport, signal: AbortSignal): Promise<string> {
   const operation = 'datacenters.list';
   const request = { operation, method: 'GET', path: '/v1/catalog/datacenters' } as const;

@@ -21,7 +21,7 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, guard: 
     const query = { ...toNameQuery(destination, tenancy), consistent: '' };
     const answer = await readComplete(transport, { operation, path, query }, signal, [200, 404]);
     if (answer.status === 200) return parseEntry(parseJson(answer.body, operation), operation);
-    // A 404 that is not about the entry comes from something that is not Consul.
+    // A 404 that does not mention the entry does not come from Consul.
     if (new TextDecoder().decode(answer.body.subarray(0, 30)).startsWith('Config entry not found')) {
       return undefined;
     }
@@ -60,7 +60,7 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, guard: 
   };
 }
 
-/** Every field of the base as it was read but for the sources, so that what scopemesh does not know stays. */
+/** All fields of the base as read, except the sources, so that unknown fields stay. */
 function toBody(
   destination: ServiceName,
   base: IntentionEntry | undefined,

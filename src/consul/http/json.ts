@@ -1,7 +1,7 @@
-import { incomplete } from './answer.js';
+import { incomplete, parseJson } from './answer.js';
 import type { Operation } from './request.js';
 
-/** The shapes of Consul's answers are parsed with these: a wrong one is an incomplete read, never a default. */
+/** Parses the values of Consul's answers. A wrong type is an incomplete read, never a default value. */
 export interface Reader {
   record(value: unknown): Readonly<Record<string, unknown>>;
   /** Go writes an empty list as null. */
@@ -35,7 +35,7 @@ export function createReader(operation: Operation): Reader {
     texts: (value) => reader.list(value).map(reader.text),
     textMap(value) {
       if (value === undefined || value === null) return {};
-      // fromEntries defines properties, so that a key `__proto__` is a key like any other.
+      // fromEntries defines properties, so that `__proto__` is an ordinary key.
       return Object.fromEntries(
         Object.entries(reader.record(value)).map(([key, text]) => [key, reader.text(text)]),
       );
@@ -50,4 +50,15 @@ export function createReader(operation: Operation): Reader {
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A list of objects. */
+export function parseRecords(
+  body: Uint8Array,
+  operation: Operation,
+): readonly Readonly<Record<string, unknown>>[] {
+  const list = parseJson(body, operation);
+  if (!Array.isArray(list)) throw incomplete(operation, 'the answer is not a list');
+  if (!list.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
+  return list;
 }

@@ -1,12 +1,11 @@
 import { messageOf } from '../../errors.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../model/jwt-provider.js';
 import type { Logger } from '../../observe.js';
-import type { JwtProviders } from '../jwt-providers.js';
-import { readAgentVersions } from './agent-versions.js';
-import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
+import type { JwtProviders } from '../consul.js';
+import { incomplete, parseVerdict, readComplete } from './answer.js';
 import { isSameContent } from './content.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader, isRecord } from './json.js';
+import { createReader, isRecord, parseRecords } from './json.js';
 import { type Tenancy, toPathName, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
@@ -22,7 +21,7 @@ export function createJwtProviders(
   guard: IndexGuard,
   logger: Logger,
 ): JwtProviders {
-  // These entries stand in the default namespace of a partition alone.
+  // These entries exist only in the default namespace of a partition.
   const place = toTenancyQuery({ partition: tenancy.partition });
 
   const list = async (signal: AbortSignal): Promise<readonly ExistingJwtProvider[]> => {
@@ -30,9 +29,7 @@ export function createJwtProviders(
     const query = { ...place, consistent: '' };
     const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
     guard.check(operation, answer.index);
-    const entries = parseJson(answer.body, operation);
-    if (!Array.isArray(entries)) throw incomplete(operation, 'the answer is not a list');
-    return entries.map((entry) => parseProvider(entry, operation));
+    return parseRecords(answer.body, operation).map((entry) => parseProvider(entry, operation));
   };
   const find = async (name: string, signal: AbortSignal) =>
     (await list(signal)).find((each) => each.name.toLowerCase() === name.toLowerCase());
@@ -51,7 +48,7 @@ export function createJwtProviders(
         logger.warn({ provider: entry.name, error: messageOf(error) }, 'consul write not read back');
         return undefined;
       });
-      // `true` is also said of equal content, and for a write that somebody has replaced since.
+      // Consul also answers `true` for equal content, and for a write that was replaced since.
       if (after === undefined) return { kind: 'written' };
       if (isSameProvider(after.content, entry)) return { kind: 'written', modifyIndex: after.modifyIndex };
       return after.modifyIndex > expectedIndex ? { kind: 'written' } : CONFLICT;
@@ -59,7 +56,7 @@ export function createJwtProviders(
 
     async delete(name, expectedIndex, signal) {
       const operation = 'jwt-providers.delete';
-      // `DELETE ?cas` answers true for an entry that is not there.
+      // `DELETE ?cas` answers true for a missing entry.
       if ((await find(name, signal))?.modifyIndex !== expectedIndex) return CONFLICT;
       const path = `/v1/config/${KIND}/${toPathName(name)}`;
       const query = { ...place, cas: String(expectedIndex) };
@@ -72,9 +69,9 @@ export function createJwtProviders(
 }
 
 /**
- * The entry as https://developer.hashicorp.com/consul/docs/reference/config-entry/jwt-provider has it. The token is
- * taken from the Authorization header alone (RFC 6750, section 2.1; a query stays in logs) and is left there for the
- * destination. A proxy's listener does not wait for the keys: without them no token passes.
+ * The entry as in https://developer.hashicorp.com/consul/docs/reference/config-entry/jwt-provider. The token is taken only
+ * from the Authorization header (RFC 6750, section 2.1; a query appears in logs) and is forwarded to the destination. The
+ * listener of a proxy does not wait for the keys: without them no token is valid.
  */
 function toRawProvider(entry: JwtProviderEntry): Raw {
   return {
@@ -84,21 +81,20 @@ function toRawProvider(entry: JwtProviderEntry): Raw {
     Audiences: entry.audiences,
     JSONWebKeySet: { Remote: { URI: entry.jwksUri, FetchAsynchronously: true, ...toTrust(entry.caFile) } },
     Locations: [{ Header: { Name: 'Authorization', ValuePrefix: 'Bearer ', Forward: true } }],
-    // Consul's default, which it writes into an entry that says nothing.
+    // Consul's default, which it adds to an entry without the field.
     ClockSkewSeconds: 30,
     Meta: entry.meta,
   };
 }
 
-/** Without it a proxy takes whatever certificate the server of the keys shows. */
+/** Without a CA a proxy accepts any certificate of the key server. */
 function toTrust(caFile: string | undefined): Raw {
   if (caFile === undefined) return {};
   return { JWKSCluster: { TLSCertificates: { TrustedCA: { Filename: caFile } } } };
 }
 
-function parseProvider(value: unknown, operation: Operation): ExistingJwtProvider {
+function parseProvider(raw: Raw, operation: Operation): ExistingJwtProvider {
   const reader = createReader(operation);
-  const raw = reader.record(value);
   if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
   const name = reader.text(raw.Name);
   const meta = reader.textMap(raw.Meta);
@@ -123,4 +119,31 @@ function fieldIn(value: unknown, name: string): unknown {
 
 function isSameProvider(a: ExistingJwtProvider['content'], b: JwtProviderEntry): boolean {
   return a !== 'other' && isSameContent(toRawProvider(a), toRawProvider(b));
+}
+
+/** The serf state of a member that left on purpose. */
+const LEFT = 3;
+
+/**
+ * The versions of all agents of the datacenter, each once, including unreachable agents, which can return at any moment with
+ * their proxies. From `/v1/agent/members`, which needs node:read on each node.
+ */
+async function readAgentVersions(transport: Transport, signal: AbortSignal): Promise<readonly string[]> {
+  const operation = 'agent.members';
+  const answer = await transport.send({ operation, method: 'GET', path: '/v1/agent/members' }, signal);
+  if (answer.headers['x-consul-results-filtered-by-acls'] === 'true')
+    throw incomplete(
+      operation,
+      'the ACL token cannot read every node, so the list of agents is incomplete; grant it node:read on all nodes',
+    );
+  const reader = createReader(operation);
+  const members = parseRecords(answer.body, operation);
+  // The answering agent is a member itself. Without a token Consul omits members silently.
+  if (members.length === 0) throw incomplete(operation, 'the list of agents is empty');
+  const staying = members.filter(({ Status }) => Status !== LEFT);
+  // `1.16.1:0e046bbb`, with `+ent` before the colon.
+  const versions = staying.map(
+    ({ Tags }) => reader.optionalText(reader.record(Tags).build).split(':')[0] ?? '',
+  );
+  return [...new Set(versions)].toSorted();
 }

@@ -6,8 +6,8 @@ import type { Operation } from './request.js';
 import { parseAccess } from './source-access.js';
 
 /**
- * A service-intentions entry as Consul's API writes it. Throws ERR_CONSUL_INCOMPLETE for anything else, and for
- * an entry that would not come out of JSON.stringify as it went into JSON.parse: it could not be written back.
+ * Parses a service-intentions entry of Consul's API. Throws ERR_CONSUL_INCOMPLETE for anything else, and for an entry that
+ * JSON.parse and JSON.stringify would change, because it could not be written back.
  */
 export function parseEntry(value: unknown, operation: Operation): IntentionEntry {
   const reader = createReader(operation);
@@ -50,7 +50,7 @@ function parseSource(raw: Readonly<Record<string, unknown>>, reader: Reader): In
   };
 }
 
-/** Made by the API of intentions before config entries: LegacyID, or what comes with it. */
+/** Created by the old intentions API: it has a LegacyID or another Legacy field. */
 function isLegacy(raw: Readonly<Record<string, unknown>>): boolean {
   const isSet = (value: unknown) => value !== undefined && value !== null && value !== '';
   const isTime = (value: unknown) =>

@@ -1,7 +1,8 @@
 import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { ServiceName } from '../../model/intention.js';
 
-/** The tenancy that lists are read in; both absent outside Consul Enterprise, which refuses the parameters. */
+/** The tenancy of lists. Both are absent outside Consul Enterprise, where Consul refuses the parameters. */
 export interface Tenancy {
   readonly partition?: string | undefined;
   readonly namespace?: string | undefined;
@@ -9,12 +10,11 @@ export interface Tenancy {
 
 export function toTenancyQuery(tenancy: Tenancy): Readonly<Record<string, string>> {
   return {
-    ...(tenancy.partition === undefined ? {} : { partition: tenancy.partition }),
-    ...(tenancy.namespace === undefined ? {} : { ns: tenancy.namespace }),
+    ...definedFields({ partition: tenancy.partition, ns: tenancy.namespace }),
   };
 }
 
-/** `default` is what Consul takes anyway, and outside Enterprise the only thing it takes. */
+/** `default` is Consul's default, and outside Enterprise the only valid value. */
 export function toNameQuery(name: ServiceName, tenancy: Tenancy): Readonly<Record<string, string>> {
   return toTenancyQuery({
     partition: name.partition === 'default' ? tenancy.partition : name.partition,
@@ -23,14 +23,14 @@ export function toNameQuery(name: ServiceName, tenancy: Tenancy): Readonly<Recor
 }
 
 /**
- * Whether a GET finds a name in the path: Consul answers 400 to a path with anything that Go does not call
- * printable (control characters, spaces other than ASCII's) and redirects dot segments away.
+ * Whether a GET can address a name in the path. Consul answers 400 to a path with characters that Go treats as not printable
+ * (control characters, spaces other than ASCII's) and redirects dot segments.
  */
 export function isAddressable(name: string): boolean {
   return /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u.test(name) && name !== '.' && name !== '..';
 }
 
-/** Percent-encoded. Throws ERR_CONSUL_REJECTED for a name that no GET could find. */
+/** Percent-encoded. Throws ERR_CONSUL_REJECTED for a name that a GET cannot address. */
 export function toPathName(name: string): string {
   if (isAddressable(name)) return encodeURIComponent(name);
   const message = `Consul's API cannot address the name ${JSON.stringify(name.slice(0, 100))}, so scopemesh does not write it; rename the service`;

@@ -1,12 +1,12 @@
 import type { Protocol } from '../../model/catalog.js';
-import { incomplete, parseJson, readComplete } from './answer.js';
-import { createReader, isRecord } from './json.js';
+import { readComplete } from './answer.js';
+import { createReader, isRecord, parseRecords } from './json.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
 type Query = Readonly<Record<string, string>>;
 
-/** What `service-defaults` say, by service name. */
+/** The protocols of `service-defaults`, by service name. */
 export async function readProtocols(
   transport: Transport,
   query: Query,
@@ -15,15 +15,10 @@ export async function readProtocols(
   const operation = 'protocols.read';
   const entries = await readEntries(transport, 'service-defaults', query, signal);
   const reader = createReader(operation);
-  return new Map(
-    entries.map((entry) => {
-      const raw = reader.record(entry);
-      return [reader.text(raw.Name), toProtocol(raw.Protocol)];
-    }),
-  );
+  return new Map(entries.map(({ Name, Protocol: protocol }) => [reader.text(Name), toProtocol(protocol)]));
 }
 
-/** What `proxy-defaults` say, which there is at most one of. */
+/** The protocol of `proxy-defaults`, of which there is at most one. */
 export async function readDefaultProtocol(
   transport: Transport,
   query: Query,
@@ -31,8 +26,7 @@ export async function readDefaultProtocol(
 ): Promise<Protocol> {
   const [entry] = await readEntries(transport, 'proxy-defaults', query, signal);
   if (entry === undefined) return 'tcp';
-  const config = createReader('protocols.read').record(entry).Config;
-  return toProtocol(isRecord(config) ? config.protocol : undefined);
+  return toProtocol(isRecord(entry.Config) ? entry.Config.protocol : undefined);
 }
 
 async function readEntries(
@@ -40,15 +34,13 @@ async function readEntries(
   kind: 'service-defaults' | 'proxy-defaults',
   query: Query,
   signal: AbortSignal,
-): Promise<readonly unknown[]> {
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const operation: Operation = 'protocols.read';
   const answer = await readComplete(transport, { operation, path: `/v1/config/${kind}`, query }, signal);
-  const entries = parseJson(answer.body, operation);
-  if (!Array.isArray(entries)) throw incomplete(operation, 'the answer is not a list');
-  return entries;
+  return parseRecords(answer.body, operation);
 }
 
-/** What Consul does not know as an http family it treats as tcp, an empty Protocol included. */
+/** Consul treats every protocol outside the http family as tcp, also an empty one. */
 function toProtocol(value: unknown): Protocol {
   const text = typeof value === 'string' ? value.toLowerCase() : '';
   return text === 'http' || text === 'http2' || text === 'grpc' ? text : 'tcp';

@@ -8,8 +8,8 @@ import type { Transport } from './transport.js';
 const OPERATION = 'proxies.read';
 
 /**
- * The sidecars of a service by `/v1/catalog/connect/<service>`, whatever they are called. The mode of a proxy may
- * stand in its registration, in the service's service-defaults or in proxy-defaults; the agent merges them.
+ * The sidecars of a service by `/v1/catalog/connect/<service>`, independent of their names. The mode of a proxy is in its
+ * registration, in the service's service-defaults or in proxy-defaults; the agent merges them.
  */
 export async function readProxies(
   transport: Transport,

@@ -2,21 +2,21 @@ import { IncompleteRead, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { ConsulRequest } from './request.js';
 
-/** Consul's own words go into errors and decisions, so no more than a line of them. */
+/** The maximum length of Consul's text in errors and decisions. */
 const TEXT_LIMIT = 300;
 
 /**
- * Consul answers 500 both when it is sick and when it refuses what was written, so the text decides. These are
- * the sick ones: no leader, a lost election, a server out of reach, an apply that timed out.
+ * Consul answers 500 both when it is unavailable and when it refuses a write, so the text decides. These texts mean
+ * unavailable: no leader, a lost election, an unreachable server, an apply that timed out.
  */
 const SICK =
   /no cluster leader|not the leader|leadership (lost|transfer)|leader not found|no known (consul )?servers|not ready to serve|\braft\b|failed to get conn|getting client|connection (refused|reset)|broken pipe|i\/o timeout|timed? ?out|timeout|deadline exceeded|\bEOF\b|rate limit|shutting ?down|no path to datacenter/i;
 
-/** Consul is well, and could not fetch an identity provider's keys, as it does when a method or rule is written. */
+/** Consul works, but could not fetch an identity provider's keys for the write of a method or rule. */
 const KEYS_UNFETCHED =
   /^(Invalid Auth Method: error checking \w+|auth method validator for "[^"]*" could not be initialized): /;
 
-/** The error that an unexpected status stands for; `token` is what must not be repeated, should the answer do so. */
+/** The error for an unexpected status. `token` is masked if the answer repeats it. */
 export function refusalOf(
   request: ConsulRequest,
   status: number,
@@ -34,7 +34,7 @@ export function refusalOf(
     const message = `${place}: Consul could not fetch the identity provider's keys: ${words}`;
     return new SyncError('ERR_CONSUL_REJECTED', message, { retriable: true });
   }
-  // Quoted words are names: a service called `draft` is no sign of sickness.
+  // Quoted words are names: a service called `draft` does not mean that Consul is unavailable.
   const saysSick = SICK.test(said.replace(/"[^"]*"/g, ''));
   const sick = status === 429 || (status > 500 && status <= 599) || (status === 500 && saysSick);
   if (!sick && (status === 400 || (status > 400 && request.method !== 'GET'))) {
@@ -50,7 +50,7 @@ export function timeoutOf(request: ConsulRequest, timeoutMs: number): SyncError 
   return new SyncError('ERR_TIMEOUT', message, { retriable: true });
 }
 
-/** A connection that failed before an answer, or broke within one. */
+/** The error for a connection that failed before or during an answer. */
 export function failureOf(
   request: ConsulRequest,
   origin: string,
@@ -68,7 +68,7 @@ export function failureOf(
   return new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true, cause });
 }
 
-/** What Consul said, in a line; of a lack of permission, what to grant. */
+/** Consul's text in one line; for a missing permission, what to grant. */
 export function toRefusalText(answer: string): string {
   return /permission denied/i.test(answer) ? toLacking(toLine(answer)) : toLine(answer);
 }

@@ -1,4 +1,4 @@
-/** What a request is for: a label of metrics and a word in errors, so a closed set. */
+/** The purpose of a request: a label of metrics and a word in errors, so a closed set. */
 export type Operation =
   | 'intentions.list'
   | 'intentions.read'
@@ -39,6 +39,6 @@ export interface ConsulRequest {
   /** A value of '' is a bare flag (`?consistent`). */
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** For the whole exchange; the transport's own by default. A blocking query gives its own. */
+  /** For the whole exchange; by default the timeout of the transport. Blocking queries set their own. */
   readonly timeoutMs?: number;
 }

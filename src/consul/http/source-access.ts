@@ -1,3 +1,4 @@
+import { definedFields } from '../../model/defined-fields.js';
 import type {
   Access,
   ClaimValue,
@@ -12,7 +13,7 @@ type Raw = Readonly<Record<string, unknown>>;
 
 const OTHER = { kind: 'other' } as const;
 
-/** Fields of a source that say who, when and how strong, but not what it may do. */
+/** Fields of a source that do not describe its access. */
 const BESIDE_ACCESS: ReadonlySet<string> = new Set([
   'Name',
   'Namespace',
@@ -28,8 +29,8 @@ const BESIDE_ACCESS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What a raw source may do, where it says nothing but what an Access can say; `other` for everything else (JWT
- * requirements of several providers, permissions that deny, fields of a newer Consul). Never throws: what it does not know is `other`.
+ * The access of a raw source; `other` if an Access cannot represent it (JWT requirements of several providers, permissions
+ * that deny, fields of a newer Consul). Never throws: unknown content is `other`.
  */
 export function parseAccess(raw: Raw): Access | { readonly kind: 'other' } {
   const rest = fieldsOf(raw, BESIDE_ACCESS);
@@ -42,7 +43,7 @@ export function parseAccess(raw: Raw): Access | { readonly kind: 'other' } {
   return known.length === parsed.length ? { kind: 'http', permissions: known } : OTHER;
 }
 
-/** The element of `Sources` for a source of scopemesh's own. `default` partition and namespace are left out. */
+/** The element of `Sources` for a source that scopemesh writes, without `default` partition and namespace. */
 export function toRawSource(source: NewSource): Raw {
   const { access } = source;
   return {
@@ -81,7 +82,7 @@ function parsePermission(value: unknown): HttpPermission | undefined {
   };
 }
 
-/** Of one provider: several are alternatives in Consul, which scopemesh never writes. */
+/** A requirement of one provider. Several providers are alternatives, which scopemesh never writes. */
 function parseRequirement(value: unknown): JwtRequirement | undefined {
   if (!isRecord(value)) return undefined;
   const { Providers, ...unknown } = fieldsOf(value);
@@ -111,7 +112,7 @@ function parseHeader(value: unknown): HeaderMatch | undefined {
   if (!isText(Name) || Object.keys(unknown).length > 0) return undefined;
   const texts = [Exact, Prefix, Suffix, Regex].filter((match) => match !== undefined);
   if (!texts.every(isText) || !isTrueOrAbsent(Present) || !isTrueOrAbsent(Invert)) return undefined;
-  // Consul holds exactly one match; with none or several there is no saying what its proxies make of it.
+  // Consul stores exactly one match; with none or several the behaviour of its proxies is unknown.
   if (texts.length + (Present === true ? 1 : 0) !== 1) return undefined;
   return {
     name: Name,
@@ -127,9 +128,7 @@ function parseHeader(value: unknown): HeaderMatch | undefined {
 function toRawPermission(permission: HttpPermission): Raw {
   const { methods, pathExact, pathPrefix, pathRegex, headers, jwt } = permission;
   const http = {
-    ...(pathExact === undefined ? {} : { PathExact: pathExact }),
-    ...(pathPrefix === undefined ? {} : { PathPrefix: pathPrefix }),
-    ...(pathRegex === undefined ? {} : { PathRegex: pathRegex }),
+    ...definedFields({ PathExact: pathExact, PathPrefix: pathPrefix, PathRegex: pathRegex }),
     ...(headers === undefined || headers.length === 0 ? {} : { Header: headers.map(toRawHeader) }),
     ...(methods === undefined || methods.length === 0 ? {} : { Methods: methods }),
   };
@@ -144,16 +143,18 @@ function toRawRequirement({ provider, verifyClaims }: JwtRequirement): Raw {
 function toRawHeader(match: HeaderMatch): Raw {
   return {
     Name: match.name,
-    ...(match.present === undefined ? {} : { Present: match.present }),
-    ...(match.exact === undefined ? {} : { Exact: match.exact }),
-    ...(match.prefix === undefined ? {} : { Prefix: match.prefix }),
-    ...(match.suffix === undefined ? {} : { Suffix: match.suffix }),
-    ...(match.regex === undefined ? {} : { Regex: match.regex }),
-    ...(match.invert === undefined ? {} : { Invert: match.invert }),
+    ...definedFields({
+      Present: match.present,
+      Exact: match.exact,
+      Prefix: match.prefix,
+      Suffix: match.suffix,
+      Regex: match.regex,
+      Invert: match.invert,
+    }),
   };
 }
 
-/** The fields that say something: Go's zero values are as good as absent. */
+/** The fields with a value: Go's zero values count as absent. */
 function fieldsOf(raw: Raw, without: ReadonlySet<string> = new Set()): Raw {
   return Object.fromEntries(
     Object.entries(raw).filter(([name, value]) => !without.has(name) && !isZero(value)),

@@ -13,7 +13,7 @@ export function createTokenBucket(clock: Clock, perSecond: number, burst: number
     async take(signal) {
       signal.throwIfAborted();
       const now = clock.now();
-      // A clock set back must not freeze the watch.
+      // A clock that is set back must not stop the watch.
       filled = Math.min(burst, filled + (Math.max(0, now - at) / 1000) * perSecond);
       at = now;
       filled -= 1;

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Pool } from 'undici';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { type ConsulAnswer, Exchange } from './exchange.js';
@@ -17,7 +18,7 @@ export interface Transport {
    * ERR_CONSUL_INCOMPLETE (a body cut off or too long), or the signal's reason when aborted.
    */
   send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<ConsulAnswer>;
-  /** How many exchanges failed so far for another reason than what was asked: a sick or other Consul may follow. */
+  /** How many exchanges failed so far with a retriable error: afterwards another Consul may answer. */
   failures(): number;
   /** Whether an ACL token goes with each request. */
   readonly hasAclToken: boolean;
@@ -45,7 +46,7 @@ export interface TlsFiles {
   readonly serverName?: string;
 }
 
-/** With the blocking queries less than the 200 that Consul takes from one client (`http_max_conns_per_client`). */
+/** Together with the blocking queries below the 200 that Consul allows per client (`http_max_conns_per_client`). */
 const CONNECTIONS = 128;
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -55,14 +56,14 @@ export function createTransport(options: TransportOptions): Transport {
   const address = parseAddress(options.address);
   const prefix = address.pathname.replace(/\/+$/, '');
   const poolOptions = {
-    // The deadline of each exchange is kept here; a blocking query has nothing to say for half a minute.
+    // Each exchange has its own deadline; a blocking query sends nothing for half a minute.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 32 * 1024,
     connect: { timeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs), ...toTlsOptions(options.tls) },
   };
   const exchanges = new Pool(address.origin, { ...poolOptions, connections: CONNECTIONS });
-  // A blocking query keeps its connection for half a minute, and must not wait for one.
+  // A blocking query occupies a connection for half a minute and must not wait for a free one.
   const watches = new Pool(address.origin, { ...poolOptions, connections: null });
   const token = options.token === undefined || options.token.isEmpty ? undefined : options.token;
   const headers = {
@@ -83,7 +84,7 @@ export function createTransport(options: TransportOptions): Transport {
       const exchange = new Exchange(`Consul ${operation}`, maxBytes);
       const abort = () => exchange.fail(signal.reason);
       const timer = setTimeout(() => exchange.fail(timeoutOf(request, timeoutMs)), timeoutMs);
-      // Many requests share a signal, which is no leak.
+      // Many requests share a signal, so many listeners are not a leak.
       setMaxListeners(0, signal);
       signal.addEventListener('abort', abort, { once: true });
       const startedAt = clock.now();
@@ -127,7 +128,7 @@ export function createTransport(options: TransportOptions): Transport {
 function parseAddress(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  // The text is left out: an address may carry a password.
+  // The message omits the address, which may contain a password.
   const message = 'consul.address: write a URL such as http://127.0.0.1:8500 or https://consul.example.com';
   throw new SyncError('ERR_CONFIG', message, { retriable: false });
 }
@@ -135,10 +136,7 @@ function parseAddress(text: string): URL {
 function toTlsOptions(tls: TlsFiles | undefined) {
   if (tls === undefined) return {};
   return {
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+    ...definedFields({ ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.serverName }),
   };
 }
 

@@ -15,9 +15,9 @@ export interface WatchOptions {
   readonly owner: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long one blocking query waits for a change; twice that without `alive` is a dead watch. */
+  /** How long one blocking query waits for a change. Twice that time without `alive` means a dead watch. */
   readonly waitMs: number;
-  /** How long an answer may be late before its connection counts as hung. */
+  /** How late an answer may be before its connection counts as dead. */
   readonly graceMs: number;
 }
 
@@ -29,16 +29,16 @@ export interface WatchListener {
 const PER_SECOND = 5;
 const BURST = 5;
 /**
- * After an answer with news, the next query waits this long for each byte, so that a long list that changes all the time
- * does not keep Consul and its reader busy with lists: 10 MB come twice a second.
+ * After an answer with changes, the next query waits in proportion to its size, so that a long list that changes all the
+ * time does not overload Consul and its reader: a list of 10 MB is read twice a second.
  */
 const REST_BYTES_PER_MS = 20_000;
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
 
 /**
- * Watches a table until aborted. A table may take several blocking queries; it is alive when each of them has
- * been answered since it was last told to be.
+ * Watches a table until aborted. A table can need several blocking queries; `alive` is called when each of them was answered
+ * since the last call.
  */
 export async function watchTable(
   table: WatchedTable,
@@ -48,7 +48,7 @@ export async function watchTable(
 ): Promise<void> {
   const paths = pathsOf(table, options.owner);
   const silent = new Set(paths);
-  // Should one query's loop fail, by a listener that throws, none of the others goes on unwatched.
+  // If the loop of one query fails because a listener throws, the other loops stop too.
   const failed = new AbortController();
   const stop = AbortSignal.any([signal, failed.signal]);
   await Promise.all(
@@ -69,7 +69,8 @@ export async function watchTable(
 }
 
 /**
- * Consul 1.14 ends a blocking list of config entries for a change of its own kind alone, so each kind has a query. The list of services ends for each change of a registration, of meta or tags too.
+ * In Consul 1.14 a blocking list of config entries ends only for a change of its own kind, so each kind has a query. The
+ * list of services ends for each change of a registration, including meta and tags.
  */
 function pathsOf(table: WatchedTable, owner: string): readonly string[] {
   switch (table) {
@@ -88,7 +89,7 @@ function pathsOf(table: WatchedTable, owner: string): readonly string[] {
   }
 }
 
-/** One blocking query after the other, by the rules of Consul's documentation on blocking queries. */
+/** Runs blocking queries, by the rules of Consul's documentation on blocking queries. */
 async function watchPath(
   table: WatchedTable,
   path: string,
@@ -98,14 +99,14 @@ async function watchPath(
 ): Promise<void> {
   const { transport, tenancy, clock, logger, waitMs, graceMs } = options;
   const bucket = createTokenBucket(clock, PER_SECOND, BURST);
-  // Consul adds up to a sixteenth to the wait by itself; past that the connection hangs.
+  // Consul adds up to a sixteenth to the wait; after that the connection counts as dead.
   const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
-  // Of config entries those of tokens stand in a partition's default namespace alone.
+  // jwt-provider entries exist only in the default namespace of a partition.
   const place = table === 'jwt-providers' ? { partition: tenancy.partition } : tenancy;
   const tenancyQuery = { ...toTenancyQuery(place), ...(table === 'claims' ? { recurse: '' } : {}) };
   const expected = table === 'claims' ? [200, 404] : [200];
   let seen: number | undefined;
-  // Undefined asks for an answer at once: at the start, and after anything went wrong.
+  // Undefined requests an immediate answer: at the start and after any fault.
   let from: number | undefined;
   let failures = 0;
   while (!signal.aborted) {
@@ -121,7 +122,7 @@ async function watchPath(
       );
       if (failures > 0) logger.info({ table, path, failures }, 'consul watch recovered');
       failures = 0;
-      // An index that went backwards (a restored snapshot, a new cluster) may have passed any change.
+      // After an index went back (a restored snapshot, a new cluster), any change may have been missed.
       from = seen !== undefined && index < seen ? undefined : index;
       const isNew = index !== seen;
       seen = index;
@@ -132,7 +133,7 @@ async function watchPath(
       if (restMs > 0) await clock.sleep(restMs, signal);
     } catch (error) {
       if (signal.aborted) return;
-      // What the listener throws is a flaw of ours and must not be taken for a sick Consul.
+      // An error of the listener is a fault in scopemesh, not in Consul.
       if (!(error instanceof SyncError)) throw error;
       failures += 1;
       from = undefined;
@@ -144,7 +145,7 @@ async function watchPath(
   }
 }
 
-/** Doubling up to 15 s, of which a random half is taken off so that many instances do not come back at once. */
+/** Doubles up to 15 s, minus a random part of up to a half, so that many instances do not reconnect at once. */
 function toBackoffMs(failures: number): number {
   const longest = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
   return Math.round(longest * (0.5 + Math.random() / 2));

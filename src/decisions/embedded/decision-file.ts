@@ -5,7 +5,7 @@ import AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
 import { makeDirectory } from '../../make-directory.js';
 
-/** One decision as it is kept. */
+/** One stored decision. */
 export interface StoredDecision {
   readonly seq: number;
   readonly id: string;
@@ -28,7 +28,7 @@ const SCHEMA = `
 `;
 const INSERT =
   'INSERT INTO decisions (id, time, subject, event) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING';
-/** Some milliseconds of the event loop. */
+/** Inserts per turn of the event loop: a few milliseconds. */
 const IN_ONE_TURN = 100;
 /** How long a statement waits for another process, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -43,7 +43,7 @@ export class DecisionFile {
   readonly #page: Statement;
   readonly #last: Statement;
   readonly #find: Statement;
-  /** Its transactions begin and end off the thread of the event loop, which waits for no lock and no disk. */
+  /** Begins and ends transactions off the event loop, which therefore never waits for a lock or the disk. */
   #writer: AsyncDatabase | undefined;
   #appending: Promise<void> = Promise.resolve();
 
@@ -52,7 +52,7 @@ export class DecisionFile {
     try {
       makeDirectory(directory);
       const database = new Database(this.#path, { timeout: BUSY_TIMEOUT_MS });
-      // Who could call what is nobody else's business; the side files take the mode of this one.
+      // The decisions are confidential. SQLite gives its side files the mode of this file.
       chmodSync(this.#path, 0o600);
       database.pragma('journal_mode = WAL');
       database.exec(SCHEMA);
@@ -67,14 +67,14 @@ export class DecisionFile {
     }
   }
 
-  /** All or none, on the disk when it resolves; an id that is there already is passed over. */
+  /** All or none, on the disk when it resolves; skips IDs that exist already. */
   append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
     const appended = this.#appending.then(() => this.#append(decisions));
     this.#appending = appended.catch(() => {});
     return appended;
   }
 
-  /** What follows `after`, oldest first. */
+  /** The decisions after `after`, oldest first. */
   page(after: number, limit: number): readonly { readonly seq: number; readonly event: string }[] {
     return this.#attempt(() =>
       this.#page.all(after, limit).map((row) => ({ seq: integer(row, 'seq'), event: text(row, 'event') })),
@@ -94,7 +94,7 @@ export class DecisionFile {
     });
   }
 
-  /** After what is being appended. */
+  /** Waits for running appends. */
   async close(): Promise<void> {
     await this.#appending;
     this.#writer?.close();
@@ -114,7 +114,7 @@ export class DecisionFile {
         }
         await writer.exec('COMMIT');
       } catch (error) {
-        // Where SQLite has rolled back by itself there is nothing to undo.
+        // SQLite may have rolled back already.
         await writer.exec('ROLLBACK').catch(() => {});
         throw error;
       }

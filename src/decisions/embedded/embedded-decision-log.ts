@@ -3,7 +3,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
 import { parseCloudEvent, toCloudEvent } from '../envelope.js';
-import type { DecisionLog, ReadOptions } from '../log.js';
+import { type DecisionLog, instantOf, type ReadOptions } from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
 export interface EmbeddedDecisionLogOptions {
@@ -18,8 +18,8 @@ const PAGE = 500;
 const POLL_MS = 100;
 
 /**
- * The decision log in one SQLite file, for an installation without Kafka. One daemon appends; any number of
- * processes read meanwhile. The file is opened at the first use. Appending the same decision again keeps one.
+ * The decision log in one SQLite file, for an installation without Kafka. One daemon appends, and any number of processes
+ * read at the same time. The file is opened at first use. A decision that is appended again is stored once.
  */
 export function createEmbeddedDecisionLog(options: EmbeddedDecisionLogOptions): DecisionLog {
   return new EmbeddedDecisionLog(options);
@@ -90,7 +90,7 @@ class EmbeddedDecisionLog implements DecisionLog {
     await file?.close();
   }
 
-  /** Undefined for what a later version wrote in another form. */
+  /** Undefined for a decision that a later version wrote in another form. */
   #parse(event: string, seq: number): Decision | undefined {
     try {
       return parseCloudEvent(event);
@@ -128,16 +128,4 @@ class EmbeddedDecisionLog implements DecisionLog {
     });
     timer.abort();
   }
-}
-
-/** Milliseconds of an instant, undefined for `start` and `end`. */
-function instantOf(from: ReadOptions['from']): number | undefined {
-  if (from === 'start' || from === 'end') return undefined;
-  const instant = Date.parse(from);
-  if (Number.isNaN(instant)) {
-    throw new SyncError('ERR_INTERNAL', 'Decisions are read from start, end or an ISO 8601 instant.', {
-      retriable: false,
-    });
-  }
-  return instant;
 }

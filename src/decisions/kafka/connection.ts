@@ -4,7 +4,7 @@ import type { Kafka, KafkaConfig, logCreator, SASLOptions } from 'kafkajs';
 import type { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
 
-/** PEM files, read again whenever the client is made anew. */
+/** PEM files, read again whenever a new client is created. */
 export interface KafkaTlsFiles {
   readonly caFile?: string;
   readonly certFile?: string;
@@ -18,7 +18,7 @@ export interface KafkaSasl {
   readonly password: Secret;
 }
 
-/** Whom to reach and as whom. */
+/** The brokers and the credentials. */
 export interface KafkaConnectionOptions {
   /** `host:port`, at least one. */
   readonly brokers: readonly string[];
@@ -32,7 +32,7 @@ export interface KafkaConnectionOptions {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** Loads the client library, which an installation without Kafka never does; connects to nothing yet. */
+/** Loads the client library, which an installation without Kafka never does. Does not connect yet. */
 export async function createKafka(options: KafkaConnectionOptions): Promise<Kafka> {
   const { Kafka, logLevel } = await import('kafkajs');
   const ssl = await tlsOf(options.tls);
@@ -42,7 +42,7 @@ export async function createKafka(options: KafkaConnectionOptions): Promise<Kafk
     connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, options.timeoutMs),
     authenticationTimeout: options.timeoutMs,
     requestTimeout: options.timeoutMs,
-    // No `retries`: the library's own count holds. Its waits are shorter, because the relay waits as well.
+    // No `retries`: the default of the library applies. The waits are shorter, because the relay waits as well.
     retry: { initialRetryTime: 50, maxRetryTime: 2_000 },
     logLevel: logLevel.INFO,
     logCreator: loggingTo(options.logger),
@@ -52,8 +52,8 @@ export async function createKafka(options: KafkaConnectionOptions): Promise<Kafk
   return new Kafka(config);
 }
 
-// The library calls a rebalance, a broker's restart and each retry an error. What really fails reaches the caller
-// as an exception, so that its log is for whoever looks closer.
+// The library logs a rebalance, a broker's restart and each retry as an error. Real failures reach the caller as an
+// exception, so the log of the library is for debugging only.
 function loggingTo(logger: Logger): logCreator {
   return () =>
     ({ namespace, label, log }) => {

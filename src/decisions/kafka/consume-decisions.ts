@@ -12,13 +12,13 @@ export interface ConsumeOptions
     Partial<Pick<KafkaConnectionOptions, 'clientId' | 'logger' | 'timeoutMs'>> {
   /** `scopemesh.decisions`. */
   readonly topic?: string;
-  /** The consumer group: its members share the partitions, and Kafka keeps how far it has come. */
+  /** The consumer group: its members share the partitions, and Kafka stores its offsets. */
   readonly groupId: string;
   /** Where a new group begins: `start` (the default) or `end`. */
   readonly from?: 'start' | 'end';
-  /** How many ids are remembered to recognise a decision that comes again; 10,000. */
+  /** How many IDs are remembered to recognise repeated decisions; 10,000. */
   readonly window?: number;
-  /** Given what is no decision, which is then passed over; without it a warning is logged. */
+  /** Called for a message that is not a decision, which is then skipped; by default a warning is logged. */
   readonly onInvalid?: (error: Error) => void;
   readonly clock?: Clock;
 }
@@ -30,11 +30,11 @@ const SESSION_MS = 30_000;
 const DISCONNECT_MS = 5_000;
 
 /**
- * Gives each decision of the topic to the handler, those of one subject in order, one at a time a partition.
- * At least once: a decision counts as handled when the handler has resolved, and may come again after a crash or
- * when the group's members change; within the window of this call it comes once. Resolves when the signal is
- * aborted and the handler is done. Rejects with what the handler threw, without counting that decision, or with
- * SyncError ERR_DECISIONS_UNREACHABLE when the brokers refuse it; outages it waits out.
+ * Calls the handler with each decision of the topic, in order for each subject, one at a time per partition. At least once:
+ * a decision is handled when the handler resolves, and may be repeated after a crash or a change of the group's members;
+ * within the window of this call it is not repeated. Resolves when the signal is aborted and the handler is done. Rejects
+ * with the error of the handler, without counting that decision, or with SyncError ERR_DECISIONS_UNREACHABLE if the brokers
+ * refuse the connection. Waits during outages.
  */
 export async function consumeDecisions(
   options: ConsumeOptions,
@@ -101,7 +101,7 @@ export async function consumeDecisions(
   isFinished = true;
   signal.removeEventListener('abort', stop);
   const leaving = running.then(() => consumer.disconnect());
-  // The handler may take its time; only the leaving itself is bounded.
+  // Only the leaving itself has a time limit, not the handler.
   await within(DISCONNECT_MS + timeoutMs, 'leaving the group', clock, leaving).catch((error: unknown) =>
     logger.debug({ error: messageOf(error) }, 'could not leave the consumer group'),
   );
@@ -117,7 +117,7 @@ function parse(value: Buffer | null, onInvalid: (error: Error) => void): Decisio
   }
 }
 
-/** Tells the brokers that this member lives while the operation runs. */
+/** Sends heartbeats to the brokers while the operation runs. */
 async function alive(
   heartbeat: () => Promise<void>,
   clock: Clock,
@@ -129,7 +129,7 @@ async function alive(
       await clock.sleep(HEARTBEAT_MS, done.signal);
       await heartbeat();
     }
-  })().catch(() => {}); // ended below, or the group changes, which the loop over the batch finds out
+  })().catch(() => {}); // ended below, or the group changed, which the loop over the batch detects
   try {
     await operation();
   } finally {
@@ -137,7 +137,7 @@ async function alive(
   }
 }
 
-/** The last so many ids. */
+/** The last IDs, up to a limit. */
 class RecentIds {
   readonly #limit: number;
   readonly #ids = new Set<string>();

@@ -4,7 +4,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Metrics } from '../../observe.js';
 import { CONTENT_TYPE, parseCloudEvent, toCloudEvent } from '../envelope.js';
-import type { DecisionLog, ReadOptions } from '../log.js';
+import { type DecisionLog, instantOf, type ReadOptions } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { KafkaTopic, type Offsets, type TopicOptions } from './topic.js';
 import { readCommitted, type TopicReaderOptions } from './topic-reader.js';
@@ -15,8 +15,8 @@ export interface KafkaDecisionLogOptions extends KafkaConnectionOptions, TopicOp
 }
 
 /**
- * The decision log as a Kafka topic: a CloudEvent in structured mode a message, the subject as its key, each
- * `append` one transaction. Connects at the first use. To be read with isolation level read_committed.
+ * The decision log as a Kafka topic. Each message is a CloudEvent in structured mode with the subject as key, and each
+ * `append` is one transaction. Connects at first use. Read it with isolation level read_committed.
  */
 export function createKafkaDecisionLog(options: KafkaDecisionLogOptions): DecisionLog {
   return new KafkaDecisionLog(options);
@@ -60,7 +60,7 @@ class KafkaDecisionLog implements DecisionLog {
 
   async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
     this.#refuseIfClosed();
-    // First, so that nothing asked for can still appear after the answer.
+    // First, so that none of the IDs can appear after the answer.
     await this.#writer.fence();
     if (ids.length === 0) return new Set();
     const { low } = await this.#topic.offsets();
@@ -72,7 +72,7 @@ class KafkaDecisionLog implements DecisionLog {
       const id = idOf(value);
       if (id !== undefined && asked.has(id)) found.add(id);
     }
-    this.#refuseIfClosed(); // what was read until then may not be all
+    this.#refuseIfClosed(); // the read may be incomplete
     return found;
   }
 
@@ -98,14 +98,14 @@ class KafkaDecisionLog implements DecisionLog {
   async *#read(range: Pick<TopicReaderOptions, 'start' | 'end'>, signal: AbortSignal): AsyncIterable<string> {
     const { topic, clientId, timeoutMs, clock } = this.#options;
     const kafka: Kafka = await createKafka(this.#options);
-    // Behind another writer's open transaction nothing is given out before the broker ends it.
+    // Nothing after another writer's open transaction is readable before the broker ends that transaction.
     const patienceMs = timeoutMs + TRANSACTION_TIMEOUT_MS;
     yield* readCommitted(kafka, { topic, clientId, clock, patienceMs, ...range }, signal);
   }
 
   /**
-   * Where the partitions begin and end. Readers see a transaction a moment after its commit was acknowledged; what
-   * this log wrote itself is waited for, but not for long: another writer's open transaction may lie before it.
+   * The begin and end of the partitions. Readers see a transaction a moment after its commit was acknowledged, so this waits
+   * for own writes, but not for long: another writer's open transaction may precede them.
    */
   async #bounds(): Promise<{ readonly low: Offsets; readonly end: Offsets }> {
     const { written } = this.#writer;
@@ -121,7 +121,7 @@ class KafkaDecisionLog implements DecisionLog {
     }
   }
 
-  /** Undefined for what another program wrote to the topic. */
+  /** Undefined for a message of another program. */
   #parse(value: string): Decision | undefined {
     try {
       return parseCloudEvent(value);
@@ -166,7 +166,7 @@ function larger(a: bigint, b = 0n): bigint {
   return a > b ? a : b;
 }
 
-/** The position, but from the beginning where it knows no partition, or lies behind the end of one made anew. */
+/** The position, or the beginning of a partition that is new or was created again. */
 function startingAt(position: Offsets, low: Offsets, end: Offsets): Offsets {
   const start = new Map<number, bigint>();
   for (const [partition, first] of low) {
@@ -185,16 +185,4 @@ function idOf(value: string): string | undefined {
   } catch {
     return undefined; // written by another program
   }
-}
-
-/** Milliseconds of an instant, undefined for `start` and `end`. */
-function instantOf(from: ReadOptions['from']): number | undefined {
-  if (from === 'start' || from === 'end') return undefined;
-  const instant = Date.parse(from);
-  if (Number.isNaN(instant)) {
-    throw new SyncError('ERR_INTERNAL', 'Decisions are read from start, end or an ISO 8601 instant.', {
-      retriable: false,
-    });
-  }
-  return instant;
 }

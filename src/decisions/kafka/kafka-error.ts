@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 
-/** What the client library threw, as ERR_DECISIONS_UNREACHABLE: retriable unless a person must grant something. */
+/** An error of the client library as ERR_DECISIONS_UNREACHABLE; retriable unless a person must grant a permission. */
 export function toSyncError(error: unknown, doing: string): SyncError {
   if (error instanceof SyncError) return error;
   const denied = isDenied(error);
@@ -14,7 +14,7 @@ export function toSyncError(error: unknown, doing: string): SyncError {
   });
 }
 
-/** The operation's result, or ERR_DECISIONS_UNREACHABLE once the time is up; what comes later is dropped. */
+/** The operation's result, or ERR_DECISIONS_UNREACHABLE after the time; a later result is dropped. */
 export async function within<T>(ms: number, doing: string, clock: Clock, operation: Promise<T>): Promise<T> {
   const settled = new AbortController();
   const late = clock.sleep(ms, settled.signal).then(
@@ -34,10 +34,10 @@ export async function within<T>(ms: number, doing: string, clock: Clock, operati
   }
 }
 
-/** Whether the brokers refuse the user, itself or what it wants to do. */
+/** Whether the brokers refuse the user or its operation. */
 export function isDenied(error: unknown): boolean {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
-    // The client library puts what is wrong with a topic into the list of an error about all topics.
+    // The client library reports faults of single topics in the list of one error.
     const parts: unknown = Object.getOwnPropertyDescriptor(cause, 'errors')?.value;
     if (Array.isArray(parts) && parts.some(isDenied)) return true;
     if (cause.name === 'KafkaJSSASLAuthenticationError') return true;

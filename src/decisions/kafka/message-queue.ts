@@ -1,11 +1,11 @@
-/** Hands elements from one that pushes to one that iterates, and lets the first wait while it is full. */
+/** A queue between a producer that pushes and a consumer that iterates; the producer can wait while it is full. */
 export class MessageQueue<T> implements AsyncIterable<T> {
   readonly #limit: number;
   readonly #elements: T[] = [];
   #ended = false;
   #error: unknown;
   #wakeReader: (() => void) | undefined;
-  /** Those that wait for room. */
+  /** Producers that wait for room. */
   readonly #waiting: (() => void)[] = [];
 
   constructor(limit: number) {
@@ -16,7 +16,7 @@ export class MessageQueue<T> implements AsyncIterable<T> {
     return this.#ended;
   }
 
-  /** Resolves once there is room for more, or nobody reads any longer. */
+  /** Resolves when there is room, or the queue has ended. */
   get room(): Promise<void> {
     if (this.#ended || this.#elements.length < this.#limit) return Promise.resolve();
     return new Promise((resolve) => {
@@ -31,7 +31,7 @@ export class MessageQueue<T> implements AsyncIterable<T> {
     this.#wakeReader?.();
   }
 
-  /** Ends the iteration once what was pushed has been read; with an error it throws then. */
+  /** Ends the iteration after all pushed elements; with an error the iteration then throws. */
   end(error?: unknown): void {
     if (this.#ended) return;
     this.#ended = true;

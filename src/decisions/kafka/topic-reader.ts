@@ -8,13 +8,13 @@ import type { Offsets } from './topic.js';
 
 export interface TopicReaderOptions {
   readonly topic: string;
-  /** Prefix of the consumer group, which is of this reader alone and never commits. */
+  /** Prefix of the consumer group, which only this reader uses and which never commits. */
   readonly clientId: string;
-  /** The first offset wanted of each partition. */
+  /** The first offset to read of each partition. */
   readonly start: Offsets;
-  /** Where to end; absent: never. */
+  /** The offsets at which to end; absent: never. */
   readonly end?: Offsets;
-  /** With an `end`: how long the brokers may give nothing before the reading fails. */
+  /** With `end`: how long the brokers may return nothing before the read fails. */
   readonly patienceMs: number;
   readonly clock: Clock;
 }
@@ -69,7 +69,7 @@ export async function* readCommitted(
     queue.end();
     watching.abort();
     signal.removeEventListener('abort', stop);
-    // Disconnecting while it still connects would leave the connection behind.
+    // A disconnect while it still connects would leave the connection open.
     const leaving = running.then(() => consumer.disconnect());
     await within(DISCONNECT_MS, 'leaving the topic', options.clock, leaving).catch(() => {});
   }
@@ -86,7 +86,7 @@ async function run(
   const eachBatch = async ({ batch, heartbeat }: EachBatchPayload) => {
     for (const { offset, value } of batch.messages) {
       const at = BigInt(offset);
-      // A fetch that was on its way when the position was set brings what is not wanted.
+      // A fetch that began before the position was set can return older messages.
       if (at < (next.get(batch.partition) ?? 0n)) continue;
       next.set(batch.partition, at + 1n);
       if (value !== null) queue.push(value.toString('utf8'));
@@ -97,7 +97,7 @@ async function run(
   await consumer.run({ autoCommit: false, eachBatch });
 }
 
-/** Keeps the position of each partition, and sets it again whenever the group is joined anew. */
+/** Tracks the position of each partition, and sets it again whenever the group is joined again. */
 function follow(
   consumer: Consumer,
   topic: string,
@@ -110,7 +110,7 @@ function follow(
       if (offset !== undefined) consumer.seek({ topic, partition, offset: offset.toString() });
     }
   });
-  // Also told of batches that hold only aborted messages and the marks of transactions.
+  // Also emitted for batches with only aborted messages and transaction markers.
   consumer.on('consumer.end_batch_process', ({ payload }) => {
     const behind = BigInt(payload.lastOffset) + 1n;
     if (behind > (next.get(payload.partition) ?? 0n)) next.set(payload.partition, behind);
@@ -121,7 +121,7 @@ function follow(
   });
 }
 
-/** Waits while the reader is behind, and tells the brokers meanwhile that this consumer lives. */
+/** Waits while the reader is behind, and sends heartbeats to the brokers. */
 async function room(
   queue: MessageQueue<string>,
   heartbeat: () => Promise<void>,

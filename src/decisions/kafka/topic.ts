@@ -15,7 +15,7 @@ export interface TopicOptions {
   readonly clock: Clock;
 }
 
-/** The topic as an administrator sees it: whether it is there, and where it begins and ends. */
+/** The topic through the admin API: whether it exists, and where it begins and ends. */
 export class KafkaTopic {
   readonly #kafka: () => Promise<Kafka>;
   readonly #options: TopicOptions;
@@ -26,17 +26,17 @@ export class KafkaTopic {
     this.#options = options;
   }
 
-  /** Creates the topic if it is missing and may be created; else says how to. */
+  /** Creates the topic if it is missing and may be created; otherwise throws an error that says how to create it. */
   async check(): Promise<void> {
     const { topic, createTopic } = this.#options;
     await this.#use('looking for the topic', async (admin) => {
-      // Asking for a topic's metadata can create it, with the broker's defaults; the list does not.
+      // A request for a topic's metadata can create it with the broker's defaults; the list does not.
       if ((await admin.listTopics()).includes(topic)) return;
       if (createTopic === undefined)
         throw missingTopic(topic, 'or grant scopemesh the operation Describe on it');
       const { partitions, replicationFactor } = createTopic;
       try {
-        // Resolves as well if another process creates the topic at the same time.
+        // Also resolves if another process creates the topic at the same time.
         await admin.createTopics({
           topics: [{ topic, numPartitions: partitions, replicationFactor }],
           waitForLeaders: true,
@@ -51,7 +51,7 @@ export class KafkaTopic {
     });
   }
 
-  /** Where each partition begins, and where what is committed ends at this moment. */
+  /** Where each partition begins, and where its committed messages end now. */
   async offsets(): Promise<{ readonly low: Offsets; readonly end: Offsets }> {
     const partitions = await this.#use('reading the offsets of the topic', (admin) =>
       admin.fetchTopicOffsets(this.#options.topic),
@@ -83,7 +83,7 @@ export class KafkaTopic {
     try {
       return await within(timeoutMs, doing, clock, connected.then(operation));
     } catch (error) {
-      // Whatever state the connection is in, the next call gets a new one.
+      // The next call gets a new connection.
       if (this.#admin === connected) this.#admin = undefined;
       void connected.then((admin) => admin.disconnect()).catch(() => {});
       throw toSyncError(error, doing);

@@ -6,23 +6,23 @@ import type { Offsets } from './topic.js';
 
 export interface WriterOptions {
   readonly topic: string;
-  /** One writer at a time has it: whoever begins with it ends what its predecessor left open, and shuts that out. */
+  /** Only one writer at a time uses it: a new writer ends open transactions of its predecessor and fences it. */
   readonly transactionalId: string;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
-/** How long the broker lets a transaction stand open whose writer is gone. */
+/** How long the broker keeps a transaction open after its writer is gone. */
 export const TRANSACTION_TIMEOUT_MS = 30_000;
 /** The largest batch of a partition in one request; brokers take 1 MiB unless told otherwise. */
 const MOST_BYTES_A_REQUEST = 512 * 1024;
-/** From here on a message is compressed, as it may pass the broker's limit only so. */
+/** From this size on a message is compressed, because it could exceed the broker's limit. */
 const LARGE_BYTES = 700 * 1024;
 
 /**
- * Writes batches to the topic, each in one transaction. Whatever goes wrong, the producer is given up and the next
- * one begins with the same transactional id: the broker then has committed or aborted what was open, and refuses
- * what the old one might still send. So nothing is in doubt once `fence` has resolved.
+ * Writes batches to the topic, each in one transaction. After any failure the producer is dropped and a new one begins with
+ * the same transactional ID: the broker then has committed or aborted the open transaction, and refuses what the old
+ * producer still sends. So after `fence` has resolved, the result of every earlier write is final.
  */
 export class TransactionalWriter {
   readonly #kafka: () => Promise<Kafka>;
@@ -37,7 +37,7 @@ export class TransactionalWriter {
     this.#options = options;
   }
 
-  /** An offset behind the first of the last messages written to each partition; readers may see them a little later. */
+  /** The offset after the first of the last written messages of each partition; readers may see them a little later. */
   get written(): Offsets {
     return this.#written;
   }
@@ -57,7 +57,7 @@ export class TransactionalWriter {
     });
   }
 
-  /** Shuts out every earlier writer and ends its transaction. */
+  /** Fences every earlier writer and ends its transaction. */
   async fence(): Promise<void> {
     await this.#exclusive('taking over the transactional id', async (attempt) => {
       this.#giveUp();
@@ -67,8 +67,8 @@ export class TransactionalWriter {
   }
 
   /**
-   * Where each partition ends, transactions of other writers included that are still open. The broker tells that
-   * only to who writes, and so a transaction writes one message to each and is aborted; nobody gets to see them.
+   * The end of each partition, including open transactions of other writers. The broker reports it only to writers, so a
+   * transaction writes one message to each partition and is aborted; readers never see these messages.
    */
   async probe(partitions: readonly number[]): Promise<Offsets> {
     return this.#exclusive('finding the end of the topic', async (attempt) => {
@@ -109,8 +109,8 @@ export class TransactionalWriter {
   async #connect(attempt: AbortSignal): Promise<Producer> {
     const { Partitioners } = await import('kafkajs');
     const kafka = await this.#kafka();
-    // Not `idempotent`, which is for sends outside of transactions: it would take a second producer id and retry
-    // for ever after it was given up. Within a transaction each send is idempotent anyway.
+    // Not `idempotent`, which is for sends outside of transactions: it would use a second producer ID and retry forever
+    // after the producer was dropped. Within a transaction each send is idempotent anyway.
     const producer = kafka.producer({
       transactionalId: this.#options.transactionalId,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
@@ -143,7 +143,7 @@ export class TransactionalWriter {
         attempt.abort();
         const producer = this.#producer;
         this.#giveUp();
-        // What still runs may connect again on its own; then that goes as well.
+        // The running operation may connect again; then this connection is closed as well.
         void running.catch(() => {}).finally(() => void producer?.disconnect().catch(() => {}));
         throw error;
       }

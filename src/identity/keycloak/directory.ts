@@ -1,9 +1,9 @@
 import { ClientUnreadable } from '../../errors.js';
+import { mapBounded } from '../../map-bounded.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
-import { mapBounded } from '../map-bounded.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { readForClient, textIn, toUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
@@ -231,7 +231,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       const unreadable: UnreadableClient[] = invalid
         .filter(({ isOAuth }) => isOAuth)
         .map(({ clientId, fault }) => toUnreadable(clientId, fault));
-      const found = await mapBounded(relevant, CLIENT_READERS, async (client) => {
+      const found = await mapBounded(relevant, { width: CLIENT_READERS }, async (client) => {
         try {
           return await toClient(client, accountOf(client), lifespans, signal);
         } catch (error) {

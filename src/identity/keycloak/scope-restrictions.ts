@@ -1,4 +1,4 @@
-import { mapBounded } from '../map-bounded.js';
+import { mapBounded } from '../../map-bounded.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import type { AdminApi } from './admin-api.js';
 import { isObject } from './json.js';
@@ -47,7 +47,7 @@ export function createScopeRestrictions(
     return new Set(roles.map((role) => role.id));
   };
   const readAll = (scopes: readonly string[], ids: ReadonlyMap<string, string>, signal: AbortSignal) =>
-    mapBounded(scopes, SCOPE_READERS, async (name) => {
+    mapBounded(scopes, { width: SCOPE_READERS }, async (name) => {
       const id = ids.get(name);
       // The scope may be newer than the list, so this is no fault of the client's record.
       if (id === undefined) throw incomplete(place, 'a client has a scope that is not in the list');

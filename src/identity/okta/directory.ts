@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import { ClientUnreadable, SyncError } from '../../errors.js';
+import { mapBounded } from '../../map-bounded.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import { abortable } from '../abortable.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
-import { mapBounded } from '../map-bounded.js';
 import { incomplete, WrongShape } from '../read-errors.js';
 import { type ListRecord, parseShape, readForClient, recordOf, textIn, toUnreadable } from '../records.js';
 import { accessOf } from './access.js';
@@ -185,7 +185,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       const clients = apps.filter(isClient);
       if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
         throw incomplete(place, 'two apps have the same client id');
-      const found = await mapBounded(clients, GRANT_READERS, async (app) => {
+      const found = await mapBounded(clients, { width: GRANT_READERS }, async (app) => {
         try {
           return await complete(app, context, signal);
         } catch (error) {

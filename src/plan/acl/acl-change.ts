@@ -1,5 +1,4 @@
 import type { AclObject } from '../../model/acl.js';
-import type { Principal } from '../../model/cause.js';
 import type {
   ChangeReason,
   DecidedPerson,
@@ -7,28 +6,29 @@ import type {
   Resource,
   ResourceKind,
 } from '../../model/decision.js';
+import type { Principal } from '../../model/trigger.js';
 import { toUriText } from '../../model/uri-text.js';
 import type { Hold, PlannedClient } from '../plan.js';
 
 export type AclKind = AclObject['kind'];
 
-/** One step of an ACL plan. Steps are carried out in their order; one that fails stops only what widens after it. */
+/** One step of an ACL plan. Steps run in order; a failed step stops only later steps that widen. */
 export type AclStep =
   /** Creates (no `id`) or replaces. */
   | { readonly do: 'write'; readonly id: string | undefined; readonly object: AclObject }
   | { readonly do: 'delete'; readonly kind: AclKind; readonly id: string; readonly name: string }
-  /** Ends the live tokens that a filter of Consul finds, all or those that may live too long. */
+  /** Deletes the live tokens that a Consul filter finds: all of them, or those that may live too long. */
   | {
       readonly do: 'end-tokens';
       readonly by: { readonly authMethod: string } | { readonly role: string };
-      /** Only tokens that were given a longer life than this. */
+      /** Only tokens with a longer lifetime than this. */
       readonly longerThanSeconds?: number;
     };
 
 /** Why an object changes, and for whom. */
 export interface AclWhy {
   readonly reason: ChangeReason;
-  /** Only inferred from what a read did not show; counts for the mass guard. */
+  /** Inferred only because a read did not show a fact; counts for the mass guard. */
   readonly isInferred: boolean;
   readonly client?: PlannedClient;
   readonly person?: DecidedPerson;
@@ -42,22 +42,22 @@ export interface AclChange extends AclWhy {
   readonly verb: 'created' | 'updated' | 'deleted';
   readonly before?: AclObject['object'];
   readonly after?: AclObject['object'];
-  /** Who let it pass although the mass guard held it. */
+  /** Who approved it although the mass guard held it. */
   readonly approvedBy?: Principal;
-  /** What to remember as written, where a guard holds the rest of what is wanted. */
+  /** The object to record as written, if a guard holds the rest of the change. */
   readonly remembered?: AclObject;
   readonly narrows: boolean;
   readonly widens: boolean;
   readonly step: AclStep;
 }
 
-/** The ordered steps: what narrows, then what widens, then what is left over. */
+/** The ordered steps: narrowing, then widening, then unused objects. */
 export interface AclPlan {
   readonly changes: readonly AclChange[];
   readonly holds: readonly Hold[];
 }
 
-/** `acl-role/<name>`; a binding rule has no name and is called by its method and what it binds. */
+/** `acl-role/<name>`. A binding rule has no name; its subject has its method and its bind name. */
 export function aclSubject(kind: ResourceKind, ...names: readonly string[]): string {
   return [kind, ...names].map((name) => toUriText(name)).join('/');
 }
@@ -68,12 +68,12 @@ export function nameOf(object: AclObject): readonly string[] {
     : [object.object.name];
 }
 
-/** A text by which two objects are the same, whatever the order of their fields; for comparison and memory. */
+/** A text that is equal for equal objects, regardless of the order of fields; for comparison and to record writes. */
 export function digestObject({ object }: AclObject): string {
   return canonicalJson(object);
 }
 
-/** The same for an object that has been through JSON. */
+/** The same for any JSON value. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);

@@ -1,16 +1,16 @@
 import type { AclObject } from '../../model/acl.js';
 import { type AclChange, type AclStep, type AclWhy, aclSubject, digestObject, nameOf } from './acl-change.js';
 
-/** What a diff asks of its caller to turn steps into changes with reasons. */
+/** What a diff needs from its caller to give changes their reasons. */
 export interface AclReasons {
   readonly why: (object: AclObject, direction: 'narrow' | 'widen') => AclWhy;
-  /** `digestObject` by subject of what was last written; tells drift from a change at the IdP. */
+  /** `digestObject` of the last write, by subject; distinguishes drift from a change at the IdP. */
   readonly lastApplied: ReadonlyMap<string, string>;
 }
 
 export interface AclSteps {
   create(object: AclObject): AclChange;
-  /** `widens` and `narrows` say what the write does to what tokens may do. */
+  /** `effect`: what the write does to the power of tokens. */
   update(
     id: string,
     object: AclObject,
@@ -18,7 +18,7 @@ export interface AclSteps {
     effect: 'narrows' | 'widens' | 'neither',
   ): AclChange;
   remove(id: string, object: AclObject, effect?: 'narrows' | 'neither'): AclChange;
-  /** Of the tokens that came by way of an object. */
+  /** Ends the tokens that were issued through an object. */
   endTokens(
     object: AclObject,
     by: { readonly authMethod: string } | { readonly role: string },

@@ -7,8 +7,8 @@ import { hasOurName, isOurs } from './object-names.js';
 import { ruleKey } from './owned-acl.js';
 
 /**
- * The objects without a mark that are in everything else what is desired: taking them over changes nothing but their
- * Description, and a name's case. What another instance marked is left alone.
+ * Adopts unmarked objects that otherwise match the desired state: only their Description and the case of their name change.
+ * Objects that another instance marked stay unchanged.
  */
 export function planAclAdoption(input: ForeignInput): readonly AclChange[] {
   const { owner, desired, actual } = input;
@@ -55,14 +55,14 @@ export function planAclAdoption(input: ForeignInput): readonly AclChange[] {
   return found;
 }
 
-/** Links meet without regard to case; the order of either list says nothing. */
+/** Links are case-insensitive; the order of both lists is irrelevant. */
 function isSameRole(a: AclRole, b: AclRole): boolean {
   const textOf = ({ policies, serviceIdentities }: AclRole) =>
     JSON.stringify([policies.map((name) => name.toLowerCase()).toSorted(), serviceIdentities.toSorted()]);
   return textOf(a) === textOf(b);
 }
 
-/** Letter by letter in its name too: Consul writes a method only under the name that it has. */
+/** The name must match exactly: Consul updates a method only under its exact name. */
 function isSameMethod(a: AclAuthMethod, b: AclAuthMethod): boolean {
   const textOf = (object: AclAuthMethod) =>
     digestObject({ kind: 'acl-auth-method', object: { ...object, description: '' } });

@@ -1,36 +1,36 @@
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { ChangeReason } from '../../model/decision.js';
 import type { ClaimStatus } from '../claims.js';
-import { sameGrant } from '../grant-text.js';
+import { namesOf, sameGrant } from '../grant-text.js';
 import type { PlannedClient } from '../plan.js';
 import { type ClientBlock, clientText } from '../world.js';
 import type { AclWhy } from './acl-change.js';
 import type { DesiredClient } from './desired-client.js';
 
-/** What is known when a client's ACL objects lose something. */
+/** The facts about a client whose ACL objects lose something. */
 export interface ClientRevocationFacts {
   readonly id: PlannedClient;
   readonly clientBlock: ClientBlock | undefined;
-  /** As the directory has it now; undefined where a complete read does not show it. */
+  /** The current record in the directory; undefined if a complete read does not show it. */
   readonly client: OAuthClient | undefined;
   readonly now: DesiredClient | undefined;
-  /** The scopes that opened what stands, as remembered; undefined where that is not known. */
+  /** The recorded scopes that opened the existing objects; undefined if unknown. */
   readonly had: readonly Grant[] | undefined;
-  /** The services that had its identity and have not now. */
+  /** The services whose identity the client loses. */
   readonly lostServices: readonly ClaimStatus[];
-  /** A human must stand behind what its kind does, so that no service's identity is its own. */
+  /** Its kind must act for a human, so it gets no service identity. */
   readonly needsHuman: boolean;
-  /** Its tokens must show something else than before, and its kind alone decides that. */
+  /** Its tokens must prove something else than before, only because of its kind. */
   readonly changesProof: boolean;
-  /** Whether an event named the client, and the scopes that events named. */
+  /** An event named the client. */
   readonly isNamed: boolean;
   readonly namedScopes: readonly Grant[];
-  /** Whether a new file is what caused it. */
+  /** `MappingChanged` if a new configuration file caused the plan. */
   readonly grantReason: ChangeReason;
 }
 
 /**
- * | what is seen | reason | explicit? |
+ * | observed | reason | explicit? |
  * |---|---|---|
  * | an order closed the client | the order's | yes |
  * | the client is missing | `ClientDeleted` | if an event named it |
@@ -38,9 +38,9 @@ export interface ClientRevocationFacts {
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
  * | its kind may not use a scope it has | `ActorLimited` | if an event named it or the file changed |
  * | its kind may not have the identity of a service that claims it | `ActorLimited` | if an event named it or the file changed |
- * | a service has no instance any more | `ClaimRemoved` | no |
- * | a service claims it no longer | `ClaimRemoved` | yes; if it is not confirmed any more, if an event named the client |
- * | tokens of its kind must show something else | `ActorLimited` | if an event named it or the file changed |
+ * | a service has no instance left | `ClaimRemoved` | no |
+ * | a service no longer claims it | `ClaimRemoved` | yes; if the claim is only no longer confirmed: if an event named the client |
+ * | tokens of its kind must prove something else | `ActorLimited` | if an event named it or the file changed |
  * | anything else | `MappingChanged` | yes |
  */
 export function clientRevocationCause(facts: ClientRevocationFacts): AclWhy {
@@ -60,7 +60,7 @@ export function clientRevocationCause(facts: ClientRevocationFacts): AclWhy {
     const areNamed = lost.every((grant) => isAmong(facts.namedScopes, grant));
     return because('ScopeRevoked', !facts.isNamed && !areNamed, namesOf(lost));
   }
-  // The kind of a client comes from the same read: one that lost attributes or grant types changes it silently.
+  // The kind of a client comes from the same read: a client that lost attributes or grant types changes it silently.
   const isSilent = !facts.isNamed && facts.grantReason !== 'MappingChanged';
   const limited = had.filter((scope) => facts.now?.limited.includes(scope) ?? false);
   if (limited.length > 0) return because('ActorLimited', isSilent, limited);
@@ -76,14 +76,10 @@ export function clientRevocationCause(facts: ClientRevocationFacts): AclWhy {
     if (facts.needsHuman && stillClaim) return because('ActorLimited', isSilent || isInferred, []);
     return because('ClaimRemoved', isInferred, []);
   }
-  // Nobody remembers what opened it: that the client has fewer scopes cannot be ruled out.
+  // It is not recorded what opened the objects, so the client may have lost scopes.
   if (facts.had === undefined) return because('ScopeRevoked', !facts.isNamed, []);
   const unopened = had.filter((scope) => !(facts.now?.scopes.includes(scope) ?? false));
   return facts.changesProof
     ? because('ActorLimited', isSilent, unopened)
     : because('MappingChanged', false, unopened);
-}
-
-function namesOf(grants: readonly Grant[]): readonly string[] {
-  return [...new Set(grants.map(({ name }) => name))];
 }

@@ -30,15 +30,15 @@ export interface ClientInput {
   readonly client: OAuthClient;
   readonly mapping: Mapping;
   readonly settings: AclSettings;
-  /** What the services that claim this client are worth; undefined while the catalog was never read. */
+  /** The statuses of the claims on this client; undefined while the catalog was never read. */
   readonly claimStatuses: readonly ClaimStatus[] | undefined;
-  /** The client's role as it stands, if it is ours: what is not known now is kept as it is. */
+  /** The client's existing role, if owned. It keeps what cannot be decided now. */
   readonly former: AclRole | undefined;
-  /** `MaxTokenTTL` of the client's auth method as it stands, if that is ours. */
+  /** `MaxTokenTTL` of the client's existing auth method, if owned. */
   readonly existingTtlSeconds?: number | undefined;
   /** An order closed the client. */
   readonly isClosed: boolean;
-  /** Where this Consul's services are. */
+  /** The partition and namespace of this Consul's services. */
   readonly place?: Pick<ServiceName, 'partition' | 'namespace'>;
   readonly compile?: PatternCompiler;
   readonly parse?: (text: string) => AclRules;
@@ -58,16 +58,16 @@ export interface DesiredClient {
 const IDENTITY = /^[a-z0-9]([a-z0-9_-]{0,254}[a-z0-9])?$/;
 
 /**
- * The ACL objects of one client: policies, a role of the same name as its auth method, and a binding rule that admits
- * this client alone. A client with neither rules nor a claim has none, and so cannot log in.
+ * The ACL objects of one client: policies, a role with the name of its auth method, and a binding rule that admits only
+ * this client. A client with neither rules nor a claim has no objects and cannot log in.
  *
- * | the role has | the token must show |
+ * | the role has | the token must prove |
  * |---|---|
- * | a service identity, or the client is no `human` one | that the client got it for itself |
+ * | a service identity, or the client's kind is not `human` | that the client requested it for itself |
  * | only rules, and people sign in at the client | the client |
- * | rules, and a human must stand behind the client | the client, a person, and that the client acts for somebody |
+ * | rules, and the client must act for a human | the client, a person, and that the client acts for that person |
  *
- * A token that says itself that its actor is no agent, or its subject no user, is not believed to be the third.
+ * A token that itself denies that its actor is an agent, or its subject a user, does not satisfy the third row.
  */
 export function desiredClient(input: ClientInput): DesiredClient {
   const { client, mapping, settings } = input;
@@ -87,17 +87,21 @@ export function desiredClient(input: ClientInput): DesiredClient {
       client: { ...id, actorKind },
     });
   };
-  const nothing = (): DesiredClient => ({
+  const rules = rulesOf(client, actorKind, mapping, compile, input.parse ?? parseRules);
+  const { limited } = rules;
+  const nothing: DesiredClient = {
     desired: NOTHING_DESIRED,
     actorKind,
     scopes: [],
     opensBy: [],
-    limited: rules.limited,
+    limited,
     holds,
-  });
-
-  const rules = rulesOf(client, actorKind, mapping, compile, input.parse ?? parseRules);
-  if (input.isClosed || !client.enabled) return nothing();
+  };
+  const refuse = (reason: HoldReason, detail: string): DesiredClient => {
+    hold(reason, detail, rules.scopes);
+    return nothing;
+  };
+  if (input.isClosed || !client.enabled) return nothing;
   for (const held of rules.held) hold(held.reason, held.detail, [held.scope]);
   const isDelegated = needsHuman(actorKind, mapping);
   const identities = settings.login ? identitiesOf(input, hold) : [];
@@ -107,51 +111,39 @@ export function desiredClient(input: ClientInput): DesiredClient {
       `this client must act for a human, and a token with the identity of a service acts for nobody, so the client does not get the identity of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or remove the claim from the service`,
     );
   const serviceIdentities = isDelegated ? [] : identities;
-  if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing();
+  if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing;
 
   const provider = settings.providers.get(client.provider);
   const why = unverifiable(client.provider, provider);
-  if (provider === undefined || why !== undefined) {
-    hold('LoginUnverifiable', why ?? '', rules.scopes);
-    return nothing();
-  }
+  if (provider === undefined || why !== undefined) return refuse('LoginUnverifiable', why ?? '');
   const maxTtl = maxTokenTtlSeconds(
     lifetimeOf(client, input.existingTtlSeconds),
     (actorKind === 'unknown' ? ACTOR_KINDS : [actorKind]).map((kind) => mapping.limits[kind]),
   );
-  if (maxTtl === undefined) {
-    hold(
+  if (maxTtl === undefined)
+    return refuse(
       'LifetimeTooShort',
       'the access tokens of this client live less than one minute, which is the shortest lifetime of a Consul token; increase the lifetime at the identity provider, or let the client work without a Consul token',
-      rules.scopes,
     );
-    return nothing();
-  }
   const isOwn = !isDelegated && (serviceIdentities.length > 0 || actorKind !== 'human');
   const proof = isDelegated ? 'delegated' : isOwn ? 'own' : 'any';
   const selector = selectorFor(client.clientId, actorKind, provider, proof);
-  if (selector === undefined) {
-    hold(
+  if (selector === undefined)
+    return refuse(
       'LoginUnverifiable',
       "scopemesh does not know how tokens of this provider show that a client requested them for itself, and a person's token must not act as the client",
-      rules.scopes,
     );
-    return nothing();
-  }
-  if (selector.text === undefined) {
-    hold(
+  if (selector.text === undefined)
+    return refuse(
       'InvalidClientId',
       'the client ID is empty or contains an unpaired surrogate, so Consul cannot compare it; give the client another ID',
-      rules.scopes,
     );
-    return nothing();
-  }
   const description = describeClient(mapping.owner, client);
   return {
     actorKind,
     scopes: rules.scopes,
     opensBy: rules.opensBy,
-    limited: rules.limited,
+    limited,
     holds,
     desired: {
       policies: rules.policies,
@@ -173,10 +165,10 @@ export function desiredClient(input: ClientInput): DesiredClient {
   };
 }
 
-/** What a token must show besides the client. */
+/** What a token must prove besides the client. */
 type Proof = 'own' | 'any' | 'delegated';
 
-/** Whether what tokens must show differs from what stands, and not because people sign in at a client that acts as a service now. */
+/** Whether the required proof differs from the existing one, except that a client of people now acts as a service. */
 export function changesProof(
   actual: AclAuthMethod | undefined,
   { desired, actorKind }: Pick<DesiredClient, 'desired' | 'actorKind'>,
@@ -193,7 +185,7 @@ function proofOf({ config }: AclAuthMethod): Proof {
   return is('actor') ? 'delegated' : is('own_token') ? 'own' : 'any';
 }
 
-/** Undefined where the provider has no such proof. */
+/** Undefined if the provider has no such proof. */
 function selectorFor(
   clientId: string,
   actorKind: ClassifiedKind,
@@ -212,11 +204,11 @@ function selectorFor(
         expectedValue(provider.ownToken, clientId),
       );
     case 'delegated':
-      // RFC 8693, section 4.1: the actor is who acts, the subject for whom.
+      // RFC 8693, section 4.1: the actor acts for the subject.
       selector
         .equals('actor', ['act', 'sub'], clientId)
         .differs('subject', provider.claims.subject, clientId);
-      // draft-mora-oauth-entity-profiles-01: what a token says of its actor and subject may contradict the directory.
+      // draft-mora-oauth-entity-profiles-01: a token's profile of its actor and subject can contradict the directory.
       if (actorKind === 'agent')
         selector.holdsWordIfThere('actor_profile', ['act', 'sub_profile'], 'ai_agent');
       if (provider.person === undefined)
@@ -225,7 +217,7 @@ function selectorFor(
   }
 }
 
-/** The services whose identity the client has; those that are not certain now only as far as it has them already. */
+/** The services whose identity the client gets. It keeps an existing identity if the claim is not certain now. */
 function identitiesOf(
   input: ClientInput,
   hold: (reason: HoldReason, detail: string) => void,

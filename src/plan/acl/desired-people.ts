@@ -24,22 +24,22 @@ export interface PeopleInput {
   readonly provider: string;
   readonly mapping: Mapping;
   readonly settings: AclSettings;
-  /** Subjects (`sub`) of enabled people by group or role, complete; undefined where they were not read. */
+  /** All subjects (`sub`) of enabled people by group or role; undefined if they were not read. */
   readonly members: ReadonlyMap<string, readonly string[]> | undefined;
   readonly parse?: (text: string) => AclRules;
 }
 
 export interface DesiredPeople {
-  /** Undefined: not known, keep what stands. */
+  /** Undefined: unknown, keep the existing objects. */
   readonly desired: DesiredAcl | undefined;
   readonly holds: readonly Hold[];
 }
 
 /**
- * The ACL objects by which the people of one provider log in: one auth method, and for each member of each mapped
- * group a role that carries the group's rules and a binding rule that admits this subject alone, and only with the
- * group in the token, and nobody who acts for them. The role is the power and the person at once: its tokens are those of one person by one group,
- * and end with it. SPEC.md says why.
+ * The ACL objects with which the people of one provider log in: one auth method and, for each member of each mapped group,
+ * a role with the group's rules and a binding rule. The rule admits only this subject, only with the group in the token,
+ * and nobody who acts for the person. The tokens of a role belong to one person and one group, and end with the role.
+ * SPEC.md explains why.
  */
 export function desiredPeople(input: PeopleInput): DesiredPeople {
   const { provider: providerName, mapping, settings } = input;
@@ -115,7 +115,7 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
     }
   }
   if (roles.size === 0) return { desired: NOTHING_DESIRED, holds };
-  // By the groups, whoever is in them: a member more or less leaves the method as it is.
+  // By group, independent of its members, so that a new member does not change the method.
   const selectors = groups.map(({ inToken }) => selectorFor(provider, 'x', inToken));
   const mappedBy = (kind: 'values' | 'lists') => new Map(selectors.flatMap((each) => [...each[kind]]));
   return {
@@ -141,15 +141,15 @@ function selectorFor(provider: LoginProvider, subject: string, { claim, name }: 
   const selector = new Selector()
     .equals('subject', provider.claims.subject, subject)
     .holds(isOfGroups ? 'groups' : 'other_groups', claim, name)
-    // RFC 8693, section 4.1: whoever acts for the person is not the person, and has limits of its own.
+    // RFC 8693, section 4.1: an actor for the person is not the person and has its own limits.
     .lacks('actor', ['act']);
-  // draft-mora-oauth-entity-profiles-01: a subject that the token itself calls something else is no person.
+  // draft-mora-oauth-entity-profiles-01: a subject with another profile in the token is not a person.
   if (provider.person === undefined)
     return selector.holdsWordIfThere('subject_profile', ['sub_profile'], 'user');
   return selector.equals('person', provider.person.claim, provider.person.equals);
 }
 
-/** Where and how a token names a group. */
+/** The claim and the name of a group in tokens. */
 type Place = NonNullable<GroupRules['inToken']>;
 
 /** The claim in which a person's token must list the group, and the name that it must have there. */

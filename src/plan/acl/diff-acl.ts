@@ -13,23 +13,23 @@ import { byName, type OwnedAcl, ownedAcl } from './owned-acl.js';
 
 export interface AclDiffInput extends ForeignInput {
   readonly mode: Mode;
-  /** Whether an object of ours that is not desired may go: not while what it stands for was not read. */
+  /** Whether an owned object that is not desired may be removed; false while the facts behind it were not read. */
   readonly mayRemove: (object: AclObject) => boolean;
 }
 
 /**
- * Desired × actual:
+ * Desired and actual state:
  *
  * | | differs | not desired | absent |
  * |---|---|---|---|
- * | policy | unlink, delete, create, link | delete when no role has it | create |
- * | role | what goes first, what comes last | end its tokens, delete | create |
- * | auth method: lifetime | shorter first, and longer tokens end | | |
+ * | policy | unlink, delete, create, link | delete when no role links it | create |
+ * | role | remove links first, add links last | end its tokens, delete | create |
+ * | auth method: lifetime | if shorter: update first, and end tokens that live too long | | |
  * | auth method: anything else | delete (its rules and tokens end with it), create | delete | create |
- * | binding rule | delete, replace its role, create | delete, and its role's tokens end | create |
+ * | binding rule | delete, replace its role, create | delete, and end the tokens of its role | create |
  *
- * A method or rule that differed may have let in others, whose tokens have the role: they are gone before the role
- * opens anything. Narrowing is by link, role, token or method, never by a policy's text, which agents cache.
+ * A method or rule that differed may have admitted others, whose tokens have the role. They end before the role opens
+ * anything. Narrowing changes links, roles, tokens or methods, never the text of a policy, which agents cache.
  */
 export function diffAcl(input: AclDiffInput): AclPlan {
   const ours = ownedAcl(input.owner, input.actual);
@@ -45,7 +45,7 @@ export function diffAcl(input: AclDiffInput): AclPlan {
   };
 }
 
-/** What narrows; then policy, role, auth method, binding rule; then what nobody uses any more. */
+/** Narrowing changes; then policies, roles, auth methods, binding rules; then unused policies. */
 function order(
   desired: DesiredAcl,
   ours: OwnedAcl,
@@ -59,7 +59,7 @@ function order(
     ...methods.deleted,
     ...rules.narrowing,
     ...roles.narrowing,
-    // Last of what narrows: Consul asks the IdP for its keys when a method is written, which may fail.
+    // Last of the narrowing changes: to write a method, Consul fetches the IdP's keys, which may fail.
     ...methods.shortened,
     ...roles.policies,
     ...roles.widening,

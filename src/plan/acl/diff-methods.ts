@@ -4,11 +4,11 @@ import type { AclSteps } from './acl-steps.js';
 import { inOrder, type OwnedAcl, ruleKey } from './owned-acl.js';
 
 export interface MethodDiff {
-  /** With their rules and tokens: undesired, or to be made anew. */
+  /** Methods to delete with their rules and tokens: undesired, or to be created again. */
   readonly deleted: readonly AclChange[];
   readonly shortened: readonly AclChange[];
   readonly written: readonly AclChange[];
-  /** Whether a method of ours stands through all of the plan. */
+  /** Whether an owned method exists throughout the plan. */
   readonly lives: (name: string) => boolean;
 }
 
@@ -58,11 +58,11 @@ export function diffMethods(
 export interface RuleDiff {
   readonly narrowing: readonly AclChange[];
   readonly widening: readonly AclChange[];
-  /** Roles, by lower-case name, whose tokens may be somebody else's. */
+  /** Roles, by lower-case name, whose tokens may belong to others. */
   readonly tainted: ReadonlySet<string>;
 }
 
-/** Rules of methods that live; those of others go with them. */
+/** The rules of methods that stay. Rules of deleted methods end with them. */
 export function diffRules(
   desired: readonly AclBindingRule[],
   ours: OwnedAcl,
@@ -87,7 +87,7 @@ export function diffRules(
         widening.push(steps.update(stored.id, ruleObject(to), stored.object, 'neither'));
       continue;
     }
-    // Consul takes duplicates without complaint; one more or less admits nobody else.
+    // Consul accepts duplicates; the removal of one changes nothing.
     narrowing.push(steps.remove(stored.id, object, isEqual ? 'neither' : 'narrows'));
     if (isEqual) continue;
     const role = stored.object.bindName.toLowerCase();
@@ -99,18 +99,18 @@ export function diffRules(
   return { narrowing, widening, tainted };
 }
 
-/** Whether the method, as it stands, may have admitted tokens that the desired one would not. */
+/** Whether the existing method may have admitted tokens that the desired one would not. */
 export function letsOthersIn(stored: Stored<AclAuthMethod>, to: AclAuthMethod): boolean {
   const asWritten = { ...to, config: stored.object.config };
   return stored.isAltered || digestObject(methodObject(to)) !== digestObject(methodObject(asWritten));
 }
 
-/** Without a limit Consul's tokens never end. */
+/** Without a limit, Consul tokens never expire. */
 export function isUnlimited(maxTokenTtlSeconds: number): boolean {
   return maxTokenTtlSeconds === 0;
 }
 
-/** What the IdP or the configuration says of lifetimes is never inferred from what a read did not show. */
+/** A lifetime comes explicitly from the IdP or the configuration, so its change is never inferred. */
 function ofLifetime(change: AclChange): AclChange {
   return change.reason === 'DriftCorrected'
     ? change

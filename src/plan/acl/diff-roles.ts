@@ -8,7 +8,7 @@ export interface RoleDiff {
   readonly narrowing: readonly AclChange[];
   readonly policies: readonly AclChange[];
   readonly widening: readonly AclChange[];
-  /** Roles that are not desired and may not go. */
+  /** Roles that are not desired but must stay. */
   readonly kept: readonly AclRole[];
 }
 
@@ -41,7 +41,7 @@ export function diffRoles(
     const mayHaveTokens = ours.bindingRules.some(
       ({ object: rule }) => rule.bindName.toLowerCase() === key && lives(rule.authMethod),
     );
-    // A token's role is found by its name only as long as the role is there.
+    // Tokens can be found by a role's name only while the role exists.
     if (mayHaveTokens) narrowing.push(steps.endTokens(object, { role: stored.object.name }));
     narrowing.push(steps.remove(stored.id, object));
     if (to !== undefined) widening.push(steps.create(roleObject(to)));
@@ -51,7 +51,7 @@ export function diffRoles(
   return { narrowing: [...narrowing, ...unspoiling], policies, widening, kept };
 }
 
-/** Policies of ours that no role has once the plan is carried out. */
+/** Owned policies that no role links after the plan. */
 export function unlinkedPolicies(
   desired: DesiredAcl,
   kept: readonly AclRole[],
@@ -68,7 +68,7 @@ export function unlinkedPolicies(
     .map(([, stored]) => steps.remove(stored.id, policyObject(stored.object), 'neither'));
 }
 
-/** A role that keeps its tokens: they lose at once what it loses. */
+/** Changes a role that keeps its tokens. They lose at once what the role loses. */
 function diffRole(
   stored: Stored<AclRole>,
   desired: AclRole,
@@ -76,7 +76,7 @@ function diffRole(
   steps: AclSteps,
 ): Pick<RoleDiff, 'narrowing' | 'widening'> {
   const from = stored.object;
-  // Consul refuses to change a name's case alone.
+  // Consul rejects an update that changes only the case of a name.
   const to: AclRole = { ...desired, name: from.name };
   const linked = new Set(to.policies.map(lower));
   const remaining: AclRole = {
@@ -97,7 +97,7 @@ function diffRole(
   };
 }
 
-/** A policy's name stands for its text: one with another text was edited by hand, and makes place for its own. */
+/** The name of a policy is derived from its text. A policy with another text was edited, and is deleted and created again. */
 function diffPolicies(desired: DesiredAcl, ours: OwnedAcl, steps: AclSteps) {
   const spoiled = new Set<string>();
   const unspoiling: AclChange[] = [];

@@ -1,7 +1,7 @@
 /**
- * A string literal of Consul's selector language. Only printable ASCII other than `"` and `\` is written as it is:
- * the parser refuses `\"`, and what is escaped cannot be taken for syntax or be normalised. Undefined for a text
- * with a lone surrogate, which no UTF-8 text, and so no claim, can equal.
+ * A string literal of Consul's selector language. Everything except printable ASCII without `"` and `\` is escaped: the
+ * parser rejects `\"`, and escaped characters are neither syntax nor normalised. Undefined for a text with an unpaired
+ * surrogate, which no UTF-8 text, and therefore no claim, can equal.
  */
 export function selectorString(text: string): string | undefined {
   if (!text.isWellFormed()) return undefined;
@@ -18,9 +18,8 @@ export function selectorString(text: string): string | undefined {
 }
 
 /**
- * A string of ACL rules in JSON. Consul unquotes it as Go does, not as JSON: half a surrogate pair, escaped, kills the
- * request, so that characters are written as they are and only `"`, `\` and control characters are escaped.
- * Undefined for a text with a lone surrogate.
+ * A string of ACL rules in JSON. Consul unquotes it by the rules of Go, not of JSON: an escaped unpaired surrogate crashes
+ * the request. So only `"`, `\` and control characters are escaped. Undefined for a text with an unpaired surrogate.
  */
 export function rulesString(text: string): string | undefined {
   return text.isWellFormed() ? JSON.stringify(text).replaceAll('\x7f', '\\u007f') : undefined;

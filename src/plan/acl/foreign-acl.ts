@@ -1,4 +1,5 @@
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isOwnedDescription, otherOwnerOf } from '../ownership.js';
 import type { Hold } from '../plan.js';
 import { aclSubject } from './acl-change.js';
@@ -11,14 +12,14 @@ type NamedAcl = Exclude<AclObject, { readonly kind: 'acl-binding-rule' }>;
 export interface ForeignInput extends AclReasons {
   readonly owner: string;
   readonly desired: DesiredAcl;
-  /** With every object whose name may be ours (`hasOurName`), also those that lack the mark. */
+  /** All objects with our name prefix (`hasOurName`), also without the mark. */
   readonly actual: AclSnapshot;
 }
 
 /**
- * What can be made of the desired objects beside somebody else's of the same names. A rule that would bind to a role
- * that is not ours would give whatever that role has: so what depends on a foreign object is not desired either. What
- * scopemesh wrote and has lost the mark is told also where it is not desired any more, for nobody takes it away.
+ * The desired objects that are possible beside foreign objects with the same names. A rule that binds to a foreign role
+ * would grant whatever that role has, so objects that depend on a foreign object are dropped too. An object that scopemesh
+ * wrote and that lost its mark is held even if it is no longer desired, because nothing removes it.
  */
 export function beside(input: ForeignInput): {
   readonly desired: DesiredAcl;
@@ -55,7 +56,7 @@ export function beside(input: ForeignInput): {
   };
 }
 
-/** What has a name of ours and not our mark. */
+/** Objects with our name prefix but without our mark. */
 export function foreignObjects(
   owner: string,
   { policies, roles, authMethods }: AclSnapshot,
@@ -100,13 +101,12 @@ function besideHold(
           : "an object with this name exists and scopemesh does not own it; remove or rename it, or run 'scopemesh adopt' if it already matches the desired object",
       action: 'grant',
       scopes: [],
-      ...(client === undefined ? {} : { client }),
-      ...(person === undefined ? {} : { person }),
+      ...definedFields({ client, person }),
     },
   ];
 }
 
-/** A policy opens nothing by itself, and may be somebody's who links it. */
+/** Holds an unmarked object that scopemesh wrote and no longer desires. Not a policy: it opens nothing by itself. */
 function leftHold(object: NamedAcl, { lastApplied, why }: ForeignInput): readonly Hold[] {
   const subject = aclSubject(object.kind, object.object.name);
   if (object.kind === 'acl-policy' || !lastApplied.has(subject)) return [];
@@ -120,8 +120,7 @@ function leftHold(object: NamedAcl, { lastApplied, why }: ForeignInput): readonl
         'scopemesh wrote this object and would remove it, but the mark is missing from its Description, so the object and its access stay; remove the object, or restore the mark',
       action: 'revoke',
       scopes,
-      ...(client === undefined ? {} : { client }),
-      ...(person === undefined ? {} : { person }),
+      ...definedFields({ client, person }),
     },
   ];
 }

@@ -30,7 +30,7 @@ export interface ClientRules {
   readonly limited: readonly string[];
 }
 
-/** What the mapping's `acl:` rules give to a client; nothing to a disabled one. */
+/** What the mapping's `acl:` rules grant to a client; nothing to a disabled client. */
 export function rulesOf(
   client: OAuthClient,
   kind: ClassifiedKind,
@@ -84,7 +84,7 @@ export function toPolicy(owner: string, rules: string): AclPolicy {
   return { name: policyName(owner, rules), description: describe(owner, {}), rules };
 }
 
-/** Rules with their captures, or why they give nothing. */
+/** The rules with their captures filled in, or why they grant nothing. */
 export function fill(
   text: string,
   captures: Readonly<Record<string, string>>,

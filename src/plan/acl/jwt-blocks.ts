@@ -1,15 +1,15 @@
 import type { ClaimValue, IntentionEntry, ServiceName } from '../../model/intention.js';
 
-/** A JWT requirement as it stands in an entry, whoever wrote it. */
+/** A JWT requirement of an entry, owned or foreign. */
 export interface JwtBlock {
   readonly destination: ServiceName;
-  /** Undefined for one of the whole entry. */
+  /** Undefined for a requirement of the whole entry. */
   readonly source: string | undefined;
-  /** Alternatives: a token of any one of them is enough. */
+  /** Alternatives: a token of any of them is sufficient. */
   readonly providers: readonly { readonly name: string; readonly claims: readonly ClaimValue[] }[];
 }
 
-/** The JWT requirements of an entry and of the permissions of its sources; what is malformed is left out. */
+/** The JWT requirements of an entry and of its sources' permissions, without malformed ones. */
 export function jwtBlocksOf({ destination, raw, sources }: IntentionEntry): readonly JwtBlock[] {
   const found = (source: string | undefined, value: unknown): readonly JwtBlock[] => {
     const providers = recordsIn(fieldOf(value, 'Providers')).flatMap((provider) => {

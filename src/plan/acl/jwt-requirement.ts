@@ -10,21 +10,21 @@ export interface UserRequirementInput {
     LoginProvider,
     'name' | 'issuer' | 'userAudience' | 'keysCaFile' | 'claims' | 'person' | 'scopes'
   >;
-  /** From where Envoy can fetch the provider's keys; undefined where that is not known. */
+  /** The address from which Envoy fetches the provider's keys; undefined if unknown. */
   readonly jwksUri: string | undefined;
-  /** As the agent says it: `1.16.1`, `1.17.0+ent`; undefined where it was never told. */
+  /** As the agent reports it: `1.16.1`, `1.17.0+ent`; undefined if unknown. */
   readonly consulVersion: string | undefined;
-  /** Versions of agents that do not enforce JWT requirements, whose proxies would ask for no token. */
+  /** Versions of agents that do not enforce JWT requirements. */
   readonly laxAgents: readonly string[] | undefined;
   readonly protocol: Protocol;
   /** The client of the calling service, and the scope that opens the call. */
   readonly clientId: string;
   readonly scope: string;
-  /** A person must stand behind what this client does (`onBehalfOf: human`). */
+  /** The client must act for a person (`onBehalfOf: human`). */
   readonly actsForHuman: boolean;
 }
 
-/** `stays`: only a fact is missing, so that what stands with this requirement already need not go. */
+/** `stays`: only a fact is missing, so existing access with this requirement may stay. */
 export type UserRequirement =
   | { readonly kind: 'required'; readonly entry: JwtProviderEntry; readonly requirement: JwtRequirement }
   | {
@@ -34,21 +34,21 @@ export type UserRequirement =
       readonly stays?: JwtRequirement;
     };
 
-/** JWT requirements came with 1.16.0, whose 1.16.1 mended them. */
+/** 1.16.0 introduced JWT requirements, and 1.16.1 fixed them. */
 const LEAST_VERSION = [1, 16, 1] as const;
 
-/** The keys of the Meta that marks an entry as ours, and names the provider it is about. */
+/** The Meta keys that mark an entry as owned and name its provider. */
 const MARK = 'scopemesh';
 const ABOUT = 'scopemesh-provider';
 
 /**
- * The token that must stand beside the caller's certificate, or why Consul could not enforce it, in which case the
+ * The token that a call must carry besides the caller's certificate, or why Consul cannot enforce it. In that case the
  * access stays closed.
  *
- * | what is asked | claims verified |
+ * | required | verified claims |
  * |---|---|
- * | a user | the person, where the provider's tokens show one; the scope, where it is a list |
- * | an agent (or unknown) acting for a human | also the agent's client, and that the agent acts (`act.sub`) for the subject |
+ * | a user | the person, if the provider's tokens show it; the scope, if the claim is a list |
+ * | an agent (or unknown) that acts for a human | also the agent's client, and that the agent acts (`act.sub`) for the subject |
  */
 export function userRequirement(input: UserRequirementInput): UserRequirement {
   const { provider, clientId, consulVersion, laxAgents, jwksUri } = input;
@@ -77,7 +77,7 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     claims.push({ path: provider.person.claim, value: provider.person.equals });
   if (input.actsForHuman) {
     claims.push({ path: provider.claims.client, value: clientId });
-    // RFC 8693, section 4.1. Without it a token that the agent got for itself would do.
+    // RFC 8693, section 4.1. Without it a token that the agent requested for itself would be accepted.
     claims.push({ path: ['act', 'sub'], value: clientId });
   }
   if (provider.scopes.isList) claims.push({ path: provider.scopes.claim, value: input.scope });
@@ -111,7 +111,7 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
   };
 }
 
-/** Whether this version of Consul enforces JWT requirements; false for what cannot be read, and for pre-releases of the first. */
+/** Whether this version of Consul enforces JWT requirements; false for an unreadable version and for pre-releases of 1.16.1. */
 export function enforcesJwt(version: string): boolean {
   const found = /^v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/.exec(version);
   if (found === null) return false;
@@ -122,12 +122,12 @@ export function enforcesJwt(version: string): boolean {
   return found[4] === undefined;
 }
 
-/** Whether a jwt-provider of this Meta is ours. */
+/** Whether a jwt-provider with this Meta is owned. */
 export function isOurJwtProvider(owner: string, { meta }: Pick<JwtProviderEntry, 'meta'>): boolean {
   return Object.hasOwn(meta, MARK) && meta[MARK] === `scopemesh:${owner}`;
 }
 
-/** The provider that an entry of ours is about; undefined where its Meta does not say. */
+/** The provider of an owned entry; undefined if the Meta does not name it. */
 export function providerOfEntry({ meta }: Pick<JwtProviderEntry, 'meta'>): string | undefined {
   return Object.hasOwn(meta, ABOUT) ? meta[ABOUT] : undefined;
 }

@@ -29,7 +29,7 @@ export interface DesiredAcl {
 
 export const NOTHING_DESIRED: DesiredAcl = { policies: [], roles: [], authMethods: [], bindingRules: [] };
 
-/** In the order in which they are made. */
+/** In the order of creation. */
 export function objectsOf(desired: DesiredAcl): readonly AclObject[] {
   return [
     ...desired.policies.map((object) => ({ kind: 'acl-policy' as const, object })),
@@ -39,12 +39,12 @@ export function objectsOf(desired: DesiredAcl): readonly AclObject[] {
   ];
 }
 
-/** Consul refuses other lifetimes. */
+/** Consul rejects other lifetimes. */
 const LIFETIMES = { least: 60, most: 86_400 } as const;
 
 /**
- * How long a Consul token may live: the shortest of what is known, at most a day. Undefined where that is less than
- * the minute that Consul can go down to.
+ * The longest lifetime of a Consul token: the shortest known limit, at most a day. Undefined if that is less than a minute,
+ * which Consul does not allow.
  */
 export function maxTokenTtlSeconds(
   lifetimeSeconds: number | undefined,
@@ -58,8 +58,8 @@ export function maxTokenTtlSeconds(
 }
 
 /**
- * How long a client's tokens live, as far as it is known. Where the lifetime could not be read that is what its method
- * allows as it stands (0: for ever), and of a new one as little as can be: a read that shows less gives nobody more.
+ * The lifetime of a client's access tokens, if known. If it could not be read: the limit of the existing method (0: no
+ * limit), or the minimum for a new method, so that an incomplete read never extends a lifetime.
  */
 export function lifetimeOf(
   client: Pick<OAuthClient, 'accessTokenLifetimeSeconds' | 'isLifetimeUnread'>,
@@ -69,7 +69,7 @@ export function lifetimeOf(
   return standingTtlSeconds === 0 ? LIFETIMES.most : (standingTtlSeconds ?? LIFETIMES.least);
 }
 
-/** Why Consul could not tell a token of this provider from any other; undefined where it can. */
+/** Why Consul could not verify tokens of this provider; undefined if it can. */
 export function unverifiable(name: string, provider: LoginProvider | undefined): string | undefined {
   if (provider === undefined)
     return `the identity provider ${name} is not configured; add it under providers, with its issuer and an audience`;
@@ -80,7 +80,7 @@ export function unverifiable(name: string, provider: LoginProvider | undefined):
   return undefined;
 }
 
-/** The method's configuration for the claims that its selectors look at. */
+/** The method's configuration with the claims that its selectors use. */
 export function methodConfig(
   provider: LoginProvider,
   values: ReadonlyMap<string, string>,
@@ -97,7 +97,7 @@ export function methodConfig(
   };
 }
 
-/** A claim as Consul's mappings name it: the claim's name, or a JSON pointer (RFC 6901). */
+/** A claim in the form of Consul's mappings: its name, or a JSON pointer (RFC 6901). */
 export function claimKey(path: ClaimPath): string {
   const [only] = path;
   if (path.length === 1 && only !== undefined && !only.startsWith('/')) return only;

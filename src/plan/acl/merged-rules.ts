@@ -1,6 +1,6 @@
 import type { AclRules, NamedRule } from './rules-text.js';
 
-/** What is given of one name, or of all that begin with it. */
+/** The level for one name, or for all names with this prefix. */
 export interface LevelRule {
   readonly name: string;
   readonly isPrefix: boolean;
@@ -8,13 +8,13 @@ export interface LevelRule {
   readonly level: string;
 }
 
-/** One rule for each name and each beginning. */
+/** One rule for each name and each prefix. */
 export type Levels = ReadonlyMap<string, LevelRule>;
 
-/** Of rules about the very same name, or the very same beginning: a denial counts first, then what gives more. */
+/** Of rules for the same name or prefix, `deny` wins, then the higher level. */
 const STRENGTH = ['deny', 'write', 'list', 'read'];
 
-/** As Consul merges the rules of all policies of a token. */
+/** Merges rules as Consul merges the policies of a token. */
 export function mergeLevels(rules: Iterable<LevelRule>): Levels {
   const merged = new Map<string, LevelRule>();
   for (const rule of rules) {
@@ -26,12 +26,12 @@ export function mergeLevels(rules: Iterable<LevelRule>): Levels {
   return merged;
 }
 
-/** The rule that Consul goes by for a name: the exact one, else that of the longest beginning. */
+/** The rule that Consul applies to a name: the exact one, otherwise that of the longest prefix. */
 export function decidingRule(levels: Levels, name: string): LevelRule | undefined {
   return levels.get(keyOf({ name, isPrefix: false })) ?? decidingPrefix(levels, name);
 }
 
-/** The rule for all that begins so, of which no narrower one says something else. */
+/** The rule for names with this beginning, if no narrower rule applies. */
 export function decidingPrefix(levels: Levels, head: string): LevelRule | undefined {
   for (let length = head.length; length >= 0; length--) {
     const rule = levels.get(keyOf({ name: head.slice(0, length), isPrefix: true }));
@@ -40,21 +40,21 @@ export function decidingPrefix(levels: Levels, head: string): LevelRule | undefi
   return undefined;
 }
 
-/** Those about a part of what begins so. */
+/** The rules for a part of the names with this beginning. */
 export function narrowerRules(levels: Levels, head: string): readonly LevelRule[] {
   return [...levels.values()].filter(
     ({ name, isPrefix }) => name.startsWith(head) && !(isPrefix && name === head),
   );
 }
 
-/** Of a resource with names, over all policies of a token. */
+/** The levels of a resource with names, over all policies of a token. */
 export function levelsOf(policies: readonly AclRules[], resource: NamedRule['resource']): Levels {
   return mergeLevels(
     namedRules(policies, resource).map(({ name, isPrefix, policy }) => ({ name, isPrefix, level: policy })),
   );
 }
 
-/** Of intentions by their destination: where a service's rules say nothing of them, who may see it may read them. */
+/** The levels of intentions, by destination. If the rules of a service do not mention them, `service` read implies read. */
 export function intentionLevels(policies: readonly AclRules[]): Levels {
   const explicit = mergeLevels(
     namedRules(policies, 'service').flatMap(({ name, isPrefix, intentions }) =>
@@ -67,7 +67,7 @@ export function intentionLevels(policies: readonly AclRules[]): Levels {
   return mergeLevels([...explicit.values(), ...implied]);
 }
 
-/** Of a resource that is one for all of Consul; undefined where no policy speaks of it. */
+/** The level of a resource without names; undefined if no policy mentions it. */
 export function wholeLevel(policies: readonly AclRules[], resource: string): string | undefined {
   const explicit = policies.map(({ whole }) =>
     Object.hasOwn(whole, resource) ? whole[resource] : undefined,

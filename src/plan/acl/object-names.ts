@@ -5,26 +5,25 @@ import type { ClientId } from '../world.js';
 
 /** Consul's limit for names of ACL objects. */
 const NAME_LIMIT = 128;
-/** What an operator can still read; Consul itself takes more. */
+/** Readable for an operator; Consul itself allows more. */
 const DESCRIPTION_LIMIT = 512;
 
 /**
- * The name of a client's role and auth method: `scopemesh-<owner>-<provider>-<client id>`, or `_` and a hash instead
- * of the id unless it is lower-case and plain, because names meet without regard to case. A `-` of owner and provider
- * is written `_`, which no plain id has: no two clients, of whatever owners and providers, have one name, and nobody
- * can choose an id that gives him the name of another.
+ * The name of a client's role and auth method: `scopemesh-<owner>-<provider>-<client id>`. An ID that is not lower-case and
+ * plain is replaced by `_` and a hash, because names are case-insensitive. A `-` in owner and provider becomes `_`, which
+ * no plain ID contains. So the names of two clients never collide, and nobody can choose an ID with the name of another.
  */
 export function clientName(owner: string, { provider, clientId }: ClientId): string {
   const plain = /^[a-z0-9][a-z0-9-]*$/.test(clientId) ? nameOf(owner, provider, clientId) : undefined;
   return plain ?? hashedName(owner, provider, '', clientId);
 }
 
-/** Of a policy: by its rules, so that clients share it and changed rules are another policy. */
+/** The name of a policy, derived from its rules: clients share a policy, and changed rules are another policy. */
 export function policyName(owner: string, rules: string): string {
   return `${prefixOf(owner)}_rules-${hash(rules)}`;
 }
 
-/** The auth method by which the people of a provider log in. */
+/** The auth method with which the people of a provider log in. */
 export function peopleName(owner: string, provider: string): string {
   return nameOf(owner, provider, '_people') ?? hashedName(owner, provider, 'people');
 }
@@ -38,22 +37,22 @@ export function jwtProviderName(owner: string, provider: string): string {
   return nameOf(owner, provider, '_users') ?? hashedName(owner, provider, 'users');
 }
 
-/** Whether name and Description both say that an object is this owner's. */
+/** Whether both name and Description show that this owner owns an object. */
 export function isOurs(owner: string, name: string, description: string): boolean {
   return hasOurName(owner, name) && isOwnedDescription(owner, description);
 }
 
-/** Whether a name is one that this owner may want, whoever made the object: what a read has to fetch. */
+/** Whether a name has the prefix of this owner, whoever created the object. Reads fetch these objects. */
 export function hasOurName(owner: string, name: string): boolean {
   return name.toLowerCase().startsWith(prefixOf(owner));
 }
 
-/** `scopemesh:<owner> client=<provider>/<client id>`; the mark alone where that is too long. */
+/** `scopemesh:<owner> client=<provider>/<client id>`; only the mark if that is too long. */
 export function describeClient(owner: string, client: ClientId): string {
   return describeSource(owner, client);
 }
 
-/** `scopemesh:<owner> <word>=<segment>/<segment> …`, percent-encoded; the mark alone where that is too long. */
+/** `scopemesh:<owner> <word>=<segment>/<segment> …`, percent-encoded; only the mark if that is too long. */
 export function describe(owner: string, facts: Readonly<Record<string, readonly string[]>>): string {
   const mark = `scopemesh:${owner}`;
   const words = Object.entries(facts).map(
@@ -72,13 +71,13 @@ function nameOf(owner: string, provider: string, last: string): string | undefin
   return name.length <= NAME_LIMIT ? name : undefined;
 }
 
-/** With the provider in words where there is room, else in the hash alone. */
+/** With the provider in plain text if there is room, otherwise only in the hash. */
 function hashedName(owner: string, provider: string, word: string, ...parts: readonly string[]): string {
   const last = `_${word === '' ? '' : `${word}-`}${hash(JSON.stringify([provider, ...parts]))}`;
   return nameOf(owner, provider, last) ?? `${prefixOf(owner)}${last}`;
 }
 
-/** 160 bits: nobody finds two ids of one hash. */
+/** 160 bits, so that nobody can find two IDs with one hash. */
 function hash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 40);
 }

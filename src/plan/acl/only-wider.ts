@@ -5,16 +5,16 @@ import type { DesiredAcl } from './login.js';
 import { byName, type OwnedAcl, ruleKey } from './owned-acl.js';
 
 /**
- * What may be desired where nothing is narrowed or deleted (`mode: extend`): roles have what they have and what they
- * should, tokens live as long as they do or should, and what could only be exchanged stays as it is. What somebody changed
- * gives nobody more: no role is given a changed policy, nobody else is admitted by a changed method, and a role that
- * others may have by a changed method or rule stays as it is.
+ * The desired state if nothing is narrowed or deleted (`mode: extend`): roles keep what they have and gain what they should
+ * have, lifetimes are never shortened, and what could only be replaced stays. An object that somebody changed grants nobody
+ * more: no role gets a changed policy, a changed method admits nobody new, and a role that others may have through a
+ * changed method or rule stays as it is.
  */
 export function onlyWider(
   desired: DesiredAcl,
   ours: OwnedAcl,
 ): { readonly desired: DesiredAcl; readonly ours: OwnedAcl } {
-  // One of each kind: duplicates stay unseen.
+  // One rule per key: duplicates are ignored.
   const rules = new Map(ours.bindingRules.map((stored) => [ruleKey(stored.object), stored]));
   const policies = [...ours.policies.values()].map(({ object }) => object);
   const changed = changedPolicies(desired, ours);
@@ -64,7 +64,7 @@ function changedPolicies(desired: DesiredAcl, ours: OwnedAcl): ReadonlySet<strin
   return new Set(changed.map(({ name }) => name.toLowerCase()));
 }
 
-/** By lower-case name: those that, as they stand, may admit others than the desired ones would. */
+/** By lower-case name: existing methods that may admit others than the desired ones. */
 function changedMethods(desired: DesiredAcl, ours: OwnedAcl): ReadonlySet<string> {
   const changed = desired.authMethods.filter((method) => {
     const stored = ours.authMethods.get(method.name.toLowerCase());
@@ -73,7 +73,7 @@ function changedMethods(desired: DesiredAcl, ours: OwnedAcl): ReadonlySet<string
   return new Set(changed.map(({ name }) => name.toLowerCase()));
 }
 
-/** Roles, by lower-case name, that rules give by a changed method, or to others than the desired rules would. */
+/** Roles, by lower-case name, that rules grant through a changed method, or to others than the desired rules. */
 function rolesOfOthers(
   desired: DesiredAcl,
   ours: OwnedAcl,

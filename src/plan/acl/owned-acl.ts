@@ -10,7 +10,7 @@ import { compareText } from '../compare.js';
 import { isOwnedDescription } from '../ownership.js';
 import { hasOurName, isOurs } from './object-names.js';
 
-/** What of a snapshot is ours, by lower-case name, because names meet so in Consul. */
+/** The owned objects of a snapshot, by lower-case name, because names in Consul are case-insensitive. */
 export interface OwnedAcl {
   readonly policies: ReadonlyMap<string, Stored<AclPolicy>>;
   readonly roles: ReadonlyMap<string, Stored<AclRole>>;
@@ -20,8 +20,8 @@ export interface OwnedAcl {
 }
 
 /**
- * What carries the mark in name and Description. A binding rule has no name, so its method's name stands for it: a
- * marked rule of somebody else's method is not ours.
+ * The objects with the mark in name and Description. A binding rule has no name, so the name of its method counts: a marked
+ * rule of a foreign method is not owned.
  */
 export function ownedAcl(owner: string, snapshot: AclSnapshot): OwnedAcl {
   const named = <T extends { readonly name: string; readonly description: string }>(
@@ -44,7 +44,7 @@ export function ownedAcl(owner: string, snapshot: AclSnapshot): OwnedAcl {
   };
 }
 
-/** `MaxTokenTTL` of an auth method as it stands, if it is ours. */
+/** `MaxTokenTTL` of an existing auth method, if owned. */
 export function existingTtlSeconds(owner: string, method: AclAuthMethod | undefined): number | undefined {
   const isOwn = method !== undefined && isOurs(owner, method.name, method.description);
   return isOwn ? method.maxTokenTtlSeconds : undefined;
@@ -59,7 +59,7 @@ export function inOrder<T>(all: ReadonlyMap<string, T>): readonly (readonly [str
   return [...all].toSorted(([a], [b]) => compareText(a, b));
 }
 
-/** What a rule binds, by way of which method. */
+/** The method of a rule and what the rule binds. */
 export function ruleKey(rule: AclBindingRule): string {
   return JSON.stringify([rule.authMethod.toLowerCase(), rule.bindType, rule.bindName.toLowerCase()]);
 }

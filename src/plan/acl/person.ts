@@ -1,14 +1,14 @@
 import { isOurs, peopleName, personName } from './object-names.js';
 
-/** Whose access a role is, as far as it is known. */
+/** The person and group of a role, if known. */
 export interface PersonRole {
   readonly subject?: string;
   readonly group?: string;
 }
 
 /**
- * Whether a role of ours is one of a person of this provider, and of whom: the Description says it, and the name, which
- * is a hash, proves it. Of a role whose Description was too long for that only the provider is known.
+ * The person of an owned role, if it is a role of this provider's people. The Description names the person, and the name,
+ * which is a hash, proves it. If the Description was too long, only the provider is known.
  */
 export function personOfRole(
   owner: string,
@@ -26,13 +26,13 @@ export function personOfRole(
   return hasPersonName(owner, provider, role.name) ? {} : undefined;
 }
 
-/** Whether a role of this name can be no other than one of a person of this provider, whoever made it. */
+/** Whether the name can only be that of a role of this provider's people, whoever created it. */
 export function hasPersonName(owner: string, provider: string, name: string): boolean {
   const prefix = personPrefix(owner, provider);
   return prefix !== undefined && name.toLowerCase().startsWith(prefix);
 }
 
-/** The providers whose people may have objects under a name; for those that are not configured any more. */
+/** The provider whose people an object belongs to; also for providers that are no longer configured. */
 export function providerOfPeople(
   owner: string,
   object: { readonly name: string; readonly description: string },
@@ -54,7 +54,7 @@ function parseDescription(description: string) {
     : { provider: a, subject: b, group: c };
 }
 
-/** What all roles of a provider's people begin with; undefined where there is no room for the provider's name in them. */
+/** The prefix of all roles of a provider's people; undefined if the provider's name does not fit into role names. */
 function personPrefix(owner: string, provider: string): string | undefined {
   const prefix = personName(owner, provider, '', '').slice(0, -HASH_LENGTH).toLowerCase();
   return prefix.endsWith(`-${provider.replaceAll('-', '_')}-_person-`.toLowerCase()) ? prefix : undefined;

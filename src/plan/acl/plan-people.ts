@@ -12,13 +12,13 @@ import { peopleName } from './object-names.js';
 import { hasPersonName, type PersonRole, personOfRole } from './person.js';
 import type { AclRules } from './rules-text.js';
 
-/** What a plan of the people of one provider is made from. */
+/** The input of the plan of one provider's people. */
 export interface PeopleFacts {
   readonly provider: string;
   readonly mapping: Mapping;
-  /** Of all mapped groups; undefined while they were not read. */
+  /** Members of all mapped groups; undefined while they were not read. */
   readonly members: Members | undefined;
-  /** The objects of the provider's people, and the policies that they are to have, also those that lack the mark. */
+  /** The objects of the provider's people and their desired policies, also without the mark. */
   readonly actual: AclSnapshot;
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
@@ -30,15 +30,15 @@ export interface PeopleFacts {
 
 export interface PeoplePlan extends AclPlan {
   readonly desired: DesiredAcl;
-  /** Roles, in lower case, that would go only because a read did not show the membership. */
+  /** Roles, in lower case, that would be removed only because a read did not show the membership. */
   readonly inferred: ReadonlyMap<string, PersonRole>;
-  /** The members are not known: who stands is taken for a member. */
+  /** The members are unknown, so the people with roles count as members. */
   readonly isUnknown: boolean;
 }
 
 /**
- * The plan of the people of one provider. While the members are not known, those who stand are taken for the members:
- * nobody is admitted and nobody put out, but a group that the configuration does not have any more is gone at once.
+ * The plan of the people of one provider. While the members are unknown, the people with roles count as members: nobody is
+ * added or removed. But a group that is no longer configured is removed at once.
  */
 export function planPeople(
   facts: PeopleFacts,
@@ -135,7 +135,7 @@ export function rulesOfGroups(mapping: Mapping, provider: string): readonly Grou
   return mapping.acl.groups.filter((rule) => (rule.provider ?? only) === provider);
 }
 
-/** With what stands of people whose record cannot be parsed: they keep it, and gain nothing. */
+/** Adds the existing memberships of people whose record cannot be parsed: they keep them and gain none. */
 function withExisting(members: Members, facts: PeopleFacts): Members {
   const { unreadable } = members;
   if (unreadable === undefined) return members;
@@ -144,14 +144,14 @@ function withExisting(members: Members, facts: PeopleFacts): Members {
   return new Map(
     [...members].map(([group, known]) => {
       const kept = (existing.get(group) ?? []).filter((subject) => hasUnnamed || subjects.has(subject));
-      // Of whom one list can be read and another cannot, nothing new is taken either.
+      // A person with one readable and one unreadable record gains nothing either.
       const shown = known.filter((subject) => !subjects.has(subject));
       return [group, [...new Set([...shown, ...kept])]];
     }),
   );
 }
 
-/** Who can log in now: a role without its rule is one that was about to go. */
+/** The people who can log in now. A role without a binding rule was about to be removed. */
 function existingMembers({ actual, mapping, provider }: PeopleFacts): Members {
   const bound = new Set(actual.bindingRules.map(({ object }) => object.bindName.toLowerCase()));
   const members = new Map<string, string[]>();
@@ -163,7 +163,7 @@ function existingMembers({ actual, mapping, provider }: PeopleFacts): Members {
   return members;
 }
 
-/** The role that an object is, or gives; in lower case. */
+/** The role that an object is or grants, in lower case. */
 function roleOf(object: AclObject): string | undefined {
   switch (object.kind) {
     case 'acl-role':
@@ -176,7 +176,7 @@ function roleOf(object: AclObject): string | undefined {
   }
 }
 
-/** Of a desired object, as a decision tells it. */
+/** The person of a desired object, in the form of decisions. */
 export function personOf(object: AclObject, facts: Pick<PeopleFacts, 'mapping' | 'provider'>) {
   return toDecidedPerson(personIn(object, facts), facts.provider);
 }
@@ -188,7 +188,7 @@ function toDecidedPerson(
   return person === undefined ? {} : { person: { provider, ...person, actorKind: 'human' } };
 }
 
-/** Of an object that does not stand yet, or whose role does not. */
+/** The person of an object that does not exist yet, or whose role does not. */
 function personIn(
   object: AclObject,
   { mapping, provider }: Pick<PeopleFacts, 'mapping' | 'provider'>,
@@ -198,7 +198,7 @@ function personIn(
   return name === undefined ? undefined : personOfRole(mapping.owner, provider, { name, description });
 }
 
-/** Whether an object of this name may be one of the provider's people, also one that lost the mark. */
+/** Whether an object with this name may belong to the provider's people, also without the mark. */
 export function isPeoples(owner: string, provider: string, name: string, description: string): boolean {
   return (
     hasPersonName(owner, provider, name) ||

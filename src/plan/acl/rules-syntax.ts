@@ -1,10 +1,10 @@
-/** Where something stands in a text of rules, both from 1. */
+/** A position in a text of rules; both count from 1. */
 export interface Place {
   readonly line: number;
   readonly column: number;
 }
 
-/** ACL rules that are not what Consul's ACL language knows; the message names the place and the remedy. */
+/** ACL rules that are invalid in Consul's ACL language. The message names the place and the remedy. */
 export class RulesFault extends Error {
   readonly place: Place;
 
@@ -29,12 +29,12 @@ interface Lexeme {
   readonly place: Place;
 }
 
-/** Deeper than any rule is. */
+/** Deeper than any valid rule. */
 const DEPTH_LIMIT = 5;
 
 /**
- * Reads the part of HCL in which ACL rules are written, and JSON, which is the same with quoted keys, `:` and lists.
- * Heredocs, numbers and `${}` are refused: rules need none. Throws RulesFault.
+ * Parses the subset of HCL that ACL rules use, and JSON, which differs by quoted keys, `:` and lists. Heredocs, numbers and
+ * `${}` are refused, because rules do not need them. Throws RulesFault.
  */
 export function parseItems(text: string): readonly Item[] {
   const lexemes = lex(text);
@@ -63,7 +63,7 @@ export function parseItems(text: string): readonly Item[] {
     while (peek().kind === 'text') labels.push(take().text);
     const isAssigned = isSign('=') || isSign(':');
     if (isAssigned) take();
-    // `key "text"` is a label without a block unless `=` stands before the text.
+    // `key "text"` without `=` is a label without a block.
     if (!isAssigned && !isSign('{')) throw unexpected(peek(), '"=" or "{"');
     if (isAssigned && labels.length > 0) throw unexpected(peek(), '"{" after a label');
     return values(depth).map((value) => ({ key: key.text, labels, value, place: key.place }));
@@ -119,7 +119,7 @@ function lex(text: string): readonly Lexeme[] {
   return lexemes;
 }
 
-/** JSON's escapes, which are HCL's as far as rules need them. */
+/** JSON's escapes, which include the HCL escapes that rules need. */
 function unquote(quoted: string, place: Place): string {
   let text: unknown;
   try {
@@ -134,7 +134,7 @@ function unquote(quoted: string, place: Place): string {
   return text;
 }
 
-/** For positions that only grow. */
+/** Maps offsets to places; the offsets must not decrease. */
 function placesIn(text: string): (at: number) => Place {
   let line = 1;
   let lineStart = 0;

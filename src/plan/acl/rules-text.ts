@@ -5,17 +5,17 @@ import { type Item, type Place, parseItems, RulesFault } from './rules-syntax.js
 
 export { RulesFault } from './rules-syntax.js';
 
-/** Resources that are one for all of Consul. */
+/** Resources without names. */
 const WHOLE = ['acl', 'keyring', 'mesh', 'operator', 'peering'] as const;
-/** Resources with names; each has a form for one name and one, `…_prefix`, for all that begin so. */
+/** Resources with names; each has a form for one name and a form `…_prefix` for all names with this prefix. */
 const NAMED = ['agent', 'event', 'key', 'node', 'query', 'service', 'session'] as const;
 const ENTERPRISE = ['namespace', 'namespace_prefix', 'partition', 'partition_prefix', 'sentinel'];
 
-/** One rule about a name, or about all that begin with it. */
+/** One rule for a name, or for all names with a prefix. */
 export interface NamedRule {
   readonly resource: (typeof NAMED)[number];
   readonly isPrefix: boolean;
-  /** May hold `{name}` for a capture of the scope's pattern. */
+  /** May contain `{name}` for a capture of the scope's pattern. */
   readonly name: string;
   readonly policy: string;
   /** Of services only. */
@@ -23,25 +23,25 @@ export interface NamedRule {
   readonly place: Place;
 }
 
-/** ACL rules as read from the mapping, every word of them known. */
+/** Parsed ACL rules of the mapping; every word is known. */
 export interface AclRules {
   readonly whole: Readonly<Record<string, string>>;
   readonly named: readonly NamedRule[];
-  /** The names that the rules want captured, sorted. */
+  /** The captures that the rules use, sorted. */
   readonly captures: readonly string[];
 }
 
-/** The rules with their captures put in: what a policy says. */
+/** The rules with their captures filled in: the text of a policy. */
 export interface GrantedRules {
-  /** Canonical JSON: the same rules, however they are written, have the same text. */
+  /** Canonical JSON: equal rules have equal texts. */
   readonly text: string;
-  /** What captures filled in, so that a protected service is not opened by the name of a scope. */
+  /** Service names with captures, to check that a scope's name opens no protected service. */
   readonly filledServices: readonly { readonly name: string; readonly isPrefix: boolean }[];
 }
 
 /**
- * Reads ACL rules in HCL or JSON. Consul takes words that it does not know without a sound, and so gives less than
- * was meant, or more where `deny` was; here they are faults. Throws RulesFault.
+ * Parses ACL rules in HCL or JSON. Consul silently ignores unknown words and so grants less than intended, or more if the
+ * word was `deny`. Here they are faults. Throws RulesFault.
  */
 export function parseRules(text: string): AclRules {
   const whole: Record<string, string> = {};
@@ -72,7 +72,7 @@ export function parseRules(text: string): AclRules {
   return { whole, named, captures };
 }
 
-/** Reads each text once; for the configuration, whose texts are few. */
+/** A parser that parses each text once; for the few texts of the configuration. */
 export function createRulesParser(): (text: string) => AclRules {
   const known = new Map<string, AclRules>();
   return (text) => {
@@ -83,8 +83,8 @@ export function createRulesParser(): (text: string) => AclRules {
 }
 
 /**
- * Puts captures in. Undefined where a capture is missing, is not a plain name, or makes two rules one. A capture
- * cannot end a prefix (`parseRules` refuses that), so that one name never reaches what another name stands for.
+ * Fills in captures. Undefined if a capture is missing, is not a plain name, or makes two rules equal. A capture cannot end
+ * a prefix (`parseRules` refuses that), so one name never matches another.
  */
 export function grantRules(
   rules: AclRules,

@@ -1,7 +1,7 @@
 import { selectorString } from './escape.js';
 import { type ClaimPath, claimKey } from './login.js';
 
-/** Names of our own, so that no claim's own name is ever part of a selector. */
+/** Fixed names, so that the name of a claim is never part of a selector. */
 export type ClaimName =
   | 'client_id'
   | 'own_token'
@@ -14,8 +14,8 @@ export type ClaimName =
   | 'other_groups';
 
 /**
- * A selector that fails closed: each claim must be there before it is compared, because Consul takes many a
- * comparison with an absent claim for true. Every part must hold.
+ * A selector that fails closed: each claim must be present before it is compared, because in Consul many comparisons with an
+ * absent claim are true. All parts must match.
  */
 export class Selector {
   /** Claims to the names by which selectors see them; one claim has one name. */
@@ -40,8 +40,7 @@ export class Selector {
   }
 
   /**
-   * A claim that is a list in one text, parted by spaces and written in any case, holds a word of ours, where the token
-   * has the claim at all: it can only narrow.
+   * If the token has the claim, a space-separated text, the text must contain this word in any case. This can only narrow.
    */
   holdsWordIfThere(preferred: ClaimName, claim: ClaimPath, word: 'user' | 'ai_agent'): this {
     const name = nameFor(this.values, preferred, claim);
@@ -51,15 +50,15 @@ export class Selector {
   }
 
   /**
-   * The token has no such claim, of whatever shape: one that is no plain value makes Consul refuse the whole login, which
-   * a JSON pointer into it would not.
+   * The token must not have this claim. If the claim is not a plain value, Consul refuses the whole login; a JSON pointer
+   * into it would not have this effect.
    */
   lacks(preferred: ClaimName, claim: readonly [name: string]): this {
     this.#parts.push(`"${nameFor(this.values, preferred, claim)}" not in value`);
     return this;
   }
 
-  /** Undefined where a value cannot be written, or nothing was asked for: an empty selector admits everyone. */
+  /** Undefined if a value cannot be written or no part was added, because an empty selector admits everyone. */
   get text(): string | undefined {
     return this.#isWritable && this.#parts.length > 0 ? this.#parts.join(' and ') : undefined;
   }
@@ -72,7 +71,7 @@ export class Selector {
   }
 
   #string(value: string): string {
-    // An empty value would be met by what somebody left empty.
+    // An empty value would match a claim that somebody left empty.
     const text = value === '' ? undefined : selectorString(value);
     if (text === undefined) this.#isWritable = false;
     return text ?? '""';

@@ -4,24 +4,24 @@ import { createPowers, type GrantObjects, type Power, readRules } from './token-
 
 /** The live tokens that may register a service and hold its certificates, as its sidecar must. */
 export interface ServiceTokens {
-  /** Those that are about this service, or a few. */
+  /** Tokens for this service or a few services. */
   readonly own: readonly AclToken[];
-  /** Those that may do so for every service. */
+  /** Tokens for every service. */
   readonly wide: readonly AclToken[];
-  /** Those of which scopemesh cannot say. */
+  /** Tokens whose power scopemesh cannot determine. */
   readonly unclear: readonly AclToken[];
 }
 
 type Verdict = 'own' | 'wide' | 'unclear' | 'no';
 
-/** By service. Consul tells nobody which of its tokens a proxy uses, so that all that could be are told. */
+/** By service: every token that a proxy could use, because Consul does not report which one it uses. */
 export function serviceTokens(
   services: readonly string[],
   tokens: readonly AclToken[],
   objects: GrantObjects,
 ): ReadonlyMap<string, ServiceTokens> {
   const powerOf = createPowers(objects);
-  // Thousands of tokens have a handful of powers.
+  // Thousands of tokens share few powers.
   const groups = new Map<
     string,
     { readonly verdictOn: (service: string) => Verdict; readonly tokens: AclToken[] }

@@ -3,17 +3,17 @@ import { compareText } from '../compare.js';
 import { RulesFault } from './rules-syntax.js';
 import { type AclRules, grantRules, parseRules } from './rules-text.js';
 
-/** The policies and roles that tokens are made of: everybody's, with their rules. */
+/** All policies and roles of Consul, with their rules. */
 export type GrantObjects = Pick<AclSnapshot, 'policies' | 'roles'>;
 
-/** What a token, or whoever logs in as a client, may do: all that adds up. */
+/** Everything that a token, or a login of a client, may do. */
 export interface Power {
-  /** Everything, by Consul's own policy for that. */
+  /** Everything, through Consul's management policy. */
   readonly isManagement: boolean;
-  /** Texts of rules, canonical where scopemesh reads them; two that are equal give the same. */
+  /** Texts of rules, canonical if scopemesh can parse them. Equal texts grant the same. */
   readonly rules: ReadonlySet<string>;
   readonly services: ReadonlySet<string>;
-  /** What counts beside rules and services, in words: identities of nodes, templates, what a datacenter limits. */
+  /** Everything else, in words: node identities, templated policies, limits to datacenters. */
   readonly more: ReadonlySet<string>;
 }
 
@@ -22,7 +22,7 @@ type Links = Pick<
   'policies' | 'roles' | 'serviceIdentities' | 'nodeIdentities' | 'templatedPolicies'
 >;
 
-/** What tokens may do by their own links and by their roles; for many tokens of the same objects. */
+/** A function for the power of tokens by their links and roles; for many tokens with the same objects. */
 export function createPowers(objects: GrantObjects): (token: Links) => Power {
   const policies = byName(objects.policies);
   const roles = byName(objects.roles);
@@ -57,7 +57,7 @@ export function createPowers(objects: GrantObjects): (token: Links) => Power {
   };
 }
 
-/** In few words, sorted; rules that scopemesh cannot read are said to be there. */
+/** A short description, sorted. It mentions rules that scopemesh cannot parse. */
 export function powerText({ isManagement, rules, services, more }: Power): readonly string[] {
   if (isManagement) return ['everything'];
   const texts = [...rules].flatMap((text) => {
@@ -69,9 +69,9 @@ export function powerText({ isManagement, rules, services, more }: Power): reado
 }
 
 /**
- * Whether who has the rules of `wide` certainly can do what those of `narrow` give. That every rule of the second is
- * among the first is not enough: in Consul a `deny`, or a rule about a longer name, takes away what another gives. So
- * what is more may only be about other resources, or give all that there is to give.
+ * Whether `wide` certainly grants everything that `narrow` grants. It is not enough that `wide` contains the rules of
+ * `narrow`: in Consul a `deny`, or a rule for a longer name, takes away what another rule grants. So additional rules may
+ * only affect other resources, or grant the highest level.
  */
 export function isWithin(narrow: readonly SingleRule[], wide: readonly SingleRule[]): boolean {
   if (narrow.length === 0) return false;
@@ -83,12 +83,12 @@ export function isWithin(narrow: readonly SingleRule[], wide: readonly SingleRul
     .every(
       ({ resource, policy, intentions }) =>
         !touched.has(familyOf(resource)) ||
-        // Where intentions are not spoken of, who may write a service may read them, which is the most there is then.
+        // Without `intentions`, write access to a service implies read access to them, which is the highest level here.
         (policy === 'write' && intentions === undefined && !(resource === 'service' && saysIntentions)),
     );
 }
 
-/** One rule about one name, or about all of Consul. */
+/** One rule for one name, or for a resource without names. */
 export interface SingleRule {
   readonly resource: string;
   readonly name?: string;
@@ -98,8 +98,8 @@ export interface SingleRule {
 }
 
 /**
- * All that a power is, rule by rule, with those that Consul makes of a service's identity. Undefined where it is more
- * than rules, or where some cannot be read.
+ * All single rules of a power, including those of service identities. Undefined if the power has more than rules, or rules
+ * that cannot be parsed.
  */
 export function singleRules({
   isManagement,
@@ -125,7 +125,7 @@ function canonicalRules(text: string): string {
   return (read === undefined ? undefined : grantRules(read, {})?.text) ?? text.trim();
 }
 
-/** Undefined where they have something that scopemesh does not know. */
+/** Undefined if the rules contain something unknown. */
 export function readRules(text: string): AclRules | undefined {
   try {
     return parseRules(text);
@@ -145,7 +145,7 @@ function rulesTexts({ whole, named }: AclRules): readonly string[] {
   ];
 }
 
-/** Whether the one rule gives what the other does, where both are about the same. */
+/** Whether `wide` grants what `narrow` grants; both must be for the same name. */
 function gives(wide: SingleRule, narrow: SingleRule): boolean {
   if (isSameRule(wide, narrow)) return true;
   const isMore = wide.policy === 'write' && narrow.policy !== 'deny';
@@ -160,7 +160,7 @@ function isAboutTheSame(a: SingleRule, b: SingleRule): boolean {
   return a.resource === b.resource && a.name === b.name && a.isPrefix === b.isPrefix;
 }
 
-/** Where no rule is about the mesh or peerings, that of the operator counts for them, so that these three are one. */
+/** Without a rule for `mesh` or `peering` the `operator` rule applies to them, so the three form one family. */
 function familyOf(resource: string): string {
   return ['mesh', 'peering'].includes(resource) ? 'operator' : resource;
 }

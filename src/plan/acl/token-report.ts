@@ -11,7 +11,7 @@ import {
   singleRules,
 } from './token-power.js';
 
-/** The worst first. */
+/** The most dangerous first. */
 export const TOKEN_KINDS = ['management', 'static', 'static-expiring', 'anonymous', 'login'] as const;
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 
@@ -19,15 +19,15 @@ export interface TokenReport {
   readonly token: AclToken;
   readonly kind: TokenKind;
   readonly ageSeconds: number;
-  /** What it may do, in few words; undefined where its rules were not read. */
+  /** A short description of its power; undefined if its rules were not read. */
   readonly can: readonly string[] | undefined;
-  /** Clients whose login certainly gives what a static token does, those with the least beside first; empty where none is known. */
+  /** Clients whose login certainly grants what a static token grants, the least additional power first; empty if none is known. */
   readonly replaceableBy: readonly ClientId[];
 }
 
 export interface TokenReportInput {
   readonly tokens: readonly AclToken[];
-  /** Undefined where they could not be read. */
+  /** Undefined if they could not be read. */
   readonly objects: GrantObjects | undefined;
   /** What clients get when they log in. */
   readonly clients: readonly { readonly id: ClientId; readonly desired: DesiredAcl }[];
@@ -40,7 +40,7 @@ const ANONYMOUS_ID = '00000000-0000-0000-0000-000000000002';
 /** By kind, then the oldest first. */
 export function reportTokens({ tokens, objects, clients, now }: TokenReportInput): readonly TokenReport[] {
   const powerOf = objects === undefined ? undefined : createPowers(objects);
-  // Those with the least beside what is needed come first.
+  // The logins with the fewest rules first.
   const logins = clients
     .map(({ id, desired }) => ({ id, rules: singleRules(loginPower(desired)) ?? [] }))
     .toSorted((a, b) => a.rules.length - b.rules.length);
@@ -81,7 +81,7 @@ export function countTokens(tokens: readonly AclToken[]): Readonly<Record<TokenK
   return counts;
 }
 
-/** Neither from a login nor everybody's nor for everything: somebody made it for something. */
+/** A token that somebody created for a purpose: not from a login, not anonymous, not a management token. */
 export function isStatic(kind: TokenKind): boolean {
   return kind === 'static' || kind === 'static-expiring';
 }

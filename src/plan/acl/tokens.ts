@@ -2,20 +2,20 @@ import type { AclBindType, AclSnapshot, AclToken } from '../../model/acl.js';
 import { isUnlimited } from './diff-methods.js';
 import { hasOurName, isOurs } from './object-names.js';
 
-/** Seconds by which Consul's own rounding may lengthen a token's life. */
+/** Seconds by which Consul's rounding may extend the lifetime of a token. */
 const ROUNDING_SECONDS = 1;
 
 /**
- * Which of the tokens that a step found are to end, by accessor, sorted; all of ours where nothing is asked for. A token
- * that somebody else's auth method gave is theirs, also where it has a role of ours.
+ * The accessor IDs of the found tokens that must end, sorted; by default all owned tokens. A token from a foreign auth
+ * method is foreign, even if it has one of our roles.
  */
 export function tokensToEnd(
   tokens: readonly AclToken[],
   owner: string,
   asked: {
-    /** Only those that were given a longer life; one without an end has. */
+    /** Only tokens with a longer lifetime; a token without expiry counts. */
     readonly longerThanSeconds?: number;
-    /** Only those issued before this instant (milliseconds since the epoch): a session ended. */
+    /** Only tokens that were issued before this instant (milliseconds since the epoch), because a session ended. */
     readonly issuedBefore?: number;
   } = {},
 ): readonly string[] {
@@ -26,7 +26,7 @@ export function tokensToEnd(
         (token) =>
           asked.longerThanSeconds === undefined || lifeOf(token) > asked.longerThanSeconds + ROUNDING_SECONDS,
       )
-      // What cannot be read as an instant was issued before any.
+      // An unreadable instant counts as earlier than any other.
       .filter(
         (token) => asked.issuedBefore === undefined || !(Date.parse(token.createdAt) >= asked.issuedBefore),
       )
@@ -36,10 +36,10 @@ export function tokensToEnd(
 }
 
 /**
- * Tokens from our auth methods that no login would give any more: their method is gone, they have nothing (Consul drops
- * a deleted role from them and leaves the token), a role or anything else that no rule of their method gives, or a longer
- * life than their method gives. Those of a method that lacks our mark are never named. Read the tokens before the
- * snapshot, or a fresh login looks like one of them.
+ * Tokens from our auth methods that no login would issue any more: their method is gone; they have nothing (Consul removes a
+ * deleted role from a token and keeps the token); they have a role or another link that no rule of their method grants; or
+ * they live longer than their method allows. Tokens of a method without our mark are never included. Read the tokens
+ * before the snapshot, otherwise a fresh login looks like an orphan.
  */
 export function orphans(
   tokens: readonly AclToken[],
@@ -75,21 +75,21 @@ export function orphans(
     .toSorted();
 }
 
-/** Stands for whatever a rule of somebody's fills in from the claims. */
+/** Matches any name that a foreign rule fills in from claims. */
 const ANYTHING = '';
 
 function isTemplate(bindName: string): boolean {
   return bindName.includes('$' + '{');
 }
 
-/** What a token has, as rules give it. */
+/** The links of a token, in the form of binding rules. */
 function contentsOf(token: AclToken): readonly (readonly [AclBindType, string])[] {
   const all = (type: AclBindType, names: readonly string[]) => names.map((name) => [type, name] as const);
   return [
     ...all('role', token.roles),
     ...all('policy', token.policies),
     ...all('service', token.serviceIdentities),
-    // Without its datacenter, which no rule names.
+    // Without the datacenter, which rules do not name.
     ...all(
       'node',
       token.nodeIdentities.map((each) => each.slice(each.indexOf('/') + 1)),

@@ -1,6 +1,6 @@
 import type { Loss, LossGuard, Rejection, Verdict } from './guard.js';
 
-/** A person's word comes before the limit: an approved loss passes, a rejected one is kept whatever the limit allows. */
+/** A ruling of a person has priority over the limit: an approved loss passes, and a rejected one is held. */
 export const approval: LossGuard = ({ losses }, { rulings }) => {
   const verdicts = new Map<Loss, Verdict>();
   for (const loss of losses) {

@@ -1,8 +1,8 @@
 import { all, type ChangeGuard } from './guard.js';
 
 /**
- * Somebody undoes a correction again and again: say so instead of fighting. What narrows always passes, or whoever fights
- * scopemesh could keep an access open.
+ * If another writer repeatedly reverts a correction, hold it and report it. Narrowing changes always pass, otherwise the
+ * other writer could keep access open.
  */
 export const contention: ChangeGuard = ({ changes, contendedText }, { isContended }) => {
   const contended = changes.filter(

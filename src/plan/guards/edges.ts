@@ -28,7 +28,7 @@ export function guardableEdges(
   };
 }
 
-/** An exchange becomes the intersection of both; what cannot be compared is closed. */
+/** A change that narrows and widens becomes the intersection of both; content that cannot be compared is closed. */
 function narrowingOf(change: Change): Change | undefined {
   if (!change.narrows || !change.widens) return undefined;
   const { before, after } = change;
@@ -36,7 +36,7 @@ function narrowingOf(change: Change): Change | undefined {
   return {
     ...change,
     action: 'revoke',
-    // Never taken out: a wider intention could open what is left.
+    // Never removed, because a wider intention could open more.
     after: both ?? { kind: 'deny' },
     remembered: after,
     widens: false,

@@ -2,14 +2,14 @@ import { compareText } from '../compare.js';
 import { all, type ChangeGuard } from './guard.js';
 
 /**
- * The longest body of an entry that may grow. Consul has no limit of its own (1.14.11 took 45 MB): it applies an entry as
- * one Raft message, logs a warning from 1 MiB on, and every other write waits meanwhile, about 0.1 s for each MiB.
+ * The largest body of an entry that may grow. Consul has no limit (1.14.11 accepted 45 MB), but it applies an entry as one
+ * Raft message, warns from 1 MiB on, and delays every other write by about 0.1 s per MiB.
  */
 export const MAX_ENTRY_BYTES = 2 * 1024 * 1024;
 
 /**
- * Holds what would make an entry larger than Consul should be given. Only widenings are held, the last by subject first,
- * as many as needed. What does not widen is sent at any size.
+ * Holds widening changes that would make an entry too large: as few as possible, the last by subject first. Other changes
+ * pass at any size.
  */
 export const entrySize: ChangeGuard = ({ changes, sizeAfter }) => {
   const widening = changes

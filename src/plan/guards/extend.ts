@@ -4,7 +4,7 @@ import { parseGrantText } from '../grant-text.js';
 import { type Change, type Hold, toHold } from '../plan.js';
 import { takesOver } from '../precedence.js';
 
-/** Mode `extend` narrows nothing: what would is widened as far as it goes and the rest held. The planner asks this first. */
+/** Mode `extend` narrows nothing: the widening part of a change is made and the rest is held. The planner applies it first. */
 export function extendOnly(
   change: Change,
   input: DestinationInput,

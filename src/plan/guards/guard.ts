@@ -1,6 +1,6 @@
-import type { Principal } from '../../model/cause.js';
 import type { ChangeReason, HoldReason } from '../../model/decision.js';
 import type { Mapping } from '../../model/rule.js';
+import type { Principal } from '../../model/trigger.js';
 import type { WritePolicy } from '../mode.js';
 import type { Hold, PlannedClient } from '../plan.js';
 
@@ -10,20 +10,20 @@ export interface RevocationBudget {
   readonly ownedAtStart: number;
   /** Removals by inference already made within the window. */
   readonly used: number;
-  /** Removals by inference that all plans of the fleet together want now. */
+  /** Removals by inference in all current plans of the fleet. */
   readonly planned: number;
   readonly maxRevocations: Mapping['maxRevocations'];
 }
 
-/** What guards see of a change, whatever kind of object it is about. */
+/** What guards see of a change, for every kind of object. */
 export interface GuardedChange {
   readonly subject: string;
   readonly reason: ChangeReason;
   readonly narrows: boolean;
   readonly widens: boolean;
-  /** Takes something away only because a read did not show it. */
+  /** Removes access only because a read did not show a fact. */
   readonly isInferred: boolean;
-  /** Who let it pass although the revocation limit held it. */
+  /** Who approved it although the revocation limit held it. */
   readonly approvedBy?: Principal;
   readonly client?: PlannedClient;
 }
@@ -34,12 +34,12 @@ export interface GuardedChange {
  */
 export interface Loss {
   readonly subject: string;
-  /** What it is held as; rulings are about this hold. */
+  /** The hold if it is held. Rulings refer to this hold. */
   readonly hold: Hold;
   readonly approvedBy?: Principal;
 }
 
-/** What a person said of a held loss. */
+/** A person's decision about a held loss. */
 export interface Ruling {
   readonly verdict: 'approved' | 'rejected';
   readonly by: Principal;
@@ -47,28 +47,28 @@ export interface Ruling {
   readonly at: string;
 }
 
-/** A person's no to a loss by inference. */
+/** A person's rejection of a loss by inference. */
 export type Rejection = Pick<Ruling, 'by' | 'at'>;
 
-/** Everything that guards look at besides the plan, gathered beforehand. */
+/** Everything that guards need besides the plan, collected beforehand. */
 export interface GuardFacts {
   readonly policy: WritePolicy;
   /** By the subject of the loss. */
   readonly rulings: ReadonlyMap<string, Ruling>;
-  /** Undefined where nothing goes by inference. */
+  /** Undefined if nothing is removed by inference. */
   readonly budget: RevocationBudget | undefined;
   readonly isContended: (subject: string) => boolean;
   /** Clients whose ACL objects are still to be written, by `clientText`. */
   readonly opening: ReadonlySet<string>;
 }
 
-/** A plan as guards see it at their turn. */
+/** The input of one guard. */
 export interface GuardInput<C extends GuardedChange> {
   readonly losses: readonly Loss[];
   readonly changes: readonly C[];
-  /** What to say of a change that somebody undoes again and again. */
+  /** The detail of the hold `Contended`. */
   readonly contendedText: string;
-  /** Whether what widens comes after its client's ACL objects. */
+  /** Whether widening changes wait for the client's ACL objects. */
   readonly opensLast: boolean;
   /** Bytes of the entry with these changes made; absent where there is no limit. */
   readonly sizeAfter?: (changes: readonly C[]) => number;
@@ -76,19 +76,19 @@ export interface GuardInput<C extends GuardedChange> {
 
 export type Verdict =
   | { readonly do: 'hold'; readonly reason: HoldReason; readonly detail: string }
-  /** What narrows of it passes, and the rest is held. */
+  /** The narrowing part passes, and the rest is held. */
   | { readonly do: 'hold-widening'; readonly reason: HoldReason; readonly detail: string }
   | { readonly do: 'approve'; readonly by: Principal }
-  /** It is left out and not told: what it waits for plans it again. */
+  /** The change is left out without a hold: what it waits for triggers a new plan. */
   | { readonly do: 'wait' };
 
-/** Judges losses. Pure; what it has no word about passes. */
+/** A pure check of losses. Losses without a verdict pass. */
 export type LossGuard = <C extends GuardedChange>(
   input: GuardInput<C>,
   facts: GuardFacts,
 ) => ReadonlyMap<Loss, Verdict>;
 
-/** Judges single changes. */
+/** A pure check of single changes. Changes without a verdict pass. */
 export type ChangeGuard = <C extends GuardedChange>(
   input: GuardInput<C>,
   facts: GuardFacts,

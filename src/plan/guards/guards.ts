@@ -1,5 +1,5 @@
-import type { Principal } from '../../model/cause.js';
 import type { HoldReason } from '../../model/decision.js';
+import type { Principal } from '../../model/trigger.js';
 import type { Hold } from '../plan.js';
 import { approval } from './approval.js';
 import { contention } from './contention.js';
@@ -17,7 +17,7 @@ import { mode } from './mode.js';
 import { prerequisite } from './prerequisite.js';
 import { revocationLimitGuard } from './revocation-limit.js';
 
-/** The chain, in its order. A held loss has everything else planned again before single changes are judged. */
+/** The guards in their order. After a loss is held, the rest is planned again before single changes are checked. */
 export const GUARDS: {
   readonly losses: readonly LossGuard[];
   readonly changes: readonly ChangeGuard[];
@@ -36,32 +36,32 @@ export interface Guardable<C extends GuardedChange, P extends Planned<C>>
   extends Pick<GuardInput<C>, 'contendedText' | 'opensLast' | 'sizeAfter'> {
   readonly plan: P;
   readonly losses: readonly Loss[];
-  /** The plan with these losses, by their subjects, not made. */
+  /** The plan without the losses of these subjects. */
   readonly keeping: (kept: ReadonlySet<string>) => P;
   /** The change with who approved it; `approvals` are by the subject of the loss. */
   readonly approved: (change: C, approvals: ReadonlyMap<string, Principal>) => C;
   readonly toHold: (change: C, reason: HoldReason, detail: string) => Hold;
-  /** What narrows of a change that also widens; undefined where nothing does, or it cannot be told apart. */
+  /** The narrowing part of a change that also widens; undefined if there is none or it cannot be separated. */
   readonly narrowing: (change: C) => C | undefined;
   /** The changes that can be made without those that are held. */
   readonly without?: (changes: readonly C[], held: ReadonlySet<C>) => readonly C[];
 }
 
-/** A plan as it may be carried out, and what passes, or is kept, only by a person's word. */
+/** A plan after the guards, with the effects of rulings. */
 export interface Guarded<C, P> {
   readonly changes: readonly C[];
   readonly holds: readonly Hold[];
-  /** The plan that the changes are of. */
+  /** The plan of the changes. */
   readonly plan: P;
   /** Losses that pass, by subject; each counts for the revocation limit. */
   readonly counted: readonly string[];
-  /** The holds that an approval lifts. They must stay told until what they held is made. */
+  /** The holds that an approval ends. They must stay recorded until the held change is made. */
   readonly used: readonly Hold[];
   /** By the subject of the loss. */
   readonly rejections: ReadonlyMap<string, Rejection>;
 }
 
-/** Asks every guard about a plan, in their order. */
+/** Applies every guard to a plan, in order. */
 export function guard<C extends GuardedChange, P extends Planned<C>>(
   kind: Guardable<C, P>,
   facts: GuardFacts,

@@ -1,6 +1,6 @@
 import { all, type ChangeGuard } from './guard.js';
 
-/** Where nothing is written everything is held, and so shown. The planner itself holds what `extend` forbids. */
+/** In a mode that writes nothing, every change is held. The planner itself holds what `extend` forbids. */
 export const mode: ChangeGuard = ({ changes }, { policy }) =>
   policy.writes
     ? new Map()

@@ -2,8 +2,8 @@ import { clientText } from '../world.js';
 import { all, type ChangeGuard } from './guard.js';
 
 /**
- * What is gained opens last: a widening waits until its client's ACL objects are written, for the client may log in when
- * an intention opens. Claims and jwt-providers that are missing keep a widening out of the plan itself.
+ * A widening change waits until its client's ACL objects are written, so that the client can log in when an intention
+ * opens. Without the claim or the jwt-provider a widening change is not in the plan at all.
  */
 export const prerequisite: ChangeGuard = ({ changes, opensLast }, { opening }) => {
   if (!opensLast || opening.size === 0) return new Map();

@@ -8,14 +8,14 @@ export function revocationLimit({
   return Math.max(maxRevocations.atLeast, Math.floor((maxRevocations.percent / 100) * ownedAtStart));
 }
 
-/** Whether one window cannot take everything that is wanted. */
+/** Whether the planned removals exceed the limit of one window. */
 export function isBeyondLimit(budget: RevocationBudget): boolean {
   return budget.used + budget.planned > revocationLimit(budget);
 }
 
 /**
- * The mass guard: if the fleet would lose more by inference than the limit, every such loss is held that nobody approved,
- * and nothing else is. A removal that the IdP itself told of is not counted and always passes.
+ * The mass guard: if the fleet would lose more by inference than the limit, it holds every such loss that nobody approved,
+ * and nothing else. A removal that the IdP itself reported is not counted and always passes.
  */
 export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {
   const guarded = losses.filter(({ approvedBy }) => approvedBy === undefined);

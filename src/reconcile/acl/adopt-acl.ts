@@ -9,7 +9,7 @@ import { personOf, planPeople } from '../../plan/acl/plan-people.js';
 import { compareText } from '../../plan/compare.js';
 import { parseGrantText } from '../../plan/grant-text.js';
 import type { ClientId } from '../../plan/world.js';
-import { clientsWithAcl } from '../../state/acl-clients.js';
+import { clientsWithAcl } from '../../state/acl-owners.js';
 import { factsOfPeople, providersOfPeople } from '../../state/people-acl.js';
 import { objectNamesOf, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';

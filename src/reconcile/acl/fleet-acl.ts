@@ -7,8 +7,7 @@ import type { Evidence, Trigger } from '../../model/trigger.js';
 import { hasOurName } from '../../plan/acl/object-names.js';
 import type { ClientId } from '../../plan/world.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
-import { clientsWithAcl, uniqueClients } from '../../state/acl-clients.js';
-import { clientOf } from '../../state/acl-owners.js';
+import { clientOf, clientsWithAcl, uniqueClients } from '../../state/acl-owners.js';
 import { providersOfPeople } from '../../state/people-acl.js';
 import {
   type ClientAclPlan,

@@ -3,7 +3,7 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import { guard } from '../../plan/guards/guards.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
-import { clientsWithAcl } from '../../state/acl-clients.js';
+import { clientsWithAcl } from '../../state/acl-owners.js';
 import { type AclBudget, budgetOf, fleetGuardFacts, inferredAcrossFleet } from '../../state/fleet.js';
 import { factsOfPeople } from '../../state/people-acl.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';

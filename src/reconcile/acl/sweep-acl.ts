@@ -6,7 +6,7 @@ import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
-import { clientsWithAcl } from '../../state/acl-clients.js';
+import { clientsWithAcl } from '../../state/acl-owners.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';

@@ -119,7 +119,7 @@ describe('a snapshot of ACL objects', () => {
     expect(snapshots.map(({ roles }) => roles.length)).toEqual([1, 1]);
   });
 
-  it('leaves out what goes away between the list and its own read', async () => {
+  it('leaves out what disappears between the list and the single read', async () => {
     const { acl } = await against((exchange) => {
       if (exchange.url.pathname === '/v1/acl/auth-method/ours') exchange.reply(404, '', ABSENT);
       else if (exchange.url.pathname === '/v1/acl/policy/policy-1') {

@@ -102,7 +102,7 @@ describe('a list of tokens', () => {
     }
   });
 
-  it('of a role that is gone is empty, and is none where a proxy says so', async () => {
+  it('of a deleted role is empty, and is incomplete if a proxy answers', async () => {
     const { acl, seen } = await against(() => false);
     expect(await acl.tokens({ role: 'gone' }, never)).toEqual([]);
     expect(seen).toEqual(['GET /v1/acl/role/name/gone?consistent']);
@@ -162,7 +162,7 @@ describe('the deletion of tokens', () => {
     expect(sent).toBeLessThan(60);
   });
 
-  it('goes on past one that Consul refuses, and tells it', async () => {
+  it('continues after one that Consul refuses, and reports it', async () => {
     const rig = await against(({ target, reply }) => {
       if (target.endsWith('/token-3'))
         reply(500, "Deletion of the request's authorization token is not permitted");

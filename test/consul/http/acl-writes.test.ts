@@ -127,7 +127,7 @@ describe('a write of an ACL object', () => {
     }
   });
 
-  it('tells a Consul that is sick from an identity provider that is', async () => {
+  it('distinguishes an unavailable Consul from an unavailable identity provider', async () => {
     const down = 'get keys failed Get "http://idp/jwks": dial tcp: connect: connection refused';
     const answers = [
       ['No cluster leader', 'ERR_CONSUL_UNREACHABLE', true],
@@ -177,7 +177,7 @@ describe('a write of an ACL object', () => {
 });
 
 describe('the creation of an auth method', () => {
-  it('is refused where one of its name stands, and nothing is written', async () => {
+  it('is refused if one with its name exists, and nothing is written', async () => {
     const standing = (exchange: Exchange) => {
       if (exchange.url.pathname !== '/v1/acl/auth-method/new') return false;
       exchange.reply(200, { ...rawMethod, Name: 'NEW', Type: 'kubernetes' });
@@ -190,7 +190,7 @@ describe('the creation of an auth method', () => {
     expect(puts(rig)).toEqual([]);
   });
 
-  it('is not tried where it is not certain that none stands', async () => {
+  it('is not tried if it is not certain that none exists', async () => {
     const answers: readonly ((exchange: Exchange) => void)[] = [
       ({ reply }) => reply(404, 'no such page', { 'X-Consul-Index': undefined }),
       ({ reply }) => reply(500, 'No cluster leader'),
@@ -236,7 +236,7 @@ describe('the creation of an auth method', () => {
 });
 
 describe('the creation of a binding rule', () => {
-  it('writes nothing where an equal one stands', async () => {
+  it('writes nothing if an equal one exists', async () => {
     const rig = await against(() => false);
     expect(await rig.acl.write(undefined, rule, never)).toMatchObject({ id: 'rule-1' });
     expect(rig.seen).toEqual(['GET /v1/acl/binding-rules?authmethod=ours&consistent']);
@@ -273,7 +273,7 @@ describe('the creation of a binding rule', () => {
 });
 
 describe('the deletion of an ACL object', () => {
-  it('is done although it cannot be told whether a policy was there, and says false then', async () => {
+  it('is done although it is unknown whether a policy existed, and then returns false', async () => {
     const rig = await against(({ method: verb, reply }) => {
       if (verb === 'DELETE') reply(200, 'true');
       else reply(403, 'ACL not found');

@@ -34,7 +34,7 @@ async function tagsOf(consul: Consul): Promise<readonly string[] | undefined> {
 }
 
 describe('the instances of the catalog', () => {
-  it('are not read again while the index of the list stands still', async () => {
+  it('are not read again while the index of the list stays the same', async () => {
     const { consul, instanceReads } = await start();
     expect(await tagsOf(consul)).toEqual(['a']);
     expect(await tagsOf(consul)).toEqual(['a']);

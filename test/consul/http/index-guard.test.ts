@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 
 describe('an index that went back', () => {
-  it('is no read for five seconds, and then the truth', () => {
+  it('is rejected for five seconds, and then accepted', () => {
     expect(() => guard.check('intentions.list', 50)).toThrow(INCOMPLETE);
     now += 4_999;
     expect(() => guard.check('intentions.list', 50)).toThrow(INCOMPLETE);
@@ -23,7 +23,7 @@ describe('an index that went back', () => {
     expect(guard.highest('intentions.list')).toBe(50);
   });
 
-  it('does not wait for a clock that was set back meanwhile, but begins its five seconds anew', () => {
+  it('does not wait for a clock that was set back, but begins its five seconds again', () => {
     expect(() => guard.check('intentions.list', 50)).toThrow(INCOMPLETE);
     now -= 3_600_000;
     expect(() => guard.check('intentions.list', 50)).toThrow(INCOMPLETE);

@@ -142,7 +142,7 @@ describe('a read of a sick Consul', () => {
     expect(await consul.intentions.list(never)).toEqual([]);
   });
 
-  it('a service that goes away between the list and its own read has no instances', async () => {
+  it('a service that disappears between the list and the single read has no instances', async () => {
     const { consul } = await against((exchange) => {
       if (exchange.url.pathname === '/v1/catalog/services') exchange.reply(200, { gone: [] });
       else exchange.reply(200, []);

@@ -74,13 +74,13 @@ describe('a watch', () => {
     ]);
   });
 
-  it('tells a change for a new index alone, and life for each answer', async () => {
+  it('reports a change only for a new index, and a sign of life for each answer', async () => {
     const { events, ended } = await observe('catalog', withIndexes(['10', '10', '10', '12']));
     await ended;
     expect(events).toEqual(['alive', 'changed', 'alive', 'alive', 'alive', 'changed']);
   });
 
-  it('starts over when the index goes backwards, and tells a change', async () => {
+  it('starts again when the index goes back, and reports a change', async () => {
     const { seen, events, ended } = await observe('catalog', withIndexes(['900', '20', '20']));
     await ended;
     expect(seen.map(indexOf)).toEqual([null, '900', null, '20']);
@@ -119,7 +119,7 @@ describe('a watch', () => {
     expect(clock.slept).toEqual([200, 200, 200]);
   });
 
-  it('goes on after errors, with growing pauses that differ, and asks at once afterwards', async () => {
+  it('continues after errors with growing, random pauses, and then asks at once', async () => {
     const clock = instantClock();
     const { seen, events, ended } = await observe(
       'catalog',

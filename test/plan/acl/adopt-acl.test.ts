@@ -31,7 +31,7 @@ const kinds = (store: AclStore, desired?: DesiredAcl) =>
   adopt(store, desired).map(({ resource }) => resource.kind);
 
 describe('objects that equal the desired ones', () => {
-  test('are taken over by their Description alone, and then nothing is left to do', () => {
+  test('are adopted through a change of their Description, and then nothing is left to do', () => {
     const store = unmarked();
     const changes = adopt(store);
     expect(changes.map(({ resource, verb, reason }) => `${verb} ${resource.kind} ${reason}`)).toEqual([
@@ -47,7 +47,7 @@ describe('objects that equal the desired ones', () => {
     expect(plan(web, store.snapshot())).toEqual({ changes: [], holds: [] });
   });
 
-  test('are left alone where nothing is desired, and where they are ours already', () => {
+  test('stay unchanged if nothing is desired, and if they are already owned', () => {
     expect(kinds(unmarked(), NOTHING_DESIRED)).toEqual([]);
     const ours = new AclStore();
     ours.put(web);
@@ -55,7 +55,7 @@ describe('objects that equal the desired ones', () => {
   });
 });
 
-describe('an object is left alone', () => {
+describe('an object stays unchanged', () => {
   const kept = ['acl-policy', 'acl-role', 'acl-auth-method', 'acl-binding-rule'];
   test.each<readonly [string, string, (store: AclStore) => void]>([
     ['a policy with other rules', 'acl-policy', ({ policies }) => edit(policies, { rules: '{}' })],

@@ -89,7 +89,7 @@ describe('a member of a mapped group', () => {
     expect(found.desired?.roles[0]?.description).toContain('group=organization%2Facme');
   });
 
-  test('binds to exactly the roles that the directory and the token give, whatever the names', () => {
+  test('binds to exactly the roles that the directory and the token give, for all names', () => {
     const memberships = fc.array(fc.tuple(hostileText, hostileText), { maxLength: 5 });
     fc.assert(
       fc.property(
@@ -136,7 +136,7 @@ describe('a member of a mapped group', () => {
     expect(later?.roles).toEqual(desired?.roles.filter(({ description }) => description.includes('auth0')));
   });
 
-  test('must also show to be a person, where the provider tells', () => {
+  test('must also prove to be a person, if the provider shows it', () => {
     const { desired: strict } = people(
       { oncall: ['1'] },
       {
@@ -208,7 +208,7 @@ describe('the auth method for people', () => {
     expect(holds.map(({ reason }) => reason)).toEqual(reasons);
   });
 
-  test('leaves out whoever Consul cannot compare, by name and with what to do', () => {
+  test('leaves out people that Consul cannot compare, with their name and what to do', () => {
     const { desired, holds } = people({ oncall: ['ann', ''], admins: ['a\ud800'] });
     expect(desired?.roles).toHaveLength(1);
     expect(holds.map(({ reason }) => reason)).toEqual(['InvalidClientId', 'InvalidClientId']);
@@ -218,7 +218,7 @@ describe('the auth method for people', () => {
     ]);
   });
 
-  test('is kept as it stands while the members are not known', () => {
+  test('is kept as it is while the members are not known', () => {
     const { desired, holds } = people(undefined);
     expect(desired).toBeUndefined();
     expect(holds.map(({ reason }) => reason)).toEqual(['IncompleteRead']);

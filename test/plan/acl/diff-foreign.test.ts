@@ -4,7 +4,7 @@ import { ownedAcl } from '../../../src/plan/acl/owned-acl.js';
 import { AclStore } from './acl-store.js';
 import { edit, NAME, plan, standing, steps, web } from './diff-scene.js';
 
-describe('beside an object of somebody else', () => {
+describe('beside a foreign object', () => {
   const foreign = { description: 'Mine' };
 
   test.each<readonly [string, (store: AclStore) => void, readonly string[], string]>([
@@ -39,7 +39,7 @@ describe('beside an object of somebody else', () => {
     ]);
   });
 
-  test('a rule that somebody added to our method is told and left', () => {
+  test('a rule that somebody added to our method is held and stays', () => {
     const theirs = {
       description: 'by hand',
       authMethod: NAME,
@@ -57,7 +57,7 @@ describe('beside an object of somebody else', () => {
     ]);
   });
 
-  test("a rule of somebody else's method is theirs, whatever its Description says", () => {
+  test('a rule of a foreign method is foreign, for every Description', () => {
     const [method] = web.authMethods;
     if (method === undefined) throw new Error('no method is desired');
     const theirs: DesiredAcl = {
@@ -82,7 +82,7 @@ describe('beside an object of somebody else', () => {
   });
 
   describe.each(['acl-role', 'acl-auth-method'] as const)(
-    'is told as MarkLost where scopemesh wrote it, also when it should go: %s',
+    'is held as MarkLost if scopemesh wrote it, also if it should be removed: %s',
     (kind) => {
       const subject = `${kind}/${NAME}`;
       const written = new Map([[subject, 'as it was written']]);
@@ -100,13 +100,13 @@ describe('beside an object of somebody else', () => {
         expect(told(web)).toEqual([[subject, 'MarkLost', 'grant']]);
       });
 
-      test('to go: it stays, and somebody has to know', () => {
+      test('should be removed: it stays, and that is reported', () => {
         expect(told(NOTHING_DESIRED)).toEqual([[subject, 'MarkLost', 'revoke']]);
         const { changes } = plan(NOTHING_DESIRED, actual, 'enforce', written);
         expect(changes.map((change) => change.subject)).not.toContain(subject);
       });
 
-      test("somebody else's that nobody wants is nobody's business", () => {
+      test('a foreign one that is not desired is ignored', () => {
         expect(told(NOTHING_DESIRED, new Map())).toEqual([]);
       });
     },

@@ -15,7 +15,7 @@ const created = [
 ];
 
 describe('the steps of an ACL plan', () => {
-  test('leave a name as it stands where its case alone differs, for Consul refuses to change that', () => {
+  test('leave a name as it is if only its case differs, because Consul refuses that change', () => {
     const upper = NAME.toUpperCase();
     const renamed = (desired: DesiredAcl) =>
       standing(desired, (store) => {
@@ -164,7 +164,7 @@ describe('the steps of an ACL plan', () => {
     expect(holds).toEqual([]);
   });
 
-  test('of a person who left a group: the rule, the tokens, the role, and nobody else is touched', () => {
+  test('of a person who left a group: the rule, the tokens and the role, and nothing of other people', () => {
     const people = (members: readonly string[]): DesiredAcl =>
       desiredPeople({
         provider: 'main',

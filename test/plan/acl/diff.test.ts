@@ -51,7 +51,7 @@ function isWithin(power: ReadonlySet<string>, ...outer: readonly ReadonlySet<str
 const RUNS = { numRuns: 150 };
 
 describe('an ACL plan', () => {
-  test('leaves nothing to do once it is carried out', () => {
+  test('leaves nothing to do after it was applied', () => {
     fc.assert(
       fc.property(someStory, ({ store, after }) => {
         for (const { step } of planOf(store, after).changes) store.take(step);
@@ -61,7 +61,7 @@ describe('an ACL plan', () => {
     );
   });
 
-  test('makes Consul equal to what is desired where nobody else has anything there', () => {
+  test('makes Consul equal to the desired state if there are no foreign objects', () => {
     fc.assert(
       fc.property(someStory, ({ store, after, isAlone }) => {
         fc.pre(isAlone);
@@ -112,7 +112,7 @@ describe('an ACL plan', () => {
     );
   });
 
-  test('has taken away all that is to go before it opens anything', () => {
+  test('has removed everything that must go before it opens anything', () => {
     fc.assert(
       fc.property(someStory, ({ store, after }) => {
         const { changes } = planOf(store, after);
@@ -133,7 +133,7 @@ describe('an ACL plan', () => {
     );
   });
 
-  test('leaves no live token with more than its holder gets by logging in again, nor for longer', () => {
+  test('leaves no live token with more than its holder gets by a new login, nor for longer', () => {
     fc.assert(
       fc.property(someStory, ({ store, after }) => {
         for (const { step } of planOf(store, after).changes) store.take(step);
@@ -188,7 +188,7 @@ describe('an ACL plan', () => {
     );
   });
 
-  test('gives nothing more in mode extend to whoever should have nothing, whatever somebody changed', () => {
+  test('grants nothing more in mode extend to anybody who should have nothing, for every foreign change', () => {
     fc.assert(
       fc.property(someStory, ({ store, after }) => {
         const [old, wanted] = [store.clone(), new AclStore()];
@@ -224,7 +224,7 @@ describe('an ACL plan', () => {
     );
   });
 
-  test('is the same whatever the order of its input', () => {
+  test('is the same for every order of its input', () => {
     fc.assert(
       fc.property(someStory, ({ store, after }) => {
         const actual = store.snapshot();

@@ -31,14 +31,14 @@ describe('a string of a selector', () => {
     );
   });
 
-  test.each(['\ud800', 'a\udc00', '\udfff\ud800'])('%j, half of a pair, cannot be written', (text) => {
+  test.each(['\ud800', 'a\udc00', '\udfff\ud800'])('%j, an unpaired surrogate, cannot be written', (text) => {
     expect(selectorString(text)).toBeUndefined();
     expect(rulesString(text)).toBeUndefined();
   });
 });
 
 describe('a string of rules', () => {
-  test('is JSON for its text and escapes no half of a pair', () => {
+  test('is JSON for its text and escapes no unpaired surrogate', () => {
     fc.assert(
       fc.property(hostileText, (text) => {
         const quoted = rulesString(text);

@@ -6,7 +6,7 @@ import { aclRule, client, desire, hostileText, mapping, READ_CONFIG } from './ac
 const web = client('web', ['config:read']);
 
 describe('a scope gives ACL rules', () => {
-  test('only literally what the rule says, whatever the scope looks like', () => {
+  test('exactly what the rule says, for every text of the scope', () => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -79,7 +79,7 @@ describe('a required user', () => {
     expect(found.kind === 'required' && found.requirement.verifyClaims).toEqual(claims);
   });
 
-  test('behind an agent is always claimed by client and actor, whatever the id', () => {
+  test('of an agent is always required by client and actor, for every ID', () => {
     fc.assert(
       fc.property(hostileText, (clientId) => {
         const found = require({ actsForHuman: true, clientId });

@@ -31,7 +31,7 @@ const whole = fc
 const policies = fc.array(fc.oneof(service, key, whole), { minLength: 1, maxLength: 6 });
 
 describe('the rules of all policies of a token', () => {
-  test('may write what Consul lets them, whatever they say of the same name and of narrower ones', () => {
+  test('may write what Consul allows, for all rules for the same name and narrower ones', () => {
     fc.assert(
       fc.property(policies, (texts) => {
         const read = texts.map(parseRules);
@@ -48,7 +48,7 @@ describe('the rules of all policies of a token', () => {
     );
   });
 
-  test('that are about a part of what begins so are told, and not the one about all of it', () => {
+  test('for a part of the names with a beginning are returned, without the rule for all of them', () => {
     const text =
       'service_prefix "" { policy = "read" } service "" { policy = "read" } service "web" { policy = "read" }';
     expect(narrowerRules(intentionLevels([parseRules(text)]), '').map(({ name }) => name)).toEqual([

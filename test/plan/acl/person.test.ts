@@ -21,7 +21,7 @@ function people(subject: string, group: string, owner = 'pay', provider = 'main'
 }
 
 describe('the person of a role', () => {
-  test('is who it was made for, whatever the names, as long as its Description has room', () => {
+  test('is the person for whom it was created, for all names that fit into the Description', () => {
     fc.assert(
       fc.property(hostileText, hostileText, (subject, group) => {
         const [role] = people(subject, group).roles;

@@ -38,7 +38,7 @@ function lookalikes(text: string): string[] {
 describe('on a real Consul, the selector of a client', () => {
   const ids = hostileTexts(60, 5).filter((id) => id !== '' && id.isWellFormed());
 
-  test('admits this client for itself and nobody else, whatever its id looks like', async () => {
+  test('admits only this client, acting for itself, for every ID', async () => {
     expect(ids.length).toBeGreaterThan(30);
     for (const clientId of ids) {
       const { desired } = desire(client(clientId, ['config:read']), { settings: server.settings });
@@ -114,7 +114,7 @@ describe('on a real Consul, the selector of a client', () => {
 });
 
 describe('on a real Consul, a person', () => {
-  test('has the roles of exactly the groups that both the directory and the token tell', async () => {
+  test('has the roles of exactly the groups that both the directory and the token show', async () => {
     const subjects = ['auth0|1', 'a@b.c', 'A@b.c', 'x" or "" == "', 'ßİ😀\u2028\u0000'];
     const groups = ['platform-oncall', '/a/"b"', 'ops\n'];
     const { desired } = desiredPeople({
@@ -153,7 +153,7 @@ describe('on a real Consul, a person', () => {
     await server.remove(desired);
   });
 
-  test('is not whoever acts for them, whatever the shape of the actor', async () => {
+  test('is not an actor for them, for every form of the actor', async () => {
     const { desired } = desiredPeople({
       provider: 'main',
       mapping: mapping(),
@@ -171,7 +171,7 @@ describe('on a real Consul, a person', () => {
     await server.remove(desired);
   });
 
-  test('has the roles of their own groups and of no other, whatever they and the groups are called', async () => {
+  test('has the roles of their own groups and no others, for all names of people and groups', async () => {
     const texts = hostileTexts(30, 3).filter((text) => text !== '' && text.isWellFormed());
     const odd = new Set(texts);
     const group = 'platform-oncall';
@@ -257,7 +257,7 @@ describe('on a real Consul, the JSON of rules', () => {
     (name) => rulesString(name) !== undefined && !name.includes(['$', '{'].join('')),
   );
 
-  test('means exactly the names that were written, whatever they look like', async () => {
+  test('means exactly the names that were written', async () => {
     const wanted = [...new Set([...names, 'policy', 'service', 'a.b', 'a/b'])];
     expect(wanted.length).toBeGreaterThan(40);
     for (const [index, name] of wanted.entries()) {

@@ -99,7 +99,7 @@ describe('ACL rules', () => {
     expect(() => parseRules(text)).toThrow(message);
   });
 
-  test('either are read or are refused as rules, whatever the text', () => {
+  test('are either parsed or refused as rules, for every text', () => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -9,7 +9,7 @@ const ANY = '"client_id" in value and value.client_id == "web"';
 describe('a token must show', () => {
   const people = { ...web, grantTypes: ['authorization_code'] };
 
-  test('that the client got it for itself, where it acts as a service or is no client of people', () => {
+  test('that the client requested it for itself, if it acts as a service or is not a client of people', () => {
     expect(desire(web).desired.bindingRules[0]?.selector).toBe(OWN);
     expect(desire(people, { services: ['web'] }).desired.bindingRules[0]?.selector).toBe(OWN);
   });
@@ -18,7 +18,7 @@ describe('a token must show', () => {
     expect(desire(people).desired.bindingRules[0]?.selector).toBe(ANY);
   });
 
-  test('that the client acts for a person, where a human must stand behind it', () => {
+  test('that the client acts for a person, if it must act for a human', () => {
     const { desired, holds } = desire(web, {
       services: ['web'],
       mapping: { limits: { ...mapping().limits, workload: { never: [], onBehalfOf: 'human' } } },
@@ -46,7 +46,7 @@ describe('a token must show', () => {
     }
   });
 
-  test('no actor or subject that the token itself calls something else, where it calls them anything', () => {
+  test('no actor or subject with another profile, if the token has a profile', () => {
     const agent = { ...web, attributes: { actor: 'agent' } };
     const limits = { ...mapping().limits, agent: { never: [], onBehalfOf: 'human' as const } };
     const classify = [{ attribute: 'actor', equals: 'agent', kind: 'agent' as const }];
@@ -72,7 +72,7 @@ describe('a token must show', () => {
       expect(says({ subject_profile: subject }), subject).toBe(false);
   });
 
-  test('exactly this client, whatever ids and claims there are', () => {
+  test('exactly this client, for all IDs and claims', () => {
     fc.assert(
       fc.property(
         hostileText,

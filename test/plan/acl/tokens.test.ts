@@ -50,7 +50,7 @@ describe('of the tokens that a step finds, those end', () => {
     expect(tokensToEnd(tokens, 'pay', { longerThanSeconds })).toEqual(expected);
   });
 
-  test('that were issued before a session ended, or nobody knows when', () => {
+  test('that were issued before a session ended, or at an unknown time', () => {
     const tokens = [
       token('old'),
       token('new', { createdAt: '2026-01-01T00:02:00Z' }),
@@ -129,7 +129,7 @@ describe('a token is an orphan', () => {
     ],
     ["not if it came from somebody else's method", token('a', { authMethod: 'okta', roles: [] }), false],
     [
-      'not if its method lacks our mark',
+      'not if its method does not carry our mark',
       token('a', { authMethod: 'scopemesh-pay-main-theirs', roles: [] }),
       false,
     ],

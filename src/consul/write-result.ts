@@ -1,7 +1,0 @@
-/**
- * `conflict`: the compare-and-set index was stale and nothing was written; plan again. Consul's answer to a write
- * carries no index: `modifyIndex` is there only where the adapter read the entry afterwards.
- */
-export type WriteResult =
-  | { readonly kind: 'written'; readonly modifyIndex?: number }
-  | { readonly kind: 'conflict' };

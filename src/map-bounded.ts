@@ -1,0 +1,30 @@
+import { setMaxListeners } from 'node:events';
+
+/**
+ * Maps the items, at most `width` at a time; the results are in the order of the items. The first failure aborts the
+ * signal of the other calls and starts no further ones. Resolves or rejects only after all started calls have ended.
+ */
+export async function mapBounded<T, R>(
+  items: readonly T[],
+  { width, signal }: { readonly width: number; readonly signal?: AbortSignal },
+  map: (item: T, stop: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  // Each running call listens, and may wait for its turn besides, so more than ten listeners are not a leak.
+  setMaxListeners(Math.max(10, 2 * width), stop);
+  const results: R[] = [];
+  const queue = items.entries();
+  const work = async () => {
+    for (const [index, item] of queue) {
+      stop.throwIfAborted();
+      results[index] = await map(item, stop);
+    }
+  };
+  const workers = Array.from({ length: Math.min(width, items.length) }, () =>
+    work().catch((error: unknown) => failed.abort(error)),
+  );
+  await Promise.all(workers);
+  if (failed.signal.aborted) throw stop.reason;
+  return results;
+}

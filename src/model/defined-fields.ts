@@ -1,0 +1,7 @@
+/** The fields that have a value: an optional property is absent, never undefined. */
+export function definedFields<T extends object>(
+  fields: T,
+): { readonly [K in keyof T]?: Exclude<T[K], undefined> };
+export function definedFields(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
