@@ -55,7 +55,7 @@ export function openDecisionTopic(broker: string, topic: string): DecisionTopic 
       const doubled = all.filter(({ decision: { id } }) => ids.size === ids.add(id).size);
       const misplaced = all.filter(({ key, decision }) => key !== decision.subject);
       return [
-        ...doubled.map(({ decision }) => `${decision.id} stands twice`),
+        ...doubled.map(({ decision }) => `${decision.id} is there twice`),
         ...misplaced.map(({ key, decision }) => `${decision.subject} under the key ${key}`),
         ...faultsOf(all.map(({ decision }) => decision)),
       ];

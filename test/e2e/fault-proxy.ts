@@ -19,7 +19,7 @@ export type Fault =
 export interface FaultProxy {
   /** `http://127.0.0.1:PORT`; Keycloak in its development mode takes it for its own address. */
   readonly address: string;
-  /** Every request to the Admin API that comes from now on meets this fault; the counts begin anew. */
+  /** Every request to the Admin API that comes from now on meets this fault; the counts restart at 0. */
   set(fault: Fault): void;
   /** Requests that met the fault: of lists of clients (complete reads), and of one client. */
   readonly met: { readonly lists: number; readonly singles: number };

@@ -5,7 +5,7 @@ import type { Stack } from '../stack/stack.js';
 export interface RawRequests {
   /** One client by its client id, as the directory reads it. */
   readClient(clientId: string): Promise<void>;
-  /** One intentions entry, consistent; resolves with its index, 0 where there is none. */
+  /** One intentions entry, consistent; resolves with its index, or 0 without an entry. */
   readEntry(name: string): Promise<number>;
   /** One compare-and-set of an entry with one source. */
   writeEntry(name: string, source: object, index: number): Promise<void>;

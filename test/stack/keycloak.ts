@@ -62,7 +62,7 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Keyc
         'start-dev',
         '--http-host=127.0.0.1',
         `--http-port=${port}`,
-        // Both as in install.sh: other values make the start build the server anew.
+        // Both as in install.sh: other values make the start build the server again.
         '--cache=local',
         '--spi-events-store--provider=jpa',
         // Else a crash loses what the database wrote in the last half second.

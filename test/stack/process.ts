@@ -90,7 +90,7 @@ export async function startProcess(options: ProcessOptions): Promise<ServerProce
 
 /**
  * Waits until `condition` gives something other than undefined or false, and returns it. A condition that
- * throws counts as not yet; the last error is told when the time is up.
+ * throws counts as not yet; the last error is reported when the time is up.
  */
 export async function until<T>(
   what: string,

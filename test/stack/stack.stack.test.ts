@@ -53,7 +53,7 @@ describe('the servers', () => {
     await client.set('kept', 'value');
     expect(await client.config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);
     expect(await client.config('GET', 'appendonly')).toEqual(['appendonly', 'yes']);
-    client.on('error', () => {}); // it is told of the crash
+    client.on('error', () => {}); // the crash raises one
     await redis.kill();
     await redis.restart();
     expect(await client.get('kept')).toBe('value');

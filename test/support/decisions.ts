@@ -52,7 +52,7 @@ export function faultsOf(history: readonly Pick<Decision, 'subject' | 'revision'
   return faults;
 }
 
-/** The writes that stand behind applied decisions; one write may carry several. */
+/** The writes of applied decisions; one write may have several. */
 export function writesOf(applied: readonly Decision[]): number {
   return new Set(applied.map(({ writeId, id }) => writeId ?? id)).size;
 }

@@ -52,7 +52,9 @@ Every other hold ends when its reason is gone.
 Examples:
   scopemesh approve 01JDXK4T0QJ5W3M8V7Z2R6N9PB
   scopemesh approve main/web-app
-  scopemesh plan --json |    # every held removal that nobody rejected
+
+Approve every held removal that nobody rejected:
+  scopemesh plan --json |
     jq -r '.holds[] | select(.reason == "RevocationLimit" and .rejectedBy == null)
       | .decisionId // empty' | xargs scopemesh approve`,
   ).option('--override', 'also approve a removal that somebody rejected');

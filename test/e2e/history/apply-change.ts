@@ -109,7 +109,7 @@ async function deregister(change: ChangeOf<'deregister'>, side: Side): Promise<s
     });
   if (!isLast) return inCatalog(side, () => remove(hostOf(service), instanceId(service, instance)));
 
-  // With its machine, on which the lookout stands meanwhile: both go at one index, and their grace ends in one look.
+  // With its machine, on which the lookout is registered: both go at one index, and their grace ends in one look.
   const put = (host?: string) =>
     side.consul.request(
       'PUT',

@@ -57,7 +57,7 @@ export function differencesOf(
   return found;
 }
 
-/** All intentions as they stand, without what no two Consuls share. */
+/** All intentions, without what differs between any two Consuls. */
 export async function intentionsOf(side: Side): Promise<readonly string[]> {
   const entries = await side.consul.entries();
   return entries

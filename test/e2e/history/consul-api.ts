@@ -2,7 +2,7 @@
 export interface Answer {
   readonly status: number;
   readonly text: string;
-  /** X-Consul-Index; 0 where there is none. */
+  /** X-Consul-Index; 0 without one. */
   readonly index: number;
 }
 

@@ -14,7 +14,7 @@ export interface ConsulGate {
   readonly intentionWrites: number;
   /** The newest index with which a blocking query of this path was answered; 0 before the first. */
   seen(path: string): number;
-  /** The last requests, with the index of their answer, for whoever has to find out what went wrong. */
+  /** The last requests, with the index of their answer, to find out what went wrong. */
   readonly recent: readonly string[];
   stop(): Promise<void>;
 }

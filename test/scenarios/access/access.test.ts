@@ -220,7 +220,7 @@ describe('claims first', () => {
     rig.idp.put('web-app');
     await daemon.tell('client.updated', 'web-app');
     await isClosed(rig);
-    // By the event itself, not by whoever looks later.
+    // The event itself closes it, not a later comparison.
     const { cause } = await rig.decided({ subject: EDGE, action: 'revoke' });
     expect(cause.kind).toBe('webhook');
   });

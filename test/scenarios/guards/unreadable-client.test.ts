@@ -62,7 +62,7 @@ describe('one client that cannot be parsed', () => {
     expect((await rig.mesh.access('orders'))?.web).toBe(READ);
     expect(await unreadable()).toBeGreaterThan(0);
 
-    // Others are opened as well, and what is known stands over a restart, which remembers nothing of clients.
+    // Others open too, and what is known survives a restart, which forgets all clients.
     rig.idp.put('api-app', 'orders:read');
     await daemon.stop();
     daemon = await rig.start();

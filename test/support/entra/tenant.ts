@@ -34,7 +34,7 @@ export interface Tenant {
   readonly visible: TenantState;
   readonly current: TenantState;
   readonly changes: readonly ChangeEntry[];
-  /** From now on reads show what is there now, as a replica that lags does; changes are told all the same. */
+  /** From now on reads show what is there now, as a replica that lags does; changes still cause notifications. */
   freezeReads(): void;
   thawReads(): void;
   /** Called after each change. */

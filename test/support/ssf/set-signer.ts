@@ -3,7 +3,7 @@ import { createHmac, generateKeyPairSync, type JsonWebKey, type KeyObject, sign 
 /** A key that signs compact JWS (RFC 7515) by the letter of the specifications, with no library that scopemesh uses. */
 export interface SetSigner {
   readonly kid: string;
-  /** As it stands in a key set. */
+  /** As a key set has it. */
   readonly jwk: JsonWebKey & { readonly kid: string };
   /** The public key in PEM. */
   readonly pem: string;
