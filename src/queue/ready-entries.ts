@@ -1,13 +1,6 @@
 import type { Trigger } from '../model/trigger.js';
 import type { AgendaEntry } from './agenda-entry.js';
-import { type Group, groupOf, type Places } from './agenda-places.js';
-
-/**
- * In the order in which they get places. Clients with an order, and destinations with evidence of a loss, never wait
- * behind clients that wait for an identity provider.
- */
-const LANES = ['ordered', 'losing', 'urgent', 'ordinary'] as const;
-export type Lane = (typeof LANES)[number];
+import { type Group, groupOf, LANES, type Lane, type Places } from './agenda-places.js';
 
 /**
  * The entries that wait for a place. Within a lane the oldest goes first, whatever its kind, and the others wait for it:
