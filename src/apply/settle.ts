@@ -21,7 +21,7 @@ export const INTERRUPTED = {
 export const OVERTAKEN = {
   outcome: 'failed',
   reason: 'Interrupted',
-  detail: 'the answer to this write was lost, and a later write of scopemesh took its place',
+  detail: 'the answer to this write was lost, and a later write of scopemesh replaced it',
 } as const;
 
 /** The draft as a decision that is settled now. */

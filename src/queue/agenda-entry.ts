@@ -2,13 +2,6 @@ import type { Key } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import type { JobResult } from './queue.js';
 
-/**
- * In the order in which they get places. Clients with an order, and destinations with evidence of a loss, never wait
- * behind clients that wait for an identity provider.
- */
-export const LANES = ['ordered', 'losing', 'urgent', 'ordinary'] as const;
-export type Lane = (typeof LANES)[number];
-
 /** A run that a job waits for is tried again after this time. */
 export class DelayedRun extends Error {
   /** The key of the run, as `formatKey` text. */

@@ -1,5 +1,4 @@
 import type { Key } from '../model/key.js';
-import type { Lane } from './agenda-entry.js';
 import type { ConcurrencyLimit } from './concurrency-limit.js';
 
 export interface AgendaLimits {
@@ -15,6 +14,13 @@ export interface AgendaLimits {
   /** Jobs of the durable queue at once. */
   readonly durable: number;
 }
+
+/**
+ * In the order in which they get places. Clients with an order, and destinations with evidence of a loss, never wait
+ * behind clients that wait for an identity provider.
+ */
+export const LANES = ['ordered', 'losing', 'urgent', 'ordinary'] as const;
+export type Lane = (typeof LANES)[number];
 
 /** The runs that share a limit: writes of destinations, or reads of one provider. */
 export type Group = 'writes' | `reads of ${string}`;

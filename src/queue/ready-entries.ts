@@ -1,6 +1,6 @@
 import type { Trigger } from '../model/trigger.js';
-import { type AgendaEntry, LANES, type Lane } from './agenda-entry.js';
-import { type Group, groupOf, type Places } from './agenda-places.js';
+import type { AgendaEntry } from './agenda-entry.js';
+import { type Group, groupOf, LANES, type Lane, type Places } from './agenda-places.js';
 
 /**
  * The entries that wait for a place. Within a lane the oldest goes first, whatever its kind, and the others wait for it:

@@ -11,7 +11,7 @@ export interface ClientLogin {
   readonly login: DesiredClient;
   /** Why it is blocked although its directory has it as enabled. */
   readonly closure: ClientBlock | undefined;
-  /** `MaxTokenTTL` of its auth method as it stands in Consul; undefined where none of ours does. */
+  /** `MaxTokenTTL` of its auth method in Consul; undefined if it has none of ours. */
   readonly standingTtlSeconds: number | undefined;
 }
 

@@ -51,24 +51,24 @@ export async function reconcileProvider(
     .map(({ clientId }) => clientId)
     .filter((clientId) => world.reopen({ provider: key.name, clientId }, read) !== NOTHING_TOUCHED);
 
-  const word = toProviderEvidence(key.name, evidenceOf(job), [...before.values(), ...snapshot.clients]);
+  const reported = toProviderEvidence(key.name, evidenceOf(job), [...before.values(), ...snapshot.clients]);
   // Evidence about a scope plans every destination: the scope may have been lost before the last read.
   const ids = new Set([
-    ...(word.forEveryClient.length > 0 ? before.keys() : []),
-    ...word.clientIds,
+    ...(reported.forEveryClient.length > 0 ? before.keys() : []),
+    ...reported.clientIds,
     ...changed,
     ...reopened,
   ]);
   const isRecheck = job.triggers.every((trigger) => trigger.isRecheck);
   const reaches = [...ids].map((clientId): Reached => {
     const id = { provider: key.name, clientId };
-    const evidence = word.forClient(clientId);
+    const evidence = reported.forClient(clientId);
     // A recheck comes long after the event. It is urgent only if it finds a loss.
     const urgent = (evidence.length > 0 && !isRecheck) || touched.losing.has(clientText(id));
     const at = [...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now())];
-    return { clientId, isNamed: word.clientIds.has(clientId), evidence, urgent, at };
+    return { clientId, isNamed: reported.clientIds.has(clientId), evidence, urgent, at };
   });
-  const found = { reaches, touched, isFirst, about: word.forClient };
+  const found = { reaches, touched, isFirst, about: reported.forClient };
   const aclFailure = await sendReached(key.name, found, job, deps, signal);
   await reportUnreadable(key.name, causeOf(job), deps);
   // A failed read of ACL objects has not delayed any intention.

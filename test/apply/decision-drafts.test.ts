@@ -139,7 +139,7 @@ describe('the decision of a hold', () => {
     });
   });
 
-  it('is told once for each subject and reason', () => {
+  it('is recorded once for each subject and reason', () => {
     expect(holdKey(hold)).toBe('intention/default/default/orders/web RevocationLimit');
   });
 });

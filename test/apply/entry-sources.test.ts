@@ -75,7 +75,7 @@ describe('the sources of an entry after changes', () => {
 });
 
 describe('the entry after a write', () => {
-  it('is none without sources', () => {
+  it('is undefined without sources', () => {
     expect(entryAfter(entry('orders'), ORDERS, [], 9)).toBeUndefined();
   });
 

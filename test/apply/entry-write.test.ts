@@ -91,7 +91,7 @@ describe('the write of an entry', () => {
     expect(rig.settled.map(({ cause }) => cause.eventId)).toEqual(['a', 'b']);
   });
 
-  it('is told to the state with the entry that now is, and what to remember of each edge', async () => {
+  it('updates the state with the new entry and the record of each edge', async () => {
     const told: Parameters<EntryWrite['onWritten']>[] = [];
     const onWritten: EntryWrite['onWritten'] = (...args) => void told.push(args);
     await written([denial('a'), change('b')], ['a'], { onWritten });

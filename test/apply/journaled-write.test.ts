@@ -48,7 +48,7 @@ describe('a journaled write', () => {
     expect(rig.log.at(-2)).toBe(`settle ${KEY} web failed+api failed`);
   });
 
-  it('tells each decision where Consul holds it, when it was settled, and how long its event waited', async () => {
+  it('gives each decision its index in Consul, its time, and how long its event waited', async () => {
     await journaledWrite(writing(), rig.deps, NEVER);
     for (const each of rig.settled)
       expect(each).toMatchObject({

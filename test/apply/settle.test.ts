@@ -11,7 +11,7 @@ beforeEach(() => {
 const applied = (source: string) => toSettled(draft(source, rig), { outcome: 'applied' }, NOW);
 
 describe('a settlement', () => {
-  it('of nothing writes nothing, and wakes nobody', async () => {
+  it('of nothing writes nothing, and does not wake the relay', async () => {
     await settleAll(KEY, [], { lastApplied: new Map([['s', 'x']]) }, rig.deps);
     expect(rig.log).toEqual([]);
   });
@@ -26,7 +26,7 @@ describe('a settlement', () => {
     ]);
   });
 
-  it('that cannot be made durable counts nothing, and tells the relay nothing', async () => {
+  it('that cannot be made durable counts nothing, and does not wake the relay', async () => {
     const broken = {
       ...rig.deps,
       journal: { ...rig.deps.journal, settle: () => Promise.reject(new Error('no disk')) },

@@ -121,12 +121,12 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       expect(order.filter((each) => each === key('new'))).toHaveLength(1);
     });
 
-    it('begins the job of a client anew when an order comes for it, without a failure', async () => {
+    it('begins the job of a client again when an order comes for it, without a failure', async () => {
       const jobs: Job[] = [];
       const client = clientKey('main', 'web');
       const working = work(store.queue, async (job, signal) => {
         jobs.push(job);
-        // Whoever asks a server that hangs ends with the signal alone.
+        // A request to a server that hangs ends only with the signal.
         if (jobs.length === 1)
           await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
         return DONE;

@@ -100,7 +100,7 @@ describe('the agenda', () => {
     await end();
   });
 
-  it('lets a durable job begin anew when news of its key come while it only waits', async () => {
+  it('lets a waiting durable job begin again when its key gets new triggers', async () => {
     const { opened, open } = gate();
     let runs = 0;
     const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
@@ -120,7 +120,7 @@ describe('the agenda', () => {
     await end();
   });
 
-  it('tells a durable job to come back where what follows from it fails, and tries that again itself', async () => {
+  it('puts a durable job off if work that follows from it fails, and tries that work again itself', async () => {
     let tries = 0;
     const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
       if (key.kind === 'client') await followUps.add([trigger(ORDERS, 'a')]);
@@ -254,7 +254,7 @@ describe('the agenda', () => {
     expect(ran[5]).toBe(formatKey(WEB));
   });
 
-  it('ends a run without a durable job for an order that follows from another key, and begins anew with it', async () => {
+  it('ends a run without a durable job for an order that follows from another key, and begins again with it', async () => {
     const runs: Job[] = [];
     const { agenda, end } = agendaOf(async (each, signal) => {
       runs.push(each);
@@ -270,7 +270,7 @@ describe('the agenda', () => {
     expect(idsOf(runs[1] as Job)).toEqual(['a', 'b']);
   });
 
-  it('lets a durable job begin anew where news came while its own run was under way', async () => {
+  it('lets a durable job begin again if its key got new triggers during the run', async () => {
     const { opened, open } = gate();
     const never = gate();
     let isRunning = false;
@@ -290,7 +290,7 @@ describe('the agenda', () => {
     await end();
   });
 
-  it('lets a durable job go on where the news are what it has', async () => {
+  it('lets a durable job go on if it has the new triggers already', async () => {
     const { opened, open } = gate();
     let isRunning = false;
     const { agenda, end } = agendaOf(async () => {
@@ -307,7 +307,7 @@ describe('the agenda', () => {
     await end();
   });
 
-  it('tells whoever adds to a key that waits for its next try to come back, and leaves that wait alone', async () => {
+  it('puts off a job that adds to a key in its backoff, and does not end that backoff', async () => {
     let runs = 0;
     const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
       if (key.kind === 'client') {

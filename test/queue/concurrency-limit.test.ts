@@ -20,7 +20,7 @@ function limitAt(options = { least: 2, first: 8, most: 32 }) {
 }
 
 describe('the limit of what is under way at once', () => {
-  it('begins as it is told', () => {
+  it('begins with the given limit', () => {
     expect(limitAt().limit.now).toBe(8);
   });
 
@@ -80,7 +80,7 @@ describe('the limit of what is under way at once', () => {
     expect(limit.now).toBe(8);
   });
 
-  it('measures anew after a pause, which says nothing about the rate', () => {
+  it('measures again after a pause, which says nothing about the rate', () => {
     const { limit, clock, complete, begin } = limitAt();
     begin();
     complete(40, 100);
@@ -90,7 +90,7 @@ describe('the limit of what is under way at once', () => {
     expect(limit.now).toBe(11);
   });
 
-  it('measures anew where the clock is set back', () => {
+  it('measures again after the clock was set back', () => {
     const { limit, clock, complete, begin } = limitAt();
     begin();
     clock.at -= 3_600_000;

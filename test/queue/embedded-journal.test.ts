@@ -63,7 +63,7 @@ it('forgets nothing that was not published, however much that is', async () => {
   for (const id of ids) await journal.settle('key', [settled(id, id)]);
   await idle();
   expect((await journal.outbox(1000)).map(({ id }) => id)).toEqual(ids);
-  // Out of order, as where the log has some of a batch of which nobody knows the end.
+  // Out of order, as if the log had a part of a batch whose end is unknown.
   await journal.published(['id-1', 'id-5']);
   const left = ids.filter((id) => id !== 'id-1' && id !== 'id-5');
   expect((await journal.outbox(1000)).map(({ id }) => id)).toEqual(left);

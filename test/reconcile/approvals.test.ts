@@ -44,7 +44,7 @@ function heldRemoval(decisionId: string) {
   return { raw, holds, recorded };
 }
 
-test('an approval lets the removal pass that it is about, and not the same one when it is held anew', async () => {
+test('an approval releases its own removal, and not the same one when it is held again', async () => {
   const { raw, holds, recorded } = heldRemoval('first');
   const stored = new Map<string, string>();
   const keyValues = {

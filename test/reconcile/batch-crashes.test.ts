@@ -157,7 +157,7 @@ describe('a process that is killed at a write of many edges', () => {
     expect(rig.proxy.writes.filter(({ method }) => method === 'PUT')).toHaveLength(2);
   });
 
-  it('leaves what nobody can know of some edges, which is said, and what is known of the others', async () => {
+  it('leaves an unknown outcome for some edges, and the known one for the others', async () => {
     const death = new Death(1, 'after');
     worker = await startWorker(rig, (consul) =>
       withIntentions(consul, ({ write }) => ({ write: death.of(write) })),

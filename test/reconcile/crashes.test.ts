@@ -57,7 +57,7 @@ describe('a process that is killed', () => {
     expect(rig.proxy.writes).toHaveLength(1);
   });
 
-  it('leaves what nobody can know, which is said, if somebody undid the write before the next one', async () => {
+  it('leaves an unknown outcome if another writer undid the write before the next process', async () => {
     await killed('after');
     await rig.mesh.write('orders', [FOREIGN]);
     worker = await startWorker(rig);

@@ -53,7 +53,7 @@ function scene(receivedMsAgo = 0) {
   return { world, told, written, run };
 }
 
-describe('what the IdP told of a client', () => {
+describe('evidence of the IdP about a client', () => {
   it('waits for the first complete read of its directory, and is not used up before', async () => {
     const { world, told, written, run } = scene();
     expect(await run([told])).toEqual({ kind: 'retry', afterMs: 500 });
@@ -68,7 +68,7 @@ describe('what the IdP told of a client', () => {
     expect(await scene(3_600_000).run([scene(3_600_000).told])).toEqual({ kind: 'retry', afterMs: 10_000 });
   });
 
-  it('is nothing to wait for where it is of a provider that is not configured, or was not told', async () => {
+  it('does not delay the job if its provider is not configured, or if there is none', async () => {
     const { told, run } = scene();
     expect(await run([{ ...told, evidence: [{ provider: 'gone', clients: ['web'] }] }])).toEqual({
       kind: 'done',

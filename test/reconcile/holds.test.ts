@@ -51,7 +51,7 @@ describe('holds of one subject and reason', () => {
     expect(mergeHolds(names.map((name) => hold(name)))).toEqual([hold('a; b; c; d; e; and 2 more')]);
   });
 
-  test('are told anew where another service is among them', () => {
+  test('are recorded again if another service is among them', () => {
     const before = mergeHolds([hold('a is protected')]);
     const after = mergeHolds([hold('a is protected'), hold('b is protected')]);
     expect(after.map(fingerprintOf)).not.toEqual(before.map(fingerprintOf));

@@ -299,7 +299,7 @@ describe("a rule that requires a user's token", () => {
     expect(await rig.mesh.access('orders')).toEqual({ web: WITH_USER });
   });
 
-  it('stays closed where the ACL token may not write the jwt-provider, which is told once', async () => {
+  it('stays closed if the ACL token may not write the jwt-provider, which is reported once', async () => {
     const isProvider = (body: string) => body.includes('"jwt-provider"');
     rig.proxy.interfere = ({ method, body }) =>
       method === 'PUT' && isProvider(body) ? { status: 403, body: 'Permission denied' } : undefined;

@@ -53,14 +53,14 @@ const foreignWeb = entry('orders', source('web', ALLOW));
 
 describe('a write of an edge that a crash left open', () => {
   test.each<readonly [string, ReturnType<typeof change>, IntentionEntry | undefined, string]>([
-    ['that stands as it was wanted, at a later index', change('web'), at(8, entryOf('web')), 'applied'],
+    ['that exists as wanted, at a later index', change('web'), at(8, entryOf('web')), 'applied'],
     ['that is as it was before, at the same index', change('web'), at(AT, entry('orders')), 'failed'],
     ['that is as it was before, at a later index', change('web'), at(8, entry('orders')), 'unknown'],
     ['that is something else', change('web'), at(8, entry('orders', ourSource('web', DENY))), 'unknown'],
     ['whose source is gone with its entry', loss('web'), undefined, 'applied'],
     ['whose source is gone from its entry', loss('web'), at(8, entry('orders')), 'applied'],
-    ['whose source stands still, at the same index', loss('web'), at(AT, entryOf('web')), 'failed'],
-    ['whose source stands again, at a later index', loss('web'), at(8, entryOf('web')), 'unknown'],
+    ['whose source still exists, at the same index', loss('web'), at(AT, entryOf('web')), 'failed'],
+    ['whose source exists again, at a later index', loss('web'), at(8, entryOf('web')), 'unknown'],
     [
       'that is denied as it was wanted',
       denial('web'),
@@ -160,10 +160,10 @@ describe('a write of a claim record that a crash left open', () => {
   });
 
   test.each([
-    ['grant', 'stands', [record], 'applied'],
-    ['grant', 'does not stand', [], 'failed'],
-    ['revoke', 'does not stand', [], 'applied'],
-    ['revoke', 'stands', [record], 'failed'],
+    ['grant', 'exists', [record], 'applied'],
+    ['grant', 'does not exist', [], 'failed'],
+    ['revoke', 'does not exist', [], 'applied'],
+    ['revoke', 'exists', [record], 'failed'],
   ] as const)('a %s whose record %s', async (action, _, records, outcome) => {
     const rig = rigOf([draft(action), draftFor(change('api'))], records);
     await recoverPendingClaims('client/main/clientId/web', rig.record, async () => {}, rig.deps, NEVER);

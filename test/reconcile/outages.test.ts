@@ -70,7 +70,7 @@ describe('a job', () => {
     await expect(rig(incomplete).run(CLIENT)).rejects.toThrow('cut');
   });
 
-  it('of a directory that refuses to be read is not told as a server that is away', async () => {
+  it('of a directory that refuses the read is not logged as a server that is away', async () => {
     const { run, logged } = rig(failing('ERR_DIRECTORY_DENIED'));
     await run(DIRECTORY);
     expect(logged).toEqual(['a directory cannot be read completely: its jobs wait for it']);
@@ -93,7 +93,7 @@ describe('a job', () => {
 });
 
 describe('an outage', () => {
-  it('is told when it begins and when it ends, and not in between', async () => {
+  it('is logged when it begins and when it ends, and not in between', async () => {
     let isAway = true;
     const { run, logged } = rig((job, signal, followUps) =>
       isAway ? failing('ERR_CONSUL_UNREACHABLE')(job, signal, followUps) : Promise.resolve({ kind: 'done' }),

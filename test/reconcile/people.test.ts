@@ -115,7 +115,7 @@ describe('the people of a provider', () => {
     expect(await standing()).toEqual([roleOf('ben')]);
   });
 
-  it('who are rejected stay when the rest is within the limit, also after a restart at which nobody can be read', async () => {
+  it('who are rejected stay when the rest is within the limit, also after a restart while the directory cannot be read', async () => {
     await start(['ann', 'ben', 'cy'], undefined, {
       maxRevocations: { percent: 10, atLeast: 2, window: '10m' },
     });

@@ -102,7 +102,7 @@ describe('an order about a session', () => {
     expect((await worker.store.journal.read('provider/main')).pending).toEqual([]);
   });
 
-  it('is left alone by whoever plans people meanwhile, and finished by its own job', async () => {
+  it('is left alone by jobs that plan people meanwhile, and finished by its own job', async () => {
     await start();
     const token = await login('ann', 'oncall');
     const died = {
@@ -126,7 +126,7 @@ describe('an order about a session', () => {
     expect((await worker.store.journal.read('provider/main')).pending).toEqual([]);
   });
 
-  it('that cannot be carried out keeps nobody from being put out, and no directory from being read', async () => {
+  it('that cannot be carried out does not delay a removal of people or a read of the directory', async () => {
     let isDenied = true;
     await start((consul) => ({
       ...consul,
@@ -185,7 +185,7 @@ describe('an order about a session', () => {
     expect((await decided())[0]?.detail).toMatch(/^ended 1 live token;/);
   });
 
-  it('reaches the tokens of a group that the file does not map any more, while they stand', async () => {
+  it('ends the tokens of a group that the file does not map any more, while they exist', async () => {
     await start();
     const token = await login('ann', 'audit');
     const { world } = worker.deps;
@@ -246,7 +246,7 @@ describe('an order about a session', () => {
     expect(decision?.detail).toMatch(/^ended 2 live tokens;/);
   });
 
-  it('that names nobody ends the tokens of everybody who signed in, and of no robot', async () => {
+  it('that names no person ends the tokens of all people, and of no workload', async () => {
     await start();
     const people = [
       await login('ann', 'oncall'),
@@ -269,7 +269,7 @@ describe('an order about a session', () => {
     expect(await alive(await login('ann', 'oncall'))).toBe(true);
   });
 
-  it('of a client that nobody knows ends nothing', async () => {
+  it('of an unknown client ends nothing', async () => {
     await start();
     const token = await login('ann', 'oncall');
     await order({ internalId: 'nobody-knows' });
@@ -299,7 +299,7 @@ describe('an order about a session', () => {
     expect(await alive(token)).toBe(false);
   });
 
-  it('touches nobody whose name only looks like it', async () => {
+  it('does not affect a person with a similar name', async () => {
     await start();
     rig.idp.people?.set('Ann', ['oncall']);
     await worker.add(providerKey('main'), 'webhook', { members: true });

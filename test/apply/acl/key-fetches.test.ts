@@ -4,7 +4,7 @@ import { createMovableClock } from '../../support/movable-clock.js';
 
 const never = new AbortController().signal;
 
-/** A write that ends when it is told to. */
+/** A write that a test ends. */
 function hanging() {
   let end = () => {};
   const ended = new Promise<void>((resolve) => {

@@ -94,7 +94,7 @@ describe('a process that is killed', () => {
     ]);
   });
 
-  it('leaves what nobody can know, which is said, if somebody changed the object before the next one', async () => {
+  it('leaves an unknown outcome if another writer changed the object before the next process', async () => {
     await killed(3, 'after', async () => {
       const role = (await rig.mesh.request('GET', `/v1/acl/role/name/${WEB}`)) as { ID: string };
       await rig.mesh.request('PUT', `/v1/acl/role/${role.ID}`, { ...role, Policies: [] });

@@ -68,7 +68,7 @@ describe('a client whose loss the mass guard holds', () => {
     expect(await held()).toHaveLength(1);
   });
 
-  it('loses all the same the scope that the identity provider told of', async () => {
+  it('still loses the scope that the identity provider reported', async () => {
     const token = loggedIn(await rig.login('web-app'));
     rig.idp.change('web-app', { scopes: [] });
     await worker.add(providerKey('main'), 'webhook', {

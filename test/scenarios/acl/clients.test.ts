@@ -283,7 +283,7 @@ describe('a write that Consul completes late', () => {
   it('is undone if it is no longer wanted', async () => {
     await start(['config:read'], {}, (keys) => keys.setHealth('hanging'));
     await rig.keys.isAwaited();
-    await until('the write given up', () => rig.logs.some((line) => line.includes('given up for now')));
+    await until('the write given up', () => rig.logs.some((line) => line.includes('has no answer yet')));
     rig.idp.change('web-app', { enabled: false });
     await daemon.tell('client.disabled', 'web-app');
     await rig.decided({ type: 'dev.scopemesh.acl-role.deleted', reason: 'ClientDisabled' });
