@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { createAuth0Names } from '../../src/identity/auth0/names.js';
+import { Auth0Names } from '../../src/identity/auth0/names.js';
 import { createAuth0Source } from '../../src/identity/auth0/webhook.js';
 import { createKeycloakSource } from '../../src/identity/keycloak/webhook.js';
 import { createOidcSource } from '../../src/identity/oidc/webhook.js';
@@ -78,7 +78,7 @@ export const AUTH0_EVENTS: EventSourceHarness = {
     createAuth0Source({
       provider: 'main',
       secrets: [new Secret(AUTH0.current), new Secret(AUTH0.previous)],
-      names: createAuth0Names(),
+      names: new Auth0Names(),
     }),
   request({ id, atMs, secret }) {
     const entry = toLogEntry({ method: 'DELETE', path: '/clients/web-app' }, 0, atMs);

@@ -57,8 +57,8 @@ export async function createTokenServer(options: TokenServerOptions): Promise<Re
         getResourceServerInfo(ctx, resource, client) {
           const stored = store.get(client.clientId);
           if (resource !== API_RESOURCE || stored === undefined) throw new errors.InvalidTarget();
-          const asked = ctx.oidc.params?.scope;
-          const scopes = typeof asked === 'string' ? asked.split(' ') : [];
+          const requested = ctx.oidc.params?.scope;
+          const scopes = typeof requested === 'string' ? requested.split(' ') : [];
           // By default the server drops such scopes from the token and answers 200.
           const refused = scopes.find((scope) => !stored.scopes.includes(scope));
           if (refused !== undefined) {

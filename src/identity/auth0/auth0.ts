@@ -6,7 +6,7 @@ import type { EventPoll } from '../source.js';
 import { createAuth0Directory } from './directory.js';
 import { createEventStream } from './event-stream.js';
 import { createManagementApi, type ManagementApiOptions } from './management-api.js';
-import { createAuth0Names } from './names.js';
+import { Auth0Names } from './names.js';
 import { createAuth0Poll } from './poll.js';
 import { createAuth0Source } from './webhook.js';
 
@@ -25,7 +25,7 @@ export interface Auth0Options extends ManagementApiOptions {
 export function createAuth0(options: Auth0Options): ProviderParts & { readonly poll: EventPoll } {
   const { provider, webhookSecrets: secrets } = options;
   const api = createManagementApi(options);
-  const names = createAuth0Names();
+  const names = new Auth0Names();
   return {
     directory: createAuth0Directory({ ...options, api, names }),
     poll: createAuth0Poll({

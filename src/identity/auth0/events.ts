@@ -139,7 +139,7 @@ function grantEffect(
   names: Auth0Names,
 ): OperationEffect {
   const stated = textIn(response, 'client_id') ?? textIn(request, 'client_id');
-  const clientId = (id === undefined ? undefined : names.clientOfGrant(id)) ?? stated;
+  const clientId = (id === undefined ? undefined : names.clientsByGrant.get(id)) ?? stated;
   if (clientId === undefined) return { everything: true };
   if (method === 'POST' && id === undefined) return { clients: [clientId], isCreation: true };
   return { clients: [clientId], evidence: { clients: [clientId] }, isByName: stated === undefined };
@@ -150,7 +150,7 @@ function apiEffect(
   id: string | undefined,
   names: Auth0Names,
 ): OperationEffect {
-  const api = id === undefined ? undefined : names.api(id);
+  const api = id === undefined ? undefined : names.apis.get(id);
   if (api === undefined) return { everything: true };
   const kept = method === 'DELETE' ? [] : scopesIn(request.scopes);
   const lost = kept === undefined ? [] : api.scopes.filter((scope) => !kept.includes(scope));

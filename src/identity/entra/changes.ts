@@ -98,7 +98,7 @@ function principalEffect(change: Change, cause: Cause, context: ChangeContext): 
   if (clientId !== undefined) names.principals.set(change.id, clientId);
   if (change.agentIdentityBlueprintId != null)
     names.agents.set(change.id, { blueprint: change.agentIdentityBlueprintId.toLowerCase() });
-  const ofApi: readonly Trigger[] =
+  const apiTriggers: readonly Trigger[] =
     resource !== undefined
       ? [lostScopesTrigger(resource, change, cause, provider)]
       : apis.some((api) => api.toLowerCase() === change.appId)
@@ -108,7 +108,7 @@ function principalEffect(change: Change, cause: Cause, context: ChangeContext): 
     clientId === undefined
       ? unknownObjectEffect(change, cause, context)
       : namedClientEffect({ clientId, internalId: change.id }, change, cause, context);
-  return { ...effect, triggers: [...ofApi, ...effect.triggers] };
+  return { ...effect, triggers: [...apiTriggers, ...effect.triggers] };
 }
 
 function namedClientEffect(

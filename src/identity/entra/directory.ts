@@ -161,8 +161,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       const id = await objects.blueprintIdOf(principal, signal);
       if (id === undefined) continue;
       blueprints.set(principal, { principal: principalOf.get(id), application: byAppId.get(id) });
-      const ofBlueprint = unreadable.find((each) => each.clientId === id)?.why ?? faults.get(id);
-      if (ofBlueprint !== undefined) faults.set(principal.id, `its blueprint: ${ofBlueprint}`);
+      const blueprintFault = unreadable.find((each) => each.clientId === id)?.why ?? faults.get(id);
+      if (blueprintFault !== undefined) faults.set(principal.id, `its blueprint: ${blueprintFault}`);
     }
     for (const principal of principals) names.principals.set(principal.id, clientIdOf(principal));
     for (const application of applications) names.applications.set(application.id, application.appId);

@@ -55,15 +55,15 @@ type Resource = (typeof RESOURCES)[number];
 /** The permission that a subscription needs (https://learn.microsoft.com/graph/api/subscription-post-subscriptions). */
 const PERMISSION: Readonly<Record<Resource, string>> = { users: 'User.Read.All', groups: 'Group.Read.All' };
 
-const HELD = z.object({
+const KNOWN_SUBSCRIPTION = z.object({
   id: z.string().min(1).max(255),
   expiresAt: z.iso.datetime(),
   renewedAt: z.iso.datetime(),
   /** A digest of its address and secret; short, so that nobody can find the secret from it. */
   made: z.string(),
 });
-type Held = z.output<typeof HELD>;
-const STORED = z.object({ users: HELD.optional(), groups: HELD.optional() });
+type KnownSubscription = z.output<typeof KNOWN_SUBSCRIPTION>;
+const STORED = z.object({ users: KNOWN_SUBSCRIPTION.optional(), groups: KNOWN_SUBSCRIPTION.optional() });
 
 const SUBSCRIPTION = z.object({
   id: z.string().min(1).max(255),
@@ -96,16 +96,19 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     const request = method === 'DELETE' ? { method } : { method, headers, body: JSON.stringify(body) };
     return api.send(api.addressOf(path, {}), place, request, signal);
   };
-  const toHeld = (answer: HttpAnswer): Held => {
+  const toKnown = (answer: HttpAnswer): KnownSubscription => {
     const { id, expirationDateTime } = parseShape(SUBSCRIPTION, parseJson(answer, place), place);
     return { id, expiresAt: new Date(expirationDateTime).toISOString(), renewedAt: isoInstant(clock), made };
   };
 
   /** Undefined if Graph does not know the subscription any more. */
-  const extend = async (held: Held, signal: AbortSignal): Promise<Held | undefined> => {
+  const extend = async (
+    known: KnownSubscription,
+    signal: AbortSignal,
+  ): Promise<KnownSubscription | undefined> => {
     const body = { expirationDateTime: instantIn(LIFETIME_MS) };
-    const answer = await send('PATCH', pathOf(held), body, signal);
-    if (answer.status === 200) return toHeld(answer);
+    const answer = await send('PATCH', pathOf(known), body, signal);
+    if (answer.status === 200) return toKnown(answer);
     if (answer.status === 404 && errorCodeOf(answer) !== undefined) return undefined;
     throw api.refusalOf(answer, place);
   };
@@ -130,7 +133,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     }
   };
 
-  const create = async (resource: Resource, signal: AbortSignal): Promise<Held> => {
+  const create = async (resource: Resource, signal: AbortSignal): Promise<KnownSubscription> => {
     const subscription = {
       // `updated` also reports new and softly deleted ones.
       changeType: 'updated,deleted',
@@ -145,7 +148,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
       await removeTwin(resource, signal);
       answer = await send('POST', '/subscriptions', subscription, signal);
     }
-    if (answer.status === 201 || answer.status === 200) return toHeld(answer);
+    if (answer.status === 201 || answer.status === 200) return toKnown(answer);
     if (answer.status === 403) {
       const message = `${place}: answered 403; grant the application permission ${PERMISSION[resource]}`;
       throw new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
@@ -154,7 +157,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
   };
 
   /** Created by a renewal that failed later, and so was never stored. */
-  let unstored: Partial<Record<Resource, Held>> = {};
+  let unstored: Partial<Record<Resource, KnownSubscription>> = {};
   /** One was created again, and no renewal has completed since to report the gap. */
   let hasUnreportedGap = false;
 
@@ -162,22 +165,23 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     provider: api.provider,
     async renew(text, signal) {
       const before = { ...parseStored(STORED, text), ...unstored };
-      const after: Partial<Record<Resource, Held>> = {};
+      const after: Partial<Record<Resource, KnownSubscription>> = {};
       for (const resource of RESOURCES) {
-        const held = before[resource];
-        const isOurs = held !== undefined && held.made === made && Date.parse(held.expiresAt) > clock.now();
-        const isFresh = isOurs && Date.parse(held.renewedAt) + RENEW_EVERY_MS > clock.now();
-        if (isFresh && !upkeep.isDue(held.id)) {
-          after[resource] = held;
+        const known = before[resource];
+        const isCurrent =
+          known !== undefined && known.made === made && Date.parse(known.expiresAt) > clock.now();
+        const isFresh = isCurrent && Date.parse(known.renewedAt) + RENEW_EVERY_MS > clock.now();
+        if (isFresh && !upkeep.isDue(known.id)) {
+          after[resource] = known;
           continue;
         }
-        const extended = isOurs ? await extend(held, signal) : undefined;
-        if (held !== undefined && !isOurs) await remove(held.id, signal);
+        const extended = isCurrent ? await extend(known, signal) : undefined;
+        if (known !== undefined && !isCurrent) await remove(known.id, signal);
         const current = extended ?? (await create(resource, signal));
         after[resource] = current;
         unstored = { ...unstored, [resource]: current };
-        if (held === undefined) continue;
-        upkeep.done(held.id);
+        if (known === undefined) continue;
+        upkeep.done(known.id);
         if (extended !== undefined) continue;
         // Nothing was delivered between the end of the old one and the new one.
         hasUnreportedGap = true;
@@ -198,6 +202,6 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
   };
 }
 
-function pathOf({ id }: Pick<Held, 'id'>): string {
+function pathOf({ id }: Pick<KnownSubscription, 'id'>): string {
   return `/subscriptions/${encodeURIComponent(id)}`;
 }

@@ -168,11 +168,11 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     signal: AbortSignal,
   ): Promise<OAuthClient> => {
     const access = accessOf(app, servers);
-    const ofOrg = orgApi === undefined ? [] : await readAppGrants(api, orgApi, app.id, signal);
-    const lifetimes = [access.lifetimeSeconds, ofOrg.length === 0 ? undefined : ORG_LIFETIME_SECONDS];
+    const orgGrants = orgApi === undefined ? [] : await readAppGrants(api, orgApi, app.id, signal);
+    const lifetimes = [access.lifetimeSeconds, orgGrants.length === 0 ? undefined : ORG_LIFETIME_SECONDS];
     const known = lifetimes.filter((each) => each !== undefined);
     const lifetimeSeconds = known.length === 0 ? undefined : Math.min(...known);
-    const obtained = { grants: [...access.grants, ...ofOrg], lifetimeSeconds };
+    const obtained = { grants: [...access.grants, ...orgGrants], lifetimeSeconds };
     return toOAuthClient(provider, app, obtained, agents?.of(app));
   };
 
