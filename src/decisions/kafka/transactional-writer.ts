@@ -14,7 +14,7 @@ export interface WriterOptions {
 
 /** How long the broker keeps a transaction open after its writer is gone. */
 export const TRANSACTION_TIMEOUT_MS = 30_000;
-/** The largest batch of a partition in one request; brokers take 1 MiB unless told otherwise. */
+/** The largest batch of a partition in one request; brokers accept 1 MiB by default. */
 const MOST_BYTES_A_REQUEST = 512 * 1024;
 /** From this size on a message is compressed, because it could exceed the broker's limit. */
 const LARGE_BYTES = 700 * 1024;

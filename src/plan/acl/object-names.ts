@@ -42,7 +42,7 @@ export function isOurs(owner: string, name: string, description: string): boolea
   return hasOurName(owner, name) && isOwnedDescription(owner, description);
 }
 
-/** Whether a name has the prefix of this owner, whoever created the object. Reads fetch these objects. */
+/** Whether a name has the prefix of this owner, with or without the mark. Reads fetch these objects. */
 export function hasOurName(owner: string, name: string): boolean {
   return name.toLowerCase().startsWith(prefixOf(owner));
 }

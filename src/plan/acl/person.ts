@@ -26,7 +26,7 @@ export function personOfRole(
   return hasPersonName(owner, provider, role.name) ? {} : undefined;
 }
 
-/** Whether the name can only be that of a role of this provider's people, whoever created it. */
+/** Whether the name can only be that of a role of this provider's people, owned or foreign. */
 export function hasPersonName(owner: string, provider: string, name: string): boolean {
   const prefix = personPrefix(owner, provider);
   return prefix !== undefined && name.toLowerCase().startsWith(prefix);

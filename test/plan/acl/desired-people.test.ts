@@ -56,7 +56,7 @@ describe('a member of a mapped group', () => {
     });
   });
 
-  test('is not whoever acts for them', () => {
+  test('is not an actor for them', () => {
     const [rule] = people({ oncall: ['alice'] }).desired?.bindingRules ?? [];
     const list = { groups: ['oncall'] };
     const says = (value: Record<string, string>) =>
