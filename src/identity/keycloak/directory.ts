@@ -13,7 +13,7 @@ import { createEffectiveClients } from './effective-client.js';
 import { isInternalId, isObject } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
 import { readKeycloakMembers } from './members.js';
-import { createKeycloakNames, type KeycloakNames } from './names.js';
+import { KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
 import { createScopeRestrictions } from './scope-restrictions.js';
 import { type AccountState, createServiceAccounts, SERVICE_ACCOUNT } from './service-accounts.js';
@@ -23,10 +23,10 @@ export interface KeycloakDirectoryOptions extends AdminApiOptions {
   readonly serviceAccountRoles: boolean;
   /** The client IDs of the clients whose roles count; all clients if absent. */
   readonly apis?: readonly string[];
-  /** Clients per page; 100 by default. */
+  /** Entries per page; by default 100 clients and 200 events. */
   readonly pageSize?: number;
   readonly logger: Logger;
-  /** Shared with the event source, so that its events can name what they carry only as an ID. */
+  /** Shared with the event source and the poll, whose events can then name what they carry only as an ID. */
   readonly names?: KeycloakNames;
   /** Shared with the poll; closed with the directory. */
   readonly api?: AdminApi;
@@ -55,7 +55,7 @@ const REALM_AGE_MS = 60_000;
 export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Directory {
   const { provider, logger, clock, serviceAccountRoles } = options;
   const api = options.api ?? createAdminApi(options);
-  const names = options.names ?? createKeycloakNames();
+  const names = options.names ?? new KeycloakNames();
   const { realm } = api.issuer;
   const place = api.placeOf('clients');
   const builtIn = realm === 'master' ? 'master-realm' : 'realm-management';
@@ -116,7 +116,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       const id = textIn(scope, 'id');
       const name = textIn(scope, 'name');
       if (id === undefined || name === undefined) throw wrongShape(place, 'a client scope has no name');
-      names.addScope(id, name);
+      names.scopes.set(id, name);
       ids.set(name, id);
     }
     return ids;
@@ -162,7 +162,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     signal: AbortSignal,
   ): Promise<OAuthClient | undefined> => {
     if (client === undefined) return confirmAbsence(signal);
-    names.addClient(client.internalId, client.clientId);
+    names.clients.set(client.internalId, client.clientId);
     if (!client.isOAuth) return undefined;
     const lifespans = await readLifespans(REALM_AGE_MS, signal);
     const account = await accounts.read(client, signal);
@@ -179,7 +179,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
 
   const readByServiceAccount = async (id: string, signal: AbortSignal): Promise<OAuthClient | undefined> => {
     if (!isInternalId(id)) throw wrongShape(place, 'no user can have the id of this key');
-    const known = names.serviceAccountClient(id);
+    const known = names.serviceAccounts.get(id);
     const remembered = known === undefined ? undefined : await findByInternalId(known, signal);
     if (remembered !== undefined) return complete(remembered, signal);
     // Without the role for it no account counts, and no user is visible.
@@ -220,7 +220,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       if (!seen.has(builtIn)) throw notVisible(`the built-in client ${builtIn} is not in the list`);
       if (!seen.has(api.clientId)) throw notVisible('the client of scopemesh is not in the list');
       const scopeIds = await readScopes(signal);
-      for (const client of clients) names.addClient(client.internalId, client.clientId);
+      for (const client of clients) names.clients.set(client.internalId, client.clientId);
       const relevant = clients.filter((client) => client.isOAuth);
       await restrictions.refresh(
         relevant.flatMap(({ scopes }) => scopes),

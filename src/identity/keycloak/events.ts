@@ -114,7 +114,7 @@ function effectOf(change: Change): Effect {
       }
       if (part === 'roles' && (urgent || admin.path[4] === 'composites'))
         return joinEffects(
-          mayBeApi(names.clientId(id), change) ? readEverything(change, lost) : NO_EFFECT,
+          mayBeApi(names.clients.get(id), change) ? readEverything(change, lost) : NO_EFFECT,
           membersEffect(change),
         );
       return clientPartEffect(change, id);
@@ -150,10 +150,10 @@ function readEverything({ provider, cause, urgent }: Change, evidence: readonly 
 
 function clientEffect({ admin, provider, names, at, cause }: Change, internalId: string): Effect {
   const named = textIn(admin.representation, 'clientId');
-  const known = names.clientId(internalId);
+  const known = names.clients.get(internalId);
   switch (admin.operation) {
     case 'CREATE':
-      if (named !== undefined) names.addClient(internalId, named);
+      if (named !== undefined) names.clients.set(internalId, named);
       return onlyTriggers({ key: keyOfClient(provider, named, internalId), cause });
     case 'DELETE': {
       const clientId = named ?? known;
@@ -176,7 +176,7 @@ function clientEffect({ admin, provider, names, at, cause }: Change, internalId:
         triggers.push(
           clientChanged(provider, clientKey(provider, known), { clientId: known, internalId }, cause),
         );
-      if (named !== undefined) names.addClient(internalId, named);
+      if (named !== undefined) names.clients.set(internalId, named);
       const isDisabled = admin.operation === 'UPDATE' && admin.representation?.enabled === false;
       const order = clientOrder('client-disabled', provider, ids, at, cause);
       return { triggers, orders: isDisabled ? [order] : [] };
@@ -189,7 +189,7 @@ function clientEffect({ admin, provider, names, at, cause }: Change, internalId:
  * the job finds that the name is gone and reads by internal ID.
  */
 function clientPartEffect({ provider, names, cause, urgent }: Change, internalId: string): Effect {
-  const clientId = names.clientId(internalId);
+  const clientId = names.clients.get(internalId);
   const key = keyOfClient(provider, clientId, internalId);
   return onlyTriggers(
     urgent ? clientChanged(provider, key, { clientId, internalId }, cause) : { key, cause },
@@ -200,14 +200,14 @@ function clientScopeEffect(change: Change): Effect {
   const { admin, provider, names, cause, urgent } = change;
   const [, id, part] = admin.path;
   if (id === undefined || (part !== undefined && part !== 'scope-mappings')) return NO_EFFECT;
-  const known = names.scopeName(id);
+  const known = names.scopes.get(id);
   // An added role can take the scope away as well: from everybody who does not have that role.
   if (part === 'scope-mappings')
     return onlyTriggers(
       fullRead(provider, cause, { evidence: known === undefined ? [] : [{ provider, scopes: [known] }] }),
     );
   const named = textIn(admin.representation, 'name');
-  if (named !== undefined && isInternalId(id)) names.addScope(id, named);
+  if (named !== undefined && isInternalId(id)) names.scopes.set(id, named);
   if (!urgent) return NO_EFFECT; // Nobody has a new scope yet.
   const lost = admin.operation === 'DELETE' ? (known ?? named) : known === named ? undefined : known;
   return readEverything(change, lost === undefined ? [] : [{ provider, scopes: [lost] }]);
@@ -216,7 +216,7 @@ function clientScopeEffect(change: Change): Effect {
 /** The members of mapped groups may have changed. The evidence names the person or the groups if the path does. */
 function membersEffect({ admin, provider, names, cause, urgent }: Change): Effect {
   const [kind, id = '', part, member] = admin.path;
-  if (kind === 'users' && names.serviceAccountClient(id) !== undefined) return NO_EFFECT;
+  if (kind === 'users' && names.serviceAccounts.get(id) !== undefined) return NO_EFFECT;
   const person = kind === 'users' ? id : kind === 'organizations' && part === 'members' ? member : undefined;
   const evidence: Evidence =
     person === undefined ? { provider, groups: namedGroups(admin, names) } : { provider, people: [person] };
@@ -234,9 +234,9 @@ function serviceAccountEffect({ provider, names, cause, urgent }: Change, userId
   if (!isInternalId(userId)) return onlyTriggers(fullRead(provider, cause, { urgent }));
   const key: Key = { kind: 'client', provider, by: 'serviceAccount', value: userId };
   if (!urgent) return onlyTriggers({ key, cause });
-  const internalId = names.serviceAccountClient(userId);
+  const internalId = names.serviceAccounts.get(userId);
   if (internalId === undefined) return onlyTriggers({ key, cause, urgent: true });
-  const ids = { clientId: names.clientId(internalId), internalId };
+  const ids = { clientId: names.clients.get(internalId), internalId };
   return onlyTriggers(clientChanged(provider, key, ids, cause));
 }
 
@@ -247,7 +247,7 @@ function serviceAccountEffect({ provider, names, cause, urgent }: Change, userId
 function accountEffect(change: Change, userId: string): Effect {
   const { admin, names, urgent } = change;
   if (!urgent) return NO_EFFECT;
-  const client = names.serviceAccountClient(userId);
+  const client = names.serviceAccounts.get(userId);
   if (client !== undefined) return clientPartEffect(change, client);
   const username = textIn(admin.representation, 'username');
   const isPerson =
@@ -262,7 +262,7 @@ function accountEffect(change: Change, userId: string): Effect {
  */
 function clientRolesEffect(change: Change, internalId: string, lost: readonly Evidence[]): Effect {
   const { operation, representation } = change.admin;
-  const known = change.names.clientId(internalId);
+  const known = change.names.clients.get(internalId);
   const named = textIn(representation, 'clientId');
   const ids = [known, named].filter((each) => each !== undefined);
   const isRenamed = operation === 'UPDATE' && ids.length === 2 && known !== named;

@@ -3,7 +3,7 @@ import type { ProviderParts } from '../provider-parts.js';
 import type { EventPoll } from '../source.js';
 import { createAdminApi } from './admin-api.js';
 import { createKeycloakDirectory, type KeycloakDirectoryOptions } from './directory.js';
-import { createKeycloakNames } from './names.js';
+import { KeycloakNames } from './names.js';
 import { createKeycloakPoll } from './poll.js';
 import { createKeycloakSource } from './webhook.js';
 
@@ -15,7 +15,7 @@ export interface KeycloakOptions extends Omit<KeycloakDirectoryOptions, 'names' 
 /** A realm. All parts share one access token, one transport and one name cache. */
 export function createKeycloak(options: KeycloakOptions): ProviderParts & { readonly poll: EventPoll } {
   const api = createAdminApi(options);
-  const names = createKeycloakNames();
+  const names = new KeycloakNames();
   const { webhookSecrets: secrets } = options;
   return {
     directory: createKeycloakDirectory({ ...options, api, names }),

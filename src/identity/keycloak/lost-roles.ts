@@ -45,17 +45,17 @@ function roleOf(
 ): { readonly role?: Grant; readonly rest: readonly string[] } {
   const [kind, id = ''] = path;
   if (kind === 'roles-by-id') {
-    const known = names.role(id);
+    const known = names.roles.get(id);
     return { ...(known === undefined ? {} : { role: known }), rest: path.slice(2) };
   }
   if (kind === 'roles') return { ...(id === '' ? {} : { role: { name: id } }), rest: path.slice(2) };
-  const api = names.clientId(id);
+  const api = names.clients.get(id);
   const name = path[3];
   return { ...(api === undefined || name === undefined ? {} : { role: { api, name } }), rest: path.slice(4) };
 }
 
 function rolesLostWithClient(admin: AdminOperation, id: string, names: KeycloakNames): readonly Grant[] {
-  const known = names.clientId(id);
+  const known = names.clients.get(id);
   if (known === undefined) return [];
   const named = textIn(admin.representation, 'clientId');
   const isRenamed = admin.operation === 'UPDATE' && named !== undefined && named !== known;
@@ -67,6 +67,6 @@ function parseSentRole(item: JsonObject, names: KeycloakNames): readonly Grant[]
   const name = textIn(item, 'name');
   if (name === undefined) return [];
   if (item.clientRole !== true) return [{ name }];
-  const api = names.clientId(textIn(item, 'containerId') ?? '');
+  const api = names.clients.get(textIn(item, 'containerId') ?? '');
   return api === undefined ? [] : [{ api, name }];
 }

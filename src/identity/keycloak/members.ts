@@ -90,7 +90,7 @@ export async function readKeycloakMembers(
     if (answer === undefined) return undefined;
     const { id } = parseNamed(answer);
     if (textIn(answer, 'path') !== path) throw wrongShape(place, 'a read of one group returned another');
-    names.addGroup(id, path);
+    names.groups.set(id, path);
     return id;
   };
 
@@ -142,7 +142,7 @@ export async function readKeycloakMembers(
     if (answer === undefined) return;
     const role = parseRole(list)(answer);
     if (role.name !== name) throw wrongShape(place, 'a read of one role returned another');
-    names.addRole(role.id, clientId === undefined ? { name } : { api: clientId, name });
+    names.roles.set(role.id, clientId === undefined ? { name } : { api: clientId, name });
     await addHolders(role, found, new Set());
   };
 
@@ -161,7 +161,7 @@ export async function readKeycloakMembers(
   const addClientHolders = async (clientId: string, role: string, found: Set<string>): Promise<void> => {
     const id = await findClient(clientId);
     if (id !== undefined) {
-      names.addClient(id, clientId);
+      names.clients.set(id, clientId);
       await addHoldersByName(['clients', id, 'roles'], role, found, clientId);
     } else if ((await findClient(api.clientId)) === undefined) {
       // Keycloak leaves out what the token may not see.

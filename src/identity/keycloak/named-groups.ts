@@ -22,7 +22,7 @@ function namesOfObject(
   id: string,
   names: KeycloakNames,
 ): readonly string[] {
-  const known = names.groupPath(id);
+  const known = names.groups.get(id);
   switch (kind) {
     case 'organizations':
       return known === undefined ? [] : [known];
@@ -32,7 +32,7 @@ function namesOfObject(
       return [id];
     case 'clients': {
       const [, , part, role] = path;
-      const clientId = names.clientId(id);
+      const clientId = names.clients.get(id);
       return part === 'roles' && role !== undefined && clientId !== undefined
         ? [clientRoleName(clientId, role)]
         : [];

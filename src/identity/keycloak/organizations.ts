@@ -58,7 +58,7 @@ export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSiz
     if (!isObject(value) || id === undefined || alias === undefined || !isInternalId(id))
       throw wrongShape(place, 'an organization has no id or alias');
     if (typeof value.enabled !== 'boolean') throw wrongShape(place, 'an organization is shown only in part');
-    names.addGroup(id, organizationName(alias));
+    names.groups.set(id, organizationName(alias));
     return { id, alias, enabled: value.enabled };
   };
   return {

@@ -1,29 +1,18 @@
 import { z } from 'zod';
 import { isoInstant } from '../../clock.js';
 import type { RejectedEvent } from '../../errors.js';
-import type { Logger } from '../../observe.js';
 import { invalidEvent } from '../event-body.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import { parseStored, textIn } from '../records.js';
 import type { EventPoll } from '../source.js';
-import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
+import { createAdminApi } from './admin-api.js';
 import { instantOf, type KeycloakEvent, parseEvent } from './admin-event.js';
+import type { KeycloakDirectoryOptions } from './directory.js';
 import { endsUnknownSession, toIdentityEvent } from './events.js';
 import { isInternalId, isObject } from './json.js';
-import { createKeycloakNames, type KeycloakNames } from './names.js';
+import { KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
 import { createPrincipals } from './principals.js';
-
-export interface KeycloakPollOptions extends AdminApiOptions {
-  readonly serviceAccountRoles: boolean;
-  readonly apis?: readonly string[];
-  /** Events per page; 200 by default. */
-  readonly pageSize?: number;
-  readonly logger: Logger;
-  readonly names?: KeycloakNames;
-  /** Shared with the directory, which closes it. */
-  readonly api?: AdminApi;
-}
 
 /**
  * How far the log was read: the time of its newest event in milliseconds (0 if the log was empty), and the IDs of the events
@@ -50,10 +39,10 @@ const EMPTY: Cursor = { time: 0, ids: [] };
  * The realm's admin events since the last poll. The log must be switched on; otherwise it would look as if nothing changed.
  * It expires, and somebody can clear it: if the newest known event is no longer in it, there is a gap.
  */
-export function createKeycloakPoll(options: KeycloakPollOptions): EventPoll {
+export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll {
   const { provider, clock, logger, metrics, serviceAccountRoles, apis } = options;
   const api = options.api ?? createAdminApi(options);
-  const names = options.names ?? createKeycloakNames();
+  const names = options.names ?? new KeycloakNames();
   const place = api.placeOf('admin events');
   const principals = createPrincipals(api);
   let warnedOfDetails = false;

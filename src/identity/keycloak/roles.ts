@@ -61,7 +61,7 @@ export async function readRoleGrants(
   const roles = held.filter(
     ({ grant }) => grant.api === undefined || apis === undefined || apis.includes(grant.api),
   );
-  for (const { id, grant } of roles) names.addRole(id, grant);
+  for (const { id, grant } of roles) names.roles.set(id, grant);
   if (client.fullScopeAllowed) return sorted(roles.map(({ grant }) => grant));
   const realmPath = ['clients', client.internalId, 'scope-mappings', 'realm', 'composite'];
   const mapped = await readEffectiveRoles(api, realmPath, ['clients', client.internalId], signal);

@@ -63,7 +63,7 @@ export function createScopeRestrictions(
       const read = await readAll(wanted, ids, signal);
       // A concurrent read of one client may have added a new scope.
       known = new Map([...[...known].filter(([name]) => !before.has(name)), ...read]);
-      names.setRestrictions(areRestricted([...known]));
+      names.mayRestrict = areRestricted([...known]);
     },
     async among(scopes, signal) {
       const wanted = scopes.filter((name) => !UNRESTRICTED.has(name));
@@ -71,7 +71,7 @@ export function createScopeRestrictions(
       const missing = wanted.filter((name) => !before.has(name));
       const read = missing.length === 0 ? [] : await readAll(missing, await readScopeIds(signal), signal);
       known = new Map([...read, ...known]);
-      if (areRestricted(read)) names.setRestrictions(true);
+      if (areRestricted(read)) names.mayRestrict = true;
       const all = new Map([...before, ...read]);
       return new Map(
         wanted.flatMap((name) => {

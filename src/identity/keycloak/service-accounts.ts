@@ -71,7 +71,7 @@ export function createServiceAccounts(
     areSeen,
     async readAll(signal) {
       if (!(await areSeen(signal))) {
-        names.completeServiceAccounts();
+        names.knowsServiceAccounts = true;
         return ({ hasServiceAccount }) => (hasServiceAccount ? 'unseen' : 'none');
       }
       const users = await pagesOf({ username: SERVICE_ACCOUNT }, signal);
@@ -81,10 +81,10 @@ export function createServiceAccounts(
       );
       if (!accounts.has(accountName(api.clientId)))
         throw wrongShape(place, 'the account of scopemesh is not in the list');
-      names.completeServiceAccounts();
+      names.knowsServiceAccounts = true;
       return (client) => {
         const account = client.hasServiceAccount ? accounts.get(accountName(client.clientId)) : undefined;
-        if (account !== undefined) names.addServiceAccount(account.id, client.internalId);
+        if (account !== undefined) names.serviceAccounts.set(account.id, client.internalId);
         return account ?? 'none';
       };
     },
@@ -92,9 +92,9 @@ export function createServiceAccounts(
       if (!client.hasServiceAccount) return 'none';
       const user = await byName(accountName(client.clientId), signal);
       if (user === undefined) return (await areSeen(signal)) ? 'none' : 'unseen';
-      const isKnown = names.serviceAccountClient(user.id) === client.internalId;
+      const isKnown = names.serviceAccounts.get(user.id) === client.internalId;
       if (!isKnown && (await readPeople(signal)).has(user.id)) return 'none';
-      names.addServiceAccount(user.id, client.internalId);
+      names.serviceAccounts.set(user.id, client.internalId);
       return user;
     },
   };

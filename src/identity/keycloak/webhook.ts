@@ -7,7 +7,7 @@ import { createWebhook, MAX_REPLAY_AGE_MS } from '../webhook.js';
 import { parseEvent } from './admin-event.js';
 import { toIdentityEvent } from './events.js';
 import { parseIssuer } from './issuer.js';
-import { createKeycloakNames, type KeycloakNames } from './names.js';
+import { KeycloakNames } from './names.js';
 
 export interface KeycloakSourceOptions {
   readonly provider: string;
@@ -32,7 +32,7 @@ const SIGNATURE = 'x-keycloak-signature';
 export function createKeycloakSource(options: KeycloakSourceOptions): EventSource {
   const { provider, secrets, serviceAccountRoles, apis } = options;
   const { realm } = parseIssuer(options.issuer, options.insecure);
-  const names = options.names ?? createKeycloakNames();
+  const names = options.names ?? new KeycloakNames();
   return createWebhook({
     ...options,
     verify({ body, headers }) {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Directory } from '../../../src/identity/directory.js';
-import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
 import { silentLogger } from '../../../src/observe.js';
 import { failureOf } from '../../support/failure-of.js';
 import { type DirectoryRig, startDirectoryRig } from './directory-rig.js';
@@ -31,7 +31,7 @@ const OPEN = { grantTypes: ['client_credentials'], grants: ['profile'] };
 describe.each([false, true])('a service account, with its roles as scopes: %s', (serviceAccountRoles) => {
   let directory: Directory;
   beforeEach(() => {
-    directory = rig.open({ serviceAccountRoles, names: createKeycloakNames() });
+    directory = rig.open({ serviceAccountRoles, names: new KeycloakNames() });
   });
 
   it('that was deleted opens nothing, and no read creates it again', async () => {
@@ -188,7 +188,7 @@ describe('a client scope that requires a role', () => {
 
   it('is found by the next complete read, which decides whether events of roles matter', async () => {
     const { keycloak } = rig;
-    const names = createKeycloakNames();
+    const names = new KeycloakNames();
     const directory = rig.open({ names });
     restrict();
     expect((await told('svc-1', directory)).grants).toEqual(['orders:write', 'profile']);

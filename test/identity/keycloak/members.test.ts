@@ -3,7 +3,7 @@ import { IncompleteRead, SyncError } from '../../../src/errors.js';
 import type { AdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import { parseIssuer } from '../../../src/identity/keycloak/issuer.js';
 import { readKeycloakMembers } from '../../../src/identity/keycloak/members.js';
-import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
 import { wrongShape } from '../../../src/identity/read-errors.js';
 
 type Answers = Readonly<Record<string, unknown>>;
@@ -41,7 +41,7 @@ function realm(answers: Answers): AdminApi {
 const readAll = (answers: Answers, group: string) =>
   readKeycloakMembers(
     realm(answers),
-    createKeycloakNames(),
+    new KeycloakNames(),
     { pageSize: 2 },
     [group],
     new AbortController().signal,

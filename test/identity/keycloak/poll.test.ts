@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { IncompleteRead } from '../../../src/errors.js';
 import { type AdminApi, createAdminApi } from '../../../src/identity/keycloak/admin-api.js';
-import { createKeycloakPoll, type KeycloakPollOptions } from '../../../src/identity/keycloak/poll.js';
+import type { KeycloakDirectoryOptions } from '../../../src/identity/keycloak/directory.js';
+import { createKeycloakPoll } from '../../../src/identity/keycloak/poll.js';
 import { createKeycloakSource } from '../../../src/identity/keycloak/webhook.js';
 import type { IdentityEvent, PollResult } from '../../../src/identity/source.js';
 import { Secret } from '../../../src/model/secret.js';
@@ -17,7 +18,7 @@ describe('the poll of Keycloak’s admin events', () => {
   let api: AdminApi;
   const warn = vi.fn();
 
-  const open = (options: Partial<KeycloakPollOptions> = {}) =>
+  const open = (options: Partial<KeycloakDirectoryOptions> = {}) =>
     createKeycloakPoll({
       provider: 'main',
       issuer: keycloak.issuer,

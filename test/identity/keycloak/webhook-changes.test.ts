@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createKeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
 import { admin, byId, byUser, CLIENT, one, open, person, signed, told, USER } from './webhook-source.js';
 
 const WRITE_SCOPE = 'ac0d8b5e-09ba-4e68-8b9a-83073717830b';
@@ -169,9 +169,9 @@ describe('the Keycloak webhook', () => {
   });
 
   it('follows a client with a new client ID, and a scope with a new name', async () => {
-    const names = createKeycloakNames();
-    names.addClient(CLIENT, 'old');
-    names.addScope(WRITE_SCOPE, 'old:scope');
+    const names = new KeycloakNames();
+    names.clients.set(CLIENT, 'old');
+    names.scopes.set(WRITE_SCOPE, 'old:scope');
     const source = open({ names });
     const renamed = admin('UPDATE', `clients/${CLIENT}`, { representation: '{"clientId":"new"}' });
     expect(told(await one(source, renamed))).toEqual([

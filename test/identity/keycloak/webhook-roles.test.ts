@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createKeycloakNames, type KeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
 import { admin, byUser, CLIENT, one, open, person, told, USER } from './webhook-source.js';
 
 describe('the Keycloak webhook', () => {
   it('uses roles only for memberships if they open nothing', async () => {
-    const names = createKeycloakNames();
-    names.setRestrictions(false);
+    const names = new KeycloakNames();
+    names.mayRestrict = false;
     const source = open({ names, serviceAccountRoles: false });
     expect(told(await one(source, admin('DELETE', `users/${USER}/role-mappings/realm`)))).toEqual([person]);
     expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
@@ -17,7 +17,7 @@ describe('the Keycloak webhook', () => {
   });
 
   it('reads everybody who may have a role that a client scope requires, while there may be one', async () => {
-    const names = createKeycloakNames();
+    const names = new KeycloakNames();
     const source = open({ names, serviceAccountRoles: false, apis: ['orders-api'] });
     const paths = {
       [`users/${USER}/role-mappings/realm`]: `${byUser} !`,
@@ -29,16 +29,16 @@ describe('the Keycloak webhook', () => {
     const read = async (path: string) =>
       told(await one(source, admin('DELETE', path))).filter((line) => !line.includes('@'));
     for (const [path, line] of Object.entries(paths)) expect(await read(path)).toEqual([line]);
-    names.setRestrictions(false);
+    names.mayRestrict = false;
     for (const path of Object.keys(paths)) expect(await read(path)).toEqual([]);
   });
 
   it.each(['CREATE', 'DELETE'])(
     'reads everything at once if a client scope requires other roles: %s',
     async (operation) => {
-      const names = createKeycloakNames();
-      names.setRestrictions(false);
-      names.addScope('s', 'orders:read');
+      const names = new KeycloakNames();
+      names.mayRestrict = false;
+      names.scopes.set('s', 'orders:read');
       const source = open({ names, serviceAccountRoles: false });
       const event = await one(source, admin(operation, 'client-scopes/s/scope-mappings/realm'));
       expect(told(event)).toEqual(['provider/main ! * < orders:read']);
@@ -47,9 +47,9 @@ describe('the Keycloak webhook', () => {
 
   describe('of a service account', () => {
     const learned = () => {
-      const names = createKeycloakNames();
-      names.addClient(CLIENT, 'web-app');
-      names.addServiceAccount(USER, CLIENT);
+      const names = new KeycloakNames();
+      names.clients.set(CLIENT, 'web-app');
+      names.serviceAccounts.set(USER, CLIENT);
       return names;
     };
     const lines = async (names: KeycloakNames, operation: string, representation?: object) => {
@@ -65,29 +65,29 @@ describe('the Keycloak webhook', () => {
     });
 
     it('that is unknown is read; if deleted, it leads to everything', async () => {
-      const names = createKeycloakNames();
+      const names = new KeycloakNames();
       expect(await lines(names, 'UPDATE', { enabled: false })).toEqual([`${byUser} !`, person]);
       expect(await lines(names, 'DELETE')).toEqual(['provider/main ! *', person]);
-      names.completeServiceAccounts();
+      names.knowsServiceAccounts = true;
       const named = { id: USER, username: 'service-account-web-app' };
       expect(await lines(names, 'DELETE', named)).toEqual(['provider/main ! *', person]);
     });
 
     it('is not a person, whom the event names or who is no known account', async () => {
-      const names = createKeycloakNames();
+      const names = new KeycloakNames();
       for (const operation of ['UPDATE', 'DELETE'])
         expect(await lines(names, operation, { id: USER, username: 'ann' })).toEqual([person]);
-      names.completeServiceAccounts();
+      names.knowsServiceAccounts = true;
       for (const operation of ['UPDATE', 'DELETE']) expect(await lines(names, operation)).toEqual([person]);
     });
   });
 
   it('names roles of clients and organizations as the mapping does', async () => {
-    const names = createKeycloakNames();
-    names.setRestrictions(false);
-    names.addClient(CLIENT, 'orders-api');
-    names.addRole('r1', { api: 'orders-api', name: 'reader' });
-    names.addGroup('o', 'organization/acme');
+    const names = new KeycloakNames();
+    names.mayRestrict = false;
+    names.clients.set(CLIENT, 'orders-api');
+    names.roles.set('r1', { api: 'orders-api', name: 'reader' });
+    names.groups.set('o', 'organization/acme');
     const lines = async (operation: string, path: string, more: object = {}) =>
       told(await one(open({ names, serviceAccountRoles: false }), admin(operation, path, more)));
     const reader = ['provider/main ! @ < client/orders-api/reader'];
@@ -106,10 +106,10 @@ describe('the Keycloak webhook', () => {
   });
 
   it('names a group as the mapping does, and knows that a service account is no person', async () => {
-    const names = createKeycloakNames();
-    names.setRestrictions(false);
-    names.addGroup('g', '/ops/oncall');
-    names.addServiceAccount(USER, CLIENT);
+    const names = new KeycloakNames();
+    names.mayRestrict = false;
+    names.groups.set('g', '/ops/oncall');
+    names.serviceAccounts.set(USER, CLIENT);
     const source = open({ names, serviceAccountRoles: false });
     expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual([
       'provider/main ! @ < /ops/oncall,ops/oncall',
@@ -121,12 +121,12 @@ describe('the Keycloak webhook', () => {
     const API = '0b1b0e35-5a0e-4b43-a7b5-0e6d3d9f5b11';
     const reader = { id: 'r1', name: 'reader', clientRole: true, containerId: API };
     const learned = () => {
-      const names = createKeycloakNames();
-      names.setRestrictions(false);
-      names.addClient(API, 'orders-api');
-      names.addRole('r1', { api: 'orders-api', name: 'reader' });
-      names.addRole('r2', { api: 'orders-api', name: 'writer' });
-      names.addRole('r3', { name: 'writer' });
+      const names = new KeycloakNames();
+      names.mayRestrict = false;
+      names.clients.set(API, 'orders-api');
+      names.roles.set('r1', { api: 'orders-api', name: 'reader' });
+      names.roles.set('r2', { api: 'orders-api', name: 'writer' });
+      names.roles.set('r3', { name: 'writer' });
       return names;
     };
     const list = (...roles: object[]) => ({ representation: JSON.stringify(roles) });
