@@ -160,6 +160,56 @@ describe('the agenda', () => {
     await end();
   });
 
+  it('ends a durable job that comes back while the key that it waited for runs, and succeeds', async () => {
+    const { opened, open } = gate();
+    let tries = 0;
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      if (key.kind === 'client') await followUps.add([trigger(ORDERS, 'a')]);
+      else if (++tries === 1) throw new Error('Consul is away');
+      else if (tries === 2) await opened;
+      return DONE;
+    });
+    const run = () => agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
+    expect((await run()).kind).toBe('retry');
+    await until(() => tries === 2);
+    const again = run();
+    open();
+    expect(await again).toEqual(DONE);
+    await end();
+  });
+
+  it('runs a key once at a time, also if its durable job waited for another key meanwhile', async () => {
+    const { opened, open } = gate();
+    let tries = 0;
+    let running = 0;
+    let most = 0;
+    const { agenda, end } = agendaOf(async ({ key, triggers }, _signal, followUps) => {
+      if (key.kind === 'destination') {
+        if (++tries === 1) throw new Error('Consul is away');
+        if (tries === 2) await opened;
+        return DONE;
+      }
+      most = Math.max(most, ++running);
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      running--;
+      if (triggers.some(({ cause }) => cause.eventId === 'a')) await followUps.add([trigger(ORDERS, 'a')]);
+      return DONE;
+    });
+    const run = () => agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
+    expect((await run()).kind).toBe('retry');
+    await until(() => tries === 2);
+    const again = run();
+    await agenda.add([trigger(WEB, 'b')]);
+    await until(() => running === 1);
+    await until(() => running === 0);
+    open();
+    await agenda.add([trigger(WEB, 'c')]);
+    await again;
+    await until(() => running === 0);
+    expect(most).toBe(1);
+    await end();
+  });
+
   it('leaves the triggers of a durable job that failed to the queue', async () => {
     let tries = 0;
     const { agenda, end } = agendaOf(async () => {
