@@ -255,13 +255,13 @@ export class Agenda {
 
   #next(): void {
     while (this.#handler !== undefined) {
-      const entry = this.#ready.take(this.#places);
-      if (entry === undefined) return;
-      void this.#start(entry, this.#handler);
+      const next = this.#ready.take(this.#places);
+      if (next === undefined) return;
+      void this.#start(next.entry, next.leave, this.#handler);
     }
   }
 
-  async #start(entry: Entry, handler: AgendaHandler): Promise<void> {
+  async #start(entry: Entry, leave: () => void, handler: AgendaHandler): Promise<void> {
     const { owners, waiters, isUrgent } = entry;
     let { triggers: noted } = entry;
     entry.triggers = [];
@@ -274,7 +274,6 @@ export class Agenda {
     entry.startedAt = this.#deps.clock.now();
     const stop = new AbortController();
     entry.stop = stop;
-    const leave = this.#places.enter(entry.key);
     const triggers = owners.reduce<readonly Trigger[]>(
       (all, owner) => mergeTriggers(all, owner.triggers),
       noted,

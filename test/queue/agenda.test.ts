@@ -286,6 +286,29 @@ describe('the agenda', () => {
     expect(ran[2]).toBe(formatKey(ORDERS));
   });
 
+  it('keeps the places of urgent clients and of orders, whatever ordinary clients of many providers run', async () => {
+    const { opened, open } = gate();
+    const ran: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }) => {
+      ran.push(formatKey(key));
+      await opened;
+      return DONE;
+    });
+    const ordinary = (provider: string, count: number) =>
+      Array.from({ length: count }, (_, at) => trigger(clientKey(provider, `c${at}`), `c${at}`));
+    await agenda.add(['one', 'two', 'three', 'four'].flatMap((provider) => ordinary(provider, 8)));
+    await until(() => ran.length >= 4);
+    await new Promise(setImmediate);
+    const urgent = clientKey('one', 'urgent');
+    const ordered = clientKey('one', 'ordered');
+    await agenda.add([trigger(urgent, 'u', { urgent: true })]);
+    await agenda.add([trigger(ordered, 'o', { order: ORDER, urgent: true })]);
+    await new Promise(setImmediate);
+    expect(ran).toEqual(expect.arrayContaining([formatKey(urgent), formatKey(ordered)]));
+    open();
+    await end();
+  });
+
   it('gives a client with an order a place of its own', async () => {
     const { opened, open } = gate();
     const ran: string[] = [];
