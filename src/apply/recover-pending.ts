@@ -9,7 +9,7 @@ import type { Touched } from '../state/touched.js';
 import { mayRemove, viewOf } from './decision-drafts.js';
 import type { ApplyDeps, TargetDeps } from './deps.js';
 import { judgeByIndex, onItsWayMs } from './lost-answers.js';
-import { INTERRUPTED, settleFound, toSettled } from './settle.js';
+import { INTERRUPTED, OVERTAKEN, settleFound, toSettled } from './settle.js';
 
 type EntryDeps = ApplyDeps & Pick<TargetDeps, 'world'> & { readonly window: RevocationWindow };
 
@@ -89,8 +89,12 @@ export async function recoverPendingClaims(
   for (const draft of pending) {
     const exists = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
     const isMade = exists === (draft.action === 'grant');
+    const isSame = ({ subject, action }: DraftDecision) =>
+      subject === draft.subject && action === draft.action;
+    // Of equal writes one was made; which one does not matter.
+    const outcome = pending.findLast(isSame) === draft ? ({ outcome: 'applied' } as const) : OVERTAKEN;
     if (!isMade && onItsWayMs(draft, nowMs) > 0) open.push(draft);
-    else decisions.push(toSettled(draft, isMade ? { outcome: 'applied' } : INTERRUPTED, nowMs));
+    else decisions.push(toSettled(draft, isMade ? outcome : INTERRUPTED, nowMs));
   }
   await settleFound(key, decisions, {}, deps);
   return open;

@@ -200,6 +200,25 @@ describe('a write of a claim record that a crash left open', () => {
     expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
   });
 
+  test.each([
+    ['grant', [record]],
+    ['revoke', []],
+  ] as const)('a %s that was sent twice without an answer is applied once', async (action, records) => {
+    const rig = rigOf(
+      [
+        { ...draft(action), id: 'first' },
+        { ...draft(action), id: 'second' },
+      ],
+      records,
+    );
+    const open = await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);
+    expect(rig.settled.map(({ id, outcome }) => [id, outcome])).toEqual([
+      ['first', 'failed'],
+      ['second', 'applied'],
+    ]);
+    expect(open).toEqual([]);
+  });
+
   test('stays open while its request may still reach Consul', async () => {
     const recent = { ...draft('grant'), recordedAt: new Date(NOW).toISOString() };
     const rig = rigOf([recent]);
