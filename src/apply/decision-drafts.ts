@@ -30,6 +30,11 @@ export function draftOf(change: Change, cause: Cause, expectedIndex: number, sta
   };
 }
 
+/** Whether the mass guard may have counted the edge for this write: a grant removes nothing. */
+export function mayRemove({ action }: Pick<DraftDecision, 'action'>): boolean {
+  return action !== 'grant';
+}
+
 /** The decision of a draft that is settled. */
 export function settledOf(
   draft: DraftDecision,

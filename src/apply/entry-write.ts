@@ -64,7 +64,7 @@ export async function writeEntry(
   for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
     const changes = part;
     const base = entry;
-    const drafts = toDrafts(changes, base, write);
+    const drafts = toDrafts(changes, base, write, deps);
     const sources = sourcesAfter(base?.sources ?? [], changes, owner);
     const lastApplied = new Map(
       changes.map(({ subject, after, remembered = after, opensBy }) => [
@@ -119,8 +119,11 @@ export async function writeEntry(
 function toDrafts(
   changes: readonly Change[],
   entry: IntentionEntry | undefined,
-  { causeOf, stamp }: EntryWrite,
+  { causeOf, ...write }: EntryWrite,
+  { clock }: Pick<ApplyDeps, 'clock'>,
 ): readonly DraftDecision[] {
+  // A part of a refused entry is recorded much later than the whole.
+  const stamp = { ...write.stamp, time: new Date(clock.now()).toISOString() };
   const writeId = stamp.newId();
   return changes.map((change) => ({
     ...draftOf(change, causeOf(change), entry?.modifyIndex ?? 0, stamp),

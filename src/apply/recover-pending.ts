@@ -6,10 +6,10 @@ import { claimSubject } from '../plan/plan.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { Touched } from '../state/touched.js';
-import { viewOf } from './decision-drafts.js';
+import { mayRemove, viewOf } from './decision-drafts.js';
 import type { ApplyDeps, TargetDeps } from './deps.js';
 import { judgeByIndex, onItsWayMs } from './lost-answers.js';
-import { INTERRUPTED, settleFound, toSettled } from './settle.js';
+import { INTERRUPTED, OVERTAKEN, settleFound, toSettled } from './settle.js';
 
 type EntryDeps = ApplyDeps & Pick<TargetDeps, 'world'> & { readonly window: RevocationWindow };
 
@@ -40,8 +40,6 @@ export async function recoverPending(
   for (const [draft, outcome] of outcomes) {
     const decision = toSettled(draft, outcome, nowMs);
     decisions.push(decision);
-    if (decision.outcome === 'failed') deps.window.releaseEdge(draft.subject);
-    else deps.window.confirmEdge(draft.subject);
     if (decision.outcome === 'applied') lastApplied.set(draft.subject, writtenOf(draft, entry, deps));
     deps.logger.warn(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
@@ -49,9 +47,24 @@ export async function recoverPending(
     );
   }
   const open = pending.filter((draft) => !outcomes.has(draft));
-  for (const { subject } of open) deps.window.reopenEdge(subject);
+  countRemovals(decisions, open, deps.window);
   await settleFound(key, decisions, { lastApplied }, deps);
   return { lastApplied, open };
+}
+
+/** Several writes may be about one edge: it counts if one of them was made, and is released if all of them failed. */
+function countRemovals(
+  decisions: readonly SettledDecision[],
+  open: readonly DraftDecision[],
+  window: RevocationWindow,
+): void {
+  const removals = decisions.filter(mayRemove);
+  const kept = [...removals.filter(({ outcome }) => outcome !== 'failed'), ...open.filter(mayRemove)];
+  const isKept = new Set(kept.map(({ subject }) => subject));
+  for (const { subject } of removals)
+    if (isKept.has(subject)) window.confirmEdge(subject);
+    else window.releaseEdge(subject);
+  for (const { subject } of open.filter(mayRemove)) window.reopenEdge(subject);
 }
 
 /**
@@ -76,8 +89,12 @@ export async function recoverPendingClaims(
   for (const draft of pending) {
     const exists = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
     const isMade = exists === (draft.action === 'grant');
+    const isSame = ({ subject, action }: DraftDecision) =>
+      subject === draft.subject && action === draft.action;
+    // Of equal writes one was made; which one does not matter.
+    const outcome = pending.findLast(isSame) === draft ? ({ outcome: 'applied' } as const) : OVERTAKEN;
     if (!isMade && onItsWayMs(draft, nowMs) > 0) open.push(draft);
-    else decisions.push(toSettled(draft, isMade ? { outcome: 'applied' } : INTERRUPTED, nowMs));
+    else decisions.push(toSettled(draft, isMade ? outcome : INTERRUPTED, nowMs));
   }
   await settleFound(key, decisions, {}, deps);
   return open;

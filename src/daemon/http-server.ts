@@ -30,7 +30,8 @@ export function createHttpServer(limits: Partial<typeof LIMITS> = {}): FastifyIn
   });
   const admission = limitConnections(server.server, connections);
   server.addHook('preHandler', async ({ raw }) => admission.answering(raw));
-  server.addHook('onResponse', async ({ raw }) => admission.answered(raw));
+  // Before the answer is sent: a connection that does not take it must not keep its place.
+  server.addHook('onSend', async ({ raw }) => admission.answered(raw));
   // A webhook is verified over its raw bytes, so the server parses nothing.
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

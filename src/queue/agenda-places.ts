@@ -30,6 +30,8 @@ export class Places {
   readonly #limits: AgendaLimits;
   readonly #running = new Map<Group, number>();
   #inUse = 0;
+  /** Reads beside those in a place of their provider alone, which leave the places of urgent keys free. */
+  #sharedReads = 0;
 
   constructor(limits: AgendaLimits) {
     this.#limits = limits;
@@ -42,8 +44,9 @@ export class Places {
   hasRoom(key: Key, lane: Lane): boolean {
     const { writes, reads, urgent } = this.#limits;
     const extra = { ordered: 2 * urgent, losing: urgent, urgent, ordinary: 0 }[lane];
-    const writing = this.#of('writes');
-    return groupOf(key) === 'writes' ? writing < extra + writes.now : this.#inUse - writing < extra + reads;
+    return groupOf(key) === 'writes'
+      ? this.#of('writes') < extra + writes.now
+      : this.#sharedReads < extra + reads;
   }
 
   /** Whether the key's provider has a place that no other provider can fill. */
@@ -52,12 +55,15 @@ export class Places {
     return group !== 'writes' && this.#of(group) < this.#limits.urgent;
   }
 
-  /** Takes a place; returns what gives it back. */
-  enter(key: Key): () => void {
+  /** Takes a place, which may be one of the key's provider alone; returns what gives it back. */
+  enter(key: Key, isOwn: boolean): () => void {
     const group = groupOf(key);
+    const shared = group === 'writes' || isOwn ? 0 : 1;
     this.#add(group, 1);
+    this.#sharedReads += shared;
     return () => {
       this.#add(group, -1);
+      this.#sharedReads -= shared;
       if (group === 'writes') this.#limits.writes.completed();
     };
   }

@@ -72,32 +72,33 @@ export class Agenda {
    * again, and as soon as the key has new triggers: the job begins again with them.
    */
   async run(job: Job, signal: AbortSignal): Promise<JobResult> {
-    const entry = this.#entry(job.key);
-    const durable = this.#durable.begin(entry.text, job);
+    const text = formatKey(job.key);
+    const durable = this.#durable.begin(text, job);
     this.#interrupt(job.triggers);
     try {
-      const blocker = this.#durable.takeBlocker(entry.text, durable);
+      const blocker = this.#durable.takeBlocker(text, durable);
       // Nothing changes for this job as long as the key that it waits for fails.
       if (blocker !== undefined && !durable.isOutdated)
-        await Promise.race([this.#nextRunOf(blocker), durable.outdated]);
-      const ended = await this.#own(entry, job, signal);
+        await Promise.race([this.#runOf(blocker), durable.outdated]);
+      const ended = await this.#own(this.#entry(job.key), job, signal);
       if ('result' in ended) return ended.result;
       if (isInterrupted(signal)) return { kind: 'retry', afterMs: 0 };
       const done = ended.followUps.then((): JobResult => ({ kind: 'done' }));
       return await Promise.race([durable.outdated, done]);
     } catch (error) {
       if (!(error instanceof DelayedRun)) throw error;
-      this.#durable.block(entry.text, durable, error);
+      this.#durable.block(text, durable, error);
       return { kind: 'retry', afterMs: error.afterMs };
     } finally {
-      this.#durable.end(entry.text);
+      this.#durable.end(text);
     }
   }
 
-  /** Resolves at once if no run of the key is asked for. */
-  #nextRunOf(text: string): Promise<unknown> {
+  /** Resolves with the end of the run that is under way, or else of the next one; at once if none is asked for. */
+  #runOf(text: string): Promise<unknown> {
     const entry = this.#entries.get(text);
-    return entry?.isRunning || entry?.isWanted ? this.#endOf(entry) : Promise.resolve();
+    if (entry?.isRunning) return new Promise((resolve, reject) => entry.runWaiters.push({ resolve, reject }));
+    return entry?.isWanted ? this.#endOf(entry) : Promise.resolve();
   }
 
   #own(entry: Entry, { triggers, attempts }: Job, signal: AbortSignal): Promise<Ended> {
@@ -254,25 +255,25 @@ export class Agenda {
 
   #next(): void {
     while (this.#handler !== undefined) {
-      const entry = this.#ready.take(this.#places);
-      if (entry === undefined) return;
-      void this.#start(entry, this.#handler);
+      const next = this.#ready.take(this.#places);
+      if (next === undefined) return;
+      void this.#start(next.entry, next.leave, this.#handler);
     }
   }
 
-  async #start(entry: Entry, handler: AgendaHandler): Promise<void> {
+  async #start(entry: Entry, leave: () => void, handler: AgendaHandler): Promise<void> {
     const { owners, waiters, isUrgent } = entry;
     let { triggers: noted } = entry;
     entry.triggers = [];
     entry.owners = [];
     entry.waiters = [];
+    entry.runWaiters = waiters;
     entry.isUrgent = false;
     entry.isWanted = false;
     entry.isRunning = true;
     entry.startedAt = this.#deps.clock.now();
     const stop = new AbortController();
     entry.stop = stop;
-    const leave = this.#places.enter(entry.key);
     const triggers = owners.reduce<readonly Trigger[]>(
       (all, owner) => mergeTriggers(all, owner.triggers),
       noted,

@@ -31,17 +31,17 @@ export class ReadyEntries {
     lane.set(group, (lane.get(group) ?? new Set()).add(entry));
   }
 
-  /** Takes out the next one that may run now. */
-  take(places: Places): AgendaEntry | undefined {
+  /** Takes out the next one that may run now, with a place. `leave` gives the place back. */
+  take(places: Places): { readonly entry: AgendaEntry; readonly leave: () => void } | undefined {
     for (const lane of LANES) {
       const heads = [...this.#lanes[lane].values()].flatMap(([first]) => first ?? []);
       heads.sort((a, b) => this.#sinceOf(a) - this.#sinceOf(b));
-      const found = heads.find((head, at) =>
-        at === 0 && places.hasRoom(head.key, lane) ? true : places.hasOwnRoom(head.key),
-      );
-      if (found === undefined) continue;
-      this.#remove(found);
-      return found;
+      const [oldest] = heads;
+      const isShared = oldest !== undefined && places.hasRoom(oldest.key, lane);
+      const entry = isShared ? oldest : heads.find(({ key }) => places.hasOwnRoom(key));
+      if (entry === undefined) continue;
+      this.#remove(entry);
+      return { entry, leave: places.enter(entry.key, !isShared) };
     }
     return undefined;
   }

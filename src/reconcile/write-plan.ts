@@ -1,3 +1,4 @@
+import { mayRemove } from '../apply/decision-drafts.js';
 import { type EntryEnd, type EntryWrite, writeEntry } from '../apply/entry-write.js';
 import type { Cause } from '../model/cause.js';
 import type { Change, PlannedClient } from '../plan/plan.js';
@@ -33,9 +34,10 @@ export async function writePlan(
       },
       onWritten: (part, entry, lastApplied) => {
         const now = clock.now();
-        const made = new Set(part.map(({ subject }) => subject));
+        const narrowed = new Set(part.filter(({ narrows }) => narrows).map(({ subject }) => subject));
         // An edge that this write removes counts, although an earlier write of it was never made.
-        for (const { subject } of overtaken) if (!made.has(subject)) window.releaseEdge(subject);
+        for (const draft of overtaken)
+          if (mayRemove(draft) && !narrowed.has(draft.subject)) window.releaseEdge(draft.subject);
         for (const { subject, reason } of part) {
           if (reason === 'DriftCorrected') contention.corrected(subject, now);
           window.confirmEdge(subject);
@@ -45,7 +47,10 @@ export async function writePlan(
         metrics.gauge('scopemesh_inferred_removals', window.used(now));
       },
       onNotMade: (part: readonly Change[]) => {
-        for (const { subject } of part) window.releaseEdge(subject);
+        // An earlier write whose answer was lost may still remove the edge, and a grant reserved none.
+        const isOpen = new Set(overtaken.map(({ subject }) => subject));
+        for (const { subject, isInferred } of part)
+          if (isInferred && !isOpen.has(subject)) window.releaseEdge(subject);
       },
     },
     consul.intentions,

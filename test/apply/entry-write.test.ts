@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type EntryWrite, writeEntry } from '../../src/apply/entry-write.js';
 import { parseLastAppliedText } from '../../src/plan/last-applied.js';
-import { ALLOW, DENY, named } from '../plan/scene.js';
+import { ALLOW, DENY, NOW, named } from '../plan/scene.js';
 import {
   type ApplyRig,
   applyRig,
@@ -72,6 +72,21 @@ describe('the write of an entry', () => {
     const { consul } = await written([loss('a')], ['a']);
     expect(consul.requests).toEqual(['delete']);
     expect(consul.entry).toBeUndefined();
+  });
+
+  it('records when each part of a refused entry was recorded, for its request may arrive that much later', async () => {
+    let now = NOW;
+    const consul = memoryIntentions(undefined, rig);
+    const recordedAt: (string | undefined)[] = [];
+    consul.before = () => {
+      recordedAt.push([...rig.pending.values()].at(-1)?.recordedAt);
+      now += 9_000;
+      if (recordedAt.length === 1) throw REJECTED;
+    };
+    const deps = { ...rig.deps, clock: { ...rig.deps.clock, now: () => now } };
+    await writeEntry(entryWrite([change('a'), change('b')], undefined, rig), consul.port, deps, NEVER);
+    const instants = [NOW, NOW + 9_000, NOW + 18_000].map((at) => new Date(at).toISOString());
+    expect(recordedAt).toEqual(instants);
   });
 
   it('records at which index each change was planned, which is how a crash is judged', async () => {

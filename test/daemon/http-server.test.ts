@@ -68,6 +68,25 @@ describe('the HTTP server', () => {
     expect(String(answer)).toMatch(/slow$/);
   });
 
+  it('closes a connection that does not take its answer', async () => {
+    const answers = new EventEmitter();
+    const port = await listen({ connections: 2 }, async () => {
+      setImmediate(() => answers.emit('given'));
+      return 'x'.repeat(16_000_000);
+    });
+    for (let count = 0; count < 2; count++) {
+      const socket = await open(port);
+      socket.pause();
+      const given = once(answers, 'given');
+      socket.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
+      await given;
+    }
+    const third = await open(port);
+    third.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
+    const [answer] = await Promise.race([once(third, 'data'), once(third, 'close')]);
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   it('answers each of ten probes while 1,200 requests from one address stay unfinished', async () => {
     const port = await listen({ connections: 100 });
     const flood = async () => {

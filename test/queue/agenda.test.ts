@@ -160,6 +160,56 @@ describe('the agenda', () => {
     await end();
   });
 
+  it('ends a durable job that comes back while the key that it waited for runs, and succeeds', async () => {
+    const { opened, open } = gate();
+    let tries = 0;
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      if (key.kind === 'client') await followUps.add([trigger(ORDERS, 'a')]);
+      else if (++tries === 1) throw new Error('Consul is away');
+      else if (tries === 2) await opened;
+      return DONE;
+    });
+    const run = () => agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
+    expect((await run()).kind).toBe('retry');
+    await until(() => tries === 2);
+    const again = run();
+    open();
+    expect(await again).toEqual(DONE);
+    await end();
+  });
+
+  it('runs a key once at a time, also if its durable job waited for another key meanwhile', async () => {
+    const { opened, open } = gate();
+    let tries = 0;
+    let running = 0;
+    let most = 0;
+    const { agenda, end } = agendaOf(async ({ key, triggers }, _signal, followUps) => {
+      if (key.kind === 'destination') {
+        if (++tries === 1) throw new Error('Consul is away');
+        if (tries === 2) await opened;
+        return DONE;
+      }
+      most = Math.max(most, ++running);
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      running--;
+      if (triggers.some(({ cause }) => cause.eventId === 'a')) await followUps.add([trigger(ORDERS, 'a')]);
+      return DONE;
+    });
+    const run = () => agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
+    expect((await run()).kind).toBe('retry');
+    await until(() => tries === 2);
+    const again = run();
+    await agenda.add([trigger(WEB, 'b')]);
+    await until(() => running === 1);
+    await until(() => running === 0);
+    open();
+    await agenda.add([trigger(WEB, 'c')]);
+    await again;
+    await until(() => running === 0);
+    expect(most).toBe(1);
+    await end();
+  });
+
   it('leaves the triggers of a durable job that failed to the queue', async () => {
     let tries = 0;
     const { agenda, end } = agendaOf(async () => {
@@ -234,6 +284,29 @@ describe('the agenda', () => {
     open();
     await end();
     expect(ran[2]).toBe(formatKey(ORDERS));
+  });
+
+  it('keeps the places of urgent clients and of orders, whatever ordinary clients of many providers run', async () => {
+    const { opened, open } = gate();
+    const ran: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }) => {
+      ran.push(formatKey(key));
+      await opened;
+      return DONE;
+    });
+    const ordinary = (provider: string, count: number) =>
+      Array.from({ length: count }, (_, at) => trigger(clientKey(provider, `c${at}`), `c${at}`));
+    await agenda.add(['one', 'two', 'three', 'four'].flatMap((provider) => ordinary(provider, 8)));
+    await until(() => ran.length >= 4);
+    await new Promise(setImmediate);
+    const urgent = clientKey('one', 'urgent');
+    const ordered = clientKey('one', 'ordered');
+    await agenda.add([trigger(urgent, 'u', { urgent: true })]);
+    await agenda.add([trigger(ordered, 'o', { order: ORDER, urgent: true })]);
+    await new Promise(setImmediate);
+    expect(ran).toEqual(expect.arrayContaining([formatKey(urgent), formatKey(ordered)]));
+    open();
+    await end();
   });
 
   it('gives a client with an order a place of its own', async () => {

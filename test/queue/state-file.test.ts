@@ -99,6 +99,33 @@ describe('the state file', () => {
     await file.close();
   });
 
+  it('is damaged in a store that nothing watches for damage, and only the call fails', async () => {
+    const store = createEmbeddedStore({
+      directory,
+      logger: silentLogger,
+      metrics: noMetrics,
+      clock: systemClock,
+    });
+    for (let at = 0; at < 20; at++) await store.keyValues.set(`fact ${at}`, 'x'.repeat(4000));
+    const other = new Database(join(directory, 'queue.db'));
+    other.prepare('INSERT INTO facts (name, value) VALUES (?, ?)').run('x', 'y');
+    other.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    overwrite('queue.db');
+    const unhandled: unknown[] = [];
+    const listen = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', listen);
+    const reads = Array.from({ length: 20 }, (_, at) => store.keyValues.get(`fact ${at}`));
+    const codes = (await Promise.allSettled(reads)).map((each) =>
+      each.status === 'rejected' ? each.reason.code : each.status,
+    );
+    expect(codes).toContain('ERR_STATE_DAMAGED');
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    process.off('unhandledRejection', listen);
+    expect(unhandled).toEqual([]);
+    other.close();
+    await store.close();
+  });
+
   it('commits what waits when it is closed', async () => {
     const file = new StateFile(directory, QUEUE_FILE);
     const written = put(file, 'last');

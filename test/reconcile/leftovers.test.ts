@@ -99,6 +99,14 @@ describe('a write of an edge that a crash left open', () => {
     expect(deps.window.used(deps.clock.now())).toBe(1);
   });
 
+  test('keeps an earlier removal of its edge counted if it is a grant that was never made', async () => {
+    const { deps, record } = rigOf([draftFor(change('web'))]);
+    deps.window.reserveEdge(change('web').subject, NOW);
+    deps.window.confirmEdge(change('web').subject);
+    await recoverPending(KEY, record, at(AT, entry('orders')), deps);
+    expect(deps.window.used(NOW)).toBe(1);
+  });
+
   test('is one of many, and each is judged for itself, in one step', async () => {
     const rig = rigOf(['a', 'b', 'c'].map((name) => draftFor(change(name))));
     const found = at(8, entry('orders', ourSource('a', ALLOW), ourSource('c', DENY)));
@@ -145,6 +153,28 @@ describe('writes of one entry whose answers were lost', () => {
   });
 });
 
+describe('removals of one edge whose answers were lost', () => {
+  const subject = loss('web').subject;
+  const removal = (writeId: string, agoMs: number) =>
+    draftFor(loss('web'), { writeId, recordedAt: new Date(NOW - agoMs).toISOString() });
+
+  test('count once if one of them was made', async () => {
+    const { deps, record } = rigOf([removal('first', 20_000), removal('second', 10_000)]);
+    deps.window.reserveEdge(subject, NOW);
+    await recoverPending(KEY, record, at(8, entry('orders')), deps);
+    expect(deps.window.used(NOW)).toBe(1);
+  });
+
+  test('count if the first failed before the second was made', async () => {
+    const { deps, record } = rigOf([removal('first', OVER_MS), removal('second', 10_000)]);
+    deps.window.reserveEdge(subject, NOW);
+    const { open } = await recoverPending(KEY, record, at(AT, entryOf('web')), deps);
+    expect([open.length, deps.window.used(NOW)]).toEqual([1, 0]);
+    await recoverPending(KEY, { ...record, pending: open }, at(8, entry('orders')), deps);
+    expect(deps.window.used(NOW)).toBe(1);
+  });
+});
+
 describe('a write of a claim record that a crash left open', () => {
   const record: ClaimRecord = {
     provider: 'main',
@@ -168,6 +198,25 @@ describe('a write of a claim record that a crash left open', () => {
     const rig = rigOf([draft(action), draftFor(change('api'))], records);
     await recoverPendingClaims('client/main/clientId/web', rig.record, async () => {}, rig.deps, NEVER);
     expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
+  });
+
+  test.each([
+    ['grant', [record]],
+    ['revoke', []],
+  ] as const)('a %s that was sent twice without an answer is applied once', async (action, records) => {
+    const rig = rigOf(
+      [
+        { ...draft(action), id: 'first' },
+        { ...draft(action), id: 'second' },
+      ],
+      records,
+    );
+    const open = await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);
+    expect(rig.settled.map(({ id, outcome }) => [id, outcome])).toEqual([
+      ['first', 'failed'],
+      ['second', 'applied'],
+    ]);
+    expect(open).toEqual([]);
   });
 
   test('stays open while its request may still reach Consul', async () => {

@@ -61,13 +61,16 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
   const keyValues = new EmbeddedKeyValueStore(file, clock);
   const rechecks = new EmbeddedRechecks(file);
+  const damaged = Promise.race([file.damaged, journalFile.damaged]);
+  // A command watches nothing: there the call that finds the damage fails, and that is enough.
+  damaged.catch(() => {});
   return {
     queue,
     inbox: new EmbeddedInbox(file, queue, rechecks, keyValues),
     journal,
     keyValues,
     rechecks,
-    damaged: Promise.race([file.damaged, journalFile.damaged]),
+    damaged,
     async close() {
       await queue.close();
       await Promise.all([file.close(), journalFile.close()]);
