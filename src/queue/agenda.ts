@@ -78,8 +78,7 @@ export class Agenda {
     try {
       const blocker = this.#durable.takeBlocker(entry.text, durable);
       // Nothing changes for this job as long as the key that it waits for fails.
-      if (blocker !== undefined && !durable.isOutdated)
-        await Promise.race([this.#nextRunOf(blocker), durable.outdated]);
+      if (blocker !== undefined) this.#requireIdle(blocker);
       const ended = await this.#own(entry, job, signal);
       if ('result' in ended) return ended.result;
       if (isInterrupted(signal)) return { kind: 'retry', afterMs: 0 };
@@ -94,10 +93,11 @@ export class Agenda {
     }
   }
 
-  /** Resolves at once if no run of the key is asked for. */
-  #nextRunOf(text: string): Promise<unknown> {
+  /** Throws while a run of the key is asked for. It does not wait: what follows from that run may wait for this job. */
+  #requireIdle(text: string): void {
     const entry = this.#entries.get(text);
-    return entry?.isRunning || entry?.isWanted ? this.#endOf(entry) : Promise.resolve();
+    if (entry?.isRunning || entry?.isWanted)
+      throw this.#delayed(entry, entry.wakeAt - this.#deps.clock.now());
   }
 
   #own(entry: Entry, { triggers, attempts }: Job, signal: AbortSignal): Promise<Ended> {
