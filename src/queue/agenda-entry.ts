@@ -36,10 +36,7 @@ export interface AgendaEntry {
   readonly key: Key;
   triggers: readonly Trigger[];
   owners: Owner[];
-  /** Of the next run. */
   waiters: Waiter[];
-  /** Of the run that is under way. */
-  runWaiters: Waiter[];
   isUrgent: boolean;
   /** Whether a run is asked for, as against a mere note. */
   isWanted: boolean;
@@ -63,7 +60,6 @@ export function newEntry(key: Key, text: string): AgendaEntry {
     triggers: [],
     owners: [],
     waiters: [],
-    runWaiters: [],
     isUrgent: false,
     isWanted: false,
     isRunning: false,

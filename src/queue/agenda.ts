@@ -78,8 +78,7 @@ export class Agenda {
     try {
       const blocker = this.#durable.takeBlocker(text, durable);
       // Nothing changes for this job as long as the key that it waits for fails.
-      if (blocker !== undefined && !durable.isOutdated)
-        await Promise.race([this.#runOf(blocker), durable.outdated]);
+      if (blocker !== undefined) this.#requireIdle(blocker);
       const ended = await this.#own(this.#entry(job.key), job, signal);
       if ('result' in ended) return ended.result;
       if (isInterrupted(signal)) return { kind: 'retry', afterMs: 0 };
@@ -94,11 +93,11 @@ export class Agenda {
     }
   }
 
-  /** Resolves with the end of the run that is under way, or else of the next one; at once if none is asked for. */
-  #runOf(text: string): Promise<unknown> {
+  /** Throws while a run of the key is asked for. It does not wait: what follows from that run may wait for this job. */
+  #requireIdle(text: string): void {
     const entry = this.#entries.get(text);
-    if (entry?.isRunning) return new Promise((resolve, reject) => entry.runWaiters.push({ resolve, reject }));
-    return entry?.isWanted ? this.#endOf(entry) : Promise.resolve();
+    if (entry?.isRunning || entry?.isWanted)
+      throw this.#delayed(entry, entry.wakeAt - this.#deps.clock.now());
   }
 
   #own(entry: Entry, { triggers, attempts }: Job, signal: AbortSignal): Promise<Ended> {
@@ -267,7 +266,6 @@ export class Agenda {
     entry.triggers = [];
     entry.owners = [];
     entry.waiters = [];
-    entry.runWaiters = waiters;
     entry.isUrgent = false;
     entry.isWanted = false;
     entry.isRunning = true;

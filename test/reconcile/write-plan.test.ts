@@ -12,7 +12,7 @@ const { subject } = loss('web');
 async function writeAfterLostRemoval(changes: readonly Change[], kind: 'conflict' | 'written') {
   const { deps } = depsOf(worldWithTwo(), {});
   deps.window.reserveEdge(subject, NOW - 1);
-  deps.window.undecided(subject);
+  deps.window.reopenEdge(subject);
   const answer = async () => (kind === 'written' ? { kind, modifyIndex: 8 } : { kind });
   const overtaken = [draftOf(loss('web', { isInferred: true }), CAUSE, 7, applyRig().stamp)];
   await writePlan(

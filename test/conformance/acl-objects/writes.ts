@@ -215,7 +215,7 @@ export function aclWrites(theRig: () => AclRig): void {
     try {
       const failure = await failureOf(hasty.write(undefined, methodOf(method(name)), never));
       expect(failure).toMatchObject({ code: 'ERR_TIMEOUT', retriable: true });
-      expect(failure.message).toMatch(/within 300 ms.*JWKS.*may still carry/);
+      expect(failure.message).toMatch(/within 300 ms.*JWKS.*may still complete/);
       await idp.isAwaited();
       expect((await read()).authMethods.filter(({ object }) => object.name === name)).toEqual([]);
       await acl.write(roleId, roleOf(other, []), never);
