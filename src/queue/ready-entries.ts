@@ -22,12 +22,16 @@ export class ReadyEntries {
     return this.#since.size;
   }
 
-  /** One that waits already goes behind the others of its lane. */
+  /**
+   * A destination that waits already goes behind the others of its lane. A client keeps its place there: otherwise
+   * repeated events about it could delay it for as long as others wait.
+   */
   put(entry: AgendaEntry): void {
-    this.#remove(entry);
-    this.#since.set(entry, ++this.#count);
     const lane = this.#lanes[laneOf(entry)];
     const group = groupOf(entry.key);
+    if (group !== 'writes' && lane.get(group)?.has(entry)) return;
+    this.#remove(entry);
+    this.#since.set(entry, ++this.#count);
     lane.set(group, (lane.get(group) ?? new Set()).add(entry));
   }
 
