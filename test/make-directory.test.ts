@@ -40,7 +40,7 @@ describe('a directory to be made', () => {
         }),
       );
       await expect(openStateDirectory('/proc/nope')).rejects.toThrow(
-        'the state directory /proc/nope cannot be made: ENOENT',
+        'the state directory /proc/nope cannot be created: ENOENT',
       );
     },
   );
