@@ -20,11 +20,11 @@ it('a provider that limits the rate gets no request before the time that it name
   };
   rig.clock.advance(1_500);
   await until('the first 429', () => asked > 0);
-  const [paused] = await until('a pause', async () => {
+  const paused = await until('a pause', async () => {
     const { providers } = await daemon.status();
-    return providers.filter(({ pausedSeconds }) => pausedSeconds > 50);
+    return providers.find(({ pausedSeconds }) => pausedSeconds > 50);
   });
-  expect(paused?.pausedSeconds).toBeLessThanOrEqual(60);
+  expect(paused.pausedSeconds).toBeLessThanOrEqual(60);
   expect(await daemon.metric('scopemesh_provider_paused_seconds{provider="main"}')).toBeGreaterThan(50);
 
   // What was under way when the first 429 came may still have asked.
