@@ -16,9 +16,8 @@ export interface HealthDeps {
 /** How long a probe waits for the store. */
 const PROBE_TIMEOUT_MS = 2_000;
 
-/** A status is given again for so many times as long as its read took, so that at most a tenth of the time goes there. */
-const STATUS_REST = 10;
-const LONGEST_STATUS_REST_MS = 1_000;
+/** The gauges of `/metrics` are read again after this time: the cost of a read grows with the holds. */
+const GAUGES_LIFE_MS = 1_000;
 
 /** `/healthz`: the process is alive. `/readyz`: events can be accepted durably. `/statusz` and `/metrics`: its state. */
 export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
@@ -29,7 +28,8 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
         .code(403)
         .send({ error: 'use localhost: this listener answers only requests from its own machine' });
   };
-  const status = readSeldom(deps.status);
+  const readStatus = readOnce(deps.status, 0);
+  const readGauges = readOnce(deps.status, GAUGES_LIFE_MS);
   server.get('/healthz', async () => ({ status: 'ok' }));
   server.get('/readyz', async (_request, reply) => {
     try {
@@ -46,34 +46,34 @@ export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
   });
   server.get('/statusz', { preHandler }, async (_request, reply) => {
     try {
-      return await status();
+      return await readStatus();
     } catch (error) {
       return reply.code(503).send({ reason: messageOf(error) });
     }
   });
   server.get('/metrics', { preHandler }, async (_request, reply) => {
     // While the store fails, the gauges keep their last values. The other metrics still show the failure.
-    await status().catch(() => {});
+    await readGauges().catch(() => {});
     const { contentType, body } = await deps.metrics.expose();
     return reply.type(contentType).send(body);
   });
 }
 
-/** One read at a time, whose result serves everyone who asks meanwhile and for a while after. A failure is not kept. */
-function readSeldom<T>(read: () => Promise<T>): () => Promise<T> {
+/** One read at a time. Its result serves everyone who asks meanwhile, and for `lifeMs` after. A failure is not kept. */
+function readOnce<T>(read: () => Promise<T>, lifeMs: number): () => Promise<T> {
   let last: Promise<T> | undefined;
+  const forget = () => {
+    last = undefined;
+  };
   return () => {
-    const began = performance.now();
     last ??= read().then(
       (value) => {
-        const restMs = Math.min((performance.now() - began) * STATUS_REST, LONGEST_STATUS_REST_MS);
-        setTimeout(() => {
-          last = undefined;
-        }, restMs).unref();
+        if (lifeMs === 0) forget();
+        else setTimeout(forget, lifeMs).unref();
         return value;
       },
       (error: unknown) => {
-        last = undefined;
+        forget();
         throw error;
       },
     );
