@@ -3,6 +3,6 @@
 #   consul acl policy create -name scopemesh-acl -rules @deploy/consul-policy-acl.hcl
 #   consul acl token create -description scopemesh -policy-name scopemesh -policy-name scopemesh-acl
 
-# Policies, roles, auth methods, binding rules, and the tokens that came of them. Whoever has this can give itself
-# everything: keep this token as you keep the management token.
+# Policies, roles, auth methods, binding rules, and the tokens of their logins. A holder of this token can grant itself
+# everything: protect it like the management token.
 acl = "write"

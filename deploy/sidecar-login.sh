@@ -71,8 +71,8 @@ renew() {
   with_token "$1" consul services register "$file" >/dev/null
 }
 
-# Whether Consul says that it knows no token as in the file $1; that it does not answer says nothing. Registering the
-# service again would tell more, but starts its TTL checks anew.
+# Whether Consul answers that the token in the file $1 does not exist. No answer proves nothing. A new registration of
+# the service would show more, but it would restart the TTL checks.
 is_gone() {
   with_token "$1" consul acl token read -self 2>&1 >/dev/null | grep -q 'ACL not found'
 }

@@ -9,7 +9,7 @@ import { ringWorld, scopeFor, serviceName } from '../support/world.js';
 const CLIENTS = 1_000;
 const EVENTS = 100_000;
 const SENDERS = 64;
-/** A sender that is told to wait comes back after this. */
+/** A sender that gets 503 sends again after this time. */
 const COME_BACK_MS = 50;
 /** No divisor of it is a divisor of a round number of clients, so that events of one client come apart. */
 const STRIDE = 7_919;
