@@ -3,7 +3,7 @@ import { configRevision, diffConfig, toMapping } from '../../config/mapping-revi
 import { messageOf } from '../errors.js';
 import { providerKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
-import { aclTriggers, everyAclTrigger } from '../reconcile/acl/fleet-acl.js';
+import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
 import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
 import { holdTriggers } from '../reconcile/holds.js';
 import { needsUserTokens } from '../reconcile/user-token-facts.js';

@@ -2,7 +2,7 @@ import { isAclActive } from '../apply/acl/acl-state.js';
 import { SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import { groupsOf } from '../plan/acl/plan-people.js';
-import { readAllAcl } from './acl/fleet-acl.js';
+import { readAllAcl } from './acl/plan-clients.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
 import { readConsul } from './sweep.js';
 

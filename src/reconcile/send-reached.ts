@@ -5,7 +5,7 @@ import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
-import { aclTriggersOf } from './acl/fleet-acl.js';
+import { aclTriggersOf } from './acl/acl-triggers.js';
 import type { ReconcilerDeps } from './deps.js';
 import { type Reached, reachTriggers } from './fan-out.js';
 import { holdTriggers } from './holds.js';

@@ -5,7 +5,7 @@ import type { Catalog, ClaimRecord } from '../../src/model/catalog.js';
 import { clientKey, directoryKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { claimSubject } from '../../src/plan/plan.js';
-import { readAllAcl } from '../../src/reconcile/acl/fleet-acl.js';
+import { readAllAcl } from '../../src/reconcile/acl/plan-clients.js';
 import { settleClaims } from '../../src/reconcile/claims.js';
 import { reconcileClient } from '../../src/reconcile/client.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';

@@ -17,8 +17,8 @@ import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
 import { recordHolds } from '../holds.js';
-import { readAllAcl } from './fleet-acl.js';
 import { guardableClient } from './guard-acl.js';
+import { readAllAcl } from './plan-clients.js';
 import { isListed, readSettled } from './read-client-acl.js';
 
 /** Before the next run after a write without an answer. */

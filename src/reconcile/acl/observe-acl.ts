@@ -3,7 +3,8 @@ import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { keysOf, readAllAcl } from './fleet-acl.js';
+import { keysOf } from './acl-triggers.js';
+import { readAllAcl } from './plan-clients.js';
 
 /**
  * Reads ACL objects after a watch saw a change. Triggers for the keys whose objects differ from the last read or write.

@@ -5,21 +5,20 @@ import { pendingAcl, recoverPendingAcl } from '../../apply/acl/recover-pending-a
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { SyncError } from '../../errors.js';
-import type { Members } from '../../identity/directory.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
-import { groupsOf, type PeopleFacts } from '../../plan/acl/plan-people.js';
+import type { PeopleFacts } from '../../plan/acl/plan-people.js';
 import { guard } from '../../plan/guards/guards.js';
 import { holdKey } from '../../plan/holds.js';
 import type { JobResult } from '../../queue/queue.js';
 import { knownMembers } from '../../state/people-acl.js';
 import { forgetRulings } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { countFailure } from '../directory-failures.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
 import { recordHolds } from '../holds.js';
 import { guardablePeople } from './guard-people.js';
+import { refreshMembers } from './read-members.js';
 import { readPeople } from './read-people.js';
 import { isSessionSubject } from './sessions.js';
 
@@ -64,41 +63,6 @@ export async function reconcilePeople(
   if (!isComparison) throw failure;
   await again({ members: true, evidence: evidenceOf(job) });
   return { kind: 'done' };
-}
-
-/** Reads the members if a trigger asks for it, or if those of a mapped group are unknown. */
-async function refreshMembers(
-  provider: string,
-  job: Job,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<{ readonly failure?: unknown }> {
-  const directory = deps.directories.get(provider);
-  const groups = groupsOf(deps.world.mapping, provider);
-  const known = deps.acl.members.get(provider);
-  const isAsked = job.triggers.some(({ members, fullRead }) => members === true || fullRead === true);
-  if (directory?.readMembers === undefined || groups.length === 0) return {};
-  if (!isAsked && known !== undefined && groups.every((group) => known.has(group))) return {};
-  try {
-    const members = await directory.readMembers(groups, signal);
-    deps.acl.members.set(provider, members);
-    const unreadable = countOf(members);
-    if (unreadable > 0 && unreadable !== countOf(known))
-      deps.logger.warn(
-        { provider, unreadable },
-        'people cannot be read; they keep their access and gain none; correct their records',
-      );
-    return {};
-  } catch (failure) {
-    signal.throwIfAborted();
-    countFailure(provider, failure, deps);
-    return { failure };
-  }
-}
-
-function countOf(members: Members | undefined): number {
-  const { subjects, hasUnnamed } = members?.unreadable ?? { subjects: new Set(), hasUnnamed: false };
-  return subjects.size + (hasUnnamed ? 1 : 0);
 }
 
 /** True if grants are left for the next run. */

@@ -9,10 +9,10 @@ import { factsOfPeople } from '../../state/people-acl.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { aclBudget, countAhead } from './acl-budget.js';
-import { planAcl } from './fleet-acl.js';
 import { planPeopleFleet } from './fleet-people.js';
 import { guardableClient } from './guard-acl.js';
 import { guardablePeople } from './guard-people.js';
+import { planAcl } from './plan-clients.js';
 
 /** All changes of ACL objects that would be made now, and all holds. */
 export interface AclFleetPlan {

@@ -9,9 +9,10 @@ import type { DesiredAcl } from '../../plan/acl/login.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { isPending, planAcl, readAllAcl, toTrigger } from './fleet-acl.js';
+import { toTrigger } from './acl-triggers.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { orphanedObjects } from './orphaned-objects.js';
+import { isPending, planAcl, readAllAcl } from './plan-clients.js';
 
 /** The result of the complete comparison of ACL objects. */
 export interface AclComparison {

@@ -13,7 +13,7 @@ import type { Cause } from '../../../src/model/cause.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { clientName, peopleName } from '../../../src/plan/acl/object-names.js';
 import { orphans } from '../../../src/plan/acl/tokens.js';
-import { readAllAcl } from '../../../src/reconcile/acl/fleet-acl.js';
+import { readAllAcl } from '../../../src/reconcile/acl/plan-clients.js';
 import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
 import { applyOnce } from '../../../src/reconcile/apply-once.js';
 import { NO_FOLLOW_UPS } from '../../../src/reconcile/deps.js';

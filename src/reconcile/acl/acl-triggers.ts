@@ -1,78 +1,19 @@
-import { setImmediate } from 'node:timers/promises';
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import type { Cause } from '../../model/cause.js';
-import { clientKey, formatKey, providerKey } from '../../model/key.js';
+import { clientKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
-import { hasOurName } from '../../plan/acl/object-names.js';
 import type { ClientId } from '../../plan/world.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
 import { clientOf, clientsWithAcl, uniqueClients } from '../../state/acl-owners.js';
 import { providersOfPeople } from '../../state/people-acl.js';
-import {
-  type ClientAclPlan,
-  losesByInference,
-  objectNamesOf,
-  planClientAcl,
-  planHeldLoss,
-} from '../../state/plan-client-acl.js';
+import { type ClientAclPlan, losesByInference } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countAhead } from './acl-budget.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
-
-const SLICE = 100;
+import { isPending, planAcl, readAllAcl } from './plan-clients.js';
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
-
-/** Reads every ACL object with a name of ours. Resolves with the names whose objects changed. */
-export async function readAllAcl(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul'>,
-  signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
-  const { world, acl, consul } = deps;
-  const { owner } = world.mapping;
-  const read = world.beginRead();
-  return acl.cache.replaceAll(await consul.acl.read((name) => hasOurName(owner, name), signal), read);
-}
-
-export interface PlannedAcl {
-  readonly plan: ClientAclPlan;
-  /** The plan without the loss, if that is held. */
-  readonly rest: () => ClientAclPlan;
-  /** A job of the client was writing by an earlier plan when this one was made. */
-  readonly isUnderWay: boolean;
-}
-
-/** The plans of clients by the last read, before the guards. */
-export async function planAcl(
-  ids: readonly ClientId[],
-  deps: Known,
-  now: number,
-  evidenceOf: (id: ClientId) => readonly Evidence[] = () => [],
-): Promise<readonly PlannedAcl[]> {
-  const { world, acl } = deps;
-  const { mode } = world.mapping;
-  const plans: PlannedAcl[] = [];
-  for (const [at, id] of ids.entries()) {
-    // Other work runs between the plans of thousands.
-    if (at % SLICE === SLICE - 1) await setImmediate();
-    const key = formatKey(clientKey(id.provider, id.clientId));
-    const { name, policies } = objectNamesOf(id, deps);
-    const facts = {
-      actual: acl.cache.snapshot([name], policies),
-      evidence: evidenceOf(id),
-      grantReason: 'ScopeGranted',
-      mode: mode === 'observe' ? 'enforce' : mode,
-    } as const;
-    const known = { ...facts, lastApplied: world.lastApplied(key) };
-    plans.push({
-      isUnderWay: acl.isUnderWay(key),
-      plan: planClientAcl(id, known, deps, now),
-      rest: () => planHeldLoss(id, known, deps, now),
-    });
-  }
-  return plans;
-}
 
 /** The result of one provider's complete read. */
 export interface CompleteRead {
@@ -146,11 +87,6 @@ async function clientTriggers(
   const plans = await planAcl(clients, deps, deps.clock.now(), evidenceOf);
   if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
   return plans.filter(isPending).map(({ plan }) => toTrigger(plan, cause, evidenceOf?.(plan.client)));
-}
-
-/** Whether the client's job has, or may have, changes or holds. */
-export function isPending({ plan, isUnderWay }: PlannedAcl): boolean {
-  return isUnderWay || plan.changes.length + plan.holds.length > 0;
 }
 
 export function toTrigger(

@@ -1,0 +1,40 @@
+import type { Members } from '../../identity/directory.js';
+import type { Job } from '../../model/trigger.js';
+import { groupsOf } from '../../plan/acl/plan-people.js';
+import type { ReconcilerDeps } from '../deps.js';
+import { countFailure } from '../directory-failures.js';
+
+/** Reads the members if a trigger asks for it, or if those of a mapped group are unknown. */
+export async function refreshMembers(
+  provider: string,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<{ readonly failure?: unknown }> {
+  const directory = deps.directories.get(provider);
+  const groups = groupsOf(deps.world.mapping, provider);
+  const known = deps.acl.members.get(provider);
+  const isAsked = job.triggers.some(({ members, fullRead }) => members === true || fullRead === true);
+  if (directory?.readMembers === undefined || groups.length === 0) return {};
+  if (!isAsked && known !== undefined && groups.every((group) => known.has(group))) return {};
+  try {
+    const members = await directory.readMembers(groups, signal);
+    deps.acl.members.set(provider, members);
+    const unreadable = countOf(members);
+    if (unreadable > 0 && unreadable !== countOf(known))
+      deps.logger.warn(
+        { provider, unreadable },
+        'people cannot be read; they keep their access and gain none; correct their records',
+      );
+    return {};
+  } catch (failure) {
+    signal.throwIfAborted();
+    countFailure(provider, failure, deps);
+    return { failure };
+  }
+}
+
+function countOf(members: Members | undefined): number {
+  const { subjects, hasUnnamed } = members?.unreadable ?? { subjects: new Set(), hasUnnamed: false };
+  return subjects.size + (hasUnnamed ? 1 : 0);
+}
