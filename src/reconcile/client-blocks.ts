@@ -65,7 +65,7 @@ export async function blockUnconfirmed(
   const acl = aclBudget(deps, now);
   const existing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
   const edges = deps.world.owned.countOf(id) + (existing.authMethod === undefined ? 0 : 1);
-  const budget = budgetOf(deps.world, deps.window, now, edges, { owned: acl.owned, planned: 0 });
+  const budget = budgetOf(deps.world, deps.window, now, () => edges, { owned: acl.owned, planned: 0 });
   if (isBeyondLimit(budget)) {
     const { waitingOrders } = deps.world;
     if (!waitingOrders.has(clientText(id)))

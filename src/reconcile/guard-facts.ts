@@ -2,7 +2,7 @@ import { isAclSubject } from '../apply/acl/acl-draft.js';
 import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
-import { budgetOf, inferredAcrossFleet } from '../state/fleet.js';
+import { budgetOf, inferredAcrossFleet, usedHere } from '../state/fleet.js';
 import { aclBudget } from './acl/acl-budget.js';
 import { rulingsOn } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -32,5 +32,13 @@ function budgetFor(losses: readonly Loss[], { world, acl, window }: Deps, now: n
   const counted = aclBudget({ world, acl, window }, now);
   const own = losses.map(({ subject }) => subject).filter(isAclSubject);
   const planned = Math.max(counted.planned, window.rejections.countOf(own, now));
-  return budgetOf(world, window, now, inferredAcrossFleet(world, window, now), { ...counted, planned });
+  const plannedIn = (share: number) => inferredAcrossFleet(world, window, now, share);
+  return {
+    ...budgetOf(world, window, now, plannedIn, { ...counted, planned }),
+    ...usedHere(
+      losses.filter(({ subject }) => !isAclSubject(subject)),
+      window,
+      now,
+    ),
+  };
 }

@@ -6,6 +6,7 @@ import type { DestinationInput } from '../plan/destination-input.js';
 import { guardableEdges } from '../plan/guards/edges.js';
 import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
 import { guard } from '../plan/guards/guards.js';
+import { destinationShare, revocationLimit } from '../plan/guards/revocation-limit.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
@@ -76,14 +77,16 @@ export function planFleet(
       const input = inputOf(world, destination, now);
       return { input, plan: planDestination(input) };
     });
-  const planned = window.rejections.countOf(
-    plans.flatMap(({ plan }) => inferredIn(plan)),
-    now,
-  );
-  const budget = budgetOf(world, window, now, planned, acl);
+  const plannedIn = (share: number) =>
+    plans.reduce(
+      (sum, { plan }) => sum + Math.min(window.rejections.countOf(inferredIn(plan), now), share),
+      0,
+    );
+  const budget = budgetOf(world, window, now, plannedIn, acl);
   return plans.map(({ input, plan }) => {
     const kind = guardableEdges(plan, sizes && ((changes) => sizes(input, changes)));
-    const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, budget, { world, window }));
+    const here = { ...budget, ...usedHere(kind.losses, window, now) };
+    const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, here, { world, window }));
     return { ...plan, changes, holds };
   });
 }
@@ -109,8 +112,26 @@ export function fleetGuardFacts(
   };
 }
 
-/** The number of edges of the whole fleet that would be removed by inference now. */
-export function inferredAcrossFleet(world: WorldState, window: RevocationWindow, now: number): number {
+/** What the destination of these edges uses of the limit. */
+export function usedHere(
+  edges: readonly Pick<Loss, 'subject'>[],
+  window: RevocationWindow,
+  now: number,
+): Pick<RevocationBudget, 'here'> {
+  const subjects = edges.map(({ subject }) => subject);
+  const [first] = subjects;
+  if (first === undefined) return {};
+  const used = window.usedUnder(first.slice(0, first.lastIndexOf('/') + 1), now);
+  return { here: { used, planned: window.rejections.countOf(subjects, now) } };
+}
+
+/** The number of edges of the whole fleet that would be removed by inference now, at most `share` of a destination. */
+export function inferredAcrossFleet(
+  world: WorldState,
+  window: RevocationWindow,
+  now: number,
+  share = Number.POSITIVE_INFINITY,
+): number {
   const { inferredEdges } = world;
   // The end of a grace touches destinations.
   world.claimStatuses(now);
@@ -118,24 +139,25 @@ export function inferredAcrossFleet(world: WorldState, window: RevocationWindow,
     () => world.destinations(now).map(serviceText),
     (key) => inferredIn(planDestination(inputOf(world, parseServiceText(key), now))),
   );
-  return window.rejections.countIn(inferredEdges, now);
+  return window.rejections.countIn(inferredEdges, now, share);
 }
 
-/** `acl`: the counts of ACL objects, which are added to those of edges. */
+/**
+ * `plannedIn`: the planned removals, if a destination counts at most so many. `acl`: the counts of ACL objects, which are
+ * added to those of edges.
+ */
 export function budgetOf(
   world: WorldState,
   window: RevocationWindow,
   now: number,
-  planned: number,
+  plannedIn: (share: number) => number,
   acl: AclBudget = NO_ACL,
 ): RevocationBudget {
   const used = window.used(now);
-  return {
-    used,
-    planned: planned + acl.planned,
-    ownedAtStart: world.owned.count + acl.owned + used,
-    maxRevocations: world.mapping.maxRevocations,
-  };
+  const { maxRevocations } = world.mapping;
+  const ownedAtStart = world.owned.count + acl.owned + used;
+  const share = destinationShare(revocationLimit({ maxRevocations, ownedAtStart }));
+  return { used, planned: plannedIn(share) + acl.planned, ownedAtStart, maxRevocations };
 }
 
 function inferredIn({ changes }: Plan): readonly string[] {

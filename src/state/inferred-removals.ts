@@ -6,11 +6,12 @@ const LEAST_KEPT = 1_000;
  */
 export class InferredRemovals {
   readonly #byKey = new Map<string, readonly string[]>();
-  readonly #counts = new Map<string, number>();
+  readonly #keyOf = new Map<string, string>();
+  /** How many keys have how many removals. */
+  readonly #lengths = new Map<number, number>();
   #touched = new Set<string>();
   /** Nothing was counted yet, or everything may have changed. */
   #isUnknown = true;
-  #total = 0;
   /** The number of keys when all were planned. */
   #keys = 0;
 
@@ -49,26 +50,33 @@ export class InferredRemovals {
     return true;
   }
 
-  /** After `update`. */
-  get total(): number {
-    return this.#total;
+  /** After `update`. Each key counts at most `most`. */
+  total(most: number): number {
+    let total = 0;
+    for (const [length, keys] of this.#lengths) total += Math.min(length, most) * keys;
+    return total;
   }
 
-  countOf(subject: string): number {
-    return this.#counts.get(subject) ?? 0;
+  /** The key that would lose the subject, and how many removals it has. */
+  lossOf(subject: string): { readonly key: string; readonly removals: number } | undefined {
+    const key = this.#keyOf.get(subject);
+    return key === undefined ? undefined : { key, removals: this.#byKey.get(key)?.length ?? 0 };
   }
 
   #put(key: string, subjects: readonly string[]): void {
-    for (const subject of this.#byKey.get(key) ?? []) this.#count(subject, -1);
+    const before = this.#byKey.get(key) ?? [];
+    for (const subject of before) this.#keyOf.delete(subject);
     if (subjects.length === 0) this.#byKey.delete(key);
     else this.#byKey.set(key, subjects);
-    for (const subject of subjects) this.#count(subject, 1);
+    for (const subject of subjects) this.#keyOf.set(subject, key);
+    this.#countLength(before.length, -1);
+    this.#countLength(subjects.length, 1);
   }
 
-  #count(subject: string, by: 1 | -1): void {
-    const count = this.countOf(subject) + by;
-    if (count === 0) this.#counts.delete(subject);
-    else this.#counts.set(subject, count);
-    this.#total += by;
+  #countLength(length: number, by: 1 | -1): void {
+    if (length === 0) return;
+    const keys = (this.#lengths.get(length) ?? 0) + by;
+    if (keys === 0) this.#lengths.delete(length);
+    else this.#lengths.set(length, keys);
   }
 }

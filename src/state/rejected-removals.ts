@@ -35,11 +35,21 @@ export class RejectedRemovals {
     return subjects.filter((subject) => !this.#isOver(this.#bySubject.get(subject), now)).length;
   }
 
-  /** The same for the removals of the whole fleet, without a look at each one. */
-  countIn(removals: Pick<InferredRemovals, 'total' | 'countOf'>, now: number): number {
-    let count = removals.total;
-    for (const [subject, rejection] of this.#bySubject)
-      if (this.#isOver(rejection, now)) count -= removals.countOf(subject);
+  /** The same for the removals of the whole fleet, without a look at each one. Each key counts at most `most`. */
+  countIn(
+    removals: Pick<InferredRemovals, 'total' | 'lossOf'>,
+    now: number,
+    most = Number.POSITIVE_INFINITY,
+  ): number {
+    const over = new Map<string, { readonly removals: number; readonly over: number }>();
+    for (const [subject, rejection] of this.#bySubject) {
+      const loss = this.#isOver(rejection, now) ? removals.lossOf(subject) : undefined;
+      if (loss === undefined) continue;
+      over.set(loss.key, { removals: loss.removals, over: (over.get(loss.key)?.over ?? 0) + 1 });
+    }
+    let count = removals.total(most);
+    for (const key of over.values())
+      count += Math.min(key.removals - key.over, most) - Math.min(key.removals, most);
     return count;
   }
 

@@ -30,13 +30,20 @@ export class RevocationWindow {
 
   /** Edges removed within the window that ends now. */
   used(now: number): number {
+    return this.#made(now).reduce((sum, { edges }) => sum + edges, 0);
+  }
+
+  /** Those of them whose subject begins so. */
+  usedUnder(prefix: string, now: number): number {
+    return this.#made(now).filter(({ subject }) => subject?.startsWith(prefix) === true).length;
+  }
+
+  #made(now: number): readonly Removal[] {
     // A removal in the future was made before the clock was set back. It would count until the clock is there again.
     this.#removals = this.#removals
       .map((each) => (each.at > now ? { ...each, at: now } : each))
       .filter(({ at }) => at > now - this.#windowMs);
-    return this.#removals
-      .filter(({ subject }) => subject === undefined || !this.#open.has(subject))
-      .reduce((sum, { edges }) => sum + edges, 0);
+    return this.#removals.filter(({ subject }) => subject === undefined || !this.#open.has(subject));
   }
 
   /** Counts removals that the plans of the fleet no longer contain. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Ruling } from '../../src/plan/guards/guard.js';
-import { revocationLimit } from '../../src/plan/guards/revocation-limit.js';
+import { destinationShare, revocationLimit } from '../../src/plan/guards/revocation-limit.js';
 import { clientText } from '../../src/plan/world.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { guarded } from './guarded.js';
@@ -87,6 +87,24 @@ describe('the mass guard', () => {
     // What the identity provider itself told of is no inference, and nobody is asked.
     const told = { ...plan, changes: plan.changes.map((change) => ({ ...change, isInferred: false })) };
     expect(guarded(told, { rulings: ruled('rejected') }).changes).toEqual(told.changes);
+  });
+
+  test('holds what one destination would use beyond its half, and counts that half for the others', () => {
+    const before = fleet(16);
+    const clients = before.clients.slice(0, 12).filter(({ clientId }) => clientId !== 's0');
+    const plan = planOf({ ...before, clients: clients.filter(({ clientId }) => clientId !== 's4') }, 'd0');
+    expect(plan.changes.map(({ source }) => source.name)).toEqual(['s0', 's12', 's4']);
+    const budget = { ...BUDGET, maxRevocations: limits(0, 6), planned: 3 };
+    const at = (used: number, planned: number) =>
+      guarded(plan, { budget: { ...budget, here: { used, planned } } });
+    expect(at(0, 3).changes).toEqual(plan.changes);
+    expect(at(1, 3).changes).toEqual([]);
+    expect(at(1, 3).holds[0]?.detail).toContain(
+      '4 edges of this destination would lose access within 1 s only because they are missing from a read; one destination may use 3 of the limit of 6',
+    );
+    // A rejected removal counts although it is not made.
+    expect(at(0, 4).changes).toEqual([]);
+    expect([0, 1, 2, 3, 10].map(destinationShare)).toEqual([0, 1, 1, 1, 5]);
   });
 
   test('never trusts a count of the fleet that is below the plan itself', () => {

@@ -22,6 +22,7 @@ let rig: Rig;
 let worker: Worker;
 beforeEach(async () => {
   rig = await createRig({
+    file: { guards: { maxRevocations: { percent: 100, atLeast: 100 } } },
     clients: [...LOST, ...KEPT, ...GAINED].map((name) =>
       clientOf(name, ...(GAINED.includes(name) ? [] : ['orders:read'])),
     ),

@@ -25,7 +25,7 @@ describe('removals by inference', () => {
   test('are planned once, and again only where something was touched', () => {
     const { removals, wanted, update, takePlanned } = counted();
     expect(update()).toBe(true);
-    expect(removals.total).toBe(3);
+    expect(removals.total(9)).toBe(3);
     expect(takePlanned()).toEqual(['orders', 'stock', 'vault']);
     update();
     expect(takePlanned()).toEqual([]);
@@ -33,7 +33,8 @@ describe('removals by inference', () => {
     removals.touch('orders');
     update();
     expect(takePlanned()).toEqual(['orders']);
-    expect([removals.total, removals.countOf('a'), removals.countOf('b')]).toEqual([2, 0, 1]);
+    expect(removals.total(9)).toBe(2);
+    expect([removals.lossOf('a'), removals.lossOf('b')]).toEqual([undefined, { key: 'orders', removals: 1 }]);
   });
 
   test('are all planned again once everything may differ, also those of removed keys', () => {
@@ -44,7 +45,7 @@ describe('removals by inference', () => {
     removals.touchAll();
     update();
     expect(takePlanned()).toEqual(['orders', 'vault', 'stock']);
-    expect(removals.total).toBe(2);
+    expect(removals.total(9)).toBe(2);
   });
 
   test('are all planned again instead of accumulating keys while nobody asks', () => {
@@ -62,6 +63,26 @@ describe('removals by inference', () => {
     removals.touch('orders');
     expect(update(2)).toBe(true);
     expect(takePlanned()).toEqual(['orders', 'stock', 'vault', 'orders']);
-    expect(removals.total).toBe(3);
+    expect(removals.total(9)).toBe(3);
   });
+});
+
+test('A key counts no more removals than its share', () => {
+  const removals = new InferredRemovals();
+  const subjects = new Map([
+    ['orders', ['a', 'b', 'c', 'd']],
+    ['stock', ['e']],
+  ]);
+  removals.update(
+    () => subjects.keys(),
+    (key) => subjects.get(key) ?? [],
+  );
+  expect([removals.total(9), removals.total(2)]).toEqual([5, 3]);
+  subjects.set('orders', []);
+  removals.touch('orders');
+  removals.update(
+    () => subjects.keys(),
+    (key) => subjects.get(key) ?? [],
+  );
+  expect(removals.total(2)).toBe(1);
 });

@@ -13,6 +13,8 @@ export interface RevocationBudget {
   /** Removals by inference in all current plans of the fleet. */
   readonly planned: number;
   readonly maxRevocations: Mapping['maxRevocations'];
+  /** The same for this destination alone; absent for ACL objects. */
+  readonly here?: { readonly used: number; readonly planned: number };
 }
 
 /** What guards see of a change, for every kind of object. */

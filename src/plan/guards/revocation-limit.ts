@@ -8,6 +8,14 @@ export function revocationLimit({
   return Math.max(maxRevocations.atLeast, Math.floor((maxRevocations.percent / 100) * ownedAtStart));
 }
 
+/**
+ * How many of these removals one destination may have: half of the limit. Whoever controls a destination can write sources
+ * that look like ours, and must not use up the limit of everybody.
+ */
+export function destinationShare(limit: number): number {
+  return Math.min(limit, Math.max(1, Math.floor(limit / 2)));
+}
+
 /** Whether the planned removals exceed the limit of one window. */
 export function isBeyondLimit(budget: RevocationBudget): boolean {
   return budget.used + budget.planned > revocationLimit(budget);
@@ -20,12 +28,20 @@ export function isBeyondLimit(budget: RevocationBudget): boolean {
 export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {
   const guarded = losses.filter(({ approvedBy }) => approvedBy === undefined);
   if (guarded.length === 0 || budget === undefined) return new Map();
+  const { ownedAtStart, used, here, maxRevocations } = budget;
+  const limit = revocationLimit(budget);
+  const share = destinationShare(limit);
+  const atHere = here === undefined ? 0 : here.used + Math.max(here.planned, guarded.length);
   const planned = Math.max(budget.planned, guarded.length);
-  if (!isBeyondLimit({ ...budget, planned })) return new Map();
-  const { ownedAtStart, used, maxRevocations } = budget;
+  if (atHere <= share && !isBeyondLimit({ ...budget, planned })) return new Map();
+  const what =
+    atHere > share
+      ? `${atHere} edges of this destination would lose access`
+      : `${used + planned} of ${ownedAtStart} edges, clients and memberships would lose access`;
+  const most =
+    atHere > share ? `one destination may use ${share} of the limit of ${limit}` : `the limit is ${limit}`;
   const detail =
-    `${used + planned} of ${ownedAtStart} edges, clients and memberships would lose access within ${Math.round(maxRevocations.windowMs / 1000)} s ` +
-    `only because they are missing from a read; the limit is ${revocationLimit(budget)}. ` +
+    `${what} within ${Math.round(maxRevocations.windowMs / 1000)} s only because they are missing from a read; ${most}. ` +
     'If these removals are correct, approve them; if not, correct the identity provider';
   return all(guarded, { do: 'hold', reason: 'RevocationLimit', detail });
 };

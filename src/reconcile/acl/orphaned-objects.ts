@@ -18,7 +18,7 @@ export function orphanedObjects(
   const { owner } = world.mapping;
   const names = orphanedNames(deps);
   if (names.length === 0) return [];
-  const budget = budgetOf(world, window, clock.now(), names.length, aclBudget(deps, clock.now()));
+  const budget = budgetOf(world, window, clock.now(), () => names.length, aclBudget(deps, clock.now()));
   if (isBeyondLimit(budget)) {
     logger.error(
       { objects: names.length, used: budget.used },

@@ -45,7 +45,7 @@ export async function planAclFleet(
   await countAhead(deps, now);
   const budget = aclBudget(deps, now);
   const { world, window } = deps;
-  const edges = inferredAcrossFleet(world, window, now);
+  const edges = (share: number) => inferredAcrossFleet(world, window, now, share);
   const whole = budgetOf(world, window, now, edges, budget);
   const changes: AclChange[] = [];
   const holds: Hold[] = [];
