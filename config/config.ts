@@ -71,7 +71,7 @@ export type QueueSettings =
   | { readonly kind: 'bullmq'; readonly url: Secret; readonly allowUnsafeRedis: boolean };
 
 export type DecisionSettings =
-  | { readonly kind: 'embedded' }
+  | { readonly kind: 'embedded'; readonly keepMs: number }
   | {
       readonly kind: 'kafka';
       /** `host:port` each. */

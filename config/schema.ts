@@ -121,7 +121,10 @@ const QUEUE = z.discriminatedUnion('kind', [
 ]);
 
 const DECISIONS = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('embedded') }),
+  z.strictObject({
+    kind: z.literal('embedded'),
+    keep: duration('1d', '3650d').prefault('400d').describe('How long the embedded log keeps a decision.'),
+  }),
   z.strictObject({
     kind: z.literal('kafka'),
     brokers: z.array(hostPort()).min(1, 'must name a broker; write ["host:9092"]'),

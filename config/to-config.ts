@@ -65,10 +65,7 @@ export function toLogSettings(
   const absolute = absoluteIn(directory);
   return {
     owner,
-    decisions:
-      decisions.kind === 'kafka' && typeof decisions.tls === 'object'
-        ? { ...decisions, tls: toTlsFiles(decisions.tls, absolute) }
-        : decisions,
+    decisions: toDecisions(decisions, absolute),
     state: { directory: absolute(state.directory) },
   };
 }
@@ -87,6 +84,15 @@ function toLimit({ maxTokenTtl, ...rest }: ParsedFile['actors']['human']): Actor
     ...rest,
     ...(maxTokenTtl === undefined ? {} : { maxTokenTtlSeconds: Math.floor(maxTokenTtl / 1000) }),
   };
+}
+
+function toDecisions(
+  decisions: ParsedFile['decisions'],
+  absolute: (path: string) => string,
+): Config['decisions'] {
+  if (decisions.kind === 'embedded') return { kind: 'embedded', keepMs: decisions.keep };
+  const { tls } = decisions;
+  return typeof tls === 'object' ? { ...decisions, tls: toTlsFiles(tls, absolute) } : { ...decisions, tls };
 }
 
 function toTlsFiles(

@@ -131,7 +131,9 @@ function boundsOf(path: string): string {
     (value, part) => (part === '0' ? [{ kind: 'keycloak', ...nodeOf(value) }] : { [part]: value }),
     '0ms',
   );
-  const issues = FILE.safeParse({ [first]: rest.length === 0 ? '0ms' : nested }).error?.issues ?? [];
+  // A union gives the bounds of a variant only if its kind is there.
+  const variant = first === 'decisions' ? { kind: 'embedded', ...nodeOf(nested) } : nested;
+  const issues = FILE.safeParse({ [first]: rest.length === 0 ? '0ms' : variant }).error?.issues ?? [];
   const found = issues.map(({ message }) => /^must be from (\S+) to (\S+)$/.exec(message)).find(Boolean);
   return found === undefined || found === null ? '' : `, ${found[1]} to ${found[2]}`;
 }

@@ -113,6 +113,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   decisions:
     'Where decisions go. `embedded`: a SQLite file in `state.directory`. `kafka`: see [publish to Kafka](../how-to/publish-to-kafka.md).',
   'decisions.kind': 'The kind of log.',
+  'decisions.keep': 'How long the log keeps a decision.',
   'decisions.brokers': 'The brokers, each as `host:port`.',
   'decisions.topic': 'The topic.',
   'decisions.tls': '`on` for TLS with the system’s CAs, or a map with the files.',

@@ -101,7 +101,11 @@ export async function openDecisionLog(
   const { decisions } = config;
   if (decisions.kind === 'embedded') {
     const { createEmbeddedDecisionLog } = await import('../src/decisions/embedded/embedded-decision-log.js');
-    return createEmbeddedDecisionLog({ ...runtime, directory: config.state.directory });
+    return createEmbeddedDecisionLog({
+      ...runtime,
+      directory: config.state.directory,
+      keepMs: decisions.keepMs,
+    });
   }
   const { createKafkaDecisionLog } = await import('../src/decisions/kafka/kafka-decision-log.js');
   return createKafkaDecisionLog({

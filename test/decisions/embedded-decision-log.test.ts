@@ -9,6 +9,7 @@ import { SyncError } from '../../src/errors.js';
 import { silentLogger } from '../../src/observe.js';
 import { describeDecisionLog } from '../conformance/decision-log.js';
 import { decision, decisions } from '../support/decisions.js';
+import { createMovableClock } from '../support/movable-clock.js';
 
 const open = (directory: string) =>
   createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
@@ -27,6 +28,36 @@ async function createTopic() {
 describeDecisionLog('on SQLite', createTopic);
 
 describe('the embedded decision log', () => {
+  it('deletes decisions that are older than it keeps them, and never the newest', async () => {
+    const topic = await createTopic();
+    const day = 86_400_000;
+    const clock = createMovableClock();
+    const log = createEmbeddedDecisionLog({
+      directory: topic.directory,
+      logger: silentLogger,
+      clock,
+      keepMs: 10 * day,
+    });
+    const at = (days: number) => new Date(clock.now() - days * day).toISOString();
+    const ids = async () => {
+      const found = [];
+      for await (const { id } of log.read({ from: 'start', follow: false }, new AbortController().signal))
+        found.push(id);
+      return found;
+    };
+    const old = decisions(250).map((each) => ({ ...each, time: at(11) }));
+    const kept = decision({ subject: 'kept', time: at(9) });
+    await log.append([...old, kept]);
+    expect(await ids()).toEqual([kept.id]);
+    const position = await log.position();
+    clock.advance(20 * day);
+    await log.append([]);
+    expect(await ids()).toEqual([kept.id]);
+    expect(await log.position()).toBe(position);
+    await log.close();
+    await topic.dispose();
+  });
+
   it('keeps one of a decision that is appended twice', async () => {
     const topic = await createTopic();
     const log = topic.open();

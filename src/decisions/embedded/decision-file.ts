@@ -43,6 +43,7 @@ export class DecisionFile {
   readonly #page: Statement;
   readonly #last: Statement;
   readonly #find: Statement;
+  readonly #oldest: Statement;
   /** Begins and ends transactions off the event loop, which therefore never waits for a lock or the disk. */
   #writer: AsyncDatabase | undefined;
   #appending: Promise<void> = Promise.resolve();
@@ -61,6 +62,7 @@ export class DecisionFile {
         'SELECT seq, event FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?',
       );
       this.#last = database.prepare<unknown[]>('SELECT coalesce(max(seq), 0) AS seq FROM decisions');
+      this.#oldest = database.prepare<unknown[]>('SELECT seq, time FROM decisions ORDER BY seq LIMIT ?');
       this.#find = database.prepare<unknown[]>('SELECT seq FROM decisions WHERE id = ?');
     } catch (error) {
       throw unreachable(this.#path, error);
@@ -94,6 +96,19 @@ export class DecisionFile {
     });
   }
 
+  /**
+   * Deletes the oldest decisions up to the first that is not older than `time` (ISO 8601), except the newest one, whose
+   * position tells where the log ends. Resolves with their number.
+   */
+  deleteBefore(time: string): Promise<number> {
+    const deleted = this.#appending.then(() => this.#deleteBefore(time));
+    this.#appending = deleted.then(
+      () => {},
+      () => {},
+    );
+    return deleted;
+  }
+
   /** Waits for running appends. */
   async close(): Promise<void> {
     await this.#appending;
@@ -117,6 +132,28 @@ export class DecisionFile {
         // SQLite may have rolled back already.
         await writer.exec('ROLLBACK').catch(() => {});
         throw error;
+      }
+    } catch (error) {
+      throw unreachable(this.#path, error);
+    }
+  }
+
+  async #deleteBefore(time: string): Promise<number> {
+    try {
+      this.#writer ??= await openWriter(this.#path);
+      const remove: { run(...values: unknown[]): unknown } = await this.#writer.prepare(
+        'DELETE FROM decisions WHERE seq <= ?',
+      );
+      for (let deleted = 0; ; ) {
+        const last = this.last();
+        const rows = this.#oldest.all(IN_ONE_TURN);
+        const isOld = (row: unknown) => text(row, 'time') < time && integer(row, 'seq') < last;
+        const kept = rows.findIndex((row) => !isOld(row));
+        const old = kept === -1 ? rows : rows.slice(0, kept);
+        if (old.length > 0) remove.run(integer(old.at(-1), 'seq'));
+        deleted += old.length;
+        if (old.length < IN_ONE_TURN) return deleted;
+        await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (error) {
       throw unreachable(this.#path, error);

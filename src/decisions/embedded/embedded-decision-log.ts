@@ -11,11 +11,15 @@ export interface EmbeddedDecisionLogOptions {
   readonly directory: string;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** How long a decision is kept; without it, forever. */
+  readonly keepMs?: number;
 }
 
 const PAGE = 500;
 /** How often a follower looks for what another process appended. */
 const POLL_MS = 100;
+/** How often old decisions are deleted. */
+const DELETE_EVERY_MS = 3_600_000;
 
 /**
  * The decision log in one SQLite file, for an installation without Kafka. One daemon appends, and any number of processes
@@ -29,6 +33,7 @@ class EmbeddedDecisionLog implements DecisionLog {
   readonly #options: EmbeddedDecisionLogOptions;
   readonly #closing = new AbortController();
   #file: DecisionFile | undefined;
+  #deletedAt = Number.NEGATIVE_INFINITY;
   /** Followers of this process, woken by an append so that they need not poll for it. */
   readonly #followers = new Set<() => void>();
 
@@ -54,6 +59,7 @@ class EmbeddedDecisionLog implements DecisionLog {
       })),
     );
     for (const wake of [...this.#followers]) wake();
+    await this.#deleteOld();
   }
 
   async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
@@ -88,6 +94,24 @@ class EmbeddedDecisionLog implements DecisionLog {
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
+  }
+
+  /** A failure is logged: the decisions of the append are on disk. */
+  async #deleteOld(): Promise<void> {
+    const { clock, keepMs, logger } = this.#options;
+    const now = clock.now();
+    if (keepMs === undefined || Math.abs(now - this.#deletedAt) < DELETE_EVERY_MS) return;
+    this.#deletedAt = now;
+    const before = new Date(now - keepMs).toISOString();
+    try {
+      const deleted = await this.#open().deleteBefore(before);
+      if (deleted > 0) logger.info({ deleted, before }, 'decisions older than decisions.keep are deleted');
+    } catch (error) {
+      logger.warn(
+        { before, error: messageOf(error) },
+        'old decisions could not be deleted; scopemesh tries again',
+      );
+    }
   }
 
   /** Undefined for a decision that a later version wrote in another form. */
