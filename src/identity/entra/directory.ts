@@ -44,6 +44,7 @@ import {
   type ServicePrincipal,
   toOAuthClient,
 } from './principal.js';
+import { requireRegistrations } from './registrations.js';
 import type { EntraResource, EntraResources } from './resources.js';
 import { createSelection } from './selection.js';
 import { isGuid } from './tenant.js';
@@ -121,6 +122,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       signal,
     );
     requireValidRecord(principalRecords, place);
+    const lists = { principals: principalRecords, applications: applicationRecords };
+    await requireRegistrations(api, objects, lists, signal);
     const principals = validRecords(principalRecords);
     const applications = validRecords(applicationRecords);
     /** Why a service principal, or its grants, are unknown: by its object ID, and by its `appId`. */
