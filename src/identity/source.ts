@@ -26,6 +26,8 @@ export interface IdentityEvent {
    * missed signal.
    */
   readonly isSignalled?: boolean;
+  /** The ID of the event that this is a part of. The parts may come on different channels, and all count as one event. */
+  readonly partOf?: string;
   /** A subscription requested this event to test delivery. Its ID is remembered although it concerns no client. */
   readonly isProof?: boolean;
 }

@@ -53,8 +53,13 @@ export async function acceptEvents(
   const count = (result: string, times: number) => {
     if (times > 0) metrics.count('scopemesh_events_total', { provider, result }, times);
   };
-  count('duplicate', known.length);
-  count('accepted', fresh.length);
+  // An event counts once. If it is known, a new part of it is no second event.
+  const isNew = new Map<string, boolean>();
+  for (const { id, partOf } of relevant)
+    isNew.set(partOf ?? id, accepted.has(id) && isNew.get(partOf ?? id) !== false);
+  const newEvents = [...isNew.values()].filter(Boolean).length;
+  count('duplicate', isNew.size - newEvents);
+  count('accepted', newEvents);
   if (known.length > 0 && channel === 'webhook')
     await keyValues.remember(lateScope(provider), known, REMEMBER_LATE_MS);
   return fresh;

@@ -143,6 +143,16 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     }
     return { found: validRecords(records), faults };
   };
+  /**
+   * Throws unless the grant is in the list by which scopemesh calls the Management API. A client gets a token for itself
+   * only with a client grant (auth0.com/docs/get-started/apis/api-access-policies-for-applications), so without this grant
+   * the list is not complete.
+   */
+  const requireOwnGrant = ({ found, faults }: Read<ClientGrant>) => {
+    const isOwn = (grant: ClientGrant) => grant.client_id === clientId && grant.audience === api.tenant.api;
+    if (found.some(isOwn) || faults.has(clientId)) return;
+    throw incomplete(`${place}, client grants`, 'the grant of scopemesh itself is not in the list');
+  };
   /** Why it is unknown what a client may obtain. */
   const faultOf = (
     id: string,
@@ -161,9 +171,10 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       requireValidRecord(records, `${place}, clients`);
       if (!records.some(({ id }) => id === clientId)) {
         const why = 'the application of scopemesh is not in the list, so the list is not complete';
-        throw incomplete(`${place}, clients`, why, false);
+        throw incomplete(`${place}, clients`, why);
       }
       const grants = await readGrants({}, signal);
+      requireOwnGrant(grants);
       const offered = await readApis(signal);
       names.add(grants.found, offered.found);
       const byClient = groupByClient(grants.found);
@@ -192,6 +203,9 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       if (record.fault !== undefined) throw new ClientUnreadable(place, value, record.fault);
       if (record.value.global === true) return undefined;
       const grants = await readGrants({ client_id: value }, signal);
+      if (value === clientId) requireOwnGrant(grants);
+      else if (grants.found.length + grants.faults.size === 0)
+        requireOwnGrant(await readGrants({ client_id: clientId }, signal));
       if (cachedApis === undefined || clock.now() - cachedApis.at >= APIS_AGE_MS)
         cachedApis = { read: await readApis(signal), at: clock.now() };
       const { read } = cachedApis;

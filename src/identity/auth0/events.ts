@@ -72,6 +72,7 @@ export function toIdentityEvents(entry: LogEntry, context: EventContext): readon
   const [at = receivedAt] = [occurredAt, receivedAt].sort();
   const proof: IdentityEvent = {
     id: `log/${id}`,
+    partOf: id,
     occurredAt,
     triggers: effect.isByName === true ? triggers : [],
     orders: effect.order === undefined ? [] : [{ ...effect.order, provider, at, cause }],

@@ -25,6 +25,7 @@ import {
   toGrants,
 } from './grants.js';
 import type { GraphApi } from './graph-api.js';
+import { createKnownAssignments, createKnownPermissionGrants, type KnownGrant } from './known-grants.js';
 import { createTokenLifetimeReader, type TokenLifetimes } from './lifetimes.js';
 import { readMembersOf } from './members.js';
 import type { EntraNames } from './names.js';
@@ -44,6 +45,7 @@ import {
   type ServicePrincipal,
   toOAuthClient,
 } from './principal.js';
+import { requireRegistrations } from './registrations.js';
 import type { EntraResource, EntraResources } from './resources.js';
 import { createSelection } from './selection.js';
 import { isGuid } from './tenant.js';
@@ -75,6 +77,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   const { provider, tenant } = api;
   const objects = createEntraObjects(options);
   const lifetimeReader = createTokenLifetimeReader(options);
+  const knownAssignments = createKnownAssignments(api);
+  const knownPermissionGrants = createKnownPermissionGrants(api);
   const place = api.placeOf('service principals');
   const selectionOf = (what: string, fields: string, optional: readonly string[]) =>
     createSelection({ provider, logger: options.logger, what, fields, optional });
@@ -121,6 +125,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       signal,
     );
     requireValidRecord(principalRecords, place);
+    const lists = { principals: principalRecords, applications: applicationRecords };
+    await requireRegistrations(api, objects, lists, signal);
     const principals = validRecords(principalRecords);
     const applications = validRecords(applicationRecords);
     /** Why a service principal, or its grants, are unknown: by its object ID, and by its `appId`. */
@@ -138,13 +144,17 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const permissionGrants: PermissionGrant[] = [];
     for (const resource of apis) {
       const assigned = await readAssignedTo(api, resource, pageSize, signal);
+      await knownAssignments.requireAt(resource.principalId, assigned, signal);
       assignments.push(...validRecords(assigned));
       addFaults(assigned, 'principalId', 'app role assignments');
       const filter = `resourceId eq '${resource.principalId}'`;
       const granted = await readPermissionGrants(api, filter, pageSize, signal);
+      await knownPermissionGrants.requireAt(resource.principalId, granted, signal);
       permissionGrants.push(...validRecords(granted));
       addFaults(granted, 'clientId', 'permission grants');
     }
+    knownAssignments.replaceAll(assignments.map(toKnownAssignment));
+    knownPermissionGrants.replaceAll(permissionGrants.map(toKnownPermissionGrant));
     const grants = toGrants(apis, assignments, permissionGrants, names);
     const byAppId = new Map(applications.map((each) => [each.appId, each]));
     const clients = principals.filter(isClient);
@@ -205,12 +215,21 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       own(() => readAssignmentsOf(api, principal.id, pageSize, signal)),
       own(() => readPermissionGrants(api, `clientId eq '${principal.id}'`, pageSize, signal)),
     ]);
+    await knownAssignments.requireOf(principal.id, assigned, signal);
+    await knownPermissionGrants.requireOf(principal.id, granted, signal);
     const [fault] = [...invalidRecords(assigned), ...invalidRecords(granted)];
     if (fault !== undefined) throw new ClientUnreadable(place, clientId, fault.fault);
     const assignments = validRecords(assigned);
     const permissionGrants = validRecords(granted);
     const isOld = assignments.some((assignment) => isUnknownRole(assignment, apis));
     const current = isOld ? await resources.read(0, signal) : apis;
+    const isCounted = ({ resource }: KnownGrant) =>
+      current.some(({ principalId }) => principalId === resource);
+    knownAssignments.replaceOf(principal.id, assignments.map(toKnownAssignment).filter(isCounted));
+    knownPermissionGrants.replaceOf(
+      principal.id,
+      permissionGrants.map(toKnownPermissionGrant).filter(isCounted),
+    );
     names.principals.set(principal.id, clientId);
     if (application !== undefined) names.applications.set(application.id, clientId);
     const grants = toGrants(current, assignments, permissionGrants, names).get(principal.id) ?? [];
@@ -236,6 +255,14 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     checkAccess: (signal) => checkAccess(api, signal),
     close: () => api.close(),
   };
+}
+
+function toKnownAssignment({ id, principalId, resourceId }: RoleAssignment): KnownGrant {
+  return { id, holder: principalId, resource: resourceId };
+}
+
+function toKnownPermissionGrant({ id, clientId, resourceId }: PermissionGrant): KnownGrant {
+  return { id, holder: clientId, resource: resourceId };
 }
 
 /** The client ID of an invalid record, as far as the record states it. */

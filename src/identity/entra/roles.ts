@@ -31,7 +31,7 @@ export function digestOfRoles(roles: Roles, apis: readonly string[]): string {
   return digestOf([apis.toSorted(), [...roles].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
-/** If more assignments are missing, they stay inferences, which the mass guard judges. */
+/** If more assignments are missing, only these are asked for, and the loss stays an inference for the mass guard. */
 const MAX_CONFIRMED = 50;
 
 /**
@@ -46,12 +46,11 @@ export async function confirmLost(
 ): Promise<ReadonlySet<string>> {
   const losers = [...before.keys()].filter((id) => lostOf(id, before, after).length > 0);
   const lost = losers.flatMap((id) => lostOf(id, before, after));
-  if (lost.length > MAX_CONFIRMED) return new Set();
   const what = 'app role assignments';
-  for (const path of lost)
+  for (const path of lost.slice(0, MAX_CONFIRMED))
     if ((await api.find(path, {}, what, signal)) !== undefined)
       throw incomplete(api.placeOf(what), 'an existing assignment is missing from the list');
-  return new Set(losers);
+  return new Set(lost.length > MAX_CONFIRMED ? [] : losers);
 }
 
 /** One event for each service principal whose roles changed. */

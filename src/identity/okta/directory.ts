@@ -38,6 +38,8 @@ type Client = OktaApp & { readonly clientId: string };
 interface AccessContext {
   readonly servers: readonly AuthorizationServer[];
   readonly agents: AiAgents | undefined;
+  /** Throws if an empty list of an app's grants of the org is no proof. It asks once. */
+  readonly confirmNoGrants: (orgApi: string) => Promise<void>;
 }
 
 const GRANT_READERS = 4;
@@ -156,19 +158,39 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     return among;
   };
 
+  /**
+   * Throws unless the list of scopemesh's own grants shows some. Okta gives a service app tokens for its API only with
+   * scopes that are granted to it (developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp). So if the own list
+   * is empty, an empty list of another app is no proof either.
+   */
+  const requireOwnGrants = async (name: string, signal: AbortSignal): Promise<void> => {
+    if (api.clientId === undefined) return;
+    // Somebody may have chosen a client ID that is not the app's ID.
+    if (names.appIds.get(api.clientId) === undefined) await readApps(signal);
+    const own = names.appIds.get(api.clientId) ?? api.clientId;
+    if ((await readAppGrants(api, name, own, signal)).length > 0) return;
+    throw incomplete(`provider ${provider}, apps/grants`, 'scopemesh itself has no grants in its list');
+  };
+
   const readContext = async (signal: AbortSignal): Promise<AccessContext> => {
     const agents = options.aiAgents === true ? readAgents() : undefined;
     const [servers, register] = await abortable(Promise.all([readServers(), agents]), signal);
-    return { servers, agents: register };
+    let checked: Promise<void> | undefined;
+    const confirmNoGrants = async (name: string) => {
+      checked ??= requireOwnGrants(name, signal);
+      await checked;
+    };
+    return { servers, agents: register, confirmNoGrants };
   };
 
   const complete = async (
     app: Client,
-    { servers, agents }: AccessContext,
+    { servers, agents, confirmNoGrants }: AccessContext,
     signal: AbortSignal,
   ): Promise<OAuthClient> => {
     const access = accessOf(app, servers);
     const orgGrants = orgApi === undefined ? [] : await readAppGrants(api, orgApi, app.id, signal);
+    if (orgApi !== undefined && orgGrants.length === 0) await confirmNoGrants(orgApi);
     const lifetimes = [access.lifetimeSeconds, orgGrants.length === 0 ? undefined : ORG_LIFETIME_SECONDS];
     const known = lifetimes.filter((each) => each !== undefined);
     const lifetimeSeconds = known.length === 0 ? undefined : Math.min(...known);

@@ -1,5 +1,6 @@
 import { providerKey } from '../../model/key.js';
-import type { Cause, Evidence } from '../../model/trigger.js';
+import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
+import { digestOf } from '../digest.js';
 import {
   clientChanged,
   clientOrder,
@@ -29,22 +30,46 @@ export interface EventContext {
 }
 
 /**
- * What an event may have changed, by its type (see event-types.ts). A hook never brings an order, because nothing proves
- * its content, and no evidence once it is so old that it may be a replay. For the same event the log gives the same hint
- * under the same ID, and in addition, under an ID of its own, what the log proves. So the hint is a duplicate if the hook
- * came first, and the proof never is.
+ * What an event may have changed, by its type (see event-types.ts). The hook and the log carry the same event, so both give
+ * the same parts under the same IDs, and each part is worked on once, whichever way comes first:
+ *
+ *   the hint       by hook and by log
+ *   the evidence   by log, and by hook unless it is so old that it may be a replay
+ *   the order      only by log, because nothing proves the content of a hook
+ *
+ * The ID of the evidence depends on what it states. A hook that came before a read had found the names, or one that may be
+ * a replay, states less than the log, and what the log adds still counts.
  */
 export function toIdentityEvents(event: LogEvent, context: EventContext): readonly IdentityEvent[] {
-  const { hint, proof } = translate(event, context);
-  return proof === undefined || context.kind === 'webhook' ? [hint] : [hint, proof];
+  const { kind, receivedAt } = context;
+  const { triggers, orders } = translate(event, context);
+  const isOld = Date.parse(receivedAt) - Date.parse(event.published) > MAX_REPLAY_AGE_MS;
+  const isUnproven = kind === 'webhook' && isOld;
+  const hint: IdentityEvent = {
+    id: event.uuid,
+    occurredAt: event.published,
+    triggers: isUnproven ? triggers.map(withoutEvidence) : triggers,
+    orders: [],
+    ...(kind === 'poll' && HOOK_TYPES.includes(event.type) ? { isSignalled: true } : {}),
+  };
+  const part = { occurredAt: event.published, partOf: event.uuid };
+  const proven = triggers.filter(({ evidence }) => evidence !== undefined);
+  const id = `log/${event.uuid}`;
+  return [
+    hint,
+    ...(proven.length === 0 || isUnproven
+      ? []
+      : [{ ...part, id: `${id}/${digestOfEvidence(proven)}`, triggers: proven, orders: [] }]),
+    ...(orders.length === 0 || kind === 'webhook' ? [] : [{ ...part, id, triggers: [], orders }]),
+  ];
 }
 
 /** Whether the log entry of this event contains an order. A hook can only announce it. */
 export function isOrder(event: LogEvent, context: EventContext): boolean {
-  return (translate(event, context).proof?.orders.length ?? 0) > 0;
+  return translate(event, context).orders.length > 0;
 }
 
-function translate(event: LogEvent, context: EventContext) {
+function translate(event: LogEvent, context: EventContext): Effect {
   const { kind, receivedAt } = context;
   const principal = event.actor.alternateId ?? event.actor.id;
   const cause: Cause = {
@@ -55,24 +80,19 @@ function translate(event: LogEvent, context: EventContext) {
       ? {}
       : { principal: { id: principal, ...(event.ip === undefined ? {} : { ip: event.ip }) } }),
   };
-  const effect = event.failed || isOtherProfileChange(event) ? NO_EFFECT : effectOf(event, cause, context);
-  const isOld = Date.parse(receivedAt) - Date.parse(event.published) > MAX_REPLAY_AGE_MS;
-  const hint: IdentityEvent = {
-    id: event.uuid,
-    occurredAt: event.published,
-    triggers: isOld && kind === 'webhook' ? effect.triggers.map(withoutEvidence) : effect.triggers,
-    orders: [],
-    ...(kind === 'poll' && HOOK_TYPES.includes(event.type) ? { isSignalled: true } : {}),
-  };
-  const proven = effect.triggers.filter(({ evidence }) => evidence !== undefined);
-  if (proven.length + effect.orders.length === 0) return { hint, proof: undefined };
-  const proof: IdentityEvent = {
-    id: `log/${event.uuid}`,
-    occurredAt: event.published,
-    triggers: proven,
-    orders: effect.orders,
-  };
-  return { hint, proof };
+  return event.failed || isOtherProfileChange(event) ? NO_EFFECT : effectOf(event, cause, context);
+}
+
+/** Does not change if a read finds the client ID of an app that the event names by its internal ID. */
+function digestOfEvidence(triggers: readonly Trigger[]): string {
+  return digestOf(
+    triggers.map(({ key, fullRead: isFull = false, members = false, evidence = [] }) => [
+      key.kind,
+      isFull,
+      members,
+      evidence.map(({ clients = [], internalIds, ...rest }) => [internalIds ?? clients, rest]),
+    ]),
+  );
 }
 
 /** Profiles change often. Of all attributes only the login matters. */

@@ -125,7 +125,43 @@ describe('a read of an Auth0 tenant is refused as a whole', () => {
   it('if the application of scopemesh is not in the list', async () => {
     tenant.changeClient(READER.clientId, undefined);
     tenant.addClient('app');
-    expect(await refusal()).toBeInstanceOf(IncompleteRead);
+    expect(await refusal()).toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE', retriable: true });
+  });
+
+  const shown = (clientIds: readonly string[]) => {
+    const grants = clientIds.map((client_id, at) => ({
+      id: `cgr_shown_${at}`,
+      client_id,
+      audience: client_id === READER.clientId ? `${tenant.origin}/api/v2/` : API,
+      scope: ['read:orders'],
+    }));
+    tenant.fault = ({ segments, query }) => {
+      const asked = query.get('client_id');
+      const client_grants = grants.filter(({ client_id }) => asked === null || client_id === asked);
+      return segments[0] === 'client-grants' ? { json: { client_grants } } : undefined;
+    };
+  };
+  const incomplete = { code: 'ERR_DIRECTORY_INCOMPLETE', retriable: true };
+
+  it('if the list of client grants lacks the one by which scopemesh reads', async () => {
+    tenant.addClient('app');
+    tenant.grant('app', ['read:orders']);
+    for (const clientIds of [[], ['app']]) {
+      shown(clientIds);
+      expect(await refusal()).toMatchObject(incomplete);
+    }
+    shown([READER.clientId]);
+    expect((await all()).get('app')?.grants).toEqual([]);
+  });
+
+  it('also for a single client without grants if the grant of scopemesh is not found either', async () => {
+    tenant.addClient('app');
+    tenant.grant('app', ['read:orders']);
+    shown([]);
+    await expect(directory.read('clientId', 'app', signal)).rejects.toMatchObject(incomplete);
+    await expect(directory.read('clientId', READER.clientId, signal)).rejects.toMatchObject(incomplete);
+    shown([READER.clientId]);
+    expect((await directory.read('clientId', 'app', signal))?.grants).toEqual([]);
   });
 
   it('if no API is in the list, even after an earlier complete read', async () => {

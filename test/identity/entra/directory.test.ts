@@ -295,6 +295,37 @@ describe('a complete read', () => {
     await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
   });
 
+  const shortened = (keeps: (appId: unknown) => boolean) => {
+    entra.fault = (url) => {
+      if (url.pathname !== '/v1.0/applications') return undefined;
+      const value = [...entra.tenant.current.applications.values()].filter(({ appId }) => keeps(appId));
+      return { status: 200, json: { value } };
+    };
+  };
+  const refused = { code: 'ERR_DIRECTORY_INCOMPLETE', retriable: true };
+
+  it('is refused if the registration of scopemesh is not in the list', async () => {
+    entra.addClient('web');
+    shortened(() => false);
+    await expect(directory.readAll(signal)).rejects.toMatchObject(refused);
+    shortened((appId) => appId === guidOf('web'));
+    await expect(directory.readAll(signal)).rejects.toMatchObject(refused);
+  });
+
+  it('is refused if the list of applications lacks one that Graph still shows alone', async () => {
+    entra.addClient('web');
+    shortened((appId) => appId !== guidOf('web'));
+    await expect(directory.readAll(signal)).rejects.toMatchObject(refused);
+    entra.tenant.remove('applications', applicationOf('web'));
+    expect(await amongAll('web')).toMatchObject({ enabled: false });
+  });
+
+  it('needs no registration of scopemesh if that is in another tenant', async () => {
+    entra.changePrincipal('scopemesh', { appOwnerOrganizationId: guidOf('elsewhere') });
+    entra.tenant.remove('applications', applicationOf('scopemesh'));
+    expect(await amongAll('scopemesh')).toMatchObject({ enabled: true });
+  });
+
   it('waits as long as Graph states when it is throttled', async () => {
     entra.fault = () => ({ status: 429, headers: { 'retry-after': '12' } });
     await expect(directory.readAll(signal)).rejects.toMatchObject({

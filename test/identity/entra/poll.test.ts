@@ -111,13 +111,17 @@ describe('a change of a client', () => {
     expect((await poll()).events).toEqual([]);
   });
 
-  it('that takes roles from very many at once is an inference for the mass guard', async () => {
-    const { entra, poll } = rig;
+  it('that takes roles from very many at once is an inference, and refused if the roles still exist', async () => {
+    const { entra, parts, poll } = rig;
     for (let at = 0; at < 60; at++) {
       entra.addClient(`many-${at}`);
       entra.assignRole(`many-${at}`, 'orders', 'orders.read');
     }
     await poll();
+    entra.fault = (url) =>
+      url.pathname.endsWith('/appRoleAssignedTo') ? { status: 200, json: { value: [] } } : undefined;
+    await expect(parts.poll.poll(rig.cursor, signal)).rejects.toBeInstanceOf(IncompleteRead);
+    entra.fault = undefined;
     for (let at = 0; at < 60; at++) entra.unassignRole(`many-${at}`, 'orders', 'orders.read');
     const triggers = triggersOf(await poll());
     expect(triggers).toHaveLength(60);

@@ -170,4 +170,27 @@ describe('what an app may obtain', () => {
     const { clients } = await directory.readAll(signal);
     expect(clients.find(({ clientId }) => clientId === client.id)).toEqual(read);
   });
+
+  it('of Okta itself is refused if no grants are in the list, those of scopemesh neither', async () => {
+    const directory = directoryOf({ apis: [API, world.server.address] });
+    const client = world.server.org.addApp({ orgScopes: ['okta.users.read'] });
+    const empty = (isHit: (path: string) => boolean) => {
+      world.server.fault = ({ pathname }, response) => {
+        if (!pathname.endsWith('/grants') || !isHit(pathname)) return false;
+        response.writeHead(200, { 'content-type': 'application/json' }).end('[]');
+        return true;
+      };
+    };
+    const refused = { code: 'ERR_DIRECTORY_INCOMPLETE', retriable: true };
+    empty(() => true);
+    await expect(directory.readAll(signal)).rejects.toMatchObject(refused);
+    await expect(directory.read('clientId', client.id, signal)).rejects.toMatchObject(refused);
+    empty((path) => path.includes(client.id));
+    expect((await directory.read('clientId', client.id, signal))?.grants).toEqual([]);
+    for (let at = 0; at < 5; at++) world.server.org.addApp();
+    const before = world.server.requests.length;
+    const { clients } = await directory.readAll(signal);
+    const ofGrants = world.server.requests.slice(before).filter((line) => line.includes('/grants'));
+    expect(ofGrants).toHaveLength(clients.length + 1);
+  });
 });

@@ -199,11 +199,16 @@ describe('an entry of the log', () => {
     await begin();
   });
   const app = () => world.app('web-app');
+  /** What the log proves about one event. */
   const one = async () => {
-    const [only, ...others] = proven((await next()).events);
-    expect(others).toEqual([]);
-    if (only === undefined) throw new Error('nothing was proven');
-    return only;
+    const parts = proven((await next()).events);
+    expect(new Set(parts.map(({ partOf }) => partOf)).size).toBe(1);
+    const [{ occurredAt } = { occurredAt: undefined }] = parts;
+    return {
+      occurredAt,
+      triggers: parts.flatMap(({ triggers }) => triggers),
+      orders: parts.flatMap(({ orders }) => orders),
+    };
   };
 
   it('about a deactivated app is an order, with evidence', async () => {
@@ -324,13 +329,18 @@ describe('an entry of the log', () => {
     expect(triggers[0]?.evidence?.[0]).not.toHaveProperty('groups');
   });
 
-  it('is the same hint under the same ID as from a hook, with the proof under another ID', async () => {
+  it('is the same hint under the same ID as from a hook, with evidence and order under other IDs', async () => {
     world.server.org.setStatus(app().id, 'INACTIVE');
     const { events } = await next();
     const uuid = world.server.org.log.events.at(-1)?.uuid;
-    expect(events.map(({ id }) => id)).toEqual([uuid, `log/${uuid}`]);
-    expect(events[0]?.orders).toEqual([]);
-    expect(events.map(({ triggers }) => triggers[0]?.cause.eventId)).toEqual([uuid, uuid]);
+    const evidence = expect.stringMatching(new RegExp(`^log/${uuid}/`));
+    expect(events.map(({ id }) => id)).toEqual([uuid, evidence, `log/${uuid}`]);
+    expect(events.map(({ partOf }) => partOf)).toEqual([undefined, uuid, uuid]);
+    expect(events.map(({ orders }) => orders.length)).toEqual([0, 0, 1]);
+    expect(events.flatMap(({ triggers }) => triggers.map(({ cause }) => cause.eventId))).toEqual([
+      uuid,
+      uuid,
+    ]);
   });
 });
 

@@ -34,11 +34,14 @@ const event = (eventType: string, fields: Wire = {}) =>
     ],
     ...fields,
   });
-const received = async (request: RawRequest) => {
+/** With all parts. */
+const receivedParts = async (request: RawRequest) => {
   const reception = await source.receive(request);
   if (reception.kind !== 'events') throw new Error('no events');
   return reception.events;
 };
+const received = async (request: RawRequest) =>
+  (await receivedParts(request)).filter(({ partOf }) => partOf === undefined);
 
 describe('the one-time verification', () => {
   it('is answered with only its challenge', async () => {
@@ -69,8 +72,8 @@ describe('the one-time verification', () => {
 
 describe('an event hook', () => {
   it('is always a hint and never an order', async () => {
-    const events = await received(post(LOGGED_TYPES.map((type) => event(type))));
-    expect(events).toHaveLength(LOGGED_TYPES.length);
+    const events = await receivedParts(post(LOGGED_TYPES.map((type) => event(type))));
+    expect(new Set(events.map(({ id, partOf }) => partOf ?? id)).size).toBe(LOGGED_TYPES.length);
     expect(events.flatMap(({ orders }) => orders)).toEqual([]);
     expect(events.every(({ triggers }) => triggers.every(({ order }) => order === undefined))).toBe(true);
   });
@@ -78,11 +81,10 @@ describe('an event hook', () => {
   it('is evidence while it is recent, and only a hint once it may be a replay', async () => {
     const sent = { ...post([event('application.lifecycle.deactivate')]) };
     const evidence = async (receivedAt: string) =>
-      (await received({ ...sent, receivedAt })).flatMap(({ triggers }) => triggers[0]?.evidence ?? []);
-    expect(await evidence('2026-01-01T00:00:05.000Z')).toEqual([
-      { provider: 'main', internalIds: ['0oaexample00000000001'] },
-    ]);
-    expect(await evidence('2026-01-08T00:00:05.000Z')).toEqual([]);
+      (await receivedParts({ ...sent, receivedAt })).map(({ triggers }) => triggers[0]?.evidence ?? []);
+    const app = [{ provider: 'main', internalIds: ['0oaexample00000000001'] }];
+    expect(await evidence('2026-01-01T00:00:05.000Z')).toEqual([app, app]);
+    expect(await evidence('2026-01-08T00:00:05.000Z')).toEqual([[]]);
   });
 
   it('may contain several events, each with its own uuid', async () => {
@@ -112,7 +114,7 @@ describe('an event hook', () => {
     const reception = await hook.receive(post([{ ...good, ...fields }, good]));
     expect(reception).toMatchObject({
       kind: 'events',
-      events: [{ id: good.uuid }],
+      events: [{ id: good.uuid }, { partOf: good.uuid }],
       rejected: [{ code: 'ERR_EVENT_INVALID', message: expect.stringContaining('look it up') }],
     });
     expect(told).toHaveBeenCalledTimes(1);

@@ -50,6 +50,9 @@ async function running(poll: string, { provider = {}, file = {} }: Options = {})
 const lastly = async () =>
   until('a delivery', () => hook.deliveries.find(({ statuses }) => statuses.length > 0));
 
+const eventsOf = (result: string) =>
+  daemon.metric(`scopemesh_events_total{provider="main",result="${result}"}`);
+
 describe('an event hook of Okta', () => {
   it('is verified by its challenge, whose answer waits for nothing', async () => {
     await running('1h');
@@ -119,6 +122,31 @@ describe('an event hook of Okta', () => {
     expect(refused.detail).toContain(odd.uuid);
     expect(await daemon.metric('scopemesh_events_total{provider="main",result="rejected"}')).toBe(1);
     await until('a read of the log', () => polls() > before);
+  });
+
+  it('and the log bring one event, which leads to one complete read', async () => {
+    await running('1h');
+    const reads = () => world.server.requests.filter((line) => /\/api\/v1\/apps\?/.test(line)).length;
+    const logs = () => world.server.requests.filter((line) => line.includes('/api/v1/logs')).length;
+    hook.isCut = true;
+    const [before, polled] = [reads(), logs()];
+    const [accepted, duplicate] = [(await eventsOf('accepted')) ?? 0, (await eventsOf('duplicate')) ?? 0];
+    world.setScopes(web.id, []);
+    const event = world.server.org.log.events.at(-1);
+    if (event === undefined) throw new Error('nothing was logged');
+    expect((await hook.send([event])).statuses).toEqual([202]);
+    await isClosed(rig);
+    await daemon.idle();
+    expect(reads()).toBe(before + 1);
+    // A hook about sessions has the log read, which brings both events.
+    world.server.org.addUser('ada@example.com');
+    hook.isCut = false;
+    world.server.org.clearSessions('ada@example.com');
+    await until('a read of the log', () => logs() > polled);
+    await until('the order', async () => (await eventsOf('accepted')) === accepted + 2);
+    await daemon.idle();
+    expect((await eventsOf('duplicate')) ?? 0).toBe(duplicate + 1);
+    expect(reads()).toBe(before + 1);
   });
 
   it('that is followed by an answer with old state makes scopemesh read again', async () => {

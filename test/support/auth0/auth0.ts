@@ -183,10 +183,11 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
     forgetTokens: () => server.forgetTokens(),
     close: () => server.close(),
   };
-  // What every tenant has: the client of all applications, its own API, and the application that reads.
+  // What every tenant has: the client of all applications, its own API, and the application that reads with its grant.
   self.addClient('all-applications', { global: true, name: 'All Applications' });
   self.addClient(READER.clientId);
   self.addApi(`${server.origin}/api/v2/`, [...PERMISSIONS]);
+  self.grant(READER.clientId, [...PERMISSIONS], `${server.origin}/api/v2/`);
   return self;
 }
 

@@ -69,6 +69,10 @@ export function answerGet(url: URL, tenant: Tenant, shape: Shape, mayReadUsers: 
     );
   }
 
+  const [, grantId] = /^\/oauth2PermissionGrants\/([^/]+)$/.exec(path) ?? [];
+  if (grantId !== undefined)
+    return one(visible.oauth2PermissionGrants.get(grantId), 'oauth2PermissionGrants', grantId, url, shape);
+
   const [, owner = '', id = '', relation] =
     /^\/(servicePrincipals|groups|policies\/tokenLifetimePolicies)\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
   const collection = owner.startsWith('policies') ? 'tokenLifetimePolicies' : (owner as CollectionName);

@@ -1,0 +1,50 @@
+import { incomplete } from '../read-errors.js';
+import { type ListRecord, textIn } from '../records.js';
+import type { GraphApi } from './graph-api.js';
+import type { EntraObjects } from './objects.js';
+import type { Application, ServicePrincipal } from './principal.js';
+
+/** Graph deletes a registration with its service principal, so more than a few lone service principals are rare. */
+const MAX_ASKED = 20;
+
+/**
+ * Throws IncompleteRead if a registration exists that the list of applications lacks. A client without its registration
+ * counts as disabled, so a shortened list would close the access of many. scopemesh's own registration must be in the list
+ * if it is in this tenant. Graph is asked for other missing ones alone, up to a limit.
+ */
+export async function requireRegistrations(
+  api: GraphApi,
+  objects: Pick<EntraObjects, 'application'>,
+  read: {
+    readonly principals: readonly ListRecord<ServicePrincipal>[];
+    readonly applications: readonly ListRecord<Application>[];
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const place = api.placeOf('applications');
+  const listed = new Set(read.applications.flatMap((record) => textIn(contentOf(record), 'appId') ?? []));
+  const missing = read.principals.map(contentOf).flatMap((principal) => {
+    const appId = textIn(principal, 'appId');
+    return appId !== undefined && !listed.has(appId) && isRegisteredHere(principal, api) ? [appId] : [];
+  });
+  if (missing.includes(api.clientId))
+    throw incomplete(place, 'the registration of scopemesh is not in the list');
+  for (const appId of missing.slice(0, MAX_ASKED))
+    if ((await objects.application(appId, signal)) !== undefined)
+      throw incomplete(place, 'an existing registration is missing from the list');
+}
+
+/**
+ * A managed identity and an agent identity have no registration. That of another tenant is not visible here. Microsoft does
+ * not document whether the list contains the registrations of blueprints.
+ */
+function isRegisteredHere(principal: unknown, { tenant }: GraphApi): boolean {
+  const owner = textIn(principal, 'appOwnerOrganizationId')?.toLowerCase();
+  const isBlueprint = textIn(principal, '@odata.type') === '#microsoft.graph.agentIdentityBlueprintPrincipal';
+  const isApplication = textIn(principal, 'servicePrincipalType') === 'Application';
+  return owner === tenant.tenantId && isApplication && !isBlueprint;
+}
+
+function contentOf(record: ListRecord<unknown>): unknown {
+  return record.fault === undefined ? record.value : record.raw;
+}
