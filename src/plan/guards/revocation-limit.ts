@@ -9,8 +9,8 @@ export function revocationLimit({
 }
 
 /**
- * How many of these removals one destination may have: half of the limit. Whoever controls a destination can write sources
- * that look like ours, and must not use up the limit of everybody.
+ * How many of these removals one destination may have: half of the limit. A person who controls a destination can write
+ * sources that look like ours, and must not use up the limit for all others.
  */
 export function destinationShare(limit: number): number {
   return Math.min(limit, Math.max(1, Math.floor(limit / 2)));
