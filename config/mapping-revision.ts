@@ -61,14 +61,16 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     protected: [...config.guards.protected].sort(),
     maxRevocations: config.guards.maxRevocations,
   };
-  return `sha256:${createHash('sha256').update(canonicalJson(decisive)).digest('hex')}`;
+  return revisionOf(decisive);
 }
 
 /** `sha256:…` over every setting. A secret counts only as there or not. */
 export function configRevision(config: Config): `sha256:${string}` {
-  return `sha256:${createHash('sha256')
-    .update(canonicalJson(shown(config)))
-    .digest('hex')}`;
+  return revisionOf(shown(config));
+}
+
+function revisionOf(value: unknown): `sha256:${string}` {
+  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`;
 }
 
 /** One difference between two configurations; `path` as in `providers.main.pollMs`. `undefined` means absent. */

@@ -78,14 +78,15 @@ export function planDocument(plan: FleetPlan, mapping: Mapping, known: KnownHold
   };
 }
 
+/** The fields that every kind of change has. */
+function headOf(change: Pick<Change, 'subject' | 'action' | 'verb' | 'reason' | 'resource' | 'client'>) {
+  const { subject, action, verb, reason, resource, client } = change;
+  return { subject, action, verb, reason, resource, ...(client === undefined ? {} : { client }) };
+}
+
 export function changeView(change: Change) {
   return {
-    subject: change.subject,
-    action: change.action,
-    verb: change.verb,
-    reason: change.reason,
-    resource: change.resource,
-    ...(change.client === undefined ? {} : { client: change.client }),
+    ...headOf(change),
     scopes: change.scopes,
     before: toPlainValue(viewOf(change.before)),
     after: toPlainValue(viewOf(change.after)),
@@ -103,12 +104,7 @@ function jwtProviderView(change: JwtProviderChange) {
 
 export function aclChangeView(change: AclChange) {
   return {
-    subject: change.subject,
-    action: change.action,
-    verb: change.verb,
-    reason: change.reason,
-    resource: change.resource,
-    ...(change.client === undefined ? {} : { client: change.client }),
+    ...headOf(change),
     ...(change.person === undefined ? {} : { person: change.person }),
     scopes: change.scopes,
     before: change.before ?? null,

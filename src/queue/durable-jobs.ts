@@ -9,14 +9,11 @@ const RUN_AGAIN: JobResult = { kind: 'retry', afterMs: 0 };
 export interface DurableJob {
   /** `triggerText` of its triggers. */
   readonly known: ReadonlySet<string>;
-  /** Whether the durable queue has triggers of the key that the job does not know. */
-  readonly isOutdated: boolean;
-  /** Resolves with `retry` as soon as it is outdated. */
+  /** Resolves with `retry` as soon as the durable queue has triggers of the key that the job does not know. */
   readonly outdated: Promise<JobResult>;
 }
 
 interface Held extends DurableJob {
-  isOutdated: boolean;
   readonly outdate: () => void;
 }
 
@@ -35,7 +32,7 @@ export class DurableJobs {
     const outdated = new Promise<JobResult>((resolve) => {
       outdate = () => resolve(RUN_AGAIN);
     });
-    const job = { known: new Set(triggers.map(triggerText)), isOutdated: false, outdated, outdate };
+    const job = { known: new Set(triggers.map(triggerText)), outdated, outdate };
     this.#held.set(key, job);
     return job;
   }
@@ -54,10 +51,7 @@ export class DurableJobs {
 
   /** The durable queue has new triggers of the key. */
   outdate(key: string): void {
-    const job = this.#held.get(key);
-    if (job === undefined) return;
-    job.isOutdated = true;
-    job.outdate();
+    this.#held.get(key)?.outdate();
   }
 
   block(key: string, { known }: DurableJob, { by }: DelayedRun): void {

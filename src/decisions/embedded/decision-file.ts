@@ -46,7 +46,7 @@ export class DecisionFile {
   readonly #oldest: Statement;
   /** Begins and ends transactions off the event loop, which therefore never waits for a lock or the disk. */
   #writer: AsyncDatabase | undefined;
-  #appending: Promise<void> = Promise.resolve();
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(directory: string) {
     this.#path = join(directory, 'decisions.db');
@@ -71,9 +71,7 @@ export class DecisionFile {
 
   /** All or none, on the disk when it resolves; skips IDs that exist already. */
   append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
-    const appended = this.#appending.then(() => this.#append(decisions));
-    this.#appending = appended.catch(() => {});
-    return appended;
+    return this.#inTurn(() => this.#append(decisions));
   }
 
   /** The decisions after `after`, oldest first. */
@@ -83,7 +81,7 @@ export class DecisionFile {
     );
   }
 
-  /** The newest position; 0 when there is none. */
+  /** The newest position; 0 in an empty log. */
   last(): number {
     return this.#attempt(() => integer(this.#last.get(), 'seq'));
   }
@@ -101,19 +99,24 @@ export class DecisionFile {
    * position tells where the log ends. Resolves with their number.
    */
   deleteBefore(time: string): Promise<number> {
-    const deleted = this.#appending.then(() => this.#deleteBefore(time));
-    this.#appending = deleted.then(
-      () => {},
-      () => {},
-    );
-    return deleted;
+    return this.#inTurn(() => this.#deleteBefore(time));
   }
 
   /** Waits for running appends. */
   async close(): Promise<void> {
-    await this.#appending;
+    await this.#writing;
     this.#writer?.close();
     if (this.#database.open) this.#database.close();
+  }
+
+  /** One write after the other; one that fails does not keep the next one back. */
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const written = this.#writing.then(write);
+    this.#writing = written.then(
+      () => {},
+      () => {},
+    );
+    return written;
   }
 
   async #append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
