@@ -50,7 +50,7 @@ export async function loadConfig(options: LoadOptions): Promise<{ config: Config
 /** Where the decisions are. What else a file says may be wrong. */
 export interface LogSettings {
   readonly settings: Pick<Config, 'owner' | 'decisions' | 'state'>;
-  /** Every fault of the file, for a warning; undefined where there is none. */
+  /** Every fault of the file, for a warning; undefined for a file without faults. */
   readonly fault: ConfigError | undefined;
 }
 

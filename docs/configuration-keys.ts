@@ -5,7 +5,7 @@ export interface ConfigurationKey {
   /** `providers[].poll`, `scopes.<scope>.to`, `actors.<kind>.never`. */
   readonly path: string;
   readonly type: string;
-  /** JSON, or undefined where there is none. */
+  /** JSON, or undefined for a key without a default. */
   readonly fallback: string | undefined;
   readonly isRequired: boolean;
   /** From the schema; empty where it says nothing. */

@@ -21,7 +21,7 @@ export interface LoginView {
   /** Scopes that its actor kind may not use. */
   readonly limited: readonly string[];
   readonly holds: readonly Hold[];
-  /** The lifetime in the present auth method in Consul; undefined if there is none. */
+  /** The lifetime in the present auth method in Consul; undefined without an auth method. */
   readonly standingTtlSeconds: number | undefined;
 }
 

@@ -38,7 +38,7 @@ export function claimText({ claim, must, value }: TokenClaim): string {
   return `${claim} must ${must}${value === null ? '' : ` ${JSON.stringify(value)}`}`;
 }
 
-/** A setting of the provider that changes the group's name in the token; undefined if there is none. */
+/** A setting of the provider that changes the group's name in the token; undefined if no setting does. */
 export function groupHint(kind: string, rule: GroupRules): string | undefined {
   if (kind !== 'keycloak' || rule.inToken !== undefined || rule.group.includes('/')) return undefined;
   return `Keycloak's group mapper writes "/${rule.group}" while "Full group path" is on; then name the group "/${rule.group}" under groups, or turn that off`;

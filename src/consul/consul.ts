@@ -25,7 +25,7 @@ export interface Intentions {
    * entries are parsed.
    */
   list(signal: AbortSignal): Promise<readonly IntentionEntry[]>;
-  /** One entry, read with `?consistent`; undefined if there is none. */
+  /** One entry, read with `?consistent`; undefined if it does not exist. */
   read(destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined>;
   /**
    * Compare-and-set of the whole entry: a source with `raw` is written back as it was read, a new one is built

@@ -17,7 +17,7 @@ const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 1_000;
 const LOOK_MS = 100;
 
-/** The first executable `consul` on a PATH; undefined if there is none. */
+/** The first executable `consul` on a PATH; undefined if the PATH has no such file. */
 export async function findConsul(path: string): Promise<string | undefined> {
   for (const folder of path.split(delimiter).filter((each) => each !== '')) {
     const file = join(folder, process.platform === 'win32' ? 'consul.exe' : 'consul');

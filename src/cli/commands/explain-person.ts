@@ -21,7 +21,7 @@ export interface GroupOfPerson {
   readonly role: string;
   /** What the person's access token must have for this group; null if the provider is unknown. */
   readonly tokenClaim: TokenClaim | null;
-  /** A setting of the provider that changes the group's name in the token; null if there is none. */
+  /** A setting of the provider that changes the group's name in the token; null if no setting does. */
   readonly hint: string | null;
   /** The ACL rules that the person gets by the group; null if none. */
   readonly rules: string | null;

@@ -60,7 +60,7 @@ export async function readNamed(
 
 const NOTHING: AclSnapshot = { policies: [], roles: [], authMethods: [], bindingRules: [] };
 
-/** As `readAcl`: undefined if there is none, and 'unclear' for a policy that may be missing. */
+/** As `readAcl`: undefined if the object does not exist, and 'unclear' for a policy that may be missing. */
 async function readByName(
   transport: Transport,
   tenancy: Tenancy,

@@ -182,7 +182,7 @@ const ATTRIBUTE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 /**
  * `name: value` in the lines of the principal's notes and in its tags; notes take precedence. Tags of a registration in
  * another tenant appear on the principal here (as those of a blueprint appear on its agent identities), so a stranger could
- * confirm a claim with them. They count only if the registration is in this tenant, or if there is none.
+ * confirm a claim with them. They count only if the registration is in this tenant, or if the client has no registration.
  */
 function attributesOf(
   principal: ServicePrincipal,

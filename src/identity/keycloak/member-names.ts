@@ -3,7 +3,7 @@ export type MemberName =
   | { readonly kind: 'group'; readonly path: string }
   | { readonly kind: 'clientRole'; readonly clientId: string; readonly role: string }
   | { readonly kind: 'organization'; readonly alias: string }
-  /** The top-level group with this name or, if there is none, the realm role. */
+  /** The top-level group with this name or the realm role if no group has it. */
   | { readonly kind: 'bare'; readonly name: string };
 
 const CLIENT_ROLE = 'client/';

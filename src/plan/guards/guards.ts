@@ -41,7 +41,7 @@ export interface Guardable<C extends GuardedChange, P extends Planned<C>>
   /** The change with who approved it; `approvals` are by the subject of the loss. */
   readonly approved: (change: C, approvals: ReadonlyMap<string, Principal>) => C;
   readonly toHold: (change: C, reason: HoldReason, detail: string) => Hold;
-  /** The narrowing part of a change that also widens; undefined if there is none or it cannot be separated. */
+  /** The narrowing part of a change that also widens; undefined if nothing narrows or it cannot be separated. */
   readonly narrowing: (change: C) => C | undefined;
   /** The changes that can be made without those that are held. */
   readonly without?: (changes: readonly C[], held: ReadonlySet<C>) => readonly C[];
