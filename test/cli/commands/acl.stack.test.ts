@@ -26,7 +26,7 @@ beforeAll(async () => {
   consul = await startConsul();
   idp = await startKeySetServer();
   const shipped = ['consul-policy.hcl', 'consul-policy-acl.hcl'].map((name) =>
-    readFile(fileURLToPath(new URL(`../../deploy/${name}`, import.meta.url)), 'utf8'),
+    readFile(fileURLToPath(new URL(`../../../deploy/${name}`, import.meta.url)), 'utf8'),
   );
   await policy('scopemesh', (await Promise.all(shipped)).join('\n'));
   await policy('ci', 'key_prefix "config/" {\n  policy = "read"\n}');
