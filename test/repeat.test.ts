@@ -43,7 +43,7 @@ describe('What is done regularly', () => {
     });
   });
 
-  it('begins anew after a success, and never waits longer than ordinarily', async () => {
+  it('begins again after a success, and never waits longer than its interval', async () => {
     const found = await waits([failed, failed, failed, 'done', failed], 500);
     expect(Math.max(...found)).toBeLessThanOrEqual(550);
     const [, , , , again = 0] = await waits([failed, failed, failed, 'done', failed], 60_000);
@@ -97,7 +97,7 @@ describe('What may be woken', () => {
     expect(await run(['done', 'done', 'done'])).toMatchObject({ woken: 3 });
   });
 
-  it('waits out a failure, for whoever refuses is not asked sooner', async () => {
+  it('waits after a failure, because a server that refuses must not get requests sooner', async () => {
     expect(await run([failed, failed, failed])).toEqual({ slept: 3, woken: 0 });
   });
 });

@@ -107,10 +107,10 @@ describe('the write of an entry', () => {
   });
 
   it('updates the state with the new entry and the record of each edge', async () => {
-    const told: Parameters<EntryWrite['onWritten']>[] = [];
-    const onWritten: EntryWrite['onWritten'] = (...args) => void told.push(args);
+    const entriesWritten: Parameters<EntryWrite['onWritten']>[] = [];
+    const onWritten: EntryWrite['onWritten'] = (...args) => void entriesWritten.push(args);
     await written([denial('a'), change('b')], ['a'], { onWritten });
-    const [changes, entry, remembered] = told[0] ?? [];
+    const [changes, entry, remembered] = entriesWritten[0] ?? [];
     expect(changes?.map(({ source }) => source.name)).toEqual(['a', 'b']);
     expect(entry?.modifyIndex).toBe(8);
     expect(entry?.sources.map(({ name, access }) => [name, access])).toEqual([

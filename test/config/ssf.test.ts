@@ -61,7 +61,7 @@ describe('shared signals in the configuration', () => {
       'delivery: poll, token: abc, pushTokens: [abc]',
       'ssf.pushTokens: have no use with "delivery: poll"; remove them, or write "delivery: push"',
     ],
-  ])('with %s are told what is missing', async (keys, fault) => {
+  ])('with %s name what is missing', async (keys, fault) => {
     expect(await faults(`{ ${PUSH}, ${keys} }`)).toEqual([fault]);
   });
 

@@ -58,10 +58,10 @@ describe('a real Consul that is killed, stopped and started', () => {
   it('a watch outlives it, and tells the changes made afterwards', async () => {
     const stop = new AbortController();
     let alive = 0;
-    let told = () => {};
+    let onChange = () => {};
     let live = () => {};
     const listener = {
-      changed: () => told(),
+      changed: () => onChange(),
       alive: () => {
         alive += 1;
         live();
@@ -78,7 +78,7 @@ describe('a real Consul that is killed, stopped and started', () => {
     const again = nextLife();
     await server.restart();
     await again;
-    const changed = new Promise<void>((resolve) => (told = resolve));
+    const changed = new Promise<void>((resolve) => (onChange = resolve));
     await consul.intentions.write(orders, undefined, [sourceOf('web')], 0, never);
     await changed;
     stop.abort();
@@ -102,7 +102,7 @@ describe('a real Consul that is killed, stopped and started', () => {
     expect(await consul.intentions.list(AbortSignal.timeout(10_000))).toHaveLength(1);
   });
 
-  it('an entry made by the old intentions API is told apart, and Consul refuses to have it written', async () => {
+  it('an entry made by the old intentions API is recognised, and Consul refuses to write it', async () => {
     await server.request('POST', '/v1/connect/intentions', {
       SourceName: 'web',
       DestinationName: 'legacy',

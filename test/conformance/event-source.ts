@@ -5,13 +5,13 @@ import type { EventSource, IdentityEvent, RawRequest } from '../../src/identity/
 
 /** What a kind of provider must offer so that its source can be held to the port's contract. */
 export interface EventSourceHarness {
-  /** A source that trusts both secrets, and whose clock stands at `nowMs`. */
+  /** A source that trusts both secrets, and whose clock shows `nowMs`. */
   create(nowMs: number): EventSource;
   /** An authentic request about the client `web-app`, taking something away, under one of the two secrets. */
   request(options: { id: string; atMs: number; secret: 'current' | 'previous' | 'unknown' }): RawRequest;
   /** The same envelope and a right signature around this body. */
   signed(body: Uint8Array, atMs: number): RawRequest;
-  /** The header that carries the signature, or where in the body it stands. */
+  /** The header that carries the signature, or its place in the body. */
   readonly signatureHeader: string | SignatureInBody;
   /** How a forged event is answered where the provider's protocol prescribes it; 401 by default. */
   readonly forgedStatus?: 400;

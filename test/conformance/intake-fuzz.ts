@@ -18,7 +18,7 @@ const collect: () => void = runInNewContext('gc');
 
 /**
  * Mutated requests to a provider's endpoint, through the whole intake: each is answered by 4xx, none does anything, and
- * memory stands still.
+ * memory does not grow.
  */
 export function describeIntakeFuzz(
   name: string,

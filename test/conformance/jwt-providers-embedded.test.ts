@@ -86,15 +86,15 @@ describe('the port of jwt-providers', () => {
     expect(await port.list(never)).toEqual([]);
     const created = await port.write(entry, 0, never);
     expect(created).toMatchObject({ kind: 'written' });
-    const [stands] = await port.list(never);
-    expect(stands).toEqual({
+    const [existing] = await port.list(never);
+    expect(existing).toEqual({
       name: entry.name,
       meta: entry.meta,
       content: entry,
       modifyIndex: created.kind === 'written' ? created.modifyIndex : undefined,
     });
     expect(await port.write({ ...entry, audiences: ['other'] }, 0, never)).toEqual({ kind: 'conflict' });
-    const index = stands?.modifyIndex ?? 0;
+    const index = existing?.modifyIndex ?? 0;
     expect(await port.write({ ...entry, audiences: ['other'] }, index, never)).toMatchObject({
       kind: 'written',
     });
@@ -110,9 +110,9 @@ describe('the port of jwt-providers', () => {
     const port = connect().jwtProviders;
     const trusting = { ...entry, caFile: '/etc/ssl/certs/ca-certificates.crt' };
     await port.write(trusting, 0, never);
-    const [stands] = await port.list(never);
-    expect(stands?.content).toEqual(trusting);
-    await port.delete(entry.name, stands?.modifyIndex ?? 0, never);
+    const [existing] = await port.list(never);
+    expect(existing?.content).toEqual(trusting);
+    await port.delete(entry.name, existing?.modifyIndex ?? 0, never);
   });
 
   it.each<[string, Readonly<Record<string, unknown>>]>([
@@ -138,9 +138,9 @@ describe('the port of jwt-providers', () => {
     await port.write(entry, 0, never);
     const { text } = await request('GET', `/v1/config/jwt-provider/${entry.name}`);
     await request('PUT', '/v1/config', { ...JSON.parse(text), ...fields });
-    const [stands] = await port.list(never);
-    expect(stands).toMatchObject({ name: entry.name, content: 'other', meta: entry.meta });
-    await port.delete(entry.name, stands?.modifyIndex ?? 0, never);
+    const [existing] = await port.list(never);
+    expect(existing).toMatchObject({ name: entry.name, content: 'other', meta: entry.meta });
+    await port.delete(entry.name, existing?.modifyIndex ?? 0, never);
   });
 
   it('takes a list that a weak token filters for incomplete, and mesh or any service is enough to read', async () => {
@@ -154,9 +154,9 @@ describe('the port of jwt-providers', () => {
         code: 'ERR_CONSUL_DENIED',
       });
     }
-    const [stands] = await connect().jwtProviders.list(never);
+    const [existing] = await connect().jwtProviders.list(never);
     const writer = connect(await tokenWith('mesh = "write"')).jwtProviders;
-    expect(await writer.delete(entry.name, stands?.modifyIndex ?? 0, never)).toMatchObject({
+    expect(await writer.delete(entry.name, existing?.modifyIndex ?? 0, never)).toMatchObject({
       kind: 'written',
     });
   });

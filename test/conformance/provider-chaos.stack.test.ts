@@ -6,7 +6,7 @@ import { startOktaProviderWorld } from '../support/okta/world.js';
 import { startSsfWorld } from '../support/ssf/world.js';
 import { describeProviderChaos } from './provider-chaos.js';
 
-/** Of all kinds together this takes minutes, which is why it stands beside the real servers. */
+/** All kinds together take minutes, so this runs with the suites on real servers. */
 const events = 10_000;
 
 describeProviderChaos('oidc', startOidcWorld, { events, seed: 1 });

@@ -128,7 +128,7 @@ async function rigFor(world: ProviderWorld, ids: readonly string[], rigs: Rig[])
   const none = { directory: undefined, directoryToken: undefined, webhook: undefined };
   const rig = await createRig({
     provider: { ...none, ...world.settings, poll: '1s' },
-    // What the poll finds missing is told by nobody: the guard has tests of its own.
+    // No event names what the poll finds missing: the guard has its own tests.
     file: { guards: { maxRevocations: { percent: 100, atLeast: 1_000_000 } } },
     prepare: async ({ mesh }) => {
       await mesh.speaks('orders', 'http');

@@ -56,7 +56,7 @@ describe('consuming decisions', () => {
     expect(faultsOf([...first, ...second])).toEqual([]);
   });
 
-  it('gives a decision that stands twice once', async () => {
+  it('gives a decision that is there twice once', async () => {
     const [twice, last] = [decision({ revision: 1 }), decision({ revision: 2 })];
     await send([twice]);
     await send([twice, last]);
@@ -84,9 +84,9 @@ describe('consuming decisions', () => {
     await producer.send({ topic, messages: [{ key: 'k', value: 'not JSON' }] });
     const written = decision({ subject: 'k' });
     await send([{ ...written, subject: 'k' }]);
-    const told: string[] = [];
-    expect(await take(1, { onInvalid: (error) => told.push(error.message) })).toEqual([written]);
-    expect(told).toEqual(['Not a decision event: the text is not JSON.']);
+    const errors: string[] = [];
+    expect(await take(1, { onInvalid: (error) => errors.push(error.message) })).toEqual([written]);
+    expect(errors).toEqual(['Not a decision event: the text is not JSON.']);
   });
 
   it('rejects when there is no broker', async () => {

@@ -16,7 +16,7 @@ export interface DemoProcess {
   stop(signal: NodeJS.Signals): Promise<{ readonly status: number | null; readonly tookMs: number }>;
 }
 
-/** `scopemesh demo` on free ports, as a process of its own; with the embedded Consul unless told otherwise. */
+/** `scopemesh demo` on free ports, as a process of its own; with the embedded Consul by default. */
 export function startDemo(
   args: readonly string[],
   how: {

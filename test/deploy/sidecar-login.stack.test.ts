@@ -167,7 +167,7 @@ describe('a sidecar that logs in', () => {
     expect(await consul.request('GET', '/v1/catalog/service/orders')).toEqual([]);
   });
 
-  it('logs in anew when its token is ended before its time, and goes on hearing of denials', async () => {
+  it('logs in again when its token is ended early, and still receives denials', async () => {
     const { sidecar } = await start(40);
     await mesh.waitForStatus(200, CALL);
     const [first] = await tokens();
@@ -182,7 +182,7 @@ describe('a sidecar that logs in', () => {
     await sidecar.exited;
   });
 
-  it('ends with its Envoy, for whoever restarts it', async () => {
+  it('ends with its Envoy, so that a supervisor can restart it', async () => {
     const { sidecar, adminAddress } = await start(40);
     await mesh.waitForStatus(200, CALL);
     await fetch(`${adminAddress}/quitquitquit`, { method: 'POST' });

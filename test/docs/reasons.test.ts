@@ -7,7 +7,7 @@ const PAGE = 'docs/reference/reasons.md';
 const ALL: readonly string[] = Object.values(CLOUD_EVENT.shape.data.shape.reason.enum);
 
 /** What a chapter says about each reason. */
-const told = (heading: string) =>
+const reasonsUnder = (heading: string) =>
   new Map(
     section(PAGE, heading)
       .split(/^### /m)
@@ -17,9 +17,9 @@ const told = (heading: string) =>
         return [reason, rest.join('\n').trim()];
       }),
   );
-const held = told('Why a change is held');
-const changed = told('Why a change is made');
-const others = told('Other reasons');
+const held = reasonsUnder('Why a change is held');
+const changed = reasonsUnder('Why a change is made');
+const others = reasonsUnder('Other reasons');
 const meanings = new Map([...held, ...changed, ...others]);
 
 const CODE = [...filesIn('src', '.ts'), ...filesIn('workers', '.ts')]

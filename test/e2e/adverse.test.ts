@@ -122,7 +122,7 @@ describe('a sick Keycloak', () => {
     const mark = await scene.topic.mark();
     const before = scene.consulWrites.accepted().length;
     for (const name of OTHERS) await revoke(`${name}-app`, 'orders:read');
-    await until('the fault is met, and what was told has been looked at', async () => {
+    await until('the fault was met, and the events were handled', async () => {
       const { waiting, active } = (await daemon.status()).queue;
       return scene.keycloakFaults.met.lists >= 2 && waiting + active === 0;
     });

@@ -28,7 +28,7 @@ export interface FaultProxy {
 
 const SHORT_PAGE = '3';
 
-/** Stands before Keycloak. Tokens are always given; only what the Admin API says is made sick. */
+/** A proxy in front of Keycloak. It always passes token requests; it injects faults only into the Admin API. */
 export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const port = await freePort();
   let fault: Fault = 'none';

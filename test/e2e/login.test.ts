@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { until } from '../stack/process.js';
 import { type ConsulToken, type LoginScene, methodOf, startLoginScene } from './login-scene.js';
 
-const TOLD = z.object({
+const LOGIN_ANSWER = z.object({
   login: z.object({ authMethod: z.string(), audiences: z.array(z.string()), maxTokenTtlSeconds: z.number() }),
 });
 
@@ -95,10 +95,10 @@ describe('a client that logs in to Consul with its access token of Keycloak', ()
   it('learns from the API how to log in', async () => {
     await loggedIn('reader-app');
     const answer = await fetch(`${scene.daemon.address}/api/clients/main/reader-app/login`);
-    const told = TOLD.parse(await answer.json()).login;
-    expect(told).toMatchObject({ authMethod: methodOf('reader-app'), audiences: ['consul'] });
+    const login = LOGIN_ANSWER.parse(await answer.json()).login;
+    expect(login).toMatchObject({ authMethod: methodOf('reader-app'), audiences: ['consul'] });
     const method = await scene.consul.request('GET', `/v1/acl/auth-method/${methodOf('reader-app')}`);
-    expect(method).toMatchObject({ MaxTokenTTL: `${told.maxTokenTtlSeconds / 60}m0s` });
+    expect(method).toMatchObject({ MaxTokenTTL: `${login.maxTokenTtlSeconds / 60}m0s` });
   });
 
   it('loses what a scope gave within two seconds of its loss, with the token that it holds', async () => {

@@ -35,7 +35,7 @@ export interface RecordingProxy {
 }
 
 /**
- * Stands before Consul. A write that has come whole reaches Consul and is recorded, even if its sender dies before
+ * A proxy in front of Consul. A write that arrived completely reaches Consul and is recorded, even if its sender dies before
  * the answer; reads pass through, blocking queries too.
  */
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {

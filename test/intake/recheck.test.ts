@@ -110,10 +110,10 @@ describe('After an event its client is read again', () => {
   });
 
   it('with all evidence of the events', async () => {
-    const told = [{ provider: 'main', clients: ['web'] }];
-    await happened(event(web, told), event(web), event(web, told));
+    const named = [{ provider: 'main', clients: ['web'] }];
+    await happened(event(web, named), event(web), event(web, named));
     await pass(7);
-    expect(queued.map(({ evidence }) => evidence)).toEqual(expect.arrayContaining([told, undefined]));
+    expect(queued.map(({ evidence }) => evidence)).toEqual(expect.arrayContaining([named, undefined]));
     expect(queued).toHaveLength(2);
   });
 

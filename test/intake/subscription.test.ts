@@ -113,7 +113,7 @@ describe('A subscription', () => {
       await called(times);
     }
     expect(calls).toEqual([undefined, undefined, undefined, undefined]);
-    await until('its end is told', () => logs.length >= 2);
+    await until('its end is logged', () => logs.length >= 2);
     expect(logs).toEqual([
       'a subscription cannot be renewed; scopemesh tries again',
       'a subscription is active again',

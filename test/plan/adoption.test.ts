@@ -19,14 +19,14 @@ import {
 } from './scene.js';
 
 const adoptionsOf = (changes: Partial<Scene>) => inputsOf(scene(changes)).flatMap(planAdoption);
-const standing = (...sources: readonly IntentionSource[]) => ({
+const sceneWith = (...sources: readonly IntentionSource[]) => ({
   entries: entriesOf(entry('orders', ...sources)),
 });
 
 describe('adoption', () => {
   it('marks an equal source and changes nothing else of the entry', () => {
     const other = source('other', ALLOW, 'by hand');
-    const before = scene(standing(source('web', ALLOW, 'by hand'), other));
+    const before = scene(sceneWith(source('web', ALLOW, 'by hand'), other));
     const [change, ...more] = inputsOf(before).flatMap(planAdoption);
     expect(more).toEqual([]);
     expect(change).toMatchObject({
@@ -48,27 +48,30 @@ describe('adoption', () => {
   });
 
   it.each<[string, Partial<Scene>]>([
-    ['one that differs', standing(source('web', DENY))],
-    ['one whose content is not understood', standing(source('web', { kind: 'other' }))],
-    ['one that is ours already', standing(ourSource('web', ALLOW))],
-    ['one that another instance marked', standing(source('web', ALLOW, 'scopemesh:other client=main/web'))],
-    ['one of a peer', standing(source('web', ALLOW, '', { peer: 'east' }))],
-    ['a legacy one', standing(source('web', ALLOW, '', { isLegacy: true }))],
-    ['one beside a legacy one', standing(source('web', ALLOW), source('old', ALLOW, '', { isLegacy: true }))],
-    ['one that stands twice', standing(source('web', ALLOW), source('web', ALLOW))],
-    ['one without a claim', { ...standing(source('web', ALLOW)), services: [] }],
-    ['one of a client that is gone', { ...standing(source('web', ALLOW)), clients: [] }],
+    ['one that differs', sceneWith(source('web', DENY))],
+    ['one whose content is not understood', sceneWith(source('web', { kind: 'other' }))],
+    ['one that is ours already', sceneWith(ourSource('web', ALLOW))],
+    ['one that another instance marked', sceneWith(source('web', ALLOW, 'scopemesh:other client=main/web'))],
+    ['one of a peer', sceneWith(source('web', ALLOW, '', { peer: 'east' }))],
+    ['a legacy one', sceneWith(source('web', ALLOW, '', { isLegacy: true }))],
+    [
+      'one beside a legacy one',
+      sceneWith(source('web', ALLOW), source('old', ALLOW, '', { isLegacy: true })),
+    ],
+    ['one that exists twice', sceneWith(source('web', ALLOW), source('web', ALLOW))],
+    ['one without a claim', { ...sceneWith(source('web', ALLOW)), services: [] }],
+    ['one of a client that is gone', { ...sceneWith(source('web', ALLOW)), clients: [] }],
     [
       'one at a protected destination',
       {
-        ...standing(source('web', ALLOW)),
+        ...sceneWith(source('web', ALLOW)),
         mapping: mapping({ rules: [rule('orders', 'orders')], protectedServices: ['orders'] }),
       },
     ],
     [
       'anything in mode observe',
       {
-        ...standing(source('web', ALLOW)),
+        ...sceneWith(source('web', ALLOW)),
         mapping: mapping({ mode: 'observe', rules: [rule('orders', 'orders')] }),
       },
     ],

@@ -18,7 +18,7 @@ test.each([
   expect(revocationLimit({ maxRevocations: limits(percent, atLeast), ownedAtStart: owned })).toBe(limit);
 });
 
-/** A fleet of services with one edge each; what befalls each is told by the test. */
+/** A fleet of services with one edge each; each test says what happens to each. */
 function fleet(size: number): Scene {
   const names = Array.from({ length: size }, (_, index) => `s${index}`);
   const before = scene({
@@ -84,9 +84,9 @@ describe('the mass guard', () => {
     expect(within.holds).toMatchObject([
       { reason: 'RevocationLimit', detail: expect.stringContaining('bob rejected this removal') },
     ]);
-    // What the identity provider itself told of is no inference, and nobody is asked.
-    const told = { ...plan, changes: plan.changes.map((change) => ({ ...change, isInferred: false })) };
-    expect(guarded(told, { rulings: ruled('rejected') }).changes).toEqual(told.changes);
+    // What the identity provider itself reported is no inference, and needs no approval.
+    const explicit = { ...plan, changes: plan.changes.map((change) => ({ ...change, isInferred: false })) };
+    expect(guarded(explicit, { rulings: ruled('rejected') }).changes).toEqual(explicit.changes);
   });
 
   test('holds what one destination would use beyond its half, and counts that half for the others', () => {

@@ -96,9 +96,9 @@ test('a scope that the kind of client may never use opens nothing and is reporte
     rules: [rule('a:admin', 'orders'), rule('b', 'orders', { actors: ['human'] })],
     limits: { human: { never: [] }, workload: { never: ['*:admin'] }, agent: { never: [] } },
   });
-  const { openings, limited: told } = openingsOf(client('web', ['a:admin', 'b']), limited);
+  const { openings, limited: limitedScopes } = openingsOf(client('web', ['a:admin', 'b']), limited);
   expect(openings).toEqual([]);
-  expect(told).toEqual(['a:admin', 'b']);
+  expect(limitedScopes).toEqual(['a:admin', 'b']);
 });
 
 test('evidence about a scope reaches the destinations of all its rules, and of none about another API', () => {

@@ -268,8 +268,8 @@ describe('a scope revoked at one API', () => {
   test('does not make the loss of the other one explicit', () => {
     const none = { ...opened, clients: [client('web', [])] };
     expect(planOf({ ...none, ...at('a') }).changes).toMatchObject([{ isInferred: true }]);
-    const told = { evidence: [...at('a').evidence, ...at('b').evidence] };
-    expect(planOf({ ...none, ...told }).changes).toMatchObject([{ isInferred: false }]);
+    const combined = { evidence: [...at('a').evidence, ...at('b').evidence] };
+    expect(planOf({ ...none, ...combined }).changes).toMatchObject([{ isInferred: false }]);
   });
 
   test('says nothing of one of that name at another API where nothing is remembered', () => {

@@ -36,7 +36,7 @@ const ENTRY: JwtProviderEntry = {
   jwksUri: `${ISSUER}/certs`,
   meta: { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'main' },
 };
-const standing = (changes: Partial<ExistingJwtProvider> = {}): ExistingJwtProvider => ({
+const existing = (changes: Partial<ExistingJwtProvider> = {}): ExistingJwtProvider => ({
   name: NAME,
   meta: ENTRY.meta,
   content: ENTRY,
@@ -59,7 +59,7 @@ const plan = (changes: Partial<Scene>) => planOf(scene({ mapping: USER, userToke
 
 describe("a rule that requires a user's token", () => {
   test('opens with the requirement if the jwt-provider exists', () => {
-    expect(plan({ userTokens: facts(standing()) })).toMatchObject({
+    expect(plan({ userTokens: facts(existing()) })).toMatchObject({
       changes: [{ verb: 'created', action: 'grant', after: withUser() }],
       holds: [],
     });
@@ -67,7 +67,7 @@ describe("a rule that requires a user's token", () => {
 
   test('keeps its methods and paths, each with the requirement', () => {
     const rules = [rule('orders', 'orders', { userRequired: true, methods: ['POST'], path: '/v1' })];
-    const { changes } = plan({ mapping: { ...USER, rules }, userTokens: facts(standing()) });
+    const { changes } = plan({ mapping: { ...USER, rules }, userTokens: facts(existing()) });
     const jwt = { provider: NAME, verifyClaims: [] };
     expect(changes).toMatchObject([
       {
@@ -85,7 +85,7 @@ describe("a rule that requires a user's token", () => {
   test('asks for the scope where the provider has it in a list', () => {
     const provider = loginProvider({ scopes: { claim: ['permissions'], isList: true } });
     const acl = settings({ providers: new Map([['main', provider]]) });
-    expect(plan({ mapping: { ...USER, acl }, userTokens: facts(standing()) }).changes).toMatchObject([
+    expect(plan({ mapping: { ...USER, acl }, userTokens: facts(existing()) }).changes).toMatchObject([
       { after: withUser({ path: ['permissions'], value: 'orders' }) },
     ]);
   });
@@ -97,7 +97,7 @@ describe("a rule that requires a user's token", () => {
       classify: [{ clientId: '*', kind: 'agent' as const }],
       limits: { ...USER.limits, agent: { never: [], onBehalfOf: 'human' as const } },
     };
-    expect(plan({ mapping: agents, userTokens: facts(standing()) }).changes).toMatchObject([
+    expect(plan({ mapping: agents, userTokens: facts(existing()) }).changes).toMatchObject([
       { after: withUser({ path: ['act', 'sub'], value: 'web' }, { path: ['azp'], value: 'web' }) },
     ]);
   });
@@ -151,16 +151,16 @@ describe("a rule that requires a user's token", () => {
     ],
     [
       "somebody else's entry of that name",
-      { userTokens: facts(standing({ meta: {}, content: 'other' })) },
+      { userTokens: facts(existing({ meta: {}, content: 'other' })) },
       'ForeignObject',
     ],
   ])('is held with %s, and stays closed', (_, changes, reason) => {
     expect(plan(changes)).toMatchObject({ changes: [], holds: [{ reason, scopes: ['orders'] }] });
   });
 
-  test('takes the free access away that stood before, in one write', () => {
+  test('removes the earlier access without a user, in one write', () => {
     const entries = entriesOf(entry('orders', ourSource('web', ALLOW)));
-    expect(plan({ entries, userTokens: facts(standing()) }).changes).toMatchObject([
+    expect(plan({ entries, userTokens: facts(existing()) }).changes).toMatchObject([
       { action: 'revoke', narrows: true, widens: false, before: ALLOW, after: withUser() },
     ]);
     expect(plan({ entries }).changes).toMatchObject([{ action: 'revoke', before: ALLOW, after: undefined }]);
@@ -169,7 +169,7 @@ describe("a rule that requires a user's token", () => {
   test('that is dropped gives the free access in one write', () => {
     const free = { ...USER, rules: [rule('orders', 'orders')] };
     const entries = entriesOf(entry('orders', ourSource('web', withUser())));
-    expect(plan({ mapping: free, entries, userTokens: facts(standing()) }).changes).toMatchObject([
+    expect(plan({ mapping: free, entries, userTokens: facts(existing()) }).changes).toMatchObject([
       { action: 'grant', before: withUser(), after: ALLOW },
     ]);
   });
@@ -178,20 +178,20 @@ describe("a rule that requires a user's token", () => {
     const entries = entriesOf(entry('orders', ourSource('web', withUser({ path: ['azp'], value: 'old' }))));
     const provider = loginProvider({ person: { claim: ['idtyp'], equals: 'user' } });
     const acl = settings({ providers: new Map([['main', provider]]) });
-    expect(plan({ mapping: { ...USER, acl }, entries, userTokens: facts(standing()) }).changes).toMatchObject(
+    expect(plan({ mapping: { ...USER, acl }, entries, userTokens: facts(existing()) }).changes).toMatchObject(
       [{ action: 'change', narrows: true, widens: true }],
     );
   });
 
   test('is kept where our entry says where the keys are and the provider cannot be asked', () => {
     const entries = entriesOf(entry('orders', ourSource('web', withUser())));
-    const silent = { ...facts(standing()), jwksUris: new Map() };
+    const silent = { ...facts(existing()), jwksUris: new Map() };
     expect(plan({ entries, userTokens: silent })).toMatchObject({ changes: [], holds: [] });
   });
 
   test('awaits a moved key set, and what is open stays open meanwhile', () => {
     const entries = entriesOf(entry('orders', ourSource('web', withUser())));
-    const moved = { ...facts(standing()), jwksUris: new Map([['main', 'https://elsewhere/certs']]) };
+    const moved = { ...facts(existing()), jwksUris: new Map([['main', 'https://elsewhere/certs']]) };
     expect(plan({ entries, userTokens: moved })).toMatchObject({ changes: [], awaits: ['main'] });
   });
 });
@@ -234,8 +234,8 @@ describe('for any world', () => {
     fc.assert(
       fc.property(users, fc.constantFrom('version', 'keys', 'entries'), (it, what) => {
         const known = sceneAfter(
-          { ...it, userTokens: facts(standing()) },
-          plansOf({ ...it, userTokens: facts(standing()) }),
+          { ...it, userTokens: facts(existing()) },
+          plansOf({ ...it, userTokens: facts(existing()) }),
         );
         const unknown = {
           ...known,
@@ -243,7 +243,7 @@ describe('for any world', () => {
             consulVersion: what === 'version' ? undefined : '1.16.1',
             laxAgents: [],
             jwksUris: what === 'keys' ? new Map() : facts().jwksUris,
-            entries: what === 'keys' ? new Map() : what === 'entries' ? undefined : facts(standing()).entries,
+            entries: what === 'keys' ? new Map() : what === 'entries' ? undefined : facts(existing()).entries,
           },
         };
         const changes = plansOf(unknown).flatMap((each) => each.changes);
@@ -297,7 +297,7 @@ describe('the jwt-provider of a provider', () => {
   });
 
   test('is mended where it differs, and only in mode enforce', () => {
-    const drifted = standing({ content: { ...ENTRY, audiences: [] } });
+    const drifted = existing({ content: { ...ENTRY, audiences: [] } });
     const it = { ...awaiting, userTokens: facts(drifted) };
     expect(providerPlan(it)).toEqual([{ name: NAME, verb: 'updated', before: drifted, after: ENTRY }]);
     expect(providerPlan({ ...it, mapping: { ...USER, mode: 'extend' } })).toEqual([]);
@@ -305,18 +305,18 @@ describe('the jwt-provider of a provider', () => {
   });
 
   test('is deleted when nothing names it any more, unless something is unknown or it is foreign', () => {
-    const idle = { ...awaiting, clients: [client('web', [])], userTokens: facts(standing()) };
+    const idle = { ...awaiting, clients: [client('web', [])], userTokens: facts(existing()) };
     expect(providerPlan(idle)).toMatchObject([{ name: NAME, verb: 'deleted' }]);
     expect(providerPlan({ ...idle, unread: ['main'] })).toEqual([]);
     expect(providerPlan({ ...idle, mapping: { ...USER, mode: 'extend' } })).toEqual([]);
     for (const meta of [{}, { scopemesh: 'scopemesh:payments' }])
-      expect(providerPlan({ ...idle, userTokens: facts(standing({ meta, content: 'other' })) })).toEqual([]);
+      expect(providerPlan({ ...idle, userTokens: facts(existing({ meta, content: 'other' })) })).toEqual([]);
   });
 
   test('of a provider that is no longer configured is deleted too', () => {
     const meta = { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'gone' };
     const name = 'scopemesh-pay-gone-_users';
-    const it = { ...awaiting, userTokens: facts(standing(), standing({ name, meta, content: 'other' })) };
+    const it = { ...awaiting, userTokens: facts(existing(), existing({ name, meta, content: 'other' })) };
     expect(providerPlan(it)).toMatchObject([{ name, verb: 'deleted' }]);
   });
 
@@ -339,7 +339,7 @@ describe('the jwt-provider of a provider', () => {
     const idle = {
       ...awaiting,
       clients: [],
-      userTokens: facts(standing()),
+      userTokens: facts(existing()),
       entries: new Map([[keyOf('orders'), named]]),
     };
     expect(providerPlan(idle)).toEqual([]);

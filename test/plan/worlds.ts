@@ -262,7 +262,7 @@ const someUserTokens: fc.Arbitrary<UserTokenFacts> = fc.record({
   ),
 });
 
-/** A whole world; with `mode: enforce` and nothing remembered of what was written, unless told otherwise. */
+/** A whole world; with `mode: enforce` and nothing remembered of what was written, by default. */
 export const someScene: fc.Arbitrary<Scene> = fc
   .record({
     rules: fc.array(someRule, { minLength: 1, maxLength: 5 }),

@@ -372,10 +372,10 @@ describe('the agenda', () => {
       await opened;
       return DONE;
     });
-    const told = trigger(WEB, 'a', { urgent: true, order: ORDER });
-    const running = agenda.run(job(JSON.parse(JSON.stringify(told))), new AbortController().signal);
+    const ordered = trigger(WEB, 'a', { urgent: true, order: ORDER });
+    const running = agenda.run(job(JSON.parse(JSON.stringify(ordered))), new AbortController().signal);
     await until(() => isRunning);
-    agenda.becameDurable([told]);
+    agenda.becameDurable([ordered]);
     open();
     expect(await running).toEqual(DONE);
     await end();

@@ -26,7 +26,7 @@ const limited = mapping({
 const { maxRevocations } = limited;
 const budget = { ownedAtStart: 1, used: 0, planned: 1, maxRevocations };
 
-/** The one removal that the guard holds, told by the decision of this id. */
+/** The one removal that the guard holds, reported by the decision with this id. */
 function heldRemoval(decisionId: string) {
   const raw = planOf(
     scene({ mapping: limited, clients: [], entries: entriesOf(entry('orders', ourSource('web', ALLOW))) }),
@@ -89,8 +89,8 @@ test('an approval releases its own removal, and not the same one when it is held
   expect(ruled.used).toMatchObject([{ subject: recorded.subject, reason: 'RevocationLimit' }]);
   expect(ruled.holds).toEqual(raw.holds);
 
-  for (const told of [heldRemoval('second').holds, new Map()]) {
-    const later = guarded(raw, { budget, rulings: await rulingsOn(losses, told, { keyValues }) });
+  for (const recordedHolds of [heldRemoval('second').holds, new Map()]) {
+    const later = guarded(raw, { budget, rulings: await rulingsOn(losses, recordedHolds, { keyValues }) });
     expect(later).toMatchObject({ changes: [], holds: [{ reason: 'RevocationLimit' }] });
   }
 });

@@ -13,7 +13,7 @@ afterEach(async () => {
 
 const NAMES = ['s0', 's1', 's2', 's3', 's4'];
 
-/** Twelve sources with the mark of this instance, written by whoever controls a destination. */
+/** Twelve sources with the mark of this instance, written by a person who controls a destination. */
 const MARKED = Array.from({ length: 12 }, (_, at) => ({
   Name: `ghost-${at}`,
   Action: 'allow',

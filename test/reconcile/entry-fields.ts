@@ -34,7 +34,7 @@ export function describeEntryFields(start: () => Promise<Operated>) {
     const worker = await startWorker(rig);
     try {
       await worker.idle();
-      const stands = async () => {
+      const sourceInConsul = async () => {
         const { Sources, ...rest } = (await request('GET', ENTRY)) as RawEntry;
         expect(rest).toMatchObject(fields);
         return Object.fromEntries(Sources.map((source) => [source.Name, source.Action || 'permissions']));
@@ -44,7 +44,7 @@ export function describeEntryFields(start: () => Promise<Operated>) {
         rig.idp.put('other-app', ...(scopes.other ? ['orders:read'] : []));
         await worker.add(providerKey('main'), 'full-read', { fullRead: true });
         await worker.idle();
-        return stands();
+        return sourceInConsul();
       };
       const written = (await request('GET', ENTRY)) as Record<string, unknown>;
       const { CreateIndex, ModifyIndex, Hash, ...content } = written;
@@ -59,8 +59,8 @@ export function describeEntryFields(start: () => Promise<Operated>) {
       const before = await request('GET', ENTRY);
       await grant({ web: false, other: true });
       expect(await request('GET', ENTRY)).toEqual(before);
-      const told = (await worker.settled()).filter(({ action }) => action !== 'none');
-      expect(new Set(told.map(({ outcome, reason }) => `${outcome} ${reason}`))).toEqual(
+      const reported = (await worker.settled()).filter(({ action }) => action !== 'none');
+      expect(new Set(reported.map(({ outcome, reason }) => `${outcome} ${reason}`))).toEqual(
         new Set(['applied ScopeGranted', 'applied ScopeRevoked']),
       );
     } finally {

@@ -19,7 +19,7 @@ function scene(receivedMsAgo = 0) {
   const { deps } = depsOf(world, {});
   const written: string[] = [];
   const receivedAt = new Date(NOW - receivedMsAgo).toISOString();
-  const told: Trigger = {
+  const hint: Trigger = {
     key: KEY,
     cause: { kind: 'webhook', receivedAt },
     evidence: [{ provider: 'main', clients: ['web'] }],
@@ -50,29 +50,29 @@ function scene(receivedMsAgo = 0) {
       new AbortController().signal,
     );
   };
-  return { world, told, written, run };
+  return { world, hint, written, run };
 }
 
 describe('evidence of the IdP about a client', () => {
   it('waits for the first complete read of its directory, and is not used up before', async () => {
-    const { world, told, written, run } = scene();
-    expect(await run([told])).toEqual({ kind: 'retry', afterMs: 500 });
+    const { world, hint, written, run } = scene();
+    expect(await run([hint])).toEqual({ kind: 'retry', afterMs: 500 });
     expect(written).toEqual([]);
     world.putDirectory('main', [client('web', [])], world.beginRead(), NOW);
-    expect(await run([told])).toEqual({ kind: 'done' });
+    expect(await run([hint])).toEqual({ kind: 'done' });
     expect(written).toEqual(['ScopeRevoked']);
   });
 
   it('is looked at less often the longer the directory cannot be read', async () => {
-    expect(await scene(8_000).run([scene(8_000).told])).toEqual({ kind: 'retry', afterMs: 4_000 });
-    expect(await scene(3_600_000).run([scene(3_600_000).told])).toEqual({ kind: 'retry', afterMs: 10_000 });
+    expect(await scene(8_000).run([scene(8_000).hint])).toEqual({ kind: 'retry', afterMs: 4_000 });
+    expect(await scene(3_600_000).run([scene(3_600_000).hint])).toEqual({ kind: 'retry', afterMs: 10_000 });
   });
 
   it('does not delay the job if its provider is not configured, or if there is none', async () => {
-    const { told, run } = scene();
-    expect(await run([{ ...told, evidence: [{ provider: 'gone', clients: ['web'] }] }])).toEqual({
+    const { hint, run } = scene();
+    expect(await run([{ ...hint, evidence: [{ provider: 'gone', clients: ['web'] }] }])).toEqual({
       kind: 'done',
     });
-    expect(await run([{ key: told.key, cause: told.cause }])).toEqual({ kind: 'done' });
+    expect(await run([{ key: hint.key, cause: hint.cause }])).toEqual({ kind: 'done' });
   });
 });

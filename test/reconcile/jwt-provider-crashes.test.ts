@@ -5,7 +5,14 @@ import { Death } from '../support/death.js';
 import { isClosed, isOpen } from '../support/orders-rig.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
 import { until } from '../support/until.js';
-import { hasJwtProvider, jwtProviders, told, usersRig, WITH_USER, writes } from '../support/users-rig.js';
+import {
+  decisionsInShort,
+  hasJwtProvider,
+  jwtProviders,
+  usersRig,
+  WITH_USER,
+  writes,
+} from '../support/users-rig.js';
 
 const never = new AbortController().signal;
 const KILLS = [
@@ -69,7 +76,7 @@ describe('a process that is killed at any write', () => {
       await settles();
       expect(await refused()).toEqual([]);
       expect(writes(rig)).toEqual(['jwt-provider', 'service-intentions']);
-      const applied = (await told(worker)).filter((each) => each.includes('applied'));
+      const applied = (await decisionsInShort(worker)).filter((each) => each.includes('applied'));
       expect(applied.toSorted()).toEqual([
         'intention.created applied ScopeGranted',
         'jwt-provider.created applied ScopeGranted',

@@ -6,12 +6,12 @@ import { isClosed, isOpen, READ } from '../support/orders-rig.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
 import { until } from '../support/until.js';
 import {
+  decisionsInShort,
   hasJwtProvider,
   JWT_PROVIDER,
   jwtProviders,
   provider,
   requiringUsers,
-  told,
   usersRig,
   WITH_USER,
   writes,
@@ -35,7 +35,7 @@ describe("a rule that requires a user's token", () => {
     await isOpen(rig, WITH_USER);
     await worker.idle();
     expect(writes(rig)).toEqual(['jwt-provider', 'service-intentions']);
-    expect(await told(worker)).toEqual([
+    expect(await decisionsInShort(worker)).toEqual([
       'jwt-provider.created applied ScopeGranted',
       'intention.created applied ScopeGranted',
     ]);
@@ -74,7 +74,7 @@ describe("a rule that requires a user's token", () => {
     await hasJwtProvider(rig, false);
     await worker.idle();
     expect(writes(rig)).toEqual(['jwt-provider', 'service-intentions', 'gone', 'gone']);
-    expect(await told(worker)).toEqual([
+    expect(await decisionsInShort(worker)).toEqual([
       'jwt-provider.created applied ScopeGranted',
       'intention.created applied ScopeGranted',
       'intention.deleted applied ScopeRevoked',
@@ -98,7 +98,7 @@ describe("a rule that requires a user's token", () => {
     await isOpen(rig, WITH_USER);
     await worker.idle();
     const wrote = ['jwt-provider', 'service-intentions'];
-    // What was free closes at once: a revocation does not wait until its jwt-provider stands.
+    // What was free closes at once: a revocation does not wait until its jwt-provider exists.
     expect(writes(rig)).toEqual([...wrote, 'service-intentions', 'gone', 'gone', ...wrote]);
   });
 
@@ -128,8 +128,8 @@ describe("a rule that requires a user's token", () => {
     worker = await startWorker(rig);
     await isOpen(rig, WITH_USER);
     await worker.idle();
-    const [standing] = await jwtProviders(rig);
-    await rig.mesh.request('PUT', '/v1/config', { ...standing, Audiences: [] });
+    const [existing] = await jwtProviders(rig);
+    await rig.mesh.request('PUT', '/v1/config', { ...existing, Audiences: [] });
     await sweep(worker.deps, never);
     await until('the audience', async () => {
       const [entry] = await jwtProviders(rig);
@@ -141,7 +141,7 @@ describe("a rule that requires a user's token", () => {
     await sweep(worker.deps, never);
     await isOpen(rig, WITH_USER);
     await worker.idle();
-    expect((await told(worker)).slice(2)).toEqual([
+    expect((await decisionsInShort(worker)).slice(2)).toEqual([
       'jwt-provider.updated applied DriftCorrected',
       'jwt-provider.created applied DriftCorrected',
       'intention.created applied DriftCorrected',
@@ -152,14 +152,14 @@ describe("a rule that requires a user's token", () => {
     worker = await startWorker(rig);
     await isOpen(rig, WITH_USER);
     await worker.idle();
-    const [standing] = await jwtProviders(rig);
+    const [existing] = await jwtProviders(rig);
     for (let round = 1; round <= 6; round++) {
-      await rig.mesh.request('PUT', '/v1/config', { ...standing, Audiences: ['theirs'] });
+      await rig.mesh.request('PUT', '/v1/config', { ...existing, Audiences: ['theirs'] });
       await sweep(worker.deps, never);
       await worker.idle();
       expect((await jwtProviders(rig))[0]?.Audiences).toEqual(['consul']);
     }
-    expect((await told(worker)).at(-1)).toBe('jwt-provider.updated applied DriftCorrected');
+    expect((await decisionsInShort(worker)).at(-1)).toBe('jwt-provider.updated applied DriftCorrected');
   });
 
   it("stays closed where somebody else's jwt-provider has the name, and theirs is not touched", async () => {
@@ -171,9 +171,9 @@ describe("a rule that requires a user's token", () => {
     };
     await rig.mesh.request('PUT', '/v1/config', theirs);
     worker = await startWorker(rig);
-    await until('the hold', async () => (await told(worker)).length > 0);
+    await until('the hold', async () => (await decisionsInShort(worker)).length > 0);
     await worker.idle();
-    expect(await told(worker)).toEqual(['intention.held held ForeignObject']);
+    expect(await decisionsInShort(worker)).toEqual(['intention.held held ForeignObject']);
     expect(await jwtProviders(rig)).toMatchObject([theirs]);
     expect(await rig.mesh.access('orders')).toBeUndefined();
     expect(writes(rig)).toEqual([]);
@@ -193,7 +193,7 @@ describe("a rule that requires a user's token", () => {
     await sweep(worker.deps, never);
     await isClosed(rig);
     await worker.idle();
-    expect(await told(worker)).toContain('intention.held held ForeignObject');
+    expect(await decisionsInShort(worker)).toContain('intention.held held ForeignObject');
     expect(await jwtProviders(rig)).toMatchObject([theirs]);
   });
 
@@ -201,8 +201,8 @@ describe("a rule that requires a user's token", () => {
     worker = await startWorker(rig);
     await isOpen(rig, WITH_USER);
     await worker.idle();
-    const [standing] = await jwtProviders(rig);
-    await rig.mesh.request('PUT', '/v1/config', { ...standing, Name: JWT_PROVIDER.toUpperCase() });
+    const [existing] = await jwtProviders(rig);
+    await rig.mesh.request('PUT', '/v1/config', { ...existing, Name: JWT_PROVIDER.toUpperCase() });
     await sweep(worker.deps, never);
     await until('the name', async () => (await jwtProviders(rig))[0]?.Name === JWT_PROVIDER);
     await worker.idle();
@@ -212,15 +212,15 @@ describe("a rule that requires a user's token", () => {
   it('is held while the keys of the provider are not known, and opens when they are', async () => {
     rig.idp.fault = (path) => (path.startsWith('/.well-known') ? { status: 503 } : undefined);
     worker = await startWorker(rig);
-    await until('the hold', async () => (await told(worker)).length > 0);
+    await until('the hold', async () => (await decisionsInShort(worker)).length > 0);
     await worker.idle();
-    expect(await told(worker)).toEqual(['intention.held held UserTokenUnenforceable']);
+    expect(await decisionsInShort(worker)).toEqual(['intention.held held UserTokenUnenforceable']);
     expect(writes(rig)).toEqual([]);
     rig.idp.fault = undefined;
     await sweep(worker.deps, never);
     await isOpen(rig, WITH_USER);
     await worker.idle();
-    expect(await told(worker)).toContain('intention.released observed HoldEnded');
+    expect(await decisionsInShort(worker)).toContain('intention.released observed HoldEnded');
   });
 
   it('closes while an agent that would ask for no token is there, and opens when it has left', async () => {
@@ -260,7 +260,7 @@ describe("a rule that requires a user's token", () => {
         : undefined;
     worker = await startWorker(rig);
     await until('a hold', async () =>
-      (await told(worker)).includes('intention.held held UserTokenUnenforceable'),
+      (await decisionsInShort(worker)).includes('intention.held held UserTokenUnenforceable'),
     );
     await worker.idle();
     expect(writes(rig)).toEqual([]);
@@ -285,9 +285,9 @@ describe("a rule that requires a user's token", () => {
     await isOpen(rig, WITH_USER);
     await worker.idle();
     await worker.stop();
-    const [standing] = await jwtProviders(rig);
+    const [existing] = await jwtProviders(rig);
     const JSONWebKeySet = { Remote: { URI: 'https://evil.example.com/certs', FetchAsynchronously: true } };
-    await rig.mesh.request('PUT', '/v1/config', { ...standing, JSONWebKeySet });
+    await rig.mesh.request('PUT', '/v1/config', { ...existing, JSONWebKeySet });
     rig.idp.fault = (path) => (path.startsWith('/.well-known') ? { status: 503 } : undefined);
     worker = await startWorker(rig);
     await worker.idle();
@@ -305,9 +305,9 @@ describe("a rule that requires a user's token", () => {
       method === 'PUT' && isProvider(body) ? { status: 403, body: 'Permission denied' } : undefined;
     worker = await startWorker(rig);
     const looks = vi.spyOn(worker.deps.world.userTokens, 'waitedMs');
-    await until('the refusal', async () => (await told(worker)).length > 0);
+    await until('the refusal', async () => (await decisionsInShort(worker)).length > 0);
     await until('several looks of the waiting destination', () => looks.mock.calls.length > 4);
-    expect(await told(worker)).toEqual(['jwt-provider.failed failed ConsulRefused']);
+    expect(await decisionsInShort(worker)).toEqual(['jwt-provider.failed failed ConsulRefused']);
     expect(await rig.mesh.access('orders')).toBeUndefined();
     const { parked, active } = await worker.store.queue.state();
     expect([parked, active]).toEqual([[], expect.any(Number)]);

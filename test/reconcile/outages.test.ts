@@ -45,7 +45,7 @@ describe('a job', () => {
     const { run, slept } = rig(failing(code));
     const result = await run(key);
     expect(result).toEqual({ kind: 'retry', afterMs: 1_000 });
-    // Whoever needs another server finds its place.
+    // A job that needs another server finds a place.
     expect(slept).toEqual([]);
   });
 

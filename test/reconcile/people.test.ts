@@ -29,7 +29,7 @@ async function start(
   worker = await startWorker(rig, wrap);
 }
 
-const standing = async () =>
+const rolesInConsul = async () =>
   (await rig.objects('roles')).flatMap(({ Name = '' }) => (Name.includes('-_person-') ? [Name] : []));
 const idle = () => worker.idle(60_000);
 
@@ -52,18 +52,18 @@ describe('the people of a provider', () => {
       },
     }));
     await idle();
-    expect((await standing()).toSorted()).toEqual(
+    expect((await rolesInConsul()).toSorted()).toEqual(
       subjects
         .filter((subject) => subject !== 'p0')
         .map(roleOf)
         .toSorted(),
     );
-    const told = await worker.settled();
-    const gone = told.findIndex(({ reason }) => reason === 'MembershipRemoved');
-    const grantsBefore = told.slice(0, gone).filter(({ reason }) => reason === 'MembershipAdded').length;
+    const reported = await worker.settled();
+    const gone = reported.findIndex(({ reason }) => reason === 'MembershipRemoved');
+    const grantsBefore = reported.slice(0, gone).filter(({ reason }) => reason === 'MembershipAdded').length;
     // p0 had a role of the first run already, or was never admitted.
     if (gone >= 0) expect(grantsBefore).toBeLessThanOrEqual(200);
-    else expect(told.some(({ person }) => person?.subject === 'p0')).toBe(false);
+    else expect(reported.some(({ person }) => person?.subject === 'p0')).toBe(false);
   }, 90_000);
 
   it('whose members cannot be read do not have the clients compared again and again', async () => {
@@ -81,7 +81,7 @@ describe('the people of a provider', () => {
     };
     await until('the members are asked for again and again', isAskedAgain, 20_000);
     expect(comparisons).toHaveBeenCalledTimes(1);
-    expect(await standing()).toEqual([roleOf('ann')]);
+    expect(await rolesInConsul()).toEqual([roleOf('ann')]);
   });
 
   it('who are held by the mass guard go one by one, as a person rules', async () => {
@@ -92,7 +92,7 @@ describe('the people of a provider', () => {
     rig.idp.people = new Map();
     await worker.add(providerKey('main'), 'poll', { members: true });
     await idle();
-    expect(await standing()).toHaveLength(3);
+    expect(await rolesInConsul()).toHaveLength(3);
     const holds = async () => (await worker.store.journal.overview()).holds;
     const idOf = async (subject: string) =>
       (await holds()).find((hold) => hold.subject === `acl-role/${roleOf(subject)}`)?.decisionId ?? '';
@@ -100,19 +100,19 @@ describe('the people of a provider', () => {
     expect((await ruleOnHold(await idOf('ann'), 'approved', by, worker.deps)).kind).toBe('ruled');
     expect((await ruleOnHold(await idOf('ben'), 'rejected', by, worker.deps)).kind).toBe('ruled');
     await idle();
-    expect((await standing()).toSorted()).toEqual([roleOf('ben'), roleOf('cy')].toSorted());
+    expect((await rolesInConsul()).toSorted()).toEqual([roleOf('ben'), roleOf('cy')].toSorted());
     const gone = (await worker.settled()).filter(({ reason }) => reason === 'MembershipRemoved');
     expect(new Set(gone.map(({ person }) => person?.subject))).toEqual(new Set(['ann']));
     expect(gone.every(({ principal }) => principal?.id === 'alice')).toBe(true);
     await worker.add(providerKey('main'), 'poll', { members: true });
     await idle();
-    expect(await standing()).toHaveLength(2);
+    expect(await rolesInConsul()).toHaveLength(2);
     expect((await holds()).map(({ reason }) => reason)).toEqual(['RevocationLimit', 'RevocationLimit']);
     // An event that names one of them needs no word of a person.
     const evidence = [{ provider: 'main', people: ['cy'] }];
     await worker.add(providerKey('main'), 'webhook', { members: true, evidence });
     await idle();
-    expect(await standing()).toEqual([roleOf('ben')]);
+    expect(await rolesInConsul()).toEqual([roleOf('ben')]);
   });
 
   it('who are rejected stay when the rest is within the limit, also after a restart while the directory cannot be read', async () => {
@@ -131,7 +131,7 @@ describe('the people of a provider', () => {
     };
     await rule('ben', 'rejected');
     await rule('ann', 'approved');
-    expect((await standing()).toSorted()).toEqual([roleOf('ben'), roleOf('cy')].toSorted());
+    expect((await rolesInConsul()).toSorted()).toEqual([roleOf('ben'), roleOf('cy')].toSorted());
     expect(worker.deps.window.used(rig.clock.now())).toBe(1);
 
     await worker.stop();
@@ -150,7 +150,7 @@ describe('the people of a provider', () => {
     rig.clock.advance(11 * 60_000);
     await worker.add(providerKey('main'), 'poll', { members: true });
     await idle();
-    expect(await standing()).toEqual([roleOf('ben')]);
+    expect(await rolesInConsul()).toEqual([roleOf('ben')]);
     const gone = (await worker.settled()).filter(({ reason }) => reason === 'MembershipRemoved');
     const by = new Map(gone.map(({ person, principal }) => [person?.subject, principal?.id]));
     expect(by).toEqual(

@@ -36,8 +36,8 @@ function readOf(
     },
   });
   const job = { ...JOB, triggers: JOB.triggers.map((trigger) => ({ ...trigger, ...changes })) };
-  const told = { ...deps, journal: { ...deps.journal, read: async () => NOTHING_RECORDED } };
-  return { world, added, run: () => reconcileProvider(KEY, job, told, AbortSignal.timeout(5_000)) };
+  const readDeps = { ...deps, journal: { ...deps.journal, read: async () => NOTHING_RECORDED } };
+  return { world, added, run: () => reconcileProvider(KEY, job, readDeps, AbortSignal.timeout(5_000)) };
 }
 
 describe('a complete read of a directory', () => {
@@ -86,8 +86,8 @@ describe('a complete read of a directory', () => {
 
   test('that knows of a removal at one client looks at what that client reaches, changed or not, with that alone', async () => {
     const same = [client('web', ['orders']), client('api', ['orders'])];
-    const told = [{ provider: 'main', clients: ['web', 'elsewhere'], internalIds: ['id-of-nobody'] }];
-    const { added, run } = readOf(same, { evidence: told });
+    const evidence = [{ provider: 'main', clients: ['web', 'elsewhere'], internalIds: ['id-of-nobody'] }];
+    const { added, run } = readOf(same, { evidence });
     await run();
     expect(added).toMatchObject([
       { key: { service: 'orders' }, urgent: true, evidence: [{ provider: 'main', clients: ['web'] }] },

@@ -43,7 +43,7 @@ describe('a client that is looked at again', () => {
     expect(result).toEqual({ kind: 'done' });
     expect(asked).toEqual([false]);
     expect(added).toEqual([]);
-    // Else the next decision there, whoever caused it, would name this event.
+    // Otherwise the next decision there, with any cause, would name this event.
     expect(noted).toEqual([]);
   });
 

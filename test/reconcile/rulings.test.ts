@@ -40,7 +40,7 @@ async function vanish(names: readonly string[]): Promise<void> {
   await compare();
 }
 
-/** Every one of `NAMES` whose edge stands. */
+/** Every one of `NAMES` whose edge exists. */
 async function open(): Promise<readonly string[]> {
   const access = Object.keys((await rig.mesh.access('orders')) ?? {});
   return NAMES.filter((name) => access.includes(name));
@@ -84,7 +84,7 @@ describe('of the edges that the mass guard holds', () => {
         .filter(({ type }) => type.endsWith('intention.deleted'))
         .map(({ principal }) => principal?.id);
     expect(await approvers()).toEqual(['alice', 'alice']);
-    // What is left is within the limit once the window has passed, and nobody's word.
+    // What is left is within the limit once the window has passed, without a ruling.
     rig.clock.advance(TEN_MINUTES_MS + 1);
     await rule('rejected', TWELVE.slice(2, 3), 'bob');
     expect(await open()).toEqual([...TWELVE.slice(2, 3), ...NAMES.slice(12)]);
@@ -201,7 +201,7 @@ describe('the approval of a client that is to lose a part of its ACL objects', (
 describe('of the clients whose ACL objects the mass guard holds', () => {
   const roleOf = (name: string) => `scopemesh-payments-main-${name}-app`;
   const five = NAMES.slice(0, 5);
-  const standing = async () => {
+  const edgesInConsul = async () => {
     const names = (await (rig as AclRig).objects('roles')).map(({ Name }) => Name);
     return five.filter((name) => names.includes(roleOf(name)));
   };
@@ -214,14 +214,14 @@ describe('of the clients whose ACL objects the mass guard holds', () => {
     worker = await startWorker(rig);
     await worker.idle();
     await vanish(five);
-    expect(await standing()).toEqual(five);
+    expect(await edgesInConsul()).toEqual(five);
     const [first = '', second = ''] = five;
     await rule('approved', [roleOf(first)]);
     await rule('rejected', [roleOf(second)]);
     await compare();
     for (const name of five) await worker.add(clientKey('main', `${name}-app`));
     await worker.idle();
-    expect(await standing()).toEqual(five.slice(1));
+    expect(await edgesInConsul()).toEqual(five.slice(1));
     expect(worker.deps.window.used(rig.clock.now())).toBe(1);
 
     // The three that nobody ruled on are within the limit by then, and a no is still one.
@@ -229,11 +229,11 @@ describe('of the clients whose ACL objects the mass guard holds', () => {
     await restart();
     for (const name of five) await worker.add(clientKey('main', `${name}-app`));
     await worker.idle();
-    expect(await standing()).toEqual([second]);
+    expect(await edgesInConsul()).toEqual([second]);
     await worker.add(clientKey('main', `${second}-app`), 'webhook', {
       evidence: [{ provider: 'main', clients: [`${second}-app`] }],
     });
     await worker.idle();
-    expect(await standing()).toEqual([]);
+    expect(await edgesInConsul()).toEqual([]);
   });
 });

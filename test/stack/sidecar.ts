@@ -64,7 +64,7 @@ export async function startSidecar(consul: ConsulHandle, options: SidecarOptions
   };
 }
 
-// Newer ones refuse an Envoy that they were not released for unless told not to.
+// Newer ones refuse an Envoy that they were not released for without this flag.
 async function checksEnvoyVersion(consulBinary: string): Promise<boolean> {
   const asked = promisify(execFile)(consulBinary, ['connect', 'envoy', '-h'], { timeout: 20_000 });
   const { stdout } = await asked.catch((error: unknown) => ({ stdout: String(fieldOf(error, 'stdout')) }));

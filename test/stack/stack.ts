@@ -12,7 +12,7 @@ export interface StackOptions {
   /** Of every Envoy, in seconds; 1, so that open connections do not outlive a denial for long. */
   drainTimeSeconds?: number;
   signal?: AbortSignal;
-  /** Told as each server is up. */
+  /** Called as each server is up. */
   onReady?: (name: string, elapsedMs: number) => void;
 }
 

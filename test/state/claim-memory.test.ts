@@ -102,7 +102,7 @@ describe('with first claims and no record', () => {
       },
     ],
     [
-      'whose role stands',
+      'whose role exists',
       (world: WorldState) => {
         world.putCatalog(catalogOf('web', 'aaa'), NOW);
         world.putFirstRoles([role()], NOW);

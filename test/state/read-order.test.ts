@@ -148,12 +148,12 @@ describe('an older read never overrides a newer one', () => {
   test('about a jwt-provider', () => {
     const tokens = new UserTokens();
     const ours = { name: 'users', issuer: 'i', audiences: [], jwksUri: 'u', meta: {} };
-    const standing = { name: 'users', meta: {}, content: ours, modifyIndex: 1 };
+    const existing = { name: 'users', meta: {}, content: ours, modifyIndex: 1 };
     tokens.putEntry('users', ours, 3, 3);
     tokens.putEntries([], 2);
     expect(tokens.facts.entries?.get('users')?.modifyIndex).toBe(3);
     tokens.putEntries([], 5);
-    tokens.putEntries([standing], 4);
+    tokens.putEntries([existing], 4);
     tokens.putEntry('users', ours, 9, 4);
     expect(tokens.facts).toEqual({ ...NOTHING_KNOWN, entries: new Map() });
   });

@@ -99,11 +99,11 @@ describe('the world', () => {
       fc.property(someScene, someScene, (first, second) => {
         const world = worldOf(first);
         const check = () => {
-          const anew = world
+          const recomputed = world
             .destinations(NOW)
             .flatMap((each) => planDestination(inputOf(world, each, NOW)).changes)
             .filter((change) => change.isInferred).length;
-          expect(inferredAcrossFleet(world, new RevocationWindow(1_000), NOW)).toBe(anew);
+          expect(inferredAcrossFleet(world, new RevocationWindow(1_000), NOW)).toBe(recomputed);
         };
         check();
         world.putDirectory('main', second.clients, world.beginRead(), NOW);

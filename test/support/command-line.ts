@@ -40,7 +40,7 @@ export interface RunOptions {
   /** Runs as on a terminal, on which this is typed. */
   readonly typed?: string;
   readonly signal?: AbortSignal;
-  /** Told whatever is printed on stdout. */
+  /** Called with all output on stdout. */
   readonly onOut?: (text: string) => void;
   readonly environment?: Readonly<Record<string, string>>;
   readonly user?: string;

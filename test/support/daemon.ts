@@ -146,10 +146,10 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
           return seen.slice(after).find(isLike);
         });
       } catch {
-        const told = seen.map(
+        const seenInShort = seen.map(
           ({ type, subject, outcome, reason }) => `${type} ${subject} ${outcome} ${reason}`,
         );
-        throw new Error(`no decision like ${JSON.stringify(like)} among\n${told.join('\n')}`);
+        throw new Error(`no decision like ${JSON.stringify(like)} among\n${seenInShort.join('\n')}`);
       }
     },
     async close() {

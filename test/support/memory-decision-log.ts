@@ -1,7 +1,7 @@
 import type { DecisionLog } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
 
-/** A log in memory that can be told to fail, for tests of what writes to it. */
+/** A log in memory that can be made to fail, for tests of what writes to it. */
 export class MemoryDecisionLog implements DecisionLog {
   readonly held: Decision[] = [];
   readonly asked: (readonly string[])[] = [];

@@ -41,7 +41,7 @@ export async function jwtProviders(rig: Rig): Promise<readonly RawJwtProvider[]>
 }
 
 export function hasJwtProvider(rig: Rig, isThere: boolean): Promise<true> {
-  return until(`a jwt-provider ${isThere ? 'stands' : 'is gone'}`, async () =>
+  return until(`a jwt-provider ${isThere ? 'exists' : 'is gone'}`, async () =>
     (await jwtProviders(rig)).length > 0 === isThere ? true : undefined,
   );
 }
@@ -55,7 +55,7 @@ export function writes(rig: Rig): readonly string[] {
 }
 
 /** `type outcome reason` of each settled decision on an intention or a jwt-provider. */
-export async function told(worker: Worker): Promise<readonly string[]> {
+export async function decisionsInShort(worker: Worker): Promise<readonly string[]> {
   return (await worker.settled())
     .filter(({ subject }) => /^(jwt-provider|intention)\//.test(subject))
     .map(({ type, outcome, reason }) => `${type.replace('dev.scopemesh.', '')} ${outcome} ${reason}`);

@@ -80,14 +80,14 @@ describe('the reaper', () => {
     expect(tokens.map(loggedIn).filter(({ accessorId }) => left.includes(accessorId))).toEqual([]);
     expect(left).toContain(shop.accessorId);
     expect(await rig.readKey({ secretId: foreign, accessorId: '' }, 'config/a')).toBe(200);
-    const told = worker === undefined ? [] : await ended(worker);
-    expect(told).toHaveLength(1);
-    expect(told[0]).toMatchObject({
+    const reported = worker === undefined ? [] : await ended(worker);
+    expect(reported).toHaveLength(1);
+    expect(reported[0]).toMatchObject({
       type: 'dev.scopemesh.acl-token.deleted',
       outcome: 'applied',
       reason: 'DriftCorrected',
     });
-    expect(told[0]?.detail).toContain('ended 120 live tokens');
+    expect(reported[0]?.detail).toContain('ended 120 live tokens');
     expect(await reap(deps, nobodyFirst, signal)).toBe(0);
     expect(worker === undefined ? [] : await ended(worker)).toHaveLength(1);
   });
@@ -161,8 +161,8 @@ describe('the reaper', () => {
     expect(draft?.reason).toBe('DriftCorrected');
     expect((await store.journal.read('reaper/payments')).pending).toHaveLength(1);
     expect(await reap(deps, nobodyFirst, signal)).toBe(1);
-    const told = await ended(worker as Worker);
-    expect(told.map(({ outcome }) => outcome)).toEqual(['unknown', 'applied']);
+    const reported = await ended(worker as Worker);
+    expect(reported.map(({ outcome }) => outcome)).toEqual(['unknown', 'applied']);
   });
 
   it('waits for other jobs, but not for ever', async () => {

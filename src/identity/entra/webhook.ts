@@ -36,7 +36,7 @@ const BATCH = z.object({ value: z.array(NOTIFICATION).min(1).max(5000) });
 /**
  * Change notifications of Graph about users and groups
  * (https://learn.microsoft.com/graph/change-notifications-delivery-webhooks). Their only proof is `clientState`, a constant
- * text. So they are only hints: neither orders nor evidence. A notification without an ID cannot be told from the next one
+ * text. So they are only hints: neither orders nor evidence. A notification without an ID looks like the next one
  * about the same object, so it never counts as a duplicate.
  */
 export function createEntraSource(options: EntraSourceOptions): EventSource {

@@ -83,7 +83,7 @@ describe('tokens of a real Consul, on the command line', () => {
     expect(of('acl.tokens')?.message).toContain('2 static (1 of them expire), 1 for management');
   });
 
-  it('explain tells what is due, and after apply what stands and how to log in', async () => {
+  it('explain says what is missing, and after apply what exists and how to log in', async () => {
     const due = await cli.run(['explain', '--client', 'main/web-app', '--json']);
     expect(due.json()).toMatchObject({ mayLogIn: false, isMade: false, standingTtlSeconds: null });
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);

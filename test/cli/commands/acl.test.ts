@@ -168,7 +168,7 @@ describe('adopt', () => {
     });
   });
 
-  it('leaves what gives more, which is told as lost, and what nobody should have any more', async () => {
+  it('leaves what gives more, which is reported as lost, and what nobody should have any more', async () => {
     await cli.run(['apply', '--yes']);
     await takeMarks({ MaxTokenTTL: '12h' });
     const { json } = await cli.run(['adopt', '--yes', '--json']);

@@ -131,9 +131,9 @@ describe('approve and reject without a daemon', () => {
     expect((await cli.run(['reject', id])).status).toBe(0);
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
-    const told = (await decisions()).filter(({ data }) => data.reason === 'RevocationLimit');
-    expect(told.map(({ data }) => data.outcome)).toEqual(['held', 'refused']);
-    expect(told[1]?.data).toMatchObject({ principal: { id: 'alice' } });
+    const reported = (await decisions()).filter(({ data }) => data.reason === 'RevocationLimit');
+    expect(reported.map(({ data }) => data.outcome)).toEqual(['held', 'refused']);
+    expect(reported[1]?.data).toMatchObject({ principal: { id: 'alice' } });
   });
 
   it('an approval of a rejected removal is refused with who rejected it, and passes with --override', async () => {

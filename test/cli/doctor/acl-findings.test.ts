@@ -70,7 +70,7 @@ function withTokens(...tokens: readonly AclToken[]): Consul {
   return other as Consul;
 }
 
-async function told(id: string, consul: Consul, facts = FACTS) {
+async function findings(id: string, consul: Consul, facts = FACTS) {
   const config = await loadText(fileWith('login: on'));
   const found = await aclFindings(config, consul, facts, PROXIED, NOW, never);
   return found.filter((finding) => finding.id === id);
@@ -78,16 +78,16 @@ async function told(id: string, consul: Consul, facts = FACTS) {
 
 describe('tokens of a sidecar', () => {
   it('are a notice if a login renews them in time, and a warning if not', async () => {
-    const renewed = await told('sidecars.tokens', withTokens(token('a', 10, 'm'), token('b', 45, 'm')));
+    const renewed = await findings('sidecars.tokens', withTokens(token('a', 10, 'm'), token('b', 45, 'm')));
     expect(renewed).toMatchObject([
       { severity: 'notice', message: expect.stringContaining('the last one in 45m') },
     ]);
-    const late = await told('sidecars.tokens', withTokens(token('a', 15, 'm')));
+    const late = await findings('sidecars.tokens', withTokens(token('a', 15, 'm')));
     expect(late).toMatchObject([{ severity: 'warning', message: expect.stringContaining('expires in 15m') }]);
   });
 
   it('are a warning if a person made them with an expiry', async () => {
-    expect(await told('sidecars.tokens', withTokens(token('a', 59)))).toMatchObject([
+    expect(await findings('sidecars.tokens', withTokens(token('a', 59)))).toMatchObject([
       { severity: 'warning' },
     ]);
   });
@@ -96,13 +96,13 @@ describe('tokens of a sidecar', () => {
 describe('the ACL cache of an agent', () => {
   it('is a warning with a remedy if access can outlive a revocation', async () => {
     const slow = { ...FACTS, aclCache: { role: 90, policy: 30, token: 30 } };
-    expect(await told('acl.cache', withTokens(), slow)).toMatchObject([
+    expect(await findings('acl.cache', withTokens(), slow)).toMatchObject([
       {
         severity: 'warning',
         message: expect.stringContaining('outlive a revocation by 1m 30s'),
         remedy: expect.stringContaining('acl.role_ttl = "0s"'),
       },
     ]);
-    expect(await told('acl.cache', withTokens())).toMatchObject([{ severity: 'ok' }]);
+    expect(await findings('acl.cache', withTokens())).toMatchObject([{ severity: 'ok' }]);
   });
 });

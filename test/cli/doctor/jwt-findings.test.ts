@@ -26,7 +26,7 @@ const provider = (name: string, ...claims: (readonly [string[], string])[]) => (
 });
 
 /** An entry as Consul has it, with a requirement for all sources or for the permissions of `web`. */
-function stands(name: string, of: 'entry' | 'web', ...providers: readonly object[]): void {
+function existing(name: string, of: 'entry' | 'web', ...providers: readonly object[]): void {
   const JWT = { Providers: providers };
   const raw = {
     Name: 'web',
@@ -60,60 +60,60 @@ function withProviders(...names: string[]): Consul {
   return other as Consul;
 }
 
-const told = async (facts = NEW, consul = withProviders('okta', 'entra')) =>
+const findings = async (facts = NEW, consul = withProviders('okta', 'entra')) =>
   (await jwtFindings(consul, facts, world, never)).map(({ id, severity }) => `${id} ${severity}`);
 
 describe('requirements of the token of a user', () => {
   it('cause no finding if there are none', async () => {
-    expect(await told()).toEqual([]);
+    expect(await findings()).toEqual([]);
   });
 
   it('are ok if the destination speaks http and the one provider exists', async () => {
-    stands('orders', 'web', provider('okta', [['roles'], 'reader']));
-    expect(await told()).toEqual(['jwt ok']);
+    existing('orders', 'web', provider('okta', [['roles'], 'reader']));
+    expect(await findings()).toEqual(['jwt ok']);
   });
 
   it('are an error if the destination speaks tcp, because Consul ignores them', async () => {
-    stands('db', 'entry', provider('okta'));
-    expect(await told()).toEqual(['jwt.protocol error']);
+    existing('db', 'entry', provider('okta'));
+    expect(await findings()).toEqual(['jwt.protocol error']);
   });
 
   it('of several providers are alternatives', async () => {
-    stands('orders', 'entry', provider('okta'), provider('entra'));
-    expect(await told()).toEqual(['jwt.alternatives warning']);
+    existing('orders', 'entry', provider('okta'), provider('entra'));
+    expect(await findings()).toEqual(['jwt.alternatives warning']);
   });
 
   it('for one scope in a claim with all scopes are a warning, because hardly any token meets them', async () => {
-    stands('orders', 'web', provider('okta', [['realm', 'scope'], 'orders:read'], [['scopes'], 'x']));
-    expect(await told()).toEqual(['jwt.scope-claim warning']);
+    existing('orders', 'web', provider('okta', [['realm', 'scope'], 'orders:read'], [['scopes'], 'x']));
+    expect(await findings()).toEqual(['jwt.scope-claim warning']);
   });
 
   it('for one scope in a claim that is a list at one provider and a string at another are a notice, except for our own', async () => {
     const ours = 'scopemesh-pay-main-_users';
-    stands('orders', 'web', provider('entra', [['scp'], 'orders:read']), provider(ours, [['scp'], 'x']));
+    existing('orders', 'web', provider('entra', [['scp'], 'orders:read']), provider(ours, [['scp'], 'x']));
     const consul = withProviders('entra', ours);
-    expect(await told(NEW, consul)).toEqual(['jwt.alternatives warning', 'jwt.scope-claim notice']);
+    expect(await findings(NEW, consul)).toEqual(['jwt.alternatives warning', 'jwt.scope-claim notice']);
   });
 
   it('for a missing provider are an error, once for each provider', async () => {
-    stands('orders', 'web', provider('gone'), provider('okta'));
-    const [several, missing, ...others] = await told();
+    existing('orders', 'web', provider('gone'), provider('okta'));
+    const [several, missing, ...others] = await findings();
     expect([several, missing, others]).toEqual(['jwt.alternatives warning', 'jwt.provider error', []]);
   });
 
   it('are not compared with providers if this Consul version has no JWT providers', async () => {
-    stands('orders', 'web', provider('gone'));
-    expect(await told({ ...NEW, version: '1.14.11' })).toEqual(['jwt ok']);
+    existing('orders', 'web', provider('gone'));
+    expect(await findings({ ...NEW, version: '1.14.11' })).toEqual(['jwt ok']);
   });
 
   it('are a notice if their providers cannot be read', async () => {
-    stands('orders', 'web', provider('okta'));
+    existing('orders', 'web', provider('okta'));
     const consul = withProviders();
     const sick = {
       ...consul,
       jwtProviders: { ...consul.jwtProviders, list: () => Promise.reject(new Error('denied')) },
     };
-    expect(await told(NEW, sick)).toEqual(['jwt.provider notice']);
+    expect(await findings(NEW, sick)).toEqual(['jwt.provider notice']);
   });
 });
 

@@ -28,7 +28,7 @@ export function aclReads(theRig: () => AclRig): void {
     expect(names.filter((each) => !each.startsWith('scopemesh-payments-'))).toEqual([]);
   });
 
-  it('what stands under a name is read in any case, whoever made it, and nothing where nothing stands', async () => {
+  it('an existing name is read in any case, with any author, and a missing one is nothing', async () => {
     const { acl, client, fresh, read, request } = theRig();
     const name = fresh();
     await client(name);
@@ -167,7 +167,7 @@ export function aclReads(theRig: () => AclRig): void {
     expect(await links()).toEqual([]);
   });
 
-  it('a token that may not read ACL objects is told which permission it lacks', async () => {
+  it('a token that may not read ACL objects gets an error that names the missing permission', async () => {
     const { connect, tokenWith } = theRig();
     const weak = connect(await tokenWith('node_prefix "" { policy = "read" }'));
     for (const act of [() => weak.read(() => true, never), () => weak.tokens('all', never)]) {
@@ -177,7 +177,7 @@ export function aclReads(theRig: () => AclRig): void {
     }
   });
 
-  it('a token that may only read reads all of it, and is told what it lacks for a write', async () => {
+  it('a token that may only read reads all of it, and an error names what it lacks for a write', async () => {
     const { client, connect, fresh, read, tokenWith } = theRig();
     const name = fresh();
     const { roleId } = await client(name);

@@ -95,7 +95,7 @@ export function aclTokens(theRig: () => AclRig): void {
     expect(await acl.deleteTokens([], never)).toBe(0);
   });
 
-  it('one that Consul will not delete is told, after the others are gone', async () => {
+  it('one that Consul will not delete is reported, after the others are gone', async () => {
     const { acl, client, fresh, login } = theRig();
     const name = fresh();
     await client(name);

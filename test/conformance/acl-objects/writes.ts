@@ -6,7 +6,7 @@ import { until } from '../../support/until.js';
 import { type AclRig, MARK, methodOf, never, policy, roleOf, ruleOf } from './rig.js';
 
 export function aclWrites(theRig: () => AclRig): void {
-  it('a name that stands in any case cannot be created again, and what stands is left as it is', async () => {
+  it('a name that exists in any case cannot be created again, and the existing object stays as it is', async () => {
     const { acl, client, fresh, method, read } = theRig();
     const name = fresh();
     await client(name);

@@ -1,4 +1,4 @@
-/** One call of the API. `{{name}}` in a path, body or text stands for a value that an earlier exchange saved. */
+/** One call of the API. `{{name}}` in a path, body or text means a value that an earlier exchange saved. */
 export interface Call {
   readonly method: string;
   readonly path: string;

@@ -29,11 +29,15 @@ const methodBody = {
 
 /** The auth method `one`; its index is the `index`th of the scenario. */
 function methodExchange(index: number): Exchange {
-  const told = JSON.stringify({ ...methodBody, MaxTokenTTL: '5m0s', ...indexes(index) })
+  const answered = JSON.stringify({ ...methodBody, MaxTokenTTL: '5m0s', ...indexes(index) })
     .replace('{{idp}}', '<idp>')
     .replace('{{publicKey}}', '<public key>');
   const path = '/v1/acl/auth-method';
-  return { name: 'a method', ...put(path, methodBody), expected: { status: 200, body: JSON.parse(told) } };
+  return {
+    name: 'a method',
+    ...put(path, methodBody),
+    expected: { status: 200, body: JSON.parse(answered) },
+  };
 }
 
 /** Which texts Consul accepts as selectors. */
@@ -115,7 +119,7 @@ function ruleExchange(
   created = uuid + 1,
   modified = created,
 ): Exchange {
-  const told = {
+  const answered = {
     ID: `<uuid ${uuid}>`,
     Description: '',
     ...ruleBody(selector),
@@ -124,7 +128,7 @@ function ruleExchange(
   return {
     name,
     ...put('/v1/acl/binding-rule', ruleBody(selector)),
-    expected: { status: 200, body: told },
+    expected: { status: 200, body: answered },
   };
 }
 

@@ -3,19 +3,19 @@ import type { WatchedTable } from '../../../src/consul/consul.js';
 import { type ConsulRig, nameOf, never, newSource } from './rig.js';
 
 export function watch(theRig: () => ConsulRig): void {
-  /** Runs `change` while the watch waits; resolves once the watch has told of a change since. */
+  /** Runs `change` while the watch waits; resolves once the watch has reported a change since. */
   const wakes = async (table: WatchedTable, change: () => Promise<unknown>): Promise<void> => {
     const { consul } = theRig();
     const stop = new AbortController();
-    let told = () => {};
+    let onChange = () => {};
     let live = () => {};
     const settled = new Promise<void>((resolve) => {
       live = resolve;
     });
-    const watch = consul.watch(table, { changed: () => told(), alive: () => live() }, stop.signal);
+    const watch = consul.watch(table, { changed: () => onChange(), alive: () => live() }, stop.signal);
     await settled;
     const changed = new Promise<void>((resolve) => {
-      told = resolve;
+      onChange = resolve;
     });
     await change();
     await changed;

@@ -178,12 +178,12 @@ describe('a write of an ACL object', () => {
 
 describe('the creation of an auth method', () => {
   it('is refused if one with its name exists, and nothing is written', async () => {
-    const standing = (exchange: Exchange) => {
+    const existing = (exchange: Exchange) => {
       if (exchange.url.pathname !== '/v1/acl/auth-method/new') return false;
       exchange.reply(200, { ...rawMethod, Name: 'NEW', Type: 'kubernetes' });
       return true;
     };
-    const rig = await against(standing);
+    const rig = await against(existing);
     const failure = await failureOf(rig.acl.write(undefined, method, never));
     expect(failure).toMatchObject({ code: 'ERR_CONSUL_REJECTED', retriable: false });
     expect(failure.message).toContain('"NEW"');

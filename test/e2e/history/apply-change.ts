@@ -24,27 +24,27 @@ export async function applyChange(change: Change, side: Side): Promise<string> {
 
 function make(change: Change, side: Side): Promise<string> {
   const { manage } = side;
-  const told = async (method: string, path: string, body?: unknown) =>
+  const send = async (method: string, path: string, body?: unknown) =>
     String(await manage(method, path, body));
   switch (change.kind) {
     case 'grant':
     case 'revoke': {
       const path = `/clients/${change.client}/scopes/${encodeURIComponent(change.scope)}`;
-      return told(change.kind === 'grant' ? 'POST' : 'DELETE', path);
+      return send(change.kind === 'grant' ? 'POST' : 'DELETE', path);
     }
     case 'disable':
     case 'enable':
-      return told('PATCH', `/clients/${change.client}`, { enabled: change.kind === 'enable' });
+      return send('PATCH', `/clients/${change.client}`, { enabled: change.kind === 'enable' });
     case 'delete':
-      return told('DELETE', `/clients/${change.client}`);
+      return send('DELETE', `/clients/${change.client}`);
     case 'create':
-      return told('PUT', `/clients/${clientOf(change.service)}`, clientBody(change.service, change.scopes));
+      return send('PUT', `/clients/${clientOf(change.service)}`, clientBody(change.service, change.scopes));
     case 'attribute':
-      return told('PATCH', `/clients/${change.client}`, { attributes: { [change.name]: change.value } });
+      return send('PATCH', `/clients/${change.client}`, { attributes: { [change.name]: change.value } });
     case 'compromise':
-      return told('POST', `/clients/${change.client}/compromised`);
+      return send('POST', `/clients/${change.client}/compromised`);
     case 'rotate':
-      return told('POST', `/clients/${change.client}/secret`);
+      return send('POST', `/clients/${change.client}/secret`);
     case 'register':
       return inCatalog(side, () => {
         const { service, instance, claim, asTag } = change;
@@ -71,7 +71,7 @@ function make(change: Change, side: Side): Promise<string> {
   }
 }
 
-/** A change of registrations; resolves once the daemon's watch has been told of it. */
+/** A change of registrations; resolves once the daemon's watch has seen it. */
 async function inCatalog(side: Side, act: () => Promise<Answer>): Promise<string> {
   const index = async () => (await side.consul.request('GET', SERVICES)).index;
   const before = await index();
@@ -81,7 +81,7 @@ async function inCatalog(side: Side, act: () => Promise<Answer>): Promise<string
   return toText(answer);
 }
 
-/** A change of intentions by hand; resolves once the daemon's watch has been told of it. */
+/** A change of intentions by hand; resolves once the daemon's watch has seen it. */
 async function inIntentions(side: Side, act: () => Promise<Answer>): Promise<string> {
   const index = async () => (await side.consul.request('GET', INTENTIONS)).index;
   const before = await index();
@@ -181,8 +181,8 @@ async function foreign(change: ChangeOf<'foreign'>, side: Side): Promise<string>
   const entry = (await side.consul.entry(destination)) ?? newEntry(destination);
   const others = entry.Sources.filter(({ Name }) => Name !== source);
   if (form === 'gone') {
-    const stands = entry.Sources.find(({ Name }) => Name === source);
-    if (stands === undefined || isMarked(stands)) return 'nothing there';
+    const existing = entry.Sources.find(({ Name }) => Name === source);
+    if (existing === undefined || isMarked(existing)) return 'nothing there';
     return inIntentions(side, () => side.consul.write({ ...entry, Sources: others }));
   }
   const Sources = [...others, { Name: source, Description: 'made by hand', ...contentOf(form) }];

@@ -4,7 +4,7 @@ import { CALLERS, clientOf, GRANTABLE, SERVICES } from './world.js';
 /** What a hand made source lets through. */
 export type HandMade = 'allow' | 'deny' | 'http';
 
-/** One change of either side of scopemesh, made past it. `nth` picks among what stands there, by name. */
+/** One change of either side of scopemesh, made without it. `nth` picks among what exists, by name. */
 export type Change =
   | { readonly kind: 'grant' | 'revoke'; readonly client: string; readonly scope: string }
   | { readonly kind: 'disable' | 'enable' | 'delete' | 'compromise' | 'rotate'; readonly client: string }

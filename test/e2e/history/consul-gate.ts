@@ -2,7 +2,7 @@ import { Agent, createServer, type IncomingMessage, request, type ServerResponse
 import { freePort } from '../../stack/ports.js';
 import { bodyOf, listen } from '../passing.js';
 
-/** Stands before Consul and knows what its client has been told, so that a test can wait until a change was seen. */
+/** A proxy in front of Consul that knows what its client has received, so that a test can wait until a change was seen. */
 export interface ConsulGate {
   /** `http://HOST:PORT` */
   readonly address: string;

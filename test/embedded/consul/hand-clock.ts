@@ -1,6 +1,6 @@
 import type { Clock } from '../../../src/clock.js';
 
-/** A clock that stands still until it is moved. */
+/** A clock that moves only when a test moves it. */
 export class HandClock implements Clock {
   #now: number;
   readonly #sleepers = new Set<{ at: number; wake: () => void }>();
@@ -24,7 +24,7 @@ export class HandClock implements Clock {
     });
   }
 
-  /** Moves on and wakes whoever slept long enough; resolves once they had their turn. */
+  /** Moves the time and wakes the sleeps that end by then; resolves once they have continued. */
   async move(ms: number): Promise<void> {
     this.#now += ms;
     for (const sleeper of [...this.#sleepers]) {

@@ -33,7 +33,7 @@ describe('time in the embedded Consul', () => {
     expect((await ask('GET', `/v1/session/info/${id}`)).body).toEqual([]);
   });
 
-  it('lets a renewal begin the whole time anew', async () => {
+  it('lets a renewal start the whole TTL again', async () => {
     const id = await session({ TTL: '10s' });
     await clock.move(15_000);
     await ask('PUT', `/v1/session/renew/${id}`);

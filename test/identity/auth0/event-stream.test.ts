@@ -20,7 +20,7 @@ const push = (offset: string, type: string, object: unknown) => {
   });
 };
 const deleted = (name: string) => push(name, 'user.deleted', { user_id: `auth0|${name}` });
-const subjects = async () => (await rig.told()).orders.map(({ subject }) => subject);
+const subjects = async () => (await rig.reported()).orders.map(({ subject }) => subject);
 const allow = (isAllowed: boolean) => {
   const others = [...rig.tenant.permissions].filter((each) => each !== 'read:events');
   rig.tenant.permissions = new Set([...others, ...(isAllowed ? ['read:events'] : [])]);
@@ -43,33 +43,33 @@ describe('the event stream', () => {
 
   it('continues from its last offset', async () => {
     push('1', 'user.deleted', { user_id: 'auth0|1' });
-    const first = await rig.told();
+    const first = await rig.reported();
     expect(first.orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
     expect(first.triggers).toMatchObject([{ members: true, evidence: [{ people: ['auth0|1'] }] }]);
     push('2', 'user.updated', { user_id: 'auth0|2', blocked: true });
     push('3', 'user.created', { user_id: 'auth0|3' });
     expect(await subjects()).toEqual(['auth0|2']);
-    expect((await rig.told()).triggers).toEqual([]);
+    expect((await rig.reported()).triggers).toEqual([]);
   });
 
   it('loses nothing between polls while a quiet tenant has given no offset', async () => {
     for (const name of ['1', '2', '3']) {
       // Quiet polls, after which the stream has still given nothing to go on from.
       rig.clock.advance(MINUTE_MS);
-      expect(await rig.told()).toMatchObject({ triggers: [], orders: [], gap: false });
+      expect(await rig.reported()).toMatchObject({ triggers: [], orders: [], gap: false });
       rig.clock.advance(10 * MINUTE_MS);
       deleted(name);
       rig.clock.advance(10 * MINUTE_MS);
       expect(await subjects()).toEqual([`auth0|${name}`]);
       rig.tenant.stream.length = 0;
       // The offset has expired now: once more there is none.
-      expect((await rig.told()).gap).toBe(true);
+      expect((await rig.reported()).gap).toBe(true);
     }
   });
 
   it('continues from the offset of a heartbeat', async () => {
     send(['id: beat', 'event: offset-only', 'data: {"offset":"beat"}']);
-    await rig.told();
+    await rig.reported();
     rig.tenant.fault = undefined;
     await rig.next();
     expect(asked()?.get('from')).toBe('beat');
@@ -77,32 +77,32 @@ describe('the event stream', () => {
 
   it('leads to a complete comparison if its offset has expired (410), and continues from now', async () => {
     deleted('1');
-    await rig.told();
+    await rig.reported();
     rig.tenant.stream.length = 0;
-    expect((await rig.told()).gap).toBe(true);
+    expect((await rig.reported()).gap).toBe(true);
     rig.clock.advance(MINUTE_MS);
     deleted('2');
     rig.clock.advance(MINUTE_MS);
-    expect(await rig.told()).toMatchObject({ orders: [{ subject: 'auth0|2' }], gap: false });
+    expect(await rig.reported()).toMatchObject({ orders: [{ subject: 'auth0|2' }], gap: false });
   });
 
   it('leads to a complete comparison if a message says that its offset has expired', async () => {
     deleted('1');
-    await rig.told();
+    await rig.reported();
     send(['event: error', 'data: {"error":{"code":"cursor_expired","message":"too old"}}']);
-    expect((await rig.told()).gap).toBe(true);
+    expect((await rig.reported()).gap).toBe(true);
     rig.tenant.fault = undefined;
-    expect((await rig.told()).gap).toBe(false);
+    expect((await rig.reported()).gap).toBe(false);
     expect(asked()?.has('from_timestamp')).toBe(true);
   });
 
   it('leads to a complete comparison if its offset is refused (400), and continues', async () => {
     deleted('1');
-    await rig.told();
+    await rig.reported();
     rig.tenant.fault = ({ segments, query }) =>
       segments[0] === 'events' && query.has('from') ? { status: 400, json: {} } : undefined;
-    expect((await rig.told()).gap).toBe(true);
-    expect((await rig.told()).gap).toBe(false);
+    expect((await rig.reported()).gap).toBe(true);
+    expect((await rig.reported()).gap).toBe(false);
     expect(rig.warnings).toEqual([]);
   });
 
@@ -121,11 +121,11 @@ describe('the event stream', () => {
 
   it('does not stop the log if it cannot be read, and continues later', async () => {
     push('1', 'user.updated', { user_id: 'auth0|1' });
-    await rig.told();
+    await rig.reported();
     deleted('2');
     allow(false);
     rig.tenant.changeClient('app', undefined);
-    expect((await rig.told()).orders).toMatchObject([{ kind: 'client-deleted', clientId: 'app' }]);
+    expect((await rig.reported()).orders).toMatchObject([{ kind: 'client-deleted', clientId: 'app' }]);
     allow(true);
     expect(await subjects()).toEqual(['auth0|2']);
   });

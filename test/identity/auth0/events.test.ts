@@ -16,22 +16,22 @@ describe('a log entry of Auth0', () => {
 
   it('about an application names it, and a deletion is an order', async () => {
     rig.tenant.changeClient('app', { grant_types: [] });
-    expect(await rig.told()).toMatchObject({
+    expect(await rig.reported()).toMatchObject({
       keys: ['client/main/app'],
       triggers: [{ urgent: true, evidence: [{ provider: 'main', clients: ['app'] }] }],
       orders: [],
     });
     rig.tenant.changeClient('app', undefined);
-    expect((await rig.told()).orders).toMatchObject([
+    expect((await rig.reported()).orders).toMatchObject([
       { kind: 'client-deleted', provider: 'main', clientId: 'app' },
     ]);
   });
 
   it('about a grant names its client, even if the entry has only the ID of the grant', async () => {
     rig.tenant.grant('app', ['write:orders']);
-    expect((await rig.told()).keys).toEqual(['client/main/app']);
+    expect((await rig.reported()).keys).toEqual(['client/main/app']);
     rig.tenant.grant('app', []);
-    expect(await rig.told()).toMatchObject({
+    expect(await rig.reported()).toMatchObject({
       keys: ['client/main/app'],
       triggers: [{ evidence: [{ clients: ['app'] }] }],
     });
@@ -40,32 +40,32 @@ describe('a log entry of Auth0', () => {
   it('about the grant of an unknown application leads to a complete read', async () => {
     rig.tenant.addClient('late');
     rig.tenant.grant('late', ['read:orders']);
-    await rig.told();
+    await rig.reported();
     rig.tenant.grant('late', []);
-    expect(await rig.told()).toMatchObject({ keys: ['provider/main'], triggers: [{ fullRead: true }] });
+    expect(await rig.reported()).toMatchObject({ keys: ['provider/main'], triggers: [{ fullRead: true }] });
   });
 
   it('about an API leads to a complete read, and names its lost scopes', async () => {
     rig.tenant.changeApi(API, ['read:orders']);
-    expect((await rig.told()).triggers).toMatchObject([
+    expect((await rig.reported()).triggers).toMatchObject([
       { fullRead: true, evidence: [{ provider: 'main', api: API, scopes: ['write:orders'] }] },
     ]);
     rig.tenant.changeApi(API, undefined);
-    expect((await rig.told()).triggers).toMatchObject([
+    expect((await rig.reported()).triggers).toMatchObject([
       { fullRead: true, evidence: [{ api: API, scopes: ['read:orders', 'write:orders'] }] },
     ]);
   });
 
   it('about a user who is blocked or deleted orders the end of the sessions', async () => {
     rig.tenant.putUser('auth0|1', ['oncall']);
-    expect(await rig.told()).toMatchObject({
+    expect(await rig.reported()).toMatchObject({
       triggers: [{ members: true, evidence: [{ people: ['auth0|1'] }] }],
       orders: [],
     });
     rig.tenant.putUser('auth0|1', ['oncall'], true);
-    expect((await rig.told()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
+    expect((await rig.reported()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
     rig.tenant.deleteUser('auth0|1');
-    expect((await rig.told()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
+    expect((await rig.reported()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
   });
 
   it.each([
@@ -74,11 +74,11 @@ describe('a log entry of Auth0', () => {
     ['POST', 'revoke-access'],
   ])("orders an end to a user's sessions where %s %s ended them", async (method, below) => {
     rig.tenant.operate({ method, path: `/users/auth0%7C1/${below}` });
-    expect((await rig.told()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
+    expect((await rig.reported()).orders).toMatchObject([{ kind: 'session-revoked', subject: 'auth0|1' }]);
     // What only reads it, or is about another thing, ends nothing.
     rig.tenant.operate({ method: 'GET', path: `/users/auth0%7C1/${below}` });
     rig.tenant.operate({ method, path: '/users/auth0%7C1/authenticators' });
-    expect((await rig.told()).orders).toEqual([]);
+    expect((await rig.reported()).orders).toEqual([]);
   });
 
   it.each([
@@ -87,7 +87,7 @@ describe('a log entry of Auth0', () => {
   ])('counts and reports the end of a session of which %s %s has only the ID', async (method, path) => {
     rig.tenant.operate({ method, path });
     const { log_id } = rig.tenant.log.at(-1) as LogEntry;
-    expect(await rig.told()).toMatchObject({ triggers: [], orders: [] });
+    expect(await rig.reported()).toMatchObject({ triggers: [], orders: [] });
     const unresolved = { name: 'scopemesh_events_total', provider: 'main', result: 'unresolved' };
     const counted = () => rig.counted.filter((each) => 'result' in each && each.result === 'unresolved');
     expect(counted()).toEqual([unresolved]);
@@ -101,13 +101,13 @@ describe('a log entry of Auth0', () => {
   it('names the lost scopes even if a read came between the removal and its entry', async () => {
     rig.tenant.grant('app', []);
     await rig.parts.directory.readAll(signal);
-    expect((await rig.told()).triggers).toMatchObject([{ evidence: [{ clients: ['app'] }] }]);
+    expect((await rig.reported()).triggers).toMatchObject([{ evidence: [{ clients: ['app'] }] }]);
     rig.tenant.changeApi(API, ['read:orders']);
     await rig.parts.directory.readAll(signal);
-    expect((await rig.told()).triggers).toMatchObject([{ evidence: [{ scopes: ['write:orders'] }] }]);
+    expect((await rig.reported()).triggers).toMatchObject([{ evidence: [{ scopes: ['write:orders'] }] }]);
     rig.tenant.changeApi(API, undefined);
     await rig.parts.directory.readAll(signal);
-    expect((await rig.told()).triggers).toMatchObject([
+    expect((await rig.reported()).triggers).toMatchObject([
       { evidence: [{ api: API, scopes: ['read:orders', 'write:orders'] }] },
     ]);
   });
@@ -118,7 +118,7 @@ describe('a log entry of Auth0', () => {
     await rig.parts.directory.readAll(signal);
     await rig.next();
     rig.tenant.changeApi(API, ['read:bills']);
-    expect((await rig.told()).triggers).toMatchObject([{ evidence: [{ scopes: ['write:bills'] }] }]);
+    expect((await rig.reported()).triggers).toMatchObject([{ evidence: [{ scopes: ['write:bills'] }] }]);
   });
 
   it('about a failed operation or a read leads to nothing', async () => {
@@ -148,13 +148,13 @@ describe('a log entry of Auth0', () => {
         details,
       });
     }
-    const { triggers } = await rig.told();
+    const { triggers } = await rig.reported();
     expect(triggers).toMatchObject([{ fullRead: true }, { members: true }]);
   });
 
   it('names who did it', async () => {
     rig.tenant.changeClient('app', { grant_types: [] });
-    expect((await rig.told()).triggers).toMatchObject([
+    expect((await rig.reported()).triggers).toMatchObject([
       { cause: { kind: 'poll', principal: { id: 'alice@example.com', ip: '203.0.113.7' } } },
     ]);
   });

@@ -21,7 +21,7 @@ export interface PollRig {
   /** Polls from the cursor on. */
   next(): Promise<PollResult>;
   /** The same, in short. */
-  told(): Promise<ReturnType<typeof inShort>>;
+  reported(): Promise<ReturnType<typeof inShort>>;
   /** What a log stream sends. */
   receive(body: string): Promise<Reception>;
   /** As a restart leaves things: the cursor alone, or not even that. */
@@ -66,7 +66,7 @@ export async function startPollRig(eventStream: boolean): Promise<PollRig> {
     warnings,
     counted,
     next,
-    told: async () => inShort(await next()),
+    reported: async () => inShort(await next()),
     receive: (body) =>
       (parts.source as EventSource).receive({
         method: 'POST',
@@ -88,7 +88,7 @@ export async function startPollRig(eventStream: boolean): Promise<PollRig> {
 }
 
 function inShort({ events, gap }: PollResult) {
-  // What the log proves is told once more beside its hint.
+  // What the log proves is reported again beside its hint.
   const hints = events.filter(({ id }) => !id.startsWith('log/'));
   return {
     keys: hints.flatMap(({ triggers }) => triggers.map(({ key }) => formatKey(key))),

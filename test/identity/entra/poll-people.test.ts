@@ -29,7 +29,7 @@ describe('people', () => {
     person('ben', true);
     group('ann', 'ben');
     await parts.directory.readMembers?.([guidOf('team')], signal);
-    // What came before the first round is nobody's loss, but may be one.
+    // What happened before the first round names no loss, but may be one.
     expect(triggersOf(await poll())).toMatchObject([{ members: true }, { members: true }]);
     expect((await poll()).events).toEqual([]);
 

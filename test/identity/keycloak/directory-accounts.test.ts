@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 /** What a complete read and a read of the client say of it, which must be the same. */
-async function told(clientId: string, directory: Directory = rig.directory) {
+async function readGrants(clientId: string, directory: Directory = rig.directory) {
   const one = await directory.read('clientId', clientId, signal);
   const { clients } = await directory.readAll(signal);
   expect(clients.find((client) => client.clientId === clientId)).toEqual(one);
@@ -36,10 +36,10 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
 
   it('that was deleted opens nothing, and no read creates it again', async () => {
     const { keycloak } = rig;
-    expect(await told('svc-1', directory)).toEqual(OPEN);
+    expect(await readGrants('svc-1', directory)).toEqual(OPEN);
     const { id } = keycloak.account('svc-1');
     keycloak.removeAccount('svc-1');
-    expect(await told('svc-1', directory)).toEqual(CLOSED);
+    expect(await readGrants('svc-1', directory)).toEqual(CLOSED);
     expect(await directory.read('serviceAccount', id, signal)).toMatchObject({
       ...CLOSED,
       clientId: 'svc-1',
@@ -51,15 +51,15 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
   it('that is disabled opens nothing until it is enabled', async () => {
     const account = rig.keycloak.account('svc-1');
     account.enabled = false;
-    expect(await told('svc-1', directory)).toEqual(CLOSED);
+    expect(await readGrants('svc-1', directory)).toEqual(CLOSED);
     account.enabled = true;
-    expect(await told('svc-1', directory)).toEqual(OPEN);
+    expect(await readGrants('svc-1', directory)).toEqual(OPEN);
   });
 
   it('that is missing ends the client’s own login, and leaves what people get at it', async () => {
     rig.keycloak.add('portal', { standardFlowEnabled: true });
     rig.keycloak.removeAccount('portal');
-    expect(await told('portal', directory)).toEqual({
+    expect(await readGrants('portal', directory)).toEqual({
       grantTypes: ['authorization_code'],
       grants: ['profile'],
     });
@@ -69,10 +69,10 @@ describe.each([false, true])('a service account, with its roles as scopes: %s', 
     const { keycloak } = rig;
     keycloak.add('Svc-Big');
     keycloak.addUser('old-service-account-svc-big');
-    expect(await told('Svc-Big', directory)).toEqual(OPEN);
+    expect(await readGrants('Svc-Big', directory)).toEqual(OPEN);
     keycloak.removeAccount('Svc-Big');
     keycloak.addUser('service-account-svc-big');
-    expect(await told('Svc-Big', directory)).toEqual(CLOSED);
+    expect(await readGrants('Svc-Big', directory)).toEqual(CLOSED);
     const { id } = keycloak.addUser('service-account-svc-big2');
     expect(await directory.read('serviceAccount', id, signal)).toBeUndefined();
   });
@@ -102,12 +102,12 @@ describe('service accounts that the token may not see', () => {
     const { id } = keycloak.account('svc-1');
     keycloak.removeAccount('svc-1');
     keycloak.showsUsers = false;
-    expect(await told('svc-1')).toEqual(OPEN);
+    expect(await readGrants('svc-1')).toEqual(OPEN);
     expect(await rig.open().read('serviceAccount', id, signal)).toBeUndefined();
     keycloak.showsUsers = true;
     const none = keycloak.users;
     keycloak.users = [];
-    expect(await told('svc-2')).toEqual(OPEN);
+    expect(await readGrants('svc-2')).toEqual(OPEN);
     keycloak.users = none;
     expect((await directory.readAll(signal)).clients).toHaveLength(13);
   });
@@ -124,7 +124,7 @@ describe('service accounts that the token may not see', () => {
 it('a client with every flow switched off opens nothing, and one with a flow by an attribute does', async () => {
   const { keycloak } = rig;
   keycloak.add('off', { serviceAccountsEnabled: false });
-  expect(await told('off')).toEqual(CLOSED);
+  expect(await readGrants('off')).toEqual(CLOSED);
   for (const [attribute, type] of [
     ['oauth2.device.authorization.grant.enabled', 'urn:ietf:params:oauth:grant-type:device_code'],
     ['standard.token.exchange.enabled', 'urn:ietf:params:oauth:grant-type:token-exchange'],
@@ -132,7 +132,7 @@ it('a client with every flow switched off opens nothing, and one with a flow by 
     ['oidc.ciba.grant.enabled', 'urn:openid:params:grant-type:ciba'],
   ] as const) {
     keycloak.add(type, { serviceAccountsEnabled: false, attributes: { [attribute]: 'true' } });
-    expect(await told(type)).toEqual({ grantTypes: [type], grants: ['profile'] });
+    expect(await readGrants(type)).toEqual({ grantTypes: [type], grants: ['profile'] });
   }
 });
 
@@ -149,17 +149,17 @@ describe('a client scope that requires a role', () => {
     restrict(role, { id: 'r9', name: 'other' });
     rig.keycloak.giveRoles('svc-1', role);
     rig.keycloak.giveRoles('svc-2', { ...role, id: 'r8' });
-    expect((await told('svc-1')).grants).toEqual(['orders:write', 'profile']);
-    expect((await told('svc-2')).grants).toEqual(['profile']);
+    expect((await readGrants('svc-1')).grants).toEqual(['orders:write', 'profile']);
+    expect((await readGrants('svc-2')).grants).toEqual(['profile']);
     rig.keycloak.account('svc-1').enabled = false;
-    expect((await told('svc-1')).grants).toEqual([]);
+    expect((await readGrants('svc-1')).grants).toEqual([]);
   });
 
   it('does not count for a client at which only people sign in', async () => {
     restrict(WRITER);
     const people = { serviceAccountsEnabled: false, standardFlowEnabled: true };
     rig.keycloak.add('portal', { ...people, defaultClientScopes: ['orders:write', 'profile'] });
-    expect((await told('portal')).grants).toEqual(['profile']);
+    expect((await readGrants('portal')).grants).toEqual(['profile']);
   });
 
   it('counts for no client if the token may not see users, which is logged once', async () => {
@@ -168,7 +168,7 @@ describe('a client scope that requires a role', () => {
     rig.keycloak.showsUsers = false;
     const warn = vi.fn();
     const directory = rig.open({ logger: { ...silentLogger, warn } });
-    expect((await told('svc-1', directory)).grants).toEqual(['profile']);
+    expect((await readGrants('svc-1', directory)).grants).toEqual(['profile']);
     expect(warn).toHaveBeenCalledTimes(1);
     expect(warn.mock.calls[0]?.[0]).toMatchObject({ remedy: expect.stringContaining('view-users') });
   });
@@ -191,13 +191,13 @@ describe('a client scope that requires a role', () => {
     const names = new KeycloakNames();
     const directory = rig.open({ names });
     restrict();
-    expect((await told('svc-1', directory)).grants).toEqual(['orders:write', 'profile']);
+    expect((await readGrants('svc-1', directory)).grants).toEqual(['orders:write', 'profile']);
     expect([names.mayRestrict, names.knowsServiceAccounts]).toEqual([false, true]);
     keycloak.scopes = keycloak.scopes.map((scope) =>
       scope.name === 'orders:write' ? { ...scope, roles: [WRITER] } : scope,
     );
     await directory.readAll(signal);
-    expect((await told('svc-1', directory)).grants).toEqual(['profile']);
+    expect((await readGrants('svc-1', directory)).grants).toEqual(['profile']);
     expect(names.mayRestrict).toBe(true);
   });
 
@@ -205,7 +205,7 @@ describe('a client scope that requires a role', () => {
     const { keycloak } = rig;
     keycloak.scopes.push({ id: 's-offline', name: 'offline_access', roles: [WRITER] });
     keycloak.add('old', { optionalClientScopes: ['offline_access'] });
-    expect((await told('old')).grants).toEqual(['offline_access', 'profile']);
+    expect((await readGrants('old')).grants).toEqual(['offline_access', 'profile']);
     expect(keycloak.count('/s-offline/')).toBe(0);
   });
 });
@@ -218,5 +218,5 @@ it('roles that its own scope mappings allow count for a client, also nested ones
     scopeRoles: [{ id: 'r0', name: 'bundle' }, WRITER, READER],
   });
   keycloak.giveRoles('narrow', WRITER, READER, { id: 'r3', name: 'other' });
-  expect((await told('narrow', directory)).grants).toEqual(['profile', 'writer', 'orders-api#reader']);
+  expect((await readGrants('narrow', directory)).grants).toEqual(['profile', 'writer', 'orders-api#reader']);
 });

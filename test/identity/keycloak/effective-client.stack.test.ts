@@ -7,7 +7,7 @@ import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
 import type { ClientRepresentation, KeycloakAdmin } from '../../stack/keycloak-admin.js';
 
-const REALM = 'standing';
+const REALM = 'effective';
 const SECRET = 'secret-0123456789';
 const signal = new AbortController().signal;
 
@@ -124,7 +124,7 @@ describe('what scopemesh reads of a client, compared with the tokens of a real K
     expect(await tokenOf('worker')).toBeUndefined();
     expect(await word('worker')).toMatchObject({ logsIn: false, grants: [] });
     await server.admin.request('DELETE', at(`users/${await accountOf('worker')}`));
-    // Which makes it anew.
+    // This creates it again.
     await get(`clients/${client}/service-account-user`);
     expect(await tokenOf('worker')).toBeDefined();
     expect(await word('worker')).toMatchObject({ logsIn: true });

@@ -169,8 +169,8 @@ describe('a real Keycloak', () => {
     await some.directory.readAll(signal);
 
     let { cursor } = await some.poll.poll(undefined, signal);
-    /** The roles that a full comparison is told of as lost. */
-    const told = async (act: () => Promise<unknown>) => {
+    /** The roles that the event reports as lost to a full comparison. */
+    const lostRoles = async (act: () => Promise<unknown>) => {
       await act();
       const result = await some.poll.poll(cursor, signal);
       cursor = result.cursor;
@@ -181,22 +181,24 @@ describe('a real Keycloak', () => {
         .flatMap(({ api: owner, scopes = [] }) => scopes.map((name) => `${owner} ${name}`));
     };
     const nested = await role('nested');
-    expect(await told(() => admin.request('DELETE', `/${realm}/roles/bundle/composites`, [nested]))).toEqual([
-      'orders-api nested',
-    ]);
+    expect(
+      await lostRoles(() => admin.request('DELETE', `/${realm}/roles/bundle/composites`, [nested])),
+    ).toEqual(['orders-api nested']);
     const grouped = await role('grouped');
-    expect(await told(() => admin.request('DELETE', mapping, [grouped]))).toEqual(['orders-api grouped']);
-    expect(await told(() => admin.request('DELETE', `/${realm}/clients/${api}/roles/direct`))).toEqual([
+    expect(await lostRoles(() => admin.request('DELETE', mapping, [grouped]))).toEqual([
+      'orders-api grouped',
+    ]);
+    expect(await lostRoles(() => admin.request('DELETE', `/${realm}/clients/${api}/roles/direct`))).toEqual([
       'orders-api direct',
     ]);
     const renamed = idOf(await role('renamed'));
     const fields = { name: 'new-name', clientRole: true, containerId: api };
-    expect(await told(() => admin.request('PUT', `/${realm}/roles-by-id/${renamed}`, fields))).toEqual([
+    expect(await lostRoles(() => admin.request('PUT', `/${realm}/roles-by-id/${renamed}`, fields))).toEqual([
       'orders-api renamed',
     ]);
     expect(await held()).toEqual(['orders-api new-name', 'orders-api whole']);
     await some.directory.readAll(signal);
-    const gone = await told(() => admin.deleteClient(realm, 'orders-api'));
+    const gone = await lostRoles(() => admin.deleteClient(realm, 'orders-api'));
     expect(gone).toEqual(expect.arrayContaining(['orders-api new-name', 'orders-api whole']));
     expect(await held()).toEqual([]);
     await some.directory.close();

@@ -246,13 +246,13 @@ describe('a real Keycloak', () => {
     await admin.request('DELETE', acme);
     expect(await members('organization/acme')).toEqual([]);
     const { events } = await keycloak.poll.poll(first.cursor, signal);
-    const told = events.flatMap((event) => event.triggers).filter((trigger) => trigger.members);
-    expect(told.map(({ evidence }) => evidence?.[0]?.people ?? evidence?.[0]?.groups)).toEqual([
+    const reported = events.flatMap((event) => event.triggers).filter((trigger) => trigger.members);
+    expect(reported.map(({ evidence }) => evidence?.[0]?.people ?? evidence?.[0]?.groups)).toEqual([
       [left],
       [disabled],
       ['organization/acme'],
     ]);
-    expect(told.every(({ urgent }) => urgent)).toBe(true);
+    expect(reported.every(({ urgent }) => urgent)).toBe(true);
   });
 
   it('fails instead of showing fewer members if the token may not see users', async () => {
@@ -275,8 +275,8 @@ describe('a real Keycloak', () => {
     await people.leave(subject, '/watched');
     await server.admin.request('POST', `/${realm}/users/${subject}/logout`);
     const { events } = await keycloak.poll.poll(first.cursor, signal);
-    const told = events.flatMap((event) => event.triggers).filter((trigger) => trigger.members);
-    expect(told.map(({ urgent, evidence }) => [urgent, evidence?.[0]?.people])).toEqual([
+    const reported = events.flatMap((event) => event.triggers).filter((trigger) => trigger.members);
+    expect(reported.map(({ urgent, evidence }) => [urgent, evidence?.[0]?.people])).toEqual([
       [false, [subject]],
       [false, [subject]],
       [true, [subject]],

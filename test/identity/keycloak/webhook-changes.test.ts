@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
-import { admin, byId, byUser, CLIENT, one, open, person, signed, told, USER } from './webhook-source.js';
+import { admin, byId, byUser, CLIENT, inShort, one, open, person, signed, USER } from './webhook-source.js';
 
 const WRITE_SCOPE = 'ac0d8b5e-09ba-4e68-8b9a-83073717830b';
 
@@ -156,7 +156,7 @@ describe('the Keycloak webhook', () => {
     ['something else', 'UPDATE', 'identity-provider/instances/x', {}, []],
   ];
   it.each(cases)('reads: %s', async (_, operation, path, more, expectation) => {
-    expect(told(await one(open(), admin(operation, path, more)))).toEqual(expectation);
+    expect(inShort(await one(open(), admin(operation, path, more)))).toEqual(expectation);
   });
 
   it('ends everything that is older than the event, or than the realm’s not-before time', async () => {
@@ -174,23 +174,23 @@ describe('the Keycloak webhook', () => {
     names.scopes.set(WRITE_SCOPE, 'old:scope');
     const source = open({ names });
     const renamed = admin('UPDATE', `clients/${CLIENT}`, { representation: '{"clientId":"new"}' });
-    expect(told(await one(source, renamed))).toEqual([
+    expect(inShort(await one(source, renamed))).toEqual([
       'provider/main ! *',
       'provider/main ! @',
       `${byId} ! < old`,
       'client/main/old ! < old',
     ]);
-    expect(told(await one(source, renamed))).toEqual([`${byId} ! < new`]);
+    expect(inShort(await one(source, renamed))).toEqual([`${byId} ! < new`]);
     const scope = admin('UPDATE', `client-scopes/${WRITE_SCOPE}`, { representation: '{"name":"new:scope"}' });
-    expect(told(await one(source, scope))).toEqual(['provider/main ! * < old:scope']);
-    expect(told(await one(source, scope))).toEqual(['provider/main ! *']);
+    expect(inShort(await one(source, scope))).toEqual(['provider/main ! * < old:scope']);
+    expect(inShort(await one(source, scope))).toEqual(['provider/main ! *']);
   });
 
   it('reads a client that changed itself by dynamic registration', async () => {
     const event = (type: string) =>
       signed({ id: 'e', time: 1, realmName: 'wh2', type, authDetails: { clientId: 'self' } });
-    expect(told(await one(open(), event('access.CLIENT_DELETE')))).toEqual(['client/main/self !']);
-    expect(told(await one(open(), event('access.CLIENT_REGISTER')))).toEqual(['client/main/self']);
-    expect(told(await one(open(), event('access.CLIENT_LOGIN')))).toEqual([]);
+    expect(inShort(await one(open(), event('access.CLIENT_DELETE')))).toEqual(['client/main/self !']);
+    expect(inShort(await one(open(), event('access.CLIENT_REGISTER')))).toEqual(['client/main/self']);
+    expect(inShort(await one(open(), event('access.CLIENT_LOGIN')))).toEqual([]);
   });
 });

@@ -1,17 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
-import { admin, byUser, CLIENT, one, open, person, told, USER } from './webhook-source.js';
+import { admin, byUser, CLIENT, inShort, one, open, person, USER } from './webhook-source.js';
 
 describe('the Keycloak webhook', () => {
   it('uses roles only for memberships if they open nothing', async () => {
     const names = new KeycloakNames();
     names.mayRestrict = false;
     const source = open({ names, serviceAccountRoles: false });
-    expect(told(await one(source, admin('DELETE', `users/${USER}/role-mappings/realm`)))).toEqual([person]);
-    expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
-    expect(told(await one(source, admin('DELETE', 'roles/reader')))).toEqual(['provider/main ! @ < reader']);
-    expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual(['provider/main ! @']);
-    expect(told(await one(source, admin('DELETE', `clients/${CLIENT}/roles/writer`)))).toEqual([
+    expect(inShort(await one(source, admin('DELETE', `users/${USER}/role-mappings/realm`)))).toEqual([
+      person,
+    ]);
+    expect(inShort(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([person]);
+    expect(inShort(await one(source, admin('DELETE', 'roles/reader')))).toEqual([
+      'provider/main ! @ < reader',
+    ]);
+    expect(inShort(await one(source, admin('DELETE', 'groups/g')))).toEqual(['provider/main ! @']);
+    expect(inShort(await one(source, admin('DELETE', `clients/${CLIENT}/roles/writer`)))).toEqual([
       'provider/main ! @',
     ]);
   });
@@ -27,7 +31,7 @@ describe('the Keycloak webhook', () => {
       [`clients/${CLIENT}/roles/writer`]: 'provider/main ! *',
     };
     const read = async (path: string) =>
-      told(await one(source, admin('DELETE', path))).filter((line) => !line.includes('@'));
+      inShort(await one(source, admin('DELETE', path))).filter((line) => !line.includes('@'));
     for (const [path, line] of Object.entries(paths)) expect(await read(path)).toEqual([line]);
     names.mayRestrict = false;
     for (const path of Object.keys(paths)) expect(await read(path)).toEqual([]);
@@ -41,7 +45,7 @@ describe('the Keycloak webhook', () => {
       names.scopes.set('s', 'orders:read');
       const source = open({ names, serviceAccountRoles: false });
       const event = await one(source, admin(operation, 'client-scopes/s/scope-mappings/realm'));
-      expect(told(event)).toEqual(['provider/main ! * < orders:read']);
+      expect(inShort(event)).toEqual(['provider/main ! * < orders:read']);
     },
   );
 
@@ -55,7 +59,7 @@ describe('the Keycloak webhook', () => {
     const lines = async (names: KeycloakNames, operation: string, representation?: object) => {
       const more = representation === undefined ? {} : { representation: JSON.stringify(representation) };
       const source = open({ names, serviceAccountRoles: false });
-      return told(await one(source, admin(operation, `users/${USER}`, more)));
+      return inShort(await one(source, admin(operation, `users/${USER}`, more)));
     };
 
     it('that is disabled or deleted leads to its client, as evidence', async () => {
@@ -89,7 +93,7 @@ describe('the Keycloak webhook', () => {
     names.roles.set('r1', { api: 'orders-api', name: 'reader' });
     names.groups.set('o', 'organization/acme');
     const lines = async (operation: string, path: string, more: object = {}) =>
-      told(await one(open({ names, serviceAccountRoles: false }), admin(operation, path, more)));
+      inShort(await one(open({ names, serviceAccountRoles: false }), admin(operation, path, more)));
     const reader = ['provider/main ! @ < client/orders-api/reader'];
     expect(await lines('DELETE', `clients/${CLIENT}/roles/reader`)).toEqual(reader);
     expect(await lines('DELETE', 'roles-by-id/r1')).toEqual(reader);
@@ -111,10 +115,10 @@ describe('the Keycloak webhook', () => {
     names.groups.set('g', '/ops/oncall');
     names.serviceAccounts.set(USER, CLIENT);
     const source = open({ names, serviceAccountRoles: false });
-    expect(told(await one(source, admin('DELETE', 'groups/g')))).toEqual([
+    expect(inShort(await one(source, admin('DELETE', 'groups/g')))).toEqual([
       'provider/main ! @ < /ops/oncall,ops/oncall',
     ]);
-    expect(told(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([]);
+    expect(inShort(await one(source, admin('DELETE', `users/${USER}/groups/g`)))).toEqual([]);
   });
 
   describe('if roles count', () => {
@@ -202,7 +206,7 @@ describe('the Keycloak webhook', () => {
       ],
     ])('names the lost ones: %s', async (_, operation, path, more, expectation) => {
       const event = await one(open({ names: learned() }), admin(operation, path, more));
-      expect(told(event).filter((line) => / \*/.test(line))).toEqual(expectation);
+      expect(inShort(event).filter((line) => / \*/.test(line))).toEqual(expectation);
     });
 
     it('reads nothing for roles of a client that is not one of the APIs', async () => {
@@ -212,7 +216,8 @@ describe('the Keycloak webhook', () => {
         ['DELETE', `clients/${API}/roles/reader`, {}],
         ['DELETE', `clients/${API}`, named],
       ] as const) {
-        const lines = async (options: object) => told(await one(open(options), admin(operation, path, more)));
+        const lines = async (options: object) =>
+          inShort(await one(open(options), admin(operation, path, more)));
         expect((await lines(other)).filter((line) => / \*/.test(line))).toEqual([]);
         expect(await lines({ ...other, apis: ['orders-api'] })).toContainEqual(
           expect.stringMatching(/^provider\/main ! \*/),

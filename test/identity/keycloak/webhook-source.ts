@@ -27,8 +27,8 @@ export async function one(source: ReturnType<typeof open>, request: RawRequest):
   return event;
 }
 
-/** `key !` is urgent, `key *` a full read, `key @` one of members, `<` what is evident, and orders stand alone. */
-export function told(event: IdentityEvent): readonly string[] {
+/** `key !` is urgent, `key *` a full read, `key @` one of members, `<` what is evident, and orders are lines of their own. */
+export function inShort(event: IdentityEvent): readonly string[] {
   const triggers = event.triggers.map((trigger) => {
     const evidence = (trigger.evidence ?? []).flatMap((each) => [
       ...(each.clients ?? []),

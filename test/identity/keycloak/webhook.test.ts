@@ -3,7 +3,7 @@ import type { RawRequest } from '../../../src/identity/source.js';
 import { formatKey } from '../../../src/model/key.js';
 import { Secret } from '../../../src/model/secret.js';
 import { RECEIVED_AT, recordings } from './recordings.js';
-import { admin, byId, byUser, CLIENT, one, open, told, USER } from './webhook-source.js';
+import { admin, byId, byUser, CLIENT, inShort, one, open, USER } from './webhook-source.js';
 
 describe('the Keycloak webhook', () => {
   // In the order of the recording, by one source: what an event names, a later one may know.
@@ -52,7 +52,7 @@ describe('the Keycloak webhook', () => {
   it('turns the whole recording, in order, into the possible changes of each event', async () => {
     const source = open();
     const seen: [string, readonly string[]][] = [];
-    for (const { name, request } of recorded) seen.push([name, told(await one(source, request))]);
+    for (const { name, request } of recorded) seen.push([name, inShort(await one(source, request))]);
     expect(seen).toEqual(expected);
   });
 
@@ -109,13 +109,13 @@ describe('the Keycloak webhook', () => {
       ...request,
       receivedAt: new Date(1795560651981 + days * 86_400_000).toISOString(),
     });
-    expect(told(await one(open(), later(5)))).toEqual([
+    expect(inShort(await one(open(), later(5)))).toEqual([
       'provider/main ! *',
       'provider/main ! @',
       'client/main/web ! < web',
       `client-deleted web ${CLIENT}`,
     ]);
-    expect(told(await one(open(), later(7)))).toEqual([
+    expect(inShort(await one(open(), later(7)))).toEqual([
       'provider/main ! *',
       'provider/main ! @',
       'client/main/web !',

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 export interface ScriptedAnswer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as it stands. */
+  /** Sent unchanged. */
   readonly body?: string | Buffer;
   /** Sent as JSON. */
   readonly json?: unknown;

@@ -115,7 +115,7 @@ describe('the oidc document', () => {
     expect(clientIn(snapshot, 'a', 'd')?.clientId).toBe('a');
     expect(() => clientIn(snapshot, 'b', 'd')).toThrow(ClientUnreadable);
     expect(clientIn(snapshot, 'c', 'd')).toBeUndefined();
-    // Whoever is missing may be the one whose id is spoilt.
+    // A missing client may be the one whose id cannot be read.
     const unnamed = toSnapshot([parsePage({ clients: [ok, { scopes: [] }] }, 'main', 'd')], 'd', 1);
     expect(clientIn(unnamed, 'a', 'd')?.clientId).toBe('a');
     expect(() => clientIn(unnamed, 'c', 'd')).toThrow(

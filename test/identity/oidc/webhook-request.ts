@@ -8,7 +8,7 @@ export function secretOf(byte: number): Secret {
   return new Secret(`whsec_${Buffer.alloc(32, byte).toString('base64')}`);
 }
 
-/** A clock that stands still. */
+/** A clock that never moves. */
 export function clockAt(ms: number): Clock {
   return { now: () => ms, sleep: () => Promise.reject(new Error('nothing here waits')) };
 }

@@ -108,8 +108,8 @@ describe('an event hook', () => {
     ['targets that are none', { target: 'everybody' }],
     ['a form that is none', { target: [7] }],
   ])('with %s is refused, the other events are accepted, and the log is read', async (_, fields) => {
-    const told = vi.fn();
-    const hook = createOktaSource({ ...options, wakeup: { wake: told, wait: async () => {} } });
+    const wake = vi.fn();
+    const hook = createOktaSource({ ...options, wakeup: { wake: wake, wait: async () => {} } });
     const good = event('application.lifecycle.update');
     const reception = await hook.receive(post([{ ...good, ...fields }, good]));
     expect(reception).toMatchObject({
@@ -117,9 +117,9 @@ describe('an event hook', () => {
       events: [{ id: good.uuid }, { partOf: good.uuid }],
       rejected: [{ code: 'ERR_EVENT_INVALID', message: expect.stringContaining('look it up') }],
     });
-    expect(told).toHaveBeenCalledTimes(1);
+    expect(wake).toHaveBeenCalledTimes(1);
     await hook.receive(post([good]));
-    expect(told).toHaveBeenCalledTimes(1);
+    expect(wake).toHaveBeenCalledTimes(1);
   });
 
   it.each<[string, unknown]>([

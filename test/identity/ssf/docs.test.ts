@@ -9,7 +9,7 @@ describe('the tables of what events do', () => {
   const [caep, risc] = ['caep', 'risc'].map(
     (family) => `https://schemas.openid.net/secevent/${family}/event-type/`,
   );
-  const told = rows(section('docs/providers/ssf.md', 'What each event does')).map(
+  const documented = rows(section('docs/providers/ssf.md', 'What each event does')).map(
     ([event = '', person = '', client = '']) => ({
       event: /`([^`]+)`/.exec(event)?.[1] ?? '',
       person,
@@ -20,10 +20,10 @@ describe('the tables of what events do', () => {
     EVENTS_REQUESTED.find((type) => type === `${caep}${event}` || type === `${risc}${event}`) ?? '';
 
   it('have each event that means something, and no other', () => {
-    expect(told.map(({ event }) => typeOf(event)).sort()).toEqual(EVENTS_REQUESTED);
+    expect(documented.map(({ event }) => typeOf(event)).sort()).toEqual(EVENTS_REQUESTED);
   });
 
-  it.each(told)('say of $event what it does', ({ event, person, client }) => {
+  it.each(documented)('say of $event what it does', ({ event, person, client }) => {
     const meaning = graver(typeOf(event));
     expect(/^ends sessions/.test(person)).toBe(meaning?.endsSessions === true);
     expect(/reads/.test(person)).toBe(meaning?.isRead === true);

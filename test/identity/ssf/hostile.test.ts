@@ -92,8 +92,8 @@ describe('an invalid set', () => {
     const deep = `${'{"user":'.repeat(4_500)}{}${'}'.repeat(4_500)}`;
     for (const subject of ['{"format":{"toString":1}}', '{"user":{"format":{"toString":1}}}', deep]) {
       const text = JSON.stringify(claims({ sub_id: 'here' })).replace('"here"', subject);
-      const told = await receiver.push(sign(new TextEncoder().encode(text)));
-      expect(told).toMatchObject({ triggers: [], orders: [] });
+      const reception = await receiver.push(sign(new TextEncoder().encode(text)));
+      expect(reception).toMatchObject({ triggers: [], orders: [] });
     }
   });
 

@@ -89,8 +89,8 @@ describe('events by poll', () => {
       'ERR_SIGNATURE',
     ]);
     await poll(first.cursor);
-    const told = [...transmitter.refused].map(([jti, error]) => [jti, error]);
-    expect(told).toEqual([
+    const refused = [...transmitter.refused].map(([jti, error]) => [jti, error]);
+    expect(refused).toEqual([
       ['other', { err: 'invalid_audience', description: expect.any(String) }],
       ['forged', { err: 'invalid_key', description: expect.any(String) }],
       ['swapped', { err: 'invalid_request', description: expect.any(String) }],
@@ -111,7 +111,7 @@ describe('events by poll', () => {
     expect(waiting()).toEqual([]);
   });
 
-  /** The next poll is answered with these, signed where they are claims; what was given back is told after it. */
+  /** The next poll returns these, signed where they are claims; afterwards the transmitter knows what was acknowledged. */
   const answerOnce = (sets: Readonly<Record<string, unknown>>) => {
     receiver.transmitter.fault = ({ path }) => {
       if (!path.startsWith('/ssf/poll/')) return undefined;

@@ -32,7 +32,7 @@ export async function startReceiver(
   options: Partial<SsfOptions> & {
     readonly path?: string;
     readonly isAppended?: boolean;
-    /** Whoever waits finds that the time has passed. */
+    /** Every wait finds that its time has passed. */
     readonly isHasty?: boolean;
   } = {},
 ): Promise<Receiver> {

@@ -316,7 +316,7 @@ describe('a set from the future', () => {
   it('counts as any other, by its own time, and is logged if synchronized clocks differ less', async () => {
     const iat = inSeconds(1_000);
     const event = await tell(`${CAEP}session-revoked`, {}, JANE, { iat });
-    // What was issued while the clock here stood still is void too.
+    // What was issued while this clock did not move is void too.
     expect(event.orders).toMatchObject([
       { kind: 'session-revoked', subject: 'jane', at: new Date(iat * 1000).toISOString() },
     ]);

@@ -7,7 +7,7 @@ import { both, edit, NAME, of, plan, web } from './diff-scene.js';
 
 const byHand = { description: 'by hand' };
 
-/** What is desired, as it stands with no mark anywhere. */
+/** The desired objects, without any mark. */
 function unmarked(change: (store: AclStore) => void = () => {}): AclStore {
   const store = new AclStore();
   store.put(web);

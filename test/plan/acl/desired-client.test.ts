@@ -109,7 +109,7 @@ describe('a client cannot log in', () => {
     ['whose provider has no issuer', { issuer: '' }, {}, 'LoginUnverifiable'],
     ['whose provider has no algorithm', { signingAlgorithms: [] }, {}, 'LoginUnverifiable'],
     [
-      'whose own tokens cannot be told from those of people',
+      'whose own tokens cannot be distinguished from those of people',
       { ownToken: undefined },
       {},
       'LoginUnverifiable',
@@ -159,16 +159,16 @@ describe('a token of a client lives in Consul', () => {
 
   test.each([
     ['as it does already', 300, {}, 300],
-    ['no longer than its kind may, whatever stands', 7200, { maxTokenTtlSeconds: 900 }, 900],
-    ['no longer than its kind may, where what stands ends never', 0, { maxTokenTtlSeconds: 900 }, 900],
-    ['no longer than a day, where what stands ends never', 0, {}, 86_400],
-    ['a minute where nothing stands yet', undefined, { maxTokenTtlSeconds: 900 }, 60],
-  ])('where the lifetime cannot be read, %s', (_, standing, limit, expected) => {
+    ['no longer than its kind may, with any existing lifetime', 7200, { maxTokenTtlSeconds: 900 }, 900],
+    ['no longer than its kind may, if the existing tokens never end', 0, { maxTokenTtlSeconds: 900 }, 900],
+    ['no longer than a day, if the existing tokens never end', 0, {}, 86_400],
+    ['a minute if nothing exists yet', undefined, { maxTokenTtlSeconds: 900 }, 60],
+  ])('where the lifetime cannot be read, %s', (_, existing, limit, expected) => {
     const { desired } = desire(
       { ...web, isLifetimeUnread: true },
       {
         mapping: { limits: { ...mapping().limits, workload: { never: [], ...limit } } },
-        ...(standing === undefined ? {} : { standingTtlSeconds: standing }),
+        ...(existing === undefined ? {} : { standingTtlSeconds: existing }),
       },
     );
     expect(desired.authMethods[0]?.maxTokenTtlSeconds).toBe(expected);
@@ -256,7 +256,7 @@ describe('a claimed service gives its identity', () => {
       [{ kind: 'refused', service, client: of, reason: 'ClaimUnconfirmed', detail: '' }],
       undefined,
     ],
-  ])('%s: only what stood may stay', (_, claimStatuses, kept) => {
+  ])('%s: only what existed may stay', (_, claimStatuses, kept) => {
     expect(standingOf(claimStatuses, ['web'])).toEqual(kept);
     expect(standingOf(claimStatuses, [])).toBeUndefined();
   });

@@ -107,15 +107,15 @@ describe('a member of a mapped group', () => {
             },
           ).desired;
           const subjects = [subject, ...pairs.map(([, member]) => member)];
-          const told = [...groups, ...pairs.slice(0, 2).map(([group]) => group)];
+          const groupsClaim = [...groups, ...pairs.slice(0, 2).map(([group]) => group)];
           for (const each of subjects) {
             const bound = (found?.bindingRules ?? []).filter(({ selector }) =>
-              admits(selector, { value: { subject: each }, list: { groups: told } }),
+              admits(selector, { value: { subject: each }, list: { groups: groupsClaim } }),
             );
             const expected = [...of].filter(
               ([group, members]) =>
                 members.includes(each) &&
-                told.includes(group) &&
+                groupsClaim.includes(group) &&
                 [group, each].every((text) => text !== '' && text.isWellFormed()),
             );
             expect(new Set(bound.map(({ bindName }) => bindName)).size).toBe(bound.length);
@@ -123,7 +123,7 @@ describe('a member of a mapped group', () => {
           }
           for (const { selector } of found?.bindingRules ?? []) {
             expect(admits(selector, { value: { subject }, list: {} })).toBe(false);
-            expect(admits(selector, { value: {}, list: { groups: told } })).toBe(false);
+            expect(admits(selector, { value: {}, list: { groups: groupsClaim } })).toBe(false);
           }
         },
       ),

@@ -3,7 +3,7 @@ import type { AclSnapshot } from '../../../src/model/acl.js';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
 import { client, desire, together } from './acl-scene.js';
 import type { AclStore } from './acl-store.js';
-import { both, edit, NAME, of, plan, standing, steps, web } from './diff-scene.js';
+import { both, edit, existing, NAME, of, plan, steps, web } from './diff-scene.js';
 
 describe('in mode extend', () => {
   test.each<readonly [string, DesiredAcl, (store: AclStore) => void, readonly string[]]>([
@@ -39,7 +39,7 @@ describe('in mode extend', () => {
       ['created acl-policy'],
     ],
   ])('%s', (_, desired, change, expected) => {
-    const { changes } = plan(desired, standing(web, change), 'extend');
+    const { changes } = plan(desired, existing(web, change), 'extend');
     expect(steps(changes)).toEqual(expected);
     for (const { after } of changes)
       if (after !== undefined && 'policies' in after && after.name !== NAME)
@@ -47,21 +47,21 @@ describe('in mode extend', () => {
   });
 
   test.each<readonly [string, DesiredAcl, AclSnapshot, readonly string[], number]>([
-    ['a grant is made', both, standing(web), ['created acl-policy', 'updated acl-role'], 0],
-    ['a lost scope is held', web, standing(both), [], 2],
+    ['a grant is made', both, existing(web), ['created acl-policy', 'updated acl-role'], 0],
+    ['a lost scope is held', web, existing(both), [], 2],
     [
       'an exchanged scope is added and the old one held',
       of(['orders:write']),
-      standing(web),
+      existing(web),
       ['created acl-policy', 'updated acl-role'],
       2,
     ],
-    ['a disabled client is held', NOTHING_DESIRED, standing(web), [], 3],
-    ['a shorter lifetime is held', of(['config:read'], {}, 60), standing(web), [], 2],
+    ['a disabled client is held', NOTHING_DESIRED, existing(web), [], 3],
+    ['a shorter lifetime is held', of(['config:read'], {}, 60), existing(web), [], 2],
     [
       'a longer lifetime is given',
       of(['config:read'], {}, 600),
-      standing(web),
+      existing(web),
       ['updated acl-auth-method'],
       0,
     ],

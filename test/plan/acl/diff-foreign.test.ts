@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
 import { ownedAcl } from '../../../src/plan/acl/owned-acl.js';
 import { AclStore } from './acl-store.js';
-import { edit, NAME, plan, standing, steps, web } from './diff-scene.js';
+import { edit, existing, NAME, plan, steps, web } from './diff-scene.js';
 
 describe('beside a foreign object', () => {
   const foreign = { description: 'Mine' };
@@ -27,13 +27,13 @@ describe('beside a foreign object', () => {
       'acl-auth-method',
     ],
   ])('%s, and that is held', (_, change, expected, kind) => {
-    const { changes, holds } = plan(web, standing(web, change));
+    const { changes, holds } = plan(web, existing(web, change));
     expect(steps(changes)).toEqual(expected);
     expect(holds.map(({ reason, resource }) => [reason, resource.kind])).toEqual([['ForeignObject', kind]]);
   });
 
   test('of another instance, it is said whose it is, and not that it could be adopted', () => {
-    const actual = standing(web, (store) => edit(store.roles, { description: 'scopemesh:other' }));
+    const actual = existing(web, (store) => edit(store.roles, { description: 'scopemesh:other' }));
     expect(plan(web, actual).holds.map(({ detail }) => detail)).toEqual([
       expect.stringMatching(/^the scopemesh instance with owner other marked this object(?!.*adopt)/),
     ]);
@@ -49,7 +49,7 @@ describe('beside a foreign object', () => {
     };
     const { changes, holds } = plan(
       web,
-      standing(web, (store) => store.put({ ...NOTHING_DESIRED, bindingRules: [theirs] })),
+      existing(web, (store) => store.put({ ...NOTHING_DESIRED, bindingRules: [theirs] })),
     );
     expect(changes).toEqual([]);
     expect(holds.map(({ reason, detail }) => [reason, detail])).toEqual([
@@ -67,7 +67,7 @@ describe('beside a foreign object', () => {
         { description: 'scopemesh:pay', authMethod: 'okta', bindType: 'role', bindName: NAME, selector: '' },
       ],
     };
-    const actual = standing(web, (store) => store.put(theirs));
+    const actual = existing(web, (store) => store.put(theirs));
     expect(plan(web, actual).changes).toEqual([]);
     expect(ownedAcl('pay', actual).bindingRules.map(({ object }) => object)).toEqual(web.bindingRules);
   });
@@ -86,10 +86,10 @@ describe('beside a foreign object', () => {
     (kind) => {
       const subject = `${kind}/${NAME}`;
       const written = new Map([[subject, 'as it was written']]);
-      const actual = standing(web, (store) =>
+      const actual = existing(web, (store) =>
         edit<{ description: string }>(kind === 'acl-role' ? store.roles : store.methods, foreign),
       );
-      const told = (desired: DesiredAcl, lastApplied = written) =>
+      const heldWith = (desired: DesiredAcl, lastApplied = written) =>
         plan(desired, actual, 'enforce', lastApplied).holds.map((hold) => [
           hold.subject,
           hold.reason,
@@ -97,17 +97,17 @@ describe('beside a foreign object', () => {
         ]);
 
       test('still wanted', () => {
-        expect(told(web)).toEqual([[subject, 'MarkLost', 'grant']]);
+        expect(heldWith(web)).toEqual([[subject, 'MarkLost', 'grant']]);
       });
 
       test('should be removed: it stays, and that is reported', () => {
-        expect(told(NOTHING_DESIRED)).toEqual([[subject, 'MarkLost', 'revoke']]);
+        expect(heldWith(NOTHING_DESIRED)).toEqual([[subject, 'MarkLost', 'revoke']]);
         const { changes } = plan(NOTHING_DESIRED, actual, 'enforce', written);
         expect(changes.map((change) => change.subject)).not.toContain(subject);
       });
 
       test('a foreign one that is not desired is ignored', () => {
-        expect(told(NOTHING_DESIRED, new Map())).toEqual([]);
+        expect(heldWith(NOTHING_DESIRED, new Map())).toEqual([]);
       });
     },
   );

@@ -22,7 +22,7 @@ export function of(
 export const web = of(['config:read']);
 export const both = of(['config:read', 'orders:write']);
 
-export function standing(desired: DesiredAcl, change: (store: AclStore) => void = () => {}): AclSnapshot {
+export function existing(desired: DesiredAcl, change: (store: AclStore) => void = () => {}): AclSnapshot {
   const store = new AclStore();
   store.put(desired);
   change(store);

@@ -5,7 +5,7 @@ import { desiredPeople } from '../../../src/plan/acl/desired-people.js';
 import { diffAcl } from '../../../src/plan/acl/diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
 import { because, loginProvider, mapping, READ_CONFIG, settings } from './acl-scene.js';
-import { both, edit, NAME, of, plan, standing, steps, web } from './diff-scene.js';
+import { both, edit, existing, NAME, of, plan, steps, web } from './diff-scene.js';
 
 const created = [
   'created acl-policy',
@@ -18,7 +18,7 @@ describe('the steps of an ACL plan', () => {
   test('leave a name as it is if only its case differs, because Consul refuses that change', () => {
     const upper = NAME.toUpperCase();
     const renamed = (desired: DesiredAcl) =>
-      standing(desired, (store) => {
+      existing(desired, (store) => {
         edit(store.roles, { name: upper });
         for (const [id, rule] of store.rules) store.rules.set(id, { ...rule, bindName: upper });
       });
@@ -32,44 +32,44 @@ describe('the steps of an ACL plan', () => {
   });
 
   test.each<readonly [string, DesiredAcl, AclSnapshot, readonly string[]]>([
-    ['of a grant: policy, role, auth method, binding rule', web, standing(NOTHING_DESIRED), created],
-    ['of nothing', web, standing(web), []],
+    ['of a grant: policy, role, auth method, binding rule', web, existing(NOTHING_DESIRED), created],
+    ['of nothing', web, existing(web), []],
     [
       'of a disabled client: the method, with its rules and tokens, then what is left',
       NOTHING_DESIRED,
-      standing(web),
+      existing(web),
       ['deleted acl-auth-method', 'deleted acl-role', 'deleted acl-policy'],
     ],
     [
       'of a lost scope: the link first, and the policy when nobody has it',
       web,
-      standing(both),
+      existing(both),
       ['updated acl-role', 'deleted acl-policy'],
     ],
-    ['of a gained scope', both, standing(web), ['created acl-policy', 'updated acl-role']],
+    ['of a gained scope', both, existing(web), ['created acl-policy', 'updated acl-role']],
     [
       'of an exchanged scope: what goes first, and never by the text of a policy',
       of(['orders:write']),
-      standing(web),
+      existing(web),
       ['updated acl-role', 'created acl-policy', 'updated acl-role', 'deleted acl-policy'],
     ],
     [
       'of a shorter lifetime: the method, then the longer tokens',
       of(['config:read'], {}, 60),
-      standing(web),
+      existing(web),
       ['updated acl-auth-method', 'end tokens of authMethod'],
     ],
-    ['of a longer lifetime', of(['config:read'], {}, 600), standing(web), ['updated acl-auth-method']],
+    ['of a longer lifetime', of(['config:read'], {}, 600), existing(web), ['updated acl-auth-method']],
     [
-      'of another audience: the method is made anew',
+      'of another audience: the method is created again',
       of(['config:read'], { settings: { providers: new Map([['main', loginProvider({ audience: 'x' })]]) } }),
-      standing(web),
+      existing(web),
       ['deleted acl-auth-method', 'created acl-auth-method', 'created acl-binding-rule'],
     ],
     [
       'of a selector changed by hand: rule, tokens and role go and come again',
       web,
-      standing(web, (store) => edit(store.rules, { selector: '"client_id" in value' })),
+      existing(web, (store) => edit(store.rules, { selector: '"client_id" in value' })),
       [
         'deleted acl-binding-rule',
         'end tokens of role',
@@ -81,37 +81,37 @@ describe('the steps of an ACL plan', () => {
     [
       'of a second equal rule: one goes',
       web,
-      standing(web, (store) => store.put({ ...NOTHING_DESIRED, bindingRules: web.bindingRules })),
+      existing(web, (store) => store.put({ ...NOTHING_DESIRED, bindingRules: web.bindingRules })),
       ['deleted acl-binding-rule'],
     ],
     [
       'of a policy changed by hand: unlinked, deleted, made, linked',
       web,
-      standing(web, (store) => edit(store.policies, { rules: '{"acl":"write"}' })),
+      existing(web, (store) => edit(store.policies, { rules: '{"acl":"write"}' })),
       ['updated acl-role', 'deleted acl-policy', 'created acl-policy', 'updated acl-role'],
     ],
     [
       'of a role widened by hand',
       web,
-      standing(web, (store) => edit(store.roles, { serviceIdentities: ['vault'] })),
+      existing(web, (store) => edit(store.roles, { serviceIdentities: ['vault'] })),
       ['updated acl-role'],
     ],
     [
       'of a role with what scopemesh does not model',
       web,
-      standing(web, (store) => edit(store.roles, { isAltered: true })),
+      existing(web, (store) => edit(store.roles, { isAltered: true })),
       ['updated acl-role'],
     ],
     [
       'of a method whose tokens never end',
       web,
-      standing(web, (store) => edit(store.methods, { maxTokenTtlSeconds: 0 })),
+      existing(web, (store) => edit(store.methods, { maxTokenTtlSeconds: 0 })),
       ['updated acl-auth-method', 'end tokens of authMethod'],
     ],
     [
       'of a rule that binds a service by hand',
       web,
-      standing(web, (store) =>
+      existing(web, (store) =>
         store.put({
           ...NOTHING_DESIRED,
           bindingRules: [
@@ -127,23 +127,23 @@ describe('the steps of an ACL plan', () => {
       ),
       ['deleted acl-binding-rule', 'end tokens of authMethod'],
     ],
-    ['of a deleted role', web, standing(web, (store) => store.roles.clear()), ['created acl-role']],
+    ['of a deleted role', web, existing(web, (store) => store.roles.clear()), ['created acl-role']],
     [
       'of a Description that lost its facts',
       web,
-      standing(web, (store) => edit(store.methods, { description: 'scopemesh:pay' })),
+      existing(web, (store) => edit(store.methods, { description: 'scopemesh:pay' })),
       ['updated acl-auth-method'],
     ],
     [
-      'of a method with what scopemesh does not model: made anew',
+      'of a method with what scopemesh does not model: created again',
       web,
-      standing(web, (store) => edit(store.methods, { isAltered: true })),
+      existing(web, (store) => edit(store.methods, { isAltered: true })),
       ['deleted acl-auth-method', 'created acl-auth-method', 'created acl-binding-rule'],
     ],
     [
       'of a rule with what scopemesh does not model: as one with another selector',
       web,
-      standing(web, (store) => edit(store.rules, { isAltered: true })),
+      existing(web, (store) => edit(store.rules, { isAltered: true })),
       [
         'deleted acl-binding-rule',
         'end tokens of role',
@@ -155,7 +155,7 @@ describe('the steps of an ACL plan', () => {
     [
       'of a policy with what scopemesh does not model: as one with another text',
       web,
-      standing(web, (store) => edit(store.policies, { isAltered: true })),
+      existing(web, (store) => edit(store.policies, { isAltered: true })),
       ['updated acl-role', 'deleted acl-policy', 'created acl-policy', 'updated acl-role'],
     ],
   ])('%s', (_, desired, actual, expected) => {
@@ -173,14 +173,14 @@ describe('the steps of an ACL plan', () => {
         members: new Map([['oncall', members]]),
       }).desired ?? NOTHING_DESIRED;
     const [alice] = people(['alice']).roles;
-    const { changes } = plan(people(['bob']), standing(people(['alice', 'bob'])));
+    const { changes } = plan(people(['bob']), existing(people(['alice', 'bob'])));
     expect(steps(changes)).toEqual(['deleted acl-binding-rule', 'end tokens of role', 'deleted acl-role']);
     expect(changes[1]?.step).toEqual({ do: 'end-tokens', by: { role: alice?.name } });
     expect(changes[2]?.before).toEqual(alice);
   });
 
   test('end only tokens that live too long where a lifetime is shortened, and say why', () => {
-    const { changes } = plan(of(['config:read'], {}, 60), standing(web));
+    const { changes } = plan(of(['config:read'], {}, 60), existing(web));
     expect(changes.map(({ reason, action }) => [reason, action])).toEqual([
       ['LifetimeChanged', 'revoke'],
       ['LifetimeChanged', 'revoke'],
@@ -189,7 +189,7 @@ describe('the steps of an ACL plan', () => {
   });
 
   test('keep the policy that a role which may not go still has', () => {
-    const actual = standing(both);
+    const actual = existing(both);
     const { changes } = diffAcl({
       owner: 'pay',
       mode: 'enforce',
@@ -208,7 +208,7 @@ describe('the steps of an ACL plan', () => {
     const written = new Map([
       [aclSubject('acl-role', NAME), digestObject({ kind: 'acl-role', object: role })],
     ]);
-    const actual = standing(web, (store) => edit(store.roles, { serviceIdentities: ['vault'] }));
+    const actual = existing(web, (store) => edit(store.roles, { serviceIdentities: ['vault'] }));
     expect(plan(web, actual, 'enforce', written).changes.map(({ reason }) => reason)).toEqual([
       'DriftCorrected',
     ]);

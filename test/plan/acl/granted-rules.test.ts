@@ -70,10 +70,12 @@ describe('a scope gives ACL rules', () => {
     ['of another API', { rules: [aclRule('config:read', READ_CONFIG, { api: 'x' })] }, 'nothing'],
     ['of another provider', { rules: [aclRule('config:read', READ_CONFIG, { provider: 'x' })] }, 'nothing'],
     ['where it is not said of which provider', { providers: ['main', 'x'] }, 'nothing'],
-  ])('but none %s', (_, changes, told) => {
+  ])('but none %s', (_, changes, expected) => {
     const { desired, holds, limited } = desire(web, { mapping: changes });
     expect(desired).toEqual(NOTHING_DESIRED);
-    expect(limited).toEqual(told === 'limited' ? ['config:read'] : []);
-    expect(holds.map((hold) => hold.reason)).toEqual(['limited', 'nothing'].includes(told) ? [] : [told]);
+    expect(limited).toEqual(expected === 'limited' ? ['config:read'] : []);
+    expect(holds.map((hold) => hold.reason)).toEqual(
+      ['limited', 'nothing'].includes(expected) ? [] : [expected],
+    );
   });
 });

@@ -118,7 +118,7 @@ describe('a required user', () => {
     ['the version of Consul', { consulVersion: undefined }, /version of Consul or .* is unknown/],
     ['the versions of its agents', { laxAgents: undefined }, /of its agents is unknown/],
     ["the address of the provider's keys", { jwksUri: undefined }, /discovery document/],
-  ])('is not added while %s is not known, and what stands with it stays', (_, changes, detail) => {
+  ])('is not added while %s is not known, and what exists with it stays', (_, changes, detail) => {
     const known = require({ actsForHuman: true });
     expect(require({ actsForHuman: true, ...changes })).toMatchObject({
       kind: 'held',

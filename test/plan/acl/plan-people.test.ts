@@ -91,7 +91,7 @@ function ownerOf(role: string): { subject: string; group: Group } {
   for (const subject of SUBJECTS)
     for (const group of GROUPS)
       if (personName(OWNER, 'main', subject, group) === role) return { subject, group };
-  throw new Error(`nobody's role: ${role}`);
+  throw new Error(`a role without a person: ${role}`);
 }
 
 const namesOf = (store: AclStore, ids: readonly string[]) =>
@@ -118,7 +118,7 @@ describe('the people of a provider', () => {
               expect(groups).toContain(group);
               expect(look.groups).toContain(group);
               if (look.members !== undefined) expect(look.members.get(group)).toContain(subject);
-              // Not known: whoever stood may stand, and nobody else.
+              // Not known: existing people may stay, and no others.
               else expect(before.get(name)).toEqual({ subject, group });
             }
           }
@@ -153,8 +153,8 @@ describe('the people of a provider', () => {
         );
         people.carryOut(people.plan(look, kept));
         for (const { accessorId } of held) expect(people.store.tokens.has(accessorId)).toBe(true);
-        const standing = new Set([...people.store.roles.values()].map(({ name }) => name));
-        for (const name of lost) expect(standing.has(name)).toBe(kept.has(name));
+        const existingRoles = new Set([...people.store.roles.values()].map(({ name }) => name));
+        for (const name of lost) expect(existingRoles.has(name)).toBe(kept.has(name));
         expect(people.plan(look, kept).changes).toEqual([]);
       }),
       { numRuns: 100 },

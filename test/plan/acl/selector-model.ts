@@ -69,7 +69,7 @@ export function admits(selector: string, claims: TokenClaims): boolean {
     return holds;
   };
   const holds = disjunction();
-  if (next !== words.length) throw new Error(`${words[next]} stands where the selector should end`);
+  if (next !== words.length) throw new Error(`${words[next]} is where the selector should end`);
   return holds;
 }
 

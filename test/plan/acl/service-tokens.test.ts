@@ -55,7 +55,7 @@ describe('the tokens that a sidecar could run with', () => {
     token('template', { templatedPolicies: ['builtin/service'] }),
   ];
 
-  test('are those that may write the service: of its own, of every service, or not to be told', () => {
+  test('are those that may write the service: of its own, of every service, or of unknown services', () => {
     const web = serviceTokens(['web'], tokens, objects).get('web');
     const ids = (each: readonly AclToken[] | undefined) =>
       each?.map(({ accessorId }) => accessorId).toSorted();

@@ -156,7 +156,7 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
           deps.world.setMapping(toMapping({ ...config, login: step.login }));
           const cause: Cause = { kind: 'command', receivedAt: new Date().toISOString() };
           const failures = await applyOnce(await plan(), cause, deps, writes, () => {}, signal);
-          // That nobody is told of is no success, and keeps nothing else from being made.
+          // An answer without people is no success, and does not prevent the other writes.
           const isUntold = ({ error }: { readonly error: string }) =>
             step.people === undefined && error.includes('contains no people');
           expect(failures.filter((failure) => !isUntold(failure))).toEqual([]);

@@ -37,7 +37,7 @@ async function leftPolicy(): Promise<string> {
   return linked.find((name) => !kept.includes(name)) ?? '';
 }
 
-const stands = async (name: string) => (await rig.objects('policies')).some(({ Name }) => Name === name);
+const exists = async (name: string) => (await rig.objects('policies')).some(({ Name }) => Name === name);
 
 describe('a policy of ours that nothing links', () => {
   it.each([
@@ -55,7 +55,7 @@ describe('a policy of ours that nothing links', () => {
     expect(removed).toEqual(stays ? [] : [name]);
     await sweep(worker.deps, never);
     await worker.idle();
-    expect(await stands(name)).toBe(stays);
+    expect(await exists(name)).toBe(stays);
   });
 
   it('goes, and one that a role has stays, whatever the plans say', async () => {
@@ -63,11 +63,11 @@ describe('a policy of ours that nothing links', () => {
     worker = await startWorker(rig);
     await worker.idle();
     await sweep(worker.deps, never);
-    expect(await stands(name)).toBe(false);
+    expect(await exists(name)).toBe(false);
     const cause = { kind: 'resync' as const, receivedAt: new Date(rig.clock.now()).toISOString() };
     const [role] = await rig.objects('roles');
     const [wanted] = Object(role).Policies as readonly { Name: string }[];
     await removeLeft([], cause, worker.deps, never);
-    expect(await stands(wanted?.Name ?? '')).toBe(true);
+    expect(await exists(wanted?.Name ?? '')).toBe(true);
   });
 });

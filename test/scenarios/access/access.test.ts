@@ -152,8 +152,8 @@ describe('what a service says of its client', () => {
     await rig.decided({ reason: 'HoldEnded', subject: EDGE });
     await rig.decided({ reason: 'HoldEnded', subject: 'claim/main/web-app/web' });
     await daemon.idle();
-    const told = (await rig.decisions()).filter(({ reason }) => reason === 'ClaimAmbiguous');
-    expect(told).toHaveLength(2);
+    const reported = (await rig.decisions()).filter(({ reason }) => reason === 'ClaimAmbiguous');
+    expect(reported).toHaveLength(2);
   });
 
   it('ignores a claim until the client confirms it, and reports both', async () => {

@@ -15,7 +15,7 @@ describe('nothing to do', () => {
     const daemon = await rig.start();
     await isOpen(rig, READ);
     await daemon.idle();
-    const [writes, told] = [rig.proxy.writes.length, (await others()).length];
+    const [writes, reported] = [rig.proxy.writes.length, (await others()).length];
     expect(writes).toBe(1);
     for (let round = 0; round < 3; round++) {
       const before = await sweeps();
@@ -26,7 +26,7 @@ describe('nothing to do', () => {
       await daemon.idle();
     }
     expect(rig.proxy.writes).toHaveLength(writes);
-    expect(await others()).toHaveLength(told);
+    expect(await others()).toHaveLength(reported);
   });
 
   it('follows from a restart that finds everything unchanged', async () => {
@@ -35,13 +35,13 @@ describe('nothing to do', () => {
     await isOpen(rig, READ);
     await first.idle();
     await first.stop();
-    const told = (await others()).length;
+    const reported = (await others()).length;
     const second = await rig.start();
     await until('the directory', async () => (await second.status()).directories[0]?.clients === 2);
     await until('a sweep', async () => (await sweeps()) > 1);
     await second.idle();
     expect(rig.proxy.writes).toHaveLength(1);
-    expect(await others()).toHaveLength(told);
+    expect(await others()).toHaveLength(reported);
   });
 });
 

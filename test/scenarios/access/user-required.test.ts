@@ -55,8 +55,8 @@ describe("a daemon whose rule requires a user's token", () => {
     await running();
     await isOpen(rig, WITH_USER);
     await daemon.idle();
-    const [standing] = await jwtProviders(rig);
-    await rig.mesh.request('PUT', '/v1/config', { ...standing, Issuer: 'https://evil.example.com' });
+    const [existing] = await jwtProviders(rig);
+    await rig.mesh.request('PUT', '/v1/config', { ...existing, Issuer: 'https://evil.example.com' });
     expect(await rig.decided({ reason: 'DriftCorrected', outcome: 'applied' })).toMatchObject({
       type: 'dev.scopemesh.jwt-provider.updated',
       before: { issuer: 'https://evil.example.com' },
@@ -214,8 +214,8 @@ describe('the commands', () => {
   it('count a jwt-provider that needs a repair as a pending change', async () => {
     await cli.run(['apply', '--yes']);
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
-    const [standing] = await jwtProviders(rig);
-    await rig.mesh.request('PUT', '/v1/config', { ...standing, Issuer: 'https://evil.example.com' });
+    const [existing] = await jwtProviders(rig);
+    await rig.mesh.request('PUT', '/v1/config', { ...existing, Issuer: 'https://evil.example.com' });
     const { status, out } = await cli.run(['plan', '--detailed-exitcode']);
     expect([status, out]).toEqual([2, expect.stringContaining('jwt-providers: 0 to create, 1 to update')]);
     expect((await cli.run(['plan', '--json'])).json()).toMatchObject({

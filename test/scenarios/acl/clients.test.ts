@@ -35,7 +35,7 @@ const ourNames = async () =>
     ...(await rig.objects('roles')),
     ...(await rig.objects('auth-methods')),
   ].flatMap(({ Name = '' }) => (Name.startsWith('scopemesh-payments-') ? [Name] : []));
-const told = async () =>
+const reported = async () =>
   (await rig.decisions())
     .filter(({ subject }) => subject.startsWith('acl-'))
     .map(({ type, outcome, reason }) => `${type.replace('dev.scopemesh.', '')} ${outcome} ${reason}`);
@@ -47,7 +47,7 @@ describe('a client with an acl rule', () => {
     expect(await rig.readKey(token, 'config/a')).toBe(200);
     expect(await rig.readKey(token, 'orders/a')).toBe(403);
     expect(await rig.login('other-app')).toBe(403);
-    expect(await told()).toEqual([
+    expect(await reported()).toEqual([
       'acl-policy.created applied ScopeGranted',
       'acl-role.created applied ScopeGranted',
       'acl-auth-method.created applied ScopeGranted',
@@ -116,24 +116,21 @@ describe('a client with an intention and ACL rules', () => {
     await start(scopes, { file, prepare });
   }
 
-  it.each(['a complete read', 'an event'])(
-    'may log in before its intention opens, told by %s',
-    async (by) => {
-      await running(by === 'an event' ? [] : both);
-      await until('the directory read', () =>
-        rig.logs.some((line) => line.includes('directory read completely')),
-      );
-      if (by === 'an event') {
-        await daemon.idle();
-        rig.idp.put('web-app', ...both);
-        await daemon.tell('client.updated', 'web-app');
-      }
-      await until('the intention', async () => (await rig.mesh.access('orders')) !== undefined);
-      const [rule] = await rig.objects('binding-rules');
-      const entry = await rig.mesh.entry('orders');
-      expect(Number(rule?.ModifyIndex)).toBeLessThan(Number(entry?.ModifyIndex));
-    },
-  );
+  it.each(['a complete read', 'an event'])('may log in before its intention opens, after %s', async (by) => {
+    await running(by === 'an event' ? [] : both);
+    await until('the directory read', () =>
+      rig.logs.some((line) => line.includes('directory read completely')),
+    );
+    if (by === 'an event') {
+      await daemon.idle();
+      rig.idp.put('web-app', ...both);
+      await daemon.tell('client.updated', 'web-app');
+    }
+    await until('the intention', async () => (await rig.mesh.access('orders')) !== undefined);
+    const [rule] = await rig.objects('binding-rules');
+    const entry = await rig.mesh.entry('orders');
+    expect(Number(rule?.ModifyIndex)).toBeLessThan(Number(entry?.ModifyIndex));
+  });
 
   it('loses its intention although Consul does not let its ACL objects be changed, and the other way round', async () => {
     await running(both);
@@ -201,7 +198,7 @@ describe('a service that has no instance while scopemesh starts', () => {
     await daemon.tell('client.updated', 'web-app');
     await daemon.idle();
     loggedIn(await rig.login('web-app'));
-    expect((await told()).filter((each) => each.endsWith('ClaimRemoved'))).toEqual([]);
+    expect((await reported()).filter((each) => each.endsWith('ClaimRemoved'))).toEqual([]);
 
     rig.clock.advance(4 * 60_000);
     await daemon.tell('client.updated', 'web-app');
@@ -249,7 +246,7 @@ describe('drift', () => {
     expect(await method()).toMatchObject({ Config: { BoundAudiences: ['consul'] } });
     expect(await rig.readKey(token, 'config/a')).toBe(403);
     expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
-    expect((await told()).slice(4)).toEqual([
+    expect((await reported()).slice(4)).toEqual([
       'acl-auth-method.deleted applied DriftCorrected',
       'acl-auth-method.created applied DriftCorrected',
       'acl-binding-rule.created applied DriftCorrected',

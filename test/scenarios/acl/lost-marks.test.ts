@@ -64,7 +64,7 @@ describe('an object that lost its mark is reported and never removed', () => {
     await rig.mesh.request('PUT', '/v1/acl/role', { Name: role, Description: 'mine' });
     daemon = await rig.start();
     await daemon.idle();
-    const told = (await rig.decisions()).filter(({ subject }) => subject === `acl-role/${role}`);
-    expect(told.map(({ outcome, reason }) => `${outcome} ${reason}`)).toEqual(['held ForeignObject']);
+    const reported = (await rig.decisions()).filter(({ subject }) => subject === `acl-role/${role}`);
+    expect(reported.map(({ outcome, reason }) => `${outcome} ${reason}`)).toEqual(['held ForeignObject']);
   });
 });

@@ -36,7 +36,7 @@ const may = async (token: Login) => [
   await rig.readKey(token, 'config/a'),
   await rig.readKey(token, 'orders/a'),
 ];
-const told = async () =>
+const reported = async () =>
   (await rig.decisions())
     .filter(({ subject }) => subject.startsWith('acl-'))
     .map(({ type, outcome, reason }) => `${type.replace('dev.scopemesh.', '')} ${outcome} ${reason}`);
@@ -139,9 +139,9 @@ describe('a member of a mapped group', () => {
     rig.idp.people?.set('ann', ['oncall']);
     await tell('group.updated', { group: 'oncall' });
     loggedIn(await login('ann', ['oncall']));
-    const before = await told();
+    const before = await reported();
     await tell('group.updated', { group: 'oncall' });
-    expect(await told()).toEqual(before);
+    expect(await reported()).toEqual(before);
   });
 
   it('loses access when the group is removed from the configuration', async () => {

@@ -29,7 +29,7 @@ describe('a directory that answers incompletely', () => {
       'ERR_DIRECTORY_INCOMPLETE',
       () => ({ json: { clients: [clientOf('other')] }, cutOff: true }),
     ],
-  ])('takes nothing away while it %s, which is counted and told', async (_, code, answer) => {
+  ])('takes nothing away while it %s, which is counted and reported', async (_, code, answer) => {
     rig = await ordersRig({ provider: { poll: '100ms' } });
     daemon = await rig.start();
     await isOpen(rig, READ);
@@ -117,7 +117,7 @@ describe('a Consul that answers incompletely', () => {
     const token = await rig.mesh.tokenWith('');
     rig.writeFile({ consul: { address: rig.proxy.address, token }, resync: '1s' });
     daemon = await rig.start();
-    await until('the wait to be told', () =>
+    await until('the wait to be logged', () =>
       rig.logs.some((line) => line.includes('waiting for Consul before')),
     );
     await sweepFailed();

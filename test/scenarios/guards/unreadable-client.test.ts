@@ -40,7 +40,8 @@ async function readCompletely() {
 }
 
 const unreadable = () => daemon.metric('scopemesh_directory_unreadable_clients{provider="main"}');
-const told = async () => (await rig.decisions()).filter(({ subject }) => subject === 'client/main/web-app');
+const reported = async () =>
+  (await rig.decisions()).filter(({ subject }) => subject === 'client/main/web-app');
 
 describe('one client that cannot be parsed', () => {
   it.each<[string, Partial<Record<keyof IdpClient, unknown>>]>([
@@ -79,14 +80,14 @@ describe('one client that cannot be parsed', () => {
     await daemon.idle();
     await readCompletely();
     expect((await rig.mesh.access('orders'))?.web).toBe(READ);
-    expect(await told()).toMatchObject([{ ...REASON, outcome: 'held', client: { clientId: 'web-app' } }]);
+    expect(await reported()).toMatchObject([{ ...REASON, outcome: 'held', client: { clientId: 'web-app' } }]);
     expect(rig.logs.filter((line) => line.includes('a change is held'))).toHaveLength(1);
 
     rig.idp.put('web-app', 'orders:read', 'orders:write');
     await daemon.tell('client.updated', 'web-app');
     await isOpen(rig, BOTH);
     await daemon.idle();
-    expect((await told()).map(({ type }) => type)).toEqual([
+    expect((await reported()).map(({ type }) => type)).toEqual([
       'dev.scopemesh.client.held',
       'dev.scopemesh.client.released',
     ]);
@@ -104,7 +105,7 @@ describe('one client that cannot be parsed', () => {
     rig.idp.put('web-app');
     await readCompletely();
     await isClosed(rig);
-    expect((await told()).at(-1)).toMatchObject({ reason: 'HoldEnded' });
+    expect((await reported()).at(-1)).toMatchObject({ reason: 'HoldEnded' });
   });
 
   it('gains no access through a change of the mapping', async () => {

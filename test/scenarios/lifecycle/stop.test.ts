@@ -33,8 +33,8 @@ describe('a daemon that gets a signal to stop', () => {
     release();
     await stopped;
     expect((await rig.mesh.access('orders'))?.web).toBe(READ);
-    const told = (await rig.decisions()).filter(({ subject }) => subject === EDGE);
-    expect(told.map(({ outcome }) => outcome)).toEqual(['applied']);
+    const reported = (await rig.decisions()).filter(({ subject }) => subject === EDGE);
+    expect(reported.map(({ outcome }) => outcome)).toEqual(['applied']);
   });
 
   it('stops although Consul and the directory do not answer, and continues at the next start', async () => {

@@ -50,7 +50,7 @@ export interface Auth0 {
   /** Auth0 keeps its stream open, so that a reader waits for silence. True: the stream ends, and a test waits for nothing. */
   streamsEnd: boolean;
   readonly asked: Asked[];
-  /** Told of each entry; for a log stream. */
+  /** Called with each entry; for a log stream. */
   onEntry: ((entry: LogEntry) => void) | undefined;
   addApi(identifier: string, scopes: readonly string[], lifetimeSeconds?: number): void;
   changeApi(identifier: string, scopes: readonly string[] | undefined): void;

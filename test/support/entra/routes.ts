@@ -138,7 +138,7 @@ function page(objects: readonly DirectoryObject[], collection: string, url: URL,
   };
 }
 
-/** https://learn.microsoft.com/graph/delta-query-overview; a token holds where it stands and what was selected. */
+/** https://learn.microsoft.com/graph/delta-query-overview; a token contains its position and what was selected. */
 function answerDelta(url: URL, collection: (typeof DELTAS)[number], tenant: Tenant, shape: Shape): Answer {
   const { searchParams } = url;
   const token = searchParams.get('$deltatoken') ?? searchParams.get('$skiptoken');

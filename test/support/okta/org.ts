@@ -11,7 +11,7 @@ import type {
 import { type LoggedEvent, SystemLog, type Target } from './system-log.js';
 
 /**
- * An Okta org that an administrator changes: each change is in the log, and told to who listens. Reads may show old
+ * An Okta org that an administrator changes: each change is in the log, and sent to its listeners. Reads may show old
  * state for a while, as they do behind Okta's own caches and search index.
  */
 export class OktaOrg {
