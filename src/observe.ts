@@ -37,6 +37,16 @@ export const METRICS = {
   scopemesh_decisions_total: ['counter', 'Decisions settled, by outcome and reason.', ['outcome', 'reason']],
   scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
+  scopemesh_store_low: [
+    'gauge',
+    '1 while the disk of the state directory, or Redis, is full or has no room for a reserve: only revocations are made.',
+    [],
+  ],
+  scopemesh_store_reserve_bytes: [
+    'gauge',
+    'Space that is kept back for revocations while the disk or Redis is full.',
+    [],
+  ],
   scopemesh_outbox_decisions: ['gauge', 'Settled decisions that are not published yet.', []],
   scopemesh_publish_seconds: ['histogram', 'Time to publish one batch of decisions.', []],
   scopemesh_relay_failures_total: ['counter', 'Failed attempts to publish decisions.', []],

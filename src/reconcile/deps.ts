@@ -6,6 +6,7 @@ import type { Logger, Metrics } from '../observe.js';
 import type { FollowUps } from '../queue/follow-ups.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { StoreSpace } from '../queue/store-space.js';
 import type { Contention } from '../state/contention.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
@@ -23,6 +24,7 @@ export interface ReconcilerDeps {
   readonly queue: FollowUps;
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
+  readonly space: Pick<StoreSpace, 'isLow'>;
   readonly world: WorldState;
   readonly acl: AclState;
   readonly window: RevocationWindow;

@@ -24,7 +24,10 @@ export async function recordHolds(
   const decisions: SettledDecision[] = [];
   const update = new Map<string, RecordedHold | null>();
   const stamp = stampOf(deps);
+  // The space that the store keeps back is for revocations. The other holds are recorded when it has room.
+  const isLow = deps.space.isLow();
   for (const [name, hold] of current) {
+    if (isLow && hold.action !== 'revoke' && hold.reason !== 'RevocationLimit') continue;
     const known = record.holds.get(name);
     const fingerprint = fingerprintOf(hold);
     if (known !== undefined && known.fingerprint === fingerprint) continue;
@@ -43,7 +46,7 @@ export async function recordHolds(
       'a change is held',
     );
   }
-  for (const [name, known] of record.holds) {
+  for (const [name, known] of isLow ? [] : record.holds) {
     if (!concerns(known.subject) || current.has(name) || isUndecided(known, deps)) continue;
     update.set(name, null);
     if (known.reason === 'ModeForbids') continue;

@@ -98,6 +98,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       overview: refuse,
     },
     keyValues: slowFacts(),
+    space: { isLow: () => false },
     world,
     acl: new AclState(),
     window: new RevocationWindow(1_000),
