@@ -11,6 +11,7 @@ import { WatchAges } from '../src/daemon/watch-ages.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
+import { UnstoredEvents } from '../src/intake/unstored-events.js';
 import { createNotifier } from '../src/notifier.js';
 import { keepSpace } from '../src/queue/store-space.js';
 import { stampOf } from '../src/reconcile/deps.js';
@@ -56,19 +57,22 @@ export async function runDaemon(
     );
     const ages = new WatchAges(clock);
     const rejectedEvents = createRejectedEvents({
+      ...runtime,
       journal: store.journal,
+      space: store.space,
       stamp: () => stampOf(deps),
-      clock,
-      logger,
       onSettled: deps.onSettled,
     });
+    const activity = new ChannelActivity(store.keyValues, clock);
+    const unstored = new UnstoredEvents({ ...store, ...runtime, queue: inbox, inbox, activity });
     const ports = {
       ...store,
       ...runtime,
       queue: inbox,
       inbox,
-      activity: new ChannelActivity(store.keyValues, clock),
+      activity,
       rejectedEvents,
+      unstored,
     };
     const reloads = new Reloads(config, options.reload, deps, signal);
     let sweptAt: number | undefined;
@@ -98,7 +102,11 @@ export async function runDaemon(
     const end = AbortSignal.any([signal, inputEnd.signal]);
     // Every query to Consul listens to it. Node would report more than ten listeners as a leak.
     setMaxListeners(0, end);
-    inputs.push(keepSpace(store.space, () => deps.askForSweep(), clock, end));
+    inputs.push(
+      keepSpace(store.space, () => deps.askForSweep(), clock, end),
+      rejectedEvents.run(end),
+      unstored.run(end),
+    );
     if (plays('watch')) {
       for (const provider of providers) inputs.push(...watchProvider(provider, ports, end));
     }

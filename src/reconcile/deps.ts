@@ -7,6 +7,7 @@ import type { FollowUps } from '../queue/follow-ups.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { StoreSpace } from '../queue/store-space.js';
+import type { ClaimHoldBudget } from '../state/claim-hold-budget.js';
 import type { Contention } from '../state/contention.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
@@ -29,6 +30,7 @@ export interface ReconcilerDeps {
   readonly acl: AclState;
   readonly window: RevocationWindow;
   readonly contention: Contention;
+  readonly claimHolds: ClaimHoldBudget;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

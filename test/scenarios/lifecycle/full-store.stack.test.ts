@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startRedis } from '../../stack/redis.js';
@@ -112,6 +114,34 @@ describe.skipIf(disk === undefined)('a full disk', () => {
     expect((await daemon.status()).outboxDecisions).toBeGreaterThan(LOSING.length / 2);
     expect((await log.read()).length - before).toBeLessThan(LOSING.length / 2);
     await goesOnWithRoom();
+  });
+
+  it('answers 503 once nothing is left, and closes when there is space although the sender does not try again', async () => {
+    await running(onSmallDisk());
+    rmSync(join(store.directory ?? '', 'space.reserve'));
+    await store.fill();
+    let answer = 202;
+    const refused: string[] = [];
+    for (const name of LOSING) {
+      answer = await revoke(name);
+      if (answer === 503) refused.push(name);
+    }
+    expect(refused.length).toBeGreaterThan(10);
+    await until('a daemon that refuses events', async () => {
+      const ready = await daemon.get('/readyz');
+      return ready.status === 503 && ready.text.includes('full');
+    });
+    await store.free();
+    // What failed waits for its next try.
+    await until('all edges to close', async () => {
+      rig.clock.advance(6_000);
+      return (await sources()).length === 0;
+    });
+    await until('a ready daemon', async () => (await daemon.get('/readyz')).status === 200);
+    await daemon.idle();
+    const revoked = (await log.read()).filter(({ action }) => action === 'revoke');
+    const applied = revoked.filter(({ outcome }) => outcome === 'applied');
+    expect(applied.map(({ cause }) => cause.kind)).toEqual(LOSING.map(() => 'webhook'));
   });
 
   it('starts while the disk is full, and closes what was revoked meanwhile', async () => {
