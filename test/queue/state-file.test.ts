@@ -65,11 +65,13 @@ describe('the state file', () => {
 
   it('begins the log again on a full disk, then asks for space, and makes the same writes once', async () => {
     let given = 0;
-    const file: StateFile = new StateFile(directory, QUEUE_FILE, undefined, () => {
+    const give = () => {
       given++;
       file.sql(`PRAGMA max_page_count = ${1_000 * given}`).all();
       return true;
-    });
+    };
+    const space = { give, isLow: () => given > 0 };
+    const file: StateFile = new StateFile(directory, QUEUE_FILE, undefined, space);
     await Promise.all(Array.from({ length: 120 }, (_, at) => put(file, `row ${at}`)));
     const pages = file.sql('PRAGMA page_count').first()?.integer('page_count') ?? 0;
     file.sql(`PRAGMA max_page_count = ${pages}`).all();

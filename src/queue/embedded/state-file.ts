@@ -23,6 +23,15 @@ export interface StateSchema {
   setUp(database: Database.Database): void;
 }
 
+/** Space for the file when the disk is full. */
+export interface FileSpace {
+  /** True: there may be room now, so the same is tried again. */
+  give(): boolean;
+  /** Whether some was given and not replaced yet. Then the file grows as little as possible. */
+  isLow(): boolean;
+}
+const NO_SPACE: FileSpace = { give: () => false, isLow: () => false };
+
 interface Write {
   apply(): void;
   settle(failure: Error | undefined): void;
@@ -45,7 +54,7 @@ export class StateFile {
   readonly damaged: Promise<never>;
   #onDamage: (error: SyncError) => void = () => {};
   readonly #path: string;
-  readonly #giveSpace: () => boolean;
+  readonly #space: FileSpace;
   readonly #database: Database.Database;
   /** None where the file system has no shared memory: SQLite syncs there by itself. */
   readonly #log: WriteAheadLog | undefined;
@@ -61,15 +70,9 @@ export class StateFile {
   #isBroken = false;
   #closing: Promise<void> | undefined;
 
-  /** `giveSpace` is called when the disk is full. True: there may be room now, so the same is tried again. */
-  constructor(
-    directory: string,
-    schema: StateSchema,
-    sync?: SyncFile,
-    giveSpace: () => boolean = () => false,
-  ) {
+  constructor(directory: string, schema: StateSchema, sync?: SyncFile, space: FileSpace = NO_SPACE) {
     this.#path = join(directory, schema.fileName);
-    this.#giveSpace = giveSpace;
+    this.#space = space;
     this.damaged = new Promise((_resolve, reject) => {
       this.#onDamage = reject;
     });
@@ -254,7 +257,7 @@ export class StateFile {
 
   /** After the disk was full. The log is begun again first, which needs no space, and only then space is asked for. */
   async #makeRoom(): Promise<boolean> {
-    if (this.#isBroken || this.#rowsInLog < ROWS_WORTH_A_CHECKPOINT) return this.#giveSpace();
+    if (this.#isBroken || this.#rowsInLog < ROWS_WORTH_A_CHECKPOINT) return this.#space.give();
     await this.#copying;
     await this.#copy();
     this.#startLog();
@@ -267,7 +270,7 @@ export class StateFile {
       await this.#syncing;
     } catch (error) {
       this.#isBroken = true;
-      if (!isFull(error) || !this.#giveSpace()) throw error;
+      if (!isFull(error) || !this.#space.give()) throw error;
       // The writes are in the log already, and this makes all of the log durable.
       await this.#repair();
     } finally {
@@ -281,7 +284,9 @@ export class StateFile {
     if (this.#isBulkCopied) {
       await this.#copy();
       this.#startLog();
-    } else if (this.#rowsInLog >= ROWS_BETWEEN_CHECKPOINTS) {
+    } else if (
+      this.#rowsInLog >= (this.#space.isLow() ? ROWS_WORTH_A_CHECKPOINT : ROWS_BETWEEN_CHECKPOINTS)
+    ) {
       this.#copying = this.#copy().then(() => {
         this.#copying = undefined;
         this.#isBulkCopied = true;
@@ -303,7 +308,7 @@ export class StateFile {
         await this.#log?.repair();
         isRepaired = true;
       } catch (error) {
-        if (!isFull(error) || !this.#giveSpace()) throw error;
+        if (!isFull(error) || !this.#space.give()) throw error;
       }
     }
     this.#isBroken = false;

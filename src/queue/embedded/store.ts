@@ -16,7 +16,7 @@ import { EmbeddedQueue } from './queue.js';
 import { EmbeddedRechecks } from './rechecks.js';
 import { JOURNAL_FILE, moveJournal, QUEUE_FILE } from './schemas.js';
 import { SpaceReserve } from './space-reserve.js';
-import { isFull, StateFile } from './state-file.js';
+import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
 
 export interface EmbeddedStoreOptions {
   /** Created if it is missing; one daemon at a time. */
@@ -53,13 +53,13 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   let space: SpaceReserve;
   try {
     space = new SpaceReserve(directory, { logger, metrics });
-    const giveTo = (user: 'events' | 'journal') => () => space.give(user);
+    const spaceFor = (user: 'events' | 'journal') => ({
+      give: () => space.give(user),
+      isLow: () => space.isLow(),
+    });
     moveJournal(directory);
-    file = withRoom(giveTo('events'), (give) => new StateFile(directory, QUEUE_FILE, undefined, give));
-    journalFile = withRoom(
-      giveTo('journal'),
-      (give) => new StateFile(directory, JOURNAL_FILE, undefined, give),
-    );
+    file = openFile(directory, QUEUE_FILE, spaceFor('events'));
+    journalFile = openFile(directory, JOURNAL_FILE, spaceFor('journal'));
     journal = new EmbeddedJournal(journalFile);
   } catch (error) {
     void file?.close();
@@ -90,13 +90,13 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   };
 }
 
-/** Opens a file. If that fails because the disk is full, it is tried again as long as there is space to give. */
-function withRoom<T>(giveSpace: () => boolean, open: (giveSpace: () => boolean) => T): T {
+/** If it fails because the disk is full, it is tried again as long as there is space to give. */
+function openFile(directory: string, schema: StateSchema, space: FileSpace): StateFile {
   for (;;) {
     try {
-      return open(giveSpace);
+      return new StateFile(directory, schema, undefined, space);
     } catch (error) {
-      if (!(error instanceof SyncError) || !isFull(error.cause) || !giveSpace()) throw error;
+      if (!(error instanceof SyncError) || !isFull(error.cause) || !space.give()) throw error;
     }
   }
 }
