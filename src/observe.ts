@@ -23,6 +23,16 @@ export const METRICS = {
     'Events received, by provider and result: accepted, duplicate, rejected, unresolved (it ends a session, but scopemesh cannot tell whose), or untimely (it reports a compromised client, but its date is too far from now to act on it).',
     ['provider', 'result'],
   ],
+  scopemesh_unstored_events: [
+    'gauge',
+    'Events that the store refused and that wait in memory to be stored, by provider.',
+    ['provider'],
+  ],
+  scopemesh_unstored_events_lost_total: [
+    'counter',
+    'Events that the store refused and that did not fit into memory, by provider and kind. A `change` is found by a complete comparison; an `order` (an ended session, a compromised client) is lost unless the sender repeats it.',
+    ['provider', 'kind'],
+  ],
   scopemesh_jobs_total: [
     'counter',
     'Jobs run, by key kind and result (done, failed, parked).',
@@ -35,8 +45,23 @@ export const METRICS = {
     [],
   ],
   scopemesh_decisions_total: ['counter', 'Decisions settled, by outcome and reason.', ['outcome', 'reason']],
+  scopemesh_decisions_suppressed_total: [
+    'counter',
+    'Refused events, and holds of claims (kind `event` or `claim`), that were counted and not recorded as decisions, because there were too many.',
+    ['kind'],
+  ],
   scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
+  scopemesh_store_low: [
+    'gauge',
+    '1 while the disk of the state directory, or Redis, is full or has no room for a reserve: only revocations are made.',
+    [],
+  ],
+  scopemesh_store_reserve_bytes: [
+    'gauge',
+    'Space that is kept back for revocations while the disk or Redis is full.',
+    [],
+  ],
   scopemesh_outbox_decisions: ['gauge', 'Settled decisions that are not published yet.', []],
   scopemesh_publish_seconds: ['histogram', 'Time to publish one batch of decisions.', []],
   scopemesh_relay_failures_total: ['counter', 'Failed attempts to publish decisions.', []],
@@ -84,7 +109,7 @@ export const METRICS = {
   ],
   scopemesh_event_gaps_total: [
     'counter',
-    'Complete comparisons because events may have been lost, by provider and reason (log, silence, missed, subscription).',
+    'Complete comparisons because events may have been lost, by provider and reason (log, silence, missed, subscription, store).',
     ['provider', 'reason'],
   ],
   scopemesh_subscription_expires_seconds: [

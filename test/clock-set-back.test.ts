@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RejectedEvent as Rejected, type RejectedEvent, SyncError } from '../src/errors.js';
 import { withRateLimitBackoff } from '../src/identity/rate-limit-backoff.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
-import { silentLogger } from '../src/observe.js';
+import { noMetrics, silentLogger } from '../src/observe.js';
 import { serviceText } from '../src/plan/world.js';
 import { RevocationWindow } from '../src/state/revocation-window.js';
 import { WorldState } from '../src/state/world-state.js';
@@ -55,6 +55,8 @@ describe('a clock that is set back by an hour', () => {
       }),
       clock: { now: () => now, sleep: async () => {} },
       logger: silentLogger,
+      metrics: noMetrics,
+      space: { isLow: () => false },
       onSettled: () => {},
     });
     const forged: RejectedEvent = new Rejected('ERR_SIGNATURE', 'the signature is wrong', 401);

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import type { Config } from '../config/config.js';
 import { createCore } from '../src/cli/create-core.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import type { Role, RunOptions } from '../src/cli/run-daemon.js';
@@ -10,7 +11,9 @@ import { WatchAges } from '../src/daemon/watch-ages.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
+import { UnstoredEvents } from '../src/intake/unstored-events.js';
 import { createNotifier } from '../src/notifier.js';
+import { keepSpace } from '../src/queue/store-space.js';
 import { stampOf } from '../src/reconcile/deps.js';
 import type { Runtime } from '../src/runtime.js';
 import { runReaper } from './reaper.js';
@@ -54,19 +57,22 @@ export async function runDaemon(
     );
     const ages = new WatchAges(clock);
     const rejectedEvents = createRejectedEvents({
+      ...runtime,
       journal: store.journal,
+      space: store.space,
       stamp: () => stampOf(deps),
-      clock,
-      logger,
       onSettled: deps.onSettled,
     });
+    const activity = new ChannelActivity(store.keyValues, clock);
+    const unstored = new UnstoredEvents({ ...store, ...runtime, queue: inbox, inbox, activity });
     const ports = {
       ...store,
       ...runtime,
       queue: inbox,
       inbox,
-      activity: new ChannelActivity(store.keyValues, clock),
+      activity,
       rejectedEvents,
+      unstored,
     };
     const reloads = new Reloads(config, options.reload, deps, signal);
     let sweptAt: number | undefined;
@@ -96,6 +102,11 @@ export async function runDaemon(
     const end = AbortSignal.any([signal, inputEnd.signal]);
     // Every query to Consul listens to it. Node would report more than ten listeners as a leak.
     setMaxListeners(0, end);
+    inputs.push(
+      keepSpace(store.space, () => deps.askForSweep(), clock, end),
+      rejectedEvents.run(end),
+      unstored.run(end),
+    );
     if (plays('watch')) {
       for (const provider of providers) inputs.push(...watchProvider(provider, ports, end));
     }
@@ -123,8 +134,11 @@ export async function runDaemon(
     const relay = plays('relay')
       ? openDecisionLog(config, runtime, { mayCreateTopic: true }).then(async (log) => {
           closers.unshift(() => log.close());
+          // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
+          const isPaused = () => sharesDisk(config) && store.space.isLow();
+          const { journal, keyValues } = store;
           await runRelay(
-            { journal: store.journal, keyValues: store.keyValues, log, settled, logger, metrics, clock },
+            { journal, keyValues, log, settled, isPaused, logger, metrics, clock },
             relayEnd.signal,
           );
         })
@@ -156,6 +170,10 @@ export async function runDaemon(
         logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
       );
   }
+}
+
+function sharesDisk({ queue, decisions }: Config): boolean {
+  return queue.kind === 'embedded' && decisions.kind === 'embedded';
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

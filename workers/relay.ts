@@ -17,6 +17,8 @@ export interface RelayDeps {
   readonly log: DecisionLog;
   readonly keyValues: KeyValueStore;
   readonly settled: Settled;
+  /** While it is true nothing is published; the journal keeps the decisions. */
+  readonly isPaused?: () => boolean;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -34,12 +36,16 @@ const LONGEST_WAIT_MS = 10_000;
  * relay at a time may work on a journal.
  */
 export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
-  const { settled, clock, logger, metrics } = deps;
+  const { settled, clock, logger, metrics, isPaused = () => false } = deps;
   const publication = new Publication(deps);
   let failures = 0;
   let logged: string | undefined;
   const attempt = async (): Promise<number | undefined> => {
     try {
+      if (isPaused()) {
+        await publication.measure();
+        return 0;
+      }
       const moved = await publication.moveBatch();
       if (failures > 0) logger.info({ failures }, 'decisions are published again');
       failures = 0;

@@ -14,6 +14,7 @@ import { JournalMemory } from '../queue/journal-memory.js';
 import type { Queue } from '../queue/queue.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
+import { ClaimHoldBudget } from '../state/claim-hold-budget.js';
 import { Contention } from '../state/contention.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import { WorldState } from '../state/world-state.js';
@@ -102,6 +103,7 @@ export function createCore(
       acl: createAclState(world, runtime.clock),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       contention: new Contention(CONTENTION),
+      claimHolds: new ClaimHoldBudget(),
       source: `scopemesh/${config.owner}/${hostname()}`,
       // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.
       newId: monotonicFactory(),

@@ -50,6 +50,7 @@ export async function withOneShot<T>(
   const closers = [() => store.close()];
   try {
     await store.queue.check();
+    await store.space.restore();
     const consul = await parts.openConsul(config.consul, config.owner, runtime);
     closers.unshift(() => consul.close());
     const providers = config.providers.map((settings) =>

@@ -8,6 +8,7 @@ import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Queue } from '../queue/queue.js';
 import type { Rechecks } from '../queue/rechecks.js';
+import type { StoreSpace } from '../queue/store-space.js';
 import type { Runtime } from '../runtime.js';
 
 export interface Provider extends BackoffParts {
@@ -20,6 +21,7 @@ export interface Store {
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
   readonly rechecks: Rechecks;
+  readonly space: StoreSpace;
   /** Rejects once the store is found to be damaged, so that nothing more can be done with it. */
   readonly damaged?: Promise<never>;
   close(): Promise<void>;

@@ -1,24 +1,35 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.js';
 import { messageOf, RejectedEvent, SyncError } from '../errors.js';
-import type { EventSource, RawRequest } from '../identity/source.js';
+import type { EventSource, RawRequest, Reception } from '../identity/source.js';
 import { type AcceptDeps, acceptEvents } from '../intake/accept-events.js';
 import type { RejectedEvents } from '../intake/rejected-events.js';
+import type { UnstoredEvents } from '../intake/unstored-events.js';
+import { TokenBucket } from '../model/token-bucket.js';
 import type { Logger } from '../observe.js';
 import { BODY_LIMIT } from './http-server.js';
 
 export interface IntakeDeps extends AcceptDeps {
   /** By provider name; a provider without a webhook has none. */
   readonly sources: ReadonlyMap<string, EventSource>;
-  readonly rejectedEvents: RejectedEvents;
+  readonly rejectedEvents: Pick<RejectedEvents, 'record'>;
+  readonly unstored: Pick<UnstoredEvents, 'keep'>;
   readonly logger: Logger;
 }
+
+interface ReceiveDeps extends IntakeDeps {
+  /** Lines in the log about requests that could not be verified. */
+  readonly unverified: TokenBucket;
+}
+
+const UNVERIFIED_LOGGED = { burst: 10, everyMs: 60_000 };
 
 /**
  * `POST /events/:provider`: 2xx only once the event is durable, 401 or 400 for an event that is refused, 503 while the
  * store cannot take events.
  */
-export function addIntake(server: FastifyInstance, deps: IntakeDeps): void {
+export function addIntake(server: FastifyInstance, intake: IntakeDeps): void {
+  const deps: ReceiveDeps = { ...intake, unverified: new TokenBucket(UNVERIFIED_LOGGED) };
   server.route<{ Params: { provider: string } }>({
     method: ['POST', 'GET'],
     url: '/events/:provider',
@@ -49,28 +60,41 @@ export function addIntake(server: FastifyInstance, deps: IntakeDeps): void {
   });
 }
 
-async function receive(source: EventSource, request: FastifyRequest, reply: FastifyReply, deps: IntakeDeps) {
+async function receive(source: EventSource, request: FastifyRequest, reply: FastifyReply, deps: ReceiveDeps) {
   const { provider } = source;
   const raw = toRawRequest(request, deps.clock);
+  let reception: Reception;
   try {
-    const reception = await source.receive(raw);
-    if (reception.kind === 'reply')
-      return reply.code(reception.status).type(reception.contentType).send(reception.body);
-    const isSignal = reception.isSignal === true;
-    const fresh = await acceptEvents(provider, reception.events, isSignal ? 'signals' : 'webhook', deps);
+    reception = await source.receive(raw);
+  } catch (error) {
+    if (error instanceof RejectedEvent) return refuse(provider, error, request, reply, deps);
+    // Nobody knows yet who the sender is, so the log has only some of these lines.
+    if (deps.unverified.take(deps.clock.now())) {
+      const code = error instanceof SyncError ? error.code : undefined;
+      const unlogged = deps.unverified.report();
+      deps.logger.error(
+        { provider, error: messageOf(error), code, unlogged },
+        'an event could not be verified; the sender gets 503 and tries again',
+      );
+    }
+    return tryAgain(reply, 'the event could not be verified; send it again');
+  }
+  if (reception.kind === 'reply')
+    return reply.code(reception.status).type(reception.contentType).send(reception.body);
+  const isSignal = reception.isSignal === true;
+  const channel = isSignal ? 'signals' : 'webhook';
+  try {
+    const fresh = await acceptEvents(provider, reception.events, channel, deps);
     for (const error of reception.rejected ?? []) await recordRefusal(provider, error, request, deps);
     return isSignal ? reply.code(202).send() : reply.code(202).send({ accepted: fresh.length });
   } catch (error) {
-    if (error instanceof RejectedEvent) return refuse(provider, error, request, reply, deps);
-    deps.logger.error(
-      { provider, error: messageOf(error), code: error instanceof SyncError ? error.code : undefined },
-      'an event could not be stored; the sender gets 503 and tries again',
-    );
-    return reply
-      .code(503)
-      .header('retry-after', '2')
-      .send({ error: 'the event could not be stored; send it again' });
+    deps.unstored.keep(provider, reception.events, channel, error);
+    return tryAgain(reply, 'the event could not be stored; send it again');
   }
+}
+
+function tryAgain(reply: FastifyReply, error: string) {
+  return reply.code(503).header('retry-after', '2').send({ error });
 }
 
 async function refuse(

@@ -35,9 +35,7 @@ export async function acceptEvents(
   const { inbox, keyValues, activity, metrics, clock } = deps;
   const now = clock.now();
   // Events that concern no client are not remembered: most are logins.
-  const relevant = [...new Map(events.map((each) => [each.id, each])).values()].filter(
-    ({ triggers, orders, isProof }) => triggers.length > 0 || orders.length > 0 || isProof === true,
-  );
+  const relevant = [...new Map(events.map((each) => [each.id, each])).values()].filter(isRelevant);
   const incoming = relevant.map((event) => ({
     id: event.id,
     triggers: [...event.triggers, ...event.orders.flatMap(toTrigger)],
@@ -63,6 +61,11 @@ export async function acceptEvents(
   if (known.length > 0 && channel === 'webhook')
     await keyValues.remember(lateScope(provider), known, REMEMBER_LATE_MS);
   return fresh;
+}
+
+/** Whether anything follows from the event. */
+export function isRelevant({ triggers, orders, isProof }: IdentityEvent): boolean {
+  return triggers.length > 0 || orders.length > 0 || isProof === true;
 }
 
 /** The scope in which the event IDs of a provider are remembered. */

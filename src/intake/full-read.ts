@@ -13,7 +13,7 @@ export interface FullReadDeps {
 export async function requestFullRead(
   provider: string,
   deps: FullReadDeps,
-  reason?: 'log' | 'silence' | 'missed' | 'subscription',
+  reason?: 'log' | 'silence' | 'missed' | 'subscription' | 'store',
 ): Promise<void> {
   const receivedAt = new Date(deps.clock.now()).toISOString();
   await deps.queue.add([

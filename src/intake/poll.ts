@@ -16,7 +16,7 @@ export interface PollDeps extends AcceptDeps {
   readonly queue: Pick<Queue, 'add'>;
   readonly keyValues: KeyValueStore;
   readonly activity: ChannelActivity;
-  readonly rejectedEvents: RejectedEvents;
+  readonly rejectedEvents: Pick<RejectedEvents, 'record'>;
   readonly logger: Logger;
 }
 

@@ -1,12 +1,17 @@
 import type { Clock } from '../clock.js';
 import { messageOf, type RejectedEvent, StaleEvent } from '../errors.js';
 import { plainDecision, type Stamp } from '../model/plain-decision.js';
-import type { Logger } from '../observe.js';
+import { TokenBucket } from '../model/token-bucket.js';
+import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
+import type { StoreSpace } from '../queue/store-space.js';
 
-/** A flood of forged events must not fill the topic: this many decisions at once for a provider, then one per second. */
-const BURST = 2_000;
-const PER_SECOND = 1;
+/** Anyone can send forged events, so they are recorded only so often: at a flood some 250 KB a day for each provider. */
+const LIMIT = { burst: 100, everyMs: 5 * 60_000 };
+/** How often it is checked whether there are events to report that were not recorded. */
+const REPORT_MS = 60_000;
+/** An error may quote what the sender wrote. */
+const MOST_DETAIL = 500;
 
 /** How a refused event arrived. `ip` is the address of the sender of a request. */
 export interface RejectedFrom {
@@ -16,63 +21,82 @@ export interface RejectedFrom {
   readonly receivedAt: string;
 }
 
-/** Records refused events as decisions, one each up to a generous rate. The rest is counted. */
+/** Records refused events as decisions and in the log, one each up to a rate. The rest is counted. */
 export interface RejectedEvents {
   record(provider: string, error: RejectedEvent, from: RejectedFrom): Promise<void>;
+  /** Records how many events were not recorded, until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+interface Bucket {
+  readonly tokens: TokenBucket;
+  last: { readonly error: RejectedEvent; readonly from: RejectedFrom } | undefined;
 }
 
 export function createRejectedEvents(deps: {
   readonly journal: Pick<Journal, 'settle'>;
+  readonly space: Pick<StoreSpace, 'isLow'>;
   readonly stamp: () => Stamp;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly onSettled: () => void;
 }): RejectedEvents {
   /** By provider, so that a flood at one hides nothing at another. All providers here are configured ones. */
-  const buckets = new Map<string, { tokens: number; filledAt: number; suppressed: number }>();
+  const buckets = new Map<string, Bucket>();
+
+  const write = async (provider: string, error: RejectedEvent, from: RejectedFrom, more: number) => {
+    const message = error.message.slice(0, MOST_DETAIL);
+    const detail =
+      more === 0 ? message : `${message}; ${more} more events were refused and not recorded separately`;
+    deps.logger.warn({ provider, ip: from.ip, reason: error.code, detail }, 'an event is refused');
+    const subject = `event/${encodeURIComponent(provider)}`;
+    const decision = plainDecision(
+      {
+        resource: { kind: 'event', name: provider },
+        verb: 'rejected',
+        subject,
+        outcome: 'refused',
+        reason: reasonOf(error),
+        cause: {
+          kind: from.kind,
+          receivedAt: from.receivedAt,
+          ...(from.ip === undefined ? {} : { principal: { id: 'unauthenticated', ip: from.ip } }),
+        },
+        detail,
+      },
+      deps.stamp(),
+    );
+    try {
+      await deps.journal.settle(subject, [decision]);
+      deps.onSettled();
+    } catch (cause) {
+      // The event stays refused. Only the record of it is lost.
+      deps.logger.error({ provider, error: messageOf(cause) }, 'a refused event could not be recorded');
+    }
+  };
+
   return {
     async record(provider, error, from) {
-      const now = deps.clock.now();
-      const bucket = buckets.get(provider) ?? { tokens: BURST, filledAt: now, suppressed: 0 };
+      const bucket = buckets.get(provider) ?? { tokens: new TokenBucket(LIMIT), last: undefined };
       buckets.set(provider, bucket);
-      // The clock may have been set back since.
-      const elapsedMs = Math.max(0, now - bucket.filledAt);
-      bucket.tokens = Math.min(BURST, bucket.tokens + (elapsedMs / 1000) * PER_SECOND);
-      bucket.filledAt = now;
-      if (bucket.tokens < 1) {
-        bucket.suppressed++;
-        return;
-      }
-      bucket.tokens--;
-      const detail =
-        bucket.suppressed === 0
-          ? error.message
-          : `${error.message}; ${bucket.suppressed} more events were refused and not recorded separately`;
-      bucket.suppressed = 0;
-      deps.logger.warn({ provider, ip: from.ip, reason: error.code, detail }, 'an event is refused');
-      const subject = `event/${encodeURIComponent(provider)}`;
-      const decision = plainDecision(
-        {
-          resource: { kind: 'event', name: provider },
-          verb: 'rejected',
-          subject,
-          outcome: 'refused',
-          reason: reasonOf(error),
-          cause: {
-            kind: from.kind,
-            receivedAt: from.receivedAt,
-            ...(from.ip === undefined ? {} : { principal: { id: 'unauthenticated', ip: from.ip } }),
-          },
-          detail,
-        },
-        deps.stamp(),
-      );
-      try {
-        await deps.journal.settle(subject, [decision]);
-        deps.onSettled();
-      } catch (cause) {
-        // The event stays refused. Only the record of it is lost.
-        deps.logger.error({ provider, error: messageOf(cause) }, 'a refused event could not be recorded');
+      // A forged event must not use the space that the store keeps back for revocations.
+      if (deps.space.isLow()) bucket.tokens.suppress();
+      else if (bucket.tokens.take(deps.clock.now()))
+        return write(provider, error, from, bucket.tokens.report());
+      bucket.last = { error, from };
+      deps.metrics.count('scopemesh_decisions_suppressed_total', { kind: 'event' });
+    },
+
+    async run(signal) {
+      while (!signal.aborted) {
+        for (const [provider, { tokens, last }] of buckets) {
+          const isDue = last !== undefined && tokens.suppressed > 0 && !deps.space.isLow();
+          // The last one is among those that were counted.
+          if (isDue && tokens.hasToken(deps.clock.now()) && tokens.take(deps.clock.now()))
+            await write(provider, last.error, last.from, tokens.report() - 1);
+        }
+        await deps.clock.sleep(REPORT_MS, signal).catch(() => {});
       }
     },
   };

@@ -25,6 +25,9 @@ export interface Failure {
 const KEYS_AWAITED =
   "Consul waits for the identity provider's keys; see that its servers can fetch them, and apply again";
 
+const STORE_LOW =
+  'the store has too little space, so only revocations were made; free some space, and apply again';
+
 /** How many keys are applied at once. */
 export type AtOnce = Pick<ConcurrencyLimit, 'forEach' | 'overloaded'>;
 
@@ -100,6 +103,7 @@ export async function applyOnce(
   // Policies that nothing links once everything else is applied.
   await attempt('acl', async () => isAclActive(deps) && removeLeft([], cause, deps, signal));
   await applyJwtProviders();
+  if (deps.space.isLow()) failures.push({ key: 'state.directory', error: STORE_LOW });
   return failures;
 }
 

@@ -7,7 +7,7 @@ import { aclBudget } from './acl/acl-budget.js';
 import { rulingsOn } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
 
-type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'keyValues' | 'contention'>;
+type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'keyValues' | 'contention' | 'space'>;
 
 /** The facts that guards use besides a key's plan. */
 export async function guardFacts(
@@ -15,7 +15,7 @@ export async function guardFacts(
   recordedHolds: KeyRecord['holds'],
   deps: Deps,
 ): Promise<GuardFacts> {
-  const { world, acl, contention, clock } = deps;
+  const { world, acl, contention, clock, space } = deps;
   const now = clock.now();
   const rulings = await rulingsOn(losses, recordedHolds, deps);
   return {
@@ -24,6 +24,7 @@ export async function guardFacts(
     budget: losses.some(({ subject }) => !rulings.has(subject)) ? budgetFor(losses, deps, now) : undefined,
     isContended: (subject) => contention.isContended(subject, now),
     opening: acl.opening,
+    isStoreLow: space.isLow(),
   };
 }
 

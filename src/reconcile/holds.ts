@@ -1,6 +1,6 @@
 import { holdDecision } from '../apply/decision-drafts.js';
 import type { Cause } from '../model/cause.js';
-import { parseKey } from '../model/key.js';
+import { clientKey, parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import { endedHold, fingerprintOf, holdKey, mergeHolds } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
@@ -24,11 +24,23 @@ export async function recordHolds(
   const decisions: SettledDecision[] = [];
   const update = new Map<string, RecordedHold | null>();
   const stamp = stampOf(deps);
+  // The space that the store keeps back is for revocations. The other holds are recorded when it has room.
+  const isLow = deps.space.isLow();
   for (const [name, hold] of current) {
+    if (isLow && hold.action !== 'revoke' && hold.reason !== 'RevocationLimit') continue;
     const known = record.holds.get(name);
     const fingerprint = fingerprintOf(hold);
     if (known !== undefined && known.fingerprint === fingerprint) continue;
-    const decision = holdDecision(hold, hold.reason === 'ModeForbids' ? 'planned' : 'held', cause, stamp);
+    const more = hold.resource.kind === 'claim' ? takeClaimHold(hold, deps) : 0;
+    if (more === undefined) continue;
+    const told =
+      more === 0
+        ? hold
+        : {
+            ...hold,
+            detail: `${hold.detail}; ${more} more claims of this service were held and not recorded`,
+          };
+    const decision = holdDecision(told, hold.reason === 'ModeForbids' ? 'planned' : 'held', cause, stamp);
     decisions.push(decision);
     update.set(name, {
       subject: hold.subject,
@@ -43,7 +55,7 @@ export async function recordHolds(
       'a change is held',
     );
   }
-  for (const [name, known] of record.holds) {
+  for (const [name, known] of isLow ? [] : record.holds) {
     if (!concerns(known.subject) || current.has(name) || isUndecided(known, deps)) continue;
     update.set(name, null);
     if (known.reason === 'ModeForbids') continue;
@@ -54,6 +66,40 @@ export async function recordHolds(
   for (const decision of decisions)
     deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
   deps.onSettled();
+}
+
+/** Undefined: its service made too many holds lately. The hold is recorded later, if it still exists then. */
+function takeClaimHold(
+  { resource }: Hold,
+  { claimHolds, clock, metrics }: Pick<ReconcilerDeps, 'claimHolds' | 'clock' | 'metrics'>,
+): number | undefined {
+  const { name = '', namespace = '', partition = '' } = resource;
+  const more = claimHolds.take({ name, namespace, partition }, clock.now());
+  if (more === undefined) metrics.count('scopemesh_decisions_suppressed_total', { kind: 'claim' });
+  return more;
+}
+
+/** The clients of claims whose hold was not recorded and may be now. Logs once how many there are. */
+export function suppressedClaimTriggers(
+  cause: Cause,
+  deps: Pick<ReconcilerDeps, 'claimHolds' | 'world' | 'clock' | 'logger'>,
+): readonly Trigger[] {
+  const now = deps.clock.now();
+  const suppressed = deps.claimHolds.suppressed(now);
+  if (suppressed.length === 0) return [];
+  const holds = suppressed.reduce((sum, each) => sum + each.holds, 0);
+  const services = suppressed.length;
+  const examples = suppressed.slice(0, 5).map(({ service }) => service);
+  deps.logger.warn(
+    { services, holds, examples },
+    'services change their claims too often: not every hold of a claim is recorded',
+  );
+  const statuses = deps.world.claimStatuses(now);
+  return suppressed.flatMap(({ service, isDue }) => {
+    const claim = isDue ? statuses.get(service) : undefined;
+    if (claim === undefined || claim.kind === 'none') return [];
+    return { key: clientKey(claim.client.provider, claim.client.clientId), cause };
+  });
 }
 
 /** Every key with a recorded hold, so that its end is noticed even if nothing else triggers the key. */

@@ -9,7 +9,7 @@ import { applyCatalog, applyEntries, losingDestinations, toTriggers } from '../s
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
-import { holdTriggers } from './holds.js';
+import { holdTriggers, suppressedClaimTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { readUserTokenFacts } from './user-token-facts.js';
 
@@ -64,6 +64,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
     ...toTriggers(destinations, cause, losingDestinations(pending)),
     ...jwtProviderTriggers(plans, cause, deps),
     ...(await holdTriggers(cause, deps)),
+    ...suppressedClaimTriggers(cause, deps),
     ...(await leftoverTriggers(cause, deps)),
   ]);
   // After the destinations are queued: a failure with ACL objects does not keep an edge from being compared.

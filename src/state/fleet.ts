@@ -109,6 +109,7 @@ export function fleetGuardFacts(
     budget,
     isContended: () => false,
     opening: new Set(),
+    isStoreLow: false,
   };
 }
 

@@ -51,6 +51,7 @@ export function describeIntakeFuzz(
           },
         },
         rejectedEvents: { record: async () => {} },
+        unstored: { keep: () => {} },
         clock: { ...systemClock, now: () => NOW },
         logger: silentLogger,
         metrics: noMetrics,

@@ -98,6 +98,7 @@ describe('the answer to an event', () => {
       ...deps,
       sources: new Map([['main', source]]),
       rejectedEvents: { record: async () => {} },
+      unstored: { keep: () => {} },
       logger: silentLogger,
     });
     const answer = await server.inject({ method: 'POST', url: '/events/main', payload: '{}' });

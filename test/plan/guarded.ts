@@ -10,6 +10,7 @@ export const NOTHING_IN_THE_WAY: GuardFacts = {
   budget: undefined,
   isContended: () => false,
   opening: new Set(),
+  isStoreLow: false,
 };
 
 /** The plan of a destination after the guards. */

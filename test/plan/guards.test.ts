@@ -77,6 +77,37 @@ describe('a subject that somebody corrects again and again', () => {
   });
 });
 
+describe('a store that works on the space that it kept back', () => {
+  const LOW = { isStoreLow: true };
+
+  test('lets nothing widen, and holds nothing', () => {
+    const before = scene({ mapping: mapping({ rules: [rule('orders', 'orders')] }) });
+    const opening = planOf(before);
+    expect(opening.changes).toMatchObject([{ action: 'grant' }]);
+    expect(guarded(opening, LOW)).toMatchObject({ changes: [], holds: [] });
+    expect(guarded(opening).changes).toEqual(opening.changes);
+  });
+
+  test('lets what narrows pass, and of what also widens the narrowing part', () => {
+    const narrowing = planOf(editedTo(ALLOW));
+    expect(guarded(narrowing, LOW)).toMatchObject({ changes: narrowing.changes, holds: [] });
+    const both = planOf(editedTo(access('GET', 'DELETE')));
+    expect(both.changes).toMatchObject([{ narrows: true, widens: true }]);
+    expect(guarded(both, LOW)).toMatchObject({
+      changes: [{ action: 'revoke', after: access('GET'), widens: false }],
+      holds: [],
+    });
+  });
+
+  test('keeps the holds of other guards', () => {
+    const widening = planOf(editedTo(undefined));
+    expect(guarded(widening, { ...LOW, ...CONTENDED })).toMatchObject({
+      changes: [],
+      holds: [{ reason: 'Contended' }],
+    });
+  });
+});
+
 describe('a jwt-provider', () => {
   const entryOf = (audience: string) => ({
     name: 'idp',

@@ -63,6 +63,24 @@ describe('the state file', () => {
     await file.close();
   });
 
+  it('begins the log again on a full disk, then asks for space, and makes the same writes once', async () => {
+    let given = 0;
+    const give = () => {
+      given++;
+      file.sql(`PRAGMA max_page_count = ${1_000 * given}`).all();
+      return true;
+    };
+    const space = { give, isLow: () => given > 0 };
+    const file: StateFile = new StateFile(directory, QUEUE_FILE, undefined, space);
+    await Promise.all(Array.from({ length: 120 }, (_, at) => put(file, `row ${at}`)));
+    const pages = file.sql('PRAGMA page_count').first()?.integer('page_count') ?? 0;
+    file.sql(`PRAGMA max_page_count = ${pages}`).all();
+    await Promise.all([put(file, 'large', 'x'.repeat(100_000)), put(file, 'small')]);
+    expect(given).toBe(1);
+    expect(names(file)).toHaveLength(122);
+    await file.close();
+  });
+
   const overwrite = (name: string) => {
     const fd = openSync(join(directory, name), 'r+');
     writeSync(fd, Buffer.alloc(statSync(join(directory, name)).size - 4096, 0x55), 0, undefined, 4096);

@@ -5,6 +5,7 @@ import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
+import { ClaimHoldBudget } from '../../src/state/claim-hold-budget.js';
 import { Contention } from '../../src/state/contention.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
@@ -98,10 +99,12 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       overview: refuse,
     },
     keyValues: slowFacts(),
+    space: { isLow: () => false },
     world,
     acl: new AclState(),
     window: new RevocationWindow(1_000),
     contention: new Contention({ limit: 3, windowMs: 1_000 }),
+    claimHolds: new ClaimHoldBudget(),
     clock: { now: () => NOW, sleep: async () => {} },
     logger: silentLogger,
     metrics: noMetrics,

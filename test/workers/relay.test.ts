@@ -312,6 +312,29 @@ describe('the relay', () => {
     expect(await emptied()).toBe(false);
   });
 
+  it('leaves all decisions in the journal while it is paused, and then publishes them', async () => {
+    let isPaused = true;
+    const settled = await settle(3);
+    const lengths: number[] = [];
+    const gauge: Metrics['gauge'] = (_, length) => lengths.push(length);
+    const clock = {
+      ...systemClock,
+      sleep: (_: number, signal?: AbortSignal) => systemClock.sleep(1, signal),
+    };
+    const relay = run(
+      deps({ isPaused: () => isPaused, metrics: { ...noMetrics, gauge }, clock }),
+      stop.signal,
+    );
+    await until(() => lengths.length >= 3);
+    expect(lengths.every((each) => each === 3)).toBe(true);
+    expect(log.held).toEqual([]);
+    isPaused = false;
+    await holding(3);
+    expect(log.held.map(({ id }) => id)).toEqual(settled.map(({ id }) => id));
+    stop.abort();
+    await relay;
+  });
+
   it('loses and doubles nothing when it is killed at any step', { timeout: 60_000 }, async () => {
     const settled = await settle(60);
     await store.close();

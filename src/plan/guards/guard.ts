@@ -62,6 +62,8 @@ export interface GuardFacts {
   readonly isContended: (subject: string) => boolean;
   /** Clients whose ACL objects are still to be written, by `clientText`. */
   readonly opening: ReadonlySet<string>;
+  /** The store has no room but the space that it keeps back for revocations. */
+  readonly isStoreLow: boolean;
 }
 
 /** The input of one guard. */
@@ -82,7 +84,9 @@ export type Verdict =
   | { readonly do: 'hold-widening'; readonly reason: HoldReason; readonly detail: string }
   | { readonly do: 'approve'; readonly by: Principal }
   /** The change is left out without a hold: what it waits for triggers a new plan. */
-  | { readonly do: 'wait' };
+  | { readonly do: 'wait' }
+  /** The same for the widening part. The narrowing part passes. */
+  | { readonly do: 'wait-widening' };
 
 /** A pure check of losses. Losses without a verdict pass. */
 export type LossGuard = <C extends GuardedChange>(

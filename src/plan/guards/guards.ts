@@ -16,6 +16,7 @@ import type {
 import { mode } from './mode.js';
 import { prerequisite } from './prerequisite.js';
 import { revocationLimitGuard } from './revocation-limit.js';
+import { storeSpace } from './store-space.js';
 
 /** The guards in their order. After a loss is held, the rest is planned again before single changes are checked. */
 export const GUARDS: {
@@ -23,7 +24,8 @@ export const GUARDS: {
   readonly changes: readonly ChangeGuard[];
 } = {
   losses: [approval, revocationLimitGuard],
-  changes: [prerequisite, contention, entrySize, mode],
+  // `storeSpace` is the last: what it leaves out must not end a hold.
+  changes: [prerequisite, contention, entrySize, mode, storeSpace],
 };
 
 interface Planned<C> {
@@ -76,7 +78,8 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
     if (verdicts.size === 0) continue;
     const next = changes.flatMap((change) => {
       const verdict = verdicts.get(change);
-      return verdict?.do === 'hold-widening' ? (kind.narrowing(change) ?? change) : change;
+      const isOnlyWidening = verdict?.do === 'hold-widening' || verdict?.do === 'wait-widening';
+      return isOnlyWidening ? (kind.narrowing(change) ?? change) : change;
     });
     const out = new Set(changes.filter((change, at) => verdicts.has(change) && next[at] === change));
     for (const [change, verdict] of verdicts)

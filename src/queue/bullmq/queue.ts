@@ -136,6 +136,7 @@ export class BullmqQueue implements Queue {
     worker.on('failed', (job) => this.#schedule.request(job?.id ?? '', 'finished'));
     worker.on('lockRenewalFailed', (keys) => this.#abort(keys));
     worker.on('error', (error) => {
+      void this.#link.workerFailed(error);
       if (!this.#link.isReady) this.#link.outage.failed(error);
       else if (!signal.aborted) this.#deps.logger.warn({ error: messageOf(error) }, 'worker error');
     });

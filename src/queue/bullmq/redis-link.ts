@@ -28,6 +28,7 @@ export class RedisLink {
   readonly #loaded = new Set<Script>();
   #isClosed = false;
   #connecting: Promise<void> | undefined;
+  #giveMemory: () => Promise<boolean> = async () => false;
 
   constructor(url: string, prefix: string, logger: Logger, clock: Clock, outage?: OutageLog) {
     this.prefix = prefix;
@@ -64,14 +65,27 @@ export class RedisLink {
     return new WorkerConnection(this.#url, (error) => this.#failed(error));
   }
 
+  /** `give` is called when Redis has no memory for a write. True: there may be room now, so the call is repeated. */
+  whenFull(give: () => Promise<boolean>): void {
+    this.#giveMemory = give;
+  }
+
+  /** A worker of BullMQ, which sends its commands itself, met this error. */
+  async workerFailed(error: unknown): Promise<void> {
+    if (isOutOfMemory(error)) await this.#giveMemory();
+  }
+
   /** Throws SyncError ERR_QUEUE_UNREACHABLE for whatever Redis or the way to it does. */
   async call<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
-    try {
-      await this.#ready();
-      return await use(this.commands);
-    } catch (error) {
-      if (error instanceof SyncError) throw error;
-      throw this.#unreachable(messageOf(error), error);
+    for (;;) {
+      try {
+        await this.#ready();
+        return await use(this.commands);
+      } catch (error) {
+        if (error instanceof SyncError) throw error;
+        if (isOutOfMemory(error) && (await this.#giveMemory())) continue;
+        throw this.#unreachable(messageOf(error), error);
+      }
     }
   }
 
@@ -154,6 +168,10 @@ const reconnect = {
   // After a failover the old primary answers READONLY: look the address up again.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 };
+
+export function isOutOfMemory(error: unknown): boolean {
+  return messageOf(error).includes('OOM command not allowed');
+}
 
 // Without user and password.
 function addressOf(url: string): string {

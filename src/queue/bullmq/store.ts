@@ -7,10 +7,12 @@ import type { Journal } from '../journal.js';
 import type { KeyValueStore } from '../key-value-store.js';
 import type { Queue } from '../queue.js';
 import type { Rechecks } from '../rechecks.js';
+import type { StoreSpace } from '../store-space.js';
 import { BullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
 import { BullmqKeyValueStore } from './key-value-store.js';
+import { MemoryReserve } from './memory-reserve.js';
 import { BullmqQueue } from './queue.js';
 import { BullmqRechecks } from './rechecks.js';
 import { RedisLink } from './redis-link.js';
@@ -35,6 +37,7 @@ export interface BullmqStore {
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
   readonly rechecks: Rechecks;
+  readonly space: StoreSpace;
   /** Stops the queue, waits for running jobs and ends the connections. */
   close(): Promise<void>;
 }
@@ -46,6 +49,8 @@ export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
   const link = new RedisLink(url, prefix, logger, clock);
   // For the small, quick steps of the intake, which do not wait behind the scripts of jobs and journal.
   const intake = link.openSecond();
+  const space = new MemoryReserve(link, { logger, metrics });
+  for (const each of [link, intake]) each.whenFull(() => space.give());
   const store = new KeyStore(link, intake);
   const schedule = new Schedule(link, store, logger, clock);
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
@@ -57,6 +62,7 @@ export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
     journal: new BullmqJournal(link),
     keyValues,
     rechecks: new BullmqRechecks(intake),
+    space,
     async close() {
       await queue.close();
       await schedule.close();

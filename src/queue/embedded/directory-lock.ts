@@ -22,6 +22,8 @@ export function lockDirectory(directory: string): DirectoryLock {
     file = new Database(join(directory, 'daemon.lock'), { timeout: 0 });
     // Anyone who may open it could hold the lock and keep the daemon from starting.
     chmodSync(join(directory, 'daemon.lock'), 0o600);
+    // A journal file would need space, and a daemon must start on a full disk.
+    file.exec('PRAGMA journal_mode = MEMORY');
     file.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     if (file?.open) file.close();

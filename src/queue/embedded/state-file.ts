@@ -23,6 +23,15 @@ export interface StateSchema {
   setUp(database: Database.Database): void;
 }
 
+/** Space for the file when the disk is full. */
+export interface FileSpace {
+  /** True: there may be room now, so the same is tried again. */
+  give(): boolean;
+  /** Whether some was given and not replaced yet. Then the file grows as little as possible. */
+  isLow(): boolean;
+}
+const NO_SPACE: FileSpace = { give: () => false, isLow: () => false };
+
 interface Write {
   apply(): void;
   settle(failure: Error | undefined): void;
@@ -32,6 +41,8 @@ interface Write {
 const ROWS_IN_ONE_COMMIT = 400;
 // A row takes up to some pages in the log.
 const ROWS_BETWEEN_CHECKPOINTS = 5000;
+// On a full disk the log is begun again earlier, but not for each commit.
+const ROWS_WORTH_A_CHECKPOINT = 100;
 
 /**
  * A SQLite file in the state directory. Writes of one turn of the event loop, or during a sync, share one transaction and
@@ -43,6 +54,7 @@ export class StateFile {
   readonly damaged: Promise<never>;
   #onDamage: (error: SyncError) => void = () => {};
   readonly #path: string;
+  readonly #space: FileSpace;
   readonly #database: Database.Database;
   /** None where the file system has no shared memory: SQLite syncs there by itself. */
   readonly #log: WriteAheadLog | undefined;
@@ -58,8 +70,9 @@ export class StateFile {
   #isBroken = false;
   #closing: Promise<void> | undefined;
 
-  constructor(directory: string, schema: StateSchema, sync?: SyncFile) {
+  constructor(directory: string, schema: StateSchema, sync?: SyncFile, space: FileSpace = NO_SPACE) {
     this.#path = join(directory, schema.fileName);
+    this.#space = space;
     this.damaged = new Promise((_resolve, reject) => {
       this.#onDamage = reject;
     });
@@ -130,7 +143,7 @@ export class StateFile {
 
   /**
    * Resolves with the result of `apply` once its writes are on disk. If it rejects, they may still be there. `apply` runs
-   * twice if another write of the transaction fails; its first run is undone then.
+   * again if another write of the transaction fails, or if the disk was full; its first run is undone then.
    */
   write<T>(apply: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -186,6 +199,10 @@ export class StateFile {
       this.#commit(writes, failures);
       if (failures.size < writes.length) await this.#sync();
     } catch (error) {
+      if (isFull(error) && (await this.#makeRoom())) {
+        this.#waiting.unshift(...writes);
+        return;
+      }
       const failure = this.#failure(error);
       if (writes.length === 0) writes.push(...this.#waiting.splice(0));
       for (const write of writes) failures.set(write, failure);
@@ -205,7 +222,8 @@ export class StateFile {
           write.apply();
         }
       });
-    } catch {
+    } catch (error) {
+      if (isFull(error)) throw error;
       // Savepoints cost as much as the writes, so they are used only to find the write that fails.
       this.#transact(() => {
         for (const write of writes) this.#applyAlone(write, failures);
@@ -230,10 +248,20 @@ export class StateFile {
     try {
       write.apply();
     } catch (error) {
+      if (isFull(error)) throw error;
       failures.set(write, this.#failure(error));
       this.sql('ROLLBACK TO one').run();
     }
     this.sql('RELEASE one').run();
+  }
+
+  /** After the disk was full. The log is begun again first, which needs no space, and only then space is asked for. */
+  async #makeRoom(): Promise<boolean> {
+    if (this.#isBroken || this.#rowsInLog < ROWS_WORTH_A_CHECKPOINT) return this.#space.give();
+    await this.#copying;
+    await this.#copy();
+    this.#startLog();
+    return true;
   }
 
   async #sync(): Promise<void> {
@@ -242,7 +270,9 @@ export class StateFile {
       await this.#syncing;
     } catch (error) {
       this.#isBroken = true;
-      throw error;
+      if (!isFull(error) || !this.#space.give()) throw error;
+      // The writes are in the log already, and this makes all of the log durable.
+      await this.#repair();
     } finally {
       this.#syncing = undefined;
     }
@@ -254,7 +284,9 @@ export class StateFile {
     if (this.#isBulkCopied) {
       await this.#copy();
       this.#startLog();
-    } else if (this.#rowsInLog >= ROWS_BETWEEN_CHECKPOINTS) {
+    } else if (
+      this.#rowsInLog >= (this.#space.isLow() ? ROWS_WORTH_A_CHECKPOINT : ROWS_BETWEEN_CHECKPOINTS)
+    ) {
       this.#copying = this.#copy().then(() => {
         this.#copying = undefined;
         this.#isBulkCopied = true;
@@ -271,7 +303,14 @@ export class StateFile {
 
   async #repair(): Promise<void> {
     await this.#copying;
-    await this.#log?.repair();
+    for (let isRepaired = false; !isRepaired; ) {
+      try {
+        await this.#log?.repair();
+        isRepaired = true;
+      } catch (error) {
+        if (!isFull(error) || !this.#space.give()) throw error;
+      }
+    }
     this.#isBroken = false;
     this.#startLog();
   }
@@ -309,6 +348,12 @@ export function unreachable(path: string, error: unknown): SyncError {
       cause: error,
     },
   );
+}
+
+/** SQLite names only some of the calls that fail for lack of space, and a quota none of them. */
+export function isFull(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(SQLITE_FULL|SQLITE_IOERR_(WRITE|SHMSIZE|TRUNCATE|FSYNC)|ENOSPC|EDQUOT)$/.test(code);
 }
 
 function isDamage(error: unknown): boolean {

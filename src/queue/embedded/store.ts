@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { Inbox } from '../inbox.js';
@@ -6,6 +7,7 @@ import type { Journal } from '../journal.js';
 import type { KeyValueStore } from '../key-value-store.js';
 import type { Queue } from '../queue.js';
 import type { Rechecks } from '../rechecks.js';
+import type { StoreSpace } from '../store-space.js';
 import { lockDirectory } from './directory-lock.js';
 import { EmbeddedInbox } from './inbox.js';
 import { EmbeddedJournal } from './journal.js';
@@ -13,7 +15,8 @@ import { EmbeddedKeyValueStore } from './key-value-store.js';
 import { EmbeddedQueue } from './queue.js';
 import { EmbeddedRechecks } from './rechecks.js';
 import { JOURNAL_FILE, moveJournal, QUEUE_FILE } from './schemas.js';
-import { StateFile } from './state-file.js';
+import { SpaceReserve } from './space-reserve.js';
+import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
 
 export interface EmbeddedStoreOptions {
   /** Created if it is missing; one daemon at a time. */
@@ -30,6 +33,7 @@ export interface EmbeddedStore {
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
   readonly rechecks: Rechecks;
+  readonly space: StoreSpace;
   /** Rejects with ERR_STATE_DAMAGED once a file is found to be damaged. */
   readonly damaged: Promise<never>;
   /** Stops the queue, waits for running jobs, makes the waiting writes, and releases the directory. */
@@ -37,8 +41,8 @@ export interface EmbeddedStore {
 }
 
 /**
- * Queue, key-value store and rechecks in the SQLite file `queue.db` of the directory, the journal in `journal.db`. Throws
- * SyncError ERR_STATE_LOCKED if a daemon uses the directory already, ERR_QUEUE_UNREACHABLE if a file cannot be used.
+ * Queue, key-value store and rechecks in the SQLite file `queue.db` of the directory, the journal in `journal.db`, and
+ * space that is kept back for both. Throws SyncError ERR_STATE_LOCKED if a daemon uses the directory already, ERR_QUEUE_UNREACHABLE if a file cannot be used.
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, logger, metrics, clock } = options;
@@ -46,10 +50,16 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   let file: StateFile | undefined;
   let journalFile: StateFile | undefined;
   let journal: EmbeddedJournal;
+  let space: SpaceReserve;
   try {
+    space = new SpaceReserve(directory, { logger, metrics });
+    const spaceFor = (user: 'events' | 'journal') => ({
+      give: () => space.give(user),
+      isLow: () => space.isLow(),
+    });
     moveJournal(directory);
-    file = new StateFile(directory, QUEUE_FILE);
-    journalFile = new StateFile(directory, JOURNAL_FILE);
+    file = openFile(directory, QUEUE_FILE, spaceFor('events'));
+    journalFile = openFile(directory, JOURNAL_FILE, spaceFor('journal'));
     journal = new EmbeddedJournal(journalFile);
   } catch (error) {
     void file?.close();
@@ -70,6 +80,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     journal,
     keyValues,
     rechecks,
+    space,
     damaged,
     async close() {
       await queue.close();
@@ -77,4 +88,15 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
       lock.release();
     },
   };
+}
+
+/** If it fails because the disk is full, it is tried again as long as there is space to give. */
+function openFile(directory: string, schema: StateSchema, space: FileSpace): StateFile {
+  for (;;) {
+    try {
+      return new StateFile(directory, schema, undefined, space);
+    } catch (error) {
+      if (!(error instanceof SyncError) || !isFull(error.cause) || !space.give()) throw error;
+    }
+  }
 }

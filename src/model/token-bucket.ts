@@ -1,0 +1,59 @@
+/** Lets a number of things pass at once, and then one at each interval. Counts those that do not pass. */
+export class TokenBucket {
+  readonly #burst: number;
+  readonly #everyMs: number;
+  #tokens: number;
+  #filledAt: number | undefined;
+  #suppressed = 0;
+
+  constructor(limit: { readonly burst: number; readonly everyMs: number }) {
+    this.#burst = limit.burst;
+    this.#everyMs = limit.everyMs;
+    this.#tokens = limit.burst;
+  }
+
+  /** How many did not pass since the last call of `report`. */
+  get suppressed(): number {
+    return this.#suppressed;
+  }
+
+  hasToken(now: number): boolean {
+    this.#fill(now);
+    return this.#tokens >= 1;
+  }
+
+  /** Whether one more may pass. */
+  take(now: number): boolean {
+    if (!this.hasToken(now)) {
+      this.#suppressed++;
+      return false;
+    }
+    this.#tokens--;
+    return true;
+  }
+
+  /** Counts one that does not pass for another reason. */
+  suppress(): void {
+    this.#suppressed++;
+  }
+
+  /** How many did not pass, once. */
+  report(): number {
+    const suppressed = this.#suppressed;
+    this.#suppressed = 0;
+    return suppressed;
+  }
+
+  /** Whether it is as a new one. */
+  isFull(now: number): boolean {
+    this.#fill(now);
+    return this.#suppressed === 0 && this.#tokens >= this.#burst;
+  }
+
+  #fill(now: number): void {
+    // The clock may have been set back since.
+    const elapsedMs = Math.max(0, now - (this.#filledAt ?? now));
+    this.#tokens = Math.min(this.#burst, this.#tokens + elapsedMs / this.#everyMs);
+    this.#filledAt = now;
+  }
+}

@@ -1,0 +1,13 @@
+import { all, type ChangeGuard } from './guard.js';
+
+/**
+ * While the store works on the space that it kept back, only narrowing changes are made. The others wait without a hold,
+ * whose decision would use up that space. A complete comparison plans them again when there is room.
+ */
+export const storeSpace: ChangeGuard = ({ changes }, { isStoreLow }) =>
+  isStoreLow
+    ? all(
+        changes.filter(({ widens, narrows }) => widens || !narrows),
+        { do: 'wait-widening' },
+      )
+    : new Map();

@@ -1,0 +1,51 @@
+import type { ServiceName } from '../model/intention.js';
+import { TokenBucket } from '../model/token-bucket.js';
+import { serviceText } from '../plan/world.js';
+
+/** Whoever registers a service can change its claim without end, so its holds are recorded only so often. */
+const OF_SERVICE = { burst: 10, everyMs: 10 * 60_000 };
+/** Of all services together. */
+const OF_ALL = { burst: 10_000, everyMs: 30_000 };
+const MOST_SERVICES = 10_000;
+
+/** How many holds of claims are recorded. The rest is counted, and recorded later if it still exists then. */
+export class ClaimHoldBudget {
+  readonly #all = new TokenBucket(OF_ALL);
+  /** By `serviceText`, the longest unused first. */
+  readonly #services = new Map<string, TokenBucket>();
+
+  /** Undefined: not now. Otherwise the number of earlier holds of this service's claims that were not recorded. */
+  take(service: ServiceName, now: number): number | undefined {
+    const text = serviceText(service);
+    const bucket = this.#services.get(text) ?? new TokenBucket(OF_SERVICE);
+    this.#services.delete(text);
+    this.#services.set(text, bucket);
+    this.#forget(now);
+    if (!this.#all.hasToken(now)) {
+      bucket.suppress();
+      return undefined;
+    }
+    if (!bucket.take(now)) return undefined;
+    this.#all.take(now);
+    return bucket.report();
+  }
+
+  /** Services with holds that were not recorded, and how many. `isDue`: one more may be recorded now. */
+  suppressed(
+    now: number,
+  ): readonly { readonly service: string; readonly holds: number; readonly isDue: boolean }[] {
+    return [...this.#services].flatMap(([service, bucket]) => {
+      const isDue = this.#all.hasToken(now) && bucket.hasToken(now);
+      return bucket.suppressed === 0 ? [] : [{ service, holds: bucket.suppressed, isDue }];
+    });
+  }
+
+  /** A full bucket is as a new one. Beyond the limit the longest unused goes: the bucket of all still holds. */
+  #forget(now: number): void {
+    for (const [text, bucket] of this.#services) {
+      if (this.#services.size <= 1) return;
+      if (!bucket.isFull(now) && this.#services.size <= MOST_SERVICES) return;
+      this.#services.delete(text);
+    }
+  }
+}

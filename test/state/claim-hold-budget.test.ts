@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { ClaimHoldBudget } from '../../src/state/claim-hold-budget.js';
+import { NOW } from '../plan/scene.js';
+
+const DAY_MS = 24 * 3600_000;
+const named = (name: string) => ({ partition: 'default', namespace: 'default', name });
+
+describe('the budget of claim holds', () => {
+  it('lets one service make ten holds at once and then six an hour, and counts the others', () => {
+    const budget = new ClaimHoldBudget();
+    let [recorded, counted] = [0, 0];
+    let asked = 0;
+    for (let now = NOW; now < NOW + DAY_MS; now += 10_000, asked++) {
+      const more = budget.take(named('mallory'), now);
+      if (more === undefined) continue;
+      recorded++;
+      counted += more;
+    }
+    expect(recorded).toBeLessThanOrEqual(10 + 24 * 6);
+    const left = budget.suppressed(NOW + DAY_MS).reduce((sum, each) => sum + each.holds, 0);
+    expect(recorded + counted + left).toBe(asked);
+  });
+
+  it('is not used up for another service', () => {
+    const budget = new ClaimHoldBudget();
+    while (budget.take(named('mallory'), NOW) !== undefined);
+    expect(budget.take(named('web'), NOW)).toBe(0);
+  });
+
+  it('lets all services together make ten thousand holds, however often a name is changed', () => {
+    const budget = new ClaimHoldBudget();
+    let recorded = 0;
+    for (let at = 0; at < 30_000; at++)
+      if (budget.take(named(`mallory-${at}`), NOW) !== undefined) recorded++;
+    expect(recorded).toBe(10_000);
+    expect(budget.suppressed(NOW).length).toBeLessThanOrEqual(10_000);
+  });
+
+  it('says when a hold that was not recorded may be', () => {
+    const budget = new ClaimHoldBudget();
+    for (let at = 0; at < 12; at++) budget.take(named('mallory'), NOW);
+    const service = 'default/default/mallory';
+    expect(budget.suppressed(NOW)).toEqual([{ service, holds: 2, isDue: false }]);
+    expect(budget.suppressed(NOW + 600_000)).toEqual([{ service, holds: 2, isDue: true }]);
+    expect(budget.take(named('mallory'), NOW + 600_000)).toBe(2);
+    expect(budget.suppressed(NOW + 600_000)).toEqual([]);
+  });
+});
