@@ -19,7 +19,7 @@ import { run as runRelay } from './relay.js';
 import { runResync } from './resync.js';
 import { runWatch } from './watch.js';
 import { watchProvider } from './watch-provider.js';
-import { openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
+import { openCheckpoints, openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
 
 /**
  * The daemon. Resolves after a clean stop: intake, polls and watches end first, then the running jobs, then the relay,
@@ -123,8 +123,10 @@ export async function runDaemon(
     const relay = plays('relay')
       ? openDecisionLog(config, runtime, { mayCreateTopic: true }).then(async (log) => {
           closers.unshift(() => log.close());
+          const { keyValues, journal } = store;
+          const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
           await runRelay(
-            { journal: store.journal, keyValues: store.keyValues, log, settled, logger, metrics, clock },
+            { journal, keyValues, log, settled, checkpoints, logger, metrics, clock },
             relayEnd.signal,
           );
         })
