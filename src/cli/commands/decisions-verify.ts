@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { proveInclusion, verifyInclusion } from '../../decisions/inclusion-proof.js';
 import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-note.js';
 import { publicKeyPath } from '../../decisions/signing-key.js';
 import { inChainOrder, type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
@@ -14,6 +15,7 @@ import { printable } from '../terminal/screen.js';
 interface Options {
   readonly input?: string;
   readonly key?: string;
+  readonly proof?: string;
   readonly json?: true;
 }
 
@@ -26,6 +28,7 @@ export function addVerify(decisions: Command, cli: Cli): void {
         'decisions list --json wrote. Names the first decision that was changed, removed, inserted, repeated or moved.',
     )
     .option('--input <file>', 'check a file with one event per line instead of the log')
+    .option('--proof <file>', 'check a proof that decisions prove wrote; needs --key')
     .option('--key <file>', 'the public key; for the log the default is trail-key.pub in state.directory')
     .option('--json', 'print one JSON document')
     .addHelpText(
@@ -43,6 +46,21 @@ Examples:
     )
     .action((options: Options) => verify(options, cli));
   decisions
+    .command('prove')
+    .summary('print a proof that one decision is in the log')
+    .description(
+      'Prints a proof that a decision is in the signed log. It shows this decision and none of the others.',
+    )
+    .argument('<id>', 'the ID of the decision')
+    .addHelpText(
+      'after',
+      `
+Example:
+  scopemesh decisions prove 01JABCDEFGHJKMNPQRSTVWXYZ0 > proof.json
+  scopemesh decisions verify --proof proof.json --key trail-key.pub`,
+    )
+    .action((id: string) => prove(id, cli));
+  decisions
     .command('export')
     .summary('print all decisions and checkpoints, for decisions verify')
     .description('Prints the events of the log as they are stored, decisions and checkpoints, one per line.')
@@ -56,6 +74,7 @@ Example:
 }
 
 async function verify(options: Options, cli: Cli): Promise<void> {
+  if (options.proof !== undefined) return verifyProof(options.proof, options, cli);
   const { records, verifier } =
     options.input === undefined
       ? await ofLog(await cli.openLogSettings(), options, cli)
@@ -70,6 +89,31 @@ async function verify(options: Options, cli: Cli): Promise<void> {
     cli.screen.warn('scopemesh: nothing was verified: there is no chain');
     cli.exit(1);
   }
+}
+
+async function prove(id: string, cli: Cli): Promise<void> {
+  const events: string[] = [];
+  for await (const event of readEvents(await cli.openLogSettings(), cli)) events.push(event);
+  cli.screen.json(proveInclusion(events, id));
+}
+
+async function verifyProof(path: string, { key, json }: Options, cli: Cli): Promise<void> {
+  const verifier = keyIn(key);
+  if (verifier === undefined)
+    throw new SyncError('ERR_CONFIG', '--proof needs the public key; give --key FILE', { retriable: false });
+  const file = await openInput(path, '--proof');
+  const proven = await file
+    .readFile('utf8')
+    .then((text) => verifyInclusion(text, verifier))
+    .finally(() => file.close());
+  if (json) cli.screen.json({ verified: proven !== undefined, ...proven });
+  else if (proven === undefined)
+    cli.screen.line('BROKEN: the proof does not show that the key signed this decision');
+  else
+    cli.screen.line(
+      printable(`decision ${proven.id} is number ${proven.sequence} of ${proven.size} signed decisions`),
+    );
+  if (proven === undefined) cli.exit(5);
 }
 
 async function exportLog(cli: Cli): Promise<void> {
@@ -105,12 +149,13 @@ async function ofFile(path: string): Promise<readonly TrailRecord[]> {
   return records;
 }
 
-async function openInput(path: string): Promise<FileHandle> {
+async function openInput(path: string, option = '--input'): Promise<FileHandle> {
   try {
     if (statSync(path).isDirectory()) throw new Error('it is a directory');
     return await open(path);
   } catch (error) {
-    const message = `--input ${path} cannot be read (${messageOf(error)}); give a file that scopemesh decisions export wrote`;
+    const command = option === '--proof' ? 'prove' : 'export';
+    const message = `${option} ${path} cannot be read (${messageOf(error)}); give a file that scopemesh decisions ${command} wrote`;
     throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
   }
 }
