@@ -71,9 +71,10 @@ export type QueueSettings =
   | { readonly kind: 'bullmq'; readonly url: Secret; readonly allowUnsafeRedis: boolean };
 
 export type DecisionSettings =
-  | { readonly kind: 'embedded'; readonly keepMs: number }
+  | { readonly kind: 'embedded'; readonly keepMs: number; readonly signingKeyFile?: string }
   | {
       readonly kind: 'kafka';
+      readonly signingKeyFile?: string;
       /** `host:port` each. */
       readonly brokers: readonly string[];
       readonly topic: string;

@@ -120,13 +120,21 @@ const QUEUE = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const SIGNING_KEY = {
+  signingKeyFile: text()
+    .exactOptional()
+    .describe('The Ed25519 key, in PEM, that signs checkpoints of the log.'),
+};
+
 const DECISIONS = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('embedded'),
+    ...SIGNING_KEY,
     keep: duration('1d', '3650d').prefault('400d').describe('How long the embedded log keeps a decision.'),
   }),
   z.strictObject({
     kind: z.literal('kafka'),
+    ...SIGNING_KEY,
     brokers: z.array(hostPort()).min(1, 'must name a broker; write ["host:9092"]'),
     topic: z
       .string()

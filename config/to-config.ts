@@ -90,9 +90,11 @@ function toDecisions(
   decisions: ParsedFile['decisions'],
   absolute: (path: string) => string,
 ): Config['decisions'] {
-  if (decisions.kind === 'embedded') return { kind: 'embedded', keepMs: decisions.keep };
+  const { signingKeyFile } = decisions;
+  const key = signingKeyFile === undefined ? {} : { signingKeyFile: absolute(signingKeyFile) };
+  if (decisions.kind === 'embedded') return { kind: 'embedded', keepMs: decisions.keep, ...key };
   const { tls } = decisions;
-  return typeof tls === 'object' ? { ...decisions, tls: toTlsFiles(tls, absolute) } : { ...decisions, tls };
+  return { ...decisions, ...key, tls: typeof tls === 'object' ? toTlsFiles(tls, absolute) : tls };
 }
 
 function toTlsFiles(

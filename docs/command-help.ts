@@ -18,6 +18,8 @@ export const COMMANDS: readonly string[] = [
   'decisions list',
   'decisions tail',
   'decisions verify',
+  'decisions prove',
+  'decisions export',
   'demo',
   'completion',
 ];

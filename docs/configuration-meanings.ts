@@ -113,6 +113,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   decisions:
     'Where decisions go. `embedded`: a SQLite file in `state.directory`. `kafka`: see [publish to Kafka](../how-to/publish-to-kafka.md).',
   'decisions.kind': 'The kind of log.',
+  'decisions.signingKeyFile':
+    'The Ed25519 key, in PEM, that signs [checkpoints of the log](../trail.md). Default: `trail-key.pem` in `state.directory`, made at the first start. Several machines with one owner need the same key.',
   'decisions.keep': 'How long the log keeps a decision.',
   'decisions.brokers': 'The brokers, each as `host:port`.',
   'decisions.topic': 'The topic.',

@@ -65,6 +65,11 @@ export const METRICS = {
   scopemesh_outbox_decisions: ['gauge', 'Settled decisions that are not published yet.', []],
   scopemesh_publish_seconds: ['histogram', 'Time to publish one batch of decisions.', []],
   scopemesh_relay_failures_total: ['counter', 'Failed attempts to publish decisions.', []],
+  scopemesh_checkpoint_failures_total: [
+    'counter',
+    'Failed attempts to sign and store the end of the decision log.',
+    [],
+  ],
   scopemesh_directory_age_seconds: [
     'gauge',
     'Age of the last complete read of the directory, by provider.',

@@ -22,7 +22,7 @@ import { run as runRelay } from './relay.js';
 import { runResync } from './resync.js';
 import { runWatch } from './watch.js';
 import { watchProvider } from './watch-provider.js';
-import { openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
+import { openCheckpoints, openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
 
 /**
  * The daemon. Resolves after a clean stop: intake, polls and watches end first, then the running jobs, then the relay,
@@ -137,8 +137,9 @@ export async function runDaemon(
           // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
           const isPaused = () => sharesDisk(config) && store.space.isLow();
           const { journal, keyValues } = store;
+          const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
           await runRelay(
-            { journal, keyValues, log, settled, isPaused, logger, metrics, clock },
+            { journal, keyValues, log, settled, checkpoints, isPaused, logger, metrics, clock },
             relayEnd.signal,
           );
         })

@@ -1,4 +1,5 @@
 import type { Clock } from '../src/clock.js';
+import type { Checkpoints } from '../src/decisions/checkpoints.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import { Publication } from '../src/decisions/publication.js';
 import { messageOf } from '../src/errors.js';
@@ -22,6 +23,8 @@ export interface RelayDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Signs the end of the log; absent: nothing is signed. */
+  readonly checkpoints?: Checkpoints;
 }
 
 /** Another process may settle decisions without a signal here, so the outbox is checked at least this often. */
@@ -72,6 +75,7 @@ export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
     // Started before the outbox is read, so that a later settlement ends the wait.
     const settlement = settled.wait(attention.signal).catch(() => {});
     const moved = await attempt();
+    if (moved !== undefined) await deps.checkpoints?.signIfDue(publication.head);
     if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
     if (moved === 0) await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
     attention.abort();
@@ -89,6 +93,7 @@ export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
       if (moved === undefined)
         await clock.sleep(Math.min(backoffMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
     }
+    await deps.checkpoints?.sign(publication.head);
   };
   await Promise.race([drain(), late]);
   time.abort();

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Config, ConsulSettings, ProviderSettings } from '../config/config.js';
 import {
+  type CheckpointParts,
   type DecisionLogSettings,
   type Parts,
   type Provider,
@@ -9,7 +10,9 @@ import {
 } from '../src/cli/parts.js';
 import type { Consul } from '../src/consul/consul.js';
 import { createHttpConsul } from '../src/consul/http/http-consul.js';
+import { Checkpoints } from '../src/decisions/checkpoints.js';
 import type { DecisionLog } from '../src/decisions/log.js';
+import { openSigningKey } from '../src/decisions/signing-key.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
 import { createEntra } from '../src/identity/entra/entra.js';
@@ -121,4 +124,15 @@ export async function openDecisionLog(
   });
 }
 
-export const parts: Parts = { openConsul, openProvider, openStore, openDecisionLog };
+export function openCheckpoints(
+  { owner, decisions, state }: DecisionLogSettings,
+  deps: CheckpointParts,
+  runtime: Runtime,
+): Checkpoints {
+  const { logger } = runtime;
+  const file = decisions.signingKeyFile;
+  const signer = openSigningKey({ owner, directory: state.directory, file, logger });
+  return new Checkpoints({ ...deps, ...runtime, signer, owner });
+}
+
+export const parts: Parts = { openConsul, openProvider, openStore, openDecisionLog, openCheckpoints };

@@ -149,6 +149,8 @@ async function publish(config: Config, parts: Parts, store: Store, runtime: Runt
       log,
     });
     while ((await publication.moveBatch()) > 0);
+    const { keyValues } = store;
+    await parts.openCheckpoints(config, { log, keyValues }, runtime).sign(publication.head);
   } finally {
     await log.close();
   }

@@ -1,5 +1,6 @@
 import type { Config, ConsulSettings, ProviderSettings } from '../../config/config.js';
 import type { Consul } from '../consul/consul.js';
+import type { Checkpoints } from '../decisions/checkpoints.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import type { GroupRules } from '../model/login.js';
@@ -33,6 +34,11 @@ export const TOPIC_PARTITIONS = 6;
 /** The part of a configuration that says where the decisions are. */
 export type DecisionLogSettings = Pick<Config, 'owner' | 'decisions' | 'state'>;
 
+export interface CheckpointParts {
+  readonly log: DecisionLog;
+  readonly keyValues: KeyValueStore;
+}
+
 /** Opens the adapters that the configuration chooses. `workers/wire.ts` implements it, and alone names adapters. */
 export interface Parts {
   openConsul(settings: ConsulSettings, owner: string, runtime: Runtime): Promise<Consul>;
@@ -45,4 +51,6 @@ export interface Parts {
     runtime: Runtime,
     options?: { readonly mayCreateTopic: boolean },
   ): Promise<DecisionLog>;
+  /** Throws SyncError ERR_CONFIG for a signing key that cannot be used. */
+  openCheckpoints(settings: DecisionLogSettings, parts: CheckpointParts, runtime: Runtime): Checkpoints;
 }

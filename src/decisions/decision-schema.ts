@@ -68,6 +68,15 @@ export const CLOUD_EVENT = z.object({
       ),
     writeId: z.string().exactOptional().describe('The same for all decisions of one write to Consul.'),
     latencyMs: z.number().min(0).exactOptional().describe('From the cause to the settlement.'),
+    chain: z
+      .object({
+        log: z.string().describe('Names the log; a lost store begins another one.'),
+        sequence: z.int().min(1).describe('Counts the decisions of the log from 1.'),
+        previousHash: z.string().describe('The hash of the decision before it; zeros for the first.'),
+        hash: z.string().describe('SHA-256 of the event as canonical JSON (RFC 8785) without this field.'),
+      })
+      .exactOptional()
+      .describe('The place of the decision in the hash chain of its log.'),
   }),
 });
 

@@ -9,7 +9,8 @@ export const CONTENT_TYPE = 'application/cloudevents+json';
 
 /** The decision in the form of the topic: plain JSON, without absent fields, with masked secrets. */
 export function toCloudEvent(decision: Decision): CloudEvent {
-  const { client, person, writeId, scopes, detail, consul, latencyMs, cause, before, after } = decision;
+  const { client, person, writeId, scopes, detail, consul, latencyMs, cause, before, after, chain } =
+    decision;
   const principal = decision.principal ?? cause.principal;
   return {
     specversion: '1.0',
@@ -50,6 +51,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
       mappingRevision: decision.mappingRevision,
       revision: decision.revision,
       ...(latencyMs === undefined ? {} : { latencyMs }),
+      ...(chain === undefined ? {} : { chain: { ...chain } }),
     },
   };
 }
@@ -79,7 +81,8 @@ function toResource(resource: Resource): CloudEvent['data']['resource'] {
   };
 }
 
-function parseJson(text: string): unknown {
+/** Throws SyncError ERR_EVENT_INVALID. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,5 +1,8 @@
-import { SyncError } from '../errors.js';
+import { messageOf, SyncError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
+import type { Logger } from '../observe.js';
+import { isCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
+import { parseCloudEvent, parseJson } from './envelope.js';
 
 /** The topic does not exist, or its user may not see it, and it was not created. */
 export class MissingTopic extends SyncError {}
@@ -24,9 +27,13 @@ export interface DecisionLog {
   position(): Promise<string>;
   /** All or none; durable when it resolves. After an error it is unknown whether they are in: ask `contains`. */
   append(decisions: readonly Decision[]): Promise<void>;
+  /** Appends a checkpoint after the decisions appended before. Repeating is harmless. */
+  appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void>;
   /** Which of the IDs are in the log at or after `since`. Also ends open transactions of an earlier writer. */
   contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>>;
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision>;
+  /** The events as they are stored, as JSON: decisions and checkpoints. */
+  readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string>;
   close(): Promise<void>;
 }
 
@@ -40,4 +47,29 @@ export function instantOf(from: ReadOptions['from']): number | undefined {
     });
   }
   return instant;
+}
+
+/** The decisions in a log. Skips checkpoints in silence, and with a warning what a later version wrote in another form. */
+export async function* readDecisions(
+  log: Pick<DecisionLog, 'readEvents'>,
+  options: ReadOptions,
+  signal: AbortSignal,
+  logger: Logger,
+): AsyncIterable<Decision> {
+  const from = instantOf(options.from);
+  for await (const event of log.readEvents(options, signal)) {
+    const decision = parseStored(event, logger);
+    if (decision === undefined) continue;
+    if (from === undefined || Date.parse(decision.time) >= from) yield decision;
+  }
+}
+
+function parseStored(text: string, logger: Logger): Decision | undefined {
+  try {
+    const event = parseJson(text);
+    return isCheckpointEvent(event) ? undefined : parseCloudEvent(event);
+  } catch (error) {
+    logger.warn({ error: messageOf(error) }, 'skipped an event that is not a decision');
+    return undefined;
+  }
 }

@@ -1,7 +1,10 @@
+import { ulid } from 'ulid';
 import { z } from 'zod';
+import { SyncError } from '../errors.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
+import { type ChainHead, emptyChain, extendChain, formatHead, parseHead } from './chain.js';
 import type { DecisionLog } from './log.js';
 
 export interface PublicationDeps {
@@ -14,28 +17,44 @@ export interface PublicationDeps {
 
 const BATCH = 500;
 const INFLIGHT = 'relay/inflight';
-const Inflight = z.object({ position: z.string(), ids: z.array(z.string()) });
+const INFLIGHT_BATCH = z.object({
+  position: z.string(),
+  ids: z.array(z.string()),
+  /** The ends of the chain before and after the batch. Absent in what a version without a chain stored. */
+  before: z.unknown().transform(parseHead).optional(),
+  after: z.unknown().transform(parseHead).optional(),
+});
+type InflightBatch = z.infer<typeof INFLIGHT_BATCH>;
 /** After this many decisions the position is read again, which bounds what must be read after a failure. */
 const POSITION_LIFE = 5_000;
 
 /**
- * Moves decisions from the journal to the log, each exactly once. Before a batch is sent, its IDs are stored with a position
- * before which the log cannot contain them. After a failure or a crash, the log is asked which of them it contains,
- * regardless of the answer to the sending.
+ * Moves decisions from the journal to the log, each exactly once, and links them to a hash chain in this order. Before a
+ * batch is sent, its IDs are stored, with the end of the chain before and after it and a position before which the log
+ * cannot contain them. After a failure or a crash, the log is asked which of them it contains, regardless of the answer to
+ * the sending. The rest is sent with the same links, so the chain neither breaks nor forks.
  */
 export class Publication {
   readonly #deps: PublicationDeps;
   #isInDoubt = true;
   #position: string | undefined;
   #sentSince = 0;
+  /** The stored batch as text; a value that is another one is that of another relay. */
+  #stored: string | undefined;
+  #head: ChainHead = emptyChain(ulid());
 
   constructor(deps: PublicationDeps) {
     this.#deps = deps;
   }
 
+  /** The end of the chain in the log; undefined while it is not known. */
+  get head(): ChainHead | undefined {
+    return this.#isInDoubt ? undefined : this.#head;
+  }
+
   /** Resolves with the number of moved decisions; 0 means that the outbox was empty. */
   async moveBatch(): Promise<number> {
-    const { journal, log, keyValues, metrics } = this.#deps;
+    const { journal, log, metrics } = this.#deps;
     if (this.#isInDoubt) await this.#settleDoubt();
     const batch = await journal.outbox(BATCH);
     const length = batch.length < BATCH ? batch.length : (await journal.overview()).outboxLength;
@@ -43,9 +62,16 @@ export class Publication {
     if (batch.length === 0) return 0;
     this.#isInDoubt = true;
     const ids = batch.map((decision) => decision.id);
-    await keyValues.set(INFLIGHT, JSON.stringify({ position: await this.#positionFor(ids.length), ids }));
-    await log.append(batch);
+    const { head, chained } = extendChain(this.#head, batch);
+    await this.#store({
+      position: await this.#positionFor(ids.length),
+      ids,
+      before: this.#head,
+      after: head,
+    });
+    await log.append(chained);
     await journal.published(ids);
+    this.#head = head;
     this.#isInDoubt = false;
     metrics.gauge('scopemesh_outbox_decisions', length - batch.length);
     return batch.length;
@@ -63,23 +89,54 @@ export class Publication {
    * into the log.
    */
   async #settleDoubt(): Promise<void> {
-    const { journal, log, keyValues, logger } = this.#deps;
+    const { log, keyValues } = this.#deps;
     await log.check();
     const position = await log.position();
     await log.contains([], position);
-    const noted = parseInflight(await keyValues.get(INFLIGHT));
-    const waiting = new Set((await journal.outbox(BATCH)).map((decision) => decision.id));
-    // A batch is stored while it is at the head of the outbox; IDs that are no longer there are published.
-    const doubtful = noted?.ids.filter((id) => waiting.has(id)) ?? [];
-    if (noted !== undefined && doubtful.length > 0) {
-      const present = await log.contains(doubtful, noted.position);
-      if (present.size > 0) await journal.published([...present]);
-      const fields = { doubtful: doubtful.length, present: present.size };
-      logger.debug(fields, 'checked which decisions of the last batch are in the log');
-    }
+    this.#stored = await keyValues.get(INFLIGHT);
+    const noted = this.#stored === undefined ? undefined : INFLIGHT_BATCH.parse(JSON.parse(this.#stored));
+    if (noted?.after !== undefined) this.#head = noted.after;
+    if (noted !== undefined) await this.#finish(noted);
     this.#position = position;
     this.#sentSince = 0;
     this.#isInDoubt = false;
+  }
+
+  /** Sends what the log lacks of the stored batch. */
+  async #finish({ ids, position, before }: InflightBatch): Promise<void> {
+    const { journal, log, logger } = this.#deps;
+    const noted = new Set(ids);
+    // A batch is stored while it is at the head of the outbox; IDs that are no longer there are published.
+    const doubtful = (await journal.outbox(BATCH)).filter(({ id }) => noted.has(id));
+    if (doubtful.length === 0) return;
+    const present = await log.contains(
+      doubtful.map(({ id }) => id),
+      position,
+    );
+    const fields = { doubtful: doubtful.length, present: present.size };
+    logger.debug(fields, 'checked which decisions of the last batch are in the log');
+    // What a version without a chain left is linked with the next batch.
+    if (before !== undefined) {
+      const { chained } = extendChain(before, doubtful);
+      const missing = chained.filter(({ id }) => !present.has(id));
+      if (missing.length > 0) await log.append(missing);
+    }
+    const sent = before === undefined ? [...present] : doubtful.map(({ id }) => id);
+    if (sent.length > 0) await journal.published(sent);
+  }
+
+  async #store({
+    before,
+    after,
+    ...batch
+  }: InflightBatch & { before: ChainHead; after: ChainHead }): Promise<void> {
+    const text = JSON.stringify({ ...batch, before: formatHead(before), after: formatHead(after) });
+    if (!(await this.#deps.keyValues.replace(INFLIGHT, this.#stored, text))) {
+      const message =
+        'Another process publishes the decisions of this store. Only one relay may run: stop the other one.';
+      throw new SyncError('ERR_INTERNAL', message, { retriable: true });
+    }
+    this.#stored = text;
   }
 
   async #positionFor(count: number): Promise<string> {
@@ -90,8 +147,4 @@ export class Publication {
     this.#sentSince += count;
     return this.#position;
   }
-}
-
-function parseInflight(text: string | undefined): z.infer<typeof Inflight> | undefined {
-  return text === undefined ? undefined : Inflight.parse(JSON.parse(text));
 }

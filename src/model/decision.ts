@@ -127,6 +127,18 @@ export interface DecidedPerson {
   readonly actorKind: 'human';
 }
 
+/** The place of a decision in the hash chain of its log. */
+export interface ChainLink {
+  /** Names the log. A lost store begins another one. */
+  readonly log: string;
+  /** Counts the decisions of the log from 1. */
+  readonly sequence: number;
+  /** The hash of the decision before it, in hex; zeros for the first. */
+  readonly previousHash: string;
+  /** SHA-256, in hex, of the event as canonical JSON (RFC 8785) without this field. */
+  readonly hash: string;
+}
+
 /**
  * A change, or a refusal, with its cause, reason and outcome. `revision` counts the decisions of a subject from 1, in the
  * order of settlement. It skips numbers only for a subject that had no decision for a long time.
@@ -163,10 +175,12 @@ export interface Decision {
   readonly mappingRevision: string;
   readonly revision: number;
   readonly latencyMs?: number;
+  /** Added before the publication. */
+  readonly chain?: ChainLink;
 }
 
 /** A decision before its write, without the fields that the settlement adds. */
-export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision'> & {
+export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision' | 'chain'> & {
   /** ModifyIndex of the entry that the write expects (0: absent); tells the next writer whether a crash lost the write. */
   readonly expectedIndex: number;
   /** ISO 8601, when it was recorded: for some time after that its request may still reach Consul. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseCheckpointEvent } from '../../src/decisions/checkpoint.js';
 import type { DecisionLog, ReadOptions } from '../../src/decisions/log.js';
 import { SyncError } from '../../src/errors.js';
 import type { Decision } from '../../src/model/decision.js';
@@ -49,6 +50,27 @@ export function describeDecisionLog(name: string, createTopic: () => Promise<Dec
       const odd = decision({ detail: 'líne 1\nline 2\t"quoted" \\ 𝔘 \u0000 ' });
       await log.append([odd]);
       expect(await all(log)).toEqual([odd]);
+    });
+
+    it('keeps a checkpoint between the events, and gives only decisions as decisions', async () => {
+      const [before, after] = [decision({ detail: 'before' }), decision({ detail: 'after' })];
+      const checkpoint = {
+        id: '01J0000000000000000000000C',
+        time: '2026-03-01T10:00:00.000Z',
+        source: 'scopemesh/payments',
+        log: 'one',
+        note: 'text\n\n\u2014 name c2ln\n',
+        tree: { size: 1, roots: [Buffer.alloc(32, 7)] },
+      };
+      await log.append([before]);
+      await log.appendCheckpoint(checkpoint);
+      await log.append([after]);
+      const events: unknown[] = [];
+      for await (const event of log.readEvents({ from: 'start', follow: false }, AbortSignal.timeout(60_000)))
+        events.push(JSON.parse(event));
+      expect(events).toHaveLength(3);
+      expect(events.flatMap((event) => parseCheckpointEvent(event) ?? [])).toEqual([checkpoint]);
+      expect((await all(log)).toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual([before, after]);
     });
 
     it('is empty at first', async () => {

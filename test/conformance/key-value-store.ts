@@ -23,6 +23,20 @@ export function describeFacts(name: string, start: StartHarness): void {
       expect(await store.keyValues.get('cursor/other')).toBe('');
     });
 
+    it('replaces a value only if it is the expected one', async () => {
+      const { keyValues } = store;
+      expect(await keyValues.replace('head', 'a', 'b')).toBe(false);
+      expect(await keyValues.replace('head', undefined, 'a')).toBe(true);
+      expect(await keyValues.replace('head', undefined, 'c')).toBe(false);
+      expect(await keyValues.replace('head', 'b', 'c')).toBe(false);
+      expect(await keyValues.replace('head', 'a', '')).toBe(true);
+      expect(await keyValues.replace('head', undefined, 'c')).toBe(false);
+      expect(await keyValues.replace('head', '', 'd')).toBe(true);
+      expect(await keyValues.get('head')).toBe('d');
+      const results = await Promise.all([1, 2, 3].map((each) => keyValues.replace('head', 'd', `${each}`)));
+      expect(results.filter(Boolean)).toHaveLength(1);
+    });
+
     it('remembers ids within their scope, over a crash', async () => {
       await store.keyValues.remember('a', [], 60_000);
       await store.keyValues.remember('a', ['1', '2', 'b:3'], 60_000);

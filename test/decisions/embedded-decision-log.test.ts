@@ -1,10 +1,17 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
+import { ulid } from 'ulid';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { emptyChain, extendChain } from '../../src/decisions/chain.js';
+import { originOf, signCheckpoint } from '../../src/decisions/checkpoint.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed-note.js';
+import { toTrailRecord } from '../../src/decisions/trail-record.js';
+import { verifyTrail } from '../../src/decisions/verify-trail.js';
 import { SyncError } from '../../src/errors.js';
 import { silentLogger } from '../../src/observe.js';
 import { describeDecisionLog } from '../conformance/decision-log.js';
@@ -54,6 +61,47 @@ describe('the embedded decision log', () => {
     await log.append([]);
     expect(await ids()).toEqual([kept.id]);
     expect(await log.position()).toBe(position);
+    await log.close();
+    await topic.dispose();
+  });
+
+  it('deletes up to a checkpoint, so that the rest can be verified', async () => {
+    const topic = await createTopic();
+    const day = 86_400_000;
+    const clock = createMovableClock();
+    const { directory } = topic;
+    const keepMs = 10 * day;
+    const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock, keepMs });
+    const signer = createNoteSigner(
+      'scopemesh/payments',
+      String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })),
+    );
+    let head = emptyChain('one');
+    const append = async (daysAgo: number, count: number, isSigned = true) => {
+      const time = new Date(clock.now() - daysAgo * day).toISOString();
+      const next = extendChain(
+        head,
+        decisions(count).map((each) => ({ ...each, time })),
+      );
+      head = next.head;
+      await log.append(next.chained);
+      const note = signCheckpoint(signer, originOf('payments', 'one'), head);
+      const { tree } = head;
+      if (isSigned) await log.appendCheckpoint({ id: ulid(), time, source: 's', log: 'one', note, tree });
+    };
+    await append(13, 120);
+    await append(12, 130);
+    await append(11, 5, false);
+    await append(9, 5);
+    clock.advance(3_600_001);
+    await append(0, 1);
+    const records = [];
+    for await (const event of log.readEvents({ from: 'start', follow: false }, AbortSignal.timeout(20_000)))
+      records.push(toTrailRecord(event));
+    const verifier = createNoteVerifier(signer.verifierKey);
+    const report = verifyTrail(records, { verifier });
+    expect(report).toMatchObject({ decisions: 11, logs: [{ first: 251, last: 261, signed: 261 }] });
+    expect(report.fault).toBeUndefined();
     await log.close();
     await topic.dispose();
   });

@@ -51,6 +51,7 @@ test('an approval releases its own removal, and not the same one when it is held
     get: async (name: string) => stored.get(name),
     set: async (name: string, value: string) => void stored.set(name, value),
     has: async () => false,
+    replace: async () => true,
     remember: async () => {},
   };
   const refuse = () => Promise.reject(new Error('not to be called'));

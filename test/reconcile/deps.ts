@@ -28,6 +28,7 @@ function slowFacts(): KeyValueStore {
       await later();
       keyValues.set(name, value);
     },
+    replace: async () => true,
     has: async () => false,
     remember: async () => {},
   };

@@ -1,9 +1,12 @@
+import type { StoredCheckpoint } from '../../src/decisions/checkpoint.js';
+import { toCloudEvent } from '../../src/decisions/envelope.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
 
 /** A log in memory that can be made to fail, for tests of what writes to it. */
 export class MemoryDecisionLog implements DecisionLog {
   readonly held: Decision[] = [];
+  readonly checkpoints: StoredCheckpoint[] = [];
   readonly asked: (readonly string[])[] = [];
   /** Called with each batch; what it throws, `append` throws, after having kept the batch or not. */
   onAppend: (batch: readonly Decision[], keep: () => void) => void | Promise<void> = (_, keep) => keep();
@@ -35,8 +38,16 @@ export class MemoryDecisionLog implements DecisionLog {
     return new Set(ids.filter((id) => behind.has(id)));
   }
 
+  async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
+    this.checkpoints.push(checkpoint);
+  }
+
   async *read(): AsyncIterable<Decision> {
     yield* this.held;
+  }
+
+  async *readEvents(): AsyncIterable<string> {
+    for (const each of this.held) yield JSON.stringify(toCloudEvent(each));
   }
 
   async close(): Promise<void> {}

@@ -59,7 +59,8 @@ const deps: RelayDeps = {
   settled: { wait: () => new Promise(() => {}) },
   keyValues: {
     get: (name) => keyValues.get(name),
-    set: (name, value) => step(() => keyValues.set(name, value)),
+    set: (name, value) => keyValues.set(name, value),
+    replace: (name, expected, value) => step(() => keyValues.replace(name, expected, value)),
     has: (scope, id) => keyValues.has(scope, id),
     remember: (scope, ids, ttlMs) => keyValues.remember(scope, ids, ttlMs),
   },
@@ -77,7 +78,9 @@ const deps: RelayDeps = {
     position: () => log.position(),
     append: (decisions) => step(() => log.append(decisions)),
     contains: (ids, since) => step(() => log.contains(ids, since)),
+    appendCheckpoint: (checkpoint) => log.appendCheckpoint(checkpoint),
     read: (options, signal) => log.read(options, signal),
+    readEvents: (options, signal) => log.readEvents(options, signal),
     close: () => log.close(),
   },
 };

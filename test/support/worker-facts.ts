@@ -10,6 +10,11 @@ export function createFacts(): KeyValueStore & { readonly values: Map<string, st
     values,
     get: async (name) => values.get(name),
     set: async (name, value) => void values.set(name, value),
+    async replace(name, expected, value) {
+      if (values.get(name) !== expected) return false;
+      values.set(name, value);
+      return true;
+    },
     has: async (scope, id) => seen.has(JSON.stringify([scope, id])),
     async remember(scope, ids) {
       for (const id of ids) seen.add(JSON.stringify([scope, id]));

@@ -133,7 +133,9 @@ describe('the relay to Kafka', () => {
           await appending;
         },
         contains: (ids: readonly string[], since: string) => log.contains(ids, since),
+        appendCheckpoint: log.appendCheckpoint.bind(log),
         read: log.read.bind(log),
+        readEvents: log.readEvents.bind(log),
         close: () => log.close(),
       },
     };

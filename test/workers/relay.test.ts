@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
+import { verifyTrail } from '../../src/decisions/verify-trail.js';
 import type { Decision } from '../../src/model/decision.js';
 import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
@@ -218,6 +220,7 @@ describe('the relay', () => {
     const keyValues = {
       get: async () => noted,
       set: async () => {},
+      replace: async () => true,
       has: async () => false,
       remember: async () => {},
     };
@@ -335,16 +338,23 @@ describe('the relay', () => {
     await relay;
   });
 
-  it('loses and doubles nothing when it is killed at any step', { timeout: 60_000 }, async () => {
+  it('loses and doubles nothing and leaves one chain when it is killed at any step', {
+    timeout: 60_000,
+  }, async () => {
     const settled = await settle(60);
     await store.close();
     await relayWithCrashes({ directory, batch: 4 }, [3, 6, 9, 2, 11, 4, 7]);
     const file = createEmbeddedDecisionLog({ directory, ...surroundings });
     const read: Decision[] = [];
-    for await (const each of file.read({ from: 'start', follow: false }, stop.signal)) read.push(each);
+    const records: TrailRecord[] = [];
+    const options = { from: 'start', follow: false } as const;
+    for await (const each of file.read(options, stop.signal)) read.push(each);
+    for await (const each of file.readEvents(options, stop.signal)) records.push(toTrailRecord(each));
     await file.close();
     expect(read.map((each) => each.id)).toEqual(settled.map((each) => each.id));
     expect(faultsOf(read)).toEqual([]);
+    expect(verifyTrail(records)).toMatchObject({ decisions: 60, logs: [{ first: 1, last: 60 }] });
+    expect(verifyTrail(records).fault).toBeUndefined();
   });
 });
 

@@ -1,17 +1,15 @@
-import { statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../../config/duration.js';
 import { systemClock } from '../../clock.js';
-import { parseCloudEvent, toCloudEvent } from '../../decisions/envelope.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Decision } from '../../model/decision.js';
 import type { Cli } from '../cli.js';
-import { hasDecisionLog } from '../has-decision-log.js';
 import type { DecisionLogSettings } from '../parts.js';
+import { readDecisionLog } from '../read-decision-log.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { approveCommand, mayBeApproved } from '../terminal/plan-text.js';
 import { printable } from '../terminal/screen.js';
+import { addVerify } from './decisions-verify.js';
 
 interface Filter {
   readonly json?: true;
@@ -57,22 +55,7 @@ Examples:
   scopemesh decisions tail --since 10m --json`,
     )
     .action((filter: Filter) => tail(filter, cli));
-  decisions
-    .command('verify')
-    .summary('check the hash chain of the log')
-    .description('Checks the hash chain of the decision log, or of lines printed by decisions list --json.')
-    .option('--input <file>', 'check a file with one CloudEvent per line instead of the log')
-    .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
-Exit status: 0 if the chain is intact; 5 if it is broken; 1 if there is no chain, or on error.
-
-Example:
-  scopemesh decisions list --json > decisions.jsonl
-  scopemesh decisions verify --input decisions.jsonl`,
-    )
-    .action((options: { readonly input?: string; readonly json?: true }) => verify(options, cli));
+  addVerify(decisions, cli);
 }
 
 function withFilter(command: Command): Command {
@@ -88,7 +71,7 @@ function withFilter(command: Command): Command {
 async function list(filter: Filter, cli: Cli): Promise<void> {
   const { limit } = filter;
   const settings = await cli.openLogSettings();
-  // A topic keeps only the order of each subject. Over all subjects, the time orders.
+  // A topic keeps only the order of each subject.
   const isOrdered = settings.decisions.kind === 'embedded';
   const kept: Decision[] = [];
   for await (const decision of readLog(settings, cli, filter.since ?? 'start', false)) {
@@ -97,8 +80,14 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
     else kept.push(decision);
     if (isOrdered && limit !== undefined && kept.length > limit) kept.shift();
   }
-  const sorted = isOrdered ? kept : kept.toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+  const sorted = isOrdered ? kept : kept.toSorted(byChain);
   for (const decision of sorted.slice(limit === undefined ? 0 : -limit)) print(decision, filter, cli);
+}
+
+/** In the order of the chain; decisions of several logs, or without a chain, by time. */
+function byChain(a: Decision, b: Decision): number {
+  if (a.chain !== undefined && a.chain.log === b.chain?.log) return a.chain.sequence - b.chain.sequence;
+  return a.time < b.time ? -1 : a.time > b.time ? 1 : 0;
 }
 
 async function tail(filter: Filter, cli: Cli): Promise<void> {
@@ -112,32 +101,13 @@ async function tail(filter: Filter, cli: Cli): Promise<void> {
   }
 }
 
-async function* readLog(
+function readLog(
   settings: DecisionLogSettings,
   cli: Cli,
   from: string,
   follow: boolean,
 ): AsyncIterable<Decision> {
-  if (!hasDecisionLog(settings)) {
-    sayEmpty(settings.state.directory, cli);
-    // There are no decisions: reading must not create a file.
-    if (!follow) return;
-  }
-  const log = await cli.around.parts.openDecisionLog(settings, cli.runtime(true));
-  try {
-    yield* log.read({ from, follow }, cli.signal);
-  } finally {
-    await log.close();
-  }
-}
-
-/** An empty answer could also mean that state.directory is the wrong one. */
-function sayEmpty(directory: string, cli: Cli): void {
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
-    const message = `state.directory ${directory} is not a directory; set it to the directory in which the daemon keeps its state`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
-  cli.screen.warn(printable(`there are no decisions yet in ${directory} (state.directory)`));
+  return readDecisionLog(settings, cli, follow, (log) => log.read({ from, follow }, cli.signal));
 }
 
 function print(decision: Decision, filter: Filter, cli: Cli): void {
@@ -152,52 +122,6 @@ function print(decision: Decision, filter: Filter, cli: Cli): void {
 function isAbout(decision: Decision, subject: string | undefined): boolean {
   if (subject === undefined) return true;
   return subject.endsWith('/') ? decision.subject.startsWith(subject) : decision.subject === subject;
-}
-
-/** There is no hash chain yet, and the answer must not look as if one had been verified. */
-async function verify(options: { readonly input?: string; readonly json?: true }, cli: Cli): Promise<void> {
-  let count = 0;
-  const source =
-    options.input === undefined
-      ? readLog(await cli.openLogSettings(), cli, 'start', false)
-      : readLines(options.input);
-  for await (const _ of source) count++;
-  const message =
-    `nothing was verified: these ${count} decisions have no hash chain. This version of scopemesh does not write ` +
-    'one yet, so nobody can see whether somebody changed the log';
-  if (options.json) cli.screen.json({ verified: false, decisions: count, chain: 'absent', message });
-  else cli.screen.warn(`scopemesh: ${message}`);
-  cli.exit(1);
-}
-
-async function* readLines(path: string): AsyncIterable<Decision> {
-  const file = await openInput(path);
-  try {
-    let number = 0;
-    for await (const line of file.readLines({ encoding: 'utf8' })) {
-      number++;
-      if (line.trim() === '') continue;
-      try {
-        yield parseCloudEvent(line);
-      } catch (error) {
-        throw new SyncError('ERR_EVENT_INVALID', printable(`${path}:${number}: ${messageOf(error)}`), {
-          retriable: false,
-        });
-      }
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-async function openInput(path: string): Promise<FileHandle> {
-  try {
-    if (statSync(path).isDirectory()) throw new Error('it is a directory');
-    return await open(path);
-  } catch (error) {
-    const message = `--input ${path} cannot be read (${messageOf(error)}); give a file that scopemesh decisions list --json printed`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
-  }
 }
 
 function parseSince(text: string): string {

@@ -25,11 +25,14 @@ const SCHEMA = `
     subject TEXT NOT NULL,
     event TEXT NOT NULL
   ) STRICT;
+  CREATE INDEX IF NOT EXISTS checkpoints ON decisions (time) WHERE subject LIKE 'checkpoint/%';
 `;
 const INSERT =
   'INSERT INTO decisions (id, time, subject, event) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING';
 /** Inserts per turn of the event loop: a few milliseconds. */
 const IN_ONE_TURN = 100;
+/** Sorts after every instant. */
+const END_OF_TIME = '9999';
 /** How long a statement waits for another process, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
 
@@ -44,6 +47,7 @@ export class DecisionFile {
   readonly #last: Statement;
   readonly #find: Statement;
   readonly #oldest: Statement;
+  readonly #checkpoint: Statement;
   /** Begins and ends transactions off the event loop, which therefore never waits for a lock or the disk. */
   #writer: AsyncDatabase | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -63,6 +67,9 @@ export class DecisionFile {
       );
       this.#last = database.prepare<unknown[]>('SELECT coalesce(max(seq), 0) AS seq FROM decisions');
       this.#oldest = database.prepare<unknown[]>('SELECT seq, time FROM decisions ORDER BY seq LIMIT ?');
+      this.#checkpoint = database.prepare<unknown[]>(
+        "SELECT coalesce(max(seq), 0) AS seq FROM decisions WHERE subject LIKE 'checkpoint/%' AND time < ?",
+      );
       this.#find = database.prepare<unknown[]>('SELECT seq FROM decisions WHERE id = ?');
     } catch (error) {
       throw unreachable(this.#path, error);
@@ -95,8 +102,9 @@ export class DecisionFile {
   }
 
   /**
-   * Deletes the oldest decisions up to the first that is not older than `time` (ISO 8601), except the newest one, whose
-   * position tells where the log ends. Resolves with their number.
+   * Deletes the oldest decisions up to the first that is not older than `time` (ISO 8601). A log with checkpoints keeps the
+   * last checkpoint older than that and what follows it, so that the rest can be verified. The newest decision stays, because
+   * its position tells where the log ends. Resolves with the number of deleted rows.
    */
   deleteBefore(time: string): Promise<number> {
     return this.#inTurn(() => this.#deleteBefore(time));
@@ -147,10 +155,12 @@ export class DecisionFile {
       const remove: { run(...values: unknown[]): unknown } = await this.#writer.prepare(
         'DELETE FROM decisions WHERE seq <= ?',
       );
+      const checkpoint = integer(this.#checkpoint.get(time), 'seq');
+      const hasCheckpoints = integer(this.#checkpoint.get(END_OF_TIME), 'seq') > 0;
       for (let deleted = 0; ; ) {
-        const last = this.last();
+        const end = hasCheckpoints ? checkpoint : this.last();
         const rows = this.#oldest.all(IN_ONE_TURN);
-        const isOld = (row: unknown) => text(row, 'time') < time && integer(row, 'seq') < last;
+        const isOld = (row: unknown) => text(row, 'time') < time && integer(row, 'seq') < end;
         const kept = rows.findIndex((row) => !isOld(row));
         const old = kept === -1 ? rows : rows.slice(0, kept);
         if (old.length > 0) remove.run(integer(old.at(-1), 'seq'));

@@ -2,8 +2,9 @@ import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
-import { parseCloudEvent, toCloudEvent } from '../envelope.js';
-import { type DecisionLog, instantOf, type ReadOptions } from '../log.js';
+import { type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
+import { toCloudEvent } from '../envelope.js';
+import { type DecisionLog, type ReadOptions, readDecisions } from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
 export interface EmbeddedDecisionLogOptions {
@@ -50,7 +51,7 @@ class EmbeddedDecisionLog implements DecisionLog {
   }
 
   async append(decisions: readonly Decision[]): Promise<void> {
-    await this.#open().append(
+    await this.#append(
       decisions.map((decision) => ({
         id: decision.id,
         time: decision.time,
@@ -58,8 +59,13 @@ class EmbeddedDecisionLog implements DecisionLog {
         event: JSON.stringify(toCloudEvent(decision)),
       })),
     );
-    for (const wake of [...this.#followers]) wake();
     await this.#deleteOld();
+  }
+
+  async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
+    const { id, time, log } = checkpoint;
+    const event = JSON.stringify(toCheckpointEvent(checkpoint));
+    await this.#append([{ id, time, subject: `checkpoint/${log}`, event }]);
   }
 
   async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
@@ -68,25 +74,31 @@ class EmbeddedDecisionLog implements DecisionLog {
     return new Set(ids.filter((id) => (file.find(id) ?? 0) > after));
   }
 
-  async *read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
+  read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
+    return readDecisions(this, options, signal, this.#options.logger);
+  }
+
+  async *readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {
     const file = this.#open();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const newest = file.last();
-    const from = instantOf(options.from);
     let after = options.from === 'end' ? newest : 0;
     while (!stop.aborted) {
       const page = file.page(after, PAGE);
       for (const { seq, event } of page) {
         if (stop.aborted || (!options.follow && seq > newest)) return;
         after = seq;
-        const decision = this.#parse(event, seq);
-        if (decision === undefined) continue;
-        if (from === undefined || Date.parse(decision.time) >= from) yield decision;
+        yield event;
       }
       if (page.length > 0) continue;
       if (!options.follow) return;
       await this.#more(stop);
     }
+  }
+
+  async #append(events: Parameters<DecisionFile['append']>[0]): Promise<void> {
+    await this.#open().append(events);
+    for (const wake of [...this.#followers]) wake();
   }
 
   async close(): Promise<void> {
@@ -111,16 +123,6 @@ class EmbeddedDecisionLog implements DecisionLog {
         { before, error: messageOf(error) },
         'old decisions could not be deleted; scopemesh tries again',
       );
-    }
-  }
-
-  /** Undefined for a decision that a later version wrote in another form. */
-  #parse(event: string, seq: number): Decision | undefined {
-    try {
-      return parseCloudEvent(event);
-    } catch (error) {
-      this.#options.logger.warn({ seq, error: messageOf(error) }, 'skipped a decision that cannot be parsed');
-      return undefined;
     }
   }
 

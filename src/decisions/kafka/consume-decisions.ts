@@ -3,7 +3,8 @@ import { type Clock, systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { silentLogger } from '../../observe.js';
-import { parseCloudEvent } from '../envelope.js';
+import { isCheckpointEvent } from '../checkpoint.js';
+import { parseCloudEvent, parseJson } from '../envelope.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { toSyncError, within } from './kafka-error.js';
 
@@ -108,9 +109,11 @@ export async function consumeDecisions(
   if (failure !== undefined) throw failure.error;
 }
 
+/** Undefined for a checkpoint too. */
 function parse(value: Buffer | null, onInvalid: (error: Error) => void): Decision | undefined {
   try {
-    return parseCloudEvent(value === null ? null : value.toString('utf8'));
+    const event: unknown = value === null ? null : parseJson(value.toString('utf8'));
+    return isCheckpointEvent(event) ? undefined : parseCloudEvent(event);
   } catch (error) {
     onInvalid(error instanceof Error ? error : new Error(messageOf(error)));
     return undefined;

@@ -1,10 +1,11 @@
 import type { Kafka, Message } from 'kafkajs';
 import { z } from 'zod';
-import { messageOf, SyncError } from '../../errors.js';
+import { SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Metrics } from '../../observe.js';
-import { CONTENT_TYPE, parseCloudEvent, toCloudEvent } from '../envelope.js';
-import { type DecisionLog, instantOf, type ReadOptions } from '../log.js';
+import { type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
+import { CONTENT_TYPE, toCloudEvent } from '../envelope.js';
+import { type DecisionLog, instantOf, type ReadOptions, readDecisions } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { KafkaTopic, type Offsets, type TopicOptions } from './topic.js';
 import { readCommitted, type TopicReaderOptions } from './topic-reader.js';
@@ -22,6 +23,7 @@ export function createKafkaDecisionLog(options: KafkaDecisionLogOptions): Decisi
   return new KafkaDecisionLog(options);
 }
 
+const HEADERS = { 'content-type': CONTENT_TYPE };
 const MOST_TRIES = 50;
 const RETRY_MS = 5;
 
@@ -58,6 +60,12 @@ class KafkaDecisionLog implements DecisionLog {
     this.#options.metrics.time('scopemesh_publish_seconds', (this.#options.clock.now() - begun) / 1000);
   }
 
+  async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
+    this.#refuseIfClosed();
+    const value = JSON.stringify(toCheckpointEvent(checkpoint));
+    await this.#writer.write([{ key: `checkpoint/${checkpoint.log}`, value, headers: HEADERS }]);
+  }
+
   async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
     this.#refuseIfClosed();
     // First, so that none of the IDs can appear after the answer.
@@ -76,18 +84,18 @@ class KafkaDecisionLog implements DecisionLog {
     return found;
   }
 
-  async *read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
+  read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
+    return readDecisions(this, options, signal, this.#options.logger);
+  }
+
+  async *readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {
     this.#refuseIfClosed();
     const from = instantOf(options.from);
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     if (stop.aborted) return;
     const { low, end } = await this.#bounds();
     const start = options.from === 'end' ? end : from === undefined ? low : await this.#topic.offsetsAt(from);
-    for await (const value of this.#read({ start, ...(options.follow ? {} : { end }) }, stop)) {
-      const decision = this.#parse(value);
-      if (decision === undefined) continue;
-      if (from === undefined || Date.parse(decision.time) >= from) yield decision;
-    }
+    yield* this.#read({ start, ...(options.follow ? {} : { end }) }, stop);
   }
 
   async close(): Promise<void> {
@@ -121,17 +129,6 @@ class KafkaDecisionLog implements DecisionLog {
     }
   }
 
-  /** Undefined for a message of another program. */
-  #parse(value: string): Decision | undefined {
-    try {
-      return parseCloudEvent(value);
-    } catch (error) {
-      const { topic, logger } = this.#options;
-      logger.warn({ topic, error: messageOf(error) }, 'skipped a message that is not a decision');
-      return undefined;
-    }
-  }
-
   #refuseIfClosed(): void {
     if (!this.#closing.signal.aborted) return;
     throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
@@ -142,7 +139,7 @@ function toMessage(decision: Decision): Message {
   return {
     key: decision.subject,
     value: JSON.stringify(toCloudEvent(decision)),
-    headers: { 'content-type': CONTENT_TYPE },
+    headers: HEADERS,
   };
 }
 

@@ -1,5 +1,12 @@
 import type { KeyValueStore } from '../key-value-store.js';
 import type { RedisLink } from './redis-link.js';
+import { Script } from './script.js';
+
+/** ARGV: name, value, and the expected value if there is one. */
+const REPLACE = new Script(`
+if (redis.call('HGET', P .. ':facts', ARGV[1]) or nil) ~= ARGV[3] then return 0 end
+redis.call('HSET', P .. ':facts', ARGV[1], ARGV[2])
+return 1`);
 
 /** Remembered ids expire by Redis' own clock. */
 export class BullmqKeyValueStore implements KeyValueStore {
@@ -15,6 +22,11 @@ export class BullmqKeyValueStore implements KeyValueStore {
 
   async set(name: string, value: string): Promise<void> {
     await this.#link.call((redis) => redis.hset(this.#name, name, value));
+  }
+
+  async replace(name: string, expected: string | undefined, value: string): Promise<boolean> {
+    const values = expected === undefined ? [name, value] : [name, value, expected];
+    return (await this.#link.run(REPLACE, ...values)) === 1;
   }
 
   async has(scope: string, id: string): Promise<boolean> {

@@ -23,6 +23,15 @@ export class EmbeddedKeyValueStore implements KeyValueStore {
     );
   }
 
+  async replace(name: string, expected: string | undefined, value: string): Promise<boolean> {
+    return this.#file.write(() => {
+      const found = this.#file.sql('SELECT value FROM facts WHERE name = ?').first(name)?.text('value');
+      if (found !== expected) return false;
+      this.#file.sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value);
+      return true;
+    });
+  }
+
   async has(scope: string, id: string): Promise<boolean> {
     return this.#file.read(() => this.isRemembered(scope, id));
   }

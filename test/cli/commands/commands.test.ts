@@ -313,19 +313,48 @@ describe('decisions', () => {
     expect(out.trim().split('\n')).toHaveLength(2);
   });
 
-  it('verify says for the log and for a file that there is no chain, and exits 1', async () => {
+  it('verify accepts the log as it was written, and an export of it with the key', async () => {
     await cli.run(['apply', '--yes']);
     expect(await cli.run(['decisions', 'verify'])).toMatchObject({
-      status: 1,
-      err: expect.stringContaining('no hash chain'),
+      status: 0,
+      out: expect.stringContaining('the chain of 2 decisions is intact, and 1 checkpoints sign it'),
     });
     const file = join(cli.directory, 'decisions.jsonl');
-    writeFileSync(file, (await cli.run(['decisions', 'list', '--json'])).out);
-    const { status, json } = await cli.run(['decisions', 'verify', '--input', file, '--json']);
-    expect(status).toBe(1);
-    expect(json()).toMatchObject({ verified: false, decisions: 2, chain: 'absent' });
+    const key = join(cli.directory, 'state', 'trail-key.pub');
+    writeFileSync(file, (await cli.run(['decisions', 'export'])).out);
+    const { status, json } = await cli.run(['decisions', 'verify', '--input', file, '--key', key, '--json']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({ verified: true, signaturesChecked: true, decisions: 2, checkpoints: 1 });
+  });
+
+  it('verify names the first decision that somebody changed, and exits 5', async () => {
+    await cli.run(['apply', '--yes']);
+    const file = join(cli.directory, 'decisions.jsonl');
+    const { out } = await cli.run(['decisions', 'list', '--json']);
+    writeFileSync(file, out.replace('"grant"', '"revoke"'));
+    const { id } = JSON.parse(out.split('\n')[0] ?? '');
+    expect(await cli.run(['decisions', 'verify', '--input', file])).toMatchObject({
+      status: 5,
+      out: expect.stringContaining(`BROKEN at event 1: changed ${id}`),
+    });
     writeFileSync(file, '{"specversion":"1.0"}\n');
-    expect((await cli.run(['decisions', 'verify', '--input', file])).err).toContain('decisions.jsonl:1');
+    expect((await cli.run(['decisions', 'verify', '--input', file])).status).toBe(5);
+  });
+
+  it('verify says that it checked no signature, and exits 1 if there is no chain', async () => {
+    await cli.run(['apply', '--yes']);
+    const file = join(cli.directory, 'decisions.jsonl');
+    const { out } = await cli.run(['decisions', 'list', '--json']);
+    writeFileSync(file, out);
+    expect(await cli.run(['decisions', 'verify', '--input', file])).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('no signature was checked'),
+    });
+    writeFileSync(file, '');
+    expect(await cli.run(['decisions', 'verify', '--input', file])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('nothing was verified: there is no chain'),
+    });
   });
 });
 

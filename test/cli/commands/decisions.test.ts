@@ -50,7 +50,7 @@ describe('decisions verify of a file that cannot be read', () => {
       1,
       expect.stringContaining(`scopemesh: --input ${path} cannot be read (`),
     ]);
-    expect(err).toContain('give a file that scopemesh decisions list --json printed');
+    expect(err).toContain('give a file that scopemesh decisions export wrote');
   });
 });
 

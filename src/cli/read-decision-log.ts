@@ -1,0 +1,35 @@
+import { statSync } from 'node:fs';
+import type { DecisionLog } from '../decisions/log.js';
+import { SyncError } from '../errors.js';
+import type { Cli } from './cli.js';
+import { hasDecisionLog } from './has-decision-log.js';
+import type { DecisionLogSettings } from './parts.js';
+import { printable } from './terminal/screen.js';
+
+/** Reads the decision log and closes it. A log that does not exist yet is empty, and is created only to follow it. */
+export async function* readDecisionLog<T>(
+  settings: DecisionLogSettings,
+  cli: Cli,
+  follow: boolean,
+  read: (log: DecisionLog) => AsyncIterable<T>,
+): AsyncIterable<T> {
+  if (!hasDecisionLog(settings)) {
+    warnThatItIsEmpty(settings.state.directory, cli);
+    if (!follow) return;
+  }
+  const log = await cli.around.parts.openDecisionLog(settings, cli.runtime(true));
+  try {
+    yield* read(log);
+  } finally {
+    await log.close();
+  }
+}
+
+/** An empty answer could also mean that state.directory is the wrong one. */
+function warnThatItIsEmpty(directory: string, cli: Cli): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
+    const message = `state.directory ${directory} is not a directory; set it to the directory in which the daemon keeps its state`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
+  cli.screen.warn(printable(`there are no decisions yet in ${directory} (state.directory)`));
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import type { ChainHead } from './chain.js';
+import { type Frontier, type Hash, rootOf } from './merkle.js';
+import type { NoteSigner, NoteVerifier } from './signed-note.js';
+
+/** The type of a checkpoint in the log. It is no decision. */
+export const CHECKPOINT_TYPE = 'dev.scopemesh.checkpoint.signed';
+
+/** What a checkpoint signs (https://c2sp.org/tlog-checkpoint). */
+export interface Checkpoint {
+  /** `scopemesh/<owner>/<log>`. */
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Hash;
+}
+
+/** A signed checkpoint as it is stored between the decisions. */
+export interface StoredCheckpoint {
+  readonly id: string;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly source: string;
+  readonly log: string;
+  /** The signed note. */
+  readonly note: string;
+  /** The tree that was signed, so that the log can be verified after its beginning was deleted. */
+  readonly tree: Frontier;
+}
+
+const EVENT = z.object({
+  id: z.string(),
+  time: z.string(),
+  source: z.string(),
+  type: z.literal(CHECKPOINT_TYPE),
+  data: z.object({
+    log: z.string().min(1),
+    note: z.string().max(10_000),
+    size: z.int().min(1),
+    roots: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(64),
+  }),
+});
+
+export function originOf(owner: string, log: string): string {
+  return `scopemesh/${owner}/${log}`;
+}
+
+export function signCheckpoint(signer: NoteSigner, origin: string, { tree }: ChainHead): string {
+  return signer.sign(`${origin}\n${tree.size}\n${rootOf(tree).toString('base64')}\n`);
+}
+
+/** The checkpoint in a note with a valid signature; undefined otherwise. */
+export function openCheckpoint(verifier: NoteVerifier, note: string): Checkpoint | undefined {
+  const [origin = '', size = '', root = '', ...more] = verifier.open(note)?.split('\n') ?? [];
+  const hash = Buffer.from(root, 'base64');
+  if (more.length === 0 || !/^(0|[1-9]\d{0,15})$/.test(size) || hash.length !== 32) return undefined;
+  return { origin, size: Number(size), root: hash };
+}
+
+export function toCheckpointEvent({ id, time, source, log, note, tree }: StoredCheckpoint): unknown {
+  return {
+    specversion: '1.0',
+    id,
+    time,
+    source,
+    type: CHECKPOINT_TYPE,
+    subject: `checkpoint/${log}`,
+    datacontenttype: 'application/json',
+    data: { log, note, size: tree.size, roots: tree.roots.map((root) => root.toString('hex')) },
+  };
+}
+
+/** Undefined for an event that is not a checkpoint, or not a well-formed one. */
+export function parseCheckpointEvent(event: unknown): StoredCheckpoint | undefined {
+  const parsed = EVENT.safeParse(event).data;
+  if (parsed === undefined) return undefined;
+  const { id, time, source, data } = parsed;
+  const roots = data.roots.map((root) => Buffer.from(root, 'hex'));
+  return { id, time, source, log: data.log, note: data.note, tree: { size: data.size, roots } };
+}
+
+/** Whether an event has the type of a checkpoint. */
+export function isCheckpointEvent(event: unknown): boolean {
+  return z.object({ type: z.literal(CHECKPOINT_TYPE) }).safeParse(event).success;
+}

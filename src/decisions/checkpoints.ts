@@ -1,0 +1,77 @@
+import { ulid } from 'ulid';
+import type { Clock } from '../clock.js';
+import { messageOf } from '../errors.js';
+import type { Logger, Metrics } from '../observe.js';
+import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { ChainHead } from './chain.js';
+import { originOf, signCheckpoint } from './checkpoint.js';
+import type { DecisionLog } from './log.js';
+import type { NoteSigner } from './signed-note.js';
+
+export interface CheckpointsDeps {
+  readonly log: DecisionLog;
+  readonly keyValues: KeyValueStore;
+  readonly signer: NoteSigner;
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** How often the end of the chain is signed, if it moved. */
+const EVERY_MS = 60_000;
+const SIGNED = 'relay/signed';
+
+/** Signs the end of the chain every minute with changes, and at a clean stop. */
+export class Checkpoints {
+  readonly #deps: CheckpointsDeps;
+  /** `log size` of the last checkpoint; undefined until it is read. */
+  #signed: string | undefined;
+  #signedAt: number;
+  #hasFailed = false;
+
+  constructor(deps: CheckpointsDeps) {
+    this.#deps = deps;
+    this.#signedAt = deps.clock.now();
+  }
+
+  /** Signs if a minute has passed. Never throws: the next call tries again. */
+  async signIfDue(head: ChainHead | undefined): Promise<void> {
+    const now = this.#deps.clock.now();
+    // A clock that was set back must not keep the next one away.
+    if (Math.abs(now - this.#signedAt) >= EVERY_MS) await this.sign(head);
+  }
+
+  /** Signs the head unless it is signed. Never throws: the failure is logged and counted. */
+  async sign(head: ChainHead | undefined): Promise<void> {
+    const { log, keyValues, signer, owner, clock, logger, metrics } = this.#deps;
+    if (head === undefined || head.tree.size === 0) return;
+    this.#signedAt = clock.now();
+    const name = `${head.log} ${head.tree.size}`;
+    try {
+      this.#signed ??= (await keyValues.get(SIGNED)) ?? '';
+      if (this.#signed === name) return;
+      await log.appendCheckpoint({
+        id: ulid(),
+        time: new Date(clock.now()).toISOString(),
+        source: `scopemesh/${owner}`,
+        log: head.log,
+        note: signCheckpoint(signer, originOf(owner, head.log), head),
+        tree: head.tree,
+      });
+      await keyValues.set(SIGNED, name);
+      this.#signed = name;
+      if (this.#hasFailed)
+        logger.info({ size: head.tree.size }, 'checkpoints of the decision log are written again');
+      this.#hasFailed = false;
+    } catch (error) {
+      metrics.count('scopemesh_checkpoint_failures_total');
+      if (!this.#hasFailed)
+        logger.warn(
+          { error: messageOf(error) },
+          'the checkpoint of the decision log could not be written; scopemesh tries again in a minute',
+        );
+      this.#hasFailed = true;
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { SyncError } from '../errors.js';
+
+/** The algorithm byte of Ed25519 in keys and key hashes (https://c2sp.org/signed-note). */
+const ED25519 = Buffer.of(1);
+/** DER before the 32 bytes of an Ed25519 public key (RFC 8410). */
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
+const MOST_SIGNATURES = 100;
+
+/** A signature's line: an em dash, the name of the key, base64 of the key's hash and the signature. */
+const SIGNATURE = /^\u2014 (\S+) ([A-Za-z0-9+/]+={0,2})$/;
+const VERIFIER_KEY = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/;
+
+export interface NoteSigner {
+  /** Signs a text that ends with a line break. */
+  sign(text: string): string;
+  /** The key in the form that verifiers take: `name+hash+key`. */
+  readonly verifierKey: string;
+}
+
+export interface NoteVerifier {
+  /** The text of a note with a valid signature by this key; undefined otherwise. Ignores signatures by other keys. */
+  open(note: string): string | undefined;
+}
+
+/** `pem`: an Ed25519 private key, PKCS #8. Throws SyncError ERR_CONFIG. */
+export function createNoteSigner(name: string, pem: string): NoteSigner {
+  const key = parsePrivateKey(pem);
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(SPKI_PREFIX.length);
+  const hash = keyHash(name, publicKey);
+  return {
+    sign(text) {
+      const signature = Buffer.concat([hash, sign(null, Buffer.from(text), key)]).toString('base64');
+      return `${text}\n\u2014 ${name} ${signature}\n`;
+    },
+    verifierKey: `${name}+${hash.toString('hex')}+${Buffer.concat([ED25519, publicKey]).toString('base64')}`,
+  };
+}
+
+/** Throws SyncError ERR_CONFIG for a text that is not a verifier key of Ed25519. */
+export function createNoteVerifier(verifierKey: string): NoteVerifier {
+  const [, name = '', hashText, keyText = ''] = VERIFIER_KEY.exec(verifierKey.trim()) ?? [];
+  const bytes = Buffer.from(keyText, 'base64');
+  const hash = keyHash(name, bytes.subarray(1));
+  const isValid = bytes.length === 33 && bytes[0] === ED25519[0] && hash.toString('hex') === hashText;
+  if (!isValid) {
+    const message =
+      'the public key is not an Ed25519 key of the form NAME+HASH+KEY; scopemesh writes it to trail-key.pub';
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
+  const key = createPublicKey({
+    key: Buffer.concat([SPKI_PREFIX, bytes.subarray(1)]),
+    format: 'der',
+    type: 'spki',
+  });
+  return {
+    open(note) {
+      const end = note.lastIndexOf('\n\n');
+      if (end === -1 || !note.endsWith('\n')) return undefined;
+      const text = note.slice(0, end + 1);
+      const lines = note.slice(end + 2, -1).split('\n');
+      if (lines.length > MOST_SIGNATURES) return undefined;
+      const isSigned = lines.some((line) => {
+        const [, signer, base64 = ''] = SIGNATURE.exec(line) ?? [];
+        const signature = Buffer.from(base64, 'base64');
+        return (
+          signer === name &&
+          signature.subarray(0, 4).equals(hash) &&
+          verify(null, Buffer.from(text), key, signature.subarray(4))
+        );
+      });
+      return isSigned ? text : undefined;
+    },
+  };
+}
+
+function keyHash(name: string, publicKey: Uint8Array): Buffer {
+  return createHash('sha256').update(`${name}\n`).update(ED25519).update(publicKey).digest().subarray(0, 4);
+}
+
+function parsePrivateKey(pem: string): KeyObject {
+  try {
+    const key = createPrivateKey(pem);
+    if (key.asymmetricKeyType === 'ed25519') return key;
+  } catch {
+    // The error of OpenSSL says nothing that helps, and must not quote the key.
+  }
+  const message =
+    'the signing key of the trail is not an Ed25519 private key in PEM; make one with: openssl genpkey -algorithm ed25519';
+  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+}

@@ -1,0 +1,65 @@
+import type { ChainLink } from '../model/decision.js';
+import { hashOfEvent, linkOf } from './chain.js';
+import { isCheckpointEvent, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
+import { parseJson } from './envelope.js';
+
+/** What the verification needs of one event: far less than the event, so that a topic can be put in order in memory. */
+export type TrailRecord =
+  | { readonly kind: 'decision'; readonly id: string; readonly link: ChainLink; readonly isIntact: boolean }
+  | { readonly kind: 'unchained'; readonly id: string }
+  | { readonly kind: 'checkpoint'; readonly checkpoint: StoredCheckpoint }
+  | { readonly kind: 'unreadable' };
+
+/** Reads an event as it is stored. The hash is computed from all of it, also from fields that this version does not know. */
+export function toTrailRecord(text: string): TrailRecord {
+  try {
+    const event = parseJson(text);
+    if (isCheckpointEvent(event)) {
+      const checkpoint = parseCheckpointEvent(event);
+      return checkpoint === undefined ? { kind: 'unreadable' } : { kind: 'checkpoint', checkpoint };
+    }
+    const id = idOf(event);
+    if (id === undefined) return { kind: 'unreadable' };
+    const link = linkOf(event);
+    if (link === undefined) return hasChain(event) ? { kind: 'unreadable' } : { kind: 'unchained', id };
+    return { kind: 'decision', id, link, isIntact: hashOfEvent(event) === link.hash };
+  } catch {
+    return { kind: 'unreadable' };
+  }
+}
+
+/**
+ * Orders the records of a topic, whose partitions keep only the order of each subject: by log in the order of its first
+ * record, then by sequence, each checkpoint after what it signs.
+ */
+export function inChainOrder(records: readonly TrailRecord[]): readonly TrailRecord[] {
+  const logs = new Map<string, number>();
+  const placed = records.map((record) => {
+    const log =
+      record.kind === 'decision'
+        ? record.link.log
+        : record.kind === 'checkpoint'
+          ? record.checkpoint.log
+          : '';
+    if (!logs.has(log)) logs.set(log, log === '' ? -1 : logs.size);
+    const at =
+      record.kind === 'decision'
+        ? record.link.sequence
+        : record.kind === 'checkpoint'
+          ? record.checkpoint.tree.size + 0.5
+          : 0;
+    return { record, log: logs.get(log) ?? 0, at };
+  });
+  return placed.sort((a, b) => a.log - b.log || a.at - b.at).map(({ record }) => record);
+}
+
+function idOf(event: unknown): string | undefined {
+  if (typeof event !== 'object' || event === null || !('id' in event)) return undefined;
+  return typeof event.id === 'string' ? event.id : undefined;
+}
+
+function hasChain(event: unknown): boolean {
+  if (typeof event !== 'object' || event === null || !('data' in event)) return false;
+  const { data } = event;
+  return typeof data === 'object' && data !== null && 'chain' in data;
+}

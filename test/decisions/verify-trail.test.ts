@@ -1,0 +1,163 @@
+import { generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import { type ChainHead, emptyChain, extendChain } from '../../src/decisions/chain.js';
+import { originOf, signCheckpoint, toCheckpointEvent } from '../../src/decisions/checkpoint.js';
+import { toCloudEvent } from '../../src/decisions/envelope.js';
+import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed-note.js';
+import { inChainOrder, toTrailRecord } from '../../src/decisions/trail-record.js';
+import { verifyTrail } from '../../src/decisions/verify-trail.js';
+import { decisions } from '../support/decisions.js';
+
+const SIZE = 1_000;
+/** How many decisions are between two checkpoints. */
+const SIGNED_EVERY = 100;
+
+const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+const signer = createNoteSigner('scopemesh/payments', pem);
+const verifier = createNoteVerifier(signer.verifierKey);
+
+/** The events of a log: decisions, with a checkpoint after every hundredth. */
+function logOf(count: number, log = 'one'): string[] {
+  const events: string[] = [];
+  let head: ChainHead = emptyChain(log);
+  for (const decision of decisions(count)) {
+    const next = extendChain(head, [decision]);
+    head = next.head;
+    events.push(...next.chained.map((each) => JSON.stringify(toCloudEvent(each))));
+    if (head.tree.size % SIGNED_EVERY === 0) events.push(checkpointOf(head));
+  }
+  return events;
+}
+
+function checkpointOf(head: ChainHead): string {
+  const note = signCheckpoint(signer, originOf('payments', head.log), head);
+  const { log, tree } = head;
+  const time = '2026-03-01T10:00:00.000Z';
+  return JSON.stringify(toCheckpointEvent({ id: 'c', time, source: 's', log, note, tree }));
+}
+
+const LOG = logOf(SIZE);
+const RECORDS = new Map(LOG.map((event) => [event, toTrailRecord(event)]));
+const toRecords = (events: readonly string[]) =>
+  events.map((event) => RECORDS.get(event) ?? toTrailRecord(event));
+const verify = (events: readonly string[]) => verifyTrail(toRecords(events), { verifier });
+const isDecision = (at: number) => !(LOG[at] ?? '').includes('checkpoint');
+const somewhere = fc.nat(LOG.length - 1).filter(isDecision);
+
+describe('a log of 1,000 decisions', () => {
+  it('is intact as it was written', () => {
+    expect(verify(LOG)).toEqual({
+      decisions: SIZE,
+      unchained: 0,
+      checkpoints: SIZE / SIGNED_EVERY,
+      logs: [{ log: 'one', first: 1, last: SIZE, signed: SIZE }],
+    });
+  });
+
+  test('shows every change of a bit at its decision', () => {
+    fc.assert(
+      fc.property(somewhere, fc.nat(), fc.nat(7), (at, offset, bit) => {
+        const bytes = Buffer.from(LOG[at] ?? '');
+        const where = offset % bytes.length;
+        bytes[where] = (bytes[where] ?? 0) ^ (1 << bit);
+        const fault = verify(LOG.with(at, bytes.toString())).fault;
+        expect(fault?.position).toBe(at + 1);
+        expect(['changed', 'inserted', 'removed', 'moved', 'repeated']).toContain(fault?.kind);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('shows every deletion at the number that is missing', () => {
+    fc.assert(
+      fc.property(somewhere, (at) => {
+        const { fault, decisions: count } = verify(LOG.toSpliced(at, 1));
+        expect(fault).toMatchObject({ kind: 'removed', sequence: count + 1 });
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('shows every repetition, insertion and swap', () => {
+    const [foreign = ''] = logOf(1, 'other');
+    fc.assert(
+      fc.property(somewhere, somewhere, (from, to) => {
+        const copied = verify(LOG.toSpliced(to, 0, LOG[from] ?? '')).fault;
+        expect(copied?.kind).toBe('repeated');
+        expect([to, to + 1]).toContain((copied?.position ?? 0) - 1);
+        const inserted = verify(LOG.toSpliced(to, 0, foreign));
+        // Before the first decision it looks like an earlier log, which nothing signs.
+        if (to === 0) expect(inserted.logs[0]).toMatchObject({ log: 'other', signed: 0 });
+        else expect(inserted.fault?.position).toBe(to + 2);
+        if (from === to) return;
+        const swapped = verify(LOG.with(from, LOG[to] ?? '').with(to, LOG[from] ?? '')).fault;
+        expect(swapped).toMatchObject({ kind: 'moved', position: Math.min(from, to) + 1 });
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('shows at the next checkpoint that somebody without the key wrote it again', () => {
+    let head: ChainHead = emptyChain('one');
+    const forged = LOG.map((event) => {
+      if (event.includes('checkpoint')) return event;
+      const { chain: _, ...data } = JSON.parse(event).data;
+      const { specversion, datacontenttype, data: __, ...rest } = JSON.parse(event);
+      const isTarget = head.tree.size === 549;
+      const next = extendChain(head, [{ ...rest, ...data, ...(isTarget ? { action: 'grant' } : {}) }]);
+      head = next.head;
+      return JSON.stringify(toCloudEvent(next.chained[0] ?? rest));
+    });
+    expect(verify(forged).fault).toMatchObject({ kind: 'changed', sequence: 600 });
+    expect(verifyTrail(forged.map(toTrailRecord)).fault).toBeUndefined();
+  });
+
+  it('shows that its end was cut before a checkpoint, and not after the last one', () => {
+    expect(verify(LOG.filter((_, at) => at < 900 || at === LOG.length - 1)).fault).toMatchObject({
+      kind: 'removed',
+    });
+    expect(verify(LOG.slice(0, -10))).toMatchObject({ logs: [{ last: 991, signed: 900 }] });
+  });
+
+  it('is verified from a checkpoint on when what was before it is deleted', () => {
+    const cut = LOG.slice(LOG.findIndex((event) => event.includes('checkpoint')));
+    expect(verify(cut)).toMatchObject({ logs: [{ first: 101, last: SIZE, signed: SIZE }] });
+    expect(verify(cut).fault).toBeUndefined();
+    const changed = JSON.parse(cut[1] ?? '');
+    changed.data.reason = 'ScopeGranted';
+    expect(verify(cut.with(1, JSON.stringify(changed))).fault).toMatchObject({ sequence: 101 });
+  });
+
+  it('is put in order again when it comes from partitions', () => {
+    const parts = [0, 1, 2].flatMap((part) => LOG.filter((_, at) => at % 3 === part));
+    expect(verify(parts).fault).toBeDefined();
+    expect(verifyTrail(inChainOrder(parts.map(toTrailRecord)), { verifier }).fault).toBeUndefined();
+  });
+
+  it('accepts no checkpoint of another key, of another log, or with another size', () => {
+    const other = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const stranger = createNoteVerifier(createNoteSigner('scopemesh/payments', other).verifierKey);
+    expect(verifyTrail(LOG.map(toTrailRecord), { verifier: stranger }).fault).toMatchObject({
+      kind: 'checkpoint',
+      position: SIGNED_EVERY + 1,
+    });
+    const moved = LOG.with(SIGNED_EVERY, logOf(SIGNED_EVERY, 'two').at(-1) ?? '');
+    expect(verify(moved).fault).toMatchObject({ kind: 'checkpoint' });
+  });
+
+  it('goes on in another log after its store was lost', () => {
+    expect(verify([...LOG, ...logOf(5, 'two')])).toMatchObject({
+      logs: [
+        { log: 'one', last: SIZE },
+        { log: 'two', first: 1, last: 5, signed: 0 },
+      ],
+    });
+  });
+
+  it('counts decisions that are older than the chain', () => {
+    const old = decisions(3).map((each) => JSON.stringify(toCloudEvent(each)));
+    expect(verify([...old, ...LOG])).toMatchObject({ unchained: 3, decisions: SIZE });
+    expect(verify([...LOG, ...old]).fault).toMatchObject({ kind: 'inserted' });
+  });
+});
