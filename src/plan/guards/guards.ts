@@ -16,13 +16,14 @@ import type {
 import { mode } from './mode.js';
 import { prerequisite } from './prerequisite.js';
 import { revocationLimitGuard } from './revocation-limit.js';
+import { unrecorded } from './unrecorded.js';
 
 /** The guards in their order. After a loss is held, the rest is planned again before single changes are checked. */
 export const GUARDS: {
   readonly losses: readonly LossGuard[];
   readonly changes: readonly ChangeGuard[];
 } = {
-  losses: [approval, revocationLimitGuard],
+  losses: [approval, unrecorded, revocationLimitGuard],
   changes: [prerequisite, contention, entrySize, mode],
 };
 
@@ -88,7 +89,7 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
     changes,
     holds,
     plan,
-    counted: passing.map(({ subject }) => subject),
+    counted: passing.flatMap(({ subject, isUnrecorded }) => (isUnrecorded === true ? [] : subject)),
     used: passing.flatMap(({ approvedBy, hold }) => (approvedBy === undefined ? [] : hold)),
     rejections: new Map(
       [...held.keys()].flatMap((subject) => {
