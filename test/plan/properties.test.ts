@@ -261,6 +261,29 @@ describe('for any world', () => {
     );
   });
 
+  test('contention holds no part of a change that narrows', () => {
+    fc.assert(
+      fc.property(twoScenes, ([first, second]) => {
+        const moved = { ...second, ...pick(sceneAfter(first, plansOf(first))) };
+        // As if somebody had undone what was written.
+        for (const plan of plansOf({ ...moved, entries: first.entries })) {
+          const { changes } = guarded(plan, { isContended: () => true });
+          const narrowed = new Map(changes.map((change) => [change.subject, change]));
+          for (const { subject, narrows, before, after } of plan.changes) {
+            if (!narrows) continue;
+            const made = narrowed.get(subject);
+            expect(made?.narrows).toBe(true);
+            if (before?.kind === 'other' || made === undefined) continue;
+            for (const request of SAMPLES)
+              if (made.after !== undefined && admits(made.after, request))
+                expect(after !== undefined && admits(after, request)).toBe(true);
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test('an unread directory deletes nothing and opens nothing, but for what an order closed or a service left', () => {
     fc.assert(
       fc.property(someScene, (it) => {
